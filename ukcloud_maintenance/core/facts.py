@@ -1,0 +1,143 @@
+"""What Nova told us: frozen values with units, read by `cloud`, judged by `core`.
+
+Field names follow Nova's API; sizes are bytes, times are aware datetimes in UTC. Nova reports
+flavor sizes in MiB and GiB; `cloud` converts once, at the edge.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+#: Nova's statuses of a migration that is over (nova/objects/migration.py, and
+#: nova/compute/manager.py for `done`, an old name of `completed`).
+NOVA_STATUS_OVER = frozenset(
+    {"completed", "done", "confirmed", "reverted", "failed", "error", "cancelled"}
+)
+#: … of a migration that waits for its turn: accepted by the API, or queued on the source.
+NOVA_STATUS_WAITING = frozenset({"accepted", "queued"})
+#: … of one that occupies the source host's limit of concurrent live migrations.
+NOVA_STATUS_RUNNING = frozenset(
+    {"preparing", "running", "running (post-copy)", "post-migrating", "pre-migrating", "migrating"}
+)
+
+
+@dataclass(frozen=True)
+class Service:
+    """A nova-compute service, `GET /os-services` (2.53 and later)."""
+
+    id: str  # a UUID; empty where the cell is down (2.69)
+    host: str  # service.host: the name that everything is compared by
+    zone: str
+    state: str  # "up" | "down"; "" where the cell is down
+    status: str  # "enabled" | "disabled" | "UNKNOWN" (cell down, 2.69)
+    disabled_reason: str = ""
+    forced_down: bool = False
+    updated_at: datetime | None = None
+
+    @property
+    def is_up(self) -> bool:
+        return self.state == "up" and not self.forced_down
+
+    @property
+    def is_known(self) -> bool:
+        """False where Nova can't reach the cell of this host."""
+        return self.status in ("enabled", "disabled") and bool(self.id)
+
+
+@dataclass(frozen=True)
+class Hypervisor:
+    """`GET /os-hypervisors/detail`, at most 2.87 (the usage fields end there)."""
+
+    id: str
+    hypervisor_hostname: str
+    host: str  # service.host
+    hypervisor_type: str = ""
+    vcpus: int = 0
+    vcpus_used: int = 0
+    memory_bytes: int = 0
+    memory_used_bytes: int = 0
+    running_vms: int = 0  # a statistic that is about a minute old
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """One row of the hosts page: the service, and the hypervisor where Nova knows one."""
+
+    service: Service
+    hypervisor: Hypervisor | None = None
+
+    @property
+    def host(self) -> str:
+        return self.service.host
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server as an admin sees it, `GET /servers/detail`."""
+
+    id: str
+    name: str
+    host: str  # OS-EXT-SRV-ATTR:host; empty while it is not scheduled
+    status: str  # ACTIVE, PAUSED, SHUTOFF, …
+    vm_state: str
+    task_state: str | None
+    project_id: str = ""
+    user_id: str = ""
+    power_state: int = 0
+    locked: bool = False
+    locked_reason: str = ""
+    flavor_name: str = ""
+    vcpus: int = 0
+    memory_bytes: int = 0
+    disk_bytes: int = 0  # root, ephemeral and swap of the flavor
+    fault_message: str = ""
+    created_at: datetime | None = None
+    metadata: dict[str, str] = field(default_factory=dict, hash=False)
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Migration:
+    """A migration record, `GET /os-migrations` (2.59 and later: newest first, paged)."""
+
+    id: int
+    uuid: str
+    server_id: str
+    status: str
+    migration_type: str  # live-migration | migration | resize | evacuation
+    source_compute: str
+    dest_compute: str
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+    @property
+    def is_over(self) -> bool:
+        return self.status in NOVA_STATUS_OVER
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Bytes of a migration under way, `GET /servers/{id}/migrations` (2.23).
+
+    All None while `preparing` and at the first moments of `running`.
+    """
+
+    migration_id: int
+    status: str
+    memory_total_bytes: int | None = None
+    memory_processed_bytes: int | None = None
+    memory_remaining_bytes: int | None = None
+    disk_total_bytes: int | None = None
+    disk_processed_bytes: int | None = None
+    disk_remaining_bytes: int | None = None
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Action:
+    """An instance action, `GET /servers/{id}/os-instance-actions`."""
+
+    request_id: str
+    action: str  # live-migration | migrate | reboot | …
+    user_id: str
+    started_at: datetime | None = None
+    message: str = ""

@@ -1,0 +1,145 @@
+"""The states of a drain and of an instance migration, and the ways between them.
+
+A state is never written without :func:`check_drain_transition` or
+:func:`check_migration_transition` having allowed it; `store` sees to that.
+"""
+
+from enum import StrEnum
+
+
+class DrainState(StrEnum):
+    """Where a drain is on its way from asked to over."""
+
+    PENDING = "pending"  # asked for; no worker has touched it yet
+    RUNNING = "running"  # a worker disables the service and moves instances
+    PAUSED = "paused"  # nothing new starts, what flies lands
+    CANCELLING = "cancelling"  # nothing new starts, waits for what flies
+    SUCCEEDED = "succeeded"  # the host was proved empty
+    FAILED = "failed"  # over, and the host is not proved empty
+    CANCELLED = "cancelled"  # over, because somebody asked for it
+
+
+DRAIN_TERMINAL = frozenset({DrainState.SUCCEEDED, DrainState.FAILED, DrainState.CANCELLED})
+DRAIN_OPEN = frozenset(DrainState) - DRAIN_TERMINAL
+
+DRAIN_TRANSITIONS: dict[DrainState, frozenset[DrainState]] = {
+    DrainState.PENDING: frozenset(
+        {DrainState.RUNNING, DrainState.CANCELLING, DrainState.CANCELLED}
+    ),
+    DrainState.RUNNING: frozenset(
+        {DrainState.PAUSED, DrainState.SUCCEEDED, DrainState.FAILED, DrainState.CANCELLING}
+    ),
+    DrainState.PAUSED: frozenset({DrainState.RUNNING, DrainState.CANCELLING}),
+    DrainState.CANCELLING: frozenset({DrainState.CANCELLED}),
+    DrainState.SUCCEEDED: frozenset(),
+    DrainState.FAILED: frozenset(),
+    DrainState.CANCELLED: frozenset(),
+}
+
+
+class DrainResult(StrEnum):
+    """Why a drain is over; empty while it is open."""
+
+    EMPTY = "empty"  # succeeded: nothing is left on the host, and that is proved
+    INSTANCES_LEFT = "instances_left"  # only instances that stay by choice are left
+    INSTANCES_FAILED = "instances_failed"  # at least one could not be moved
+    NOT_PROVED = "not_proved"  # nothing is known to be left, but the proof failed
+    HOST_LOST = "host_lost"  # the host went down and did not come back in time
+    CANCELLED = "cancelled"  # an admin cancelled it
+
+
+class MigrationState(StrEnum):
+    """Where one instance is on its way off the host. `queued` is Nova's word, not ours."""
+
+    PENDING = "pending"  # will be moved; nothing was asked of Nova for this attempt
+    BLOCKED = "blocked"  # cannot be moved now; looked at again while the drain runs
+    SUBMITTED = "submitted"  # the intent is recorded; Nova was or is about to be asked
+    MIGRATING = "migrating"  # Nova has taken it: a migration record or action is known
+    CONFIRMING = "confirming"  # cold migrated, in VERIFY_RESIZE, to be confirmed
+    SUCCEEDED = "succeeded"  # arrived: other host, no task, the status it had before
+    GONE = "gone"  # deleted, or moved by somebody else
+    FAILED = "failed"  # every attempt failed, or it arrived in ERROR
+    STAYS = "stays"  # somebody chose that, or this release does not move its kind
+    SKIPPED = "skipped"  # an admin took it off the list
+    CANCELLED = "cancelled"  # the drain was cancelled before it left
+    UNKNOWN = "unknown"  # where the guest runs cannot be told; a person must look
+
+
+MIGRATION_TERMINAL = frozenset(
+    {
+        MigrationState.SUCCEEDED,
+        MigrationState.GONE,
+        MigrationState.FAILED,
+        MigrationState.STAYS,
+        MigrationState.SKIPPED,
+        MigrationState.CANCELLED,
+        MigrationState.UNKNOWN,
+    }
+)
+MIGRATION_OPEN = frozenset(MigrationState) - MIGRATION_TERMINAL
+#: Nova holds, or may hold, a migration of ours.
+MIGRATION_UNDER_WAY = frozenset(
+    {MigrationState.SUBMITTED, MigrationState.MIGRATING, MigrationState.CONFIRMING}
+)
+#: Not started, and free to be put aside.
+MIGRATION_WAITING = frozenset({MigrationState.PENDING, MigrationState.BLOCKED})
+#: The instance left the source host.
+MIGRATION_LEFT = frozenset({MigrationState.SUCCEEDED, MigrationState.GONE})
+
+_WAITING_TO = {
+    MigrationState.PENDING,
+    MigrationState.BLOCKED,
+    MigrationState.GONE,
+    MigrationState.FAILED,
+    MigrationState.STAYS,
+    MigrationState.SKIPPED,
+    MigrationState.CANCELLED,
+    MigrationState.UNKNOWN,
+}
+_UNDER_WAY_TO = {
+    MigrationState.PENDING,  # this attempt failed, another one is allowed
+    MigrationState.BLOCKED,  # Nova refused, because of what it is doing now
+    MigrationState.SUCCEEDED,
+    MigrationState.GONE,
+    MigrationState.FAILED,
+    MigrationState.CANCELLED,
+    MigrationState.UNKNOWN,
+}
+
+MIGRATION_TRANSITIONS: dict[MigrationState, frozenset[MigrationState]] = {
+    MigrationState.PENDING: frozenset(
+        (_WAITING_TO - {MigrationState.PENDING}) | {MigrationState.SUBMITTED}
+    ),
+    MigrationState.BLOCKED: frozenset(_WAITING_TO - {MigrationState.BLOCKED}),
+    MigrationState.SUBMITTED: frozenset(_UNDER_WAY_TO | {MigrationState.MIGRATING}),
+    MigrationState.MIGRATING: frozenset(_UNDER_WAY_TO | {MigrationState.CONFIRMING}),
+    MigrationState.CONFIRMING: frozenset(_UNDER_WAY_TO),
+    # An instance that came back to the host while the drain runs joins it again.
+    MigrationState.SUCCEEDED: frozenset({MigrationState.PENDING}),
+    MigrationState.GONE: frozenset({MigrationState.PENDING}),
+    MigrationState.FAILED: frozenset({MigrationState.GONE}),
+    MigrationState.STAYS: frozenset({MigrationState.GONE}),
+    MigrationState.SKIPPED: frozenset({MigrationState.GONE}),
+    MigrationState.CANCELLED: frozenset(),
+    MigrationState.UNKNOWN: frozenset(),
+}
+
+
+class Method(StrEnum):
+    """How an instance leaves; empty where it does not."""
+
+    LIVE = "live"
+    COLD = "cold"
+    NONE = ""
+
+
+def check_drain_transition(old: str, new: str) -> None:
+    """Raise ValueError unless a drain may go from `old` to `new`."""
+    if DrainState(new) not in DRAIN_TRANSITIONS[DrainState(old)]:
+        raise ValueError(f"a drain cannot go from {old} to {new}")
+
+
+def check_migration_transition(old: str, new: str) -> None:
+    """Raise ValueError unless an instance migration may go from `old` to `new`."""
+    if MigrationState(new) not in MIGRATION_TRANSITIONS[MigrationState(old)]:
+        raise ValueError(f"an instance migration cannot go from {old} to {new}")
