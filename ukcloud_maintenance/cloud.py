@@ -1,0 +1,588 @@
+"""The gateway: the only module that talks to Nova and Keystone.
+
+It takes a keystoneauth session: Horizon's pages give it the admin's, the worker and the commands
+give it the worker's. Requests go to the catalogue's endpoint as it stands, without version
+discovery, at one fixed microversion, so that what an answer holds does not depend on the cloud's
+age. Every answer becomes a value of `core.facts`, every failure a `CloudError`.
+
+Microversion 2.87 (Victoria and later): embedded flavors (2.47), service ids (2.53), paged
+migrations (2.59), `status: UNKNOWN` for a cell that is down (2.69), locked_reason (2.73),
+details of instance action events (2.84), and the last with the usage of hypervisors.
+"""
+
+import json
+import logging
+import re
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+import openstack.config
+import openstack.exceptions
+import requests
+from keystoneauth1 import adapter, session
+from keystoneauth1 import exceptions as ksa_exceptions
+
+from . import conf
+from .core.facts import Action, HostFacts, Hypervisor, Migration, Progress, Server, Service
+from .exceptions import (
+    CloudAnswerUnusable,
+    CloudAuthError,
+    CloudBadRequest,
+    CloudConflict,
+    CloudError,
+    CloudForbidden,
+    CloudNotFound,
+    CloudServerError,
+    CloudUnreachable,
+    ConfigurationError,
+)
+
+LOG = logging.getLogger(__name__)
+
+MICROVERSION = "2.87"
+PAGE = 1000
+MIB = 1024**2
+GIB = 1024**3
+#: requests for several hosts that go out side by side
+PARALLEL = 8
+
+_BY_STATUS: dict[int, type[CloudError]] = {
+    401: CloudAuthError,
+    403: CloudForbidden,
+    404: CloudNotFound,
+    409: CloudConflict,
+}
+
+
+class Cloud:
+    """One region of an OpenStack cloud, seen by one user.
+
+    :param ksa_session: a keystoneauth session; its plugin says who asks
+    :param region: the region's name in the catalogue
+    :param interface: public, internal or admin
+    :param timeout: seconds to wait for one answer
+    """
+
+    def __init__(
+        self,
+        ksa_session: session.Session,
+        region: str,
+        *,
+        interface: str = "public",
+        timeout: float = 60,
+    ):
+        self.session = ksa_session
+        self.region = region
+        self.timeout = timeout
+        common = {
+            "session": ksa_session,
+            "region_name": region or None,
+            "interface": interface,
+            "raise_exc": False,
+        }
+        self._compute = adapter.Adapter(service_type="compute", **common)
+        self._identity = adapter.Adapter(service_type="identity", **common)
+
+    # -- services and hypervisors ------------------------------------------------------------
+
+    def services(self, host: str | None = None) -> list[Service]:
+        """The nova-compute services, or those of exactly one host. One request."""
+        what = f"read the compute service of host {host}" if host else "list the compute services"
+        path = "/os-services?binary=nova-compute" + (f"&host={quote(host)}" if host else "")
+        body = self._get(what, path)
+        found = [_service(raw) for raw in _list(body, "services", what)]
+        return [s for s in found if host is None or s.host == host]
+
+    def service(self, host: str) -> Service | None:
+        """The nova-compute service of exactly this host, or None. One request."""
+        found = self.services(host)
+        if len(found) > 1:
+            raise CloudAnswerUnusable(
+                f"read the compute service of host {host}",
+                "Nova lists more than one nova-compute service with exactly this host name",
+            )
+        return found[0] if found else None
+
+    def disable_service(self, service_id: str, reason: str) -> str:
+        """Disable a compute service with a reason of 1 to 255 characters; the request id."""
+        answer = self._request(
+            "disable the compute service",
+            "PUT",
+            f"/os-services/{service_id}",
+            {"status": "disabled", "disabled_reason": reason},
+        )
+        return _request_id(answer)
+
+    def hypervisors(self) -> list[Hypervisor]:
+        """All hypervisors with their usage: one request for every 1,000."""
+        what = "list the hypervisors"
+        return [
+            _hypervisor(raw)
+            for raw in self._pages(what, "/os-hypervisors/detail", {}, "hypervisors")
+        ]
+
+    def hosts(self) -> list[HostFacts]:
+        """Every compute service with its hypervisor: two requests, side by side, and one more
+        for every further 1,000 hypervisors.
+
+        A service whose host has several hypervisors (Ironic) is shown with their sum. Services
+        without a hypervisor are kept: they are hosts all the same.
+        """
+        services, hypervisors = _side_by_side([self.services, self.hypervisors])
+        by_host: dict[str, list[Hypervisor]] = {}
+        for hypervisor in hypervisors:
+            by_host.setdefault(hypervisor.host, []).append(hypervisor)
+        return [HostFacts(s, _sum(by_host.get(s.host, []))) for s in services]
+
+    # -- servers -----------------------------------------------------------------------------
+
+    def servers_on(self, host: str) -> list[Server]:
+        """Every server of exactly this host, in any state, SOFT_DELETED ones included.
+
+        One request for every 1,000 servers. An empty list alone proves nothing: Nova leaves
+        out a cell that is down without a word; look at the service as well.
+        """
+        what = f"list the servers of host {host}"
+        query = {"all_tenants": "1", "host": host, "soft_deleted": "1"}
+        raw = list(self._pages(what, "/servers/detail", query, "servers"))
+        if any("OS-EXT-SRV-ATTR:host" not in item for item in raw):
+            raise CloudAnswerUnusable(
+                what, "Nova does not tell this user where servers run; it needs the admin role"
+            )
+        servers = [_server(item) for item in raw]
+        strangers = [s for s in servers if s.host.casefold() != host.casefold()]
+        if strangers:
+            # Nova drops the filters of a user that it does not take for an admin.
+            raise CloudAnswerUnusable(
+                what, f"Nova ignored the host filter and answered with {strangers[0].host!r}"
+            )
+        return [s for s in servers if s.host == host]
+
+    def count_servers_on(self, host: str) -> int:
+        """How many servers Nova lists for exactly this host, SOFT_DELETED ones included.
+
+        One small request (for every 1,000). Nova's database may compare host names without
+        regard to case; where another service differs from this one by case alone, the caller
+        must use :meth:`servers_on`.
+        """
+        what = f"count the servers of host {host}"
+        query = {"all_tenants": "1", "host": host, "soft_deleted": "1"}
+        return sum(1 for _ in self._pages(what, "/servers", query, "servers"))
+
+    def count_servers_on_each(self, hosts: Iterable[str]) -> dict[str, int | CloudError]:
+        """:meth:`count_servers_on` for several hosts, side by side; a failure is a value."""
+        names = list(hosts)
+
+        def count(host: str) -> int | CloudError:
+            try:
+                return self.count_servers_on(host)
+            except CloudError as error:
+                return error
+
+        if not names:
+            return {}
+        with ThreadPoolExecutor(min(PARALLEL, len(names))) as pool:
+            return dict(zip(names, pool.map(count, names), strict=True))
+
+    def server(self, server_id: str) -> Server | None:
+        """One server, or None where it does not exist (any more)."""
+        what = f"read server {server_id}"
+        try:
+            body = self._get(what, f"/servers/{server_id}")
+        except CloudNotFound:
+            return None
+        return _server(_dict(body, "server", what))
+
+    # -- migrations --------------------------------------------------------------------------
+
+    def migrations_from(self, host: str, since: datetime | None = None) -> list[Migration]:
+        """The migrations that have exactly this host as their source, newest first.
+
+        :param since: only those created or changed after this time
+        """
+        what = f"list the migrations from host {host}"
+        query = {"source_compute": host}
+        if since:
+            query["changes-since"] = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        found = [
+            _migration(raw) for raw in self._pages(what, "/os-migrations", query, "migrations")
+        ]
+        return [m for m in found if m.source_compute == host]
+
+    def migrations_of(self, server_id: str) -> list[Migration]:
+        """The newest migrations of one server, in any status, newest first. One request."""
+        what = f"list the migrations of server {server_id}"
+        body = self._get(what, f"/os-migrations?instance_uuid={quote(server_id)}&limit=20")
+        return [_migration(raw) for raw in _list(body, "migrations", what)]
+
+    def progress(self, server_id: str) -> list[Progress]:
+        """The bytes of the migrations of a server that are in progress. One request.
+
+        Empty while none is queued, preparing, running or post-migrating, and where the server
+        does not exist any more.
+        """
+        what = f"read the progress of server {server_id}"
+        try:
+            body = self._get(what, f"/servers/{server_id}/migrations")
+        except CloudNotFound:
+            return []
+        return [_progress(raw) for raw in _list(body, "migrations", what)]
+
+    def live_migrate(self, server_id: str, host: str | None) -> str:
+        """Ask for a live migration; the request id. Nova's answer says only that it was asked.
+
+        :param host: the destination, or None for the scheduler's choice
+        :raises CloudConflict: not in this state, or a task is under way
+        """
+        answer = self._request(
+            f"live-migrate server {server_id}",
+            "POST",
+            f"/servers/{server_id}/action",
+            {"os-migrateLive": {"host": host, "block_migration": "auto"}},
+        )
+        return _request_id(answer)
+
+    # -- instance actions --------------------------------------------------------------------
+
+    def actions(self, server_id: str) -> list[Action]:
+        """The instance actions of a server, newest first. One request."""
+        what = f"list the actions of server {server_id}"
+        try:
+            body = self._get(what, f"/servers/{server_id}/os-instance-actions?limit=50")
+        except CloudNotFound:
+            return []
+        return [_action(raw) for raw in _list(body, "instanceActions", what)]
+
+    def failure_of(self, server_id: str, request_id: str) -> str:
+        """Why an action failed, in Nova's own words, or empty where Nova doesn't say.
+
+        Details of events are shown to an admin from 2.84; before the event that failed first
+        there may be others that only pass its error on.
+        """
+        what = f"read action {request_id} of server {server_id}"
+        try:
+            body = self._get(what, f"/servers/{server_id}/os-instance-actions/{request_id}")
+        except CloudNotFound:
+            return ""
+        action = _dict(body, "instanceAction", what)
+        events = [e for e in action.get("events") or [] if e.get("result") == "Error"]
+        events.sort(key=lambda e: str(e.get("finish_time") or ""))
+        for event in events:
+            if event.get("details"):
+                return str(event["details"])
+        for event in events:
+            if words := _last_line(event.get("traceback")):
+                return words
+        return str(action.get("message") or "")
+
+    # -- identity ----------------------------------------------------------------------------
+
+    def project_names(self) -> dict[str, str]:
+        """Names of all projects by id. One request to Keystone."""
+        what = "list the projects"
+        answer = self._send(self._identity, what, "GET", self._identity_path("/projects"))
+        return {str(p["id"]): str(p["name"]) for p in _list(_json(answer, what), "projects", what)}
+
+    def user_id(self) -> str:
+        """The id of the user that this session is logged in as."""
+        return str(self._guard("log in", self.session.get_user_id) or "")
+
+    def log_in(self) -> None:
+        """Make sure that the credentials are taken and that the region has a Nova."""
+        self._guard("log in", self.session.get_token)
+        endpoint = self._guard("find Nova in the catalogue", self._compute.get_endpoint)
+        if not endpoint:
+            raise CloudAuthError(
+                "find Nova in the catalogue",
+                f"the catalogue has no compute endpoint for region {self.region or '(any)'}",
+            )
+
+    # -- requests ----------------------------------------------------------------------------
+
+    def _identity_path(self, path: str) -> str:
+        endpoint = self._guard("find Keystone in the catalogue", self._identity.get_endpoint)
+        return path if str(endpoint or "").rstrip("/").endswith("/v3") else "/v3" + path
+
+    def _guard(self, what: str, call: Callable[[], Any]) -> Any:
+        """Call into keystoneauth, its exceptions translated."""
+        try:
+            return call()
+        except ksa_exceptions.http.HttpError as error:
+            raise _by_status(error.http_status)(
+                what,
+                str(error.message or error),
+                status=error.http_status,
+                request_id=str(error.request_id or ""),
+            ) from error
+        except (
+            ksa_exceptions.AuthorizationFailure,
+            ksa_exceptions.AuthPluginException,
+            ksa_exceptions.CatalogException,
+            ksa_exceptions.EndpointNotFound,
+        ) as error:
+            raise CloudAuthError(what, str(error)) from error
+        except (ksa_exceptions.ClientException, requests.RequestException) as error:
+            raise CloudUnreachable(what, str(error)) from error
+
+    def _send(
+        self, api: adapter.Adapter, what: str, method: str, path: str, **more: Any
+    ) -> requests.Response:
+        answer = self._guard(what, lambda: api.request(path, method, timeout=self.timeout, **more))
+        if answer is None:
+            raise CloudUnreachable(what, "no answer")
+        if answer.status_code >= 400:
+            raise _by_status(answer.status_code)(
+                what,
+                _words(answer),
+                status=answer.status_code,
+                request_id=_request_id(answer),
+            )
+        return answer
+
+    def _request(
+        self, what: str, method: str, path: str, body: dict[str, Any] | None = None
+    ) -> requests.Response:
+        more: dict[str, Any] = {"microversion": MICROVERSION}
+        if body is not None:
+            more["json"] = body
+        return self._send(self._compute, what, method, path, **more)
+
+    def _get(self, what: str, path: str) -> Any:
+        return _json(self._request(what, "GET", path), what)
+
+    def _pages(
+        self, what: str, path: str, query: dict[str, str], key: str
+    ) -> Iterator[dict[str, Any]]:
+        """Every item of a paged list. A marker that does not move on ends in an error."""
+        marker = ""
+        seen: set[str] = set()
+        while True:
+            params = {**query, "limit": str(PAGE)} | ({"marker": marker} if marker else {})
+            text = "&".join(f"{quote(k)}={quote(v, safe='')}" for k, v in params.items())
+            body = self._get(what, f"{path}?{text}")
+            yield from _list(body, key, what)
+            marker = _next_marker(body.get(f"{key}_links"))
+            if not marker:
+                return
+            if marker in seen:
+                raise CloudAnswerUnusable(what, "the pages of the list go round in a circle")
+            seen.add(marker)
+
+
+def from_clouds_yaml(name: str, region: str) -> Cloud:
+    """The cloud `name` of clouds.yaml (openstacksdk's convention), logged in lazily.
+
+    :param region: the region asked for; where empty, the one that clouds.yaml names
+    :raises ConfigurationError: clouds.yaml has no such cloud
+    """
+    try:
+        config = openstack.config.OpenStackConfig(app_name="ukcloud_maintenance").get_one(
+            cloud=name, **({"region_name": region} if region else {})
+        )
+        ksa_session = config.get_session()
+    except openstack.exceptions.ConfigException as error:
+        raise ConfigurationError(
+            f"clouds.yaml cannot be used for cloud {name!r}: {error}"
+        ) from error
+    except ksa_exceptions.ClientException as error:
+        raise ConfigurationError(
+            f"clouds.yaml says too little to log in to cloud {name!r}: {error}"
+        ) from error
+    return Cloud(
+        ksa_session,
+        region or config.get_region_name() or "",
+        interface=config.get_interface("compute") or "public",
+        timeout=conf.api_timeout_seconds(),
+    )
+
+
+def _side_by_side(calls: list[Callable[[], Any]]) -> list[Any]:
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return [future.result() for future in [pool.submit(call) for call in calls]]
+
+
+def _by_status(status: int | None) -> type[CloudError]:
+    if status is None:
+        return CloudUnreachable
+    return _BY_STATUS.get(status, CloudServerError if status >= 500 else CloudBadRequest)
+
+
+def _request_id(answer: requests.Response) -> str:
+    return str(
+        answer.headers.get("x-openstack-request-id")
+        or answer.headers.get("x-compute-request-id")
+        or ""
+    )
+
+
+def _words(answer: requests.Response) -> str:
+    """The reason in an error answer: Nova wraps it as {"conflictingRequest": {"message": …}}."""
+    try:
+        body = answer.json()
+    except ValueError:
+        text = re.sub(r"<[^>]+>", " ", answer.text or "")
+        return re.sub(r"\s+", " ", text).strip()[:500] or str(answer.reason or "")
+    if isinstance(body, dict):
+        for value in body.values():
+            if isinstance(value, dict) and value.get("message"):
+                return str(value["message"])
+        if body.get("message"):
+            return str(body["message"])
+    return json.dumps(body)[:500]
+
+
+def _json(answer: requests.Response, what: str) -> Any:
+    try:
+        return answer.json()
+    except ValueError as error:
+        raise CloudAnswerUnusable(what, "the answer is not JSON") from error
+
+
+def _dict(body: Any, key: str, what: str) -> dict[str, Any]:
+    if isinstance(body, dict) and isinstance(body.get(key), dict):
+        return body[key]
+    raise CloudAnswerUnusable(what, f"the answer has no {key!r}")
+
+
+def _list(body: Any, key: str, what: str) -> list[dict[str, Any]]:
+    if isinstance(body, dict) and isinstance(body.get(key), list):
+        return body[key]
+    raise CloudAnswerUnusable(what, f"the answer has no {key!r}")
+
+
+def _next_marker(links: Any) -> str:
+    for link in links or []:
+        if link.get("rel") == "next":
+            return (parse_qs(urlsplit(link.get("href", "")).query).get("marker") or [""])[0]
+    return ""
+
+
+def _last_line(traceback: Any) -> str:
+    lines = [line.strip() for line in str(traceback or "").splitlines() if line.strip()]
+    return lines[-1] if lines else ""
+
+
+def _time(text: Any) -> datetime | None:
+    """Nova's times are UTC, written with or without a zone."""
+    if not text:
+        return None
+    try:
+        value = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _service(raw: dict[str, Any]) -> Service:
+    return Service(
+        id=str(raw.get("id") or ""),
+        host=str(raw.get("host") or ""),
+        zone=str(raw.get("zone") or ""),
+        state=str(raw.get("state") or ""),
+        status=str(raw.get("status") or "UNKNOWN"),
+        disabled_reason=str(raw.get("disabled_reason") or ""),
+        forced_down=bool(raw.get("forced_down")),
+        updated_at=_time(raw.get("updated_at")),
+    )
+
+
+def _hypervisor(raw: dict[str, Any]) -> Hypervisor:
+    return Hypervisor(
+        id=str(raw.get("id") or ""),
+        hypervisor_hostname=str(raw.get("hypervisor_hostname") or ""),
+        host=str((raw.get("service") or {}).get("host") or ""),
+        hypervisor_type=str(raw.get("hypervisor_type") or ""),
+        vcpus=int(raw.get("vcpus") or 0),
+        vcpus_used=int(raw.get("vcpus_used") or 0),
+        memory_bytes=int(raw.get("memory_mb") or 0) * MIB,
+        memory_used_bytes=int(raw.get("memory_mb_used") or 0) * MIB,
+        running_vms=int(raw.get("running_vms") or 0),
+    )
+
+
+def _sum(hypervisors: list[Hypervisor]) -> Hypervisor | None:
+    if len(hypervisors) < 2:
+        return hypervisors[0] if hypervisors else None
+    first = hypervisors[0]
+    return Hypervisor(
+        id="",
+        hypervisor_hostname=f"{len(hypervisors)} nodes",
+        host=first.host,
+        hypervisor_type=first.hypervisor_type,
+        vcpus=sum(h.vcpus for h in hypervisors),
+        vcpus_used=sum(h.vcpus_used for h in hypervisors),
+        memory_bytes=sum(h.memory_bytes for h in hypervisors),
+        memory_used_bytes=sum(h.memory_used_bytes for h in hypervisors),
+        running_vms=sum(h.running_vms for h in hypervisors),
+    )
+
+
+def _server(raw: dict[str, Any]) -> Server:
+    flavor = raw.get("flavor") or {}
+    disk_gib = int(flavor.get("disk") or 0) + int(flavor.get("ephemeral") or 0)
+    return Server(
+        id=str(raw["id"]),
+        name=str(raw.get("name") or ""),
+        host=str(raw.get("OS-EXT-SRV-ATTR:host") or ""),
+        status=str(raw.get("status") or "UNKNOWN"),
+        vm_state=str(raw.get("OS-EXT-STS:vm_state") or ""),
+        task_state=raw.get("OS-EXT-STS:task_state") or None,
+        project_id=str(raw.get("tenant_id") or ""),
+        user_id=str(raw.get("user_id") or ""),
+        power_state=int(raw.get("OS-EXT-STS:power_state") or 0),
+        locked=bool(raw.get("locked")),
+        locked_reason=str(raw.get("locked_reason") or ""),
+        flavor_name=str(flavor.get("original_name") or ""),
+        vcpus=int(flavor.get("vcpus") or 0),
+        memory_bytes=int(flavor.get("ram") or 0) * MIB,
+        disk_bytes=disk_gib * GIB + int(flavor.get("swap") or 0) * MIB,
+        fault_message=str((raw.get("fault") or {}).get("message") or ""),
+        created_at=_time(raw.get("created")),
+        metadata={str(k): str(v) for k, v in (raw.get("metadata") or {}).items()},
+        tags=tuple(raw.get("tags") or ()),
+    )
+
+
+def _migration(raw: dict[str, Any]) -> Migration:
+    return Migration(
+        id=int(raw["id"]),
+        uuid=str(raw.get("uuid") or ""),
+        server_id=str(raw.get("instance_uuid") or ""),
+        status=str(raw.get("status") or ""),
+        migration_type=str(raw.get("migration_type") or ""),
+        source_compute=str(raw.get("source_compute") or ""),
+        dest_compute=str(raw.get("dest_compute") or ""),
+        created_at=_time(raw.get("created_at")),
+        updated_at=_time(raw.get("updated_at")),
+    )
+
+
+def _bytes(value: Any) -> int | None:
+    return None if value is None else int(value)
+
+
+def _progress(raw: dict[str, Any]) -> Progress:
+    return Progress(
+        migration_id=int(raw["id"]),
+        status=str(raw.get("status") or ""),
+        memory_total_bytes=_bytes(raw.get("memory_total_bytes")),
+        memory_processed_bytes=_bytes(raw.get("memory_processed_bytes")),
+        memory_remaining_bytes=_bytes(raw.get("memory_remaining_bytes")),
+        disk_total_bytes=_bytes(raw.get("disk_total_bytes")),
+        disk_processed_bytes=_bytes(raw.get("disk_processed_bytes")),
+        disk_remaining_bytes=_bytes(raw.get("disk_remaining_bytes")),
+        updated_at=_time(raw.get("updated_at")),
+    )
+
+
+def _action(raw: dict[str, Any]) -> Action:
+    return Action(
+        request_id=str(raw.get("request_id") or ""),
+        action=str(raw.get("action") or ""),
+        user_id=str(raw.get("user_id") or ""),
+        started_at=_time(raw.get("start_time")),
+        message=str(raw.get("message") or ""),
+    )

@@ -1,0 +1,232 @@
+"""The queue and the record. Rows are written by `store` alone.
+
+Host names are compared through a key, the SHA-256 of region and host: the same on every
+database, whatever its collation makes of `CMP1`, `cmp1` and trailing blanks. One open drain a
+host is a nullable unique key (MariaDB has no conditional unique constraint): set while the drain
+is open, NULL afterwards.
+
+There is no foreign key to a user: openstack_auth's User has no table. Id and name are text.
+Times are UTC, sizes are bytes.
+"""
+
+import hashlib
+
+from django.db import models
+
+from .core.states import DrainState, Method, MigrationState
+
+
+def host_key(region: str, host: str) -> str:
+    """The key that a host of a region is found by: 64 hexadecimal digits."""
+    return hashlib.sha256(f"{region}\0{host}".encode()).hexdigest()
+
+
+class HostMaintenance(models.Model):
+    """A host's maintenance: from its first drain to its return to service.
+
+    It outlives the drains: it knows how the service was found, so that a second drain does not
+    take our own disabling for somebody else's.
+    """
+
+    region = models.CharField(max_length=255)
+    host = models.CharField(max_length=255)
+    host_key = models.CharField(max_length=64, db_index=True)
+    open_key = models.CharField(max_length=64, null=True, unique=True, editable=False)
+    service_id = models.CharField(max_length=36)
+    #: enabled or disabled, as found before we did anything
+    found_status = models.CharField(max_length=16)
+    found_reason = models.CharField(max_length=255, blank=True)
+    #: the reason that we wrote; empty where the service is not disabled by us
+    our_reason = models.CharField(max_length=255, blank=True)
+    disabled_at = models.DateTimeField(null=True)
+    opened_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-opened_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"maintenance of {self.host}"
+
+
+class Drain(models.Model):
+    """One request to empty one host."""
+
+    region = models.CharField(max_length=255)
+    host = models.CharField(max_length=255)
+    host_key = models.CharField(max_length=64, db_index=True)
+    #: `host_key` while the drain is open, else NULL: at most one open drain a host
+    open_key = models.CharField(max_length=64, null=True, unique=True, editable=False)
+    service_id = models.CharField(max_length=36)
+    maintenance = models.ForeignKey(
+        HostMaintenance, null=True, on_delete=models.SET_NULL, related_name="drains"
+    )
+
+    reason = models.CharField(max_length=255)
+    max_concurrent = models.PositiveIntegerField()
+    #: the one host that all instances go to, or empty: the scheduler's choice
+    destination = models.CharField(max_length=255, blank=True)
+    requested_by_id = models.CharField(max_length=255)
+    requested_by = models.CharField(max_length=255)
+
+    state = models.CharField(
+        max_length=16,
+        default=DrainState.PENDING.value,
+        choices=[(s.value, s.value) for s in DrainState],
+    )
+    result = models.CharField(max_length=32, blank=True)
+    #: what the drain is doing or why it ended, in words
+    message = models.TextField(blank=True)
+    cancelled_by = models.CharField(max_length=255, blank=True)
+
+    #: how many live migrations Nova ran at once here, when one more stayed queued
+    learned_limit = models.PositiveIntegerField(null=True)
+    #: Nova ran more at once than the drain wants: nothing may wait in its queue
+    nova_runs_more = models.BooleanField(default=False)
+    #: since when only blocked instances are left; since when the proof is tried; since when the
+    #: host is down; since when OpenStack does not answer
+    blocked_since = models.DateTimeField(null=True)
+    proving_since = models.DateTimeField(null=True)
+    host_down_since = models.DateTimeField(null=True)
+    cloud_down_since = models.DateTimeField(null=True)
+
+    created_at = models.DateTimeField(db_index=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    updated_at = models.DateTimeField()
+    #: raised by every change of the drain or of one of its rows; what a page polls for
+    revision = models.PositiveBigIntegerField(default=1)
+
+    #: the worker that has it, and until when
+    claimed_by = models.CharField(max_length=255, blank=True)
+    claimed_until = models.DateTimeField(null=True)
+    next_pass_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"drain {self.pk} of {self.host}"
+
+
+class InstanceMigration(models.Model):
+    """One instance on its way off the host."""
+
+    drain = models.ForeignKey(Drain, on_delete=models.CASCADE, related_name="migrations")
+    server_id = models.CharField(max_length=36)
+    server_name = models.CharField(max_length=255)
+    project_id = models.CharField(max_length=64, blank=True)
+    project_name = models.CharField(max_length=255, blank=True)
+    flavor_name = models.CharField(max_length=255, blank=True)
+    vcpus = models.PositiveIntegerField(default=0)
+    memory_bytes = models.PositiveBigIntegerField(default=0)
+    disk_bytes = models.PositiveBigIntegerField(default=0)
+
+    state = models.CharField(
+        max_length=16,
+        default=MigrationState.PENDING.value,
+        choices=[(s.value, s.value) for s in MigrationState],
+    )
+    method = models.CharField(
+        max_length=8, blank=True, choices=[(m.value, m.value) for m in Method if m.value]
+    )
+    #: a stable word for the reason of the state, e.g. status_shutoff
+    code = models.CharField(max_length=64, blank=True)
+    #: why it stays, is blocked or failed; Nova's words where it has them
+    message = models.TextField(blank=True)
+    #: the order in which they are started, smallest first
+    position = models.IntegerField(default=0)
+
+    #: the server's status before the first attempt: what it must be again after arriving
+    initial_status = models.CharField(max_length=32, blank=True)
+    server_status = models.CharField(max_length=32, blank=True)
+    task_state = models.CharField(max_length=64, blank=True)
+
+    source_compute = models.CharField(max_length=255)
+    dest_compute = models.CharField(max_length=255, blank=True)
+    nova_status = models.CharField(max_length=32, blank=True)
+    nova_migration_id = models.BigIntegerField(null=True)
+    #: x-openstack-request-id of our POST: the key of its instance action
+    request_id = models.CharField(max_length=64, blank=True)
+
+    attempts = models.PositiveIntegerField(default=0)
+    #: recorded before the POST: the newest migration and instance action of the server by then,
+    #: so that a newer one is known to be ours after a crash
+    before_migration_id = models.BigIntegerField(null=True)
+    before_action = models.CharField(max_length=64, blank=True)
+    submitted_at = models.DateTimeField(null=True)
+    not_before = models.DateTimeField(null=True)
+    #: since when this attempt waits in Nova's queue
+    queued_since = models.DateTimeField(null=True)
+    #: when it was seen to take longer than its memory explains
+    late_since = models.DateTimeField(null=True)
+    #: since when an observation contradicts itself (completed, but still here)
+    odd_since = models.DateTimeField(null=True)
+
+    memory_total_bytes = models.BigIntegerField(null=True)
+    memory_processed_bytes = models.BigIntegerField(null=True)
+    memory_remaining_bytes = models.BigIntegerField(null=True)
+    disk_total_bytes = models.BigIntegerField(null=True)
+    disk_remaining_bytes = models.BigIntegerField(null=True)
+    #: bytes a second, smoothed; None until two samples differ
+    rate_bytes = models.FloatField(null=True)
+    #: 0 to 1, never falling within an attempt
+    fraction = models.FloatField(null=True)
+    sampled_at = models.DateTimeField(null=True)
+
+    created_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["drain_id", "position", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["drain", "server_id"], name="maintenance_one_row_a_server"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.server_name} of drain {self.drain_id}"
+
+
+class Event(models.Model):
+    """What was asked and what was done: by whom, on what, with which outcome."""
+
+    drain = models.ForeignKey(Drain, null=True, on_delete=models.CASCADE, related_name="events")
+    migration = models.ForeignKey(
+        InstanceMigration, null=True, on_delete=models.CASCADE, related_name="events"
+    )
+    at = models.DateTimeField(db_index=True)
+    #: a stable word, e.g. drain_requested, service_disabled, submitted, failed
+    kind = models.CharField(max_length=32)
+    #: the admin, the shell's user, or the worker
+    actor = models.CharField(max_length=255)
+    message = models.TextField(blank=True)
+    request_id = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        ordering = ["at", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} at {self.at}"
+
+
+class Worker(models.Model):
+    """A sign of life of one worker process."""
+
+    name = models.CharField(max_length=255, unique=True)
+    host = models.CharField(max_length=255)
+    pid = models.PositiveIntegerField()
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField(db_index=True)
+    stopped_at = models.DateTimeField(null=True)
+    #: the last thing that kept it from working, e.g. refused credentials; empty when all is well
+    problem = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["-seen_at"]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,421 @@
+"""What can be asked for, from a page or a shell.
+
+Every function takes an actor and checks first what the actor may do; there is no default. What
+it reads of OpenStack it reads through the `Cloud` that it is given: the admin's on a page, the
+worker's in a shell. Nothing here changes anything in OpenStack; the worker does.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.utils import timezone
+from keystoneauth1.session import Session
+
+from . import conf, store
+from .cloud import Cloud, from_clouds_yaml
+from .core.actor import RULE_CANCEL, RULE_DRAIN, RULE_VIEW, Actor
+from .core.facts import HostFacts, Server, Service
+from .core.preflight import Kind, Verdict, judge
+from .core.states import DRAIN_TERMINAL, DrainState
+from .exceptions import CloudError, NotAllowed, Refused, StaleState, UnknownHost
+from .models import Drain
+
+#: Nova's limit for a service's disabled_reason (nova/api/openstack/compute/schemas/services.py).
+REASON_MAX = 255
+
+
+def _require(actor: Actor, rule: str) -> None:
+    """Fail closed: whatever is not allowed is refused, and a check that breaks is no yes."""
+    if actor.may(rule) is not True:
+        raise NotAllowed(f"{actor.name} is not allowed to do this (policy {rule}).", rule=rule)
+
+
+def connect(session: Session, region: str, interface: str) -> Cloud:
+    """The cloud as a page sees it: the request's session, a page's patience."""
+    return Cloud(
+        session,
+        region,
+        interface=conf.interface() or interface,
+        timeout=conf.page_timeout_seconds(),
+    )
+
+
+def connect_shell(region: str) -> Cloud:
+    """The cloud as a command sees it: with the worker's credentials.
+
+    :raises Refused: the settings name no cloud for this region
+    :raises ConfigurationError: clouds.yaml does not know it
+    """
+    return from_clouds_yaml(_cloud_name(region), region)
+
+
+def _cloud_name(region: str) -> str:
+    name = conf.cloud_of(region)
+    if not name:
+        raise Refused(
+            f"No worker is set up for region {region}.",
+            code="region_without_worker",
+            remedy=f'Add the region to {conf.NAME}["CLOUDS"].',
+        )
+    return name
+
+
+# -- looking ---------------------------------------------------------------------------------
+
+
+def list_hosts(actor: Actor, cloud: Cloud) -> list[HostFacts]:
+    """Every compute host of the region: two requests (one more for each 1,000 hypervisors)."""
+    _require(actor, RULE_VIEW)
+    return cloud.hosts()
+
+
+def count_instances(
+    actor: Actor, cloud: Cloud, hosts: Iterable[str]
+) -> dict[str, int | CloudError]:
+    """The true number of instances of each host: one small request a host, side by side.
+
+    A host that cannot be counted has the error as its value.
+    """
+    _require(actor, RULE_VIEW)
+    return cloud.count_servers_on_each(hosts)
+
+
+def host_records(actor: Actor, region: str) -> dict[str, store.HostRecord]:
+    """What the database knows of the hosts of a region, by host."""
+    _require(actor, RULE_VIEW)
+    return store.host_records(region)
+
+
+def worker_status(actor: Actor) -> store.WorkerStatus:
+    """Whether any worker is at work."""
+    _require(actor, RULE_VIEW)
+    return store.worker_status(timezone.now(), conf.worker_silent_seconds())
+
+
+def project_names(actor: Actor, cloud: Cloud) -> dict[str, str]:
+    """Names of the projects by id; empty where Keystone does not tell them."""
+    _require(actor, RULE_VIEW)
+    try:
+        return cloud.project_names()
+    except CloudError:
+        return {}
+
+
+@dataclass(frozen=True)
+class HostPage:
+    """One host and what runs on it."""
+
+    service: Service
+    servers: list[Server]
+    projects: dict[str, str]
+
+
+def host_page(actor: Actor, cloud: Cloud, host: str) -> HostPage:
+    """One host, its instances, and the names of their projects: three requests.
+
+    :raises UnknownHost: no compute service has exactly this name
+    """
+    _require(actor, RULE_VIEW)
+    service = _service(cloud.services(host), host, cloud.region)
+    servers = cloud.servers_on(host)
+    return HostPage(service, servers, project_names(actor, cloud) if servers else {})
+
+
+# -- draining --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One instance, and what a drain would do with it."""
+
+    server: Server
+    verdict: Verdict
+    project_name: str = ""
+
+
+@dataclass(frozen=True)
+class DrainPlan:
+    """What a drain of a host would do, as of now.
+
+    :param destinations: the other hosts that are up and enabled, in natural order of the caller
+    """
+
+    service: Service
+    planned: list[Planned]
+    destinations: list[Service]
+
+    def of_kind(self, kind: Kind) -> list[Planned]:
+        return [p for p in self.planned if p.verdict.kind is kind]
+
+    @property
+    def memory_bytes(self) -> int:
+        """The memory of the instances that will leave."""
+        return sum(p.server.memory_bytes for p in self.of_kind(Kind.LIVE))
+
+
+def plan_drain(actor: Actor, cloud: Cloud, host: str) -> DrainPlan:
+    """What a drain of this host would do: three requests, nothing is changed.
+
+    :raises UnknownHost: no compute service has exactly this name
+    :raises Refused: the host cannot be drained now, with the reason
+    """
+    _require(actor, RULE_DRAIN)
+    services = cloud.services()
+    service = _service(services, host, cloud.region)
+    _check_host(service, cloud.region)
+    servers = cloud.servers_on(host)
+    names = project_names(actor, cloud) if servers else {}
+    planned = [Planned(s, judge(s), names.get(s.project_id, "")) for s in servers]
+    others = [s for s in services if s.host != host and _can_receive(s)]
+    return DrainPlan(service, planned, others)
+
+
+@dataclass(frozen=True)
+class DrainRequest:
+    """What an admin asks for.
+
+    :param host: service.host, compared exactly
+    :param reason: becomes the service's disabled reason; 1 to 255 characters
+    :param max_concurrent: migrations at once, or None for the setting's
+    :param destination: one host that all go to, or empty for the scheduler's choice
+    """
+
+    host: str
+    reason: str
+    max_concurrent: int | None = None
+    destination: str = ""
+
+
+def check_request(request: DrainRequest) -> DrainRequest:
+    """The request with its blanks removed and its defaults filled in.
+
+    :raises Refused: something in it is wrong by itself, whatever the cloud says
+    """
+    reason = request.reason.strip()
+    if not reason:
+        raise Refused(
+            "A reason is needed; it is shown to everybody as the service's disabled reason.",
+            code="reason_missing",
+            field="reason",
+        )
+    if len(reason) > REASON_MAX:
+        raise Refused(
+            f"The reason is {len(reason)} characters long; Nova takes at most {REASON_MAX}.",
+            code="reason_too_long",
+            field="reason",
+        )
+    limit = request.max_concurrent
+    if limit is None:
+        limit = conf.max_concurrent()
+    if not 1 <= limit <= conf.max_concurrent_ceiling():
+        raise Refused(
+            f"The number of migrations at once must be from 1 to {conf.max_concurrent_ceiling()}.",
+            code="max_concurrent_out_of_range",
+            field="max_concurrent",
+        )
+    return DrainRequest(request.host, reason, limit, request.destination.strip())
+
+
+def request_drain(actor: Actor, cloud: Cloud, request: DrainRequest) -> Drain:
+    """Write a drain and its instance migrations to the queue; the worker does the rest.
+
+    :raises Refused: with the reason and what can be done; nothing was changed
+    """
+    return request_drains(actor, cloud, [request])[0]
+
+
+def request_drains(actor: Actor, cloud: Cloud, requests: Iterable[DrainRequest]) -> list[Drain]:
+    """Several drains, all or none: a refusal of one is raised before any is written.
+
+    Should two admins ask at the same moment, the one who comes second gets the refusal; what
+    was written for their other hosts is cancelled, which nothing has touched by then.
+    """
+    _require(actor, RULE_DRAIN)
+    asked = [check_request(r) for r in requests]
+    if repeated := sorted({r.host for r in asked if [a.host for a in asked].count(r.host) > 1}):
+        raise Refused(f"Host {repeated[0]} is named twice.", code="host_twice", field="host")
+    _cloud_name(cloud.region)
+    services = cloud.services()
+    ready = []
+    for one in asked:
+        service = _service(services, one.host, cloud.region)
+        _check_host(service, cloud.region)
+        _check_destination(services, one)
+        ready.append((one, service, cloud.servers_on(one.host)))
+    names = project_names(actor, cloud) if any(servers for _, _, servers in ready) else {}
+    written: list[Drain] = []
+    try:
+        for one, service, servers in ready:
+            written.append(_write(actor, cloud.region, one, service, servers, names))
+    except Refused:
+        for drain in written:
+            store.cancel_drain(drain, actor.name, timezone.now())
+        raise
+    return written
+
+
+def _write(
+    actor: Actor,
+    region: str,
+    request: DrainRequest,
+    service: Service,
+    servers: list[Server],
+    names: dict[str, str],
+) -> Drain:
+    # Largest first: what takes longest starts first, so that the last one to fly is short.
+    ordered = sorted(servers, key=lambda s: (-s.memory_bytes, s.name, s.id))
+    try:
+        return store.create_drain(
+            region=region,
+            host=service.host,
+            service_id=service.id,
+            reason=request.reason,
+            max_concurrent=request.max_concurrent or conf.max_concurrent(),
+            destination=request.destination,
+            actor_id=actor.id,
+            actor=actor.name,
+            planned=[(s, judge(s)) for s in ordered],
+            project_names=names,
+            now=timezone.now(),
+        )
+    except store.DrainExists as error:
+        raise _drain_open(service.host, error.drain) from error
+
+
+def _service(services: list[Service], host: str, region: str) -> Service:
+    found = [s for s in services if s.host == host]
+    if not found:
+        raise UnknownHost(
+            f"There is no compute host named {host!r} in region {region or '(default)'}.",
+            code="unknown_host",
+            remedy="Host names are compared exactly; take the name from the list of hosts.",
+            field="host",
+        )
+    return found[0]
+
+
+def _check_host(service: Service, region: str) -> None:
+    if not service.is_known:
+        raise Refused(
+            f"Nova does not reach the cell of host {service.host}, so its state is unknown.",
+            code="host_unknown",
+            remedy="Bring the cell back first.",
+            field="host",
+        )
+    if not service.is_up:
+        how = "was forced down" if service.forced_down else "is down"
+        raise Refused(
+            f"Host {service.host} {how}: live migration needs both hosts alive.",
+            code="host_down",
+            remedy="A dead host is a case for evacuation (nova host-evacuate), not for a drain.",
+            field="host",
+        )
+    if open_drain := store.open_drain_of(region, service.host):
+        raise _drain_open(service.host, open_drain)
+
+
+def _drain_open(host: str, drain: Drain | None) -> Refused:
+    number = f" (drain {drain.pk}, asked for by {drain.requested_by})" if drain else ""
+    return Refused(
+        f"Host {host} is being drained already{number}.",
+        code="drain_open",
+        remedy="Watch that drain, or cancel it first.",
+        field="host",
+        drain_id=drain.pk if drain else None,
+    )
+
+
+def _can_receive(service: Service) -> bool:
+    return service.is_up and service.status == "enabled"
+
+
+def _check_destination(services: list[Service], request: DrainRequest) -> None:
+    name = request.destination
+    if not name:
+        return
+    if name == request.host:
+        raise Refused(
+            "The destination is the host that is to be drained.",
+            code="destination_is_source",
+            field="destination",
+        )
+    found = [s for s in services if s.host == name]
+    if not found:
+        raise Refused(
+            f"There is no compute host named {name!r} to go to.",
+            code="destination_unknown",
+            remedy="Host names are compared exactly.",
+            field="destination",
+        )
+    if not found[0].is_up:
+        raise Refused(
+            f"The destination {name} is down.", code="destination_down", field="destination"
+        )
+    if found[0].status != "enabled":
+        why = f": {found[0].disabled_reason}" if found[0].disabled_reason else ""
+        raise Refused(
+            f"The destination {name} is disabled{why}.",
+            code="destination_disabled",
+            remedy="Choose another one, or leave the choice to the scheduler.",
+            field="destination",
+        )
+
+
+def cancel_drain(actor: Actor, drain_id: int) -> Drain:
+    """Start nothing new; what flies lands, then the drain is over.
+
+    Cancelling one that is being cancelled changes nothing.
+
+    :raises Refused: there is no such drain, or it is over
+    """
+    _require(actor, RULE_CANCEL)
+    for _ in range(5):
+        drain = get_drain(actor, drain_id, rule=RULE_CANCEL)
+        if drain.state in DRAIN_TERMINAL:
+            raise Refused(f"Drain {drain_id} is over ({drain.state}).", code="drain_over")
+        if drain.state == DrainState.CANCELLING:
+            return drain
+        try:
+            store.cancel_drain(drain, actor.name, timezone.now())
+            return drain
+        except StaleState:
+            continue
+    raise Refused(
+        f"Drain {drain_id} changes too fast to be cancelled.",
+        code="busy",
+        remedy="Try again.",
+    )
+
+
+def get_drain(actor: Actor, drain_id: int, *, rule: str = RULE_VIEW) -> Drain:
+    """One drain.
+
+    :raises Refused: there is no such drain
+    """
+    _require(actor, rule)
+    drain = store.drain(drain_id)
+    if drain is None:
+        raise Refused(f"There is no drain {drain_id}.", code="unknown_drain")
+    return drain
+
+
+@dataclass(frozen=True)
+class DrainReport:
+    """A drain with its instances and their counts, as of one moment, from the database alone."""
+
+    drain: Drain
+    migrations: list["store.InstanceMigration"]
+    counts: store.Counts
+    worker: store.WorkerStatus
+    now: datetime = field(default_factory=timezone.now)
+
+
+def drain_report(actor: Actor, drain_id: int) -> DrainReport:
+    """Everything that the drain page and `drain_status` show. Nova is not asked."""
+    drain = get_drain(actor, drain_id)
+    rows = list(store.migrations(drain))
+    by_state: dict[str, int] = {}
+    for row in rows:
+        by_state[row.state] = by_state.get(row.state, 0) + 1
+    return DrainReport(drain, rows, store.Counts(by_state), worker_status(actor))
