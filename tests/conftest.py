@@ -1,0 +1,1 @@
+"""Fixtures of all tests. What one folder needs alone is in that folder's conftest.py."""
