@@ -1,0 +1,110 @@
+"""Django system checks: what is missing in the settings, and the line to add.
+
+They look at settings and files only, never at OpenStack or clouds.yaml: the web process runs
+them too, and it must not need the worker's credentials. A cloud that clouds.yaml doesn't know is
+reported by the worker and the commands, when they open it.
+"""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+
+from . import conf, policies
+
+#: for ``django-admin check --tag ukcloud_maintenance`` and for our commands
+TAG = "ukcloud_maintenance"
+
+_SCOPE = policies.SCOPE
+_POLICY_LINES = {
+    "POLICY_FILES": f'POLICY_FILES["{_SCOPE}"] = policies.POLICY_FILE',
+    "DEFAULT_POLICY_FILES": f'DEFAULT_POLICY_FILES["{_SCOPE}"] = policies.DEFAULT_POLICY_FILE',
+}
+_POLICY_IMPORT = "from ukcloud_maintenance import policies"
+
+
+@register(TAG)
+def check_database(**_: Any) -> list[CheckMessage]:
+    """Horizon names no database, and Django's stand-in for none fails at the first query."""
+    default = getattr(settings, "DATABASES", {}).get("default", {})
+    engine = default.get("ENGINE") or "django.db.backends.dummy"
+    if engine != "django.db.backends.dummy":
+        return []
+    return [
+        Error(
+            'DATABASES["default"] names no database, and the queue of drains is kept in one.',
+            hint='Add DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME":'
+            ' "/var/lib/openstack-dashboard/maintenance.sqlite3"}}, or name a PostgreSQL or'
+            " MariaDB database where Horizon runs on several controllers.",
+            id="ukcloud_maintenance.E001",
+        )
+    ]
+
+
+@register(TAG)
+def check_policy(**_: Any) -> list[CheckMessage]:
+    """Horizon allows everything in a scope that it has no policy for."""
+    return list(_policy_problems())
+
+
+def _policy_problems() -> Iterator[CheckMessage]:
+    if not getattr(settings, "POLICY_CHECK_FUNCTION", None):
+        yield Error(
+            "POLICY_CHECK_FUNCTION is not set: Horizon would allow everything to everybody.",
+            hint='Add POLICY_CHECK_FUNCTION = "openstack_auth.policy.check".',
+            id="ukcloud_maintenance.E002",
+        )
+    defined: set[str] = set()
+    complete = True
+    for name, line in _POLICY_LINES.items():
+        path = (getattr(settings, name, None) or {}).get(_SCOPE)
+        if not path:
+            complete = False
+            yield Error(
+                f'{name}["{_SCOPE}"] is not set: Horizon allows what it has no policy for.',
+                hint=f"Add {_POLICY_IMPORT}; {line}.",
+                id="ukcloud_maintenance.E003",
+            )
+            continue
+        path = os.path.join(getattr(settings, "POLICY_FILES_PATH", None) or "", path)
+        try:
+            defined |= _rules(path)
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            complete = False
+            yield Error(
+                f'{name}["{_SCOPE}"] cannot be read: {error}',
+                hint=f"Repair {path}, or use the packaged one: {_POLICY_IMPORT}; {line}.",
+                id="ukcloud_maintenance.E004",
+            )
+    if complete and "default" not in defined:
+        missing = sorted(_rules(policies.DEFAULT_POLICY_FILE) - defined)
+        if missing:
+            yield Error(
+                f"The policy files of {_SCOPE} define neither {', '.join(missing)} nor a default:"
+                " Horizon would allow these to everybody.",
+                hint=f"Add {_POLICY_IMPORT}; {_POLICY_LINES['DEFAULT_POLICY_FILES']}.",
+                id="ukcloud_maintenance.E005",
+            )
+
+
+def _rules(path: str) -> set[str]:
+    """The names of the rules of a policy file: a map, or a list of the documented defaults."""
+    with open(path, encoding="utf-8") as file:
+        content = yaml.safe_load(file) or {}
+    if isinstance(content, dict):
+        return {str(name) for name in content}
+    if isinstance(content, list) and all(isinstance(rule, dict) for rule in content):
+        return {str(rule.get("name")) for rule in content}
+    raise ValueError(f"{path} is neither a map of rules nor a list of them")
+
+
+@register(TAG)
+def check_settings(**_: Any) -> list[CheckMessage]:
+    """Unknown keys, wrong types and values of UKCLOUD_MAINTENANCE."""
+    return [
+        Error(problem, hint=remedy, id="ukcloud_maintenance.E010")
+        for problem, remedy in conf.problems()
+    ]
