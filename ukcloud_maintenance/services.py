@@ -50,6 +50,11 @@ def connect_shell(region: str) -> Cloud:
     return from_clouds_yaml(_cloud_name(region), region)
 
 
+def shell_regions() -> list[str]:
+    """The regions that the settings name a cloud for; one empty name where there is but one."""
+    return list(conf.regions())
+
+
 def _cloud_name(region: str) -> str:
     name = conf.cloud_of(region)
     if not name:
@@ -398,6 +403,12 @@ def get_drain(actor: Actor, drain_id: int, *, rule: str = RULE_VIEW) -> Drain:
     if drain is None:
         raise Refused(f"There is no drain {drain_id}.", code="unknown_drain")
     return drain
+
+
+def open_drains(actor: Actor) -> list[Drain]:
+    """The drains under way in all regions, newest first."""
+    _require(actor, RULE_VIEW)
+    return list(store.drains().exclude(state__in=[s.value for s in DRAIN_TERMINAL]))
 
 
 @dataclass(frozen=True)
