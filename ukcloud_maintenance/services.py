@@ -76,14 +76,28 @@ def list_hosts(actor: Actor, cloud: Cloud) -> list[HostFacts]:
 
 
 def count_instances(
-    actor: Actor, cloud: Cloud, hosts: Iterable[str]
+    actor: Actor, cloud: Cloud, hosts: Iterable[str], among: Iterable[str] = ()
 ) -> dict[str, int | CloudError]:
     """The true number of instances of each host: one small request a host, side by side.
 
     A host that cannot be counted has the error as its value.
+
+    :param among: all hosts of the region. Nova's database may take names that differ in case
+        alone for the same; such hosts are counted by looking at each instance.
     """
     _require(actor, RULE_VIEW)
-    return cloud.count_servers_on_each(hosts)
+    wanted = list(hosts)
+    spellings: dict[str, set[str]] = {}
+    for name in {*wanted, *among}:
+        spellings.setdefault(name.casefold(), set()).add(name)
+    twins = [name for name in wanted if len(spellings[name.casefold()]) > 1]
+    counted = cloud.count_servers_on_each([name for name in wanted if name not in twins])
+    for name in twins:
+        try:
+            counted[name] = len(cloud.servers_on(name))
+        except CloudError as error:
+            counted[name] = error
+    return counted
 
 
 def host_records(actor: Actor, region: str) -> dict[str, store.HostRecord]:
@@ -174,6 +188,30 @@ def plan_drain(actor: Actor, cloud: Cloud, host: str) -> DrainPlan:
     planned = [Planned(s, judge(s), names.get(s.project_id, "")) for s in servers]
     others = [s for s in services if s.host != host and _can_receive(s)]
     return DrainPlan(service, planned, others)
+
+
+@dataclass(frozen=True)
+class DrainChoices:
+    """What an admin may choose for a drain, and what is chosen where they don't.
+
+    :param max_concurrent: migrations at once, unless the admin says otherwise
+    :param max_concurrent_ceiling: the most that may be asked for
+    :param reason_max: characters
+    """
+
+    max_concurrent: int
+    max_concurrent_ceiling: int
+    reason_max: int = REASON_MAX
+
+
+def drain_choices(actor: Actor, region: str) -> DrainChoices:
+    """What may be chosen for a drain in this region. Nothing is asked of OpenStack.
+
+    :raises Refused: no worker is set up for the region
+    """
+    _require(actor, RULE_DRAIN)
+    _cloud_name(region)
+    return DrainChoices(conf.max_concurrent(), conf.max_concurrent_ceiling())
 
 
 @dataclass(frozen=True)
