@@ -198,18 +198,21 @@ class Cloud:
 
     # -- migrations --------------------------------------------------------------------------
 
-    def migrations_from(self, host: str, since: datetime | None = None) -> list[Migration]:
-        """The migrations that have exactly this host as their source, newest first.
-
-        :param since: only those created or changed after this time
-        """
+    def migrations_from(self, host: str) -> list[Migration]:
+        """All migrations that have exactly this host as their source, of any age and status,
+        newest first. One request for every 1,000."""
         what = f"list the migrations from host {host}"
-        query = {"source_compute": host}
-        if since:
-            query["changes-since"] = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        found = [
-            _migration(raw) for raw in self._pages(what, "/os-migrations", query, "migrations")
-        ]
+        found = self._pages(what, "/os-migrations", {"source_compute": host}, "migrations")
+        return [m for m in map(_migration, found) if m.source_compute == host]
+
+    def newest_migrations_from(self, host: str, limit: int) -> list[Migration]:
+        """The newest migrations that have exactly this host as their source. One request.
+
+        The newest, rather than those since a time: that would trust two clocks to agree.
+        """
+        what = f"list the newest migrations from host {host}"
+        body = self._get(what, f"/os-migrations?source_compute={quote(host)}&limit={limit}")
+        found = [_migration(raw) for raw in _list(body, "migrations", what)]
         return [m for m in found if m.source_compute == host]
 
     def migrations_of(self, server_id: str) -> list[Migration]:

@@ -114,7 +114,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "SUBMIT_GRACE_SECONDS",
         _NUMBER,
-        90,
+        60,
         "seconds",
         "How long to look for traces in Nova of a request whose answer got lost, before it may be"
         " sent again. Longer than API_TIMEOUT_SECONDS.",
@@ -189,7 +189,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "WORKER_SILENT_SECONDS",
         _NUMBER,
-        60,
+        90,
         "seconds",
         "The pages warn when no worker has reported for this long.",
         5,
@@ -198,7 +198,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "LEASE_SECONDS",
         _NUMBER,
-        120,
+        90,
         "seconds",
         "How long a worker keeps a drain to itself without a sign of life. Longer than"
         " API_TIMEOUT_SECONDS.",
@@ -208,7 +208,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "API_TIMEOUT_SECONDS",
         _NUMBER,
-        60,
+        30,
         "seconds",
         "How long the worker waits for one answer of OpenStack.",
         1,
@@ -341,7 +341,7 @@ def idle_seconds() -> float:
 
 
 def submit_grace_seconds() -> float:
-    """How long to look for a request whose answer got lost. Default 90."""
+    """How long to look for a request whose answer got lost. Default 60."""
     return float(_get("SUBMIT_GRACE_SECONDS"))
 
 
@@ -381,17 +381,17 @@ def settle_seconds() -> float:
 
 
 def worker_silent_seconds() -> float:
-    """Silence of all workers after which the pages warn. Default 60."""
+    """Silence of all workers after which the pages warn. Default 90."""
     return float(_get("WORKER_SILENT_SECONDS"))
 
 
 def lease_seconds() -> float:
-    """How long a worker keeps a drain without a sign of life. Default 120."""
+    """How long a worker keeps a drain without a sign of life. Default 90."""
     return float(_get("LEASE_SECONDS"))
 
 
 def api_timeout_seconds() -> float:
-    """The worker's patience for one answer of OpenStack. Default 60."""
+    """The worker's patience for one answer of OpenStack. Default 30."""
     return float(_get("API_TIMEOUT_SECONDS"))
 
 

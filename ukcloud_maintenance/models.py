@@ -158,6 +158,8 @@ class InstanceMigration(models.Model):
     not_before = models.DateTimeField(null=True)
     #: since when this attempt waits in Nova's queue
     queued_since = models.DateTimeField(null=True)
+    #: since when this attempt runs, out of Nova's queue
+    running_since = models.DateTimeField(null=True)
     #: when it was seen to take longer than its memory explains
     late_since = models.DateTimeField(null=True)
     #: since when an observation contradicts itself (completed, but still here)

@@ -65,6 +65,11 @@ def revision(drain_id: int) -> int | None:
     return Drain.objects.filter(pk=drain_id).values_list("revision", flat=True).first()
 
 
+def state_of(drain: Drain) -> str | None:
+    """The drain's state as it is now, by one small query."""
+    return Drain.objects.filter(pk=drain.pk).values_list("state", flat=True).first()
+
+
 @dataclass(frozen=True)
 class Counts:
     """How many instances of a drain are in which state."""
@@ -507,14 +512,20 @@ def close_maintenance(maintenance: HostMaintenance, now: datetime) -> None:
 # -- workers ---------------------------------------------------------------------------------
 
 
-def claim(worker: str, now: datetime, lease_seconds: float) -> Drain | None:
-    """Take the open drain that is due first and that nobody else holds; None where none is.
+def claim(
+    worker: str, now: datetime, lease_seconds: float, regions: Iterable[str] | None = None
+) -> Drain | None:
+    """Take the open drain that is due first and that nobody holds; None where none is.
+
+    :param regions: the regions that the worker can log in to, or None for any
 
     A claim spares two workers from doing the same reads. It is not what keeps them from doing
     the same change: that is the compare-and-set of each row.
     """
-    free = Q(claimed_by=worker) | Q(claimed_until=None) | Q(claimed_until__lt=now)
+    free = Q(claimed_until=None) | Q(claimed_until__lt=now)
     due = Q(next_pass_at=None) | Q(next_pass_at__lte=now)
+    if regions is not None:
+        due &= Q(region__in=list(regions))
     candidates = (
         Drain.objects.filter(free, due, state__in=[s.value for s in DRAIN_OPEN])
         .order_by(F("next_pass_at").asc(nulls_first=True), "id")
@@ -536,14 +547,9 @@ def release(drain: Drain, worker: str, next_pass_at: datetime | None) -> None:
     )
 
 
-def next_due(now: datetime) -> datetime | None:
-    """When the next open drain is due; None where none is open."""
-    return (
-        Drain.objects.filter(state__in=[s.value for s in DRAIN_OPEN])
-        .order_by(F("next_pass_at").asc(nulls_first=True))
-        .values_list("next_pass_at", flat=True)
-        .first()
-    ) or (now if Drain.objects.filter(state__in=[s.value for s in DRAIN_OPEN]).exists() else None)
+def renew(drain: Drain, worker: str, until: datetime) -> None:
+    """Keep a drain that this worker holds."""
+    Drain.objects.filter(pk=drain.pk, claimed_by=worker).update(claimed_until=until)
 
 
 def sign_of_life(name: str, host: str, pid: int, now: datetime, problem: str = "") -> None:
@@ -565,9 +571,14 @@ def sign_of_life(name: str, host: str, pid: int, now: datetime, problem: str = "
 
 
 def worker_stopped(name: str, now: datetime) -> None:
-    """A worker says goodbye, and gives back what it holds."""
-    Worker.objects.filter(name=name).update(stopped_at=now, seen_at=now)
+    """A worker says goodbye, or is known to be dead; what it held is free."""
+    Worker.objects.filter(name=name).update(stopped_at=now)
     Drain.objects.filter(claimed_by=name).update(claimed_by="", claimed_until=None)
+
+
+def workers_of(host: str) -> list[Worker]:
+    """The workers of a machine that have not said goodbye."""
+    return list(Worker.objects.filter(host=host, stopped_at=None))
 
 
 def forget_workers(before: datetime) -> None:

@@ -1,0 +1,1038 @@
+"""What to do next: facts, rows and the time into actions. No I/O, no clock.
+
+:func:`decide` is asked once a pass. It looks at one drain, at its rows as the database has
+them, and at what was observed of the cloud just before, and answers with the actions of this
+pass, in order. Each is safe to repeat: it is applied only to a row that is still in the state
+in which it was judged.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from . import facts
+from .facts import NOVA_STATUS_RUNNING, NOVA_STATUS_WAITING, Migration, Progress, Server, Service
+from .preflight import Kind, Verdict, judge
+from .progress import Sample, fraction, rate
+from .states import (
+    MIGRATION_LEFT,
+    MIGRATION_OPEN,
+    MIGRATION_UNDER_WAY,
+    MIGRATION_WAITING,
+    DrainResult,
+    DrainState,
+    Method,
+    MigrationState,
+)
+
+GIB = 1024**3
+#: A migration that waits in Nova's queue for this long, in seconds, while others run, has shown
+#: Nova's limit. Being scheduled takes a moment too, and must not be taken for it.
+QUEUED_FOR_A_LIMIT = 3.0
+#: From this fraction on a running migration is about to end, and it is the time to find out
+#: whether Nova would queue one more.
+ABOUT_TO_END = 0.75
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The bounds of all waits and retries; times in seconds. See conf.py for each."""
+
+    max_attempts: int = 3
+    retry_seconds: float = 30
+    retry_max_seconds: float = 600
+    late_seconds_per_gib: float = 30
+    late_min_seconds: float = 300
+    blocked_wait_seconds: float = 600
+    proof_wait_seconds: float = 300
+    host_down_wait_seconds: float = 900
+    submit_grace_seconds: float = 60
+    settle_seconds: float = 15
+
+
+@dataclass(frozen=True)
+class MaintenanceView:
+    """What the database knows of the host's maintenance."""
+
+    our_reason: str = ""
+    disabled_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class DrainView:
+    """A drain as the database has it."""
+
+    host: str
+    state: str
+    reason: str
+    max_concurrent: int
+    destination: str = ""
+    message: str = ""
+    learned_limit: int | None = None
+    nova_runs_more: bool = False
+    blocked_since: datetime | None = None
+    proving_since: datetime | None = None
+    host_down_since: datetime | None = None
+    maintenance: MaintenanceView | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """An instance migration as the database has it; see models.InstanceMigration."""
+
+    id: int
+    server_id: str
+    server_name: str
+    state: str
+    position: int = 0
+    method: str = Method.LIVE
+    code: str = ""
+    message: str = ""
+    memory_bytes: int = 0
+    initial_status: str = "ACTIVE"
+    server_status: str = "ACTIVE"
+    task_state: str = ""
+    dest_compute: str = ""
+    nova_status: str = ""
+    nova_migration_id: int | None = None
+    request_id: str = ""
+    attempts: int = 0
+    before_migration_id: int | None = None
+    before_action: str = ""
+    submitted_at: datetime | None = None
+    not_before: datetime | None = None
+    queued_since: datetime | None = None
+    running_since: datetime | None = None
+    late_since: datetime | None = None
+    odd_since: datetime | None = None
+    memory_total_bytes: int | None = None
+    memory_processed_bytes: int | None = None
+    memory_remaining_bytes: int | None = None
+    disk_total_bytes: int | None = None
+    disk_remaining_bytes: int | None = None
+    rate_bytes: float | None = None
+    fraction: float | None = None
+    sampled_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What was seen of the cloud, all of it read after the pass began.
+
+    :param service: the host's compute service, read first; None where Nova lists none
+    :param servers: every server that Nova has on the host, by id
+    :param migrations: migrations that have the host as source, by server, newest first
+    :param all_migrations: whether `migrations` has those of any age (else the newest ones)
+    :param elsewhere: servers that the host's list lacks, of rows that `is_looked_for`: as they
+        are now, or None where they don't exist any more
+    :param progress: bytes of the migrations under way, by server
+    :param actions: instance actions, newest first, of servers whose request lost its answer
+    :param our_user_id: who we are for Nova
+    """
+
+    service: Service | None
+    servers: Mapping[str, Server] = field(default_factory=dict)
+    migrations: Mapping[str, Sequence[Migration]] = field(default_factory=dict)
+    all_migrations: bool = False
+    elsewhere: Mapping[str, Server | None] = field(default_factory=dict)
+    progress: Mapping[str, Sequence[Progress]] = field(default_factory=dict)
+    actions: Mapping[str, Sequence[facts.Action]] = field(default_factory=dict)
+    our_user_id: str = ""
+
+
+# -- the actions ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class OpenMaintenance:
+    """Join or open the host's maintenance, recording the service as found."""
+
+    service: Service
+
+
+@dataclass(frozen=True)
+class Disable:
+    """Disable the compute service; the reason is recorded before Nova is asked."""
+
+    service_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class MarkDisabled:
+    """The service is disabled with the reason that we wrote."""
+
+
+@dataclass(frozen=True)
+class Join:
+    """A server that has no row yet."""
+
+    server: Server
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class ChangeRow:
+    """Set fields of a row, `state` among them or not.
+
+    :param kind: the event to record, or empty
+    :param ask_why: add Nova's own words about the attempt that failed
+    """
+
+    row_id: int
+    fields: Mapping[str, Any]
+    kind: str = ""
+    message: str = ""
+    ask_why: bool = False
+
+
+@dataclass(frozen=True)
+class Submit:
+    """Ask Nova to live-migrate a server.
+
+    :param host: the destination, or None for the scheduler's choice
+    :param status: the server's status now, which it must have again when it has arrived
+    """
+
+    row_id: int
+    host: str | None
+    status: str
+
+
+@dataclass(frozen=True)
+class ChangeDrain:
+    """Set fields of the drain."""
+
+    fields: Mapping[str, Any]
+    kind: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Finish:
+    """End the drain."""
+
+    state: DrainState
+    result: DrainResult
+    message: str
+
+
+Action = OpenMaintenance | Disable | MarkDisabled | Join | ChangeRow | Submit | ChangeDrain | Finish
+
+
+def decide(
+    drain: DrainView, rows: Sequence[Row], seen: Observation, limits: Limits, now: datetime
+) -> list[Action]:
+    """The actions of this pass, in the order in which they are to be applied."""
+    return _Pass(drain, rows, seen, limits, now).run()
+
+
+def failed_attempt(
+    row: Row, message: str, code: str, limits: Limits, now: datetime, *, retry: bool = True
+) -> dict[str, Any]:
+    """The fields of a row whose attempt failed: back in the line after a pause that doubles
+    with each attempt, or failed for good."""
+    fields: dict[str, Any] = {
+        "code": code,
+        "message": message,
+        "odd_since": None,
+        "queued_since": None,
+        "running_since": None,
+    }
+    if not retry or row.attempts >= limits.max_attempts:
+        return fields | {"state": MigrationState.FAILED, "not_before": None}
+    pause = min(limits.retry_seconds * 2 ** max(row.attempts - 1, 0), limits.retry_max_seconds)
+    return fields | {
+        "state": MigrationState.PENDING,
+        "not_before": now + timedelta(seconds=pause),
+    }
+
+
+def adopted_request(row: Row, actions: Iterable[facts.Action], our_user_id: str) -> str:
+    """The request id of our own live migration of this row whose answer got lost, or empty.
+
+    Nova writes the action before it answers. Ours is one by our user that is newer than the
+    newest one there was before we asked.
+    """
+    for action in actions:
+        if action.request_id == row.before_action:
+            break
+        if action.action == "live-migration" and action.user_id == our_user_id:
+            return action.request_id
+    return ""
+
+
+def is_looked_for(row: Row) -> bool:
+    """Whether the server of a row is to be read by itself where the host's list lacks it.
+
+    Those that wait or are under way, and those that were left here; not those that are known
+    to have left, and not those about which nothing can be told.
+    """
+    if row.state == MigrationState.FAILED:
+        return not row.code.startswith("arrived_")
+    return row.state in MIGRATION_OPEN | {MigrationState.STAYS, MigrationState.SKIPPED}
+
+
+def late_after_seconds(memory_bytes: int, limits: Limits) -> float:
+    """After how many seconds a migration of this size is late."""
+    return max(limits.late_min_seconds, limits.late_seconds_per_gib * memory_bytes / GIB)
+
+
+class _Pass:
+    """One call of :func:`decide`: the inputs, and the actions and row states as they grow."""
+
+    def __init__(
+        self,
+        drain: DrainView,
+        rows: Sequence[Row],
+        seen: Observation,
+        limits: Limits,
+        now: datetime,
+    ):
+        self.drain = drain
+        self.rows = {row.id: row for row in rows}
+        self.seen = seen
+        self.limits = limits
+        self.now = now
+        self.actions: list[Action] = []
+
+    def run(self) -> list[Action]:
+        if self.drain.state == DrainState.PENDING:
+            # What follows belongs to a drain that runs, giving up on a lost host included.
+            return [
+                ChangeDrain({"state": DrainState.RUNNING, "started_at": self.now}, "drain_started")
+            ]
+        cancelling = self.drain.state == DrainState.CANCELLING
+        host_is_up = self._watch_host()
+        disabled = False
+        if host_is_up and not cancelling:
+            disabled = self._disable_first()
+            self._join()
+        for row in list(self.rows.values()):
+            if row.state in MIGRATION_UNDER_WAY:
+                self._follow(row)
+            elif row.state in MIGRATION_WAITING:
+                self._wait(row, cancelling)
+            else:
+                self._look_back(row, cancelling)
+        self._learn()
+        if disabled and self.drain.state == DrainState.RUNNING:
+            self._submit()
+        if not host_is_up and self._host_is_lost():
+            self._give_up(cancelling)
+        elif disabled or cancelling:
+            self._finish(cancelling)
+        return self.actions
+
+    # -- helpers -----------------------------------------------------------------------------
+
+    def _change(
+        self,
+        row: Row,
+        fields: Mapping[str, Any],
+        kind: str = "",
+        message: str = "",
+        *,
+        ask_why: bool = False,
+    ) -> None:
+        """Change a row, for the rest of this pass too; nothing that is as it was is written."""
+        changed = {k: v for k, v in fields.items() if getattr(self.rows[row.id], k, _UNSET) != v}
+        if not changed and not kind:
+            return
+        self.actions.append(ChangeRow(row.id, changed, kind, message, ask_why))
+        known = {k: v for k, v in changed.items() if hasattr(row, k)}
+        self.rows[row.id] = replace(self.rows[row.id], **known)
+
+    def _since(self, moment: datetime | None) -> float:
+        return (self.now - moment).total_seconds() if moment else 0.0
+
+    def _in(self, states: Iterable[MigrationState]) -> list[Row]:
+        return [row for row in self.rows.values() if row.state in states]
+
+    def _settled(self, row: Row, seconds: float | None = None) -> bool:
+        """Whether a doubtful sight has stood long enough; it begins to be timed when first seen."""
+        if row.odd_since is None:
+            self._change(row, {"odd_since": self.now})
+            return self.limits.settle_seconds == 0
+        wait = self.limits.settle_seconds if seconds is None else seconds
+        return self._since(row.odd_since) >= wait
+
+    # -- the host ----------------------------------------------------------------------------
+
+    def _watch_host(self) -> bool:
+        """Whether the host is up and known. A host that is not is waited for."""
+        service = self.seen.service
+        if service is not None and service.is_known and service.is_up:
+            if self.drain.host_down_since:
+                self.actions.append(
+                    ChangeDrain({"host_down_since": None, "message": ""}, "host_back")
+                )
+            return True
+        if self.drain.host_down_since is None:
+            message = f"{self._what_ails()} Nothing new is started until it is back."
+            self.actions.append(
+                ChangeDrain({"host_down_since": self.now, "message": message}, "host_down", message)
+            )
+        return False
+
+    def _what_ails(self) -> str:
+        service = self.seen.service
+        if service is None:
+            return f"Nova lists no compute service for host {self.drain.host} any more."
+        if not service.is_known:
+            return f"Nova does not reach the cell of host {self.drain.host}."
+        return f"Host {self.drain.host} is down."
+
+    def _host_is_lost(self) -> bool:
+        if self.drain.state == DrainState.PAUSED:
+            return False
+        return self._since(self.drain.host_down_since) >= self.limits.host_down_wait_seconds
+
+    def _give_up(self, cancelling: bool) -> None:
+        why = self._what_ails()
+        for row in self._in(MIGRATION_WAITING):
+            self._change(
+                row,
+                {"state": MigrationState.FAILED, "code": "host_lost", "message": why},
+                "failed",
+                why,
+            )
+        for row in self._in(MIGRATION_UNDER_WAY):
+            text = (
+                f"{why} Where the guest runs cannot be told from here; look on this host and on"
+                f" {row.dest_compute or 'the destination'} before anything is started or reset."
+            )
+            self._change(
+                row,
+                {"state": MigrationState.UNKNOWN, "code": "host_lost", "message": text},
+                "unknown",
+                text,
+            )
+        state = DrainState.CANCELLED if cancelling else DrainState.FAILED
+        self.actions.append(
+            Finish(
+                state,
+                DrainResult.HOST_LOST,
+                f"{why} It did not come back in time. {self._summary()}".strip(),
+            )
+        )
+
+    def _disable_first(self) -> bool:
+        """Whether instances may be submitted: the service was disabled before this pass listed
+        the host's servers. One that somebody else disabled is left untouched."""
+        service = self.seen.service
+        assert service is not None  # _watch_host has seen it
+        maintenance = self.drain.maintenance
+        if maintenance is None:
+            self.actions.append(OpenMaintenance(service))
+            return False
+        if service.status == "enabled":
+            if maintenance.disabled_at is None:
+                self.actions.append(Disable(service.id, self.drain.reason))
+                return False
+            warning = (
+                "The compute service was enabled by somebody while the drain runs: new instances"
+                " may land on the host. It is left as it is; disable it again, or cancel the drain."
+            )
+            if self.drain.message != warning:
+                self.actions.append(
+                    ChangeDrain({"message": warning}, "service_enabled_by_other", warning)
+                )
+            return True
+        ours = maintenance.our_reason and service.disabled_reason == maintenance.our_reason
+        if ours and maintenance.disabled_at is None:
+            self.actions.append(MarkDisabled())
+        return True
+
+    def _join(self) -> None:
+        """Servers that the drain does not know yet, and those that came back."""
+        by_server = {row.server_id: row for row in self.rows.values()}
+        for server in self.seen.servers.values():
+            row = by_server.get(server.id)
+            if row is None:
+                self.actions.append(Join(server, judge(server)))
+            elif row.state in MIGRATION_LEFT:
+                text = "It is on this host again."
+                self._change(
+                    row,
+                    {
+                        "state": MigrationState.PENDING,
+                        "code": "came_back",
+                        "message": text,
+                        "not_before": None,
+                        "odd_since": None,
+                    },
+                    "came_back",
+                    text,
+                )
+
+    # -- rows that wait, and rows that are done ----------------------------------------------
+
+    def _wait(self, row: Row, cancelling: bool) -> None:
+        server = self.seen.servers.get(row.server_id)
+        if server is None:
+            if row.server_id in self.seen.elsewhere:
+                self._gone(row, self.seen.elsewhere[row.server_id])
+            return
+        if cancelling:
+            text = "The drain was cancelled before its turn came."
+            self._change(
+                row,
+                {
+                    "state": MigrationState.CANCELLED,
+                    "message": f"{text} {row.message}".strip() if row.attempts else text,
+                    "server_status": server.status,
+                    "task_state": server.task_state or "",
+                },
+                "cancelled",
+            )
+            return
+        verdict = judge(server)
+        fields: dict[str, Any] = {
+            "server_status": server.status,
+            "task_state": server.task_state or "",
+        }
+        if verdict.kind is Kind.LIVE:
+            if row.attempts >= self.limits.max_attempts:
+                text = f"It was moved {row.attempts} times and is here again."
+                self._change(row, fields | {"state": MigrationState.FAILED, "message": text})
+            elif row.state == MigrationState.BLOCKED:
+                fields |= {"state": MigrationState.PENDING, "method": Method.LIVE}
+                self._change(row, fields | {"code": "", "message": ""}, "unblocked")
+            else:
+                self._change(row, fields)
+            return
+        fields |= {"state": verdict.state, "code": verdict.code, "message": verdict.message}
+        if verdict.kind is Kind.STAYS:
+            fields["method"] = Method.NONE
+        kind = verdict.kind.value if row.state != verdict.state else ""
+        self._change(row, fields, kind, verdict.message if kind else "")
+
+    def _look_back(self, row: Row, cancelling: bool) -> None:
+        """Rows that are done, of servers that are still here: a STAYS that can move now joins."""
+        server = self.seen.servers.get(row.server_id)
+        if server is None:
+            if row.server_id in self.seen.elsewhere:
+                self._gone(row, self.seen.elsewhere[row.server_id])
+            return
+        stays = row.state == MigrationState.STAYS
+        if cancelling or not stays or not row.code.startswith("status_"):
+            return
+        verdict = judge(server)
+        if verdict.kind is Kind.LIVE:
+            self._change(
+                row,
+                {
+                    "state": MigrationState.PENDING,
+                    "method": Method.LIVE,
+                    "code": "",
+                    "message": "",
+                    "initial_status": server.status,
+                    "server_status": server.status,
+                },
+                "unblocked",
+                f"It is {server.status} now.",
+            )
+        elif verdict.code != row.code and verdict.kind is Kind.STAYS:
+            self._change(
+                row,
+                {"code": verdict.code, "message": verdict.message, "server_status": server.status},
+            )
+
+    def _gone(self, row: Row, server: Server | None) -> None:
+        """A server that left without us; one that Nova still has here is not gone."""
+        if server is not None and (server.host == self.drain.host or server.task_state):
+            return
+        if server is None:
+            text = "It was deleted."
+            fields: dict[str, Any] = {"server_status": "DELETED", "task_state": ""}
+        elif not server.host:
+            text = f"It is on no host any more ({server.status})."
+            fields = {"server_status": server.status, "task_state": ""}
+        else:
+            text = f"It was moved to {server.host} by somebody else."
+            fields = {
+                "server_status": server.status,
+                "task_state": "",
+                "dest_compute": server.host,
+            }
+        self._change(
+            row,
+            fields | {"state": MigrationState.GONE, "code": "gone", "message": text},
+            "gone",
+            text,
+        )
+
+    # -- rows under way ----------------------------------------------------------------------
+
+    def _follow(self, row: Row) -> None:
+        record = self._record(row)
+        if row.state == MigrationState.SUBMITTED:
+            if not self._adopt(row):
+                return
+            row = self.rows[row.id]
+        server = self.seen.servers.get(row.server_id)
+        if server is not None:
+            self._note(row, server, record)
+            self._still_here(self.rows[row.id], server, record)
+        elif row.server_id in self.seen.elsewhere:
+            self._elsewhere(row, self.seen.elsewhere[row.server_id], record)
+
+    def _record(self, row: Row) -> Migration | None:
+        """Nova's record of this attempt: the one known, else the first since we asked."""
+        records = [
+            m
+            for m in self.seen.migrations.get(row.server_id, ())
+            if m.migration_type == "live-migration"
+        ]
+        if row.nova_migration_id is not None:
+            return next((m for m in records if m.id == row.nova_migration_id), None)
+        newer = [m for m in records if m.id > (row.before_migration_id or 0)]
+        return min(newer, key=lambda m: m.id) if newer else None
+
+    def _adopt(self, row: Row) -> bool:
+        """A request whose answer got lost: whether Nova has it. Until a time is over it may
+        still be on its way, and is not sent again."""
+        if row.server_id not in self.seen.actions:
+            return False
+        request_id = adopted_request(row, self.seen.actions[row.server_id], self.seen.our_user_id)
+        if request_id:
+            self._change(
+                row,
+                {"state": MigrationState.MIGRATING, "request_id": request_id, "message": ""},
+                "adopted",
+                "Nova has the request whose answer got lost.",
+            )
+            return True
+        if row.server_id not in self.seen.servers:
+            if row.server_id in self.seen.elsewhere:
+                self._gone(row, self.seen.elsewhere[row.server_id])
+            return False
+        if self._since(row.submitted_at) >= self.limits.submit_grace_seconds:
+            text = "The request never reached Nova."
+            self._change(
+                row,
+                failed_attempt(
+                    row, text, "never_sent", self.limits, self.now, retry=self._may_retry()
+                ),
+                "attempt_failed",
+                text,
+            )
+        return False
+
+    def _may_retry(self) -> bool:
+        return self.drain.state != DrainState.CANCELLING
+
+    def _note(self, row: Row, server: Server, record: Migration | None) -> None:
+        """What is seen of a migration under way: status, bytes, and how long it takes."""
+        fields: dict[str, Any] = {
+            "server_status": server.status,
+            "task_state": server.task_state or "",
+        }
+        if record:
+            fields |= {
+                "nova_status": record.status,
+                "nova_migration_id": record.id,
+                "dest_compute": record.dest_compute or row.dest_compute,
+            }
+            waits = record.status in NOVA_STATUS_WAITING
+            if waits and row.queued_since is None:
+                fields["queued_since"] = self.now
+            if not waits and row.running_since is None:
+                fields |= {"queued_since": None, "running_since": self.now}
+        fields |= self._bytes(row)
+        self._change(row, fields)
+        row = self.rows[row.id]
+        begun = row.running_since or (None if row.queued_since else row.submitted_at)
+        after = late_after_seconds(row.memory_bytes, self.limits)
+        if row.late_since is None and begun and self._since(begun) > after:
+            text = f"It takes longer than the {after:.0f} s that its memory explains."
+            self._change(row, {"late_since": self.now}, "late", text)
+
+    def _bytes(self, row: Row) -> dict[str, Any]:
+        found = [
+            p
+            for p in self.seen.progress.get(row.server_id, ())
+            if row.nova_migration_id in (None, p.migration_id)
+        ]
+        if not found:
+            return {}
+        newest = max(found, key=lambda p: p.migration_id)
+        sample = Sample(
+            newest.memory_total_bytes,
+            newest.memory_processed_bytes,
+            newest.memory_remaining_bytes,
+            newest.disk_total_bytes,
+            newest.disk_processed_bytes,
+            newest.disk_remaining_bytes,
+        )
+        if sample.is_empty:
+            return {}
+        # The disk's processed bytes are its total less what remains; only memory is re-sent.
+        disk_sent = (sample.disk_total or 0) - (sample.disk_remaining or 0)
+        sample = replace(sample, disk_processed=disk_sent)
+        earlier = None
+        if row.sampled_at and (row.memory_processed_bytes is not None or row.disk_total_bytes):
+            earlier = Sample(
+                memory_processed=row.memory_processed_bytes,
+                disk_processed=(row.disk_total_bytes or 0) - (row.disk_remaining_bytes or 0),
+            )
+        fields: dict[str, Any] = {
+            "memory_total_bytes": sample.memory_total,
+            "memory_processed_bytes": sample.memory_processed,
+            "memory_remaining_bytes": sample.memory_remaining,
+            "disk_total_bytes": sample.disk_total,
+            "disk_remaining_bytes": sample.disk_remaining,
+            "fraction": fraction(sample, row.memory_bytes, row.fraction),
+        }
+        if all(getattr(row, name) == value for name, value in fields.items()):
+            return {}  # libvirt refreshes the bytes every few seconds only
+        return fields | {
+            "rate_bytes": rate(sample, earlier, self._since(row.sampled_at), row.rate_bytes),
+            "sampled_at": self.now,
+        }
+
+    def _still_here(self, row: Row, server: Server, record: Migration | None) -> None:
+        if server.status == "ERROR":
+            if self._settled(row):
+                self._cannot_tell(
+                    row,
+                    "error_at_source",
+                    f"The server is in ERROR on this host after its live migration"
+                    f" ({record.status if record else 'no record'}).",
+                )
+            return
+        if record is None:
+            if server.task_state is None and self._settled(row):
+                self._attempt_failed(row, "no_record", "Nova took the request and began nothing.")
+            return
+        if not record.is_over:
+            if row.odd_since is not None:
+                self._change(row, {"odd_since": None})
+            return
+        if record.status in ("completed", "done", "confirmed"):
+            if self._settled(row):
+                self._cannot_tell(
+                    row,
+                    "completed_at_source",
+                    "Nova says that the migration is completed, but has the server on this host"
+                    " still.",
+                )
+            return
+        if server.task_state is not None:
+            if self._settled(row, self.limits.submit_grace_seconds):
+                self._change(
+                    row,
+                    failed_attempt(
+                        row,
+                        f"The migration is over ({record.status}), but Nova's task"
+                        f" {server.task_state} on the server does not end.",
+                        "task_stuck",
+                        self.limits,
+                        self.now,
+                        retry=False,
+                    ),
+                    "failed",
+                    ask_why=True,
+                )
+            return
+        doubtful = record.status == "cancelled" or (
+            record.status == "error" and record.dest_compute
+        )
+        if doubtful and not self._settled(row):
+            return
+        what = {
+            "cancelled": "The migration was aborted.",
+            "failed": "The migration failed and was rolled back.",
+        }.get(record.status, "The migration ended in error.")
+        self._attempt_failed(row, f"nova_{record.status}", what)
+
+    def _attempt_failed(self, row: Row, code: str, text: str) -> None:
+        fields = failed_attempt(row, text, code, self.limits, self.now, retry=self._may_retry())
+        kind = "failed" if fields["state"] == MigrationState.FAILED else "attempt_failed"
+        self._change(row, fields, kind, text, ask_why=True)
+
+    def _cannot_tell(self, row: Row, code: str, what: str) -> None:
+        text = (
+            f"{what} The guest may run here or on {row.dest_compute or 'the destination'}. Look on"
+            " both hosts where it runs (virsh list) before it is started, stopped or reset: a"
+            " second copy of it would damage its disk."
+        )
+        self._change(
+            row,
+            {"state": MigrationState.UNKNOWN, "code": code, "message": text},
+            "unknown",
+            text,
+            ask_why=True,
+        )
+
+    def _elsewhere(self, row: Row, server: Server | None, record: Migration | None) -> None:
+        """The server left the host; whether it has arrived in good order."""
+        if server is None:
+            self._gone(row, None)
+            return
+        if server.host == self.drain.host:
+            return  # it was listed elsewhere a moment ago; the next pass sees it here
+        fields: dict[str, Any] = {
+            "server_status": server.status,
+            "task_state": server.task_state or "",
+            "dest_compute": server.host or row.dest_compute,
+        }
+        if record:
+            fields |= {"nova_status": record.status, "nova_migration_id": record.id}
+        if server.task_state is not None:
+            self._change(row, fields)
+            return
+        others = [
+            m
+            for m in self.seen.migrations.get(row.server_id, ())
+            if record and m.id > record.id and record.status in ("failed", "cancelled", "error")
+        ]
+        if others:
+            self._gone(row, server)
+        elif server.status == row.initial_status:
+            self._change(
+                row,
+                fields
+                | {
+                    "state": MigrationState.SUCCEEDED,
+                    "nova_status": self._final_status(record),
+                    "code": "",
+                    "message": "",
+                    "fraction": 1.0,
+                    "memory_remaining_bytes": 0 if row.memory_total_bytes else None,
+                    "disk_remaining_bytes": 0 if row.disk_total_bytes else None,
+                    "odd_since": None,
+                },
+                "succeeded",
+                f"It runs on {server.host}.",
+            )
+        elif server.status == "ERROR":
+            text = f"It arrived on {server.host} in ERROR."
+            if server.fault_message:
+                text += f" {server.fault_message}"
+            self._change(
+                row,
+                fields | {"state": MigrationState.FAILED, "code": "arrived_error", "message": text},
+                "failed",
+                text,
+                ask_why=True,
+            )
+        else:
+            self._change(row, fields)
+            if self._settled(self.rows[row.id]):
+                text = (
+                    f"It arrived on {server.host} as {server.status}; it was"
+                    f" {row.initial_status} before."
+                )
+                self._change(
+                    row,
+                    {"state": MigrationState.FAILED, "code": "arrived_other", "message": text},
+                    "failed",
+                    text,
+                )
+
+    @staticmethod
+    def _final_status(record: Migration | None) -> str:
+        """Nova's record says `running` for a moment after the server arrived."""
+        if record is None:
+            return ""
+        return record.status if record.is_over else "completed"
+
+    # -- pace --------------------------------------------------------------------------------
+
+    def _running(self) -> list[Row]:
+        return [
+            row
+            for row in self._in({MigrationState.MIGRATING})
+            if row.nova_status in NOVA_STATUS_RUNNING
+        ]
+
+    def _waiting_in_nova(self) -> list[Row]:
+        """Those that Nova has taken and not begun, or may have taken."""
+        return [
+            row
+            for row in self._in(MIGRATION_UNDER_WAY)
+            if row.state == MigrationState.SUBMITTED
+            or row.nova_status in NOVA_STATUS_WAITING
+            or not row.nova_status
+        ]
+
+    def _learn(self) -> None:
+        """How many Nova runs at once here: what runs while one more stays queued."""
+        running = len(self._running())
+        if running > self.drain.max_concurrent and not self.drain.nova_runs_more:
+            self.actions.append(ChangeDrain({"nova_runs_more": True}))
+            self.drain = replace(self.drain, nova_runs_more=True)
+        learned = self.drain.learned_limit
+        queued = [
+            row
+            for row in self._in({MigrationState.MIGRATING})
+            if row.nova_status == "queued" and self._since(row.queued_since) >= QUEUED_FOR_A_LIMIT
+        ]
+        if running and queued:
+            learned = max(running, learned or 0)
+        elif learned is not None and running > learned:
+            learned = running
+        if learned != self.drain.learned_limit:
+            self.actions.append(
+                ChangeDrain(
+                    {"learned_limit": learned},
+                    "limit_learned",
+                    f"Nova runs {learned} at once here.",
+                )
+            )
+            self.drain = replace(self.drain, learned_limit=learned)
+
+    def _may_add_one(self) -> bool:
+        if self._waiting_in_nova():
+            return False
+        under_way = len(self._in(MIGRATION_UNDER_WAY))
+        wanted = self.drain.max_concurrent
+        if under_way < wanted:
+            return True
+        if under_way > wanted or self.drain.nova_runs_more:
+            return False
+        # One more is to wait in Nova's queue, never to run: either Nova's limit is known, or one
+        # of those that run is about to end, so that finding out costs next to nothing.
+        learned = self.drain.learned_limit
+        if learned is not None:
+            return learned <= wanted
+        return any((row.fraction or 0) >= ABOUT_TO_END for row in self._running())
+
+    def _submit(self) -> None:
+        if not self._may_add_one():
+            return
+        ready = [
+            row
+            for row in self._in({MigrationState.PENDING})
+            if (row.not_before is None or row.not_before <= self.now)
+            and row.server_id in self.seen.servers
+            and judge(self.seen.servers[row.server_id]).kind is Kind.LIVE
+        ]
+        if ready:
+            row = min(ready, key=lambda r: (r.attempts, r.position, r.id))
+            status = self.seen.servers[row.server_id].status
+            self.actions.append(Submit(row.id, self.drain.destination or None, status))
+
+    # -- the end -----------------------------------------------------------------------------
+
+    def _finish(self, cancelling: bool) -> None:
+        if any(isinstance(action, Join) for action in self.actions):
+            return
+        still_open = self._in(MIGRATION_OPEN)
+        if cancelling:
+            if not still_open:
+                self.actions.append(
+                    Finish(
+                        DrainState.CANCELLED,
+                        DrainResult.CANCELLED,
+                        f"Cancelled. {self._disabled_still()}{self._summary()}",
+                    )
+                )
+            return
+        if self.drain.state != DrainState.RUNNING:
+            return
+        if any(row.state != MigrationState.BLOCKED for row in still_open):
+            if self.drain.blocked_since or self.drain.proving_since:
+                self.actions.append(ChangeDrain({"blocked_since": None, "proving_since": None}))
+            return
+        if still_open:
+            self._wait_for_blocked(still_open)
+            return
+        if self.seen.servers or self._in({MigrationState.UNKNOWN}):
+            self._finish_not_empty()
+        elif self.seen.all_migrations:
+            self._prove()
+
+    def _disabled_still(self) -> str:
+        maintenance = self.drain.maintenance
+        if maintenance and maintenance.disabled_at:
+            return "The compute service stays disabled. "
+        return ""
+
+    def _wait_for_blocked(self, blocked: list[Row]) -> None:
+        if self.drain.blocked_since is None:
+            self.actions.append(
+                ChangeDrain(
+                    {"blocked_since": self.now},
+                    "waiting_for_blocked",
+                    "All that is left is blocked, and looked at again for a time.",
+                )
+            )
+            return
+        if self._since(self.drain.blocked_since) < self.limits.blocked_wait_seconds:
+            return
+        for row in blocked:
+            self._change(
+                row,
+                {"state": MigrationState.FAILED, "message": f"Still blocked: {row.message}"},
+                "failed",
+                row.message,
+            )
+
+    def _finish_not_empty(self) -> None:
+        here = {row.server_id: row for row in self.rows.values()}
+        chosen = {MigrationState.STAYS, MigrationState.SKIPPED}
+        by_choice = not self._in({MigrationState.UNKNOWN}) and all(
+            server_id in here and here[server_id].state in chosen for server_id in self.seen.servers
+        )
+        result = DrainResult.INSTANCES_LEFT if by_choice else DrainResult.INSTANCES_FAILED
+        self.actions.append(Finish(DrainState.FAILED, result, self._summary()))
+
+    def _prove(self) -> None:
+        """Empty twice, in two passes, with the service read in between: a cell that goes down
+        makes Nova's lists empty without a word."""
+        unfinished = [
+            m for records in self.seen.migrations.values() for m in records if not m.is_over
+        ]
+        if self.drain.proving_since is None:
+            self.actions.append(
+                ChangeDrain({"proving_since": self.now, "message": "Verifying that it is empty."})
+            )
+        elif not unfinished:
+            self.actions.append(
+                Finish(DrainState.SUCCEEDED, DrainResult.EMPTY, f"Drained. {self._summary()}")
+            )
+        elif self._since(self.drain.proving_since) >= self.limits.proof_wait_seconds:
+            self.actions.append(
+                Finish(
+                    DrainState.FAILED,
+                    DrainResult.NOT_PROVED,
+                    f"{_name_unfinished(unfinished)} {self._summary()}",
+                )
+            )
+        else:
+            text = _name_unfinished(unfinished)
+            if text != self.drain.message:
+                self.actions.append(ChangeDrain({"message": text}, "not_proved_yet", text))
+
+    def _summary(self) -> str:
+        """How many left, and each one that did not, by name and with its reason."""
+        rows = list(self.rows.values())
+        left = [row for row in rows if row.state in MIGRATION_LEFT]
+        lines = [f"{len(left)} of {len(rows)} left the host."]
+        for row in sorted(rows, key=lambda r: (r.position, r.id)):
+            if row.state not in MIGRATION_LEFT:
+                lines.append(f"{row.server_name} ({row.state}): {row.message}".rstrip(": "))
+        known = {row.server_id for row in rows}
+        for server in self.seen.servers.values():
+            if server.id not in known:
+                lines.append(f"{server.name} ({server.status}): it is not part of the drain.")
+        return "\n".join(lines)
+
+
+def _name_unfinished(records: Sequence[Migration]) -> str:
+    named = ", ".join(
+        f"migration {m.id} of server {m.server_id} ({m.migration_type}, {m.status})"
+        for m in records[:10]
+    )
+    more = f" and {len(records) - 10} more" if len(records) > 10 else ""
+    return (
+        "No server is left, but Nova has unfinished migrations with this host as their source:"
+        f" {named}{more}. An unconfirmed one (finished) still holds its disk and allocation here."
+    )
+
+
+_UNSET = object()

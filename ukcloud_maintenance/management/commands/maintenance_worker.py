@@ -1,0 +1,229 @@
+"""The worker: works off the queue of drains until it is told to stop."""
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime, timedelta
+from types import FrameType
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError, close_old_connections, connections
+from django.utils import timezone
+
+from ukcloud_maintenance import conf, services, store
+from ukcloud_maintenance.cloud import Cloud
+from ukcloud_maintenance.exceptions import CloudError, ConfigurationError, MaintenanceError
+from ukcloud_maintenance.models import Drain
+from ukcloud_maintenance.reconciler import Outcome, Reconciler, say
+
+LOG = logging.getLogger("ukcloud_maintenance.worker")
+
+#: Drains that one worker works on side by side; a region that hangs must not hold up the others.
+THREADS = 4
+#: Pause after a pass that ended in a bug, in seconds.
+AFTER_A_BUG = 30
+#: A worker reports this often, in seconds.
+REPORT_EVERY = 5
+#: Workers that have been silent for so long are forgotten.
+FORGET_AFTER = timedelta(days=7)
+
+
+class Command(BaseCommand):
+    help = (
+        "Works off the drains: disables the hosts' compute services, live-migrates the instances"
+        " at a safe pace and follows each to its end. Any number of workers may run, on any"
+        " number of machines. SIGTERM finishes the pass in hand; a second one leaves at once."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--once",
+            action="store_true",
+            help="one pass over every drain that is due, then stop",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        _log_to_stderr()
+        try:
+            worker = Worker()
+            worker.check_clouds()
+        except MaintenanceError as error:
+            raise CommandError(str(error), returncode=2) from error
+        if not options["once"]:
+            worker.stop_on_signals()
+        worker.run(once=options["once"])
+
+
+def _log_to_stderr() -> None:
+    """Horizon's LOGGING knows nothing of us; a worker without a log is of no use."""
+    if LOG.handlers:
+        return
+    handler = logging.StreamHandler(sys.stderr)
+    formatter = logging.Formatter("%(asctime)sZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+    formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
+    LOG.addHandler(handler)
+    LOG.setLevel(logging.INFO)
+    LOG.propagate = False
+
+
+class Worker:
+    """The loop around the reconciler: claims drains that are due, and gives them back."""
+
+    def __init__(self) -> None:
+        self.host = socket.gethostname()
+        self.pid = os.getpid()
+        self.name = f"{self.host}:{self.pid}:{int(time.time())}"
+        self.clouds: dict[str, Cloud] = {}
+        self.stopping = threading.Event()
+        self.problems: dict[str, str] = {}
+        self.reported_at = 0.0
+        self.lock = threading.Lock()
+
+    # -- starting and stopping ---------------------------------------------------------------
+
+    def check_clouds(self) -> None:
+        """Fail at once where clouds.yaml lacks a cloud; credentials are tried when needed.
+
+        :raises ConfigurationError: naming the setting or the cloud
+        """
+        regions = conf.regions()
+        if not regions:
+            raise ConfigurationError(
+                f'{conf.NAME} names no cloud: add {conf.NAME}["CLOUD"] = "<cloud of clouds.yaml>".'
+            )
+        for region in regions:
+            self.cloud(region)
+
+    def stop_on_signals(self) -> None:
+        def stop(number: int, frame: FrameType | None) -> None:
+            if self.stopping.is_set():
+                os._exit(128 + number)
+            self.stopping.set()
+            LOG.info("stopping worker=%s signal=%s", self.name, number)
+
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+
+    def cloud(self, region: str) -> Cloud:
+        """The cloud of a region; its session logs in by itself, and again when it must."""
+        with self.lock:
+            if region not in self.clouds:
+                self.clouds[region] = services.connect_shell(region)
+            return self.clouds[region]
+
+    # -- the loop ----------------------------------------------------------------------------
+
+    def run(self, *, once: bool = False) -> None:
+        say(logging.INFO, "worker_started", worker=self.name, regions=",".join(conf.regions()))
+        self._bury_the_dead()
+        flying: dict[int, Future[None]] = {}
+        with ThreadPoolExecutor(THREADS, thread_name_prefix="drain") as pool:
+            while not self.stopping.is_set():
+                flying = {pk: future for pk, future in flying.items() if not future.done()}
+                try:
+                    close_old_connections()
+                    self._report()
+                    taken = None
+                    if len(flying) < THREADS:
+                        taken = self._claim()
+                except DatabaseError:
+                    LOG.exception("database_down worker=%s", self.name)
+                    self.stopping.wait(conf.idle_seconds())
+                    continue
+                if taken is not None:
+                    flying[taken.pk] = pool.submit(self._pass, taken)
+                elif once and not flying:
+                    break
+                else:
+                    self.stopping.wait(min(conf.poll_seconds(), 1.0) / 4)
+        with contextlib.suppress(DatabaseError):
+            store.worker_stopped(self.name, timezone.now())
+        say(logging.INFO, "worker_stopped", worker=self.name)
+
+    def _claim(self) -> Drain | None:
+        regions = conf.regions()
+        return store.claim(
+            self.name,
+            timezone.now(),
+            conf.lease_seconds(),
+            None if "" in regions else list(regions),
+        )
+
+    def _pass(self, drain: Drain) -> None:
+        """One pass, in a thread of the pool: nothing that goes wrong in it leaves it."""
+        pause: float = AFTER_A_BUG
+        try:
+            reconciler = Reconciler(
+                self.cloud(drain.region), self.name, timezone.now, self._still_alive
+            )
+            outcome = reconciler.run(drain)
+            self._remember(drain.region, outcome)
+            pause = conf.poll_seconds() if outcome.moving else conf.idle_seconds()
+        except (CloudError, ConfigurationError) as error:
+            self._remember(drain.region, Outcome(False, str(error)))
+            say(logging.ERROR, "no_cloud", drain=drain.pk, region=drain.region, detail=error)
+            pause = conf.idle_seconds()
+        except MaintenanceError as error:
+            say(logging.WARNING, "pass_given_up", drain=drain.pk, detail=error)
+            pause = conf.poll_seconds()
+        except Exception:
+            LOG.exception("bug drain=%s host=%s", drain.pk, drain.host)
+        finally:
+            try:
+                store.release(drain, self.name, timezone.now() + timedelta(seconds=pause))
+            except DatabaseError:
+                LOG.exception("database_down drain=%s", drain.pk)  # the lease runs out
+            connections.close_all()
+
+    # -- signs of life -----------------------------------------------------------------------
+
+    def _remember(self, region: str, outcome: Outcome) -> None:
+        with self.lock:
+            if outcome.problem:
+                self.problems[region] = outcome.problem
+            else:
+                self.problems.pop(region, None)
+
+    def _report(self) -> None:
+        if time.monotonic() - self.reported_at < REPORT_EVERY:
+            return
+        with self.lock:
+            problem = "\n".join(self.problems.values())
+        now = timezone.now()
+        store.sign_of_life(self.name, self.host, self.pid, now, problem)
+        store.forget_workers(now - FORGET_AFTER)
+        self.reported_at = time.monotonic()
+
+    def _still_alive(self, drain: Drain) -> None:
+        """Called between the steps of a pass: keeps the drain claimed."""
+        until: datetime = timezone.now() + timedelta(seconds=conf.lease_seconds())
+        store.renew(drain, self.name, until)
+
+    def _bury_the_dead(self) -> None:
+        """Free what workers of this machine held whose process is gone, so that a restart does
+        not wait for their leases. Should one be alive after all (another PID namespace), two
+        work on the same drain for a pass, and the compare-and-set keeps them apart."""
+        try:
+            for worker in store.workers_of(self.host):
+                if worker.pid == self.pid or not _runs(worker.pid):
+                    store.worker_stopped(worker.name, timezone.now())
+        except DatabaseError:
+            LOG.exception("database_down worker=%s", self.name)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

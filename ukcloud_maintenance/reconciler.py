@@ -1,0 +1,537 @@
+"""One pass over one drain: observe, decide, apply.
+
+*Observe* costs at most three requests, and one for each migration under way (what is read once
+per event comes on top). *Decide* is pure (`core.decide`). *Apply* records the intent, makes the
+call, and records the answer, so that a process that dies between any two instructions leaves
+either nothing or an intent that the next pass finds, and looks for in Nova.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from . import conf, store
+from .cloud import PARALLEL, Cloud
+from .core import decide as d
+from .core.facts import Migration
+from .core.states import (
+    DRAIN_TERMINAL,
+    MIGRATION_OPEN,
+    MIGRATION_UNDER_WAY,
+    MIGRATION_WAITING,
+    DrainResult,
+    DrainState,
+    MigrationState,
+)
+from .exceptions import (
+    CloudAuthError,
+    CloudBadRequest,
+    CloudConflict,
+    CloudError,
+    CloudForbidden,
+    CloudNotFound,
+    StaleState,
+)
+from .models import Drain, InstanceMigration
+
+LOG = logging.getLogger("ukcloud_maintenance.worker")
+
+#: How many migration records of the host a pass reads; far more than can be under way.
+NEWEST = 100
+#: An intent older than this, in seconds, is not sent any more: the process was stopped between
+#: the record and the request, and somebody else may have taken it for lost.
+INTENT_GOES_STALE = 5.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a pass went.
+
+    :param moving: something is under way or can be started: look again soon
+    :param problem: what keeps the worker from its work, or empty
+    """
+
+    moving: bool
+    problem: str = ""
+
+
+def limits() -> d.Limits:
+    """The settings that `decide` is bound by."""
+    return d.Limits(
+        max_attempts=conf.max_attempts(),
+        retry_seconds=conf.retry_seconds(),
+        retry_max_seconds=conf.retry_max_seconds(),
+        late_seconds_per_gib=conf.late_seconds_per_gib(),
+        late_min_seconds=conf.late_min_seconds(),
+        blocked_wait_seconds=conf.blocked_wait_seconds(),
+        proof_wait_seconds=conf.proof_wait_seconds(),
+        host_down_wait_seconds=conf.host_down_wait_seconds(),
+        submit_grace_seconds=conf.submit_grace_seconds(),
+        settle_seconds=conf.settle_seconds(),
+    )
+
+
+def say(level: int, event: str, **pairs: object) -> None:
+    """One structured log line: `event key=value …`, with values quoted where they need it."""
+    text = " ".join(f"{key}={_quoted(value)}" for key, value in pairs.items() if value != "")
+    LOG.log(level, "%s %s", event, text)
+
+
+def _quoted(value: object) -> str:
+    text = str(value).replace("\n", "; ")
+    return '"' + text.replace('"', "'") + '"' if " " in text or not text else text
+
+
+class Reconciler:
+    """Works off drains of one region.
+
+    :param cloud: the region, logged in as the worker
+    :param worker: the worker's name: the actor of its events
+    :param clock: tells the time, aware and in UTC
+    :param alive: called between the steps of a pass, so that a long one is not taken for dead
+    """
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        worker: str,
+        clock: Callable[[], datetime],
+        alive: Callable[[Drain], None] = lambda drain: None,
+    ):
+        self.cloud = cloud
+        self.worker = worker
+        self.clock = clock
+        self.alive = alive
+        self._user_id = ""
+
+    def run(self, drain: Drain) -> Outcome:
+        """One pass. An OpenStack that does not answer is an outcome; a bug is raised."""
+        rows = list(store.migrations(drain))
+        try:
+            seen = self._observe(drain, rows)
+        except CloudError as error:
+            self._cloud_is_down(drain, rows, error)
+            return Outcome(moving=False, problem=str(error))
+        if drain.cloud_down_since:
+            store.change_drain(
+                drain,
+                self.clock(),
+                cloud_down_since=None,
+                message="",
+                event=self._event("cloud_back"),
+            )
+        actions = d.decide(_view(drain), [_row(r) for r in rows], seen, limits(), self.clock())
+        by_id = {row.pk: row for row in rows}
+        spoilt: set[int] = set()
+        for action in actions:
+            row_id = getattr(action, "row_id", None)
+            if row_id in spoilt:
+                continue
+            try:
+                self._apply(drain, by_id, seen, action)
+            except StaleState as error:
+                # Somebody else got there first; what was decided on the old state is void.
+                say(logging.INFO, "overtaken", drain=drain.pk, detail=error)
+                if row_id is None:
+                    break
+                spoilt.add(row_id)
+            except CloudError as error:
+                # A row's own trouble is dealt with where it arises; this is the host's.
+                say(
+                    logging.WARNING,
+                    "refused",
+                    drain=drain.pk,
+                    host=drain.host,
+                    request_id=error.request_id,
+                    detail=error,
+                )
+                if drain.state not in DRAIN_TERMINAL and drain.message != str(error):
+                    store.change_drain(drain, self.clock(), message=str(error))
+                return Outcome(moving=False, problem=str(error))
+        moving = any(
+            r.state in MIGRATION_UNDER_WAY or (r.state in MIGRATION_OPEN and r.not_before is None)
+            for r in by_id.values()
+        )
+        return Outcome(moving=moving or bool(actions))
+
+    # -- observe -----------------------------------------------------------------------------
+
+    def _observe(self, drain: Drain, rows: list[InstanceMigration]) -> d.Observation:
+        """Read the service first and the servers after it: what is listed then was listed after
+        the service was disabled, if it is."""
+        if drain.state == DrainState.PENDING:
+            return d.Observation(service=None)
+        cloud = self.cloud
+        service = cloud.service(drain.host)
+        servers = {s.id: s for s in cloud.servers_on(drain.host)}
+        self.alive(drain)
+        still_open = [r for r in rows if r.state in MIGRATION_OPEN]
+        under_way = [r for r in rows if r.state in MIGRATION_UNDER_WAY]
+        everything = not still_open and not servers
+        records: list[Migration] = []
+        if everything:
+            records = cloud.migrations_from(drain.host)
+        elif under_way:
+            records = cloud.newest_migrations_from(drain.host, NEWEST)
+        by_server: dict[str, list[Migration]] = {}
+        for record in records:
+            by_server.setdefault(record.server_id, []).append(record)
+        self.alive(drain)
+        lost = [r.server_id for r in under_way if r.state == MigrationState.SUBMITTED]
+        moved = [
+            r.server_id for r in rows if r.server_id not in servers and d.is_looked_for(_row(r))
+        ]
+        flying = [
+            r.server_id for r in under_way if r.server_id in servers and r.server_id not in lost
+        ]
+        seen = d.Observation(
+            service=service,
+            servers=servers,
+            migrations=by_server,
+            all_migrations=everything,
+            progress=self._each(cloud.progress, flying),
+            actions=self._each(cloud.actions, lost),
+            elsewhere=self._each(cloud.server, moved),
+            our_user_id=self._our_user_id() if lost else "",
+        )
+        self.alive(drain)
+        return seen
+
+    @staticmethod
+    def _each(read: Callable[[str], T], server_ids: list[str]) -> dict[str, T]:
+        """One request a server, side by side."""
+        if not server_ids:
+            return {}
+        with ThreadPoolExecutor(min(PARALLEL, len(server_ids))) as pool:
+            return dict(zip(server_ids, pool.map(read, server_ids), strict=True))
+
+    def _our_user_id(self) -> str:
+        if not self._user_id:
+            self._user_id = self.cloud.user_id()
+        return self._user_id
+
+    # -- apply -------------------------------------------------------------------------------
+
+    def _apply(
+        self,
+        drain: Drain,
+        rows: dict[int, InstanceMigration],
+        seen: d.Observation,
+        action: d.Action,
+    ) -> None:
+        now = self.clock()
+        match action:
+            case d.ChangeRow():
+                self._change_row(drain, rows[action.row_id], action)
+            case d.Submit():
+                self._submit(drain, rows[action.row_id], action)
+            case d.Join():
+                row = store.add_server(drain, action.server, action.verdict, self.worker, now)
+                if row:
+                    rows[row.pk] = row
+                    say(logging.INFO, "joined", drain=drain.pk, server=row.server_id)
+            case d.OpenMaintenance():
+                store.join_maintenance(
+                    drain,
+                    found_status=action.service.status,
+                    found_reason=action.service.disabled_reason,
+                    service_id=action.service.id,
+                    now=now,
+                )
+            case d.Disable():
+                self._disable(drain, action)
+            case d.MarkDisabled():
+                assert drain.maintenance is not None  # decide saw it
+                store.disabled(drain.maintenance, now)
+            case d.ChangeDrain():
+                event = self._event(action.kind, action.message) if action.kind else None
+                store.change_drain(drain, now, event=event, **action.fields)
+                if action.kind:
+                    say(
+                        logging.INFO,
+                        action.kind,
+                        drain=drain.pk,
+                        host=drain.host,
+                        detail=action.message,
+                    )
+            case d.Finish():
+                store.finish_drain(
+                    drain, action.state, action.result, action.message, self.worker, now
+                )
+                say(
+                    logging.INFO,
+                    f"drain_{action.state.value}",
+                    drain=drain.pk,
+                    host=drain.host,
+                    result=action.result.value,
+                )
+
+    def _event(self, kind: str, message: str = "") -> tuple[str, str, str]:
+        return (kind, self.worker, message)
+
+    def _disable(self, drain: Drain, action: d.Disable) -> None:
+        """The reason is recorded first: a service that carries it is known to be ours."""
+        assert drain.maintenance is not None  # decide saw it
+        store.intend_to_disable(drain.maintenance, action.reason)
+        request_id = self.cloud.disable_service(action.service_id, action.reason)
+        now = self.clock()
+        store.disabled(drain.maintenance, now)
+        store.record(drain, None, now, "service_disabled", self.worker, action.reason, request_id)
+        say(
+            logging.INFO,
+            "service_disabled",
+            drain=drain.pk,
+            host=drain.host,
+            request_id=request_id,
+        )
+
+    def _change_row(self, drain: Drain, row: InstanceMigration, action: d.ChangeRow) -> None:
+        changes: dict[str, Any] = dict(action.fields)
+        message = action.message
+        if action.ask_why and (words := self._why(row)):
+            message = f"{message} {words}".strip()
+            changes["message"] = f"{changes.get('message', action.message)} {words}".strip()
+        event = (
+            (action.kind, self.worker, message, changes.get("request_id") or row.request_id)
+            if action.kind
+            else None
+        )
+        store.change_migration(row, self.clock(), event=event, **changes)
+        if action.kind:
+            level = logging.WARNING if row.state in ("failed", "unknown") else logging.INFO
+            say(
+                level,
+                action.kind,
+                drain=drain.pk,
+                server=row.server_id,
+                name=row.server_name,
+                attempt=row.attempts,
+                request_id=row.request_id,
+                detail=message,
+            )
+
+    def _why(self, row: InstanceMigration) -> str:
+        """Nova's own words, read once per failure; a Nova that does not tell is no obstacle."""
+        if not row.request_id:
+            return ""
+        try:
+            words = self.cloud.failure_of(row.server_id, row.request_id)
+        except CloudError as error:
+            say(
+                logging.WARNING, "no_reason", drain=row.drain_id, server=row.server_id, detail=error
+            )
+            return ""
+        return f"Nova: {words} ({row.request_id})" if words else ""
+
+    def _submit(self, drain: Drain, row: InstanceMigration, action: d.Submit) -> None:
+        """Record the intent and what was there before, ask Nova, record the answer."""
+        actions = self.cloud.actions(row.server_id)
+        records = self.cloud.migrations_of(row.server_id)
+        if store.state_of(drain) != DrainState.RUNNING:
+            raise StaleState(f"drain {drain.pk} is not running any more")
+        now = self.clock()
+        store.change_migration(
+            row,
+            now,
+            state=MigrationState.SUBMITTED,
+            attempts=row.attempts + 1,
+            initial_status=action.status,
+            before_action=actions[0].request_id if actions else "",
+            before_migration_id=max((m.id for m in records), default=0),
+            submitted_at=now,
+            started_at=row.started_at or now,
+            request_id="",
+            code="",
+            message="",
+            nova_status="",
+            nova_migration_id=None,
+            dest_compute=action.host or "",
+            not_before=None,
+            queued_since=None,
+            running_since=None,
+            late_since=None,
+            odd_since=None,
+            memory_total_bytes=None,
+            memory_processed_bytes=None,
+            memory_remaining_bytes=None,
+            disk_total_bytes=None,
+            disk_remaining_bytes=None,
+            rate_bytes=None,
+            fraction=None,
+            sampled_at=None,
+        )
+        recorded = time.monotonic()
+        self.alive(drain)
+        if time.monotonic() - recorded > INTENT_GOES_STALE:
+            return  # found and dealt with by the next pass, as any lost request is
+        try:
+            request_id = self.cloud.live_migrate(row.server_id, action.host)
+        except (
+            CloudConflict,
+            CloudBadRequest,
+            CloudForbidden,
+            CloudNotFound,
+            CloudAuthError,
+        ) as error:
+            self._refused(drain, row, error)
+            return
+        except CloudError as error:
+            # Whether Nova has it is not known; the row stays submitted, and is looked for.
+            store.change_migration(row, self.clock(), message=f"The answer got lost: {error}")
+            say(
+                logging.WARNING,
+                "answer_lost",
+                drain=drain.pk,
+                server=row.server_id,
+                attempt=row.attempts,
+                request_id=error.request_id,
+                detail=error,
+            )
+            return
+        store.change_migration(
+            row,
+            self.clock(),
+            state=MigrationState.MIGRATING,
+            request_id=request_id,
+            event=("submitted", self.worker, action.host or "", request_id),
+        )
+        say(
+            logging.INFO,
+            "submitted",
+            drain=drain.pk,
+            server=row.server_id,
+            name=row.server_name,
+            attempt=row.attempts,
+            destination=action.host or "",
+            request_id=request_id,
+        )
+
+    def _refused(self, drain: Drain, row: InstanceMigration, error: CloudError) -> None:
+        """Nova said no: nothing was begun. The attempt counts, so that it ends."""
+        now = self.clock()
+        text = f"Nova refused: {error.detail or error}"
+        changes = d.failed_attempt(
+            _row(row),
+            text,
+            f"refused_{error.status or 0}",
+            limits(),
+            now,
+            retry=drain.state != DrainState.CANCELLING,
+        )
+        kind = "failed" if changes["state"] == MigrationState.FAILED else "attempt_failed"
+        store.change_migration(
+            row,
+            now,
+            event=(kind, self.worker, text, error.request_id),
+            request_id=error.request_id,
+            **changes,
+        )
+        say(
+            logging.WARNING,
+            kind,
+            drain=drain.pk,
+            server=row.server_id,
+            attempt=row.attempts,
+            request_id=error.request_id,
+            detail=text,
+        )
+
+    # -- an OpenStack that does not answer ------------------------------------------------------
+
+    def _cloud_is_down(
+        self, drain: Drain, rows: Iterable[InstanceMigration], error: CloudError
+    ) -> None:
+        """Say so on the drain; after a bounded wait, end it with what is known."""
+        now = self.clock()
+        message = f"OpenStack does not answer as it should. {error}"
+        say(
+            logging.WARNING,
+            "cloud_down",
+            drain=drain.pk,
+            host=drain.host,
+            request_id=error.request_id,
+            detail=error,
+        )
+        if drain.cloud_down_since is None:
+            store.change_drain(
+                drain,
+                now,
+                cloud_down_since=now,
+                message=message,
+                event=self._event("cloud_down", str(error)),
+            )
+        elif drain.message != message:
+            store.change_drain(drain, now, message=message)
+        waited = now - (drain.cloud_down_since or now)
+        if (
+            waited < timedelta(seconds=conf.cloud_down_wait_seconds())
+            or drain.state == DrainState.PAUSED
+        ):
+            return
+        cancelling = drain.state == DrainState.CANCELLING
+        for row in rows:
+            if row.state in MIGRATION_WAITING:
+                state = MigrationState.CANCELLED if cancelling else MigrationState.FAILED
+                store.change_migration(
+                    row,
+                    now,
+                    state=state,
+                    message=message,
+                    event=(state.value, self.worker, message, ""),
+                )
+            elif row.state in MIGRATION_UNDER_WAY:
+                text = (
+                    "OpenStack stopped answering while it migrated; where the guest runs is not"
+                    " known. Look at it when OpenStack is back."
+                )
+                store.change_migration(
+                    row,
+                    now,
+                    state=MigrationState.UNKNOWN,
+                    code="cloud_lost",
+                    message=text,
+                    event=("unknown", self.worker, text, row.request_id),
+                )
+        store.finish_drain(
+            drain,
+            DrainState.CANCELLED if cancelling else DrainState.FAILED,
+            DrainResult.NOT_PROVED,
+            message,
+            self.worker,
+            now,
+        )
+
+
+_ROW_FIELDS = [f.name for f in fields(d.Row)]
+
+
+def _row(row: InstanceMigration) -> d.Row:
+    return d.Row(**{name: getattr(row, name) for name in _ROW_FIELDS})
+
+
+def _view(drain: Drain) -> d.DrainView:
+    maintenance = drain.maintenance
+    return d.DrainView(
+        host=drain.host,
+        state=drain.state,
+        reason=drain.reason,
+        max_concurrent=drain.max_concurrent,
+        destination=drain.destination,
+        message=drain.message,
+        learned_limit=drain.learned_limit,
+        nova_runs_more=drain.nova_runs_more,
+        blocked_since=drain.blocked_since,
+        proving_since=drain.proving_since,
+        host_down_since=drain.host_down_since,
+        maintenance=(
+            d.MaintenanceView(maintenance.our_reason, maintenance.disabled_at)
+            if maintenance
+            else None
+        ),
+    )
