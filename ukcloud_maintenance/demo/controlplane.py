@@ -1,0 +1,413 @@
+"""The control plane of the demo cloud, in one process behind one loopback port.
+
+``python -m ukcloud_maintenance.demo.controlplane --state DIR --port P`` serves
+
+===============  ============================================================
+``/identity``    Keystone
+``/placement``   Placement
+``/compute``     Nova's API; its conductor, scheduler and computes run beside
+``/image``       a stand-in for Glance
+``/network``     a stand-in for Neutron
+``/demo``        control of hosts, faults and the request log, for tests
+===============  ============================================================
+
+and writes ``DIR/clouds.yaml`` and, as soon as everything answers, ``DIR/ready.json``. It can be
+killed at any time and started again on the same directory: the servers are still there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+import traceback
+from importlib import metadata
+from pathlib import Path
+
+from . import databases, identity, standins
+from .config import REGION, CloudConfig
+
+STARTED = time.monotonic()
+
+
+def say(text: str) -> None:
+    """One line of progress."""
+    print(f"[{time.monotonic() - STARTED:5.1f}s] {text}", flush=True)
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="controlplane", description=__doc__.split("\n")[0])
+    parser.add_argument("--state", type=Path, required=True, help="directory of the cloud")
+    parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1")
+    parser.add_argument(
+        "--config", type=Path, help="JSON with fields of CloudConfig; kept in the directory"
+    )
+    arguments = parser.parse_args(argv)
+    state = arguments.state.resolve()
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # The services parse the command line too.
+    sys.argv = sys.argv[:1]
+
+    kept = state / "config.json"
+    if arguments.config:
+        config = CloudConfig.load(arguments.config)
+    elif kept.exists():
+        config = CloudConfig.load(kept)
+    else:
+        config = CloudConfig()
+    kept.write_text(config.to_json())
+    try:
+        return ControlPlane(state, arguments.port, config).run()
+    except BaseException as error:
+        # The services' threads would keep the process alive without its main thread.
+        if isinstance(error, SystemExit):
+            print(f"error: {error}", file=sys.stderr, flush=True)
+        else:
+            traceback.print_exc()
+        os._exit(1)
+
+
+class ControlPlane:
+    def __init__(self, state: Path, port: int, config: CloudConfig) -> None:
+        self.state = state
+        self.port = port
+        self.config = config
+        self.base_url = f"http://127.0.0.1:{port}"
+        self.applications: dict[str, object] = {
+            "/image": standins.glance,
+            "/network": standins.neutron,
+        }
+        self.hosts: dict[str, object] = {}
+        self.stopping = threading.Event()
+
+    def run(self) -> int:
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, lambda *_: self.stopping.set())
+        (self.state / "ready.json").unlink(missing_ok=True)
+        fresh = self._prepare_state()
+
+        say("loading Keystone, Placement and Nova")
+        self._import_nova()
+        databases.make_writers_begin_immediately()
+        from . import instrumentation
+
+        self.instrumentation = instrumentation.Instrumentation(self)
+        server = self._serve_http()
+        if not fresh:
+            databases.relocate(self.state, self.base_url)
+        self.applications["/identity"] = identity.load_application(
+            self.state, self.state / "etc" / "keystone.conf"
+        )
+        if fresh:
+            self._fill_databases()
+        self._write_configuration()
+        identity.write_clouds_yaml(self.state, self.base_url)
+        self._load_placement()
+        self._load_nova_api()
+        self._start_services()
+        (self.state / "ready.json").write_text(
+            json.dumps(
+                {
+                    "url": self.base_url,
+                    "auth_url": f"{self.base_url}/identity/v3",
+                    "region": REGION,
+                    "pid": os.getpid(),
+                    "clouds_yaml": str(self.state / "clouds.yaml"),
+                    "hosts": [host.name for host in self.config.hosts],
+                }
+            )
+        )
+        say(f"ready at {self.base_url}")
+
+        self.stopping.wait()
+        say("stopping")
+        (self.state / "ready.json").unlink(missing_ok=True)
+        for host in self.hosts.values():
+            with contextlib.suppress(Exception):
+                host.cancel_queued()
+        threading.Thread(target=server.stop, daemon=True).start()
+        time.sleep(0.1)
+        sys.stdout.flush()
+        # Dozens of threads of the services are in the middle of something, as with a kill -9,
+        # which has to be survived anyway.
+        os._exit(0)
+
+    # --- state --------------------------------------------------------------------------------
+
+    def _prepare_state(self) -> bool:
+        """Make directories and configuration; True where the databases are still to be filled."""
+        for part in ("etc", "log", "keys", "nova"):
+            (self.state / part).mkdir(exist_ok=True, mode=0o700)
+        versions = self.state / "versions"
+        key = databases.template_key()
+        filled = versions.exists()
+        if filled and versions.read_text() != key:
+            raise SystemExit(
+                f"{self.state} was made by other versions of the services:"
+                " remove it (make demo-reset) and start again"
+            )
+        if not filled:
+            # What a start that didn't get to its end may have left.
+            for part in ("db", "keys"):
+                shutil.rmtree(self.state / part, ignore_errors=True)
+            filled = databases.copy_from_template(self.state)
+            if filled:
+                versions.write_text(key)
+        if not filled:
+            identity.create_keys(self.state)
+            databases.create_empty(self.state)
+            identity.write_secrets(self.state, {"nova": "", identity.WORKER: ""})
+        self._write_configuration()
+        return not filled
+
+    def _fill_databases(self) -> None:
+        say("creating databases (once; later clouds start from a copy)")
+        databases.create_schemas(self.state)
+        say("creating accounts and the service catalog")
+        identity.create_accounts(self.state)
+        databases.save_template(self.state)
+        (self.state / "versions").write_text(databases.template_key())
+        databases.relocate(self.state, self.base_url)
+
+    def _write_configuration(self) -> None:
+        """Write the services' configuration files; nothing in them outlives a start."""
+        password = identity.read_secrets(self.state)["nova"]
+        account = f"""
+auth_type = password
+auth_url = {self.base_url}/identity/v3
+username = nova
+password = {password}
+project_name = service
+user_domain_name = Default
+project_domain_name = Default
+region_name = {REGION}
+"""
+        validation = f"""
+[keystone_authtoken]
+www_authenticate_uri = {self.base_url}/identity/v3
+service_token_roles = service
+service_token_roles_required = true
+cache = {TOKEN_CACHE}
+{account}"""
+        etc = self.state / "etc"
+
+        def write(name: str, text: str) -> None:
+            path = etc / name
+            path.touch(mode=0o600)
+            path.write_text(text)
+
+        write(
+            "keystone.conf",
+            f"""
+[DEFAULT]
+public_endpoint = {self.base_url}/identity
+max_token_size = 512
+log_file = {self.state}/log/keystone.log
+[database]
+connection = {databases.url_of(self.state, "keystone")}
+sqlite_synchronous = false
+[identity]
+password_hash_rounds = 4
+[token]
+expiration = {self.config.token_expiration_seconds}
+[fernet_tokens]
+key_repository = {self.state}/keys/fernet
+[fernet_receipts]
+key_repository = {self.state}/keys/fernet
+[credential]
+key_repository = {self.state}/keys/credential
+[oslo_messaging_notifications]
+driver = noop
+""",
+        )
+        write(
+            "placement.conf",
+            f"""
+[DEFAULT]
+log_file = {self.state}/log/placement.log
+[api]
+auth_strategy = keystone
+[placement_database]
+connection = {databases.url_of(self.state, "placement")}
+sqlite_synchronous = false
+{validation}
+""",
+        )
+        write(
+            "nova.conf",
+            f"""
+[DEFAULT]
+host = control
+my_ip = 127.0.0.1
+state_path = {self.state}/nova
+log_file = {self.state}/log/nova.log
+transport_url = {databases.TRANSPORT_URL}
+compute_driver = {DRIVER}
+report_interval = {self.config.report_interval_seconds}
+service_down_time = {self.config.service_down_seconds}
+rpc_response_timeout = {self.config.rpc_response_seconds}
+allow_resize_to_same_host = false
+initial_cpu_allocation_ratio = 4
+reserved_host_memory_mb = 0
+vif_plugging_timeout = 0
+vif_plugging_is_fatal = false
+sync_power_state_interval = -1
+heal_instance_info_cache_interval = -1
+periodic_fuzzy_delay = 60
+[compute]
+live_migration_wait_for_vif_plug = false
+[database]
+connection = {databases.url_of(self.state, "nova_cell1")}
+sqlite_synchronous = false
+[api_database]
+connection = {databases.url_of(self.state, "nova_api")}
+sqlite_synchronous = false
+[quota]
+instances = -1
+cores = -1
+ram = -1
+server_groups = -1
+server_group_members = -1
+metadata_items = -1
+[vnc]
+enabled = false
+[image_cache]
+manager_interval = -1
+[oslo_concurrency]
+lock_path = {self.state}/nova/locks
+[oslo_messaging_notifications]
+driver = noop
+[placement]
+{account}
+[service_user]
+send_service_user_token = true
+{account}
+[neutron]
+{account}
+[glance]
+region_name = {REGION}
+{validation}
+""",
+        )
+
+    # --- services -----------------------------------------------------------------------------
+
+    def _import_nova(self) -> None:
+        os.environ["OS_NOVA_DISABLE_EVENTLET_PATCHING"] = "1"
+        import nova.monkey_patch
+
+        nova.monkey_patch.patch(backend="threading")
+        # What binds itself to oslo.config's global object has to do so before Keystone comes.
+        import nova.api.openstack.wsgi_app
+        import nova.conf
+        import nova.service
+
+    def _serve_http(self):
+        from cheroot import wsgi
+
+        server = wsgi.Server(
+            ("127.0.0.1", self.port),
+            self.instrumentation,
+            numthreads=24,
+            max=96,
+            request_queue_size=256,
+            timeout=120,
+            shutdown_timeout=1,
+            server_name="demo-cloud",
+        )
+        server.keep_alive_conn_limit = 400
+        server.gateway = self.instrumentation.gateway_class()
+        try:
+            server.prepare()
+        except OSError as error:
+            raise SystemExit(f"cannot listen on 127.0.0.1:{self.port}: {error}") from error
+        threading.Thread(target=server.serve, name="http", daemon=True).start()
+        return server
+
+    def _load_placement(self) -> None:
+        os.environ["OS_PLACEMENT_CONFIG_DIR"] = str(self.state / "etc")
+        from placement import wsgi
+
+        self.applications["/placement"] = wsgi.init_application()
+
+    def _load_nova_api(self) -> None:
+        os.environ["OS_NOVA_CONFIG_DIR"] = str(self.state / "etc")
+        shutil.copyfile(_nova_paste_file(), self.state / "etc" / "api-paste.ini")
+        from nova.wsgi import osapi_compute
+
+        self.applications["/compute"] = osapi_compute.application
+
+    def _start_services(self) -> None:
+        import nova.conf
+        from nova import service
+        from nova.conductor import rpcapi as conductor
+        from nova.scheduler import rpcapi as scheduler
+
+        from . import simulated_compute, simulated_driver
+
+        sys.modules[f"nova.virt.{DRIVER.partition('.')[0]}"] = simulated_driver
+        simulated_driver.cloud = self.config
+        simulated_compute.let_hosts_freeze()
+        identity_file = self.state / "nova" / "compute_id"
+        if not identity_file.exists():
+            # Only its existence is looked at: a host that has lost it refuses to start.
+            identity_file.write_text(databases.CELL1_UUID)
+
+        say("starting Nova's conductor and scheduler")
+        for binary, topic in (
+            ("nova-conductor", conductor.RPC_TOPIC),
+            ("nova-scheduler", scheduler.RPC_TOPIC),
+        ):
+            service.Service.create(host=nova.conf.CONF.host, binary=binary, topic=topic).start()
+        known = simulated_compute.compute_nodes()
+        say(f"starting {len(self.config.hosts)} compute hosts")
+        for spec in self.config.hosts:
+            host = simulated_compute.SimulatedHost(spec)
+            host.start()
+            self.hosts[spec.name] = host
+        if known < len(self.config.hosts):
+            simulated_compute.map_hosts()
+            self._create_zones()
+
+    def _create_zones(self) -> None:
+        """One host aggregate per availability zone, through Nova's API (which tells Placement)."""
+        from .clients import connect
+
+        nova = connect(self.state / "clouds.yaml", "admin", "compute")
+        there = {a["name"]: a for a in nova.get("/os-aggregates").json()["aggregates"]}
+        for zone in dict.fromkeys(host.zone for host in self.config.hosts):
+            aggregate = there.get(zone)
+            if aggregate is None:
+                body = {"aggregate": {"name": zone, "availability_zone": zone}}
+                aggregate = nova.post("/os-aggregates", json=body).json()["aggregate"]
+            for host in self.config.hosts:
+                if host.zone == zone and host.name not in aggregate.get("hosts", []):
+                    nova.post(
+                        f"/os-aggregates/{aggregate['id']}/action",
+                        json={"add_host": {"host": host.name}},
+                    )
+
+
+DRIVER = "demo_cloud.SimulatedDriver"
+"""Looked up below ``nova.virt.``, where ``_start_services`` puts it."""
+
+TOKEN_CACHE = "demo.token_cache"
+"""The WSGI environment's key of the cache in which validated tokens are kept."""
+
+
+def _nova_paste_file() -> Path:
+    """Nova's own ``api-paste.ini``, which its wheel installs below the environment's ``etc``."""
+    for file in metadata.files("nova") or ():
+        if file.name == "api-paste.ini":
+            return Path(file.locate()).resolve()
+    raise SystemExit("the installed nova has no api-paste.ini")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,173 @@
+"""One nova-compute per simulated host, all in one process, each stoppable by itself."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import CancelledError
+
+import futurist
+import nova.conf
+from nova import context as nova_context
+from nova import objects, service, thread_pool_factory
+from nova.compute import manager, rpcapi
+from nova.servicegroup.drivers import db as servicegroup_db
+from oslo_context import context as oslo_context
+from oslo_log import log as logging
+from oslo_messaging._drivers import impl_fake
+
+from . import simulated_driver
+from .config import HostSpec
+from .simulated_driver import frozen_hosts
+
+CONF = nova.conf.CONF
+LOG = logging.getLogger(__name__)
+
+
+class SimulatedComputeManager(manager.ComputeManager):
+    """Nova's manager with a live-migration pool of its own.
+
+    Nova has one such pool per process, which is one per host where a process is a host. Here the
+    hosts share a process, and must not share the limit ``max_concurrent_live_migrations``.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        spec = next(h for h in simulated_driver.cloud.hosts if h.name == self.host)
+        limit = simulated_driver.cloud.limit_of(spec)
+        self._live_migrations = futurist.ThreadPoolExecutor(max_workers=limit)
+
+    def _start_recorded_task(
+        self, executor_type, task_name, instance, context, func, *args, **kwargs
+    ):
+        if executor_type is not thread_pool_factory.ExecutorType.LIVE_MIGRATION:
+            return super()._start_recorded_task(
+                executor_type, task_name, instance, context, func, *args, **kwargs
+            )
+        request_context = oslo_context.get_current()
+
+        def run():
+            if request_context is not None:
+                request_context.update_store()
+            try:
+                return func(*args, **kwargs)
+            except simulated_driver.ProcessGone as gone:
+                raise CancelledError from gone
+
+        return self._live_migrations.submit(run)
+
+    def periodic_tasks(self, context, raise_on_error=False):
+        if self.host in frozen_hosts:
+            return 1
+        return super().periodic_tasks(context, raise_on_error)
+
+    def cancel_queued(self) -> None:
+        """What a nova-compute that is told to stop does with its queue."""
+        self._cleanup_live_migrations_in_pool()
+
+    def forget_queued(self) -> None:
+        """What a nova-compute that is killed does with its queue: nothing."""
+        for _migration, future in list(self._waiting_live_migrations.values()):
+            if future is not None:
+                future.cancel()
+        self._waiting_live_migrations.clear()
+
+
+def let_hosts_freeze() -> None:
+    """A frozen host says no heartbeats and reads no messages; they wait for it, as they would in
+    a message broker."""
+    poll = impl_fake.FakeExchange.poll
+
+    def poll_unless_frozen(self, target, pool):
+        if target.server in frozen_hosts:
+            return (None, None, None, None)
+        return poll(self, target, pool)
+
+    impl_fake.FakeExchange.poll = poll_unless_frozen
+
+    report = servicegroup_db.DbDriver._report_state
+
+    def report_unless_frozen(self, member):
+        if member.host not in frozen_hosts:
+            report(self, member)
+
+    servicegroup_db.DbDriver._report_state = report_unless_frozen
+
+
+class SimulatedHost:
+    """Start, stop, kill, freeze and thaw the nova-compute of one host."""
+
+    def __init__(self, spec: HostSpec) -> None:
+        self.spec = spec
+        self._service: service.Service | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def state(self) -> str:
+        if self._service is None:
+            return "stopped"
+        return "frozen" if self.spec.name in frozen_hosts else "running"
+
+    def start(self) -> None:
+        with self._lock:
+            if self._service is not None:
+                return
+            self._service = service.Service.create(
+                host=self.spec.name,
+                binary="nova-compute",
+                topic=rpcapi.RPC_TOPIC,
+                topic_alt=rpcapi.RPC_TOPIC_ALT,
+                manager=f"{__name__}.SimulatedComputeManager",
+            )
+            self._service.start()
+
+    def stop(self, *, killed: bool = False) -> None:
+        """End this nova-compute: migrations that wait in its queue become ``cancelled`` unless it
+        is ``killed``; the record of one that runs stays as it is until the next start."""
+        with self._lock:
+            if self._service is None:
+                return
+            ended, self._service = self._service, None
+            frozen_hosts.discard(self.spec.name)
+            ended.manager.driver.process_gone.set()
+            if killed:
+                ended.manager.forget_queued()
+            else:
+                ended.manager.cancel_queued()
+            ended.tg.stop()
+            for server in (ended.rpcserver, ended.rpcserver_alt):
+                if server is not None:
+                    server.stop()
+
+    def freeze(self) -> None:
+        frozen_hosts.add(self.spec.name)
+
+    def thaw(self) -> None:
+        frozen_hosts.discard(self.spec.name)
+
+    def cancel_queued(self) -> None:
+        """For the end of the whole process."""
+        if self._service is not None:
+            self._service.manager.driver.process_gone.set()
+            self._service.manager.cancel_queued()
+
+
+def map_hosts() -> None:
+    """What ``nova-manage cell_v2 discover_hosts`` does."""
+    from nova.objects import host_mapping
+
+    host_mapping.discover_hosts(nova_context.get_admin_context())
+
+
+def guests() -> dict[str, list[str]]:
+    """Where the simulated guests are: server id -> hosts (two after a cold migration that is not
+    confirmed yet)."""
+    where: dict[str, list[str]] = {}
+    for host, driver in simulated_driver.drivers.items():
+        for server in driver.list_instance_uuids():
+            where.setdefault(server, []).append(host)
+    return where
+
+
+def compute_nodes() -> int:
+    """How many nodes the database knows."""
+    return len(objects.ComputeNodeList.get_all(nova_context.get_admin_context()))
