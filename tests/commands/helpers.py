@@ -1,0 +1,59 @@
+"""Run a command as `django-admin` does, and move drains as a worker would."""
+
+import io
+import json
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from django.utils import timezone
+
+from ukcloud_maintenance import store
+from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
+from ukcloud_maintenance.models import Drain
+
+
+@dataclass
+class Outcome:
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.stdout)
+
+
+def run(name: str, *arguments: str, stderr: Any = None) -> Outcome:
+    """A command with its arguments, exit code and output, in this process."""
+    module = import_module(f"ukcloud_maintenance.management.commands.{name}")
+    out, err = io.StringIO(), stderr or io.StringIO()
+    command = module.Command(stdout=out, stderr=err, no_color=True)
+    argparse_err, sys.stderr = sys.stderr, err
+    try:
+        command.run_from_argv(["django-admin", name, *arguments])
+    except SystemExit as end:
+        exit_code = int(end.code or 0)
+    else:
+        exit_code = 0
+    finally:
+        sys.stderr = argparse_err
+    return Outcome(exit_code, out.getvalue(), err.getvalue())
+
+
+def begin(drain: Drain) -> None:
+    """A worker took the drain."""
+    store.change_drain(drain, timezone.now(), state=DrainState.RUNNING, started_at=timezone.now())
+
+
+def move(drain: Drain, name: str, state: MigrationState, **fields: Any) -> None:
+    """An instance of the drain comes into a state, by the way through `submitted`."""
+    row = drain.migrations.get(server_name=name)
+    for step in (MigrationState.SUBMITTED, MigrationState.MIGRATING, state):
+        if row.state != step:
+            store.change_migration(row, timezone.now(), state=step, **fields)
+
+
+def finish(drain: Drain, state: DrainState, result: DrainResult, message: str) -> None:
+    store.finish_drain(drain, state, result, message, "worker", timezone.now())

@@ -1,0 +1,407 @@
+"""`drain_host`: what it asks for, what it prints, and how it ends."""
+
+import io
+import re
+
+import pytest
+from django.db import OperationalError
+
+from tests.commands.helpers import begin, finish, move, run
+from tests.fakes import service
+from ukcloud_maintenance import services
+from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
+from ukcloud_maintenance.exceptions import (
+    CloudAuthError,
+    CloudForbidden,
+    CloudUnreachable,
+    ConfigurationError,
+)
+from ukcloud_maintenance.management.commands import _waiting
+from ukcloud_maintenance.models import Drain
+
+pytestmark = pytest.mark.django_db
+
+
+def test_asks_for_a_drain(cloud):
+    outcome = run("drain_host", "cmp1", "--reason", "kernel update", "--max-concurrent", "4")
+    assert outcome.exit_code == 0
+    drain = Drain.objects.get()
+    assert (drain.host, drain.region) == ("cmp1", "RegionOne")
+    assert (drain.reason, drain.max_concurrent) == ("kernel update", 4)
+    assert (drain.state, drain.destination) == (DrainState.PENDING, "")
+    assert f"Drain {drain.pk} of cmp1 is asked for: 3 instances, 1 of them stay" in outcome.stdout
+
+
+def test_records_the_shells_user(cloud, monkeypatch):
+    monkeypatch.setenv("LOGNAME", "ada")
+    run("drain_host", "cmp1", "--reason", "r")
+    drain = Drain.objects.get()
+    assert drain.requested_by == "ada (shell)"
+    assert re.fullmatch(r"shell:\d+", drain.requested_by_id)
+
+
+def test_one_destination(cloud):
+    assert run("drain_host", "cmp1", "--reason", "r", "--destination", "cmp10").exit_code == 0
+    assert Drain.objects.get().destination == "cmp10"
+
+
+def test_json_is_the_drains(cloud):
+    outcome = run("drain_host", "cmp1", "cmp10", "--reason", "r", "--json")
+    assert outcome.exit_code == 0
+    assert [(d["host"], d["state"], len(d["migrations"])) for d in outcome.json] == [
+        ("cmp1", "pending", 3),
+        ("cmp10", "pending", 0),
+    ]
+    assert "is asked for" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "code", "words"),
+    [
+        (["cmp99", "--reason", "r"], 2, "unknown_host", "cmp99"),
+        (["CMP1", "--reason", "r"], 2, "unknown_host", "CMP1"),
+        (["cmp", "--reason", "r"], 2, "unknown_host", "compared exactly"),
+        (["cmp1", "cmp1", "--reason", "r"], 2, "host_twice", "cmp1"),
+        (["cmp1", "--reason", "  "], 2, "reason_missing", "reason"),
+        (["cmp1", "--reason", "x" * 256], 2, "reason_too_long", "256"),
+        (
+            ["cmp1", "--reason", "r", "--max-concurrent", "0"],
+            2,
+            "max_concurrent_out_of_range",
+            "from 1 to",
+        ),
+        (["cmp1", "--reason", "r", "--destination", "cmp1"], 2, "destination_is_source", "drained"),
+        (["cmp1", "--reason", "r", "--destination", "x"], 2, "destination_unknown", "'x'"),
+        (["cmp1", "--reason", "r", "--destination", "cmp3"], 3, "destination_down", "cmp3"),
+        (["cmp3", "--reason", "r"], 3, "host_down", "evacuation"),
+    ],
+)
+def test_refusals_change_nothing(cloud, arguments, exit_code, code, words):
+    outcome = run("drain_host", *arguments, "--json")
+    assert outcome.exit_code == exit_code
+    error = outcome.json["error"]
+    assert error["code"] == code
+    assert words in error["message"] + error["remedy"]
+    assert error["message"] in outcome.stderr
+    assert not Drain.objects.exists()
+
+
+def test_a_host_that_is_being_drained_is_refused_and_the_drain_named(cloud):
+    run("drain_host", "cmp1", "--reason", "first")
+    first = Drain.objects.get()
+    outcome = run("drain_host", "cmp1", "--reason", "second", "--json")
+    assert outcome.exit_code == 3
+    assert outcome.json["error"]["code"] == "drain_open"
+    assert outcome.json["error"]["drain_id"] == first.pk
+    assert list(Drain.objects.all()) == [first]
+
+
+@pytest.mark.parametrize("hosts", [["cmp1", "cmp3"], ["cmp3", "cmp1"], ["cmp10", "cmp1", "cmp3"]])
+def test_one_refused_none_submitted(cloud, hosts):
+    assert run("drain_host", *hosts, "--reason", "r").exit_code == 3
+    assert not Drain.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["cmp1"],
+        ["cmp1", "--reason"],
+        ["--reason", "r"],
+        ["cmp1", "--reason", "r", "--max-concurrent", "many"],
+        ["cmp1", "--reason", "r", "--unheard-of"],
+    ],
+)
+def test_arguments_that_cannot_be_parsed(cloud, arguments):
+    plain = run("drain_host", *arguments)
+    assert (plain.exit_code, plain.stdout) == (2, "")
+    assert "usage:" in plain.stderr
+    # a lone --json at the end would be taken for the missing text
+    as_json = run("drain_host", "--json", *arguments)
+    assert as_json.exit_code == 2
+    assert as_json.json["error"]["code"] == "bad_arguments"
+    assert as_json.json["error"]["message"] in as_json.stderr
+    assert not Drain.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("failure", "exit_code", "code"),
+    [
+        (CloudUnreachable("list the compute services", "timed out"), 4, "openstack_failed"),
+        (CloudAuthError("log in", "bad password", status=401), 2, "credentials"),
+        (CloudForbidden("list the compute services", "no", status=403), 2, "credentials"),
+    ],
+)
+def test_openstack_fails(cloud, failure, exit_code, code):
+    cloud.failure = failure
+    outcome = run("drain_host", "cmp1", "--reason", "r", "--json")
+    assert outcome.exit_code == exit_code
+    assert outcome.json["error"]["code"] == code
+    assert failure.detail in outcome.json["error"]["message"]
+    assert not Drain.objects.exists()
+
+
+def test_the_database_fails(cloud, monkeypatch):
+    def fail(*args, **kwargs):
+        raise OperationalError("no such table: ukcloud_maintenance_drain")
+
+    monkeypatch.setattr(services.store, "open_drain_of", fail)
+    outcome = run("drain_host", "cmp1", "--reason", "r", "--json")
+    assert outcome.exit_code == 4
+    assert outcome.json["error"]["code"] == "database_failed"
+    assert "django-admin migrate" in outcome.json["error"]["remedy"]
+
+
+def test_wrong_settings_are_named_before_anything_is_asked(cloud, settings):
+    settings.UKCLOUD_MAINTENANCE = {"CLOUD": "demo", "MAX_CONCURRENT": "two"}
+    outcome = run("drain_host", "cmp1", "--reason", "r", "--json")
+    assert outcome.exit_code == 2
+    assert outcome.json["error"]["code"] == "settings"
+    assert "UKCLOUD_MAINTENANCE['MAX_CONCURRENT']" in outcome.json["error"]["message"]
+    assert not Drain.objects.exists()
+
+
+# -- regions and clouds.yaml -----------------------------------------------------------------
+
+
+@pytest.fixture
+def clouds_yaml(monkeypatch, tmp_path):
+    file = tmp_path / "clouds.yaml"
+    file.write_text(
+        """
+        clouds:
+          demo:
+            auth: {auth_url: "http://127.0.0.1:1/v3", username: u, password: p,
+                   project_name: admin, user_domain_id: default, project_domain_id: default}
+        """
+    )
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(file))
+    return file
+
+
+def test_a_cloud_that_clouds_yaml_does_not_know(clouds_yaml, settings):
+    settings.UKCLOUD_MAINTENANCE = {"CLOUD": "elsewhere"}
+    outcome = run("drain_host", "cmp1", "--reason", "r", "--json")
+    assert outcome.exit_code == 2
+    error = outcome.json["error"]
+    assert error["code"] == "configuration"
+    assert "'elsewhere'" in error["message"]
+    assert 'UKCLOUD_MAINTENANCE["CLOUD"]' in error["remedy"]
+
+
+def test_a_region_must_be_known_by_name(clouds_yaml):
+    outcome = run("drain_host", "cmp1", "--reason", "r", "--json")
+    assert outcome.exit_code == 2
+    assert outcome.json["error"]["code"] == "region_missing"
+    assert "region_name" in outcome.json["error"]["remedy"]
+
+
+def test_several_regions_have_to_be_chosen_from(clouds_yaml, settings):
+    settings.UKCLOUD_MAINTENANCE = {"CLOUDS": {"north": "demo", "south": "demo"}}
+    outcome = run("drain_host", "cmp1", "--reason", "r", "--json")
+    assert outcome.exit_code == 2
+    assert "north, south" in outcome.json["error"]["message"]
+
+
+def test_a_region_without_a_worker(clouds_yaml, settings):
+    settings.UKCLOUD_MAINTENANCE = {"CLOUDS": {"north": "demo", "south": "demo"}}
+    outcome = run("drain_host", "cmp1", "--reason", "r", "--region", "west", "--json")
+    assert outcome.exit_code == 2
+    assert outcome.json["error"]["code"] == "region_without_worker"
+    assert "west" in outcome.json["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("configured", "given", "asked"),
+    [
+        ({"CLOUD": "demo"}, ["--region", "south"], "south"),
+        ({"CLOUDS": {"north": "demo"}}, [], "north"),
+        ({"CLOUDS": {"north": "demo", "south": "demo"}}, ["--region", "south"], "south"),
+    ],
+)
+def test_the_region_that_is_asked(cloud, settings, monkeypatch, configured, given, asked):
+    settings.UKCLOUD_MAINTENANCE = configured
+    regions = []
+
+    def connect(region):
+        regions.append(region)
+        cloud.region = region
+        return cloud
+
+    monkeypatch.setattr(services, "connect_shell", connect)
+    assert run("drain_host", "cmp1", "--reason", "r", *given).exit_code == 0
+    assert regions == [asked]
+    assert Drain.objects.get().region == asked
+
+
+def test_openstack_does_not_answer(clouds_yaml):
+    outcome = run("drain_host", "cmp1", "--reason", "r", "--region", "RegionOne", "--json")
+    assert outcome.exit_code == 4
+    assert outcome.json["error"]["code"] == "openstack_failed"
+
+
+# -- --wait ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def worker(monkeypatch):
+    """Steps that a worker would take, one in each pause of the command."""
+    steps = []
+
+    def pause(seconds):
+        assert steps, "the command waits, but the drain has nothing to wait for"
+        steps.pop(0)()
+
+    monkeypatch.setattr(_waiting.time, "sleep", pause)
+    return steps
+
+
+def _drain(host="cmp1"):
+    return Drain.objects.get(host=host)
+
+
+def test_waits_until_drained(cloud, worker):
+    worker += [
+        lambda: begin(_drain()),
+        lambda: move(_drain(), "web-1", MigrationState.SUCCEEDED, nova_status="completed"),
+        lambda: finish(_drain(), DrainState.SUCCEEDED, DrainResult.EMPTY, "Empty."),
+    ]
+    outcome = run("drain_host", "cmp1", "--reason", "r", "--wait")
+    assert outcome.exit_code == 0
+    assert not worker
+    number = _drain().pk
+    assert f"cmp1 (drain {number}): pending, 0 of 3 left the host" in outcome.stderr
+    assert f"cmp1 (drain {number}): running, 1 of 3 left the host" in outcome.stderr
+    assert f"Drain {number} of cmp1 succeeded: Empty." in outcome.stdout
+
+
+def test_a_line_for_a_change_and_none_without(cloud, worker):
+    worker += [lambda: None, lambda: None]
+    worker.append(lambda: finish_pending(_drain()))
+    outcome = run("drain_host", "cmp1", "--reason", "r", "--wait")
+    assert len([line for line in outcome.stderr.splitlines() if "left the host" in line]) == 2
+
+
+def finish_pending(drain):
+    begin(drain)
+    finish(drain, DrainState.SUCCEEDED, DrainResult.EMPTY, "Empty.")
+
+
+def test_ends_without_draining_and_names_what_is_left(cloud, worker):
+    worker += [
+        lambda: begin(_drain()),
+        lambda: move(_drain(), "web-1", MigrationState.FAILED, message="No valid host was found."),
+        lambda: finish(_drain(), DrainState.FAILED, DrainResult.INSTANCES_FAILED, "1 failed."),
+    ]
+    outcome = run("drain_host", "cmp1", "--reason", "r", "--wait", "--json")
+    assert outcome.exit_code == 1
+    assert [(d["state"], d["result"]) for d in outcome.json] == [("failed", "instances_failed")]
+    assert "No valid host was found." in outcome.stderr
+    assert "old-1" in outcome.stderr
+
+
+def test_waits_for_all_of_several(cloud, worker):
+    worker += [
+        lambda: finish_pending(_drain("cmp10")),
+        lambda: begin(_drain("cmp1")),
+        lambda: finish(_drain("cmp1"), DrainState.FAILED, DrainResult.HOST_LOST, "Lost."),
+    ]
+    outcome = run("drain_host", "cmp1", "cmp10", "--reason", "r", "--wait")
+    assert outcome.exit_code == 1
+    assert not worker
+
+
+def _interrupt():
+    raise KeyboardInterrupt
+
+
+def test_an_interrupt_leaves_the_drain_running_and_says_so(cloud, worker):
+    worker += [lambda: begin(_drain()), _interrupt]
+    outcome = run("drain_host", "cmp1", "--reason", "r", "--wait", "--json")
+    assert outcome.exit_code == 130
+    drain = _drain()
+    assert drain.state == DrainState.RUNNING
+    assert f"Drain {drain.pk} of cmp1 goes on." in outcome.stderr
+    assert f"drain_cancel {drain.pk}" in outcome.stderr
+    assert [d["state"] for d in outcome.json] == ["running"]
+
+
+def test_says_when_no_worker_is_at_work(cloud):
+    outcome = run("drain_host", "cmp1", "--reason", "r")
+    assert "maintenance_worker" in outcome.stderr
+
+
+class _Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_bar_on_a_terminal(cloud, worker):
+    def under_way():
+        begin(_drain())
+        move(_drain(), "web-1", MigrationState.MIGRATING, nova_status="running", fraction=0.5)
+
+    worker += [
+        under_way,
+        lambda: finish(_drain(), DrainState.SUCCEEDED, DrainResult.EMPTY, "Empty."),
+    ]
+    outcome = run("drain_host", "cmp1", "--reason", "r", "--wait", stderr=_Terminal())
+    assert outcome.exit_code == 0
+    # half of one of the two instances that move; the third one stays
+    assert " 25%|" in outcome.stderr
+    assert "web-1 running 50%" in outcome.stderr
+
+
+def test_a_database_that_restarts_does_not_end_the_waiting(cloud, worker, monkeypatch):
+    real = services.drain_report
+    calls = iter(range(100))
+
+    def flaky(actor, drain_id):
+        if next(calls) in (1, 2):
+            raise OperationalError("server closed the connection")
+        return real(actor, drain_id)
+
+    monkeypatch.setattr(services, "drain_report", flaky)
+    monkeypatch.setattr(_waiting, "close_old_connections", lambda: None)
+    worker += [lambda: None, lambda: None, lambda: finish_pending(_drain())]
+    assert run("drain_host", "cmp1", "--reason", "r", "--wait").exit_code == 0
+
+
+def test_a_database_that_stays_away_ends_the_waiting(cloud, worker, monkeypatch):
+    real, calls, clock = services.drain_report, iter(range(100)), iter(range(0, 1000, 25))
+
+    def broken(actor, drain_id):
+        if next(calls):
+            raise OperationalError("gone away")
+        return real(actor, drain_id)
+
+    monkeypatch.setattr(services, "drain_report", broken)
+    monkeypatch.setattr(_waiting, "close_old_connections", lambda: None)
+    monkeypatch.setattr(_waiting.time, "monotonic", lambda: float(next(clock)))
+    worker += [lambda: None] * 10
+    assert run("drain_host", "cmp1", "--reason", "r", "--wait").exit_code == 4
+
+
+def test_help_tells_the_exit_codes(capsys):
+    with pytest.raises(SystemExit):
+        from ukcloud_maintenance.management.commands.drain_host import Command
+
+        Command().create_parser("django-admin", "drain_host").parse_args(["--help"])
+    text = capsys.readouterr().out
+    for code in (0, 1, 2, 3, 4, 130):
+        assert re.search(rf"^  {code} +\S", text, re.MULTILINE), code
+
+
+def test_configuration_errors_of_other_kinds_are_bad_input(cloud, monkeypatch):
+    def fail(region):
+        raise ConfigurationError("clouds.yaml cannot be read")
+
+    monkeypatch.setattr(services, "connect_shell", fail)
+    assert run("drain_host", "cmp1", "--reason", "r").exit_code == 2
+
+
+def test_service_of_a_cell_that_is_down_is_refused(cloud):
+    cloud.all_services.append(service("cmp7", status="UNKNOWN", id=""))
+    outcome = run("drain_host", "cmp7", "--reason", "r", "--json")
+    assert (outcome.exit_code, outcome.json["error"]["code"]) == (3, "host_unknown")

@@ -1,0 +1,194 @@
+"""`drain_status` and `drain_cancel`: the database alone, by who may read clouds.yaml."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.commands.helpers import begin, finish, move, run
+from ukcloud_maintenance import services
+from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
+from ukcloud_maintenance.exceptions import ConfigurationError
+from ukcloud_maintenance.models import Drain
+
+pytestmark = pytest.mark.django_db
+
+DRAIN_KEYS = {
+    "id",
+    "host",
+    "region",
+    "state",
+    "result",
+    "reason",
+    "requested_by",
+    "created_at",
+    "started_at",
+    "finished_at",
+    "migrations",
+}
+MIGRATION_KEYS = {
+    "server_id",
+    "server_name",
+    "state",
+    "method",
+    "nova_status",
+    "source_compute",
+    "dest_compute",
+    "attempts",
+    "message",
+    "started_at",
+    "finished_at",
+    "memory_total_bytes",
+    "memory_remaining_bytes",
+}
+
+
+@pytest.fixture
+def drain(cloud):
+    assert run("drain_host", "cmp1", "--reason", "kernel update").exit_code == 0
+    return Drain.objects.get(host="cmp1")
+
+
+def _unreadable(region):
+    raise ConfigurationError(f"clouds.yaml cannot be used for {region}")
+
+
+def test_one_drain_as_json(drain):
+    begin(drain)
+    move(
+        drain,
+        "web-1",
+        MigrationState.MIGRATING,
+        nova_status="running",
+        dest_compute="cmp10",
+        attempts=1,
+        memory_total_bytes=1000,
+        memory_remaining_bytes=400,
+        started_at=datetime(2026, 3, 1, 12, 30, tzinfo=UTC),
+    )
+    outcome = run("drain_status", str(drain.pk), "--json")
+    assert outcome.exit_code == 0
+    document = outcome.json
+    assert set(document) >= DRAIN_KEYS
+    assert document["id"] == drain.pk
+    assert (document["host"], document["region"]) == ("cmp1", "RegionOne")
+    assert (document["state"], document["result"]) == ("running", None)
+    assert document["reason"] == "kernel update"
+    assert document["requested_by"].endswith("(shell)")
+    assert document["finished_at"] is None
+    rows = {row["server_name"]: row for row in document["migrations"]}
+    assert all(set(row) == MIGRATION_KEYS for row in rows.values())
+    assert set(rows) == {"web-1", "db-1", "old-1"}
+    web = rows["web-1"]
+    assert (web["state"], web["method"], web["nova_status"]) == ("migrating", "live", "running")
+    assert (web["source_compute"], web["dest_compute"]) == ("cmp1", "cmp10")
+    assert (web["memory_total_bytes"], web["memory_remaining_bytes"]) == (1000, 400)
+    assert (web["attempts"], web["started_at"]) == (1, "2026-03-01T12:30:00Z")
+    old = rows["old-1"]
+    assert (old["state"], old["method"], old["dest_compute"]) == ("stays", None, None)
+    assert "shut off" in old["message"]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo"])
+def test_times_are_utc_whatever_the_time_zone(drain, settings, zone):
+    settings.TIME_ZONE = zone
+    Drain.objects.filter(pk=drain.pk).update(created_at=datetime(2026, 3, 1, 23, 5, 7, tzinfo=UTC))
+    document = run("drain_status", str(drain.pk), "--json").json
+    assert document["created_at"] == "2026-03-01T23:05:07Z"
+
+
+def test_without_a_number_the_drains_under_way(drain):
+    run("drain_host", "cmp10", "--reason", "other")
+    begin(drain)
+    finish(drain, DrainState.SUCCEEDED, DrainResult.EMPTY, "Empty.")
+    document = run("drain_status", "--json").json
+    assert [d["host"] for d in document] == ["cmp10"]
+    assert set(document[0]) >= DRAIN_KEYS
+
+
+def test_nothing_under_way(cloud):
+    assert run("drain_status", "--json").json == []
+    assert "No drain is under way." in run("drain_status").stdout
+
+
+def test_table_of_the_drains_under_way(drain):
+    begin(drain)
+    move(drain, "web-1", MigrationState.SUCCEEDED)
+    head, row = run("drain_status").stdout.splitlines()
+    assert head.split()[:6] == ["ID", "HOST", "REGION", "STATE", "LEFT", "OF"]
+    assert row.split()[:6] == [str(drain.pk), "cmp1", "RegionOne", "running", "1", "3"]
+
+
+def test_table_of_one_drain(drain):
+    begin(drain)
+    move(drain, "web-1", MigrationState.FAILED, message="No valid\nhost was found.", attempts=3)
+    finish(drain, DrainState.FAILED, DrainResult.INSTANCES_FAILED, "One could not be moved.")
+    text = run("drain_status", str(drain.pk)).stdout
+    assert "cmp1" in text
+    assert "One could not be moved." in text
+    line = next(line for line in text.splitlines() if line.startswith("web-1"))
+    assert "failed" in line
+    assert "No valid host was found." in line
+
+
+@pytest.mark.parametrize("command", ["drain_status", "drain_cancel"])
+def test_a_drain_that_does_not_exist(cloud, command):
+    outcome = run(command, "4711", "--json")
+    assert outcome.exit_code == 2
+    assert outcome.json["error"]["code"] == "unknown_drain"
+    assert "4711" in outcome.stderr
+
+
+@pytest.mark.parametrize("command", ["drain_status", "drain_cancel"])
+def test_who_may_not_read_clouds_yaml_learns_and_changes_nothing(drain, monkeypatch, command):
+    monkeypatch.setattr(services, "connect_shell", _unreadable)
+    outcome = run(command, str(drain.pk), "--json")
+    assert outcome.exit_code == 2
+    assert set(outcome.json) == {"error"}
+    assert "cmp1" not in outcome.stdout
+    drain.refresh_from_db()
+    assert drain.state == DrainState.PENDING
+
+
+def test_one_readable_cloud_of_several_is_enough(drain, cloud, monkeypatch, settings):
+    settings.UKCLOUD_MAINTENANCE = {"CLOUDS": {"south": "gone", "RegionOne": "demo"}}
+    monkeypatch.setattr(
+        services,
+        "connect_shell",
+        lambda region: cloud if region == "RegionOne" else _unreadable(region),
+    )
+    assert run("drain_cancel", str(drain.pk)).exit_code == 0
+
+
+def test_cancels_one_that_has_not_begun_at_once(drain):
+    outcome = run("drain_cancel", str(drain.pk))
+    assert outcome.exit_code == 0
+    assert "is cancelled" in outcome.stdout
+    drain.refresh_from_db()
+    assert (drain.state, drain.result) == (DrainState.CANCELLED, DrainResult.CANCELLED)
+    assert drain.cancelled_by.endswith("(shell)")
+
+
+def test_cancels_one_that_runs_by_letting_land_what_flies(drain):
+    begin(drain)
+    outcome = run("drain_cancel", str(drain.pk), "--json")
+    assert outcome.exit_code == 0
+    assert outcome.json["state"] == "cancelling"
+    again = run("drain_cancel", str(drain.pk))
+    assert again.exit_code == 0
+    assert "cancelling" in again.stdout
+
+
+def test_one_that_is_over_cannot_be_cancelled(drain):
+    begin(drain)
+    finish(drain, DrainState.SUCCEEDED, DrainResult.EMPTY, "Empty.")
+    outcome = run("drain_cancel", str(drain.pk), "--json")
+    assert outcome.exit_code == 3
+    assert outcome.json["error"]["code"] == "drain_over"
+    drain.refresh_from_db()
+    assert drain.state == DrainState.SUCCEEDED
+
+
+@pytest.mark.parametrize("argument", ["five", "1.5", ""])
+def test_a_number_that_is_none(cloud, argument):
+    assert run("drain_status", argument).exit_code == 2
+    assert run("drain_cancel", argument).exit_code == 2

@@ -1,0 +1,317 @@
+"""What the shell commands have in common: who asks, exit codes, and JSON.
+
+A shell's actor is the operating system's user. Their authority is that they may read the
+worker's clouds.yaml, so every command opens the cloud with it before it asks `services` for
+anything, also where the database alone would do.
+"""
+
+import argparse
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django.core import checks
+from django.core.management.base import (
+    BaseCommand,
+    CommandError,
+    CommandParser,
+    DjangoHelpFormatter,
+)
+from django.db import DatabaseError
+
+from ukcloud_maintenance import services
+from ukcloud_maintenance.core.actor import Actor, shell_actor
+from ukcloud_maintenance.exceptions import (
+    CloudAuthError,
+    CloudError,
+    CloudForbidden,
+    ConfigurationError,
+    MaintenanceError,
+    Refused,
+)
+
+EXIT_NOT_DRAINED = 1
+EXIT_BAD_INPUT = 2
+EXIT_REFUSED = 3
+EXIT_NO_ANSWER = 4
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+EXIT_CODES = """\
+exit codes:
+  0    asked for, shown or cancelled; with --wait: drained
+  1    with --wait: ended without being drained
+  2    bad input, an unknown host or drain, or wrong settings or credentials
+  3    refused; nothing was changed
+  4    OpenStack or the database failed or did not answer
+  130  interrupted while waiting; the drain goes on
+"""
+
+#: Refusals of what was typed, not of what was asked for.
+_BAD_INPUT = frozenset(
+    {
+        "unknown_host",
+        "unknown_drain",
+        "host_twice",
+        "reason_missing",
+        "reason_too_long",
+        "max_concurrent_out_of_range",
+        "destination_is_source",
+        "destination_unknown",
+        "region_without_worker",
+    }
+)
+
+
+@dataclass
+class Failure(Exception):
+    """An expected end of a command.
+
+    :param code: a stable word for programs
+    :param drain_id: the drain that is in the way, or None
+    """
+
+    message: str
+    exit_code: int
+    code: str
+    remedy: str = ""
+    drain_id: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}".strip()
+
+
+class _HelpFormatter(DjangoHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Keeps the lines of the table of exit codes."""
+
+
+class ShellCommand(BaseCommand):
+    """A command that asks `services` for something, in the name of the shell's user."""
+
+    # Only ours are run, in `handle`, so that a wrong setting ends in our exit code.
+    requires_system_checks: Sequence[str] = []
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        kwargs |= {"epilog": EXIT_CODES, "formatter_class": _HelpFormatter}
+        parser = super().create_parser(prog_name, subcommand, **kwargs)
+        plain_error = parser.error
+
+        def error(message: str) -> None:
+            # Whoever asked for JSON gets JSON, also where the arguments can't be parsed.
+            if "--json" in self._arguments:
+                self._print_error(Failure(message, EXIT_BAD_INPUT, "bad_arguments"))
+            plain_error(message)
+
+        parser.error = error  # type: ignore[method-assign]
+        return parser
+
+    _arguments: Sequence[str] = ()
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        self._arguments = argv
+        super().run_from_argv(argv)
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--json",
+            action="store_true",
+            help="print one JSON document on standard output, also for an error",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.json: bool = options["json"]
+        try:
+            _check_settings()
+            self.actor: Actor = shell_actor()
+            self.act(**options)
+        except (Failure, MaintenanceError, DatabaseError) as error:
+            failure = _failure(error)
+            if self.json:
+                self._print_error(failure)
+            raise CommandError(str(failure), returncode=failure.exit_code) from error
+
+    def act(self, **options: Any) -> None:
+        """What the command does."""
+        raise NotImplementedError
+
+    # -- authority ---------------------------------------------------------------------------
+
+    def cloud(self, region: str | None) -> services.Cloud:
+        """The worker's cloud of a region, or of the only one that is configured."""
+        regions = services.shell_regions()
+        if not region and len(regions) != 1:
+            raise Failure(
+                f"There are several regions: {', '.join(sorted(regions))}.",
+                EXIT_BAD_INPUT,
+                "region_missing",
+                "Name one with --region.",
+            )
+        cloud = services.connect_shell(region or regions[0])
+        if not cloud.region:
+            # Drains are kept by region, by the name that Horizon knows it by.
+            raise Failure(
+                "clouds.yaml does not name the region of this cloud.",
+                EXIT_BAD_INPUT,
+                "region_missing",
+                "Name it with --region, or add region_name to clouds.yaml.",
+            )
+        return cloud
+
+    def prove_authority(self) -> None:
+        """Open the worker's cloud of any region, without the network.
+
+        Any, so that the drain of a region that was taken out of the settings can be cancelled.
+        """
+        problem: MaintenanceError = ConfigurationError("The settings name no cloud.")
+        for region in services.shell_regions():
+            try:
+                services.connect_shell(region)
+            except (ConfigurationError, Refused) as error:
+                problem = error
+            else:
+                return
+        raise problem
+
+    # -- output ------------------------------------------------------------------------------
+
+    def say(self, text: str) -> None:
+        """For people: on standard output, or beside the JSON on standard error."""
+        (self.stderr if self.json else self.stdout).write(text, lambda line: line)
+
+    def note(self, text: str) -> None:
+        """Beside the result."""
+        self.stderr.write(text, lambda line: line)
+
+    def print_json(self, document: Any) -> None:
+        self.stdout.write(json.dumps(document, indent=2, ensure_ascii=False))
+
+    def _print_error(self, failure: Failure) -> None:
+        self.print_json(
+            {
+                "error": {
+                    "code": failure.code,
+                    "message": failure.message,
+                    "remedy": failure.remedy,
+                    "drain_id": failure.drain_id,
+                }
+            }
+        )
+
+    def warn_without_worker(self, report: services.DrainReport) -> None:
+        if not report.worker.alive:
+            self.note(
+                "No worker has reported lately, so nothing moves until one runs:"
+                " start `django-admin maintenance_worker`."
+            )
+        elif report.worker.problem:
+            self.note(f"The worker has a problem: {report.worker.problem}")
+
+
+def _check_settings() -> None:
+    errors = [m for m in checks.run_checks(tags=["ukcloud_maintenance"]) if m.is_serious()]
+    if errors := [m for m in errors if not m.is_silenced()]:
+        raise Failure(
+            " ".join(f"({m.id}) {m.msg}" for m in errors),
+            EXIT_BAD_INPUT,
+            "settings",
+            " ".join(m.hint for m in errors if m.hint),
+        )
+
+
+def _failure(error: Failure | MaintenanceError | DatabaseError) -> Failure:
+    """What came up, with its exit code."""
+    if isinstance(error, Failure):
+        return error
+    if isinstance(error, Refused):
+        exit_code = EXIT_BAD_INPUT if error.code in _BAD_INPUT else EXIT_REFUSED
+        return Failure(error.message, exit_code, error.code, error.remedy, error.drain_id)
+    if isinstance(error, ConfigurationError):
+        return Failure(
+            str(error),
+            EXIT_BAD_INPUT,
+            "configuration",
+            'UKCLOUD_MAINTENANCE["CLOUD"] (or "CLOUDS") must name a cloud of a clouds.yaml that'
+            " you may read: the one that OS_CLIENT_CONFIG_FILE names, or in ~/.config/openstack"
+            " or /etc/openstack.",
+        )
+    if isinstance(error, CloudAuthError | CloudForbidden):
+        return Failure(
+            str(error),
+            EXIT_BAD_INPUT,
+            "credentials",
+            "The credentials in clouds.yaml must be those of an administrator of this region.",
+        )
+    if isinstance(error, CloudError):
+        return Failure(str(error), EXIT_NO_ANSWER, "openstack_failed", "Try again.")
+    if isinstance(error, DatabaseError):
+        return Failure(
+            f"The database failed: {error}.",
+            EXIT_NO_ANSWER,
+            "database_failed",
+            "Is it up, and were its tables made (`django-admin migrate`)?",
+        )
+    return Failure(str(error), EXIT_REFUSED, "refused")
+
+
+# -- what is shown of a drain ----------------------------------------------------------------
+
+
+def iso(moment: datetime | None) -> str | None:
+    """ISO 8601 in UTC, to the second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+
+
+def drain_document(report: services.DrainReport) -> dict[str, Any]:
+    """A drain for programs. What is not known (yet) is null; times are UTC, sizes bytes."""
+    drain = report.drain
+    return {
+        "id": drain.pk,
+        "host": drain.host,
+        "region": drain.region,
+        "state": drain.state,
+        "result": drain.result or None,
+        "message": drain.message,
+        "reason": drain.reason,
+        "requested_by": drain.requested_by,
+        "created_at": iso(drain.created_at),
+        "started_at": iso(drain.started_at),
+        "finished_at": iso(drain.finished_at),
+        "migrations": [
+            {
+                "server_id": row.server_id,
+                "server_name": row.server_name,
+                "state": row.state,
+                "method": row.method or None,
+                "nova_status": row.nova_status or None,
+                "source_compute": row.source_compute,
+                "dest_compute": row.dest_compute or None,
+                "attempts": row.attempts,
+                "message": row.message,
+                "started_at": iso(row.started_at),
+                "finished_at": iso(row.finished_at),
+                "memory_total_bytes": row.memory_total_bytes,
+                "memory_remaining_bytes": row.memory_remaining_bytes,
+            }
+            for row in report.migrations
+        ],
+    }
+
+
+def summary(report: services.DrainReport) -> str:
+    """One line about a drain, e.g. "cmp1 (drain 5): running, 7 of 12 left the host"."""
+    drain, counts = report.drain, report.counts
+    return (
+        f"{drain.host} (drain {drain.pk}): {drain.state},"
+        f" {counts.left} of {counts.total} left the host"
+    )
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Columns as wide as their widest cell."""
+    lines = [list(head), *([str(cell) for cell in row] for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )

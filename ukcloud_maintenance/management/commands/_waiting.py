@@ -1,0 +1,125 @@
+"""Watching drains from a shell until they are over."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol, TextIO
+
+from django.db import OperationalError, close_old_connections
+from tqdm import tqdm
+
+from ukcloud_maintenance.core.states import (
+    DRAIN_TERMINAL,
+    MIGRATION_LEFT,
+    MIGRATION_UNDER_WAY,
+    MigrationState,
+)
+from ukcloud_maintenance.services import DrainReport
+
+from ._base import summary
+
+PAUSE_SECONDS = 1.0
+#: how long a database that fails is asked again before the watching ends
+PATIENCE_SECONDS = 60.0
+
+_NOT_MOVING = {MigrationState.STAYS, MigrationState.SKIPPED}
+
+
+class Display(Protocol):
+    """Shows how far the drains are."""
+
+    def show(self, reports: Sequence[DrainReport]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Lines:
+    """A line for each change: for logs and pipes."""
+
+    def __init__(self, write: Callable[[str], None]):
+        self._write = write
+        self._shown: dict[int, str] = {}
+
+    def show(self, reports: Sequence[DrainReport]) -> None:
+        for report in reports:
+            line = summary(report)
+            if moving := ", ".join(_under_way(report)):
+                line += f"; under way: {moving}"
+            if self._shown.get(report.drain.pk) != line:
+                self._shown[report.drain.pk] = line
+                self._write(line)
+
+    def close(self) -> None:
+        pass
+
+
+class Bars:
+    """A bar for each drain: for terminals."""
+
+    _FORMAT = "{desc} {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+        self._bars: dict[int, tqdm] = {}
+
+    def show(self, reports: Sequence[DrainReport]) -> None:
+        for position, report in enumerate(reports):
+            bar = self._bars.get(report.drain.pk)
+            if bar is None:
+                bar = self._bars[report.drain.pk] = tqdm(
+                    position=position,
+                    file=self._stream,
+                    bar_format=self._FORMAT,
+                    dynamic_ncols=True,
+                )
+            done, bar.total = progress(report)
+            bar.n = done
+            bar.set_description_str(summary(report), refresh=False)
+            bar.set_postfix_str(", ".join(_under_way(report, percent=True)), refresh=False)
+            bar.refresh()
+
+    def close(self) -> None:
+        for bar in self._bars.values():
+            bar.close()
+
+
+def progress(report: DrainReport) -> tuple[float, int]:
+    """How many instances have left, those under way by their share, and how many are to leave.
+
+    A drain without any counts as one step, so that there is something to draw.
+    """
+    moving = [row for row in report.migrations if row.state not in _NOT_MOVING]
+    if not moving:
+        return float(report.drain.state in DRAIN_TERMINAL), 1
+    left = sum(row.state in MIGRATION_LEFT for row in moving)
+    flying = sum(row.fraction or 0.0 for row in moving if row.state in MIGRATION_UNDER_WAY)
+    return left + flying, len(moving)
+
+
+def _under_way(report: DrainReport, *, percent: bool = False) -> Iterator[str]:
+    for row in report.migrations:
+        if row.state in MIGRATION_UNDER_WAY:
+            share = f" {row.fraction:.0%}" if percent and row.fraction is not None else ""
+            yield f"{row.server_name} {row.nova_status or row.state}{share}"
+
+
+def watch(read: Callable[[], list[DrainReport]], display: Display) -> list[DrainReport]:
+    """Show the drains until all are over; their last reports.
+
+    :raises OperationalError: the database has failed for a minute
+    """
+    failing_since: float | None = None
+    while True:
+        try:
+            reports = read()
+        except OperationalError:
+            # A database may restart or fail over while a drain runs: the drain does not mind.
+            close_old_connections()
+            failing_since = failing_since or time.monotonic()
+            if time.monotonic() - failing_since > PATIENCE_SECONDS:
+                raise
+        else:
+            failing_since = None
+            display.show(reports)
+            if all(report.drain.state in DRAIN_TERMINAL for report in reports):
+                return reports
+        time.sleep(PAUSE_SECONDS)

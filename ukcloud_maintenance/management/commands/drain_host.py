@@ -1,0 +1,115 @@
+"""Drain hosts, from a shell."""
+
+import sys
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from ukcloud_maintenance import services
+from ukcloud_maintenance.core.states import DrainState, MigrationState
+
+from ._base import EXIT_INTERRUPTED, EXIT_NOT_DRAINED, ShellCommand, drain_document
+from ._waiting import Bars, Display, Lines, watch
+
+
+class Command(ShellCommand):
+    help = (
+        "Queue the live migration of every instance off one or several hosts; the worker does"
+        " the rest. With several hosts: one refused, none submitted."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "hosts", nargs="+", metavar="HOST", help="name of a compute service, compared exactly"
+        )
+        parser.add_argument(
+            "--reason",
+            required=True,
+            help="why; becomes the disabled reason of the service, at most 255 characters",
+        )
+        parser.add_argument("--region", help="needed where several are configured")
+        parser.add_argument(
+            "--max-concurrent",
+            type=int,
+            metavar="N",
+            help="migrations of a host at once; the setting MAX_CONCURRENT where not given",
+        )
+        parser.add_argument(
+            "--destination",
+            default="",
+            metavar="HOST",
+            help="one host that all instances go to; the scheduler's choice where not given",
+        )
+        parser.add_argument("--wait", action="store_true", help="wait until all are over")
+        super().add_arguments(parser)
+
+    def act(self, **options: Any) -> None:
+        cloud = self.cloud(options["region"])
+        drains = services.request_drains(
+            self.actor,
+            cloud,
+            [
+                services.DrainRequest(
+                    host, options["reason"], options["max_concurrent"], options["destination"]
+                )
+                for host in options["hosts"]
+            ],
+        )
+        ids = [drain.pk for drain in drains]
+        if options["wait"]:
+            self._wait(ids)
+            return
+        reports = self._reports(ids)
+        if self.json:
+            self.print_json([drain_document(report) for report in reports])
+        for report in reports:
+            self.say(_asked(report))
+        self.warn_without_worker(reports[0])
+
+    def _reports(self, ids: list[int]) -> list[services.DrainReport]:
+        return [services.drain_report(self.actor, drain_id) for drain_id in ids]
+
+    def _wait(self, ids: list[int]) -> None:
+        self.warn_without_worker(self._reports(ids)[0])
+        display: Display = Bars(sys.stderr) if self.stderr.isatty() else Lines(self.note)
+        try:
+            reports = watch(lambda: self._reports(ids), display)
+        except KeyboardInterrupt:
+            display.close()
+            self._interrupted(self._reports(ids))
+            raise SystemExit(EXIT_INTERRUPTED) from None
+        display.close()
+        if self.json:
+            self.print_json([drain_document(report) for report in reports])
+        for report in reports:
+            self.say(_ended(report))
+        if any(report.drain.state != DrainState.SUCCEEDED for report in reports):
+            raise SystemExit(EXIT_NOT_DRAINED)
+
+    def _interrupted(self, reports: list[services.DrainReport]) -> None:
+        if self.json:
+            self.print_json([drain_document(report) for report in reports])
+        for drain in (report.drain for report in reports):
+            self.note(
+                f"Drain {drain.pk} of {drain.host} goes on. Watch it with `drain_status"
+                f" {drain.pk}`, stop it with `drain_cancel {drain.pk}`."
+            )
+
+
+def _asked(report: services.DrainReport) -> str:
+    drain, counts = report.drain, report.counts
+    text = f"Drain {drain.pk} of {drain.host} is asked for: {counts.total} instances"
+    if staying := counts[MigrationState.STAYS]:
+        text += f", {staying} of them stay where they are"
+    return text + "."
+
+
+def _ended(report: services.DrainReport) -> str:
+    drain = report.drain
+    lines = [f"Drain {drain.pk} of {drain.host} {drain.state}: {drain.message}"]
+    lines += [
+        f"  {row.server_name} ({row.server_id}) {row.state}: {row.message}"
+        for row in report.migrations
+        if row.state not in (MigrationState.SUCCEEDED, MigrationState.GONE)
+    ]
+    return "\n".join(lines)
