@@ -36,7 +36,7 @@ from .exceptions import (
     CloudNotFound,
     StaleState,
 )
-from .models import Drain, InstanceMigration
+from .store import Drain, InstanceMigration
 
 LOG = logging.getLogger("ukcloud_maintenance.worker")
 

@@ -8,9 +8,9 @@ worker's in a shell. Nothing here changes anything in OpenStack; the worker does
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from django.utils import timezone
-from keystoneauth1.session import Session
 
 from . import conf, store
 from .cloud import Cloud, from_clouds_yaml
@@ -19,7 +19,10 @@ from .core.facts import HostFacts, Server, Service
 from .core.preflight import Kind, Verdict, judge
 from .core.states import DRAIN_TERMINAL, DrainState
 from .exceptions import CloudError, NotAllowed, Refused, StaleState, UnknownHost
-from .models import Drain
+from .store import Drain
+
+if TYPE_CHECKING:
+    from keystoneauth1.session import Session
 
 #: Nova's limit for a service's disabled_reason (nova/api/openstack/compute/schemas/services.py).
 REASON_MAX = 255
@@ -31,7 +34,7 @@ def _require(actor: Actor, rule: str) -> None:
         raise NotAllowed(f"{actor.name} is not allowed to do this (policy {rule}).", rule=rule)
 
 
-def connect(session: Session, region: str, interface: str) -> Cloud:
+def connect(session: "Session", region: str, interface: str) -> Cloud:
     """The cloud as a page sees it: the request's session, a page's patience."""
     return Cloud(
         session,

@@ -20,8 +20,8 @@ from django.utils import timezone
 from ukcloud_maintenance import conf, services, store
 from ukcloud_maintenance.cloud import Cloud
 from ukcloud_maintenance.exceptions import CloudError, ConfigurationError, MaintenanceError
-from ukcloud_maintenance.models import Drain
 from ukcloud_maintenance.reconciler import Outcome, Reconciler, say
+from ukcloud_maintenance.store import Drain
 
 LOG = logging.getLogger("ukcloud_maintenance.worker")
 
