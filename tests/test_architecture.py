@@ -1,0 +1,215 @@
+"""The import rules of the layers: who may know whom. They are what keeps the parts replaceable.
+
+`core` knows nobody, `cloud` alone talks to OpenStack, `content` alone knows Horizon, and nothing
+of the product knows the demo. Imports for type checkers alone are free. `exceptions` and, for
+what needs its paths, `policies` are constants that everybody may know.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import ukcloud_maintenance
+
+PACKAGE = "ukcloud_maintenance"
+ROOT = Path(ukcloud_maintenance.__file__).parent
+
+#: What a module may import of ours; the longest name that fits a module counts. A layer may
+#: always import itself.
+MAY_IMPORT = {
+    "core": set(),
+    "exceptions": set(),
+    "policies": set(),
+    "conf": {"exceptions"},
+    "models": {"core.states"},
+    "migrations": set(),
+    "store": {"models", "core", "exceptions"},
+    "cloud": {"core.facts", "conf", "exceptions"},
+    "services": {"store", "core", "cloud", "conf", "exceptions"},
+    "reconciler": {"store", "cloud", "core", "conf", "exceptions"},
+    "content": {"services", "store", "core", "exceptions"},
+    "management": set(),
+    "management.commands": {"services", "core", "exceptions"},
+    "management.commands.maintenance_worker": {
+        # the loop around the reconciler, so it may know what the reconciler knows
+        *{"services", "reconciler", "store", "cloud", "core", "conf", "exceptions"},
+    },
+    "checks": {"conf", "exceptions", "policies"},
+    "apps": {"checks", "conf", "exceptions"},
+    "__init__": set(),
+}
+#: Other people's packages that only these may import.
+RESERVED = {
+    "horizon": {"content"},
+    "openstack_dashboard": {"content"},
+    "openstack_auth": {"content"},
+    "openstack": {"cloud"},
+    "requests": {"cloud"},
+    "novaclient": {"cloud"},
+    "keystoneclient": {"cloud"},
+    # the session adapter makes a session of Horizon's request; the gateway takes it
+    "keystoneauth1": {"cloud", "content.maintenance.session"},
+    # the control plane of the demo
+    "nova": set(),
+    "keystone": set(),
+    "placement": set(),
+}
+STANDARD_LIBRARY_ONLY = {"core", "exceptions"}
+FREE = {"demo"}
+
+
+def violations(root: Path) -> list[str]:
+    """What breaks the rules in a package at `root`."""
+    return [
+        f"{file.relative_to(root)}:{line} imports {imported}"
+        for file in sorted(root.rglob("*.py"))
+        if not _within(name := _module(root, file), FREE)
+        for line, imported in _imports(root, file)
+        if not _allowed(name, imported)
+    ]
+
+
+def _module(root: Path, file: Path) -> str:
+    """Name below the package, e.g. ``core.states``; that of a package is its folder's."""
+    parts = file.relative_to(root).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+
+
+def _imports(root: Path, file: Path) -> Iterator[tuple[int, str]]:
+    """(line, module) of every import; ours begin with a dot."""
+    tree = ast.parse(file.read_text())
+    for_types = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and "TYPE_CHECKING" in ast.unparse(block.test)
+        for statement in block.body
+        for node in ast.walk(statement)
+    }
+    for node in ast.walk(tree):
+        if id(node) in for_types:
+            continue
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, _ours(alias.name)
+        elif isinstance(node, ast.ImportFrom):
+            base = _ours(node.module or "") if not node.level else _absolute(root, file, node)
+            for alias in node.names:
+                yield node.lineno, _submodule(root, base, alias.name)
+
+
+def _ours(name: str) -> str:
+    inside = name.removeprefix(PACKAGE)
+    return (inside or ".") if name == PACKAGE or inside.startswith(".") else name
+
+
+def _absolute(root: Path, file: Path, node: ast.ImportFrom) -> str:
+    folder = file.parent.relative_to(root).parts
+    above = folder[: len(folder) - node.level + 1]
+    return "." + ".".join([*above, *filter(None, [node.module])])
+
+
+def _submodule(root: Path, base: str, name: str) -> str:
+    """`from .core import states` imports the module core.states, not a name of core."""
+    if not base.startswith("."):
+        return base
+    below = root.joinpath(*filter(None, base.split(".")), name)
+    is_module = below.is_dir() or below.with_suffix(".py").is_file()
+    return f"{base.rstrip('.')}.{name}" if is_module else base
+
+
+def _within(name: str, layers: set[str]) -> bool:
+    return any(name == layer or name.startswith(f"{layer}.") for layer in layers)
+
+
+def _layer(name: str) -> str:
+    return max((layer for layer in MAY_IMPORT if _within(name, {layer})), key=len)
+
+
+def _allowed(name: str, imported: str) -> bool:
+    layer = _layer(name)
+    if imported.startswith("."):
+        inside = imported.strip(".")
+        if inside == "":  # names of the package itself, e.g. its version
+            return True
+        return _within(inside, {layer} | MAY_IMPORT[layer])
+    top = imported.split(".")[0]
+    if _within(name, STANDARD_LIBRARY_ONLY):
+        return top in sys.stdlib_module_names
+    return top not in RESERVED or _within(name, RESERVED[top])
+
+
+def test_every_module_keeps_to_its_layer():
+    assert violations(ROOT) == []
+
+
+def test_every_module_has_a_layer():
+    modules = {_module(ROOT, file) for file in ROOT.rglob("*.py")}
+    assert {m for m in modules if not _within(m, set(MAY_IMPORT) | FREE)} == set()
+
+
+@pytest.mark.parametrize(
+    ("file", "statement", "imported"),
+    [
+        ("core/states.py", "import django", "django"),
+        ("core/decide.py", "import yaml", "yaml"),
+        ("core/decide.py", "from ..exceptions import Refused", ".exceptions"),
+        ("core/decide.py", "from ukcloud_maintenance import conf", ".conf"),
+        ("exceptions.py", "from django.conf import settings", "django.conf"),
+        ("conf.py", "from . import store", ".store"),
+        ("models.py", "from .core.facts import Server", ".core.facts"),
+        ("models.py", "from .core import facts", ".core.facts"),
+        ("store.py", "from .cloud import Cloud", ".cloud"),
+        ("store.py", "import ukcloud_maintenance.services", ".services"),
+        ("cloud.py", "from . import store", ".store"),
+        ("cloud.py", "from .core.states import DrainState", ".core.states"),
+        ("services.py", "import requests", "requests"),
+        ("services.py", "from keystoneauth1.session import Session", "keystoneauth1.session"),
+        ("services.py", "from .reconciler import Reconciler", ".reconciler"),
+        ("services.py", "def f():\n    from horizon import forms", "horizon"),
+        ("reconciler.py", "from .services import request_drain", ".services"),
+        ("reconciler.py", "import openstack.connection", "openstack.connection"),
+        ("checks.py", "from . import cloud", ".cloud"),
+        ("apps.py", "from . import models", ".models"),
+        ("content/maintenance/views.py", "from ukcloud_maintenance import conf", ".conf"),
+        ("content/maintenance/views.py", "from keystoneauth1 import session", "keystoneauth1"),
+        ("content/maintenance/views.py", "from ... import models", ".models"),
+        ("management/commands/drain_host.py", "from ... import store", ".store"),
+        ("management/commands/drain_host.py", "import ukcloud_maintenance.content", ".content"),
+        ("management/commands/maintenance_worker.py", "import horizon", "horizon"),
+        ("management/commands/maintenance_worker.py", "from ... import demo", ".demo"),
+        ("services.py", "from .demo.harness import DemoCloud", ".demo.harness"),
+        ("services.py", "import nova.objects", "nova.objects"),
+    ],
+)
+def test_a_broken_rule_is_found(tmp_path, file, statement, imported):
+    for name in ("core/facts.py", "core/states.py", "demo/harness.py", "content/__init__.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    for name in ("conf", "store", "cloud", "models", "exceptions"):
+        (tmp_path / f"{name}.py").touch()
+    module = tmp_path / file
+    module.parent.mkdir(parents=True, exist_ok=True)
+    module.write_text(statement)
+    line = len(statement.splitlines())
+    assert violations(tmp_path) == [f"{file}:{line} imports {imported}"]
+
+
+@pytest.mark.parametrize(
+    ("file", "statement"),
+    [
+        ("core/decide.py", "from . import facts"),
+        ("core/decide.py", "import dataclasses, collections.abc"),
+        ("services.py", "if TYPE_CHECKING:\n    from keystoneauth1.session import Session"),
+        ("content/maintenance/session.py", "from keystoneauth1 import session"),
+        ("content/maintenance/views.py", "from . import tables"),
+        ("demo/harness.py", "import nova, horizon, ukcloud_maintenance.cloud"),
+    ],
+)
+def test_what_is_allowed_is_not_found(tmp_path, file, statement):
+    module = tmp_path / file
+    module.parent.mkdir(parents=True, exist_ok=True)
+    module.write_text(statement)
+    assert violations(tmp_path) == []
