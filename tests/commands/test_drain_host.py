@@ -16,7 +16,7 @@ from ukcloud_maintenance.exceptions import (
     CloudUnreachable,
     ConfigurationError,
 )
-from ukcloud_maintenance.management.commands import _waiting
+from ukcloud_maintenance.management.commands import _waiting, drain_host
 from ukcloud_maintenance.models import Drain
 
 pytestmark = pytest.mark.django_db
@@ -384,10 +384,9 @@ def test_a_database_that_stays_away_ends_the_waiting(cloud, worker, monkeypatch)
 
 
 def test_help_tells_the_exit_codes(capsys):
+    parser = drain_host.Command().create_parser("django-admin", "drain_host")
     with pytest.raises(SystemExit):
-        from ukcloud_maintenance.management.commands.drain_host import Command
-
-        Command().create_parser("django-admin", "drain_host").parse_args(["--help"])
+        parser.parse_args(["--help"])
     text = capsys.readouterr().out
     for code in (0, 1, 2, 3, 4, 130):
         assert re.search(rf"^  {code} +\S", text, re.MULTILINE), code
