@@ -50,6 +50,24 @@ def drains_of(region: str, host: str) -> "QuerySet[Drain]":
     return drains().filter(host_key=host_key(region, host))
 
 
+def find_drains(region: str, text: str = "", state: str = "") -> "QuerySet[Drain]":
+    """The drains of a region, newest first, that hold a text and are in a state.
+
+    :param text: looked for in host, reason and requester, without regard to case
+    :param state: a drain's state, or `open` for all that are not over; empty for any
+    """
+    found = drains(region)
+    if text:
+        found = found.filter(
+            Q(host__icontains=text) | Q(reason__icontains=text) | Q(requested_by__icontains=text)
+        )
+    if state == "open":
+        found = found.filter(state__in=[s.value for s in DRAIN_OPEN])
+    elif state:
+        found = found.filter(state=state)
+    return found
+
+
 def open_drain_of(region: str, host: str) -> Drain | None:
     """The drain under way of exactly this host, or None."""
     return drains().filter(open_key=host_key(region, host)).first()
