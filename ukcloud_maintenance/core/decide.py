@@ -27,9 +27,6 @@ from .states import (
 )
 
 GIB = 1024**3
-#: A migration that waits in Nova's queue for this long, in seconds, while others run, has shown
-#: Nova's limit. Being scheduled takes a moment too, and must not be taken for it.
-QUEUED_FOR_A_LIMIT = 3.0
 #: From this fraction on a running migration is about to end, and it is the time to find out
 #: whether Nova would queue one more.
 ABOUT_TO_END = 0.75
@@ -860,17 +857,18 @@ class _Pass:
         ]
 
     def _learn(self) -> None:
-        """How many Nova runs at once here: what runs while one more stays queued."""
+        """How many Nova runs at once here: what runs while one more is queued.
+
+        Where a place is free, `queued` becomes `preparing` within milliseconds, so that it is
+        hardly ever seen by chance; a limit that was learned too low does no harm, and is
+        corrected as soon as more are seen to run.
+        """
         running = len(self._running())
         if running > self.drain.max_concurrent and not self.drain.nova_runs_more:
             self.actions.append(ChangeDrain({"nova_runs_more": True}))
             self.drain = replace(self.drain, nova_runs_more=True)
         learned = self.drain.learned_limit
-        queued = [
-            row
-            for row in self._in({MigrationState.MIGRATING})
-            if row.nova_status == "queued" and self._since(row.queued_since) >= QUEUED_FOR_A_LIMIT
-        ]
+        queued = any(row.nova_status == "queued" for row in self._in({MigrationState.MIGRATING}))
         if running and queued:
             learned = max(running, learned or 0)
         elif learned is not None and running > learned:

@@ -1,0 +1,142 @@
+"""Short ways to say the facts that the pure tests are about."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from ukcloud_maintenance.core import decide as d
+from ukcloud_maintenance.core.facts import Action, Migration, Progress, Server, Service
+from ukcloud_maintenance.core.states import DrainState, MigrationState
+
+NOW = datetime(2026, 1, 2, 3, 0, tzinfo=UTC)
+GIB = 1024**3
+LIMITS = d.Limits()
+
+
+def ago(seconds: float) -> datetime:
+    return NOW - timedelta(seconds=seconds)
+
+
+def service(**more: Any) -> Service:
+    given = {
+        "id": "5e8a",
+        "host": "cmp1",
+        "zone": "az1",
+        "state": "up",
+        "status": "disabled",
+        "disabled_reason": "new kernel",
+    }
+    return Service(**{**given, **more})
+
+
+def server(name: str = "web", **more: Any) -> Server:
+    status = more.pop("status", "ACTIVE")
+    given = {
+        "id": name,
+        "name": name,
+        "host": "cmp1",
+        "status": status,
+        "vm_state": status.lower(),
+        "task_state": None,
+        "memory_bytes": GIB,
+    }
+    return Server(**{**given, **more})
+
+
+def row(name: str = "web", **more: Any) -> d.Row:
+    given = {
+        "id": sum(ord(c) * 257**i for i, c in enumerate(name)) % 1_000_003,
+        "server_id": name,
+        "server_name": name,
+        "state": MigrationState.PENDING,
+        "memory_bytes": GIB,
+    }
+    return d.Row(**{**given, **more})
+
+
+def migrating(name: str = "web", **more: Any) -> d.Row:
+    given = {
+        "state": MigrationState.MIGRATING,
+        "attempts": 1,
+        "request_id": "req-ours",
+        "submitted_at": ago(10),
+        "before_migration_id": 0,
+        "task_state": "migrating",
+        "server_status": "MIGRATING",
+    }
+    return row(name, **{**given, **more})
+
+
+def record(name: str = "web", status: str = "running", **more: Any) -> Migration:
+    given = {
+        "id": 7,
+        "uuid": "u7",
+        "server_id": name,
+        "status": status,
+        "migration_type": "live-migration",
+        "source_compute": "cmp1",
+        "dest_compute": "cmp2",
+    }
+    return Migration(**{**given, **more})
+
+
+def nova_action(request_id: str = "req-ours", **more: Any) -> Action:
+    given = {"request_id": request_id, "action": "live-migration", "user_id": "worker"}
+    return Action(**{**given, **more})
+
+
+def progress(**more: Any) -> Progress:
+    return Progress(**{"migration_id": 7, "status": "running", **more})
+
+
+def drain(**more: Any) -> d.DrainView:
+    given = {
+        "host": "cmp1",
+        "state": DrainState.RUNNING,
+        "reason": "new kernel",
+        "max_concurrent": 2,
+        "maintenance": d.MaintenanceView("new kernel", ago(100)),
+    }
+    return d.DrainView(**{**given, **more})
+
+
+def seen(*servers: Server, records: tuple[Migration, ...] = (), **more: Any) -> d.Observation:
+    by_server: dict[str, list[Migration]] = {}
+    for item in records:
+        by_server.setdefault(item.server_id, []).append(item)
+    given = {
+        "service": service(),
+        "servers": {s.id: s for s in servers},
+        "migrations": by_server,
+        "our_user_id": "worker",
+    }
+    return d.Observation(**{**given, **more})
+
+
+def decide(
+    drain_view: d.DrainView,
+    rows: list[d.Row],
+    observation: d.Observation,
+    limits: d.Limits = LIMITS,
+) -> list[d.Action]:
+    return d.decide(drain_view, rows, observation, limits, NOW)
+
+
+def submits(actions: list[d.Action]) -> list[int]:
+    return [a.row_id for a in actions if isinstance(a, d.Submit)]
+
+
+def changes(actions: list[d.Action], of: d.Row) -> dict[str, Any]:
+    """Everything that is set on a row in this pass."""
+    merged: dict[str, Any] = {}
+    for action in actions:
+        if isinstance(action, d.ChangeRow) and action.row_id == of.id:
+            merged |= action.fields
+    return merged
+
+
+def kinds(actions: list[d.Action]) -> list[str]:
+    return [a.kind for a in actions if isinstance(a, d.ChangeRow | d.ChangeDrain) and a.kind]
+
+
+def finish(actions: list[d.Action]) -> d.Finish | None:
+    return next((a for a in actions if isinstance(a, d.Finish)), None)

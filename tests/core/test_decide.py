@@ -1,0 +1,606 @@
+"""What `decide` answers to what was seen."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.core.build import (
+    GIB,
+    LIMITS,
+    NOW,
+    ago,
+    changes,
+    decide,
+    drain,
+    finish,
+    kinds,
+    migrating,
+    nova_action,
+    progress,
+    record,
+    row,
+    seen,
+    server,
+    service,
+    submits,
+)
+from ukcloud_maintenance.core import decide as d
+from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
+
+
+class TestTheHostFirst:
+    def test_a_pending_drain_only_starts(self):
+        actions = decide(drain(state=DrainState.PENDING), [row()], seen(server(), service=None))
+        assert [a.fields["state"] for a in actions] == [DrainState.RUNNING]
+
+    def test_the_service_as_found_is_recorded_before_it_is_touched(self):
+        enabled = service(status="enabled", disabled_reason="")
+        actions = decide(drain(maintenance=None), [row()], seen(server(), service=enabled))
+        assert actions == [d.OpenMaintenance(enabled)]
+
+    def test_an_enabled_service_is_disabled_and_nothing_is_submitted_in_that_pass(self):
+        enabled = service(status="enabled", disabled_reason="")
+        view = drain(maintenance=d.MaintenanceView())
+        actions = decide(view, [row()], seen(server(), service=enabled))
+        assert actions == [d.Disable("5e8a", "new kernel")]
+
+    def test_an_empty_host_is_not_called_drained_before_it_was_disabled(self):
+        enabled = service(status="enabled", disabled_reason="")
+        view = drain(maintenance=d.MaintenanceView(), proving_since=ago(50))
+        actions = decide(view, [], seen(service=enabled, all_migrations=True))
+        assert finish(actions) is None
+
+    def test_a_service_that_somebody_else_disabled_is_left_untouched(self):
+        theirs = service(disabled_reason="bad DIMM, do not touch")
+        view = drain(maintenance=d.MaintenanceView())
+        actions = decide(view, [row()], seen(server(), service=theirs))
+        assert not [a for a in actions if isinstance(a, d.Disable | d.MarkDisabled)]
+        assert submits(actions) == [row().id]
+
+    def test_a_disabling_whose_answer_got_lost_is_recognised_by_its_reason(self):
+        view = drain(maintenance=d.MaintenanceView("new kernel", None))
+        actions = decide(view, [row()], seen(server()))
+        assert d.MarkDisabled() in actions
+
+    def test_a_service_enabled_by_somebody_during_the_drain_is_not_disabled_again(self):
+        enabled = service(status="enabled", disabled_reason="")
+        actions = decide(drain(), [row()], seen(server(), service=enabled))
+        assert not [a for a in actions if isinstance(a, d.Disable)]
+        assert kinds(actions)[0] == "service_enabled_by_other"
+
+    @pytest.mark.parametrize(
+        "gone",
+        [
+            None,
+            service(state="down"),
+            service(forced_down=True),
+            service(status="UNKNOWN", id="", state=""),
+        ],
+    )
+    def test_nothing_is_submitted_while_the_host_is_down_or_unknown(self, gone):
+        actions = decide(drain(), [row()], seen(server(), service=gone))
+        assert not submits(actions)
+        assert kinds(actions) == ["host_down"]
+
+    def test_a_host_that_stays_down_ends_the_drain_with_the_truth_about_each(self):
+        rows = [row("a"), migrating("b"), row("c", state=MigrationState.SUCCEEDED)]
+        down = seen(server("a"), server("b"), service=service(state="down"))
+        actions = decide(drain(host_down_since=ago(901)), rows, down)
+        assert changes(actions, rows[0])["state"] == MigrationState.FAILED
+        assert changes(actions, rows[1])["state"] == MigrationState.UNKNOWN
+        end = finish(actions)
+        assert (end.state, end.result) == (DrainState.FAILED, DrainResult.HOST_LOST)
+
+    def test_a_cell_that_is_down_does_not_make_instances_gone(self):
+        unknown = seen(service=service(status="UNKNOWN", id="", state=""))
+        actions = decide(drain(), [row()], unknown)
+        assert "state" not in changes(actions, row())
+
+    def test_a_host_that_is_back_is_drained_on(self):
+        actions = decide(drain(host_down_since=ago(60)), [row()], seen(server()))
+        assert "host_back" in kinds(actions)
+        assert submits(actions)
+
+
+class TestJoining:
+    def test_a_server_that_appeared_joins(self):
+        new = server("late")
+        actions = decide(drain(), [], seen(new))
+        assert [a.server for a in actions if isinstance(a, d.Join)] == [new]
+        assert finish(actions) is None
+
+    @pytest.mark.parametrize("state", [MigrationState.SUCCEEDED, MigrationState.GONE])
+    def test_a_server_that_came_back_is_moved_again(self, state):
+        back = row(state=state, attempts=1)
+        actions = decide(drain(), [back], seen(server()))
+        assert changes(actions, back)["state"] == MigrationState.PENDING
+
+    def test_a_server_that_keeps_coming_back_is_given_up(self):
+        back = row(state=MigrationState.PENDING, attempts=3)
+        assert changes(decide(drain(), [back], seen(server())), back)["state"] == "failed"
+
+
+class TestPace:
+    def rows(self, *specs):
+        made = []
+        for index, spec in enumerate(specs):
+            name = f"s{index}"
+            if spec == "pending":
+                made.append(row(name, position=index))
+            elif spec == "submitted":
+                made.append(migrating(name, state=MigrationState.SUBMITTED, position=index))
+            else:
+                made.append(
+                    migrating(name, nova_status=spec, nova_migration_id=index + 1, position=index)
+                )
+        records = tuple(
+            record(f"s{i}", spec, id=i + 1)
+            for i, spec in enumerate(specs)
+            if spec not in ("pending", "submitted", "")
+        )
+        task = {"pending": None}
+        servers = [
+            server(
+                f"s{i}",
+                task_state=task.get(s, "migrating"),
+                status="ACTIVE" if s == "pending" else "MIGRATING",
+            )
+            for i, s in enumerate(specs)
+        ]
+        return made, seen(*servers, records=records, actions={})
+
+    @pytest.mark.parametrize(
+        ("under_way", "more", "submitted"),
+        [
+            ((), {}, True),
+            (("running",), {}, True),
+            (("preparing",), {}, True),
+            (("running (post-copy)",), {}, True),
+            # one that waits, in Nova's queue or on its way there, holds the next one back
+            (("accepted",), {}, False),
+            (("queued",), {}, False),
+            (("running", "queued"), {}, False),
+            (("submitted",), {}, False),
+            (("",), {}, False),
+            # full; one more only if it is known to wait
+            (("running", "running"), {}, False),
+            (("running", "running"), {"learned_limit": 2}, True),
+            (("running", "running"), {"learned_limit": 1}, True),
+            (("running", "running"), {"learned_limit": 3}, False),
+            (("running", "running"), {"nova_runs_more": True, "learned_limit": 2}, False),
+            (("running", "running", "running"), {"learned_limit": 2}, False),
+        ],
+    )
+    def test_when_one_more_is_submitted(self, under_way, more, submitted):
+        rows, observation = self.rows(*under_way, "pending")
+        actions = decide(drain(**more), rows, observation)
+        assert bool(submits(actions)) is submitted
+
+    def test_never_more_than_one_a_pass(self):
+        rows, observation = self.rows("pending", "pending", "pending")
+        assert len(submits(decide(drain(max_concurrent=5), rows, observation))) == 1
+
+    def test_whether_nova_queues_one_more_is_found_out_when_one_is_about_to_end(self):
+        rows, observation = self.rows("running", "running", "pending")
+        rows[0] = replace(rows[0], fraction=0.8)
+        assert submits(decide(drain(), rows, observation)) == [rows[2].id]
+
+    def test_the_limit_is_what_runs_while_one_stays_queued(self):
+        rows, observation = self.rows("running", "queued", "pending")
+        actions = decide(drain(max_concurrent=4), rows, observation)
+        assert {"learned_limit": 1} in [a.fields for a in actions if isinstance(a, d.ChangeDrain)]
+
+    @pytest.mark.parametrize("waits", ["accepted", "submitted"])
+    def test_one_that_did_not_reach_the_hosts_queue_teaches_nothing(self, waits):
+        rows, observation = self.rows("running", waits, "pending")
+        assert "limit_learned" not in kinds(decide(drain(), rows, observation))
+
+    def test_a_limit_that_was_learned_too_low_is_corrected(self):
+        rows, observation = self.rows("running", "running", "pending")
+        actions = decide(drain(max_concurrent=4, learned_limit=1), rows, observation)
+        assert {"learned_limit": 2} in [a.fields for a in actions if isinstance(a, d.ChangeDrain)]
+
+    def test_nova_running_more_than_wanted_is_remembered(self):
+        rows, observation = self.rows("running", "running", "running", "pending")
+        actions = decide(drain(max_concurrent=2), rows, observation)
+        assert {"nova_runs_more": True} in [
+            a.fields for a in actions if isinstance(a, d.ChangeDrain)
+        ]
+        assert not submits(actions)
+
+    def test_a_paused_drain_starts_nothing(self):
+        rows, observation = self.rows("pending")
+        assert not submits(decide(drain(state=DrainState.PAUSED), rows, observation))
+
+    def test_those_that_failed_before_wait_for_the_others(self):
+        failed = row("a", attempts=1, position=0, not_before=ago(1))
+        fresh = row("b", position=9)
+        actions = decide(drain(), [failed, fresh], seen(server("a"), server("b")))
+        assert submits(actions) == [fresh.id]
+
+    def test_a_pause_is_kept(self):
+        failed = row(attempts=1, not_before=ago(-5))
+        assert not submits(decide(drain(), [failed], seen(server())))
+
+    def test_the_named_destination_is_asked_for(self):
+        actions = decide(drain(destination="cmp9"), [row()], seen(server()))
+        assert [a.host for a in actions if isinstance(a, d.Submit)] == ["cmp9"]
+
+    def test_a_paused_instance_must_be_paused_again_at_the_end(self):
+        actions = decide(drain(), [row()], seen(server(status="PAUSED")))
+        assert [a.status for a in actions if isinstance(a, d.Submit)] == ["PAUSED"]
+
+
+class TestWaiting:
+    def test_a_busy_instance_is_blocked_and_joins_when_it_is_free(self):
+        busy = server(task_state="rebooting")
+        actions = decide(drain(), [row()], seen(busy))
+        assert changes(actions, row())["state"] == MigrationState.BLOCKED
+        blocked = row(state=MigrationState.BLOCKED, code="task_under_way")
+        actions = decide(drain(), [blocked], seen(server()))
+        assert changes(actions, blocked)["state"] == MigrationState.PENDING
+        assert submits(actions) == [blocked.id]
+
+    def test_an_instance_that_was_stopped_stays_with_the_reason(self):
+        changed = changes(decide(drain(), [row()], seen(server(status="SHUTOFF"))), row())
+        assert changed["state"] == MigrationState.STAYS
+        assert "shut off" in changed["message"]
+
+    def test_an_instance_that_was_started_joins(self):
+        stays = row(state=MigrationState.STAYS, code="status_shutoff", initial_status="SHUTOFF")
+        changed = changes(decide(drain(), [stays], seen(server())), stays)
+        assert (changed["state"], changed["initial_status"]) == ("pending", "ACTIVE")
+
+    def test_one_that_an_admin_left_here_does_not_join_by_itself(self):
+        chosen = row(state=MigrationState.STAYS, code="chosen")
+        assert not changes(decide(drain(), [chosen], seen(server())), chosen)
+
+    def test_deleted_is_gone(self):
+        changed = changes(decide(drain(), [row()], seen(elsewhere={"web": None})), row())
+        assert changed["state"] == MigrationState.GONE
+        assert "deleted" in changed["message"]
+
+    def test_moved_by_somebody_else_is_gone(self):
+        moved = seen(elsewhere={"web": server(host="cmp5")})
+        changed = changes(decide(drain(), [row()], moved), row())
+        assert (changed["state"], changed["dest_compute"]) == ("gone", "cmp5")
+
+    def test_not_gone_while_nova_still_has_it_here(self):
+        odd = seen(elsewhere={"web": server(host="cmp1")})
+        assert "state" not in changes(decide(drain(), [row()], odd), row())
+
+    def test_blocked_ones_are_waited_for_and_then_failed_with_their_reason(self):
+        blocked = row(state=MigrationState.BLOCKED, code="task_under_way", message="Busy.")
+        busy = seen(server(task_state="rebooting"))
+        assert kinds(decide(drain(), [blocked], busy))[-1] == "waiting_for_blocked"
+        assert "state" not in changes(
+            decide(drain(blocked_since=ago(599)), [blocked], busy), blocked
+        )
+        changed = changes(decide(drain(blocked_since=ago(601)), [blocked], busy), blocked)
+        assert changed["state"] == MigrationState.FAILED
+        assert "rebooting" in changed["message"]
+
+
+class TestFollowing:
+    def test_status_destination_and_bytes_are_noted(self):
+        ours = migrating()
+        bytes_now = progress(
+            memory_total_bytes=GIB, memory_processed_bytes=GIB // 4, memory_remaining_bytes=GIB // 2
+        )
+        actions = decide(
+            drain(),
+            [ours],
+            seen(
+                server(status="MIGRATING", task_state="migrating"),
+                records=(record(),),
+                progress={"web": [bytes_now]},
+            ),
+        )
+        changed = changes(actions, ours)
+        assert (changed["nova_status"], changed["dest_compute"]) == ("running", "cmp2")
+        assert changed["fraction"] == pytest.approx(0.5)
+
+    def test_nothing_is_written_when_nothing_changed(self):
+        ours = migrating(
+            nova_status="running",
+            nova_migration_id=7,
+            dest_compute="cmp2",
+            running_since=ago(5),
+        )
+        same = seen(server(status="MIGRATING", task_state="migrating"), records=(record(),))
+        assert decide(drain(), [ours], same) == []
+
+    def test_an_older_migration_of_the_server_is_not_taken_for_ours(self):
+        ours = migrating(before_migration_id=7)
+        actions = decide(
+            drain(),
+            [ours],
+            seen(server(task_state="migrating", status="MIGRATING"), records=(record(),)),
+        )
+        assert "nova_migration_id" not in changes(actions, ours)
+
+    def arrived(self, **more):
+        return seen(records=(record(status="completed"),), elsewhere={"web": server(**more)})
+
+    def test_arrived_is_other_host_no_task_and_the_status_it_had(self):
+        ours = migrating()
+        changed = changes(decide(drain(), [ours], self.arrived(host="cmp2")), ours)
+        assert changed["state"] == MigrationState.SUCCEEDED
+        assert (changed["dest_compute"], changed["fraction"]) == ("cmp2", 1.0)
+
+    def test_a_record_that_says_running_for_a_moment_longer_is_no_obstacle(self):
+        ours = migrating()
+        there = seen(records=(record(),), elsewhere={"web": server(host="cmp2")})
+        changed = changes(decide(drain(), [ours], there), ours)
+        assert (changed["state"], changed["nova_status"]) == ("succeeded", "completed")
+
+    def test_not_arrived_while_a_task_runs(self):
+        ours = migrating()
+        busy = self.arrived(host="cmp2", task_state="migrating", status="MIGRATING")
+        assert "state" not in changes(decide(drain(), [ours], busy), ours)
+
+    def test_arrived_in_error_is_failed_and_never_tried_again(self):
+        ours = migrating()
+        changed = changes(decide(drain(), [ours], self.arrived(host="cmp2", status="ERROR")), ours)
+        assert changed["state"] == MigrationState.FAILED
+        assert changed["message"].startswith("It arrived on cmp2 in ERROR")
+
+    def test_a_paused_guest_that_arrives_running_did_not_arrive_in_order(self):
+        ours = migrating(initial_status="PAUSED", odd_since=ago(20))
+        changed = changes(decide(drain(), [ours], self.arrived(host="cmp2")), ours)
+        assert changed["state"] == MigrationState.FAILED
+        assert "PAUSED before" in changed["message"]
+
+    def test_completed_alone_is_not_enough(self):
+        ours = migrating()
+        still = seen(server(), records=(record(status="completed"),))
+        assert "state" not in changes(decide(drain(), [ours], still), ours)
+
+    def test_completed_but_still_here_is_a_case_for_a_person(self):
+        ours = migrating(odd_since=ago(16))
+        still = seen(server(), records=(record(status="completed"),))
+        changed = changes(decide(drain(), [ours], still), ours)
+        assert (changed["state"], changed["code"]) == ("unknown", "completed_at_source")
+
+    def test_error_at_the_source_is_never_retried_or_repaired(self):
+        ours = migrating(odd_since=ago(16))
+        broken = seen(server(status="ERROR"), records=(record(status="error"),))
+        actions = decide(drain(), [ours], broken)
+        assert changes(actions, ours)["state"] == MigrationState.UNKNOWN
+        assert not submits(actions)
+
+    @pytest.mark.parametrize(
+        ("status", "dest", "settles"),
+        [
+            ("failed", "cmp2", False),
+            ("error", "", False),
+            ("error", "cmp2", True),
+            ("cancelled", "cmp2", True),
+        ],
+    )
+    def test_a_failed_attempt_is_put_off_where_nova_does_not_change_its_mind(
+        self, status, dest, settles
+    ):
+        ours = migrating()
+        over = seen(server(), records=(record(status=status, dest_compute=dest),))
+        changed = changes(decide(drain(), [ours], over), ours)
+        assert ("state" not in changed) is settles
+        settled = migrating(odd_since=ago(16))
+        changed = changes(decide(drain(), [settled], over), settled)
+        assert changed["state"] == MigrationState.PENDING
+        assert changed["not_before"] > NOW
+
+    def test_the_last_attempt_fails_for_good(self):
+        ours = migrating(attempts=3)
+        over = seen(server(), records=(record(status="failed"),))
+        actions = decide(drain(), [ours], over)
+        assert changes(actions, ours)["state"] == MigrationState.FAILED
+        assert [a.ask_why for a in actions if isinstance(a, d.ChangeRow) and a.kind] == [True]
+
+    def test_pauses_double_up_to_a_limit(self):
+        pauses = [
+            (
+                d.failed_attempt(
+                    migrating(attempts=n), "", "", replace(LIMITS, max_attempts=9), NOW
+                )["not_before"]
+                - NOW
+            ).total_seconds()
+            for n in range(1, 8)
+        ]
+        assert pauses == [30, 60, 120, 240, 480, 600, 600]
+
+    def test_a_task_that_does_not_end_is_named_and_not_retried(self):
+        ours = migrating(odd_since=ago(61))
+        stuck = seen(server(task_state="migrating"), records=(record(status="failed"),))
+        changed = changes(decide(drain(), [ours], stuck), ours)
+        assert (changed["state"], changed["code"]) == ("failed", "task_stuck")
+
+    def test_late_is_marked_once_and_nothing_is_done_to_it(self):
+        slow = migrating(
+            nova_status="running",
+            nova_migration_id=7,
+            dest_compute="cmp2",
+            running_since=ago(301),
+        )
+        flying = seen(server(status="MIGRATING", task_state="migrating"), records=(record(),))
+        actions = decide(drain(), [slow], flying)
+        assert kinds(actions) == ["late"]
+        assert changes(actions, slow) == {"late_since": NOW}
+        assert decide(drain(), [replace(slow, late_since=NOW)], flying) == []
+
+    def test_late_is_scaled_by_memory(self):
+        assert d.late_after_seconds(GIB, LIMITS) == 300
+        assert d.late_after_seconds(64 * GIB, LIMITS) == 64 * 30
+
+    def test_the_time_in_novas_queue_does_not_make_it_late(self):
+        queued = migrating(
+            nova_status="queued",
+            nova_migration_id=7,
+            dest_compute="cmp2",
+            queued_since=ago(5000),
+            submitted_at=ago(5000),
+        )
+        waits = seen(
+            server(status="MIGRATING", task_state="migrating"), records=(record(status="queued"),)
+        )
+        assert "late" not in kinds(decide(drain(), [queued], waits))
+
+
+class TestALostAnswer:
+    lost = migrating(
+        state=MigrationState.SUBMITTED, request_id="", before_action="req-old", attempts=1
+    )
+
+    def test_our_newer_action_is_adopted(self):
+        flying = seen(
+            server(status="MIGRATING", task_state="migrating"),
+            records=(record(),),
+            actions={"web": [nova_action("req-new"), nova_action("req-old")]},
+        )
+        changed = changes(decide(drain(), [self.lost], flying), self.lost)
+        assert (changed["state"], changed["request_id"]) == ("migrating", "req-new")
+
+    @pytest.mark.parametrize(
+        "actions",
+        [
+            [nova_action("req-old")],
+            [nova_action("req-theirs", user_id="somebody"), nova_action("req-old")],
+            [nova_action("req-reboot", action="reboot"), nova_action("req-old")],
+            [],
+        ],
+    )
+    def test_nobody_elses_action_is_adopted(self, actions):
+        here = seen(server(), actions={"web": actions})
+        assert "state" not in changes(decide(drain(), [self.lost], here), self.lost)
+
+    def test_it_is_not_sent_again_while_it_may_be_on_its_way(self):
+        waiting = replace(self.lost, submitted_at=ago(59))
+        actions = decide(drain(), [waiting], seen(server(), actions={"web": []}))
+        assert actions == [] or not submits(actions)
+        assert "state" not in changes(actions, waiting)
+
+    def test_it_may_be_sent_again_when_nova_never_got_it(self):
+        waiting = replace(self.lost, submitted_at=ago(61))
+        changed = changes(decide(drain(), [waiting], seen(server(), actions={"web": []})), waiting)
+        assert changed["state"] == MigrationState.PENDING
+        assert "attempts" not in changed  # the attempt counts
+
+    def test_one_that_arrived_meanwhile_is_adopted_and_done_in_one_pass(self):
+        there = seen(
+            records=(record(status="completed"),),
+            actions={"web": [nova_action("req-new"), nova_action("req-old")]},
+            elsewhere={"web": server(host="cmp2")},
+        )
+        assert changes(decide(drain(), [self.lost], there), self.lost)["state"] == "succeeded"
+
+
+class TestTheEnd:
+    done = row(state=MigrationState.SUCCEEDED)
+
+    def test_empty_must_be_seen_twice(self):
+        empty = seen(all_migrations=True)
+        first = decide(drain(), [self.done], empty)
+        assert finish(first) is None
+        assert first[0].fields["proving_since"] == NOW
+        end = finish(decide(drain(proving_since=ago(1)), [self.done], empty))
+        assert (end.state, end.result) == (DrainState.SUCCEEDED, DrainResult.EMPTY)
+
+    @pytest.mark.parametrize(
+        "unfinished",
+        [
+            record("other", "running"),
+            record("other", "finished", migration_type="migration"),
+            record("other", "finished", migration_type="resize"),
+            record("other", "pre-migrating", migration_type="resize"),
+        ],
+    )
+    def test_an_unfinished_migration_keeps_it_from_being_empty(self, unfinished):
+        busy = seen(records=(unfinished,), all_migrations=True)
+        actions = decide(drain(proving_since=ago(1)), [self.done], busy)
+        assert finish(actions) is None
+        assert "server other" in actions[0].message
+
+    def test_the_proof_ends_in_bounded_time(self):
+        busy = seen(
+            records=(record("other", "finished", migration_type="resize"),), all_migrations=True
+        )
+        end = finish(decide(drain(proving_since=ago(301)), [self.done], busy))
+        assert (end.state, end.result) == (DrainState.FAILED, DrainResult.NOT_PROVED)
+        assert "server other" in end.message
+
+    @pytest.mark.parametrize("gone", [service(state="down"), service(status="UNKNOWN", id="")])
+    def test_no_proof_without_a_live_host(self, gone):
+        empty = seen(service=gone, all_migrations=True)
+        assert finish(decide(drain(proving_since=ago(9)), [self.done], empty)) is None
+
+    def test_no_proof_from_recent_migrations_alone(self):
+        assert finish(decide(drain(proving_since=ago(9)), [self.done], seen())) is None
+
+    def test_left_by_choice(self):
+        stays = row("off", state=MigrationState.STAYS, code="status_shutoff", message="It is off.")
+        end = finish(decide(drain(), [self.done, stays], seen(server("off", status="SHUTOFF"))))
+        assert (end.state, end.result) == (DrainState.FAILED, DrainResult.INSTANCES_LEFT)
+        assert "off (stays): It is off." in end.message
+
+    def test_each_one_that_is_left_is_named_with_its_reason(self):
+        rows = [
+            row("bad", state=MigrationState.FAILED, message="No valid host."),
+            row("off", state=MigrationState.STAYS, code="status_shutoff", message="It is off."),
+        ]
+        end = finish(decide(drain(), rows, seen(server("bad"), server("off", status="SHUTOFF"))))
+        assert end.result == DrainResult.INSTANCES_FAILED
+        assert "bad (failed): No valid host." in end.message
+        assert "off (stays): It is off." in end.message
+
+    def test_an_unknown_one_keeps_the_host_from_being_called_empty(self):
+        rows = [row(state=MigrationState.UNKNOWN, message="Look.")]
+        end = finish(decide(drain(proving_since=ago(9)), rows, seen(all_migrations=True)))
+        assert (end.state, end.result) == (DrainState.FAILED, DrainResult.INSTANCES_FAILED)
+
+    def test_a_failed_one_that_somebody_moved_is_gone(self):
+        failed = row(state=MigrationState.FAILED)
+        actions = decide(drain(), [failed], seen(elsewhere={"web": server(host="cmp4")}))
+        assert changes(actions, failed)["state"] == MigrationState.GONE
+
+
+class TestCancelling:
+    view = drain(state=DrainState.CANCELLING)
+
+    def test_what_waits_is_cancelled_and_what_flies_lands(self):
+        rows = [row("waits"), migrating("flies")]
+        flying = seen(
+            server("waits"),
+            server("flies", status="MIGRATING", task_state="migrating"),
+            records=(record("flies"),),
+        )
+        actions = decide(self.view, rows, flying)
+        assert changes(actions, rows[0])["state"] == MigrationState.CANCELLED
+        assert "state" not in changes(actions, rows[1])
+        assert finish(actions) is None
+        assert not submits(actions)
+
+    def test_it_is_over_when_the_last_one_landed(self):
+        ours = migrating()
+        landed = seen(records=(record(status="completed"),), elsewhere={"web": server(host="cmp2")})
+        actions = decide(self.view, [ours], landed)
+        assert changes(actions, ours)["state"] == MigrationState.SUCCEEDED
+        end = finish(actions)
+        assert (end.state, end.result) == (DrainState.CANCELLED, DrainResult.CANCELLED)
+        assert "stays disabled" in end.message
+
+    def test_an_attempt_that_fails_is_not_tried_again(self):
+        ours = migrating()
+        over = seen(server(), records=(record(status="failed"),))
+        assert changes(decide(self.view, [ours], over), ours)["state"] == MigrationState.FAILED
+
+    def test_it_neither_disables_nor_lets_anything_join(self):
+        enabled = service(status="enabled")
+        view = drain(state=DrainState.CANCELLING, maintenance=None)
+        actions = decide(view, [], seen(server("new"), service=enabled))
+        assert [type(a) for a in actions] == [d.Finish]
+
+    def test_it_ends_although_the_host_is_lost(self):
+        ours = migrating()
+        view = drain(state=DrainState.CANCELLING, host_down_since=ago(901))
+        end = finish(decide(view, [ours], seen(server(), service=service(state="down"))))
+        assert end.state == DrainState.CANCELLED
