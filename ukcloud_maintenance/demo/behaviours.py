@@ -77,7 +77,7 @@ LIVE_KEY = "demo:live_migration"
 COLD_KEY = "demo:cold_migration"
 
 LIVE_NAMES = frozenset(
-    [
+    {
         "plain",
         "slow-prepare",
         "null-bytes",
@@ -99,7 +99,7 @@ LIVE_NAMES = frozenset(
         "landed-but-source",
         "completed-but-source",
         "post-copy",
-    ]
+    }
 )
 COLD_NAMES = frozenset({"plain", "fail", "fail-finish", "slow"})
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import json
 import os
 import shutil
@@ -304,9 +305,13 @@ region_name = {REGION}
 
         nova.monkey_patch.patch(backend="threading")
         # What binds itself to oslo.config's global object has to do so before Keystone comes.
-        import nova.api.openstack.wsgi_app
-        import nova.conf
-        import nova.service
+        for name in (
+            "nova.conf",
+            "nova.service",
+            "nova.api.openstack.wsgi_app",
+            "keystonemiddleware.auth_token",
+        ):
+            importlib.import_module(name)
 
     def _serve_http(self):
         from cheroot import wsgi

@@ -1,0 +1,261 @@
+"""Serves Horizon with the plugin: ``python -m ukcloud_maintenance.demo.horizon --port 8000``.
+
+Its settings come from the environment, see ``horizon_settings``. Tests use ``HorizonProcess``:
+
+    with DemoCloud() as cloud, HorizonProcess(cloud, tmp_path) as horizon:
+        browser.get(horizon.url)
+
+Static files are collected and compressed once for each content of the plugin's static files and
+templates, into the cache directory, from which any number of Horizons are served.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .databases import cache_directory
+
+if TYPE_CHECKING:
+    from .harness import DemoCloud
+
+SETTINGS = "ukcloud_maintenance.demo.horizon_settings"
+START_TIMEOUT = 120.0
+
+
+def static_root() -> Path:
+    """Where the static files of the installed Horizon and of this plugin belong."""
+    import ukcloud_maintenance
+
+    package = Path(ukcloud_maintenance.__file__).parent
+    digest = hashlib.sha256()
+    for name in ("horizon", "django_compressor"):
+        digest.update(f"{name}={metadata.version(name)}".encode())
+    from ukcloud_maintenance import enabled
+
+    files = [Path(__file__).with_name("horizon_settings.py")]
+    files += Path(next(iter(enabled.__path__))).glob("*.py")
+    files += (package / "static").rglob("*")
+    files += package.glob("content/**/*.html")
+    for file in sorted(file for file in files if file.is_file()):
+        digest.update(str(file.name).encode() + file.read_bytes())
+    return cache_directory() / "static" / digest.hexdigest()[:20]
+
+
+def prepare_static() -> Path:
+    """Collect and compress the static files unless that has been done; returns their root."""
+    root = static_root()
+    if (root / "dashboard").exists():
+        return root
+    root.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    work = Path(tempfile.mkdtemp(dir=root.parent, prefix="new-"))
+    environment = child_environment(DEMO_STATIC_ROOT=str(work), DEMO_STATE=str(work / "state"))
+    environment.pop("DEMO_DATABASE_URL", None)
+    script = (
+        "import django, warnings; warnings.simplefilter('ignore'); django.setup();"
+        "from django.core.management import call_command as run;"
+        "run('collectstatic', interactive=False, verbosity=0);"
+        "run('compress', force=True, verbosity=0)"
+    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        if done.returncode:
+            raise SystemExit(f"static files could not be compressed:\n{done.stdout[-4000:]}")
+        shutil.rmtree(work / "state", ignore_errors=True)
+        with contextlib.suppress(OSError):  # somebody else was faster
+            work.rename(root)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    for old in root.parent.iterdir():
+        if old != root and time.time() - old.stat().st_mtime > 3600:
+            shutil.rmtree(old, ignore_errors=True)
+    return root
+
+
+def child_environment(**variables: str) -> dict[str, str]:
+    """The environment of a Django process of the demo."""
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    for name in [name for name in environment if name.lower().endswith("_proxy")]:
+        del environment[name]
+    root = str(Path(__file__).resolve().parents[2])
+    path = [root, environment.get("PYTHONPATH")]
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, path))
+    environment["DJANGO_SETTINGS_MODULE"] = SETTINGS
+    environment["PYTHONWARNINGS"] = "ignore"
+    return environment | variables
+
+
+def migrate(environment: dict[str, str]) -> None:
+    """Create or upgrade the tables of the database that ``environment`` names."""
+    done = subprocess.run(
+        [sys.executable, "-m", "django", "migrate", "--noinput", "--verbosity=0", "--skip-checks"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if done.returncode:
+        raise SystemExit(f"the database could not be prepared:\n{done.stdout[-4000:]}")
+
+
+def serve(port: int) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    os.environ["DJANGO_SETTINGS_MODULE"] = SETTINGS
+    from cheroot import wsgi
+    from django.conf import settings
+    from django.core.wsgi import get_wsgi_application
+    from whitenoise import WhiteNoise
+
+    application = WhiteNoise(
+        get_wsgi_application(),
+        root=settings.STATIC_ROOT,
+        prefix=settings.STATIC_URL,
+        max_age=3600,
+    )
+    server = wsgi.Server(
+        ("127.0.0.1", port),
+        application,
+        numthreads=8,
+        max=32,
+        request_queue_size=64,
+        timeout=60,
+        shutdown_timeout=1,
+    )
+    server.keep_alive_conn_limit = 100
+    ended = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: ended.set())
+    try:
+        server.prepare()
+    except OSError as error:
+        raise SystemExit(f"cannot listen on 127.0.0.1:{port}: {error}") from error
+    threading.Thread(target=server.serve, daemon=True).start()
+    print(f"Horizon listens on http://127.0.0.1:{port}/", flush=True)
+    ended.wait()
+    # A page that is being rendered waits for Nova; nobody waits for the page.
+    os._exit(0)
+
+
+class HorizonProcess:
+    """Horizon in a process of its own, for tests; migrated and ready when started.
+
+    :param cloud: what it talks to
+    :param state: directory for its database, sessions and log
+    :param database_url: another database than SQLite
+    :param maintenance: keys of ``UKCLOUD_MAINTENANCE``, as JSON
+    """
+
+    def __init__(
+        self,
+        cloud: DemoCloud,
+        state: Path,
+        port: int | None = None,
+        database_url: str | None = None,
+        maintenance: str = "{}",
+    ) -> None:
+        from .harness import free_port
+
+        self.state = Path(state)
+        self.port = port or free_port()
+        self.process: subprocess.Popen | None = None
+        self.environment = child_environment(
+            DEMO_STATE=str(self.state),
+            DEMO_AUTH_URL=cloud.auth_url,
+            DEMO_CLOUDS_YAML=str(cloud.clouds_yaml),
+            DEMO_MAINTENANCE=maintenance,
+            OS_CLIENT_CONFIG_FILE=str(cloud.clouds_yaml),
+        )
+        """Also what a worker or a command beside this Horizon needs."""
+        if database_url:
+            self.environment["DEMO_DATABASE_URL"] = database_url
+        else:
+            self.environment.pop("DEMO_DATABASE_URL", None)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> Path:
+        return self.state / "horizon.log"
+
+    def __enter__(self) -> HorizonProcess:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        self.state.mkdir(parents=True, exist_ok=True)
+        self.environment["DEMO_STATIC_ROOT"] = str(prepare_static())
+        migrate(self.environment)
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "ukcloud_maintenance.demo.horizon", f"--port={self.port}"],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + START_TIMEOUT
+        while not answers(f"{self.url}/auth/login/"):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                tail = self.log.read_text(errors="replace")[-4000:]
+                raise RuntimeError(f"Horizon doesn't come up\n{tail}")
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.process = None
+
+
+def answers(url: str) -> bool:
+    """Whether a page can be fetched."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with contextlib.suppress(OSError, urllib.error.URLError):
+        with opener.open(url, timeout=30) as response:
+            return response.status == 200
+    return False
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="horizon", description=__doc__.split("\n")[0])
+    parser.add_argument("--port", type=int, default=8000, help="port on 127.0.0.1")
+    arguments = parser.parse_args()
+    if "DEMO_STATIC_ROOT" not in os.environ:
+        os.environ["DEMO_STATIC_ROOT"] = str(prepare_static())
+    serve(arguments.port)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
