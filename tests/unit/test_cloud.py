@@ -1,0 +1,648 @@
+"""The gateway, against answers in the shape of Nova's: what it asks, reads and makes of errors."""
+
+import socket
+import threading
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from keystoneauth1.identity.v3 import Password
+from keystoneauth1.session import Session
+
+from tests.unit import openstack_server
+from tests.unit.openstack_server import Answer
+from ukcloud_maintenance import cloud as gateway
+from ukcloud_maintenance.cloud import Cloud, from_clouds_yaml
+from ukcloud_maintenance.exceptions import (
+    CloudAnswerUnusable,
+    CloudAuthError,
+    CloudBadRequest,
+    CloudConflict,
+    CloudError,
+    CloudForbidden,
+    CloudNotFound,
+    CloudServerError,
+    CloudUnreachable,
+    ConfigurationError,
+)
+
+SERVER = "0a4b0f4e-6e3b-4b0e-9d5c-0c2a3f1f0001"
+
+
+@pytest.fixture
+def openstack():
+    with openstack_server.running() as server:
+        yield server
+
+
+def connect(url: str, region: str = "RegionOne", **more) -> Cloud:
+    plugin = Password(
+        auth_url=f"{url}/identity/v3",
+        username="worker",
+        password="secret",
+        project_name="admin",
+        user_domain_id="default",
+        project_domain_id="default",
+    )
+    return Cloud(Session(auth=plugin), region, timeout=more.pop("timeout", 5), **more)
+
+
+@pytest.fixture
+def cloud(openstack):
+    return connect(openstack.url)
+
+
+def raw_service(host, **more):
+    return {
+        "id": f"id-of-{host}",
+        "binary": "nova-compute",
+        "host": host,
+        "zone": "az1",
+        "status": "enabled",
+        "state": "up",
+        "updated_at": "2026-03-01T12:00:00.000000",
+        "disabled_reason": None,
+        "forced_down": False,
+        **more,
+    }
+
+
+def raw_server(number, host="cmp1", **more):
+    return {
+        "id": f"server-{number}",
+        "name": f"web-{number}",
+        "status": "ACTIVE",
+        "tenant_id": "p1",
+        "user_id": "u1",
+        "created": "2026-03-01T12:00:00Z",
+        "locked": False,
+        "metadata": {},
+        "tags": [],
+        "flavor": {
+            "original_name": "m1.small",
+            "vcpus": 2,
+            "ram": 2048,
+            "disk": 20,
+            "ephemeral": 1,
+            "swap": 512,
+            "extra_specs": {},
+        },
+        "OS-EXT-SRV-ATTR:host": host,
+        "OS-EXT-STS:vm_state": "active",
+        "OS-EXT-STS:task_state": None,
+        "OS-EXT-STS:power_state": 1,
+        **more,
+    }
+
+
+def raw_migration(number, source="cmp1", **more):
+    return {
+        "id": number,
+        "uuid": f"uuid-{number}",
+        "instance_uuid": SERVER,
+        "status": "running",
+        "migration_type": "live-migration",
+        "source_compute": source,
+        "dest_compute": "cmp2",
+        "created_at": "2026-03-01T12:00:00.000000",
+        "updated_at": None,
+        **more,
+    }
+
+
+def pages(key, items, size):
+    """Answers a list in pages, with a link to the next one, as Nova does."""
+
+    def answer(request):
+        ids = [item["id"] for item in items]
+        start = ids.index(request.query["marker"]) + 1 if "marker" in request.query else 0
+        page = items[start : start + size]
+        body = {key: page}
+        if start + size < len(items):
+            href = f"http://elsewhere/{key}?limit={size}&marker={page[-1]['id']}"
+            body[f"{key}_links"] = [{"rel": "next", "href": href}]
+        return Answer(body)
+
+    return answer
+
+
+# -- how it asks -----------------------------------------------------------------------------
+
+
+def test_asks_at_one_microversion_and_without_discovery(openstack, cloud):
+    openstack.nova["/os-services"] = Answer({"services": []})
+    cloud.services()
+    [request] = openstack.requests
+    assert request.headers["openstack-api-version"] == f"compute {gateway.MICROVERSION}"
+    assert request.headers["x-auth-token"] == "a-token"
+    assert request.query == {"binary": "nova-compute"}
+
+
+def test_lists_the_servers_of_a_host_with_the_deleted_ones_that_are_kept(openstack, cloud):
+    openstack.nova["/servers/detail"] = Answer({"servers": []})
+    assert cloud.servers_on("cmp 1&x") == []
+    [request] = openstack.requests
+    assert request.query["host"] == "cmp 1&x"
+    assert request.query["all_tenants"] == "1"
+    assert request.query["soft_deleted"] == "1"
+
+
+def test_live_migrates_with_the_schedulers_choice_and_block_migration_auto(openstack, cloud):
+    openstack.nova[f"/servers/{SERVER}/action"] = Answer(
+        None, 202, {"x-openstack-request-id": "req-1"}
+    )
+    assert cloud.live_migrate(SERVER, None) == "req-1"
+    [request] = openstack.requests
+    assert request.method == "POST"
+    assert request.body == {"os-migrateLive": {"host": None, "block_migration": "auto"}}
+
+
+def test_live_migrates_to_a_named_host_without_force(openstack, cloud):
+    openstack.nova[f"/servers/{SERVER}/action"] = Answer(None, 202, {})
+    cloud.live_migrate(SERVER, "cmp2")
+    assert openstack.requests[0].body == {
+        "os-migrateLive": {"host": "cmp2", "block_migration": "auto"}
+    }
+
+
+def test_disables_a_service_by_its_id(openstack, cloud):
+    openstack.nova["/os-services/abc"] = Answer({"service": {}}, 200)
+    cloud.disable_service("abc", "kernel update")
+    [request] = openstack.requests
+    assert (request.method, request.body) == (
+        "PUT",
+        {"status": "disabled", "disabled_reason": "kernel update"},
+    )
+
+
+@pytest.mark.parametrize("interface", ["public", "internal"])
+def test_asks_the_endpoint_of_its_interface(openstack, interface):
+    openstack.nova["/os-services"] = Answer({"services": []})
+    assert connect(openstack.url, interface=interface).services() == []
+
+
+# -- what it reads ---------------------------------------------------------------------------
+
+
+def test_a_service(openstack, cloud):
+    openstack.nova["/os-services"] = Answer(
+        {"services": [raw_service("cmp1", status="disabled", disabled_reason="broken fan")]}
+    )
+    found = cloud.service("cmp1")
+    assert (found.id, found.host, found.zone) == ("id-of-cmp1", "cmp1", "az1")
+    assert (found.status, found.disabled_reason) == ("disabled", "broken fan")
+    assert found.is_up
+    assert found.is_known
+    assert found.updated_at == datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def test_a_service_that_is_forced_down_is_not_up(openstack, cloud):
+    openstack.nova["/os-services"] = Answer({"services": [raw_service("cmp1", forced_down=True)]})
+    assert not cloud.service("cmp1").is_up
+
+
+def test_a_cell_that_is_down(openstack, cloud):
+    """From 2.69 Nova gives the host and nothing else that can be used."""
+    openstack.nova["/os-services"] = Answer(
+        {"services": [{"binary": "nova-compute", "host": "cmp1", "status": "UNKNOWN"}]}
+    )
+    found = cloud.service("cmp1")
+    assert not found.is_known
+    assert not found.is_up
+    assert found.id == ""
+
+
+@given(st.text(alphabet="cmpCMP10 .-%_ß", min_size=1, max_size=8), st.data())
+def test_hosts_are_compared_exactly(name, data):
+    others = data.draw(st.lists(st.text(alphabet="cmpCMP10 .-%_ß", max_size=8)))
+    names = {name, *others}
+    fake = Cloud(Session(), "RegionOne")
+    fake._get = lambda what, path: {"services": [raw_service(n) for n in names]}  # type: ignore[method-assign]
+    assert fake.service(name).host == name
+
+
+def test_a_host_of_another_spelling_is_another_host(openstack, cloud):
+    openstack.nova["/os-services"] = Answer({"services": [raw_service("CMP1")]})
+    assert cloud.service("cmp1") is None
+
+
+def test_two_services_of_the_same_name_cannot_be_told_apart(openstack, cloud):
+    openstack.nova["/os-services"] = Answer(
+        {"services": [raw_service("cmp1"), raw_service("cmp1")]}
+    )
+    with pytest.raises(CloudAnswerUnusable, match="more than one"):
+        cloud.service("cmp1")
+
+
+def test_a_server_in_bytes(openstack, cloud):
+    openstack.nova["/servers/detail"] = Answer(
+        {"servers": [raw_server(1, locked=True, locked_reason="mine")]}
+    )
+    [found] = cloud.servers_on("cmp1")
+    assert found.memory_bytes == 2048 * 1024**2
+    assert found.disk_bytes == 21 * 1024**3 + 512 * 1024**2
+    assert (found.vcpus, found.flavor_name, found.project_id) == (2, "m1.small", "p1")
+    assert (found.status, found.vm_state, found.task_state) == ("ACTIVE", "active", None)
+    assert (found.locked, found.locked_reason) == (True, "mine")
+
+
+def test_a_swap_of_nothing_is_an_empty_text(openstack, cloud):
+    """Nova writes `"swap": ""` in the embedded flavor where there is none."""
+    server = raw_server(1)
+    server["flavor"]["swap"] = ""
+    openstack.nova["/servers/detail"] = Answer({"servers": [server]})
+    assert cloud.servers_on("cmp1")[0].disk_bytes == 21 * 1024**3
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 3, 4, 7])
+def test_all_pages_of_servers(openstack, cloud, number):
+    everything = [raw_server(i) for i in range(number)]
+    openstack.nova["/servers/detail"] = pages("servers", everything, 3)
+    assert [s.id for s in cloud.servers_on("cmp1")] == [s["id"] for s in everything]
+    openstack.nova["/servers"] = pages("servers", everything, 3)
+    assert cloud.count_servers_on("cmp1") == number
+
+
+def test_pages_that_go_round_in_a_circle_end_in_an_error(openstack, cloud):
+    link = {"rel": "next", "href": "http://x/servers/detail?marker=server-1"}
+    openstack.nova["/servers/detail"] = Answer(
+        {"servers": [raw_server(1)], "servers_links": [link]}
+    )
+    with pytest.raises(CloudAnswerUnusable, match="circle"):
+        cloud.servers_on("cmp1")
+    assert len(openstack.requests) == 2
+
+
+def test_a_host_filter_that_nova_ignores_is_no_answer(openstack, cloud):
+    """Nova drops the filter for a user that it doesn't take for an admin."""
+    openstack.nova["/servers/detail"] = Answer({"servers": [raw_server(1, host="cmp10")]})
+    with pytest.raises(CloudAnswerUnusable, match=r"ignored the host filter.*cmp10"):
+        cloud.servers_on("cmp1")
+
+
+def test_a_user_who_is_not_told_the_hosts_gets_no_answer(openstack, cloud):
+    server = raw_server(1)
+    del server["OS-EXT-SRV-ATTR:host"]
+    openstack.nova["/servers/detail"] = Answer({"servers": [server]})
+    with pytest.raises(CloudAnswerUnusable, match="admin role"):
+        cloud.servers_on("cmp1")
+
+
+def test_servers_of_a_host_that_differs_in_case_alone_are_left_out(openstack, cloud):
+    """Nova's MariaDB takes CMP1 for cmp1, so that both come back."""
+    openstack.nova["/servers/detail"] = Answer(
+        {"servers": [raw_server(1, host="CMP1"), raw_server(2, host="cmp1")]}
+    )
+    assert [s.id for s in cloud.servers_on("cmp1")] == ["server-2"]
+
+
+def test_counts_side_by_side_with_failures_as_values(openstack, cloud):
+    def answer(request):
+        if request.query["host"] == "cmp2":
+            return Answer({"computeFault": {"message": "cell timed out"}}, 500)
+        return Answer({"servers": [{"id": "1"}, {"id": "2"}]})
+
+    openstack.nova["/servers"] = answer
+    found = cloud.count_servers_on_each(["cmp1", "cmp2", "cmp3"])
+    assert (found["cmp1"], found["cmp3"]) == (2, 2)
+    assert isinstance(found["cmp2"], CloudServerError)
+    assert cloud.count_servers_on_each([]) == {}
+
+
+def test_counts_are_asked_at_the_same_time(openstack, cloud):
+    both_are_there = threading.Barrier(2, timeout=10)
+
+    def answer(request):
+        both_are_there.wait()  # breaks, and fails, unless two requests meet
+        return Answer({"servers": []})
+
+    openstack.nova["/servers"] = answer
+    assert cloud.count_servers_on_each(["cmp1", "cmp2"]) == {"cmp1": 0, "cmp2": 0}
+
+
+def raw_hypervisor(name, host, **more):
+    return {
+        "id": f"hv-{name}",
+        "hypervisor_hostname": name,
+        "hypervisor_type": "QEMU",
+        "service": {"id": "s", "host": host},
+        "vcpus": 16,
+        "vcpus_used": 3,
+        "memory_mb": 65536,
+        "memory_mb_used": 4096,
+        "running_vms": 2,
+        **more,
+    }
+
+
+def test_hosts_join_services_and_hypervisors_by_the_services_host(openstack, cloud):
+    openstack.nova["/os-services"] = Answer(
+        {"services": [raw_service("cmp1"), raw_service("cmp2")]}
+    )
+    openstack.nova["/os-hypervisors/detail"] = Answer(
+        {"hypervisors": [raw_hypervisor("cmp1.example.org", "cmp1")]}
+    )
+    one, two = cloud.hosts()
+    assert one.hypervisor.hypervisor_hostname == "cmp1.example.org"
+    assert one.hypervisor.memory_bytes == 65536 * 1024**2
+    assert (one.hypervisor.vcpus, one.hypervisor.vcpus_used) == (16, 3)
+    assert (two.host, two.hypervisor) == ("cmp2", None)
+    assert len(openstack.requests) == 2
+
+
+def test_nodes_of_one_service_are_added_up(openstack, cloud):
+    openstack.nova["/os-services"] = Answer({"services": [raw_service("ironic")]})
+    openstack.nova["/os-hypervisors/detail"] = Answer(
+        {"hypervisors": [raw_hypervisor("n1", "ironic"), raw_hypervisor("n2", "ironic")]}
+    )
+    [host] = cloud.hosts()
+    assert (host.hypervisor.vcpus, host.hypervisor.running_vms) == (32, 4)
+    assert host.hypervisor.hypervisor_hostname == "2 nodes"
+
+
+def test_migrations_from_exactly_this_host(openstack, cloud):
+    openstack.nova["/os-migrations"] = Answer(
+        {"migrations": [raw_migration(3), raw_migration(2, "CMP1"), raw_migration(1, "cmp10")]}
+    )
+    assert [m.id for m in cloud.migrations_from("cmp1")] == [3]
+    assert [m.id for m in cloud.newest_migrations_from("cmp1", 50)] == [3]
+    assert openstack.requests[1].query == {"source_compute": "cmp1", "limit": "50"}
+
+
+def test_a_migration(openstack, cloud):
+    openstack.nova["/os-migrations"] = Answer({"migrations": [raw_migration(7, status="failed")]})
+    [found] = cloud.migrations_of(SERVER)
+    assert (found.id, found.server_id, found.status) == (7, SERVER, "failed")
+    assert (found.source_compute, found.dest_compute) == ("cmp1", "cmp2")
+    assert found.is_over
+    assert found.created_at == datetime(2026, 3, 1, 12, tzinfo=UTC)
+    assert found.updated_at is None
+
+
+def test_progress_before_the_first_sample_is_not_zero(openstack, cloud):
+    openstack.nova[f"/servers/{SERVER}/migrations"] = Answer(
+        {"migrations": [{"id": 7, "status": "preparing", "memory_total_bytes": None}]}
+    )
+    [found] = cloud.progress(SERVER)
+    assert (found.status, found.memory_total_bytes, found.disk_total_bytes) == (
+        "preparing",
+        None,
+        None,
+    )
+
+
+def test_progress_in_bytes(openstack, cloud):
+    openstack.nova[f"/servers/{SERVER}/migrations"] = Answer(
+        {
+            "migrations": [
+                {
+                    "id": 7,
+                    "status": "running",
+                    "memory_total_bytes": 100,
+                    "memory_processed_bytes": 130,
+                    "memory_remaining_bytes": 0,
+                    "updated_at": "2026-03-01T12:00:00.000000",
+                }
+            ]
+        }
+    )
+    [found] = cloud.progress(SERVER)
+    assert (found.memory_total_bytes, found.memory_processed_bytes) == (100, 130)
+    assert found.memory_remaining_bytes == 0
+
+
+def test_what_does_not_exist_any_more_is_no_error_where_it_is_no_surprise(openstack, cloud):
+    assert cloud.server(SERVER) is None
+    assert cloud.progress(SERVER) == []
+    assert cloud.actions(SERVER) == []
+    assert cloud.failure_of(SERVER, "req-1") == ""
+
+
+def test_actions(openstack, cloud):
+    raw = {
+        "action": "live-migration",
+        "request_id": "req-1",
+        "user_id": "worker-id",
+        "start_time": "2026-03-01T12:00:00.000000",
+        "message": None,
+    }
+    openstack.nova[f"/servers/{SERVER}/os-instance-actions"] = Answer({"instanceActions": [raw]})
+    [found] = cloud.actions(SERVER)
+    assert (found.request_id, found.action, found.user_id) == (
+        "req-1",
+        "live-migration",
+        "worker-id",
+    )
+
+
+@pytest.mark.parametrize(
+    ("action", "words"),
+    [
+        (
+            {
+                "message": "Error",
+                "events": [
+                    {"result": "Error", "finish_time": "2", "details": "passed on"},
+                    {"result": "Error", "finish_time": "1", "details": "No valid host was found."},
+                    {"result": "Success", "finish_time": "0", "details": "fine"},
+                ],
+            },
+            "No valid host was found.",
+        ),
+        (
+            {
+                "message": "Error",
+                "events": [
+                    {"result": "Error", "details": None, "traceback": "  File\nNoValidHost: x\n\n"}
+                ],
+            },
+            "NoValidHost: x",
+        ),
+        ({"message": "Error", "events": []}, "Error"),
+        ({"message": None, "events": None}, ""),
+    ],
+    ids=["the event that failed first", "traceback", "message", "nothing"],
+)
+def test_why_it_failed_in_novas_words(openstack, cloud, action, words):
+    openstack.nova[f"/servers/{SERVER}/os-instance-actions/req-1"] = Answer(
+        {"instanceAction": action}
+    )
+    assert cloud.failure_of(SERVER, "req-1") == words
+
+
+def test_names_of_projects_come_from_keystone(openstack, cloud):
+    openstack.keystone["/projects"] = Answer({"projects": [{"id": "p1", "name": "customer"}]})
+    assert cloud.project_names() == {"p1": "customer"}
+
+
+def test_who_it_is_logged_in_as(cloud):
+    assert cloud.user_id() == "worker-id"
+
+
+# -- errors ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, CloudBadRequest),
+        (401, CloudAuthError),
+        (403, CloudForbidden),
+        (404, CloudNotFound),
+        (409, CloudConflict),
+        (413, CloudBadRequest),
+        (429, CloudBadRequest),
+        (500, CloudServerError),
+        (503, CloudServerError),
+        (504, CloudServerError),
+    ],
+)
+def test_an_error_keeps_novas_words_status_and_request_id(openstack, cloud, status, kind):
+    openstack.nova[f"/servers/{SERVER}/action"] = Answer(
+        {"someFault": {"code": status, "message": "Cannot do it now."}},
+        status,
+        {"x-openstack-request-id": "req-9"},
+    )
+    with pytest.raises(CloudError) as caught:
+        cloud.live_migrate(SERVER, None)
+    assert type(caught.value) is kind
+    assert (caught.value.status, caught.value.request_id) == (status, "req-9")
+    assert caught.value.detail == "Cannot do it now."
+    assert str(caught.value) == (
+        f"Could not live-migrate server {SERVER}: Cannot do it now. (HTTP {status})"
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"<html><body><h1>502</h1>\n Bad   Gateway</body></html>", "502 Bad Gateway"),
+        (b"", "Bad Gateway"),
+        ({"message": "flat"}, "flat"),
+        ({"strange": 1}, '{"strange": 1}'),
+        (["list"], '["list"]'),
+    ],
+    ids=["html", "empty", "flat", "strange", "list"],
+)
+def test_an_error_of_something_in_between(openstack, cloud, body, words):
+    openstack.nova["/os-services"] = Answer(body, 502)
+    with pytest.raises(CloudServerError) as caught:
+        cloud.services()
+    assert caught.value.detail == words
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"<html>hello</html>", b"", {"other": []}, {"services": {}}, {"services": None}, [], None],
+    ids=["html", "empty", "other key", "dict", "null", "list", "bare null"],
+)
+def test_an_answer_that_cannot_be_read_is_no_empty_list(openstack, cloud, body):
+    openstack.nova["/os-services"] = Answer(body)
+    with pytest.raises(CloudAnswerUnusable):
+        cloud.services()
+
+
+def test_connection_refused():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, but nobody listens
+        cloud = connect(f"http://127.0.0.1:{taken.getsockname()[1]}")
+        with pytest.raises(CloudUnreachable) as caught:
+            cloud.services()
+    assert caught.value.status is None
+
+
+def test_no_answer_in_time(openstack):
+    enough = threading.Event()
+
+    def wait(request):
+        enough.wait(10)
+        return Answer({"services": []})
+
+    openstack.nova["/os-services"] = wait
+    try:
+        with pytest.raises(CloudUnreachable):
+            connect(openstack.url, timeout=0.2).services()
+    finally:
+        enough.set()
+
+
+def test_a_post_whose_answer_gets_lost_is_sent_once(openstack):
+    """A second one could migrate the server again."""
+    enough = threading.Event()
+
+    def wait(request):
+        enough.wait(10)
+        return Answer(None, 202)
+
+    openstack.nova[f"/servers/{SERVER}/action"] = wait
+    try:
+        with pytest.raises(CloudUnreachable):
+            connect(openstack.url, timeout=0.2).live_migrate(SERVER, None)
+    finally:
+        enough.set()
+    assert len(openstack.requests) == 1
+
+
+def test_keystone_refuses_the_password(openstack, cloud):
+    openstack.login = Answer({"error": {"code": 401, "message": "Wrong password."}}, 401)
+    with pytest.raises(CloudAuthError, match=r"Wrong password\."):
+        cloud.log_in()
+
+
+def test_a_region_that_the_catalogue_does_not_have(openstack):
+    with pytest.raises(CloudAuthError, match="Atlantis"):
+        connect(openstack.url, region="Atlantis").log_in()
+
+
+def test_logs_in_where_all_is_well(cloud):
+    cloud.log_in()
+
+
+# -- clouds.yaml -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clouds_yaml(openstack, tmp_path, monkeypatch):
+    file = tmp_path / "clouds.yaml"
+    file.write_text(
+        f"""
+        clouds:
+          ours:
+            region_name: RegionOne
+            interface: internal
+            auth: {{auth_url: "{openstack.url}/identity/v3", username: worker, password: secret,
+                    project_name: admin, user_domain_id: default, project_domain_id: default}}
+          anywhere:
+            auth: {{auth_url: "{openstack.url}/identity/v3", username: worker, password: secret,
+                    project_name: admin, user_domain_id: default, project_domain_id: default}}
+          empty: {{}}
+        """
+    )
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(file))
+
+
+def test_a_cloud_of_clouds_yaml(openstack, clouds_yaml):
+    openstack.nova["/os-services"] = Answer({"services": [raw_service("cmp1")]})
+    cloud = from_clouds_yaml("ours", "")
+    assert cloud.region == "RegionOne"
+    assert openstack.requests == []
+    assert [s.host for s in cloud.services()] == ["cmp1"]
+
+
+def test_a_region_where_clouds_yaml_names_none(openstack, clouds_yaml):
+    openstack.regions = ["RegionOne", "RegionTwo"]
+    cloud = from_clouds_yaml("anywhere", "RegionTwo")
+    assert cloud.region == "RegionTwo"
+    cloud.log_in()
+
+
+def test_a_region_that_clouds_yaml_does_not_have(clouds_yaml):
+    with pytest.raises(ConfigurationError, match="Atlantis"):
+        from_clouds_yaml("ours", "Atlantis")
+
+
+@pytest.mark.parametrize("name", ["theirs", "empty"])
+def test_a_cloud_that_cannot_be_used(clouds_yaml, name):
+    with pytest.raises(ConfigurationError, match=name):
+        from_clouds_yaml(name, "")
