@@ -5,4 +5,8 @@ PANEL_DASHBOARD = "admin"
 PANEL_GROUP = "compute"
 ADD_PANEL = "ukcloud_maintenance.content.maintenance.panel.Maintenance"
 ADD_INSTALLED_APPS = ["ukcloud_maintenance"]
-AUTO_DISCOVER_STATIC_FILES = True
+ADD_JS_FILES = [
+    "ukcloud_maintenance/js/maintenance.drain.js",
+    "ukcloud_maintenance/js/maintenance.workflow.js",
+]
+ADD_SCSS_FILES = ["ukcloud_maintenance/scss/maintenance.scss"]

@@ -1,0 +1,93 @@
+"""Numbers, sizes and times as they are shown: localized, in the user's time zone."""
+
+import re
+from datetime import datetime, timedelta
+
+from django.utils import formats, timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+#: what is shown where there is nothing to show
+NOTHING = "\N{EN DASH}"
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+
+
+def natural_key(text: str) -> tuple[list[str | int], str]:
+    """A sort key that puts cmp2 before cmp10, and tells names apart that differ in case only."""
+    parts: list[str | int] = list(re.split(r"([0-9]+)", text.casefold()))
+    parts[1::2] = [int(part) for part in parts[1::2]]
+    return parts, text
+
+
+def number(value: float, digits: int = 0) -> str:
+    return formats.number_format(value, digits, use_l10n=True)
+
+
+def size(value: float | None, like: float | None = None) -> str:
+    """Bytes in binary units: 512 MiB, 1.5 GiB.
+
+    :param like: use the unit of this size
+    """
+    if value is None:
+        return NOTHING
+    step = _step(value if like is None else like)
+    shown = value / 1024**step
+    digits = 0 if step == 0 or shown >= 100 or abs(shown - round(shown)) < 0.05 else 1
+    return f"{number(shown, digits)} {_UNITS[step]}"
+
+
+def _step(value: float) -> int:
+    step = 0
+    while abs(value) >= 1024 and step < len(_UNITS) - 1:
+        value /= 1024
+        step += 1
+    return step
+
+
+def size_of(part: float, whole: float) -> str:
+    """A part and its whole in the unit of the whole: 1.2 of 4 GiB."""
+    shown_part, _unit = size(part, like=whole).split(" ", 1)
+    return _("%(part)s of %(whole)s") % {"part": shown_part, "whole": size(whole)}
+
+
+def rate(value: float | None) -> str:
+    """Bytes a second, or empty."""
+    return _("%(size)s/s") % {"size": size(value)} if value else ""
+
+
+def duration(value: timedelta | float) -> str:
+    """3:05 or 1:02:45, as the script on the page writes it too."""
+    seconds = int(value.total_seconds() if isinstance(value, timedelta) else value)
+    minutes, seconds = divmod(max(0, seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def full_time(value: datetime | None) -> str:
+    """Date and time in the user's time zone."""
+    if value is None:
+        return NOTHING
+    return formats.localize(timezone.localtime(value).replace(tzinfo=None))
+
+
+def clock(value: datetime, now: datetime, seconds: bool = False) -> str:
+    """The time of day, with the date unless it is today's."""
+    local = timezone.localtime(value)
+    time = local.strftime("%H:%M:%S" if seconds else "%H:%M")
+    if local.date() == timezone.localtime(now).date():
+        return time
+    return f"{formats.date_format(local, 'SHORT_DATE_FORMAT')} {time}"
+
+
+def when(value: datetime | None, now: datetime, seconds: bool = False) -> SafeString | str:
+    """A time as an element that tells all of it when pointed at."""
+    if value is None:
+        return NOTHING
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        value.isoformat(),
+        full_time(value),
+        clock(value, now, seconds),
+    )

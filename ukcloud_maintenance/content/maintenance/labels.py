@@ -1,0 +1,266 @@
+"""The words for states: what a person reads, with an icon and a colour that say the same."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from ukcloud_maintenance.core.facts import Service
+from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
+from ukcloud_maintenance.store import Counts, Drain, InstanceMigration
+
+from . import formats
+
+
+@dataclass(frozen=True)
+class Label:
+    """A state as it is shown.
+
+    :param text: the word
+    :param kind: Bootstrap's colour: default, primary, info, success, warning, danger
+    :param icon: Font Awesome's name, without fa-
+    :param help: what the word means, shown when it is pointed at
+    """
+
+    text: str
+    kind: str = "default"
+    icon: str = ""
+    help: str = ""
+
+    @property
+    def html(self) -> SafeString:
+        icon = (
+            format_html('<span class="fa fa-{}" aria-hidden="true"></span> ', self.icon)
+            if self.icon
+            else ""
+        )
+        return format_html(
+            '<span class="label label-{}" title="{}">{}{}</span>',
+            self.kind,
+            self.help,
+            icon,
+            self.text,
+        )
+
+
+# -- hosts -----------------------------------------------------------------------------------
+
+
+def host_state(service: Service) -> Label:
+    if not service.is_known:
+        return Label(
+            _("Unknown"), "default", "question", _("Nova does not reach the cell of this host.")
+        )
+    if service.forced_down:
+        return Label(_("Forced down"), "danger", "xmark", _("Somebody told Nova that it is down."))
+    if service.is_up:
+        return Label(_("Up"), "success", "check", _("Its compute service reports to Nova."))
+    return Label(
+        _("Down"), "danger", "xmark", _("Its compute service does not report to Nova any more.")
+    )
+
+
+def service_status(service: Service) -> Label:
+    if service.status == "enabled":
+        return Label(_("Enabled"), "default", "", _("The scheduler may place new instances here."))
+    if service.status == "disabled":
+        return Label(
+            _("Disabled"), "warning", "ban", _("The scheduler places no new instances here.")
+        )
+    return Label(_("Unknown"), "default", "question")
+
+
+# -- drains ----------------------------------------------------------------------------------
+
+
+def drain_state(drain: Drain, counts: Counts | None = None) -> Label:
+    """The state of a drain in a word or two."""
+    state = drain.state
+    if state == DrainState.PENDING:
+        return Label(_("Pending"), "default", "clock", _("It waits for a worker to take it."))
+    if state == DrainState.RUNNING:
+        return Label(_("Running"), "primary", "arrow-right", _("Instances are being moved."))
+    if state == DrainState.PAUSED:
+        return Label(_("Paused"), "warning", "pause", _("Nothing new starts; what flies lands."))
+    if state == DrainState.CANCELLING:
+        return Label(
+            _("Cancelling"),
+            "warning",
+            "hourglass-half",
+            _("Nothing new starts; it waits for the migrations under way."),
+        )
+    if state == DrainState.SUCCEEDED:
+        return Label(_("Drained"), "success", "check", _("The host is empty."))
+    if state == DrainState.CANCELLED:
+        return Label(_("Cancelled"), "default", "ban", drain.message)
+    if drain.result == DrainResult.INSTANCES_LEFT and counts:
+        stay = staying(counts)
+        text = ngettext(
+            "Finished, %(n)s stays by choice", "Finished, %(n)s stay by choice", stay
+        ) % {"n": stay}
+        return Label(text, "info", "flag-checkered", drain.message)
+    if drain.result == DrainResult.INSTANCES_LEFT:
+        return Label(_("Finished, some stay by choice"), "info", "flag-checkered", drain.message)
+    if drain.result == DrainResult.NOT_PROVED:
+        return Label(_("Not proved empty"), "warning", "question", drain.message)
+    if drain.result == DrainResult.HOST_LOST:
+        return Label(_("Host lost"), "danger", "xmark", drain.message)
+    return Label(_("Failed"), "danger", "xmark", drain.message)
+
+
+#: a word to filter by, and its text
+def drain_state_choices() -> list[tuple[str, str]]:
+    return [
+        ("open", _("Under way")),
+        (DrainState.SUCCEEDED.value, _("Drained")),
+        (DrainState.FAILED.value, _("Failed or finished with instances left")),
+        (DrainState.CANCELLED.value, _("Cancelled")),
+    ]
+
+
+def staying(counts: Counts) -> int:
+    """How many stay because somebody chose that, or because their kind is not moved."""
+    return counts[MigrationState.STAYS] + counts[MigrationState.SKIPPED]
+
+
+@dataclass(frozen=True)
+class Share:
+    """How many of those that are to leave have left: 7 of 12. Those that stay don't count."""
+
+    left: int
+    total: int
+
+    @property
+    def percent(self) -> int:
+        return 100 * self.left // self.total if self.total else 100
+
+    @property
+    def text(self) -> str:
+        return _("%(left)s of %(total)s") % {"left": self.left, "total": self.total}
+
+
+def share(counts: Counts) -> Share:
+    return Share(counts.left, counts.total - staying(counts))
+
+
+#: in the order of a person's interest
+_COUNTED = (
+    MigrationState.MIGRATING,
+    MigrationState.SUBMITTED,
+    MigrationState.CONFIRMING,
+    MigrationState.PENDING,
+    MigrationState.BLOCKED,
+    MigrationState.SUCCEEDED,
+    MigrationState.GONE,
+    MigrationState.UNKNOWN,
+    MigrationState.FAILED,
+    MigrationState.STAYS,
+    MigrationState.SKIPPED,
+    MigrationState.CANCELLED,
+)
+
+
+def _counted_words(state: str, n: int) -> str:
+    """A number of instances in a state, in words."""
+    words = {
+        MigrationState.MIGRATING: ngettext("%(n)s migrating", "%(n)s migrating", n),
+        MigrationState.SUBMITTED: ngettext("%(n)s submitted", "%(n)s submitted", n),
+        MigrationState.CONFIRMING: ngettext("%(n)s confirming", "%(n)s confirming", n),
+        MigrationState.PENDING: ngettext("%(n)s pending", "%(n)s pending", n),
+        MigrationState.BLOCKED: ngettext("%(n)s blocked", "%(n)s blocked", n),
+        MigrationState.SUCCEEDED: ngettext("%(n)s succeeded", "%(n)s succeeded", n),
+        MigrationState.GONE: ngettext("%(n)s gone", "%(n)s gone", n),
+        MigrationState.UNKNOWN: ngettext("%(n)s unknown", "%(n)s unknown", n),
+        MigrationState.FAILED: ngettext("%(n)s failed", "%(n)s failed", n),
+        MigrationState.STAYS: ngettext("%(n)s stays", "%(n)s stay", n),
+        MigrationState.SKIPPED: ngettext("%(n)s skipped", "%(n)s skipped", n),
+        MigrationState.CANCELLED: ngettext("%(n)s cancelled", "%(n)s cancelled", n),
+    }
+    return words[MigrationState(state)] % {"n": n}
+
+
+def counts_html(counts: Counts) -> SafeString:
+    """The instances of a drain by state, each with its colour."""
+    shown = [(state, counts[state]) for state in _COUNTED if counts[state]]
+    return format_html_join(
+        " ",
+        '<span class="mnt-count mnt-count-{}"><span class="fa fa-{}" aria-hidden="true"></span>'
+        " {}</span>",
+        (
+            (migration_state(state).kind, migration_state(state).icon, _counted_words(state, n))
+            for state, n in shown
+        ),
+    )
+
+
+# -- instance migrations ---------------------------------------------------------------------
+
+
+def migration_state(state: str) -> Label:
+    labels = {
+        MigrationState.PENDING: Label(
+            _("Pending"), "default", "clock", _("It will be moved; Nova was not asked yet.")
+        ),
+        MigrationState.BLOCKED: Label(
+            _("Blocked"),
+            "warning",
+            "hand",
+            _("It cannot be moved now; it is looked at again while the drain runs."),
+        ),
+        MigrationState.SUBMITTED: Label(
+            _("Submitted"), "info", "paper-plane", _("Nova is asked to move it.")
+        ),
+        MigrationState.MIGRATING: Label(
+            _("Migrating"), "primary", "arrow-right", _("Nova is moving it.")
+        ),
+        MigrationState.CONFIRMING: Label(
+            _("Confirming"), "primary", "arrow-right", _("It was cold-migrated; to be confirmed.")
+        ),
+        MigrationState.SUCCEEDED: Label(
+            _("Succeeded"), "success", "check", _("It arrived on another host.")
+        ),
+        MigrationState.GONE: Label(
+            _("Gone"), "success", "check", _("It was deleted, or moved by somebody else.")
+        ),
+        MigrationState.FAILED: Label(_("Failed"), "danger", "xmark", _("It could not be moved.")),
+        MigrationState.STAYS: Label(
+            _("Stays"),
+            "default",
+            "anchor",
+            _("By choice, or because this release does not move its kind."),
+        ),
+        MigrationState.SKIPPED: Label(
+            _("Skipped"), "default", "anchor", _("An administrator took it off the list.")
+        ),
+        MigrationState.CANCELLED: Label(
+            _("Cancelled"), "default", "ban", _("The drain was cancelled before it left.")
+        ),
+        MigrationState.UNKNOWN: Label(
+            _("Unknown"),
+            "danger",
+            "question",
+            _("Where the guest runs cannot be told for sure; a person must look."),
+        ),
+    }
+    return labels[MigrationState(state)]
+
+
+def late(row: InstanceMigration, now: datetime) -> SafeString | str:
+    """The marker of a migration that takes longer than its memory explains."""
+    if row.late_since is None or row.finished_at is not None:
+        return ""
+    return format_html(
+        ' <span class="label label-warning" title="{}">'
+        '<span class="fa fa-hourglass-half" aria-hidden="true"></span> {}</span>',
+        _("It takes longer than its memory explains, since %(time)s. Nothing is done to it.")
+        % {"time": formats.clock(row.late_since, now)},
+        _("Late"),
+    )
+
+
+def said(text: str) -> str:
+    """A sentence of ours that was written in English, translated where it is known."""
+    return _(text) if text else ""

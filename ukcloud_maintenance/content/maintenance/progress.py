@@ -1,0 +1,436 @@
+"""The drain page from a report: the same pieces for the first page and for every update.
+
+Pieces are small and built without templates, because every browser that watches asks for them
+every two seconds; the script replaces the ones that changed. All are escaped here.
+"""
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.urls import reverse
+from django.utils.html import conditional_escape, format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from ukcloud_maintenance.core.actor import RULE_CANCEL, Actor
+from ukcloud_maintenance.core.states import (
+    DRAIN_TERMINAL,
+    MIGRATION_UNDER_WAY,
+    DrainResult,
+    DrainState,
+    MigrationState,
+)
+from ukcloud_maintenance.services import DrainReport
+from ukcloud_maintenance.store import InstanceMigration, WorkerStatus
+
+from . import formats, labels
+from .formats import NOTHING
+from .tables import PANEL
+
+#: longer messages are folded
+MESSAGE_SHOWN = 70
+
+
+def worker_token(worker: WorkerStatus) -> str:
+    """Changes when what is said about the workers changes."""
+    return f"{int(worker.alive)}{zlib.crc32(worker.problem.encode()):x}"
+
+
+def token(revision: int, worker: WorkerStatus) -> str:
+    """Names what a page shows; the same token means that there is nothing new."""
+    return f"{revision}-{worker_token(worker)}"
+
+
+# -- the overview ----------------------------------------------------------------------------
+
+
+def title(report: DrainReport) -> str:
+    """The browser's title: how far it is, and which host."""
+    drain = report.drain
+    if drain.state in DRAIN_TERMINAL:
+        return f"{labels.drain_state(drain, report.counts).text} · {drain.host}"
+    share = labels.share(report.counts)
+    return f"{share.left}/{share.total} · {drain.host}"
+
+
+def headline(report: DrainReport) -> str:
+    """One sentence: how it is, or how it ended."""
+    drain, counts = report.drain, report.counts
+    share = labels.share(counts)
+    if drain.state == DrainState.SUCCEEDED:
+        return _("Drained: the host is empty.")
+    if drain.result == DrainResult.INSTANCES_LEFT:
+        stay = labels.staying(counts)
+        return ngettext(
+            "Finished: %(n)s instance stays by choice, all others have left.",
+            "Finished: %(n)s instances stay by choice, all others have left.",
+            stay,
+        ) % {"n": stay}
+    if drain.state == DrainState.PENDING:
+        return _("Waiting for a worker to begin.")
+    if drain.state in DRAIN_TERMINAL:
+        here = counts.total - counts.left
+        words = {
+            DrainResult.INSTANCES_FAILED: _("Ended without emptying the host."),
+            DrainResult.NOT_PROVED: _("Ended, but it could not be proved that the host is empty."),
+            DrainResult.HOST_LOST: _("Ended, because the host went down."),
+            DrainResult.CANCELLED: _("Cancelled."),
+        }
+        said = words.get(drain.result, _("Ended."))
+        if here:
+            said += " " + ngettext(
+                "%(n)s instance is still listed here.",
+                "%(n)s instances are still listed here.",
+                here,
+            ) % {"n": here}
+        return said
+    moved = ngettext(
+        "%(left)s of %(n)s instance has left.",
+        "%(left)s of %(n)s instances have left.",
+        share.total,
+    ) % {"left": share.left, "n": share.total}
+    if drain.state == DrainState.CANCELLING:
+        return _("Being cancelled: what is under way lands, nothing new starts.") + " " + moved
+    if drain.state == DrainState.PAUSED:
+        return _("Paused: what is under way lands, nothing new starts.") + " " + moved
+    return moved
+
+
+def _bar(report: DrainReport) -> SafeString:
+    drain = report.drain
+    share = labels.share(report.counts)
+    percent = share.percent
+    if drain.state in DRAIN_TERMINAL:
+        kind = "success" if drain.state == DrainState.SUCCEEDED else "warning"
+        if drain.result == DrainResult.INSTANCES_LEFT:
+            kind = "info"
+    else:
+        kind = "primary"
+        # Only an end is a full bar: after the last one left, the host is still to be proved empty.
+        percent = min(percent, 99)
+    return format_html(
+        '<div class="progress mnt-progress"><div class="progress-bar progress-bar-{}"'
+        ' role="progressbar" aria-label="{}" aria-valuemin="0" aria-valuemax="100"'
+        ' aria-valuenow="{}" aria-valuetext="{}" style="width: {}%"></div></div>',
+        kind,
+        _("Instances that have left"),
+        percent,
+        share.text,
+        percent,
+    )
+
+
+def _facts(report: DrainReport) -> SafeString:
+    """The list of facts: who, when, how."""
+    drain, now = report.drain, report.now
+    begun = drain.started_at
+    if begun is None:
+        elapsed: SafeString | str = NOTHING
+    elif drain.finished_at:
+        elapsed = formats.duration(drain.finished_at - begun)
+    else:
+        elapsed = format_html(
+            '<span data-since="{}">{}</span>', begun.isoformat(), formats.duration(now - begun)
+        )
+    destination = drain.destination or _("chosen by the scheduler, for each instance")
+    at_once = ngettext("at most %(n)s", "at most %(n)s", drain.max_concurrent) % {
+        "n": drain.max_concurrent
+    }
+    if drain.learned_limit:
+        at_once += "; " + ngettext(
+            "Nova runs %(n)s at once here", "Nova runs %(n)s at once here", drain.learned_limit
+        ) % {"n": drain.learned_limit}
+    asked = format_html(
+        "{}, {}", drain.requested_by, formats.when(drain.created_at, now, seconds=True)
+    )
+    facts: list[tuple[str, SafeString | str]] = [
+        (_("Reason"), drain.reason),
+        (_("Asked for by"), asked),
+        (_("Started"), formats.when(begun, now, seconds=True)),
+        (_("Finished"), formats.when(drain.finished_at, now, seconds=True)),
+        (_("Elapsed"), elapsed),
+        (_("Migrations at once"), at_once),
+        (_("Destination"), destination),
+    ]
+    if drain.region:
+        facts.insert(1, (_("Region"), drain.region))
+    if drain.cancelled_by:
+        facts.append((_("Cancelled by"), drain.cancelled_by))
+    return format_html_join("", "<dt>{}</dt><dd>{}</dd>", facts)
+
+
+def _message(report: DrainReport) -> SafeString | str:
+    """What the drain is doing or why it ended, in the worker's words."""
+    text = labels.said(report.drain.message)
+    if not text:
+        return ""
+    drain = report.drain
+    kind = "warning" if drain.state == DrainState.FAILED else "info"
+    if drain.state == DrainState.SUCCEEDED:
+        kind = "success"
+    if drain.result == DrainResult.INSTANCES_LEFT:
+        kind = "info"
+    return format_html('<div class="alert alert-{} mnt-message">{}</div>', kind, text)
+
+
+def worker_warning(worker: WorkerStatus) -> SafeString | str:
+    """What to do when no worker is at work; empty when all is well."""
+    if worker.alive and not worker.problem:
+        return ""
+    if worker.alive:
+        return format_html(
+            '<div class="alert alert-warning"><strong>{}</strong> {}</div>',
+            _("The worker reports a problem."),
+            worker.problem,
+        )
+    since = (
+        _("The last report was at %(time)s.") % {"time": formats.full_time(worker.seen_at)}
+        if worker.seen_at
+        else _("None has ever reported.")
+    )
+    return format_html(
+        '<div class="alert alert-warning"><strong>{}</strong> {} {}<br>'
+        "{} <code>systemctl start ukcloud-maintenance-worker</code> {}"
+        " <code>django-admin maintenance_worker</code>.</div>",
+        _("No worker is at work."),
+        since,
+        _("Until one is started, nothing of a drain moves."),
+        _("Start one on a controller:"),
+        _("or"),
+    )
+
+
+def _actions(report: DrainReport, actor: Actor) -> SafeString | str:
+    drain = report.drain
+    if drain.state in DRAIN_TERMINAL or not actor.may(RULE_CANCEL):
+        return ""
+    if drain.state == DrainState.CANCELLING:
+        return ""
+    return format_html(
+        '<a id="mnt-cancel" class="btn btn-danger ajax-modal" href="{}">{}</a>',
+        reverse(f"{PANEL}:cancel_drain", args=[drain.pk]),
+        _("Cancel Drain"),
+    )
+
+
+def parts(report: DrainReport, actor: Actor) -> dict[str, SafeString]:
+    """The pieces above the table, by name."""
+    counts = report.counts
+    is_open = report.drain.state not in DRAIN_TERMINAL
+    pieces: dict[str, SafeString | str] = {
+        "worker": worker_warning(report.worker) if is_open else "",
+        "state": labels.drain_state(report.drain, counts).html,
+        "headline": headline(report),
+        "bar": _bar(report),
+        "counts": labels.counts_html(counts),
+        "message": _message(report),
+        "facts": _facts(report),
+        "actions": _actions(report, actor),
+    }
+    return {name: conditional_escape(piece) for name, piece in pieces.items()}
+
+
+# -- the table -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column of the progress table.
+
+    :param cell: its HTML
+    :param key: what it is sorted by, where that is not its text
+    """
+
+    slug: str
+    title: str
+    cell: Callable[[InstanceMigration, DrainReport], SafeString | str]
+    key: Callable[[InstanceMigration], str | float] | None = None
+
+
+def _name(row: InstanceMigration, report: DrainReport) -> SafeString:
+    return format_html(
+        '<a href="{}">{}</a>',
+        reverse("horizon:admin:instances:detail", args=[row.server_id]),
+        row.server_name or row.server_id,
+    )
+
+
+def _state(row: InstanceMigration, report: DrainReport) -> SafeString:
+    late = labels.late(row, report.now)
+    return format_html("{}{}", labels.migration_state(row.state).html, late)
+
+
+#: what a person wants to see first
+_STATE_ORDER = {
+    state: place
+    for place, state in enumerate(
+        (
+            MigrationState.UNKNOWN,
+            MigrationState.FAILED,
+            MigrationState.BLOCKED,
+            MigrationState.CONFIRMING,
+            MigrationState.MIGRATING,
+            MigrationState.SUBMITTED,
+            MigrationState.PENDING,
+            MigrationState.STAYS,
+            MigrationState.SKIPPED,
+            MigrationState.CANCELLED,
+            MigrationState.GONE,
+            MigrationState.SUCCEEDED,
+        )
+    )
+}
+
+
+def _fraction(row: InstanceMigration) -> float:
+    if row.state == MigrationState.SUCCEEDED:
+        return 1
+    if row.state not in MIGRATION_UNDER_WAY:
+        return 0
+    return min(1.0, max(0.0, row.fraction or 0))
+
+
+def _memory_copied(row: InstanceMigration, report: DrainReport) -> SafeString | str:
+    if row.state == MigrationState.SUCCEEDED and row.started_at:
+        percent, text = 100, ""
+    elif row.state in MIGRATION_UNDER_WAY:
+        # Never full before it has arrived: memory that the guest writes is copied again.
+        percent, text = min(99, int(100 * _fraction(row))), _bytes(row)
+    else:
+        return NOTHING
+    kind = "success" if percent == 100 else "primary"
+    return format_html(
+        '<div class="progress mnt-small"><div class="progress-bar progress-bar-{}"'
+        ' role="progressbar" aria-label="{}" aria-valuemin="0" aria-valuemax="100"'
+        ' aria-valuenow="{}" style="width: {}%"></div></div><small>{}</small>',
+        kind,
+        _("Memory copied of %(name)s") % {"name": row.server_name},
+        percent,
+        percent,
+        text,
+    )
+
+
+def _bytes(row: InstanceMigration) -> str:
+    """1.2 of 4 GiB · 230 MiB/s; disk where only disk is copied so far."""
+    total, remaining = row.memory_total_bytes, row.memory_remaining_bytes
+    what = ""
+    if not total and row.disk_total_bytes:
+        total, remaining = row.disk_total_bytes, row.disk_remaining_bytes
+        what = _("disk") + " "
+    if not total or remaining is None:
+        return ""
+    said = what + formats.size_of(max(0, total - remaining), total)
+    speed = formats.rate(row.rate_bytes)
+    return f"{said} · {speed}" if speed else said
+
+
+def _attempts(row: InstanceMigration, report: DrainReport) -> str:
+    return formats.number(row.attempts) if row.attempts else NOTHING
+
+
+def _said(row: InstanceMigration, report: DrainReport) -> SafeString | str:
+    """Nova's words or ours; long ones folded."""
+    text = labels.said(row.message)
+    if len(text) <= MESSAGE_SHOWN:
+        return text
+    cut = text[:MESSAGE_SHOWN].rsplit(" ", 1)[0]
+    return format_html(
+        '<details class="mnt-fold"><summary>{}\N{HORIZONTAL ELLIPSIS}</summary>{}</details>',
+        cut,
+        text,
+    )
+
+
+def _time_key(value) -> float:
+    return value.timestamp() if value else 0
+
+
+def fields() -> list[Field]:
+    return [
+        Field("name", _("Instance"), _name, lambda r: r.server_name),
+        Field("project", _("Project"), lambda r, _r: r.project_name or r.project_id),
+        Field(
+            "memory",
+            _("Memory"),
+            lambda r, _r: formats.size(r.memory_bytes),
+            lambda r: r.memory_bytes,
+        ),
+        Field("state", _("State"), _state, lambda r: _STATE_ORDER[MigrationState(r.state)]),
+        Field("nova", _("Nova status"), lambda r, _r: r.nova_status or NOTHING),
+        Field("copied", _("Memory copied"), _memory_copied, _fraction),
+        Field("source", _("Source"), lambda r, _r: r.source_compute or NOTHING),
+        Field("dest", _("Destination"), lambda r, _r: r.dest_compute or NOTHING),
+        Field("attempts", _("Attempts"), _attempts, lambda r: r.attempts),
+        Field(
+            "started",
+            _("Started"),
+            lambda r, report: formats.when(r.started_at, report.now, seconds=True),
+            lambda r: _time_key(r.started_at),
+        ),
+        Field(
+            "finished",
+            _("Finished"),
+            lambda r, report: formats.when(
+                r.finished_at if r.started_at else None, report.now, seconds=True
+            ),
+            lambda r: _time_key(r.finished_at if r.started_at else None),
+        ),
+        Field("message", _("Message"), _said),
+    ]
+
+
+@dataclass(frozen=True)
+class Cell:
+    slug: str
+    html: SafeString
+    key: str | float | None
+
+
+@dataclass(frozen=True)
+class ProgressRow:
+    """One instance: its cells in the order of the columns."""
+
+    id: int
+    state: str
+    cells: list[Cell]
+
+    def as_json(self) -> dict:
+        return {
+            "id": self.id,
+            "state": self.state,
+            "cells": [[cell.html, cell.key] for cell in self.cells],
+        }
+
+
+def rows(report: DrainReport) -> list[ProgressRow]:
+    columns = fields()
+    return [
+        ProgressRow(
+            row.pk,
+            row.state,
+            [
+                Cell(
+                    column.slug,
+                    conditional_escape(column.cell(row, report)),
+                    column.key(row) if column.key else None,
+                )
+                for column in columns
+            ],
+        )
+        for row in report.migrations
+    ]
+
+
+def state_choices(report: DrainReport) -> list[tuple[str, str]]:
+    """The states that the rows can be filtered by."""
+    return [(state.value, labels.migration_state(state).text) for state in _STATE_ORDER]
+
+
+def announcement(report: DrainReport) -> str:
+    """What a screen reader is told when a drain ends."""
+    if report.drain.state not in DRAIN_TERMINAL:
+        return ""
+    return f"{report.drain.host}: {headline(report)}"

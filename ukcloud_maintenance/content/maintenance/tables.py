@@ -1,0 +1,218 @@
+"""The rows and columns of the lists of hosts and of drains."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from ukcloud_maintenance.core.facts import HostFacts
+from ukcloud_maintenance.core.states import DRAIN_OPEN, DrainState
+from ukcloud_maintenance.exceptions import CloudError
+from ukcloud_maintenance.store import Counts, Drain, HostRecord
+
+from . import formats, labels
+from .labels import Label, Share
+from .listing import Column
+
+PANEL = "horizon:admin:maintenance"
+
+
+@dataclass(frozen=True)
+class Usage:
+    """How much of something is in use."""
+
+    used: int
+    total: int
+    text: str
+    name: str
+
+    @property
+    def percent(self) -> int:
+        return min(100, 100 * self.used // self.total) if self.total > 0 else 0
+
+    @property
+    def key(self) -> tuple[float, int]:
+        return (self.used / self.total if self.total > 0 else 0, self.used)
+
+
+@dataclass(frozen=True)
+class MaintenanceCell:
+    """What the maintenance column says of a host: a drain under way, how the last one ended
+    while the host is still out of service, or nothing."""
+
+    text: str = ""
+    url: str = ""
+    share: Share | None = None  # of a drain under way
+    icon: str = ""
+    kind: str = ""
+    help: str = ""
+
+
+def maintenance_cell(facts: HostFacts, record: HostRecord | None, now: datetime) -> MaintenanceCell:
+    if record is None:
+        return MaintenanceCell()
+    drain = record.drain
+    url = reverse(f"{PANEL}:drain", args=[drain.pk])
+    label = labels.drain_state(drain, record.counts)
+    if drain.state in DRAIN_OPEN:
+        share = labels.share(record.counts)
+        return MaintenanceCell(share.text, url, share, help=f"{label.text}: {drain.reason}")
+    if facts.service.status == "enabled" or drain.finished_at is None:
+        return MaintenanceCell()  # back in service: instances may have arrived again
+    time = formats.clock(drain.finished_at, now)
+    if drain.state == DrainState.SUCCEEDED:
+        text = _("drained %(time)s") % {"time": time}
+        return MaintenanceCell(text, url, None, "check", "success", drain.reason)
+    here = record.counts.total - record.counts.left
+    if drain.state == DrainState.CANCELLED:
+        text = _("cancelled %(time)s") % {"time": time}
+        return MaintenanceCell(text, url, None, "ban", "muted", drain.message)
+    text = ngettext("%(n)s left behind %(time)s", "%(n)s left behind %(time)s", here) % {
+        "n": here,
+        "time": time,
+    }
+    return MaintenanceCell(text, url, None, label.icon, "warning", drain.message)
+
+
+class HostRow:
+    """One host as the page shows it."""
+
+    def __init__(self, facts: HostFacts, record: HostRecord | None, now: datetime):
+        self.facts = facts
+        self.host = facts.host
+        self.zone = facts.service.zone
+        self.state: Label = labels.host_state(facts.service)
+        self.service: Label = labels.service_status(facts.service)
+        self.disabled_reason = facts.service.disabled_reason
+        self.maintenance = maintenance_cell(facts, record, now)
+        self.open_drain: Drain | None = (
+            record.drain if record and record.drain.state in DRAIN_OPEN else None
+        )
+        found = facts.hypervisor
+        self.vcpus = self.memory = None
+        #: Nova's statistic, a minute old at worst; None where Nova knows no hypervisor
+        self.statistic: int | None = None
+        if found:
+            self.statistic = found.running_vms
+            self.vcpus = Usage(
+                found.vcpus_used,
+                found.vcpus,
+                _("%(part)s of %(whole)s")
+                % {
+                    "part": formats.number(found.vcpus_used),
+                    "whole": formats.number(found.vcpus),
+                },
+                _("vCPUs in use"),
+            )
+            self.memory = Usage(
+                found.memory_used_bytes,
+                found.memory_bytes,
+                formats.size_of(found.memory_used_bytes, found.memory_bytes),
+                _("memory in use"),
+            )
+        #: the true number, asked of Nova for the rows shown
+        self.instances: int | None = None
+        self.count_error = ""
+
+    def counted(self, answer: "int | CloudError | None") -> None:
+        if isinstance(answer, CloudError):
+            self.count_error = str(answer)
+        else:
+            self.instances = answer
+
+    @property
+    def url(self) -> str:
+        return reverse(f"{PANEL}:host", args=[self.host])
+
+    @property
+    def drain_url(self) -> str:
+        return reverse(f"{PANEL}:drain_host", args=[self.host])
+
+    @property
+    def is_up(self) -> bool:
+        return self.facts.service.is_known and self.facts.service.is_up
+
+
+def host_columns() -> list[Column[HostRow]]:
+    return [
+        Column("host", _("Host"), lambda r: r.host, lambda r: formats.natural_key(r.host)),
+        Column(
+            "zone", _("Availability zone"), lambda r: r.zone, lambda r: formats.natural_key(r.zone)
+        ),
+        Column("state", _("State"), lambda r: r.state.text, lambda r: r.state.text),
+        Column(
+            "service",
+            _("Compute service"),
+            lambda r: f"{r.service.text} {r.disabled_reason}",
+            lambda r: (r.service.text, r.disabled_reason),
+        ),
+        Column(
+            "instances",
+            _("Instances"),
+            lambda r: "" if r.statistic is None else str(r.statistic),
+            lambda r: -1 if r.statistic is None else r.statistic,
+            "mnt-number",
+        ),
+        Column(
+            "vcpus",
+            _("vCPUs"),
+            lambda r: r.vcpus.text if r.vcpus else "",
+            lambda r: r.vcpus.key if r.vcpus else (-1, 0),
+        ),
+        Column(
+            "memory",
+            _("Memory"),
+            lambda r: r.memory.text if r.memory else "",
+            lambda r: r.memory.key if r.memory else (-1, 0),
+        ),
+        Column(
+            "maintenance",
+            _("Maintenance"),
+            lambda r: r.maintenance.text,
+            lambda r: (
+                0 if r.maintenance.share else 1 if r.maintenance.text else 2,
+                r.maintenance.text,
+            ),
+        ),
+        Column("actions", _("Actions"), css="mnt-actions"),
+    ]
+
+
+def host_state_choices() -> list[tuple[str, str]]:
+    return [
+        ("up", _("Up")),
+        ("down", _("Down")),
+        ("enabled", _("Enabled")),
+        ("disabled", _("Disabled")),
+        ("draining", _("Drain under way")),
+    ]
+
+
+def host_has_state(row: HostRow, state: str) -> bool:
+    service = row.facts.service
+    if state == "up":
+        return row.is_up
+    if state == "down":
+        return service.is_known and not service.is_up
+    if state in ("enabled", "disabled"):
+        return service.status == state
+    if state == "draining":
+        return row.open_drain is not None
+    return True
+
+
+class DrainRow:
+    """One drain as the lists show it."""
+
+    def __init__(self, drain: Drain, counts: Counts, now: datetime):
+        self.drain = drain
+        self.label = labels.drain_state(drain, counts)
+        self.share = labels.share(counts)
+        self.stay = labels.staying(counts)
+        self.url = reverse(f"{PANEL}:drain", args=[drain.pk])
+        self.host_url = reverse(f"{PANEL}:host", args=[drain.host])
+        self.asked = formats.when(drain.created_at, now)
+        self.finished = formats.when(drain.finished_at, now)
+        self.is_open = drain.state in DRAIN_OPEN

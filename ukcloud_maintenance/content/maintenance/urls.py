@@ -1,0 +1,14 @@
+from django.urls import path
+
+from . import views
+
+# A host's name may hold anything but a slash; it is compared to the letter.
+urlpatterns = [
+    path("", views.HostsView.as_view(), name="index"),
+    path("hosts/<str:host>/", views.HostView.as_view(), name="host"),
+    path("hosts/<str:host>/drain/", views.DrainHostView.as_view(), name="drain_host"),
+    path("drains/", views.DrainsView.as_view(), name="drains"),
+    path("drains/<int:drain_id>/", views.DrainView.as_view(), name="drain"),
+    path("drains/<int:drain_id>/updates/", views.UpdatesView.as_view(), name="updates"),
+    path("drains/<int:drain_id>/cancel/", views.CancelDrainView.as_view(), name="cancel_drain"),
+]

@@ -1,0 +1,480 @@
+"""The pages. Each asks `services` with the request's actor; none waits for a migration."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib.auth import logout
+from django.http import HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.generic import TemplateView, View
+from horizon import exceptions as horizon_exceptions
+from horizon import messages, workflows
+from horizon.utils.functions import get_page_size, get_timezone
+
+from ukcloud_maintenance import services, store
+from ukcloud_maintenance.core.actor import RULE_CANCEL, RULE_DRAIN, RULE_VIEW, Actor
+from ukcloud_maintenance.core.states import DRAIN_TERMINAL, MIGRATION_UNDER_WAY, MIGRATION_WAITING
+from ukcloud_maintenance.exceptions import (
+    CloudAuthError,
+    CloudError,
+    MaintenanceError,
+    NotAllowed,
+    Refused,
+    UnknownHost,
+)
+from ukcloud_maintenance.store import Drain
+
+from . import formats, labels, listing, progress, session, tables
+from .tables import PANEL
+from .workflows import DrainHostWorkflow
+
+DRAINS_ON_HOST_PAGE = 10
+
+#: how Horizon's script names the steps of a workflow that are to be checked
+VALIDATE_FROM = "HTTP_X_HORIZON_VALIDATE_STEP_START"
+VALIDATE_TO = "HTTP_X_HORIZON_VALIDATE_STEP_END"
+
+
+def is_ajax(request) -> bool:
+    return request.headers.get("x-requested-with") == "XMLHttpRequest"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that keeps a page from showing what was asked for.
+
+    :param message: the cause
+    :param remedy: what can be done about it, or empty
+    :param url: a page that helps, or empty
+    :param link: its name
+    """
+
+    message: str
+    remedy: str = ""
+    url: str = ""
+    link: str = ""
+
+
+def cloud_problem(error: CloudError) -> Problem:
+    """OpenStack failed: say what did, and what to do."""
+    if isinstance(error, CloudAuthError):
+        remedy = _("Look at the service catalogue, and at the region that is chosen above.")
+    elif error.status == 403:
+        remedy = _("Nova's policy refuses this user; it takes a role that may see all hosts.")
+    elif error.status is None:
+        remedy = _("Check that the service runs and can be reached from here, then reload.")
+    else:
+        remedy = _("Look at the log of the service for this request, then reload.")
+        if error.request_id:
+            remedy += " " + _("Its request id is %(id)s.") % {"id": error.request_id}
+    return Problem(f"{str(error).rstrip('.')}.", remedy)
+
+
+def refused_problem(error: Refused) -> Problem:
+    if error.drain_id:
+        url = reverse(f"{PANEL}:drain", args=[error.drain_id])
+        return Problem(error.message, error.remedy, url, _("View drain"))
+    return Problem(error.message, error.remedy)
+
+
+class PanelView(View):
+    """What all views of the panel have in common.
+
+    The policy is checked before anything is done, whatever the method; `services` check again.
+    """
+
+    rule = RULE_VIEW
+    title = gettext_lazy("Maintenance")
+
+    @cached_property
+    def actor(self) -> Actor:
+        return session.actor(self.request)
+
+    @cached_property
+    def cloud(self) -> services.Cloud:
+        return session.cloud(self.request)
+
+    @property
+    def region(self) -> str:
+        return session.region(self.request)
+
+    def dispatch(self, request, *args, **kwargs):
+        # Horizon leaves the time zone alone in requests of a script.
+        timezone.activate(get_timezone(request))
+        try:
+            if self.actor.may(self.rule) is not True:
+                raise NotAllowed("", rule=self.rule)
+            return super().dispatch(request, *args, **kwargs)
+        except NotAllowed as error:
+            raise horizon_exceptions.NotAuthorized() from error
+        except CloudError as error:
+            if isinstance(error, CloudAuthError) and error.status == 401:
+                # The token was revoked, or died before its time.
+                logout(request)
+                raise horizon_exceptions.NotAuthenticated() from error
+            return self.problem(cloud_problem(error), 503)
+        except Refused as error:
+            unknown = isinstance(error, UnknownHost) or error.code == "unknown_drain"
+            return self.problem(refused_problem(error), 404 if unknown else 409)
+        except MaintenanceError as error:
+            return self.problem(Problem(str(error)), 500)
+
+    def problem(self, problem: Problem, status: int) -> HttpResponse:
+        """A page that says what is wrong, and leads on."""
+        modal = is_ajax(self.request)
+        # Horizon's script shows a modal only for an answer of 200.
+        return render(
+            self.request,
+            "admin/maintenance/_problem_modal.html" if modal else "admin/maintenance/problem.html",
+            {"problem": problem, "page_title": str(self.title)},
+            status=200 if modal else status,
+        )
+
+    def drain_here(self, drain_id: int, rule: str = RULE_VIEW) -> Drain:
+        """The drain, if it is one of the region that is chosen.
+
+        :raises Refused: there is no such drain, or it belongs to another region
+        """
+        drain = services.get_drain(self.actor, drain_id, rule=rule)
+        if drain.region != self.region:
+            raise Refused(
+                _("Drain %(id)s belongs to region %(region)s.")
+                % {"id": drain.pk, "region": drain.region},
+                code="unknown_drain",
+                remedy=_("Switch to region %(region)s at the top of the page to see it.")
+                % {"region": drain.region},
+            )
+        return drain
+
+
+class PanelPage(PanelView, TemplateView):
+    def crumbs(self) -> list[tuple[str, str]]:
+        """The pages between the panel and this one."""
+        return []
+
+    def get_context_data(self, **kwargs):
+        return {
+            "page_title": str(self.title),
+            "custom_breadcrumb": self.crumbs(),
+            "region": self.region,
+            "may_drain": self.actor.may(RULE_DRAIN),
+            **super().get_context_data(**kwargs),
+        }
+
+
+class HostsView(PanelPage):
+    """All hosts of the region. Two requests to Nova, and a small one for each row shown."""
+
+    template_name = "admin/maintenance/index.html"
+
+    def get_context_data(self, **kwargs):
+        now = timezone.now()
+        query = listing.Query.of(self.request.GET)
+        problem = None
+        hosts: list = []
+        try:
+            hosts = services.list_hosts(self.actor, self.cloud)
+        except CloudError as error:
+            if error.status == 401:
+                raise
+            problem = cloud_problem(error)
+        records = services.host_records(self.actor, self.region)
+        shown = listing.listing(
+            [tables.HostRow(facts, records.get(facts.host), now) for facts in hosts],
+            tables.host_columns(),
+            query,
+            has_state=tables.host_has_state,
+            page_size=get_page_size(self.request),
+            default_sort="host",
+        )
+        self._count(shown, [facts.host for facts in hosts])
+        worker = services.worker_status(self.actor)
+        return super().get_context_data(
+            tab="hosts",
+            listing=shown,
+            states=tables.host_state_choices(),
+            problem=problem,
+            open_drains=self._open_drains(records, now) if problem else [],
+            worker=progress.worker_warning(worker),
+            count_problem=next((r.count_error for r in shown.page if r.count_error), ""),
+            **kwargs,
+        )
+
+    def _count(self, shown: listing.Listing, among: list[str]) -> None:
+        rows = [row for row in shown.page if row.facts.service.is_known]
+        answers = services.count_instances(
+            self.actor, self.cloud, [row.host for row in rows], among=among
+        )
+        for row in rows:
+            row.counted(answers.get(row.host))
+
+    @staticmethod
+    def _open_drains(records: dict[str, store.HostRecord], now: datetime) -> list[tables.DrainRow]:
+        """The drains under way, to be reached while Nova does not tell its hosts."""
+        return [
+            tables.DrainRow(r.drain, r.counts, now)
+            for r in records.values()
+            if r.drain.state not in DRAIN_TERMINAL
+        ]
+
+
+class HostView(PanelPage):
+    """One host: its service, its instances, its drains so far."""
+
+    template_name = "admin/maintenance/host.html"
+
+    @property
+    def title(self) -> str:
+        return self.kwargs["host"]
+
+    def crumbs(self):
+        return []
+
+    def get_context_data(self, **kwargs):
+        host = self.kwargs["host"]
+        now = timezone.now()
+        drains = list(store.drains_of(self.region, host)[: DRAINS_ON_HOST_PAGE + 1])
+        page, problem = None, None
+        try:
+            page = services.host_page(self.actor, self.cloud, host)
+        except UnknownHost:
+            if not drains:
+                raise
+            problem = Problem(
+                _("Nova knows no compute host of this name any more."),
+                _("What is shown here is the record of its drains."),
+            )
+        except CloudError as error:
+            if error.status == 401:
+                raise
+            problem = cloud_problem(error)
+        counts = store.counts(d.pk for d in drains)
+        drain_rows = [tables.DrainRow(d, counts[d.pk], now) for d in drains]
+        context = super().get_context_data(
+            host=host,
+            problem=problem,
+            drains=drain_rows[:DRAINS_ON_HOST_PAGE],
+            more_drains=len(drains) > DRAINS_ON_HOST_PAGE,
+            open_drain=next((row for row in drain_rows if row.is_open), None),
+            **kwargs,
+        )
+        if page:
+            servers = sorted(page.servers, key=lambda s: formats.natural_key(s.name))
+            context |= {
+                "service": page.service,
+                "state": labels.host_state(page.service),
+                "service_status": labels.service_status(page.service),
+                "updated": formats.when(page.service.updated_at, now, seconds=True),
+                "servers": [
+                    {
+                        "facts": server,
+                        "url": reverse("horizon:admin:instances:detail", args=[server.id]),
+                        "project": page.projects.get(server.project_id, server.project_id),
+                        "memory": formats.size(server.memory_bytes),
+                    }
+                    for server in servers
+                ],
+                "memory": formats.size(sum(s.memory_bytes for s in servers)),
+            }
+        return context
+
+
+class DrainsView(PanelPage):
+    """All drains of the region, newest first."""
+
+    template_name = "admin/maintenance/drains.html"
+
+    def get_context_data(self, **kwargs):
+        now = timezone.now()
+        query = listing.Query.of(self.request.GET)
+        drains = store.find_drains(self.region, query.text, query.state)
+        shown = listing.Paged(query, drains, get_page_size(self.request))
+        counts = store.counts(d.pk for d in shown.page)
+        return super().get_context_data(
+            tab="drains",
+            listing=shown,
+            rows=[tables.DrainRow(d, counts[d.pk], now) for d in shown.page],
+            any_at_all=bool(shown.page) or store.drains(self.region).exists(),
+            states=labels.drain_state_choices(),
+            worker=progress.worker_warning(services.worker_status(self.actor)),
+            **kwargs,
+        )
+
+
+class DrainView(PanelPage):
+    """One drain and its instances, from the database alone."""
+
+    template_name = "admin/maintenance/drain.html"
+    title = gettext_lazy("Drain")
+
+    def crumbs(self):
+        return [(_("Drains"), reverse(f"{PANEL}:drains"))]
+
+    def get_context_data(self, **kwargs):
+        drain_id = self.kwargs["drain_id"]
+        self.drain_here(drain_id)
+        report = services.drain_report(self.actor, drain_id)
+        drain = report.drain
+        return super().get_context_data(
+            **{
+                "page_title": _("Drain %(id)s of %(host)s") % {"id": drain.pk, "host": drain.host},
+                "browser_title": progress.title(report),
+                "drain": drain,
+                "host_url": reverse(f"{PANEL}:host", args=[drain.host]),
+                "parts": progress.parts(report, self.actor),
+                "fields": progress.fields(),
+                "rows": progress.rows(report),
+                "states": progress.state_choices(report),
+                "token": progress.token(drain.revision, report.worker),
+                "over": drain.state in DRAIN_TERMINAL,
+                "updates_url": reverse(f"{PANEL}:updates", args=[drain.pk]),
+                **kwargs,
+            }
+        )
+
+
+class UpdatesView(PanelView):
+    """What is new on a drain's page: 204 when nothing is, by two small queries.
+
+    Answered from the database alone; OpenStack is not asked.
+    """
+
+    http_method_names = ["get", "head"]
+
+    def get(self, request, drain_id):
+        seen = request.GET.get("seen", "")
+        revision = store.revision(drain_id)
+        if revision is not None and seen:
+            worker = services.worker_status(self.actor)
+            if seen == progress.token(revision, worker):
+                return self._uncached(HttpResponse(status=204))
+        self.drain_here(drain_id)
+        report = services.drain_report(self.actor, drain_id)
+        return self._uncached(
+            JsonResponse(
+                {
+                    "token": progress.token(report.drain.revision, report.worker),
+                    "over": report.drain.state in DRAIN_TERMINAL,
+                    "title": progress.title(report),
+                    "now": report.now.isoformat(),
+                    "announcement": progress.announcement(report),
+                    "parts": progress.parts(report, self.actor),
+                    "rows": [row.as_json() for row in progress.rows(report)],
+                }
+            )
+        )
+
+    @staticmethod
+    def _uncached(response: HttpResponse) -> HttpResponse:
+        response["Cache-Control"] = "no-store"
+        return response
+
+    def problem(self, problem: Problem, status: int) -> HttpResponse:
+        return JsonResponse(
+            {"message": f"{problem.message} {problem.remedy}".strip()}, status=status
+        )
+
+
+class CancelDrainView(PanelView):
+    """Ask whether a drain is to be cancelled (GET), and cancel it (POST)."""
+
+    rule = RULE_CANCEL
+    http_method_names = ["get", "head", "post"]
+    title = gettext_lazy("Cancel Drain")
+
+    def get(self, request, drain_id):
+        drain = self.drain_here(drain_id, RULE_CANCEL)
+        if drain.state in DRAIN_TERMINAL:
+            raise Refused(
+                _("Drain %(id)s is over; there is nothing left to cancel.") % {"id": drain.pk},
+                code="drain_over",
+            )
+        counts = store.counts([drain.pk])[drain.pk]
+        modal = is_ajax(request)
+        return render(
+            request,
+            "admin/maintenance/_cancel.html" if modal else "admin/maintenance/cancel.html",
+            {
+                "page_title": str(self.title),
+                "custom_breadcrumb": [(_("Drains"), reverse(f"{PANEL}:drains"))],
+                "hide": modal,  # Horizon's word for "in a modal"
+                "modal_backdrop": "static",
+                "drain": drain,
+                "untouched": drain.state == "pending",
+                "under_way": sum(counts[state] for state in MIGRATION_UNDER_WAY),
+                "waiting": sum(counts[state] for state in MIGRATION_WAITING),
+                "left": counts.left,
+                "submit_url": reverse(f"{PANEL}:cancel_drain", args=[drain.pk]),
+                "cancel_url": reverse(f"{PANEL}:drain", args=[drain.pk]),
+            },
+        )
+
+    def post(self, request, drain_id):
+        self.drain_here(drain_id, RULE_CANCEL)
+        try:
+            drain = services.cancel_drain(self.actor, drain_id)
+        except Refused as error:
+            messages.error(request, str(error))
+        else:
+            if drain.state in DRAIN_TERMINAL:
+                messages.success(request, _("The drain is cancelled; nothing was touched."))
+            else:
+                messages.success(
+                    request,
+                    _("The drain is being cancelled: what is under way lands, nothing new starts."),
+                )
+        return redirect(f"{PANEL}:drain", drain_id)
+
+
+class DrainHostView(PanelView, workflows.WorkflowView):
+    """The Drain Host workflow, as a modal and as a page of its own."""
+
+    rule = RULE_DRAIN
+    workflow_class = DrainHostWorkflow
+    template_name = "admin/maintenance/drain_host.html"
+    ajax_template_name = "admin/maintenance/_drain_host.html"
+    title = gettext_lazy("Drain Host")
+
+    @property
+    def host(self) -> str:
+        return self.kwargs["host"]
+
+    def get_workflow(self):
+        return DrainHostWorkflow(self.request, actor=self.actor, cloud=self.cloud, host=self.host)
+
+    def get_context_data(self, **kwargs):
+        context = super().get_context_data(**kwargs)
+        context["page_title"] = context["workflow"].name
+        return context
+
+    def get(self, request, *args, **kwargs):
+        context = self.get_context_data(**kwargs)
+        context["workflow"].load()
+        return self.render_to_response(context)
+
+    def post(self, request, *args, **kwargs):
+        context = self.get_context_data(**kwargs)
+        workflow: DrainHostWorkflow = context["workflow"]
+        if VALIDATE_FROM in request.META:
+            return self._validate(workflow)
+        if workflow.is_valid() and workflow.finalize():
+            messages.success(
+                request, _("The drain of host %(host)s is queued.") % {"host": self.host}
+            )
+            return redirect(f"{PANEL}:drain", workflow.object.pk)
+        workflow.load_after_refusal()
+        return self.render_to_response(context)
+
+    def _validate(self, workflow: DrainHostWorkflow) -> HttpResponse:
+        """Horizon's script asks for this before it turns to the next step."""
+        try:
+            first = int(self.request.META[VALIDATE_FROM])
+            last = int(self.request.META.get(VALIDATE_TO, first))
+        except ValueError:
+            first, last = 0, len(workflow.steps)
+        return JsonResponse(self.validate_steps(self.request, workflow, first, last))
