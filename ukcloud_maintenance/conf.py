@@ -40,7 +40,8 @@ class Setting:
             isinstance(k, str) and isinstance(v, str) for k, v in value.items()
         ):
             return f"must map text to text, not {value!r}"
-        if self.minimum is not None and value < self.minimum:
+        # `not >=` rather than `<`, which lets NaN pass
+        if self.minimum is not None and not value >= self.minimum:
             return f"must be at least {self.minimum}, not {value!r}"
         if self.maximum is not None and value > self.maximum:
             return f"must be at most {self.maximum}, not {value!r}"
