@@ -31,7 +31,7 @@ import traceback
 from importlib import metadata
 from pathlib import Path
 
-from . import databases, identity, standins
+from . import databases, identity, instrumentation, standins
 from .config import REGION, CloudConfig
 
 STARTED = time.monotonic()
@@ -96,8 +96,6 @@ class ControlPlane:
         say("loading Keystone, Placement and Nova")
         self._import_nova()
         databases.make_writers_begin_immediately()
-        from . import instrumentation
-
         self.instrumentation = instrumentation.Instrumentation(self)
         server = self._serve_http()
         if not fresh:
@@ -146,7 +144,7 @@ class ControlPlane:
         for part in ("etc", "log", "keys", "nova"):
             (self.state / part).mkdir(exist_ok=True, mode=0o700)
         versions = self.state / "versions"
-        key = databases.template_key()
+        key = databases.service_versions()
         filled = versions.exists()
         if filled and versions.read_text() != key:
             raise SystemExit(
@@ -173,7 +171,7 @@ class ControlPlane:
         say("creating accounts and the service catalog")
         identity.create_accounts(self.state)
         databases.save_template(self.state)
-        (self.state / "versions").write_text(databases.template_key())
+        (self.state / "versions").write_text(databases.service_versions())
         databases.relocate(self.state, self.base_url)
 
     def _write_configuration(self) -> None:
@@ -194,7 +192,7 @@ region_name = {REGION}
 www_authenticate_uri = {self.base_url}/identity/v3
 service_token_roles = service
 service_token_roles_required = true
-cache = {TOKEN_CACHE}
+cache = {instrumentation.TOKEN_CACHE}
 {account}"""
         etc = self.state / "etc"
 
@@ -327,7 +325,6 @@ region_name = {REGION}
             server_name="demo-cloud",
         )
         server.keep_alive_conn_limit = 400
-        server.gateway = self.instrumentation.gateway_class()
         try:
             server.prepare()
         except OSError as error:
@@ -401,9 +398,6 @@ region_name = {REGION}
 
 DRIVER = "demo_cloud.SimulatedDriver"
 """Looked up below ``nova.virt.``, where ``_start_services`` puts it."""
-
-TOKEN_CACHE = "demo.token_cache"
-"""The WSGI environment's key of the cache in which validated tokens are kept."""
 
 
 def _nova_paste_file() -> Path:

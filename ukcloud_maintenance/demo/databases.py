@@ -167,23 +167,28 @@ def cache_directory() -> Path:
     return Path(base) / "ukcloud-maintenance-demo"
 
 
+def _templates() -> Path:
+    return cache_directory() / "templates"
+
+
+def service_versions() -> str:
+    """What a directory's databases belong to; they are never upgraded."""
+    names = ("keystone", "nova", "openstack-placement")
+    return " ".join(f"{name}={metadata.version(name)}" for name in names)
+
+
 def template_key() -> str:
     """Changes with everything that the template's content depends on."""
-    parts = [sys.version.split()[0]]
-    parts += [
-        f"{name}={metadata.version(name)}"
-        for name in ("keystone", "nova", "openstack-placement", "SQLAlchemy", "oslo.db")
-    ]
-    for module in ("databases.py", "controlplane.py", "identity.py"):
-        path = Path(__file__).with_name(module)
-        if path.exists():
-            parts.append(hashlib.sha256(path.read_bytes()).hexdigest())
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:20]
+    digest = hashlib.sha256(service_versions().encode())
+    digest.update(metadata.version("SQLAlchemy").encode() + sys.version.encode())
+    for module in ("databases.py", "identity.py"):
+        digest.update(Path(__file__).with_name(module).read_bytes())
+    return digest.hexdigest()[:20]
 
 
 def copy_from_template(state: Path) -> bool:
     """Fill an empty state directory from the cache; False where the cache has nothing."""
-    template = cache_directory() / template_key()
+    template = _templates() / template_key()
     if not (template / "complete").exists():
         return False
     for part in ("db", "keys"):
@@ -197,7 +202,7 @@ def save_template(state: Path) -> None:
 
     Failing to do so costs time, never correctness, so that an unwritable cache is no error.
     """
-    cache = cache_directory()
+    cache = _templates()
     try:
         cache.mkdir(parents=True, exist_ok=True, mode=0o700)
         work = Path(tempfile.mkdtemp(dir=cache, prefix="new-"))

@@ -241,10 +241,11 @@ class HorizonProcess:
 def answers(url: str) -> bool:
     """Whether a page can be fetched."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with contextlib.suppress(OSError, urllib.error.URLError):
+    try:
         with opener.open(url, timeout=30) as response:
             return response.status == 200
-    return False
+    except (OSError, urllib.error.URLError):
+        return False
 
 
 def main() -> int:
