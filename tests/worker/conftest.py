@@ -1,0 +1,42 @@
+"""One real control plane for the tests of the worker."""
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from tests.worker import driving
+from ukcloud_maintenance.demo.config import FAST, HostSpec
+from ukcloud_maintenance.demo.harness import DemoCloud
+
+#: One pair of hosts a test, so that no test waits for what another one left.
+HOSTS = (
+    *(HostSpec(f"cmp{n}", "az1") for n in range(1, 13)),
+    HostSpec("big1", "az2"),
+    HostSpec("big2", "az2"),
+)
+
+
+@pytest.fixture(scope="session")
+def demo():
+    with DemoCloud(config=replace(FAST, hosts=HOSTS, max_concurrent_live_migrations=2)) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def nova(demo, settings, monkeypatch):
+    """The demo cloud, with its worker's credentials in place and every service enabled."""
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(demo.clouds_yaml))
+    settings.UKCLOUD_MAINTENANCE = driving.SETTINGS
+    yield demo
+    for service in demo.nova.get("/os-services?binary=nova-compute").json()["services"]:
+        if service["status"] != "enabled":
+            demo.nova.put(f"/os-services/{service['id']}", json={"status": "enabled"})
+    servers = demo.nova.get("/servers?all_tenants=1").json()["servers"]
+    demo.delete_server(*[s["id"] for s in servers])
+
+
+@pytest.fixture
+def passes(nova):
+    """Drives a drain to its end, pass by pass, in this process."""
+    return driving.Passes(nova, sleep=time.sleep)

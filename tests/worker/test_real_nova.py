@@ -1,0 +1,222 @@
+"""The reconciler against a real Nova with simulated hypervisors."""
+
+import time
+from collections import Counter
+
+import pytest
+
+from tests.worker.driving import rows_by_name, servers_on, service_of
+from ukcloud_maintenance import cloud as gateway
+from ukcloud_maintenance import services, store
+from ukcloud_maintenance.core.actor import shell_actor
+
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(180)]
+
+
+def live_migrations(nova, *servers: str) -> Counter:
+    """How many live migrations Nova has on record for each server."""
+    return Counter(
+        {
+            s: sum(m["migration_type"] == "live-migration" for m in nova.migrations(s))
+            for s in servers
+        }
+    )
+
+
+def test_a_host_is_drained(nova, passes):
+    servers = nova.create_servers(
+        [f"web-{n}" for n in range(5)], host="cmp1", play="rate=120000000"
+    )
+    paused = nova.create_server("paused", host="cmp1", state="PAUSED")
+    neighbour = nova.create_server("neighbour", host="cmp10")
+    running, queued = [], []
+
+    def watch(drain):
+        records = nova.nova.get("/os-migrations?source_compute=cmp1").json()["migrations"]
+        under_way = [m["status"] for m in records]
+        running.append(sum(s in ("preparing", "running") for s in under_way))
+        queued.append(sum(s in ("accepted", "queued") for s in under_way))
+
+    drain = passes.until_over(passes.ask("cmp1", max_concurrent=3), watch=watch)
+
+    assert (drain.state, drain.result) == ("succeeded", "empty"), drain.message
+    assert servers_on(nova, "cmp1") == []
+    for server in [*servers, paused]:
+        body = nova.server(server)
+        assert body["OS-EXT-SRV-ATTR:host"] != "cmp1"
+        assert body["status"] == ("PAUSED" if server == paused else "ACTIVE")
+    # the service carries our reason; the neighbour whose name begins alike is untouched
+    service = service_of(nova, "cmp1")
+    assert (service["status"], service["disabled_reason"]) == ("disabled", "new kernel")
+    assert service_of(nova, "cmp10")["status"] == "enabled"
+    assert nova.host_of(neighbour) == "cmp10"
+    # small waves: Nova runs 2 at once here, one more waits, and that was found out
+    assert max(running) == 2
+    assert max(queued) == 1
+    assert drain.learned_limit == 2
+    assert set(live_migrations(nova, *servers, paused).values()) == {1}
+    for row in store.migrations(drain):
+        assert (row.state, row.nova_status, row.attempts) == ("succeeded", "completed", 1)
+        assert row.dest_compute == nova.host_of(row.server_id)
+        assert row.memory_total_bytes
+        assert row.memory_remaining_bytes == 0
+        assert row.started_at < row.finished_at
+
+
+def test_every_way_to_go_wrong_is_told_apart(nova, passes):
+    for name, play in {
+        "once": "rollback fail_times=1",
+        "never": "fail-destination-check",
+        "source": "fail-source-check fail_times=1",
+        "landing": "landing-fails",
+        "broken": "error-in-copy",
+        "liar": "completed-but-source",
+        "split": "landed-but-source",
+    }.items():
+        nova.create_server(name, host="big1", play=play)
+    nova.create_server("stopped", host="big1", state="SHUTOFF")
+    drain = passes.until_over(passes.ask("big1", max_concurrent=4), timeout=150)
+    rows = rows_by_name(drain)
+    told = {name: (row.state, row.code, row.attempts) for name, row in rows.items()}
+    assert told == {
+        "once": ("succeeded", "", 2),
+        "never": ("failed", "nova_error", 2),
+        "source": ("succeeded", "", 2),
+        "landing": ("failed", "arrived_error", 1),
+        "broken": ("unknown", "error_at_source", 1),
+        "liar": ("unknown", "completed_at_source", 1),
+        "split": ("unknown", "error_at_source", 1),
+        "stopped": ("stays", "status_shutoff", 0),
+    }
+    # Nova's own words, and the request they belong to
+    assert "Nova: " in rows["never"].message
+    assert rows["never"].request_id in rows["never"].message
+    assert (drain.state, drain.result) == ("failed", "instances_failed")
+    for name in ("never", "broken", "liar", "split", "stopped"):
+        assert f"\n{name} (" in drain.message
+    # nothing was repaired by guessing
+    assert nova.server(rows["broken"].server_id)["status"] == "ERROR"
+    assert nova.server(rows["stopped"].server_id)["status"] == "SHUTOFF"
+
+
+def test_a_host_that_somebody_disabled_is_left_as_it_was_found(nova, passes):
+    service = service_of(nova, "cmp2")
+    theirs = {"status": "disabled", "disabled_reason": "bad DIMM, ask Ann"}
+    nova.nova.put(f"/os-services/{service['id']}", json=theirs)
+    nova.create_server("web", host="cmp3")  # cmp2 takes none: it is disabled
+    drain = passes.until_over(passes.ask("cmp2"))
+    assert (drain.state, drain.result) == ("succeeded", "empty")
+    assert service_of(nova, "cmp2")["disabled_reason"] == "bad DIMM, ask Ann"
+    maintenance = drain.maintenance
+    assert (maintenance.found_status, maintenance.found_reason) == ("disabled", "bad DIMM, ask Ann")
+    assert (maintenance.our_reason, maintenance.disabled_at) == ("", None)
+
+
+def test_a_second_drain_does_not_take_our_disabling_for_somebody_elses(nova, passes):
+    first = passes.until_over(passes.ask("cmp3", reason="first"))
+    second = passes.until_over(passes.ask("cmp3", reason="second"))
+    assert second.maintenance == first.maintenance
+    assert second.maintenance.found_status == "enabled"
+    assert service_of(nova, "cmp3")["disabled_reason"] == "first"
+
+
+def test_what_arrives_leaves_and_is_moved_by_others_is_accounted_for(nova, passes):
+    for name in ("deleted", "moved", "stopped", "slow"):
+        nova.create_server(name, host="cmp4", play="rate=120000000" if name == "slow" else None)
+    drain = passes.ask("cmp4", max_concurrent=1)
+    ids = {name: row.server_id for name, row in rows_by_name(drain).items()}
+    # the slow one goes first and holds the line while the others change
+    type(rows_by_name(drain)["slow"]).objects.filter(server_id=ids["slow"]).update(position=-1)
+    passes.until(drain, lambda d: rows_by_name(d)["slow"].nova_status == "running")
+    nova.nova.delete(f"/servers/{ids['deleted']}")
+    nova.action(ids["stopped"], {"os-stop": None})
+    nova.live_migrate(ids["moved"], "cmp5")
+    nova.wait(lambda: nova.host_of(ids["moved"]) == "cmp5", "moved by somebody else")
+    # a build that was under way when the service was disabled lands all the same
+    service = service_of(nova, "cmp4")
+    path = f"/os-services/{service['id']}"
+    nova.nova.put(path, json={"status": "enabled"})
+    nova.create_server("late", host="cmp4")
+    nova.nova.put(path, json={"status": "disabled", "disabled_reason": "new kernel"})
+    drain = passes.until_over(drain)
+    rows = rows_by_name(drain)
+    assert {name: row.state for name, row in rows.items()} == {
+        "slow": "succeeded",
+        "deleted": "gone",
+        "moved": "gone",
+        "stopped": "stays",
+        "late": "succeeded",
+    }
+    assert rows["moved"].dest_compute == "cmp5"
+    assert (drain.state, drain.result) == ("failed", "instances_left")
+
+
+def test_cancel_lets_land_what_flies_and_starts_nothing(nova, passes):
+    nova.create_servers([f"web-{n}" for n in range(4)], host="cmp6", play="rate=200000000")
+    drain = passes.ask("cmp6", max_concurrent=1)
+    drain = passes.until(drain, lambda d: "running" in {r.nova_status for r in store.migrations(d)})
+    posted = sum(bool(r.attempts) for r in store.migrations(drain))
+    services.cancel_drain(shell_actor(), drain.pk)
+    drain = passes.until_over(drain)
+    assert (drain.state, drain.result) == ("cancelled", "cancelled")
+    states = Counter(r.state for r in store.migrations(drain))
+    assert states == {"succeeded": posted, "cancelled": 4 - posted}
+    assert len(servers_on(nova, "cmp6")) == 4 - posted
+    assert service_of(nova, "cmp6")["status"] == "disabled"
+    assert "stays disabled" in drain.message
+
+
+def test_a_pass_costs_three_requests_and_one_for_each_under_way(nova, passes, monkeypatch):
+    nova.create_servers([f"web-{n}" for n in range(7)], host="cmp7", play="rate=200000000")
+    asked = []
+    send = gateway.Cloud._send
+
+    def counting(self, api, what, method, path, **more):
+        asked.append((method, path))
+        return send(self, api, what, method, path, **more)
+
+    monkeypatch.setattr(gateway.Cloud, "_send", counting)
+    drain = passes.ask("cmp7", max_concurrent=3)
+    drain = passes.one(passes.one(drain))
+    measured = []
+    deadline = time.monotonic() + 90
+    while drain.state == "running" and time.monotonic() < deadline:
+        flying = sum(r.state in ("submitted", "migrating") for r in store.migrations(drain))
+        before = store.revision(drain.pk)
+        asked.clear()
+        drain = passes.one(drain)
+        posts = [path for method, path in asked if method == "POST"]
+        ended = any(r.state == "succeeded" for r in store.migrations(drain))
+        # Before a POST two things are read of its server: they come on top of the pass.
+        reads = [path for method, path in asked if method == "GET"]
+        measured.append((flying, len(reads) - 2 * len(posts)))
+        assert before <= store.revision(drain.pk)
+        time.sleep(0.3)
+    assert drain.state == "succeeded"
+    assert ended
+    assert all(reads <= 3 + flying for flying, reads in measured), measured
+    assert max(flying for flying, _ in measured) == 3
+
+
+def test_a_token_that_nova_does_not_take_any_more_is_renewed(nova, passes):
+    nova.create_servers(["a", "b"], host="cmp8")
+    drain = passes.one(passes.ask("cmp8"))
+    passes.cloud.session.auth.auth_ref._auth_token = "expired"
+    drain = passes.until_over(drain)
+    assert drain.state == "succeeded"
+    assert passes.cloud.session.get_token() != "expired"
+
+
+def test_an_abort_by_somebody_else_is_followed_until_it_settled(nova, passes):
+    server = nova.create_server("web", host="cmp9", play="late-error-after-abort rate=60000000")
+    drain = passes.ask("cmp9")
+    passes.until(drain, lambda d: rows_by_name(d)["web"].nova_status == "running")
+    under_way = nova.progress(server)[0]["id"]
+    nova.nova.delete(f"/servers/{server}/migrations/{under_way}")
+    drain = passes.until_over(drain)
+    row = rows_by_name(drain)["web"]
+    # cancelled and ACTIVE for a moment, then error and ERROR while the guest runs on
+    assert (row.state, row.code) == ("unknown", "error_at_source")
+    assert nova.server(server)["status"] == "ERROR"
+    assert "virsh list" in row.message
+    assert live_migrations(nova, server)[server] == 1
