@@ -130,6 +130,7 @@ class Method(StrEnum):
 
     LIVE = "live"
     COLD = "cold"
+    CONFIRM = "confirm"  # it has a resize that waits for confirmation, which is all that is done
     NONE = ""
 
 
