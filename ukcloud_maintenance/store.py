@@ -7,6 +7,7 @@ on SQLite, PostgreSQL and MariaDB. Every change raises the drain's `revision`, w
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -204,6 +205,11 @@ def worker_status(now: datetime, silent_seconds: float) -> WorkerStatus:
 
 
 # -- asking ----------------------------------------------------------------------------------
+
+
+def all_or_none() -> AbstractContextManager[None]:
+    """A block in which all rows are written, or none."""
+    return transaction.atomic()
 
 
 class DrainExists(StaleState):

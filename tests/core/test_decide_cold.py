@@ -99,15 +99,15 @@ class TestGroups:
     def test_a_confirmation_under_way_holds_the_group_back_too(self):
         waits = confirming(group="g1", nova_status="finished", nova_migration_id=7)
         mate = row("b", group="g1")
-        flying = seen(
-            server("b"), elsewhere={"web": server(host="cmp2", status="VERIFY_RESIZE")}
-        )
+        flying = seen(server("b"), elsewhere={"web": server(host="cmp2", status="VERIFY_RESIZE")})
         assert not submits(decide(drain(max_concurrent=5), [waits, mate], flying))
 
 
 class TestConfirming:
     def there(self, status="VERIFY_RESIZE", **more):
-        return seen(records=(MIGRATION,), elsewhere={"web": server(host="cmp2", status=status, **more)})
+        return seen(
+            records=(MIGRATION,), elsewhere={"web": server(host="cmp2", status=status, **more)}
+        )
 
     def test_a_cold_migration_is_confirmed_when_nova_waits_for_it(self):
         actions = decide(drain(), [cold()], self.there())
@@ -171,9 +171,7 @@ class TestAResizeThatWasThereBefore:
     def test_chosen_it_is_confirmed_and_then_moved(self):
         chosen = row(choice="confirm", method=Method.CONFIRM, initial_status="VERIFY_RESIZE")
         assert confirmed(decide(drain(), [chosen], seen(self.here))) == [chosen.id]
-        asked = replace(
-            chosen, state=MigrationState.CONFIRMING, confirms=1, confirm_at=ago(2)
-        )
+        asked = replace(chosen, state=MigrationState.CONFIRMING, confirms=1, confirm_at=ago(2))
         changed = changes(decide(drain(), [asked], seen(server())), asked)
         assert (changed["state"], changed["method"], changed["choice"]) == ("pending", "live", "")
 

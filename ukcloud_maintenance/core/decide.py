@@ -13,7 +13,7 @@ from typing import Any
 
 from . import facts
 from .facts import NOVA_STATUS_RUNNING, NOVA_STATUS_WAITING, Migration, Progress, Server, Service
-from .preflight import DEFAULT_OPT_OUTS, Choice, Kind, OptOuts, Verdict, Wishes, judge
+from .preflight import Choice, Kind, OptOutNames, Verdict, Wishes, judge
 from .progress import Sample, fraction, rate
 from .states import (
     MIGRATION_LEFT,
@@ -46,7 +46,7 @@ class Limits:
     host_down_wait_seconds: float = 900
     submit_grace_seconds: float = 60
     settle_seconds: float = 15
-    opt_outs: OptOuts = DEFAULT_OPT_OUTS
+    opt_out_names: OptOutNames = field(default_factory=OptOutNames)
 
 
 @dataclass(frozen=True)
@@ -380,7 +380,7 @@ class _Pass:
             Wishes(
                 choice=Choice(row.choice) if row else Choice.NONE,
                 move_locked=self.drain.move_locked,
-                opt_outs=self.limits.opt_outs,
+                opt_out_names=self.limits.opt_out_names,
             ),
         )
 
@@ -539,9 +539,7 @@ class _Pass:
                 self._change(row, fields | {"state": MigrationState.FAILED, "message": text})
             elif row.state == MigrationState.BLOCKED:
                 fields |= {"state": MigrationState.PENDING, "method": verdict.method}
-                self._change(
-                    row, fields | {"code": "", "message": verdict.message}, "unblocked"
-                )
+                self._change(row, fields | {"code": "", "message": verdict.message}, "unblocked")
             elif row.method != verdict.method:
                 text = f"It is {server.status} now: {verdict.method} migration."
                 self._change(row, fields | {"method": verdict.method}, "changed", text)
