@@ -95,7 +95,7 @@ class ControlPlane:
 
         say("loading Keystone, Placement and Nova")
         self._import_nova()
-        databases.make_writers_begin_immediately()
+        databases.tune_oslo_db()
         self.instrumentation = instrumentation.Instrumentation(self)
         server = self._serve_http()
         if not fresh:
@@ -276,6 +276,9 @@ server_group_members = -1
 metadata_items = -1
 [vnc]
 enabled = false
+[cache]
+enabled = true
+backend = dogpile.cache.memory
 [image_cache]
 manager_interval = -1
 [oslo_concurrency]
@@ -355,6 +358,7 @@ region_name = {REGION}
 
         sys.modules[f"nova.virt.{DRIVER.partition('.')[0]}"] = simulated_driver
         simulated_driver.cloud = self.config
+        simulated_compute.deliver_messages_at_once()
         simulated_compute.let_hosts_freeze()
         identity_file = self.state / "nova" / "compute_id"
         if not identity_file.exists():
