@@ -195,12 +195,18 @@ service_token_roles_required = true
 cache = {instrumentation.TOKEN_CACHE}
 {account}"""
         etc = self.state / "etc"
+        # Without a file, each check of a policy looks for one in half a dozen directories.
+        policy = f"""
+[oslo_policy]
+policy_file = {etc}/policy.yaml
+"""
 
         def write(name: str, text: str) -> None:
             path = etc / name
             path.touch(mode=0o600)
             path.write_text(text)
 
+        write("policy.yaml", "{}\n")
         write(
             "keystone.conf",
             f"""
@@ -223,6 +229,7 @@ key_repository = {self.state}/keys/fernet
 key_repository = {self.state}/keys/credential
 [oslo_messaging_notifications]
 driver = noop
+{policy}
 """,
         )
         write(
@@ -236,6 +243,7 @@ auth_strategy = keystone
 connection = {databases.url_of(self.state, "placement")}
 sqlite_synchronous = false
 {validation}
+{policy}
 """,
         )
         write(
@@ -295,6 +303,7 @@ send_service_user_token = true
 [glance]
 region_name = {REGION}
 {validation}
+{policy}
 """,
         )
 

@@ -70,7 +70,9 @@ def tune_oslo_db() -> None:
 
     class Pool(sqlalchemy.pool.QueuePool):
         def __init__(self, *args, **kwargs):
-            super().__init__(*args, **{"pool_size": 10, "max_overflow": 90} | kwargs)
+            # No ping: a file doesn't go away.
+            wanted = {"pool_size": 10, "max_overflow": 90, "pre_ping": False}
+            super().__init__(*args, **kwargs | wanted)
 
     @sqlalchemy.event.listens_for(Pool, "checkin")
     def forget_transaction(connection, record):
@@ -91,6 +93,8 @@ def tune_oslo_db() -> None:
     setup = factory._setup_for_connection
 
     def setup_for_connection(self, sql_connection, engine_kwargs, maker_kwargs):
+        # thread_checkin is a courtesy to green threads.
+        engine_kwargs = engine_kwargs | {"thread_checkin": False}
         engine, _maker = setup(self, sql_connection, engine_kwargs, maker_kwargs)
         engine = engine.execution_options(demo_sqlite_begin="IMMEDIATE")
         return engine, orm.get_maker(engine=engine, **maker_kwargs)

@@ -37,6 +37,9 @@ class SimulatedComputeManager(manager.ComputeManager):
         spec = next(h for h in simulated_driver.cloud.hosts if h.name == self.host)
         limit = simulated_driver.cloud.limit_of(spec)
         self._live_migrations = futurist.ThreadPoolExecutor(max_workers=limit)
+        # Nova asks Placement for the allocations of each server of the host, one by one, with
+        # every claim, and uses them where PCI devices are moved between providers only.
+        self.reportclient.get_allocations_for_provider_tree = lambda context, nodename: {}
 
     def _start_recorded_task(
         self, executor_type, task_name, instance, context, func, *args, **kwargs
