@@ -122,8 +122,9 @@ def _plain_pages(settings, monkeypatch):
     monkeypatch.setattr(horizon_keystone, "get_identity_api_version", lambda request: (3, 14))
 
 
-@pytest.fixture(autouse=True)
-def _fresh_policy():
+@pytest.fixture
+def fresh_policy():
+    """For tests that change the policy's settings; reading all of Horizon's takes a second."""
     auth_policy.reset()
     yield
     auth_policy.reset()
