@@ -14,6 +14,7 @@ from django.utils import timezone
 from tests.fakes import GIB, server
 from ukcloud_maintenance import store
 from ukcloud_maintenance.content.maintenance import formats
+from ukcloud_maintenance.content.maintenance.formats import NOTHING
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
 
 AJAX = {"HTTP_X_REQUESTED_WITH": "XMLHttpRequest"}
@@ -130,7 +131,7 @@ def test_an_update_holds_the_same_rows_as_the_page(admin, running):
         "1",
     ]
     assert shown["late-1"][3] == "Migrating Late"
-    assert shown["waits-1"][3:9] == ["Pending", "–", "–", "cmp1", "–", "–"]
+    assert shown["waits-1"][3:9] == ["Pending", NOTHING, NOTHING, "cmp1", NOTHING, NOTHING]
     assert shown["old-1"][11].startswith("It is shut off")
     # a long message is folded, and all of it is there
     assert shown["failed-1"][11].count("No valid host was found.") == 4
@@ -410,7 +411,7 @@ def test_the_list_says_when_it_is_empty(admin, make_drain):
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
-        (None, "–"),
+        (None, NOTHING),
         (0, "0 B"),
         (1023, "1023 B"),
         (512 * 1024**2, "512 MiB"),
