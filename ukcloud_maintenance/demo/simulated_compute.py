@@ -144,6 +144,10 @@ class SimulatedHost:
                 manager=f"{__name__}.SimulatedComputeManager",
             )
             self._service.start()
+            # Nova waits 5 s with the first heartbeat, which after a restart would let the host
+            # look down for a moment, since here silence is called down so soon.
+            self._service.service_ref.report_count += 1
+            self._service.service_ref.save()
 
     def stop(self, *, killed: bool = False) -> None:
         """End this nova-compute: migrations that wait in its queue become ``cancelled`` unless it
