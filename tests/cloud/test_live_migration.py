@@ -89,7 +89,7 @@ def test_null_bytes(cloud):
 
 
 def test_early_zero_sample(cloud):
-    server = cloud.create_server("zero", host="cmp1", play=f"early-zero {TWO_SECONDS}")
+    server = cloud.create_server("zero", host="cmp1", play=f"early-zero seconds=1 {TWO_SECONDS}")
     cloud.live_migrate(server)
     seen = watch(cloud, server)
     assert seen.values("memory_total_bytes")[0] == 0

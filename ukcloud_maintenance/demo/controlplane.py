@@ -95,7 +95,7 @@ class ControlPlane:
 
         say("loading Keystone, Placement and Nova")
         self._import_nova()
-        databases.make_writers_begin_immediately()
+        databases.tune_oslo_db()
         self.instrumentation = instrumentation.Instrumentation(self)
         server = self._serve_http()
         if not fresh:
@@ -195,12 +195,18 @@ service_token_roles_required = true
 cache = {instrumentation.TOKEN_CACHE}
 {account}"""
         etc = self.state / "etc"
+        # Without a file, each check of a policy looks for one in half a dozen directories.
+        policy = f"""
+[oslo_policy]
+policy_file = {etc}/policy.yaml
+"""
 
         def write(name: str, text: str) -> None:
             path = etc / name
             path.touch(mode=0o600)
             path.write_text(text)
 
+        write("policy.yaml", "{}\n")
         write(
             "keystone.conf",
             f"""
@@ -223,6 +229,7 @@ key_repository = {self.state}/keys/fernet
 key_repository = {self.state}/keys/credential
 [oslo_messaging_notifications]
 driver = noop
+{policy}
 """,
         )
         write(
@@ -236,6 +243,7 @@ auth_strategy = keystone
 connection = {databases.url_of(self.state, "placement")}
 sqlite_synchronous = false
 {validation}
+{policy}
 """,
         )
         write(
@@ -276,6 +284,9 @@ server_group_members = -1
 metadata_items = -1
 [vnc]
 enabled = false
+[cache]
+enabled = true
+backend = dogpile.cache.memory
 [image_cache]
 manager_interval = -1
 [oslo_concurrency]
@@ -292,6 +303,7 @@ send_service_user_token = true
 [glance]
 region_name = {REGION}
 {validation}
+{policy}
 """,
         )
 
@@ -355,6 +367,7 @@ region_name = {REGION}
 
         sys.modules[f"nova.virt.{DRIVER.partition('.')[0]}"] = simulated_driver
         simulated_driver.cloud = self.config
+        simulated_compute.deliver_messages_at_once()
         simulated_compute.let_hosts_freeze()
         identity_file = self.state / "nova" / "compute_id"
         if not identity_file.exists():

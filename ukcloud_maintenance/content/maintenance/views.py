@@ -287,6 +287,7 @@ class DrainsView(PanelPage):
     """All drains of the region, newest first."""
 
     template_name = "admin/maintenance/drains.html"
+    title = gettext_lazy("Drains")
 
     def get_context_data(self, **kwargs):
         now = timezone.now()
