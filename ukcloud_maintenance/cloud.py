@@ -248,6 +248,36 @@ class Cloud:
         )
         return _request_id(answer)
 
+    def cold_migrate(self, server_id: str, host: str | None) -> str:
+        """Ask for a cold migration; the request id. A running server is stopped for it.
+
+        It ends in VERIFY_RESIZE and holds its disk and its allocation on both hosts until
+        :meth:`confirm_resize`.
+
+        :param host: the destination (2.56), or None for the scheduler's choice
+        :raises CloudConflict: not in this state, or a task is under way
+        """
+        answer = self._request(
+            f"cold-migrate server {server_id}",
+            "POST",
+            f"/servers/{server_id}/action",
+            {"migrate": {"host": host} if host else None},
+        )
+        return _request_id(answer)
+
+    def confirm_resize(self, server_id: str) -> str:
+        """Confirm a resize or cold migration in VERIFY_RESIZE; the request id.
+
+        :raises CloudConflict: it is not in VERIFY_RESIZE (any more)
+        """
+        answer = self._request(
+            f"confirm the resize of server {server_id}",
+            "POST",
+            f"/servers/{server_id}/action",
+            {"confirmResize": None},
+        )
+        return _request_id(answer)
+
     # -- instance actions --------------------------------------------------------------------
 
     def actions(self, server_id: str) -> list[Action]:

@@ -25,6 +25,7 @@ from .core.states import (
     MIGRATION_WAITING,
     DrainResult,
     DrainState,
+    Method,
     MigrationState,
 )
 from .exceptions import (
@@ -231,6 +232,8 @@ class Reconciler:
                 self._change_row(drain, rows[action.row_id], action)
             case d.Submit():
                 self._submit(drain, rows[action.row_id], action)
+            case d.Confirm():
+                self._confirm(drain, rows[action.row_id])
             case d.Join():
                 row = store.add_server(drain, action.server, action.verdict, self.worker, now)
                 if row:
@@ -330,7 +333,15 @@ class Reconciler:
         return f"Nova: {words} ({row.request_id})" if words else ""
 
     def _submit(self, drain: Drain, row: InstanceMigration, action: d.Submit) -> None:
-        """Record the intent and what was there before, ask Nova, record the answer."""
+        """Look once more, record the intent and what was there before, ask Nova, record the
+        answer."""
+        server = self.cloud.server(row.server_id)
+        if server is None or server.task_state or server.status != action.status:
+            what = server.task_state or server.status if server else "deleted"
+            say(logging.INFO, "changed", drain=drain.pk, server=row.server_id, detail=what)
+            return  # the next pass judges it as it is now
+        if store.group_travels(drain, row):
+            return
         actions = self.cloud.actions(row.server_id)
         records = self.cloud.migrations_of(row.server_id)
         if store.state_of(drain) != DrainState.RUNNING:
@@ -341,6 +352,7 @@ class Reconciler:
             now,
             state=MigrationState.SUBMITTED,
             attempts=row.attempts + 1,
+            method=action.method.value,
             initial_status=action.status,
             before_action=actions[0].request_id if actions else "",
             before_migration_id=max((m.id for m in records), default=0),
@@ -357,6 +369,8 @@ class Reconciler:
             running_since=None,
             late_since=None,
             odd_since=None,
+            confirms=0,
+            confirm_at=None,
             memory_total_bytes=None,
             memory_processed_bytes=None,
             memory_remaining_bytes=None,
@@ -371,7 +385,10 @@ class Reconciler:
         if time.monotonic() - recorded > INTENT_GOES_STALE:
             return  # found and dealt with by the next pass, as any lost request is
         try:
-            request_id = self.cloud.live_migrate(row.server_id, action.host)
+            if action.method is Method.COLD:
+                request_id = self.cloud.cold_migrate(row.server_id, action.host)
+            else:
+                request_id = self.cloud.live_migrate(row.server_id, action.host)
         except (
             CloudConflict,
             CloudBadRequest,
@@ -409,6 +426,39 @@ class Reconciler:
             name=row.server_name,
             attempt=row.attempts,
             destination=action.host or "",
+            request_id=request_id,
+        )
+
+    def _confirm(self, drain: Drain, row: InstanceMigration) -> None:
+        """Record that we ask, and ask: asking twice does no harm, Nova refuses the second."""
+        now = self.clock()
+        store.change_migration(
+            row,
+            now,
+            state=MigrationState.CONFIRMING,
+            confirms=row.confirms + 1,
+            confirm_at=now,
+            started_at=row.started_at or now,
+        )
+        try:
+            request_id = self.cloud.confirm_resize(row.server_id)
+        except CloudError as error:
+            say(
+                logging.WARNING,
+                "confirm_refused",
+                drain=drain.pk,
+                server=row.server_id,
+                request_id=error.request_id,
+                detail=error,
+            )
+            store.change_migration(row, self.clock(), message=str(error))
+            return
+        store.record(drain, row, self.clock(), "confirm_asked", self.worker, "", request_id)
+        say(
+            logging.INFO,
+            "confirm_asked",
+            drain=drain.pk,
+            server=row.server_id,
             request_id=request_id,
         )
 
@@ -523,6 +573,8 @@ def _view(drain: Drain) -> d.DrainView:
         reason=drain.reason,
         max_concurrent=drain.max_concurrent,
         destination=drain.destination,
+        follow_plan=drain.follow_plan,
+        move_locked=drain.move_locked,
         message=drain.message,
         learned_limit=drain.learned_limit,
         nova_runs_more=drain.nova_runs_more,

@@ -5,8 +5,8 @@ it reads of OpenStack it reads through the `Cloud` that it is given: the admin's
 worker's in a shell. Nothing here changes anything in OpenStack; the worker does.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from . import conf, store
 from .cloud import Cloud, from_clouds_yaml
 from .core.actor import RULE_CANCEL, RULE_DRAIN, RULE_VIEW, Actor
 from .core.facts import HostFacts, Server, Service
-from .core.preflight import Kind, Verdict, judge
+from .core.preflight import Choice, Kind, Verdict, Wishes, judge
 from .core.states import DRAIN_TERMINAL, DrainState
 from .exceptions import CloudError, NotAllowed, Refused, StaleState, UnknownHost
 from .store import Drain
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
 #: Nova's limit for a service's disabled_reason (nova/api/openstack/compute/schemas/services.py).
 REASON_MAX = 255
+#: The orders in which the instances of a drain start. Largest first keeps it short: what takes
+#: longest starts first, so that the last one to fly is small. Smallest first frees many soon.
+LARGEST_FIRST = "largest"
+SMALLEST_FIRST = "smallest"
+ORDERS = (LARGEST_FIRST, SMALLEST_FIRST)
 
 
 def _require(actor: Actor, rule: str) -> None:
@@ -225,12 +230,22 @@ class DrainRequest:
     :param reason: becomes the service's disabled reason; 1 to 255 characters
     :param max_concurrent: migrations at once, or None for the setting's
     :param destination: one host that all go to, or empty for the scheduler's choice
+    :param choices: by server id, what the admin chose for it: live, cold, stay or confirm
+    :param notes: by server id, why
+    :param move_locked: whether instances that are locked are moved
+    :param follow_plan: whether each instance is asked to go to its host of the estimate first
+    :param order: largest first, which keeps the drain short, or smallest first
     """
 
     host: str
     reason: str
     max_concurrent: int | None = None
     destination: str = ""
+    choices: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
+    move_locked: bool = True
+    follow_plan: bool = False
+    order: str = LARGEST_FIRST
 
 
 def check_request(request: DrainRequest) -> DrainRequest:
@@ -260,7 +275,29 @@ def check_request(request: DrainRequest) -> DrainRequest:
             code="max_concurrent_out_of_range",
             field="max_concurrent",
         )
-    return DrainRequest(request.host, reason, limit, request.destination.strip())
+    for server_id, choice in request.choices.items():
+        if choice not in list(Choice):
+            raise Refused(
+                f"{choice!r} cannot be chosen for server {server_id}.",
+                code="choice_unknown",
+                remedy=f"Choose one of: {', '.join(c for c in Choice if c)}.",
+                field="choices",
+            )
+    if request.order not in ORDERS:
+        raise Refused(
+            f"{request.order!r} is no order.",
+            code="order_unknown",
+            remedy=f"Choose one of: {', '.join(ORDERS)}.",
+            field="order",
+        )
+    destination = request.destination.strip()
+    if destination and request.follow_plan:
+        raise Refused(
+            "The instances can go to one named host or follow the plan, not both.",
+            code="destination_and_plan",
+            field="destination",
+        )
+    return replace(request, reason=reason, max_concurrent=limit, destination=destination)
 
 
 def request_drain(actor: Actor, cloud: Cloud, request: DrainRequest) -> Drain:
@@ -272,10 +309,10 @@ def request_drain(actor: Actor, cloud: Cloud, request: DrainRequest) -> Drain:
 
 
 def request_drains(actor: Actor, cloud: Cloud, requests: Iterable[DrainRequest]) -> list[Drain]:
-    """Several drains, all or none: a refusal of one is raised before any is written.
+    """Several drains, all or none, in one transaction.
 
-    Should two admins ask at the same moment, the one who comes second gets the refusal; what
-    was written for their other hosts is cancelled, which nothing has touched by then.
+    Should two admins ask at the same moment, the one who comes second gets the refusal, and
+    nothing of theirs is written.
     """
     _require(actor, RULE_DRAIN)
     asked = [check_request(r) for r in requests]
@@ -288,17 +325,24 @@ def request_drains(actor: Actor, cloud: Cloud, requests: Iterable[DrainRequest])
         service = _service(services, one.host, cloud.region)
         _check_host(service, cloud.region)
         _check_destination(services, one)
-        ready.append((one, service, cloud.servers_on(one.host)))
+        ready.append((one, service, _instances(cloud, one.host)))
     names = project_names(actor, cloud) if any(servers for _, _, servers in ready) else {}
-    written: list[Drain] = []
-    try:
-        for one, service, servers in ready:
-            written.append(_write(actor, cloud.region, one, service, servers, names))
-    except Refused:
-        for drain in written:
-            store.cancel_drain(drain, actor.name, timezone.now())
-        raise
-    return written
+    with store.all_or_none():
+        return [
+            _write(actor, cloud.region, one, service, servers, names)
+            for one, service, servers in ready
+        ]
+
+
+def _instances(cloud: Cloud, host: str) -> list[Server]:
+    """What a drain of a host is about: the servers that Nova has on it, and those that left it
+    by a resize or cold migration that nobody has confirmed. These run elsewhere, but their
+    disks and their allocations are here still."""
+    here = cloud.servers_on(host)
+    known = {s.id for s in here}
+    waiting = {m.server_id for m in cloud.migrations_from(host) if m.status == "finished"}
+    away = [cloud.server(server_id) for server_id in sorted(waiting - known)]
+    return here + [s for s in away if s and s.status == "VERIFY_RESIZE" and s.host != host]
 
 
 def _write(
@@ -309,8 +353,15 @@ def _write(
     servers: list[Server],
     names: dict[str, str],
 ) -> Drain:
-    # Largest first: what takes longest starts first, so that the last one to fly is short.
-    ordered = sorted(servers, key=lambda s: (-s.memory_bytes, s.name, s.id))
+    sign = -1 if request.order == LARGEST_FIRST else 1
+    ordered = sorted(servers, key=lambda s: (sign * s.memory_bytes, s.name, s.id))
+    entries = []
+    for server in ordered:
+        choice = request.choices.get(server.id, "")
+        wishes = Wishes(choice=Choice(choice), move_locked=request.move_locked)
+        entries.append(
+            store.Entry(server, judge(server, wishes), choice, request.notes.get(server.id, ""))
+        )
     try:
         return store.create_drain(
             region=region,
@@ -321,7 +372,9 @@ def _write(
             destination=request.destination,
             actor_id=actor.id,
             actor=actor.name,
-            planned=[(s, judge(s)) for s in ordered],
+            planned=entries,
+            follow_plan=request.follow_plan,
+            move_locked=request.move_locked,
             project_names=names,
             now=timezone.now(),
         )

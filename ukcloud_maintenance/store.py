@@ -7,9 +7,10 @@ on SQLite, PostgreSQL and MariaDB. Every change raises the drain's `revision`, w
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
 from django.db.models import Count, F, Max, Q, QuerySet
@@ -21,6 +22,7 @@ from .core.states import (
     DRAIN_TERMINAL,
     MIGRATION_LEFT,
     MIGRATION_TERMINAL,
+    MIGRATION_UNDER_WAY,
     MIGRATION_WAITING,
     DrainResult,
     DrainState,
@@ -86,6 +88,20 @@ def revision(drain_id: int) -> int | None:
 def state_of(drain: Drain) -> str | None:
     """The drain's state as it is now, by one small query."""
     return Drain.objects.filter(pk=drain.pk).values_list("state", flat=True).first()
+
+
+def group_travels(drain: Drain, row: InstanceMigration) -> bool:
+    """Whether another member of the row's group is under way, in whatever drain of the region."""
+    return (
+        bool(row.group)
+        and InstanceMigration.objects.filter(
+            drain__region=drain.region,
+            group=row.group,
+            state__in=[s.value for s in MIGRATION_UNDER_WAY],
+        )
+        .exclude(pk=row.pk)
+        .exists()
+    )
 
 
 @dataclass(frozen=True)
@@ -191,12 +207,34 @@ def worker_status(now: datetime, silent_seconds: float) -> WorkerStatus:
 # -- asking ----------------------------------------------------------------------------------
 
 
+def all_or_none() -> AbstractContextManager[None]:
+    """A block in which all rows are written, or none."""
+    return transaction.atomic()
+
+
 class DrainExists(StaleState):
     """The host has an open drain already. `drain` is it, or None where it is just over."""
 
     def __init__(self, drain: Drain | None):
         super().__init__("the host has an open drain")
         self.drain = drain
+
+
+class Entry(NamedTuple):
+    """One instance of a new drain.
+
+    :param choice: the admin's own choice for it, see core.preflight.Choice
+    :param note: why, in the admin's words
+    :param group: the hard anti-affinity group that it is in
+    :param planned_host: where the preflight's estimate would place it
+    """
+
+    server: Server
+    verdict: Verdict
+    choice: str = ""
+    note: str = ""
+    group: str = ""
+    planned_host: str = ""
 
 
 def create_drain(
@@ -209,9 +247,11 @@ def create_drain(
     destination: str,
     actor_id: str,
     actor: str,
-    planned: Iterable[tuple[Server, Verdict]],
+    planned: Iterable["Entry | tuple[Server, Verdict]"],
     project_names: Mapping[str, str],
     now: datetime,
+    follow_plan: bool = False,
+    move_locked: bool = True,
 ) -> Drain:
     """Write a drain and its instance migrations in one transaction.
 
@@ -229,14 +269,16 @@ def create_drain(
                 reason=reason,
                 max_concurrent=max_concurrent,
                 destination=destination,
+                follow_plan=follow_plan,
+                move_locked=move_locked,
                 requested_by_id=actor_id,
                 requested_by=actor,
                 created_at=now,
                 updated_at=now,
             )
             InstanceMigration.objects.bulk_create(
-                _new_row(new, server, verdict, position, project_names, now)
-                for position, (server, verdict) in enumerate(planned)
+                _new_row(new, Entry(*entry), position, project_names, now)
+                for position, entry in enumerate(planned)
             )
             _event(new, None, now, "drain_requested", actor, reason)
     except IntegrityError as error:
@@ -246,12 +288,12 @@ def create_drain(
 
 def _new_row(
     drain: Drain,
-    server: Server,
-    verdict: Verdict,
+    entry: Entry,
     position: int,
     project_names: Mapping[str, str],
     now: datetime,
 ) -> InstanceMigration:
+    server, verdict = entry.server, entry.verdict
     return InstanceMigration(
         drain=drain,
         server_id=server.id,
@@ -264,6 +306,10 @@ def _new_row(
         disk_bytes=server.disk_bytes,
         state=verdict.state.value,
         method=verdict.method.value,
+        choice=entry.choice,
+        note=entry.note[:255],
+        group=entry.group,
+        planned_host=entry.planned_host,
         code=verdict.code,
         message=verdict.message,
         position=position,
@@ -425,7 +471,7 @@ def add_server(
     try:
         with transaction.atomic():
             last = drain.migrations.aggregate(last=Max("position"))["last"]
-            row = _new_row(drain, server, verdict, (last or 0) + 1, {}, now)
+            row = _new_row(drain, Entry(server, verdict), (last or 0) + 1, {}, now)
             row.save(force_insert=True)
             _touch(drain.pk, now)
             _event(

@@ -17,12 +17,11 @@ def up(cloud, host: str) -> bool:
 
 def test_answered_instead_of_nova(cloud):
     with (
-        cloud.fault(method="GET", path="/os-services", answer=503) as fault,
+        cloud.fault(method="GET", path="/os-services", answer=503),
         pytest.raises(exceptions.ServiceUnavailable),
     ):
         cloud.nova.get("/os-services")
     assert cloud.nova.get("/os-services").status_code == 200
-    assert isinstance(fault.__exit__, object)
 
 
 def test_skips_and_counts(cloud):
@@ -34,15 +33,10 @@ def test_skips_and_counts(cloud):
 
 def test_the_answer_gets_lost_but_nova_did_it(cloud):
     server = cloud.create_server("lost", host="cmp1")
-    with (
-        cloud.fault(method="POST", path="/action$", body="os-migrateLive", lose=True) as fault,
-        pytest.raises(exceptions.ConnectFailure),
-    ):
-        cloud.nova.post(
-            f"/servers/{server}/action",
-            json={"os-migrateLive": {"host": None, "block_migration": "auto"}},
-            connect_retries=0,
-        )
+    body = {"os-migrateLive": {"host": None, "block_migration": "auto"}}
+    with cloud.fault(method="POST", path="/action$", body="os-migrateLive", lose=True) as fault:
+        with pytest.raises(exceptions.ConnectFailure):
+            cloud.nova.post(f"/servers/{server}/action", json=body, connect_retries=0)
         assert fault.passed == 1
     assert watch(cloud, server).record["status"] == "completed"
     actions = cloud.nova.get(f"/servers/{server}/os-instance-actions").json()["instanceActions"]

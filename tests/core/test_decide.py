@@ -241,13 +241,13 @@ class TestWaiting:
         assert changes(actions, blocked)["state"] == MigrationState.PENDING
         assert submits(actions) == [blocked.id]
 
-    def test_an_instance_that_was_stopped_stays_with_the_reason(self):
-        changed = changes(decide(drain(), [row()], seen(server(status="SHUTOFF"))), row())
+    def test_an_instance_that_was_suspended_stays_with_the_reason(self):
+        changed = changes(decide(drain(), [row()], seen(server(status="SUSPENDED"))), row())
         assert changed["state"] == MigrationState.STAYS
-        assert "shut off" in changed["message"]
+        assert "suspended" in changed["message"]
 
-    def test_an_instance_that_was_started_joins(self):
-        stays = row(state=MigrationState.STAYS, code="status_shutoff", initial_status="SHUTOFF")
+    def test_an_instance_that_was_resumed_joins(self):
+        stays = row(state=MigrationState.STAYS, code="status_suspended", initial_status="SUSPENDED")
         changed = changes(decide(drain(), [stays], seen(server())), stays)
         assert (changed["state"], changed["initial_status"]) == ("pending", "ACTIVE")
 
@@ -537,20 +537,22 @@ class TestTheEnd:
         assert finish(decide(drain(proving_since=ago(9)), [self.done], seen())) is None
 
     def test_left_by_choice(self):
-        stays = row("off", state=MigrationState.STAYS, code="status_shutoff", message="It is off.")
-        end = finish(decide(drain(), [self.done, stays], seen(server("off", status="SHUTOFF"))))
+        stays = row(
+            "off", state=MigrationState.STAYS, code="status_suspended", message="It sleeps."
+        )
+        end = finish(decide(drain(), [self.done, stays], seen(server("off", status="SUSPENDED"))))
         assert (end.state, end.result) == (DrainState.FAILED, DrainResult.INSTANCES_LEFT)
-        assert "off (stays): It is off." in end.message
+        assert "off (stays): It sleeps." in end.message
 
     def test_each_one_that_is_left_is_named_with_its_reason(self):
         rows = [
             row("bad", state=MigrationState.FAILED, message="No valid host."),
-            row("off", state=MigrationState.STAYS, code="status_shutoff", message="It is off."),
+            row("off", state=MigrationState.STAYS, code="status_suspended", message="It sleeps."),
         ]
-        end = finish(decide(drain(), rows, seen(server("bad"), server("off", status="SHUTOFF"))))
+        end = finish(decide(drain(), rows, seen(server("bad"), server("off", status="SUSPENDED"))))
         assert end.result == DrainResult.INSTANCES_FAILED
         assert "bad (failed): No valid host." in end.message
-        assert "off (stays): It is off." in end.message
+        assert "off (stays): It sleeps." in end.message
 
     def test_an_unknown_one_keeps_the_host_from_being_called_empty(self):
         rows = [row(state=MigrationState.UNKNOWN, message="Look.")]

@@ -13,7 +13,7 @@ from typing import Any
 
 from . import facts
 from .facts import NOVA_STATUS_RUNNING, NOVA_STATUS_WAITING, Migration, Progress, Server, Service
-from .preflight import Kind, Verdict, judge
+from .preflight import Choice, Kind, OptOutNames, Verdict, Wishes, judge
 from .progress import Sample, fraction, rate
 from .states import (
     MIGRATION_LEFT,
@@ -46,6 +46,7 @@ class Limits:
     host_down_wait_seconds: float = 900
     submit_grace_seconds: float = 60
     settle_seconds: float = 15
+    opt_out_names: OptOutNames = field(default_factory=OptOutNames)
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ class DrainView:
     reason: str
     max_concurrent: int
     destination: str = ""
+    follow_plan: bool = False
+    move_locked: bool = True
     message: str = ""
     learned_limit: int | None = None
     nova_runs_more: bool = False
@@ -84,6 +87,9 @@ class Row:
     state: str
     position: int = 0
     method: str = Method.LIVE
+    choice: str = ""
+    group: str = ""
+    planned_host: str = ""
     code: str = ""
     message: str = ""
     memory_bytes: int = 0
@@ -103,6 +109,8 @@ class Row:
     running_since: datetime | None = None
     late_since: datetime | None = None
     odd_since: datetime | None = None
+    confirms: int = 0
+    confirm_at: datetime | None = None
     memory_total_bytes: int | None = None
     memory_processed_bytes: int | None = None
     memory_remaining_bytes: int | None = None
@@ -186,8 +194,9 @@ class ChangeRow:
 
 @dataclass(frozen=True)
 class Submit:
-    """Ask Nova to live-migrate a server.
+    """Ask Nova to migrate a server.
 
+    :param method: live, or cold
     :param host: the destination, or None for the scheduler's choice
     :param status: the server's status now, which it must have again when it has arrived
     """
@@ -195,6 +204,15 @@ class Submit:
     row_id: int
     host: str | None
     status: str
+    method: Method = Method.LIVE
+
+
+@dataclass(frozen=True)
+class Confirm:
+    """Ask Nova to confirm a cold migration or resize: the disk and the allocation that the old
+    host still holds are given up."""
+
+    row_id: int
 
 
 @dataclass(frozen=True)
@@ -215,7 +233,21 @@ class Finish:
     message: str
 
 
-Action = OpenMaintenance | Disable | MarkDisabled | Join | ChangeRow | Submit | ChangeDrain | Finish
+Action = (
+    OpenMaintenance
+    | Disable
+    | MarkDisabled
+    | Join
+    | ChangeRow
+    | Submit
+    | Confirm
+    | ChangeDrain
+    | Finish
+)
+
+#: Nova's names of what we ask for: the type of the migration record, the instance action.
+RECORD_TYPE = {Method.LIVE: "live-migration", Method.COLD: "migration"}
+ACTION_NAME = {Method.LIVE: "live-migration", Method.COLD: "migrate"}
 
 
 def decide(
@@ -247,7 +279,7 @@ def failed_attempt(
 
 
 def adopted_request(row: Row, actions: Iterable[facts.Action], our_user_id: str) -> str:
-    """The request id of our own live migration of this row whose answer got lost, or empty.
+    """The request id of our own migration of this row whose answer got lost, or empty.
 
     Nova writes the action before it answers. Ours is one by our user that is newer than the
     newest one there was before we asked.
@@ -255,7 +287,8 @@ def adopted_request(row: Row, actions: Iterable[facts.Action], our_user_id: str)
     for action in actions:
         if action.request_id == row.before_action:
             break
-        if action.action == "live-migration" and action.user_id == our_user_id:
+        named = action.action == ACTION_NAME.get(Method(row.method), "live-migration")
+        if named and action.user_id == our_user_id:
             return action.request_id
     return ""
 
@@ -340,6 +373,16 @@ class _Pass:
         self.actions.append(ChangeRow(row.id, changed, kind, message, ask_why))
         known = {k: v for k, v in changed.items() if hasattr(row, k)}
         self.rows[row.id] = replace(self.rows[row.id], **known)
+
+    def _judge(self, server: Server, row: Row | None = None) -> Verdict:
+        return judge(
+            server,
+            Wishes(
+                choice=Choice(row.choice) if row else Choice.NONE,
+                move_locked=self.drain.move_locked,
+                opt_out_names=self.limits.opt_out_names,
+            ),
+        )
 
     def _since(self, moment: datetime | None) -> float:
         return (self.now - moment).total_seconds() if moment else 0.0
@@ -448,7 +491,7 @@ class _Pass:
         for server in self.seen.servers.values():
             row = by_server.get(server.id)
             if row is None:
-                self.actions.append(Join(server, judge(server)))
+                self.actions.append(Join(server, self._judge(server)))
             elif row.state in MIGRATION_LEFT:
                 text = "It is on this host again."
                 self._change(
@@ -485,18 +528,21 @@ class _Pass:
                 "cancelled",
             )
             return
-        verdict = judge(server)
+        verdict = self._judge(server, row)
         fields: dict[str, Any] = {
             "server_status": server.status,
             "task_state": server.task_state or "",
         }
-        if verdict.kind is Kind.LIVE:
+        if verdict.method is not Method.NONE:
             if row.attempts >= self.limits.max_attempts:
                 text = f"It was moved {row.attempts} times and is here again."
                 self._change(row, fields | {"state": MigrationState.FAILED, "message": text})
             elif row.state == MigrationState.BLOCKED:
-                fields |= {"state": MigrationState.PENDING, "method": Method.LIVE}
-                self._change(row, fields | {"code": "", "message": ""}, "unblocked")
+                fields |= {"state": MigrationState.PENDING, "method": verdict.method}
+                self._change(row, fields | {"code": "", "message": verdict.message}, "unblocked")
+            elif row.method != verdict.method:
+                text = f"It is {server.status} now: {verdict.method} migration."
+                self._change(row, fields | {"method": verdict.method}, "changed", text)
             else:
                 self._change(row, fields)
             return
@@ -516,15 +562,15 @@ class _Pass:
         stays = row.state == MigrationState.STAYS
         if cancelling or not stays or not row.code.startswith("status_"):
             return
-        verdict = judge(server)
-        if verdict.kind is Kind.LIVE:
+        verdict = self._judge(server, row)
+        if verdict.method is not Method.NONE:
             self._change(
                 row,
                 {
                     "state": MigrationState.PENDING,
-                    "method": Method.LIVE,
+                    "method": verdict.method,
                     "code": "",
-                    "message": "",
+                    "message": verdict.message,
                     "initial_status": server.status,
                     "server_status": server.status,
                 },
@@ -540,6 +586,9 @@ class _Pass:
     def _gone(self, row: Row, server: Server | None) -> None:
         """A server that left without us; one that Nova still has here is not gone."""
         if server is not None and (server.host == self.drain.host or server.task_state):
+            return
+        if server is not None and server.status == "VERIFY_RESIZE":
+            self._held_here(row, server)
             return
         if server is None:
             text = "It was deleted."
@@ -561,10 +610,45 @@ class _Pass:
             text,
         )
 
+    def _held_here(self, row: Row, server: Server) -> None:
+        """It left by a resize or cold migration of somebody else's that waits for its
+        confirmation: its disk and its allocation are still on this host."""
+        fields: dict[str, Any] = {
+            "server_status": server.status,
+            "task_state": "",
+            "dest_compute": server.host,
+        }
+        if row.choice == Choice.CONFIRM and self.drain.state == DrainState.RUNNING:
+            if row.state == MigrationState.BLOCKED:
+                fields |= {"state": MigrationState.PENDING}
+            self._change(row, fields | {"method": Method.CONFIRM})
+            return
+        if row.state not in MIGRATION_WAITING:
+            return
+        text = (
+            f"It runs on {server.host}, but a resize or cold migration of it waits for its"
+            " confirmation, and its disk is still on this host. Confirm or revert the resize."
+        )
+        self._change(
+            row,
+            fields
+            | {
+                "state": MigrationState.BLOCKED,
+                "method": Method.NONE,
+                "code": "resize_holds_here",
+                "message": text,
+            },
+            "blocked" if row.state != MigrationState.BLOCKED else "",
+            text,
+        )
+
     # -- rows under way ----------------------------------------------------------------------
 
     def _follow(self, row: Row) -> None:
         record = self._record(row)
+        if row.state == MigrationState.CONFIRMING:
+            self._confirming(row, record)
+            return
         if row.state == MigrationState.SUBMITTED:
             if not self._adopt(row):
                 return
@@ -581,7 +665,7 @@ class _Pass:
         records = [
             m
             for m in self.seen.migrations.get(row.server_id, ())
-            if m.migration_type == "live-migration"
+            if m.migration_type == RECORD_TYPE.get(Method(row.method), m.migration_type)
         ]
         if row.nova_migration_id is not None:
             return next((m for m in records if m.id == row.nova_migration_id), None)
@@ -696,7 +780,7 @@ class _Pass:
                 self._cannot_tell(
                     row,
                     "error_at_source",
-                    f"The server is in ERROR on this host after its live migration"
+                    f"The server is in ERROR on this host after its {row.method} migration"
                     f" ({record.status if record else 'no record'}).",
                 )
             return
@@ -781,6 +865,10 @@ class _Pass:
         if server.task_state is not None:
             self._change(row, fields)
             return
+        if row.method == Method.COLD and server.status == "VERIFY_RESIZE":
+            self._change(row, fields)
+            self.actions.append(Confirm(row.id))
+            return
         others = [
             m
             for m in self.seen.migrations.get(row.server_id, ())
@@ -789,22 +877,7 @@ class _Pass:
         if others:
             self._gone(row, server)
         elif server.status == row.initial_status:
-            self._change(
-                row,
-                fields
-                | {
-                    "state": MigrationState.SUCCEEDED,
-                    "nova_status": self._final_status(record),
-                    "code": "",
-                    "message": "",
-                    "fraction": 1.0,
-                    "memory_remaining_bytes": 0 if row.memory_total_bytes else None,
-                    "disk_remaining_bytes": 0 if row.disk_total_bytes else None,
-                    "odd_since": None,
-                },
-                "succeeded",
-                f"It runs on {server.host}.",
-            )
+            self._arrived(row, server, record, fields)
         elif server.status == "ERROR":
             text = f"It arrived on {server.host} in ERROR."
             if server.fault_message:
@@ -830,6 +903,108 @@ class _Pass:
                     text,
                 )
 
+    def _arrived(
+        self, row: Row, server: Server, record: Migration | None, fields: dict[str, Any]
+    ) -> None:
+        verb = "runs" if server.status == "ACTIVE" else f"is {server.status}"
+        self._change(
+            row,
+            fields
+            | {
+                "state": MigrationState.SUCCEEDED,
+                "nova_status": self._final_status(record),
+                "code": "",
+                "message": "",
+                "fraction": 1.0,
+                "memory_remaining_bytes": 0 if row.memory_total_bytes else None,
+                "disk_remaining_bytes": 0 if row.disk_total_bytes else None,
+                "odd_since": None,
+            },
+            "succeeded",
+            f"It {verb} on {server.host}.",
+        )
+
+    def _confirming(self, row: Row, record: Migration | None) -> None:
+        """A cold migration of ours, or a resize that was pending before us, until Nova has
+        confirmed it: then the old host holds nothing of it any more."""
+        server = self.seen.servers.get(row.server_id)
+        here = server is not None
+        if server is None:
+            if row.server_id not in self.seen.elsewhere:
+                return
+            server = self.seen.elsewhere[row.server_id]
+        if server is None:
+            self._gone(row, None)
+            return
+        fields: dict[str, Any] = {
+            "server_status": server.status,
+            "task_state": server.task_state or "",
+        }
+        if record:
+            fields |= {"nova_status": record.status, "nova_migration_id": record.id}
+        if server.task_state is not None:
+            self._change(row, fields)
+        elif server.status == "VERIFY_RESIZE":
+            self._change(row, fields)
+            self._confirm_again(row, server)
+        elif here and row.method == Method.CONFIRM:
+            # The resize is settled, and the instance, on this host, can be moved like any other.
+            self._change(
+                row,
+                fields
+                | {
+                    "state": MigrationState.PENDING,
+                    "choice": Choice.NONE,
+                    "method": self._judge(server).method,
+                    "code": "",
+                    "message": "",
+                    "initial_status": server.status,
+                },
+                "confirmed",
+            )
+        elif here:
+            self._attempt_failed(row, "reverted", "The migration was reverted by somebody else.")
+        elif server.status == "ERROR":
+            text = f"It arrived on {server.host} in ERROR. {server.fault_message}".strip()
+            self._change(
+                row,
+                fields | {"state": MigrationState.FAILED, "code": "arrived_error", "message": text},
+                "failed",
+                text,
+                ask_why=True,
+            )
+        elif row.method == Method.CONFIRM or server.status == row.initial_status:
+            self._arrived(row, server, record, fields | {"dest_compute": server.host})
+        elif self._settled(row):
+            text = (
+                f"It arrived on {server.host} as {server.status}; it was {row.initial_status}"
+                " before."
+            )
+            self._change(
+                row,
+                fields | {"state": MigrationState.FAILED, "code": "arrived_other", "message": text},
+                "failed",
+                text,
+            )
+
+    def _confirm_again(self, row: Row, server: Server) -> None:
+        if self._since(row.confirm_at) < self.limits.submit_grace_seconds:
+            return
+        if row.confirms < self.limits.max_attempts:
+            self.actions.append(Confirm(row.id))
+            return
+        text = (
+            f"It is on {server.host} in VERIFY_RESIZE, and Nova does not confirm it; its disk is"
+            " still on this host. Confirm or revert the resize."
+        )
+        self._change(
+            row,
+            {"state": MigrationState.FAILED, "code": "arrived_unconfirmed", "message": text},
+            "failed",
+            text,
+            ask_why=True,
+        )
+
     @staticmethod
     def _final_status(record: Migration | None) -> str:
         """Nova's record says `running` for a moment after the server arrived."""
@@ -840,10 +1015,11 @@ class _Pass:
     # -- pace --------------------------------------------------------------------------------
 
     def _running(self) -> list[Row]:
+        """The live migrations that Nova runs; its limit is for these alone."""
         return [
             row
             for row in self._in({MigrationState.MIGRATING})
-            if row.nova_status in NOVA_STATUS_RUNNING
+            if row.method == Method.LIVE and row.nova_status in NOVA_STATUS_RUNNING
         ]
 
     def _waiting_in_nova(self) -> list[Row]:
@@ -852,8 +1028,10 @@ class _Pass:
             row
             for row in self._in(MIGRATION_UNDER_WAY)
             if row.state == MigrationState.SUBMITTED
-            or row.nova_status in NOVA_STATUS_WAITING
-            or not row.nova_status
+            or (
+                row.state == MigrationState.MIGRATING
+                and (row.nova_status in NOVA_STATUS_WAITING or not row.nova_status)
+            )
         ]
 
     def _learn(self) -> None:
@@ -883,36 +1061,57 @@ class _Pass:
             )
             self.drain = replace(self.drain, learned_limit=learned)
 
-    def _may_add_one(self) -> bool:
+    def _may_add(self, row: Row) -> bool:
         if self._waiting_in_nova():
             return False
         under_way = len(self._in(MIGRATION_UNDER_WAY))
         wanted = self.drain.max_concurrent
         if under_way < wanted:
             return True
-        if under_way > wanted or self.drain.nova_runs_more:
+        if under_way > wanted or self.drain.nova_runs_more or row.method != Method.LIVE:
             return False
         # One more is to wait in Nova's queue, never to run: either Nova's limit is known, or one
         # of those that run is about to end, so that finding out costs next to nothing.
+        running = self._running()
         learned = self.drain.learned_limit
         if learned is not None:
-            return learned <= wanted
-        return any((row.fraction or 0) >= ABOUT_TO_END for row in self._running())
+            return learned <= len(running)
+        return any((row.fraction or 0) >= ABOUT_TO_END for row in running)
 
     def _submit(self) -> None:
-        if not self._may_add_one():
-            return
+        travelling = {row.group for row in self._in(MIGRATION_UNDER_WAY) if row.group}
         ready = [
             row
             for row in self._in({MigrationState.PENDING})
             if (row.not_before is None or row.not_before <= self.now)
-            and row.server_id in self.seen.servers
-            and judge(self.seen.servers[row.server_id]).kind is Kind.LIVE
+            and row.group not in travelling
+            and self._can_go(row)
         ]
-        if ready:
-            row = min(ready, key=lambda r: (r.attempts, r.position, r.id))
-            status = self.seen.servers[row.server_id].status
-            self.actions.append(Submit(row.id, self.drain.destination or None, status))
+        if not ready:
+            return
+        row = min(ready, key=lambda r: (r.attempts, r.position, r.id))
+        if not self._may_add(row):
+            return
+        if row.method == Method.CONFIRM:
+            self.actions.append(Confirm(row.id))
+            return
+        host = self.drain.destination
+        if not host and self.drain.follow_plan and row.attempts == 0:
+            host = row.planned_host  # a refusal falls back to the scheduler
+        status = self.seen.servers[row.server_id].status
+        self.actions.append(Submit(row.id, host or None, status, Method(row.method)))
+
+    def _can_go(self, row: Row) -> bool:
+        server = self.seen.servers.get(row.server_id)
+        if server is not None:
+            return self._judge(server, row).method == row.method != Method.NONE
+        elsewhere = self.seen.elsewhere.get(row.server_id)
+        return (
+            row.method == Method.CONFIRM
+            and elsewhere is not None
+            and elsewhere.status == "VERIFY_RESIZE"
+            and elsewhere.task_state is None
+        )
 
     # -- the end -----------------------------------------------------------------------------
 

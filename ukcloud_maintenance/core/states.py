@@ -108,7 +108,8 @@ _UNDER_WAY_TO = {
 
 MIGRATION_TRANSITIONS: dict[MigrationState, frozenset[MigrationState]] = {
     MigrationState.PENDING: frozenset(
-        (_WAITING_TO - {MigrationState.PENDING}) | {MigrationState.SUBMITTED}
+        (_WAITING_TO - {MigrationState.PENDING})
+        | {MigrationState.SUBMITTED, MigrationState.CONFIRMING}
     ),
     MigrationState.BLOCKED: frozenset(_WAITING_TO - {MigrationState.BLOCKED}),
     MigrationState.SUBMITTED: frozenset(_UNDER_WAY_TO | {MigrationState.MIGRATING}),
@@ -130,7 +131,7 @@ class Method(StrEnum):
 
     LIVE = "live"
     COLD = "cold"
-    CONFIRM = "confirm"  # it has a resize that waits for confirmation, which is all that is done
+    CONFIRM = "confirm"  # a resize that was pending before the drain is confirmed first
     NONE = ""
 
 

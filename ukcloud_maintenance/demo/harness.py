@@ -39,7 +39,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import requests
 from keystoneauth1 import adapter, session
@@ -148,8 +148,11 @@ class DemoCloud:
     def log(self) -> Path:
         return self.state / "log" / "controlplane.log"
 
-    def start(self) -> None:
-        """Start the process and wait until every API answers."""
+    def start(self, progress: Callable[[str], None] | None = None) -> None:
+        """Start the process and wait until every API answers.
+
+        :param progress: called with each line that the process says meanwhile
+        """
         (self.state / "log").mkdir(parents=True, exist_ok=True)
         config = self.state / "wanted.json"
         config.write_text(self.config.to_json())
@@ -160,6 +163,7 @@ class DemoCloud:
         )
         for name in [name for name in environment if name.lower().endswith("_proxy")]:
             del environment[name]
+        said = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [
@@ -177,8 +181,17 @@ class DemoCloud:
                 start_new_session=True,
             )
         ready = self.state / "ready.json"
+        output = self.log.open(errors="replace")
+        output.seek(said)
+        with output:
+            self._wait_ready(ready, output, progress or (lambda line: None))
+
+    def _wait_ready(self, ready: Path, output: TextIO, progress: Callable[[str], None]) -> None:
+        assert self.process is not None
         deadline = time.monotonic() + START_TIMEOUT
         while True:
+            while line := output.readline():
+                progress(line.rstrip().partition("] ")[2] or line.rstrip())
             with contextlib.suppress(OSError, ValueError):
                 if json.loads(ready.read_text())["pid"] == self.process.pid:
                     return

@@ -145,7 +145,13 @@ def _facts(report: DrainReport) -> SafeString:
     asked = format_html(
         "{}, {}", drain.requested_by, formats.when(drain.created_at, now, seconds=True)
     )
+    host = format_html(
+        '<a href="{}">{}</a>', reverse(f"{PANEL}:host", args=[drain.host]), drain.host
+    )
+    if drain.region:
+        host = format_html("{} ({})", host, drain.region)
     facts: list[tuple[str, SafeString | str]] = [
+        (_("Host"), host),
         (_("Reason"), drain.reason),
         (_("Asked for by"), asked),
         (_("Started"), formats.when(begun, now, seconds=True)),
@@ -154,8 +160,6 @@ def _facts(report: DrainReport) -> SafeString:
         (_("Migrations at once"), at_once),
         (_("Destination"), destination),
     ]
-    if drain.region:
-        facts.insert(1, (_("Region"), drain.region))
     if drain.cancelled_by:
         facts.append((_("Cancelled by"), drain.cancelled_by))
     return format_html_join("", "<dt>{}</dt><dd>{}</dd>", facts)

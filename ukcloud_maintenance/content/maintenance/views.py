@@ -256,7 +256,6 @@ class HostView(PanelPage):
         counts = store.counts(d.pk for d in drains)
         drain_rows = [tables.DrainRow(d, counts[d.pk], now) for d in drains]
         context = super().get_context_data(
-            host=host,
             problem=problem,
             drains=drain_rows[:DRAINS_ON_HOST_PAGE],
             more_drains=len(drains) > DRAINS_ON_HOST_PAGE,
@@ -325,7 +324,6 @@ class DrainView(PanelPage):
                 "page_title": _("Drain %(id)s of %(host)s") % {"id": drain.pk, "host": drain.host},
                 "browser_title": progress.title(report),
                 "drain": drain,
-                "host_url": reverse(f"{PANEL}:host", args=[drain.host]),
                 "parts": progress.parts(report, self.actor),
                 "fields": progress.fields(),
                 "rows": progress.rows(report),

@@ -1,0 +1,235 @@
+"""Cold migrations, confirmations, anti-affinity groups and the admin's choices in `decide`."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.core.build import (
+    ago,
+    changes,
+    decide,
+    drain,
+    finish,
+    kinds,
+    migrating,
+    nova_action,
+    record,
+    row,
+    seen,
+    server,
+    submits,
+)
+from ukcloud_maintenance.core import decide as d
+from ukcloud_maintenance.core.states import DrainResult, DrainState, Method, MigrationState
+
+
+def submitted(actions):
+    return [a for a in actions if isinstance(a, d.Submit)]
+
+
+def confirmed(actions):
+    return [a.row_id for a in actions if isinstance(a, d.Confirm)]
+
+
+def cold(**more):
+    given = {"method": Method.COLD, "initial_status": "SHUTOFF", "before_migration_id": 0}
+    return migrating(**{**given, **more})
+
+
+def confirming(**more):
+    given = {"state": MigrationState.CONFIRMING, "confirms": 1, "confirm_at": ago(5)}
+    return cold(**{**given, **more})
+
+
+OFF = row(method=Method.COLD, initial_status="SHUTOFF")
+MIGRATION = record(status="finished", migration_type="migration")
+
+
+class TestWhatIsMovedHow:
+    def test_what_is_shut_off_is_cold_migrated(self):
+        (action,) = submitted(decide(drain(), [OFF], seen(server(status="SHUTOFF"))))
+        assert (action.method, action.status) == (Method.COLD, "SHUTOFF")
+
+    def test_what_runs_is_never_cold_migrated_unless_it_was_chosen(self):
+        started = decide(drain(), [OFF], seen(server()))
+        assert changes(started, OFF)["method"] == Method.LIVE
+        assert [a.method for a in submitted(started)] == [Method.LIVE]
+        chosen = replace(OFF, choice="cold")
+        (action,) = submitted(decide(drain(), [chosen], seen(server())))
+        assert (action.method, action.status) == (Method.COLD, "ACTIVE")
+
+    def test_what_was_stopped_meanwhile_goes_cold_and_says_what_changed(self):
+        actions = decide(drain(), [row()], seen(server(status="SHUTOFF")))
+        assert kinds(actions) == ["changed"]
+        assert [a.method for a in submitted(actions)] == [Method.COLD]
+
+    def test_what_an_admin_wants_to_stay_stays(self):
+        chosen = row(choice="stay")
+        assert changes(decide(drain(), [chosen], seen(server())), chosen)["state"] == "stays"
+
+    def test_locked_instances_stay_where_the_admin_said_so(self):
+        locked = seen(server(locked=True))
+        assert submits(decide(drain(), [row()], locked))
+        changed = changes(decide(drain(move_locked=False), [row()], locked), row())
+        assert changed["state"] == MigrationState.STAYS
+
+    def test_the_planned_host_is_asked_for_first_and_the_scheduler_after_that(self):
+        planned = row(planned_host="cmp7")
+        (action,) = submitted(decide(drain(follow_plan=True), [planned], seen(server())))
+        assert action.host == "cmp7"
+        again = replace(planned, attempts=1, not_before=ago(1))
+        (action,) = submitted(decide(drain(follow_plan=True), [again], seen(server())))
+        assert action.host is None
+        (action,) = submitted(decide(drain(), [planned], seen(server())))
+        assert action.host is None
+
+
+class TestGroups:
+    def test_members_of_one_group_never_travel_together(self):
+        flies = migrating("a", group="g1", nova_status="running", nova_migration_id=7)
+        mate, other = row("b", group="g1"), row("c", group="g2", position=1)
+        flying = seen(
+            server("a", status="MIGRATING", task_state="migrating"),
+            server("b"),
+            server("c"),
+            records=(record("a"),),
+        )
+        assert submits(decide(drain(max_concurrent=5), [flies, mate, other], flying)) == [other.id]
+
+    def test_a_confirmation_under_way_holds_the_group_back_too(self):
+        waits = confirming(group="g1", nova_status="finished", nova_migration_id=7)
+        mate = row("b", group="g1")
+        flying = seen(server("b"), elsewhere={"web": server(host="cmp2", status="VERIFY_RESIZE")})
+        assert not submits(decide(drain(max_concurrent=5), [waits, mate], flying))
+
+
+class TestConfirming:
+    def there(self, status="VERIFY_RESIZE", **more):
+        return seen(
+            records=(MIGRATION,), elsewhere={"web": server(host="cmp2", status=status, **more)}
+        )
+
+    def test_a_cold_migration_is_confirmed_when_nova_waits_for_it(self):
+        actions = decide(drain(), [cold()], self.there())
+        assert confirmed(actions) == [cold().id]
+        assert "state" not in changes(actions, cold())
+
+    def test_not_while_a_task_runs(self):
+        assert not confirmed(decide(drain(), [cold()], self.there(task_state="resize_finish")))
+
+    def test_it_is_done_when_it_is_what_it_was(self):
+        actions = decide(drain(), [confirming()], self.there("SHUTOFF"))
+        assert changes(actions, confirming())["state"] == MigrationState.SUCCEEDED
+
+    def test_one_that_was_off_and_runs_now_did_not_arrive_in_order(self):
+        ours = confirming(odd_since=ago(20))
+        changed = changes(decide(drain(), [ours], self.there("ACTIVE")), ours)
+        assert (changed["state"], changed["code"]) == ("failed", "arrived_other")
+
+    def test_it_is_asked_again_a_bounded_number_of_times(self):
+        waits = confirming(confirm_at=ago(59))
+        assert not confirmed(decide(drain(), [waits], self.there()))
+        again = confirming(confirm_at=ago(61))
+        assert confirmed(decide(drain(), [again], self.there())) == [again.id]
+        last = confirming(confirm_at=ago(61), confirms=3)
+        changed = changes(decide(drain(), [last], self.there()), last)
+        assert (changed["state"], changed["code"]) == ("failed", "arrived_unconfirmed")
+
+    def test_one_that_somebody_reverted_is_tried_again(self):
+        ours = confirming()
+        actions = decide(drain(), [ours], seen(server(status="SHUTOFF"), records=(MIGRATION,)))
+        assert changes(actions, ours)["state"] == MigrationState.PENDING
+
+    def test_a_cancelled_drain_confirms_what_it_moved(self):
+        view = drain(state=DrainState.CANCELLING)
+        actions = decide(view, [cold()], self.there())
+        assert confirmed(actions) == [cold().id]
+        assert finish(actions) is None
+
+    def test_a_lost_answer_is_found_by_novas_name_of_the_action(self):
+        lost = cold(state=MigrationState.SUBMITTED, request_id="", before_action="req-old")
+        found = seen(
+            server(status="RESIZE", task_state="resize_prep"),
+            actions={"web": [nova_action("req-new", action="migrate"), nova_action("req-old")]},
+        )
+        assert changes(decide(drain(), [lost], found), lost)["request_id"] == "req-new"
+        other = seen(
+            server(status="RESIZE", task_state="resize_prep"),
+            actions={"web": [nova_action("req-new"), nova_action("req-old")]},
+        )
+        assert "request_id" not in changes(decide(drain(), [lost], other), lost)
+
+
+class TestAResizeThatWasThereBefore:
+    here = server(status="VERIFY_RESIZE")
+
+    def test_it_is_left_alone_unless_it_was_chosen(self):
+        actions = decide(drain(), [row()], seen(self.here))
+        assert not confirmed(actions)
+        assert changes(actions, row())["state"] == MigrationState.BLOCKED
+
+    def test_chosen_it_is_confirmed_and_then_moved(self):
+        chosen = row(choice="confirm", method=Method.CONFIRM, initial_status="VERIFY_RESIZE")
+        assert confirmed(decide(drain(), [chosen], seen(self.here))) == [chosen.id]
+        asked = replace(chosen, state=MigrationState.CONFIRMING, confirms=1, confirm_at=ago(2))
+        changed = changes(decide(drain(), [asked], seen(server())), asked)
+        assert (changed["state"], changed["method"], changed["choice"]) == ("pending", "live", "")
+
+    def test_one_that_left_and_still_holds_its_disk_here_keeps_the_drain_open(self):
+        away = server(host="cmp2", status="VERIFY_RESIZE")
+        actions = decide(drain(), [row()], seen(elsewhere={"web": away}))
+        changed = changes(actions, row())
+        assert (changed["state"], changed["code"]) == ("blocked", "resize_holds_here")
+        assert finish(actions) is None
+
+    def test_chosen_that_one_is_confirmed_too_and_counts_as_moved(self):
+        away = server(host="cmp2", status="VERIFY_RESIZE")
+        chosen = row(choice="confirm", method=Method.CONFIRM)
+        assert confirmed(decide(drain(), [chosen], seen(elsewhere={"web": away}))) == [chosen.id]
+        asked = replace(chosen, state=MigrationState.CONFIRMING, confirms=1, confirm_at=ago(2))
+        done = seen(elsewhere={"web": server(host="cmp2")})
+        assert changes(decide(drain(), [asked], done), asked)["state"] == "succeeded"
+
+    def test_confirmed_by_somebody_else_it_is_gone(self):
+        held = row(state=MigrationState.BLOCKED, code="resize_holds_here")
+        done = seen(elsewhere={"web": server(host="cmp2")})
+        assert changes(decide(drain(), [held], done), held)["state"] == MigrationState.GONE
+
+
+class TestPaceOfCold:
+    def test_a_cold_one_never_goes_over_the_limit(self):
+        rows = [
+            migrating("a", nova_status="running", nova_migration_id=1, fraction=0.9),
+            row("b", method=Method.COLD),
+        ]
+        flying = seen(
+            server("a", status="MIGRATING", task_state="migrating"),
+            server("b", status="SHUTOFF"),
+            records=(record("a", id=1),),
+        )
+        assert not submits(decide(drain(max_concurrent=1, learned_limit=1), rows, flying))
+
+    def test_cold_ones_teach_nothing_about_the_limit_of_live_ones(self):
+        rows = [
+            cold(nova_status="migrating", nova_migration_id=1),
+            migrating("b", nova_status="queued", nova_migration_id=2),
+        ]
+        flying = seen(
+            server(status="RESIZE", task_state="resize_migrating"),
+            server("b", status="MIGRATING", task_state="migrating"),
+            records=(
+                record(status="migrating", id=1, migration_type="migration"),
+                record("b", "queued", id=2),
+            ),
+        )
+        assert "limit_learned" not in kinds(decide(drain(max_concurrent=3), rows, flying))
+
+
+@pytest.mark.parametrize("status", ["VERIFY_RESIZE", "ERROR", "RESCUE"])
+def test_what_may_become_free_is_looked_at_again_and_then_counts_as_failed(status):
+    blocked = row(state=MigrationState.BLOCKED)
+    here = seen(server(status=status))
+    changed = changes(decide(drain(blocked_since=ago(601)), [blocked], here), blocked)
+    assert changed["state"] == MigrationState.FAILED
+    actions = decide(drain(), [replace(blocked, state=MigrationState.FAILED)], here)
+    assert finish(actions).result == DrainResult.INSTANCES_FAILED
