@@ -16,9 +16,11 @@ from . import conf, store
 from .cloud import Cloud, from_clouds_yaml
 from .core.actor import RULE_CANCEL, RULE_DRAIN, RULE_VIEW, Actor
 from .core.facts import HostFacts, Server, Service
-from .core.preflight import Choice, Kind, Verdict, Wishes, judge
+from .core.preflight import Choice, judge
 from .core.states import DRAIN_TERMINAL, DrainState
 from .exceptions import CloudError, NotAllowed, Refused, StaleState, UnknownHost
+from .plan import NO_CHOICES, DrainPlan, PlanChoices, make_plan
+from .plan import Planned as Planned
 from .store import Drain
 
 if TYPE_CHECKING:
@@ -152,50 +154,51 @@ def host_page(actor: Actor, cloud: Cloud, host: str) -> HostPage:
 # -- draining --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Planned:
-    """One instance, and what a drain would do with it."""
-
-    server: Server
-    verdict: Verdict
-    project_name: str = ""
-
-
-@dataclass(frozen=True)
-class DrainPlan:
-    """What a drain of a host would do, as of now.
-
-    :param destinations: the other hosts that are up and enabled, in natural order of the caller
-    """
-
-    service: Service
-    planned: list[Planned]
-    destinations: list[Service]
-
-    def of_kind(self, kind: Kind) -> list[Planned]:
-        return [p for p in self.planned if p.verdict.kind is kind]
-
-    @property
-    def memory_bytes(self) -> int:
-        """The memory of the instances that will leave."""
-        return sum(p.server.memory_bytes for p in self.of_kind(Kind.LIVE))
-
-
-def plan_drain(actor: Actor, cloud: Cloud, host: str) -> DrainPlan:
-    """What a drain of this host would do: three requests, nothing is changed.
+def plan_drain(
+    actor: Actor, cloud: Cloud, host: str, choices: PlanChoices = NO_CHOICES
+) -> DrainPlan:
+    """What a drain of this host would do; nothing is changed. For the requests see `plan`.
 
     :raises UnknownHost: no compute service has exactly this name
     :raises Refused: the host cannot be drained now, with the reason
     """
     _require(actor, RULE_DRAIN)
-    services = cloud.services()
+    _check_choices(choices.choices)
+    services = _services_for_a_plan(cloud)
     service = _service(services, host, cloud.region)
     _check_host(service, cloud.region)
-    servers = cloud.servers_on(host)
-    names = project_names(actor, cloud) if servers else {}
-    planned = [Planned(s, judge(s), names.get(s.project_id, "")) for s in servers]
-    others = [s for s in services if s.host != host and _can_receive(s)]
-    return DrainPlan(service, planned, others)
+    return make_plan(cloud, service, services, choices)
+
+
+def check_host(
+    actor: Actor, cloud: Cloud, host: str, choices: PlanChoices = NO_CHOICES
+) -> DrainPlan:
+    """The same for whoever may look. What stands against a drain of the host itself is the
+    plan's `refusal`.
+
+    :raises UnknownHost: no compute service has exactly this name
+    :raises Refused: a choice is none
+    """
+    _require(actor, RULE_VIEW)
+    _check_choices(choices.choices)
+    services = _services_for_a_plan(cloud)
+    service = _service(services, host, cloud.region)
+    refusal = None
+    try:
+        _check_host(service, cloud.region)
+    except Refused as error:
+        refusal = error
+    return replace(make_plan(cloud, service, services, choices), refusal=refusal)
+
+
+def _services_for_a_plan(cloud: Cloud) -> list[Service]:
+    """The compute services, while Nova is asked what it can tell of servers."""
+    found = cloud.try_side_by_side(
+        {"services": cloud.services, "microversion": cloud.prefer_newest}
+    )
+    if isinstance(found["services"], CloudError):
+        raise found["services"]
+    return list(found["services"])
 
 
 @dataclass(frozen=True)
@@ -275,14 +278,7 @@ def check_request(request: DrainRequest) -> DrainRequest:
             code="max_concurrent_out_of_range",
             field="max_concurrent",
         )
-    for server_id, choice in request.choices.items():
-        if choice not in list(Choice):
-            raise Refused(
-                f"{choice!r} cannot be chosen for server {server_id}.",
-                code="choice_unknown",
-                remedy=f"Choose one of: {', '.join(c for c in Choice if c)}.",
-                field="choices",
-            )
+    _check_choices(request.choices)
     if request.order not in ORDERS:
         raise Refused(
             f"{request.order!r} is no order.",
@@ -298,6 +294,17 @@ def check_request(request: DrainRequest) -> DrainRequest:
             field="destination",
         )
     return replace(request, reason=reason, max_concurrent=limit, destination=destination)
+
+
+def _check_choices(choices: Mapping[str, str]) -> None:
+    for server_id, choice in choices.items():
+        if choice not in list(Choice):
+            raise Refused(
+                f"{choice!r} cannot be chosen for server {server_id}.",
+                code="choice_unknown",
+                remedy=f"Choose one of: {', '.join(c for c in Choice if c)}.",
+                field="choices",
+            )
 
 
 def request_drain(actor: Actor, cloud: Cloud, request: DrainRequest) -> Drain:
@@ -319,49 +326,50 @@ def request_drains(actor: Actor, cloud: Cloud, requests: Iterable[DrainRequest])
     if repeated := sorted({r.host for r in asked if [a.host for a in asked].count(r.host) > 1}):
         raise Refused(f"Host {repeated[0]} is named twice.", code="host_twice", field="host")
     _cloud_name(cloud.region)
-    services = cloud.services()
-    ready = []
+    services = _services_for_a_plan(cloud)
+    checked = []
     for one in asked:
         service = _service(services, one.host, cloud.region)
         _check_host(service, cloud.region)
         _check_destination(services, one)
-        ready.append((one, service, _instances(cloud, one.host)))
-    names = project_names(actor, cloud) if any(servers for _, _, servers in ready) else {}
-    with store.all_or_none():
-        return [
-            _write(actor, cloud.region, one, service, servers, names)
-            for one, service, servers in ready
-        ]
-
-
-def _instances(cloud: Cloud, host: str) -> list[Server]:
-    """What a drain of a host is about: the servers that Nova has on it, and those that left it
-    by a resize or cold migration that nobody has confirmed. These run elsewhere, but their
-    disks and their allocations are here still."""
-    here = cloud.servers_on(host)
-    known = {s.id for s in here}
-    waiting = {m.server_id for m in cloud.migrations_from(host) if m.status == "finished"}
-    away = [cloud.server(server_id) for server_id in sorted(waiting - known)]
-    return here + [s for s in away if s and s.status == "VERIFY_RESIZE" and s.host != host]
-
-
-def _write(
-    actor: Actor,
-    region: str,
-    request: DrainRequest,
-    service: Service,
-    servers: list[Server],
-    names: dict[str, str],
-) -> Drain:
-    sign = -1 if request.order == LARGEST_FIRST else 1
-    ordered = sorted(servers, key=lambda s: (sign * s.memory_bytes, s.name, s.id))
-    entries = []
-    for server in ordered:
-        choice = request.choices.get(server.id, "")
-        wishes = Wishes(choice=Choice(choice), move_locked=request.move_locked)
-        entries.append(
-            store.Entry(server, judge(server, wishes), choice, request.notes.get(server.id, ""))
+        checked.append((one, service))
+    ready = []
+    for one, service in checked:
+        choices = PlanChoices(
+            one.choices,
+            move_locked=one.move_locked,
+            max_concurrent=one.max_concurrent,
+            destination=one.destination,
+            drained_too=frozenset(a.host for a in asked),
         )
+        ready.append((one, make_plan(cloud, service, services, choices)))
+    with store.all_or_none():
+        return [_write(actor, cloud.region, one, plan) for one, plan in ready]
+
+
+def _write(actor: Actor, region: str, request: DrainRequest, plan: DrainPlan) -> Drain:
+    """Write what was planned.
+
+    The verdict is that of the instance by itself: whether there is room, or another host for its
+    group, is asked of Nova when its turn comes.
+    """
+    sign = -1 if request.order == LARGEST_FIRST else 1
+    ordered = sorted(
+        plan.planned, key=lambda p: (sign * p.server.memory_bytes, p.server.name, p.server.id)
+    )
+    entries = [
+        store.Entry(
+            one.server,
+            judge(one.server, one.wishes),
+            one.wishes.choice.value,
+            request.notes.get(one.server.id, ""),
+            one.group,
+            one.planned_host,
+        )
+        for one in ordered
+    ]
+    service = plan.service
+    names = {p.server.project_id: p.project_name for p in plan.planned}
     try:
         return store.create_drain(
             region=region,
@@ -423,10 +431,6 @@ def _drain_open(host: str, drain: Drain | None) -> Refused:
         field="host",
         drain_id=drain.pk if drain else None,
     )
-
-
-def _can_receive(service: Service) -> bool:
-    return service.is_up and service.status == "enabled"
 
 
 def _check_destination(services: list[Service], request: DrainRequest) -> None:

@@ -10,11 +10,13 @@ from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from statistics import median
 from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
 from django.db.models import Count, F, Max, Q, QuerySet
 
+from .core.duration import Learned
 from .core.facts import Server
 from .core.preflight import Verdict
 from .core.states import (
@@ -26,6 +28,7 @@ from .core.states import (
     MIGRATION_WAITING,
     DrainResult,
     DrainState,
+    Method,
     MigrationState,
     check_drain_transition,
     check_migration_transition,
@@ -73,6 +76,12 @@ def find_drains(region: str, text: str = "", state: str = "") -> "QuerySet[Drain
 def open_drain_of(region: str, host: str) -> Drain | None:
     """The drain under way of exactly this host, or None."""
     return drains().filter(open_key=host_key(region, host)).first()
+
+
+def draining_hosts(region: str) -> frozenset[str]:
+    """The hosts of a region that are being drained, or about to be, by one query."""
+    found = Drain.objects.filter(region=region, open_key__isnull=False)
+    return frozenset(found.order_by().values_list("host", flat=True))
 
 
 def migrations(drain: Drain) -> "QuerySet[InstanceMigration]":
@@ -171,6 +180,31 @@ def host_records(region: str) -> dict[str, HostRecord]:
 def open_maintenance(region: str, host: str) -> HostMaintenance | None:
     """The maintenance under way of exactly this host, or None."""
     return HostMaintenance.objects.filter(open_key=host_key(region, host)).first()
+
+
+def learned_rate(region: str, newest: int = 200) -> Learned:
+    """How fast live migrations of a region were of late: one query.
+
+    Only the time in which a migration ran counts, not what it waited in Nova's queue.
+    """
+    rows = (
+        InstanceMigration.objects.filter(
+            drain__region=region,
+            state=MigrationState.SUCCEEDED,
+            method=Method.LIVE,
+            running_since__isnull=False,
+            finished_at__isnull=False,
+            memory_bytes__gt=0,
+        )
+        .order_by("-finished_at")
+        .values_list("memory_bytes", "running_since", "finished_at")[:newest]
+    )
+    rates = [
+        memory / seconds
+        for memory, since, until in rows
+        if (seconds := (until - since).total_seconds()) > 0
+    ]
+    return Learned(median(rates), len(rates)) if rates else Learned()
 
 
 @dataclass(frozen=True)

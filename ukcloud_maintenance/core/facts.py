@@ -133,7 +133,10 @@ class ServerGroup:
 
 @dataclass(frozen=True)
 class Aggregate:
-    """`GET /os-aggregates`; one with a zone makes the availability zone of its hosts."""
+    """`GET /os-aggregates`; one with a zone makes the availability zone of its hosts.
+
+    `metadata` is all of Nova's, `availability_zone` included.
+    """
 
     name: str
     zone: str = ""

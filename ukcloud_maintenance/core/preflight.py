@@ -14,158 +14,60 @@ The words for what does not leave:
   that we could wait for is on its way.
 - **blocked**: it cannot leave now, and either time or somebody's repair frees it: a task under
   way, BUILD, RESCUE, ERROR, VERIFY_RESIZE, no room. It is looked at again while the drain runs.
+
+What an owner may say on a server, as metadata (``name=true`` or ``false``) or as a tag (the bare
+name means true; ``name=false`` can be written too):
+
+===========  ===========  ========================================================================
+name         value        meaning
+===========  ===========  ========================================================================
+stay         true         it stays
+live, cold   false        it is not migrated in this way; what could leave in no other stays
+live, cold   true         its owner agrees to it. What runs is stopped all the same only where
+                          the admin chose so; the remedy mentions that the owner agrees.
+===========  ===========  ========================================================================
+
+A value that is neither is taken for the owner's no. The admin's own choice for the instance goes
+before all of them, and a caution says so.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import replace
 
-from .facts import Aggregate, Capacity, Server, ServerGroup
-from .states import Method, MigrationState
+from . import bindings, surroundings
+from .facts import Server
+from .verdicts import (
+    Around,
+    Caution,
+    Choice,
+    Filter,
+    Kind,
+    OptOutNames,
+    Said,
+    Verdict,
+    Wishes,
+    blocked,
+    stays,
+    way_of,
+)
 
-
-class Kind(StrEnum):
-    """What will happen to an instance."""
-
-    LIVE = "live"
-    COLD = "cold"  # moved while it is shut off, then confirmed by us
-    CONFIRM = "confirm"  # its resize of before is confirmed, which is all that is done
-    STAYS = "stays"  # somebody chose that
-    BLOCKED = "blocked"  # cannot leave now; it is looked at again while the drain runs
-
-
-class Choice(StrEnum):
-    """What the admin chose for one instance; empty where the choice is left to the preflight."""
-
-    NONE = ""
-    LIVE = "live"
-    COLD = "cold"
-    STAY = "stay"
-    CONFIRM = "confirm"
-
-
-@dataclass(frozen=True)
-class Caution:
-    """Something to know beside the verdict.
-
-    :param code: a stable word
-    :param text: one sentence, or two
-    """
-
-    code: str
-    text: str
-
-
-@dataclass(frozen=True)
-class OptOutNames:
-    """The tags or metadata keys by which an owner has a say; empty: not looked for."""
-
-    live: str = "maintenance:live_migrate"
-    cold: str = "maintenance:cold_migrate"
-    stay: str = "maintenance:stay"
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What the admin chose.
-
-    :param choice: for this instance
-    :param move_locked: for the whole drain: whether locked instances are moved
-    :param opt_out_names: the settings' names for what owners may write on their servers
-    """
-
-    choice: Choice = Choice.NONE
-    move_locked: bool = True
-    opt_out_names: OptOutNames = field(default_factory=OptOutNames)
-
-
-@dataclass(frozen=True)
-class Around:
-    """What is known beyond the server itself. None: not known, and what needs it is silent.
-
-    :param groups: all server groups
-    :param whereabouts: the host of each group member that is known, by server id
-    :param zones: names of the availability zones that have a compute host
-    :param aggregates: all aggregates
-    :param receivers: zone by host, of the hosts that can receive: enabled, up, not the source,
-        neither being drained nor about to be
-    :param capacity: what Placement says, by host. A receiver that is not in it has no room.
-    :param leaving: ids of the instances that leave in the same drain
-    """
-
-    groups: tuple[ServerGroup, ...] | None = None
-    whereabouts: Mapping[str, str] = field(default_factory=dict)
-    zones: frozenset[str] | None = None
-    aggregates: tuple[Aggregate, ...] | None = None
-    receivers: Mapping[str, str] | None = None
-    capacity: Mapping[str, Capacity] | None = None
-    leaving: frozenset[str] = frozenset()
-
-    def group(self, server: Server) -> ServerGroup | None:
-        """The server group of a server; Nova has at most one for each."""
-        return next((g for g in self.groups or () if server.id in g.members), None)
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """The judgement of one instance.
-
-    :param kind: what will happen to it
-    :param code: a stable word for the reason, empty where there is nothing to explain
-    :param reason: the reason, one sentence
-    :param remedy: what an admin can do about it, or empty
-    :param cautions: what else is to be known
-    """
-
-    kind: Kind
-    code: str = ""
-    reason: str = ""
-    remedy: str = ""
-    cautions: tuple[Caution, ...] = ()
-
-    @property
-    def state(self) -> MigrationState:
-        """The state in which the instance enters a drain."""
-        return _STATES[self.kind]
-
-    @property
-    def method(self) -> Method:
-        return _METHODS.get(self.kind, Method.NONE)
-
-    @property
-    def leaves(self) -> bool:
-        """Whether the host is rid of it at the end, if all goes well."""
-        return self.kind in _METHODS
-
-    @property
-    def message(self) -> str:
-        return f"{self.reason} {self.remedy}".strip()
-
-
-_METHODS = {Kind.LIVE: Method.LIVE, Kind.COLD: Method.COLD, Kind.CONFIRM: Method.CONFIRM}
-_STATES = {
-    Kind.LIVE: MigrationState.PENDING,
-    Kind.COLD: MigrationState.PENDING,
-    Kind.CONFIRM: MigrationState.PENDING,
-    Kind.STAYS: MigrationState.STAYS,
-    Kind.BLOCKED: MigrationState.BLOCKED,
-}
+__all__ = [
+    "Around",
+    "Caution",
+    "Choice",
+    "Kind",
+    "OptOutNames",
+    "Verdict",
+    "Wishes",
+    "group_of",
+    "judge",
+]
 
 LIVE_STATUSES = frozenset({"ACTIVE", "PAUSED"})
 #: nova/compute/power_state.py
 POWER_RUNNING = 1
 POWER_OFF = {4: "shut down", 6: "crashed", 7: "suspended"}
 
-Said = Verdict | Caution | None
-Filter = Callable[[Server, Wishes, Around], Said]
-
-
-def blocked(code: str, reason: str, remedy: str = "") -> Verdict:
-    return Verdict(Kind.BLOCKED, code, reason, remedy)
-
-
-def stays(code: str, reason: str, remedy: str = "") -> Verdict:
-    return Verdict(Kind.STAYS, code, reason, remedy)
+AGAIN = "It is looked at again while the drain runs."
 
 
 # -- what was chosen -------------------------------------------------------------------------
@@ -177,13 +79,26 @@ def _chosen_to_stay(server: Server, wishes: Wishes, around: Around) -> Said:
     return None
 
 
+def _owner_says_stay(server: Server, wishes: Wishes, around: Around) -> Said:
+    name = wishes.opt_out_names.stay
+    if _word(server, name) in (None, "false"):
+        return None
+    if wishes.choice is not Choice.NONE:
+        return Caution("owner_overruled", f"Its owner asks that it stays ({name}).")
+    return stays(
+        "owner_stay",
+        f"Its owner asks that it stays ({name}).",
+        "Ask the owner, or choose live or cold migration for it.",
+    )
+
+
 def _locked(server: Server, wishes: Wishes, around: Around) -> Said:
     """nova/compute/api.py, `check_instance_lock`: a lock does not bind an admin."""
     if not server.locked:
         return None
     why = f" ({server.locked_reason})" if server.locked_reason else ""
     if wishes.move_locked or wishes.choice is not Choice.NONE:
-        return Caution("locked", f"It is locked{why}; it is moved all the same.")
+        return Caution("locked", f"It is locked{why}; that does not keep an administrator.")
     return stays(
         "locked",
         f"It is locked{why}, and this drain leaves locked instances alone.",
@@ -191,28 +106,63 @@ def _locked(server: Server, wishes: Wishes, around: Around) -> Said:
     )
 
 
-# -- what Nova is doing with it --------------------------------------------------------------
+def _owner_forbids_the_way(server: Server, wishes: Wishes, around: Around) -> Said:
+    names = wishes.opt_out_names
+    way = way_of(server, wishes)
+    name = names.live if way is Kind.LIVE else names.cold
+    if _word(server, name) in (None, "true"):
+        return None
+    said = f"Its owner does not want it {way.value}-migrated ({name})."
+    if wishes.choice.value == way.value:
+        return Caution("owner_overruled", said)
+    if way is Kind.COLD:
+        return stays("owner_no_cold", said, "Ask the owner, or choose cold migration for it.")
+    remedy = "Ask the owner, or choose live or cold migration for it."
+    if _word(server, names.cold) == "true":
+        remedy = "Choose cold migration for it: its owner agrees to that."
+    return stays("owner_no_live", said, remedy)
+
+
+def _word(server: Server, name: str) -> str | None:
+    """What the owner says under a name: true, false, something else, or None for nothing.
+
+    Where several things are said, the one that keeps the instance more counts: other words,
+    then the value that is not the bare tag's.
+    """
+    if not name:
+        return None
+    words = [server.metadata[name]] if name in server.metadata else []
+    for tag in server.tags:
+        if tag == name:
+            words.append("true")
+        elif tag[: len(name) + 1] in (f"{name}=", f"{name}:"):
+            words.append(tag[len(name) + 1 :])
+    plain = [_boolean(word) for word in words]
+    odd = [word for word in plain if word not in ("true", "false")]
+    return next(iter([*odd, *(w for w in plain if w == "false"), *plain]), None)
+
+
+def _boolean(word: str) -> str:
+    word = word.strip().lower()
+    if word in bindings.TRUE:
+        return "true"
+    return "false" if word in ("0", "f", "false", "off", "n", "no") else word or "true"
+
+
+# -- what Nova is doing with it, and its status ----------------------------------------------
 
 
 def _building(server: Server, wishes: Wishes, around: Around) -> Said:
     if server.status == "BUILD" or server.vm_state == "building":
-        return blocked(
-            "building", "It is being built.", "It is looked at again while the drain runs."
-        )
+        return blocked("building", "It is being built.", AGAIN)
     return None
 
 
 def _task_under_way(server: Server, wishes: Wishes, around: Around) -> Said:
     if server.task_state:
-        return blocked(
-            "task_under_way",
-            f"Nova is busy with it (task {server.task_state}).",
-            "It is looked at again while the drain runs.",
-        )
+        return blocked("task_under_way", f"Nova is busy with it (task {server.task_state}).", AGAIN)
     return None
 
-
-# -- its status ------------------------------------------------------------------------------
 
 _STAYS: dict[str, tuple[str, str]] = {
     "SUSPENDED": (
@@ -258,14 +208,12 @@ def _error_with_a_guest(server: Server, wishes: Wishes, around: Around) -> Said:
 
 def _resized(server: Server, wishes: Wishes, around: Around) -> Said:
     if server.status == "VERIFY_RESIZE" and wishes.choice is Choice.CONFIRM:
+        final = Caution("confirm_is_final", "Once confirmed, the resize cannot be reverted.")
         return Verdict(
             Kind.CONFIRM,
             "status_verify_resize",
-            "A resize or cold migration of it waits for confirmation, and was chosen to be"
-            " confirmed.",
-            cautions=(
-                Caution("confirm_is_final", "Once confirmed, it cannot be reverted any more."),
-            ),
+            "Its resize is confirmed, as was chosen; then it is looked at again.",
+            cautions=(final,),
         )
     return None
 
@@ -277,42 +225,107 @@ def _unmovable(server: Server, wishes: Wishes, around: Around) -> Said:
         return None
     if status in _STAYS:
         return stays(code, *_STAYS[status])
-    default = f"Nova does not migrate an instance in status {status}.", ""
+    default = f"Nova does not migrate an instance in status {status}.", AGAIN
     return blocked(code, *_BLOCKED.get(status, default))
+
+
+def _cold_while_paused(server: Server, wishes: Wishes, around: Around) -> Said:
+    """compute/api.py, `resize`: ACTIVE and STOPPED only."""
+    if server.status == "PAUSED" and wishes.choice is Choice.COLD:
+        return blocked(
+            "cold_while_paused",
+            "It is paused, and Nova cold-migrates only what runs or is shut off.",
+            "Unpause it, or choose live migration for it.",
+        )
+    return None
+
+
+def _guest_off(server: Server, wishes: Wishes, around: Around) -> Said:
+    """conductor/tasks/live_migrate.py, `_check_instance_is_active`: running or paused only.
+
+    Nova takes the request, and fails it afterwards.
+    """
+    off = POWER_OFF.get(server.power_state)
+    if off and way_of(server, wishes) is Kind.LIVE:
+        return blocked(
+            "guest_off",
+            f"Nova says {server.status}, but its guest was last seen {off}.",
+            "Start it or stop it, so that status and guest agree.",
+        )
+    return None
+
+
+# -- what the way costs ----------------------------------------------------------------------
+
+
+def _paused(server: Server, wishes: Wishes, around: Around) -> Said:
+    if server.status == "PAUSED":
+        return Caution(
+            "paused",
+            "It is paused: QEMU migrates such guests, but a stuck one cannot be forced through.",
+        )
+    return None
+
+
+def _downtime(server: Server, wishes: Wishes, around: Around) -> Said:
+    if server.status == "ACTIVE" and way_of(server, wishes) is Kind.COLD:
+        return Caution(
+            "downtime",
+            "It is stopped, moved and started again: its user loses it for that time, and all that"
+            " is in its memory.",
+        )
+    return None
+
+
+def _choice_without_effect(server: Server, wishes: Wishes, around: Around) -> Said:
+    if wishes.choice is Choice.LIVE and server.status == "SHUTOFF":
+        return Caution(
+            "choice_without_effect",
+            "It is shut off: nothing of it runs that could be migrated live, so it goes cold.",
+        )
+    if wishes.choice is Choice.CONFIRM:
+        return Caution("choice_without_effect", "It has no resize that could be confirmed.")
+    return None
 
 
 #: asked in this order; the first verdict ends it, cautions add up
 FILTERS: tuple[Filter, ...] = (
     _chosen_to_stay,
+    _owner_says_stay,
+    _locked,
     _building,
     _task_under_way,
     _error_with_a_guest,
     _resized,
     _unmovable,
-    _locked,
+    _owner_forbids_the_way,
+    _cold_while_paused,
+    _guest_off,
+    _paused,
+    _downtime,
+    _choice_without_effect,
+    *bindings.FILTERS,
+    *surroundings.FILTERS,
 )
 
-NOWHERE = Around()
-BY_DEFAULT = Wishes()
+NOTHING_AROUND = Around()
+NO_WISHES = Wishes()
 
 
-def judge(server: Server, wishes: Wishes = BY_DEFAULT, around: Around | None = None) -> Verdict:
-    """What will happen to this instance in a drain."""
+def judge(server: Server, wishes: Wishes = NO_WISHES, around: Around | None = None) -> Verdict:
+    """What will happen to this instance in a drain.
+
+    Without `around` only the server itself is looked at, which is what the worker does before
+    every migration; the rest is for Nova to say then.
+    """
     cautions: list[Caution] = []
     for examine in FILTERS:
-        said = examine(server, wishes, around or NOWHERE)
+        said = examine(server, wishes, around or NOTHING_AROUND)
         if isinstance(said, Verdict):
             return replace(said, cautions=(*cautions, *said.cautions))
         if said:
             cautions.append(said)
-    return replace(_way(server, wishes), cautions=tuple(cautions))
-
-
-def _way(server: Server, wishes: Wishes) -> Verdict:
-    """How an instance leaves that nothing stands against."""
-    if server.status == "SHUTOFF":
-        return Verdict(Kind.COLD)
-    return Verdict(Kind.COLD if wishes.choice is Choice.COLD else Kind.LIVE)
+    return Verdict(way_of(server, wishes), cautions=tuple(cautions))
 
 
 def group_of(server: Server, around: Around) -> str:
