@@ -463,7 +463,7 @@ class DrainHostView(PanelView, workflows.WorkflowView):
             return self._validate(workflow)
         if workflow.is_valid() and workflow.finalize():
             messages.success(
-                request, _("The drain of host %(host)s is queued.") % {"host": self.host}
+                request, _("The drain of host %(host)s is asked for.") % {"host": self.host}
             )
             return redirect(f"{PANEL}:drain", workflow.object.pk)
         workflow.load_after_refusal()
