@@ -98,7 +98,9 @@ def test_an_admin_drains_a_host(window, cloud, servers, start_worker):
     lasted = time.monotonic() - began
     window.picture("drain-drained")
     assert window.is_marked, "the page was loaded again"
-    assert {"0/5 · cmp1", "Drained · cmp1"} < titles
+    assert "0/5 · cmp1" in titles
+    assert len(titles) > 2
+    assert window.driver.title.startswith("Drained · cmp1 - ")
     assert {"running", "completed"} <= statuses
     assert len(fractions) > 3
     assert "The host is empty." in window.text("[data-part=headline]")
@@ -170,11 +172,13 @@ def test_filter_order_and_unfolded_messages_stay_while_it_moves(
     assert list(window.rows()) == ["slow-10", "slow-1"]
     assert "2 of 4 shown" in window.text("#mnt-rows-count")
     before = window.updates()
+    window.driver.set_window_size(1400, 500)
     window.driver.execute_script("window.scrollTo(0, 120)")
     window.wait(lambda: window.updates() >= before + 3, "three more updates")
     assert list(window.rows()) == ["slow-10", "slow-1"]
     assert window.driver.switch_to.active_element.get_attribute("id") == "mnt-rows-q"
     assert window.driver.execute_script("return window.scrollY") == 120
+    window.driver.set_window_size(1400, 1000)
     window.picture("drain-filtered")
     box.clear()
     box.send_keys("nothing like it")

@@ -363,11 +363,11 @@ def test_times_are_shown_in_the_users_zone_in_updates_too(admin, make_drain):
     assert "12:30:05" in updates(admin, drain).json()["parts"]["facts"]
 
 
-def test_pages_speak_german(admin, running):
-    admin.cookies["django_language"] = "de"
+def test_pages_speak_german(admin, running, settings):
+    admin.cookies[settings.LANGUAGE_COOKIE_NAME] = "de"
     shown = text(admin.get(page(running)).content.decode())
-    assert "1 von 6 Instanzen hat den Host verlassen." in shown
-    assert "Neustart" not in shown
+    assert "1 von 6 Instanzen haben den Host verlassen." in shown
+    assert "Sie ist ausgeschaltet" in shown  # what the preflight said when it was asked for
 
 
 # -- the list --------------------------------------------------------------------------------

@@ -85,11 +85,12 @@ class ControlPlane:
             "/network": standins.neutron,
         }
         self.hosts: dict[str, object] = {}
+        self.ready = False
         self.stopping = threading.Event()
 
     def run(self) -> int:
         for name in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(name, lambda *_: self.stopping.set())
+            signal.signal(name, self._on_signal)
         (self.state / "ready.json").unlink(missing_ok=True)
         fresh = self._prepare_state()
 
@@ -122,6 +123,7 @@ class ControlPlane:
                 }
             )
         )
+        self.ready = True
         say(f"ready at {self.base_url}")
 
         self.stopping.wait()
@@ -136,6 +138,13 @@ class ControlPlane:
         # Dozens of threads of the services are in the middle of something, as with a kill -9,
         # which has to be survived anyway.
         os._exit(0)
+
+    def _on_signal(self, *_: object) -> None:
+        if self.ready:
+            self.stopping.set()
+        else:
+            # Nothing is under way yet, and what is half prepared is made anew.
+            os._exit(0)
 
     # --- state --------------------------------------------------------------------------------
 
