@@ -87,7 +87,7 @@ class FakeCloud(Cloud):
         return {"p1": "customer"}
 
     def prefer_newest(self) -> str:
-        return "2.100"
+        return "2.98"
 
     def server(self, server_id: str) -> Server | None:
         self._fail()

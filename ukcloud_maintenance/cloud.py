@@ -58,8 +58,8 @@ LOG = logging.getLogger(__name__)
 
 MICROVERSION = "2.87"
 #: The newest at which a list of servers has something more for us: pinned_availability_zone
-#: (2.96), properties of the image (2.98), scheduler_hints (2.100).
-NEWEST_FOR_SERVERS = "2.100"
+#: (2.96), properties of the image (2.98).
+NEWEST_FOR_SERVERS = "2.98"
 #: All resource classes of a provider (1.27), and the tree it belongs to (1.29).
 PLACEMENT_MICROVERSION = "1.29"
 PAGE = 1000
@@ -731,18 +731,11 @@ def _server(raw: dict[str, Any]) -> Server:
         image_properties=_texts((raw.get("image") or {})["properties"])
         if "properties" in (raw.get("image") or {})
         else None,
-        hinted_group=_hinted_group(raw["scheduler_hints"]) if "scheduler_hints" in raw else None,
     )
 
 
 def _texts(raw: Any) -> dict[str, str]:
     return {str(k): str(v) for k, v in (raw or {}).items()}
-
-
-def _hinted_group(hints: Any) -> str:
-    """The hints as they were given: a value may be a list of one."""
-    group = (hints or {}).get("group") or ""
-    return str(group[0] if isinstance(group, list) and group else group or "")
 
 
 def _server_group(raw: dict[str, Any]) -> ServerGroup:

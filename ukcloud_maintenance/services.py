@@ -20,6 +20,7 @@ from .core.preflight import Choice, judge
 from .core.states import DRAIN_TERMINAL, DrainState
 from .exceptions import CloudError, NotAllowed, Refused, StaleState, UnknownHost
 from .plan import NO_CHOICES, DrainPlan, PlanChoices, make_plan
+from .plan import PARTS as PARTS
 from .plan import Planned as Planned
 from .store import Drain
 

@@ -103,7 +103,6 @@ class Server:
     # What newer releases tell; None where this one does not.
     pinned_zone: str | None = None  # 2.96; empty: not pinned
     image_properties: dict[str, str] | None = field(default=None, hash=False)  # 2.98
-    hinted_group: str | None = None  # 2.100: the server group of its scheduler hints; or empty
 
     @property
     def local_disk_bytes(self) -> int:

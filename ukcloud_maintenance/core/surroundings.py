@@ -168,17 +168,15 @@ def aggregates(server: Server, wishes: Wishes, around: Around) -> Said:
 
 
 def group(server: Server, wishes: Wishes, around: Around) -> Said:
-    """A hard group decides, a soft one is worth a word."""
+    """A hard group decides, a soft one is worth a word.
+
+    One that was deleted binds to nothing: Nova takes it off the server (objects/request_spec.py,
+    `_from_db_object`), so it is not to be seen either.
+    """
     if around.groups is None:
         return None
     found = around.group(server)
     if found is None:
-        if server.hinted_group and all(g.id != server.hinted_group for g in around.groups):
-            return Caution(
-                "group_gone",
-                "The server group that it was built in does not exist any more: nothing keeps it"
-                " together with the others, or apart.",
-            )
         return None
     if found.policy == "affinity":
         return _affinity(server, found, around)
