@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "cloud": {"core.facts", "conf", "exceptions"},
     "plan": {"store", "core", "cloud", "conf", "exceptions"},
     "services": {"plan", "store", "core", "cloud", "conf", "exceptions"},
-    "reconciler": {"store", "cloud", "core", "conf", "exceptions"},
+    "reconciler": {"plan", "store", "cloud", "core", "conf", "exceptions"},
     "content": {"services", "store", "core", "exceptions"},
     "management": set(),
     "management.commands": {"services", "core", "exceptions"},

@@ -87,6 +87,8 @@ class Drain(models.Model):
     learned_limit = models.PositiveIntegerField(null=True)
     #: Nova ran more at once than the drain wants: nothing may wait in its queue
     nova_runs_more = models.BooleanField(default=False)
+    #: when the worker last looked at server groups and room for the sake of blocked instances
+    looked_around_at = models.DateTimeField(null=True)
     #: since when only blocked instances are left; since when the proof is tried; since when the
     #: host is down; since when OpenStack does not answer
     blocked_since = models.DateTimeField(null=True)

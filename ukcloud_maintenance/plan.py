@@ -10,7 +10,7 @@ Only the host's servers and its unconfirmed migrations must be readable. Whateve
 read is named in `unknown`, and the filters that need it are silent.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -162,20 +162,10 @@ def make_plan(
     host = service.host
     servers, found, unknown = _read(cloud, host)
     destinations = [s for s in services if s.host != host and _can_receive(s)]
-    away = store.draining_hosts(cloud.region) | choices.drained_too
-    receivers = [
-        s for s in destinations if s.host not in away and choices.destination in ("", s.host)
-    ]
+    receivers = _receivers(cloud, destinations, choices)
     wishes = {s.id: _wishes(s, choices) for s in servers}
-    groups = found.get("groups")
-    around = Around(
-        groups=tuple(groups) if groups is not None else None,
-        whereabouts=_whereabouts(cloud, servers, groups or []),
-        aggregates=tuple(found["aggregates"]) if "aggregates" in found else None,
-        receivers={s.host: s.zone for s in receivers},
-        capacity=found.get("capacity"),
-        leaving=frozenset(s.id for s in servers if judge(s, wishes[s.id]).leaves),
-    )
+    leaving = frozenset(s.id for s in servers if judge(s, wishes[s.id]).leaves)
+    around = _around(cloud, servers, receivers, leaving, found)
     names = found.get("projects", {})
     planned = [
         Planned(
@@ -190,6 +180,56 @@ def make_plan(
     plan = DrainPlan(service, planned, destinations, receivers, found.get("capacity"))
     plan = replace(plan, duration=_duration(plan, choices, cloud.region), unknown=unknown)
     return _packed(plan, around)
+
+
+def look_around(
+    cloud: Cloud, host: str, servers: Sequence[Server], leaving: frozenset[str], destination: str
+) -> Around:
+    """What stands around the servers of a drain that runs, for another look at those that it
+    stands against: five requests side by side, and one for each member of a hard server group
+    on another host. What cannot be read is not known.
+
+    :param leaving: ids of the servers that leave in this drain
+    :param destination: the one host that all go to, or empty
+    """
+    found = cloud.try_side_by_side(
+        {
+            "services": cloud.services,
+            "groups": cloud.server_groups,
+            "aggregates": cloud.aggregates,
+            "capacity": cloud.capacity,
+        }
+    )
+    known = {name: value for name, value in found.items() if not isinstance(value, CloudError)}
+    if "services" not in known:
+        return Around()
+    destinations = [s for s in known["services"] if s.host != host and _can_receive(s)]
+    receivers = _receivers(cloud, destinations, PlanChoices(destination=destination))
+    return _around(cloud, servers, receivers, leaving, known)
+
+
+def _receivers(cloud: Cloud, others: list[Service], choices: PlanChoices) -> list[Service]:
+    """The hosts that instances may go to: not drained themselves, and chosen if one is."""
+    away = store.draining_hosts(cloud.region) | choices.drained_too
+    return [s for s in others if s.host not in away and choices.destination in ("", s.host)]
+
+
+def _around(
+    cloud: Cloud,
+    servers: Iterable[Server],
+    receivers: Iterable[Service],
+    leaving: frozenset[str],
+    found: Mapping[str, Any],
+) -> Around:
+    groups = found.get("groups")
+    return Around(
+        groups=tuple(groups) if groups is not None else None,
+        whereabouts=_whereabouts(cloud, servers, groups or []),
+        aggregates=tuple(found["aggregates"]) if "aggregates" in found else None,
+        receivers={s.host: s.zone for s in receivers},
+        capacity=found.get("capacity"),
+        leaving=leaving,
+    )
 
 
 def _read(cloud: Cloud, host: str) -> tuple[list[Server], dict[str, Any], dict[str, str]]:

@@ -37,6 +37,7 @@ from .exceptions import (
     CloudNotFound,
     StaleState,
 )
+from .plan import look_around, opt_out_names
 from .store import Drain, InstanceMigration
 
 LOG = logging.getLogger("ukcloud_maintenance.worker")
@@ -75,6 +76,7 @@ def limits() -> d.Limits:
         host_down_wait_seconds=conf.host_down_wait_seconds(),
         submit_grace_seconds=conf.submit_grace_seconds(),
         settle_seconds=conf.settle_seconds(),
+        opt_out_names=opt_out_names(),
     )
 
 
@@ -184,13 +186,21 @@ class Reconciler:
         for record in records:
             by_server.setdefault(record.server_id, []).append(record)
         self.alive(drain)
+        views = [_row(r) for r in rows]
         lost = [r.server_id for r in under_way if r.state == MigrationState.SUBMITTED]
-        moved = [
-            r.server_id for r in rows if r.server_id not in servers and d.is_looked_for(_row(r))
-        ]
+        moved = [r.server_id for r in views if r.server_id not in servers and d.is_looked_for(r)]
         flying = [
-            r.server_id for r in under_way if r.server_id in servers and r.server_id not in lost
+            r.server_id
+            for r in under_way
+            if r.server_id in servers and r.server_id not in lost and r.method == Method.LIVE
         ]
+        around = None
+        running = drain.state == DrainState.RUNNING
+        if running and d.wants_a_look(views, drain.looked_around_at, self.clock()):
+            leaving = frozenset(r.server_id for r in still_open if r.method)
+            here = list(servers.values())
+            around = look_around(cloud, drain.host, here, leaving, drain.destination)
+            store.looked_around(drain, self.clock())
         seen = d.Observation(
             service=service,
             servers=servers,
@@ -200,6 +210,7 @@ class Reconciler:
             actions=self._each(cloud.actions, lost),
             elsewhere=self._each(cloud.server, moved),
             our_user_id=self._our_user_id() if lost else "",
+            around=around,
         )
         self.alive(drain)
         return seen

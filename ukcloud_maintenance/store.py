@@ -99,6 +99,12 @@ def state_of(drain: Drain) -> str | None:
     return Drain.objects.filter(pk=drain.pk).values_list("state", flat=True).first()
 
 
+def looked_around(drain: Drain, now: datetime) -> None:
+    """Remember when what is around the instances was looked at; nothing that is shown changes."""
+    Drain.objects.filter(pk=drain.pk).update(looked_around_at=now)
+    drain.looked_around_at = now
+
+
 def group_travels(drain: Drain, row: InstanceMigration) -> bool:
     """Whether another member of the row's group is under way, in whatever drain of the region."""
     return (

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.core.build import (
+    NOW,
     ago,
     changes,
     decide,
@@ -20,6 +21,7 @@ from tests.core.build import (
     submits,
 )
 from ukcloud_maintenance.core import decide as d
+from ukcloud_maintenance.core.preflight import Around
 from ukcloud_maintenance.core.states import DrainResult, DrainState, Method, MigrationState
 
 
@@ -233,3 +235,24 @@ def test_what_may_become_free_is_looked_at_again_and_then_counts_as_failed(statu
     assert changed["state"] == MigrationState.FAILED
     actions = decide(drain(), [replace(blocked, state=MigrationState.FAILED)], here)
     assert finish(actions).result == DrainResult.INSTANCES_FAILED
+
+
+class TestWhatStandsAround:
+    full = row(state=MigrationState.BLOCKED, code="no_room", message="No host has room for it.")
+
+    def test_a_look_is_wanted_for_those_that_it_stands_against_and_not_in_every_pass(self):
+        assert d.wants_a_look([self.full], None, NOW)
+        assert not d.wants_a_look([self.full], ago(29), NOW)
+        assert d.wants_a_look([self.full], ago(31), NOW)
+        assert not d.wants_a_look([row(), replace(self.full, code="building")], None, NOW)
+
+    def test_it_stays_blocked_until_another_look_says_otherwise(self):
+        assert not changes(decide(drain(), [self.full], seen(server())), self.full)
+        clear = seen(server(), around=Around())
+        assert changes(decide(drain(), [self.full], clear), self.full)["state"] == "pending"
+
+    def test_a_look_may_say_that_it_stands_against_it_still(self):
+        nowhere = seen(server(), around=Around(receivers={}))
+        changed = changes(decide(drain(), [self.full], nowhere), self.full)
+        assert "state" not in changed
+        assert changed["code"] == "no_receiver"

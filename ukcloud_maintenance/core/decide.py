@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from . import facts
+from . import facts, surroundings
 from .facts import NOVA_STATUS_RUNNING, NOVA_STATUS_WAITING, Migration, Progress, Server, Service
-from .preflight import Choice, Kind, OptOutNames, Verdict, Wishes, judge
+from .preflight import Around, Choice, Kind, OptOutNames, Verdict, Wishes, judge
 from .progress import Sample, fraction, rate
 from .states import (
     MIGRATION_LEFT,
@@ -27,6 +27,9 @@ from .states import (
 )
 
 GIB = 1024**3
+#: Seconds between two looks at server groups, aggregates and room for the sake of instances that
+#: these stand against.
+LOOK_AROUND_EVERY = 30.0
 #: From this fraction on a running migration is about to end, and it is the time to find out
 #: whether Nova would queue one more.
 ABOUT_TO_END = 0.75
@@ -134,6 +137,7 @@ class Observation:
     :param progress: bytes of the migrations under way, by server
     :param actions: instance actions, newest first, of servers whose request lost its answer
     :param our_user_id: who we are for Nova
+    :param around: what stands around the servers, where this pass looked (see `wants_a_look`)
     """
 
     service: Service | None
@@ -144,6 +148,7 @@ class Observation:
     progress: Mapping[str, Sequence[Progress]] = field(default_factory=dict)
     actions: Mapping[str, Sequence[facts.Action]] = field(default_factory=dict)
     our_user_id: str = ""
+    around: Around | None = None
 
 
 # -- the actions ------------------------------------------------------------------------------
@@ -304,6 +309,15 @@ def is_looked_for(row: Row) -> bool:
     return row.state in MIGRATION_OPEN | {MigrationState.STAYS, MigrationState.SKIPPED}
 
 
+def wants_a_look(rows: Iterable[Row], looked_at: datetime | None, now: datetime) -> bool:
+    """Whether this pass is to look at what is around the servers again: some are blocked by
+    it, and the last look was a while ago."""
+    due = looked_at is None or (now - looked_at).total_seconds() >= LOOK_AROUND_EVERY
+    return due and any(
+        row.state == MigrationState.BLOCKED and row.code in surroundings.CODES for row in rows
+    )
+
+
 def late_after_seconds(memory_bytes: int, limits: Limits) -> float:
     """After how many seconds a migration of this size is late."""
     return max(limits.late_min_seconds, limits.late_seconds_per_gib * memory_bytes / GIB)
@@ -382,6 +396,7 @@ class _Pass:
                 move_locked=self.drain.move_locked,
                 opt_out_names=self.limits.opt_out_names,
             ),
+            self.seen.around,
         )
 
     def _since(self, moment: datetime | None) -> float:
@@ -534,7 +549,9 @@ class _Pass:
             "task_state": server.task_state or "",
         }
         if verdict.method is not Method.NONE:
-            if row.attempts >= self.limits.max_attempts:
+            if self._stands_against(row):
+                self._change(row, fields)
+            elif row.attempts >= self.limits.max_attempts:
                 text = f"It was moved {row.attempts} times and is here again."
                 self._change(row, fields | {"state": MigrationState.FAILED, "message": text})
             elif row.state == MigrationState.BLOCKED:
@@ -551,6 +568,11 @@ class _Pass:
             fields["method"] = Method.NONE
         kind = verdict.kind.value if row.state != verdict.state else ""
         self._change(row, fields, kind, verdict.message if kind else "")
+
+    def _stands_against(self, row: Row) -> bool:
+        """Blocked by what is around it, which this pass did not look at again."""
+        blocked = row.state == MigrationState.BLOCKED and row.code in surroundings.CODES
+        return blocked and self.seen.around is None
 
     def _look_back(self, row: Row, cancelling: bool) -> None:
         """Rows that are done, of servers that are still here: a STAYS that can move now joins."""

@@ -13,6 +13,10 @@ from .verdicts import Around, Caution, Said, Wishes, blocked
 
 UNITS = {"MEMORY_MB": "MiB of memory", "DISK_GB": "GiB of disk", "VCPU": "VCPU", "PCPU": "PCPU"}
 FULL = Capacity()
+#: codes of verdicts that rest on what is around an instance, not on itself
+CODES = frozenset(
+    {"no_receiver", "zone_without_host", "traits", "affinity", "anti_affinity", "no_room"}
+)
 
 
 # -- which hosts come into question ----------------------------------------------------------
