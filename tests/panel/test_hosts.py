@@ -193,7 +193,10 @@ def test_a_host_where_instances_stayed_says_how_many(admin, make_drain):
     [
         (
             CloudUnreachable("list the compute services", "connection refused"),
-            ["Could not list the compute services: connection refused.", "Check that nova-api runs"],
+            [
+                "Could not list the compute services: connection refused.",
+                "Check that nova-api runs",
+            ],
         ),
         (
             CloudServerError("list the hypervisors", "boom", status=500, request_id="req-7"),
