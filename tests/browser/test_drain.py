@@ -79,6 +79,13 @@ def test_an_admin_drains_a_host(window, cloud, servers, start_worker):
     window.see("#mnt-drain")
     window.mark()
     assert set(window.rows()) == set(moving)
+    drain_page = window.driver.current_window_handle
+    window.driver.switch_to.new_window("tab")
+    window.go()
+    window.mark()
+    hosts_page = window.driver.current_window_handle
+    assert window.find_all("tr[data-host=cmp1] .mnt-meter-drain")
+    window.driver.switch_to.window(drain_page)
     titles = set()
     statuses = set()
     fractions = set()
@@ -131,7 +138,10 @@ def test_an_admin_drains_a_host(window, cloud, servers, start_worker):
     assert cloud.service("cmp1")["disabled_reason"] == "new kernel in rack 7"
     assert cloud.service("cmp10")["status"] == "enabled"
 
-    # -- the hosts page and the list tell it too
+    # -- the hosts page, which was open all the time, and the list tell it too
+    window.driver.switch_to.window(hosts_page)
+    window.wait_for_text("drained", "tr[data-host=cmp1] td:nth-child(8)", 25)
+    assert window.is_marked, "the page was loaded again"
     window.go()
     assert "drained" in window.text("tr[data-host=cmp1] td:nth-child(8)")
     assert window.text("tr[data-host=cmp1] td:nth-child(5)") == "0"
