@@ -1,13 +1,21 @@
-PYTHON ?= python3
+# The first Python that is new enough; PYTHON=... chooses another one.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+  $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && \
+  echo $$python && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset
+.PHONY: help demo demo-reset test lint clean
 
 help:
 	@echo "make demo        a cloud with servers, Horizon with the plugin, and a worker"
 	@echo "make demo-reset  the same, from the beginning"
+	@echo "make test        lint, types, and all tests"
+	@echo "make lint        lint and types alone"
+	@echo "make clean       remove what all of these have made, the demo's cloud too"
+
+# -- demo ----------------------------------------------------------------------------------------
 
 # Python compiles what it installs, so that the second start is quick.
 demo demo-reset: export PYTHONDONTWRITEBYTECODE =
@@ -18,11 +26,31 @@ demo: $(VENV)/.demo
 demo-reset: $(VENV)/.demo
 	@$(BIN)/python -m ukcloud_maintenance.demo --reset
 
-$(VENV)/.demo: setup.cfg setup.py
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "error: Python 3.11 or newer is needed; choose one with PYTHON=..." >&2; exit 1; }
+# -- tests ---------------------------------------------------------------------------------------
+
+test: lint
+	@.ci/debian-packages
+	$(BIN)/pytest
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) .demo .test-static .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build dist *.egg-info screenshots
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# -- the environment, one for the demo and the tests ---------------------------------------------
+
+$(VENV)/.demo: EXTRA := demo
+$(VENV)/.test: EXTRA := test
+
+$(VENV)/.demo $(VENV)/.test: setup.cfg setup.py
+	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or newer is needed" >&2; exit 1; }
 	@echo "installing into $(VENV) (once; a minute or two)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --upgrade pip
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e '.[$(EXTRA)]'
 	@touch $@

@@ -1,7 +1,27 @@
-"""Databases for the tests: settings from a URL, and real servers on loopback."""
+"""Databases for the tests: settings from a URL, and real servers on loopback.
 
+The servers are Debian's (postgresql, mariadb-server). Each gets a folder of its own and a free
+port, and is gone at the end. Neither runs as root: where the tests do, they run it as the user
+that its package made.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+import pymysql
+from django.db import connections
+from django.db.utils import ConnectionHandler
+
+START_SECONDS = 60
 
 _ENGINES = {
     "sqlite": "django.db.backends.sqlite3",
@@ -26,3 +46,133 @@ def from_url(url: str) -> dict[str, Any]:
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
     }
+
+
+@contextmanager
+def as_default(settings: dict[str, Any]) -> Iterator[None]:
+    """Another database as Django's default one, for this thread and those that it starts."""
+    before, connection = connections.settings["default"], connections["default"]
+    connections.settings["default"] = ConnectionHandler({"default": settings}).settings["default"]
+    connections["default"] = connections.create_connection("default")
+    try:
+        yield
+    finally:
+        connections["default"].close()
+        connections.settings["default"] = before
+        connections["default"] = connection
+
+
+@contextmanager
+def postgresql() -> Iterator[str]:
+    """The URL of an empty database of a PostgreSQL that runs as long as the context."""
+    # Debian keeps the servers' programs out of the PATH: several versions may be installed.
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: float(p.parent.name))
+    bin_folder = versions[-1] if versions else Path(_program("pg_ctl", "postgresql")).parent
+    with _folder("postgres") as (folder, user):
+        data, port = folder / "data", _free_port()
+        _run(user, bin_folder / "initdb", "-D", data, "-U", "test", "-A", "trust", "-E", "UTF8")
+        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+        control = [bin_folder / "pg_ctl", "-D", data, "-l", folder / "log", "-w"]
+        _run(user, *control, "-o", options, "start")
+        try:
+            yield f"postgresql://test@127.0.0.1:{port}/postgres"
+        finally:
+            _run(user, *control, "-m", "immediate", "stop")
+
+
+@contextmanager
+def mariadb() -> Iterator[str]:
+    """The URL of an empty database of a MariaDB that runs as long as the context."""
+    server = _program("mariadbd", "mariadb-server")
+    install = _program("mariadb-install-db", "mariadb-server")
+    with _folder("mysql") as (folder, user):
+        data, port = folder / "data", _free_port()
+        _run(user, install, "--no-defaults", f"--datadir={data}", "--skip-test-db")
+        log = (folder / "log").open("wb")
+        process = subprocess.Popen(
+            [
+                server,
+                "--no-defaults",
+                f"--datadir={data}",
+                f"--socket={folder / 'socket'}",
+                f"--pid-file={folder / 'pid'}",
+                "--bind-address=127.0.0.1",
+                f"--port={port}",
+                "--skip-grant-tables",
+                "--innodb-flush-log-at-trx-commit=0",
+            ],
+            stdout=log,
+            stderr=log,
+            **_as(user),
+        )
+        log.close()
+        try:
+            with _mariadb_connection(port, process, folder / "log") as connection:
+                # the collation that a fresh server has: it takes CMP1 for cmp1
+                connection.query("CREATE DATABASE test CHARACTER SET utf8mb4")
+            yield f"mysql://test@127.0.0.1:{port}/test"
+        finally:
+            process.terminate()
+            process.wait(START_SECONDS)
+
+
+def _mariadb_connection(
+    port: int, process: subprocess.Popen[bytes], log: Path
+) -> "pymysql.connections.Connection[Any]":
+    end = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            return pymysql.connect(host="127.0.0.1", port=port, user="test")
+        except pymysql.err.OperationalError:
+            if process.poll() is not None or time.monotonic() > end:
+                raise RuntimeError(f"MariaDB did not start:\n{log.read_text()}") from None
+            time.sleep(0.1)
+
+
+def _program(name: str, package: str) -> str:
+    path = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
+    found = shutil.which(name, path=path)
+    if not found:
+        raise RuntimeError(f"{name} is missing: install Debian's package {package}")
+    return found
+
+
+@contextmanager
+def _folder(package_user: str) -> Iterator[tuple[Path, str | None]]:
+    """A folder for a server, and the user to run it as, or None for the one we are."""
+    user = package_user if os.getuid() == 0 else None
+    # Not pytest's own: that one is closed to other users. A short path, because a socket is in it.
+    folder = Path(tempfile.mkdtemp(prefix=f"{package_user}-"))
+    try:
+        if user:
+            shutil.chown(folder, user, user)
+        yield folder, user
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _as(user: str | None) -> dict[str, Any]:
+    return {"user": user, "group": user, "extra_groups": []} if user else {}
+
+
+def _run(user: str | None, *command: str | Path) -> None:
+    # To a file and not to a pipe, which the server would inherit and keep open.
+    with tempfile.TemporaryFile("w+") as output:
+        ended = subprocess.run(
+            [str(word) for word in command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd="/",
+            check=False,
+            **_as(user),
+        )
+        if ended.returncode:
+            output.seek(0)
+            raise RuntimeError(f"{command[0]} failed:\n{output.read()}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -29,23 +29,16 @@ _local = types.ModuleType("local.local_settings")
 _local.SECRET_KEY = "only-for-tests"  # type: ignore[attr-defined]
 sys.modules[_local.__name__] = _local
 
-from openstack_dashboard import enabled as _core_enabled  # noqa: E402
-from openstack_dashboard.local import enabled as _local_enabled  # noqa: E402
+import openstack_dashboard.local.enabled as _enabled  # noqa: E402
+import ukcloud_maintenance.enabled as _our_enabled  # noqa: E402
+
+# As if our files were linked into that folder.
+_enabled.__path__ += _our_enabled.__path__
+
 from openstack_dashboard.settings import *  # noqa: E402, F403
-from openstack_dashboard.settings import (  # noqa: E402
-    DEFAULT_POLICY_FILES,
-    HORIZON_CONFIG,
-    INSTALLED_APPS,
-    POLICY_FILES,
-)
-from openstack_dashboard.utils.settings import update_dashboards as _update_dashboards  # noqa: E402
+from openstack_dashboard.settings import DEFAULT_POLICY_FILES, POLICY_FILES  # noqa: E402
 
-from ukcloud_maintenance import enabled as _our_enabled  # noqa: E402
 from ukcloud_maintenance import policies as _policies  # noqa: E402
-
-# It replaces what it did before: all three have to be named.
-_update_dashboards([_core_enabled, _local_enabled, _our_enabled], HORIZON_CONFIG, INSTALLED_APPS)
-INSTALLED_APPS = list(dict.fromkeys(INSTALLED_APPS))
 
 DEBUG = False
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]

@@ -46,14 +46,15 @@ def check_database(**_: Any) -> list[CheckMessage]:
 
 @register(TAG)
 def check_policy(**_: Any) -> list[CheckMessage]:
-    """Horizon allows everything in a scope that it has no policy for."""
+    """Horizon allows whatever it has no policy for; the panel denies it instead. Either way
+    nobody gets what they should."""
     return list(_policy_problems())
 
 
 def _policy_problems() -> Iterator[CheckMessage]:
     if not getattr(settings, "POLICY_CHECK_FUNCTION", None):
         yield Error(
-            "POLICY_CHECK_FUNCTION is not set: Horizon would allow everything to everybody.",
+            "POLICY_CHECK_FUNCTION is not set: what cannot be checked is denied to everybody.",
             hint='Add POLICY_CHECK_FUNCTION = "openstack_auth.policy.check".',
             id="ukcloud_maintenance.E002",
         )
@@ -64,7 +65,7 @@ def _policy_problems() -> Iterator[CheckMessage]:
         if not path:
             complete = False
             yield Error(
-                f'{name}["{_SCOPE}"] is not set: Horizon allows what it has no policy for.',
+                f'{name}["{_SCOPE}"] is not set: what has no policy is denied to everybody.',
                 hint=f"Add {_POLICY_IMPORT}; {line}.",
                 id="ukcloud_maintenance.E003",
             )
@@ -79,15 +80,14 @@ def _policy_problems() -> Iterator[CheckMessage]:
                 hint=f"Repair {path}, or use the packaged one: {_POLICY_IMPORT}; {line}.",
                 id="ukcloud_maintenance.E004",
             )
-    if complete and "default" not in defined:
-        missing = sorted(_rules(policies.DEFAULT_POLICY_FILE) - defined)
-        if missing:
-            yield Error(
-                f"The policy files of {_SCOPE} define neither {', '.join(missing)} nor a default:"
-                " Horizon would allow these to everybody.",
-                hint=f"Add {_POLICY_IMPORT}; {_POLICY_LINES['DEFAULT_POLICY_FILES']}.",
-                id="ukcloud_maintenance.E005",
-            )
+    ours = {r for r in _rules(policies.DEFAULT_POLICY_FILE) if r.startswith(f"{_SCOPE}:")}
+    if complete and (missing := sorted(ours - defined)):
+        yield Error(
+            f"The policy files of {_SCOPE} do not define {', '.join(missing)}:"
+            " what has no rule is denied to everybody.",
+            hint=f"Add {_POLICY_IMPORT}; {_POLICY_LINES['DEFAULT_POLICY_FILES']}.",
+            id="ukcloud_maintenance.E005",
+        )
 
 
 def _rules(path: str) -> set[str]:

@@ -81,7 +81,7 @@ class Cloud:
 
     :param ksa_session: a keystoneauth session; its plugin says who asks
     :param region: the region's name in the catalogue
-    :param interface: public, internal or admin
+    :param interface: public, internal or admin, or several in the order of preference
     :param timeout: seconds to wait for one answer
     """
 
@@ -90,13 +90,13 @@ class Cloud:
         ksa_session: session.Session,
         region: str,
         *,
-        interface: str = "public",
+        interface: str | list[str] = "public",
         timeout: float = 60,
     ):
         self.session = ksa_session
         self.region = region
         self.timeout = timeout
-        common = {
+        common: dict[str, Any] = {
             "session": ksa_session,
             "region_name": region or None,
             "interface": interface,
@@ -549,9 +549,10 @@ def from_clouds_yaml(name: str, region: str) -> Cloud:
     :param region: the region asked for; where empty, the one that clouds.yaml names
     :raises ConfigurationError: clouds.yaml has no such cloud
     """
+    asked: dict[str, Any] = {"region_name": region} if region else {}
     try:
         config = openstack.config.OpenStackConfig(app_name="ukcloud_maintenance").get_one(
-            cloud=name, **({"region_name": region} if region else {})
+            cloud=name, **asked
         )
         ksa_session = config.get_session()
     except openstack.exceptions.ConfigException as error:

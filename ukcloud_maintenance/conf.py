@@ -36,10 +36,12 @@ class Setting:
         if is_bool or not isinstance(value, wanted):
             names = " or ".join(t.__name__ for t in wanted)
             return f"must be {names}, not {type(value).__name__} ({value!r})"
-        if isinstance(value, dict) and not all(
-            isinstance(k, str) and isinstance(v, str) for k, v in value.items()
-        ):
+        if isinstance(value, dict):
+            if all(isinstance(text, str) for item in value.items() for text in item):
+                return ""
             return f"must map text to text, not {value!r}"
+        if not isinstance(value, int | float):
+            return ""
         # `not >=` rather than `<`, which lets NaN pass
         if self.minimum is not None and not value >= self.minimum:
             return f"must be at least {self.minimum}, not {value!r}"

@@ -485,12 +485,12 @@ def change_migration(
     else:
         fields.pop("state", None)
     with transaction.atomic():
+        _touch(row.drain_id, now)
         changed = InstanceMigration.objects.filter(
             pk=row.pk, state=old, attempts=row.attempts
         ).update(**fields, updated_at=now)
         if changed != 1:
             raise StaleState(f"server {row.server_id} is not {old} any more")
-        _touch(row.drain_id, now)
         if event:
             _event(row.drain, row, now, event[0], event[1], event[2], event[3])
     for name, value in fields.items():
@@ -504,10 +504,10 @@ def add_server(
     """A server that appeared on the host joins the drain; None where it is in it already."""
     try:
         with transaction.atomic():
+            _touch(drain.pk, now)
             last = drain.migrations.aggregate(last=Max("position"))["last"]
             row = _new_row(drain, Entry(server, verdict), (last or 0) + 1, {}, now)
             row.save(force_insert=True)
-            _touch(drain.pk, now)
             _event(
                 drain, row, now, "joined", actor, "It appeared on the host after the drain began."
             )
@@ -517,6 +517,13 @@ def add_server(
 
 
 def _touch(drain_id: int, now: datetime) -> None:
+    """Raise the revision.
+
+    Every transaction does this, or changes the drain's row in another way, before anything
+    else: it takes the lock that all of them take first. One that begins by reading fails on
+    SQLite where another one writes; one that inserts a row with a foreign key to the drain
+    shares its lock on MariaDB, and two that do so and then raise the revision are a deadlock.
+    """
     Drain.objects.filter(pk=drain_id).update(revision=F("revision") + 1, updated_at=now)
 
 
@@ -531,9 +538,9 @@ def record(
 ) -> None:
     """Record what was done."""
     with transaction.atomic():
-        _event(drain, row, now, kind, actor, message, request_id)
         if drain:
             _touch(drain.pk, now)
+        _event(drain, row, now, kind, actor, message, request_id)
 
 
 def _event(
@@ -568,6 +575,7 @@ def join_maintenance(
     service is enabled although we disabled it) is closed here, and a new one is opened.
     """
     with transaction.atomic():
+        _touch(drain.pk, now)
         found = HostMaintenance.objects.filter(open_key=drain.host_key).first()
         if found and found.disabled_at and found_status == "enabled":
             close_maintenance(found, now)

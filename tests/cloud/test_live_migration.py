@@ -89,7 +89,7 @@ def test_null_bytes(cloud):
 
 
 def test_early_zero_sample(cloud):
-    server = cloud.create_server("zero", host="cmp1", play=f"early-zero {TWO_SECONDS}")
+    server = cloud.create_server("zero", host="cmp1", play=f"early-zero seconds=1 {TWO_SECONDS}")
     cloud.live_migrate(server)
     seen = watch(cloud, server)
     assert seen.values("memory_total_bytes")[0] == 0
@@ -252,17 +252,18 @@ def test_never_converges_until_it_is_forced(cloud):
 
 
 def test_force_complete_copies_the_rest_slowly(cloud):
-    server = cloud.create_server("forced", host="cmp1", play=TWO_SECONDS)
+    server = cloud.create_server("forced", host="cmp1", play=f"rate={512 * MIB}")
     cloud.live_migrate(server)
     cloud.wait(lambda: [m for m in cloud.progress(server) if m["memory_total_bytes"]], "bytes")
     (row,) = cloud.progress(server)
     cloud.nova.post(
         f"/servers/{server}/migrations/{row['id']}/action", json={"force_complete": None}
     )
+    # At its own speed it would have been over within this second.
     time.sleep(1.0)
     (row,) = cloud.progress(server)
     assert row["status"] == "running"
-    assert row["memory_remaining_bytes"] > 256 * MIB
+    assert row["memory_remaining_bytes"] > 0
     assert watch(cloud, server).record["status"] == "completed"
 
 

@@ -85,19 +85,18 @@ def test_a_relative_policy_file_is_looked_for_where_horizon_looks(settings, tmp_
     assert _found() == {}
 
 
-def test_rules_that_nobody_defines_would_be_allowed(settings, tmp_path):
+def test_rules_that_nobody_defines_are_named(settings, tmp_path):
     file = tmp_path / "policy.yaml"
     file.write_text('[{"name": "maintenance:view", "check_str": "role:admin"}]')
     settings.DEFAULT_POLICY_FILES = {**settings.DEFAULT_POLICY_FILES, policies.SCOPE: str(file)}
     message = _only("E005")
-    assert "maintenance:drain" in message.msg
-    assert "maintenance:view" not in message.msg
+    assert "do not define maintenance:cancel, maintenance:drain:" in message.msg
 
 
-def test_a_default_rule_stands_in_for_the_others(settings, tmp_path):
+def test_rules_may_be_in_either_file(settings, tmp_path):
     file = tmp_path / "policy.yaml"
-    file.write_text('[{"name": "default", "check_str": "role:admin"}]')
-    settings.DEFAULT_POLICY_FILES = {**settings.DEFAULT_POLICY_FILES, policies.SCOPE: str(file)}
+    file.write_text('{"maintenance:view": "role:reader"}')
+    settings.POLICY_FILES = {**settings.POLICY_FILES, policies.SCOPE: str(file)}
     assert _found() == {}
 
 

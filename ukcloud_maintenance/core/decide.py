@@ -6,7 +6,7 @@ pass, in order. Each is safe to repeat: it is applied only to a row that is stil
 in which it was judged.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -387,7 +387,7 @@ class _Pass:
     def _since(self, moment: datetime | None) -> float:
         return (self.now - moment).total_seconds() if moment else 0.0
 
-    def _in(self, states: Iterable[MigrationState]) -> list[Row]:
+    def _in(self, states: Collection[MigrationState]) -> list[Row]:
         return [row for row in self.rows.values() if row.state in states]
 
     def _settled(self, row: Row, seconds: float | None = None) -> bool:

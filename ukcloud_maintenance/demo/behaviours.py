@@ -13,7 +13,7 @@ name                        what happens
 ``plain``                   completed; the default
 ``slow-prepare``            stays ``preparing`` for ``seconds`` (10)
 ``null-bytes``              ``running`` with null bytes for ``seconds`` (3) before it copies
-``early-zero``              the first sample is 0/0/0
+``early-zero``              the first sample (and those of the first ``seconds``) are 0/0/0
 ``bouncing``                a guest that writes: *remaining* goes down, up, down; *processed*
                             passes the total; then completed
 ``overshoot``               *remaining* falls steadily, *processed* ends at 1.6 times the total

@@ -85,17 +85,18 @@ class ControlPlane:
             "/network": standins.neutron,
         }
         self.hosts: dict[str, object] = {}
+        self.ready = False
         self.stopping = threading.Event()
 
     def run(self) -> int:
         for name in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(name, lambda *_: self.stopping.set())
+            signal.signal(name, self._on_signal)
         (self.state / "ready.json").unlink(missing_ok=True)
         fresh = self._prepare_state()
 
         say("loading Keystone, Placement and Nova")
         self._import_nova()
-        databases.make_writers_begin_immediately()
+        databases.tune_oslo_db()
         self.instrumentation = instrumentation.Instrumentation(self)
         server = self._serve_http()
         if not fresh:
@@ -122,6 +123,7 @@ class ControlPlane:
                 }
             )
         )
+        self.ready = True
         say(f"ready at {self.base_url}")
 
         self.stopping.wait()
@@ -136,6 +138,13 @@ class ControlPlane:
         # Dozens of threads of the services are in the middle of something, as with a kill -9,
         # which has to be survived anyway.
         os._exit(0)
+
+    def _on_signal(self, *_: object) -> None:
+        if self.ready:
+            self.stopping.set()
+        else:
+            # Nothing is under way yet, and what is half prepared is made anew.
+            os._exit(0)
 
     # --- state --------------------------------------------------------------------------------
 
@@ -195,12 +204,18 @@ service_token_roles_required = true
 cache = {instrumentation.TOKEN_CACHE}
 {account}"""
         etc = self.state / "etc"
+        # Without a file, each check of a policy looks for one in half a dozen directories.
+        policy = f"""
+[oslo_policy]
+policy_file = {etc}/policy.yaml
+"""
 
         def write(name: str, text: str) -> None:
             path = etc / name
             path.touch(mode=0o600)
             path.write_text(text)
 
+        write("policy.yaml", "{}\n")
         write(
             "keystone.conf",
             f"""
@@ -223,6 +238,7 @@ key_repository = {self.state}/keys/fernet
 key_repository = {self.state}/keys/credential
 [oslo_messaging_notifications]
 driver = noop
+{policy}
 """,
         )
         write(
@@ -236,6 +252,7 @@ auth_strategy = keystone
 connection = {databases.url_of(self.state, "placement")}
 sqlite_synchronous = false
 {validation}
+{policy}
 """,
         )
         write(
@@ -276,6 +293,9 @@ server_group_members = -1
 metadata_items = -1
 [vnc]
 enabled = false
+[cache]
+enabled = true
+backend = dogpile.cache.memory
 [image_cache]
 manager_interval = -1
 [oslo_concurrency]
@@ -292,6 +312,7 @@ send_service_user_token = true
 [glance]
 region_name = {REGION}
 {validation}
+{policy}
 """,
         )
 
@@ -355,6 +376,7 @@ region_name = {REGION}
 
         sys.modules[f"nova.virt.{DRIVER.partition('.')[0]}"] = simulated_driver
         simulated_driver.cloud = self.config
+        simulated_compute.deliver_messages_at_once()
         simulated_compute.let_hosts_freeze()
         identity_file = self.state / "nova" / "compute_id"
         if not identity_file.exists():

@@ -1,10 +1,12 @@
 """SQLite under a control plane with many threads, and schemas in seconds instead of half a minute.
 
-Two things make it work:
+Three things make it work:
 
 * Every database is in WAL mode, and oslo.db's *writers* begin with ``BEGIN IMMEDIATE``. oslo.db
   emits a deferred ``BEGIN``; a transaction that reads first and writes later then fails with
   "database is locked" at once, whatever the timeout, as soon as somebody else wrote in between.
+* Connections are pooled. oslo.db opens and closes one for each transaction, and reading the schema
+  of a hundred tables each time takes longer than most queries do.
 * Schemas are made from the services' own models and stamped with their newest migration. What
   that yields is copied into a cache, from which later clouds start.
 """
@@ -18,6 +20,7 @@ import shutil
 import sqlite3
 import sys
 import tempfile
+import types
 from importlib import metadata
 from pathlib import Path
 
@@ -54,8 +57,8 @@ def create_empty(state: Path) -> None:
             connection.execute("PRAGMA journal_mode=WAL")
 
 
-def make_writers_begin_immediately() -> None:
-    """Patch oslo.db, before any of its engines is made.
+def tune_oslo_db() -> None:
+    """Patch oslo.db, before any of its engines is made: pool connections, begin immediately.
 
     The reader's and the writer's engine of each facade become two views of one engine that
     differ in an execution option, and a listener of ours, which SQLAlchemy calls before the
@@ -63,7 +66,20 @@ def make_writers_begin_immediately() -> None:
     that there is nothing left to do.
     """
     import sqlalchemy
-    from oslo_db.sqlalchemy import enginefacade, orm
+    from oslo_db.sqlalchemy import enginefacade, engines, orm
+
+    class Pool(sqlalchemy.pool.QueuePool):
+        def __init__(self, *args, **kwargs):
+            # No ping: a file doesn't go away.
+            wanted = {"pool_size": 10, "max_overflow": 90, "pre_ping": False}
+            super().__init__(*args, **kwargs | wanted)
+
+    @sqlalchemy.event.listens_for(Pool, "checkin")
+    def forget_transaction(connection, record):
+        record.info.pop("in_transaction", None)
+
+    # Its module names the pool for SQLite files as `pool.NullPool`.
+    engines.pool = types.SimpleNamespace(**vars(engines.pool) | {"NullPool": Pool})
 
     @sqlalchemy.event.listens_for(sqlalchemy.engine.Engine, "begin")
     def begin(connection):
@@ -77,6 +93,8 @@ def make_writers_begin_immediately() -> None:
     setup = factory._setup_for_connection
 
     def setup_for_connection(self, sql_connection, engine_kwargs, maker_kwargs):
+        # thread_checkin is a courtesy to green threads.
+        engine_kwargs = engine_kwargs | {"thread_checkin": False}
         engine, _maker = setup(self, sql_connection, engine_kwargs, maker_kwargs)
         engine = engine.execution_options(demo_sqlite_begin="IMMEDIATE")
         return engine, orm.get_maker(engine=engine, **maker_kwargs)

@@ -465,10 +465,12 @@ class DemoCloud:
     def wait(self, condition: Callable[[], Any], what: str, timeout: float = 60) -> Any:
         """Poll until ``condition()`` is true; returns its value."""
         deadline = time.monotonic() + timeout
+        pause = 0.05
         while not (value := condition()):
             if time.monotonic() > deadline:
                 raise DemoCloudError(f"waited {timeout:.0f} s in vain until {what}")
-            time.sleep(0.05)
+            time.sleep(pause)
+            pause = min(pause * 1.2, 0.3)
         return value
 
     def wait_for_server(self, server: str, status: str, timeout: float = 60) -> dict[str, Any]:

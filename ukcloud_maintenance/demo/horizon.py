@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 SETTINGS = "ukcloud_maintenance.demo.horizon_settings"
 START_TIMEOUT = 120.0
 
+_helpers: set[subprocess.Popen] = set()
+
 
 def static_root() -> Path:
     """Where the static files of the installed Horizon and of this plugin belong."""
@@ -61,8 +63,11 @@ def prepare_static() -> Path:
     root = static_root()
     if (root / "dashboard").exists():
         return root
-    root.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    work = Path(tempfile.mkdtemp(dir=root.parent, prefix="new-"))
+    try:
+        root.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        work = Path(tempfile.mkdtemp(dir=root.parent, prefix="new-"))
+    except OSError as error:
+        raise SystemExit(f"{error}; choose another directory with XDG_CACHE_HOME=…") from error
     environment = child_environment(DEMO_STATIC_ROOT=str(work), DEMO_STATE=str(work / "state"))
     environment.pop("DEMO_DATABASE_URL", None)
     script = (
@@ -72,15 +77,7 @@ def prepare_static() -> Path:
         "run('compress', force=True, verbosity=0)"
     )
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", script],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        if done.returncode:
-            raise SystemExit(f"static files could not be compressed:\n{done.stdout[-4000:]}")
+        _run([sys.executable, "-c", script], environment, "static files could not be compressed")
         shutil.rmtree(work / "state", ignore_errors=True)
         with contextlib.suppress(OSError):  # somebody else was faster
             work.rename(root)
@@ -107,15 +104,33 @@ def child_environment(**variables: str) -> dict[str, str]:
 
 def migrate(environment: dict[str, str]) -> None:
     """Create or upgrade the tables of the database that ``environment`` names."""
-    done = subprocess.run(
-        [sys.executable, "-m", "django", "migrate", "--noinput", "--verbosity=0", "--skip-checks"],
+    command = [sys.executable, "-m", "django", "migrate"]
+    command += ["--noinput", "--verbosity=0", "--skip-checks"]
+    _run(command, environment, "the database could not be prepared")
+
+
+def _run(command: list[str], environment: dict[str, str], problem: str) -> None:
+    """Run a command to its end; SystemExit with its output where it fails."""
+    helper = subprocess.Popen(
+        command,
         env=environment,
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
     )
-    if done.returncode:
-        raise SystemExit(f"the database could not be prepared:\n{done.stdout[-4000:]}")
+    _helpers.add(helper)
+    output, _ = helper.communicate()
+    _helpers.discard(helper)
+    if helper.returncode:
+        raise SystemExit(f"{problem}:\n{output[-4000:]}")
+
+
+def stop_helpers() -> None:
+    """End what ``prepare_static`` and ``migrate`` run in other threads."""
+    for helper in list(_helpers):
+        helper.kill()
 
 
 def serve(port: int) -> None:

@@ -36,6 +36,8 @@ STARTED = time.monotonic()
 
 FIRST_HOST = "cmp1"
 
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 class Problem(Exception):
     """Something that the user can understand and mend; shown without a traceback."""
@@ -60,11 +62,11 @@ def main(argv: list[str] | None = None) -> int:
 
     def stop(*_: object) -> None:
         # A second Ctrl-C must not interrupt the stopping.
-        for name in (signal.SIGINT, signal.SIGTERM):
+        for name in STOP_SIGNALS:
             signal.signal(name, signal.SIG_IGN)
         raise Stop
 
-    for name in (signal.SIGINT, signal.SIGTERM):
+    for name in STOP_SIGNALS:
         signal.signal(name, stop)
     launcher = None
     try:
@@ -269,6 +271,7 @@ class Launcher:
 
     def stop(self) -> None:
         """End what was started: the worker first, while it still can talk to the cloud."""
+        horizon.stop_helpers()
         for process, _log in self.children.values():
             if process.poll() is None:
                 process.terminate()

@@ -180,15 +180,15 @@ class Seeder:
                 ids[seed.name] = self._boot(seed, flavors, groups)
         wanted = {ids[seed.name]: seed for seed in SERVERS}
 
-        def built() -> bool:
-            rows = self._cloud.nova.get("/servers/detail?all_tenants=1").json()["servers"]
-            for row in rows:
-                failed = row["status"] == "ERROR" and row["OS-EXT-SRV-ATTR:host"] is None
-                if failed and row["id"] in wanted:
-                    raise RuntimeError(f"{row['name']} could not be built: {row.get('fault')}")
-            return not any(row["status"] == "BUILD" for row in rows if row["id"] in wanted)
+        def ids_in(status: str) -> set[str]:
+            rows = self._cloud.nova.get(f"/servers?all_tenants=1&status={status}").json()
+            return {row["id"] for row in rows["servers"]} & wanted.keys()
 
-        self._cloud.wait(built, "all servers are built", timeout=180)
+        self._cloud.wait(lambda: not ids_in("BUILD"), "all servers are built", timeout=180)
+        for server in ids_in("ERROR"):
+            body = self._cloud.server(server)
+            if body["OS-EXT-SRV-ATTR:host"] is None:
+                raise RuntimeError(f"{body['name']} could not be built: {body.get('fault')}")
         self._say("bringing some of them into other states")
         changed = [(server, seed) for server, seed in wanted.items() if seed.state != "ACTIVE"]
         for server, seed in changed:

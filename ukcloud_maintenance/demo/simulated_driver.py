@@ -63,6 +63,7 @@ class Copy:
         self.force_asked = False
         self.forced_from: float | None = None
         self.samples = 0
+        self.started = time.monotonic()
 
     # What the guest makes dirty again after each pass, as fractions of its memory.
     BOUNCES = (1.0, 0.6, 0.35)
@@ -127,6 +128,7 @@ class Copy:
 
     def sample(self) -> dict[str, int]:
         """The byte fields of the migration record, as libvirt's job statistics have them."""
+        first = not self.samples
         self.samples += 1
         values = dict.fromkeys(
             f"{kind}_{what}"
@@ -134,7 +136,8 @@ class Copy:
             for what in ("total", "processed", "remaining")
         )
         values = dict.fromkeys(values, 0)
-        if "early-zero" in self.play and self.samples == 1:
+        early = time.monotonic() - self.started < self.play.number("seconds", 0)
+        if "early-zero" in self.play and (first or early):
             return values
         if self.disk_bytes:
             disk = min(self.sent / self._disk_work, 1.0) * self.disk_bytes

@@ -69,7 +69,8 @@ def full_time(value: datetime | None) -> str:
     """Date and time in the user's time zone."""
     if value is None:
         return NOTHING
-    return formats.localize(timezone.localtime(value).replace(tzinfo=None))
+    local = timezone.localtime(value)
+    return f"{formats.date_format(local, 'SHORT_DATE_FORMAT')} {local:%H:%M:%S}"
 
 
 def clock(value: datetime, now: datetime, seconds: bool = False) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_noop, ngettext
 
 from ukcloud_maintenance.core.facts import Service
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
@@ -262,5 +262,30 @@ def late(row: InstanceMigration, now: datetime) -> SafeString | str:
 
 
 def said(text: str) -> str:
-    """A sentence of ours that was written in English, translated where it is known."""
-    return _(text) if text else ""
+    """A sentence of the inner layers, which speak English, translated where it is known: all of
+    it, or its first sentence (the reason) and the rest (the remedy)."""
+    if not text or (whole := _(text)) != text:
+        return whole if text else ""
+    first, dot, rest = text.partition(". ")
+    return f"{_(first + '.')} {_(rest)}" if dot and rest else text
+
+
+#: What the preflight says of an instance (core/preflight.py), for the translators.
+_PREFLIGHT = (
+    gettext_noop("It is shut off, and a live migration moves running instances only."),
+    gettext_noop("Start it, or cold-migrate it by hand."),
+    gettext_noop("It is suspended, and Nova does not migrate suspended instances."),
+    gettext_noop("Resume it."),
+    gettext_noop("It is in rescue mode, and Nova does not migrate it in this state."),
+    gettext_noop("Unrescue it."),
+    gettext_noop("It is in ERROR, and Nova does not migrate it in this state."),
+    gettext_noop("Look into its fault, and reset or rebuild it."),
+    gettext_noop("A resize or cold migration of it waits for confirmation."),
+    gettext_noop("Confirm or revert the resize."),
+    gettext_noop("It is shelved, but its disk is still on this host."),
+    gettext_noop("Offload it (shelve offload), or unshelve it."),
+    gettext_noop("It is deleted, but kept on this host until it is reclaimed."),
+    gettext_noop("Force the deletion, or restore it."),
+    gettext_noop("It is being built."),
+    gettext_noop("It is looked at again while the drain runs."),
+)

@@ -60,14 +60,15 @@ def headline(report: DrainReport) -> str:
     drain, counts = report.drain, report.counts
     share = labels.share(counts)
     if drain.state == DrainState.SUCCEEDED:
-        return _("Drained: the host is empty.")
+        return _("The host is empty.")
     if drain.result == DrainResult.INSTANCES_LEFT:
-        stay = labels.staying(counts)
+        if not counts.left:
+            return _("There was nothing else on the host.")
         return ngettext(
-            "Finished: %(n)s instance stays by choice, all others have left.",
-            "Finished: %(n)s instances stay by choice, all others have left.",
-            stay,
-        ) % {"n": stay}
+            "The other %(n)s instance has left the host.",
+            "The other %(n)s instances have left the host.",
+            counts.left,
+        ) % {"n": counts.left}
     if drain.state == DrainState.PENDING:
         return _("Waiting for a worker to begin.")
     if drain.state in DRAIN_TERMINAL:
@@ -76,13 +77,13 @@ def headline(report: DrainReport) -> str:
             DrainResult.INSTANCES_FAILED: _("Ended without emptying the host."),
             DrainResult.NOT_PROVED: _("Ended, but it could not be proved that the host is empty."),
             DrainResult.HOST_LOST: _("Ended, because the host went down."),
-            DrainResult.CANCELLED: _("Cancelled."),
+            DrainResult.CANCELLED: "",
         }
         said = words.get(drain.result, _("Ended."))
         if here:
-            said += " " + ngettext(
-                "%(n)s instance is still listed here.",
-                "%(n)s instances are still listed here.",
+            said += " " * bool(said) + ngettext(
+                "%(n)s instance is still on the host.",
+                "%(n)s instances are still on the host.",
                 here,
             ) % {"n": here}
         return said
@@ -95,6 +96,10 @@ def headline(report: DrainReport) -> str:
         return _("Being cancelled: what is under way lands, nothing new starts.") + " " + moved
     if drain.state == DrainState.PAUSED:
         return _("Paused: what is under way lands, nothing new starts.") + " " + moved
+    if not share.total:
+        return _("There is no instance to move; making sure that the host is empty.")
+    if share.left == share.total:
+        return moved + " " + _("Making sure that nothing is left.")
     return moved
 
 
@@ -340,7 +345,7 @@ def _said(row: InstanceMigration, report: DrainReport) -> SafeString | str:
     text = labels.said(row.message)
     if len(text) <= MESSAGE_SHOWN:
         return text
-    cut = text[:MESSAGE_SHOWN].rsplit(" ", 1)[0]
+    cut = text[:MESSAGE_SHOWN].rsplit(" ", 1)[0].rstrip(".,:;")
     return format_html(
         '<details class="mnt-fold"><summary>{}\N{HORIZONTAL ELLIPSIS}</summary>{}</details>',
         cut,
@@ -437,4 +442,5 @@ def announcement(report: DrainReport) -> str:
     """What a screen reader is told when a drain ends."""
     if report.drain.state not in DRAIN_TERMINAL:
         return ""
-    return f"{report.drain.host}: {headline(report)}"
+    label = labels.drain_state(report.drain, report.counts)
+    return f"{report.drain.host}: {label.text}. {headline(report)}"

@@ -67,9 +67,9 @@ def cloud_problem(error: CloudError) -> Problem:
     elif error.status == 403:
         remedy = _("Nova's policy refuses this user; it takes a role that may see all hosts.")
     elif error.status is None:
-        remedy = _("Check that the service runs and can be reached from here, then reload.")
+        remedy = _("Check that nova-api runs and can be reached from here, then reload the page.")
     else:
-        remedy = _("Look at the log of the service for this request, then reload.")
+        remedy = _("Look at the log of nova-api, then reload the page.")
         if error.request_id:
             remedy += " " + _("Its request id is %(id)s.") % {"id": error.request_id}
     return Problem(f"{str(error).rstrip('.')}.", remedy)
@@ -287,6 +287,7 @@ class DrainsView(PanelPage):
     """All drains of the region, newest first."""
 
     template_name = "admin/maintenance/drains.html"
+    title = gettext_lazy("Drains")
 
     def get_context_data(self, **kwargs):
         now = timezone.now()
@@ -462,7 +463,7 @@ class DrainHostView(PanelView, workflows.WorkflowView):
             return self._validate(workflow)
         if workflow.is_valid() and workflow.finalize():
             messages.success(
-                request, _("The drain of host %(host)s is queued.") % {"host": self.host}
+                request, _("The drain of host %(host)s is asked for.") % {"host": self.host}
             )
             return redirect(f"{PANEL}:drain", workflow.object.pk)
         workflow.load_after_refusal()

@@ -103,7 +103,7 @@ class ShellCommand(BaseCommand):
                 self._print_error(Failure(message, EXIT_BAD_INPUT, "bad_arguments"))
             plain_error(message)
 
-        parser.error = error  # type: ignore[method-assign]
+        parser.error = error
         return parser
 
     _arguments: Sequence[str] = ()

@@ -61,8 +61,7 @@
       } else if (status === 403 || status === 404) {
         say([root.getAttribute('data-text-forbidden'), link()]);
       } else if (failures > 1) {
-        say([root.getAttribute('data-text-lost') + ' ' + seenAt.toLocaleTimeString() + '.',
-             root.getAttribute('data-text-retry')]);
+        say([root.getAttribute('data-text-lost'), age(), root.getAttribute('data-text-retry')]);
       }
       later(Math.min(SLOWEST, EVERY * Math.pow(2, failures - 1)));
     }
@@ -83,16 +82,25 @@
       return a;
     }
 
+    // How old it is, ticking; in the server's time, as all that ticks here.
+    function age() {
+      var span = document.createElement('span');
+      span.setAttribute('data-since', new Date(seenAt.getTime() + skew).toISOString());
+      span.setAttribute('aria-hidden', 'true');
+      return span;
+    }
+
     function say(pieces) {
-      var text = pieces.map(function (p) { return p.textContent || p; }).join(' ');
-      if (!banner.hidden && banner.textContent.trim() === text) { return; }
+      if (!banner.hidden && banner.getAttribute('data-said') === pieces[0]) { return; }
       banner.textContent = '';
+      banner.setAttribute('data-said', pieces[0]);
       banner.className = 'alert alert-warning';
       pieces.forEach(function (piece) {
         banner.appendChild(typeof piece === 'string' ? document.createTextNode(piece) : piece);
         banner.appendChild(document.createTextNode(' '));
       });
       banner.hidden = false;
+      tick();
     }
 
     // -- showing ----------------------------------------------------------------------------
@@ -276,7 +284,7 @@
       if (!document.hidden) { ask(); }
     });
     window.addEventListener('online', ask);
-    window.setInterval(function () { if (!over) { tick(); } }, 1000);
+    window.setInterval(tick, 1000);
     later(EVERY);
   }
 

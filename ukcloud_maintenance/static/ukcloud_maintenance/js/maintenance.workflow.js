@@ -47,6 +47,8 @@
       update();
     });
     update();
+    var wrong = form.querySelector('.has-error input, .has-error select');
+    if (wrong) { window.setTimeout(function () { wrong.focus(); }, 0); }
   }
 
   horizon.addInitFunction(function () {

@@ -1,0 +1,143 @@
+"""A real browser, a real Horizon with the plugin, a real Keystone, Placement and Nova.
+
+Screenshots of every screen go to `screenshots/`, which is not committed.
+"""
+
+import dataclasses
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+from selenium import webdriver
+
+from tests.browser.window import Window
+from ukcloud_maintenance.demo.config import DEFAULT_HOSTS, FAST, MIB, HostSpec
+from ukcloud_maintenance.demo.harness import DemoCloud
+from ukcloud_maintenance.demo.horizon import HorizonProcess
+
+#: slow enough to be seen moving, fast enough for a test
+CONFIG = dataclasses.replace(
+    FAST,
+    hosts=(*DEFAULT_HOSTS, HostSpec("cmp4", "az2"), HostSpec("cmp5", "az2")),
+    copy_bytes_per_second=150 * MIB,
+    progress_interval_seconds=0.5,
+)
+MEMBER = ("somebody", "demo-member")
+
+
+@pytest.fixture(scope="session")
+def cloud() -> Iterator[DemoCloud]:
+    with DemoCloud(config=CONFIG) as running:
+        add_member(running)
+        yield running
+
+
+def add_member(cloud: DemoCloud) -> None:
+    """A user who may log in to the project of the administrators, and no more."""
+    keystone = cloud.adapter("identity")
+    name, password = MEMBER
+    projects = keystone.get("/projects?name=admin").json()["projects"]
+    roles = keystone.get("/roles?name=member").json()["roles"]
+    user = {"name": name, "password": password, "domain_id": "default"}
+    user_id = keystone.post("/users", json={"user": user}).json()["user"]["id"]
+    keystone.put(f"/projects/{projects[0]['id']}/users/{user_id}/roles/{roles[0]['id']}")
+
+
+@pytest.fixture(scope="session")
+def horizon(cloud, tmp_path_factory) -> Iterator[HorizonProcess]:
+    settings = {"POLL_SECONDS": 0.5, "IDLE_SECONDS": 1, "SETTLE_SECONDS": 3}
+    state = tmp_path_factory.mktemp("horizon")
+    with HorizonProcess(cloud, state, maintenance=json.dumps(settings)) as running:
+        yield running
+
+
+@pytest.fixture
+def start_worker(horizon) -> Iterator[Callable[[], None]]:
+    """Start the worker when the test wants it; it is stopped at the test's end."""
+    started: list[subprocess.Popen] = []
+
+    def start() -> None:
+        with (horizon.state / "worker.log").open("ab") as log:
+            started.append(
+                subprocess.Popen(
+                    [sys.executable, "-m", "django", "maintenance_worker"],
+                    env=horizon.environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                )
+            )
+
+    yield start
+    for worker in started:
+        worker.terminate()
+        try:
+            worker.wait(30)
+        except subprocess.TimeoutExpired:
+            worker.kill()
+            worker.wait()
+
+
+@pytest.fixture
+def open_window(horizon, tmp_path) -> Iterator[Callable[..., Window]]:
+    """Open a browser with a profile of its own."""
+    programs = {"chromium": shutil.which("chromium"), "chromium-driver": chromedriver()}
+    for package, program in programs.items():
+        if not program:
+            pytest.fail(f"Debian's package {package} is not installed")
+    opened: list[webdriver.Chrome] = []
+
+    def open_one(width: int = 1400, height: int = 1000) -> Window:
+        options = webdriver.ChromeOptions()
+        options.binary_location = programs["chromium"] or ""
+        for argument in (
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--disable-dev-shm-usage",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            f"--window-size={width},{height}",
+            f"--user-data-dir={tmp_path / f'profile-{len(opened)}'}",
+        ):
+            options.add_argument(argument)
+        service = webdriver.ChromeService(programs["chromium-driver"])
+        opened.append(webdriver.Chrome(options=options, service=service))
+        return Window(opened[-1], horizon.url)
+
+    yield open_one
+    for driver in opened:
+        driver.quit()
+
+
+def chromedriver() -> str | None:
+    return shutil.which("chromedriver")
+
+
+@pytest.fixture
+def window(open_window) -> Window:
+    """A browser in which the administrator is logged in."""
+    return open_window().log_in("admin", "demo")
+
+
+@pytest.fixture
+def servers(cloud) -> Iterator[Callable[..., dict[str, str]]]:
+    """Make servers on a host; they are deleted at the end. Their ids by name."""
+    made: dict[str, str] = {}
+
+    def make(host: str, *names: str, **more) -> dict[str, str]:
+        ids = cloud.create_servers(names, host=host, **more)
+        made.update(zip(names, ids, strict=True))
+        return dict(zip(names, ids, strict=True))
+
+    yield make
+    cloud.delete_server(*made.values())
+    for service in cloud.nova.get("/os-services?binary=nova-compute").json()["services"]:
+        if service["status"] == "disabled":
+            cloud.nova.put(f"/os-services/{service['id']}", json={"status": "enabled"})

@@ -1,0 +1,111 @@
+"""A browser window, with words for what a person does in it."""
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver import ActionChains, Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
+
+SCREENSHOTS = Path(__file__).resolve().parents[2] / "screenshots"
+
+
+class Window:
+    def __init__(self, driver: Chrome, url: str):
+        self.driver = driver
+        self.url = url
+
+    def log_in(self, name: str, password: str) -> "Window":
+        self.driver.get(f"{self.url}/auth/login/")
+        self.find("[name=username]").send_keys(name)
+        self.find("[name=password]").send_keys(password, Keys.ENTER)
+        self.wait(lambda: "/auth/login" not in self.driver.current_url, "logged in")
+        return self
+
+    def go(self, path: str = "") -> "Window":
+        self.driver.get(f"{self.url}/admin/maintenance/{path}")
+        return self
+
+    def find(self, selector: str) -> WebElement:
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def find_all(self, selector: str) -> list[WebElement]:
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def see(self, selector: str, timeout: float = 30) -> WebElement:
+        """The first element that is shown, as soon as there is one."""
+        return self.wait(
+            lambda: next((e for e in self.find_all(selector) if e.is_displayed()), None),
+            f"{selector} is shown",
+            timeout,
+        )
+
+    def text(self, selector: str = "body") -> str:
+        return re.sub(r"\s+", " ", self.wait(lambda: self.find(selector).text or " ", selector))
+
+    def texts(self, selector: str) -> list[str]:
+        return self.wait(
+            lambda: [re.sub(r"\s+", " ", e.text) for e in self.find_all(selector)] or [""], selector
+        )
+
+    def press(self, *keys: str) -> None:
+        ActionChains(self.driver).send_keys(*keys).perform()
+
+    def wait(self, condition: Callable[[], Any], what: str, timeout: float = 30) -> Any:
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                if value := condition():
+                    return value
+            except StaleElementReferenceException:
+                pass
+            if time.monotonic() > deadline:
+                self.picture("failed")
+                raise AssertionError(f"waited {timeout:.0f} s in vain until {what}")
+            time.sleep(0.1)
+
+    def wait_for_text(self, words: str, selector: str = "body", timeout: float = 30) -> None:
+        self.wait(lambda: words in self.text(selector), f"{selector} says {words!r}", timeout)
+
+    def picture(self, name: str) -> None:
+        SCREENSHOTS.mkdir(exist_ok=True)
+        self.driver.save_screenshot(str(SCREENSHOTS / f"{name}.png"))
+
+    # -- the drain page --------------------------------------------------------------------
+
+    def rows(self) -> dict[str, list[str]]:
+        """The cells of the progress table that are shown, by instance."""
+        script = """
+            return Array.from(document.querySelectorAll('#mnt-progress tbody tr[data-id]'))
+              .filter(tr => !tr.hidden)
+              .map(tr => Array.from(tr.cells).map(td => td.textContent.trim()));
+        """
+        return {cells[0]: cells for cells in self.driver.execute_script(script)}
+
+    def updates(self) -> int:
+        """How many updates the page has asked for since it was loaded."""
+        return self.driver.execute_script(
+            "return performance.getEntriesByType('resource')"
+            ".filter(e => e.name.includes('/updates/')).length"
+        )
+
+    def mark(self) -> None:
+        """Leave a mark that a reload would wipe out."""
+        self.driver.execute_script("window.notReloaded = true")
+
+    @property
+    def is_marked(self) -> bool:
+        return bool(self.driver.execute_script("return window.notReloaded === true"))
+
+    def problems(self) -> list[str]:
+        """What the browser's console calls severe, but for requests that failed."""
+        return [
+            entry["message"]
+            for entry in self.driver.get_log("browser")
+            if entry["level"] == "SEVERE" and entry["source"] != "network"
+        ]

@@ -1,0 +1,202 @@
+"""Horizon's pages with a user of our making and a cloud without a network."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+from django.utils import timezone
+from openstack_auth import policy as auth_policy
+from openstack_auth import user as auth_user
+from openstack_auth import utils as auth_utils
+from openstack_dashboard.api import keystone as horizon_keystone
+
+from tests.fakes import GIB, FakeCloud, server, service
+from ukcloud_maintenance import store
+from ukcloud_maintenance.content.maintenance import session
+from ukcloud_maintenance.core.facts import Hypervisor, Server, Service
+from ukcloud_maintenance.core.preflight import judge
+
+REGION = "RegionOne"
+
+
+class PanelCloud(FakeCloud):
+    """Adds what the hosts page reads, and remembers what was asked."""
+
+    def __init__(self, services: Iterable[Service] = (), servers: Iterable[Server] = (), **more):
+        super().__init__(services, servers, **more)
+        self.asked: list[str] = []
+        #: hosts whose instances cannot be counted
+        self.uncountable: dict[str, Exception] = {}
+
+    def services(self, host=None):
+        self.asked.append("services")
+        return super().services(host)
+
+    def servers_on(self, host):
+        self.asked.append(f"servers_on {host}")
+        return super().servers_on(host)
+
+    def project_names(self):
+        self.asked.append("project_names")
+        return super().project_names()
+
+    def hypervisors(self):
+        self.asked.append("hypervisors")
+        self._fail()
+        found = []
+        for one in self.all_services:
+            here = [s for s in self.all_servers if s.host == one.host]
+            found.append(
+                Hypervisor(
+                    id=one.id,
+                    hypervisor_hostname=f"{one.host}.example",
+                    host=one.host,
+                    vcpus=16,
+                    vcpus_used=len(here),
+                    memory_bytes=64 * GIB,
+                    memory_used_bytes=sum(s.memory_bytes for s in here),
+                    running_vms=len(here) + 5,  # old, and wrong on purpose
+                )
+            )
+        return found
+
+    def count_servers_on(self, host):
+        self.asked.append(f"count {host}")
+        if host in self.uncountable:
+            raise self.uncountable[host]
+        return sum(1 for s in self.all_servers if s.host == host)
+
+
+CATALOG = [
+    {
+        "type": kind,
+        "name": kind,
+        "endpoints": [
+            {
+                "id": f"{kind}-{region}-{interface}",
+                "interface": interface,
+                "region": region,
+                "region_id": region,
+                "url": f"http://{kind}.{region.lower()}.example/{interface}",
+            }
+            for region in (REGION, "RegionTwo")
+            for interface in ("public", "internal")
+        ],
+    }
+    for kind in ("compute", "identity")
+]
+
+
+def make_user(*roles: str, region: str = REGION, name: str = "alice", domain: str = "Default"):
+    """A user of Horizon as openstack_auth makes one at a login."""
+    token = auth_user.Token()
+    token.id = f"token-of-{name}"
+    token.expires = datetime.now(UTC) + timedelta(hours=1)
+    token.user = {"id": f"id-of-{name}", "name": name, "password_expires_at": None}
+    token.project = token.tenant = {"id": "p0", "name": "admin", "domain_id": "default"}
+    token.serviceCatalog = CATALOG
+    return auth_user.User(
+        id=f"id-of-{name}",
+        token=token,
+        user=name,
+        user_domain_id=domain.lower(),
+        user_domain_name=domain,
+        project_id="p0",
+        project_name="admin",
+        service_catalog=CATALOG,
+        roles=[{"name": role} for role in roles],
+        endpoint="http://identity.example/v3",
+        enabled=True,
+        services_region=region,
+        authorized_tenants=[],
+    )
+
+
+@pytest.fixture(autouse=True)
+def _plain_pages(settings, monkeypatch):
+    """Style sheets, scripts, and what other panels ask OpenStack to know whether they are shown,
+    are not what these tests look at."""
+    settings.COMPRESS_ENABLED = False
+    settings.COMPRESS_PRECOMPILERS = ()
+    monkeypatch.setattr(horizon_keystone, "get_identity_api_version", lambda request: (3, 14))
+
+
+@pytest.fixture
+def fresh_policy():
+    """For tests that change the policy's settings; reading all of Horizon's takes a second."""
+    auth_policy.reset()
+    yield
+    auth_policy.reset()
+
+
+@pytest.fixture
+def log_in(monkeypatch):
+    """Log a user in: log_in("admin") or log_in("member", region=…)."""
+
+    def become(*roles: str, **more: str):
+        user = make_user(*roles, **more)
+        monkeypatch.setattr(auth_utils, "get_user", lambda request: user)
+        return user
+
+    return become
+
+
+@pytest.fixture
+def cloud(monkeypatch):
+    """cmp1 with five instances, cmp10 and CMP1 beside it, cmp3 down, cmp4 disabled."""
+    fake = PanelCloud(
+        [
+            service("cmp1", zone="az1"),
+            service("cmp10", zone="az1"),
+            service("cmp2", zone="az2"),
+            service("cmp3", zone="az2", state="down"),
+            service("cmp4", zone="az2", status="disabled", disabled_reason="bad fan"),
+        ],
+        [
+            server("web-1"),
+            server("web-2", status="PAUSED", vm_state="paused"),
+            server("db-1", memory_bytes=4 * GIB),
+            server("old-1", status="SHUTOFF", vm_state="stopped"),
+            server("busy-1", task_state="rebooting"),
+            server("app-1", host="cmp10"),
+        ],
+    )
+    monkeypatch.setattr(session, "cloud", lambda request: fake)
+    return fake
+
+
+@pytest.fixture
+def admin(db, client, log_in, cloud):
+    """Django's test client, logged in as an administrator."""
+    log_in("admin")
+    client.user_cloud = cloud
+    return client
+
+
+@pytest.fixture
+def make_drain(db):
+    """Write a drain as `services` does, and change its rows through the store."""
+
+    def make(host: str = "cmp1", *servers: Server, region: str = REGION, **more):
+        fields = {
+            "service_id": "s-1",
+            "reason": "new kernel",
+            "max_concurrent": 2,
+            "destination": "",
+            "actor_id": "id-of-alice",
+            "actor": "alice",
+            "project_names": {"p1": "customer"},
+            "now": timezone.now(),
+        } | more
+        return store.create_drain(
+            region=region, host=host, planned=[(s, judge(s)) for s in servers], **fields
+        )
+
+    return make
+
+
+@pytest.fixture
+def worker_alive(db):
+    store.sign_of_life("worker-1", "controller", 1, timezone.now())
+    return SimpleNamespace(name="worker-1")

@@ -1,0 +1,285 @@
+"""The hosts page and the page of one host."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from tests.fakes import server, service
+from ukcloud_maintenance import store
+from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
+from ukcloud_maintenance.exceptions import (
+    CloudAuthError,
+    CloudForbidden,
+    CloudServerError,
+    CloudUnreachable,
+)
+
+INDEX = reverse("horizon:admin:maintenance:index")
+
+
+class _Rows(HTMLParser):
+    """The text of the cells of a table, by host."""
+
+    def __init__(self):
+        super().__init__()
+        self.rows: dict[str, list[str]] = {}
+        self._host = ""
+        self._in_cell = False
+
+    def handle_starttag(self, tag, attrs):
+        if tag == "tr":
+            self._host = dict(attrs).get("data-host", "")
+            if self._host:
+                self.rows[self._host] = []
+        elif tag in ("td", "th") and self._host:
+            self.rows[self._host].append("")
+            self._in_cell = True
+
+    def handle_endtag(self, tag):
+        if tag == "tr":
+            self._host = ""
+        elif tag in ("td", "th"):
+            self._in_cell = False
+
+    def handle_data(self, data):
+        if self._host and self._in_cell:
+            self.rows[self._host][-1] += data
+
+
+def rows(response) -> dict[str, list[str]]:
+    parser = _Rows()
+    parser.feed(response.content.decode())
+    return {
+        host: [re.sub(r"\s+", " ", cell).strip() for cell in cells]
+        for host, cells in parser.rows.items()
+    }
+
+
+def hosts(response) -> list[str]:
+    return list(rows(response))
+
+
+def test_lists_every_host_with_what_an_admin_needs(admin):
+    found = rows(admin.get(INDEX))
+
+    assert found["cmp1"][:5] == ["cmp1", "az1", "Up", "Enabled", "5"]
+    assert found["cmp1"][5:7] == ["5 of 16", "8 of 64 GiB"]
+    assert found["cmp3"][2] == "Down"
+    assert found["cmp4"][3] == "Disabledbad fan"
+
+
+def test_sorts_names_as_people_do(admin):
+    assert hosts(admin.get(INDEX)) == ["cmp1", "cmp2", "cmp3", "cmp4", "cmp10"]
+    down = hosts(admin.get(INDEX, {"sort": "host", "order": "desc"}))
+    assert down == ["cmp10", "cmp4", "cmp3", "cmp2", "cmp1"]
+
+
+def test_the_number_of_instances_is_the_true_one_and_sorting_says_that_it_is_not(admin):
+    response = admin.get(INDEX, {"sort": "instances", "order": "desc"})
+
+    assert hosts(response)[:2] == ["cmp1", "cmp10"]
+    assert rows(response)["cmp1"][4] == "5"
+    assert "may be a minute old" in response.content.decode()
+    assert "may be a minute old" not in admin.get(INDEX).content.decode()
+
+
+def test_asks_for_two_lists_and_one_number_for_each_row_shown(admin, cloud, settings):
+    settings.API_RESULT_PAGE_SIZE = 2
+    admin.get(INDEX)
+
+    assert sorted(cloud.asked) == ["count cmp1", "count cmp2", "hypervisors", "services"]
+
+
+def test_pages_follow_the_users_own_page_size(admin, settings):
+    settings.API_RESULT_PAGE_SIZE = 2
+    first = admin.get(INDEX, {"q": "az", "sort": "zone"})
+    assert hosts(first) == ["cmp1", "cmp10"]
+    assert "?q=az&amp;sort=zone&amp;page=2" in first.content.decode()
+    assert hosts(admin.get(INDEX, {"page": 3})) == ["cmp10"]
+    assert hosts(admin.get(INDEX, {"page": "no number"})) == ["cmp1", "cmp2"]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({"q": "cmp1"}, ["cmp1", "cmp10"]),
+        ({"q": "CMP1", "column": "host"}, ["cmp1", "cmp10"]),
+        ({"q": "az2"}, ["cmp2", "cmp3", "cmp4"]),
+        ({"q": "bad fan"}, ["cmp4"]),
+        ({"q": "bad fan", "column": "host"}, []),
+        ({"q": "8 of 64", "column": "memory"}, ["cmp1"]),
+        ({"state": "down"}, ["cmp3"]),
+        ({"state": "disabled"}, ["cmp4"]),
+        ({"state": "up", "q": "az2"}, ["cmp2", "cmp4"]),
+        ({"state": "draining"}, []),
+    ],
+)
+def test_filters_by_any_columns_text_and_by_state(admin, query, expected):
+    response = admin.get(INDEX, query)
+    assert hosts(response) == expected
+    assert ("No host matches the filter" in response.content.decode()) == (not expected)
+    assert "Clear filter" in response.content.decode()
+
+
+def test_says_that_there_are_no_hosts(admin, cloud):
+    cloud.all_services = []
+    assert "There is no compute host in region RegionOne" in admin.get(INDEX).content.decode()
+
+
+def test_a_host_that_is_down_offers_no_drain(admin):
+    page = admin.get(INDEX).content.decode()
+    assert reverse("horizon:admin:maintenance:drain_host", args=["cmp1"]) in page
+    assert reverse("horizon:admin:maintenance:drain_host", args=["cmp3"]) not in page
+
+
+def test_a_drain_of_one_host_shows_at_no_other(admin, make_drain):
+    drain = make_drain("cmp1", server("web-1"), server("web-2"))
+    found = rows(admin.get(INDEX))
+
+    assert found["cmp1"][7:] == ["0 of 2", "View Drain"]
+    assert found["cmp10"][7:] == ["", "Drain Host"]
+    assert hosts(admin.get(INDEX, {"state": "draining"})) == ["cmp1"]
+    assert (
+        reverse("horizon:admin:maintenance:drain", args=[drain.pk])
+        in admin.get(INDEX).content.decode()
+    )
+
+
+def test_hosts_that_differ_in_case_alone_are_two(admin, cloud, make_drain):
+    cloud.all_services.append(service("CMP1"))
+    cloud.all_servers.append(server("other-1", host="CMP1"))
+    make_drain("CMP1", server("other-1", host="CMP1"))
+    found = rows(admin.get(INDEX))
+
+    assert (found["CMP1"][4], found["CMP1"][7]) == ("1", "0 of 1")
+    assert (found["cmp1"][4], found["cmp1"][7]) == ("5", "")
+    # Nova's database may count both under either name.
+    assert "count cmp1" not in cloud.asked
+    assert "count CMP1" not in cloud.asked
+
+
+def finish(drain, state, result):
+    now = timezone.now()
+    store.change_drain(drain, now, state=DrainState.RUNNING, started_at=now)
+    for row in store.migrations(drain):
+        if row.state == MigrationState.PENDING and state == DrainState.SUCCEEDED:
+            store.change_migration(row, now, state=MigrationState.GONE)
+    if state == DrainState.CANCELLED:
+        store.change_drain(drain, now, state=DrainState.CANCELLING)
+    store.finish_drain(drain, state, result, "", "worker", now)
+
+
+def test_a_drained_host_says_so_until_it_is_enabled_again(admin, cloud, make_drain):
+    drain = make_drain("cmp4", server("web-1", host="cmp4"))
+    finish(drain, DrainState.SUCCEEDED, DrainResult.EMPTY)
+    assert re.fullmatch(r"drained \d\d:\d\d", rows(admin.get(INDEX))["cmp4"][7])
+
+    cloud.all_services = [service("cmp4")]
+    assert rows(admin.get(INDEX))["cmp4"][7] == ""
+
+
+def test_a_host_where_instances_stayed_says_how_many(admin, make_drain):
+    stays = server("old-1", host="cmp4", status="SHUTOFF", vm_state="stopped")
+    drain = make_drain("cmp4", stays)
+    finish(drain, DrainState.FAILED, DrainResult.INSTANCES_LEFT)
+    assert re.fullmatch(r"1 left behind \d\d:\d\d", rows(admin.get(INDEX))["cmp4"][7])
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (
+            CloudUnreachable("list the compute services", "connection refused"),
+            ["Could not list the compute services: connection refused.", "Check that nova-api runs"],
+        ),
+        (
+            CloudServerError("list the hypervisors", "boom", status=500, request_id="req-7"),
+            ["Could not list the hypervisors: boom (HTTP 500).", "req-7"],
+        ),
+        (
+            CloudForbidden("list the hypervisors", "no", status=403),
+            ["Could not list the hypervisors", "policy refuses this user"],
+        ),
+        (
+            CloudAuthError("find Nova in the catalogue", "no endpoint"),
+            ["Could not find Nova in the catalogue", "service catalogue"],
+        ),
+    ],
+)
+def test_a_nova_that_fails_leaves_a_page_that_says_so(admin, cloud, make_drain, failure, words):
+    make_drain("cmp1", server("web-1"))
+    cloud.failure = failure
+    for url in (INDEX, reverse("horizon:admin:maintenance:host", args=["cmp1"])):
+        response = admin.get(url)
+        page = response.content.decode()
+        assert response.status_code == 200
+        for word in words:
+            assert word in page
+        # What is under way is known without Nova.
+        assert "0 of 1" in page
+        assert "not authorized" not in page.lower()
+
+
+def test_a_token_that_nova_refuses_leads_to_the_login(admin, cloud):
+    cloud.failure = CloudAuthError("list the hypervisors", "expired", status=401)
+    response = admin.get(INDEX)
+    assert response.status_code == 302
+    assert "/auth/login/?next=/admin/maintenance/" in response["location"]
+
+
+def test_a_host_that_cannot_be_counted_shows_the_statistic_as_one(admin, cloud):
+    cloud.uncountable["cmp1"] = CloudUnreachable("count the servers of host cmp1", "timed out")
+    response = admin.get(INDEX)
+    assert rows(response)["cmp1"][4] == "10 ?"
+    assert "Could not count the servers of host cmp1: timed out" in response.content.decode()
+
+
+def test_warns_when_no_worker_is_at_work(admin):
+    page = admin.get(INDEX).content.decode()
+    assert "No worker is at work." in page
+    assert "django-admin maintenance_worker" in page
+    store.sign_of_life("w", "controller", 1, timezone.now(), problem="Keystone refuses it.")
+    page = admin.get(INDEX).content.decode()
+    assert "No worker is at work." not in page
+    assert "Keystone refuses it." in page
+    store.sign_of_life("w", "controller", 1, timezone.now())
+    assert "worker" not in rows(admin.get(INDEX))
+    assert "The worker reports" not in admin.get(INDEX).content.decode()
+
+
+# -- one host --------------------------------------------------------------------------------
+
+
+def host_page(client, host):
+    return client.get(reverse("horizon:admin:maintenance:host", args=[host]))
+
+
+def test_a_hosts_page_shows_its_instances_and_its_drains(admin, cloud, make_drain):
+    cloud.all_servers.append(server("kept-1", locked=True, locked_reason="audit"))
+    drain = make_drain("cmp1", server("web-1"))
+    make_drain("cmp10", server("app-1", host="cmp10"), reason="of another host")
+    page = host_page(admin, "cmp1").content.decode()
+
+    for word in ("web-1", "PAUSED", "rebooting", "m1.small", "customer", "locked: audit"):
+        assert word in page
+    assert "app-1" not in page
+    assert reverse("horizon:admin:instances:detail", args=[server("web-1").id]) in page
+    assert f"Drain {drain.pk}" in page
+    assert "of another host" not in page
+
+
+def test_an_unknown_host_is_404_with_words(admin):
+    for host in ("cmp", "CMP1", "cmp1 ", "cmp1%"):
+        response = host_page(admin, host)
+        assert response.status_code == 404
+        assert "There is no compute host named" in response.content.decode()
+
+
+def test_a_host_that_nova_forgot_still_shows_its_record(admin, make_drain):
+    make_drain("gone-1")
+    page = host_page(admin, "gone-1").content.decode()
+    assert "Nova knows no compute host of this name any more" in page
+    assert "new kernel" in page

@@ -1,0 +1,43 @@
+"""The translations are whole: what is in the sources of them is in the compiled files too."""
+
+import gettext
+import re
+from pathlib import Path
+
+import pytest
+
+import ukcloud_maintenance
+from ukcloud_maintenance.core import preflight
+
+LOCALE = Path(ukcloud_maintenance.__file__).parent / "locale"
+LANGUAGES = sorted(folder.name for folder in LOCALE.iterdir() if folder.is_dir())
+
+
+def compiled(language: str) -> gettext.NullTranslations:
+    return gettext.translation("django", LOCALE, [language])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_sentence_of_the_source_is_translated_and_compiled(language):
+    source = (LOCALE / language / "LC_MESSAGES" / "django.po").read_text()
+    assert "#, fuzzy" not in source
+    found = compiled(language)
+    entries = [entry for entry in source.split("\n\n")[1:] if not entry.startswith("#~")]
+    assert len(entries) > 150
+    for entry in entries:
+        strings = re.findall(r'^(msg\w+)(?:\[\d\])? "(.*)"$', entry, re.M)
+        assert all(text for _kind, text in strings), entry
+        one = strings[0][1].replace('\\"', '"')
+        form = strings[-1][1].replace('\\"', '"')
+        if strings[1][0] == "msgid_plural":
+            assert found.ngettext(one, strings[1][1].replace('\\"', '"'), 2) == form
+        else:
+            assert found.gettext(one) == form
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_the_preflight_says_is_known_to_the_translators(language):
+    found = compiled(language)
+    for reason, remedy in preflight._STAYS.values():
+        for sentence in (reason, remedy):
+            assert found.gettext(sentence) != sentence

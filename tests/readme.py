@@ -1,0 +1,69 @@
+"""The parts of README.md that follow from the code. `python -m tests.readme` writes them."""
+
+import re
+import textwrap
+from pathlib import Path
+
+README = Path(__file__).resolve().parent.parent / "README.md"
+
+
+def text() -> str:
+    return README.read_text()
+
+
+def code_blocks(language: str) -> list[str]:
+    """The fenced blocks of a language, without the indentation of a list that they are in."""
+    found = re.findall(rf"^ *```{language}\n(.*?)^ *```$", text(), re.MULTILINE | re.DOTALL)
+    return [textwrap.dedent(block) for block in found]
+
+
+def generated() -> dict[str, str]:
+    """The parts by the name of their marker."""
+    return {"settings": _settings(), "exit codes": _exit_codes()}
+
+
+def section(name: str) -> str:
+    """What stands between the markers of a part."""
+    found = _between(name).search(text())
+    assert found, f"README.md has no markers for {name!r}"
+    return found[2]
+
+
+def write() -> None:
+    content = text()
+    for name, part in generated().items():
+        content = _between(name).sub(lambda found, part=part: found[1] + part + found[3], content)
+    README.write_text(content)
+
+
+def _between(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(<!-- {name}: [^>]*-->\n)(.*?)(<!-- /{name} -->)", re.DOTALL)
+
+
+def _settings() -> str:
+    from ukcloud_maintenance import conf
+
+    lines = ["| key | default | unit | what it is |", "|---|---|---|---|"]
+    for setting in conf.SETTINGS:
+        default = f"`{setting.default!r}`" if setting.default not in ("", {}) else ""
+        lines.append(f"| `{setting.name}` | {default} | {setting.unit} | {setting.help} |")
+    return "\n".join(lines) + "\n"
+
+
+def _exit_codes() -> str:
+    from ukcloud_maintenance.management.commands._base import EXIT_CODES
+
+    lines = ["| exit code | meaning |", "|---|---|"]
+    for code, meaning in re.findall(r"^ +(\d+) +(.+)$", EXIT_CODES, re.MULTILINE):
+        lines.append(f"| {code} | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    import os
+
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+    django.setup()
+    write()
