@@ -101,7 +101,8 @@ TABLE = {
         CONFIRM, "status_verify_resize", ("confirm_is_final",),
     ),
     "verify resize cannot be forced": (
-        {"status": "VERIFY_RESIZE"}, chosen(Choice.COLD), ALONE, BLOCKED, "status_verify_resize", (),
+        {"status": "VERIFY_RESIZE"}, chosen(Choice.COLD), ALONE,
+        BLOCKED, "status_verify_resize", (),
     ),
     "build": ({"status": "BUILD", "vm_state": "building"}, NO, ALONE, BLOCKED, "building", ()),
     "build, with its task": (
@@ -170,7 +171,9 @@ TABLE = {
         {"tags": ("pin",)}, Wishes(opt_out_names=OptOutNames(stay="pin")), ALONE,
         STAYS, "owner_stay", (),
     ),
-    "no name": ({"tags": ("",)}, Wishes(opt_out_names=OptOutNames("", "", "")), ALONE, LIVE, "", ()),
+    "no name": (
+        {"tags": ("",)}, Wishes(opt_out_names=OptOutNames("", "", "")), ALONE, LIVE, "", (),
+    ),
     # what binds it to its host
     "accelerator": (specs(accel__device_profile="fpga"), NO, ALONE, BLOCKED, "accelerator", ()),
     "accelerator, cold too": (
@@ -192,7 +195,8 @@ TABLE = {
         BLOCKED, "vtpm", (),
     ),
     "TPM, secret of the host": (
-        specs(hw__tpm_version="2.0", hw__tpm_secret_security="host"), NO, ALONE, LIVE, "", ("vtpm",),
+        specs(hw__tpm_version="2.0", hw__tpm_secret_security="host"), NO, ALONE,
+        LIVE, "", ("vtpm",),
     ),
     "TPM, shut off": (OFF | specs(hw__tpm_version="2.0"), NO, ALONE, COLD, "", ()),
     "TPM, stopped for it": (
@@ -374,7 +378,10 @@ def test_anti_affinity_groups_alone_are_travelled_one_by_one():
     [
         ({}, {"VCPU": 1, "MEMORY_MB": 1024}),
         ({"disk_bytes": 3 * GIB + 1}, {"VCPU": 1, "MEMORY_MB": 1024, "DISK_GB": 4}),
-        (specs(resources__VCPU="0", resources__CUSTOM_GOLD="1"), {"MEMORY_MB": 1024, "CUSTOM_GOLD": 1}),
+        (
+            specs(resources__VCPU="0", resources__CUSTOM_GOLD="1"),
+            {"MEMORY_MB": 1024, "CUSTOM_GOLD": 1},
+        ),
         (specs(hw__cpu_policy="dedicated") | {"vcpus": 4}, {"PCPU": 4, "MEMORY_MB": 1024}),
         (
             specs(hw__cpu_policy="dedicated", hw__emulator_threads_policy="isolate") | {"vcpus": 4},
@@ -388,7 +395,10 @@ def test_anti_affinity_groups_alone_are_travelled_one_by_one():
             specs(hw__cpu_policy="mixed", hw__cpu_realtime_mask="^0") | {"vcpus": 4},
             {"VCPU": 1, "PCPU": 3, "MEMORY_MB": 1024},
         ),
-        (specs(resources1__VGPU="1", resources2__VGPU="1"), {"VCPU": 1, "MEMORY_MB": 1024, "VGPU": 2}),
+        (
+            specs(resources1__VGPU="1", resources2__VGPU="1"),
+            {"VCPU": 1, "MEMORY_MB": 1024, "VGPU": 2},
+        ),
     ],
 )  # fmt: skip
 def test_what_a_server_needs_in_placements_words(facts, resources):

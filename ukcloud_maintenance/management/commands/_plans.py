@@ -101,7 +101,7 @@ def plan_text(plan: DrainPlan) -> str:
             )
         )
     parts += ["\n".join(lines) for lines in (list(_cautions(plan)), list(_unknown(plan))) if lines]
-    if plan.packing and plan.packing.hosts:
+    if plan.moving and plan.packing:
         parts.append("Where they may go (an estimate; Nova's scheduler chooses):\n" + _hosts(plan))
     return "\n\n".join(parts)
 
@@ -113,14 +113,10 @@ def plan_summary(plan: DrainPlan) -> str:
     counts = [SAID[kind].format(n) for kind in Kind if (n := len(plan.of_kind(kind)))]
     said = [", ".join(counts)]
     if plan.moving:
-        need = f"needs {_gib(plan.needed_memory_bytes)} GiB"
         free, hosts = plan.free_memory_bytes, len(plan.receivers)
+        room = "free room not known" if free is None else f"{_gib(free)} GiB free"
         on = f"{hosts} host{'' if hosts == 1 else 's'}"
-        said.append(
-            f"{need}, free on {on}: not known"
-            if free is None
-            else f"{need}, {_gib(free)} free on {on}"
-        )
+        said.append(f"needs {_gib(plan.needed_memory_bytes)} GiB, {room} on {on}")
     if plan.packing and not plan.packing.fits:
         least = "" if plan.packing.proved else "perhaps "
         said.append(f"{least}no place for {len(plan.packing.unplaced)} of them")
