@@ -7,7 +7,7 @@ import pytest
 from django.db import OperationalError
 
 from tests.commands.helpers import begin, finish, move, run
-from tests.fakes import GIB, service
+from tests.fakes import GIB, server, service
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.facts import Capacity
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
@@ -411,6 +411,14 @@ def test_a_dry_run_needs_no_reason_and_asks_for_nothing(known):
     assert "100 MiB/s assumed" in summary
     assert re.search(r"^web-1 +ACTIVE +live +cmp10", outcome.stdout, re.MULTILINE)
     assert re.search(r"^cmp10 +2 +50% -> 81% +12% -> 19%", outcome.stdout, re.MULTILINE)
+
+
+def test_a_dry_run_names_few_of_many_in_their_order(known):
+    known.all_servers = [server(f"web-{n}", disk_bytes=GIB) for n in range(11, 0, -1)]
+    text = run("drain_host", "cmp1", "--dry-run").stdout
+    names = re.findall(r"^web-\d+", text, re.MULTILINE)
+    assert names == [f"web-{n}" for n in range(1, 12)]
+    assert "  web-1, web-2, web-3, web-4, web-5, web-6 and 5 more: Its local disk of 1 GiB" in text
 
 
 def test_a_dry_run_takes_a_reason_too(known):

@@ -1,5 +1,6 @@
 """How a plan of a drain is shown in a shell."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,8 @@ from ukcloud_maintenance.services import DrainPlan, Planned
 from ._base import table
 
 GIB = 1024**3
+#: how many instances are named that have the same caution
+NAMED = 6
 #: those that need a look come first
 ORDER = {Kind.BLOCKED: 0, Kind.STAYS: 1, Kind.CONFIRM: 2, Kind.COLD: 3, Kind.LIVE: 4}
 SAID = {
@@ -131,7 +134,12 @@ def plan_summary(plan: DrainPlan) -> str:
 
 
 def _sorted(plan: DrainPlan) -> list[Planned]:
-    return sorted(plan.planned, key=lambda p: (ORDER[p.verdict.kind], p.server.name, p.server.id))
+    return sorted(plan.planned, key=lambda p: (ORDER[p.verdict.kind], _natural(p.server.name)))
+
+
+def _natural(name: str) -> list[tuple[str, int]]:
+    """web-2 before web-10."""
+    return [(text, int(n or 0)) for text, n in re.findall(r"(\D*)(\d*)", name)]
 
 
 def _cautions(plan: DrainPlan) -> Iterator[str]:
@@ -143,7 +151,8 @@ def _cautions(plan: DrainPlan) -> Iterator[str]:
     if names:
         yield "Worth knowing:"
     for text, about in names.items():
-        yield f"  {', '.join(about)}: {text}"
+        more = f" and {len(about) - NAMED} more" if len(about) > NAMED else ""
+        yield f"  {', '.join(about[:NAMED])}{more}: {text}"
 
 
 def _unknown(plan: DrainPlan) -> Iterator[str]:
