@@ -16,7 +16,7 @@ from . import conf, store
 from .cloud import Cloud, from_clouds_yaml
 from .core.actor import RULE_CANCEL, RULE_DRAIN, RULE_VIEW, Actor
 from .core.facts import HostFacts, Server, Service
-from .core.preflight import Choice, judge
+from .core.preflight import Choice
 from .core.states import DRAIN_TERMINAL, DrainState
 from .exceptions import CloudError, NotAllowed, Refused, StaleState, UnknownHost
 from .plan import NO_CHOICES, DrainPlan, PlanChoices, make_plan
@@ -349,11 +349,8 @@ def request_drains(actor: Actor, cloud: Cloud, requests: Iterable[DrainRequest])
 
 
 def _write(actor: Actor, region: str, request: DrainRequest, plan: DrainPlan) -> Drain:
-    """Write what was planned.
-
-    The verdict is that of the instance by itself: whether there is room, or another host for its
-    group, is asked of Nova when its turn comes.
-    """
+    """Write what was planned. What something around it stands against enters as blocked, and
+    the worker looks at it again."""
     sign = -1 if request.order == LARGEST_FIRST else 1
     ordered = sorted(
         plan.planned, key=lambda p: (sign * p.server.memory_bytes, p.server.name, p.server.id)
@@ -361,7 +358,7 @@ def _write(actor: Actor, region: str, request: DrainRequest, plan: DrainPlan) ->
     entries = [
         store.Entry(
             one.server,
-            judge(one.server, one.wishes),
+            one.verdict,
             one.wishes.choice.value,
             request.notes.get(one.server.id, ""),
             one.group,

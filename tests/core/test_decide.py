@@ -252,8 +252,12 @@ class TestWaiting:
         assert (changed["state"], changed["initial_status"]) == ("pending", "ACTIVE")
 
     def test_one_that_an_admin_left_here_does_not_join_by_itself(self):
-        chosen = row(state=MigrationState.STAYS, code="chosen")
-        assert not changes(decide(drain(), [chosen], seen(server())), chosen)
+        chosen = row(state=MigrationState.STAYS, code="chosen", choice="stay")
+        assert "state" not in changes(decide(drain(), [chosen], seen(server())), chosen)
+
+    def test_one_whose_owner_takes_the_word_back_joins(self):
+        kept = row(state=MigrationState.STAYS, code="owner_stay")
+        assert changes(decide(drain(), [kept], seen(server())), kept)["state"] == "pending"
 
     def test_deleted_is_gone(self):
         changed = changes(decide(drain(), [row()], seen(elsewhere={"web": None})), row())

@@ -581,8 +581,7 @@ class _Pass:
             if row.server_id in self.seen.elsewhere:
                 self._gone(row, self.seen.elsewhere[row.server_id])
             return
-        stays = row.state == MigrationState.STAYS
-        if cancelling or not stays or not row.code.startswith("status_"):
+        if cancelling or row.state != MigrationState.STAYS:
             return
         verdict = self._judge(server, row)
         if verdict.method is not Method.NONE:
