@@ -2,13 +2,15 @@
 
 import io
 import re
+from datetime import timedelta
 
 import pytest
 from django.db import OperationalError
+from django.utils import timezone
 
 from tests.commands.helpers import begin, finish, move, run
 from tests.fakes import GIB, server, service
-from ukcloud_maintenance import services
+from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.facts import Capacity
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
 from ukcloud_maintenance.exceptions import (
@@ -331,6 +333,18 @@ def test_an_interrupt_leaves_the_drain_running_and_says_so(cloud, worker):
 def test_says_when_no_worker_is_at_work(cloud):
     outcome = run("drain_host", "cmp1", "--reason", "r")
     assert "maintenance_worker" in outcome.stderr
+
+
+def test_says_once_while_waiting_that_the_worker_went_silent(cloud, worker):
+    def die():
+        store.sign_of_life("w1", "ctl1", 1, timezone.now() - timedelta(hours=1))
+
+    store.sign_of_life("w1", "ctl1", 1, timezone.now())
+    worker += [lambda: None, die, lambda: None, lambda: finish_pending(_drain())]
+    outcome = run("drain_host", "cmp1", "--reason", "r", "--wait")
+    before, after = outcome.stderr.split("No worker has reported lately")
+    assert "pending, 0 of 3" in before
+    assert "succeeded, 0 of 3" in after
 
 
 class _Terminal(io.StringIO):
