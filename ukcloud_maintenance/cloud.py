@@ -180,7 +180,8 @@ class Cloud:
             raise CloudAnswerUnusable(
                 what, f"Nova ignored the host filter and answered with {strangers[0].host!r}"
             )
-        return [s for s in servers if s.host == host]
+        # by id: a list that changes while it is paged may name a server twice
+        return list({s.id: s for s in servers if s.host == host}.values())
 
     def count_servers_on(self, host: str) -> int:
         """How many servers Nova lists for exactly this host, SOFT_DELETED ones included.
