@@ -145,10 +145,4 @@ def _asked(report: services.DrainReport) -> str:
 
 def _ended(report: services.DrainReport) -> str:
     drain = report.drain
-    lines = [f"Drain {drain.pk} of {drain.host} {drain.state}: {drain.message}"]
-    lines += [
-        f"  {row.server_name} ({row.server_id}) {row.state}: {row.message}"
-        for row in report.migrations
-        if row.state not in (MigrationState.SUCCEEDED, MigrationState.GONE)
-    ]
-    return "\n".join(lines)
+    return f"Drain {drain.pk} of {drain.host} {drain.state}: {drain.message}"
