@@ -25,7 +25,7 @@ def text(response) -> str:
     return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", page)))
 
 
-GOOD = {"reason": "new kernel", "max_concurrent": "3", "destination": ""}
+GOOD = {"reason": "new kernel", "max_concurrent": "3", "destination": "", "move_locked": "on"}
 
 
 @pytest.mark.parametrize("headers", [{}, AJAX], ids=["page", "modal"])

@@ -6,6 +6,7 @@ from . import views
 urlpatterns = [
     path("", views.HostsView.as_view(), name="index"),
     path("hosts/<str:host>/", views.HostView.as_view(), name="host"),
+    path("hosts/<str:host>/check/", views.CheckHostView.as_view(), name="check_host"),
     path("hosts/<str:host>/drain/", views.DrainHostView.as_view(), name="drain_host"),
     path("drains/", views.DrainsView.as_view(), name="drains"),
     path("drains/<int:drain_id>/", views.DrainView.as_view(), name="drain"),
