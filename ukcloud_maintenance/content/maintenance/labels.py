@@ -9,7 +9,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
 from ukcloud_maintenance.core.facts import Service
-from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
+from ukcloud_maintenance.core.preflight import Choice
+from ukcloud_maintenance.core.states import DrainResult, DrainState, Method, MigrationState
 from ukcloud_maintenance.store import Counts, Drain, InstanceMigration
 
 from . import formats
@@ -246,6 +247,36 @@ def migration_state(state: str) -> Label:
         ),
     }
     return labels[MigrationState(state)]
+
+
+def method_mark(row: InstanceMigration) -> SafeString | str:
+    """The way of an instance that does not leave live."""
+    known = {
+        Method.COLD.value: (
+            _("cold"),
+            _("It moves while it is shut off: what runs is stopped and started again."),
+        ),
+        Method.CONFIRM.value: (
+            _("confirm"),
+            _("The resize that was pending is confirmed first; then it is looked at again."),
+        ),
+    }
+    if row.method not in known:
+        return ""
+    return format_html(' <span class="mnt-how" title="{1}">{0}</span>', *known[row.method])
+
+
+def chosen(row: InstanceMigration) -> SafeString | str:
+    """The admin's choice for an instance and the note on it, or empty."""
+    words = {
+        Choice.LIVE.value: _("Chosen: live"),
+        Choice.COLD.value: _("Chosen: cold"),
+        Choice.STAY.value: _("Chosen: to stay"),
+        Choice.CONFIRM.value: _("Chosen: confirm the resize"),
+    }
+    said = [words.get(row.choice, ""), row.note]
+    text = " \N{EN DASH} ".join(part for part in said if part)
+    return format_html('<div class="mnt-admins">{}</div>', text) if text else ""
 
 
 def late(row: InstanceMigration, now: datetime) -> SafeString | str:
