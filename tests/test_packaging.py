@@ -75,6 +75,7 @@ def test_the_wheel_has_every_file_of_the_package(wheel, tracked):
         "ukcloud_maintenance/migrations/0001_initial.py",
         "ukcloud_maintenance/policies/maintenance_policy.yaml",
         "ukcloud_maintenance/policies/maintenance_defaults.yaml",
+        "ukcloud_maintenance/locale/de/LC_MESSAGES/django.mo",
         "ukcloud_maintenance/enabled/_2125_admin_maintenance_panel.py",
         "ukcloud_maintenance/demo/__main__.py",
         "ukcloud_maintenance/contrib/ukcloud-maintenance-worker.service",

@@ -79,6 +79,13 @@ def test_an_admin_drains_a_host(window, cloud, servers, start_worker):
     window.see("#mnt-drain")
     window.mark()
     assert set(window.rows()) == set(moving)
+    drain_page = window.driver.current_window_handle
+    window.driver.switch_to.new_window("tab")
+    window.go()
+    window.mark()
+    hosts_page = window.driver.current_window_handle
+    assert window.find_all("tr[data-host=cmp1] .mnt-meter-drain")
+    window.driver.switch_to.window(drain_page)
     titles = set()
     statuses = set()
     fractions = set()
@@ -131,7 +138,10 @@ def test_an_admin_drains_a_host(window, cloud, servers, start_worker):
     assert cloud.service("cmp1")["disabled_reason"] == "new kernel in rack 7"
     assert cloud.service("cmp10")["status"] == "enabled"
 
-    # -- the hosts page and the list tell it too
+    # -- the hosts page, which was open all the time, and the list tell it too
+    window.driver.switch_to.window(hosts_page)
+    window.wait_for_text("drained", "tr[data-host=cmp1] td:nth-child(8)", 25)
+    assert window.is_marked, "the page was loaded again"
     window.go()
     assert "drained" in window.text("tr[data-host=cmp1] td:nth-child(8)")
     assert window.text("tr[data-host=cmp1] td:nth-child(5)") == "0"
@@ -208,6 +218,10 @@ def test_two_tabs_show_the_same_and_a_cancel_in_one_reaches_the_other(
     # no worker yet: both say so
     assert "No worker is at work." in window.text("[data-part=worker]")
     window.picture("drain-no-worker")
+    since = cloud.mark()
+    updates = window.updates()
+    window.wait(lambda: window.updates() >= updates + 2, "two more updates")
+    assert cloud.requests(since) == [], "an update asked Nova"
     start_worker()
     window.wait_for_text("migrating", "[data-part=counts]", 60)
     assert window.find("[data-part=worker]").text == ""
@@ -309,6 +323,21 @@ def test_a_refusal_in_the_modal_keeps_what_was_entered(window, servers, cloud):
     window.picture("refused-at-field")
     assert window.see(".modal [name=reason]").get_attribute("value") == "kept"
     assert window.find(".modal [name=destination]").get_attribute("value") == "cmp12"
+
+
+def test_what_the_hosts_page_asks_of_nova(window, cloud, servers):
+    servers("cmp1", "one", ram_mib=512)
+    servers("cmp10", "two", ram_mib=512)
+    since = cloud.mark()
+    window.go("?sort=instances&order=desc")
+    window.see("tr[data-host=cmp1]")
+    # the API's version and root are not looked for: two lists, and one small one a row
+    paths = [request["path"] for request in cloud.requests(since)]
+    lists = [path for path in paths if "/servers?" not in path]
+    assert len(lists) == 2, lists
+    rows = len(window.find_all("#hosts tr[data-host]"))
+    assert len(paths) == 2 + rows
+    assert "may be a minute old" in window.text("#content_body")
 
 
 def test_nova_that_refuses_leaves_a_calm_page(window, cloud):

@@ -2,6 +2,10 @@
 
 import json
 import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -72,3 +76,26 @@ def test_zones_and_capacity(cloud):
     )
     summaries = candidates.json()["provider_summaries"].values()
     assert {s["resources"]["MEMORY_MB"]["capacity"] for s in summaries} == {64 * 1024}
+
+
+def test_it_ends_with_the_process_that_started_it(tmp_path):
+    script = (
+        "import pathlib, sys, time\n"
+        "from ukcloud_maintenance.demo.harness import DemoCloud\n"
+        "from ukcloud_maintenance.demo.config import CloudConfig, HostSpec\n"
+        "config = CloudConfig(hosts=(HostSpec('cmp1', 'az1'),))\n"
+        "cloud = DemoCloud(pathlib.Path(sys.argv[1]), config=config)\n"
+        "cloud.start()\n"
+        "print(cloud.process.pid, flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    starter = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    pid = int(starter.stdout.readline())
+    starter.kill()
+    starter.wait()
+    deadline = time.monotonic() + 20
+    while Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

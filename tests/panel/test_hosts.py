@@ -1,6 +1,7 @@
 """The hosts page and the page of one host."""
 
 import re
+from datetime import timedelta
 from html.parser import HTMLParser
 
 import pytest
@@ -148,6 +149,36 @@ def test_a_drain_of_one_host_shows_at_no_other(admin, make_drain):
     )
 
 
+def updated(client) -> dict[str, str]:
+    answer = client.get(
+        reverse("horizon:admin:maintenance:host_updates"), HTTP_X_REQUESTED_WITH="XMLHttpRequest"
+    )
+    assert answer["Cache-Control"] == "no-store"
+    return {
+        host: re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", cell)).strip()
+        for host, cell in answer.json()["cells"].items()
+    }
+
+
+def test_the_maintenance_column_goes_on_by_itself_without_asking_nova(admin, cloud, make_drain):
+    assert "data-updates" not in admin.get(INDEX).content.decode()
+    drain = make_drain("cmp4", server("web-1", host="cmp4"))
+    make_drain("cmp1", region="RegionTwo")
+    page = admin.get(INDEX).content.decode()
+    assert "data-updates" in page
+    assert page.count("<td data-draining>") == 1
+    cloud.asked.clear()
+
+    assert updated(admin) == {"cmp4": "0 of 1"}
+    finish(drain, DrainState.SUCCEEDED, DrainResult.EMPTY)
+    assert re.fullmatch(r"drained \d\d:\d\d", updated(admin)["cmp4"])
+    assert cloud.asked == []
+
+    long_ago = timezone.now() - timedelta(hours=2)
+    store.Drain.objects.filter(pk=drain.pk).update(finished_at=long_ago)
+    assert updated(admin) == {}
+
+
 def test_hosts_that_differ_in_case_alone_are_two(admin, cloud, make_drain):
     cloud.all_services.append(service("CMP1"))
     cloud.all_servers.append(server("other-1", host="CMP1"))
@@ -193,7 +224,10 @@ def test_a_host_where_instances_stayed_says_how_many(admin, make_drain):
     [
         (
             CloudUnreachable("list the compute services", "connection refused"),
-            ["Could not list the compute services: connection refused.", "Check that nova-api runs"],
+            [
+                "Could not list the compute services: connection refused.",
+                "Check that nova-api runs",
+            ],
         ),
         (
             CloudServerError("list the hypervisors", "boom", status=500, request_id="req-7"),

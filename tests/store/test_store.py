@@ -261,6 +261,19 @@ def test_a_change_of_what_was_read_before_another_attempt_is_stale():
     assert row(drain).attempts == 1
 
 
+def test_one_of_two_ends_an_instance(at_once):
+    """Of the same attempt: what keeps them apart is the state alone."""
+    for number in range(ROUNDS):
+        drain = begin(create(f"cmp{number}", servers=["a"]))
+        store.change_migration(row(drain), NOW, state=MigrationState.SUBMITTED, attempts=1)
+        ends = [MigrationState.SUCCEEDED, MigrationState.FAILED]
+        outcomes = at_once(
+            [partial(store.change_migration, row(drain), NOW, state=e) for e in ends]
+        )
+        assert [isinstance(o, StaleState) for o in outcomes].count(True) == 1
+        assert row(drain).state == ends[outcomes.index(None)]
+
+
 def test_a_stale_change_changes_and_records_nothing():
     drain = create()
     old = read(drain)

@@ -49,7 +49,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--config", type=Path, help="JSON with fields of CloudConfig; kept in the directory"
     )
+    parser.add_argument(
+        "--with-parent",
+        type=int,
+        help="end when this process isn't the parent any more",
+    )
     arguments = parser.parse_args(argv)
+    if arguments.with_parent:
+        end_with_parent(arguments.with_parent)
     state = arguments.state.resolve()
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     # The services parse the command line too.
@@ -72,6 +79,17 @@ def main(argv: list[str] | None = None) -> int:
         else:
             traceback.print_exc()
         os._exit(1)
+
+
+def end_with_parent(parent: int) -> None:
+    """Don't outlive a test run or a launcher that was killed."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(0)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 class ControlPlane:

@@ -26,12 +26,10 @@ import urllib.error
 import urllib.request
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from . import controlplane, harness
 from .databases import cache_directory
-
-if TYPE_CHECKING:
-    from .harness import DemoCloud
+from .harness import DemoCloud
 
 SETTINGS = "ukcloud_maintenance.demo.horizon_settings"
 START_TIMEOUT = 120.0
@@ -77,7 +75,11 @@ def prepare_static() -> Path:
         "run('compress', force=True, verbosity=0)"
     )
     try:
-        _run([sys.executable, "-c", script], environment, "static files could not be compressed")
+        _run(
+            [sys.executable, "-P", "-c", script],
+            environment,
+            "static files could not be compressed",
+        )
         shutil.rmtree(work / "state", ignore_errors=True)
         with contextlib.suppress(OSError):  # somebody else was faster
             work.rename(root)
@@ -91,12 +93,7 @@ def prepare_static() -> Path:
 
 def child_environment(**variables: str) -> dict[str, str]:
     """The environment of a Django process of the demo."""
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    for name in [name for name in environment if name.lower().endswith("_proxy")]:
-        del environment[name]
-    root = str(Path(__file__).resolve().parents[2])
-    path = [root, environment.get("PYTHONPATH")]
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, path))
+    environment = harness.child_environment()
     environment["DJANGO_SETTINGS_MODULE"] = SETTINGS
     environment["PYTHONWARNINGS"] = "ignore"
     return environment | variables
@@ -104,7 +101,7 @@ def child_environment(**variables: str) -> dict[str, str]:
 
 def migrate(environment: dict[str, str]) -> None:
     """Create or upgrade the tables of the database that ``environment`` names."""
-    command = [sys.executable, "-m", "django", "migrate"]
+    command = [sys.executable, "-P", "-m", "django", "migrate"]
     command += ["--noinput", "--verbosity=0", "--skip-checks"]
     _run(command, environment, "the database could not be prepared")
 
@@ -188,10 +185,8 @@ class HorizonProcess:
         database_url: str | None = None,
         maintenance: str = "{}",
     ) -> None:
-        from .harness import free_port
-
         self.state = Path(state)
-        self.port = port or free_port()
+        self.port = port or harness.free_port()
         self.process: subprocess.Popen | None = None
         self.environment = child_environment(
             DEMO_STATE=str(self.state),
@@ -227,7 +222,7 @@ class HorizonProcess:
         migrate(self.environment)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "ukcloud_maintenance.demo.horizon", f"--port={self.port}"],
+                command(self.port),
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -253,6 +248,18 @@ class HorizonProcess:
         self.process = None
 
 
+def command(port: int) -> list[str]:
+    """Serves Horizon for as long as the calling process lives."""
+    return [
+        sys.executable,
+        "-P",
+        "-m",
+        "ukcloud_maintenance.demo.horizon",
+        f"--port={port}",
+        f"--with-parent={os.getpid()}",
+    ]
+
+
 def answers(url: str) -> bool:
     """Whether a page can be fetched."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -266,7 +273,14 @@ def answers(url: str) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="horizon", description=__doc__.split("\n")[0])
     parser.add_argument("--port", type=int, default=8000, help="port on 127.0.0.1")
+    parser.add_argument(
+        "--with-parent",
+        type=int,
+        help="end when this process isn't the parent any more",
+    )
     arguments = parser.parse_args()
+    if arguments.with_parent:
+        controlplane.end_with_parent(arguments.with_parent)
     if "DEMO_STATIC_ROOT" not in os.environ:
         os.environ["DEMO_STATIC_ROOT"] = str(prepare_static())
     serve(arguments.port)

@@ -119,7 +119,7 @@ def _database(url: str | None) -> dict:
     if parts.scheme == "sqlite":
         return {
             "ENGINE": "django.db.backends.sqlite3",
-            "NAME": parts.path,
+            "NAME": "/" + parts.path.lstrip("/"),
             "OPTIONS": {
                 "timeout": 30,
                 "transaction_mode": "IMMEDIATE",

@@ -171,19 +171,9 @@ class Launcher:
         Seeder(self.cloud, lambda text: say(f"cloud: {text}")).run()
         environment = static.result()
         say("starting the worker and Horizon")
-        self._launch(
-            "the worker", [sys.executable, "-m", "django", "maintenance_worker"], environment
-        )
-        self._launch(
-            "Horizon",
-            [
-                sys.executable,
-                "-m",
-                "ukcloud_maintenance.demo.horizon",
-                f"--port={self.horizon_port}",
-            ],
-            environment,
-        )
+        worker = [sys.executable, "-P", "-m", "django", "maintenance_worker"]
+        self._launch("the worker", worker, environment)
+        self._launch("Horizon", horizon.command(self.horizon_port), environment)
         while not horizon.answers(f"{self.url}/auth/login/"):
             self._check_children()
             time.sleep(0.2)

@@ -174,7 +174,10 @@ class Seeder:
 
     def _servers(self, flavors: dict[str, str], groups: dict[str, str]) -> None:
         there = self._cloud.nova.get("/servers/detail?all_tenants=1").json()["servers"]
-        ids = {server["name"]: server["id"] for server in there}
+        # What was being built when an earlier seeding was interrupted never will be.
+        broken = {row["id"] for row in there if row["status"] in ("BUILD", "ERROR")}
+        self._cloud.delete_server(*broken)
+        ids = {row["name"]: row["id"] for row in there if row["id"] not in broken}
         for seed in SERVERS:
             if seed.name not in ids:
                 ids[seed.name] = self._boot(seed, flavors, groups)

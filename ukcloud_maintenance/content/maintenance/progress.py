@@ -192,9 +192,9 @@ def _message(report: DrainReport) -> SafeString | str:
     if not text:
         return ""
     drain = report.drain
+    if drain.state == DrainState.SUCCEEDED and "\n" not in text:
+        return ""  # the headline says it
     kind = "warning" if drain.state == DrainState.FAILED else "info"
-    if drain.state == DrainState.SUCCEEDED:
-        kind = "success"
     if drain.result == DrainResult.INSTANCES_LEFT:
         kind = "info"
     return format_html('<div class="alert alert-{} mnt-message">{}</div>', kind, text)
@@ -369,7 +369,8 @@ def _said(row: InstanceMigration, report: DrainReport) -> SafeString | str:
     if len(text) > shown:
         cut = text[:shown].rsplit(" ", 1)[0].rstrip(".,:;")
         message = format_html(
-            '<details class="mnt-fold"><summary>{}\N{HORIZONTAL ELLIPSIS}</summary>{}</details>',
+            '<details class="mnt-fold"><summary><span>{}\N{HORIZONTAL ELLIPSIS}</span></summary>'
+            "{}</details>",
             cut,
             text,
         )

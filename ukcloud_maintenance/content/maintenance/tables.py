@@ -50,7 +50,10 @@ class MaintenanceCell:
     help: str = ""
 
 
-def maintenance_cell(facts: HostFacts, record: HostRecord | None, now: datetime) -> MaintenanceCell:
+def maintenance_cell(
+    record: HostRecord | None, now: datetime, *, in_service: bool
+) -> MaintenanceCell:
+    """:param in_service: the host takes new instances again"""
     if record is None:
         return MaintenanceCell()
     drain = record.drain
@@ -59,8 +62,8 @@ def maintenance_cell(facts: HostFacts, record: HostRecord | None, now: datetime)
     if drain.state in DRAIN_OPEN:
         share = labels.share(record.counts)
         return MaintenanceCell(share.text, url, share, help=f"{label.text}: {drain.reason}")
-    if facts.service.status == "enabled" or drain.finished_at is None:
-        return MaintenanceCell()  # back in service: instances may have arrived again
+    if in_service or drain.finished_at is None:
+        return MaintenanceCell()  # instances may have arrived again
     time = formats.clock(drain.finished_at, now)
     if drain.state == DrainState.SUCCEEDED:
         text = _("drained %(time)s") % {"time": time}
@@ -86,7 +89,9 @@ class HostRow:
         self.state: Label = labels.host_state(facts.service)
         self.service: Label = labels.service_status(facts.service)
         self.disabled_reason = facts.service.disabled_reason
-        self.maintenance = maintenance_cell(facts, record, now)
+        self.maintenance = maintenance_cell(
+            record, now, in_service=facts.service.status == "enabled"
+        )
         self.open_drain: Drain | None = (
             record.drain if record and record.drain.state in DRAIN_OPEN else None
         )

@@ -5,6 +5,7 @@ from . import views
 # A host's name may hold anything but a slash; it is compared to the letter.
 urlpatterns = [
     path("", views.HostsView.as_view(), name="index"),
+    path("updates/", views.HostUpdatesView.as_view(), name="host_updates"),
     path("hosts/<str:host>/", views.HostView.as_view(), name="host"),
     path("hosts/<str:host>/check/", views.CheckHostView.as_view(), name="check_host"),
     path("hosts/<str:host>/drain/", views.DrainHostView.as_view(), name="drain_host"),

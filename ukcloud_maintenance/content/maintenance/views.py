@@ -1,11 +1,12 @@
 """The pages. Each asks `services` with the request's actor; none waits for a migration."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.contrib.auth import logout
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
@@ -41,6 +42,8 @@ from .tables import PANEL
 from .workflows import DrainHostWorkflow
 
 DRAINS_ON_HOST_PAGE = 10
+#: how long the hosts page is told how a drain ended
+JUST_NOW = timedelta(hours=1)
 
 #: how Horizon's script names the steps of a workflow that are to be checked
 VALIDATE_FROM = "HTTP_X_HORIZON_VALIDATE_STEP_START"
@@ -87,6 +90,16 @@ def refused_problem(error: Refused) -> Problem:
         url = reverse(f"{PANEL}:drain", args=[error.drain_id])
         return Problem(error.message, error.remedy, url, _("View drain"))
     return Problem(error.message, error.remedy)
+
+
+def problem_json(problem: Problem, status: int) -> HttpResponse:
+    """What a script is told instead of a page."""
+    return JsonResponse({"message": f"{problem.message} {problem.remedy}".strip()}, status=status)
+
+
+def uncached(response: HttpResponse) -> HttpResponse:
+    response["Cache-Control"] = "no-store"
+    return response
 
 
 class PanelView(View):
@@ -204,6 +217,7 @@ class HostsView(PanelPage):
         return super().get_context_data(
             tab="hosts",
             listing=shown,
+            any_open=any(row.open_drain for row in shown.page),
             states=tables.host_state_choices(),
             problem=problem,
             open_drains=self._open_drains(records, now) if problem else [],
@@ -228,6 +242,32 @@ class HostsView(PanelPage):
             for r in records.values()
             if r.drain.state not in DRAIN_TERMINAL
         ]
+
+
+class HostUpdatesView(PanelView):
+    """The maintenance column of the hosts that are drained now or were a moment ago.
+
+    Answered from the database alone; OpenStack is not asked.
+    """
+
+    http_method_names = ["get", "head"]
+
+    def get(self, request):
+        now = timezone.now()
+        records = services.host_records(self.actor, self.region)
+        shown = {
+            host: tables.maintenance_cell(record, now, in_service=False)
+            for host, record in records.items()
+            if record.drain.finished_at is None or now - record.drain.finished_at < JUST_NOW
+        }
+        cells = {
+            host: render_to_string("admin/maintenance/_maintenance.html", {"cell": cell})
+            for host, cell in shown.items()
+        }
+        return uncached(JsonResponse({"cells": cells}))
+
+    def problem(self, problem: Problem, status: int) -> HttpResponse:
+        return problem_json(problem, status)
 
 
 class HostView(PanelPage):
@@ -358,10 +398,10 @@ class UpdatesView(PanelView):
         if revision is not None and seen:
             worker = services.worker_status(self.actor)
             if seen == progress.token(revision, worker):
-                return self._uncached(HttpResponse(status=204))
+                return uncached(HttpResponse(status=204))
         self.drain_here(drain_id)
         report = services.drain_report(self.actor, drain_id)
-        return self._uncached(
+        return uncached(
             JsonResponse(
                 {
                     "token": progress.token(report.drain.revision, report.worker),
@@ -375,15 +415,8 @@ class UpdatesView(PanelView):
             )
         )
 
-    @staticmethod
-    def _uncached(response: HttpResponse) -> HttpResponse:
-        response["Cache-Control"] = "no-store"
-        return response
-
     def problem(self, problem: Problem, status: int) -> HttpResponse:
-        return JsonResponse(
-            {"message": f"{problem.message} {problem.remedy}".strip()}, status=status
-        )
+        return problem_json(problem, status)
 
 
 class CancelDrainView(PanelView):

@@ -61,7 +61,7 @@
       } else if (status === 403 || status === 404) {
         say([root.getAttribute('data-text-forbidden'), link()]);
       } else if (failures > 1) {
-        say([root.getAttribute('data-text-lost'), age(), root.getAttribute('data-text-retry')]);
+        say([root.getAttribute('data-text-lost'), root.getAttribute('data-text-age'), age()]);
       }
       later(Math.min(SLOWEST, EVERY * Math.pow(2, failures - 1)));
     }

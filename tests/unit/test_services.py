@@ -1,0 +1,150 @@
+"""Who may ask: every function of `services` looks at its actor before anything else."""
+
+import inspect
+
+import pytest
+
+from tests.fakes import FakeCloud, server, service
+from ukcloud_maintenance import services
+from ukcloud_maintenance.core.actor import RULE_CANCEL, RULE_DRAIN, RULE_VIEW, Actor, shell_actor
+from ukcloud_maintenance.exceptions import NotAllowed
+
+#: What each function needs, and arguments beside the actor.
+NEEDS = {
+    "list_hosts": (RULE_VIEW, ["cloud"]),
+    "count_instances": (RULE_VIEW, ["cloud", ["cmp1"]]),
+    "host_records": (RULE_VIEW, ["RegionOne"]),
+    "worker_status": (RULE_VIEW, []),
+    "project_names": (RULE_VIEW, ["cloud"]),
+    "host_page": (RULE_VIEW, ["cloud", "cmp1"]),
+    "get_drain": (RULE_VIEW, [1]),
+    "open_drains": (RULE_VIEW, []),
+    "drain_report": (RULE_VIEW, [1]),
+    "plan_drain": (RULE_DRAIN, ["cloud", "cmp1"]),
+    "drain_choices": (RULE_DRAIN, ["RegionOne"]),
+    "request_drain": (RULE_DRAIN, ["cloud", services.DrainRequest("cmp1", "r")]),
+    "request_drains": (RULE_DRAIN, ["cloud", [services.DrainRequest("cmp1", "r")]]),
+    "cancel_drain": (RULE_CANCEL, [1]),
+}
+
+
+class Untouchable:
+    """Fails when anything is asked of it."""
+
+    def __getattr__(self, name):
+        raise AssertionError(f"{name} was asked for before the actor was checked")
+
+
+def call(name, actor):
+    # No database either: the test is not marked for it, so that a query would fail.
+    arguments = [Untouchable() if a == "cloud" else a for a in NEEDS[name][1]]
+    return getattr(services, name)(actor, *arguments)
+
+
+def test_every_function_that_takes_an_actor_is_in_the_table():
+    functions = inspect.getmembers(services, inspect.isfunction)
+    public = {n for n, f in functions if f.__module__ == services.__name__ and n[0] != "_"}
+    with_actor = {
+        n for n in public if "actor" in inspect.signature(getattr(services, n)).parameters
+    }
+    assert with_actor == set(NEEDS)
+    # What remains reads settings, or makes a connection of credentials that the caller has.
+    assert public - with_actor == {"connect", "connect_shell", "shell_regions", "check_request"}
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_the_actor_has_no_default_and_comes_first(name):
+    first, *_ = inspect.signature(getattr(services, name)).parameters.values()
+    assert (first.name, first.default) == ("actor", inspect.Parameter.empty)
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_denied_before_anything_is_read(name):
+    with pytest.raises(NotAllowed) as caught:
+        call(name, Actor("u1", "mallory", may=lambda rule: False))
+    assert caught.value.rule == NEEDS[name][0]
+    assert "mallory" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_an_actor_without_a_say_may_nothing(name):
+    with pytest.raises(NotAllowed):
+        call(name, Actor("u1", "mallory"))
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_asked_for_this_rule_and_no_other(name):
+    asked = []
+
+    def only_others(rule):
+        asked.append(rule)
+        return rule != NEEDS[name][0]
+
+    with pytest.raises(NotAllowed):
+        call(name, Actor("u1", "mallory", may=only_others))
+    assert asked == [NEEDS[name][0]]
+
+
+@pytest.mark.parametrize("answer", [1, "yes", None, object()], ids=repr)
+def test_an_answer_that_is_not_true_is_no(answer):
+    with pytest.raises(NotAllowed):
+        call("list_hosts", Actor("u1", "mallory", may=lambda rule: answer))
+
+
+def test_a_check_that_breaks_is_no_yes():
+    def broken(rule):
+        raise RuntimeError("policy engine down")
+
+    with pytest.raises(RuntimeError):
+        call("list_hosts", Actor("u1", "mallory", may=broken))
+
+
+def test_a_shells_user_may_all_and_has_a_name():
+    actor = shell_actor()
+    assert all(actor.may(rule) for rule in (RULE_VIEW, RULE_DRAIN, RULE_CANCEL))
+    assert actor.id.startswith("shell:")
+    assert actor.name.endswith("(shell)")
+
+
+# -- what a plan tells -----------------------------------------------------------------------
+
+ANYBODY = Actor("u1", "admin", may=lambda rule: True)
+
+
+@pytest.mark.django_db
+def test_a_plan_sorts_the_instances_by_what_will_happen():
+    cloud = FakeCloud(
+        [
+            service("cmp1"),
+            service("cmp2"),
+            service("cmp3", state="down"),
+            service("cmp4", status="disabled"),
+        ],
+        [
+            server("a"),
+            server("b", status="PAUSED"),
+            server("c", status="SHUTOFF"),
+            server("d", task_state="rebooting"),
+            server("elsewhere", host="cmp2"),
+        ],
+    )
+    plan = services.plan_drain(ANYBODY, cloud, "cmp1")
+    by_kind = {k: [p.server.name for p in plan.of_kind(k)] for k in services.Kind}
+    assert by_kind == {"live": ["a", "b"], "stays": ["c"], "blocked": ["d"]}
+    assert [s.host for s in plan.destinations] == ["cmp2"]
+    assert plan.memory_bytes == 2 * 1024**3
+
+
+@pytest.mark.django_db
+def test_the_largest_instance_goes_first():
+    cloud = FakeCloud(
+        [service("cmp1"), service("cmp2")],
+        [
+            server("small"),
+            server("large", memory_bytes=2**35),
+            server("middle", memory_bytes=2**33),
+        ],
+    )
+    drain = services.request_drain(ANYBODY, cloud, services.DrainRequest("cmp1", "r"))
+    rows = drain.migrations.order_by("position")
+    assert [row.server_name for row in rows] == ["large", "middle", "small"]
