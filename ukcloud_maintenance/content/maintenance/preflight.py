@@ -18,7 +18,7 @@ from ukcloud_maintenance import services
 from ukcloud_maintenance.core.duration import ASSUMED_OVERHEAD, Duration
 from ukcloud_maintenance.core.facts import Server
 from ukcloud_maintenance.core.packing import HostFill
-from ukcloud_maintenance.core.preflight import Choice, Kind, Verdict
+from ukcloud_maintenance.core.preflight import Caution, Choice, Kind, Verdict
 from ukcloud_maintenance.services import DrainPlan, Planned
 
 from . import formats, labels
@@ -41,6 +41,9 @@ GROUPS = (
     Kind.COLD.value,
     Kind.LIVE.value,
 )
+#: what is worth a word, but no warning; what is worth more than one
+COMMON = frozenset({"local_disk"})
+STRONG = frozenset({"no_place", "downtime"})
 #: what can be chosen, by status; nothing for what Nova moves in no way
 CHOICES: Mapping[str, tuple[Choice, ...]] = {
     "ACTIVE": (Choice.LIVE, Choice.COLD, Choice.STAY),
@@ -100,15 +103,7 @@ def verdict_label(group: str) -> Label:
 def verdict_html(server: Server, verdict: Verdict) -> SafeString:
     """The verdict in a cell: label, reason, remedy, cautions."""
     group = group_of(server, verdict)
-    said = [
-        format_html(
-            '<div class="mnt-caution{}"><span class="fa fa-triangle-exclamation"'
-            ' aria-hidden="true"></span> {}</div>',
-            " mnt-caution-strong" if caution.code in ("no_place", "downtime") else "",
-            labels.said(caution.text),
-        )
-        for caution in verdict.cautions
-    ]
+    said = [_caution_html(caution) for caution in verdict.cautions]
     reason = format_html(" {}", labels.said(verdict.reason)) if verdict.reason else ""
     remedy = (
         format_html(' <span class="mnt-quiet">{}</span>', labels.said(verdict.remedy))
@@ -121,6 +116,18 @@ def verdict_html(server: Server, verdict: Verdict) -> SafeString:
         reason,
         remedy,
         format_html_join("", "{}", ((one,) for one in said)),
+    )
+
+
+def _caution_html(caution: Caution) -> SafeString:
+    text = labels.said(caution.text)
+    if caution.code in COMMON:
+        return format_html(' <span class="mnt-caution">{}</span>', text)
+    return format_html(
+        '<div class="mnt-caution{}"><span class="fa fa-triangle-exclamation" aria-hidden="true">'
+        "</span> {}</div>",
+        " mnt-caution-strong" if caution.code in STRONG else "",
+        text,
     )
 
 

@@ -33,7 +33,7 @@ from .tables import PANEL
 #: longer messages are folded; less so where they tell a person what to do
 MESSAGE_SHOWN = 70
 STEP_SHOWN = 500
-NEEDS_A_PERSON = (MigrationState.FAILED, MigrationState.UNKNOWN)
+NEEDS_A_PERSON = (MigrationState.BLOCKED, MigrationState.FAILED, MigrationState.UNKNOWN)
 
 
 def worker_token(worker: WorkerStatus) -> str:

@@ -506,7 +506,9 @@ def asked_for(drain: Drain) -> str:
     stopped = [
         row.server_name
         for row in store.migrations(drain)
-        if row.method == Method.COLD and row.choice == Choice.COLD and row.state == "pending"
+        if row.method == Method.COLD
+        and row.choice == Choice.COLD
+        and row.state == "pending"
         and row.server_status != "SHUTOFF"
     ]
     if stopped:

@@ -20,7 +20,6 @@ from ukcloud_maintenance.services import DrainPlan, DrainRequest, PlanChoices
 from . import formats
 from .preflight import MIB, Preflight
 
-
 #: the destination that means: each to its host of the estimate. No host has such a name.
 FOLLOW_PLAN = "*plan"
 #: the fields of the first step: one of each for an instance, its id behind

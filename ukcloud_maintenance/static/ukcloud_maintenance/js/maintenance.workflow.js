@@ -170,6 +170,11 @@
       if (number) { said.push(counted(word, number)); }
     });
     put('counts', said.join(', '));
+    // The picture of the hosts is the server's; what moves now may not be what moves in it.
+    var stale = root.querySelector('.mnt-stale');
+    var now = JSON.stringify(moving);
+    if (!root.hasAttribute('data-pictured')) { root.setAttribute('data-pictured', now); }
+    if (stale) { stale.hidden = root.getAttribute('data-pictured') === now; }
     put('needed', size(moving.reduce(function (a, b) { return a + b; }, 0)));
     if (root.hasAttribute('data-rate') && moving.length) {
       var atOnce = Math.min(100, Number(form.querySelector('[name=max_concurrent]').value) || 1);
