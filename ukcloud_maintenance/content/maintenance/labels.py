@@ -303,20 +303,50 @@ def said(text: str) -> str:
 
 #: What the preflight says of an instance (core/preflight.py), for the translators.
 _PREFLIGHT = (
-    gettext_noop("It is shut off, and a live migration moves running instances only."),
-    gettext_noop("Start it, or cold-migrate it by hand."),
+    gettext_noop("It was chosen to stay."),
+    gettext_noop("Choose otherwise for this instance."),
+    gettext_noop("Ask the owner, or choose live or cold migration for it."),
+    gettext_noop("Ask the owner, or choose cold migration for it."),
+    gettext_noop("Choose cold migration for it: its owner agrees to that."),
+    gettext_noop("Unlock it, or let the drain move locked instances."),
+    gettext_noop("It is being built."),
+    gettext_noop("It is looked at again while the drain runs."),
     gettext_noop("It is suspended, and Nova does not migrate suspended instances."),
     gettext_noop("Resume it."),
+    gettext_noop("It is shelved, but its disk is still on this host."),
+    gettext_noop("Offload it (shelve offload), or unshelve it."),
+    gettext_noop("It is deleted, but kept on this host until it is reclaimed."),
+    gettext_noop("Force the deletion, or restore it."),
     gettext_noop("It is in rescue mode, and Nova does not migrate it in this state."),
     gettext_noop("Unrescue it."),
     gettext_noop("It is in ERROR, and Nova does not migrate it in this state."),
     gettext_noop("Look into its fault, and reset or rebuild it."),
     gettext_noop("A resize or cold migration of it waits for confirmation."),
-    gettext_noop("Confirm or revert the resize."),
-    gettext_noop("It is shelved, but its disk is still on this host."),
-    gettext_noop("Offload it (shelve offload), or unshelve it."),
-    gettext_noop("It is deleted, but kept on this host until it is reclaimed."),
-    gettext_noop("Force the deletion, or restore it."),
-    gettext_noop("It is being built."),
-    gettext_noop("It is looked at again while the drain runs."),
+    gettext_noop("Confirm or revert the resize, or choose that the drain confirms it."),
+    gettext_noop("It is in ERROR, though Nova last saw its guest running."),
+    gettext_noop(
+        "Make sure on the hypervisor that the guest runs here and nowhere else (virsh list),"
+        " then set its state to active."
+    ),
+    gettext_noop("Once confirmed, the resize cannot be reverted."),
+    gettext_noop("Its resize is confirmed, as was chosen; then it is looked at again."),
+    gettext_noop("It is paused, and Nova cold-migrates only what runs or is shut off."),
+    gettext_noop("Unpause it, or choose live migration for it."),
+    gettext_noop("Start it or stop it, so that status and guest agree."),
+    gettext_noop(
+        "It is paused: QEMU migrates such guests, but a stuck one cannot be forced through."
+    ),
+    gettext_noop(
+        "It is stopped, moved and started again: its user loses it for that time, and all that"
+        " is in its memory."
+    ),
+    gettext_noop("No other host can receive: all are disabled, down or being drained."),
+    gettext_noop("Enable another host, or drain fewer at a time."),
+    gettext_noop("Make room, or enable another host."),
+    gettext_noop("Shut it off, or choose cold migration for it."),
+    # what could not be read around them (plan.py)
+    gettext_noop("names of the projects"),
+    gettext_noop("server groups"),
+    gettext_noop("aggregates and availability zones"),
+    gettext_noop("room on the other hosts"),
 )

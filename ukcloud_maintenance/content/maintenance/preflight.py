@@ -391,8 +391,16 @@ class Preflight:
             return ""
         least, most = about(self.duration.seconds), about(self.duration.seconds_one_by_one)
         if least == most:
-            return _("about %(time)s") % {"time": least}
-        return _("about %(least)s to %(most)s") % {"least": least, "most": most}
+            return self.about_words % {"time": least}
+        return self.range_words % {"least": least, "most": most}
+
+    @property
+    def about_words(self) -> str:
+        return _("about %(time)s")
+
+    @property
+    def range_words(self) -> str:
+        return _("about %(least)s to %(most)s")
 
     @property
     def time_note(self) -> str:
