@@ -198,9 +198,11 @@
       root.setAttribute('data-mnt-ready', '');
       filterable(root);
     });
-    // From the check on to the workflow: one modal at a time.
-    $(container).find('.modal .mnt-go-on').addBack('.mnt-go-on').on('click', function () {
-      $(this).closest('.modal').modal('hide');
+    // From the check on to the workflow, which takes its place: Horizon would keep both.
+    $(container).find('.mnt-go-on').on('click', function () {
+      $(this).closest('.modal').one('hidden.bs.modal', function () {
+        $(this).remove();
+      }).modal('hide');
     });
     var form = $(container).find('form.mnt-drain-form').addBack('form.mnt-drain-form')[0];
     if (!form || form.hasAttribute('data-mnt-ready')) { return; }
