@@ -11,11 +11,15 @@ from django.urls import reverse
 
 from tests.fakes import GIB, server, service
 from tests.panel.test_workflow import AJAX, GOOD, text, url
-from ukcloud_maintenance.content.maintenance import preflight
+from ukcloud_maintenance.content.maintenance import preflight, session
 from ukcloud_maintenance.content.maintenance.preflight import Preflight
+from ukcloud_maintenance.core.actor import RULE_VIEW
+from ukcloud_maintenance.core.duration import Duration
 from ukcloud_maintenance.core.facts import Capacity
 from ukcloud_maintenance.core.preflight import Choice, Kind
+from ukcloud_maintenance.exceptions import CloudUnreachable
 from ukcloud_maintenance.models import Drain
+from ukcloud_maintenance.services import DrainPlan
 
 NASTY = '<script>alert("1")</script>{$ 1+1 $}'
 
@@ -206,8 +210,6 @@ def test_what_cannot_be_chosen_is_refused_at_its_step(admin, known, field, value
 
 
 def test_what_was_entered_survives_a_cloud_that_fails(admin, known):
-    from ukcloud_maintenance.exceptions import CloudUnreachable
-
     known.failure = CloudUnreachable("list the compute services", "timed out")
     db = server_id("db-1")
     entered = {**GOOD, f"choice-{db}": "cold", f"note-{db}": "<b>why"}
@@ -240,9 +242,6 @@ def test_one_host_for_all_is_judged_with_its_room(admin, known):
 @pytest.fixture
 def viewer(db, client, log_in, known, monkeypatch):
     """Somebody who may look, and no more."""
-    from ukcloud_maintenance.content.maintenance import session
-    from ukcloud_maintenance.core.actor import RULE_VIEW
-
     log_in("admin")
     monkeypatch.setattr(session, "may", lambda request, rule: rule == RULE_VIEW)
     return client
@@ -347,9 +346,6 @@ def test_few_names():
 
 
 def test_a_learned_rate_is_named(known):
-    from ukcloud_maintenance.core.duration import Duration
-    from ukcloud_maintenance.services import DrainPlan
-
     plan = DrainPlan(service("cmp1"), [], [])
     plan = dataclasses.replace(plan, duration=Duration(60, 60, 2, 230 * 1024**2, 12))
     shown = Preflight(plan, choose=False)

@@ -19,7 +19,6 @@ from horizon.utils.functions import get_page_size, get_timezone
 
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import RULE_CANCEL, RULE_DRAIN, RULE_VIEW, Actor
-from ukcloud_maintenance.core.preflight import Choice
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
     MIGRATION_UNDER_WAY,
@@ -501,19 +500,21 @@ class CheckHostView(PanelPage):
 
 
 def asked_for(drain: Drain) -> str:
-    """What was asked for, the instances that are stopped meanwhile by name."""
+    """What was asked for; by name what cannot be taken back, or is noticed by its user."""
     said = _("The drain of host %(host)s is asked for.") % {"host": drain.host}
+    rows = list(store.migrations(drain))
     stopped = [
         row.server_name
-        for row in store.migrations(drain)
-        if row.method == Method.COLD
-        and row.choice == Choice.COLD
-        and row.state == "pending"
-        and row.server_status != "SHUTOFF"
+        for row in rows
+        if row.method == Method.COLD and row.server_status != "SHUTOFF"
     ]
+    confirmed = [row.server_name for row in rows if row.method == Method.CONFIRM]
     if stopped:
-        names = ", ".join(stopped)
-        said += " " + _("Stopped, moved and started again: %(names)s.") % {"names": names}
+        words = _("Stopped, moved and started again: %(names)s.")
+        said += " " + words % {"names": ", ".join(stopped)}
+    if confirmed:
+        words = _("Resize confirmed, not to be reverted any more: %(names)s.")
+        said += " " + words % {"names": ", ".join(confirmed)}
     return said
 
 

@@ -39,6 +39,17 @@
 
   // -- the instances --------------------------------------------------------------------------
 
+  // A head that stays needs a ground, or the rows would show through: that of what it stands on.
+  function keepHead(table) {
+    var ground = '';
+    for (var at = table; at && at !== document; at = at.parentNode) {
+      var colour = window.getComputedStyle(at).backgroundColor;
+      if (!/^(transparent|rgba\(.*, 0\))$/.test(colour)) { ground = colour; break; }
+    }
+    each(table.tHead.rows[0].cells, function (th) { th.style.backgroundColor = ground || '#fff'; });
+    table.classList.add('mnt-sticky');
+  }
+
   function filterable(root) {
     var tools = root.querySelector('.mnt-plan-tools');
     var table = root.querySelector('.mnt-plan');
@@ -197,6 +208,7 @@
       if (root.hasAttribute('data-mnt-ready')) { return; }
       root.setAttribute('data-mnt-ready', '');
       filterable(root);
+      keepHead(root.querySelector('.mnt-plan'));
     });
     // From the check on to the workflow, which takes its place: Horizon would keep both.
     $(container).find('.mnt-go-on').on('click', function () {
