@@ -1,5 +1,6 @@
 """The words for states: what a person reads, with an icon and a colour that say the same."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -295,11 +296,48 @@ def late(row: InstanceMigration, now: datetime) -> SafeString | str:
 def said(text: str) -> str:
     """A sentence of the inner layers, which speak English, translated where it is known: all of
     it, or its first sentence (the reason) and the rest (the remedy)."""
-    if not text or (whole := _(text)) != text:
+    if not text or (whole := _translated(text)) != text:
         return whole if text else ""
     first, dot, rest = text.partition(". ")
-    return f"{_(first + '.')} {_(rest)}" if dot and rest else text
+    return f"{_translated(first + '.')} {_translated(rest)}" if dot and rest else text
 
+
+def _translated(sentence: str) -> str:
+    """The same, of one sentence, with values or without."""
+    whole = _(sentence)
+    if whole != sentence:
+        return whole
+    for known, pattern in _WITH_VALUES:
+        if found := pattern.fullmatch(sentence):
+            return _(known) % found.groupdict()
+    return sentence
+
+
+def _pattern(sentence: str) -> re.Pattern[str]:
+    """What matches a sentence with any values in it."""
+    parts = re.split(r"%\((\w+)\)s", sentence)
+    return re.compile(
+        "".join(f"(?P<{p}>.*)" if n % 2 else re.escape(p) for n, p in enumerate(parts)), re.S
+    )
+
+
+#: Sentences of the preflight with a value in them, the frequent ones.
+_WITH_VALUES = [
+    (sentence, _pattern(sentence))
+    for sentence in (
+        gettext_noop("Its local disk of %(size)s is copied too, unless the hosts share storage."),
+        gettext_noop("Its owner asks that it stays (%(name)s)."),
+        gettext_noop("Its owner does not want it %(way)s-migrated (%(name)s)."),
+        gettext_noop("It is locked%(why)s; that does not keep an administrator."),
+        gettext_noop("It is locked%(why)s, and this drain leaves locked instances alone."),
+        gettext_noop("Nova is busy with it (task %(task)s)."),
+        gettext_noop("No host has room for it now; %(host)s comes nearest and lacks %(missing)s."),
+        gettext_noop(
+            "Together with the others of this drain there is no place for it: %(host)s then lacks"
+            " %(missing)s."
+        ),
+    )
+]
 
 #: What the preflight says of an instance (core/preflight.py), for the translators.
 _PREFLIGHT = (

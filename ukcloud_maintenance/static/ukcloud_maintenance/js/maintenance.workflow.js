@@ -4,12 +4,12 @@
 (function () {
   'use strict';
 
+  var language;            // the page's, as the server writes its numbers
   var UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
 
   function each(list, f) { Array.prototype.forEach.call(list, f); }
 
   function number(value, digits) {
-    var language = document.documentElement.lang || undefined;
     try {
       return value.toLocaleString(language, {maximumFractionDigits: digits || 0});
     } catch (e) { return String(value); }
@@ -220,6 +220,7 @@
     if (!form || form.hasAttribute('data-mnt-ready')) { return; }
     form.setAttribute('data-mnt-ready', '');
     var root = form.querySelector('.mnt-preflight');
+    language = (root && root.getAttribute('data-language')) || undefined;
     var reason = form.querySelector('[name=reason]');
     var counter = form.querySelector('.mnt-counter');
     var review = form.querySelector('.mnt-review');
