@@ -64,6 +64,7 @@ def test_an_admin_drains_a_host(window, cloud, servers, start_worker):
     window.wait_for_text("A reason is needed", ".modal")
     window.see(".modal [name=reason]").send_keys("new kernel in rack 7")
     assert "235 characters left" in window.text(".modal .mnt-counter")
+    assert "A reason is needed" not in window.text(".modal")
     window.picture("workflow-options")
     next_step(window)
     window.see(".modal .mnt-review")

@@ -2,13 +2,15 @@
 
 import io
 import re
+from datetime import timedelta
 
 import pytest
 from django.db import OperationalError
+from django.utils import timezone
 
 from tests.commands.helpers import begin, finish, move, run
 from tests.fakes import service
-from ukcloud_maintenance import services
+from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
 from ukcloud_maintenance.exceptions import (
     CloudAuthError,
@@ -288,17 +290,16 @@ def finish_pending(drain):
     finish(drain, DrainState.SUCCEEDED, DrainResult.EMPTY, "Empty.")
 
 
-def test_ends_without_draining_and_names_what_is_left(cloud, worker):
+def test_ends_without_draining_and_says_why(cloud, worker):
+    why = "2 of 3 left the host.\nweb-1 (failed): No valid host was found."
     worker += [
         lambda: begin(_drain()),
-        lambda: move(_drain(), "web-1", MigrationState.FAILED, message="No valid host was found."),
-        lambda: finish(_drain(), DrainState.FAILED, DrainResult.INSTANCES_FAILED, "1 failed."),
+        lambda: finish(_drain(), DrainState.FAILED, DrainResult.INSTANCES_FAILED, why),
     ]
     outcome = run("drain_host", "cmp1", "--reason", "r", "--wait", "--json")
     assert outcome.exit_code == 1
     assert [(d["state"], d["result"]) for d in outcome.json] == [("failed", "instances_failed")]
-    assert "No valid host was found." in outcome.stderr
-    assert "old-1" in outcome.stderr
+    assert f"Drain {_drain().pk} of cmp1 failed: {why}" in outcome.stderr
 
 
 def test_waits_for_all_of_several(cloud, worker):
@@ -330,6 +331,18 @@ def test_an_interrupt_leaves_the_drain_running_and_says_so(cloud, worker):
 def test_says_when_no_worker_is_at_work(cloud):
     outcome = run("drain_host", "cmp1", "--reason", "r")
     assert "maintenance_worker" in outcome.stderr
+
+
+def test_says_once_while_waiting_that_the_worker_went_silent(cloud, worker):
+    def die():
+        store.sign_of_life("w1", "ctl1", 1, timezone.now() - timedelta(hours=1))
+
+    store.sign_of_life("w1", "ctl1", 1, timezone.now())
+    worker += [lambda: None, die, lambda: None, lambda: finish_pending(_drain())]
+    outcome = run("drain_host", "cmp1", "--reason", "r", "--wait")
+    before, after = outcome.stderr.split("No worker has reported lately")
+    assert "pending, 0 of 3" in before
+    assert "succeeded, 0 of 3" in after
 
 
 class _Terminal(io.StringIO):

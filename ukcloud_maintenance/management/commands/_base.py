@@ -92,6 +92,9 @@ class ShellCommand(BaseCommand):
     # Only ours are run, in `handle`, so that a wrong setting ends in our exit code.
     requires_system_checks: Sequence[str] = []
 
+    _arguments: Sequence[str] = ()
+    _warning = ""
+
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         kwargs |= {"epilog": EXIT_CODES, "formatter_class": _HelpFormatter}
         parser = super().create_parser(prog_name, subcommand, **kwargs)
@@ -105,8 +108,6 @@ class ShellCommand(BaseCommand):
 
         parser.error = error
         return parser
-
-    _arguments: Sequence[str] = ()
 
     def run_from_argv(self, argv: list[str]) -> None:
         self._arguments = argv
@@ -199,13 +200,18 @@ class ShellCommand(BaseCommand):
         )
 
     def warn_without_worker(self, report: services.DrainReport) -> None:
+        """Say that nothing will move; once, however often it is looked at."""
+        warning = ""
         if not report.worker.alive:
-            self.note(
+            warning = (
                 "No worker has reported lately, so nothing moves until one runs:"
                 " start `django-admin maintenance_worker`."
             )
         elif report.worker.problem:
-            self.note(f"The worker has a problem: {report.worker.problem}")
+            warning = f"The worker has a problem: {report.worker.problem}"
+        if warning and warning != self._warning:
+            self.note(warning)
+        self._warning = warning
 
 
 def _check_settings() -> None:

@@ -105,10 +105,9 @@ class Command(ShellCommand):
         return [services.drain_report(self.actor, drain_id) for drain_id in ids]
 
     def _wait(self, ids: list[int]) -> None:
-        self.warn_without_worker(self._reports(ids)[0])
         display: Display = Bars(sys.stderr) if self.stderr.isatty() else Lines(self.note)
         try:
-            reports = watch(lambda: self._reports(ids), display)
+            reports = watch(lambda: self._look(ids), display)
         except KeyboardInterrupt:
             display.close()
             self._interrupted(self._reports(ids))
@@ -120,6 +119,11 @@ class Command(ShellCommand):
             self.say(_ended(report))
         if any(report.drain.state != DrainState.SUCCEEDED for report in reports):
             raise SystemExit(EXIT_NOT_DRAINED)
+
+    def _look(self, ids: list[int]) -> list[services.DrainReport]:
+        reports = self._reports(ids)
+        self.warn_without_worker(reports[0])
+        return reports
 
     def _interrupted(self, reports: list[services.DrainReport]) -> None:
         if self.json:
@@ -141,10 +145,4 @@ def _asked(report: services.DrainReport) -> str:
 
 def _ended(report: services.DrainReport) -> str:
     drain = report.drain
-    lines = [f"Drain {drain.pk} of {drain.host} {drain.state}: {drain.message}"]
-    lines += [
-        f"  {row.server_name} ({row.server_id}) {row.state}: {row.message}"
-        for row in report.migrations
-        if row.state not in (MigrationState.SUCCEEDED, MigrationState.GONE)
-    ]
-    return "\n".join(lines)
+    return f"Drain {drain.pk} of {drain.host} {drain.state}: {drain.message}"

@@ -253,6 +253,10 @@
     if (root) { choosable(root, form); }
     $(form).on('input', update);
     $(form).on('change', updateAll);
+    // An error is about what was entered before.
+    $(form).on('input change', '.has-error .form-control', function () {
+      $(this).closest('.form-group').removeClass('has-error').find('.help-block').remove();
+    });
     // Enter would send the form from any step; here it goes on to the next one.
     $(form).on('keydown', 'input, select', function (event) {
       var next = $(form).find('.button-next:visible');
