@@ -100,6 +100,7 @@ class DrainPlan:
     :param duration: how long it may take; None where nothing is to be migrated
     :param unknown: why something could not be read, by its name in `PARTS`
     :param refusal: why the host cannot be drained now; set by a check alone
+    :param around: what was known when the instances were judged
     """
 
     service: Service
@@ -111,6 +112,13 @@ class DrainPlan:
     duration: Duration | None = None
     unknown: Mapping[str, str] = field(default_factory=dict)
     refusal: Refused | None = None
+    around: Around = field(default_factory=Around, repr=False, compare=False)
+
+    def if_wished(self, planned: Planned, wishes: Wishes) -> Verdict:
+        """What would be said of an instance if something else were chosen for it alone. Nothing
+        is asked of OpenStack, and nothing is placed anew."""
+        verdict = judge(planned.server, wishes, self.around)
+        return _with_caution(verdict, planned.unplaced) if verdict.leaves else verdict
 
     def of_kind(self, kind: Kind) -> list[Planned]:
         return [p for p in self.planned if p.verdict.kind is kind]
@@ -178,7 +186,9 @@ def make_plan(
         for s in servers
     ]
     plan = DrainPlan(service, planned, destinations, receivers, found.get("capacity"))
-    plan = replace(plan, duration=_duration(plan, choices, cloud.region), unknown=unknown)
+    plan = replace(
+        plan, duration=_duration(plan, choices, cloud.region), unknown=unknown, around=around
+    )
     return _packed(plan, around)
 
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: Nova's limit for a service's disabled_reason (nova/api/openstack/compute/schemas/services.py).
 REASON_MAX = 255
+#: Characters of a note on one instance: what its column holds (models.InstanceMigration).
+NOTE_MAX = 255
 #: The orders in which the instances of a drain start. Largest first keeps it short: what takes
 #: longest starts first, so that the last one to fly is small. Smallest first frees many soon.
 LARGEST_FIRST = "largest"
@@ -280,6 +282,13 @@ def check_request(request: DrainRequest) -> DrainRequest:
             field="max_concurrent",
         )
     _check_choices(request.choices)
+    longest = max(map(len, request.notes.values()), default=0)
+    if longest > NOTE_MAX:
+        raise Refused(
+            f"A note is {longest} characters long; {NOTE_MAX} are kept.",
+            code="note_too_long",
+            field="choices",
+        )
     if request.order not in ORDERS:
         raise Refused(
             f"{request.order!r} is no order.",
