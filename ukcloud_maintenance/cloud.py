@@ -210,13 +210,19 @@ class Cloud:
             return dict(zip(names, pool.map(count, names), strict=True))
 
     def server(self, server_id: str) -> Server | None:
-        """One server, or None where it does not exist (any more)."""
+        """One server, or None where it does not exist (any more).
+
+        :raises CloudAnswerUnusable: its cell is down; Nova then knows no more than its id (2.69)
+        """
         what = f"read server {server_id}"
         try:
             body = self._get(what, f"/servers/{server_id}")
         except CloudNotFound:
             return None
-        return _server(_dict(body, "server", what))
+        raw = _dict(body, "server", what)
+        if "OS-EXT-SRV-ATTR:host" not in raw:
+            raise CloudAnswerUnusable(what, "Nova does not tell where it runs: its cell is down")
+        return _server(raw)
 
     def prefer_newest(self) -> str:
         """Ask Nova what it offers, and list servers at the newest microversion that tells us more

@@ -7,6 +7,7 @@ either nothing or an intent that the next pass finds, and looks for in Nova.
 """
 
 import logging
+import random
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,8 @@ from typing import Any, TypeVar
 from . import conf, store
 from .cloud import PARALLEL, Cloud
 from .core import decide as d
-from .core.facts import Migration
+from .core.facts import Migration, Server, ServerGroup
+from .core.preflight import Around, Choice, group_of
 from .core.states import (
     DRAIN_TERMINAL,
     MIGRATION_OPEN,
@@ -112,6 +114,7 @@ class Reconciler:
         self.clock = clock
         self.alive = alive
         self._user_id = ""
+        self._groups: list[ServerGroup] | None = None
 
     def run(self, drain: Drain) -> Outcome:
         """One pass. An OpenStack that does not answer is an outcome; a bug is raised."""
@@ -188,7 +191,12 @@ class Reconciler:
         self.alive(drain)
         views = [_row(r) for r in rows]
         lost = [r.server_id for r in under_way if r.state == MigrationState.SUBMITTED]
-        moved = [r.server_id for r in views if r.server_id not in servers and d.is_looked_for(r)]
+        due = d.is_due(drain.looked_around_at, self.clock())
+        moved = [
+            r.server_id
+            for r in views
+            if r.server_id not in servers and d.is_looked_for(r) and (due or not d.is_held(r))
+        ]
         flying = [
             r.server_id
             for r in under_way
@@ -200,6 +208,7 @@ class Reconciler:
             leaving = frozenset(r.server_id for r in still_open if r.method)
             here = list(servers.values())
             around = look_around(cloud, drain.host, here, leaving, drain.destination)
+        if around or (due and any(d.is_held(r) for r in views)):
             store.looked_around(drain, self.clock())
         seen = d.Observation(
             service=service,
@@ -211,6 +220,7 @@ class Reconciler:
             elsewhere=self._each(cloud.server, moved),
             our_user_id=self._our_user_id() if lost else "",
             around=around,
+            travelling=store.travelling_groups(drain),
         )
         self.alive(drain)
         return seen
@@ -246,7 +256,10 @@ class Reconciler:
             case d.Confirm():
                 self._confirm(drain, rows[action.row_id])
             case d.Join():
-                row = store.add_server(drain, action.server, action.verdict, self.worker, now)
+                group = self._group_of(action.server)
+                row = store.add_server(
+                    drain, action.server, action.verdict, self.worker, now, group
+                )
                 if row:
                     rows[row.pk] = row
                     say(logging.INFO, "joined", drain=drain.pk, server=row.server_id)
@@ -285,6 +298,12 @@ class Reconciler:
                     host=drain.host,
                     result=action.result.value,
                 )
+
+    def _group_of(self, server: Server) -> str:
+        """The hard anti-affinity group of a server that joins: the groups are read once a pass."""
+        if self._groups is None:
+            self._groups = self.cloud.server_groups()
+        return group_of(server, Around(groups=tuple(self._groups)))
 
     def _event(self, kind: str, message: str = "") -> tuple[str, str, str]:
         return (kind, self.worker, message)
@@ -346,17 +365,19 @@ class Reconciler:
     def _submit(self, drain: Drain, row: InstanceMigration, action: d.Submit) -> None:
         """Look once more, record the intent and what was there before, ask Nova, record the
         answer."""
+        actions = self.cloud.actions(row.server_id)
+        records = self.cloud.migrations_of(row.server_id)
         server = self.cloud.server(row.server_id)
+        looked = time.monotonic()
         if server is None or server.task_state or server.status != action.status:
             what = server.task_state or server.status if server else "deleted"
             say(logging.INFO, "changed", drain=drain.pk, server=row.server_id, detail=what)
             return  # the next pass judges it as it is now
-        if store.group_travels(drain, row):
-            return
-        actions = self.cloud.actions(row.server_id)
-        records = self.cloud.migrations_of(row.server_id)
         if store.state_of(drain) != DrainState.RUNNING:
             raise StaleState(f"drain {drain.pk} is not running any more")
+        # What ran when it was first stopped to be moved is to run again, however many attempts
+        # it takes.
+        stopped = row.attempts and row.choice == Choice.COLD
         now = self.clock()
         store.change_migration(
             row,
@@ -364,7 +385,7 @@ class Reconciler:
             state=MigrationState.SUBMITTED,
             attempts=row.attempts + 1,
             method=action.method.value,
-            initial_status=action.status,
+            initial_status=row.initial_status if stopped else action.status,
             before_action=actions[0].request_id if actions else "",
             before_migration_id=max((m.id for m in records), default=0),
             submitted_at=now,
@@ -391,9 +412,11 @@ class Reconciler:
             fraction=None,
             sampled_at=None,
         )
-        recorded = time.monotonic()
         self.alive(drain)
-        if time.monotonic() - recorded > INTENT_GOES_STALE:
+        if row.group and row.group in store.travelling_groups(drain):
+            self._step_back(row)
+            return
+        if time.monotonic() - looked > INTENT_GOES_STALE:
             return  # found and dealt with by the next pass, as any lost request is
         try:
             if action.method is Method.COLD:
@@ -440,13 +463,47 @@ class Reconciler:
             request_id=request_id,
         )
 
+    def _step_back(self, row: InstanceMigration) -> None:
+        """A member of its group set out at the same moment. Both step back if both see it, and
+        come back at different times."""
+        now = self.clock()
+        text = "It waits for a member of its anti-affinity group that is on its way."
+        store.change_migration(
+            row,
+            now,
+            state=MigrationState.PENDING,
+            message=text,
+            not_before=now + timedelta(seconds=2 + random.uniform(0, 5)),
+        )
+
     def _confirm(self, drain: Drain, row: InstanceMigration) -> None:
-        """Record that we ask, and ask: asking twice does no harm, Nova refuses the second."""
+        """Record what we confirm, and ask. Another resize of the server than the one that the
+        row is about is somebody else's, and confirming cannot be taken back."""
+        asked_for = row.state == MigrationState.PENDING
+        finished = [m for m in self.cloud.migrations_of(row.server_id) if m.status == "finished"]
+        newest = max((m.id for m in finished), default=None)
+        if newest is None:
+            return  # settled meanwhile; the next pass sees how
+        known = row.nova_migration_id
+        if known is not None and newest != known:
+            text = "Another resize of it has begun since, which is not ours to confirm."
+            store.change_migration(
+                row,
+                self.clock(),
+                state=MigrationState.FAILED,
+                code="resized_again",
+                message=text,
+                event=("failed", self.worker, text, ""),
+            )
+            return
+        if asked_for and store.state_of(drain) != DrainState.RUNNING:
+            raise StaleState(f"drain {drain.pk} is not running any more")
         now = self.clock()
         store.change_migration(
             row,
             now,
             state=MigrationState.CONFIRMING,
+            nova_migration_id=newest,
             confirms=row.confirms + 1,
             confirm_at=now,
             started_at=row.started_at or now,
@@ -462,9 +519,16 @@ class Reconciler:
                 request_id=error.request_id,
                 detail=error,
             )
-            store.change_migration(row, self.clock(), message=str(error))
+            store.change_migration(
+                row, self.clock(), message=str(error), request_id=error.request_id
+            )
             return
-        store.record(drain, row, self.clock(), "confirm_asked", self.worker, "", request_id)
+        store.change_migration(
+            row,
+            self.clock(),
+            request_id=request_id,
+            event=("confirm_asked", self.worker, "", request_id),
+        )
         say(
             logging.INFO,
             "confirm_asked",

@@ -105,17 +105,15 @@ def looked_around(drain: Drain, now: datetime) -> None:
     drain.looked_around_at = now
 
 
-def group_travels(drain: Drain, row: InstanceMigration) -> bool:
-    """Whether another member of the row's group is under way, in whatever drain of the region."""
-    return (
-        bool(row.group)
-        and InstanceMigration.objects.filter(
-            drain__region=drain.region,
-            group=row.group,
-            state__in=[s.value for s in MIGRATION_UNDER_WAY],
+def travelling_groups(drain: Drain) -> frozenset[str]:
+    """The anti-affinity groups of which a member is under way in another drain of the region."""
+    return frozenset(
+        InstanceMigration.objects.filter(
+            drain__region=drain.region, state__in=[s.value for s in MIGRATION_UNDER_WAY]
         )
-        .exclude(pk=row.pk)
-        .exists()
+        .exclude(group="")
+        .exclude(drain=drain)
+        .values_list("group", flat=True)
     )
 
 
@@ -505,14 +503,14 @@ def change_migration(
 
 
 def add_server(
-    drain: Drain, server: Server, verdict: Verdict, actor: str, now: datetime
+    drain: Drain, server: Server, verdict: Verdict, actor: str, now: datetime, group: str = ""
 ) -> InstanceMigration | None:
     """A server that appeared on the host joins the drain; None where it is in it already."""
     try:
         with transaction.atomic():
             _touch(drain.pk, now)
             last = drain.migrations.aggregate(last=Max("position"))["last"]
-            row = _new_row(drain, Entry(server, verdict), (last or 0) + 1, {}, now)
+            row = _new_row(drain, Entry(server, verdict, group=group), (last or 0) + 1, {}, now)
             row.save(force_insert=True)
             _event(
                 drain, row, now, "joined", actor, "It appeared on the host after the drain began."

@@ -18,9 +18,11 @@ from tests.core.build import (
     row,
     seen,
     server,
+    service,
     submits,
 )
 from ukcloud_maintenance.core import decide as d
+from ukcloud_maintenance.core.facts import Capacity
 from ukcloud_maintenance.core.preflight import Around
 from ukcloud_maintenance.core.states import DrainResult, DrainState, Method, MigrationState
 
@@ -248,11 +250,106 @@ class TestWhatStandsAround:
 
     def test_it_stays_blocked_until_another_look_says_otherwise(self):
         assert not changes(decide(drain(), [self.full], seen(server())), self.full)
-        clear = seen(server(), around=Around())
+        room = Capacity(
+            total={"VCPU": 8, "MEMORY_MB": 8192, "DISK_GB": 100}, used={}, traits=frozenset()
+        )
+        unknown = seen(server(), around=Around(receivers={"cmp2": "az1"}))
+        assert not changes(decide(drain(), [self.full], unknown), self.full)
+        clear = seen(server(), around=Around(receivers={"cmp2": "az1"}, capacity={"cmp2": room}))
         assert changes(decide(drain(), [self.full], clear), self.full)["state"] == "pending"
 
     def test_a_look_may_say_that_it_stands_against_it_still(self):
-        nowhere = seen(server(), around=Around(receivers={}))
+        nowhere = seen(server(), around=Around(receivers={}, capacity={}))
         changed = changes(decide(drain(), [self.full], nowhere), self.full)
         assert "state" not in changed
         assert changed["code"] == "no_receiver"
+
+
+class TestWhatIsNotOurs:
+    """Other people's resizes, and what hangs: recognised, bounded, never touched."""
+
+    away = server(host="cmp2", status="VERIFY_RESIZE")
+
+    @pytest.mark.parametrize("ours", ["failed", "error", "confirmed"])
+    def test_somebody_elses_resize_is_not_confirmed(self, ours):
+        attempt = cold(nova_migration_id=7)
+        over = record(status=ours, migration_type="migration")
+        theirs = record(status="finished", migration_type="resize", id=8)
+        actions = decide(
+            drain(), [attempt], seen(records=(theirs, over), elsewhere={"web": self.away})
+        )
+        assert not confirmed(actions)
+        assert changes(actions, attempt)["code"] == d.HELD
+
+    def test_a_resize_after_our_own_was_confirmed_is_its_owners(self):
+        asked = confirming(nova_migration_id=7, confirm_at=ago(61))
+        over = record(status="confirmed", migration_type="migration")
+        actions = decide(drain(), [asked], seen(records=(over,), elsewhere={"web": self.away}))
+        assert not confirmed(actions)
+        assert changes(actions, asked)["state"] == MigrationState.SUCCEEDED
+
+    @pytest.mark.parametrize(
+        "state", [MigrationState.BLOCKED, MigrationState.PENDING, MigrationState.MIGRATING]
+    )
+    def test_a_cancel_does_not_wait_for_somebody_elses_confirmation(self, state):
+        held = row(state=state, code=d.HELD, nova_migration_id=7)
+        over = record(status="failed")
+        view = drain(state=DrainState.CANCELLING)
+        actions = decide(view, [held], seen(records=(over,), elsewhere={"web": self.away}))
+        assert changes(actions, held)["state"] == MigrationState.CANCELLED
+        assert finish(actions).state == DrainState.CANCELLED
+
+    def test_nothing_is_concluded_while_the_cell_is_down(self):
+        rows = [row("a"), migrating("b"), confirming()]
+        dark = seen(service=service(status="UNKNOWN", id="", state=""))
+        for state in (DrainState.RUNNING, DrainState.CANCELLING):
+            actions = decide(drain(state=state, host_down_since=ago(5)), rows, dark)
+            assert actions == []
+
+    def test_a_cold_migration_is_not_confirmed_while_the_old_host_is_down(self):
+        down = seen(
+            service=service(state="down"),
+            records=(MIGRATION,),
+            elsewhere={"web": self.away},
+        )
+        assert not confirmed(decide(drain(host_down_since=ago(5)), [cold()], down))
+
+    def test_one_that_somebody_moves_and_does_not_finish_is_blocked_and_so_bounded(self):
+        stuck = seen(elsewhere={"web": server(host="cmp2", task_state="resize_finish")})
+        changed = changes(decide(drain(), [row()], stuck), row())
+        assert (changed["state"], changed["code"]) == ("blocked", "task_under_way")
+
+    def test_a_task_without_a_record_ends(self):
+        lost = migrating(odd_since=ago(301))
+        stuck = seen(server(status="MIGRATING", task_state="migrating"))
+        changed = changes(decide(drain(), [lost], stuck), lost)
+        assert (changed["state"], changed["code"]) == ("failed", "task_stuck")
+
+    def test_a_record_that_stays_open_after_a_reset_is_a_case_for_a_person(self):
+        reset = migrating(odd_since=ago(61), nova_migration_id=7)
+        idle = seen(server(), records=(record(),))
+        changed = changes(decide(drain(), [reset], idle), reset)
+        assert (changed["state"], changed["code"]) == ("unknown", "record_open")
+
+    def test_a_task_that_does_not_end_on_the_other_host_is_one_too(self):
+        there = server(host="cmp2", task_state="resize_finish")
+        for ours in (cold(odd_since=ago(301)), confirming(odd_since=ago(301))):
+            actions = decide(drain(), [ours], seen(records=(MIGRATION,), elsewhere={"web": there}))
+            assert changes(actions, ours)["code"] == "task_stuck_elsewhere"
+
+    def test_a_group_that_travels_in_another_drain_holds_its_members_back_alone(self):
+        mate, other = row("a", group="g1"), row("b", position=1)
+        here = seen(server("a"), server("b"), travelling=frozenset({"g1"}))
+        assert submits(decide(drain(), [mate, other], here)) == [other.id]
+
+    def test_an_unconfirmed_resize_is_not_left_by_choice(self):
+        rows = [
+            row("kept", state=MigrationState.STAYS, code="chosen", choice="stay"),
+            row("held", state=MigrationState.FAILED, code=d.HELD, message="Held."),
+        ]
+        end = finish(decide(drain(), rows, seen(server("kept"))))
+        assert end.result == DrainResult.INSTANCES_FAILED
+
+    def test_a_guest_that_runs_behind_a_shutoff_is_not_powered_off(self):
+        odd = seen(server(status="SHUTOFF", power_state=1))
+        assert changes(decide(drain(), [OFF], odd), OFF)["code"] == "guest_on"

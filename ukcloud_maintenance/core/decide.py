@@ -27,6 +27,10 @@ from .states import (
 )
 
 GIB = 1024**3
+#: The code of an instance that runs elsewhere, but whose unconfirmed resize holds its disk here.
+HELD = "resize_holds_here"
+#: The code of a cold migration that arrived and that Nova did not confirm.
+UNCONFIRMED = "arrived_unconfirmed"
 #: Seconds between two looks at server groups, aggregates and room for the sake of instances that
 #: these stand against.
 LOOK_AROUND_EVERY = 30.0
@@ -137,6 +141,7 @@ class Observation:
     :param progress: bytes of the migrations under way, by server
     :param actions: instance actions, newest first, of servers whose request lost its answer
     :param our_user_id: who we are for Nova
+    :param travelling: anti-affinity groups of which a member is under way in another drain
     :param around: what stands around the servers, where this pass looked (see `wants_a_look`)
     """
 
@@ -149,6 +154,7 @@ class Observation:
     actions: Mapping[str, Sequence[facts.Action]] = field(default_factory=dict)
     our_user_id: str = ""
     around: Around | None = None
+    travelling: frozenset[str] = frozenset()
 
 
 # -- the actions ------------------------------------------------------------------------------
@@ -305,16 +311,28 @@ def is_looked_for(row: Row) -> bool:
     to have left, and not those about which nothing can be told.
     """
     if row.state == MigrationState.FAILED:
-        return not row.code.startswith("arrived_")
+        return not row.code.startswith("arrived_") or row.code == UNCONFIRMED
     return row.state in MIGRATION_OPEN | {MigrationState.STAYS, MigrationState.SKIPPED}
 
 
 def wants_a_look(rows: Iterable[Row], looked_at: datetime | None, now: datetime) -> bool:
     """Whether this pass is to look at what is around the servers again: some are blocked by
     it, and the last look was a while ago."""
-    due = looked_at is None or (now - looked_at).total_seconds() >= LOOK_AROUND_EVERY
-    return due and any(
+    return is_due(looked_at, now) and any(
         row.state == MigrationState.BLOCKED and row.code in surroundings.CODES for row in rows
+    )
+
+
+def is_due(looked_at: datetime | None, now: datetime) -> bool:
+    """Whether the last look at what changes seldom was a while ago."""
+    return looked_at is None or (now - looked_at).total_seconds() >= LOOK_AROUND_EVERY
+
+
+def is_held(row: Row) -> bool:
+    """Its server left by somebody else's resize that nobody confirms, and that we don't either:
+    it is read now and then, not in every pass."""
+    return (
+        row.code == HELD and row.state not in MIGRATION_UNDER_WAY and row.method != Method.CONFIRM
     )
 
 
@@ -353,6 +371,12 @@ class _Pass:
         if host_is_up and not cancelling:
             disabled = self._disable_first()
             self._join()
+        if self._cell_is_down():
+            # Nova's lists leave out what is in that cell without a word: nothing is to be read
+            # from an instance that is missing.
+            if self._host_is_lost():
+                self._give_up(cancelling)
+            return self.actions
         for row in list(self.rows.values()):
             if row.state in MIGRATION_UNDER_WAY:
                 self._follow(row)
@@ -417,8 +441,7 @@ class _Pass:
 
     def _watch_host(self) -> bool:
         """Whether the host is up and known. A host that is not is waited for."""
-        service = self.seen.service
-        if service is not None and service.is_known and service.is_up:
+        if self._host_is_up():
             if self.drain.host_down_since:
                 self.actions.append(
                     ChangeDrain({"host_down_since": None, "message": ""}, "host_back")
@@ -430,6 +453,13 @@ class _Pass:
                 ChangeDrain({"host_down_since": self.now, "message": message}, "host_down", message)
             )
         return False
+
+    def _cell_is_down(self) -> bool:
+        return self.seen.service is not None and not self.seen.service.is_known
+
+    def _host_is_up(self) -> bool:
+        service = self.seen.service
+        return service is not None and service.is_known and service.is_up
 
     def _what_ails(self) -> str:
         service = self.seen.service
@@ -529,19 +559,15 @@ class _Pass:
         if server is None:
             if row.server_id in self.seen.elsewhere:
                 self._gone(row, self.seen.elsewhere[row.server_id])
+            if cancelling and self.rows[row.id].state in MIGRATION_WAITING:
+                self._cancelled(self.rows[row.id])
             return
         if cancelling:
-            text = "The drain was cancelled before its turn came."
             self._change(
                 row,
-                {
-                    "state": MigrationState.CANCELLED,
-                    "message": f"{text} {row.message}".strip() if row.attempts else text,
-                    "server_status": server.status,
-                    "task_state": server.task_state or "",
-                },
-                "cancelled",
+                {"server_status": server.status, "task_state": server.task_state or ""},
             )
+            self._cancelled(row)
             return
         verdict = self._judge(server, row)
         fields: dict[str, Any] = {
@@ -569,10 +595,20 @@ class _Pass:
         kind = verdict.kind.value if row.state != verdict.state else ""
         self._change(row, fields, kind, verdict.message if kind else "")
 
+    def _cancelled(self, row: Row) -> None:
+        text = "The drain was cancelled before its turn came."
+        keep = row.attempts or row.state == MigrationState.BLOCKED
+        message = f"{text} {row.message}".strip() if keep else text
+        self._change(row, {"state": MigrationState.CANCELLED, "message": message}, "cancelled")
+
     def _stands_against(self, row: Row) -> bool:
-        """Blocked by what is around it, which this pass did not look at again."""
-        blocked = row.state == MigrationState.BLOCKED and row.code in surroundings.CODES
-        return blocked and self.seen.around is None
+        """Blocked by what is around it, which this pass did not look at, or could not read."""
+        if row.state != MigrationState.BLOCKED or row.code not in surroundings.CODES:
+            return False
+        around = self.seen.around
+        return around is None or any(
+            getattr(around, fact) is None for fact in surroundings.NEEDS[row.code]
+        )
 
     def _look_back(self, row: Row, cancelling: bool) -> None:
         """Rows that are done, of servers that are still here: a STAYS that can move now joins."""
@@ -606,7 +642,10 @@ class _Pass:
 
     def _gone(self, row: Row, server: Server | None) -> None:
         """A server that left without us; one that Nova still has here is not gone."""
-        if server is not None and (server.host == self.drain.host or server.task_state):
+        if server is not None and server.host == self.drain.host:
+            return
+        if server is not None and server.task_state:
+            self._busy_elsewhere(row, server)
             return
         if server is not None and server.status == "VERIFY_RESIZE":
             self._held_here(row, server)
@@ -631,6 +670,24 @@ class _Pass:
             text,
         )
 
+    def _busy_elsewhere(self, row: Row, server: Server) -> None:
+        """Somebody else moves it, and is not done; what waits for that waits a bounded time."""
+        if row.state != MigrationState.PENDING:
+            return
+        text = f"Nova moves it to {server.host} for somebody else (task {server.task_state})."
+        self._change(
+            row,
+            {
+                "state": MigrationState.BLOCKED,
+                "code": "task_under_way",
+                "message": text,
+                "server_status": server.status,
+                "task_state": server.task_state,
+            },
+            "blocked",
+            text,
+        )
+
     def _held_here(self, row: Row, server: Server) -> None:
         """It left by a resize or cold migration of somebody else's that waits for its
         confirmation: its disk and its allocation are still on this host."""
@@ -639,12 +696,13 @@ class _Pass:
             "task_state": "",
             "dest_compute": server.host,
         }
-        if row.choice == Choice.CONFIRM and self.drain.state == DrainState.RUNNING:
+        waits = row.state in MIGRATION_WAITING
+        if waits and row.choice == Choice.CONFIRM and self.drain.state == DrainState.RUNNING:
             if row.state == MigrationState.BLOCKED:
                 fields |= {"state": MigrationState.PENDING}
             self._change(row, fields | {"method": Method.CONFIRM})
             return
-        if row.state not in MIGRATION_WAITING:
+        if not waits and row.state not in MIGRATION_UNDER_WAY:
             return
         text = (
             f"It runs on {server.host}, but a resize or cold migration of it waits for its"
@@ -656,12 +714,14 @@ class _Pass:
             | {
                 "state": MigrationState.BLOCKED,
                 "method": Method.NONE,
-                "code": "resize_holds_here",
+                "code": HELD,
                 "message": text,
             },
             "blocked" if row.state != MigrationState.BLOCKED else "",
             text,
         )
+        if self.drain.state == DrainState.CANCELLING:
+            self._cancelled(self.rows[row.id])
 
     # -- rows under way ----------------------------------------------------------------------
 
@@ -690,6 +750,8 @@ class _Pass:
         ]
         if row.nova_migration_id is not None:
             return next((m for m in records if m.id == row.nova_migration_id), None)
+        if row.method == Method.CONFIRM:
+            return None  # not ours; known when it was asked to be confirmed
         newer = [m for m in records if m.id > (row.before_migration_id or 0)]
         return min(newer, key=lambda m: m.id) if newer else None
 
@@ -806,12 +868,24 @@ class _Pass:
                 )
             return
         if record is None:
-            if server.task_state is None and self._settled(row):
-                self._attempt_failed(row, "no_record", "Nova took the request and began nothing.")
+            if server.task_state is None:
+                if self._settled(row):
+                    text = "Nova took the request and began nothing."
+                    self._attempt_failed(row, "no_record", text)
+            elif self._settled(row, self._patience(row)):
+                self._task_stuck(row, server, "Nova has no record of the migration")
             return
         if not record.is_over:
-            if row.odd_since is not None:
-                self._change(row, {"odd_since": None})
+            if server.task_state is not None:
+                if row.odd_since is not None:
+                    self._change(row, {"odd_since": None})
+            elif self._settled(row, self.limits.submit_grace_seconds):
+                self._cannot_tell(
+                    row,
+                    "record_open",
+                    f"Nova does nothing with the server any more, but its record of the migration"
+                    f" says {record.status} still.",
+                )
             return
         if record.status in ("completed", "done", "confirmed"):
             if self._settled(row):
@@ -824,20 +898,7 @@ class _Pass:
             return
         if server.task_state is not None:
             if self._settled(row, self.limits.submit_grace_seconds):
-                self._change(
-                    row,
-                    failed_attempt(
-                        row,
-                        f"The migration is over ({record.status}), but Nova's task"
-                        f" {server.task_state} on the server does not end.",
-                        "task_stuck",
-                        self.limits,
-                        self.now,
-                        retry=False,
-                    ),
-                    "failed",
-                    ask_why=True,
-                )
+                self._task_stuck(row, server, f"The migration is over ({record.status})")
             return
         doubtful = record.status == "cancelled" or (
             record.status == "error" and record.dest_compute
@@ -849,6 +910,18 @@ class _Pass:
             "failed": "The migration failed and was rolled back.",
         }.get(record.status, "The migration ended in error.")
         self._attempt_failed(row, f"nova_{record.status}", what)
+
+    def _patience(self, row: Row) -> float:
+        """Seconds that Nova may take for a step of which nothing is seen."""
+        return late_after_seconds(row.memory_bytes, self.limits)
+
+    def _task_stuck(self, row: Row, server: Server, what: str) -> None:
+        text = (
+            f"{what}, but Nova's task {server.task_state} on the server does not end. Look into"
+            " the log of nova-compute; when the guest is known to run here, reset its state."
+        )
+        fields = failed_attempt(row, text, "task_stuck", self.limits, self.now, retry=False)
+        self._change(row, fields, "failed", text, ask_why=True)
 
     def _attempt_failed(self, row: Row, code: str, text: str) -> None:
         fields = failed_attempt(row, text, code, self.limits, self.now, retry=self._may_retry())
@@ -885,16 +958,21 @@ class _Pass:
             fields |= {"nova_status": record.status, "nova_migration_id": record.id}
         if server.task_state is not None:
             self._change(row, fields)
-            return
-        if row.method == Method.COLD and server.status == "VERIFY_RESIZE":
-            self._change(row, fields)
-            self.actions.append(Confirm(row.id))
+            self._still_busy(self.rows[row.id], server)
             return
         others = [
             m
             for m in self.seen.migrations.get(row.server_id, ())
             if record and m.id > record.id and record.status in ("failed", "cancelled", "error")
         ]
+        if server.status == "VERIFY_RESIZE" and not others:
+            self._change(row, fields)
+            if record is not None and record.status == "finished" and row.method == Method.COLD:
+                if self._host_is_up():  # Nova refuses to confirm while the old host is down
+                    self.actions.append(Confirm(row.id))
+            elif record is None or record.is_over:
+                self._held_here(self.rows[row.id], server)
+            return
         if others:
             self._gone(row, server)
         elif server.status == row.initial_status:
@@ -923,6 +1001,16 @@ class _Pass:
                     "failed",
                     text,
                 )
+
+    def _still_busy(self, row: Row, server: Server) -> None:
+        """It is on the other host, and Nova's task on it goes on; not for ever."""
+        if self._settled(row, self._patience(row)):
+            self._cannot_tell(
+                row,
+                "task_stuck_elsewhere",
+                f"It is on {server.host} by now, but Nova's task {server.task_state} on it does"
+                " not end.",
+            )
 
     def _arrived(
         self, row: Row, server: Server, record: Migration | None, fields: dict[str, Any]
@@ -965,9 +1053,13 @@ class _Pass:
             fields |= {"nova_status": record.status, "nova_migration_id": record.id}
         if server.task_state is not None:
             self._change(row, fields)
+            self._still_busy(self.rows[row.id], server)
+        elif server.status == "VERIFY_RESIZE" and record is not None and record.is_over:
+            # Ours is confirmed; what waits now is a resize of its owner's.
+            self._arrived(row, server, record, fields | {"dest_compute": server.host})
         elif server.status == "VERIFY_RESIZE":
             self._change(row, fields)
-            self._confirm_again(row, server)
+            self._confirm_again(self.rows[row.id], server)
         elif here and row.method == Method.CONFIRM:
             # The resize is settled, and the instance, on this host, can be moved like any other.
             self._change(
@@ -981,7 +1073,7 @@ class _Pass:
                     "message": "",
                     "initial_status": server.status,
                 },
-                "confirmed",
+                "resize_settled",
             )
         elif here:
             self._attempt_failed(row, "reverted", "The migration was reverted by somebody else.")
@@ -1011,16 +1103,18 @@ class _Pass:
     def _confirm_again(self, row: Row, server: Server) -> None:
         if self._since(row.confirm_at) < self.limits.submit_grace_seconds:
             return
+        if not self._host_is_up():
+            return  # Nova refuses to confirm while the old host is down; that wait has its bound
         if row.confirms < self.limits.max_attempts:
             self.actions.append(Confirm(row.id))
             return
         text = (
             f"It is on {server.host} in VERIFY_RESIZE, and Nova does not confirm it; its disk is"
-            " still on this host. Confirm or revert the resize."
-        )
+            f" still on this host. Confirm or revert the resize. {row.message}"
+        ).strip()
         self._change(
             row,
-            {"state": MigrationState.FAILED, "code": "arrived_unconfirmed", "message": text},
+            {"state": MigrationState.FAILED, "code": UNCONFIRMED, "message": text},
             "failed",
             text,
             ask_why=True,
@@ -1100,7 +1194,8 @@ class _Pass:
         return any((row.fraction or 0) >= ABOUT_TO_END for row in running)
 
     def _submit(self) -> None:
-        travelling = {row.group for row in self._in(MIGRATION_UNDER_WAY) if row.group}
+        ours = {row.group for row in self._in(MIGRATION_UNDER_WAY) if row.group}
+        travelling = ours | self.seen.travelling
         ready = [
             row
             for row in self._in({MigrationState.PENDING})
@@ -1193,8 +1288,18 @@ class _Pass:
     def _finish_not_empty(self) -> None:
         here = {row.server_id: row for row in self.rows.values()}
         chosen = {MigrationState.STAYS, MigrationState.SKIPPED}
-        by_choice = not self._in({MigrationState.UNKNOWN}) and all(
-            server_id in here and here[server_id].state in chosen for server_id in self.seen.servers
+        failed = [
+            row
+            for row in self._in({MigrationState.FAILED})
+            if not row.code.startswith("arrived_") or row.code == UNCONFIRMED
+        ]
+        by_choice = (
+            not failed
+            and not self._in({MigrationState.UNKNOWN})
+            and all(
+                server_id in here and here[server_id].state in chosen
+                for server_id in self.seen.servers
+            )
         )
         result = DrainResult.INSTANCES_LEFT if by_choice else DrainResult.INSTANCES_FAILED
         self.actions.append(Finish(DrainState.FAILED, result, self._summary()))

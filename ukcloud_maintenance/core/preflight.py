@@ -255,6 +255,17 @@ def _guest_off(server: Server, wishes: Wishes, around: Around) -> Said:
     return None
 
 
+def _guest_on(server: Server, wishes: Wishes, around: Around) -> Said:
+    """A cold migration would power it off."""
+    if server.status == "SHUTOFF" and server.power_state == POWER_RUNNING:
+        return blocked(
+            "guest_on",
+            "Nova says SHUTOFF, but its guest was last seen running.",
+            "Start it or stop it, so that status and guest agree.",
+        )
+    return None
+
+
 # -- what the way costs ----------------------------------------------------------------------
 
 
@@ -301,6 +312,7 @@ FILTERS: tuple[Filter, ...] = (
     _owner_forbids_the_way,
     _cold_while_paused,
     _guest_off,
+    _guest_on,
     _paused,
     _downtime,
     _choice_without_effect,

@@ -119,7 +119,8 @@ MIGRATION_TRANSITIONS: dict[MigrationState, frozenset[MigrationState]] = {
     MigrationState.SUCCEEDED: frozenset({MigrationState.PENDING}),
     MigrationState.GONE: frozenset({MigrationState.PENDING}),
     MigrationState.FAILED: frozenset({MigrationState.GONE}),
-    MigrationState.STAYS: frozenset({MigrationState.GONE}),
+    # What kept it may end: it is resumed, unlocked, or its owner takes the word back.
+    MigrationState.STAYS: frozenset({MigrationState.GONE, MigrationState.PENDING}),
     MigrationState.SKIPPED: frozenset({MigrationState.GONE}),
     MigrationState.CANCELLED: frozenset(),
     MigrationState.UNKNOWN: frozenset(),

@@ -13,10 +13,17 @@ from .verdicts import Around, Caution, Said, Wishes, blocked
 
 UNITS = {"MEMORY_MB": "MiB of memory", "DISK_GB": "GiB of disk", "VCPU": "VCPU", "PCPU": "PCPU"}
 FULL = Capacity()
-#: codes of verdicts that rest on what is around an instance, not on itself
-CODES = frozenset(
-    {"no_receiver", "zone_without_host", "traits", "affinity", "anti_affinity", "no_room"}
-)
+#: codes of verdicts that rest on what is around an instance, not on itself, and what has to be
+#: known for another opinion
+NEEDS = {
+    "no_receiver": ("receivers",),
+    "zone_without_host": ("receivers",),
+    "traits": ("receivers", "capacity"),
+    "no_room": ("receivers", "capacity"),
+    "affinity": ("receivers", "groups"),
+    "anti_affinity": ("receivers", "groups"),
+}
+CODES = frozenset(NEEDS)
 
 
 # -- which hosts come into question ----------------------------------------------------------
