@@ -113,6 +113,9 @@ TABLE = {
     "a task, shut off": ({**OFF, "task_state": "x"}, NO, ALONE, BLOCKED, "task_under_way", ()),
     "active, but the guest is off": ({"power_state": 4}, NO, ALONE, BLOCKED, "guest_off", ()),
     "active, guest crashed": ({"power_state": 6}, NO, ALONE, BLOCKED, "guest_off", ()),
+    "shut off, but the guest runs": (
+        {**OFF, "power_state": 1}, NO, ALONE, BLOCKED, "guest_on", (),
+    ),
     "guest off goes cold": (
         {"power_state": 4}, chosen(Choice.COLD), ALONE, COLD, "", ("downtime",),
     ),
