@@ -3,12 +3,20 @@
 import uuid
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 from keystoneauth1.session import Session
 
 from ukcloud_maintenance.cloud import Cloud
-from ukcloud_maintenance.core.facts import Server, Service
-from ukcloud_maintenance.exceptions import CloudError
+from ukcloud_maintenance.core.facts import (
+    Aggregate,
+    Capacity,
+    Migration,
+    Server,
+    ServerGroup,
+    Service,
+)
+from ukcloud_maintenance.exceptions import CloudError, CloudUnreachable
 
 GIB = 1024**3
 
@@ -45,7 +53,8 @@ def server(name: str, host: str = "cmp1", **more: object) -> Server:
 class FakeCloud(Cloud):
     """A cloud of the given services and servers, without a network.
 
-    `failure`, where it is set, is raised by every read.
+    `failure`, where it is set, is raised by every read. What stands around the servers is not
+    known where it is None.
     """
 
     def __init__(
@@ -59,6 +68,11 @@ class FakeCloud(Cloud):
         self.all_services = list(services)
         self.all_servers = list(servers)
         self.failure = failure
+        self.all_groups: list[ServerGroup] | None = None
+        self.all_aggregates: list[Aggregate] | None = None
+        self.all_capacity: dict[str, Capacity] | None = None
+        #: servers that are elsewhere, and whose migration from a host is not confirmed
+        self.unconfirmed: list[tuple[str, Server]] = []
 
     def services(self, host: str | None = None) -> list[Service]:
         self._fail()
@@ -71,6 +85,37 @@ class FakeCloud(Cloud):
     def project_names(self) -> dict[str, str]:
         self._fail()
         return {"p1": "customer"}
+
+    def prefer_newest(self) -> str:
+        return "2.98"
+
+    def server(self, server_id: str) -> Server | None:
+        self._fail()
+        known = [*self.all_servers, *(s for _, s in self.unconfirmed)]
+        return next((s for s in known if s.id == server_id), None)
+
+    def unconfirmed_from(self, host: str) -> list[Migration]:
+        self._fail()
+        return [
+            Migration(n, "", s.id, "finished", "migration", host, s.host)
+            for n, (source, s) in enumerate(self.unconfirmed)
+            if source == host
+        ]
+
+    def server_groups(self) -> list[ServerGroup]:
+        return self._known("list the server groups", self.all_groups)
+
+    def aggregates(self) -> list[Aggregate]:
+        return self._known("list the aggregates", self.all_aggregates)
+
+    def capacity(self) -> dict[str, Capacity]:
+        return self._known("read what the hosts can take", self.all_capacity)
+
+    def _known(self, what: str, value: Any) -> Any:
+        self._fail()
+        if value is None:
+            raise CloudUnreachable(what, "timed out")
+        return value
 
     def _fail(self) -> None:
         if self.failure:

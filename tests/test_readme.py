@@ -45,6 +45,9 @@ def test_the_policy_rules_that_are_named_exist():
     defaults = yaml.safe_load(Path(policies.DEFAULT_POLICY_FILE).read_text())
     rules = {rule["name"] for rule in defaults}
     named = set(re.findall(r"`(maintenance:\w+)`", readme.text()))
+    opt_outs = {conf.opt_out_stay(), conf.opt_out_live(), conf.opt_out_cold()}
+    assert opt_outs <= named
+    named -= opt_outs
     assert named == {rule for rule in rules if rule.startswith("maintenance:")}
 
 

@@ -1,4 +1,4 @@
-"""The gateway: the only module that talks to Nova and Keystone.
+"""The gateway: the only module that talks to Nova, Placement and Keystone.
 
 It takes a keystoneauth session: Horizon's pages give it the admin's, the worker and the commands
 give it the worker's. Requests go to the catalogue's endpoint as it stands, without version
@@ -7,7 +7,9 @@ age. Every answer becomes a value of `core.facts`, every failure a `CloudError`.
 
 Microversion 2.87 (Victoria and later): embedded flavors (2.47), service ids (2.53), paged
 migrations (2.59), `status: UNKNOWN` for a cell that is down (2.69), locked_reason (2.73),
-details of instance action events (2.84), and the last with the usage of hypervisors.
+details of instance action events (2.84), and the last with the usage of hypervisors. The list
+of a host's servers alone may be asked for at a newer one, for what a preflight can make of it:
+see :meth:`Cloud.prefer_newest`. Placement is asked at 1.29 (Stein).
 """
 
 import json
@@ -16,6 +18,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -26,7 +29,18 @@ from keystoneauth1 import adapter, session
 from keystoneauth1 import exceptions as ksa_exceptions
 
 from . import conf
-from .core.facts import Action, HostFacts, Hypervisor, Migration, Progress, Server, Service
+from .core.facts import (
+    Action,
+    Aggregate,
+    Capacity,
+    HostFacts,
+    Hypervisor,
+    Migration,
+    Progress,
+    Server,
+    ServerGroup,
+    Service,
+)
 from .exceptions import (
     CloudAnswerUnusable,
     CloudAuthError,
@@ -43,6 +57,11 @@ from .exceptions import (
 LOG = logging.getLogger(__name__)
 
 MICROVERSION = "2.87"
+#: The newest at which a list of servers has something more for us: pinned_availability_zone
+#: (2.96), properties of the image (2.98).
+NEWEST_FOR_SERVERS = "2.98"
+#: All resource classes of a provider (1.27), and the tree it belongs to (1.29).
+PLACEMENT_MICROVERSION = "1.29"
 PAGE = 1000
 MIB = 1024**2
 GIB = 1024**3
@@ -85,6 +104,8 @@ class Cloud:
         }
         self._compute = adapter.Adapter(service_type="compute", **common)
         self._identity = adapter.Adapter(service_type="identity", **common)
+        self._placement = adapter.Adapter(service_type="placement", **common)
+        self._servers_at = MICROVERSION
 
     # -- services and hypervisors ------------------------------------------------------------
 
@@ -147,7 +168,7 @@ class Cloud:
         """
         what = f"list the servers of host {host}"
         query = {"all_tenants": "1", "host": host, "soft_deleted": "1"}
-        raw = list(self._pages(what, "/servers/detail", query, "servers"))
+        raw = list(self._pages(what, "/servers/detail", query, "servers", self._servers_at))
         if any("OS-EXT-SRV-ATTR:host" not in item for item in raw):
             raise CloudAnswerUnusable(
                 what, "Nova does not tell this user where servers run; it needs the admin role"
@@ -159,7 +180,8 @@ class Cloud:
             raise CloudAnswerUnusable(
                 what, f"Nova ignored the host filter and answered with {strangers[0].host!r}"
             )
-        return [s for s in servers if s.host == host]
+        # by id: a list that changes while it is paged may name a server twice
+        return list({s.id: s for s in servers if s.host == host}.values())
 
     def count_servers_on(self, host: str) -> int:
         """How many servers Nova lists for exactly this host, SOFT_DELETED ones included.
@@ -188,15 +210,128 @@ class Cloud:
             return dict(zip(names, pool.map(count, names), strict=True))
 
     def server(self, server_id: str) -> Server | None:
-        """One server, or None where it does not exist (any more)."""
+        """One server, or None where it does not exist (any more).
+
+        :raises CloudAnswerUnusable: its cell is down; Nova then knows no more than its id (2.69)
+        """
         what = f"read server {server_id}"
         try:
             body = self._get(what, f"/servers/{server_id}")
         except CloudNotFound:
             return None
-        return _server(_dict(body, "server", what))
+        raw = _dict(body, "server", what)
+        if "OS-EXT-SRV-ATTR:host" not in raw:
+            raise CloudAnswerUnusable(what, "Nova does not tell where it runs: its cell is down")
+        return _server(raw)
+
+    def prefer_newest(self) -> str:
+        """Ask Nova what it offers, and list servers at the newest microversion that tells us more
+        from now on; the microversion. One request.
+
+        Where Nova does not say, nothing changes: what is newer stays not known.
+        """
+        what = "read which microversions Nova offers"
+        try:
+            endpoint = str(self._guard(what, self._compute.get_endpoint) or "")
+            # a project's id may end the endpoint of an old catalogue
+            root = re.sub(r"(/v2(\.\d+)?)(/[^/]*)?/*$", r"\1/", endpoint)
+            answer = self._send(self._compute, what, "GET", root)
+            offered = str(_dict(_json(answer, what), "version", what).get("version") or "")
+        except CloudError as error:
+            LOG.info("%s", error)
+            return self._servers_at
+        self._servers_at = max(
+            MICROVERSION, min(offered, NEWEST_FOR_SERVERS, key=_version), key=_version
+        )
+        return self._servers_at
+
+    # -- what stands around servers ----------------------------------------------------------
+
+    def server_groups(self) -> list[ServerGroup]:
+        """The server groups of all projects: one request for every 1,000.
+
+        Members that were deleted are left out by Nova.
+        """
+        what = "list the server groups"
+        found: list[ServerGroup] = []
+        while True:
+            path = f"/os-server-groups?all_projects=True&limit={PAGE}&offset={len(found)}"
+            page = _list(self._get(what, path), "server_groups", what)
+            found += [_server_group(raw) for raw in page]
+            # This list has no links, and Nova's own limit (api.max_limit) may be below ours.
+            if len(page) < 100:
+                return found
+
+    def aggregates(self) -> list[Aggregate]:
+        """All aggregates, those that make availability zones among them. One request."""
+        what = "list the aggregates"
+        return [
+            _aggregate(raw) for raw in _list(self._get(what, "/os-aggregates"), "aggregates", what)
+        ]
+
+    def capacity(self) -> dict[str, Capacity]:
+        """What every compute host could take, by host: two requests, side by side (and one more
+        for every further 1,000 hypervisors).
+
+        `GET /allocation_candidates` answers with the providers that have room for what is asked
+        for, and with all their resources (1.27): asked for one MiB of memory, with those of every
+        host that has any left. One that has none is not in the answer. Nested providers are added
+        to their root (1.29), which is the compute node: its UUID is the hypervisor's id.
+        """
+        what = "read what the hosts can take"
+        answer, hypervisors = _side_by_side(
+            [
+                lambda: self._send(
+                    self._placement,
+                    what,
+                    "GET",
+                    "/allocation_candidates?resources=MEMORY_MB:1",
+                    microversion=PLACEMENT_MICROVERSION,
+                ),
+                self.hypervisors,
+            ]
+        )
+        hosts = {hypervisor.id: hypervisor.host for hypervisor in hypervisors}
+        return _capacity(_dict(_json(answer, what), "provider_summaries", what), hosts)
+
+    def try_side_by_side(self, calls: dict[str, Callable[[], Any]]) -> dict[str, Any]:
+        """The results of several reads that go out at once; a failure is its value."""
+
+        def attempt(call: Callable[[], Any]) -> Any:
+            try:
+                return call()
+            except CloudError as error:
+                return error
+
+        found = _side_by_side([partial(attempt, call) for call in calls.values()])
+        return dict(zip(calls, found, strict=True))
+
+    def servers_by_id(self, ids: Iterable[str]) -> dict[str, Server]:
+        """Several servers: one request each, some side by side. What does not exist or cannot be
+        read is left out."""
+
+        def read(server_id: str) -> Server | None:
+            try:
+                return self.server(server_id)
+            except CloudError as error:
+                LOG.info("%s", error)
+                return None
+
+        wanted = list(ids)
+        if not wanted:
+            return {}
+        with ThreadPoolExecutor(min(PARALLEL, len(wanted))) as pool:
+            return {s.id: s for s in pool.map(read, wanted) if s}
 
     # -- migrations --------------------------------------------------------------------------
+
+    def unconfirmed_from(self, host: str) -> list[Migration]:
+        """The resizes and cold migrations away from exactly this host that wait for confirmation
+        (`finished`), newest first. One request for every 1,000."""
+        what = f"list the unconfirmed migrations from host {host}"
+        query = {"source_compute": host, "status": "finished"}
+        found = self._pages(what, "/os-migrations", query, "migrations")
+        return [m for m in map(_migration, found) if m.source_compute == host]
 
     def migrations_from(self, host: str) -> list[Migration]:
         """All migrations that have exactly this host as their source, of any age and status,
@@ -245,6 +380,36 @@ class Cloud:
             "POST",
             f"/servers/{server_id}/action",
             {"os-migrateLive": {"host": host, "block_migration": "auto"}},
+        )
+        return _request_id(answer)
+
+    def cold_migrate(self, server_id: str, host: str | None) -> str:
+        """Ask for a cold migration; the request id. A running server is stopped for it.
+
+        It ends in VERIFY_RESIZE and holds its disk and its allocation on both hosts until
+        :meth:`confirm_resize`.
+
+        :param host: the destination (2.56), or None for the scheduler's choice
+        :raises CloudConflict: not in this state, or a task is under way
+        """
+        answer = self._request(
+            f"cold-migrate server {server_id}",
+            "POST",
+            f"/servers/{server_id}/action",
+            {"migrate": {"host": host} if host else None},
+        )
+        return _request_id(answer)
+
+    def confirm_resize(self, server_id: str) -> str:
+        """Confirm a resize or cold migration in VERIFY_RESIZE; the request id.
+
+        :raises CloudConflict: it is not in VERIFY_RESIZE (any more)
+        """
+        answer = self._request(
+            f"confirm the resize of server {server_id}",
+            "POST",
+            f"/servers/{server_id}/action",
+            {"confirmResize": None},
         )
         return _request_id(answer)
 
@@ -346,18 +511,28 @@ class Cloud:
         return answer
 
     def _request(
-        self, what: str, method: str, path: str, body: dict[str, Any] | None = None
+        self,
+        what: str,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        microversion: str = MICROVERSION,
     ) -> requests.Response:
-        more: dict[str, Any] = {"microversion": MICROVERSION}
+        more: dict[str, Any] = {"microversion": microversion}
         if body is not None:
             more["json"] = body
         return self._send(self._compute, what, method, path, **more)
 
-    def _get(self, what: str, path: str) -> Any:
-        return _json(self._request(what, "GET", path), what)
+    def _get(self, what: str, path: str, microversion: str = MICROVERSION) -> Any:
+        return _json(self._request(what, "GET", path, microversion=microversion), what)
 
     def _pages(
-        self, what: str, path: str, query: dict[str, str], key: str
+        self,
+        what: str,
+        path: str,
+        query: dict[str, str],
+        key: str,
+        microversion: str = MICROVERSION,
     ) -> Iterator[dict[str, Any]]:
         """Every item of a paged list. A marker that does not move on ends in an error."""
         marker = ""
@@ -365,7 +540,7 @@ class Cloud:
         while True:
             params = {**query, "limit": str(PAGE)} | ({"marker": marker} if marker else {})
             text = "&".join(f"{quote(k)}={quote(v, safe='')}" for k, v in params.items())
-            body = self._get(what, f"{path}?{text}")
+            body = self._get(what, f"{path}?{text}", microversion)
             yield from _list(body, key, what)
             marker = _next_marker(body.get(f"{key}_links"))
             if not marker:
@@ -545,9 +720,74 @@ def _server(raw: dict[str, Any]) -> Server:
         disk_bytes=disk_gib * GIB + int(flavor.get("swap") or 0) * MIB,
         fault_message=str((raw.get("fault") or {}).get("message") or ""),
         created_at=_time(raw.get("created")),
-        metadata={str(k): str(v) for k, v in (raw.get("metadata") or {}).items()},
+        metadata=_texts(raw.get("metadata")),
         tags=tuple(raw.get("tags") or ()),
+        extra_specs=_texts(flavor.get("extra_specs")),
+        root_disk_bytes=int(flavor.get("disk") or 0) * GIB,
+        image_id=str((raw.get("image") or {}).get("id") or ""),
+        # Nova shows "" as the image of a server that boots from a volume
+        boots_from_volume=not raw["image"] if "image" in raw else None,
+        volumes=tuple(
+            str(v.get("id")) for v in raw.get("os-extended-volumes:volumes_attached") or ()
+        ),
+        zone=str(raw.get("OS-EXT-AZ:availability_zone") or ""),
+        host_status=str(raw.get("host_status") or ""),
+        pinned_zone=str(raw["pinned_availability_zone"] or "")
+        if "pinned_availability_zone" in raw
+        else None,
+        image_properties=_texts((raw.get("image") or {})["properties"])
+        if "properties" in (raw.get("image") or {})
+        else None,
     )
+
+
+def _texts(raw: Any) -> dict[str, str]:
+    return {str(k): str(v) for k, v in (raw or {}).items()}
+
+
+def _server_group(raw: dict[str, Any]) -> ServerGroup:
+    return ServerGroup(
+        id=str(raw["id"]),
+        name=str(raw.get("name") or ""),
+        policy=str(raw.get("policy") or ""),
+        members=tuple(str(member) for member in raw.get("members") or ()),
+        max_per_host=int((raw.get("rules") or {}).get("max_server_per_host") or 1),
+        project_id=str(raw.get("project_id") or ""),
+    )
+
+
+def _aggregate(raw: dict[str, Any]) -> Aggregate:
+    return Aggregate(
+        name=str(raw.get("name") or ""),
+        zone=str(raw.get("availability_zone") or ""),
+        hosts=tuple(str(host) for host in raw.get("hosts") or ()),
+        metadata=_texts(raw.get("metadata")),
+    )
+
+
+def _capacity(summaries: dict[str, Any], hosts: dict[str, str]) -> dict[str, Capacity]:
+    """Provider summaries added up by host. A provider that is no hypervisor's is left out."""
+    total: dict[str, dict[str, int]] = {}
+    used: dict[str, dict[str, int]] = {}
+    traits: dict[str, set[str]] = {}
+    for uuid, summary in summaries.items():
+        host = hosts.get(str(summary.get("root_provider_uuid") or uuid))
+        if not host:
+            continue
+        traits.setdefault(host, set()).update(summary.get("traits") or ())
+        for name, amounts in (summary.get("resources") or {}).items():
+            for tally, key in ((total, "capacity"), (used, "used")):
+                found = tally.setdefault(host, {})
+                found[name] = found.get(name, 0) + int(amounts.get(key) or 0)
+    return {
+        host: Capacity(total.get(host, {}), used.get(host, {}), frozenset(found))
+        for host, found in traits.items()
+    }
+
+
+def _version(text: str) -> tuple[int, ...]:
+    """A microversion to compare by; what is none is below all."""
+    return tuple(int(part) for part in re.findall(r"\d+", text)) or (0,)
 
 
 def _migration(raw: dict[str, Any]) -> Migration:

@@ -227,6 +227,28 @@ SETTINGS: tuple[Setting, ...] = (
         300,
     ),
     Setting(
+        "OPT_OUT_STAY",
+        str,
+        "maintenance:stay",
+        "a tag or metadata key of a server; empty: none",
+        "By this an owner asks that a server stays: the bare tag, or true as its value.",
+    ),
+    Setting(
+        "OPT_OUT_LIVE",
+        str,
+        "maintenance:live_migrate",
+        "a tag or metadata key of a server; empty: none",
+        "By this, with the value false, an owner asks that a server is not live-migrated.",
+    ),
+    Setting(
+        "OPT_OUT_COLD",
+        str,
+        "maintenance:cold_migrate",
+        "a tag or metadata key of a server; empty: none",
+        "By this, with the value false, an owner asks that a server is not cold-migrated; with"
+        " true they agree to it.",
+    ),
+    Setting(
         "INTERFACE",
         str,
         "",
@@ -401,6 +423,21 @@ def api_timeout_seconds() -> float:
 def page_timeout_seconds() -> float:
     """A page's patience for one answer of OpenStack. Default 15."""
     return float(_get("PAGE_TIMEOUT_SECONDS"))
+
+
+def opt_out_stay() -> str:
+    """The name by which an owner asks that a server stays. Default maintenance:stay."""
+    return str(_get("OPT_OUT_STAY"))
+
+
+def opt_out_live() -> str:
+    """The name by which an owner forbids a live migration. Default maintenance:live_migrate."""
+    return str(_get("OPT_OUT_LIVE"))
+
+
+def opt_out_cold() -> str:
+    """The name by which an owner forbids a cold migration. Default maintenance:cold_migrate."""
+    return str(_get("OPT_OUT_COLD"))
 
 
 def interface() -> str:

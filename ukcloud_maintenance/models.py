@@ -66,6 +66,10 @@ class Drain(models.Model):
     max_concurrent = models.PositiveIntegerField()
     #: the one host that all instances go to, or empty: the scheduler's choice
     destination = models.CharField(max_length=255, blank=True)
+    #: each instance is asked to go to its planned host first; a refusal falls back
+    follow_plan = models.BooleanField(default=False)
+    #: whether instances that their owner locked are moved
+    move_locked = models.BooleanField(default=True)
     requested_by_id = models.CharField(max_length=255)
     requested_by = models.CharField(max_length=255)
 
@@ -83,6 +87,8 @@ class Drain(models.Model):
     learned_limit = models.PositiveIntegerField(null=True)
     #: Nova ran more at once than the drain wants: nothing may wait in its queue
     nova_runs_more = models.BooleanField(default=False)
+    #: when the worker last looked at server groups and room for the sake of blocked instances
+    looked_around_at = models.DateTimeField(null=True)
     #: since when only blocked instances are left; since when the proof is tried; since when the
     #: host is down; since when OpenStack does not answer
     blocked_since = models.DateTimeField(null=True)
@@ -130,6 +136,13 @@ class InstanceMigration(models.Model):
     method = models.CharField(
         max_length=8, blank=True, choices=[(m.value, m.value) for m in Method if m.value]
     )
+    #: the admin's own choice for this instance, and why
+    choice = models.CharField(max_length=8, blank=True)
+    note = models.CharField(max_length=255, blank=True)
+    #: the hard anti-affinity group that it is in; no two of one group travel at a time
+    group = models.CharField(max_length=36, blank=True)
+    #: where the preflight's estimate would place it
+    planned_host = models.CharField(max_length=255, blank=True)
     #: a stable word for the reason of the state, e.g. status_shutoff
     code = models.CharField(max_length=64, blank=True)
     #: why it stays, is blocked or failed; Nova's words where it has them
@@ -164,6 +177,9 @@ class InstanceMigration(models.Model):
     late_since = models.DateTimeField(null=True)
     #: since when an observation contradicts itself (completed, but still here)
     odd_since = models.DateTimeField(null=True)
+    #: how often, and when last, Nova was asked to confirm a cold migration
+    confirms = models.PositiveIntegerField(default=0)
+    confirm_at = models.DateTimeField(null=True)
 
     memory_total_bytes = models.BigIntegerField(null=True)
     memory_processed_bytes = models.BigIntegerField(null=True)

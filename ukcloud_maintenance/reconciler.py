@@ -7,6 +7,7 @@ either nothing or an intent that the next pass finds, and looks for in Nova.
 """
 
 import logging
+import random
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,8 @@ from typing import Any, TypeVar
 from . import conf, store
 from .cloud import PARALLEL, Cloud
 from .core import decide as d
-from .core.facts import Migration
+from .core.facts import Migration, Server, ServerGroup
+from .core.preflight import Around, Choice, group_of
 from .core.states import (
     DRAIN_TERMINAL,
     MIGRATION_OPEN,
@@ -25,6 +27,7 @@ from .core.states import (
     MIGRATION_WAITING,
     DrainResult,
     DrainState,
+    Method,
     MigrationState,
 )
 from .exceptions import (
@@ -36,6 +39,7 @@ from .exceptions import (
     CloudNotFound,
     StaleState,
 )
+from .plan import look_around, opt_out_names
 from .store import Drain, InstanceMigration
 
 LOG = logging.getLogger("ukcloud_maintenance.worker")
@@ -74,6 +78,7 @@ def limits() -> d.Limits:
         host_down_wait_seconds=conf.host_down_wait_seconds(),
         submit_grace_seconds=conf.submit_grace_seconds(),
         settle_seconds=conf.settle_seconds(),
+        opt_out_names=opt_out_names(),
     )
 
 
@@ -109,6 +114,7 @@ class Reconciler:
         self.clock = clock
         self.alive = alive
         self._user_id = ""
+        self._groups: list[ServerGroup] | None = None
 
     def run(self, drain: Drain) -> Outcome:
         """One pass. An OpenStack that does not answer is an outcome; a bug is raised."""
@@ -183,13 +189,27 @@ class Reconciler:
         for record in records:
             by_server.setdefault(record.server_id, []).append(record)
         self.alive(drain)
+        views = [_row(r) for r in rows]
         lost = [r.server_id for r in under_way if r.state == MigrationState.SUBMITTED]
+        due = d.is_due(drain.looked_around_at, self.clock())
         moved = [
-            r.server_id for r in rows if r.server_id not in servers and d.is_looked_for(_row(r))
+            r.server_id
+            for r in views
+            if r.server_id not in servers and d.is_looked_for(r) and (due or not d.is_held(r))
         ]
         flying = [
-            r.server_id for r in under_way if r.server_id in servers and r.server_id not in lost
+            r.server_id
+            for r in under_way
+            if r.server_id in servers and r.server_id not in lost and r.method == Method.LIVE
         ]
+        around = None
+        running = drain.state == DrainState.RUNNING
+        if running and d.wants_a_look(views, drain.looked_around_at, self.clock()):
+            leaving = frozenset(r.server_id for r in still_open if r.method)
+            here = list(servers.values())
+            around = look_around(cloud, drain.host, here, leaving, drain.destination)
+        if around or (due and any(d.is_held(r) for r in views)):
+            store.looked_around(drain, self.clock())
         seen = d.Observation(
             service=service,
             servers=servers,
@@ -199,6 +219,8 @@ class Reconciler:
             actions=self._each(cloud.actions, lost),
             elsewhere=self._each(cloud.server, moved),
             our_user_id=self._our_user_id() if lost else "",
+            around=around,
+            travelling=store.travelling_groups(drain),
         )
         self.alive(drain)
         return seen
@@ -231,8 +253,13 @@ class Reconciler:
                 self._change_row(drain, rows[action.row_id], action)
             case d.Submit():
                 self._submit(drain, rows[action.row_id], action)
+            case d.Confirm():
+                self._confirm(drain, rows[action.row_id])
             case d.Join():
-                row = store.add_server(drain, action.server, action.verdict, self.worker, now)
+                group = self._group_of(action.server)
+                row = store.add_server(
+                    drain, action.server, action.verdict, self.worker, now, group
+                )
                 if row:
                     rows[row.pk] = row
                     say(logging.INFO, "joined", drain=drain.pk, server=row.server_id)
@@ -271,6 +298,12 @@ class Reconciler:
                     host=drain.host,
                     result=action.result.value,
                 )
+
+    def _group_of(self, server: Server) -> str:
+        """The hard anti-affinity group of a server that joins: the groups are read once a pass."""
+        if self._groups is None:
+            self._groups = self.cloud.server_groups()
+        return group_of(server, Around(groups=tuple(self._groups)))
 
     def _event(self, kind: str, message: str = "") -> tuple[str, str, str]:
         return (kind, self.worker, message)
@@ -330,18 +363,29 @@ class Reconciler:
         return f"Nova: {words} ({row.request_id})" if words else ""
 
     def _submit(self, drain: Drain, row: InstanceMigration, action: d.Submit) -> None:
-        """Record the intent and what was there before, ask Nova, record the answer."""
+        """Look once more, record the intent and what was there before, ask Nova, record the
+        answer."""
         actions = self.cloud.actions(row.server_id)
         records = self.cloud.migrations_of(row.server_id)
+        server = self.cloud.server(row.server_id)
+        looked = time.monotonic()
+        if server is None or server.task_state or server.status != action.status:
+            what = server.task_state or server.status if server else "deleted"
+            say(logging.INFO, "changed", drain=drain.pk, server=row.server_id, detail=what)
+            return  # the next pass judges it as it is now
         if store.state_of(drain) != DrainState.RUNNING:
             raise StaleState(f"drain {drain.pk} is not running any more")
+        # What ran when it was first stopped to be moved is to run again, however many attempts
+        # it takes.
+        stopped = row.attempts and row.choice == Choice.COLD
         now = self.clock()
         store.change_migration(
             row,
             now,
             state=MigrationState.SUBMITTED,
             attempts=row.attempts + 1,
-            initial_status=action.status,
+            method=action.method.value,
+            initial_status=row.initial_status if stopped else action.status,
             before_action=actions[0].request_id if actions else "",
             before_migration_id=max((m.id for m in records), default=0),
             submitted_at=now,
@@ -357,6 +401,8 @@ class Reconciler:
             running_since=None,
             late_since=None,
             odd_since=None,
+            confirms=0,
+            confirm_at=None,
             memory_total_bytes=None,
             memory_processed_bytes=None,
             memory_remaining_bytes=None,
@@ -366,12 +412,17 @@ class Reconciler:
             fraction=None,
             sampled_at=None,
         )
-        recorded = time.monotonic()
         self.alive(drain)
-        if time.monotonic() - recorded > INTENT_GOES_STALE:
+        if row.group and row.group in store.travelling_groups(drain):
+            self._step_back(row)
+            return
+        if time.monotonic() - looked > INTENT_GOES_STALE:
             return  # found and dealt with by the next pass, as any lost request is
         try:
-            request_id = self.cloud.live_migrate(row.server_id, action.host)
+            if action.method is Method.COLD:
+                request_id = self.cloud.cold_migrate(row.server_id, action.host)
+            else:
+                request_id = self.cloud.live_migrate(row.server_id, action.host)
         except (
             CloudConflict,
             CloudBadRequest,
@@ -409,6 +460,80 @@ class Reconciler:
             name=row.server_name,
             attempt=row.attempts,
             destination=action.host or "",
+            request_id=request_id,
+        )
+
+    def _step_back(self, row: InstanceMigration) -> None:
+        """A member of its group set out at the same moment. Both step back if both see it, and
+        come back at different times."""
+        now = self.clock()
+        text = "It waits for a member of its anti-affinity group that is on its way."
+        store.change_migration(
+            row,
+            now,
+            state=MigrationState.PENDING,
+            message=text,
+            not_before=now + timedelta(seconds=2 + random.uniform(0, 5)),
+        )
+
+    def _confirm(self, drain: Drain, row: InstanceMigration) -> None:
+        """Record what we confirm, and ask. Another resize of the server than the one that the
+        row is about is somebody else's, and confirming cannot be taken back."""
+        asked_for = row.state == MigrationState.PENDING
+        finished = [m for m in self.cloud.migrations_of(row.server_id) if m.status == "finished"]
+        newest = max((m.id for m in finished), default=None)
+        if newest is None:
+            return  # settled meanwhile; the next pass sees how
+        known = row.nova_migration_id
+        if known is not None and newest != known:
+            text = "Another resize of it has begun since, which is not ours to confirm."
+            store.change_migration(
+                row,
+                self.clock(),
+                state=MigrationState.FAILED,
+                code="resized_again",
+                message=text,
+                event=("failed", self.worker, text, ""),
+            )
+            return
+        if asked_for and store.state_of(drain) != DrainState.RUNNING:
+            raise StaleState(f"drain {drain.pk} is not running any more")
+        now = self.clock()
+        store.change_migration(
+            row,
+            now,
+            state=MigrationState.CONFIRMING,
+            nova_migration_id=newest,
+            confirms=row.confirms + 1,
+            confirm_at=now,
+            started_at=row.started_at or now,
+        )
+        try:
+            request_id = self.cloud.confirm_resize(row.server_id)
+        except CloudError as error:
+            say(
+                logging.WARNING,
+                "confirm_refused",
+                drain=drain.pk,
+                server=row.server_id,
+                request_id=error.request_id,
+                detail=error,
+            )
+            store.change_migration(
+                row, self.clock(), message=str(error), request_id=error.request_id
+            )
+            return
+        store.change_migration(
+            row,
+            self.clock(),
+            request_id=request_id,
+            event=("confirm_asked", self.worker, "", request_id),
+        )
+        say(
+            logging.INFO,
+            "confirm_asked",
+            drain=drain.pk,
+            server=row.server_id,
             request_id=request_id,
         )
 
@@ -523,6 +648,8 @@ def _view(drain: Drain) -> d.DrainView:
         reason=drain.reason,
         max_concurrent=drain.max_concurrent,
         destination=drain.destination,
+        follow_plan=drain.follow_plan,
+        move_locked=drain.move_locked,
         message=drain.message,
         learned_limit=drain.learned_limit,
         nova_runs_more=drain.nova_runs_more,

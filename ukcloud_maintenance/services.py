@@ -5,8 +5,8 @@ it reads of OpenStack it reads through the `Cloud` that it is given: the admin's
 worker's in a shell. Nothing here changes anything in OpenStack; the worker does.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -16,9 +16,12 @@ from . import conf, store
 from .cloud import Cloud, from_clouds_yaml
 from .core.actor import RULE_CANCEL, RULE_DRAIN, RULE_VIEW, Actor
 from .core.facts import HostFacts, Server, Service
-from .core.preflight import Kind, Verdict, judge
+from .core.preflight import Choice
 from .core.states import DRAIN_TERMINAL, DrainState
 from .exceptions import CloudError, NotAllowed, Refused, StaleState, UnknownHost
+from .plan import NO_CHOICES, DrainPlan, PlanChoices, make_plan
+from .plan import PARTS as PARTS
+from .plan import Planned as Planned
 from .store import Drain
 
 if TYPE_CHECKING:
@@ -26,6 +29,13 @@ if TYPE_CHECKING:
 
 #: Nova's limit for a service's disabled_reason (nova/api/openstack/compute/schemas/services.py).
 REASON_MAX = 255
+#: Characters of a note on one instance: what its column holds (models.InstanceMigration).
+NOTE_MAX = 255
+#: The orders in which the instances of a drain start. Largest first keeps it short: what takes
+#: longest starts first, so that the last one to fly is small. Smallest first frees many soon.
+LARGEST_FIRST = "largest"
+SMALLEST_FIRST = "smallest"
+ORDERS = (LARGEST_FIRST, SMALLEST_FIRST)
 
 
 def _require(actor: Actor, rule: str) -> None:
@@ -147,50 +157,51 @@ def host_page(actor: Actor, cloud: Cloud, host: str) -> HostPage:
 # -- draining --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Planned:
-    """One instance, and what a drain would do with it."""
-
-    server: Server
-    verdict: Verdict
-    project_name: str = ""
-
-
-@dataclass(frozen=True)
-class DrainPlan:
-    """What a drain of a host would do, as of now.
-
-    :param destinations: the other hosts that are up and enabled, in natural order of the caller
-    """
-
-    service: Service
-    planned: list[Planned]
-    destinations: list[Service]
-
-    def of_kind(self, kind: Kind) -> list[Planned]:
-        return [p for p in self.planned if p.verdict.kind is kind]
-
-    @property
-    def memory_bytes(self) -> int:
-        """The memory of the instances that will leave."""
-        return sum(p.server.memory_bytes for p in self.of_kind(Kind.LIVE))
-
-
-def plan_drain(actor: Actor, cloud: Cloud, host: str) -> DrainPlan:
-    """What a drain of this host would do: three requests, nothing is changed.
+def plan_drain(
+    actor: Actor, cloud: Cloud, host: str, choices: PlanChoices = NO_CHOICES
+) -> DrainPlan:
+    """What a drain of this host would do; nothing is changed. For the requests see `plan`.
 
     :raises UnknownHost: no compute service has exactly this name
     :raises Refused: the host cannot be drained now, with the reason
     """
     _require(actor, RULE_DRAIN)
-    services = cloud.services()
+    _check_choices(choices.choices)
+    services = _services_for_a_plan(cloud)
     service = _service(services, host, cloud.region)
     _check_host(service, cloud.region)
-    servers = cloud.servers_on(host)
-    names = project_names(actor, cloud) if servers else {}
-    planned = [Planned(s, judge(s), names.get(s.project_id, "")) for s in servers]
-    others = [s for s in services if s.host != host and _can_receive(s)]
-    return DrainPlan(service, planned, others)
+    return make_plan(cloud, service, services, choices)
+
+
+def check_host(
+    actor: Actor, cloud: Cloud, host: str, choices: PlanChoices = NO_CHOICES
+) -> DrainPlan:
+    """The same for whoever may look. What stands against a drain of the host itself is the
+    plan's `refusal`.
+
+    :raises UnknownHost: no compute service has exactly this name
+    :raises Refused: a choice is none
+    """
+    _require(actor, RULE_VIEW)
+    _check_choices(choices.choices)
+    services = _services_for_a_plan(cloud)
+    service = _service(services, host, cloud.region)
+    refusal = None
+    try:
+        _check_host(service, cloud.region)
+    except Refused as error:
+        refusal = error
+    return replace(make_plan(cloud, service, services, choices), refusal=refusal)
+
+
+def _services_for_a_plan(cloud: Cloud) -> list[Service]:
+    """The compute services, while Nova is asked what it can tell of servers."""
+    found = cloud.try_side_by_side(
+        {"services": cloud.services, "microversion": cloud.prefer_newest}
+    )
+    if isinstance(found["services"], CloudError):
+        raise found["services"]
+    return list(found["services"])
 
 
 @dataclass(frozen=True)
@@ -225,12 +236,22 @@ class DrainRequest:
     :param reason: becomes the service's disabled reason; 1 to 255 characters
     :param max_concurrent: migrations at once, or None for the setting's
     :param destination: one host that all go to, or empty for the scheduler's choice
+    :param choices: by server id, what the admin chose for it: live, cold, stay or confirm
+    :param notes: by server id, why
+    :param move_locked: whether instances that are locked are moved
+    :param follow_plan: whether each instance is asked to go to its host of the estimate first
+    :param order: largest first, which keeps the drain short, or smallest first
     """
 
     host: str
     reason: str
     max_concurrent: int | None = None
     destination: str = ""
+    choices: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
+    move_locked: bool = True
+    follow_plan: bool = False
+    order: str = LARGEST_FIRST
 
 
 def check_request(request: DrainRequest) -> DrainRequest:
@@ -260,7 +281,40 @@ def check_request(request: DrainRequest) -> DrainRequest:
             code="max_concurrent_out_of_range",
             field="max_concurrent",
         )
-    return DrainRequest(request.host, reason, limit, request.destination.strip())
+    _check_choices(request.choices)
+    longest = max(map(len, request.notes.values()), default=0)
+    if longest > NOTE_MAX:
+        raise Refused(
+            f"A note is {longest} characters long; {NOTE_MAX} are kept.",
+            code="note_too_long",
+            field="choices",
+        )
+    if request.order not in ORDERS:
+        raise Refused(
+            f"{request.order!r} is no order.",
+            code="order_unknown",
+            remedy=f"Choose one of: {', '.join(ORDERS)}.",
+            field="order",
+        )
+    destination = request.destination.strip()
+    if destination and request.follow_plan:
+        raise Refused(
+            "The instances can go to one named host or follow the plan, not both.",
+            code="destination_and_plan",
+            field="destination",
+        )
+    return replace(request, reason=reason, max_concurrent=limit, destination=destination)
+
+
+def _check_choices(choices: Mapping[str, str]) -> None:
+    for server_id, choice in choices.items():
+        if choice not in list(Choice):
+            raise Refused(
+                f"{choice!r} cannot be chosen for server {server_id}.",
+                code="choice_unknown",
+                remedy=f"Choose one of: {', '.join(c for c in Choice if c)}.",
+                field="choices",
+            )
 
 
 def request_drain(actor: Actor, cloud: Cloud, request: DrainRequest) -> Drain:
@@ -272,45 +326,57 @@ def request_drain(actor: Actor, cloud: Cloud, request: DrainRequest) -> Drain:
 
 
 def request_drains(actor: Actor, cloud: Cloud, requests: Iterable[DrainRequest]) -> list[Drain]:
-    """Several drains, all or none: a refusal of one is raised before any is written.
+    """Several drains, all or none, in one transaction.
 
-    Should two admins ask at the same moment, the one who comes second gets the refusal; what
-    was written for their other hosts is cancelled, which nothing has touched by then.
+    Should two admins ask at the same moment, the one who comes second gets the refusal, and
+    nothing of theirs is written.
     """
     _require(actor, RULE_DRAIN)
     asked = [check_request(r) for r in requests]
     if repeated := sorted({r.host for r in asked if [a.host for a in asked].count(r.host) > 1}):
         raise Refused(f"Host {repeated[0]} is named twice.", code="host_twice", field="host")
     _cloud_name(cloud.region)
-    services = cloud.services()
-    ready = []
+    services = _services_for_a_plan(cloud)
+    checked = []
     for one in asked:
         service = _service(services, one.host, cloud.region)
         _check_host(service, cloud.region)
         _check_destination(services, one)
-        ready.append((one, service, cloud.servers_on(one.host)))
-    names = project_names(actor, cloud) if any(servers for _, _, servers in ready) else {}
-    written: list[Drain] = []
-    try:
-        for one, service, servers in ready:
-            written.append(_write(actor, cloud.region, one, service, servers, names))
-    except Refused:
-        for drain in written:
-            store.cancel_drain(drain, actor.name, timezone.now())
-        raise
-    return written
+        checked.append((one, service))
+    ready = []
+    for one, service in checked:
+        choices = PlanChoices(
+            one.choices,
+            move_locked=one.move_locked,
+            max_concurrent=one.max_concurrent,
+            destination=one.destination,
+            drained_too=frozenset(a.host for a in asked),
+        )
+        ready.append((one, make_plan(cloud, service, services, choices)))
+    with store.all_or_none():
+        return [_write(actor, cloud.region, one, plan) for one, plan in ready]
 
 
-def _write(
-    actor: Actor,
-    region: str,
-    request: DrainRequest,
-    service: Service,
-    servers: list[Server],
-    names: dict[str, str],
-) -> Drain:
-    # Largest first: what takes longest starts first, so that the last one to fly is short.
-    ordered = sorted(servers, key=lambda s: (-s.memory_bytes, s.name, s.id))
+def _write(actor: Actor, region: str, request: DrainRequest, plan: DrainPlan) -> Drain:
+    """Write what was planned. What something around it stands against enters as blocked, and
+    the worker looks at it again."""
+    sign = -1 if request.order == LARGEST_FIRST else 1
+    ordered = sorted(
+        plan.planned, key=lambda p: (sign * p.server.memory_bytes, p.server.name, p.server.id)
+    )
+    entries = [
+        store.Entry(
+            one.server,
+            one.verdict,
+            one.wishes.choice.value,
+            request.notes.get(one.server.id, ""),
+            one.group,
+            one.planned_host,
+        )
+        for one in ordered
+    ]
+    service = plan.service
+    names = {p.server.project_id: p.project_name for p in plan.planned}
     try:
         return store.create_drain(
             region=region,
@@ -321,7 +387,9 @@ def _write(
             destination=request.destination,
             actor_id=actor.id,
             actor=actor.name,
-            planned=[(s, judge(s)) for s in ordered],
+            planned=entries,
+            follow_plan=request.follow_plan,
+            move_locked=request.move_locked,
             project_names=names,
             now=timezone.now(),
         )
@@ -370,10 +438,6 @@ def _drain_open(host: str, drain: Drain | None) -> Refused:
         field="host",
         drain_id=drain.pk if drain else None,
     )
-
-
-def _can_receive(service: Service) -> bool:
-    return service.is_up and service.status == "enabled"
 
 
 def _check_destination(services: list[Service], request: DrainRequest) -> None:

@@ -7,13 +7,16 @@ on SQLite, PostgreSQL and MariaDB. Every change raises the drain's `revision`, w
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from statistics import median
+from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
 from django.db.models import Count, F, Max, Q, QuerySet
 
+from .core.duration import Learned
 from .core.facts import Server
 from .core.preflight import Verdict
 from .core.states import (
@@ -21,9 +24,11 @@ from .core.states import (
     DRAIN_TERMINAL,
     MIGRATION_LEFT,
     MIGRATION_TERMINAL,
+    MIGRATION_UNDER_WAY,
     MIGRATION_WAITING,
     DrainResult,
     DrainState,
+    Method,
     MigrationState,
     check_drain_transition,
     check_migration_transition,
@@ -73,6 +78,12 @@ def open_drain_of(region: str, host: str) -> Drain | None:
     return drains().filter(open_key=host_key(region, host)).first()
 
 
+def draining_hosts(region: str) -> frozenset[str]:
+    """The hosts of a region that are being drained, or about to be, by one query."""
+    found = Drain.objects.filter(region=region, open_key__isnull=False)
+    return frozenset(found.order_by().values_list("host", flat=True))
+
+
 def migrations(drain: Drain) -> "QuerySet[InstanceMigration]":
     """The instances of a drain, in the order in which they are started."""
     return drain.migrations.order_by("position", "id")
@@ -86,6 +97,24 @@ def revision(drain_id: int) -> int | None:
 def state_of(drain: Drain) -> str | None:
     """The drain's state as it is now, by one small query."""
     return Drain.objects.filter(pk=drain.pk).values_list("state", flat=True).first()
+
+
+def looked_around(drain: Drain, now: datetime) -> None:
+    """Remember when what is around the instances was looked at; nothing that is shown changes."""
+    Drain.objects.filter(pk=drain.pk).update(looked_around_at=now)
+    drain.looked_around_at = now
+
+
+def travelling_groups(drain: Drain) -> frozenset[str]:
+    """The anti-affinity groups of which a member is under way in another drain of the region."""
+    return frozenset(
+        InstanceMigration.objects.filter(
+            drain__region=drain.region, state__in=[s.value for s in MIGRATION_UNDER_WAY]
+        )
+        .exclude(group="")
+        .exclude(drain=drain)
+        .values_list("group", flat=True)
+    )
 
 
 @dataclass(frozen=True)
@@ -157,6 +186,31 @@ def open_maintenance(region: str, host: str) -> HostMaintenance | None:
     return HostMaintenance.objects.filter(open_key=host_key(region, host)).first()
 
 
+def learned_rate(region: str, newest: int = 200) -> Learned:
+    """How fast live migrations of a region were of late: one query.
+
+    Only the time in which a migration ran counts, not what it waited in Nova's queue.
+    """
+    rows = (
+        InstanceMigration.objects.filter(
+            drain__region=region,
+            state=MigrationState.SUCCEEDED,
+            method=Method.LIVE,
+            running_since__isnull=False,
+            finished_at__isnull=False,
+            memory_bytes__gt=0,
+        )
+        .order_by("-finished_at")
+        .values_list("memory_bytes", "running_since", "finished_at")[:newest]
+    )
+    rates = [
+        memory / seconds
+        for memory, since, until in rows
+        if (seconds := (until - since).total_seconds()) > 0
+    ]
+    return Learned(median(rates), len(rates)) if rates else Learned()
+
+
 @dataclass(frozen=True)
 class WorkerStatus:
     """Whether any worker is at work.
@@ -191,12 +245,34 @@ def worker_status(now: datetime, silent_seconds: float) -> WorkerStatus:
 # -- asking ----------------------------------------------------------------------------------
 
 
+def all_or_none() -> AbstractContextManager[None]:
+    """A block in which all rows are written, or none."""
+    return transaction.atomic()
+
+
 class DrainExists(StaleState):
     """The host has an open drain already. `drain` is it, or None where it is just over."""
 
     def __init__(self, drain: Drain | None):
         super().__init__("the host has an open drain")
         self.drain = drain
+
+
+class Entry(NamedTuple):
+    """One instance of a new drain.
+
+    :param choice: the admin's own choice for it, see core.preflight.Choice
+    :param note: why, in the admin's words
+    :param group: the hard anti-affinity group that it is in
+    :param planned_host: where the preflight's estimate would place it
+    """
+
+    server: Server
+    verdict: Verdict
+    choice: str = ""
+    note: str = ""
+    group: str = ""
+    planned_host: str = ""
 
 
 def create_drain(
@@ -209,9 +285,11 @@ def create_drain(
     destination: str,
     actor_id: str,
     actor: str,
-    planned: Iterable[tuple[Server, Verdict]],
+    planned: Iterable["Entry | tuple[Server, Verdict]"],
     project_names: Mapping[str, str],
     now: datetime,
+    follow_plan: bool = False,
+    move_locked: bool = True,
 ) -> Drain:
     """Write a drain and its instance migrations in one transaction.
 
@@ -229,14 +307,16 @@ def create_drain(
                 reason=reason,
                 max_concurrent=max_concurrent,
                 destination=destination,
+                follow_plan=follow_plan,
+                move_locked=move_locked,
                 requested_by_id=actor_id,
                 requested_by=actor,
                 created_at=now,
                 updated_at=now,
             )
             InstanceMigration.objects.bulk_create(
-                _new_row(new, server, verdict, position, project_names, now)
-                for position, (server, verdict) in enumerate(planned)
+                _new_row(new, Entry(*entry), position, project_names, now)
+                for position, entry in enumerate(planned)
             )
             _event(new, None, now, "drain_requested", actor, reason)
     except IntegrityError as error:
@@ -246,12 +326,12 @@ def create_drain(
 
 def _new_row(
     drain: Drain,
-    server: Server,
-    verdict: Verdict,
+    entry: Entry,
     position: int,
     project_names: Mapping[str, str],
     now: datetime,
 ) -> InstanceMigration:
+    server, verdict = entry.server, entry.verdict
     return InstanceMigration(
         drain=drain,
         server_id=server.id,
@@ -264,6 +344,10 @@ def _new_row(
         disk_bytes=server.disk_bytes,
         state=verdict.state.value,
         method=verdict.method.value,
+        choice=entry.choice,
+        note=entry.note[:255],
+        group=entry.group,
+        planned_host=entry.planned_host,
         code=verdict.code,
         message=verdict.message,
         position=position,
@@ -419,14 +503,14 @@ def change_migration(
 
 
 def add_server(
-    drain: Drain, server: Server, verdict: Verdict, actor: str, now: datetime
+    drain: Drain, server: Server, verdict: Verdict, actor: str, now: datetime, group: str = ""
 ) -> InstanceMigration | None:
     """A server that appeared on the host joins the drain; None where it is in it already."""
     try:
         with transaction.atomic():
             _touch(drain.pk, now)
             last = drain.migrations.aggregate(last=Max("position"))["last"]
-            row = _new_row(drain, server, verdict, (last or 0) + 1, {}, now)
+            row = _new_row(drain, Entry(server, verdict, group=group), (last or 0) + 1, {}, now)
             row.save(force_insert=True)
             _event(
                 drain, row, now, "joined", actor, "It appeared on the host after the drain began."

@@ -25,7 +25,7 @@ def next_step(window) -> None:
 def drain_in_modal(window, host: str, reason: str) -> None:
     """From the hosts page to the drain's page."""
     window.go()
-    window.see(f"tr[data-host='{host}'] a.ajax-modal").click()
+    window.see(f"tr[data-host='{host}'] a[href$='/drain/']").click()
     window.see(".modal .mnt-plan, .modal #drain_host__instances p")
     next_step(window)
     window.see(".modal [name=reason]").send_keys(reason)
@@ -55,8 +55,8 @@ def test_an_admin_drains_a_host(window, cloud, servers, start_worker):
 
     # -- the workflow, as a modal
     window.go()
-    window.see("tr[data-host=cmp1] a.ajax-modal").click()
-    window.wait_for_text("5 instances (3 GiB) will be live-migrated.", ".modal")
+    window.see("tr[data-host=cmp1] a[href$='/drain/']").click()
+    window.wait_for_text("5 leave live; needs 3 GiB", ".modal")
     window.picture("workflow-instances")
     next_step(window)
     window.see(".modal [name=reason]")
@@ -71,9 +71,9 @@ def test_an_admin_drains_a_host(window, cloud, servers, start_worker):
     review = window.text(".modal .mnt-review")
     window.picture("workflow-review")
     assert "with the reason new kernel in rack 7." in review
-    assert "5 instances (3 GiB) will be live-migrated." in review
+    assert "5 instances are live-migrated (3 GiB)." in review
     assert "At most at once: 2" in review
-    assert "chosen by the scheduler" in review
+    assert "Chosen by the scheduler" in review
     window.see(".modal .button-final").click()
 
     # -- the drain's page, which moves by itself
@@ -156,7 +156,7 @@ def test_filter_order_and_unfolded_messages_stay_while_it_moves(
     window, servers, start_worker, cloud
 ):
     servers("cmp2", "slow-1", "slow-10", "slow-2", ram_mib=1024)
-    servers("cmp2", "off-1", ram_mib=512, state="SHUTOFF")
+    servers("cmp2", "held-1", ram_mib=512, state="SUSPENDED")
     drain_in_modal(window, "cmp2", "sticky")
     window.mark()
     table = "#mnt-progress"
@@ -164,9 +164,9 @@ def test_filter_order_and_unfolded_messages_stay_while_it_moves(
     # order by name, by keyboard alone
     header = window.find(f"{table} th.mnt-col-name button")
     header.send_keys(Keys.ENTER)
-    assert list(window.rows()) == ["off-1", "slow-1", "slow-2", "slow-10"]
+    assert list(window.rows()) == ["held-1", "slow-1", "slow-2", "slow-10"]
     header.send_keys(Keys.SPACE)
-    assert list(window.rows()) == ["slow-10", "slow-2", "slow-1", "off-1"]
+    assert list(window.rows()) == ["slow-10", "slow-2", "slow-1", "held-1"]
     aria = window.find(f"{table} th.mnt-col-name").get_attribute("aria-sort")
     assert aria == "descending"
     # unfold the message of the one that stays
@@ -175,7 +175,7 @@ def test_filter_order_and_unfolded_messages_stay_while_it_moves(
 
     start_worker()
     window.wait_for_text("migrating", "[data-part=counts]", 60)
-    assert list(window.rows()) == ["slow-10", "slow-2", "slow-1", "off-1"]
+    assert list(window.rows()) == ["slow-10", "slow-2", "slow-1", "held-1"]
     assert window.find(f"{table} details").get_attribute("open") is not None
 
     box = window.find("#mnt-rows-q")
@@ -199,7 +199,7 @@ def test_filter_order_and_unfolded_messages_stay_while_it_moves(
 
     window.wait_for_text("Finished, 1 stays by choice", "[data-part=state]", 120)
     window.picture("drain-instances-left")
-    assert list(window.rows()) == ["slow-10", "slow-2", "slow-1", "off-1"]
+    assert list(window.rows()) == ["slow-10", "slow-2", "slow-1", "held-1"]
     assert window.is_marked
     assert cloud.service("cmp2")["status"] == "disabled"
 
@@ -308,8 +308,8 @@ def test_the_workflow_by_keyboard_alone_on_a_page_of_its_own(window, servers, cl
 def test_a_refusal_in_the_modal_keeps_what_was_entered(window, servers, cloud):
     servers("cmp11", "one", ram_mib=512)
     window.go()
-    window.see("tr[data-host=cmp11] a.ajax-modal").click()
-    window.wait_for_text("1 instance (512 MiB) will be live-migrated.", ".modal")
+    window.see("tr[data-host=cmp11] a[href$='/drain/']").click()
+    window.wait_for_text("1 leaves live; needs 512 MiB", ".modal")
     next_step(window)
     window.see(".modal [name=reason]").send_keys("kept")
     window.find(".modal [name=destination] option[value=cmp12]").click()
@@ -354,7 +354,14 @@ def test_who_is_no_admin_does_not_see_the_panel(open_window):
     window = open_window().log_in(*MEMBER)
     assert "Maintenance" not in window.text("body")
     assert not window.find_all("a[href*='/admin/maintenance/']")
-    for path in ("", "hosts/cmp1/", "hosts/cmp1/drain/", "drains/", "drains/1/"):
+    for path in (
+        "",
+        "hosts/cmp1/",
+        "hosts/cmp1/check/",
+        "hosts/cmp1/drain/",
+        "drains/",
+        "drains/1/",
+    ):
         window.go(path)
         assert "You are not authorized to access this page" in window.text("body")
         status = window.driver.execute_script(

@@ -9,8 +9,9 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from tests.commands.helpers import begin, finish, move, run
-from tests.fakes import service
+from tests.fakes import GIB, server, service
 from ukcloud_maintenance import services, store
+from ukcloud_maintenance.core.facts import Capacity
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
 from ukcloud_maintenance.exceptions import (
     CloudAuthError,
@@ -394,6 +395,124 @@ def test_a_database_that_stays_away_ends_the_waiting(cloud, worker, monkeypatch)
     monkeypatch.setattr(_waiting.time, "monotonic", lambda: float(next(clock)))
     worker += [lambda: None] * 10
     assert run("drain_host", "cmp1", "--reason", "r", "--wait").exit_code == 4
+
+
+# -- only checked ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def known(cloud):
+    """The same cloud, with everything known around: cmp10 has 8 GiB free, 16 in all."""
+    cloud.all_groups, cloud.all_aggregates = [], []
+    cloud.all_capacity = {
+        "cmp10": Capacity({"MEMORY_MB": 16384, "VCPU": 32}, {"MEMORY_MB": 8192, "VCPU": 4})
+    }
+    return cloud
+
+
+def _remove(cloud, name):
+    cloud.all_servers = [s for s in cloud.all_servers if s.name != name]
+
+
+def test_a_dry_run_needs_no_reason_and_asks_for_nothing(known):
+    _remove(known, "old-1")
+    outcome = run("drain_host", "cmp1", "--dry-run")
+    assert outcome.exit_code == 0
+    assert not Drain.objects.exists()
+    summary, *_ = outcome.stdout.splitlines()
+    assert summary.startswith("cmp1: 2 leave live; needs 5 GiB, 8 GiB free on 1 host; about ")
+    assert "100 MiB/s assumed" in summary
+    assert re.search(r"^web-1 +ACTIVE +live +cmp10", outcome.stdout, re.MULTILINE)
+    assert re.search(r"^cmp10 +2 +50% -> 81% +12% -> 19%", outcome.stdout, re.MULTILINE)
+
+
+def test_a_dry_run_names_few_of_many_in_their_order(known):
+    known.all_servers = [server(f"web-{n}", disk_bytes=GIB) for n in range(11, 0, -1)]
+    text = run("drain_host", "cmp1", "--dry-run").stdout
+    names = re.findall(r"^web-\d+", text, re.MULTILINE)
+    assert names == [f"web-{n}" for n in range(1, 12)]
+    assert "  web-1, web-2, web-3, web-4, web-5, web-6 and 5 more: Its local disk of 1 GiB" in text
+
+
+def test_a_dry_run_takes_a_reason_too(known):
+    assert run("drain_host", "cmp1", "--reason", "r", "--dry-run").exit_code == 1
+
+
+def test_a_dry_run_tells_what_cannot_leave_and_what_to_do(known):
+    outcome = run("drain_host", "cmp1", "--dry-run")
+    assert outcome.exit_code == 1
+    line = next(line for line in outcome.stdout.splitlines() if line.startswith("old-1"))
+    assert re.search(r"SUSPENDED +stays +- +It is suspended.*Resume it\.$", line)
+
+
+def test_a_dry_run_tells_that_not_all_fit(known):
+    _remove(known, "old-1")
+    known.all_capacity["cmp10"] = Capacity({"MEMORY_MB": 4500, "VCPU": 32}, {"VCPU": 4})
+    outcome = run("drain_host", "cmp1", "--dry-run", "--json")
+    assert outcome.exit_code == 1
+    [document] = outcome.json
+    assert document["everything_leaves"] is False
+    assert document["counts"]["live"] == 2
+    assert document["estimate"]["fits"] is False
+    [left_over] = [i for i in document["instances"] if i["unplaced"]]
+    assert left_over["server_name"] == "web-1"
+    assert left_over["unplaced"] == {"nearest": "cmp10", "missing": {"MEMORY_MB": 5120 - 4500}}
+    assert [c["code"] for c in left_over["cautions"]] == ["no_place"]
+    assert "no place for 1 of them" in outcome.stderr
+
+
+def test_a_dry_run_as_json(known):
+    [document] = run("drain_host", "cmp1", "--dry-run", "--json", "--max-concurrent", "2").json
+    assert document["host"] == "cmp1"
+    assert document["needed_memory_bytes"] == 5 * GIB
+    assert document["free_memory_bytes"] == 8 * GIB
+    assert document["receivers"] == ["cmp10"]
+    assert document["unknown"] == {}
+    assert document["duration"] == {
+        "seconds": round(4096 / 100 + 5),
+        "seconds_one_by_one": round(5120 / 100 + 10),
+        "at_once": 2,
+        "rate_bytes": 100 * 1024**2,
+        "samples": 0,
+    }
+    by_name = {i["server_name"]: i for i in document["instances"]}
+    assert by_name["old-1"]["code"] == "status_suspended"
+    assert by_name["web-1"]["planned_host"] == "cmp10"
+    [fill] = document["estimate"]["hosts"]
+    assert fill["used_after"] == {"MEMORY_MB": 8192 + 5120, "VCPU": 6}
+
+
+def test_a_dry_run_says_what_it_does_not_know(cloud):
+    _remove(cloud, "old-1")
+    outcome = run("drain_host", "cmp1", "--dry-run", "--json")
+    assert outcome.exit_code == 0  # nothing that is known stands against it
+    [document] = outcome.json
+    assert set(document["unknown"]) == {"groups", "aggregates", "capacity"}
+    assert "timed out" in document["unknown"]["capacity"]
+    assert document["estimate"] is None
+    assert document["free_memory_bytes"] is None
+    assert "server groups: Could not list the server groups: timed out" in outcome.stderr
+
+
+def test_hosts_that_are_checked_together_do_not_receive(known):
+    known.all_services.append(service("cmp11"))
+    known.all_capacity["cmp11"] = Capacity({"MEMORY_MB": 16384, "VCPU": 32})
+    both = run("drain_host", "cmp1", "cmp11", "--dry-run", "--json").json
+    assert [d["receivers"] for d in both] == [["cmp10"], ["cmp10"]]
+    run("drain_host", "cmp11", "--reason", "r")
+    [alone] = run("drain_host", "cmp1", "--dry-run", "--json").json
+    assert alone["receivers"] == ["cmp10"]
+
+
+def test_an_empty_host(known):
+    outcome = run("drain_host", "cmp10", "--dry-run")
+    said = "cmp10: there is no instance on this host.\n"
+    assert (outcome.exit_code, outcome.stdout) == (0, said)
+
+
+def test_a_dry_run_of_a_host_that_cannot_be_drained_is_refused(known):
+    assert run("drain_host", "cmp3", "--dry-run").exit_code == 3
+    assert run("drain_host", "cmp99", "--dry-run").exit_code == 2
 
 
 def test_help_tells_the_exit_codes(capsys):

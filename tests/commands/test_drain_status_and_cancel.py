@@ -85,7 +85,7 @@ def test_one_drain_as_json(drain):
     assert (web["attempts"], web["started_at"]) == (1, "2026-03-01T12:30:00Z")
     old = rows["old-1"]
     assert (old["state"], old["method"], old["dest_compute"]) == ("stays", None, None)
-    assert "shut off" in old["message"]
+    assert "suspended" in old["message"]
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo"])

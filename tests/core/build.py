@@ -5,7 +5,12 @@ from typing import Any
 
 from ukcloud_maintenance.core import decide as d
 from ukcloud_maintenance.core.facts import Action, Migration, Progress, Server, Service
-from ukcloud_maintenance.core.states import DrainState, MigrationState
+from ukcloud_maintenance.core.states import (
+    DrainState,
+    MigrationState,
+    check_drain_transition,
+    check_migration_transition,
+)
 
 NOW = datetime(2026, 1, 2, 3, 0, tzinfo=UTC)
 GIB = 1024**3
@@ -118,7 +123,18 @@ def decide(
     observation: d.Observation,
     limits: d.Limits = LIMITS,
 ) -> list[d.Action]:
-    return d.decide(drain_view, rows, observation, limits, NOW)
+    """The decision, in which every change of state is one that the store will take."""
+    actions = d.decide(drain_view, rows, observation, limits, NOW)
+    states = {r.id: r.state for r in rows}
+    for action in actions:
+        if isinstance(action, d.ChangeRow) and "state" in action.fields:
+            check_migration_transition(states[action.row_id], action.fields["state"])
+            states[action.row_id] = action.fields["state"]
+        if isinstance(action, d.ChangeDrain) and "state" in action.fields:
+            check_drain_transition(drain_view.state, action.fields["state"])
+        if isinstance(action, d.Finish):
+            check_drain_transition(drain_view.state, action.state)
+    return actions
 
 
 def submits(actions: list[d.Action]) -> list[int]:

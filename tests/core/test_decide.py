@@ -241,19 +241,23 @@ class TestWaiting:
         assert changes(actions, blocked)["state"] == MigrationState.PENDING
         assert submits(actions) == [blocked.id]
 
-    def test_an_instance_that_was_stopped_stays_with_the_reason(self):
-        changed = changes(decide(drain(), [row()], seen(server(status="SHUTOFF"))), row())
+    def test_an_instance_that_was_suspended_stays_with_the_reason(self):
+        changed = changes(decide(drain(), [row()], seen(server(status="SUSPENDED"))), row())
         assert changed["state"] == MigrationState.STAYS
-        assert "shut off" in changed["message"]
+        assert "suspended" in changed["message"]
 
-    def test_an_instance_that_was_started_joins(self):
-        stays = row(state=MigrationState.STAYS, code="status_shutoff", initial_status="SHUTOFF")
+    def test_an_instance_that_was_resumed_joins(self):
+        stays = row(state=MigrationState.STAYS, code="status_suspended", initial_status="SUSPENDED")
         changed = changes(decide(drain(), [stays], seen(server())), stays)
         assert (changed["state"], changed["initial_status"]) == ("pending", "ACTIVE")
 
     def test_one_that_an_admin_left_here_does_not_join_by_itself(self):
-        chosen = row(state=MigrationState.STAYS, code="chosen")
-        assert not changes(decide(drain(), [chosen], seen(server())), chosen)
+        chosen = row(state=MigrationState.STAYS, code="chosen", choice="stay")
+        assert "state" not in changes(decide(drain(), [chosen], seen(server())), chosen)
+
+    def test_one_whose_owner_takes_the_word_back_joins(self):
+        kept = row(state=MigrationState.STAYS, code="owner_stay")
+        assert changes(decide(drain(), [kept], seen(server())), kept)["state"] == "pending"
 
     def test_deleted_is_gone(self):
         changed = changes(decide(drain(), [row()], seen(elsewhere={"web": None})), row())
@@ -537,20 +541,22 @@ class TestTheEnd:
         assert finish(decide(drain(proving_since=ago(9)), [self.done], seen())) is None
 
     def test_left_by_choice(self):
-        stays = row("off", state=MigrationState.STAYS, code="status_shutoff", message="It is off.")
-        end = finish(decide(drain(), [self.done, stays], seen(server("off", status="SHUTOFF"))))
+        stays = row(
+            "off", state=MigrationState.STAYS, code="status_suspended", message="It sleeps."
+        )
+        end = finish(decide(drain(), [self.done, stays], seen(server("off", status="SUSPENDED"))))
         assert (end.state, end.result) == (DrainState.FAILED, DrainResult.INSTANCES_LEFT)
-        assert "off (stays): It is off." in end.message
+        assert "off (stays): It sleeps." in end.message
 
     def test_each_one_that_is_left_is_named_with_its_reason(self):
         rows = [
             row("bad", state=MigrationState.FAILED, message="No valid host."),
-            row("off", state=MigrationState.STAYS, code="status_shutoff", message="It is off."),
+            row("off", state=MigrationState.STAYS, code="status_suspended", message="It sleeps."),
         ]
-        end = finish(decide(drain(), rows, seen(server("bad"), server("off", status="SHUTOFF"))))
+        end = finish(decide(drain(), rows, seen(server("bad"), server("off", status="SUSPENDED"))))
         assert end.result == DrainResult.INSTANCES_FAILED
         assert "bad (failed): No valid host." in end.message
-        assert "off (stays): It is off." in end.message
+        assert "off (stays): It sleeps." in end.message
 
     def test_an_unknown_one_keeps_the_host_from_being_called_empty(self):
         rows = [row(state=MigrationState.UNKNOWN, message="Look.")]

@@ -140,8 +140,8 @@ def test_a_drain_of_one_host_shows_at_no_other(admin, make_drain):
     drain = make_drain("cmp1", server("web-1"), server("web-2"))
     found = rows(admin.get(INDEX))
 
-    assert found["cmp1"][7:] == ["0 of 2", "View Drain"]
-    assert found["cmp10"][7:] == ["", "Drain Host"]
+    assert found["cmp1"][7:] == ["0 of 2", "View Drain Check"]
+    assert found["cmp10"][7:] == ["", "Drain Host Check"]
     assert hosts(admin.get(INDEX, {"state": "draining"})) == ["cmp1"]
     assert (
         reverse("horizon:admin:maintenance:drain", args=[drain.pk])

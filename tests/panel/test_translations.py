@@ -5,8 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
+from django.utils.translation import override
 
 import ukcloud_maintenance
+from ukcloud_maintenance.content.maintenance import labels
 from ukcloud_maintenance.core import preflight
 
 LOCALE = Path(ukcloud_maintenance.__file__).parent / "locale"
@@ -41,3 +43,13 @@ def test_what_the_preflight_says_is_known_to_the_translators(language):
     for reason, remedy in preflight._STAYS.values():
         for sentence in (reason, remedy):
             assert found.gettext(sentence) != sentence
+
+
+def test_sentences_with_values_are_translated_around_them():
+    english = "Its local disk of 20 GiB is copied too, unless the hosts share storage."
+    busy = "Nova is busy with it (task 100%(x)s). It is looked at again while the drain runs."
+    assert labels.said(english) == english
+    assert labels.said(busy) == busy
+    with override("de"):
+        assert labels.said(english).startswith("Ihre lokale Platte von 20 GiB wird mitkopiert")
+        assert "Aufgabe 100%(x)s). Während" in labels.said(busy)

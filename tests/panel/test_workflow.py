@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import html as django_html
 
 from tests.fakes import server, service
-from ukcloud_maintenance import store
+from ukcloud_maintenance import services
 from ukcloud_maintenance.exceptions import CloudAuthError, CloudUnreachable
 from ukcloud_maintenance.models import Drain, InstanceMigration
 
@@ -22,10 +22,11 @@ def url(host: str) -> str:
 def text(response) -> str:
     """What a person reads: no tags, blanks as one."""
     page = re.sub(r"<(script|style).*?</\1>", " ", response.content.decode(), flags=re.S)
-    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", page)))
+    plain = re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", page)))
+    return re.sub(r"\( ", "(", re.sub(r" ([.,;)])", r"\1", plain))
 
 
-GOOD = {"reason": "new kernel", "max_concurrent": "3", "destination": ""}
+GOOD = {"reason": "new kernel", "max_concurrent": "3", "destination": "", "move_locked": "on"}
 
 
 @pytest.mark.parametrize("headers", [{}, AJAX], ids=["page", "modal"])
@@ -35,17 +36,20 @@ def test_shows_what_will_happen_to_each_instance(admin, headers):
 
     assert response.status_code == 200
     assert ('class="workflow modal' in response.content.decode()) == bool(headers)
-    assert "3 instances (6 GiB) will be live-migrated, 1 stays, 1 is blocked now." in page
-    assert "It is shut off, and a live migration moves running instances only." in page
+    assert "3 leave live, 1 cold, 1 blocked; needs 7 GiB" in page
+    assert "It is paused: QEMU migrates such guests" in page
     assert "Nova is busy with it (task rebooting)." in page
-    assert "1 instance stays where it is: old-1 (SHUTOFF)" in page
-    assert "1 instance is blocked now and looked at again while the drain runs: busy-1" in page
+    assert "SHUTOFF Cold" in page
+    assert "3 instances are live-migrated (6 GiB)." in page
+    assert "1 instance that is shut off is moved, and stays shut off: old-1." in page
+    assert "1 instance is blocked now: busy-1." in page
+    assert "No instance is stopped, rebuilt or deleted." in page
     assert "customer" in page
     assert "app-1" not in page  # that is on cmp10
 
 
 def test_plurals_and_an_empty_host(admin, cloud):
-    assert "1 instance (1 GiB) will be live-migrated." in text(admin.get(url("cmp10")))
+    assert "1 leaves live; needs 1 GiB" in text(admin.get(url("cmp10")))
     assert "There is no instance on this host." in text(admin.get(url("cmp2")))
     assert "No instance is moved." in text(admin.get(url("cmp2")))
 
@@ -53,7 +57,8 @@ def test_plurals_and_an_empty_host(admin, cloud):
 def test_offers_the_hosts_that_can_receive(admin, cloud):
     cloud.all_services += [service("cmp21"), service("cmp9")]
     page = admin.get(url("cmp1")).content.decode()
-    offered = re.findall(r'<option value="([^"]*)"', page.split('name="destination"')[1])
+    field = page.split('name="destination"')[1].split("</select>")[0]
+    offered = re.findall(r'<option value="([^"]*)"', field)
     # neither itself, nor the one that is down, nor the one that is disabled
     assert offered == ["", "cmp2", "cmp9", "cmp10", "cmp21"]
 
@@ -81,7 +86,7 @@ def test_submitting_writes_the_drain_and_leads_to_its_page(admin, cloud, headers
         "web-1": "pending",
         "web-2": "pending",
         "db-1": "pending",
-        "old-1": "stays",
+        "old-1": "pending",
         "busy-1": "blocked",
     }
 
@@ -178,15 +183,15 @@ def test_a_host_with_a_drain_under_way_leads_to_it(admin, make_drain):
 
 def test_the_second_of_two_admins_gets_the_refusal(admin, make_drain, monkeypatch):
     """The other one's drain is written between our checks and our own write."""
-    real = store.create_drain
+    real = services.make_plan
     others = iter(["the other admin's"])
 
-    def create(**arguments):
+    def plan(*arguments):
         for reason in others:
             make_drain("cmp1", reason=reason)
-        return real(**arguments)
+        return real(*arguments)
 
-    monkeypatch.setattr(store, "create_drain", create)
+    monkeypatch.setattr(services, "make_plan", plan)
     assert "is being drained already" in text(refused(admin))
     assert Drain.objects.get().reason == "the other admin's"
     assert not InstanceMigration.objects.exists()

@@ -507,7 +507,7 @@ def test_a_server_joins_a_drain_once(at_once):
 
 
 def test_a_drain_that_nobody_took_is_cancelled_at_once():
-    stopped = server("off", status="SHUTOFF")
+    stopped = server("off", status="SUSPENDED")
     drain = create(servers=["a", stopped])
     assert store.cancel_drain(drain, "admin", NOW) == DrainState.CANCELLED
     assert (row(drain).state, row(drain, "off").state) == (
@@ -530,7 +530,7 @@ def test_a_drain_that_runs_waits_for_what_flies():
 
 
 def test_counts_by_state():
-    drain = begin(create(servers=["a", "b", server("off", status="SHUTOFF")]))
+    drain = begin(create(servers=["a", "b", server("off", status="SUSPENDED")]))
     first = row(drain)
     store.change_migration(first, NOW, state=MigrationState.SUBMITTED)
     store.change_migration(first, NOW, state=MigrationState.SUCCEEDED)

@@ -30,12 +30,15 @@ Script = Callable[[Request], Answer]
 
 
 class OpenStack:
-    """`nova` and `keystone` map a path to an answer or to a function that makes one."""
+    """`nova`, `keystone` and `placement` map a path to an answer or to what makes one."""
 
     def __init__(self, url: str):
         self.url = url
         self.nova: dict[str, Answer | Script] = {}
         self.keystone: dict[str, Answer | Script] = {}
+        self.placement: dict[str, Answer | Script] = {}
+        #: what the catalogue says below `url`
+        self.compute_path = "/compute/v2.1"
         self.requests: list[Request] = []
         self.login: Answer | None = None
         self.regions = ["RegionOne"]
@@ -45,7 +48,11 @@ class OpenStack:
             return self.login or self._token()
         if request.path == "/identity/v3":
             return Answer({"version": self._version()})
-        for prefix, script in (("/identity/v3", self.keystone), ("/compute/v2.1", self.nova)):
+        for prefix, script in (
+            ("/identity/v3", self.keystone),
+            ("/compute/v2.1", self.nova),
+            ("/placement", self.placement),
+        ):
             if request.path.startswith(prefix):
                 request.path = request.path.removeprefix(prefix)
                 self.requests.append(request)
@@ -76,7 +83,11 @@ class OpenStack:
             "methods": ["password"],
             "issued_at": "2026-01-01T00:00:00.000000Z",
             "expires_at": "2099-01-01T00:00:00.000000Z",
-            "catalog": [service("identity", "/identity/v3"), service("compute", "/compute/v2.1")],
+            "catalog": [
+                service("identity", "/identity/v3"),
+                service("compute", self.compute_path),
+                service("placement", "/placement"),
+            ],
         }
         return Answer({"token": token}, 201, {"X-Subject-Token": "a-token"})
 

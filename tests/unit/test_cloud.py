@@ -646,3 +646,168 @@ def test_a_region_that_clouds_yaml_does_not_have(clouds_yaml):
 def test_a_cloud_that_cannot_be_used(clouds_yaml, name):
     with pytest.raises(ConfigurationError, match=name):
         from_clouds_yaml(name, "")
+
+
+# -- what stands around servers --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "offered", "asked"),
+    [
+        ("/compute/v2.1", "2.104", "2.98"),
+        ("/compute/v2.1/", "2.97", "2.97"),
+        ("/compute/v2.1/0123abcd", "2.100", "2.98"),
+        ("/compute/v2.1", "2.90", "2.90"),
+        ("/compute/v2.1", "2.9", "2.87"),
+        ("/compute/v2.1", "", "2.87"),
+    ],
+)
+def test_lists_servers_at_the_newest_microversion_that_helps(openstack, path, offered, asked):
+    openstack.compute_path = path
+    below = path.removeprefix("/compute/v2.1").rstrip("/")
+    openstack.nova["/"] = Answer({"version": {"id": "v2.1", "version": offered}})
+    openstack.nova[f"{below}/servers/detail"] = Answer({"servers": []})
+    cloud = connect(openstack.url)
+    assert cloud.prefer_newest() == asked
+    assert cloud.servers_on("cmp1") == []
+    assert openstack.requests[-1].headers["x-openstack-nova-api-version"] == asked
+
+
+def test_a_nova_that_does_not_say_what_it_offers(openstack, cloud):
+    assert cloud.prefer_newest() == "2.87"
+
+
+def test_what_a_newer_nova_tells_of_a_server(openstack, cloud):
+    image = {"id": "image-1", "properties": {"hw_disk_bus": "virtio"}}
+    raw = raw_server(1, image=image, pinned_availability_zone=None, host_status="UP")
+    raw["OS-EXT-AZ:availability_zone"] = "az1"
+    raw["flavor"]["extra_specs"] = {"hw:cpu_policy": "dedicated"}
+    openstack.nova["/servers/detail"] = Answer({"servers": [raw]})
+    [found] = cloud.servers_on("cmp1")
+    assert (found.zone, found.pinned_zone, found.host_status) == ("az1", "", "UP")
+    assert (found.image_id, found.boots_from_volume) == ("image-1", False)
+    assert found.image_properties == {"hw_disk_bus": "virtio"}
+    assert found.extra_specs == {"hw:cpu_policy": "dedicated"}
+    assert found.local_disk_bytes == found.disk_bytes == 21 * 1024**3 + 512 * 1024**2
+
+
+def test_what_an_older_nova_does_not_tell(openstack, cloud):
+    volumes = {"os-extended-volumes:volumes_attached": [{"id": "volume-1"}]}
+    openstack.nova["/servers/detail"] = Answer({"servers": [raw_server(1, image="", **volumes)]})
+    [found] = cloud.servers_on("cmp1")
+    assert (found.pinned_zone, found.image_properties) == (None, None)
+    assert (found.boots_from_volume, found.volumes) == (True, ("volume-1",))
+    assert found.local_disk_bytes == 1024**3 + 512 * 1024**2  # ephemeral and swap
+
+
+@pytest.mark.parametrize("number", [0, 3, 100, 250])
+def test_server_groups_of_all_projects_page_by_page(openstack, cloud, number):
+    """A page may be shorter than was asked for (api.max_limit)."""
+    groups = [
+        {"id": f"g{n}", "name": "ring", "policy": "anti-affinity", "members": ["s1"], "rules": {}}
+        for n in range(number)
+    ]
+
+    def answer(request):
+        assert request.query["all_projects"] == "True"
+        start = int(request.query["offset"])
+        return Answer({"server_groups": groups[start : start + 120]})
+
+    openstack.nova["/os-server-groups"] = answer
+    assert [g.id for g in cloud.server_groups()] == [g["id"] for g in groups]
+
+
+def test_a_server_group(openstack, cloud):
+    raw = {
+        "id": "g1",
+        "name": "ring",
+        "policy": "anti-affinity",
+        "rules": {"max_server_per_host": 3},
+        "members": ["s1", "s2"],
+        "project_id": "p1",
+    }
+    openstack.nova["/os-server-groups"] = Answer({"server_groups": [raw]})
+    [found] = cloud.server_groups()
+    assert (found.policy, found.max_per_host, found.members) == ("anti-affinity", 3, ("s1", "s2"))
+    assert found.is_anti_affinity
+    assert not found.is_soft
+
+
+def test_an_aggregate(openstack, cloud):
+    raw = {
+        "name": "fast",
+        "availability_zone": None,
+        "hosts": ["cmp1"],
+        "metadata": {"trait:CUSTOM_FAST": "required"},
+    }
+    openstack.nova["/os-aggregates"] = Answer({"aggregates": [raw]})
+    [found] = cloud.aggregates()
+    assert (found.zone, found.hosts) == ("", ("cmp1",))
+    assert found.metadata == {"trait:CUSTOM_FAST": "required"}
+
+
+def test_capacity_by_host_with_nested_providers_added_up(openstack, cloud):
+    def resources(**amounts):
+        return {k: {"capacity": c, "used": u} for k, (c, u) in amounts.items()}
+
+    openstack.nova["/os-hypervisors/detail"] = Answer(
+        {
+            "hypervisors": [
+                {"id": f"node{n}", "hypervisor_hostname": "x", "service": {"host": f"cmp{n}"}}
+                for n in (1, 2, 3)
+            ]
+        }
+    )
+    openstack.placement["/allocation_candidates"] = Answer(
+        {
+            "allocation_requests": [],
+            "provider_summaries": {
+                "node1": {
+                    "root_provider_uuid": "node1",
+                    "traits": ["HW_CPU_X86_AVX2"],
+                    "resources": resources(VCPU=(64, 3), MEMORY_MB=(8000, 1000)),
+                },
+                "gpu": {
+                    "root_provider_uuid": "node1",
+                    "traits": ["CUSTOM_GPU"],
+                    "resources": resources(VGPU=(4, 1)),
+                },
+                "node2": {
+                    "root_provider_uuid": "node2",
+                    "traits": [],
+                    "resources": resources(MEMORY_MB=(500, 0)),
+                },
+                "somebody-else": {"root_provider_uuid": "storage", "traits": [], "resources": {}},
+            },
+        }
+    )
+    found = cloud.capacity()
+    assert set(found) == {"cmp1", "cmp2"}  # cmp3 has no memory left
+    one = found["cmp1"]
+    assert one.total == {"VCPU": 64, "MEMORY_MB": 8000, "VGPU": 4}
+    assert (one.free("VCPU"), one.free("VGPU"), one.free("DISK_GB")) == (61, 3, 0)
+    assert one.traits == {"HW_CPU_X86_AVX2", "CUSTOM_GPU"}
+    [asked] = [r for r in openstack.requests if r.path == "/allocation_candidates"]
+    assert asked.query == {"resources": "MEMORY_MB:1"}
+    assert asked.headers["openstack-api-version"] == "placement 1.29"
+
+
+def test_resizes_that_nobody_confirmed(openstack, cloud):
+    def answer(request):
+        assert request.query["status"] == "finished"
+        found = [raw_migration(1, status="finished"), raw_migration(2, "CMP1", status="finished")]
+        return Answer({"migrations": found})
+
+    openstack.nova["/os-migrations"] = answer
+    assert [m.id for m in cloud.unconfirmed_from("cmp1")] == [1]
+
+
+def test_several_reads_at_once_fail_one_by_one(openstack, cloud):
+    openstack.nova["/os-aggregates"] = Answer({"aggregates": []})
+    openstack.nova["/servers/s1"] = Answer({"server": raw_server(1)})
+    openstack.nova["/servers/s3"] = Answer({"computeFault": {"message": "no"}}, 500)
+    found = cloud.try_side_by_side({"a": cloud.aggregates, "g": cloud.server_groups})
+    assert found["a"] == []
+    assert isinstance(found["g"], CloudNotFound)
+    assert list(cloud.servers_by_id(["s1", "s2", "s3"])) == ["server-1"]
+    assert cloud.servers_by_id([]) == {}

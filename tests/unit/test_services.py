@@ -7,6 +7,7 @@ import pytest
 from tests.fakes import FakeCloud, server, service
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.actor import RULE_CANCEL, RULE_DRAIN, RULE_VIEW, Actor, shell_actor
+from ukcloud_maintenance.core.preflight import Kind
 from ukcloud_maintenance.exceptions import NotAllowed
 
 #: What each function needs, and arguments beside the actor.
@@ -20,6 +21,7 @@ NEEDS = {
     "get_drain": (RULE_VIEW, [1]),
     "open_drains": (RULE_VIEW, []),
     "drain_report": (RULE_VIEW, [1]),
+    "check_host": (RULE_VIEW, ["cloud", "cmp1"]),
     "plan_drain": (RULE_DRAIN, ["cloud", "cmp1"]),
     "drain_choices": (RULE_DRAIN, ["RegionOne"]),
     "request_drain": (RULE_DRAIN, ["cloud", services.DrainRequest("cmp1", "r")]),
@@ -125,12 +127,19 @@ def test_a_plan_sorts_the_instances_by_what_will_happen():
             server("b", status="PAUSED"),
             server("c", status="SHUTOFF"),
             server("d", task_state="rebooting"),
+            server("e", status="SUSPENDED"),
             server("elsewhere", host="cmp2"),
         ],
     )
     plan = services.plan_drain(ANYBODY, cloud, "cmp1")
-    by_kind = {k: [p.server.name for p in plan.of_kind(k)] for k in services.Kind}
-    assert by_kind == {"live": ["a", "b"], "stays": ["c"], "blocked": ["d"]}
+    by_kind = {k: [p.server.name for p in plan.of_kind(k)] for k in Kind}
+    assert by_kind == {
+        "live": ["a", "b"],
+        "cold": ["c"],
+        "confirm": [],
+        "stays": ["e"],
+        "blocked": ["d"],
+    }
     assert [s.host for s in plan.destinations] == ["cmp2"]
     assert plan.memory_bytes == 2 * 1024**3
 

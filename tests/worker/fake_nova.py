@@ -20,6 +20,10 @@ class Killed(BaseException):
     """SIGKILL: nothing catches it, nothing is cleaned up."""
 
 
+def is_live(record: Migration) -> bool:
+    return record.migration_type == "live-migration"
+
+
 @dataclass
 class Flight:
     """One live migration under way."""
@@ -61,6 +65,7 @@ class FakeNova:
         self.most_under_way = 0
         self.times_over = 0
         self.disabled_by: list[str] = []
+        self.confirms: list[str] = []
 
     # -- the world ---------------------------------------------------------------------------
 
@@ -80,10 +85,12 @@ class FakeNova:
         self.flights.remove(flight)
         index = next(i for i, r in enumerate(self.records) if r.id == flight.record_id)
         server = self.all.get(flight.server_id)
+        cold = self.records[index].migration_type == "migration"
         if flight.outcome == "completed":
-            self.records[index] = replace(self.records[index], status="completed")
+            status = "finished" if cold else "completed"
+            self.records[index] = replace(self.records[index], status=status)
             if server:
-                back = server.vm_state.upper()
+                back = "VERIFY_RESIZE" if cold else server.vm_state.upper()
                 self.all[server.id] = replace(
                     server, host=flight.dest, task_state=None, status=back
                 )
@@ -95,15 +102,17 @@ class FakeNova:
             self.all[server.id] = replace(server, task_state=None, status=server.vm_state.upper())
 
     def _start_queued(self) -> None:
-        running = [r for r in self.records if r.status == "running"]
+        running = [r for r in self.records if r.status == "running" and is_live(r)]
         for index, record in enumerate(self.records):
             if record.status == "accepted":
                 self.records[index] = replace(record, status="queued")
         for flight in self.flights:
             index = next(i for i, r in enumerate(self.records) if r.id == flight.record_id)
-            if self.records[index].status == "queued" and len(running) < self.limit:
+            live = is_live(self.records[index])
+            if self.records[index].status == "queued" and (not live or len(running) < self.limit):
                 self.records[index] = replace(self.records[index], status="running")
-                running.append(self.records[index])
+                if live:
+                    running.append(self.records[index])
                 flight.starts_at = self.now
                 flight.ends_at = self.now + timedelta(seconds=COPY)
         self.most_under_way = max(self.most_under_way, len(self.flights))
@@ -170,12 +179,32 @@ class FakeNova:
         return "req-disable"
 
     def live_migrate(self, server_id, host):
+        return self._migrate(server_id, host, "live-migration", "live-migration")
+
+    def cold_migrate(self, server_id, host):
+        return self._migrate(server_id, host, "migration", "migrate")
+
+    def confirm_resize(self, server_id):
+        self._call()
+        server = self.all[server_id]
+        if server.status != "VERIFY_RESIZE" or server.task_state:
+            raise CloudConflict("confirm", "not in VERIFY_RESIZE", status=409)
+        for index, record in enumerate(self.records):
+            if record.server_id == server_id and record.status == "finished":
+                self.records[index] = replace(record, status="confirmed")
+        self.all[server_id] = replace(server, status=server.vm_state.upper())
+        self.confirms.append(server_id)
+        self._call()
+        return "req-confirm"
+
+    def _migrate(self, server_id, host, record_type, action):
         self._call()
         fate = self._next(self.posts, server_id, "answered")
         if fate == "never":
             raise CloudUnreachable("live-migrate", "connection refused")
         server = self.all[server_id]
-        if server.task_state or server.status not in ("ACTIVE", "PAUSED"):
+        takes = ("ACTIVE", "PAUSED") if record_type == "live-migration" else ("ACTIVE", "SHUTOFF")
+        if server.task_state or server.status not in takes:
             raise CloudConflict("live-migrate", "task_state migrating", status=409)
         self.accepted_posts.append((server_id, server.host))
         request_id = f"req-{len(self.accepted_posts)}"
@@ -184,14 +213,12 @@ class FakeNova:
             f"u{len(self.records) + 1}",
             server_id,
             "accepted",
-            "live-migration",
+            record_type,
             server.host,
             host or "cmp2",
         )
         self.records.append(record)
-        self.done.setdefault(server_id, []).append(
-            Action(request_id, "live-migration", "worker", self.now)
-        )
+        self.done.setdefault(server_id, []).append(Action(request_id, action, "worker", self.now))
         self.all[server_id] = replace(server, task_state="migrating", status="MIGRATING")
         outcome = self._next(self.outcomes, server_id, "completed")
         far = self.now + timedelta(days=1)

@@ -119,13 +119,14 @@ class AnyHistory(TestCase):
         kills=kill_plans,
         limit=st.integers(1, 4),
         wanted=st.integers(1, 3),
+        off=st.sets(st.sampled_from("abcdef")),
     )
     def test_every_instance_is_accounted_for_and_none_is_migrated_twice(
-        self, names, outcomes, posts, kills, limit, wanted
+        self, names, outcomes, posts, kills, limit, wanted, off
     ):
         nova = FakeNova(limit=limit, outcomes=outcomes, posts=posts)
         for name in names:
-            nova.add(name)
+            nova.add(name, "SHUTOFF" if name in off else "ACTIVE")
         with self.settings(UKCLOUD_MAINTENANCE=QUICK):
             drain = run(nova, ask(nova, wanted), kills)
 
@@ -139,6 +140,9 @@ class AnyHistory(TestCase):
         for r in rows:
             here = nova.all[r.server_id].host == "cmp1"
             assert (r.state == MigrationState.SUCCEEDED) is not here
+            # as it was: what was off is off, and nothing waits for its confirmation
+            assert nova.all[r.server_id].status == ("SHUTOFF" if r.server_id in off else "ACTIVE")
+            assert nova.confirms.count(r.server_id) == (r.server_id in off and not here)
         left = [s for s in nova.all.values() if s.host == "cmp1"]
         assert (drain.state == DrainState.SUCCEEDED) is (not left)
         assert nova.disabled_by.count("new kernel") >= 1

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from . import facts
+from . import facts, surroundings
 from .facts import NOVA_STATUS_RUNNING, NOVA_STATUS_WAITING, Migration, Progress, Server, Service
-from .preflight import Kind, Verdict, judge
+from .preflight import Around, Choice, Kind, OptOutNames, Verdict, Wishes, judge
 from .progress import Sample, fraction, rate
 from .states import (
     MIGRATION_LEFT,
@@ -27,6 +27,13 @@ from .states import (
 )
 
 GIB = 1024**3
+#: The code of an instance that runs elsewhere, but whose unconfirmed resize holds its disk here.
+HELD = "resize_holds_here"
+#: The code of a cold migration that arrived and that Nova did not confirm.
+UNCONFIRMED = "arrived_unconfirmed"
+#: Seconds between two looks at server groups, aggregates and room for the sake of instances that
+#: these stand against.
+LOOK_AROUND_EVERY = 30.0
 #: From this fraction on a running migration is about to end, and it is the time to find out
 #: whether Nova would queue one more.
 ABOUT_TO_END = 0.75
@@ -46,6 +53,7 @@ class Limits:
     host_down_wait_seconds: float = 900
     submit_grace_seconds: float = 60
     settle_seconds: float = 15
+    opt_out_names: OptOutNames = field(default_factory=OptOutNames)
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,8 @@ class DrainView:
     reason: str
     max_concurrent: int
     destination: str = ""
+    follow_plan: bool = False
+    move_locked: bool = True
     message: str = ""
     learned_limit: int | None = None
     nova_runs_more: bool = False
@@ -84,6 +94,9 @@ class Row:
     state: str
     position: int = 0
     method: str = Method.LIVE
+    choice: str = ""
+    group: str = ""
+    planned_host: str = ""
     code: str = ""
     message: str = ""
     memory_bytes: int = 0
@@ -103,6 +116,8 @@ class Row:
     running_since: datetime | None = None
     late_since: datetime | None = None
     odd_since: datetime | None = None
+    confirms: int = 0
+    confirm_at: datetime | None = None
     memory_total_bytes: int | None = None
     memory_processed_bytes: int | None = None
     memory_remaining_bytes: int | None = None
@@ -126,6 +141,8 @@ class Observation:
     :param progress: bytes of the migrations under way, by server
     :param actions: instance actions, newest first, of servers whose request lost its answer
     :param our_user_id: who we are for Nova
+    :param travelling: anti-affinity groups of which a member is under way in another drain
+    :param around: what stands around the servers, where this pass looked (see `wants_a_look`)
     """
 
     service: Service | None
@@ -136,6 +153,8 @@ class Observation:
     progress: Mapping[str, Sequence[Progress]] = field(default_factory=dict)
     actions: Mapping[str, Sequence[facts.Action]] = field(default_factory=dict)
     our_user_id: str = ""
+    around: Around | None = None
+    travelling: frozenset[str] = frozenset()
 
 
 # -- the actions ------------------------------------------------------------------------------
@@ -186,8 +205,9 @@ class ChangeRow:
 
 @dataclass(frozen=True)
 class Submit:
-    """Ask Nova to live-migrate a server.
+    """Ask Nova to migrate a server.
 
+    :param method: live, or cold
     :param host: the destination, or None for the scheduler's choice
     :param status: the server's status now, which it must have again when it has arrived
     """
@@ -195,6 +215,15 @@ class Submit:
     row_id: int
     host: str | None
     status: str
+    method: Method = Method.LIVE
+
+
+@dataclass(frozen=True)
+class Confirm:
+    """Ask Nova to confirm a cold migration or resize: the disk and the allocation that the old
+    host still holds are given up."""
+
+    row_id: int
 
 
 @dataclass(frozen=True)
@@ -215,7 +244,21 @@ class Finish:
     message: str
 
 
-Action = OpenMaintenance | Disable | MarkDisabled | Join | ChangeRow | Submit | ChangeDrain | Finish
+Action = (
+    OpenMaintenance
+    | Disable
+    | MarkDisabled
+    | Join
+    | ChangeRow
+    | Submit
+    | Confirm
+    | ChangeDrain
+    | Finish
+)
+
+#: Nova's names of what we ask for: the type of the migration record, the instance action.
+RECORD_TYPE = {Method.LIVE: "live-migration", Method.COLD: "migration"}
+ACTION_NAME = {Method.LIVE: "live-migration", Method.COLD: "migrate"}
 
 
 def decide(
@@ -247,7 +290,7 @@ def failed_attempt(
 
 
 def adopted_request(row: Row, actions: Iterable[facts.Action], our_user_id: str) -> str:
-    """The request id of our own live migration of this row whose answer got lost, or empty.
+    """The request id of our own migration of this row whose answer got lost, or empty.
 
     Nova writes the action before it answers. Ours is one by our user that is newer than the
     newest one there was before we asked.
@@ -255,7 +298,8 @@ def adopted_request(row: Row, actions: Iterable[facts.Action], our_user_id: str)
     for action in actions:
         if action.request_id == row.before_action:
             break
-        if action.action == "live-migration" and action.user_id == our_user_id:
+        named = action.action == ACTION_NAME.get(Method(row.method), "live-migration")
+        if named and action.user_id == our_user_id:
             return action.request_id
     return ""
 
@@ -267,8 +311,29 @@ def is_looked_for(row: Row) -> bool:
     to have left, and not those about which nothing can be told.
     """
     if row.state == MigrationState.FAILED:
-        return not row.code.startswith("arrived_")
+        return not row.code.startswith("arrived_") or row.code == UNCONFIRMED
     return row.state in MIGRATION_OPEN | {MigrationState.STAYS, MigrationState.SKIPPED}
+
+
+def wants_a_look(rows: Iterable[Row], looked_at: datetime | None, now: datetime) -> bool:
+    """Whether this pass is to look at what is around the servers again: some are blocked by
+    it, and the last look was a while ago."""
+    return is_due(looked_at, now) and any(
+        row.state == MigrationState.BLOCKED and row.code in surroundings.CODES for row in rows
+    )
+
+
+def is_due(looked_at: datetime | None, now: datetime) -> bool:
+    """Whether the last look at what changes seldom was a while ago."""
+    return looked_at is None or (now - looked_at).total_seconds() >= LOOK_AROUND_EVERY
+
+
+def is_held(row: Row) -> bool:
+    """Its server left by somebody else's resize that nobody confirms, and that we don't either:
+    it is read now and then, not in every pass."""
+    return (
+        row.code == HELD and row.state not in MIGRATION_UNDER_WAY and row.method != Method.CONFIRM
+    )
 
 
 def late_after_seconds(memory_bytes: int, limits: Limits) -> float:
@@ -306,6 +371,12 @@ class _Pass:
         if host_is_up and not cancelling:
             disabled = self._disable_first()
             self._join()
+        if self._cell_is_down():
+            # Nova's lists leave out what is in that cell without a word: nothing is to be read
+            # from an instance that is missing.
+            if self._host_is_lost():
+                self._give_up(cancelling)
+            return self.actions
         for row in list(self.rows.values()):
             if row.state in MIGRATION_UNDER_WAY:
                 self._follow(row)
@@ -341,6 +412,17 @@ class _Pass:
         known = {k: v for k, v in changed.items() if hasattr(row, k)}
         self.rows[row.id] = replace(self.rows[row.id], **known)
 
+    def _judge(self, server: Server, row: Row | None = None) -> Verdict:
+        return judge(
+            server,
+            Wishes(
+                choice=Choice(row.choice) if row else Choice.NONE,
+                move_locked=self.drain.move_locked,
+                opt_out_names=self.limits.opt_out_names,
+            ),
+            self.seen.around,
+        )
+
     def _since(self, moment: datetime | None) -> float:
         return (self.now - moment).total_seconds() if moment else 0.0
 
@@ -359,8 +441,7 @@ class _Pass:
 
     def _watch_host(self) -> bool:
         """Whether the host is up and known. A host that is not is waited for."""
-        service = self.seen.service
-        if service is not None and service.is_known and service.is_up:
+        if self._host_is_up():
             if self.drain.host_down_since:
                 self.actions.append(
                     ChangeDrain({"host_down_since": None, "message": ""}, "host_back")
@@ -372,6 +453,13 @@ class _Pass:
                 ChangeDrain({"host_down_since": self.now, "message": message}, "host_down", message)
             )
         return False
+
+    def _cell_is_down(self) -> bool:
+        return self.seen.service is not None and not self.seen.service.is_known
+
+    def _host_is_up(self) -> bool:
+        service = self.seen.service
+        return service is not None and service.is_known and service.is_up
 
     def _what_ails(self) -> str:
         service = self.seen.service
@@ -448,7 +536,7 @@ class _Pass:
         for server in self.seen.servers.values():
             row = by_server.get(server.id)
             if row is None:
-                self.actions.append(Join(server, judge(server)))
+                self.actions.append(Join(server, self._judge(server)))
             elif row.state in MIGRATION_LEFT:
                 text = "It is on this host again."
                 self._change(
@@ -471,32 +559,33 @@ class _Pass:
         if server is None:
             if row.server_id in self.seen.elsewhere:
                 self._gone(row, self.seen.elsewhere[row.server_id])
+            if cancelling and self.rows[row.id].state in MIGRATION_WAITING:
+                self._cancelled(self.rows[row.id])
             return
         if cancelling:
-            text = "The drain was cancelled before its turn came."
             self._change(
                 row,
-                {
-                    "state": MigrationState.CANCELLED,
-                    "message": f"{text} {row.message}".strip() if row.attempts else text,
-                    "server_status": server.status,
-                    "task_state": server.task_state or "",
-                },
-                "cancelled",
+                {"server_status": server.status, "task_state": server.task_state or ""},
             )
+            self._cancelled(row)
             return
-        verdict = judge(server)
+        verdict = self._judge(server, row)
         fields: dict[str, Any] = {
             "server_status": server.status,
             "task_state": server.task_state or "",
         }
-        if verdict.kind is Kind.LIVE:
-            if row.attempts >= self.limits.max_attempts:
+        if verdict.method is not Method.NONE:
+            if self._stands_against(row):
+                self._change(row, fields)
+            elif row.attempts >= self.limits.max_attempts:
                 text = f"It was moved {row.attempts} times and is here again."
                 self._change(row, fields | {"state": MigrationState.FAILED, "message": text})
             elif row.state == MigrationState.BLOCKED:
-                fields |= {"state": MigrationState.PENDING, "method": Method.LIVE}
-                self._change(row, fields | {"code": "", "message": ""}, "unblocked")
+                fields |= {"state": MigrationState.PENDING, "method": verdict.method}
+                self._change(row, fields | {"code": "", "message": verdict.message}, "unblocked")
+            elif row.method != verdict.method:
+                text = f"It is {server.status} now: {verdict.method} migration."
+                self._change(row, fields | {"method": verdict.method}, "changed", text)
             else:
                 self._change(row, fields)
             return
@@ -506,6 +595,21 @@ class _Pass:
         kind = verdict.kind.value if row.state != verdict.state else ""
         self._change(row, fields, kind, verdict.message if kind else "")
 
+    def _cancelled(self, row: Row) -> None:
+        text = "The drain was cancelled before its turn came."
+        keep = row.attempts or row.state == MigrationState.BLOCKED
+        message = f"{text} {row.message}".strip() if keep else text
+        self._change(row, {"state": MigrationState.CANCELLED, "message": message}, "cancelled")
+
+    def _stands_against(self, row: Row) -> bool:
+        """Blocked by what is around it, which this pass did not look at, or could not read."""
+        if row.state != MigrationState.BLOCKED or row.code not in surroundings.CODES:
+            return False
+        around = self.seen.around
+        return around is None or any(
+            getattr(around, fact) is None for fact in surroundings.NEEDS[row.code]
+        )
+
     def _look_back(self, row: Row, cancelling: bool) -> None:
         """Rows that are done, of servers that are still here: a STAYS that can move now joins."""
         server = self.seen.servers.get(row.server_id)
@@ -513,18 +617,17 @@ class _Pass:
             if row.server_id in self.seen.elsewhere:
                 self._gone(row, self.seen.elsewhere[row.server_id])
             return
-        stays = row.state == MigrationState.STAYS
-        if cancelling or not stays or not row.code.startswith("status_"):
+        if cancelling or row.state != MigrationState.STAYS:
             return
-        verdict = judge(server)
-        if verdict.kind is Kind.LIVE:
+        verdict = self._judge(server, row)
+        if verdict.method is not Method.NONE:
             self._change(
                 row,
                 {
                     "state": MigrationState.PENDING,
-                    "method": Method.LIVE,
+                    "method": verdict.method,
                     "code": "",
-                    "message": "",
+                    "message": verdict.message,
                     "initial_status": server.status,
                     "server_status": server.status,
                 },
@@ -539,7 +642,13 @@ class _Pass:
 
     def _gone(self, row: Row, server: Server | None) -> None:
         """A server that left without us; one that Nova still has here is not gone."""
-        if server is not None and (server.host == self.drain.host or server.task_state):
+        if server is not None and server.host == self.drain.host:
+            return
+        if server is not None and server.task_state:
+            self._busy_elsewhere(row, server)
+            return
+        if server is not None and server.status == "VERIFY_RESIZE":
+            self._held_here(row, server)
             return
         if server is None:
             text = "It was deleted."
@@ -561,10 +670,66 @@ class _Pass:
             text,
         )
 
+    def _busy_elsewhere(self, row: Row, server: Server) -> None:
+        """Somebody else moves it, and is not done; what waits for that waits a bounded time."""
+        if row.state != MigrationState.PENDING:
+            return
+        text = f"Nova moves it to {server.host} for somebody else (task {server.task_state})."
+        self._change(
+            row,
+            {
+                "state": MigrationState.BLOCKED,
+                "code": "task_under_way",
+                "message": text,
+                "server_status": server.status,
+                "task_state": server.task_state,
+            },
+            "blocked",
+            text,
+        )
+
+    def _held_here(self, row: Row, server: Server) -> None:
+        """It left by a resize or cold migration of somebody else's that waits for its
+        confirmation: its disk and its allocation are still on this host."""
+        fields: dict[str, Any] = {
+            "server_status": server.status,
+            "task_state": "",
+            "dest_compute": server.host,
+        }
+        waits = row.state in MIGRATION_WAITING
+        if waits and row.choice == Choice.CONFIRM and self.drain.state == DrainState.RUNNING:
+            if row.state == MigrationState.BLOCKED:
+                fields |= {"state": MigrationState.PENDING}
+            self._change(row, fields | {"method": Method.CONFIRM})
+            return
+        if not waits and row.state not in MIGRATION_UNDER_WAY:
+            return
+        text = (
+            f"It runs on {server.host}, but a resize or cold migration of it waits for its"
+            " confirmation, and its disk is still on this host. Confirm or revert the resize."
+        )
+        self._change(
+            row,
+            fields
+            | {
+                "state": MigrationState.BLOCKED,
+                "method": Method.NONE,
+                "code": HELD,
+                "message": text,
+            },
+            "blocked" if row.state != MigrationState.BLOCKED else "",
+            text,
+        )
+        if self.drain.state == DrainState.CANCELLING:
+            self._cancelled(self.rows[row.id])
+
     # -- rows under way ----------------------------------------------------------------------
 
     def _follow(self, row: Row) -> None:
         record = self._record(row)
+        if row.state == MigrationState.CONFIRMING:
+            self._confirming(row, record)
+            return
         if row.state == MigrationState.SUBMITTED:
             if not self._adopt(row):
                 return
@@ -581,10 +746,12 @@ class _Pass:
         records = [
             m
             for m in self.seen.migrations.get(row.server_id, ())
-            if m.migration_type == "live-migration"
+            if m.migration_type == RECORD_TYPE.get(Method(row.method), m.migration_type)
         ]
         if row.nova_migration_id is not None:
             return next((m for m in records if m.id == row.nova_migration_id), None)
+        if row.method == Method.CONFIRM:
+            return None  # not ours; known when it was asked to be confirmed
         newer = [m for m in records if m.id > (row.before_migration_id or 0)]
         return min(newer, key=lambda m: m.id) if newer else None
 
@@ -696,17 +863,29 @@ class _Pass:
                 self._cannot_tell(
                     row,
                     "error_at_source",
-                    f"The server is in ERROR on this host after its live migration"
+                    f"The server is in ERROR on this host after its {row.method} migration"
                     f" ({record.status if record else 'no record'}).",
                 )
             return
         if record is None:
-            if server.task_state is None and self._settled(row):
-                self._attempt_failed(row, "no_record", "Nova took the request and began nothing.")
+            if server.task_state is None:
+                if self._settled(row):
+                    text = "Nova took the request and began nothing."
+                    self._attempt_failed(row, "no_record", text)
+            elif self._settled(row, self._patience(row)):
+                self._task_stuck(row, server, "Nova has no record of the migration")
             return
         if not record.is_over:
-            if row.odd_since is not None:
-                self._change(row, {"odd_since": None})
+            if server.task_state is not None:
+                if row.odd_since is not None:
+                    self._change(row, {"odd_since": None})
+            elif self._settled(row, self.limits.submit_grace_seconds):
+                self._cannot_tell(
+                    row,
+                    "record_open",
+                    f"Nova does nothing with the server any more, but its record of the migration"
+                    f" says {record.status} still.",
+                )
             return
         if record.status in ("completed", "done", "confirmed"):
             if self._settled(row):
@@ -719,20 +898,7 @@ class _Pass:
             return
         if server.task_state is not None:
             if self._settled(row, self.limits.submit_grace_seconds):
-                self._change(
-                    row,
-                    failed_attempt(
-                        row,
-                        f"The migration is over ({record.status}), but Nova's task"
-                        f" {server.task_state} on the server does not end.",
-                        "task_stuck",
-                        self.limits,
-                        self.now,
-                        retry=False,
-                    ),
-                    "failed",
-                    ask_why=True,
-                )
+                self._task_stuck(row, server, f"The migration is over ({record.status})")
             return
         doubtful = record.status == "cancelled" or (
             record.status == "error" and record.dest_compute
@@ -744,6 +910,18 @@ class _Pass:
             "failed": "The migration failed and was rolled back.",
         }.get(record.status, "The migration ended in error.")
         self._attempt_failed(row, f"nova_{record.status}", what)
+
+    def _patience(self, row: Row) -> float:
+        """Seconds that Nova may take for a step of which nothing is seen."""
+        return late_after_seconds(row.memory_bytes, self.limits)
+
+    def _task_stuck(self, row: Row, server: Server, what: str) -> None:
+        text = (
+            f"{what}, but Nova's task {server.task_state} on the server does not end. Look into"
+            " the log of nova-compute; when the guest is known to run here, reset its state."
+        )
+        fields = failed_attempt(row, text, "task_stuck", self.limits, self.now, retry=False)
+        self._change(row, fields, "failed", text, ask_why=True)
 
     def _attempt_failed(self, row: Row, code: str, text: str) -> None:
         fields = failed_attempt(row, text, code, self.limits, self.now, retry=self._may_retry())
@@ -780,31 +958,25 @@ class _Pass:
             fields |= {"nova_status": record.status, "nova_migration_id": record.id}
         if server.task_state is not None:
             self._change(row, fields)
+            self._still_busy(self.rows[row.id], server)
             return
         others = [
             m
             for m in self.seen.migrations.get(row.server_id, ())
             if record and m.id > record.id and record.status in ("failed", "cancelled", "error")
         ]
+        if server.status == "VERIFY_RESIZE" and not others:
+            self._change(row, fields)
+            if record is not None and record.status == "finished" and row.method == Method.COLD:
+                if self._host_is_up():  # Nova refuses to confirm while the old host is down
+                    self.actions.append(Confirm(row.id))
+            elif record is None or record.is_over:
+                self._held_here(self.rows[row.id], server)
+            return
         if others:
             self._gone(row, server)
         elif server.status == row.initial_status:
-            self._change(
-                row,
-                fields
-                | {
-                    "state": MigrationState.SUCCEEDED,
-                    "nova_status": self._final_status(record),
-                    "code": "",
-                    "message": "",
-                    "fraction": 1.0,
-                    "memory_remaining_bytes": 0 if row.memory_total_bytes else None,
-                    "disk_remaining_bytes": 0 if row.disk_total_bytes else None,
-                    "odd_since": None,
-                },
-                "succeeded",
-                f"It runs on {server.host}.",
-            )
+            self._arrived(row, server, record, fields)
         elif server.status == "ERROR":
             text = f"It arrived on {server.host} in ERROR."
             if server.fault_message:
@@ -830,6 +1002,124 @@ class _Pass:
                     text,
                 )
 
+    def _still_busy(self, row: Row, server: Server) -> None:
+        """It is on the other host, and Nova's task on it goes on; not for ever."""
+        if self._settled(row, self._patience(row)):
+            self._cannot_tell(
+                row,
+                "task_stuck_elsewhere",
+                f"It is on {server.host} by now, but Nova's task {server.task_state} on it does"
+                " not end.",
+            )
+
+    def _arrived(
+        self, row: Row, server: Server, record: Migration | None, fields: dict[str, Any]
+    ) -> None:
+        verb = "runs" if server.status == "ACTIVE" else f"is {server.status}"
+        self._change(
+            row,
+            fields
+            | {
+                "state": MigrationState.SUCCEEDED,
+                "nova_status": self._final_status(record),
+                "code": "",
+                "message": "",
+                "fraction": 1.0,
+                "memory_remaining_bytes": 0 if row.memory_total_bytes else None,
+                "disk_remaining_bytes": 0 if row.disk_total_bytes else None,
+                "odd_since": None,
+            },
+            "succeeded",
+            f"It {verb} on {server.host}.",
+        )
+
+    def _confirming(self, row: Row, record: Migration | None) -> None:
+        """A cold migration of ours, or a resize that was pending before us, until Nova has
+        confirmed it: then the old host holds nothing of it any more."""
+        server = self.seen.servers.get(row.server_id)
+        here = server is not None
+        if server is None:
+            if row.server_id not in self.seen.elsewhere:
+                return
+            server = self.seen.elsewhere[row.server_id]
+        if server is None:
+            self._gone(row, None)
+            return
+        fields: dict[str, Any] = {
+            "server_status": server.status,
+            "task_state": server.task_state or "",
+        }
+        if record:
+            fields |= {"nova_status": record.status, "nova_migration_id": record.id}
+        if server.task_state is not None:
+            self._change(row, fields)
+            self._still_busy(self.rows[row.id], server)
+        elif server.status == "VERIFY_RESIZE" and record is not None and record.is_over:
+            # Ours is confirmed; what waits now is a resize of its owner's.
+            self._arrived(row, server, record, fields | {"dest_compute": server.host})
+        elif server.status == "VERIFY_RESIZE":
+            self._change(row, fields)
+            self._confirm_again(self.rows[row.id], server)
+        elif here and row.method == Method.CONFIRM:
+            # The resize is settled, and the instance, on this host, can be moved like any other.
+            self._change(
+                row,
+                fields
+                | {
+                    "state": MigrationState.PENDING,
+                    "choice": Choice.NONE,
+                    "method": self._judge(server).method,
+                    "code": "",
+                    "message": "",
+                    "initial_status": server.status,
+                },
+                "resize_settled",
+            )
+        elif here:
+            self._attempt_failed(row, "reverted", "The migration was reverted by somebody else.")
+        elif server.status == "ERROR":
+            text = f"It arrived on {server.host} in ERROR. {server.fault_message}".strip()
+            self._change(
+                row,
+                fields | {"state": MigrationState.FAILED, "code": "arrived_error", "message": text},
+                "failed",
+                text,
+                ask_why=True,
+            )
+        elif row.method == Method.CONFIRM or server.status == row.initial_status:
+            self._arrived(row, server, record, fields | {"dest_compute": server.host})
+        elif self._settled(row):
+            text = (
+                f"It arrived on {server.host} as {server.status}; it was {row.initial_status}"
+                " before."
+            )
+            self._change(
+                row,
+                fields | {"state": MigrationState.FAILED, "code": "arrived_other", "message": text},
+                "failed",
+                text,
+            )
+
+    def _confirm_again(self, row: Row, server: Server) -> None:
+        if self._since(row.confirm_at) < self.limits.submit_grace_seconds:
+            return
+        if not self._host_is_up():
+            return  # Nova refuses to confirm while the old host is down; that wait has its bound
+        if row.confirms < self.limits.max_attempts:
+            self.actions.append(Confirm(row.id))
+            return
+        text = (
+            f"It is on {server.host} in VERIFY_RESIZE, and Nova does not confirm it; its disk is"
+            f" still on this host. Confirm or revert the resize. {row.message}"
+        ).strip()
+        self._change(
+            row,
+            {"state": MigrationState.FAILED, "code": UNCONFIRMED, "message": text},
+            "failed",
+            text,
+            ask_why=True,
+        )
+
     @staticmethod
     def _final_status(record: Migration | None) -> str:
         """Nova's record says `running` for a moment after the server arrived."""
@@ -840,10 +1130,11 @@ class _Pass:
     # -- pace --------------------------------------------------------------------------------
 
     def _running(self) -> list[Row]:
+        """The live migrations that Nova runs; its limit is for these alone."""
         return [
             row
             for row in self._in({MigrationState.MIGRATING})
-            if row.nova_status in NOVA_STATUS_RUNNING
+            if row.method == Method.LIVE and row.nova_status in NOVA_STATUS_RUNNING
         ]
 
     def _waiting_in_nova(self) -> list[Row]:
@@ -852,8 +1143,10 @@ class _Pass:
             row
             for row in self._in(MIGRATION_UNDER_WAY)
             if row.state == MigrationState.SUBMITTED
-            or row.nova_status in NOVA_STATUS_WAITING
-            or not row.nova_status
+            or (
+                row.state == MigrationState.MIGRATING
+                and (row.nova_status in NOVA_STATUS_WAITING or not row.nova_status)
+            )
         ]
 
     def _learn(self) -> None:
@@ -883,36 +1176,58 @@ class _Pass:
             )
             self.drain = replace(self.drain, learned_limit=learned)
 
-    def _may_add_one(self) -> bool:
+    def _may_add(self, row: Row) -> bool:
         if self._waiting_in_nova():
             return False
         under_way = len(self._in(MIGRATION_UNDER_WAY))
         wanted = self.drain.max_concurrent
         if under_way < wanted:
             return True
-        if under_way > wanted or self.drain.nova_runs_more:
+        if under_way > wanted or self.drain.nova_runs_more or row.method != Method.LIVE:
             return False
         # One more is to wait in Nova's queue, never to run: either Nova's limit is known, or one
         # of those that run is about to end, so that finding out costs next to nothing.
+        running = self._running()
         learned = self.drain.learned_limit
         if learned is not None:
-            return learned <= wanted
-        return any((row.fraction or 0) >= ABOUT_TO_END for row in self._running())
+            return learned <= len(running)
+        return any((row.fraction or 0) >= ABOUT_TO_END for row in running)
 
     def _submit(self) -> None:
-        if not self._may_add_one():
-            return
+        ours = {row.group for row in self._in(MIGRATION_UNDER_WAY) if row.group}
+        travelling = ours | self.seen.travelling
         ready = [
             row
             for row in self._in({MigrationState.PENDING})
             if (row.not_before is None or row.not_before <= self.now)
-            and row.server_id in self.seen.servers
-            and judge(self.seen.servers[row.server_id]).kind is Kind.LIVE
+            and row.group not in travelling
+            and self._can_go(row)
         ]
-        if ready:
-            row = min(ready, key=lambda r: (r.attempts, r.position, r.id))
-            status = self.seen.servers[row.server_id].status
-            self.actions.append(Submit(row.id, self.drain.destination or None, status))
+        if not ready:
+            return
+        row = min(ready, key=lambda r: (r.attempts, r.position, r.id))
+        if not self._may_add(row):
+            return
+        if row.method == Method.CONFIRM:
+            self.actions.append(Confirm(row.id))
+            return
+        host = self.drain.destination
+        if not host and self.drain.follow_plan and row.attempts == 0:
+            host = row.planned_host  # a refusal falls back to the scheduler
+        status = self.seen.servers[row.server_id].status
+        self.actions.append(Submit(row.id, host or None, status, Method(row.method)))
+
+    def _can_go(self, row: Row) -> bool:
+        server = self.seen.servers.get(row.server_id)
+        if server is not None:
+            return self._judge(server, row).method == row.method != Method.NONE
+        elsewhere = self.seen.elsewhere.get(row.server_id)
+        return (
+            row.method == Method.CONFIRM
+            and elsewhere is not None
+            and elsewhere.status == "VERIFY_RESIZE"
+            and elsewhere.task_state is None
+        )
 
     # -- the end -----------------------------------------------------------------------------
 
@@ -973,8 +1288,18 @@ class _Pass:
     def _finish_not_empty(self) -> None:
         here = {row.server_id: row for row in self.rows.values()}
         chosen = {MigrationState.STAYS, MigrationState.SKIPPED}
-        by_choice = not self._in({MigrationState.UNKNOWN}) and all(
-            server_id in here and here[server_id].state in chosen for server_id in self.seen.servers
+        failed = [
+            row
+            for row in self._in({MigrationState.FAILED})
+            if not row.code.startswith("arrived_") or row.code == UNCONFIRMED
+        ]
+        by_choice = (
+            not failed
+            and not self._in({MigrationState.UNKNOWN})
+            and all(
+                server_id in here and here[server_id].state in chosen
+                for server_id in self.seen.servers
+            )
         )
         result = DrainResult.INSTANCES_LEFT if by_choice else DrainResult.INSTANCES_FAILED
         self.actions.append(Finish(DrainState.FAILED, result, self._summary()))

@@ -93,6 +93,70 @@ class Server:
     created_at: datetime | None = None
     metadata: dict[str, str] = field(default_factory=dict, hash=False)
     tags: tuple[str, ...] = ()
+    extra_specs: dict[str, str] = field(default_factory=dict, hash=False)  # of its flavor (2.47)
+    root_disk_bytes: int = 0  # of the flavor; a server that boots from a volume does not use it
+    image_id: str = ""  # empty where it boots from a volume, and where that is not known
+    boots_from_volume: bool | None = None  # None: not known
+    volumes: tuple[str, ...] = ()  # ids of the volumes attached
+    zone: str = ""  # the availability zone that it is in now
+    host_status: str = ""  # UP | UNKNOWN | DOWN | MAINTENANCE (2.16)
+    # What newer releases tell; None where this one does not.
+    pinned_zone: str | None = None  # 2.96; empty: not pinned
+    image_properties: dict[str, str] | None = field(default=None, hash=False)  # 2.98
+
+    @property
+    def local_disk_bytes(self) -> int:
+        """The disk that its flavor gives it on the host itself."""
+        return self.disk_bytes - (self.root_disk_bytes if self.boots_from_volume else 0)
+
+
+@dataclass(frozen=True)
+class ServerGroup:
+    """`GET /os-server-groups?all_projects=True` (policy and rules: 2.64)."""
+
+    id: str
+    name: str
+    policy: str  # affinity | anti-affinity | soft-affinity | soft-anti-affinity
+    members: tuple[str, ...] = ()  # server ids, of deleted ones too (nova keeps those a while)
+    max_per_host: int = 1  # rules.max_server_per_host, of anti-affinity alone
+    project_id: str = ""
+
+    @property
+    def is_anti_affinity(self) -> bool:
+        return self.policy.endswith("anti-affinity")
+
+    @property
+    def is_soft(self) -> bool:
+        return self.policy.startswith("soft-")
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """`GET /os-aggregates`; one with a zone makes the availability zone of its hosts.
+
+    `metadata` is all of Nova's, `availability_zone` included.
+    """
+
+    name: str
+    zone: str = ""
+    hosts: tuple[str, ...] = ()
+    metadata: dict[str, str] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What Placement says of one compute host, its nested providers added up.
+
+    Amounts are in Placement's units: VCPU and PCPU in processors, MEMORY_MB in MiB, DISK_GB in
+    GiB. `total` is what may be allocated: (inventory - reserved) x allocation ratio.
+    """
+
+    total: dict[str, int] = field(default_factory=dict, hash=False)
+    used: dict[str, int] = field(default_factory=dict, hash=False)
+    traits: frozenset[str] = frozenset()
+
+    def free(self, resource: str) -> int:
+        return self.total.get(resource, 0) - self.used.get(resource, 0)
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,8 @@ _UNDER_WAY_TO = {
 
 MIGRATION_TRANSITIONS: dict[MigrationState, frozenset[MigrationState]] = {
     MigrationState.PENDING: frozenset(
-        (_WAITING_TO - {MigrationState.PENDING}) | {MigrationState.SUBMITTED}
+        (_WAITING_TO - {MigrationState.PENDING})
+        | {MigrationState.SUBMITTED, MigrationState.CONFIRMING}
     ),
     MigrationState.BLOCKED: frozenset(_WAITING_TO - {MigrationState.BLOCKED}),
     MigrationState.SUBMITTED: frozenset(_UNDER_WAY_TO | {MigrationState.MIGRATING}),
@@ -118,7 +119,8 @@ MIGRATION_TRANSITIONS: dict[MigrationState, frozenset[MigrationState]] = {
     MigrationState.SUCCEEDED: frozenset({MigrationState.PENDING}),
     MigrationState.GONE: frozenset({MigrationState.PENDING}),
     MigrationState.FAILED: frozenset({MigrationState.GONE}),
-    MigrationState.STAYS: frozenset({MigrationState.GONE}),
+    # What kept it may end: it is resumed, unlocked, or its owner takes the word back.
+    MigrationState.STAYS: frozenset({MigrationState.GONE, MigrationState.PENDING}),
     MigrationState.SKIPPED: frozenset({MigrationState.GONE}),
     MigrationState.CANCELLED: frozenset(),
     MigrationState.UNKNOWN: frozenset(),
@@ -130,6 +132,7 @@ class Method(StrEnum):
 
     LIVE = "live"
     COLD = "cold"
+    CONFIRM = "confirm"  # a resize that was pending before the drain is confirmed first
     NONE = ""
 
 

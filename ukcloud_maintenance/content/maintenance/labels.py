@@ -1,5 +1,6 @@
 """The words for states: what a person reads, with an icon and a colour that say the same."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,7 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
 from ukcloud_maintenance.core.facts import Service
-from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
+from ukcloud_maintenance.core.preflight import Choice
+from ukcloud_maintenance.core.states import DrainResult, DrainState, Method, MigrationState
 from ukcloud_maintenance.store import Counts, Drain, InstanceMigration
 
 from . import formats
@@ -248,6 +250,36 @@ def migration_state(state: str) -> Label:
     return labels[MigrationState(state)]
 
 
+def method_mark(row: InstanceMigration) -> SafeString | str:
+    """The way of an instance that does not leave live."""
+    known = {
+        Method.COLD.value: (
+            _("cold"),
+            _("It moves while it is shut off: what runs is stopped and started again."),
+        ),
+        Method.CONFIRM.value: (
+            _("confirm"),
+            _("The resize that was pending is confirmed first; then it is looked at again."),
+        ),
+    }
+    if row.method not in known:
+        return ""
+    return format_html(' <span class="mnt-how" title="{1}">{0}</span>', *known[row.method])
+
+
+def chosen(row: InstanceMigration) -> SafeString | str:
+    """The admin's choice for an instance and the note on it, or empty."""
+    words = {
+        Choice.LIVE.value: _("Chosen: live"),
+        Choice.COLD.value: _("Chosen: cold"),
+        Choice.STAY.value: _("Chosen: to stay"),
+        Choice.CONFIRM.value: _("Chosen: confirm the resize"),
+    }
+    said = [words.get(row.choice, ""), row.note]
+    text = " \N{EN DASH} ".join(part for part in said if part)
+    return format_html('<div class="mnt-admins">{}</div>', text) if text else ""
+
+
 def late(row: InstanceMigration, now: datetime) -> SafeString | str:
     """The marker of a migration that takes longer than its memory explains."""
     if row.late_since is None or row.finished_at is not None:
@@ -264,28 +296,95 @@ def late(row: InstanceMigration, now: datetime) -> SafeString | str:
 def said(text: str) -> str:
     """A sentence of the inner layers, which speak English, translated where it is known: all of
     it, or its first sentence (the reason) and the rest (the remedy)."""
-    if not text or (whole := _(text)) != text:
+    if not text or (whole := _translated(text)) != text:
         return whole if text else ""
     first, dot, rest = text.partition(". ")
-    return f"{_(first + '.')} {_(rest)}" if dot and rest else text
+    return f"{_translated(first + '.')} {_translated(rest)}" if dot and rest else text
 
+
+def _translated(sentence: str) -> str:
+    """The same, of one sentence, with values or without."""
+    whole = _(sentence)
+    if whole != sentence:
+        return whole
+    for known, pattern in _WITH_VALUES:
+        if found := pattern.fullmatch(sentence):
+            return _(known) % found.groupdict()
+    return sentence
+
+
+def _pattern(sentence: str) -> re.Pattern[str]:
+    """What matches a sentence with any values in it."""
+    parts = re.split(r"%\((\w+)\)s", sentence)
+    return re.compile(
+        "".join(f"(?P<{p}>.*)" if n % 2 else re.escape(p) for n, p in enumerate(parts)), re.S
+    )
+
+
+#: Sentences of the preflight with a value in them, the frequent ones.
+_WITH_VALUES = [
+    (sentence, _pattern(sentence))
+    for sentence in (
+        gettext_noop("Its local disk of %(size)s is copied too, unless the hosts share storage."),
+        gettext_noop("Its owner asks that it stays (%(name)s)."),
+        gettext_noop("Its owner does not want it %(way)s-migrated (%(name)s)."),
+        gettext_noop("It is locked%(why)s; that does not keep an administrator."),
+        gettext_noop("It is locked%(why)s, and this drain leaves locked instances alone."),
+        gettext_noop("Nova is busy with it (task %(task)s)."),
+        gettext_noop("No host has room for it now; %(host)s comes nearest and lacks %(missing)s."),
+        gettext_noop(
+            "Together with the others of this drain there is no place for it: %(host)s then lacks"
+            " %(missing)s."
+        ),
+    )
+]
 
 #: What the preflight says of an instance (core/preflight.py), for the translators.
 _PREFLIGHT = (
-    gettext_noop("It is shut off, and a live migration moves running instances only."),
-    gettext_noop("Start it, or cold-migrate it by hand."),
+    gettext_noop("It was chosen to stay."),
+    gettext_noop("Choose otherwise for this instance."),
+    gettext_noop("Ask the owner, or choose live or cold migration for it."),
+    gettext_noop("Ask the owner, or choose cold migration for it."),
+    gettext_noop("Choose cold migration for it: its owner agrees to that."),
+    gettext_noop("Unlock it, or let the drain move locked instances."),
+    gettext_noop("It is being built."),
+    gettext_noop("It is looked at again while the drain runs."),
     gettext_noop("It is suspended, and Nova does not migrate suspended instances."),
     gettext_noop("Resume it."),
+    gettext_noop("It is shelved, but its disk is still on this host."),
+    gettext_noop("Offload it (shelve offload), or unshelve it."),
+    gettext_noop("It is deleted, but kept on this host until it is reclaimed."),
+    gettext_noop("Force the deletion, or restore it."),
     gettext_noop("It is in rescue mode, and Nova does not migrate it in this state."),
     gettext_noop("Unrescue it."),
     gettext_noop("It is in ERROR, and Nova does not migrate it in this state."),
     gettext_noop("Look into its fault, and reset or rebuild it."),
     gettext_noop("A resize or cold migration of it waits for confirmation."),
-    gettext_noop("Confirm or revert the resize."),
-    gettext_noop("It is shelved, but its disk is still on this host."),
-    gettext_noop("Offload it (shelve offload), or unshelve it."),
-    gettext_noop("It is deleted, but kept on this host until it is reclaimed."),
-    gettext_noop("Force the deletion, or restore it."),
-    gettext_noop("It is being built."),
-    gettext_noop("It is looked at again while the drain runs."),
+    gettext_noop("Confirm or revert the resize, or choose that the drain confirms it."),
+    gettext_noop("It is in ERROR, though Nova last saw its guest running."),
+    gettext_noop(
+        "Make sure on the hypervisor that the guest runs here and nowhere else (virsh list),"
+        " then set its state to active."
+    ),
+    gettext_noop("Once confirmed, the resize cannot be reverted."),
+    gettext_noop("Its resize is confirmed, as was chosen; then it is looked at again."),
+    gettext_noop("It is paused, and Nova cold-migrates only what runs or is shut off."),
+    gettext_noop("Unpause it, or choose live migration for it."),
+    gettext_noop("Start it or stop it, so that status and guest agree."),
+    gettext_noop(
+        "It is paused: QEMU migrates such guests, but a stuck one cannot be forced through."
+    ),
+    gettext_noop(
+        "It is stopped, moved and started again: its user loses it for that time, and all that"
+        " is in its memory."
+    ),
+    gettext_noop("No other host can receive: all are disabled, down or being drained."),
+    gettext_noop("Enable another host, or drain fewer at a time."),
+    gettext_noop("Make room, or enable another host."),
+    gettext_noop("Shut it off, or choose cold migration for it."),
+    # what could not be read around them (plan.py)
+    gettext_noop("names of the projects"),
+    gettext_noop("server groups"),
+    gettext_noop("aggregates and availability zones"),
+    gettext_noop("room on the other hosts"),
 )

@@ -20,6 +20,7 @@ from ukcloud_maintenance.core.states import (
     MIGRATION_UNDER_WAY,
     DrainResult,
     DrainState,
+    Method,
     MigrationState,
 )
 from ukcloud_maintenance.services import DrainReport
@@ -29,8 +30,10 @@ from . import formats, labels
 from .formats import NOTHING
 from .tables import PANEL
 
-#: longer messages are folded
+#: longer messages are folded; less so where they tell a person what to do
 MESSAGE_SHOWN = 70
+STEP_SHOWN = 500
+NEEDS_A_PERSON = (MigrationState.BLOCKED, MigrationState.FAILED, MigrationState.UNKNOWN)
 
 
 def worker_token(worker: WorkerStatus) -> str:
@@ -140,6 +143,8 @@ def _facts(report: DrainReport) -> SafeString:
             '<span data-since="{}">{}</span>', begun.isoformat(), formats.duration(now - begun)
         )
     destination = drain.destination or _("chosen by the scheduler, for each instance")
+    if drain.follow_plan:
+        destination = _("by the plan first, else chosen by the scheduler")
     at_once = ngettext("at most %(n)s", "at most %(n)s", drain.max_concurrent) % {
         "n": drain.max_concurrent
     }
@@ -165,9 +170,20 @@ def _facts(report: DrainReport) -> SafeString:
         (_("Migrations at once"), at_once),
         (_("Destination"), destination),
     ]
+    if _smallest_first(report):
+        facts.append((_("Order"), _("smallest first")))
+    if not drain.move_locked:
+        facts.append((_("Locked instances"), _("left alone")))
     if drain.cancelled_by:
         facts.append((_("Cancelled by"), drain.cancelled_by))
     return format_html_join("", "<dt>{}</dt><dd>{}</dd>", facts)
+
+
+def _smallest_first(report: DrainReport) -> bool:
+    """Whether the instances of the beginning start in that order; those that joined are last."""
+    asked = [r for r in report.migrations if r.created_at == report.drain.created_at]
+    sizes = [row.memory_bytes for row in sorted(asked, key=lambda row: row.position)]
+    return len(set(sizes)) > 1 and sizes == sorted(sizes)
 
 
 def _message(report: DrainReport) -> SafeString | str:
@@ -268,7 +284,9 @@ def _name(row: InstanceMigration, report: DrainReport) -> SafeString:
 
 def _state(row: InstanceMigration, report: DrainReport) -> SafeString:
     late = labels.late(row, report.now)
-    return format_html("{}{}", labels.migration_state(row.state).html, late)
+    return format_html(
+        "{}{}{}", labels.migration_state(row.state).html, labels.method_mark(row), late
+    )
 
 
 #: what a person wants to see first
@@ -302,6 +320,8 @@ def _fraction(row: InstanceMigration) -> float:
 
 
 def _memory_copied(row: InstanceMigration, report: DrainReport) -> SafeString | str:
+    if row.method not in ("", Method.LIVE):
+        return NOTHING  # what is shut off has no memory to be copied
     if row.state == MigrationState.SUCCEEDED and row.started_at:
         percent, text = 100, ""
     elif row.state in MIGRATION_UNDER_WAY:
@@ -341,17 +361,21 @@ def _attempts(row: InstanceMigration, report: DrainReport) -> str:
 
 
 def _said(row: InstanceMigration, report: DrainReport) -> SafeString | str:
-    """Nova's words or ours; long ones folded."""
+    """Nova's words or ours, and the admin's own; long ones folded, but never the one safe step
+    that a person is to take."""
     text = labels.said(row.message)
-    if len(text) <= MESSAGE_SHOWN:
-        return text
-    cut = text[:MESSAGE_SHOWN].rsplit(" ", 1)[0].rstrip(".,:;")
-    return format_html(
-        '<details class="mnt-fold"><summary><span>{}\N{HORIZONTAL ELLIPSIS}</span></summary>'
-        "{}</details>",
-        cut,
-        text,
-    )
+    shown = STEP_SHOWN if row.state in NEEDS_A_PERSON else MESSAGE_SHOWN
+    message: SafeString | str = text
+    if len(text) > shown:
+        cut = text[:shown].rsplit(" ", 1)[0].rstrip(".,:;")
+        message = format_html(
+            '<details class="mnt-fold"><summary><span>{}\N{HORIZONTAL ELLIPSIS}</span></summary>'
+            "{}</details>",
+            cut,
+            text,
+        )
+    chosen = labels.chosen(row)
+    return format_html("{}{}", message, chosen) if chosen else message
 
 
 def _time_key(value) -> float:

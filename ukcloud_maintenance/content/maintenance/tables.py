@@ -136,6 +136,10 @@ class HostRow:
         return reverse(f"{PANEL}:drain_host", args=[self.host])
 
     @property
+    def check_url(self) -> str:
+        return reverse(f"{PANEL}:check_host", args=[self.host])
+
+    @property
     def is_up(self) -> bool:
         return self.facts.service.is_known and self.facts.service.is_up
 

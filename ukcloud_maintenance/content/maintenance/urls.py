@@ -7,6 +7,7 @@ urlpatterns = [
     path("", views.HostsView.as_view(), name="index"),
     path("updates/", views.HostUpdatesView.as_view(), name="host_updates"),
     path("hosts/<str:host>/", views.HostView.as_view(), name="host"),
+    path("hosts/<str:host>/check/", views.CheckHostView.as_view(), name="check_host"),
     path("hosts/<str:host>/drain/", views.DrainHostView.as_view(), name="drain_host"),
     path("drains/", views.DrainsView.as_view(), name="drains"),
     path("drains/<int:drain_id>/", views.DrainView.as_view(), name="drain"),

@@ -19,7 +19,12 @@ from horizon.utils.functions import get_page_size, get_timezone
 
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import RULE_CANCEL, RULE_DRAIN, RULE_VIEW, Actor
-from ukcloud_maintenance.core.states import DRAIN_TERMINAL, MIGRATION_UNDER_WAY, MIGRATION_WAITING
+from ukcloud_maintenance.core.states import (
+    DRAIN_TERMINAL,
+    MIGRATION_UNDER_WAY,
+    MIGRATION_WAITING,
+    Method,
+)
 from ukcloud_maintenance.exceptions import (
     CloudAuthError,
     CloudError,
@@ -31,6 +36,7 @@ from ukcloud_maintenance.exceptions import (
 from ukcloud_maintenance.store import Drain
 
 from . import formats, labels, listing, progress, session, tables
+from .preflight import Preflight
 from .tables import PANEL
 from .workflows import DrainHostWorkflow
 
@@ -463,6 +469,55 @@ class CancelDrainView(PanelView):
         return redirect(f"{PANEL}:drain", drain_id)
 
 
+class CheckHostView(PanelPage):
+    """The preflight without a drain, on a page or in a modal."""
+
+    title = gettext_lazy("Check")
+
+    def get_template_names(self):
+        modal = is_ajax(self.request)
+        return ["admin/maintenance/_check.html" if modal else "admin/maintenance/check.html"]
+
+    def crumbs(self):
+        host = self.kwargs["host"]
+        return [(host, reverse(f"{PANEL}:host", args=[host]))]
+
+    def get_context_data(self, **kwargs):
+        host = self.kwargs["host"]
+        plan = services.check_host(self.actor, self.cloud, host)
+        modal = is_ajax(self.request)
+        return super().get_context_data(
+            **{
+                "page_title": _("Check of host %(host)s") % {"host": host},
+                "hide": modal,  # Horizon's word for "in a modal"
+                "modal_backdrop": "true",
+                "host": host,
+                "problem": refused_problem(plan.refusal) if plan.refusal else None,
+                "preflight": Preflight(plan, choose=False),
+                **kwargs,
+            }
+        )
+
+
+def asked_for(drain: Drain) -> str:
+    """What was asked for; by name what cannot be taken back, or is noticed by its user."""
+    said = _("The drain of host %(host)s is asked for.") % {"host": drain.host}
+    rows = list(store.migrations(drain))
+    stopped = [
+        row.server_name
+        for row in rows
+        if row.method == Method.COLD and row.server_status != "SHUTOFF"
+    ]
+    confirmed = [row.server_name for row in rows if row.method == Method.CONFIRM]
+    if stopped:
+        words = _("Stopped, moved and started again: %(names)s.")
+        said += " " + words % {"names": ", ".join(stopped)}
+    if confirmed:
+        words = _("Resize confirmed, not to be reverted any more: %(names)s.")
+        said += " " + words % {"names": ", ".join(confirmed)}
+    return said
+
+
 class DrainHostView(PanelView, workflows.WorkflowView):
     """The Drain Host workflow, as a modal and as a page of its own."""
 
@@ -495,9 +550,7 @@ class DrainHostView(PanelView, workflows.WorkflowView):
         if VALIDATE_FROM in request.META:
             return self._validate(workflow)
         if workflow.is_valid() and workflow.finalize():
-            messages.success(
-                request, _("The drain of host %(host)s is asked for.") % {"host": self.host}
-            )
+            messages.success(request, asked_for(workflow.object))
             return redirect(f"{PANEL}:drain", workflow.object.pk)
         workflow.load_after_refusal()
         return self.render_to_response(context)

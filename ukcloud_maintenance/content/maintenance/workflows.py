@@ -1,59 +1,55 @@
-"""The Drain Host workflow: what is on the host, how to drain it, what is about to happen."""
+"""The Drain Host workflow: the preflight, how to drain, what is about to happen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from django import forms
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 from horizon import workflows
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.actor import Actor
-from ukcloud_maintenance.core.preflight import Kind
+from ukcloud_maintenance.core.preflight import Choice
 from ukcloud_maintenance.exceptions import CloudError, Refused
-from ukcloud_maintenance.services import DrainPlan, DrainRequest, Planned
+from ukcloud_maintenance.services import DrainPlan, DrainRequest, PlanChoices
 
-from . import formats, labels
-from .labels import Label
+from . import formats
+from .preflight import MIB, Preflight
 
-
-def what_will_happen(planned: Planned) -> Label:
-    kind = planned.verdict.kind
-    if kind is Kind.LIVE:
-        return Label(_("Live-migrate"), "success", "arrow-right", _("It moves while it runs."))
-    if kind is Kind.BLOCKED:
-        return Label(
-            _("Blocked now"),
-            "warning",
-            "hand",
-            _("It is looked at again while the drain runs."),
-        )
-    return Label(_("Stays"), "default", "anchor", _("It stays on this host."))
+#: the destination that means: each to its host of the estimate. No host has such a name.
+FOLLOW_PLAN = "*plan"
+#: the fields of the first step: one of each for an instance, its id behind
+CHOICE, NOTE = "choice-", "note-"
 
 
-def summary(plan: DrainPlan) -> str:
-    """What will happen to the instances, in words and numbers."""
-    live, stays, blocked = (len(plan.of_kind(k)) for k in (Kind.LIVE, Kind.STAYS, Kind.BLOCKED))
-    if not plan.planned:
-        return _("There is no instance on this host.")
-    said = []
-    if live:
-        said.append(
-            ngettext(
-                "%(n)s instance (%(memory)s) will be live-migrated",
-                "%(n)s instances (%(memory)s) will be live-migrated",
-                live,
-            )
-            % {"n": live, "memory": formats.size(plan.memory_bytes)}
-        )
-    if stays:
-        said.append(ngettext("%(n)s stays", "%(n)s stay", stays) % {"n": stays})
-    if blocked:
-        said.append(
-            ngettext("%(n)s is blocked now", "%(n)s are blocked now", blocked) % {"n": blocked}
-        )
-    return ", ".join(said) + "."
+@dataclass(frozen=True)
+class Entered:
+    """What was chosen and noted for instances, by server id."""
+
+    choices: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, posted: Mapping[str, str]) -> "Entered":
+        def under(prefix: str) -> dict[str, str]:
+            found = {n.removeprefix(prefix): v.strip() for n, v in posted.items()}
+            return {k: v for k, v in found.items() if f"{prefix}{k}" in posted and v}
+
+        return cls(under(CHOICE), under(NOTE))
+
+    @property
+    def known_choices(self) -> dict[str, str]:
+        return {k: v for k, v in self.choices.items() if v in list(Choice)}
+
+    @property
+    def as_fields(self) -> list[tuple[str, str]]:
+        return [(f"{CHOICE}{k}", v) for k, v in self.choices.items()] + [
+            (f"{NOTE}{k}", v) for k, v in self.notes.items()
+        ]
 
 
 class _ShownAction(workflows.Action):
@@ -62,7 +58,7 @@ class _ShownAction(workflows.Action):
 
 class InstancesAction(_ShownAction):
     class Meta:
-        name = gettext_lazy("Instances")
+        name = gettext_lazy("Preflight")
         slug = "instances"
 
 
@@ -99,11 +95,33 @@ class OptionsAction(workflows.Action):
     # The choices are those of the plan, which may have changed since the form was opened;
     # whether one can be taken is for the services to say.
     destination = forms.CharField(
-        label=gettext_lazy("Destination"),
+        label=gettext_lazy("Destinations"),
         required=False,
         widget=forms.Select,
         help_text=gettext_lazy(
-            "One host for all instances is checked by Nova for each of them, and may run full."
+            "Nova checks every instance whatever is chosen. With the plan, each is asked to go to"
+            " its host of the estimate first, and a refusal leaves it to the scheduler. One host"
+            " for all may run full."
+        ),
+    )
+    order = forms.ChoiceField(
+        label=gettext_lazy("Order"),
+        required=False,
+        choices=[
+            (services.LARGEST_FIRST, gettext_lazy("Largest first")),
+            (services.SMALLEST_FIRST, gettext_lazy("Smallest first")),
+        ],
+        help_text=gettext_lazy(
+            "Largest first keeps the drain short; smallest first frees many instances soon."
+        ),
+    )
+    move_locked = forms.BooleanField(
+        label=gettext_lazy("Move locked instances"),
+        required=False,
+        initial=True,
+        help_text=gettext_lazy(
+            "A lock does not keep an administrator. What is chosen for one instance goes before"
+            " this."
         ),
     )
 
@@ -119,17 +137,30 @@ class OptionsAction(workflows.Action):
         limit.max_value = choices.max_concurrent_ceiling
         limit.validators.append(_at_most(choices.max_concurrent_ceiling))
         limit.widget.attrs["max"] = choices.max_concurrent_ceiling
-        self.offer([])
+        self.offer([], with_plan=True)
 
-    def offer(self, destinations: list[str]) -> None:
-        """Set the hosts to choose from. What was chosen before stays to be seen."""
+    def offer(self, hosts: list[tuple[str, str]], *, with_plan: bool) -> None:
+        """Set what to choose from. What was chosen before stays to be seen.
+
+        :param hosts: name and text of each
+        """
         chosen = (self.data.get("destination") or "") if self.is_bound else ""
-        if chosen and chosen not in destinations:
-            destinations = [*destinations, chosen]
-        self.fields["destination"].widget.choices = [
-            ("", _("Chosen by the scheduler, for each instance")),
-            *((name, name) for name in destinations),
-        ]
+        if chosen and chosen not in (FOLLOW_PLAN, *(name for name, _text in hosts)):
+            hosts = [*hosts, (chosen, chosen)]
+        choices: list = [("", _("Chosen by the scheduler, for each instance"))]
+        if with_plan or chosen == FOLLOW_PLAN:
+            choices.append((FOLLOW_PLAN, _("Follow the plan, each to its host of the estimate")))
+        if hosts:
+            choices.append((_("One host for all"), hosts))
+        self.fields["destination"].widget.choices = choices
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The texts of the destinations."""
+        found: dict[str, str] = {}
+        for value, text in self.fields["destination"].widget.choices:
+            found |= dict(text) if isinstance(text, list) else {value: text}
+        return found
 
 
 def _at_most(ceiling: int):
@@ -143,7 +174,7 @@ def _at_most(ceiling: int):
 class OptionsStep(workflows.Step):
     action_class = OptionsAction
     template_name = "admin/maintenance/_step_options.html"
-    contributes = ("reason", "max_concurrent", "destination")
+    contributes = ("reason", "max_concurrent", "destination", "order", "move_locked")
 
     def prepare_action_context(self, request, context):
         return {**context, "choices": self.workflow.choices}
@@ -176,8 +207,11 @@ class DrainHostWorkflow(workflows.Workflow):
         self.name = _("Drain Host %(host)s") % {"host": host}
         self.choices = services.drain_choices(actor, cloud.region)
         self.plan: DrainPlan | None = None
+        self.entered = Entered.of(request.POST)
         #: why it was refused, where that is not about one field
         self.refusal = ""
+        #: the same for what was chosen for an instance
+        self.choices_error = ""
         super().__init__(request)
 
     def get_entry_point(self) -> str:
@@ -194,9 +228,26 @@ class DrainHostWorkflow(workflows.Workflow):
         :raises Refused: it cannot be drained now
         :raises CloudError: it cannot be told
         """
-        self.plan = services.plan_drain(self.actor, self.cloud, self.host)
-        names = sorted((s.host for s in self.plan.destinations), key=formats.natural_key)
-        self.options.offer(names)
+        self.plan = services.plan_drain(self.actor, self.cloud, self.host, self._plan_choices())
+        plan = self.plan
+        names = sorted((s.host for s in plan.destinations), key=formats.natural_key)
+        self.options.offer([(n, _with_room(plan, n)) for n in names], with_plan=bool(plan.packing))
+
+    def _plan_choices(self) -> PlanChoices:
+        """What was entered so far, as far as it makes sense."""
+        posted = self.request.POST
+        if not posted:
+            return PlanChoices()
+        destination = posted.get("destination", "").strip()
+        entered = posted.get("max_concurrent", "").strip()
+        at_once = int(entered) if entered.isdecimal() and len(entered) < 5 else 0
+        known = 1 <= at_once <= self.choices.max_concurrent_ceiling
+        return PlanChoices(
+            self.entered.known_choices,
+            move_locked="move_locked" in posted,
+            max_concurrent=at_once if known else None,
+            destination="" if destination == FOLLOW_PLAN else destination,
+        )
 
     def load_after_refusal(self) -> None:
         """The same, for a form that is shown again: it keeps what was entered in any case."""
@@ -212,59 +263,44 @@ class DrainHostWorkflow(workflows.Workflow):
         return self.get_step(OptionsAction.slug).action
 
     @cached_property
-    def instances(self) -> list[dict]:
-        """The rows of the first step: those that need a look first."""
-        order = {Kind.BLOCKED: 0, Kind.STAYS: 1, Kind.LIVE: 2}
-        planned = sorted(
-            self.plan.planned if self.plan else [],
-            key=lambda p: (order[p.verdict.kind], formats.natural_key(p.server.name)),
-        )
-        return [
-            {
-                "server": p.server,
-                "project": p.project_name or p.server.project_id,
-                "memory": formats.size(p.server.memory_bytes),
-                "label": what_will_happen(p),
-                "reason": labels.said(p.verdict.reason),
-                "remedy": labels.said(p.verdict.remedy),
-            }
-            for p in planned
-        ]
+    def preflight(self) -> Preflight | None:
+        return Preflight(self.plan, self.entered.notes, choose=True) if self.plan else None
 
     @property
-    def summary(self) -> str:
-        return summary(self.plan) if self.plan else ""
+    def carried(self) -> list[tuple[str, str]]:
+        """What was entered for instances that cannot be shown now."""
+        return self.entered.as_fields
 
     @property
-    def live(self) -> str:
-        """How many will be live-migrated, in words; empty where none will."""
-        number = len(self.plan.of_kind(Kind.LIVE)) if self.plan else 0
-        if not self.plan or not number:
-            return ""
-        return ngettext(
-            "%(n)s instance (%(memory)s) will be live-migrated.",
-            "%(n)s instances (%(memory)s) will be live-migrated.",
-            number,
-        ) % {"n": number, "memory": formats.size(self.plan.memory_bytes)}
+    def note_max(self) -> int:
+        return services.NOTE_MAX
 
     @property
-    def staying(self) -> list[Planned]:
-        return self._of_kind(Kind.STAYS)
+    def destination_text(self) -> str:
+        chosen = self.options["destination"].value() or ""
+        return self.options.texts.get(chosen, chosen)
 
     @property
-    def blocked(self) -> list[Planned]:
-        return self._of_kind(Kind.BLOCKED)
-
-    def _of_kind(self, kind: Kind) -> list[Planned]:
-        found = self.plan.of_kind(kind) if self.plan else []
-        return sorted(found, key=lambda p: formats.natural_key(p.server.name))
+    def order_text(self) -> str:
+        chosen = self.options["order"].value() or services.LARGEST_FIRST
+        return str(dict(self.options.fields["order"].choices).get(chosen, chosen))
 
     # -- what is done ----------------------------------------------------------------------
 
     def handle(self, request, context) -> bool:
         """Ask for the drain. False where it was refused; what was entered is kept."""
+        destination = context["destination"] or ""
+        follow_plan = destination == FOLLOW_PLAN
         asked = DrainRequest(
-            self.host, context["reason"], context["max_concurrent"], context["destination"] or ""
+            self.host,
+            context["reason"],
+            context["max_concurrent"],
+            "" if follow_plan else destination,
+            choices=self.entered.choices,
+            notes=self.entered.notes,
+            move_locked=context["move_locked"],
+            follow_plan=follow_plan,
+            order=context["order"] or services.LARGEST_FIRST,
         )
         try:
             self.object = services.request_drain(self.actor, self.cloud, asked)
@@ -282,8 +318,20 @@ class DrainHostWorkflow(workflows.Workflow):
         if error.field in self.options.fields:
             self.options.add_error(error.field, str(error))
             self.get_step(OptionsAction.slug).has_errors = True
+        elif error.field == "choices":
+            self.choices_error = _refusal_html(error)
+            self.get_step(InstancesAction.slug).has_errors = True
         else:
             self.refusal = _refusal_html(error)
+
+
+def _with_room(plan: DrainPlan, host: str) -> str:
+    """A host with what Placement says is free there."""
+    found = (plan.capacity or {}).get(host)
+    if found is None:
+        return host
+    free = formats.size(max(0, found.free("MEMORY_MB")) * MIB)
+    return _("%(host)s (%(size)s free)") % {"host": host, "size": free}
 
 
 def _refusal_html(error: Refused) -> str:

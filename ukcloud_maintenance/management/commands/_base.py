@@ -40,8 +40,8 @@ EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 EXIT_CODES = """\
 exit codes:
-  0    asked for, shown or cancelled; with --wait: drained
-  1    with --wait: ended without being drained
+  0    asked for, shown or cancelled; with --wait: drained; with --dry-run: everything can leave
+  1    with --wait: ended without being drained; with --dry-run: something cannot leave
   2    bad input, an unknown host or drain, or wrong settings or credentials
   3    refused; nothing was changed
   4    OpenStack or the database failed or did not answer

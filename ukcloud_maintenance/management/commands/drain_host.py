@@ -1,5 +1,6 @@
 """Drain hosts, from a shell."""
 
+import argparse
 import sys
 from typing import Any
 
@@ -9,23 +10,40 @@ from ukcloud_maintenance import services
 from ukcloud_maintenance.core.states import DrainState, MigrationState
 
 from ._base import EXIT_INTERRUPTED, EXIT_NOT_DRAINED, ShellCommand, drain_document
+from ._plans import plan_document, plan_text
 from ._waiting import Bars, Display, Lines, watch
 
 
 class Command(ShellCommand):
     help = (
-        "Queue the live migration of every instance off one or several hosts; the worker does"
-        " the rest. With several hosts: one refused, none submitted."
+        "Queue the migration of every instance off one or several hosts; the worker does the"
+        " rest. With several hosts: one refused, none submitted. With --dry-run nothing is"
+        " queued: it tells what can leave, how and where to."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "hosts", nargs="+", metavar="HOST", help="name of a compute service, compared exactly"
         )
-        parser.add_argument(
+        reason = parser.add_argument(
             "--reason",
             required=True,
             help="why; becomes the disabled reason of the service, at most 255 characters",
+        )
+
+        class DryRun(argparse.Action):
+            """Nothing is asked for, so no reason is needed."""
+
+            def __call__(self, *args: Any) -> None:
+                reason.required = False
+                args[1].dry_run = True
+
+        parser.add_argument(
+            "--dry-run",
+            action=DryRun,
+            nargs=0,
+            default=False,
+            help="only check: what can leave, how, where to, and what stands against it",
         )
         parser.add_argument("--region", help="needed where several are configured")
         parser.add_argument(
@@ -45,6 +63,9 @@ class Command(ShellCommand):
 
     def act(self, **options: Any) -> None:
         cloud = self.cloud(options["region"])
+        if options["dry_run"]:
+            self._check(cloud, options)
+            return
         drains = services.request_drains(
             self.actor,
             cloud,
@@ -65,6 +86,20 @@ class Command(ShellCommand):
         for report in reports:
             self.say(_asked(report))
         self.warn_without_worker(reports[0])
+
+    def _check(self, cloud: services.Cloud, options: dict[str, Any]) -> None:
+        choices = services.PlanChoices(
+            max_concurrent=options["max_concurrent"],
+            destination=options["destination"],
+            drained_too=frozenset(options["hosts"]),
+        )
+        plans = [services.plan_drain(self.actor, cloud, host, choices) for host in options["hosts"]]
+        if self.json:
+            self.print_json([plan_document(plan) for plan in plans])
+        for plan in plans:
+            self.say(plan_text(plan))
+        if not all(plan.everything_leaves for plan in plans):
+            raise SystemExit(EXIT_NOT_DRAINED)
 
     def _reports(self, ids: list[int]) -> list[services.DrainReport]:
         return [services.drain_report(self.actor, drain_id) for drain_id in ids]

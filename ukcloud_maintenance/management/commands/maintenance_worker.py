@@ -82,6 +82,7 @@ class Worker:
         self.pid = os.getpid()
         self.name = f"{self.host}:{self.pid}:{int(time.time())}"
         self.clouds: dict[str, Cloud] = {}
+        self.asked: set[str] = set()
         self.stopping = threading.Event()
         self.problems: dict[str, str] = {}
         self.reported_at = 0.0
@@ -118,6 +119,16 @@ class Worker:
             if region not in self.clouds:
                 self.clouds[region] = services.connect_shell(region)
             return self.clouds[region]
+
+    def _newest(self, region: str) -> Cloud:
+        """The cloud of a region, which is asked once what its Nova can tell of servers."""
+        cloud = self.cloud(region)
+        with self.lock:
+            first = region not in self.asked
+            self.asked.add(region)
+        if first:
+            cloud.prefer_newest()
+        return cloud
 
     # -- the loop ----------------------------------------------------------------------------
 
@@ -162,7 +173,7 @@ class Worker:
         pause: float = AFTER_A_BUG
         try:
             reconciler = Reconciler(
-                self.cloud(drain.region), self.name, timezone.now, self._still_alive
+                self._newest(drain.region), self.name, timezone.now, self._still_alive
             )
             outcome = reconciler.run(drain)
             self._remember(drain.region, outcome)

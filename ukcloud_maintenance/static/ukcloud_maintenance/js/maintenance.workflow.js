@@ -1,20 +1,239 @@
-/* The Drain Host workflow: counts the reason's characters, and keeps the review in step with the
- * options. Works in a modal and on a page of its own. */
+/* The preflight and the Drain Host workflow: filters the instances, shows what a choice makes of
+ * one, keeps summary and review in step, counts the reason's characters. Works in a modal and on
+ * a page of its own. What is said of an instance is the server's HTML, sent along. */
 (function () {
   'use strict';
 
+  var language;            // the page's, as the server writes its numbers
+  var UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
+
+  function each(list, f) { Array.prototype.forEach.call(list, f); }
+
+  function number(value, digits) {
+    try {
+      return value.toLocaleString(language, {maximumFractionDigits: digits || 0});
+    } catch (e) { return String(value); }
+  }
+
+  // As formats.size of the server writes it.
+  function size(bytes) {
+    var step = 0;
+    while (bytes >= 1024 && step < UNITS.length - 1) { bytes /= 1024; step += 1; }
+    return number(bytes, step === 0 || bytes >= 100 ? 0 : 1) + ' ' + UNITS[step];
+  }
+
+  // As preflight.about of the server writes it.
+  function about(seconds) {
+    if (seconds < 90) { return number(Math.max(1, Math.ceil(seconds))) + ' s'; }
+    if (seconds < 7200) { return number(Math.ceil(seconds / 60)) + ' min'; }
+    return number(seconds / 3600, 1) + ' h';
+  }
+
+  function fill(text, values) {
+    return text.replace(/%\((\w+)\)s/g, function (_all, name) { return values[name]; });
+  }
+
+  function counted(element, n) {
+    return fill(element.getAttribute(n === 1 ? 'data-one' : 'data-many'), {n: number(n)});
+  }
+
+  // -- the instances --------------------------------------------------------------------------
+
+  // A head that stays needs a ground, or the rows would show through: that of what it stands on.
+  function keepHead(table) {
+    var ground = '';
+    for (var at = table; at && at !== document; at = at.parentNode) {
+      var colour = window.getComputedStyle(at).backgroundColor;
+      if (!/^(transparent|rgba\(.*, 0\))$/.test(colour)) { ground = colour; break; }
+    }
+    each(table.tHead.rows[0].cells, function (th) { th.style.backgroundColor = ground || '#fff'; });
+    table.classList.add('mnt-sticky');
+  }
+
+  function filterable(root) {
+    var tools = root.querySelector('.mnt-plan-tools');
+    var table = root.querySelector('.mnt-plan');
+    var box = tools.querySelector('input');
+    var said = tools.querySelector('.mnt-plan-count');
+    var none = table.querySelector('.mnt-plan-none');
+    var rows = table.querySelectorAll('tr[data-server]');
+    if (rows.length < 8) { return; }
+    // Read once: a select holds the texts of all its choices.
+    var texts = Array.prototype.map.call(rows, function (tr) {
+      return Array.prototype.map.call(tr.cells, function (cell) {
+        return cell.className.indexOf('mnt-choice') === -1 ? cell.textContent : '';
+      }).join(' ').toLowerCase();
+    });
+    tools.hidden = false;
+    box.addEventListener('input', function () {
+      var wanted = box.value.trim().toLowerCase();
+      var shown = 0;
+      each(rows, function (tr, i) {
+        tr.hidden = Boolean(wanted) && texts[i].indexOf(wanted) === -1;
+        shown += tr.hidden ? 0 : 1;
+      });
+      none.hidden = shown > 0;
+      said.textContent = wanted ? shown + ' ' + said.getAttribute('data-of') + ' ' + rows.length +
+        ' ' + said.getAttribute('data-shown') : '';
+    });
+    box.addEventListener('keydown', function (event) {
+      if (event.key === 'Enter') { event.preventDefault(); event.stopPropagation(); }
+      if (event.key === 'Escape' && box.value) {
+        event.preventDefault();
+        event.stopPropagation();
+        box.value = '';
+        box.dispatchEvent(new Event('input'));
+      }
+    });
+  }
+
+  // -- the choices ----------------------------------------------------------------------------
+
+  function choosable(root, form) {
+    var rows = root.querySelectorAll('tr[data-server]');
+    var sayings = root.querySelectorAll('.mnt-sayings > div');
+    var locked = form.querySelector('[name=move_locked]');
+
+    // What is as it was is not sent: Django takes a limited number of fields.
+    function send(field, name, wanted) {
+      if (wanted) { field.name = name; } else { field.removeAttribute('name'); }
+    }
+
+    function show(tr) {
+      var select = tr.querySelector('select');
+      if (!select) { return; }
+      var note = tr.querySelector('.mnt-why');
+      var option = select.options[select.selectedIndex];
+      var left = locked && !locked.checked && option.hasAttribute('data-group-locked')
+        ? '-locked' : '';
+      var says = option.getAttribute('data-says' + left);
+      send(select, 'choice-' + tr.getAttribute('data-server'), select.value);
+      send(note, 'note-' + tr.getAttribute('data-server'), select.value);
+      note.hidden = !select.value;
+      tr.setAttribute('data-group', option.getAttribute('data-group' + left));
+      tr.classList.toggle('mnt-chosen', Boolean(select.value));
+      if (tr.getAttribute('data-shown') !== says) {
+        tr.querySelector('.mnt-said').innerHTML = sayings[says].innerHTML;
+        tr.setAttribute('data-shown', says);
+      }
+    }
+
+    function showAll() { each(rows, show); }
+
+    $(root).on('change', 'select', function () { show($(this).closest('tr')[0]); });
+    if (locked) { $(locked).on('change', showAll); }
+    showAll();
+  }
+
+  // -- summary and review ---------------------------------------------------------------------
+
+  function seconds(root, moving, atOnce) {
+    var rate = Number(root.getAttribute('data-rate'));
+    var overhead = Number(root.getAttribute('data-overhead'));
+    var free = [];
+    var sum = 0;
+    for (var i = 0; i < Math.max(1, atOnce); i += 1) { free.push(0); }
+    moving.sort(function (a, b) { return b - a; }).forEach(function (bytes) {
+      var next = free.indexOf(Math.min.apply(null, free));
+      free[next] += bytes / rate + overhead;
+      sum += bytes / rate + overhead;
+    });
+    return {least: Math.max.apply(null, free), most: sum};
+  }
+
+  function reckon(root, form, review) {
+    var names = {};
+    var moving = [];
+    var live = 0;
+    each(root.querySelectorAll('tr[data-server]'), function (tr) {
+      var group = tr.getAttribute('data-group');
+      var bytes = Number(tr.getAttribute('data-memory'));
+      (names[group] = names[group] || []).push(tr.getAttribute('data-name'));
+      if (group === 'live') { live += bytes; }
+      if (group !== 'stays' && group !== 'blocked' && tr.hasAttribute('data-here')) {
+        moving.push(bytes);
+      }
+    });
+
+    function n(group) { return (names[group] || []).length; }
+
+    each(review.querySelectorAll('[data-group]'), function (li) {
+      var group = li.getAttribute('data-group');
+      var list = li.querySelector('[data-names]');
+      var memory = li.querySelector('[data-memory]');
+      li.hidden = !n(group);
+      li.querySelector('[data-count]').textContent = counted(li, n(group));
+      if (list) { list.textContent = (names[group] || []).join(', '); }
+      if (memory) { memory.textContent = size(live); }
+    });
+    var moves = n('live') + n('cold') + n('stopped') + n('confirm') > 0;
+    var holds = {
+      'moves': moves, 'not-moves': !moves, 'stops': n('stopped') > 0, 'not-stops': !n('stopped')
+    };
+    each(review.querySelectorAll('[data-if]'), function (li) {
+      li.hidden = !holds[li.getAttribute('data-if')];
+    });
+
+    var said = [];
+    each(root.querySelectorAll('.mnt-words > [data-group]'), function (word) {
+      var group = word.getAttribute('data-group');
+      var number = n(group) + (group === 'cold' ? n('stopped') : 0);
+      if (number) { said.push(counted(word, number)); }
+    });
+    put('counts', said.join(', '));
+    // The picture of the hosts is the server's; what moves now may not be what moves in it.
+    var stale = root.querySelector('.mnt-stale');
+    var now = JSON.stringify(moving);
+    if (!root.hasAttribute('data-pictured')) { root.setAttribute('data-pictured', now); }
+    if (stale) { stale.hidden = root.getAttribute('data-pictured') === now; }
+    put('needed', size(moving.reduce(function (a, b) { return a + b; }, 0)));
+    if (root.hasAttribute('data-rate') && moving.length) {
+      var atOnce = Math.min(100, Number(form.querySelector('[name=max_concurrent]').value) || 1);
+      var time = seconds(root, moving, atOnce);
+      var least = about(time.least), most = about(time.most);
+      put('time', least === most ? fill(root.getAttribute('data-text-about'), {time: least})
+        : fill(root.getAttribute('data-text-range'), {least: least, most: most}));
+    }
+
+    function put(name, text) {
+      var element = root.querySelector('[data-summary=' + name + ']');
+      if (element && element.textContent !== text) { element.textContent = text; }
+    }
+  }
+
+  // -- the workflow ---------------------------------------------------------------------------
+
   function init(container) {
+    each($(container).find('.mnt-preflight').addBack('.mnt-preflight'), function (root) {
+      if (root.hasAttribute('data-mnt-ready')) { return; }
+      root.setAttribute('data-mnt-ready', '');
+      filterable(root);
+      keepHead(root.querySelector('.mnt-plan'));
+    });
+    // From the check on to the workflow, which takes its place: Horizon would keep both.
+    $(container).find('.mnt-go-on').on('click', function () {
+      $(this).closest('.modal').one('hidden.bs.modal', function () {
+        $(this).remove();
+      }).modal('hide');
+    });
     var form = $(container).find('form.mnt-drain-form').addBack('form.mnt-drain-form')[0];
     if (!form || form.hasAttribute('data-mnt-ready')) { return; }
     form.setAttribute('data-mnt-ready', '');
+    var root = form.querySelector('.mnt-preflight');
+    language = (root && root.getAttribute('data-language')) || undefined;
     var reason = form.querySelector('[name=reason]');
     var counter = form.querySelector('.mnt-counter');
     var review = form.querySelector('.mnt-review');
 
     function text(name, value) {
-      Array.prototype.forEach.call(
-        review.querySelectorAll('[data-review=' + name + ']'),
-        function (element) { element.textContent = value; });
+      each(review.querySelectorAll('[data-review=' + name + ']'), function (element) {
+        element.textContent = value;
+      });
+    }
+
+    function chosen(name) {
+      var select = form.querySelector('[name=' + name + ']');
+      return select.options[select.selectedIndex].textContent;
     }
 
     function update() {
@@ -22,11 +241,18 @@
       counter.textContent = left + ' ' + counter.getAttribute('data-text');
       text('reason', reason.value.trim() || '…');
       text('max_concurrent', form.querySelector('[name=max_concurrent]').value);
-      text('destination', form.querySelector('[name=destination]').value ||
-        review.getAttribute('data-scheduler'));
+      text('destination', chosen('destination'));
+      text('order', chosen('order'));
     }
 
-    $(form).on('input change', update);
+    function updateAll() {
+      update();
+      if (root) { reckon(root, form, review); }
+    }
+
+    if (root) { choosable(root, form); }
+    $(form).on('input', update);
+    $(form).on('change', updateAll);
     // An error is about what was entered before.
     $(form).on('input change', '.has-error .form-control', function () {
       $(this).closest('.form-group').removeClass('has-error').find('.help-block').remove();
@@ -39,7 +265,7 @@
         next.trigger('click');
       }
     });
-    Array.prototype.forEach.call(form.querySelectorAll('[id$=_note]'), function (note) {
+    each(form.querySelectorAll('[id$=_note]'), function (note) {
       var field = document.getElementById(note.id.replace(/_note$/, ''));
       if (field) { field.setAttribute('aria-describedby', note.id); }
     });
@@ -48,9 +274,9 @@
       var pane = document.querySelector(this.getAttribute('data-target'));
       var field = pane && pane.querySelector('input:not([type=hidden]), select');
       if (field) { field.focus(); }
-      update();
+      updateAll();
     });
-    update();
+    updateAll();
     var wrong = form.querySelector('.has-error input, .has-error select');
     if (wrong) { window.setTimeout(function () { wrong.focus(); }, 0); }
   }

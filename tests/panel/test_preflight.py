@@ -1,0 +1,353 @@
+"""The preflight on screen: summary, rows, choices, the hosts before and after, the check."""
+
+import dataclasses
+import html
+import re
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from tests.fakes import GIB, server, service
+from tests.panel.test_workflow import AJAX, GOOD, text, url
+from ukcloud_maintenance.content.maintenance import preflight, session
+from ukcloud_maintenance.content.maintenance.preflight import Preflight
+from ukcloud_maintenance.core.actor import RULE_VIEW
+from ukcloud_maintenance.core.duration import Duration
+from ukcloud_maintenance.core.facts import Capacity
+from ukcloud_maintenance.core.preflight import Choice, Kind
+from ukcloud_maintenance.exceptions import CloudUnreachable
+from ukcloud_maintenance.models import Drain
+from ukcloud_maintenance.services import DrainPlan
+
+NASTY = '<script>alert("1")</script>{$ 1+1 $}'
+
+
+def check_url(host: str) -> str:
+    return reverse("horizon:admin:maintenance:check_host", args=[host])
+
+
+def room(free_gib: int, total_gib: int = 64) -> Capacity:
+    used = (total_gib - free_gib) * 1024
+    return Capacity({"MEMORY_MB": total_gib * 1024, "VCPU": 32}, {"MEMORY_MB": used, "VCPU": 4})
+
+
+@pytest.fixture
+def known(cloud):
+    """A cloud of which all is known: room on cmp2 and cmp10, no groups."""
+    cloud.all_groups, cloud.all_aggregates = [], []
+    cloud.all_capacity = {"cmp2": room(16), "cmp10": room(32)}
+    return cloud
+
+
+def server_id(name: str) -> str:
+    return server(name).id
+
+
+def row(page: str, name: str) -> str:
+    return page.split(f'data-name="{name}"')[1].split("</tr>")[0]
+
+
+def offered(page: str, name: str) -> list[str]:
+    return re.findall(r'<option value="(\w*)"', row(page, name))
+
+
+# -- what is said ----------------------------------------------------------------------------
+
+
+def test_the_summary_speaks_of_memory_room_and_time(admin, known):
+    page = text(admin.get(url("cmp1")))
+    assert "3 leave live, 1 cold, 1 blocked; needs 7 GiB, 48 GiB free on 2 hosts; about " in page
+    # 4, 1, 1 and 1 GiB with 100 MiB/s and 5 s each: two at a time, or one after the other
+    assert "about 46 s to 2 min." in page
+    assert "with 2 at once, or one by one where Nova allows no more" in page
+    assert "100 MiB/s each is assumed" in page
+
+
+def test_what_is_not_known_is_said_once(admin, cloud):
+    page = text(admin.get(url("cmp1")))
+    assert "what is free on 2 hosts is not known" in page
+    assert page.count("Could not list the server groups: timed out") == 1
+    assert "server groups: " in page
+    assert "The hosts before and after" not in page
+    assert "*plan" not in admin.get(url("cmp1")).content.decode()
+
+
+def test_who_finds_no_place_is_named_with_what_is_missing(admin, known):
+    known.all_servers = [server(f"big-{n}", memory_bytes=12 * GIB) for n in (1, 2)]
+    known.all_capacity = {"cmp2": room(2), "cmp10": room(16)}
+    response = admin.get(url("cmp1"))
+    page = text(response)
+    assert re.search(
+        r"there is no place for 1 instance: big-\d \(8 GiB of memory missing on cmp10\)", page
+    )
+    assert "there is no place for it: cmp10 then lacks 8192 MiB of memory" in page
+
+
+def test_the_hosts_before_and_after(admin, known):
+    known.all_services += [service("cmp20")]
+    page = admin.get(check_url("cmp1")).content.decode()
+    hosts = page.split("mnt-hosts-table")[1]
+    assert re.findall(r'<tr data-host="([^"]+)"', hosts) == ["cmp2", "cmp10", "cmp20"]
+    assert "32 → 39 of 64 GiB" in hosts
+    assert 'aria-label="50% used now, 61% after"' in hosts
+    assert "48 of 64 GiB" in hosts
+    assert "full" in hosts.split('data-host="cmp20"')[1]
+    assert "<details" in page
+    assert re.search(r'<details class="mnt-hosts" open', page)
+    for n in range(10):
+        known.all_services.append(service(f"more-{n}"))
+    assert re.search(r'<details class="mnt-hosts">', admin.get(check_url("cmp1")).content.decode())
+
+
+def test_only_choices_that_make_sense_are_offered(admin, known):
+    known.all_servers += [
+        server("susp-1", status="SUSPENDED", vm_state="suspended"),
+        server("res-1", status="VERIFY_RESIZE", vm_state="resized"),
+        server("err-1", status="ERROR", vm_state="error"),
+    ]
+    page = admin.get(url("cmp1")).content.decode()
+    assert offered(page, "web-1") == ["", "live", "cold", "stay"]
+    assert offered(page, "web-2") == ["", "live", "stay"]
+    assert offered(page, "old-1") == ["", "cold", "stay"]
+    assert offered(page, "res-1") == ["", "confirm", "stay"]
+    assert offered(page, "err-1") == ["", "stay"]
+    assert offered(page, "susp-1") == []
+    assert "Cold: stopped, moved and started again" in row(page, "web-1")
+    assert "Confirm the resize: it cannot be reverted then" in row(page, "res-1")
+    # what each would make of it is there for the script
+    assert 'data-group="stopped"' in row(page, "web-1")
+
+
+# -- what is chosen --------------------------------------------------------------------------
+
+
+def chosen(**choices: str) -> dict[str, str]:
+    return {f"choice-{server_id(name)}": choice for name, choice in choices.items()}
+
+
+def test_choices_notes_and_options_reach_the_drain(admin, known):
+    web, db = server_id("web-1"), server_id("db-1")
+    entered = {
+        **GOOD,
+        f"choice-{web}": "stay",
+        f"note-{web}": "in use",
+        f"choice-{db}": "cold",
+        "order": "smallest",
+        "destination": "*plan",
+    }
+    del entered["move_locked"]
+    admin.post(url("cmp1"), entered)
+    drain = Drain.objects.get()
+    rows = {m.server_name: m for m in drain.migrations.all()}
+    assert (drain.follow_plan, drain.move_locked, drain.destination) == (True, False, "")
+    assert (rows["web-1"].state, rows["web-1"].choice, rows["web-1"].note) == (
+        "stays",
+        "stay",
+        "in use",
+    )
+    assert (rows["db-1"].state, rows["db-1"].method, rows["db-1"].choice) == (
+        "pending",
+        "cold",
+        "cold",
+    )
+    assert rows["web-2"].planned_host in ("cmp2", "cmp10")
+    assert rows["web-2"].position < rows["db-1"].position
+
+    page = admin.get(reverse("horizon:admin:maintenance:drain", args=[drain.pk]))
+    said = text(page)
+    assert "Stopped, moved and started again: db-1." in page.content.decode()
+    assert "by the plan first, else chosen by the scheduler" in said
+    assert "smallest first" in said
+    assert "left alone" in said
+    assert "Chosen: to stay \N{EN DASH} in use" in said
+    assert "Pending cold" in said
+
+
+def test_what_is_chosen_for_none_is_as_judged(admin, known):
+    admin.post(url("cmp1"), {**GOOD, **chosen(**{"web-1": "", "web-2": ""})})
+    assert set(Drain.objects.get().migrations.values_list("choice", flat=True)) == {""}
+
+
+def test_a_refusal_keeps_choices_and_notes_and_the_review_speaks_of_them(admin, known):
+    web, db = server_id("web-1"), server_id("db-1")
+    entered = {
+        **GOOD,
+        "reason": "",
+        f"choice-{web}": "stay",
+        f"note-{web}": 'in use "now"',
+        f"choice-{db}": "cold",
+    }
+    response = admin.post(url("cmp1"), entered, **AJAX)
+    page, said = response.content.decode(), text(response)
+    assert '<option value="stay" selected' in row(page, "web-1")
+    assert 'value="in use &quot;now&quot;"' in row(page, "web-1")
+    assert '<option value="cold" selected' in row(page, "db-1")
+    assert "1 leaves live, 2 cold, 1 stays, 1 blocked" in said
+    assert "1 running instance is stopped, moved and started again: db-1." in said
+    assert "1 instance stays on this host: web-1." in said
+    assert not Drain.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("choice-{}", "explode", "'explode' cannot be chosen"),
+        ("note-{}", "x" * 256, "A note is 256 characters long; 255 are kept."),
+    ],
+)
+def test_what_cannot_be_chosen_is_refused_at_its_step(admin, known, field, value, words):
+    web, db = server_id("web-1"), server_id("db-1")
+    entered = {**GOOD, field.format(web): value, f"choice-{db}": "stay", f"note-{db}": "kept"}
+    response = admin.post(url("cmp1"), entered, **AJAX)
+    page = response.content.decode()
+    assert words in text(response)
+    assert re.search(r'id="drain_host__instances" class="js-tab-pane active"', page)
+    assert '<option value="stay" selected' in row(page, "db-1")
+    assert 'value="kept"' in row(page, "db-1")
+    assert not Drain.objects.exists()
+
+
+def test_what_was_entered_survives_a_cloud_that_fails(admin, known):
+    known.failure = CloudUnreachable("list the compute services", "timed out")
+    db = server_id("db-1")
+    entered = {**GOOD, f"choice-{db}": "cold", f"note-{db}": "<b>why"}
+    page = admin.post(url("cmp1"), entered, **AJAX).content.decode()
+    assert f'<input type="hidden" name="choice-{db}" value="cold">' in page
+    assert f'<input type="hidden" name="note-{db}" value="&lt;b&gt;why">' in page
+
+
+def test_locked_ones_are_moved_or_left_as_was_chosen(admin, known):
+    known.all_servers = [server("l-1", locked=True, locked_reason="mine"), server("l-2")]
+    page = admin.get(url("cmp1")).content.decode()
+    assert 'data-group-locked="stays"' in row(page, "l-1")
+    assert "data-group-locked" not in row(page, "l-2")
+    entered = {**GOOD, "reason": ""}
+    del entered["move_locked"]
+    assert "1 leaves live, 1 stays" in text(admin.post(url("cmp1"), entered, **AJAX))
+    entered |= chosen(**{"l-1": "live"})  # goes before the policy of the drain
+    assert "2 leave live" in text(admin.post(url("cmp1"), entered, **AJAX))
+
+
+def test_one_host_for_all_is_judged_with_its_room(admin, known):
+    response = admin.post(url("cmp1"), {**GOOD, "reason": "", "destination": "cmp2"}, **AJAX)
+    assert "16 GiB free on 1 host" in text(response)
+    assert "cmp2 (16 GiB free)" in text(response)
+
+
+# -- the check -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def viewer(db, client, log_in, known, monkeypatch):
+    """Somebody who may look, and no more."""
+    log_in("admin")
+    monkeypatch.setattr(session, "may", lambda request, rule: rule == RULE_VIEW)
+    return client
+
+
+@pytest.mark.parametrize("headers", [{}, AJAX], ids=["page", "modal"])
+def test_who_may_look_may_check(viewer, headers):
+    response = viewer.get(check_url("cmp1"), **headers)
+    page = response.content.decode()
+    assert response.status_code == 200
+    assert "3 leave live, 1 cold, 1 blocked; needs 7 GiB" in text(response)
+    assert "choice-" not in page
+    assert "/drain/" not in page.split("mnt-check-page")[1]
+    assert viewer.get(url("cmp1")).status_code in (302, 403)
+
+
+def test_the_check_leads_to_the_drain_and_says_what_stands_against_it(admin, known, make_drain):
+    assert f'href="{url("cmp1")}"' in admin.get(check_url("cmp1"), **AJAX).content.decode()
+    known.all_servers.append(server("on-3", host="cmp3"))
+    down = admin.get(check_url("cmp3"), **AJAX)
+    assert "Host cmp3 is down" in text(down)
+    assert "on-3" in text(down)  # the rest is shown all the same
+    assert f'href="{url("cmp3")}"' not in down.content.decode()
+    drain = make_drain("cmp1", server("web-1"))
+    link = reverse("horizon:admin:maintenance:drain", args=[drain.pk])
+    assert f'href="{link}"' in admin.get(check_url("cmp1"), **AJAX).content.decode()
+    assert admin.get(check_url("nowhere")).status_code == 404
+    for page in ("index", "host"):
+        args = ["cmp1"] if page == "host" else []
+        shown = admin.get(reverse(f"horizon:admin:maintenance:{page}", args=args))
+        assert f'href="{check_url("cmp1")}"' in shown.content.decode()
+
+
+def test_everything_is_escaped(admin, known):
+    known.all_servers = [
+        server(NASTY, locked=True, locked_reason=NASTY),
+        server("b", status="SHUTOFF", vm_state="stopped", tags=(f"maintenance:stay={NASTY}",)),
+        server("c", task_state=NASTY),
+    ]
+    known.all_services.append(service(f"h-{NASTY[:8]}"))
+    first = known.all_servers[0].id
+    entered = {**GOOD, "reason": "", f"choice-{first}": "stay", f"note-{first}": NASTY}
+    for response in (
+        admin.get(url("cmp1")),
+        admin.get(check_url("cmp1"), **AJAX),
+        admin.post(url("cmp1"), entered, **AJAX),
+        admin.post(url("cmp1"), entered | {f"choice-{first}": NASTY}, **AJAX),
+    ):
+        page = response.content.decode()
+        assert "alert(&quot;1&quot;)" in page
+        assert "<script>alert(" not in page
+        assert "{$ 1+1" not in page
+
+
+# -- many ------------------------------------------------------------------------------------
+
+
+def test_two_hundred_instances_cost_no_more_requests_than_one(admin, known):
+    def cost(path: str) -> tuple[int, int, int]:
+        known.asked.clear()
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            page = admin.get(path, **AJAX).content
+        return len(known.asked), len(queries), len(page)
+
+    known.all_servers = [server("only")]
+    asked, queries, _size = cost(url("cmp1"))
+    known.all_servers = [
+        server(f"vm-{n}", memory_bytes=GIB // 8, locked=n % 7 == 0) for n in range(200)
+    ]
+    many_asked, many_queries, size = cost(url("cmp1"))
+    assert (many_asked, many_queries) == (asked, queries)
+    assert asked <= 4
+    assert size < 600_000
+    page = html.unescape(admin.get(url("cmp1"), **AJAX).content.decode())
+    assert page.count("<tr data-server=") == 200
+    # what can be said is sent once, not for each instance
+    assert page.split("mnt-sayings")[1].split("mnt-hosts")[0].count("<div>") < 12
+
+
+def test_all_kinds_and_choices_have_words():
+    for group in preflight.GROUPS:
+        assert preflight.verdict_label(group).text
+    for choice in Choice:
+        assert preflight.choice_text(choice, server("a"))
+    assert {*preflight.COUNTED} == {kind.value for kind in Kind}
+    assert {*preflight.REVIEWED} == {*preflight.GROUPS}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "1 s"), (44.2, "45 s"), (90, "2 min"), (540, "9 min"), (9000, "2.5 h")],
+)
+def test_times_are_rounded_to_one_unit(seconds, words):
+    assert preflight.about(seconds) == words
+
+
+def test_few_names():
+    assert preflight.few("abc") == "a, b, c"
+    assert preflight.few("abcdefgh") == "a, b, c, d, e, f and 2 more"
+
+
+def test_a_learned_rate_is_named(known):
+    plan = DrainPlan(service("cmp1"), [], [])
+    plan = dataclasses.replace(plan, duration=Duration(60, 60, 2, 230 * 1024**2, 12))
+    shown = Preflight(plan, choose=False)
+    assert shown.time == "about 60 s"
+    assert "230 MiB/s each, learned from 12 migrations here" in shown.time_note

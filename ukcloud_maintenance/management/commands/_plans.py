@@ -1,0 +1,196 @@
+"""How a plan of a drain is shown in a shell."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from ukcloud_maintenance import services
+from ukcloud_maintenance.core.preflight import Kind
+from ukcloud_maintenance.services import DrainPlan, Planned
+
+from ._base import table
+
+GIB = 1024**3
+#: how many instances are named that have the same caution
+NAMED = 6
+#: those that need a look come first
+ORDER = {Kind.BLOCKED: 0, Kind.STAYS: 1, Kind.CONFIRM: 2, Kind.COLD: 3, Kind.LIVE: 4}
+SAID = {
+    Kind.LIVE: "{} leave live",
+    Kind.COLD: "{} cold",
+    Kind.CONFIRM: "{} to be confirmed",
+    Kind.STAYS: "{} stay",
+    Kind.BLOCKED: "{} blocked",
+}
+
+
+def plan_document(plan: DrainPlan) -> dict[str, Any]:
+    """A plan for programs. What is not known is null; sizes are bytes, times are seconds, and
+    amounts of resource classes are in Placement's units."""
+    duration, packing = plan.duration, plan.packing
+    return {
+        "host": plan.service.host,
+        "everything_leaves": plan.everything_leaves,
+        "counts": {kind.value: len(plan.of_kind(kind)) for kind in Kind},
+        "needed_memory_bytes": plan.needed_memory_bytes,
+        "free_memory_bytes": plan.free_memory_bytes,
+        "receivers": [service.host for service in plan.receivers],
+        "duration": duration
+        and {
+            "seconds": round(duration.seconds),
+            "seconds_one_by_one": round(duration.seconds_one_by_one),
+            "at_once": duration.at_once,
+            "rate_bytes": round(duration.rate),
+            "samples": duration.samples,
+        },
+        "unknown": dict(plan.unknown),
+        "instances": [_instance(planned) for planned in _sorted(plan)],
+        "estimate": packing
+        and {
+            "fits": packing.fits,
+            "proved": packing.proved,
+            "full": plan.full,
+            "hosts": [
+                {
+                    "host": fill.host,
+                    "servers": list(fill.servers),
+                    "total": dict(fill.total),
+                    "used_before": dict(fill.used_before),
+                    "used_after": dict(fill.used_after),
+                }
+                for fill in packing.hosts
+            ],
+        },
+    }
+
+
+def _instance(planned: Planned) -> dict[str, Any]:
+    server, verdict, unplaced = planned.server, planned.verdict, planned.unplaced
+    return {
+        "server_id": server.id,
+        "server_name": server.name,
+        "status": server.status,
+        "verdict": verdict.kind.value,
+        "code": verdict.code,
+        "reason": verdict.reason,
+        "remedy": verdict.remedy,
+        "cautions": [{"code": c.code, "text": c.text} for c in verdict.cautions],
+        "memory_bytes": server.memory_bytes,
+        "local_disk_bytes": server.local_disk_bytes,
+        "planned_host": planned.planned_host or None,
+        "unplaced": unplaced
+        and {"nearest": unplaced.nearest or None, "missing": dict(unplaced.missing)},
+    }
+
+
+def plan_text(plan: DrainPlan) -> str:
+    """A plan for people: summary, instances, cautions, hosts before and after."""
+    parts = [f"{plan.service.host}: {plan_summary(plan)}."]
+    if plan.planned:
+        parts.append(
+            table(
+                ["NAME", "STATUS", "VERDICT", "TO", "REASON", "REMEDY"],
+                (
+                    (
+                        p.server.name,
+                        p.server.status,
+                        p.verdict.kind.value,
+                        p.planned_host or "-",
+                        p.verdict.reason or "-",
+                        p.verdict.remedy or "-",
+                    )
+                    for p in _sorted(plan)
+                ),
+            )
+        )
+    parts += ["\n".join(lines) for lines in (list(_cautions(plan)), list(_unknown(plan))) if lines]
+    if plan.moving and plan.packing:
+        parts.append("Where they may go (an estimate; Nova's scheduler chooses):\n" + _hosts(plan))
+    return "\n\n".join(parts)
+
+
+def plan_summary(plan: DrainPlan) -> str:
+    """Counts, memory and time in one sentence, without its full stop."""
+    if not plan.planned:
+        return "there is no instance on this host"
+    counts = [SAID[kind].format(n) for kind in Kind if (n := len(plan.of_kind(kind)))]
+    said = [", ".join(counts)]
+    if plan.moving:
+        free, hosts = plan.free_memory_bytes, len(plan.receivers)
+        room = "free room not known" if free is None else f"{_gib(free)} GiB free"
+        on = f"{hosts} host{'' if hosts == 1 else 's'}"
+        said.append(f"needs {_gib(plan.needed_memory_bytes)} GiB, {room} on {on}")
+    if plan.packing and not plan.packing.fits:
+        least = "" if plan.packing.proved else "perhaps "
+        said.append(f"{least}no place for {len(plan.packing.unplaced)} of them")
+    if duration := plan.duration:
+        rate = f"{duration.rate / 1024**2:.0f} MiB/s"
+        source = f"as in {duration.samples} migrations before" if duration.samples else "assumed"
+        said.append(
+            f"about {_minutes(duration.seconds)} with {duration.at_once} at once,"
+            f" {_minutes(duration.seconds_one_by_one)} one by one ({rate} {source}, disks apart)"
+        )
+    return "; ".join(said)
+
+
+def _sorted(plan: DrainPlan) -> list[Planned]:
+    return sorted(plan.planned, key=lambda p: (ORDER[p.verdict.kind], _natural(p.server.name)))
+
+
+def _natural(name: str) -> list[tuple[str, int]]:
+    """web-2 before web-10."""
+    return [(text, int(n or 0)) for text, n in re.findall(r"(\D*)(\d*)", name)]
+
+
+def _cautions(plan: DrainPlan) -> Iterator[str]:
+    """Each caution once, with the names of those that it is about."""
+    names: dict[str, list[str]] = {}
+    for planned in _sorted(plan):
+        for caution in planned.verdict.cautions:
+            names.setdefault(caution.text, []).append(planned.server.name)
+    if names:
+        yield "Worth knowing:"
+    for text, about in names.items():
+        more = f" and {len(about) - NAMED} more" if len(about) > NAMED else ""
+        yield f"  {', '.join(about[:NAMED])}{more}: {text}"
+
+
+def _unknown(plan: DrainPlan) -> Iterator[str]:
+    if plan.unknown:
+        yield "Not known, and so not looked at:"
+    for part, why in plan.unknown.items():
+        yield f"  {services.PARTS[part]}: {why}"
+
+
+def _hosts(plan: DrainPlan) -> str:
+    packing = plan.packing
+    assert packing
+    rows = [
+        (
+            fill.host,
+            len(fill.servers),
+            *(
+                f"{_part(fill.used_before, fill.total, name)} -> "
+                f"{_part(fill.used_after, fill.total, name)}"
+                for name in ("MEMORY_MB", "VCPU")
+            ),
+        )
+        for fill in packing.hosts
+    ]
+    rows += [(host, 0, "full", "-") for host in plan.full]
+    return table(["HOST", "COME", "MEMORY", "VCPU"], rows)
+
+
+def _part(used: Any, total: Any, name: str) -> str:
+    return f"{100 * used.get(name, 0) / total[name]:.0f}%" if total.get(name) else "-"
+
+
+def _gib(size: int) -> str:
+    return f"{size / GIB:.4g}"
+
+
+def _minutes(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(round(seconds), 1)} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.1f} h"
