@@ -154,8 +154,11 @@ os.environ.setdefault(
     "OS_CLIENT_CONFIG_FILE",
     os.environ.get("DEMO_CLOUDS_YAML", str(_STATE / "cloud" / "clouds.yaml")),
 )
+# Short waits: what fails or is blocked on purpose is to be seen to its end in a minute or two.
 UKCLOUD_MAINTENANCE = {
     "CLOUD": "worker",
+    "RETRY_SECONDS": 10,
+    "BLOCKED_WAIT_SECONDS": 60,
     **json.loads(os.environ.get("DEMO_MAINTENANCE", "{}")),
 }
 
