@@ -136,12 +136,11 @@ class FakeNova:
         return [s for s in self.all.values() if s.host == host]
 
     def newest_migrations_from(self, host, limit):
-        self._call()
-        return list(reversed(self.records))[:limit]
+        return self.migrations_from(host)[:limit]
 
     def migrations_from(self, host):
         self._call()
-        return list(reversed(self.records))
+        return [r for r in reversed(self.records) if r.source_compute == host]
 
     def migrations_of(self, server_id):
         self._call()
