@@ -419,6 +419,16 @@ class TestFollowing:
         changed = changes(decide(drain(), [ours], stuck), ours)
         assert (changed["state"], changed["code"]) == ("failed", "task_stuck")
 
+    def test_a_record_that_is_gone_is_a_case_for_a_person(self):
+        ours = migrating(odd_since=ago(16), nova_migration_id=7)
+        changed = changes(decide(drain(), [ours], seen(server())), ours)
+        assert (changed["state"], changed["code"]) == ("unknown", "record_gone")
+
+    def test_a_request_that_nova_took_and_forgot_is_tried_again(self):
+        ours = migrating(odd_since=ago(16))
+        changed = changes(decide(drain(), [ours], seen(server())), ours)
+        assert (changed["state"], changed["code"]) == ("pending", "no_record")
+
     def test_late_is_marked_once_and_nothing_is_done_to_it(self):
         slow = migrating(
             nova_status="running",

@@ -145,7 +145,15 @@ def test_a_plan_sorts_the_instances_by_what_will_happen():
 
 
 @pytest.mark.django_db
-def test_the_largest_instance_goes_first():
+@pytest.mark.parametrize(
+    ("order", "names"),
+    [
+        ({}, ["large", "middle", "small"]),
+        ({"order": "largest"}, ["large", "middle", "small"]),
+        ({"order": "smallest"}, ["small", "middle", "large"]),
+    ],
+)
+def test_the_largest_instance_goes_first_unless_the_admin_wants_the_smallest(order, names):
     cloud = FakeCloud(
         [service("cmp1"), service("cmp2")],
         [
@@ -154,6 +162,7 @@ def test_the_largest_instance_goes_first():
             server("middle", memory_bytes=2**33),
         ],
     )
-    drain = services.request_drain(ANYBODY, cloud, services.DrainRequest("cmp1", "r"))
+    asked = services.DrainRequest("cmp1", "r", **order)
+    drain = services.request_drain(ANYBODY, cloud, asked)
     rows = drain.migrations.order_by("position")
-    assert [row.server_name for row in rows] == ["large", "middle", "small"]
+    assert [row.server_name for row in rows] == names

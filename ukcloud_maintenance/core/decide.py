@@ -869,9 +869,14 @@ class _Pass:
             return
         if record is None:
             if server.task_state is None:
-                if self._settled(row):
-                    text = "Nova took the request and began nothing."
-                    self._attempt_failed(row, "no_record", text)
+                if not self._settled(row):
+                    return
+                if row.nova_migration_id is not None:
+                    what = "Nova's record of the migration is gone, and the server is still here."
+                    self._cannot_tell(row, "record_gone", what)
+                    return
+                text = "Nova took the request and began nothing."
+                self._attempt_failed(row, "no_record", text)
             elif self._settled(row, self._patience(row)):
                 self._task_stuck(row, server, "Nova has no record of the migration")
             return
