@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -31,12 +31,14 @@ from .core.states import (
     MigrationState,
 )
 from .exceptions import (
+    CloudAnswerUnusable,
     CloudAuthError,
     CloudBadRequest,
     CloudConflict,
     CloudError,
     CloudForbidden,
     CloudNotFound,
+    CloudServerError,
     StaleState,
 )
 from .plan import look_around, opt_out_names
@@ -49,6 +51,9 @@ NEWEST = 100
 #: An intent older than this, in seconds, is not sent any more: the process was stopped between
 #: the record and the request, and somebody else may have taken it for lost.
 INTENT_GOES_STALE = 5.0
+
+#: How the message of a drain begins that OpenStack keeps from going on.
+TROUBLE = "OpenStack does not answer as it should."
 
 T = TypeVar("T")
 
@@ -124,14 +129,6 @@ class Reconciler:
         except CloudError as error:
             self._cloud_is_down(drain, rows, error)
             return Outcome(moving=False, problem=str(error))
-        if drain.cloud_down_since:
-            store.change_drain(
-                drain,
-                self.clock(),
-                cloud_down_since=None,
-                message="",
-                event=self._event("cloud_back"),
-            )
         actions = d.decide(_view(drain), [_row(r) for r in rows], seen, limits(), self.clock())
         by_id = {row.pk: row for row in rows}
         spoilt: set[int] = set()
@@ -148,18 +145,13 @@ class Reconciler:
                     break
                 spoilt.add(row_id)
             except CloudError as error:
-                # A row's own trouble is dealt with where it arises; this is the host's.
-                say(
-                    logging.WARNING,
-                    "refused",
-                    drain=drain.pk,
-                    host=drain.host,
-                    request_id=error.request_id,
-                    detail=error,
-                )
-                if drain.state not in DRAIN_TERMINAL and drain.message != str(error):
-                    store.change_drain(drain, self.clock(), message=str(error))
+                # A row's own trouble is dealt with where it arises; this is the drain's, and
+                # its bound is that of an OpenStack that does not answer.
+                if drain.state not in DRAIN_TERMINAL:
+                    self._cloud_is_down(drain, by_id.values(), error)
                 return Outcome(moving=False, problem=str(error))
+        if drain.cloud_down_since and drain.state not in DRAIN_TERMINAL:
+            self._cloud_is_back(drain)
         moving = any(
             r.state in MIGRATION_UNDER_WAY or (r.state in MIGRATION_OPEN and r.not_before is None)
             for r in by_id.values()
@@ -365,9 +357,13 @@ class Reconciler:
     def _submit(self, drain: Drain, row: InstanceMigration, action: d.Submit) -> None:
         """Look once more, record the intent and what was there before, ask Nova, record the
         answer."""
-        actions = self.cloud.actions(row.server_id)
-        records = self.cloud.migrations_of(row.server_id)
-        server = self.cloud.server(row.server_id)
+        try:
+            actions = self.cloud.actions(row.server_id)
+            records = self.cloud.migrations_of(row.server_id)
+            server = self.cloud.server(row.server_id)
+        except (CloudAnswerUnusable, CloudBadRequest, CloudConflict, CloudServerError) as error:
+            self._put_off(drain, row, error)
+            return
         looked = time.monotonic()
         if server is None or server.task_state or server.status != action.status:
             what = server.task_state or server.status if server else "deleted"
@@ -462,6 +458,22 @@ class Reconciler:
             destination=action.host or "",
             request_id=request_id,
         )
+
+    def _put_off(self, drain: Drain, row: InstanceMigration, error: CloudError) -> None:
+        """What Nova does not tell of this one server must not hold up the others. It counts as
+        an attempt, so that it ends."""
+        now = self.clock()
+        tried = replace(_row(row), attempts=row.attempts + 1)
+        changes = d.failed_attempt(tried, str(error), "not_readable", limits(), now)
+        kind = "failed" if changes["state"] == MigrationState.FAILED else "attempt_failed"
+        store.change_migration(
+            row,
+            now,
+            event=(kind, self.worker, str(error), error.request_id),
+            attempts=tried.attempts,
+            **changes,
+        )
+        say(logging.WARNING, kind, drain=drain.pk, server=row.server_id, detail=error)
 
     def _step_back(self, row: InstanceMigration) -> None:
         """A member of its group set out at the same moment. Both step back if both see it, and
@@ -569,12 +581,19 @@ class Reconciler:
 
     # -- an OpenStack that does not answer ------------------------------------------------------
 
+    def _cloud_is_back(self, drain: Drain) -> None:
+        """A whole pass went well: what was said of the trouble is not true any more."""
+        fields: dict[str, Any] = {"cloud_down_since": None}
+        if drain.message.startswith(TROUBLE):
+            fields["message"] = ""
+        store.change_drain(drain, self.clock(), event=self._event("cloud_back"), **fields)
+
     def _cloud_is_down(
         self, drain: Drain, rows: Iterable[InstanceMigration], error: CloudError
     ) -> None:
         """Say so on the drain; after a bounded wait, end it with what is known."""
         now = self.clock()
-        message = f"OpenStack does not answer as it should. {error}"
+        message = f"{TROUBLE} {error}"
         say(
             logging.WARNING,
             "cloud_down",

@@ -11,6 +11,7 @@ from ukcloud_maintenance import store
 from ukcloud_maintenance.core.facts import Migration, Service
 from ukcloud_maintenance.core.preflight import Wishes, judge
 from ukcloud_maintenance.core.states import DRAIN_TERMINAL
+from ukcloud_maintenance.exceptions import CloudForbidden, CloudServerError, CloudUnreachable
 from ukcloud_maintenance.models import Drain, InstanceMigration
 
 pytestmark = pytest.mark.django_db
@@ -193,3 +194,57 @@ def test_many_that_hold_their_disks_here_are_not_read_in_every_pass():
     nova.calls = 0
     one_pass(nova, drain.pk)
     assert nova.calls <= 3
+
+
+def test_one_server_that_nova_cannot_tell_of_does_not_hold_up_the_others():
+    nova = FakeNova()
+    nova.add("bad")
+    nova.add("web")
+    drain = ask(nova, 1)
+    actions = nova.actions
+
+    def broken(server_id):
+        if server_id == "bad":
+            raise CloudServerError("list the actions of server bad", "boom", status=500)
+        return actions(server_id)
+
+    nova.actions = broken
+    drain = go(nova, drain)
+    states = dict(drain.migrations.values_list("server_name", "state"))
+    assert states == {"bad": "failed", "web": "succeeded"}
+    assert "boom" in drain.message
+    assert drain.migrations.get(server_name="bad").attempts == 3
+
+
+def test_a_trouble_that_is_over_is_not_said_any_more():
+    nova = FakeNova()
+    nova.add("web")
+    drain = ask(nova, 1)
+    disable = nova.disable_service
+
+    def unreachable(service_id, reason):
+        raise CloudUnreachable("disable the compute service", "connection refused")
+
+    nova.disable_service = unreachable
+    drain = go(nova, drain, 5)
+    assert "connection refused" in drain.message
+    assert drain.cloud_down_since is not None
+    nova.disable_service = disable
+    drain = go(nova, drain, 2)
+    assert (drain.message, drain.cloud_down_since) == ("", None)
+    assert go(nova, drain).state == "succeeded"
+
+
+def test_a_service_that_nova_never_lets_us_disable_ends_the_drain(settings):
+    settings.UKCLOUD_MAINTENANCE = {**QUICK, "CLOUD_DOWN_WAIT_SECONDS": 30}
+    nova = FakeNova()
+    nova.add("web")
+
+    def refused(service_id, reason):
+        raise CloudForbidden("disable the compute service", "policy", status=403)
+
+    nova.disable_service = refused
+    drain = go(nova, ask(nova, 1), 60)
+    assert drain.state == "failed"
+    assert "policy" in drain.message
+    assert nova.accepted_posts == []
