@@ -13,7 +13,7 @@ import hashlib
 
 from django.db import models
 
-from .core.states import DrainState, Method, MigrationState
+from .core.states import Direction, DrainState, Method, MigrationState, TimeoutAction
 
 
 def host_key(region: str, host: str) -> str:
@@ -42,6 +42,33 @@ class HostMaintenance(models.Model):
     opened_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
 
+    #: what the last verification found, see core.certificate; and when it looked
+    checks = models.JSONField(default=list)
+    verified_at = models.DateTimeField(null=True)
+    #: since when every verification found the host safe to power off; NULL: it is not
+    safe_since = models.DateTimeField(null=True)
+    #: when it was last found not to be safe any more, and why
+    withdrawn_at = models.DateTimeField(null=True)
+    withdrawn_why = models.TextField(blank=True)
+
+    #: since when the host is being given back, who asked, and what becomes of the service: see
+    #: core.states.ReturnChoice
+    returning_since = models.DateTimeField(null=True)
+    returned_by = models.CharField(max_length=255, blank=True)
+    return_choice = models.CharField(max_length=8, blank=True)
+    #: when Nova took our request to enable the service
+    enabled_at = models.DateTimeField(null=True)
+    #: how it ended, see core.states.ReturnResult; and what is going on or how it ended, in words
+    return_result = models.CharField(max_length=16, blank=True)
+    message = models.TextField(blank=True)
+
+    #: raised by every change that a page shows
+    revision = models.PositiveBigIntegerField(default=1)
+    #: the worker that has it, and until when
+    claimed_by = models.CharField(max_length=255, blank=True)
+    claimed_until = models.DateTimeField(null=True)
+    next_pass_at = models.DateTimeField(null=True)
+
     class Meta:
         ordering = ["-opened_at", "-id"]
 
@@ -49,9 +76,36 @@ class HostMaintenance(models.Model):
         return f"maintenance of {self.host}"
 
 
-class Drain(models.Model):
-    """One request to empty one host."""
+class Plan(models.Model):
+    """Several hosts that are drained as one: all are disabled before the first instance moves."""
 
+    region = models.CharField(max_length=255)
+    reason = models.CharField(max_length=255)
+    #: hosts whose instances move at a time; 0: all
+    hosts_at_once = models.PositiveIntegerField(default=0)
+    requested_by_id = models.CharField(max_length=255)
+    requested_by = models.CharField(max_length=255)
+    created_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"plan {self.pk}"
+
+
+class Drain(models.Model):
+    """One request to empty one host, or to bring instances back to it."""
+
+    #: away from the host, or back to it after its return to service
+    direction = models.CharField(
+        max_length=8,
+        default=Direction.AWAY.value,
+        choices=[(d.value, d.value) for d in Direction],
+    )
+    plan = models.ForeignKey(Plan, null=True, on_delete=models.SET_NULL, related_name="drains")
+    #: the place of the host in its plan, from 0
+    plan_order = models.PositiveIntegerField(default=0)
     region = models.CharField(max_length=255)
     host = models.CharField(max_length=255)
     host_key = models.CharField(max_length=64, db_index=True)
@@ -82,6 +136,24 @@ class Drain(models.Model):
     #: what the drain is doing or why it ended, in words
     message = models.TextField(blank=True)
     cancelled_by = models.CharField(max_length=255, blank=True)
+    cancelling_since = models.DateTimeField(null=True)
+    #: what was chosen with the cancel: whether what flies is aborted, or lands; whether the
+    #: service is enabled again
+    cancel_abort = models.BooleanField(default=False)
+    cancel_enable = models.BooleanField(default=False)
+    #: whether this drain disabled the service; another one may have before it
+    did_disable = models.BooleanField(default=False)
+    #: the window: not begun before; nothing new started after
+    start_at = models.DateTimeField(null=True)
+    stop_at = models.DateTimeField(null=True)
+    #: what becomes of a migration that takes longer than its timeout
+    timeout_action = models.CharField(
+        max_length=16,
+        default=TimeoutAction.WARN.value,
+        choices=[(a.value, a.value) for a in TimeoutAction],
+    )
+    #: somebody asked for something on an instance that a worker has not answered yet
+    errand = models.BooleanField(default=False)
 
     #: how many live migrations Nova ran at once here, when one more stayed queued
     learned_limit = models.PositiveIntegerField(null=True)
@@ -163,6 +235,28 @@ class InstanceMigration(models.Model):
     request_id = models.CharField(max_length=64, blank=True)
 
     attempts = models.PositiveIntegerField(default=0)
+    #: attempts that were granted on top of the setting's, by a retry
+    granted = models.PositiveIntegerField(default=0)
+    #: the host that an admin named for this instance, or empty
+    destination = models.CharField(max_length=255, blank=True)
+    #: what an admin, or a timeout, asks of Nova that no worker has done yet, see core.states.Wish;
+    #: by whom, since when, and of which migration
+    wish = models.CharField(max_length=16, blank=True)
+    wish_by = models.CharField(max_length=255, blank=True)
+    wish_at = models.DateTimeField(null=True)
+    wish_migration_id = models.BigIntegerField(null=True)
+    #: what Nova made of the last wish, where it refused it
+    answer = models.TextField(blank=True)
+    #: the migration whose abort Nova took, by whom it was asked for, and when
+    aborted_migration_id = models.BigIntegerField(null=True)
+    aborted_by = models.CharField(max_length=255, blank=True)
+    aborted_at = models.DateTimeField(null=True)
+    #: when Nova took our request to force this attempt through
+    forced_at = models.DateTimeField(null=True)
+    #: when this attempt took longer than its timeout
+    timed_out_at = models.DateTimeField(null=True)
+    #: Nova's record of this attempt was seen as cancelled, whatever it says now
+    was_cancelled = models.BooleanField(default=False)
     #: recorded before the POST: the newest migration and instance action of the server by then,
     #: so that a newer one is known to be ours after a crash
     before_migration_id = models.BigIntegerField(null=True)
@@ -191,6 +285,11 @@ class InstanceMigration(models.Model):
     #: 0 to 1, never falling within an attempt
     fraction = models.FloatField(null=True)
     sampled_at = models.DateTimeField(null=True)
+    #: how the bytes went in this attempt, see core.convergence; whether it will end, see
+    #: core.convergence.Verdict; and in how many seconds
+    points = models.JSONField(default=list)
+    course = models.CharField(max_length=16, blank=True)
+    seconds_left = models.FloatField(null=True)
 
     created_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True)
@@ -213,6 +312,9 @@ class Event(models.Model):
     """What was asked and what was done: by whom, on what, with which outcome."""
 
     drain = models.ForeignKey(Drain, null=True, on_delete=models.CASCADE, related_name="events")
+    maintenance = models.ForeignKey(
+        HostMaintenance, null=True, on_delete=models.CASCADE, related_name="events"
+    )
     migration = models.ForeignKey(
         InstanceMigration, null=True, on_delete=models.CASCADE, related_name="events"
     )

@@ -20,9 +20,14 @@ from ukcloud_maintenance.core.states import (
     check_migration_transition,
 )
 
-#: The whole table of design.md, section 3: pending can also go to cancelling.
+#: The table of design.md, section 3. Pending can also go to cancelling; one that has not begun
+#: can be put on hold and let go again; and one that failed goes on when what failed is retried.
 DRAIN_WAYS = {
     ("pending", "running"),
+    ("pending", "paused"),
+    ("paused", "pending"),
+    ("paused", "cancelled"),
+    ("failed", "running"),
     ("pending", "cancelled"),
     ("pending", "cancelling"),
     ("running", "paused"),
@@ -59,8 +64,11 @@ def test_every_state_has_its_line_in_the_tables():
     assert set(MIGRATION_TRANSITIONS) == set(MigrationState)
 
 
-def test_nothing_follows_the_end_of_a_drain():
-    assert {s for s, ways in DRAIN_TRANSITIONS.items() if not ways} == DRAIN_TERMINAL
+def test_nothing_follows_the_end_of_a_drain_but_a_retry_of_what_failed():
+    assert {s for s, ways in DRAIN_TRANSITIONS.items() if not ways} == DRAIN_TERMINAL - {
+        DrainState.FAILED
+    }
+    assert DRAIN_TRANSITIONS[DrainState.FAILED] == {DrainState.RUNNING}
     assert not DRAIN_OPEN & DRAIN_TERMINAL
     assert set(DrainState) == DRAIN_OPEN | DRAIN_TERMINAL
 
@@ -101,13 +109,14 @@ def test_only_what_nova_was_asked_for_can_succeed():
     assert before == MIGRATION_UNDER_WAY
 
 
-def test_nothing_is_done_about_an_unknown_one():
-    """A second copy of the guest could be started by any repair."""
-    assert MIGRATION_TRANSITIONS[MigrationState.UNKNOWN] == frozenset()
+def test_an_unknown_one_is_never_taken_up_again_as_it_is():
+    """A second copy of the guest could be started by any repair: it becomes a failed one first,
+    when its state was reset on evidence."""
+    assert MIGRATION_TRANSITIONS[MigrationState.UNKNOWN] == {MigrationState.FAILED}
 
 
-def test_a_failed_one_is_not_tried_again_by_itself():
-    assert MIGRATION_TRANSITIONS[MigrationState.FAILED] == {MigrationState.GONE}
+def test_a_failed_one_is_never_sent_without_being_asked_for_again():
+    assert MigrationState.SUBMITTED not in MIGRATION_TRANSITIONS[MigrationState.FAILED]
 
 
 def test_the_sets_fit_together():

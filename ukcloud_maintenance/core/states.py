@@ -7,6 +7,13 @@ A state is never written without :func:`check_drain_transition` or
 from enum import StrEnum
 
 
+class Direction(StrEnum):
+    """Which way the instances of a run go."""
+
+    AWAY = "away"  # a drain: off the host
+    BACK = "back"  # after the return to service: to the host that they came from
+
+
 class DrainState(StrEnum):
     """Where a drain is on its way from asked to over."""
 
@@ -24,15 +31,24 @@ DRAIN_OPEN = frozenset(DrainState) - DRAIN_TERMINAL
 
 DRAIN_TRANSITIONS: dict[DrainState, frozenset[DrainState]] = {
     DrainState.PENDING: frozenset(
-        {DrainState.RUNNING, DrainState.CANCELLING, DrainState.CANCELLED}
+        {DrainState.RUNNING, DrainState.PAUSED, DrainState.CANCELLING, DrainState.CANCELLED}
     ),
     DrainState.RUNNING: frozenset(
         {DrainState.PAUSED, DrainState.SUCCEEDED, DrainState.FAILED, DrainState.CANCELLING}
     ),
-    DrainState.PAUSED: frozenset({DrainState.RUNNING, DrainState.CANCELLING}),
+    # One that was paused before it began is as untouched as a pending one.
+    DrainState.PAUSED: frozenset(
+        {
+            DrainState.RUNNING,
+            DrainState.PENDING,
+            DrainState.CANCELLING,
+            DrainState.CANCELLED,
+        }
+    ),
     DrainState.CANCELLING: frozenset({DrainState.CANCELLED}),
     DrainState.SUCCEEDED: frozenset(),
-    DrainState.FAILED: frozenset(),
+    # A retry of what failed goes on with the same drain.
+    DrainState.FAILED: frozenset({DrainState.RUNNING}),
     DrainState.CANCELLED: frozenset(),
 }
 
@@ -41,6 +57,7 @@ class DrainResult(StrEnum):
     """Why a drain is over; empty while it is open."""
 
     EMPTY = "empty"  # succeeded: nothing is left on the host, and that is proved
+    BROUGHT_BACK = "brought_back"  # succeeded: all that was to come back has arrived
     INSTANCES_LEFT = "instances_left"  # only instances that stay by choice are left
     INSTANCES_FAILED = "instances_failed"  # at least one could not be moved
     NOT_PROVED = "not_proved"  # nothing is known to be left, but the proof failed
@@ -118,12 +135,15 @@ MIGRATION_TRANSITIONS: dict[MigrationState, frozenset[MigrationState]] = {
     # An instance that came back to the host while the drain runs joins it again.
     MigrationState.SUCCEEDED: frozenset({MigrationState.PENDING}),
     MigrationState.GONE: frozenset({MigrationState.PENDING}),
-    MigrationState.FAILED: frozenset({MigrationState.GONE}),
+    MigrationState.FAILED: frozenset(
+        {MigrationState.GONE, MigrationState.PENDING, MigrationState.SKIPPED}  # retried, skipped
+    ),
     # What kept it may end: it is resumed, unlocked, or its owner takes the word back.
     MigrationState.STAYS: frozenset({MigrationState.GONE, MigrationState.PENDING}),
-    MigrationState.SKIPPED: frozenset({MigrationState.GONE}),
+    MigrationState.SKIPPED: frozenset({MigrationState.GONE, MigrationState.PENDING}),
     MigrationState.CANCELLED: frozenset(),
-    MigrationState.UNKNOWN: frozenset(),
+    # Only after a person looked at the evidence, and its state was reset.
+    MigrationState.UNKNOWN: frozenset({MigrationState.FAILED}),
 }
 
 
@@ -134,6 +154,46 @@ class Method(StrEnum):
     COLD = "cold"
     CONFIRM = "confirm"  # a resize that was pending before the drain is confirmed first
     NONE = ""
+
+
+class TimeoutAction(StrEnum):
+    """What becomes of a migration that takes longer than its timeout."""
+
+    WARN = "warn"  # it is marked, and goes on
+    ABORT = "abort"  # it runs on at the source, and is tried again
+    FORCE = "force_complete"  # the guest is paused until the rest is copied
+
+
+class Wish(StrEnum):
+    """What is asked of Nova for one instance; a worker asks, and records Nova's answer."""
+
+    ABORT = "abort"
+    FORCE = "force_complete"
+    RESET = "reset"  # to active, after an abort that left it in ERROR
+    NONE = ""
+
+
+#: Nova's statuses of a live migration in which it takes an abort (queued and preparing from
+#: 2.65), and in which it can be forced through (nova/conductor, nova/compute/api.py).
+ABORTABLE = frozenset({"queued", "preparing", "running"})
+FORCIBLE = frozenset({"running"})
+
+
+class ReturnChoice(StrEnum):
+    """What becomes of the compute service when a host is given back."""
+
+    OURS = "ours"  # enabled, if it was us who disabled it
+    ENABLE = "enable"  # enabled, whoever disabled it: the admin's choice
+    LEAVE = "leave"  # left as it is: the maintenance ends all the same
+
+
+class ReturnResult(StrEnum):
+    """How a return to service ended; empty while it is open."""
+
+    IN_SERVICE = "in_service"  # enabled, and Nova sees it up
+    NOT_UP = "not_up"  # enabled, but Nova did not see it up in time
+    LEFT = "left"  # as it was found: the service was left disabled
+    REFUSED = "refused"  # nothing was changed: the service is not ours to enable
 
 
 def check_drain_transition(old: str, new: str) -> None:
