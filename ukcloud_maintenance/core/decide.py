@@ -1594,7 +1594,7 @@ class _Pass:
         ]
         if not ready:
             return
-        for row in sorted(ready, key=_turn):
+        for row in sorted(ready, key=turn):
             if not self._may_add(row):
                 return
             if row.method == Method.CONFIRM:
@@ -1796,7 +1796,7 @@ class _Pass:
         return "\n".join(lines)
 
 
-def _turn(row: Row) -> tuple[bool, int, int, int]:
+def turn(row: Row) -> tuple[bool, int, int, int]:
     """The order of starting. What an admin put at the head has a place below 0."""
     return (row.position >= 0, row.attempts if row.position >= 0 else 0, row.position, row.id)
 
