@@ -1,6 +1,7 @@
 """What `decide` makes of pauses, windows, aborts, timeouts, limits, and cancels that must end."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -15,6 +16,7 @@ from tests.core.build import (
     finish,
     kinds,
     migrating,
+    progress,
     record,
     row,
     seen,
@@ -482,3 +484,57 @@ def test_what_was_not_looked_at_in_this_pass_stays_as_it_is():
     actions = decide(back(), [one], seen(service=ENABLED))
     assert changes(actions, one) == {}
     assert finish(actions) is None
+
+
+# -- is it going to end? ---------------------------------------------------------------------
+
+
+def samples(remaining: list[int], every: float = 5.0):
+    """The row after these samples were seen, one pass each; and what the last pass set on it."""
+    one, found = flying(memory_bytes=GIB), {}
+    sent = 0
+    for n, left in enumerate(remaining):
+        before = remaining[n - 1] if n else GIB
+        sent += max(before - left, GIB // 10)
+        seen_now = progress(
+            memory_total_bytes=GIB,
+            memory_processed_bytes=sent,
+            memory_remaining_bytes=left,
+        )
+        sight = seen(moving(), records=(record(),), progress={"web": (seen_now,)})
+        now = NOW + timedelta(seconds=every * n)
+        found = changes(d.decide(drain(), [one], sight, LIMITS, now), one)
+        one = replace(one, **{k: v for k, v in found.items() if hasattr(one, k)})
+    return one
+
+
+def test_a_copy_that_shrinks_is_told_to_end_and_when():
+    one = samples([GIB * n // 10 for n in range(10, 4, -1)])
+    assert one.course == "converging"
+    assert 10 < one.seconds_left < 60
+
+
+def test_a_guest_that_writes_faster_than_it_is_copied_is_told():
+    up_and_down = [GIB, GIB // 2, GIB // 20, GIB // 3, GIB // 20] + [GIB // 3, GIB // 20] * 6
+    assert samples(up_and_down).course == "not_converging"
+
+
+def test_a_copy_of_which_nothing_arrives_is_stalled():
+    one = flying(memory_bytes=GIB)
+    still = progress(
+        memory_total_bytes=GIB, memory_processed_bytes=GIB // 2, memory_remaining_bytes=GIB // 2
+    )
+    sight = seen(moving(), records=(record(),), progress={"web": (still,)})
+    for seconds in range(0, 60, 2):
+        now = NOW + timedelta(seconds=seconds)
+        found = changes(d.decide(drain(), [one], sight, LIMITS, now), one)
+        one = replace(one, **{k: v for k, v in found.items() if hasattr(one, k)})
+    assert one.course == "stalled"
+    assert len(one.points) <= 3  # the same bytes again and again are no new points
+
+
+def test_nothing_is_said_of_the_course_of_an_attempt_that_is_over():
+    one = replace(samples([GIB * n // 10 for n in range(10, 4, -1)]), odd_since=ago(20))
+    sight = seen(server(), records=(record(status="failed"),))
+    found = changes(decide(drain(), [one], sight), one)
+    assert (found["course"], found["seconds_left"]) == ("", None)
