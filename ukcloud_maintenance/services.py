@@ -5,6 +5,7 @@ it reads of OpenStack it reads through the `Cloud` that it is given: the admin's
 worker's in a shell. Nothing here changes anything in OpenStack; the worker does.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -24,10 +25,13 @@ from .core.actor import (
     RULE_VIEW,
     Actor,
 )
+from .core.duration import Forecast, forecast
+from .core.evidence import Evidence
 from .core.facts import HostFacts, Server, Service
 from .core.preflight import Choice
 from .core.states import (
     DRAIN_TERMINAL,
+    MIGRATION_UNDER_WAY,
     DrainState,
     MigrationState,
     TimeoutAction,
@@ -35,6 +39,7 @@ from .core.states import (
 )
 from .core.steering import DrainVerb, Verb
 from .exceptions import CloudError, NotAllowed, Refused, StaleState, UnknownHost
+from .inquiry import inquire
 from .plan import NO_CHOICES, DrainPlan, PlanChoices, make_plan, make_plans
 from .plan import PARTS as PARTS
 from .plan import Planned as Planned
@@ -956,6 +961,28 @@ def _change(actor: Actor, drain_id: int, rule: str, change: Callable[[Drain], No
     )
 
 
+def evidence(actor: Actor, cloud: Cloud, drain_id: int, row_id: int) -> Evidence:
+    """What is known of where the guest of an instance in ERROR runs: read now, five requests.
+
+    :raises Refused: no such drain or instance, or nothing of it is to be reset
+    """
+    _require(actor, RULE_VIEW)
+    drain = get_drain(actor, drain_id)
+    row = store.migrations(drain).filter(pk=row_id).first()
+    if row is None:
+        raise Refused(
+            f"Instance {row_id} is not part of drain {drain_id}.",
+            code="unknown_instance",
+            remedy="Reload the page.",
+        )
+    if row.state != MigrationState.UNKNOWN or row.code not in steering.RESETTABLE:
+        raise Refused(
+            f"{row.server_name}: {steering.objection(Verb.RESET, row, drain)}",
+            code="cannot_reset",
+        )
+    return inquire(cloud, row)
+
+
 @dataclass(frozen=True)
 class Steered:
     """What became of a request for several instances.
@@ -1125,6 +1152,8 @@ class DrainReport:
     counts: store.Counts
     worker: store.WorkerStatus
     now: datetime = field(default_factory=timezone.now)
+    #: how long it still takes; None where it is over, or nothing is left to be moved
+    forecast: Forecast | None = None
 
 
 def drain_report(actor: Actor, drain_id: int) -> DrainReport:
@@ -1134,4 +1163,38 @@ def drain_report(actor: Actor, drain_id: int) -> DrainReport:
     by_state: dict[str, int] = {}
     for row in rows:
         by_state[row.state] = by_state.get(row.state, 0) + 1
-    return DrainReport(drain, rows, store.Counts(by_state), worker_status(actor))
+    return DrainReport(
+        drain,
+        rows,
+        store.Counts(by_state),
+        worker_status(actor),
+        forecast=_forecast(drain, rows),
+    )
+
+
+#: What a copy that does not end as things are is called (core.convergence).
+_ENDLESS = frozenset({"not_converging", "stalled"})
+
+
+def _forecast(drain: Drain, rows: list[InstanceMigration]) -> Forecast | None:
+    """From what this region has shown so far, and from what is under way. A migration that does
+    not end as it goes makes it infinite."""
+    if drain.state in DRAIN_TERMINAL:
+        return None
+    now = timezone.now()
+    waiting: list[int] = []
+    flying: list[float | tuple[int, float]] = []
+    for row in rows:
+        runs = row.state in MIGRATION_UNDER_WAY and row.running_since is not None
+        if row.course in _ENDLESS and runs:
+            flying.append(math.inf)
+        elif runs and row.seconds_left is not None:
+            flying.append(row.seconds_left)
+        elif runs:
+            flying.append((row.memory_bytes, (now - row.running_since).total_seconds()))
+        elif row.state in MIGRATION_UNDER_WAY or row.state == MigrationState.PENDING:
+            waiting.append(row.memory_bytes)
+    if not waiting and not flying:
+        return None
+    at_once = min(drain.max_concurrent, drain.learned_limit or drain.max_concurrent)
+    return forecast(waiting, flying, at_once, store.learned_rate(drain.region))

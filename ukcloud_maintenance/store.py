@@ -10,13 +10,12 @@ from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from statistics import median
 from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
 from django.db.models import Count, F, Max, Min, Q, QuerySet
 
-from .core.duration import Learned
+from .core.duration import Learned, learned_of
 from .core.facts import Server
 from .core.preflight import Verdict
 from .core.states import (
@@ -282,7 +281,7 @@ def learned_rate(region: str, newest: int = 200) -> Learned:
         for memory, since, until in rows
         if (seconds := (until - since).total_seconds()) > 0
     ]
-    return Learned(median(rates), len(rates)) if rates else Learned()
+    return learned_of(rates)
 
 
 @dataclass(frozen=True)

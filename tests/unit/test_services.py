@@ -41,6 +41,7 @@ NEEDS = {
     "change_drain": (RULE_STEER, [1, services.DrainChange(max_concurrent=3)]),
     "steer": (RULE_ABORT, [1, Verb.ABORT, [1]]),
     "retry_failed": (RULE_STEER, [1]),
+    "evidence": (RULE_VIEW, ["cloud", 1, 1]),
     "host_sets": (RULE_VIEW, ["cloud"]),
     "check_hosts": (RULE_VIEW, ["cloud", ["cmp1"]]),
     "request_plan": (
