@@ -438,4 +438,4 @@ def test_a_reset_whose_answer_got_lost_is_not_sent_again(nova, passes):
     mark = nova.mark()
     drain = passes.until(drain, lambda d: rows_by_name(d)["web"].state == "failed")
     assert rows_by_name(drain)["web"].code == "reset"
-    assert not [r for r in nova.requests(mark) if r.method == "POST" and "/action" in r.path]
+    assert not [r for r in nova.requests(mark, method="POST") if r["action"] == "os-resetState"]
