@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 RULE_VIEW = "maintenance:view"
 RULE_DRAIN = "maintenance:drain"
 RULE_CANCEL = "maintenance:cancel"
+RULE_RETURN = "maintenance:return"
 
 
 def _nothing(rule: str) -> bool:
