@@ -31,12 +31,22 @@ MAY_IMPORT = {
     "plan": {"store", "core", "cloud", "conf", "exceptions"},
     "services": {"plan", "store", "core", "cloud", "conf", "exceptions"},
     "reconciler": {"plan", "store", "cloud", "core", "conf", "exceptions"},
+    "host_reconciler": {"reconciler", "store", "cloud", "core", "conf", "exceptions"},
     "content": {"services", "store", "core", "exceptions"},
     "management": set(),
     "management.commands": {"services", "core", "exceptions"},
     "management.commands.maintenance_worker": {
         # the loop around the reconciler, so it may know what the reconciler knows
-        *{"services", "reconciler", "store", "cloud", "core", "conf", "exceptions"},
+        *{
+            "services",
+            "reconciler",
+            "host_reconciler",
+            "store",
+            "cloud",
+            "core",
+            "conf",
+            "exceptions",
+        },
     },
     "checks": {"conf", "exceptions", "policies"},
     "apps": {"checks", "conf", "exceptions"},

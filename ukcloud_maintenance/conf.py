@@ -430,6 +430,11 @@ def verify_seconds() -> float:
     return float(_get("VERIFY_SECONDS"))
 
 
+def certificate_seconds() -> float:
+    """How old a verification may be that is believed: three pauses between two."""
+    return 3 * verify_seconds()
+
+
 def return_wait_seconds() -> float:
     """How long a return to service waits for the host to be up. Default 900."""
     return float(_get("RETURN_WAIT_SECONDS"))

@@ -697,9 +697,15 @@ def left_in(maintenance: HostMaintenance) -> list[InstanceMigration]:
 
 
 def return_run(maintenance: HostMaintenance) -> Drain | None:
-    """The open run that brings instances back after this maintenance, or None."""
-    runs = Drain.objects.filter(maintenance=maintenance, direction=Direction.BACK)
-    return runs.filter(open_key__isnull=False).first()
+    """The run that brings instances back, of the return under way or of the one that ended this
+    maintenance; None where nothing is brought back."""
+    if maintenance.returning_since is None:
+        return None
+    return Drain.objects.filter(
+        maintenance=maintenance,
+        direction=Direction.BACK,
+        created_at__gte=maintenance.returning_since,
+    ).first()
 
 
 def change_maintenance(
@@ -975,6 +981,8 @@ def give_up_return(maintenance: HostMaintenance, message: str, actor: str, now: 
     :raises StaleState: somebody else got there first
     """
     run = return_run(maintenance)
+    if run and run.state in DRAIN_TERMINAL:
+        run = None
     # without a run the change is a transaction of its own, which must not begin by reading
     with transaction.atomic() if run else nullcontext():
         if run:

@@ -6,7 +6,14 @@ import pytest
 
 from tests.fakes import FakeCloud, server, service
 from ukcloud_maintenance import services
-from ukcloud_maintenance.core.actor import RULE_CANCEL, RULE_DRAIN, RULE_VIEW, Actor, shell_actor
+from ukcloud_maintenance.core.actor import (
+    RULE_CANCEL,
+    RULE_DRAIN,
+    RULE_RETURN,
+    RULE_VIEW,
+    Actor,
+    shell_actor,
+)
 from ukcloud_maintenance.core.preflight import Kind
 from ukcloud_maintenance.exceptions import NotAllowed
 
@@ -27,6 +34,14 @@ NEEDS = {
     "request_drain": (RULE_DRAIN, ["cloud", services.DrainRequest("cmp1", "r")]),
     "request_drains": (RULE_DRAIN, ["cloud", [services.DrainRequest("cmp1", "r")]]),
     "cancel_drain": (RULE_CANCEL, [1]),
+    "certificate": (RULE_VIEW, ["RegionOne", "cmp1"]),
+    "certificate_document": (RULE_VIEW, ["RegionOne", "cmp1"]),
+    "document_of": (RULE_VIEW, [services.Certificate("cmp1", "RegionOne", None)]),
+    "host_maintenance": (RULE_VIEW, ["RegionOne", "cmp1"]),
+    "get_maintenance": (RULE_VIEW, [1]),
+    "return_run": (RULE_VIEW, [None]),
+    "return_preview": (RULE_RETURN, ["cloud", "cmp1"]),
+    "return_host": (RULE_RETURN, ["cloud", services.ReturnRequest("cmp1")]),
 }
 
 

@@ -6,10 +6,11 @@ wrote, whichever drain of the maintenance it was. Everything else is somebody el
 which only an admin overrules, by choosing `ENABLE`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
+from .certificate import SERVICE_UP, Check
 from .facts import Service
 from .states import ReturnChoice, ReturnResult
 
@@ -80,6 +81,39 @@ class GiveUp:
 
 
 Step = Enable | MarkEnabled | Wait | Close | GiveUp
+
+
+# -- safe to power off -----------------------------------------------------------------------
+
+
+def in_words(checks: Iterable[Check]) -> str:
+    """What keeps a host from being safe to power off; empty where nothing does."""
+    return " ".join(
+        f"{check.text} {'; '.join(check.details)}{'.' if check.details else ''}".strip()
+        for check in checks
+        if not check.passed
+    )
+
+
+def why_withdrawn(
+    checks: Iterable[Check], service: Service | None, last_safe: datetime | None
+) -> str:
+    """Why a host that was safe is not any more.
+
+    One that goes down while everything else still holds was most likely switched off, which is
+    what it was for: that is no alarm.
+
+    :param last_safe: when it was last verified to be safe
+    """
+    failed = [check for check in checks if not check.passed]
+    at = f" at {last_safe.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if last_safe else ""
+    forced = service is not None and service.forced_down
+    if [check.code for check in failed] == [SERVICE_UP] and not forced:
+        return (
+            "The host went down, most likely because it was switched off. It was last verified to"
+            f" be safe{at}, and everything but that still held."
+        )
+    return in_words(failed)
 
 
 # -- what can be chosen ----------------------------------------------------------------------
@@ -294,6 +328,10 @@ def cloud_is_lost(view: MaintenanceView, limits: ReturnLimits, error: str, now: 
     bound = timedelta(seconds=max(limits.wait_seconds, limits.cloud_down_wait_seconds))
     if now - view.returning_since < bound:
         return Wait(f"OpenStack does not answer as it should. {error}")
+    if view.return_choice == ReturnChoice.LEAVE:
+        return Close(
+            ReturnResult.LEFT, f"The service was left as it is; how that is is not known. {error}"
+        )
     if view.enabled_at:
         return Close(
             ReturnResult.NOT_UP,
