@@ -32,12 +32,22 @@ MAY_IMPORT = {
     "inquiry": {"store", "core", "cloud", "exceptions"},
     "services": {"inquiry", "plan", "store", "core", "cloud", "conf", "exceptions"},
     "reconciler": {"inquiry", "plan", "store", "cloud", "core", "conf", "exceptions"},
+    "host_reconciler": {"reconciler", "store", "cloud", "core", "conf", "exceptions"},
     "content": {"services", "store", "core", "exceptions"},
     "management": set(),
     "management.commands": {"services", "core", "exceptions"},
     "management.commands.maintenance_worker": {
         # the loop around the reconciler, so it may know what the reconciler knows
-        *{"services", "reconciler", "store", "cloud", "core", "conf", "exceptions"},
+        *{
+            "services",
+            "reconciler",
+            "host_reconciler",
+            "store",
+            "cloud",
+            "core",
+            "conf",
+            "exceptions",
+        },
     },
     "checks": {"conf", "exceptions", "policies"},
     "apps": {"checks", "conf", "exceptions"},

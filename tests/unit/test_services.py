@@ -10,6 +10,7 @@ from ukcloud_maintenance.core.actor import (
     RULE_ABORT,
     RULE_CANCEL,
     RULE_DRAIN,
+    RULE_RETURN,
     RULE_STEER,
     RULE_VIEW,
     Actor,
@@ -51,6 +52,14 @@ NEEDS = {
     "plan_report": (RULE_VIEW, [1]),
     "get_plan": (RULE_VIEW, [1]),
     "steer_plan": (RULE_STEER, [1, DrainVerb.PAUSE]),
+    "certificate": (RULE_VIEW, ["RegionOne", "cmp1"]),
+    "certificate_document": (RULE_VIEW, ["RegionOne", "cmp1"]),
+    "document_of": (RULE_VIEW, [services.Certificate("cmp1", "RegionOne", None)]),
+    "host_maintenance": (RULE_VIEW, ["RegionOne", "cmp1"]),
+    "get_maintenance": (RULE_VIEW, [1]),
+    "return_run": (RULE_VIEW, [None]),
+    "return_preview": (RULE_RETURN, ["cloud", "cmp1"]),
+    "return_host": (RULE_RETURN, ["cloud", services.ReturnRequest("cmp1")]),
 }
 
 
