@@ -377,3 +377,65 @@ def test_in_a_plan_of_three_hosts_no_server_moves_twice(nova, passes, at_once):
     if at_once == 1:
         ends = [d.finished_at for d in drains]
         assert ends == sorted(ends)
+
+
+# -- an abort that leaves an ERROR behind ----------------------------------------------------
+
+
+def late_error(nova, passes, host):
+    server = nova.create_server("web", host=host, play="late-error-after-abort rate=60000000")
+    drain = passes.ask(host)
+    drain = until_status(passes, drain, "web", "running")
+    ask(drain, Verb.ABORT, "web")
+    return server, passes.until_over(drain)
+
+
+def test_an_error_after_an_abort_is_recognised_and_reset_on_complete_evidence(nova, passes):
+    server, drain = late_error(nova, passes, "st1")
+    row = rows_by_name(drain)["web"]
+    assert (drain.state, row.state, row.code) == ("failed", "unknown", "error_after_abort")
+    assert nova.server(server)["status"] == "ERROR"
+    found = services.evidence(shell_actor(), passes.cloud, drain.pk, row.pk)
+    assert found.complete, [c for c in found.checks if not c.passed]
+    # nothing is reset by itself
+    passes.one(drain)
+    assert nova.server(server)["status"] == "ERROR"
+    ask(drain, Verb.RESET, "web")
+    drain = passes.until(drain, lambda d: rows_by_name(d)["web"].state == "failed")
+    assert nova.server(server)["status"] == "ACTIVE"
+    assert drain.errand is True
+    assert passes.one(drain).errand is False
+    assert events(drain, "reset")[0].request_id.startswith("req-")
+    # and now it can be tried again; this time it is let land
+    services.retry_failed(shell_actor(), drain.pk)
+    drain = passes.until_over(store.drain(drain.pk))
+    assert (drain.state, drain.result) == ("succeeded", "empty"), drain.message
+
+
+def test_a_reset_is_refused_where_the_guest_is_not_known_to_run_here(nova, passes):
+    server = nova.create_server("split", host="st2", play="landed-but-source")
+    drain = passes.until_over(passes.ask("st2"))
+    row = rows_by_name(drain)["split"]
+    assert (row.state, row.code) == ("unknown", "error_at_source")
+    found = services.evidence(shell_actor(), passes.cloud, drain.pk, row.pk)
+    assert not found.complete
+    assert any("virsh" in step for step in found.by_hand)
+    # even if somebody asks for it all the same
+    ask(drain, Verb.RESET, "split")
+    drain = passes.until(drain, lambda d: rows_by_name(d)["split"].wish == "")
+    row = rows_by_name(drain)["split"]
+    assert row.state == "unknown"
+    assert row.answer.startswith("It was not reset:")
+    assert nova.server(server)["status"] == "ERROR"
+
+
+def test_a_reset_whose_answer_got_lost_is_not_sent_again(nova, passes):
+    server, drain = late_error(nova, passes, "st4")
+    path = f"/servers/{server}/action"
+    with nova.fault(method="POST", path=path, body="os-resetState", lose=True):
+        ask(drain, Verb.RESET, "web")
+        passes.one(drain)
+    mark = nova.mark()
+    drain = passes.until(drain, lambda d: rows_by_name(d)["web"].state == "failed")
+    assert rows_by_name(drain)["web"].code == "reset"
+    assert not [r for r in nova.requests(mark, method="POST") if r["action"] == "os-resetState"]

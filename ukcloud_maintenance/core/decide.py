@@ -379,6 +379,9 @@ NO_WISH: dict[str, Any] = {
     "wish_migration_id": None,
 }
 
+#: … of which nothing is copied (any more).
+NO_COURSE: dict[str, Any] = {"points": [], "course": "", "seconds_left": None}
+
 #: Nova's names of what we ask for: the type of the migration record, the instance action.
 RECORD_TYPE = {Method.LIVE: "live-migration", Method.COLD: "migration"}
 ACTION_NAME = {Method.LIVE: "live-migration", Method.COLD: "migrate"}
@@ -402,8 +405,7 @@ def failed_attempt(
         "odd_since": None,
         "queued_since": None,
         "running_since": None,
-        "course": "",
-        "seconds_left": None,
+        **NO_COURSE,
         **NO_WISH,
     }
     if not retry or row.attempts >= attempts_allowed(row, limits):
@@ -1443,8 +1445,7 @@ class _Pass:
                 "memory_remaining_bytes": 0 if row.memory_total_bytes else None,
                 "disk_remaining_bytes": 0 if row.disk_total_bytes else None,
                 "odd_since": None,
-                "course": "",
-                "seconds_left": None,
+                **NO_COURSE,
                 **NO_WISH,
             },
             "succeeded",
