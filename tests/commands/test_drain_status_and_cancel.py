@@ -1,12 +1,15 @@
 """`drain_status` and `drain_cancel`: the database alone, by who may read clouds.yaml."""
 
+import math
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.utils import timezone
 
 from tests.commands.helpers import begin, finish, move, run
 from ukcloud_maintenance import services
+from ukcloud_maintenance.core.duration import Forecast
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
 from ukcloud_maintenance.exceptions import ConfigurationError
 from ukcloud_maintenance.models import Drain
@@ -22,6 +25,7 @@ DRAIN_KEYS = {
     "max_concurrent",
     "timeout_action",
     "cancelled_by",
+    "forecast",
     "host",
     "region",
     "state",
@@ -209,6 +213,57 @@ def test_one_drain_tells_which_copy_will_not_end_and_the_ways_out(drain):
     assert f"`drain_instance force-complete {drain.pk} INSTANCE`" in advice
     assert "The guest is paused until the rest is copied." in advice
     assert "db-1" not in advice
+
+
+def _forecast(monkeypatch, low, likely, high, samples=34, *, assumed=False):
+    found = Forecast(low, likely, high, samples, assumed)
+    monkeypatch.setattr(services, "_forecast", lambda drain, rows: found)
+
+
+@pytest.mark.parametrize(
+    ("hours", "fits"),
+    [(None, ""), (2, "; it fits"), (0.3, "; it may not fit"), (0.1, "; it does not fit")],
+)
+def test_one_drain_tells_its_time_left_and_whether_it_fits(drain, monkeypatch, hours, fits):
+    _forecast(monkeypatch, 600, 900, 1800)
+    begin(drain)
+    if hours:
+        end = timezone.now() + timedelta(hours=hours)
+        Drain.objects.filter(pk=drain.pk).update(stop_at=end)
+    text = run("drain_status", str(drain.pk)).stdout
+    line = next(line for line in text.splitlines() if line.startswith("Time left"))
+    window = f"{fits} in its window" if fits else ""
+    said = f"Time left: about 15 min (10 min to 30 min; as in 34 migrations before){window}"
+    assert line == said
+    document = run("drain_status", str(drain.pk), "--json").json["forecast"]
+    assert document == {
+        "seconds": {"low": 600, "likely": 900, "high": 1800},
+        "samples": 34,
+        "assumed": False,
+    }
+
+
+def test_the_window_of_one_that_has_not_begun_counts_from_its_beginning(drain, monkeypatch):
+    _forecast(monkeypatch, 600, 900, 1800)
+    begins = timezone.now() + timedelta(hours=5)
+    ends = begins + timedelta(minutes=5)
+    Drain.objects.filter(pk=drain.pk).update(start_at=begins, stop_at=ends)
+    assert "it does not fit in its window" in run("drain_status", str(drain.pk)).stdout
+
+
+def test_a_guess_is_called_one_and_what_is_over_has_no_time_left(drain):
+    assert "a guess: too few migrations" in run("drain_status", str(drain.pk)).stdout
+    begin(drain)
+    finish(drain, DrainState.SUCCEEDED, DrainResult.EMPTY, "Empty.")
+    assert "Time left" not in run("drain_status", str(drain.pk)).stdout
+
+
+def test_no_end_is_no_number(drain, monkeypatch):
+    _forecast(monkeypatch, math.inf, math.inf, math.inf)
+    outcome = run("drain_status", str(drain.pk), "--json")
+    assert "Infinity" not in outcome.stdout
+    assert outcome.json["forecast"]["seconds"] == {"low": None, "likely": None, "high": None}
+    assert "without end as things are" in run("drain_status", str(drain.pk)).stdout
 
 
 def test_a_copy_that_is_over_needs_no_advice(drain):

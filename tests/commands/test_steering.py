@@ -2,6 +2,7 @@
 
 import io
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,13 +11,21 @@ from django.utils import timezone
 from tests.commands.helpers import begin, finish, move, run
 from tests.fakes import GIB, server, service
 from ukcloud_maintenance import services, store
+from ukcloud_maintenance.core.decide import LATE_ERROR
+from ukcloud_maintenance.core.evidence import CODES
+from ukcloud_maintenance.core.facts import Diagnostics, Migration
 from ukcloud_maintenance.core.states import (
     DrainResult,
     DrainState,
     MigrationState,
     TimeoutAction,
 )
-from ukcloud_maintenance.exceptions import ConfigurationError, Refused
+from ukcloud_maintenance.exceptions import (
+    CloudConflict,
+    CloudUnreachable,
+    ConfigurationError,
+    Refused,
+)
 from ukcloud_maintenance.management.commands import _waiting, drain_instance
 from ukcloud_maintenance.models import Drain, Event, Plan
 
@@ -670,3 +679,85 @@ def test_only_live_migrations_that_run_are_offered(flying, monkeypatch):
     asked, _ = outcome.stderr.split("Type yes to go on: ")
     assert "db-1" not in asked
     assert [row["server_name"] for row in outcome.json["refused"]] == ["db-1"]
+
+
+# -- reset -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def in_error(drain, cloud, monkeypatch):
+    """An abort left web-1 in ERROR on cmp1; the hypervisor there says that its guest runs."""
+    begin(drain)
+    _fly(drain, "web-1", aborted_migration_id=7, was_cancelled=True)
+    change = {"state": MigrationState.UNKNOWN, "code": LATE_ERROR}
+    store.change_migration(_row(drain, "web-1"), timezone.now(), **change)
+    web = _row(drain, "web-1")
+    cloud.all_servers = [
+        replace(s, status="ERROR", vm_state="error") if s.name == "web-1" else s
+        for s in cloud.all_servers
+    ]
+    record = Migration(7, "u7", web.server_id, "error", "live-migration", "cmp1", "cmp10")
+    monkeypatch.setattr(cloud, "migrations_of", lambda id: [record], raising=False)
+    monkeypatch.setattr(cloud, "service", lambda host: cloud.services(host)[0], raising=False)
+    running = Diagnostics("running", "libvirt", 3600, "kvm")
+    monkeypatch.setattr(cloud, "diagnostics", lambda id: running, raising=False)
+    return drain
+
+
+def _refuse(cloud, monkeypatch):
+    """The hypervisor does not tell of the guest."""
+
+    def diagnostics(server_id):
+        raise CloudConflict("read the diagnostics", "it does not run", status=409)
+
+    monkeypatch.setattr(cloud, "diagnostics", diagnostics)
+
+
+def test_resets_on_complete_evidence_which_is_shown(in_error):
+    outcome = run("drain_instance", "reset", str(in_error.pk), "web-1", "--yes", "--json")
+    assert outcome.exit_code == 0
+    web = _row(in_error, "web-1")
+    assert web.wish == "reset"
+    assert [row["server_name"] for row in outcome.json["done"]] == ["web-1"]
+    evidence = outcome.json["evidence"][web.server_id]
+    assert evidence["complete"] is True
+    assert {c["code"]: c["passed"] for c in evidence["checks"]} == dict.fromkeys(CODES, True)
+    assert outcome.stderr.count("  yes  ") == len(CODES)
+    assert evidence["meaning"] in outcome.stderr
+
+
+def test_refuses_a_reset_on_incomplete_evidence_whoever_says_yes(in_error, cloud, monkeypatch):
+    _refuse(cloud, monkeypatch)
+    outcome = run("drain_instance", "reset", str(in_error.pk), "web-1", "--yes", "--json")
+    error = outcome.json["error"]
+    assert (outcome.exit_code, error["code"]) == (3, "evidence_incomplete")
+    assert error["message"].startswith("web-1: the evidence is not complete.")
+    assert "virsh" in error["remedy"]
+    assert "  NO   " in outcome.stderr
+    assert _row(in_error, "web-1").wish == ""
+
+
+def test_a_reset_is_confirmed_after_the_evidence_was_shown(in_error, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("yes\n"))
+    outcome = run("drain_instance", "reset", str(in_error.pk), "web-1", "--json")
+    assert (outcome.exit_code, outcome.json["error"]["code"]) == (2, "confirmation_missing")
+    assert "a second copy" in outcome.json["error"]["message"]
+    assert _row(in_error, "web-1").wish == ""
+    monkeypatch.setattr(sys, "stdin", _Terminal("yes\n"))
+    outcome = run("drain_instance", "reset", str(in_error.pk), "web-1")
+    assert outcome.exit_code == 0
+    assert "  yes  " in outcome.stdout
+    assert "web-1" in outcome.stderr.split("Type yes to go on: ")[0]
+    assert _row(in_error, "web-1").wish == "reset"
+
+
+def test_what_is_not_in_error_is_not_reset(drain):
+    outcome = run("drain_instance", "reset", str(drain.pk), "web-1", "--yes", "--json")
+    assert (outcome.exit_code, outcome.json["error"]["code"]) == (3, "cannot_reset")
+
+
+def test_a_reset_without_an_answer_of_openstack(in_error, cloud):
+    cloud.failure = CloudUnreachable("show the server", "timed out")
+    outcome = run("drain_instance", "reset", str(in_error.pk), "web-1", "--yes", "--json")
+    assert (outcome.exit_code, outcome.json["error"]["code"]) == (4, "openstack_failed")
+    assert _row(in_error, "web-1").wish == ""

@@ -7,6 +7,7 @@ anything, also where the database alone would do.
 
 import argparse
 import json
+import math
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from django.db import DatabaseError
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.actor import Actor, shell_actor
+from ukcloud_maintenance.core.duration import Forecast
 from ukcloud_maintenance.core.states import Direction
 from ukcloud_maintenance.exceptions import (
     CloudAuthError,
@@ -381,6 +383,7 @@ def drain_document(report: services.DrainReport) -> dict[str, Any]:
         "stop_at": iso(drain.stop_at),
         "max_concurrent": drain.max_concurrent,
         "timeout_action": drain.timeout_action,
+        "forecast": _forecast_document(report.forecast),
         "migrations": [
             {
                 "server_id": row.server_id,
@@ -409,6 +412,21 @@ def drain_document(report: services.DrainReport) -> dict[str, Any]:
             }
             for row in report.migrations
         ],
+    }
+
+
+def _forecast_document(forecast: Forecast | None) -> dict[str, Any] | None:
+    """How many seconds it still takes; null for what does not end as things are."""
+    if forecast is None:
+        return None
+    times = {"low": forecast.low, "likely": forecast.likely, "high": forecast.high}
+    return {
+        "seconds": {
+            name: round(seconds) if math.isfinite(seconds) else None
+            for name, seconds in times.items()
+        },
+        "samples": forecast.samples,
+        "assumed": forecast.assumed,
     }
 
 

@@ -1,12 +1,13 @@
 """What the commands that steer a drain, a plan or an instance have in common."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core import steering
+from ukcloud_maintenance.core.evidence import Evidence
 from ukcloud_maintenance.core.steering import DrainVerb, Verb
 from ukcloud_maintenance.services import DrainReport, InstanceMigration, PlanReport, Steered
 
@@ -158,17 +159,29 @@ class SteeringCommand(WaitingCommand):
 
     # -- instances ---------------------------------------------------------------------------
 
-    def show_steered(self, drain_id: int, verb: Verb, steered: Steered) -> None:
-        """What was written down, instance by instance; exit 1 where some were refused."""
+    def show_steered(
+        self,
+        drain_id: int,
+        verb: Verb,
+        steered: Steered,
+        evidence: Mapping[str, Evidence] | None = None,
+    ) -> None:
+        """What was written down, instance by instance; exit 1 where some were refused.
+
+        :param evidence: by server id, for a reset
+        """
         if self.json:
-            self.print_json(
-                {
-                    "drain_id": drain_id,
-                    "verb": verb.value,
-                    "done": [_name(row) for row in steered.done],
-                    "refused": [_name(row) | {"reason": why} for row, why in steered.refused],
+            document: dict[str, Any] = {
+                "drain_id": drain_id,
+                "verb": verb.value,
+                "done": [_name(row) for row in steered.done],
+                "refused": [_name(row) | {"reason": why} for row, why in steered.refused],
+            }
+            if evidence:
+                document["evidence"] = {
+                    server_id: _evidence_document(found) for server_id, found in evidence.items()
                 }
-            )
+            self.print_json(document)
         for row in steered.done:
             self.say(f"{row.server_name}: {_ASKED[verb]}.")
         for row, why in steered.refused:
@@ -184,6 +197,19 @@ def _name(row: InstanceMigration) -> dict[str, str]:
     return {"server_id": row.server_id, "server_name": row.server_name}
 
 
-def not_confirmed(cost: str) -> NoReturn:
-    """Nobody is there to be asked."""
-    raise Failure(cost, EXIT_BAD_INPUT, "confirmation_missing", "Add --yes if that is meant.")
+def _evidence_document(found: Evidence) -> dict[str, Any]:
+    return {
+        "complete": found.complete,
+        "meaning": found.meaning,
+        "by_hand": list(found.by_hand),
+        "read_at": iso(found.read_at),
+        "checks": [
+            {
+                "code": check.code,
+                "passed": check.passed,
+                "text": check.text,
+                "details": list(check.details),
+            }
+            for check in found.checks
+        ],
+    }

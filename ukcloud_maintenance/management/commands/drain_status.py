@@ -1,5 +1,6 @@
 """Show drains and plans, from a shell."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -129,6 +130,7 @@ class Command(ShellCommand):
             f" started {iso(drain.started_at) or 'not yet'},"
             f" finished {iso(drain.finished_at) or 'not yet'}\n"
             f"{pace_and_window(drain)}\n"
+            f"{_time_left(report)}"
             f"{plan if drain.plan_id else ''}"
         )
         self.say(
@@ -163,6 +165,33 @@ def _window(drain: services.Drain) -> str:
     if drain.start_at is None and drain.stop_at is None:
         return "-"
     return f"{iso(drain.start_at) or ''}/{iso(drain.stop_at) or ''}"
+
+
+def _time_left(report: DrainReport) -> str:
+    """How long it still takes, how sure that is, and whether its window is long enough."""
+    found, stop_at = report.forecast, report.drain.stop_at
+    if found is None:
+        return ""
+    if not math.isfinite(found.likely):
+        return "Time left: without end as things are: a copy does not get done, see below\n"
+    source = f"as in {found.samples} migrations before"
+    if found.assumed:
+        source = "a guess: too few migrations were seen here to learn from"
+    high = duration_text(found.high) if math.isfinite(found.high) else "no end"
+    said = (
+        f"Time left: about {duration_text(found.likely)}"
+        f" ({duration_text(found.low)} to {high}; {source})"
+    )
+    if stop_at is not None:
+        begins = max(report.now, report.drain.start_at or report.now)
+        room = (stop_at - begins).total_seconds()
+        if found.low > room:
+            said += "; it does not fit in its window"
+        elif found.high > room:
+            said += "; it may not fit in its window"
+        else:
+            said += "; it fits in its window"
+    return f"{said}\n"
 
 
 def _said(row: InstanceMigration) -> Iterator[str]:
