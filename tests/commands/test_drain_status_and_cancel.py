@@ -180,7 +180,7 @@ def test_one_drain_tells_its_window_pace_and_plan(cloud):
     text = run("drain_status", str(drain.pk)).stdout
     assert (
         "1 migration at once; not before 2126-03-01T21:00:00Z; nothing new after"
-        " 2126-03-02T04:00:00Z; a copy that takes too long: warn" in text
+        " 2126-03-02T04:00:00Z; timeout action: warn" in text
     )
     assert f"Part of plan {drain.plan_id}: see `drain_status --plan {drain.plan_id}`" in text
     listed = run("drain_status").stdout

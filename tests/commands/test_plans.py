@@ -53,7 +53,7 @@ def test_several_hosts_are_one_plan_one_after_another(racks):
     assert (plan.hosts_at_once, plan.reason) == (1, "kernel")
     assert _hosts() == ["cmp2", "cmp1"]
     assert f"Plan {plan.pk} is asked for: 2 hosts, one after another." in outcome.stdout
-    assert "of cmp2 is asked for: 1 instances" in outcome.stdout
+    assert "of cmp2 is asked for: 1 instance." in outcome.stdout
 
 
 def test_one_host_is_no_plan(racks):

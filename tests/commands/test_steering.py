@@ -152,7 +152,7 @@ def test_pause_and_resume(drain):
 
 
 def test_a_drain_that_has_not_begun_is_put_on_hold(drain):
-    assert "it has not begun" in run("drain_pause", str(drain.pk)).stdout
+    assert "it had not begun, and is on hold" in run("drain_pause", str(drain.pk)).stdout
     assert run("drain_resume", str(drain.pk), "--json").json["state"] == "pending"
 
 
@@ -177,6 +177,7 @@ def test_a_plan_is_paused_and_resumed(plan):
     assert outcome.exit_code == 0
     assert [d["state"] for d in outcome.json["drains"]] == ["paused", "paused"]
     assert outcome.json["refused"] == []
+    assert "maintenance_worker" in outcome.stderr
     assert run("drain_resume", "--plan", str(plan.pk)).exit_code == 0
     assert set(plan.drains.values_list("state", flat=True)) == {"pending"}
 
@@ -318,6 +319,13 @@ def test_a_plan_is_cancelled(plan, worker):
     assert (outcome.json["is_over"], outcome.json["refused"]) == (True, [])
     first.refresh_from_db()
     assert first.cancel_abort is True
+
+
+def test_a_plan_that_is_over_needs_no_worker(plan):
+    outcome = run("drain_cancel", "--plan", str(plan.pk))
+    assert outcome.exit_code == 0
+    assert "is cancelled." in outcome.stdout
+    assert "maintenance_worker" not in outcome.stderr
 
 
 def test_a_wait_for_the_cancel_of_a_plan_minds_only_what_it_cancelled(plan, worker):

@@ -34,7 +34,7 @@ def pace_and_window(drain: services.Drain) -> str:
         said.append(f"not before {iso(drain.start_at)}")
     if drain.stop_at:
         said.append(f"nothing new after {iso(drain.stop_at)}")
-    said.append(f"a copy that takes too long: {drain.timeout_action}")
+    said.append(f"timeout action: {drain.timeout_action}")
     return "; ".join(said)
 
 
@@ -139,7 +139,8 @@ class SteeringCommand(WaitingCommand):
         for drain in (report.drain for report in reports):
             why = refused.get(drain.pk)
             self.say(f"Drain {drain.pk} of {drain.host}: {why}" if why else self.said(drain))
-        self.warn_without_worker(reports[0])
+        if any(report.drain.finished_at is None for report in reports):
+            self.warn_without_worker(reports[0])
         self.exit_if_refused(reports, refused)
 
     def reports_of_plan(self, plan_id: int) -> list[DrainReport]:

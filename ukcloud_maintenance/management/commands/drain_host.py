@@ -220,7 +220,8 @@ class Command(WaitingCommand):
 
 def _asked(report: services.DrainReport) -> str:
     drain, counts = report.drain, report.counts
-    text = f"Drain {drain.pk} of {drain.host} is asked for: {counts.total} instances"
+    text = f"Drain {drain.pk} of {drain.host} is asked for: {counts.total} instance"
+    text += "" if counts.total == 1 else "s"
     if staying := counts[MigrationState.STAYS]:
         text += f", {staying} of them stay where they are"
     if drain.start_at:

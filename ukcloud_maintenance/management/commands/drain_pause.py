@@ -29,8 +29,10 @@ class Command(SteeringCommand):
             self.show_drain(services.pause_drain(self.actor, options["id"]).pk)
 
     def said(self, drain: services.Drain) -> str:
-        what = "what is under way lands" if drain.started_at else "it has not begun"
+        what = "nothing new starts, what is under way lands"
+        if not drain.started_at:
+            what = "it had not begun, and is on hold"
         return (
-            f"Drain {drain.pk} of {drain.host} is {drain.state}: nothing new starts, {what}."
+            f"Drain {drain.pk} of {drain.host} is {drain.state}: {what}."
             f" Go on with `drain_resume {drain.pk}`."
         )

@@ -92,7 +92,7 @@ class Command(ShellCommand):
             f"Plan {plan.pk}: {len(reports)} hosts, {how}{over};"
             f" {total.left} of {total.total} left their hosts\n"
             f"Reason: {plan.reason}\n"
-            f"Asked by {plan.requested_by} at {iso(plan.created_at)}\n"
+            f"Asked by {plan.requested_by} at {iso(plan.created_at)}\n\n"
         )
         self.say(
             table(
@@ -131,7 +131,7 @@ class Command(ShellCommand):
             f" finished {iso(drain.finished_at) or 'not yet'}\n"
             f"{pace_and_window(drain)}\n"
             f"{_time_left(report)}"
-            f"{plan if drain.plan_id else ''}"
+            f"{plan if drain.plan_id else ''}\n"
         )
         self.say(
             table(
