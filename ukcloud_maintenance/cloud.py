@@ -747,7 +747,7 @@ def from_clouds_yaml(name: str, region: str) -> Cloud:
 
 
 def _side_by_side(calls: list[Callable[[], Any]]) -> list[Any]:
-    with ThreadPoolExecutor(len(calls)) as pool:
+    with ThreadPoolExecutor(min(len(calls), 2 * PARALLEL)) as pool:
         return [future.result() for future in [pool.submit(call) for call in calls]]
 
 

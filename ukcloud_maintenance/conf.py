@@ -28,6 +28,7 @@ class Setting:
     help: str
     minimum: float | None = None
     maximum: float | None = None
+    choices: tuple[str, ...] = ()
 
     def problem(self, value: Any) -> str:
         """Why `value` cannot be used, or empty."""
@@ -36,6 +37,8 @@ class Setting:
         if is_bool or not isinstance(value, wanted):
             names = " or ".join(t.__name__ for t in wanted)
             return f"must be {names}, not {type(value).__name__} ({value!r})"
+        if self.choices and value not in self.choices:
+            return f"must be one of {', '.join(self.choices)}, not {value!r}"
         if isinstance(value, dict):
             if all(isinstance(text, str) for item in value.items() for text in item):
                 return ""
@@ -139,6 +142,69 @@ SETTINGS: tuple[Setting, ...] = (
         300,
         "seconds",
         "No migration is called late before this time, however small.",
+        1,
+        86400,
+    ),
+    Setting(
+        "TIMEOUT_SECONDS_PER_GIB",
+        _NUMBER,
+        300,
+        "seconds a GiB of memory",
+        "A copy that takes longer than this by its memory meets TIMEOUT_ACTION.",
+        0.1,
+        86400,
+    ),
+    Setting(
+        "TIMEOUT_MIN_SECONDS",
+        _NUMBER,
+        1800,
+        "seconds",
+        "No copy times out before this time, however small its memory.",
+        1,
+        604800,
+    ),
+    Setting(
+        "TIMEOUT_ACTION",
+        str,
+        "warn",
+        "warn, abort or force_complete",
+        "What becomes of a copy that timed out, unless the admin says otherwise: it is marked; it"
+        " is aborted and tried again; or its guest is paused until the rest is copied.",
+        choices=("warn", "abort", "force_complete"),
+    ),
+    Setting(
+        "MAX_IN_REGION",
+        int,
+        20,
+        "migrations",
+        "How many migrations of all drains of a region are under way at once.",
+        1,
+        10000,
+    ),
+    Setting(
+        "MAX_PER_DESTINATION",
+        int,
+        4,
+        "migrations",
+        "How many migrations of all drains are under way to one host at once.",
+        1,
+        1000,
+    ),
+    Setting(
+        "CANCEL_WAIT_SECONDS",
+        _NUMBER,
+        1800,
+        "seconds",
+        "How long a drain that is cancelled waits for what is under way to land.",
+        1,
+        86400,
+    ),
+    Setting(
+        "ABORT_WAIT_SECONDS",
+        _NUMBER,
+        300,
+        "seconds",
+        "How long a drain that is cancelled waits for what it aborts.",
         1,
         86400,
     ),
@@ -398,6 +464,41 @@ def late_seconds_per_gib() -> float:
 def late_min_seconds() -> float:
     """Seconds before which no migration is late. Default 300."""
     return float(_get("LATE_MIN_SECONDS"))
+
+
+def timeout_seconds_per_gib() -> float:
+    """Seconds a GiB of memory after which a copy times out. Default 300."""
+    return float(_get("TIMEOUT_SECONDS_PER_GIB"))
+
+
+def timeout_min_seconds() -> float:
+    """Seconds before which no copy times out. Default 1800."""
+    return float(_get("TIMEOUT_MIN_SECONDS"))
+
+
+def timeout_action() -> str:
+    """What becomes of a copy that timed out: warn, abort, force_complete. Default warn."""
+    return str(_get("TIMEOUT_ACTION"))
+
+
+def max_in_region() -> int:
+    """Migrations under way in a region at once. Default 20."""
+    return int(_get("MAX_IN_REGION"))
+
+
+def max_per_destination() -> int:
+    """Migrations under way to one host at once. Default 4."""
+    return int(_get("MAX_PER_DESTINATION"))
+
+
+def cancel_wait_seconds() -> float:
+    """How long a cancelled drain waits for what lands. Default 1800."""
+    return float(_get("CANCEL_WAIT_SECONDS"))
+
+
+def abort_wait_seconds() -> float:
+    """How long a cancelled drain waits for what it aborts. Default 300."""
+    return float(_get("ABORT_WAIT_SECONDS"))
 
 
 def blocked_wait_seconds() -> float:

@@ -10,13 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from statistics import median
 from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet
 
-from .core.duration import Learned
+from .core.duration import Learned, learned_of
 from .core.facts import Server
 from .core.preflight import Verdict
 from .core.states import (
@@ -32,11 +31,12 @@ from .core.states import (
     Method,
     MigrationState,
     ReturnResult,
+    Wish,
     check_drain_transition,
     check_migration_transition,
 )
 from .exceptions import StaleState
-from .models import Drain, Event, HostMaintenance, InstanceMigration, Worker, host_key
+from .models import Drain, Event, HostMaintenance, InstanceMigration, Plan, Worker, host_key
 
 # -- reading ---------------------------------------------------------------------------------
 
@@ -117,6 +117,79 @@ def travelling_groups(drain: Drain) -> frozenset[str]:
         .exclude(drain=drain)
         .values_list("group", flat=True)
     )
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What is under way in a region, by our own record.
+
+    :param total: migrations of all drains
+    :param inbound: by destination, where Nova has told it
+    :param anywhere: those whose destination is not known yet
+    """
+
+    total: int = 0
+    inbound: Mapping[str, int] = field(default_factory=dict)
+    anywhere: int = 0
+
+
+def traffic(region: str) -> Traffic:
+    """How much is under way in a region: one query."""
+    rows = (
+        InstanceMigration.objects.filter(
+            drain__region=region,
+            state__in=[MigrationState.SUBMITTED.value, MigrationState.MIGRATING.value],
+        )
+        .order_by()
+        .values_list("dest_compute")
+        .annotate(n=Count("id"))
+    )
+    found = dict(rows)
+    anywhere = found.pop("", 0)
+    return Traffic(sum(found.values()) + anywhere, found, anywhere)
+
+
+def plan(plan_id: int) -> Plan | None:
+    """One plan, or None."""
+    return Plan.objects.filter(pk=plan_id).first()
+
+
+def plans(region: str) -> "QuerySet[Plan]":
+    """The plans of a region, newest first."""
+    return Plan.objects.filter(region=region)
+
+
+def drains_of_plan(plan_id: int) -> "QuerySet[Drain]":
+    """The drains of a plan, in its order."""
+    return drains().filter(plan_id=plan_id).order_by("plan_order", "id")
+
+
+def ahead_of(drain: Drain) -> tuple[list[str], list[str]]:
+    """What a drain of a plan waits for: the hosts whose service is still to be disabled, and the
+    hosts before it that are being emptied, as far as the plan's number at a time is full. Both
+    are empty for a drain that is in no plan. Two queries."""
+    if drain.plan_id is None:
+        return [], []
+    others = list(drains_of_plan(drain.plan_id).exclude(pk=drain.pk))
+    still_open = [other for other in others if other.state in DRAIN_OPEN]
+    taking = [
+        other.host
+        for other in still_open
+        if other.host_down_since is None and not _is_disabled(other) and not _is_on_hold(other)
+    ]
+    at_once = Plan.objects.values_list("hosts_at_once", flat=True).get(pk=drain.plan_id)
+    before = [other.host for other in still_open if other.plan_order < drain.plan_order]
+    return taking, before if at_once and len(before) >= at_once else []
+
+
+def _is_disabled(drain: Drain) -> bool:
+    known = drain.maintenance
+    return known is not None and (known.found_status == "disabled" or bool(known.disabled_at))
+
+
+def _is_on_hold(drain: Drain) -> bool:
+    """Paused before it began: its service is not disabled until it is resumed."""
+    return drain.state == DrainState.PAUSED and drain.started_at is None
 
 
 @dataclass(frozen=True)
@@ -238,7 +311,7 @@ def learned_rate(region: str, newest: int = 200) -> Learned:
         for memory, since, until in rows
         if (seconds := (until - since).total_seconds()) > 0
     ]
-    return Learned(median(rates), len(rates)) if rates else Learned()
+    return learned_of(rates)
 
 
 @dataclass(frozen=True)
@@ -328,6 +401,11 @@ def create_drain(
     now: datetime,
     follow_plan: bool = False,
     move_locked: bool = True,
+    plan: Plan | None = None,
+    plan_order: int = 0,
+    start_at: datetime | None = None,
+    stop_at: datetime | None = None,
+    timeout_action: str = "warn",
 ) -> Drain:
     """Write a drain and its instance migrations in one transaction.
 
@@ -351,6 +429,11 @@ def create_drain(
                 destination=destination,
                 follow_plan=follow_plan,
                 move_locked=move_locked,
+                plan=plan,
+                plan_order=plan_order,
+                start_at=start_at,
+                stop_at=stop_at,
+                timeout_action=timeout_action,
                 requested_by_id=actor_id,
                 requested_by=actor,
                 created_at=now,
@@ -407,15 +490,41 @@ def _new_row(
     )
 
 
-def cancel_drain(drain: Drain, actor: str, now: datetime) -> DrainState:
+def create_plan(
+    *, region: str, reason: str, hosts_at_once: int, actor_id: str, actor: str, now: datetime
+) -> Plan:
+    """Write a plan; its drains are written with it, in one transaction of the caller's.
+
+    :param hosts_at_once: how many hosts' instances move at a time; 0: all
+    """
+    return Plan.objects.create(
+        region=region,
+        reason=reason,
+        hosts_at_once=hosts_at_once,
+        requested_by_id=actor_id,
+        requested_by=actor,
+        created_at=now,
+    )
+
+
+def is_untouched(drain: Drain) -> bool:
+    """Whether no worker has begun with it: neither the service nor an instance was touched."""
+    return drain.started_at is None and drain.state in (DrainState.PENDING, DrainState.PAUSED)
+
+
+def cancel_drain(
+    drain: Drain, actor: str, now: datetime, *, abort: bool = False, enable: bool = False
+) -> DrainState:
     """Cancel a drain in the state in which it was read; the state it is in then.
 
-    One that no worker has taken is cancelled at once; any other is cancelling until what flies
-    has landed.
+    One that no worker has begun with is cancelled at once; any other is cancelling until what
+    flies has landed. One that is cancelling already can be told to abort what flies.
 
+    :param abort: abort what is under way, rather than let it land
+    :param enable: enable the service again, if its reason is still the one that we wrote
     :raises StaleState: the drain changed meanwhile
     """
-    if drain.state == DrainState.PENDING:
+    if is_untouched(drain):
         with transaction.atomic():
             finish_drain(
                 drain,
@@ -434,16 +543,193 @@ def cancel_drain(drain: Drain, actor: str, now: datetime) -> DrainState:
                 finished_at=now,
                 updated_at=now,
             )
-    else:
+        return DrainState(drain.state)
+    how = "what is under way is aborted" if abort else "what is under way lands"
+    then = "the service is enabled again" if enable else "the service is left as it is"
+    change_drain(
+        drain,
+        now,
+        state=DrainState.CANCELLING,
+        cancelled_by=actor,
+        cancelling_since=now,
+        cancel_abort=abort,
+        cancel_enable=enable,
+        next_pass_at=None,
+        message="Cancelled; waiting for the migrations under way to end.",
+        event=("drain_cancelled", actor, f"{how[0].upper()}{how[1:]}; {then}."),
+    )
+    return DrainState(drain.state)
+
+
+def pause_drain(drain: Drain, actor: str, now: datetime) -> None:
+    """Start nothing new; what flies lands.
+
+    :raises StaleState: the drain changed meanwhile
+    """
+    change_drain(
+        drain,
+        now,
+        state=DrainState.PAUSED,
+        message="",
+        blocked_since=None,
+        proving_since=None,
+        next_pass_at=None,
+        event=("drain_paused", actor, ""),
+    )
+
+
+def resume_drain(drain: Drain, actor: str, now: datetime) -> None:
+    """Go on. A window that is over is forgotten.
+
+    :raises StaleState: the drain changed meanwhile
+    """
+    fields: dict[str, Any] = {}
+    if drain.stop_at is not None and drain.stop_at <= now:
+        fields["stop_at"] = None
+    change_drain(
+        drain,
+        now,
+        state=DrainState.RUNNING if drain.started_at else DrainState.PENDING,
+        message="",
+        blocked_since=None,
+        host_down_since=None,
+        cloud_down_since=None,
+        next_pass_at=None,
+        event=("drain_resumed", actor, ""),
+        **fields,
+    )
+
+
+def reopen_drain(drain: Drain, actor: str, now: datetime) -> None:
+    """Go on with a drain that failed, for what is retried.
+
+    :raises DrainExists: the host has another open drain
+    :raises StaleState: the drain changed meanwhile
+    """
+    fields: dict[str, Any] = {}
+    if drain.stop_at is not None and drain.stop_at <= now:
+        fields["stop_at"] = None
+    try:
         change_drain(
             drain,
             now,
-            state=DrainState.CANCELLING,
-            cancelled_by=actor,
-            message="Cancelled; waiting for the migrations under way to end.",
-            event=("drain_cancelled", actor, ""),
+            state=DrainState.RUNNING,
+            open_key=drain.host_key,
+            # The maintenance may be over by now; the first pass joins the one that is open.
+            maintenance=None,
+            result="",
+            message="",
+            finished_at=None,
+            blocked_since=None,
+            proving_since=None,
+            host_down_since=None,
+            cloud_down_since=None,
+            next_pass_at=None,
+            event=("drain_reopened", actor, ""),
+            **fields,
         )
-    return DrainState(drain.state)
+    except IntegrityError as error:
+        raise DrainExists(open_drain_of(drain.region, drain.host)) from error
+
+
+def adjust_drain(drain: Drain, actor: str, now: datetime, text: str, **fields: Any) -> None:
+    """Change the pace, the window or the timeout of a drain.
+
+    :param text: what changed, in words
+    :raises StaleState: the drain changed meanwhile
+    """
+    if "max_concurrent" in fields:
+        fields["nova_runs_more"] = False  # it was judged by the old number
+    change_drain(drain, now, event=("drain_changed", actor, text), next_pass_at=None, **fields)
+
+
+def make_wish(drain: Drain, row: InstanceMigration, wish: Wish, actor: str, now: datetime) -> None:
+    """Ask for something of Nova for one instance; a worker asks Nova.
+
+    :raises StaleState: somebody else asked first, or the instance is further by now
+    """
+    kind = {Wish.ABORT: "abort_asked", Wish.FORCE: "force_asked"}.get(wish, "reset_asked")
+    with transaction.atomic():
+        _touch(drain.pk, now)
+        change_migration(
+            row,
+            now,
+            expect={"wish": "", "nova_migration_id": row.nova_migration_id},
+            event=(kind, actor, "", ""),
+            wish=wish.value,
+            wish_by=actor,
+            wish_at=now,
+            wish_migration_id=row.nova_migration_id,
+            answer="",
+        )
+        Drain.objects.filter(pk=drain.pk).update(errand=True, next_pass_at=None)
+    drain.errand = True
+
+
+def retry_instance(
+    drain: Drain, row: InstanceMigration, actor: str, now: datetime, destination: str = ""
+) -> None:
+    """Put an instance back in the line, with all its attempts; a drain that failed goes on.
+
+    :param destination: the host that it is to go to, or empty
+    :raises DrainExists: the drain is over, and the host has another open one
+    :raises StaleState: somebody else got there first
+    """
+    with transaction.atomic():
+        if drain.state == DrainState.FAILED:
+            reopen_drain(drain, actor, now)
+        change_migration(
+            row,
+            now,
+            event=("retried", actor, f"to {destination}" if destination else "", ""),
+            state=MigrationState.PENDING,
+            granted=row.attempts,
+            destination=destination or row.destination,
+            code="",
+            message="",
+            answer="",
+            not_before=None,
+            odd_since=None,
+            late_since=None,
+            timed_out_at=None,
+        )
+        Drain.objects.filter(pk=drain.pk).update(
+            next_pass_at=None, blocked_since=None, proving_since=None
+        )
+
+
+def skip_instance(drain: Drain, row: InstanceMigration, actor: str, now: datetime) -> None:
+    """Take an instance off the list: it stays, because somebody chose that.
+
+    :raises StaleState: somebody else got there first
+    """
+    change_migration(
+        row,
+        now,
+        event=("skipped", actor, "", ""),
+        state=MigrationState.SKIPPED,
+        code="skipped",
+        message=f"Taken off the list by {actor}. {row.message}".strip(),
+    )
+    Drain.objects.filter(pk=drain.pk).update(next_pass_at=None)
+
+
+def put_first(drain: Drain, row: InstanceMigration, actor: str, now: datetime) -> None:
+    """Make an instance the next one, whatever it waited for.
+
+    :raises StaleState: somebody else got there first
+    """
+    with transaction.atomic():
+        _touch(drain.pk, now)
+        lowest = drain.migrations.aggregate(lowest=Min("position"))["lowest"] or 0
+        change_migration(
+            row,
+            now,
+            event=("first", actor, "", ""),
+            position=min(lowest, 0) - 1,
+            not_before=None,
+        )
+        Drain.objects.filter(pk=drain.pk).update(next_pass_at=None)
 
 
 # -- changing --------------------------------------------------------------------------------
@@ -514,11 +800,13 @@ def change_migration(
     now: datetime,
     *,
     event: tuple[str, str, str, str] | None = None,
+    expect: Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> None:
     """Change an instance migration, only if it is still in the state and the attempt in which
     it was read.
 
+    :param expect: further fields that must still be so
     :param event: (kind, actor, message, request id) to record with it
     :param fields: the fields to set; `state` is checked against the allowed transitions
     :raises StaleState: somebody else got there first
@@ -537,7 +825,7 @@ def change_migration(
     with transaction.atomic():
         _touch(row.drain_id, now)
         changed = InstanceMigration.objects.filter(
-            pk=row.pk, state=old, attempts=row.attempts
+            pk=row.pk, state=old, attempts=row.attempts, **(expect or {})
         ).update(**fields, updated_at=now)
         if changed != 1:
             raise StaleState(f"server {row.server_id} is not {old} any more")
@@ -1006,7 +1294,8 @@ def give_up_return(maintenance: HostMaintenance, message: str, actor: str, now: 
 def claim(
     worker: str, now: datetime, lease_seconds: float, regions: Iterable[str] | None = None
 ) -> Drain | None:
-    """Take the open drain that is due first and that nobody holds; None where none is.
+    """Take the drain that is due first and that nobody holds, of those that are open or have an
+    errand; None where none is.
 
     :param regions: the regions that the worker can log in to, or None for any
 
@@ -1017,15 +1306,16 @@ def claim(
     due = Q(next_pass_at=None) | Q(next_pass_at__lte=now)
     if regions is not None:
         due &= Q(region__in=list(regions))
+    wanted = Q(state__in=[s.value for s in DRAIN_OPEN]) | Q(errand=True)
     candidates = (
-        Drain.objects.filter(free, due, state__in=[s.value for s in DRAIN_OPEN])
+        Drain.objects.filter(free, due, wanted)
         .order_by(F("next_pass_at").asc(nulls_first=True), "id")
         .values_list("pk", flat=True)[:20]
     )
     for drain_id in list(candidates):
-        taken = Drain.objects.filter(
-            free, due, pk=drain_id, state__in=[s.value for s in DRAIN_OPEN]
-        ).update(claimed_by=worker, claimed_until=now + timedelta(seconds=lease_seconds))
+        taken = Drain.objects.filter(free, due, wanted, pk=drain_id).update(
+            claimed_by=worker, claimed_until=now + timedelta(seconds=lease_seconds)
+        )
         if taken == 1:
             return drain(drain_id)
     return None
