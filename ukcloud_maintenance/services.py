@@ -1334,13 +1334,12 @@ def _why_not_safe(
         return "It was not verified yet."
     if maintenance.verified_at < _verified_after(now):
         seconds = int((now - maintenance.verified_at).total_seconds())
+        trouble = maintenance.message.startswith(h.TROUBLE)
         return (
             f"It was last verified {seconds} s ago, which is too long."
-            f" {maintenance.message or 'Is a worker running?'}"
+            f" {maintenance.message if trouble else 'Is a worker running?'}"
         )
-    if maintenance.safe_since is None:
-        return h.in_words(checks) or maintenance.withdrawn_why
-    return ""
+    return h.why_not_safe(checks, maintenance.withdrawn_why)
 
 
 def certificate_document(actor: Actor, region: str, host: str) -> dict[str, Any]:
@@ -1578,14 +1577,19 @@ def return_host(actor: Actor, cloud: Cloud, request: ReturnRequest) -> HostMaint
     for _ in range(5):
         maintenance, service = _to_return(cloud, request.host)
         if maintenance.returning_since:
-            return _same_again(maintenance, request)
+            return _same_again(actor, cloud, maintenance, request)
         if open_drain := store.open_drain_of(cloud.region, request.host):
             raise _drain_open(request.host, open_drain)
-        choice = _checked_choice(maintenance, service, request)
+        choice, words = _checked_choice(maintenance, service, request)
         run = _run_of(actor, cloud, maintenance, limit) if request.bring_back else None
         try:
             store.request_return(
-                maintenance, choice=choice, actor=actor.name, now=timezone.now(), run=run
+                maintenance,
+                choice=choice,
+                words=words,
+                actor=actor.name,
+                now=timezone.now(),
+                run=run,
             )
             return maintenance
         except store.DrainExists as error:
@@ -1599,11 +1603,15 @@ def return_host(actor: Actor, cloud: Cloud, request: ReturnRequest) -> HostMaint
     )
 
 
-def _same_again(maintenance: HostMaintenance, request: ReturnRequest) -> HostMaintenance:
-    same_choice = request.choice in (None, maintenance.return_choice)
-    if same_choice and (not request.bring_back or store.return_run(maintenance)):
-        return maintenance
-    raise _returning_already(maintenance)
+def _same_again(
+    actor: Actor, cloud: Cloud, maintenance: HostMaintenance, request: ReturnRequest
+) -> HostMaintenance:
+    same = request.choice in (None, maintenance.return_choice)
+    if same and request.bring_back and store.return_run(maintenance) is None:
+        same = _run_of(actor, cloud, maintenance, 1) is None  # there was nothing to bring back
+    if not same:
+        raise _returning_already(maintenance)
+    return maintenance
 
 
 def _returning_already(maintenance: HostMaintenance) -> Refused:
@@ -1618,7 +1626,8 @@ def _returning_already(maintenance: HostMaintenance) -> Refused:
 
 def _checked_choice(
     maintenance: HostMaintenance, service: Service | None, request: ReturnRequest
-) -> str:
+) -> tuple[str, str]:
+    """What is chosen, and what it will do, in words."""
     view = _return_view(maintenance)
     # Where it is the admin's to choose, what stands against the usual one says so.
     choice = request.choice or h.default_choice(view, service) or ReturnChoice.OURS
@@ -1633,7 +1642,7 @@ def _checked_choice(
             remedy="Choose to enable the service, or leave the instances where they are.",
             field="bring_back",
         )
-    return str(choice)
+    return str(choice), outlook.text
 
 
 def _run_of(

@@ -1147,11 +1147,13 @@ def request_return(
     choice: str,
     actor: str,
     now: datetime,
+    words: str = "",
     run: ReturnRun | None = None,
 ) -> Drain | None:
     """Ask for the return of a host to service, and for its instances to be brought back where
     there is a `run`: that run.
 
+    :param words: what was asked for, for the record
     :raises DrainExists: the host has an open drain
     :raises StaleState: the maintenance changed since it was read, e.g. somebody else asked
     """
@@ -1165,7 +1167,7 @@ def request_return(
         "message": "Waiting for a worker.",
         "next_pass_at": None,
     }
-    events = [("return_requested", actor, f"The service: {choice}.", "")]
+    events = [("return_requested", actor, words, "")]
     if maintenance.safe_since:
         why = "The host is being given back to service."
         fields |= _withdrawn(why, now)
