@@ -11,7 +11,7 @@ A kind of event that is not known here is a mark in the lane and changes nothing
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 
 from .states import MIGRATION_TERMINAL, MigrationState
@@ -434,7 +434,7 @@ def _hours(start: datetime, end: datetime, zone: tzinfo, step: int) -> Iterator[
     last: datetime | None = None
     while True:
         for hour in range(0, 24, 24 if step >= _DAY else step // _HOUR):
-            wall = datetime(day.year, day.month, day.day, hour)
+            wall = datetime.combine(day, time(hour))
             at = wall.replace(tzinfo=zone).astimezone(UTC)
             if at > end:
                 return

@@ -60,6 +60,7 @@ _BAD_INPUT = frozenset(
         "destination_is_source",
         "destination_unknown",
         "region_without_worker",
+        "days_out_of_range",
     }
 )
 
