@@ -71,6 +71,7 @@ _KINDS = {
     "submitted": (gettext_lazy("Nova was asked to move it"), PLAIN),
     "adopted": (gettext_lazy("Found in Nova after the answer got lost"), PLAIN),
     "copying": (gettext_lazy("Nova began to move it"), PLAIN),
+    "changed": (gettext_lazy("It will leave in another way"), PLAIN),
     "late": (gettext_lazy("Takes longer than its memory explains"), WARN),
     "attempt_failed": (gettext_lazy("Attempt failed"), BAD),
     "failed": (gettext_lazy("Failed"), BAD),
@@ -232,9 +233,12 @@ class Timeline:
 
 LANE_HEIGHT = 20  # pixels
 _BAR_HEIGHT = 12
+_WAITING_HEIGHT = 6
 _AXIS_HEIGHT = 24
-#: Per cent of the width that time takes; the rest is for the names of the destinations.
+#: Per cent of the width that time takes; what is left of it is for a mark at the beginning, what
+#: is right of it for the names of the destinations.
 _PLOT = 82.0
+_LEFT = 1.0
 #: Per cent of a stretch that would be too narrow to be seen.
 _NARROWEST = 0.25
 #: Marks that a stretch, its end or the words at the end of the lane tell already.
@@ -333,7 +337,7 @@ class Picture:
 
     def _x(self, moment: datetime) -> float:
         seconds = (moment - self.begin).total_seconds()
-        return round(_PLOT * min(max(seconds / self.span, 0.0), 1.0), 3)
+        return round(_LEFT + _PLOT * min(max(seconds / self.span, 0.0), 1.0), 3)
 
     @property
     def height(self) -> int:
@@ -582,7 +586,9 @@ def _bar(
     failed = kind in ATTEMPT and outcome in (Outcome.FAILED, Outcome.ABORTED)
     css = "failed" if failed else kind.value
     hatched = failed or kind in (Stretch.BLOCKED, Stretch.QUEUED)
-    box = format_html('x="{}" y="{}" width="{}" height="{}"', x, y, width, _BAR_HEIGHT)
+    height = _WAITING_HEIGHT if css == Stretch.WAITING else _BAR_HEIGHT
+    y += (_BAR_HEIGHT - height) // 2
+    box = format_html('x="{}" y="{}" width="{}" height="{}"', x, y, width, height)
     return format_html(
         '<g class="mnt-seg mnt-seg-{}">{}<rect {} rx="1.5"></rect>{}</g>',
         css,
@@ -637,6 +643,13 @@ class HistoryRow(DrainRow):
         self.at = drain.created_at
 
 
+def _days(value: timedelta) -> str:
+    """A duration as people speak of it: in days, where it is long."""
+    if value < timedelta(days=2):
+        return formats.duration(value)
+    return ngettext("%(n)s day", "%(n)s days", value.days) % {"n": formats.number(value.days)}
+
+
 class ReturnRow:
     """One return of a host to service in its history."""
 
@@ -646,7 +659,7 @@ class ReturnRow:
         closed = maintenance.closed_at or now
         self.maintenance = maintenance
         self.at = closed
-        self.took = formats.duration(closed - maintenance.opened_at)
+        self.took = _days(closed - maintenance.opened_at)
         self.opened = formats.when(maintenance.opened_at, now)
         self.finished = formats.when(closed, now)
         self.by = maintenance.returned_by
@@ -688,7 +701,8 @@ _WIDELY = 12  # up to so many bars, each has its own words
 
 def _nice(seconds: float) -> int:
     """The next round duration: the top of the scale."""
-    steps = (60, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
+    hours = (1, 2, 3, 4, 6, 8, 12, 16, 24)
+    steps = (60, 120, 300, 600, 900, 1800, *(3600 * n for n in hours))
     return next((s for s in steps if s >= seconds), int(-(-seconds // 86400)) * 86400)
 
 

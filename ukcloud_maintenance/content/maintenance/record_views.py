@@ -4,7 +4,7 @@ Timeline and picture are asked for by the script of the drain's page, when their
 opened; without a script, a link leads to the same as a page.
 """
 
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -99,20 +99,22 @@ class PictureView(RecordView):
 
 
 class ExportView(PanelView):
-    """A drain as a file."""
+    """A drain as a file.
+
+    :param form: of `core.export`
+    """
 
     http_method_names = ["get", "head"]
     title = gettext_lazy("Export")
+    form = export.JSON
 
-    def get(self, request, drain_id, form):
-        if form not in export.CONTENT_TYPES:
-            raise Http404
+    def get(self, request, drain_id):
         self.drain_here(drain_id)
         document = services.export_drain(self.actor, drain_id)
         response = HttpResponse(
-            export.rendered(document, form), content_type=export.CONTENT_TYPES[form]
+            export.rendered(document, self.form), content_type=export.CONTENT_TYPES[self.form]
         )
-        name = export.file_name(document, form)
+        name = export.file_name(document, self.form)
         response["Content-Disposition"] = f'attachment; filename="{name}"'
         response["X-Content-Type-Options"] = "nosniff"
         return uncached(response)

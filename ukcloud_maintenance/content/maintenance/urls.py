@@ -1,5 +1,7 @@
 from django.urls import path
 
+from ukcloud_maintenance.core import export
+
 from . import record_views, views
 
 # A host's name may hold anything but a slash; it is compared to the letter.
@@ -17,8 +19,13 @@ urlpatterns = [
     path("drains/<int:drain_id>/timeline/", record_views.TimelineView.as_view(), name="timeline"),
     path("drains/<int:drain_id>/picture/", record_views.PictureView.as_view(), name="picture"),
     path(
-        "drains/<int:drain_id>/export/<slug:form>/",
-        record_views.ExportView.as_view(),
-        name="export",
+        "drains/<int:drain_id>/export.csv",
+        record_views.ExportView.as_view(form=export.CSV),
+        name="export_csv",
+    ),
+    path(
+        "drains/<int:drain_id>/export.json",
+        record_views.ExportView.as_view(form=export.JSON),
+        name="export_json",
     ),
 ]
