@@ -32,7 +32,9 @@ from . import conf
 from .core.facts import (
     Action,
     Aggregate,
+    Allocation,
     Capacity,
+    Diagnostics,
     HostFacts,
     Hypervisor,
     Migration,
@@ -137,6 +139,21 @@ class Cloud:
         )
         return _request_id(answer)
 
+    def enable_service(self, service_id: str) -> str:
+        """Enable a compute service; the request id. One request.
+
+        Nova clears the reason by itself, and answers 400 where one is sent with it.
+
+        :raises CloudNotFound: no such service (any more)
+        """
+        answer = self._request(
+            "enable the compute service",
+            "PUT",
+            f"/os-services/{service_id}",
+            {"status": "enabled"},
+        )
+        return _request_id(answer)
+
     def hypervisors(self) -> list[Hypervisor]:
         """All hypervisors with their usage: one request for every 1,000."""
         what = "list the hypervisors"
@@ -144,6 +161,27 @@ class Cloud:
             _hypervisor(raw)
             for raw in self._pages(what, "/os-hypervisors/detail", {}, "hypervisors")
         ]
+
+    def hypervisors_of(self, host: str) -> list[Hypervisor]:
+        """The hypervisors (nodes) whose service.host is exactly this host. One request, and where
+        that is not enough the whole list: see :meth:`hypervisors`.
+
+        Asked for by `hypervisor_hostname_pattern` (2.53): a substring of the hypervisor's name,
+        which cannot be paged, takes host names alone (else 400) and is 404 where nothing matches.
+        The hypervisor may have quite another name than its service's host, and of the nodes of
+        Ironic, which has many for one service, a pattern may find a few.
+        """
+        what = f"read the hypervisor of host {host}"
+        path = f"/os-hypervisors/detail?hypervisor_hostname_pattern={quote(host, safe='')}"
+        try:
+            body = self._get(what, path)
+            found = [_hypervisor(raw) for raw in _list(body, "hypervisors", what)]
+        except (CloudNotFound, CloudBadRequest):
+            found = []
+        ours = [h for h in found if h.host == host]
+        if ours and all(h.hypervisor_type != "ironic" for h in ours):
+            return ours
+        return [h for h in self.hypervisors() if h.host == host]
 
     def hosts(self) -> list[HostFacts]:
         """Every compute service with its hypervisor: two requests, side by side, and one more
@@ -294,6 +332,43 @@ class Cloud:
         hosts = {hypervisor.id: hypervisor.host for hypervisor in hypervisors}
         return _capacity(_dict(_json(answer, what), "provider_summaries", what), hosts)
 
+    def allocations_on(self, provider_ids: Iterable[str]) -> list[Allocation]:
+        """Every allocation of these resource providers and of all that are nested with them.
+        For each: one request, and one more for every provider of its tree.
+
+        The id of a hypervisor (2.53) is the UUID of its provider. A provider that Placement does
+        not know is never taken for one without allocations: `in_tree` (1.14) of an unknown one is
+        an empty list and no error (placement/objects/resource_provider.py), so that it must be in
+        its own tree.
+
+        :raises CloudAnswerUnusable: Placement does not know one of them (any more)
+        """
+        found: list[Allocation] = []
+        seen: set[str] = set()
+        for provider_id in provider_ids:
+            what = f"read the allocations of resource provider {provider_id}"
+            path = f"/resource_providers?in_tree={quote(provider_id, safe='')}"
+            body = self._placed(what, path)
+            tree = [str(raw.get("uuid") or "") for raw in _list(body, "resource_providers", what)]
+            if provider_id not in tree:
+                raise CloudAnswerUnusable(what, "Placement does not know this resource provider")
+            for uuid in tree:
+                if uuid in seen:
+                    continue
+                seen.add(uuid)
+                try:
+                    body = self._placed(what, f"/resource_providers/{quote(uuid)}/allocations")
+                except CloudNotFound as error:
+                    raise CloudAnswerUnusable(what, error.detail) from error
+                for consumer, held in _dict(body, "allocations", what).items():
+                    resources = {str(k): int(v) for k, v in _dict(held, "resources", what).items()}
+                    found.append(Allocation(str(consumer), uuid, resources))
+        return found
+
+    def _placed(self, what: str, path: str) -> Any:
+        answer = self._send(self._placement, what, "GET", path, microversion=PLACEMENT_MICROVERSION)
+        return _json(answer, what)
+
     def try_side_by_side(self, calls: dict[str, Callable[[], Any]]) -> dict[str, Any]:
         """The results of several reads that go out at once; a failure is its value."""
 
@@ -339,6 +414,16 @@ class Cloud:
         what = f"list the migrations from host {host}"
         found = self._pages(what, "/os-migrations", {"source_compute": host}, "migrations")
         return [m for m in map(_migration, found) if m.source_compute == host]
+
+    def migrations_touching(self, host: str) -> list[Migration]:
+        """All migrations that have exactly this host as their source or destination, of any age
+        and status, newest first. One request for every 1,000.
+
+        Nova's `host` filter means both sides (nova/db/main/api.py).
+        """
+        what = f"list the migrations from and to host {host}"
+        found = self._pages(what, "/os-migrations", {"host": host}, "migrations")
+        return [m for m in map(_migration, found) if host in (m.source_compute, m.dest_compute)]
 
     def newest_migrations_from(self, host: str, limit: int) -> list[Migration]:
         """The newest migrations that have exactly this host as their source. One request.
@@ -412,6 +497,89 @@ class Cloud:
             {"confirmResize": None},
         )
         return _request_id(answer)
+
+    def abort_migration(self, server_id: str, migration_id: int) -> str:
+        """Ask for the end of a live migration; the request id. Nova's answer (202) says only that
+        it was asked; the server stays at the source.
+
+        Taken where it is queued, preparing (2.65) or running; never while it is accepted. On Nova
+        33 and 34 a running one may become `error`, and its server ERROR, some two seconds after
+        `cancelled`: see `core.evidence`.
+
+        :raises CloudConflict: the server is not migrating, or is locked and we are no admin
+        :raises CloudBadRequest: the migration is in another status
+        :raises CloudNotFound: no such server, or no such migration of it
+        """
+        answer = self._request(
+            f"abort migration {migration_id} of server {server_id}",
+            "DELETE",
+            f"/servers/{server_id}/migrations/{migration_id}",
+        )
+        return _request_id(answer)
+
+    def force_complete(self, server_id: str, migration_id: int) -> str:
+        """Ask for the end of a live migration at the destination; the request id (2.22).
+
+        The guest is paused until the rest is copied, or switches to post-copy where Nova permits
+        that. Taken of a running migration of an ACTIVE server alone (PAUSED: 409).
+
+        :raises CloudConflict: the server is not ACTIVE or not migrating
+        :raises CloudBadRequest: the migration is not running, or not this server's
+        :raises CloudNotFound: no such server
+        """
+        answer = self._request(
+            f"force migration {migration_id} of server {server_id} to complete",
+            "POST",
+            f"/servers/{server_id}/migrations/{migration_id}/action",
+            {"force_complete": None},
+        )
+        return _request_id(answer)
+
+    def reset_state_to_active(self, server_id: str) -> str:
+        """Write vm_state ACTIVE and no task into Nova's database; the request id.
+
+        Nova looks at nothing for it: not at the state that the server is in, not at its host, not
+        at its guest. Right only where the guest is known to run on the host that Nova names.
+
+        :raises CloudNotFound: no such server
+        """
+        answer = self._request(
+            f"reset the state of server {server_id}",
+            "POST",
+            f"/servers/{server_id}/action",
+            {"os-resetState": {"state": "active"}},
+        )
+        return _request_id(answer)
+
+    def diagnostics(self, server_id: str) -> Diagnostics:
+        """What the hypervisor of its host says of the guest of a server, now (2.48).
+
+        Nova's API asks for nothing but that the server has a host: any vm_state will do, ERROR
+        too (nova/compute/api.py). It asks nova-compute on that host, which asks its hypervisor
+        and not the database (nova/compute/manager.py), and tells of a guest that **runs** alone.
+
+        A guest that is paused, that is shut off, or that is not on this host at all is a 409 all
+        the same, and the state which that answer names is the database's: it can read "in power
+        state running" of a guest that is not there. So a refusal proves nothing but that the
+        guest does not run there. Nova also records the refusal as the newest fault of the server,
+        so that one in ERROR shows it in place of why it came to be there: read the server first.
+
+        :raises CloudConflict: it does not run on its host, or has no host
+        :raises CloudServerError: its host does not answer (in the time that RPC waits: 60 s), or
+            the guest went away meanwhile
+        :raises CloudNotFound: no such server
+        """
+        what = f"read the diagnostics of server {server_id}"
+        body = self._get(what, f"/servers/{server_id}/diagnostics")
+        if not isinstance(body, dict) or not body.get("state"):
+            raise CloudAnswerUnusable(what, "the answer does not say which state the guest is in")
+        uptime = body.get("uptime")
+        return Diagnostics(
+            state=str(body["state"]),
+            driver=str(body.get("driver") or ""),
+            uptime_seconds=None if uptime is None else int(uptime),
+            hypervisor=str(body.get("hypervisor") or ""),
+        )
 
     # -- instance actions --------------------------------------------------------------------
 
@@ -579,7 +747,7 @@ def from_clouds_yaml(name: str, region: str) -> Cloud:
 
 
 def _side_by_side(calls: list[Callable[[], Any]]) -> list[Any]:
-    with ThreadPoolExecutor(len(calls)) as pool:
+    with ThreadPoolExecutor(min(len(calls), 2 * PARALLEL)) as pool:
         return [future.result() for future in [pool.submit(call) for call in calls]]
 
 

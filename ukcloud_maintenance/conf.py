@@ -28,6 +28,7 @@ class Setting:
     help: str
     minimum: float | None = None
     maximum: float | None = None
+    choices: tuple[str, ...] = ()
 
     def problem(self, value: Any) -> str:
         """Why `value` cannot be used, or empty."""
@@ -36,6 +37,8 @@ class Setting:
         if is_bool or not isinstance(value, wanted):
             names = " or ".join(t.__name__ for t in wanted)
             return f"must be {names}, not {type(value).__name__} ({value!r})"
+        if self.choices and value not in self.choices:
+            return f"must be one of {', '.join(self.choices)}, not {value!r}"
         if isinstance(value, dict):
             if all(isinstance(text, str) for item in value.items() for text in item):
                 return ""
@@ -143,6 +146,69 @@ SETTINGS: tuple[Setting, ...] = (
         86400,
     ),
     Setting(
+        "TIMEOUT_SECONDS_PER_GIB",
+        _NUMBER,
+        300,
+        "seconds a GiB of memory",
+        "A copy that takes longer than this by its memory meets TIMEOUT_ACTION.",
+        0.1,
+        86400,
+    ),
+    Setting(
+        "TIMEOUT_MIN_SECONDS",
+        _NUMBER,
+        1800,
+        "seconds",
+        "No copy times out before this time, however small its memory.",
+        1,
+        604800,
+    ),
+    Setting(
+        "TIMEOUT_ACTION",
+        str,
+        "warn",
+        "warn, abort or force_complete",
+        "What becomes of a copy that timed out, unless the admin says otherwise: it is marked; it"
+        " is aborted and tried again; or its guest is paused until the rest is copied.",
+        choices=("warn", "abort", "force_complete"),
+    ),
+    Setting(
+        "MAX_IN_REGION",
+        int,
+        20,
+        "migrations",
+        "How many migrations of all drains of a region are under way at once.",
+        1,
+        10000,
+    ),
+    Setting(
+        "MAX_PER_DESTINATION",
+        int,
+        4,
+        "migrations",
+        "How many migrations of all drains are under way to one host at once.",
+        1,
+        1000,
+    ),
+    Setting(
+        "CANCEL_WAIT_SECONDS",
+        _NUMBER,
+        1800,
+        "seconds",
+        "How long a drain that is cancelled waits for what is under way to land.",
+        1,
+        86400,
+    ),
+    Setting(
+        "ABORT_WAIT_SECONDS",
+        _NUMBER,
+        300,
+        "seconds",
+        "How long a drain that is cancelled waits for what it aborts.",
+        1,
+        86400,
+    ),
+    Setting(
         "BLOCKED_WAIT_SECONDS",
         _NUMBER,
         600,
@@ -188,6 +254,26 @@ SETTINGS: tuple[Setting, ...] = (
         " the server is still here.",
         0,
         600,
+    ),
+    Setting(
+        "VERIFY_SECONDS",
+        _NUMBER,
+        30,
+        "seconds",
+        "Pause between two verifications that a host in maintenance is safe to power off. What"
+        " was verified three times as long ago is not shown as safe any more.",
+        5,
+        3600,
+    ),
+    Setting(
+        "RETURN_WAIT_SECONDS",
+        _NUMBER,
+        900,
+        "seconds",
+        "How long a return to service waits until Nova sees the host up. A host that boots takes"
+        " minutes.",
+        1,
+        86400,
     ),
     Setting(
         "WORKER_SILENT_SECONDS",
@@ -390,6 +476,41 @@ def late_min_seconds() -> float:
     return float(_get("LATE_MIN_SECONDS"))
 
 
+def timeout_seconds_per_gib() -> float:
+    """Seconds a GiB of memory after which a copy times out. Default 300."""
+    return float(_get("TIMEOUT_SECONDS_PER_GIB"))
+
+
+def timeout_min_seconds() -> float:
+    """Seconds before which no copy times out. Default 1800."""
+    return float(_get("TIMEOUT_MIN_SECONDS"))
+
+
+def timeout_action() -> str:
+    """What becomes of a copy that timed out: warn, abort, force_complete. Default warn."""
+    return str(_get("TIMEOUT_ACTION"))
+
+
+def max_in_region() -> int:
+    """Migrations under way in a region at once. Default 20."""
+    return int(_get("MAX_IN_REGION"))
+
+
+def max_per_destination() -> int:
+    """Migrations under way to one host at once. Default 4."""
+    return int(_get("MAX_PER_DESTINATION"))
+
+
+def cancel_wait_seconds() -> float:
+    """How long a cancelled drain waits for what lands. Default 1800."""
+    return float(_get("CANCEL_WAIT_SECONDS"))
+
+
+def abort_wait_seconds() -> float:
+    """How long a cancelled drain waits for what it aborts. Default 300."""
+    return float(_get("ABORT_WAIT_SECONDS"))
+
+
 def blocked_wait_seconds() -> float:
     """How long a drain waits for blocked instances. Default 600."""
     return float(_get("BLOCKED_WAIT_SECONDS"))
@@ -413,6 +534,21 @@ def cloud_down_wait_seconds() -> float:
 def settle_seconds() -> float:
     """How long a doubtful end of a migration must stand to be believed. Default 15."""
     return float(_get("SETTLE_SECONDS"))
+
+
+def verify_seconds() -> float:
+    """Pause between two verifications of a host in maintenance. Default 30."""
+    return float(_get("VERIFY_SECONDS"))
+
+
+def certificate_seconds() -> float:
+    """How old a verification may be that is believed: three pauses between two."""
+    return 3 * verify_seconds()
+
+
+def return_wait_seconds() -> float:
+    """How long a return to service waits for the host to be up. Default 900."""
+    return float(_get("RETURN_WAIT_SECONDS"))
 
 
 def worker_silent_seconds() -> float:

@@ -12,6 +12,7 @@ read is named in `unknown`, and the filters that need it are silent.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from . import conf, store
@@ -167,29 +168,54 @@ def make_plan(
 
     :raises CloudError: the host's servers or its unconfirmed migrations cannot be read
     """
-    host = service.host
-    servers, found, unknown = _read(cloud, host)
-    destinations = [s for s in services if s.host != host and _can_receive(s)]
-    receivers = _receivers(cloud, destinations, choices)
-    wishes = {s.id: _wishes(s, choices) for s in servers}
-    leaving = frozenset(s.id for s in servers if judge(s, wishes[s.id]).leaves)
-    around = _around(cloud, servers, receivers, leaving, found)
+    return make_plans(cloud, [(service, choices)], services)[0]
+
+
+def make_plans(
+    cloud: Cloud,
+    wanted: Sequence[tuple[Service, PlanChoices]],
+    services: Iterable[Service],
+) -> list[DrainPlan]:
+    """What drains of several hosts would do, planned together: what one of them needs elsewhere,
+    another one does not find free. Where they go to different destinations, each is placed by
+    itself.
+
+    :raises CloudError: the servers or the unconfirmed migrations of a host cannot be read
+    """
+    servers_of, found, unknown = _read(cloud, [service.host for service, _ in wanted])
+    hosts = {service.host for service, _ in wanted}
+    others = [s for s in services if _can_receive(s)]
+    everybody = [s for servers in servers_of.values() for s in servers]
+    wishes = {
+        s.id: _wishes(s, choices) for service, choices in wanted for s in servers_of[service.host]
+    }
+    leaving = frozenset(s.id for s in everybody if judge(s, wishes[s.id]).leaves)
     names = found.get("projects", {})
-    planned = [
-        Planned(
-            s,
-            judge(s, wishes[s.id], around),
-            names.get(s.project_id, ""),
-            wishes[s.id],
-            group_of(s, around),
-        )
-        for s in servers
-    ]
-    plan = DrainPlan(service, planned, destinations, receivers, found.get("capacity"))
-    plan = replace(
-        plan, duration=_duration(plan, choices, cloud.region), unknown=unknown, around=around
-    )
-    return _packed(plan, around)
+    arounds: dict[str, Around] = {}
+    plans = []
+    for service, choices in wanted:
+        destinations = [s for s in others if s.host != service.host]
+        receivers = _receivers(cloud, [s for s in destinations if s.host not in hosts], choices)
+        around = arounds.get(choices.destination)
+        if around is None:
+            around = _around(cloud, everybody, receivers, leaving, found)
+            arounds[choices.destination] = around
+        planned = [
+            Planned(
+                s,
+                judge(s, wishes[s.id], around),
+                names.get(s.project_id, ""),
+                wishes[s.id],
+                group_of(s, around),
+            )
+            for s in servers_of[service.host]
+        ]
+        plan = DrainPlan(service, planned, destinations, receivers, found.get("capacity"))
+        duration = _duration(plan, choices, cloud.region)
+        plans.append(replace(plan, duration=duration, unknown=unknown, around=around))
+    if len(arounds) > 1:
+        return [_packed([plan])[0] for plan in plans]
+    return _packed(plans)
 
 
 def look_around(
@@ -242,30 +268,38 @@ def _around(
     )
 
 
-def _read(cloud: Cloud, host: str) -> tuple[list[Server], dict[str, Any], dict[str, str]]:
-    """The servers, what else could be read, and why the rest could not."""
+def _read(
+    cloud: Cloud, hosts: Sequence[str]
+) -> tuple[dict[str, list[Server]], dict[str, Any], dict[str, str]]:
+    """The servers of each host, what else could be read, and why the rest could not."""
+    calls: dict[str, Any] = {
+        "projects": cloud.project_names,
+        "groups": cloud.server_groups,
+        "aggregates": cloud.aggregates,
+        "capacity": cloud.capacity,
+    }
     found = cloud.try_side_by_side(
-        {
-            "servers": lambda: cloud.servers_on(host),
-            "unconfirmed": lambda: cloud.unconfirmed_from(host),
-            "projects": cloud.project_names,
-            "groups": cloud.server_groups,
-            "aggregates": cloud.aggregates,
-            "capacity": cloud.capacity,
-        }
+        calls
+        | {f"servers of {host}": partial(cloud.servers_on, host) for host in hosts}
+        | {f"unconfirmed from {host}": partial(cloud.unconfirmed_from, host) for host in hosts}
     )
-    servers, unconfirmed = found.pop("servers"), found.pop("unconfirmed")
-    for needed in (servers, unconfirmed):
-        if isinstance(needed, CloudError):
-            raise needed
+    servers_of: dict[str, list[Server]] = {}
+    for host in hosts:
+        servers = found.pop(f"servers of {host}")
+        unconfirmed = found.pop(f"unconfirmed from {host}")
+        for needed in (servers, unconfirmed):
+            if isinstance(needed, CloudError):
+                raise needed
+        here = {s.id for s in servers}
+        waiting = {m.server_id for m in unconfirmed} - here
+        left = cloud.servers_by_id(sorted(waiting)).values()
+        servers_of[host] = servers + [
+            s for s in left if s.status == "VERIFY_RESIZE" and s.host != host
+        ]
     unknown = {name: str(error) for name, error in found.items() if isinstance(error, CloudError)}
     for name in unknown:
         del found[name]
-    here = {s.id for s in servers}
-    waiting = {m.server_id for m in unconfirmed} - here
-    left = cloud.servers_by_id(sorted(waiting)).values()
-    servers += [s for s in left if s.status == "VERIFY_RESIZE" and s.host != host]
-    return servers, found, unknown
+    return servers_of, found, unknown
 
 
 def _wishes(server: Server, choices: PlanChoices) -> Wishes:
@@ -303,23 +337,31 @@ def _duration(plan: DrainPlan, choices: PlanChoices, region: str) -> Duration | 
     return estimate([p.server.memory_bytes for p in moving], at_once, store.learned_rate(region))
 
 
-def _packed(plan: DrainPlan, around: Around) -> DrainPlan:
+def _packed(plans: list[DrainPlan]) -> list[DrainPlan]:
+    """The same with a place for each instance, as far as there is one for all of them."""
+    around = plans[0].around
     if around.capacity is None:
-        return plan
-    hosts = [s.host for s in plan.receivers]
-    items = items_of([p.server for p in plan.moving], around)
-    packing = pack(items, around.capacity, around.whereabouts, hosts)
+        return plans
+    hosts = [s.host for s in plans[0].receivers]
+    moving = [p.server for plan in plans for p in plan.moving]
+    packing = pack(items_of(moving, around), around.capacity, around.whereabouts, hosts)
     unplaced = {one.id: one for one in packing.unplaced}
-    planned = [
+    return [
         replace(
-            p,
-            planned_host=packing.placed.get(p.server.id, ""),
-            unplaced=unplaced.get(p.server.id),
-            verdict=_with_caution(p.verdict, unplaced.get(p.server.id)),
+            plan,
+            packing=packing,
+            planned=[
+                replace(
+                    p,
+                    planned_host=packing.placed.get(p.server.id, ""),
+                    unplaced=unplaced.get(p.server.id),
+                    verdict=_with_caution(p.verdict, unplaced.get(p.server.id)),
+                )
+                for p in plan.planned
+            ],
         )
-        for p in plan.planned
+        for plan in plans
     ]
-    return replace(plan, planned=planned, packing=packing)
 
 
 def _with_caution(verdict: Verdict, unplaced: Unplaced | None) -> Verdict:

@@ -25,6 +25,7 @@ from .core.states import (
     MIGRATION_OPEN,
     MIGRATION_UNDER_WAY,
     MIGRATION_WAITING,
+    Direction,
     DrainResult,
     DrainState,
     Method,
@@ -41,6 +42,7 @@ from .exceptions import (
     CloudServerError,
     StaleState,
 )
+from .inquiry import inquire
 from .plan import look_around, opt_out_names
 from .store import Drain, InstanceMigration
 
@@ -54,6 +56,11 @@ INTENT_GOES_STALE = 5.0
 
 #: How the message of a drain begins that OpenStack keeps from going on.
 TROUBLE = "OpenStack does not answer as it should."
+
+#: What is noted on an instance before Nova is asked to reset it.
+RESET_SENT = "Nova was asked to set it to active."
+#: Answers by which Nova says no: nothing was begun.
+REFUSALS = (CloudConflict, CloudBadRequest, CloudForbidden, CloudNotFound, CloudAuthError)
 
 T = TypeVar("T")
 
@@ -83,6 +90,10 @@ def limits() -> d.Limits:
         host_down_wait_seconds=conf.host_down_wait_seconds(),
         submit_grace_seconds=conf.submit_grace_seconds(),
         settle_seconds=conf.settle_seconds(),
+        timeout_seconds_per_gib=conf.timeout_seconds_per_gib(),
+        timeout_min_seconds=conf.timeout_min_seconds(),
+        cancel_wait_seconds=conf.cancel_wait_seconds(),
+        abort_wait_seconds=conf.abort_wait_seconds(),
         opt_out_names=opt_out_names(),
     )
 
@@ -163,8 +174,11 @@ class Reconciler:
     def _observe(self, drain: Drain, rows: list[InstanceMigration]) -> d.Observation:
         """Read the service first and the servers after it: what is listed then was listed after
         the service was disabled, if it is."""
-        if drain.state == DrainState.PENDING:
+        untouched = drain.state == DrainState.PAUSED and drain.started_at is None
+        if drain.state == DrainState.PENDING or drain.state in DRAIN_TERMINAL or untouched:
             return d.Observation(service=None)
+        if drain.direction == Direction.BACK:
+            return self._observe_way_back(drain, rows)
         cloud = self.cloud
         service = cloud.service(drain.host)
         servers = {s.id: s for s in cloud.servers_on(drain.host)}
@@ -213,9 +227,74 @@ class Reconciler:
             our_user_id=self._our_user_id() if lost else "",
             around=around,
             travelling=store.travelling_groups(drain),
+            gate=self._gate(drain),
         )
         self.alive(drain)
         return seen
+
+    def _observe_way_back(self, drain: Drain, rows: list[InstanceMigration]) -> d.Observation:
+        """What a run back to a host looks at: the host, what is under way, and the few that are
+        the next to be started. One request for each, and two for each that is under way."""
+        cloud = self.cloud
+        service = cloud.service(drain.host)
+        under_way = [r for r in rows if r.state in MIGRATION_UNDER_WAY]
+        ready = [r for r in rows if r.state == MigrationState.PENDING]
+        ready.sort(key=lambda r: d.turn(_row(r)))
+        looked_at = under_way + ready[: 2 * drain.max_concurrent]
+        if d.is_due(drain.looked_around_at, self.clock()):
+            blocked = [r for r in rows if r.state == MigrationState.BLOCKED]
+            if blocked:
+                store.looked_around(drain, self.clock())
+                looked_at += blocked
+        source = {r.server_id: r.source_compute for r in looked_at}
+        found = self._each(cloud.server, list(source))
+        self.alive(drain)
+        here = {i: s for i, s in found.items() if s is not None and s.host == source[i]}
+        ids = [r.server_id for r in under_way]
+        records = self._each(cloud.migrations_of, ids)
+        lost = [r.server_id for r in under_way if r.state == MigrationState.SUBMITTED]
+        flying = [
+            r.server_id
+            for r in under_way
+            if r.server_id in here and r.server_id not in lost and r.method == Method.LIVE
+        ]
+        seen = d.Observation(
+            service=service,
+            servers=here,
+            migrations={
+                i: [m for m in found_of if m.source_compute == source[i]]
+                for i, found_of in records.items()
+            },
+            progress=self._each(cloud.progress, flying),
+            actions=self._each(cloud.actions, lost),
+            elsewhere={i: s for i, s in found.items() if i not in here},
+            our_user_id=self._our_user_id() if lost else "",
+            travelling=store.travelling_groups(drain),
+            gate=self._gate(drain),
+        )
+        self.alive(drain)
+        return seen
+
+    @staticmethod
+    def _gate(drain: Drain) -> d.Gate:
+        """What the plan and the region's limits leave to this drain, by our own record."""
+        taking, before = store.ahead_of(drain)
+        holds = ""
+        if taking:
+            holds = (
+                f"{d.HOLD} the services of all hosts of the plan are disabled first"
+                f" ({_some(taking)})."
+            )
+        elif before:
+            holds = f"{d.HOLD} {_some(before)} first."
+        traffic = store.traffic(drain.region)
+        return d.Gate(
+            holds=holds,
+            room=conf.max_in_region() - traffic.total,
+            inbound=traffic.inbound,
+            anywhere=traffic.anywhere,
+            per_destination=conf.max_per_destination(),
+        )
 
     @staticmethod
     def _each(read: Callable[[str], T], server_ids: list[str]) -> dict[str, T]:
@@ -247,6 +326,14 @@ class Reconciler:
                 self._submit(drain, rows[action.row_id], action)
             case d.Confirm():
                 self._confirm(drain, rows[action.row_id])
+            case d.Abort():
+                self._abort(drain, rows[action.row_id], action)
+            case d.ForceComplete():
+                self._force(drain, rows[action.row_id], action)
+            case d.Reset():
+                self._reset(drain, rows[action.row_id], action)
+            case d.Enable():
+                self._enable(drain, action)
             case d.Join():
                 group = self._group_of(action.server)
                 row = store.add_server(
@@ -280,6 +367,9 @@ class Reconciler:
                         detail=action.message,
                     )
             case d.Finish():
+                enabled = seen.service is not None and seen.service.status == "enabled"
+                if drain.cancel_enable and drain.maintenance and enabled:
+                    store.close_maintenance(drain.maintenance, now)
                 store.finish_drain(
                     drain, action.state, action.result, action.message, self.worker, now
                 )
@@ -307,6 +397,7 @@ class Reconciler:
         request_id = self.cloud.disable_service(action.service_id, action.reason)
         now = self.clock()
         store.disabled(drain.maintenance, now)
+        store.change_drain(drain, now, did_disable=True)
         store.record(drain, None, now, "service_disabled", self.worker, action.reason, request_id)
         say(
             logging.INFO,
@@ -399,6 +490,17 @@ class Reconciler:
             odd_since=None,
             confirms=0,
             confirm_at=None,
+            answer="",
+            aborted_migration_id=None,
+            aborted_by="",
+            aborted_at=None,
+            forced_at=None,
+            timed_out_at=None,
+            was_cancelled=False,
+            points=[],
+            course="",
+            seconds_left=None,
+            **d.NO_WISH,
             memory_total_bytes=None,
             memory_processed_bytes=None,
             memory_remaining_bytes=None,
@@ -410,7 +512,11 @@ class Reconciler:
         )
         self.alive(drain)
         if row.group and row.group in store.travelling_groups(drain):
-            self._step_back(row)
+            text = "It waits for a member of its anti-affinity group that is on its way."
+            self._step_back(row, text)
+            return
+        if self._is_crowded(drain, action.host or ""):
+            self._step_back(row, "It waits, because as many are under way as the settings allow.")
             return
         if time.monotonic() - looked > INTENT_GOES_STALE:
             return  # found and dealt with by the next pass, as any lost request is
@@ -419,13 +525,7 @@ class Reconciler:
                 request_id = self.cloud.cold_migrate(row.server_id, action.host)
             else:
                 request_id = self.cloud.live_migrate(row.server_id, action.host)
-        except (
-            CloudConflict,
-            CloudBadRequest,
-            CloudForbidden,
-            CloudNotFound,
-            CloudAuthError,
-        ) as error:
+        except REFUSALS as error:
             self._refused(drain, row, error)
             return
         except CloudError as error:
@@ -475,15 +575,24 @@ class Reconciler:
         )
         say(logging.WARNING, kind, drain=drain.pk, server=row.server_id, detail=error)
 
-    def _step_back(self, row: InstanceMigration) -> None:
-        """A member of its group set out at the same moment. Both step back if both see it, and
-        come back at different times."""
+    @staticmethod
+    def _is_crowded(drain: Drain, host: str) -> bool:
+        """Whether, with this one recorded, more are under way than the settings allow: another
+        worker recorded one at the same moment."""
+        traffic = store.traffic(drain.region)
+        if traffic.total > conf.max_in_region():
+            return True
+        return bool(host) and traffic.inbound.get(host, 0) > conf.max_per_destination()
+
+    def _step_back(self, row: InstanceMigration, text: str) -> None:
+        """Another one set out at the same moment. Both step back if both see it, and come back
+        at different times."""
         now = self.clock()
-        text = "It waits for a member of its anti-affinity group that is on its way."
         store.change_migration(
             row,
             now,
             state=MigrationState.PENDING,
+            granted=row.granted + 1,  # it was no attempt
             message=text,
             not_before=now + timedelta(seconds=2 + random.uniform(0, 5)),
         )
@@ -548,6 +657,131 @@ class Reconciler:
             server=row.server_id,
             request_id=request_id,
         )
+
+    # -- what was asked for one instance -------------------------------------------------------
+
+    def _abort(self, drain: Drain, row: InstanceMigration, action: d.Abort) -> None:
+        """Record what is aborted, and for whom; ask; and forget it again where Nova refuses."""
+        now = self.clock()
+        store.change_migration(
+            row,
+            now,
+            aborted_migration_id=action.migration_id,
+            aborted_by=action.by,
+            aborted_at=now,
+            **d.NO_WISH,
+        )
+        try:
+            request_id = self.cloud.abort_migration(row.server_id, action.migration_id)
+        except REFUSALS as error:
+            text = f"Nova refused the abort: {error.detail or error}"
+            self._answered(drain, row, "abort_refused", text, error.request_id)
+            store.change_migration(
+                row, self.clock(), aborted_migration_id=None, aborted_by="", aborted_at=None
+            )
+            return
+        except CloudError as error:
+            # Whether Nova has it is not known. What becomes of the migration tells.
+            self._answered(drain, row, "abort_unanswered", str(error), error.request_id)
+            return
+        self._answered(drain, row, "aborting", "", request_id)
+
+    def _force(self, drain: Drain, row: InstanceMigration, action: d.ForceComplete) -> None:
+        now = self.clock()
+        store.change_migration(row, now, forced_at=now, **d.NO_WISH)
+        try:
+            request_id = self.cloud.force_complete(row.server_id, action.migration_id)
+        except REFUSALS as error:
+            text = f"Nova refused to force it: {error.detail or error}"
+            self._answered(drain, row, "force_refused", text, error.request_id)
+            store.change_migration(row, self.clock(), forced_at=None)
+            return
+        except CloudError as error:
+            self._answered(drain, row, "force_unanswered", str(error), error.request_id)
+            return
+        self._answered(drain, row, "forced", "", request_id)
+
+    def _reset(self, drain: Drain, row: InstanceMigration, action: d.Reset) -> None:
+        """Read the evidence anew, and set the server to active only where it is complete."""
+        try:
+            server = self.cloud.server(row.server_id)
+            done = (
+                row.answer == RESET_SENT
+                and server is not None
+                and server.status == "ACTIVE"
+                and server.host == row.source_compute
+            )
+            evidence = None if done else inquire(self.cloud, row)
+        except CloudError as error:
+            self._not_reset(drain, row, f"It was not reset: {error}", error.request_id)
+            return
+        request_id = ""
+        if evidence is not None:
+            if not evidence.complete:
+                failed = " ".join(check.text for check in evidence.checks if not check.passed)
+                self._not_reset(drain, row, f"It was not reset: {failed}", "")
+                return
+            # Should the answer get lost, the next pass finds an active server, and knows why.
+            store.change_migration(row, self.clock(), answer=RESET_SENT)
+            try:
+                request_id = self.cloud.reset_state_to_active(row.server_id)
+            except REFUSALS as error:
+                text = f"Nova refused to reset it: {error.detail or error}"
+                self._not_reset(drain, row, text, error.request_id)
+                return
+        text = (
+            f"Its state was reset to active, as {action.by} asked; it runs on"
+            f" {row.source_compute}. It can be tried again."
+        )
+        store.change_migration(
+            row,
+            self.clock(),
+            state=MigrationState.FAILED,
+            code="reset",
+            message=text,
+            answer="",
+            server_status="ACTIVE",
+            event=("reset", self.worker, text, request_id),
+            **d.NO_WISH,
+        )
+        say(
+            logging.WARNING,
+            "reset",
+            drain=drain.pk,
+            server=row.server_id,
+            name=row.server_name,
+            by=action.by,
+            request_id=request_id,
+        )
+
+    def _not_reset(self, drain: Drain, row: InstanceMigration, text: str, request_id: str) -> None:
+        store.change_migration(row, self.clock(), **d.NO_WISH)
+        self._answered(drain, row, "reset_refused", text, request_id)
+
+    def _answered(
+        self, drain: Drain, row: InstanceMigration, kind: str, text: str, request_id: str
+    ) -> None:
+        """What Nova said; the same twice is recorded once."""
+        if text and row.answer == text:
+            return
+        event = (kind, self.worker, text, request_id)
+        store.change_migration(row, self.clock(), event=event, answer=text)
+        say(
+            logging.WARNING if text else logging.INFO,
+            kind,
+            drain=drain.pk,
+            server=row.server_id,
+            name=row.server_name,
+            request_id=request_id,
+            detail=text,
+        )
+
+    def _enable(self, drain: Drain, action: d.Enable) -> None:
+        """The service was disabled by us, and the drain is cancelled: the host is given back."""
+        request_id = self.cloud.enable_service(action.service_id)
+        now = self.clock()
+        store.record(drain, None, now, "service_enabled", self.worker, "", request_id)
+        say(logging.INFO, "service_enabled", drain=drain.pk, host=drain.host, request_id=request_id)
 
     def _refused(self, drain: Drain, row: InstanceMigration, error: CloudError) -> None:
         """Nova said no: nothing was begun. The attempt counts, so that it ends."""
@@ -652,6 +886,12 @@ class Reconciler:
         )
 
 
+def _some(names: list[str]) -> str:
+    """A few of them by name."""
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more
+
+
 _ROW_FIELDS = [f.name for f in fields(d.Row)]
 
 
@@ -672,11 +912,25 @@ def _view(drain: Drain) -> d.DrainView:
         message=drain.message,
         learned_limit=drain.learned_limit,
         nova_runs_more=drain.nova_runs_more,
+        direction=drain.direction,
+        timeout_action=drain.timeout_action,
+        start_at=drain.start_at,
+        stop_at=drain.stop_at,
+        started_at=drain.started_at,
+        cancelling_since=drain.cancelling_since,
+        cancel_abort=drain.cancel_abort,
+        cancel_enable=drain.cancel_enable,
+        errand=drain.errand,
         blocked_since=drain.blocked_since,
         proving_since=drain.proving_since,
         host_down_since=drain.host_down_since,
         maintenance=(
-            d.MaintenanceView(maintenance.our_reason, maintenance.disabled_at)
+            d.MaintenanceView(
+                maintenance.our_reason,
+                maintenance.disabled_at,
+                maintenance.closed_at,
+                maintenance.returning_since,
+            )
             if maintenance
             else None
         ),

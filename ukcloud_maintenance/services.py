@@ -5,25 +5,50 @@ it reads of OpenStack it reads through the `Cloud` that it is given: the admin's
 worker's in a shell. Nothing here changes anything in OpenStack; the worker does.
 """
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
 from . import conf, store
 from .cloud import Cloud, from_clouds_yaml
-from .core import export
-from .core.actor import RULE_CANCEL, RULE_DRAIN, RULE_VIEW, Actor
+from .core import export, steering
+from .core import hosts as h
+from .core.actor import (
+    RULE_ABORT,
+    RULE_CANCEL,
+    RULE_DRAIN,
+    RULE_FORCE,
+    RULE_RETURN,
+    RULE_STEER,
+    RULE_VIEW,
+    Actor,
+)
+from .core.certificate import Check, from_json
+from .core.duration import Forecast, forecast
+from .core.evidence import Evidence
 from .core.facts import HostFacts, Server, Service
-from .core.preflight import Choice
-from .core.states import DRAIN_TERMINAL, DrainState
+from .core.preflight import Choice, Verdict, Wishes, judge
+from .core.states import (
+    DRAIN_TERMINAL,
+    MIGRATION_UNDER_WAY,
+    Direction,
+    DrainState,
+    MigrationState,
+    ReturnChoice,
+    TimeoutAction,
+    Wish,
+)
+from .core.steering import DrainVerb, Verb
 from .exceptions import CloudError, NotAllowed, Refused, StaleState, UnknownHost
-from .plan import NO_CHOICES, DrainPlan, PlanChoices, make_plan
+from .inquiry import inquire
+from .plan import NO_CHOICES, DrainPlan, PlanChoices, make_plan, make_plans, opt_out_names
 from .plan import PARTS as PARTS
 from .plan import Planned as Planned
-from .store import Drain
+from .store import Drain, HostMaintenance, InstanceMigration, Plan
 
 if TYPE_CHECKING:
     from keystoneauth1.session import Session
@@ -119,7 +144,7 @@ def count_instances(
 def host_records(actor: Actor, region: str) -> dict[str, store.HostRecord]:
     """What the database knows of the hosts of a region, by host."""
     _require(actor, RULE_VIEW)
-    return store.host_records(region)
+    return store.host_records(region, _verified_after(timezone.now()))
 
 
 def worker_status(actor: Actor) -> store.WorkerStatus:
@@ -214,11 +239,18 @@ class DrainChoices:
     :param max_concurrent: migrations at once, unless the admin says otherwise
     :param max_concurrent_ceiling: the most that may be asked for
     :param reason_max: characters
+    :param timeout_action: what becomes of a copy that takes too long, unless the admin says
+        otherwise
+    :param timeout_seconds_per_gib: how long a copy may take, by its memory …
+    :param timeout_min_seconds: … and at least
     """
 
     max_concurrent: int
     max_concurrent_ceiling: int
     reason_max: int = REASON_MAX
+    timeout_action: str = TimeoutAction.WARN.value
+    timeout_seconds_per_gib: float = 0
+    timeout_min_seconds: float = 0
 
 
 def drain_choices(actor: Actor, region: str) -> DrainChoices:
@@ -228,7 +260,13 @@ def drain_choices(actor: Actor, region: str) -> DrainChoices:
     """
     _require(actor, RULE_DRAIN)
     _cloud_name(region)
-    return DrainChoices(conf.max_concurrent(), conf.max_concurrent_ceiling())
+    return DrainChoices(
+        conf.max_concurrent(),
+        conf.max_concurrent_ceiling(),
+        timeout_action=conf.timeout_action(),
+        timeout_seconds_per_gib=conf.timeout_seconds_per_gib(),
+        timeout_min_seconds=conf.timeout_min_seconds(),
+    )
 
 
 @dataclass(frozen=True)
@@ -244,6 +282,10 @@ class DrainRequest:
     :param move_locked: whether instances that are locked are moved
     :param follow_plan: whether each instance is asked to go to its host of the estimate first
     :param order: largest first, which keeps the drain short, or smallest first
+    :param start_at: not begun before this time, the service not disabled before it; None: at once
+    :param stop_at: nothing new is started after this time; None: no such end
+    :param timeout_action: what becomes of a copy that takes too long (see core.states); None: the
+        setting's
     """
 
     host: str
@@ -255,6 +297,9 @@ class DrainRequest:
     move_locked: bool = True
     follow_plan: bool = False
     order: str = LARGEST_FIRST
+    start_at: datetime | None = None
+    stop_at: datetime | None = None
+    timeout_action: str | None = None
 
 
 def check_request(request: DrainRequest) -> DrainRequest:
@@ -278,12 +323,10 @@ def check_request(request: DrainRequest) -> DrainRequest:
     limit = request.max_concurrent
     if limit is None:
         limit = conf.max_concurrent()
-    if not 1 <= limit <= conf.max_concurrent_ceiling():
-        raise Refused(
-            f"The number of migrations at once must be from 1 to {conf.max_concurrent_ceiling()}.",
-            code="max_concurrent_out_of_range",
-            field="max_concurrent",
-        )
+    _check_pace(limit)
+    _check_window(request.start_at, request.stop_at)
+    action = request.timeout_action or conf.timeout_action()
+    _check_timeout(action)
     _check_choices(request.choices)
     longest = max(map(len, request.notes.values()), default=0)
     if longest > NOTE_MAX:
@@ -306,7 +349,56 @@ def check_request(request: DrainRequest) -> DrainRequest:
             code="destination_and_plan",
             field="destination",
         )
-    return replace(request, reason=reason, max_concurrent=limit, destination=destination)
+    return replace(
+        request,
+        reason=reason,
+        max_concurrent=limit,
+        destination=destination,
+        timeout_action=action,
+    )
+
+
+def _check_pace(limit: int) -> None:
+    if not 1 <= limit <= conf.max_concurrent_ceiling():
+        raise Refused(
+            f"The number of migrations at once must be from 1 to {conf.max_concurrent_ceiling()}.",
+            code="max_concurrent_out_of_range",
+            field="max_concurrent",
+        )
+
+
+def _check_window(start_at: datetime | None, stop_at: datetime | None) -> None:
+    for name, moment in (("start_at", start_at), ("stop_at", stop_at)):
+        if moment is not None and timezone.is_naive(moment):
+            raise Refused(
+                f"{moment} has no time zone.",
+                code="window_without_zone",
+                remedy="Name one, for example +00:00.",
+                field=name,
+            )
+    if stop_at is not None and stop_at <= timezone.now():
+        raise Refused("The end of the window is past.", code="window_is_over", field="stop_at")
+    if start_at is not None and stop_at is not None and stop_at <= start_at:
+        raise Refused("The window ends before it begins.", code="window_is_empty", field="stop_at")
+
+
+def _may_time_out(actor: Actor, action: str) -> None:
+    """What interrupts needs the right to interrupt, unless it is what the settings say."""
+    rule = {TimeoutAction.ABORT: RULE_ABORT, TimeoutAction.FORCE: RULE_FORCE}.get(
+        TimeoutAction(action)
+    )
+    if rule and action != conf.timeout_action():
+        _require(actor, rule)
+
+
+def _check_timeout(action: str) -> None:
+    if action not in list(TimeoutAction):
+        raise Refused(
+            f"{action!r} is no timeout action.",
+            code="timeout_action_unknown",
+            remedy=f"Choose one of: {', '.join(TimeoutAction)}.",
+            field="timeout_action",
+        )
 
 
 def _check_choices(choices: Mapping[str, str]) -> None:
@@ -335,7 +427,18 @@ def request_drains(actor: Actor, cloud: Cloud, requests: Iterable[DrainRequest])
     nothing of theirs is written.
     """
     _require(actor, RULE_DRAIN)
+    ready = _ready(actor, cloud, requests)
+    with store.all_or_none():
+        return [_write(actor, cloud.region, one, plan) for one, plan in ready]
+
+
+def _ready(
+    actor: Actor, cloud: Cloud, requests: Iterable[DrainRequest]
+) -> list[tuple[DrainRequest, DrainPlan]]:
+    """The requests, checked, each with its plan; all of them are planned together."""
     asked = [check_request(r) for r in requests]
+    for one in asked:
+        _may_time_out(actor, one.timeout_action or conf.timeout_action())
     if repeated := sorted({r.host for r in asked if [a.host for a in asked].count(r.host) > 1}):
         raise Refused(f"Host {repeated[0]} is named twice.", code="host_twice", field="host")
     _cloud_name(cloud.region)
@@ -345,22 +448,246 @@ def request_drains(actor: Actor, cloud: Cloud, requests: Iterable[DrainRequest])
         service = _service(services, one.host, cloud.region)
         _check_host(service, cloud.region)
         _check_destination(services, one)
+        if one.destination in {other.host for other in asked}:
+            raise Refused(
+                f"The destination {one.destination} is to be drained itself.",
+                code="destination_is_drained",
+                remedy="Choose another one, or leave the choice to the scheduler.",
+                field="destination",
+            )
         checked.append((one, service))
-    ready = []
-    for one, service in checked:
-        choices = PlanChoices(
-            one.choices,
-            move_locked=one.move_locked,
-            max_concurrent=one.max_concurrent,
-            destination=one.destination,
-            drained_too=frozenset(a.host for a in asked),
+    hosts = frozenset(a.host for a in asked)
+    wanted = [
+        (
+            service,
+            PlanChoices(
+                one.choices,
+                move_locked=one.move_locked,
+                max_concurrent=one.max_concurrent,
+                destination=one.destination,
+                drained_too=hosts,
+            ),
         )
-        ready.append((one, make_plan(cloud, service, services, choices)))
+        for one, service in checked
+    ]
+    plans = make_plans(cloud, wanted, services)
+    return [(one, plan) for (one, _), plan in zip(checked, plans, strict=True)]
+
+
+# -- several hosts as one plan ---------------------------------------------------------------
+
+#: The most hosts of one plan.
+PLAN_MAX_HOSTS = 100
+
+
+@dataclass(frozen=True)
+class PlanRequest:
+    """Several hosts that are drained as one.
+
+    :param hosts: in the order in which they are emptied
+    :param each: what is asked for on each of them; its `host` is not looked at
+    :param hosts_at_once: hosts whose instances move at a time; 0: all
+    """
+
+    hosts: tuple[str, ...]
+    each: DrainRequest
+    hosts_at_once: int = 1
+
+
+@dataclass(frozen=True)
+class HostSets:
+    """The hosts of the region by what they can be chosen by."""
+
+    zones: Mapping[str, tuple[str, ...]]
+    aggregates: Mapping[str, tuple[str, ...]]
+
+
+def host_sets(actor: Actor, cloud: Cloud) -> HostSets:
+    """Which hosts an availability zone or an aggregate has: two requests, side by side.
+
+    :raises CloudError: one of them failed
+    """
+    _require(actor, RULE_VIEW)
+    found = cloud.try_side_by_side({"services": cloud.services, "aggregates": cloud.aggregates})
+    for answer in found.values():
+        if isinstance(answer, CloudError):
+            raise answer
+    zones: dict[str, list[str]] = {}
+    for service in found["services"]:
+        zones.setdefault(service.zone, []).append(service.host)
+    known = {service.host for service in found["services"]}
+    return HostSets(
+        {zone: tuple(hosts) for zone, hosts in zones.items()},
+        {a.name: tuple(h for h in a.hosts if h in known) for a in found["aggregates"]},
+    )
+
+
+def check_hosts(
+    actor: Actor, cloud: Cloud, hosts: Iterable[str], choices: PlanChoices = NO_CHOICES
+) -> list[DrainPlan]:
+    """What a drain of all these hosts together would do; nothing is changed. What stands against
+    the drain of a host itself is its plan's `refusal`.
+
+    :raises UnknownHost: no compute service has exactly one of these names
+    :raises Refused: a choice is none, there are too many hosts, or one is named twice
+    """
+    _require(actor, RULE_VIEW)
+    names = _check_hosts_of_plan(hosts)
+    _check_choices(choices.choices)
+    services = _services_for_a_plan(cloud)
+    found = [_service(services, name, cloud.region) for name in names]
+    together = replace(choices, drained_too=choices.drained_too | frozenset(names))
+    plans = make_plans(cloud, [(service, together) for service in found], services)
+    return [replace(plan, refusal=_refusal(plan.service, cloud.region)) for plan in plans]
+
+
+def _refusal(service: Service, region: str) -> Refused | None:
+    try:
+        _check_host(service, region)
+    except Refused as error:
+        return error
+    return None
+
+
+def _check_hosts_of_plan(hosts: Iterable[str]) -> list[str]:
+    names = list(hosts)
+    if not names:
+        raise Refused("No host is selected.", code="nothing_selected", field="hosts")
+    if len(names) > PLAN_MAX_HOSTS:
+        raise Refused(
+            f"{len(names)} hosts are too many for one plan; it takes {PLAN_MAX_HOSTS}.",
+            code="too_many_hosts",
+            field="hosts",
+        )
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise Refused(f"Host {repeated[0]} is named twice.", code="host_twice", field="hosts")
+    return names
+
+
+def request_plan(actor: Actor, cloud: Cloud, request: PlanRequest) -> Plan:
+    """Write a plan and its drains to the queue, all or nothing. The worker disables all their
+    services before the first instance moves, so that none moves twice.
+
+    :raises Refused: with the reason and what can be done; nothing was changed
+    """
+    _require(actor, RULE_DRAIN)
+    names = _check_hosts_of_plan(request.hosts)
+    if not 0 <= request.hosts_at_once <= PLAN_MAX_HOSTS:
+        raise Refused(
+            f"The number of hosts at a time must be from 0 (all) to {PLAN_MAX_HOSTS}.",
+            code="hosts_at_once_out_of_range",
+            field="hosts_at_once",
+        )
+    ready = _ready(actor, cloud, [replace(request.each, host=name) for name in names])
     with store.all_or_none():
-        return [_write(actor, cloud.region, one, plan) for one, plan in ready]
+        plan = store.create_plan(
+            region=cloud.region,
+            reason=ready[0][0].reason,
+            hosts_at_once=request.hosts_at_once,
+            actor_id=actor.id,
+            actor=actor.name,
+            now=timezone.now(),
+        )
+        for order, (one, drain_plan) in enumerate(ready):
+            _write(actor, cloud.region, one, drain_plan, plan, order)
+    return plan
 
 
-def _write(actor: Actor, region: str, request: DrainRequest, plan: DrainPlan) -> Drain:
+@dataclass(frozen=True)
+class PlanReport:
+    """A plan with its drains and their counts, in its order, from the database alone."""
+
+    plan: Plan
+    drains: list[Drain]
+    counts: Mapping[int, store.Counts]
+    worker: store.WorkerStatus
+    now: datetime = field(default_factory=timezone.now)
+
+    @property
+    def is_over(self) -> bool:
+        return all(drain.state in DRAIN_TERMINAL for drain in self.drains)
+
+    @property
+    def total(self) -> store.Counts:
+        """The counts of all its drains together."""
+        found: dict[str, int] = {}
+        for counts in self.counts.values():
+            for state, number in counts.by_state.items():
+                found[state] = found.get(state, 0) + number
+        return store.Counts(found)
+
+    @property
+    def revision(self) -> int:
+        """Raised by every change of one of its drains."""
+        return sum(drain.revision for drain in self.drains)
+
+
+def plan_report(actor: Actor, plan_id: int) -> PlanReport:
+    """Everything that the plan page shows. Nova is not asked.
+
+    :raises Refused: there is no such plan
+    """
+    plan = get_plan(actor, plan_id)
+    drains = list(store.drains_of_plan(plan.pk))
+    return PlanReport(plan, drains, store.counts(d.pk for d in drains), worker_status(actor))
+
+
+def get_plan(actor: Actor, plan_id: int) -> Plan:
+    """One plan.
+
+    :raises Refused: there is no such plan
+    """
+    _require(actor, RULE_VIEW)
+    plan = store.plan(plan_id)
+    if plan is None:
+        raise Refused(f"There is no plan {plan_id}.", code="unknown_plan")
+    return plan
+
+
+def steer_plan(
+    actor: Actor, plan_id: int, verb: DrainVerb, **options: Any
+) -> list[tuple[Drain, str]]:
+    """Pause, resume, cancel or retry all drains of a plan in which that can be done; each with
+    why it was not done, or empty.
+
+    :param options: for a cancel, see :func:`cancel_drain`
+    :raises Refused: there is no such plan, or it can be done with none of its drains
+    """
+    _require(actor, steering.RULE_OF_DRAIN[verb])
+    plan = store.plan(plan_id)
+    if plan is None:
+        raise Refused(f"There is no plan {plan_id}.", code="unknown_plan")
+    act: Callable[..., Any] = {
+        DrainVerb.PAUSE: pause_drain,
+        DrainVerb.RESUME: resume_drain,
+        DrainVerb.CANCEL: cancel_drain,
+        DrainVerb.RETRY: retry_failed,
+    }[verb]
+    answers: list[tuple[Drain, str]] = []
+    drains = list(store.drains_of_plan(plan_id))
+    if verb is DrainVerb.PAUSE:
+        drains.reverse()  # so that none begins because the one before it was paused
+    for drain in drains:
+        why = steering.drain_objection(verb, drain)
+        if not why:
+            try:
+                act(actor, drain.pk, **options)
+            except Refused as error:
+                why = str(error)
+        answers.append((drain, why))
+    if all(why for _, why in answers):
+        raise Refused(answers[0][1], code=f"cannot_{verb.value}")
+    return answers
+
+
+def _write(
+    actor: Actor,
+    region: str,
+    request: DrainRequest,
+    plan: DrainPlan,
+    plan_row: Plan | None = None,
+    order: int = 0,
+) -> Drain:
     """Write what was planned. What something around it stands against enters as blocked, and
     the worker looks at it again."""
     sign = -1 if request.order == LARGEST_FIRST else 1
@@ -395,9 +722,16 @@ def _write(actor: Actor, region: str, request: DrainRequest, plan: DrainPlan) ->
             move_locked=request.move_locked,
             project_names=names,
             now=timezone.now(),
+            start_at=request.start_at,
+            stop_at=request.stop_at,
+            timeout_action=request.timeout_action or conf.timeout_action(),
+            plan=plan_row,
+            plan_order=order,
         )
     except store.DrainExists as error:
         raise _drain_open(service.host, error.drain) from error
+    except store.BeingReturned as error:
+        raise _being_returned(error.maintenance) from error
 
 
 def _service(services: list[Service], host: str, region: str) -> Service:
@@ -430,10 +764,31 @@ def _check_host(service: Service, region: str) -> None:
         )
     if open_drain := store.open_drain_of(region, service.host):
         raise _drain_open(service.host, open_drain)
+    maintenance = store.open_maintenance(region, service.host)
+    if maintenance and maintenance.returning_since:
+        raise _being_returned(maintenance)
+
+
+def _being_returned(maintenance: HostMaintenance) -> Refused:
+    return Refused(
+        f"Host {maintenance.host} is being given back to service (asked for by"
+        f" {maintenance.returned_by}).",
+        code="host_returning",
+        remedy="Wait until that is over, then drain it again.",
+        field="host",
+    )
 
 
 def _drain_open(host: str, drain: Drain | None) -> Refused:
     number = f" (drain {drain.pk}, asked for by {drain.requested_by})" if drain else ""
+    if drain and drain.direction == Direction.BACK:
+        return Refused(
+            f"Instances are being brought back to host {host}{number}.",
+            code="drain_open",
+            remedy="Wait until that is over, or cancel it first.",
+            field="host",
+            drain_id=drain.pk,
+        )
     return Refused(
         f"Host {host} is being drained already{number}.",
         code="drain_open",
@@ -475,30 +830,329 @@ def _check_destination(services: list[Service], request: DrainRequest) -> None:
         )
 
 
-def cancel_drain(actor: Actor, drain_id: int) -> Drain:
-    """Start nothing new; what flies lands, then the drain is over.
+# -- steering --------------------------------------------------------------------------------
 
-    Cancelling one that is being cancelled changes nothing.
+#: How often a change is tried again that a worker or another admin was faster than.
+TRIES = 5
 
+
+def cancel_drain(
+    actor: Actor, drain_id: int, *, abort: bool = False, enable: bool | None = None
+) -> Drain:
+    """Start nothing new; what flies lands, or is aborted; then the drain is over, in bounded time
+    (settings CANCEL_WAIT_SECONDS, ABORT_WAIT_SECONDS).
+
+    Cancelling one that is being cancelled changes nothing, unless what flies is to be aborted
+    now.
+
+    :param abort: whether what flies is aborted
+    :param enable: whether the service is enabled again, if its reason is still the one that we
+        wrote; None: as it was before this drain
     :raises Refused: there is no such drain, or it is over
     """
     _require(actor, RULE_CANCEL)
-    for _ in range(5):
-        drain = get_drain(actor, drain_id, rule=RULE_CANCEL)
+    if abort:
+        _require(actor, RULE_ABORT)
+
+    def cancel(drain: Drain) -> None:
         if drain.state in DRAIN_TERMINAL:
             raise Refused(f"Drain {drain_id} is over ({drain.state}).", code="drain_over")
-        if drain.state == DrainState.CANCELLING:
-            return drain
+        again = drain.state == DrainState.CANCELLING
+        if again and (drain.cancel_abort or not abort):
+            return
+        wanted = drain.cancel_enable if again else drain.did_disable
+        store.cancel_drain(
+            drain,
+            actor.name,
+            timezone.now(),
+            abort=abort,
+            enable=wanted if enable is None else enable,
+        )
+
+    return _change(actor, drain_id, RULE_CANCEL, cancel)
+
+
+def pause_drain(actor: Actor, drain_id: int) -> Drain:
+    """Start nothing new; what flies lands. One that has not begun is put on hold.
+
+    :raises Refused: there is no such drain, or it is over or being cancelled
+    """
+    _require(actor, RULE_STEER)
+
+    def pause(drain: Drain) -> None:
+        if drain.state != DrainState.PAUSED:
+            _object(DrainVerb.PAUSE, drain)
+            store.pause_drain(drain, actor.name, timezone.now())
+
+    return _change(actor, drain_id, RULE_STEER, pause)
+
+
+def resume_drain(actor: Actor, drain_id: int) -> Drain:
+    """Go on with a drain that is paused. A window that is over is forgotten.
+
+    :raises Refused: there is no such drain, or it is not paused
+    """
+    _require(actor, RULE_STEER)
+
+    def resume(drain: Drain) -> None:
+        if drain.state not in (DrainState.RUNNING, DrainState.PENDING):
+            _object(DrainVerb.RESUME, drain)
+            store.resume_drain(drain, actor.name, timezone.now())
+
+    return _change(actor, drain_id, RULE_STEER, resume)
+
+
+class _Unchanged:
+    """Stands for what is not to be changed, where None means something."""
+
+
+UNCHANGED = _Unchanged()
+
+
+@dataclass(frozen=True)
+class DrainChange:
+    """What of a drain is to be changed while it is open; see :class:`DrainRequest`.
+
+    `None` takes an end of the window away.
+    """
+
+    max_concurrent: int | None = None
+    timeout_action: str | None = None
+    start_at: datetime | _Unchanged | None = UNCHANGED
+    stop_at: datetime | _Unchanged | None = UNCHANGED
+
+
+def change_drain(actor: Actor, drain_id: int, change: DrainChange) -> Drain:
+    """Change the pace, the window or the timeout of a drain while it runs, waits or is paused.
+
+    :raises Refused: a value is wrong, or the drain is over or being cancelled
+    """
+    _require(actor, RULE_STEER)
+
+    def adjust(drain: Drain) -> None:
+        _object(DrainVerb.CHANGE, drain)
+        fields: dict[str, object] = {}
+        said = []
+        limit = change.max_concurrent
+        if limit is not None and limit != drain.max_concurrent:
+            _check_pace(limit)
+            fields["max_concurrent"] = limit
+            said.append(f"{limit} migrations at once, was {drain.max_concurrent}")
+        action = change.timeout_action
+        if action is not None and action != drain.timeout_action:
+            _check_timeout(action)
+            _may_time_out(actor, action)
+            fields["timeout_action"] = action
+            said.append(f"timeout action {action}, was {drain.timeout_action}")
+        window = {
+            name: value
+            for name, value in (("start_at", change.start_at), ("stop_at", change.stop_at))
+            if not isinstance(value, _Unchanged) and value != getattr(drain, name)
+        }
+        if window:
+            if "start_at" in window and drain.started_at is not None:
+                raise Refused(
+                    "The drain has begun; the time of its beginning cannot be changed any more.",
+                    code="window_has_begun",
+                    field="start_at",
+                )
+            start_at = window.get("start_at", drain.start_at)
+            stop_at = window.get("stop_at", drain.stop_at)
+            _check_window(start_at, stop_at if "stop_at" in window else None)
+            if start_at is not None and stop_at is not None and stop_at <= start_at:
+                raise Refused(
+                    "The window ends before it begins.", code="window_is_empty", field="start_at"
+                )
+            fields |= window
+            said += [f"{name}: {value or 'none'}" for name, value in window.items()]
+        if fields:
+            text = "; ".join(said)
+            store.adjust_drain(drain, actor.name, timezone.now(), text, **fields)
+
+    return _change(actor, drain_id, RULE_STEER, adjust)
+
+
+def _object(verb: DrainVerb, drain: Drain) -> None:
+    if why := steering.drain_objection(verb, drain):
+        raise Refused(f"Drain {drain.pk}: {why}", code=f"cannot_{verb.value}")
+
+
+def _change(actor: Actor, drain_id: int, rule: str, change: Callable[[Drain], None]) -> Drain:
+    """Read a drain and change it; again where a worker or another admin was faster."""
+    for _ in range(TRIES):
+        drain = get_drain(actor, drain_id, rule=rule)
         try:
-            store.cancel_drain(drain, actor.name, timezone.now())
-            return drain
+            change(drain)
         except StaleState:
             continue
+        return drain
     raise Refused(
-        f"Drain {drain_id} changes too fast to be cancelled.",
-        code="busy",
-        remedy="Try again.",
+        f"Drain {drain_id} changes too fast to be changed.", code="busy", remedy="Try again."
     )
+
+
+def evidence(actor: Actor, cloud: Cloud, drain_id: int, row_id: int) -> Evidence:
+    """What is known of where the guest of an instance in ERROR runs: read now, five requests.
+
+    :raises Refused: no such drain or instance, or nothing of it is to be reset
+    """
+    _require(actor, RULE_VIEW)
+    drain = get_drain(actor, drain_id)
+    row = store.migrations(drain).filter(pk=row_id).first()
+    if row is None:
+        raise Refused(
+            f"Instance {row_id} is not part of drain {drain_id}.",
+            code="unknown_instance",
+            remedy="Reload the page.",
+        )
+    if row.state != MigrationState.UNKNOWN or row.code not in steering.RESETTABLE:
+        raise Refused(
+            f"{row.server_name}: {steering.objection(Verb.RESET, row, drain)}",
+            code="cannot_reset",
+        )
+    return inquire(cloud, row)
+
+
+@dataclass(frozen=True)
+class Steered:
+    """What became of a request for several instances.
+
+    :param done: those for which it was written down; what Nova makes of it is seen on the page
+    :param refused: those for which it was not, and why
+    """
+
+    done: tuple[InstanceMigration, ...] = ()
+    refused: tuple[tuple[InstanceMigration, str], ...] = ()
+
+
+def steer(
+    actor: Actor,
+    drain_id: int,
+    verb: Verb,
+    row_ids: Iterable[int],
+    *,
+    destination: str = "",
+    cloud: Cloud | None = None,
+) -> Steered:
+    """Ask for something for instances of a drain, each by itself: one that is refused does not
+    keep the others from it.
+
+    :param row_ids: ids of instance migrations of this drain
+    :param destination: for a retry, the host that they are to go to, compared exactly
+    :param cloud: to check the destination with; needed where one is named
+    :raises Refused: no such drain or instance, or the destination cannot be used; or all were
+        refused: with the reason of the first
+    """
+    rule = steering.RULE_OF[verb]
+    _require(actor, rule)
+    drain = get_drain(actor, drain_id, rule=rule)
+    wanted = list(dict.fromkeys(row_ids))
+    found = {row.pk: row for row in store.migrations(drain) if row.pk in set(wanted)}
+    if missing := [pk for pk in wanted if pk not in found]:
+        raise Refused(
+            f"Instance {missing[0]} is not part of drain {drain_id}.",
+            code="unknown_instance",
+            remedy="Reload the page.",
+        )
+    if not wanted:
+        raise Refused("No instance is selected.", code="nothing_selected")
+    if destination:
+        _check_retry_destination(verb, cloud, drain, destination)
+    # What is put first keeps its order among those that are put first with it.
+    order = reversed(wanted) if verb is Verb.FIRST else wanted
+    done, refused = [], []
+    for pk in order:
+        row = found[pk]
+        if why := _steer_one(actor, drain, verb, row, destination):
+            refused.append((row, why))
+        else:
+            done.append(row)
+    if refused and not done:
+        row, why = refused[0]
+        raise Refused(f"{row.server_name}: {why}", code=f"cannot_{verb.value}")
+    return Steered(tuple(done), tuple(refused))
+
+
+def retry_failed(actor: Actor, drain_id: int) -> Steered:
+    """Try all instances again that failed; a drain that is over goes on.
+
+    :raises Refused: nothing failed that can be tried again, or the drain was cancelled
+    """
+    _require(actor, RULE_STEER)
+    drain = get_drain(actor, drain_id, rule=RULE_STEER)
+    _object(DrainVerb.RETRY, drain)
+    failed = [
+        row.pk
+        for row in store.migrations(drain)
+        if row.state == MigrationState.FAILED and not steering.objection(Verb.RETRY, row, drain)
+    ]
+    if not failed:
+        raise Refused(
+            f"Nothing of drain {drain_id} failed that can be tried again.", code="nothing_failed"
+        )
+    return steer(actor, drain_id, Verb.RETRY, failed)
+
+
+def _steer_one(
+    actor: Actor, drain: Drain, verb: Verb, row: InstanceMigration, destination: str
+) -> str:
+    """Why it is not done, or empty. What a worker or another admin changed meanwhile is judged
+    anew."""
+    for _ in range(TRIES):
+        if why := steering.objection(verb, row, drain):
+            return why
+        try:
+            _ask(actor, drain, verb, row, destination)
+            return ""
+        except store.DrainExists as error:
+            return str(_drain_open(drain.host, error.drain))
+        except StaleState:
+            drain.refresh_from_db()
+            row.refresh_from_db()
+    return "It changes too fast; try again."
+
+
+def _ask(actor: Actor, drain: Drain, verb: Verb, row: InstanceMigration, destination: str) -> None:
+    now = timezone.now()
+    match verb:
+        case Verb.ABORT:
+            store.make_wish(drain, row, Wish.ABORT, actor.name, now)
+        case Verb.FORCE:
+            store.make_wish(drain, row, Wish.FORCE, actor.name, now)
+        case Verb.RESET:
+            store.make_wish(drain, row, Wish.RESET, actor.name, now)
+        case Verb.RETRY:
+            store.retry_instance(drain, row, actor.name, now, destination)
+        case Verb.SKIP:
+            store.skip_instance(drain, row, actor.name, now)
+        case Verb.FIRST:
+            store.put_first(drain, row, actor.name, now)
+
+
+def _check_retry_destination(
+    verb: Verb, cloud: Cloud | None, drain: Drain, destination: str
+) -> None:
+    if verb is not Verb.RETRY or cloud is None:
+        raise Refused(
+            "A destination can be named for a retry alone.",
+            code="destination_not_taken",
+            field="destination",
+        )
+    if drain.destination and drain.destination != destination:
+        raise Refused(
+            f"All instances of this run go to {drain.destination}.",
+            code="destination_is_set",
+            field="destination",
+        )
+    if destination in store.draining_hosts(drain.region) and destination != drain.destination:
+        raise Refused(
+            f"The destination {destination} is being drained itself.",
+            code="destination_is_drained",
+            remedy="Choose another one, or leave the choice to the scheduler.",
+            field="destination",
+        )
+    services = cloud.services(destination)
+    _check_destination(services, DrainRequest(drain.host, "", destination=destination))
 
 
 def get_drain(actor: Actor, drain_id: int, *, rule: str = RULE_VIEW) -> Drain:
@@ -528,6 +1182,8 @@ class DrainReport:
     counts: store.Counts
     worker: store.WorkerStatus
     now: datetime = field(default_factory=timezone.now)
+    #: how long it still takes; None where it is over, or nothing is left to be moved
+    forecast: Forecast | None = None
 
 
 def drain_report(actor: Actor, drain_id: int) -> DrainReport:
@@ -537,7 +1193,472 @@ def drain_report(actor: Actor, drain_id: int) -> DrainReport:
     by_state: dict[str, int] = {}
     for row in rows:
         by_state[row.state] = by_state.get(row.state, 0) + 1
-    return DrainReport(drain, rows, store.Counts(by_state), worker_status(actor))
+    return DrainReport(
+        drain,
+        rows,
+        store.Counts(by_state),
+        worker_status(actor),
+        forecast=_forecast(drain, rows),
+    )
+
+
+#: What a copy that does not end as things are is called (core.convergence).
+_ENDLESS = frozenset({"not_converging", "stalled"})
+
+
+def _forecast(drain: Drain, rows: list[InstanceMigration]) -> Forecast | None:
+    """From what this region has shown so far, and from what is under way. A migration that does
+    not end as it goes makes it infinite."""
+    if drain.state in DRAIN_TERMINAL:
+        return None
+    now = timezone.now()
+    waiting: list[int] = []
+    flying: list[float | tuple[int, float]] = []
+    for row in rows:
+        runs = row.state in MIGRATION_UNDER_WAY and row.running_since is not None
+        if row.course in _ENDLESS and runs:
+            flying.append(math.inf)
+        elif runs and row.seconds_left is not None:
+            flying.append(row.seconds_left)
+        elif runs:
+            flying.append((row.memory_bytes, (now - row.running_since).total_seconds()))
+        elif row.state in MIGRATION_UNDER_WAY or row.state == MigrationState.PENDING:
+            waiting.append(row.memory_bytes)
+    if not waiting and not flying:
+        return None
+    at_once = min(drain.max_concurrent, drain.learned_limit or drain.max_concurrent)
+    return forecast(waiting, flying, at_once, store.learned_rate(drain.region))
+
+
+# -- safe to power off -----------------------------------------------------------------------
+
+#: The version of :func:`certificate_document`: raised where a key changes its meaning or goes.
+CERTIFICATE_SCHEMA = 1
+
+
+def _verified_after(now: datetime) -> datetime:
+    """What was verified before is not called safe."""
+    return now - timedelta(seconds=conf.certificate_seconds())
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Whether a host is safe to power off, as of one moment, from the database alone.
+
+    :param maintenance: the open one, or None where the host is not in maintenance
+    :param checks: what the last verification found, in the order in which it is shown
+    :param verified_at: when that verification began; None: there was none
+    :param valid_until: after this it is too old to be believed
+    :param safe: every check held, and the verification is new enough, and the host is neither
+        drained nor given back meanwhile
+    :param safe_since: since when every verification found it safe; None where it is not
+    :param why_not: why it is not safe, in words; empty where it is
+    :param open_drain: the drain under way, or None
+    :param drains: the drains of this maintenance, oldest first
+    """
+
+    host: str
+    region: str
+    maintenance: HostMaintenance | None
+    checks: tuple[Check, ...] = ()
+    verified_at: datetime | None = None
+    valid_until: datetime | None = None
+    safe: bool = False
+    safe_since: datetime | None = None
+    withdrawn_at: datetime | None = None
+    withdrawn_why: str = ""
+    why_not: str = ""
+    open_drain: Drain | None = None
+    drains: tuple[Drain, ...] = ()
+    now: datetime = field(default_factory=timezone.now)
+
+    @property
+    def stale(self) -> bool:
+        """Whether the last verification is too old to be believed."""
+        return self.valid_until is not None and self.valid_until < self.now
+
+    @property
+    def drained_by(self) -> tuple[str, ...]:
+        """Who asked for the drains, each once, in their order."""
+        return tuple(dict.fromkeys(drain.requested_by for drain in self.drains))
+
+    @property
+    def drain_ids(self) -> tuple[int, ...]:
+        return tuple(drain.pk for drain in self.drains)
+
+
+def certificate(actor: Actor, region: str, host: str) -> Certificate:
+    """Whether exactly this host is safe to power off. OpenStack is not asked: the worker does
+    that all the time."""
+    _require(actor, RULE_VIEW)
+    now = timezone.now()
+    maintenance = store.open_maintenance(region, host)
+    open_drain = store.open_drain_of(region, host)
+    if maintenance is None:
+        return Certificate(
+            host,
+            region,
+            None,
+            why_not="The host is not in maintenance.",
+            open_drain=open_drain,
+            now=now,
+        )
+    verified_at = maintenance.verified_at
+    lasts = timedelta(seconds=conf.certificate_seconds())
+    checks = from_json(maintenance.checks)
+    safe = open_drain is None and store.is_safe(maintenance, _verified_after(now))
+    return Certificate(
+        host,
+        region,
+        maintenance,
+        checks=tuple(checks),
+        verified_at=verified_at,
+        valid_until=verified_at + lasts if verified_at else None,
+        safe=safe,
+        safe_since=maintenance.safe_since if safe else None,
+        withdrawn_at=maintenance.withdrawn_at,
+        withdrawn_why=maintenance.withdrawn_why,
+        why_not="" if safe else _why_not_safe(maintenance, open_drain, checks, now),
+        open_drain=open_drain,
+        drains=tuple(store.drains_in(maintenance)),
+        now=now,
+    )
+
+
+def _why_not_safe(
+    maintenance: HostMaintenance, open_drain: Drain | None, checks: Iterable[Check], now: datetime
+) -> str:
+    if maintenance.returning_since:
+        return "The host is being given back to service."
+    if open_drain:
+        return f"The host is being drained (drain {open_drain.pk})."
+    if maintenance.verified_at is None:
+        return "It was not verified yet."
+    if maintenance.verified_at < _verified_after(now):
+        seconds = int((now - maintenance.verified_at).total_seconds())
+        return (
+            f"It was last verified {seconds} s ago, which is too long."
+            f" {maintenance.message or 'Is a worker running?'}"
+        )
+    if maintenance.safe_since is None:
+        return h.in_words(checks) or maintenance.withdrawn_why
+    return ""
+
+
+def certificate_document(actor: Actor, region: str, host: str) -> dict[str, Any]:
+    """The certificate for programs and for the files. Times are ISO 8601 in UTC; what is not
+    known is null."""
+    return document_of(actor, certificate(actor, region, host))
+
+
+def document_of(actor: Actor, found: Certificate) -> dict[str, Any]:
+    """:func:`certificate_document` of a certificate that was read already."""
+    _require(actor, RULE_VIEW)
+    maintenance = found.maintenance
+    return {
+        "schema": CERTIFICATE_SCHEMA,
+        "host": found.host,
+        "region": found.region,
+        "written_at": _iso(found.now),
+        "safe_to_power_off": found.safe,
+        "why_not": found.why_not or None,
+        "safe_since": _iso(found.safe_since),
+        "verified_at": _iso(found.verified_at),
+        "valid_until": _iso(found.valid_until),
+        "withdrawn_at": _iso(found.withdrawn_at),
+        "withdrawn_why": found.withdrawn_why or None,
+        "checks": list(maintenance.checks) if maintenance else [],
+        "maintenance": {
+            "id": maintenance.pk,
+            "service_id": maintenance.service_id,
+            "found_status": maintenance.found_status,
+            "found_reason": maintenance.found_reason or None,
+            "our_reason": maintenance.our_reason or None,
+            "disabled_at": _iso(maintenance.disabled_at),
+            "opened_at": _iso(maintenance.opened_at),
+            "returning_since": _iso(maintenance.returning_since),
+            "message": maintenance.message,
+        }
+        if maintenance
+        else None,
+        "drains": [
+            {
+                "id": drain.pk,
+                "state": drain.state,
+                "result": drain.result or None,
+                "reason": drain.reason,
+                "requested_by": drain.requested_by,
+                "created_at": _iso(drain.created_at),
+                "finished_at": _iso(drain.finished_at),
+            }
+            for drain in found.drains
+        ],
+    }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+
+
+def host_maintenance(actor: Actor, region: str, host: str) -> HostMaintenance | None:
+    """The maintenance of exactly this host that is open, or the last one; None: it had none."""
+    _require(actor, RULE_VIEW)
+    return store.newest_maintenance(region, host)
+
+
+def get_maintenance(actor: Actor, maintenance_id: int) -> HostMaintenance:
+    """One maintenance, open or over.
+
+    :raises Refused: there is no such one
+    """
+    _require(actor, RULE_VIEW)
+    found = store.maintenance(maintenance_id)
+    if found is None:
+        raise Refused(f"There is no maintenance {maintenance_id}.", code="unknown_maintenance")
+    return found
+
+
+# -- back to service -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Returnable:
+    """An instance that came from the host in this maintenance, and how it could come back.
+
+    :param server: as it is now, and where
+    :param verdict: whether and how it can be moved now
+    :param row: how it left
+    """
+
+    server: Server
+    verdict: Verdict
+    row: InstanceMigration
+
+
+@dataclass(frozen=True)
+class ReturnPreview:
+    """What a return to service would do.
+
+    :param service: as it is now; None: Nova has none of this host (any more)
+    :param ours: it is disabled, and its reason is exactly the one that we wrote
+    :param default: the choice where nobody makes one; None: it is the admin's to make
+    :param outlooks: what each choice would do, or why it cannot be made
+    :param instances: those that left in this maintenance and could be brought back
+    :param already_back: how many are on the host again
+    :param not_found: how many are no more, or cannot be read
+    :param refusal: what stands against a return whatever is chosen, or None
+    """
+
+    host: str
+    maintenance: HostMaintenance
+    service: Service | None
+    ours: bool
+    default: ReturnChoice | None
+    outlooks: Mapping[ReturnChoice, h.Outlook]
+    instances: tuple[Returnable, ...] = ()
+    already_back: int = 0
+    not_found: int = 0
+    open_drain: Drain | None = None
+    refusal: Refused | None = None
+
+
+def return_preview(actor: Actor, cloud: Cloud, host: str) -> ReturnPreview:
+    """What a return of this host would do; nothing is changed. One request, and one for each
+    instance that left in this maintenance.
+
+    :raises UnknownHost: neither Nova nor a maintenance knows exactly this name
+    :raises Refused: the host is not in maintenance
+    """
+    _require(actor, RULE_RETURN)
+    maintenance, service = _to_return(cloud, host)
+    view = _return_view(maintenance)
+    left = store.left_in(maintenance)
+    instances, back, not_found = _returnable(cloud, host, left)
+    open_drain = store.open_drain_of(cloud.region, host)
+    refusal = None
+    if maintenance.returning_since:
+        refusal = _returning_already(maintenance)
+    elif open_drain:
+        refusal = _drain_open(host, open_drain)
+    return ReturnPreview(
+        host=host,
+        maintenance=maintenance,
+        service=service,
+        ours=h.is_ours(service, maintenance.our_reason),
+        default=h.default_choice(view, service),
+        outlooks=h.outlooks(view, service),
+        instances=tuple(instances),
+        already_back=back,
+        not_found=not_found,
+        open_drain=open_drain,
+        refusal=refusal,
+    )
+
+
+def _to_return(cloud: Cloud, host: str) -> tuple[HostMaintenance, Service | None]:
+    service = cloud.service(host)
+    maintenance = store.open_maintenance(cloud.region, host)
+    if maintenance is None and service is None:
+        _service([], host, cloud.region)
+    if maintenance is None:
+        raise Refused(
+            f"Host {host} is not in maintenance: no drain of it was begun since it was last"
+            " given back.",
+            code="no_maintenance",
+            remedy="To enable its service all the same: openstack compute service set --enable"
+            f" {host} nova-compute.",
+            field="host",
+        )
+    return maintenance, service
+
+
+def _return_view(maintenance: HostMaintenance) -> h.MaintenanceView:
+    return h.MaintenanceView(
+        host=maintenance.host,
+        found_status=maintenance.found_status,
+        found_reason=maintenance.found_reason,
+        our_reason=maintenance.our_reason,
+    )
+
+
+def _returnable(
+    cloud: Cloud, host: str, left: list[InstanceMigration]
+) -> tuple[list[Returnable], int, int]:
+    """The instances that can come back, how many are back, and how many cannot be found."""
+    rows = {row.server_id: row for row in left}
+    servers = cloud.servers_by_id(rows) if rows else {}
+    wishes = Wishes(opt_out_names=opt_out_names())
+    found = [
+        Returnable(server, judge(server, wishes), rows[server_id])
+        for server_id, server in servers.items()
+        if server.host and server.host != host
+    ]
+    found.sort(key=lambda r: (-r.server.memory_bytes, r.server.name, r.server.id))
+    back = sum(server.host == host for server in servers.values())
+    return found, back, len(rows) - len(servers)
+
+
+@dataclass(frozen=True)
+class ReturnRequest:
+    """What an admin asks for.
+
+    :param host: service.host, compared exactly
+    :param choice: what becomes of the service; None: what `ReturnPreview.default` says
+    :param bring_back: whether the instances that left are brought back afterwards
+    :param max_concurrent: of them at once, or None for the setting's
+    """
+
+    host: str
+    choice: ReturnChoice | None = None
+    bring_back: bool = False
+    max_concurrent: int | None = None
+
+
+def return_host(actor: Actor, cloud: Cloud, request: ReturnRequest) -> HostMaintenance:
+    """Ask for the return of a host to service; the worker does the rest.
+
+    Whoever asks for the same again gets the same answer.
+
+    :raises Refused: with the reason and what can be done; nothing was changed
+    """
+    _require(actor, RULE_RETURN)
+    limit = conf.max_concurrent() if request.max_concurrent is None else request.max_concurrent
+    if not 1 <= limit <= conf.max_concurrent_ceiling():
+        raise Refused(
+            f"The number of migrations at once must be from 1 to {conf.max_concurrent_ceiling()}.",
+            code="max_concurrent_out_of_range",
+            field="max_concurrent",
+        )
+    if request.choice is not None and request.choice not in list(ReturnChoice):
+        raise Refused(
+            f"{request.choice!r} cannot be chosen.",
+            code="choice_unknown",
+            remedy=f"Choose one of: {', '.join(ReturnChoice)}.",
+            field="choice",
+        )
+    _cloud_name(cloud.region)
+    for _ in range(5):
+        maintenance, service = _to_return(cloud, request.host)
+        if maintenance.returning_since:
+            return _same_again(maintenance, request)
+        if open_drain := store.open_drain_of(cloud.region, request.host):
+            raise _drain_open(request.host, open_drain)
+        choice = _checked_choice(maintenance, service, request)
+        run = _run_of(actor, cloud, maintenance, limit) if request.bring_back else None
+        try:
+            store.request_return(
+                maintenance, choice=choice, actor=actor.name, now=timezone.now(), run=run
+            )
+            return maintenance
+        except store.DrainExists as error:
+            raise _drain_open(request.host, error.drain) from error
+        except StaleState:
+            continue
+    raise Refused(
+        f"The maintenance of host {request.host} changes too fast.",
+        code="busy",
+        remedy="Try again.",
+    )
+
+
+def _same_again(maintenance: HostMaintenance, request: ReturnRequest) -> HostMaintenance:
+    same_choice = request.choice in (None, maintenance.return_choice)
+    if same_choice and (not request.bring_back or store.return_run(maintenance)):
+        return maintenance
+    raise _returning_already(maintenance)
+
+
+def _returning_already(maintenance: HostMaintenance) -> Refused:
+    return Refused(
+        f"Host {maintenance.host} is being given back already (asked for by"
+        f" {maintenance.returned_by}): {maintenance.message}",
+        code="returning",
+        remedy="Wait until that is over.",
+        field="host",
+    )
+
+
+def _checked_choice(
+    maintenance: HostMaintenance, service: Service | None, request: ReturnRequest
+) -> str:
+    view = _return_view(maintenance)
+    # Where it is the admin's to choose, what stands against the usual one says so.
+    choice = request.choice or h.default_choice(view, service) or ReturnChoice.OURS
+    outlook = h.outlooks(view, service)[ReturnChoice(choice)]
+    if not outlook.allowed:
+        raise Refused(outlook.text, code=outlook.code, remedy=outlook.remedy, field="choice")
+    enabled = service is not None and service.status == "enabled"
+    if request.bring_back and choice == ReturnChoice.LEAVE and not enabled:
+        raise Refused(
+            f"Instances cannot be brought back to host {request.host}: its service stays disabled.",
+            code="bring_back_needs_service",
+            remedy="Choose to enable the service, or leave the instances where they are.",
+            field="bring_back",
+        )
+    return str(choice)
+
+
+def _run_of(
+    actor: Actor, cloud: Cloud, maintenance: HostMaintenance, limit: int
+) -> store.ReturnRun | None:
+    """What is brought back; None where there is nothing."""
+    instances, _, _ = _returnable(cloud, maintenance.host, store.left_in(maintenance))
+    if not instances:
+        return None
+    newest = store.drains_in(maintenance).last()
+    return store.ReturnRun(
+        reason=f"Back after: {newest.reason if newest else maintenance.our_reason}"[:REASON_MAX],
+        max_concurrent=limit,
+        actor_id=actor.id,
+        entries=[store.Entry(one.server, one.verdict) for one in instances],
+        project_names={one.row.project_id: one.row.project_name for one in instances},
+    )
+
+
+def return_run(actor: Actor, maintenance: HostMaintenance) -> Drain | None:
+    """The run that brings instances back with the return of this maintenance, or None."""
+    _require(actor, RULE_VIEW)
+    return store.return_run(maintenance)
 
 
 # -- the record ------------------------------------------------------------------------------

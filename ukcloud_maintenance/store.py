@@ -7,17 +7,16 @@ on SQLite, PostgreSQL and MariaDB. Every change raises the drain's `revision`, w
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from statistics import median
 from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, F, Max, Q, QuerySet
+from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet
 
-from .core.duration import Learned
+from .core.duration import Learned, learned_of
 from .core.facts import Server
 from .core.preflight import Verdict
 from .core.states import (
@@ -27,10 +26,13 @@ from .core.states import (
     MIGRATION_TERMINAL,
     MIGRATION_UNDER_WAY,
     MIGRATION_WAITING,
+    Direction,
     DrainResult,
     DrainState,
     Method,
     MigrationState,
+    ReturnResult,
+    Wish,
     check_drain_transition,
     check_migration_transition,
 )
@@ -81,7 +83,7 @@ def open_drain_of(region: str, host: str) -> Drain | None:
 
 def draining_hosts(region: str) -> frozenset[str]:
     """The hosts of a region that are being drained, or about to be, by one query."""
-    found = Drain.objects.filter(region=region, open_key__isnull=False)
+    found = Drain.objects.filter(region=region, open_key__isnull=False, direction=Direction.AWAY)
     return frozenset(found.order_by().values_list("host", flat=True))
 
 
@@ -116,6 +118,79 @@ def travelling_groups(drain: Drain) -> frozenset[str]:
         .exclude(drain=drain)
         .values_list("group", flat=True)
     )
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What is under way in a region, by our own record.
+
+    :param total: migrations of all drains
+    :param inbound: by destination, where Nova has told it
+    :param anywhere: those whose destination is not known yet
+    """
+
+    total: int = 0
+    inbound: Mapping[str, int] = field(default_factory=dict)
+    anywhere: int = 0
+
+
+def traffic(region: str) -> Traffic:
+    """How much is under way in a region: one query."""
+    rows = (
+        InstanceMigration.objects.filter(
+            drain__region=region,
+            state__in=[MigrationState.SUBMITTED.value, MigrationState.MIGRATING.value],
+        )
+        .order_by()
+        .values_list("dest_compute")
+        .annotate(n=Count("id"))
+    )
+    found = dict(rows)
+    anywhere = found.pop("", 0)
+    return Traffic(sum(found.values()) + anywhere, found, anywhere)
+
+
+def plan(plan_id: int) -> Plan | None:
+    """One plan, or None."""
+    return Plan.objects.filter(pk=plan_id).first()
+
+
+def plans(region: str) -> "QuerySet[Plan]":
+    """The plans of a region, newest first."""
+    return Plan.objects.filter(region=region)
+
+
+def drains_of_plan(plan_id: int) -> "QuerySet[Drain]":
+    """The drains of a plan, in its order."""
+    return drains().filter(plan_id=plan_id).order_by("plan_order", "id")
+
+
+def ahead_of(drain: Drain) -> tuple[list[str], list[str]]:
+    """What a drain of a plan waits for: the hosts whose service is still to be disabled, and the
+    hosts before it that are being emptied, as far as the plan's number at a time is full. Both
+    are empty for a drain that is in no plan. Two queries."""
+    if drain.plan_id is None:
+        return [], []
+    others = list(drains_of_plan(drain.plan_id).exclude(pk=drain.pk))
+    still_open = [other for other in others if other.state in DRAIN_OPEN]
+    taking = [
+        other.host
+        for other in still_open
+        if other.host_down_since is None and not _is_disabled(other) and not _is_on_hold(other)
+    ]
+    at_once = Plan.objects.values_list("hosts_at_once", flat=True).get(pk=drain.plan_id)
+    before = [other.host for other in still_open if other.plan_order < drain.plan_order]
+    return taking, before if at_once and len(before) >= at_once else []
+
+
+def _is_disabled(drain: Drain) -> bool:
+    known = drain.maintenance
+    return known is not None and (known.found_status == "disabled" or bool(known.disabled_at))
+
+
+def _is_on_hold(drain: Drain) -> bool:
+    """Paused before it began: its service is not disabled until it is resumed."""
+    return drain.state == DrainState.PAUSED and drain.started_at is None
 
 
 @dataclass(frozen=True)
@@ -154,17 +229,27 @@ def counts(drain_ids: Iterable[int]) -> dict[int, Counts]:
 
 @dataclass(frozen=True)
 class HostRecord:
-    """What the database knows of one host: the last drain, its counts, an open maintenance."""
+    """What the database knows of one host: the last drain away from it, its counts, an open
+    maintenance; whether the host is safe to power off."""
 
     drain: Drain
     counts: Counts
     maintenance: HostMaintenance | None
+    safe: bool = False
+
+    @property
+    def returning(self) -> bool:
+        """Whether the host is being given back to service."""
+        return self.maintenance is not None and self.maintenance.returning_since is not None
 
 
-def host_records(region: str) -> dict[str, HostRecord]:
-    """The latest drain of every host of a region that ever had one, by host: three queries."""
+def host_records(region: str, verified_after: datetime | None = None) -> dict[str, HostRecord]:
+    """The latest drain of every host of a region that ever had one, by host: three queries.
+
+    :param verified_after: what was verified before this is not called safe; None: nothing is
+    """
     newest = (
-        Drain.objects.filter(region=region)
+        Drain.objects.filter(region=region, direction=Direction.AWAY)
         .order_by()
         .values("host_key")
         .annotate(newest=Max("id"))
@@ -176,10 +261,28 @@ def host_records(region: str) -> dict[str, HostRecord]:
     }
     tally = counts(d.pk for d in latest)
     return {
-        d.host: HostRecord(d, tally[d.pk], maintenances.get(d.host_key))
+        d.host: HostRecord(
+            d,
+            tally[d.pk],
+            maintenances.get(d.host_key),
+            is_safe(maintenances.get(d.host_key), verified_after),
+        )
         for d in latest
         if d.region == region
     }
+
+
+def is_safe(maintenance: HostMaintenance | None, verified_after: datetime | None) -> bool:
+    """Whether a host is known to be safe to power off, by a verification that is new enough."""
+    return (
+        maintenance is not None
+        and maintenance.open_key is not None
+        and maintenance.returning_since is None
+        and maintenance.safe_since is not None
+        and maintenance.verified_at is not None
+        and verified_after is not None
+        and maintenance.verified_at >= verified_after
+    )
 
 
 def open_maintenance(region: str, host: str) -> HostMaintenance | None:
@@ -209,7 +312,7 @@ def learned_rate(region: str, newest: int = 200) -> Learned:
         for memory, since, until in rows
         if (seconds := (until - since).total_seconds()) > 0
     ]
-    return Learned(median(rates), len(rates)) if rates else Learned()
+    return learned_of(rates)
 
 
 @dataclass(frozen=True)
@@ -259,6 +362,14 @@ class DrainExists(StaleState):
         self.drain = drain
 
 
+class BeingReturned(StaleState):
+    """The host is being given back to service. `maintenance` is what that is part of."""
+
+    def __init__(self, maintenance: HostMaintenance):
+        super().__init__("the host is being given back to service")
+        self.maintenance = maintenance
+
+
 class Entry(NamedTuple):
     """One instance of a new drain.
 
@@ -291,14 +402,23 @@ def create_drain(
     now: datetime,
     follow_plan: bool = False,
     move_locked: bool = True,
+    plan: Plan | None = None,
+    plan_order: int = 0,
+    start_at: datetime | None = None,
+    stop_at: datetime | None = None,
+    timeout_action: str = "warn",
 ) -> Drain:
     """Write a drain and its instance migrations in one transaction.
 
+    That the host is safe to power off is withdrawn with it.
+
     :raises DrainExists: the host has an open drain, whoever was first
+    :raises BeingReturned: the host is being given back to service, whoever was first
     """
     key = host_key(region, host)
     try:
         with transaction.atomic():
+            maintenance = _take_maintenance(key)
             new = Drain.objects.create(
                 region=region,
                 host=host,
@@ -310,6 +430,11 @@ def create_drain(
                 destination=destination,
                 follow_plan=follow_plan,
                 move_locked=move_locked,
+                plan=plan,
+                plan_order=plan_order,
+                start_at=start_at,
+                stop_at=stop_at,
+                timeout_action=timeout_action,
                 requested_by_id=actor_id,
                 requested_by=actor,
                 created_at=now,
@@ -320,6 +445,10 @@ def create_drain(
                 for position, entry in enumerate(planned)
             )
             _event(new, None, now, "drain_requested", actor, reason)
+            if maintenance and maintenance.safe_since:
+                why = "A drain of this host was asked for."
+                HostMaintenance.objects.filter(pk=maintenance.pk).update(**_withdrawn(why, now))
+                _event(new, None, now, "safe_withdrawn", actor, why, "", maintenance)
     except IntegrityError as error:
         raise DrainExists(open_drain_of(region, host)) from error
     return new
@@ -362,15 +491,41 @@ def _new_row(
     )
 
 
-def cancel_drain(drain: Drain, actor: str, now: datetime) -> DrainState:
+def create_plan(
+    *, region: str, reason: str, hosts_at_once: int, actor_id: str, actor: str, now: datetime
+) -> Plan:
+    """Write a plan; its drains are written with it, in one transaction of the caller's.
+
+    :param hosts_at_once: how many hosts' instances move at a time; 0: all
+    """
+    return Plan.objects.create(
+        region=region,
+        reason=reason,
+        hosts_at_once=hosts_at_once,
+        requested_by_id=actor_id,
+        requested_by=actor,
+        created_at=now,
+    )
+
+
+def is_untouched(drain: Drain) -> bool:
+    """Whether no worker has begun with it: neither the service nor an instance was touched."""
+    return drain.started_at is None and drain.state in (DrainState.PENDING, DrainState.PAUSED)
+
+
+def cancel_drain(
+    drain: Drain, actor: str, now: datetime, *, abort: bool = False, enable: bool = False
+) -> DrainState:
     """Cancel a drain in the state in which it was read; the state it is in then.
 
-    One that no worker has taken is cancelled at once; any other is cancelling until what flies
-    has landed.
+    One that no worker has begun with is cancelled at once; any other is cancelling until what
+    flies has landed. One that is cancelling already can be told to abort what flies.
 
+    :param abort: abort what is under way, rather than let it land
+    :param enable: enable the service again, if its reason is still the one that we wrote
     :raises StaleState: the drain changed meanwhile
     """
-    if drain.state == DrainState.PENDING:
+    if is_untouched(drain):
         with transaction.atomic():
             finish_drain(
                 drain,
@@ -389,16 +544,193 @@ def cancel_drain(drain: Drain, actor: str, now: datetime) -> DrainState:
                 finished_at=now,
                 updated_at=now,
             )
-    else:
+        return DrainState(drain.state)
+    how = "what is under way is aborted" if abort else "what is under way lands"
+    then = "the service is enabled again" if enable else "the service is left as it is"
+    change_drain(
+        drain,
+        now,
+        state=DrainState.CANCELLING,
+        cancelled_by=actor,
+        cancelling_since=now,
+        cancel_abort=abort,
+        cancel_enable=enable,
+        next_pass_at=None,
+        message="Cancelled; waiting for the migrations under way to end.",
+        event=("drain_cancelled", actor, f"{how[0].upper()}{how[1:]}; {then}."),
+    )
+    return DrainState(drain.state)
+
+
+def pause_drain(drain: Drain, actor: str, now: datetime) -> None:
+    """Start nothing new; what flies lands.
+
+    :raises StaleState: the drain changed meanwhile
+    """
+    change_drain(
+        drain,
+        now,
+        state=DrainState.PAUSED,
+        message="",
+        blocked_since=None,
+        proving_since=None,
+        next_pass_at=None,
+        event=("drain_paused", actor, ""),
+    )
+
+
+def resume_drain(drain: Drain, actor: str, now: datetime) -> None:
+    """Go on. A window that is over is forgotten.
+
+    :raises StaleState: the drain changed meanwhile
+    """
+    fields: dict[str, Any] = {}
+    if drain.stop_at is not None and drain.stop_at <= now:
+        fields["stop_at"] = None
+    change_drain(
+        drain,
+        now,
+        state=DrainState.RUNNING if drain.started_at else DrainState.PENDING,
+        message="",
+        blocked_since=None,
+        host_down_since=None,
+        cloud_down_since=None,
+        next_pass_at=None,
+        event=("drain_resumed", actor, ""),
+        **fields,
+    )
+
+
+def reopen_drain(drain: Drain, actor: str, now: datetime) -> None:
+    """Go on with a drain that failed, for what is retried.
+
+    :raises DrainExists: the host has another open drain
+    :raises StaleState: the drain changed meanwhile
+    """
+    fields: dict[str, Any] = {}
+    if drain.stop_at is not None and drain.stop_at <= now:
+        fields["stop_at"] = None
+    try:
         change_drain(
             drain,
             now,
-            state=DrainState.CANCELLING,
-            cancelled_by=actor,
-            message="Cancelled; waiting for the migrations under way to end.",
-            event=("drain_cancelled", actor, ""),
+            state=DrainState.RUNNING,
+            open_key=drain.host_key,
+            # The maintenance may be over by now; the first pass joins the one that is open.
+            maintenance=None,
+            result="",
+            message="",
+            finished_at=None,
+            blocked_since=None,
+            proving_since=None,
+            host_down_since=None,
+            cloud_down_since=None,
+            next_pass_at=None,
+            event=("drain_reopened", actor, ""),
+            **fields,
         )
-    return DrainState(drain.state)
+    except IntegrityError as error:
+        raise DrainExists(open_drain_of(drain.region, drain.host)) from error
+
+
+def adjust_drain(drain: Drain, actor: str, now: datetime, text: str, **fields: Any) -> None:
+    """Change the pace, the window or the timeout of a drain.
+
+    :param text: what changed, in words
+    :raises StaleState: the drain changed meanwhile
+    """
+    if "max_concurrent" in fields:
+        fields["nova_runs_more"] = False  # it was judged by the old number
+    change_drain(drain, now, event=("drain_changed", actor, text), next_pass_at=None, **fields)
+
+
+def make_wish(drain: Drain, row: InstanceMigration, wish: Wish, actor: str, now: datetime) -> None:
+    """Ask for something of Nova for one instance; a worker asks Nova.
+
+    :raises StaleState: somebody else asked first, or the instance is further by now
+    """
+    kind = {Wish.ABORT: "abort_asked", Wish.FORCE: "force_asked"}.get(wish, "reset_asked")
+    with transaction.atomic():
+        _touch(drain.pk, now)
+        change_migration(
+            row,
+            now,
+            expect={"wish": "", "nova_migration_id": row.nova_migration_id},
+            event=(kind, actor, "", ""),
+            wish=wish.value,
+            wish_by=actor,
+            wish_at=now,
+            wish_migration_id=row.nova_migration_id,
+            answer="",
+        )
+        Drain.objects.filter(pk=drain.pk).update(errand=True, next_pass_at=None)
+    drain.errand = True
+
+
+def retry_instance(
+    drain: Drain, row: InstanceMigration, actor: str, now: datetime, destination: str = ""
+) -> None:
+    """Put an instance back in the line, with all its attempts; a drain that failed goes on.
+
+    :param destination: the host that it is to go to, or empty
+    :raises DrainExists: the drain is over, and the host has another open one
+    :raises StaleState: somebody else got there first
+    """
+    with transaction.atomic():
+        if drain.state == DrainState.FAILED:
+            reopen_drain(drain, actor, now)
+        change_migration(
+            row,
+            now,
+            event=("retried", actor, f"to {destination}" if destination else "", ""),
+            state=MigrationState.PENDING,
+            granted=row.attempts,
+            destination=destination or row.destination,
+            code="",
+            message="",
+            answer="",
+            not_before=None,
+            odd_since=None,
+            late_since=None,
+            timed_out_at=None,
+        )
+        Drain.objects.filter(pk=drain.pk).update(
+            next_pass_at=None, blocked_since=None, proving_since=None
+        )
+
+
+def skip_instance(drain: Drain, row: InstanceMigration, actor: str, now: datetime) -> None:
+    """Take an instance off the list: it stays, because somebody chose that.
+
+    :raises StaleState: somebody else got there first
+    """
+    change_migration(
+        row,
+        now,
+        event=("skipped", actor, "", ""),
+        state=MigrationState.SKIPPED,
+        code="skipped",
+        message=f"Taken off the list by {actor}. {row.message}".strip(),
+    )
+    Drain.objects.filter(pk=drain.pk).update(next_pass_at=None)
+
+
+def put_first(drain: Drain, row: InstanceMigration, actor: str, now: datetime) -> None:
+    """Make an instance the next one, whatever it waited for.
+
+    :raises StaleState: somebody else got there first
+    """
+    with transaction.atomic():
+        _touch(drain.pk, now)
+        lowest = drain.migrations.aggregate(lowest=Min("position"))["lowest"] or 0
+        change_migration(
+            row,
+            now,
+            event=("first", actor, "", ""),
+            position=min(lowest, 0) - 1,
+            not_before=None,
+        )
+        Drain.objects.filter(pk=drain.pk).update(next_pass_at=None)
 
 
 # -- changing --------------------------------------------------------------------------------
@@ -469,11 +801,13 @@ def change_migration(
     now: datetime,
     *,
     event: tuple[str, str, str, str] | None = None,
+    expect: Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> None:
     """Change an instance migration, only if it is still in the state and the attempt in which
     it was read.
 
+    :param expect: further fields that must still be so
     :param event: (kind, actor, message, request id) to record with it
     :param fields: the fields to set; `state` is checked against the allowed transitions
     :raises StaleState: somebody else got there first
@@ -492,7 +826,7 @@ def change_migration(
     with transaction.atomic():
         _touch(row.drain_id, now)
         changed = InstanceMigration.objects.filter(
-            pk=row.pk, state=old, attempts=row.attempts
+            pk=row.pk, state=old, attempts=row.attempts, **(expect or {})
         ).update(**fields, updated_at=now)
         if changed != 1:
             raise StaleState(f"server {row.server_id} is not {old} any more")
@@ -556,9 +890,11 @@ def _event(
     actor: str,
     message: str,
     request_id: str = "",
+    maintenance: HostMaintenance | None = None,
 ) -> None:
     Event.objects.create(
         drain=drain,
+        maintenance=maintenance,
         migration=row,
         at=now,
         kind=kind,
@@ -602,22 +938,353 @@ def join_maintenance(
 
 def intend_to_disable(maintenance: HostMaintenance, reason: str) -> None:
     """Record the reason that is about to be written to the service, before it is."""
-    HostMaintenance.objects.filter(pk=maintenance.pk).update(our_reason=reason, disabled_at=None)
+    HostMaintenance.objects.filter(pk=maintenance.pk).update(
+        our_reason=reason, disabled_at=None, revision=F("revision") + 1
+    )
     maintenance.our_reason = reason
     maintenance.disabled_at = None
 
 
 def disabled(maintenance: HostMaintenance, now: datetime) -> None:
     """Record that the service is disabled with our reason."""
-    HostMaintenance.objects.filter(pk=maintenance.pk).update(disabled_at=now)
+    HostMaintenance.objects.filter(pk=maintenance.pk).update(
+        disabled_at=now, revision=F("revision") + 1
+    )
     maintenance.disabled_at = now
 
 
 def close_maintenance(maintenance: HostMaintenance, now: datetime) -> None:
     """The host is back in service."""
     HostMaintenance.objects.filter(pk=maintenance.pk, closed_at=None).update(
-        open_key=None, closed_at=now
+        open_key=None, closed_at=now, revision=F("revision") + 1
     )
+
+
+def maintenance(maintenance_id: int) -> HostMaintenance | None:
+    """One maintenance, or None."""
+    return HostMaintenance.objects.filter(pk=maintenance_id).first()
+
+
+def newest_maintenance(region: str, host: str) -> HostMaintenance | None:
+    """The maintenance of exactly this host that is open, or that was opened last, or None."""
+    return HostMaintenance.objects.filter(host_key=host_key(region, host)).first()
+
+
+def drains_in(maintenance: HostMaintenance) -> "QuerySet[Drain]":
+    """The drains of this maintenance away from its host, oldest first."""
+    return maintenance.drains.filter(direction=Direction.AWAY).order_by("id")
+
+
+def left_in(maintenance: HostMaintenance) -> list[InstanceMigration]:
+    """The instances that the drains of this maintenance moved away, the newest row of each."""
+    rows = InstanceMigration.objects.filter(
+        drain__maintenance=maintenance,
+        drain__direction=Direction.AWAY,
+        state=MigrationState.SUCCEEDED,
+    ).order_by("drain_id", "position", "id")
+    return list({row.server_id: row for row in rows}.values())
+
+
+def return_run(maintenance: HostMaintenance) -> Drain | None:
+    """The run that brings instances back, of the return under way or of the one that ended this
+    maintenance; None where nothing is brought back."""
+    if maintenance.returning_since is None:
+        return None
+    return Drain.objects.filter(
+        maintenance=maintenance,
+        direction=Direction.BACK,
+        created_at__gte=maintenance.returning_since,
+    ).first()
+
+
+def change_maintenance(
+    maintenance: HostMaintenance,
+    now: datetime,
+    *,
+    event: tuple[str, str, str, str] | None = None,
+    **fields: Any,
+) -> None:
+    """Change an open maintenance, only if nothing that is shown of it changed since it was read.
+
+    :param event: (kind, actor, message, request id) to record with it, also in the timeline of
+        the newest drain
+    :raises StaleState: somebody else got there first
+    """
+    with _changing(maintenance, now, [event] if event else [], **fields):
+        pass
+    maintenance.revision += 1
+    for name, value in fields.items():
+        setattr(maintenance, name, value)
+
+
+@contextmanager
+def _changing(
+    maintenance: HostMaintenance,
+    now: datetime,
+    events: Iterable[tuple[str, str, str, str]],
+    **fields: Any,
+) -> Iterator[Drain | None]:
+    """Change an open maintenance and record events, in one transaction with the block; the
+    newest drain is locked before the maintenance, as everywhere."""
+    events = list(events)
+    newest = drains_in(maintenance).last() if events else None
+    with transaction.atomic():
+        if newest:
+            _touch(newest.pk, now)
+        changed = HostMaintenance.objects.filter(
+            pk=maintenance.pk, closed_at=None, revision=maintenance.revision
+        ).update(**fields, revision=F("revision") + 1)
+        if changed != 1:
+            raise StaleState(f"the maintenance of {maintenance.host} changed meanwhile")
+        for kind, actor, message, request_id in events:
+            _event(newest, None, now, kind, actor, message, request_id, maintenance)
+        yield newest
+
+
+def _take_maintenance(key: str) -> HostMaintenance | None:
+    """The open maintenance of a host that is to be drained, locked, and changed for everybody
+    who has read it: what they found out is void.
+
+    :raises BeingReturned: it is being given back
+    """
+    if not HostMaintenance.objects.filter(open_key=key).update(revision=F("revision") + 1):
+        return None
+    found = HostMaintenance.objects.get(open_key=key)
+    if found.returning_since:
+        raise BeingReturned(found)
+    return found
+
+
+def _withdrawn(why: str, now: datetime) -> dict[str, Any]:
+    return {"safe_since": None, "withdrawn_at": now, "withdrawn_why": why}
+
+
+def verified(
+    maintenance: HostMaintenance,
+    *,
+    checks: list[Any],
+    safe: bool,
+    why: str,
+    looked_at: datetime,
+    actor: str,
+    now: datetime,
+    clear_message: bool = False,
+) -> bool:
+    """Record what a verification found; whether anything changed but the time of the look.
+
+    :param checks: the checks as they are kept, see core.certificate
+    :param clear_message: what was said of the maintenance is not true any more
+    :param why: what kept it from being safe, as it is to be shown if it was safe until now
+    :param looked_at: when the look began: the certificate is not younger than that
+    :raises StaleState: the host is drained or given back meanwhile, or somebody looked later
+    """
+    was = maintenance.safe_since is not None
+    fields: dict[str, Any] = {}
+    event = None
+    if checks != maintenance.checks:
+        fields["checks"] = checks
+    if clear_message:
+        fields["message"] = ""
+    if safe and not was:
+        fields["safe_since"] = looked_at
+        event = ("safe_to_power_off", actor, "Every check holds.", "")
+    elif was and not safe:
+        fields |= _withdrawn(why, now)
+        event = ("safe_withdrawn", actor, why, "")
+    newest = drains_in(maintenance).last() if event else None
+    shown = {**fields, "revision": F("revision") + 1} if fields else {}
+    with transaction.atomic():
+        if newest:
+            _touch(newest.pk, now)
+        changed = (
+            HostMaintenance.objects.filter(
+                pk=maintenance.pk,
+                closed_at=None,
+                returning_since=None,
+                revision=maintenance.revision,
+            )
+            .filter(Q(verified_at=None) | Q(verified_at__lte=looked_at))
+            .update(**shown, verified_at=looked_at)
+        )
+        if changed != 1 or Drain.objects.filter(open_key=maintenance.host_key).exists():
+            raise StaleState(f"the maintenance of {maintenance.host} changed meanwhile")
+        if event:
+            _event(newest, None, now, *event, maintenance)
+    maintenance.revision += bool(fields)
+    for name, value in {**fields, "verified_at": looked_at}.items():
+        setattr(maintenance, name, value)
+    return bool(fields)
+
+
+def withdraw(maintenance: HostMaintenance, why: str, actor: str, now: datetime) -> None:
+    """The host is not known to be safe to power off any more.
+
+    :raises StaleState: somebody else got there first
+    """
+    change_maintenance(
+        maintenance, now, event=("safe_withdrawn", actor, why, ""), **_withdrawn(why, now)
+    )
+
+
+# -- the return to service -------------------------------------------------------------------
+
+
+class ReturnRun(NamedTuple):
+    """The instances that are brought back after a return to service.
+
+    :param entries: `planned_host` is not used: they all go to the host that is given back
+    """
+
+    reason: str
+    max_concurrent: int
+    actor_id: str
+    entries: Iterable[Entry]
+    project_names: Mapping[str, str]
+
+
+def request_return(
+    maintenance: HostMaintenance,
+    *,
+    choice: str,
+    actor: str,
+    now: datetime,
+    run: ReturnRun | None = None,
+) -> Drain | None:
+    """Ask for the return of a host to service, and for its instances to be brought back where
+    there is a `run`: that run.
+
+    :raises DrainExists: the host has an open drain
+    :raises StaleState: the maintenance changed since it was read, e.g. somebody else asked
+    """
+    fields: dict[str, Any] = {
+        "returning_since": now,
+        "returned_by": actor,
+        "return_choice": choice,
+        "enabling_since": None,
+        "enabled_at": None,
+        "return_result": "",
+        "message": "Waiting for a worker.",
+        "next_pass_at": None,
+    }
+    events = [("return_requested", actor, f"The service: {choice}.", "")]
+    if maintenance.safe_since:
+        why = "The host is being given back to service."
+        fields |= _withdrawn(why, now)
+        events.append(("safe_withdrawn", actor, why, ""))
+    made = None
+    if maintenance.returning_since:
+        raise StaleState(f"host {maintenance.host} is being given back already")
+    with _changing(maintenance, now, events, **fields):
+        if open_drain := Drain.objects.filter(open_key=maintenance.host_key).first():
+            raise DrainExists(open_drain)
+        if run:
+            made = create_return_run(maintenance, run, actor, now)
+    maintenance.revision += 1
+    for name, value in fields.items():
+        setattr(maintenance, name, value)
+    return made
+
+
+def create_return_run(
+    maintenance: HostMaintenance, run: ReturnRun, actor: str, now: datetime
+) -> Drain:
+    """Write the run that brings instances back to a host, and a row for each instance, with
+    where it is now as its source. It is a drain like others, in the other direction, and stands
+    in the way of another one."""
+    key = maintenance.host_key
+    made = Drain.objects.create(
+        direction=Direction.BACK,
+        region=maintenance.region,
+        host=maintenance.host,
+        host_key=key,
+        open_key=key,
+        service_id=maintenance.service_id,
+        maintenance=maintenance,
+        reason=run.reason,
+        max_concurrent=run.max_concurrent,
+        destination=maintenance.host,
+        requested_by_id=run.actor_id,
+        requested_by=actor,
+        message="Waiting for the host to be back in service.",
+        created_at=now,
+        updated_at=now,
+    )
+    rows = []
+    for position, entry in enumerate(run.entries):
+        row = _new_row(made, entry, position, run.project_names, now)
+        row.source_compute = entry.server.host
+        rows.append(row)
+    InstanceMigration.objects.bulk_create(rows)
+    _event(made, None, now, "return_run_requested", actor, run.reason, "", maintenance)
+    return made
+
+
+def intend_to_enable(maintenance: HostMaintenance, now: datetime) -> None:
+    """Record that Nova is about to be asked to enable the service.
+
+    :raises StaleState: somebody else got there first
+    """
+    change_maintenance(
+        maintenance, now, enabling_since=now, message="Nova is asked to enable the service."
+    )
+
+
+def enabled(
+    maintenance: HostMaintenance, message: str, actor: str, request_id: str, now: datetime
+) -> None:
+    """Record that Nova enabled the service because we asked for it.
+
+    :raises StaleState: somebody else got there first
+    """
+    change_maintenance(
+        maintenance,
+        now,
+        enabled_at=now,
+        message=message,
+        event=("service_enabled", actor, message, request_id),
+    )
+
+
+def finish_return(
+    maintenance: HostMaintenance, result: ReturnResult, message: str, actor: str, now: datetime
+) -> None:
+    """The maintenance is over.
+
+    :raises StaleState: somebody else got there first
+    """
+    change_maintenance(
+        maintenance,
+        now,
+        open_key=None,
+        closed_at=now,
+        return_result=result.value,
+        message=message,
+        event=("host_returned", actor, message, ""),
+    )
+
+
+def give_up_return(maintenance: HostMaintenance, message: str, actor: str, now: datetime) -> None:
+    """The host is not given back: its maintenance stays open, and what was to be brought back
+    stays where it is.
+
+    :raises StaleState: somebody else got there first
+    """
+    run = return_run(maintenance)
+    if run and run.state in DRAIN_TERMINAL:
+        run = None
+    # without a run the change is a transaction of its own, which must not begin by reading
+    with transaction.atomic() if run else nullcontext():
+        if run:
+            cancel_drain(run, actor, now)
+        change_maintenance(
+            maintenance,
+            now,
+            returning_since=None,
+            enabling_since=None,
+            return_result=ReturnResult.REFUSED.value,
+            message=message,
+            event=("return_refused", actor, message, ""),
+        )
 
 
 # -- workers ---------------------------------------------------------------------------------
@@ -626,7 +1293,8 @@ def close_maintenance(maintenance: HostMaintenance, now: datetime) -> None:
 def claim(
     worker: str, now: datetime, lease_seconds: float, regions: Iterable[str] | None = None
 ) -> Drain | None:
-    """Take the open drain that is due first and that nobody holds; None where none is.
+    """Take the drain that is due first and that nobody holds, of those that are open or have an
+    errand; None where none is.
 
     :param regions: the regions that the worker can log in to, or None for any
 
@@ -637,18 +1305,67 @@ def claim(
     due = Q(next_pass_at=None) | Q(next_pass_at__lte=now)
     if regions is not None:
         due &= Q(region__in=list(regions))
+    wanted = Q(state__in=[s.value for s in DRAIN_OPEN]) | Q(errand=True)
     candidates = (
-        Drain.objects.filter(free, due, state__in=[s.value for s in DRAIN_OPEN])
+        Drain.objects.filter(free, due, wanted)
         .order_by(F("next_pass_at").asc(nulls_first=True), "id")
         .values_list("pk", flat=True)[:20]
     )
     for drain_id in list(candidates):
-        taken = Drain.objects.filter(
-            free, due, pk=drain_id, state__in=[s.value for s in DRAIN_OPEN]
-        ).update(claimed_by=worker, claimed_until=now + timedelta(seconds=lease_seconds))
+        taken = Drain.objects.filter(free, due, wanted, pk=drain_id).update(
+            claimed_by=worker, claimed_until=now + timedelta(seconds=lease_seconds)
+        )
         if taken == 1:
             return drain(drain_id)
     return None
+
+
+def claim_host(
+    worker: str, now: datetime, lease_seconds: float, regions: Iterable[str] | None = None
+) -> HostMaintenance | None:
+    """Take the open maintenance that is due first and that nobody holds, in the manner of
+    :func:`claim`; None where none is.
+
+    While the host is drained it is left alone; while it is given back it is due whatever else
+    is under way.
+    """
+    free = Q(claimed_until=None) | Q(claimed_until__lt=now)
+    due = Q(next_pass_at=None) | Q(next_pass_at__lte=now)
+    due &= Q(closed_at=None)
+    if regions is not None:
+        due &= Q(region__in=list(regions))
+    candidates = (
+        HostMaintenance.objects.filter(free, due, open_key__isnull=False)
+        .filter(
+            Q(returning_since__isnull=False)
+            | ~Exists(Drain.objects.filter(open_key=OuterRef("host_key")))
+        )
+        .order_by(F("next_pass_at").asc(nulls_first=True), "id")
+        .values_list("pk", flat=True)[:20]
+    )
+    for maintenance_id in list(candidates):
+        taken = HostMaintenance.objects.filter(free, due, pk=maintenance_id).update(
+            claimed_by=worker, claimed_until=now + timedelta(seconds=lease_seconds)
+        )
+        if taken == 1:
+            return maintenance(maintenance_id)
+    return None
+
+
+def release_host(maintenance: HostMaintenance, worker: str, next_pass_at: datetime | None) -> None:
+    """Give a host back to be taken again after a time; at once where its return was asked for
+    since it was read."""
+    held = HostMaintenance.objects.filter(pk=maintenance.pk, claimed_by=worker)
+    free: dict[str, Any] = {"claimed_by": "", "claimed_until": None}
+    if not held.filter(returning_since=maintenance.returning_since).update(
+        **free, next_pass_at=next_pass_at
+    ):
+        held.update(**free, next_pass_at=None)
+
+
+def renew_host(maintenance: HostMaintenance, worker: str, until: datetime) -> None:
+    """Keep a host that this worker holds."""
+    HostMaintenance.objects.filter(pk=maintenance.pk, claimed_by=worker).update(claimed_until=until)
 
 
 def release(drain: Drain, worker: str, next_pass_at: datetime | None) -> None:
@@ -685,6 +1402,7 @@ def worker_stopped(name: str, now: datetime) -> None:
     """A worker says goodbye, or is known to be dead; what it held is free."""
     Worker.objects.filter(name=name).update(stopped_at=now)
     Drain.objects.filter(claimed_by=name).update(claimed_by="", claimed_until=None)
+    HostMaintenance.objects.filter(claimed_by=name).update(claimed_by="", claimed_until=None)
 
 
 def workers_of(host: str) -> list[Worker]:

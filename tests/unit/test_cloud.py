@@ -115,7 +115,7 @@ def pages(key, items, size):
     """Answers a list in pages, with a link to the next one, as Nova does."""
 
     def answer(request):
-        ids = [item["id"] for item in items]
+        ids = [str(item["id"]) for item in items]
         start = ids.index(request.query["marker"]) + 1 if "marker" in request.query else 0
         page = items[start : start + size]
         body = {key: page}
@@ -811,3 +811,178 @@ def test_several_reads_at_once_fail_one_by_one(openstack, cloud):
     assert isinstance(found["g"], CloudNotFound)
     assert list(cloud.servers_by_id(["s1", "s2", "s3"])) == ["server-1"]
     assert cloud.servers_by_id([]) == {}
+
+
+# -- steering a migration --------------------------------------------------------------------
+
+
+def test_enables_a_service_without_a_reason(openstack, cloud):
+    openstack.nova["/os-services/abc"] = Answer(
+        {"service": {}}, 200, {"x-openstack-request-id": "req-1"}
+    )
+    assert cloud.enable_service("abc") == "req-1"
+    [request] = openstack.requests
+    assert (request.method, request.body) == ("PUT", {"status": "enabled"})
+
+
+@pytest.mark.parametrize(
+    ("call", "method", "path", "body"),
+    [
+        (lambda c: c.abort_migration(SERVER, 7), "DELETE", "/migrations/7", None),
+        (
+            lambda c: c.force_complete(SERVER, 7),
+            "POST",
+            "/migrations/7/action",
+            {"force_complete": None},
+        ),
+        (
+            lambda c: c.reset_state_to_active(SERVER),
+            "POST",
+            "/action",
+            {"os-resetState": {"state": "active"}},
+        ),
+    ],
+    ids=["abort", "force complete", "reset state"],
+)
+def test_what_steers_a_migration(openstack, cloud, call, method, path, body):
+    openstack.nova[f"/servers/{SERVER}{path}"] = Answer(
+        None, 202, {"x-openstack-request-id": "req-2"}
+    )
+    assert call(cloud) == "req-2"
+    [request] = openstack.requests
+    assert (request.method, request.body) == (method, body)
+    openstack.nova[f"/servers/{SERVER}{path}"] = Answer(
+        {"badRequest": {"message": "Migration 7 is in state error."}}, 400
+    )
+    with pytest.raises(CloudBadRequest, match="Migration 7 is in state error"):
+        call(cloud)
+
+
+def test_diagnostics(openstack, cloud):
+    openstack.nova[f"/servers/{SERVER}/diagnostics"] = Answer(
+        {"state": "running", "driver": "libvirt", "uptime": 42, "hypervisor": None}
+    )
+    found = cloud.diagnostics(SERVER)
+    assert (found.state, found.driver, found.uptime_seconds) == ("running", "libvirt", 42)
+    assert found.hypervisor == ""
+    [request] = openstack.requests
+    assert request.headers["openstack-api-version"] == f"compute {gateway.MICROVERSION}"
+
+
+@pytest.mark.parametrize("body", [{}, {"state": None}, {"state": ""}, [], None])
+def test_diagnostics_without_a_state_are_no_answer(openstack, cloud, body):
+    openstack.nova[f"/servers/{SERVER}/diagnostics"] = Answer(body)
+    with pytest.raises(CloudAnswerUnusable):
+        cloud.diagnostics(SERVER)
+
+
+def test_migrations_that_touch_exactly_this_host(openstack, cloud):
+    found = [
+        raw_migration(1),
+        raw_migration(2, "cmp3", dest_compute="cmp1"),
+        raw_migration(3, "CMP1"),
+        raw_migration(4, "cmp3", dest_compute="cmp10"),
+        raw_migration(5, "cmp1", dest_compute=None),
+    ]
+    openstack.nova["/os-migrations"] = pages("migrations", found, 2)
+    assert [m.id for m in cloud.migrations_touching("cmp1")] == [1, 2, 5]
+    assert openstack.requests[0].query["host"] == "cmp1"
+
+
+def test_hypervisors_of_exactly_this_host_are_asked_for_by_name(openstack, cloud):
+    openstack.nova["/os-hypervisors/detail"] = Answer(
+        {"hypervisors": [raw_hypervisor("cmp1.x", "cmp1"), raw_hypervisor("cmp10.x", "cmp10")]}
+    )
+    assert [h.hypervisor_hostname for h in cloud.hypervisors_of("cmp1")] == ["cmp1.x"]
+    [request] = openstack.requests
+    assert request.query == {"hypervisor_hostname_pattern": "cmp1"}
+
+
+@pytest.mark.parametrize(
+    ("by_name", "names"),
+    [
+        (Answer({"itemNotFound": {"message": "No hypervisor matching"}}, 404), ["node-7"]),
+        (Answer({"badRequest": {"message": "is not a fqdn"}}, 400), ["node-7"]),
+        (Answer({"hypervisors": [raw_hypervisor("cmp10.x", "cmp10")]}), ["node-7"]),
+        (
+            Answer(
+                {"hypervisors": [raw_hypervisor("cmp1-node", "cmp1", hypervisor_type="ironic")]}
+            ),
+            ["node-7"],
+        ),
+    ],
+    ids=["nothing matches", "no host name", "another host alone", "some nodes of Ironic"],
+)
+def test_hypervisors_of_another_name_are_found_in_the_whole_list(openstack, cloud, by_name, names):
+    everything = [raw_hypervisor("node-7", "cmp1"), raw_hypervisor("cmp10.x", "cmp10")]
+
+    def answer(request):
+        if "hypervisor_hostname_pattern" in request.query:
+            return by_name
+        return Answer({"hypervisors": everything})
+
+    openstack.nova["/os-hypervisors/detail"] = answer
+    assert [h.hypervisor_hostname for h in cloud.hypervisors_of("cmp1")] == names
+
+
+def test_a_list_of_hypervisors_that_fails_is_not_an_empty_one(openstack, cloud):
+    openstack.nova["/os-hypervisors/detail"] = Answer({"computeFault": {"message": "cell"}}, 500)
+    with pytest.raises(CloudServerError):
+        cloud.hypervisors_of("cmp1")
+
+
+def placement_tree(openstack, *uuids):
+    openstack.placement["/resource_providers"] = Answer(
+        {"resource_providers": [{"uuid": uuid, "name": uuid} for uuid in uuids]}
+    )
+
+
+def held(openstack, provider, **consumers):
+    allocations = {name: {"resources": resources} for name, resources in consumers.items()}
+    openstack.placement[f"/resource_providers/{provider}/allocations"] = Answer(
+        {"allocations": allocations, "resource_provider_generation": 3}
+    )
+
+
+def test_allocations_of_a_provider_and_of_those_nested_with_it(openstack, cloud):
+    placement_tree(openstack, "node1", "gpu")
+    held(openstack, "node1", s1={"VCPU": 2, "MEMORY_MB": 512})
+    held(openstack, "gpu", s1={"VGPU": 1})
+    found = cloud.allocations_on(["node1"])
+    assert [(a.consumer_id, a.provider_id, a.resources) for a in found] == [
+        ("s1", "node1", {"VCPU": 2, "MEMORY_MB": 512}),
+        ("s1", "gpu", {"VGPU": 1}),
+    ]
+    assert openstack.requests[0].query == {"in_tree": "node1"}
+    assert openstack.requests[0].headers["openstack-api-version"] == "placement 1.29"
+    assert cloud.allocations_on(["node1", "gpu"]) == found  # one tree: each of them once
+
+
+def test_a_provider_that_placement_does_not_know_is_not_an_empty_one(openstack, cloud):
+    placement_tree(openstack)
+    with pytest.raises(CloudAnswerUnusable, match="does not know this resource provider"):
+        cloud.allocations_on(["node1"])
+    placement_tree(openstack, "another")
+    held(openstack, "another")
+    with pytest.raises(CloudAnswerUnusable, match="does not know this resource provider"):
+        cloud.allocations_on(["node1"])
+
+
+def test_a_provider_that_goes_away_meanwhile_is_not_an_empty_one(openstack, cloud):
+    placement_tree(openstack, "node1")
+    with pytest.raises(CloudAnswerUnusable):
+        cloud.allocations_on(["node1"])
+
+
+@pytest.mark.parametrize("body", [{}, {"allocations": None}, {"allocations": {"s1": {}}}])
+def test_allocations_that_cannot_be_read_are_not_none(openstack, cloud, body):
+    placement_tree(openstack, "node1")
+    openstack.placement["/resource_providers/node1/allocations"] = Answer(body)
+    with pytest.raises(CloudAnswerUnusable):
+        cloud.allocations_on(["node1"])
+
+
+def test_a_placement_that_refuses_is_an_error(openstack, cloud):
+    openstack.placement["/resource_providers"] = Answer({"errors": [{"detail": "no"}]}, 403)
+    with pytest.raises(CloudForbidden):
+        cloud.allocations_on(["node1"])

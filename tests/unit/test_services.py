@@ -6,8 +6,18 @@ import pytest
 
 from tests.fakes import FakeCloud, server, service
 from ukcloud_maintenance import services
-from ukcloud_maintenance.core.actor import RULE_CANCEL, RULE_DRAIN, RULE_VIEW, Actor, shell_actor
+from ukcloud_maintenance.core.actor import (
+    RULE_ABORT,
+    RULE_CANCEL,
+    RULE_DRAIN,
+    RULE_RETURN,
+    RULE_STEER,
+    RULE_VIEW,
+    Actor,
+    shell_actor,
+)
 from ukcloud_maintenance.core.preflight import Kind
+from ukcloud_maintenance.core.steering import DrainVerb, Verb
 from ukcloud_maintenance.exceptions import NotAllowed
 
 #: What each function needs, and arguments beside the actor.
@@ -29,6 +39,29 @@ NEEDS = {
     "cancel_drain": (RULE_CANCEL, [1]),
     "export_drain": (RULE_VIEW, [1]),
     "clear_record": (RULE_DRAIN, []),
+    "pause_drain": (RULE_STEER, [1]),
+    "resume_drain": (RULE_STEER, [1]),
+    "change_drain": (RULE_STEER, [1, services.DrainChange(max_concurrent=3)]),
+    "steer": (RULE_ABORT, [1, Verb.ABORT, [1]]),
+    "retry_failed": (RULE_STEER, [1]),
+    "evidence": (RULE_VIEW, ["cloud", 1, 1]),
+    "host_sets": (RULE_VIEW, ["cloud"]),
+    "check_hosts": (RULE_VIEW, ["cloud", ["cmp1"]]),
+    "request_plan": (
+        RULE_DRAIN,
+        ["cloud", services.PlanRequest(("cmp1",), services.DrainRequest("", "r"))],
+    ),
+    "plan_report": (RULE_VIEW, [1]),
+    "get_plan": (RULE_VIEW, [1]),
+    "steer_plan": (RULE_STEER, [1, DrainVerb.PAUSE]),
+    "certificate": (RULE_VIEW, ["RegionOne", "cmp1"]),
+    "certificate_document": (RULE_VIEW, ["RegionOne", "cmp1"]),
+    "document_of": (RULE_VIEW, [services.Certificate("cmp1", "RegionOne", None)]),
+    "host_maintenance": (RULE_VIEW, ["RegionOne", "cmp1"]),
+    "get_maintenance": (RULE_VIEW, [1]),
+    "return_run": (RULE_VIEW, [None]),
+    "return_preview": (RULE_RETURN, ["cloud", "cmp1"]),
+    "return_host": (RULE_RETURN, ["cloud", services.ReturnRequest("cmp1")]),
 }
 
 

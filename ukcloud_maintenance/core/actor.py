@@ -9,6 +9,11 @@ from dataclasses import dataclass, field
 RULE_VIEW = "maintenance:view"
 RULE_DRAIN = "maintenance:drain"
 RULE_CANCEL = "maintenance:cancel"
+RULE_STEER = "maintenance:steer"
+RULE_ABORT = "maintenance:abort"
+RULE_FORCE = "maintenance:force_complete"
+RULE_RESET = "maintenance:reset"
+RULE_RETURN = "maintenance:return"
 
 
 def _nothing(rule: str) -> bool:

@@ -11,19 +11,25 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from . import facts, surroundings
+from . import convergence, facts, surroundings
 from .facts import NOVA_STATUS_RUNNING, NOVA_STATUS_WAITING, Migration, Progress, Server, Service
 from .preflight import Around, Choice, Kind, OptOutNames, Verdict, Wishes, judge
 from .progress import Sample, fraction, rate
 from .states import (
+    ABORTABLE,
+    DRAIN_TERMINAL,
+    FORCIBLE,
     MIGRATION_LEFT,
     MIGRATION_OPEN,
     MIGRATION_UNDER_WAY,
     MIGRATION_WAITING,
+    Direction,
     DrainResult,
     DrainState,
     Method,
     MigrationState,
+    TimeoutAction,
+    Wish,
 )
 
 GIB = 1024**3
@@ -31,9 +37,20 @@ GIB = 1024**3
 HELD = "resize_holds_here"
 #: The code of a cold migration that arrived and that Nova did not confirm.
 UNCONFIRMED = "arrived_unconfirmed"
+#: The code of one whose abort Nova took, and whose server Nova set to ERROR afterwards: the guest
+#: most likely runs on at the source (Nova 33 and 34 do that).
+LATE_ERROR = "error_after_abort"
+#: The code of one that was aborted because an admin asked for it: it is not tried again by itself.
+ABORTED = "aborted"
+#: How the message of a drain begins that waits for others of its plan.
+HOLD = "Waits for its turn:"
+#: Who asks in the name of a timeout.
+TIMEOUT = "timeout"
 #: Seconds between two looks at server groups, aggregates and room for the sake of instances that
 #: these stand against.
 LOOK_AROUND_EVERY = 30.0
+#: Seconds between two looks at whether a copy will end, while its bytes stay the same.
+SAME_BYTES_EVERY = 5.0
 #: From this fraction on a running migration is about to end, and it is the time to find out
 #: whether Nova would queue one more.
 ABOUT_TO_END = 0.75
@@ -53,6 +70,10 @@ class Limits:
     host_down_wait_seconds: float = 900
     submit_grace_seconds: float = 60
     settle_seconds: float = 15
+    timeout_seconds_per_gib: float = 300
+    timeout_min_seconds: float = 1800
+    cancel_wait_seconds: float = 1800
+    abort_wait_seconds: float = 300
     opt_out_names: OptOutNames = field(default_factory=OptOutNames)
 
 
@@ -62,6 +83,35 @@ class MaintenanceView:
 
     our_reason: str = ""
     disabled_at: datetime | None = None
+    closed_at: datetime | None = None
+    returning_since: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What others leave to this drain: the plan that it is in, and the limits of the region.
+
+    :param holds: why nothing may be started now, in words; empty: nothing stands against it
+    :param room: how many more may be under way in the region; None: no limit
+    :param inbound: migrations of ours under way, by destination
+    :param anywhere: those under way whose destination Nova has not told yet
+    :param per_destination: how many may be under way to one host; None: no limit
+    """
+
+    holds: str = ""
+    room: int | None = None
+    inbound: Mapping[str, int] = field(default_factory=dict)
+    anywhere: int = 0
+    per_destination: int | None = None
+
+    def takes(self, host: str) -> bool:
+        """Whether one more may go to a host, or, where it is empty, to whichever the scheduler
+        chooses: then it could be the fullest one."""
+        if self.per_destination is None:
+            return True
+        worst = max(self.inbound.values(), default=0)
+        known = self.inbound.get(host, 0) if host else worst
+        return known + self.anywhere < self.per_destination
 
 
 @dataclass(frozen=True)
@@ -78,6 +128,15 @@ class DrainView:
     message: str = ""
     learned_limit: int | None = None
     nova_runs_more: bool = False
+    direction: str = Direction.AWAY
+    timeout_action: str = TimeoutAction.WARN
+    start_at: datetime | None = None
+    stop_at: datetime | None = None
+    started_at: datetime | None = None
+    cancelling_since: datetime | None = None
+    cancel_abort: bool = False
+    cancel_enable: bool = False
+    errand: bool = False
     blocked_since: datetime | None = None
     proving_since: datetime | None = None
     host_down_since: datetime | None = None
@@ -103,7 +162,21 @@ class Row:
     initial_status: str = "ACTIVE"
     server_status: str = "ACTIVE"
     task_state: str = ""
+    source_compute: str = ""
     dest_compute: str = ""
+    destination: str = ""
+    granted: int = 0
+    wish: str = ""
+    wish_by: str = ""
+    wish_at: datetime | None = None
+    wish_migration_id: int | None = None
+    answer: str = ""
+    aborted_migration_id: int | None = None
+    aborted_by: str = ""
+    aborted_at: datetime | None = None
+    forced_at: datetime | None = None
+    timed_out_at: datetime | None = None
+    was_cancelled: bool = False
     nova_status: str = ""
     nova_migration_id: int | None = None
     request_id: str = ""
@@ -126,6 +199,9 @@ class Row:
     rate_bytes: float | None = None
     fraction: float | None = None
     sampled_at: datetime | None = None
+    points: Sequence[Sequence[float]] = ()
+    course: str = ""
+    seconds_left: float | None = None
 
 
 @dataclass(frozen=True)
@@ -143,6 +219,7 @@ class Observation:
     :param our_user_id: who we are for Nova
     :param travelling: anti-affinity groups of which a member is under way in another drain
     :param around: what stands around the servers, where this pass looked (see `wants_a_look`)
+    :param gate: what the plan and the limits of the region leave to this drain
     """
 
     service: Service | None
@@ -155,6 +232,7 @@ class Observation:
     our_user_id: str = ""
     around: Around | None = None
     travelling: frozenset[str] = frozenset()
+    gate: Gate = field(default_factory=Gate)
 
 
 # -- the actions ------------------------------------------------------------------------------
@@ -227,6 +305,39 @@ class Confirm:
 
 
 @dataclass(frozen=True)
+class Abort:
+    """Ask Nova to abort the migration; `by` is who wants it."""
+
+    row_id: int
+    migration_id: int
+    by: str
+
+
+@dataclass(frozen=True)
+class ForceComplete:
+    """Ask Nova to pause the guest until the rest is copied."""
+
+    row_id: int
+    migration_id: int
+    by: str
+
+
+@dataclass(frozen=True)
+class Reset:
+    """Collect the evidence, and set the server to active if it is complete."""
+
+    row_id: int
+    by: str
+
+
+@dataclass(frozen=True)
+class Enable:
+    """Enable the compute service that we disabled; the maintenance is over with it."""
+
+    service_id: str
+
+
+@dataclass(frozen=True)
 class ChangeDrain:
     """Set fields of the drain."""
 
@@ -252,9 +363,24 @@ Action = (
     | ChangeRow
     | Submit
     | Confirm
+    | Abort
+    | ForceComplete
+    | Reset
+    | Enable
     | ChangeDrain
     | Finish
 )
+
+#: The fields of a row of which nothing is asked (any more).
+NO_WISH: dict[str, Any] = {
+    "wish": "",
+    "wish_by": "",
+    "wish_at": None,
+    "wish_migration_id": None,
+}
+
+#: … of which nothing is copied (any more).
+NO_COURSE: dict[str, Any] = {"points": [], "course": "", "seconds_left": None}
 
 #: Nova's names of what we ask for: the type of the migration record, the instance action.
 RECORD_TYPE = {Method.LIVE: "live-migration", Method.COLD: "migration"}
@@ -279,8 +405,10 @@ def failed_attempt(
         "odd_since": None,
         "queued_since": None,
         "running_since": None,
+        **NO_COURSE,
+        **NO_WISH,
     }
-    if not retry or row.attempts >= limits.max_attempts:
+    if not retry or row.attempts >= attempts_allowed(row, limits):
         return fields | {"state": MigrationState.FAILED, "not_before": None}
     pause = min(limits.retry_seconds * 2 ** max(row.attempts - 1, 0), limits.retry_max_seconds)
     return fields | {
@@ -336,6 +464,16 @@ def is_held(row: Row) -> bool:
     )
 
 
+def attempts_allowed(row: Row, limits: Limits) -> int:
+    """How often this instance is tried: the setting's number, and what retries granted."""
+    return limits.max_attempts + row.granted
+
+
+def timeout_seconds(memory_bytes: int, limits: Limits) -> float:
+    """After how many seconds of copying the drain's timeout action is due."""
+    return max(limits.timeout_min_seconds, limits.timeout_seconds_per_gib * memory_bytes / GIB)
+
+
 def late_after_seconds(memory_bytes: int, limits: Limits) -> float:
     """After how many seconds a migration of this size is late."""
     return max(limits.late_min_seconds, limits.late_seconds_per_gib * memory_bytes / GIB)
@@ -357,18 +495,24 @@ class _Pass:
         self.seen = seen
         self.limits = limits
         self.now = now
+        self.back = drain.direction == Direction.BACK
         self.actions: list[Action] = []
 
     def run(self) -> list[Action]:
+        if self.drain.state in DRAIN_TERMINAL:
+            self._errands()
+            return self.actions
         if self.drain.state == DrainState.PENDING:
-            # What follows belongs to a drain that runs, giving up on a lost host included.
-            return [
-                ChangeDrain({"state": DrainState.RUNNING, "started_at": self.now}, "drain_started")
-            ]
+            self._begin()
+            return self.actions
+        if self.drain.state == DrainState.PAUSED and self.drain.started_at is None:
+            return []  # put on hold before it began: nothing is touched
         cancelling = self.drain.state == DrainState.CANCELLING
         host_is_up = self._watch_host()
         disabled = False
-        if host_is_up and not cancelling:
+        if self.back:
+            disabled = host_is_up
+        elif host_is_up and not cancelling:
             disabled = self._disable_first()
             self._join()
         if self._cell_is_down():
@@ -384,16 +528,165 @@ class _Pass:
                 self._wait(row, cancelling)
             else:
                 self._look_back(row, cancelling)
-        self._learn()
+        self._errands()
+        if cancelling:
+            self._hurry()
+        if not self.back:
+            self._learn()
         if disabled and self.drain.state == DrainState.RUNNING:
-            self._submit()
+            if self._window_is_closed():
+                self._rest()
+            else:
+                self._submit()
         if not host_is_up and self._host_is_lost():
             self._give_up(cancelling)
         elif disabled or cancelling:
             self._finish(cancelling)
         return self.actions
 
+    # -- when it may begin, and go on --------------------------------------------------------
+
+    def _begin(self) -> None:
+        """From pending to running. What follows belongs to a drain that runs, giving up on a
+        lost host included."""
+        if self.drain.start_at is not None and self.now < self.drain.start_at:
+            return
+        maintenance = self.drain.maintenance
+        if self.back and maintenance is not None and maintenance.closed_at is None:
+            if maintenance.returning_since is None:
+                self.actions.append(
+                    Finish(
+                        DrainState.CANCELLED,
+                        DrainResult.CANCELLED,
+                        "The host was not given back, so nothing is brought back to it.",
+                    )
+                )
+                for row in self._in(MIGRATION_WAITING):
+                    self._cancelled(row)
+            return
+        if self._window_is_closed():
+            text = "Its window was over before a worker could begin. Give it a new one."
+            fields = {"state": DrainState.PAUSED, "message": text}
+            self.actions.append(ChangeDrain(fields, "window_closed", text))
+            return
+        self.actions.append(
+            ChangeDrain({"state": DrainState.RUNNING, "started_at": self.now}, "drain_started")
+        )
+
+    def _window_is_closed(self) -> bool:
+        return self.drain.stop_at is not None and self.now >= self.drain.stop_at
+
+    def _rest(self) -> None:
+        """The window is over: what flies lands, and then the drain is paused, for an admin to
+        say how it goes on. One that has nothing left to start ends as any other."""
+        waiting = self._in(MIGRATION_WAITING)
+        if not waiting or self._in(MIGRATION_UNDER_WAY):
+            return
+        text = (
+            "The window is over, and nothing new is started. Resume it to go on without a window,"
+            " give it a new one, or cancel it."
+        )
+        fields = {"state": DrainState.PAUSED, "message": text, "blocked_since": None}
+        self.actions.append(ChangeDrain(fields, "window_closed", text))
+        self.drain = replace(self.drain, state=DrainState.PAUSED)
+
+    # -- what was asked for one instance -----------------------------------------------------
+
+    def _errands(self) -> None:
+        """Abort, force complete, reset: what an admin or a timeout asks of Nova."""
+        for row in list(self.rows.values()):
+            row = self.rows[row.id]
+            if row.wish == Wish.RESET:
+                if row.state == MigrationState.UNKNOWN:
+                    self.actions.append(Reset(row.id, row.wish_by))
+                else:
+                    self._change(row, NO_WISH)
+            elif row.wish:
+                self._errand_under_way(row)
+        if self.drain.errand and not any(row.wish for row in self.rows.values()):
+            self.actions.append(ChangeDrain({"errand": False}))
+
+    def _errand_under_way(self, row: Row) -> None:
+        if row.state not in MIGRATION_UNDER_WAY:
+            self._unanswered(row, "it was over before.")
+            return
+        wanted = row.wish_migration_id or row.nova_migration_id
+        if wanted is None:
+            return  # Nova has no record of it yet
+        if row.nova_migration_id != wanted:
+            self._unanswered(row, "another attempt has begun since.")
+            return
+        if row.aborted_migration_id == wanted:
+            self._change(row, NO_WISH)
+            return
+        status = row.nova_status
+        if status in NOVA_STATUS_WAITING and status not in ABORTABLE:
+            return  # accepted: the next status decides
+        if row.wish == Wish.ABORT and status in ABORTABLE:
+            self.actions.append(Abort(row.id, wanted, row.wish_by))
+        elif row.wish == Wish.FORCE and status in FORCIBLE:
+            self.actions.append(ForceComplete(row.id, wanted, row.wish_by))
+        elif row.wish == Wish.FORCE and status in ABORTABLE:
+            return  # queued or preparing: as soon as it runs
+        else:
+            self._unanswered(row, f"it is {status or 'not known to Nova'} by now.")
+
+    def _unanswered(self, row: Row, why: str) -> None:
+        what = "an abort" if row.wish == Wish.ABORT else "force complete"
+        text = f"Nova was not asked for {what}: {why}"
+        kind = "abort_refused" if row.wish == Wish.ABORT else "force_refused"
+        self._change(row, NO_WISH | {"answer": text}, kind, text)
+
+    def _hurry(self) -> None:
+        """A drain that is being cancelled: abort what flies, where that was chosen; and end in
+        bounded time, whatever flies."""
+        flying = self._in(MIGRATION_UNDER_WAY)
+        waited = self._since(self.drain.cancelling_since)
+        if self.drain.cancel_abort:
+            for row in flying:
+                known = row.nova_migration_id
+                if (
+                    row.state == MigrationState.MIGRATING
+                    and row.method == Method.LIVE
+                    and row.wish != Wish.ABORT
+                    and known is not None
+                    and row.aborted_migration_id != known
+                    and row.nova_status in ABORTABLE
+                ):
+                    self.actions.append(Abort(row.id, known, ""))
+        bound = (
+            self.limits.abort_wait_seconds
+            if self.drain.cancel_abort
+            else max(
+                [self.limits.cancel_wait_seconds]
+                + [late_after_seconds(row.memory_bytes, self.limits) for row in flying]
+            )
+        )
+        if self.drain.cancelling_since is None or waited < bound:
+            return
+        for row in self._in(MIGRATION_UNDER_WAY):
+            status = row.nova_status or "not known to Nova"
+            text = (
+                f"It was still under way ({status}) when the wait of {bound:.0f} s for it ended."
+                f" Nova may go on with it: look whether it is on {self._place(row)} or on"
+                f" {row.dest_compute or 'the destination'} before it is touched, and abort the"
+                " migration if it does not end."
+            )
+            self._change(
+                row,
+                {"state": MigrationState.UNKNOWN, "code": "left_flying", "message": text},
+                "unknown",
+                text,
+            )
+
     # -- helpers -----------------------------------------------------------------------------
+
+    def _source(self, row: Row) -> str:
+        return row.source_compute or self.drain.host
+
+    def _place(self, row: Row) -> str:
+        """The source in words: on a drain's page it is the page's own host."""
+        return f"host {row.source_compute}" if self.back else "this host"
 
     def _change(
         self,
@@ -440,8 +733,9 @@ class _Pass:
     # -- the host ----------------------------------------------------------------------------
 
     def _watch_host(self) -> bool:
-        """Whether the host is up and known. A host that is not is waited for."""
-        if self._host_is_up():
+        """Whether the host is up and known; one that instances are to come back to must be
+        enabled as well. A host that is not is waited for."""
+        if self._host_is_ready():
             if self.drain.host_down_since:
                 self.actions.append(
                     ChangeDrain({"host_down_since": None, "message": ""}, "host_back")
@@ -461,13 +755,20 @@ class _Pass:
         service = self.seen.service
         return service is not None and service.is_known and service.is_up
 
+    def _host_is_ready(self) -> bool:
+        service = self.seen.service
+        enabled = service is not None and service.status == "enabled"
+        return self._host_is_up() and (enabled or not self.back)
+
     def _what_ails(self) -> str:
         service = self.seen.service
         if service is None:
             return f"Nova lists no compute service for host {self.drain.host} any more."
         if not service.is_known:
             return f"Nova does not reach the cell of host {self.drain.host}."
-        return f"Host {self.drain.host} is down."
+        if not service.is_up:
+            return f"Host {self.drain.host} is down."
+        return f"The compute service of host {self.drain.host} is disabled."
 
     def _host_is_lost(self) -> bool:
         if self.drain.state == DrainState.PAUSED:
@@ -485,7 +786,8 @@ class _Pass:
             )
         for row in self._in(MIGRATION_UNDER_WAY):
             text = (
-                f"{why} Where the guest runs cannot be told from here; look on this host and on"
+                f"{why} Where the guest runs cannot be told from here; look on"
+                f" {self._place(row)} and on"
                 f" {row.dest_compute or 'the destination'} before anything is started or reset."
             )
             self._change(
@@ -577,7 +879,7 @@ class _Pass:
         if verdict.method is not Method.NONE:
             if self._stands_against(row):
                 self._change(row, fields)
-            elif row.attempts >= self.limits.max_attempts:
+            elif row.attempts >= attempts_allowed(row, self.limits):
                 text = f"It was moved {row.attempts} times and is here again."
                 self._change(row, fields | {"state": MigrationState.FAILED, "message": text})
             elif row.state == MigrationState.BLOCKED:
@@ -642,7 +944,7 @@ class _Pass:
 
     def _gone(self, row: Row, server: Server | None) -> None:
         """A server that left without us; one that Nova still has here is not gone."""
-        if server is not None and server.host == self.drain.host:
+        if server is not None and server.host == self._source(row):
             return
         if server is not None and server.task_state:
             self._busy_elsewhere(row, server)
@@ -706,7 +1008,8 @@ class _Pass:
             return
         text = (
             f"It runs on {server.host}, but a resize or cold migration of it waits for its"
-            " confirmation, and its disk is still on this host. Confirm or revert the resize."
+            f" confirmation, and its disk is still on {self._place(row)}. Confirm or revert the"
+            " resize."
         )
         self._change(
             row,
@@ -803,16 +1106,45 @@ class _Pass:
             waits = record.status in NOVA_STATUS_WAITING
             if waits and row.queued_since is None:
                 fields["queued_since"] = self.now
-            if not waits and row.running_since is None:
+            if record.status == "cancelled":
+                fields["was_cancelled"] = True
+            if record.status in NOVA_STATUS_RUNNING and row.running_since is None:
+                fields |= {"queued_since": None, "running_since": self.now}
+                self._change(row, fields, "copying", record.dest_compute)
+            elif not waits and row.running_since is None:
                 fields |= {"queued_since": None, "running_since": self.now}
         fields |= self._bytes(row)
         self._change(row, fields)
+        row = self.rows[row.id]
+        self._time_out(row)
         row = self.rows[row.id]
         begun = row.running_since or (None if row.queued_since else row.submitted_at)
         after = late_after_seconds(row.memory_bytes, self.limits)
         if row.late_since is None and begun and self._since(begun) > after:
             text = f"It takes longer than the {after:.0f} s that its memory explains."
             self._change(row, {"late_since": self.now}, "late", text)
+
+    def _time_out(self, row: Row) -> None:
+        """What the drain does about a copy that takes too long; marked once an attempt."""
+        if row.timed_out_at or row.running_since is None or row.method != Method.LIVE:
+            return
+        after = timeout_seconds(row.memory_bytes, self.limits)
+        if self._since(row.running_since) <= after or row.nova_status not in NOVA_STATUS_RUNNING:
+            return
+        fields: dict[str, Any] = {"timed_out_at": self.now}
+        text = f"It has been copied for more than its timeout of {after:.0f} s."
+        wish = {TimeoutAction.ABORT: Wish.ABORT, TimeoutAction.FORCE: Wish.FORCE}.get(
+            TimeoutAction(self.drain.timeout_action)
+        )
+        if wish and not row.wish:
+            fields |= {
+                "wish": wish,
+                "wish_by": TIMEOUT,
+                "wish_at": self.now,
+                "wish_migration_id": row.nova_migration_id,
+            }
+            text += " It is aborted." if wish is Wish.ABORT else " It is forced to complete."
+        self._change(row, fields, "timed_out", text)
 
     def _bytes(self, row: Row) -> dict[str, Any]:
         found = [
@@ -831,8 +1163,9 @@ class _Pass:
             newest.disk_processed_bytes,
             newest.disk_remaining_bytes,
         )
+        course = self._course(row, newest)
         if sample.is_empty:
-            return {}
+            return course
         # The disk's processed bytes are its total less what remains; only memory is re-sent.
         disk_sent = (sample.disk_total or 0) - (sample.disk_remaining or 0)
         sample = replace(sample, disk_processed=disk_sent)
@@ -851,19 +1184,53 @@ class _Pass:
             "fraction": fraction(sample, row.memory_bytes, row.fraction),
         }
         if all(getattr(row, name) == value for name, value in fields.items()):
-            return {}  # libvirt refreshes the bytes every few seconds only
-        return fields | {
-            "rate_bytes": rate(sample, earlier, self._since(row.sampled_at), row.rate_bytes),
-            "sampled_at": self.now,
+            return course  # libvirt refreshes the bytes every few seconds only
+        return (
+            fields
+            | course
+            | {
+                "rate_bytes": rate(sample, earlier, self._since(row.sampled_at), row.rate_bytes),
+                "sampled_at": self.now,
+            }
+        )
+
+    def _course(self, row: Row, newest: Progress) -> dict[str, Any]:
+        """How the bytes went so far, and whether it will end."""
+        point = convergence.point(newest, self.now.timestamp())
+        if point is None:
+            return {}
+        points = convergence.from_json(row.points)
+        same = bool(points) and points[-1].sizes == point.sizes
+        if same and point.at - points[-1].at < SAME_BYTES_EVERY:
+            return {}
+        points = convergence.keep(points, point)
+        found = convergence.course(
+            points,
+            memory_total=newest.memory_total_bytes,
+            disk_total=newest.disk_total_bytes,
+            flavor_memory=row.memory_bytes,
+            patience_seconds=self._patience(row),
+        )
+        known = found.verdict is not convergence.Verdict.UNKNOWN
+        return {
+            "points": convergence.to_json(points),
+            "course": found.verdict.value if known else "",
+            "seconds_left": found.seconds_left,
         }
 
     def _still_here(self, row: Row, server: Server, record: Migration | None) -> None:
         if server.status == "ERROR":
-            if self._settled(row):
+            aborted = row.was_cancelled or (
+                record is not None and row.aborted_migration_id == record.id
+            )
+            if aborted and record is not None and record.is_over:
+                if self._settled(row):
+                    self._late_error(row, record)
+            elif self._settled(row):
                 self._cannot_tell(
                     row,
                     "error_at_source",
-                    f"The server is in ERROR on this host after its {row.method} migration"
+                    f"The server is in ERROR on {self._place(row)} after its {row.method} migration"
                     f" ({record.status if record else 'no record'}).",
                 )
             return
@@ -897,24 +1264,67 @@ class _Pass:
                 self._cannot_tell(
                     row,
                     "completed_at_source",
-                    "Nova says that the migration is completed, but has the server on this host"
-                    " still.",
+                    "Nova says that the migration is completed, but has the server on"
+                    f" {self._place(row)} still.",
                 )
             return
         if server.task_state is not None:
             if self._settled(row, self.limits.submit_grace_seconds):
                 self._task_stuck(row, server, f"The migration is over ({record.status})")
             return
-        doubtful = record.status == "cancelled" or (
-            record.status == "error" and record.dest_compute
+        ours = row.aborted_migration_id == record.id
+        doubtful = (
+            ours
+            or record.status == "cancelled"
+            or (record.status == "error" and record.dest_compute)
         )
         if doubtful and not self._settled(row):
+            return
+        if ours and record.status in ("cancelled", "failed", "error"):
+            self._aborted(row)
             return
         what = {
             "cancelled": "The migration was aborted.",
             "failed": "The migration failed and was rolled back.",
         }.get(record.status, "The migration ended in error.")
         self._attempt_failed(row, f"nova_{record.status}", what)
+
+    def _aborted(self, row: Row) -> None:
+        """An abort of ours has settled: the server runs on where it was."""
+        runs = f"It runs on, on {self._place(row)}."
+        if self.drain.state == DrainState.CANCELLING and not row.aborted_by:
+            text = f"Its migration was aborted, because the drain was cancelled. {runs}"
+            self._change(
+                row,
+                NO_WISH
+                | {"state": MigrationState.CANCELLED, "code": ABORTED, "message": text}
+                | {"odd_since": None, "queued_since": None, "running_since": None},
+                "aborted",
+                text,
+            )
+            return
+        timed_out = row.aborted_by == TIMEOUT
+        who = "after its timeout" if timed_out else f"as {row.aborted_by or 'the drain'} asked"
+        text = f"Its migration was aborted, {who}. {runs}"
+        fields = failed_attempt(
+            row, text, ABORTED, self.limits, self.now, retry=timed_out and self._may_retry()
+        )
+        self._change(row, fields, "aborted", text)
+
+    def _late_error(self, row: Row, record: Migration) -> None:
+        text = (
+            f"Its migration was aborted, and Nova set the server to ERROR afterwards (record:"
+            f" {record.status}). Some releases do that although the guest runs on, unharmed, on"
+            f" {self._place(row)}. Look at the evidence; where it is complete, the state can be"
+            " reset to active. Do not start or rebuild it before."
+        )
+        self._change(
+            row,
+            NO_WISH | {"state": MigrationState.UNKNOWN, "code": LATE_ERROR, "message": text},
+            "unknown",
+            text,
+            ask_why=True,
+        )
 
     def _patience(self, row: Row) -> float:
         """Seconds that Nova may take for a step of which nothing is seen."""
@@ -935,9 +1345,10 @@ class _Pass:
 
     def _cannot_tell(self, row: Row, code: str, what: str) -> None:
         text = (
-            f"{what} The guest may run here or on {row.dest_compute or 'the destination'}. Look on"
-            " both hosts where it runs (virsh list) before it is started, stopped or reset: a"
-            " second copy of it would damage its disk."
+            f"{what} The guest may run on {self._place(row)} or on"
+            f" {row.dest_compute or 'the destination'}. Look on both hosts where it runs (virsh"
+            " list) before it is started, stopped or reset: a second copy of it would damage its"
+            " disk."
         )
         self._change(
             row,
@@ -952,7 +1363,7 @@ class _Pass:
         if server is None:
             self._gone(row, None)
             return
-        if server.host == self.drain.host:
+        if server.host == self._source(row):
             return  # it was listed elsewhere a moment ago; the next pass sees it here
         fields: dict[str, Any] = {
             "server_status": server.status,
@@ -978,7 +1389,8 @@ class _Pass:
             elif record is None or record.is_over:
                 self._held_here(self.rows[row.id], server)
             return
-        if others:
+        astray = self.back and server.host != self.drain.host
+        if others or astray:
             self._gone(row, server)
         elif server.status == row.initial_status:
             self._arrived(row, server, record, fields)
@@ -1033,6 +1445,8 @@ class _Pass:
                 "memory_remaining_bytes": 0 if row.memory_total_bytes else None,
                 "disk_remaining_bytes": 0 if row.disk_total_bytes else None,
                 "odd_since": None,
+                **NO_COURSE,
+                **NO_WISH,
             },
             "succeeded",
             f"It {verb} on {server.host}.",
@@ -1199,6 +1613,15 @@ class _Pass:
         return any((row.fraction or 0) >= ABOUT_TO_END for row in running)
 
     def _submit(self) -> None:
+        gate = self.seen.gate
+        if gate.holds:
+            if self.drain.message != gate.holds and self._in(MIGRATION_WAITING):
+                self.actions.append(ChangeDrain({"message": gate.holds}))
+            return
+        if self.drain.message.startswith(HOLD):
+            self.actions.append(ChangeDrain({"message": ""}))
+        if gate.room is not None and gate.room <= 0:
+            return
         ours = {row.group for row in self._in(MIGRATION_UNDER_WAY) if row.group}
         travelling = ours | self.seen.travelling
         ready = [
@@ -1210,17 +1633,32 @@ class _Pass:
         ]
         if not ready:
             return
-        row = min(ready, key=lambda r: (r.attempts, r.position, r.id))
-        if not self._may_add(row):
+        for row in sorted(ready, key=turn):
+            if not self._may_add(row):
+                return
+            if row.method == Method.CONFIRM:
+                self.actions.append(Confirm(row.id))
+                return
+            host = self._where_to(row)
+            if gate.takes(host):
+                break
+            # The scheduler might choose a host that takes no more; the estimate knows another.
+            host = row.planned_host
+            named = row.destination or self.drain.destination
+            if host and not named and row.attempts == 0 and gate.takes(host):
+                break
+        else:
             return
-        if row.method == Method.CONFIRM:
-            self.actions.append(Confirm(row.id))
-            return
-        host = self.drain.destination
-        if not host and self.drain.follow_plan and row.attempts == 0:
-            host = row.planned_host  # a refusal falls back to the scheduler
         status = self.seen.servers[row.server_id].status
         self.actions.append(Submit(row.id, host or None, status, Method(row.method)))
+
+    def _where_to(self, row: Row) -> str:
+        """The host to ask for, or empty: the scheduler's choice."""
+        if named := row.destination or self.drain.destination:
+            return named
+        if self.drain.follow_plan and row.attempts == 0:
+            return row.planned_host  # a refusal falls back to the scheduler
+        return ""
 
     def _can_go(self, row: Row) -> bool:
         server = self.seen.servers.get(row.server_id)
@@ -1241,12 +1679,12 @@ class _Pass:
             return
         still_open = self._in(MIGRATION_OPEN)
         if cancelling:
-            if not still_open:
+            if not still_open and self._given_back():
                 self.actions.append(
                     Finish(
                         DrainState.CANCELLED,
                         DrainResult.CANCELLED,
-                        f"Cancelled. {self._disabled_still()}{self._summary()}",
+                        f"Cancelled. {self._service_now()}{self._summary()}",
                     )
                 )
             return
@@ -1257,18 +1695,64 @@ class _Pass:
                 self.actions.append(ChangeDrain({"blocked_since": None, "proving_since": None}))
             return
         if still_open:
-            self._wait_for_blocked(still_open)
+            if not self.seen.gate.holds:
+                self._wait_for_blocked(still_open)
+            return
+        if self.back:
+            self._finish_back()
             return
         if self.seen.servers or self._in({MigrationState.UNKNOWN}):
             self._finish_not_empty()
         elif self.seen.all_migrations:
             self._prove()
 
-    def _disabled_still(self) -> str:
+    def _given_back(self) -> bool:
+        """Whether the service is as the cancel wants it. It is enabled if that was chosen, and if
+        it is still disabled for the reason that we wrote; where the host is not there to be
+        seen, that waits as long as for any host."""
+        if self.back or not self.drain.cancel_enable:
+            return True
+        service = self.seen.service
+        if service is None or not service.is_known:
+            return False
         maintenance = self.drain.maintenance
-        if maintenance and maintenance.disabled_at:
-            return "The compute service stays disabled. "
-        return ""
+        ours = maintenance is not None and maintenance.our_reason
+        if service.status == "disabled" and ours and service.disabled_reason == ours:
+            self.actions.append(Enable(service.id))
+            return False
+        return True
+
+    def _service_now(self) -> str:
+        service = self.seen.service
+        maintenance = self.drain.maintenance
+        if self.back or service is None or maintenance is None:
+            return ""
+        if service.status == "enabled":
+            return "The compute service is enabled. "
+        if self.drain.cancel_enable:
+            return (
+                "The compute service stays disabled, because somebody else gave a reason for it"
+                f" ({service.disabled_reason or 'without a word'}). "
+            )
+        return "The compute service stays disabled. " if maintenance.disabled_at else ""
+
+    def _finish_back(self) -> None:
+        """All that was to come back has arrived, or what could not is named. The host is in
+        service either way."""
+        rows = list(self.rows.values())
+        back = [row for row in rows if row.state == MigrationState.SUCCEEDED]
+        well = {MigrationState.SUCCEEDED, MigrationState.GONE, MigrationState.SKIPPED}
+        if all(row.state in well for row in rows):
+            state, result = DrainState.SUCCEEDED, DrainResult.BROUGHT_BACK
+        else:
+            state, result = DrainState.FAILED, DrainResult.INSTANCES_FAILED
+        lines = [f"{len(back)} of {len(rows)} are back on {self.drain.host}."]
+        lines += [
+            f"{row.server_name} ({row.state}): {row.message}".rstrip(": ")
+            for row in sorted(rows, key=lambda r: (r.position, r.id))
+            if row.state != MigrationState.SUCCEEDED
+        ]
+        self.actions.append(Finish(state, result, "\n".join(lines)))
 
     def _wait_for_blocked(self, blocked: list[Row]) -> None:
         if self.drain.blocked_since is None:
@@ -1349,6 +1833,11 @@ class _Pass:
             if server.id not in known:
                 lines.append(f"{server.name} ({server.status}): it is not part of the drain.")
         return "\n".join(lines)
+
+
+def turn(row: Row) -> tuple[bool, int, int, int]:
+    """The order of starting. What an admin put at the head has a place below 0."""
+    return (row.position >= 0, row.attempts if row.position >= 0 else 0, row.position, row.id)
 
 
 def _name_unfinished(records: Sequence[Migration]) -> str:

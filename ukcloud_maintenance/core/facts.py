@@ -160,6 +160,34 @@ class Capacity:
 
 
 @dataclass(frozen=True)
+class Allocation:
+    """What one consumer holds of one resource provider,
+    `GET /resource_providers/{id}/allocations` of Placement.
+
+    Nova's consumers are servers and migrations: while a server is being moved, and until a cold
+    migration or resize is confirmed, what it holds at the source belongs to the UUID of the
+    migration record, and the server's own id holds the destination.
+    """
+
+    consumer_id: str
+    provider_id: str
+    resources: dict[str, int] = field(default_factory=dict, hash=False)  # Placement's units
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """What the hypervisor says of a guest, `GET /servers/{id}/diagnostics` (2.48).
+
+    `uptime_seconds` is counted from the server's launch in Nova's database, not by the guest.
+    """
+
+    state: str  # pending | running | paused | shutdown | crashed | suspended
+    driver: str  # libvirt | vmwareapi | ironic | …
+    uptime_seconds: int | None
+    hypervisor: str = ""  # kvm | qemu | …
+
+
+@dataclass(frozen=True)
 class Migration:
     """A migration record, `GET /os-migrations` (2.59 and later: newest first, paged)."""
 

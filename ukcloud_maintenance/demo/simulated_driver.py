@@ -9,6 +9,7 @@ restarted at any time.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 import uuid
@@ -19,6 +20,7 @@ from nova import exception, objects
 from nova.compute import power_state, vm_states
 from nova.virt import fake
 from oslo_log import log as logging
+from oslo_utils import timeutils
 
 from . import behaviours
 from .behaviours import Play
@@ -180,10 +182,24 @@ class SimulatedDriver(fake.FakeDriver):
         self.resources = fake.Resources(spec.vcpus, spec.memory_mib, spec.disk_gib)
         self._set_nodes([spec.node])
         context = nova_context.get_admin_context()
+        # Guests outlive nova-compute: where it only starts again, they are where they were,
+        # whatever the database says.
+        before = dict(drivers[host].instances) if host in drivers else {}
+        elsewhere = {
+            server for name, other in drivers.items() if name != host for server in other.instances
+        } - before.keys()
         for instance in objects.InstanceList.get_by_host(context, host, expected_attrs=["flavor"]):
             if instance.vm_state in (vm_states.BUILDING, vm_states.DELETED):
                 continue
-            self._add_guest(instance, instance.power_state or power_state.SHUTDOWN)
+            if instance.uuid not in elsewhere:
+                self._add_guest(instance, instance.power_state or power_state.SHUTDOWN)
+        for server, guest in before.items():
+            if server not in self.instances:
+                with contextlib.suppress(exception.InstanceNotFound):
+                    instance = objects.Instance.get_by_uuid(
+                        context, server, expected_attrs=["flavor"]
+                    )
+                    self._add_guest(instance, guest.state)
         drivers[host] = self
 
     @property
@@ -231,6 +247,24 @@ class SimulatedDriver(fake.FakeDriver):
 
     def resume(self, context, instance, network_info, block_device_info=None, share_info=None):
         self._set_state(instance, power_state.RUNNING)
+
+    # --- what libvirt would say of a guest ------------------------------------------------------
+
+    def get_instance_diagnostics(self, instance):
+        """From the guests that this host really has; Nova asks for those that run alone."""
+        state = self.get_info(instance, use_cache=False).state  # InstanceNotFound: not here
+        launched = timeutils.normalize_time(instance.launched_at)
+        return objects.diagnostics.Diagnostics(
+            state=power_state.STATE_MAP[state],
+            driver="libvirt",
+            hypervisor="qemu",
+            hypervisor_os="linux",
+            uptime=int(timeutils.delta_seconds(launched, timeutils.utcnow())),
+            config_drive=False,
+            memory_details=objects.diagnostics.MemoryDiagnostics(
+                maximum=instance.flavor.memory_mb, used=instance.flavor.memory_mb
+            ),
+        )
 
     # --- behaviours ---------------------------------------------------------------------------
 
