@@ -130,13 +130,28 @@ HISTORIES = {
     ),
     "aborted, and tried again": (
         row("pending"),
-        [(5, "submitted"), (20, "aborted"), (25, "attempt_failed", "cancelled")],
+        [(5, "submitted"), (20, "aborting"), (25, "aborted", "It runs on here.")],
+        ["waiting 0-5", "moving 5-25 aborted", "waiting 25-"],
+    ),
+    "aborted, and not tried again": (
+        row("failed", finished_at=at(25)),
+        [(5, "submitted"), (20, "abort_asked"), (21, "aborting"), (25, "aborted", "By bob.")],
+        ["waiting 0-5", "moving 5-25 aborted"],
+    ),
+    "the answer to the abort got lost, and Nova says that it failed": (
+        row("pending"),
+        [(5, "submitted"), (20, "abort_unanswered"), (25, "attempt_failed", "cancelled")],
         ["waiting 0-5", "moving 5-25 aborted", "waiting 25-"],
     ),
     "aborted too late": (
         row(dest_compute="cmp2"),
-        [(5, "submitted"), (20, "aborted"), (25, "succeeded", "It runs on cmp2.")],
+        [(5, "submitted"), (20, "aborting"), (25, "succeeded", "It runs on cmp2.")],
         ["waiting 0-5", "moving 5-25 arrived >cmp2"],
+    ),
+    "Nova runs it at once": (
+        row("migrating", dest_compute="cmp2", running_since=at(12)),
+        [(10, "submitted"), (12, "copying", "cmp2")],
+        ["waiting 0-10", "moving 10- >cmp2"],
     ),
     "an abort that Nova refuses changes nothing": (
         row("migrating"),
@@ -254,7 +269,7 @@ def test_pauses_of_the_drain():
 KINDS = [
     *("submitted", "adopted", "copying", "attempt_failed", "failed", "succeeded", "gone"),
     *("unknown", "cancelled", "stays", "skipped", "blocked", "unblocked", "joined", "came_back"),
-    *("confirm_asked", "resize_settled", "late", "aborted", "abort_asked", "retried", "reset"),
+    *("confirm_asked", "resize_settled", "late", "aborting", "aborted", "retried", "reset"),
     *("first", "something_new"),
 ]
 moments = st.one_of(st.none(), st.floats(-50, 500).map(at))

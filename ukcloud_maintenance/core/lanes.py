@@ -71,6 +71,9 @@ _STRETCH_OF_STATE = {
 #: Events that are told by the stretch that begins or ends with them.
 _NO_MARK = frozenset({"submitted", "adopted", "copying", "confirm_asked", "succeeded"})
 
+#: Nova has, or may have, our request to abort the attempt.
+_ABORTING = frozenset({"aborting", "abort_unanswered"})
+
 #: "It runs on cmp2.", "It is SHUTOFF on cmp2.": what `decide` says of an arrival
 _ARRIVED_ON = re.compile(r"It (?:runs|is \S+) on (\S+)\.")
 _HOST_IN = re.compile(r"(?:.* (?:to|on) )?(\S+?)\.?")
@@ -234,8 +237,12 @@ class _Writer:
             if self.kind != Stretch.CONFIRMING:
                 dest = self.current.destination if self.current else ""
                 self.open(Stretch.CONFIRMING, at, dest)
-        elif kind == "aborted":
+        elif kind in _ABORTING:
             self.aborting = self.kind in ATTEMPT
+        elif kind == "aborted":
+            if self.kind in ATTEMPT:
+                self.close(at, Outcome.ABORTED, event.message)
+                self.open(Stretch.WAITING, at)
         elif kind == "attempt_failed":
             if self.kind in ATTEMPT:
                 self.close(at, Outcome.FAILED, event.message)
@@ -263,7 +270,7 @@ class _Writer:
             self.open(Stretch.MOVING, at, destination)
             return
         destination = destination or self.current.destination
-        if self.kind == Stretch.MOVING and at > self.current.start:
+        if self.kind == Stretch.MOVING and at - self.current.start >= WORTH_SHOWING:
             self.current = replace(self.current, kind=Stretch.QUEUED)
             self.open(Stretch.MOVING, at, destination)
         else:

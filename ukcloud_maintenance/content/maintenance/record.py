@@ -54,6 +54,7 @@ _KINDS = {
     "drain_cancelled": (gettext_lazy("Drain cancelled"), WARN),
     "drain_succeeded": (gettext_lazy("Drained: the host is empty"), GOOD),
     "drain_failed": (gettext_lazy("Drain ended, the host is not empty"), BAD),
+    "drain_changed": (gettext_lazy("Pace or window changed"), PLAIN),
     "limit_changed": (gettext_lazy("Number of migrations at once changed"), PLAIN),
     "limit_learned": (gettext_lazy("Learned how many Nova runs at once here"), PLAIN),
     "window_closed": (gettext_lazy("The window closed: nothing new starts"), WARN),
@@ -62,6 +63,12 @@ _KINDS = {
     "service_disabled": (gettext_lazy("Compute service disabled"), PLAIN),
     "service_enabled": (gettext_lazy("Compute service enabled"), PLAIN),
     "service_enabled_by_other": (gettext_lazy("Somebody enabled the compute service"), WARN),
+    "safe_to_power_off": (gettext_lazy("Safe to power off"), GOOD),
+    "safe_withdrawn": (gettext_lazy("Not safe to power off any more"), WARN),
+    "return_requested": (gettext_lazy("Return to service asked for"), PLAIN),
+    "return_refused": (gettext_lazy("Return to service refused"), BAD),
+    "host_returned": (gettext_lazy("The host is back in service"), GOOD),
+    "return_run_requested": (gettext_lazy("Bringing the instances back asked for"), PLAIN),
     "host_down": (gettext_lazy("The host went down"), BAD),
     "host_back": (gettext_lazy("The host is up again"), GOOD),
     "cloud_down": (gettext_lazy("OpenStack does not answer"), BAD),
@@ -86,9 +93,12 @@ _KINDS = {
     "resize_settled": (gettext_lazy("Its resize is settled"), GOOD),
     "abort_asked": (gettext_lazy("Abort asked for"), PLAIN),
     "abort_refused": (gettext_lazy("Nova refused the abort"), BAD),
-    "aborted": (gettext_lazy("Nova was told to abort it"), WARN),
+    "abort_unanswered": (gettext_lazy("Nova did not answer whether it aborts it"), WARN),
+    "aborting": (gettext_lazy("Nova was told to abort it"), PLAIN),
+    "aborted": (gettext_lazy("Aborted"), WARN),
     "force_asked": (gettext_lazy("Force complete asked for"), PLAIN),
     "force_refused": (gettext_lazy("Nova refused to force it through"), BAD),
+    "force_unanswered": (gettext_lazy("Nova did not answer whether it forces it through"), WARN),
     "forced": (gettext_lazy("Nova was told to force it through"), WARN),
     "timed_out": (gettext_lazy("Took longer than its timeout"), WARN),
     "retried": (gettext_lazy("Retry asked for"), PLAIN),
@@ -245,10 +255,10 @@ _NARROWEST = 0.25
 _TOLD = frozenset(
     {
         *("attempt_failed", "failed", "gone", "cancelled", "stays", "skipped", "unknown"),
-        *("blocked", "unblocked", "resize_settled", "came_back"),
+        *("blocked", "unblocked", "resize_settled", "came_back", "aborted"),
     }
 )
-_CROSSED = frozenset({"attempt_failed", "failed"})
+_CROSSED = frozenset({"attempt_failed", "failed", "aborted"})
 
 _LANE_ROW_FIELDS = [f.name for f in fields(lanes.LaneRow)]
 
