@@ -662,3 +662,13 @@ def test_a_drain_under_way_and_one_that_has_not_begun_are_in_the_chart(admin, ma
     (bar,) = chart(host_page(admin)).findall("g")
     assert float(bar.find("rect").get("height")) == 2
     assert "so far" in bar.find("title").text
+
+
+def test_a_run_that_brings_instances_back_is_told_as_one(admin, make_drain):
+    drain = over(make_drain, START, 5, failed=0)
+    Drain.objects.filter(pk=drain.pk).update(direction="back")
+    page = host_page(admin)
+    assert history(page)[0][0] == f"Bringing back {drain.pk}"
+    assert history(page)[0][2] == "4 of 4 came back"
+    told = whats(fragment(admin, "timeline", drain))
+    assert told[0] == "All that was to come back has arrived"

@@ -24,7 +24,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from ukcloud_maintenance import store
 from ukcloud_maintenance.core import lanes
 from ukcloud_maintenance.core.lanes import ATTEMPT, Lane, Outcome, Segment, Stretch
-from ukcloud_maintenance.core.states import DRAIN_TERMINAL, DrainState, MigrationState
+from ukcloud_maintenance.core.states import DRAIN_TERMINAL, Direction, DrainState, MigrationState
 from ukcloud_maintenance.store import Counts, Drain, Event, HostMaintenance
 
 from . import formats, labels
@@ -108,13 +108,22 @@ _KINDS = {
     "reset_refused": (gettext_lazy("Nova refused the reset"), BAD),
     "reset": (gettext_lazy("Reset to active"), WARN),
 }
+#: The same of a run that brings instances back to their host.
+_KINDS_BACK = {
+    "drain_started": (gettext_lazy("Bringing back begun"), PLAIN),
+    "drain_succeeded": (gettext_lazy("All that was to come back has arrived"), GOOD),
+    "drain_failed": (gettext_lazy("Ended, and not all came back"), BAD),
+}
 #: Kinds whose message is a host, or empty: the scheduler's choice.
 _TO_HOST = frozenset({"submitted", "copying"})
 
 
-def kind_words(kind: str) -> str:
-    """A kind of event in words; one that is not known, by its own name."""
-    known = _KINDS.get(kind)
+def kind_words(kind: str, back: bool = False) -> str:
+    """A kind of event in words; one that is not known, by its own name.
+
+    :param back: the run brings instances back to the host
+    """
+    known = (back and _KINDS_BACK.get(kind)) or _KINDS.get(kind)
     return str(known[0]) if known else kind.replace("_", " ")
 
 
@@ -138,12 +147,12 @@ def _ago(moment: datetime, now: datetime) -> str:
 class EventRow:
     """One event as the timeline shows it."""
 
-    def __init__(self, event: Event, workers: frozenset[str], now: datetime):
+    def __init__(self, event: Event, workers: frozenset[str], now: datetime, back: bool = False):
         self.event = event
         self.is_worker = event.actor in workers
         # A worker's name is its machine's, its process and its start.
         self.who = event.actor.split(":")[0] if self.is_worker else event.actor
-        self.words = kind_words(event.kind)
+        self.words = kind_words(event.kind, back)
         self.css = kind_class(event.kind)
         self.tone = kind_tone(event.kind)
         self.icon = _ICONS[self.tone]
@@ -219,7 +228,8 @@ class Timeline:
         self.page: Page = Paginator(found, EVENTS_ON_PAGE).get_page(query.page)
         shown = list(self.page)
         workers = store.workers_among(event.actor for event in shown)
-        self.rows = [EventRow(event, workers, now) for event in shown]
+        back = drain.direction == Direction.BACK
+        self.rows = [EventRow(event, workers, now, back) for event in shown]
 
     # what `_pages.html` asks for
     @property
@@ -651,6 +661,7 @@ class HistoryRow(DrainRow):
         self.seconds = ((drain.finished_at or now) - begun).total_seconds() if begun else 0.0
         self.took = formats.duration(self.seconds) if begun else NOTHING
         self.at = drain.created_at
+        self.is_back = drain.direction == Direction.BACK
 
 
 def _days(value: timedelta) -> str:
@@ -794,7 +805,8 @@ def _chart(drains: Sequence[HistoryRow], now: datetime) -> SafeString:
 
 
 def _bar_words(row: HistoryRow) -> str:
-    said = _("Drain %(id)s: %(state)s, %(took)s") % {
+    back = _("Bringing back %(id)s: %(state)s, %(took)s")
+    said = (back if row.is_back else _("Drain %(id)s: %(state)s, %(took)s")) % {
         "id": row.drain.pk,
         "state": row.label.text,
         "took": row.took,
