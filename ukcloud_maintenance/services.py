@@ -15,8 +15,8 @@ from django.utils import timezone
 
 from . import conf, store
 from .cloud import Cloud, from_clouds_yaml
+from .core import export, steering
 from .core import hosts as h
-from .core import steering
 from .core.actor import (
     RULE_ABORT,
     RULE_CANCEL,
@@ -57,6 +57,8 @@ if TYPE_CHECKING:
 REASON_MAX = 255
 #: Characters of a note on one instance: what its column holds (models.InstanceMigration).
 NOTE_MAX = 255
+#: The longest time, in days, that can be named to keep the record (conf, KEEP_DAYS).
+KEEP_DAYS_MAX = 36500
 #: The orders in which the instances of a drain start. Largest first keeps it short: what takes
 #: longest starts first, so that the last one to fly is small. Smallest first frees many soon.
 LARGEST_FIRST = "largest"
@@ -1666,3 +1668,35 @@ def return_run(actor: Actor, maintenance: HostMaintenance) -> Drain | None:
     """The run that brings instances back with the return of this maintenance, or None."""
     _require(actor, RULE_VIEW)
     return store.return_run(maintenance)
+
+
+# -- the record ------------------------------------------------------------------------------
+
+
+def export_drain(actor: Actor, drain_id: int) -> dict[str, Any]:
+    """A drain with its instances and events as a document; see `core.export`.
+
+    :raises Refused: there is no such drain
+    """
+    drain = get_drain(actor, drain_id)
+    return export.document(drain, store.migrations(drain), store.events(drain), timezone.now())
+
+
+def clear_record(
+    actor: Actor, older_than_days: int | None = None, dry_run: bool = False
+) -> store.Cleared:
+    """Remove drains that have been over for longer than a time, and what belonged to them alone.
+
+    :param older_than_days: days, or None for the setting's
+    :param dry_run: only tell what would be removed
+    :raises Refused: the number of days is none
+    """
+    _require(actor, RULE_DRAIN)
+    days = conf.keep_days() if older_than_days is None else older_than_days
+    if not 1 <= days <= KEEP_DAYS_MAX:
+        raise Refused(
+            f"The number of days must be from 1 to {KEEP_DAYS_MAX}, not {days}.",
+            code="days_out_of_range",
+            remedy="What is under way, or was over today, is never removed.",
+        )
+    return store.clear(timezone.now() - timedelta(days=days), dry_run)

@@ -61,6 +61,7 @@ _BAD_INPUT = frozenset(
         "destination_unknown",
         "region_without_worker",
         "choice_unknown",
+        "days_out_of_range",
     }
 )
 
