@@ -1,6 +1,8 @@
 from django.urls import path
 
-from . import views
+from ukcloud_maintenance.core import export
+
+from . import record_views, views
 
 # A host's name may hold anything but a slash; it is compared to the letter.
 urlpatterns = [
@@ -13,4 +15,17 @@ urlpatterns = [
     path("drains/<int:drain_id>/", views.DrainView.as_view(), name="drain"),
     path("drains/<int:drain_id>/updates/", views.UpdatesView.as_view(), name="updates"),
     path("drains/<int:drain_id>/cancel/", views.CancelDrainView.as_view(), name="cancel_drain"),
+    # the record
+    path("drains/<int:drain_id>/timeline/", record_views.TimelineView.as_view(), name="timeline"),
+    path("drains/<int:drain_id>/picture/", record_views.PictureView.as_view(), name="picture"),
+    path(
+        "drains/<int:drain_id>/export.csv",
+        record_views.ExportView.as_view(form=export.CSV),
+        name="export_csv",
+    ),
+    path(
+        "drains/<int:drain_id>/export.json",
+        record_views.ExportView.as_view(form=export.JSON),
+        name="export_json",
+    ),
 ]

@@ -77,6 +77,7 @@ _BAD_INPUT = frozenset(
         "destination_and_plan",
         "region_without_worker",
         "choice_unknown",
+        "days_out_of_range",
     }
 )
 
