@@ -842,8 +842,8 @@ def cancel_drain(
     """Start nothing new; what flies lands, or is aborted; then the drain is over, in bounded time
     (settings CANCEL_WAIT_SECONDS, ABORT_WAIT_SECONDS).
 
-    Cancelling one that is being cancelled changes nothing, unless what flies is to be aborted
-    now.
+    Cancelling one that is being cancelled changes what is chosen otherwise: what flies can be
+    aborted after all, and the service enabled or left.
 
     :param abort: whether what flies is aborted
     :param enable: whether the service is enabled again, if its reason is still the one that we
@@ -858,16 +858,12 @@ def cancel_drain(
         if drain.state in DRAIN_TERMINAL:
             raise Refused(f"Drain {drain_id} is over ({drain.state}).", code="drain_over")
         again = drain.state == DrainState.CANCELLING
-        if again and (drain.cancel_abort or not abort):
+        before = drain.cancel_enable if again else drain.did_disable
+        wanted = before if enable is None else enable
+        if again and wanted == before and (drain.cancel_abort or not abort):
             return
-        wanted = drain.cancel_enable if again else drain.did_disable
-        store.cancel_drain(
-            drain,
-            actor.name,
-            timezone.now(),
-            abort=abort,
-            enable=wanted if enable is None else enable,
-        )
+        aborts = abort or (again and drain.cancel_abort)
+        store.cancel_drain(drain, actor.name, timezone.now(), abort=aborts, enable=wanted)
 
     return _change(actor, drain_id, RULE_CANCEL, cancel)
 

@@ -547,12 +547,15 @@ def cancel_drain(
         return DrainState(drain.state)
     how = "what is under way is aborted" if abort else "what is under way lands"
     then = "the service is enabled again" if enable else "the service is left as it is"
+    # The wait for what flies has one bound, which a second thought does not extend; for what is
+    # aborted after all another one begins.
+    again = drain.state == DrainState.CANCELLING and abort == drain.cancel_abort
     change_drain(
         drain,
         now,
         state=DrainState.CANCELLING,
         cancelled_by=actor,
-        cancelling_since=now,
+        cancelling_since=drain.cancelling_since if again else now,
         cancel_abort=abort,
         cancel_enable=enable,
         next_pass_at=None,

@@ -249,16 +249,15 @@ def test_a_cancel_can_be_made_to_abort_later(drain):
     assert (drain.cancel_abort, drain.cancel_enable) == (True, True)
 
 
-def test_what_was_chosen_with_a_cancel_stands(drain):
-    """A second choice that comes to nothing is not passed over in silence."""
+def test_a_second_thought_about_the_service_counts(drain):
     begin(drain)
     run("drain_cancel", str(drain.pk), "--leave-disabled")
-    assert run("drain_cancel", str(drain.pk), "--leave-disabled").exit_code == 0
-    outcome = run("drain_cancel", str(drain.pk), "--enable", "--json")
-    assert (outcome.exit_code, outcome.json["error"]["code"]) == (3, "cancel_chosen")
-    assert "left as it is" in outcome.json["error"]["message"]
     drain.refresh_from_db()
-    assert drain.cancel_enable is False
+    since = drain.cancelling_since
+    assert run("drain_cancel", str(drain.pk), "--enable").exit_code == 0
+    drain.refresh_from_db()
+    assert drain.cancel_enable is True
+    assert drain.cancelling_since == since, "the wait for what flies has one bound"
 
 
 def test_enable_and_leave_disabled_exclude_each_other(drain):

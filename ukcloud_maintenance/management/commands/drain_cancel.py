@@ -8,7 +8,7 @@ from ukcloud_maintenance import services
 from ukcloud_maintenance.core.states import DrainState
 from ukcloud_maintenance.core.steering import DrainVerb
 
-from ._base import EXIT_NOT_DRAINED, EXIT_REFUSED, Failure, drain_document
+from ._base import EXIT_NOT_DRAINED, drain_document
 from ._steering import SteeringCommand
 
 
@@ -50,7 +50,6 @@ class Command(SteeringCommand):
             self._plan(options["plan"], chosen, wait=options["wait"])
             return
         drain = services.cancel_drain(self.actor, options["id"], **chosen)
-        self._check_choice(drain, options["enable"])
         if not options["wait"]:
             self.show_drain(drain.pk)
             return
@@ -68,18 +67,6 @@ class Command(SteeringCommand):
         reports = self.wait(ids, lambda found: self.print_plan(plan_id, found, refused), plan_id)
         self.exit_if_refused(reports, refused)
         self._exit_unless_cancelled([r for r in reports if r.drain.pk not in refused])
-
-    def _check_choice(self, drain: services.Drain, enable: bool | None) -> None:
-        """A drain that was cancelled before keeps what was chosen then."""
-        if drain.state != DrainState.CANCELLING or enable in (None, drain.cancel_enable):
-            return
-        raise Failure(
-            f"Drain {drain.pk} was cancelled already, by {drain.cancelled_by}; {_service(drain)}.",
-            EXIT_REFUSED,
-            "cancel_chosen",
-            "Enable or disable the service once the cancel is over.",
-            drain.pk,
-        )
 
     def _exit_unless_cancelled(self, reports: list[services.DrainReport]) -> None:
         if any(report.drain.state != DrainState.CANCELLED for report in reports):
