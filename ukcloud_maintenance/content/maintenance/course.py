@@ -51,6 +51,8 @@ def pause_seconds(row: InstanceMigration) -> float | None:
 def pause_text(row: InstanceMigration) -> str:
     """The same in words, with what it is reckoned from."""
     seconds, left = pause_seconds(row), remaining(row)
+    if row.course == "stalled":
+        return _("for as long as nothing is copied, as now")
     if seconds is None or left is None:
         return _("for how long cannot be told yet")
     return _("about %(time)s (%(left)s left at %(rate)s)") % {
@@ -128,11 +130,7 @@ def advice(row: InstanceMigration) -> SafeString | str:
             " lost meanwhile."
         ),
     }[row.course]
-    force = _("its guest is paused until the rest is copied: %(time)s.") % {
-        "time": pause_text(row)
-    }
-    if row.course == "stalled":
-        force = _("of no use while nothing is copied: its guest would be paused for as long.")
+    force = _("its guest is paused until the rest is copied: %(time)s.") % {"time": pause_text(row)}
     ways = [
         (_("Wait"), wait),
         (
@@ -155,9 +153,11 @@ def advice(row: InstanceMigration) -> SafeString | str:
 
 def time_left(report: DrainReport) -> str:
     """How long the drain still takes, and how sure that is; empty where nobody can say."""
-    forecast = getattr(report, "forecast", None)
+    forecast = report.forecast
     if forecast is None or report.drain.state in DRAIN_TERMINAL:
         return ""
+    if math.isinf(forecast.likely):
+        return _("no end in sight: a copy under way does not end as it goes now")
     values = {
         "likely": formats.about(forecast.likely),
         "low": formats.about(forecast.low),
@@ -184,7 +184,7 @@ def window_seconds(begin: datetime, end: datetime) -> float:
 def fit(report: DrainReport) -> SafeString | str:
     """Whether the drain ends within its window, or empty where it has none, or none can say."""
     drain, now = report.drain, report.now
-    forecast = getattr(report, "forecast", None)
+    forecast = report.forecast
     if drain.stop_at is None or drain.state not in (DrainState.PENDING, DrainState.RUNNING):
         return ""
     if drain.stop_at <= now:
@@ -200,15 +200,20 @@ def fit(report: DrainReport) -> SafeString | str:
     ).html
 
 
-def fit_label(
-    window: float, low: float, likely: float, high: float, waiting: int
-) -> labels.Label:
+def fit_label(window: float, low: float, likely: float, high: float, waiting: int) -> labels.Label:
     """:param window: seconds in which something may be started
     :param low, likely, high: seconds that all of it takes
     :param waiting: instances that are to be started
     """
     if high <= window:
         return labels.Label(_("Will fit"), "success", "check", _("It ends within the window."))
+    if math.isinf(likely):
+        return labels.Label(
+            _("May not fit"),
+            "warning",
+            "hourglass-half",
+            _("A copy under way does not end as it goes now, and keeps others from starting."),
+        )
     share = min(1.0, max(0.0, 1 - window / likely)) if likely > 0 else 0.0
     late = math.ceil(waiting * share)
     if low <= window and likely <= window:
@@ -236,15 +241,11 @@ def fit_label(
 def countdown(at: datetime, now: datetime) -> SafeString:
     """The time until then, ticking on the page."""
     left: timedelta = at - now
-    return format_html(
-        '<span data-until="{}">{}</span>', at.isoformat(), formats.duration(left)
-    )
+    return format_html('<span data-until="{}">{}</span>', at.isoformat(), formats.duration(left))
 
 
 def waits_for_start(drain: Drain, now: datetime) -> bool:
-    return (
-        drain.state == DrainState.PENDING and drain.start_at is not None and drain.start_at > now
-    )
+    return drain.state == DrainState.PENDING and drain.start_at is not None and drain.start_at > now
 
 
 def window_is_over(drain: Drain, now: datetime) -> bool:

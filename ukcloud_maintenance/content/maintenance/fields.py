@@ -7,9 +7,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from ukcloud_maintenance.core.actor import RULE_ABORT, RULE_FORCE, Actor
 from ukcloud_maintenance.core.states import TimeoutAction
+from ukcloud_maintenance.services import DrainChoices
 
-from . import formats
+from . import formats, labels
 
 #: what the browser sends and takes for `datetime-local`
 LOCAL = "%Y-%m-%dT%H:%M"
@@ -79,7 +81,7 @@ class LocalTimeField(forms.Field):
 def _parse(text: str) -> datetime:
     for form in _TAKEN:
         try:
-            return datetime.strptime(text, form)
+            return datetime.strptime(text, form)  # noqa: DTZ007 - its zone is the user's
         except ValueError:
             continue
     raise forms.ValidationError(
@@ -132,9 +134,31 @@ def check_start(value: datetime | None) -> str:
     return ""
 
 
+def check_stop(start: datetime | None, stop: datetime) -> str:
+    """What is wrong with a time of an end, or empty."""
+    if stop <= timezone.now():
+        return _("This time is past. Leave it empty for no such end.")
+    if start is not None and stop <= start:
+        return _("The window ends before it begins.")
+    return ""
+
+
 def timeout_note(seconds_per_gib: float, minimum: float) -> str:
     """After how long a copy takes too long, by the settings."""
     return _(
         "Too long is %(each)s for each GiB of its memory, and at least %(least)s; it can be"
         " changed while the drain runs."
     ) % {"each": formats.about(seconds_per_gib), "least": formats.about(minimum)}
+
+
+def offer_timeouts(field: forms.Field, actor: Actor, choices: DrainChoices, chosen: str) -> None:
+    """Offer what this actor may choose: what is set already, and what they may do themselves."""
+    rules = {TimeoutAction.ABORT.value: RULE_ABORT, TimeoutAction.FORCE.value: RULE_FORCE}
+    field.choices = [  # type: ignore[attr-defined]
+        (value, text)
+        for value, text in labels.timeout_choices()
+        if value in (chosen, choices.timeout_action)
+        or value not in rules
+        or actor.may(rules[value]) is True
+    ]
+    field.help_text = timeout_note(choices.timeout_seconds_per_gib, choices.timeout_min_seconds)

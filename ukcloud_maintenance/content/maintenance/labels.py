@@ -10,9 +10,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
+from ukcloud_maintenance.core.decide import TIMEOUT
 from ukcloud_maintenance.core.facts import Service
 from ukcloud_maintenance.core.preflight import Choice
-from ukcloud_maintenance.core.decide import TIMEOUT
 from ukcloud_maintenance.core.states import (
     MIGRATION_UNDER_WAY,
     Direction,

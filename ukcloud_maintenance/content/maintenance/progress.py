@@ -144,11 +144,14 @@ def _headline_back(report: DrainReport) -> str:
     drain, counts = report.drain, report.counts
     share = labels.share(counts)
     values = {"n": counts[MigrationState.SUCCEEDED], "total": share.total, "host": drain.host}
-    back = ngettext(
-        "%(n)s of %(total)s instance is back on %(host)s.",
-        "%(n)s of %(total)s instances are back on %(host)s.",
-        share.total,
-    ) % values
+    back = (
+        ngettext(
+            "%(n)s of %(total)s instance is back on %(host)s.",
+            "%(n)s of %(total)s instances are back on %(host)s.",
+            share.total,
+        )
+        % values
+    )
     if drain.state == DrainState.SUCCEEDED:
         if not share.total:
             return _("There was no instance to bring back.")
@@ -429,9 +432,10 @@ def _memory_copied(row: InstanceMigration, report: DrainReport) -> SafeString | 
         return NOTHING
     kind = "success" if percent == 100 else "primary"
     return format_html(
-        '<div class="progress mnt-small"><div class="progress-bar progress-bar-{}"'
-        ' role="progressbar" aria-label="{}" aria-valuemin="0" aria-valuemax="100"'
-        ' aria-valuenow="{}" style="width: {}%"></div></div>{}<small>{}</small>{}',
+        '<div class="mnt-copied"><div class="progress mnt-small"><div class="progress-bar'
+        ' progress-bar-{}" role="progressbar" aria-label="{}" aria-valuemin="0"'
+        ' aria-valuemax="100" aria-valuenow="{}" style="width: {}%"></div></div>{}</div>'
+        "<small>{}</small>{}",
         kind,
         _("Memory copied of %(name)s") % {"name": row.server_name},
         percent,
@@ -460,7 +464,7 @@ def _attempts(row: InstanceMigration, report: DrainReport) -> str:
     return formats.number(row.attempts) if row.attempts else NOTHING
 
 
-def _said(row: InstanceMigration, report: DrainReport) -> SafeString | str:
+def _said(row: InstanceMigration, report: DrainReport, offers: Offers) -> SafeString | str:
     """Nova's words or ours, and the admin's own; long ones folded, but never the one safe step
     that a person is to take."""
     text = labels.said(row.message)
@@ -479,14 +483,34 @@ def _said(row: InstanceMigration, report: DrainReport) -> SafeString | str:
         '<div class="mnt-asked">{}</div>',
         ((line,) for line in labels.steered(row, report.now)),
     )
-    return format_html("{}{}{}{}", message, asked, course.advice(row), labels.chosen(row))
+    return format_html(
+        "{}{}{}{}{}",
+        message,
+        asked,
+        course.advice(row),
+        _evidence(row, report, offers),
+        labels.chosen(row),
+    )
+
+
+def _evidence(row: InstanceMigration, report: DrainReport, offers: Offers) -> SafeString | str:
+    """Where to look before anything is done about a server in ERROR."""
+    if "reset" not in offers.of_row(row, report.drain):
+        return ""
+    return format_html(
+        '<div><a class="ajax-modal mnt-look" href="{}?row={}">{}\N{HORIZONTAL ELLIPSIS}</a></div>',
+        reverse(f"{PANEL}:instances_reset", args=[report.drain.pk]),
+        str(row.pk),
+        _("Look at the evidence"),
+    )
 
 
 def _time_key(value) -> float:
     return value.timestamp() if value else 0
 
 
-def fields() -> list[Field]:
+def fields(offers: Offers) -> list[Field]:
+    """:param offers: what this actor may ask for"""
     return [
         Field("name", _("Instance"), _name, lambda r: r.server_name),
         Field("project", _("Project"), lambda r, _r: r.project_name or r.project_id),
@@ -516,7 +540,7 @@ def fields() -> list[Field]:
             ),
             lambda r: _time_key(r.finished_at if r.started_at else None),
         ),
-        Field("message", _("Message"), _said),
+        Field("message", _("Message"), lambda r, report: _said(r, report, offers)),
     ]
 
 
@@ -551,8 +575,8 @@ class ProgressRow:
 
 
 def rows(report: DrainReport, actor: Actor) -> list[ProgressRow]:
-    columns = fields()
     offers = Offers(actor)
+    columns = fields(offers)
     return [
         ProgressRow(
             row.pk,

@@ -11,7 +11,6 @@ from django import forms
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from horizon import messages
@@ -26,13 +25,14 @@ from ukcloud_maintenance.core.actor import (
     RULE_STEER,
     Actor,
 )
+from ukcloud_maintenance.core.evidence import Evidence
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
     MIGRATION_UNDER_WAY,
     MIGRATION_WAITING,
     Direction,
     DrainState,
-    TimeoutAction,
+    Wish,
 )
 from ukcloud_maintenance.core.steering import Verb
 from ukcloud_maintenance.exceptions import Refused
@@ -234,7 +234,7 @@ class ChangeForm(forms.Form):
         limit.widget.attrs["max"] = choices.max_concurrent_ceiling
         if drain.started_at is not None:
             del self.fields["start_at"]
-        offer_timeouts(self.fields["timeout_action"], actor, choices, drain.timeout_action)
+        fields.offer_timeouts(self.fields["timeout_action"], actor, choices, drain.timeout_action)
 
     def clean_start_at(self):
         value = self.cleaned_data["start_at"]
@@ -251,23 +251,6 @@ class ChangeForm(forms.Form):
             start_at=new.get("start_at", UNCHANGED),
             stop_at=new.get("stop_at", UNCHANGED),
         )
-
-
-def offer_timeouts(
-    field: forms.Field, actor: Actor, choices: services.DrainChoices, chosen: str
-) -> None:
-    """Offer what this actor may choose: what is set already, and what they may do themselves."""
-    rules = {TimeoutAction.ABORT.value: RULE_ABORT, TimeoutAction.FORCE.value: RULE_FORCE}
-    field.choices = [  # type: ignore[attr-defined]
-        (value, text)
-        for value, text in labels.timeout_choices()
-        if value in (chosen, choices.timeout_action)
-        or value not in rules
-        or actor.may(rules[value]) is True
-    ]
-    field.help_text = fields.timeout_note(
-        choices.timeout_seconds_per_gib, choices.timeout_min_seconds
-    )
 
 
 class ChangeDrainView(SteeringView):
@@ -392,9 +375,7 @@ class InstancesView(SteeringView):
     def do(self, drain: Drain, rows: list[InstanceMigration]) -> Steered:
         return services.steer(self.actor, drain.pk, self.verb, [row.pk for row in rows])
 
-    def ask(
-        self, drain: Drain, rows: list[InstanceMigration], **context: object
-    ) -> HttpResponse:
+    def ask(self, drain: Drain, rows: list[InstanceMigration], **context: object) -> HttpResponse:
         fit, unfit = [], []
         for row in rows:
             if why := steering.objection(self.verb, row, drain):
@@ -497,7 +478,9 @@ class RetryOnView(RetryView):
 
     def question(self, n):
         return ngettext(
-            "Try this instance again, to which host?", "Try %(n)s instances again, to which host?", n
+            "Try this instance again, to which host?",
+            "Try %(n)s instances again, to which host?",
+            n,
         ) % {"n": n}
 
     def ask(self, drain, rows, **context):
@@ -577,18 +560,56 @@ class FirstView(InstancesView):
     slug, verb, rule = "first", Verb.FIRST, RULE_STEER
 
     def question(self, n):
-        return ngettext(
-            "Start this instance next?", "Start these %(n)s instances next?", n
-        ) % {"n": n}
+        return ngettext("Start this instance next?", "Start these %(n)s instances next?", n) % {
+            "n": n
+        }
 
 
 class ResetView(InstancesView):
-    """Set a server that Nova has in ERROR to active, where the evidence is complete."""
+    """Set a server that Nova has in ERROR to active: offered beside the evidence, and only where
+    that is complete. It is read with the admin's own token, when asked and when done."""
 
     slug, verb, rule = "reset", Verb.RESET, RULE_RESET
 
-    def question(self, n):
-        return _("Reset this instance to active?")
+    def ask(self, drain, rows, **context):
+        row = self.one(drain, rows)
+        return self.show(drain, row, services.evidence(self.actor, self.cloud, drain.pk, row.pk))
+
+    def show(self, drain: Drain, row: InstanceMigration, evidence: Evidence) -> HttpResponse:
+        return self.dialog(
+            "evidence",
+            drain,
+            {
+                "row": row,
+                "happened": labels.said(row.message),
+                "asked": row.wish == Wish.RESET,
+                "answer": labels.said(row.answer),
+                "evidence": evidence,
+                "read_at": formats.full_time(evidence.read_at),
+                "submit_url": url(self.slug, drain),
+                "look_url": f"{url(self.slug, drain)}?row={row.pk}",
+            },
+        )
+
+    def one(self, drain: Drain, rows: list[InstanceMigration]) -> InstanceMigration:
+        if len(rows) > 1:
+            raise Refused(
+                _("Instances are reset one by one, each on its own evidence."),
+                code="one_by_one",
+                remedy=_("Select one."),
+            )
+        return rows[0]
+
+    def post(self, request, drain_id):
+        drain = self.drain_here(drain_id, self.rule)
+        try:
+            row = self.one(drain, self.selected(drain, request.POST))
+            evidence = services.evidence(self.actor, self.cloud, drain.pk, row.pk)
+            if request.POST.get("confirmed") != "yes" or not evidence.complete:
+                return self.show(drain, row, evidence)
+            return self.answer(drain_id, told(self.button, self.do(drain, [row])))
+        except Refused as error:
+            return self.refused(drain_id, error)
 
 
 #: the views of the instances, by slug; each has its own policy rule

@@ -362,9 +362,10 @@ class DrainView(PanelPage):
         self.drain_here(drain_id)
         report = services.drain_report(self.actor, drain_id)
         drain = report.drain
-        buttons = Offers(self.actor).buttons_of(drain)
+        offers = Offers(self.actor)
+        buttons = offers.buttons_of(drain)
         rows = progress.rows(report, self.actor)
-        columns = progress.fields()
+        columns = progress.fields(offers)
         over = drain.state in DRAIN_TERMINAL
         return super().get_context_data(
             **{

@@ -642,6 +642,20 @@
       }), button);
     });
 
+    // The buttons stay in sight below Horizon's own bar, on the ground of whatever theme it is.
+    function keep() {
+      var top = document.querySelector('.navbar-fixed-top');
+      var ground = '';
+      for (var at = bar.parentNode; at && at !== document; at = at.parentNode) {
+        var colour = window.getComputedStyle(at).backgroundColor;
+        if (!/^(transparent|rgba\(.*, 0\))$/.test(colour)) { ground = colour; break; }
+      }
+      bar.style.top = (top ? top.offsetHeight : 0) + 'px';
+      bar.style.backgroundColor = ground || '#fff';
+      bar.classList.add('mnt-kept');
+    }
+
+    keep();
     rows().forEach(function (tr) { tr.cells[0].appendChild(menu(tr)); });
     root.querySelectorAll('.mnt-js-only').forEach(function (element) { element.hidden = false; });
     update();
