@@ -146,15 +146,14 @@ def check_stop(start: datetime | None, stop: datetime) -> str:
 def timeout_note(seconds_per_gib: float, minimum: float) -> str:
     """After how long a copy takes too long, by the settings."""
     return _(
-        "Too long is %(each)s for each GiB of its memory, and at least %(least)s; it can be"
-        " changed while the drain runs."
+        "Too long is %(each)s for each GiB of its memory, and at least %(least)s, by the settings."
     ) % {"each": formats.about(seconds_per_gib), "least": formats.about(minimum)}
 
 
 def offer_timeouts(field: forms.Field, actor: Actor, choices: DrainChoices, chosen: str) -> None:
     """Offer what this actor may choose: what is set already, and what they may do themselves."""
     rules = {TimeoutAction.ABORT.value: RULE_ABORT, TimeoutAction.FORCE.value: RULE_FORCE}
-    field.choices = [  # type: ignore[attr-defined]
+    field.choices = [
         (value, text)
         for value, text in labels.timeout_choices()
         if value in (chosen, choices.timeout_action)

@@ -247,7 +247,11 @@ def _facts(report: DrainReport) -> SafeString:
         (_("A copy that takes too long is"), labels.timeout_action(drain.timeout_action)),
     ]
     if left := course.time_left(report):
-        facts.append((_("Time left"), left))
+        words = {
+            DrainState.PENDING: _("Will take"),
+            DrainState.PAUSED: _("Time left, once resumed"),
+        }
+        facts.append((words.get(DrainState(drain.state), _("Time left")), left))
     facts += _window(report)
     if drain.plan_id:
         facts.append((_("Plan"), _plan(drain)))

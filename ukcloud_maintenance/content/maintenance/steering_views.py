@@ -213,7 +213,9 @@ class ChangeForm(forms.Form):
     max_concurrent = forms.IntegerField(
         label=gettext_lazy("Migrations at once"),
         min_value=1,
-        help_text=gettext_lazy("Fewer than now are under way: what flies lands, then it holds."),
+        help_text=gettext_lazy(
+            "Where more are under way than that, they land; only then does it hold."
+        ),
     )
     start_at = fields.start_field()
     stop_at = fields.stop_field()
@@ -334,7 +336,7 @@ class InstancesView(SteeringView):
         return button(self.slug)
 
     @property
-    def title(self) -> str:  # type: ignore[override]
+    def title(self) -> str:
         return self.button.text
 
     def get(self, request, drain_id):
