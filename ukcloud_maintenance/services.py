@@ -231,6 +231,9 @@ class DrainChoices:
         otherwise
     :param timeout_seconds_per_gib: how long a copy may take, by its memory …
     :param timeout_min_seconds: … and at least
+    :param max_in_region: migrations at once of all drains of the region together
+    :param max_per_destination: migrations at once to one destination
+    :param max_hosts: hosts of one plan
     """
 
     max_concurrent: int
@@ -239,6 +242,9 @@ class DrainChoices:
     timeout_action: str = TimeoutAction.WARN.value
     timeout_seconds_per_gib: float = 0
     timeout_min_seconds: float = 0
+    max_in_region: int = 0
+    max_per_destination: int = 0
+    max_hosts: int = 0
 
 
 def drain_choices(actor: Actor, region: str) -> DrainChoices:
@@ -254,6 +260,9 @@ def drain_choices(actor: Actor, region: str) -> DrainChoices:
         timeout_action=conf.timeout_action(),
         timeout_seconds_per_gib=conf.timeout_seconds_per_gib(),
         timeout_min_seconds=conf.timeout_min_seconds(),
+        max_in_region=conf.max_in_region(),
+        max_per_destination=conf.max_per_destination(),
+        max_hosts=PLAN_MAX_HOSTS,
     )
 
 

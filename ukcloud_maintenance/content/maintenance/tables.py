@@ -222,6 +222,7 @@ class DrainRow:
         self.stay = labels.staying(counts)
         self.url = reverse(f"{PANEL}:drain", args=[drain.pk])
         self.host_url = reverse(f"{PANEL}:host", args=[drain.host])
+        self.plan_url = reverse(f"{PANEL}:plan", args=[drain.plan_id]) if drain.plan_id else ""
         self.asked = formats.when(drain.created_at, now)
         self.finished = formats.when(drain.finished_at, now)
         self.is_open = drain.state in DRAIN_OPEN
