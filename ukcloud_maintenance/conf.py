@@ -256,6 +256,26 @@ SETTINGS: tuple[Setting, ...] = (
         600,
     ),
     Setting(
+        "VERIFY_SECONDS",
+        _NUMBER,
+        30,
+        "seconds",
+        "Pause between two verifications that a host in maintenance is safe to power off. What"
+        " was verified three times as long ago is not shown as safe any more.",
+        5,
+        3600,
+    ),
+    Setting(
+        "RETURN_WAIT_SECONDS",
+        _NUMBER,
+        900,
+        "seconds",
+        "How long a return to service waits until Nova sees the host up. A host that boots takes"
+        " minutes.",
+        1,
+        86400,
+    ),
+    Setting(
         "WORKER_SILENT_SECONDS",
         _NUMBER,
         90,
@@ -504,6 +524,21 @@ def cloud_down_wait_seconds() -> float:
 def settle_seconds() -> float:
     """How long a doubtful end of a migration must stand to be believed. Default 15."""
     return float(_get("SETTLE_SECONDS"))
+
+
+def verify_seconds() -> float:
+    """Pause between two verifications of a host in maintenance. Default 30."""
+    return float(_get("VERIFY_SECONDS"))
+
+
+def certificate_seconds() -> float:
+    """How old a verification may be that is believed: three pauses between two."""
+    return 3 * verify_seconds()
+
+
+def return_wait_seconds() -> float:
+    """How long a return to service waits for the host to be up. Default 900."""
+    return float(_get("RETURN_WAIT_SECONDS"))
 
 
 def worker_silent_seconds() -> float:

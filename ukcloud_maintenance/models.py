@@ -56,7 +56,8 @@ class HostMaintenance(models.Model):
     returning_since = models.DateTimeField(null=True)
     returned_by = models.CharField(max_length=255, blank=True)
     return_choice = models.CharField(max_length=8, blank=True)
-    #: when Nova took our request to enable the service
+    #: when we were about to ask Nova to enable the service, and when Nova took that
+    enabling_since = models.DateTimeField(null=True)
     enabled_at = models.DateTimeField(null=True)
     #: how it ended, see core.states.ReturnResult; and what is going on or how it ended, in words
     return_result = models.CharField(max_length=16, blank=True)

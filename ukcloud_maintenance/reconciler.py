@@ -42,6 +42,7 @@ from .exceptions import (
     CloudServerError,
     StaleState,
 )
+from .inquiry import inquire
 from .plan import look_around, opt_out_names
 from .store import Drain, InstanceMigration
 
@@ -56,6 +57,8 @@ INTENT_GOES_STALE = 5.0
 #: How the message of a drain begins that OpenStack keeps from going on.
 TROUBLE = "OpenStack does not answer as it should."
 
+#: What is noted on an instance before Nova is asked to reset it.
+RESET_SENT = "Nova was asked to set it to active."
 #: Answers by which Nova says no: nothing was begun.
 REFUSALS = (CloudConflict, CloudBadRequest, CloudForbidden, CloudNotFound, CloudAuthError)
 
@@ -697,6 +700,63 @@ class Reconciler:
             self._answered(drain, row, "force_unanswered", str(error), error.request_id)
             return
         self._answered(drain, row, "forced", "", request_id)
+
+    def _reset(self, drain: Drain, row: InstanceMigration, action: d.Reset) -> None:
+        """Read the evidence anew, and set the server to active only where it is complete."""
+        try:
+            server = self.cloud.server(row.server_id)
+            done = (
+                row.answer == RESET_SENT
+                and server is not None
+                and server.status == "ACTIVE"
+                and server.host == row.source_compute
+            )
+            evidence = None if done else inquire(self.cloud, row)
+        except CloudError as error:
+            self._not_reset(drain, row, f"It was not reset: {error}", error.request_id)
+            return
+        request_id = ""
+        if evidence is not None:
+            if not evidence.complete:
+                failed = " ".join(check.text for check in evidence.checks if not check.passed)
+                self._not_reset(drain, row, f"It was not reset: {failed}", "")
+                return
+            # Should the answer get lost, the next pass finds an active server, and knows why.
+            store.change_migration(row, self.clock(), answer=RESET_SENT)
+            try:
+                request_id = self.cloud.reset_state_to_active(row.server_id)
+            except REFUSALS as error:
+                text = f"Nova refused to reset it: {error.detail or error}"
+                self._not_reset(drain, row, text, error.request_id)
+                return
+        text = (
+            f"Its state was reset to active, as {action.by} asked; it runs on"
+            f" {row.source_compute}. It can be tried again."
+        )
+        store.change_migration(
+            row,
+            self.clock(),
+            state=MigrationState.FAILED,
+            code="reset",
+            message=text,
+            answer="",
+            server_status="ACTIVE",
+            event=("reset", self.worker, text, request_id),
+            **d.NO_WISH,
+        )
+        say(
+            logging.WARNING,
+            "reset",
+            drain=drain.pk,
+            server=row.server_id,
+            name=row.server_name,
+            by=action.by,
+            request_id=request_id,
+        )
+
+    def _not_reset(self, drain: Drain, row: InstanceMigration, text: str, request_id: str) -> None:
+        store.change_migration(row, self.clock(), **d.NO_WISH)
+        self._answered(drain, row, "reset_refused", text, request_id)
 
     def _answered(
         self, drain: Drain, row: InstanceMigration, kind: str, text: str, request_id: str

@@ -5,40 +5,50 @@ it reads of OpenStack it reads through the `Cloud` that it is given: the admin's
 worker's in a shell. Nothing here changes anything in OpenStack; the worker does.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
 from . import conf, store
 from .cloud import Cloud, from_clouds_yaml
+from .core import hosts as h
 from .core import steering
 from .core.actor import (
     RULE_ABORT,
     RULE_CANCEL,
     RULE_DRAIN,
     RULE_FORCE,
+    RULE_RETURN,
     RULE_STEER,
     RULE_VIEW,
     Actor,
 )
+from .core.certificate import Check, from_json
+from .core.duration import Forecast, forecast
+from .core.evidence import Evidence
 from .core.facts import HostFacts, Server, Service
-from .core.preflight import Choice
+from .core.preflight import Choice, Verdict, Wishes, judge
 from .core.states import (
     DRAIN_TERMINAL,
+    MIGRATION_UNDER_WAY,
+    Direction,
     DrainState,
     MigrationState,
+    ReturnChoice,
     TimeoutAction,
     Wish,
 )
 from .core.steering import DrainVerb, Verb
 from .exceptions import CloudError, NotAllowed, Refused, StaleState, UnknownHost
-from .plan import NO_CHOICES, DrainPlan, PlanChoices, make_plan, make_plans
+from .inquiry import inquire
+from .plan import NO_CHOICES, DrainPlan, PlanChoices, make_plan, make_plans, opt_out_names
 from .plan import PARTS as PARTS
 from .plan import Planned as Planned
-from .store import Drain, InstanceMigration, Plan
+from .store import Drain, HostMaintenance, InstanceMigration, Plan
 
 if TYPE_CHECKING:
     from keystoneauth1.session import Session
@@ -132,7 +142,7 @@ def count_instances(
 def host_records(actor: Actor, region: str) -> dict[str, store.HostRecord]:
     """What the database knows of the hosts of a region, by host."""
     _require(actor, RULE_VIEW)
-    return store.host_records(region)
+    return store.host_records(region, _verified_after(timezone.now()))
 
 
 def worker_status(actor: Actor) -> store.WorkerStatus:
@@ -727,6 +737,8 @@ def _write(
         )
     except store.DrainExists as error:
         raise _drain_open(service.host, error.drain) from error
+    except store.BeingReturned as error:
+        raise _being_returned(error.maintenance) from error
 
 
 def _service(services: list[Service], host: str, region: str) -> Service:
@@ -759,10 +771,31 @@ def _check_host(service: Service, region: str) -> None:
         )
     if open_drain := store.open_drain_of(region, service.host):
         raise _drain_open(service.host, open_drain)
+    maintenance = store.open_maintenance(region, service.host)
+    if maintenance and maintenance.returning_since:
+        raise _being_returned(maintenance)
+
+
+def _being_returned(maintenance: HostMaintenance) -> Refused:
+    return Refused(
+        f"Host {maintenance.host} is being given back to service (asked for by"
+        f" {maintenance.returned_by}).",
+        code="host_returning",
+        remedy="Wait until that is over, then drain it again.",
+        field="host",
+    )
 
 
 def _drain_open(host: str, drain: Drain | None) -> Refused:
     number = f" (drain {drain.pk}, asked for by {drain.requested_by})" if drain else ""
+    if drain and drain.direction == Direction.BACK:
+        return Refused(
+            f"Instances are being brought back to host {host}{number}.",
+            code="drain_open",
+            remedy="Wait until that is over, or cancel it first.",
+            field="host",
+            drain_id=drain.pk,
+        )
     return Refused(
         f"Host {host} is being drained already{number}.",
         code="drain_open",
@@ -965,6 +998,28 @@ def _change(actor: Actor, drain_id: int, rule: str, change: Callable[[Drain], No
     )
 
 
+def evidence(actor: Actor, cloud: Cloud, drain_id: int, row_id: int) -> Evidence:
+    """What is known of where the guest of an instance in ERROR runs: read now, five requests.
+
+    :raises Refused: no such drain or instance, or nothing of it is to be reset
+    """
+    _require(actor, RULE_VIEW)
+    drain = get_drain(actor, drain_id)
+    row = store.migrations(drain).filter(pk=row_id).first()
+    if row is None:
+        raise Refused(
+            f"Instance {row_id} is not part of drain {drain_id}.",
+            code="unknown_instance",
+            remedy="Reload the page.",
+        )
+    if row.state != MigrationState.UNKNOWN or row.code not in steering.RESETTABLE:
+        raise Refused(
+            f"{row.server_name}: {steering.objection(Verb.RESET, row, drain)}",
+            code="cannot_reset",
+        )
+    return inquire(cloud, row)
+
+
 @dataclass(frozen=True)
 class Steered:
     """What became of a request for several instances.
@@ -1134,6 +1189,8 @@ class DrainReport:
     counts: store.Counts
     worker: store.WorkerStatus
     now: datetime = field(default_factory=timezone.now)
+    #: how long it still takes; None where it is over, or nothing is left to be moved
+    forecast: Forecast | None = None
 
 
 def drain_report(actor: Actor, drain_id: int) -> DrainReport:
@@ -1143,4 +1200,469 @@ def drain_report(actor: Actor, drain_id: int) -> DrainReport:
     by_state: dict[str, int] = {}
     for row in rows:
         by_state[row.state] = by_state.get(row.state, 0) + 1
-    return DrainReport(drain, rows, store.Counts(by_state), worker_status(actor))
+    return DrainReport(
+        drain,
+        rows,
+        store.Counts(by_state),
+        worker_status(actor),
+        forecast=_forecast(drain, rows),
+    )
+
+
+#: What a copy that does not end as things are is called (core.convergence).
+_ENDLESS = frozenset({"not_converging", "stalled"})
+
+
+def _forecast(drain: Drain, rows: list[InstanceMigration]) -> Forecast | None:
+    """From what this region has shown so far, and from what is under way. A migration that does
+    not end as it goes makes it infinite."""
+    if drain.state in DRAIN_TERMINAL:
+        return None
+    now = timezone.now()
+    waiting: list[int] = []
+    flying: list[float | tuple[int, float]] = []
+    for row in rows:
+        runs = row.state in MIGRATION_UNDER_WAY and row.running_since is not None
+        if row.course in _ENDLESS and runs:
+            flying.append(math.inf)
+        elif runs and row.seconds_left is not None:
+            flying.append(row.seconds_left)
+        elif runs:
+            flying.append((row.memory_bytes, (now - row.running_since).total_seconds()))
+        elif row.state in MIGRATION_UNDER_WAY or row.state == MigrationState.PENDING:
+            waiting.append(row.memory_bytes)
+    if not waiting and not flying:
+        return None
+    at_once = min(drain.max_concurrent, drain.learned_limit or drain.max_concurrent)
+    return forecast(waiting, flying, at_once, store.learned_rate(drain.region))
+
+
+# -- safe to power off -----------------------------------------------------------------------
+
+#: The version of :func:`certificate_document`: raised where a key changes its meaning or goes.
+CERTIFICATE_SCHEMA = 1
+
+
+def _verified_after(now: datetime) -> datetime:
+    """What was verified before is not called safe."""
+    return now - timedelta(seconds=conf.certificate_seconds())
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Whether a host is safe to power off, as of one moment, from the database alone.
+
+    :param maintenance: the open one, or None where the host is not in maintenance
+    :param checks: what the last verification found, in the order in which it is shown
+    :param verified_at: when that verification began; None: there was none
+    :param valid_until: after this it is too old to be believed
+    :param safe: every check held, and the verification is new enough, and the host is neither
+        drained nor given back meanwhile
+    :param safe_since: since when every verification found it safe; None where it is not
+    :param why_not: why it is not safe, in words; empty where it is
+    :param open_drain: the drain under way, or None
+    :param drains: the drains of this maintenance, oldest first
+    """
+
+    host: str
+    region: str
+    maintenance: HostMaintenance | None
+    checks: tuple[Check, ...] = ()
+    verified_at: datetime | None = None
+    valid_until: datetime | None = None
+    safe: bool = False
+    safe_since: datetime | None = None
+    withdrawn_at: datetime | None = None
+    withdrawn_why: str = ""
+    why_not: str = ""
+    open_drain: Drain | None = None
+    drains: tuple[Drain, ...] = ()
+    now: datetime = field(default_factory=timezone.now)
+
+    @property
+    def stale(self) -> bool:
+        """Whether the last verification is too old to be believed."""
+        return self.valid_until is not None and self.valid_until < self.now
+
+    @property
+    def drained_by(self) -> tuple[str, ...]:
+        """Who asked for the drains, each once, in their order."""
+        return tuple(dict.fromkeys(drain.requested_by for drain in self.drains))
+
+    @property
+    def drain_ids(self) -> tuple[int, ...]:
+        return tuple(drain.pk for drain in self.drains)
+
+
+def certificate(actor: Actor, region: str, host: str) -> Certificate:
+    """Whether exactly this host is safe to power off. OpenStack is not asked: the worker does
+    that all the time."""
+    _require(actor, RULE_VIEW)
+    now = timezone.now()
+    maintenance = store.open_maintenance(region, host)
+    open_drain = store.open_drain_of(region, host)
+    if maintenance is None:
+        return Certificate(
+            host,
+            region,
+            None,
+            why_not="The host is not in maintenance.",
+            open_drain=open_drain,
+            now=now,
+        )
+    verified_at = maintenance.verified_at
+    lasts = timedelta(seconds=conf.certificate_seconds())
+    checks = from_json(maintenance.checks)
+    safe = open_drain is None and store.is_safe(maintenance, _verified_after(now))
+    return Certificate(
+        host,
+        region,
+        maintenance,
+        checks=tuple(checks),
+        verified_at=verified_at,
+        valid_until=verified_at + lasts if verified_at else None,
+        safe=safe,
+        safe_since=maintenance.safe_since if safe else None,
+        withdrawn_at=maintenance.withdrawn_at,
+        withdrawn_why=maintenance.withdrawn_why,
+        why_not="" if safe else _why_not_safe(maintenance, open_drain, checks, now),
+        open_drain=open_drain,
+        drains=tuple(store.drains_in(maintenance)),
+        now=now,
+    )
+
+
+def _why_not_safe(
+    maintenance: HostMaintenance, open_drain: Drain | None, checks: Iterable[Check], now: datetime
+) -> str:
+    if maintenance.returning_since:
+        return "The host is being given back to service."
+    if open_drain:
+        return f"The host is being drained (drain {open_drain.pk})."
+    if maintenance.verified_at is None:
+        return "It was not verified yet."
+    if maintenance.verified_at < _verified_after(now):
+        seconds = int((now - maintenance.verified_at).total_seconds())
+        return (
+            f"It was last verified {seconds} s ago, which is too long."
+            f" {maintenance.message or 'Is a worker running?'}"
+        )
+    if maintenance.safe_since is None:
+        return h.in_words(checks) or maintenance.withdrawn_why
+    return ""
+
+
+def certificate_document(actor: Actor, region: str, host: str) -> dict[str, Any]:
+    """The certificate for programs and for the files. Times are ISO 8601 in UTC; what is not
+    known is null."""
+    return document_of(actor, certificate(actor, region, host))
+
+
+def document_of(actor: Actor, found: Certificate) -> dict[str, Any]:
+    """:func:`certificate_document` of a certificate that was read already."""
+    _require(actor, RULE_VIEW)
+    maintenance = found.maintenance
+    return {
+        "schema": CERTIFICATE_SCHEMA,
+        "host": found.host,
+        "region": found.region,
+        "written_at": _iso(found.now),
+        "safe_to_power_off": found.safe,
+        "why_not": found.why_not or None,
+        "safe_since": _iso(found.safe_since),
+        "verified_at": _iso(found.verified_at),
+        "valid_until": _iso(found.valid_until),
+        "withdrawn_at": _iso(found.withdrawn_at),
+        "withdrawn_why": found.withdrawn_why or None,
+        "checks": list(maintenance.checks) if maintenance else [],
+        "maintenance": {
+            "id": maintenance.pk,
+            "service_id": maintenance.service_id,
+            "found_status": maintenance.found_status,
+            "found_reason": maintenance.found_reason or None,
+            "our_reason": maintenance.our_reason or None,
+            "disabled_at": _iso(maintenance.disabled_at),
+            "opened_at": _iso(maintenance.opened_at),
+            "returning_since": _iso(maintenance.returning_since),
+            "message": maintenance.message,
+        }
+        if maintenance
+        else None,
+        "drains": [
+            {
+                "id": drain.pk,
+                "state": drain.state,
+                "result": drain.result or None,
+                "reason": drain.reason,
+                "requested_by": drain.requested_by,
+                "created_at": _iso(drain.created_at),
+                "finished_at": _iso(drain.finished_at),
+            }
+            for drain in found.drains
+        ],
+    }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+
+
+def host_maintenance(actor: Actor, region: str, host: str) -> HostMaintenance | None:
+    """The maintenance of exactly this host that is open, or the last one; None: it had none."""
+    _require(actor, RULE_VIEW)
+    return store.newest_maintenance(region, host)
+
+
+def get_maintenance(actor: Actor, maintenance_id: int) -> HostMaintenance:
+    """One maintenance, open or over.
+
+    :raises Refused: there is no such one
+    """
+    _require(actor, RULE_VIEW)
+    found = store.maintenance(maintenance_id)
+    if found is None:
+        raise Refused(f"There is no maintenance {maintenance_id}.", code="unknown_maintenance")
+    return found
+
+
+# -- back to service -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Returnable:
+    """An instance that came from the host in this maintenance, and how it could come back.
+
+    :param server: as it is now, and where
+    :param verdict: whether and how it can be moved now
+    :param row: how it left
+    """
+
+    server: Server
+    verdict: Verdict
+    row: InstanceMigration
+
+
+@dataclass(frozen=True)
+class ReturnPreview:
+    """What a return to service would do.
+
+    :param service: as it is now; None: Nova has none of this host (any more)
+    :param ours: it is disabled, and its reason is exactly the one that we wrote
+    :param default: the choice where nobody makes one; None: it is the admin's to make
+    :param outlooks: what each choice would do, or why it cannot be made
+    :param instances: those that left in this maintenance and could be brought back
+    :param already_back: how many are on the host again
+    :param not_found: how many are no more, or cannot be read
+    :param refusal: what stands against a return whatever is chosen, or None
+    """
+
+    host: str
+    maintenance: HostMaintenance
+    service: Service | None
+    ours: bool
+    default: ReturnChoice | None
+    outlooks: Mapping[ReturnChoice, h.Outlook]
+    instances: tuple[Returnable, ...] = ()
+    already_back: int = 0
+    not_found: int = 0
+    open_drain: Drain | None = None
+    refusal: Refused | None = None
+
+
+def return_preview(actor: Actor, cloud: Cloud, host: str) -> ReturnPreview:
+    """What a return of this host would do; nothing is changed. One request, and one for each
+    instance that left in this maintenance.
+
+    :raises UnknownHost: neither Nova nor a maintenance knows exactly this name
+    :raises Refused: the host is not in maintenance
+    """
+    _require(actor, RULE_RETURN)
+    maintenance, service = _to_return(cloud, host)
+    view = _return_view(maintenance)
+    left = store.left_in(maintenance)
+    instances, back, not_found = _returnable(cloud, host, left)
+    open_drain = store.open_drain_of(cloud.region, host)
+    refusal = None
+    if maintenance.returning_since:
+        refusal = _returning_already(maintenance)
+    elif open_drain:
+        refusal = _drain_open(host, open_drain)
+    return ReturnPreview(
+        host=host,
+        maintenance=maintenance,
+        service=service,
+        ours=h.is_ours(service, maintenance.our_reason),
+        default=h.default_choice(view, service),
+        outlooks=h.outlooks(view, service),
+        instances=tuple(instances),
+        already_back=back,
+        not_found=not_found,
+        open_drain=open_drain,
+        refusal=refusal,
+    )
+
+
+def _to_return(cloud: Cloud, host: str) -> tuple[HostMaintenance, Service | None]:
+    service = cloud.service(host)
+    maintenance = store.open_maintenance(cloud.region, host)
+    if maintenance is None and service is None:
+        _service([], host, cloud.region)
+    if maintenance is None:
+        raise Refused(
+            f"Host {host} is not in maintenance: no drain of it was begun since it was last"
+            " given back.",
+            code="no_maintenance",
+            remedy="To enable its service all the same: openstack compute service set --enable"
+            f" {host} nova-compute.",
+            field="host",
+        )
+    return maintenance, service
+
+
+def _return_view(maintenance: HostMaintenance) -> h.MaintenanceView:
+    return h.MaintenanceView(
+        host=maintenance.host,
+        found_status=maintenance.found_status,
+        found_reason=maintenance.found_reason,
+        our_reason=maintenance.our_reason,
+    )
+
+
+def _returnable(
+    cloud: Cloud, host: str, left: list[InstanceMigration]
+) -> tuple[list[Returnable], int, int]:
+    """The instances that can come back, how many are back, and how many cannot be found."""
+    rows = {row.server_id: row for row in left}
+    servers = cloud.servers_by_id(rows) if rows else {}
+    wishes = Wishes(opt_out_names=opt_out_names())
+    found = [
+        Returnable(server, judge(server, wishes), rows[server_id])
+        for server_id, server in servers.items()
+        if server.host and server.host != host
+    ]
+    found.sort(key=lambda r: (-r.server.memory_bytes, r.server.name, r.server.id))
+    back = sum(server.host == host for server in servers.values())
+    return found, back, len(rows) - len(servers)
+
+
+@dataclass(frozen=True)
+class ReturnRequest:
+    """What an admin asks for.
+
+    :param host: service.host, compared exactly
+    :param choice: what becomes of the service; None: what `ReturnPreview.default` says
+    :param bring_back: whether the instances that left are brought back afterwards
+    :param max_concurrent: of them at once, or None for the setting's
+    """
+
+    host: str
+    choice: ReturnChoice | None = None
+    bring_back: bool = False
+    max_concurrent: int | None = None
+
+
+def return_host(actor: Actor, cloud: Cloud, request: ReturnRequest) -> HostMaintenance:
+    """Ask for the return of a host to service; the worker does the rest.
+
+    Whoever asks for the same again gets the same answer.
+
+    :raises Refused: with the reason and what can be done; nothing was changed
+    """
+    _require(actor, RULE_RETURN)
+    limit = conf.max_concurrent() if request.max_concurrent is None else request.max_concurrent
+    if not 1 <= limit <= conf.max_concurrent_ceiling():
+        raise Refused(
+            f"The number of migrations at once must be from 1 to {conf.max_concurrent_ceiling()}.",
+            code="max_concurrent_out_of_range",
+            field="max_concurrent",
+        )
+    if request.choice is not None and request.choice not in list(ReturnChoice):
+        raise Refused(
+            f"{request.choice!r} cannot be chosen.",
+            code="choice_unknown",
+            remedy=f"Choose one of: {', '.join(ReturnChoice)}.",
+            field="choice",
+        )
+    _cloud_name(cloud.region)
+    for _ in range(5):
+        maintenance, service = _to_return(cloud, request.host)
+        if maintenance.returning_since:
+            return _same_again(maintenance, request)
+        if open_drain := store.open_drain_of(cloud.region, request.host):
+            raise _drain_open(request.host, open_drain)
+        choice = _checked_choice(maintenance, service, request)
+        run = _run_of(actor, cloud, maintenance, limit) if request.bring_back else None
+        try:
+            store.request_return(
+                maintenance, choice=choice, actor=actor.name, now=timezone.now(), run=run
+            )
+            return maintenance
+        except store.DrainExists as error:
+            raise _drain_open(request.host, error.drain) from error
+        except StaleState:
+            continue
+    raise Refused(
+        f"The maintenance of host {request.host} changes too fast.",
+        code="busy",
+        remedy="Try again.",
+    )
+
+
+def _same_again(maintenance: HostMaintenance, request: ReturnRequest) -> HostMaintenance:
+    same_choice = request.choice in (None, maintenance.return_choice)
+    if same_choice and (not request.bring_back or store.return_run(maintenance)):
+        return maintenance
+    raise _returning_already(maintenance)
+
+
+def _returning_already(maintenance: HostMaintenance) -> Refused:
+    return Refused(
+        f"Host {maintenance.host} is being given back already (asked for by"
+        f" {maintenance.returned_by}): {maintenance.message}",
+        code="returning",
+        remedy="Wait until that is over.",
+        field="host",
+    )
+
+
+def _checked_choice(
+    maintenance: HostMaintenance, service: Service | None, request: ReturnRequest
+) -> str:
+    view = _return_view(maintenance)
+    # Where it is the admin's to choose, what stands against the usual one says so.
+    choice = request.choice or h.default_choice(view, service) or ReturnChoice.OURS
+    outlook = h.outlooks(view, service)[ReturnChoice(choice)]
+    if not outlook.allowed:
+        raise Refused(outlook.text, code=outlook.code, remedy=outlook.remedy, field="choice")
+    enabled = service is not None and service.status == "enabled"
+    if request.bring_back and choice == ReturnChoice.LEAVE and not enabled:
+        raise Refused(
+            f"Instances cannot be brought back to host {request.host}: its service stays disabled.",
+            code="bring_back_needs_service",
+            remedy="Choose to enable the service, or leave the instances where they are.",
+            field="bring_back",
+        )
+    return str(choice)
+
+
+def _run_of(
+    actor: Actor, cloud: Cloud, maintenance: HostMaintenance, limit: int
+) -> store.ReturnRun | None:
+    """What is brought back; None where there is nothing."""
+    instances, _, _ = _returnable(cloud, maintenance.host, store.left_in(maintenance))
+    if not instances:
+        return None
+    newest = store.drains_in(maintenance).last()
+    return store.ReturnRun(
+        reason=f"Back after: {newest.reason if newest else maintenance.our_reason}"[:REASON_MAX],
+        max_concurrent=limit,
+        actor_id=actor.id,
+        entries=[store.Entry(one.server, one.verdict) for one in instances],
+        project_names={one.row.project_id: one.row.project_name for one in instances},
+    )
+
+
+def return_run(actor: Actor, maintenance: HostMaintenance) -> Drain | None:
+    """The run that brings instances back with the return of this maintenance, or None."""
+    _require(actor, RULE_VIEW)
+    return store.return_run(maintenance)

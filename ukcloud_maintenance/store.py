@@ -6,17 +6,16 @@ touches one row or none, and none means that somebody else got there first
 on SQLite, PostgreSQL and MariaDB. Every change raises the drain's `revision`, which pages poll.
 """
 
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from statistics import median
 from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, F, Max, Min, Q, QuerySet
+from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet
 
-from .core.duration import Learned
+from .core.duration import Learned, learned_of
 from .core.facts import Server
 from .core.preflight import Verdict
 from .core.states import (
@@ -26,10 +25,12 @@ from .core.states import (
     MIGRATION_TERMINAL,
     MIGRATION_UNDER_WAY,
     MIGRATION_WAITING,
+    Direction,
     DrainResult,
     DrainState,
     Method,
     MigrationState,
+    ReturnResult,
     Wish,
     check_drain_transition,
     check_migration_transition,
@@ -81,7 +82,7 @@ def open_drain_of(region: str, host: str) -> Drain | None:
 
 def draining_hosts(region: str) -> frozenset[str]:
     """The hosts of a region that are being drained, or about to be, by one query."""
-    found = Drain.objects.filter(region=region, open_key__isnull=False)
+    found = Drain.objects.filter(region=region, open_key__isnull=False, direction=Direction.AWAY)
     return frozenset(found.order_by().values_list("host", flat=True))
 
 
@@ -227,17 +228,27 @@ def counts(drain_ids: Iterable[int]) -> dict[int, Counts]:
 
 @dataclass(frozen=True)
 class HostRecord:
-    """What the database knows of one host: the last drain, its counts, an open maintenance."""
+    """What the database knows of one host: the last drain away from it, its counts, an open
+    maintenance; whether the host is safe to power off."""
 
     drain: Drain
     counts: Counts
     maintenance: HostMaintenance | None
+    safe: bool = False
+
+    @property
+    def returning(self) -> bool:
+        """Whether the host is being given back to service."""
+        return self.maintenance is not None and self.maintenance.returning_since is not None
 
 
-def host_records(region: str) -> dict[str, HostRecord]:
-    """The latest drain of every host of a region that ever had one, by host: three queries."""
+def host_records(region: str, verified_after: datetime | None = None) -> dict[str, HostRecord]:
+    """The latest drain of every host of a region that ever had one, by host: three queries.
+
+    :param verified_after: what was verified before this is not called safe; None: nothing is
+    """
     newest = (
-        Drain.objects.filter(region=region)
+        Drain.objects.filter(region=region, direction=Direction.AWAY)
         .order_by()
         .values("host_key")
         .annotate(newest=Max("id"))
@@ -249,10 +260,28 @@ def host_records(region: str) -> dict[str, HostRecord]:
     }
     tally = counts(d.pk for d in latest)
     return {
-        d.host: HostRecord(d, tally[d.pk], maintenances.get(d.host_key))
+        d.host: HostRecord(
+            d,
+            tally[d.pk],
+            maintenances.get(d.host_key),
+            is_safe(maintenances.get(d.host_key), verified_after),
+        )
         for d in latest
         if d.region == region
     }
+
+
+def is_safe(maintenance: HostMaintenance | None, verified_after: datetime | None) -> bool:
+    """Whether a host is known to be safe to power off, by a verification that is new enough."""
+    return (
+        maintenance is not None
+        and maintenance.open_key is not None
+        and maintenance.returning_since is None
+        and maintenance.safe_since is not None
+        and maintenance.verified_at is not None
+        and verified_after is not None
+        and maintenance.verified_at >= verified_after
+    )
 
 
 def open_maintenance(region: str, host: str) -> HostMaintenance | None:
@@ -282,7 +311,7 @@ def learned_rate(region: str, newest: int = 200) -> Learned:
         for memory, since, until in rows
         if (seconds := (until - since).total_seconds()) > 0
     ]
-    return Learned(median(rates), len(rates)) if rates else Learned()
+    return learned_of(rates)
 
 
 @dataclass(frozen=True)
@@ -332,6 +361,14 @@ class DrainExists(StaleState):
         self.drain = drain
 
 
+class BeingReturned(StaleState):
+    """The host is being given back to service. `maintenance` is what that is part of."""
+
+    def __init__(self, maintenance: HostMaintenance):
+        super().__init__("the host is being given back to service")
+        self.maintenance = maintenance
+
+
 class Entry(NamedTuple):
     """One instance of a new drain.
 
@@ -372,11 +409,15 @@ def create_drain(
 ) -> Drain:
     """Write a drain and its instance migrations in one transaction.
 
+    That the host is safe to power off is withdrawn with it.
+
     :raises DrainExists: the host has an open drain, whoever was first
+    :raises BeingReturned: the host is being given back to service, whoever was first
     """
     key = host_key(region, host)
     try:
         with transaction.atomic():
+            maintenance = _take_maintenance(key)
             new = Drain.objects.create(
                 region=region,
                 host=host,
@@ -403,6 +444,10 @@ def create_drain(
                 for position, entry in enumerate(planned)
             )
             _event(new, None, now, "drain_requested", actor, reason)
+            if maintenance and maintenance.safe_since:
+                why = "A drain of this host was asked for."
+                HostMaintenance.objects.filter(pk=maintenance.pk).update(**_withdrawn(why, now))
+                _event(new, None, now, "safe_withdrawn", actor, why, "", maintenance)
     except IntegrityError as error:
         raise DrainExists(open_drain_of(region, host)) from error
     return new
@@ -844,9 +889,11 @@ def _event(
     actor: str,
     message: str,
     request_id: str = "",
+    maintenance: HostMaintenance | None = None,
 ) -> None:
     Event.objects.create(
         drain=drain,
+        maintenance=maintenance,
         migration=row,
         at=now,
         kind=kind,
@@ -890,22 +937,353 @@ def join_maintenance(
 
 def intend_to_disable(maintenance: HostMaintenance, reason: str) -> None:
     """Record the reason that is about to be written to the service, before it is."""
-    HostMaintenance.objects.filter(pk=maintenance.pk).update(our_reason=reason, disabled_at=None)
+    HostMaintenance.objects.filter(pk=maintenance.pk).update(
+        our_reason=reason, disabled_at=None, revision=F("revision") + 1
+    )
     maintenance.our_reason = reason
     maintenance.disabled_at = None
 
 
 def disabled(maintenance: HostMaintenance, now: datetime) -> None:
     """Record that the service is disabled with our reason."""
-    HostMaintenance.objects.filter(pk=maintenance.pk).update(disabled_at=now)
+    HostMaintenance.objects.filter(pk=maintenance.pk).update(
+        disabled_at=now, revision=F("revision") + 1
+    )
     maintenance.disabled_at = now
 
 
 def close_maintenance(maintenance: HostMaintenance, now: datetime) -> None:
     """The host is back in service."""
     HostMaintenance.objects.filter(pk=maintenance.pk, closed_at=None).update(
-        open_key=None, closed_at=now
+        open_key=None, closed_at=now, revision=F("revision") + 1
     )
+
+
+def maintenance(maintenance_id: int) -> HostMaintenance | None:
+    """One maintenance, or None."""
+    return HostMaintenance.objects.filter(pk=maintenance_id).first()
+
+
+def newest_maintenance(region: str, host: str) -> HostMaintenance | None:
+    """The maintenance of exactly this host that is open, or that was opened last, or None."""
+    return HostMaintenance.objects.filter(host_key=host_key(region, host)).first()
+
+
+def drains_in(maintenance: HostMaintenance) -> "QuerySet[Drain]":
+    """The drains of this maintenance away from its host, oldest first."""
+    return maintenance.drains.filter(direction=Direction.AWAY).order_by("id")
+
+
+def left_in(maintenance: HostMaintenance) -> list[InstanceMigration]:
+    """The instances that the drains of this maintenance moved away, the newest row of each."""
+    rows = InstanceMigration.objects.filter(
+        drain__maintenance=maintenance,
+        drain__direction=Direction.AWAY,
+        state=MigrationState.SUCCEEDED,
+    ).order_by("drain_id", "position", "id")
+    return list({row.server_id: row for row in rows}.values())
+
+
+def return_run(maintenance: HostMaintenance) -> Drain | None:
+    """The run that brings instances back, of the return under way or of the one that ended this
+    maintenance; None where nothing is brought back."""
+    if maintenance.returning_since is None:
+        return None
+    return Drain.objects.filter(
+        maintenance=maintenance,
+        direction=Direction.BACK,
+        created_at__gte=maintenance.returning_since,
+    ).first()
+
+
+def change_maintenance(
+    maintenance: HostMaintenance,
+    now: datetime,
+    *,
+    event: tuple[str, str, str, str] | None = None,
+    **fields: Any,
+) -> None:
+    """Change an open maintenance, only if nothing that is shown of it changed since it was read.
+
+    :param event: (kind, actor, message, request id) to record with it, also in the timeline of
+        the newest drain
+    :raises StaleState: somebody else got there first
+    """
+    with _changing(maintenance, now, [event] if event else [], **fields):
+        pass
+    maintenance.revision += 1
+    for name, value in fields.items():
+        setattr(maintenance, name, value)
+
+
+@contextmanager
+def _changing(
+    maintenance: HostMaintenance,
+    now: datetime,
+    events: Iterable[tuple[str, str, str, str]],
+    **fields: Any,
+) -> Iterator[Drain | None]:
+    """Change an open maintenance and record events, in one transaction with the block; the
+    newest drain is locked before the maintenance, as everywhere."""
+    events = list(events)
+    newest = drains_in(maintenance).last() if events else None
+    with transaction.atomic():
+        if newest:
+            _touch(newest.pk, now)
+        changed = HostMaintenance.objects.filter(
+            pk=maintenance.pk, closed_at=None, revision=maintenance.revision
+        ).update(**fields, revision=F("revision") + 1)
+        if changed != 1:
+            raise StaleState(f"the maintenance of {maintenance.host} changed meanwhile")
+        for kind, actor, message, request_id in events:
+            _event(newest, None, now, kind, actor, message, request_id, maintenance)
+        yield newest
+
+
+def _take_maintenance(key: str) -> HostMaintenance | None:
+    """The open maintenance of a host that is to be drained, locked, and changed for everybody
+    who has read it: what they found out is void.
+
+    :raises BeingReturned: it is being given back
+    """
+    if not HostMaintenance.objects.filter(open_key=key).update(revision=F("revision") + 1):
+        return None
+    found = HostMaintenance.objects.get(open_key=key)
+    if found.returning_since:
+        raise BeingReturned(found)
+    return found
+
+
+def _withdrawn(why: str, now: datetime) -> dict[str, Any]:
+    return {"safe_since": None, "withdrawn_at": now, "withdrawn_why": why}
+
+
+def verified(
+    maintenance: HostMaintenance,
+    *,
+    checks: list[Any],
+    safe: bool,
+    why: str,
+    looked_at: datetime,
+    actor: str,
+    now: datetime,
+    clear_message: bool = False,
+) -> bool:
+    """Record what a verification found; whether anything changed but the time of the look.
+
+    :param checks: the checks as they are kept, see core.certificate
+    :param clear_message: what was said of the maintenance is not true any more
+    :param why: what kept it from being safe, as it is to be shown if it was safe until now
+    :param looked_at: when the look began: the certificate is not younger than that
+    :raises StaleState: the host is drained or given back meanwhile, or somebody looked later
+    """
+    was = maintenance.safe_since is not None
+    fields: dict[str, Any] = {}
+    event = None
+    if checks != maintenance.checks:
+        fields["checks"] = checks
+    if clear_message:
+        fields["message"] = ""
+    if safe and not was:
+        fields["safe_since"] = looked_at
+        event = ("safe_to_power_off", actor, "Every check holds.", "")
+    elif was and not safe:
+        fields |= _withdrawn(why, now)
+        event = ("safe_withdrawn", actor, why, "")
+    newest = drains_in(maintenance).last() if event else None
+    shown = {**fields, "revision": F("revision") + 1} if fields else {}
+    with transaction.atomic():
+        if newest:
+            _touch(newest.pk, now)
+        changed = (
+            HostMaintenance.objects.filter(
+                pk=maintenance.pk,
+                closed_at=None,
+                returning_since=None,
+                revision=maintenance.revision,
+            )
+            .filter(Q(verified_at=None) | Q(verified_at__lte=looked_at))
+            .update(**shown, verified_at=looked_at)
+        )
+        if changed != 1 or Drain.objects.filter(open_key=maintenance.host_key).exists():
+            raise StaleState(f"the maintenance of {maintenance.host} changed meanwhile")
+        if event:
+            _event(newest, None, now, *event, maintenance)
+    maintenance.revision += bool(fields)
+    for name, value in {**fields, "verified_at": looked_at}.items():
+        setattr(maintenance, name, value)
+    return bool(fields)
+
+
+def withdraw(maintenance: HostMaintenance, why: str, actor: str, now: datetime) -> None:
+    """The host is not known to be safe to power off any more.
+
+    :raises StaleState: somebody else got there first
+    """
+    change_maintenance(
+        maintenance, now, event=("safe_withdrawn", actor, why, ""), **_withdrawn(why, now)
+    )
+
+
+# -- the return to service -------------------------------------------------------------------
+
+
+class ReturnRun(NamedTuple):
+    """The instances that are brought back after a return to service.
+
+    :param entries: `planned_host` is not used: they all go to the host that is given back
+    """
+
+    reason: str
+    max_concurrent: int
+    actor_id: str
+    entries: Iterable[Entry]
+    project_names: Mapping[str, str]
+
+
+def request_return(
+    maintenance: HostMaintenance,
+    *,
+    choice: str,
+    actor: str,
+    now: datetime,
+    run: ReturnRun | None = None,
+) -> Drain | None:
+    """Ask for the return of a host to service, and for its instances to be brought back where
+    there is a `run`: that run.
+
+    :raises DrainExists: the host has an open drain
+    :raises StaleState: the maintenance changed since it was read, e.g. somebody else asked
+    """
+    fields: dict[str, Any] = {
+        "returning_since": now,
+        "returned_by": actor,
+        "return_choice": choice,
+        "enabling_since": None,
+        "enabled_at": None,
+        "return_result": "",
+        "message": "Waiting for a worker.",
+        "next_pass_at": None,
+    }
+    events = [("return_requested", actor, f"The service: {choice}.", "")]
+    if maintenance.safe_since:
+        why = "The host is being given back to service."
+        fields |= _withdrawn(why, now)
+        events.append(("safe_withdrawn", actor, why, ""))
+    made = None
+    if maintenance.returning_since:
+        raise StaleState(f"host {maintenance.host} is being given back already")
+    with _changing(maintenance, now, events, **fields):
+        if open_drain := Drain.objects.filter(open_key=maintenance.host_key).first():
+            raise DrainExists(open_drain)
+        if run:
+            made = create_return_run(maintenance, run, actor, now)
+    maintenance.revision += 1
+    for name, value in fields.items():
+        setattr(maintenance, name, value)
+    return made
+
+
+def create_return_run(
+    maintenance: HostMaintenance, run: ReturnRun, actor: str, now: datetime
+) -> Drain:
+    """Write the run that brings instances back to a host, and a row for each instance, with
+    where it is now as its source. It is a drain like others, in the other direction, and stands
+    in the way of another one."""
+    key = maintenance.host_key
+    made = Drain.objects.create(
+        direction=Direction.BACK,
+        region=maintenance.region,
+        host=maintenance.host,
+        host_key=key,
+        open_key=key,
+        service_id=maintenance.service_id,
+        maintenance=maintenance,
+        reason=run.reason,
+        max_concurrent=run.max_concurrent,
+        destination=maintenance.host,
+        requested_by_id=run.actor_id,
+        requested_by=actor,
+        message="Waiting for the host to be back in service.",
+        created_at=now,
+        updated_at=now,
+    )
+    rows = []
+    for position, entry in enumerate(run.entries):
+        row = _new_row(made, entry, position, run.project_names, now)
+        row.source_compute = entry.server.host
+        rows.append(row)
+    InstanceMigration.objects.bulk_create(rows)
+    _event(made, None, now, "return_run_requested", actor, run.reason, "", maintenance)
+    return made
+
+
+def intend_to_enable(maintenance: HostMaintenance, now: datetime) -> None:
+    """Record that Nova is about to be asked to enable the service.
+
+    :raises StaleState: somebody else got there first
+    """
+    change_maintenance(
+        maintenance, now, enabling_since=now, message="Nova is asked to enable the service."
+    )
+
+
+def enabled(
+    maintenance: HostMaintenance, message: str, actor: str, request_id: str, now: datetime
+) -> None:
+    """Record that Nova enabled the service because we asked for it.
+
+    :raises StaleState: somebody else got there first
+    """
+    change_maintenance(
+        maintenance,
+        now,
+        enabled_at=now,
+        message=message,
+        event=("service_enabled", actor, message, request_id),
+    )
+
+
+def finish_return(
+    maintenance: HostMaintenance, result: ReturnResult, message: str, actor: str, now: datetime
+) -> None:
+    """The maintenance is over.
+
+    :raises StaleState: somebody else got there first
+    """
+    change_maintenance(
+        maintenance,
+        now,
+        open_key=None,
+        closed_at=now,
+        return_result=result.value,
+        message=message,
+        event=("host_returned", actor, message, ""),
+    )
+
+
+def give_up_return(maintenance: HostMaintenance, message: str, actor: str, now: datetime) -> None:
+    """The host is not given back: its maintenance stays open, and what was to be brought back
+    stays where it is.
+
+    :raises StaleState: somebody else got there first
+    """
+    run = return_run(maintenance)
+    if run and run.state in DRAIN_TERMINAL:
+        run = None
+    # without a run the change is a transaction of its own, which must not begin by reading
+    with transaction.atomic() if run else nullcontext():
+        if run:
+            cancel_drain(run, actor, now)
+        change_maintenance(
+            maintenance,
+            now,
+            returning_since=None,
+            enabling_since=None,
+            return_result=ReturnResult.REFUSED.value,
+            message=message,
+            event=("return_refused", actor, message, ""),
+        )
 
 
 # -- workers ---------------------------------------------------------------------------------
@@ -939,6 +1317,54 @@ def claim(
         if taken == 1:
             return drain(drain_id)
     return None
+
+
+def claim_host(
+    worker: str, now: datetime, lease_seconds: float, regions: Iterable[str] | None = None
+) -> HostMaintenance | None:
+    """Take the open maintenance that is due first and that nobody holds, in the manner of
+    :func:`claim`; None where none is.
+
+    While the host is drained it is left alone; while it is given back it is due whatever else
+    is under way.
+    """
+    free = Q(claimed_until=None) | Q(claimed_until__lt=now)
+    due = Q(next_pass_at=None) | Q(next_pass_at__lte=now)
+    due &= Q(closed_at=None)
+    if regions is not None:
+        due &= Q(region__in=list(regions))
+    candidates = (
+        HostMaintenance.objects.filter(free, due, open_key__isnull=False)
+        .filter(
+            Q(returning_since__isnull=False)
+            | ~Exists(Drain.objects.filter(open_key=OuterRef("host_key")))
+        )
+        .order_by(F("next_pass_at").asc(nulls_first=True), "id")
+        .values_list("pk", flat=True)[:20]
+    )
+    for maintenance_id in list(candidates):
+        taken = HostMaintenance.objects.filter(free, due, pk=maintenance_id).update(
+            claimed_by=worker, claimed_until=now + timedelta(seconds=lease_seconds)
+        )
+        if taken == 1:
+            return maintenance(maintenance_id)
+    return None
+
+
+def release_host(maintenance: HostMaintenance, worker: str, next_pass_at: datetime | None) -> None:
+    """Give a host back to be taken again after a time; at once where its return was asked for
+    since it was read."""
+    held = HostMaintenance.objects.filter(pk=maintenance.pk, claimed_by=worker)
+    free: dict[str, Any] = {"claimed_by": "", "claimed_until": None}
+    if not held.filter(returning_since=maintenance.returning_since).update(
+        **free, next_pass_at=next_pass_at
+    ):
+        held.update(**free, next_pass_at=None)
+
+
+def renew_host(maintenance: HostMaintenance, worker: str, until: datetime) -> None:
+    """Keep a host that this worker holds."""
+    HostMaintenance.objects.filter(pk=maintenance.pk, claimed_by=worker).update(claimed_until=until)
 
 
 def release(drain: Drain, worker: str, next_pass_at: datetime | None) -> None:
@@ -975,6 +1401,7 @@ def worker_stopped(name: str, now: datetime) -> None:
     """A worker says goodbye, or is known to be dead; what it held is free."""
     Worker.objects.filter(name=name).update(stopped_at=now)
     Drain.objects.filter(claimed_by=name).update(claimed_by="", claimed_until=None)
+    HostMaintenance.objects.filter(claimed_by=name).update(claimed_by="", claimed_until=None)
 
 
 def workers_of(host: str) -> list[Worker]:

@@ -10,7 +10,14 @@ from django.core.management import call_command
 from django.db import connections
 
 from tests.databases import as_default, from_url, mariadb, postgresql
-from ukcloud_maintenance.models import Drain, Event, HostMaintenance, InstanceMigration, Worker
+from ukcloud_maintenance.models import (
+    Drain,
+    Event,
+    HostMaintenance,
+    InstanceMigration,
+    Plan,
+    Worker,
+)
 
 SERVERS = {"postgresql": postgresql, "mariadb": mariadb}
 
@@ -35,7 +42,7 @@ def engine(request, tmp_path_factory, django_db_blocker) -> Iterator[dict[str, A
 def database(engine, django_db_blocker) -> Iterator[None]:
     """That database as the default one, empty at the start, and no transaction around the test."""
     with django_db_blocker.unblock(), as_default(engine):
-        for model in (Event, InstanceMigration, Drain, HostMaintenance, Worker):
+        for model in (Event, InstanceMigration, Drain, Plan, HostMaintenance, Worker):
             model.objects.all().delete()
         yield
 

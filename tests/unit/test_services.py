@@ -10,6 +10,7 @@ from ukcloud_maintenance.core.actor import (
     RULE_ABORT,
     RULE_CANCEL,
     RULE_DRAIN,
+    RULE_RETURN,
     RULE_STEER,
     RULE_VIEW,
     Actor,
@@ -41,6 +42,7 @@ NEEDS = {
     "change_drain": (RULE_STEER, [1, services.DrainChange(max_concurrent=3)]),
     "steer": (RULE_ABORT, [1, Verb.ABORT, [1]]),
     "retry_failed": (RULE_STEER, [1]),
+    "evidence": (RULE_VIEW, ["cloud", 1, 1]),
     "host_sets": (RULE_VIEW, ["cloud"]),
     "check_hosts": (RULE_VIEW, ["cloud", ["cmp1"]]),
     "request_plan": (
@@ -50,6 +52,14 @@ NEEDS = {
     "plan_report": (RULE_VIEW, [1]),
     "get_plan": (RULE_VIEW, [1]),
     "steer_plan": (RULE_STEER, [1, DrainVerb.PAUSE]),
+    "certificate": (RULE_VIEW, ["RegionOne", "cmp1"]),
+    "certificate_document": (RULE_VIEW, ["RegionOne", "cmp1"]),
+    "document_of": (RULE_VIEW, [services.Certificate("cmp1", "RegionOne", None)]),
+    "host_maintenance": (RULE_VIEW, ["RegionOne", "cmp1"]),
+    "get_maintenance": (RULE_VIEW, [1]),
+    "return_run": (RULE_VIEW, [None]),
+    "return_preview": (RULE_RETURN, ["cloud", "cmp1"]),
+    "return_host": (RULE_RETURN, ["cloud", services.ReturnRequest("cmp1")]),
 }
 
 

@@ -32,7 +32,7 @@ class Flight:
     record_id: int
     dest: str
     ends_at: datetime
-    outcome: str  # completed | failed | error_early
+    outcome: str  # completed | failed | error_early | stalls (until it is aborted or forced)
     starts_at: datetime
 
 
@@ -66,6 +66,9 @@ class FakeNova:
         self.times_over = 0
         self.disabled_by: list[str] = []
         self.confirms: list[str] = []
+        self.aborts: list[int] = []
+        self.forces: list[int] = []
+        self.enabled = 0
 
     # -- the world ---------------------------------------------------------------------------
 
@@ -114,7 +117,8 @@ class FakeNova:
                 if live:
                     running.append(self.records[index])
                 flight.starts_at = self.now
-                flight.ends_at = self.now + timedelta(seconds=COPY)
+                stalls = flight.outcome == "stalls"
+                flight.ends_at = self.now + timedelta(days=1 if stalls else 0, seconds=COPY)
         self.most_under_way = max(self.most_under_way, len(self.flights))
         self.most_running = max(self.most_running, len(running))
 
@@ -176,6 +180,40 @@ class FakeNova:
         self.the_service = replace(self.the_service, status="disabled", disabled_reason=reason)
         self._call()
         return "req-disable"
+
+    def enable_service(self, service_id):
+        self._call()
+        self.the_service = replace(self.the_service, status="enabled", disabled_reason="")
+        self.enabled += 1
+        self._call()
+        return "req-enable"
+
+    def _flight(self, server_id, migration_id, statuses):
+        """The migration of a server that is in one of these states, as Nova finds it."""
+        record = next(r for r in self.records if r.id == migration_id)
+        if record.server_id != server_id or record.status not in statuses:
+            raise CloudConflict("steer", f"migration {migration_id} is {record.status}", status=409)
+        return next(f for f in self.flights if f.record_id == migration_id)
+
+    def abort_migration(self, server_id, migration_id):
+        self._call()
+        flight = self._flight(server_id, migration_id, ("queued", "preparing", "running"))
+        self.flights.remove(flight)
+        index = next(i for i, r in enumerate(self.records) if r.id == migration_id)
+        self.records[index] = replace(self.records[index], status="cancelled")
+        server = self.all[server_id]
+        self.all[server_id] = replace(server, task_state=None, status=server.vm_state.upper())
+        self.aborts.append(migration_id)
+        self._call()
+        return "req-abort"
+
+    def force_complete(self, server_id, migration_id):
+        self._call()
+        flight = self._flight(server_id, migration_id, ("running",))
+        flight.outcome, flight.ends_at = "completed", self.now + timedelta(seconds=2)
+        self.forces.append(migration_id)
+        self._call()
+        return "req-force"
 
     def live_migrate(self, server_id, host):
         return self._migrate(server_id, host, "live-migration", "live-migration")

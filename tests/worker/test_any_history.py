@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from tests.worker.fake_nova import FakeNova, Killed
-from ukcloud_maintenance import reconciler, store
+from ukcloud_maintenance import reconciler, services, store
+from ukcloud_maintenance.core.actor import Actor
 from ukcloud_maintenance.core.preflight import judge
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
@@ -21,6 +22,8 @@ from ukcloud_maintenance.core.states import (
     DrainState,
     MigrationState,
 )
+from ukcloud_maintenance.core.steering import Verb
+from ukcloud_maintenance.exceptions import Refused
 from ukcloud_maintenance.models import Drain, InstanceMigration
 
 QUICK = {
@@ -186,6 +189,97 @@ class AnyHistory(TestCase):
             assert r.state in MIGRATION_TERMINAL
             here = nova.all[r.server_id].host == "cmp1"
             assert (r.state == MigrationState.SUCCEEDED) is not here
+
+    @settings(
+        max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
+    )
+    @given(
+        names=server_names,
+        outcomes=st.dictionaries(
+            st.sampled_from("abcdef"),
+            st.lists(st.sampled_from(["failed", "completed", "stalls"]), max_size=3),
+        ),
+        kills=kill_plans,
+        presses=st.lists(
+            st.tuples(
+                st.integers(0, 40),
+                st.sampled_from(
+                    ["pause", "resume", "abort", "force", "skip", "first", "retry", "faster"]
+                ),
+                st.integers(0, 4),
+            ),
+            max_size=12,
+        ),
+        abort=st.booleans(),
+        enable=st.booleans(),
+    )
+    def test_whatever_an_admin_presses_the_drain_can_be_ended_with_the_truth(
+        self, names, outcomes, kills, presses, abort, enable
+    ):
+        nova = FakeNova(limit=2, outcomes=outcomes)
+        for name in names:
+            nova.add(name)
+        actor = Actor("u", "ann", may=lambda rule: True)
+        tick, passes = nova.tick, [0]
+
+        def press(what: str, which: int) -> None:
+            rows = list(store.migrations(store.drain(drain.pk)))
+            one = [rows[which % len(rows)].pk]
+            try:
+                match what:
+                    case "pause":
+                        services.pause_drain(actor, drain.pk)
+                    case "resume":
+                        services.resume_drain(actor, drain.pk)
+                    case "faster":
+                        change = services.DrainChange(max_concurrent=1 + which)
+                        services.change_drain(actor, drain.pk, change)
+                    case "force":
+                        services.steer(actor, drain.pk, Verb.FORCE, one)
+                    case _:
+                        services.steer(actor, drain.pk, Verb(what), one)
+            except Refused:
+                pass  # not in this state; nothing was changed
+
+        def pressing_tick(seconds=1):
+            tick(seconds)
+            for at, what, which in presses:
+                if at == passes[0]:
+                    press(what, which)
+            current = store.drain(drain.pk)
+            if passes[0] == 60 and current.state not in DRAIN_TERMINAL:
+                services.cancel_drain(actor, drain.pk, abort=abort, enable=enable)
+            passes[0] += 1
+
+        def clock():
+            return nova.now
+
+        more = QUICK | {"CANCEL_WAIT_SECONDS": 20, "LATE_MIN_SECONDS": 5, "ABORT_WAIT_SECONDS": 20}
+        # the services tell the time by the system's clock, the worker by the model's
+        with (
+            self.settings(UKCLOUD_MAINTENANCE=more),
+            mock.patch.object(services.timezone, "now", clock),
+        ):
+            drain = ask(nova, 2)
+            nova.tick = pressing_tick
+            over = run(nova, drain, kills)
+        assert over.state in DRAIN_TERMINAL
+        rows = list(InstanceMigration.objects.filter(drain=drain))
+        assert {r.server_id for r in rows} == set(names)
+        assert [host for _, host in nova.accepted_posts if host != "cmp1"] == []
+        for r in rows:
+            here = nova.all[r.server_id].host == "cmp1"
+            flies = any(f.server_id == r.server_id for f in nova.flights)
+            assert r.state in MIGRATION_TERMINAL
+            if r.state == MigrationState.UNKNOWN:
+                assert (r.code, flies) == ("left_flying", True)
+            else:
+                assert not flies, "it is told to be over, and flies"
+                assert (r.state == MigrationState.SUCCEEDED) is not here
+            assert r.wish == ""
+        if over.state == DrainState.CANCELLED:
+            gave_back = nova.the_service.status == "enabled"
+            assert gave_back is enable or not nova.disabled_by
 
 
 @pytest.mark.django_db

@@ -13,6 +13,7 @@ RULE_STEER = "maintenance:steer"
 RULE_ABORT = "maintenance:abort"
 RULE_FORCE = "maintenance:force_complete"
 RULE_RESET = "maintenance:reset"
+RULE_RETURN = "maintenance:return"
 
 
 def _nothing(rule: str) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from . import facts, surroundings
+from . import convergence, facts, surroundings
 from .facts import NOVA_STATUS_RUNNING, NOVA_STATUS_WAITING, Migration, Progress, Server, Service
 from .preflight import Around, Choice, Kind, OptOutNames, Verdict, Wishes, judge
 from .progress import Sample, fraction, rate
@@ -49,6 +49,8 @@ TIMEOUT = "timeout"
 #: Seconds between two looks at server groups, aggregates and room for the sake of instances that
 #: these stand against.
 LOOK_AROUND_EVERY = 30.0
+#: Seconds between two looks at whether a copy will end, while its bytes stay the same.
+SAME_BYTES_EVERY = 5.0
 #: From this fraction on a running migration is about to end, and it is the time to find out
 #: whether Nova would queue one more.
 ABOUT_TO_END = 0.75
@@ -197,6 +199,9 @@ class Row:
     rate_bytes: float | None = None
     fraction: float | None = None
     sampled_at: datetime | None = None
+    points: Sequence[Sequence[float]] = ()
+    course: str = ""
+    seconds_left: float | None = None
 
 
 @dataclass(frozen=True)
@@ -374,6 +379,9 @@ NO_WISH: dict[str, Any] = {
     "wish_migration_id": None,
 }
 
+#: … of which nothing is copied (any more).
+NO_COURSE: dict[str, Any] = {"points": [], "course": "", "seconds_left": None}
+
 #: Nova's names of what we ask for: the type of the migration record, the instance action.
 RECORD_TYPE = {Method.LIVE: "live-migration", Method.COLD: "migration"}
 ACTION_NAME = {Method.LIVE: "live-migration", Method.COLD: "migrate"}
@@ -397,6 +405,7 @@ def failed_attempt(
         "odd_since": None,
         "queued_since": None,
         "running_since": None,
+        **NO_COURSE,
         **NO_WISH,
     }
     if not retry or row.attempts >= attempts_allowed(row, limits):
@@ -1154,8 +1163,9 @@ class _Pass:
             newest.disk_processed_bytes,
             newest.disk_remaining_bytes,
         )
+        course = self._course(row, newest)
         if sample.is_empty:
-            return {}
+            return course
         # The disk's processed bytes are its total less what remains; only memory is re-sent.
         disk_sent = (sample.disk_total or 0) - (sample.disk_remaining or 0)
         sample = replace(sample, disk_processed=disk_sent)
@@ -1174,10 +1184,38 @@ class _Pass:
             "fraction": fraction(sample, row.memory_bytes, row.fraction),
         }
         if all(getattr(row, name) == value for name, value in fields.items()):
-            return {}  # libvirt refreshes the bytes every few seconds only
-        return fields | {
-            "rate_bytes": rate(sample, earlier, self._since(row.sampled_at), row.rate_bytes),
-            "sampled_at": self.now,
+            return course  # libvirt refreshes the bytes every few seconds only
+        return (
+            fields
+            | course
+            | {
+                "rate_bytes": rate(sample, earlier, self._since(row.sampled_at), row.rate_bytes),
+                "sampled_at": self.now,
+            }
+        )
+
+    def _course(self, row: Row, newest: Progress) -> dict[str, Any]:
+        """How the bytes went so far, and whether it will end."""
+        point = convergence.point(newest, self.now.timestamp())
+        if point is None:
+            return {}
+        points = convergence.from_json(row.points)
+        same = bool(points) and points[-1].sizes == point.sizes
+        if same and point.at - points[-1].at < SAME_BYTES_EVERY:
+            return {}
+        points = convergence.keep(points, point)
+        found = convergence.course(
+            points,
+            memory_total=newest.memory_total_bytes,
+            disk_total=newest.disk_total_bytes,
+            flavor_memory=row.memory_bytes,
+            patience_seconds=self._patience(row),
+        )
+        known = found.verdict is not convergence.Verdict.UNKNOWN
+        return {
+            "points": convergence.to_json(points),
+            "course": found.verdict.value if known else "",
+            "seconds_left": found.seconds_left,
         }
 
     def _still_here(self, row: Row, server: Server, record: Migration | None) -> None:
@@ -1407,6 +1445,7 @@ class _Pass:
                 "memory_remaining_bytes": 0 if row.memory_total_bytes else None,
                 "disk_remaining_bytes": 0 if row.disk_total_bytes else None,
                 "odd_since": None,
+                **NO_COURSE,
                 **NO_WISH,
             },
             "succeeded",

@@ -5,6 +5,8 @@ many migrations Nova runs at once (1 for each host by default).
 """
 
 import heapq
+import math
+import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +16,15 @@ ASSUMED_RATE = 100 * 1024**2
 ENOUGH_SAMPLES = 5
 #: Seconds that a migration takes beside the copy, where nothing was learned.
 ASSUMED_OVERHEAD = 5.0
+#: By how much an assumed rate may be wrong, either way: 20 MiB to 500 MiB a second.
+ASSUMED_SPREAD = 5.0
+#: … and one that was learned, where its quartiles are not known.
+LEARNED_SPREAD = 2.0
+#: How much longer a migration takes that is told to end in some seconds: least, and most.
+TOLD_LOW, TOLD_HIGH = 0.75, 1.5
+#: Of a migration that takes longer than was to be expected: how much longer still, as a share of
+#: what it took so far: at least, likely, at most.
+OVERDUE = (0.0, 0.25, 1.0)
 
 
 @dataclass(frozen=True)
@@ -22,10 +33,14 @@ class Learned:
 
     :param rate: median of memory by time, bytes a second, all overhead included
     :param samples: of how many migrations
+    :param slow_rate: the lower quartile; 0: not known
+    :param fast_rate: the upper quartile; 0: not known
     """
 
     rate: float = 0.0
     samples: int = 0
+    slow_rate: float = 0.0
+    fast_rate: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -43,6 +58,38 @@ class Duration:
     samples: int
 
 
+@dataclass(frozen=True)
+class Forecast:
+    """Seconds until the last one has left, if it goes on like this.
+
+    Half of the migrations learned from lie between the rates of `low` and `high`; as their errors
+    are of one kind in one cloud (its network, its guests), they are not taken to even out.
+
+    :param samples: past migrations that it was learned from; 0: it is assumed
+    :param assumed: too few were seen to learn from: the range is a guess, and wide
+    """
+
+    low: float
+    likely: float
+    high: float
+    samples: int
+    assumed: bool
+
+
+def learned_of(rates: Iterable[float]) -> Learned:
+    """What past migrations tell.
+
+    :param rates: bytes a second of each; what is no rate is left out
+    """
+    known = [float(rate) for rate in rates if math.isfinite(rate) and rate > 0]
+    if not known:
+        return Learned()
+    if len(known) == 1:
+        return Learned(known[0], 1, known[0], known[0])
+    slow, middle, fast = statistics.quantiles(known, n=4, method="inclusive")
+    return Learned(middle, len(known), slow, fast)
+
+
 def estimate(sizes: Iterable[int], at_once: int, learned: Learned) -> Duration:
     """How long it takes to migrate memories of these sizes, largest first.
 
@@ -52,9 +99,10 @@ def estimate(sizes: Iterable[int], at_once: int, learned: Learned) -> Duration:
     known = learned.samples >= ENOUGH_SAMPLES and learned.rate > 0
     rate = learned.rate if known else float(ASSUMED_RATE)
     each = [size / rate + (0 if known else ASSUMED_OVERHEAD) for size in ordered]
-    return Duration(
-        _in_lanes(at_once, each), sum(each), at_once, rate, learned.samples if known else 0
-    )
+    free_at = [0.0] * max(at_once, 1)
+    for seconds in each:
+        heapq.heappush(free_at, heapq.heappop(free_at) + seconds)
+    return Duration(max(free_at), sum(each), at_once, rate, learned.samples if known else 0)
 
 
 def of_plan(each: Sequence[Duration], hosts_at_once: int, in_region: int) -> Duration | None:
@@ -83,4 +131,68 @@ def _in_lanes(lanes: int, seconds: Iterable[float]) -> float:
     free_at = [0.0] * max(lanes, 1)
     for one in seconds:
         heapq.heappush(free_at, heapq.heappop(free_at) + one)
+    return max(free_at)
+
+
+def forecast(
+    sizes_waiting: Iterable[int],
+    under_way: Iterable[float | tuple[int, float]],
+    at_once: int,
+    learned: Learned,
+) -> Forecast:
+    """How long a drain that runs still takes.
+
+    :param sizes_waiting: bytes of memory of each instance that did not start yet
+    :param under_way: for each that did, the seconds that it is told to take from here
+        (`convergence.Course.seconds_left`), or, where nothing is told, its bytes of memory and
+        the seconds that it has taken so far. One that does not end is `math.inf`; so is then
+        the drain.
+    :param at_once: how many migrations run at a time
+    """
+    waiting = sorted(sizes_waiting, reverse=True)
+    running = list(under_way)
+    known = learned.samples >= ENOUGH_SAMPLES and learned.rate > 0
+    if known:
+        rate, overhead = learned.rate, 0.0
+        slow = min(learned.slow_rate or rate / LEARNED_SPREAD, rate)
+        fast = max(learned.fast_rate or rate * LEARNED_SPREAD, rate)
+    else:
+        rate, overhead = float(ASSUMED_RATE), ASSUMED_OVERHEAD
+        slow, fast = rate / ASSUMED_SPREAD, rate * ASSUMED_SPREAD
+    low, likely, high = (
+        _until_the_last(
+            [size / speed + extra for size in waiting],
+            [_still(one, speed, extra, told, overdue) for one in running],
+            max(at_once, 1),
+        )
+        for speed, extra, told, overdue in (
+            (fast, 0.0, TOLD_LOW, OVERDUE[0]),
+            (rate, overhead, 1.0, OVERDUE[1]),
+            (slow, overhead, TOLD_HIGH, OVERDUE[2]),
+        )
+    )
+    return Forecast(low, likely, high, learned.samples if known else 0, not known)
+
+
+def _still(
+    one: float | tuple[int, float], rate: float, overhead: float, told: float, overdue: float
+) -> float:
+    """Seconds that one under way still takes."""
+    if not isinstance(one, tuple):
+        return max(float(one), 0.0) * told
+    size, elapsed = one
+    return max(size / rate + overhead - elapsed, elapsed * overdue, 0.0)
+
+
+def _until_the_last(waiting: list[float], running: list[float], at_once: int) -> float:
+    """Where those that wait take the places of those that run, the longest first.
+
+    Where more run than may (the limit was lowered meanwhile), nobody takes the place of the first
+    to end.
+    """
+    ends = sorted(running, reverse=True)
+    free_at = (ends + [0.0] * at_once)[:at_once]
+    heapq.heapify(free_at)
+    for seconds in waiting:
+        heapq.heappush(free_at, heapq.heappop(free_at) + seconds)
     return max(free_at)

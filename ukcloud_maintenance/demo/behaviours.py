@@ -63,6 +63,11 @@ Force complete without ``post-copy`` pauses the guest at once and copies the res
 (``CloudConfig.force_complete_slowdown``), then completed. An abort of a migration that is queued
 or preparing is Nova's own doing and always clean.
 
+``GET /servers/{id}/diagnostics`` is answered from the guests that the host really has, whatever
+the database says: with ``landed-but-source`` the source refuses from the moment the guest went.
+A restart of nova-compute leaves every guest where it is; only a restart of the whole demo takes
+them from the database.
+
 The key ``demo:cold_migration`` knows ``fail`` (refused on the source: migration ``error``, server
 as before), ``fail-finish`` (an exception at the destination: server ERROR) and ``slow``
 (``seconds``, 5), and takes ``fail_times``, ``from`` and ``to`` too.

@@ -69,6 +69,9 @@ class CloudConfig:
     rpc_response_seconds: int = 60
     """How long a call to a host that doesn't answer is waited for."""
     token_expiration_seconds: int = 4 * 3600
+    reclaim_seconds: int = 0
+    """How long a deleted server is kept as SOFT_DELETED; 0: it is deleted at once (Nova's
+    default). `DemoCloud.delete_server` deletes for good all the same."""
 
     def limit_of(self, host: HostSpec) -> int:
         """How many live migrations Nova runs at a time from ``host``."""

@@ -286,6 +286,7 @@ compute_driver = {DRIVER}
 report_interval = {self.config.report_interval_seconds}
 service_down_time = {self.config.service_down_seconds}
 rpc_response_timeout = {self.config.rpc_response_seconds}
+reclaim_instance_interval = {self.config.reclaim_seconds}
 allow_resize_to_same_host = false
 initial_cpu_allocation_ratio = 4
 reserved_host_memory_mb = 0

@@ -447,7 +447,11 @@ class DemoCloud:
     def delete_server(self, *servers: str) -> None:
         """Delete and wait until they are gone; a stuck one is reset first."""
         for server in servers:
-            self.nova.delete(f"/servers/{server}", raise_exc=False)
+            if self.config.reclaim_seconds:
+                path, body = f"/servers/{server}/action", {"forceDelete": None}
+                self.nova.post(path, json=body, raise_exc=False)
+            else:
+                self.nova.delete(f"/servers/{server}", raise_exc=False)
         for server in servers:
             self.wait(
                 lambda server=server: (

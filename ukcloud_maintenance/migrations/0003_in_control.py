@@ -117,6 +117,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="hostmaintenance",
+            name="enabling_since",
+            field=models.DateTimeField(null=True),
+        ),
+        migrations.AddField(
+            model_name="hostmaintenance",
             name="enabled_at",
             field=models.DateTimeField(null=True),
         ),

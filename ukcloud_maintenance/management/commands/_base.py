@@ -60,6 +60,7 @@ _BAD_INPUT = frozenset(
         "destination_is_source",
         "destination_unknown",
         "region_without_worker",
+        "choice_unknown",
     }
 )
 
@@ -92,11 +93,14 @@ class ShellCommand(BaseCommand):
     # Only ours are run, in `handle`, so that a wrong setting ends in our exit code.
     requires_system_checks: Sequence[str] = []
 
+    #: what stands at the end of the help
+    exit_codes = EXIT_CODES
+
     _arguments: Sequence[str] = ()
     _warning = ""
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        kwargs |= {"epilog": EXIT_CODES, "formatter_class": _HelpFormatter}
+        kwargs |= {"epilog": self.exit_codes, "formatter_class": _HelpFormatter}
         parser = super().create_parser(prog_name, subcommand, **kwargs)
         plain_error = parser.error
 
@@ -201,14 +205,18 @@ class ShellCommand(BaseCommand):
 
     def warn_without_worker(self, report: services.DrainReport) -> None:
         """Say that nothing will move; once, however often it is looked at."""
+        self.warn_of_worker(report.worker)
+
+    def warn_of_worker(self, worker: services.store.WorkerStatus) -> None:
+        """The same, of what is known of the workers."""
         warning = ""
-        if not report.worker.alive:
+        if not worker.alive:
             warning = (
                 "No worker has reported lately, so nothing moves until one runs:"
                 " start `django-admin maintenance_worker`."
             )
-        elif report.worker.problem:
-            warning = f"The worker has a problem: {report.worker.problem}"
+        elif worker.problem:
+            warning = f"The worker has a problem: {worker.problem}"
         if warning and warning != self._warning:
             self.note(warning)
         self._warning = warning

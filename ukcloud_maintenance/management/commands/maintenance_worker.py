@@ -20,13 +20,16 @@ from django.utils import timezone
 from ukcloud_maintenance import conf, services, store
 from ukcloud_maintenance.cloud import Cloud
 from ukcloud_maintenance.exceptions import CloudError, ConfigurationError, MaintenanceError
-from ukcloud_maintenance.reconciler import Outcome, Reconciler, say
-from ukcloud_maintenance.store import Drain
+from ukcloud_maintenance.host_reconciler import HostReconciler
+from ukcloud_maintenance.reconciler import Reconciler, say
+from ukcloud_maintenance.store import Drain, HostMaintenance
 
 LOG = logging.getLogger("ukcloud_maintenance.worker")
 
 #: Drains that one worker works on side by side; a region that hangs must not hold up the others.
 THREADS = 4
+#: Hosts in maintenance beside them, with threads of their own: neither may hold up the other.
+HOST_THREADS = 2
 #: Pause after a pass that ended in a bug, in seconds.
 AFTER_A_BUG = 30
 #: A worker reports this often, in seconds.
@@ -38,7 +41,8 @@ FORGET_AFTER = timedelta(days=7)
 class Command(BaseCommand):
     help = (
         "Works off the drains: disables the hosts' compute services, live-migrates the instances"
-        " at a safe pace and follows each to its end. Any number of workers may run, on any"
+        " at a safe pace and follows each to its end; verifies that hosts in maintenance are safe"
+        " to power off, and gives them back to service. Any number of workers may run, on any"
         " number of machines. SIGTERM finishes the pass in hand; a second one leaves at once."
     )
 
@@ -136,22 +140,35 @@ class Worker:
         say(logging.INFO, "worker_started", worker=self.name, regions=",".join(conf.regions()))
         self._bury_the_dead()
         flying: dict[int, Future[None]] = {}
-        with ThreadPoolExecutor(THREADS, thread_name_prefix="drain") as pool:
+        hosts: dict[int, Future[None]] = {}
+        with (
+            ThreadPoolExecutor(THREADS, thread_name_prefix="drain") as pool,
+            ThreadPoolExecutor(HOST_THREADS, thread_name_prefix="host") as host_pool,
+        ):
             while not self.stopping.is_set():
                 flying = {pk: future for pk, future in flying.items() if not future.done()}
+                hosts = {pk: future for pk, future in hosts.items() if not future.done()}
+                taken: Drain | None = None
+                host: HostMaintenance | None = None
                 try:
                     close_old_connections()
                     self._report()
-                    taken = None
                     if len(flying) < THREADS:
                         taken = self._claim()
+                    if len(hosts) < HOST_THREADS:
+                        host = self._claim_host()
                 except DatabaseError:
                     LOG.exception("database_down worker=%s", self.name)
                     self.stopping.wait(conf.idle_seconds())
-                    continue
+                    if taken is None:
+                        continue
                 if taken is not None:
                     flying[taken.pk] = pool.submit(self._pass, taken)
-                elif once and not flying:
+                if host is not None:
+                    hosts[host.pk] = host_pool.submit(self._host_pass, host)
+                if taken is not None or host is not None:
+                    continue
+                if once and not flying and not hosts:
                     break
                 else:
                     self.stopping.wait(min(conf.poll_seconds(), 1.0) / 4)
@@ -168,6 +185,15 @@ class Worker:
             None if "" in regions else list(regions),
         )
 
+    def _claim_host(self) -> HostMaintenance | None:
+        regions = conf.regions()
+        return store.claim_host(
+            self.name,
+            timezone.now(),
+            conf.lease_seconds(),
+            None if "" in regions else list(regions),
+        )
+
     def _pass(self, drain: Drain) -> None:
         """One pass, in a thread of the pool: nothing that goes wrong in it leaves it."""
         pause: float = AFTER_A_BUG
@@ -176,10 +202,10 @@ class Worker:
                 self._newest(drain.region), self.name, timezone.now, self._still_alive
             )
             outcome = reconciler.run(drain)
-            self._remember(drain.region, outcome)
+            self._remember(drain.region, outcome.problem)
             pause = conf.poll_seconds() if outcome.moving else conf.idle_seconds()
         except (CloudError, ConfigurationError) as error:
-            self._remember(drain.region, Outcome(False, str(error)))
+            self._remember(drain.region, str(error))
             say(logging.ERROR, "no_cloud", drain=drain.pk, region=drain.region, detail=error)
             pause = conf.idle_seconds()
         except MaintenanceError as error:
@@ -194,12 +220,38 @@ class Worker:
                 LOG.exception("database_down drain=%s", drain.pk)  # the lease runs out
             connections.close_all()
 
+    def _host_pass(self, maintenance: HostMaintenance) -> None:
+        """One pass over a host in maintenance, in a thread of the pool: nothing that goes wrong
+        in it leaves it."""
+        pause: float = AFTER_A_BUG
+        region, host = maintenance.region, maintenance.host
+        try:
+            reconciler = HostReconciler(
+                self._newest(region), self.name, timezone.now, self._host_still_alive
+            )
+            outcome = reconciler.run(maintenance)
+            self._remember(region, outcome.problem)
+            pause = outcome.pause_seconds
+        except (CloudError, ConfigurationError) as error:
+            self._remember(region, str(error))
+            say(logging.ERROR, "no_cloud", host=host, region=region, detail=error)
+            pause = conf.idle_seconds()
+        except Exception:
+            LOG.exception("bug host=%s", host)
+        finally:
+            try:
+                until = timezone.now() + timedelta(seconds=pause)
+                store.release_host(maintenance, self.name, until)
+            except DatabaseError:
+                LOG.exception("database_down host=%s", host)  # the lease runs out
+            connections.close_all()
+
     # -- signs of life -----------------------------------------------------------------------
 
-    def _remember(self, region: str, outcome: Outcome) -> None:
+    def _remember(self, region: str, problem: str) -> None:
         with self.lock:
-            if outcome.problem:
-                self.problems[region] = outcome.problem
+            if problem:
+                self.problems[region] = problem
             else:
                 self.problems.pop(region, None)
 
@@ -217,6 +269,10 @@ class Worker:
         """Called between the steps of a pass: keeps the drain claimed."""
         until: datetime = timezone.now() + timedelta(seconds=conf.lease_seconds())
         store.renew(drain, self.name, until)
+
+    def _host_still_alive(self, maintenance: HostMaintenance) -> None:
+        until: datetime = timezone.now() + timedelta(seconds=conf.lease_seconds())
+        store.renew_host(maintenance, self.name, until)
 
     def _bury_the_dead(self) -> None:
         """Free what workers of this machine held whose process is gone, so that a restart does

@@ -1,0 +1,259 @@
+"""`host_status` and `host_return`: by who may read clouds.yaml, with exit codes for scripts."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from tests.commands.helpers import begin, finish, move, run
+from tests.fakes import server
+from ukcloud_maintenance import services, store
+from ukcloud_maintenance.core.certificate import CODES
+from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState, ReturnResult
+from ukcloud_maintenance.exceptions import CloudUnreachable, ConfigurationError
+from ukcloud_maintenance.management.commands import host_return
+from ukcloud_maintenance.models import Drain, HostMaintenance
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def maintenance(cloud) -> HostMaintenance:
+    """cmp1 is drained, and its service carries our reason; web-1 is on cmp10, db-1 is gone."""
+    assert run("drain_host", "cmp1", "--reason", "kernel update").exit_code == 0
+    drain = Drain.objects.get()
+    begin(drain)
+    found = store.join_maintenance(
+        drain, found_status="enabled", found_reason="", service_id="s1", now=timezone.now()
+    )
+    store.intend_to_disable(found, "kernel update")
+    store.disabled(found, timezone.now())
+    move(drain, "web-1", MigrationState.SUCCEEDED)
+    move(drain, "db-1", MigrationState.SUCCEEDED)
+    finish(drain, DrainState.SUCCEEDED, DrainResult.EMPTY, "The host is empty.")
+    cloud.all_services[0] = replace(
+        cloud.all_services[0], status="disabled", disabled_reason="kernel update"
+    )
+    cloud.all_servers = [server("web-1", "cmp10")]
+    return HostMaintenance.objects.get()
+
+
+def verify(maintenance: HostMaintenance, *, safe: bool = True, **more) -> None:
+    checks = [
+        {"code": code, "passed": safe, "text": f"About {code}.", "details": []} for code in CODES
+    ]
+    if not safe:
+        checks[3]["details"] = ["late (1234), ACTIVE"]
+    now = more.get("at") or timezone.now()
+    store.verified(
+        store.maintenance(maintenance.pk),
+        checks=checks,
+        safe=safe,
+        why="" if safe else "Something arrived.",
+        looked_at=now,
+        actor="worker",
+        now=now,
+    )
+
+
+def ended(maintenance: HostMaintenance, result: ReturnResult, message: str = "Done.") -> None:
+    current = store.maintenance(maintenance.pk)
+    store.finish_return(current, result, message, "worker", timezone.now())
+
+
+# -- host_status -----------------------------------------------------------------------------
+
+
+def test_0_only_where_the_host_is_safe_to_power_off(maintenance):
+    outcome = run("host_status", "cmp1")
+    assert outcome.exit_code == 1
+    assert "NOT safe to power off. It was not verified yet." in outcome.stdout
+    verify(maintenance)
+    outcome = run("host_status", "cmp1")
+    assert outcome.exit_code == 0
+    assert "cmp1 is SAFE TO POWER OFF" in outcome.stdout
+    for code in CODES:
+        assert f"  yes  About {code}." in outcome.stdout
+    assert "asked for by" in outcome.stdout
+    assert "kernel update" in outcome.stdout
+
+
+def test_what_stands_against_it_is_named(maintenance):
+    verify(maintenance)
+    verify(maintenance, safe=False)
+    outcome = run("host_status", "cmp1")
+    assert outcome.exit_code == 1
+    assert "  NO   About no_servers." in outcome.stdout
+    assert "late (1234), ACTIVE" in outcome.stdout
+    assert "Something arrived." in outcome.stdout
+
+
+def test_what_was_verified_too_long_ago_is_not_safe(maintenance, settings):
+    settings.UKCLOUD_MAINTENANCE = {**settings.UKCLOUD_MAINTENANCE, "VERIFY_SECONDS": 5}
+    verify(maintenance, at=timezone.now() - timedelta(seconds=16))
+    outcome = run("host_status", "cmp1", "--json")
+    assert outcome.exit_code == 1
+    assert outcome.json["safe_to_power_off"] is False
+    assert "too long" in outcome.json["why_not"]
+
+
+def test_the_certificate_as_json(maintenance):
+    verify(maintenance)
+    outcome = run("host_status", "cmp1", "--json")
+    assert outcome.exit_code == 0
+    document = outcome.json
+    assert (document["schema"], document["host"], document["region"]) == (1, "cmp1", "RegionOne")
+    assert document["safe_to_power_off"] is True
+    assert [c["code"] for c in document["checks"]] == list(CODES)
+    assert all(c["passed"] for c in document["checks"])
+    assert document["verified_at"].endswith("Z")
+    assert document["verified_at"] < document["valid_until"]
+
+
+def test_a_host_that_is_not_in_maintenance_is_not_safe(cloud):
+    outcome = run("host_status", "cmp10", "--json")
+    assert outcome.exit_code == 1
+    assert outcome.json["why_not"] == "The host is not in maintenance."
+
+
+def test_how_the_last_maintenance_ended_is_told(maintenance):
+    assert run("host_return", "cmp1").exit_code == 0
+    ended(maintenance, ReturnResult.IN_SERVICE, "The service is enabled, and up.")
+    outcome = run("host_status", "cmp1")
+    assert outcome.exit_code == 1
+    assert "(in_service): The service is enabled, and up." in outcome.stdout
+
+
+@pytest.mark.parametrize("command", ["host_status", "host_return"])
+def test_who_may_not_read_clouds_yaml_learns_and_changes_nothing(maintenance, monkeypatch, command):
+    def unreadable(region):
+        raise ConfigurationError("clouds.yaml cannot be used")
+
+    monkeypatch.setattr(services, "connect_shell", unreadable)
+    outcome = run(command, "cmp1", "--json")
+    assert outcome.exit_code == 2
+    assert set(outcome.json) == {"error"}
+    assert store.maintenance(maintenance.pk).returning_since is None
+
+
+@pytest.mark.parametrize("command", ["host_status", "host_return"])
+def test_the_help_has_the_exit_codes_of_its_own(command):
+    outcome = run(command, "--help")
+    assert outcome.exit_code == 0
+    module = __import__(f"ukcloud_maintenance.management.commands.{command}", fromlist=["Command"])
+    assert "exit codes:" in module.Command.exit_codes
+    text = module.Command().create_parser("django-admin", command).format_help()
+    assert module.Command.exit_codes in text
+    assert "drained" not in module.Command.exit_codes
+
+
+# -- host_return -----------------------------------------------------------------------------
+
+
+def test_asks_for_the_return_of_what_we_disabled(maintenance):
+    outcome = run("host_return", "cmp1")
+    assert outcome.exit_code == 0
+    assert "is asked for" in outcome.stdout
+    assert "maintenance_worker" in outcome.stderr, "no worker runs"
+    now = store.maintenance(maintenance.pk)
+    assert (now.return_choice, now.returned_by) == ("ours", now.returned_by)
+    assert now.returned_by.endswith("(shell)")
+    assert now.returning_since is not None
+
+
+@pytest.mark.parametrize(("option", "choice"), [("--enable", "enable"), ("--leave", "leave")])
+def test_the_choice_is_the_admins(maintenance, option, choice):
+    outcome = run("host_return", "cmp1", option, "--json")
+    assert outcome.exit_code == 0
+    assert outcome.json["choice"] == choice
+    assert outcome.json["result"] is None
+    assert outcome.json["bring_back_drain_id"] is None
+
+
+def test_both_choices_are_none(maintenance):
+    assert run("host_return", "cmp1", "--enable", "--leave").exit_code == 2
+
+
+def test_a_service_that_somebody_else_disabled_is_refused_with_what_is_there(maintenance, cloud):
+    cloud.all_services[0] = replace(cloud.all_services[0], disabled_reason="bad DIMM")
+    outcome = run("host_return", "cmp1", "--json")
+    assert outcome.exit_code == 3
+    assert outcome.json["error"]["code"] == "not_ours"
+    assert "bad DIMM" in outcome.stderr
+    assert store.maintenance(maintenance.pk).returning_since is None
+
+
+def test_what_left_is_brought_back(maintenance):
+    outcome = run("host_return", "cmp1", "--bring-back", "--max-concurrent", "3", "--json")
+    assert outcome.exit_code == 0
+    made = Drain.objects.get(direction="back")
+    assert outcome.json["bring_back_drain_id"] == made.pk
+    assert f"run {made.pk}" in outcome.stderr
+    assert made.max_concurrent == 3
+    assert [r.server_name for r in made.migrations.all()] == ["web-1"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "code"),
+    [
+        (["cmp"], 2, "unknown_host"),
+        (["cmp10"], 3, "no_maintenance"),
+        (["cmp1", "--max-concurrent", "0"], 2, "max_concurrent_out_of_range"),
+        (["cmp1", "--leave", "--bring-back"], 3, "bring_back_needs_service"),
+        (["cmp1", "--max-concurrent", "x"], 2, "bad_arguments"),
+        ([], 2, "bad_arguments"),
+    ],
+)
+def test_what_cannot_be_is_refused(maintenance, arguments, exit_code, code):
+    outcome = run("host_return", *arguments, "--json")
+    assert outcome.exit_code == exit_code
+    assert outcome.json["error"]["code"] == code
+    assert store.maintenance(maintenance.pk).returning_since is None
+
+
+def test_a_nova_that_does_not_answer(maintenance, cloud):
+    cloud.failure = CloudUnreachable("read the compute service", "timed out")
+    assert run("host_return", "cmp1").exit_code == 4
+
+
+@pytest.mark.parametrize(
+    ("result", "exit_code"),
+    [(ReturnResult.IN_SERVICE, 0), (ReturnResult.LEFT, 0), (ReturnResult.NOT_UP, 1)],
+)
+def test_waits_for_the_end_and_says_which(maintenance, monkeypatch, result, exit_code):
+    pauses = []
+
+    def worker_meanwhile(seconds):
+        pauses.append(seconds)
+        if len(pauses) == 2:
+            ended(maintenance, result, "What became of it.")
+
+    monkeypatch.setattr(host_return.time, "sleep", worker_meanwhile)
+    outcome = run("host_return", "cmp1", "--wait", "--json")
+    assert outcome.exit_code == exit_code
+    assert outcome.json["result"] == result
+    assert outcome.json["closed_at"]
+    assert "What became of it." in outcome.stderr
+
+
+def test_waiting_ends_where_the_return_is_refused(maintenance, monkeypatch):
+    def refuse(seconds):
+        current = store.maintenance(maintenance.pk)
+        store.give_up_return(current, "It is not ours.", "worker", timezone.now())
+
+    monkeypatch.setattr(host_return.time, "sleep", refuse)
+    outcome = run("host_return", "cmp1", "--wait")
+    assert outcome.exit_code == 1
+    assert "refused. It is not ours." in outcome.stdout
+
+
+def test_interrupted_while_waiting_the_return_goes_on(maintenance, monkeypatch):
+    def interrupt(seconds):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(host_return.time, "sleep", interrupt)
+    outcome = run("host_return", "cmp1", "--wait")
+    assert outcome.exit_code == 130
+    assert "goes on" in outcome.stderr
+    assert store.maintenance(maintenance.pk).returning_since is not None

@@ -1,0 +1,540 @@
+"""What `decide` makes of pauses, windows, aborts, timeouts, limits, and cancels that must end."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from tests.core.build import (
+    GIB,
+    LIMITS,
+    NOW,
+    ago,
+    changes,
+    decide,
+    drain,
+    finish,
+    kinds,
+    migrating,
+    progress,
+    record,
+    row,
+    seen,
+    server,
+    service,
+    submits,
+)
+from ukcloud_maintenance.core import decide as d
+from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
+
+
+def later(seconds: float):
+    return ago(-seconds)
+
+
+def of_type(actions, kind):
+    return [a for a in actions if isinstance(a, kind)]
+
+
+def moving(name: str = "web"):
+    return server(name, status="MIGRATING", task_state="migrating")
+
+
+def flying(name: str = "web", **more):
+    return migrating(
+        name, **{"nova_migration_id": 7, "nova_status": "running", "running_since": ago(5), **more}
+    )
+
+
+# -- pause, and the window -------------------------------------------------------------------
+
+
+def test_nothing_is_started_while_it_is_paused_and_what_flies_is_followed():
+    rows = [row("a"), flying("b")]
+    sight = seen(server("a"), moving("b"), records=(record("b"),))
+    actions = decide(drain(state="paused", started_at=ago(60)), rows, sight)
+    assert not submits(actions)
+    assert changes(actions, rows[1])["dest_compute"] == "cmp2"
+
+
+def test_one_that_was_paused_before_it_began_touches_nothing():
+    sight = seen(server("a"), service=service(status="enabled", disabled_reason=""))
+    view = drain(state="paused", started_at=None, maintenance=None)
+    assert decide(view, [row("a")], sight) == []
+
+
+def test_it_does_not_begin_before_its_time():
+    view = drain(state="pending", start_at=later(60))
+    assert decide(view, [row("a")], seen()) == []
+    (begun,) = decide(replace(view, start_at=ago(1)), [row("a")], seen())
+    assert begun.fields["state"] == DrainState.RUNNING
+
+
+def test_a_window_that_is_over_before_it_begins_leaves_the_host_alone():
+    view = drain(state="pending", stop_at=ago(1))
+    (held,) = decide(view, [row("a")], seen())
+    assert (held.fields["state"], held.kind) == (DrainState.PAUSED, "window_closed")
+
+
+def test_after_the_window_nothing_new_is_started_and_what_flies_lands():
+    rows = [row("a"), flying("b")]
+    sight = seen(server("a"), moving("b"), records=(record("b"),))
+    actions = decide(drain(stop_at=ago(1)), rows, sight)
+    assert not submits(actions)
+    assert "window_closed" not in kinds(actions)
+
+
+def test_when_the_last_one_has_landed_after_the_window_the_drain_rests():
+    actions = decide(drain(stop_at=ago(1)), [row("a")], seen(server("a")))
+    assert not submits(actions)
+    (held,) = [a for a in of_type(actions, d.ChangeDrain) if a.kind == "window_closed"]
+    assert held.fields["state"] == DrainState.PAUSED
+    assert finish(actions) is None
+
+
+def test_a_window_does_not_keep_an_empty_host_from_its_proof():
+    view = drain(stop_at=ago(1), proving_since=ago(5))
+    actions = decide(view, [row("a", state="succeeded")], seen(all_migrations=True))
+    assert finish(actions).result == DrainResult.EMPTY
+
+
+# -- aborts ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", ["queued", "preparing", "running"])
+def test_an_abort_that_is_asked_for_is_sent_where_nova_takes_it(status):
+    one = flying(wish="abort", wish_by="ann", wish_migration_id=7)
+    sight = seen(moving(), records=(record(status=status),))
+    assert of_type(decide(drain(), [one], sight), d.Abort) == [d.Abort(one.id, 7, "ann")]
+
+
+def test_an_abort_waits_while_nova_has_only_accepted_it():
+    one = flying(wish="abort", nova_status="accepted", running_since=None)
+    actions = decide(drain(), [one], seen(moving(), records=(record(status="accepted"),)))
+    assert not of_type(actions, d.Abort)
+    assert "wish" not in changes(actions, one)
+
+
+@pytest.mark.parametrize("status", ["running (post-copy)", "post-migrating"])
+def test_an_abort_that_comes_too_late_says_so(status):
+    one = flying(wish="abort", wish_by="ann", wish_migration_id=7)
+    actions = decide(drain(), [one], seen(moving(), records=(record(status=status),)))
+    assert not of_type(actions, d.Abort)
+    assert changes(actions, one)["wish"] == ""
+    assert status in changes(actions, one)["answer"]
+
+
+def test_an_abort_is_meant_for_one_attempt_alone():
+    one = flying(wish="abort", wish_migration_id=6)
+    actions = decide(drain(), [one], seen(moving(), records=(record(),)))
+    assert not of_type(actions, d.Abort)
+    assert "another attempt" in changes(actions, one)["answer"]
+
+
+def aborted(**more):
+    return flying(
+        **{
+            "aborted_migration_id": 7,
+            "aborted_by": "ann",
+            "aborted_at": ago(30),
+            "odd_since": ago(20),
+            **more,
+        }
+    )
+
+
+def test_what_an_admin_aborted_has_failed_and_is_not_tried_again():
+    one = aborted()
+    actions = decide(drain(), [one], seen(server(), records=(record(status="cancelled"),)))
+    found = changes(actions, one)
+    assert (found["state"], found["code"]) == (MigrationState.FAILED, "aborted")
+    assert "ann" in found["message"]
+
+
+def test_an_abort_is_not_believed_before_it_has_settled():
+    one = aborted(odd_since=None)
+    actions = decide(drain(), [one], seen(server(), records=(record(status="cancelled"),)))
+    found = changes(actions, one)
+    assert "state" not in found
+    assert found["odd_since"] == NOW
+    assert found["was_cancelled"] is True
+
+
+def test_what_its_timeout_aborted_is_tried_again():
+    one = aborted(aborted_by=d.TIMEOUT)
+    actions = decide(drain(), [one], seen(server(), records=(record(status="cancelled"),)))
+    assert changes(actions, one)["state"] == MigrationState.PENDING
+
+
+def test_the_last_attempt_that_its_timeout_aborted_has_failed():
+    one = aborted(aborted_by=d.TIMEOUT, attempts=LIMITS.max_attempts)
+    actions = decide(drain(), [one], seen(server(), records=(record(status="cancelled"),)))
+    assert changes(actions, one)["state"] == MigrationState.FAILED
+
+
+@pytest.mark.parametrize(
+    "known", [{"aborted_migration_id": 7}, {"was_cancelled": True}], ids=["ours", "seen"]
+)
+def test_an_error_after_an_abort_is_recognised(known):
+    one = flying(odd_since=ago(20), **known)
+    sight = seen(server(status="ERROR"), records=(record(status="error"),))
+    found = changes(decide(drain(), [one], sight), one)
+    assert (found["state"], found["code"]) == (MigrationState.UNKNOWN, d.LATE_ERROR)
+    assert "evidence" in found["message"]
+
+
+def test_an_error_without_an_abort_is_not_taken_for_one():
+    one = flying(odd_since=ago(20))
+    sight = seen(server(status="ERROR"), records=(record(status="error"),))
+    found = changes(decide(drain(), [one], sight), one)
+    assert found["code"] == "error_at_source"
+
+
+def test_an_abort_of_another_attempt_does_not_explain_an_error():
+    one = flying(odd_since=ago(20), aborted_migration_id=6)
+    sight = seen(server(status="ERROR"), records=(record(status="error"),))
+    assert changes(decide(drain(), [one], sight), one)["code"] == "error_at_source"
+
+
+# -- force complete --------------------------------------------------------------------------
+
+
+def test_force_complete_is_sent_while_it_runs_and_waits_while_it_prepares():
+    one = flying(wish="force_complete", wish_by="ann")
+    sent = decide(drain(), [one], seen(moving(), records=(record(),)))
+    assert of_type(sent, d.ForceComplete) == [d.ForceComplete(one.id, 7, "ann")]
+    waits = decide(drain(), [one], seen(moving(), records=(record(status="preparing"),)))
+    assert not of_type(waits, d.ForceComplete)
+    assert "wish" not in changes(waits, one)
+
+
+# -- timeouts --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("action", "wish"), [("warn", None), ("abort", "abort"), ("force_complete", "force_complete")]
+)
+def test_a_copy_that_takes_too_long_meets_the_chosen_action(action, wish):
+    one = flying(running_since=ago(1801))
+    actions = decide(drain(timeout_action=action), [one], seen(moving(), records=(record(),)))
+    found = changes(actions, one)
+    assert found["timed_out_at"] == NOW
+    assert "timed_out" in kinds(actions)
+    assert found.get("wish") == wish
+    assert found.get("wish_by") == (d.TIMEOUT if wish else None)
+
+
+def test_the_timeout_grows_with_the_memory_and_is_met_once():
+    sight = seen(moving(), records=(record(),))
+    large = flying(running_since=ago(1801), memory_bytes=8 * GIB)
+    assert "timed_out_at" not in changes(decide(drain(), [large], sight), large)
+    over = replace(large, running_since=ago(8 * 300 + 1))
+    assert changes(decide(drain(), [over], sight), over)["timed_out_at"] == NOW
+    again = replace(over, timed_out_at=ago(5))
+    assert "timed_out" not in kinds(decide(drain(timeout_action="abort"), [again], sight))
+
+
+def test_what_waits_in_novas_queue_does_not_time_out():
+    one = flying(nova_status="queued", running_since=None, queued_since=ago(9999))
+    actions = decide(drain(), [one], seen(moving(), records=(record(status="queued"),)))
+    assert "timed_out" not in kinds(actions)
+
+
+# -- a cancel that ends ----------------------------------------------------------------------
+
+
+def cancelling(**more):
+    return drain(state="cancelling", cancelling_since=ago(10), started_at=ago(100), **more)
+
+
+def test_a_cancel_aborts_what_flies_where_that_was_chosen():
+    one = flying()
+    sight = seen(moving(), records=(record(),))
+    assert of_type(decide(cancelling(cancel_abort=True), [one], sight), d.Abort) == [
+        d.Abort(one.id, 7, "")
+    ]
+    assert not of_type(decide(cancelling(), [one], sight), d.Abort)
+
+
+def test_what_a_cancel_aborted_is_cancelled():
+    one = aborted(aborted_by="")
+    sight = seen(server(), records=(record(status="cancelled"),))
+    actions = decide(cancelling(cancel_abort=True), [one], sight)
+    found = changes(actions, one)
+    assert (found["state"], found["code"]) == (MigrationState.CANCELLED, "aborted")
+    assert finish(actions).state == DrainState.CANCELLED
+
+
+@pytest.mark.parametrize(("abort", "after"), [(True, 300), (False, 1800)])
+def test_a_cancel_ends_in_bounded_time_with_what_is_known(abort, after):
+    one = flying()
+    sight = seen(moving(), records=(record(),))
+    early = replace(cancelling(cancel_abort=abort), cancelling_since=ago(after - 1))
+    assert finish(decide(early, [one], sight)) is None
+    actions = decide(replace(early, cancelling_since=ago(after)), [one], sight)
+    found = changes(actions, one)
+    assert (found["state"], found["code"]) == (MigrationState.UNKNOWN, "left_flying")
+    assert "running" in found["message"]
+    assert finish(actions).state == DrainState.CANCELLED
+
+
+def test_a_cancel_waits_longer_for_large_memories():
+    one = flying(memory_bytes=100 * GIB)
+    view = replace(cancelling(), cancelling_since=ago(2000))
+    assert finish(decide(view, [one], seen(moving(), records=(record(),)))) is None
+    view = replace(view, cancelling_since=ago(3000))
+    assert finish(decide(view, [one], seen(moving(), records=(record(),))))
+
+
+def test_a_cancel_gives_the_service_back_and_then_ends():
+    view = cancelling(cancel_enable=True)
+    ours = decide(view, [], seen())
+    assert of_type(ours, d.Enable) == [d.Enable("5e8a")]
+    assert finish(ours) is None
+    over = decide(view, [], seen(service=service(status="enabled", disabled_reason="")))
+    assert not of_type(over, d.Enable)
+    assert "enabled" in finish(over).message
+
+
+def test_a_cancel_leaves_a_service_alone_that_somebody_else_gave_a_reason():
+    actions = decide(
+        cancelling(cancel_enable=True), [], seen(service=service(disabled_reason="broken fan"))
+    )
+    assert not of_type(actions, d.Enable)
+    assert "broken fan" in finish(actions).message
+
+
+def test_a_cancel_leaves_the_service_disabled_where_that_was_chosen():
+    actions = decide(cancelling(), [], seen())
+    assert not of_type(actions, d.Enable)
+    assert "stays disabled" in finish(actions).message
+
+
+# -- order, destinations, limits, plans ------------------------------------------------------
+
+
+def test_what_was_put_at_the_head_goes_before_all_others():
+    rows = [row("a", position=0), row("b", position=-1, attempts=2)]
+    actions = decide(drain(), rows, seen(server("a"), server("b")))
+    assert submits(actions) == [rows[1].id]
+
+
+def test_a_retry_has_all_its_attempts_again():
+    one = row("a", attempts=3, granted=3)
+    assert submits(decide(drain(), [one], seen(server("a")))) == [one.id]
+    spent = row("a", attempts=3)
+    assert changes(decide(drain(), [spent], seen(server("a"))), spent)["state"] == "failed"
+
+
+def test_an_instance_goes_to_the_host_that_was_named_for_it():
+    one = row("a", destination="cmp7", attempts=1)
+    (sent,) = of_type(decide(drain(), [one], seen(server("a"))), d.Submit)
+    assert sent.host == "cmp7"
+
+
+def test_nothing_is_started_while_the_region_is_full():
+    sight = seen(server("a"), gate=d.Gate(room=0))
+    assert not submits(decide(drain(), [row("a")], sight))
+    assert submits(decide(drain(), [row("a")], replace(sight, gate=d.Gate(room=1))))
+
+
+@pytest.mark.parametrize(
+    ("gate", "host", "takes"),
+    [
+        (d.Gate(), "cmp2", True),
+        (d.Gate(inbound={"cmp2": 2}, per_destination=2), "cmp2", False),
+        (d.Gate(inbound={"cmp2": 2}, per_destination=2), "cmp3", True),
+        (d.Gate(inbound={"cmp2": 2}, per_destination=2), "", False),
+        (d.Gate(inbound={"cmp2": 1}, per_destination=2), "", True),
+        (d.Gate(inbound={"cmp2": 1}, anywhere=1, per_destination=2), "", False),
+        (d.Gate(anywhere=1, per_destination=2), "cmp2", True),
+        (d.Gate(anywhere=2, per_destination=2), "cmp2", False),
+    ],
+)
+def test_what_one_host_may_still_receive(gate, host, takes):
+    assert gate.takes(host) is takes
+
+
+def test_a_full_destination_makes_room_for_the_next_instance_that_goes_elsewhere():
+    rows = [row("a", destination="cmp2"), row("b", destination="cmp3", position=1)]
+    gate = d.Gate(inbound={"cmp2": 4}, per_destination=4)
+    actions = decide(drain(), rows, seen(server("a"), server("b"), gate=gate))
+    assert submits(actions) == [rows[1].id]
+
+
+def test_where_the_scheduler_could_choose_a_full_host_the_estimate_names_another():
+    gate = d.Gate(inbound={"cmp2": 4}, per_destination=4)
+    sight = seen(server("a"), gate=gate)
+    assert not submits(decide(drain(), [row("a")], sight))
+    (sent,) = of_type(decide(drain(), [row("a", planned_host="cmp5")], sight), d.Submit)
+    assert sent.host == "cmp5"
+
+
+def test_nothing_is_started_before_its_turn_in_the_plan_and_the_page_says_why():
+    gate = d.Gate(holds=f"{d.HOLD} cmp0 first.")
+    actions = decide(drain(), [row("a")], seen(server("a"), gate=gate))
+    assert not submits(actions)
+    assert of_type(actions, d.ChangeDrain)[-1].fields == {"message": gate.holds}
+    on = decide(drain(message=gate.holds), [row("a")], seen(server("a")))
+    assert submits(on)
+    assert {"message": ""} in [a.fields for a in of_type(on, d.ChangeDrain)]
+
+
+def test_what_is_blocked_is_not_given_up_while_the_plan_holds_it():
+    one = row("a", state="blocked", code="task_under_way")
+    gate = d.Gate(holds=f"{d.HOLD} cmp0 first.")
+    view = drain(blocked_since=ago(9999))
+    sight = seen(server("a", task_state="rebooting"), gate=gate)
+    assert "state" not in changes(decide(view, [one], sight), one)
+    sight = replace(sight, gate=d.Gate())
+    assert changes(decide(view, [one], sight), one)["state"] == MigrationState.FAILED
+
+
+def test_the_service_is_disabled_although_it_is_not_its_turn():
+    view = drain(maintenance=d.MaintenanceView())
+    gate = d.Gate(holds=f"{d.HOLD} cmp0 first.")
+    sight = seen(server("a"), service=service(status="enabled", disabled_reason=""), gate=gate)
+    assert of_type(decide(view, [row("a")], sight), d.Disable)
+
+
+# -- errands ---------------------------------------------------------------------------------
+
+
+def test_a_reset_is_an_errand_of_a_drain_that_is_over_too():
+    one = row("a", state="unknown", code=d.LATE_ERROR, wish="reset", wish_by="ann")
+    view = drain(state="failed", errand=True)
+    assert decide(view, [one], seen(service=None)) == [d.Reset(one.id, "ann")]
+    done = replace(one, state="failed", wish="")
+    assert decide(view, [done], seen(service=None)) == [d.ChangeDrain({"errand": False})]
+
+
+# -- the way back ----------------------------------------------------------------------------
+
+
+def back(**more):
+    given = {"direction": "back", "destination": "cmp1", "started_at": ago(60)}
+    closed = d.MaintenanceView("new kernel", ago(100), closed_at=ago(50))
+    return drain(**{**given, "maintenance": closed, **more})
+
+
+ENABLED = service(status="enabled", disabled_reason="")
+
+
+def returning(name: str = "web", **more):
+    return row(name, **{"source_compute": "cmp5", **more})
+
+
+def test_nothing_comes_back_before_the_host_was_given_back():
+    view = back(state="pending", started_at=None)
+    waits = d.MaintenanceView("new kernel", ago(100), returning_since=ago(5))
+    assert decide(replace(view, maintenance=waits), [returning()], seen(service=None)) == []
+    (begun,) = decide(view, [returning()], seen(service=None))
+    assert begun.fields["state"] == DrainState.RUNNING
+
+
+def test_a_host_that_is_not_given_back_after_all_gets_nothing_back():
+    view = back(state="pending", started_at=None, maintenance=d.MaintenanceView())
+    actions = decide(view, [returning()], seen(service=None))
+    assert finish(actions).state == DrainState.CANCELLED
+
+
+def test_an_instance_is_sent_back_to_the_host_and_nothing_is_disabled():
+    one = returning()
+    actions = decide(back(), [one], seen(server(host="cmp5"), service=ENABLED))
+    assert not of_type(actions, d.Disable)
+    (sent,) = of_type(actions, d.Submit)
+    assert (sent.row_id, sent.host) == (one.id, "cmp1")
+
+
+@pytest.mark.parametrize("sight", [service(), service(status="enabled", state="down")])
+def test_nothing_is_sent_to_a_host_that_takes_nothing(sight):
+    actions = decide(back(), [returning()], seen(server(host="cmp5"), service=sight))
+    assert not submits(actions)
+    assert "host_down" in kinds(actions)
+
+
+def test_what_has_come_back_has_arrived():
+    one = replace(flying(), source_compute="cmp5")
+    sight = seen(
+        service=ENABLED,
+        elsewhere={"web": server(host="cmp1")},
+        records=(record(source_compute="cmp5", dest_compute="cmp1", status="completed"),),
+    )
+    actions = decide(back(), [one], sight)
+    assert changes(actions, one)["state"] == MigrationState.SUCCEEDED
+    assert (finish(actions).state, finish(actions).result) == ("succeeded", "brought_back")
+
+
+def test_what_went_somewhere_else_meanwhile_is_gone():
+    one = replace(flying(), source_compute="cmp5")
+    sight = seen(service=ENABLED, elsewhere={"web": server(host="cmp8")})
+    assert changes(decide(back(), [one], sight), one)["state"] == MigrationState.GONE
+
+
+def test_one_that_cannot_come_back_fails_the_run_and_is_named():
+    one = returning(state="failed", message="No valid host was found.")
+    other = returning("db", state="succeeded")
+    actions = decide(back(), [one, other], seen(service=ENABLED))
+    assert (finish(actions).state, finish(actions).result) == ("failed", "instances_failed")
+    assert "web (failed): No valid host" in finish(actions).message
+
+
+def test_what_was_not_looked_at_in_this_pass_stays_as_it_is():
+    one = returning()
+    actions = decide(back(), [one], seen(service=ENABLED))
+    assert changes(actions, one) == {}
+    assert finish(actions) is None
+
+
+# -- is it going to end? ---------------------------------------------------------------------
+
+
+def samples(remaining: list[int], every: float = 5.0):
+    """The row after these samples were seen, one pass each; and what the last pass set on it."""
+    one, found = flying(memory_bytes=GIB), {}
+    sent = 0
+    for n, left in enumerate(remaining):
+        before = remaining[n - 1] if n else GIB
+        sent += max(before - left, GIB // 10)
+        seen_now = progress(
+            memory_total_bytes=GIB,
+            memory_processed_bytes=sent,
+            memory_remaining_bytes=left,
+        )
+        sight = seen(moving(), records=(record(),), progress={"web": (seen_now,)})
+        now = NOW + timedelta(seconds=every * n)
+        found = changes(d.decide(drain(), [one], sight, LIMITS, now), one)
+        one = replace(one, **{k: v for k, v in found.items() if hasattr(one, k)})
+    return one
+
+
+def test_a_copy_that_shrinks_is_told_to_end_and_when():
+    one = samples([GIB * n // 10 for n in range(10, 4, -1)])
+    assert one.course == "converging"
+    assert 10 < one.seconds_left < 60
+
+
+def test_a_guest_that_writes_faster_than_it_is_copied_is_told():
+    up_and_down = [GIB, GIB // 2, GIB // 20, GIB // 3, GIB // 20] + [GIB // 3, GIB // 20] * 6
+    assert samples(up_and_down).course == "not_converging"
+
+
+def test_a_copy_of_which_nothing_arrives_is_stalled():
+    one = flying(memory_bytes=GIB)
+    still = progress(
+        memory_total_bytes=GIB, memory_processed_bytes=GIB // 2, memory_remaining_bytes=GIB // 2
+    )
+    sight = seen(moving(), records=(record(),), progress={"web": (still,)})
+    for seconds in range(0, 60, 2):
+        now = NOW + timedelta(seconds=seconds)
+        found = changes(d.decide(drain(), [one], sight, LIMITS, now), one)
+        one = replace(one, **{k: v for k, v in found.items() if hasattr(one, k)})
+    assert one.course == "stalled"
+    assert len(one.points) <= 3  # the same bytes again and again are no new points
+
+
+def test_nothing_is_said_of_the_course_of_an_attempt_that_is_over():
+    one = replace(samples([GIB * n // 10 for n in range(10, 4, -1)]), odd_since=ago(20))
+    sight = seen(server(), records=(record(status="failed"),))
+    found = changes(decide(drain(), [one], sight), one)
+    assert (found["course"], found["seconds_left"]) == ("", None)

@@ -1,0 +1,276 @@
+"""May the host be switched off: every reason for which each check must say no."""
+
+import dataclasses
+import json
+
+import pytest
+
+from ukcloud_maintenance.core import certificate
+from ukcloud_maintenance.core.certificate import Check, HostSight, as_json, certify, from_json
+from ukcloud_maintenance.core.facts import (
+    NOVA_STATUS_OVER,
+    Allocation,
+    Hypervisor,
+    Migration,
+    Server,
+    Service,
+)
+
+HOST = "cmp1"
+SERVICE = Service("service-1", HOST, "az1", "up", "disabled", "new memory")
+#: What Nova tells of a service whose cell is down (2.69).
+CELL_DOWN = Service("", HOST, "", "", "UNKNOWN")
+NODE = Hypervisor("node-1", "cmp1.example", HOST)
+
+
+def changed(**fields) -> Service:
+    return dataclasses.replace(SERVICE, **fields)
+
+
+def server(number=1, host=HOST, status="ACTIVE") -> Server:
+    return Server(f"s{number}", f"web-{number}", host, status, status.lower(), None)
+
+
+def record(status, number=1, source=HOST, dest="cmp2", kind="live-migration") -> Migration:
+    return Migration(number, f"uuid-{number}", f"s{number}", status, kind, source, dest)
+
+
+EMPTY = HostSight(HOST, SERVICE, SERVICE, (), (), {}, (NODE,), ())
+
+
+def sight(**fields) -> HostSight:
+    return dataclasses.replace(EMPTY, **fields)
+
+
+def failed(found: HostSight) -> set[str]:
+    return {check.code for check in certify(found) if not check.passed}
+
+
+def check(found: HostSight, code: str) -> Check:
+    return next(c for c in certify(found) if c.code == code)
+
+
+def test_an_empty_host_is_safe():
+    checks = certify(EMPTY)
+    assert tuple(c.code for c in checks) == certificate.CODES
+    assert all(c.passed and c.text and not c.details for c in checks)
+    assert certificate.is_safe(checks)
+
+
+SERVICE_CHECKS = {"service_disabled", "service_up", "cell_answered"}
+LISTS = {"no_servers", "no_migrations", "no_resizes"}
+UNTOLD = {"cell_answered", *LISTS}
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(
+    ("service", "expected"),
+    [
+        (None, SERVICE_CHECKS | LISTS),
+        (changed(host="CMP1"), SERVICE_CHECKS | LISTS),
+        (changed(status="enabled"), {"service_disabled"}),
+        (changed(id="another"), {"service_disabled"}),
+        (changed(state="down"), {"service_up"}),
+        (changed(forced_down=True), {"service_up"}),
+        (changed(state=""), {"service_up"}),
+        (CELL_DOWN, {"service_disabled", "service_up"} | UNTOLD),
+        (changed(status="UNKNOWN"), {"service_disabled"} | UNTOLD),
+        (changed(status=""), {"service_disabled"} | UNTOLD),
+    ],
+    ids=[
+        "none",
+        "of another spelling",
+        "enabled",
+        "replaced",
+        "down",
+        "forced down",
+        "of no state",
+        "cell down",
+        "unknown",
+        "of no status",
+    ],
+)
+def test_the_service_is_well_at_both_times(when, service, expected):
+    found = sight(**{when: service})
+    assert failed(found) == expected
+    assert not certificate.is_safe(certify(found))
+
+
+def test_a_service_that_is_enabled_throughout():
+    enabled = changed(status="enabled")
+    assert failed(sight(before=enabled, after=enabled)) == {"service_disabled"}
+
+
+def test_a_cell_that_is_down_throughout_makes_every_list_worthless():
+    """The lists are empty then, and Nova answered 200."""
+    found = sight(before=CELL_DOWN, after=CELL_DOWN, hypervisors=())
+    assert failed(found) == set(certificate.CODES)
+
+
+@pytest.mark.parametrize("status", ["ACTIVE", "SHUTOFF", "SOFT_DELETED", "ERROR", "VERIFY_RESIZE"])
+def test_a_server_in_any_state_is_named(status):
+    found = sight(servers=(server(1, status=status),))
+    assert failed(found) == {"no_servers"}
+    assert check(found, "no_servers").details == (f"web-1 (s1), {status}",)
+
+
+def test_ten_are_named_and_the_rest_is_counted():
+    found = check(sight(servers=[server(n) for n in range(13)]), "no_servers")
+    assert found.text == "13 instances are on this host."
+    assert len(found.details) == 11
+    assert found.details[-1] == "and 3 more"
+    found = check(sight(servers=[server(n) for n in range(10)]), "no_servers")
+    assert len(found.details) == 10
+    assert "more" not in found.details[-1]
+
+
+UNDER_WAY = [
+    "accepted",
+    "queued",
+    "preparing",
+    "running",
+    "running (post-copy)",
+    "post-migrating",
+    "pre-migrating",
+    "migrating",
+    "something new",
+    "",
+]
+
+
+@pytest.mark.parametrize("status", UNDER_WAY)
+@pytest.mark.parametrize(("source", "dest"), [(HOST, "cmp2"), ("cmp2", HOST), (HOST, "")])
+@pytest.mark.parametrize("kind", ["live-migration", "migration", "resize", "evacuation"])
+def test_a_migration_under_way_holds_the_host(status, source, dest, kind):
+    moving = server(1, source)
+    found = sight(
+        migrations=(record(status, source=source, dest=dest, kind=kind),),
+        servers_of_migrations={"s1": moving},
+    )
+    assert failed(found) == {"no_migrations"}
+    [line] = check(found, "no_migrations").details
+    for word in ("migration 1 ", kind, status, f"from {source}", f"to {dest}", "web-1 (s1)"):
+        assert word in line
+
+
+@pytest.mark.parametrize("status", ["finished", "confirming", "reverting"])
+@pytest.mark.parametrize(("source", "dest"), [(HOST, "cmp2"), ("cmp2", HOST), (HOST, HOST)])
+@pytest.mark.parametrize("kind", ["migration", "resize"])
+def test_an_unconfirmed_resize_holds_the_host(status, source, dest, kind):
+    found = sight(
+        migrations=(record(status, source=source, dest=dest, kind=kind),),
+        servers_of_migrations={"s1": server(1, dest, "VERIFY_RESIZE")},
+    )
+    assert failed(found) == {"no_resizes"}
+    [line] = check(found, "no_resizes").details
+    assert f"VERIFY_RESIZE on {dest}" in line
+
+
+@pytest.mark.parametrize("status", sorted(NOVA_STATUS_OVER))
+@pytest.mark.parametrize("kind", ["live-migration", "migration", "resize", "evacuation"])
+def test_what_is_over_holds_nothing(status, kind):
+    """An evacuation stays `done` until the host that it left starts again."""
+    assert failed(sight(migrations=(record(status, kind=kind),))) == set()
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [("running", "no_migrations"), ("finished", "no_resizes")]
+)
+class TestRecordsLeftBehind:
+    def test_of_a_server_that_is_gone_holds_nothing_and_is_named(self, status, code):
+        found = sight(migrations=(record(status),), servers_of_migrations={"s1": None})
+        assert failed(found) == set()
+        [line] = check(found, code).details
+        assert "migration 1 " in line
+        assert "s1, which does not exist any more" in line
+
+    def test_of_a_server_that_could_not_be_read_holds(self, status, code):
+        found = sight(migrations=(record(status),), servers_of_migrations={}, names={"s1": "db"})
+        assert failed(found) == {code}
+        assert "db (s1), which could not be read" in check(found, code).details[0]
+
+    def test_of_no_server_holds(self, status, code):
+        nobody = dataclasses.replace(record(status), server_id="")
+        found = sight(migrations=(nobody,), servers_of_migrations={"": None})
+        assert failed(found) == {code}
+        assert "of no server" in check(found, code).details[0]
+
+    def test_beside_one_that_holds_is_not_what_is_named(self, status, code):
+        found = sight(
+            migrations=(record(status, 1), record(status, 2)),
+            servers_of_migrations={"s1": None, "s2": server(2)},
+        )
+        assert failed(found) == {code}
+        [line] = check(found, code).details
+        assert "migration 2 " in line
+
+
+def test_an_allocation_of_a_server_is_named():
+    held = Allocation("s1", "node-1", {"VCPU": 2, "MEMORY_MB": 512})
+    found = sight(allocations=(held,), names={"s1": "web-1"})
+    assert failed(found) == {"no_allocations"}
+    assert check(found, "no_allocations").details == ("server web-1 (s1): MEMORY_MB 512, VCPU 2",)
+
+
+def test_an_allocation_of_a_migration_is_named_even_if_it_is_over():
+    held = Allocation("uuid-7", "node-1", {"VCPU": 1})
+    found = sight(allocations=(held,), migrations=(record("error", 7),), names={"s7": "db"})
+    assert failed(found) == {"no_allocations"}
+    assert check(found, "no_allocations").details == (
+        "migration 7 (live-migration, error) of server db (s7): VCPU 1",
+    )
+
+
+def test_an_allocation_of_nobody_known_holds_the_host():
+    migrations = (dataclasses.replace(record("completed"), uuid=""),)
+    for consumer in ("who-knows", ""):
+        found = sight(allocations=(Allocation(consumer, "gpu", {}),), migrations=migrations)
+        assert failed(found) == {"no_allocations"}
+        assert "not known" in check(found, "no_allocations").details[0]
+
+
+@pytest.mark.parametrize("words", ["Could not read: no answer", ""])
+def test_a_placement_that_could_not_be_read(words):
+    found = sight(allocations=words)
+    assert failed(found) == {"no_allocations"}
+    assert check(found, "no_allocations").details == ((words,) if words else ())
+
+
+@pytest.mark.parametrize(
+    "hypervisors",
+    [
+        (),
+        (Hypervisor("node-9", "cmp1.example", "cmp10"),),
+        (Hypervisor("", "2 nodes", HOST),),
+        (NODE, Hypervisor("", "second", HOST)),
+    ],
+    ids=["none", "another host's", "a sum", "one of two has no id"],
+)
+def test_no_allocations_of_a_provider_that_is_not_known_prove_nothing(hypervisors):
+    assert failed(sight(hypervisors=hypervisors)) == {"no_allocations"}
+
+
+def test_several_nodes_are_one_host():
+    assert failed(sight(hypervisors=(NODE, Hypervisor("node-2", "second", HOST)))) == set()
+
+
+def test_safe_means_that_every_check_was_made():
+    checks = certify(EMPTY)
+    assert not certificate.is_safe(())
+    for missing in checks:
+        assert not certificate.is_safe(c for c in checks if c is not missing)
+
+
+def test_checks_are_stored_and_read_again():
+    checks = certify(sight(servers=(server(),), allocations="no answer"))
+    assert from_json(json.loads(json.dumps(as_json(checks)))) == checks
+    assert from_json([]) == ()
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [None, {}, "x", [None], [{}], [{"code": "no_servers"}], [{"code": "x", "passed": "yes"}]],
+)
+def test_what_is_no_stored_check_is_not_read_as_one(stored):
+    with pytest.raises(ValueError, match="stored check"):
+        from_json(stored)

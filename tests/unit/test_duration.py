@@ -1,0 +1,106 @@
+"""How long a drain that runs still takes, and how sure that is."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ukcloud_maintenance.core import duration
+from ukcloud_maintenance.core.duration import Learned, forecast, learned_of
+
+MIB = 1024**2
+GIB = 1024**3
+#: 50, 100 and 200 MiB a second.
+LEARNED = Learned(100 * MIB, 20, 50 * MIB, 200 * MIB)
+
+
+def seconds(found):
+    return pytest.approx((found.low, found.likely, found.high))
+
+
+def test_quartiles_of_what_was_seen():
+    found = learned_of([10, 20, 30, 40, 50])
+    assert (found.slow_rate, found.rate, found.fast_rate) == (20, 30, 40)
+    assert found.samples == 5
+
+
+@pytest.mark.parametrize("rates", [[], [0.0], [-1.0, math.nan, math.inf]])
+def test_nothing_is_learned_of_what_is_no_rate(rates):
+    assert learned_of(rates) == Learned(0.0, 0)
+
+
+def test_one_sample_has_no_spread_and_is_not_enough():
+    found = learned_of([7.0])
+    assert (found.slow_rate, found.rate, found.fast_rate, found.samples) == (7, 7, 7, 1)
+    assert forecast([GIB], [], 1, found).assumed
+
+
+def test_what_waits_is_sent_at_the_rates_that_were_learned():
+    found = forecast([1000 * MIB, 500 * MIB], [], 1, LEARNED)
+    assert seconds(found) == (7.5, 15, 30)
+    assert (found.samples, found.assumed) == (20, False)
+    assert seconds(forecast([1000 * MIB, 500 * MIB], [], 2, LEARNED)) == (5, 10, 20)
+
+
+def test_a_drain_with_nothing_left_takes_no_time():
+    assert seconds(forecast([], [], 1, LEARNED)) == (0, 0, 0)
+    assert seconds(forecast([], [], 0, Learned())) == (0, 0, 0)
+
+
+def test_too_few_samples_make_a_wide_guess_that_says_so():
+    few = Learned(100 * MIB, duration.ENOUGH_SAMPLES - 1, 99 * MIB, 101 * MIB)
+    found = forecast([1000 * MIB], [], 1, few)
+    assert (found.samples, found.assumed) == (0, True)
+    assert found.low == pytest.approx(2)
+    assert found.likely == pytest.approx(15)
+    assert found.high == pytest.approx(55)
+
+
+def test_what_was_learned_without_quartiles_has_a_range_all_the_same():
+    found = forecast([1000 * MIB], [], 1, Learned(100 * MIB, 20))
+    assert seconds(found) == (5, 10, 20)
+    assert not found.assumed
+
+
+def test_what_waits_takes_the_place_of_what_runs():
+    found = forecast([100 * MIB], [40.0], 1, LEARNED)
+    assert found.likely == pytest.approx(41)
+    assert forecast([100 * MIB], [40.0], 2, LEARNED).likely == pytest.approx(40)
+    # the limit was lowered to one while two run: who waits, waits for both
+    assert forecast([100 * MIB], [40.0, 10.0], 1, LEARNED).likely == pytest.approx(41)
+
+
+def test_one_that_tells_nothing_is_reckoned_by_its_size_and_age():
+    assert seconds(forecast([], [(1000 * MIB, 4.0)], 1, LEARNED)) == (1, 6, 16)
+
+
+def test_one_that_is_overdue_is_not_about_to_end():
+    found = forecast([], [(1000 * MIB, 40.0)], 1, LEARNED)
+    assert seconds(found) == (0, 10, 40)
+
+
+def test_a_drain_ends_no_sooner_than_one_that_does_not_end():
+    assert math.isinf(forecast([GIB], [math.inf, 3.0], 4, LEARNED).likely)
+
+
+@given(
+    waiting=st.lists(st.integers(0, 2**44), max_size=20),
+    running=st.lists(
+        st.one_of(st.floats(-10, 1e6), st.tuples(st.integers(0, 2**44), st.floats(0, 1e6))),
+        max_size=8,
+    ),
+    at_once=st.integers(0, 6),
+    rates=st.lists(st.floats(1, 1e12), max_size=12),
+)
+def test_any_forecast_is_in_order_and_within_its_bounds(waiting, running, at_once, rates):
+    learned = learned_of(rates)
+    found = forecast(waiting, running, at_once, learned)
+    assert 0 <= found.low <= found.likely <= found.high
+    assert found.assumed == (len(rates) < duration.ENOUGH_SAMPLES)
+    places = max(at_once, 1)
+    each = [forecast([size], [], 1, learned).likely for size in waiting]
+    ends = [forecast([], [one], 1, learned).likely for one in running]
+    least = max([0.0, *each, *ends, sum(each) / places])
+    most = max([0.0, *ends]) + sum(each)
+    assert least * (1 - 1e-9) <= found.likely <= most * (1 + 1e-9)

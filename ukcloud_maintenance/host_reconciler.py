@@ -1,0 +1,262 @@
+"""One pass over the maintenance of one host: observe, decide, apply.
+
+While a host is in maintenance and no drain of it is under way, it is verified again and again
+that it is safe to power off (`core.certificate`): some eight requests, and one for each server
+that an unfinished migration or an allocation names. When it is given back, its service is
+enabled, and waited for (`core.hosts`): one request a pass. As with drains, the intent is recorded
+before Nova is asked, so that a process that dies between any two instructions loses nothing.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+
+from . import conf, store
+from .cloud import PARALLEL, Cloud
+from .core import certificate as c
+from .core import hosts as h
+from .core.facts import Allocation, Hypervisor, Server, Service
+from .exceptions import CloudAnswerUnusable, CloudError, CloudNotFound, StaleState
+from .reconciler import INTENT_GOES_STALE, TROUBLE, say
+from .store import HostMaintenance
+
+
+@dataclass(frozen=True)
+class HostOutcome:
+    """How a pass went.
+
+    :param pause_seconds: when the host is due again
+    :param problem: what keeps the worker from its work, or empty
+    """
+
+    pause_seconds: float
+    problem: str = ""
+
+
+def limits() -> h.ReturnLimits:
+    """The settings that a return to service is bound by."""
+    return h.ReturnLimits(conf.return_wait_seconds(), conf.cloud_down_wait_seconds())
+
+
+class HostReconciler:
+    """Works on hosts in maintenance of one region.
+
+    :param cloud: the region, logged in as the worker
+    :param worker: the worker's name: the actor of its events
+    :param clock: tells the time, aware and in UTC
+    :param alive: called between the steps of a pass, so that a long one is not taken for dead
+    """
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        worker: str,
+        clock: Callable[[], datetime],
+        alive: Callable[[HostMaintenance], None] = lambda maintenance: None,
+    ):
+        self.cloud = cloud
+        self.worker = worker
+        self.clock = clock
+        self.alive = alive
+
+    def run(self, maintenance: HostMaintenance) -> HostOutcome:
+        """One pass. An OpenStack that does not answer is an outcome; a bug is raised."""
+        try:
+            if maintenance.returning_since:
+                return self._give_back(maintenance)
+            return self._verify(maintenance)
+        except StaleState as error:
+            # Somebody else got there first; what was found out is void.
+            say(logging.INFO, "overtaken", host=maintenance.host, detail=error)
+            return HostOutcome(conf.poll_seconds())
+
+    # -- safe to power off -------------------------------------------------------------------
+
+    def _verify(self, maintenance: HostMaintenance) -> HostOutcome:
+        pause = conf.verify_seconds()
+        looked_at = self.clock()
+        try:
+            sight = self._look(maintenance)
+        except CloudError as error:
+            self._cannot_verify(maintenance, error)
+            return HostOutcome(pause, str(error))
+        checks = c.certify(sight)
+        safe = c.is_safe(checks)
+        was_safe = maintenance.safe_since is not None
+        why = "" if safe else h.why_withdrawn(checks, sight.after, maintenance.verified_at)
+        store.verified(
+            maintenance,
+            checks=c.as_json(checks),
+            safe=safe,
+            why=why,
+            looked_at=looked_at,
+            actor=self.worker,
+            now=self.clock(),
+            clear_message=maintenance.message.startswith(TROUBLE),
+        )
+        if safe and not was_safe:
+            say(logging.INFO, "safe_to_power_off", host=maintenance.host)
+        elif was_safe and not safe:
+            say(logging.WARNING, "safe_withdrawn", host=maintenance.host, detail=why)
+        return HostOutcome(pause)
+
+    def _look(self, maintenance: HostMaintenance) -> c.HostSight:
+        """Read the service first, then the lists, and the service once more: what the lists say
+        holds only if the service was what it is meant to be all the while."""
+        cloud, host = self.cloud, maintenance.host
+        before = cloud.service(host)
+        servers = cloud.servers_on(host)
+        migrations = cloud.migrations_touching(host)
+        self.alive(maintenance)
+        hypervisors, allocations = self._allocations(maintenance)
+        self.alive(maintenance)
+        unfinished = {m.server_id for m in migrations if m.server_id and not m.is_over}
+        known = {s.id: s for s in servers}
+        of_migrations: dict[str, Server | None] = {
+            server_id: known[server_id] for server_id in unfinished & known.keys()
+        }
+        of_migrations |= self._servers(unfinished - known.keys())
+        names = {s.id: s.name for s in of_migrations.values() if s}
+        names |= self._names(allocations, {*known, *names, *(m.uuid for m in migrations)})
+        self.alive(maintenance)
+        return c.HostSight(
+            host=host,
+            before=before,
+            after=cloud.service(host),
+            servers=servers,
+            migrations=migrations,
+            servers_of_migrations=of_migrations,
+            hypervisors=hypervisors,
+            allocations=allocations,
+            names=names,
+        )
+
+    def _allocations(
+        self, maintenance: HostMaintenance
+    ) -> tuple[list[Hypervisor], list[Allocation] | str]:
+        """What Placement says, or why it cannot be told. A host that is safe does not lose that
+        over one answer that did not come: see `_cannot_verify`."""
+        hypervisors: list[Hypervisor] = []
+        try:
+            hypervisors = self.cloud.hypervisors_of(maintenance.host)
+            found = self.cloud.allocations_on([one.id for one in hypervisors if one.id])
+        except CloudAnswerUnusable as error:
+            return hypervisors, str(error)
+        except CloudError as error:
+            if maintenance.safe_since:
+                raise
+            return hypervisors, str(error)
+        return hypervisors, found
+
+    def _servers(self, server_ids: Iterable[str]) -> dict[str, Server | None]:
+        """Servers by id, one request each: None where one does not exist; one that cannot be
+        read is left out."""
+
+        def read(server_id: str) -> tuple[str, Server | None] | None:
+            try:
+                return server_id, self.cloud.server(server_id)
+            except CloudError as error:
+                say(logging.WARNING, "not_read", server=server_id, detail=error)
+                return None
+
+        wanted = sorted(server_ids)
+        if not wanted:
+            return {}
+        with ThreadPoolExecutor(min(PARALLEL, len(wanted))) as pool:
+            return dict(filter(None, pool.map(read, wanted)))
+
+    def _names(self, allocations: list[Allocation] | str, known: set[str]) -> dict[str, str]:
+        """The names of those consumers that are servers elsewhere, of as many as are shown."""
+        if isinstance(allocations, str):
+            return {}
+        consumers = sorted({a.consumer_id for a in allocations} - known)
+        found = self._servers(consumers[: c.NAMED])
+        return {server_id: server.name for server_id, server in found.items() if server}
+
+    def _cannot_verify(self, maintenance: HostMaintenance, error: CloudError) -> None:
+        """Say so; what could not be verified for a bounded time is withdrawn."""
+        now = self.clock()
+        message = f"{TROUBLE} {error}"
+        say(logging.WARNING, "not_verified", host=maintenance.host, detail=error)
+        # What became of a return to service that was refused is still to be read.
+        free = not maintenance.message or maintenance.message.startswith(TROUBLE)
+        if free and maintenance.message != message:
+            store.change_maintenance(maintenance, now, message=message)
+        verified_at = maintenance.verified_at
+        bound = timedelta(seconds=conf.certificate_seconds())
+        if maintenance.safe_since and (verified_at is None or now - verified_at > bound):
+            at = f" since {verified_at:%Y-%m-%d %H:%M:%S} UTC" if verified_at else ""
+            why = f"It could not be verified{at}. {error}"
+            store.withdraw(maintenance, why, self.worker, now)
+            say(logging.WARNING, "safe_withdrawn", host=maintenance.host, detail=why)
+
+    # -- back to service ---------------------------------------------------------------------
+
+    def _give_back(self, maintenance: HostMaintenance) -> HostOutcome:
+        service: Service | None = None
+        try:
+            service = self.cloud.service(maintenance.host)
+        except CloudError as error:
+            return self._cloud_is_lost(maintenance, error)
+        looked = time.monotonic()
+        step = h.decide_return(_view(maintenance), service, limits(), self.clock())
+        if isinstance(step, h.Enable):
+            try:
+                self._enable(maintenance, step.service_id, looked)
+            except CloudNotFound:
+                return HostOutcome(conf.poll_seconds())  # the next look tells that it is gone
+            except CloudError as error:
+                return self._cloud_is_lost(maintenance, error)
+            return HostOutcome(conf.poll_seconds())
+        self._apply(maintenance, step)
+        waits = isinstance(step, h.Wait)
+        return HostOutcome(conf.idle_seconds() if waits else conf.poll_seconds())
+
+    def _apply(self, maintenance: HostMaintenance, step: h.Step) -> None:
+        now = self.clock()
+        match step:
+            case h.MarkEnabled():
+                store.enabled(maintenance, step.message, self.worker, "", now)
+            case h.Wait():
+                if maintenance.message != step.message:
+                    store.change_maintenance(maintenance, now, message=step.message)
+            case h.Close():
+                store.finish_return(maintenance, step.result, step.message, self.worker, now)
+                say(
+                    logging.INFO,
+                    "host_returned",
+                    host=maintenance.host,
+                    result=step.result.value,
+                    detail=step.message,
+                )
+            case h.GiveUp():
+                store.give_up_return(maintenance, step.message, self.worker, now)
+                say(logging.WARNING, "return_refused", host=maintenance.host, detail=step.message)
+
+    def _enable(self, maintenance: HostMaintenance, service_id: str, looked: float) -> None:
+        """Record the intent, ask Nova, record the answer."""
+        store.intend_to_enable(maintenance, self.clock())
+        if time.monotonic() - looked > INTENT_GOES_STALE:
+            return  # stopped in between: what was seen may not be so any more
+        request_id = self.cloud.enable_service(service_id)
+        message = "The service is enabled; waiting until Nova sees it up."
+        store.enabled(maintenance, message, self.worker, request_id, self.clock())
+        say(logging.INFO, "service_enabled", host=maintenance.host, request_id=request_id)
+
+    def _cloud_is_lost(self, maintenance: HostMaintenance, error: CloudError) -> HostOutcome:
+        say(logging.WARNING, "cloud_down", host=maintenance.host, detail=error)
+        self._apply(
+            maintenance,
+            h.cloud_is_lost(_view(maintenance), limits(), str(error), self.clock()),
+        )
+        return HostOutcome(conf.idle_seconds(), str(error))
+
+
+_VIEW_FIELDS = [f.name for f in fields(h.MaintenanceView)]
+
+
+def _view(maintenance: HostMaintenance) -> h.MaintenanceView:
+    return h.MaintenanceView(**{name: getattr(maintenance, name) for name in _VIEW_FIELDS})

@@ -1,0 +1,147 @@
+"""Give a host back to service, from a shell."""
+
+import time
+from typing import Any
+
+from django.core.management.base import CommandParser
+from django.db import OperationalError, close_old_connections
+
+from ukcloud_maintenance import services
+from ukcloud_maintenance.core.states import ReturnChoice, ReturnResult
+
+from ._base import EXIT_INTERRUPTED, ShellCommand, iso
+from ._waiting import PATIENCE_SECONDS, PAUSE_SECONDS
+
+EXIT_NOT_IN_SERVICE = 1
+
+
+class Command(ShellCommand):
+    help = (
+        "Give a host back to service after its maintenance: its compute service is enabled if it"
+        " was us who disabled it, and left as it was found if it was found disabled. Where"
+        " somebody else disabled it since, choose with --enable or --leave."
+    )
+    exit_codes = """\
+exit codes:
+  0    asked for; with --wait: the host is in service, or was left as --leave asked for
+  1    with --wait: the host is not in service
+  2    bad input, an unknown host, or wrong settings or credentials
+  3    refused; nothing was changed
+  4    OpenStack or the database failed or did not answer
+  130  interrupted while waiting; the return goes on
+"""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("host", metavar="HOST", help="service.host, compared exactly")
+        parser.add_argument("--region", help="the host's region; needed where there are several")
+        choice = parser.add_mutually_exclusive_group()
+        choice.add_argument(
+            "--enable",
+            dest="choice",
+            action="store_const",
+            const=ReturnChoice.ENABLE,
+            help="enable the service, whoever disabled it",
+        )
+        choice.add_argument(
+            "--leave",
+            dest="choice",
+            action="store_const",
+            const=ReturnChoice.LEAVE,
+            help="leave the service as it is; the maintenance ends all the same",
+        )
+        parser.add_argument(
+            "--bring-back",
+            action="store_true",
+            help="bring the instances back that left the host in this maintenance",
+        )
+        parser.add_argument(
+            "--max-concurrent",
+            type=int,
+            metavar="N",
+            help="migrations at once while they are brought back",
+        )
+        parser.add_argument(
+            "--wait", action="store_true", help="wait until the host is back in service"
+        )
+        super().add_arguments(parser)
+
+    def act(self, **options: Any) -> None:
+        cloud = self.cloud(options["region"])
+        request = services.ReturnRequest(
+            options["host"],
+            options["choice"],
+            options["bring_back"],
+            options["max_concurrent"],
+        )
+        maintenance = services.return_host(self.actor, cloud, request)
+        if options["wait"]:
+            self._wait(maintenance)
+            return
+        if self.json:
+            self.print_json(self._document(maintenance))
+        self.say(f"The return of {maintenance.host} to service is asked for.")
+        if options["bring_back"]:
+            self.say(_brought_back(services.return_run(self.actor, maintenance)))
+        self.warn_of_worker(services.worker_status(self.actor))
+
+    def _wait(self, maintenance: services.HostMaintenance) -> None:
+        try:
+            ended = self._until_over(maintenance)
+        except KeyboardInterrupt:
+            if self.json:
+                self.print_json(self._document(maintenance))
+            self.note(
+                f"The return of {maintenance.host} goes on. Watch it with `host_status"
+                f" {maintenance.host}`."
+            )
+            raise SystemExit(EXIT_INTERRUPTED) from None
+        if self.json:
+            self.print_json(self._document(ended))
+        self.say(f"{ended.host}: {ended.return_result}. {ended.message}")
+        if ended.return_result not in (ReturnResult.IN_SERVICE, ReturnResult.LEFT):
+            raise SystemExit(EXIT_NOT_IN_SERVICE)
+
+    def _until_over(self, maintenance: services.HostMaintenance) -> services.HostMaintenance:
+        failing_since: float | None = None
+        shown = ""
+        while True:
+            try:
+                now = services.get_maintenance(self.actor, maintenance.pk)
+                self.warn_of_worker(services.worker_status(self.actor))
+            except OperationalError:
+                # A database may restart or fail over: the return does not mind.
+                close_old_connections()
+                failing_since = failing_since or time.monotonic()
+                if time.monotonic() - failing_since > PATIENCE_SECONDS:
+                    raise
+            else:
+                failing_since = None
+                if now.returning_since is None or now.closed_at is not None:
+                    return now
+                if now.message != shown:
+                    self.note(f"{now.host}: {now.message}")
+                    shown = now.message
+            time.sleep(PAUSE_SECONDS)
+
+    def _document(self, maintenance: services.HostMaintenance) -> dict[str, Any]:
+        """A return for programs. What is not known (yet) is null; times are UTC."""
+        run = services.return_run(self.actor, maintenance)
+        return {
+            "maintenance_id": maintenance.pk,
+            "host": maintenance.host,
+            "region": maintenance.region,
+            "choice": maintenance.return_choice,
+            "returned_by": maintenance.returned_by,
+            "returning_since": iso(maintenance.returning_since),
+            "enabled_at": iso(maintenance.enabled_at),
+            "closed_at": iso(maintenance.closed_at),
+            "result": maintenance.return_result or None,
+            "message": maintenance.message,
+            "bring_back_drain_id": run.pk if run else None,
+        }
+
+
+def _brought_back(run: services.Drain | None) -> str:
+    if run is None:
+        return "There is no instance to bring back."
+    return f"Instances are brought back by run {run.pk} when the host is in service."
