@@ -1454,6 +1454,8 @@ class ReturnPreview:
     :param already_back: how many are on the host again
     :param not_found: how many are no more, or cannot be read
     :param refusal: what stands against a return whatever is chosen, or None
+    :param max_concurrent: how many are brought back at once, unless the admin says otherwise
+    :param max_concurrent_ceiling: the most that may be asked for
     """
 
     host: str
@@ -1467,6 +1469,8 @@ class ReturnPreview:
     not_found: int = 0
     open_drain: Drain | None = None
     refusal: Refused | None = None
+    max_concurrent: int = 1
+    max_concurrent_ceiling: int = 1
 
 
 def return_preview(actor: Actor, cloud: Cloud, host: str) -> ReturnPreview:
@@ -1499,6 +1503,8 @@ def return_preview(actor: Actor, cloud: Cloud, host: str) -> ReturnPreview:
         not_found=not_found,
         open_drain=open_drain,
         refusal=refusal,
+        max_concurrent=conf.max_concurrent(),
+        max_concurrent_ceiling=conf.max_concurrent_ceiling(),
     )
 
 
