@@ -1,7 +1,7 @@
 """What a drain of several hosts would do: one summary, what stands against it, and each host."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from django.utils.translation import gettext as _
@@ -15,7 +15,7 @@ from ukcloud_maintenance.services import DrainPlan, Planned
 
 from . import formats, labels
 from .labels import Label
-from .preflight import COMMON, GROUPS, STOPPED, Preflight, Row, few, verdict_label
+from .preflight import COMMON, STOPPED, Count, Preflight, Row, few, verdict_label
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,23 @@ def _label(weight: int) -> Label:
     }[weight]
 
 
+class JointPreflight(Preflight):
+    """The same for several hosts, in words for several."""
+
+    @cached_property
+    def review(self) -> list[Count]:
+        def stay(n: int) -> str:
+            return ngettext(
+                "%(n)s instance stays where it is:", "%(n)s instances stay where they are:", n
+            )
+
+        tail = _("Their hosts are not empty then, and the drains end with instances left.")
+        return [
+            replace(count, words=stay, tail=tail) if count.group == Kind.STAYS.value else count
+            for count in super().review
+        ]
+
+
 # -- all of it -------------------------------------------------------------------------------
 
 
@@ -175,7 +192,7 @@ class PlanPreflight:
         self.duration = of_plan(durations, hosts_at_once, in_region)
         self.in_region = in_region
         self.plan = joined(plans, self.duration)
-        self.joint = Preflight(self.plan, choose=False)
+        self.joint = JointPreflight(self.plan, choose=False)
         self.hosts = [PlanHost(n, plan, notes) for n, plan in enumerate(plans)]
 
     @property
@@ -208,7 +225,3 @@ class PlanPreflight:
             % {"n": formats.number(n)},
             "hosts": ngettext("%(n)s host", "%(n)s hosts", hosts) % {"n": formats.number(hosts)},
         }
-
-    @property
-    def groups(self) -> tuple[str, ...]:
-        return GROUPS

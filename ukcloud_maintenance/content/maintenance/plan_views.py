@@ -63,7 +63,7 @@ class NewPlanView(PanelPage):
     title = gettext_lazy("Drain Hosts")
 
     def get(self, request, *args, **kwargs):
-        hosts = request.GET.getlist("host")
+        hosts = sorted(request.GET.getlist("host"), key=formats.natural_key)
         if chosen := request.GET.get("set", ""):
             hosts += self._of_set(chosen)
         return self._show(PlanForm(self.actor, self.cloud, hosts, {}, submitted=False))

@@ -272,6 +272,13 @@
     $(form).on('input change', '.has-error .form-control', function () {
       $(this).closest('.form-group').removeClass('has-error').find('.help-block').remove();
     });
+    // Sent once: Horizon's way, to disable the buttons, would keep back which one was pressed.
+    var sent = false;
+    form.addEventListener('submit', function (event) {
+      if (sent) { event.preventDefault(); }
+      sent = true;
+    });
+    window.addEventListener('pageshow', function () { sent = false; });
     update();
     var wrong = form.querySelector('.has-error input, .has-error select');
     if (wrong) { wrong.focus(); }
