@@ -222,14 +222,17 @@ class Launcher:
         print(
             f"""
   Horizon    {self.url}/
-  Log in as  {login}   (operator too; alice, bob and carol have no admin role)
+  Log in as  {login}   (operator too; viewer may look, not touch; alice has no admin role)
   Domain     Default, where it is asked for
 
   What to click first
     1. Admin > Compute > Maintenance shows the hypervisors.
     2. In the row of {FIRST_HOST}: Drain Host. Give a reason, go through the steps, submit.
-    3. Watch its servers leave; all of them can. It takes about a minute.
+    3. Watch its servers leave; all of them can. It takes about a minute. Then the page says
+       when the host is safe to power off, and its own page gives it back to service.
     4. Then drain cmp2, where some refuse, to see what a failure looks like.
+    5. Or tick cmp10, cmp11 and cmp12, and drain them as one plan. etl-01 never ends by itself:
+       force it. Abort training-01 while it moves, to see what some releases of Nova make of it.
 
   In a shell DEMO_STATE={self.state}
              DJANGO_SETTINGS_MODULE={horizon.SETTINGS} django-admin drain_status

@@ -35,6 +35,9 @@ PROJECTS = {
     "research": "carol",
 }
 
+VIEWER, VIEWER_ROLE = "viewer", "maintenance_viewer"
+"""Somebody who is an administrator for Horizon, and by this role may look, but not touch."""
+
 DATABASES = "databases"
 """The anti-affinity group."""
 
@@ -85,7 +88,7 @@ SERVERS = (
     Seed("registry", "cmp11", "m1.medium", "research"),
     Seed("mail-02", "cmp11", "m1.tiny", "web-shop"),
     Seed("staging-web", "cmp11", "m1.small", "web-shop", state="PAUSED"),
-    Seed("training-01", "cmp12", "m1.xlarge", "research"),
+    Seed("training-01", "cmp12", "m1.xlarge", "research", play="late-error-after-abort"),
     Seed("archive-01", "cmp12", "m1.small", "data-platform", state="SHUTOFF"),
 )
 
@@ -121,7 +124,9 @@ class Seeder:
         found = self._named(collection, name)
         if found is None:
             one = collection[:-1]
-            body = {one: {"name": name, "domain_id": "default", **fields}}
+            # a role of a domain would not be in anybody's token
+            where = {} if collection == "roles" else {"domain_id": "default"}
+            body = {one: {"name": name, **where, **fields}}
             found = self._keystone.post(f"/{collection}", json=body).json()[one]
         return found["id"]
 
@@ -135,6 +140,13 @@ class Seeder:
             )
             for who, role in ((user_id, "member"), (admin, "admin")):
                 self._keystone.put(f"/projects/{project_id}/users/{who}/roles/{roles[role]}")
+        project_id = self._named("projects", "admin")["id"]
+        user_id = self._ensure(
+            "users", VIEWER, password=PEOPLE_PASSWORD, default_project_id=project_id
+        )
+        roles[VIEWER_ROLE] = self._ensure("roles", VIEWER_ROLE)
+        for role in ("admin", VIEWER_ROLE):
+            self._keystone.put(f"/projects/{project_id}/users/{user_id}/roles/{roles[role]}")
 
     def _nova(self, project: str) -> adapter.Adapter:
         """Nova as the admin, but in ``project``: who boots a server owns it."""

@@ -1,7 +1,9 @@
 from django.urls import path
 
+from ukcloud_maintenance.core import export
+
+from . import record_views, views
 from . import steering_views as steering
-from . import views
 
 # A host's name may hold anything but a slash; it is compared to the letter.
 urlpatterns = [
@@ -25,5 +27,18 @@ urlpatterns = [
             name=f"instances_{slug}",
         )
         for slug, view in steering.INSTANCES_VIEWS.items()
+    ),
+    # the record
+    path("drains/<int:drain_id>/timeline/", record_views.TimelineView.as_view(), name="timeline"),
+    path("drains/<int:drain_id>/picture/", record_views.PictureView.as_view(), name="picture"),
+    path(
+        "drains/<int:drain_id>/export.csv",
+        record_views.ExportView.as_view(form=export.CSV),
+        name="export_csv",
+    ),
+    path(
+        "drains/<int:drain_id>/export.json",
+        record_views.ExportView.as_view(form=export.JSON),
+        name="export_json",
     ),
 ]

@@ -30,13 +30,13 @@ from ukcloud_maintenance.exceptions import (
 )
 from ukcloud_maintenance.store import Drain
 
-from . import formats, labels, listing, progress, session, tables
+from . import formats, labels, listing, progress, record, session, tables
 from .preflight import Preflight
 from .tables import PANEL
 from .verbs import Offers, url
 from .workflows import DrainHostWorkflow
 
-DRAINS_ON_HOST_PAGE = 10
+DRAINS_ON_HOST_PAGE = 30
 #: how long the hosts page is told how a drain ended
 JUST_NOW = timedelta(hours=1)
 
@@ -296,11 +296,15 @@ class HostView(PanelPage):
                 raise
             problem = cloud_problem(error)
         counts = store.counts(d.pk for d in drains)
-        drain_rows = [tables.DrainRow(d, counts[d.pk], now) for d in drains]
+        drain_rows = [record.HistoryRow(d, counts[d.pk], now) for d in drains]
         context = super().get_context_data(
             problem=problem,
-            drains=drain_rows[:DRAINS_ON_HOST_PAGE],
-            more_drains=len(drains) > DRAINS_ON_HOST_PAGE,
+            history=record.history(
+                drain_rows[:DRAINS_ON_HOST_PAGE],
+                store.maintenances_of(self.region, host)[:DRAINS_ON_HOST_PAGE],
+                len(drains) > DRAINS_ON_HOST_PAGE,
+                now,
+            ),
             open_drain=next((row for row in drain_rows if row.is_open), None),
             **kwargs,
         )
