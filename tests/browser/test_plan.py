@@ -89,6 +89,7 @@ def test_select_three_hosts_drain_them_as_one_and_give_one_back(
     window.picture("certificate")
     window.go(f"plans/{plan}/")
     click(window, "tr[data-host=cmp3] .mnt-col-drain a")
+    window.see(".mnt-verdict")
     window.wait_for_text("Safe to power off", ".mnt-verdict")
     window.picture("drain-certificate")
     window.go("hosts/cmp3/certificate/")
