@@ -9,6 +9,7 @@ from django.core.management import get_commands, load_command_class
 
 from tests import readme
 from ukcloud_maintenance import checks, conf, policies
+from ukcloud_maintenance.management import commands
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -23,7 +24,15 @@ def test_every_setting_is_in_the_table():
     assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == [s.name for s in conf.SETTINGS]
 
 
-@pytest.mark.parametrize("command", ["drain_host", "drain_status", "drain_cancel"])
+#: Every command but the worker, whose section is another one.
+COMMANDS = sorted(
+    file.stem
+    for file in Path(commands.__path__[0]).glob("[a-z]*.py")
+    if file.stem != "maintenance_worker"
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_the_options_of_the_commands(command):
     parser = load_command_class("ukcloud_maintenance", command).create_parser("django-admin", "")
     usage = re.search(

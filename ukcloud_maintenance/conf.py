@@ -342,6 +342,16 @@ SETTINGS: tuple[Setting, ...] = (
         "The endpoints that the panel asks; Horizon's OPENSTACK_ENDPOINT_TYPE where empty."
         " The worker's are named in clouds.yaml.",
     ),
+    Setting(
+        "KEEP_DAYS",
+        int,
+        365,
+        "days",
+        "How long the record of a drain is kept after its end: `maintenance_clear` removes what is"
+        " older.",
+        1,
+        36500,
+    ),
 )
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 
@@ -579,3 +589,8 @@ def opt_out_cold() -> str:
 def interface() -> str:
     """The endpoint interface that the panel uses; empty for Horizon's own. Default empty."""
     return str(_get("INTERFACE"))
+
+
+def keep_days() -> int:
+    """Days for which the record of a drain is kept after its end. Default 365."""
+    return int(_get("KEEP_DAYS"))

@@ -20,7 +20,7 @@ from .core import certificate as c
 from .core import hosts as h
 from .core.facts import Allocation, Hypervisor, Server, Service
 from .exceptions import CloudAnswerUnusable, CloudError, CloudNotFound, StaleState
-from .reconciler import INTENT_GOES_STALE, TROUBLE, say
+from .reconciler import INTENT_GOES_STALE, say
 from .store import HostMaintenance
 
 
@@ -95,7 +95,7 @@ class HostReconciler:
             looked_at=looked_at,
             actor=self.worker,
             now=self.clock(),
-            clear_message=maintenance.message.startswith(TROUBLE),
+            clear_message=maintenance.message.startswith(h.TROUBLE),
         )
         if safe and not was_safe:
             say(logging.INFO, "safe_to_power_off", host=maintenance.host)
@@ -109,6 +109,7 @@ class HostReconciler:
         cloud, host = self.cloud, maintenance.host
         before = cloud.service(host)
         servers = cloud.servers_on(host)
+        self.alive(maintenance)
         migrations = cloud.migrations_touching(host)
         self.alive(maintenance)
         hypervisors, allocations = self._allocations(maintenance)
@@ -142,6 +143,7 @@ class HostReconciler:
         hypervisors: list[Hypervisor] = []
         try:
             hypervisors = self.cloud.hypervisors_of(maintenance.host)
+            self.alive(maintenance)
             found = self.cloud.allocations_on([one.id for one in hypervisors if one.id])
         except CloudAnswerUnusable as error:
             return hypervisors, str(error)
@@ -179,10 +181,10 @@ class HostReconciler:
     def _cannot_verify(self, maintenance: HostMaintenance, error: CloudError) -> None:
         """Say so; what could not be verified for a bounded time is withdrawn."""
         now = self.clock()
-        message = f"{TROUBLE} {error}"
+        message = f"{h.TROUBLE} {error}"
         say(logging.WARNING, "not_verified", host=maintenance.host, detail=error)
         # What became of a return to service that was refused is still to be read.
-        free = not maintenance.message or maintenance.message.startswith(TROUBLE)
+        free = not maintenance.message or maintenance.message.startswith(h.TROUBLE)
         if free and maintenance.message != message:
             store.change_maintenance(maintenance, now, message=message)
         verified_at = maintenance.verified_at

@@ -304,6 +304,10 @@ class InstanceMigration(models.Model):
                 fields=["drain", "server_id"], name="maintenance_one_row_a_server"
             )
         ]
+        indexes = [
+            # what is under way in a region, and its newest that succeeded: looked at in every pass
+            models.Index(fields=["state", "finished_at"], name="maintenance_by_state")
+        ]
 
     def __str__(self) -> str:
         return f"{self.server_name} of drain {self.drain_id}"

@@ -15,8 +15,8 @@ from django.utils import timezone
 
 from . import conf, store
 from .cloud import Cloud, from_clouds_yaml
+from .core import export, steering
 from .core import hosts as h
-from .core import steering
 from .core.actor import (
     RULE_ABORT,
     RULE_CANCEL,
@@ -57,6 +57,8 @@ if TYPE_CHECKING:
 REASON_MAX = 255
 #: Characters of a note on one instance: what its column holds (models.InstanceMigration).
 NOTE_MAX = 255
+#: The longest time, in days, that can be named to keep the record (conf, KEEP_DAYS).
+KEEP_DAYS_MAX = 36500
 #: The orders in which the instances of a drain start. Largest first keeps it short: what takes
 #: longest starts first, so that the last one to fly is small. Smallest first frees many soon.
 LARGEST_FIRST = "largest"
@@ -257,12 +259,13 @@ class DrainChoices:
     max_hosts: int = 0
 
 
-def drain_choices(actor: Actor, region: str) -> DrainChoices:
+def drain_choices(actor: Actor, region: str, *, rule: str = RULE_DRAIN) -> DrainChoices:
     """What may be chosen for a drain in this region. Nothing is asked of OpenStack.
 
+    :param rule: what the actor is about to do with it
     :raises Refused: no worker is set up for the region
     """
-    _require(actor, RULE_DRAIN)
+    _require(actor, rule)
     _cloud_name(region)
     return DrainChoices(
         conf.max_concurrent(),
@@ -849,8 +852,8 @@ def cancel_drain(
     """Start nothing new; what flies lands, or is aborted; then the drain is over, in bounded time
     (settings CANCEL_WAIT_SECONDS, ABORT_WAIT_SECONDS).
 
-    Cancelling one that is being cancelled changes nothing, unless what flies is to be aborted
-    now.
+    Cancelling one that is being cancelled changes what is chosen otherwise: what flies can be
+    aborted after all, and the service enabled or left.
 
     :param abort: whether what flies is aborted
     :param enable: whether the service is enabled again, if its reason is still the one that we
@@ -865,16 +868,12 @@ def cancel_drain(
         if drain.state in DRAIN_TERMINAL:
             raise Refused(f"Drain {drain_id} is over ({drain.state}).", code="drain_over")
         again = drain.state == DrainState.CANCELLING
-        if again and (drain.cancel_abort or not abort):
+        before = drain.cancel_enable if again else drain.did_disable
+        wanted = before if enable is None else enable
+        if again and wanted == before and (drain.cancel_abort or not abort):
             return
-        wanted = drain.cancel_enable if again else drain.did_disable
-        store.cancel_drain(
-            drain,
-            actor.name,
-            timezone.now(),
-            abort=abort,
-            enable=wanted if enable is None else enable,
-        )
+        aborts = abort or (again and drain.cancel_abort)
+        store.cancel_drain(drain, actor.name, timezone.now(), abort=aborts, enable=wanted)
 
     return _change(actor, drain_id, RULE_CANCEL, cancel)
 
@@ -1343,13 +1342,12 @@ def _why_not_safe(
         return "It was not verified yet."
     if maintenance.verified_at < _verified_after(now):
         seconds = int((now - maintenance.verified_at).total_seconds())
+        trouble = maintenance.message.startswith(h.TROUBLE)
         return (
             f"It was last verified {seconds} s ago, which is too long."
-            f" {maintenance.message or 'Is a worker running?'}"
+            f" {maintenance.message if trouble else 'Is a worker running?'}"
         )
-    if maintenance.safe_since is None:
-        return h.in_words(checks) or maintenance.withdrawn_why
-    return ""
+    return h.why_not_safe(checks, maintenance.withdrawn_why)
 
 
 def certificate_document(actor: Actor, region: str, host: str) -> dict[str, Any]:
@@ -1593,14 +1591,19 @@ def return_host(actor: Actor, cloud: Cloud, request: ReturnRequest) -> HostMaint
     for _ in range(5):
         maintenance, service = _to_return(cloud, request.host)
         if maintenance.returning_since:
-            return _same_again(maintenance, request)
+            return _same_again(actor, cloud, maintenance, request)
         if open_drain := store.open_drain_of(cloud.region, request.host):
             raise _drain_open(request.host, open_drain)
-        choice = _checked_choice(maintenance, service, request)
+        choice, words = _checked_choice(maintenance, service, request)
         run = _run_of(actor, cloud, maintenance, limit) if request.bring_back else None
         try:
             store.request_return(
-                maintenance, choice=choice, actor=actor.name, now=timezone.now(), run=run
+                maintenance,
+                choice=choice,
+                words=words,
+                actor=actor.name,
+                now=timezone.now(),
+                run=run,
             )
             return maintenance
         except store.DrainExists as error:
@@ -1614,11 +1617,15 @@ def return_host(actor: Actor, cloud: Cloud, request: ReturnRequest) -> HostMaint
     )
 
 
-def _same_again(maintenance: HostMaintenance, request: ReturnRequest) -> HostMaintenance:
-    same_choice = request.choice in (None, maintenance.return_choice)
-    if same_choice and (not request.bring_back or store.return_run(maintenance)):
-        return maintenance
-    raise _returning_already(maintenance)
+def _same_again(
+    actor: Actor, cloud: Cloud, maintenance: HostMaintenance, request: ReturnRequest
+) -> HostMaintenance:
+    same = request.choice in (None, maintenance.return_choice)
+    if same and request.bring_back and store.return_run(maintenance) is None:
+        same = _run_of(actor, cloud, maintenance, 1) is None  # there was nothing to bring back
+    if not same:
+        raise _returning_already(maintenance)
+    return maintenance
 
 
 def _returning_already(maintenance: HostMaintenance) -> Refused:
@@ -1633,7 +1640,8 @@ def _returning_already(maintenance: HostMaintenance) -> Refused:
 
 def _checked_choice(
     maintenance: HostMaintenance, service: Service | None, request: ReturnRequest
-) -> str:
+) -> tuple[str, str]:
+    """What is chosen, and what it will do, in words."""
     view = _return_view(maintenance)
     # Where it is the admin's to choose, what stands against the usual one says so.
     choice = request.choice or h.default_choice(view, service) or ReturnChoice.OURS
@@ -1648,7 +1656,7 @@ def _checked_choice(
             remedy="Choose to enable the service, or leave the instances where they are.",
             field="bring_back",
         )
-    return str(choice)
+    return str(choice), outlook.text
 
 
 def _run_of(
@@ -1672,3 +1680,35 @@ def return_run(actor: Actor, maintenance: HostMaintenance) -> Drain | None:
     """The run that brings instances back with the return of this maintenance, or None."""
     _require(actor, RULE_VIEW)
     return store.return_run(maintenance)
+
+
+# -- the record ------------------------------------------------------------------------------
+
+
+def export_drain(actor: Actor, drain_id: int) -> dict[str, Any]:
+    """A drain with its instances and events as a document; see `core.export`.
+
+    :raises Refused: there is no such drain
+    """
+    drain = get_drain(actor, drain_id)
+    return export.document(drain, store.migrations(drain), store.events(drain), timezone.now())
+
+
+def clear_record(
+    actor: Actor, older_than_days: int | None = None, dry_run: bool = False
+) -> store.Cleared:
+    """Remove drains that have been over for longer than a time, and what belonged to them alone.
+
+    :param older_than_days: days, or None for the setting's
+    :param dry_run: only tell what would be removed
+    :raises Refused: the number of days is none
+    """
+    _require(actor, RULE_DRAIN)
+    days = conf.keep_days() if older_than_days is None else older_than_days
+    if not 1 <= days <= KEEP_DAYS_MAX:
+        raise Refused(
+            f"The number of days must be from 1 to {KEEP_DAYS_MAX}, not {days}.",
+            code="days_out_of_range",
+            remedy="What is under way, or was over today, is never removed.",
+        )
+    return store.clear(timezone.now() - timedelta(days=days), dry_run)

@@ -6,6 +6,7 @@ touches one row or none, and none means that somebody else got there first
 on SQLite, PostgreSQL and MariaDB. Every change raises the drain's `revision`, which pages poll.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -546,12 +547,15 @@ def cancel_drain(
         return DrainState(drain.state)
     how = "what is under way is aborted" if abort else "what is under way lands"
     then = "the service is enabled again" if enable else "the service is left as it is"
+    # The wait for what flies has one bound, which a second thought does not extend; for what is
+    # aborted after all another one begins.
+    again = drain.state == DrainState.CANCELLING and abort == drain.cancel_abort
     change_drain(
         drain,
         now,
         state=DrainState.CANCELLING,
         cancelled_by=actor,
-        cancelling_since=now,
+        cancelling_since=drain.cancelling_since if again else now,
         cancel_abort=abort,
         cancel_enable=enable,
         next_pass_at=None,
@@ -1147,11 +1151,13 @@ def request_return(
     choice: str,
     actor: str,
     now: datetime,
+    words: str = "",
     run: ReturnRun | None = None,
 ) -> Drain | None:
     """Ask for the return of a host to service, and for its instances to be brought back where
     there is a `run`: that run.
 
+    :param words: what was asked for, for the record
     :raises DrainExists: the host has an open drain
     :raises StaleState: the maintenance changed since it was read, e.g. somebody else asked
     """
@@ -1165,7 +1171,7 @@ def request_return(
         "message": "Waiting for a worker.",
         "next_pass_at": None,
     }
-    events = [("return_requested", actor, f"The service: {choice}.", "")]
+    events = [("return_requested", actor, words, "")]
     if maintenance.safe_since:
         why = "The host is being given back to service."
         fields |= _withdrawn(why, now)
@@ -1412,3 +1418,150 @@ def workers_of(host: str) -> list[Worker]:
 def forget_workers(before: datetime) -> None:
     """Remove workers that have been silent since a time."""
     Worker.objects.filter(seen_at__lt=before).delete()
+
+
+# -- the record ------------------------------------------------------------------------------
+
+#: Drains that are looked for at a time, to be removed one by one.
+BATCH = 100
+#: How a worker names itself: machine, process, and when it started.
+_WORKER_NAME = re.compile(r"\S+:\d+:\d{9,}")
+
+
+def events(drain: Drain) -> "QuerySet[Event]":
+    """The events of a drain with their instances, in the order in which they happened."""
+    return drain.events.select_related("migration").order_by("at", "id")
+
+
+def find_events(drain: Drain, text: str = "", by_worker: bool | None = None) -> "QuerySet[Event]":
+    """The events of a drain that are about an instance and of a kind of actor.
+
+    :param text: looked for in an instance's name and id, without regard to case
+    :param by_worker: acts of workers alone, requests of people alone, or None for both
+    """
+    found = events(drain)
+    if text:
+        found = found.filter(
+            Q(migration__server_name__icontains=text) | Q(migration__server_id__icontains=text)
+        )
+    if by_worker is not None:
+        actors = drain.events.order_by().values_list("actor", flat=True).distinct()
+        workers = workers_among(actors)
+        found = found.filter(actor__in=workers) if by_worker else found.exclude(actor__in=workers)
+    return found
+
+
+def workers_among(actors: Iterable[str]) -> frozenset[str]:
+    """Those of the actors of events that are workers, also ones that are long forgotten."""
+    named = set(actors)
+    known = Worker.objects.filter(name__in=named).order_by().values_list("name", flat=True)
+    return frozenset(known) | {name for name in named if _WORKER_NAME.fullmatch(name)}
+
+
+def newest_event(drain_id: int) -> str:
+    """Names what the record of a drain holds: another event gives it another name. One query.
+
+    An event may be written before another one, and be seen after it: so they are counted too.
+    """
+    found = Event.objects.filter(drain_id=drain_id).aggregate(newest=Max("id"), n=Count("id"))
+    return f"{found['newest'] or 0}-{found['n']}"
+
+
+def maintenances_of(region: str, host: str) -> "QuerySet[HostMaintenance]":
+    """The maintenances of exactly this host, newest first."""
+    key = host_key(region, host)
+    return HostMaintenance.objects.filter(host_key=key).order_by("-opened_at", "-id")
+
+
+@dataclass
+class Cleared:
+    """What was removed of the record, or would be.
+
+    :param kept: drains that are old enough, but whose host is still in maintenance: they tell
+        how its service was found and where its instances went
+    """
+
+    drains: int = 0
+    instances: int = 0
+    events: int = 0
+    maintenances: int = 0
+    plans: int = 0
+    kept: int = 0
+
+
+def clear(before: datetime, dry_run: bool = False) -> Cleared:
+    """Remove the drains that were over before a time, with their instances and events; then the
+    closed maintenances and the plans of that age that have no drain left.
+
+    Each drain goes in a transaction of its own: a run that is stopped has removed whole drains.
+
+    :param dry_run: only count
+    """
+    found = Cleared()
+    old = Drain.objects.filter(
+        state__in=[s.value for s in DRAIN_TERMINAL], open_key=None, finished_at__lt=before
+    )
+    in_service = Q(maintenance=None) | Q(maintenance__closed_at__isnull=False)
+    goes = old.filter(in_service)
+    found.kept = old.exclude(in_service).count()
+    going: list[int] = []
+    last = 0
+    while batch := list(
+        goes.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:BATCH]
+    ):
+        last = batch[-1]
+        for drain_id in batch:
+            if dry_run:
+                found.instances += InstanceMigration.objects.filter(drain_id=drain_id).count()
+                found.events += Event.objects.filter(drain_id=drain_id).count()
+            elif not _clear_drain(drain_id, goes, found):
+                continue
+            found.drains += 1
+            going.append(drain_id)
+    _clear_what_is_left(before, going, dry_run, found)
+    return found
+
+
+def _clear_drain(drain_id: int, goes: "QuerySet[Drain]", found: Cleared) -> bool:
+    """Remove one drain, unless it was taken up again since it was looked for."""
+    with transaction.atomic():
+        # It takes the lock that every change of a drain takes first; see `_touch`.
+        Drain.objects.filter(pk=drain_id).update(revision=F("revision") + 1)
+        if not goes.filter(pk=drain_id).exists():
+            return False
+        found.events += Event.objects.filter(drain_id=drain_id).delete()[0]
+        rows = InstanceMigration.objects.filter(drain_id=drain_id)
+        found.instances += rows.count()
+        rows.delete()
+        Drain.objects.filter(pk=drain_id).delete()
+    return True
+
+
+def _clear_what_is_left(
+    before: datetime, cleared: list[int], dry_run: bool, found: Cleared
+) -> None:
+    gone = set(cleared) if dry_run else set()
+
+    def has_drains(key: dict[str, int]) -> bool:
+        ids = Drain.objects.filter(**key).order_by().values_list("pk", flat=True)
+        return any(drain_id not in gone for drain_id in ids)
+
+    closed = HostMaintenance.objects.filter(open_key=None, closed_at__lt=before)
+    for pk in list(closed.order_by("pk").values_list("pk", flat=True)):
+        if has_drains({"maintenance_id": pk}):
+            continue
+        found.maintenances += 1
+        events_of = Event.objects.filter(maintenance_id=pk)
+        if dry_run:
+            found.events += events_of.exclude(drain_id__in=gone).count()
+            continue
+        with transaction.atomic():
+            found.events += events_of.delete()[0]
+            closed.filter(pk=pk).delete()
+    plans = Plan.objects.filter(created_at__lt=before)
+    for pk in list(plans.order_by("pk").values_list("pk", flat=True)):
+        if has_drains({"plan_id": pk}):
+            continue
+        found.plans += 1
+        if not dry_run:
+            plans.filter(pk=pk).delete()

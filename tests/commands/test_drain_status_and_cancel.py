@@ -1,11 +1,15 @@
 """`drain_status` and `drain_cancel`: the database alone, by who may read clouds.yaml."""
 
-from datetime import UTC, datetime
+import math
+import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.utils import timezone
 
 from tests.commands.helpers import begin, finish, move, run
 from ukcloud_maintenance import services
+from ukcloud_maintenance.core.duration import Forecast
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
 from ukcloud_maintenance.exceptions import ConfigurationError
 from ukcloud_maintenance.models import Drain
@@ -14,10 +18,19 @@ pytestmark = pytest.mark.django_db
 
 DRAIN_KEYS = {
     "id",
+    "plan_id",
+    "direction",
+    "start_at",
+    "stop_at",
+    "max_concurrent",
+    "timeout_action",
+    "cancelled_by",
+    "forecast",
     "host",
     "region",
     "state",
     "result",
+    "message",
     "reason",
     "requested_by",
     "created_at",
@@ -39,6 +52,16 @@ MIGRATION_KEYS = {
     "finished_at",
     "memory_total_bytes",
     "memory_remaining_bytes",
+    "disk_total_bytes",
+    "disk_remaining_bytes",
+    "rate_bytes",
+    "code",
+    "course",
+    "seconds_left",
+    "timed_out_at",
+    "wish",
+    "wish_by",
+    "answer",
 }
 
 
@@ -65,11 +88,26 @@ def test_one_drain_as_json(drain):
         memory_remaining_bytes=400,
         started_at=datetime(2026, 3, 1, 12, 30, tzinfo=UTC),
     )
+    move(
+        drain,
+        "db-1",
+        MigrationState.MIGRATING,
+        course="not_converging",
+        seconds_left=90.5,
+        rate_bytes=1e6,
+        wish="abort",
+        wish_by="ada",
+        answer="Nova said no.",
+        timed_out_at=datetime(2026, 3, 1, 12, 40, tzinfo=UTC),
+    )
     outcome = run("drain_status", str(drain.pk), "--json")
     assert outcome.exit_code == 0
     document = outcome.json
-    assert set(document) >= DRAIN_KEYS
+    assert set(document) == DRAIN_KEYS
     assert document["id"] == drain.pk
+    assert (document["plan_id"], document["direction"]) == (None, "away")
+    assert (document["max_concurrent"], document["timeout_action"]) == (2, "warn")
+    assert (document["start_at"], document["stop_at"]) == (None, None)
     assert (document["host"], document["region"]) == ("cmp1", "RegionOne")
     assert (document["state"], document["result"]) == ("running", None)
     assert document["reason"] == "kernel update"
@@ -83,6 +121,11 @@ def test_one_drain_as_json(drain):
     assert (web["source_compute"], web["dest_compute"]) == ("cmp1", "cmp10")
     assert (web["memory_total_bytes"], web["memory_remaining_bytes"]) == (1000, 400)
     assert (web["attempts"], web["started_at"]) == (1, "2026-03-01T12:30:00Z")
+    assert (web["course"], web["seconds_left"], web["wish"], web["answer"]) == (None,) * 4
+    db = rows["db-1"]
+    assert (db["course"], db["seconds_left"], db["rate_bytes"]) == ("not_converging", 90.5, 1e6)
+    assert (db["wish"], db["wish_by"], db["answer"]) == ("abort", "ada", "Nova said no.")
+    assert db["timed_out_at"] == "2026-03-01T12:40:00Z"
     old = rows["old-1"]
     assert (old["state"], old["method"], old["dest_compute"]) == ("stays", None, None)
     assert "suspended" in old["message"]
@@ -128,6 +171,111 @@ def test_table_of_one_drain(drain):
     line = next(line for line in text.splitlines() if line.startswith("web-1"))
     assert "failed" in line
     assert "No valid host was found." in line
+
+
+def test_one_drain_tells_its_window_pace_and_plan(cloud):
+    window = ["--start-at", "2126-03-01T22:00+01:00", "--stop-at", "2126-03-02T04:00Z"]
+    run("drain_host", "cmp1", "cmp10", "--reason", "r", "--max-concurrent", "1", *window)
+    drain = Drain.objects.get(host="cmp1")
+    text = run("drain_status", str(drain.pk)).stdout
+    assert (
+        "1 migration at once; not before 2126-03-01T21:00:00Z; nothing new after"
+        " 2126-03-02T04:00:00Z; timeout action: warn" in text
+    )
+    assert f"Part of plan {drain.plan_id}: see `drain_status --plan {drain.plan_id}`" in text
+    listed = run("drain_status").stdout
+    assert listed.count("2126-03-01T21:00:00Z/2126-03-02T04:00:00Z") == 2
+
+
+def test_one_drain_tells_which_copy_will_not_end_and_the_ways_out(drain):
+    begin(drain)
+    move(
+        drain,
+        "web-1",
+        MigrationState.MIGRATING,
+        course="not_converging",
+        wish="abort",
+        wish_by="ada",
+        answer="Migration 7\nis not running.",
+        timed_out_at=datetime(2026, 3, 1, 12, 40, tzinfo=UTC),
+    )
+    move(drain, "db-1", MigrationState.MIGRATING, course="converging", seconds_left=300.0)
+    text = run("drain_status", str(drain.pk)).stdout
+    web = next(line for line in text.splitlines() if line.startswith("web-1"))
+    assert "not converging" in web
+    assert "[abort asked for by ada] [Nova: Migration 7 is not running.]" in web
+    assert "[takes too long since 2026-03-01T12:40:00Z]" in web
+    db = next(line for line in text.splitlines() if line.startswith("db-1"))
+    assert re.search(r"converging +5 min", db)
+    _, advice = text.rsplit("\nweb-1 (", 1)
+    assert "does not converge: the guest writes as fast as is copied" in advice
+    assert f"`drain_instance abort {drain.pk} INSTANCE`" in advice
+    assert f"`drain_instance force-complete {drain.pk} INSTANCE`" in advice
+    assert "The guest is paused until the rest is copied." in advice
+    assert "db-1" not in advice
+
+
+def _forecast(monkeypatch, low, likely, high, samples=34, *, assumed=False):
+    found = Forecast(low, likely, high, samples, assumed)
+    monkeypatch.setattr(services, "_forecast", lambda drain, rows: found)
+
+
+@pytest.mark.parametrize(
+    ("hours", "fits"),
+    [(None, ""), (2, "; it fits"), (0.3, "; it may not fit"), (0.1, "; it does not fit")],
+)
+def test_one_drain_tells_its_time_left_and_whether_it_fits(drain, monkeypatch, hours, fits):
+    _forecast(monkeypatch, 600, 900, 1800)
+    begin(drain)
+    if hours:
+        end = timezone.now() + timedelta(hours=hours)
+        Drain.objects.filter(pk=drain.pk).update(stop_at=end)
+    text = run("drain_status", str(drain.pk)).stdout
+    line = next(line for line in text.splitlines() if line.startswith("Time left"))
+    window = f"{fits} in its window" if fits else ""
+    said = f"Time left: about 15 min (10 min to 30 min; as in 34 migrations before){window}"
+    assert line == said
+    document = run("drain_status", str(drain.pk), "--json").json["forecast"]
+    assert document == {
+        "seconds": {"low": 600, "likely": 900, "high": 1800},
+        "samples": 34,
+        "assumed": False,
+    }
+
+
+def test_the_window_of_one_that_has_not_begun_counts_from_its_beginning(drain, monkeypatch):
+    _forecast(monkeypatch, 600, 900, 1800)
+    begins = timezone.now() + timedelta(hours=5)
+    ends = begins + timedelta(minutes=5)
+    Drain.objects.filter(pk=drain.pk).update(start_at=begins, stop_at=ends)
+    assert "it does not fit in its window" in run("drain_status", str(drain.pk)).stdout
+
+
+def test_a_guess_is_called_one_and_what_is_over_has_no_time_left(drain):
+    assert "a guess: too few migrations" in run("drain_status", str(drain.pk)).stdout
+    begin(drain)
+    finish(drain, DrainState.SUCCEEDED, DrainResult.EMPTY, "Empty.")
+    assert "Time left" not in run("drain_status", str(drain.pk)).stdout
+
+
+def test_no_end_is_no_number(drain, monkeypatch):
+    _forecast(monkeypatch, math.inf, math.inf, math.inf)
+    outcome = run("drain_status", str(drain.pk), "--json")
+    assert "Infinity" not in outcome.stdout
+    assert outcome.json["forecast"]["seconds"] == {"low": None, "likely": None, "high": None}
+    assert "without end as things are" in run("drain_status", str(drain.pk)).stdout
+
+
+def test_a_copy_that_is_over_needs_no_advice(drain):
+    begin(drain)
+    move(drain, "web-1", MigrationState.SUCCEEDED, course="stalled")
+    assert "drain_instance" not in run("drain_status", str(drain.pk)).stdout
+
+
+def test_a_run_back_is_told_as_one(drain):
+    Drain.objects.filter(pk=drain.pk).update(direction="back")
+    assert "0 of 3 came back" in run("drain_status", str(drain.pk)).stdout
+    assert run("drain_status", str(drain.pk), "--json").json["direction"] == "back"
 
 
 @pytest.mark.parametrize("command", ["drain_status", "drain_cancel"])

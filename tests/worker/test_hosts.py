@@ -316,7 +316,13 @@ def test_a_host_that_was_switched_off_is_told_calmly(world):
     assert maintenance.safe_since is None
     assert "most likely because it was switched off" in maintenance.withdrawn_why
     assert f"{at:%H:%M:%S} UTC" in maintenance.withdrawn_why
-    assert not world.certificate().safe
+    found = world.certificate()
+    assert (found.safe, found.why_not) == (False, maintenance.withdrawn_why)
+    assert world.later().withdrawn_why == maintenance.withdrawn_why
+    world.nova.add("late")
+    world.later()
+    assert "late" in world.certificate().why_not
+    del world.nova.all["late"]
     world.nova.the_service = replace(world.nova.the_service, state="up")
     assert world.later().safe_since == world.now
 
@@ -571,6 +577,7 @@ def test_a_host_that_we_disabled_is_enabled_and_is_in_service_when_it_is_up(worl
         "service_enabled",
         "host_returned",
     ]
+    assert "it was us who disabled it" in Event.objects.get(kind="return_requested").message
     event = Event.objects.get(kind="service_enabled")
     assert (event.request_id, event.drain) == ("req-enable", world.made[0])
     with pytest.raises(Refused) as refused:
@@ -899,6 +906,7 @@ def test_nothing_is_brought_back_to_a_service_that_stays_disabled(world):
 
 def test_where_nothing_is_to_come_back_there_is_no_run(world):
     world.drained()
+    world.ask(bring_back=True)
     world.ask(bring_back=True)
     assert Drain.objects.filter(direction="back").count() == 0
     assert finish(world).return_result == "in_service"

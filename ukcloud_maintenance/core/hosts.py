@@ -14,6 +14,11 @@ from .certificate import SERVICE_UP, Check
 from .facts import Service
 from .states import ReturnChoice, ReturnResult
 
+#: How the message of a maintenance begins that OpenStack keeps from being looked after.
+TROUBLE = "OpenStack does not answer as it should."
+#: How the withdrawal begins that is no alarm.
+SWITCHED_OFF = "The host went down, most likely because it was switched off."
+
 
 @dataclass(frozen=True)
 class MaintenanceView:
@@ -110,10 +115,19 @@ def why_withdrawn(
     forced = service is not None and service.forced_down
     if [check.code for check in failed] == [SERVICE_UP] and not forced:
         return (
-            "The host went down, most likely because it was switched off. It was last verified to"
-            f" be safe{at}, and everything but that still held."
+            f"{SWITCHED_OFF} It was last verified to be safe{at}, and everything but that still"
+            " held."
         )
     return in_words(failed)
+
+
+def why_not_safe(checks: Iterable[Check], withdrawn_why: str) -> str:
+    """Why a host is not safe now. One that was switched off goes on to be told calmly, until
+    something else than that stands against it."""
+    failed = [check for check in checks if not check.passed]
+    if [check.code for check in failed] == [SERVICE_UP] and withdrawn_why.startswith(SWITCHED_OFF):
+        return withdrawn_why
+    return in_words(failed) or withdrawn_why
 
 
 # -- what can be chosen ----------------------------------------------------------------------
@@ -327,7 +341,7 @@ def cloud_is_lost(view: MaintenanceView, limits: ReturnLimits, error: str, now: 
     assert view.returning_since is not None  # it was asked for
     bound = timedelta(seconds=max(limits.wait_seconds, limits.cloud_down_wait_seconds))
     if now - view.returning_since < bound:
-        return Wait(f"OpenStack does not answer as it should. {error}")
+        return Wait(f"{TROUBLE} {error}")
     if view.return_choice == ReturnChoice.LEAVE:
         return Close(
             ReturnResult.LEFT, f"The service was left as it is; how that is is not known. {error}"

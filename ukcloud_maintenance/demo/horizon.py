@@ -86,8 +86,9 @@ def prepare_static() -> Path:
     finally:
         shutil.rmtree(work, ignore_errors=True)
     for old in root.parent.iterdir():
-        if old != root and time.time() - old.stat().st_mtime > 3600:
-            shutil.rmtree(old, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # somebody else removed it
+            if old != root and time.time() - old.stat().st_mtime > 3600:
+                shutil.rmtree(old, ignore_errors=True)
     return root
 
 

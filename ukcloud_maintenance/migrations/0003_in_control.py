@@ -270,4 +270,8 @@ class Migration(migrations.Migration):
                 to="ukcloud_maintenance.plan",
             ),
         ),
+        migrations.AddIndex(
+            model_name="instancemigration",
+            index=models.Index(fields=["state", "finished_at"], name="maintenance_by_state"),
+        ),
     ]

@@ -1,5 +1,6 @@
 """Numbers, sizes and times as they are shown: localized, in the user's time zone."""
 
+import math
 import re
 from datetime import datetime, timedelta
 
@@ -63,6 +64,24 @@ def duration(value: timedelta | float) -> str:
     minutes, seconds = divmod(max(0, seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def about(seconds: float) -> str:
+    """A time in one unit: 45 s, 9 min, 2.5 h; the script on the page writes it the same way."""
+    if seconds < 90:
+        return _("%(n)s s") % {"n": number(max(1, math.ceil(seconds)))}
+    if seconds < 7200:
+        return _("%(n)s min") % {"n": number(math.ceil(seconds / 60))}
+    return _("%(n)s h") % {"n": number(seconds / 3600, 1)}
+
+
+def zone(at: datetime) -> str:
+    """The user's time zone as of a time: Europe/Berlin (UTC+01:00)."""
+    name = timezone.get_current_timezone_name()
+    offset = timezone.localtime(at).strftime("%z")
+    if name == "UTC":
+        return name
+    return f"{name} (UTC{offset[:3]}:{offset[3:5]})"
 
 
 def full_time(value: datetime | None) -> str:

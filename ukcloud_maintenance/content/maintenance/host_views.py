@@ -18,7 +18,7 @@ from ukcloud_maintenance.core.states import DRAIN_TERMINAL, ReturnChoice
 from ukcloud_maintenance.exceptions import CloudError, Refused, UnknownHost
 from ukcloud_maintenance.services import ReturnRequest
 
-from . import certificate_page, formats, labels, listing, progress, tables
+from . import certificate_page, formats, labels, listing, progress, record, tables
 from .host_panel import HostPanel
 from .preflight import verdict_html
 from .tables import PANEL
@@ -33,7 +33,7 @@ from .views import (
     uncached,
 )
 
-DRAINS_ON_HOST_PAGE = 10
+DRAINS_ON_HOST_PAGE = 30
 #: how long the hosts page is told how a drain ended
 JUST_NOW = timedelta(hours=1)
 
@@ -157,11 +157,15 @@ class HostView(PanelPage):
                 raise
             problem = cloud_problem(error)
         counts = store.counts(d.pk for d in drains)
-        drain_rows = [tables.DrainRow(d, counts[d.pk], now) for d in drains]
+        drain_rows = [record.HistoryRow(d, counts[d.pk], now) for d in drains]
         context = super().get_context_data(
             problem=problem,
-            drains=drain_rows[:DRAINS_ON_HOST_PAGE],
-            more_drains=len(drains) > DRAINS_ON_HOST_PAGE,
+            history=record.history(
+                drain_rows[:DRAINS_ON_HOST_PAGE],
+                store.maintenances_of(self.region, host)[:DRAINS_ON_HOST_PAGE],
+                len(drains) > DRAINS_ON_HOST_PAGE,
+                now,
+            ),
             open_drain=next((row for row in drain_rows if row.is_open), None),
             panel=HostPanel(self.actor, self.region, host),
             **kwargs,

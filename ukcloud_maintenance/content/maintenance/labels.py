@@ -4,14 +4,25 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
+from ukcloud_maintenance.core.decide import TIMEOUT
 from ukcloud_maintenance.core.facts import Service
 from ukcloud_maintenance.core.preflight import Choice
-from ukcloud_maintenance.core.states import DrainResult, DrainState, Method, MigrationState
+from ukcloud_maintenance.core.states import (
+    MIGRATION_UNDER_WAY,
+    Direction,
+    DrainResult,
+    DrainState,
+    Method,
+    MigrationState,
+    TimeoutAction,
+    Wish,
+)
 from ukcloud_maintenance.store import Counts, Drain, InstanceMigration
 
 from . import formats
@@ -81,10 +92,16 @@ def service_status(service: Service) -> Label:
 def drain_state(drain: Drain, counts: Counts | None = None) -> Label:
     """The state of a drain in a word or two."""
     state = drain.state
+    if drain.direction == Direction.BACK and (label := _return_state(drain)):
+        return label
+    if state == DrainState.PENDING and drain.start_at and drain.start_at > timezone.now():
+        return Label(_("Scheduled"), "default", "clock", _("It waits for the time of its start."))
     if state == DrainState.PENDING:
         return Label(_("Pending"), "default", "clock", _("It waits for a worker to take it."))
     if state == DrainState.RUNNING:
         return Label(_("Running"), "primary", "arrow-right", _("Instances are being moved."))
+    if state == DrainState.PAUSED and drain.started_at is None:
+        return Label(_("On hold"), "warning", "pause", _("It was paused before it began."))
     if state == DrainState.PAUSED:
         return Label(_("Paused"), "warning", "pause", _("Nothing new starts; what flies lands."))
     if state == DrainState.CANCELLING:
@@ -111,6 +128,19 @@ def drain_state(drain: Drain, counts: Counts | None = None) -> Label:
     if drain.result == DrainResult.HOST_LOST:
         return Label(_("Host lost"), "danger", "xmark", drain.message)
     return Label(_("Failed"), "danger", "xmark", drain.message)
+
+
+def _return_state(drain: Drain) -> Label | None:
+    """The same for a run that brings instances back, where the words differ."""
+    if drain.state == DrainState.RUNNING:
+        return Label(_("Running"), "primary", "arrow-left", _("Instances are brought back."))
+    if drain.state == DrainState.SUCCEEDED:
+        return Label(
+            _("Brought back"), "success", "check", _("All that were to come back have arrived.")
+        )
+    if drain.state == DrainState.FAILED and drain.result == DrainResult.INSTANCES_FAILED:
+        return Label(_("Not all brought back"), "warning", "circle-half-stroke", drain.message)
+    return None
 
 
 #: a word to filter by, and its text
@@ -291,6 +321,113 @@ def late(row: InstanceMigration, now: datetime) -> SafeString | str:
         % {"time": formats.clock(row.late_since, now)},
         _("Late"),
     )
+
+
+def who_asked(name: str) -> str:
+    """An admin, or the drain itself after a timeout."""
+    return _("the timeout") if name == TIMEOUT else name
+
+
+def steered(row: InstanceMigration, now: datetime) -> list[str]:
+    """What was asked for an instance and what became of it, one short line each."""
+    lines = []
+    who = {"who": who_asked(row.wish_by)}
+    wished = {
+        Wish.ABORT.value: _("Abort asked for by %(who)s."),
+        Wish.FORCE.value: _("Force complete asked for by %(who)s."),
+        Wish.RESET.value: _("Reset to active asked for by %(who)s."),
+    }
+    if row.wish in wished:
+        lines.append(wished[row.wish] % who)
+    if row.answer:
+        lines.append(said(row.answer))
+    if row.state in MIGRATION_UNDER_WAY:
+        if row.aborted_at and row.aborted_migration_id == row.nova_migration_id:
+            lines.append(
+                _("Nova took the abort at %(time)s, asked for by %(who)s.")
+                % {
+                    "time": clock_of(row.aborted_at, now),
+                    "who": who_asked(row.aborted_by) or _("the cancel of the drain"),
+                }
+            )
+        if row.forced_at:
+            lines.append(
+                _("Forced to complete at %(time)s: its guest is paused until the rest is copied.")
+                % {"time": clock_of(row.forced_at, now)}
+            )
+        if row.timed_out_at:
+            lines.append(
+                _("Took longer than its timeout at %(time)s.")
+                % {"time": clock_of(row.timed_out_at, now)}
+            )
+    elif row.forced_at and row.state == MigrationState.SUCCEEDED:
+        lines.append(
+            _("It was forced to complete at %(time)s.") % {"time": clock_of(row.forced_at, now)}
+        )
+    if row.destination and row.state in (MigrationState.PENDING, MigrationState.BLOCKED):
+        lines.append(_("To go to %(host)s, as asked.") % {"host": row.destination})
+    return lines
+
+
+def clock_of(at: datetime, now: datetime) -> str:
+    return formats.clock(at, now, seconds=True)
+
+
+def course(row: InstanceMigration) -> Label | None:
+    """Whether a copy under way is going to end, where there is something to say."""
+    known = {
+        "converging": Label(
+            _("Converging"), "default", "", _("What remains shrinks: the copy will end.")
+        ),
+        "slow": Label(
+            _("Slow"),
+            "warning",
+            "gauge",
+            _("What remains shrinks, but it will take longer than its timeout."),
+        ),
+        "not_converging": Label(
+            _("Not converging"),
+            "warning",
+            "arrows-rotate",
+            _("The guest writes as fast as it is copied, or faster."),
+        ),
+        "stalled": Label(_("Stalled"), "danger", "pause", _("Nothing is copied any more.")),
+    }
+    return known.get(row.course)
+
+
+def timeout_action(action: str) -> str:
+    """What becomes of a copy that takes too long, in a word or two."""
+    words = {
+        TimeoutAction.WARN.value: _("marked, and goes on"),
+        TimeoutAction.ABORT.value: _("aborted, and tried again"),
+        TimeoutAction.FORCE.value: _("forced to complete"),
+    }
+    return words.get(action, action)
+
+
+def timeout_choices() -> list[tuple[str, str]]:
+    """The same to choose from, with the consequence."""
+    return [
+        (
+            TimeoutAction.WARN.value,
+            _("Mark it, and let it go on: no guest is interrupted, and the drain may take long."),
+        ),
+        (
+            TimeoutAction.ABORT.value,
+            _(
+                "Abort it and try it again: its guest is not interrupted, what was copied is lost."
+                " On some releases of Nova the server may turn to ERROR although it runs on."
+            ),
+        ),
+        (
+            TimeoutAction.FORCE.value,
+            _(
+                "Force it to complete: its guest is paused until the rest is copied, which its"
+                " users notice."
+            ),
+        ),
+    ]
 
 
 def said(text: str) -> str:

@@ -4,7 +4,6 @@ The rows carry what each choice would make of them, so that the script on the pa
 and review in step without asking again; the sentences are the server's in any case.
 """
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,6 +21,7 @@ from ukcloud_maintenance.core.preflight import Caution, Choice, Kind, Verdict
 from ukcloud_maintenance.services import DrainPlan, Planned
 
 from . import formats, labels
+from .formats import about
 from .labels import Label
 
 MIB = 1024**2
@@ -571,12 +571,3 @@ def amount(resource: str, n: int) -> str:
     if resource == "DISK_GB":
         return _("%(size)s of disk") % {"size": formats.size(n * 1024 * MIB)}
     return f"{formats.number(n)} {resource}"
-
-
-def about(seconds: float) -> str:
-    """A time in one unit: 45 s, 9 min, 2.5 h; the script on the page writes it the same way."""
-    if seconds < 90:
-        return _("%(n)s s") % {"n": formats.number(max(1, math.ceil(seconds)))}
-    if seconds < 7200:
-        return _("%(n)s min") % {"n": formats.number(math.ceil(seconds / 60))}
-    return _("%(n)s h") % {"n": formats.number(seconds / 3600, 1)}

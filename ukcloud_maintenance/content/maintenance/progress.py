@@ -8,16 +8,18 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from ukcloud_maintenance.core.actor import RULE_CANCEL, Actor
+from ukcloud_maintenance import store
+from ukcloud_maintenance.core.actor import Actor
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
     MIGRATION_UNDER_WAY,
+    Direction,
     DrainResult,
     DrainState,
     Method,
@@ -26,9 +28,10 @@ from ukcloud_maintenance.core.states import (
 from ukcloud_maintenance.services import DrainReport
 from ukcloud_maintenance.store import InstanceMigration, WorkerStatus
 
-from . import formats, labels
+from . import course, formats, labels
 from .formats import NOTHING
 from .tables import PANEL
+from .verbs import Offers
 
 #: longer messages are folded; less so where they tell a person what to do
 MESSAGE_SHOWN = 70
@@ -62,6 +65,10 @@ def headline(report: DrainReport) -> str:
     """One sentence: how it is, or how it ended."""
     drain, counts = report.drain, report.counts
     share = labels.share(counts)
+    if untouched := _before_it_began(report):
+        return untouched
+    if drain.direction == Direction.BACK:
+        return _headline_back(report)
     if drain.state == DrainState.SUCCEEDED:
         return _("The host is empty.")
     if drain.result == DrainResult.INSTANCES_LEFT:
@@ -72,8 +79,6 @@ def headline(report: DrainReport) -> str:
             "The other %(n)s instances have left the host.",
             counts.left,
         ) % {"n": counts.left}
-    if drain.state == DrainState.PENDING:
-        return _("Waiting for a worker to begin.")
     if drain.state in DRAIN_TERMINAL:
         here = counts.total - counts.left
         words = {
@@ -95,15 +100,85 @@ def headline(report: DrainReport) -> str:
         "%(left)s of %(n)s instances have left.",
         share.total,
     ) % {"left": share.left, "n": share.total}
-    if drain.state == DrainState.CANCELLING:
-        return _("Being cancelled: what is under way lands, nothing new starts.") + " " + moved
-    if drain.state == DrainState.PAUSED:
-        return _("Paused: what is under way lands, nothing new starts.") + " " + moved
+    if how := _held_back(report):
+        return f"{how} {moved}"
     if not share.total:
         return _("There is no instance to move; making sure that the host is empty.")
     if share.left == share.total:
         return moved + " " + _("Making sure that nothing is left.")
     return moved
+
+
+def _before_it_began(report: DrainReport) -> str:
+    drain = report.drain
+    if drain.state == DrainState.PAUSED and drain.started_at is None:
+        if course.window_is_over(drain, report.now):
+            return _("Its window was over before it began. Nothing was touched.")
+        return _("Paused before it began. Nothing was touched; resume it to let it begin.")
+    if drain.state != DrainState.PENDING:
+        return ""
+    if course.waits_for_start(drain, report.now) and drain.start_at:
+        return _("Begins at %(time)s.") % {"time": formats.clock(drain.start_at, report.now)}
+    return _("Waiting for a worker to begin.")
+
+
+def _held_back(report: DrainReport) -> str:
+    """Why nothing new starts, or empty."""
+    drain = report.drain
+    if drain.state == DrainState.CANCELLING and drain.cancel_abort:
+        return _("Being cancelled: what is under way is aborted, nothing new starts.")
+    if drain.state == DrainState.CANCELLING:
+        return _("Being cancelled: what is under way lands, nothing new starts.")
+    over = course.window_is_over(drain, report.now)
+    if drain.state == DrainState.PAUSED and over:
+        return _("Paused, because its window is over.")
+    if drain.state == DrainState.PAUSED:
+        return _("Paused: what is under way lands, nothing new starts.")
+    if drain.state == DrainState.RUNNING and over:
+        return _("Its window is over: what is under way lands, nothing new starts.")
+    return ""
+
+
+def _headline_back(report: DrainReport) -> str:
+    """The same for a run that brings instances back to its host."""
+    drain, counts = report.drain, report.counts
+    share = labels.share(counts)
+    values = {"n": counts[MigrationState.SUCCEEDED], "total": share.total, "host": drain.host}
+    back = (
+        ngettext(
+            "%(n)s of %(total)s instance is back on %(host)s.",
+            "%(n)s of %(total)s instances are back on %(host)s.",
+            share.total,
+        )
+        % values
+    )
+    if drain.state == DrainState.SUCCEEDED:
+        if not share.total:
+            return _("There was no instance to bring back.")
+        if values["n"] == share.total:
+            return _("All instances are back on %(host)s.") % values
+    if drain.state not in DRAIN_TERMINAL and (how := _held_back(report)):
+        return f"{how} {back}"
+    return back
+
+
+def page_title(drain: store.Drain) -> str:
+    """What the page is about."""
+    if drain.direction == Direction.BACK:
+        return _("Return of instances to %(host)s") % {"host": drain.host}
+    return _("Drain %(id)s of %(host)s") % {"id": drain.pk, "host": drain.host}
+
+
+def _headline_html(report: DrainReport) -> SafeString | str:
+    """With what ticks."""
+    drain = report.drain
+    if drain.start_at and course.waits_for_start(drain, report.now):
+        return format_html(
+            '{} <span class="mnt-quiet">{}</span>',
+            headline(report),
+            format_html(_("In {}."), course.countdown(drain.start_at, report.now)),
+        )
+    return headline(report)
 
 
 def _bar(report: DrainReport) -> SafeString:
@@ -161,7 +236,7 @@ def _facts(report: DrainReport) -> SafeString:
     if drain.region:
         host = format_html("{} ({})", host, drain.region)
     facts: list[tuple[str, SafeString | str]] = [
-        (_("Host"), host),
+        (_("To host") if drain.direction == Direction.BACK else _("Host"), host),
         (_("Reason"), drain.reason),
         (_("Asked for by"), asked),
         (_("Started"), formats.when(begun, now, seconds=True)),
@@ -169,7 +244,17 @@ def _facts(report: DrainReport) -> SafeString:
         (_("Elapsed"), elapsed),
         (_("Migrations at once"), at_once),
         (_("Destination"), destination),
+        (_("A copy that takes too long is"), labels.timeout_action(drain.timeout_action)),
     ]
+    if left := course.time_left(report):
+        words = {
+            DrainState.PENDING: _("Will take"),
+            DrainState.PAUSED: _("Time left, once resumed"),
+        }
+        facts.append((words.get(DrainState(drain.state), _("Time left")), left))
+    facts += _window(report)
+    if drain.plan_id:
+        facts.append((_("Plan"), _plan(drain)))
     if _smallest_first(report):
         facts.append((_("Order"), _("smallest first")))
     if not drain.move_locked:
@@ -177,6 +262,39 @@ def _facts(report: DrainReport) -> SafeString:
     if drain.cancelled_by:
         facts.append((_("Cancelled by"), drain.cancelled_by))
     return format_html_join("", "<dt>{}</dt><dd>{}</dd>", facts)
+
+
+def _window(report: DrainReport) -> list[tuple[str, SafeString | str]]:
+    """When it may begin, until when it may start something, and whether that is enough."""
+    drain, now = report.drain, report.now
+    facts: list[tuple[str, SafeString | str]] = []
+    if drain.start_at:
+        at = formats.when(drain.start_at, now)
+        zone = formats.zone(drain.start_at)
+        facts.append((_("Starts at"), format_html("{} {}", at, zone)))
+    if drain.stop_at:
+        at = formats.when(drain.stop_at, now)
+        zone = formats.zone(drain.stop_at)
+        over = drain.state not in DRAIN_TERMINAL and course.window_is_over(drain, now)
+        said = format_html(" ({})", _("over")) if over else course.fit(report)
+        facts.append((_("Starts nothing new after"), format_html("{} {} {}", at, zone, said)))
+    return facts
+
+
+def _plan(drain: store.Drain) -> SafeString:
+    """Its place among the hosts that are drained as one."""
+    hosts = list(store.drains_of_plan(drain.plan_id).values_list("pk", flat=True))
+    place = hosts.index(drain.pk) + 1 if drain.pk in hosts else 0
+    text = _("host %(n)s of %(total)s of plan %(id)s") % {
+        "n": place,
+        "total": len(hosts),
+        "id": drain.plan_id,
+    }
+    try:
+        address = reverse(f"{PANEL}:plan", args=[drain.plan_id])
+    except NoReverseMatch:
+        return conditional_escape(text)
+    return format_html('<a href="{}">{}</a>', address, text)
 
 
 def _smallest_first(report: DrainReport) -> bool:
@@ -227,19 +345,6 @@ def worker_warning(worker: WorkerStatus) -> SafeString | str:
     )
 
 
-def _actions(report: DrainReport, actor: Actor) -> SafeString | str:
-    drain = report.drain
-    if drain.state in DRAIN_TERMINAL or not actor.may(RULE_CANCEL):
-        return ""
-    if drain.state == DrainState.CANCELLING:
-        return ""
-    return format_html(
-        '<a id="mnt-cancel" class="btn btn-danger ajax-modal" href="{}">{}</a>',
-        reverse(f"{PANEL}:cancel_drain", args=[drain.pk]),
-        _("Cancel Drain"),
-    )
-
-
 def parts(report: DrainReport, actor: Actor) -> dict[str, SafeString]:
     """The pieces above the table, by name."""
     counts = report.counts
@@ -247,12 +352,12 @@ def parts(report: DrainReport, actor: Actor) -> dict[str, SafeString]:
     pieces: dict[str, SafeString | str] = {
         "worker": worker_warning(report.worker) if is_open else "",
         "state": labels.drain_state(report.drain, counts).html,
-        "headline": headline(report),
+        "headline": _headline_html(report),
         "bar": _bar(report),
         "counts": labels.counts_html(counts),
         "message": _message(report),
         "facts": _facts(report),
-        "actions": _actions(report, actor),
+        "actions": Offers(actor).drain_buttons(report),
     }
     return {name: conditional_escape(piece) for name, piece in pieces.items()}
 
@@ -331,14 +436,17 @@ def _memory_copied(row: InstanceMigration, report: DrainReport) -> SafeString | 
         return NOTHING
     kind = "success" if percent == 100 else "primary"
     return format_html(
-        '<div class="progress mnt-small"><div class="progress-bar progress-bar-{}"'
-        ' role="progressbar" aria-label="{}" aria-valuemin="0" aria-valuemax="100"'
-        ' aria-valuenow="{}" style="width: {}%"></div></div><small>{}</small>',
+        '<div class="mnt-copied"><div class="progress mnt-small"><div class="progress-bar'
+        ' progress-bar-{}" role="progressbar" aria-label="{}" aria-valuemin="0"'
+        ' aria-valuemax="100" aria-valuenow="{}" style="width: {}%"></div></div>{}</div>'
+        "<small>{}</small>{}",
         kind,
         _("Memory copied of %(name)s") % {"name": row.server_name},
         percent,
         percent,
+        course.sparkline(row),
         text,
+        course.verdict(row),
     )
 
 
@@ -360,7 +468,7 @@ def _attempts(row: InstanceMigration, report: DrainReport) -> str:
     return formats.number(row.attempts) if row.attempts else NOTHING
 
 
-def _said(row: InstanceMigration, report: DrainReport) -> SafeString | str:
+def _said(row: InstanceMigration, report: DrainReport, offers: Offers) -> SafeString | str:
     """Nova's words or ours, and the admin's own; long ones folded, but never the one safe step
     that a person is to take."""
     text = labels.said(row.message)
@@ -374,15 +482,39 @@ def _said(row: InstanceMigration, report: DrainReport) -> SafeString | str:
             cut,
             text,
         )
-    chosen = labels.chosen(row)
-    return format_html("{}{}", message, chosen) if chosen else message
+    asked = format_html_join(
+        "",
+        '<div class="mnt-asked">{}</div>',
+        ((line,) for line in labels.steered(row, report.now)),
+    )
+    return format_html(
+        "{}{}{}{}{}",
+        message,
+        asked,
+        course.advice(row),
+        _evidence(row, report, offers),
+        labels.chosen(row),
+    )
+
+
+def _evidence(row: InstanceMigration, report: DrainReport, offers: Offers) -> SafeString | str:
+    """Where to look before anything is done about a server in ERROR."""
+    if "reset" not in offers.of_row(row, report.drain):
+        return ""
+    return format_html(
+        '<div><a class="ajax-modal mnt-look" href="{}?row={}">{}\N{HORIZONTAL ELLIPSIS}</a></div>',
+        reverse(f"{PANEL}:instances_reset", args=[report.drain.pk]),
+        str(row.pk),
+        _("Look at the evidence"),
+    )
 
 
 def _time_key(value) -> float:
     return value.timestamp() if value else 0
 
 
-def fields() -> list[Field]:
+def fields(offers: Offers) -> list[Field]:
+    """:param offers: what this actor may ask for"""
     return [
         Field("name", _("Instance"), _name, lambda r: r.server_name),
         Field("project", _("Project"), lambda r, _r: r.project_name or r.project_id),
@@ -412,7 +544,7 @@ def fields() -> list[Field]:
             ),
             lambda r: _time_key(r.finished_at if r.started_at else None),
         ),
-        Field("message", _("Message"), _said),
+        Field("message", _("Message"), lambda r, report: _said(r, report, offers)),
     ]
 
 
@@ -425,26 +557,36 @@ class Cell:
 
 @dataclass(frozen=True)
 class ProgressRow:
-    """One instance: its cells in the order of the columns."""
+    """One instance: its cells in the order of the columns.
+
+    :param verbs: what can be asked for it now, see `verbs`
+    """
 
     id: int
+    name: str
     state: str
+    verbs: list[str]
     cells: list[Cell]
 
     def as_json(self) -> dict:
         return {
             "id": self.id,
+            "name": self.name,
             "state": self.state,
+            "verbs": self.verbs,
             "cells": [[cell.html, cell.key] for cell in self.cells],
         }
 
 
-def rows(report: DrainReport) -> list[ProgressRow]:
-    columns = fields()
+def rows(report: DrainReport, actor: Actor) -> list[ProgressRow]:
+    offers = Offers(actor)
+    columns = fields(offers)
     return [
         ProgressRow(
             row.pk,
+            row.server_name or row.server_id,
             row.state,
+            offers.of_row(row, report.drain),
             [
                 Cell(
                     column.slug,

@@ -16,13 +16,8 @@ from horizon import messages, workflows
 from horizon.utils.functions import get_page_size, get_timezone
 
 from ukcloud_maintenance import services, store
-from ukcloud_maintenance.core.actor import RULE_CANCEL, RULE_DRAIN, RULE_VIEW, Actor
-from ukcloud_maintenance.core.states import (
-    DRAIN_TERMINAL,
-    MIGRATION_UNDER_WAY,
-    MIGRATION_WAITING,
-    Method,
-)
+from ukcloud_maintenance.core.actor import RULE_DRAIN, RULE_VIEW, Actor
+from ukcloud_maintenance.core.states import DRAIN_TERMINAL, Method
 from ukcloud_maintenance.exceptions import (
     CloudAuthError,
     CloudError,
@@ -36,6 +31,7 @@ from ukcloud_maintenance.store import Drain
 from . import labels, listing, progress, session, tables
 from .preflight import Preflight
 from .tables import PANEL
+from .verbs import Offers, url
 from .workflows import DrainHostWorkflow
 
 #: refusals that say that there is no such thing
@@ -219,17 +215,25 @@ class DrainView(PanelPage):
         self.drain_here(drain_id)
         report = services.drain_report(self.actor, drain_id)
         drain = report.drain
+        offers = Offers(self.actor)
+        buttons = offers.buttons_of(drain)
+        rows = progress.rows(report, self.actor)
+        columns = progress.fields(offers)
+        over = drain.state in DRAIN_TERMINAL
         return super().get_context_data(
             **{
-                "page_title": _("Drain %(id)s of %(host)s") % {"id": drain.pk, "host": drain.host},
+                "page_title": progress.page_title(drain),
                 "browser_title": progress.title(report),
                 "drain": drain,
                 "parts": progress.parts(report, self.actor),
-                "fields": progress.fields(),
-                "rows": progress.rows(report),
+                "fields": columns,
+                "columns": len(columns) + bool(buttons),
+                "rows": rows,
+                "buttons": [{"button": one, "url": url(one.slug, drain)} for one in buttons],
+                "offered": not over or any(row.verbs for row in rows),
                 "states": progress.state_choices(report),
                 "token": progress.token(drain.revision, report.worker),
-                "over": drain.state in DRAIN_TERMINAL,
+                "over": over,
                 "updates_url": reverse(f"{PANEL}:updates", args=[drain.pk]),
                 **kwargs,
             }
@@ -262,64 +266,13 @@ class UpdatesView(PanelView):
                     "now": report.now.isoformat(),
                     "announcement": progress.announcement(report),
                     "parts": progress.parts(report, self.actor),
-                    "rows": [row.as_json() for row in progress.rows(report)],
+                    "rows": [row.as_json() for row in progress.rows(report, self.actor)],
                 }
             )
         )
 
     def problem(self, problem: Problem, status: int) -> HttpResponse:
         return problem_json(problem, status)
-
-
-class CancelDrainView(PanelView):
-    """Ask whether a drain is to be cancelled (GET), and cancel it (POST)."""
-
-    rule = RULE_CANCEL
-    http_method_names = ["get", "head", "post"]
-    title = gettext_lazy("Cancel Drain")
-
-    def get(self, request, drain_id):
-        drain = self.drain_here(drain_id, RULE_CANCEL)
-        if drain.state in DRAIN_TERMINAL:
-            raise Refused(
-                _("Drain %(id)s is over; there is nothing left to cancel.") % {"id": drain.pk},
-                code="drain_over",
-            )
-        counts = store.counts([drain.pk])[drain.pk]
-        modal = is_ajax(request)
-        return render(
-            request,
-            "admin/maintenance/_cancel.html" if modal else "admin/maintenance/cancel.html",
-            {
-                "page_title": str(self.title),
-                "custom_breadcrumb": [(_("Drains"), reverse(f"{PANEL}:drains"))],
-                "hide": modal,  # Horizon's word for "in a modal"
-                "modal_backdrop": "static",
-                "drain": drain,
-                "untouched": drain.state == "pending",
-                "under_way": sum(counts[state] for state in MIGRATION_UNDER_WAY),
-                "waiting": sum(counts[state] for state in MIGRATION_WAITING),
-                "left": counts.left,
-                "submit_url": reverse(f"{PANEL}:cancel_drain", args=[drain.pk]),
-                "cancel_url": reverse(f"{PANEL}:drain", args=[drain.pk]),
-            },
-        )
-
-    def post(self, request, drain_id):
-        self.drain_here(drain_id, RULE_CANCEL)
-        try:
-            drain = services.cancel_drain(self.actor, drain_id)
-        except Refused as error:
-            messages.error(request, str(error))
-        else:
-            if drain.state in DRAIN_TERMINAL:
-                messages.success(request, _("The drain is cancelled; nothing was touched."))
-            else:
-                messages.success(
-                    request,
-                    _("The drain is being cancelled: what is under way lands, nothing new starts."),
-                )
-        return redirect(f"{PANEL}:drain", drain_id)
 
 
 class CheckHostView(PanelPage):

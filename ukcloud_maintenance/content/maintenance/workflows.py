@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from django import forms
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
@@ -17,7 +19,7 @@ from ukcloud_maintenance.core.preflight import Choice
 from ukcloud_maintenance.exceptions import CloudError, Refused
 from ukcloud_maintenance.services import DrainPlan, DrainRequest, PlanChoices
 
-from . import formats
+from . import fields, formats, labels
 from .preflight import MIB, Preflight
 
 #: the destination that means: each to its host of the estimate. No host has such a name.
@@ -125,6 +127,10 @@ class OptionsAction(workflows.Action):
         ),
     )
 
+    start_at = fields.start_field()
+    stop_at = fields.stop_field()
+    timeout_action = fields.timeout_field()
+
     class Meta:
         name = gettext_lazy("Options")
         slug = "options"
@@ -132,6 +138,9 @@ class OptionsAction(workflows.Action):
     def __init__(self, request, context, *args, **kwargs):
         super().__init__(request, context, *args, **kwargs)
         choices: services.DrainChoices = context["choices"]
+        timeout = self.fields["timeout_action"]
+        timeout.initial = choices.timeout_action
+        fields.offer_timeouts(timeout, context["actor"], choices, choices.timeout_action)
         limit = self.fields["max_concurrent"]
         limit.initial = choices.max_concurrent
         limit.max_value = choices.max_concurrent_ceiling
@@ -154,6 +163,31 @@ class OptionsAction(workflows.Action):
             choices.append((_("One host for all"), hosts))
         self.fields["destination"].widget.choices = choices
 
+    def clean_start_at(self):
+        value = self.cleaned_data["start_at"]
+        if wrong := fields.check_start(value):
+            raise forms.ValidationError(wrong)
+        return value
+
+    def clean(self):
+        cleaned = super().clean()
+        start, stop = cleaned.get("start_at"), cleaned.get("stop_at")
+        if stop and not self.has_error("start_at") and (wrong := fields.check_stop(start, stop)):
+            self.add_error("stop_at", wrong)
+        return cleaned
+
+    @property
+    def zone_note(self) -> str:
+        return fields.zone_note()
+
+    @property
+    def timeout_words(self) -> dict[str, str]:
+        """What becomes of a copy that takes too long, by what is chosen."""
+        return {
+            value: labels.timeout_action(value)
+            for value, _text in self.fields["timeout_action"].choices
+        }
+
     @property
     def texts(self) -> dict[str, str]:
         """The texts of the destinations."""
@@ -174,10 +208,19 @@ def _at_most(ceiling: int):
 class OptionsStep(workflows.Step):
     action_class = OptionsAction
     template_name = "admin/maintenance/_step_options.html"
-    contributes = ("reason", "max_concurrent", "destination", "order", "move_locked")
+    contributes = (
+        "reason",
+        "max_concurrent",
+        "destination",
+        "order",
+        "move_locked",
+        "start_at",
+        "stop_at",
+        "timeout_action",
+    )
 
     def prepare_action_context(self, request, context):
-        return {**context, "choices": self.workflow.choices}
+        return {**context, "choices": self.workflow.choices, "actor": self.workflow.actor}
 
 
 class ReviewAction(_ShownAction):
@@ -285,6 +328,70 @@ class DrainHostWorkflow(workflows.Workflow):
         chosen = self.options["order"].value() or services.LARGEST_FIRST
         return str(dict(self.options.fields["order"].choices).get(chosen, chosen))
 
+    def _time(self, name: str) -> datetime | None:
+        """A time that was entered, as far as it makes sense."""
+        if not self.options.is_bound:
+            return None
+        try:
+            return self.options.fields[name].clean(self.options[name].data)
+        except forms.ValidationError:
+            return None
+
+    @property
+    def begins(self) -> str:
+        """When it begins, in words."""
+        start = self._time("start_at")
+        return _("at %(time)s") % {"time": _local(start)} if start else _("at once")
+
+    @property
+    def ends(self) -> str:
+        """When it stops to start something, in words."""
+        stop = self._time("stop_at")
+        return _local(stop) if stop else _("no such time")
+
+    @property
+    def local_now(self) -> str:
+        """Now on the user's clock, for the script: what it reckons with needs no time zone."""
+        return timezone.localtime().strftime(fields.LOCAL)
+
+    @property
+    def zone(self) -> str:
+        return formats.zone(timezone.now())
+
+    @property
+    def timeout_text(self) -> str:
+        chosen = self.options["timeout_action"].value() or self.choices.timeout_action
+        return labels.timeout_action(chosen)
+
+    @property
+    def fit(self) -> str:
+        """Whether it will end in its window, by the preflight's estimate; empty without one."""
+        stop, found = self._time("stop_at"), self.plan.duration if self.plan else None
+        if stop is None or found is None:
+            return ""
+        begin = self._time("start_at") or timezone.now()
+        window = (stop - begin).total_seconds()
+        if window <= 0:
+            return ""
+        if found.seconds_one_by_one <= window:
+            return self.fit_words["fits"]
+        return self.fit_words["may" if found.seconds <= window else "not"]
+
+    @property
+    def fit_words(self) -> dict[str, str]:
+        """What is said of the window, by how the estimate fits into it."""
+        return {
+            "fits": _("By the estimate it will fit into the window."),
+            "may": _(
+                "By the estimate it may not fit into the window: it does only where Nova runs as"
+                " many at once as are allowed."
+            ),
+            "not": _(
+                "By the estimate it will not fit into the window: the last ones would wait until"
+                " somebody resumes the drain."
+            ),
+        }
+
     # -- what is done ----------------------------------------------------------------------
 
     def handle(self, request, context) -> bool:
@@ -301,6 +408,9 @@ class DrainHostWorkflow(workflows.Workflow):
             move_locked=context["move_locked"],
             follow_plan=follow_plan,
             order=context["order"] or services.LARGEST_FIRST,
+            start_at=context["start_at"],
+            stop_at=context["stop_at"],
+            timeout_action=context["timeout_action"] or None,
         )
         try:
             self.object = services.request_drain(self.actor, self.cloud, asked)
@@ -323,6 +433,11 @@ class DrainHostWorkflow(workflows.Workflow):
             self.get_step(InstancesAction.slug).has_errors = True
         else:
             self.refusal = _refusal_html(error)
+
+
+def _local(at: datetime) -> str:
+    """A time in full, on the user's clock."""
+    return f"{formats.clock(at, timezone.now())} {formats.zone(at)}"
 
 
 def _with_room(plan: DrainPlan, host: str) -> str:

@@ -7,10 +7,12 @@ anything, also where the database alone would do.
 
 import argparse
 import json
+import math
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 
 from django.core import checks
 from django.core.management.base import (
@@ -23,6 +25,8 @@ from django.db import DatabaseError
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.actor import Actor, shell_actor
+from ukcloud_maintenance.core.duration import Forecast
+from ukcloud_maintenance.core.states import Direction
 from ukcloud_maintenance.exceptions import (
     CloudAuthError,
     CloudError,
@@ -33,6 +37,7 @@ from ukcloud_maintenance.exceptions import (
 )
 
 EXIT_NOT_DRAINED = 1
+EXIT_NOT_ALL = 1
 EXIT_BAD_INPUT = 2
 EXIT_REFUSED = 3
 EXIT_NO_ANSWER = 4
@@ -40,9 +45,9 @@ EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 EXIT_CODES = """\
 exit codes:
-  0    asked for, shown or cancelled; with --wait: drained; with --dry-run: everything can leave
-  1    with --wait: ended without being drained; with --dry-run: something cannot leave
-  2    bad input, an unknown host or drain, or wrong settings or credentials
+  0    done or asked for; with --wait: drained, or cancelled; with --dry-run: everything can leave
+  1    with --wait: ended otherwise; with --dry-run: something cannot leave; else: some refused
+  2    bad input, an unknown host, drain, plan or instance, or wrong settings or credentials
   3    refused; nothing was changed
   4    OpenStack or the database failed or did not answer
   130  interrupted while waiting; the drain goes on
@@ -53,14 +58,26 @@ _BAD_INPUT = frozenset(
     {
         "unknown_host",
         "unknown_drain",
+        "unknown_plan",
+        "unknown_instance",
+        "nothing_selected",
         "host_twice",
+        "too_many_hosts",
+        "hosts_at_once_out_of_range",
         "reason_missing",
         "reason_too_long",
         "max_concurrent_out_of_range",
+        "order_unknown",
+        "timeout_action_unknown",
+        "window_without_zone",
+        "window_is_over",
+        "window_is_empty",
         "destination_is_source",
         "destination_unknown",
+        "destination_and_plan",
         "region_without_worker",
         "choice_unknown",
+        "days_out_of_range",
     }
 )
 
@@ -84,7 +101,12 @@ class Failure(Exception):
 
 
 class _HelpFormatter(DjangoHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Keeps the lines of the table of exit codes."""
+    """Keeps the lines of the table of exit codes, and wraps the rest."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if text.startswith("exit codes:"):
+            return super()._fill_text(text, width, indent)
+        return textwrap.fill(text, width, initial_indent=indent, subsequent_indent=indent)
 
 
 class ShellCommand(BaseCommand):
@@ -111,6 +133,7 @@ class ShellCommand(BaseCommand):
             plain_error(message)
 
         parser.error = error
+        self._parser = parser
         return parser
 
     def run_from_argv(self, argv: list[str]) -> None:
@@ -139,6 +162,11 @@ class ShellCommand(BaseCommand):
     def act(self, **options: Any) -> None:
         """What the command does."""
         raise NotImplementedError
+
+    def usage_error(self, message: str) -> NoReturn:
+        """The arguments, each by itself fine, are not together."""
+        self._parser.error(message)
+        raise AssertionError("the parser ends the command")
 
     # -- authority ---------------------------------------------------------------------------
 
@@ -268,6 +296,64 @@ def _failure(error: Failure | MaintenanceError | DatabaseError) -> Failure:
     return Failure(str(error), EXIT_REFUSED, "refused")
 
 
+# -- what is typed ---------------------------------------------------------------------------
+
+
+def moment(option: str, text: str | None) -> datetime | None:
+    """A time as it is typed, in UTC; None where none is.
+
+    :raises Failure: it is no time, or its zone is missing
+    """
+    if text is None:
+        return None
+    form = "Write it like 2026-03-01T22:00+01:00 or 2026-03-01T21:00Z."
+    try:
+        found = datetime.fromisoformat(text)
+        if found.tzinfo is not None:
+            return found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Failure(
+            f"{option}: {text!r} is no date and time by ISO 8601.",
+            EXIT_BAD_INPUT,
+            "time_unreadable",
+            form,
+        ) from None
+    raise Failure(
+        f"{option}: {text!r} has no time zone.", EXIT_BAD_INPUT, "window_without_zone", form
+    )
+
+
+def timeout_action(text: str | None) -> str | None:
+    """`force-complete`, as the verb is typed, means the setting's `force_complete`."""
+    return text and text.replace("-", "_")
+
+
+def add_window(parser: CommandParser, *, none: bool = False) -> None:
+    """The options of when a drain works, and of what becomes of what takes too long.
+
+    :param none: whether `none` may be typed for a time
+    """
+    or_none = "; none: no such time" if none else ""
+    parser.add_argument(
+        "--start-at",
+        metavar="TIME",
+        help=f"do not begin before this time, ISO 8601 with its zone{or_none}",
+    )
+    parser.add_argument(
+        "--stop-at",
+        metavar="TIME",
+        help=f"start nothing new after this time; what flies lands{or_none}",
+    )
+    parser.add_argument(
+        "--timeout-action",
+        type=timeout_action,
+        metavar="ACTION",
+        help="what becomes of a copy that takes too long: warn; abort (it runs on where it is, and"
+        " is tried again); force_complete (its guest is paused until the rest is copied)"
+        + ("" if none else "; the setting TIMEOUT_ACTION where not given"),
+    )
+
+
 # -- what is shown of a drain ----------------------------------------------------------------
 
 
@@ -281,16 +367,24 @@ def drain_document(report: services.DrainReport) -> dict[str, Any]:
     drain = report.drain
     return {
         "id": drain.pk,
+        "plan_id": drain.plan_id,
         "host": drain.host,
         "region": drain.region,
+        "direction": drain.direction,
         "state": drain.state,
         "result": drain.result or None,
         "message": drain.message,
         "reason": drain.reason,
         "requested_by": drain.requested_by,
+        "cancelled_by": drain.cancelled_by or None,
         "created_at": iso(drain.created_at),
         "started_at": iso(drain.started_at),
         "finished_at": iso(drain.finished_at),
+        "start_at": iso(drain.start_at),
+        "stop_at": iso(drain.stop_at),
+        "max_concurrent": drain.max_concurrent,
+        "timeout_action": drain.timeout_action,
+        "forecast": _forecast_document(report.forecast),
         "migrations": [
             {
                 "server_id": row.server_id,
@@ -301,24 +395,47 @@ def drain_document(report: services.DrainReport) -> dict[str, Any]:
                 "source_compute": row.source_compute,
                 "dest_compute": row.dest_compute or None,
                 "attempts": row.attempts,
+                "code": row.code or None,
                 "message": row.message,
                 "started_at": iso(row.started_at),
                 "finished_at": iso(row.finished_at),
                 "memory_total_bytes": row.memory_total_bytes,
                 "memory_remaining_bytes": row.memory_remaining_bytes,
+                "disk_total_bytes": row.disk_total_bytes,
+                "disk_remaining_bytes": row.disk_remaining_bytes,
+                "rate_bytes": row.rate_bytes,
+                "course": row.course or None,
+                "seconds_left": row.seconds_left,
+                "timed_out_at": iso(row.timed_out_at),
+                "wish": row.wish or None,
+                "wish_by": row.wish_by or None,
+                "answer": row.answer or None,
             }
             for row in report.migrations
         ],
     }
 
 
+def _forecast_document(forecast: Forecast | None) -> dict[str, Any] | None:
+    """How many seconds it still takes; null for what does not end as things are."""
+    if forecast is None:
+        return None
+    times = {"low": forecast.low, "likely": forecast.likely, "high": forecast.high}
+    return {
+        "seconds": {
+            name: round(seconds) if math.isfinite(seconds) else None
+            for name, seconds in times.items()
+        },
+        "samples": forecast.samples,
+        "assumed": forecast.assumed,
+    }
+
+
 def summary(report: services.DrainReport) -> str:
     """One line about a drain, e.g. "cmp1 (drain 5): running, 7 of 12 left the host"."""
     drain, counts = report.drain, report.counts
-    return (
-        f"{drain.host} (drain {drain.pk}): {drain.state},"
-        f" {counts.left} of {counts.total} left the host"
-    )
+    done = "came back" if drain.direction == Direction.BACK else "left the host"
+    return f"{drain.host} (drain {drain.pk}): {drain.state}, {counts.left} of {counts.total} {done}"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

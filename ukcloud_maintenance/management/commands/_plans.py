@@ -1,11 +1,12 @@
 """How a plan of a drain is shown in a shell."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.preflight import Kind
+from ukcloud_maintenance.exceptions import Refused
 from ukcloud_maintenance.services import DrainPlan, Planned
 
 from ._base import table
@@ -30,6 +31,7 @@ def plan_document(plan: DrainPlan) -> dict[str, Any]:
     duration, packing = plan.duration, plan.packing
     return {
         "host": plan.service.host,
+        "refusal": _refusal(plan.refusal),
         "everything_leaves": plan.everything_leaves,
         "counts": {kind.value: len(plan.of_kind(kind)) for kind in Kind},
         "needed_memory_bytes": plan.needed_memory_bytes,
@@ -64,6 +66,18 @@ def plan_document(plan: DrainPlan) -> dict[str, Any]:
     }
 
 
+def _refusal(refusal: Refused | None) -> dict[str, Any] | None:
+    """Why the host cannot be drained now; None where it can."""
+    if refusal is None:
+        return None
+    return {
+        "code": refusal.code,
+        "message": refusal.message,
+        "remedy": refusal.remedy,
+        "drain_id": refusal.drain_id,
+    }
+
+
 def _instance(planned: Planned) -> dict[str, Any]:
     server, verdict, unplaced = planned.server, planned.verdict, planned.unplaced
     return {
@@ -85,52 +99,121 @@ def _instance(planned: Planned) -> dict[str, Any]:
 
 def plan_text(plan: DrainPlan) -> str:
     """A plan for people: summary, instances, cautions, hosts before and after."""
-    parts = [f"{plan.service.host}: {plan_summary(plan)}."]
-    if plan.planned:
-        parts.append(
-            table(
-                ["NAME", "STATUS", "VERDICT", "TO", "REASON", "REMEDY"],
-                (
-                    (
-                        p.server.name,
-                        p.server.status,
-                        p.verdict.kind.value,
-                        p.planned_host or "-",
-                        p.verdict.reason or "-",
-                        p.verdict.remedy or "-",
-                    )
-                    for p in _sorted(plan)
-                ),
-            )
-        )
-    parts += ["\n".join(lines) for lines in (list(_cautions(plan)), list(_unknown(plan))) if lines]
+    parts = [f"{plan.service.host}: {plan_summary(plan)}.", *_of_host(plan)]
+    if unknown := list(_unknown(plan)):
+        parts.append("\n".join(unknown))
     if plan.moving and plan.packing:
-        parts.append("Where they may go (an estimate; Nova's scheduler chooses):\n" + _hosts(plan))
+        parts.append(_places(plan))
     return "\n\n".join(parts)
 
 
-def plan_summary(plan: DrainPlan) -> str:
-    """Counts, memory and time in one sentence, without its full stop."""
+def plans_text(plans: Sequence[DrainPlan], hosts_at_once: int) -> str:
+    """Several hosts as one plan: each by itself, then what the whole would do.
+
+    :param hosts_at_once: hosts whose instances move at a time; 0: all
+    """
+    parts = []
+    for plan in plans:
+        if plan.refusal:
+            parts.append(f"{plan.service.host}: CANNOT BE DRAINED NOW. {plan.refusal}")
+        parts += [f"{plan.service.host}: {plan_summary(plan, alone=False)}.", *_of_host(plan)]
+    first = plans[0]
+    if unknown := list(_unknown(first)):
+        parts.append("\n".join(unknown))
+    if any(plan.moving for plan in plans) and first.packing:
+        parts.append(_places(first))
+    parts.append(_whole(plans, hosts_at_once))
+    return "\n\n".join(parts)
+
+
+def _of_host(plan: DrainPlan) -> Iterator[str]:
+    """Its instances, and what is worth knowing of them."""
+    if plan.planned:
+        yield table(
+            ["NAME", "STATUS", "VERDICT", "TO", "REASON", "REMEDY"],
+            (
+                (
+                    p.server.name,
+                    p.server.status,
+                    p.verdict.kind.value,
+                    p.planned_host or "-",
+                    p.verdict.reason or "-",
+                    p.verdict.remedy or "-",
+                )
+                for p in _sorted(plan)
+            ),
+        )
+    if lines := list(_cautions(plan)):
+        yield "\n".join(lines)
+
+
+def _places(plan: DrainPlan) -> str:
+    return "Where they may go (an estimate; Nova's scheduler chooses):\n" + _hosts(plan)
+
+
+def pace_of(hosts_at_once: int, hosts: int) -> str:
+    """How many hosts of a plan move their instances at a time, in words."""
+    if not 0 < hosts_at_once < hosts:
+        return "all at once"
+    return "one after another" if hosts_at_once == 1 else f"{hosts_at_once} at a time"
+
+
+def _whole(plans: Sequence[DrainPlan], hosts_at_once: int) -> str:
+    """What all of it together does, in one sentence."""
+    said = [f"The whole plan: {len(plans)} hosts, {pace_of(hosts_at_once, len(plans))}"]
+    counts = {kind: sum(len(plan.of_kind(kind)) for plan in plans) for kind in Kind}
+    instances = ", ".join(SAID[kind].format(n) for kind, n in counts.items() if n)
+    said.append(instances or "there is no instance on them")
+    if any(plan.moving for plan in plans):
+        needed = sum(plan.needed_memory_bytes for plan in plans)
+        said.append(f"needs {_gib(needed)} GiB, {_room(plans[0])}")
+    if left_over := sum(p.unplaced is not None for plan in plans for p in plan.planned):
+        said.append(_no_place(plans[0], left_over))
+    if durations := [plan.duration for plan in plans if plan.duration]:
+        # Where some go at a time, each of the others begins when one of them is done.
+        lanes = [0.0] * min(hosts_at_once or len(durations), len(durations))
+        for duration in durations:
+            lanes[lanes.index(min(lanes))] += duration.seconds
+        said.append(f"about {duration_text(max(lanes))}")
+    if refused := [plan.service.host for plan in plans if plan.refusal]:
+        said.append(f"nothing of it can be asked for while {', '.join(refused)} cannot be drained")
+    return "; ".join(said) + "."
+
+
+def plan_summary(plan: DrainPlan, *, alone: bool = True) -> str:
+    """Counts, memory and time in one sentence, without its full stop.
+
+    :param alone: whether the room is this host's alone
+    """
     if not plan.planned:
         return "there is no instance on this host"
     counts = [SAID[kind].format(n) for kind in Kind if (n := len(plan.of_kind(kind)))]
     said = [", ".join(counts)]
     if plan.moving:
-        free, hosts = plan.free_memory_bytes, len(plan.receivers)
-        room = "free room not known" if free is None else f"{_gib(free)} GiB free"
-        on = f"{hosts} host{'' if hosts == 1 else 's'}"
-        said.append(f"needs {_gib(plan.needed_memory_bytes)} GiB, {room} on {on}")
-    if plan.packing and not plan.packing.fits:
-        least = "" if plan.packing.proved else "perhaps "
-        said.append(f"{least}no place for {len(plan.packing.unplaced)} of them")
+        room = f", {_room(plan)}" if alone else ""
+        said.append(f"needs {_gib(plan.needed_memory_bytes)} GiB{room}")
+    if left_over := sum(p.unplaced is not None for p in plan.planned):
+        said.append(_no_place(plan, left_over))
     if duration := plan.duration:
         rate = f"{duration.rate / 1024**2:.0f} MiB/s"
         source = f"as in {duration.samples} migrations before" if duration.samples else "assumed"
+        one_by_one = duration_text(duration.seconds_one_by_one)
         said.append(
-            f"about {_minutes(duration.seconds)} with {duration.at_once} at once,"
-            f" {_minutes(duration.seconds_one_by_one)} one by one ({rate} {source}, disks apart)"
+            f"about {duration_text(duration.seconds)} with {duration.at_once} at once,"
+            f" {one_by_one} one by one ({rate} {source}, disks apart)"
         )
     return "; ".join(said)
+
+
+def _room(plan: DrainPlan) -> str:
+    free, hosts = plan.free_memory_bytes, len(plan.receivers)
+    room = "free room not known" if free is None else f"{_gib(free)} GiB free"
+    return f"{room} on {hosts} host{'' if hosts == 1 else 's'}"
+
+
+def _no_place(plan: DrainPlan, left_over: int) -> str:
+    least = "" if plan.packing and plan.packing.proved else "perhaps "
+    return f"{least}no place for {left_over} of them"
 
 
 def _sorted(plan: DrainPlan) -> list[Planned]:
@@ -189,8 +272,14 @@ def _gib(size: int) -> str:
     return f"{size / GIB:.4g}"
 
 
-def _minutes(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
+    """Seconds as a person says them."""
     if seconds < 90:
         return f"{max(round(seconds), 1)} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.1f} h"
+
+
+def size_text(size: float) -> str:
+    """Bytes as a person says them."""
+    return f"{_gib(round(size))} GiB" if size >= GIB else f"{size / 1024**2:.0f} MiB"

@@ -1,26 +1,32 @@
 """Watching drains from a shell until they are over."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol, TextIO
+from typing import Any, Protocol, TextIO
 
 from django.db import OperationalError, close_old_connections
 from tqdm import tqdm
 
+from ukcloud_maintenance import services
+from ukcloud_maintenance.core.convergence import Verdict
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
     MIGRATION_LEFT,
     MIGRATION_UNDER_WAY,
+    DrainState,
     MigrationState,
 )
 from ukcloud_maintenance.services import DrainReport
 
-from ._base import summary
+from ._base import EXIT_INTERRUPTED, ShellCommand, summary
 
 PAUSE_SECONDS = 1.0
 #: how long a database that fails is asked again before the watching ends
 PATIENCE_SECONDS = 60.0
 
+#: verdicts on a copy that are worth a word beside its share
+_NEEDS_HELP = {Verdict.SLOW, Verdict.NOT_CONVERGING, Verdict.STALLED}
 _NOT_MOVING = {MigrationState.STAYS, MigrationState.SKIPPED}
 
 
@@ -99,7 +105,8 @@ def _under_way(report: DrainReport, *, percent: bool = False) -> Iterator[str]:
     for row in report.migrations:
         if row.state in MIGRATION_UNDER_WAY:
             share = f" {row.fraction:.0%}" if percent and row.fraction is not None else ""
-            yield f"{row.server_name} {row.nova_status or row.state}{share}"
+            course = f" ({row.course.replace('_', ' ')})" if row.course in _NEEDS_HELP else ""
+            yield f"{row.server_name} {row.nova_status or row.state}{share}{course}"
 
 
 def watch(read: Callable[[], list[DrainReport]], display: Display) -> list[DrainReport]:
@@ -123,3 +130,64 @@ def watch(read: Callable[[], list[DrainReport]], display: Display) -> list[Drain
             if all(report.drain.state in DRAIN_TERMINAL for report in reports):
                 return reports
         time.sleep(PAUSE_SECONDS)
+
+
+class WaitingCommand(ShellCommand):
+    """A command that can wait until drains are over."""
+
+    def reports(self, ids: list[int]) -> list[DrainReport]:
+        return [services.drain_report(self.actor, drain_id) for drain_id in ids]
+
+    def wait(
+        self, ids: list[int], print_out: Callable[[list[DrainReport]], Any], plan_id: int | None
+    ) -> list[DrainReport]:
+        """Show the drains until all are over; their last reports.
+
+        :param print_out: prints the JSON of reports, also where the waiting is interrupted
+        :param plan_id: the plan that is all of them, or None
+        """
+        display: Display = Bars(sys.stderr) if self.stderr.isatty() else Lines(self.note)
+        try:
+            reports = watch(lambda: self._look(ids), display)
+        except KeyboardInterrupt:
+            display.close()
+            reports = self.reports(ids)
+            if self.json:
+                print_out(reports)
+            for line in _goes_on(reports, plan_id):
+                self.note(line)
+            raise SystemExit(EXIT_INTERRUPTED) from None
+        display.close()
+        if self.json:
+            print_out(reports)
+        for report in reports:
+            self.say(_ended(report))
+        return reports
+
+    def _look(self, ids: list[int]) -> list[DrainReport]:
+        reports = self.reports(ids)
+        self.warn_without_worker(reports[0])
+        return reports
+
+
+def _goes_on(reports: list[DrainReport], plan_id: int | None) -> Iterator[str]:
+    if plan_id is not None:
+        yield (
+            f"Plan {plan_id} goes on. Watch it with `drain_status --plan {plan_id}`,"
+            f" stop it with `drain_cancel --plan {plan_id}`."
+        )
+        return
+    for drain in (report.drain for report in reports):
+        number = drain.pk
+        if drain.state == DrainState.CANCELLING:
+            yield f"The cancel of drain {number} goes on. Watch it with `drain_status {number}`."
+        elif drain.state not in DRAIN_TERMINAL:
+            yield (
+                f"Drain {number} of {drain.host} goes on. Watch it with `drain_status {number}`,"
+                f" stop it with `drain_cancel {number}`."
+            )
+
+
+def _ended(report: DrainReport) -> str:
+    drain = report.drain
+    return f"Drain {drain.pk} of {drain.host} {drain.state}: {drain.message}"

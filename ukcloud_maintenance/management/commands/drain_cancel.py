@@ -1,4 +1,4 @@
-"""Cancel a drain, from a shell."""
+"""Cancel a drain or a plan, from a shell."""
 
 from typing import Any
 
@@ -6,23 +6,83 @@ from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.states import DrainState
+from ukcloud_maintenance.core.steering import DrainVerb
 
-from ._base import ShellCommand, drain_document
+from ._base import EXIT_NOT_DRAINED, drain_document
+from ._steering import SteeringCommand
 
 
-class Command(ShellCommand):
-    help = "Start no more migrations of a drain; those under way land, then it is over."
+class Command(SteeringCommand):
+    help = (
+        "Start no more migrations of a drain, or of a plan; those under way land or are aborted,"
+        " then it is over, in bounded time. The service is as it was before this drain then,"
+        " unless you choose otherwise."
+    )
+    verb = DrainVerb.CANCEL
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("id", type=int, metavar="ID", help="the drain's number")
+        self.add_target(parser)
+        parser.add_argument(
+            "--abort",
+            action="store_true",
+            help="abort what is under way: those instances run on where they are",
+        )
+        service = parser.add_mutually_exclusive_group()
+        service.add_argument(
+            "--enable",
+            action="store_true",
+            default=None,
+            help="enable the service at the end, if its reason is still the one that we wrote",
+        )
+        service.add_argument(
+            "--leave-disabled",
+            action="store_false",
+            dest="enable",
+            help="leave the service as it is",
+        )
+        parser.add_argument("--wait", action="store_true", help="wait until it is over")
         super().add_arguments(parser)
 
     def act(self, **options: Any) -> None:
         self.prove_authority()
-        drain = services.cancel_drain(self.actor, options["id"])
-        if self.json:
-            self.print_json(drain_document(services.drain_report(self.actor, drain.pk)))
-        if drain.state == DrainState.CANCELLED:
-            self.say(f"Drain {drain.pk} of {drain.host} is cancelled.")
-        else:
-            self.say(f"Drain {drain.pk} of {drain.host} is cancelling: what is under way lands.")
+        chosen = {"abort": options["abort"], "enable": options["enable"]}
+        if options["plan"] is not None:
+            self._plan(options["plan"], chosen, wait=options["wait"])
+            return
+        drain = services.cancel_drain(self.actor, options["id"], **chosen)
+        if not options["wait"]:
+            self.show_drain(drain.pk)
+            return
+        reports = self.wait(
+            [drain.pk], lambda found: self.print_json(drain_document(found[0])), None
+        )
+        self._exit_unless_cancelled(reports)
+
+    def _plan(self, plan_id: int, chosen: dict[str, Any], *, wait: bool) -> None:
+        refused = self.steer_plan(plan_id, **chosen)
+        if not wait:
+            self.show_plan(plan_id, refused)
+            return
+        ids = [report.drain.pk for report in self.reports_of_plan(plan_id)]
+        reports = self.wait(ids, lambda found: self.print_plan(plan_id, found, refused), plan_id)
+        self.exit_if_refused(reports, refused)
+        self._exit_unless_cancelled([r for r in reports if r.drain.pk not in refused])
+
+    def _exit_unless_cancelled(self, reports: list[services.DrainReport]) -> None:
+        if any(report.drain.state != DrainState.CANCELLED for report in reports):
+            raise SystemExit(EXIT_NOT_DRAINED)
+
+    def said(self, drain: services.Drain) -> str:
+        if drain.state != DrainState.CANCELLING:
+            return f"Drain {drain.pk} of {drain.host} is {drain.state}."
+        how = "is aborted" if drain.cancel_abort else "lands"
+        return (
+            f"Drain {drain.pk} of {drain.host} is cancelling: what is under way {how};"
+            f" {_service(drain)}."
+        )
+
+
+def _service(drain: services.Drain) -> str:
+    if drain.cancel_enable:
+        return "its service is enabled at the end, if its reason is still ours"
+    return "its service is left as it is"

@@ -1,29 +1,53 @@
 """Drain hosts, from a shell."""
 
 import argparse
-import sys
+from dataclasses import replace
 from typing import Any
 
 from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
-from ukcloud_maintenance.core.states import DrainState, MigrationState
+from ukcloud_maintenance.core.states import DrainState, MigrationState, TimeoutAction
 
-from ._base import EXIT_INTERRUPTED, EXIT_NOT_DRAINED, ShellCommand, drain_document
-from ._plans import plan_document, plan_text
-from ._waiting import Bars, Display, Lines, watch
+from ._base import (
+    EXIT_BAD_INPUT,
+    EXIT_NOT_DRAINED,
+    EXIT_REFUSED,
+    Failure,
+    add_window,
+    drain_document,
+    iso,
+    moment,
+)
+from ._plans import pace_of, plan_document, plan_text, plans_text
+from ._waiting import WaitingCommand
 
 
-class Command(ShellCommand):
+class Command(WaitingCommand):
     help = (
         "Queue the migration of every instance off one or several hosts; the worker does the"
-        " rest. With several hosts: one refused, none submitted. With --dry-run nothing is"
-        " queued: it tells what can leave, how and where to."
+        " rest. Several hosts are one plan: all are disabled before the first instance moves, so"
+        " that none moves twice; one refused, none submitted. With --dry-run nothing is queued:"
+        " it tells what can leave, how and where to."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "hosts", nargs="+", metavar="HOST", help="name of a compute service, compared exactly"
+            "hosts", nargs="*", metavar="HOST", help="name of a compute service, compared exactly"
+        )
+        parser.add_argument(
+            "--zone",
+            action="append",
+            default=[],
+            metavar="ZONE",
+            help="all hosts of this availability zone; may be given several times",
+        )
+        parser.add_argument(
+            "--aggregate",
+            action="append",
+            default=[],
+            metavar="NAME",
+            help="all hosts of this aggregate; may be given several times",
         )
         reason = parser.add_argument(
             "--reason",
@@ -47,6 +71,14 @@ class Command(ShellCommand):
         )
         parser.add_argument("--region", help="needed where several are configured")
         parser.add_argument(
+            "--hosts-at-once",
+            type=int,
+            default=1,
+            metavar="N",
+            help="with several hosts: how many of them move their instances at a time; 1, one after"
+            " another in the order in which they are named, where not given; 0: all",
+        )
+        parser.add_argument(
             "--max-concurrent",
             type=int,
             metavar="N",
@@ -58,91 +90,144 @@ class Command(ShellCommand):
             metavar="HOST",
             help="one host that all instances go to; the scheduler's choice where not given",
         )
+        parser.add_argument(
+            "--follow-plan",
+            action="store_true",
+            help="ask for each instance to go to its host of the estimate first",
+        )
+        parser.add_argument(
+            "--order",
+            choices=services.ORDERS,
+            default=services.LARGEST_FIRST,
+            help="which instances start first: the largest, which keeps it short, where not given",
+        )
+        parser.add_argument(
+            "--leave-locked",
+            action="store_true",
+            help="instances that their owner locked stay; they are moved where not given",
+        )
+        add_window(parser)
         parser.add_argument("--wait", action="store_true", help="wait until all are over")
         super().add_arguments(parser)
 
     def act(self, **options: Any) -> None:
-        cloud = self.cloud(options["region"])
-        if options["dry_run"]:
-            self._check(cloud, options)
-            return
-        drains = services.request_drains(
-            self.actor,
-            cloud,
-            [
-                services.DrainRequest(
-                    host, options["reason"], options["max_concurrent"], options["destination"]
-                )
-                for host in options["hosts"]
-            ],
+        if not (options["hosts"] or options["zone"] or options["aggregate"]):
+            self.usage_error("name at least one HOST, --zone or --aggregate")
+        if options["hosts_at_once"] < 0:
+            self.usage_error("--hosts-at-once: from 0, which means all")
+        request = services.DrainRequest(
+            "",
+            options["reason"] or "",
+            options["max_concurrent"],
+            options["destination"],
+            move_locked=not options["leave_locked"],
+            follow_plan=options["follow_plan"],
+            order=options["order"],
+            start_at=moment("--start-at", options["start_at"]),
+            stop_at=moment("--stop-at", options["stop_at"]),
+            timeout_action=options["timeout_action"],
         )
-        ids = [drain.pk for drain in drains]
-        if options["wait"]:
-            self._wait(ids)
+        cloud = self.cloud(options["region"])
+        hosts = self._hosts(cloud, options)
+        request = replace(request, host=hosts[0])
+        if options["dry_run"]:
+            services.check_request(replace(request, reason=request.reason or "none is needed"))
+            self._check(cloud, hosts, options)
             return
-        reports = self._reports(ids)
+        plan = None
+        if len(hosts) == 1:
+            ids = [services.request_drain(self.actor, cloud, request).pk]
+        else:
+            plan = services.request_plan(
+                self.actor,
+                cloud,
+                services.PlanRequest(tuple(hosts), request, options["hosts_at_once"]),
+            )
+            ids = [drain.pk for drain in services.plan_report(self.actor, plan.pk).drains]
+        if options["wait"]:
+            self._wait(ids, plan)
+            return
+        reports = self.reports(ids)
         if self.json:
-            self.print_json([drain_document(report) for report in reports])
+            self._print(reports)
+        if plan:
+            self.say(
+                f"Plan {plan.pk} is asked for: {len(ids)} hosts,"
+                f" {pace_of(plan.hosts_at_once, len(ids))}."
+            )
         for report in reports:
             self.say(_asked(report))
         self.warn_without_worker(reports[0])
 
-    def _check(self, cloud: services.Cloud, options: dict[str, Any]) -> None:
+    def _hosts(self, cloud: services.Cloud, options: dict[str, Any]) -> list[str]:
+        """The hosts that are named, then those of the zones and of the aggregates, each once.
+
+        One that is named twice by itself stays twice: `services` refuse that.
+        """
+        hosts = list(options["hosts"])
+        if not (options["zone"] or options["aggregate"]):
+            return hosts
+        sets = services.host_sets(self.actor, cloud)
+        for what, names, known in (
+            ("availability zone", options["zone"], sets.zones),
+            ("aggregate", options["aggregate"], sets.aggregates),
+        ):
+            for name in names:
+                if name not in known:
+                    there_are = ", ".join(sorted(known)) or "none"
+                    raise Failure(
+                        f"There is no {what} {name!r} in this region.",
+                        EXIT_BAD_INPUT,
+                        f"unknown_{what.split()[-1]}",
+                        f"There are: {there_are}.",
+                    )
+                hosts += [host for host in known[name] if host not in hosts]
+        if not hosts:
+            raise Failure(
+                "There is no compute host in what was named.", EXIT_BAD_INPUT, "nothing_selected"
+            )
+        return hosts
+
+    def _check(self, cloud: services.Cloud, hosts: list[str], options: dict[str, Any]) -> None:
         choices = services.PlanChoices(
+            move_locked=not options["leave_locked"],
             max_concurrent=options["max_concurrent"],
             destination=options["destination"],
-            drained_too=frozenset(options["hosts"]),
+            drained_too=frozenset(hosts),
         )
-        plans = [services.plan_drain(self.actor, cloud, host, choices) for host in options["hosts"]]
+        if len(hosts) == 1:
+            plans = [services.plan_drain(self.actor, cloud, hosts[0], choices)]
+            text = plan_text(plans[0])
+        else:
+            plans = services.check_hosts(self.actor, cloud, hosts, choices)
+            text = plans_text(plans, options["hosts_at_once"])
         if self.json:
             self.print_json([plan_document(plan) for plan in plans])
-        for plan in plans:
-            self.say(plan_text(plan))
+        self.say(text)
+        if any(plan.refusal for plan in plans):
+            raise SystemExit(EXIT_REFUSED)
         if not all(plan.everything_leaves for plan in plans):
             raise SystemExit(EXIT_NOT_DRAINED)
 
-    def _reports(self, ids: list[int]) -> list[services.DrainReport]:
-        return [services.drain_report(self.actor, drain_id) for drain_id in ids]
-
-    def _wait(self, ids: list[int]) -> None:
-        display: Display = Bars(sys.stderr) if self.stderr.isatty() else Lines(self.note)
-        try:
-            reports = watch(lambda: self._look(ids), display)
-        except KeyboardInterrupt:
-            display.close()
-            self._interrupted(self._reports(ids))
-            raise SystemExit(EXIT_INTERRUPTED) from None
-        display.close()
-        if self.json:
-            self.print_json([drain_document(report) for report in reports])
-        for report in reports:
-            self.say(_ended(report))
+    def _wait(self, ids: list[int], plan: services.Plan | None) -> None:
+        reports = self.wait(ids, self._print, plan.pk if plan else None)
         if any(report.drain.state != DrainState.SUCCEEDED for report in reports):
             raise SystemExit(EXIT_NOT_DRAINED)
 
-    def _look(self, ids: list[int]) -> list[services.DrainReport]:
-        reports = self._reports(ids)
-        self.warn_without_worker(reports[0])
-        return reports
-
-    def _interrupted(self, reports: list[services.DrainReport]) -> None:
-        if self.json:
-            self.print_json([drain_document(report) for report in reports])
-        for drain in (report.drain for report in reports):
-            self.note(
-                f"Drain {drain.pk} of {drain.host} goes on. Watch it with `drain_status"
-                f" {drain.pk}`, stop it with `drain_cancel {drain.pk}`."
-            )
+    def _print(self, reports: list[services.DrainReport]) -> None:
+        self.print_json([drain_document(report) for report in reports])
 
 
 def _asked(report: services.DrainReport) -> str:
     drain, counts = report.drain, report.counts
-    text = f"Drain {drain.pk} of {drain.host} is asked for: {counts.total} instances"
+    text = f"Drain {drain.pk} of {drain.host} is asked for: {counts.total} instance"
+    text += "" if counts.total == 1 else "s"
     if staying := counts[MigrationState.STAYS]:
         text += f", {staying} of them stay where they are"
+    if drain.start_at:
+        text += f"; it does not begin before {iso(drain.start_at)}"
+    if drain.stop_at:
+        text += f"; nothing new starts after {iso(drain.stop_at)}"
+    if drain.timeout_action == TimeoutAction.FORCE:
+        text += "; the guest of a copy that takes too long is paused until the rest is copied"
     return text + "."
-
-
-def _ended(report: services.DrainReport) -> str:
-    drain = report.drain
-    return f"Drain {drain.pk} of {drain.host} {drain.state}: {drain.message}"

@@ -1,24 +1,46 @@
-"""Show drains, from a shell."""
+"""Show drains and plans, from a shell."""
 
+import math
+from collections.abc import Iterator
 from typing import Any
 
 from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
+from ukcloud_maintenance.core.convergence import ADVICE, Verdict
+from ukcloud_maintenance.core.states import MigrationState
+from ukcloud_maintenance.services import DrainReport, InstanceMigration
 
 from ._base import ShellCommand, drain_document, iso, summary, table
+from ._plans import duration_text, pace_of
+from ._steering import pace_and_window, plan_progress_document
+
+#: What the verdicts mean that ask for an admin's attention.
+_MEANING = {
+    Verdict.SLOW: "is slow: what is left shrinks, but it takes long",
+    Verdict.NOT_CONVERGING: "does not converge: the guest writes as fast as is copied, or faster",
+    Verdict.STALLED: "is stalled: nothing is copied at all",
+}
+_COMMANDS = {"abort": "drain_instance abort", "force_complete": "drain_instance force-complete"}
 
 
 class Command(ShellCommand):
-    help = "Show the drains under way, or one drain with its instances. OpenStack is not asked."
+    help = (
+        "Show the drains under way, one drain with its instances, or a plan with its hosts."
+        " OpenStack is not asked."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("id", type=int, nargs="?", metavar="ID", help="the drain's number")
+        what = parser.add_mutually_exclusive_group()
+        what.add_argument("id", type=int, nargs="?", metavar="ID", help="the drain's number")
+        what.add_argument("--plan", type=int, metavar="ID", help="the plan's number")
         super().add_arguments(parser)
 
     def act(self, **options: Any) -> None:
         self.prove_authority()
-        if options["id"] is None:
+        if options["plan"] is not None:
+            self._plan(services.plan_report(self.actor, options["plan"]))
+        elif options["id"] is None:
             self._all()
         else:
             self._one(services.drain_report(self.actor, options["id"]))
@@ -34,7 +56,10 @@ class Command(ShellCommand):
             return
         self.say(
             table(
-                ["ID", "HOST", "REGION", "STATE", "LEFT", "OF", "ASKED BY", "ASKED AT", "REASON"],
+                [
+                    *("ID", "HOST", "REGION", "STATE", "LEFT", "OF", "PLAN", "WINDOW"),
+                    *("ASKED BY", "ASKED AT", "REASON"),
+                ],
                 [
                     (
                         r.drain.pk,
@@ -43,6 +68,8 @@ class Command(ShellCommand):
                         r.drain.state,
                         r.counts.left,
                         r.counts.total,
+                        r.drain.plan_id or "-",
+                        _window(r.drain),
                         r.drain.requested_by,
                         iso(r.drain.created_at),
                         r.drain.reason,
@@ -53,7 +80,42 @@ class Command(ShellCommand):
         )
         self.warn_without_worker(reports[0])
 
-    def _one(self, report: services.DrainReport) -> None:
+    def _plan(self, report: services.PlanReport) -> None:
+        plan, total = report.plan, report.total
+        reports = [services.drain_report(self.actor, drain.pk) for drain in report.drains]
+        if self.json:
+            self.print_json(plan_progress_document(report, reports))
+            return
+        how = pace_of(plan.hosts_at_once, len(reports))
+        over = ", over" if report.is_over else ""
+        self.say(
+            f"Plan {plan.pk}: {len(reports)} hosts, {how}{over};"
+            f" {total.left} of {total.total} left their hosts\n"
+            f"Reason: {plan.reason}\n"
+            f"Asked by {plan.requested_by} at {iso(plan.created_at)}\n\n"
+        )
+        self.say(
+            table(
+                ["HOST", "DRAIN", "STATE", "LEFT", "OF", "FAILED", "WINDOW", "MESSAGE"],
+                [
+                    (
+                        r.drain.host,
+                        r.drain.pk,
+                        r.drain.state,
+                        r.counts.left,
+                        r.counts.total,
+                        r.counts[MigrationState.FAILED],
+                        _window(r.drain),
+                        " ".join(r.drain.message.split()),
+                    )
+                    for r in reports
+                ],
+            )
+        )
+        if not report.is_over:
+            self.warn_without_worker(reports[0])
+
+    def _one(self, report: DrainReport) -> None:
         if self.json:
             self.print_json(drain_document(report))
             return
@@ -61,28 +123,99 @@ class Command(ShellCommand):
         self.say(summary(report))
         if drain.message:
             self.say(drain.message)
+        plan = f"Part of plan {drain.plan_id}: see `drain_status --plan {drain.plan_id}`\n"
         self.say(
             f"Reason: {drain.reason}\n"
             f"Asked by {drain.requested_by} at {iso(drain.created_at)},"
             f" started {iso(drain.started_at) or 'not yet'},"
             f" finished {iso(drain.finished_at) or 'not yet'}\n"
+            f"{pace_and_window(drain)}\n"
+            f"{_time_left(report)}"
+            f"{plan if drain.plan_id else ''}\n"
         )
         self.say(
             table(
-                ["INSTANCE", "STATE", "NOVA", "COPIED", "TO", "ATTEMPTS", "MESSAGE"],
+                [
+                    *("INSTANCE", "STATE", "NOVA", "COPIED", "COURSE", "TIME LEFT"),
+                    *("TO", "ATTEMPTS", "MESSAGE"),
+                ],
                 [
                     (
                         f"{row.server_name} ({row.server_id})",
                         row.state,
                         row.nova_status,
                         "" if row.fraction is None else f"{row.fraction:.0%}",
+                        row.course.replace("_", " "),
+                        "" if row.seconds_left is None else duration_text(row.seconds_left),
                         row.dest_compute,
                         row.attempts,
-                        " ".join(row.message.split()),
+                        " ".join(_said(row)),
                     )
                     for row in report.migrations
                 ],
             )
         )
+        if advice := "\n".join(_advice(report)):
+            self.say(f"\n{advice}")
         if drain.finished_at is None:
             self.warn_without_worker(report)
+
+
+def _window(drain: services.Drain) -> str:
+    if drain.start_at is None and drain.stop_at is None:
+        return "-"
+    return f"{iso(drain.start_at) or ''}/{iso(drain.stop_at) or ''}"
+
+
+def _time_left(report: DrainReport) -> str:
+    """How long it still takes, how sure that is, and whether its window is long enough."""
+    found, stop_at = report.forecast, report.drain.stop_at
+    if found is None:
+        return ""
+    if not math.isfinite(found.likely):
+        return "Time left: without end as things are: a copy does not get done, see below\n"
+    source = f"as in {found.samples} migrations before"
+    if found.assumed:
+        source = "a guess: too few migrations were seen here to learn from"
+    high = duration_text(found.high) if math.isfinite(found.high) else "no end"
+    said = (
+        f"Time left: about {duration_text(found.likely)}"
+        f" ({duration_text(found.low)} to {high}; {source})"
+    )
+    if stop_at is not None:
+        begins = max(report.now, report.drain.start_at or report.now)
+        room = (stop_at - begins).total_seconds()
+        if found.low > room:
+            said += "; it does not fit in its window"
+        elif found.high > room:
+            said += "; it may not fit in its window"
+        else:
+            said += "; it fits in its window"
+    return f"{said}\n"
+
+
+def _said(row: InstanceMigration) -> Iterator[str]:
+    """What there is to say of an instance, on one line."""
+    yield from row.message.split()
+    if row.wish:
+        yield f"[{row.wish} asked for by {row.wish_by}]"
+    if row.answer:
+        yield f"[Nova: {' '.join(row.answer.split())}]"
+    if row.timed_out_at and row.state == MigrationState.MIGRATING:
+        yield f"[takes too long since {iso(row.timed_out_at)}]"
+
+
+def _advice(report: DrainReport) -> Iterator[str]:
+    """The ways out of copies that do not end by themselves, or not soon, and what they cost."""
+    for verdict, meaning in _MEANING.items():
+        rows = [
+            row
+            for row in report.migrations
+            if row.course == verdict and row.state == MigrationState.MIGRATING
+        ]
+        for row in rows:
+            yield f"{row.server_name} ({row.server_id}) {meaning}."
+        for way in ADVICE[verdict] if rows else ():
+            command = _COMMANDS.get(way.code)
+            typed = f" (`{command} {report.drain.pk} INSTANCE`)" if command else ""
+            yield f"  {way.text}{typed} {way.cost}"

@@ -191,6 +191,7 @@
       var atOnce = Math.min(100, Number(form.querySelector('[name=max_concurrent]').value) || 1);
       var time = seconds(root, moving, atOnce);
       var least = about(time.least), most = about(time.most);
+      form.mntTime = time;
       put('time', least === most ? fill(root.getAttribute('data-text-about'), {time: least})
         : fill(root.getAttribute('data-text-range'), {least: least, most: most}));
     }
@@ -333,13 +334,52 @@
       text('order', chosen('order'));
     }
 
+    // When it begins and stops to start something, and whether that is long enough. Both times
+    // are those of the user's zone, as is the server's word for now: only what lies between them
+    // counts.
+    var windowed = review.querySelector('[data-window]');
+    var loaded = new Date();
+
+    function minutes(value) { return Date.parse(value + 'Z') / 60000; }
+
+    function showWindow() {
+      var start = form.querySelector('[name=start_at]').value;
+      var stop = form.querySelector('[name=stop_at]').value;
+      var fit = '';
+      ['begins', 'ends'].forEach(function (name) {
+        var value = name === 'begins' ? start : stop;
+        var at = value.replace('T', ' ') + ' ' + windowed.getAttribute('data-zone');
+        text(name, !value ? windowed.getAttribute('data-text-' + name)
+          : name === 'ends' ? at : fill(windowed.getAttribute('data-text-at'), {time: at}));
+      });
+      if (stop && form.mntTime) {
+        var begin = start ? minutes(start)
+          : minutes(windowed.getAttribute('data-now')) + (new Date() - loaded) / 60000;
+        var seconds = 60 * (minutes(stop) - begin);
+        if (seconds > 0) {
+          fit = windowed.getAttribute(form.mntTime.most <= seconds ? 'data-fits'
+            : form.mntTime.least <= seconds ? 'data-may' : 'data-not');
+        }
+      }
+      each(form.querySelectorAll('[data-fit]'), function (element) {
+        element.hidden = !fit;
+        if (element.textContent !== fit) { element.textContent = fit; }
+      });
+      var action = form.querySelector('[name=timeout_action]:checked');
+      each(review.querySelectorAll('[data-timeout]'), function (element) {
+        element.hidden = !action || element.getAttribute('data-timeout') !== action.value;
+      });
+    }
+
     function updateAll() {
       update();
       if (root) { reckon(root, form, review); }
+      if (windowed) { showWindow(); }
     }
 
     if (root) { choosable(root, form); }
     $(form).on('input', update);
+    if (windowed) { $(form).on('input', '[type=datetime-local]', showWindow); }
     $(form).on('change', updateAll);
     // An error is about what was entered before.
     $(form).on('input change', '.has-error .form-control', function () {

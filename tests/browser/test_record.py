@@ -1,0 +1,140 @@
+"""The record in a real browser, of a drain that a real Nova made."""
+
+import json
+
+import pytest
+
+from tests.browser.test_drain import drain_in_modal
+
+pytestmark = pytest.mark.timeout(600)
+
+#: an answer that fails, in place of the server's
+BREAK = """
+    window.realSend = window.realSend || XMLHttpRequest.prototype.send;
+    XMLHttpRequest.prototype.send = function () { this.abort(); this.onloadend(); };
+"""
+REPAIR = "XMLHttpRequest.prototype.send = window.realSend;"
+
+
+def requests(window, part: str) -> int:
+    """How often the page has asked for a part of the record."""
+    return window.driver.execute_script(
+        "return performance.getEntriesByType('resource')"
+        ".filter(e => e.name.includes(arguments[0])).length",
+        f"/{part}/",
+    )
+
+
+def events(window) -> list[list[str]]:
+    """The cells of the timeline."""
+    return window.driver.execute_script(
+        "return Array.from(document.querySelectorAll('.mnt-timeline tbody tr'))"
+        ".map(tr => Array.from(tr.cells).map(td => td.innerText.trim()));"
+    )
+
+
+def choose(window, selector: str, value: str) -> None:
+    window.driver.execute_script(
+        "const e = document.querySelector(arguments[0]); e.value = arguments[1];"
+        "e.dispatchEvent(new Event('change', {bubbles: true}));",
+        selector,
+        value,
+    )
+
+
+def test_the_record_grows_while_it_is_open_and_is_whole_at_the_end(
+    window, servers, start_worker, horizon
+):
+    names = ["web-1", "web-2", "db-1"]
+    servers("cmp1", *names[:2], ram_mib=512)
+    servers("cmp1", names[2], ram_mib=1024)
+    drain_in_modal(window, "cmp1", "see it in a picture")
+    window.mark()
+
+    # -- nothing is asked for while it is closed; then it comes, and goes on by itself
+    assert requests(window, "timeline") == requests(window, "picture") == 0
+    window.find("#mnt-timeline summary").click()
+    window.wait(lambda: [e[2] for e in events(window)] == ["Drain asked for"], "the request")
+    window.find("#mnt-picture summary").click()
+    window.see("#mnt-picture .mnt-lanes-picture")
+    assert set(window.texts(".mnt-lanes-names li a")) == set(names)
+    assert window.find_all(".mnt-now")
+    start_worker()
+    window.wait(lambda: window.find_all(".mnt-seg-moving"), "a move is drawn", 120)
+    window.driver.execute_script("document.querySelector('.mnt-records').scrollIntoView()")
+    window.picture("record-running")
+    window.wait(
+        lambda: (
+            sum(e[2] == "Arrived" for e in events(window)) == 3
+            and "Drained" in events(window)[0][2]
+        ),
+        "all of it in the timeline",
+        240,
+    )
+    window.wait(lambda: not window.find_all(".mnt-now"), "the picture is finished")
+    assert window.is_marked
+    lanes = window.texts(".mnt-lane-end")
+    assert len(lanes) == 3
+    assert all(end.startswith("→ cmp") for end in lanes)
+    said = window.driver.execute_script(
+        "return document.querySelector('.mnt-lanes-picture').getAttribute('aria-label')"
+    )
+    assert "3 arrived" in said
+    window.driver.execute_script("document.querySelector('.mnt-records').scrollIntoView()")
+    window.picture("record")
+
+    # -- it is over: nobody asks any more
+    before = requests(window, "timeline"), requests(window, "picture")
+    window.driver.set_script_timeout(20)
+    window.driver.execute_async_script("setTimeout(arguments[0], 7000)")
+    assert (requests(window, "timeline"), requests(window, "picture")) == before
+
+    # -- every act has its actor, and Nova's request id where it is one of Nova's
+    told = events(window)
+    asked = [e for e in told if e[2] == "Nova was asked to move it"]
+    assert len(asked) == 3
+    assert all("worker" in e[1] and "req-" in e[5] for e in asked)
+    assert told[-1][1:3] == ["admin", "Drain asked for"]
+
+    # -- filter and order, in place
+    window.find("#mnt-events-q").send_keys("db-1")
+    window.wait(lambda: {e[3] for e in events(window)} == {"db-1"}, "one instance")
+    choose(window, "#mnt-events-order", "oldest")
+    window.wait(lambda: events(window)[0][2] == "Nova was asked to move it", "the other order")
+    choose(window, "#mnt-events-who", "admin")
+    window.wait_for_text("No event matches the filter.", "#mnt-timeline")
+    window.find("[data-record-clear]").click()
+    window.wait(lambda: len(events(window)) == len(told), "all events again")
+    assert window.find("#mnt-events-q").get_attribute("value") == ""
+    assert window.driver.switch_to.active_element.get_attribute("id") == "mnt-events-q"
+    assert window.is_marked
+
+    # -- what fails is said, and can be tried again
+    window.driver.refresh()
+    window.see("#mnt-timeline")
+    window.driver.execute_script(BREAK)
+    window.find("#mnt-timeline summary").click()
+    window.wait_for_text("This could not be loaded.", "#mnt-timeline")
+    window.driver.execute_script(REPAIR)
+    window.see("#mnt-timeline .mnt-record-alert button").click()
+    window.wait(lambda: len(events(window)) == len(told), "the timeline after all")
+    assert "This could not be loaded." not in window.text("#mnt-timeline")
+
+    # -- the same as a page, and to take home
+    number = window.driver.current_url.rstrip("/").rsplit("/", 1)[1]
+    window.go(f"drains/{number}/picture/")
+    assert len(window.find_all(".mnt-lane")) == 3
+    document = window.driver.execute_async_script(
+        "fetch(arguments[0]).then(r => r.text()).then(arguments[1])",
+        f"{horizon.url}/admin/maintenance/drains/{number}/export.json",
+    )
+    found = json.loads(document)
+    assert {one["server_name"]: one["state"] for one in found["instances"]} == dict.fromkeys(
+        names, "succeeded"
+    )
+
+    # -- the host remembers
+    window.go("hosts/cmp1/")
+    assert len(window.find_all(".mnt-hist")) == 1
+    window.picture("host-history")
+    assert window.problems() == []

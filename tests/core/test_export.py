@@ -1,0 +1,114 @@
+"""The document of a drain, as JSON and as CSV."""
+
+import csv
+import io
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from types import SimpleNamespace
+
+import pytest
+
+from ukcloud_maintenance.core import export
+
+AT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
+
+
+def made(host: str = "cmp1", **more) -> dict:
+    """The document of a drain of one instance with one event."""
+    texts = dict.fromkeys(export._DRAIN_TEXTS + export._DRAIN_VALUES, "")
+    drain = SimpleNamespace(
+        pk=7,
+        **texts | {"region": "RegionOne", "host": host, "max_concurrent": 2, "move_locked": False},
+        created_at=AT,
+        started_at=AT,
+        finished_at=None,
+    )
+    fields = dict.fromkeys(export._INSTANCE_TEXTS, "") | dict.fromkeys(export._INSTANCE_VALUES)
+    fields |= {
+        "server_id": "s-1",
+        "server_name": "web-1",
+        "memory_bytes": 2**30,
+        "attempts": 0,
+        "created_at": AT,
+        "started_at": AT.astimezone(timezone(timedelta(hours=9))),
+        "finished_at": AT + timedelta(seconds=61.5),
+    }
+    row = SimpleNamespace(**fields | more)
+    event = SimpleNamespace(
+        pk=1, at=AT, kind="submitted", actor="w", migration=row, message="", request_id="req-1"
+    )
+    return export.document(drain, [row], [event], AT)
+
+
+def lines(document: dict) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(export.as_csv(document), newline="")))
+
+
+def test_the_document_names_its_schema_and_says_null_for_what_is_not_known():
+    found = json.loads(export.as_json(made()))
+    assert (found["schema"], found["schema_version"]) == ("ukcloud_maintenance.drain", 1)
+    assert found["drain"]["finished_at"] is None
+    assert found["drain"]["destination"] is None
+    assert found["drain"]["move_locked"] is False
+    assert found["instances"][0]["dest_compute"] is None
+    assert found["instances"][0]["attempts"] == 0
+    assert found["events"][0] == {
+        "id": 1,
+        "at": "2026-03-01T12:00:00.123Z",
+        "kind": "submitted",
+        "actor": "w",
+        "server_id": "s-1",
+        "message": "",
+        "request_id": "req-1",
+    }
+
+
+def test_times_are_utc_sizes_bytes_and_durations_seconds_in_both():
+    document = made()
+    (instance,) = document["instances"]
+    (line,) = lines(document)
+    assert instance["started_at"] == line["started_at"] == "2026-03-01T12:00:00.123Z"
+    assert (instance["memory_bytes"], line["memory_bytes"]) == (2**30, str(2**30))
+    assert (instance["seconds"], line["seconds"]) == (61.5, "61.5")
+
+
+def test_the_header_of_the_csv_is_stable():
+    head = export.as_csv(made()).split("\r\n", 1)[0]
+    assert head == (
+        "drain_id,region,host,server_id,server_name,project_id,project_name,flavor_name,vcpus,"
+        "memory_bytes,disk_bytes,state,code,method,choice,note,source_compute,dest_compute,"
+        "nova_status,nova_migration_id,request_id,attempts,created_at,started_at,finished_at,"
+        "seconds,message"
+    )
+
+
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r", "\n"])
+def test_no_cell_of_the_csv_is_a_formula(first):
+    nasty = f'{first}HYPERLINK("http://evil.example")'
+    named = dict.fromkeys(("server_name", "project_name", "note", "message", "code"), nasty)
+    document = made(host=nasty, **named)
+    (line,) = lines(document)
+    for name in (*named, "host"):
+        assert line[name] == f"'{nasty}", name
+    assert document["instances"][0]["message"] == nasty  # JSON is run by nobody
+
+
+def test_text_with_commas_quotes_and_lines_comes_back_whole():
+    message = 'No valid host, "really".\nTry again; ünï™'
+    (line,) = lines(made(message=message))
+    assert line["message"] == message
+    assert line["drain_id"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("cmp1", "drain-7-cmp1.csv"),
+        ("cmp-1.az1.example", "drain-7-cmp-1.az1.example.csv"),
+        ('../../etc/"pass\r\nwd', "drain-7-etc_pass_wd.csv"),
+        ("ホスト", "drain-7.csv"),
+        ("x" * 300, f"drain-7-{'x' * 80}.csv"),
+    ],
+)
+def test_the_file_has_a_clean_name(host, name):
+    assert export.file_name(made(host=host), export.CSV) == name

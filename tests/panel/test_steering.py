@@ -1,0 +1,926 @@
+"""Steering from the drain page: what is offered to whom in which state, and that it is done."""
+
+import dataclasses
+import html
+import re
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from django import forms
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from openstack_auth import policy as auth_policy
+
+from tests.fakes import GIB, server, service
+from ukcloud_maintenance import services, store
+from ukcloud_maintenance.content.maintenance import course, fields, session
+from ukcloud_maintenance.core.certificate import Check
+from ukcloud_maintenance.core.decide import LATE_ERROR
+from ukcloud_maintenance.core.duration import Forecast
+from ukcloud_maintenance.core.evidence import Evidence
+from ukcloud_maintenance.core.states import (
+    Direction,
+    DrainResult,
+    DrainState,
+    MigrationState,
+)
+
+PANEL = "horizon:admin:maintenance"
+AJAX = {"HTTP_X_REQUESTED_WITH": "XMLHttpRequest"}
+SCRIPT = AJAX | {"HTTP_ACCEPT": "application/json, text/html"}
+MIB = 1024**2
+
+#: every kind of situation of an instance, and what is offered for it while the drain runs
+OFFERED = {
+    "waits": {"first", "skip"},
+    "blocked": {"skip"},
+    "submitted": set(),
+    "accepted": set(),
+    "queued": {"abort"},
+    "preparing": {"abort"},
+    "running": {"abort", "force"},
+    "paused_guest": {"abort"},
+    "wished": set(),
+    "aborting": set(),
+    "forced": {"abort"},
+    "post_copy": set(),
+    "cold": set(),
+    "succeeded": set(),
+    "gone": set(),
+    "failed": {"retry", "retry_on", "skip"},
+    "arrived_in_error": set(),
+    "skipped": {"retry", "retry_on"},
+    "stays": set(),
+    "late_error": {"reset"},
+    "unknown": set(),
+}
+SLUGS = ("retry", "retry_on", "first", "skip", "abort", "force", "reset")
+CONFIRMED = {"retry_on", "skip", "abort", "force", "reset"}
+#: the rule of the policy of each
+RULES = {
+    "retry": "steer",
+    "retry_on": "steer",
+    "first": "steer",
+    "skip": "steer",
+    "abort": "abort",
+    "force": "force_complete",
+    "reset": "reset",
+    "pause_drain": "steer",
+    "resume_drain": "steer",
+    "retry_failed": "steer",
+    "change_drain": "steer",
+    "cancel_drain": "cancel",
+}
+
+
+def text(fragment: str) -> str:
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", fragment))).strip()
+
+
+def url(slug: str, drain) -> str:
+    return reverse(f"{PANEL}:instances_{slug}", args=[drain.pk])
+
+
+def drain_url(name: str, drain) -> str:
+    return reverse(f"{PANEL}:{name}", args=[drain.pk])
+
+
+def updates(client, drain) -> dict:
+    return client.get(drain_url("updates", drain), **AJAX).json()
+
+
+def verbs(client, drain) -> dict[str, set[str]]:
+    """What is offered for each instance."""
+    return {row["name"]: set(row["verbs"]) for row in updates(client, drain)["rows"]}
+
+
+def actions(client, drain) -> list[str]:
+    """The buttons of the drain."""
+    shown = updates(client, drain)["parts"]["actions"]
+    found = re.findall(r">([^<>]+)</(?:a|button)>", shown)
+    return [one.rstrip("\N{HORIZONTAL ELLIPSIS}") for one in found]
+
+
+def messages_of(response) -> list[list[str]]:
+    return response.json()["messages"]
+
+
+def fly(row, **more) -> None:
+    now = timezone.now()
+    first = {"method": more.pop("method", "live"), "attempts": 1, "started_at": now}
+    first["initial_status"] = more.pop("initial_status", "ACTIVE")
+    store.change_migration(row, now, state=MigrationState.SUBMITTED, **first)
+    if more.pop("submitted", False):
+        return
+    given = {"nova_status": "running", "nova_migration_id": 7, "dest_compute": "cmp2"} | more
+    store.change_migration(row, now, state=MigrationState.MIGRATING, **given)
+
+
+def put(row, situation: str) -> None:
+    """Bring a row that waits into a situation."""
+    now = timezone.now()
+
+    def end(state: MigrationState, **more) -> None:
+        fly(row)
+        store.change_migration(row, now, state=state, **more)
+
+    known = {
+        "waits": lambda: None,
+        "blocked": lambda: store.change_migration(row, now, state=MigrationState.BLOCKED),
+        "submitted": lambda: fly(row, submitted=True),
+        "paused_guest": lambda: fly(row, initial_status="PAUSED"),
+        "wished": lambda: fly(row, wish="abort", wish_by="bob"),
+        "aborting": lambda: fly(row, aborted_migration_id=7, aborted_by="bob", aborted_at=now),
+        "forced": lambda: fly(row, forced_at=now),
+        "post_copy": lambda: fly(row, nova_status="running (post-copy)"),
+        "cold": lambda: fly(row, method="cold"),
+        "succeeded": lambda: end(MigrationState.SUCCEEDED),
+        "gone": lambda: end(MigrationState.GONE),
+        "failed": lambda: end(MigrationState.FAILED, message="No valid host was found."),
+        "arrived_in_error": lambda: end(MigrationState.FAILED, code="arrived_error"),
+        "skipped": lambda: store.change_migration(row, now, state=MigrationState.SKIPPED),
+        "stays": lambda: store.change_migration(row, now, state=MigrationState.STAYS),
+        "late_error": lambda: end(MigrationState.UNKNOWN, code=LATE_ERROR, message="In ERROR."),
+        "unknown": lambda: end(MigrationState.UNKNOWN, code="left_flying"),
+    }
+    known.get(situation, lambda: fly(row, nova_status=situation))()
+
+
+@pytest.fixture
+def drain(make_drain):
+    """A drain that runs, with an instance in every situation."""
+    drain = make_drain("cmp1", *(server(name) for name in OFFERED))
+    now = timezone.now()
+    store.change_drain(drain, now, state=DrainState.RUNNING, started_at=now, did_disable=True)
+    for row in store.migrations(drain):
+        put(row, row.server_name)
+    return drain
+
+
+def rows_of(drain) -> dict:
+    return {row.server_name: row for row in store.migrations(drain)}
+
+
+@pytest.fixture
+def denied(settings, tmp_path, fresh_policy):
+    """Take rules away from everybody."""
+
+    def deny(*rules: str) -> None:
+        policy = tmp_path / "policy.yaml"
+        policy.write_text("".join(f'"maintenance:{rule}": "!"\n' for rule in rules))
+        settings.POLICY_FILES = {**settings.POLICY_FILES, session.SCOPE: str(policy)}
+        auth_policy.reset()
+
+    return deny
+
+
+EVIDENCE = Evidence(
+    (
+        Check("server_in_error", True, "The instance is in ERROR."),
+        Check("guest_runs", True, "The hypervisor of cmp1 says that the guest is running."),
+    ),
+    True,
+    "This is what Nova 33 and 34 leave behind after an abort.",
+    (),
+    datetime(2026, 11, 23, 8, 0, tzinfo=UTC),
+)
+INCOMPLETE = dataclasses.replace(
+    EVIDENCE,
+    checks=(
+        EVIDENCE.checks[0],
+        Check("guest_runs", False, "cmp1 did not say that the guest runs there.", ("timed out",)),
+    ),
+    complete=False,
+    meaning="It is not known for sure where the guest of this instance runs.",
+    by_hand=("On cmp1 and on cmp2: virsh list --all.",),
+)
+
+
+@pytest.fixture
+def evidence(monkeypatch):
+    """What is read of a real Nova is tested with a real one."""
+    found = [EVIDENCE]
+    monkeypatch.setattr(services, "evidence", lambda actor, cloud, drain_id, row_id: found[0])
+    return found
+
+
+# -- what is offered -------------------------------------------------------------------------
+
+
+def test_each_instance_is_offered_what_can_be_done_with_it(admin, drain, evidence):
+    assert verbs(admin, drain) == OFFERED
+    page = admin.get(drain_url("drain", drain)).content.decode()
+    for row in store.migrations(drain):
+        shown = re.search(rf'data-id="{row.pk}"[^>]*data-verbs="([^"]*)"', page).group(1)
+        assert set(shown.split()) == OFFERED[row.server_name]
+
+
+@pytest.mark.parametrize(
+    ("state", "left"),
+    [
+        (DrainState.PAUSED, set(SLUGS)),
+        (DrainState.FAILED, {"retry", "retry_on", "abort", "force", "reset"}),
+        (DrainState.CANCELLING, {"abort", "force", "reset"}),
+        (DrainState.CANCELLED, {"abort", "force", "reset"}),
+    ],
+)
+def test_what_needs_a_drain_that_goes_on_is_not_offered_in_one_that_does_not(
+    admin, drain, state, left
+):
+    type(drain).objects.filter(pk=drain.pk).update(state=state.value)
+    assert verbs(admin, drain) == {name: slugs & left for name, slugs in OFFERED.items()}
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_each_verb_is_done_where_it_is_offered_and_refused_where_it_is_not(
+    admin, drain, evidence, slug
+):
+    """Every verb on every situation, as a form without a script posts it."""
+    for name, offered in OFFERED.items():
+        row = rows_of(drain)[name]
+        before = (row.state, row.wish, row.position, row.destination)
+        data = {"row": row.pk, "confirmed": "yes", "destination": "cmp10"}
+        response = admin.post(url(slug, drain), data)
+        assert response.status_code == 302, name
+        assert response["location"] == drain_url("drain", drain)
+        row.refresh_from_db()
+        after = (row.state, row.wish, row.position, row.destination)
+        assert (before != after) is (slug in offered), name
+        expected = {
+            "retry": ("pending", ""),
+            "retry_on": ("pending", ""),
+            "first": ("pending", ""),
+            "skip": ("skipped", ""),
+            "abort": ("migrating", "abort"),
+            "force": ("migrating", "force_complete"),
+            "reset": ("unknown", "reset"),
+        }
+        if slug in offered:
+            assert (row.state, row.wish) == expected[slug], name
+    assert drain.events.filter(actor="alice").exists()
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_looking_changes_nothing_and_a_form_without_the_confirmation_is_asked_for_it(
+    admin, drain, evidence, slug
+):
+    name = next(name for name, slugs in OFFERED.items() if slug in slugs)
+    row = rows_of(drain)[name]
+    revision = store.revision(drain.pk)
+    for headers in ({}, AJAX):
+        shown = admin.get(url(slug, drain), {"row": row.pk}, **headers).content.decode()
+        assert 'name="confirmed" value="yes"' in shown
+        assert f'name="row" value="{row.pk}"' in shown
+        assert "csrfmiddlewaretoken" in shown
+        assert name in shown
+    if slug in CONFIRMED:
+        asked = admin.post(url(slug, drain), {"row": row.pk})
+        assert 'name="confirmed" value="yes"' in asked.content.decode()
+    assert store.revision(drain.pk) == revision
+
+
+def test_a_form_without_the_token_is_refused(log_in, cloud, drain):
+    log_in("admin")
+    strict = Client(enforce_csrf_checks=True)
+    revision = store.revision(drain.pk)
+    row = rows_of(drain)["running"]
+    for slug in SLUGS:
+        strict.post(url(slug, drain), {"row": row.pk, "confirmed": "yes"})
+    for name in ("pause_drain", "resume_drain", "retry_failed", "change_drain", "cancel_drain"):
+        strict.post(drain_url(name, drain), {"max_concurrent": 7})
+    assert store.revision(drain.pk) == revision
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_who_may_not_gets_no_button_and_403(admin, drain, denied, slug):
+    denied(RULES[slug])
+    offered = verbs(admin, drain)
+    assert all(slug not in slugs for slugs in offered.values())
+    page = admin.get(drain_url("drain", drain)).content.decode()
+    assert f'data-verb="{slug}"' not in page
+    name = next(name for name, slugs in OFFERED.items() if slug in slugs)
+    row = rows_of(drain)[name]
+    revision = store.revision(drain.pk)
+    data = {"row": row.pk, "confirmed": "yes", "destination": "cmp10"}
+    for headers in ({}, SCRIPT):
+        assert admin.get(url(slug, drain), data, **headers).status_code == 403
+        assert admin.post(url(slug, drain), data, **headers).status_code == 403
+    assert store.revision(drain.pk) == revision
+
+
+def test_who_may_only_look_sees_a_table_without_tools(admin, drain, denied):
+    denied("steer", "abort", "force_complete", "reset", "cancel", "drain")
+    page = admin.get(drain_url("drain", drain)).content.decode()
+    assert "mnt-steering" not in page
+    assert 'name="row"' not in page
+    assert updates(admin, drain)["parts"]["actions"] == ""
+    assert "Look at the evidence" not in page
+
+
+# -- several at once -------------------------------------------------------------------------
+
+
+def test_each_of_several_is_judged_by_itself(admin, drain):
+    rows = rows_of(drain)
+    chosen = [rows[name].pk for name in ("running", "queued", "failed")]
+    asked = text(admin.get(url("abort", drain), {"row": chosen}, **AJAX).content.decode())
+    assert "Abort the migrations of 2 instances?" in asked
+    assert "Left out, because it cannot be done with them now: failed" in asked
+    assert "No live migration of it is under way." in asked
+
+    data = {"row": chosen, "confirmed": "yes"}
+    said = messages_of(admin.post(url("abort", drain), data, **SCRIPT))
+    assert said == [
+        ["success", "Abort: queued, running."],
+        ["warning", "Abort: failed: No live migration of it is under way."],
+    ]
+    wishes = {name: row.wish for name, row in rows_of(drain).items()}
+    assert (wishes["running"], wishes["queued"], wishes["failed"]) == ("abort", "abort", "")
+    # and the page says who asked, at once
+    shown = {row["name"]: text(row["cells"][11][0]) for row in updates(admin, drain)["rows"]}
+    assert "Abort asked for by alice." in shown["running"]
+    assert verbs(admin, drain)["running"] == set()
+
+
+def test_another_admin_was_faster(admin, drain):
+    """The dialog is open while somebody else aborts one of the two."""
+    rows = rows_of(drain)
+    store.make_wish(drain, rows["queued"], store.Wish.ABORT, "bob", timezone.now())
+    data = {"row": [rows["running"].pk, rows["queued"].pk], "confirmed": "yes"}
+    response = admin.post(url("abort", drain), data, follow=True)
+    page = text(response.content.decode())
+    assert "Abort: running." in page
+    assert "Abort: queued: Something is asked of Nova for it already." in page
+    assert rows_of(drain)["queued"].wish_by == "bob"
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([], "No instance is selected."),
+        (["999999"], "not part of this drain"),
+        (["x"], "not part of this drain"),
+        (["9" * 40], "not part of this drain"),
+    ],
+)
+def test_a_selection_that_is_none_is_said(admin, drain, rows, words):
+    for slug in ("abort", "retry"):
+        data = {"row": rows, "confirmed": "yes"}
+        ((kind, said),) = messages_of(admin.post(url(slug, drain), data, **SCRIPT))
+        assert kind == "error"
+        assert words in said
+        shown = admin.get(url(slug, drain), {"row": rows}, **AJAX)
+        assert words in text(shown.content.decode())
+
+
+def test_instances_of_another_drain_or_region_cannot_be_touched(admin, drain, make_drain, log_in):
+    other = make_drain("cmp10", server("other-1"))
+    (row,) = store.migrations(other)
+    data = {"row": row.pk, "confirmed": "yes"}
+    ((kind, _said),) = messages_of(admin.post(url("skip", drain), data, **SCRIPT))
+    assert kind == "error"
+    log_in("admin", region="RegionTwo")
+    assert admin.post(url("skip", other), data, **SCRIPT).status_code == 404
+    row.refresh_from_db()
+    assert row.state == "pending"
+
+
+# -- the dialogs -----------------------------------------------------------------------------
+
+
+def test_force_complete_says_for_how_long_each_guest_is_paused(admin, drain):
+    rows = rows_of(drain)
+    store.change_migration(
+        rows["running"],
+        timezone.now(),
+        memory_total_bytes=4 * GIB,
+        memory_remaining_bytes=1250 * MIB,
+        rate_bytes=50.0 * MIB,
+    )
+    asked = text(
+        admin.get(url("force", drain), {"row": rows["running"].pk}, **AJAX).content.decode()
+    )
+    assert "Force this migration to complete?" in asked
+    assert "running paused about 25 s (1.2 GiB left at 50 MiB/s)" in asked
+    assert "Its users notice" in asked
+    assert "post-copy it is over in seconds" in asked
+
+
+def test_abort_and_skip_say_what_they_mean(admin, drain):
+    rows = rows_of(drain)
+    asked = text(admin.get(url("abort", drain), {"row": rows["running"].pk}).content.decode())
+    for words in (
+        "Abort the migration of this instance?",
+        "It runs on where it is",
+        "What was copied so far is lost.",
+        "It is not tried again by itself",
+        "may turn to ERROR about two seconds later",
+    ):
+        assert words in asked
+    asked = text(admin.get(url("skip", drain), {"row": rows["waits"].pk}).content.decode())
+    assert "It stays on cmp1, so that the host will not be empty at the end." in asked
+
+
+def test_a_retry_is_offered_the_hosts_that_can_receive(admin, cloud, drain, make_drain):
+    cloud.all_services.append(service("cmp5"))
+    make_drain("cmp5", server("elsewhere-1"))
+    row = rows_of(drain)["failed"]
+    page = admin.get(url("retry_on", drain), {"row": row.pk}, **AJAX).content.decode()
+    # not the host itself, nor what is down, disabled or drained
+    assert re.findall(r'<option value="([^"]+)"', page) == ["cmp2", "cmp10"]
+    assert "cmp2 (64 GiB free)" in page
+
+    for entered, words in (
+        ("", "No host is chosen."),
+        ("cmp3", "The destination cmp3 is down."),
+        ("cmp4", "The destination cmp4 is disabled: bad fan"),
+        ("cmp5", "cmp5 is being drained itself"),
+        ("CMP2", "no compute host named"),
+    ):
+        data = {"row": row.pk, "confirmed": "yes", "destination": entered}
+        shown = text(admin.post(url("retry_on", drain), data, **SCRIPT).content.decode())
+        assert words in shown
+    row.refresh_from_db()
+    assert row.state == "failed"
+
+    data = {"row": row.pk, "confirmed": "yes", "destination": "cmp2"}
+    said = messages_of(admin.post(url("retry_on", drain), data, **SCRIPT))
+    assert said == [["success", "Retry on a Host: failed."]]
+    row.refresh_from_db()
+    assert (row.state, row.destination) == ("pending", "cmp2")
+    shown = {r["name"]: text(r["cells"][11][0]) for r in updates(admin, drain)["rows"]}
+    assert "To go to cmp2, as asked." in shown["failed"]
+
+
+def test_no_host_is_named_where_all_go_to_one(admin, make_drain):
+    drain = make_drain("cmp1", server("failed"), destination="cmp2")
+    store.change_drain(drain, timezone.now(), state=DrainState.RUNNING, started_at=timezone.now())
+    put(rows_of(drain)["failed"], "failed")
+    assert verbs(admin, drain) == {"failed": {"retry", "skip"}}
+
+
+def test_a_retry_takes_up_a_drain_that_is_over(admin, make_drain):
+    drain = make_drain("cmp1", server("failed"))
+    now = timezone.now()
+    store.change_drain(drain, now, state=DrainState.RUNNING, started_at=now)
+    put(rows_of(drain)["failed"], "failed")
+    store.finish_drain(drain, DrainState.FAILED, DrainResult.INSTANCES_FAILED, "", "worker", now)
+    assert actions(admin, drain) == ["Retry Failed"]
+    said = messages_of(admin.post(drain_url("retry_failed", drain), **SCRIPT))
+    assert said == [["success", "Retry: failed."]]
+    assert updates(admin, drain)["over"] is False
+    assert rows_of(drain)["failed"].state == "pending"
+
+
+def test_the_evidence_is_shown_and_the_button_only_where_it_is_complete(admin, drain, evidence):
+    row = rows_of(drain)["late_error"]
+    data = {"row": row.pk}
+    shown = admin.get(url("reset", drain), data, **AJAX).content.decode()
+    assert 'value="Reset to Active"' in shown
+    said = text(shown)
+    for words in ("What happened In ERROR.", "says that the guest is running", "leave behind"):
+        assert words in said
+    assert "What to check by hand" not in said
+    assert shown.count("mnt-passed") == 2
+
+    evidence[0] = INCOMPLETE
+    for response in (
+        admin.get(url("reset", drain), data, **AJAX),
+        # it got incomplete between the look and the press
+        admin.post(url("reset", drain), data | {"confirmed": "yes"}, **SCRIPT),
+    ):
+        shown = response.content.decode()
+        assert 'value="Reset to Active"' not in shown
+        assert shown.count("mnt-not-passed") == 1
+        assert "On cmp1 and on cmp2: virsh list --all." in text(shown)
+        assert "timed out" in shown
+    row.refresh_from_db()
+    assert row.wish == ""
+
+    evidence[0] = EVIDENCE
+    said = messages_of(admin.post(url("reset", drain), data | {"confirmed": "yes"}, **SCRIPT))
+    assert said == [["success", "Reset to Active: late_error."]]
+    row.refresh_from_db()
+    assert (row.wish, row.wish_by) == ("reset", "alice")
+
+
+def test_two_are_not_reset_at_once(admin, drain, evidence):
+    rows = rows_of(drain)
+    data = {"row": [rows["late_error"].pk, rows["unknown"].pk], "confirmed": "yes"}
+    ((kind, said),) = messages_of(admin.post(url("reset", drain), data, **SCRIPT))
+    assert kind == "error"
+    assert "one by one" in said
+    assert rows_of(drain)["late_error"].wish == ""
+
+
+# -- a drain ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("state", "buttons"),
+    [
+        (DrainState.PENDING, ["Pause", "Retry Failed", "Change", "Cancel Drain"]),
+        (DrainState.RUNNING, ["Pause", "Retry Failed", "Change", "Cancel Drain"]),
+        (DrainState.PAUSED, ["Resume", "Retry Failed", "Change", "Cancel Drain"]),
+        (DrainState.CANCELLING, ["Abort What Is Under Way"]),
+        (DrainState.SUCCEEDED, []),
+        (DrainState.FAILED, ["Retry Failed"]),
+        (DrainState.CANCELLED, []),
+    ],
+)
+def test_a_drain_is_offered_what_can_be_done_with_it(admin, drain, state, buttons):
+    type(drain).objects.filter(pk=drain.pk).update(state=state.value)
+    assert actions(admin, drain) == buttons
+    # and what is not offered is refused, with nothing changed
+    names = {
+        "pause_drain": "Pause",
+        "resume_drain": "Resume",
+        "retry_failed": "Retry Failed",
+        "change_drain": "Change",
+    }
+    for name, button in names.items():
+        type(drain).objects.filter(pk=drain.pk).update(state=state.value)
+        revision = store.revision(drain.pk)
+        data = {"max_concurrent": 5}
+        said = messages_of(admin.post(drain_url(name, drain), data, **SCRIPT))
+        if button in buttons:
+            assert said[0][0] == "success", name
+        elif (name, state) not in {
+            # asked for twice, it is as it was asked for
+            ("pause_drain", DrainState.PAUSED),
+            ("resume_drain", DrainState.RUNNING),
+            ("resume_drain", DrainState.PENDING),
+        }:
+            assert said[0][0] == "error", name
+            assert store.revision(drain.pk) == revision, name
+
+
+def test_nothing_failed_nothing_to_retry(admin, make_drain):
+    drain = make_drain("cmp1", server("a"))
+    assert "Retry Failed" not in actions(admin, drain)
+    ((kind, _said),) = messages_of(admin.post(drain_url("retry_failed", drain), **SCRIPT))
+    assert kind == "error"
+
+
+@pytest.mark.parametrize(
+    ("name", "button"),
+    [
+        ("pause_drain", "Pause"),
+        ("retry_failed", "Retry Failed"),
+        ("change_drain", "Change"),
+        ("cancel_drain", "Cancel Drain"),
+    ],
+)
+def test_who_may_not_steer_the_drain_gets_no_button_and_403(admin, drain, denied, name, button):
+    assert button in actions(admin, drain)
+    denied(RULES[name])
+    assert button not in actions(admin, drain)
+    revision = store.revision(drain.pk)
+    for headers in ({}, SCRIPT):
+        assert admin.get(drain_url(name, drain), **headers).status_code == 403
+        assert admin.post(drain_url(name, drain), {}, **headers).status_code == 403
+    assert store.revision(drain.pk) == revision
+
+
+def test_pause_and_resume(admin, drain):
+    response = admin.post(drain_url("pause_drain", drain), follow=True)
+    assert "Paused: what is under way lands, nothing new starts." in text(response.content.decode())
+    drain.refresh_from_db()
+    assert drain.state == "paused"
+    assert "Paused" in text(updates(admin, drain)["parts"]["headline"])
+    # a GET, as after a login, leads to the drain and changes nothing
+    assert admin.get(drain_url("resume_drain", drain))["location"] == drain_url("drain", drain)
+    admin.post(drain_url("resume_drain", drain))
+    drain.refresh_from_db()
+    assert drain.state == "running"
+
+
+@pytest.mark.parametrize(
+    ("sent", "abort", "enable"),
+    [
+        ({}, False, True),
+        ({"under_way": "land", "service": "leave"}, False, False),
+        ({"under_way": "abort", "service": "enable"}, True, True),
+    ],
+)
+def test_a_cancel_is_done_as_it_was_chosen(admin, drain, sent, abort, enable):
+    page = admin.get(drain_url("cancel_drain", drain), **AJAX).content.decode()
+    chosen = re.findall(r'name="(\w+)" value="(\w+)" checked', page)
+    assert chosen == [("under_way", "land"), ("service", "enable")]
+    under_way = sum(row.state in ("submitted", "migrating") for row in store.migrations(drain))
+    assert f"{under_way} migrations are under way" in text(page)
+    admin.post(drain_url("cancel_drain", drain), sent)
+    drain.refresh_from_db()
+    assert drain.state == "cancelling"
+    assert (drain.cancel_abort, drain.cancel_enable) == (abort, enable)
+
+
+def test_what_flies_can_still_be_aborted_while_it_is_being_cancelled(admin, drain):
+    admin.post(drain_url("cancel_drain", drain), {"under_way": "land", "service": "leave"})
+    page = admin.get(drain_url("cancel_drain", drain), **AJAX).content.decode()
+    assert "is being cancelled already. Abort what is under way?" in text(page)
+    assert 'value="land"' not in page
+    assert 'value="leave" checked' in page
+    admin.post(drain_url("cancel_drain", drain), {"under_way": "abort", "service": "leave"})
+    drain.refresh_from_db()
+    assert (drain.cancel_abort, drain.cancel_enable) == (True, False)
+    assert actions(admin, drain) == []
+    assert "what is under way is aborted" in updates(admin, drain)["parts"]["headline"]
+
+
+def test_who_may_cancel_but_not_abort_is_not_offered_the_abort(admin, drain, denied):
+    denied("abort")
+    page = admin.get(drain_url("cancel_drain", drain), **AJAX).content.decode()
+    assert 'value="abort"' not in page
+    assert admin.post(drain_url("cancel_drain", drain), {"under_way": "abort"}).status_code == 403
+    drain.refresh_from_db()
+    assert drain.state == "running"
+
+
+# -- change ----------------------------------------------------------------------------------
+
+
+def change(admin, drain, **entered):
+    page = admin.get(drain_url("change_drain", drain), **AJAX)
+    form = page.context["form"]
+    data = {name: form[name].value() or "" for name in form.fields} | entered
+    return admin.post(drain_url("change_drain", drain), data, **SCRIPT)
+
+
+def test_pace_window_and_timeout_are_changed(admin, drain):
+    admin.cookies["django_timezone"] = "Europe/Berlin"
+    evening = timezone.localtime(timezone.now(), ZoneInfo("Europe/Berlin")).replace(
+        hour=22, minute=30, second=0, microsecond=0
+    ) + timedelta(days=1)
+    response = change(
+        admin,
+        drain,
+        max_concurrent="5",
+        stop_at=f"{evening:%Y-%m-%dT%H:%M}",
+        timeout_action="abort",
+    )
+    assert messages_of(response) == [["success", "The drain is changed."]]
+    drain.refresh_from_db()
+    assert (drain.max_concurrent, drain.timeout_action) == (5, "abort")
+    assert drain.stop_at == evening
+    facts = text(updates(admin, drain)["parts"]["facts"])
+    assert re.search(r"Starts nothing new after \S+ 22:30 Europe/Berlin \(UTC\+0[12]:00\)", facts)
+    assert "A copy that takes too long is aborted, and tried again" in facts
+    # what is shown again has the same minute, and is no change
+    assert messages_of(change(admin, drain)) == [["info", "Nothing was changed."]]
+    change(admin, drain, stop_at="")
+    drain.refresh_from_db()
+    assert drain.stop_at is None
+
+
+@pytest.mark.parametrize(
+    ("entered", "words"),
+    [
+        ({"max_concurrent": "0"}, "greater than or equal to 1"),
+        ({"max_concurrent": "21"}, "must be from 1 to 20"),
+        ({"stop_at": "2020-01-01T10:00"}, "The end of the window is past."),
+        ({"stop_at": "tomorrow"}, "This is no date with a time of day."),
+        ({"timeout_action": "stop"}, "Select a valid choice"),
+    ],
+)
+def test_a_change_that_cannot_be_is_refused_at_its_field(admin, drain, entered, words):
+    page = change(admin, drain, **entered).content.decode()
+    (name,) = entered
+    group = next(g for g in page.split('<div class="form-group') if f'name="{name}"' in g)
+    assert group.startswith(" has-error")
+    assert words in html.unescape(group)
+    assert 'name="start_at"' not in page  # it has begun
+    drain.refresh_from_db()
+    assert (drain.max_concurrent, drain.stop_at, drain.timeout_action) == (2, None, "warn")
+
+
+def test_the_beginning_can_be_changed_before_it(admin, make_drain):
+    drain = make_drain("cmp1", server("a"))
+    at = (timezone.now() + timedelta(hours=3)).replace(second=0, microsecond=0)
+    change(admin, drain, start_at=f"{at:%Y-%m-%dT%H:%M}")
+    drain.refresh_from_db()
+    assert drain.start_at == at
+    data = updates(admin, drain)
+    assert text(data["parts"]["state"]) == "Scheduled"
+    assert "Begins at" in text(data["parts"]["headline"])
+    assert f'data-until="{at.isoformat()}"' in data["parts"]["headline"]
+    shown = change(admin, drain, start_at="2020-01-01T10:00").content.decode()
+    assert "This time is past. Leave it empty to begin at once." in shown
+
+
+def test_who_may_not_interrupt_is_not_offered_a_timeout_that_does(admin, drain, denied):
+    denied("abort", "force_complete")
+    page = admin.get(drain_url("change_drain", drain), **AJAX).content.decode()
+    assert re.findall(r'name="timeout_action" value="(\w+)"', page) == ["warn"]
+    change(admin, drain, timeout_action="abort")
+    drain.refresh_from_db()
+    assert drain.timeout_action == "warn"
+
+
+def test_what_another_admin_changed_meanwhile_stands(admin, drain):
+    """Only what differs from what was shown is changed."""
+    form = {"max_concurrent": "2", "stop_at": "", "timeout_action": "force_complete"}
+    store.adjust_drain(drain, "bob", timezone.now(), "", learned_limit=3)
+    admin.post(drain_url("change_drain", drain), form, **SCRIPT)
+    event = drain.events.filter(kind="drain_changed", actor="alice").get()
+    assert event.message == "timeout action force_complete, was warn"
+
+
+@pytest.mark.parametrize(
+    ("zone", "entered", "expected"),
+    [
+        ("Europe/Berlin", "2027-01-10T22:30", "2027-01-10T21:30:00+00:00"),
+        ("Europe/Berlin", "2027-07-10T22:30", "2027-07-10T20:30:00+00:00"),
+        ("Asia/Kathmandu", "2027-01-10 22:30", "2027-01-10T16:45:00+00:00"),
+        ("Europe/Berlin", "2027-03-28T02:30", "put forward then, and leave 02:30 out"),
+        ("Europe/Berlin", "2027-10-31T02:30", "put back then, and show 02:30 twice"),
+        ("UTC", "0001-01-01T00:00", "0001-01-01T00:00:00+00:00"),
+        ("Asia/Kathmandu", "0001-01-01T00:00", "The year is out of range."),
+        ("UTC", "22:30", "This is no date with a time of day."),
+    ],
+)
+def test_times_are_read_on_the_users_clock(zone, entered, expected):
+    with timezone.override(zone):
+        try:
+            read = fields.LocalTimeField().clean(entered).isoformat()
+        except forms.ValidationError as error:
+            read = " ".join(error.messages)
+    assert expected in read
+
+
+# -- is it going to end? ---------------------------------------------------------------------
+
+
+def points(*remaining: int) -> list[list[float]]:
+    return [[5.0 * n, 0, left * MIB, n * 100 * MIB] for n, left in enumerate(remaining)]
+
+
+@pytest.mark.parametrize(
+    ("fields_", "label", "advice"),
+    [
+        ({"course": "", "points": []}, "", ""),
+        ({"course": "unknown", "points": points(900)}, "", ""),
+        ({"course": "converging", "seconds_left": 130.0}, "Converging 3 min left", ""),
+        ({"course": "slow", "seconds_left": 1400.0}, "Slow 24 min left", "it ends by itself"),
+        ({"course": "not_converging"}, "Not converging", "only when the guest writes less"),
+        ({"course": "stalled"}, "Stalled", "network between the two hosts"),
+    ],
+)
+def test_the_course_of_a_copy_is_told_with_the_ways_out(admin, drain, fields_, label, advice):
+    row = rows_of(drain)["running"]
+    given = {"points": points(900, 700, 500), "memory_remaining_bytes": 500 * MIB}
+    given |= {"memory_total_bytes": GIB, "rate_bytes": 25.0 * MIB} | fields_
+    store.change_migration(row, timezone.now(), **given)
+    shown = {r["name"]: r["cells"] for r in updates(admin, drain)["rows"]}["running"]
+    copied, message = shown[5][0], shown[11][0]
+    assert text(copied) == " ".join(filter(None, ["0.5 of 1 GiB · 25 MiB/s", label]))
+    assert ("Ways out:" in message) is bool(advice)
+    assert advice in text(message)
+    if advice:
+        ways = re.findall(r"<li><strong>([^<]+)</strong>", message)
+        assert ways == ["Wait", "Abort", "Force Complete"]
+    if label in ("Slow 24 min left", "Not converging"):
+        assert "paused until the rest is copied: about 20 s (500 MiB left at 25 MiB/s)" in text(
+            message
+        )
+
+
+def test_the_curve_keeps_its_place_and_falls(drain):
+    row = rows_of(drain)["running"]
+    row.points = []
+    empty = course.sparkline(row)
+    assert 'width="64" height="16"' in empty
+    assert "polyline" not in empty
+    row.points = points(1000, 500, 0)
+    assert 'points="0.0,1.0 32.0,8.0 64.0,15.0"' in course.sparkline(row)
+    # the disk first: all of the memory is still to come, and the curve does not leap up
+    row.memory_total_bytes = 1000 * MIB
+    row.points = [[0, 1000 * MIB, 0, 0], [10, 0, 0, 0], [20, 0, 500 * MIB, 0]]
+    heights = [float(p.split(",")[1]) for p in course.sparkline(row).split('"')[-2].split()]
+    assert heights == sorted(heights)
+    row.state = MigrationState.SUCCEEDED
+    assert course.sparkline(row) == ""
+
+
+@pytest.mark.parametrize(
+    ("forecast", "words"),
+    [
+        (Forecast(480, 720, 1500, 34, False), "about 12 min (8 min to 25 min), by 34 migrations"),
+        (Forecast(60, 60, 60, 1, False), "about 60 s, by 1 migration of this region"),
+        (Forecast(300, 700, 3000, 0, True), "a guess: about 12 min (5 min to 50 min); too few"),
+        (Forecast(*[float("inf")] * 3, 34, False), "no end in sight"),
+    ],
+)
+def test_the_time_left_is_told_with_how_sure_it_is(admin, drain, monkeypatch, forecast, words):
+    monkeypatch.setattr(services, "_forecast", lambda drain, rows: forecast)
+    assert words in text(updates(admin, drain)["parts"]["facts"])
+
+
+@pytest.mark.parametrize(
+    ("low", "likely", "high", "words"),
+    [
+        (100, 200, 3000, "Will fit"),
+        (100, 200, 4000, "May not fit"),
+        (100, 7200, 9000, "May not fit: about 5 instances would wait"),
+        (4000, 7200, 9000, "Will not fit: about 5 instances would wait"),
+        (4000, 4400, 9000, "Will not fit: about 2 instances would wait"),
+        (float("inf"), float("inf"), float("inf"), "May not fit"),
+    ],
+)
+def test_whether_it_fits_into_its_window(low, likely, high, words):
+    assert course.fit_label(3600, low, likely, high, waiting=10).text == words
+
+
+# -- what the page says of the new situations --------------------------------------------------
+
+
+def headline(admin, drain) -> str:
+    return text(updates(admin, drain)["parts"]["headline"])
+
+
+def test_a_drain_that_was_paused_before_it_began(admin, make_drain):
+    drain = make_drain("cmp1", server("a"))
+    store.pause_drain(drain, "alice", timezone.now())
+    data = updates(admin, drain)
+    assert text(data["parts"]["state"]) == "On hold"
+    assert "Paused before it began. Nothing was touched" in headline(admin, drain)
+
+
+def test_a_window_that_is_over(admin, drain):
+    type(drain).objects.filter(pk=drain.pk).update(stop_at=timezone.now() - timedelta(minutes=1))
+    assert "Its window is over: what is under way lands" in headline(admin, drain)
+    type(drain).objects.filter(pk=drain.pk).update(
+        state="paused", message="Resume it to go on without a window."
+    )
+    assert "Paused, because its window is over." in headline(admin, drain)
+    parts = updates(admin, drain)["parts"]
+    assert "Resume it to go on without a window." in text(parts["message"])
+    assert "(over)" in text(parts["facts"])
+    said = messages_of(admin.post(drain_url("resume_drain", drain), **SCRIPT))
+    assert said == [["success", "It goes on; its window was over, and is forgotten."]]
+
+
+def test_a_run_that_brings_instances_back(admin, make_drain):
+    drain = make_drain("cmp1", server("a"), server("b"), destination="cmp1")
+    now = timezone.now()
+    store.change_drain(drain, now, state=DrainState.RUNNING, started_at=now)
+    type(drain).objects.filter(pk=drain.pk).update(direction=Direction.BACK.value)
+    put(rows_of(drain)["a"], "succeeded")
+    page = admin.get(drain_url("drain", drain)).content.decode()
+    assert "Return of instances to cmp1" in page
+    assert headline(admin, drain) == "1 of 2 instances are back on cmp1."
+    assert actions(admin, drain) == ["Pause", "Change", "Cancel Return"]
+    assert 'name="service"' not in admin.get(drain_url("cancel_drain", drain)).content.decode()
+    put(rows_of(drain)["b"], "succeeded")
+    drain.refresh_from_db()
+    store.finish_drain(drain, DrainState.SUCCEEDED, DrainResult.BROUGHT_BACK, "", "worker", now)
+    data = updates(admin, drain)
+    assert text(data["parts"]["state"]) == "Brought back"
+    assert text(data["parts"]["headline"]) == "All instances are back on cmp1."
+
+
+def test_its_place_in_a_plan(admin, make_drain):
+    plan = store.Plan.objects.create(
+        region="RegionOne",
+        reason="r",
+        requested_by_id="x",
+        requested_by="alice",
+        created_at=timezone.now(),
+    )
+    drains = [make_drain(host, server(host)) for host in ("cmp1", "cmp2", "cmp10")]
+    for order, one in enumerate(drains):
+        type(one).objects.filter(pk=one.pk).update(plan=plan, plan_order=order)
+    facts = updates(admin, drains[1])["parts"]["facts"]
+    assert f"host 2 of 3 of plan {plan.pk}" in text(facts)
+
+
+def test_what_was_asked_and_answered_is_shown(admin, drain):
+    now = timezone.now()
+    rows = rows_of(drain)
+    store.change_migration(rows["running"], now, answer="Nova refused the abort: not running")
+    store.change_migration(rows["queued"], now, wish="abort", wish_by="timeout", timed_out_at=now)
+    shown = {r["name"]: text(r["cells"][11][0]) for r in updates(admin, drain)["rows"]}
+    assert "Nova refused the abort: not running" in shown["running"]
+    assert "Abort asked for by the timeout." in shown["queued"]
+    assert "Took longer than its timeout at" in shown["queued"]
+    assert "asked for by bob" in shown["aborting"]
+    assert "its guest is paused until the rest is copied" in shown["forced"]
+    assert "Look at the evidence" in shown["late_error"]
+
+
+def test_names_are_escaped_in_dialogs_and_rows(admin, make_drain, cloud):
+    nasty = '<script>alert("1")</script>{$ 1+1 $}'
+    drain = make_drain("cmp1", server(nasty))
+    now = timezone.now()
+    store.change_drain(drain, now, state=DrainState.RUNNING, started_at=now)
+    (row,) = store.migrations(drain)
+    fly(row, answer=nasty, wish_by=nasty, course="slow")
+    pages = [admin.get(drain_url("drain", drain))]
+    pages += [admin.get(url(slug, drain), {"row": row.pk}) for slug in ("abort", "force")]
+    for page in pages:
+        shown = page.content.decode()
+        assert "alert(&quot;1&quot;)" in shown
+        assert "<script>alert(" not in shown
+        assert "{$ 1+1" not in shown

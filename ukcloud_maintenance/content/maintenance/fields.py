@@ -1,0 +1,163 @@
+"""Form fields: a time in the user's time zone, and the window and timeout that drains share."""
+
+from datetime import UTC, datetime, timedelta
+
+from django import forms
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from ukcloud_maintenance.core.actor import RULE_ABORT, RULE_FORCE, Actor
+from ukcloud_maintenance.core.states import TimeoutAction
+from ukcloud_maintenance.services import DrainChoices
+
+from . import formats, labels
+
+#: what the browser sends and takes for `datetime-local`
+LOCAL = "%Y-%m-%dT%H:%M"
+_TAKEN = (LOCAL, "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S")
+
+
+class LocalTimeInput(forms.DateTimeInput):
+    input_type = "datetime-local"
+
+    def __init__(self, attrs=None):
+        super().__init__(attrs=attrs, format=LOCAL)
+
+
+class LocalTimeField(forms.Field):
+    """A date and time of day of the user's time zone; an aware datetime, or None.
+
+    A time that the clocks leave out, or show twice, is refused with what to do about it.
+    """
+
+    widget = LocalTimeInput
+
+    def prepare_value(self, value):
+        """An aware time as the user's clock shows it; what was entered as it was entered."""
+        if isinstance(value, datetime):
+            return timezone.localtime(value).strftime(LOCAL)
+        return value
+
+    def to_python(self, value) -> datetime | None:
+        if value in self.empty_values:
+            return None
+        naive = _parse(str(value).strip())
+        zone = timezone.get_current_timezone()
+        first, second = (naive.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
+        try:
+            there = first.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == naive
+            twice = first.utcoffset() != second.utcoffset()
+        except OverflowError as error:
+            raise forms.ValidationError(_("The year is out of range.")) from error
+        if not there:
+            # Both readings lie an hour or so beside it, one before and one after.
+            raise forms.ValidationError(
+                _(
+                    "The clocks of %(zone)s are put forward then, and leave %(time)s out."
+                    " The next time that there is one is %(next)s."
+                )
+                % {
+                    "zone": timezone.get_current_timezone_name(),
+                    "time": f"{naive:%H:%M}",
+                    "next": f"{first.astimezone(UTC).astimezone(zone):%H:%M}",
+                }
+            )
+        if twice:
+            raise forms.ValidationError(
+                _(
+                    "The clocks of %(zone)s are put back then, and show %(time)s twice. Choose a"
+                    " time before or after that hour."
+                )
+                % {"zone": timezone.get_current_timezone_name(), "time": f"{naive:%H:%M}"}
+            )
+        return first.astimezone(UTC)
+
+    def has_changed(self, initial, data) -> bool:
+        """By the minute, which is what is shown of it."""
+        return (self.prepare_value(initial) or "") != (data or "")
+
+
+def _parse(text: str) -> datetime:
+    for form in _TAKEN:
+        try:
+            return datetime.strptime(text, form)  # noqa: DTZ007 - its zone is the user's
+        except ValueError:
+            continue
+    raise forms.ValidationError(
+        _("This is no date with a time of day. Write it as %(example)s.")
+        % {"example": timezone.localtime().strftime("%Y-%m-%d %H:%M")}
+    )
+
+
+def start_field() -> LocalTimeField:
+    return LocalTimeField(
+        label=gettext_lazy("Start at"),
+        required=False,
+        help_text=gettext_lazy(
+            "Before this time nothing is touched: the compute service is not disabled either."
+            " Empty: at once."
+        ),
+    )
+
+
+def stop_field() -> LocalTimeField:
+    return LocalTimeField(
+        label=gettext_lazy("Start nothing new after"),
+        required=False,
+        help_text=gettext_lazy(
+            "What is under way then lands; the drain is paused, until somebody resumes it, gives"
+            " it another window or cancels it. Empty: no such end."
+        ),
+    )
+
+
+def timeout_field() -> forms.ChoiceField:
+    return forms.ChoiceField(
+        label=gettext_lazy("A copy that takes too long"),
+        required=False,
+        choices=[(action.value, action.value) for action in TimeoutAction],
+        widget=forms.RadioSelect,
+    )
+
+
+def zone_note() -> str:
+    """Which clock the times are read on."""
+    return _("Times are those of %(zone)s.") % {"zone": formats.zone(timezone.now())}
+
+
+def check_start(value: datetime | None) -> str:
+    """What is wrong with a time of a beginning, or empty. A minute is what it takes to read the
+    form."""
+    if value is not None and value < timezone.now() - timedelta(minutes=1):
+        return _("This time is past. Leave it empty to begin at once.")
+    return ""
+
+
+def check_stop(start: datetime | None, stop: datetime) -> str:
+    """What is wrong with a time of an end, or empty."""
+    if stop <= timezone.now():
+        return _("This time is past. Leave it empty for no such end.")
+    if start is not None and stop <= start:
+        return _("The window ends before it begins.")
+    return ""
+
+
+def timeout_note(seconds_per_gib: float, minimum: float) -> str:
+    """After how long a copy takes too long, by the settings."""
+    return _(
+        "Too long is %(each)s for each GiB of its memory, and at least %(least)s, by the settings."
+    ) % {"each": formats.about(seconds_per_gib), "least": formats.about(minimum)}
+
+
+def offer_timeouts(field: forms.Field, actor: Actor, choices: DrainChoices, chosen: str) -> None:
+    """Offer what this actor may choose: what is set already, and what they may do themselves."""
+    rules = {TimeoutAction.ABORT.value: RULE_ABORT, TimeoutAction.FORCE.value: RULE_FORCE}
+    field.choices = [
+        (value, text)
+        for value, text in labels.timeout_choices()
+        if value in (chosen, choices.timeout_action)
+        or value not in rules
+        or actor.may(rules[value]) is True
+    ]
+    field.help_text = timeout_note(choices.timeout_seconds_per_gib, choices.timeout_min_seconds)

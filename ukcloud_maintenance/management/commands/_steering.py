@@ -1,0 +1,216 @@
+"""What the commands that steer a drain, a plan or an instance have in common."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from ukcloud_maintenance import services
+from ukcloud_maintenance.core import steering
+from ukcloud_maintenance.core.evidence import Evidence
+from ukcloud_maintenance.core.steering import DrainVerb, Verb
+from ukcloud_maintenance.services import DrainReport, InstanceMigration, PlanReport, Steered
+
+from ._base import EXIT_BAD_INPUT, EXIT_NOT_ALL, Failure, drain_document, iso
+from ._waiting import WaitingCommand
+
+#: What is said of an instance for which something was written down.
+_ASKED = {
+    Verb.ABORT: "its abort is asked for; it runs on where it is",
+    Verb.FORCE: "it is to be forced to complete; its guest pauses until the rest is copied",
+    Verb.RETRY: "it is tried again",
+    Verb.SKIP: "it is taken off the list, and stays where it is",
+    Verb.FIRST: "it is among the next to start",
+    Verb.RESET: "its reset to active is asked for",
+}
+#: Those that a worker asks Nova for.
+_NOVA_ANSWERS = {Verb.ABORT, Verb.FORCE, Verb.RESET}
+
+
+def pace_and_window(drain: services.Drain) -> str:
+    """How a drain goes about it, e.g. "2 migrations at once; nothing new after …"."""
+    said = [f"{drain.max_concurrent} migration{'' if drain.max_concurrent == 1 else 's'} at once"]
+    if drain.start_at:
+        said.append(f"not before {iso(drain.start_at)}")
+    if drain.stop_at:
+        said.append(f"nothing new after {iso(drain.stop_at)}")
+    said.append(f"timeout action: {drain.timeout_action}")
+    return "; ".join(said)
+
+
+def plan_progress_document(plan: PlanReport, drains: Iterable[DrainReport]) -> dict[str, Any]:
+    """A plan of several hosts and how far it is, for programs."""
+    row, total = plan.plan, plan.total
+    return {
+        "id": row.pk,
+        "region": row.region,
+        "reason": row.reason,
+        "hosts_at_once": row.hosts_at_once,
+        "requested_by": row.requested_by,
+        "created_at": iso(row.created_at),
+        "is_over": plan.is_over,
+        "left": total.left,
+        "total": total.total,
+        "drains": [drain_document(report) for report in drains],
+    }
+
+
+def find_instances(report: DrainReport, wanted: Iterable[str]) -> list[InstanceMigration]:
+    """The instances of a drain by id or exact name, in the order in which they were named.
+
+    :raises Failure: one is not part of the drain, or its name is that of several
+    """
+    drain, found = report.drain, []
+    for text in wanted:
+        rows = [row for row in report.migrations if row.server_id == text]
+        rows = rows or [row for row in report.migrations if row.server_name == text]
+        if not rows:
+            raise Failure(
+                f"Drain {drain.pk} of {drain.host} has no instance {text!r}.",
+                EXIT_BAD_INPUT,
+                "unknown_instance",
+                f"Give an id or an exact name as `drain_status {drain.pk}` shows it.",
+                drain.pk,
+            )
+        if len(rows) > 1:
+            raise Failure(
+                f"Drain {drain.pk} has {len(rows)} instances named {text!r}.",
+                EXIT_BAD_INPUT,
+                "instance_ambiguous",
+                f"Give the id of the one that is meant: {', '.join(r.server_id for r in rows)}.",
+                drain.pk,
+            )
+        found += rows
+    return found
+
+
+class SteeringCommand(WaitingCommand):
+    """Something that is asked for a drain, for all drains of a plan, or for instances."""
+
+    #: what is asked for, where it can be asked for a plan
+    verb: DrainVerb
+
+    def add_target(self, parser: CommandParser) -> None:
+        """The drain, or the plan."""
+        target = parser.add_mutually_exclusive_group(required=True)
+        target.add_argument("id", type=int, nargs="?", metavar="ID", help="the drain's number")
+        target.add_argument(
+            "--plan", type=int, metavar="ID", help="all drains of this plan in which it can be done"
+        )
+
+    def said(self, drain: services.Drain) -> str:
+        """What became of the request, in one sentence about the drain."""
+        raise NotImplementedError
+
+    # -- a drain -----------------------------------------------------------------------------
+
+    def show_drain(self, drain_id: int) -> None:
+        report = services.drain_report(self.actor, drain_id)
+        if self.json:
+            self.print_json(drain_document(report))
+        self.say(self.said(report.drain))
+        if report.drain.finished_at is None:
+            self.warn_without_worker(report)
+
+    # -- a plan ------------------------------------------------------------------------------
+
+    def steer_plan(self, plan_id: int, **options: Any) -> dict[int, str]:
+        """Ask for it in all drains of the plan; by the number of those in which it was not done,
+        why."""
+        answers = services.steer_plan(self.actor, plan_id, self.verb, **options)
+        return {drain.pk: why for drain, why in answers if why}
+
+    def print_plan(
+        self, plan_id: int, reports: list[DrainReport], refused: Mapping[int, str]
+    ) -> None:
+        """The JSON of a plan, with why something was not done in some of its drains."""
+        plan = services.plan_report(self.actor, plan_id)
+        document = plan_progress_document(plan, reports)
+        document["refused"] = [
+            {"drain_id": drain_id, "reason": why} for drain_id, why in sorted(refused.items())
+        ]
+        self.print_json(document)
+
+    def show_plan(self, plan_id: int, refused: Mapping[int, str]) -> None:
+        """What was done, drain by drain; exit 1 where one was refused that could have taken it."""
+        reports = self.reports_of_plan(plan_id)
+        if self.json:
+            self.print_plan(plan_id, reports, refused)
+        for drain in (report.drain for report in reports):
+            why = refused.get(drain.pk)
+            self.say(f"Drain {drain.pk} of {drain.host}: {why}" if why else self.said(drain))
+        if any(report.drain.finished_at is None for report in reports):
+            self.warn_without_worker(reports[0])
+        self.exit_if_refused(reports, refused)
+
+    def reports_of_plan(self, plan_id: int) -> list[DrainReport]:
+        drains = services.plan_report(self.actor, plan_id).drains
+        return self.reports([drain.pk for drain in drains])
+
+    def exit_if_refused(self, reports: list[DrainReport], refused: Mapping[int, str]) -> None:
+        """One that is over needs no pause: only what should have been done and was not counts.
+
+        Where nothing failed there is nothing to retry, which is no failure either.
+        """
+        if self.verb is not DrainVerb.RETRY and any(
+            report.drain.pk in refused and not steering.drain_objection(self.verb, report.drain)
+            for report in reports
+        ):
+            raise SystemExit(EXIT_NOT_ALL)
+
+    # -- instances ---------------------------------------------------------------------------
+
+    def show_steered(
+        self,
+        drain_id: int,
+        verb: Verb,
+        steered: Steered,
+        evidence: Mapping[str, Evidence] | None = None,
+    ) -> None:
+        """What was written down, instance by instance; exit 1 where some were refused.
+
+        :param evidence: by server id, for a reset
+        """
+        if self.json:
+            document: dict[str, Any] = {
+                "drain_id": drain_id,
+                "verb": verb.value,
+                "done": [_name(row) for row in steered.done],
+                "refused": [_name(row) | {"reason": why} for row, why in steered.refused],
+            }
+            if evidence:
+                document["evidence"] = {
+                    server_id: _evidence_document(found) for server_id, found in evidence.items()
+                }
+            self.print_json(document)
+        for row in steered.done:
+            self.say(f"{row.server_name}: {_ASKED[verb]}.")
+        for row, why in steered.refused:
+            self.note(f"{row.server_name} ({row.server_id}): {why}")
+        if verb in _NOVA_ANSWERS:
+            self.say(f"What Nova makes of it is shown by `drain_status {drain_id}`.")
+        self.warn_without_worker(services.drain_report(self.actor, drain_id))
+        if steered.refused:
+            raise SystemExit(EXIT_NOT_ALL)
+
+
+def _name(row: InstanceMigration) -> dict[str, str]:
+    return {"server_id": row.server_id, "server_name": row.server_name}
+
+
+def _evidence_document(found: Evidence) -> dict[str, Any]:
+    return {
+        "complete": found.complete,
+        "meaning": found.meaning,
+        "by_hand": list(found.by_hand),
+        "read_at": iso(found.read_at),
+        "checks": [
+            {
+                "code": check.code,
+                "passed": check.passed,
+                "text": check.text,
+                "details": list(check.details),
+            }
+            for check in found.checks
+        ],
+    }

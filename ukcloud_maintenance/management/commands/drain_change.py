@@ -1,0 +1,50 @@
+"""Change a drain while it is open, from a shell."""
+
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from ukcloud_maintenance import services
+from ukcloud_maintenance.services import UNCHANGED, DrainChange
+
+from ._base import add_window, moment
+from ._steering import SteeringCommand, pace_and_window
+
+
+class Command(SteeringCommand):
+    help = (
+        "Change the pace, the window or the timeout of a drain while it waits, runs or is paused."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("id", type=int, metavar="ID", help="the drain's number")
+        parser.add_argument(
+            "--max-concurrent", type=int, metavar="N", help="migrations of the host at once"
+        )
+        add_window(parser, none=True)
+        super().add_arguments(parser)
+
+    def act(self, **options: Any) -> None:
+        names = ("max_concurrent", "start_at", "stop_at", "timeout_action")
+        if all(options[name] is None for name in names):
+            self.usage_error("nothing to change: name at least one option")
+        change = DrainChange(
+            max_concurrent=options["max_concurrent"],
+            timeout_action=options["timeout_action"],
+            start_at=_end("--start-at", options["start_at"]),
+            stop_at=_end("--stop-at", options["stop_at"]),
+        )
+        self.prove_authority()
+        self.show_drain(services.change_drain(self.actor, options["id"], change).pk)
+
+    def said(self, drain: services.Drain) -> str:
+        return f"Drain {drain.pk} of {drain.host} ({drain.state}): {pace_and_window(drain)}."
+
+
+def _end(option: str, text: str | None) -> Any:
+    """An end of the window: unchanged, none, or a time."""
+    if text is None:
+        return UNCHANGED
+    found: datetime | None = None if text == "none" else moment(option, text)
+    return found

@@ -1,0 +1,64 @@
+"""Write the record of a drain to a file, from a shell."""
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from ukcloud_maintenance import services
+from ukcloud_maintenance.core import export
+
+from ._base import EXIT_BAD_INPUT, Failure, ShellCommand
+
+
+class Command(ShellCommand):
+    help = (
+        "Write a drain with its instances as CSV, or with its instances and events as JSON."
+        " OpenStack is not asked."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("id", type=int, metavar="ID", help="the drain's number")
+        parser.add_argument(
+            "--format",
+            choices=[export.CSV, export.JSON],
+            default=export.JSON,
+            help="csv: one line an instance; json (the default): all there is",
+        )
+        parser.add_argument(
+            "--output",
+            metavar="FILE",
+            help="the file to write, in place of what is there; else standard output",
+        )
+        super().add_arguments(parser)
+
+    def act(self, **options: Any) -> None:
+        self.prove_authority()
+        form = options["format"]
+        document = services.export_drain(self.actor, options["id"])
+        text = export.rendered(document, form)
+        if not options["output"]:
+            self.stdout.write(text, lambda line: line, ending="")
+            return
+        path = Path(options["output"])
+        try:
+            path.write_bytes(text.encode())
+        except OSError as error:
+            raise Failure(
+                f"{path} cannot be written: {error.strerror}.",
+                EXIT_BAD_INPUT,
+                "cannot_write",
+                "Name a file in a folder that you may write to.",
+            ) from error
+        instances = len(document["instances"])
+        if self.json:
+            self.print_json(
+                {
+                    "drain_id": options["id"],
+                    "format": form,
+                    "output": str(path),
+                    "instances": instances,
+                    "events": len(document["events"]),
+                }
+            )
+        self.say(f"Drain {options['id']} with {instances} instances is written to {path}.")

@@ -1,0 +1,157 @@
+"""Do something with instances of a drain, from a shell."""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from ukcloud_maintenance import services
+from ukcloud_maintenance.core import steering
+from ukcloud_maintenance.core.convergence import ADVICE, Verdict, pause_seconds
+from ukcloud_maintenance.core.evidence import Evidence
+from ukcloud_maintenance.core.steering import Verb
+from ukcloud_maintenance.services import InstanceMigration
+
+from ._base import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_REFUSED, Failure, iso
+from ._plans import duration_text, size_text
+from ._steering import SteeringCommand, find_instances
+
+VERBS = {
+    "abort": Verb.ABORT,
+    "force-complete": Verb.FORCE,
+    "skip": Verb.SKIP,
+    "first": Verb.FIRST,
+    "reset": Verb.RESET,
+}
+#: What a forced completion costs the guest.
+_FORCE_COST = next(way.cost for way in ADVICE[Verdict.CONVERGING] if way.code == Verb.FORCE)
+_RESET_COST = (
+    "Nova is told that they are active on the host that they were to leave. Should a guest run"
+    " elsewhere all the same, a second copy of it could be started on the same disks."
+)
+
+
+class Command(SteeringCommand):
+    help = (
+        "Steer instances of a drain. abort: stop their migrations, they run on where they are."
+        f" force-complete: {_FORCE_COST} skip: take them off the list, they stay. first: start"
+        " them next. reset: set those to active that Nova left in ERROR after an abort; the"
+        " evidence that their guests run here is read and shown, and nothing is reset unless it is"
+        " complete for all of them. For those that failed see drain_retry."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("verb", choices=VERBS, metavar="VERB", help=" | ".join(VERBS))
+        parser.add_argument("id", type=int, metavar="ID", help="the drain's number")
+        parser.add_argument(
+            "instances",
+            nargs="+",
+            metavar="INSTANCE",
+            help="id of a server, or its exact name",
+        )
+        parser.add_argument(
+            "--yes", action="store_true", help="do not ask before force-complete and reset"
+        )
+        super().add_arguments(parser)
+
+    def act(self, **options: Any) -> None:
+        self.prove_authority()
+        verb = VERBS[options["verb"]]
+        report = services.drain_report(self.actor, options["id"])
+        rows = find_instances(report, options["instances"])
+        able = [row for row in rows if not steering.objection(verb, row, report.drain)]
+        evidence = {}
+        if verb is Verb.RESET and able:
+            evidence = self._evidence(report, able)
+        if able and not options["yes"]:
+            if verb is Verb.FORCE:
+                self._confirm("Force to complete:", able, _forecast, _FORCE_COST)
+            elif verb is Verb.RESET:
+                self._confirm("Reset to active:", able, _where, _RESET_COST)
+        steered = services.steer(self.actor, report.drain.pk, verb, [row.pk for row in rows])
+        self.show_steered(report.drain.pk, verb, steered, evidence)
+
+    def _evidence(
+        self, report: services.DrainReport, rows: Sequence[InstanceMigration]
+    ) -> dict[str, Evidence]:
+        """What shows that their guests run on the host that they were to leave, by server id.
+
+        The worker reads it again before it asks Nova for a reset.
+
+        :raises Failure: it is not complete
+        """
+        cloud = self.cloud(report.drain.region)
+        found = {
+            row.server_id: services.evidence(self.actor, cloud, report.drain.pk, row.pk)
+            for row in rows
+        }
+        for row in rows:
+            self.say(_evidence_text(row, found[row.server_id]))
+        for row in rows:
+            evidence = found[row.server_id]
+            if not evidence.complete:
+                failed = " ".join(check.text for check in evidence.checks if not check.passed)
+                raise Failure(
+                    f"{row.server_name}: the evidence is not complete. {failed}",
+                    EXIT_REFUSED,
+                    "evidence_incomplete",
+                    " ".join(evidence.by_hand),
+                    report.drain.pk,
+                )
+        return found
+
+    def _confirm(
+        self,
+        what: str,
+        rows: Sequence[InstanceMigration],
+        of: Callable[[InstanceMigration], str],
+        cost: str,
+    ) -> None:
+        """Name the consequence, and have it confirmed where somebody is there to do so."""
+        if not sys.stdin.isatty():
+            raise Failure(
+                cost, EXIT_BAD_INPUT, "confirmation_missing", "Add --yes if that is meant."
+            )
+        self.note(what)
+        for row in rows:
+            self.note(f"  {row.server_name} ({row.server_id}): {of(row)}")
+        self.note(cost)
+        self.stderr.write("Type yes to go on: ", lambda text: text, ending="")
+        self.stderr.flush()
+        try:
+            answer = sys.stdin.readline()
+        except KeyboardInterrupt:
+            raise SystemExit(EXIT_INTERRUPTED) from None
+        if answer.strip().lower() != "yes":
+            raise Failure("Not confirmed; nothing was changed.", EXIT_REFUSED, "not_confirmed")
+
+
+def _where(row: InstanceMigration) -> str:
+    return f"on {row.source_compute}"
+
+
+def _evidence_text(row: InstanceMigration, evidence: Evidence) -> str:
+    """Each check, what they mean together, and what to look at by hand."""
+    lines = [f"{row.server_name} ({row.server_id}), read at {iso(evidence.read_at)}:"]
+    for check in evidence.checks:
+        lines.append(f"  {'yes' if check.passed else 'NO '}  {check.text}")
+        lines += [f"       {detail}" for detail in check.details]
+    lines.append(evidence.meaning)
+    lines += [f"  - {step}" for step in evidence.by_hand]
+    return "\n".join(lines)
+
+
+def _forecast(row: InstanceMigration) -> str:
+    """How long the guest would be paused, and whether the copy ends without it."""
+    sizes = (row.memory_remaining_bytes, row.disk_remaining_bytes)
+    remaining = None if sizes == (None, None) else sum(size or 0 for size in sizes)
+    pause = pause_seconds(remaining, row.rate_bytes)
+    said = "how much is left is not known"
+    if remaining is not None:
+        said = f"{size_text(remaining)} left"
+    if pause is not None:
+        said += f", a pause of about {duration_text(pause)}"
+    if row.course == Verdict.CONVERGING and row.seconds_left is not None:
+        said += f"; left alone it ends in about {duration_text(row.seconds_left)}"
+    return said

@@ -1,0 +1,29 @@
+"""Go on with a drain or a plan that is paused, from a shell."""
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from ukcloud_maintenance import services
+from ukcloud_maintenance.core.steering import DrainVerb
+
+from ._steering import SteeringCommand, pace_and_window
+
+
+class Command(SteeringCommand):
+    help = "Go on with a drain, or a plan, that is paused. A window that is over is forgotten."
+    verb = DrainVerb.RESUME
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        self.add_target(parser)
+        super().add_arguments(parser)
+
+    def act(self, **options: Any) -> None:
+        self.prove_authority()
+        if options["plan"] is not None:
+            self.show_plan(options["plan"], self.steer_plan(options["plan"]))
+        else:
+            self.show_drain(services.resume_drain(self.actor, options["id"]).pk)
+
+    def said(self, drain: services.Drain) -> str:
+        return f"Drain {drain.pk} of {drain.host} goes on: {pace_and_window(drain)}."

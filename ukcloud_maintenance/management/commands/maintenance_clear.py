@@ -1,0 +1,51 @@
+"""Remove the record of drains that are long over, from a shell."""
+
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from ukcloud_maintenance import services
+
+from ._base import ShellCommand
+
+
+class Command(ShellCommand):
+    help = (
+        "Remove drains that have been over for longer than KEEP_DAYS, with their instances and"
+        " events, and the maintenances of hosts that are closed for as long. What is under way,"
+        " and the drains of a host that is still in maintenance, is never removed."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--older-than",
+            type=int,
+            metavar="DAYS",
+            help="days since their end, at least 1; the setting KEEP_DAYS where it is not given",
+        )
+        parser.add_argument(
+            "--dry-run", action="store_true", help="only tell what would be removed"
+        )
+        super().add_arguments(parser)
+
+    def act(self, **options: Any) -> None:
+        self.prove_authority()
+        found = services.clear_record(self.actor, options["older_than"], options["dry_run"])
+        if self.json:
+            self.print_json({"dry_run": options["dry_run"], **asdict(found)})
+        verb = "Would remove" if options["dry_run"] else "Removed"
+        self.say(
+            f"{verb} {_count(found.drains, 'drain')} with {_count(found.instances, 'instance')}"
+            f" and {_count(found.events, 'event')}, {_count(found.maintenances, 'maintenance')}"
+            f" of hosts and {_count(found.plans, 'plan')}."
+        )
+        if found.kept:
+            self.say(
+                f"Kept {_count(found.kept, 'drain')} of that age: their hosts are still in"
+                " maintenance."
+            )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,285 @@
+/* The record on the drain page: a section is loaded when it is opened, and asked for again while
+ * it is open and the drain runs; the answer is 204 while there is nothing new. Filters and pages
+ * of the timeline change in place. On the record's own pages the links and forms do it alone. */
+(function () {
+  'use strict';
+
+  var EVERY = 5000;        // milliseconds between two looks
+  var SLOWEST = 60000;     // while it fails
+  var PATIENCE = 20000;    // for one answer
+
+  function each(list, act) { Array.prototype.forEach.call(list, act); }
+
+  // -- what is shown, wherever it is ----------------------------------------------------------
+
+  // The head of the lanes stays in sight; it takes the ground of whatever theme it stands on.
+  function ground(element) {
+    for (var at = element; at; at = at.parentElement) {
+      var colour = window.getComputedStyle(at).backgroundColor;
+      if (colour && colour !== 'transparent' && !/, 0\)$/.test(colour)) { return colour; }
+    }
+    return '';
+  }
+
+  function ago(root) {
+    if (!window.Intl || !window.Intl.RelativeTimeFormat) { return; }
+    var words = new window.Intl.RelativeTimeFormat(document.documentElement.lang || undefined,
+      {numeric: 'always'});
+    each(root.querySelectorAll('[data-ago]'), function (element) {
+      var s = (new Date() - new Date(element.getAttribute('data-ago'))) / 1000;
+      if (s < 60) { return; }   // the server's own words: just now
+      element.textContent = s < 3600 ? words.format(-Math.floor(s / 60), 'minute')
+        : s < 86400 ? words.format(-Math.floor(s / 3600), 'hour')
+          : words.format(-Math.floor(s / 86400), 'day');
+    });
+  }
+
+  function dress(root) {
+    each(root.querySelectorAll('.mnt-copy'), function (button) { button.hidden = false; });
+    each(root.querySelectorAll('.mnt-lanes-head'), function (head) {
+      var colour = ground(head);
+      if (colour) {
+        head.style.backgroundColor = colour;
+        head.classList.add('mnt-sticky');
+      }
+    });
+    ago(root);
+  }
+
+  function copy(button) {
+    var text = button.getAttribute('data-copy');
+    var done = function () {
+      button.classList.add('mnt-copied');
+      window.setTimeout(function () { button.classList.remove('mnt-copied'); }, 1500);
+    };
+    if (navigator.clipboard && window.isSecureContext) {
+      navigator.clipboard.writeText(text).then(done, function () {});
+      return;
+    }
+    // Without TLS there is no clipboard; what is selected can be copied all the same.
+    var code = button.parentNode.querySelector('code');
+    var range = document.createRange();
+    range.selectNodeContents(code);
+    var selection = window.getSelection();
+    selection.removeAllRanges();
+    selection.addRange(range);
+    if (document.execCommand('copy')) { done(); }
+  }
+
+  // -- one section ----------------------------------------------------------------------------
+
+  function section(details, texts) {
+    var body = details.querySelector('.mnt-section-body');
+    var base = details.getAttribute('data-url');
+    var query = '';
+    var request = null;
+    var timer = null;
+    var failures = 0;
+    var typing = null;
+
+    function record() { return body.querySelector('.mnt-record'); }
+
+    function later(wait) {
+      window.clearTimeout(timer);
+      timer = window.setTimeout(look, wait);
+    }
+
+    // While it is open, seen, and something may come.
+    function look() {
+      window.clearTimeout(timer);
+      var shown = record();
+      if (!details.open || request || (shown && shown.getAttribute('data-over') === 'true')) {
+        return;
+      }
+      if (document.hidden) { return; }   // looked at again when it is seen again
+      ask(shown ? shown.getAttribute('data-token') : '');
+    }
+
+    function ask(seen) {
+      if (request) {
+        request.onloadend = null;
+        request.abort();
+      }
+      var mark = seen ? (query ? '&' : '?') + 'seen=' + encodeURIComponent(seen) : '';
+      request = new window.XMLHttpRequest();
+      request.open('GET', base + query + mark);
+      request.setRequestHeader('X-Requested-With', 'XMLHttpRequest');
+      request.timeout = PATIENCE;
+      request.onloadend = answered;
+      request.send();
+    }
+
+    function answered() {
+      var status = request.status;
+      var html = status === 200 ? request.responseText : '';
+      request = null;
+      if (status === 204) {
+        well();
+      } else if (html.indexOf('data-record-list') !== -1) {
+        show(html);
+        well();
+      } else {
+        failures += 1;
+        // What is shown already is not taken away at the first stumble.
+        if (!record() || failures > 2) { failed(status); }
+        later(Math.min(SLOWEST, EVERY * Math.pow(2, failures)));
+      }
+    }
+
+    function well() {
+      failures = 0;
+      var alert = body.querySelector('.mnt-record-alert');
+      if (alert) { body.removeChild(alert); }
+      later(EVERY);
+    }
+
+    function show(html) {
+      var fresh = document.createElement('div');
+      fresh.innerHTML = html;
+      var shown = record();
+      var next = fresh.querySelector('.mnt-record');
+      if (!shown) {
+        body.textContent = '';
+        body.appendChild(next);
+        dress(body);
+        return;
+      }
+      var list = shown.querySelector('[data-record-list]');
+      var scrolled = list.querySelector('.mnt-lanes');
+      var top = scrolled ? scrolled.scrollTop : 0;
+      var focused = place(list);
+      var unfolded = {};
+      each(list.querySelectorAll('[data-event] details[open]'), function (fold) {
+        unfolded[fold.closest('[data-event]').getAttribute('data-event')] = true;
+      });
+      ['data-token', 'data-over'].forEach(function (name) {
+        shown.setAttribute(name, next.getAttribute(name));
+      });
+      list.innerHTML = next.querySelector('[data-record-list]').innerHTML;
+      each(list.querySelectorAll('[data-event] details'), function (fold) {
+        fold.open = unfolded[fold.closest('[data-event]').getAttribute('data-event')] === true;
+      });
+      dress(list);
+      var again = list.querySelector('.mnt-lanes');
+      if (again) { again.scrollTop = top; }
+      if (focused) { focused(); }
+    }
+
+    // How to find again what has the focus, in what comes in its place.
+    function place(list) {
+      var at = document.activeElement;
+      if (!at || !list.contains(at)) { return null; }
+      var tr = at.closest('[data-event]');
+      var selector = tr ? '[data-event="' + tr.getAttribute('data-event') + '"] ' + at.tagName
+        : at.rel ? 'a[rel="' + at.rel + '"]'
+          : at.classList.contains('mnt-lanes') ? '.mnt-lanes'
+            : at.href ? 'a[href="' + at.getAttribute('href') + '"]' : '';
+      return selector && function () {
+        var found = list.querySelector(selector);
+        if (found) { found.focus({preventScroll: true}); }
+      };
+    }
+
+    function failed(status) {
+      var alert = body.querySelector('.mnt-record-alert');
+      if (!alert) {
+        alert = document.createElement('div');
+        alert.className = 'alert alert-warning mnt-record-alert';
+        alert.setAttribute('role', 'alert');
+        body.insertBefore(alert, body.firstChild);
+      }
+      if (!record()) {
+        body.textContent = '';
+        body.appendChild(alert);
+      }
+      alert.textContent = (status === 401 ? texts.expired : texts.failed) + ' ';
+      var button = document.createElement('button');
+      button.type = 'button';
+      button.className = 'btn btn-default btn-sm';
+      button.textContent = texts.again;
+      button.addEventListener('click', function () { ask(''); });
+      alert.appendChild(button);
+    }
+
+    // -- filter and pages ---------------------------------------------------------------------
+
+    function filter(form) {
+      var parts = [];
+      each(form.elements, function (input) {
+        if (input.name && input.value) {
+          parts.push(input.name + '=' + encodeURIComponent(input.value));
+        }
+      });
+      query = parts.length ? '?' + parts.join('&') : '';
+      ask('');
+    }
+
+    body.addEventListener('submit', function (event) {
+      event.preventDefault();
+      filter(event.target);
+    });
+    body.addEventListener('change', function (event) {
+      if (event.target.tagName === 'SELECT') { filter(event.target.form); }
+    });
+    body.addEventListener('input', function (event) {
+      if (event.target.type !== 'search') { return; }
+      window.clearTimeout(typing);
+      typing = window.setTimeout(function () { filter(event.target.form); }, 300);
+    });
+    body.addEventListener('click', function (event) {
+      var link = event.target.closest('a');
+      if (!link || event.ctrlKey || event.metaKey || event.shiftKey) { return; }
+      if (link.rel === 'prev' || link.rel === 'next') {
+        event.preventDefault();
+        query = link.getAttribute('href');
+        ask('');
+      } else if (link.hasAttribute('data-record-clear')) {
+        event.preventDefault();
+        var form = body.querySelector('form');
+        each(form.elements, function (input) {
+          if (input.name && input.name !== 'order') { input.value = ''; }
+        });
+        filter(form);
+        form.elements[0].focus();
+      }
+    });
+
+    details.addEventListener('toggle', function () {
+      if (!details.open) {
+        window.clearTimeout(timer);
+        return;
+      }
+      if (!record()) {
+        body.textContent = texts.loading;
+        ask('');
+      } else {
+        look();
+      }
+    });
+    document.addEventListener('visibilitychange', function () {
+      if (!document.hidden && record()) { look(); }
+    });
+    if (details.open) {   // as the browser remembers it
+      body.textContent = texts.loading;
+      ask('');
+    }
+  }
+
+  horizon.addInitFunction(function () {
+    each(document.querySelectorAll('.mnt-record-page'), dress);
+    each(document.querySelectorAll('.mnt-records'), function (root) {
+      var texts = {};
+      ['loading', 'failed', 'expired', 'again'].forEach(function (name) {
+        texts[name] = root.getAttribute('data-text-' + name);
+      });
+      each(root.querySelectorAll('details.mnt-section'), function (details) {
+        section(details, texts);
+      });
+      window.setInterval(function () { ago(root); }, 30000);
+    });
+    document.addEventListener('click', function (event) {
+      var button = event.target.closest && event.target.closest('.mnt-copy');
+      if (button) { copy(button); }
+    });
+  });
+}());
