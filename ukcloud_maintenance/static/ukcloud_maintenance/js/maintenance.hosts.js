@@ -80,11 +80,11 @@
       return url + (url.indexOf('?') === -1 ? '?' : '&') + 'seen=' + encodeURIComponent(token);
     }, PANEL_EVERY, function (data) {
       if (!data) { return true; }
-      var before = body.querySelector('.mnt-verdict');
+      var before = body.querySelector('.mnt-safety');
       var verdict = before && before.textContent;
       token = data.token;
       replace(body, data.html);
-      var now = body.querySelector('.mnt-verdict');
+      var now = body.querySelector('.mnt-safety');
       if (now && now.textContent !== verdict) { said.textContent = data.announcement; }
       return true;
     }, token ? PANEL_EVERY : 0);
