@@ -251,7 +251,7 @@ class PlanForm:
         except CloudError as error:
             if error.status == 401:
                 raise
-            self.refusal = self.refusal or f"{error}."
+            self.refusal = self.refusal or f"{labels.said(str(error))}."
 
     def _load(self) -> None:
         if not self.names:
@@ -342,13 +342,13 @@ class PlanForm:
             return services.request_plan(self.actor, self.cloud, asked)
         except Refused as error:
             if error.field in self.options.fields:
-                self.options.add_error(error.field, str(error))
+                self.options.add_error(error.field, labels.said(str(error)))
             else:
                 self.refusal = refusal_html(error)
         except CloudError as error:
             if error.status == 401:
                 raise
-            self.refusal = f"{error}."
+            self.refusal = f"{labels.said(str(error))}."
         return None
 
 

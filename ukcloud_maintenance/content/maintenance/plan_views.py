@@ -238,7 +238,7 @@ def say(request, actor, plan_id: int, verb: DrainVerb, **options) -> None:
     try:
         answers = services.steer_plan(actor, plan_id, verb, **options)
     except Refused as error:
-        messages.error(request, str(error))
+        messages.error(request, labels.said(str(error)))
         return
     done = sum(not why for _drain, why in answers)
     words = {

@@ -425,7 +425,9 @@ class Preflight:
     @property
     def unknown(self) -> list[tuple[str, str]]:
         """What could not be read, and why."""
-        return [(_(services.PARTS[part]), why) for part, why in self.plan.unknown.items()]
+        return [
+            (_(services.PARTS[part]), labels.said(why)) for part, why in self.plan.unknown.items()
+        ]
 
     @property
     def homeless(self) -> str:

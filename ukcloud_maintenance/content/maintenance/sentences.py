@@ -17,7 +17,7 @@ from ukcloud_maintenance.core.states import MigrationState
 LONGEST = 4
 #: Values that are words of ours too, and those that are whole sentences.
 _WORDS = frozenset({"state", "before", "after", "place", "dest"})
-_SENTENCES = frozenset({"text"})
+_SENTENCES = frozenset({"text", "what"})
 
 
 def said(text: str) -> str:
@@ -83,7 +83,7 @@ def _pattern(sentence: str) -> re.Pattern[str]:
     """What matches a sentence with any values in it."""
     parts = re.split(r"%\((\w+)\)s", sentence)
     return re.compile(
-        "".join(f"(?P<{p}>.*)" if n % 2 else re.escape(p) for n, p in enumerate(parts)), re.S
+        "".join(f"(?P<{p}>.*?)" if n % 2 else re.escape(p) for n, p in enumerate(parts)), re.S
     )
 
 
@@ -291,7 +291,6 @@ _FIXED = (
     gettext_noop(
         "The lock of the image is all that would prevent it, and not every storage has one."
     ),
-    gettext_noop("One that is shut off is what a migration left behind."),
     gettext_noop("Where the disk is a file: `qemu-img info` on it, without -U."),
     gettext_noop(
         "It fails on the lock while a guest has the disk open; `lsof` on each host names the"
@@ -318,6 +317,15 @@ _FIXED = (
     gettext_noop("The end of the window is past."),
     gettext_noop("The drain has begun; the time of its beginning cannot be changed any more."),
     gettext_noop("Try again."),
+    # how steps by hand and questions to OpenStack read (cloud.py)
+    gettext_noop("list the compute services"),
+    gettext_noop("list the hypervisors"),
+    gettext_noop("list the server groups"),
+    gettext_noop("list the aggregates"),
+    gettext_noop("list the projects"),
+    gettext_noop("read what the hosts can take"),
+    gettext_noop("read which microversions Nova offers"),
+    gettext_noop("On which one does it run? One that is shut off is what a migration left behind."),
     # words that stand in others
     gettext_noop("this host"),
     gettext_noop("the destination"),
@@ -535,7 +543,7 @@ _WITH_VALUES = (
     gettext_noop("The compute service of %(host)s is not up."),
     gettext_noop("The compute service of %(host)s is up."),
     gettext_noop("Migration %(id)s is not known to be this instance's."),
-    gettext_noop("Migration %(id)s is no live migration from %(host)s (%(what)s)."),
+    gettext_noop("Migration %(id)s is no live migration from %(host)s (%(record)s)."),
     gettext_noop("Migration %(id)s ended otherwise: %(status)s."),
     gettext_noop("Migration %(id)s is not over: %(status)s."),
     gettext_noop("Migration %(id)s is over: %(status)s."),
@@ -545,7 +553,7 @@ _WITH_VALUES = (
     gettext_noop("Asked just now, %(host)s says that it runs there."),
     gettext_noop("On %(host)s and on %(dest)s: `virsh list --all --uuid --name`."),
     gettext_noop("Which of them has the domain %(id)s?"),
-    gettext_noop("On each that has it: `virsh domstate %(id)s`. On which one does it run?"),
+    gettext_noop("On each that has it: `virsh domstate %(id)s`."),
     gettext_noop("If it runs on %(host)s alone: `%(command)s`."),
     gettext_noop(
         "If it runs on %(dest)s: Nova's database is wrong about its host, and no command of Nova's"
@@ -588,5 +596,18 @@ _WITH_VALUES = (
     gettext_noop("Drain %(id)s: %(text)s"),
     gettext_noop("Drain %(id)s changes too fast to be changed."),
     gettext_noop("Instance %(id)s is not part of drain %(drain)s."),
+    # cloud
+    gettext_noop("Could not %(what)s: %(error)s"),
+    gettext_noop("Could not %(what)s (HTTP %(status)s)"),
+    gettext_noop("read the compute service of host %(host)s"),
+    gettext_noop("read the hypervisor of host %(host)s"),
+    gettext_noop("list the servers of host %(host)s"),
+    gettext_noop("count the servers of host %(host)s"),
+    gettext_noop("read server %(id)s"),
+    gettext_noop("read the allocations of resource provider %(id)s"),
+    gettext_noop("list the migrations from host %(host)s"),
+    gettext_noop("list the migrations from and to host %(host)s"),
+    gettext_noop("list the migrations of server %(id)s"),
+    gettext_noop("read the diagnostics of server %(id)s"),
 )
 _PATTERNS = [(sentence, _pattern(sentence)) for sentence in _WITH_VALUES]

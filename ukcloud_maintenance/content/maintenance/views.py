@@ -73,7 +73,7 @@ def cloud_problem(error: CloudError) -> Problem:
         remedy = _("Look at the log of nova-api, then reload the page.")
         if error.request_id:
             remedy += " " + _("Its request id is %(id)s.") % {"id": error.request_id}
-    return Problem(f"{str(error).rstrip('.')}.", remedy)
+    return Problem(f"{labels.said(str(error)).rstrip('.')}.", remedy)
 
 
 def refused_problem(error: Refused) -> Problem:

@@ -299,7 +299,7 @@ class DrainHostWorkflow(workflows.Workflow):
         except Refused as error:
             self.refusal = self.refusal or _refusal_html(error)
         except CloudError as error:
-            self.refusal = self.refusal or f"{error}."
+            self.refusal = self.refusal or f"{labels.said(str(error))}."
 
     @property
     def options(self) -> OptionsAction:
@@ -420,13 +420,13 @@ class DrainHostWorkflow(workflows.Workflow):
         except CloudError as error:
             if error.status == 401:
                 raise
-            self.refusal = f"{error}."
+            self.refusal = f"{labels.said(str(error))}."
             return False
         return True
 
     def _refuse(self, error: Refused) -> None:
         if error.field in self.options.fields:
-            self.options.add_error(error.field, str(error))
+            self.options.add_error(error.field, labels.said(str(error)))
             self.get_step(OptionsAction.slug).has_errors = True
         elif error.field == "choices":
             self.choices_error = _refusal_html(error)

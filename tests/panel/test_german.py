@@ -1,0 +1,340 @@
+"""The pages in German: no English stands in what is ours on them."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from django.conf import settings as django_settings
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import get_language, override
+
+import ukcloud_maintenance
+from tests.fakes import GIB, server, service
+from tests.panel import test_certificate, test_plans, test_record, test_steering
+from ukcloud_maintenance import services, store
+from ukcloud_maintenance.content.maintenance import labels, sentences
+from ukcloud_maintenance.core.evidence import ErrorSight, weigh
+from ukcloud_maintenance.core.states import DrainState, MigrationState
+
+PANEL = "horizon:admin:maintenance"
+AJAX = {"HTTP_X_REQUESTED_WITH": "XMLHttpRequest"}
+#: Words that no German sentence has.
+ENGLISH = re.compile(
+    r"\b(the|and|is|are|it|its|of|to|by|from|which|while|with|this|that|there|be|been|has|have|"
+    r"Pause|Resume|Cancel|Retry|Skip|Abort|Timeline|History|Safe|Power|Drain|Wait|Instances)\b"
+)
+#: What people and Nova said, and commands; it stays as it is.
+AS_SAID = (
+    "new kernel",
+    "new firmware",
+    "No valid host was found.",
+    "bad fan",
+    "In ERROR.",
+    "timed out",
+)
+#: What a person reads of an element without looking at its text.
+READ = re.compile(r"aria-label|title|placeholder|data-text-.*|data-(?:fits|may|not)")
+
+drain = test_steering.drain
+maintained = test_certificate.maintained
+make_plan = test_plans.make_plan
+room = test_plans.room
+
+
+@pytest.fixture
+def evidence(monkeypatch):
+    """Of a server whose guest may be anywhere."""
+    sight = ErrorSight(
+        server=server("web-1", status="ERROR"),
+        source="cmp1",
+        service=service("cmp1"),
+        diagnostics=None,
+        diagnostics_error="timed out",
+        record=None,
+        aborted_by_us=False,
+        was_cancelled=False,
+        newer_migrations=(),
+        read_at=timezone.now(),
+        initial_status="PAUSED",
+    )
+    found = weigh(sight, timezone.now())
+    monkeypatch.setattr(services, "evidence", lambda actor, cloud, drain_id, row_id: found)
+    return found
+
+
+class Reader(HTMLParser):
+    """All pieces of text of our part of a page, and the attributes that are read out or shown."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.found: list[str] = []
+        self.silent = 0
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        self.silent += tag in ("script", "style")
+        read = [value for name, value in attrs if READ.fullmatch(name)]
+        if tag == "input" and given.get("type") == "submit":
+            read.append(given.get("value"))
+        self.found += [value for value in read if value]
+
+    def handle_endtag(self, tag):
+        self.silent -= tag in ("script", "style")
+
+    def handle_data(self, data):
+        if not self.silent and data.strip():
+            self.found.append(re.sub(r"\s+", " ", data).strip())
+
+
+def english(html: str) -> list[str]:
+    """What of a page is not German."""
+    left = []
+    for piece in Reader(html).found:
+        ours = piece
+        for said in AS_SAID:
+            ours = ours.replace(said, "")
+        if ENGLISH.search(ours) or _KEYS.get(piece, piece) != piece:
+            left.append(piece)
+    return left
+
+
+def _keys() -> dict[str, str]:
+    """The English of every text without values, with its German. Single words in small letters
+    are left out: they are names and statuses of Nova's too."""
+    found = ukcloud_maintenance.__file__
+    source = Path(found).parent / "locale" / "de" / "LC_MESSAGES" / "django.po"
+    pairs = re.findall(r'^msgid "(.+)"\nmsgstr "(.+)"$', source.read_text(), re.M)
+    return {one: other for one, other in pairs if not re.fullmatch(r"[a-z]+", one)}
+
+
+_KEYS = _keys()
+
+
+@pytest.fixture
+def german(admin):
+    """The administrator, with German chosen; gives our part of what is answered."""
+    admin.cookies[django_settings.LANGUAGE_COOKIE_NAME] = "de"
+
+    def get(name: str, *args, ajax: bool = False, post=None, **query) -> str:
+        where = reverse(f"{PANEL}:{name}", args=args)
+        more = AJAX if ajax else {}
+        response = admin.get(where, query, **more) if post is None else admin.post(where, post)
+        assert response.status_code == 200
+        html = response.content.decode()
+        start = html.find('id="content_body"')
+        return html[html.index(">", start) + 1 :] if start >= 0 else html
+
+    get.client = admin
+    with override(get_language()):  # the last page's language would stay for other tests
+        yield get
+
+
+def test_the_reader_finds_what_is_english():
+    assert english("<p title='Pause'>Alles gut</p>") == ["Pause"]
+    assert english("<p>Sie endet nicht. It is over.</p>") == ["Sie endet nicht. It is over."]
+    assert english("<button>Try again</button><i>new kernel</i>") == ["Try again"]
+    assert english("<script>is it</script><input type=submit value='Go Back'>") == ["Go Back"]
+
+
+# -- the drain -------------------------------------------------------------------------------
+
+
+def test_the_page_of_a_drain_with_every_verb(german, drain, evidence):
+    page = german("drain", drain.pk)
+    assert english(page) == []
+    for word in (
+        "Anhalten",
+        "Leerung abbrechen",
+        "Abschluss erzwingen",
+        "Wiederholen",
+        "Auslassen",
+    ):
+        assert word in page
+
+
+@pytest.mark.parametrize("course", ["converging", "slow", "not_converging", "stalled"])
+def test_what_is_told_of_a_copy_and_of_what_was_asked(german, drain, course):
+    now = timezone.now()
+    rows = test_steering.rows_of(drain)
+    given = {"points": test_steering.points(900, 700, 500), "memory_total_bytes": GIB}
+    given |= {
+        "memory_remaining_bytes": 500 * test_steering.MIB,
+        "rate_bytes": 25.0 * test_steering.MIB,
+        "seconds_left": 130.0,
+    }
+    store.change_migration(rows["running"], now, course=course, **given)
+    store.change_migration(rows["queued"], now, late_since=now, timed_out_at=now)
+    store.change_migration(
+        rows["preparing"], now, wish="abort", wish_by="bob", answer="Nova refused the abort: No."
+    )
+    parts = test_steering.updates(german.client, drain)
+    cells = [cell for row in parts["rows"] for column in row["cells"] for cell in [column[0]]]
+    shown = [*(str(part) for part in parts["parts"].values()), *map(str, cells)]
+    assert [piece for one in shown for piece in english(one)] == []
+    assert any("Auswege:" in one for one in shown) is (course != "converging")
+    assert any("Nova lehnte den Abbruch ab: No." in one for one in shown)
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (DrainState.PAUSED, "Fortsetzen"),
+        (DrainState.CANCELLING, "Wird abgebrochen"),
+    ],
+)
+def test_the_page_of_a_drain_that_does_not_run(german, drain, state, words):
+    store.change_drain(drain, timezone.now(), state=state)
+    page = german("drain", drain.pk)
+    assert english(page) == []
+    assert words in page
+
+
+@pytest.mark.parametrize(
+    ("slug", "name", "words"),
+    [
+        ("abort", "running", "Die Migration dieser Instanz abbrechen?"),
+        ("force", "running", "Den Abschluss dieser Migration erzwingen?"),
+        ("retry_on", "failed", "auf welchen Host?"),
+        ("skip", "failed", "Diese Instanz auslassen?"),
+        ("reset", "late_error", "auf active zurücksetzen?"),
+    ],
+)
+def test_the_dialogs_of_an_instance(german, drain, evidence, slug, name, words):
+    row = test_steering.rows_of(drain)[name]
+    page = german(f"instances_{slug}", drain.pk, ajax=True, row=row.pk)
+    assert english(page) == []
+    assert words in page
+
+
+def test_a_dialog_says_in_german_why_something_cannot_be_done(german, drain):
+    rows = test_steering.rows_of(drain)
+    page = german("instances_skip", drain.pk, ajax=True, row=[one.pk for one in rows.values()])
+    assert english(page) == []
+    assert "sie ist erfolgreich." in page
+
+
+@pytest.mark.parametrize("name", ["cancel_drain", "change_drain"])
+def test_the_dialogs_of_a_drain(german, drain, name):
+    assert english(german(name, drain.pk, ajax=True)) == []
+
+
+def test_the_timeline_and_the_picture(german, make_drain):
+    recorded = test_record.drain.__wrapped__(make_drain)
+    timeline = german("timeline", recorded.pk)
+    assert english(timeline) == []
+    assert "Nova wurde beauftragt, sie zu verschieben" in timeline
+    assert "Sie läuft auf cmp2." in timeline
+    assert english(german("picture", recorded.pk)) == []
+
+
+# -- plans -----------------------------------------------------------------------------------
+
+
+def test_the_form_of_a_plan_and_a_refusal_in_it(german, room, make_drain):
+    make_drain("cmp10")
+    page = german("new_plan", host=["cmp1", "cmp10", "cmp3"])
+    assert english(page) == []
+    assert page.count('data-language="de"') == 2  # numbers are written by the script too
+    assert "Host cmp10 wird schon geleert (Leerung" in page
+    assert "Host cmp3 ist ausgefallen: Für eine Live-Migration" in page
+    again = german("new_plan", post=test_plans.entered("cmp1", stop_at="2001-01-01T00:00"))
+    assert "Das Ende des Zeitfensters ist vorbei." in again
+    assert english(again) == []
+
+
+@pytest.mark.parametrize("over", [False, True])
+def test_the_page_of_a_plan(german, make_plan, over):
+    plan = make_plan("cmp1", "cmp2")
+    for host in ("cmp1", "cmp2") if over else ():
+        test_plans.finish(test_plans.drain_of(plan, host))
+    page = german("plan", plan.pk)
+    assert english(page) == []
+    assert ("Alle 2 Hosts sind leer." in page) is over
+    assert english(german("plans")) == []
+    if not over:
+        assert english(german("cancel_plan", plan.pk, ajax=True)) == []
+
+
+# -- hosts -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("against", [{}, test_certificate.ARRIVED, test_certificate.DOWN])
+def test_the_certificate(german, maintained, against):
+    test_certificate.verify(maintained, **against)
+    printed, page = german("certificate", "cmp4"), german("host", "cmp4")
+    assert english(printed) == []
+    assert english(page) == []
+    for shown in (printed, page):
+        assert ("Darf ausgeschaltet werden" in test_plans.text(shown)) is not against
+        assert "Der Compute-Dienst ist deaktiviert." in shown
+
+
+def test_the_return_of_a_host(german, maintained):
+    page = german("return_host", "cmp4", ajax=True)
+    assert english(page) == []
+    assert "Die Wartung endet, wenn Nova den Host wieder erreicht." in page
+
+
+def test_the_list_of_hosts(german, maintained):
+    test_certificate.verify(maintained)
+    assert english(german("index")) == []
+    assert english(german("drains")) == []
+
+
+def test_the_form_of_a_drain(german):
+    page = german("drain_host", "cmp1")
+    assert english(page) == []
+
+
+# -- sentences of the inner layers -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "german_"),
+    [
+        # its value has full stops in it, and another sentence follows
+        (
+            'The service is enabled: it was us who disabled it ("kernel 6.1. See 12."). The'
+            " maintenance ends when Nova sees the host up.",
+            'Der Dienst wird aktiviert: Wir haben ihn deaktiviert ("kernel 6.1. See 12."). Die'
+            " Wartung endet, wenn Nova den Host wieder erreicht.",
+        ),
+        # a value that is a word of ours, and one that is a host
+        (
+            "The guest may run on this host or on cmp2.",
+            "Der Gast kann auf diesem Host oder auf cmp2 laufen.",
+        ),
+        # a line for each instance
+        (
+            "1 of 2 left the host.\nweb-1 (failed): The migration was aborted.",
+            "1 von 2 haben den Host verlassen.\n"
+            "web-1 (fehlgeschlagen): Die Migration wurde abgebrochen.",
+        ),
+        # what nobody knows stays as it is, between what is known
+        (
+            "Nova refused: Quota exceeded. Try again.",
+            "Nova lehnte ab: Quota exceeded. Versuchen Sie es noch einmal.",
+        ),
+        ("libvirt said no. So there.", "libvirt said no. So there."),
+        ("", ""),
+    ],
+)
+def test_texts_are_translated_sentence_by_sentence(said, german_):
+    assert labels.said(said) == said
+    with override("de"):
+        assert labels.said(said) == german_
+
+
+def test_every_sentence_that_is_known_is_found_and_translated():
+    """None is hidden by another one that matches it too."""
+    with override("de"):
+        for sentence in sentences._FIXED:
+            assert labels.said(sentence) == sentences._(sentence)
+        for sentence in sentences._WITH_VALUES:
+            values = {name: f"<{name}>" for name in re.findall(r"%\((\w+)\)s", sentence)}
+            assert labels.said(sentence % values) == sentences._(sentence) % values, sentence
+    known = {state.value for state in (*DrainState, *MigrationState)}
+    assert known <= sentences._KNOWN
