@@ -36,6 +36,11 @@ def press(window, verb: str) -> None:
     window.see(f"#mnt-steering button[data-verb={verb}]").send_keys(Keys.ENTER)
 
 
+def dialog(window, words: str) -> None:
+    window.see(".modal form.mnt-steer")
+    window.wait_for_text(words, ".modal")
+
+
 def confirm(window) -> None:
     window.see(".modal .modal-footer [type=submit]").click()
     window.wait(lambda: not window.find_all(".modal form.mnt-steer"), "the dialog is gone")
@@ -92,7 +97,7 @@ def test_pause_skip_retry_and_abort_by_keyboard(window, servers, start_worker, c
 
     # -- skip both, with a dialog; then take them up again, without one
     press(window, "skip")
-    window.wait_for_text("Skip 2 instances?", ".modal")
+    dialog(window, "Skip 2 instances?")
     assert "the host will not be empty" in window.text(".modal")
     window.picture("steering-skip")
     window.press(Keys.ESCAPE)
@@ -110,14 +115,14 @@ def test_pause_skip_retry_and_abort_by_keyboard(window, servers, start_worker, c
 
     # -- abort what is stuck, from the menu of its row, by keyboard alone
     menu(window, "stuck-1", "abort")
-    window.wait_for_text("Abort the migration of this instance?", ".modal")
+    dialog(window, "Abort the migration of this instance?")
     window.wait(lambda: focused(window) == "Go Back", "the harmless way has the focus")
     window.picture("steering-abort")
     window.press(Keys.TAB)
     assert focused(window) == "Abort"
     window.press(Keys.ENTER)
     wait_for_state(window, "stuck-1", "Failed")
-    window.wait_for_text("aborted, as admin asked. It runs on, on cmp1.", "#mnt-progress")
+    window.wait_for_text("aborted, as admin asked. It runs on", "#mnt-progress")
     window.picture("steering-aborted")
 
     # -- and on: to a host that is named
@@ -148,7 +153,7 @@ def test_a_copy_that_does_not_end_is_recognised_and_forced(window, servers, star
     window.picture("steering-not-converging")
 
     menu(window, "busy-1", "force")
-    window.wait_for_text("Force this migration to complete?", ".modal")
+    dialog(window, "Force this migration to complete?")
     assert "busy-1 paused about" in window.text(".modal")
     window.picture("steering-force")
     confirm(window)
@@ -175,7 +180,7 @@ def test_an_error_after_an_abort_is_reset_on_its_evidence_and_the_rest_cancelled
     assert cloud.server(server_id)["status"] == "ERROR"
 
     window.see("tr[data-name='lost-1'] .mnt-look").send_keys(Keys.ENTER)
-    window.wait_for_text("says that the guest is running", ".modal")
+    dialog(window, "says that the guest is running")
     assert not window.find_all(".modal .mnt-not-passed")
     window.picture("steering-evidence")
     confirm(window)
@@ -186,7 +191,7 @@ def test_an_error_after_an_abort_is_reset_on_its_evidence_and_the_rest_cancelled
     # -- the other one never lands: cancel, abort it, and give the service back
     window.wait(lambda: cell(window, "stuck-2", NOVA) == "running", "the other is copied", 60)
     window.find("#mnt-cancel").click()
-    window.wait_for_text("1 migration is under way", ".modal")
+    dialog(window, "1 migration is under way")
     window.see(".modal [name=under_way][value=abort]").click()
     assert window.find(".modal [name=service][value=enable]").is_selected()
     window.picture("steering-cancel")
