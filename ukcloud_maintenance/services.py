@@ -243,6 +243,9 @@ class DrainChoices:
         otherwise
     :param timeout_seconds_per_gib: how long a copy may take, by its memory …
     :param timeout_min_seconds: … and at least
+    :param max_in_region: migrations at once of all drains of the region together
+    :param max_per_destination: migrations at once to one destination
+    :param max_hosts: hosts of one plan
     """
 
     max_concurrent: int
@@ -251,6 +254,9 @@ class DrainChoices:
     timeout_action: str = TimeoutAction.WARN.value
     timeout_seconds_per_gib: float = 0
     timeout_min_seconds: float = 0
+    max_in_region: int = 0
+    max_per_destination: int = 0
+    max_hosts: int = 0
 
 
 def drain_choices(actor: Actor, region: str, *, rule: str = RULE_DRAIN) -> DrainChoices:
@@ -267,6 +273,9 @@ def drain_choices(actor: Actor, region: str, *, rule: str = RULE_DRAIN) -> Drain
         timeout_action=conf.timeout_action(),
         timeout_seconds_per_gib=conf.timeout_seconds_per_gib(),
         timeout_min_seconds=conf.timeout_min_seconds(),
+        max_in_region=conf.max_in_region(),
+        max_per_destination=conf.max_per_destination(),
+        max_hosts=PLAN_MAX_HOSTS,
     )
 
 
@@ -1443,6 +1452,8 @@ class ReturnPreview:
     :param already_back: how many are on the host again
     :param not_found: how many are no more, or cannot be read
     :param refusal: what stands against a return whatever is chosen, or None
+    :param max_concurrent: how many are brought back at once, unless the admin says otherwise
+    :param max_concurrent_ceiling: the most that may be asked for
     """
 
     host: str
@@ -1456,6 +1467,8 @@ class ReturnPreview:
     not_found: int = 0
     open_drain: Drain | None = None
     refusal: Refused | None = None
+    max_concurrent: int = 1
+    max_concurrent_ceiling: int = 1
 
 
 def return_preview(actor: Actor, cloud: Cloud, host: str) -> ReturnPreview:
@@ -1488,6 +1501,8 @@ def return_preview(actor: Actor, cloud: Cloud, host: str) -> ReturnPreview:
         not_found=not_found,
         open_drain=open_drain,
         refusal=refusal,
+        max_concurrent=conf.max_concurrent(),
+        max_concurrent_ceiling=conf.max_concurrent_ceiling(),
     )
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from tests.fakes import server
 from tests.panel.conftest import make_user
-from ukcloud_maintenance import policies
+from ukcloud_maintenance import policies, store
 from ukcloud_maintenance.content.maintenance import session, urls
 from ukcloud_maintenance.content.maintenance.panel import Maintenance
 from ukcloud_maintenance.core.actor import (
@@ -18,6 +19,7 @@ from ukcloud_maintenance.core.actor import (
     RULE_DRAIN,
     RULE_FORCE,
     RULE_RESET,
+    RULE_RETURN,
     RULE_STEER,
     RULE_VIEW,
 )
@@ -28,8 +30,16 @@ PANEL = "horizon:admin:maintenance"
 
 @pytest.fixture
 def every_url(make_drain):
-    drain = make_drain("cmp1", server("web-1"))
-    arguments = {"host": "cmp1", "drain_id": drain.pk}
+    plan = store.create_plan(
+        region="RegionOne",
+        reason="new kernel",
+        hosts_at_once=1,
+        actor_id="id-of-alice",
+        actor="alice",
+        now=timezone.now(),
+    )
+    drain = make_drain("cmp1", server("web-1"), plan=plan)
+    arguments = {"host": "cmp1", "drain_id": drain.pk, "plan_id": plan.pk}
     return {
         pattern.name: reverse(
             f"{PANEL}:{pattern.name}",
@@ -187,7 +197,7 @@ def test_every_view_is_one_of_ours():
         view = pattern.callback.view_class
         assert issubclass(view, PanelView)
         assert re.match(r"maintenance:[a-z_]+$", view.rule)
-    assert {p.callback.view_class.rule for p in urls.urlpatterns} >= {
+    assert {p.callback.view_class.rule for p in urls.urlpatterns} == {
         RULE_VIEW,
         RULE_DRAIN,
         RULE_CANCEL,
@@ -195,4 +205,5 @@ def test_every_view_is_one_of_ours():
         RULE_ABORT,
         RULE_FORCE,
         RULE_RESET,
+        RULE_RETURN,
     }

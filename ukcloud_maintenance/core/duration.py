@@ -7,7 +7,7 @@ many migrations Nova runs at once (1 for each host by default).
 import heapq
 import math
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 #: Bytes a second of one migration where nothing was learned: some 1 Gbit/s.
@@ -103,6 +103,35 @@ def estimate(sizes: Iterable[int], at_once: int, learned: Learned) -> Duration:
     for seconds in each:
         heapq.heappush(free_at, heapq.heappop(free_at) + seconds)
     return Duration(max(free_at), sum(each), at_once, rate, learned.samples if known else 0)
+
+
+def of_plan(each: Sequence[Duration], hosts_at_once: int, in_region: int) -> Duration | None:
+    """How long several hosts take; None where nothing is to be migrated.
+
+    :param each: of each host that has something to be migrated, in the order of the plan
+    :param hosts_at_once: hosts that are emptied at a time; 0: all
+    :param in_region: the most migrations at once in the region
+    """
+    if not each:
+        return None
+    lanes = min(hosts_at_once or len(each), len(each))
+    # However many hosts are emptied at a time, the region takes no more than its limit.
+    work = sum(one.seconds_one_by_one for one in each) / max(in_region, 1)
+    return Duration(
+        max(_in_lanes(lanes, [one.seconds for one in each]), work),
+        max(_in_lanes(lanes, [one.seconds_one_by_one for one in each]), work),
+        each[0].at_once,
+        each[0].rate,
+        each[0].samples,
+    )
+
+
+def _in_lanes(lanes: int, seconds: Iterable[float]) -> float:
+    """When the last one is done, where each begins as soon as there is a lane for it."""
+    free_at = [0.0] * max(lanes, 1)
+    for one in seconds:
+        heapq.heappush(free_at, heapq.heappop(free_at) + one)
+    return max(free_at)
 
 
 def forecast(

@@ -12,7 +12,7 @@ from ukcloud_maintenance.core.states import DRAIN_OPEN, DrainState
 from ukcloud_maintenance.exceptions import CloudError
 from ukcloud_maintenance.store import Counts, Drain, HostRecord
 
-from . import formats, labels
+from . import certificate_page, formats, labels
 from .labels import Label, Share
 from .listing import Column
 
@@ -62,6 +62,8 @@ def maintenance_cell(
     if drain.state in DRAIN_OPEN:
         share = labels.share(record.counts)
         return MaintenanceCell(share.text, url, share, help=f"{label.text}: {drain.reason}")
+    if record.maintenance is not None:
+        return _in_maintenance(record, now)
     if in_service or drain.finished_at is None:
         return MaintenanceCell()  # instances may have arrived again
     time = formats.clock(drain.finished_at, now)
@@ -79,6 +81,33 @@ def maintenance_cell(
     return MaintenanceCell(text, url, None, label.icon, "warning", drain.message)
 
 
+def _in_maintenance(record: HostRecord, now: datetime) -> MaintenanceCell:
+    """Of a host that was drained and is not given back yet: may it be switched off?"""
+    maintenance = record.maintenance
+    assert maintenance
+    url = reverse(f"{PANEL}:host", args=[record.drain.host])
+    if record.returning:
+        help_text = labels.said(maintenance.message)
+        return MaintenanceCell(_("being returned"), url, None, "rotate-left", "info", help_text)
+    if record.safe:
+        since = certificate_page.zoned(maintenance.safe_since)
+        return MaintenanceCell(
+            _("safe to power off"),
+            url,
+            None,
+            "circle-check",
+            "success",
+            _("since %(time)s") % {"time": since},
+        )
+    why = certificate_page.short(maintenance, now)
+    if certificate_page.went_down(certificate_page.stored(maintenance)):
+        help_text = labels.said(maintenance.withdrawn_why)
+        return MaintenanceCell(_("host is down"), url, None, "power-off", "info", help_text)
+    text = _("not safe: %(why)s") % {"why": why}
+    kind = "muted" if maintenance.verified_at is None else "warning"
+    return MaintenanceCell(text, url, None, "circle-xmark", kind, text)
+
+
 class HostRow:
     """One host as the page shows it."""
 
@@ -94,6 +123,18 @@ class HostRow:
         )
         self.open_drain: Drain | None = (
             record.drain if record and record.drain.state in DRAIN_OPEN else None
+        )
+        self.is_safe = record is not None and record.safe
+        #: whether its maintenance column may change by itself
+        self.changes = record is not None and (
+            self.open_drain is not None or record.maintenance is not None
+        )
+        #: whether it can be given back to service
+        self.returnable = (
+            record is not None
+            and record.maintenance is not None
+            and not record.returning
+            and self.open_drain is None
         )
         found = facts.hypervisor
         self.vcpus = self.memory = None
@@ -134,6 +175,10 @@ class HostRow:
     @property
     def drain_url(self) -> str:
         return reverse(f"{PANEL}:drain_host", args=[self.host])
+
+    @property
+    def return_url(self) -> str:
+        return reverse(f"{PANEL}:return_host", args=[self.host])
 
     @property
     def check_url(self) -> str:
@@ -196,6 +241,8 @@ def host_state_choices() -> list[tuple[str, str]]:
         ("enabled", _("Enabled")),
         ("disabled", _("Disabled")),
         ("draining", _("Drain under way")),
+        ("maintenance", _("In maintenance")),
+        ("safe", _("Safe to power off")),
     ]
 
 
@@ -209,6 +256,10 @@ def host_has_state(row: HostRow, state: str) -> bool:
         return service.status == state
     if state == "draining":
         return row.open_drain is not None
+    if state == "maintenance":
+        return row.changes
+    if state == "safe":
+        return row.is_safe
     return True
 
 
@@ -222,6 +273,7 @@ class DrainRow:
         self.stay = labels.staying(counts)
         self.url = reverse(f"{PANEL}:drain", args=[drain.pk])
         self.host_url = reverse(f"{PANEL}:host", args=[drain.host])
+        self.plan_url = reverse(f"{PANEL}:plan", args=[drain.plan_id]) if drain.plan_id else ""
         self.asked = formats.when(drain.created_at, now)
         self.finished = formats.when(drain.finished_at, now)
         self.is_open = drain.state in DRAIN_OPEN

@@ -2,16 +2,24 @@ from django.urls import path
 
 from ukcloud_maintenance.core import export
 
-from . import record_views, views
+from . import host_views, plan_views, record_views, views
 from . import steering_views as steering
 
 # A host's name may hold anything but a slash; it is compared to the letter.
 urlpatterns = [
-    path("", views.HostsView.as_view(), name="index"),
-    path("updates/", views.HostUpdatesView.as_view(), name="host_updates"),
-    path("hosts/<str:host>/", views.HostView.as_view(), name="host"),
+    path("", host_views.HostsView.as_view(), name="index"),
+    path("updates/", host_views.HostUpdatesView.as_view(), name="host_updates"),
+    path("hosts/<str:host>/", host_views.HostView.as_view(), name="host"),
     path("hosts/<str:host>/check/", views.CheckHostView.as_view(), name="check_host"),
     path("hosts/<str:host>/drain/", views.DrainHostView.as_view(), name="drain_host"),
+    path("hosts/<str:host>/panel/", host_views.HostPanelView.as_view(), name="host_panel"),
+    path("hosts/<str:host>/certificate/", host_views.CertificateView.as_view(), name="certificate"),
+    path(
+        "hosts/<str:host>/certificate.json",
+        host_views.CertificateFileView.as_view(),
+        name="certificate_file",
+    ),
+    path("hosts/<str:host>/return/", host_views.ReturnHostView.as_view(), name="return_host"),
     path("drains/", views.DrainsView.as_view(), name="drains"),
     path("drains/<int:drain_id>/", views.DrainView.as_view(), name="drain"),
     path("drains/<int:drain_id>/updates/", views.UpdatesView.as_view(), name="updates"),
@@ -41,4 +49,12 @@ urlpatterns = [
         record_views.ExportView.as_view(form=export.JSON),
         name="export_json",
     ),
+    # several hosts
+    path("plans/", plan_views.PlansView.as_view(), name="plans"),
+    path("plans/new/", plan_views.NewPlanView.as_view(), name="new_plan"),
+    path("plans/sets/", plan_views.HostSetsView.as_view(), name="host_sets"),
+    path("plans/<int:plan_id>/", plan_views.PlanView.as_view(), name="plan"),
+    path("plans/<int:plan_id>/updates/", plan_views.PlanUpdatesView.as_view(), name="plan_updates"),
+    path("plans/<int:plan_id>/steer/", plan_views.SteerPlanView.as_view(), name="steer_plan"),
+    path("plans/<int:plan_id>/cancel/", plan_views.CancelPlanView.as_view(), name="cancel_plan"),
 ]

@@ -1,12 +1,10 @@
 """The pages. Each asks `services` with the request's actor; none waits for a migration."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from django.contrib.auth import logout
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
@@ -30,16 +28,14 @@ from ukcloud_maintenance.exceptions import (
 )
 from ukcloud_maintenance.store import Drain
 
-from . import formats, labels, listing, progress, record, session, tables
+from . import labels, listing, progress, session, tables
 from .preflight import Preflight
 from .tables import PANEL
 from .verbs import Offers, url
 from .workflows import DrainHostWorkflow
 
-DRAINS_ON_HOST_PAGE = 30
-#: how long the hosts page is told how a drain ended
-JUST_NOW = timedelta(hours=1)
-
+#: refusals that say that there is no such thing
+UNKNOWN = ("unknown_drain", "unknown_plan")
 #: how Horizon's script names the steps of a workflow that are to be checked
 VALIDATE_FROM = "HTTP_X_HORIZON_VALIDATE_STEP_START"
 VALIDATE_TO = "HTTP_X_HORIZON_VALIDATE_STEP_END"
@@ -134,7 +130,7 @@ class PanelView(View):
                 raise horizon_exceptions.NotAuthenticated() from error
             return self.problem(cloud_problem(error), 503)
         except Refused as error:
-            unknown = isinstance(error, UnknownHost) or error.code == "unknown_drain"
+            unknown = isinstance(error, UnknownHost) or error.code in UNKNOWN
             return self.problem(refused_problem(error), 404 if unknown else 409)
         except MaintenanceError as error:
             return self.problem(Problem(str(error)), 500)
@@ -180,153 +176,6 @@ class PanelPage(PanelView, TemplateView):
             "may_drain": self.actor.may(RULE_DRAIN),
             **super().get_context_data(**kwargs),
         }
-
-
-class HostsView(PanelPage):
-    """All hosts of the region. Two requests to Nova, and a small one for each row shown."""
-
-    template_name = "admin/maintenance/index.html"
-
-    def get_context_data(self, **kwargs):
-        now = timezone.now()
-        query = listing.Query.of(self.request.GET)
-        problem = None
-        hosts: list = []
-        try:
-            hosts = services.list_hosts(self.actor, self.cloud)
-        except CloudError as error:
-            if error.status == 401:
-                raise
-            problem = cloud_problem(error)
-        records = services.host_records(self.actor, self.region)
-        shown = listing.listing(
-            [tables.HostRow(facts, records.get(facts.host), now) for facts in hosts],
-            tables.host_columns(),
-            query,
-            has_state=tables.host_has_state,
-            page_size=get_page_size(self.request),
-            default_sort="host",
-        )
-        self._count(shown, [facts.host for facts in hosts])
-        worker = services.worker_status(self.actor)
-        return super().get_context_data(
-            tab="hosts",
-            listing=shown,
-            any_open=any(row.open_drain for row in shown.page),
-            states=tables.host_state_choices(),
-            problem=problem,
-            open_drains=self._open_drains(records, now) if problem else [],
-            worker=progress.worker_warning(worker),
-            count_problem=next((r.count_error for r in shown.page if r.count_error), ""),
-            **kwargs,
-        )
-
-    def _count(self, shown: listing.Listing, among: list[str]) -> None:
-        rows = [row for row in shown.page if row.facts.service.is_known]
-        answers = services.count_instances(
-            self.actor, self.cloud, [row.host for row in rows], among=among
-        )
-        for row in rows:
-            row.counted(answers.get(row.host))
-
-    @staticmethod
-    def _open_drains(records: dict[str, store.HostRecord], now: datetime) -> list[tables.DrainRow]:
-        """The drains under way, to be reached while Nova does not tell its hosts."""
-        return [
-            tables.DrainRow(r.drain, r.counts, now)
-            for r in records.values()
-            if r.drain.state not in DRAIN_TERMINAL
-        ]
-
-
-class HostUpdatesView(PanelView):
-    """The maintenance column of the hosts that are drained now or were a moment ago.
-
-    Answered from the database alone; OpenStack is not asked.
-    """
-
-    http_method_names = ["get", "head"]
-
-    def get(self, request):
-        now = timezone.now()
-        records = services.host_records(self.actor, self.region)
-        shown = {
-            host: tables.maintenance_cell(record, now, in_service=False)
-            for host, record in records.items()
-            if record.drain.finished_at is None or now - record.drain.finished_at < JUST_NOW
-        }
-        cells = {
-            host: render_to_string("admin/maintenance/_maintenance.html", {"cell": cell})
-            for host, cell in shown.items()
-        }
-        return uncached(JsonResponse({"cells": cells}))
-
-    def problem(self, problem: Problem, status: int) -> HttpResponse:
-        return problem_json(problem, status)
-
-
-class HostView(PanelPage):
-    """One host: its service, its instances, its drains so far."""
-
-    template_name = "admin/maintenance/host.html"
-
-    @property
-    def title(self) -> str:
-        return self.kwargs["host"]
-
-    def crumbs(self):
-        return []
-
-    def get_context_data(self, **kwargs):
-        host = self.kwargs["host"]
-        now = timezone.now()
-        drains = list(store.drains_of(self.region, host)[: DRAINS_ON_HOST_PAGE + 1])
-        page, problem = None, None
-        try:
-            page = services.host_page(self.actor, self.cloud, host)
-        except UnknownHost:
-            if not drains:
-                raise
-            problem = Problem(
-                _("Nova knows no compute host of this name any more."),
-                _("What is shown here is the record of its drains."),
-            )
-        except CloudError as error:
-            if error.status == 401:
-                raise
-            problem = cloud_problem(error)
-        counts = store.counts(d.pk for d in drains)
-        drain_rows = [record.HistoryRow(d, counts[d.pk], now) for d in drains]
-        context = super().get_context_data(
-            problem=problem,
-            history=record.history(
-                drain_rows[:DRAINS_ON_HOST_PAGE],
-                store.maintenances_of(self.region, host)[:DRAINS_ON_HOST_PAGE],
-                len(drains) > DRAINS_ON_HOST_PAGE,
-                now,
-            ),
-            open_drain=next((row for row in drain_rows if row.is_open), None),
-            **kwargs,
-        )
-        if page:
-            servers = sorted(page.servers, key=lambda s: formats.natural_key(s.name))
-            context |= {
-                "service": page.service,
-                "state": labels.host_state(page.service),
-                "service_status": labels.service_status(page.service),
-                "updated": formats.when(page.service.updated_at, now, seconds=True),
-                "servers": [
-                    {
-                        "facts": server,
-                        "url": reverse("horizon:admin:instances:detail", args=[server.id]),
-                        "project": page.projects.get(server.project_id, server.project_id),
-                        "memory": formats.size(server.memory_bytes),
-                    }
-                    for server in servers
-                ],
-                "memory": formats.size(sum(s.memory_bytes for s in servers)),
-            }
-        return context
 
 
 class DrainsView(PanelPage):

@@ -1,42 +1,99 @@
-/* The hosts page: how far the drains are, by one request every ten seconds while one is shown. */
+/* The hosts page: how far the drains are, and which hosts are safe to power off, by one request
+ * every ten seconds while there is one that may change. The page of a host and that of a drain:
+ * the panel that says whether the host is safe to power off, every five seconds. */
 (function () {
   'use strict';
 
-  var EVERY = 10000;  // milliseconds
+  var EVERY = 10000;        // milliseconds
+  var PANEL_EVERY = 5000;
+  var SLOWEST = 60000;      // while there is no answer
 
-  function start(table, url) {
-    function show(cells) {
-      Array.prototype.forEach.call(table.querySelectorAll('td[data-draining]'), function (td) {
-        var html = cells[td.parentNode.getAttribute('data-host')];
-        if (html === undefined || td.shown === html) { return; }
-        var focused = td.contains(document.activeElement);
-        td.shown = html;
-        td.innerHTML = html;
-        if (focused && td.querySelector('a')) { td.querySelector('a').focus(); }
-        // Without a bar it is over, and does not change any more.
-        if (!td.querySelector('.mnt-meter')) { td.removeAttribute('data-draining'); }
-      });
-    }
+  // Ask again and again; `answered` is given the status and what was sent, and says whether to
+  // go on. Where nothing comes, ask less often.
+  function poll(url, every, answered, first) {
+    var failures = 0;
+    var timer = null;
+    var request = null;
 
     function ask() {
-      var request = new window.XMLHttpRequest();
-      request.open('GET', url);
+      window.clearTimeout(timer);
+      if (request) { return; }
+      request = new window.XMLHttpRequest();
+      request.open('GET', url());
       request.setRequestHeader('X-Requested-With', 'XMLHttpRequest');
       request.timeout = 2 * EVERY;
       request.onloadend = function () {
-        if (request.status === 200) { show(JSON.parse(request.responseText).cells); }
-        if (request.status === 401 || request.status === 403) { return; }
-        if (table.querySelector('td[data-draining]')) { window.setTimeout(ask, EVERY); }
+        var status = request.status;
+        var data = null;
+        if (status === 200) {
+          try { data = JSON.parse(request.responseText); } catch (e) { data = null; }
+        }
+        request = null;
+        if (status === 401 || status === 403) { return; }
+        failures = data || status === 204 ? 0 : failures + 1;
+        if (answered(data) === false) { return; }
+        timer = window.setTimeout(ask, Math.min(SLOWEST, every * Math.pow(2, failures)));
       };
       request.send();
     }
 
-    window.setTimeout(ask, EVERY);
+    document.addEventListener('visibilitychange', function () {
+      if (!document.hidden && timer) { ask(); }
+    });
+    timer = window.setTimeout(ask, first === undefined ? every : first);
+  }
+
+  function replace(element, html) {
+    if (element.shown === html) { return; }
+    var focused = element.contains(document.activeElement) && document.activeElement;
+    element.shown = html;
+    element.innerHTML = html;
+    if (focused) {
+      var again = (focused.id && document.getElementById(focused.id)) || element.querySelector('a');
+      if (again) { again.focus(); }
+    }
+  }
+
+  function startHosts(table, url) {
+    poll(function () { return url; }, EVERY, function (data) {
+      if (!data) { return true; }
+      var watched = table.querySelectorAll('td[data-watch]');
+      Array.prototype.forEach.call(watched, function (td) {
+        var html = data.cells[td.parentNode.getAttribute('data-host')];
+        if (html === undefined) {
+          td.removeAttribute('data-watch');  // over, and long enough ago
+        } else {
+          replace(td, html);
+        }
+      });
+      return table.querySelector('td[data-watch]') !== null;
+    });
+  }
+
+  function startPanel(panel) {
+    var body = panel.querySelector('.mnt-panel-body');
+    var said = panel.querySelector('.mnt-panel-said');
+    var token = panel.getAttribute('data-token');
+    var url = panel.getAttribute('data-url');
+
+    poll(function () {
+      return url + (url.indexOf('?') === -1 ? '?' : '&') + 'seen=' + encodeURIComponent(token);
+    }, PANEL_EVERY, function (data) {
+      if (!data) { return true; }
+      var before = body.querySelector('.mnt-safety');
+      var verdict = before && before.textContent;
+      token = data.token;
+      replace(body, data.html);
+      var now = body.querySelector('.mnt-safety');
+      if (now && now.textContent !== verdict) { said.textContent = data.announcement; }
+      return true;
+    }, token ? PANEL_EVERY : 0);
   }
 
   horizon.addInitFunction(function () {
     var table = document.getElementById('hosts');
     var url = table && table.getAttribute('data-updates');
-    if (url) { start(table, url); }
+    if (url) { startHosts(table, url); }
+    Array.prototype.forEach.call(document.querySelectorAll('.mnt-panel'), startPanel);
   });
 }());

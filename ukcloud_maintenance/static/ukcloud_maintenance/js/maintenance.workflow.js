@@ -202,6 +202,89 @@
     }
   }
 
+  // -- the form of a plan: several hosts ------------------------------------------------------
+
+  function lanes(n, all) {
+    var free = [];
+    for (var i = 0; i < Math.max(1, n); i += 1) { free.push(0); }
+    all.forEach(function (one) { free[free.indexOf(Math.min.apply(null, free))] += one; });
+    return Math.max.apply(null, free);
+  }
+
+  // As core.duration of the server reckons it.
+  function planTime(root, form) {
+    var rate = Number(root.getAttribute('data-plan-rate'));
+    var overhead = Number(root.getAttribute('data-plan-overhead'));
+    var element = root.querySelector('[data-summary=time]');
+    if (!rate || !element) { return; }
+    var atOnce = Math.min(100, Number(form.querySelector('[name=max_concurrent]').value) || 1);
+    var pace = form.querySelector('[name=pace]:checked').value;
+    var least = [], most = [], work = 0;
+    each(root.querySelectorAll('.mnt-order tr[data-host]'), function (row) {
+      var moving = [];
+      each(root.querySelectorAll('.mnt-plan-host'), function (host) {
+        if (host.getAttribute('data-host') !== row.getAttribute('data-host')) { return; }
+        each(host.querySelectorAll('tr[data-server][data-here]'), function (tr) {
+          var group = tr.getAttribute('data-group');
+          if (group !== 'stays' && group !== 'blocked') {
+            moving.push(Number(tr.getAttribute('data-memory')) / rate + overhead);
+          }
+        });
+      });
+      moving.sort(function (a, b) { return b - a; });
+      if (!moving.length) { return; }
+      var sum = moving.reduce(function (a, b) { return a + b; }, 0);
+      least.push(lanes(atOnce, moving));
+      most.push(sum);
+      work += sum;
+    });
+    if (!most.length) { return; }
+    var n = pace === '0' ? most.length
+      : pace === '1' ? 1 : Number(form.querySelector('[name=hosts_at_once]').value) || 1;
+    var floor = work / Math.max(1, Number(root.getAttribute('data-in-region')));
+    n = Math.min(n, most.length);
+    var a = about(Math.max(lanes(n, least), floor)), b = about(Math.max(lanes(n, most), floor));
+    var text = a === b ? fill(root.getAttribute('data-text-about'), {time: a})
+      : fill(root.getAttribute('data-text-range'), {least: a, most: b});
+    if (element.textContent !== text) { element.textContent = text; }
+  }
+
+  function initPlan(form) {
+    var root = form.querySelector('.mnt-plan-all');
+    var review = form.querySelector('.mnt-review');
+    language = root.getAttribute('data-language') || undefined;
+
+    function update() {
+      if (review && root.querySelector('.mnt-words')) { reckon(root, form, review); }
+      planTime(root, form);
+    }
+
+    each(form.querySelectorAll('.mnt-plan-host'), function (host) {
+      var block = host.querySelector('.mnt-preflight');
+      if (!block) { return; }
+      choosable(block, form);
+      host.addEventListener('toggle', function () { keepHead(block.querySelector('.mnt-plan')); });
+    });
+    $(form).on('change', update);
+    $(form).on('input', '[name=hosts_at_once]', function () {
+      form.querySelector('[name=pace][value=n]').checked = true;
+      update();
+    });
+    $(form).on('input change', '.has-error .form-control', function () {
+      $(this).closest('.form-group').removeClass('has-error').find('.help-block').remove();
+    });
+    // Sent once: Horizon's way, to disable the buttons, would keep back which one was pressed.
+    var sent = false;
+    form.addEventListener('submit', function (event) {
+      if (sent) { event.preventDefault(); }
+      sent = true;
+    });
+    window.addEventListener('pageshow', function () { sent = false; });
+    update();
+    var wrong = form.querySelector('.has-error input, .has-error select');
+    if (wrong) { wrong.focus(); }
+  }
+
   // -- the workflow ---------------------------------------------------------------------------
 
   function init(container) {
@@ -211,6 +294,11 @@
       filterable(root);
       keepHead(root.querySelector('.mnt-plan'));
     });
+    var plan = $(container).find('form.mnt-plan-form')[0];
+    if (plan && !plan.hasAttribute('data-mnt-ready')) {
+      plan.setAttribute('data-mnt-ready', '');
+      initPlan(plan);
+    }
     // From the check on to the workflow, which takes its place: Horizon would keep both.
     $(container).find('.mnt-go-on').on('click', function () {
       $(this).closest('.modal').one('hidden.bs.modal', function () {

@@ -1,0 +1,117 @@
+"""Three hosts drained as one plan, until they are safe to power off; one is given back."""
+
+import pytest
+
+from tests.browser.test_drain import servers_of
+
+pytestmark = pytest.mark.timeout(600)
+HOSTS = ("cmp1", "cmp2", "cmp3")
+
+
+def click(window, selector: str) -> None:
+    """In a page that is longer than the window."""
+    element = window.see(selector)
+    window.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+    element.click()
+
+
+def hosts_in_order(window) -> list[str]:
+    return [tr.get_attribute("data-host") for tr in window.find_all("#mnt-order tbody tr")]
+
+
+def test_select_three_hosts_drain_them_as_one_and_give_one_back(
+    window, cloud, servers, start_worker
+):
+    made = servers("cmp1", "a-1", "a-2", ram_mib=512)
+    made |= servers("cmp2", "b-1", ram_mib=512)
+    made |= servers("cmp3", "c-1", ram_mib=512)
+
+    # -- the selection stays while the list is sorted and filtered
+    window.go()
+    window.see("#hosts")
+    assert not window.find("#mnt-drain-selected").is_enabled()
+    for host in HOSTS:
+        click(window, f"td.mnt-box input[value={host}]")
+    window.wait_for_text("3 hosts are selected", "#mnt-selected")
+    window.go("?q=cmp1&column=host")
+    window.wait_for_text("3 hosts are selected, 2 of them not shown here", "#mnt-selected")
+    window.picture("hosts-selected")
+    click(window, "#mnt-drain-selected")
+
+    # -- the form
+    window.see("#mnt-plan-form")
+    assert hosts_in_order(window) == list(HOSTS)
+    assert "4 instances on 3 hosts: 4 leave live; needs 2 GiB" in window.text(".mnt-lead")
+    click(window, "tr[data-host=cmp3] .mnt-up")
+    assert hosts_in_order(window) == ["cmp1", "cmp3", "cmp2"]
+    assert "cmp3 is number 2 now." in window.find("#mnt-order-said").get_attribute("textContent")
+    one_by_one = window.text("[data-summary=time]")
+    click(window, "[name=pace][value='0']")
+    assert window.text("[data-summary=time]") != one_by_one
+    click(window, "[name=pace][value='1']")
+    assert window.text("[data-summary=time]") == one_by_one
+    click(window, "[name=reason]")
+    window.find("[name=reason]").send_keys("new firmware")
+    window.picture("plan-form")
+    click(window, "button[value=drain]")
+
+    # -- the plan
+    window.see("#mnt-plan")
+    plan = window.driver.current_url.rstrip("/").rsplit("/", 1)[-1]
+    window.mark()
+    window.wait_for_text("No worker is at work.", "#mnt-plan")
+    start_worker()
+    window.wait_for_text("Running", "[data-part=state]")
+    window.picture("plan-running")
+    window.wait_for_text("All 3 hosts are empty.", "[data-part=headline]", 240)
+    window.picture("plan-over")
+    assert window.is_marked
+    for host in HOSTS:
+        assert servers_of(cloud, host) == []
+        assert cloud.service(host)["status"] == "disabled"
+    for name, server_id in made.items():
+        # each moved once, and to none of the three
+        moves = cloud.nova.get(f"/os-migrations?instance_uuid={server_id}").json()["migrations"]
+        assert [m["status"] for m in moves] == ["completed"], name
+        assert moves[0]["dest_compute"] not in HOSTS
+    window.go()
+    assert window.text("#mnt-selected").strip() == ""
+
+    # -- safe to power off, in the list and on the pages of host and drain
+    for host in HOSTS:
+        window.wait_for_text(
+            "safe to power off", f"tr[data-host={host}] .mnt-state-cell", timeout=120
+        )
+    window.picture("hosts-safe")
+    window.go("hosts/cmp3/")
+    window.wait_for_text("Safe to power off", ".mnt-safety")
+    assert len(window.find_all(".mnt-checks .mnt-passed")) == 7
+    window.picture("certificate")
+    window.go(f"plans/{plan}/")
+    click(window, "tr[data-host=cmp3] .mnt-col-drain a")
+    window.see(".mnt-safety")
+    window.wait_for_text("Safe to power off", ".mnt-safety")
+    window.picture("drain-certificate")
+    window.go("hosts/cmp3/certificate/")
+    window.wait_for_text("What was verified")
+    window.picture("certificate-print")
+
+    # -- and back
+    window.go("hosts/cmp3/")
+    click(window, "#mnt-return")
+    window.see(".modal .mnt-return")
+    assert "new firmware (the reason that we wrote)" in window.text(".modal .mnt-return")
+    assert "c-1" in window.text(".modal .mnt-return")
+    window.picture("return")
+    click(window, ".modal [name=bring_back]")
+    click(window, ".modal input[type=submit]")
+    window.wait_for_text("The return of host cmp3 to service is asked for.")
+    window.wait_for_text("Back in service", ".mnt-safety", 120)
+    window.picture("returned")
+    assert cloud.service("cmp3")["status"] == "enabled"
+    click(window, ".mnt-certificate a[href*='/drains/']")
+    window.see("#mnt-drain")
+    window.wait(
+        lambda: [s["name"] for s in servers_of(cloud, "cmp3")] == ["c-1"], "it is back", 120
+    )
+    assert window.problems() == []

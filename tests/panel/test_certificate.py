@@ -1,0 +1,408 @@
+"""Safe to power off, and the return to service, on the pages."""
+
+import json
+import re
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from tests.fakes import server, service
+from tests.panel.test_hosts import rows, updated
+from tests.panel.test_plans import page, shown, text
+from ukcloud_maintenance import store
+from ukcloud_maintenance.content.maintenance import certificate_page, session
+from ukcloud_maintenance.core import certificate as c
+from ukcloud_maintenance.core.actor import RULE_DRAIN, RULE_VIEW
+from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState, ReturnResult
+from ukcloud_maintenance.exceptions import CloudUnreachable
+from ukcloud_maintenance.models import Drain, HostMaintenance
+
+PANEL = "horizon:admin:maintenance"
+INDEX = reverse(f"{PANEL}:index")
+REASON = "new kernel"
+#: every check, as it reads where it holds
+HOLDS = {
+    c.SERVICE_DISABLED: "The compute service is disabled.",
+    c.SERVICE_UP: "The compute service is up.",
+    c.CELL_ANSWERED: "The cell of this host answered.",
+    c.NO_SERVERS: "No instance is on this host, deleted ones included.",
+    c.NO_MIGRATIONS: "No migration from or to this host is under way.",
+    c.NO_RESIZES: "No resize or cold migration from or to this host waits to be confirmed.",
+    c.NO_ALLOCATIONS: "Placement shows no allocation on this host.",
+}
+
+
+def url(name: str, host: str = "cmp4") -> str:
+    return reverse(f"{PANEL}:{name}", args=[host])
+
+
+@pytest.fixture
+def maintained(cloud, make_drain):
+    """cmp4, drained by us of two instances that are on cmp2 now; its service is ours."""
+    away = [server(name, host="cmp4") for name in ("moved-1", "moved-2")]
+    drain = make_drain("cmp4", *away)
+    now = timezone.now()
+    store.change_drain(drain, now, state=DrainState.RUNNING, started_at=now)
+    found = store.join_maintenance(
+        drain, found_status="enabled", found_reason="", service_id="s-4", now=now
+    )
+    store.intend_to_disable(found, REASON)
+    store.disabled(found, now)
+    for row in store.migrations(drain):
+        for state in (MigrationState.SUBMITTED, MigrationState.SUCCEEDED):
+            store.change_migration(row, now, state=state)
+    store.finish_drain(drain, DrainState.SUCCEEDED, DrainResult.EMPTY, "", "worker", now)
+    cloud.all_servers += [replace(one, host="cmp2") for one in away]
+    cloud.all_services = [
+        service("cmp4", status="disabled", disabled_reason=REASON) if s.host == "cmp4" else s
+        for s in cloud.all_services
+    ]
+    found.refresh_from_db()
+    return found
+
+
+def verify(maintenance: HostMaintenance, ago: float = 1, **against: c.Check) -> HostMaintenance:
+    """Record a verification as the worker does.
+
+    :param ago: seconds
+    :param against: checks that do not hold, by code
+    """
+    checks = [against.get(code) or c.Check(code, True, words) for code, words in HOLDS.items()]
+    why = " ".join(f"{one.text} {'; '.join(one.details)}".strip() for one in against.values())
+    looked = timezone.now() - timedelta(seconds=ago)
+    store.verified(
+        maintenance,
+        checks=c.as_json(checks),
+        safe=not against,
+        why=why,
+        looked_at=looked,
+        actor="worker",
+        now=looked,
+    )
+    maintenance.refresh_from_db()
+    return maintenance
+
+
+ARRIVED = {
+    c.NO_SERVERS: c.Check(
+        c.NO_SERVERS, False, "1 instance is on this host.", ("late-1 (abc), ACTIVE",)
+    )
+}
+DOWN = {
+    c.SERVICE_UP: c.Check(
+        c.SERVICE_UP,
+        False,
+        "The compute service is down: what Nova says of this host may be old.",
+    )
+}
+
+
+def panel(client, host: str = "cmp4", **query) -> str:
+    answer = client.get(url("host_panel", host), query, HTTP_X_REQUESTED_WITH="XMLHttpRequest")
+    assert answer["Cache-Control"] == "no-store"
+    return text(answer.json()["html"])
+
+
+# -- the panel -------------------------------------------------------------------------------
+
+
+def test_a_safe_host_says_so_with_every_check(admin, maintained):
+    verify(maintained)
+    html = shown(admin.get(url("host")))
+    said = text(html)
+    assert "Safe to power off Since " in said
+    assert re.search(r"Last verified \S+ \d\d:\d\d:\d\d UTC\.", said)
+    assert html.count('class="mnt-passed"') == len(HOLDS)
+    assert "mnt-crossed" not in html
+    for words in HOLDS.values():
+        assert words in said
+    assert url("certificate") in html
+    assert url("certificate_file") in html
+
+
+def test_times_are_in_the_users_zone_and_name_it(admin, maintained):
+    verify(maintained)
+    admin.cookies["django_timezone"] = "Asia/Tokyo"
+    assert re.search(r"Last verified \S+ \d\d:\d\d:\d\d JST\.", panel(admin))
+
+
+def test_what_is_against_it_is_crossed_with_its_details(admin, maintained):
+    verify(maintained, **ARRIVED)
+    html = shown(admin.get(url("host")))
+    assert "Not safe to power off" in html
+    assert html.count('class="mnt-crossed"') == 1
+    assert html.count('class="mnt-passed"') == len(HOLDS) - 1
+    assert "late-1 (abc), ACTIVE" in html
+    assert 'aria-label="does not hold"' in html
+    assert "Safe to power off Since" not in text(html)
+
+
+def test_one_that_is_withdrawn_says_since_when_and_why(admin, maintained):
+    verify(maintained, ago=20)
+    verify(maintained, **ARRIVED)
+    said = panel(admin)
+    assert said.startswith("Not safe to power off any more")
+    assert "It was safe, and that was withdrawn" in said
+    assert "1 instance is on this host. late-1 (abc), ACTIVE" in said
+    verify(maintained)
+    said = panel(admin)
+    assert said.startswith("Safe to power off Since")
+    assert "It was withdrawn for a while" in said
+
+
+def test_a_host_that_was_switched_off_is_told_calmly(admin, maintained):
+    verify(maintained, ago=20)
+    verify(maintained, **DOWN)
+    html = shown(admin.get(url("host")))
+    assert "mnt-certificate-info" in html
+    assert "The host is down" in html
+    assert "Not safe to power off any more" not in html
+    assert "host is down" in rows(admin.get(INDEX))["cmp4"][7]
+
+
+def test_one_that_nobody_verifies_any_more_is_not_called_safe(admin, maintained):
+    assert panel(admin).startswith("Not verified yet")
+    assert rows(admin.get(INDEX))["cmp4"][7] == "not safe: not verified yet"
+    verify(maintained, ago=7200)
+    said = panel(admin)
+    assert said.startswith("Not verified any more")
+    assert "Safe to power off" not in said
+    assert "which is too long" in said
+    assert re.fullmatch(r"not safe: not verified since .+", rows(admin.get(INDEX))["cmp4"][7])
+
+
+def test_a_host_that_is_not_in_maintenance_has_no_panel(admin, cloud):
+    assert "mnt-certificate" not in shown(admin.get(url("host", "cmp1")))
+    assert panel(admin, "cmp1") == ""
+
+
+def test_the_panel_is_204_while_nothing_changed(admin, cloud, maintained):
+    verify(maintained)
+    first = admin.get(url("host_panel")).json()
+    cloud.asked.clear()
+    assert admin.get(url("host_panel"), {"seen": first["token"]}).status_code == 204
+    verify(maintained, **ARRIVED)
+    second = admin.get(url("host_panel"), {"seen": first["token"]}).json()
+    assert second["token"] != first["token"]
+    assert second["announcement"] == "cmp4: Not safe to power off any more."
+    assert cloud.asked == []
+
+
+def test_it_becomes_too_old_without_any_change_of_the_record(admin, maintained):
+    verify(maintained)
+    token = admin.get(url("host_panel")).json()["token"]
+    old = timezone.now() - timedelta(hours=2)
+    HostMaintenance.objects.update(verified_at=old)
+    stale = admin.get(url("host_panel"), {"seen": token})
+    assert "Not verified any more" in stale.json()["html"]
+    again = admin.get(url("host_panel"), {"seen": stale.json()["token"]})
+    assert again.status_code == 204
+
+
+def test_on_the_page_of_a_drain_it_is_told_once_the_drain_is_over(admin, maintained, make_drain):
+    verify(maintained)
+    drain = Drain.objects.get(host="cmp4")
+    html = shown(admin.get(reverse(f"{PANEL}:drain", args=[drain.pk])))
+    assert f'data-url="{url("host_panel")}?drain=1"' in html
+    assert panel(admin, drain="1").startswith("Safe to power off")
+    make_drain("cmp4", server("late-1", host="cmp4"))
+    assert panel(admin, drain="1") == ""
+    assert panel(admin).startswith("Not safe to power off: being drained")
+
+
+# -- the page to print, and the file ---------------------------------------------------------
+
+
+def test_the_page_to_print_has_all_that_a_paper_needs(admin, maintained):
+    verify(maintained)
+    drain = Drain.objects.get(host="cmp4")
+    answer = admin.get(url("certificate"))
+    html = answer.content.decode()
+    said = text(re.sub(r"(?s)<style.*?</style>", "", html))
+    for words in (
+        "Safe to power off",
+        "Host cmp4",
+        "Region RegionOne",
+        f"Drain {drain.pk}, asked for by alice: new kernel",
+        f"ukcloud-maintenance {certificate_page.version()}",
+        *HOLDS.values(),
+    ):
+        assert words in said
+    assert re.search(r"Written \S+ \d\d:\d\d:\d\d UTC", said)
+    assert said.count("☑ holds") == len(HOLDS)
+    assert "navbar" not in html  # a page of its own
+
+
+def test_a_page_of_a_host_that_is_not_safe_does_not_look_like_one(admin, maintained):
+    verify(maintained, **ARRIVED)
+    html = admin.get(url("certificate")).content.decode()
+    assert "Not safe to power off" in html
+    assert 'class="verdict no"' in html
+    assert html.count("☒ does not") == 1
+    assert "late-1 (abc), ACTIVE" in html
+
+
+def test_the_file_is_the_document_with_a_clean_name(admin, cloud, maintained):
+    verify(maintained)
+    answer = admin.get(url("certificate_file"))
+    document = json.loads(answer.content)
+    assert document["host"] == "cmp4"
+    assert document["safe_to_power_off"] is True
+    assert [one["code"] for one in document["checks"]] == list(c.CODES)
+    name = re.fullmatch(r'attachment; filename="(.+)"', answer["Content-Disposition"])[1]
+    assert re.fullmatch(r"certificate-cmp4-\d{8}T\d{6}Z\.json", name)
+
+
+@pytest.mark.parametrize(
+    ("host", "clean"),
+    [("a b\r\nx", "a_b_x"), ('q"; x=y', "q_x_y"), ("../../etc", "etc"), ("ü", "host")],
+)
+def test_a_hosts_name_cannot_leave_its_place_in_the_files(host, clean):
+    assert certificate_page.clean_name(host) == clean
+
+
+# -- the list of hosts -----------------------------------------------------------------------
+
+
+def test_the_list_says_it_in_words_and_goes_on_by_itself(admin, cloud, maintained):
+    verify(maintained)
+    html = shown(admin.get(INDEX))
+    assert rows(admin.get(INDEX))["cmp4"][7:] == ["safe to power off", "Return to Service Check"]
+    assert "fa-circle-check" in html
+    assert html.count(" data-watch>") == 1
+    assert list(rows(admin.get(INDEX, {"state": "safe"}))) == ["cmp4"]
+    assert list(rows(admin.get(INDEX, {"state": "maintenance"}))) == ["cmp4"]
+    cloud.asked.clear()
+    verify(maintained, **ARRIVED)
+    assert updated(admin) == {"cmp4": "not safe: 1 instance is on this host"}
+    assert cloud.asked == []
+    assert list(rows(admin.get(INDEX, {"state": "safe"}))) == []
+
+
+# -- back to service -------------------------------------------------------------------------
+
+
+def test_the_return_says_how_it_was_and_is_and_what_each_choice_does(admin, maintained):
+    answer = admin.get(url("return_host"), HTTP_X_REQUESTED_WITH="XMLHttpRequest")
+    html, said = answer.content.decode(), text(answer.content.decode())
+    assert "Found enabled Now disabled: new kernel (the reason that we wrote)" in said
+    assert re.findall(r'name="choice" value="(\w+)" required( checked)?', html) == [
+        ("ours", " checked"),
+        ("leave", ""),
+    ]
+    assert "The maintenance ends when Nova sees the host up." in said
+    assert "Bring the 2 instances back that came from here" in said
+    assert "moved-1 1 GiB ACTIVE cmp2" in said
+
+
+def test_where_somebody_else_disabled_it_the_choice_is_theirs(admin, cloud, maintained):
+    cloud.all_services = [service("cmp4", status="disabled", disabled_reason="bad disk")]
+    answer = admin.get(url("return_host"))
+    html, said = answer.content.decode(), page(answer)
+    assert "Now disabled: bad disk (not the reason that we wrote)" in said
+    found = re.findall(r'name="choice" value="(\w+)" required( checked)?( disabled)?', html)
+    assert found == [("ours", "", " disabled"), ("enable", "", ""), ("leave", "", "")]
+    assert "It was not us who disabled the service" in said
+
+    answer = admin.post(url("return_host"), {"max_concurrent": "2"})
+    assert "Choose what becomes of the compute service." in page(answer)
+    answer = admin.post(url("return_host"), {"choice": "ours", "bring_back": "on"})
+    html = answer.content.decode()
+    assert "It was not us who disabled the service" in page(answer)
+    assert 'name="bring_back" checked' in html  # what was entered is kept
+    maintained.refresh_from_db()
+    assert maintained.returning_since is None
+
+
+@pytest.mark.parametrize("at_once", ["0", "9999", "many"])
+def test_a_wrong_number_is_refused_and_what_was_entered_is_kept(admin, maintained, at_once):
+    fields = {"choice": "leave", "bring_back": "on", "max_concurrent": at_once}
+    html = admin.post(url("return_host"), fields).content.decode()
+    assert "number of migrations at once" in html
+    assert re.search(r'value="leave" required checked', html)
+    assert f'value="{at_once}"' in html
+    maintained.refresh_from_db()
+    assert maintained.returning_since is None
+
+
+def test_a_return_is_asked_for_and_followed_to_its_end(admin, maintained):
+    verify(maintained)
+    fields = {"choice": "ours", "bring_back": "on", "max_concurrent": "3"}
+    answer = admin.post(url("return_host"), fields)
+    assert answer["location"] == url("host")
+    maintained.refresh_from_db()
+    assert (maintained.return_choice, maintained.returned_by) == ("ours", "alice")
+    run = Drain.objects.get(direction="back")
+    assert (run.host, run.max_concurrent) == ("cmp4", 3)
+
+    html = shown(admin.get(url("host")))
+    said = text(html)
+    assert "The return of host cmp4 to service is asked for." in said
+    assert "Being returned to service Waiting for a worker. Asked for by alice" in said
+    assert reverse(f"{PANEL}:drain", args=[run.pk]) in html
+    assert "Return to Service" not in html[html.index("mnt-certificate") :]
+    assert rows(admin.get(INDEX))["cmp4"][7] == "being returned"
+
+    store.enabled(maintained, "Waiting until Nova sees it up.", "worker", "req-1", timezone.now())
+    assert "Waiting until Nova sees it up." in panel(admin)
+    store.finish_return(
+        maintained, ReturnResult.IN_SERVICE, "In service again.", "worker", timezone.now()
+    )
+    said = panel(admin)
+    assert said.startswith("Back in service In service again. Asked for by alice")
+    assert "Over since" in said
+    HostMaintenance.objects.update(closed_at=timezone.now() - timedelta(days=2))
+    assert panel(admin) == ""  # no news any more
+
+
+def test_one_that_was_given_up_says_why_and_the_maintenance_goes_on(admin, maintained):
+    admin.post(url("return_host"), {"choice": "ours"})
+    maintained.refresh_from_db()
+    store.give_up_return(maintained, "Somebody disabled it meanwhile.", "worker", timezone.now())
+    verify(maintained)
+    said = panel(admin)
+    assert "was given up: Somebody disabled it meanwhile." in said
+    assert "Return to Service" in said
+
+
+def test_a_host_that_is_drained_is_not_given_back(admin, maintained, make_drain):
+    drain = make_drain("cmp4", server("late-1", host="cmp4"))
+    answer = admin.get(url("return_host"))
+    assert f"(drain {drain.pk}, asked for by alice)" in page(answer)
+    assert re.search(r'type="submit" value="Return to Service" disabled', answer.content.decode())
+    assert f"(drain {drain.pk}" in page(admin.post(url("return_host"), {"choice": "ours"}))
+    assert 'id="mnt-return"' not in shown(admin.get(url("host")))
+
+
+def test_nothing_to_give_back_and_nova_that_does_not_answer(admin, cloud, maintained):
+    answer = admin.get(url("return_host", "cmp1"))
+    assert answer.status_code == 409
+    assert "Host cmp1 is not in maintenance" in page(answer)
+    assert admin.get(url("return_host", "cmp99")).status_code == 404
+    cloud.failure = CloudUnreachable("read the compute service", "timed out")
+    answer = admin.get(url("return_host"))
+    assert answer.status_code == 503
+    assert "Could not read the compute service: timed out." in page(answer)
+    # the certificate is our own record, and needs no Nova
+    verify(maintained)
+    assert "Safe to power off" in page(admin.get(url("host")))
+
+
+def test_who_may_not_give_it_back_is_not_offered_it(client, cloud, log_in, maintained, monkeypatch):
+    log_in("maintenance_viewer")
+    verify(maintained)
+    for name in ("host", "certificate", "certificate_file", "host_panel"):
+        assert client.get(url(name)).status_code == 200, name
+    assert 'id="mnt-return"' not in shown(client.get(url("host")))
+    assert "Return to Service" not in shown(client.get(INDEX))
+    assert client.get(url("return_host")).status_code == 403
+    assert client.post(url("return_host"), {"choice": "ours"}).status_code == 403
+    # nor does the right to drain give it
+    monkeypatch.setattr(session, "may", lambda request, rule: rule in (RULE_VIEW, RULE_DRAIN))
+    assert "Return to Service" not in shown(client.get(INDEX))
+    assert client.post(url("return_host"), {"choice": "ours"}).status_code == 403
+    maintained.refresh_from_db()
+    assert maintained.returning_since is None

@@ -1,0 +1,532 @@
+"""Several hosts as one plan: selecting them, the form, the page, all of them."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from tests.fakes import GIB, server
+from ukcloud_maintenance import store
+from ukcloud_maintenance.content.maintenance import session
+from ukcloud_maintenance.core.actor import RULE_CANCEL, RULE_DRAIN, RULE_STEER, RULE_VIEW
+from ukcloud_maintenance.core.facts import Aggregate, Capacity
+from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
+from ukcloud_maintenance.exceptions import CloudUnreachable
+from ukcloud_maintenance.models import Drain, Plan
+
+PANEL = "horizon:admin:maintenance"
+INDEX = reverse(f"{PANEL}:index")
+NEW = reverse(f"{PANEL}:new_plan")
+
+
+def shown(response) -> str:
+    """What is on the page, without its head, menus and scripts."""
+    html = response.content.decode()
+    return re.sub(r"(?s)<script.*?</script>", "", html[html.index("<body") :])
+
+
+def text(html: str) -> str:
+    """What is read, without markup."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html)).strip()
+
+
+def page(response) -> str:
+    return text(shown(response))
+
+
+def order(response) -> list[str]:
+    """The hosts of the form, as it would send them."""
+    return re.findall(r'type="hidden" name="host" value="([^"]+)"', response.content.decode())
+
+
+def entered(*hosts: str, do: str = "drain", **more):
+    """What the form sends."""
+    fields = {
+        "host": list(hosts),
+        "do": do,
+        "reason": "new firmware",
+        "pace": "1",
+        "hosts_at_once": "2",
+        "max_concurrent": "2",
+        "destination": "",
+        "order": "largest",
+        "start_at": "",
+        "stop_at": "",
+        "timeout_action": "warn",
+        "move_locked": "on",
+    }
+    return {name: value for name, value in (fields | more).items() if value is not None}
+
+
+@pytest.fixture
+def room(cloud):
+    """Placement's word on all hosts: 16 GiB each, a quarter of it used."""
+    mib = {"MEMORY_MB": 16 * 1024, "VCPU": 16, "DISK_GB": 1000}
+    cloud.all_capacity = {
+        one.host: Capacity(mib, {"MEMORY_MB": 4096, "VCPU": 2, "DISK_GB": 0})
+        for one in cloud.all_services
+    }
+    return cloud
+
+
+@pytest.fixture
+def make_plan(db, make_drain):
+    """Write a plan as `services` does."""
+
+    def make(*hosts: str, at_once: int = 1, region: str = "RegionOne") -> Plan:
+        plan = store.create_plan(
+            region=region,
+            reason="new firmware",
+            hosts_at_once=at_once,
+            actor_id="id-of-alice",
+            actor="alice",
+            now=timezone.now(),
+        )
+        for order, host in enumerate(hosts):
+            one, two = server(f"a-{host}", host=host), server(f"b-{host}", host=host)
+            make_drain(host, one, two, region=region, plan=plan, plan_order=order)
+        return plan
+
+    return make
+
+
+def drain_of(plan: Plan, host: str) -> Drain:
+    return Drain.objects.get(plan=plan, host=host)
+
+
+def run(drain: Drain) -> None:
+    store.change_drain(drain, timezone.now(), state=DrainState.RUNNING, started_at=timezone.now())
+
+
+def finish(drain: Drain, state=DrainState.SUCCEEDED, result=DrainResult.EMPTY) -> None:
+    run(drain)
+    moved = MigrationState.GONE if state == DrainState.SUCCEEDED else MigrationState.FAILED
+    for row in store.migrations(drain):
+        store.change_migration(row, timezone.now(), state=moved)
+    store.finish_drain(drain, state, result, "", "worker", timezone.now())
+
+
+# -- selecting hosts -------------------------------------------------------------------------
+
+
+def test_every_host_can_be_selected_and_zones_be_chosen(admin):
+    html = shown(admin.get(INDEX))
+    boxes = re.findall(r'type="checkbox" name="host" value="([^"]+)" form="mnt-select"', html)
+    assert boxes == ["cmp1", "cmp2", "cmp3", "cmp4", "cmp10"]
+    assert f'id="mnt-select" class="form-inline mnt-select" method="get" action="{NEW}"' in html
+    assert re.findall(r'<option value="zone:([^"]+)"', html) == ["az1", "az2"]
+
+
+def test_the_chooser_knows_zones_and_aggregates(admin, cloud):
+    cloud.all_aggregates = [Aggregate("rack-7", hosts=("cmp10", "cmp2", "gone")), Aggregate("no")]
+    found = admin.get(reverse(f"{PANEL}:host_sets")).json()
+    assert found["aggregates"] == [
+        {"name": "no", "hosts": []},
+        {"name": "rack-7", "hosts": ["cmp2", "cmp10"]},
+    ]
+    assert {"name": "az1", "hosts": ["cmp1", "cmp10"]} in found["zones"]
+
+
+def test_the_chooser_says_that_nova_does_not_answer(admin, cloud):
+    cloud.failure = CloudUnreachable("list the aggregates", "timed out")
+    answer = admin.get(reverse(f"{PANEL}:host_sets"))
+    assert answer.status_code == 503
+    assert "timed out" in answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("query", "hosts"),
+    [
+        ({"host": ["cmp10", "cmp1", "cmp2", "cmp10"]}, ["cmp1", "cmp2", "cmp10"]),
+        ({"set": "zone:az1"}, ["cmp1", "cmp10"]),
+        ({"set": "aggregate:rack-7", "host": ["cmp4"]}, ["cmp4", "cmp2", "cmp10"]),
+    ],
+)
+def test_without_a_script_the_form_takes_boxes_and_a_set(admin, cloud, query, hosts):
+    cloud.all_aggregates = [Aggregate("rack-7", hosts=("cmp10", "cmp2"))]
+    assert order(admin.get(NEW, query)) == hosts
+
+
+def test_nothing_selected_leads_back(admin):
+    html = shown(admin.get(NEW))
+    assert "No host is selected." in html
+    assert INDEX in html
+
+
+# -- the form --------------------------------------------------------------------------------
+
+
+def test_one_summary_for_all_hosts_packed_together(admin, room):
+    said = page(admin.get(NEW, {"host": ["cmp1", "cmp10"]}))
+    # cmp3 is down and cmp4 disabled, so that cmp2 alone can receive
+    assert "6 instances on 2 hosts: 4 leave live, 1 cold, 1 blocked ; needs 8 GiB" in said
+    assert "12 GiB free on 1 host" in said
+    assert "Together they fit on the other hosts" in said
+
+    room.all_servers.append(server("huge-1", host="cmp10", memory_bytes=8 * GIB))
+    said = page(admin.get(NEW, {"host": ["cmp1", "cmp10"]}))
+    assert "Together they do not fit: there is no place for 4 instances" in said
+    assert "Together they fit" not in said
+    # each of the two alone would fit
+    assert "do not fit" not in page(admin.get(NEW, {"host": ["cmp10"]}))
+
+
+def test_the_time_follows_the_pace(admin, room):
+    def time(pace: str) -> str:
+        answer = admin.post(NEW, entered("cmp1", "cmp10", do="update", pace=pace))
+        return re.search(r'data-summary="time">([^<]+)<', answer.content.decode())[1]
+
+    # 4 GiB, 3 x 1 GiB on cmp1, two at a time; 1 GiB on cmp10; at 100 MiB/s and 5 s on top
+    assert time("1") == "about 62 s to 2 min"
+    assert time("0") == "about 46 s to 2 min"
+
+
+def test_what_stands_against_it_is_told_by_host_the_worst_first(admin, room):
+    room.all_servers += [
+        server("held-1", host="cmp10", locked=True, locked_reason="audit"),
+        server("err-1", host="cmp10", status="ERROR", vm_state="error"),
+        server("err-2", host="cmp10", status="ERROR", vm_state="error"),
+    ]
+    html = shown(admin.post(NEW, entered("cmp10", "cmp3", "cmp1", "cmp2", do="update")))
+    issues = re.findall(r'(?s)<details class="mnt-issue"[^>]*>(.*?)</details>', html)
+    told = [text(one) for one in issues]
+    assert [one.split()[0] for one in told] == ["cmp3", "cmp10", "cmp1"]
+    assert "Cannot be drained Host cmp3 is down" in told[0]
+    assert told[1].index("err-1, err-2 : It is in ERROR") < told[1].index("held-1 : It is locked")
+    assert "busy-1 : Nova is busy with it" in told[2]
+
+
+def test_a_host_that_cannot_be_drained_must_go(admin, make_drain, room):
+    drain = make_drain("cmp10")
+    answer = admin.get(NEW, {"host": ["cmp1", "cmp3", "cmp10", "cmp99"]})
+    said = page(answer)
+    assert "Host cmp3 is down: live migration needs both hosts alive." in said
+    assert f"Host cmp10 is being drained already (drain {drain.pk}, asked for by alice)." in said
+    assert "Nova knows no compute host of exactly this name." in said
+    assert re.search(
+        r'value="drain" class="btn btn-primary always-enabled" disabled', answer.content.decode()
+    )
+
+    fields = entered("cmp99", "cmp1", "cmp3", "cmp10", do="remove_refused", reason="kept words")
+    answer = admin.post(NEW, fields)
+    assert order(answer) == ["cmp1"]
+    assert 'value="kept words"' in answer.content.decode()
+    assert not re.search(
+        r'value="drain" class="btn btn-primary always-enabled" disabled', answer.content.decode()
+    )
+
+
+def test_hosts_are_moved_and_removed_and_what_was_entered_is_kept(admin, cloud):
+    choice = f"choice-{server('db-1').id}"
+    kept = {choice: "stay", f"note-{server('db-1').id}": "wait <for> it", "pace": "n"}
+
+    def post(do: str, *hosts: str):
+        return admin.post(NEW, entered(*hosts, do=do, hosts_at_once="3", reason="", **kept))
+
+    assert order(post("up:cmp2", "cmp1", "cmp10", "cmp2")) == ["cmp1", "cmp2", "cmp10"]
+    assert order(post("down:cmp1", "cmp1", "cmp10", "cmp2")) == ["cmp10", "cmp1", "cmp2"]
+    answer = post("remove:cmp10", "cmp1", "cmp10", "cmp2")
+    assert order(answer) == ["cmp1", "cmp2"]
+    html = answer.content.decode()
+    assert "wait &lt;for&gt; it" in html
+    assert "It was chosen to stay." in html
+    assert re.search(r'value="n"[^>]*checked', html)
+    assert 'name="hosts_at_once" value="3"' in html
+    assert "A reason is needed" not in html  # it was not sent off
+    # choices for a host that went are carried along, should it come back
+    html = post("remove:cmp1", "cmp1", "cmp2").content.decode()
+    assert f'type="hidden" name="{choice}" value="stay"' in html
+    assert Plan.objects.count() == 0
+
+
+def test_a_plan_is_asked_for_with_all_that_was_entered(admin, room):
+    start = (timezone.now() + timedelta(days=1)).replace(second=0, microsecond=0)
+    fields = entered(
+        "cmp10",
+        "cmp1",
+        pace="n",
+        hosts_at_once="2",
+        max_concurrent="3",
+        destination="*plan",
+        order="smallest",
+        start_at=start.strftime("%Y-%m-%dT%H:%M"),
+        stop_at=(start + timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M"),
+        timeout_action="abort",
+        move_locked=None,
+        **{f"choice-{server('web-1').id}": "cold", f"note-{server('web-1').id}": "agreed"},
+    )
+    answer = admin.post(NEW, fields)
+    plan = Plan.objects.get()
+    assert answer["location"] == reverse(f"{PANEL}:plan", args=[plan.pk])
+    assert (plan.hosts_at_once, plan.reason, plan.requested_by) == (2, "new firmware", "alice")
+    drains = list(store.drains_of_plan(plan.pk))
+    assert [d.host for d in drains] == ["cmp10", "cmp1"]
+    for drain in drains:
+        assert (drain.max_concurrent, drain.follow_plan, drain.move_locked) == (3, True, False)
+        assert (drain.start_at, drain.stop_at) == (start, start + timedelta(hours=2))
+        assert drain.timeout_action == "abort"
+    row = store.migrations(drains[1]).get(server_name="web-1")
+    assert (row.choice, row.note) == ("cold", "agreed")
+    said = page(admin.get(answer["location"]))
+    assert "The drains of 2 hosts are asked for." in said
+    assert "Stopped, moved and started again: web-1." in said
+
+
+def test_times_are_those_of_the_users_zone(admin, room):
+    admin.cookies["django_timezone"] = "Asia/Tokyo"
+    assert "Time zone: Asia/Tokyo, UTC+09:00." in page(admin.get(NEW, {"host": "cmp1"}))
+    admin.post(NEW, entered("cmp1", start_at="2999-07-01T09:30"))
+    assert Drain.objects.get().start_at.isoformat() == "2999-07-01T00:30:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"reason": " "}, "A reason is needed: it becomes the service&#x27;s disabled reason."),
+        ({"reason": "x" * 256}, "256 characters long; Nova takes at most 255"),
+        ({"pace": "n", "hosts_at_once": ""}, "Say how many hosts at a time."),
+        ({"max_concurrent": "999"}, "At most "),
+        ({"stop_at": "2001-01-01T00:00"}, "The end of the window is past."),
+        (
+            {"start_at": "2999-01-02T00:00", "stop_at": "2999-01-01T00:00"},
+            "The window ends before it begins.",
+        ),
+        ({"destination": "cmp10"}, "The destination is the host that is to be drained."),
+        ({"destination": "cmp1"}, "The destination cmp1 is to be drained itself."),
+        ({"destination": "cmp4"}, "The destination cmp4 is disabled: bad fan."),
+        ({"timeout_action": "explode"}, "Select a valid choice"),
+    ],
+)
+def test_a_refusal_is_shown_and_nothing_entered_is_lost(admin, room, wrong, words):
+    note = {f"choice-{server('web-1').id}": "cold", f"note-{server('web-1').id}": "kept note"}
+    answer = admin.post(NEW, entered("cmp10", "cmp1", **({"order": "smallest"} | note | wrong)))
+    html = answer.content.decode()
+    assert answer.status_code == 200
+    assert words in html
+    assert order(answer) == ["cmp10", "cmp1"]
+    assert 'value="kept note"' in html
+    assert re.search(r'<option value="smallest" selected', html)
+    assert Plan.objects.count() == 0
+    assert Drain.objects.count() == 0
+
+
+def test_a_host_that_somebody_was_faster_with_is_named(admin, room, make_drain):
+    drain = make_drain("cmp1")
+    answer = admin.post(NEW, entered("cmp10", "cmp1"))
+    assert f"(drain {drain.pk}, asked for by alice)" in page(answer)
+    assert Plan.objects.count() == 0
+
+
+def test_nova_that_does_not_answer_takes_nothing_away(admin, cloud):
+    cloud.failure = CloudUnreachable("list the compute services", "connection refused")
+    answer = admin.post(NEW, entered("cmp10", "cmp1", reason="kept"))
+    html = answer.content.decode()
+    assert "Could not list the compute services: connection refused." in html
+    assert order(answer) == ["cmp10", "cmp1"]
+    assert 'value="kept"' in html
+    assert re.search(r'value="drain" class="btn btn-primary always-enabled" disabled', html)
+
+
+def test_many_instances_send_no_field_each(admin, cloud):
+    """Django takes a thousand fields: without a script each would send two."""
+    assert 'name="choice-' in admin.get(NEW, {"host": "cmp1"}).content.decode()
+    cloud.all_servers += [server(f"many-{n}", host="cmp10") for n in range(210)]
+    chosen = f"choice-{server('many-7').id}"
+    html = admin.post(
+        NEW, entered("cmp10", "cmp1", do="update", **{chosen: "stay"})
+    ).content.decode()
+    assert re.findall(r'name="(choice-[^"]+)"', html) == [chosen]
+
+
+def test_limits_of_the_region_are_named(admin, settings):
+    settings.UKCLOUD_MAINTENANCE = settings.UKCLOUD_MAINTENANCE | {
+        "MAX_IN_REGION": 7,
+        "MAX_PER_DESTINATION": 3,
+    }
+    assert "together: at most 7 at once, 3 to one host." in page(admin.get(NEW, {"host": "cmp1"}))
+
+
+# -- the page --------------------------------------------------------------------------------
+
+
+def updates(client, plan: Plan, seen: str = ""):
+    url = reverse(f"{PANEL}:plan_updates", args=[plan.pk])
+    return client.get(url, {"seen": seen}, HTTP_X_REQUESTED_WITH="XMLHttpRequest")
+
+
+def steer(client, plan: Plan, verb: str):
+    return client.post(reverse(f"{PANEL}:steer_plan", args=[plan.pk]), {"verb": verb}, follow=True)
+
+
+def states(plan: Plan) -> list[str]:
+    return [drain.state for drain in store.drains_of_plan(plan.pk)]
+
+
+def test_the_page_shows_the_hosts_in_order_with_their_drains(admin, make_plan, worker_alive):
+    plan = make_plan("cmp2", "cmp1", "cmp10")
+    finish(drain_of(plan, "cmp2"))
+    run(drain_of(plan, "cmp1"))
+    answer = admin.get(reverse(f"{PANEL}:plan", args=[plan.pk]))
+    html = shown(answer)
+    assert re.findall(r'<tr data-id="\d+" data-host="([^"]+)"', html) == ["cmp2", "cmp1", "cmp10"]
+    said = text(html)
+    assert "1 of 3 hosts are drained. 2 of 6 instances have left." in said
+    assert "one after another" in said
+    assert reverse(f"{PANEL}:drain", args=[drain_of(plan, "cmp1").pk]) in html
+    assert "2/6 · Plan" in answer.content.decode()
+    assert "No worker is at work" not in said
+
+
+def test_no_worker_is_said(admin, make_plan):
+    plan = make_plan("cmp1")
+    assert "No worker is at work." in page(admin.get(reverse(f"{PANEL}:plan", args=[plan.pk])))
+
+
+def test_updates_are_204_while_nothing_changed(
+    admin, cloud, make_plan, worker_alive, django_assert_max_num_queries
+):
+    plan = make_plan("cmp1", "cmp2")
+    first = updates(admin, plan).json()
+    with django_assert_max_num_queries(2):
+        assert updates(admin, plan, first["token"]).status_code == 204
+    run(drain_of(plan, "cmp2"))
+    second = updates(admin, plan, first["token"]).json()
+    assert second["token"] != first["token"]
+    assert "Running" in second["parts"]["state"]
+    assert (second["over"], second["announcement"]) == (False, "")
+    finish(drain_of(plan, "cmp1"))
+    assert "cmp1: Drained. 1 of 2 hosts" in updates(admin, plan).json()["announcement"]
+    store.finish_drain(
+        drain_of(plan, "cmp2"),
+        DrainState.FAILED,
+        DrainResult.INSTANCES_FAILED,
+        "",
+        "w",
+        timezone.now(),
+    )
+    last = updates(admin, plan).json()
+    assert last["over"] is True
+    assert "Over, 1 of 2 drained" in last["title"]
+    assert "2 instances are still on their hosts." in last["announcement"]
+    assert cloud.asked == []
+
+
+def test_all_are_paused_resumed_and_cancelled(admin, make_plan):
+    plan = make_plan("cmp1", "cmp2")
+    for drain in store.drains_of_plan(plan.pk):
+        run(drain)
+    assert "2 drains are paused." in page(steer(admin, plan, "pause"))
+    assert states(plan) == ["paused", "paused"]
+    html = shown(admin.get(reverse(f"{PANEL}:plan", args=[plan.pk])))
+    assert 'value="resume"' in html
+    assert 'value="pause"' not in html
+    assert "2 drains go on." in page(steer(admin, plan, "resume"))
+    assert states(plan) == ["running", "running"]
+
+    url = reverse(f"{PANEL}:cancel_plan", args=[plan.pk])
+    asked = page(admin.get(url))
+    assert "Cancel the drains of 2 hosts" in asked
+    assert "4 instances that wait stay where they are." in asked
+    answer = admin.post(url, {"flying": "abort", "service": "leave"}, follow=True)
+    assert "2 drains are cancelled, or are being cancelled." in page(answer)
+    for drain in store.drains_of_plan(plan.pk):
+        assert (drain.state, drain.cancel_abort, drain.cancel_enable) == ("cancelling", True, False)
+
+
+def test_services_that_the_plan_disabled_are_enabled_again_unless_chosen_otherwise(
+    admin, make_plan
+):
+    plan = make_plan("cmp1", "cmp2")
+    run(drain_of(plan, "cmp1"))
+    run(drain_of(plan, "cmp2"))
+    Drain.objects.filter(host="cmp1").update(did_disable=True)
+    admin.post(reverse(f"{PANEL}:cancel_plan", args=[plan.pk]), {"flying": "land", "service": ""})
+    assert [d.cancel_enable for d in store.drains_of_plan(plan.pk)] == [True, False]
+    assert not any(d.cancel_abort for d in store.drains_of_plan(plan.pk))
+
+
+def test_what_failed_is_tried_again(admin, make_plan):
+    plan = make_plan("cmp1", "cmp2")
+    html = shown(admin.get(reverse(f"{PANEL}:plan", args=[plan.pk])))
+    assert 'value="retry"' not in html
+    finish(drain_of(plan, "cmp1"), DrainState.FAILED, DrainResult.INSTANCES_FAILED)
+    html = shown(admin.get(reverse(f"{PANEL}:plan", args=[plan.pk])))
+    assert 'value="retry"' in html
+    assert "What failed in 1 drain is tried again." in page(steer(admin, plan, "retry"))
+    assert states(plan)[0] == "running"
+
+
+def test_what_cannot_be_done_says_why(admin, make_plan):
+    plan = make_plan("cmp1")
+    finish(drain_of(plan, "cmp1"))
+    assert "there is nothing to pause" in page(steer(admin, plan, "pause"))
+    assert steer(admin, plan, "explode").status_code == 409
+    assert admin.get(reverse(f"{PANEL}:cancel_plan", args=[plan.pk])).status_code == 409
+
+
+def test_a_plan_of_another_region_is_not_here(admin, make_plan):
+    plan = make_plan("cmp1", region="RegionTwo")
+    for name in ("plan", "plan_updates", "cancel_plan"):
+        answer = admin.get(reverse(f"{PANEL}:{name}", args=[plan.pk]))
+        assert answer.status_code == 404, name
+    answer = admin.post(reverse(f"{PANEL}:steer_plan", args=[plan.pk]), {"verb": "pause"})
+    assert answer.status_code == 404
+    assert states(plan) == ["pending"]
+    assert admin.get(reverse(f"{PANEL}:plan", args=[plan.pk + 1])).status_code == 404
+
+
+def test_all_plans_and_the_drains_of_each(admin, make_plan):
+    plans = reverse(f"{PANEL}:plans")
+    assert "No plan was made yet" in page(admin.get(plans))
+    plan = make_plan("cmp1", "cmp2", at_once=0)
+    make_plan("cmp9", region="RegionTwo")
+    said = page(admin.get(plans))
+    assert f"Plan {plan.pk} cmp1, cmp2 (2, all at once) Pending 0 of 4 left their host" in said
+    assert "cmp9" not in said
+    drains = shown(admin.get(reverse(f"{PANEL}:drains")))
+    assert drains.count(f'<a href="{reverse(f"{PANEL}:plan", args=[plan.pk])}">') == 2
+
+
+# -- who may -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def viewer(client, cloud, log_in, db):
+    """May look, but not touch."""
+    log_in("maintenance_viewer")
+    client.user_cloud = cloud
+    return client
+
+
+def test_who_may_only_look_is_offered_nothing(viewer, make_plan):
+    plan = make_plan("cmp1")
+    assert "checkbox" not in shown(viewer.get(INDEX))
+    assert "Drain Selected" not in shown(viewer.get(INDEX))
+    html = shown(viewer.get(reverse(f"{PANEL}:plan", args=[plan.pk])))
+    for word in ("Pause", "Resume", "Retry", "Cancel"):
+        assert word not in html
+    assert viewer.get(reverse(f"{PANEL}:plans")).status_code == 200
+    for name in ("new_plan", "host_sets"):
+        assert viewer.get(reverse(f"{PANEL}:{name}")).status_code == 403
+    assert viewer.post(NEW, entered("cmp2")).status_code == 403
+    assert steer(viewer, plan, "pause").status_code == 403
+    assert viewer.post(reverse(f"{PANEL}:cancel_plan", args=[plan.pk])).status_code == 403
+    assert states(plan) == ["pending"]
+    assert Plan.objects.count() == 1
+
+
+def test_abort_is_offered_to_who_may_and_refused_to_others(admin, make_plan, monkeypatch):
+    plan = make_plan("cmp1")
+    run(drain_of(plan, "cmp1"))
+    row = store.migrations(drain_of(plan, "cmp1"))[0]
+    store.change_migration(row, timezone.now(), state=MigrationState.SUBMITTED)
+    url = reverse(f"{PANEL}:cancel_plan", args=[plan.pk])
+    assert 'value="abort"' in shown(admin.get(url))
+    some = (RULE_VIEW, RULE_DRAIN, RULE_CANCEL, RULE_STEER)
+    monkeypatch.setattr(session, "may", lambda request, rule: rule in some)
+    assert 'value="abort"' not in shown(admin.get(url))
+    assert 'value="abort"' not in shown(admin.get(NEW, {"host": "cmp2"}))
+    assert admin.post(url, {"flying": "abort"}).status_code == 403
+    assert states(plan) == ["running"]
