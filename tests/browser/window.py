@@ -83,7 +83,9 @@ class Window:
         script = """
             return Array.from(document.querySelectorAll('#mnt-progress tbody tr[data-id]'))
               .filter(tr => !tr.hidden)
-              .map(tr => Array.from(tr.cells).map(td => td.textContent.trim()));
+              .map(tr => Array.from(tr.cells)
+                .filter(td => !td.classList.contains('mnt-col-tools'))
+                .map(td => td.textContent.trim()));
         """
         return {cells[0]: cells for cells in self.driver.execute_script(script)}
 

@@ -2,13 +2,17 @@
 
 import html
 import re
+from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.urls import reverse
 from django.utils import html as django_html
+from django.utils import timezone
 
-from tests.fakes import server, service
+from tests.fakes import GIB, server, service
 from ukcloud_maintenance import services
+from ukcloud_maintenance.content.maintenance import session
 from ukcloud_maintenance.exceptions import CloudAuthError, CloudUnreachable
 from ukcloud_maintenance.models import Drain, InstanceMigration
 
@@ -250,3 +254,90 @@ def test_names_are_escaped(admin, cloud):
         assert "alert(&quot;1&quot;)" in page or "nowhere" in page
         assert "<script>alert(" not in page
         assert "{$ 1+1" not in page
+
+
+# -- the window and the timeout --------------------------------------------------------------
+
+
+def local(at, zone: str) -> str:
+    return timezone.localtime(at, ZoneInfo(zone)).strftime("%Y-%m-%dT%H:%M")
+
+
+def test_window_and_timeout_are_asked_for_on_the_users_clock(admin):
+    admin.cookies["django_timezone"] = "Asia/Kathmandu"
+    start = (timezone.now() + timedelta(hours=2)).replace(second=0, microsecond=0)
+    stop = start + timedelta(hours=3)
+    page = text(admin.get(url("cmp1")))
+    assert "Times are those of Asia/Kathmandu (UTC+05:45)." in page
+    assert "Too long is 5 min for each GiB of its memory, and at least 30 min" in page
+    assert "It begins: at once. It starts nothing new after: no such time." in page
+    admin.post(
+        url("cmp1"),
+        GOOD
+        | {
+            "start_at": local(start, "Asia/Kathmandu"),
+            "stop_at": local(stop, "Asia/Kathmandu"),
+            "timeout_action": "force_complete",
+        },
+    )
+    drain = Drain.objects.get()
+    assert (drain.start_at, drain.stop_at) == (start, stop)
+    assert drain.timeout_action == "force_complete"
+
+
+def test_without_a_window_it_begins_at_once_with_the_timeout_of_the_settings(admin, settings):
+    settings.UKCLOUD_MAINTENANCE = {**settings.UKCLOUD_MAINTENANCE, "TIMEOUT_ACTION": "abort"}
+    shown = admin.get(url("cmp1")).content.decode()
+    assert re.search(r'name="timeout_action" value="abort"[^>]* checked', shown)
+    admin.post(url("cmp1"), GOOD)
+    drain = Drain.objects.get()
+    assert (drain.start_at, drain.stop_at, drain.timeout_action) == (None, None, "abort")
+
+
+@pytest.mark.parametrize(
+    ("changed", "field", "words"),
+    [
+        ({"start_at": "2020-01-01T10:00"}, "start_at", "Leave it empty to begin at once"),
+        ({"start_at": "soon"}, "start_at", "This is no date with a time of day"),
+        ({"start_at": "2097-03-31T02:30"}, "start_at", "are put forward then"),
+        ({"stop_at": "2097-10-27T02:30"}, "stop_at", "show 02:30 twice"),
+        ({"stop_at": "2020-01-01T10:00"}, "stop_at", "Leave it empty for no such end"),
+        (
+            {"start_at": "2097-05-01T10:00", "stop_at": "2097-05-01T10:00"},
+            "stop_at",
+            "The window ends before it begins.",
+        ),
+        ({"timeout_action": "stop"}, "timeout_action", "Select a valid choice"),
+    ],
+)
+def test_a_window_that_cannot_be_is_refused_at_its_field(admin, changed, field, words):
+    admin.cookies["django_timezone"] = "Europe/Berlin"
+    response = refused(admin, **changed)
+    assert words in at_field(response, field)
+    if field != "timeout_action":
+        assert f'value="{changed[field]}"' in response.content.decode()
+
+
+def test_who_may_not_interrupt_is_not_offered_a_timeout_that_does(
+    admin, settings, tmp_path, fresh_policy
+):
+    policy = tmp_path / "policy.yaml"
+    policy.write_text('"maintenance:abort": "!"\n"maintenance:force_complete": "!"\n')
+    settings.POLICY_FILES = {**settings.POLICY_FILES, session.SCOPE: str(policy)}
+    shown = admin.get(url("cmp1")).content.decode()
+    assert re.findall(r'name="timeout_action" value="(\w+)"', shown) == ["warn"]
+    assert "Select a valid choice" in at_field(
+        refused(admin, timeout_action="abort"), "timeout_action"
+    )
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words"),
+    [(600, "it will fit"), (1, "it will not fit")],
+)
+def test_whether_it_fits_is_said_in_the_step_and_in_the_review(admin, cloud, minutes, words):
+    """A form that is shown again says it by the estimate of the preflight."""
+    cloud.all_servers = [server(f"big-{n}", memory_bytes=16 * GIB) for n in range(4)]
+    stop = timezone.now() + timedelta(minutes=minutes)
+    page = text(refused(admin, reason="", stop_at=local(stop, "UTC")))
+    assert page.count(f"By the estimate {words} into the window") >= 2

@@ -156,6 +156,8 @@ def drain_objection(verb: DrainVerb, drain: DrainLike) -> str:
         case DrainVerb.RESUME:
             return "" if state == DrainState.PAUSED else f"It is {state}, not paused."
         case DrainVerb.CANCEL:
+            if state == DrainState.CANCELLING and drain.cancel_abort:
+                return "It is being cancelled already, and what flies is being aborted."
             return "" if state in DRAIN_OPEN else f"It is over ({state})."
         case DrainVerb.RETRY:
             fine = state in _STARTS | {DrainState.FAILED}

@@ -49,6 +49,7 @@ urlpatterns = [
         record_views.ExportView.as_view(form=export.JSON),
         name="export_json",
     ),
+    # several hosts
     path("plans/", plan_views.PlansView.as_view(), name="plans"),
     path("plans/new/", plan_views.NewPlanView.as_view(), name="new_plan"),
     path("plans/sets/", plan_views.HostSetsView.as_view(), name="host_sets"),
