@@ -730,8 +730,11 @@ class Reconciler:
                 failed = " ".join(check.text for check in evidence.checks if not check.passed)
                 self._not_reset(drain, row, f"It was not reset: {failed}", "")
                 return
+            looked = time.monotonic()
             # Should the answer get lost, the next pass finds an active server, and knows why.
             store.change_migration(row, self.clock(), answer=RESET_SENT)
+            if time.monotonic() - looked > INTENT_GOES_STALE:
+                return  # stopped in between: it may be migrated again by now
             try:
                 request_id = self.cloud.reset_state_to_active(row.server_id)
             except REFUSALS as error:

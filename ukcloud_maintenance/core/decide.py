@@ -1141,7 +1141,8 @@ class _Pass:
         wish = {TimeoutAction.ABORT: Wish.ABORT, TimeoutAction.FORCE: Wish.FORCE}.get(
             TimeoutAction(self.drain.timeout_action)
         )
-        if wish and not row.wish:
+        # In post-copy, and once it has arrived, Nova takes neither.
+        if wish and not row.wish and row.nova_status in ABORTABLE:
             fields |= {
                 "wish": wish,
                 "wish_by": TIMEOUT,
