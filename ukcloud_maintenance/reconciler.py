@@ -163,8 +163,11 @@ class Reconciler:
                 return Outcome(moving=False, problem=str(error))
         if drain.cloud_down_since and drain.state not in DRAIN_TERMINAL:
             self._cloud_is_back(drain)
+        at_work = drain.state in (DrainState.RUNNING, DrainState.CANCELLING)
+        starts = at_work and not seen.gate.holds
         moving = any(
-            r.state in MIGRATION_UNDER_WAY or (r.state in MIGRATION_OPEN and r.not_before is None)
+            r.state in MIGRATION_UNDER_WAY
+            or (starts and r.state in MIGRATION_OPEN and r.not_before is None)
             for r in by_id.values()
         )
         return Outcome(moving=moving or bool(actions))
@@ -370,9 +373,11 @@ class Reconciler:
                 enabled = seen.service is not None and seen.service.status == "enabled"
                 if drain.cancel_enable and drain.maintenance and enabled:
                     store.close_maintenance(drain.maintenance, now)
-                store.finish_drain(
-                    drain, action.state, action.result, action.message, self.worker, now
-                )
+                with store.all_or_none():
+                    store.finish_drain(
+                        drain, action.state, action.result, action.message, self.worker, now
+                    )
+                    store.expect_nothing_open(drain)
                 say(
                     logging.INFO,
                     f"drain_{action.state.value}",
@@ -393,11 +398,13 @@ class Reconciler:
     def _disable(self, drain: Drain, action: d.Disable) -> None:
         """The reason is recorded first: a service that carries it is known to be ours."""
         assert drain.maintenance is not None  # decide saw it
+        # Before Nova is asked: a cancel that comes meanwhile, or an answer that gets lost, must
+        # not hide that it was this drain.
+        store.change_drain(drain, self.clock(), did_disable=True)
         store.intend_to_disable(drain.maintenance, action.reason)
         request_id = self.cloud.disable_service(action.service_id, action.reason)
         now = self.clock()
         store.disabled(drain.maintenance, now)
-        store.change_drain(drain, now, did_disable=True)
         store.record(drain, None, now, "service_disabled", self.worker, action.reason, request_id)
         say(
             logging.INFO,
@@ -666,6 +673,7 @@ class Reconciler:
         store.change_migration(
             row,
             now,
+            expect={"aborted_migration_id": row.aborted_migration_id},  # one worker asks
             aborted_migration_id=action.migration_id,
             aborted_by=action.by,
             aborted_at=now,
@@ -688,7 +696,8 @@ class Reconciler:
 
     def _force(self, drain: Drain, row: InstanceMigration, action: d.ForceComplete) -> None:
         now = self.clock()
-        store.change_migration(row, now, forced_at=now, **d.NO_WISH)
+        expect = {"forced_at": row.forced_at}  # one worker asks
+        store.change_migration(row, now, expect=expect, forced_at=now, **d.NO_WISH)
         try:
             request_id = self.cloud.force_complete(row.server_id, action.migration_id)
         except REFUSALS as error:
@@ -721,8 +730,11 @@ class Reconciler:
                 failed = " ".join(check.text for check in evidence.checks if not check.passed)
                 self._not_reset(drain, row, f"It was not reset: {failed}", "")
                 return
+            looked = time.monotonic()
             # Should the answer get lost, the next pass finds an active server, and knows why.
             store.change_migration(row, self.clock(), answer=RESET_SENT)
+            if time.monotonic() - looked > INTENT_GOES_STALE:
+                return  # stopped in between: it may be migrated again by now
             try:
                 request_id = self.cloud.reset_state_to_active(row.server_id)
             except REFUSALS as error:
@@ -778,6 +790,8 @@ class Reconciler:
 
     def _enable(self, drain: Drain, action: d.Enable) -> None:
         """The service was disabled by us, and the drain is cancelled: the host is given back."""
+        if store.state_of(drain) != DrainState.CANCELLING:
+            raise StaleState(f"drain {drain.pk} is over")  # another one may need it disabled
         request_id = self.cloud.enable_service(action.service_id)
         now = self.clock()
         store.record(drain, None, now, "service_enabled", self.worker, "", request_id)

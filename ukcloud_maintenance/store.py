@@ -697,9 +697,11 @@ def retry_instance(
             late_since=None,
             timed_out_at=None,
         )
-        Drain.objects.filter(pk=drain.pk).update(
+        changed = Drain.objects.filter(pk=drain.pk, state=drain.state).update(
             next_pass_at=None, blocked_since=None, proving_since=None
         )
+        if changed != 1:  # it ended: nobody would work on what is put back in its line
+            raise StaleState(f"drain {drain.pk} is not {drain.state} any more")
 
 
 def skip_instance(drain: Drain, row: InstanceMigration, actor: str, now: datetime) -> None:
@@ -797,6 +799,15 @@ def finish_drain(
         event=(f"drain_{state.value}", actor, message),
         **fields,
     )
+
+
+def expect_nothing_open(drain: Drain) -> None:
+    """Called in the transaction that ends a drain, after it.
+
+    :raises StaleState: something was put back in the line since the rows were read
+    """
+    if drain.migrations.exclude(state__in=[s.value for s in MIGRATION_TERMINAL]).exists():
+        raise StaleState(f"an instance of drain {drain.pk} is open again")
 
 
 def change_migration(

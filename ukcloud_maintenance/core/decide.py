@@ -538,7 +538,9 @@ class _Pass:
                 self._rest()
             else:
                 self._submit()
-        if not host_is_up and self._host_is_lost():
+        lost = not host_is_up and self._host_is_lost()
+        # To a host that is up, and only disabled, what is under way goes on and lands.
+        if lost and not (self._host_is_up() and self._in(MIGRATION_UNDER_WAY)):
             self._give_up(cancelling)
         elif disabled or cancelling:
             self._finish(cancelling)
@@ -554,6 +556,8 @@ class _Pass:
         maintenance = self.drain.maintenance
         if self.back and maintenance is not None and maintenance.closed_at is None:
             if maintenance.returning_since is None:
+                for row in self._in(MIGRATION_WAITING):
+                    self._cancelled(row)
                 self.actions.append(
                     Finish(
                         DrainState.CANCELLED,
@@ -561,8 +565,6 @@ class _Pass:
                         "The host was not given back, so nothing is brought back to it.",
                     )
                 )
-                for row in self._in(MIGRATION_WAITING):
-                    self._cancelled(row)
             return
         if self._window_is_closed():
             text = "Its window was over before a worker could begin. Give it a new one."
@@ -618,6 +620,9 @@ class _Pass:
             return
         if row.aborted_migration_id == wanted:
             self._change(row, NO_WISH)
+            return
+        if row.wish == Wish.FORCE and self.drain.cancel_abort:
+            self._unanswered(row, "the drain is cancelled, and what is under way is aborted.")
             return
         status = row.nova_status
         if status in NOVA_STATUS_WAITING and status not in ABORTABLE:
@@ -1136,7 +1141,8 @@ class _Pass:
         wish = {TimeoutAction.ABORT: Wish.ABORT, TimeoutAction.FORCE: Wish.FORCE}.get(
             TimeoutAction(self.drain.timeout_action)
         )
-        if wish and not row.wish:
+        # In post-copy, and once it has arrived, Nova takes neither.
+        if wish and not row.wish and row.nova_status in ABORTABLE:
             fields |= {
                 "wish": wish,
                 "wish_by": TIMEOUT,
@@ -1615,7 +1621,9 @@ class _Pass:
     def _submit(self) -> None:
         gate = self.seen.gate
         if gate.holds:
-            if self.drain.message != gate.holds and self._in(MIGRATION_WAITING):
+            # That somebody enabled the service is said in its place: see _disable_first.
+            enabled = self.seen.service is not None and self.seen.service.status == "enabled"
+            if self.drain.message != gate.holds and self._in(MIGRATION_WAITING) and not enabled:
                 self.actions.append(ChangeDrain({"message": gate.holds}))
             return
         if self.drain.message.startswith(HOLD):
