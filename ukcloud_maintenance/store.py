@@ -370,6 +370,13 @@ class BeingReturned(StaleState):
         self.maintenance = maintenance
 
 
+class GivenBack(StaleState):
+    """The host was given back to service since the drain was over."""
+
+    def __init__(self) -> None:
+        super().__init__("the host was given back to service since")
+
+
 class Entry(NamedTuple):
     """One instance of a new drain.
 
@@ -605,35 +612,51 @@ def resume_drain(drain: Drain, actor: str, now: datetime) -> None:
 
 
 def reopen_drain(drain: Drain, actor: str, now: datetime) -> None:
-    """Go on with a drain that failed, for what is retried.
+    """Go on with a drain that failed, for what is retried, in the maintenance that it was part of.
 
     :raises DrainExists: the host has another open drain
+    :raises BeingReturned: the host is being given back to service
+    :raises GivenBack: it was given back since: what runs on it now was never part of this
     :raises StaleState: the drain changed meanwhile
     """
     fields: dict[str, Any] = {}
     if drain.stop_at is not None and drain.stop_at <= now:
         fields["stop_at"] = None
+    away = drain.direction == Direction.AWAY
     try:
-        change_drain(
-            drain,
-            now,
-            state=DrainState.RUNNING,
-            open_key=drain.host_key,
-            # The maintenance may be over by now; the first pass joins the one that is open.
-            maintenance=None,
-            result="",
-            message="",
-            finished_at=None,
-            blocked_since=None,
-            proving_since=None,
-            host_down_since=None,
-            cloud_down_since=None,
-            next_pass_at=None,
-            event=("drain_reopened", actor, ""),
-            **fields,
-        )
+        with transaction.atomic():
+            change_drain(
+                drain,
+                now,
+                state=DrainState.RUNNING,
+                open_key=drain.host_key,
+                result="",
+                message="",
+                finished_at=None,
+                blocked_since=None,
+                proving_since=None,
+                host_down_since=None,
+                cloud_down_since=None,
+                next_pass_at=None,
+                event=("drain_reopened", actor, ""),
+                **fields,
+            )
+            maintenance = _take_maintenance(drain.host_key)
+            if (
+                away
+                and drain.maintenance_id
+                and drain.maintenance_id != (maintenance and maintenance.pk)
+            ):
+                raise GivenBack
+            if away and maintenance and maintenance.safe_since:
+                why = "What had failed on this host is tried again."
+                HostMaintenance.objects.filter(pk=maintenance.pk).update(**_withdrawn(why, now))
+                _event(drain, None, now, "safe_withdrawn", actor, why, "", maintenance)
     except IntegrityError as error:
         raise DrainExists(open_drain_of(drain.region, drain.host)) from error
+    except StaleState:
+        drain.refresh_from_db()  # nothing of it was written
+        raise
 
 
 def adjust_drain(drain: Drain, actor: str, now: datetime, text: str, **fields: Any) -> None:
@@ -668,6 +691,15 @@ def make_wish(drain: Drain, row: InstanceMigration, wish: Wish, actor: str, now:
         )
         Drain.objects.filter(pk=drain.pk).update(errand=True, next_pass_at=None)
     drain.errand = True
+
+
+def errand_done(drain: Drain, now: datetime) -> None:
+    """Nothing is asked for any more, unless somebody asked since it was looked at."""
+    with transaction.atomic():
+        _touch(drain.pk, now)  # whoever asks takes this lock first
+        if not drain.migrations.exclude(wish="").exists():
+            Drain.objects.filter(pk=drain.pk).update(errand=False)
+            drain.errand = False
 
 
 def retry_instance(

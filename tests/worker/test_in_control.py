@@ -117,11 +117,7 @@ def lose_the_abort(nova, drain, how):
     nova.tick()
 
 
-LOST = "an abort that was recorded and never sent is taken for sent, for ever"
-
-
 @pytest.mark.parametrize("how", ["killed", "connection refused"])
-@pytest.mark.xfail(strict=True, reason=LOST)
 def test_an_abort_that_never_reached_nova_is_asked_again_or_can_be(how):
     nova, drain = flying()
     press(drain, Verb.ABORT)
@@ -131,7 +127,6 @@ def test_an_abort_that_never_reached_nova_is_asked_again_or_can_be(how):
     assert nova.aborts or not steering.objection(Verb.ABORT, row(drain), read(drain))
 
 
-@pytest.mark.xfail(strict=True, reason=LOST)
 def test_a_cancel_aborts_what_an_earlier_abort_did_not_reach():
     nova, drain = flying()
     press(drain, Verb.ABORT)
@@ -141,7 +136,6 @@ def test_a_cancel_aborts_what_an_earlier_abort_did_not_reach():
     assert row(drain).state == MigrationState.CANCELLED, row(drain).message
 
 
-@pytest.mark.xfail(strict=True, reason=LOST)
 def test_a_timeout_whose_abort_got_lost_still_ends_the_copy(settings):
     settings.UKCLOUD_MAINTENANCE = {
         **QUICK,
@@ -158,7 +152,6 @@ def test_a_timeout_whose_abort_got_lost_still_ends_the_copy(settings):
     assert nova.aborts, "it flies for ever"
 
 
-@pytest.mark.xfail(strict=True, reason="forced_at is recorded before the call and never taken back")
 def test_a_force_that_never_reached_nova_can_be_asked_again():
     nova, drain = flying()
     press(drain, Verb.FORCE)
@@ -170,7 +163,6 @@ def test_a_force_that_never_reached_nova_can_be_asked_again():
     assert nova.forces or not steering.objection(Verb.FORCE, row(drain), read(drain))
 
 
-@pytest.mark.xfail(strict=True, reason="an abort that Nova never got explains any later failure")
 def test_a_copy_that_fails_by_itself_is_not_said_to_be_aborted():
     nova, drain = flying()
     press(drain, Verb.ABORT)
@@ -260,7 +252,6 @@ def test_a_cancel_while_the_service_is_about_to_be_disabled_leaves_it_enabled():
     assert nova.the_service.status == "enabled"
 
 
-@pytest.mark.xfail(strict=True, reason="nothing closes a maintenance in which nothing was disabled")
 def test_a_cancel_before_anything_was_disabled_leaves_no_maintenance_behind():
     nova = Nova()
     nova.add("a")
@@ -276,7 +267,6 @@ def test_a_cancel_before_anything_was_disabled_leaves_no_maintenance_behind():
 # -- a drain that is over, and goes on ---------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason="a retry drains a host that was given back, all of it")
 def test_a_retry_of_an_old_drain_does_not_drain_a_host_that_is_in_service():
     nova = Nova()
     old = failed_drain(nova)
@@ -295,7 +285,6 @@ def test_a_retry_of_an_old_drain_does_not_drain_a_host_that_is_in_service():
     assert (nova.the_service.status, moved) == ("enabled", [])
 
 
-@pytest.mark.xfail(strict=True, reason="reopen_drain does not ask whether the host is returned")
 def test_a_retry_waits_until_the_host_has_been_given_back():
     nova = Nova()
     old = failed_drain(nova)
@@ -305,7 +294,6 @@ def test_a_retry_waits_until_the_host_has_been_given_back():
         press(old, Verb.RETRY)
 
 
-@pytest.mark.xfail(strict=True, reason="reopen_drain does not withdraw the certificate")
 def test_a_retry_withdraws_that_the_host_is_safe_as_a_new_drain_does():
     nova = Nova()
     old = failed_drain(nova)
@@ -315,7 +303,6 @@ def test_a_retry_withdraws_that_the_host_is_safe_as_a_new_drain_does():
     assert not records["cmp1"].safe
 
 
-@pytest.mark.xfail(strict=True, reason="reopen_drain forgets the maintenance that is still open")
 def test_a_cancel_right_after_a_retry_gives_the_service_back_as_any_other():
     nova = Nova()
     old = failed_drain(nova)
@@ -370,7 +357,6 @@ def test_a_retry_that_read_the_drain_before_it_ended_opens_it_again():
 # -- a reset that Nova does not take -----------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason="a reset that is answered with 500 is the whole drain's")
 def test_one_server_that_cannot_be_reset_does_not_hold_up_the_drain(monkeypatch):
     nova = Nova()
     nova.add("a")
@@ -432,7 +418,6 @@ def test_a_worker_that_was_stopped_does_not_reset_what_may_be_moving_again(monke
 # -- an errand that is forgotten ----------------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason="errand is cleared although one was asked for meanwhile")
 def test_what_is_asked_for_while_an_errand_ends_is_not_forgotten(monkeypatch):
     nova = Nova()
     nova.add("a")
@@ -511,7 +496,6 @@ def test_a_copy_to_a_host_that_was_disabled_meanwhile_is_followed_to_its_end():
     assert build.finish(actions) is None
 
 
-@pytest.mark.xfail(strict=True, reason="an instance that went elsewhere counts as brought back")
 def test_a_run_back_that_brought_nothing_back_is_no_success():
     gone = build.row(state=MigrationState.GONE, source_compute="cmp2", dest_compute="cmp3")
     view = build.drain(direction=Direction.BACK, destination="cmp1")
@@ -590,7 +574,6 @@ def test_a_drain_that_waits_with_its_service_enabled_by_somebody_says_so_once():
     assert said == 1, f"{said} events in 40 passes"
 
 
-@pytest.mark.xfail(strict=True, reason="a region that is full is not named as what is waited for")
 def test_a_drain_that_the_limits_hold_says_what_it_waits_for(settings):
     settings.UKCLOUD_MAINTENANCE = {**QUICK, "MAX_IN_REGION": 1}
     flying()
@@ -615,7 +598,6 @@ def test_a_drain_that_the_limits_hold_says_what_it_waits_for(settings):
     assert read(drain).message
 
 
-@pytest.mark.xfail(strict=True, reason="one full destination holds what the scheduler places")
 def test_one_full_destination_does_not_hold_the_region_without_a_word():
     """Four copies to cmp2 that do not end, and many hosts with room: a server that joined has no
     place in the estimate, and waits as long as they do."""
@@ -625,7 +607,6 @@ def test_one_full_destination_does_not_hold_the_region_without_a_word():
     assert build.submits(actions) or said
 
 
-@pytest.mark.xfail(strict=True, reason="stepping back counts as an attempt where the plan is asked")
 def test_one_that_stepped_back_still_goes_where_the_plan_has_it():
     one = build.row(attempts=1, granted=1, planned_host="cmp7")  # as _step_back leaves it
     view = build.drain(follow_plan=True)
@@ -633,7 +614,6 @@ def test_one_that_stepped_back_still_goes_where_the_plan_has_it():
     assert [a.host for a in actions if isinstance(a, d.Submit)] == ["cmp7"]
 
 
-@pytest.mark.xfail(strict=True, reason="the right to cancel is enough to give a host back")
 def test_a_host_that_an_earlier_drain_disabled_is_not_given_back_by_a_cancel_alone():
     nova = Nova()
     nova.add("a")
