@@ -4,7 +4,7 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
-from tests.browser.test_drain import drain_in_modal
+from tests.browser.test_drain import drain_in_modal, next_step
 from ukcloud_maintenance.demo.behaviours import LIVE_KEY
 
 pytestmark = pytest.mark.timeout(600)
@@ -202,3 +202,42 @@ def test_an_error_after_an_abort_is_reset_on_its_evidence_and_the_rest_cancelled
     assert window.is_marked
     assert window.problems() == []
     window.picture("steering-cancelled")
+
+
+def test_the_workflow_says_whether_the_drain_fits_into_its_window(window, servers):
+    servers("cmp4", "web-1", "web-2", ram_mib=1024)
+    window.go("hosts/cmp4/drain/")
+    next_step(window)
+    window.see("[name=reason]").send_keys("window")
+
+    def enter(name: str, value: str) -> None:
+        window.driver.execute_script(
+            "var e = document.querySelector('[name=' + arguments[0] + ']');"
+            "e.value = arguments[1]; e.dispatchEvent(new Event('input', {bubbles: true}));",
+            name,
+            value,
+        )
+
+    step = ".mnt-fit[data-fit]"
+    assert not window.find(step).is_displayed()
+    enter("start_at", "2097-05-01T22:00")
+    enter("stop_at", "2097-05-01T22:00")
+    assert not window.find(step).is_displayed()  # no window at all: the server says so
+    enter("stop_at", "2097-05-02T04:00")
+    assert window.text(step) == "By the estimate it will fit into the window."
+    window.find("[name=timeout_action][value=abort]").click()
+    window.picture("steering-window")
+    next_step(window)
+    review = window.text(".mnt-review")
+    assert "It begins: at 2097-05-01 22:00 UTC." in review
+    assert "It starts nothing new after: 2097-05-02 04:00 UTC. By the estimate it will" in review
+    assert "A copy that takes too long is: aborted, and tried again." in review
+    window.see(".button-final").click()
+    window.see("#mnt-drain")
+    window.wait_for_text("Scheduled", "[data-part=state]")
+    assert "Will fit" in window.text("[data-part=facts]")
+    window.find("#mnt-cancel").click()
+    dialog(window, "Nothing was touched, and nothing will be.")
+    confirm(window)
+    window.wait_for_text("Cancelled", "[data-part=state]")
+    assert window.problems() == []
