@@ -29,10 +29,15 @@ def test_every_sentence_of_the_source_is_translated_and_compiled(language):
     for entry in entries:
         strings = re.findall(r'^(msg\w+)(?:\[\d\])? "(.*)"$', entry, re.M)
         assert all(text for _kind, text in strings), entry
-        one = strings[0][1].replace('\\"', '"')
-        form = strings[-1][1].replace('\\"', '"')
-        if strings[1][0] == "msgid_plural":
-            assert found.ngettext(one, strings[1][1].replace('\\"', '"'), 2) == form
+        said = {kind: text.replace('\\"', '"') for kind, text in strings}
+        one, plural, form = said["msgid"], said.get("msgid_plural"), said["msgstr"]
+        context = said.get("msgctxt")
+        if plural and context:
+            assert found.npgettext(context, one, plural, 2) == form
+        elif plural:
+            assert found.ngettext(one, plural, 2) == form
+        elif context:
+            assert found.pgettext(context, one) == form
         else:
             assert found.gettext(one) == form
 

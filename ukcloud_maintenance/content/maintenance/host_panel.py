@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.actor import RULE_RETURN, Actor
+from ukcloud_maintenance.core.certificate import Check
 from ukcloud_maintenance.core.states import ReturnResult
 from ukcloud_maintenance.services import Certificate
 from ukcloud_maintenance.store import Drain, HostMaintenance
@@ -113,6 +114,14 @@ class HostPanel:
     @property
     def why(self) -> str:
         return certificate_page.headline_why(self.found)
+
+    @property
+    def checks(self) -> list[Check]:
+        return certificate_page.told(self.found.checks)
+
+    @property
+    def withdrawn_why(self) -> str:
+        return labels.said(self.found.withdrawn_why)
 
     @property
     def refused_return(self) -> str:

@@ -227,7 +227,7 @@ class CertificateView(PanelView):
             "panel": panel,
             "found": panel.found,
             "label": certificate_page.verdict(panel.found),
-            "why": panel.found.why_not,
+            "why": labels.said(panel.found.why_not),
             "written": certificate_page.zoned(panel.found.now),
             "written_utc": panel.found.now,
             "drains": [

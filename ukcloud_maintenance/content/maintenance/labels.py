@@ -1,6 +1,5 @@
 """The words for states: what a person reads, with an icon and a colour that say the same."""
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,7 +7,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop, ngettext
+from django.utils.translation import ngettext
 
 from ukcloud_maintenance.core.decide import TIMEOUT
 from ukcloud_maintenance.core.facts import Service
@@ -26,6 +25,7 @@ from ukcloud_maintenance.core.states import (
 from ukcloud_maintenance.store import Counts, Drain, InstanceMigration
 
 from . import formats
+from .sentences import said as said
 
 
 @dataclass(frozen=True)
@@ -114,20 +114,22 @@ def drain_state(drain: Drain, counts: Counts | None = None) -> Label:
     if state == DrainState.SUCCEEDED:
         return Label(_("Drained"), "success", "check", _("The host is empty."))
     if state == DrainState.CANCELLED:
-        return Label(_("Cancelled"), "default", "ban", drain.message)
+        return Label(_("Cancelled"), "default", "ban", said(drain.message))
     if drain.result == DrainResult.INSTANCES_LEFT and counts:
         stay = staying(counts)
         text = ngettext(
             "Finished, %(n)s stays by choice", "Finished, %(n)s stay by choice", stay
         ) % {"n": stay}
-        return Label(text, "info", "flag-checkered", drain.message)
+        return Label(text, "info", "flag-checkered", said(drain.message))
     if drain.result == DrainResult.INSTANCES_LEFT:
-        return Label(_("Finished, some stay by choice"), "info", "flag-checkered", drain.message)
+        return Label(
+            _("Finished, some stay by choice"), "info", "flag-checkered", said(drain.message)
+        )
     if drain.result == DrainResult.NOT_PROVED:
-        return Label(_("Not proved empty"), "warning", "question", drain.message)
+        return Label(_("Not proved empty"), "warning", "question", said(drain.message))
     if drain.result == DrainResult.HOST_LOST:
-        return Label(_("Host lost"), "danger", "xmark", drain.message)
-    return Label(_("Failed"), "danger", "xmark", drain.message)
+        return Label(_("Host lost"), "danger", "xmark", said(drain.message))
+    return Label(_("Failed"), "danger", "xmark", said(drain.message))
 
 
 def _return_state(drain: Drain) -> Label | None:
@@ -139,7 +141,9 @@ def _return_state(drain: Drain) -> Label | None:
             _("Brought back"), "success", "check", _("All that were to come back have arrived.")
         )
     if drain.state == DrainState.FAILED and drain.result == DrainResult.INSTANCES_FAILED:
-        return Label(_("Not all brought back"), "warning", "circle-half-stroke", drain.message)
+        return Label(
+            _("Not all brought back"), "warning", "circle-half-stroke", said(drain.message)
+        )
     return None
 
 
@@ -428,100 +432,3 @@ def timeout_choices() -> list[tuple[str, str]]:
             ),
         ),
     ]
-
-
-def said(text: str) -> str:
-    """A sentence of the inner layers, which speak English, translated where it is known: all of
-    it, or its first sentence (the reason) and the rest (the remedy)."""
-    if not text or (whole := _translated(text)) != text:
-        return whole if text else ""
-    first, dot, rest = text.partition(". ")
-    return f"{_translated(first + '.')} {_translated(rest)}" if dot and rest else text
-
-
-def _translated(sentence: str) -> str:
-    """The same, of one sentence, with values or without."""
-    whole = _(sentence)
-    if whole != sentence:
-        return whole
-    for known, pattern in _WITH_VALUES:
-        if found := pattern.fullmatch(sentence):
-            return _(known) % found.groupdict()
-    return sentence
-
-
-def _pattern(sentence: str) -> re.Pattern[str]:
-    """What matches a sentence with any values in it."""
-    parts = re.split(r"%\((\w+)\)s", sentence)
-    return re.compile(
-        "".join(f"(?P<{p}>.*)" if n % 2 else re.escape(p) for n, p in enumerate(parts)), re.S
-    )
-
-
-#: Sentences of the preflight with a value in them, the frequent ones.
-_WITH_VALUES = [
-    (sentence, _pattern(sentence))
-    for sentence in (
-        gettext_noop("Its local disk of %(size)s is copied too, unless the hosts share storage."),
-        gettext_noop("Its owner asks that it stays (%(name)s)."),
-        gettext_noop("Its owner does not want it %(way)s-migrated (%(name)s)."),
-        gettext_noop("It is locked%(why)s; that does not keep an administrator."),
-        gettext_noop("It is locked%(why)s, and this drain leaves locked instances alone."),
-        gettext_noop("Nova is busy with it (task %(task)s)."),
-        gettext_noop("No host has room for it now; %(host)s comes nearest and lacks %(missing)s."),
-        gettext_noop(
-            "Together with the others of this drain there is no place for it: %(host)s then lacks"
-            " %(missing)s."
-        ),
-    )
-]
-
-#: What the preflight says of an instance (core/preflight.py), for the translators.
-_PREFLIGHT = (
-    gettext_noop("It was chosen to stay."),
-    gettext_noop("Choose otherwise for this instance."),
-    gettext_noop("Ask the owner, or choose live or cold migration for it."),
-    gettext_noop("Ask the owner, or choose cold migration for it."),
-    gettext_noop("Choose cold migration for it: its owner agrees to that."),
-    gettext_noop("Unlock it, or let the drain move locked instances."),
-    gettext_noop("It is being built."),
-    gettext_noop("It is looked at again while the drain runs."),
-    gettext_noop("It is suspended, and Nova does not migrate suspended instances."),
-    gettext_noop("Resume it."),
-    gettext_noop("It is shelved, but its disk is still on this host."),
-    gettext_noop("Offload it (shelve offload), or unshelve it."),
-    gettext_noop("It is deleted, but kept on this host until it is reclaimed."),
-    gettext_noop("Force the deletion, or restore it."),
-    gettext_noop("It is in rescue mode, and Nova does not migrate it in this state."),
-    gettext_noop("Unrescue it."),
-    gettext_noop("It is in ERROR, and Nova does not migrate it in this state."),
-    gettext_noop("Look into its fault, and reset or rebuild it."),
-    gettext_noop("A resize or cold migration of it waits for confirmation."),
-    gettext_noop("Confirm or revert the resize, or choose that the drain confirms it."),
-    gettext_noop("It is in ERROR, though Nova last saw its guest running."),
-    gettext_noop(
-        "Make sure on the hypervisor that the guest runs here and nowhere else (virsh list),"
-        " then set its state to active."
-    ),
-    gettext_noop("Once confirmed, the resize cannot be reverted."),
-    gettext_noop("Its resize is confirmed, as was chosen; then it is looked at again."),
-    gettext_noop("It is paused, and Nova cold-migrates only what runs or is shut off."),
-    gettext_noop("Unpause it, or choose live migration for it."),
-    gettext_noop("Start it or stop it, so that status and guest agree."),
-    gettext_noop(
-        "It is paused: QEMU migrates such guests, but a stuck one cannot be forced through."
-    ),
-    gettext_noop(
-        "It is stopped, moved and started again: its user loses it for that time, and all that"
-        " is in its memory."
-    ),
-    gettext_noop("No other host can receive: all are disabled, down or being drained."),
-    gettext_noop("Enable another host, or drain fewer at a time."),
-    gettext_noop("Make room, or enable another host."),
-    gettext_noop("Shut it off, or choose cold migration for it."),
-    # what could not be read around them (plan.py)
-    gettext_noop("names of the projects"),
-    gettext_noop("server groups"),
-    gettext_noop("aggregates and availability zones"),
-    gettext_noop("room on the other hosts"),
-)

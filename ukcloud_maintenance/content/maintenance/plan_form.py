@@ -16,7 +16,7 @@ from ukcloud_maintenance.core.states import TimeoutAction
 from ukcloud_maintenance.exceptions import CloudError, Refused, UnknownHost
 from ukcloud_maintenance.services import DrainRequest, PlanChoices, PlanRequest
 
-from . import formats
+from . import formats, labels
 from .plan_preflight import PlanPreflight
 from .preflight import MIB
 from .workflows import FOLLOW_PLAN, Entered
@@ -371,7 +371,9 @@ def _with_room(capacity, host: str) -> str:
 
 
 def refusal_html(error: Refused) -> SafeString:
-    text = format_html("<strong>{}</strong> {}", error.message, error.remedy)
+    text = format_html(
+        "<strong>{}</strong> {}", labels.said(error.message), labels.said(error.remedy)
+    )
     if not error.drain_id:
         return text
     url = reverse("horizon:admin:maintenance:drain", args=[error.drain_id])

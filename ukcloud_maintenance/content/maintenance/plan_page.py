@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, npgettext
 
 from ukcloud_maintenance.core import steering
 from ukcloud_maintenance.core.actor import Actor
@@ -93,9 +93,10 @@ def headline(report: PlanReport) -> str:
     ) % {"done": formats.number(done), "n": formats.number(len(drains))}
     if report.is_over:
         if done == len(drains):
-            return ngettext("The host is empty.", "All %(n)s hosts are empty.", len(drains)) % {
-                "n": formats.number(len(drains))
-            }
+            # With a context, as the first is a sentence of its own elsewhere.
+            return npgettext(
+                "plan", "The host is empty.", "All %(n)s hosts are empty.", len(drains)
+            ) % {"n": formats.number(len(drains))}
         here = report.total.total - report.total.left
         if here:
             hosts += " " + ngettext(

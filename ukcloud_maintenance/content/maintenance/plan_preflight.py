@@ -79,7 +79,13 @@ def issues_of(rows: Sequence[Row], refusal: Refused | None) -> list[Issue]:
     ]
     if refusal:
         issues.append(
-            Issue(REFUSED, _label(REFUSED), "", labels.said(refusal.message), refusal.remedy)
+            Issue(
+                REFUSED,
+                _label(REFUSED),
+                "",
+                labels.said(refusal.message),
+                labels.said(refusal.remedy),
+            )
         )
     return sorted(issues, key=lambda issue: issue.weight)
 
@@ -143,6 +149,8 @@ class PlanHost:
         self.plan = plan
         self.preflight = Preflight(plan, notes, choose=True)
         self.refusal = plan.refusal
+        self.refused = labels.said(plan.refusal.message) if plan.refusal else ""
+        self.remedy = labels.said(plan.refusal.remedy) if plan.refusal else ""
         self.issues = issues_of(self.preflight.rows, plan.refusal)
 
     @property

@@ -39,7 +39,7 @@ from ukcloud_maintenance.exceptions import Refused
 from ukcloud_maintenance.services import UNCHANGED, DrainChange, Steered
 from ukcloud_maintenance.store import Drain, InstanceMigration
 
-from . import course, fields, formats, labels
+from . import certificate_page, course, fields, formats, labels
 from .preflight import few
 from .tables import PANEL
 from .verbs import RETRY_ON, Button, button, url
@@ -52,6 +52,11 @@ Said = tuple[str, str]
 def wants_json(request) -> bool:
     """Whether the script of the drain page asks."""
     return "application/json" in request.headers.get("accept", "")
+
+
+def refusal_text(error: Refused) -> str:
+    """A refusal and its remedy, in the language of the reader."""
+    return f"{labels.said(error.message)} {labels.said(error.remedy)}".strip()
 
 
 class SteeringView(PanelView):
@@ -68,7 +73,7 @@ class SteeringView(PanelView):
         return redirect(f"{PANEL}:drain", drain_id)
 
     def refused(self, drain_id: int, error: Refused) -> HttpResponse:
-        return self.answer(drain_id, [("error", f"{labels.said(error.message)} {error.remedy}")])
+        return self.answer(drain_id, [("error", refusal_text(error))])
 
     def dialog(self, name: str, drain: Drain, context: dict) -> HttpResponse:
         """The dialog of this name, in a modal or on a page of its own."""
@@ -292,7 +297,7 @@ class ChangeDrainView(SteeringView):
         except Refused as error:
             if error.field not in form.fields:
                 return self.refused(drain_id, error)
-            form.add_error(error.field, f"{error.message} {error.remedy}".strip())
+            form.add_error(error.field, refusal_text(error))
             return self._show(drain, form)
         if not form.changed_data:
             return self.answer(drain_id, [("info", _("Nothing was changed."))])
@@ -542,7 +547,7 @@ class RetryOnView(RetryView):
                 drain,
                 rows,
                 chosen=request.POST.get("destination", ""),
-                destination_error=f"{error.message} {error.remedy}".strip(),
+                destination_error=refusal_text(error),
             )
 
 
@@ -591,6 +596,9 @@ class ResetView(InstancesView):
                 "asked": row.wish == Wish.RESET,
                 "answer": labels.said(row.answer),
                 "evidence": evidence,
+                "checks": certificate_page.told(evidence.checks),
+                "meaning": labels.said(evidence.meaning),
+                "by_hand": [labels.said(line) for line in evidence.by_hand],
                 "read_at": formats.full_time(evidence.read_at),
                 "submit_url": url(self.slug, drain),
                 "look_url": f"{url(self.slug, drain)}?row={row.pk}",

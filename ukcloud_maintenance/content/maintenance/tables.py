@@ -73,12 +73,12 @@ def maintenance_cell(
     here = record.counts.total - record.counts.left
     if drain.state == DrainState.CANCELLED:
         text = _("cancelled %(time)s") % {"time": time}
-        return MaintenanceCell(text, url, None, "ban", "muted", drain.message)
+        return MaintenanceCell(text, url, None, "ban", "muted", labels.said(drain.message))
     text = ngettext("%(n)s left behind %(time)s", "%(n)s left behind %(time)s", here) % {
         "n": here,
         "time": time,
     }
-    return MaintenanceCell(text, url, None, label.icon, "warning", drain.message)
+    return MaintenanceCell(text, url, None, label.icon, "warning", labels.said(drain.message))
 
 
 def _in_maintenance(record: HostRecord, now: datetime) -> MaintenanceCell:

@@ -79,8 +79,8 @@ def cloud_problem(error: CloudError) -> Problem:
 def refused_problem(error: Refused) -> Problem:
     if error.drain_id:
         url = reverse(f"{PANEL}:drain", args=[error.drain_id])
-        return Problem(error.message, error.remedy, url, _("View drain"))
-    return Problem(error.message, error.remedy)
+        return Problem(labels.said(error.message), labels.said(error.remedy), url, _("View drain"))
+    return Problem(labels.said(error.message), labels.said(error.remedy))
 
 
 def problem_json(problem: Problem, status: int) -> HttpResponse:

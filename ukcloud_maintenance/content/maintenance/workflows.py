@@ -450,7 +450,9 @@ def _with_room(plan: DrainPlan, host: str) -> str:
 
 
 def _refusal_html(error: Refused) -> str:
-    text = format_html("<strong>{}</strong> {}", error.message, error.remedy)
+    text = format_html(
+        "<strong>{}</strong> {}", labels.said(error.message), labels.said(error.remedy)
+    )
     if not error.drain_id:
         return text
     url = reverse("horizon:admin:maintenance:drain", args=[error.drain_id])

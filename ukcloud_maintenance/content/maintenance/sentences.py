@@ -1,0 +1,592 @@
+"""What the inner layers say, in the language of the reader.
+
+`core`, `plan` and `services` know nothing of Django and speak English; their sentences are the
+keys that are looked up here. One with values in it is found by its pattern. What is in neither
+list is shown as it is: what Nova said, names, and what is rare.
+"""
+
+import re
+from functools import lru_cache
+
+from django.utils.translation import get_language, gettext_noop
+from django.utils.translation import gettext as _
+
+from ukcloud_maintenance.core.states import MigrationState
+
+#: How many sentences one of ours may consist of.
+LONGEST = 4
+#: Values that are words of ours too, and those that are whole sentences.
+_WORDS = frozenset({"state", "before", "after", "place", "dest"})
+_SENTENCES = frozenset({"text"})
+
+
+def said(text: str) -> str:
+    """A text of the inner layers, translated as far as it is known, sentence by sentence: it is a
+    reason and a remedy, or a line for each instance."""
+    return _said(get_language() or "", text) if text else ""
+
+
+@lru_cache(4096)
+def _said(language: str, text: str) -> str:
+    return "\n".join(_line(line) for line in text.split("\n"))
+
+
+def _line(line: str) -> str:
+    if found := _OF_INSTANCE.fullmatch(line):
+        name, state, why = found.groups()
+        return f"{name} ({_(state)}){': ' + _line(why) if why else ''}"
+    if (whole := _fixed(line)) is not None:
+        return whole
+    parts = line.split(". ")
+    parts = [f"{part}." for part in parts[:-1]] + parts[-1:]
+    told: list[str] = []
+    at = 0
+    while at < len(parts):
+        until, words = _next(parts, at)
+        told.append(words)
+        at = until
+    return " ".join(told)
+
+
+def _next(parts: list[str], at: int) -> tuple[int, str]:
+    """What is known from here on, and where it ends: the longest without values, else the
+    shortest with values, since a value can have full stops in it but should not eat what is
+    said after it."""
+    ends = range(at + 1, min(at + LONGEST, len(parts)) + 1)
+    for end in reversed(ends):
+        if (words := _fixed(" ".join(parts[at:end]))) is not None:
+            return end, words
+    for end in ends:
+        if (words := _with_values(" ".join(parts[at:end]))) is not None:
+            return end, words
+    return at + 1, parts[at]
+
+
+def _fixed(sentence: str) -> str | None:
+    return _(sentence) if sentence in _KNOWN else None
+
+
+def _with_values(sentence: str) -> str | None:
+    for known, pattern in _PATTERNS:
+        if found := pattern.fullmatch(sentence):
+            return _(known) % {name: _value(name, v) for name, v in found.groupdict().items()}
+    return None
+
+
+def _value(name: str, value: str) -> str:
+    if name in _SENTENCES:
+        return _line(value)
+    return _(value) if name in _WORDS and value in _KNOWN else value
+
+
+def _pattern(sentence: str) -> re.Pattern[str]:
+    """What matches a sentence with any values in it."""
+    parts = re.split(r"%\((\w+)\)s", sentence)
+    return re.compile(
+        "".join(f"(?P<{p}>.*)" if n % 2 else re.escape(p) for n, p in enumerate(parts)), re.S
+    )
+
+
+#: A line of a drain's message: the name of an instance, its state, and why.
+_OF_INSTANCE = re.compile(rf"(\S+) \(({'|'.join(MigrationState)})\)(?:: (.*))?")
+
+#: Sentences, and words that stand in others.
+_FIXED = (
+    # what the preflight says of an instance (core/preflight.py)
+    gettext_noop("It was chosen to stay."),
+    gettext_noop("Choose otherwise for this instance."),
+    gettext_noop("Ask the owner, or choose live or cold migration for it."),
+    gettext_noop("Ask the owner, or choose cold migration for it."),
+    gettext_noop("Choose cold migration for it: its owner agrees to that."),
+    gettext_noop("Unlock it, or let the drain move locked instances."),
+    gettext_noop("It is being built."),
+    gettext_noop("It is looked at again while the drain runs."),
+    gettext_noop("It is suspended, and Nova does not migrate suspended instances."),
+    gettext_noop("Resume it."),
+    gettext_noop("It is shelved, but its disk is still on this host."),
+    gettext_noop("Offload it (shelve offload), or unshelve it."),
+    gettext_noop("It is deleted, but kept on this host until it is reclaimed."),
+    gettext_noop("Force the deletion, or restore it."),
+    gettext_noop("It is in rescue mode, and Nova does not migrate it in this state."),
+    gettext_noop("Unrescue it."),
+    gettext_noop("It is in ERROR, and Nova does not migrate it in this state."),
+    gettext_noop("Look into its fault, and reset or rebuild it."),
+    gettext_noop("A resize or cold migration of it waits for confirmation."),
+    gettext_noop("Confirm or revert the resize, or choose that the drain confirms it."),
+    gettext_noop("It is in ERROR, though Nova last saw its guest running."),
+    gettext_noop(
+        "Make sure on the hypervisor that the guest runs here and nowhere else (virsh list),"
+        " then set its state to active."
+    ),
+    gettext_noop("Once confirmed, the resize cannot be reverted."),
+    gettext_noop("Its resize is confirmed, as was chosen; then it is looked at again."),
+    gettext_noop("It is paused, and Nova cold-migrates only what runs or is shut off."),
+    gettext_noop("Unpause it, or choose live migration for it."),
+    gettext_noop("Start it or stop it, so that status and guest agree."),
+    gettext_noop(
+        "It is paused: QEMU migrates such guests, but a stuck one cannot be forced through."
+    ),
+    gettext_noop(
+        "It is stopped, moved and started again: its user loses it for that time, and all that"
+        " is in its memory."
+    ),
+    gettext_noop("No other host can receive: all are disabled, down or being drained."),
+    gettext_noop("Enable another host, or drain fewer at a time."),
+    gettext_noop("Make room, or enable another host."),
+    gettext_noop("Shut it off, or choose cold migration for it."),
+    # what could not be read around them (plan.py)
+    gettext_noop("names of the projects"),
+    gettext_noop("server groups"),
+    gettext_noop("aggregates and availability zones"),
+    gettext_noop("room on the other hosts"),
+    # of steering.objection and drain_objection
+    gettext_noop("It is being forced to complete already."),
+    gettext_noop("No migration of it is under way."),
+    gettext_noop("No live migration of it is under way."),
+    gettext_noop("It has left the host; what is wrong with it is there."),
+    gettext_noop("It has left the host."),
+    gettext_noop("Only what Nova set to ERROR after its migration is reset from here."),
+    gettext_noop("This is asked for already."),
+    gettext_noop("Something is asked of Nova for it already."),
+    gettext_noop("Nova has no record of its migration yet."),
+    gettext_noop("Its migration is being aborted already."),
+    gettext_noop("It is paused already."),
+    gettext_noop("It is being cancelled already, and what flies is being aborted."),
+    # of the certificate
+    gettext_noop("The compute service is disabled."),
+    gettext_noop("The compute service is enabled: new instances can arrive."),
+    gettext_noop("The compute service is forced down, so that Nova does not say whether it is up."),
+    gettext_noop("The compute service is up."),
+    gettext_noop("The cell of this host answered."),
+    gettext_noop(
+        "Nova could not reach the cell of this host before its lists were read: they leave out what"
+        " is in a cell that is down."
+    ),
+    gettext_noop(
+        "Nova could not reach the cell of this host after its lists were read: they leave out what"
+        " is in a cell that is down."
+    ),
+    gettext_noop("No instance is on this host, deleted ones included."),
+    gettext_noop("No migration from or to this host is under way."),
+    gettext_noop("No resize or cold migration from or to this host waits to be confirmed."),
+    gettext_noop("Placement could not be read."),
+    gettext_noop(
+        "Nova does not name the hypervisor of this host, so that its resource provider, and what is"
+        " held of it, is not known."
+    ),
+    gettext_noop("Placement shows no allocation on this host."),
+    gettext_noop("This cannot be told: the cell of this host did not answer."),
+    # of a host in maintenance and of its return
+    gettext_noop("OpenStack does not answer as it should."),
+    gettext_noop("The host went down, most likely because it was switched off."),
+    gettext_noop("It was last verified to be safe, and everything but that still held."),
+    gettext_noop("Leave the service as it is: the maintenance ends all the same."),
+    gettext_noop("Bring the cell back first."),
+    gettext_noop("Or: leave the service as it is: the maintenance ends all the same."),
+    gettext_noop("The maintenance ends; nothing is asked of Nova."),
+    gettext_noop("The maintenance ends when Nova sees the host up."),
+    gettext_noop("The maintenance ends at once."),
+    gettext_noop("The service is enabled already."),
+    gettext_noop("The service stays enabled."),
+    gettext_noop("The service stays disabled without a reason."),
+    gettext_noop("The service stays disabled without a reason, as it was found."),
+    gettext_noop(
+        "The service is enabled, although it was not us who disabled it (it is disabled without a"
+        " reason)."
+    ),
+    gettext_noop("Choose whether it is enabled all the same, or left as it is."),
+    gettext_noop("The service is enabled, and Nova sees it up."),
+    gettext_noop("The service is enabled (it was enabled by somebody else), and Nova sees it up."),
+    gettext_noop("The service is enabled; waiting until Nova sees it up."),
+    gettext_noop(
+        "The service is enabled (it was enabled by somebody else); waiting until Nova sees it up."
+    ),
+    gettext_noop("The service is enabled; Nova's answer to our request got lost."),
+    gettext_noop("The service is enabled, but it is down."),
+    gettext_noop("The service is enabled, but Nova did not see it up in time."),
+    gettext_noop("Instances are placed there as soon as its nova-compute reports."),
+    gettext_noop("The service was left disabled without a reason."),
+    gettext_noop("Its nova-compute makes one when it starts."),
+    gettext_noop(
+        "OpenStack did not answer in time, so whether the service is enabled is not known."
+    ),
+    gettext_noop("Ask again when it does."),
+    gettext_noop("Ask again when it is back."),
+    gettext_noop("It is left so."),
+    # of a drain (core/decide.py)
+    gettext_noop("The host was not given back, so nothing is brought back to it."),
+    gettext_noop("Its window was over before a worker could begin."),
+    gettext_noop("Give it a new one."),
+    gettext_noop("The window is over, and nothing new is started."),
+    gettext_noop("Resume it to go on without a window, give it a new one, or cancel it."),
+    gettext_noop(
+        "The compute service was enabled by somebody while the drain runs: new instances may land"
+        " on the host."
+    ),
+    gettext_noop("It is left as it is; disable it again, or cancel the drain."),
+    gettext_noop("It is on this host again."),
+    gettext_noop("The drain was cancelled before its turn came."),
+    gettext_noop("It was deleted."),
+    gettext_noop("Nova has the request whose answer got lost."),
+    gettext_noop("The request never reached Nova."),
+    gettext_noop("Nova took the request and began nothing."),
+    gettext_noop("The migration was aborted."),
+    gettext_noop("The migration failed and was rolled back."),
+    gettext_noop("The migration ended in error."),
+    gettext_noop("The migration was reverted by somebody else."),
+    gettext_noop("Its migration was aborted, because the drain was cancelled."),
+    gettext_noop("Its migration was aborted, after its timeout."),
+    gettext_noop("Look at the evidence; where it is complete, the state can be reset to active."),
+    gettext_noop("Do not start or rebuild it before."),
+    gettext_noop("Nova's record of the migration is gone, and the server is still here."),
+    gettext_noop(
+        "Look on both hosts where it runs (virsh list) before it is started, stopped or reset: a"
+        " second copy of it would damage its disk."
+    ),
+    gettext_noop(
+        "Look into the log of nova-compute; when the guest is known to run here, reset its state."
+    ),
+    gettext_noop("Confirm or revert the resize."),
+    gettext_noop("The compute service is enabled."),
+    gettext_noop("The compute service stays disabled."),
+    gettext_noop("Cancelled."),
+    gettext_noop("Drained."),
+    gettext_noop("All that is left is blocked, and looked at again for a time."),
+    gettext_noop("Verifying that it is empty."),
+    gettext_noop("An unconfirmed one (finished) still holds its disk and allocation here."),
+    gettext_noop("It waits for a member of its anti-affinity group that is on its way."),
+    gettext_noop("It waits, because as many are under way as the settings allow."),
+    gettext_noop("Nova was asked to set it to active."),
+    gettext_noop("Another resize of it has begun since, which is not ours to confirm."),
+    # of the evidence, before an instance is reset to active
+    gettext_noop("The instance does not exist any more."),
+    gettext_noop("The instance is in ERROR, and no task of it is under way."),
+    gettext_noop("Nova took the abort of this migration."),
+    gettext_noop("The migration was cancelled before the instance was in ERROR."),
+    gettext_noop("Nobody is known to have aborted the migration: the ERROR has another cause."),
+    gettext_noop("The migration is not known."),
+    gettext_noop("Whether it was migrated since cannot be told."),
+    gettext_noop("It was not migrated since."),
+    gettext_noop("It was migrated since."),
+    gettext_noop("The instance does not exist any more: there is nothing to reset."),
+    gettext_noop("The instance is not in ERROR (any more): there is nothing to reset."),
+    gettext_noop(
+        "This is what Nova 33 and 34 leave behind after an abort: they write ERROR a moment after"
+        " the migration was cancelled, while the guest runs on."
+    ),
+    gettext_noop(
+        "Resetting the instance to active corrects Nova's database, and does nothing to the guest."
+    ),
+    gettext_noop("It is not known for sure where the guest of this instance runs."),
+    gettext_noop("Nothing is offered here, since every repair begins with knowing that."),
+    gettext_noop(
+        "It was PAUSED before it was migrated, and Nova tells of guests that run alone: whether a"
+        " paused one is there, the hosts themselves must say."
+    ),
+    gettext_noop(
+        "Until this is settled do not start it, reboot it hard, rebuild or evacuate it, and do not"
+        " reset its state: a guest that still runs elsewhere would be started a second time from"
+        " the same disks, which destroys what is on them."
+    ),
+    gettext_noop(
+        "The lock of the image is all that would prevent it, and not every storage has one."
+    ),
+    gettext_noop("One that is shut off is what a migration left behind."),
+    gettext_noop("Where the disk is a file: `qemu-img info` on it, without -U."),
+    gettext_noop(
+        "It fails on the lock while a guest has the disk open; `lsof` on each host names the"
+        " process."
+    ),
+    # of the preflight, those added later
+    gettext_noop("Nova says SHUTOFF, but its guest was last seen running."),
+    gettext_noop(
+        "It is shut off: nothing of it runs that could be migrated live, so it goes cold."
+    ),
+    gettext_noop("It has no resize that could be confirmed."),
+    gettext_noop("Together with the others of this drain there is no place for it."),
+    # of what is refused (services.py)
+    gettext_noop("Host names are compared exactly; take the name from the list of hosts."),
+    gettext_noop("Host names are compared exactly."),
+    gettext_noop("A dead host is a case for evacuation (nova host-evacuate), not for a drain."),
+    gettext_noop("Wait until that is over, then drain it again."),
+    gettext_noop("Wait until that is over, or cancel it first."),
+    gettext_noop("Watch that drain, or cancel it first."),
+    gettext_noop("The destination is the host that is to be drained."),
+    gettext_noop("Choose another one, or leave the choice to the scheduler."),
+    gettext_noop("The instances can go to one named host or follow the plan, not both."),
+    gettext_noop("A reason is needed; it is shown to everybody as the service's disabled reason."),
+    gettext_noop("The end of the window is past."),
+    gettext_noop("The drain has begun; the time of its beginning cannot be changed any more."),
+    gettext_noop("Try again."),
+    # words that stand in others
+    gettext_noop("this host"),
+    gettext_noop("the destination"),
+    gettext_noop("another host"),
+    gettext_noop("every host that it was migrated to"),
+    gettext_noop("not known to Nova"),
+    gettext_noop("unknown to Nova"),
+    gettext_noop("running"),
+    gettext_noop("paused"),
+    gettext_noop("cancelling"),
+    gettext_noop("pending"),
+    gettext_noop("submitted"),
+    gettext_noop("migrating"),
+    gettext_noop("succeeded"),
+    gettext_noop("skipped"),
+    gettext_noop("down"),
+    gettext_noop("it was over before."),
+    gettext_noop("another attempt has begun since."),
+    gettext_noop("enabled"),
+    gettext_noop("disabled"),
+    gettext_noop("blocked"),
+    gettext_noop("confirming"),
+    gettext_noop("gone"),
+    gettext_noop("failed"),
+    gettext_noop("stays"),
+    gettext_noop("cancelled"),
+    gettext_noop("unknown"),
+)
+_KNOWN = frozenset(_FIXED)
+
+#: Sentences with values in them. Where two match, the first is taken.
+_WITH_VALUES = (
+    # preflight
+    gettext_noop("Its local disk of %(size)s is copied too, unless the hosts share storage."),
+    gettext_noop("Its owner asks that it stays (%(name)s)."),
+    gettext_noop("Its owner does not want it %(way)s-migrated (%(name)s)."),
+    gettext_noop("It is locked%(why)s; that does not keep an administrator."),
+    gettext_noop("It is locked%(why)s, and this drain leaves locked instances alone."),
+    gettext_noop("Nova is busy with it (task %(task)s)."),
+    gettext_noop("No host has room for it now; %(host)s comes nearest and lacks %(missing)s."),
+    gettext_noop(
+        "Together with the others of this drain there is no place for it: %(host)s then lacks"
+        " %(missing)s."
+    ),
+    # steering
+    gettext_noop("It is %(status)s, and Nova forces only what runs."),
+    gettext_noop("Only what failed or was skipped is tried again; it is %(state)s."),
+    gettext_noop("The drain is %(state)s; drain the host again."),
+    gettext_noop("Only what waits, is blocked or failed is skipped; it is %(state)s."),
+    gettext_noop("Only what waits can be the next; it is %(state)s."),
+    gettext_noop("The drain is %(state)s."),
+    gettext_noop("Its migration is %(state)s; Nova takes an abort only while it is %(known)s."),
+    gettext_noop(
+        "Its migration is %(state)s; Nova takes force complete only while it is %(known)s."
+    ),
+    gettext_noop("It is %(state)s; there is nothing to pause."),
+    gettext_noop("It is %(state)s; there is nothing to change."),
+    gettext_noop("It is %(state)s; drain the host again."),
+    gettext_noop("It is %(state)s, not paused."),
+    gettext_noop("It is over (%(state)s)."),
+    # certificate
+    gettext_noop(
+        "The compute service of %(host)s was replaced by another one while this was read."
+    ),
+    gettext_noop("The compute service was %(before)s, and %(after)s a moment later."),
+    gettext_noop("The compute service is %(state)s: what Nova says of this host may be old."),
+    gettext_noop("Nova lists no compute service of host %(host)s."),
+    gettext_noop("%(n)s instance is on this host."),
+    gettext_noop("%(n)s instances are on this host."),
+    gettext_noop("%(n)s migration from or to this host is under way."),
+    gettext_noop("%(n)s migrations from or to this host are under way."),
+    gettext_noop(
+        "%(n)s resize or cold migration from or to this host not confirmed: each holds its disk on"
+        " both hosts until it is confirmed or reverted."
+    ),
+    gettext_noop(
+        "%(n)s resizes or cold migrations from or to this host not confirmed: each holds its disk"
+        " on both hosts until it is confirmed or reverted."
+    ),
+    gettext_noop("Placement shows %(n)s allocation on this host."),
+    gettext_noop("Placement shows %(n)s allocations on this host."),
+    gettext_noop(
+        "It was last verified to be safe at %(time)s, and everything but that still held."
+    ),
+    gettext_noop("It could not be verified since %(time)s."),
+    # return
+    gettext_noop("Nova has no compute service of host %(host)s (any more)."),
+    gettext_noop(
+        "Nova has no compute service of host %(host)s (any more), so there is nothing to enable."
+    ),
+    gettext_noop("Nova does not reach the cell of host %(host)s, so its state is unknown."),
+    gettext_noop("Nova does not reach the cell of host %(host)s, so the service was not enabled."),
+    gettext_noop("Nova does not reach the cell of host %(host)s; waiting for it."),
+    gettext_noop("Nova does not reach the cell of host %(host)s."),
+    gettext_noop(
+        "The service was enabled, but Nova does not reach the cell of host %(host)s, so whether the"
+        " host is up is not known."
+    ),
+    gettext_noop("The service was left as it is; Nova does not reach the cell of host %(host)s."),
+    gettext_noop(
+        "It was forced down, and Nova does not see it up before somebody undoes that (%(command)s)."
+    ),
+    gettext_noop('The service is enabled: it was us who disabled it ("%(reason)s").'),
+    gettext_noop('The service stays disabled ("%(reason)s").'),
+    gettext_noop(
+        "It was not us who disabled the service of host %(host)s: it is disabled with the reason"
+        ' "%(reason)s".'
+    ),
+    gettext_noop(
+        "It was not us who disabled the service of host %(host)s: it is disabled without a reason."
+    ),
+    gettext_noop(
+        "The service is enabled, although it was not us who disabled it (it is disabled with the"
+        ' reason "%(reason)s").'
+    ),
+    gettext_noop('The service stays disabled with the reason "%(reason)s", as it was found.'),
+    gettext_noop('The service stays disabled with the reason "%(reason)s".'),
+    gettext_noop('The service was left disabled with the reason "%(reason)s".'),
+    gettext_noop(
+        'The service was enabled, and is disabled with the reason "%(reason)s" again; waiting.'
+    ),
+    gettext_noop(
+        'The service was enabled, but then it was disabled with the reason "%(reason)s" again.'
+    ),
+    gettext_noop(
+        'The service was not enabled: meanwhile it is disabled with the reason "%(reason)s", which'
+        " is not what we wrote."
+    ),
+    # drain
+    gettext_noop("%(left)s of %(n)s left the host."),
+    gettext_noop("%(left)s of %(n)s are back on %(host)s."),
+    gettext_noop("Nova was not asked for an abort: %(text)s"),
+    gettext_noop("Nova was not asked for force complete: %(text)s"),
+    gettext_noop("it is %(state)s by now."),
+    gettext_noop("Nova refused the abort: %(error)s"),
+    gettext_noop("Nova refused to force it: %(error)s"),
+    gettext_noop("Nova refused to reset it: %(error)s"),
+    gettext_noop("Nova refused: %(error)s"),
+    gettext_noop("It was not reset: %(text)s"),
+    gettext_noop("The answer got lost: %(error)s"),
+    gettext_noop("Still blocked: %(text)s"),
+    gettext_noop("It was still under way (%(state)s) when the wait of %(n)s s for it ended."),
+    gettext_noop(
+        "Nova may go on with it: look whether it is on %(place)s or on %(dest)s before it is"
+        " touched, and abort the migration if it does not end."
+    ),
+    gettext_noop("Nova lists no compute service for host %(host)s any more."),
+    gettext_noop("Host %(host)s is down."),
+    gettext_noop("The compute service of host %(host)s is disabled."),
+    gettext_noop(
+        "Where the guest runs cannot be told from here; look on %(place)s and on %(dest)s before"
+        " anything is started or reset."
+    ),
+    gettext_noop("It was moved %(n)s times and is here again."),
+    gettext_noop("It is %(status)s now."),
+    gettext_noop("It is on no host any more (%(status)s)."),
+    gettext_noop("It was moved to %(host)s by somebody else."),
+    gettext_noop("Nova moves it to %(host)s for somebody else (task %(task)s)."),
+    gettext_noop(
+        "It runs on %(host)s, but a resize or cold migration of it waits for its confirmation, and"
+        " its disk is still on %(place)s."
+    ),
+    gettext_noop("It takes longer than the %(n)s s that its memory explains."),
+    gettext_noop("It has been copied for more than its timeout of %(n)s s."),
+    gettext_noop(
+        "The server is in ERROR on %(place)s after its %(method)s migration (%(record)s)."
+    ),
+    gettext_noop(
+        "Nova does nothing with the server any more, but its record of the migration says"
+        " %(status)s still."
+    ),
+    gettext_noop(
+        "Nova says that the migration is completed, but has the server on %(place)s still."
+    ),
+    gettext_noop("The guest may run on %(place)s or on %(dest)s."),
+    gettext_noop("It runs on, on %(place)s."),
+    gettext_noop("Its migration was aborted, as %(who)s asked."),
+    gettext_noop(
+        "Its migration was aborted, and Nova set the server to ERROR afterwards (record:"
+        " %(status)s)."
+    ),
+    gettext_noop("Some releases do that although the guest runs on, unharmed, on %(place)s."),
+    gettext_noop(
+        "Nova has no record of the migration, but Nova's task %(task)s on the server does not end."
+    ),
+    gettext_noop(
+        "The migration is over (%(status)s), but Nova's task %(task)s on the server does not end."
+    ),
+    gettext_noop("It is on %(host)s by now, but Nova's task %(task)s on it does not end."),
+    gettext_noop("It arrived on %(host)s in ERROR."),
+    gettext_noop("It arrived on %(host)s as %(status)s; it was %(initial)s before."),
+    gettext_noop(
+        "It is on %(host)s in VERIFY_RESIZE, and Nova does not confirm it; its disk is still on"
+        " this host."
+    ),
+    gettext_noop("It runs on %(host)s."),
+    gettext_noop("It is %(status)s on %(host)s."),
+    gettext_noop("Nova runs %(n)s at once here."),
+    gettext_noop(
+        "The compute service stays disabled, because somebody else gave a reason for it"
+        " (%(reason)s)."
+    ),
+    gettext_noop(
+        "No server is left, but Nova has unfinished migrations with this host as their source:"
+        " %(records)s."
+    ),
+    # evidence
+    gettext_noop("The instance is %(status)s, not ERROR."),
+    gettext_noop("A task of the instance is under way: %(task)s."),
+    gettext_noop("Nova has it on %(host)s, not on %(source)s."),
+    gettext_noop(
+        "Nova has it on %(host)s, but the guest may run on %(dest)s, on both or on neither."
+    ),
+    gettext_noop("Nova has it on %(host)s."),
+    gettext_noop("The compute service of %(host)s is not up."),
+    gettext_noop("The compute service of %(host)s is up."),
+    gettext_noop("Migration %(id)s is not known to be this instance's."),
+    gettext_noop("Migration %(id)s is no live migration from %(host)s (%(what)s)."),
+    gettext_noop("Migration %(id)s ended otherwise: %(status)s."),
+    gettext_noop("Migration %(id)s is not over: %(status)s."),
+    gettext_noop("Migration %(id)s is over: %(status)s."),
+    gettext_noop("%(host)s did not say that the guest runs there."),
+    gettext_noop("What %(host)s said of the guest is %(n)s seconds old: ask again."),
+    gettext_noop("The hypervisor of %(host)s says that the guest is %(status)s."),
+    gettext_noop("Asked just now, %(host)s says that it runs there."),
+    gettext_noop("On %(host)s and on %(dest)s: `virsh list --all --uuid --name`."),
+    gettext_noop("Which of them has the domain %(id)s?"),
+    gettext_noop("On each that has it: `virsh domstate %(id)s`. On which one does it run?"),
+    gettext_noop("If it runs on %(host)s alone: `%(command)s`."),
+    gettext_noop(
+        "If it runs on %(dest)s: Nova's database is wrong about its host, and no command of Nova's"
+        " corrects that."
+    ),
+    gettext_noop(
+        "Leave the guest running, and see to the database, or shut the guest down from within,"
+        " check that it runs on no host, and only then have Nova start it on %(host)s."
+    ),
+    gettext_noop(
+        "If it runs on neither: look at the logs of nova-compute and libvirt on %(host)s and on"
+        " %(dest)s before anything is started."
+    ),
+    gettext_noop("Nova does not migrate an instance in status %(status)s."),
+    gettext_noop("Nova says %(status)s, but its guest was last seen %(power)s."),
+    # services
+    gettext_noop("Host %(host)s is being drained already (drain %(id)s, asked for by %(who)s)."),
+    gettext_noop("Host %(host)s is being drained already."),
+    gettext_noop(
+        "Instances are being brought back to host %(host)s (drain %(id)s, asked for by %(who)s)."
+    ),
+    gettext_noop("Instances are being brought back to host %(host)s."),
+    gettext_noop("Host %(host)s is down: live migration needs both hosts alive."),
+    gettext_noop("Host %(host)s was forced down: live migration needs both hosts alive."),
+    gettext_noop("Host %(host)s is being given back to service (asked for by %(who)s)."),
+    gettext_noop("Host %(host)s is named twice."),
+    gettext_noop("There is no compute host named '%(host)s' in region %(region)s."),
+    gettext_noop("There is no compute host named '%(host)s' to go to."),
+    gettext_noop("The destination %(host)s is to be drained itself."),
+    gettext_noop("The destination %(host)s is down."),
+    gettext_noop("The destination %(host)s is disabled: %(reason)s."),
+    gettext_noop("The destination %(host)s is disabled."),
+    gettext_noop("The number of migrations at once must be from 1 to %(n)s."),
+    gettext_noop("The number of hosts at a time must be from 0 (all) to %(n)s."),
+    gettext_noop("%(n)s hosts are too many for one plan; it takes %(most)s."),
+    gettext_noop("The reason is %(n)s characters long; Nova takes at most %(most)s."),
+    gettext_noop("A note is %(n)s characters long; %(most)s are kept."),
+    gettext_noop("There is no plan %(id)s."),
+    gettext_noop("Drain %(id)s is over (%(state)s)."),
+    gettext_noop("Drain %(id)s: %(text)s"),
+    gettext_noop("Drain %(id)s changes too fast to be changed."),
+    gettext_noop("Instance %(id)s is not part of drain %(drain)s."),
+)
+_PATTERNS = [(sentence, _pattern(sentence)) for sentence in _WITH_VALUES]
