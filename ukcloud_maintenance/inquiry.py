@@ -34,7 +34,9 @@ def inquire(cloud: Cloud, row: InstanceMigration) -> Evidence:
         server=server,
         source=row.source_compute,
         record=record,
-        aborted_by_us=known is not None and row.aborted_migration_id == known,
+        aborted_by_us=(
+            known is not None and row.aborted_migration_id == known and row.aborted_at is not None
+        ),
         was_cancelled=row.was_cancelled,
         newer_migrations=[m for m in records if known is not None and m.id > known],
         diagnostics=diagnostics,

@@ -246,9 +246,12 @@ class InstanceMigration(models.Model):
     wish_by = models.CharField(max_length=255, blank=True)
     wish_at = models.DateTimeField(null=True)
     wish_migration_id = models.BigIntegerField(null=True)
+    #: how often a worker asked Nova for it without an answer
+    wish_tries = models.PositiveSmallIntegerField(default=0)
     #: what Nova made of the last wish, where it refused it
     answer = models.TextField(blank=True)
-    #: the migration whose abort Nova took, by whom it was asked for, and when
+    #: the migration that Nova was asked to abort, for whom, and when Nova took it; NULL: it is
+    #: not known whether it did
     aborted_migration_id = models.BigIntegerField(null=True)
     aborted_by = models.CharField(max_length=255, blank=True)
     aborted_at = models.DateTimeField(null=True)

@@ -30,6 +30,7 @@ from .core.states import (
     DrainState,
     Method,
     MigrationState,
+    Wish,
 )
 from .exceptions import (
     CloudAnswerUnusable,
@@ -163,8 +164,11 @@ class Reconciler:
                 return Outcome(moving=False, problem=str(error))
         if drain.cloud_down_since and drain.state not in DRAIN_TERMINAL:
             self._cloud_is_back(drain)
+        at_work = drain.state in (DrainState.RUNNING, DrainState.CANCELLING)
+        starts = at_work and not seen.gate.holds
         moving = any(
-            r.state in MIGRATION_UNDER_WAY or (r.state in MIGRATION_OPEN and r.not_before is None)
+            r.state in MIGRATION_UNDER_WAY
+            or (starts and r.state in MIGRATION_OPEN and r.not_before is None)
             for r in by_id.values()
         )
         return Outcome(moving=moving or bool(actions))
@@ -357,7 +361,10 @@ class Reconciler:
                 store.disabled(drain.maintenance, now)
             case d.ChangeDrain():
                 event = self._event(action.kind, action.message) if action.kind else None
-                store.change_drain(drain, now, event=event, **action.fields)
+                if "errand" in action.fields:
+                    store.errand_done(drain, now)
+                else:
+                    store.change_drain(drain, now, event=event, **action.fields)
                 if action.kind:
                     say(
                         logging.INFO,
@@ -367,12 +374,12 @@ class Reconciler:
                         detail=action.message,
                     )
             case d.Finish():
-                enabled = seen.service is not None and seen.service.status == "enabled"
-                if drain.cancel_enable and drain.maintenance and enabled:
-                    store.close_maintenance(drain.maintenance, now)
-                store.finish_drain(
-                    drain, action.state, action.result, action.message, self.worker, now
-                )
+                self._close_what_was_given_back(drain, seen, action)
+                with store.all_or_none():
+                    store.finish_drain(
+                        drain, action.state, action.result, action.message, self.worker, now
+                    )
+                    store.expect_nothing_open(drain)
                 say(
                     logging.INFO,
                     f"drain_{action.state.value}",
@@ -393,11 +400,13 @@ class Reconciler:
     def _disable(self, drain: Drain, action: d.Disable) -> None:
         """The reason is recorded first: a service that carries it is known to be ours."""
         assert drain.maintenance is not None  # decide saw it
+        # Before Nova is asked: a cancel that comes meanwhile, or an answer that gets lost, must
+        # not hide that it was this drain.
+        store.change_drain(drain, self.clock(), did_disable=True)
         store.intend_to_disable(drain.maintenance, action.reason)
         request_id = self.cloud.disable_service(action.service_id, action.reason)
         now = self.clock()
         store.disabled(drain.maintenance, now)
-        store.change_drain(drain, now, did_disable=True)
         store.record(drain, None, now, "service_disabled", self.worker, action.reason, request_id)
         say(
             logging.INFO,
@@ -661,15 +670,17 @@ class Reconciler:
     # -- what was asked for one instance -------------------------------------------------------
 
     def _abort(self, drain: Drain, row: InstanceMigration, action: d.Abort) -> None:
-        """Record what is aborted, and for whom; ask; and forget it again where Nova refuses."""
-        now = self.clock()
+        """Record what is asked for, and for whom; ask; and record that Nova took it. An answer
+        that got lost is asked for again, as long as the migration can be aborted."""
         store.change_migration(
             row,
-            now,
+            self.clock(),
+            # one worker asks
+            expect={"aborted_migration_id": row.aborted_migration_id, "wish_tries": row.wish_tries},
             aborted_migration_id=action.migration_id,
             aborted_by=action.by,
-            aborted_at=now,
-            **d.NO_WISH,
+            aborted_at=None,
+            **self._asking(row, Wish.ABORT, action.by, action.migration_id),
         )
         try:
             request_id = self.cloud.abort_migration(row.server_id, action.migration_id)
@@ -677,29 +688,49 @@ class Reconciler:
             text = f"Nova refused the abort: {error.detail or error}"
             self._answered(drain, row, "abort_refused", text, error.request_id)
             store.change_migration(
-                row, self.clock(), aborted_migration_id=None, aborted_by="", aborted_at=None
+                row, self.clock(), aborted_migration_id=None, aborted_by="", **d.NO_WISH
             )
             return
         except CloudError as error:
-            # Whether Nova has it is not known. What becomes of the migration tells.
             self._answered(drain, row, "abort_unanswered", str(error), error.request_id)
             return
+        now = self.clock()
+        store.change_migration(row, now, aborted_at=now, **d.NO_WISH)
         self._answered(drain, row, "aborting", "", request_id)
 
     def _force(self, drain: Drain, row: InstanceMigration, action: d.ForceComplete) -> None:
-        now = self.clock()
-        store.change_migration(row, now, forced_at=now, **d.NO_WISH)
+        """Ask, as for an abort. To be forced twice does a migration no harm."""
+        store.change_migration(
+            row,
+            self.clock(),
+            expect={"forced_at": row.forced_at, "wish_tries": row.wish_tries},  # one worker asks
+            **self._asking(row, Wish.FORCE, action.by, action.migration_id),
+        )
         try:
             request_id = self.cloud.force_complete(row.server_id, action.migration_id)
         except REFUSALS as error:
             text = f"Nova refused to force it: {error.detail or error}"
             self._answered(drain, row, "force_refused", text, error.request_id)
-            store.change_migration(row, self.clock(), forced_at=None)
+            store.change_migration(row, self.clock(), **d.NO_WISH)
             return
         except CloudError as error:
             self._answered(drain, row, "force_unanswered", str(error), error.request_id)
             return
+        now = self.clock()
+        store.change_migration(row, now, forced_at=now, **d.NO_WISH)
         self._answered(drain, row, "forced", "", request_id)
+
+    def _asking(
+        self, row: InstanceMigration, wish: Wish, by: str, migration_id: int | None
+    ) -> dict[str, Any]:
+        """What is recorded before Nova is asked for something."""
+        return {
+            "wish": wish.value,
+            "wish_by": by,
+            "wish_at": self.clock(),
+            "wish_migration_id": migration_id,
+            "wish_tries": row.wish_tries + 1,
+        }
 
     def _reset(self, drain: Drain, row: InstanceMigration, action: d.Reset) -> None:
         """Read the evidence anew, and set the server to active only where it is complete."""
@@ -721,17 +752,29 @@ class Reconciler:
                 failed = " ".join(check.text for check in evidence.checks if not check.passed)
                 self._not_reset(drain, row, f"It was not reset: {failed}", "")
                 return
+            looked = time.monotonic()
             # Should the answer get lost, the next pass finds an active server, and knows why.
-            store.change_migration(row, self.clock(), answer=RESET_SENT)
+            store.change_migration(
+                row,
+                self.clock(),
+                answer=RESET_SENT,
+                **self._asking(row, Wish.RESET, action.by, row.nova_migration_id),
+            )
+            if time.monotonic() - looked > INTENT_GOES_STALE:
+                return  # stopped in between: it may be migrated again by now
             try:
                 request_id = self.cloud.reset_state_to_active(row.server_id)
             except REFUSALS as error:
                 text = f"Nova refused to reset it: {error.detail or error}"
                 self._not_reset(drain, row, text, error.request_id)
                 return
+            except CloudError as error:
+                say(logging.WARNING, "reset_unanswered", drain=drain.pk, detail=error)
+                if row.wish_tries >= d.ASK_AGAIN_TIMES:
+                    self._not_reset(drain, row, f"It was not reset: {error}", error.request_id)
+                return
         text = (
-            f"Its state was reset to active, as {action.by} asked; it runs on"
-            f" {row.source_compute}. It can be tried again."
+            f"Its state was reset to active, as {action.by} asked; it runs on {row.source_compute}."
         )
         store.change_migration(
             row,
@@ -758,6 +801,18 @@ class Reconciler:
         store.change_migration(row, self.clock(), **d.NO_WISH)
         self._answered(drain, row, "reset_refused", text, request_id)
 
+    def _close_what_was_given_back(
+        self, drain: Drain, seen: d.Observation, action: d.Finish
+    ) -> None:
+        """A cancelled drain whose service is enabled leaves no maintenance behind: it enabled it
+        again, or it had not come to disable it."""
+        enabled = seen.service is not None and seen.service.status == "enabled"
+        known = drain.maintenance
+        if action.state != DrainState.CANCELLED or known is None or not enabled:
+            return
+        if drain.direction == Direction.AWAY and (drain.cancel_enable or not known.our_reason):
+            store.close_maintenance(known, self.clock())
+
     def _answered(
         self, drain: Drain, row: InstanceMigration, kind: str, text: str, request_id: str
     ) -> None:
@@ -778,6 +833,8 @@ class Reconciler:
 
     def _enable(self, drain: Drain, action: d.Enable) -> None:
         """The service was disabled by us, and the drain is cancelled: the host is given back."""
+        if store.state_of(drain) != DrainState.CANCELLING:
+            raise StaleState(f"drain {drain.pk} is over")  # another one may need it disabled
         request_id = self.cloud.enable_service(action.service_id)
         now = self.clock()
         store.record(drain, None, now, "service_enabled", self.worker, "", request_id)

@@ -664,6 +664,8 @@ def steer_plan(
     :raises Refused: there is no such plan, or it can be done with none of its drains
     """
     _require(actor, steering.RULE_OF_DRAIN[verb])
+    if verb is DrainVerb.CHANGE:
+        raise Refused("The drains of a plan are changed one by one.", code="cannot_change")
     plan = store.plan(plan_id)
     if plan is None:
         raise Refused(f"There is no plan {plan_id}.", code="unknown_plan")
@@ -870,6 +872,9 @@ def cancel_drain(
         again = drain.state == DrainState.CANCELLING
         before = drain.cancel_enable if again else drain.did_disable
         wanted = before if enable is None else enable
+        if wanted and not drain.did_disable:
+            # An earlier drain disabled it: that is a return to service.
+            _require(actor, RULE_RETURN)
         if again and wanted == before and (drain.cancel_abort or not abort):
             return
         aborts = abort or (again and drain.cancel_abort)
@@ -1112,6 +1117,13 @@ def _steer_one(
             return ""
         except store.DrainExists as error:
             return str(_drain_open(drain.host, error.drain))
+        except store.BeingReturned as error:
+            return str(_being_returned(error.maintenance))
+        except store.GivenBack:
+            return (
+                "The host was given back to service since this drain ended; what runs on it now"
+                " was never part of it. Drain the host again."
+            )
         except StaleState:
             drain.refresh_from_db()
             row.refresh_from_db()

@@ -370,6 +370,13 @@ class BeingReturned(StaleState):
         self.maintenance = maintenance
 
 
+class GivenBack(StaleState):
+    """The host was given back to service since the drain was over."""
+
+    def __init__(self) -> None:
+        super().__init__("the host was given back to service since")
+
+
 class Entry(NamedTuple):
     """One instance of a new drain.
 
@@ -605,35 +612,51 @@ def resume_drain(drain: Drain, actor: str, now: datetime) -> None:
 
 
 def reopen_drain(drain: Drain, actor: str, now: datetime) -> None:
-    """Go on with a drain that failed, for what is retried.
+    """Go on with a drain that failed, for what is retried, in the maintenance that it was part of.
 
     :raises DrainExists: the host has another open drain
+    :raises BeingReturned: the host is being given back to service
+    :raises GivenBack: it was given back since: what runs on it now was never part of this
     :raises StaleState: the drain changed meanwhile
     """
     fields: dict[str, Any] = {}
     if drain.stop_at is not None and drain.stop_at <= now:
         fields["stop_at"] = None
+    away = drain.direction == Direction.AWAY
     try:
-        change_drain(
-            drain,
-            now,
-            state=DrainState.RUNNING,
-            open_key=drain.host_key,
-            # The maintenance may be over by now; the first pass joins the one that is open.
-            maintenance=None,
-            result="",
-            message="",
-            finished_at=None,
-            blocked_since=None,
-            proving_since=None,
-            host_down_since=None,
-            cloud_down_since=None,
-            next_pass_at=None,
-            event=("drain_reopened", actor, ""),
-            **fields,
-        )
+        with transaction.atomic():
+            change_drain(
+                drain,
+                now,
+                state=DrainState.RUNNING,
+                open_key=drain.host_key,
+                result="",
+                message="",
+                finished_at=None,
+                blocked_since=None,
+                proving_since=None,
+                host_down_since=None,
+                cloud_down_since=None,
+                next_pass_at=None,
+                event=("drain_reopened", actor, ""),
+                **fields,
+            )
+            maintenance = _take_maintenance(drain.host_key)
+            if (
+                away
+                and drain.maintenance_id
+                and drain.maintenance_id != (maintenance and maintenance.pk)
+            ):
+                raise GivenBack
+            if away and maintenance and maintenance.safe_since:
+                why = "What had failed on this host is tried again."
+                HostMaintenance.objects.filter(pk=maintenance.pk).update(**_withdrawn(why, now))
+                _event(drain, None, now, "safe_withdrawn", actor, why, "", maintenance)
     except IntegrityError as error:
         raise DrainExists(open_drain_of(drain.region, drain.host)) from error
+    except StaleState:
+        drain.refresh_from_db()  # nothing of it was written
+        raise
 
 
 def adjust_drain(drain: Drain, actor: str, now: datetime, text: str, **fields: Any) -> None:
@@ -670,6 +693,15 @@ def make_wish(drain: Drain, row: InstanceMigration, wish: Wish, actor: str, now:
     drain.errand = True
 
 
+def errand_done(drain: Drain, now: datetime) -> None:
+    """Nothing is asked for any more, unless somebody asked since it was looked at."""
+    with transaction.atomic():
+        _touch(drain.pk, now)  # whoever asks takes this lock first
+        if not drain.migrations.exclude(wish="").exists():
+            Drain.objects.filter(pk=drain.pk).update(errand=False)
+            drain.errand = False
+
+
 def retry_instance(
     drain: Drain, row: InstanceMigration, actor: str, now: datetime, destination: str = ""
 ) -> None:
@@ -697,9 +729,11 @@ def retry_instance(
             late_since=None,
             timed_out_at=None,
         )
-        Drain.objects.filter(pk=drain.pk).update(
+        changed = Drain.objects.filter(pk=drain.pk, state=drain.state).update(
             next_pass_at=None, blocked_since=None, proving_since=None
         )
+        if changed != 1:  # it ended: nobody would work on what is put back in its line
+            raise StaleState(f"drain {drain.pk} is not {drain.state} any more")
 
 
 def skip_instance(drain: Drain, row: InstanceMigration, actor: str, now: datetime) -> None:
@@ -797,6 +831,15 @@ def finish_drain(
         event=(f"drain_{state.value}", actor, message),
         **fields,
     )
+
+
+def expect_nothing_open(drain: Drain) -> None:
+    """Called in the transaction that ends a drain, after it.
+
+    :raises StaleState: something was put back in the line since the rows were read
+    """
+    if drain.migrations.exclude(state__in=[s.value for s in MIGRATION_TERMINAL]).exists():
+        raise StaleState(f"an instance of drain {drain.pk} is open again")
 
 
 def change_migration(

@@ -64,6 +64,10 @@ def test_select_three_hosts_drain_them_as_one_and_give_one_back(
     window.wait_for_text("Running", "[data-part=state]")
     window.picture("plan-running")
     window.wait_for_text("All 3 hosts are empty.", "[data-part=headline]", 240)
+    for host in HOSTS:
+        window.wait_for_text(
+            "safe to power off", f"tr[data-host={host}] .mnt-col-safety", timeout=120
+        )
     window.picture("plan-over")
     assert window.is_marked
     for host in HOSTS:

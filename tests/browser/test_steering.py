@@ -4,7 +4,7 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
-from tests.browser.test_drain import drain_in_modal
+from tests.browser.test_drain import drain_in_modal, next_step
 from ukcloud_maintenance.demo.behaviours import LIVE_KEY
 
 pytestmark = pytest.mark.timeout(600)
@@ -34,6 +34,11 @@ def offered(window) -> list[str]:
 def press(window, verb: str) -> None:
     """A button for what is selected."""
     window.see(f"#mnt-steering button[data-verb={verb}]").send_keys(Keys.ENTER)
+
+
+def dialog(window, words: str) -> None:
+    window.see(".modal form.mnt-steer")
+    window.wait_for_text(words, ".modal")
 
 
 def confirm(window) -> None:
@@ -92,7 +97,7 @@ def test_pause_skip_retry_and_abort_by_keyboard(window, servers, start_worker, c
 
     # -- skip both, with a dialog; then take them up again, without one
     press(window, "skip")
-    window.wait_for_text("Skip 2 instances?", ".modal")
+    dialog(window, "Skip 2 instances?")
     assert "the host will not be empty" in window.text(".modal")
     window.picture("steering-skip")
     window.press(Keys.ESCAPE)
@@ -110,14 +115,14 @@ def test_pause_skip_retry_and_abort_by_keyboard(window, servers, start_worker, c
 
     # -- abort what is stuck, from the menu of its row, by keyboard alone
     menu(window, "stuck-1", "abort")
-    window.wait_for_text("Abort the migration of this instance?", ".modal")
+    dialog(window, "Abort the migration of this instance?")
     window.wait(lambda: focused(window) == "Go Back", "the harmless way has the focus")
     window.picture("steering-abort")
     window.press(Keys.TAB)
     assert focused(window) == "Abort"
     window.press(Keys.ENTER)
     wait_for_state(window, "stuck-1", "Failed")
-    window.wait_for_text("aborted, as admin asked. It runs on, on cmp1.", "#mnt-progress")
+    window.wait_for_text("aborted, as admin asked. It runs on", "#mnt-progress")
     window.picture("steering-aborted")
 
     # -- and on: to a host that is named
@@ -148,7 +153,7 @@ def test_a_copy_that_does_not_end_is_recognised_and_forced(window, servers, star
     window.picture("steering-not-converging")
 
     menu(window, "busy-1", "force")
-    window.wait_for_text("Force this migration to complete?", ".modal")
+    dialog(window, "Force this migration to complete?")
     assert "busy-1 paused about" in window.text(".modal")
     window.picture("steering-force")
     confirm(window)
@@ -175,7 +180,7 @@ def test_an_error_after_an_abort_is_reset_on_its_evidence_and_the_rest_cancelled
     assert cloud.server(server_id)["status"] == "ERROR"
 
     window.see("tr[data-name='lost-1'] .mnt-look").send_keys(Keys.ENTER)
-    window.wait_for_text("says that the guest is running", ".modal")
+    dialog(window, "says that the guest is running")
     assert not window.find_all(".modal .mnt-not-passed")
     window.picture("steering-evidence")
     confirm(window)
@@ -186,7 +191,7 @@ def test_an_error_after_an_abort_is_reset_on_its_evidence_and_the_rest_cancelled
     # -- the other one never lands: cancel, abort it, and give the service back
     window.wait(lambda: cell(window, "stuck-2", NOVA) == "running", "the other is copied", 60)
     window.find("#mnt-cancel").click()
-    window.wait_for_text("1 migration is under way", ".modal")
+    dialog(window, "1 migration is under way")
     window.see(".modal [name=under_way][value=abort]").click()
     assert window.find(".modal [name=service][value=enable]").is_selected()
     window.picture("steering-cancel")
@@ -197,3 +202,42 @@ def test_an_error_after_an_abort_is_reset_on_its_evidence_and_the_rest_cancelled
     assert window.is_marked
     assert window.problems() == []
     window.picture("steering-cancelled")
+
+
+def test_the_workflow_says_whether_the_drain_fits_into_its_window(window, servers):
+    servers("cmp4", "web-1", "web-2", ram_mib=1024)
+    window.go("hosts/cmp4/drain/")
+    next_step(window)
+    window.see("[name=reason]").send_keys("window")
+
+    def enter(name: str, value: str) -> None:
+        window.driver.execute_script(
+            "var e = document.querySelector('[name=' + arguments[0] + ']');"
+            "e.value = arguments[1]; e.dispatchEvent(new Event('input', {bubbles: true}));",
+            name,
+            value,
+        )
+
+    step = ".mnt-fit[data-fit]"
+    assert not window.find(step).is_displayed()
+    enter("start_at", "2097-05-01T22:00")
+    enter("stop_at", "2097-05-01T22:00")
+    assert not window.find(step).is_displayed()  # no window at all: the server says so
+    enter("stop_at", "2097-05-02T04:00")
+    assert window.text(step) == "By the estimate it will fit into the window."
+    window.find("[name=timeout_action][value=abort]").click()
+    window.picture("steering-window")
+    next_step(window)
+    review = window.text(".mnt-review")
+    assert "It begins: at 2097-05-01 22:00 UTC." in review
+    assert "It starts nothing new after: 2097-05-02 04:00 UTC. By the estimate it will" in review
+    assert "A copy that takes too long is: aborted, and tried again." in review
+    window.see(".button-final").click()
+    window.see("#mnt-drain")
+    window.wait_for_text("Scheduled", "[data-part=state]")
+    assert "Will fit" in window.text("[data-part=facts]")
+    window.find("#mnt-cancel").click()
+    dialog(window, "Nothing was touched, and nothing will be.")
+    confirm(window)
+    window.wait_for_text("Cancelled", "[data-part=state]")
+    assert window.problems() == []

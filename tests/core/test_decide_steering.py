@@ -173,7 +173,9 @@ def test_the_last_attempt_that_its_timeout_aborted_has_failed():
 
 
 @pytest.mark.parametrize(
-    "known", [{"aborted_migration_id": 7}, {"was_cancelled": True}], ids=["ours", "seen"]
+    "known",
+    [{"aborted_migration_id": 7, "aborted_at": ago(30)}, {"was_cancelled": True}],
+    ids=["ours", "seen"],
 )
 def test_an_error_after_an_abort_is_recognised(known):
     one = flying(odd_since=ago(20), **known)
@@ -191,7 +193,7 @@ def test_an_error_without_an_abort_is_not_taken_for_one():
 
 
 def test_an_abort_of_another_attempt_does_not_explain_an_error():
-    one = flying(odd_since=ago(20), aborted_migration_id=6)
+    one = flying(odd_since=ago(20), aborted_migration_id=6, aborted_at=ago(30))
     sight = seen(server(status="ERROR"), records=(record(status="error"),))
     assert changes(decide(drain(), [one], sight), one)["code"] == "error_at_source"
 
@@ -538,3 +540,29 @@ def test_nothing_is_said_of_the_course_of_an_attempt_that_is_over():
     sight = seen(server(), records=(record(status="failed"),))
     found = changes(decide(drain(), [one], sight), one)
     assert (found["course"], found["seconds_left"]) == ("", None)
+
+
+def test_an_abort_of_which_nova_is_not_known_to_know_explains_no_error():
+    one = flying(odd_since=ago(20), aborted_migration_id=7)
+    sight = seen(server(status="ERROR"), records=(record(status="error"),))
+    assert changes(decide(drain(), [one], sight), one)["code"] == "error_at_source"
+
+
+def test_an_abort_whose_answer_got_lost_is_asked_again_after_a_while_and_not_for_ever():
+    one = flying(
+        wish="abort",
+        wish_by="ann",
+        wish_migration_id=7,
+        wish_tries=1,
+        wish_at=ago(1),
+        aborted_migration_id=7,
+    )
+    sight = seen(moving(), records=(record(),))
+    assert not of_type(decide(drain(), [one], sight), d.Abort)
+    again = replace(one, wish_at=ago(6))
+    assert of_type(decide(drain(), [again], sight), d.Abort) == [d.Abort(one.id, 7, "ann")]
+    spent = replace(again, wish_tries=d.ASK_AGAIN_TIMES)
+    actions = decide(drain(), [spent], sight)
+    assert not of_type(actions, d.Abort)
+    found = changes(actions, spent)
+    assert (found["wish"], found["aborted_migration_id"]) == ("", None)

@@ -95,6 +95,22 @@ def test_who_may_look_but_not_drain_is_not_offered_it(
         assert client.post(every_url[name], {}).status_code == 403
 
 
+def test_by_the_default_policy_a_viewer_sees_all_and_changes_nothing(
+    client, cloud, log_in, every_url, fresh_policy
+):
+    """An administrator for Horizon, who has the role maintenance_viewer as well."""
+    rules = {p.name: p.callback.view_class.rule for p in urls.urlpatterns}
+    log_in("admin", "maintenance_viewer")
+    for name, url in every_url.items():
+        allowed = rules[name] == RULE_VIEW
+        assert (client.get(url).status_code != 403) is allowed, name
+        if not allowed:
+            assert client.post(url, {}).status_code == 403, name
+    log_in("admin")
+    for name, url in every_url.items():
+        assert client.get(url).status_code != 403, name
+
+
 @pytest.mark.parametrize(
     ("changed", "words"),
     [

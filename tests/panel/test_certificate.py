@@ -282,6 +282,27 @@ def test_the_list_says_it_in_words_and_goes_on_by_itself(admin, cloud, maintaine
     assert list(rows(admin.get(INDEX, {"state": "safe"}))) == []
 
 
+def test_the_page_of_a_plan_says_it_too_and_goes_on_after_the_drains(admin, maintained):
+    plan = store.create_plan(
+        region="RegionOne",
+        reason=REASON,
+        hosts_at_once=1,
+        actor_id="id-of-alice",
+        actor="alice",
+        now=timezone.now(),
+    )
+    Drain.objects.filter(host="cmp4").update(plan=plan)
+    at = reverse(f"{PANEL}:plan_updates", args=[plan.pk])
+    first = admin.get(at).json()
+    assert first["over"] is True
+    assert "not safe: not verified yet" in first["rows"][0]["cells"][-2]
+    assert admin.get(at, {"seen": first["token"]}).status_code == 204
+    verify(maintained)
+    second = admin.get(at, {"seen": first["token"]}).json()
+    assert "safe to power off" in second["rows"][0]["cells"][-2]
+    assert "safe to power off" in page(admin.get(reverse(f"{PANEL}:plan", args=[plan.pk])))
+
+
 # -- back to service -------------------------------------------------------------------------
 
 

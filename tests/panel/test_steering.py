@@ -333,7 +333,7 @@ def test_each_of_several_is_judged_by_itself(admin, drain):
     data = {"row": chosen, "confirmed": "yes"}
     said = messages_of(admin.post(url("abort", drain), data, **SCRIPT))
     assert said == [
-        ["success", "Abort: queued, running."],
+        ["success", "Abort is asked for: queued, running."],
         ["warning", "Abort: failed: No live migration of it is under way."],
     ]
     wishes = {name: row.wish for name, row in rows_of(drain).items()}
@@ -351,7 +351,7 @@ def test_another_admin_was_faster(admin, drain):
     data = {"row": [rows["running"].pk, rows["queued"].pk], "confirmed": "yes"}
     response = admin.post(url("abort", drain), data, follow=True)
     page = text(response.content.decode())
-    assert "Abort: running." in page
+    assert "Abort is asked for: running." in page
     assert "Abort: queued: Something is asked of Nova for it already." in page
     assert rows_of(drain)["queued"].wish_by == "bob"
 
@@ -501,7 +501,7 @@ def test_the_evidence_is_shown_and_the_button_only_where_it_is_complete(admin, d
 
     evidence[0] = EVIDENCE
     said = messages_of(admin.post(url("reset", drain), data | {"confirmed": "yes"}, **SCRIPT))
-    assert said == [["success", "Reset to Active: late_error."]]
+    assert said == [["success", "Reset to Active is asked for: late_error."]]
     row.refresh_from_db()
     assert (row.wish, row.wish_by) == ("reset", "alice")
 

@@ -270,7 +270,7 @@ def test_window_and_timeout_are_asked_for_on_the_users_clock(admin):
     page = text(admin.get(url("cmp1")))
     assert "Times are those of Asia/Kathmandu (UTC+05:45)." in page
     assert "Too long is 5 min for each GiB of its memory, and at least 30 min" in page
-    assert "It begins: at once. It starts nothing new after: no such time." in page
+    assert "It begins: at once. It starts nothing new after: no end is set." in page
     admin.post(
         url("cmp1"),
         GOOD

@@ -49,6 +49,9 @@ TIMEOUT = "timeout"
 #: Seconds between two looks at server groups, aggregates and room for the sake of instances that
 #: these stand against.
 LOOK_AROUND_EVERY = 30.0
+#: Seconds between two requests for the same, where Nova's answer got lost; and how often.
+ASK_AGAIN_EVERY = 5.0
+ASK_AGAIN_TIMES = 20
 #: Seconds between two looks at whether a copy will end, while its bytes stay the same.
 SAME_BYTES_EVERY = 5.0
 #: From this fraction on a running migration is about to end, and it is the time to find out
@@ -170,6 +173,7 @@ class Row:
     wish_by: str = ""
     wish_at: datetime | None = None
     wish_migration_id: int | None = None
+    wish_tries: int = 0
     answer: str = ""
     aborted_migration_id: int | None = None
     aborted_by: str = ""
@@ -377,6 +381,7 @@ NO_WISH: dict[str, Any] = {
     "wish_by": "",
     "wish_at": None,
     "wish_migration_id": None,
+    "wish_tries": 0,
 }
 
 #: … of which nothing is copied (any more).
@@ -538,7 +543,9 @@ class _Pass:
                 self._rest()
             else:
                 self._submit()
-        if not host_is_up and self._host_is_lost():
+        lost = not host_is_up and self._host_is_lost()
+        # To a host that is up, and only disabled, what is under way goes on and lands.
+        if lost and not (self._host_is_up() and self._in(MIGRATION_UNDER_WAY)):
             self._give_up(cancelling)
         elif disabled or cancelling:
             self._finish(cancelling)
@@ -554,6 +561,8 @@ class _Pass:
         maintenance = self.drain.maintenance
         if self.back and maintenance is not None and maintenance.closed_at is None:
             if maintenance.returning_since is None:
+                for row in self._in(MIGRATION_WAITING):
+                    self._cancelled(row)
                 self.actions.append(
                     Finish(
                         DrainState.CANCELLED,
@@ -561,11 +570,11 @@ class _Pass:
                         "The host was not given back, so nothing is brought back to it.",
                     )
                 )
-                for row in self._in(MIGRATION_WAITING):
-                    self._cancelled(row)
             return
         if self._window_is_closed():
-            text = "Its window was over before a worker could begin. Give it a new one."
+            text = (
+                "Its window was over before a worker could begin. Give it a new one, and resume it."
+            )
             fields = {"state": DrainState.PAUSED, "message": text}
             self.actions.append(ChangeDrain(fields, "window_closed", text))
             return
@@ -584,7 +593,7 @@ class _Pass:
             return
         text = (
             "The window is over, and nothing new is started. Resume it to go on without a window,"
-            " give it a new one, or cancel it."
+            " give it a new one and resume it then, or cancel it."
         )
         fields = {"state": DrainState.PAUSED, "message": text, "blocked_since": None}
         self.actions.append(ChangeDrain(fields, "window_closed", text))
@@ -598,7 +607,8 @@ class _Pass:
             row = self.rows[row.id]
             if row.wish == Wish.RESET:
                 if row.state == MigrationState.UNKNOWN:
-                    self.actions.append(Reset(row.id, row.wish_by))
+                    if self._may_ask(row):
+                        self.actions.append(Reset(row.id, row.wish_by))
                 else:
                     self._change(row, NO_WISH)
             elif row.wish:
@@ -616,26 +626,41 @@ class _Pass:
         if row.nova_migration_id != wanted:
             self._unanswered(row, "another attempt has begun since.")
             return
-        if row.aborted_migration_id == wanted:
+        if row.aborted_migration_id == wanted and row.aborted_at is not None:
             self._change(row, NO_WISH)
+            return
+        if row.wish == Wish.FORCE and self.drain.cancel_abort:
+            self._unanswered(row, "the drain is cancelled, and what is under way is aborted.")
             return
         status = row.nova_status
         if status in NOVA_STATUS_WAITING and status not in ABORTABLE:
             return  # accepted: the next status decides
-        if row.wish == Wish.ABORT and status in ABORTABLE:
-            self.actions.append(Abort(row.id, wanted, row.wish_by))
+        if row.wish_tries >= ASK_AGAIN_TIMES:
+            self._unanswered(row, f"it did not answer {row.wish_tries} requests.")
+        elif row.wish == Wish.ABORT and status in ABORTABLE:
+            if self._may_ask(row):
+                self.actions.append(Abort(row.id, wanted, row.wish_by))
         elif row.wish == Wish.FORCE and status in FORCIBLE:
-            self.actions.append(ForceComplete(row.id, wanted, row.wish_by))
+            if self._may_ask(row):
+                self.actions.append(ForceComplete(row.id, wanted, row.wish_by))
         elif row.wish == Wish.FORCE and status in ABORTABLE:
             return  # queued or preparing: as soon as it runs
         else:
             self._unanswered(row, f"it is {status or 'not known to Nova'} by now.")
 
+    def _may_ask(self, row: Row) -> bool:
+        """The first time at once; where the answer got lost, again after a while."""
+        return row.wish_tries == 0 or self._since(row.wish_at) >= ASK_AGAIN_EVERY
+
     def _unanswered(self, row: Row, why: str) -> None:
+        """Nothing is asked any more. What was asked for without an answer is forgotten; what
+        became of it, Nova's record tells."""
         what = "an abort" if row.wish == Wish.ABORT else "force complete"
-        text = f"Nova was not asked for {what}: {why}"
+        text = f"Nova did not take {what}: {why}"
         kind = "abort_refused" if row.wish == Wish.ABORT else "force_refused"
-        self._change(row, NO_WISH | {"answer": text}, kind, text)
+        forgotten: dict[str, Any] = {"aborted_migration_id": None, "aborted_by": ""}
+        fields = NO_WISH | {"answer": text} | ({} if row.aborted_at else forgotten)
+        self._change(row, fields, kind, text)
 
     def _hurry(self) -> None:
         """A drain that is being cancelled: abort what flies, where that was chosen; and end in
@@ -650,7 +675,7 @@ class _Pass:
                     and row.method == Method.LIVE
                     and row.wish != Wish.ABORT
                     and known is not None
-                    and row.aborted_migration_id != known
+                    and (row.aborted_migration_id != known or row.aborted_at is None)
                     and row.nova_status in ABORTABLE
                 ):
                     self.actions.append(Abort(row.id, known, ""))
@@ -1136,7 +1161,8 @@ class _Pass:
         wish = {TimeoutAction.ABORT: Wish.ABORT, TimeoutAction.FORCE: Wish.FORCE}.get(
             TimeoutAction(self.drain.timeout_action)
         )
-        if wish and not row.wish:
+        # In post-copy, and once it has arrived, Nova takes neither.
+        if wish and not row.wish and row.nova_status in ABORTABLE:
             fields |= {
                 "wish": wish,
                 "wish_by": TIMEOUT,
@@ -1220,9 +1246,7 @@ class _Pass:
 
     def _still_here(self, row: Row, server: Server, record: Migration | None) -> None:
         if server.status == "ERROR":
-            aborted = row.was_cancelled or (
-                record is not None and row.aborted_migration_id == record.id
-            )
+            aborted = row.was_cancelled or _is_aborted(row, record)
             if aborted and record is not None and record.is_over:
                 if self._settled(row):
                     self._late_error(row, record)
@@ -1272,7 +1296,7 @@ class _Pass:
             if self._settled(row, self.limits.submit_grace_seconds):
                 self._task_stuck(row, server, f"The migration is over ({record.status})")
             return
-        ours = row.aborted_migration_id == record.id
+        ours = _is_aborted(row, record)
         doubtful = (
             ours
             or record.status == "cancelled"
@@ -1292,8 +1316,11 @@ class _Pass:
     def _aborted(self, row: Row) -> None:
         """An abort of ours has settled: the server runs on where it was."""
         runs = f"It runs on, on {self._place(row)}."
-        if self.drain.state == DrainState.CANCELLING and not row.aborted_by:
-            text = f"Its migration was aborted, because the drain was cancelled. {runs}"
+        if self.drain.state == DrainState.CANCELLING:
+            asked = "because the drain was cancelled"
+            if row.aborted_by and row.aborted_by != TIMEOUT:
+                asked = f"as {row.aborted_by} asked"
+            text = f"Its migration was aborted, {asked}. {runs}"
             self._change(
                 row,
                 NO_WISH
@@ -1615,12 +1642,10 @@ class _Pass:
     def _submit(self) -> None:
         gate = self.seen.gate
         if gate.holds:
-            if self.drain.message != gate.holds and self._in(MIGRATION_WAITING):
-                self.actions.append(ChangeDrain({"message": gate.holds}))
+            self._say_hold(gate.holds)
             return
-        if self.drain.message.startswith(HOLD):
-            self.actions.append(ChangeDrain({"message": ""}))
         if gate.room is not None and gate.room <= 0:
+            self._say_full("as many are under way in the region as MAX_IN_REGION allows.")
             return
         ours = {row.group for row in self._in(MIGRATION_UNDER_WAY) if row.group}
         travelling = ours | self.seen.travelling
@@ -1631,32 +1656,58 @@ class _Pass:
             and row.group not in travelling
             and self._can_go(row)
         ]
-        if not ready:
-            return
         for row in sorted(ready, key=turn):
             if not self._may_add(row):
-                return
+                break
             if row.method == Method.CONFIRM:
                 self.actions.append(Confirm(row.id))
-                return
+                break
             host = self._where_to(row)
-            if gate.takes(host):
-                break
-            # The scheduler might choose a host that takes no more; the estimate knows another.
-            host = row.planned_host
-            named = row.destination or self.drain.destination
-            if host and not named and row.attempts == 0 and gate.takes(host):
-                break
+            if not gate.takes(host):
+                host = self._elsewhere_with_room(row)
+                if not host:
+                    continue
+            status = self.seen.servers[row.server_id].status
+            self.actions.append(Submit(row.id, host or None, status, Method(row.method)))
+            break
         else:
+            if ready:
+                full = ", ".join(sorted(gate.inbound, key=lambda h: -gate.inbound[h])[:3])
+                where = f"to {full}" if full else "whose destination is not known yet"
+                self._say_full(f"as many are under way {where} as MAX_PER_DESTINATION allows.")
             return
-        status = self.seen.servers[row.server_id].status
-        self.actions.append(Submit(row.id, host or None, status, Method(row.method)))
+        self._say_hold("")
+
+    def _elsewhere_with_room(self, row: Row) -> str:
+        """Where the scheduler might choose a host that takes no more, the estimate knows another,
+        unless it was tried; or empty."""
+        host = row.planned_host
+        named = row.destination or self.drain.destination
+        tried = row.attempts > row.granted and row.dest_compute == host
+        return host if not named and not tried and self.seen.gate.takes(host) else ""
+
+    def _say_full(self, text: str) -> None:
+        """What keeps this drain from going on; while something of it is under way, it goes on."""
+        if not self._in(MIGRATION_UNDER_WAY):
+            self._say_hold(f"{HOLD} {text}")
+
+    def _say_hold(self, text: str) -> None:
+        """That it waits for others, or, where the text is empty, that it does not any more."""
+        message = self.drain.message
+        if not text:
+            if message.startswith(HOLD):
+                self.actions.append(ChangeDrain({"message": ""}))
+            return
+        # That somebody enabled the service is said in its place: see _disable_first.
+        enabled = not self.back and self.seen.service and self.seen.service.status == "enabled"
+        if message != text and not enabled and self._in(MIGRATION_WAITING):
+            self.actions.append(ChangeDrain({"message": text}))
 
     def _where_to(self, row: Row) -> str:
         """The host to ask for, or empty: the scheduler's choice."""
         if named := row.destination or self.drain.destination:
             return named
-        if self.drain.follow_plan and row.attempts == 0:
+        if self.drain.follow_plan and row.attempts <= row.granted:
             return row.planned_host  # a refusal falls back to the scheduler
         return ""
 
@@ -1736,13 +1787,18 @@ class _Pass:
             )
         return "The compute service stays disabled. " if maintenance.disabled_at else ""
 
+    def _is_well(self, row: Row) -> bool:
+        """Back, no more, or left elsewhere by choice."""
+        if row.state == MigrationState.GONE:
+            return row.server_status == "DELETED" or row.dest_compute == self.drain.host
+        return row.state in (MigrationState.SUCCEEDED, MigrationState.SKIPPED)
+
     def _finish_back(self) -> None:
         """All that was to come back has arrived, or what could not is named. The host is in
         service either way."""
         rows = list(self.rows.values())
         back = [row for row in rows if row.state == MigrationState.SUCCEEDED]
-        well = {MigrationState.SUCCEEDED, MigrationState.GONE, MigrationState.SKIPPED}
-        if all(row.state in well for row in rows):
+        if all(self._is_well(row) for row in rows):
             state, result = DrainState.SUCCEEDED, DrainResult.BROUGHT_BACK
         else:
             state, result = DrainState.FAILED, DrainResult.INSTANCES_FAILED
@@ -1833,6 +1889,14 @@ class _Pass:
             if server.id not in known:
                 lines.append(f"{server.name} ({server.status}): it is not part of the drain.")
         return "\n".join(lines)
+
+
+def _is_aborted(row: Row, record: Migration | None) -> bool:
+    """Whether an abort of ours ended this migration: Nova took it, or its answer got lost and the
+    migration was cancelled."""
+    if record is None or row.aborted_migration_id != record.id:
+        return False
+    return row.aborted_at is not None or row.was_cancelled or record.status == "cancelled"
 
 
 def turn(row: Row) -> tuple[bool, int, int, int]:

@@ -270,6 +270,11 @@ class Migration(migrations.Migration):
                 to="ukcloud_maintenance.plan",
             ),
         ),
+        migrations.AddField(
+            model_name="instancemigration",
+            name="wish_tries",
+            field=models.PositiveSmallIntegerField(default=0),
+        ),
         migrations.AddIndex(
             model_name="instancemigration",
             index=models.Index(fields=["state", "finished_at"], name="maintenance_by_state"),

@@ -321,7 +321,7 @@ def late(row: InstanceMigration, now: datetime) -> SafeString | str:
     return format_html(
         ' <span class="label label-warning" title="{}">'
         '<span class="fa fa-hourglass-half" aria-hidden="true"></span> {}</span>',
-        _("It takes longer than its memory explains, since %(time)s. Nothing is done to it.")
+        _("It takes longer than its memory explains, since %(time)s.")
         % {"time": formats.clock(row.late_since, now)},
         _("Late"),
     )

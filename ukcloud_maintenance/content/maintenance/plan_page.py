@@ -3,7 +3,8 @@
 Like the drain page's (see `progress`): small, built without templates, all escaped here.
 """
 
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,15 +25,17 @@ from ukcloud_maintenance.core.states import (
 )
 from ukcloud_maintenance.core.steering import DrainVerb
 from ukcloud_maintenance.services import PlanReport
-from ukcloud_maintenance.store import Counts, Drain, Plan
+from ukcloud_maintenance.store import Counts, Drain, HostRecord, Plan, WorkerStatus
 
 from . import formats, labels, progress
 from .formats import NOTHING
 from .labels import Label
-from .tables import PANEL
+from .tables import PANEL, MaintenanceCell, maintenance_cell
 
 #: the form of the page that the buttons belong to; it has the CSRF token
 STEER_FORM = "mnt-steer"
+#: the column that says whether a host may be switched off
+SAFETY = "safety"
 
 
 def at_a_time(plan: Plan, hosts: int) -> str:
@@ -292,6 +295,8 @@ def _elapsed(drain: Drain, counts: Counts, now: datetime) -> SafeString | str:
 
 
 def _message(drain: Drain, counts: Counts, now: datetime) -> str:
+    if drain.state == DrainState.SUCCEEDED and "\n" not in drain.message:
+        return ""  # the state says it
     return labels.said(drain.message)
 
 
@@ -328,19 +333,58 @@ class PlanRow:
         return {"id": self.id, "cells": [html for _slug, html in self.cells]}
 
 
-def rows(report: PlanReport) -> list[PlanRow]:
-    shown = columns()
-    return [
-        PlanRow(
-            drain.pk,
-            drain.host,
-            [
-                (c.slug, conditional_escape(c.cell(drain, report.counts[drain.pk], report.now)))
-                for c in shown
-            ],
-        )
-        for drain in report.drains
-    ]
+#: what the database knows of the hosts, by host
+Records = Mapping[str, HostRecord]
+
+
+def safety(drain: Drain, records: Records, now: datetime) -> MaintenanceCell:
+    """Whether the host may be switched off, once this drain of it is over and is the last one."""
+    record = records.get(drain.host)
+    if drain.state not in DRAIN_TERMINAL or record is None or record.drain.pk != drain.pk:
+        return MaintenanceCell()
+    if record.maintenance is None:
+        return MaintenanceCell()
+    return maintenance_cell(record, now, in_service=False)
+
+
+def _safety_html(cell: MaintenanceCell) -> SafeString | str:
+    if not cell.text:
+        return NOTHING
+    return format_html(
+        '<a href="{}" title="{}"><span class="fa fa-{} text-{}" aria-hidden="true"></span> {}</a>',
+        cell.url,
+        cell.help,
+        cell.icon,
+        cell.kind,
+        cell.text,
+    )
+
+
+def rows(report: PlanReport, records: Records) -> list[PlanRow]:
+    found = []
+    for drain in report.drains:
+        cells = [
+            (c.slug, conditional_escape(c.cell(drain, report.counts[drain.pk], report.now)))
+            for c in columns()
+        ]
+        safe = _safety_html(safety(drain, records, report.now))
+        cells.insert(len(cells) - 1, (SAFETY, conditional_escape(safe)))
+        found.append(PlanRow(drain.pk, drain.host, cells))
+    return found
+
+
+def headers() -> list[tuple[str, str]]:
+    """Slug and title of each column."""
+    found = [(column.slug, column.title) for column in columns()]
+    found.insert(len(found) - 1, (SAFETY, _("Power off")))
+    return found
+
+
+def token(drains: list[Drain], worker: WorkerStatus, records: Records, now: datetime) -> str:
+    """Names what a page shows; the same token means that there is nothing new."""
+    revision = sum(drain.revision for drain in drains)
+    safe = "|".join(safety(drain, records, now).text for drain in drains)
+    return f"{progress.token(revision, worker)}-{zlib.crc32(safe.encode()):x}"
 
 
 def announcement(report: PlanReport) -> str:

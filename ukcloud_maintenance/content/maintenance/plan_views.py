@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 
-from django.db.models import Sum
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -155,10 +154,6 @@ class _OnePlan(PanelView):
         return services.plan_report(self.actor, plan_id)
 
 
-def token(revision: int, worker: store.WorkerStatus) -> str:
-    return progress.token(revision, worker)
-
-
 class PlanView(PanelPage, _OnePlan):
     """One plan and its hosts, from the database alone."""
 
@@ -171,15 +166,16 @@ class PlanView(PanelPage, _OnePlan):
     def get_context_data(self, **kwargs):
         report = self.report(self.kwargs["plan_id"])
         plan = report.plan
+        records = services.host_records(self.actor, self.region)
         return super().get_context_data(
             **{
                 "page_title": _("Plan %(id)s") % {"id": plan.pk},
                 "browser_title": plan_page.title(report),
                 "plan": plan,
                 "parts": plan_page.parts(report, self.actor),
-                "columns": plan_page.columns(),
-                "rows": plan_page.rows(report),
-                "token": token(report.revision, report.worker),
+                "columns": plan_page.headers(),
+                "rows": plan_page.rows(report, records),
+                "token": plan_page.token(report.drains, report.worker, records, report.now),
                 "over": report.is_over,
                 "steer_form": plan_page.STEER_FORM,
                 **kwargs,
@@ -188,27 +184,28 @@ class PlanView(PanelPage, _OnePlan):
 
 
 class PlanUpdatesView(_OnePlan):
-    """What is new on a plan's page: 204 when nothing is, by two small queries."""
+    """What is new on a plan's page: 204 when nothing is, by six small queries."""
 
     http_method_names = ["get", "head"]
 
     def get(self, request, plan_id):
+        records = services.host_records(self.actor, self.region)
         if seen := request.GET.get("seen", ""):
-            raised = store.drains_of_plan(plan_id).order_by().aggregate(all=Sum("revision"))
+            drains = list(store.drains_of_plan(plan_id))
             worker = services.worker_status(self.actor)
-            if seen == token(raised["all"] or 0, worker):
+            if seen == plan_page.token(drains, worker, records, timezone.now()):
                 return uncached(HttpResponse(status=204))
         report = self.report(plan_id)
         return uncached(
             JsonResponse(
                 {
-                    "token": token(report.revision, report.worker),
+                    "token": plan_page.token(report.drains, report.worker, records, report.now),
                     "over": report.is_over,
                     "title": plan_page.title(report),
                     "now": report.now.isoformat(),
                     "announcement": plan_page.announcement(report),
                     "parts": plan_page.parts(report, self.actor),
-                    "rows": [row.as_json() for row in plan_page.rows(report)],
+                    "rows": [row.as_json() for row in plan_page.rows(report, records)],
                 }
             )
         )

@@ -312,7 +312,11 @@ def told(asked: Button, steered: Steered) -> list[Said]:
     said: list[Said] = []
     if steered.done:
         names = few(row.server_name for row in steered.done)
-        said.append(("success", f"{asked.text}: {names}."))
+        if asked.of_nova:
+            text = _("%(what)s is asked for: %(names)s.") % {"what": asked.text, "names": names}
+        else:
+            text = f"{asked.text}: {names}."
+        said.append(("success", text))
     for row, why in steered.refused:
         said.append(("warning", f"{asked.text}: {row.server_name}: {labels.said(why)}"))
     return said

@@ -51,6 +51,11 @@ class Button:
     interrupts: bool = False
 
     @property
+    def of_nova(self) -> bool:
+        """Whether a worker asks Nova for it, whose answer is seen on the page."""
+        return self.verb in (Verb.ABORT, Verb.FORCE, Verb.RESET)
+
+    @property
     def menu_text(self) -> str:
         """With dots, where a dialog follows."""
         return f"{self.text}\N{HORIZONTAL ELLIPSIS}" if self.confirm else self.text

@@ -347,7 +347,7 @@ class DrainHostWorkflow(workflows.Workflow):
     def ends(self) -> str:
         """When it stops to start something, in words."""
         stop = self._time("stop_at")
-        return _local(stop) if stop else _("no such time")
+        return _local(stop) if stop else _("no end is set")
 
     @property
     def local_now(self) -> str:

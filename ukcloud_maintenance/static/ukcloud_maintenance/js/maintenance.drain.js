@@ -521,7 +521,7 @@
         next.focus();
       }
       // After the end there may be nothing left that anybody can do.
-      var idle = root.getAttribute('data-over') === 'true' && !chosen.length &&
+      var idle = root.getAttribute('data-over') === 'true' &&
         !known.some(function (tr) { return verbs(tr).length; });
       table.classList.toggle('mnt-idle', idle);
       bar.classList.toggle('mnt-idle', idle);

@@ -73,6 +73,7 @@
   function startPanel(panel) {
     var body = panel.querySelector('.mnt-panel-body');
     var said = panel.querySelector('.mnt-panel-said');
+    var old = panel.querySelector('.mnt-panel-old');
     var token = panel.getAttribute('data-token');
     var url = panel.getAttribute('data-url');
 
@@ -85,7 +86,10 @@
       token = data.token;
       replace(body, data.html);
       var now = body.querySelector('.mnt-safety');
-      if (now && now.textContent !== verdict) { said.textContent = data.announcement; }
+      if (now && now.textContent !== verdict) {
+        said.textContent = data.announcement;
+        if (old) { old.hidden = false; }
+      }
       return true;
     }, token ? PANEL_EVERY : 0);
   }

@@ -1,10 +1,12 @@
-/* The plan page: one request every two seconds, answered with 204 while nothing changed. What is
+/* The plan page: one request every two seconds, answered with 204 while nothing changed; every ten
+ * seconds once all drains are over, as the hosts are still verified to be safe to power off. What is
  * shown is the server's HTML; only pieces that changed are replaced, so that focus stays.
  * And the form that asks for a plan: its hosts go up and down without asking the server. */
 (function () {
   'use strict';
 
   var EVERY = 2000;        // milliseconds between two updates
+  var WHEN_OVER = 10000;   // … once all drains are over
   var SLOWEST = 30000;     // while the connection is lost
   var PATIENCE = 20000;    // for one answer
 
@@ -24,12 +26,12 @@
 
     function later(wait) {
       window.clearTimeout(timer);
-      timer = over ? null : window.setTimeout(ask, wait);
+      timer = window.setTimeout(ask, wait);
     }
 
     function ask() {
       window.clearTimeout(timer);
-      if (over || request) { return; }
+      if (request) { return; }
       request = new window.XMLHttpRequest();
       request.open('GET', root.getAttribute('data-url') + '?seen=' + encodeURIComponent(token));
       request.setRequestHeader('X-Requested-With', 'XMLHttpRequest');
@@ -52,7 +54,7 @@
         seenAt = new Date();
         banner.hidden = true;
         banner.textContent = '';
-        later(EVERY);
+        later(over ? WHEN_OVER : EVERY);
         return;
       }
       failures += 1;

@@ -1,0 +1,39 @@
+"""How long several hosts take: one after another, some at a time, and within the region's limit."""
+
+import pytest
+
+from ukcloud_maintenance.core.duration import Duration, of_plan
+
+
+def host(seconds: float, one_by_one: float) -> Duration:
+    return Duration(seconds, one_by_one, at_once=2, rate=100.0, samples=7)
+
+
+HOSTS = [host(60, 100), host(30, 50), host(20, 40)]
+
+
+@pytest.mark.parametrize(
+    ("at_once", "least", "most"),
+    [
+        (1, 110, 190),  # the sum
+        (0, 60, 100),  # the longest of them
+        (3, 60, 100),
+        (9, 60, 100),
+        (2, 60, 100),  # 60 beside 30 + 20
+    ],
+)
+def test_hosts_take_each_others_places_in_the_order_of_the_plan(at_once, least, most):
+    found = of_plan(HOSTS, at_once, in_region=20)
+    assert (found.seconds, found.seconds_one_by_one) == (least, most)
+    assert (found.at_once, found.rate, found.samples) == (2, 100.0, 7)
+
+
+def test_the_region_takes_no_more_than_its_limit():
+    """190 s of copying by two at a time take 95 s, however many hosts are emptied at a time."""
+    found = of_plan(HOSTS, 0, in_region=2)
+    assert (found.seconds, found.seconds_one_by_one) == (95, 100)
+    assert of_plan(HOSTS, 0, in_region=1).seconds == 190
+
+
+def test_nothing_to_migrate_takes_no_time():
+    assert of_plan([], 1, in_region=20) is None
