@@ -313,6 +313,10 @@ def test_the_form_of_a_drain(german):
             "1 von 2 haben den Host verlassen.\n"
             "web-1 (fehlgeschlagen): Die Migration wurde abgebrochen.",
         ),
+        (
+            "0 of 1 left the host.\nmy vm (ACTIVE): it is not part of the drain.",
+            "0 von 1 haben den Host verlassen.\nmy vm (ACTIVE): sie gehört nicht zur Leerung.",
+        ),
         # what nobody knows stays as it is, between what is known
         (
             "Nova refused: Quota exceeded. Try again.",

@@ -1,5 +1,6 @@
 """The translations are whole: what is in the sources of them is in the compiled files too."""
 
+import ast
 import gettext
 import re
 from pathlib import Path
@@ -11,7 +12,8 @@ import ukcloud_maintenance
 from ukcloud_maintenance.content.maintenance import labels
 from ukcloud_maintenance.core import preflight
 
-LOCALE = Path(ukcloud_maintenance.__file__).parent / "locale"
+PACKAGE = Path(ukcloud_maintenance.__file__).parent
+LOCALE = PACKAGE / "locale"
 LANGUAGES = sorted(folder.name for folder in LOCALE.iterdir() if folder.is_dir())
 
 
@@ -48,6 +50,42 @@ def test_what_the_preflight_says_is_known_to_the_translators(language):
     for reason, remedy in preflight._STAYS.values():
         for sentence in (reason, remedy):
             assert found.gettext(sentence) != sentence
+
+
+def sentences_of(module: str) -> list[str]:
+    """The whole sentences without values in a module's source, its docstrings left out."""
+    tree = ast.parse((PACKAGE / "core" / f"{module}.py").read_text())
+    beside = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            beside |= {id(value) for value in node.values}
+    texts = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in beside
+    ]
+    found = [text for text in texts if text[:1].isupper() and " " in text and text.endswith(".")]
+    return [one for text in found for one in re.split(r"(?<=\.) (?=[A-Z])", text)]
+
+
+@pytest.mark.parametrize(
+    ("module", "at_least"),
+    [
+        ("steering", 12),
+        ("certificate", 10),
+        ("evidence", 10),
+        ("hosts", 8),
+        ("decide", 18),
+        ("preflight", 30),
+        ("surroundings", 4),
+        ("bindings", 6),
+    ],
+)
+def test_what_the_core_says_is_known_to_the_translators(module, at_least):
+    found = sentences_of(module)
+    assert len(found) >= at_least
+    with override("de"):
+        assert [one for one in found if labels.said(one) == one] == []
 
 
 def test_sentences_with_values_are_translated_around_them():

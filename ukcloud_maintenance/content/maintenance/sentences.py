@@ -34,7 +34,7 @@ def _said(language: str, text: str) -> str:
 def _line(line: str) -> str:
     if found := _OF_INSTANCE.fullmatch(line):
         name, state, why = found.groups()
-        return f"{name} ({_(state)}){': ' + _line(why) if why else ''}"
+        return f"{name} ({_value('state', state)}){': ' + _line(why) if why else ''}"
     if (whole := _fixed(line)) is not None:
         return whole
     parts = line.split(". ")
@@ -87,8 +87,9 @@ def _pattern(sentence: str) -> re.Pattern[str]:
     )
 
 
-#: A line of a drain's message: the name of an instance, its state, and why.
-_OF_INSTANCE = re.compile(rf"(\S+) \(({'|'.join(MigrationState)})\)(?:: (.*))?")
+#: A line of a drain's message: the name of an instance, its state (Nova's, where it is none of
+#: the drain), and why.
+_OF_INSTANCE = re.compile(rf"(.+?) \(({'|'.join(MigrationState)}|[A-Z_]+)\)(?:: (.*))?")
 
 #: Sentences, and words that stand in others.
 _FIXED = (
@@ -216,9 +217,8 @@ _FIXED = (
     # of a drain (core/decide.py)
     gettext_noop("The host was not given back, so nothing is brought back to it."),
     gettext_noop("Its window was over before a worker could begin."),
-    gettext_noop("Give it a new one."),
+    gettext_noop("Give it a new one, and resume it."),
     gettext_noop("The window is over, and nothing new is started."),
-    gettext_noop("Resume it to go on without a window, give it a new one, or cancel it."),
     gettext_noop(
         "The compute service was enabled by somebody while the drain runs: new instances may land"
         " on the host."
@@ -317,6 +317,73 @@ _FIXED = (
     gettext_noop("The end of the window is past."),
     gettext_noop("The drain has begun; the time of its beginning cannot be changed any more."),
     gettext_noop("Try again."),
+    # of its flavor and its groups (core/bindings.py, core/surroundings.py)
+    gettext_noop("Enable such a host."),
+    gettext_noop(
+        "Delete the server group, if its owner agrees: its members stay, and are free to go."
+    ),
+    gettext_noop("Enable a host of this zone, or unpin the instance (2.104)."),
+    gettext_noop(
+        "Aggregates keep every host that can receive for other projects or flavors: if the"
+        " scheduler heeds them, it finds none."
+    ),
+    gettext_noop("Enable another host, or move a member of the group away from one."),
+    gettext_noop("Have it rebuilt elsewhere, or let it stay."),
+    gettext_noop("Its memory is encrypted (SEV), and Nova does not live-migrate it."),
+    gettext_noop(
+        "It has a TPM: it is live-migrated only where all compute services of its cell are of"
+        " 2026.1 or later."
+    ),
+    gettext_noop(
+        "Choose live migration where the alias is live_migratable (2025.1 and later), or cold."
+    ),
+    gettext_noop(
+        "It has a virtual GPU: both hosts need QEMU 8.1, libvirt 8.6, a driver that can migrate it,"
+        " and the same type free."
+    ),
+    gettext_noop(
+        "Only its user can read the secret of its TPM: Nova may not be able to start it again for"
+        " an administrator."
+    ),
+    # of a drain, those with others around it
+    gettext_noop(
+        "Resume it to go on without a window, give it a new one and resume it then, or cancel it."
+    ),
+    gettext_noop("Nothing new is started until it is back."),
+    gettext_noop(
+        "Waits for its turn: as many are under way in the region as MAX_IN_REGION allows."
+    ),
+    gettext_noop(
+        "Waits for its turn: as many are under way whose destination is not known yet as"
+        " MAX_PER_DESTINATION allows."
+    ),
+    gettext_noop("the drain is cancelled, and what is under way is aborted."),
+    gettext_noop(
+        "OpenStack stopped answering while it migrated; where the guest runs is not known."
+    ),
+    gettext_noop("Look at it when OpenStack is back."),
+    gettext_noop("It can be tried again."),
+    # of what is refused, those without a remedy of their own
+    gettext_noop("It changes too fast; try again."),
+    gettext_noop("The host is being given back to service."),
+    gettext_noop("It was not verified yet."),
+    gettext_noop("The window ends before it begins."),
+    gettext_noop("No host is selected."),
+    gettext_noop("No instance is selected."),
+    gettext_noop("Reload the page."),
+    gettext_noop("The drains of a plan are changed one by one."),
+    gettext_noop("A destination can be named for a retry alone."),
+    gettext_noop("Wait until that is over."),
+    gettext_noop("What is under way, or was over today, is never removed."),
+    gettext_noop(
+        "The host was given back to service since this drain ended; what runs on it now was never"
+        " part of it."
+    ),
+    gettext_noop("Drain the host again."),
+    gettext_noop("The host is not in maintenance."),
+    gettext_noop("Choose to enable the service, or leave the instances where they are."),
+    gettext_noop("Name one, for example +00:00."),
+    gettext_noop("it is not part of the drain."),
     # how steps by hand and questions to OpenStack read (cloud.py)
     gettext_noop("list the compute services"),
     gettext_noop("list the hypervisors"),
@@ -457,8 +524,8 @@ _WITH_VALUES = (
     # drain
     gettext_noop("%(left)s of %(n)s left the host."),
     gettext_noop("%(left)s of %(n)s are back on %(host)s."),
-    gettext_noop("Nova was not asked for an abort: %(text)s"),
-    gettext_noop("Nova was not asked for force complete: %(text)s"),
+    gettext_noop("Nova did not take an abort: %(text)s"),
+    gettext_noop("Nova did not take force complete: %(text)s"),
     gettext_noop("it is %(state)s by now."),
     gettext_noop("Nova refused the abort: %(error)s"),
     gettext_noop("Nova refused to force it: %(error)s"),
@@ -596,6 +663,75 @@ _WITH_VALUES = (
     gettext_noop("Drain %(id)s: %(text)s"),
     gettext_noop("Drain %(id)s changes too fast to be changed."),
     gettext_noop("Instance %(id)s is not part of drain %(drain)s."),
+    # flavor, groups
+    gettext_noop("Its flavor asks for %(asks)s, and no host that can receive is like that."),
+    gettext_noop(
+        "Its group %(group)s (affinity) has no member on another host, and Nova sends it nowhere"
+        " else, not even when all leave."
+    ),
+    gettext_noop(
+        "It is pinned to the availability zone %(zone)s, which no aggregate makes: Nova does not"
+        " look at it any more, older releases find no host."
+    ),
+    gettext_noop(
+        "It is pinned to the availability zone %(zone)s, in which no other host can receive."
+    ),
+    gettext_noop("It may be parted from the others of its group %(group)s (soft affinity)."),
+    gettext_noop("It may come to a host with others of its group %(group)s (soft anti-affinity)."),
+    gettext_noop("Its group %(group)s (affinity) sends it to %(host)s."),
+    gettext_noop("Its group %(group)s (affinity) lets it go only where another member is."),
+    gettext_noop(
+        "Every host that can receive has a member of its group %(group)s (anti-affinity)."
+    ),
+    gettext_noop(
+        "%(n)s members of its group %(group)s (anti-affinity) leave, and the other hosts can take"
+        " %(room)s."
+    ),
+    gettext_noop("It has a TPM (secret security %(security)s), and Nova does not live-migrate it."),
+    gettext_noop(
+        "It has a PCI device (%(alias)s), and Nova does not live-migrate it unless the alias says"
+        " so."
+    ),
+    gettext_noop(
+        "It has an accelerator (device profile %(profile)s), and Nova migrates those in no way."
+    ),
+    gettext_noop("It needs a PCI device (%(alias)s) on its new host too."),
+    gettext_noop(
+        "It has a PCI device (%(alias)s): Nova refuses unless the alias is live_migratable."
+    ),
+    gettext_noop(
+        "It asks for %(asks)s: Nova looks for a host that has them free in the right place, which"
+        " the estimate does not see."
+    ),
+    # drain, with others
+    gettext_noop(
+        "Waits for its turn: the services of all hosts of the plan are disabled first (%(hosts)s)."
+    ),
+    gettext_noop(
+        "Waits for its turn: as many are under way to %(hosts)s as MAX_PER_DESTINATION allows."
+    ),
+    gettext_noop("Waits for its turn: %(hosts)s first."),
+    gettext_noop("it did not answer %(n)s requests."),
+    gettext_noop("It is %(status)s now: %(method)s migration."),
+    gettext_noop("Its state was reset to active, as %(who)s asked; it runs on %(host)s."),
+    # services, more
+    gettext_noop("%(who)s is not allowed to do this (policy %(rule)s)."),
+    gettext_noop("No worker is set up for region %(region)s."),
+    gettext_noop("The host is being drained (drain %(id)s)."),
+    gettext_noop("The maintenance of host %(host)s changes too fast."),
+    gettext_noop("Nothing of drain %(id)s failed that can be tried again."),
+    gettext_noop("All instances of this run go to %(host)s."),
+    gettext_noop("The destination %(host)s is being drained itself."),
+    gettext_noop("There is no drain %(id)s."),
+    gettext_noop(
+        "Host %(host)s is not in maintenance: no drain of it was begun since it was last given"
+        " back."
+    ),
+    gettext_noop("To enable its service all the same: %(command)s."),
+    gettext_noop("Instances cannot be brought back to host %(host)s: its service stays disabled."),
+    gettext_noop("%(moment)s has no time zone."),
+    gettext_noop("%(choice)s cannot be chosen."),
+    gettext_noop("Choose one of: %(known)s."),
     # cloud
     gettext_noop("Could not %(what)s: %(error)s"),
     gettext_noop("Could not %(what)s (HTTP %(status)s)"),
