@@ -241,7 +241,7 @@ def test_the_form_of_a_plan_and_a_refusal_in_it(german, room, make_drain):
     assert "Host cmp10 wird schon geleert (Leerung" in page
     assert "Host cmp3 ist ausgefallen: Für eine Live-Migration" in page
     again = german("new_plan", post=test_plans.entered("cmp1", stop_at="2001-01-01T00:00"))
-    assert "Das Ende des Zeitfensters ist vorbei." in again
+    assert "Diese Zeit ist vorbei." in again
     assert english(again) == []
 
 

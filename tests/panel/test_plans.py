@@ -276,9 +276,16 @@ def test_a_plan_is_asked_for_with_all_that_was_entered(admin, room):
 
 def test_times_are_those_of_the_users_zone(admin, room):
     admin.cookies["django_timezone"] = "Asia/Tokyo"
-    assert "Time zone: Asia/Tokyo, UTC+09:00." in page(admin.get(NEW, {"host": "cmp1"}))
+    assert "Times are those of Asia/Tokyo (UTC+09:00)." in page(admin.get(NEW, {"host": "cmp1"}))
     admin.post(NEW, entered("cmp1", start_at="2999-07-01T09:30"))
     assert Drain.objects.get().start_at.isoformat() == "2999-07-01T00:30:00+00:00"
+
+
+def test_a_time_that_the_clocks_leave_out_is_refused_in_the_form(admin, room):
+    admin.cookies["django_timezone"] = "Europe/Berlin"
+    answer = admin.post(NEW, entered("cmp1", start_at="2027-03-28T02:30"))
+    assert "are put forward then" in page(answer)
+    assert not Drain.objects.exists()
 
 
 @pytest.mark.parametrize(
@@ -288,7 +295,8 @@ def test_times_are_those_of_the_users_zone(admin, room):
         ({"reason": "x" * 256}, "256 characters long; Nova takes at most 255"),
         ({"pace": "n", "hosts_at_once": ""}, "Say how many hosts at a time."),
         ({"max_concurrent": "999"}, "At most "),
-        ({"stop_at": "2001-01-01T00:00"}, "The end of the window is past."),
+        ({"stop_at": "2001-01-01T00:00"}, "This time is past."),
+        ({"start_at": "2001-01-01T00:00"}, "This time is past."),
         (
             {"start_at": "2999-01-02T00:00", "stop_at": "2999-01-01T00:00"},
             "The window ends before it begins.",

@@ -9,10 +9,17 @@ from django.utils.translation import gettext_lazy
 
 from ukcloud_maintenance.core.actor import RULE_ABORT, RULE_FORCE, Actor
 from ukcloud_maintenance.core.states import TimeoutAction
-from ukcloud_maintenance.services import DrainChoices
+from ukcloud_maintenance.services import (
+    LARGEST_FIRST,
+    REASON_MAX,
+    SMALLEST_FIRST,
+    DrainChoices,
+)
 
 from . import formats, labels
 
+#: the destination that means: each to its host of the estimate. No host has such a name.
+FOLLOW_PLAN = "*plan"
 #: what the browser sends and takes for `datetime-local`
 LOCAL = "%Y-%m-%dT%H:%M"
 _TAKEN = (LOCAL, "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S")
@@ -88,6 +95,84 @@ def _parse(text: str) -> datetime:
         _("This is no date with a time of day. Write it as %(example)s.")
         % {"example": timezone.localtime().strftime("%Y-%m-%d %H:%M")}
     )
+
+
+def reason_field() -> forms.CharField:
+    return forms.CharField(
+        label=gettext_lazy("Reason"),
+        max_length=REASON_MAX,
+        help_text=gettext_lazy(
+            "Everybody who may see compute services sees it, as the service's disabled reason."
+        ),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        error_messages={
+            "required": gettext_lazy(
+                "A reason is needed: it becomes the service's disabled reason."
+            ),
+            "max_length": gettext_lazy(
+                "The reason is %(show_value)s characters long; Nova takes at most %(limit_value)s."
+            ),
+        },
+    )
+
+
+def move_locked_field() -> forms.BooleanField:
+    return forms.BooleanField(
+        label=gettext_lazy("Move locked instances"),
+        required=False,
+        initial=True,
+        help_text=gettext_lazy(
+            "A lock does not keep an administrator. What is chosen for one instance goes before"
+            " this."
+        ),
+    )
+
+
+def order_choices() -> list:
+    return [
+        (LARGEST_FIRST, gettext_lazy("Largest first")),
+        (SMALLEST_FIRST, gettext_lazy("Smallest first")),
+    ]
+
+
+def destination_choices(hosts: list[tuple[str, str]], chosen: str, *, with_plan: bool) -> list:
+    """What to choose from. What was chosen before stays to be seen.
+
+    :param hosts: name and text of each
+    """
+    if chosen and chosen not in (FOLLOW_PLAN, *(name for name, _text in hosts)):
+        hosts = [*hosts, (chosen, chosen)]
+    offered: list = [("", _("Chosen by the scheduler, for each instance"))]
+    if with_plan or chosen == FOLLOW_PLAN:
+        offered.append((FOLLOW_PLAN, _("Follow the plan, each to its host of the estimate")))
+    if hosts:
+        offered.append((_("One host for all"), hosts))
+    return offered
+
+
+def at_most(field: forms.Field, most: int, words: str = "") -> None:
+    """Bound a number that is entered.
+
+    :param words: what is said of one above it, with the bound as %(n)s
+    """
+
+    def check(value: int) -> None:
+        if value > most:
+            said = words or _("At most %(n)s.")
+            raise forms.ValidationError(said % {"n": formats.number(most)})
+
+    field.max_value = most
+    field.validators.append(check)
+    field.widget.attrs["max"] = most
+
+
+def check_window(form: forms.BaseForm) -> None:
+    """Put what is wrong with a window beside the field that it is about."""
+    start, stop = form.cleaned_data.get("start_at"), form.cleaned_data.get("stop_at")
+    if wrong := check_start(start):
+        form.add_error("start_at", wrong)
+    elif stop and not form.has_error("start_at") and (wrong := check_stop(start, stop)):
+        form.add_error("stop_at", wrong)
 
 
 def start_field() -> LocalTimeField:

@@ -1,10 +1,7 @@
 """The form that asks for a plan: which hosts in which order, how, and what that would do."""
 
-from datetime import datetime
-
 from django import forms
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -16,52 +13,19 @@ from ukcloud_maintenance.core.states import TimeoutAction
 from ukcloud_maintenance.exceptions import CloudError, Refused, UnknownHost
 from ukcloud_maintenance.services import DrainRequest, PlanChoices, PlanRequest
 
-from . import formats, labels
+from . import fields, formats, labels
+from .fields import FOLLOW_PLAN
 from .plan_preflight import PlanPreflight
 from .preflight import MIB
-from .workflows import FOLLOW_PLAN, Entered
+from .workflows import Entered
 
 ONE, ALL, SOME = "1", "0", "n"
-#: the format of <input type="datetime-local">
-LOCAL_TIME = "%Y-%m-%dT%H:%M"
-
-
-def zone_text(now: datetime) -> str:
-    """The user's time zone, and how far it is from UTC now."""
-    local = timezone.localtime(now)
-    name = timezone.get_current_timezone_name()
-    if not local.utcoffset():
-        return "UTC" if name == "UTC" else f"{name}, UTC+00:00"
-    offset = local.strftime("%z")
-    return f"{name}, UTC{offset[:3]}:{offset[3:5]}"
-
-
-class _TimeField(forms.DateTimeField):
-    """A time of the user's zone, to the minute."""
-
-    widget = forms.DateTimeInput(format=LOCAL_TIME, attrs={"type": "datetime-local"})
-    input_formats = (LOCAL_TIME, "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M")
 
 
 class PlanOptions(forms.Form):
     """How the hosts are to be drained; the same for all of them."""
 
-    reason = forms.CharField(
-        label=gettext_lazy("Reason"),
-        max_length=services.REASON_MAX,
-        help_text=gettext_lazy(
-            "Everybody who may see compute services sees it, as the service's disabled reason."
-        ),
-        widget=forms.TextInput(attrs={"autocomplete": "off"}),
-        error_messages={
-            "required": gettext_lazy(
-                "A reason is needed: it becomes the service's disabled reason."
-            ),
-            "max_length": gettext_lazy(
-                "The reason is %(show_value)s characters long; Nova takes at most %(limit_value)s."
-            ),
-        },
-    )
+    reason = fields.reason_field()
     pace = forms.ChoiceField(
         label=gettext_lazy("Hosts"),
         choices=[
@@ -93,34 +57,15 @@ class PlanOptions(forms.Form):
     order = forms.ChoiceField(
         label=gettext_lazy("Order of the instances"),
         required=False,
-        choices=[
-            (services.LARGEST_FIRST, gettext_lazy("Largest first")),
-            (services.SMALLEST_FIRST, gettext_lazy("Smallest first")),
-        ],
+        choices=fields.order_choices(),
     )
-    start_at = _TimeField(
-        label=gettext_lazy("Start at"),
-        required=False,
-        help_text=gettext_lazy("Empty: at once. Nothing is touched before, no service either."),
-    )
-    stop_at = _TimeField(
-        label=gettext_lazy("Start nothing new after"),
-        required=False,
-        help_text=gettext_lazy("What is under way then lands, and the drains are paused."),
-    )
+    start_at = fields.start_field()
+    stop_at = fields.stop_field()
     timeout_action = forms.ChoiceField(
         label=gettext_lazy("If a copy takes too long"),
         required=False,
     )
-    move_locked = forms.BooleanField(
-        label=gettext_lazy("Move locked instances"),
-        required=False,
-        initial=True,
-        help_text=gettext_lazy(
-            "A lock does not keep an administrator. What is chosen for one instance goes before"
-            " this."
-        ),
-    )
+    move_locked = fields.move_locked_field()
 
     def __init__(self, data, initial, *, choices: services.DrainChoices, actor: Actor):
         defaults = {
@@ -129,8 +74,8 @@ class PlanOptions(forms.Form):
         }
         super().__init__(data, initial={**defaults, **initial})
         self.limits = choices
-        self._limit("max_concurrent", choices.max_concurrent_ceiling)
-        self._limit("hosts_at_once", choices.max_hosts)
+        fields.at_most(self.fields["max_concurrent"], choices.max_concurrent_ceiling)
+        fields.at_most(self.fields["hosts_at_once"], choices.max_hosts)
         ceiling = ngettext(
             "Nova has a limit of its own for each host, often 1. All drains of the region"
             " together: at most %(region)s at once, %(destination)s to one host.",
@@ -156,12 +101,6 @@ class PlanOptions(forms.Form):
             if field.help_text:
                 field.widget.attrs["aria-describedby"] = f"id_{name}_note"
 
-    def _limit(self, name: str, most: int) -> None:
-        field = self.fields[name]
-        field.max_value = most
-        field.validators.append(_at_most(most))
-        field.widget.attrs["max"] = most
-
     @staticmethod
     def _timeouts(choices: services.DrainChoices, actor: Actor) -> list[tuple[str, str]]:
         """What may be chosen: what interrupts needs the right to interrupt."""
@@ -183,17 +122,12 @@ class PlanOptions(forms.Form):
     def offer(self, hosts: list[tuple[str, str]], *, with_plan: bool) -> None:
         """Set the destinations to choose from. What was chosen before stays to be seen."""
         chosen = str(self["destination"].value() or "")
-        if chosen and chosen not in (FOLLOW_PLAN, *(name for name, _text in hosts)):
-            hosts = [*hosts, (chosen, chosen)]
-        offered: list = [("", _("Chosen by the scheduler, for each instance"))]
-        if with_plan or chosen == FOLLOW_PLAN:
-            offered.append((FOLLOW_PLAN, _("Follow the plan, each to its host of the estimate")))
-        if hosts:
-            offered.append((_("One host for all"), hosts))
+        offered = fields.destination_choices(hosts, chosen, with_plan=with_plan)
         self.fields["destination"].widget.choices = offered
 
     def clean(self):
         cleaned = super().clean()
+        fields.check_window(self)
         if cleaned.get("pace") == SOME and cleaned.get("hosts_at_once") is None:
             self.add_error("hosts_at_once", _("Say how many hosts at a time."))
         return cleaned
@@ -206,14 +140,6 @@ class PlanOptions(forms.Form):
             return 0 if pace == ALL else 1
         entered = str(self["hosts_at_once"].value() or "")
         return int(entered) if entered.isdecimal() and len(entered) < 4 else 1
-
-
-def _at_most(most: int):
-    def check(value: int) -> None:
-        if value > most:
-            raise forms.ValidationError(_("At most %(n)s.") % {"n": formats.number(most)})
-
-    return check
 
 
 class PlanForm:
@@ -295,7 +221,7 @@ class PlanForm:
 
     @property
     def zone(self) -> str:
-        return zone_text(timezone.now())
+        return fields.zone_note()
 
     @property
     def note_max(self) -> int:

@@ -20,10 +20,9 @@ from ukcloud_maintenance.exceptions import CloudError, Refused
 from ukcloud_maintenance.services import DrainPlan, DrainRequest, PlanChoices
 
 from . import fields, formats, labels
+from .fields import FOLLOW_PLAN
 from .preflight import MIB, Preflight
 
-#: the destination that means: each to its host of the estimate. No host has such a name.
-FOLLOW_PLAN = "*plan"
 #: the fields of the first step: one of each for an instance, its id behind
 CHOICE, NOTE = "choice-", "note-"
 
@@ -70,22 +69,7 @@ class InstancesStep(workflows.Step):
 
 
 class OptionsAction(workflows.Action):
-    reason = forms.CharField(
-        label=gettext_lazy("Reason"),
-        max_length=services.REASON_MAX,
-        help_text=gettext_lazy(
-            "Everybody who may see compute services sees it, as the service's disabled reason."
-        ),
-        widget=forms.TextInput(attrs={"autocomplete": "off"}),
-        error_messages={
-            "required": gettext_lazy(
-                "A reason is needed: it becomes the service's disabled reason."
-            ),
-            "max_length": gettext_lazy(
-                "The reason is %(show_value)s characters long; Nova takes at most %(limit_value)s."
-            ),
-        },
-    )
+    reason = fields.reason_field()
     max_concurrent = forms.IntegerField(
         label=gettext_lazy("Migrations at once"),
         min_value=1,
@@ -109,24 +93,12 @@ class OptionsAction(workflows.Action):
     order = forms.ChoiceField(
         label=gettext_lazy("Order"),
         required=False,
-        choices=[
-            (services.LARGEST_FIRST, gettext_lazy("Largest first")),
-            (services.SMALLEST_FIRST, gettext_lazy("Smallest first")),
-        ],
+        choices=fields.order_choices(),
         help_text=gettext_lazy(
             "Largest first keeps the drain short; smallest first frees many instances soon."
         ),
     )
-    move_locked = forms.BooleanField(
-        label=gettext_lazy("Move locked instances"),
-        required=False,
-        initial=True,
-        help_text=gettext_lazy(
-            "A lock does not keep an administrator. What is chosen for one instance goes before"
-            " this."
-        ),
-    )
-
+    move_locked = fields.move_locked_field()
     start_at = fields.start_field()
     stop_at = fields.stop_field()
     timeout_action = fields.timeout_field()
@@ -143,9 +115,8 @@ class OptionsAction(workflows.Action):
         fields.offer_timeouts(timeout, context["actor"], choices, choices.timeout_action)
         limit = self.fields["max_concurrent"]
         limit.initial = choices.max_concurrent
-        limit.max_value = choices.max_concurrent_ceiling
-        limit.validators.append(_at_most(choices.max_concurrent_ceiling))
-        limit.widget.attrs["max"] = choices.max_concurrent_ceiling
+        too_many = _("At most %(n)s may run at once.")
+        fields.at_most(limit, choices.max_concurrent_ceiling, too_many)
         self.offer([], with_plan=True)
 
     def offer(self, hosts: list[tuple[str, str]], *, with_plan: bool) -> None:
@@ -154,26 +125,12 @@ class OptionsAction(workflows.Action):
         :param hosts: name and text of each
         """
         chosen = (self.data.get("destination") or "") if self.is_bound else ""
-        if chosen and chosen not in (FOLLOW_PLAN, *(name for name, _text in hosts)):
-            hosts = [*hosts, (chosen, chosen)]
-        choices: list = [("", _("Chosen by the scheduler, for each instance"))]
-        if with_plan or chosen == FOLLOW_PLAN:
-            choices.append((FOLLOW_PLAN, _("Follow the plan, each to its host of the estimate")))
-        if hosts:
-            choices.append((_("One host for all"), hosts))
-        self.fields["destination"].widget.choices = choices
-
-    def clean_start_at(self):
-        value = self.cleaned_data["start_at"]
-        if wrong := fields.check_start(value):
-            raise forms.ValidationError(wrong)
-        return value
+        offered = fields.destination_choices(hosts, chosen, with_plan=with_plan)
+        self.fields["destination"].widget.choices = offered
 
     def clean(self):
         cleaned = super().clean()
-        start, stop = cleaned.get("start_at"), cleaned.get("stop_at")
-        if stop and not self.has_error("start_at") and (wrong := fields.check_stop(start, stop)):
-            self.add_error("stop_at", wrong)
+        fields.check_window(self)
         return cleaned
 
     @property
@@ -195,14 +152,6 @@ class OptionsAction(workflows.Action):
         for value, text in self.fields["destination"].widget.choices:
             found |= dict(text) if isinstance(text, list) else {value: text}
         return found
-
-
-def _at_most(ceiling: int):
-    def check(value: int) -> None:
-        if value > ceiling:
-            raise forms.ValidationError(_("At most %(n)s may run at once.") % {"n": ceiling})
-
-    return check
 
 
 class OptionsStep(workflows.Step):
