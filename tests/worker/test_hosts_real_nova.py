@@ -305,6 +305,16 @@ def test_an_allocation_that_nobody_knows_of_withdraws_it(nova, hosts):
     hosts.safe("cmp10")
 
 
+def test_a_placement_that_does_not_answer_refuses_it(nova, hosts):
+    hosts.drain("cmp12")
+    with nova.fault(path="^/placement/resource_providers", times=100, answer=503) as fault:
+        failed = hosts.failed("cmp12")
+        fault.wait_hit()
+    assert set(failed) == {"no_allocations"}
+    assert "503" in failed["no_allocations"]
+    hosts.safe("cmp12")
+
+
 def test_the_neighbour_whose_name_begins_alike_does_not_count(nova, hosts):
     nova.create_server("neighbour", host="cmp10")
     hosts.drain("cmp1")
