@@ -112,7 +112,7 @@ class HostReconciler:
         self.alive(maintenance)
         migrations = cloud.migrations_touching(host)
         self.alive(maintenance)
-        hypervisors, allocations = self._allocations(maintenance)
+        hypervisors, allocations = self._allocations(maintenance, before)
         self.alive(maintenance)
         unfinished = {m.server_id for m in migrations if m.server_id and not m.is_over}
         known = {s.id: s for s in servers}
@@ -136,10 +136,11 @@ class HostReconciler:
         )
 
     def _allocations(
-        self, maintenance: HostMaintenance
+        self, maintenance: HostMaintenance, service: Service | None
     ) -> tuple[list[Hypervisor], list[Allocation] | str]:
         """What Placement says, or why it cannot be told. A host that is safe does not lose that
-        over one answer that did not come: see `_cannot_verify`."""
+        over one answer that did not come (see `_cannot_verify`), unless its cell is down: that
+        is known, and Nova does not tell its hypervisors then."""
         hypervisors: list[Hypervisor] = []
         try:
             hypervisors = self.cloud.hypervisors_of(maintenance.host)
@@ -148,7 +149,7 @@ class HostReconciler:
         except CloudAnswerUnusable as error:
             return hypervisors, str(error)
         except CloudError as error:
-            if maintenance.safe_since:
+            if maintenance.safe_since and service is not None and service.is_known:
                 raise
             return hypervisors, str(error)
         return hypervisors, found

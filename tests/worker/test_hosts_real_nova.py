@@ -315,6 +315,20 @@ def test_a_placement_that_does_not_answer_refuses_it(nova, hosts):
     hosts.safe("cmp12")
 
 
+def test_a_cell_that_does_not_answer_withdraws_it(nova, hosts):
+    """Nova then lists no instance on the host, and says so to nobody but whoever reads its
+    service."""
+    hosts.drain("cmp12")
+    hosts.safe("cmp12")
+    with nova.cell_down():
+        assert nova.nova.get("/servers?all_tenants=1&host=cmp12").json() == {"servers": []}
+        failed = hosts.failed("cmp12")
+        assert {"cell_answered", "no_servers", "no_migrations", "no_resizes"} <= set(failed)
+        kept = store.open_maintenance(REGION, "cmp12")
+        assert (kept.safe_since, bool(kept.withdrawn_why)) == (None, True)
+    hosts.safe("cmp12")
+
+
 def test_the_neighbour_whose_name_begins_alike_does_not_count(nova, hosts):
     nova.create_server("neighbour", host="cmp10")
     hosts.drain("cmp1")

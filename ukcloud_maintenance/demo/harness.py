@@ -37,7 +37,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -329,6 +329,15 @@ class DemoCloud:
     def control_host(self, host: str, do: str) -> None:
         """``stop``, ``kill``, ``start``, ``freeze`` or ``thaw`` one nova-compute."""
         self._demo("POST", f"hosts/{host}", json={"do": do})
+
+    @contextlib.contextmanager
+    def cell_down(self) -> Iterator[None]:
+        """While the block runs, the hosts' cell does not answer nova-api."""
+        self._demo("POST", "cell", json={"do": "down"})
+        try:
+            yield
+        finally:
+            self._demo("POST", "cell", json={"do": "up"})
 
     def host_states(self) -> dict[str, str]:
         """``running``, ``frozen`` or ``stopped`` for each host."""

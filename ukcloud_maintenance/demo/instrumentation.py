@@ -11,6 +11,7 @@ It is test instrumentation: it listens on loopback only, knows no accounts, and 
 ``DELETE /demo/faults/ID``   forget it, and let go what it holds; without ID: all
 ``GET /demo/hosts``          host -> ``running``, ``frozen`` or ``stopped``
 ``POST /demo/hosts/HOST``    ``{"do": "stop" | "kill" | "start" | "freeze" | "thaw"}``
+``POST /demo/cell``           ``{"do": "down" | "up"}``: see ``cell``
 ``GET /demo/guests``         server id -> hosts on which a simulated guest is, whatever the
                              database says
 ============================ =====================================================================
@@ -245,6 +246,11 @@ class Instrumentation:
                     return _answer(start, 200, {"hosts": states})
                 case "POST", "hosts", name if name in self._plane.hosts:
                     return _answer(start, 200, self._control_host(name, data["do"]))
+                case "POST", "cell":
+                    from . import cell
+
+                    {"down": cell.take_down, "up": cell.bring_up}[data["do"]]()
+                    return _answer(start, 200, {})
                 case "POST", "faults":
                     return _answer(start, 200, self._add_fault(Fault(**data)).as_json())
                 case "GET", "faults", number if int(number) in self._faults:
