@@ -47,8 +47,8 @@ def test_an_admin_drains_a_host(window, cloud, servers, start_worker):
     # -- the hosts, with their instance counts
     window.go()
     window.picture("hosts")
-    assert window.text("tr[data-host=cmp1] td:nth-child(5)") == "5"
-    assert window.text("tr[data-host=cmp10] td:nth-child(5)") == "2"
+    assert window.text("tr[data-host=cmp1] .mnt-number") == "5"
+    assert window.text("tr[data-host=cmp10] .mnt-number") == "2"
     order = [row.get_attribute("data-host") for row in window.find_all("#hosts tr[data-host]")]
     assert order == ["cmp1", "cmp2", "cmp3", "cmp4", "cmp5", "cmp10", "cmp11", "cmp12"]
     window.find("tr[data-host=cmp1] th a").click()
@@ -143,11 +143,11 @@ def test_an_admin_drains_a_host(window, cloud, servers, start_worker):
 
     # -- the hosts page, which was open all the time, and the list tell it too
     window.driver.switch_to.window(hosts_page)
-    window.wait_for_text("drained", "tr[data-host=cmp1] td:nth-child(8)", 25)
+    window.wait_for_text("safe to power off", "tr[data-host=cmp1] .mnt-state-cell", 60)
     assert window.is_marked, "the page was loaded again"
     window.go()
-    assert "drained" in window.text("tr[data-host=cmp1] td:nth-child(8)")
-    assert window.text("tr[data-host=cmp1] td:nth-child(5)") == "0"
+    assert "safe to power off" in window.text("tr[data-host=cmp1] .mnt-state-cell")
+    assert window.text("tr[data-host=cmp1] .mnt-number") == "0"
     window.picture("hosts-drained")
     window.go("drains/")
     assert "Drained" in window.text("#drains")
