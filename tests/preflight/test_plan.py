@@ -200,7 +200,7 @@ def test_the_rate_is_learned_from_past_migrations_of_the_region(cloud):
     InstanceMigration.objects.update(
         state="succeeded", running_since=now - timedelta(seconds=10), finished_at=now
     )
-    assert store.learned_rate("RegionOne") == Learned(3 * GIB / 10, 5)
+    assert store.learned_rate("RegionOne") == Learned(3 * GIB / 10, 5, 2 * GIB / 10, 4 * GIB / 10)
     assert store.learned_rate("RegionTwo") == Learned()
 
 
