@@ -28,7 +28,7 @@ CONFIG = dataclasses.replace(
 MEMBER = ("somebody", "demo-member")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cloud() -> Iterator[DemoCloud]:
     with DemoCloud(config=CONFIG) as running:
         add_member(running)
@@ -46,7 +46,7 @@ def add_member(cloud: DemoCloud) -> None:
     keystone.put(f"/projects/{projects[0]['id']}/users/{user_id}/roles/{roles[0]['id']}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def horizon(cloud, tmp_path_factory) -> Iterator[HorizonProcess]:
     settings = {"POLL_SECONDS": 0.5, "IDLE_SECONDS": 1, "SETTLE_SECONDS": 3}
     state = tmp_path_factory.mktemp("horizon")

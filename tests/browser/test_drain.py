@@ -6,6 +6,7 @@ import pytest
 from novaclient import client
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
 
 from tests.browser.conftest import MEMBER
 
@@ -341,6 +342,18 @@ def test_what_the_hosts_page_asks_of_nova(window, cloud, servers):
     rows = len(window.find_all("#hosts tr[data-host]"))
     assert len(paths) == 2 + rows
     assert "may be a minute old" in window.text("#content_body")
+    # which hosts a zone or an aggregate has is asked when somebody turns to them
+    Select(window.find("#mnt-set")).select_by_value("zone:az1")
+    window.wait(
+        lambda: {
+            box.get_attribute("value")
+            for box in window.find_all("td.mnt-box input")
+            if box.is_selected()
+        }
+        == {"cmp1", "cmp2", "cmp3"},
+        "the hosts of the zone are selected",
+    )
+    assert len(cloud.requests(since)) == len(paths) + 2
 
 
 def test_nova_that_refuses_leaves_a_calm_page(window, cloud):

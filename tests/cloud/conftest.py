@@ -23,7 +23,7 @@ CONFIG = dataclasses.replace(
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cloud() -> Iterator[DemoCloud]:
     with DemoCloud(config=CONFIG) as running:
         yield running

@@ -18,7 +18,7 @@ HOSTS = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def demo():
     with DemoCloud(config=replace(FAST, hosts=HOSTS, max_concurrent_live_migrations=2)) as cloud:
         yield cloud

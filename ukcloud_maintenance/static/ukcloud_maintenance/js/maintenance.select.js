@@ -113,18 +113,29 @@
       if (set.value) { set.dispatchEvent(new Event('change')); }
     }
 
-    var request = new window.XMLHttpRequest();
-    request.open('GET', form.getAttribute('data-sets'));
-    request.setRequestHeader('X-Requested-With', 'XMLHttpRequest');
-    request.onloadend = function () {
-      var found = null;
-      if (request.status === 200) {
-        try { found = JSON.parse(request.responseText); } catch (e) { found = null; }
-      }
-      if (found) { offer(found); } else { failed = true; }
-      show();
-    };
-    request.send();
+    // Nova is asked which hosts they have only when somebody turns to them.
+    var asked = false;
+    function load() {
+      if (asked) { return; }
+      asked = true;
+      var request = new window.XMLHttpRequest();
+      request.open('GET', form.getAttribute('data-sets'));
+      request.setRequestHeader('X-Requested-With', 'XMLHttpRequest');
+      request.onloadend = function () {
+        var found = null;
+        if (request.status === 200) {
+          try { found = JSON.parse(request.responseText); } catch (e) { found = null; }
+        }
+        failed = !found;
+        asked = !failed;
+        if (found) { offer(found); }
+        show();
+      };
+      request.send();
+    }
+    ['pointerenter', 'focus', 'change'].forEach(function (turned) {
+      set.addEventListener(turned, load);
+    });
 
     form.addEventListener('submit', function () {
       Array.prototype.forEach.call(form.querySelectorAll('[type=hidden][name=host]'),
