@@ -71,7 +71,7 @@ def pages_that_poll() -> None:
 
     def changed(drain_id: int) -> str:
         found = services.drain_report(actor, drain_id)
-        rows = [row.as_json() for row in progress.rows(found)]
+        rows = [row.as_json() for row in progress.rows(found, actor)]
         return json.dumps({"rows": rows, "parts": progress.parts(found, actor)})
 
     drains = {number: _drain(f"polled-{number}", number) for number in (10, 100, 1000)}
