@@ -260,9 +260,7 @@ def test_a_lost_connection_is_said_and_mended(window, horizon, servers):
     assert window.is_marked
 
     # the same for a session that has ended: log in again, here or in another tab
-    cookies = window.driver.get_cookies()
-    window.driver.delete_all_cookies()
-    window.wait_for_text("Your session has ended.", "#mnt-connection", 30)
+    cookies = window.end_session("Your session has ended.", "#mnt-connection")
     window.picture("session-ended")
     link = window.find("#mnt-connection a").get_attribute("href")
     assert "/auth/login/?next=/admin/maintenance/drains/" in link
@@ -345,12 +343,14 @@ def test_what_the_hosts_page_asks_of_nova(window, cloud, servers):
     # which hosts a zone or an aggregate has is asked when somebody turns to them
     Select(window.find("#mnt-set")).select_by_value("zone:az1")
     window.wait(
-        lambda: {
-            box.get_attribute("value")
-            for box in window.find_all("td.mnt-box input")
-            if box.is_selected()
-        }
-        == {"cmp1", "cmp2", "cmp3"},
+        lambda: (
+            {
+                box.get_attribute("value")
+                for box in window.find_all("td.mnt-box input")
+                if box.is_selected()
+            }
+            == {"cmp1", "cmp2", "cmp3"}
+        ),
         "the hosts of the zone are selected",
     )
     assert len(cloud.requests(since)) == len(paths) + 2

@@ -19,6 +19,19 @@ def hosts_in_order(window) -> list[str]:
     return [tr.get_attribute("data-host") for tr in window.find_all("#mnt-order tbody tr")]
 
 
+def says_when_out_of_date(window, selector, picture):
+    window.mark()
+    cookies = window.end_session("Your session has ended; what is shown", selector)
+    assert "/auth/login/?next=/admin/maintenance/" in window.find(f"{selector} a").get_attribute(
+        "href"
+    )
+    window.picture(picture)
+    for cookie in cookies:
+        window.driver.add_cookie(cookie)
+    window.wait(lambda: not window.find(selector).is_displayed(), "it is up to date again", 120)
+    assert window.is_marked
+
+
 def test_select_three_hosts_drain_them_as_one_and_give_one_back(
     window, cloud, servers, start_worker
 ):
@@ -96,6 +109,9 @@ def test_select_three_hosts_drain_them_as_one_and_give_one_back(
     window.see(".mnt-safety")
     window.wait_for_text("Safe to power off", ".mnt-safety")
     window.picture("drain-certificate")
+    says_when_out_of_date(window, ".mnt-panel .mnt-out-of-date", "drain-out-of-date")
+    window.go()
+    says_when_out_of_date(window, ".mnt-out-of-date", "hosts-out-of-date")
     window.go("hosts/cmp3/certificate/")
     window.wait_for_text("What was verified")
     window.picture("certificate-print")

@@ -72,6 +72,20 @@ class Window:
     def wait_for_text(self, words: str, selector: str = "body", timeout: float = 30) -> None:
         self.wait(lambda: words in self.text(selector), f"{selector} says {words!r}", timeout)
 
+    def end_session(self, words: str, selector: str) -> list[dict[str, Any]]:
+        """Take the session away until the page says so; returns its cookies.
+
+        An answer that is under way brings the cookie with it once more, so once is not enough.
+        """
+        cookies = self.driver.get_cookies()
+
+        def said() -> bool:
+            self.driver.delete_all_cookies()
+            return words in self.find(selector).text
+
+        self.wait(said, f"{selector} says {words!r}", 60)
+        return cookies
+
     def picture(self, name: str) -> None:
         SCREENSHOTS.mkdir(exist_ok=True)
         self.driver.save_screenshot(str(SCREENSHOTS / f"{name}.png"))

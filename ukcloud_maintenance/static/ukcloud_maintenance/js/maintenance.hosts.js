@@ -8,9 +8,10 @@
   var PANEL_EVERY = 5000;
   var SLOWEST = 60000;      // while there is no answer
 
-  // Ask again and again; `answered` is given the status and what was sent, and says whether to
-  // go on. Where nothing comes, ask less often.
-  function poll(url, every, answered, first) {
+  // Ask again and again; `answered` is given what was sent, or null for nothing new, and says
+  // whether to go on. Where no answer comes, ask less often, and let `outOfDate` know the cause:
+  // 'lost', 'expired', 'forbidden', or '' once there is an answer again.
+  function poll(url, every, answered, outOfDate, first) {
     var failures = 0;
     var timer = null;
     var request = null;
@@ -29,9 +30,17 @@
           try { data = JSON.parse(request.responseText); } catch (e) { data = null; }
         }
         request = null;
-        if (status === 401 || status === 403) { return; }
         failures = data || status === 204 ? 0 : failures + 1;
-        if (answered(data) === false) { return; }
+        if (!failures) {
+          outOfDate('');
+          if (answered(data) === false) { return; }
+        } else if (status === 401) {
+          outOfDate('expired');
+        } else if (status === 403 || status === 404) {
+          outOfDate('forbidden');
+        } else if (failures > 1) {
+          outOfDate('lost');
+        }
         timer = window.setTimeout(ask, Math.min(SLOWEST, every * Math.pow(2, failures)));
       };
       request.send();
@@ -54,7 +63,20 @@
     }
   }
 
+  // Say that what `shown` shows is no longer kept up to date, and why. Somebody may be about to
+  // switch a host off because of it.
+  function notice(box, shown) {
+    return function (cause) {
+      Array.prototype.forEach.call(box.querySelectorAll('[data-when]'), function (sentence) {
+        sentence.hidden = sentence.getAttribute('data-when') !== cause;
+      });
+      box.hidden = !cause || !shown.querySelector('.mnt-safety, td[data-watch]');
+      shown.classList.toggle('mnt-quiet', !box.hidden);
+    };
+  }
+
   function startHosts(table, url) {
+    var box = document.querySelector('.mnt-out-of-date');
     poll(function () { return url; }, EVERY, function (data) {
       if (!data) { return true; }
       var watched = table.querySelectorAll('td[data-watch]');
@@ -67,7 +89,7 @@
         }
       });
       return table.querySelector('td[data-watch]') !== null;
-    });
+    }, notice(box, table.tBodies[0]));
   }
 
   function startPanel(panel) {
@@ -91,7 +113,7 @@
         if (old) { old.hidden = false; }
       }
       return true;
-    }, token ? PANEL_EVERY : 0);
+    }, notice(panel.querySelector('.mnt-out-of-date'), body), token ? PANEL_EVERY : 0);
   }
 
   horizon.addInitFunction(function () {
