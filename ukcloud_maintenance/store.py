@@ -1479,13 +1479,14 @@ def events(drain: Drain) -> "QuerySet[Event]":
 def find_events(drain: Drain, text: str = "", by_worker: bool | None = None) -> "QuerySet[Event]":
     """The events of a drain that are about an instance and of a kind of actor.
 
-    :param text: looked for in an instance's name and id, without regard to case
+    :param text: looked for in an instance's name, and as the beginning of its id, without regard
+        to case; anywhere in the id, a short name such as db-1 would be found by chance
     :param by_worker: acts of workers alone, requests of people alone, or None for both
     """
     found = events(drain)
     if text:
         found = found.filter(
-            Q(migration__server_name__icontains=text) | Q(migration__server_id__icontains=text)
+            Q(migration__server_name__icontains=text) | Q(migration__server_id__istartswith=text)
         )
     if by_worker is not None:
         actors = drain.events.order_by().values_list("actor", flat=True).distinct()

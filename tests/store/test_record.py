@@ -52,6 +52,7 @@ def test_events_are_found_by_instance_and_by_who_did_it():
     assert kinds(store.find_events(drain, "WEB")) == ["submitted", "skipped"]
     assert kinds(store.find_events(drain, "web", by_worker=False)) == ["skipped"]
     assert kinds(store.find_events(drain, server("b", "cmp1").id[:20].upper())) == ["gone"]
+    assert kinds(store.find_events(drain, server("b", "cmp1").id[1:20])) == []  # not by chance
     assert kinds(store.find_events(drain, "%")) == []
 
 

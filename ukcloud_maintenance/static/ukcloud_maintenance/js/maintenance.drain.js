@@ -1,164 +1,15 @@
-/* The drain page: one request every two seconds for the whole page, answered with 204 while
- * nothing changed. What is shown is the server's HTML; only pieces that changed are replaced, so
- * that filter, order, scroll position, focus and unfolded messages stay as they are. */
+/* The drain page: its rows can be filtered, sorted, selected and steered; maintenance.live.js keeps
+ * it up to date, until the drain is over. */
 (function () {
   'use strict';
-
-  var EVERY = 2000;        // milliseconds between two updates
-  var SLOWEST = 30000;     // while the connection is lost
-  var PATIENCE = 20000;    // for one answer
 
   function start(root) {
     var table = document.getElementById('mnt-progress');
     var body = table && table.tBodies[0];
     var tools = table && table.hasAttribute('data-tools') ? 1 : 0;  // cells before the first column
-    var banner = document.getElementById('mnt-connection');
-    var announce = document.getElementById('mnt-announce');
-    var token = root.getAttribute('data-token');
-    var over = root.getAttribute('data-over') === 'true';
-    var failures = 0;
-    var timer = null;
-    var request = null;
-    var asked = false;     // for an update, while another one was under way
-    var seenAt = new Date();
-    var skew = 0;          // the server's clock minus the browser's, in milliseconds
-    var suffix = document.title.replace(/^.*( - )/, '$1');
 
-    // -- asking -----------------------------------------------------------------------------
-
-    function later(wait) {
-      window.clearTimeout(timer);
-      timer = over ? null : window.setTimeout(ask, wait);
-    }
-
-    function ask() {
-      window.clearTimeout(timer);
-      if (over || request) { return; }
-      request = new window.XMLHttpRequest();
-      request.open('GET', root.getAttribute('data-url') + '?seen=' + encodeURIComponent(token));
-      request.setRequestHeader('X-Requested-With', 'XMLHttpRequest');
-      request.timeout = PATIENCE;
-      request.onloadend = answered;
-      request.send();
-    }
-
-    // At once, also of a drain that was over: it may go on.
-    function askNow() {
-      over = false;
-      asked = Boolean(request);
-      ask();
-    }
-
-    function answered() {
-      var status = request.status;
-      var text = status === 200 ? request.responseText : '';
-      var data = null;
-      request = null;
-      if (asked) { return askNow(); }
-      if (status === 204) {
-        return well();
-      }
-      if (text) {
-        try { data = JSON.parse(text); } catch (e) { data = null; }
-      }
-      if (data) {
-        show(data);
-        return well();
-      }
-      failures += 1;
-      if (status === 401) {
-        say([root.getAttribute('data-text-expired'), link()]);
-      } else if (status === 403 || status === 404) {
-        say([root.getAttribute('data-text-forbidden'), link()]);
-      } else if (failures > 1) {
-        say([root.getAttribute('data-text-lost'), root.getAttribute('data-text-age'), age()]);
-      }
-      later(Math.min(SLOWEST, EVERY * Math.pow(2, failures - 1)));
-    }
-
-    function well() {
-      failures = 0;
-      seenAt = new Date();
-      banner.hidden = true;
-      banner.textContent = '';
-      later(EVERY);
-    }
-
-    function link() {
-      var a = document.createElement('a');
-      a.className = 'alert-link';
-      a.href = root.getAttribute('data-login');
-      a.textContent = root.getAttribute('data-text-login');
-      return a;
-    }
-
-    // How old it is, ticking; in the server's time, as all that ticks here.
-    function age() {
-      var span = document.createElement('span');
-      span.setAttribute('data-since', new Date(seenAt.getTime() + skew).toISOString());
-      span.setAttribute('aria-hidden', 'true');
-      return span;
-    }
-
-    function say(pieces) {
-      if (!banner.hidden && banner.getAttribute('data-said') === pieces[0]) { return; }
-      banner.textContent = '';
-      banner.setAttribute('data-said', pieces[0]);
-      banner.className = 'alert alert-warning';
-      pieces.forEach(function (piece) {
-        banner.appendChild(typeof piece === 'string' ? document.createTextNode(piece) : piece);
-        banner.appendChild(document.createTextNode(' '));
-      });
-      banner.hidden = false;
-      tick();
-    }
-
-    // -- showing ----------------------------------------------------------------------------
-
-    // What the server sent last, to compare with: a browser rewrites the HTML that it is given.
-    var sent = {};
-
-    function replace(element, key, html) {
-      if (sent[key] === html) { return; }
-      var focused = element.contains(document.activeElement) && document.activeElement;
-      var open = {};
-      element.querySelectorAll('details[open]').forEach(function (details) {
-        open[details.className] = true;
-      });
-      sent[key] = html;
-      element.innerHTML = html;
-      element.querySelectorAll('details').forEach(function (details) {
-        details.open = Boolean(open[details.className]);
-      });
-      if (focused) {
-        var again = focused.id ? document.getElementById(focused.id)
-          : element.querySelector('a, button, summary');
-        if (again) { again.focus(); }
-      }
-    }
-
-    function show(data) {
-      token = data.token;
-      over = data.over;
-      root.setAttribute('data-over', String(over));
-      skew = new Date(data.now) - new Date();
-      document.title = data.title + suffix;
-      root.querySelectorAll('[data-part]').forEach(function (element) {
-        var name = element.getAttribute('data-part');
-        replace(element, 'part ' + name, data.parts[name] || '');
-      });
-      if (body) {
-        showRows(data.rows);
-        arrange();
-        if (tools) { steering.update(); }
-      }
-      if (data.announcement && announce.textContent !== data.announcement) {
-        announce.textContent = data.announcement;
-      }
-      tick();
-    }
-
-    function showRows(rows) {
+    function showRows(rows, replace) {
+      if (!body) { return; }
       var known = {};
       Array.prototype.forEach.call(body.rows, function (tr) {
         if (tr.hasAttribute('data-id')) { known[tr.getAttribute('data-id')] = tr; }
@@ -194,28 +45,8 @@
         if (tools) { steering.removed(known[id]); }
         body.removeChild(known[id]);
       });
-    }
-
-    // -- elapsed ----------------------------------------------------------------------------
-
-    function two(n) { return (n < 10 ? '0' : '') + n; }
-
-    function tick() {
-      root.querySelectorAll('[data-since]').forEach(function (element) {
-        var since = new Date(element.getAttribute('data-since'));
-        var s = Math.max(0, Math.floor((new Date().getTime() + skew - since) / 1000));
-        element.textContent = time(s);
-      });
-      root.querySelectorAll('[data-until]').forEach(function (element) {
-        var until = new Date(element.getAttribute('data-until'));
-        element.textContent = time(
-          Math.max(0, Math.ceil((until - new Date().getTime() - skew) / 1000)));
-      });
-    }
-
-    function time(s) {
-      var h = Math.floor(s / 3600), m = Math.floor(s / 60) % 60;
-      return (h ? h + ':' + two(m) : m) + ':' + two(s % 60);
+      arrange();
+      if (tools) { steering.update(); }
     }
 
     // -- filter and order -------------------------------------------------------------------
@@ -323,15 +154,9 @@
       if (tools) { steering.update(); }
     }
 
-    var dialogs = asking(root, askNow);
+    var page = horizon.maintenance.keepUpToDate(root, 0, showRows);
+    var dialogs = asking(root, page.now);
     var steering = tools ? selecting(root, table, dialogs) : null;
-
-    document.addEventListener('visibilitychange', function () {
-      if (!document.hidden) { ask(); }
-    });
-    window.addEventListener('online', ask);
-    window.setInterval(tick, 1000);
-    later(EVERY);
   }
 
   // -- asking for something -------------------------------------------------------------------

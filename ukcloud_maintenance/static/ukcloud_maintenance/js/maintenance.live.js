@@ -1,0 +1,182 @@
+/* A page that is kept up to date: one request every two seconds for the whole page, answered with
+ * 204 while nothing changed. What is shown is the server's HTML; only pieces that changed are
+ * replaced, so that filter, order, scroll position, focus and unfolded messages stay as they are.
+ * A banner says when there is no connection, and how old is what is shown. */
+(function () {
+  'use strict';
+
+  var EVERY = 2000;        // milliseconds between two updates
+  var SLOWEST = 30000;     // while the connection is lost
+  var PATIENCE = 20000;    // for one answer
+
+  // Keep what is inside of `root` up to date.
+  //   whenOver: milliseconds between two updates once all is over; 0 for none any more
+  //   rows: function (rows, replace), to show the rows of an update
+  // Gives {now}: ask at once, also of what was over, as it may go on.
+  function keep(root, whenOver, rows) {
+    var banner = document.getElementById('mnt-connection');
+    var announce = document.getElementById('mnt-announce');
+    var token = root.getAttribute('data-token');
+    var over = root.getAttribute('data-over') === 'true';
+    var suffix = document.title.replace(/^.*( - )/, '$1');
+    var failures = 0;
+    var timer = null;
+    var request = null;
+    var again = false;     // asked for while a request was under way
+    var seenAt = new Date();
+    var skew = 0;          // the server's clock minus the browser's, in milliseconds
+    var sent = {};         // what the server sent last: a browser rewrites the HTML it is given
+
+    // -- asking -----------------------------------------------------------------------------
+
+    function later(wait) {
+      window.clearTimeout(timer);
+      timer = wait ? window.setTimeout(ask, wait) : null;
+    }
+
+    function ask() {
+      window.clearTimeout(timer);
+      if (request || (over && !whenOver)) { return; }
+      request = new window.XMLHttpRequest();
+      request.open('GET', root.getAttribute('data-url') + '?seen=' + encodeURIComponent(token));
+      request.setRequestHeader('X-Requested-With', 'XMLHttpRequest');
+      request.timeout = PATIENCE;
+      request.onloadend = answered;
+      request.send();
+    }
+
+    function now() {
+      over = false;
+      again = Boolean(request);
+      ask();
+    }
+
+    function answered() {
+      var status = request.status;
+      var text = status === 200 ? request.responseText : '';
+      var data = null;
+      request = null;
+      if (again) { return now(); }
+      if (text) {
+        try { data = JSON.parse(text); } catch (e) { data = null; }
+      }
+      if (data) { show(data); }
+      if (data || status === 204) {
+        failures = 0;
+        seenAt = new Date();
+        banner.hidden = true;
+        banner.textContent = '';
+        return later(over ? whenOver : EVERY);
+      }
+      failures += 1;
+      if (status === 401) {
+        say([root.getAttribute('data-text-expired'), link()]);
+      } else if (status === 403 || status === 404) {
+        say([root.getAttribute('data-text-forbidden'), link()]);
+      } else if (failures > 1) {
+        say([root.getAttribute('data-text-lost'), root.getAttribute('data-text-age'), age()]);
+      }
+      later(Math.min(SLOWEST, EVERY * Math.pow(2, failures - 1)));
+    }
+
+    // -- the banner -------------------------------------------------------------------------
+
+    function link() {
+      var a = document.createElement('a');
+      a.className = 'alert-link';
+      a.href = root.getAttribute('data-login');
+      a.textContent = root.getAttribute('data-text-login');
+      return a;
+    }
+
+    // How old it is, ticking; in the server's time, as all that ticks here.
+    function age() {
+      var span = document.createElement('span');
+      span.setAttribute('data-since', new Date(seenAt.getTime() + skew).toISOString());
+      span.setAttribute('aria-hidden', 'true');
+      return span;
+    }
+
+    function say(pieces) {
+      if (!banner.hidden && banner.getAttribute('data-said') === pieces[0]) { return; }
+      banner.textContent = '';
+      banner.setAttribute('data-said', pieces[0]);
+      banner.className = 'alert alert-warning';
+      pieces.forEach(function (piece) {
+        banner.appendChild(typeof piece === 'string' ? document.createTextNode(piece) : piece);
+        banner.appendChild(document.createTextNode(' '));
+      });
+      banner.hidden = false;
+      tick();
+    }
+
+    // -- showing ----------------------------------------------------------------------------
+
+    function replace(element, key, html) {
+      if (sent[key] === html) { return; }
+      var focused = element.contains(document.activeElement) && document.activeElement;
+      var open = {};
+      element.querySelectorAll('details[open]').forEach(function (details) {
+        open[details.className] = true;
+      });
+      sent[key] = html;
+      element.innerHTML = html;
+      element.querySelectorAll('details').forEach(function (details) {
+        details.open = Boolean(open[details.className]);
+      });
+      if (focused) {
+        var next = (focused.id && document.getElementById(focused.id)) ||
+          element.querySelector('a, button, summary');
+        if (next) { next.focus(); }
+      }
+    }
+
+    function show(data) {
+      token = data.token;
+      over = data.over;
+      root.setAttribute('data-over', String(over));
+      skew = new Date(data.now) - new Date();
+      document.title = data.title + suffix;
+      root.querySelectorAll('[data-part]').forEach(function (element) {
+        var name = element.getAttribute('data-part');
+        replace(element, 'part ' + name, data.parts[name] || '');
+      });
+      rows(data.rows, replace);
+      if (data.announcement && announce.textContent !== data.announcement) {
+        announce.textContent = data.announcement;
+      }
+      tick();
+    }
+
+    // -- elapsed and remaining times --------------------------------------------------------
+
+    function two(n) { return (n < 10 ? '0' : '') + n; }
+
+    function time(s) {
+      var h = Math.floor(s / 3600), m = Math.floor(s / 60) % 60;
+      return (h ? h + ':' + two(m) : m) + ':' + two(s % 60);
+    }
+
+    function tick() {
+      var at = new Date().getTime() + skew;
+      root.querySelectorAll('[data-since]').forEach(function (element) {
+        var since = new Date(element.getAttribute('data-since'));
+        element.textContent = time(Math.max(0, Math.floor((at - since) / 1000)));
+      });
+      root.querySelectorAll('[data-until]').forEach(function (element) {
+        var until = new Date(element.getAttribute('data-until'));
+        element.textContent = time(Math.max(0, Math.ceil((until - at) / 1000)));
+      });
+    }
+
+    document.addEventListener('visibilitychange', function () {
+      if (!document.hidden) { ask(); }
+    });
+    window.addEventListener('online', ask);
+    window.setInterval(tick, 1000);
+    later(over ? whenOver : EVERY);
+    return {now: now};
+  }
+
+  horizon.maintenance = {keepUpToDate: keep};
+}());
