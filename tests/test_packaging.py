@@ -147,6 +147,9 @@ def installed(wheel, tmp_path_factory) -> tuple[Path, dict[str, str]]:
         content.extractall(site_packages)
     theirs = next(p for p in map(Path, sys.path) if (p / "openstack_dashboard").is_dir())
     # As a plain entry of sys.path, its .pth files are not read, and with them our own hook.
+    # One is needed from Python 3.12 on: setuptools' stand-in for distutils, for Horizon's debreach.
+    if (shim := theirs / "distutils-precedence.pth").is_file():
+        (site_packages / shim.name).write_text(shim.read_text())
     environment = {"PYTHONPATH": str(theirs), "DJANGO_SETTINGS_MODULE": "site_settings"}
     snippet = readme.code_blocks("python")[0]
     assert "/var/lib/openstack-dashboard/maintenance.sqlite3" in snippet
