@@ -13,7 +13,14 @@ import hashlib
 
 from django.db import models
 
-from .core.states import Direction, DrainState, Method, MigrationState, TimeoutAction
+from .core.states import (
+    DRAIN_TERMINAL,
+    Direction,
+    DrainState,
+    Method,
+    MigrationState,
+    TimeoutAction,
+)
 
 
 def host_key(region: str, host: str) -> str:
@@ -186,6 +193,11 @@ class Drain(models.Model):
 
     def __str__(self) -> str:
         return f"drain {self.pk} of {self.host}"
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing more comes: it ended, and nothing is asked of Nova for its instances."""
+        return self.state in DRAIN_TERMINAL and not self.errand
 
 
 class InstanceMigration(models.Model):

@@ -1,9 +1,10 @@
 """One pass over one drain: observe, decide, apply.
 
-*Observe* costs at most three requests, and one for each migration under way (what is read once
-per event comes on top). *Decide* is pure (`core.decide`). *Apply* records the intent, makes the
-call, and records the answer, so that a process that dies between any two instructions leaves
-either nothing or an intent that the next pass finds, and looks for in Nova.
+*Observe* costs at most three requests, and one for each migration under way, two where Nova's
+record of it is not among the newest (what is read once per event comes on top). *Decide* is
+pure (`core.decide`). *Apply* records the intent, makes the call, and records the answer, so that
+a process that dies between any two instructions leaves either nothing or an intent that the next
+pass finds, and looks for in Nova.
 """
 
 import logging
@@ -198,6 +199,10 @@ class Reconciler:
         by_server: dict[str, list[Migration]] = {}
         for record in records:
             by_server.setdefault(record.server_id, []).append(record)
+        # The record of one that takes long may be older than the newest by now.
+        older = [r.server_id for r in under_way if _lacks_record(r, by_server.get(r.server_id, ()))]
+        for server_id, found in self._each(cloud.migrations_of, older).items():
+            by_server[server_id] = [m for m in found if m.source_compute == drain.host]
         self.alive(drain)
         views = [_row(r) for r in rows]
         lost = [r.server_id for r in under_way if r.state == MigrationState.SUBMITTED]
@@ -339,7 +344,7 @@ class Reconciler:
             case d.Enable():
                 self._enable(drain, action)
             case d.Join():
-                group = self._group_of(action.server)
+                group = self._group_of(drain, action.server)
                 row = store.add_server(
                     drain, action.server, action.verdict, self.worker, now, group
                 )
@@ -364,7 +369,9 @@ class Reconciler:
                 if "errand" in action.fields:
                     store.errand_done(drain, now)
                 else:
-                    store.change_drain(drain, now, event=event, **action.fields)
+                    store.change_drain(
+                        drain, now, expect=action.expect, event=event, **action.fields
+                    )
                 if action.kind:
                     say(
                         logging.INFO,
@@ -377,7 +384,13 @@ class Reconciler:
                 self._close_what_was_given_back(drain, seen, action)
                 with store.all_or_none():
                     store.finish_drain(
-                        drain, action.state, action.result, action.message, self.worker, now
+                        drain,
+                        action.state,
+                        action.result,
+                        action.message,
+                        self.worker,
+                        now,
+                        expect=store.cancel_choice(drain),
                     )
                     store.expect_nothing_open(drain)
                 say(
@@ -388,10 +401,15 @@ class Reconciler:
                     result=action.result.value,
                 )
 
-    def _group_of(self, server: Server) -> str:
-        """The hard anti-affinity group of a server that joins: the groups are read once a pass."""
+    def _group_of(self, drain: Drain, server: Server) -> str:
+        """The hard anti-affinity group of a server that joins: the groups are read once a pass.
+        Where they cannot be read it joins without one, rather than hold up the others."""
         if self._groups is None:
-            self._groups = self.cloud.server_groups()
+            try:
+                self._groups = self.cloud.server_groups()
+            except CloudError as error:
+                say(logging.WARNING, "no_groups", drain=drain.pk, server=server.id, detail=error)
+                self._groups = []
         return group_of(server, Around(groups=tuple(self._groups)))
 
     def _event(self, kind: str, message: str = "") -> tuple[str, str, str]:
@@ -465,8 +483,13 @@ class Reconciler:
             self._put_off(drain, row, error)
             return
         looked = time.monotonic()
-        if server is None or server.task_state or server.status != action.status:
-            what = server.task_state or server.status if server else "deleted"
+        if (
+            server is None
+            or server.host != row.source_compute
+            or server.task_state
+            or server.status != action.status
+        ):
+            what = f"{server.task_state or server.status} on {server.host}" if server else "deleted"
             say(logging.INFO, "changed", drain=drain.pk, server=row.server_id, detail=what)
             return  # the next pass judges it as it is now
         if store.state_of(drain) != DrainState.RUNNING:
@@ -833,8 +856,8 @@ class Reconciler:
 
     def _enable(self, drain: Drain, action: d.Enable) -> None:
         """The service was disabled by us, and the drain is cancelled: the host is given back."""
-        if store.state_of(drain) != DrainState.CANCELLING:
-            raise StaleState(f"drain {drain.pk} is over")  # another one may need it disabled
+        # Were it over, another one may need the service disabled.
+        store.change_drain(drain, self.clock(), expect=store.cancel_choice(drain))
         request_id = self.cloud.enable_service(action.service_id)
         now = self.clock()
         store.record(drain, None, now, "service_enabled", self.worker, "", request_id)
@@ -933,14 +956,25 @@ class Reconciler:
                     message=text,
                     event=("unknown", self.worker, text, row.request_id),
                 )
-        store.finish_drain(
-            drain,
-            DrainState.CANCELLED if cancelling else DrainState.FAILED,
-            DrainResult.NOT_PROVED,
-            message,
-            self.worker,
-            now,
-        )
+        gives_back = cancelling and drain.cancel_enable
+        left = "Whether the compute service is enabled again is not known. " if gives_back else ""
+        with store.all_or_none():
+            store.finish_drain(
+                drain,
+                DrainState.CANCELLED if cancelling else DrainState.FAILED,
+                DrainResult.NOT_PROVED,
+                f"{TROUBLE} {left}{error}",
+                self.worker,
+                now,
+            )
+            store.expect_nothing_open(drain)
+
+
+def _lacks_record(row: InstanceMigration, records: Iterable[Migration]) -> bool:
+    """Whether Nova's record of this attempt is not among these of its server."""
+    if row.nova_migration_id is not None:
+        return all(m.id != row.nova_migration_id for m in records)
+    return all(m.id <= (row.before_migration_id or 0) for m in records)
 
 
 def _some(names: list[str]) -> str:

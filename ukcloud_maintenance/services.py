@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.utils import timezone
 
@@ -31,7 +31,7 @@ from .core.certificate import Check, from_json
 from .core.duration import Forecast, forecast
 from .core.evidence import Evidence
 from .core.facts import HostFacts, Server, Service
-from .core.preflight import Choice, Verdict, Wishes, judge
+from .core.preflight import Around, Choice, Verdict, Wishes, group_of, judge
 from .core.states import (
     DRAIN_TERMINAL,
     MIGRATION_UNDER_WAY,
@@ -141,10 +141,15 @@ def count_instances(
     return counted
 
 
+#: how long it is told in a few words how a drain or a return ended
+JUST_NOW = timedelta(hours=1)
+
+
 def host_records(actor: Actor, region: str) -> dict[str, store.HostRecord]:
     """What the database knows of the hosts of a region, by host."""
     _require(actor, RULE_VIEW)
-    return store.host_records(region, _verified_after(timezone.now()))
+    now = timezone.now()
+    return store.host_records(region, _verified_after(now), now - JUST_NOW)
 
 
 def worker_status(actor: Actor) -> store.WorkerStatus:
@@ -654,14 +659,24 @@ def get_plan(actor: Actor, plan_id: int) -> Plan:
     return plan
 
 
-def steer_plan(
-    actor: Actor, plan_id: int, verb: DrainVerb, **options: Any
-) -> list[tuple[Drain, str]]:
-    """Pause, resume, cancel or retry all drains of a plan in which that can be done; each with
-    why it was not done, or empty.
+class PlanAnswer(NamedTuple):
+    """What became of something that was asked for all drains of a plan.
+
+    :ivar why: why it was not done with this one, or empty
+    :ivar expected: that was clear from the drain's state: it is over, or nothing of it failed
+    """
+
+    drain: Drain
+    why: str
+    expected: bool
+
+
+def steer_plan(actor: Actor, plan_id: int, verb: DrainVerb, **options: Any) -> list[PlanAnswer]:
+    """Pause, resume, cancel or retry all drains of a plan in which that can be done.
 
     :param options: for a cancel, see :func:`cancel_drain`
     :raises Refused: there is no such plan, or it can be done with none of its drains
+    :raises NotAllowed: for one of its drains at least; then nothing is done with any
     """
     _require(actor, steering.RULE_OF_DRAIN[verb])
     if verb is DrainVerb.CHANGE:
@@ -675,20 +690,26 @@ def steer_plan(
         DrainVerb.CANCEL: cancel_drain,
         DrainVerb.RETRY: retry_failed,
     }[verb]
-    answers: list[tuple[Drain, str]] = []
+    answers: list[PlanAnswer] = []
     drains = list(store.drains_of_plan(plan_id))
     if verb is DrainVerb.PAUSE:
         drains.reverse()  # so that none begins because the one before it was paused
+    if verb is DrainVerb.CANCEL:
+        for drain in drains:
+            if not steering.drain_objection(verb, drain):
+                _require_cancel(actor, drain, options.get("abort", False), options.get("enable"))
     for drain in drains:
         why = steering.drain_objection(verb, drain)
+        expected = bool(why)
         if not why:
             try:
                 act(actor, drain.pk, **options)
             except Refused as error:
-                why = str(error)
-        answers.append((drain, why))
-    if all(why for _, why in answers):
-        raise Refused(answers[0][1], code=f"cannot_{verb.value}")
+                why, expected = str(error), error.code == "nothing_failed"
+        answers.append(PlanAnswer(drain, why, expected))
+    if all(answer.why for answer in answers):
+        telling = next((answer for answer in answers if not answer.expected), answers[0])
+        raise Refused(telling.why, code=f"cannot_{verb.value}")
     return answers
 
 
@@ -848,6 +869,23 @@ def _check_destination(services: list[Service], request: DrainRequest) -> None:
 TRIES = 5
 
 
+def _wants_enabled(drain: Drain, enable: bool | None) -> bool:
+    """Whether the service is to be enabled after a cancel, see :func:`cancel_drain`."""
+    if enable is not None:
+        return enable
+    return drain.cancel_enable if drain.state == DrainState.CANCELLING else drain.did_disable
+
+
+def _require_cancel(actor: Actor, drain: Drain, abort: bool, enable: bool | None) -> None:
+    """:raises NotAllowed: the actor may not cancel it in this way"""
+    _require(actor, RULE_CANCEL)
+    if abort:
+        _require(actor, RULE_ABORT)
+    if _wants_enabled(drain, enable) and not drain.did_disable:
+        # An earlier drain disabled it: that is a return to service.
+        _require(actor, RULE_RETURN)
+
+
 def cancel_drain(
     actor: Actor, drain_id: int, *, abort: bool = False, enable: bool | None = None
 ) -> Drain:
@@ -870,11 +908,8 @@ def cancel_drain(
         if drain.state in DRAIN_TERMINAL:
             raise Refused(f"Drain {drain_id} is over ({drain.state}).", code="drain_over")
         again = drain.state == DrainState.CANCELLING
-        before = drain.cancel_enable if again else drain.did_disable
-        wanted = before if enable is None else enable
-        if wanted and not drain.did_disable:
-            # An earlier drain disabled it: that is a return to service.
-            _require(actor, RULE_RETURN)
+        before, wanted = _wants_enabled(drain, None), _wants_enabled(drain, enable)
+        _require_cancel(actor, drain, abort, enable)
         if again and wanted == before and (drain.cancel_abort or not abort):
             return
         aborts = abort or (again and drain.cancel_abort)
@@ -1202,6 +1237,8 @@ class DrainReport:
     now: datetime = field(default_factory=timezone.now)
     #: how long it still takes; None where it is over, or nothing is left to be moved
     forecast: Forecast | None = None
+    #: whether what failed can be tried again as far as the host is concerned
+    may_go_on: bool = True
 
 
 def drain_report(actor: Actor, drain_id: int) -> DrainReport:
@@ -1217,6 +1254,7 @@ def drain_report(actor: Actor, drain_id: int) -> DrainReport:
         store.Counts(by_state),
         worker_status(actor),
         forecast=_forecast(drain, rows),
+        may_go_on=drain.state != DrainState.FAILED or store.may_reopen(drain),
     )
 
 
@@ -1679,13 +1717,25 @@ def _run_of(
     if not instances:
         return None
     newest = store.drains_in(maintenance).last()
+    around = _groups(cloud)
     return store.ReturnRun(
         reason=f"Back after: {newest.reason if newest else maintenance.our_reason}"[:REASON_MAX],
         max_concurrent=limit,
         actor_id=actor.id,
-        entries=[store.Entry(one.server, one.verdict) for one in instances],
+        entries=[
+            store.Entry(one.server, one.verdict, group=group_of(one.server, around))
+            for one in instances
+        ],
         project_names={one.row.project_id: one.row.project_name for one in instances},
     )
+
+
+def _groups(cloud: Cloud) -> Around:
+    """The server groups; where they cannot be read, what comes back does so without one."""
+    try:
+        return Around(groups=tuple(cloud.server_groups()))
+    except CloudError:
+        return Around()
 
 
 def return_run(actor: Actor, maintenance: HostMaintenance) -> Drain | None:

@@ -102,6 +102,12 @@ def state_of(drain: Drain) -> str | None:
     return Drain.objects.filter(pk=drain.pk).values_list("state", flat=True).first()
 
 
+def cancel_choice(drain: Drain) -> dict[str, Any]:
+    """What was chosen with its cancel, for a change that stands on it: a second thought is not
+    to be lost."""
+    return {"cancel_abort": drain.cancel_abort, "cancel_enable": drain.cancel_enable}
+
+
 def looked_around(drain: Drain, now: datetime) -> None:
     """Remember when what is around the instances was looked at; nothing that is shown changes."""
     Drain.objects.filter(pk=drain.pk).update(looked_around_at=now)
@@ -230,12 +236,19 @@ def counts(drain_ids: Iterable[int]) -> dict[int, Counts]:
 @dataclass(frozen=True)
 class HostRecord:
     """What the database knows of one host: the last drain away from it, its counts, an open
-    maintenance; whether the host is safe to power off."""
+    maintenance; whether the host is safe to power off.
+
+    :ivar returned: the maintenance that a return ended of late, or None
+    :ivar run_back: what is bringing instances back to it, or None; with its counts
+    """
 
     drain: Drain
     counts: Counts
     maintenance: HostMaintenance | None
     safe: bool = False
+    returned: HostMaintenance | None = None
+    run_back: Drain | None = None
+    run_back_counts: Counts | None = None
 
     @property
     def returning(self) -> bool:
@@ -243,10 +256,13 @@ class HostRecord:
         return self.maintenance is not None and self.maintenance.returning_since is not None
 
 
-def host_records(region: str, verified_after: datetime | None = None) -> dict[str, HostRecord]:
+def host_records(
+    region: str, verified_after: datetime | None = None, returned_after: datetime | None = None
+) -> dict[str, HostRecord]:
     """The latest drain of every host of a region that ever had one, by host: three queries.
 
     :param verified_after: what was verified before this is not called safe; None: nothing is
+    :param returned_after: since when a host that was given back is told of; None: no one is
     """
     newest = (
         Drain.objects.filter(region=region, direction=Direction.AWAY)
@@ -255,17 +271,39 @@ def host_records(region: str, verified_after: datetime | None = None) -> dict[st
         .annotate(newest=Max("id"))
         .values_list("newest", flat=True)
     )
-    latest = list(Drain.objects.filter(pk__in=list(newest)))
-    maintenances = {
-        m.host_key: m for m in HostMaintenance.objects.filter(open_key__isnull=False, region=region)
-    }
-    tally = counts(d.pk for d in latest)
+    wanted = Q(pk__in=list(newest)) | Q(
+        region=region, open_key__isnull=False, direction=Direction.BACK
+    )
+    found_drains = list(Drain.objects.filter(wanted))
+    latest = [d for d in found_drains if d.direction == Direction.AWAY]
+    back = {d.host_key: d for d in found_drains if d.direction == Direction.BACK}
+    asked = Q(open_key__isnull=False)
+    if returned_after is not None:
+        asked |= Q(closed_at__gte=returned_after, returning_since__isnull=False)
+    maintenances: dict[str, HostMaintenance] = {}
+    returned: dict[str, HostMaintenance] = {}
+    for found in HostMaintenance.objects.filter(asked, region=region).order_by("closed_at"):
+        (returned if found.open_key is None else maintenances)[found.host_key] = found
+
+    def given_back(drain: Drain) -> HostMaintenance | None:
+        last = returned.get(drain.host_key)
+        before = last and last.closed_at and last.closed_at <= drain.created_at
+        return None if before else last
+
+    tally = counts(d.pk for d in found_drains)
+
+    def run_back(drain: Drain) -> tuple[Drain, Counts] | tuple[None, None]:
+        run = back.get(drain.host_key)
+        return (run, tally[run.pk]) if run else (None, None)
+
     return {
         d.host: HostRecord(
             d,
             tally[d.pk],
             maintenances.get(d.host_key),
             is_safe(maintenances.get(d.host_key), verified_after),
+            given_back(d),
+            *run_back(d),
         )
         for d in latest
         if d.region == region
@@ -557,9 +595,13 @@ def cancel_drain(
     # The wait for what flies has one bound, which a second thought does not extend; for what is
     # aborted after all another one begins.
     again = drain.state == DrainState.CANCELLING and abort == drain.cancel_abort
+    fields: dict[str, Any] = {}
+    if drain.state == DrainState.PAUSED:  # which ends neither wait; now they end the drain
+        fields = {"host_down_since": None, "cloud_down_since": None}
     change_drain(
         drain,
         now,
+        expect=cancel_choice(drain),
         state=DrainState.CANCELLING,
         cancelled_by=actor,
         cancelling_since=drain.cancelling_since if again else now,
@@ -568,6 +610,7 @@ def cancel_drain(
         next_pass_at=None,
         message="Cancelled; waiting for the migrations under way to end.",
         event=("drain_cancelled", actor, f"{how[0].upper()}{how[1:]}; {then}."),
+        **fields,
     )
     return DrainState(drain.state)
 
@@ -600,6 +643,7 @@ def resume_drain(drain: Drain, actor: str, now: datetime) -> None:
     change_drain(
         drain,
         now,
+        expect={"stop_at": drain.stop_at},
         state=DrainState.RUNNING if drain.started_at else DrainState.PENDING,
         message="",
         blocked_since=None,
@@ -659,6 +703,18 @@ def reopen_drain(drain: Drain, actor: str, now: datetime) -> None:
         raise
 
 
+def may_reopen(drain: Drain) -> bool:
+    """Whether a drain that failed could go on, see :func:`reopen_drain`: the host has no other open
+    drain, and is still in the maintenance that the drain was part of."""
+    if Drain.objects.filter(open_key=drain.host_key).exclude(pk=drain.pk).exists():
+        return False
+    if drain.direction != Direction.AWAY or not drain.maintenance_id:
+        return True
+    return HostMaintenance.objects.filter(
+        pk=drain.maintenance_id, open_key__isnull=False, returning_since__isnull=True
+    ).exists()
+
+
 def adjust_drain(drain: Drain, actor: str, now: datetime, text: str, **fields: Any) -> None:
     """Change the pace, the window or the timeout of a drain.
 
@@ -707,7 +763,8 @@ def retry_instance(
 ) -> None:
     """Put an instance back in the line, with all its attempts; a drain that failed goes on.
 
-    :param destination: the host that it is to go to, or empty
+    :param destination: the host that it is to go to, or empty: where the others of the drain go,
+        whatever an earlier retry named
     :raises DrainExists: the drain is over, and the host has another open one
     :raises StaleState: somebody else got there first
     """
@@ -720,7 +777,7 @@ def retry_instance(
             event=("retried", actor, f"to {destination}" if destination else "", ""),
             state=MigrationState.PENDING,
             granted=row.attempts,
-            destination=destination or row.destination,
+            destination=destination,
             code="",
             message="",
             answer="",
@@ -778,10 +835,12 @@ def change_drain(
     now: datetime,
     *,
     event: tuple[str, str, str] | None = None,
+    expect: Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> None:
     """Change a drain, only if it is still in the state in which it was read.
 
+    :param expect: further fields that must still be so
     :param event: (kind, actor, message) to record with it
     :param fields: the fields to set; `state` is checked against the allowed transitions
     :raises StaleState: it is not
@@ -794,11 +853,11 @@ def change_drain(
     else:
         fields.pop("state", None)
     with transaction.atomic():
-        changed = Drain.objects.filter(pk=drain.pk, state=old).update(
+        changed = Drain.objects.filter(pk=drain.pk, state=old, **(expect or {})).update(
             **fields, updated_at=now, revision=F("revision") + 1
         )
         if changed != 1:
-            raise StaleState(f"drain {drain.pk} is not {old} any more")
+            raise StaleState(f"drain {drain.pk} is not as it was read any more ({old})")
         if event:
             _event(drain, None, now, event[0], event[1], event[2])
     for name, value in fields.items():
@@ -813,9 +872,14 @@ def finish_drain(
     message: str,
     actor: str,
     now: datetime,
+    *,
+    expect: Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> None:
-    """End a drain, and give its host free for another one."""
+    """End a drain, and give its host free for another one.
+
+    :param expect: see :func:`change_drain`
+    """
     if state not in DRAIN_TERMINAL:
         raise ValueError(f"{state} is not an end")
     change_drain(
@@ -829,6 +893,7 @@ def finish_drain(
         claimed_by="",
         claimed_until=None,
         event=(f"drain_{state.value}", actor, message),
+        expect=expect,
         **fields,
     )
 
@@ -1361,7 +1426,9 @@ def claim(
     )
     for drain_id in list(candidates):
         taken = Drain.objects.filter(free, due, wanted, pk=drain_id).update(
-            claimed_by=worker, claimed_until=now + timedelta(seconds=lease_seconds)
+            claimed_by=worker,
+            claimed_until=now + timedelta(seconds=lease_seconds),
+            next_pass_at=now,  # NULL from here on: a pass was asked for, see `release`
         )
         if taken == 1:
             return drain(drain_id)
@@ -1417,10 +1484,12 @@ def renew_host(maintenance: HostMaintenance, worker: str, until: datetime) -> No
 
 
 def release(drain: Drain, worker: str, next_pass_at: datetime | None) -> None:
-    """Give a drain back, to be taken again by any worker after a time."""
-    Drain.objects.filter(pk=drain.pk, claimed_by=worker).update(
-        claimed_by="", claimed_until=None, next_pass_at=next_pass_at
-    )
+    """Give a drain back, to be taken again by any worker after a time; at once where that was
+    asked for since it was claimed."""
+    held = Drain.objects.filter(pk=drain.pk, claimed_by=worker)
+    free: dict[str, Any] = {"claimed_by": "", "claimed_until": None}
+    if not held.filter(next_pass_at__isnull=False).update(**free, next_pass_at=next_pass_at):
+        held.update(**free)
 
 
 def renew(drain: Drain, worker: str, until: datetime) -> None:

@@ -1,4 +1,7 @@
-"""Three hosts drained as one plan, until they are safe to power off; one is given back."""
+"""Three hosts drained as one plan, until they are safe to power off; two are given back."""
+
+import subprocess
+import sys
 
 import pytest
 
@@ -32,8 +35,42 @@ def says_when_out_of_date(window, selector, picture):
     assert window.is_marked
 
 
-def test_select_three_hosts_drain_them_as_one_and_give_one_back(
-    window, cloud, servers, start_worker
+def says_that_another_region_is_chosen(window, selector):
+    """The server is asked of another region than the one that is chosen."""
+    window.driver.execute_script(
+        "window.realOpen = XMLHttpRequest.prototype.open;"
+        "XMLHttpRequest.prototype.open = function (method, url) {"
+        "  arguments[1] = url.replace(/region=[^&]*/, 'region=Elsewhere');"
+        "  return window.realOpen.apply(this, arguments); };"
+    )
+    window.wait_for_text("Another region is chosen now", selector, 60)
+    window.picture("hosts-of-another-region")
+    window.driver.execute_script("XMLHttpRequest.prototype.open = window.realOpen;")
+    window.wait(lambda: not window.find(selector).is_displayed(), "it is up to date again", 60)
+
+
+def django(horizon, *arguments: str) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "django", *arguments],
+        env=horizon.environment,
+        stdin=subprocess.DEVNULL,
+        check=True,
+        timeout=60,
+    )
+
+
+#: As if the drains and the returns had ended hours ago.
+LONG_AGO = """
+from datetime import timedelta
+from django.db.models import F
+from ukcloud_maintenance.models import Drain, HostMaintenance
+Drain.objects.update(finished_at=F("finished_at") - timedelta(hours=3))
+HostMaintenance.objects.update(closed_at=F("closed_at") - timedelta(hours=3))
+"""
+
+
+def test_select_three_hosts_drain_them_as_one_and_give_two_back(
+    window, cloud, servers, start_worker, horizon
 ):
     made = servers("cmp1", "a-1", "a-2", ram_mib=512)
     made |= servers("cmp2", "b-1", ram_mib=512)
@@ -112,6 +149,15 @@ def test_select_three_hosts_drain_them_as_one_and_give_one_back(
     says_when_out_of_date(window, ".mnt-panel .mnt-out-of-date", "drain-out-of-date")
     window.go()
     says_when_out_of_date(window, ".mnt-out-of-date", "hosts-out-of-date")
+    says_that_another_region_is_chosen(window, ".mnt-out-of-date")
+
+    # -- a plan that is looked at takes nothing off what is selected since
+    click(window, "td.mnt-box input[value=cmp4]")
+    window.wait_for_text("1 host is selected", "#mnt-selected")
+    window.go(f"plans/{plan}/")
+    window.see("#mnt-plan")
+    window.go()
+    window.wait_for_text("1 host is selected", "#mnt-selected")
     window.go("hosts/cmp3/certificate/")
     window.wait_for_text("What was verified")
     window.picture("certificate-print")
@@ -134,4 +180,17 @@ def test_select_three_hosts_drain_them_as_one_and_give_one_back(
     window.wait(
         lambda: [s["name"] for s in servers_of(cloud, "cmp3")] == ["c-1"], "it is back", 120
     )
+
+    # -- one that is given back by somebody else is not called safe any longer
+    window.go()
+    cell = "tr[data-host=cmp2] .mnt-state-cell"
+    window.wait_for_text("safe to power off", cell)
+    window.wait_for_text("back in service", "tr[data-host=cmp3] .mnt-state-cell", 60)
+    window.mark()
+    django(horizon, "host_return", "cmp2")
+    window.wait_for_text("back in service", cell, 60)
+    window.picture("hosts-given-back")
+    django(horizon, "shell", "-c", LONG_AGO)
+    window.wait(lambda: window.text(cell).strip() == "", "nothing is said of it any more", 60)
+    assert window.is_marked
     assert window.problems() == []

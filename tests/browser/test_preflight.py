@@ -44,7 +44,7 @@ def choose(window, name: str, choice: str, note: str = "") -> None:
 def test_check_choose_and_drain(window, cloud, all_kinds, start_worker):
     # -- the check, from the host's row
     window.go()
-    window.see("tr[data-host=cmp1] a[href$='/check/']").click()
+    window.see("tr[data-host=cmp1] a[href*='/check/']").click()
     window.wait_for_text("5 leave live, 1 cold, 1 stays, 2 blocked; needs 3.5 GiB", ".modal")
     assert not window.find_all(".modal .mnt-plan select")
     assert "Its owner asks that it stays (maintenance:stay)." in said(window, "held-1")

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.browser.test_drain import drain_in_modal
+from tests.browser.test_steering import confirm, press, select, wait_for_state
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -137,4 +138,25 @@ def test_the_record_grows_while_it_is_open_and_is_whole_at_the_end(
     window.go("hosts/cmp1/")
     assert len(window.find_all(".mnt-hist")) == 1
     window.picture("host-history")
+    assert window.problems() == []
+
+
+def test_the_timeline_goes_on_when_a_drain_that_was_over_goes_on(window, servers, start_worker):
+    servers("cmp1", "web-1", ram_mib=512)
+    drain_in_modal(window, "cmp1", "in two goes")
+    window.find("#mnt-timeline summary").click()
+    window.wait(lambda: [e[2] for e in events(window)] == ["Drain asked for"], "the request")
+    select(window, "web-1")
+    press(window, "skip")
+    confirm(window)
+    wait_for_state(window, "web-1", "Skipped")
+    start_worker()
+    window.wait_for_text("Finished, 1 stays by choice", "[data-part=state]", 60)
+    window.wait(lambda: "Drain ended" in events(window)[0][2], "the end is in the timeline")
+    window.mark()
+    press(window, "retry")
+    window.wait_for_text("Drained", "[data-part=state]", 120)
+    window.wait(lambda: "Drained" in events(window)[0][2], "the other end is, too")
+    assert any(e[2] == "Arrived" for e in events(window))
+    assert window.is_marked
     assert window.problems() == []

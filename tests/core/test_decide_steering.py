@@ -27,6 +27,8 @@ from tests.core.build import (
 from ukcloud_maintenance.core import decide as d
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
 
+ENABLED = service(status="enabled", disabled_reason="")
+
 
 def later(seconds: float):
     return ago(-seconds)
@@ -312,6 +314,45 @@ def test_a_cancel_leaves_the_service_disabled_where_that_was_chosen():
     assert "stays disabled" in finish(actions).message
 
 
+DOWN = service(state="down")
+UNREACHED = service(status="UNKNOWN", id="", state="")
+
+
+@pytest.mark.parametrize("enable", [True, False])
+@pytest.mark.parametrize("rows", [[], [row()], [flying()]], ids=["none", "waits", "flies"])
+def test_a_cancel_gives_the_service_of_a_lost_host_back_before_it_ends(rows, enable):
+    view = cancelling(cancel_enable=enable, host_down_since=ago(901))
+    here = [moving() if r.state == "migrating" else server() for r in rows]
+    actions = decide(view, rows, seen(*here, service=DOWN))
+    assert all(changes(actions, r)["state"] in ("cancelled", "unknown") for r in rows)
+    assert bool(of_type(actions, d.Enable)) is enable
+    assert (finish(actions) is None) is enable
+
+
+@pytest.mark.parametrize(
+    ("found", "enable", "said"),
+    [
+        (replace(ENABLED, state="down"), True, "The compute service is enabled."),
+        (DOWN, False, "The compute service stays disabled."),
+        (replace(DOWN, disabled_reason="broken fan"), True, "somebody else gave a reason for it"),
+        (UNREACHED, True, "so the service was not enabled."),
+    ],
+)
+def test_a_cancel_of_a_lost_host_says_what_became_of_the_service(found, enable, said):
+    view = cancelling(cancel_enable=enable, host_down_since=ago(901))
+    actions = decide(view, [], seen(service=found))
+    assert finish(actions).result == DrainResult.HOST_LOST
+    assert said in finish(actions).message
+
+
+@pytest.mark.parametrize("found", [None, UNREACHED])
+def test_a_cancel_does_not_wait_for_ever_for_a_service_that_nova_does_not_tell_of(found):
+    view = cancelling(cancel_enable=True, host_down_since=ago(901))
+    actions = decide(view, [flying()], seen(service=found))
+    assert not of_type(actions, d.Enable)
+    assert finish(actions).state == DrainState.CANCELLED
+
+
 # -- order, destinations, limits, plans ------------------------------------------------------
 
 
@@ -419,9 +460,6 @@ def back(**more):
     return drain(**{**given, "maintenance": closed, **more})
 
 
-ENABLED = service(status="enabled", disabled_reason="")
-
-
 def returning(name: str = "web", **more):
     return row(name, **{"source_compute": "cmp5", **more})
 
@@ -446,6 +484,20 @@ def test_an_instance_is_sent_back_to_the_host_and_nothing_is_disabled():
     assert not of_type(actions, d.Disable)
     (sent,) = of_type(actions, d.Submit)
     assert (sent.row_id, sent.host) == (one.id, "cmp1")
+
+
+def test_a_run_back_never_has_more_under_way_than_it_wants():
+    """Each comes from a host of its own, so that none would wait in Nova's queue."""
+    flies = flying("a", source_compute="cmp5", fraction=0.9)
+    waits = returning("b", source_compute="cmp6")
+    sight = seen(
+        replace(moving("a"), host="cmp5"),
+        server("b", host="cmp6"),
+        service=ENABLED,
+        records=(record("a", source_compute="cmp5", dest_compute="cmp1"),),
+    )
+    assert not submits(decide(back(max_concurrent=1), [flies, waits], sight))
+    assert submits(decide(back(max_concurrent=2), [flies, waits], sight)) == [waits.id]
 
 
 @pytest.mark.parametrize("sight", [service(), service(status="enabled", state="down")])

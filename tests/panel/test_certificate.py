@@ -206,7 +206,7 @@ def test_on_the_page_of_a_drain_it_is_told_once_the_drain_is_over(admin, maintai
     verify(maintained)
     drain = Drain.objects.get(host="cmp4")
     html = shown(admin.get(reverse(f"{PANEL}:drain", args=[drain.pk])))
-    assert f'data-url="{url("host_panel")}?drain=1"' in html
+    assert f'data-url="{url("host_panel")}?region=RegionOne&amp;drain=1"' in html
     assert panel(admin, drain="1").startswith("Safe to power off")
     make_drain("cmp4", server("late-1", host="cmp4"))
     assert panel(admin, drain="1") == ""
@@ -365,18 +365,62 @@ def test_a_return_is_asked_for_and_followed_to_its_end(admin, maintained):
     assert "Being returned to service Waiting for a worker. Asked for by alice" in said
     assert reverse(f"{PANEL}:drain", args=[run.pk]) in html
     assert "Return to Service" not in html[html.index("mnt-certificate") :]
-    assert rows(admin.get(INDEX))["cmp4"][7] == "being returned"
+    assert rows(admin.get(INDEX))["cmp4"][7:] == ["being returned", "View Drain Check"]
+    assert "Drain Host" not in said  # it would be refused
 
     store.enabled(maintained, "Waiting until Nova sees it up.", "worker", "req-1", timezone.now())
     assert "Waiting until Nova sees it up." in panel(admin)
     store.finish_return(
         maintained, ReturnResult.IN_SERVICE, "In service again.", "worker", timezone.now()
     )
+    assert updated(admin)["cmp4"] == "instances come back"
+    found = rows(admin.get(INDEX))["cmp4"]
+    assert found[7:] == ["instances come back", "View Drain Check"]
+    index = shown(admin.get(INDEX))
+    assert index.count(f'href="{reverse(f"{PANEL}:drain", args=[run.pk])}"') == 2
     said = panel(admin)
     assert said.startswith("Back in service In service again. Asked for by alice")
     assert "Over since" in said
     HostMaintenance.objects.update(closed_at=timezone.now() - timedelta(days=2))
     assert panel(admin) == ""  # no news any more
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        (ReturnResult.IN_SERVICE, "back in service"),
+        (ReturnResult.LEFT, "maintenance over"),
+        (ReturnResult.NOT_UP, "not seen up"),
+    ],
+)
+def test_the_list_does_not_go_on_calling_a_host_safe_that_was_given_back(
+    admin, maintained, result, words
+):
+    verify(maintained)
+    assert updated(admin) == {"cmp4": "safe to power off"}
+    # it was drained long before
+    Drain.objects.update(finished_at=timezone.now() - timedelta(hours=5))
+    admin.post(url("return_host"), {"choice": "ours" if result != ReturnResult.LEFT else "leave"})
+    maintained.refresh_from_db()
+    store.finish_return(maintained, result, "Some words.", "worker", timezone.now())
+    assert re.fullmatch(rf"{words} \d\d:\d\d", updated(admin)["cmp4"])
+    HostMaintenance.objects.update(closed_at=timezone.now() - timedelta(hours=2))
+    assert updated(admin) == {}  # which empties the cell
+
+
+def test_a_drain_after_the_return_is_what_the_list_tells(admin, maintained, make_drain):
+    admin.post(url("return_host"), {"choice": "leave"})
+    maintained.refresh_from_db()
+    store.finish_return(maintained, ReturnResult.LEFT, "", "worker", timezone.now())
+    make_drain("cmp4", server("late-1", host="cmp4"))
+    assert updated(admin) == {"cmp4": "0 of 1"}
+
+
+def test_no_drain_is_offered_while_a_host_is_being_returned(admin, maintained):
+    assert "Drain Host" in shown(admin.get(url("host")))
+    admin.post(url("return_host"), {"choice": "ours"})
+    assert rows(admin.get(INDEX))["cmp4"][7:] == ["being returned", "Check"]
+    assert "Drain Host" not in shown(admin.get(url("host")))
 
 
 def test_one_that_was_given_up_says_why_and_the_maintenance_goes_on(admin, maintained):

@@ -12,7 +12,7 @@ from ukcloud_maintenance import store
 from ukcloud_maintenance.content.maintenance import session
 from ukcloud_maintenance.core.actor import RULE_CANCEL, RULE_DRAIN, RULE_STEER, RULE_VIEW
 from ukcloud_maintenance.core.facts import Aggregate, Capacity
-from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
+from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState, ReturnResult
 from ukcloud_maintenance.exceptions import CloudUnreachable
 from ukcloud_maintenance.models import Drain, Plan
 
@@ -464,6 +464,46 @@ def test_what_failed_is_tried_again(admin, make_plan):
     assert 'value="retry"' in html
     assert "What failed in 1 drain is tried again." in page(steer(admin, plan, "retry"))
     assert states(plan)[0] == "running"
+
+
+def test_what_one_host_refused_is_told_beside_what_was_done(admin, make_plan):
+    plan = make_plan("cmp1", "cmp2", "cmp10")
+    for host in ("cmp1", "cmp2"):
+        finish(drain_of(plan, host), DrainState.FAILED, DrainResult.INSTANCES_FAILED)
+    given_back = drain_of(plan, "cmp1")
+    maintenance = store.join_maintenance(
+        given_back, found_status="enabled", found_reason="", service_id="s", now=timezone.now()
+    )
+    store.request_return(maintenance, choice="leave", actor="alice", now=timezone.now())
+    store.finish_return(maintenance, ReturnResult.LEFT, "", "worker", timezone.now())
+    said = page(steer(admin, plan, "retry"))
+    assert "What failed in 1 drain is tried again." in said
+    assert "cmp1: failed: The host was given back to service" in said.replace("a-cmp1", "failed")
+    assert "cmp10:" not in said  # nothing of it failed
+    assert states(plan) == ["failed", "running", "pending"]
+
+
+def test_all_of_a_plan_is_cancelled_or_nothing_where_a_right_is_missing(
+    admin, make_plan, monkeypatch
+):
+    plan = make_plan("cmp1", "cmp2")
+    run(drain_of(plan, "cmp1"))
+    run(drain_of(plan, "cmp2"))
+    Drain.objects.filter(host="cmp1").update(did_disable=True)  # somebody else did cmp2
+    url = reverse(f"{PANEL}:cancel_plan", args=[plan.pk])
+    assert 'value="enable"' in shown(admin.get(url))
+    some = (RULE_VIEW, RULE_DRAIN, RULE_CANCEL, RULE_STEER)
+    monkeypatch.setattr(session, "may", lambda request, rule: rule in some)
+    assert 'value="enable"' not in shown(admin.get(url))
+    assert admin.post(url, {"flying": "land", "service": "enable"}).status_code == 403
+    assert states(plan) == ["running", "running"]
+    one = reverse(f"{PANEL}:cancel_drain", args=[drain_of(plan, "cmp2").pk])
+    assert 'value="enable"' not in shown(admin.get(one))
+    Drain.objects.filter(host="cmp2").update(did_disable=True)
+    assert 'value="enable"' in shown(admin.get(url))
+    assert 'value="enable"' in shown(admin.get(one))
+    admin.post(url, {"flying": "land", "service": "enable"})
+    assert states(plan) == ["cancelling", "cancelling"]
 
 
 def test_what_cannot_be_done_says_why(admin, make_plan):

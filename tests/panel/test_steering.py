@@ -25,6 +25,7 @@ from ukcloud_maintenance.core.states import (
     DrainResult,
     DrainState,
     MigrationState,
+    ReturnResult,
 )
 
 PANEL = "horizon:admin:maintenance"
@@ -474,6 +475,35 @@ def test_a_retry_takes_up_a_drain_that_is_over(admin, make_drain):
     assert rows_of(drain)["failed"].state == "pending"
 
 
+def test_no_retry_is_offered_of_a_drain_whose_host_was_given_back_or_is_drained_again(
+    admin, make_drain
+):
+    drain = make_drain("cmp1", server("failed"))
+    now = timezone.now()
+    store.change_drain(drain, now, state=DrainState.RUNNING, started_at=now)
+    maintenance = store.join_maintenance(
+        drain, found_status="enabled", found_reason="", service_id="s", now=now
+    )
+    put(rows_of(drain)["failed"], "failed")
+    store.finish_drain(drain, DrainState.FAILED, DrainResult.INSTANCES_FAILED, "", "worker", now)
+    offered = {"retry", "retry_on"}
+    assert actions(admin, drain) == ["Retry Failed"]
+    assert verbs(admin, drain)["failed"] >= offered
+
+    again = make_drain("cmp1", server("late-1"))
+    maintenance.refresh_from_db()
+    assert actions(admin, drain) == []
+    assert not verbs(admin, drain)["failed"] & offered
+    store.cancel_drain(again, "alice", now, abort=False, enable=False)
+    assert actions(admin, drain) == ["Retry Failed"]
+
+    store.request_return(maintenance, choice="leave", actor="alice", now=now)
+    assert actions(admin, drain) == []
+    store.finish_return(maintenance, ReturnResult.LEFT, "", "worker", now)
+    assert actions(admin, drain) == []
+    assert not verbs(admin, drain)["failed"] & offered
+
+
 def test_the_evidence_is_shown_and_the_button_only_where_it_is_complete(admin, drain, evidence):
     row = rows_of(drain)["late_error"]
     data = {"row": row.pk}
@@ -504,6 +534,31 @@ def test_the_evidence_is_shown_and_the_button_only_where_it_is_complete(admin, d
     assert said == [["success", "Reset to Active is asked for: late_error."]]
     row.refresh_from_db()
     assert (row.wish, row.wish_by) == ("reset", "alice")
+
+
+def test_the_page_of_a_drain_that_is_over_waits_for_the_answer_to_what_is_asked(
+    admin, drain, evidence
+):
+    row = rows_of(drain)["late_error"]
+    store.finish_drain(
+        drain, DrainState.FAILED, DrainResult.INSTANCES_FAILED, "", "worker", timezone.now()
+    )
+    assert updates(admin, drain)["over"] is True
+    assert "No worker is at work" not in updates(admin, drain)["parts"]["worker"]
+    admin.post(url("reset", drain), {"row": row.pk, "confirmed": "yes"}, **SCRIPT)
+    asked = updates(admin, drain)
+    assert asked["over"] is False
+    assert "No worker is at work" in asked["parts"]["worker"]
+    assert 'data-over="false"' in admin.get(drain_url("timeline", drain), **AJAX).content.decode()
+    # a worker answers
+    drain.refresh_from_db()
+    for row in rows_of(drain).values():
+        if row.wish:
+            store.change_migration(row, timezone.now(), wish="", answer="It was not done: No.")
+    store.errand_done(drain, timezone.now())
+    told = admin.get(drain_url("updates", drain) + f"?seen={asked['token']}", **AJAX)
+    assert told.status_code == 200  # and not 204: there is something to be shown
+    assert told.json()["over"] is True
 
 
 def test_two_are_not_reset_at_once(admin, drain, evidence):
@@ -643,10 +698,19 @@ def test_who_may_cancel_but_not_abort_is_not_offered_the_abort(admin, drain, den
 
 
 def change(admin, drain, **entered):
+    data = shown_to_change(admin, drain) | entered
+    return admin.post(drain_url("change_drain", drain), data, **SCRIPT)
+
+
+def shown_to_change(admin, drain) -> dict[str, str]:
+    """The fields of the dialog as a browser sends them, those that are hidden too."""
     page = admin.get(drain_url("change_drain", drain), **AJAX)
     form = page.context["form"]
-    data = {name: form[name].value() or "" for name in form.fields} | entered
-    return admin.post(drain_url("change_drain", drain), data, **SCRIPT)
+    hidden = re.findall(
+        r'<input type="hidden" name="(initial-\w+)"(?: value="([^"]*)")?', page.content.decode()
+    )
+    assert len(hidden) == len(form.fields)
+    return {name: form[name].value() or "" for name in form.fields} | dict(hidden)
 
 
 def test_pace_window_and_timeout_are_changed(admin, drain):
@@ -720,12 +784,32 @@ def test_who_may_not_interrupt_is_not_offered_a_timeout_that_does(admin, drain, 
 
 
 def test_what_another_admin_changed_meanwhile_stands(admin, drain):
-    """Only what differs from what was shown is changed."""
-    form = {"max_concurrent": "2", "stop_at": "", "timeout_action": "force_complete"}
-    store.adjust_drain(drain, "bob", timezone.now(), "", learned_limit=3)
-    admin.post(drain_url("change_drain", drain), form, **SCRIPT)
+    """Only what differs from what was shown is changed, whatever it is by now."""
+    form = shown_to_change(admin, drain)
+    later = timezone.now() + timedelta(hours=2)
+    store.adjust_drain(drain, "bob", timezone.now(), "", max_concurrent=5, stop_at=later)
+    admin.post(
+        drain_url("change_drain", drain), form | {"timeout_action": "force_complete"}, **SCRIPT
+    )
     event = drain.events.filter(kind="drain_changed", actor="alice").get()
     assert event.message == "timeout action force_complete, was warn"
+    drain.refresh_from_db()
+    assert (drain.max_concurrent, drain.stop_at) == (5, later)
+
+
+def test_what_was_shown_is_kept_when_the_dialog_is_shown_again(admin, drain):
+    form = shown_to_change(admin, drain)
+    store.adjust_drain(drain, "bob", timezone.now(), "", max_concurrent=5)
+    again = admin.post(
+        drain_url("change_drain", drain),
+        form | {"stop_at": "2001-01-01T10:00", "timeout_action": "abort"},
+        **AJAX,
+    )
+    html = again.content.decode()
+    assert "help-block" in html
+    hidden = re.search(r'name="initial-max_concurrent" value="(\d+)"', html)
+    assert hidden
+    assert hidden[1] == form["initial-max_concurrent"] != "5"
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,72 @@ def test_a_cancel_keeps_what_was_chosen_with_it():
     assert "aborted" in Event.objects.get(drain=drain, kind="drain_cancelled").message
 
 
+def test_a_cancel_is_not_changed_by_who_has_not_seen_what_another_one_chose():
+    drain = begin(create())
+    store.cancel_drain(drain, "ann", NOW)
+    slow = read(drain)
+    store.cancel_drain(read(drain), "bob", LATER, abort=True)
+    with pytest.raises(StaleState):
+        store.cancel_drain(slow, "ann", LATER, enable=True)
+    assert (read(drain).cancel_abort, read(drain).cancel_enable) == (True, False)
+    with pytest.raises(StaleState):
+        store.finish_drain(
+            slow,
+            DrainState.CANCELLED,
+            DrainResult.CANCELLED,
+            "",
+            "w",
+            LATER,
+            expect=store.cancel_choice(slow),
+        )
+    assert read(drain).state == DrainState.CANCELLING
+
+
+def test_of_many_who_cancel_otherwise_at_once_none_takes_back_what_another_chose(at_once):
+    for number in range(4):
+        drain = begin(create(f"cmp{number}"))
+        services.cancel_drain(admin(0), drain.pk, enable=False)
+        answers = at_once(
+            [
+                partial(services.cancel_drain, admin(1), drain.pk, abort=True),
+                partial(services.cancel_drain, admin(2), drain.pk, enable=True),
+            ]
+        )
+        assert [type(a) for a in answers] == [Drain, Drain]
+        assert (read(drain).cancel_abort, read(drain).cancel_enable) == (True, True)
+
+
+def test_a_cancel_begins_the_waits_that_a_pause_did_not_end():
+    drain = begin(create())
+    store.change_drain(drain, NOW, host_down_since=NOW, cloud_down_since=NOW)
+    store.pause_drain(drain, "ann", NOW)
+    store.cancel_drain(drain, "ann", LATER)
+    assert (read(drain).host_down_since, read(drain).cloud_down_since) == (None, None)
+    other = begin(create("cmp2"))
+    store.change_drain(other, NOW, host_down_since=NOW)
+    store.cancel_drain(other, "ann", LATER)
+    assert read(other).host_down_since == NOW, "it ran, and waited"
+
+
+def test_a_resume_does_not_forget_a_window_that_was_extended_meanwhile():
+    drain = begin(create(stop_at=NOW))
+    store.pause_drain(drain, "ann", NOW)
+    slow = read(drain)
+    ahead = NOW + timedelta(hours=1)
+    store.adjust_drain(drain, "bob", LATER, "", stop_at=ahead)
+    with pytest.raises(StaleState):
+        store.resume_drain(slow, "ann", LATER)
+    assert (read(drain).state, read(drain).stop_at) == (DrainState.PAUSED, ahead)
+
+
+def test_a_change_stands_on_what_it_expects_also_where_that_is_nothing():
+    drain = begin(create(stop_at=NOW))
+    with pytest.raises(StaleState):
+        store.change_drain(drain, LATER, expect={"stop_at": None}, message="no")
+    store.change_drain(drain, LATER, expect={"stop_at": NOW, "start_at": None}, message="yes")
+    assert read(drain).message == "yes"
+
+
 def test_a_drain_that_failed_goes_on_unless_the_host_has_another_one():
     drain = begin(create())
     one = fail(drain)
@@ -102,6 +168,8 @@ def test_a_drain_that_failed_goes_on_unless_the_host_has_another_one():
     assert store.open_drain_of("RegionOne", "cmp1") == found
     assert (again.state, again.destination, again.finished_at) == ("pending", "cmp9", None)
     assert again.granted == again.attempts
+    store.retry_instance(found, fail(found), "ann", LATER)
+    assert row(drain).destination == "", "the scheduler's choice"
 
 
 def test_a_changed_pace_is_not_judged_by_what_was_seen_of_the_old_one():

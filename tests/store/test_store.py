@@ -21,6 +21,7 @@ from ukcloud_maintenance.core.states import (
     DrainResult,
     DrainState,
     MigrationState,
+    Wish,
 )
 from ukcloud_maintenance.exceptions import Refused, StaleState
 from ukcloud_maintenance.models import Drain, Event, HostMaintenance, InstanceMigration
@@ -434,6 +435,43 @@ def test_a_drain_is_taken_when_it_is_due_and_the_longest_due_first():
     assert store.claim("w", NOW + timedelta(seconds=20), 60) == early
     new = create("cmp3")
     assert store.claim("w", NOW + timedelta(seconds=20), 60) == new
+
+
+@pytest.mark.parametrize("asked", ["change", "cancel", "pause", "skip", "first", "wish"])
+def test_what_is_asked_for_during_a_pass_is_due_when_it_ends(asked):
+    drain = begin(create())
+    for _ in range(2):
+        store.release(store.claim("w1", NOW, 60), "w1", NOW)
+    held = store.claim("w1", NOW, 60)
+    known = read(drain)
+    match asked:
+        case "change":
+            store.adjust_drain(known, "ann", NOW, "", max_concurrent=5)
+        case "cancel":
+            store.cancel_drain(known, "ann", NOW)
+        case "pause":
+            store.pause_drain(known, "ann", NOW)
+        case "skip":
+            store.skip_instance(known, row(drain), "ann", NOW)
+        case "first":
+            store.put_first(known, row(drain), "ann", NOW)
+        case "wish":
+            store.make_wish(known, row(drain), Wish.ABORT, "ann", NOW)
+    later = NOW + timedelta(seconds=10)
+    store.release(held, "w1", later)
+    again = store.claim("w2", NOW, 60)
+    assert again == drain
+    store.release(again, "w2", later)
+    assert store.claim("w3", NOW, 60) is None, "nothing was asked for since"
+    assert store.claim("w3", later, 60) == drain
+
+
+def test_the_first_pass_over_a_drain_is_not_the_only_one_that_can_be_called_for():
+    drain = create()
+    held = store.claim("w1", NOW, 60)
+    store.pause_drain(read(drain), "ann", NOW)
+    store.release(held, "w1", NOW + timedelta(seconds=10))
+    assert store.claim("w2", NOW, 60) == drain
 
 
 def test_drains_that_are_over_and_regions_of_others_are_left_alone():

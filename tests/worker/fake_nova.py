@@ -7,7 +7,14 @@ is tested against the real one, in tests/worker/test_real_nova.py.
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from ukcloud_maintenance.core.facts import Action, Migration, Progress, Server, Service
+from ukcloud_maintenance.core.facts import (
+    Action,
+    Migration,
+    Progress,
+    Server,
+    ServerGroup,
+    Service,
+)
 from ukcloud_maintenance.exceptions import CloudConflict, CloudServerError, CloudUnreachable
 
 GIB = 1024**3
@@ -57,6 +64,7 @@ class FakeNova:
         self.calls = 0
         self.the_service = Service("svc-1", "cmp1", "az1", "up", "enabled")
         self.all: dict[str, Server] = {}
+        self.groups: list[ServerGroup] = []
         self.records: list[Migration] = []
         self.done: dict[str, list[Action]] = {}
         self.flights: list[Flight] = []
@@ -153,6 +161,10 @@ class FakeNova:
     def server(self, server_id):
         self._call()
         return self.all.get(server_id)
+
+    def server_groups(self):
+        self._call()
+        return list(self.groups)
 
     def progress(self, server_id):
         self._call()

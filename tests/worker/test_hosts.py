@@ -17,7 +17,13 @@ from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core import hosts as h
 from ukcloud_maintenance.core.actor import Actor
 from ukcloud_maintenance.core.certificate import CODES
-from ukcloud_maintenance.core.facts import Allocation, Hypervisor, Migration, Service
+from ukcloud_maintenance.core.facts import (
+    Allocation,
+    Hypervisor,
+    Migration,
+    ServerGroup,
+    Service,
+)
 from ukcloud_maintenance.core.preflight import judge
 from ukcloud_maintenance.core.states import (
     DrainResult,
@@ -894,6 +900,32 @@ def test_what_is_brought_back_is_a_run_in_the_other_direction(world):
     assert (refused.value.code, refused.value.drain_id) == ("drain_open", run.pk)
     assert "brought back" in str(refused.value)
     assert services.return_run(ADMIN, world.maintenance) == run
+
+
+def test_members_of_a_group_come_back_with_it_in_mind(world):
+    world.drained(names=["a", "b"])
+    world.nova.groups = [
+        ServerGroup("g1", "web", "anti-affinity", ("a",)),
+        ServerGroup("g2", "soft", "soft-anti-affinity", ("b",)),
+    ]
+    other = world.drain("other host")
+    Drain.objects.filter(pk=other.pk).update(open_key=None)
+    world.ask(bring_back=True)
+    run = Drain.objects.get(direction="back")
+    assert dict(run.migrations.values_list("server_name", "group")) == {"a": "g1", "b": ""}
+    run.migrations.filter(server_name="a").update(state="migrating")
+    assert store.travelling_groups(other) == {"g1"}
+
+
+def test_instances_come_back_although_the_groups_cannot_be_read(world):
+    world.drained(names=["a"])
+
+    def broken():
+        raise CloudUnreachable("list the server groups", "timed out")
+
+    world.nova.server_groups = broken
+    world.ask(bring_back=True)
+    assert [r.group for r in Drain.objects.get(direction="back").migrations.all()] == [""]
 
 
 def test_nothing_is_brought_back_to_a_service_that_stays_disabled(world):

@@ -6,14 +6,17 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from tests.core import build
-from tests.worker.fake_nova import FakeNova, Killed
+from tests.worker.fake_nova import FakeNova as Nova
+from tests.worker.fake_nova import Killed
 from tests.worker.test_any_history import QUICK, ask, one_pass
 from ukcloud_maintenance import reconciler, services, store
 from ukcloud_maintenance.core import decide as d
 from ukcloud_maintenance.core import steering
 from ukcloud_maintenance.core.actor import Actor
+from ukcloud_maintenance.core.facts import ServerGroup
 from ukcloud_maintenance.core.preflight import judge
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
@@ -42,13 +45,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def quick(settings):
     settings.UKCLOUD_MAINTENANCE = QUICK
-
-
-class Nova(FakeNova):
-    """With server groups, of which it has none."""
-
-    def server_groups(self):
-        return []
 
 
 def read(drain) -> Drain:
@@ -352,6 +348,269 @@ def test_a_retry_that_read_the_drain_before_it_ended_opens_it_again():
     Drain.objects.filter(pk=drain.pk).update(state="failed", open_key=None)
     assert services._steer_one(ADMIN, seen_running, Verb.RETRY, row(drain), "") == ""
     assert (read(drain).state, row(drain).state) == (DrainState.RUNNING, MigrationState.PENDING)
+
+
+def test_a_retry_while_a_drain_ends_for_want_of_openstack_is_not_left_waiting_in_it():
+    nova = Nova(outcomes={"a": ["failed"] * 3, "b": ["stalls"]}, limit=2)
+    nova.add("a")
+    nova.add("b")
+    drain = ask(nova, 2)
+    until(nova, drain, lambda: row(drain).state == MigrationState.FAILED, 300)
+    until(nova, drain, lambda: row(drain, "b").nova_status == "running")
+    nova.service = unreachable
+    one_pass(nova, drain.pk)
+    nova.now += timedelta(seconds=4000)
+
+    def and_somebody_retries(host):
+        if row(drain).state == MigrationState.FAILED:
+            press(drain, Verb.RETRY)
+        return unreachable()
+
+    nova.service = and_somebody_retries
+    with pytest.raises(StaleState):
+        one_pass(nova, drain.pk)
+    assert (read(drain).state, row(drain).state) == (DrainState.RUNNING, MigrationState.PENDING)
+    nova.service = unreachable
+    one_pass(nova, drain.pk)
+    assert (read(drain).state, row(drain).state) == (DrainState.FAILED, MigrationState.FAILED)
+    assert not steering.objection(Verb.RETRY, row(drain), read(drain))
+
+
+@pytest.mark.parametrize("enable", [True, False])
+def test_a_cancel_that_ends_for_want_of_openstack_says_what_is_not_known(enable):
+    nova = Nova(outcomes={"a": ["stalls"]})
+    nova.add("a")
+    drain = ask(nova, 1)
+    until(nova, drain, lambda: row(drain).nova_status == "running")
+    store.cancel_drain(read(drain), "ann", nova.now, abort=False, enable=enable)
+    nova.service = unreachable
+    one_pass(nova, drain.pk)
+    nova.now += timedelta(seconds=4000)
+    one_pass(nova, drain.pk)
+    ended = read(drain)
+    assert (ended.state, row(drain).state) == (DrainState.CANCELLED, MigrationState.UNKNOWN)
+    said = "Whether the compute service is enabled again is not known."
+    assert (said in ended.message) is enable
+
+
+def test_a_retry_goes_where_the_others_go_whatever_an_earlier_one_named():
+    nova = Nova(outcomes={"a": ["failed"] * 9})
+    nova.add("a")
+    drain = ask(nova, 1)
+    until(nova, drain, lambda: row(drain).state == MigrationState.FAILED)
+    store.retry_instance(read(drain), row(drain), "ann", nova.now, "cmp9")
+    until(nova, drain, lambda: row(drain).state == MigrationState.FAILED)
+    assert {r.dest_compute for r in nova.records[-3:]} == {"cmp9"}
+    press(drain, Verb.RETRY)
+    passes(nova, drain)
+    assert nova.records[-1].dest_compute == "cmp2", "the scheduler's choice"
+
+
+# -- the last look before Nova is asked ----------------------------------------------------------
+
+
+def test_what_somebody_moved_at_the_last_moment_is_not_migrated_off_its_new_host():
+    nova = Nova()
+    nova.add("a")
+    drain = ask(nova, 1)
+    real = nova.migrations_of
+
+    def and_somebody_moves_it(server_id):
+        nova.all["a"] = replace(nova.all["a"], host="cmp9")
+        return real(server_id)
+
+    nova.migrations_of = and_somebody_moves_it
+    over = until(nova, drain, lambda: read(drain).state in DRAIN_TERMINAL)
+    assert nova.accepted_posts == []
+    assert (row(over).state, row(over).dest_compute) == (MigrationState.GONE, "cmp9")
+
+
+# -- a copy that takes long ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def outpaced(settings, monkeypatch) -> tuple[Nova, Drain]:
+    """A drain whose first copy stalls, and so many newer ones that a pass reads no further back
+    than to them."""
+    settings.UKCLOUD_MAINTENANCE = {**QUICK, "LATE_MIN_SECONDS": 5, "LATE_SECONDS_PER_GIB": 1}
+    monkeypatch.setattr(reconciler, "NEWEST", 3)
+    nova = Nova(outcomes={"a": ["stalls"]}, limit=2)
+    for name in "abcdefgh":
+        nova.add(name)
+    drain = ask(nova, 2)
+    until(nova, drain, lambda: drain.migrations.filter(state="succeeded").count() == 7)
+    assert not any(r.server_id == "a" for r in nova.newest_migrations_from("cmp1", 3))
+    return nova, drain
+
+
+def test_a_copy_is_followed_however_many_newer_ones_there_are(outpaced):
+    nova, drain = outpaced
+    passes(nova, drain, 30)
+    found = row(drain)
+    assert (found.state, found.code, found.nova_status) == ("migrating", "", "running")
+    assert nova.most_under_way <= 3
+    services.cancel_drain(ADMIN, drain.pk, abort=True)
+    over = until(nova, drain, lambda: read(drain).state in DRAIN_TERMINAL)
+    assert (nova.aborts, row(over).state) == ([1], MigrationState.CANCELLED)
+
+
+def test_a_record_that_is_not_known_yet_is_found_however_many_newer_ones_there_are(outpaced):
+    nova, drain = outpaced
+    drain.migrations.filter(server_id="a").update(nova_migration_id=None)
+    one_pass(nova, drain.pk)
+    assert row(drain).nova_migration_id == 1
+
+
+def test_a_record_that_was_read_is_not_read_again():
+    nova, drain = flying()
+    nova.migrations_of = None
+    one_pass(nova, drain.pk)
+    assert row(drain).nova_status == "running"
+
+
+# -- server groups that cannot be read -----------------------------------------------------------
+
+
+def test_servers_join_and_the_others_go_on_although_no_groups_can_be_read():
+    nova, drain = flying()
+    asked = []
+
+    def broken():
+        asked.append(nova.now)
+        raise CloudServerError("list the server groups", "a cell is down", status=500)
+
+    nova.server_groups = broken
+    nova.add("late")
+    nova.add("later")
+    nova.flights[0].outcome, nova.flights[0].ends_at = "completed", nova.now
+    nova.tick()
+    one_pass(nova, drain.pk)
+    assert row(drain).state == MigrationState.SUCCEEDED
+    assert (row(drain, "late").group, row(drain, "later").group) == ("", "")
+    assert len(asked) == 1, "each of them waits for it"
+    over = until(nova, drain, lambda: read(drain).state in DRAIN_TERMINAL)
+    assert over.result == DrainResult.EMPTY
+
+
+def test_a_server_that_joins_travels_with_its_group_in_mind():
+    nova, drain = flying()
+    nova.groups = [ServerGroup("g1", "web", "anti-affinity", ("late",))]
+    nova.add("late")
+    one_pass(nova, drain.pk)
+    assert row(drain, "late").group == "g1"
+
+
+# -- a cancel whose host is down -----------------------------------------------------------------
+
+
+def test_a_cancel_of_a_paused_drain_gives_back_a_host_that_was_down_for_long():
+    nova = Nova()
+    nova.add("a")
+    drain = ask(nova, 1)
+    until(nova, drain, lambda: nova.the_service.status == "disabled")
+    services.pause_drain(ADMIN, drain.pk)
+    nova.the_service = replace(nova.the_service, state="down")
+    passes(nova, drain)
+    nova.tick(1000)
+    passes(nova, drain)
+    services.cancel_drain(ADMIN, drain.pk)
+    over = until(nova, drain, lambda: read(drain).state in DRAIN_TERMINAL, 5)
+    assert (over.state, over.result) == (DrainState.CANCELLED, DrainResult.CANCELLED)
+    assert nova.the_service.status == "enabled"
+    assert "The compute service is enabled." in over.message
+    assert store.open_maintenance("RegionOne", "cmp1") is None
+
+
+def test_a_cancel_of_a_host_that_crashed_gives_it_back_and_ends():
+    nova, drain = flying()
+    nova.the_service = replace(nova.the_service, state="down")
+    services.cancel_drain(ADMIN, drain.pk)
+    passes(nova, drain)
+    nova.tick(1000)
+    over = until(nova, drain, lambda: read(drain).state in DRAIN_TERMINAL, 5)
+    assert (over.state, over.result) == (DrainState.CANCELLED, DrainResult.HOST_LOST)
+    assert row(over).state == MigrationState.UNKNOWN
+    assert nova.the_service.status == "enabled"
+    assert "The compute service is enabled." in over.message
+
+
+# -- a second thought while a pass is in hand ----------------------------------------------------
+
+
+def and_meanwhile(nova, change):
+    """Something that an admin does after the pass has read the drain, once."""
+    real, done = nova.servers_on, []
+
+    def servers_on(host):
+        if not done:
+            done.append(change())
+        return real(host)
+
+    nova.servers_on = servers_on
+    return done
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_what_is_chosen_for_the_service_while_a_cancel_ends_is_done(first):
+    nova = Nova()
+    nova.add("a", "SUSPENDED")
+    drain = ask(nova, 1)
+    until(nova, drain, lambda: nova.the_service.status == "disabled")
+    services.cancel_drain(ADMIN, drain.pk, enable=first)
+    told = and_meanwhile(nova, lambda: services.cancel_drain(ADMIN, drain.pk, enable=not first))
+    over = until(nova, drain, lambda: read(drain).state in DRAIN_TERMINAL, 5)
+    assert [t.state for t in told] == [DrainState.CANCELLING]
+    assert (nova.the_service.status == "enabled") is not first
+    assert ("is enabled" in over.message) is not first
+
+
+def test_of_two_who_cancel_otherwise_the_slower_one_takes_nothing_back(monkeypatch):
+    _, drain = flying()
+    services.cancel_drain(ADMIN, drain.pk, enable=True)
+    real, done = store.cancel_drain, []
+
+    def slowly(*args, **more):
+        if not done:
+            done.append(True)
+            services.cancel_drain(ADMIN, drain.pk, abort=True)
+        return real(*args, **more)
+
+    monkeypatch.setattr(store, "cancel_drain", slowly)
+    services.cancel_drain(ADMIN, drain.pk, enable=False)
+    assert (read(drain).cancel_abort, read(drain).cancel_enable) == (True, False)
+
+
+def test_a_window_that_is_extended_while_a_pass_looks_is_not_over():
+    nova = Nova()
+    nova.add("a")
+    drain = ask(nova, 1)
+    until(nova, drain, lambda: nova.the_service.status == "disabled")
+    Drain.objects.filter(pk=drain.pk).update(stop_at=nova.now)
+    ahead = timezone.now() + timedelta(days=365)
+    change = services.DrainChange(stop_at=ahead)
+    and_meanwhile(nova, lambda: services.change_drain(ADMIN, drain.pk, change))
+    found = passes(nova, drain)
+    assert (found.state, found.stop_at) == (DrainState.RUNNING, ahead)
+    assert not Event.objects.filter(drain=drain, kind="window_closed").exists()
+    over = until(nova, drain, lambda: read(drain).state in DRAIN_TERMINAL)
+    assert over.state == DrainState.SUCCEEDED
+
+
+def test_a_beginning_that_is_put_off_while_a_worker_begins_is_waited_for(monkeypatch):
+    nova = Nova()
+    nova.add("a")
+    drain = ask(nova, 1)
+    ahead = timezone.now() + timedelta(days=365)
+    change = services.DrainChange(start_at=ahead)
+    real = d.decide
+
+    def and_somebody_puts_it_off(*args):
+        services.change_drain(ADMIN, drain.pk, change)
+        return real(*args)
+
+    monkeypatch.setattr(d, "decide", and_somebody_puts_it_off)
+    one_pass(nova, drain.pk)
+    assert (read(drain).state, read(drain).start_at) == (DrainState.PENDING, ahead)
 
 
 # -- a reset that Nova does not take -----------------------------------------------------------

@@ -215,7 +215,8 @@ class Observation:
     :param service: the host's compute service, read first; None where Nova lists none
     :param servers: every server that Nova has on the host, by id
     :param migrations: migrations that have the host as source, by server, newest first
-    :param all_migrations: whether `migrations` has those of any age (else the newest ones)
+    :param all_migrations: whether `migrations` has those of any age (else the newest ones, and
+        those of the servers under way)
     :param elsewhere: servers that the host's list lacks, of rows that `is_looked_for`: as they
         are now, or None where they don't exist any more
     :param progress: bytes of the migrations under way, by server
@@ -343,11 +344,15 @@ class Enable:
 
 @dataclass(frozen=True)
 class ChangeDrain:
-    """Set fields of the drain."""
+    """Set fields of the drain.
+
+    :param expect: what else the decision stands on, beside the drain's state
+    """
 
     fields: Mapping[str, Any]
     kind: str = ""
     message: str = ""
+    expect: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -575,12 +580,14 @@ class _Pass:
             text = (
                 "Its window was over before a worker could begin. Give it a new one, and resume it."
             )
-            fields = {"state": DrainState.PAUSED, "message": text}
-            self.actions.append(ChangeDrain(fields, "window_closed", text))
+            fields: dict[str, Any] = {"state": DrainState.PAUSED, "message": text}
+            self.actions.append(ChangeDrain(fields, "window_closed", text, self._window()))
             return
-        self.actions.append(
-            ChangeDrain({"state": DrainState.RUNNING, "started_at": self.now}, "drain_started")
-        )
+        fields = {"state": DrainState.RUNNING, "started_at": self.now}
+        self.actions.append(ChangeDrain(fields, "drain_started", expect=self._window()))
+
+    def _window(self) -> dict[str, Any]:
+        return {"start_at": self.drain.start_at, "stop_at": self.drain.stop_at}
 
     def _window_is_closed(self) -> bool:
         return self.drain.stop_at is not None and self.now >= self.drain.stop_at
@@ -596,7 +603,7 @@ class _Pass:
             " give it a new one and resume it then, or cancel it."
         )
         fields = {"state": DrainState.PAUSED, "message": text, "blocked_since": None}
-        self.actions.append(ChangeDrain(fields, "window_closed", text))
+        self.actions.append(ChangeDrain(fields, "window_closed", text, self._window()))
         self.drain = replace(self.drain, state=DrainState.PAUSED)
 
     # -- what was asked for one instance -----------------------------------------------------
@@ -821,12 +828,18 @@ class _Pass:
                 "unknown",
                 text,
             )
+        service = self.seen.service
+        # Nova enables a service that is down; one whose cell it does not reach it cannot.
+        reached = service is not None and service.is_known
+        if cancelling and reached and not self._given_back():
+            return
         state = DrainState.CANCELLED if cancelling else DrainState.FAILED
+        left = self._service_now() if cancelling else ""
         self.actions.append(
             Finish(
                 state,
                 DrainResult.HOST_LOST,
-                f"{why} It did not come back in time. {self._summary()}".strip(),
+                f"{why} It did not come back in time. {left}{self._summary()}".strip(),
             )
         )
 
@@ -1629,6 +1642,8 @@ class _Pass:
         wanted = self.drain.max_concurrent
         if under_way < wanted:
             return True
+        if self.back:
+            return False  # each comes from a host, and a queue, of its own
         if under_way > wanted or self.drain.nova_runs_more or row.method != Method.LIVE:
             return False
         # One more is to wait in Nova's queue, never to run: either Nova's limit is known, or one
@@ -1778,6 +1793,10 @@ class _Pass:
         maintenance = self.drain.maintenance
         if self.back or service is None or maintenance is None:
             return ""
+        if not service.is_known:
+            wanted = self.drain.cancel_enable and maintenance.our_reason
+            why = f"Nova does not reach the cell of host {self.drain.host}"
+            return f"{why}, so the service was not enabled. " if wanted else ""
         if service.status == "enabled":
             return "The compute service is enabled. "
         if self.drain.cancel_enable:

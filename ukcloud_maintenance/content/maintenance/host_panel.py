@@ -91,6 +91,7 @@ class HostPanel:
 
     def __init__(self, actor: Actor, region: str, host: str, *, on_drain: bool = False):
         self.actor = actor
+        self.region = region
         self.host = host
         self.found = services.certificate(actor, region, host)
         self.returning = return_state(actor, region, host, self.found)

@@ -1,6 +1,6 @@
 """The hosts of the region, and one of them."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
@@ -34,8 +34,6 @@ from .views import (
 )
 
 DRAINS_ON_HOST_PAGE = 30
-#: how long the hosts page is told how a drain ended
-JUST_NOW = timedelta(hours=1)
 
 
 class HostsView(PanelPage):
@@ -56,7 +54,7 @@ class HostsView(PanelPage):
             problem = cloud_problem(error)
         records = services.host_records(self.actor, self.region)
         shown = listing.listing(
-            [tables.HostRow(facts, records.get(facts.host), now) for facts in hosts],
+            [tables.HostRow(facts, records.get(facts.host), now, self.region) for facts in hosts],
             tables.host_columns(),
             query,
             has_state=tables.host_has_state,
@@ -99,7 +97,8 @@ class HostsView(PanelPage):
 
 
 class HostUpdatesView(PanelView):
-    """The maintenance column of the hosts that are in maintenance, or were drained a moment ago.
+    """The maintenance column of the hosts that are in maintenance, or were drained or given back
+    a moment ago.
 
     Answered from the database alone; OpenStack is not asked.
     """
@@ -114,7 +113,9 @@ class HostUpdatesView(PanelView):
             for host, record in records.items()
             if record.maintenance
             or record.drain.finished_at is None
-            or now - record.drain.finished_at < JUST_NOW
+            or record.returned
+            or record.run_back
+            or now - record.drain.finished_at < services.JUST_NOW
         }
         cells = {
             host: render_to_string("admin/maintenance/_maintenance.html", {"cell": cell})
@@ -311,7 +312,7 @@ class ReturnHostView(PanelView):
         chosen = entered.get("choice") or (preview.default.value if preview.default else "")
         context = {
             "page_title": str(self.title),
-            "custom_breadcrumb": [(host, reverse(f"{PANEL}:host", args=[host]))],
+            "custom_breadcrumb": [(host, tables.of_host("host", host, self.region))],
             "hide": modal,  # Horizon's word for "in a modal"
             "modal_backdrop": "static",
             "host": host,
@@ -338,8 +339,8 @@ class ReturnHostView(PanelView):
             "bring_back": "bring_back" in entered,
             "max_concurrent": entered.get("max_concurrent") or preview.max_concurrent,
             "ceiling": preview.max_concurrent_ceiling,
-            "submit_url": reverse(f"{PANEL}:return_host", args=[host]),
-            "cancel_url": reverse(f"{PANEL}:host", args=[host]),
+            "submit_url": tables.of_host("return_host", host, self.region),
+            "cancel_url": tables.of_host("host", host, self.region),
         }
         name = "_return.html" if modal else "return.html"
         return uncached(render(self.request, f"admin/maintenance/{name}", context))

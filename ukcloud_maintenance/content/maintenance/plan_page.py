@@ -30,7 +30,7 @@ from ukcloud_maintenance.store import Counts, Drain, HostRecord, Plan, WorkerSta
 from . import formats, labels, progress
 from .formats import NOTHING
 from .labels import Label
-from .tables import PANEL, MaintenanceCell, maintenance_cell
+from .tables import PANEL, MaintenanceCell, maintenance_cell, of_host
 
 #: the form of the page that the buttons belong to; it has the CSRF token
 STEER_FORM = "mnt-steer"
@@ -265,7 +265,7 @@ def _place(drain: Drain, counts: Counts, now: datetime) -> str:
 
 
 def _host(drain: Drain, counts: Counts, now: datetime) -> SafeString:
-    url = reverse(f"{PANEL}:host", args=[drain.host])
+    url = of_host("host", drain.host, drain.region)
     return format_html('<a href="{}">{}</a>', url, drain.host)
 
 

@@ -16,6 +16,7 @@ from ukcloud_maintenance.core.actor import (
     RULE_ABORT,
     RULE_CANCEL,
     RULE_DRAIN,
+    RULE_RETURN,
     RULE_STEER,
     RULE_VIEW,
 )
@@ -237,7 +238,7 @@ def say(request, actor, plan_id: int, verb: DrainVerb, **options) -> None:
     except Refused as error:
         messages.error(request, labels.said(str(error)))
         return
-    done = sum(not why for _drain, why in answers)
+    done = sum(not answer.why for answer in answers)
     words = {
         DrainVerb.PAUSE: ngettext("%(n)s drain is paused.", "%(n)s drains are paused.", done),
         DrainVerb.RESUME: ngettext("%(n)s drain goes on.", "%(n)s drains go on.", done),
@@ -253,6 +254,9 @@ def say(request, actor, plan_id: int, verb: DrainVerb, **options) -> None:
         ),
     }
     messages.success(request, words[verb] % {"n": formats.number(done)})
+    for answer in answers:
+        if answer.why and not answer.expected:
+            messages.warning(request, f"{answer.drain.host}: {labels.said(answer.why)}")
 
 
 class CancelPlanView(_OnePlan):
@@ -289,6 +293,8 @@ class CancelPlanView(_OnePlan):
                 "left": total.left,
                 "disabled": [d.host for d in still_open if d.did_disable],
                 "may_abort": self.actor.may(RULE_ABORT),
+                "may_enable": self.actor.may(RULE_RETURN) is True
+                or all(d.did_disable for d in still_open),
                 "submit_url": reverse(f"{PANEL}:cancel_plan", args=[plan_id]),
                 "cancel_url": reverse(f"{PANEL}:plan", args=[plan_id]),
             },

@@ -30,7 +30,7 @@ from ukcloud_maintenance.store import InstanceMigration, WorkerStatus
 
 from . import course, formats, labels
 from .formats import NOTHING
-from .tables import PANEL
+from .tables import PANEL, of_host
 from .verbs import Offers
 
 #: longer messages are folded; less so where they tell a person what to do
@@ -230,9 +230,7 @@ def _facts(report: DrainReport) -> SafeString:
     asked = format_html(
         "{}, {}", drain.requested_by, formats.when(drain.created_at, now, seconds=True)
     )
-    host = format_html(
-        '<a href="{}">{}</a>', reverse(f"{PANEL}:host", args=[drain.host]), drain.host
-    )
+    host = format_html('<a href="{}">{}</a>', of_host("host", drain.host, drain.region), drain.host)
     if drain.region:
         host = format_html("{} ({})", host, drain.region)
     facts: list[tuple[str, SafeString | str]] = [
@@ -348,9 +346,8 @@ def worker_warning(worker: WorkerStatus) -> SafeString | str:
 def parts(report: DrainReport, actor: Actor) -> dict[str, SafeString]:
     """The pieces above the table, by name."""
     counts = report.counts
-    is_open = report.drain.state not in DRAIN_TERMINAL
     pieces: dict[str, SafeString | str] = {
-        "worker": worker_warning(report.worker) if is_open else "",
+        "worker": "" if report.drain.is_settled else worker_warning(report.worker),
         "state": labels.drain_state(report.drain, counts).html,
         "headline": _headline_html(report),
         "bar": _bar(report),
@@ -499,7 +496,7 @@ def _said(row: InstanceMigration, report: DrainReport, offers: Offers) -> SafeSt
 
 def _evidence(row: InstanceMigration, report: DrainReport, offers: Offers) -> SafeString | str:
     """Where to look before anything is done about a server in ERROR."""
-    if "reset" not in offers.of_row(row, report.drain):
+    if "reset" not in offers.of_row(row, report):
         return ""
     return format_html(
         '<div><a class="ajax-modal mnt-look" href="{}?row={}">{}\N{HORIZONTAL ELLIPSIS}</a></div>',
@@ -586,7 +583,7 @@ def rows(report: DrainReport, actor: Actor) -> list[ProgressRow]:
             row.pk,
             row.server_name or row.server_id,
             row.state,
-            offers.of_row(row, report.drain),
+            offers.of_row(row, report),
             [
                 Cell(
                     column.slug,

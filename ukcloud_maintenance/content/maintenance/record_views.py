@@ -13,7 +13,6 @@ from django.utils.translation import gettext_lazy
 
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core import export
-from ukcloud_maintenance.core.states import DRAIN_TERMINAL
 from ukcloud_maintenance.store import Drain
 
 from . import record
@@ -39,7 +38,7 @@ class RecordView(PanelView):
         context = {
             "drain": drain,
             "token": token,
-            "over": drain.state in DRAIN_TERMINAL,
+            "over": drain.is_settled,
             "own_url": reverse(f"{PANEL}:{self.name}", args=[drain.pk]),
             **self.content(drain),
         }
@@ -77,7 +76,7 @@ class TimelineView(RecordView):
     title = gettext_lazy("Timeline")
 
     def token(self, drain: Drain) -> str:
-        return f"{store.newest_event(drain.pk)}-{int(drain.state in DRAIN_TERMINAL)}"
+        return f"{store.newest_event(drain.pk)}-{int(drain.is_settled)}"
 
     def content(self, drain: Drain) -> dict:
         query = record.TimelineQuery.of(self.request.GET)

@@ -59,7 +59,14 @@ def _next(parts: list[str], at: int) -> tuple[int, str]:
     for end in ends:
         if (words := _with_values(" ".join(parts[at:end]))) is not None:
             return end, words
-    return at + 1, parts[at]
+    return at + 1, _after_name(parts[at])
+
+
+def _after_name(sentence: str) -> str:
+    """What is said of one of several, behind its name."""
+    name, colon, rest = sentence.partition(": ")
+    words = _fixed(rest) or _with_values(rest) if colon else None
+    return f"{name}: {words}" if words else sentence
 
 
 def _fixed(sentence: str) -> str | None:
@@ -207,6 +214,12 @@ _FIXED = (
     gettext_noop("The service is enabled, but Nova did not see it up in time."),
     gettext_noop("Instances are placed there as soon as its nova-compute reports."),
     gettext_noop("The service was left disabled without a reason."),
+    gettext_noop("The service was enabled, and is disabled without a reason again; waiting."),
+    gettext_noop("The service was enabled, but then it was disabled without a reason again."),
+    gettext_noop(
+        "The service was not enabled: meanwhile it is disabled without a reason, which is not what"
+        " we wrote."
+    ),
     gettext_noop("Its nova-compute makes one when it starts."),
     gettext_noop(
         "OpenStack did not answer in time, so whether the service is enabled is not known."
@@ -249,6 +262,9 @@ _FIXED = (
     gettext_noop("Confirm or revert the resize."),
     gettext_noop("The compute service is enabled."),
     gettext_noop("The compute service stays disabled."),
+    gettext_noop("The compute service could not be enabled again."),
+    gettext_noop("Whether the compute service is enabled again is not known."),
+    gettext_noop("It did not come back in time."),
     gettext_noop("Cancelled."),
     gettext_noop("Drained."),
     gettext_noop("All that is left is blocked, and looked at again for a time."),
@@ -303,7 +319,23 @@ _FIXED = (
     ),
     gettext_noop("It has no resize that could be confirmed."),
     gettext_noop("Together with the others of this drain there is no place for it."),
+    # of what the record says (store.py)
+    gettext_noop("Waiting for a worker."),
+    gettext_noop("Waiting for the host to be back in service."),
+    gettext_noop("Nova is asked to enable the service."),
+    gettext_noop("Every check holds."),
+    gettext_noop("A drain of this host was asked for."),
+    gettext_noop("What had failed on this host is tried again."),
+    gettext_noop("It appeared on the host after the drain began."),
+    gettext_noop("Cancelled; waiting for the migrations under way to end."),
+    gettext_noop("Cancelled before it began; nothing was touched."),
+    gettext_noop("The drain was cancelled before it began."),
+    gettext_noop("What is under way lands; the service is enabled again."),
+    gettext_noop("What is under way lands; the service is left as it is."),
+    gettext_noop("What is under way is aborted; the service is enabled again."),
+    gettext_noop("What is under way is aborted; the service is left as it is."),
     # of what is refused (services.py)
+    gettext_noop("Is a worker running?"),
     gettext_noop("Host names are compared exactly; take the name from the list of hosts."),
     gettext_noop("Host names are compared exactly."),
     gettext_noop("A dead host is a case for evacuation (nova host-evacuate), not for a drain."),
@@ -453,7 +485,11 @@ _WITH_VALUES = (
     gettext_noop("It is %(state)s; drain the host again."),
     gettext_noop("It is %(state)s, not paused."),
     gettext_noop("It is over (%(state)s)."),
+    gettext_noop("Host %(host)s is being given back already (asked for by %(who)s): %(text)s"),
+    gettext_noop("Taken off the list by %(who)s."),
     # certificate
+    gettext_noop("It was last verified %(n)s s ago, which is too long."),
+    gettext_noop("%(text)s: a record left behind, it does not hold the host"),
     gettext_noop(
         "The compute service of %(host)s was replaced by another one while this was read."
     ),
@@ -492,6 +528,11 @@ _WITH_VALUES = (
         " host is up is not known."
     ),
     gettext_noop("The service was left as it is; Nova does not reach the cell of host %(host)s."),
+    gettext_noop("The service was left as it is; how that is is not known. %(text)s"),
+    gettext_noop(
+        "The service was enabled, but OpenStack stopped answering, so whether the host is up is not"
+        " known. %(text)s"
+    ),
     gettext_noop(
         "It was forced down, and Nova does not see it up before somebody undoes that (%(command)s)."
     ),
@@ -514,6 +555,8 @@ _WITH_VALUES = (
     gettext_noop(
         'The service was enabled, and is disabled with the reason "%(reason)s" again; waiting.'
     ),
+    gettext_noop("timeout action %(action)s, was %(before)s"),
+    gettext_noop("%(n)s migrations at once, was %(before)s"),
     gettext_noop(
         'The service was enabled, but then it was disabled with the reason "%(reason)s" again.'
     ),

@@ -11,6 +11,7 @@ from django import forms
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from horizon import messages
@@ -22,6 +23,7 @@ from ukcloud_maintenance.core.actor import (
     RULE_CANCEL,
     RULE_FORCE,
     RULE_RESET,
+    RULE_RETURN,
     RULE_STEER,
     Actor,
 )
@@ -190,6 +192,7 @@ class CancelDrainView(SteeringView):
                 "offer_service": not back,
                 "abort": again,
                 "enable": enable,
+                "may_enable": drain.did_disable or self.actor.may(RULE_RETURN) is True,
                 "did_disable": drain.did_disable,
                 "submit_url": reverse(f"{PANEL}:cancel_drain", args=[drain.pk]),
             },
@@ -213,7 +216,11 @@ class CancelDrainView(SteeringView):
 
 
 class ChangeForm(forms.Form):
-    """:param drain: as it is now"""
+    """What was shown is sent with what was entered, so that both can be compared when another
+    admin has changed the drain in between.
+
+    :param drain: as it is now
+    """
 
     max_concurrent = forms.IntegerField(
         label=gettext_lazy("Migrations at once"),
@@ -237,6 +244,8 @@ class ChangeForm(forms.Form):
                 "timeout_action": drain.timeout_action,
             },
         )
+        for field in self.fields.values():
+            field.show_hidden_initial = True
         limit = self.fields["max_concurrent"]
         limit.widget.attrs["max"] = choices.max_concurrent_ceiling
         if drain.started_at is not None:
@@ -248,6 +257,11 @@ class ChangeForm(forms.Form):
         if "start_at" in self.changed_data and (wrong := fields.check_start(value)):
             raise forms.ValidationError(wrong)
         return value
+
+    @property
+    def timeout_shown(self) -> SafeString:
+        """What was shown of the radio buttons; the other fields render theirs themselves."""
+        return self["timeout_action"].as_hidden(only_initial=True)
 
     def change(self) -> DrainChange:
         """What differs from what was shown; another admin's change of the rest stands."""

@@ -2,21 +2,30 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import urlencode
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from ukcloud_maintenance.core.facts import HostFacts
-from ukcloud_maintenance.core.states import DRAIN_OPEN, DrainState
+from ukcloud_maintenance.core.states import DRAIN_OPEN, DrainState, ReturnResult
 from ukcloud_maintenance.exceptions import CloudError
-from ukcloud_maintenance.store import Counts, Drain, HostRecord
+from ukcloud_maintenance.store import Counts, Drain, HostMaintenance, HostRecord
 
 from . import certificate_page, formats, labels
 from .labels import Label, Share
 from .listing import Column
 
 PANEL = "horizon:admin:maintenance"
+#: the part of an address that says of which region a page or a form is
+REGION = "region"
+
+
+def of_host(name: str, host: str, region: str) -> str:
+    """The address of something of a host, with its region: two regions may each have a host of
+    this name, and another one can be chosen while a page is open."""
+    return f"{reverse(f'{PANEL}:{name}', args=[host])}?{urlencode({REGION: region})}"
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,8 @@ class Usage:
 @dataclass(frozen=True)
 class MaintenanceCell:
     """What the maintenance column says of a host: a drain under way, how the last one ended
-    while the host is still out of service, or nothing."""
+    while the host is still out of service, that it is given back, or was a moment ago, or
+    nothing."""
 
     text: str = ""
     url: str = ""
@@ -64,6 +74,10 @@ def maintenance_cell(
         return MaintenanceCell(share.text, url, share, help=f"{label.text}: {drain.reason}")
     if record.maintenance is not None:
         return _in_maintenance(record, now)
+    if record.run_back is not None and record.run_back_counts is not None:
+        return _coming_back(record.run_back, record.run_back_counts)
+    if record.returned is not None:
+        return _given_back(record.returned, now)
     if in_service or drain.finished_at is None:
         return MaintenanceCell()  # instances may have arrived again
     time = formats.clock(drain.finished_at, now)
@@ -85,7 +99,7 @@ def _in_maintenance(record: HostRecord, now: datetime) -> MaintenanceCell:
     """Of a host that was drained and is not given back yet: may it be switched off?"""
     maintenance = record.maintenance
     assert maintenance
-    url = reverse(f"{PANEL}:host", args=[record.drain.host])
+    url = of_host("host", record.drain.host, record.drain.region)
     if record.returning:
         help_text = labels.said(maintenance.message)
         return MaintenanceCell(_("being returned"), url, None, "rotate-left", "info", help_text)
@@ -108,11 +122,35 @@ def _in_maintenance(record: HostRecord, now: datetime) -> MaintenanceCell:
     return MaintenanceCell(text, url, None, "circle-xmark", kind, text)
 
 
+def _coming_back(run: Drain, counts: Counts) -> MaintenanceCell:
+    """Of a host that its instances are brought back to."""
+    url = reverse(f"{PANEL}:drain", args=[run.pk])
+    label = labels.drain_state(run, counts)
+    return MaintenanceCell(
+        _("instances come back"), url, None, "rotate-left", "info", f"{label.text}: {run.reason}"
+    )
+
+
+def _given_back(maintenance: HostMaintenance, now: datetime) -> MaintenanceCell:
+    """Of a host whose maintenance is over since a moment."""
+    at = {"time": formats.clock(maintenance.closed_at, now)}
+    text, icon, kind = {
+        ReturnResult.LEFT: (_("maintenance over %(time)s"), "flag-checkered", "muted"),
+        ReturnResult.NOT_UP: (_("not seen up %(time)s"), "triangle-exclamation", "warning"),
+    }.get(
+        maintenance.return_result,
+        (_("back in service %(time)s"), "rotate-left", "muted"),
+    )
+    url = of_host("host", maintenance.host, maintenance.region)
+    return MaintenanceCell(text % at, url, None, icon, kind, labels.said(maintenance.message))
+
+
 class HostRow:
     """One host as the page shows it."""
 
-    def __init__(self, facts: HostFacts, record: HostRecord | None, now: datetime):
+    def __init__(self, facts: HostFacts, record: HostRecord | None, now: datetime, region: str):
         self.facts = facts
+        self.region = region
         self.host = facts.host
         self.zone = facts.service.zone
         self.state: Label = labels.host_state(facts.service)
@@ -124,18 +162,17 @@ class HostRow:
         self.open_drain: Drain | None = (
             record.drain if record and record.drain.state in DRAIN_OPEN else None
         )
+        #: what brings instances back to it
+        self.run_back: Drain | None = record.run_back if record else None
         self.is_safe = record is not None and record.safe
+        self.in_maintenance = record is not None and record.maintenance is not None
+        self.returning = record is not None and record.returning
         #: whether its maintenance column may change by itself
         self.changes = record is not None and (
-            self.open_drain is not None or record.maintenance is not None
+            self.open_drain is not None or self.in_maintenance or self.run_back is not None
         )
         #: whether it can be given back to service
-        self.returnable = (
-            record is not None
-            and record.maintenance is not None
-            and not record.returning
-            and self.open_drain is None
-        )
+        self.returnable = self.in_maintenance and not self.returning and self.open_drain is None
         found = facts.hypervisor
         self.vcpus = self.memory = None
         #: Nova's statistic, a minute old at worst; None where Nova knows no hypervisor
@@ -170,19 +207,25 @@ class HostRow:
 
     @property
     def url(self) -> str:
-        return reverse(f"{PANEL}:host", args=[self.host])
+        return of_host("host", self.host, self.region)
 
     @property
     def drain_url(self) -> str:
-        return reverse(f"{PANEL}:drain_host", args=[self.host])
+        return of_host("drain_host", self.host, self.region)
+
+    @property
+    def under_way_url(self) -> str:
+        """The page of what moves instances from or to it now, or empty."""
+        drain = self.open_drain or self.run_back
+        return reverse(f"{PANEL}:drain", args=[drain.pk]) if drain else ""
 
     @property
     def return_url(self) -> str:
-        return reverse(f"{PANEL}:return_host", args=[self.host])
+        return of_host("return_host", self.host, self.region)
 
     @property
     def check_url(self) -> str:
-        return reverse(f"{PANEL}:check_host", args=[self.host])
+        return of_host("check_host", self.host, self.region)
 
     @property
     def is_up(self) -> bool:
@@ -257,7 +300,7 @@ def host_has_state(row: HostRow, state: str) -> bool:
     if state == "draining":
         return row.open_drain is not None
     if state == "maintenance":
-        return row.changes
+        return row.open_drain is not None or row.in_maintenance
     if state == "safe":
         return row.is_safe
     return True
@@ -272,7 +315,7 @@ class DrainRow:
         self.share = labels.share(counts)
         self.stay = labels.staying(counts)
         self.url = reverse(f"{PANEL}:drain", args=[drain.pk])
-        self.host_url = reverse(f"{PANEL}:host", args=[drain.host])
+        self.host_url = of_host("host", drain.host, drain.region)
         self.plan_url = reverse(f"{PANEL}:plan", args=[drain.plan_id]) if drain.plan_id else ""
         self.asked = formats.when(drain.created_at, now)
         self.finished = formats.when(drain.finished_at, now)

@@ -154,16 +154,18 @@ class Offers:
         one_way = bool(drain.destination) or drain.direction == Direction.BACK
         return [one for one in self.buttons if not (one_way and one.slug == RETRY_ON)]
 
-    def of_row(self, row: InstanceMigration, drain: Drain) -> list[str]:
+    def of_row(self, row: InstanceMigration, report: DrainReport) -> list[str]:
         """The slugs of what can be asked for this instance now."""
-        possible = set(steering.verbs(row, drain))
-        return [one.slug for one in self.buttons_of(drain) if one.verb in possible]
+        possible = set(steering.verbs(row, report.drain))
+        if not report.may_go_on:
+            possible.discard(Verb.RETRY)
+        return [one.slug for one in self.buttons_of(report.drain) if one.verb in possible]
 
     def of_drain(self, report: DrainReport) -> list[DrainVerb]:
         """What can be asked for the drain now."""
         drain = report.drain
         found = [v for v in steering.drain_verbs(drain) if self.may(RULE_OF_DRAIN[v])]
-        if not failed_ones(report.migrations, drain):
+        if not report.may_go_on or not failed_ones(report.migrations, drain):
             found = [verb for verb in found if verb is not DrainVerb.RETRY]
         if drain.state == DrainState.CANCELLING:
             # What is left to choose is whether what flies is aborted.

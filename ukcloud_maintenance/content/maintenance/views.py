@@ -30,10 +30,12 @@ from ukcloud_maintenance.store import Drain
 
 from . import labels, listing, progress, session, tables
 from .preflight import Preflight
-from .tables import PANEL
+from .tables import PANEL, REGION
 from .verbs import Offers, url
 from .workflows import DrainHostWorkflow
 
+#: what says that another region was chosen since the page was read
+OTHER_REGION = "other_region"
 #: refusals that say that there is no such thing
 UNKNOWN = ("unknown_drain", "unknown_plan")
 #: how Horizon's script names the steps of a workflow that are to be checked
@@ -120,6 +122,7 @@ class PanelView(View):
         try:
             if self.actor.may(self.rule) is not True:
                 raise NotAllowed("", rule=self.rule)
+            self._check_region()
             return super().dispatch(request, *args, **kwargs)
         except NotAllowed as error:
             raise horizon_exceptions.NotAuthorized() from error
@@ -134,6 +137,21 @@ class PanelView(View):
             return self.problem(refused_problem(error), 404 if unknown else 409)
         except MaintenanceError as error:
             return self.problem(Problem(str(error)), 500)
+
+    def _check_region(self) -> None:
+        """A page knows hosts by name alone, and another region may have hosts of that name.
+
+        :raises Refused: the region of the page that asks is not the one that is chosen
+        """
+        theirs = self.request.GET.get(REGION) or self.region
+        if theirs != self.region:
+            raise Refused(
+                _("This is of region %(theirs)s, and region %(region)s is chosen now.")
+                % {"theirs": theirs, "region": self.region},
+                code=OTHER_REGION,
+                remedy=_("Switch to region %(region)s at the top of the page, and try again.")
+                % {"region": theirs},
+            )
 
     def problem(self, problem: Problem, status: int) -> HttpResponse:
         """A page that says what is wrong, and leads on."""
@@ -233,7 +251,7 @@ class DrainView(PanelPage):
                 "offered": not over or any(row.verbs for row in rows),
                 "states": progress.state_choices(report),
                 "token": progress.token(drain.revision, report.worker),
-                "over": over,
+                "over": drain.is_settled,
                 "updates_url": reverse(f"{PANEL}:updates", args=[drain.pk]),
                 **kwargs,
             }
@@ -261,7 +279,7 @@ class UpdatesView(PanelView):
             JsonResponse(
                 {
                     "token": progress.token(report.drain.revision, report.worker),
-                    "over": report.drain.state in DRAIN_TERMINAL,
+                    "over": report.drain.is_settled,
                     "title": progress.title(report),
                     "now": report.now.isoformat(),
                     "announcement": progress.announcement(report),
@@ -286,7 +304,7 @@ class CheckHostView(PanelPage):
 
     def crumbs(self):
         host = self.kwargs["host"]
-        return [(host, reverse(f"{PANEL}:host", args=[host]))]
+        return [(host, tables.of_host("host", host, self.region))]
 
     def get_context_data(self, **kwargs):
         host = self.kwargs["host"]

@@ -22,6 +22,7 @@ from ukcloud_maintenance.services import DrainPlan, DrainRequest, PlanChoices
 from . import fields, formats, labels
 from .fields import FOLLOW_PLAN
 from .preflight import MIB, Preflight
+from .tables import of_host
 
 #: the fields of the first step: one of each for an instance, its id behind
 CHOICE, NOTE = "choice-", "note-"
@@ -205,6 +206,10 @@ class DrainHostWorkflow(workflows.Workflow):
         #: the same for what was chosen for an instance
         self.choices_error = ""
         super().__init__(request)
+
+    def get_absolute_url(self) -> str:
+        """Where the form is sent to: the same page, of the region that it was read of."""
+        return of_host("drain_host", self.host, self.cloud.region)
 
     def get_entry_point(self) -> str:
         if self.request.method == "GET":

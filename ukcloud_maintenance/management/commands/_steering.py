@@ -118,7 +118,7 @@ class SteeringCommand(WaitingCommand):
         """Ask for it in all drains of the plan; by the number of those in which it was not done,
         why."""
         answers = services.steer_plan(self.actor, plan_id, self.verb, **options)
-        return {drain.pk: why for drain, why in answers if why}
+        return {drain.pk: why for drain, why, _ in answers if why}
 
     def print_plan(
         self, plan_id: int, reports: list[DrainReport], refused: Mapping[int, str]

@@ -10,7 +10,7 @@
 
   // Ask again and again; `answered` is given what was sent, or null for nothing new, and says
   // whether to go on. Where no answer comes, ask less often, and let `outOfDate` know the cause:
-  // 'lost', 'expired', 'forbidden', or '' once there is an answer again.
+  // 'lost', 'expired', 'region', 'forbidden', or '' once there is an answer again.
   function poll(url, every, answered, outOfDate, first) {
     var failures = 0;
     var timer = null;
@@ -36,6 +36,8 @@
           if (answered(data) === false) { return; }
         } else if (status === 401) {
           outOfDate('expired');
+        } else if (status === 409) {
+          outOfDate('region');
         } else if (status === 403 || status === 404) {
           outOfDate('forbidden');
         } else if (failures > 1) {
@@ -82,11 +84,9 @@
       var watched = table.querySelectorAll('td[data-watch]');
       Array.prototype.forEach.call(watched, function (td) {
         var html = data.cells[td.parentNode.getAttribute('data-host')];
-        if (html === undefined) {
-          td.removeAttribute('data-watch');  // over, and long enough ago
-        } else {
-          replace(td, html);
-        }
+        // Not told of any more, it is over, and long enough ago: what was said no longer holds.
+        if (html === undefined) { td.removeAttribute('data-watch'); }
+        replace(td, html || '');
       });
       return table.querySelector('td[data-watch]') !== null;
     }, notice(box, table.tBodies[0]));

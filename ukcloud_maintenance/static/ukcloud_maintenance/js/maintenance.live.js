@@ -53,15 +53,12 @@
 
     function answered() {
       var status = request.status;
-      var text = status === 200 ? request.responseText : '';
       var data = null;
+      try { data = JSON.parse(request.responseText); } catch (e) { data = null; }
       request = null;
       if (again) { return now(); }
-      if (text) {
-        try { data = JSON.parse(text); } catch (e) { data = null; }
-      }
-      if (data) { show(data); }
-      if (data || status === 204) {
+      if (data && status === 200) { show(data); }
+      if ((data && status === 200) || status === 204) {
         failures = 0;
         seenAt = new Date();
         banner.hidden = true;
@@ -72,7 +69,8 @@
       if (status === 401) {
         say([root.getAttribute('data-text-expired'), link()]);
       } else if (status === 403 || status === 404) {
-        say([root.getAttribute('data-text-forbidden'), link()]);
+        // as: it belongs to another region than the one that is chosen now
+        say([(data && data.message) || root.getAttribute('data-text-forbidden'), link()]);
       } else if (failures > 1) {
         say([root.getAttribute('data-text-lost'), root.getAttribute('data-text-age'), age()]);
       }

@@ -84,14 +84,20 @@
       timer = window.setTimeout(look, wait);
     }
 
+    // Whether the drain is over and its end is shown. It may go on: what failed is tried again.
+    function over(shown) {
+      var drain = document.getElementById('mnt-drain');
+      return shown && shown.getAttribute('data-over') === 'true' &&
+        (!drain || drain.getAttribute('data-over') === 'true');
+    }
+
     // While it is open, seen, and something may come.
     function look() {
       window.clearTimeout(timer);
       var shown = record();
-      if (!details.open || request || (shown && shown.getAttribute('data-over') === 'true')) {
-        return;
-      }
+      if (!details.open || request) { return; }
       if (document.hidden) { return; }   // looked at again when it is seen again
+      if (over(shown)) { return later(EVERY); }
       ask(shown ? shown.getAttribute('data-token') : '');
     }
 

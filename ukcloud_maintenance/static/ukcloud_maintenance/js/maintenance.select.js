@@ -5,6 +5,7 @@
   'use strict';
 
   var KEY = 'ukcloud_maintenance.selected.';
+  var ASKED = 'ukcloud_maintenance.asked';   // of which region a plan was asked for
 
   function fill(text, n) { return text.replace('%(n)s', n); }
 
@@ -159,16 +160,41 @@
     show();
   }
 
+  // -- once it is a plan, nothing is selected any more -----------------------------------------
+
+  function keep(region) {
+    try {
+      if (region === null) {
+        window.sessionStorage.removeItem(ASKED);
+      } else {
+        window.sessionStorage.setItem(ASKED, region);
+      }
+    } catch (e) { /* nothing is kept */ }
+  }
+
+  // The form that asks for a plan. Shown again, it was refused.
+  function asking(form) {
+    keep(null);
+    form.addEventListener('submit', function (event) {
+      var drain = event.submitter && event.submitter.value === 'drain';
+      keep(drain ? form.getAttribute('data-region') : null);
+    });
+  }
+
+  // The page of a plan: the one that was just asked for, or any other.
+  function planned() {
+    try {
+      var region = window.sessionStorage.getItem(ASKED);
+      if (region !== null) { window.sessionStorage.removeItem(KEY + region); }
+    } catch (e) { /* nothing is kept */ }
+    keep(null);
+  }
+
   horizon.addInitFunction(function () {
     var form = document.getElementById('mnt-select');
     if (form) { start(form, document.getElementById('hosts')); }
-    // What was selected is a plan now.
-    if (document.getElementById('mnt-plan')) {
-      try {
-        Object.keys(window.sessionStorage).forEach(function (key) {
-          if (key.indexOf(KEY) === 0) { window.sessionStorage.removeItem(key); }
-        });
-      } catch (e) { /* none is kept */ }
-    }
+    var asked = document.getElementById('mnt-plan-form');
+    if (asked) { asking(asked); }
+    if (document.getElementById('mnt-plan')) { planned(); }
   });
 }());
