@@ -199,8 +199,13 @@ class Reconciler:
         by_server: dict[str, list[Migration]] = {}
         for record in records:
             by_server.setdefault(record.server_id, []).append(record)
-        # The record of one that takes long may be older than the newest by now.
-        older = [r.server_id for r in under_way if _lacks_record(r, by_server.get(r.server_id, ()))]
+        # The record of one that takes long may be older than the newest by now. That of a resize
+        # has another source: the host that its owner left.
+        older = [
+            r.server_id
+            for r in under_way
+            if r.method != Method.CONFIRM and _lacks_record(r, by_server.get(r.server_id, ()))
+        ]
         for server_id, found in self._each(cloud.migrations_of, older).items():
             by_server[server_id] = [m for m in found if m.source_compute == drain.host]
         self.alive(drain)

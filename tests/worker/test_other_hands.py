@@ -160,6 +160,33 @@ def test_what_ran_is_to_run_again_whichever_attempt_moved_it():
     assert "it was ACTIVE before" in row.message
 
 
+def test_the_record_of_a_resize_that_is_confirmed_is_not_looked_for_again_and_again():
+    """It came from another host, so that it is never among those of this one."""
+    nova = FakeNova()
+    server = nova.add("web", "VERIFY_RESIZE")
+    nova.records.append(Migration(50, "u", "web", "finished", "resize", "cmp9", "cmp1"))
+    drain = store.create_drain(
+        region="RegionOne",
+        host="cmp1",
+        service_id="svc-1",
+        reason="new kernel",
+        max_concurrent=1,
+        destination="",
+        actor_id="u",
+        actor="admin",
+        planned=[store.Entry(server, judge(server, Wishes(choice="confirm")), "confirm")],
+        project_names={},
+        now=nova.now,
+    )
+    nova.confirm_resize = lambda server_id: "req-slow"  # Nova takes its time
+    until(nova, drain, "confirming")
+    asked = []
+    nova.migrations_of = asked.append
+    go(nova, drain, 3)
+    assert drain.migrations.get().state == "confirming"
+    assert asked == []
+
+
 def test_members_of_a_group_in_two_drains_step_back_rather_than_travel_together(monkeypatch):
     nova = FakeNova(limit=5)
     server = nova.add("a")

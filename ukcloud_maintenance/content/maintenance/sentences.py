@@ -37,6 +37,9 @@ def _line(line: str) -> str:
         return f"{name} ({_value('state', state)}){': ' + _line(why) if why else ''}"
     if (whole := _fixed(line)) is not None:
         return whole
+    pieces = [_fixed(one) or _with_values(one) for one in line.split("; ")]
+    if len(pieces) > 1 and all(pieces):
+        return "; ".join(filter(None, pieces))  # a list of what was changed
     parts = line.split(". ")
     parts = [f"{part}." for part in parts[:-1]] + parts[-1:]
     told: list[str] = []
@@ -556,6 +559,8 @@ _WITH_VALUES = (
         'The service was enabled, and is disabled with the reason "%(reason)s" again; waiting.'
     ),
     gettext_noop("timeout action %(action)s, was %(before)s"),
+    gettext_noop("start_at: %(time)s"),
+    gettext_noop("stop_at: %(time)s"),
     gettext_noop("%(n)s migrations at once, was %(before)s"),
     gettext_noop(
         'The service was enabled, but then it was disabled with the reason "%(reason)s" again.'

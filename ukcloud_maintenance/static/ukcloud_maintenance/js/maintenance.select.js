@@ -172,9 +172,8 @@
     } catch (e) { /* nothing is kept */ }
   }
 
-  // The form that asks for a plan. Shown again, it was refused.
+  // The form that asks for a plan. Any other page than that of the plan after it: it was refused.
   function asking(form) {
-    keep(null);
     form.addEventListener('submit', function (event) {
       var drain = event.submitter && event.submitter.value === 'drain';
       keep(drain ? form.getAttribute('data-region') : null);
@@ -195,6 +194,6 @@
     if (form) { start(form, document.getElementById('hosts')); }
     var asked = document.getElementById('mnt-plan-form');
     if (asked) { asking(asked); }
-    if (document.getElementById('mnt-plan')) { planned(); }
+    if (document.getElementById('mnt-plan')) { planned(); } else { keep(null); }
   });
 }());
