@@ -15,7 +15,7 @@ from hypothesis.extra.django import TestCase
 from tests.worker.fake_nova import FakeNova, Killed
 from ukcloud_maintenance import reconciler, services, store
 from ukcloud_maintenance.core.actor import Actor
-from ukcloud_maintenance.core.preflight import judge
+from ukcloud_maintenance.core.preflight import Wishes, judge
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
     MIGRATION_TERMINAL,
@@ -39,17 +39,19 @@ QUICK = {
 PASSES = 400
 
 
-def ask(nova: FakeNova, max_concurrent: int) -> Drain:
+def ask(nova: FakeNova, max_concurrent: int, choice: str = "") -> Drain:
+    """:param choice: the admin's for every server, as in a drain's form"""
+    wishes = Wishes(choice=choice)
     return store.create_drain(
         region="RegionOne",
-        host="cmp1",
+        host=nova.the_service.host,
         service_id="svc-1",
         reason="new kernel",
         max_concurrent=max_concurrent,
         destination="",
         actor_id="u",
         actor="admin",
-        planned=[(s, judge(s)) for s in nova.all.values()],
+        planned=[store.Entry(s, judge(s, wishes), choice) for s in nova.all.values()],
         project_names={},
         now=nova.now,
     )

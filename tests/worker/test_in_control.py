@@ -17,7 +17,6 @@ from ukcloud_maintenance.core import decide as d
 from ukcloud_maintenance.core import steering
 from ukcloud_maintenance.core.actor import Actor
 from ukcloud_maintenance.core.facts import ServerGroup
-from ukcloud_maintenance.core.preflight import judge
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
     Direction,
@@ -312,13 +311,18 @@ def test_a_cancel_right_after_a_retry_gives_the_service_back_as_any_other():
 # -- a retry at the moment at which the drain ends ---------------------------------------------
 
 
-def test_a_retry_while_the_last_pass_looks_is_not_left_waiting_in_a_drain_that_is_over():
+def failed_beside_one_that_flies() -> tuple[Nova, Drain]:
     nova = Nova(outcomes={"a": ["failed"] * 3, "b": ["stalls"]}, limit=2)
     nova.add("a")
     nova.add("b")
     drain = ask(nova, 2)
     until(nova, drain, lambda: row(drain).state == MigrationState.FAILED, 300)
     until(nova, drain, lambda: row(drain, "b").nova_status == "running")
+    return nova, drain
+
+
+def test_a_retry_while_the_last_pass_looks_is_not_left_waiting_in_a_drain_that_is_over():
+    nova, drain = failed_beside_one_that_flies()
     flight = nova.flights[0]
     flight.outcome, flight.ends_at = "completed", nova.now
     nova.tick()
@@ -351,12 +355,7 @@ def test_a_retry_that_read_the_drain_before_it_ended_opens_it_again():
 
 
 def test_a_retry_while_a_drain_ends_for_want_of_openstack_is_not_left_waiting_in_it():
-    nova = Nova(outcomes={"a": ["failed"] * 3, "b": ["stalls"]}, limit=2)
-    nova.add("a")
-    nova.add("b")
-    drain = ask(nova, 2)
-    until(nova, drain, lambda: row(drain).state == MigrationState.FAILED, 300)
-    until(nova, drain, lambda: row(drain, "b").nova_status == "running")
+    nova, drain = failed_beside_one_that_flies()
     nova.service = unreachable
     one_pass(nova, drain.pk)
     nova.now += timedelta(seconds=4000)
@@ -839,19 +838,7 @@ def test_a_drain_that_the_limits_hold_says_what_it_waits_for(settings):
     other = Nova()
     other.the_service = replace(other.the_service, host="cmp9")
     other.all["z"] = build.server("z", host="cmp9")
-    drain = store.create_drain(
-        region="RegionOne",
-        host="cmp9",
-        service_id="svc-1",
-        reason="kernel",
-        max_concurrent=1,
-        destination="",
-        actor_id="u",
-        actor="admin",
-        planned=[(s, judge(s)) for s in other.all.values()],
-        project_names={},
-        now=other.now,
-    )
+    drain = ask(other, 1)
     passes(other, drain, 20)
     assert other.accepted_posts == []
     assert read(drain).message

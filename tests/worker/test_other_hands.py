@@ -9,7 +9,6 @@ from tests.worker.fake_nova import FakeNova
 from tests.worker.test_any_history import QUICK, ask, one_pass
 from ukcloud_maintenance import store
 from ukcloud_maintenance.core.facts import Migration, Service
-from ukcloud_maintenance.core.preflight import Wishes, judge
 from ukcloud_maintenance.core.states import DRAIN_TERMINAL
 from ukcloud_maintenance.exceptions import CloudForbidden, CloudServerError, CloudUnreachable
 from ukcloud_maintenance.models import Drain, InstanceMigration
@@ -129,20 +128,8 @@ def test_what_is_started_at_the_last_moment_is_not_powered_off():
 
 def test_what_ran_is_to_run_again_whichever_attempt_moved_it():
     nova = FakeNova(outcomes={"web": ["failed"]})
-    server = nova.add("web")
-    drain = store.create_drain(
-        region="RegionOne",
-        host="cmp1",
-        service_id="svc-1",
-        reason="new kernel",
-        max_concurrent=1,
-        destination="",
-        actor_id="u",
-        actor="admin",
-        planned=[store.Entry(server, judge(server, Wishes(choice="cold")), "cold")],
-        project_names={},
-        now=nova.now,
-    )
+    nova.add("web")
+    drain = ask(nova, 1, "cold")
     land = nova._land
 
     def powered_off(flight):
@@ -163,21 +150,9 @@ def test_what_ran_is_to_run_again_whichever_attempt_moved_it():
 def test_the_record_of_a_resize_that_is_confirmed_is_not_looked_for_again_and_again():
     """It came from another host, so that it is never among those of this one."""
     nova = FakeNova()
-    server = nova.add("web", "VERIFY_RESIZE")
+    nova.add("web", "VERIFY_RESIZE")
     nova.records.append(Migration(50, "u", "web", "finished", "resize", "cmp9", "cmp1"))
-    drain = store.create_drain(
-        region="RegionOne",
-        host="cmp1",
-        service_id="svc-1",
-        reason="new kernel",
-        max_concurrent=1,
-        destination="",
-        actor_id="u",
-        actor="admin",
-        planned=[store.Entry(server, judge(server, Wishes(choice="confirm")), "confirm")],
-        project_names={},
-        now=nova.now,
-    )
+    drain = ask(nova, 1, "confirm")
     nova.confirm_resize = lambda server_id: "req-slow"  # Nova takes its time
     until(nova, drain, "confirming")
     asked = []
