@@ -239,7 +239,7 @@ class HostRecord:
     maintenance; whether the host is safe to power off.
 
     :ivar returned: the maintenance that a return ended of late, or None
-    :ivar run_back: what is bringing instances back to it, or None; with its counts
+    :ivar run_back: what is bringing instances back to it, or None
     """
 
     drain: Drain
@@ -248,7 +248,6 @@ class HostRecord:
     safe: bool = False
     returned: HostMaintenance | None = None
     run_back: Drain | None = None
-    run_back_counts: Counts | None = None
 
     @property
     def returning(self) -> bool:
@@ -259,7 +258,7 @@ class HostRecord:
 def host_records(
     region: str, verified_after: datetime | None = None, returned_after: datetime | None = None
 ) -> dict[str, HostRecord]:
-    """The latest drain of every host of a region that ever had one, by host: three queries.
+    """The latest drain of every host of a region that ever had one, by host: four queries.
 
     :param verified_after: what was verified before this is not called safe; None: nothing is
     :param returned_after: since when a host that was given back is told of; None: no one is
@@ -290,12 +289,7 @@ def host_records(
         before = last and last.closed_at and last.closed_at <= drain.created_at
         return None if before else last
 
-    tally = counts(d.pk for d in found_drains)
-
-    def run_back(drain: Drain) -> tuple[Drain, Counts] | tuple[None, None]:
-        run = back.get(drain.host_key)
-        return (run, tally[run.pk]) if run else (None, None)
-
+    tally = counts(d.pk for d in latest)
     return {
         d.host: HostRecord(
             d,
@@ -303,7 +297,7 @@ def host_records(
             maintenances.get(d.host_key),
             is_safe(maintenances.get(d.host_key), verified_after),
             given_back(d),
-            *run_back(d),
+            back.get(d.host_key),
         )
         for d in latest
         if d.region == region

@@ -74,8 +74,8 @@ def maintenance_cell(
         return MaintenanceCell(share.text, url, share, help=f"{label.text}: {drain.reason}")
     if record.maintenance is not None:
         return _in_maintenance(record, now)
-    if record.run_back is not None and record.run_back_counts is not None:
-        return _coming_back(record.run_back, record.run_back_counts)
+    if record.run_back is not None:
+        return _coming_back(record.run_back)
     if record.returned is not None:
         return _given_back(record.returned, now)
     if in_service or drain.finished_at is None:
@@ -122,10 +122,10 @@ def _in_maintenance(record: HostRecord, now: datetime) -> MaintenanceCell:
     return MaintenanceCell(text, url, None, "circle-xmark", kind, text)
 
 
-def _coming_back(run: Drain, counts: Counts) -> MaintenanceCell:
+def _coming_back(run: Drain) -> MaintenanceCell:
     """Of a host that its instances are brought back to."""
     url = reverse(f"{PANEL}:drain", args=[run.pk])
-    label = labels.drain_state(run, counts)
+    label = labels.drain_state(run)
     return MaintenanceCell(
         _("instances come back"), url, None, "rotate-left", "info", f"{label.text}: {run.reason}"
     )

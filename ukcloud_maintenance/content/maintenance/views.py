@@ -34,8 +34,6 @@ from .tables import PANEL, REGION
 from .verbs import Offers, url
 from .workflows import DrainHostWorkflow
 
-#: what says that another region was chosen since the page was read
-OTHER_REGION = "other_region"
 #: refusals that say that there is no such thing
 UNKNOWN = ("unknown_drain", "unknown_plan")
 #: how Horizon's script names the steps of a workflow that are to be checked
@@ -148,7 +146,7 @@ class PanelView(View):
             raise Refused(
                 _("This is of region %(theirs)s, and region %(region)s is chosen now.")
                 % {"theirs": theirs, "region": self.region},
-                code=OTHER_REGION,
+                code="other_region",
                 remedy=_("Switch to region %(region)s at the top of the page, and try again.")
                 % {"region": theirs},
             )
