@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from . import conf, store
 from .cloud import PARALLEL, Cloud
 from .core import decide as d
+from .core.causes import cause_of
 from .core.facts import Migration, Server, ServerGroup
 from .core.preflight import Around, Choice, group_of
 from .core.states import (
@@ -445,6 +446,9 @@ class Reconciler:
         if action.ask_why and (words := self._why(row)):
             message = f"{message} {words}".strip()
             changes["message"] = f"{changes.get('message', action.message)} {words}".strip()
+            # Read here and nowhere else: what is decided later goes by the cause, not by words.
+            if (cause := cause_of(words)) and row.dest_compute:
+                changes["unfit_hosts"] = {**row.unfit_hosts, row.dest_compute: cause}
         event = (
             (action.kind, self.worker, message, changes.get("request_id") or row.request_id)
             if action.kind
@@ -533,6 +537,7 @@ class Reconciler:
             aborted_at=None,
             forced_at=None,
             timed_out_at=None,
+            timeout_asked="",
             was_cancelled=False,
             points=[],
             course="",

@@ -31,6 +31,7 @@ from .core.certificate import Check, from_json
 from .core.duration import Forecast, forecast
 from .core.evidence import Evidence
 from .core.facts import HostFacts, Server, Service
+from .core.patience import TimeoutBounds, TimeoutOutlook, timeout_outlook
 from .core.preflight import Around, Choice, Verdict, Wishes, group_of, judge
 from .core.states import (
     DRAIN_TERMINAL,
@@ -246,7 +247,7 @@ class DrainChoices:
     :param reason_max: characters
     :param timeout_action: what becomes of a copy that takes too long, unless the admin says
         otherwise
-    :param timeout_seconds_per_gib: how long a copy may take, by its memory …
+    :param timeout_seconds_per_gib: how long a copy may take, by its memory and local disk …
     :param timeout_min_seconds: … and at least
     :param max_in_region: migrations at once of all drains of the region together
     :param max_per_destination: migrations at once to one destination
@@ -1239,6 +1240,8 @@ class DrainReport:
     forecast: Forecast | None = None
     #: whether what failed can be tried again as far as the host is concerned
     may_go_on: bool = True
+    #: when each copy under way times out and what becomes of it then, by the row's id
+    timeouts: Mapping[int, TimeoutOutlook] = field(default_factory=dict)
 
 
 def drain_report(actor: Actor, drain_id: int) -> DrainReport:
@@ -1248,14 +1251,25 @@ def drain_report(actor: Actor, drain_id: int) -> DrainReport:
     by_state: dict[str, int] = {}
     for row in rows:
         by_state[row.state] = by_state.get(row.state, 0) + 1
+    now = timezone.now()
     return DrainReport(
         drain,
         rows,
         store.Counts(by_state),
         worker_status(actor),
+        now=now,
         forecast=_forecast(drain, rows),
         may_go_on=drain.state != DrainState.FAILED or store.may_reopen(drain),
+        timeouts=_timeouts(drain, rows, now),
     )
+
+
+def _timeouts(
+    drain: Drain, rows: list[InstanceMigration], now: datetime
+) -> dict[int, TimeoutOutlook]:
+    bounds = TimeoutBounds(conf.timeout_seconds_per_gib(), conf.timeout_min_seconds())
+    found = {row.pk: timeout_outlook(row, drain.timeout_action, bounds, now) for row in rows}
+    return {pk: outlook for pk, outlook in found.items() if outlook is not None}
 
 
 #: What a copy that does not end as things are is called (core.convergence).

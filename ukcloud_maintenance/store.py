@@ -511,6 +511,7 @@ def _new_row(
         vcpus=server.vcpus,
         memory_bytes=server.memory_bytes,
         disk_bytes=server.disk_bytes,
+        local_disk_bytes=server.local_disk_bytes,
         state=verdict.state.value,
         method=verdict.method.value,
         choice=entry.choice,
@@ -779,6 +780,9 @@ def retry_instance(
             odd_since=None,
             late_since=None,
             timed_out_at=None,
+            timeout_asked="",
+            # whoever tries it again has seen to what was there, or names another host
+            unfit_hosts={},
         )
         changed = Drain.objects.filter(pk=drain.pk, state=drain.state).update(
             next_pass_at=None, blocked_since=None, proving_since=None

@@ -12,7 +12,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from . import convergence, facts, surroundings
+from .causes import LEFTOVERS
 from .facts import NOVA_STATUS_RUNNING, NOVA_STATUS_WAITING, Migration, Progress, Server, Service
+from .patience import bytes_to_copy, late_after_seconds, timeout_outlook
 from .preflight import Around, Choice, Kind, OptOutNames, Verdict, Wishes, judge
 from .progress import Sample, fraction, rate
 from .states import (
@@ -32,7 +34,6 @@ from .states import (
     Wish,
 )
 
-GIB = 1024**3
 #: The code of an instance that runs elsewhere, but whose unconfirmed resize holds its disk here.
 HELD = "resize_holds_here"
 #: The code of a cold migration that arrived and that Nova did not confirm.
@@ -159,9 +160,11 @@ class Row:
     choice: str = ""
     group: str = ""
     planned_host: str = ""
+    unfit_hosts: Mapping[str, str] = field(default_factory=dict)
     code: str = ""
     message: str = ""
     memory_bytes: int = 0
+    local_disk_bytes: int = 0
     initial_status: str = "ACTIVE"
     server_status: str = "ACTIVE"
     task_state: str = ""
@@ -180,6 +183,7 @@ class Row:
     aborted_at: datetime | None = None
     forced_at: datetime | None = None
     timed_out_at: datetime | None = None
+    timeout_asked: str = ""
     was_cancelled: bool = False
     nova_status: str = ""
     nova_migration_id: int | None = None
@@ -392,6 +396,13 @@ NO_WISH: dict[str, Any] = {
 #: … of which nothing is copied (any more).
 NO_COURSE: dict[str, Any] = {"points": [], "course": "", "seconds_left": None}
 
+#: What a timeout asks of Nova.
+_WISH_OF = {
+    TimeoutAction.WARN: Wish.NONE,
+    TimeoutAction.ABORT: Wish.ABORT,
+    TimeoutAction.FORCE: Wish.FORCE,
+}
+
 #: Nova's names of what we ask for: the type of the migration record, the instance action.
 RECORD_TYPE = {Method.LIVE: "live-migration", Method.COLD: "migration"}
 ACTION_NAME = {Method.LIVE: "live-migration", Method.COLD: "migrate"}
@@ -454,10 +465,12 @@ def is_looked_for(row: Row) -> bool:
 
 
 def wants_a_look(rows: Iterable[Row], looked_at: datetime | None, now: datetime) -> bool:
-    """Whether this pass is to look at what is around the servers again: some are blocked by
-    it, and the last look was a while ago."""
+    """Whether this pass is to look at what is around the servers again: some are blocked by it,
+    or another host is to be found for them, and the last look was a while ago."""
     return is_due(looked_at, now) and any(
-        row.state == MigrationState.BLOCKED and row.code in surroundings.CODES for row in rows
+        (row.state == MigrationState.BLOCKED and row.code in surroundings.CODES)
+        or (row.state == MigrationState.PENDING and row.unfit_hosts)
+        for row in rows
     )
 
 
@@ -477,16 +490,6 @@ def is_held(row: Row) -> bool:
 def attempts_allowed(row: Row, limits: Limits) -> int:
     """How often this instance is tried: the setting's number, and what retries granted."""
     return limits.max_attempts + row.granted
-
-
-def timeout_seconds(memory_bytes: int, limits: Limits) -> float:
-    """After how many seconds of copying the drain's timeout action is due."""
-    return max(limits.timeout_min_seconds, limits.timeout_seconds_per_gib * memory_bytes / GIB)
-
-
-def late_after_seconds(memory_bytes: int, limits: Limits) -> float:
-    """After how many seconds a migration of this size is late."""
-    return max(limits.late_min_seconds, limits.late_seconds_per_gib * memory_bytes / GIB)
 
 
 class _Pass:
@@ -691,7 +694,7 @@ class _Pass:
             if self.drain.cancel_abort
             else max(
                 [self.limits.cancel_wait_seconds]
-                + [late_after_seconds(row.memory_bytes, self.limits) for row in flying]
+                + [late_after_seconds(bytes_to_copy(row), self.limits) for row in flying]
             )
         )
         if self.drain.cancelling_since is None or waited < bound:
@@ -920,6 +923,8 @@ class _Pass:
             elif row.attempts >= attempts_allowed(row, self.limits):
                 text = f"It was moved {row.attempts} times and is here again."
                 self._change(row, fields | {"state": MigrationState.FAILED, "message": text})
+            elif (named := self._named(row)) in row.unfit_hosts:
+                self._unfit(row, [named])
             elif row.state == MigrationState.BLOCKED:
                 fields |= {"state": MigrationState.PENDING, "method": verdict.method}
                 self._change(row, fields | {"code": "", "message": verdict.message}, "unblocked")
@@ -934,6 +939,27 @@ class _Pass:
             fields["method"] = Method.NONE
         kind = verdict.kind.value if row.state != verdict.state else ""
         self._change(row, fields, kind, verdict.message if kind else "")
+
+    def _named(self, row: Row) -> str:
+        """The one host that an admin named for it, or for all, or empty."""
+        return row.destination or self.drain.destination
+
+    def _unfit(self, row: Row, hosts: Sequence[str]) -> None:
+        """An attempt failed for what an earlier one left at the destination, and there is no
+        other host: the next attempt would fail in the same way."""
+        where = " and ".join(hosts)
+        text = (
+            f"Files of it from an earlier attempt are left on {where}, and it can go nowhere else."
+            f" It is not sent there again. Find out on both hosts where its guest runs (`virsh list"
+            f" --all`); where it is certain that it does not run on {where}, move the files there"
+            " out of the way, and retry it. Or retry it to another host."
+        )
+        self._change(
+            row,
+            {"state": MigrationState.FAILED, "code": LEFTOVERS, "message": text},
+            "failed",
+            text,
+        )
 
     def _cancelled(self, row: Row) -> None:
         text = "The drain was cancelled before its turn came."
@@ -1157,32 +1183,51 @@ class _Pass:
         self._time_out(row)
         row = self.rows[row.id]
         begun = row.running_since or (None if row.queued_since else row.submitted_at)
-        after = late_after_seconds(row.memory_bytes, self.limits)
+        after = late_after_seconds(bytes_to_copy(row), self.limits)
         if row.late_since is None and begun and self._since(begun) > after:
-            text = f"It takes longer than the {after:.0f} s that its memory explains."
+            text = f"It takes longer than the {after:.0f} s that its memory and disk explain."
             self._change(row, {"late_since": self.now}, "late", text)
 
     def _time_out(self, row: Row) -> None:
-        """What the drain does about a copy that takes too long; marked once an attempt."""
-        if row.timed_out_at or row.running_since is None or row.method != Method.LIVE:
+        """What the drain does about a copy that takes too long. That it does is marked once an
+        attempt; what is done about it is what the drain says now, each action once."""
+        found = timeout_outlook(row, self.drain.timeout_action, self.limits, self.now)
+        if found is None or self.now <= found.at:
             return
-        after = timeout_seconds(row.memory_bytes, self.limits)
-        if self._since(row.running_since) <= after or row.nova_status not in NOVA_STATUS_RUNNING:
-            return
-        fields: dict[str, Any] = {"timed_out_at": self.now}
-        text = f"It has been copied for more than its timeout of {after:.0f} s."
-        wish = {TimeoutAction.ABORT: Wish.ABORT, TimeoutAction.FORCE: Wish.FORCE}.get(
-            TimeoutAction(self.drain.timeout_action)
-        )
+        wish = _WISH_OF[found.action]
+        fields: dict[str, Any] = {}
+        # What the drain no longer says, and Nova was not asked for yet, is taken back.
+        if row.wish_by == TIMEOUT and row.wish != wish and not row.wish_tries:
+            fields |= NO_WISH
+        waits = self.now < found.due_at
         # In post-copy, and once it has arrived, Nova takes neither.
-        if wish and not row.wish and row.nova_status in ABORTABLE:
+        asks = (
+            wish is not Wish.NONE
+            and not waits
+            and row.timeout_asked != wish
+            and not (row.wish and not fields)
+            and row.aborted_migration_id != row.nova_migration_id
+            and row.nova_status in ABORTABLE
+        )
+        if asks:
             fields |= {
+                "timeout_asked": wish,
                 "wish": wish,
                 "wish_by": TIMEOUT,
                 "wish_at": self.now,
                 "wish_migration_id": row.nova_migration_id,
             }
+        if row.timed_out_at is not None and not asks:
+            self._change(row, fields)
+            return
+        allowed = (found.at - row.running_since).total_seconds() if row.running_since else 0
+        text = f"It has been copied for more than its timeout of {allowed:.0f} s."
+        if asks:
             text += " It is aborted." if wish is Wish.ABORT else " It is forced to complete."
+        elif waits and wish is not Wish.NONE:
+            text += f" It is to end soon, and is let go on until {found.latest:%H:%M:%S} UTC."
+        if row.timed_out_at is None:
+            fields["timed_out_at"] = self.now
         self._change(row, fields, "timed_out", text)
 
     def _bytes(self, row: Row) -> dict[str, Any]:
@@ -1368,7 +1413,7 @@ class _Pass:
 
     def _patience(self, row: Row) -> float:
         """Seconds that Nova may take for a step of which nothing is seen."""
-        return late_after_seconds(row.memory_bytes, self.limits)
+        return late_after_seconds(bytes_to_copy(row), self.limits)
 
     def _task_stuck(self, row: Row, server: Server, what: str) -> None:
         text = (
@@ -1671,6 +1716,7 @@ class _Pass:
             and row.group not in travelling
             and self._can_go(row)
         ]
+        full = False
         for row in sorted(ready, key=turn):
             if not self._may_add(row):
                 break
@@ -1678,19 +1724,25 @@ class _Pass:
                 self.actions.append(Confirm(row.id))
                 break
             host = self._where_to(row)
-            if not gate.takes(host):
+            if not host and row.unfit_hosts:
+                found = self._fit_host(row)
+                if found is None:
+                    continue
+                host = found
+            elif not gate.takes(host):
                 host = self._elsewhere_with_room(row)
                 if not host:
+                    full = True
                     continue
             status = self.seen.servers[row.server_id].status
             self.actions.append(Submit(row.id, host or None, status, Method(row.method)))
             break
         else:
-            if ready:
-                full = ", ".join(sorted(gate.inbound, key=lambda h: -gate.inbound[h])[:3])
-                where = f"to {full}" if full else "whose destination is not known yet"
+            if full:
+                hosts = ", ".join(sorted(gate.inbound, key=lambda h: -gate.inbound[h])[:3])
+                where = f"to {hosts}" if hosts else "whose destination is not known yet"
                 self._say_full(f"as many are under way {where} as MAX_PER_DESTINATION allows.")
-            return
+                return
         self._say_hold("")
 
     def _elsewhere_with_room(self, row: Row) -> str:
@@ -1699,7 +1751,25 @@ class _Pass:
         host = row.planned_host
         named = row.destination or self.drain.destination
         tried = row.attempts > row.granted and row.dest_compute == host
+        tried = tried or host in row.unfit_hosts
         return host if not named and not tried and self.seen.gate.takes(host) else ""
+
+    def _fit_host(self, row: Row) -> str | None:
+        """Another host for an instance that the scheduler might send again to one where it cannot
+        arrive; empty: the scheduler's choice, where nothing is known; None: not in this pass."""
+        if other := self._elsewhere_with_room(row):
+            return other
+        around = self.seen.around
+        if around is None:
+            return None  # the next pass that is due to look around will know
+        if around.receivers is None:
+            return ""
+        places = surroundings.with_room(self.seen.servers[row.server_id], around)
+        fit = [host for host in places if host not in row.unfit_hosts]
+        if not fit:
+            self._unfit(row, sorted(row.unfit_hosts))
+            return None
+        return next((host for host in fit if self.seen.gate.takes(host)), None)
 
     def _say_full(self, text: str) -> None:
         """What keeps this drain from going on; while something of it is under way, it goes on."""
@@ -1722,7 +1792,8 @@ class _Pass:
         """The host to ask for, or empty: the scheduler's choice."""
         if named := row.destination or self.drain.destination:
             return named
-        if self.drain.follow_plan and row.attempts <= row.granted:
+        fit = row.planned_host not in row.unfit_hosts
+        if self.drain.follow_plan and row.attempts <= row.granted and fit:
             return row.planned_host  # a refusal falls back to the scheduler
         return ""
 

@@ -251,17 +251,35 @@ def _anti_affinity(server: Server, found: ServerGroup, around: Around) -> Said:
     return None
 
 
+def _candidates(server: Server, around: Around) -> list[str]:
+    """The hosts that a scheduler would look at for it, room left aside. Where its group allows
+    none, that is for the group's own verdict to say."""
+    found = around.group(server)
+    hosts = suitable(server, around)
+    if found is None:
+        return hosts
+    count = {host: around.members_on(found, host, server.id) for host in hosts}
+    home = {around.whereabouts.get(member, "") for member in found.members}
+    return allowed_by_group(found, hosts, count, home) or hosts
+
+
+def with_room(server: Server, around: Around) -> list[str]:
+    """The hosts that could take it now, the one with the most free memory first. All that come
+    into question, where room is not known."""
+    hosts = _candidates(server, around)
+    if around.capacity is None:
+        return hosts
+    capacity, needs = around.capacity, needs_of(server)
+    fit = [host for host in hosts if not needs.missing(capacity.get(host, FULL))]
+    return sorted(fit, key=lambda host: (-capacity.get(host, FULL).free("MEMORY_MB"), host))
+
+
 def room(server: Server, wishes: Wishes, around: Around) -> Said:
     """Whether any host has room for it now, for it alone."""
     if around.receivers is None or around.capacity is None:
         return None
     needs = needs_of(server)
-    found = around.group(server)
-    hosts = suitable(server, around)
-    if found is not None:
-        count = {host: around.members_on(found, host, server.id) for host in hosts}
-        home = {around.whereabouts.get(member, "") for member in found.members}
-        hosts = allowed_by_group(found, hosts, count, home) or hosts
+    hosts = _candidates(server, around)
     short: dict[str, dict[str, int]] = {}
     for host in hosts:
         missing = needs.missing(around.capacity.get(host, FULL))

@@ -479,10 +479,9 @@ def _said(row: InstanceMigration, report: DrainReport, offers: Offers) -> SafeSt
             cut,
             text,
         )
+    lines = [*labels.steered(row, report.now), course.times_out(row, report)]
     asked = format_html_join(
-        "",
-        '<div class="mnt-asked">{}</div>',
-        ((line,) for line in labels.steered(row, report.now)),
+        "", '<div class="mnt-asked">{}</div>', ((line,) for line in lines if line)
     )
     return format_html(
         "{}{}{}{}{}",
