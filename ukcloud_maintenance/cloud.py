@@ -179,7 +179,7 @@ class Cloud:
         except (CloudNotFound, CloudBadRequest):
             found = []
         ours = [h for h in found if h.host == host]
-        if ours and all(h.hypervisor_type != "ironic" for h in ours):
+        if ours and all(not h.is_bare_metal for h in ours):
             return ours
         return [h for h in self.hypervisors() if h.host == host]
 
@@ -313,7 +313,8 @@ class Cloud:
 
         `GET /allocation_candidates` answers with the providers that have room for what is asked
         for, and with all their resources (1.27): asked for one MiB of memory, with those of every
-        host that has any left. One that has none is not in the answer. Nested providers are added
+        host that has any left. One that has none is not in the answer. A host of Ironic's is, by
+        what Nova says of it, and without anything to take. Nested providers are added
         to their root (1.29), which is the compute node: its UUID is the hypervisor's id.
         """
         what = "read what the hosts can take"
@@ -330,7 +331,11 @@ class Cloud:
             ]
         )
         hosts = {hypervisor.id: hypervisor.host for hypervisor in hypervisors}
-        return _capacity(_dict(_json(answer, what), "provider_summaries", what), hosts)
+        found = _capacity(_dict(_json(answer, what), "provider_summaries", what), hosts)
+        for hypervisor in hypervisors:
+            if hypervisor.is_bare_metal:
+                found[hypervisor.host] = Capacity(bare_metal=True)
+        return found
 
     def allocations_on(self, provider_ids: Iterable[str]) -> list[Allocation]:
         """Every allocation of these resource providers and of all that are nested with them.

@@ -46,7 +46,15 @@ from .core.states import (
 from .core.steering import DrainVerb, Verb
 from .exceptions import CloudError, NotAllowed, Refused, StaleState, UnknownHost
 from .inquiry import inquire
-from .plan import NO_CHOICES, DrainPlan, PlanChoices, make_plan, make_plans, opt_out_names
+from .plan import (
+    NO_CHOICES,
+    DrainPlan,
+    PlanChoices,
+    is_bare_metal,
+    make_plan,
+    make_plans,
+    opt_out_names,
+)
 from .plan import PARTS as PARTS
 from .plan import Planned as Planned
 from .store import Drain, HostMaintenance, InstanceMigration, Plan
@@ -204,7 +212,9 @@ def plan_drain(
     services = _services_for_a_plan(cloud)
     service = _service(services, host, cloud.region)
     _check_host(service, cloud.region)
-    return make_plan(cloud, service, services, choices)
+    plan = make_plan(cloud, service, services, choices)
+    _check_not_bare_metal(plan)
+    return plan
 
 
 def check_host(
@@ -220,12 +230,8 @@ def check_host(
     _check_choices(choices.choices)
     services = _services_for_a_plan(cloud)
     service = _service(services, host, cloud.region)
-    refusal = None
-    try:
-        _check_host(service, cloud.region)
-    except Refused as error:
-        refusal = error
-    return replace(make_plan(cloud, service, services, choices), refusal=refusal)
+    plan = make_plan(cloud, service, services, choices)
+    return replace(plan, refusal=_refusal(plan, cloud.region))
 
 
 def _services_for_a_plan(cloud: Cloud) -> list[Service]:
@@ -487,6 +493,10 @@ def _ready(
         for one, service in checked
     ]
     plans = make_plans(cloud, wanted, services)
+    for (one, _), plan in zip(checked, plans, strict=True):
+        _check_not_bare_metal(plan)
+        if one.destination in plan.bare_metal:
+            raise _destination_is_bare_metal(one.destination)
     return [(one, plan) for (one, _), plan in zip(checked, plans, strict=True)]
 
 
@@ -554,12 +564,13 @@ def check_hosts(
     found = [_service(services, name, cloud.region) for name in names]
     together = replace(choices, drained_too=choices.drained_too | frozenset(names))
     plans = make_plans(cloud, [(service, together) for service in found], services)
-    return [replace(plan, refusal=_refusal(plan.service, cloud.region)) for plan in plans]
+    return [replace(plan, refusal=_refusal(plan, cloud.region)) for plan in plans]
 
 
-def _refusal(service: Service, region: str) -> Refused | None:
+def _refusal(plan: DrainPlan, region: str) -> Refused | None:
     try:
-        _check_host(service, region)
+        _check_host(plan.service, region)
+        _check_not_bare_metal(plan)
     except Refused as error:
         return error
     return None
@@ -793,7 +804,9 @@ def _check_host(service: Service, region: str) -> None:
         raise Refused(
             f"Host {service.host} {how}: live migration needs both hosts alive.",
             code="host_down",
-            remedy="A dead host is a case for evacuation (nova host-evacuate), not for a drain.",
+            remedy="Bring it back. Evacuation (openstack server evacuate) is safe only after it is"
+            " certain that the machine is off (fenced): otherwise a second copy of each guest starts"
+            " on the same disk.",
             field="host",
         )
     if open_drain := store.open_drain_of(region, service.host):
@@ -801,6 +814,28 @@ def _check_host(service: Service, region: str) -> None:
     maintenance = store.open_maintenance(region, service.host)
     if maintenance and maintenance.returning_since:
         raise _being_returned(maintenance)
+
+
+def _check_not_bare_metal(plan: DrainPlan) -> None:
+    host = plan.service.host
+    if host in plan.bare_metal:
+        raise Refused(
+            f"The instances of host {host} are bare metal nodes of Ironic's: Nova moves them in no"
+            " way.",
+            code="bare_metal",
+            remedy="Take a node out of service in Ironic (openstack baremetal node maintenance"
+            " set), after its owner has moved what runs on it.",
+            field="host",
+        )
+
+
+def _destination_is_bare_metal(host: str) -> Refused:
+    return Refused(
+        f"The nodes of the destination {host} are bare metal (Ironic): no instance can go there.",
+        code="destination_bare_metal",
+        remedy="Choose another one, or leave the choice to the scheduler.",
+        field="destination",
+    )
 
 
 def _being_returned(maintenance: HostMaintenance) -> Refused:
@@ -1207,6 +1242,8 @@ def _check_retry_destination(
         )
     services = cloud.services(destination)
     _check_destination(services, DrainRequest(drain.host, "", destination=destination))
+    if is_bare_metal(cloud, destination):
+        raise _destination_is_bare_metal(destination)
 
 
 def get_drain(actor: Actor, drain_id: int, *, rule: str = RULE_VIEW) -> Drain:

@@ -257,3 +257,46 @@ def test_interrupted_while_waiting_the_return_goes_on(maintenance, monkeypatch):
     assert outcome.exit_code == 130
     assert "goes on" in outcome.stderr
     assert store.maintenance(maintenance.pk).returning_since is not None
+
+
+@pytest.mark.parametrize(
+    ("end", "result", "exit_code"),
+    [
+        (DrainState.SUCCEEDED, DrainResult.BROUGHT_BACK, 0),
+        (DrainState.FAILED, DrainResult.INSTANCES_FAILED, 1),
+    ],
+)
+def test_waits_for_what_is_brought_back_and_names_the_run(
+    maintenance, monkeypatch, end, result, exit_code
+):
+    pauses = []
+
+    def worker_meanwhile(seconds):
+        pauses.append(seconds)
+        made = Drain.objects.get(direction="back")
+        if len(pauses) == 1:
+            ended(maintenance, ReturnResult.IN_SERVICE)
+        elif len(pauses) == 2:
+            begin(made)
+        elif len(pauses) == 3:
+            finish(made, end, result, "What became of the run.")
+
+    monkeypatch.setattr(host_return.time, "sleep", worker_meanwhile)
+    outcome = run("host_return", "cmp1", "--bring-back", "--wait", "--json")
+    made = Drain.objects.get(direction="back")
+    assert outcome.exit_code == exit_code
+    assert f"run {made.pk}" in outcome.stderr
+    assert "What became of the run." in outcome.stderr
+    assert outcome.json["bring_back_drain_id"] == made.pk
+    assert outcome.json["bring_back"]["state"] == end
+    assert len(pauses) == 3
+
+
+def test_a_return_without_instances_to_bring_back_ends_with_the_return(maintenance, cloud, monkeypatch):
+    cloud.all_servers = []
+    monkeypatch.setattr(
+        host_return.time, "sleep", lambda s: ended(maintenance, ReturnResult.IN_SERVICE)
+    )
+    outcome = run("host_return", "cmp1", "--bring-back", "--wait")
+    assert outcome.exit_code == 0
+    assert "There is no instance to bring back." in outcome.stdout

@@ -57,6 +57,11 @@ class Hypervisor:
     memory_used_bytes: int = 0
     running_vms: int = 0  # a statistic that is about a minute old
 
+    @property
+    def is_bare_metal(self) -> bool:
+        """A node of Ironic: the instance is the machine (nova/virt/ironic/driver.py)."""
+        return self.hypervisor_type.lower() == "ironic"
+
 
 @dataclass(frozen=True)
 class HostFacts:
@@ -154,6 +159,7 @@ class Capacity:
     total: dict[str, int] = field(default_factory=dict, hash=False)
     used: dict[str, int] = field(default_factory=dict, hash=False)
     traits: frozenset[str] = frozenset()
+    bare_metal: bool = False  # its nodes are Ironic's, by Nova: no instance comes or leaves
 
     def free(self, resource: str) -> int:
         return self.total.get(resource, 0) - self.used.get(resource, 0)

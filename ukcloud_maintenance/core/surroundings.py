@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from .facts import Aggregate, Capacity, Server, ServerGroup
 from .needs import needs_of
-from .verdicts import Around, Caution, Said, Wishes, blocked
+from .verdicts import Around, Caution, Said, Wishes, blocked, stays
 
 UNITS = {"MEMORY_MB": "MiB of memory", "DISK_GB": "GiB of disk", "VCPU": "VCPU", "PCPU": "PCPU"}
 FULL = Capacity()
@@ -121,6 +121,18 @@ def _zone_is_gone(zone: str, around: Around) -> bool:
 
 
 # -- filters ---------------------------------------------------------------------------------
+
+
+def bare_metal(server: Server, wishes: Wishes, around: Around) -> Said:
+    """nova/virt/ironic/driver.py has neither live nor cold migration."""
+    if server.host in around.bare_metal:
+        return stays(
+            "bare_metal",
+            "It is a bare metal node of Ironic's: the instance is the machine, and Nova moves it in"
+            " no way.",
+            "Ask its owner to move what runs on it.",
+        )
+    return None
 
 
 def receivers(server: Server, wishes: Wishes, around: Around) -> Said:
@@ -308,4 +320,4 @@ def lack(wanted: Mapping[str, int], missing: Mapping[str, int]) -> float:
     return max(n / max(wanted.get(name, n), 1) for name, n in missing.items())
 
 
-FILTERS = (receivers, zone, traits, aggregates, group, room)
+FILTERS = (bare_metal, receivers, zone, traits, aggregates, group, room)
