@@ -10,7 +10,7 @@ pass finds, and looks for in Nova.
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
@@ -231,6 +231,7 @@ class Reconciler:
             around = look_around(cloud, drain.host, here, leaving, drain.destination)
         if around or (due and any(d.is_held(r) for r in views)):
             store.looked_around(drain, self.clock())
+        elsewhere = self._each(cloud.server, moved)
         seen = d.Observation(
             service=service,
             servers=servers,
@@ -238,7 +239,8 @@ class Reconciler:
             all_migrations=everything,
             progress=self._each(cloud.progress, flying),
             actions=self._each(cloud.actions, lost),
-            elsewhere=self._each(cloud.server, moved),
+            elsewhere=elsewhere,
+            other_runs=self._other_runs(drain, elsewhere),
             our_user_id=self._our_user_id() if lost else "",
             around=around,
             travelling=store.travelling_groups(drain),
@@ -273,6 +275,7 @@ class Reconciler:
             for r in under_way
             if r.server_id in here and r.server_id not in lost and r.method == Method.LIVE
         ]
+        elsewhere = {i: s for i, s in found.items() if i not in here}
         seen = d.Observation(
             service=service,
             servers=here,
@@ -282,13 +285,29 @@ class Reconciler:
             },
             progress=self._each(cloud.progress, flying),
             actions=self._each(cloud.actions, lost),
-            elsewhere={i: s for i, s in found.items() if i not in here},
+            elsewhere=elsewhere,
+            other_runs=self._other_runs(drain, elsewhere),
             our_user_id=self._our_user_id() if lost else "",
             travelling=store.travelling_groups(drain),
             gate=self._gate(drain),
         )
         self.alive(drain)
         return seen
+
+    @staticmethod
+    def _other_runs(
+        drain: Drain, elsewhere: Mapping[str, Server | None]
+    ) -> dict[str, d.OtherRun]:
+        """Which other run of ours moved a server, by our own record."""
+        moved = [server_id for server_id, server in elsewhere.items() if server and server.host]
+        if not moved:
+            return {}
+        return {
+            server_id: d.OtherRun(
+                row.drain_id, row.drain.host, row.drain.direction, row.dest_compute
+            )
+            for server_id, row in store.newest_moves(drain.region, moved, but=drain).items()
+        }
 
     @staticmethod
     def _gate(drain: Drain) -> d.Gate:

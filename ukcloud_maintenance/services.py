@@ -641,7 +641,7 @@ class PlanReport:
         for counts in self.counts.values():
             for state, number in counts.by_state.items():
                 found[state] = found.get(state, 0) + number
-        return store.Counts(found)
+        return store.Counts(found, sum(counts.astray for counts in self.counts.values()))
 
     @property
     def revision(self) -> int:
@@ -804,9 +804,9 @@ def _check_host(service: Service, region: str) -> None:
         raise Refused(
             f"Host {service.host} {how}: live migration needs both hosts alive.",
             code="host_down",
-            remedy="Bring it back. Evacuation (openstack server evacuate) is safe only after it is"
-            " certain that the machine is off (fenced): otherwise a second copy of each guest starts"
-            " on the same disk.",
+            remedy="Bring it back. Or, but only after it is certain that the machine is off"
+            " (fenced), use evacuation (openstack server evacuate): while it still runs, a second"
+            " copy of each guest would start on the same disk.",
             field="host",
         )
     if open_drain := store.open_drain_of(region, service.host):
@@ -1285,14 +1285,11 @@ def drain_report(actor: Actor, drain_id: int) -> DrainReport:
     """Everything that the drain page and `drain_status` show. Nova is not asked."""
     drain = get_drain(actor, drain_id)
     rows = list(store.migrations(drain))
-    by_state: dict[str, int] = {}
-    for row in rows:
-        by_state[row.state] = by_state.get(row.state, 0) + 1
     now = timezone.now()
     return DrainReport(
         drain,
         rows,
-        store.Counts(by_state),
+        store.counts_of(drain, rows),
         worker_status(actor),
         now=now,
         forecast=_forecast(drain, rows),
@@ -1550,6 +1547,8 @@ class ReturnPreview:
     :param default: the choice where nobody makes one; None: it is the admin's to make
     :param outlooks: what each choice would do, or why it cannot be made
     :param instances: those that left in this maintenance and could be brought back
+    :param moved_since: those of them that somebody else moved from where we had brought them:
+        they are left alone, unless that is asked for
     :param already_back: how many are on the host again
     :param not_found: how many are no more, or cannot be read
     :param refusal: what stands against a return whatever is chosen, or None
@@ -1564,6 +1563,7 @@ class ReturnPreview:
     default: ReturnChoice | None
     outlooks: Mapping[ReturnChoice, h.Outlook]
     instances: tuple[Returnable, ...] = ()
+    moved_since: tuple[Returnable, ...] = ()
     already_back: int = 0
     not_found: int = 0
     open_drain: Drain | None = None
@@ -1583,7 +1583,7 @@ def return_preview(actor: Actor, cloud: Cloud, host: str) -> ReturnPreview:
     maintenance, service = _to_return(cloud, host)
     view = _return_view(maintenance)
     left = store.left_in(maintenance)
-    instances, back, not_found = _returnable(cloud, host, left)
+    instances, moved_since, back, not_found = _returnable(cloud, host, left)
     open_drain = store.open_drain_of(cloud.region, host)
     refusal = None
     if maintenance.returning_since:
@@ -1598,6 +1598,7 @@ def return_preview(actor: Actor, cloud: Cloud, host: str) -> ReturnPreview:
         default=h.default_choice(view, service),
         outlooks=h.outlooks(view, service),
         instances=tuple(instances),
+        moved_since=tuple(moved_since),
         already_back=back,
         not_found=not_found,
         open_drain=open_drain,
@@ -1635,19 +1636,35 @@ def _return_view(maintenance: HostMaintenance) -> h.MaintenanceView:
 
 def _returnable(
     cloud: Cloud, host: str, left: list[InstanceMigration]
-) -> tuple[list[Returnable], int, int]:
-    """The instances that can come back, how many are back, and how many cannot be found."""
+) -> tuple[list[Returnable], list[Returnable], int, int]:
+    """The instances that can come back, those of them that somebody else moved since, how many
+    are back, and how many cannot be found."""
     rows = {row.server_id: row for row in left}
     servers = cloud.servers_by_id(rows) if rows else {}
+    # Wherever a run of ours brought it, a later drain of that host included, it is not somebody
+    # else's doing.
+    places = {i: row.dest_compute for i, row in store.newest_moves(cloud.region, rows).items()}
     wishes = Wishes(opt_out_names=opt_out_names())
-    found = [
-        Returnable(server, judge(server, wishes), rows[server_id])
-        for server_id, server in servers.items()
-        if server.host and server.host != host
-    ]
-    found.sort(key=lambda r: (-r.server.memory_bytes, r.server.name, r.server.id))
+    found: list[Returnable] = []
+    moved: list[Returnable] = []
+    for server_id, server in servers.items():
+        if not server.host or server.host == host:
+            continue
+        place = places.get(server_id) or rows[server_id].dest_compute
+        stands = not place or place == server.host
+        one = Returnable(server, judge(server, wishes), rows[server_id])
+        (found if stands else moved).append(one)
+    for some in (found, moved):
+        some.sort(key=lambda r: (-r.server.memory_bytes, r.server.name, r.server.id))
     back = sum(server.host == host for server in servers.values())
-    return found, back, len(rows) - len(servers)
+    return found, moved, back, len(rows) - len(servers)
+
+
+def left_alone(actor: Actor, cloud: Cloud, maintenance: HostMaintenance) -> list[Returnable]:
+    """The instances that a return does not bring back, because somebody else moved them since.
+    One request for each that left in this maintenance."""
+    _require(actor, RULE_VIEW)
+    return _returnable(cloud, maintenance.host, store.left_in(maintenance))[1]
 
 
 @dataclass(frozen=True)
@@ -1657,6 +1674,7 @@ class ReturnRequest:
     :param host: service.host, compared exactly
     :param choice: what becomes of the service; None: what `ReturnPreview.default` says
     :param bring_back: whether the instances that left are brought back afterwards
+    :param also_moved: those too that somebody else moved since
     :param max_concurrent: of them at once, or None for the setting's
     """
 
@@ -1664,6 +1682,7 @@ class ReturnRequest:
     choice: ReturnChoice | None = None
     bring_back: bool = False
     max_concurrent: int | None = None
+    also_moved: bool = False
 
 
 def return_host(actor: Actor, cloud: Cloud, request: ReturnRequest) -> HostMaintenance:
@@ -1696,7 +1715,9 @@ def return_host(actor: Actor, cloud: Cloud, request: ReturnRequest) -> HostMaint
         if open_drain := store.open_drain_of(cloud.region, request.host):
             raise _drain_open(request.host, open_drain)
         choice, words = _checked_choice(maintenance, service, request)
-        run = _run_of(actor, cloud, maintenance, limit) if request.bring_back else None
+        run = None
+        if request.bring_back:
+            run = _run_of(actor, cloud, maintenance, limit, request.also_moved)
         try:
             store.request_return(
                 maintenance,
@@ -1723,7 +1744,8 @@ def _same_again(
 ) -> HostMaintenance:
     same = request.choice in (None, maintenance.return_choice)
     if same and request.bring_back and store.return_run(maintenance) is None:
-        same = _run_of(actor, cloud, maintenance, 1) is None  # there was nothing to bring back
+        # there was nothing to bring back
+        same = _run_of(actor, cloud, maintenance, 1, request.also_moved) is None
     if not same:
         raise _returning_already(maintenance)
     return maintenance
@@ -1761,10 +1783,16 @@ def _checked_choice(
 
 
 def _run_of(
-    actor: Actor, cloud: Cloud, maintenance: HostMaintenance, limit: int
+    actor: Actor, cloud: Cloud, maintenance: HostMaintenance, limit: int, also_moved: bool
 ) -> store.ReturnRun | None:
     """What is brought back; None where there is nothing."""
-    instances, _, _ = _returnable(cloud, maintenance.host, store.left_in(maintenance))
+    instances, moved, _, _ = _returnable(cloud, maintenance.host, store.left_in(maintenance))
+    note = ""
+    if also_moved:
+        instances += moved
+    elif moved:
+        names = ", ".join(f"{one.server.name} (on {one.server.host})" for one in moved)
+        note = f"Left alone, because somebody else moved them since: {names}."
     if not instances:
         return None
     newest = store.drains_in(maintenance).last()
@@ -1778,6 +1806,7 @@ def _run_of(
             for one in instances
         ],
         project_names={one.row.project_id: one.row.project_name for one in instances},
+        note=note,
     )
 
 

@@ -204,6 +204,8 @@ class Counts:
     """How many instances of a drain are in which state."""
 
     by_state: Mapping[str, int] = field(default_factory=dict)
+    #: of a run back: those that are gone, deleted or to another host than it was to be
+    astray: int = 0
 
     @property
     def total(self) -> int:
@@ -211,8 +213,9 @@ class Counts:
 
     @property
     def left(self) -> int:
-        """Those that left the host: arrived elsewhere, or gone."""
-        return sum(self.by_state.get(state, 0) for state in MIGRATION_LEFT)
+        """Those that left the host: arrived elsewhere, or gone. Of a run back those that came
+        back, and never one that went elsewhere."""
+        return sum(self.by_state.get(state, 0) for state in MIGRATION_LEFT) - self.astray
 
     def __getitem__(self, state: str) -> int:
         return self.by_state.get(state, 0)
@@ -222,15 +225,30 @@ def counts(drain_ids: Iterable[int]) -> dict[int, Counts]:
     """The counts of several drains, by one query."""
     ids = list(drain_ids)
     found: dict[int, dict[str, int]] = {drain_id: {} for drain_id in ids}
+    astray = dict.fromkeys(ids, 0)
+    went = Q(drain__direction=Direction.BACK, state=MigrationState.GONE)
+    went &= Q(server_status="DELETED") | ~Q(dest_compute=F("drain__host"))
     rows = (
         InstanceMigration.objects.filter(drain_id__in=ids)
         .order_by()
         .values_list("drain_id", "state")
-        .annotate(n=Count("id"))
+        .annotate(n=Count("id"), astray=Count("id", filter=went))
     )
-    for drain_id, state, number in rows:
+    for drain_id, state, number, elsewhere in rows:
         found[drain_id][state] = number
-    return {drain_id: Counts(by_state) for drain_id, by_state in found.items()}
+        astray[drain_id] += elsewhere
+    return {drain_id: Counts(by_state, astray[drain_id]) for drain_id, by_state in found.items()}
+
+
+def counts_of(drain: Drain, rows: Iterable[InstanceMigration]) -> Counts:
+    """The same of one drain whose rows were read already."""
+    by_state: dict[str, int] = {}
+    astray = 0
+    for row in rows:
+        by_state[row.state] = by_state.get(row.state, 0) + 1
+        went = drain.direction == Direction.BACK and row.state == MigrationState.GONE
+        astray += went and (row.server_status == "DELETED" or row.dest_compute != drain.host)
+    return Counts(by_state, astray)
 
 
 @dataclass(frozen=True)
@@ -1094,6 +1112,27 @@ def left_in(maintenance: HostMaintenance) -> list[InstanceMigration]:
     return list({row.server_id: row for row in rows}.values())
 
 
+def newest_moves(
+    region: str, server_ids: Iterable[str], but: Drain | None = None
+) -> dict[str, InstanceMigration]:
+    """The last move of each server by any of our runs in a region, done or in progress, by server;
+    one query.
+
+    :param but: a run whose own are left out
+    """
+    moved = {MigrationState.SUCCEEDED, *MIGRATION_UNDER_WAY}
+    rows = InstanceMigration.objects.filter(
+        server_id__in=list(server_ids),
+        drain__region=region,
+        state__in=[state.value for state in moved],
+        submitted_at__isnull=False,
+    )
+    if but is not None:
+        rows = rows.exclude(drain=but)
+    ordered = rows.select_related("drain").order_by("submitted_at", "id")
+    return {row.server_id: row for row in ordered}
+
+
 def return_run(maintenance: HostMaintenance) -> Drain | None:
     """The run that brings instances back, of the return under way or of the one that ended this
     maintenance; None where nothing is brought back."""
@@ -1242,6 +1281,7 @@ class ReturnRun(NamedTuple):
     """The instances that are brought back after a return to service.
 
     :param entries: `planned_host` is not used: they all go to the host that is given back
+    :param note: what is not brought back, and why, for the record
     """
 
     reason: str
@@ -1249,6 +1289,7 @@ class ReturnRun(NamedTuple):
     actor_id: str
     entries: Iterable[Entry]
     project_names: Mapping[str, str]
+    note: str = ""
 
 
 def request_return(
@@ -1326,7 +1367,8 @@ def create_return_run(
         row.source_compute = entry.server.host
         rows.append(row)
     InstanceMigration.objects.bulk_create(rows)
-    _event(made, None, now, "return_run_requested", actor, run.reason, "", maintenance)
+    said = f"{run.reason}\n{run.note}".strip()
+    _event(made, None, now, "return_run_requested", actor, said, "", maintenance)
     return made
 
 

@@ -62,6 +62,7 @@ NEEDS = {
     "return_run": (RULE_VIEW, [None]),
     "return_preview": (RULE_RETURN, ["cloud", "cmp1"]),
     "return_host": (RULE_RETURN, ["cloud", services.ReturnRequest("cmp1")]),
+    "left_alone": (RULE_VIEW, ["cloud", None]),
 }
 
 

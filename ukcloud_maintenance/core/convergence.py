@@ -117,7 +117,7 @@ _WAIT_STALLED = WayOut(
 _ABORT = WayOut(
     "abort",
     "Abort the migration.",
-    "The guest goes on running on this host, uninterrupted; what was copied so far is lost, and"
+    "The guest goes on running at the source, uninterrupted; what was copied so far is lost, and"
     " the instance is still to be moved.",
 )
 _FORCE = WayOut(

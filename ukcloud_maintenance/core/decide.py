@@ -119,6 +119,24 @@ class Gate:
 
 
 @dataclass(frozen=True)
+class OtherRun:
+    """Another run of ours that moves, or moved, a server of this drain.
+
+    :param dest: where it brought the server, or is bringing it
+    """
+
+    drain_id: int
+    host: str
+    direction: str
+    dest: str
+
+    def __str__(self) -> str:
+        if self.direction == Direction.BACK:
+            return f"run {self.drain_id}, which brings instances back to {self.host}"
+        return f"drain {self.drain_id} of {self.host}"
+
+
+@dataclass(frozen=True)
 class DrainView:
     """A drain as the database has it."""
 
@@ -223,6 +241,7 @@ class Observation:
         those of the servers under way)
     :param elsewhere: servers that the host's list lacks, of rows that `is_looked_for`: as they
         are now, or None where they don't exist any more
+    :param other_runs: for those of `elsewhere` that another run of ours moved, which one
     :param progress: bytes of the migrations under way, by server
     :param actions: instance actions, newest first, of servers whose request lost its answer
     :param our_user_id: who we are for Nova
@@ -236,6 +255,7 @@ class Observation:
     migrations: Mapping[str, Sequence[Migration]] = field(default_factory=dict)
     all_migrations: bool = False
     elsewhere: Mapping[str, Server | None] = field(default_factory=dict)
+    other_runs: Mapping[str, OtherRun] = field(default_factory=dict)
     progress: Mapping[str, Sequence[Progress]] = field(default_factory=dict)
     actions: Mapping[str, Sequence[facts.Action]] = field(default_factory=dict)
     our_user_id: str = ""
@@ -921,7 +941,7 @@ class _Pass:
             if self._stands_against(row):
                 self._change(row, fields)
             elif row.attempts >= attempts_allowed(row, self.limits):
-                text = f"It was moved {row.attempts} times and is here again."
+                text = f"It was moved {row.attempts} times and is on {self._place(row)} again."
                 self._change(row, fields | {"state": MigrationState.FAILED, "message": text})
             elif (named := self._named(row)) in row.unfit_hosts:
                 self._unfit(row, [named])
@@ -1021,9 +1041,9 @@ class _Pass:
             fields: dict[str, Any] = {"server_status": "DELETED", "task_state": ""}
         elif not server.host:
             text = f"It is on no host any more ({server.status})."
-            fields = {"server_status": server.status, "task_state": ""}
+            fields = {"server_status": server.status, "task_state": "", "dest_compute": ""}
         else:
-            text = f"It was moved to {server.host} by somebody else."
+            text = f"It was moved to {server.host} by {self._who_moved(row, server)}."
             fields = {
                 "server_status": server.status,
                 "task_state": "",
@@ -1036,11 +1056,17 @@ class _Pass:
             text,
         )
 
+    def _who_moved(self, row: Row, server: Server) -> str:
+        """Another run of ours, by our own record, or somebody else."""
+        run = self.seen.other_runs.get(row.server_id)
+        return str(run) if run is not None and run.dest == server.host else "somebody else"
+
     def _busy_elsewhere(self, row: Row, server: Server) -> None:
         """Somebody else moves it, and is not done; what waits for that waits a bounded time."""
         if row.state != MigrationState.PENDING:
             return
-        text = f"Nova moves it to {server.host} for somebody else (task {server.task_state})."
+        who = self._who_moved(row, server)
+        text = f"Nova moves it to {server.host} for {who} (task {server.task_state})."
         self._change(
             row,
             {
@@ -1418,7 +1444,8 @@ class _Pass:
     def _task_stuck(self, row: Row, server: Server, what: str) -> None:
         text = (
             f"{what}, but Nova's task {server.task_state} on the server does not end. Look into"
-            " the log of nova-compute; when the guest is known to run here, reset its state."
+            f" the log of nova-compute; when the guest is known to run on {self._place(row)}, reset"
+            " its state."
         )
         fields = failed_attempt(row, text, "task_stuck", self.limits, self.now, retry=False)
         self._change(row, fields, "failed", text, ask_why=True)
@@ -1614,7 +1641,7 @@ class _Pass:
             return
         text = (
             f"It is on {server.host} in VERIFY_RESIZE, and Nova does not confirm it; its disk is"
-            f" still on this host. Confirm or revert the resize. {row.message}"
+            f" still on {self._place(row)}. Confirm or revert the resize. {row.message}"
         ).strip()
         self._change(
             row,
@@ -1877,28 +1904,26 @@ class _Pass:
             )
         return "The compute service stays disabled. " if maintenance.disabled_at else ""
 
+    def _is_back(self, row: Row) -> bool:
+        """On the host that it was to come back to, whoever brought it."""
+        gone = row.state == MigrationState.GONE and row.server_status != "DELETED"
+        return row.state == MigrationState.SUCCEEDED or (
+            gone and row.dest_compute == self.drain.host
+        )
+
     def _is_well(self, row: Row) -> bool:
         """Back, no more, or left elsewhere by choice."""
-        if row.state == MigrationState.GONE:
-            return row.server_status == "DELETED" or row.dest_compute == self.drain.host
-        return row.state in (MigrationState.SUCCEEDED, MigrationState.SKIPPED)
+        deleted = row.state == MigrationState.GONE and row.server_status == "DELETED"
+        return deleted or self._is_back(row) or row.state == MigrationState.SKIPPED
 
     def _finish_back(self) -> None:
         """All that was to come back has arrived, or what could not is named. The host is in
         service either way."""
-        rows = list(self.rows.values())
-        back = [row for row in rows if row.state == MigrationState.SUCCEEDED]
-        if all(self._is_well(row) for row in rows):
+        if all(self._is_well(row) for row in self.rows.values()):
             state, result = DrainState.SUCCEEDED, DrainResult.BROUGHT_BACK
         else:
             state, result = DrainState.FAILED, DrainResult.INSTANCES_FAILED
-        lines = [f"{len(back)} of {len(rows)} are back on {self.drain.host}."]
-        lines += [
-            f"{row.server_name} ({row.state}): {row.message}".rstrip(": ")
-            for row in sorted(rows, key=lambda r: (r.position, r.id))
-            if row.state != MigrationState.SUCCEEDED
-        ]
-        self.actions.append(Finish(state, result, "\n".join(lines)))
+        self.actions.append(Finish(state, result, self._summary()))
 
     def _wait_for_blocked(self, blocked: list[Row]) -> None:
         if self.drain.blocked_since is None:
@@ -1967,13 +1992,21 @@ class _Pass:
                 self.actions.append(ChangeDrain({"message": text}, "not_proved_yet", text))
 
     def _summary(self) -> str:
-        """How many left, and each one that did not, by name and with its reason."""
-        rows = list(self.rows.values())
-        left = [row for row in rows if row.state in MIGRATION_LEFT]
-        lines = [f"{len(left)} of {len(rows)} left the host."]
-        for row in sorted(rows, key=lambda r: (r.position, r.id)):
-            if row.state not in MIGRATION_LEFT:
-                lines.append(f"{row.server_name} ({row.state}): {row.message}".rstrip(": "))
+        """How many left, or came back, and each one that did not, by name and with its reason."""
+        rows = sorted(self.rows.values(), key=lambda r: (r.position, r.id))
+        if self.back:
+            done = [row for row in rows if self._is_back(row)]
+            lines = [f"{len(done)} of {len(rows)} are back on {self.drain.host}."]
+        else:
+            done = [row for row in rows if row.state in MIGRATION_LEFT]
+            lines = [f"{len(done)} of {len(rows)} left the host."]
+        lines += [
+            f"{row.server_name} ({row.state}): {row.message}".rstrip(": ")
+            for row in rows
+            if row not in done
+        ]
+        if self.back:
+            return "\n".join(lines)
         known = {row.server_id for row in rows}
         for server in self.seen.servers.values():
             if server.id not in known:

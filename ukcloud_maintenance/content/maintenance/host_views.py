@@ -284,6 +284,7 @@ class ReturnHostView(PanelView):
                 entered["choice"],
                 "bring_back" in entered,
                 _whole_number(at_once) if at_once else None,
+                "also_moved" in entered,
             )
             services.return_host(self.actor, self.cloud, asked)
         except Refused as error:
@@ -326,17 +327,10 @@ class ReturnHostView(PanelView):
                 preview.service.disabled_reason if preview.service else "",
             ),
             "choices": _choices(preview, chosen),
-            "instances": [
-                {
-                    "name": one.server.name or one.server.id,
-                    "host": one.server.host,
-                    "status": one.server.status,
-                    "memory": formats.size(one.server.memory_bytes),
-                    "said": verdict_html(one.server, one.verdict),
-                }
-                for one in preview.instances
-            ],
+            "instances": [_returnable(one) for one in preview.instances],
+            "moved_since": [_returnable(one) for one in preview.moved_since],
             "bring_back": "bring_back" in entered,
+            "also_moved": "also_moved" in entered,
             "max_concurrent": entered.get("max_concurrent") or preview.max_concurrent,
             "ceiling": preview.max_concurrent_ceiling,
             "submit_url": tables.of_host("return_host", host, self.region),
@@ -344,6 +338,17 @@ class ReturnHostView(PanelView):
         }
         name = "_return.html" if modal else "return.html"
         return uncached(render(self.request, f"admin/maintenance/{name}", context))
+
+
+def _returnable(one: services.Returnable) -> dict:
+    return {
+        "name": one.server.name or one.server.id,
+        "host": one.server.host,
+        "left_to": one.row.dest_compute,
+        "status": one.server.status,
+        "memory": formats.size(one.server.memory_bytes),
+        "said": verdict_html(one.server, one.verdict),
+    }
 
 
 def _whole_number(text: str) -> int:

@@ -143,7 +143,7 @@ def _headline_back(report: DrainReport) -> str:
     """The same for a run that brings instances back to its host."""
     drain, counts = report.drain, report.counts
     share = labels.share(counts)
-    values = {"n": counts[MigrationState.SUCCEEDED], "total": share.total, "host": drain.host}
+    values = {"n": counts.left, "total": share.total, "host": drain.host}
     back = (
         ngettext(
             "%(n)s of %(total)s instance is back on %(host)s.",

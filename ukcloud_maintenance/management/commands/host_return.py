@@ -61,6 +61,12 @@ exit codes:
             help="bring the instances back that left the host in this maintenance",
         )
         parser.add_argument(
+            "--also-moved",
+            action="store_true",
+            help="with --bring-back: those too that somebody else moved since; they are left alone"
+            " otherwise",
+        )
+        parser.add_argument(
             "--max-concurrent",
             type=int,
             metavar="N",
@@ -81,8 +87,16 @@ exit codes:
             options["choice"],
             options["bring_back"],
             options["max_concurrent"],
+            options["also_moved"],
         )
         maintenance = services.return_host(self.actor, cloud, request)
+        if request.bring_back and not request.also_moved:
+            for one in services.left_alone(self.actor, cloud, maintenance):
+                self.note(
+                    f"{one.server.name} ({one.server.id}) is left alone: somebody else moved it from"
+                    f" {one.row.dest_compute} to {one.server.host}. To bring it back as well:"
+                    " --also-moved."
+                )
         if options["wait"]:
             self._wait(maintenance, options["bring_back"])
             return
