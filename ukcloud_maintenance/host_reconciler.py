@@ -133,7 +133,17 @@ class HostReconciler:
             hypervisors=hypervisors,
             allocations=allocations,
             names=names,
+            service_id=maintenance.service_id,
+            same_machine=self._same_machine(host) if before is None else None,
         )
+
+    def _same_machine(self, host: str) -> Hypervisor | None:
+        """Whether another service has the hypervisor of a host whose service is gone."""
+        try:
+            return h.same_machine(host, self.cloud.hypervisors())
+        except CloudError as error:
+            say(logging.WARNING, "no_hypervisors", host=host, detail=error)
+            return None
 
     def _allocations(
         self, maintenance: HostMaintenance, service: Service | None

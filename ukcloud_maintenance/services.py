@@ -210,8 +210,8 @@ def plan_drain(
     _require(actor, RULE_DRAIN)
     _check_choices(choices.choices)
     services = _services_for_a_plan(cloud)
-    service = _service(services, host, cloud.region)
-    _check_host(service, cloud.region)
+    service = _service(services, host, cloud.region, cloud)
+    _check_host(service, cloud.region, cloud)
     plan = make_plan(cloud, service, services, choices)
     _check_not_bare_metal(plan)
     return plan
@@ -229,9 +229,9 @@ def check_host(
     _require(actor, RULE_VIEW)
     _check_choices(choices.choices)
     services = _services_for_a_plan(cloud)
-    service = _service(services, host, cloud.region)
+    service = _service(services, host, cloud.region, cloud)
     plan = make_plan(cloud, service, services, choices)
-    return replace(plan, refusal=_refusal(plan, cloud.region))
+    return replace(plan, refusal=_refusal(plan, cloud))
 
 
 def _services_for_a_plan(cloud: Cloud) -> list[Service]:
@@ -467,8 +467,8 @@ def _ready(
     services = _services_for_a_plan(cloud)
     checked = []
     for one in asked:
-        service = _service(services, one.host, cloud.region)
-        _check_host(service, cloud.region)
+        service = _service(services, one.host, cloud.region, cloud)
+        _check_host(service, cloud.region, cloud)
         _check_destination(services, one)
         if one.destination in {other.host for other in asked}:
             raise Refused(
@@ -561,15 +561,15 @@ def check_hosts(
     names = _check_hosts_of_plan(hosts)
     _check_choices(choices.choices)
     services = _services_for_a_plan(cloud)
-    found = [_service(services, name, cloud.region) for name in names]
+    found = [_service(services, name, cloud.region, cloud) for name in names]
     together = replace(choices, drained_too=choices.drained_too | frozenset(names))
     plans = make_plans(cloud, [(service, together) for service in found], services)
-    return [replace(plan, refusal=_refusal(plan, cloud.region)) for plan in plans]
+    return [replace(plan, refusal=_refusal(plan, cloud)) for plan in plans]
 
 
-def _refusal(plan: DrainPlan, region: str) -> Refused | None:
+def _refusal(plan: DrainPlan, cloud: Cloud) -> Refused | None:
     try:
-        _check_host(plan.service, region)
+        _check_host(plan.service, cloud.region, cloud)
         _check_not_bare_metal(plan)
     except Refused as error:
         return error
@@ -779,19 +779,38 @@ def _write(
         raise _being_returned(error.maintenance) from error
 
 
-def _service(services: list[Service], host: str, region: str) -> Service:
+def _service(
+    services: list[Service], host: str, region: str, cloud: Cloud | None = None
+) -> Service:
     found = [s for s in services if s.host == host]
     if not found:
         raise UnknownHost(
             f"There is no compute host named {host!r} in region {region or '(default)'}.",
             code="unknown_host",
-            remedy="Host names are compared exactly; take the name from the list of hosts.",
+            remedy=f"{_also_known_as(cloud, host)}Host names are compared exactly; take the name from the list of hosts.",
             field="host",
         )
     return found[0]
 
 
-def _check_host(service: Service, region: str) -> None:
+def _also_known_as(cloud: Cloud | None, host: str) -> str:
+    """Whose hypervisor that of a host is that is down or not known, in a sentence, or empty: the
+    service was renamed, or the hypervisor's name was taken for the host's."""
+    if cloud is None:
+        return ""
+    try:
+        found = h.same_machine(host, cloud.hypervisors())
+    except CloudError:
+        return ""
+    if found is None:
+        return ""
+    return (
+        f"Its hypervisor {found.hypervisor_hostname} belongs to the service of host {found.host}:"
+        " drain that one. "
+    )
+
+
+def _check_host(service: Service, region: str, cloud: Cloud | None = None) -> None:
     if not service.is_known:
         raise Refused(
             f"Nova does not reach the cell of host {service.host}, so its state is unknown.",
@@ -804,7 +823,7 @@ def _check_host(service: Service, region: str) -> None:
         raise Refused(
             f"Host {service.host} {how}: live migration needs both hosts alive.",
             code="host_down",
-            remedy="Bring it back. Or, but only after it is certain that the machine is off"
+            remedy=f"{_also_known_as(cloud, service.host)}Bring it back. Or, but only after it is certain that the machine is off"
             " (fenced), use evacuation (openstack server evacuate): while it still runs, a second"
             " copy of each guest would start on the same disk.",
             field="host",

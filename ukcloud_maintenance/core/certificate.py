@@ -33,6 +33,9 @@ CODES = (
 NOVA_STATUS_UNCONFIRMED = frozenset({"finished", "confirming", "reverting"})
 #: How many things a check names.
 NAMED = 10
+#: What is said of a check that has nothing to go by, because there is no compute service: why not
+#: is said once, by the first check, and this is not shown beside it.
+NOTHING_TO_GO_BY = "This cannot be verified without a compute service."
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,9 @@ class HostSight:
     :param allocations: what is held of the providers of all these hypervisors and of what is
         nested with them, or, in words, why that could not be read
     :param names: names of servers by id, as far as known, for what consumers are called
+    :param service_id: of the service as it was when the maintenance began, or empty
+    :param same_machine: a hypervisor of another service that is that of this host by its id or
+        name, where this host has no service; None: none is known
     """
 
     host: str
@@ -76,6 +82,8 @@ class HostSight:
     hypervisors: Sequence[Hypervisor]
     allocations: Sequence[Allocation] | str
     names: Mapping[str, str] = field(default_factory=dict)
+    service_id: str = ""
+    same_machine: Hypervisor | None = None
 
 
 def certify(sight: HostSight) -> tuple[Check, ...]:
@@ -84,7 +92,7 @@ def certify(sight: HostSight) -> tuple[Check, ...]:
     lists = (
         (_no_servers(sight), _no_migrations(sight), _no_resizes(sight))
         if cell.passed
-        else tuple(_cannot_tell(code) for code in (NO_SERVERS, NO_MIGRATIONS, NO_RESIZES))
+        else tuple(_cannot_tell(sight, code) for code in (NO_SERVERS, NO_MIGRATIONS, NO_RESIZES))
     )
     return (_service_disabled(sight), _service_up(sight), cell, *lists, _no_allocations(sight))
 
@@ -93,6 +101,11 @@ def is_safe(checks: Iterable[Check]) -> bool:
     """Whether every check was made, and has passed."""
     found = {check.code: check.passed for check in checks}
     return all(found.get(code) is True for code in CODES)
+
+
+def worth_saying(checks: Iterable[Check]) -> list[Check]:
+    """Those that say something of their own: a service that is gone is said once."""
+    return [check for check in checks if check.text != NOTHING_TO_GO_BY]
 
 
 def as_json(checks: Iterable[Check]) -> list[dict[str, Any]]:
@@ -138,6 +151,7 @@ def _service_disabled(sight: HostSight) -> Check:
     if missing := _no_service(sight):
         return Check(SERVICE_DISABLED, False, missing)
     before, after = _both(sight)
+    anew = _registered_anew(sight, after)
     if before.id != after.id:
         return Check(
             SERVICE_DISABLED,
@@ -145,21 +159,30 @@ def _service_disabled(sight: HostSight) -> Check:
             f"The compute service of {sight.host} was replaced by another one while this was read.",
         )
     if (before.status, after.status) == ("disabled", "disabled"):
-        return Check(SERVICE_DISABLED, True, "The compute service is disabled.")
+        return Check(SERVICE_DISABLED, True, "The compute service is disabled.", anew)
     if before.status == after.status == "enabled":
-        return Check(
-            SERVICE_DISABLED, False, "The compute service is enabled: new instances can arrive."
-        )
+        text = "The compute service is enabled: new instances can arrive."
+        return Check(SERVICE_DISABLED, False, text, anew)
     return Check(
         SERVICE_DISABLED,
         False,
         f"The compute service was {before.status}, and {after.status} a moment later.",
+        anew,
+    )
+
+
+def _registered_anew(sight: HostSight, service: Service) -> tuple[str, ...]:
+    if not sight.service_id or not service.id or service.id == sight.service_id:
+        return ()
+    return (
+        "It was registered anew since the maintenance began"
+        f" (it is service {service.id}, and was {sight.service_id}).",
     )
 
 
 def _service_up(sight: HostSight) -> Check:
-    if missing := _no_service(sight):
-        return Check(SERVICE_UP, False, missing)
+    if _no_service(sight):
+        return Check(SERVICE_UP, False, NOTHING_TO_GO_BY)
     for service in _both(sight):
         if service.forced_down:
             return Check(
@@ -178,8 +201,8 @@ def _service_up(sight: HostSight) -> Check:
 
 
 def _cell_answered(sight: HostSight) -> Check:
-    if missing := _no_service(sight):
-        return Check(CELL_ANSWERED, False, missing)
+    if _no_service(sight):
+        return Check(CELL_ANSWERED, False, NOTHING_TO_GO_BY)
     for service, when in zip(_both(sight), ("before", "after"), strict=True):
         if not service.is_known:
             return Check(
@@ -262,6 +285,8 @@ def _no_allocations(sight: HostSight) -> Check:
             (sight.allocations,) if sight.allocations else (),
         )
     ours = [h for h in sight.hypervisors if h.host == sight.host]
+    if not ours and _no_service(sight):
+        return Check(NO_ALLOCATIONS, False, NOTHING_TO_GO_BY)
     if not ours or not all(h.id for h in ours):
         return Check(
             NO_ALLOCATIONS,
@@ -280,16 +305,33 @@ def _no_allocations(sight: HostSight) -> Check:
     )
 
 
-def _cannot_tell(code: str) -> Check:
+def _cannot_tell(sight: HostSight, code: str) -> Check:
+    if _no_service(sight):
+        return Check(code, False, NOTHING_TO_GO_BY)
     return Check(code, False, "This cannot be told: the cell of this host did not answer.")
 
 
 def _no_service(sight: HostSight) -> str:
-    """Why there is no service to speak of, or empty."""
-    for service in (sight.before, sight.after):
-        if service is None or service.host != sight.host:
-            return f"Nova lists no compute service of host {sight.host}."
-    return ""
+    """Why there is no service to speak of, what that means and what to do, or empty."""
+    host = sight.host
+    if all(service and service.host == host for service in (sight.before, sight.after)):
+        return ""
+    text = (
+        f"Nova has no compute service of host {host}: it was deleted or renamed, and nothing of the"
+        " host can be verified."
+    )
+    if sight.same_machine is not None:
+        found = sight.same_machine
+        return (
+            f"{text} Its hypervisor {found.hypervisor_hostname} belongs to the service of host"
+            f" {found.host} now: drain that one, and end this maintenance (host_return {host}"
+            " --leave)."
+        )
+    return (
+        f"{text} End the maintenance where the machine was removed (host_return {host} --leave);"
+        " else its nova-compute registers a new service when it starts, which is enabled unless"
+        " Nova is set up otherwise."
+    )
 
 
 def _both(sight: HostSight) -> tuple[Service, Service]:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.actor import RULE_RETURN, Actor
-from ukcloud_maintenance.core.certificate import Check
+from ukcloud_maintenance.core.certificate import Check, worth_saying
 from ukcloud_maintenance.core.states import ReturnResult
 from ukcloud_maintenance.services import Certificate
 from ukcloud_maintenance.store import Drain, HostMaintenance
@@ -118,7 +118,7 @@ class HostPanel:
 
     @property
     def checks(self) -> list[Check]:
-        return certificate_page.told(self.found.checks)
+        return certificate_page.told(worth_saying(self.found.checks))
 
     @property
     def withdrawn_why(self) -> str:
