@@ -112,6 +112,23 @@ def test_one_that_left_and_waits_for_confirmation_is_part_of_it_and_needs_no_roo
     assert "other" not in named(plan)
 
 
+# -- renamed services ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", ["cmp4", "cmp4.example"])
+def test_a_host_whose_service_was_renamed_says_which_it_is_now(cloud, monkeypatch, host):
+    """One that is down, and a hypervisor's name that was taken for a host's."""
+    nodes = [Hypervisor("n4", "cmp4.example", "new4"), Hypervisor("n1", "cmp1.example", "cmp1")]
+    monkeypatch.setattr(cloud, "hypervisors", lambda: nodes)
+    with pytest.raises(Refused) as refused:
+        services.plan_drain(ACTOR, cloud, host)
+    assert "cmp4.example belongs to the service of host new4" in refused.value.remedy
+    monkeypatch.setattr(cloud, "hypervisors", lambda: nodes[1:])
+    with pytest.raises(Refused) as refused:
+        services.plan_drain(ACTOR, cloud, host)
+    assert "belongs to" not in refused.value.remedy
+
+
 # -- bare metal ------------------------------------------------------------------------------
 
 
