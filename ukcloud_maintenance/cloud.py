@@ -34,6 +34,7 @@ from .core.facts import (
     Aggregate,
     Allocation,
     Capacity,
+    Consumer,
     Diagnostics,
     HostFacts,
     Hypervisor,
@@ -337,6 +338,70 @@ class Cloud:
                 found[hypervisor.host] = Capacity(bare_metal=True)
         return found
 
+    def allocations_of(self, consumer_id: str) -> Consumer:
+        """Everything that a consumer holds. One request; one that Placement does not know holds
+        nothing, and that is no error (placement/handlers/allocation.py)."""
+        what = f"read the allocations of consumer {consumer_id}"
+        body = self._placed(what, f"/allocations/{quote(consumer_id, safe='')}")
+        held = _dict(body, "allocations", what)
+        return Consumer(
+            consumer_id,
+            str(body.get("project_id") or ""),
+            str(body.get("user_id") or ""),
+            body.get("consumer_generation"),
+            tuple(
+                Allocation(
+                    consumer_id,
+                    str(provider),
+                    {str(k): int(v) for k, v in _dict(one, "resources", what).items()},
+                )
+                for provider, one in held.items()
+            ),
+        )
+
+    def set_allocations(self, consumer: Consumer) -> str:
+        """Make all that a consumer holds exactly this; the request id. One request.
+
+        Placement takes it only while the consumer is as it was read, by its generation (1.28).
+
+        :raises CloudConflict: it was changed since it was read; nothing was done
+        """
+        what = f"change the allocations of consumer {consumer.consumer_id}"
+        body = {
+            "allocations": {
+                a.provider_id: {"resources": dict(a.resources)} for a in consumer.allocations
+            },
+            "project_id": consumer.project_id,
+            "user_id": consumer.user_id,
+            "consumer_generation": consumer.generation,
+        }
+        answer = self._send(
+            self._placement,
+            what,
+            "PUT",
+            f"/allocations/{quote(consumer.consumer_id, safe='')}",
+            microversion=PLACEMENT_MICROVERSION,
+            json=body,
+        )
+        return _request_id(answer)
+
+    def providers_of(self, host: str) -> frozenset[str]:
+        """The resource providers of exactly this host, nested ones included: those of its
+        hypervisors. One request for each, and one or two for the hypervisors."""
+        found: set[str] = set()
+        for hypervisor in self.hypervisors_of(host):
+            if hypervisor.id:
+                found.update(self._tree_of(hypervisor.id))
+        return frozenset(found)
+
+    def _tree_of(self, provider_id: str) -> list[str]:
+        what = f"read the allocations of resource provider {provider_id}"
+        body = self._placed(what, f"/resource_providers?in_tree={quote(provider_id, safe='')}")
+        tree = [str(raw.get("uuid") or "") for raw in _list(body, "resource_providers", what)]
+        if provider_id not in tree:
+            raise CloudAnswerUnusable(what, "Placement does not know this resource provider")
+        return tree
+
     def allocations_on(self, provider_ids: Iterable[str]) -> list[Allocation]:
         """Every allocation of these resource providers and of all that are nested with them.
         For each: one request, and one more for every provider of its tree.
@@ -352,12 +417,7 @@ class Cloud:
         seen: set[str] = set()
         for provider_id in provider_ids:
             what = f"read the allocations of resource provider {provider_id}"
-            path = f"/resource_providers?in_tree={quote(provider_id, safe='')}"
-            body = self._placed(what, path)
-            tree = [str(raw.get("uuid") or "") for raw in _list(body, "resource_providers", what)]
-            if provider_id not in tree:
-                raise CloudAnswerUnusable(what, "Placement does not know this resource provider")
-            for uuid in tree:
+            for uuid in self._tree_of(provider_id):
                 if uuid in seen:
                     continue
                 seen.add(uuid)

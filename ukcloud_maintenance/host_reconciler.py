@@ -9,7 +9,7 @@ before Nova is asked, so that a process that dies between any two instructions l
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ from . import conf, store
 from .cloud import PARALLEL, Cloud
 from .core import certificate as c
 from .core import hosts as h
-from .core.facts import Allocation, Hypervisor, Server, Service
+from .core.facts import Allocation, Hypervisor, Migration, Server, Service
 from .exceptions import CloudAnswerUnusable, CloudError, CloudNotFound, StaleState
 from .reconciler import INTENT_GOES_STALE, say
 from .store import HostMaintenance
@@ -120,8 +120,8 @@ class HostReconciler:
             server_id: known[server_id] for server_id in unfinished & known.keys()
         }
         of_migrations |= self._servers(unfinished - known.keys())
-        names = {s.id: s.name for s in of_migrations.values() if s}
-        names |= self._names(allocations, {*known, *names, *(m.uuid for m in migrations)})
+        elsewhere = self._elsewhere(allocations, known, migrations)
+        names = {s.id: s.name for s in [*of_migrations.values(), *elsewhere.values()] if s}
         self.alive(maintenance)
         return c.HostSight(
             host=host,
@@ -134,6 +134,7 @@ class HostReconciler:
             allocations=allocations,
             names=names,
             service_id=maintenance.service_id,
+            elsewhere=elsewhere,
             same_machine=self._same_machine(host) if before is None else None,
         )
 
@@ -181,13 +182,23 @@ class HostReconciler:
         with ThreadPoolExecutor(min(PARALLEL, len(wanted))) as pool:
             return dict(filter(None, pool.map(read, wanted)))
 
-    def _names(self, allocations: list[Allocation] | str, known: set[str]) -> dict[str, str]:
-        """The names of those consumers that are servers elsewhere, of as many as are shown."""
+    def _elsewhere(
+        self,
+        allocations: list[Allocation] | str,
+        here: Mapping[str, Server],
+        migrations: Iterable[Migration],
+    ) -> dict[str, Server | None]:
+        """The servers whose allocations these are, by their own ids or by those of their
+        migrations, and that are not on this host: of as many as are shown."""
         if isinstance(allocations, str):
             return {}
-        consumers = sorted({a.consumer_id for a in allocations} - known)
-        found = self._servers(consumers[: c.NAMED])
-        return {server_id: server.name for server_id, server in found.items() if server}
+        of_record = {m.uuid: m.server_id for m in migrations if m.uuid}
+        consumers = dict.fromkeys(a.consumer_id for a in allocations)
+        wanted = [of_record.get(consumer, consumer) for consumer in consumers]
+        found = self._servers([i for i in dict.fromkeys(wanted) if i not in here][: c.NAMED])
+        # What is neither a server nor a migration is no server that does not exist any more.
+        servers = set(of_record.values())
+        return {i: s for i, s in found.items() if s is not None or i in servers}
 
     def _cannot_verify(self, maintenance: HostMaintenance, error: CloudError) -> None:
         """Say so; what could not be verified for a bounded time is withdrawn."""

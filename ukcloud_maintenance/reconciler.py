@@ -295,9 +295,7 @@ class Reconciler:
         return seen
 
     @staticmethod
-    def _other_runs(
-        drain: Drain, elsewhere: Mapping[str, Server | None]
-    ) -> dict[str, d.OtherRun]:
+    def _other_runs(drain: Drain, elsewhere: Mapping[str, Server | None]) -> dict[str, d.OtherRun]:
         """Which other run of ours moved a server, by our own record."""
         moved = [server_id for server_id, server in elsewhere.items() if server and server.host]
         if not moved:

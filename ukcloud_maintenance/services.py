@@ -2,7 +2,8 @@
 
 Every function takes an actor and checks first what the actor may do; there is no default. What
 it reads of OpenStack it reads through the `Cloud` that it is given: the admin's on a page, the
-worker's in a shell. Nothing here changes anything in OpenStack; the worker does.
+worker's in a shell. Nothing here changes anything in OpenStack, but for
+:func:`remove_allocation`; the worker does.
 """
 
 import math
@@ -22,6 +23,7 @@ from .core.actor import (
     RULE_CANCEL,
     RULE_DRAIN,
     RULE_FORCE,
+    RULE_RESET,
     RULE_RETURN,
     RULE_STEER,
     RULE_VIEW,
@@ -30,7 +32,8 @@ from .core.actor import (
 from .core.certificate import Check, from_json
 from .core.duration import Forecast, forecast
 from .core.evidence import Evidence
-from .core.facts import HostFacts, Server, Service
+from .core.facts import HostFacts, Migration, Server, Service
+from .core.orphans import Orphan, OrphanSight, amounts, kept, weigh
 from .core.patience import TimeoutBounds, TimeoutOutlook, timeout_outlook
 from .core.preflight import Around, Choice, Verdict, Wishes, group_of, judge
 from .core.states import (
@@ -787,7 +790,8 @@ def _service(
         raise UnknownHost(
             f"There is no compute host named {host!r} in region {region or '(default)'}.",
             code="unknown_host",
-            remedy=f"{_also_known_as(cloud, host)}Host names are compared exactly; take the name from the list of hosts.",
+            remedy=f"{_also_known_as(cloud, host)}Host names are compared exactly; take the name"
+            " from the list of hosts.",
             field="host",
         )
     return found[0]
@@ -823,9 +827,9 @@ def _check_host(service: Service, region: str, cloud: Cloud | None = None) -> No
         raise Refused(
             f"Host {service.host} {how}: live migration needs both hosts alive.",
             code="host_down",
-            remedy=f"{_also_known_as(cloud, service.host)}Bring it back. Or, but only after it is certain that the machine is off"
-            " (fenced), use evacuation (openstack server evacuate): while it still runs, a second"
-            " copy of each guest would start on the same disk.",
+            remedy=f"{_also_known_as(cloud, service.host)}Bring it back. Or, but only after it is"
+            " certain that the machine is off (fenced), use evacuation (openstack server evacuate):"
+            " while it still runs, a second copy of each guest would start on the same disk.",
             field="host",
         )
     if open_drain := store.open_drain_of(region, service.host):
@@ -1537,6 +1541,103 @@ def get_maintenance(actor: Actor, maintenance_id: int) -> HostMaintenance:
     found = store.maintenance(maintenance_id)
     if found is None:
         raise Refused(f"There is no maintenance {maintenance_id}.", code="unknown_maintenance")
+    return found
+
+
+# -- allocations that are left behind -------------------------------------------------------
+
+
+def host_allocations(actor: Actor, cloud: Cloud, host: str) -> list[Orphan]:
+    """Everything that Placement shows on exactly this host, and of each whether it holds anything.
+    Some five requests, and up to six for each consumer.
+
+    :raises UnknownHost: Nova does not name the host's hypervisor
+    """
+    _require(actor, RULE_VIEW)
+    providers = _providers(cloud, host)
+    allocations = cloud.allocations_on(sorted(h.id for h in cloud.hypervisors_of(host) if h.id))
+    records = {m.uuid: m for m in cloud.migrations_touching(host) if m.uuid}
+    consumers = dict.fromkeys(a.consumer_id for a in allocations)
+    return [_weigh(cloud, host, providers, records, consumer) for consumer in consumers]
+
+
+def _providers(cloud: Cloud, host: str) -> frozenset[str]:
+    providers = cloud.providers_of(host)
+    if not providers:
+        raise UnknownHost(
+            f"Nova does not name the hypervisor of host {host!r}, so that what is held of it is not"
+            " known.",
+            code="unknown_host",
+            remedy="Host names are compared exactly; take the name from the list of hosts.",
+            field="host",
+        )
+    return providers
+
+
+def _weigh(
+    cloud: Cloud,
+    host: str,
+    providers: frozenset[str],
+    records: Mapping[str, Migration],
+    consumer_id: str,
+) -> Orphan:
+    """Read what is to be known of one consumer, what it holds last."""
+    record = records.get(consumer_id)
+    server, own, migrations = None, None, []
+    there: frozenset[str] = frozenset()
+    if record is not None:
+        server = cloud.server(record.server_id)
+        migrations = cloud.migrations_of(record.server_id)
+        own = cloud.allocations_of(record.server_id)
+        if server is not None and server.host and server.host != host:
+            there = cloud.providers_of(server.host)
+    consumer = cloud.allocations_of(consumer_id)
+    return weigh(OrphanSight(host, providers, record, server, there, own, migrations, consumer))
+
+
+def remove_allocation(actor: Actor, cloud: Cloud, host: str, consumer_id: str) -> Orphan:
+    """Remove what a consumer holds of a host in maintenance, where that is proved, now, to hold
+    nothing.
+
+    The one change that is made with the caller's own rights and at once, and not by a worker: it
+    is a single request that Placement takes only of what was just read (the consumer's
+    generation), so that nothing of it can be left half done, come late, or happen twice.
+
+    :raises Refused: the host is not in maintenance, or the allocation holds something
+    :raises CloudConflict: it changed while it was looked at; nothing was done
+    """
+    _require(actor, RULE_RESET)
+    maintenance = store.open_maintenance(cloud.region, host)
+    if maintenance is None:
+        raise Refused(f"Host {host} is not in maintenance.", code="no_maintenance", field="host")
+    records = {m.uuid: m for m in cloud.migrations_touching(host) if m.uuid}
+    found = _weigh(cloud, host, _providers(cloud, host), records, consumer_id)
+    if not found.removable:
+        failed = " ".join(check.text for check in found.checks if not check.passed)
+        raise Refused(
+            f"The allocation of consumer {consumer_id} is not proved to hold nothing: {failed}",
+            code="allocation_in_use",
+        )
+    what = f"{consumer_id}: {'; '.join(amounts(a) for a in found.here)}"
+    store.record_of_host(maintenance, timezone.now(), "allocation_remove_asked", actor.name, what)
+    left = kept(found.consumer, {a.provider_id for a in found.here})
+    try:
+        request_id = cloud.set_allocations(left)
+    except CloudError as error:
+        text = f"{consumer_id}: {error}"
+        store.record_of_host(
+            maintenance,
+            timezone.now(),
+            "allocation_not_removed",
+            actor.name,
+            text,
+            error.request_id,
+        )
+        raise
+    store.record_of_host(
+        maintenance, timezone.now(), "allocation_removed", actor.name, what, request_id
+    )
+    store.verify_soon(maintenance)
     return found
 
 

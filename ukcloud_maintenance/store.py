@@ -1009,6 +1009,27 @@ def record(
         _event(drain, row, now, kind, actor, message, request_id)
 
 
+def record_of_host(
+    maintenance: HostMaintenance,
+    now: datetime,
+    kind: str,
+    actor: str,
+    message: str,
+    request_id: str = "",
+) -> None:
+    """Record what was done with a host in maintenance, also in the timeline of its newest drain."""
+    newest = drains_in(maintenance).last()
+    with transaction.atomic():
+        if newest:
+            _touch(newest.pk, now)
+        _event(newest, None, now, kind, actor, message, request_id, maintenance)
+
+
+def verify_soon(maintenance: HostMaintenance) -> None:
+    """Let a worker look at a host in maintenance as soon as one is free."""
+    HostMaintenance.objects.filter(pk=maintenance.pk).update(next_pass_at=None)
+
+
 def _event(
     drain: Drain | None,
     row: InstanceMigration | None,

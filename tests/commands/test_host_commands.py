@@ -292,7 +292,9 @@ def test_waits_for_what_is_brought_back_and_names_the_run(
     assert len(pauses) == 3
 
 
-def test_a_return_without_instances_to_bring_back_ends_with_the_return(maintenance, cloud, monkeypatch):
+def test_a_return_without_instances_to_bring_back_ends_with_the_return(
+    maintenance, cloud, monkeypatch
+):
     cloud.all_servers = []
     monkeypatch.setattr(
         host_return.time, "sleep", lambda s: ended(maintenance, ReturnResult.IN_SERVICE)

@@ -674,7 +674,9 @@ def test_a_run_back_counts_who_came_back_and_never_who_left(state):
 
 
 def test_the_advice_of_a_run_back_names_the_host_that_the_guest_is_on():
-    one = migrating(source_compute="cmp2", dest_compute="cmp1", submitted_at=ago(999), odd_since=ago(999))
+    one = migrating(
+        source_compute="cmp2", dest_compute="cmp1", submitted_at=ago(999), odd_since=ago(999)
+    )
     sight = seen(
         server(host="cmp2", task_state="migrating"),
         records=(record(status="error", source_compute="cmp2", dest_compute="cmp1"),),

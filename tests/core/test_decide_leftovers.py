@@ -39,7 +39,10 @@ NOVAS_WORDS = (
             "operation failed: domain 'instance-0000000a' already exists with uuid 5e8a",
             LEFTOVERS,
         ),
-        ("Requested operation is not valid: domain 'instance-0000000a' is already active", LEFTOVERS),
+        (
+            "Requested operation is not valid: domain 'instance-0000000a' is already active",
+            LEFTOVERS,
+        ),
         ("Key pair 'web' already exists.", ""),
         ("No valid host was found. There are not enough hosts available.", ""),
         ("", ""),

@@ -269,9 +269,7 @@ def test_what_the_drain_no_longer_says_is_not_asked_of_nova(action, left):
 
 def test_what_an_admin_asked_for_is_not_taken_back_by_a_timeout():
     one = timed_out(wish="force_complete", wish_by="ann", wish_migration_id=7)
-    actions = decide(
-        drain(timeout_action="abort"), [one], seen(moving(), records=(record(),))
-    )
+    actions = decide(drain(timeout_action="abort"), [one], seen(moving(), records=(record(),)))
     assert "wish" not in changes(actions, one)
     assert of_type(actions, d.ForceComplete)
 
@@ -286,9 +284,7 @@ def test_the_timeout_counts_the_local_disk(what):
 
 
 def test_what_nova_shows_of_the_disk_goes_before_the_flavor():
-    one = flying(
-        running_since=ago(3001), local_disk_bytes=100 * GIB, disk_total_bytes=9 * GIB
-    )
+    one = flying(running_since=ago(3001), local_disk_bytes=100 * GIB, disk_total_bytes=9 * GIB)
     assert "timed_out" in kinds(decide(drain(), [one], seen(moving(), records=(record(),))))
 
 

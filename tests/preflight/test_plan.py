@@ -8,9 +8,9 @@ from django.utils import timezone
 
 from tests.fakes import GIB, FakeCloud, server, service
 from ukcloud_maintenance import services, store
+from ukcloud_maintenance.core import steering
 from ukcloud_maintenance.core.actor import RULE_VIEW, Actor, shell_actor
 from ukcloud_maintenance.core.duration import Learned, estimate
-from ukcloud_maintenance.core import steering
 from ukcloud_maintenance.core.facts import Aggregate, Capacity, Hypervisor, ServerGroup
 from ukcloud_maintenance.core.preflight import Kind
 from ukcloud_maintenance.exceptions import CloudUnreachable, NotAllowed, Refused, UnknownHost

@@ -69,6 +69,8 @@ class HostSight:
         nested with them, or, in words, why that could not be read
     :param names: names of servers by id, as far as known, for what consumers are called
     :param service_id: of the service as it was when the maintenance began, or empty
+    :param elsewhere: the servers of allocations that are not on this host, by id, of as many as
+        are named; None where one does not exist (any more)
     :param same_machine: a hypervisor of another service that is that of this host by its id or
         name, where this host has no service; None: none is known
     """
@@ -83,6 +85,7 @@ class HostSight:
     allocations: Sequence[Allocation] | str
     names: Mapping[str, str] = field(default_factory=dict)
     service_id: str = ""
+    elsewhere: Mapping[str, Server | None] = field(default_factory=dict)
     same_machine: Hypervisor | None = None
 
 
@@ -363,20 +366,62 @@ def _record(sight: HostSight, record: Migration) -> str:
     server = sight.servers_of_migrations[record.server_id]
     if server is None:
         return f"{text} of server {record.server_id}, which does not exist any more"
-    return f"{text} of {_called(server.name, server.id)}, {server.status} on {server.host or '?'}"
+    said = f"{text} of {_called(server.name, server.id)}, {server.status} on {server.host or '?'}"
+    return f"{said}{_stale(record, server)}"
+
+
+def _stale(record: Migration, server: Server) -> str:
+    """What to do about a record that nothing is done for: its nova-compute was killed while it
+    waited, for what is queued is in the memory of that process alone (nova/compute/manager.py)."""
+    idle = server.task_state is None and server.status in ("ACTIVE", "PAUSED", "SHUTOFF")
+    if not idle or record.status not in ("accepted", "queued", "preparing", "running"):
+        return ""
+    return (
+        ". Nova does nothing with the server: if that stays so, a nova-compute that was killed left"
+        " the record behind, and no command of Nova's ends it. When no migration of the server is"
+        " in progress, set it to error in the database of the cell: UPDATE migrations SET status ="
+        f" 'error' WHERE id = {record.id} AND status = '{record.status}'"
+    )
 
 
 def _held(sight: HostSight, allocation: Allocation) -> str:
     amounts = ", ".join(f"{name} {n}" for name, n in sorted(allocation.resources.items()))
     consumer = allocation.consumer_id
     names = dict(sight.names) | {s.id: s.name for s in sight.servers}
+    cure = ""
     if consumer in names:
-        who = f"server {_called(names[consumer], consumer)}"
+        who = f"server {_called(names[consumer], consumer)}{_whereabouts(sight, consumer)}"
+        if sight.elsewhere.get(consumer):
+            cure = _CURE_OF_SERVER.format(consumer=consumer)
     elif records := [m for m in sight.migrations if m.uuid and m.uuid == consumer]:
-        who = _record_of_consumer(names, records[0])
+        record = records[0]
+        who = _record_of_consumer(names, record) + _whereabouts(sight, record.server_id)
+        if record.is_over and record.server_id in sight.elsewhere:
+            cure = (
+                ". It is left behind, if all else fits: `host_allocations"
+                f" {sight.host} --remove {consumer}` proves that, and removes exactly this"
+            )
     else:
         who = f"consumer {consumer}, which is not known to be a server or a migration"
-    return f"{who}: {amounts or 'nothing'}"
+    return f"{who}: {amounts or 'nothing'}{cure}"
+
+
+#: Nova itself compares what a server holds with where it is.
+_CURE_OF_SERVER = (
+    ". While a migration of it is in progress that is as it should be; else compare with"
+    " `openstack resource provider allocation show {consumer}`, and correct it with"
+    " `nova-manage placement heal_allocations --force --instance {consumer}`"
+)
+
+
+def _whereabouts(sight: HostSight, server_id: str) -> str:
+    """Where the server of an allocation really is, where that was read and is another host."""
+    if server_id not in sight.elsewhere:
+        return ""
+    server = sight.elsewhere[server_id]
+    if server is None:
+        return ", which does not exist any more"
+    return f", {server.status} on {server.host or 'no host'}"
 
 
 def _record_of_consumer(names: Mapping[str, str], record: Migration) -> str:

@@ -181,6 +181,20 @@ class Allocation:
 
 
 @dataclass(frozen=True)
+class Consumer:
+    """Everything that one consumer holds, on any provider, `GET /allocations/{id}` of Placement.
+
+    :param generation: raised by Placement with each change (1.28); None: it holds nothing
+    """
+
+    consumer_id: str
+    project_id: str = ""
+    user_id: str = ""
+    generation: int | None = None
+    allocations: tuple[Allocation, ...] = ()
+
+
+@dataclass(frozen=True)
 class Diagnostics:
     """What the hypervisor says of a guest, `GET /servers/{id}/diagnostics` (2.48).
 

@@ -13,7 +13,7 @@ from horizon import messages
 from horizon.utils.functions import get_page_size
 
 from ukcloud_maintenance import services, store
-from ukcloud_maintenance.core.actor import RULE_RETURN
+from ukcloud_maintenance.core.actor import RULE_RESET, RULE_RETURN
 from ukcloud_maintenance.core.states import DRAIN_TERMINAL, ReturnChoice
 from ukcloud_maintenance.exceptions import CloudError, Refused, UnknownHost
 from ukcloud_maintenance.services import ReturnRequest
@@ -254,6 +254,57 @@ class CertificateFileView(PanelView):
 
     def problem(self, problem: Problem, status: int) -> HttpResponse:
         return problem_json(problem, status)
+
+
+# -- allocations that are left behind -------------------------------------------------------
+
+
+class AllocationsView(PanelView):
+    """What Placement holds of a host and whether that holds anything (GET); remove what is proved
+    to be left behind (POST). Read and done with the admin's own session."""
+
+    rule = RULE_RESET
+    http_method_names = ["get", "head", "post"]
+    title = gettext_lazy("Allocations")
+
+    def get(self, request, host):
+        return self._show(host)
+
+    def post(self, request, host):
+        consumer = request.POST.get("consumer", "")
+        try:
+            services.remove_allocation(self.actor, self.cloud, host, consumer)
+        except UnknownHost:
+            raise
+        except (Refused, CloudError) as error:
+            if isinstance(error, CloudError) and error.status == 401:
+                raise
+            return self._show(host, error)
+        messages.success(request, _("The allocation of %(id)s was removed.") % {"id": consumer})
+        return redirect(f"{PANEL}:host", host)
+
+    def _show(self, host: str, error: Exception | None = None) -> HttpResponse:
+        problem = None
+        if isinstance(error, Refused):
+            problem = refused_problem(error)
+        elif isinstance(error, CloudError):
+            problem = cloud_problem(error)
+        modal = is_ajax(self.request)
+        found = services.host_allocations(self.actor, self.cloud, host)
+        context = {
+            "page_title": str(self.title),
+            "custom_breadcrumb": [(host, tables.of_host("host", host, self.region))],
+            "hide": modal,  # Horizon's word for "in a modal"
+            "modal_backdrop": "static",
+            "host": host,
+            "problem": problem,
+            "found": [(one, certificate_page.told(one.checks)) for one in found],
+            "in_maintenance": store.open_maintenance(self.region, host) is not None,
+            "submit_url": tables.of_host("allocations", host, self.region),
+            "cancel_url": tables.of_host("host", host, self.region),
+        }
+        name = "_allocations.html" if modal else "allocations.html"
+        return uncached(render(self.request, f"admin/maintenance/{name}", context))
 
 
 # -- back to service -------------------------------------------------------------------------

@@ -259,7 +259,10 @@ def migration_state(state: str) -> Label:
             _("Succeeded"), "success", "check", _("It arrived on another host.")
         ),
         MigrationState.GONE: Label(
-            _("Gone"), "success", "check", _("It was deleted, or moved by another run or by somebody else.")
+            _("Gone"),
+            "success",
+            "check",
+            _("It was deleted, or moved by another run or by somebody else."),
         ),
         MigrationState.FAILED: Label(_("Failed"), "danger", "xmark", _("It could not be moved.")),
         MigrationState.STAYS: Label(

@@ -93,8 +93,8 @@ exit codes:
         if request.bring_back and not request.also_moved:
             for one in services.left_alone(self.actor, cloud, maintenance):
                 self.note(
-                    f"{one.server.name} ({one.server.id}) is left alone: somebody else moved it from"
-                    f" {one.row.dest_compute} to {one.server.host}. To bring it back as well:"
+                    f"{one.server.name} ({one.server.id}) is left alone: somebody else moved it"
+                    f" from {one.row.dest_compute} to {one.server.host}. To bring it back as well:"
                     " --also-moved."
                 )
         if options["wait"]:
