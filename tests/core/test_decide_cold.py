@@ -304,7 +304,8 @@ class TestWhatIsNotOurs:
         dark = seen(service=service(status="UNKNOWN", id="", state=""))
         for state in (DrainState.RUNNING, DrainState.CANCELLING):
             actions = decide(drain(state=state, host_down_since=ago(5)), rows, dark)
-            assert actions == []
+            # but that the host could not be seen while these were migrated is remembered
+            assert [a.fields for a in actions] == [{"source_service": "down"}] * 2
 
     def test_a_cold_migration_is_not_confirmed_while_the_old_host_is_down(self):
         down = seen(

@@ -9,13 +9,19 @@ from datetime import UTC, datetime, timedelta
 
 from ukcloud_maintenance.core.facts import (
     Action,
+    Diagnostics,
     Migration,
     Progress,
     Server,
     ServerGroup,
     Service,
 )
-from ukcloud_maintenance.exceptions import CloudConflict, CloudServerError, CloudUnreachable
+from ukcloud_maintenance.exceptions import (
+    CloudConflict,
+    CloudNotFound,
+    CloudServerError,
+    CloudUnreachable,
+)
 
 GIB = 1024**3
 #: seconds that one copy takes
@@ -82,7 +88,14 @@ class FakeNova:
 
     def add(self, name: str, status: str = "ACTIVE", memory: int = GIB) -> Server:
         self.all[name] = Server(
-            name, name, "cmp1", status, status.lower(), None, memory_bytes=memory
+            name,
+            name,
+            "cmp1",
+            status,
+            status.lower(),
+            None,
+            power_state={"ACTIVE": 1, "PAUSED": 3}.get(status, 4),
+            memory_bytes=memory,
         )
         return self.all[name]
 
@@ -182,6 +195,15 @@ class FakeNova:
     def failure_of(self, server_id, request_id):
         self._call()
         return "No valid host was found."
+
+    def diagnostics(self, server_id):
+        self._call()
+        server = self.all.get(server_id)
+        if server is None:
+            raise CloudNotFound("read the diagnostics", "no such server", status=404)
+        if server.vm_state != "active":
+            raise CloudConflict("read the diagnostics", "it does not run", status=409)
+        return Diagnostics("running", "libvirt", 1)
 
     def user_id(self):
         return "worker"

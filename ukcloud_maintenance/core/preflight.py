@@ -34,7 +34,7 @@ before all of them, and a caution says so.
 from dataclasses import replace
 
 from . import bindings, surroundings
-from .facts import Server
+from .facts import POWER_RUNNING, Server
 from .verdicts import (
     Around,
     Caution,
@@ -64,7 +64,6 @@ __all__ = [
 
 LIVE_STATUSES = frozenset({"ACTIVE", "PAUSED"})
 #: nova/compute/power_state.py
-POWER_RUNNING = 1
 POWER_OFF = {4: "shut down", 6: "crashed", 7: "suspended"}
 
 AGAIN = "It is looked at again while the drain runs."
