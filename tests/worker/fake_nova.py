@@ -94,7 +94,6 @@ class FakeNova:
             status,
             status.lower(),
             None,
-            power_state={"ACTIVE": 1, "PAUSED": 3}.get(status, 4),
             memory_bytes=memory,
         )
         return self.all[name]
@@ -150,6 +149,11 @@ class FakeNova:
             self.kill_after = None
             raise Killed
 
+    @staticmethod
+    def _told(server: Server) -> Server:
+        """With the power state that goes with its state."""
+        return replace(server, power_state={"active": 1, "paused": 3}.get(server.vm_state, 4))
+
     # -- what the reconciler asks -----------------------------------------------------------
 
     def service(self, host):
@@ -158,7 +162,7 @@ class FakeNova:
 
     def servers_on(self, host):
         self._call()
-        return [s for s in self.all.values() if s.host == host]
+        return [self._told(s) for s in self.all.values() if s.host == host]
 
     def newest_migrations_from(self, host, limit):
         return self.migrations_from(host)[:limit]
@@ -173,7 +177,8 @@ class FakeNova:
 
     def server(self, server_id):
         self._call()
-        return self.all.get(server_id)
+        found = self.all.get(server_id)
+        return found and self._told(found)
 
     def server_groups(self):
         self._call()

@@ -725,10 +725,8 @@ class _Pass:
         for row in self._in(MIGRATION_UNDER_WAY):
             status = row.nova_status or "not known to Nova"
             text = (
-                f"It was still under way ({status}) when the wait of {bound:.0f} s for it ended."
-                f" Nova may go on with it: look whether it is on {self._place(row)} or on"
-                f" {row.dest_compute or 'the destination'} before it is touched, and abort the"
-                " migration if it does not end."
+                f"Its migration was still in progress ({status}) when the wait of {bound:.0f} s for"
+                f" it ended. Nova may finish it. {self._look(row)}"
             )
             self._change(
                 row,
@@ -1180,7 +1178,8 @@ class _Pass:
                 self._change(row, fields, "copying", record.dest_compute)
             elif not waits and row.running_since is None:
                 fields |= {"queued_since": None, "running_since": self.now}
-        fields |= self._bytes(row)
+        if row.source_service != SOURCE_DOWN:
+            fields |= self._bytes(row)
         self._change(row, fields)
         row = self.rows[row.id]
         self._time_out(row)
@@ -1291,9 +1290,13 @@ class _Pass:
         then on nobody but the hypervisor knows where the guest runs."""
         up = self._source_is_up(row)
         if not up and row.source_service != SOURCE_DOWN:
-            self._change(row, {"source_service": SOURCE_DOWN})
+            text = (
+                f"The compute service of {self._source(row)} is not up: until it is back, whether"
+                " the guest still runs there is not known, and Nova is asked for nothing."
+            )
+            self._change(row, {"source_service": SOURCE_DOWN, "message": text, **NO_COURSE})
         elif up and row.source_service == SOURCE_DOWN:
-            self._change(row, {"source_service": SOURCE_WAS_DOWN})
+            self._change(row, {"source_service": SOURCE_WAS_DOWN, "message": ""})
 
     def _source_is_up(self, row: Row) -> bool:
         if not self.back:
