@@ -545,7 +545,7 @@ class _Pass:
         elif host_is_up and not cancelling:
             disabled = self._disable_first()
             self._join()
-        for row in self._in(MIGRATION_UNDER_WAY):
+        for row in self._in({MigrationState.SUBMITTED, MigrationState.MIGRATING}):
             self._watch_source(row)
         if self._cell_is_down():
             # Nova's lists leave out what is in that cell without a word: nothing is to be read

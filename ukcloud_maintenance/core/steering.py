@@ -101,6 +101,11 @@ def objection(verb: Verb, row: InstanceLike, drain: DrainLike) -> str:
                 )
             return _to_nova(row, FORCIBLE, "force complete")
         case Verb.RETRY:
+            if row.state == MigrationState.UNKNOWN:
+                return (
+                    "Where its guest runs is not known, and another migration could destroy it."
+                    " Look on both hosts first, as its row says."
+                )
             if row.state not in (MigrationState.FAILED, MigrationState.SKIPPED):
                 return f"Only what failed or was skipped is tried again; it is {row.state}."
             if row.code.startswith("arrived_"):
