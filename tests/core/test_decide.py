@@ -686,5 +686,5 @@ def test_the_advice_of_a_run_back_names_the_host_that_the_guest_is_on():
         service=service(status="enabled"),
     )
     found = changes(decide(back(), [one], sight), one)
-    assert "known to run on host cmp2" in found["message"]
+    assert "nova-compute on cmp2" in found["message"]
     assert "here" not in found["message"]
