@@ -81,8 +81,8 @@ class HostReconciler:
         try:
             sight = self._look(maintenance)
         except CloudError as error:
-            self._cannot_verify(maintenance, error)
-            return HostOutcome(pause, str(error))
+            self.cannot_verify(maintenance, h.TROUBLE, error.advice)
+            return HostOutcome(max(pause, error.retry_after or 0), error.advice)
         checks = c.certify(sight)
         safe = c.is_safe(checks)
         was_safe = maintenance.safe_since is not None
@@ -95,7 +95,7 @@ class HostReconciler:
             looked_at=looked_at,
             actor=self.worker,
             now=self.clock(),
-            clear_message=maintenance.message.startswith(h.TROUBLE),
+            clear_message=maintenance.message.startswith(h.TROUBLES),
         )
         if safe and not was_safe:
             say(logging.INFO, "safe_to_power_off", host=maintenance.host)
@@ -139,7 +139,7 @@ class HostReconciler:
         self, maintenance: HostMaintenance, service: Service | None
     ) -> tuple[list[Hypervisor], list[Allocation] | str]:
         """What Placement says, or why it cannot be told. A host that is safe does not lose that
-        over one answer that did not come (see `_cannot_verify`), unless its cell is down: that
+        over one answer that did not come (see `cannot_verify`), unless its cell is down: that
         is known, and Nova does not tell its hypervisors then."""
         hypervisors: list[Hypervisor] = []
         try:
@@ -179,20 +179,24 @@ class HostReconciler:
         found = self._servers(consumers[: c.NAMED])
         return {server_id: server.name for server_id, server in found.items() if server}
 
-    def _cannot_verify(self, maintenance: HostMaintenance, error: CloudError) -> None:
-        """Say so; what could not be verified for a bounded time is withdrawn."""
+    def cannot_verify(self, maintenance: HostMaintenance, trouble: str, detail: str) -> None:
+        """Say so; what could not be verified for a bounded time is withdrawn.
+
+        :param trouble: one of `core.hosts.TROUBLES`
+        :raises StaleState: somebody else changed the maintenance meanwhile
+        """
         now = self.clock()
-        message = f"{h.TROUBLE} {error}"
-        say(logging.WARNING, "not_verified", host=maintenance.host, detail=error)
+        message = f"{trouble} {detail}"
+        say(logging.WARNING, "not_verified", host=maintenance.host, detail=detail)
         # What became of a return to service that was refused is still to be read.
-        free = not maintenance.message or maintenance.message.startswith(h.TROUBLE)
+        free = not maintenance.message or maintenance.message.startswith(h.TROUBLES)
         if free and maintenance.message != message:
             store.change_maintenance(maintenance, now, message=message)
         verified_at = maintenance.verified_at
         bound = timedelta(seconds=conf.certificate_seconds())
         if maintenance.safe_since and (verified_at is None or now - verified_at > bound):
             at = f" since {verified_at:%Y-%m-%d %H:%M:%S} UTC" if verified_at else ""
-            why = f"It could not be verified{at}. {error}"
+            why = f"It could not be verified{at}. {detail}"
             store.withdraw(maintenance, why, self.worker, now)
             say(logging.WARNING, "safe_withdrawn", host=maintenance.host, detail=why)
 
@@ -253,9 +257,9 @@ class HostReconciler:
         say(logging.WARNING, "cloud_down", host=maintenance.host, detail=error)
         self._apply(
             maintenance,
-            h.cloud_is_lost(_view(maintenance), limits(), str(error), self.clock()),
+            h.cloud_is_lost(_view(maintenance), limits(), error.advice, self.clock()),
         )
-        return HostOutcome(conf.idle_seconds(), str(error))
+        return HostOutcome(max(conf.idle_seconds(), error.retry_after or 0), error.advice)
 
 
 _VIEW_FIELDS = [f.name for f in fields(h.MaintenanceView)]

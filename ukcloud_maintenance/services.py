@@ -1392,7 +1392,7 @@ def _why_not_safe(
         return "It was not verified yet."
     if maintenance.verified_at < _verified_after(now):
         seconds = int((now - maintenance.verified_at).total_seconds())
-        trouble = maintenance.message.startswith(h.TROUBLE)
+        trouble = maintenance.message.startswith(h.TROUBLES)
         return (
             f"It was last verified {seconds} s ago, which is too long."
             f" {maintenance.message if trouble else 'Is a worker running?'}"

@@ -835,10 +835,10 @@ class Cloud:
             ),
             writes=True,
         )
-        if error := self._error_in(answer, self._compute, what):
-            if error.status == 401:
+        if refusal := self._error_in(answer, self._compute, what):
+            if refusal.status == 401:
                 self.session.invalidate()  # the next read logs in
-            raise error
+            raise refusal
         if answer.status_code >= 300:
             where = answer.headers.get("Location") or "elsewhere"
             raise CloudBadRequest(

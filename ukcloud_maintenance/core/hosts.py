@@ -16,6 +16,9 @@ from .states import ReturnChoice, ReturnResult
 
 #: How the message of a maintenance begins that OpenStack keeps from being looked after.
 TROUBLE = "OpenStack does not answer as it should."
+#: … that the worker keeps from it; and both.
+FAILS = "The worker cannot work on this host."
+TROUBLES = (TROUBLE, FAILS)
 #: How the withdrawal begins that is no alarm.
 SWITCHED_OFF = "The host went down, most likely because it was switched off."
 
