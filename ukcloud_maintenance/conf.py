@@ -304,6 +304,16 @@ SETTINGS: tuple[Setting, ...] = (
         600,
     ),
     Setting(
+        "PASS_SECONDS",
+        _NUMBER,
+        180,
+        "seconds",
+        "How long one pass over a drain or a host may take, or twice API_TIMEOUT_SECONDS where that"
+        " is longer. One that does not end is abandoned, and named as the worker's problem.",
+        2,
+        3600,
+    ),
+    Setting(
         "PAGE_TIMEOUT_SECONDS",
         _NUMBER,
         15,
@@ -564,6 +574,11 @@ def lease_seconds() -> float:
 def api_timeout_seconds() -> float:
     """The worker's patience for one answer of OpenStack. Default 30."""
     return float(_get("API_TIMEOUT_SECONDS"))
+
+
+def pass_seconds() -> float:
+    """How long one pass may take: at least twice the patience for one answer. Default 180."""
+    return max(float(_get("PASS_SECONDS")), 2 * api_timeout_seconds())
 
 
 def page_timeout_seconds() -> float:

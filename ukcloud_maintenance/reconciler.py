@@ -79,15 +79,17 @@ class Outcome:
     :param moving: something is under way or can be started: look again soon
     :param problem: what keeps the worker from its work, or empty
     :param wait_seconds: for how long OpenStack asks to be left alone
+    :param reconnect: clouds.yaml is to be read anew, because the problem may be in it
     """
 
     moving: bool
     problem: str = ""
     wait_seconds: float = 0
+    reconnect: bool = False
 
 
 def _outcome_of(error: CloudError) -> Outcome:
-    return Outcome(moving=False, problem=error.advice, wait_seconds=error.retry_after or 0)
+    return Outcome(False, error.advice, error.retry_after or 0, bool(error.remedy))
 
 
 def limits() -> d.Limits:

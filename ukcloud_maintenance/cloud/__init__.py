@@ -146,6 +146,11 @@ class Cloud:
         one._before_write = before_write
         return one
 
+    def use_newest_of(self, one: "Cloud") -> None:
+        """Ask as one of this cloud's passes (see :meth:`within`) what Nova offers, for it and
+        for those to come: see :meth:`prefer_newest`."""
+        self._servers_at = one.prefer_newest()
+
     def stop(self) -> None:
         """End the pass that this one was made for (:meth:`within`): whatever it asks for from
         now on, or waits for, is a :class:`PassOver`; a request for change that is on its way is
