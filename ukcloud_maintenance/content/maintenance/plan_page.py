@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.urls import reverse
-from django.utils.html import conditional_escape, format_html, format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, npgettext
@@ -247,7 +247,7 @@ def parts(report: PlanReport, actor: Actor) -> dict[str, SafeString]:
         "facts": _facts(report),
         "actions": _actions(report, actor),
     }
-    return {name: conditional_escape(piece) for name, piece in pieces.items()}
+    return {name: formats.as_html(piece) for name, piece in pieces.items()}
 
 
 # -- the hosts -------------------------------------------------------------------------------
@@ -364,11 +364,11 @@ def rows(report: PlanReport, records: Records) -> list[PlanRow]:
     found = []
     for drain in report.drains:
         cells = [
-            (c.slug, conditional_escape(c.cell(drain, report.counts[drain.pk], report.now)))
+            (c.slug, formats.as_html(c.cell(drain, report.counts[drain.pk], report.now)))
             for c in columns()
         ]
         safe = _safety_html(safety(drain, records, report.now))
-        cells.insert(len(cells) - 1, (SAFETY, conditional_escape(safe)))
+        cells.insert(len(cells) - 1, (SAFETY, formats.as_html(safe)))
         found.append(PlanRow(drain.pk, drain.host, cells))
     return found
 

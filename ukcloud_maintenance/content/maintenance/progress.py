@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.urls import NoReverseMatch, reverse
-from django.utils.html import conditional_escape, format_html, format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -291,7 +291,7 @@ def _plan(drain: store.Drain) -> SafeString:
     try:
         address = reverse(f"{PANEL}:plan", args=[drain.plan_id])
     except NoReverseMatch:
-        return conditional_escape(text)
+        return formats.as_html(text)
     return format_html('<a href="{}">{}</a>', address, text)
 
 
@@ -356,7 +356,7 @@ def parts(report: DrainReport, actor: Actor) -> dict[str, SafeString]:
         "facts": _facts(report),
         "actions": Offers(actor).drain_buttons(report),
     }
-    return {name: conditional_escape(piece) for name, piece in pieces.items()}
+    return {name: formats.as_html(piece) for name, piece in pieces.items()}
 
 
 # -- the table -------------------------------------------------------------------------------
@@ -565,6 +565,10 @@ class ProgressRow:
     verbs: list[str]
     cells: list[Cell]
 
+    @property
+    def verb_words(self) -> str:
+        return " ".join(self.verbs)
+
     def as_json(self) -> dict:
         return {
             "id": self.id,
@@ -587,7 +591,7 @@ def rows(report: DrainReport, actor: Actor) -> list[ProgressRow]:
             [
                 Cell(
                     column.slug,
-                    conditional_escape(column.cell(row, report)),
+                    formats.as_html(column.cell(row, report)),
                     column.key(row) if column.key else None,
                 )
                 for column in columns
