@@ -1,19 +1,9 @@
-from django.urls import path, register_converter
-from django.urls.converters import IntConverter
+from django.urls import path
 
 from ukcloud_maintenance.core import export
 
 from . import host_views, plan_views, record_views, views
 from . import steering_views as steering
-
-
-class RowId(IntConverter):
-    """The id of a row: no number that a database has no room for."""
-
-    regex = "[0-9]{1,18}"
-
-
-register_converter(RowId, "id")
 
 # A host's name may hold anything but a slash; it is compared to the letter.
 urlpatterns = [
@@ -31,31 +21,31 @@ urlpatterns = [
     ),
     path("hosts/<str:host>/return/", host_views.ReturnHostView.as_view(), name="return_host"),
     path("drains/", views.DrainsView.as_view(), name="drains"),
-    path("drains/<id:drain_id>/", views.DrainView.as_view(), name="drain"),
-    path("drains/<id:drain_id>/updates/", views.UpdatesView.as_view(), name="updates"),
-    path("drains/<id:drain_id>/cancel/", steering.CancelDrainView.as_view(), name="cancel_drain"),
-    path("drains/<id:drain_id>/pause/", steering.PauseDrainView.as_view(), name="pause_drain"),
-    path("drains/<id:drain_id>/resume/", steering.ResumeDrainView.as_view(), name="resume_drain"),
-    path("drains/<id:drain_id>/retry/", steering.RetryFailedView.as_view(), name="retry_failed"),
-    path("drains/<id:drain_id>/change/", steering.ChangeDrainView.as_view(), name="change_drain"),
+    path("drains/<int:drain_id>/", views.DrainView.as_view(), name="drain"),
+    path("drains/<int:drain_id>/updates/", views.UpdatesView.as_view(), name="updates"),
+    path("drains/<int:drain_id>/cancel/", steering.CancelDrainView.as_view(), name="cancel_drain"),
+    path("drains/<int:drain_id>/pause/", steering.PauseDrainView.as_view(), name="pause_drain"),
+    path("drains/<int:drain_id>/resume/", steering.ResumeDrainView.as_view(), name="resume_drain"),
+    path("drains/<int:drain_id>/retry/", steering.RetryFailedView.as_view(), name="retry_failed"),
+    path("drains/<int:drain_id>/change/", steering.ChangeDrainView.as_view(), name="change_drain"),
     *(
         path(
-            f"drains/<id:drain_id>/instances/{slug}/",
+            f"drains/<int:drain_id>/instances/{slug}/",
             view.as_view(),
             name=f"instances_{slug}",
         )
         for slug, view in steering.INSTANCES_VIEWS.items()
     ),
     # the record
-    path("drains/<id:drain_id>/timeline/", record_views.TimelineView.as_view(), name="timeline"),
-    path("drains/<id:drain_id>/picture/", record_views.PictureView.as_view(), name="picture"),
+    path("drains/<int:drain_id>/timeline/", record_views.TimelineView.as_view(), name="timeline"),
+    path("drains/<int:drain_id>/picture/", record_views.PictureView.as_view(), name="picture"),
     path(
-        "drains/<id:drain_id>/export.csv",
+        "drains/<int:drain_id>/export.csv",
         record_views.ExportView.as_view(form=export.CSV),
         name="export_csv",
     ),
     path(
-        "drains/<id:drain_id>/export.json",
+        "drains/<int:drain_id>/export.json",
         record_views.ExportView.as_view(form=export.JSON),
         name="export_json",
     ),
@@ -63,8 +53,8 @@ urlpatterns = [
     path("plans/", plan_views.PlansView.as_view(), name="plans"),
     path("plans/new/", plan_views.NewPlanView.as_view(), name="new_plan"),
     path("plans/sets/", plan_views.HostSetsView.as_view(), name="host_sets"),
-    path("plans/<id:plan_id>/", plan_views.PlanView.as_view(), name="plan"),
-    path("plans/<id:plan_id>/updates/", plan_views.PlanUpdatesView.as_view(), name="plan_updates"),
-    path("plans/<id:plan_id>/steer/", plan_views.SteerPlanView.as_view(), name="steer_plan"),
-    path("plans/<id:plan_id>/cancel/", plan_views.CancelPlanView.as_view(), name="cancel_plan"),
+    path("plans/<int:plan_id>/", plan_views.PlanView.as_view(), name="plan"),
+    path("plans/<int:plan_id>/updates/", plan_views.PlanUpdatesView.as_view(), name="plan_updates"),
+    path("plans/<int:plan_id>/steer/", plan_views.SteerPlanView.as_view(), name="steer_plan"),
+    path("plans/<int:plan_id>/cancel/", plan_views.CancelPlanView.as_view(), name="cancel_plan"),
 ]

@@ -42,6 +42,8 @@ LOG = logging.getLogger(__name__)
 
 #: refusals that say that there is no such thing
 UNKNOWN = ("unknown_drain", "unknown_plan")
+#: the greatest id that a database has room for
+MAX_ID = 2**63 - 1
 #: how Horizon's script names the steps of a workflow that are to be checked
 VALIDATE_FROM = "HTTP_X_HORIZON_VALIDATE_STEP_START"
 VALIDATE_TO = "HTTP_X_HORIZON_VALIDATE_STEP_END"
@@ -148,6 +150,7 @@ class PanelView(View):
                 raise NotAllowed("", rule=self.rule)
             if not all(map(is_text, self._sent())):
                 return self._unreadable()
+            self._check_ids()
             self._check_region()
             return super().dispatch(request, *args, **kwargs)
         except DataError:
@@ -175,6 +178,13 @@ class PanelView(View):
             for name, values in fields.lists():
                 yield name
                 yield from values
+
+    def _check_ids(self) -> None:
+        """:raises Refused: an id is one that no row can have"""
+        for name, value in self.kwargs.items():
+            if isinstance(value, int) and value > MAX_ID:
+                what = name.removesuffix("_id")
+                raise Refused(f"There is no {what} {value}.", code=f"unknown_{what}")
 
     def _unreadable(self) -> HttpResponse:
         return self.problem(
