@@ -83,7 +83,10 @@ $.ajax(url, {method: data ? 'POST' : 'GET', data: data, headers: headers, dataTy
       // texts, which the scripts never take for HTML, and HTML
       ['parts', 'rows', 'cells', 'html', 'errors'].forEach(function (name) {
         const value = answer[name];
-        show(name === 'rows' ? (value || []).map(function (row) { return row.cells; }) : value);
+        // a cell of a drain's row comes with the key that it is sorted by
+        show(name !== 'rows' ? value : (value || []).map(function (row) {
+          return row.cells.map(function (cell) { return Array.isArray(cell) ? cell[0] : cell; });
+        }));
       });
     }
     window.setTimeout(function () { done([xhr.status, type]); }, 50);
@@ -298,14 +301,14 @@ def looker(window, ids) -> Looker:
 
 def test_the_values_are_hostile(looker):
     """Where nobody defends, they run: or the test below would find nothing."""
-    looker.window.driver.get(f"{looker.window.url}/identity/")
-    looker.ready("a page of Horizon's")
+    looker.window.go("plans/")
+    looker.ready("a page")
     script = """
         window.__value = arguments[0];
         const open = document.createElement('p'), raw = document.createElement('p');
         open.textContent = window.__value;
         raw.innerHTML = '<b title="' + window.__value + '">';
-        document.getElementById('content_body').append(open, raw);
+        document.body.append(open, raw);
         angular.element(document.body).injector().invoke(['$compile', '$rootScope',
           function ($compile, $rootScope) { $compile(open)($rootScope); $rootScope.$digest(); }]);
     """
@@ -341,22 +344,9 @@ def test_no_hostile_value_runs_on_any_page_dialog_or_answer(looker, ids, opensta
     for name in ("index", "host", "check_host", "drain_host", "new_plan", "return_host"):
         for query in ROWS[name].queries[:1]:
             looker.page(name, query=query)
-    assert looker.wrong == []
+    assert not looker.wrong, "\n".join(looker.wrong)
 
-    tags = {
-        f"{model.__name__}.{field}"
-        for model in (
-            world.Worker,
-            world.HostMaintenance,
-            world.Plan,
-            world.Drain,
-            world.InstanceMigration,
-            world.Event,
-        )
-        for field in world.texts(model)
-        if field != "host"
-    }
-    assert tags - looker.seen - NOT_SHOWN == set()
+    assert sorted(world.MADE - looker.seen) == sorted(NOT_SHOWN)
 
 
 def test_no_answer_is_taken_for_a_page(window, ids):

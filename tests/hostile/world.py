@@ -31,11 +31,14 @@ REGION = "RegionOne"
 #: what 7919*7907 would be, wherever it was evaluated
 PRODUCT = "62615533"
 MARK = "Hx7"
+#: the tags of all values that were made
+MADE: set[str] = set()
 
 
 def hostile(tag: str) -> str:
     """AngularJS's expressions, in Horizon's and in its own notation, HTML out of an attribute and
     out of text, and a URL that runs. Without a slash, so that it can be a host's name too."""
+    MADE.add(tag)
     run = f"window.__pwned=`{tag}`"
     return (
         f"javascript:{run};{MARK}-{tag}-"
@@ -340,7 +343,9 @@ def texts(model: type[models.Model]) -> Iterable[str]:
 
 def row(model: type[models.Model], **known: Any) -> Any:
     """A row with a hostile value in every such field but those that are given."""
-    values: dict[str, Any] = {n: hostile(f"{model.__name__}.{n}") for n in texts(model)}
+    values: dict[str, Any] = {
+        name: hostile(f"{model.__name__}.{name}") for name in texts(model) if name not in known
+    }
     for field in model._meta.concrete_fields:
         if not (field.null or field.has_default() or field.primary_key):
             if isinstance(field, models.DateTimeField):
@@ -371,7 +376,12 @@ def fill() -> dict[str, int]:
         }
         for code in CHECKS
     ]
-    seen = {"checks": checks, "verified_at": now, "service_id": identity(SAFE)}
+    seen = {
+        "checks": checks,
+        "verified_at": now,
+        "service_id": identity(SAFE),
+        "found_status": "disabled",
+    }
     row(HostMaintenance, **_at(FREE), closed_at=now, return_result="refused", **seen)
     safe = row(HostMaintenance, **_open(SAFE), safe_since=now, withdrawn_at=now, **seen)
     returning = row(
@@ -396,7 +406,8 @@ def fill() -> dict[str, int]:
                   method="live", initial_status="ACTIVE", server_status="ACTIVE", choice="stays",
                   nova_status="running", nova_migration_id=7 + n, started_at=now,
                   code=min(RESETTABLE) if state is MigrationState.UNKNOWN else "",
-                  wish_at=now, aborted_at=now, timed_out_at=now)  # fmt: skip
+                  wish="abort" if state is MigrationState.SUBMITTED else "", wish_at=now,
+                  aborted_at=now, aborted_migration_id=7 + n, timed_out_at=now)  # fmt: skip
         ids[state.value] = one.pk
         # the name of the instance in a fold of its own: a text of several lines
         row(Event, drain=drain, migration=one, kind="failed", at=now,
