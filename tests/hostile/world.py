@@ -399,9 +399,10 @@ def fill() -> dict[str, int]:
             started_at=now, finished_at=now)  # fmt: skip
     back = row(Drain, **_open(THIRD), state="running", direction="back", started_at=now)
     ids = {"drain_id": drain.pk, "plan_id": plan.pk, "back": back.pk}
-    here = [s for s in SERVERS if s["OS-EXT-SRV-ATTR:host"] == DRAINED]
+    kinds = [kind for kind in KINDS if kind != "broken"]
     for n, state in enumerate(MigrationState):
-        known = here[n]["id"] if n < len(here) else identity(f"gone {n}")
+        kind = "broken" if state is MigrationState.UNKNOWN else (*kinds, *"1234567")[n]
+        known = identity(f"{kind} on {DRAINED}")
         one = row(InstanceMigration, drain=drain, server_id=known, state=state.value, position=n,
                   method="live", initial_status="ACTIVE", server_status="ACTIVE", choice="stays",
                   nova_status="running", nova_migration_id=7 + n, started_at=now,

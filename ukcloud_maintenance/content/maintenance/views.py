@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.contrib.auth import logout
-from django.db import DataError
+from django.db import DataError, OperationalError
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -44,6 +44,9 @@ LOG = logging.getLogger(__name__)
 UNKNOWN = ("unknown_drain", "unknown_plan")
 #: the greatest id that a database has room for
 MAX_ID = 2**63 - 1
+#: MariaDB's ER_TRUNCATED_WRONG_VALUE_FOR_FIELD: text that it has no characters for, such as emoji
+#: in its utf8mb3. PyMySQL calls it a DataError, mysqlclient an OperationalError.
+NO_SUCH_CHARACTER = 1366
 #: how Horizon's script names the steps of a workflow that are to be checked
 VALIDATE_FROM = "HTTP_X_HORIZON_VALIDATE_STEP_START"
 VALIDATE_TO = "HTTP_X_HORIZON_VALIDATE_STEP_END"
@@ -153,8 +156,9 @@ class PanelView(View):
             self._check_ids()
             self._check_region()
             return super().dispatch(request, *args, **kwargs)
-        except DataError:
-            # Text that this database has no characters for, such as emoji in MariaDB's utf8mb3.
+        except (DataError, OperationalError) as error:
+            if isinstance(error, OperationalError) and error.args[:1] != (NO_SUCH_CHARACTER,):
+                raise
             LOG.warning("the database refused what was sent to %s", request.path, exc_info=True)
             return self._unreadable()
         except NotAllowed as error:
@@ -212,13 +216,13 @@ class PanelView(View):
 
     def problem(self, problem: Problem, status: int) -> HttpResponse:
         """A page that says what is wrong, and leads on."""
-        # Horizon's script shows a modal only for an answer of 200.
-        modal = is_ajax(self.request) and status != 400
+        modal = is_ajax(self.request)
+        # Horizon's script shows a modal only for an answer of 200; a bad request is none of its.
         return render(
             self.request,
             "admin/maintenance/_problem_modal.html" if modal else "admin/maintenance/problem.html",
             {"problem": problem, "page_title": str(self.title)},
-            status=200 if modal else status,
+            status=200 if modal and status != 400 else status,
         )
 
     def drain_here(self, drain_id: int, rule: str = RULE_VIEW) -> Drain:
