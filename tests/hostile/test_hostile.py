@@ -215,11 +215,26 @@ ROWS = {
 OTHER_HOSTS = {"host": (SAFE, DRAINED, DOWN, world.hostile("unknown-host")), "certificate": (DOWN,)}
 #: Done last: nothing can be done with what it cancels.
 LAST = ("cancel_plan",)
-#: What no page shows: names of workers are shown up to their first colon.
+#: What no page shows, at least not in these rows and of these servers.
 NOT_SHOWN = {
-    "Worker.name",
+    "HostMaintenance.our_reason",
     "InstanceMigration.flavor_name",
+    "InstanceMigration.planned_host",
+    "InstanceMigration.request_id",
+    "Worker.host",
+    "Worker.name",
+    "action-message",
+    "aggregate-metadata",
+    "event-details",
+    "extra_spec-key",
+    "fault",
+    "hypervisor_hostname",
+    "image_property",
+    "metadata-key",
+    "metadata-value",
     "not-found",
+    "tag",
+    "trait",
 }
 
 
@@ -272,7 +287,7 @@ class Looker:
         self.window.driver.execute_script(
             "document.getElementById('mnt-set').dispatchEvent(new Event('focus'))"
         )
-        self.window.wait(lambda: self.window.find("#mnt-set optgroup"), "aggregates are offered")
+        self.window.wait(lambda: self.window.find("#mnt-set [value^='aggregate:']"), "aggregates are offered")
         self.look("aggregates")
 
     def piece(self, name: str, query: str = "", **more: str) -> None:

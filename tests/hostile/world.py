@@ -105,8 +105,11 @@ KINDS: dict[str, dict[str, Any]] = {
     "busy": {"OS-EXT-STS:task_state": "rebooting"},
     "resized": {"status": "VERIFY_RESIZE", "OS-EXT-STS:vm_state": "resized"},
     "said": {
-        "metadata": {hostile("metadata-key"): hostile("metadata-value"), "maintenance": hostile("m")},
-        "tags": [hostile("tag")],
+        "metadata": {
+            hostile("metadata-key"): hostile("metadata-value"),
+            "maintenance:live_migrate": hostile("metadata-opt-out"),
+        },
+        "tags": [hostile("tag"), f"maintenance:stay={hostile('tag-opt-out')}"],
     },
     "special": {
         "flavor": {
@@ -283,8 +286,9 @@ def prepare(openstack: OpenStack) -> None:
     """Let the stand-in be this cloud, with an administrator of a hostile name."""
     login = openstack._token()
     token = login.body["token"]
-    token["user"] |= {"name": hostile("user"), "domain": {"id": "d", "name": hostile("domain")}}
-    token["project"] |= {"name": hostile("own-project"), "domain": token["user"]["domain"]}
+    domain = {"id": "default", "name": "Default"}
+    token["user"] |= {"name": hostile("user"), "domain": domain}
+    token["project"] |= {"name": hostile("own-project"), "domain": domain}
     openstack.login = login
     _hold(openstack)
 

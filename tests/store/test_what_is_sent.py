@@ -62,6 +62,7 @@ def _pages(settings, monkeypatch):
     settings.COMPRESS_ENABLED = False
     settings.COMPRESS_PRECOMPILERS = ()
     fake = PanelCloud([service("cmp1"), service("cmp2")], [server("web-1")])
+    fake.all_aggregates, fake.all_groups, fake.all_capacity = [], [], {}
     user = make_user("admin")
     monkeypatch.setattr(horizon_keystone, "get_identity_api_version", lambda request: (3, 14))
     monkeypatch.setattr(session, "cloud", lambda request: fake)
