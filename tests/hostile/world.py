@@ -200,7 +200,11 @@ def _server(request: Request) -> Answer:
 
 def _migrations(request: Request) -> Answer:
     return Answer(
-        {"migrations": [MIGRATION | {"instance_uuid": s["id"]} for s in SERVERS if _asked(request, s)]}
+        {
+            "migrations": [
+                MIGRATION | {"instance_uuid": s["id"]} for s in SERVERS if _asked(request, s)
+            ]
+        }
     )
 
 

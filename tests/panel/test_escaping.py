@@ -115,9 +115,10 @@ def test_a_template_uses_no_filter_that_escapes_by_itself(file):
 )
 def test_what_escapes_by_itself_is_found_in_a_template(source):
     used = set(filters_and_tags(source))
-    assert not {name for kind, name in used if kind == "filter"} <= FILTERS or not {
-        name for kind, name in used if kind == "tag"
-    } <= TAGS
+    assert (
+        not {name for kind, name in used if kind == "filter"} <= FILTERS
+        or not {name for kind, name in used if kind == "tag"} <= TAGS
+    )
 
 
 def own_html(source: str) -> list[str]:

@@ -17,6 +17,7 @@ from ukcloud_maintenance import store
 from ukcloud_maintenance.content.maintenance import session, urls
 from ukcloud_maintenance.core.preflight import judge
 from ukcloud_maintenance.models import Drain
+from ukcloud_maintenance.services import LARGEST_FIRST
 
 ROOT = "/admin/maintenance/"
 #: every parameter and field that a view reads, and one that none does
@@ -52,7 +53,7 @@ NAMES = (
     "nobody-reads-this",
 )
 VIEWS = {pattern.name: str(pattern.pattern) for pattern in urls.urlpatterns}
-DRAIN = {"reason": "new kernel", "max_concurrent": "1", "order": "largest_first", "move_locked": ""}
+DRAIN = {"reason": "new kernel", "max_concurrent": "1", "order": LARGEST_FIRST, "move_locked": ""}
 SCRIPT = {"HTTP_X_REQUESTED_WITH": "XMLHttpRequest"}
 MANY_DIGITS = ("9" * 31, "9" * 5000, str(2**63))
 
@@ -120,7 +121,9 @@ def test_it_is_a_bad_request_in_whatever_field(drain):
     for name in NAMES:
         for value in ("\0", "web\0", "\0'"):
             assert client.get(path("updates", drain), {name: value}).status_code == 400
-            assert client.post(path("change_drain", drain), {name: value}, **SCRIPT).status_code == 400
+            assert (
+                client.post(path("change_drain", drain), {name: value}, **SCRIPT).status_code == 400
+            )
 
 
 @pytest.mark.parametrize("name", [name for name, found in VIEWS.items() if "<int:" in found])
