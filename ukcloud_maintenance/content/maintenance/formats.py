@@ -26,9 +26,11 @@ def as_html(text: str) -> SafeString:
 
 def natural_key(text: str) -> tuple[list[str | tuple[int, str]], str]:
     """A sort key that puts cmp2 before cmp10, and tells names apart that differ in case only."""
-    parts: list[str | tuple[int, str]] = list(re.split(r"([0-9]+)", text.casefold()))
-    # A number by its length and digits: Python makes no `int` of thousands of digits.
-    parts[1::2] = [(len(part), part) for part in (p.lstrip("0") for p in parts[1::2])]
+    parts: list[str | tuple[int, str]] = []
+    for place, part in enumerate(re.split(r"([0-9]+)", text.casefold())):
+        digits = part.lstrip("0")
+        # A number by its length and digits: Python makes no `int` of thousands of digits.
+        parts.append((len(digits), digits) if place % 2 else part)
     return parts, text
 
 
