@@ -177,7 +177,7 @@ def test_characters_that_this_database_lacks_are_a_bad_request(engine, django_db
         where = f"{ROOT}hosts/cmp2/drain/"
         answer = client.post(where, {**DRAIN, "reason": "new kernel \N{GRINNING FACE}"})
         assert answer.status_code == 400
-        assert "characters that cannot be stored" in answer.content.decode()
+        assert "text that the database cannot store" in answer.content.decode()
         assert not Drain.objects.exists()
         assert client.post(where, DRAIN).status_code == 302
         connections["default"].close()

@@ -193,8 +193,8 @@ class PanelView(View):
     def _unreadable(self) -> HttpResponse:
         return self.problem(
             Problem(
-                _("The request has characters that cannot be stored."),
-                _("Remove them, and try again."),
+                _("The request has text that the database cannot store."),
+                _("Remove unusual characters, and try again."),
             ),
             400,
         )
