@@ -315,6 +315,7 @@ OURS = {
     "host_key",
     "open_key",
     "service_id",
+    "source_service",
     "found_status",
     "return_choice",
     "return_result",
