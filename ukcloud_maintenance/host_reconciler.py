@@ -99,10 +99,14 @@ class HostReconciler:
             now=self.clock(),
             clear_message=maintenance.message.startswith(h.TROUBLE),
         )
-        if safe and not was_safe:
+        is_safe = maintenance.safe_since is not None
+        if is_safe and not was_safe:
             say(logging.INFO, "safe_to_power_off", host=maintenance.host)
-        elif was_safe and not safe:
+        elif was_safe and not is_safe:
             say(logging.WARNING, "safe_withdrawn", host=maintenance.host, detail=why)
+        if maintenance.verified_at is None:
+            # the clock was set back while it was looked
+            return HostOutcome(conf.poll_seconds())
         return HostOutcome(pause)
 
     def _look(self, maintenance: HostMaintenance) -> c.HostSight:

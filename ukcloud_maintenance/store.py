@@ -55,7 +55,7 @@ _CLOCKS = {"postgresql": "SELECT clock_timestamp()", "mysql": "SELECT UTC_TIMEST
 _READ_EVERY = 1.0
 #: A reading that took longer, in seconds, is used once: the process may have been stopped between
 #: the answer and the look at its own clock.
-_READ_TAKES = 0.25
+_READ_TAKES = 1.0
 #: Two readings may be put down in another order than they were taken in: a stamp that is ahead by
 #: less is none of the future. Not for what is certified: there nothing is later than now.
 SLACK = timedelta(seconds=1)
@@ -80,17 +80,24 @@ def now() -> datetime:
     if query is None:
         return timezone.now()
     reading = _reading
-    if reading is None or time.monotonic() - reading[1] > _READ_EVERY:
-        begun = time.monotonic()
-        with connection.cursor() as cursor:
-            cursor.execute(query)
-            [found] = cursor.fetchone()
-        reading = (
-            found.astimezone(UTC) if timezone.is_aware(found) else found.replace(tzinfo=UTC),
-            time.monotonic(),
-        )
-        _reading = reading if reading[1] - begun <= _READ_TAKES else None
-    return reading[0] + timedelta(seconds=time.monotonic() - reading[1])
+    if reading is not None and time.monotonic() - reading[1] <= _READ_EVERY:
+        return _carried_on(reading, time.monotonic())
+    begun = time.monotonic()
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        [found] = cursor.fetchone()
+    ended = time.monotonic()
+    earliest = found.astimezone(UTC) if timezone.is_aware(found) else found.replace(tzinfo=UTC)
+    # Somewhen in between it was that time. Where the last reading agrees, it is gone on with: time
+    # is not to go back by what an answer took.
+    guess = _carried_on(reading, ended) if reading else earliest
+    read = min(max(guess, earliest), earliest + timedelta(seconds=ended - begun))
+    _reading = (read, ended) if ended - begun <= _READ_TAKES else None
+    return read
+
+
+def _carried_on(reading: tuple[datetime, float], until: float) -> datetime:
+    return reading[0] + timedelta(seconds=until - reading[1])
 
 
 #: What may be later than now: what is planned, and what is dealt with where it is read. That a
@@ -101,8 +108,6 @@ _MAY_BE_AHEAD = frozenset(
         *("verified_at", "safe_since", "created_at", "updated_at"),
     }
 )
-
-
 #: The fields that say when something happened.
 _STAMPS = {
     model: tuple(
@@ -1298,9 +1303,11 @@ def _withdrawn(why: str, now: datetime) -> dict[str, Any]:
     return {"safe_since": None, "withdrawn_at": now, "withdrawn_why": why}
 
 
-def _begun(looked_at: datetime, recorded_at: datetime) -> datetime:
-    """When a look began, by the database's clock, whatever clock it was timed by."""
-    return min(looked_at, now() - max(recorded_at - looked_at, timedelta(0)))
+def _believable(looked_at: datetime) -> datetime | None:
+    """When a look began, or None where the clock was set back since, or was another one: how old
+    it is would not be known later."""
+    current = now()
+    return min(looked_at, current) if looked_at <= current + SLACK else None
 
 
 def verified(
@@ -1319,12 +1326,12 @@ def verified(
     :param checks: the checks as they are kept, see core.certificate
     :param clear_message: what was said of the maintenance is not true any more
     :param why: what kept it from being safe, as it is to be shown if it was safe until now
-    :param looked_at: when the look began: the certificate is not younger than that. Where that
-        is ahead of the database's clock, it is taken as long ago as it is before `now`.
+    :param looked_at: when the look began: the certificate is not younger than that. One that is
+        dated ahead of the database's clock finds out what is wrong, and proves nothing.
     :raises StaleState: the host is drained or given back meanwhile, or somebody else claimed it
         or looked at it since it was read: that is counted, since times do not tell who was later
     """
-    looked_at = _begun(looked_at, now)
+    verified_at = _believable(looked_at)
     was = maintenance.safe_since is not None
     fields: dict[str, Any] = {}
     event = None
@@ -1332,11 +1339,11 @@ def verified(
         fields["checks"] = checks
     if clear_message:
         fields["message"] = ""
-    if safe and not was:
-        fields["safe_since"] = looked_at
+    if safe and not was and verified_at:
+        fields["safe_since"] = verified_at
         event = ("safe_to_power_off", actor, "Every check holds.", "")
-    elif safe and maintenance.safe_since > looked_at:
-        fields["safe_since"] = looked_at  # the clock was set back
+    elif safe and was and verified_at and maintenance.safe_since > verified_at:
+        fields["safe_since"] = verified_at  # the clock was set back
     elif was and not safe:
         fields |= _withdrawn(why, now)
         event = ("safe_withdrawn", actor, why, "")
@@ -1351,14 +1358,14 @@ def verified(
             returning_since=None,
             revision=maintenance.revision,
             looks=maintenance.looks,
-        ).update(**shown, verified_at=looked_at, looks=F("looks") + 1)
+        ).update(**shown, verified_at=verified_at, looks=F("looks") + 1)
         if changed != 1 or Drain.objects.filter(open_key=maintenance.host_key).exists():
             raise StaleState(f"the maintenance of {maintenance.host} changed meanwhile")
         if event:
             _event(newest, None, now, *event, maintenance)
     maintenance.revision += bool(fields)
     maintenance.looks += 1
-    for name, value in {**fields, "verified_at": looked_at}.items():
+    for name, value in {**fields, "verified_at": verified_at}.items():
         setattr(maintenance, name, value)
     return bool(fields)
 
