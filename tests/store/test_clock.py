@@ -15,13 +15,13 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tests.store.test_hosts import give_back, in_maintenance, verified
-from tests.store.test_store import NOW, begin, create, read
+from tests.store.test_store import NOW, begin, create, read, row
 from tests.worker.test_hosts import QUICK, HostNova
 from ukcloud_maintenance import store
 from ukcloud_maintenance.core.states import DrainState, MigrationState
 from ukcloud_maintenance.exceptions import CloudUnreachable, StaleState
 from ukcloud_maintenance.management.commands.maintenance_worker import Worker as WorkerLoop
-from ukcloud_maintenance.models import Drain, HostMaintenance, Worker
+from ukcloud_maintenance.models import Drain, HostMaintenance, InstanceMigration, Worker
 from ukcloud_maintenance.reconciler import Reconciler
 
 DAY = timedelta(days=1)
@@ -160,51 +160,51 @@ def claims(kind: str):
     return in_maintenance(), partial(store.claim_host, lease_seconds=60, longest_pause=30)
 
 
-def put(row, **stamps) -> None:
-    type(row).objects.filter(pk=row.pk).update(**stamps)
+def put(one, **stamps) -> None:
+    type(one).objects.filter(pk=one.pk).update(**stamps)
 
 
 @pytest.mark.parametrize("kind", ["drain", "host"])
-@pytest.mark.parametrize("ahead", [MINUTES, DAY, 3000 * DAY])
+@pytest.mark.parametrize("ahead", [MINUTES, 3000 * DAY])
 def test_a_lease_that_no_worker_could_have_by_now_is_void(kind, ahead):
-    row, claim = claims(kind)
-    put(row, claimed_by="ahead", claimed_until=NOW + ahead)
-    assert claim("w", NOW) == row
+    taken, claim = claims(kind)
+    put(taken, claimed_by="ahead", claimed_until=NOW + ahead)
+    assert claim("w", NOW) == taken
 
 
 @pytest.mark.parametrize("kind", ["drain", "host"])
 def test_a_lease_that_somebody_may_have_is_kept(kind):
-    row, claim = claims(kind)
-    put(row, claimed_by="other", claimed_until=NOW + timedelta(seconds=61))
+    taken, claim = claims(kind)
+    put(taken, claimed_by="other", claimed_until=NOW + timedelta(seconds=61))
     assert claim("w", NOW) is None
-    assert claim("w", NOW + timedelta(seconds=62)) == row
+    assert claim("w", NOW + timedelta(seconds=62)) == taken
 
 
 @pytest.mark.parametrize("kind", ["drain", "host"])
-@pytest.mark.parametrize("ahead", [MINUTES, DAY, 3000 * DAY])
+@pytest.mark.parametrize("ahead", [MINUTES, 3000 * DAY])
 def test_what_is_put_off_for_longer_than_any_pause_is_due(kind, ahead):
-    row, claim = claims(kind)
-    put(row, next_pass_at=NOW + ahead)
-    assert claim("w", NOW) == row
+    taken, claim = claims(kind)
+    put(taken, next_pass_at=NOW + ahead)
+    assert claim("w", NOW) == taken
 
 
 @pytest.mark.parametrize("kind", ["drain", "host"])
 def test_what_is_put_off_for_a_pause_is_not_due_before(kind):
-    row, claim = claims(kind)
-    put(row, next_pass_at=NOW + timedelta(seconds=30))
+    taken, claim = claims(kind)
+    put(taken, next_pass_at=NOW + timedelta(seconds=30))
     assert claim("w", NOW + timedelta(seconds=29)) is None
-    assert claim("w", NOW + timedelta(seconds=30)) == row
+    assert claim("w", NOW + timedelta(seconds=30)) == taken
 
 
 @pytest.mark.parametrize("kind", ["drain", "host"])
-@pytest.mark.parametrize("step", [-1, -45, -119, -121, -3600, -1e8, 1, 59, 61, 3600, 1e8])
+@pytest.mark.parametrize("step", [-1, -45, -119, -121, -1e8, 1, 61, 1e8])
 def test_after_a_step_of_the_clock_it_is_claimed_again_in_bounded_time(kind, step):
     """A worker took it and died; the other one asks every second by a clock that was set."""
-    row, claim = claims(kind)
-    assert claim("dead", NOW) == row
-    put(row, next_pass_at=NOW + timedelta(seconds=30))
+    taken, claim = claims(kind)
+    assert claim("dead", NOW) == taken
+    put(taken, next_pass_at=NOW + timedelta(seconds=30))
     asked_at = [NOW + timedelta(seconds=step + n) for n in (1, 61, 121)]
-    assert any(claim("other", at) == row for at in asked_at)
+    assert any(claim("other", at) == taken for at in asked_at)
 
 
 # -- verifications ---------------------------------------------------------------------------
@@ -354,35 +354,23 @@ def test_workers_of_a_far_future_are_forgotten_as_those_of_the_past():
 # -- waits -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", store._STAMPS[Drain])
-def test_no_wait_of_a_drain_lasts_as_long_as_the_clock_was_set_back(name):
-    drain = begin(create())
-    put(drain, **{name: NOW + DAY})
-    drain = read(drain)
-    assert store.set_back(drain, [], NOW, 600) is True
-    assert getattr(drain, name) == getattr(read(drain), name) == NOW
-    assert store.set_back(read(drain), [], NOW, 600) is False
-
-
-@pytest.mark.parametrize("name", store._STAMPS[store.InstanceMigration])
-def test_no_wait_of_an_instance_lasts_as_long_as_the_clock_was_set_back(name):
-    drain = begin(create())
-    row = drain.migrations.first()
-    put(row, **{name: NOW + DAY})
-    row.refresh_from_db()
-    assert store.set_back(drain, [row], NOW, 600) is True
-    row.refresh_from_db()
-    assert getattr(row, name) == NOW
-
-
-@pytest.mark.parametrize("name", sorted({*store._STAMPS[HostMaintenance]} - {"closed_at"}))
-def test_no_wait_of_a_host_lasts_as_long_as_the_clock_was_set_back(name):
-    maintenance = in_maintenance()
-    put(maintenance, **{name: NOW + DAY})
-    maintenance = store.maintenance(maintenance.pk)
-    assert store.set_back_host(maintenance, NOW) is True
-    assert getattr(store.maintenance(maintenance.pk), name) == NOW
-    assert store.set_back_host(store.maintenance(maintenance.pk), NOW) is False
+def test_no_wait_lasts_as_long_as_the_clock_was_set_back():
+    """Whatever says since when something is so: each field of each row, the ones to come too."""
+    drain, maintenance = begin(create("cmp1", servers=["a"])), in_maintenance("cmp2")
+    for name in store._STAMPS[Drain]:
+        put(drain, **{name: NOW + DAY})
+        assert store.set_back(read(drain), [], NOW, 600) is True, name
+        assert getattr(read(drain), name) == NOW, name
+    for name in store._STAMPS[InstanceMigration]:
+        put(row(drain), **{name: NOW + DAY})
+        assert store.set_back(read(drain), [row(drain)], NOW, 600) is True, name
+        assert getattr(row(drain), name) == NOW, name
+    for name in {*store._STAMPS[HostMaintenance]} - {"closed_at"}:  # then it is over
+        put(maintenance, **{name: NOW + DAY})
+        assert store.set_back_host(store.maintenance(maintenance.pk), NOW) is True, name
+        assert getattr(store.maintenance(maintenance.pk), name) == NOW, name
+    assert not store.set_back(read(drain), [row(drain)], NOW, 600)
+    assert not store.set_back_host(store.maintenance(maintenance.pk), NOW)
 
 
 def test_what_is_planned_stays_planned_and_a_pause_is_no_longer_than_any():
