@@ -103,10 +103,17 @@ def _carried_on(reading: tuple[datetime, float], until: float) -> datetime:
 #: What may be later than now: what is planned, and what is dealt with where it is read. That a
 #: drain was asked for, and that a row was written, decides nothing.
 _MAY_BE_AHEAD = frozenset(
-    {
-        *("start_at", "stop_at", "not_before", "next_pass_at", "claimed_until"),
-        *("verified_at", "safe_since", "created_at", "updated_at"),
-    }
+    [
+        "start_at",
+        "stop_at",
+        "not_before",
+        "next_pass_at",
+        "claimed_until",
+        "verified_at",
+        "safe_since",
+        "created_at",
+        "updated_at",
+    ]
 )
 #: The fields that say when something happened.
 _STAMPS = {
