@@ -92,7 +92,8 @@ def now() -> datetime:
     # is not to go back by what an answer took.
     guess = _carried_on(reading, ended) if reading else earliest
     read = min(max(guess, earliest), earliest + timedelta(seconds=ended - begun))
-    _reading = (read, ended) if ended - begun <= _READ_TAKES else None
+    if ended - begun <= _READ_TAKES:
+        _reading = (read, ended)
     return read
 
 
