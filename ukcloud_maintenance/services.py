@@ -1349,9 +1349,9 @@ def certificate(actor: Actor, region: str, host: str) -> Certificate:
     """Whether exactly this host is safe to power off. OpenStack is not asked: the worker does
     that all the time."""
     _require(actor, RULE_VIEW)
-    now = store.now()
     maintenance = store.open_maintenance(region, host)
     open_drain = store.open_drain_of(region, host)
+    now = store.now()  # after it is read: what was recorded meanwhile is not of the future
     if maintenance is None:
         return Certificate(
             host,

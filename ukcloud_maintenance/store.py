@@ -127,43 +127,46 @@ _STAMPS = {
 }
 
 
-def _back_to(row: Drain | InstanceMigration | HostMaintenance, now: datetime) -> dict[str, Any]:
+def _back_to(row: Drain | InstanceMigration | HostMaintenance, at: datetime) -> dict[str, Any]:
     """What is to be set of a row that tells of the future: its waits begin anew, now."""
-    limit = now + SLACK
-    return {name: now for name in _STAMPS[type(row)] if (getattr(row, name) or now) > limit}
+    limit = at + SLACK
+    return {name: at for name in _STAMPS[type(row)] if (getattr(row, name) or at) > limit}
 
 
 def set_back(
-    drain: Drain, rows: Iterable[InstanceMigration], now: datetime, longest_pause: float
+    drain: Drain, rows: Iterable[InstanceMigration], at: datetime, longest_pause: float
 ) -> bool:
     """Whether the clock was set back since these rows were written. What they say of times that
     are still to come is set to now, so that no wait lasts for as long as the step was.
 
+    :param at: now, by the caller's clock; one that is behind the database's is not followed
     :param longest_pause: between two attempts, in seconds
     :raises StaleState: somebody else got there first
     """
+    at = max(at, now())
     changed = False
-    if fields := _back_to(drain, now):
-        change_drain(drain, now, **fields)
+    if fields := _back_to(drain, at):
+        change_drain(drain, at, **fields)
         changed = True
-    latest = now + timedelta(seconds=longest_pause)
+    latest = at + timedelta(seconds=longest_pause)
     for row in rows:
-        fields = _back_to(row, now)
+        fields = _back_to(row, at)
         if row.not_before is not None and row.not_before > latest + SLACK:
             fields["not_before"] = latest
         if fields:
-            change_migration(row, now, **fields)
+            change_migration(row, at, **fields)
             changed = True
     return changed
 
 
-def set_back_host(maintenance: HostMaintenance, now: datetime) -> bool:
+def set_back_host(maintenance: HostMaintenance, at: datetime) -> bool:
     """The same of an open maintenance.
 
     :raises StaleState: somebody else got there first
     """
-    if fields := _back_to(maintenance, now):
-        change_maintenance(maintenance, now, **fields)
+    at = max(at, now())
+    if fields := _back_to(maintenance, at):
+        change_maintenance(maintenance, at, **fields)
     return bool(fields)
 
 

@@ -354,6 +354,14 @@ def test_workers_of_a_far_future_are_forgotten_as_those_of_the_past():
 # -- waits -----------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def now():
+    """It is NOW, by the database's clock."""
+    with the_time_is(NOW):
+        yield NOW
+
+
+@pytest.mark.usefixtures("now")
 def test_no_wait_lasts_as_long_as_the_clock_was_set_back():
     """Whatever says since when something is so: each field of each row, the ones to come too."""
     drain, maintenance = begin(create("cmp1", servers=["a"])), in_maintenance("cmp2")
@@ -373,6 +381,7 @@ def test_no_wait_lasts_as_long_as_the_clock_was_set_back():
     assert not store.set_back_host(store.maintenance(maintenance.pk), NOW)
 
 
+@pytest.mark.usefixtures("now")
 def test_what_is_planned_stays_planned_and_a_pause_is_no_longer_than_any():
     drain = begin(create(start_at=NOW + DAY, stop_at=NOW + 2 * DAY))
     first, second = drain.migrations.all()
@@ -385,6 +394,7 @@ def test_what_is_planned_stays_planned_and_a_pause_is_no_longer_than_any():
     assert (read(drain).start_at, read(drain).stop_at) == (NOW + DAY, NOW + 2 * DAY)
 
 
+@pytest.mark.usefixtures("now")
 def test_what_is_right_is_left_as_it_is():
     drain, maintenance = begin(create("cmp1")), in_maintenance("cmp2")
     revision = read(drain).revision
@@ -396,6 +406,7 @@ def test_what_is_right_is_left_as_it_is():
     assert read(drain).revision == revision
 
 
+@pytest.mark.usefixtures("now")
 def test_a_pass_after_a_step_back_waits_anew_and_ends(settings):
     """A drain that waits for an OpenStack that does not answer, by a clock that was a day ahead."""
     settings.UKCLOUD_MAINTENANCE = QUICK
@@ -407,6 +418,13 @@ def test_a_pass_after_a_step_back_waits_anew_and_ends(settings):
         Reconciler(nova, "w", lambda at=at: at).run(read(drain))
         assert read(drain).cloud_down_since == NOW
     assert read(drain).state == DrainState.FAILED
+
+
+@pytest.mark.usefixtures("now")
+def test_a_worker_that_is_behind_does_not_date_back_what_is_right():
+    drain, maintenance = begin(create("cmp1")), in_maintenance("cmp2")
+    assert not store.set_back(drain, drain.migrations.all(), NOW - DAY, 600)
+    assert not store.set_back_host(maintenance, NOW - DAY)
 
 
 # -- who was first ---------------------------------------------------------------------------
