@@ -1561,9 +1561,9 @@ def give_up_return(maintenance: HostMaintenance, message: str, actor: str, now: 
 # -- workers ---------------------------------------------------------------------------------
 
 
-#: The longest pause between two passes, in seconds, where a worker does not say it: the most that
-#: its settings can ask for.
-LONGEST_PAUSE = 3600.0
+#: The longest pause between two passes, in seconds, where whoever claims does not say it. A worker
+#: does: its settings may ask for longer ones.
+LONGEST_PAUSE = 300.0
 
 
 def _free(now: datetime, lease_seconds: float) -> Q:
