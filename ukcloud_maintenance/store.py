@@ -87,6 +87,13 @@ def draining_hosts(region: str) -> frozenset[str]:
     return frozenset(found.order_by().values_list("host", flat=True))
 
 
+def away_hosts(region: str) -> frozenset[str]:
+    """The hosts of a region that are being drained, or about to be, or are in maintenance: nothing
+    is to be sent there. Two queries."""
+    kept = HostMaintenance.objects.filter(region=region, open_key__isnull=False)
+    return draining_hosts(region) | frozenset(kept.order_by().values_list("host", flat=True))
+
+
 def migrations(drain: Drain) -> "QuerySet[InstanceMigration]":
     """The instances of a drain, in the order in which they are started."""
     return drain.migrations.order_by("position", "id")

@@ -5,8 +5,8 @@ alone: the service is read before and after them. What is on its way to the host
 what is on it: it arrives, whether the service is disabled or not.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from .facts import Migration, Server, Service
@@ -52,19 +52,17 @@ class Obstacle(StrEnum):
     RESIZE = "resize"  # a resize or cold migration from or to it is not confirmed
 
 
-#: What ends by itself, or by somebody's doing, without the drain: it is waited for.
-PASSING = frozenset({Obstacle.MIGRATION, Obstacle.RESIZE})
-
-
 @dataclass(frozen=True)
 class Found:
     """One thing that keeps a host from being empty.
 
     :param text: what it is, in words that can stand in a list
+    :param server_id: the server that it is about; empty where it is about none
     """
 
     code: Obstacle
     text: str
+    server_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,6 +81,11 @@ class Emptiness:
     def is_empty(self) -> bool:
         return not self.obstacles
 
+    def but_of(self, server_ids: Collection[str]) -> "Emptiness":
+        """The same without what is about these servers."""
+        kept = (found for found in self.obstacles if found.server_id not in server_ids)
+        return replace(self, obstacles=tuple(kept))
+
     def of(self, *codes: Obstacle) -> tuple[str, ...]:
         """The obstacles of these kinds, in words."""
         return tuple(found.text for found in self.obstacles if found.code in codes)
@@ -99,7 +102,7 @@ def look(read: HostContents) -> Emptiness:
     if any(found.code in (Obstacle.NO_SERVICE, Obstacle.CELL) for found in obstacles):
         return Emptiness(tuple(obstacles))
     obstacles += [
-        Found(Obstacle.SERVER, f"{called(s.name, s.id)}, {s.status}")
+        Found(Obstacle.SERVER, f"{called(s.name, s.id)}, {s.status}", s.id)
         for s in {s.id: s for s in read.servers}.values()
     ]
     leftovers = []
@@ -108,7 +111,7 @@ def look(read: HostContents) -> Emptiness:
             continue
         unconfirmed = record.status in NOVA_STATUS_UNCONFIRMED
         code = Obstacle.RESIZE if unconfirmed else Obstacle.MIGRATION
-        found = Found(code, _record(read, record))
+        found = Found(code, _record(read, record), record.server_id)
         (leftovers if _server_is_gone(read, record) else obstacles).append(found)
     return Emptiness(tuple(obstacles), tuple(leftovers))
 
@@ -116,9 +119,7 @@ def look(read: HostContents) -> Emptiness:
 def _of_service(read: HostContents) -> Iterable[Found]:
     for service, when in ((read.before, "before"), (read.after, "after")):
         if service is None or service.host != read.host:
-            yield Found(
-                Obstacle.NO_SERVICE, f"Nova lists no compute service of host {read.host}."
-            )
+            yield Found(Obstacle.NO_SERVICE, f"Nova lists no compute service of host {read.host}.")
             return
         if not service.is_known:
             yield Found(
