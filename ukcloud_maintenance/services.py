@@ -443,7 +443,7 @@ def request_drains(actor: Actor, cloud: Cloud, requests: Iterable[DrainRequest])
     """
     _require(actor, RULE_DRAIN)
     ready = _ready(actor, cloud, requests)
-    with store.all_or_none():
+    with store.in_turn(cloud.region):
         return [_write(actor, cloud.region, one, plan) for one, plan in ready]
 
 
@@ -462,7 +462,7 @@ def _ready(
     for one in asked:
         service = _service(services, one.host, cloud.region)
         _check_host(service, cloud.region)
-        _check_destination(services, one)
+        _check_destination(services, cloud.region, one.host, one.destination)
         if one.destination in {other.host for other in asked}:
             raise Refused(
                 f"The destination {one.destination} is to be drained itself.",
@@ -594,7 +594,7 @@ def request_plan(actor: Actor, cloud: Cloud, request: PlanRequest) -> Plan:
             field="hosts_at_once",
         )
     ready = _ready(actor, cloud, [replace(request.each, host=name) for name in names])
-    with store.all_or_none():
+    with store.in_turn(cloud.region):
         plan = store.create_plan(
             region=cloud.region,
             reason=ready[0][0].reason,
@@ -765,6 +765,39 @@ def _write(
         raise _drain_open(service.host, error.drain) from error
     except store.BeingReturned as error:
         raise _being_returned(error.maintenance) from error
+    except store.IsDestination as error:
+        raise _is_destination(service.host, error.drain) from error
+    except store.DestinationAway as error:
+        raise _destination_away(error) from error
+
+
+def _is_destination(host: str, drain: Drain) -> Refused:
+    return Refused(
+        f"Drain {drain.pk} of {drain.host}, requested by {drain.requested_by}, sends instances to"
+        f" host {host}.",
+        code="host_is_destination",
+        remedy="Wait until that is over, or cancel it first.",
+        field="host",
+        drain_id=drain.pk,
+    )
+
+
+def _destination_away(error: store.DestinationAway) -> Refused:
+    if error.drain is None:
+        return Refused(
+            f"The destination {error.host} is in maintenance.",
+            code="destination_in_maintenance",
+            remedy="Return it to service first, choose another one, or leave the choice to the"
+            " scheduler.",
+            field="destination",
+        )
+    return Refused(
+        f"The destination {error.host} is being drained itself.",
+        code="destination_is_drained",
+        remedy="Choose another one, or leave the choice to the scheduler.",
+        field="destination",
+        drain_id=error.drain.pk,
+    )
 
 
 def _service(services: list[Service], host: str, region: str) -> Service:
@@ -800,6 +833,10 @@ def _check_host(service: Service, region: str) -> None:
     maintenance = store.open_maintenance(region, service.host)
     if maintenance and maintenance.returning_since:
         raise _being_returned(maintenance)
+    try:
+        store.check_no_destination(region, service.host)
+    except store.IsDestination as error:
+        raise _is_destination(service.host, error.drain) from error
 
 
 def _being_returned(maintenance: HostMaintenance) -> Refused:
@@ -831,11 +868,11 @@ def _drain_open(host: str, drain: Drain | None) -> Refused:
     )
 
 
-def _check_destination(services: list[Service], request: DrainRequest) -> None:
-    name = request.destination
+def _check_destination(services: list[Service], region: str, host: str, name: str) -> None:
+    """Whether the instances of a host can be sent to another one, where one is named."""
     if not name:
         return
-    if name == request.host:
+    if name == host:
         raise Refused(
             "The destination is the host that is to be drained.",
             code="destination_is_source",
@@ -849,6 +886,10 @@ def _check_destination(services: list[Service], request: DrainRequest) -> None:
             remedy="Host names are compared exactly.",
             field="destination",
         )
+    try:
+        store.check_destination(region, name)
+    except store.DestinationAway as error:
+        raise _destination_away(error) from error
     if not found[0].is_up:
         raise Refused(
             f"The destination {name} is down.", code="destination_down", field="destination"
@@ -861,6 +902,16 @@ def _check_destination(services: list[Service], request: DrainRequest) -> None:
             remedy="Choose another one, or leave the choice to the scheduler.",
             field="destination",
         )
+
+
+def check_destination(actor: Actor, cloud: Cloud, hosts: Iterable[str], destination: str) -> None:
+    """Whether the instances of all these hosts can be sent to one host, where one is named.
+
+    :raises Refused: they cannot, with the reason
+    """
+    _require(actor, RULE_VIEW)
+    for host in hosts if destination else ():
+        _check_destination(cloud.services(destination), cloud.region, host, destination)
 
 
 # -- steering --------------------------------------------------------------------------------
@@ -1154,6 +1205,10 @@ def _steer_one(
             return str(_drain_open(drain.host, error.drain))
         except store.BeingReturned as error:
             return str(_being_returned(error.maintenance))
+        except store.DestinationAway as error:
+            return str(_destination_away(error))
+        except store.IsDestination as error:
+            return str(_is_destination(drain.host, error.drain))
         except store.GivenBack:
             return (
                 "The host was given back to service since this drain ended; what runs on it now"
@@ -1197,15 +1252,8 @@ def _check_retry_destination(
             code="destination_is_set",
             field="destination",
         )
-    if destination in store.draining_hosts(drain.region) and destination != drain.destination:
-        raise Refused(
-            f"The destination {destination} is being drained itself.",
-            code="destination_is_drained",
-            remedy="Choose another one, or leave the choice to the scheduler.",
-            field="destination",
-        )
     services = cloud.services(destination)
-    _check_destination(services, DrainRequest(drain.host, "", destination=destination))
+    _check_destination(services, drain.region, drain.host, destination)
 
 
 def get_drain(actor: Actor, drain_id: int, *, rule: str = RULE_VIEW) -> Drain:

@@ -37,7 +37,7 @@ from .core.states import (
     check_migration_transition,
 )
 from .exceptions import StaleState
-from .models import Drain, Event, HostMaintenance, InstanceMigration, Plan, Worker, host_key
+from .models import Drain, Event, HostMaintenance, InstanceMigration, Plan, Turn, Worker, host_key
 
 # -- reading ---------------------------------------------------------------------------------
 
@@ -393,6 +393,19 @@ def all_or_none() -> AbstractContextManager[None]:
     return transaction.atomic()
 
 
+@contextmanager
+def in_turn(region: str) -> Iterator[None]:
+    """A block in which drains of a region are asked for: all rows are written, or none, and nobody
+    else is in such a block of the region. It begins with a write, as every transaction (see
+    `_touch`), and takes its lock before all others."""
+    turn = Turn.objects.filter(region_key=host_key(region, ""))
+    if not turn.exists():
+        Turn.objects.get_or_create(region_key=host_key(region, ""))
+    with transaction.atomic():
+        turn.update(taken=F("taken") + 1)
+        yield
+
+
 class DrainExists(StaleState):
     """The host has an open drain already. `drain` is it, or None where it is just over."""
 
@@ -409,11 +422,59 @@ class BeingReturned(StaleState):
         self.maintenance = maintenance
 
 
+class DestinationAway(StaleState):
+    """Instances cannot be sent to a host: it is being drained itself, or is in maintenance.
+
+    `drain` is what drains it, or None.
+    """
+
+    def __init__(self, host: str, drain: Drain | None):
+        super().__init__(f"host {host} is drained or in maintenance")
+        self.host = host
+        self.drain = drain
+
+
+class IsDestination(StaleState):
+    """A host cannot be drained: `drain` is open, and sends instances to it."""
+
+    def __init__(self, drain: Drain):
+        super().__init__(f"drain {drain.pk} sends instances there")
+        self.drain = drain
+
+
 class GivenBack(StaleState):
     """The host was given back to service since the drain was over."""
 
     def __init__(self) -> None:
         super().__init__("the host was given back to service since")
+
+
+def check_destination(region: str, host: str) -> None:
+    """:raises DestinationAway: the host is being drained, or about to be, or in maintenance"""
+    found = open_drain_of(region, host)
+    if found and found.direction == Direction.AWAY:
+        raise DestinationAway(host, found)
+    if open_maintenance(region, host):
+        raise DestinationAway(host, None)
+
+
+def check_no_destination(region: str, host: str) -> None:
+    """What is on its way to the host already is no reason, and neither is the estimate of a drain
+    that follows it: both are seen to by the worker.
+
+    :raises IsDestination: an open drain was told to send instances to exactly this host
+    """
+    sends = Drain.objects.filter(region=region, open_key__isnull=False, direction=Direction.AWAY)
+    sends = sends.exclude(state=DrainState.CANCELLING)
+    for one in sends.exclude(destination=""):
+        if one.destination == host:
+            raise IsDestination(one)
+    rows = InstanceMigration.objects.filter(
+        drain__in=sends, state__in=[s.value for s in MIGRATION_WAITING]
+    ).exclude(destination="")
+    for row in rows.select_related("drain"):
+        if row.destination == host:
+            raise IsDestination(row.drain)
 
 
 class Entry(NamedTuple):
@@ -460,10 +521,15 @@ def create_drain(
 
     :raises DrainExists: the host has an open drain, whoever was first
     :raises BeingReturned: the host is being given back to service, whoever was first
+    :raises DestinationAway: the destination is drained or in maintenance, whoever was first
+    :raises IsDestination: another drain sends instances to the host, whoever was first
     """
     key = host_key(region, host)
     try:
-        with transaction.atomic():
+        with in_turn(region):
+            check_no_destination(region, host)
+            if destination:
+                check_destination(region, destination)
             maintenance = _take_maintenance(key)
             new = Drain.objects.create(
                 region=region,
@@ -662,6 +728,8 @@ def reopen_drain(drain: Drain, actor: str, now: datetime) -> None:
     :raises DrainExists: the host has another open drain
     :raises BeingReturned: the host is being given back to service
     :raises GivenBack: it was given back since: what runs on it now was never part of this
+    :raises DestinationAway: where it sends instances to is drained or in maintenance
+    :raises IsDestination: another drain sends instances to the host
     :raises StaleState: the drain changed meanwhile
     """
     fields: dict[str, Any] = {}
@@ -669,7 +737,7 @@ def reopen_drain(drain: Drain, actor: str, now: datetime) -> None:
         fields["stop_at"] = None
     away = drain.direction == Direction.AWAY
     try:
-        with transaction.atomic():
+        with in_turn(drain.region):
             change_drain(
                 drain,
                 now,
@@ -687,6 +755,10 @@ def reopen_drain(drain: Drain, actor: str, now: datetime) -> None:
                 **fields,
             )
             maintenance = _take_maintenance(drain.host_key)
+            if away:
+                check_no_destination(drain.region, drain.host)
+            if drain.destination:
+                check_destination(drain.region, drain.destination)
             if (
                 away
                 and drain.maintenance_id
@@ -767,9 +839,12 @@ def retry_instance(
     :param destination: the host that it is to go to, or empty: where the others of the drain go,
         whatever an earlier retry named
     :raises DrainExists: the drain is over, and the host has another open one
+    :raises DestinationAway: where it is to go is drained or in maintenance
     :raises StaleState: somebody else got there first
     """
-    with transaction.atomic():
+    with in_turn(drain.region):
+        if destination:
+            check_destination(drain.region, destination)
         if drain.state == DrainState.FAILED:
             reopen_drain(drain, actor, now)
         change_migration(

@@ -132,6 +132,7 @@ class Command(WaitingCommand):
         request = replace(request, host=hosts[0])
         if options["dry_run"]:
             services.check_request(replace(request, reason=request.reason or "none is needed"))
+            services.check_destination(self.actor, cloud, hosts, options["destination"])
             self._check(cloud, hosts, options)
             return
         plan = None
