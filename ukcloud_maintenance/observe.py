@@ -1,4 +1,4 @@
-"""What is read of a host to tell whether it is empty: for the end of a drain and the certificate."""
+"""What is read to tell whether a host is empty: as its drain ends, and for its certificate."""
 
 import logging
 from collections.abc import Callable, Iterable

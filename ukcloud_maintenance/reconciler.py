@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from . import conf, store
 from .cloud import PARALLEL, Cloud
 from .core import decide as d
+from .core.alarm import alarm
 from .core.facts import Migration, Server, ServerGroup
 from .core.preflight import Around, Choice, group_of
 from .core.states import (
@@ -973,7 +974,7 @@ class Reconciler:
                 drain,
                 DrainState.CANCELLED if cancelling else DrainState.FAILED,
                 DrainResult.NOT_PROVED,
-                f"{TROUBLE} {left}{error}",
+                f"{alarm(rows)} {TROUBLE} {left}{error}".strip(),
                 self.worker,
                 now,
             )

@@ -27,6 +27,8 @@ from .core.actor import (
     RULE_VIEW,
     Actor,
 )
+from .core.alarm import arrived_wrong
+from .core.certificate import SCOPE as SCOPE
 from .core.certificate import Check, from_json
 from .core.duration import Forecast, forecast
 from .core.evidence import Evidence
@@ -629,7 +631,7 @@ class PlanReport:
         for counts in self.counts.values():
             for state, number in counts.by_state.items():
                 found[state] = found.get(state, 0) + number
-        return store.Counts(found)
+        return store.Counts(found, sum(counts.arrived_wrong for counts in self.counts.values()))
 
     @property
     def revision(self) -> int:
@@ -872,6 +874,10 @@ def _check_destination(services: list[Service], region: str, host: str, name: st
     """Whether the instances of a host can be sent to another one, where one is named."""
     if not name:
         return
+    try:
+        store.check_destination(region, name)
+    except store.DestinationAway as error:
+        raise _destination_away(error) from error
     if name == host:
         raise Refused(
             "The destination is the host that is to be drained.",
@@ -886,10 +892,6 @@ def _check_destination(services: list[Service], region: str, host: str, name: st
             remedy="Host names are compared exactly.",
             field="destination",
         )
-    try:
-        store.check_destination(region, name)
-    except store.DestinationAway as error:
-        raise _destination_away(error) from error
     if not found[0].is_up:
         raise Refused(
             f"The destination {name} is down.", code="destination_down", field="destination"
@@ -1299,7 +1301,7 @@ def drain_report(actor: Actor, drain_id: int) -> DrainReport:
     return DrainReport(
         drain,
         rows,
-        store.Counts(by_state),
+        store.Counts(by_state, sum(map(arrived_wrong, rows))),
         worker_status(actor),
         forecast=_forecast(drain, rows),
         may_go_on=drain.state != DrainState.FAILED or store.may_reopen(drain),
@@ -1359,6 +1361,8 @@ class Certificate:
     :param why_not: why it is not safe, in words; empty where it is
     :param open_drain: the drain under way, or None
     :param drains: the drains of this maintenance, oldest first
+    :param lasts_seconds: how long a verification is believed, and so how long the next one is
+        worth waiting for
     """
 
     host: str
@@ -1375,6 +1379,7 @@ class Certificate:
     open_drain: Drain | None = None
     drains: tuple[Drain, ...] = ()
     now: datetime = field(default_factory=timezone.now)
+    lasts_seconds: float = 0
 
     @property
     def stale(self) -> bool:
@@ -1406,6 +1411,7 @@ def certificate(actor: Actor, region: str, host: str) -> Certificate:
             why_not="The host is not in maintenance.",
             open_drain=open_drain,
             now=now,
+            lasts_seconds=conf.certificate_seconds(),
         )
     verified_at = maintenance.verified_at
     lasts = timedelta(seconds=conf.certificate_seconds())
@@ -1426,6 +1432,7 @@ def certificate(actor: Actor, region: str, host: str) -> Certificate:
         open_drain=open_drain,
         drains=tuple(store.drains_in(maintenance)),
         now=now,
+        lasts_seconds=lasts.total_seconds(),
     )
 
 
@@ -1471,6 +1478,7 @@ def document_of(actor: Actor, found: Certificate) -> dict[str, Any]:
         "withdrawn_at": _iso(found.withdrawn_at),
         "withdrawn_why": found.withdrawn_why or None,
         "checks": list(maintenance.checks) if maintenance else [],
+        "scope": SCOPE,
         "maintenance": {
             "id": maintenance.pk,
             "service_id": maintenance.service_id,
@@ -1507,6 +1515,31 @@ def host_maintenance(actor: Actor, region: str, host: str) -> HostMaintenance | 
     """The maintenance of exactly this host that is open, or the last one; None: it had none."""
     _require(actor, RULE_VIEW)
     return store.newest_maintenance(region, host)
+
+
+def is_listed(actor: Actor, cloud: Cloud, host: str) -> bool:
+    """Whether Nova lists a compute service of exactly this host.
+
+    :raises UnknownHost: it does not, and there is no record of the host either
+    """
+    _require(actor, RULE_VIEW)
+    if cloud.service(host) is not None:
+        return True
+    if not store.is_recorded(cloud.region, host):
+        _service([], host, cloud.region)
+    return False
+
+
+def check_recorded(actor: Actor, region: str, host: str) -> None:
+    """:raises UnknownHost: this host was never drained or in maintenance, as far as is kept"""
+    _require(actor, RULE_VIEW)
+    if not store.is_recorded(region, host):
+        raise UnknownHost(
+            f"There is no record of a host named {host!r} in region {region or '(default)'}.",
+            code="unknown_host",
+            remedy="Host names are compared exactly; take the name from the list of hosts.",
+            field="host",
+        )
 
 
 def get_maintenance(actor: Actor, maintenance_id: int) -> HostMaintenance:

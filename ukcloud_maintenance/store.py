@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from django.db import IntegrityError, transaction
 from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet
 
+from .core.alarm import ARRIVED
 from .core.duration import Learned, learned_of
 from .core.facts import Server
 from .core.preflight import Verdict
@@ -208,9 +209,14 @@ def _is_on_hold(drain: Drain) -> bool:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many instances of a drain are in which state."""
+    """How many instances of a drain are in which state.
+
+    :param arrived_wrong: those of the failed ones that left the host, and are not what they were
+        before, see core.alarm
+    """
 
     by_state: Mapping[str, int] = field(default_factory=dict)
+    arrived_wrong: int = 0
 
     @property
     def total(self) -> int:
@@ -218,8 +224,23 @@ class Counts:
 
     @property
     def left(self) -> int:
-        """Those that left the host: arrived elsewhere, or gone."""
-        return sum(self.by_state.get(state, 0) for state in MIGRATION_LEFT)
+        """Those that left the host: arrived elsewhere, well or not, or gone."""
+        return sum(self.by_state.get(state, 0) for state in MIGRATION_LEFT) + self.arrived_wrong
+
+    @property
+    def unknown(self) -> int:
+        """Those of which it is not known where they run."""
+        return self[MigrationState.UNKNOWN]
+
+    @property
+    def still_here(self) -> int:
+        """Those that are known not to have left."""
+        return self.total - self.left - self.unknown
+
+    @property
+    def need_a_look(self) -> bool:
+        """Whether a person must look at one: the drain is no success, whatever else it came to."""
+        return bool(self.unknown or self.arrived_wrong)
 
     def __getitem__(self, state: str) -> int:
         return self.by_state.get(state, 0)
@@ -229,15 +250,18 @@ def counts(drain_ids: Iterable[int]) -> dict[int, Counts]:
     """The counts of several drains, by one query."""
     ids = list(drain_ids)
     found: dict[int, dict[str, int]] = {drain_id: {} for drain_id in ids}
+    wrong = dict.fromkeys(ids, 0)
+    arrived = Count("id", filter=Q(state=MigrationState.FAILED, code__startswith=ARRIVED))
     rows = (
         InstanceMigration.objects.filter(drain_id__in=ids)
         .order_by()
         .values_list("drain_id", "state")
-        .annotate(n=Count("id"))
+        .annotate(n=Count("id"), arrived=arrived)
     )
-    for drain_id, state, number in rows:
+    for drain_id, state, number, arrived_wrong in rows:
         found[drain_id][state] = number
-    return {drain_id: Counts(by_state) for drain_id, by_state in found.items()}
+        wrong[drain_id] += arrived_wrong
+    return {drain_id: Counts(by_state, wrong[drain_id]) for drain_id, by_state in found.items()}
 
 
 @dataclass(frozen=True)
@@ -1155,6 +1179,11 @@ def maintenance(maintenance_id: int) -> HostMaintenance | None:
 def newest_maintenance(region: str, host: str) -> HostMaintenance | None:
     """The maintenance of exactly this host that is open, or that was opened last, or None."""
     return HostMaintenance.objects.filter(host_key=host_key(region, host)).first()
+
+
+def is_recorded(region: str, host: str) -> bool:
+    """Whether a drain or a maintenance of exactly this host is on record."""
+    return drains_of(region, host).exists() or maintenances_of(region, host).exists()
 
 
 def drains_in(maintenance: HostMaintenance) -> "QuerySet[Drain]":

@@ -14,10 +14,17 @@ ARRIVED = "arrived_"
 class InstanceLike(Protocol):
     """The part of an instance migration that is looked at."""
 
-    server_name: str
-    server_status: str
-    state: str
-    code: str
+    @property
+    def server_name(self) -> str: ...
+
+    @property
+    def server_status(self) -> str: ...
+
+    @property
+    def state(self) -> str: ...
+
+    @property
+    def code(self) -> str: ...
 
 
 def arrived_wrong(row: InstanceLike) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from . import emptiness
 from .emptiness import Emptiness, HostContents, Obstacle, called, some
-from .facts import Allocation, Hypervisor, Migration, Service
+from .facts import Allocation, Hypervisor, Migration
 
 SERVICE_DISABLED = "service_disabled"
 SERVICE_UP = "service_up"

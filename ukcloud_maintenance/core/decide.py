@@ -840,13 +840,8 @@ class _Pass:
             return
         state = DrainState.CANCELLED if cancelling else DrainState.FAILED
         left = self._service_now() if cancelling else ""
-        self.actions.append(
-            Finish(
-                state,
-                DrainResult.HOST_LOST,
-                f"{why} It did not come back in time. {left}{self._summary()}".strip(),
-            )
-        )
+        text = f"{why} It did not come back in time. {left}{self._summary()}"
+        self._finish_with(state, DrainResult.HOST_LOST, text)
 
     def _disable_first(self) -> bool:
         """Whether instances may be submitted: the service was disabled before this pass listed
@@ -1756,13 +1751,8 @@ class _Pass:
         still_open = self._in(MIGRATION_OPEN)
         if cancelling:
             if not still_open and self._given_back():
-                self.actions.append(
-                    Finish(
-                        DrainState.CANCELLED,
-                        DrainResult.CANCELLED,
-                        f"Cancelled. {self._service_now()}{self._summary()}",
-                    )
-                )
+                text = f"Cancelled. {self._service_now()}{self._summary()}"
+                self._finish_with(DrainState.CANCELLED, DrainResult.CANCELLED, text)
             return
         if self.drain.state != DrainState.RUNNING:
             return
@@ -1835,7 +1825,7 @@ class _Pass:
             for row in sorted(rows, key=lambda r: (r.position, r.id))
             if row.state != MigrationState.SUCCEEDED
         ]
-        self.actions.append(Finish(state, result, "\n".join(lines)))
+        self._finish_with(state, result, "\n".join(lines))
 
     def _wait_for_blocked(self, blocked: list[Row]) -> None:
         if self.drain.blocked_since is None:
@@ -1893,7 +1883,7 @@ class _Pass:
         beside = self._beside(found)
         passing = beside.of(Obstacle.MIGRATION, Obstacle.RESIZE)
         doubts = beside.of(Obstacle.NO_SERVICE, Obstacle.CELL, Obstacle.DOWN)
-        said = [alarm(self.rows.values())]
+        said: list[str] = []
         state = DrainState.FAILED
         if self._in({MigrationState.FAILED, MigrationState.UNKNOWN}) or not by_choice:
             result = DrainResult.INSTANCES_FAILED
@@ -1914,7 +1904,12 @@ class _Pass:
                 " both hosts: confirm or revert it."
             )
         said.append(self._summary())
-        self.actions.append(Finish(state, result, " ".join(filter(None, said))))
+        self._finish_with(state, result, " ".join(said))
+
+    def _finish_with(self, state: DrainState, result: DrainResult, text: str) -> None:
+        """End the drain; what a person must look at is said first."""
+        first = alarm(self.rows.values())
+        self.actions.append(Finish(state, result, f"{first} {text}".strip()))
 
     def _summary(self) -> str:
         """How many left, and each one that did not, by name and with its reason."""

@@ -105,7 +105,7 @@ def look(read: HostContents) -> Emptiness:
         Found(Obstacle.SERVER, f"{called(s.name, s.id)}, {s.status}", s.id)
         for s in {s.id: s for s in read.servers}.values()
     ]
-    leftovers = []
+    leftovers: list[Found] = []
     for record in {m.id: m for m in read.migrations}.values():
         if record.is_over:
             continue
