@@ -13,8 +13,6 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from .alarm import alarm
-
 SCHEMA = "ukcloud_maintenance.drain"
 SCHEMA_VERSION = 1
 
@@ -59,14 +57,12 @@ def iso(moment: datetime | None) -> str | None:
 def document(
     drain: Any, rows: Iterable[Any], events: Iterable[Any], now: datetime
 ) -> dict[str, Any]:
-    """The drain, its instances and its events. `needs_a_look` names the instances that a person
-    must look at, whatever else the drain came to.
+    """The drain, its instances and its events.
 
     :param drain: models.Drain
     :param rows: of models.InstanceMigration
     :param events: of models.Event, in the order in which they happened
     """
-    rows = list(rows)
     return {
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
@@ -76,7 +72,6 @@ def document(
             **_texts(drain, _DRAIN_TEXTS),
             **{name: getattr(drain, name) for name in _DRAIN_VALUES},
             **{name: iso(getattr(drain, name)) for name in _DRAIN_TIMES},
-            "needs_a_look": alarm(rows) or None,
         },
         "instances": [_instance(row) for row in rows],
         "events": [

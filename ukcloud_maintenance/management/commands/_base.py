@@ -374,7 +374,6 @@ def drain_document(report: services.DrainReport) -> dict[str, Any]:
         "direction": drain.direction,
         "state": drain.state,
         "result": drain.result or None,
-        "needs_a_look": alarm(report.migrations) or None,
         "message": drain.message,
         "reason": drain.reason,
         "requested_by": drain.requested_by,

@@ -240,7 +240,7 @@ class WaitingCommand(ShellCommand):
 
 
 def _goes_on(reports: list[DrainReport], plan_id: int | None) -> Iterator[str]:
-    if plan_id is not None:
+    if plan_id is not None and any(r.drain.state not in DRAIN_TERMINAL for r in reports):
         yield (
             f"Plan {plan_id} goes on. Watch it with `drain_status --plan {plan_id}`,"
             f" stop it with `drain_cancel --plan {plan_id}`."
@@ -254,6 +254,11 @@ def _goes_on(reports: list[DrainReport], plan_id: int | None) -> Iterator[str]:
             yield (
                 f"Drain {number} of {drain.host} goes on. Watch it with `drain_status {number}`,"
                 f" stop it with `drain_cancel {number}`."
+            )
+        elif drain.state == DrainState.SUCCEEDED:
+            yield (
+                f"Drain {number} is over. Wait until {drain.host} is safe to power off with"
+                f" `host_status {drain.host} --wait`."
             )
 
 
