@@ -21,9 +21,10 @@ def read_contents(cloud: Cloud, host: str, alive: Callable[[], None]) -> HostCon
     :raises CloudError: one of the four failed
     """
     before = cloud.service(host)
-    servers = cloud.servers_on(host)
-    alive()
+    # Before the servers: what arrives between the two is seen by one of them at least.
     migrations = cloud.migrations_touching(host)
+    alive()
+    servers = cloud.servers_on(host)
     alive()
     unfinished = {m.server_id for m in migrations if m.server_id and not m.is_over}
     known: dict[str, Server | None] = {s.id: s for s in servers if s.id in unfinished}

@@ -20,7 +20,8 @@ NAMED = 10
 
 @dataclass(frozen=True)
 class HostContents:
-    """What was read of a host, in this order: the service, the lists, the service again.
+    """What was read of a host, in this order: the service, the migrations, the servers, the service
+    again. A migration that ends meanwhile is then seen, or what it brought is.
 
     :param host: service.host
     :param before: the service as it was read before all lists; None where Nova lists none
