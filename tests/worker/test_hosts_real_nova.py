@@ -321,21 +321,24 @@ def test_what_does_not_arrive_in_time_is_named(nova, hosts, passes, settings):
 def test_a_record_of_a_server_that_was_deleted_holds_neither_drain_nor_certificate(
     nova, hosts, passes
 ):
-    server = nova.create_server("deleted", host="st3", play="stuck-running")
+    server = nova.create_server("deleted", host="st3")
     nova.live_migrate(server, "cmp5")
-    nova.wait_for_migration(server, "running")
+    nova.wait_for_migration(server, "completed")
+    nova.wait_for_server(server, "ACTIVE")
     nova.delete_server(server)
-    # Nova removes the record with the server, unless something writes to it at that moment.
+    # Nova removes the records with their server. What a nova-compute that was killed meanwhile
+    # leaves behind is made by hand.
     with contextlib.closing(sqlite3.connect(path_of(nova.state, "nova_cell1"), timeout=60)) as cell:
         cell.execute(
-            "UPDATE migrations SET deleted = 0, deleted_at = NULL WHERE instance_uuid = ?", [server]
+            "UPDATE migrations SET deleted = 0, deleted_at = NULL, status = 'running'"
+            " WHERE instance_uuid = ?",
+            [server],
         )
         cell.commit()
     left = [(m.server_id, m.status) for m in hosts.cloud.migrations_touching("st3")]
     assert left == [(server, "running")]
     hosts.drain("st3")
-    failed = hosts.failed("st3")
-    assert set(failed) <= {"no_allocations"}, "what Nova left of it in Placement is real"
+    hosts.safe("st3")
     found = services.certificate(shell_actor(), REGION, "st3")
     [check] = [c for c in found.checks if c.code == "no_migrations"]
     assert "which does not exist any more" in check.details[0]
