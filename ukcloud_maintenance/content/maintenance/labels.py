@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from ukcloud_maintenance import store
 from ukcloud_maintenance.core.alarm import arrived_wrong
 from ukcloud_maintenance.core.decide import TIMEOUT
 from ukcloud_maintenance.core.emptiness import NAMED
@@ -129,7 +129,7 @@ def drain_state(drain: Drain, counts: Counts | None = None) -> Label:
         return Label(_("Needs a look"), "danger", "triangle-exclamation", alarm(counts))
     if drain.direction == Direction.BACK and (label := _return_state(drain)):
         return label
-    if state == DrainState.PENDING and drain.start_at and drain.start_at > timezone.now():
+    if state == DrainState.PENDING and drain.start_at and drain.start_at > store.now():
         return Label(_("Scheduled"), "default", "clock", _("It waits for the time of its start."))
     if state == DrainState.PENDING:
         return Label(_("Pending"), "default", "clock", _("It waits for a worker to take it."))
