@@ -62,7 +62,12 @@ def title(report: DrainReport) -> str:
 
 
 def headline(report: DrainReport) -> str:
-    """One sentence: how it is, or how it ended."""
+    """How it is, or how it ended; what a person must look at comes first."""
+    return f"{labels.alarm(report.counts, report.migrations)} {_headline(report)}".strip()
+
+
+def _headline(report: DrainReport) -> str:
+    """One sentence."""
     drain, counts = report.drain, report.counts
     share = labels.share(counts)
     if untouched := _before_it_began(report):
@@ -80,9 +85,10 @@ def headline(report: DrainReport) -> str:
             counts.left,
         ) % {"n": counts.left}
     if drain.state in DRAIN_TERMINAL:
-        here = counts.total - counts.left
+        here = counts.still_here
+        empty = counts.arrived_wrong and not here and not counts.unknown
         words = {
-            DrainResult.INSTANCES_FAILED: _("Ended without emptying the host."),
+            DrainResult.INSTANCES_FAILED: "" if empty else _("Ended without emptying the host."),
             DrainResult.NOT_PROVED: _("Ended, but it could not be proved that the host is empty."),
             DrainResult.HOST_LOST: _("Ended, because the host went down."),
             DrainResult.CANCELLED: "",
@@ -189,6 +195,8 @@ def _bar(report: DrainReport) -> SafeString:
         kind = "success" if drain.state == DrainState.SUCCEEDED else "warning"
         if drain.result == DrainResult.INSTANCES_LEFT:
             kind = "info"
+        if report.counts.need_a_look:
+            kind = "danger"
     else:
         kind = "primary"
         # Only an end is a full bar: after the last one left, the host is still to be proved empty.
