@@ -8,6 +8,7 @@ pass finds, and looks for in Nova.
 """
 
 import logging
+import math
 import random
 import time
 from collections.abc import Callable, Iterable
@@ -19,6 +20,8 @@ from typing import Any, TypeVar
 from . import conf, store
 from .cloud import PARALLEL, Cloud
 from .core import decide as d
+from .core import whereabouts
+from .core.alarm import alarm
 from .core.facts import Migration, Server, ServerGroup
 from .core.preflight import Around, Choice, group_of
 from .core.states import (
@@ -45,7 +48,8 @@ from .exceptions import (
     PassOver,
     StaleState,
 )
-from .inquiry import inquire
+from .inquiry import hear, inquire
+from .observe import read_contents
 from .plan import look_around, opt_out_names
 from .store import Drain, InstanceMigration
 
@@ -131,6 +135,8 @@ class Reconciler:
     :param worker: the worker's name: the actor of its events
     :param clock: tells the time, aware and in UTC
     :param alive: called between the steps of a pass, so that a long one is not taken for dead
+    :param known_for: for how many seconds this process has known of an attempt, by a clock that
+        nobody can set
     """
 
     def __init__(
@@ -139,17 +145,21 @@ class Reconciler:
         worker: str,
         clock: Callable[[], datetime],
         alive: Callable[[Drain], None] = lambda drain: None,
+        known_for: Callable[[InstanceMigration], float] = lambda row: math.inf,
     ):
         self.cloud = cloud
         self.worker = worker
         self.clock = clock
         self.alive = alive
+        self.known_for = known_for
         self._user_id = ""
         self._groups: list[ServerGroup] | None = None
 
     def run(self, drain: Drain) -> Outcome:
         """One pass. An OpenStack that does not answer is an outcome; a bug is raised."""
         rows = list(store.migrations(drain))
+        if store.set_back(drain, rows, self.clock(), conf.retry_max_seconds()):
+            say(logging.WARNING, "clock_set_back", drain=drain.pk, host=drain.host)
         try:
             seen = self._observe(drain, rows)
         except CloudError as error:
@@ -199,16 +209,19 @@ class Reconciler:
         if drain.direction == Direction.BACK:
             return self._observe_way_back(drain, rows)
         cloud = self.cloud
-        service = cloud.service(drain.host)
-        servers = {s.id: s for s in cloud.servers_on(drain.host)}
-        self.alive(drain)
         still_open = [r for r in rows if r.state in MIGRATION_OPEN]
         under_way = [r for r in rows if r.state in MIGRATION_UNDER_WAY]
-        everything = not still_open and not servers
+        contents = None
+        if still_open or drain.state != DrainState.RUNNING:
+            service = cloud.service(drain.host)
+            servers = {s.id: s for s in cloud.servers_on(drain.host)}
+        else:
+            contents = read_contents(cloud, drain.host, lambda: self.alive(drain))
+            contents = replace(contents, names={r.server_id: r.server_name for r in rows})
+            service, servers = contents.before, {s.id: s for s in contents.servers}
+        self.alive(drain)
         records: list[Migration] = []
-        if everything:
-            records = cloud.migrations_from(drain.host)
-        elif under_way:
+        if under_way:
             records = cloud.newest_migrations_from(drain.host, NEWEST)
         by_server: dict[str, list[Migration]] = {}
         for record in records:
@@ -248,7 +261,7 @@ class Reconciler:
             service=service,
             servers=servers,
             migrations=by_server,
-            all_migrations=everything,
+            contents=contents,
             progress=self._each(cloud.progress, flying),
             actions=self._each(cloud.actions, lost),
             elsewhere=self._each(cloud.server, moved),
@@ -256,20 +269,45 @@ class Reconciler:
             around=around,
             travelling=store.travelling_groups(drain),
             gate=self._gate(drain),
+            on_their_way=self._on_their_way(rows),
         )
+        return self._with_words(drain, rows, seen, due)
+
+    def _with_words(
+        self, drain: Drain, rows: list[InstanceMigration], seen: d.Observation, due: bool
+    ) -> d.Observation:
+        """The hypervisors' words about the guests of whom they are wanted, read last. Where only
+        instances that wait for them want one, they are asked now and then."""
         self.alive(drain)
-        return seen
+        waiting = {r.server_id for r in rows if r.state == MigrationState.BLOCKED}
+        request = {r.server_id: r.request_id for r in rows}
+        wanted = [
+            server_id
+            for server_id in d.words_wanted(
+                _view(drain), [_row(r) for r in rows], seen, limits(), self.clock()
+            )
+            if due or server_id not in waiting
+        ]
+        if not wanted:
+            return seen
+        if waiting & set(wanted):
+            store.looked_around(drain, self.clock())
+        guests = self._each(lambda i: hear(self.cloud, i, request[i]), wanted)
+        self.alive(drain)
+        return replace(seen, guests=guests)
 
     def _observe_way_back(self, drain: Drain, rows: list[InstanceMigration]) -> d.Observation:
         """What a run back to a host looks at: the host, what is under way, and the few that are
         the next to be started. One request for each, and two for each that is under way."""
         cloud = self.cloud
-        service = cloud.service(drain.host)
         under_way = [r for r in rows if r.state in MIGRATION_UNDER_WAY]
+        services = {s.host: s for s in cloud.services()} if under_way else {}
+        service = services.get(drain.host) if under_way else cloud.service(drain.host)
         ready = [r for r in rows if r.state == MigrationState.PENDING]
         ready.sort(key=lambda r: d.turn(_row(r)))
         looked_at = under_way + ready[: 2 * drain.max_concurrent]
-        if d.is_due(drain.looked_around_at, self.clock()):
+        due = d.is_due(drain.looked_around_at, self.clock())
+        if due:
             blocked = [r for r in rows if r.state == MigrationState.BLOCKED]
             if blocked:
                 store.looked_around(drain, self.clock())
@@ -299,9 +337,17 @@ class Reconciler:
             our_user_id=self._our_user_id() if lost else "",
             travelling=store.travelling_groups(drain),
             gate=self._gate(drain),
+            on_their_way=self._on_their_way(rows),
+            sources={r.source_compute: services.get(r.source_compute) for r in under_way},
         )
-        self.alive(drain)
-        return seen
+        return self._with_words(drain, rows, seen, due)
+
+    def _on_their_way(self, rows: Iterable[InstanceMigration]) -> frozenset[str]:
+        """The servers whose request may still be on its way to Nova, however late it is by a
+        clock that was set meanwhile."""
+        grace = conf.submit_grace_seconds()
+        sent = [row for row in rows if row.state == MigrationState.SUBMITTED]
+        return frozenset(row.server_id for row in sent if self.known_for(row) < grace)
 
     @staticmethod
     def _gate(drain: Drain) -> d.Gate:
@@ -322,6 +368,7 @@ class Reconciler:
             inbound=traffic.inbound,
             anywhere=traffic.anywhere,
             per_destination=conf.max_per_destination(),
+            avoid=store.away_hosts(drain.region),
         )
 
     @staticmethod
@@ -544,6 +591,10 @@ class Reconciler:
         try:
             actions = self.cloud.actions(row.server_id)
             records = self.cloud.migrations_of(row.server_id)
+            # The server is read last: what its host's hypervisor said is about this host only
+            # where it still is on it.
+            tells = action.status not in whereabouts.TELLS_NOTHING
+            sight = hear(self.cloud, row.server_id) if tells else None
             server = self.cloud.server(row.server_id)
         except (CloudAnswerUnusable, CloudBadRequest, CloudConflict, CloudServerError) as error:
             self._put_off(drain, row, error)
@@ -558,6 +609,10 @@ class Reconciler:
             what = f"{server.task_state or server.status} on {server.host}" if server else "deleted"
             say(logging.INFO, "changed", drain=drain.pk, server=row.server_id, detail=what)
             return  # the next pass judges it as it is now
+        objection = whereabouts.objection(server, action.method, records, actions, sight)
+        if objection is not None:
+            self._hold_back(drain, row, objection)
+            return
         if store.state_of(drain) != DrainState.RUNNING:
             raise StaleState(f"drain {drain.pk} is not running any more")
         # What ran when it was first stopped to be moved is to run again, however many attempts
@@ -586,6 +641,7 @@ class Reconciler:
             running_since=None,
             late_since=None,
             odd_since=None,
+            source_service="",
             confirms=0,
             confirm_at=None,
             answer="",
@@ -608,6 +664,7 @@ class Reconciler:
             fraction=None,
             sampled_at=None,
         )
+        self.known_for(row)
         self.alive(drain)
         if row.group and row.group in store.travelling_groups(drain):
             text = "It waits for a member of its anti-affinity group that is on its way."
@@ -698,6 +755,30 @@ class Reconciler:
             server=row.server_id,
             request_id=error.request_id,
             detail=error,
+        )
+
+    def _hold_back(
+        self, drain: Drain, row: InstanceMigration, objection: whereabouts.Objection
+    ) -> None:
+        """Nova is not asked: where the guest runs is in doubt, and a migration could end with the
+        loss of it. What time may settle is looked at again."""
+        state = MigrationState.UNKNOWN if objection.doubt else MigrationState.BLOCKED
+        store.change_migration(
+            row,
+            self.clock(),
+            event=(state.value, self.worker, objection.text, ""),
+            state=state,
+            code=objection.code,
+            message=objection.text,
+        )
+        say(
+            logging.WARNING,
+            state.value,
+            drain=drain.pk,
+            server=row.server_id,
+            name=row.server_name,
+            attempt=row.attempts,
+            detail=objection.text,
         )
 
     def _put_off(self, drain: Drain, row: InstanceMigration, error: CloudError) -> None:
@@ -1094,12 +1175,9 @@ def in_trouble(
                 event=(state.value, worker, message, ""),
             )
         elif row.state in MIGRATION_UNDER_WAY:
-            text = (
-                "The worker failed while it migrated; where the guest runs is not known."
-                if trouble == FAILS
-                else "OpenStack stopped answering while it migrated; where the guest runs is not"
-                " known. Look at it when OpenStack is back."
-            )
+            look = whereabouts.look_on_both(row.server_id, row.source_compute, row.dest_compute)
+            who = "The worker failed" if trouble == FAILS else "OpenStack stopped answering"
+            text = f"{who} while it was migrated, so where the guest runs is not known. {look}"
             store.change_migration(
                 row,
                 now,
@@ -1115,7 +1193,7 @@ def in_trouble(
             drain,
             DrainState.CANCELLED if cancelling else DrainState.FAILED,
             DrainResult.NOT_PROVED,
-            f"{trouble} {left}{detail}",
+            f"{alarm(rows)} {trouble} {left}{detail}".strip(),
             worker,
             now,
         )
