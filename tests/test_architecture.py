@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "models": {"core.states"},
     "migrations": set(),
     "store": {"models", "core", "exceptions"},
-    "cloud": {"core.facts", "conf", "exceptions"},
+    "cloud": {"core.facts", "core.printable", "conf", "exceptions"},
     "plan": {"store", "core", "cloud", "conf", "exceptions"},
     "inquiry": {"store", "core", "cloud", "exceptions"},
     "services": {"inquiry", "plan", "store", "core", "cloud", "conf", "exceptions"},

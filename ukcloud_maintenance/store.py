@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from django.db import IntegrityError, transaction
 from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet
 
+from .core.actor import Actor
 from .core.duration import Learned, learned_of
 from .core.facts import Server
 from .core.preflight import Verdict
@@ -38,6 +39,9 @@ from .core.states import (
 )
 from .exceptions import StaleState
 from .models import Drain, Event, HostMaintenance, InstanceMigration, Plan, Worker, host_key
+
+#: Whoever did something: an actor, or a worker by its name.
+Who = Actor | str
 
 # -- reading ---------------------------------------------------------------------------------
 
@@ -483,11 +487,12 @@ def create_drain(
                 _new_row(new, Entry(*entry), position, project_names, now)
                 for position, entry in enumerate(planned)
             )
-            _event(new, None, now, "drain_requested", actor, reason)
+            asked_by = Actor(actor_id, actor)
+            _event(new, None, now, "drain_requested", asked_by, reason)
             if maintenance and maintenance.safe_since:
                 why = "A drain of this host was asked for."
                 HostMaintenance.objects.filter(pk=maintenance.pk).update(**_withdrawn(why, now))
-                _event(new, None, now, "safe_withdrawn", actor, why, "", maintenance)
+                _event(new, None, now, "safe_withdrawn", asked_by, why, "", maintenance)
     except IntegrityError as error:
         raise DrainExists(open_drain_of(region, host)) from error
     return new
@@ -553,7 +558,7 @@ def is_untouched(drain: Drain) -> bool:
 
 
 def cancel_drain(
-    drain: Drain, actor: str, now: datetime, *, abort: bool = False, enable: bool = False
+    drain: Drain, actor: Who, now: datetime, *, abort: bool = False, enable: bool = False
 ) -> DrainState:
     """Cancel a drain in the state in which it was read; the state it is in then.
 
@@ -573,7 +578,7 @@ def cancel_drain(
                 "Cancelled before it began; nothing was touched.",
                 actor,
                 now,
-                cancelled_by=actor,
+                cancelled_by=str(actor),
             )
             InstanceMigration.objects.filter(
                 drain=drain, state__in=[s.value for s in MIGRATION_WAITING]
@@ -597,7 +602,7 @@ def cancel_drain(
         now,
         expect=cancel_choice(drain),
         state=DrainState.CANCELLING,
-        cancelled_by=actor,
+        cancelled_by=str(actor),
         cancelling_since=drain.cancelling_since if again else now,
         cancel_abort=abort,
         cancel_enable=enable,
@@ -609,7 +614,7 @@ def cancel_drain(
     return DrainState(drain.state)
 
 
-def pause_drain(drain: Drain, actor: str, now: datetime) -> None:
+def pause_drain(drain: Drain, actor: Who, now: datetime) -> None:
     """Start nothing new; what flies lands.
 
     :raises StaleState: the drain changed meanwhile
@@ -626,7 +631,7 @@ def pause_drain(drain: Drain, actor: str, now: datetime) -> None:
     )
 
 
-def resume_drain(drain: Drain, actor: str, now: datetime) -> None:
+def resume_drain(drain: Drain, actor: Who, now: datetime) -> None:
     """Go on. A window that is over is forgotten.
 
     :raises StaleState: the drain changed meanwhile
@@ -649,7 +654,7 @@ def resume_drain(drain: Drain, actor: str, now: datetime) -> None:
     )
 
 
-def reopen_drain(drain: Drain, actor: str, now: datetime) -> None:
+def reopen_drain(drain: Drain, actor: Who, now: datetime) -> None:
     """Go on with a drain that failed, for what is retried, in the maintenance that it was part of.
 
     :raises DrainExists: the host has another open drain
@@ -709,7 +714,7 @@ def may_reopen(drain: Drain) -> bool:
     ).exists()
 
 
-def adjust_drain(drain: Drain, actor: str, now: datetime, text: str, **fields: Any) -> None:
+def adjust_drain(drain: Drain, actor: Who, now: datetime, text: str, **fields: Any) -> None:
     """Change the pace, the window or the timeout of a drain.
 
     :param text: what changed, in words
@@ -720,7 +725,7 @@ def adjust_drain(drain: Drain, actor: str, now: datetime, text: str, **fields: A
     change_drain(drain, now, event=("drain_changed", actor, text), next_pass_at=None, **fields)
 
 
-def make_wish(drain: Drain, row: InstanceMigration, wish: Wish, actor: str, now: datetime) -> None:
+def make_wish(drain: Drain, row: InstanceMigration, wish: Wish, actor: Who, now: datetime) -> None:
     """Ask for something of Nova for one instance; a worker asks Nova.
 
     :raises StaleState: somebody else asked first, or the instance is further by now
@@ -734,7 +739,7 @@ def make_wish(drain: Drain, row: InstanceMigration, wish: Wish, actor: str, now:
             expect={"wish": "", "nova_migration_id": row.nova_migration_id},
             event=(kind, actor, "", ""),
             wish=wish.value,
-            wish_by=actor,
+            wish_by=str(actor),
             wish_at=now,
             wish_migration_id=row.nova_migration_id,
             answer="",
@@ -753,7 +758,7 @@ def errand_done(drain: Drain, now: datetime) -> None:
 
 
 def retry_instance(
-    drain: Drain, row: InstanceMigration, actor: str, now: datetime, destination: str = ""
+    drain: Drain, row: InstanceMigration, actor: Who, now: datetime, destination: str = ""
 ) -> None:
     """Put an instance back in the line, with all its attempts; a drain that failed goes on.
 
@@ -787,7 +792,7 @@ def retry_instance(
             raise StaleState(f"drain {drain.pk} is not {drain.state} any more")
 
 
-def skip_instance(drain: Drain, row: InstanceMigration, actor: str, now: datetime) -> None:
+def skip_instance(drain: Drain, row: InstanceMigration, actor: Who, now: datetime) -> None:
     """Take an instance off the list: it stays, because somebody chose that.
 
     :raises StaleState: somebody else got there first
@@ -803,7 +808,7 @@ def skip_instance(drain: Drain, row: InstanceMigration, actor: str, now: datetim
     Drain.objects.filter(pk=drain.pk).update(next_pass_at=None)
 
 
-def put_first(drain: Drain, row: InstanceMigration, actor: str, now: datetime) -> None:
+def put_first(drain: Drain, row: InstanceMigration, actor: Who, now: datetime) -> None:
     """Make an instance the next one, whatever it waited for.
 
     :raises StaleState: somebody else got there first
@@ -828,7 +833,7 @@ def change_drain(
     drain: Drain,
     now: datetime,
     *,
-    event: tuple[str, str, str] | None = None,
+    event: tuple[str, Who, str] | None = None,
     expect: Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> None:
@@ -864,7 +869,7 @@ def finish_drain(
     state: DrainState,
     result: DrainResult,
     message: str,
-    actor: str,
+    actor: Who,
     now: datetime,
     *,
     expect: Mapping[str, Any] | None = None,
@@ -905,7 +910,7 @@ def change_migration(
     row: InstanceMigration,
     now: datetime,
     *,
-    event: tuple[str, str, str, str] | None = None,
+    event: tuple[str, Who, str, str] | None = None,
     expect: Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> None:
@@ -943,7 +948,7 @@ def change_migration(
 
 
 def add_server(
-    drain: Drain, server: Server, verdict: Verdict, actor: str, now: datetime, group: str = ""
+    drain: Drain, server: Server, verdict: Verdict, actor: Who, now: datetime, group: str = ""
 ) -> InstanceMigration | None:
     """A server that appeared on the host joins the drain; None where it is in it already."""
     try:
@@ -976,7 +981,7 @@ def record(
     row: InstanceMigration | None,
     now: datetime,
     kind: str,
-    actor: str,
+    actor: Who,
     message: str,
     request_id: str = "",
 ) -> None:
@@ -992,7 +997,7 @@ def _event(
     row: InstanceMigration | None,
     now: datetime,
     kind: str,
-    actor: str,
+    actor: Who,
     message: str,
     request_id: str = "",
     maintenance: HostMaintenance | None = None,
@@ -1003,7 +1008,8 @@ def _event(
         migration=row,
         at=now,
         kind=kind,
-        actor=actor,
+        actor=str(actor),
+        actor_id=actor.id if isinstance(actor, Actor) else "",
         message=message,
         request_id=request_id,
     )
@@ -1106,7 +1112,7 @@ def change_maintenance(
     maintenance: HostMaintenance,
     now: datetime,
     *,
-    event: tuple[str, str, str, str] | None = None,
+    event: tuple[str, Who, str, str] | None = None,
     **fields: Any,
 ) -> None:
     """Change an open maintenance, only if nothing that is shown of it changed since it was read.
@@ -1126,7 +1132,7 @@ def change_maintenance(
 def _changing(
     maintenance: HostMaintenance,
     now: datetime,
-    events: Iterable[tuple[str, str, str, str]],
+    events: Iterable[tuple[str, Who, str, str]],
     **fields: Any,
 ) -> Iterator[Drain | None]:
     """Change an open maintenance and record events, in one transaction with the block; the
@@ -1171,7 +1177,7 @@ def verified(
     safe: bool,
     why: str,
     looked_at: datetime,
-    actor: str,
+    actor: Who,
     now: datetime,
     clear_message: bool = False,
 ) -> bool:
@@ -1221,7 +1227,7 @@ def verified(
     return bool(fields)
 
 
-def withdraw(maintenance: HostMaintenance, why: str, actor: str, now: datetime) -> None:
+def withdraw(maintenance: HostMaintenance, why: str, actor: Who, now: datetime) -> None:
     """The host is not known to be safe to power off any more.
 
     :raises StaleState: somebody else got there first
@@ -1251,7 +1257,7 @@ def request_return(
     maintenance: HostMaintenance,
     *,
     choice: str,
-    actor: str,
+    actor: Who,
     now: datetime,
     words: str = "",
     run: ReturnRun | None = None,
@@ -1265,7 +1271,7 @@ def request_return(
     """
     fields: dict[str, Any] = {
         "returning_since": now,
-        "returned_by": actor,
+        "returned_by": str(actor),
         "return_choice": choice,
         "enabling_since": None,
         "enabled_at": None,
@@ -1273,7 +1279,7 @@ def request_return(
         "message": "Waiting for a worker.",
         "next_pass_at": None,
     }
-    events = [("return_requested", actor, words, "")]
+    events: list[tuple[str, Who, str, str]] = [("return_requested", actor, words, "")]
     if maintenance.safe_since:
         why = "The host is being given back to service."
         fields |= _withdrawn(why, now)
@@ -1293,7 +1299,7 @@ def request_return(
 
 
 def create_return_run(
-    maintenance: HostMaintenance, run: ReturnRun, actor: str, now: datetime
+    maintenance: HostMaintenance, run: ReturnRun, actor: Who, now: datetime
 ) -> Drain:
     """Write the run that brings instances back to a host, and a row for each instance, with
     where it is now as its source. It is a drain like others, in the other direction, and stands
@@ -1311,7 +1317,7 @@ def create_return_run(
         max_concurrent=run.max_concurrent,
         destination=maintenance.host,
         requested_by_id=run.actor_id,
-        requested_by=actor,
+        requested_by=str(actor),
         message="Waiting for the host to be back in service.",
         created_at=now,
         updated_at=now,
@@ -1337,7 +1343,7 @@ def intend_to_enable(maintenance: HostMaintenance, now: datetime) -> None:
 
 
 def enabled(
-    maintenance: HostMaintenance, message: str, actor: str, request_id: str, now: datetime
+    maintenance: HostMaintenance, message: str, actor: Who, request_id: str, now: datetime
 ) -> None:
     """Record that Nova enabled the service because we asked for it.
 
@@ -1353,7 +1359,7 @@ def enabled(
 
 
 def finish_return(
-    maintenance: HostMaintenance, result: ReturnResult, message: str, actor: str, now: datetime
+    maintenance: HostMaintenance, result: ReturnResult, message: str, actor: Who, now: datetime
 ) -> None:
     """The maintenance is over.
 
@@ -1370,7 +1376,7 @@ def finish_return(
     )
 
 
-def give_up_return(maintenance: HostMaintenance, message: str, actor: str, now: datetime) -> None:
+def give_up_return(maintenance: HostMaintenance, message: str, actor: Who, now: datetime) -> None:
     """The host is not given back: its maintenance stays open, and what was to be brought back
     stays where it is.
 

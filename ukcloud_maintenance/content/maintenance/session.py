@@ -1,6 +1,5 @@
 """The one place where Horizon's request becomes an actor and a cloud."""
 
-import logging
 from datetime import datetime
 
 from django.conf import settings
@@ -12,8 +11,9 @@ from openstack_dashboard import policy
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.actor import Actor
+from ukcloud_maintenance.core.printable import logger
 
-LOG = logging.getLogger(__name__)
+LOG = logger(__name__)
 
 #: the scope of our rules in Horizon's POLICY_FILES
 SCOPE = "maintenance"

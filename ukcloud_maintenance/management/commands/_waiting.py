@@ -1,6 +1,5 @@
 """Watching drains from a shell until they are over."""
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, TextIO
@@ -10,6 +9,7 @@ from tqdm import tqdm
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.convergence import Verdict
+from ukcloud_maintenance.core.printable import printable
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
     MIGRATION_LEFT,
@@ -41,7 +41,7 @@ class Display(Protocol):
 class Lines:
     """A line for each change: for logs and pipes."""
 
-    def __init__(self, write: Callable[[str], None]):
+    def __init__(self, write: Callable[..., None]):
         self._write = write
         self._shown: dict[int, str] = {}
 
@@ -79,8 +79,9 @@ class Bars:
                 )
             done, bar.total = progress(report)
             bar.n = done
-            bar.set_description_str(summary(report), refresh=False)
-            bar.set_postfix_str(", ".join(_under_way(report, percent=True)), refresh=False)
+            bar.set_description_str(printable(summary(report)), refresh=False)
+            moving = ", ".join(_under_way(report, percent=True))
+            bar.set_postfix_str(printable(moving), refresh=False)
             bar.refresh()
 
     def close(self) -> None:
@@ -146,7 +147,7 @@ class WaitingCommand(ShellCommand):
         :param print_out: prints the JSON of reports, also where the waiting is interrupted
         :param plan_id: the plan that is all of them, or None
         """
-        display: Display = Bars(sys.stderr) if self.stderr.isatty() else Lines(self.note)
+        display: Display = Bars(self.stderr.stream) if self.stderr.isatty() else Lines(self.note)
         try:
             reports = watch(lambda: self._look(ids), display)
         except KeyboardInterrupt:
