@@ -37,6 +37,7 @@ MAY_IMPORT = {
     "management": set(),
     "management.commands": {"services", "core", "exceptions"},
     "management.commands.maintenance_worker": {
+        "management.commands._edge",
         # the loop around the reconciler, so it may know what the reconciler knows
         *{
             "services",

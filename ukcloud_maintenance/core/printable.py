@@ -12,7 +12,7 @@ import re
 #: What a spreadsheet takes for the beginning of a formula (OWASP, "CSV Injection"), the full-width
 #: forms among it, at the beginning of a cell or behind what a spreadsheet with other settings
 #: takes for the end of one. Blanks and quotes before it do not keep it from that.
-_FORMULA = re.compile(r"""(^|[;,|])(?=[\s"']*[=+\-@＝＋－＠])""")  # noqa: RUF001
+_FORMULA = re.compile(r"""(^|[;,|\n])(?=[\s"']*[=+\-@\uff1d\uff0b\uff0d\uff20])|^(?=[\t\r\n])""")
 
 
 def printable(text: object, keep: str = "") -> str:
@@ -44,12 +44,13 @@ _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 def cell(value: object) -> object:
     """A value as it stands in a cell of a CSV file.
 
-    A text is made printable, so that a cell is one line. Where a spreadsheet could take it, or a
-    part of it, for a formula, an apostrophe makes it the text that it is.
+    A text is made printable but for its line breaks. Where a spreadsheet could take it, or a part
+    of it, for a formula, an apostrophe makes it the text that it is.
     """
-    if value is None:
-        return ""
-    return _FORMULA.sub(r"\1'", printable(value)) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return "" if value is None else value
+    text = _FORMULA.sub(lambda found: f"{found[0]}'", value.replace("\r\n", "\n"))
+    return printable(text, keep="\n")
 
 
 class _Printable(logging.Filter):

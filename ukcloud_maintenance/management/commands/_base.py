@@ -150,7 +150,7 @@ class ShellCommand(EdgeCommand):
             failure = _failure(error)
             if self.json:
                 self._print_error(failure)
-            raise CommandError(str(failure), returncode=failure.exit_code) from error
+            raise CommandError(printable(failure), returncode=failure.exit_code) from error
 
     def act(self, **options: Any) -> None:
         """What the command does."""
@@ -430,6 +430,11 @@ def summary(report: services.DrainReport) -> str:
     drain, counts = report.drain, report.counts
     done = "came back" if drain.direction == Direction.BACK else "left the host"
     return f"{drain.host} (drain {drain.pk}): {drain.state}, {counts.left} of {counts.total} {done}"
+
+
+def paragraph(text: str) -> list[str]:
+    """The lines of a message that has several; what others wrote begins none, see core.decide."""
+    return text.split("\n")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:

@@ -19,7 +19,7 @@ from ukcloud_maintenance.core.states import (
 )
 from ukcloud_maintenance.services import DrainReport
 
-from ._base import EXIT_INTERRUPTED, ShellCommand, summary
+from ._base import EXIT_INTERRUPTED, ShellCommand, paragraph, summary
 
 PAUSE_SECONDS = 1.0
 #: how long a database that fails is asked again before the watching ends
@@ -162,7 +162,7 @@ class WaitingCommand(ShellCommand):
         if self.json:
             print_out(reports)
         for report in reports:
-            self.say(_ended(report))
+            self.say(*paragraph(_ended(report)))
         return reports
 
     def _look(self, ids: list[int]) -> list[DrainReport]:

@@ -11,7 +11,7 @@ from ukcloud_maintenance.core.convergence import ADVICE, Verdict
 from ukcloud_maintenance.core.states import MigrationState
 from ukcloud_maintenance.services import DrainReport, InstanceMigration
 
-from ._base import ShellCommand, drain_document, iso, summary, table
+from ._base import ShellCommand, drain_document, iso, paragraph, summary, table
 from ._plans import duration_text, pace_of
 from ._steering import pace_and_window, plan_progress_document
 
@@ -123,7 +123,7 @@ class Command(ShellCommand):
         drain = report.drain
         self.say(summary(report))
         if drain.message:
-            self.say(drain.message)
+            self.say(*paragraph(drain.message))
         self.say(
             f"Reason: {drain.reason}",
             f"Asked by {drain.requested_by} at {iso(drain.created_at)},"
