@@ -1802,7 +1802,7 @@ class _Pass:
         if self.drain.cancel_enable:
             return (
                 "The compute service stays disabled, because somebody else gave a reason for it"
-                f" ({service.disabled_reason or 'without a word'}). "
+                f" ({_lines([service.disabled_reason]) or 'without a word'}). "
             )
         return "The compute service stays disabled. " if maintenance.disabled_at else ""
 

@@ -9,7 +9,7 @@ from django.db import OperationalError, close_old_connections
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.states import ReturnChoice, ReturnResult
 
-from ._base import EXIT_INTERRUPTED, ShellCommand, iso, paragraph
+from ._base import EXIT_INTERRUPTED, ShellCommand, iso
 from ._waiting import PATIENCE_SECONDS, PAUSE_SECONDS
 
 EXIT_NOT_IN_SERVICE = 1
@@ -97,7 +97,7 @@ exit codes:
             raise SystemExit(EXIT_INTERRUPTED) from None
         if self.json:
             self.print_json(self._document(ended))
-        self.say(*paragraph(f"{ended.host}: {ended.return_result}. {ended.message}"))
+        self.say(f"{ended.host}: {ended.return_result}. {ended.message}")
         if ended.return_result not in (ReturnResult.IN_SERVICE, ReturnResult.LEFT):
             raise SystemExit(EXIT_NOT_IN_SERVICE)
 
@@ -119,7 +119,7 @@ exit codes:
                 if now.returning_since is None or now.closed_at is not None:
                     return now
                 if now.message != shown:
-                    self.note(*paragraph(f"{now.host}: {now.message}"))
+                    self.note(f"{now.host}: {now.message}")
                     shown = now.message
             time.sleep(PAUSE_SECONDS)
 

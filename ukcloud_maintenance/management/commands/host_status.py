@@ -6,7 +6,7 @@ from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
 
-from ._base import ShellCommand, iso, paragraph
+from ._base import ShellCommand, iso
 
 EXIT_NOT_SAFE = 1
 
@@ -74,5 +74,5 @@ exit codes:
                 f" {drain.reason}"
             )
         if maintenance.message:
-            self.say(*paragraph(maintenance.message))
+            self.say(maintenance.message)
         self.warn_of_worker(services.worker_status(self.actor))
