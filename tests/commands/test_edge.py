@@ -195,7 +195,7 @@ def test_a_failure_of_openstack_is_told_harmlessly(evil, kind):
         outcome = run("drain_host", "cmp1", "--reason", "r")
         assert outcome.exit_code == 4
         assert is_harmless(outcome.stderr)
-        assert "\\" in outcome.stderr
+        assert f"a{one}b" not in outcome.stderr
         assert outcome.stderr.count("\n") == 1
 
 
