@@ -51,13 +51,14 @@ MAY_IMPORT = {
         },
     },
     "checks": {"conf", "exceptions", "policies"},
+    "worker_settings": set(),
     "apps": {"checks", "conf", "exceptions"},
     "__init__": set(),
 }
 #: Other people's packages that only these may import.
 RESERVED = {
-    "horizon": {"content"},
-    "openstack_dashboard": {"content"},
+    "horizon": {"content", "worker_settings"},
+    "openstack_dashboard": {"content", "worker_settings"},
     "openstack_auth": {"content"},
     "openstack": {"cloud"},
     "requests": {"cloud"},
