@@ -219,6 +219,16 @@ def test_whatever_a_server_is_called(evil, text, name):
     assert is_harmless(outcome.stderr)
 
 
+def test_so_does_the_worker(monkeypatch, settings, tmp_path):
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
+    settings.UKCLOUD_MAINTENANCE = {"CLOUD": EVIL}
+    outcome = run("maintenance_worker", "--once")
+    assert outcome.exit_code == 2
+    assert "clouds.yaml" in outcome.stderr
+    assert is_harmless(outcome.stderr)
+    assert is_harmless(run("maintenance_worker", "--bogus" + EVIL).stderr)
+
+
 def test_a_bug_is_told_harmlessly(evil, monkeypatch):
     def bug(*_, **__):
         raise RuntimeError(EVIL)

@@ -5,7 +5,10 @@ to it and nothing else.
 """
 
 import inspect
+import json
 import os
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -311,6 +314,58 @@ def test_every_rule_that_is_given_is_taken_by_a_call():
     # to the scheduler's choice: see the test of that
     left = {f"{COMPUTE}os-migrate-server:{verb}" for verb in ("migrate_live", "migrate")}
     assert taken | left == GIVEN
+
+
+#: What a policy file lets the role do that it could not do without, as oslo.policy judges it.
+_JUDGE = """
+import importlib, json, sys
+from oslo_config import cfg
+from oslo_policy import policy
+
+name, file, nothing, role = sys.argv[1:]
+module = {"keystone": "keystone.common.policies"}.get(name, f"{name}.policies")
+rules = list(importlib.import_module(module).list_rules())
+someone = {"project_id": "somebody's", "user_id": "somebody"}
+
+
+def allowed(file, is_admin):
+    conf = cfg.ConfigOpts()
+    conf([])
+    enforcer = policy.Enforcer(conf, policy_file=file)
+    enforcer.suppress_deprecation_warnings = True
+    enforcer.register_defaults(rules)
+    me = {"roles": [role], "project_id": "service", "user_id": "me"}
+    found = set()
+    for rule in rules:
+        admin = is_admin and enforcer.enforce("context_is_admin", someone, me)
+        if enforcer.enforce(rule.name, someone, me | {"is_admin": admin}):
+            found.add(rule.name)
+    return found
+
+
+with_it = allowed(file, name == "nova")
+print(json.dumps(sorted(with_it - allowed(nothing, False))))
+"""
+#: Rules that others are made of, which no call asks for by themselves.
+ALIASES = {"admin_api", "admin_or_owner"}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_gives_the_role_what_it_says_and_nothing_else(name, tmp_path):
+    nothing = tmp_path / "policy.yaml"
+    nothing.write_text("{}")
+    file = CONTRIB / f"{name}-policy-worker.yaml"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", _JUDGE, name, str(file), str(nothing), ROLE],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    rules = yaml.safe_load(file.read_text())
+    said = {rule for rule, who in rules.items() if f"role:{ROLE}" in who}
+    assert set(json.loads(done.stdout.splitlines()[-1])) - ALIASES == said
 
 
 @pytest.mark.parametrize("name", CALLS)
