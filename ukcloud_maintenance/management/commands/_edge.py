@@ -7,7 +7,7 @@ is made printable first, errors and tracebacks included; see `core.printable`.
 import json
 import logging
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, TextIO
 
 from django.core.management.base import BaseCommand, CommandParser, OutputWrapper
@@ -132,10 +132,10 @@ def unusable(options: Mapping[str, Any], too_long: Iterable[str] = ()) -> str:
     :param too_long: options whose length is looked at elsewhere
     """
     for name, value in options.items():
-        for text in [value] if isinstance(value, str) else value or () if _many(value) else ():
+        for text in value if isinstance(value, list | tuple) else [value]:
             if not isinstance(text, str):
                 continue
-            said = f"{name.replace('_', '-')}: {printable(abbreviated(text))}"
+            said = f"{name.replace('_', '-')}: {printable(_abbreviated(text))}"
             try:
                 text.encode()
             except UnicodeEncodeError:
@@ -147,9 +147,5 @@ def unusable(options: Mapping[str, Any], too_long: Iterable[str] = ()) -> str:
     return ""
 
 
-def _many(value: Any) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, bytes)
-
-
-def abbreviated(text: str, length: int = 60) -> str:
+def _abbreviated(text: str, length: int = 60) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
