@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("ukcloud_maintenance", "0004_safety"),
+        ("ukcloud_maintenance", "0006_empty"),
     ]
 
     operations = [
