@@ -18,7 +18,6 @@ brings its token along, follows no redirect, and is not sent where the login bef
 
 import copy
 import json
-import logging
 import os
 import re
 import time
@@ -51,6 +50,7 @@ from ..core.facts import (
     ServerGroup,
     Service,
 )
+from ..core.printable import logger
 from ..exceptions import (
     CloudAnswerUnusable,
     CloudAuthError,
@@ -65,7 +65,7 @@ from ..exceptions import (
 )
 from .http import Bounds, Exchange, make_cuttable, retry_after
 
-LOG = logging.getLogger(__name__)
+LOG = logger(__name__)
 
 MICROVERSION = "2.87"
 #: The newest at which a list of servers has something more for us: pinned_availability_zone

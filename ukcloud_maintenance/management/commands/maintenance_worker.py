@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from types import FrameType
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import (
     DatabaseError,
     InterfaceError,
@@ -32,6 +32,7 @@ from django.db import (
 from ukcloud_maintenance import conf, host_reconciler, reconciler, services, store
 from ukcloud_maintenance.cloud import BUSY_SECONDS_MAX, Cloud
 from ukcloud_maintenance.core import hosts
+from ukcloud_maintenance.core.printable import logger
 from ukcloud_maintenance.core.states import DRAIN_TERMINAL
 from ukcloud_maintenance.exceptions import (
     CloudError,
@@ -44,7 +45,9 @@ from ukcloud_maintenance.host_reconciler import HostReconciler
 from ukcloud_maintenance.reconciler import Reconciler, say
 from ukcloud_maintenance.store import Drain, HostMaintenance, InstanceMigration
 
-LOG = logging.getLogger("ukcloud_maintenance.worker")
+from ._edge import EdgeCommand
+
+LOG = logger("ukcloud_maintenance.worker")
 
 #: Drains that one worker works on side by side; a region that hangs must not hold up the others.
 THREADS = 4
@@ -73,7 +76,7 @@ ABANDONED_MAX = 8
 DATABASE_LOST = (OperationalError, InterfaceError)
 
 
-class Command(BaseCommand):
+class Command(EdgeCommand):
     help = (
         "Works off the drains: disables the hosts' compute services, live-migrates the instances"
         " at a safe pace and follows each to its end; verifies that hosts in maintenance are safe"
