@@ -55,7 +55,7 @@ THREADS = 4
 HOST_THREADS = 2
 #: Pause after a pass that ended in a bug, in seconds; it doubles with each further one, up to …
 AFTER_A_BUG = 30.0
-AFTER_A_BUG_MAX = 600.0
+AFTER_A_BUG_MAX = 300.0
 #: Pause while the database does not answer, in seconds; it doubles each time, up to …
 DATABASE_PAUSE = 1.0
 DATABASE_PAUSE_MAX = 30.0
@@ -104,7 +104,7 @@ class Command(EdgeCommand):
         worker.run(once=options["once"])
         if worker.failure:
             if worker.has_leftovers:
-                sys.stderr.write(f"{worker.failure}\n")
+                self.stderr.lines(worker.failure)
                 _leave(4)
             raise CommandError(worker.failure, returncode=4)
         if worker.has_leftovers:
@@ -397,6 +397,17 @@ class Worker:
 
     def _claim(self) -> bool:
         """Begin a pass over what is due, if there is a place for it; whether there was."""
+        found = self._take()
+        for one in found:
+            one.thread = threading.Thread(
+                target=self._work, args=(one,), daemon=True, name=f"{one.key[0]}-{one.key[1]}"
+            )
+            self.passes[one.key] = one
+            one.thread.start()
+        return bool(found)
+
+    def _take(self) -> list[Pass]:
+        """Claim what is due, as far as there are places."""
         for one in list(self.passes.values()):
             if one.has_ended:
                 self.passes.pop(one.key, None)
@@ -408,14 +419,7 @@ class Worker:
             taken.append(store.claim(self.name, store.now(), lease, regions, longest))
         if kinds.count("host") < HOST_THREADS:
             taken.append(store.claim_host(self.name, store.now(), lease, regions, longest))
-        found = [Pass(one) for one in taken if one is not None]
-        for one in found:
-            one.thread = threading.Thread(
-                target=self._work, args=(one,), daemon=True, name=f"{one.key[0]}-{one.key[1]}"
-            )
-            self.passes[one.key] = one
-            one.thread.start()
-        return bool(found)
+        return [Pass(one) for one in taken if one is not None]
 
     def _give_back(self) -> None:
         """What could not be given back when its pass was over."""
