@@ -131,9 +131,12 @@ def lines():
     handler = logging.Handler()
     handler.emit = lambda record: found.append(record.getMessage())
     logger = logging.getLogger("ukcloud_maintenance.worker")
+    level = logger.level
     logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
     yield found
     logger.removeHandler(handler)
+    logger.setLevel(level)
 
 
 def run(monkeypatch, act):
