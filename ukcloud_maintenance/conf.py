@@ -226,7 +226,8 @@ SETTINGS: tuple[Setting, ...] = (
         _NUMBER,
         300,
         "seconds",
-        "How long a drain tries to prove that its host is empty after the last instance left.",
+        "How long a drain tries to prove that its host is empty after the last instance left, and"
+        " waits for migrations of others from and to it.",
         1,
         86400,
     ),
@@ -306,6 +307,16 @@ SETTINGS: tuple[Setting, ...] = (
         "How long the worker waits for one answer of OpenStack.",
         1,
         600,
+    ),
+    Setting(
+        "PASS_SECONDS",
+        _NUMBER,
+        180,
+        "seconds",
+        "How long one pass over a drain or a host may take. One that does not end is abandoned, and"
+        " named as the worker's problem. Longer than API_TIMEOUT_SECONDS.",
+        2,
+        3600,
     ),
     Setting(
         "PAGE_TIMEOUT_SECONDS",
@@ -399,6 +410,11 @@ def problems() -> Iterator[tuple[str, str]]:
             yield (
                 f'{NAME}["LEASE_SECONDS"] must be longer than "API_TIMEOUT_SECONDS".',
                 "A worker that waits for an answer must not lose its drain meanwhile.",
+            )
+        if pass_seconds() <= api_timeout_seconds():
+            yield (
+                f'{NAME}["PASS_SECONDS"] must be longer than "API_TIMEOUT_SECONDS".',
+                "A pass must not be abandoned while it waits for one answer.",
             )
         if max_concurrent() > max_concurrent_ceiling():
             yield (
@@ -568,6 +584,11 @@ def lease_seconds() -> float:
 def api_timeout_seconds() -> float:
     """The worker's patience for one answer of OpenStack. Default 30."""
     return float(_get("API_TIMEOUT_SECONDS"))
+
+
+def pass_seconds() -> float:
+    """How long one pass may take: longer than the patience for one answer. Default 180."""
+    return float(_get("PASS_SECONDS"))
 
 
 def page_timeout_seconds() -> float:

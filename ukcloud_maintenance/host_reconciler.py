@@ -9,17 +9,18 @@ before Nova is asked, so that a process that dies between any two instructions l
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
 from . import conf, store
-from .cloud import PARALLEL, Cloud
+from .cloud import Cloud
 from .core import certificate as c
 from .core import hosts as h
-from .core.facts import Allocation, Hypervisor, Migration, Server, Service
+from .core.emptiness import NAMED, HostContents
+from .core.facts import Allocation, Hypervisor, Server, Service
 from .exceptions import CloudAnswerUnusable, CloudError, CloudNotFound, StaleState
+from .observe import read_contents, read_servers
 from .reconciler import INTENT_GOES_STALE, say
 from .store import HostMaintenance
 
@@ -30,10 +31,12 @@ class HostOutcome:
 
     :param pause_seconds: when the host is due again
     :param problem: what keeps the worker from its work, or empty
+    :param reconnect: clouds.yaml is to be read anew, because the problem may be in it
     """
 
     pause_seconds: float
     problem: str = ""
+    reconnect: bool = False
 
 
 def limits() -> h.ReturnLimits:
@@ -65,6 +68,8 @@ class HostReconciler:
     def run(self, maintenance: HostMaintenance) -> HostOutcome:
         """One pass. An OpenStack that does not answer is an outcome; a bug is raised."""
         try:
+            if store.set_back_host(maintenance, self.clock()):
+                say(logging.WARNING, "clock_set_back", host=maintenance.host)
             if maintenance.returning_since:
                 return self._give_back(maintenance)
             return self._verify(maintenance)
@@ -81,8 +86,7 @@ class HostReconciler:
         try:
             sight = self._look(maintenance)
         except CloudError as error:
-            self._cannot_verify(maintenance, error)
-            return HostOutcome(pause, str(error))
+            return self._in_trouble(maintenance, error, pause)
         checks = c.certify(sight)
         safe = c.is_safe(checks)
         was_safe = maintenance.safe_since is not None
@@ -95,47 +99,38 @@ class HostReconciler:
             looked_at=looked_at,
             actor=self.worker,
             now=self.clock(),
-            clear_message=maintenance.message.startswith(h.TROUBLE),
+            clear_message=maintenance.message.startswith(h.TROUBLES),
         )
-        if safe and not was_safe:
+        is_safe = maintenance.safe_since is not None
+        if is_safe and not was_safe:
             say(logging.INFO, "safe_to_power_off", host=maintenance.host)
-        elif was_safe and not safe:
+        elif was_safe and not is_safe:
             say(logging.WARNING, "safe_withdrawn", host=maintenance.host, detail=why)
+        if maintenance.verified_at is None:
+            # the clock was set back while it was looked
+            return HostOutcome(conf.poll_seconds())
         return HostOutcome(pause)
 
     def _look(self, maintenance: HostMaintenance) -> c.HostSight:
-        """Read the service first, then the lists, and the service once more: what the lists say
-        holds only if the service was what it is meant to be all the while."""
-        cloud, host = self.cloud, maintenance.host
-        before = cloud.service(host)
-        servers = cloud.servers_on(host)
-        self.alive(maintenance)
-        migrations = cloud.migrations_touching(host)
-        self.alive(maintenance)
-        hypervisors, allocations = self._allocations(maintenance, before)
-        self.alive(maintenance)
-        unfinished = {m.server_id for m in migrations if m.server_id and not m.is_over}
-        known = {s.id: s for s in servers}
-        of_migrations: dict[str, Server | None] = {
-            server_id: known[server_id] for server_id in unfinished & known.keys()
-        }
-        of_migrations |= self._servers(unfinished - known.keys())
-        elsewhere = self._elsewhere(allocations, known, migrations)
-        names = {s.id: s.name for s in [*of_migrations.values(), *elsewhere.values()] if s}
-        self.alive(maintenance)
+        """What tells whether it is empty, and then what Placement says."""
+
+        def alive() -> None:
+            self.alive(maintenance)
+
+        contents = read_contents(self.cloud, maintenance.host, alive)
+        hypervisors, allocations = self._allocations(maintenance, contents.after)
+        alive()
+        elsewhere = self._elsewhere(allocations, contents)
+        known = [*contents.servers_of_migrations.values(), *elsewhere.values()]
+        names = {s.id: s.name for s in known if s}
+        gone = contents.before is None
         return c.HostSight(
-            host=host,
-            before=before,
-            after=cloud.service(host),
-            servers=servers,
-            migrations=migrations,
-            servers_of_migrations=of_migrations,
+            **vars(contents) | {"names": names},
             hypervisors=hypervisors,
             allocations=allocations,
-            names=names,
             service_id=maintenance.service_id,
             elsewhere=elsewhere,
-            same_machine=self._same_machine(host) if before is None else None,
+            same_machine=self._same_machine(maintenance.host) if gone else None,
         )
 
     def _same_machine(self, host: str) -> Hypervisor | None:
@@ -150,7 +145,7 @@ class HostReconciler:
         self, maintenance: HostMaintenance, service: Service | None
     ) -> tuple[list[Hypervisor], list[Allocation] | str]:
         """What Placement says, or why it cannot be told. A host that is safe does not lose that
-        over one answer that did not come (see `_cannot_verify`), unless its cell is down: that
+        over one answer that did not come (see `in_trouble`), unless its cell is down: that
         is known, and Nova does not tell its hypervisors then."""
         hypervisors: list[Hypervisor] = []
         try:
@@ -165,57 +160,21 @@ class HostReconciler:
             return hypervisors, str(error)
         return hypervisors, found
 
-    def _servers(self, server_ids: Iterable[str]) -> dict[str, Server | None]:
-        """Servers by id, one request each: None where one does not exist; one that cannot be
-        read is left out."""
-
-        def read(server_id: str) -> tuple[str, Server | None] | None:
-            try:
-                return server_id, self.cloud.server(server_id)
-            except CloudError as error:
-                say(logging.WARNING, "not_read", server=server_id, detail=error)
-                return None
-
-        wanted = sorted(server_ids)
-        if not wanted:
-            return {}
-        with ThreadPoolExecutor(min(PARALLEL, len(wanted))) as pool:
-            return dict(filter(None, pool.map(read, wanted)))
-
     def _elsewhere(
-        self,
-        allocations: list[Allocation] | str,
-        here: Mapping[str, Server],
-        migrations: Iterable[Migration],
+        self, allocations: list[Allocation] | str, contents: HostContents
     ) -> dict[str, Server | None]:
         """The servers whose allocations these are, by their own ids or by those of their
         migrations, and that are not on this host: of as many as are shown."""
         if isinstance(allocations, str):
             return {}
-        of_record = {m.uuid: m.server_id for m in migrations if m.uuid}
+        of_record = {m.uuid: m.server_id for m in contents.migrations if m.uuid}
+        here = {server.id for server in contents.servers}
         consumers = dict.fromkeys(a.consumer_id for a in allocations)
-        wanted = [of_record.get(consumer, consumer) for consumer in consumers]
-        found = self._servers([i for i in dict.fromkeys(wanted) if i not in here][: c.NAMED])
+        wanted = dict.fromkeys(of_record.get(consumer, consumer) for consumer in consumers)
+        found = read_servers(self.cloud, [i for i in wanted if i not in here][:NAMED])
         # What is neither a server nor a migration is no server that does not exist any more.
         servers = set(of_record.values())
         return {i: s for i, s in found.items() if s is not None or i in servers}
-
-    def _cannot_verify(self, maintenance: HostMaintenance, error: CloudError) -> None:
-        """Say so; what could not be verified for a bounded time is withdrawn."""
-        now = self.clock()
-        message = f"{h.TROUBLE} {error}"
-        say(logging.WARNING, "not_verified", host=maintenance.host, detail=error)
-        # What became of a return to service that was refused is still to be read.
-        free = not maintenance.message or maintenance.message.startswith(h.TROUBLE)
-        if free and maintenance.message != message:
-            store.change_maintenance(maintenance, now, message=message)
-        verified_at = maintenance.verified_at
-        bound = timedelta(seconds=conf.certificate_seconds())
-        if maintenance.safe_since and (verified_at is None or now - verified_at > bound):
-            at = f" since {verified_at:%Y-%m-%d %H:%M:%S} UTC" if verified_at else ""
-            why = f"It could not be verified{at}. {error}"
-            store.withdraw(maintenance, why, self.worker, now)
-            say(logging.WARNING, "safe_withdrawn", host=maintenance.host, detail=why)
 
     # -- back to service ---------------------------------------------------------------------
 
@@ -224,7 +183,7 @@ class HostReconciler:
         try:
             service = self.cloud.service(maintenance.host)
         except CloudError as error:
-            return self._cloud_is_lost(maintenance, error)
+            return self._in_trouble(maintenance, error, conf.idle_seconds())
         looked = time.monotonic()
         step = h.decide_return(_view(maintenance), service, limits(), self.clock())
         if isinstance(step, h.Enable):
@@ -233,50 +192,88 @@ class HostReconciler:
             except CloudNotFound:
                 return HostOutcome(conf.poll_seconds())  # the next look tells that it is gone
             except CloudError as error:
-                return self._cloud_is_lost(maintenance, error)
+                return self._in_trouble(maintenance, error, conf.idle_seconds())
             return HostOutcome(conf.poll_seconds())
-        self._apply(maintenance, step)
+        _apply(maintenance, step, self.worker, self.clock())
         waits = isinstance(step, h.Wait)
         return HostOutcome(conf.idle_seconds() if waits else conf.poll_seconds())
-
-    def _apply(self, maintenance: HostMaintenance, step: h.Step) -> None:
-        now = self.clock()
-        match step:
-            case h.MarkEnabled():
-                store.enabled(maintenance, step.message, self.worker, "", now)
-            case h.Wait():
-                if maintenance.message != step.message:
-                    store.change_maintenance(maintenance, now, message=step.message)
-            case h.Close():
-                store.finish_return(maintenance, step.result, step.message, self.worker, now)
-                say(
-                    logging.INFO,
-                    "host_returned",
-                    host=maintenance.host,
-                    result=step.result.value,
-                    detail=step.message,
-                )
-            case h.GiveUp():
-                store.give_up_return(maintenance, step.message, self.worker, now)
-                say(logging.WARNING, "return_refused", host=maintenance.host, detail=step.message)
 
     def _enable(self, maintenance: HostMaintenance, service_id: str, looked: float) -> None:
         """Record the intent, ask Nova, record the answer."""
         store.intend_to_enable(maintenance, self.clock())
         if time.monotonic() - looked > INTENT_GOES_STALE:
             return  # stopped in between: what was seen may not be so any more
+        asked = time.monotonic()
         request_id = self.cloud.enable_service(service_id)
+        if time.monotonic() - asked > conf.lease_seconds():
+            self.alive(maintenance)  # this process was stopped: is the host ours still?
         message = "The service is enabled; waiting until Nova sees it up."
         store.enabled(maintenance, message, self.worker, request_id, self.clock())
         say(logging.INFO, "service_enabled", host=maintenance.host, request_id=request_id)
 
-    def _cloud_is_lost(self, maintenance: HostMaintenance, error: CloudError) -> HostOutcome:
-        say(logging.WARNING, "cloud_down", host=maintenance.host, detail=error)
-        self._apply(
-            maintenance,
-            h.cloud_is_lost(_view(maintenance), limits(), str(error), self.clock()),
-        )
-        return HostOutcome(conf.idle_seconds(), str(error))
+    def _in_trouble(
+        self, maintenance: HostMaintenance, error: CloudError, pause: float
+    ) -> HostOutcome:
+        in_trouble(maintenance, h.TROUBLE, error.advice, self.worker, self.clock())
+        return HostOutcome(max(pause, error.retry_after or 0), error.advice, bool(error.remedy))
+
+
+def in_trouble(
+    maintenance: HostMaintenance, trouble: str, detail: str, worker: str, now: datetime
+) -> None:
+    """Say of a host what keeps its passes from their work; what that means for its certificate, or
+    for its return to service, after a bounded wait.
+
+    :param trouble: one of `core.hosts.TROUBLES`
+    :raises StaleState: somebody else changed the maintenance meanwhile
+    """
+    say(logging.WARNING, "in_trouble", host=maintenance.host, detail=f"{trouble} {detail}")
+    if maintenance.returning_since:
+        step = h.cloud_is_lost(_view(maintenance), limits(), detail, now, trouble)
+        _apply(maintenance, step, worker, now)
+    else:
+        _cannot_verify(maintenance, trouble, detail, worker, now)
+
+
+def _cannot_verify(
+    maintenance: HostMaintenance, trouble: str, detail: str, worker: str, now: datetime
+) -> None:
+    """Say so; what could not be verified for a bounded time is withdrawn."""
+    message = f"{trouble} {detail}"
+    # What became of a return to service that was refused is still to be read.
+    free = not maintenance.message or maintenance.message.startswith(h.TROUBLES)
+    if free and maintenance.message != message:
+        store.change_maintenance(maintenance, now, message=message)
+    verified_at = maintenance.verified_at
+    bound = timedelta(seconds=conf.certificate_seconds())
+    # One that is dated ahead of the clock may be of any age.
+    fresh = verified_at is not None and now - bound <= verified_at <= now
+    if maintenance.safe_since and not fresh:
+        at = f" since {verified_at:%Y-%m-%d %H:%M:%S} UTC" if verified_at else ""
+        why = f"It could not be verified{at}. {detail}"
+        store.withdraw(maintenance, why, worker, now)
+        say(logging.WARNING, "safe_withdrawn", host=maintenance.host, detail=why)
+
+
+def _apply(maintenance: HostMaintenance, step: h.Step, worker: str, now: datetime) -> None:
+    match step:
+        case h.MarkEnabled():
+            store.enabled(maintenance, step.message, worker, "", now)
+        case h.Wait():
+            if maintenance.message != step.message:
+                store.change_maintenance(maintenance, now, message=step.message)
+        case h.Close():
+            store.finish_return(maintenance, step.result, step.message, worker, now)
+            say(
+                logging.INFO,
+                "host_returned",
+                host=maintenance.host,
+                result=step.result.value,
+                detail=step.message,
+            )
+        case h.GiveUp():
+            store.give_up_return(maintenance, step.message, worker, now)
+            say(logging.WARNING, "return_refused", host=maintenance.host, detail=step.message)
 
 
 _VIEW_FIELDS = [f.name for f in fields(h.MaintenanceView)]

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('ukcloud_maintenance', '0004_safety'),
+        ('ukcloud_maintenance', '0008_bounds'),
     ]
 
     operations = [
