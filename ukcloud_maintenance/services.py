@@ -1366,7 +1366,7 @@ def drain_report(actor: Actor, drain_id: int) -> DrainReport:
     """Everything that the drain page and `drain_status` show. Nova is not asked."""
     drain = get_drain(actor, drain_id)
     rows = list(store.migrations(drain))
-    now = timezone.now()
+    now = store.now()
     return DrainReport(
         drain,
         rows,
@@ -1716,7 +1716,7 @@ def remove_allocation(actor: Actor, cloud: Cloud, host: str, consumer_id: str) -
             code="allocation_in_use",
         )
     what = f"{consumer_id}: {'; '.join(amounts(a) for a in found.here)}"
-    store.record_of_host(maintenance, timezone.now(), "allocation_remove_asked", actor.name, what)
+    store.record_of_host(maintenance, store.now(), "allocation_remove_asked", actor, what)
     left = kept(found.consumer, {a.provider_id for a in found.here})
     try:
         request_id = cloud.set_allocations(left)
@@ -1724,16 +1724,14 @@ def remove_allocation(actor: Actor, cloud: Cloud, host: str, consumer_id: str) -
         text = f"{consumer_id}: {error}"
         store.record_of_host(
             maintenance,
-            timezone.now(),
+            store.now(),
             "allocation_not_removed",
-            actor.name,
+            actor,
             text,
             error.request_id,
         )
         raise
-    store.record_of_host(
-        maintenance, timezone.now(), "allocation_removed", actor.name, what, request_id
-    )
+    store.record_of_host(maintenance, store.now(), "allocation_removed", actor, what, request_id)
     store.verify_soon(maintenance)
     return found
 

@@ -1277,7 +1277,7 @@ def record_of_host(
     maintenance: HostMaintenance,
     now: datetime,
     kind: str,
-    actor: str,
+    actor: Who,
     message: str,
     request_id: str = "",
 ) -> None:

@@ -423,15 +423,8 @@ class Cloud:
             "user_id": consumer.user_id,
             "consumer_generation": consumer.generation,
         }
-        answer = self._send(
-            self._placement,
-            what,
-            "PUT",
-            f"/allocations/{quote(consumer.consumer_id, safe='')}",
-            microversion=PLACEMENT_MICROVERSION,
-            json=body,
-        )
-        return _request_id(answer)
+        path = f"/allocations/{quote(consumer.consumer_id, safe='')}"
+        return _request_id(self._write(what, "PUT", path, body, placement=True))
 
     def providers_of(self, host: str) -> frozenset[str]:
         """The resource providers of exactly this host, nested ones included: those of its
@@ -738,12 +731,16 @@ class Cloud:
         self._compute_endpoint()
 
     def _compute_endpoint(self) -> str:
-        what = "find Nova in the catalogue"
-        endpoint = self._guard(what, self._compute.get_endpoint)
+        return self._endpoint(self._compute, "Nova")
+
+    def _endpoint(self, api: adapter.Adapter, name: str) -> str:
+        what = f"find {name} in the catalogue"
+        endpoint = self._guard(what, api.get_endpoint)
         if not endpoint:
+            region = self.region or "(any)"
             raise CloudAuthError(
                 what,
-                f"the catalogue has no compute endpoint for region {self.region or '(any)'}",
+                f"the catalogue has no {api.service_type} endpoint for region {region}",
                 remedy=self._remedy("region"),
             )
         return str(endpoint)
@@ -862,19 +859,27 @@ class Cloud:
             self._bounds.pause(max(waits, 0.2))
 
     def _write(
-        self, what: str, method: str, path: str, body: dict[str, Any] | None = None
+        self,
+        what: str,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        *,
+        placement: bool = False,
     ) -> requests.Response:
-        """Ask Nova for a change: sent once at most, whatever becomes of it.
+        """Ask Nova, or Placement, for a change: sent once at most, whatever becomes of it.
 
         keystoneauth would log in and send it again after a 401, and follow redirects; by then
         somebody else may have done what was asked, and more.
 
-        :raises CloudError: `sent` is false where Nova did not get it
+        :raises CloudError: `sent` is false where it did not get there
         """
         began = time.monotonic()
+        api = self._placement if placement else self._compute
         try:
             headers = self._guard("log in", self.session.get_auth_headers)
-            url = self._compute_endpoint().rstrip("/") + path
+            endpoint = self._endpoint(api, "Placement" if placement else "Nova")
+            url = endpoint.rstrip("/") + path
         except CloudError as error:
             error.sent = False
             raise
@@ -883,11 +888,11 @@ class Cloud:
             raise CloudUnreachable(what, "logging in took too long; it was not sent", sent=False)
         answer = self._guard(
             what,
-            lambda: self._compute.request(
+            lambda: api.request(
                 url,
                 method,
                 timeout=self.timeout,
-                microversion=MICROVERSION,
+                microversion=PLACEMENT_MICROVERSION if placement else MICROVERSION,
                 headers=headers,
                 authenticated=False,
                 allow_reauth=False,
@@ -898,7 +903,7 @@ class Cloud:
             ),
             writes=True,
         )
-        if refusal := self._error_in(answer, self._compute, what):
+        if refusal := self._error_in(answer, api, what):
             if refusal.status == 401:
                 self.session.invalidate()  # the next read logs in
             raise refusal
@@ -908,7 +913,7 @@ class Cloud:
                 what,
                 f"the endpoint sends us to {where}",
                 status=answer.status_code,
-                remedy="Correct the compute endpoint in the service catalogue.",
+                remedy=f"Correct the {api.service_type} endpoint in the service catalogue.",
             )
         return answer
 
