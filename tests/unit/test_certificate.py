@@ -328,3 +328,39 @@ def test_a_service_that_was_registered_anew_is_told(status, passed):
     assert "registered anew" in one.details[0]
     same = check(sight(service_id="service-1"), "service_disabled")
     assert same.details == ()
+
+
+# -- what is left behind, and its cure ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("side", [{"source": HOST}, {"source": "cmp2", "dest": HOST}])
+def test_a_record_that_nothing_is_done_for_is_named_with_its_remedy(side):
+    """Left `queued` by a nova-compute that was killed: it stands against the destination too."""
+    stale = record("queued", **side)
+    found = sight(migrations=(stale,), servers_of_migrations={"s1": server(host="cmp3")})
+    [line] = check(found, "no_migrations").details
+    assert "UPDATE migrations SET status = 'error' WHERE id = 1 AND status = 'queued'" in line
+    busy = dataclasses.replace(server(host="cmp3"), task_state="migrating")
+    found = sight(migrations=(stale,), servers_of_migrations={"s1": busy})
+    [line] = check(found, "no_migrations").details
+    assert "UPDATE" not in line
+
+
+def held_by(consumer: str, **more) -> str:
+    allocation = Allocation(consumer, "node-1", {"VCPU": 2})
+    return check(sight(allocations=(allocation,), **more), "no_allocations").details[0]
+
+
+def test_an_allocation_left_behind_names_the_servers_real_host_and_the_cure():
+    there = {"elsewhere": {"s7": server(7, host="cmp3")}, "names": {"s7": "web-7"}}
+    line = held_by("uuid-7", migrations=(record("error", 7),), **there)
+    assert line.startswith("migration 7 (live-migration, error) of server web-7 (s7): VCPU 2")
+    assert "the server is ACTIVE on cmp3" in line
+    assert "host_allocations cmp1 --remove uuid-7" in line
+    in_progress = held_by("uuid-7", migrations=(record("running", 7),), **there)
+    assert "--remove" not in in_progress
+    gone = held_by("uuid-7", migrations=(record("error", 7),), elsewhere={"s7": None})
+    assert "does not exist any more" in gone
+    own = held_by("s7", **there)
+    assert own.startswith("server web-7 (s7): VCPU 2; the server is ACTIVE on cmp3")
+    assert "heal_allocations" in own

@@ -313,7 +313,8 @@ def test_what_a_migration_that_is_over_left_behind_is_named_and_removed_and_no_m
     )
     before = held_by(nova, server)
     said = hosts.failed("st1")["no_allocations"]
-    assert f"of server left-behind ({server}), ACTIVE on {nova.host_of(server)}" in said
+    assert f"of server left-behind ({server}): MEMORY_MB 64, VCPU 1" in said
+    assert f"; the server is ACTIVE on {nova.host_of(server)}. It is left behind" in said
     assert f"host_allocations st1 --remove {record['uuid']}" in said
     [found] = services.host_allocations(shell_actor(), hosts.cloud, "st1")
     assert found.removable, found.checks

@@ -309,22 +309,23 @@ def _held(sight: HostSight, allocation: Allocation) -> str:
     amounts = ", ".join(f"{name} {n}" for name, n in sorted(allocation.resources.items()))
     consumer = allocation.consumer_id
     names = dict(sight.names) | {s.id: s.name for s in sight.servers}
-    cure = ""
+    then = ""
     if consumer in names:
-        who = f"server {called(names[consumer], consumer)}{_whereabouts(sight, consumer)}"
+        who = f"server {called(names[consumer], consumer)}"
         if sight.elsewhere.get(consumer):
-            cure = _CURE_OF_SERVER.format(consumer=consumer)
+            then = _really(sight, consumer) + _CURE_OF_SERVER.format(consumer=consumer)
     elif records := [m for m in sight.migrations if m.uuid and m.uuid == consumer]:
         record = records[0]
-        who = _record_of_consumer(names, record) + _whereabouts(sight, record.server_id)
-        if record.is_over and record.server_id in sight.elsewhere:
-            cure = (
+        who = _record_of_consumer(names, record)
+        then = _really(sight, record.server_id)
+        if then and record.is_over:
+            then += (
                 ". It is left behind, if all else fits: `host_allocations"
                 f" {sight.host} --remove {consumer}` proves that, and removes exactly this"
             )
     else:
         who = f"consumer {consumer}, which is not known to be a server or a migration"
-    return f"{who}: {amounts or 'nothing'}{cure}"
+    return f"{who}: {amounts or 'nothing'}{then}"
 
 
 #: Nova itself compares what a server holds with where it is.
@@ -335,14 +336,14 @@ _CURE_OF_SERVER = (
 )
 
 
-def _whereabouts(sight: HostSight, server_id: str) -> str:
+def _really(sight: HostSight, server_id: str) -> str:
     """Where the server of an allocation really is, where that was read and is another host."""
     if server_id not in sight.elsewhere:
         return ""
     server = sight.elsewhere[server_id]
     if server is None:
-        return ", which does not exist any more"
-    return f", {server.status} on {server.host or 'no host'}"
+        return "; the server does not exist any more"
+    return f"; the server is {server.status} on {server.host or 'no host'}"
 
 
 def _record_of_consumer(names: Mapping[str, str], record: Migration) -> str:
