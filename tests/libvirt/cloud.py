@@ -301,6 +301,29 @@ class LibvirtCloud(DemoCloud):
         if not kept:
             shutil.rmtree(self.state, ignore_errors=True)
 
+    def put_in_order(self) -> None:
+        """Every service runs and is enabled, and no guest is left, whatever a test did."""
+        for host in self.hosts.values():
+            if not host.libvirtd.runs:
+                host.start_libvirtd()
+            if not host.compute.runs:
+                host.start_compute()
+        for name in self.hosts:
+            self.wait(lambda name=name: self.service(name)["state"] == "up", f"{name} is up", 90)
+            service = self.service(name)
+            if service["status"] != "enabled":
+                self.nova.put(f"/os-services/{service['id']}", json={"status": "enabled"})
+        servers = self.nova.get("/servers?all_tenants=1").json()["servers"]
+        self.delete_server(*[server["id"] for server in servers])
+        for host in self.hosts.values():
+            # A guest of which Nova is wrong about the host.
+            for domain in host.domains():
+                host.machine.run("virsh", "destroy", domain, check=False)
+                host.machine.run("virsh", "undefine", domain, check=False)
+            for folder in host.instances.iterdir():
+                if not folder.name.startswith("_") and folder.is_dir():
+                    shutil.rmtree(folder, ignore_errors=True)
+
     # --- guests -------------------------------------------------------------------------------
 
     def boot(self, name: str, host: str, kind: str = "idle", ram_mib: int = 128) -> str:
