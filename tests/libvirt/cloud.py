@@ -326,10 +326,13 @@ class LibvirtCloud(DemoCloud):
 
     # --- guests -------------------------------------------------------------------------------
 
-    def boot(self, name: str, host: str, kind: str = "idle", ram_mib: int = 128) -> str:
+    def guest_flavor(self) -> str:
+        """128 MiB, and a disk as large as the image."""
+        return self.flavor(128, disk_gib=0)
+
+    def boot(self, name: str, host: str, kind: str = "idle") -> str:
         """A guest whose heart beats; its id."""
-        flavor = self.flavor(ram_mib, disk_gib=0)
-        server = self.create_server(name, flavor, host, image=parts.IMAGES[kind])
+        server = self.create_server(name, self.guest_flavor(), host, image=parts.IMAGES[kind])
         self.wait(lambda: self.beats(server, host), f"the heart of {name} beats", 90)
         return server
 

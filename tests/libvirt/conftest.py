@@ -41,6 +41,7 @@ def boot(nova):
     """Boots guests at once: ``boot("lv1", web="idle", db="full")`` -> their ids by name."""
 
     def boot_all(host: str, **kinds: str) -> dict[str, str]:
+        nova.guest_flavor()  # made once, not by all at once
         with concurrent.futures.ThreadPoolExecutor() as pool:
             ids = pool.map(lambda name: nova.boot(name, host, kinds[name]), kinds)
             return dict(zip(kinds, ids, strict=True))
