@@ -13,7 +13,6 @@ see :meth:`Cloud.prefer_newest`. Placement is asked at 1.29 (Stein).
 """
 
 import json
-import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -43,6 +42,7 @@ from .core.facts import (
     ServerGroup,
     Service,
 )
+from .core.printable import logger
 from .exceptions import (
     CloudAnswerUnusable,
     CloudAuthError,
@@ -56,7 +56,7 @@ from .exceptions import (
     ConfigurationError,
 )
 
-LOG = logging.getLogger(__name__)
+LOG = logger(__name__)
 
 MICROVERSION = "2.87"
 #: The newest at which a list of servers has something more for us: pinned_availability_zone
@@ -406,13 +406,6 @@ class Cloud:
         what = f"list the unconfirmed migrations from host {host}"
         query = {"source_compute": host, "status": "finished"}
         found = self._pages(what, "/os-migrations", query, "migrations")
-        return [m for m in map(_migration, found) if m.source_compute == host]
-
-    def migrations_from(self, host: str) -> list[Migration]:
-        """All migrations that have exactly this host as their source, of any age and status,
-        newest first. One request for every 1,000."""
-        what = f"list the migrations from host {host}"
-        found = self._pages(what, "/os-migrations", {"source_compute": host}, "migrations")
         return [m for m in map(_migration, found) if m.source_compute == host]
 
     def migrations_touching(self, host: str) -> list[Migration]:

@@ -52,6 +52,9 @@ class HostMaintenance(models.Model):
     #: what the last verification found, see core.certificate; and when it looked
     checks = models.JSONField(default=list)
     verified_at = models.DateTimeField(null=True)
+    #: how often it was claimed or looked at: what was found out under an older number is void,
+    #: whatever the clocks of both say
+    looks = models.PositiveBigIntegerField(default=0)
     #: since when every verification found the host safe to power off; NULL: it is not
     safe_since = models.DateTimeField(null=True)
     #: when it was last found not to be safe any more, and why
@@ -100,6 +103,17 @@ class Plan(models.Model):
 
     def __str__(self) -> str:
         return f"plan {self.pk}"
+
+
+class Turn(models.Model):
+    """One row a region: whoever asks for a drain in it changes the row first, so that one asks at a
+    time. What two ask for can stand against each other although they write different rows: a
+    drain of one host, and one that sends instances there.
+    """
+
+    #: `host_key` of the region and no host
+    region_key = models.CharField(max_length=64, unique=True)
+    taken = models.PositiveBigIntegerField(default=0)
 
 
 class Drain(models.Model):
@@ -346,6 +360,8 @@ class Event(models.Model):
     kind = models.CharField(max_length=32)
     #: the admin, the shell's user, or the worker
     actor = models.CharField(max_length=255)
+    #: Keystone's user id, or shell:<uid>: names are given anew, ids are not; empty for a worker
+    actor_id = models.CharField(max_length=255, blank=True)
     message = models.TextField(blank=True)
     request_id = models.CharField(max_length=64, blank=True)
 

@@ -8,6 +8,7 @@ pass finds, and looks for in Nova.
 """
 
 import logging
+import math
 import random
 import time
 from collections.abc import Callable, Iterable
@@ -20,8 +21,10 @@ from . import conf, store
 from .cloud import PARALLEL, Cloud
 from .core import decide as d
 from .core import whereabouts
+from .core.alarm import alarm
 from .core.facts import Migration, Server, ServerGroup
 from .core.preflight import Around, Choice, group_of
+from .core.printable import logger
 from .core.states import (
     DRAIN_TERMINAL,
     MIGRATION_OPEN,
@@ -46,10 +49,11 @@ from .exceptions import (
     StaleState,
 )
 from .inquiry import hear, inquire
+from .observe import read_contents
 from .plan import look_around, opt_out_names
 from .store import Drain, InstanceMigration
 
-LOG = logging.getLogger("ukcloud_maintenance.worker")
+LOG = logger("ukcloud_maintenance.worker")
 
 #: How many migration records of the host a pass reads; far more than can be under way.
 NEWEST = 100
@@ -119,6 +123,8 @@ class Reconciler:
     :param worker: the worker's name: the actor of its events
     :param clock: tells the time, aware and in UTC
     :param alive: called between the steps of a pass, so that a long one is not taken for dead
+    :param known_for: for how many seconds this process has known of an attempt, by a clock that
+        nobody can set
     """
 
     def __init__(
@@ -127,17 +133,21 @@ class Reconciler:
         worker: str,
         clock: Callable[[], datetime],
         alive: Callable[[Drain], None] = lambda drain: None,
+        known_for: Callable[[InstanceMigration], float] = lambda row: math.inf,
     ):
         self.cloud = cloud
         self.worker = worker
         self.clock = clock
         self.alive = alive
+        self.known_for = known_for
         self._user_id = ""
         self._groups: list[ServerGroup] | None = None
 
     def run(self, drain: Drain) -> Outcome:
         """One pass. An OpenStack that does not answer is an outcome; a bug is raised."""
         rows = list(store.migrations(drain))
+        if store.set_back(drain, rows, self.clock(), conf.retry_max_seconds()):
+            say(logging.WARNING, "clock_set_back", drain=drain.pk, host=drain.host)
         try:
             seen = self._observe(drain, rows)
         except CloudError as error:
@@ -186,16 +196,19 @@ class Reconciler:
         if drain.direction == Direction.BACK:
             return self._observe_way_back(drain, rows)
         cloud = self.cloud
-        service = cloud.service(drain.host)
-        servers = {s.id: s for s in cloud.servers_on(drain.host)}
-        self.alive(drain)
         still_open = [r for r in rows if r.state in MIGRATION_OPEN]
         under_way = [r for r in rows if r.state in MIGRATION_UNDER_WAY]
-        everything = not still_open and not servers
+        contents = None
+        if still_open or drain.state != DrainState.RUNNING:
+            service = cloud.service(drain.host)
+            servers = {s.id: s for s in cloud.servers_on(drain.host)}
+        else:
+            contents = read_contents(cloud, drain.host, lambda: self.alive(drain))
+            contents = replace(contents, names={r.server_id: r.server_name for r in rows})
+            service, servers = contents.before, {s.id: s for s in contents.servers}
+        self.alive(drain)
         records: list[Migration] = []
-        if everything:
-            records = cloud.migrations_from(drain.host)
-        elif under_way:
+        if under_way:
             records = cloud.newest_migrations_from(drain.host, NEWEST)
         by_server: dict[str, list[Migration]] = {}
         for record in records:
@@ -235,7 +248,7 @@ class Reconciler:
             service=service,
             servers=servers,
             migrations=by_server,
-            all_migrations=everything,
+            contents=contents,
             progress=self._each(cloud.progress, flying),
             actions=self._each(cloud.actions, lost),
             elsewhere=self._each(cloud.server, moved),
@@ -243,6 +256,7 @@ class Reconciler:
             around=around,
             travelling=store.travelling_groups(drain),
             gate=self._gate(drain),
+            on_their_way=self._on_their_way(rows),
         )
         return self._with_words(drain, rows, seen, due)
 
@@ -310,9 +324,17 @@ class Reconciler:
             our_user_id=self._our_user_id() if lost else "",
             travelling=store.travelling_groups(drain),
             gate=self._gate(drain),
+            on_their_way=self._on_their_way(rows),
             sources={r.source_compute: services.get(r.source_compute) for r in under_way},
         )
         return self._with_words(drain, rows, seen, due)
+
+    def _on_their_way(self, rows: Iterable[InstanceMigration]) -> frozenset[str]:
+        """The servers whose request may still be on its way to Nova, however late it is by a
+        clock that was set meanwhile."""
+        grace = conf.submit_grace_seconds()
+        sent = [row for row in rows if row.state == MigrationState.SUBMITTED]
+        return frozenset(row.server_id for row in sent if self.known_for(row) < grace)
 
     @staticmethod
     def _gate(drain: Drain) -> d.Gate:
@@ -333,6 +355,7 @@ class Reconciler:
             inbound=traffic.inbound,
             anywhere=traffic.anywhere,
             per_destination=conf.max_per_destination(),
+            avoid=store.away_hosts(drain.region),
         )
 
     @staticmethod
@@ -581,6 +604,7 @@ class Reconciler:
             fraction=None,
             sampled_at=None,
         )
+        self.known_for(row)
         self.alive(drain)
         if row.group and row.group in store.travelling_groups(drain):
             text = "It waits for a member of its anti-affinity group that is on its way."
@@ -1027,7 +1051,7 @@ class Reconciler:
                 drain,
                 DrainState.CANCELLED if cancelling else DrainState.FAILED,
                 DrainResult.NOT_PROVED,
-                f"{TROUBLE} {left}{error}",
+                f"{alarm(rows)} {TROUBLE} {left}{error}".strip(),
                 self.worker,
                 now,
             )

@@ -27,6 +27,8 @@ from .core.actor import (
     RULE_VIEW,
     Actor,
 )
+from .core.alarm import arrived_wrong
+from .core.certificate import SCOPE as SCOPE
 from .core.certificate import Check, from_json
 from .core.duration import Forecast, forecast
 from .core.evidence import Evidence
@@ -148,14 +150,14 @@ JUST_NOW = timedelta(hours=1)
 def host_records(actor: Actor, region: str) -> dict[str, store.HostRecord]:
     """What the database knows of the hosts of a region, by host."""
     _require(actor, RULE_VIEW)
-    now = timezone.now()
+    now = store.now()
     return store.host_records(region, _verified_after(now), now - JUST_NOW)
 
 
 def worker_status(actor: Actor) -> store.WorkerStatus:
     """Whether any worker is at work."""
     _require(actor, RULE_VIEW)
-    return store.worker_status(timezone.now(), conf.worker_silent_seconds())
+    return store.worker_status(store.now(), conf.worker_silent_seconds())
 
 
 def project_names(actor: Actor, cloud: Cloud) -> dict[str, str]:
@@ -391,7 +393,7 @@ def _check_window(start_at: datetime | None, stop_at: datetime | None) -> None:
                 remedy="Name one, for example +00:00.",
                 field=name,
             )
-    if stop_at is not None and stop_at <= timezone.now():
+    if stop_at is not None and stop_at <= store.now():
         raise Refused("The end of the window is past.", code="window_is_over", field="stop_at")
     if start_at is not None and stop_at is not None and stop_at <= start_at:
         raise Refused("The window ends before it begins.", code="window_is_empty", field="stop_at")
@@ -443,7 +445,7 @@ def request_drains(actor: Actor, cloud: Cloud, requests: Iterable[DrainRequest])
     """
     _require(actor, RULE_DRAIN)
     ready = _ready(actor, cloud, requests)
-    with store.all_or_none():
+    with store.in_turn(cloud.region):
         return [_write(actor, cloud.region, one, plan) for one, plan in ready]
 
 
@@ -462,7 +464,7 @@ def _ready(
     for one in asked:
         service = _service(services, one.host, cloud.region)
         _check_host(service, cloud.region)
-        _check_destination(services, one)
+        _check_destination(services, cloud.region, one.host, one.destination)
         if one.destination in {other.host for other in asked}:
             raise Refused(
                 f"The destination {one.destination} is to be drained itself.",
@@ -594,14 +596,14 @@ def request_plan(actor: Actor, cloud: Cloud, request: PlanRequest) -> Plan:
             field="hosts_at_once",
         )
     ready = _ready(actor, cloud, [replace(request.each, host=name) for name in names])
-    with store.all_or_none():
+    with store.in_turn(cloud.region):
         plan = store.create_plan(
             region=cloud.region,
             reason=ready[0][0].reason,
             hosts_at_once=request.hosts_at_once,
             actor_id=actor.id,
-            actor=actor.name,
-            now=timezone.now(),
+            actor=str(actor),
+            now=store.now(),
         )
         for order, (one, drain_plan) in enumerate(ready):
             _write(actor, cloud.region, one, drain_plan, plan, order)
@@ -616,7 +618,7 @@ class PlanReport:
     drains: list[Drain]
     counts: Mapping[int, store.Counts]
     worker: store.WorkerStatus
-    now: datetime = field(default_factory=timezone.now)
+    now: datetime = field(default_factory=store.now)
 
     @property
     def is_over(self) -> bool:
@@ -629,7 +631,7 @@ class PlanReport:
         for counts in self.counts.values():
             for state, number in counts.by_state.items():
                 found[state] = found.get(state, 0) + number
-        return store.Counts(found)
+        return store.Counts(found, sum(counts.arrived_wrong for counts in self.counts.values()))
 
     @property
     def revision(self) -> int:
@@ -749,12 +751,12 @@ def _write(
             max_concurrent=request.max_concurrent or conf.max_concurrent(),
             destination=request.destination,
             actor_id=actor.id,
-            actor=actor.name,
+            actor=str(actor),
             planned=entries,
             follow_plan=request.follow_plan,
             move_locked=request.move_locked,
             project_names=names,
-            now=timezone.now(),
+            now=store.now(),
             start_at=request.start_at,
             stop_at=request.stop_at,
             timeout_action=request.timeout_action or conf.timeout_action(),
@@ -765,6 +767,39 @@ def _write(
         raise _drain_open(service.host, error.drain) from error
     except store.BeingReturned as error:
         raise _being_returned(error.maintenance) from error
+    except store.IsDestination as error:
+        raise _is_destination(service.host, error.drain) from error
+    except store.DestinationAway as error:
+        raise _destination_away(error) from error
+
+
+def _is_destination(host: str, drain: Drain) -> Refused:
+    return Refused(
+        f"Drain {drain.pk} of {drain.host}, requested by {drain.requested_by}, sends instances to"
+        f" host {host}.",
+        code="host_is_destination",
+        remedy="Wait until that is over, or cancel it first.",
+        field="host",
+        drain_id=drain.pk,
+    )
+
+
+def _destination_away(error: store.DestinationAway) -> Refused:
+    if error.drain is None:
+        return Refused(
+            f"The destination {error.host} is in maintenance.",
+            code="destination_in_maintenance",
+            remedy="Return it to service first, choose another one, or leave the choice to the"
+            " scheduler.",
+            field="destination",
+        )
+    return Refused(
+        f"The destination {error.host} is being drained itself.",
+        code="destination_is_drained",
+        remedy="Choose another one, or leave the choice to the scheduler.",
+        field="destination",
+        drain_id=error.drain.pk,
+    )
 
 
 def _service(services: list[Service], host: str, region: str) -> Service:
@@ -800,6 +835,10 @@ def _check_host(service: Service, region: str) -> None:
     maintenance = store.open_maintenance(region, service.host)
     if maintenance and maintenance.returning_since:
         raise _being_returned(maintenance)
+    try:
+        store.check_no_destination(region, service.host)
+    except store.IsDestination as error:
+        raise _is_destination(service.host, error.drain) from error
 
 
 def _being_returned(maintenance: HostMaintenance) -> Refused:
@@ -831,11 +870,15 @@ def _drain_open(host: str, drain: Drain | None) -> Refused:
     )
 
 
-def _check_destination(services: list[Service], request: DrainRequest) -> None:
-    name = request.destination
+def _check_destination(services: list[Service], region: str, host: str, name: str) -> None:
+    """Whether the instances of a host can be sent to another one, where one is named."""
     if not name:
         return
-    if name == request.host:
+    try:
+        store.check_destination(region, name)
+    except store.DestinationAway as error:
+        raise _destination_away(error) from error
+    if name == host:
         raise Refused(
             "The destination is the host that is to be drained.",
             code="destination_is_source",
@@ -861,6 +904,16 @@ def _check_destination(services: list[Service], request: DrainRequest) -> None:
             remedy="Choose another one, or leave the choice to the scheduler.",
             field="destination",
         )
+
+
+def check_destination(actor: Actor, cloud: Cloud, hosts: Iterable[str], destination: str) -> None:
+    """Whether the instances of all these hosts can be sent to one host, where one is named.
+
+    :raises Refused: they cannot, with the reason
+    """
+    _require(actor, RULE_VIEW)
+    for host in hosts if destination else ():
+        _check_destination(cloud.services(destination), cloud.region, host, destination)
 
 
 # -- steering --------------------------------------------------------------------------------
@@ -913,7 +966,7 @@ def cancel_drain(
         if again and wanted == before and (drain.cancel_abort or not abort):
             return
         aborts = abort or (again and drain.cancel_abort)
-        store.cancel_drain(drain, actor.name, timezone.now(), abort=aborts, enable=wanted)
+        store.cancel_drain(drain, actor, store.now(), abort=aborts, enable=wanted)
 
     return _change(actor, drain_id, RULE_CANCEL, cancel)
 
@@ -928,7 +981,7 @@ def pause_drain(actor: Actor, drain_id: int) -> Drain:
     def pause(drain: Drain) -> None:
         if drain.state != DrainState.PAUSED:
             _object(DrainVerb.PAUSE, drain)
-            store.pause_drain(drain, actor.name, timezone.now())
+            store.pause_drain(drain, actor, store.now())
 
     return _change(actor, drain_id, RULE_STEER, pause)
 
@@ -943,7 +996,7 @@ def resume_drain(actor: Actor, drain_id: int) -> Drain:
     def resume(drain: Drain) -> None:
         if drain.state not in (DrainState.RUNNING, DrainState.PENDING):
             _object(DrainVerb.RESUME, drain)
-            store.resume_drain(drain, actor.name, timezone.now())
+            store.resume_drain(drain, actor, store.now())
 
     return _change(actor, drain_id, RULE_STEER, resume)
 
@@ -1013,7 +1066,7 @@ def change_drain(actor: Actor, drain_id: int, change: DrainChange) -> Drain:
             said += [f"{name}: {value or 'none'}" for name, value in window.items()]
         if fields:
             text = "; ".join(said)
-            store.adjust_drain(drain, actor.name, timezone.now(), text, **fields)
+            store.adjust_drain(drain, actor, store.now(), text, **fields)
 
     return _change(actor, drain_id, RULE_STEER, adjust)
 
@@ -1154,6 +1207,10 @@ def _steer_one(
             return str(_drain_open(drain.host, error.drain))
         except store.BeingReturned as error:
             return str(_being_returned(error.maintenance))
+        except store.DestinationAway as error:
+            return str(_destination_away(error))
+        except store.IsDestination as error:
+            return str(_is_destination(drain.host, error.drain))
         except store.GivenBack:
             return (
                 "The host was given back to service since this drain ended; what runs on it now"
@@ -1166,20 +1223,20 @@ def _steer_one(
 
 
 def _ask(actor: Actor, drain: Drain, verb: Verb, row: InstanceMigration, destination: str) -> None:
-    now = timezone.now()
+    now = store.now()
     match verb:
         case Verb.ABORT:
-            store.make_wish(drain, row, Wish.ABORT, actor.name, now)
+            store.make_wish(drain, row, Wish.ABORT, actor, now)
         case Verb.FORCE:
-            store.make_wish(drain, row, Wish.FORCE, actor.name, now)
+            store.make_wish(drain, row, Wish.FORCE, actor, now)
         case Verb.RESET:
-            store.make_wish(drain, row, Wish.RESET, actor.name, now)
+            store.make_wish(drain, row, Wish.RESET, actor, now)
         case Verb.RETRY:
-            store.retry_instance(drain, row, actor.name, now, destination)
+            store.retry_instance(drain, row, actor, now, destination)
         case Verb.SKIP:
-            store.skip_instance(drain, row, actor.name, now)
+            store.skip_instance(drain, row, actor, now)
         case Verb.FIRST:
-            store.put_first(drain, row, actor.name, now)
+            store.put_first(drain, row, actor, now)
 
 
 def _check_retry_destination(
@@ -1197,15 +1254,8 @@ def _check_retry_destination(
             code="destination_is_set",
             field="destination",
         )
-    if destination in store.draining_hosts(drain.region) and destination != drain.destination:
-        raise Refused(
-            f"The destination {destination} is being drained itself.",
-            code="destination_is_drained",
-            remedy="Choose another one, or leave the choice to the scheduler.",
-            field="destination",
-        )
     services = cloud.services(destination)
-    _check_destination(services, DrainRequest(drain.host, "", destination=destination))
+    _check_destination(services, drain.region, drain.host, destination)
 
 
 def get_drain(actor: Actor, drain_id: int, *, rule: str = RULE_VIEW) -> Drain:
@@ -1234,7 +1284,7 @@ class DrainReport:
     migrations: list["store.InstanceMigration"]
     counts: store.Counts
     worker: store.WorkerStatus
-    now: datetime = field(default_factory=timezone.now)
+    now: datetime = field(default_factory=store.now)
     #: how long it still takes; None where it is over, or nothing is left to be moved
     forecast: Forecast | None = None
     #: whether what failed can be tried again as far as the host is concerned
@@ -1251,7 +1301,7 @@ def drain_report(actor: Actor, drain_id: int) -> DrainReport:
     return DrainReport(
         drain,
         rows,
-        store.Counts(by_state),
+        store.Counts(by_state, sum(map(arrived_wrong, rows))),
         worker_status(actor),
         forecast=_forecast(drain, rows),
         may_go_on=drain.state != DrainState.FAILED or store.may_reopen(drain),
@@ -1267,7 +1317,7 @@ def _forecast(drain: Drain, rows: list[InstanceMigration]) -> Forecast | None:
     not end as it goes makes it infinite."""
     if drain.state in DRAIN_TERMINAL:
         return None
-    now = timezone.now()
+    now = store.now()
     waiting: list[int] = []
     flying: list[float | tuple[int, float]] = []
     for row in rows:
@@ -1311,6 +1361,8 @@ class Certificate:
     :param why_not: why it is not safe, in words; empty where it is
     :param open_drain: the drain under way, or None
     :param drains: the drains of this maintenance, oldest first
+    :param lasts_seconds: how long a verification is believed, and so how long the next one is
+        worth waiting for
     """
 
     host: str
@@ -1326,12 +1378,15 @@ class Certificate:
     why_not: str = ""
     open_drain: Drain | None = None
     drains: tuple[Drain, ...] = ()
-    now: datetime = field(default_factory=timezone.now)
+    now: datetime = field(default_factory=store.now)
+    lasts_seconds: float = 0
 
     @property
     def stale(self) -> bool:
-        """Whether the last verification is too old to be believed."""
-        return self.valid_until is not None and self.valid_until < self.now
+        """Whether the last verification is too old to be believed, or dated ahead of the clock."""
+        if self.verified_at is None or self.valid_until is None:
+            return False
+        return not self.verified_at <= self.now <= self.valid_until
 
     @property
     def drained_by(self) -> tuple[str, ...]:
@@ -1347,9 +1402,9 @@ def certificate(actor: Actor, region: str, host: str) -> Certificate:
     """Whether exactly this host is safe to power off. OpenStack is not asked: the worker does
     that all the time."""
     _require(actor, RULE_VIEW)
-    now = timezone.now()
     maintenance = store.open_maintenance(region, host)
     open_drain = store.open_drain_of(region, host)
+    now = store.now()  # after it is read: what was recorded meanwhile is not of the future
     if maintenance is None:
         return Certificate(
             host,
@@ -1358,6 +1413,7 @@ def certificate(actor: Actor, region: str, host: str) -> Certificate:
             why_not="The host is not in maintenance.",
             open_drain=open_drain,
             now=now,
+            lasts_seconds=conf.certificate_seconds(),
         )
     verified_at = maintenance.verified_at
     lasts = timedelta(seconds=conf.certificate_seconds())
@@ -1378,6 +1434,7 @@ def certificate(actor: Actor, region: str, host: str) -> Certificate:
         open_drain=open_drain,
         drains=tuple(store.drains_in(maintenance)),
         now=now,
+        lasts_seconds=lasts.total_seconds(),
     )
 
 
@@ -1390,6 +1447,12 @@ def _why_not_safe(
         return f"The host is being drained (drain {open_drain.pk})."
     if maintenance.verified_at is None:
         return "It was not verified yet."
+    if maintenance.verified_at > now:
+        return (
+            f"It was last verified at {_iso(maintenance.verified_at)}, which is still to come: the"
+            " clock of the database was set back, so how long ago that was is not known."
+            " Is a worker running?"
+        )
     if maintenance.verified_at < _verified_after(now):
         seconds = int((now - maintenance.verified_at).total_seconds())
         trouble = maintenance.message.startswith(h.TROUBLE)
@@ -1423,6 +1486,7 @@ def document_of(actor: Actor, found: Certificate) -> dict[str, Any]:
         "withdrawn_at": _iso(found.withdrawn_at),
         "withdrawn_why": found.withdrawn_why or None,
         "checks": list(maintenance.checks) if maintenance else [],
+        "scope": SCOPE,
         "maintenance": {
             "id": maintenance.pk,
             "service_id": maintenance.service_id,
@@ -1459,6 +1523,31 @@ def host_maintenance(actor: Actor, region: str, host: str) -> HostMaintenance | 
     """The maintenance of exactly this host that is open, or the last one; None: it had none."""
     _require(actor, RULE_VIEW)
     return store.newest_maintenance(region, host)
+
+
+def is_listed(actor: Actor, cloud: Cloud, host: str) -> bool:
+    """Whether Nova lists a compute service of exactly this host.
+
+    :raises UnknownHost: it does not, and there is no record of the host either
+    """
+    _require(actor, RULE_VIEW)
+    if cloud.service(host) is not None:
+        return True
+    if not store.is_recorded(cloud.region, host):
+        _service([], host, cloud.region)
+    return False
+
+
+def check_recorded(actor: Actor, region: str, host: str) -> None:
+    """:raises UnknownHost: this host was never drained or in maintenance, as far as is kept"""
+    _require(actor, RULE_VIEW)
+    if not store.is_recorded(region, host):
+        raise UnknownHost(
+            f"There is no record of a host named {host!r} in region {region or '(default)'}.",
+            code="unknown_host",
+            remedy="Host names are compared exactly; take the name from the list of hosts.",
+            field="host",
+        )
 
 
 def get_maintenance(actor: Actor, maintenance_id: int) -> HostMaintenance:
@@ -1651,8 +1740,8 @@ def return_host(actor: Actor, cloud: Cloud, request: ReturnRequest) -> HostMaint
                 maintenance,
                 choice=choice,
                 words=words,
-                actor=actor.name,
-                now=timezone.now(),
+                actor=actor,
+                now=store.now(),
                 run=run,
             )
             return maintenance
@@ -1753,7 +1842,7 @@ def export_drain(actor: Actor, drain_id: int) -> dict[str, Any]:
     :raises Refused: there is no such drain
     """
     drain = get_drain(actor, drain_id)
-    return export.document(drain, store.migrations(drain), store.events(drain), timezone.now())
+    return export.document(drain, store.migrations(drain), store.events(drain), store.now())
 
 
 def clear_record(
@@ -1773,4 +1862,4 @@ def clear_record(
             code="days_out_of_range",
             remedy="What is under way, or was over today, is never removed.",
         )
-    return store.clear(timezone.now() - timedelta(days=days), dry_run)
+    return store.clear(store.now() - timedelta(days=days), dry_run)

@@ -6,7 +6,6 @@ from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from horizon import messages
@@ -42,7 +41,7 @@ class HostsView(PanelPage):
     template_name = "admin/maintenance/index.html"
 
     def get_context_data(self, **kwargs):
-        now = timezone.now()
+        now = store.now()
         query = listing.Query.of(self.request.GET)
         problem = None
         hosts: list = []
@@ -106,7 +105,7 @@ class HostUpdatesView(PanelView):
     http_method_names = ["get", "head"]
 
     def get(self, request):
-        now = timezone.now()
+        now = store.now()
         records = services.host_records(self.actor, self.region)
         shown = {
             host: tables.maintenance_cell(record, now, in_service=False)
@@ -141,7 +140,7 @@ class HostView(PanelPage):
 
     def get_context_data(self, **kwargs):
         host = self.kwargs["host"]
-        now = timezone.now()
+        now = store.now()
         drains = list(store.drains_of(self.region, host)[: DRAINS_ON_HOST_PAGE + 1])
         page, problem = None, None
         try:
@@ -218,11 +217,13 @@ class HostPanelView(PanelView):
 
 
 class CertificateView(PanelView):
-    """The certificate as a page of its own, to be printed."""
+    """The certificate as a page of its own, to be printed. There is none of a host that was never
+    drained: whether Nova knows it is told by the host's page."""
 
     title = gettext_lazy("Certificate")
 
     def get(self, request, host):
+        services.check_recorded(self.actor, self.region, host)
         panel = HostPanel(self.actor, self.region, host)
         context = {
             "panel": panel,
@@ -245,6 +246,7 @@ class CertificateFileView(PanelView):
     http_method_names = ["get", "head"]
 
     def get(self, request, host):
+        services.check_recorded(self.actor, self.region, host)
         found = services.certificate(self.actor, self.region, host)
         document = services.document_of(self.actor, found)
         answer = JsonResponse(document, json_dumps_params={"indent": 2})
