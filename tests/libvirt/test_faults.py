@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(autouse=True)
-def short_patience(settings):
+def short_patience(nova, settings):
     """What the memory of a guest explains is over soon, so that the wait for a copy that nobody
     watches is."""
     settings.UKCLOUD_MAINTENANCE = SETTINGS | {"LATE_MIN_SECONDS": 10, "LATE_SECONDS_PER_GIB": 1}
@@ -43,6 +43,7 @@ def test_a_guest_whose_copy_outlived_its_nova_compute_is_never_migrated_again(
     # libvirt ends the copy by itself; with 4 seconds it is helped to be done by then
     source.machine.run("virsh", "migrate-setspeed", server, "1000", check=False)
     machine.wait(lambda: nova.where(server) == {dest: "running"}, "libvirt is done")
+    machine.wait(lambda: nova.beats(server, dest), "its heart beats there")
     heart = Heart.of(nova, server, dest)
     while time.monotonic() < killed + seconds:
         drain = passes.one(drain)
