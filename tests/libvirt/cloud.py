@@ -35,6 +35,7 @@ from ukcloud_maintenance.demo.harness import DemoCloud, child_environment, free_
 from . import machine, parts
 
 HOSTS = ("lv1", "lv2", "lv3")
+FORWARDER = Path(__file__).with_name("forwarder.py")
 RABBIT_PORT = 5672
 PREFIX = "libvirt-cloud-"
 
@@ -111,6 +112,7 @@ migration_host = "{self.address}"
         return machine.Machine(self.name, folder, binds)
 
     def write_nova_conf(self) -> None:
+        # Nova's ways to become root, which everything here is.
         helper = f"{Path(sys.executable).parent}/privsep-helper --config-file {self.nova_conf}"
         folder = self.folder
         # Read after the control plane's own file, of which it takes accounts and intervals.
@@ -244,7 +246,9 @@ class LibvirtCloud(DemoCloud):
         for part in ("rabbit", "var/log", "var/lib/rabbitmq", "var/tmp"):
             (folder / part).mkdir(parents=True)
         (folder / "hosts").write_text("127.0.0.1 localhost control\n")
-        (folder / "rabbit" / "rabbitmq.conf").write_text("vm_memory_high_watermark.absolute = 2GB\n")
+        (folder / "rabbit" / "rabbitmq.conf").write_text(
+            "vm_memory_high_watermark.absolute = 2GB\n"
+        )
         (folder / "rabbit" / "enabled_plugins").write_text("[].\n")
         binds = [(folder / "hosts", "/etc/hosts"), (folder / "var", "/var")]
         self.control = machine.Machine("control", folder, binds)
@@ -269,8 +273,7 @@ class LibvirtCloud(DemoCloud):
             routes.append([host.machine.pid, self.rabbit_port, control, RABBIT_PORT])
             routes.append([host.machine.pid, self.port, None, self.port])
         self._forwarder = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", sys.executable, "-I"]
-            + [str(Path(__file__).with_name("forwarder.py")), json.dumps(routes)],
+            [*machine.DIES_WITH_US, sys.executable, "-I", str(FORWARDER), json.dumps(routes)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             text=True,

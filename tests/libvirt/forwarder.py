@@ -67,7 +67,9 @@ async def main(routes: list) -> None:
         here.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         here.bind(("127.0.0.1", listen_port))
         there = Namespace(connect_pid)
-        await asyncio.start_server(functools.partial(connected, home, there, connect_port), sock=here)
+        await asyncio.start_server(
+            functools.partial(connected, home, there, connect_port), sock=here
+        )
     print("ready", flush=True)
     await asyncio.Event().wait()
 

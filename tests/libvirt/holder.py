@@ -21,7 +21,6 @@ def main() -> None:
     for kind, where in (("proc", "/proc"), ("sysfs", "/sys"), ("tmpfs", "/run")):
         subprocess.run([*mount, "-t", kind, kind, where], check=True)
     for source, target in machine["binds"]:
-        os.makedirs(target, exist_ok=True) if os.path.isdir(source) else None
         subprocess.run([*mount, "--bind", source, target], check=True)
     subprocess.run(["hostname", machine["name"]], check=True)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)

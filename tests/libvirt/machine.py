@@ -18,14 +18,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 HOLDER = Path(__file__).with_name("holder.py")
+#: Before a command: it is killed when the thread that starts it ends, however that ends.
+DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL")
+NAMESPACES = ("--mount", "--uts", "--net", "--ipc", "--pid")
+#: Before a command: it is the first process of new namespaces, and is killed with this one.
+UNSHARE = ("unshare", *NAMESPACES, "--fork", "--kill-child=KILL")
 
 
 class Machine:
     """Started by the constructor.
 
     :param folder: where its files are; outside of it, it writes nothing
-    :param binds: (file or folder of its own, path that it takes in the machine); a folder that
-        does not exist yet in the machine's view is made, so it should exist on this machine
+    :param binds: (file or folder of its own, path on this machine that it takes the place of)
     """
 
     def __init__(self, name: str, folder: Path, binds: Sequence[tuple[Path, str]] = ()) -> None:
@@ -35,9 +39,7 @@ class Machine:
         what = {"name": name, "binds": [(str(source), target) for source, target in binds]}
         self._unshare = subprocess.Popen(
             # The outer process is killed with ours, and the inner one with the outer.
-            ["setpriv", "--pdeathsig", "KILL"]
-            + ["unshare", "--mount", "--uts", "--net", "--ipc", "--pid", "--fork"]
-            + ["--kill-child=KILL", sys.executable, "-I", str(HOLDER), json.dumps(what)],
+            [*DIES_WITH_US, *UNSHARE, sys.executable, "-I", str(HOLDER), json.dumps(what)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -52,8 +54,7 @@ class Machine:
         self.pid = int(Path(f"/proc/{outer}/task/{outer}/children").read_text())
 
     def _enter(self, command: Sequence[str]) -> list[str]:
-        wanted = ["--mount", "--uts", "--net", "--ipc", "--pid"]
-        return ["nsenter", f"--target={self.pid}", *wanted, "--", *command]
+        return ["nsenter", f"--target={self.pid}", *NAMESPACES, "--", *command]
 
     def run(self, *command: str, check: bool = True, timeout: float = 60) -> str:
         """Run a command in the machine; its output, with what it said on stderr."""

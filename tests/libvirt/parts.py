@@ -1,7 +1,8 @@
 """What a cloud of real hypervisors is made of on this machine: found, or made once and kept.
 
-What is made is kept in ``.libvirt`` in the repository: the Python binding of the installed libvirt,
-a kernel for the guests, and the guests' images.
+It needs root, x86_64, Linux namespaces and the Debian packages below; `.ci/debian-packages`, as
+root, installs them. KVM is not needed. What is made is kept in ``.libvirt`` in the repository: the
+Python binding of the installed libvirt, a kernel for the guests, and the guests' images.
 """
 
 from __future__ import annotations
@@ -13,23 +14,25 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import uuid
 from pathlib import Path
 
+from . import machine
+
 HERE = Path(__file__).resolve().parent
 CACHE = HERE.parents[1] / ".libvirt"
 
-#: Debian package -> a file of it that is used.
+#: Debian package -> a file of it that is used. One a line: .ci/debian-packages reads them here.
 PACKAGES = {
     "cpio": "/usr/bin/cpio",
     "gcc": "/usr/bin/gcc",
+    "libc6-dev": "/usr/lib/x86_64-linux-gnu/libc.a",
     "iproute2": "/usr/sbin/ip",
     "libvirt-clients": "/usr/bin/virsh",
     "libvirt-daemon": "/usr/sbin/libvirtd",
-    "libvirt-daemon-driver-qemu": (
-        "/usr/lib/x86_64-linux-gnu/libvirt/connection-driver/libvirt_driver_qemu.so"
-    ),
+    "libvirt-daemon-driver-qemu": "/usr/bin/virt-qemu-run",
     "libvirt-dev": "/usr/include/libvirt/libvirt.h",
     "pkg-config": "/usr/bin/pkg-config",
     "qemu-system-x86": "/usr/bin/qemu-system-x86_64",
@@ -61,13 +64,17 @@ def missing() -> str | None:
         return "real hypervisors need root (namespaces, mounts and network interfaces)"
     if os.uname().machine != "x86_64":
         return f"the guests are of x86_64, this machine is of {os.uname().machine}"
+    if not Path(sysconfig.get_path("include"), "Python.h").exists():
+        return f"the headers of {sys.executable} are missing (python3-dev, for Debian's Python)"
     absent = [name for name, file in PACKAGES.items() if not Path(file).exists()]
     if absent:
         return f"Debian packages missing: {' '.join(absent)} (.ci/debian-packages installs them)"
+    script = (
+        "mount -t proc proc /proc; mount -t sysfs sysfs /sys;"
+        " ip link add lan type bridge; ip link add one type veth peer name other"
+    )
     tried = subprocess.run(
-        ["unshare", "--mount", "--uts", "--net", "--ipc", "--pid", "--fork"]
-        + ["sh", "-ec", "mount -t proc proc /proc; mount -t sysfs sysfs /sys; "
-           "ip link add lan type bridge; ip link add one type veth peer name other"],
+        [*machine.UNSHARE, "sh", "-ec", script],
         capture_output=True,
         text=True,
         check=False,
