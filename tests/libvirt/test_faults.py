@@ -14,14 +14,18 @@ from ukcloud_maintenance.core.actor import shell_actor
 from ukcloud_maintenance.core.steering import Verb, verbs
 from ukcloud_maintenance.exceptions import Refused
 
-pytestmark = [pytest.mark.django_db, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(autouse=True)
 def short_patience(nova, settings):
     """What the memory of a guest explains is over soon, so that the wait for a copy that nobody
     watches is."""
-    settings.UKCLOUD_MAINTENANCE = SETTINGS | {"LATE_MIN_SECONDS": 10, "LATE_SECONDS_PER_GIB": 1}
+    settings.UKCLOUD_MAINTENANCE = SETTINGS | {
+        "LATE_MIN_SECONDS": 10,
+        "LATE_SECONDS_PER_GIB": 1,
+        "SUBMIT_GRACE_SECONDS": 20,
+    }
 
 
 def asked(nova, server):
