@@ -38,7 +38,7 @@ lint: $(VENV)/.test
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) .demo .test-static .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .demo .libvirt .test-static .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	rm -rf build dist *.egg-info screenshots
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
