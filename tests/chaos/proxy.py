@@ -119,7 +119,9 @@ class Proxy:
         self._server = _Server(("127.0.0.1", 0), Handler)
         self.port = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        threading.Thread(target=self._server.serve_forever, name="proxy", daemon=True).start()
+        threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), name="proxy", daemon=True
+        ).start()
 
     def close(self) -> None:
         self._closing.set()
@@ -203,7 +205,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._cut()
             return
         if kind == "hang":
-            self.owner.hold(self.owner.patience + chance.uniform(1, 5))
+            self.owner.hold(chance.uniform(1.1, 1.8) * self.owner.patience)
             self._cut()
             return
         if kind == "delay":
@@ -220,7 +222,7 @@ class _Handler(BaseHTTPRequestHandler):
             case "cut-after" | "late":
                 self._cut()
             case "hang-after":
-                self.owner.hold(self.owner.patience + chance.uniform(1, 5))
+                self.owner.hold(chance.uniform(1.1, 1.8) * self.owner.patience)
                 self._cut()
             case "502-after":
                 self._refuse("502", chance)
