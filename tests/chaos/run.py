@@ -142,18 +142,21 @@ def _settle(director: Director, operator: Operator, region: str) -> float | None
     """Wait until everything is over; after how many seconds it was, or None."""
     begun = time.monotonic()
     over = [state.value for state in DRAIN_TERMINAL]
-    try:
-        while time.monotonic() - begun < END_SECONDS:
-            director.tick()
-            operator.resume_all()
-            if not store.drains(region).exclude(state__in=over).exists():
-                # a little longer, for what the sampler and the workers' reports still have to see
-                time.sleep(8)
-                if not store.drains(region).exclude(state__in=over).exists():
-                    return round(time.monotonic() - begun, 1)
-            time.sleep(0.5)
-    finally:
+
+    def all_is_over() -> bool:
+        # a connection that is older than the database is of no use
         connections.close_all()
+        return not store.drains(region).exclude(state__in=over).exists()
+
+    while time.monotonic() - begun < END_SECONDS:
+        director.tick()
+        if all_is_over():
+            # a little longer, for what the sampler and the workers' reports still have to see
+            time.sleep(8)
+            if all_is_over():
+                return round(time.monotonic() - begun, 1)
+        operator.resume_all()
+        time.sleep(0.5)
     return None
 
 
