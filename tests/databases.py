@@ -21,7 +21,7 @@ import pymysql
 from django.db import connections
 from django.db.utils import ConnectionHandler
 
-START_SECONDS = 60
+START_SECONDS = 45
 
 _ENGINES = {
     "sqlite": "django.db.backends.sqlite3",
@@ -131,17 +131,25 @@ def mariadb_server() -> Iterator[Server]:
             "--skip-grant-tables",
             # what was committed outlives the process, but not the machine
             "--innodb-flush-log-at-trx-commit=2",
-            # with io_uring a restart was seen to wait for ever
-            "--innodb-use-native-aio=0",
         ]
         running: list[subprocess.Popen[bytes]] = []
 
-        def start() -> None:
+        def start(tries: int = 3) -> None:
             with (folder / "log").open("ab") as log:
-                running.append(
-                    subprocess.Popen(command, stdout=log, stderr=log, **_as(user)),
+                process = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **_as(user)
                 )
-            _mariadb_connection(port, running[-1], folder / "log").close()
+            running.append(process)
+            try:
+                _mariadb_connection(port, process, folder / "log").close()
+            except RuntimeError:
+                # MariaDB 10.11 was seen to sleep for ever at this point, once in fifty times
+                if tries == 1 or process.poll() is not None:
+                    raise
+                process.kill()
+                process.wait()
+                running.remove(process)
+                start(tries - 1)
 
         def stop() -> None:
             process = running.pop()
