@@ -32,6 +32,9 @@ def main() -> int:
     parser.add_argument("--database", choices=DATABASES, help="chosen by the seed by default")
     parser.add_argument("--report", type=Path, help="write what was found as JSON, too")
     parser.add_argument("--keep", type=Path, help="folder for the logs, which are kept")
+    parser.add_argument(
+        "--without", nargs="+", default=[], metavar="ACT", help="leave out, see faults.ACTS"
+    )
     wanted = parser.parse_args()
     seed = random.SystemRandom().randrange(10**6) if wanted.seed is None else wanted.seed
     kind = wanted.database or random.Random(seed).choice(DATABASES)
@@ -52,7 +55,9 @@ def main() -> int:
         nova = stack.enter_context(DemoCloud(config=run.CLOUD))
         # Who asks for drains sees the cloud as it is: it is the workers that have to cope.
         os.environ["OS_CLIENT_CONFIG_FILE"] = str(nova.clouds_yaml)
-        report = run.run(seed, wanted.minutes * 60, wanted.workers, folder, server, nova)
+        report = run.run(
+            seed, wanted.minutes * 60, wanted.workers, folder, server, nova, wanted.without
+        )
     report |= {"seed": seed, "database": kind, "minutes": wanted.minutes}
     if wanted.report:
         wanted.report.write_text(json.dumps(report, indent=2))

@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from django.db import DatabaseError, connections
@@ -47,6 +47,19 @@ PLAYS = (
     "fail-destination-check fail_times=1",
     "null-bytes",
 )
+#: What a director does, and how often as compared with the others.
+ACTS = {
+    "kill_worker": 3,
+    "freeze_worker": 2,
+    "terminate_worker": 0.5,
+    "storm": 4,
+    "outage": 1,
+    "restart_compute": 2,
+    "freeze_compute": 1,
+    "spoil_database": 1.5,
+    "step_clock": 2,
+    "rest": 2,
+}
 LOCK = """
 import sqlite3, sys, time
 database = sqlite3.connect(sys.argv[1], timeout=30, isolation_level=None)
@@ -93,6 +106,7 @@ class WorkerSlot:
 class Director:
     """Does one thing after the other, at random.
 
+    :param without: names of what is left out, to find out what a violation takes
     :param gap: the mean pause between two, in seconds
     """
 
@@ -107,6 +121,7 @@ class Director:
         workers: int,
         journal: Journal,
         folder: Path,
+        without: Sequence[str] = (),
         gap: float = 2.0,
     ):
         self.chance = random.Random(seed)
@@ -124,19 +139,11 @@ class Director:
         self._busy: set[str] = set()
         self._terminated: set[int] = set()
         self._locks: list[subprocess.Popen[bytes]] = []
-        #: (what, how often as compared with the others)
-        self._acts: list[tuple[Callable[[], None], float]] = [
-            (self._kill_worker, 3),
-            (self._freeze_worker, 2),
-            (self._terminate_worker, 0.5),
-            (self._storm, 4),
-            (self._outage, 1),
-            (self._restart_compute, 2),
-            (self._freeze_compute, 1),
-            (self._spoil_database, 1.5),
-            (self._step_clock, 2),
-            (self._rest, 1.5),
-        ]
+        self._acts = {
+            getattr(self, f"_{name}"): weight
+            for name, weight in ACTS.items()
+            if name not in without
+        }
         self._rests_until = 0.0
 
     # -- time --------------------------------------------------------------------------------
@@ -149,7 +156,7 @@ class Director:
     def run(self, seconds: float) -> None:
         """Until then, and no longer; what lasts may last on, see :meth:`calm`."""
         end = time.monotonic() + seconds
-        acts, weights = zip(*self._acts, strict=True)
+        acts, weights = list(self._acts), list(self._acts.values())
         due = time.monotonic()
         while time.monotonic() < end:
             self.tick()
@@ -240,7 +247,7 @@ class Director:
     def _freeze_worker(self) -> None:
         if slot := self._a_worker():
             # beyond its lease now and then
-            seconds = self.chance.choice((0.5, 3, 8, 14, 20))
+            seconds = self.chance.choice((0.5, 2, 5, 12, 20))
             self._count("freeze_worker", f"worker {slot.number} pid {slot.pid}, {seconds} s")
             slot.signal(signal.SIGSTOP)
 
@@ -407,8 +414,10 @@ class Operator(Loop):
                 return
         for host in set(self._rested) - set(in_maintenance):
             del self._rested[host]
+        if self.chance.random() < 0.2:
+            self.resume_all()
         what = self.chance.random()
-        if open_drains and what < 0.25:
+        if open_drains and what < 0.1:
             self._steer(self.chance.choice(open_drains))
         elif len(taken) < self.at_once:
             self._drain(self.chance.choice([h for h in self.hosts if h not in taken]))
@@ -434,13 +443,12 @@ class Operator(Loop):
         self._asking("return", host, lambda: services.return_host(self._actor, self.cloud, request))
 
     def _steer(self, drain: services.Drain) -> None:
-        verb = self.chance.choice(("cancel", "pause", "pause", "resume", "retry", "faster"))
+        verb = self.chance.choice(("cancel", "pause", "retry", "faster"))
         act: Callable[[], object] = {
             "cancel": lambda: services.cancel_drain(
                 self._actor, drain.pk, abort=self.chance.random() < 0.5
             ),
             "pause": lambda: services.pause_drain(self._actor, drain.pk),
-            "resume": lambda: services.resume_drain(self._actor, drain.pk),
             "retry": lambda: services.retry_failed(self._actor, drain.pk),
             "faster": lambda: services.change_drain(
                 self._actor, drain.pk, services.DrainChange(max_concurrent=5)

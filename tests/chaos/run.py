@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,13 @@ END_SECONDS = 150
 
 
 def run(
-    seed: int, seconds: float, workers: int, folder: Path, server: Server | None, nova: DemoCloud
+    seed: int,
+    seconds: float,
+    workers: int,
+    folder: Path,
+    server: Server | None,
+    nova: DemoCloud,
+    without: Sequence[str] = (),
 ) -> dict[str, Any]:
     """What happened, and what did not hold.
 
@@ -89,6 +96,7 @@ def run(
         workers=workers,
         journal=journal,
         folder=folder,
+        without=without,
     )
     sampler = records.Sampler(nova, cloud.region, hosts)
     try:
