@@ -151,7 +151,7 @@ class Director:
     def start(self) -> None:
         for slot in self.slots:
             self._start(slot)
-        self.proxy.weather = Weather(0.03)
+        self.proxy.weather = Weather(0.06)
 
     def run(self, seconds: float) -> None:
         """Until then, and no longer; what lasts may last on, see :meth:`calm`."""

@@ -48,7 +48,8 @@ _HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "host
 class Weather:
     """How much is spoiled.
 
-    :param rate: the share of the requests, 0 to 1
+    :param rate: the share of the reads and logins, 0 to 1; of what changes something, which is
+        rare, it is four times as much
     :param kinds: what may happen to them
     :param service: identity, compute or placement; empty: all
     """
@@ -138,14 +139,15 @@ class Proxy:
         with self._lock:
             self.requests += 1
             chance = random.Random(f"{self.seed}:{self.requests}")
+            reads = entry.method == "GET" or entry.service == "identity"
             weather = self.weather
+            rate = weather.rate if reads else 4 * weather.rate
             if self._wanted:
                 entry.fault = self._wanted.popleft()
-            elif weather.service in ("", entry.service) and chance.random() < weather.rate:
+            elif weather.service in ("", entry.service) and chance.random() < rate:
                 entry.fault = chance.choice(weather.kinds)
             if entry.fault:
                 self.faults[entry.fault] += 1
-            reads = entry.method == "GET" or entry.path.startswith("/identity/")
             if not reads:
                 self.writes.append(entry)
         return entry.fault, chance

@@ -121,6 +121,12 @@ def send(proxy, path="/compute/v2.1/servers/abc/action", timeout=10.0):
         return http.post(proxy.url + path, json={"os-migrateLive": {}}, timeout=timeout)
 
 
+def ask(proxy, path):
+    with requests.Session() as http:
+        http.trust_env = False
+        return http.get(proxy.url + path, timeout=10).status_code
+
+
 def test_a_clear_request_goes_through_and_is_on_record(proxy, upstream):
     answer = send(proxy)
     assert (answer.status_code, answer.content) == (202, upstream.BODY)
@@ -210,8 +216,8 @@ def test_the_weather_follows_from_the_seed(upstream):
         proxy = Proxy(upstream.url, seed, 1.0, 2.0)
         proxy.weather = Weather(0.5, ("401", "500"), "compute")
         try:
-            return [send(proxy, "/compute/x").status_code for _ in range(30)] + [
-                send(proxy, "/placement/x").status_code for _ in range(10)
+            return [ask(proxy, "/compute/x") for _ in range(30)] + [
+                ask(proxy, "/placement/x") for _ in range(10)
             ]
         finally:
             proxy.close()
