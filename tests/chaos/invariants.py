@@ -245,7 +245,9 @@ def ends_are_true(records: Records) -> Iterator[Violation]:
         if drain.state == DrainState.FAILED and not drain.message:
             text = f"drain {drain.id} failed, without a word on why"
             yield Violation("ends_are_true", text, host=drain.host, at=end)
-        if drain.state == DrainState.CANCELLED and str(drain.id) not in cancelled:
+        # a run back ends with the return that it belongs to
+        alone = drain.direction == "away" and str(drain.id) not in cancelled
+        if drain.state == DrainState.CANCELLED and alone:
             text = f"drain {drain.id} was cancelled by nobody"
             yield Violation("ends_are_true", text, host=drain.host, at=end)
 
