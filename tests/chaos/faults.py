@@ -183,9 +183,9 @@ class Director:
 
     def calm(self) -> None:
         """The faults stop: everything that lasts is undone, at once."""
-        self.proxy.weather = Weather()
         while self._later:
             heapq.heappop(self._later)[2]()
+        self.proxy.weather = Weather()
         for slot in self.slots:
             clock.write(slot.clock, 0.0)
         for lock in self._locks:

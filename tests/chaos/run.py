@@ -126,6 +126,8 @@ def run(
         "faults": dict(sorted(director.faults.items())),
         "requests_spoiled": dict(sorted(proxy.faults.items())),
         "requests": proxy.requests,
+        "weathers": str([(n.kind, n.text) for n in journal.notes if n.kind in ("storm",) or "outage" in n.kind]),
+        "nova_requests": str([len([r for r in nova.requests() if "keystoneauth" in (r["user_agent"] or "") or 1])]),
         "by_others": dict(sorted(others.counts.items())),
         "by_operators": dict(sorted(operator.counts.items())),
         "looks": len(sampler.samples),
