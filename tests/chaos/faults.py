@@ -82,13 +82,22 @@ class WorkerSlot:
         self.log = folder / f"worker-{number}.log"
         self._installation = installation
         self.process: subprocess.Popen[bytes] | None = None
+        self._said = 0
         clock.write(self.clock, 0.0)
 
     @property
     def pid(self) -> int:
         return self.process.pid if self.process else 0
 
+    @property
+    def is_at_work(self) -> bool:
+        """Whether it got as far as to say that it has started, which takes some seconds."""
+        if self.process is None or not self.log.exists():
+            return False
+        return b"worker_started" in self.log.read_bytes()[self._said :]
+
     def start(self) -> None:
+        self._said = self.log.stat().st_size if self.log.exists() else 0
         environment = {clock.VARIABLE: str(self.clock)}
         self.process = self._installation.start_worker("tests.chaos.clock", self.log, **environment)
 
@@ -151,6 +160,12 @@ class Director:
     def start(self) -> None:
         for slot in self.slots:
             self._start(slot)
+
+    def all_at_work(self) -> bool:
+        return all(slot.is_at_work for slot in self.slots)
+
+    def begin(self) -> None:
+        """It is never quite clear from now on."""
         self.proxy.weather = Weather(0.06)
 
     def run(self, seconds: float) -> None:
@@ -228,8 +243,12 @@ class Director:
         self.journal.note("start_worker", f"worker {slot.number} pid {slot.pid}")
 
     def _a_worker(self) -> WorkerSlot | None:
+        """One that is left alone at the moment; one at least is left to do the work. To meet them
+        while they start is rarer than it would be by chance."""
+        early = self.chance.random() < 0.2
         free = [s for s in self.slots if s.process and f"worker:{s.number}" not in self._busy]
-        return self.chance.choice(free) if free else None
+        met = [s for s in free if early or s.is_at_work]
+        return self.chance.choice(met) if met and len(free) > 1 else None
 
     def _kill_worker(self) -> None:
         if slot := self._a_worker():

@@ -150,50 +150,55 @@ def every_guest_runs_once(records: Records) -> Iterator[Violation]:
 
 
 def where_recorded(records: Records) -> Iterator[Violation]:
-    """Every server is where its newest row says, unless somebody else moved it since."""
-    newest: dict[str, Row] = {}
-    for row in sorted(records.rows, key=lambda r: r.drain):
-        newest[row.server] = row
-    for server_id, row in newest.items():
-        server = records.servers.get(server_id)
-        if server is None or server.deleted_at is not None:
+    """Every server is where our record says, unless somebody else moved it since."""
+    for server in records.servers.values():
+        rows = [r for r in records.rows if r.server == server.id]
+        arrived = [m for m in records.migrations_of(server.id) if m.status in ARRIVED]
+        if not rows or server.deleted_at is not None:
             continue
-        arrived = [m for m in records.migrations_of(server_id) if m.status in ARRIVED]
-        by_others = bool(arrived) and arrived[-1].user != records.user
-        if by_others:
+        if not arrived:
+            # it never left where it was first
+            wrong = [r for r in rows if server.host != r.source and r.state not in ELSEWHERE]
+            text = f"Nova has it on {server.host}, and no migration of it ever arrived"
+        elif arrived[-1].user != records.user:
             continue
-        match row.state:
-            case MigrationState.SUCCEEDED:
-                allowed = {row.dest}
-            case MigrationState.GONE:
-                allowed = set(_other_hosts(records, row.source))
-            case MigrationState.FAILED:
-                # "arrived on X in ERROR", which must say so
-                allowed = {row.source, *(h for h in _named(row.message) if h == row.dest)}
-            case MigrationState.UNKNOWN:
-                if not row.message:
-                    yield Violation(
-                        "where_recorded", "unknown, without a word on it", server_id, server.host
-                    )
-                continue
-            case _:
-                allowed = {row.source}
-        if server.host not in allowed:
+        else:
+            newest = arrived[-1]
+            mine = [r for r in rows if r.nova_id == newest.id]
+            wrong = [r for r in mine if not _says(r, newest.dest)]
+            text = f"migration {newest.id} of ours brought it to {newest.dest}"
+            if not mine:
+                # A row knows its newest attempt alone, and a later one may have failed.
+                later = [r for r in rows if (r.nova_id or 0) > newest.id]
+                wrong = [] if later else rows[-1:]
+            if server.host != newest.dest:
+                yield Violation(
+                    "where_recorded",
+                    f"{server.name}: {text}, and Nova has it on {server.host}",
+                    server.id,
+                    server.host,
+                )
+        for row in wrong:
             yield Violation(
                 "where_recorded",
-                f"{row.name}: Nova has it on {server.host}; drain {row.drain} says {row.state},"
-                f" {row.source} -> {row.dest or '?'}: {row.message or 'no message'}",
-                server_id,
+                f"{row.name}: {text}; drain {row.drain} says {row.state}, {row.source} ->"
+                f" {row.dest or '?'}: {row.message or 'no message'}",
+                server.id,
                 server.host,
             )
 
 
-def _other_hosts(records: Records, host: str) -> Iterator[str]:
-    yield from {s.host for s in records.servers.values() if s.host != host}
+#: What a row says of a server that is somewhere else than it was.
+ELSEWHERE = frozenset({MigrationState.GONE, MigrationState.UNKNOWN})
 
 
-def _named(text: str) -> list[str]:
-    return re.findall(r"[\w.-]*\w", text)
+def _says(row: Row, host: str) -> bool:
+    """Whether a row says that the server is on a host, or that this cannot be told."""
+    if row.state == MigrationState.UNKNOWN:
+        return bool(row.message)
+    if row.state == MigrationState.FAILED:  # "It arrived on X in ERROR."
+        return host in re.findall(r"[\w.-]*\w", row.message)
+    return row.dest == host and row.state == MigrationState.SUCCEEDED
 
 
 def ended(records: Records) -> Iterator[Violation]:
@@ -235,9 +240,11 @@ def ends_are_true(records: Records) -> Iterator[Violation]:
                 text = f"drain {drain.id} succeeded while {names} was on {drain.host}"
                 yield Violation("ends_are_true", text, min(there), drain.host, end)
         unclear = [r for r in rows if r.state in (MigrationState.FAILED, MigrationState.UNKNOWN)]
-        if drain.state == DrainState.SUCCEEDED and unclear and drain.direction == "away":
-            text = f"drain {drain.id} succeeded, and {unclear[0].name} in it is {unclear[0].state}"
-            yield Violation("ends_are_true", text, unclear[0].server, drain.host, end)
+        for row in unclear:
+            harmed = row.state == MigrationState.UNKNOWN or "in ERROR" in row.message
+            if drain.state == DrainState.SUCCEEDED and harmed:
+                text = f"drain {drain.id} succeeded, and {row.name} in it is {row.state}"
+                yield Violation("ends_are_true", text, row.server, drain.host, end)
         for row in unclear:
             if not row.message:
                 text = f"{row.name} in drain {drain.id} is {row.state}, without a word on why"

@@ -102,6 +102,8 @@ def run(
     try:
         with sampler:
             director.start()
+            nova.wait(director.all_at_work, "the workers have started", 180)
+            director.begin()
             operator.drain(hosts[0])
             operator.drain(hosts[1], max_concurrent=3)
             operator.start()
@@ -126,8 +128,6 @@ def run(
         "faults": dict(sorted(director.faults.items())),
         "requests_spoiled": dict(sorted(proxy.faults.items())),
         "requests": proxy.requests,
-        "weathers": str([(n.kind, n.text) for n in journal.notes if n.kind in ("storm",) or "outage" in n.kind]),
-        "nova_requests": str([len([r for r in nova.requests() if "keystoneauth" in (r["user_agent"] or "") or 1])]),
         "by_others": dict(sorted(others.counts.items())),
         "by_operators": dict(sorted(operator.counts.items())),
         "looks": len(sampler.samples),

@@ -382,23 +382,52 @@ def test_a_guest_that_runs_twice(records):
 
 
 @pytest.mark.parametrize(
-    ("state", "message", "host", "right"),
+    ("state", "message", "right"),
     [
-        ("succeeded", "", "cmp2", True),
-        ("succeeded", "", "cmp1", False),
-        ("failed", "No valid host was found.", "cmp1", True),
-        ("failed", "No valid host was found.", "cmp2", False),
-        ("failed", "It arrived on cmp2 in ERROR.", "cmp2", True),
-        ("cancelled", "", "cmp1", True),
-        ("cancelled", "", "cmp2", False),
-        ("gone", "", "cmp1", False),
-        ("unknown", "It may run on cmp1 or cmp2.", "cmp2", True),
-        ("unknown", "", "cmp2", False),
+        ("succeeded", "It runs on cmp2.", True),
+        ("failed", "No valid host was found.", False),
+        ("failed", "It arrived on cmp2 in ERROR.", True),
+        ("cancelled", "", False),
+        ("pending", "", False),
+        ("gone", "", False),
+        ("unknown", "It may run on cmp1 or cmp2.", True),
+        ("unknown", "", False),
     ],
 )
-def test_a_server_that_is_not_where_its_row_says(records, state, message, host, right):
+def test_a_row_that_does_not_know_of_an_arrival(records, state, message, right):
     change(records.rows, 0, state=state, message=message)
-    change(records.servers, "s1", host=host)
+    assert ("where_recorded" not in broken(records)) == right
+
+
+def test_a_row_that_names_another_destination(records):
+    change(records.rows, 0, dest="cmp3")
+    assert "where_recorded" in broken(records)
+
+
+def test_a_server_that_is_not_where_it_arrived(records):
+    change(records.servers, "s1", host="cmp1")
+    assert "where_recorded" in broken(records)
+
+
+def test_an_arrival_that_no_row_knows(records):
+    change(records.rows, 0, nova_id=None)
+    assert "where_recorded" in broken(records)
+
+
+def test_a_row_knows_its_newest_attempt_alone(records):
+    change(records.rows, 0, nova_id=2, state="failed", message="No valid host was found.")
+    records.migrations.append(
+        Migration(2, "s1", "cmp2", "", "error", "live-migration", US, 120, 121)
+    )
+    assert "where_recorded" not in broken(records)
+
+
+@pytest.mark.parametrize(
+    ("state", "right"), [("succeeded", False), ("failed", False), ("gone", True)]
+)
+def test_a_server_that_never_arrived_anywhere(records, state, right):
+    change(records.migrations, 0, status="failed")
+    change(records.rows, 0, state=state, message="Something.")
     assert ("where_recorded" not in broken(records)) == right
 
 
