@@ -287,6 +287,9 @@ class InstanceMigration(models.Model):
     late_since = models.DateTimeField(null=True)
     #: since when an observation contradicts itself (completed, but still here)
     odd_since = models.DateTimeField(null=True)
+    #: whether the compute service of the source was seen down during this attempt: `down` as it
+    #: is now, `was_down` where it is up again, empty where it was up all the while
+    source_service = models.CharField(max_length=8, blank=True)
     #: how often, and when last, Nova was asked to confirm a cold migration
     confirms = models.PositiveIntegerField(default=0)
     confirm_at = models.DateTimeField(null=True)

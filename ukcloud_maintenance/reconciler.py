@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from . import conf, store
 from .cloud import PARALLEL, Cloud
 from .core import decide as d
+from .core import whereabouts
 from .core.facts import Migration, Server, ServerGroup
 from .core.preflight import Around, Choice, group_of
 from .core.states import (
@@ -44,7 +45,7 @@ from .exceptions import (
     CloudServerError,
     StaleState,
 )
-from .inquiry import inquire
+from .inquiry import hear, inquire
 from .plan import look_around, opt_out_names
 from .store import Drain, InstanceMigration
 
@@ -243,19 +244,43 @@ class Reconciler:
             travelling=store.travelling_groups(drain),
             gate=self._gate(drain),
         )
+        return self._with_words(drain, rows, seen, due)
+
+    def _with_words(
+        self, drain: Drain, rows: list[InstanceMigration], seen: d.Observation, due: bool
+    ) -> d.Observation:
+        """The hypervisors' words about the guests of whom they are wanted, read last. Where only
+        instances that wait for them want one, they are asked now and then."""
         self.alive(drain)
-        return seen
+        waiting = {r.server_id for r in rows if r.state == MigrationState.BLOCKED}
+        request = {r.server_id: r.request_id for r in rows}
+        wanted = [
+            server_id
+            for server_id in d.words_wanted(
+                _view(drain), [_row(r) for r in rows], seen, limits(), self.clock()
+            )
+            if due or server_id not in waiting
+        ]
+        if not wanted:
+            return seen
+        if waiting & set(wanted):
+            store.looked_around(drain, self.clock())
+        guests = self._each(lambda i: hear(self.cloud, i, request[i]), wanted)
+        self.alive(drain)
+        return replace(seen, guests=guests)
 
     def _observe_way_back(self, drain: Drain, rows: list[InstanceMigration]) -> d.Observation:
         """What a run back to a host looks at: the host, what is under way, and the few that are
         the next to be started. One request for each, and two for each that is under way."""
         cloud = self.cloud
-        service = cloud.service(drain.host)
         under_way = [r for r in rows if r.state in MIGRATION_UNDER_WAY]
+        services = {s.host: s for s in cloud.services()} if under_way else {}
+        service = services.get(drain.host) if under_way else cloud.service(drain.host)
         ready = [r for r in rows if r.state == MigrationState.PENDING]
         ready.sort(key=lambda r: d.turn(_row(r)))
         looked_at = under_way + ready[: 2 * drain.max_concurrent]
-        if d.is_due(drain.looked_around_at, self.clock()):
+        due = d.is_due(drain.looked_around_at, self.clock())
+        if due:
             blocked = [r for r in rows if r.state == MigrationState.BLOCKED]
             if blocked:
                 store.looked_around(drain, self.clock())
@@ -285,9 +310,9 @@ class Reconciler:
             our_user_id=self._our_user_id() if lost else "",
             travelling=store.travelling_groups(drain),
             gate=self._gate(drain),
+            sources={r.source_compute: services.get(r.source_compute) for r in under_way},
         )
-        self.alive(drain)
-        return seen
+        return self._with_words(drain, rows, seen, due)
 
     @staticmethod
     def _gate(drain: Drain) -> d.Gate:
@@ -483,6 +508,10 @@ class Reconciler:
         try:
             actions = self.cloud.actions(row.server_id)
             records = self.cloud.migrations_of(row.server_id)
+            # The server is read last: what its host's hypervisor said is about this host only
+            # where it still is on it.
+            tells = action.status not in whereabouts.TELLS_NOTHING
+            sight = hear(self.cloud, row.server_id) if tells else None
             server = self.cloud.server(row.server_id)
         except (CloudAnswerUnusable, CloudBadRequest, CloudConflict, CloudServerError) as error:
             self._put_off(drain, row, error)
@@ -497,6 +526,10 @@ class Reconciler:
             what = f"{server.task_state or server.status} on {server.host}" if server else "deleted"
             say(logging.INFO, "changed", drain=drain.pk, server=row.server_id, detail=what)
             return  # the next pass judges it as it is now
+        objection = whereabouts.objection(server, action.method, records, actions, sight)
+        if objection is not None:
+            self._hold_back(drain, row, objection)
+            return
         if store.state_of(drain) != DrainState.RUNNING:
             raise StaleState(f"drain {drain.pk} is not running any more")
         # What ran when it was first stopped to be moved is to run again, however many attempts
@@ -525,6 +558,7 @@ class Reconciler:
             running_since=None,
             late_since=None,
             odd_since=None,
+            source_service="",
             confirms=0,
             confirm_at=None,
             answer="",
@@ -594,6 +628,30 @@ class Reconciler:
             attempt=row.attempts,
             destination=action.host or "",
             request_id=request_id,
+        )
+
+    def _hold_back(
+        self, drain: Drain, row: InstanceMigration, objection: whereabouts.Objection
+    ) -> None:
+        """Nova is not asked: where the guest runs is in doubt, and a migration could end with the
+        loss of it. What time may settle is looked at again."""
+        state = MigrationState.UNKNOWN if objection.doubt else MigrationState.BLOCKED
+        store.change_migration(
+            row,
+            self.clock(),
+            event=(state.value, self.worker, objection.text, ""),
+            state=state,
+            code=objection.code,
+            message=objection.text,
+        )
+        say(
+            logging.WARNING,
+            state.value,
+            drain=drain.pk,
+            server=row.server_id,
+            name=row.server_name,
+            attempt=row.attempts,
+            detail=objection.text,
         )
 
     def _put_off(self, drain: Drain, row: InstanceMigration, error: CloudError) -> None:
@@ -949,9 +1007,10 @@ class Reconciler:
                     event=(state.value, self.worker, message, ""),
                 )
             elif row.state in MIGRATION_UNDER_WAY:
+                look = whereabouts.look_on_both(row.server_id, row.source_compute, row.dest_compute)
                 text = (
-                    "OpenStack stopped answering while it migrated; where the guest runs is not"
-                    " known. Look at it when OpenStack is back."
+                    "OpenStack stopped answering while it was migrated, so where the guest runs is"
+                    f" not known. {look}"
                 )
                 store.change_migration(
                     row,

@@ -4,17 +4,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ukcloud_maintenance.core import decide as d
-from ukcloud_maintenance.core.facts import Action, Migration, Progress, Server, Service
+from ukcloud_maintenance.core.facts import Action, Diagnostics, Migration, Progress, Server, Service
 from ukcloud_maintenance.core.states import (
     DrainState,
     MigrationState,
     check_drain_transition,
     check_migration_transition,
 )
+from ukcloud_maintenance.core.whereabouts import GuestSight
 
 NOW = datetime(2026, 1, 2, 3, 0, tzinfo=UTC)
 GIB = 1024**3
 LIMITS = d.Limits()
+#: What the hypervisor says of a guest that runs on it.
+RUNS = GuestSight(Diagnostics("running", "libvirt", 1))
 
 
 def ago(seconds: float) -> datetime:
@@ -43,6 +46,7 @@ def server(name: str = "web", **more: Any) -> Server:
         "vm_state": status.lower(),
         "task_state": None,
         "memory_bytes": GIB,
+        "power_state": {"ACTIVE": 1, "MIGRATING": 1, "PAUSED": 3, "SHUTOFF": 4}.get(status, 0),
     }
     return Server(**{**given, **more})
 
@@ -113,6 +117,7 @@ def seen(*servers: Server, records: tuple[Migration, ...] = (), **more: Any) -> 
         "servers": {s.id: s for s in servers},
         "migrations": by_server,
         "our_user_id": "worker",
+        "guests": {s.id: RUNS for s in servers},
     }
     return d.Observation(**{**given, **more})
 

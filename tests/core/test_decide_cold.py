@@ -304,7 +304,10 @@ class TestWhatIsNotOurs:
         dark = seen(service=service(status="UNKNOWN", id="", state=""))
         for state in (DrainState.RUNNING, DrainState.CANCELLING):
             actions = decide(drain(state=state, host_down_since=ago(5)), rows, dark)
-            assert actions == []
+            # but that the host could not be seen while these were migrated is remembered
+            assert [a.row_id for a in actions] == [rows[1].id]
+            assert changes(actions, rows[1])["source_service"] == "down"
+            assert "state" not in changes(actions, rows[1])
 
     def test_a_cold_migration_is_not_confirmed_while_the_old_host_is_down(self):
         down = seen(

@@ -202,9 +202,9 @@ def test_a_pass_costs_three_requests_and_one_for_each_under_way(nova, passes, mo
         drain = passes.one(drain)
         posts = [path for method, path in asked if method == "POST"]
         ended = any(r.state == "succeeded" for r in store.migrations(drain))
-        # Before a POST three things are read of its server: they come on top of the pass.
+        # Before a POST four things are read of its server: they come on top of the pass.
         reads = [path for method, path in asked if method == "GET"]
-        measured.append((flying, len(reads) - 3 * len(posts)))
+        measured.append((flying, len(reads) - 4 * len(posts)))
         assert before <= store.revision(drain.pk)
         time.sleep(0.3)
     assert drain.state == "succeeded"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from . import convergence, facts, surroundings
+from . import convergence, facts, surroundings, whereabouts
 from .facts import NOVA_STATUS_RUNNING, NOVA_STATUS_WAITING, Migration, Progress, Server, Service
 from .preflight import Around, Choice, Kind, OptOutNames, Verdict, Wishes, judge
 from .progress import Sample, fraction, rate
@@ -31,6 +31,7 @@ from .states import (
     TimeoutAction,
     Wish,
 )
+from .whereabouts import Ending, GuestSight, Step, Word
 
 GIB = 1024**3
 #: The code of an instance that runs elsewhere, but whose unconfirmed resize holds its disk here.
@@ -42,6 +43,11 @@ UNCONFIRMED = "arrived_unconfirmed"
 LATE_ERROR = "error_after_abort"
 #: The code of one that was aborted because an admin asked for it: it is not tried again by itself.
 ABORTED = "aborted"
+#: The code of one whose record waits in Nova for ever, though its guest never left.
+LEFT_RECORD = "record_left_waiting"
+#: What was seen of the compute service of an instance's source during an attempt.
+SOURCE_DOWN = "down"
+SOURCE_WAS_DOWN = "was_down"
 #: How the message of a drain begins that waits for others of its plan.
 HOLD = "Waits for its turn:"
 #: Who asks in the name of a timeout.
@@ -193,6 +199,7 @@ class Row:
     running_since: datetime | None = None
     late_since: datetime | None = None
     odd_since: datetime | None = None
+    source_service: str = ""
     confirms: int = 0
     confirm_at: datetime | None = None
     memory_total_bytes: int | None = None
@@ -225,6 +232,8 @@ class Observation:
     :param travelling: anti-affinity groups of which a member is under way in another drain
     :param around: what stands around the servers, where this pass looked (see `wants_a_look`)
     :param gate: what the plan and the limits of the region leave to this drain
+    :param sources: for a run back, the compute services of the hosts that instances leave
+    :param guests: what the hypervisors said of the guests about which `words_wanted` asks
     """
 
     service: Service | None
@@ -238,6 +247,8 @@ class Observation:
     around: Around | None = None
     travelling: frozenset[str] = frozenset()
     gate: Gate = field(default_factory=Gate)
+    sources: Mapping[str, Service | None] = field(default_factory=dict)
+    guests: Mapping[str, GuestSight] = field(default_factory=dict)
 
 
 # -- the actions ------------------------------------------------------------------------------
@@ -404,6 +415,15 @@ def decide(
     return _Pass(drain, rows, seen, limits, now).run()
 
 
+def words_wanted(
+    drain: DrainView, rows: Sequence[Row], seen: Observation, limits: Limits, now: datetime
+) -> list[str]:
+    """The servers, by id, about whose guests the hypervisors are to be asked in this pass: those
+    whose attempt ended in a way that leaves in doubt where the guest runs, and those that wait
+    for that word. The answers go into `Observation.guests`."""
+    return _Pass(drain, rows, seen, limits, now).words_wanted()
+
+
 def failed_attempt(
     row: Row, message: str, code: str, limits: Limits, now: datetime, *, retry: bool = True
 ) -> dict[str, Any]:
@@ -525,6 +545,8 @@ class _Pass:
         elif host_is_up and not cancelling:
             disabled = self._disable_first()
             self._join()
+        for row in self._in({MigrationState.SUBMITTED, MigrationState.MIGRATING}):
+            self._watch_source(row)
         if self._cell_is_down():
             # Nova's lists leave out what is in that cell without a word: nothing is to be read
             # from an instance that is missing.
@@ -532,6 +554,7 @@ class _Pass:
                 self._give_up(cancelling)
             return self.actions
         for row in list(self.rows.values()):
+            row = self.rows[row.id]
             if row.state in MIGRATION_UNDER_WAY:
                 self._follow(row)
             elif row.state in MIGRATION_WAITING:
@@ -639,6 +662,8 @@ class _Pass:
         if row.wish == Wish.FORCE and self.drain.cancel_abort:
             self._unanswered(row, "the drain is cancelled, and what is under way is aborted.")
             return
+        if row.source_service == SOURCE_DOWN:
+            return  # what it would do to the guest cannot be told while its host is silent
         status = row.nova_status
         if status in NOVA_STATUS_WAITING and status not in ABORTABLE:
             return  # accepted: the next status decides
@@ -681,6 +706,7 @@ class _Pass:
                     row.state == MigrationState.MIGRATING
                     and row.method == Method.LIVE
                     and row.wish != Wish.ABORT
+                    and row.source_service != SOURCE_DOWN
                     and known is not None
                     and (row.aborted_migration_id != known or row.aborted_at is None)
                     and row.nova_status in ABORTABLE
@@ -699,10 +725,8 @@ class _Pass:
         for row in self._in(MIGRATION_UNDER_WAY):
             status = row.nova_status or "not known to Nova"
             text = (
-                f"It was still under way ({status}) when the wait of {bound:.0f} s for it ended."
-                f" Nova may go on with it: look whether it is on {self._place(row)} or on"
-                f" {row.dest_compute or 'the destination'} before it is touched, and abort the"
-                " migration if it does not end."
+                f"Its migration was still in progress ({status}) when the wait of {bound:.0f} s for"
+                f" it ended. Nova may finish it. {self._look(row)}"
             )
             self._change(
                 row,
@@ -756,10 +780,10 @@ class _Pass:
 
     def _settled(self, row: Row, seconds: float | None = None) -> bool:
         """Whether a doubtful sight has stood long enough; it begins to be timed when first seen."""
+        wait = self.limits.settle_seconds if seconds is None else seconds
         if row.odd_since is None:
             self._change(row, {"odd_since": self.now})
-            return self.limits.settle_seconds == 0
-        wait = self.limits.settle_seconds if seconds is None else seconds
+            return wait == 0
         return self._since(row.odd_since) >= wait
 
     # -- the host ----------------------------------------------------------------------------
@@ -817,11 +841,7 @@ class _Pass:
                 why,
             )
         for row in self._in(MIGRATION_UNDER_WAY):
-            text = (
-                f"{why} Where the guest runs cannot be told from here; look on"
-                f" {self._place(row)} and on"
-                f" {row.dest_compute or 'the destination'} before anything is started or reset."
-            )
+            text = f"{why} Where the guest runs cannot be told from here. {self._look(row)}"
             self._change(
                 row,
                 {"state": MigrationState.UNKNOWN, "code": "host_lost", "message": text},
@@ -942,8 +962,15 @@ class _Pass:
         self._change(row, {"state": MigrationState.CANCELLED, "message": message}, "cancelled")
 
     def _stands_against(self, row: Row) -> bool:
-        """Blocked by what is around it, which this pass did not look at, or could not read."""
-        if row.state != MigrationState.BLOCKED or row.code not in surroundings.CODES:
+        """Blocked by what is around it, which this pass did not look at, or could not read; or for
+        want of its hypervisor's word that its guest runs here."""
+        if row.state != MigrationState.BLOCKED:
+            return False
+        if row.code in whereabouts.CODES:
+            server = self.seen.servers[row.server_id]
+            sight = self.seen.guests.get(row.server_id)
+            return whereabouts.word_of(server, sight) is not Word.RUNS_HERE
+        if row.code not in surroundings.CODES:
             return False
         around = self.seen.around
         return around is None or any(
@@ -1151,7 +1178,8 @@ class _Pass:
                 self._change(row, fields, "copying", record.dest_compute)
             elif not waits and row.running_since is None:
                 fields |= {"queued_since": None, "running_since": self.now}
-        fields |= self._bytes(row)
+        if row.source_service != SOURCE_DOWN:
+            fields |= self._bytes(row)
         self._change(row, fields)
         row = self.rows[row.id]
         self._time_out(row)
@@ -1257,78 +1285,192 @@ class _Pass:
             "seconds_left": found.seconds_left,
         }
 
-    def _still_here(self, row: Row, server: Server, record: Migration | None) -> None:
-        if server.status == "ERROR":
-            aborted = row.was_cancelled or _is_aborted(row, record)
-            if aborted and record is not None and record.is_over:
-                if self._settled(row):
-                    self._late_error(row, record)
-            elif self._settled(row):
-                self._cannot_tell(
-                    row,
-                    "error_at_source",
-                    f"The server is in ERROR on {self._place(row)} after its {row.method} migration"
-                    f" ({record.status if record else 'no record'}).",
-                )
-            return
-        if record is None:
-            if server.task_state is None:
-                if not self._settled(row):
-                    return
-                if row.nova_migration_id is not None:
-                    what = "Nova's record of the migration is gone, and the server is still here."
-                    self._cannot_tell(row, "record_gone", what)
-                    return
-                text = "Nova took the request and began nothing."
-                self._attempt_failed(row, "no_record", text)
-            elif self._settled(row, self._patience(row)):
-                self._task_stuck(row, server, "Nova has no record of the migration")
-            return
-        if not record.is_over:
-            if server.task_state is not None:
-                if row.odd_since is not None:
-                    self._change(row, {"odd_since": None})
-            elif self._settled(row, self.limits.submit_grace_seconds):
-                self._cannot_tell(
-                    row,
-                    "record_open",
-                    f"Nova does nothing with the server any more, but its record of the migration"
-                    f" says {record.status} still.",
-                )
-            return
-        if record.status in ("completed", "done", "confirmed"):
-            if self._settled(row):
-                self._cannot_tell(
-                    row,
-                    "completed_at_source",
-                    "Nova says that the migration is completed, but has the server on"
-                    f" {self._place(row)} still.",
-                )
-            return
-        if server.task_state is not None:
-            if self._settled(row, self.limits.submit_grace_seconds):
-                self._task_stuck(row, server, f"The migration is over ({record.status})")
-            return
-        ours = _is_aborted(row, record)
-        doubtful = (
-            ours
-            or record.status == "cancelled"
-            or (record.status == "error" and record.dest_compute)
+    def _watch_source(self, row: Row) -> None:
+        """Remember that the compute service of the source was down during this attempt: from
+        then on nobody but the hypervisor knows where the guest runs."""
+        up = self._source_is_up(row)
+        if not up and row.source_service != SOURCE_DOWN:
+            text = (
+                f"The compute service of {self._source(row)} is not up: until it is back, whether"
+                " the guest still runs there is not known, and Nova is asked for nothing."
+            )
+            self._change(row, {"source_service": SOURCE_DOWN, "message": text, **NO_COURSE})
+        elif up and row.source_service == SOURCE_DOWN:
+            self._change(row, {"source_service": SOURCE_WAS_DOWN, "message": ""})
+
+    def _source_is_up(self, row: Row) -> bool:
+        if not self.back:
+            return self._host_is_up()
+        if row.source_compute not in self.seen.sources:
+            return row.source_service != SOURCE_DOWN  # not looked at: as it was
+        service = self.seen.sources[row.source_compute]
+        return service is not None and service.is_known and service.is_up
+
+    def words_wanted(self) -> list[str]:
+        wanted = []
+        for row in self.rows.values():
+            server = self.seen.servers.get(row.server_id)
+            if server is None or whereabouts.word_of(server, None) is not Word.SILENT:
+                continue
+            if row.state == MigrationState.BLOCKED:
+                if row.code in whereabouts.CODES:
+                    wanted.append(row.server_id)
+                continue
+            if row.state != MigrationState.MIGRATING or not self._source_is_up(row):
+                continue
+            record = self._record(row)
+            ending = self._ending(row, server, record)
+            if ending is None or ending in whereabouts.HARMLESS:
+                continue
+            wait = self._wait_after(ending, row)
+            if not wait or (row.odd_since and self._since(row.odd_since) >= wait):
+                wanted.append(row.server_id)
+        return wanted
+
+    def _ending(self, row: Row, server: Server, record: Migration | None) -> Ending | None:
+        return whereabouts.ending_of(
+            server,
+            record,
+            had_record=row.nova_migration_id is not None,
+            aborted=_is_aborted(row, record),
         )
-        if doubtful and not self._settled(row):
+
+    def _wait_after(self, ending: Ending, row: Row) -> float:
+        """Seconds for which an ending must stand before it is believed: Nova is known to change
+        its mind, and libvirt to finish a copy whose nova-compute is gone."""
+        if ending in (Ending.NO_HOST, Ending.ROLLED_BACK):
+            wait = 0.0
+        elif ending is Ending.TASK_WITHOUT_RECORD:
+            wait = self._patience(row)
+        elif ending in (Ending.LEFT_WAITING, Ending.LEFT_OPEN, Ending.TASK_STUCK):
+            wait = self.limits.submit_grace_seconds
+        elif ending is Ending.ERROR and row.method == Method.LIVE:
+            return self._patience(row)
+        else:
+            wait = self.limits.settle_seconds
+        lost = row.source_service and ending in (Ending.ROLLED_BACK, Ending.ABORTED)
+        return max(wait, self._patience(row)) if lost else wait
+
+    def _still_here(self, row: Row, server: Server, record: Migration | None) -> None:
+        """Nova has the server on the source: it is being migrated, or the attempt has ended."""
+        ending = self._ending(row, server, record)
+        if ending is None:
+            if row.odd_since is not None:
+                self._change(row, {"odd_since": None})
             return
-        if ours and record.status in ("cancelled", "failed", "error"):
+        wait = self._wait_after(ending, row)
+        if wait and not self._settled(row, wait):
+            return
+        row = self.rows[row.id]
+        sight = self.seen.guests.get(row.server_id)
+        word = whereabouts.word_of(server, sight)
+        asked = sight is not None or word is not Word.SILENT
+        if not asked and ending not in whereabouts.HARMLESS and self._source_is_up(row):
+            return  # the hypervisor is asked in the next pass
+        step = whereabouts.next_step(
+            ending, word, cold=row.method == Method.COLD, source_lost=bool(row.source_service)
+        )
+        if step is Step.ASK:
+            if not self._settled(row, wait + self.limits.proof_wait_seconds):
+                text = f"{self._how_it_ended(ending, record)} {self._in_words(word, row, sight)}"
+                self._change(self.rows[row.id], {"message": f"{text} It is asked again."})
+                return
+            step = Step.UNKNOWN
+        if step is Step.UNKNOWN:
+            self._in_doubt(row, server, ending, record, word, sight)
+        elif step is Step.FAILED:
+            self._task_stuck(row, server, self._how_it_ended(ending, record))
+        elif ending is Ending.ABORTED and _is_aborted(row, record):
             self._aborted(row)
-            return
-        what = {
+        elif ending is Ending.NOT_BEGUN:
+            self._attempt_failed(row, "no_record", self._how_it_ended(ending, record))
+        elif ending is Ending.LEFT_WAITING:
+            runs = f"The hypervisor says that its guest runs on {self._place(row)}: it never left."
+            self._attempt_failed(row, LEFT_RECORD, f"{self._how_it_ended(ending, record)} {runs}")
+        else:
+            assert record is not None  # else it was one of those above
+            self._attempt_failed(row, f"nova_{record.status}", self._how_it_ended(ending, record))
+
+    @staticmethod
+    def _how_it_ended(ending: Ending, record: Migration | None) -> str:
+        status = record.status if record else "no record"
+        match ending:
+            case Ending.NOT_BEGUN:
+                return "Nova took the request and began nothing."
+            case Ending.RECORD_GONE:
+                return "Nova's record of the migration is gone, and the server is still here."
+            case Ending.TASK_WITHOUT_RECORD:
+                return "Nova has no record of the migration"
+            case Ending.TASK_STUCK:
+                return f"The migration is over ({status})"
+            case Ending.LEFT_WAITING | Ending.LEFT_OPEN:
+                assert record is not None
+                return (
+                    f"Nova no longer does anything with the server, but its record of migration"
+                    f" {record.id} to {record.dest_compute or 'no host yet'} says {status} still."
+                )
+            case Ending.COMPLETED_HERE:
+                return (
+                    "Nova says that the migration is completed, but has the server on its source."
+                )
+        return {
             "cancelled": "The migration was aborted.",
             "failed": "The migration failed and was rolled back.",
-        }.get(record.status, "The migration ended in error.")
-        self._attempt_failed(row, f"nova_{record.status}", what)
+        }.get(status, "The migration ended in error.")
+
+    def _in_words(self, word: Word, row: Row, sight: GuestSight | None) -> str:
+        """What is known of the guest, in a sentence."""
+        source = self._source(row)
+        match word:
+            case Word.RUNS_HERE:
+                return f"The hypervisor of {source} says that the guest runs there."
+            case Word.NOT_HERE:
+                return f"The hypervisor of {source} has no running guest of it."
+            case Word.DOUBTFUL:
+                return (
+                    f"The hypervisor of {source} says that the guest runs there, but Nova's own"
+                    " words or its power state say otherwise."
+                )
+            case Word.PAUSED:
+                return "It is PAUSED, and Nova tells only of guests that run."
+            case Word.OFF:
+                return "It is shut off, so no hypervisor can tell where its newest disk is."
+        why = f" ({sight.error})" if sight and sight.error else ""
+        return f"The hypervisor of {source} did not say whether the guest runs there{why}."
+
+    def _in_doubt(
+        self,
+        row: Row,
+        server: Server,
+        ending: Ending,
+        record: Migration | None,
+        word: Word,
+        sight: GuestSight | None,
+    ) -> None:
+        """Where the guest runs is not known, or the server is in ERROR: for a person to see to."""
+        known = self._in_words(word, row, sight)
+        if ending is Ending.ERROR_STATUS:
+            aborted = row.was_cancelled or _is_aborted(row, record)
+            if aborted and record is not None and record.is_over:
+                self._late_error(row, record, word, known)
+                return
+            status = record.status if record else "no record"
+            what = f"The server is in ERROR after its {row.method} migration ({status})."
+            self._cannot_tell(row, "error_at_source", f"{what} {known}")
+            return
+        code = {
+            Ending.RECORD_GONE: "record_gone",
+            Ending.LEFT_OPEN: "record_open",
+            Ending.COMPLETED_HERE: "completed_at_source",
+        }.get(ending, "guest_in_doubt")
+        what = self._how_it_ended(ending, record)
+        if ending in (Ending.TASK_STUCK, Ending.TASK_WITHOUT_RECORD):
+            what = f"{what}, but Nova's task {server.task_state} on the server does not end."
+        self._cannot_tell(row, code, f"{what} {known}")
 
     def _aborted(self, row: Row) -> None:
         """An abort of ours has settled: the server runs on where it was."""
-        runs = f"It runs on, on {self._place(row)}."
+        runs = f"It runs on {self._place(row)}."
         if self.drain.state == DrainState.CANCELLING:
             asked = "because the drain was cancelled"
             if row.aborted_by and row.aborted_by != TIMEOUT:
@@ -1351,12 +1493,18 @@ class _Pass:
         )
         self._change(row, fields, "aborted", text)
 
-    def _late_error(self, row: Row, record: Migration) -> None:
+    def _late_error(self, row: Row, record: Migration, word: Word, known: str) -> None:
+        if word is Word.RUNS_HERE:
+            then = (
+                " Nova 33 and 34 leave servers so after an abort. Look at the evidence: where it is"
+                " complete, Reset to Active corrects Nova's database, and the instance can be"
+                " retried. Do not start or rebuild it: its guest is alive."
+            )
+        else:
+            then = f" {self._look(row)}"
         text = (
             f"Its migration was aborted, and Nova set the server to ERROR afterwards (record:"
-            f" {record.status}). Some releases do that although the guest runs on, unharmed, on"
-            f" {self._place(row)}. Look at the evidence; where it is complete, the state can be"
-            " reset to active. Do not start or rebuild it before."
+            f" {record.status}). {known}{then}"
         )
         self._change(
             row,
@@ -1366,6 +1514,10 @@ class _Pass:
             ask_why=True,
         )
 
+    def _look(self, row: Row) -> str:
+        """What a person is to do before anything else is done with the server."""
+        return whereabouts.look_on_both(row.server_id, self._source(row), row.dest_compute)
+
     def _patience(self, row: Row) -> float:
         """Seconds that Nova may take for a step of which nothing is seen."""
         return late_after_seconds(row.memory_bytes, self.limits)
@@ -1373,7 +1525,7 @@ class _Pass:
     def _task_stuck(self, row: Row, server: Server, what: str) -> None:
         text = (
             f"{what}, but Nova's task {server.task_state} on the server does not end. Look into"
-            " the log of nova-compute; when the guest is known to run here, reset its state."
+            f" the log of nova-compute on {self._source(row)}: a restart of it ends the task."
         )
         fields = failed_attempt(row, text, "task_stuck", self.limits, self.now, retry=False)
         self._change(row, fields, "failed", text, ask_why=True)
@@ -1384,12 +1536,7 @@ class _Pass:
         self._change(row, fields, kind, text, ask_why=True)
 
     def _cannot_tell(self, row: Row, code: str, what: str) -> None:
-        text = (
-            f"{what} The guest may run on {self._place(row)} or on"
-            f" {row.dest_compute or 'the destination'}. Look on both hosts where it runs (virsh"
-            " list) before it is started, stopped or reset: a second copy of it would damage its"
-            " disk."
-        )
+        text = f"{what} {self._look(row)}"
         self._change(
             row,
             {"state": MigrationState.UNKNOWN, "code": code, "message": text},
@@ -1842,10 +1989,12 @@ class _Pass:
         if self._since(self.drain.blocked_since) < self.limits.blocked_wait_seconds:
             return
         for row in blocked:
+            doubtful = row.code in whereabouts.CODES and row.attempts
+            state = MigrationState.UNKNOWN if doubtful else MigrationState.FAILED
             self._change(
                 row,
-                {"state": MigrationState.FAILED, "message": f"Still blocked: {row.message}"},
-                "failed",
+                {"state": state, "message": f"Still blocked: {row.message}"},
+                state.value,
                 row.message,
             )
 

@@ -7,6 +7,8 @@ flavor sizes in MiB and GiB; `cloud` converts once, at the edge.
 from dataclasses import dataclass, field
 from datetime import datetime
 
+#: nova/compute/power_state.py: the guest runs.
+POWER_RUNNING = 1
 #: Nova's statuses of a migration that is over (nova/objects/migration.py, and
 #: nova/compute/manager.py for `done`, an old name of `completed`).
 NOVA_STATUS_OVER = frozenset(
