@@ -65,6 +65,8 @@ class HostReconciler:
     def run(self, maintenance: HostMaintenance) -> HostOutcome:
         """One pass. An OpenStack that does not answer is an outcome; a bug is raised."""
         try:
+            if store.set_back_host(maintenance, self.clock()):
+                say(logging.WARNING, "clock_set_back", host=maintenance.host)
             if maintenance.returning_since:
                 return self._give_back(maintenance)
             return self._verify(maintenance)
@@ -97,10 +99,14 @@ class HostReconciler:
             now=self.clock(),
             clear_message=maintenance.message.startswith(h.TROUBLE),
         )
-        if safe and not was_safe:
+        is_safe = maintenance.safe_since is not None
+        if is_safe and not was_safe:
             say(logging.INFO, "safe_to_power_off", host=maintenance.host)
-        elif was_safe and not safe:
+        elif was_safe and not is_safe:
             say(logging.WARNING, "safe_withdrawn", host=maintenance.host, detail=why)
+        if maintenance.verified_at is None:
+            # the clock was set back while it was looked
+            return HostOutcome(conf.poll_seconds())
         return HostOutcome(pause)
 
     def _look(self, maintenance: HostMaintenance) -> c.HostSight:
@@ -190,7 +196,9 @@ class HostReconciler:
             store.change_maintenance(maintenance, now, message=message)
         verified_at = maintenance.verified_at
         bound = timedelta(seconds=conf.certificate_seconds())
-        if maintenance.safe_since and (verified_at is None or now - verified_at > bound):
+        # One that is dated ahead of the clock may be of any age.
+        fresh = verified_at is not None and now - bound <= verified_at <= now
+        if maintenance.safe_since and not fresh:
             at = f" since {verified_at:%Y-%m-%d %H:%M:%S} UTC" if verified_at else ""
             why = f"It could not be verified{at}. {error}"
             store.withdraw(maintenance, why, self.worker, now)

@@ -8,8 +8,7 @@ word alone: one request.
 
 from datetime import datetime
 
-from django.utils import timezone
-
+from . import store
 from .cloud import Cloud
 from .core.evidence import ErrorSight, Evidence, weigh
 from .core.whereabouts import GuestSight
@@ -27,7 +26,7 @@ def inquire(cloud: Cloud, row: InstanceMigration) -> Evidence:
     service = cloud.service(row.source_compute)
     known = row.nova_migration_id
     record = next((m for m in records if m.id == known), None)
-    asked_at: datetime = timezone.now()
+    asked_at: datetime = store.now()
     diagnostics, refused = None, ""
     try:
         diagnostics = cloud.diagnostics(row.server_id) if server else None
@@ -48,7 +47,7 @@ def inquire(cloud: Cloud, row: InstanceMigration) -> Evidence:
         read_at=asked_at,
         initial_status=row.initial_status,
     )
-    return weigh(sight, timezone.now())
+    return weigh(sight, store.now())
 
 
 def hear(cloud: Cloud, server_id: str, failed_request_id: str = "") -> GuestSight:

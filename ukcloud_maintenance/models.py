@@ -52,6 +52,9 @@ class HostMaintenance(models.Model):
     #: what the last verification found, see core.certificate; and when it looked
     checks = models.JSONField(default=list)
     verified_at = models.DateTimeField(null=True)
+    #: how often it was claimed or looked at: what was found out under an older number is void,
+    #: whatever the clocks of both say
+    looks = models.PositiveBigIntegerField(default=0)
     #: since when every verification found the host safe to power off; NULL: it is not
     safe_since = models.DateTimeField(null=True)
     #: when it was last found not to be safe any more, and why

@@ -8,6 +8,7 @@ pass finds, and looks for in Nova.
 """
 
 import logging
+import math
 import random
 import time
 from collections.abc import Callable, Iterable
@@ -119,6 +120,8 @@ class Reconciler:
     :param worker: the worker's name: the actor of its events
     :param clock: tells the time, aware and in UTC
     :param alive: called between the steps of a pass, so that a long one is not taken for dead
+    :param known_for: for how many seconds this process has known of an attempt, by a clock that
+        nobody can set
     """
 
     def __init__(
@@ -127,17 +130,21 @@ class Reconciler:
         worker: str,
         clock: Callable[[], datetime],
         alive: Callable[[Drain], None] = lambda drain: None,
+        known_for: Callable[[InstanceMigration], float] = lambda row: math.inf,
     ):
         self.cloud = cloud
         self.worker = worker
         self.clock = clock
         self.alive = alive
+        self.known_for = known_for
         self._user_id = ""
         self._groups: list[ServerGroup] | None = None
 
     def run(self, drain: Drain) -> Outcome:
         """One pass. An OpenStack that does not answer is an outcome; a bug is raised."""
         rows = list(store.migrations(drain))
+        if store.set_back(drain, rows, self.clock(), conf.retry_max_seconds()):
+            say(logging.WARNING, "clock_set_back", drain=drain.pk, host=drain.host)
         try:
             seen = self._observe(drain, rows)
         except CloudError as error:
@@ -243,6 +250,7 @@ class Reconciler:
             around=around,
             travelling=store.travelling_groups(drain),
             gate=self._gate(drain),
+            on_their_way=self._on_their_way(rows),
         )
         return self._with_words(drain, rows, seen, due)
 
@@ -310,9 +318,17 @@ class Reconciler:
             our_user_id=self._our_user_id() if lost else "",
             travelling=store.travelling_groups(drain),
             gate=self._gate(drain),
+            on_their_way=self._on_their_way(rows),
             sources={r.source_compute: services.get(r.source_compute) for r in under_way},
         )
         return self._with_words(drain, rows, seen, due)
+
+    def _on_their_way(self, rows: Iterable[InstanceMigration]) -> frozenset[str]:
+        """The servers whose request may still be on its way to Nova, however late it is by a
+        clock that was set meanwhile."""
+        grace = conf.submit_grace_seconds()
+        sent = [row for row in rows if row.state == MigrationState.SUBMITTED]
+        return frozenset(row.server_id for row in sent if self.known_for(row) < grace)
 
     @staticmethod
     def _gate(drain: Drain) -> d.Gate:
@@ -581,6 +597,7 @@ class Reconciler:
             fraction=None,
             sampled_at=None,
         )
+        self.known_for(row)
         self.alive(drain)
         if row.group and row.group in store.travelling_groups(drain):
             text = "It waits for a member of its anti-affinity group that is on its way."

@@ -148,14 +148,14 @@ JUST_NOW = timedelta(hours=1)
 def host_records(actor: Actor, region: str) -> dict[str, store.HostRecord]:
     """What the database knows of the hosts of a region, by host."""
     _require(actor, RULE_VIEW)
-    now = timezone.now()
+    now = store.now()
     return store.host_records(region, _verified_after(now), now - JUST_NOW)
 
 
 def worker_status(actor: Actor) -> store.WorkerStatus:
     """Whether any worker is at work."""
     _require(actor, RULE_VIEW)
-    return store.worker_status(timezone.now(), conf.worker_silent_seconds())
+    return store.worker_status(store.now(), conf.worker_silent_seconds())
 
 
 def project_names(actor: Actor, cloud: Cloud) -> dict[str, str]:
@@ -391,7 +391,7 @@ def _check_window(start_at: datetime | None, stop_at: datetime | None) -> None:
                 remedy="Name one, for example +00:00.",
                 field=name,
             )
-    if stop_at is not None and stop_at <= timezone.now():
+    if stop_at is not None and stop_at <= store.now():
         raise Refused("The end of the window is past.", code="window_is_over", field="stop_at")
     if start_at is not None and stop_at is not None and stop_at <= start_at:
         raise Refused("The window ends before it begins.", code="window_is_empty", field="stop_at")
@@ -601,7 +601,7 @@ def request_plan(actor: Actor, cloud: Cloud, request: PlanRequest) -> Plan:
             hosts_at_once=request.hosts_at_once,
             actor_id=actor.id,
             actor=actor.name,
-            now=timezone.now(),
+            now=store.now(),
         )
         for order, (one, drain_plan) in enumerate(ready):
             _write(actor, cloud.region, one, drain_plan, plan, order)
@@ -616,7 +616,7 @@ class PlanReport:
     drains: list[Drain]
     counts: Mapping[int, store.Counts]
     worker: store.WorkerStatus
-    now: datetime = field(default_factory=timezone.now)
+    now: datetime = field(default_factory=store.now)
 
     @property
     def is_over(self) -> bool:
@@ -754,7 +754,7 @@ def _write(
             follow_plan=request.follow_plan,
             move_locked=request.move_locked,
             project_names=names,
-            now=timezone.now(),
+            now=store.now(),
             start_at=request.start_at,
             stop_at=request.stop_at,
             timeout_action=request.timeout_action or conf.timeout_action(),
@@ -913,7 +913,7 @@ def cancel_drain(
         if again and wanted == before and (drain.cancel_abort or not abort):
             return
         aborts = abort or (again and drain.cancel_abort)
-        store.cancel_drain(drain, actor.name, timezone.now(), abort=aborts, enable=wanted)
+        store.cancel_drain(drain, actor.name, store.now(), abort=aborts, enable=wanted)
 
     return _change(actor, drain_id, RULE_CANCEL, cancel)
 
@@ -928,7 +928,7 @@ def pause_drain(actor: Actor, drain_id: int) -> Drain:
     def pause(drain: Drain) -> None:
         if drain.state != DrainState.PAUSED:
             _object(DrainVerb.PAUSE, drain)
-            store.pause_drain(drain, actor.name, timezone.now())
+            store.pause_drain(drain, actor.name, store.now())
 
     return _change(actor, drain_id, RULE_STEER, pause)
 
@@ -943,7 +943,7 @@ def resume_drain(actor: Actor, drain_id: int) -> Drain:
     def resume(drain: Drain) -> None:
         if drain.state not in (DrainState.RUNNING, DrainState.PENDING):
             _object(DrainVerb.RESUME, drain)
-            store.resume_drain(drain, actor.name, timezone.now())
+            store.resume_drain(drain, actor.name, store.now())
 
     return _change(actor, drain_id, RULE_STEER, resume)
 
@@ -1013,7 +1013,7 @@ def change_drain(actor: Actor, drain_id: int, change: DrainChange) -> Drain:
             said += [f"{name}: {value or 'none'}" for name, value in window.items()]
         if fields:
             text = "; ".join(said)
-            store.adjust_drain(drain, actor.name, timezone.now(), text, **fields)
+            store.adjust_drain(drain, actor.name, store.now(), text, **fields)
 
     return _change(actor, drain_id, RULE_STEER, adjust)
 
@@ -1166,7 +1166,7 @@ def _steer_one(
 
 
 def _ask(actor: Actor, drain: Drain, verb: Verb, row: InstanceMigration, destination: str) -> None:
-    now = timezone.now()
+    now = store.now()
     match verb:
         case Verb.ABORT:
             store.make_wish(drain, row, Wish.ABORT, actor.name, now)
@@ -1234,7 +1234,7 @@ class DrainReport:
     migrations: list["store.InstanceMigration"]
     counts: store.Counts
     worker: store.WorkerStatus
-    now: datetime = field(default_factory=timezone.now)
+    now: datetime = field(default_factory=store.now)
     #: how long it still takes; None where it is over, or nothing is left to be moved
     forecast: Forecast | None = None
     #: whether what failed can be tried again as far as the host is concerned
@@ -1267,7 +1267,7 @@ def _forecast(drain: Drain, rows: list[InstanceMigration]) -> Forecast | None:
     not end as it goes makes it infinite."""
     if drain.state in DRAIN_TERMINAL:
         return None
-    now = timezone.now()
+    now = store.now()
     waiting: list[int] = []
     flying: list[float | tuple[int, float]] = []
     for row in rows:
@@ -1326,12 +1326,14 @@ class Certificate:
     why_not: str = ""
     open_drain: Drain | None = None
     drains: tuple[Drain, ...] = ()
-    now: datetime = field(default_factory=timezone.now)
+    now: datetime = field(default_factory=store.now)
 
     @property
     def stale(self) -> bool:
-        """Whether the last verification is too old to be believed."""
-        return self.valid_until is not None and self.valid_until < self.now
+        """Whether the last verification is too old to be believed, or dated ahead of the clock."""
+        if self.verified_at is None or self.valid_until is None:
+            return False
+        return not self.verified_at <= self.now <= self.valid_until
 
     @property
     def drained_by(self) -> tuple[str, ...]:
@@ -1347,9 +1349,9 @@ def certificate(actor: Actor, region: str, host: str) -> Certificate:
     """Whether exactly this host is safe to power off. OpenStack is not asked: the worker does
     that all the time."""
     _require(actor, RULE_VIEW)
-    now = timezone.now()
     maintenance = store.open_maintenance(region, host)
     open_drain = store.open_drain_of(region, host)
+    now = store.now()  # after it is read: what was recorded meanwhile is not of the future
     if maintenance is None:
         return Certificate(
             host,
@@ -1390,6 +1392,12 @@ def _why_not_safe(
         return f"The host is being drained (drain {open_drain.pk})."
     if maintenance.verified_at is None:
         return "It was not verified yet."
+    if maintenance.verified_at > now:
+        return (
+            f"It was last verified at {_iso(maintenance.verified_at)}, which is still to come: the"
+            " clock of the database was set back, so how long ago that was is not known."
+            " Is a worker running?"
+        )
     if maintenance.verified_at < _verified_after(now):
         seconds = int((now - maintenance.verified_at).total_seconds())
         trouble = maintenance.message.startswith(h.TROUBLE)
@@ -1652,7 +1660,7 @@ def return_host(actor: Actor, cloud: Cloud, request: ReturnRequest) -> HostMaint
                 choice=choice,
                 words=words,
                 actor=actor.name,
-                now=timezone.now(),
+                now=store.now(),
                 run=run,
             )
             return maintenance
@@ -1753,7 +1761,7 @@ def export_drain(actor: Actor, drain_id: int) -> dict[str, Any]:
     :raises Refused: there is no such drain
     """
     drain = get_drain(actor, drain_id)
-    return export.document(drain, store.migrations(drain), store.events(drain), timezone.now())
+    return export.document(drain, store.migrations(drain), store.events(drain), store.now())
 
 
 def clear_record(
@@ -1773,4 +1781,4 @@ def clear_record(
             code="days_out_of_range",
             remedy="What is under way, or was over today, is never removed.",
         )
-    return store.clear(timezone.now() - timedelta(days=days), dry_run)
+    return store.clear(store.now() - timedelta(days=days), dry_run)

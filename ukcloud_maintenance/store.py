@@ -4,17 +4,23 @@ A row changes only from the state in which it was read: `filter(pk=â€¦, state=â€
 touches one row or none, and none means that somebody else got there first
 (:class:`~ukcloud_maintenance.exceptions.StaleState`). It needs no row locks and means the same
 on SQLite, PostgreSQL and MariaDB. Every change raises the drain's `revision`, which pages poll.
+
+Whatever goes by a time goes by :func:`now`, the database's clock, which is one for all processes
+of all machines. It can be set back as well; so a stamp of what has happened that is later than
+now proves nothing: the lease is void, the pass is due, the host is not known to be safe.
 """
 
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.db import IntegrityError, transaction
-from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet
+from django.db import IntegrityError, connection, models, transaction
+from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet, Subquery
+from django.utils import timezone
 
 from .core.duration import Learned, learned_of
 from .core.facts import Server
@@ -38,6 +44,141 @@ from .core.states import (
 )
 from .exceptions import StaleState
 from .models import Drain, Event, HostMaintenance, InstanceMigration, Plan, Worker, host_key
+
+# -- the clock -------------------------------------------------------------------------------
+
+#: The clock of a server that is a process of its own, in any time zone or in UTC. PostgreSQL's
+#: now() stands still in a transaction; MariaDB's NOW() is in the time zone of the session.
+_CLOCKS = {"postgresql": "SELECT clock_timestamp()", "mysql": "SELECT UTC_TIMESTAMP(6)"}
+#: For so many seconds a reading is carried on by the monotonic clock of this process, so that a
+#: page costs one small query for it at most, and a pass one or two.
+_READ_EVERY = 1.0
+#: A reading that took longer, in seconds, is used once: the process may have been stopped between
+#: the answer and the look at its own clock.
+_READ_TAKES = 1.0
+#: Two readings may be put down in another order than they were taken in: a stamp that is ahead by
+#: less is none of the future. Not for what is certified: there nothing is later than now.
+SLACK = timedelta(seconds=1)
+
+#: How many times the longest lease or pause a stamp may be ahead that is still believed: a clock
+#: that is set back delays by so much at most.
+_BELIEVED = 2
+
+_reading: tuple[datetime, float] | None = None
+
+
+def now() -> datetime:
+    """The time by the database's clock, aware and in UTC: the one clock of everything that is
+    decided. The local clocks of workers and web servers differ, and are set while they run.
+
+    SQLite has no clock but that of its machine, on which all who use the file are.
+
+    :raises DatabaseError: it does not answer
+    """
+    global _reading
+    query = _CLOCKS.get(connection.vendor)
+    if query is None:
+        return timezone.now()
+    reading = _reading
+    if reading is not None and time.monotonic() - reading[1] <= _READ_EVERY:
+        return _carried_on(reading, time.monotonic())
+    begun = time.monotonic()
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        [found] = cursor.fetchone()
+    ended = time.monotonic()
+    earliest = found.astimezone(UTC) if timezone.is_aware(found) else found.replace(tzinfo=UTC)
+    # Somewhen in between it was that time. Where the last reading agrees, it is gone on with: time
+    # is not to go back by what an answer took.
+    guess = _carried_on(reading, ended) if reading else earliest
+    read = min(max(guess, earliest), earliest + timedelta(seconds=ended - begun))
+    if ended - begun <= _READ_TAKES:
+        _reading = (read, ended)
+    return read
+
+
+def _carried_on(reading: tuple[datetime, float], until: float) -> datetime:
+    return reading[0] + timedelta(seconds=until - reading[1])
+
+
+#: What may be later than now: what is planned, and what is dealt with where it is read. That a
+#: drain was asked for, and that a row was written, decides nothing.
+_MAY_BE_AHEAD = frozenset(
+    [
+        "start_at",
+        "stop_at",
+        "not_before",
+        "next_pass_at",
+        "claimed_until",
+        "verified_at",
+        "safe_since",
+        "created_at",
+        "updated_at",
+    ]
+)
+#: The fields that say when something happened.
+_STAMPS = {
+    model: tuple(
+        field.attname
+        for field in model._meta.concrete_fields
+        if isinstance(field, models.DateTimeField) and field.name not in _MAY_BE_AHEAD
+    )
+    for model in (Drain, InstanceMigration, HostMaintenance)
+}
+
+
+def _back_to(row: Drain | InstanceMigration | HostMaintenance, at: datetime) -> dict[str, Any]:
+    """What is to be set of a row that tells of the future: its waits begin anew, now."""
+    limit = at + SLACK
+    return {name: at for name in _STAMPS[type(row)] if (getattr(row, name) or at) > limit}
+
+
+def set_back(
+    drain: Drain, rows: Iterable[InstanceMigration], at: datetime, longest_pause: float
+) -> bool:
+    """Whether the clock was set back since these rows were written. What they say of times that
+    are still to come is set to now, so that no wait lasts for as long as the step was.
+
+    :param at: now, by the caller's clock; one that is behind the database's is not followed
+    :param longest_pause: between two attempts, in seconds
+    :raises StaleState: somebody else got there first
+    """
+    at = max(at, now())
+    changed = False
+    if fields := _back_to(drain, at):
+        change_drain(drain, at, **fields)
+        changed = True
+    latest = at + timedelta(seconds=longest_pause)
+    for row in rows:
+        fields = _back_to(row, at)
+        if row.not_before is not None and row.not_before > latest + SLACK:
+            fields["not_before"] = latest
+        if fields:
+            change_migration(row, at, **fields)
+            changed = True
+    return changed
+
+
+def set_back_host(maintenance: HostMaintenance, at: datetime) -> bool:
+    """The same of an open maintenance.
+
+    :raises StaleState: somebody else got there first
+    """
+    at = max(at, now())
+    if fields := _back_to(maintenance, at):
+        change_maintenance(maintenance, at, **fields)
+    return bool(fields)
+
+
+def clock_was_set_back() -> None:
+    """A worker saw the database's clock go back: how old a verification is, and how long a pause
+    lasts, is not known any more. Nothing is safe until somebody has looked again, at once; a look
+    that began before counts for nothing."""
+    HostMaintenance.objects.filter(open_key__isnull=False).update(
+        verified_at=None, next_pass_at=None, looks=F("looks") + 1
+    )
+    Drain.objects.filter(Q(open_key__isnull=False) | Q(errand=True)).update(next_pass_at=None)
+
 
 # -- reading ---------------------------------------------------------------------------------
 
@@ -305,7 +446,8 @@ def host_records(
 
 
 def is_safe(maintenance: HostMaintenance | None, verified_after: datetime | None) -> bool:
-    """Whether a host is known to be safe to power off, by a verification that is new enough."""
+    """Whether a host is known to be safe to power off, by a verification that is new enough, and
+    not of the future: how old one is that is dated ahead of the clock cannot be told."""
     return (
         maintenance is not None
         and maintenance.open_key is not None
@@ -313,7 +455,7 @@ def is_safe(maintenance: HostMaintenance | None, verified_after: datetime | None
         and maintenance.safe_since is not None
         and maintenance.verified_at is not None
         and verified_after is not None
-        and maintenance.verified_at >= verified_after
+        and verified_after <= maintenance.verified_at <= now()
     )
 
 
@@ -365,7 +507,8 @@ class WorkerStatus:
 
 def worker_status(now: datetime, silent_seconds: float) -> WorkerStatus:
     """The signs of life of the workers, by one query."""
-    workers = list(Worker.objects.order_by("-seen_at")[:50])
+    # What is dated ahead of the clock is no sign of life: a living one reports again at once.
+    workers = list(Worker.objects.filter(seen_at__lte=now + SLACK).order_by("-seen_at")[:50])
     limit = now - timedelta(seconds=silent_seconds)
     living = [w for w in workers if w.seen_at >= limit and w.stopped_at is None]
     well = [w for w in living if not w.problem]
@@ -1072,7 +1215,7 @@ def maintenance(maintenance_id: int) -> HostMaintenance | None:
 
 def newest_maintenance(region: str, host: str) -> HostMaintenance | None:
     """The maintenance of exactly this host that is open, or that was opened last, or None."""
-    return HostMaintenance.objects.filter(host_key=host_key(region, host)).first()
+    return HostMaintenance.objects.filter(host_key=host_key(region, host)).order_by("-id").first()
 
 
 def drains_in(maintenance: HostMaintenance) -> "QuerySet[Drain]":
@@ -1095,10 +1238,14 @@ def return_run(maintenance: HostMaintenance) -> Drain | None:
     maintenance; None where nothing is brought back."""
     if maintenance.returning_since is None:
         return None
+    # It is written with the request, and after it. Their times do not tell: of an earlier return,
+    # which was refused, they may be the later ones.
+    requested = Event.objects.filter(maintenance=maintenance, kind="return_requested")
     return Drain.objects.filter(
-        maintenance=maintenance,
         direction=Direction.BACK,
-        created_at__gte=maintenance.returning_since,
+        events__maintenance=maintenance,
+        events__kind="return_run_requested",
+        events__id__gt=Subquery(requested.order_by("-id").values("id")[:1]),
     ).first()
 
 
@@ -1107,15 +1254,17 @@ def change_maintenance(
     now: datetime,
     *,
     event: tuple[str, str, str, str] | None = None,
+    expect: Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> None:
     """Change an open maintenance, only if nothing that is shown of it changed since it was read.
 
+    :param expect: further fields that must still be so
     :param event: (kind, actor, message, request id) to record with it, also in the timeline of
         the newest drain
     :raises StaleState: somebody else got there first
     """
-    with _changing(maintenance, now, [event] if event else [], **fields):
+    with _changing(maintenance, now, [event] if event else [], expect, **fields):
         pass
     maintenance.revision += 1
     for name, value in fields.items():
@@ -1127,6 +1276,7 @@ def _changing(
     maintenance: HostMaintenance,
     now: datetime,
     events: Iterable[tuple[str, str, str, str]],
+    expect: Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> Iterator[Drain | None]:
     """Change an open maintenance and record events, in one transaction with the block; the
@@ -1137,7 +1287,7 @@ def _changing(
         if newest:
             _touch(newest.pk, now)
         changed = HostMaintenance.objects.filter(
-            pk=maintenance.pk, closed_at=None, revision=maintenance.revision
+            pk=maintenance.pk, closed_at=None, revision=maintenance.revision, **(expect or {})
         ).update(**fields, revision=F("revision") + 1)
         if changed != 1:
             raise StaleState(f"the maintenance of {maintenance.host} changed meanwhile")
@@ -1164,6 +1314,13 @@ def _withdrawn(why: str, now: datetime) -> dict[str, Any]:
     return {"safe_since": None, "withdrawn_at": now, "withdrawn_why": why}
 
 
+def _believable(looked_at: datetime) -> datetime | None:
+    """When a look began, or None where the clock was set back since, or was another one: how old
+    it is would not be known later."""
+    current = now()
+    return min(looked_at, current) if looked_at <= current + SLACK else None
+
+
 def verified(
     maintenance: HostMaintenance,
     *,
@@ -1180,9 +1337,12 @@ def verified(
     :param checks: the checks as they are kept, see core.certificate
     :param clear_message: what was said of the maintenance is not true any more
     :param why: what kept it from being safe, as it is to be shown if it was safe until now
-    :param looked_at: when the look began: the certificate is not younger than that
-    :raises StaleState: the host is drained or given back meanwhile, or somebody looked later
+    :param looked_at: when the look began: the certificate is not younger than that. One that is
+        dated ahead of the database's clock finds out what is wrong, and proves nothing.
+    :raises StaleState: the host is drained or given back meanwhile, or somebody else claimed it
+        or looked at it since it was read: that is counted, since times do not tell who was later
     """
+    verified_at = _believable(looked_at)
     was = maintenance.safe_since is not None
     fields: dict[str, Any] = {}
     event = None
@@ -1190,9 +1350,11 @@ def verified(
         fields["checks"] = checks
     if clear_message:
         fields["message"] = ""
-    if safe and not was:
-        fields["safe_since"] = looked_at
+    if safe and not was and verified_at:
+        fields["safe_since"] = verified_at
         event = ("safe_to_power_off", actor, "Every check holds.", "")
+    elif safe and was and verified_at and maintenance.safe_since > verified_at:
+        fields["safe_since"] = verified_at  # the clock was set back
     elif was and not safe:
         fields |= _withdrawn(why, now)
         event = ("safe_withdrawn", actor, why, "")
@@ -1201,33 +1363,35 @@ def verified(
     with transaction.atomic():
         if newest:
             _touch(newest.pk, now)
-        changed = (
-            HostMaintenance.objects.filter(
-                pk=maintenance.pk,
-                closed_at=None,
-                returning_since=None,
-                revision=maintenance.revision,
-            )
-            .filter(Q(verified_at=None) | Q(verified_at__lte=looked_at))
-            .update(**shown, verified_at=looked_at)
-        )
+        changed = HostMaintenance.objects.filter(
+            pk=maintenance.pk,
+            closed_at=None,
+            returning_since=None,
+            revision=maintenance.revision,
+            looks=maintenance.looks,
+        ).update(**shown, verified_at=verified_at, looks=F("looks") + 1)
         if changed != 1 or Drain.objects.filter(open_key=maintenance.host_key).exists():
             raise StaleState(f"the maintenance of {maintenance.host} changed meanwhile")
         if event:
             _event(newest, None, now, *event, maintenance)
     maintenance.revision += bool(fields)
-    for name, value in {**fields, "verified_at": looked_at}.items():
+    maintenance.looks += 1
+    for name, value in {**fields, "verified_at": verified_at}.items():
         setattr(maintenance, name, value)
     return bool(fields)
 
 
 def withdraw(maintenance: HostMaintenance, why: str, actor: str, now: datetime) -> None:
-    """The host is not known to be safe to power off any more.
+    """The host is not known to be safe to power off any longer.
 
-    :raises StaleState: somebody else got there first
+    :raises StaleState: somebody else got there first, be it by another look alone
     """
     change_maintenance(
-        maintenance, now, event=("safe_withdrawn", actor, why, ""), **_withdrawn(why, now)
+        maintenance,
+        now,
+        expect={"looks": maintenance.looks},
+        event=("safe_withdrawn", actor, why, ""),
+        **_withdrawn(why, now),
     )
 
 
@@ -1397,21 +1561,44 @@ def give_up_return(maintenance: HostMaintenance, message: str, actor: str, now: 
 # -- workers ---------------------------------------------------------------------------------
 
 
+#: The longest pause between two passes, in seconds, where whoever claims does not say it. A worker
+#: does: its settings may ask for longer ones.
+LONGEST_PAUSE = 300.0
+
+
+def _free(now: datetime, lease_seconds: float) -> Q:
+    """What nobody holds. A lease that ends later than any could that was taken by now is void."""
+    latest = now + timedelta(seconds=_BELIEVED * lease_seconds)
+    return Q(claimed_until=None) | Q(claimed_until__lt=now) | Q(claimed_until__gt=latest)
+
+
+def _due(
+    now: datetime, longest_pause: float, regions: Iterable[str] | None, at_once: Q | None = None
+) -> Q:
+    """What is to be looked at by now, or is put off for longer than any pause is."""
+    latest = now + timedelta(seconds=_BELIEVED * longest_pause)
+    due = Q(next_pass_at=None) | Q(next_pass_at__lte=now) | Q(next_pass_at__gt=latest)
+    due |= at_once or Q()
+    return due if regions is None else due & Q(region__in=list(regions))
+
+
 def claim(
-    worker: str, now: datetime, lease_seconds: float, regions: Iterable[str] | None = None
+    worker: str,
+    now: datetime,
+    lease_seconds: float,
+    regions: Iterable[str] | None = None,
+    longest_pause: float = LONGEST_PAUSE,
 ) -> Drain | None:
     """Take the drain that is due first and that nobody holds, of those that are open or have an
     errand; None where none is.
 
     :param regions: the regions that the worker can log in to, or None for any
+    :param longest_pause: of any worker between two passes, in seconds
 
     A claim spares two workers from doing the same reads. It is not what keeps them from doing
     the same change: that is the compare-and-set of each row.
     """
-    free = Q(claimed_until=None) | Q(claimed_until__lt=now)
-    due = Q(next_pass_at=None) | Q(next_pass_at__lte=now)
-    if regions is not None:
-        due &= Q(region__in=list(regions))
+    free, due = _free(now, lease_seconds), _due(now, longest_pause, regions)
     wanted = Q(state__in=[s.value for s in DRAIN_OPEN]) | Q(errand=True)
     candidates = (
         Drain.objects.filter(free, due, wanted)
@@ -1430,19 +1617,21 @@ def claim(
 
 
 def claim_host(
-    worker: str, now: datetime, lease_seconds: float, regions: Iterable[str] | None = None
+    worker: str,
+    now: datetime,
+    lease_seconds: float,
+    regions: Iterable[str] | None = None,
+    longest_pause: float = LONGEST_PAUSE,
 ) -> HostMaintenance | None:
     """Take the open maintenance that is due first and that nobody holds, in the manner of
     :func:`claim`; None where none is.
 
     While the host is drained it is left alone; while it is given back it is due whatever else
-    is under way.
+    is under way. What whoever had it before still finds out counts for nothing.
     """
-    free = Q(claimed_until=None) | Q(claimed_until__lt=now)
-    due = Q(next_pass_at=None) | Q(next_pass_at__lte=now)
-    due &= Q(closed_at=None)
-    if regions is not None:
-        due &= Q(region__in=list(regions))
+    free = _free(now, lease_seconds)
+    ahead = Q(verified_at__gt=now, safe_since__isnull=False, returning_since=None)
+    due = _due(now, longest_pause, regions, ahead) & Q(closed_at=None)
     candidates = (
         HostMaintenance.objects.filter(free, due, open_key__isnull=False)
         .filter(
@@ -1454,7 +1643,9 @@ def claim_host(
     )
     for maintenance_id in list(candidates):
         taken = HostMaintenance.objects.filter(free, due, pk=maintenance_id).update(
-            claimed_by=worker, claimed_until=now + timedelta(seconds=lease_seconds)
+            claimed_by=worker,
+            claimed_until=now + timedelta(seconds=lease_seconds),
+            looks=F("looks") + 1,
         )
         if taken == 1:
             return maintenance(maintenance_id)
@@ -1521,9 +1712,13 @@ def workers_of(host: str) -> list[Worker]:
     return list(Worker.objects.filter(host=host, stopped_at=None))
 
 
-def forget_workers(before: datetime) -> None:
-    """Remove workers that have been silent since a time."""
-    Worker.objects.filter(seen_at__lt=before).delete()
+def forget_workers(before: datetime, now: datetime | None = None) -> None:
+    """Remove workers that have been silent since a time; those, too, that reported as long after
+    `now` as that is before it: the clock was set back since."""
+    gone = Q(seen_at__lt=before)
+    if now is not None:
+        gone |= Q(seen_at__gt=now + (now - before))
+    Worker.objects.filter(gone).delete()
 
 
 # -- the record ------------------------------------------------------------------------------

@@ -98,6 +98,26 @@ def test_what_was_verified_too_long_ago_is_not_safe(maintenance, settings):
     assert "too long" in outcome.json["why_not"]
 
 
+@pytest.mark.parametrize("ahead", [timedelta(minutes=5), timedelta(days=400)])
+def test_what_was_verified_in_the_future_is_not_safe(maintenance, ahead):
+    """As a worker wrote it whose clock was ahead, or before the database's was set back."""
+    verify(maintenance)
+    future = timezone.now() + ahead
+    HostMaintenance.objects.update(verified_at=future, safe_since=future, next_pass_at=future)
+    outcome = run("host_status", "cmp1", "--json")
+    assert outcome.exit_code == 1
+    assert outcome.json["safe_to_power_off"] is False
+    assert outcome.json["safe_since"] is None
+    assert "still to come: the clock of the database was set back" in outcome.json["why_not"]
+    verify(maintenance)  # the next look
+    assert run("host_status", "cmp1").exit_code == 0
+
+
+def test_a_verification_by_a_clock_that_is_ahead_does_not_count(maintenance):
+    verify(maintenance, at=timezone.now() + timedelta(minutes=5))
+    assert run("host_status", "cmp1").exit_code == 1
+
+
 def test_the_certificate_as_json(maintenance):
     verify(maintenance)
     outcome = run("host_status", "cmp1", "--json")

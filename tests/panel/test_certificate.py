@@ -100,6 +100,12 @@ DOWN = {
 }
 
 
+def ahead(maintenance: HostMaintenance, minutes: float = 5) -> None:
+    """Dated as by a clock that was ahead, or that was set back since."""
+    future = timezone.now() + timedelta(minutes=minutes)
+    HostMaintenance.objects.filter(pk=maintenance.pk).update(verified_at=future, safe_since=future)
+
+
 def panel(client, host: str = "cmp4", **query) -> str:
     answer = client.get(url("host_panel", host), query, HTTP_X_REQUESTED_WITH="XMLHttpRequest")
     assert answer["Cache-Control"] == "no-store"
@@ -200,6 +206,21 @@ def test_it_becomes_too_old_without_any_change_of_the_record(admin, maintained):
     assert "Not verified any more" in stale.json()["html"]
     again = admin.get(url("host_panel"), {"seen": stale.json()["token"]})
     assert again.status_code == 204
+
+
+def test_one_that_is_dated_ahead_of_the_clock_is_not_called_safe(admin, maintained):
+    verify(maintained)
+    assert rows(admin.get(INDEX))["cmp4"][7] == "safe to power off"
+    ahead(maintained)
+    said = panel(admin)
+    assert said.startswith("Not verified any more")
+    assert "Safe to power off" not in said
+    assert "the clock of the database was set back" in said
+    assert rows(admin.get(INDEX))["cmp4"][7] == "not safe: not verified yet"
+    document = admin.get(url("certificate_file")).json()
+    assert (document["safe_to_power_off"], document["safe_since"]) == (False, None)
+    verify(maintained)
+    assert panel(admin).startswith("Safe to power off")
 
 
 def test_on_the_page_of_a_drain_it_is_told_once_the_drain_is_over(admin, maintained, make_drain):

@@ -228,6 +228,7 @@ class Observation:
         are now, or None where they don't exist any more
     :param progress: bytes of the migrations under way, by server
     :param actions: instance actions, newest first, of servers whose request lost its answer
+    :param on_their_way: servers whose request may still reach Nova, whatever the clock says
     :param our_user_id: who we are for Nova
     :param travelling: anti-affinity groups of which a member is under way in another drain
     :param around: what stands around the servers, where this pass looked (see `wants_a_look`)
@@ -243,6 +244,7 @@ class Observation:
     elsewhere: Mapping[str, Server | None] = field(default_factory=dict)
     progress: Mapping[str, Sequence[Progress]] = field(default_factory=dict)
     actions: Mapping[str, Sequence[facts.Action]] = field(default_factory=dict)
+    on_their_way: frozenset[str] = frozenset()
     our_user_id: str = ""
     around: Around | None = None
     travelling: frozenset[str] = frozenset()
@@ -1141,6 +1143,8 @@ class _Pass:
             if row.server_id in self.seen.elsewhere:
                 self._gone(row, self.seen.elsewhere[row.server_id])
             return False
+        if row.server_id in self.seen.on_their_way:
+            return False
         if self._since(row.submitted_at) >= self.limits.submit_grace_seconds:
             text = "The request never reached Nova."
             self._change(
@@ -1267,6 +1271,8 @@ class _Pass:
         if point is None:
             return {}
         points = convergence.from_json(row.points)
+        if points and points[-1].at > point.at + convergence.LEAST_GAP:
+            points = []  # the clock was set back
         same = bool(points) and points[-1].sizes == point.sizes
         if same and point.at - points[-1].at < SAME_BYTES_EVERY:
             return {}

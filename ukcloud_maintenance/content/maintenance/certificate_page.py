@@ -83,7 +83,7 @@ def headline_why(found: Certificate) -> str:
 
 def short(maintenance: HostMaintenance, now: datetime) -> str:
     """For the list of hosts: why a host in maintenance is not safe, in a few words."""
-    if maintenance.verified_at is None:
+    if maintenance.verified_at is None or maintenance.verified_at > now:
         return _("not verified yet")
     checks = stored(maintenance)
     failed = [check for check in checks if not check.passed]

@@ -6,7 +6,6 @@ from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from horizon import messages
@@ -42,7 +41,7 @@ class HostsView(PanelPage):
     template_name = "admin/maintenance/index.html"
 
     def get_context_data(self, **kwargs):
-        now = timezone.now()
+        now = store.now()
         query = listing.Query.of(self.request.GET)
         problem = None
         hosts: list = []
@@ -106,7 +105,7 @@ class HostUpdatesView(PanelView):
     http_method_names = ["get", "head"]
 
     def get(self, request):
-        now = timezone.now()
+        now = store.now()
         records = services.host_records(self.actor, self.region)
         shown = {
             host: tables.maintenance_cell(record, now, in_service=False)
@@ -141,7 +140,7 @@ class HostView(PanelPage):
 
     def get_context_data(self, **kwargs):
         host = self.kwargs["host"]
-        now = timezone.now()
+        now = store.now()
         drains = list(store.drains_of(self.region, host)[: DRAINS_ON_HOST_PAGE + 1])
         page, problem = None, None
         try:

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from ukcloud_maintenance import store
 from ukcloud_maintenance.core.decide import TIMEOUT
 from ukcloud_maintenance.core.facts import Service
 from ukcloud_maintenance.core.preflight import Choice
@@ -94,7 +94,7 @@ def drain_state(drain: Drain, counts: Counts | None = None) -> Label:
     state = drain.state
     if drain.direction == Direction.BACK and (label := _return_state(drain)):
         return label
-    if state == DrainState.PENDING and drain.start_at and drain.start_at > timezone.now():
+    if state == DrainState.PENDING and drain.start_at and drain.start_at > store.now():
         return Label(_("Scheduled"), "default", "clock", _("It waits for the time of its start."))
     if state == DrainState.PENDING:
         return Label(_("Pending"), "default", "clock", _("It waits for a worker to take it."))

@@ -201,7 +201,7 @@ class DrainsView(PanelPage):
     title = gettext_lazy("Drains")
 
     def get_context_data(self, **kwargs):
-        now = timezone.now()
+        now = store.now()
         query = listing.Query.of(self.request.GET)
         drains = store.find_drains(self.region, query.text, query.state)
         shown = listing.Paged(query, drains, get_page_size(self.request))

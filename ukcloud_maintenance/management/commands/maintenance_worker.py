@@ -15,14 +15,13 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, close_old_connections, connections
-from django.utils import timezone
 
 from ukcloud_maintenance import conf, services, store
 from ukcloud_maintenance.cloud import Cloud
 from ukcloud_maintenance.exceptions import CloudError, ConfigurationError, MaintenanceError
 from ukcloud_maintenance.host_reconciler import HostReconciler
 from ukcloud_maintenance.reconciler import Reconciler, say
-from ukcloud_maintenance.store import Drain, HostMaintenance
+from ukcloud_maintenance.store import Drain, HostMaintenance, InstanceMigration
 
 LOG = logging.getLogger("ukcloud_maintenance.worker")
 
@@ -36,6 +35,8 @@ AFTER_A_BUG = 30
 REPORT_EVERY = 5
 #: Workers that have been silent for so long are forgotten.
 FORGET_AFTER = timedelta(days=7)
+#: Attempts whose beginning a worker remembers; far more than can be under way.
+WITNESSED = 10_000
 
 
 class Command(BaseCommand):
@@ -90,6 +91,10 @@ class Worker:
         self.stopping = threading.Event()
         self.problems: dict[str, str] = {}
         self.reported_at = 0.0
+        #: the database's clock less our monotonic one, in seconds, at the last look
+        self.offset: float | None = None
+        #: when this process first saw an attempt, by its monotonic clock
+        self.witnessed: dict[tuple[int, int], float] = {}
         self.lock = threading.Lock()
 
     # -- starting and stopping ---------------------------------------------------------------
@@ -152,6 +157,7 @@ class Worker:
                 host: HostMaintenance | None = None
                 try:
                     close_old_connections()
+                    self._watch_the_clock()
                     self._report()
                     if len(flying) < THREADS:
                         taken = self._claim()
@@ -173,25 +179,27 @@ class Worker:
                 else:
                     self.stopping.wait(min(conf.poll_seconds(), 1.0) / 4)
         with contextlib.suppress(DatabaseError):
-            store.worker_stopped(self.name, timezone.now())
+            store.worker_stopped(self.name, store.now())
         say(logging.INFO, "worker_stopped", worker=self.name)
 
     def _claim(self) -> Drain | None:
         regions = conf.regions()
         return store.claim(
             self.name,
-            timezone.now(),
+            store.now(),
             conf.lease_seconds(),
             None if "" in regions else list(regions),
+            _longest_pause(),
         )
 
     def _claim_host(self) -> HostMaintenance | None:
         regions = conf.regions()
         return store.claim_host(
             self.name,
-            timezone.now(),
+            store.now(),
             conf.lease_seconds(),
             None if "" in regions else list(regions),
+            _longest_pause(),
         )
 
     def _pass(self, drain: Drain) -> None:
@@ -199,7 +207,11 @@ class Worker:
         pause: float = AFTER_A_BUG
         try:
             reconciler = Reconciler(
-                self._newest(drain.region), self.name, timezone.now, self._still_alive
+                self._newest(drain.region),
+                self.name,
+                store.now,
+                self._still_alive,
+                self._known_for,
             )
             outcome = reconciler.run(drain)
             self._remember(drain.region, outcome.problem)
@@ -215,7 +227,7 @@ class Worker:
             LOG.exception("bug drain=%s host=%s", drain.pk, drain.host)
         finally:
             try:
-                store.release(drain, self.name, timezone.now() + timedelta(seconds=pause))
+                store.release(drain, self.name, _after(pause))
             except DatabaseError:
                 LOG.exception("database_down drain=%s", drain.pk)  # the lease runs out
             connections.close_all()
@@ -227,7 +239,7 @@ class Worker:
         region, host = maintenance.region, maintenance.host
         try:
             reconciler = HostReconciler(
-                self._newest(region), self.name, timezone.now, self._host_still_alive
+                self._newest(region), self.name, store.now, self._host_still_alive
             )
             outcome = reconciler.run(maintenance)
             self._remember(region, outcome.problem)
@@ -240,8 +252,7 @@ class Worker:
             LOG.exception("bug host=%s", host)
         finally:
             try:
-                until = timezone.now() + timedelta(seconds=pause)
-                store.release_host(maintenance, self.name, until)
+                store.release_host(maintenance, self.name, _after(pause))
             except DatabaseError:
                 LOG.exception("database_down host=%s", host)  # the lease runs out
             connections.close_all()
@@ -260,19 +271,39 @@ class Worker:
             return
         with self.lock:
             problem = "\n".join(self.problems.values())
-        now = timezone.now()
+        now = store.now()
         store.sign_of_life(self.name, self.host, self.pid, now, problem)
-        store.forget_workers(now - FORGET_AFTER)
+        store.forget_workers(now - FORGET_AFTER, now)
         self.reported_at = time.monotonic()
 
     def _still_alive(self, drain: Drain) -> None:
         """Called between the steps of a pass: keeps the drain claimed."""
-        until: datetime = timezone.now() + timedelta(seconds=conf.lease_seconds())
+        until = store.now() + timedelta(seconds=conf.lease_seconds())
         store.renew(drain, self.name, until)
 
     def _host_still_alive(self, maintenance: HostMaintenance) -> None:
-        until: datetime = timezone.now() + timedelta(seconds=conf.lease_seconds())
+        until = store.now() + timedelta(seconds=conf.lease_seconds())
         store.renew_host(maintenance, self.name, until)
+
+    # -- clocks ------------------------------------------------------------------------------
+
+    def _watch_the_clock(self) -> None:
+        """The database's clock is the one that counts, and may be set back: what it dated is then
+        younger than it looks. Our own monotonic clock shows it."""
+        offset = store.now().timestamp() - time.monotonic()
+        if self.offset is not None and self.offset - offset > store.SLACK.total_seconds():
+            say(logging.WARNING, "clock_set_back", seconds=f"{self.offset - offset:.0f}")
+            store.clock_was_set_back()
+        self.offset = offset
+
+    def _known_for(self, row: InstanceMigration) -> float:
+        """For how many seconds this process has known of this attempt, whatever the database's
+        clock did meanwhile: one that is set ahead must not make a request on its way a lost one."""
+        with self.lock:
+            if len(self.witnessed) >= WITNESSED:
+                self.witnessed.clear()  # it is waited for anew
+            first = self.witnessed.setdefault((row.pk, row.attempts), time.monotonic())
+        return time.monotonic() - first
 
     def _bury_the_dead(self) -> None:
         """Free what workers of this machine held whose process is gone, so that a restart does
@@ -281,9 +312,19 @@ class Worker:
         try:
             for worker in store.workers_of(self.host):
                 if worker.pid == self.pid or not _runs(worker.pid):
-                    store.worker_stopped(worker.name, timezone.now())
+                    store.worker_stopped(worker.name, store.now())
         except DatabaseError:
             LOG.exception("database_down worker=%s", self.name)
+
+
+def _longest_pause() -> float:
+    """Seconds between two passes over the same drain or host, at most."""
+    return max(conf.poll_seconds(), conf.idle_seconds(), conf.verify_seconds(), AFTER_A_BUG)
+
+
+def _after(pause: float) -> datetime:
+    """When something is due again. What is put off for longer is taken for a clock's error."""
+    return store.now() + timedelta(seconds=min(pause, _longest_pause()))
 
 
 def _runs(pid: int) -> bool:
