@@ -408,13 +408,6 @@ class Cloud:
         found = self._pages(what, "/os-migrations", query, "migrations")
         return [m for m in map(_migration, found) if m.source_compute == host]
 
-    def migrations_from(self, host: str) -> list[Migration]:
-        """All migrations that have exactly this host as their source, of any age and status,
-        newest first. One request for every 1,000."""
-        what = f"list the migrations from host {host}"
-        found = self._pages(what, "/os-migrations", {"source_compute": host}, "migrations")
-        return [m for m in map(_migration, found) if m.source_compute == host]
-
     def migrations_touching(self, host: str) -> list[Migration]:
         """All migrations that have exactly this host as their source or destination, of any age
         and status, newest first. One request for every 1,000.

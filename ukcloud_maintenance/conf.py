@@ -222,7 +222,8 @@ SETTINGS: tuple[Setting, ...] = (
         _NUMBER,
         300,
         "seconds",
-        "How long a drain tries to prove that its host is empty after the last instance left.",
+        "How long a drain tries to prove that its host is empty after the last instance left, and"
+        " waits for migrations of others from and to it.",
         1,
         86400,
     ),

@@ -9,17 +9,18 @@ before Nova is asked, so that a process that dies between any two instructions l
 
 import logging
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
 from . import conf, store
-from .cloud import PARALLEL, Cloud
+from .cloud import Cloud
 from .core import certificate as c
 from .core import hosts as h
-from .core.facts import Allocation, Hypervisor, Server, Service
+from .core.emptiness import NAMED
+from .core.facts import Allocation, Hypervisor, Service
 from .exceptions import CloudAnswerUnusable, CloudError, CloudNotFound, StaleState
+from .observe import read_contents, read_servers
 from .reconciler import INTENT_GOES_STALE, say
 from .store import HostMaintenance
 
@@ -110,35 +111,19 @@ class HostReconciler:
         return HostOutcome(pause)
 
     def _look(self, maintenance: HostMaintenance) -> c.HostSight:
-        """Read the service first, then the lists, and the service once more: what the lists say
-        holds only if the service was what it is meant to be all the while."""
-        cloud, host = self.cloud, maintenance.host
-        before = cloud.service(host)
-        servers = cloud.servers_on(host)
-        self.alive(maintenance)
-        migrations = cloud.migrations_touching(host)
-        self.alive(maintenance)
-        hypervisors, allocations = self._allocations(maintenance, before)
-        self.alive(maintenance)
-        unfinished = {m.server_id for m in migrations if m.server_id and not m.is_over}
-        known = {s.id: s for s in servers}
-        of_migrations: dict[str, Server | None] = {
-            server_id: known[server_id] for server_id in unfinished & known.keys()
-        }
-        of_migrations |= self._servers(unfinished - known.keys())
-        names = {s.id: s.name for s in of_migrations.values() if s}
-        names |= self._names(allocations, {*known, *names, *(m.uuid for m in migrations)})
-        self.alive(maintenance)
+        """What tells whether it is empty, and then what Placement says."""
+
+        def alive() -> None:
+            self.alive(maintenance)
+
+        contents = read_contents(self.cloud, maintenance.host, alive)
+        hypervisors, allocations = self._allocations(maintenance, contents.after)
+        alive()
+        names = {s.id: s.name for s in contents.servers_of_migrations.values() if s}
+        known = {*names, *(s.id for s in contents.servers), *(m.uuid for m in contents.migrations)}
+        names |= self._names(allocations, known)
         return c.HostSight(
-            host=host,
-            before=before,
-            after=cloud.service(host),
-            servers=servers,
-            migrations=migrations,
-            servers_of_migrations=of_migrations,
-            hypervisors=hypervisors,
-            allocations=allocations,
-            names=names,
+            **vars(contents) | {"names": names}, hypervisors=hypervisors, allocations=allocations
         )
 
     def _allocations(
@@ -160,29 +145,12 @@ class HostReconciler:
             return hypervisors, str(error)
         return hypervisors, found
 
-    def _servers(self, server_ids: Iterable[str]) -> dict[str, Server | None]:
-        """Servers by id, one request each: None where one does not exist; one that cannot be
-        read is left out."""
-
-        def read(server_id: str) -> tuple[str, Server | None] | None:
-            try:
-                return server_id, self.cloud.server(server_id)
-            except CloudError as error:
-                say(logging.WARNING, "not_read", server=server_id, detail=error)
-                return None
-
-        wanted = sorted(server_ids)
-        if not wanted:
-            return {}
-        with ThreadPoolExecutor(min(PARALLEL, len(wanted))) as pool:
-            return dict(filter(None, pool.map(read, wanted)))
-
     def _names(self, allocations: list[Allocation] | str, known: set[str]) -> dict[str, str]:
         """The names of those consumers that are servers elsewhere, of as many as are shown."""
         if isinstance(allocations, str):
             return {}
         consumers = sorted({a.consumer_id for a in allocations} - known)
-        found = self._servers(consumers[: c.NAMED])
+        found = read_servers(self.cloud, consumers[:NAMED])
         return {server_id: server.name for server_id, server in found.items() if server}
 
     def _cannot_verify(self, maintenance: HostMaintenance, error: CloudError) -> None:

@@ -105,6 +105,17 @@ class Plan(models.Model):
         return f"plan {self.pk}"
 
 
+class Turn(models.Model):
+    """One row a region: whoever asks for a drain in it changes the row first, so that one asks at a
+    time. What two ask for can stand against each other although they write different rows: a
+    drain of one host, and one that sends instances there.
+    """
+
+    #: `host_key` of the region and no host
+    region_key = models.CharField(max_length=64, unique=True)
+    taken = models.PositiveBigIntegerField(default=0)
+
+
 class Drain(models.Model):
     """One request to empty one host, or to bring instances back to it."""
 

@@ -21,6 +21,7 @@ from . import conf, store
 from .cloud import PARALLEL, Cloud
 from .core import decide as d
 from .core import whereabouts
+from .core.alarm import alarm
 from .core.facts import Migration, Server, ServerGroup
 from .core.preflight import Around, Choice, group_of
 from .core.states import (
@@ -47,6 +48,7 @@ from .exceptions import (
     StaleState,
 )
 from .inquiry import hear, inquire
+from .observe import read_contents
 from .plan import look_around, opt_out_names
 from .store import Drain, InstanceMigration
 
@@ -193,16 +195,19 @@ class Reconciler:
         if drain.direction == Direction.BACK:
             return self._observe_way_back(drain, rows)
         cloud = self.cloud
-        service = cloud.service(drain.host)
-        servers = {s.id: s for s in cloud.servers_on(drain.host)}
-        self.alive(drain)
         still_open = [r for r in rows if r.state in MIGRATION_OPEN]
         under_way = [r for r in rows if r.state in MIGRATION_UNDER_WAY]
-        everything = not still_open and not servers
+        contents = None
+        if still_open or drain.state != DrainState.RUNNING:
+            service = cloud.service(drain.host)
+            servers = {s.id: s for s in cloud.servers_on(drain.host)}
+        else:
+            contents = read_contents(cloud, drain.host, lambda: self.alive(drain))
+            contents = replace(contents, names={r.server_id: r.server_name for r in rows})
+            service, servers = contents.before, {s.id: s for s in contents.servers}
+        self.alive(drain)
         records: list[Migration] = []
-        if everything:
-            records = cloud.migrations_from(drain.host)
-        elif under_way:
+        if under_way:
             records = cloud.newest_migrations_from(drain.host, NEWEST)
         by_server: dict[str, list[Migration]] = {}
         for record in records:
@@ -242,7 +247,7 @@ class Reconciler:
             service=service,
             servers=servers,
             migrations=by_server,
-            all_migrations=everything,
+            contents=contents,
             progress=self._each(cloud.progress, flying),
             actions=self._each(cloud.actions, lost),
             elsewhere=self._each(cloud.server, moved),
@@ -349,6 +354,7 @@ class Reconciler:
             inbound=traffic.inbound,
             anywhere=traffic.anywhere,
             per_destination=conf.max_per_destination(),
+            avoid=store.away_hosts(drain.region),
         )
 
     @staticmethod
@@ -1044,7 +1050,7 @@ class Reconciler:
                 drain,
                 DrainState.CANCELLED if cancelling else DrainState.FAILED,
                 DrainResult.NOT_PROVED,
-                f"{TROUBLE} {left}{error}",
+                f"{alarm(rows)} {TROUBLE} {left}{error}".strip(),
                 self.worker,
                 now,
             )

@@ -27,6 +27,8 @@ from .core.actor import (
     RULE_VIEW,
     Actor,
 )
+from .core.alarm import arrived_wrong
+from .core.certificate import SCOPE as SCOPE
 from .core.certificate import Check, from_json
 from .core.duration import Forecast, forecast
 from .core.evidence import Evidence
@@ -443,7 +445,7 @@ def request_drains(actor: Actor, cloud: Cloud, requests: Iterable[DrainRequest])
     """
     _require(actor, RULE_DRAIN)
     ready = _ready(actor, cloud, requests)
-    with store.all_or_none():
+    with store.in_turn(cloud.region):
         return [_write(actor, cloud.region, one, plan) for one, plan in ready]
 
 
@@ -462,7 +464,7 @@ def _ready(
     for one in asked:
         service = _service(services, one.host, cloud.region)
         _check_host(service, cloud.region)
-        _check_destination(services, one)
+        _check_destination(services, cloud.region, one.host, one.destination)
         if one.destination in {other.host for other in asked}:
             raise Refused(
                 f"The destination {one.destination} is to be drained itself.",
@@ -594,7 +596,7 @@ def request_plan(actor: Actor, cloud: Cloud, request: PlanRequest) -> Plan:
             field="hosts_at_once",
         )
     ready = _ready(actor, cloud, [replace(request.each, host=name) for name in names])
-    with store.all_or_none():
+    with store.in_turn(cloud.region):
         plan = store.create_plan(
             region=cloud.region,
             reason=ready[0][0].reason,
@@ -629,7 +631,7 @@ class PlanReport:
         for counts in self.counts.values():
             for state, number in counts.by_state.items():
                 found[state] = found.get(state, 0) + number
-        return store.Counts(found)
+        return store.Counts(found, sum(counts.arrived_wrong for counts in self.counts.values()))
 
     @property
     def revision(self) -> int:
@@ -765,6 +767,39 @@ def _write(
         raise _drain_open(service.host, error.drain) from error
     except store.BeingReturned as error:
         raise _being_returned(error.maintenance) from error
+    except store.IsDestination as error:
+        raise _is_destination(service.host, error.drain) from error
+    except store.DestinationAway as error:
+        raise _destination_away(error) from error
+
+
+def _is_destination(host: str, drain: Drain) -> Refused:
+    return Refused(
+        f"Drain {drain.pk} of {drain.host}, requested by {drain.requested_by}, sends instances to"
+        f" host {host}.",
+        code="host_is_destination",
+        remedy="Wait until that is over, or cancel it first.",
+        field="host",
+        drain_id=drain.pk,
+    )
+
+
+def _destination_away(error: store.DestinationAway) -> Refused:
+    if error.drain is None:
+        return Refused(
+            f"The destination {error.host} is in maintenance.",
+            code="destination_in_maintenance",
+            remedy="Return it to service first, choose another one, or leave the choice to the"
+            " scheduler.",
+            field="destination",
+        )
+    return Refused(
+        f"The destination {error.host} is being drained itself.",
+        code="destination_is_drained",
+        remedy="Choose another one, or leave the choice to the scheduler.",
+        field="destination",
+        drain_id=error.drain.pk,
+    )
 
 
 def _service(services: list[Service], host: str, region: str) -> Service:
@@ -800,6 +835,10 @@ def _check_host(service: Service, region: str) -> None:
     maintenance = store.open_maintenance(region, service.host)
     if maintenance and maintenance.returning_since:
         raise _being_returned(maintenance)
+    try:
+        store.check_no_destination(region, service.host)
+    except store.IsDestination as error:
+        raise _is_destination(service.host, error.drain) from error
 
 
 def _being_returned(maintenance: HostMaintenance) -> Refused:
@@ -831,11 +870,15 @@ def _drain_open(host: str, drain: Drain | None) -> Refused:
     )
 
 
-def _check_destination(services: list[Service], request: DrainRequest) -> None:
-    name = request.destination
+def _check_destination(services: list[Service], region: str, host: str, name: str) -> None:
+    """Whether the instances of a host can be sent to another one, where one is named."""
     if not name:
         return
-    if name == request.host:
+    try:
+        store.check_destination(region, name)
+    except store.DestinationAway as error:
+        raise _destination_away(error) from error
+    if name == host:
         raise Refused(
             "The destination is the host that is to be drained.",
             code="destination_is_source",
@@ -861,6 +904,16 @@ def _check_destination(services: list[Service], request: DrainRequest) -> None:
             remedy="Choose another one, or leave the choice to the scheduler.",
             field="destination",
         )
+
+
+def check_destination(actor: Actor, cloud: Cloud, hosts: Iterable[str], destination: str) -> None:
+    """Whether the instances of all these hosts can be sent to one host, where one is named.
+
+    :raises Refused: they cannot, with the reason
+    """
+    _require(actor, RULE_VIEW)
+    for host in hosts if destination else ():
+        _check_destination(cloud.services(destination), cloud.region, host, destination)
 
 
 # -- steering --------------------------------------------------------------------------------
@@ -1154,6 +1207,10 @@ def _steer_one(
             return str(_drain_open(drain.host, error.drain))
         except store.BeingReturned as error:
             return str(_being_returned(error.maintenance))
+        except store.DestinationAway as error:
+            return str(_destination_away(error))
+        except store.IsDestination as error:
+            return str(_is_destination(drain.host, error.drain))
         except store.GivenBack:
             return (
                 "The host was given back to service since this drain ended; what runs on it now"
@@ -1197,15 +1254,8 @@ def _check_retry_destination(
             code="destination_is_set",
             field="destination",
         )
-    if destination in store.draining_hosts(drain.region) and destination != drain.destination:
-        raise Refused(
-            f"The destination {destination} is being drained itself.",
-            code="destination_is_drained",
-            remedy="Choose another one, or leave the choice to the scheduler.",
-            field="destination",
-        )
     services = cloud.services(destination)
-    _check_destination(services, DrainRequest(drain.host, "", destination=destination))
+    _check_destination(services, drain.region, drain.host, destination)
 
 
 def get_drain(actor: Actor, drain_id: int, *, rule: str = RULE_VIEW) -> Drain:
@@ -1251,7 +1301,7 @@ def drain_report(actor: Actor, drain_id: int) -> DrainReport:
     return DrainReport(
         drain,
         rows,
-        store.Counts(by_state),
+        store.Counts(by_state, sum(map(arrived_wrong, rows))),
         worker_status(actor),
         forecast=_forecast(drain, rows),
         may_go_on=drain.state != DrainState.FAILED or store.may_reopen(drain),
@@ -1311,6 +1361,8 @@ class Certificate:
     :param why_not: why it is not safe, in words; empty where it is
     :param open_drain: the drain under way, or None
     :param drains: the drains of this maintenance, oldest first
+    :param lasts_seconds: how long a verification is believed, and so how long the next one is
+        worth waiting for
     """
 
     host: str
@@ -1327,6 +1379,7 @@ class Certificate:
     open_drain: Drain | None = None
     drains: tuple[Drain, ...] = ()
     now: datetime = field(default_factory=store.now)
+    lasts_seconds: float = 0
 
     @property
     def stale(self) -> bool:
@@ -1360,6 +1413,7 @@ def certificate(actor: Actor, region: str, host: str) -> Certificate:
             why_not="The host is not in maintenance.",
             open_drain=open_drain,
             now=now,
+            lasts_seconds=conf.certificate_seconds(),
         )
     verified_at = maintenance.verified_at
     lasts = timedelta(seconds=conf.certificate_seconds())
@@ -1380,6 +1434,7 @@ def certificate(actor: Actor, region: str, host: str) -> Certificate:
         open_drain=open_drain,
         drains=tuple(store.drains_in(maintenance)),
         now=now,
+        lasts_seconds=lasts.total_seconds(),
     )
 
 
@@ -1431,6 +1486,7 @@ def document_of(actor: Actor, found: Certificate) -> dict[str, Any]:
         "withdrawn_at": _iso(found.withdrawn_at),
         "withdrawn_why": found.withdrawn_why or None,
         "checks": list(maintenance.checks) if maintenance else [],
+        "scope": SCOPE,
         "maintenance": {
             "id": maintenance.pk,
             "service_id": maintenance.service_id,
@@ -1467,6 +1523,31 @@ def host_maintenance(actor: Actor, region: str, host: str) -> HostMaintenance | 
     """The maintenance of exactly this host that is open, or the last one; None: it had none."""
     _require(actor, RULE_VIEW)
     return store.newest_maintenance(region, host)
+
+
+def is_listed(actor: Actor, cloud: Cloud, host: str) -> bool:
+    """Whether Nova lists a compute service of exactly this host.
+
+    :raises UnknownHost: it does not, and there is no record of the host either
+    """
+    _require(actor, RULE_VIEW)
+    if cloud.service(host) is not None:
+        return True
+    if not store.is_recorded(cloud.region, host):
+        _service([], host, cloud.region)
+    return False
+
+
+def check_recorded(actor: Actor, region: str, host: str) -> None:
+    """:raises UnknownHost: this host was never drained or in maintenance, as far as is kept"""
+    _require(actor, RULE_VIEW)
+    if not store.is_recorded(region, host):
+        raise UnknownHost(
+            f"There is no record of a host named {host!r} in region {region or '(default)'}.",
+            code="unknown_host",
+            remedy="Host names are compared exactly; take the name from the list of hosts.",
+            field="host",
+        )
 
 
 def get_maintenance(actor: Actor, maintenance_id: int) -> HostMaintenance:

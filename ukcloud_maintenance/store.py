@@ -22,6 +22,7 @@ from django.db import IntegrityError, connection, models, transaction
 from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
+from .core.alarm import ARRIVED
 from .core.duration import Learned, learned_of
 from .core.facts import Server
 from .core.preflight import Verdict
@@ -43,7 +44,7 @@ from .core.states import (
     check_migration_transition,
 )
 from .exceptions import StaleState
-from .models import Drain, Event, HostMaintenance, InstanceMigration, Plan, Worker, host_key
+from .models import Drain, Event, HostMaintenance, InstanceMigration, Plan, Turn, Worker, host_key
 
 # -- the clock -------------------------------------------------------------------------------
 
@@ -228,6 +229,13 @@ def draining_hosts(region: str) -> frozenset[str]:
     return frozenset(found.order_by().values_list("host", flat=True))
 
 
+def away_hosts(region: str) -> frozenset[str]:
+    """The hosts of a region that are being drained, or about to be, or are in maintenance: nothing
+    is to be sent there. Two queries."""
+    kept = HostMaintenance.objects.filter(region=region, open_key__isnull=False)
+    return draining_hosts(region) | frozenset(kept.order_by().values_list("host", flat=True))
+
+
 def migrations(drain: Drain) -> "QuerySet[InstanceMigration]":
     """The instances of a drain, in the order in which they are started."""
     return drain.migrations.order_by("position", "id")
@@ -342,9 +350,14 @@ def _is_on_hold(drain: Drain) -> bool:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many instances of a drain are in which state."""
+    """How many instances of a drain are in which state.
+
+    :param arrived_wrong: those of the failed ones that left the host, and are not what they were
+        before, see core.alarm
+    """
 
     by_state: Mapping[str, int] = field(default_factory=dict)
+    arrived_wrong: int = 0
 
     @property
     def total(self) -> int:
@@ -352,8 +365,23 @@ class Counts:
 
     @property
     def left(self) -> int:
-        """Those that left the host: arrived elsewhere, or gone."""
-        return sum(self.by_state.get(state, 0) for state in MIGRATION_LEFT)
+        """Those that left the host: arrived elsewhere, well or not, or gone."""
+        return sum(self.by_state.get(state, 0) for state in MIGRATION_LEFT) + self.arrived_wrong
+
+    @property
+    def unknown(self) -> int:
+        """Those of which it is not known where they run."""
+        return self[MigrationState.UNKNOWN]
+
+    @property
+    def still_here(self) -> int:
+        """Those that are known not to have left."""
+        return self.total - self.left - self.unknown
+
+    @property
+    def need_a_look(self) -> bool:
+        """Whether a person must look at one: the drain is no success, whatever else it came to."""
+        return bool(self.unknown or self.arrived_wrong)
 
     def __getitem__(self, state: str) -> int:
         return self.by_state.get(state, 0)
@@ -363,15 +391,18 @@ def counts(drain_ids: Iterable[int]) -> dict[int, Counts]:
     """The counts of several drains, by one query."""
     ids = list(drain_ids)
     found: dict[int, dict[str, int]] = {drain_id: {} for drain_id in ids}
+    wrong = dict.fromkeys(ids, 0)
+    arrived = Count("id", filter=Q(state=MigrationState.FAILED, code__startswith=ARRIVED))
     rows = (
         InstanceMigration.objects.filter(drain_id__in=ids)
         .order_by()
         .values_list("drain_id", "state")
-        .annotate(n=Count("id"))
+        .annotate(n=Count("id"), arrived=arrived)
     )
-    for drain_id, state, number in rows:
+    for drain_id, state, number, arrived_wrong in rows:
         found[drain_id][state] = number
-    return {drain_id: Counts(by_state) for drain_id, by_state in found.items()}
+        wrong[drain_id] += arrived_wrong
+    return {drain_id: Counts(by_state, wrong[drain_id]) for drain_id, by_state in found.items()}
 
 
 @dataclass(frozen=True)
@@ -529,6 +560,19 @@ def all_or_none() -> AbstractContextManager[None]:
     return transaction.atomic()
 
 
+@contextmanager
+def in_turn(region: str) -> Iterator[None]:
+    """A block in which drains of a region are asked for: all rows are written, or none, and nobody
+    else is in such a block of the region. It begins with a write, as every transaction (see
+    `_touch`), and takes its lock before all others."""
+    turn = Turn.objects.filter(region_key=host_key(region, ""))
+    if not turn.exists():
+        Turn.objects.get_or_create(region_key=host_key(region, ""))
+    with transaction.atomic():
+        turn.update(taken=F("taken") + 1)
+        yield
+
+
 class DrainExists(StaleState):
     """The host has an open drain already. `drain` is it, or None where it is just over."""
 
@@ -545,11 +589,59 @@ class BeingReturned(StaleState):
         self.maintenance = maintenance
 
 
+class DestinationAway(StaleState):
+    """Instances cannot be sent to a host: it is being drained itself, or is in maintenance.
+
+    `drain` is what drains it, or None.
+    """
+
+    def __init__(self, host: str, drain: Drain | None):
+        super().__init__(f"host {host} is drained or in maintenance")
+        self.host = host
+        self.drain = drain
+
+
+class IsDestination(StaleState):
+    """A host cannot be drained: `drain` is open, and sends instances to it."""
+
+    def __init__(self, drain: Drain):
+        super().__init__(f"drain {drain.pk} sends instances there")
+        self.drain = drain
+
+
 class GivenBack(StaleState):
     """The host was given back to service since the drain was over."""
 
     def __init__(self) -> None:
         super().__init__("the host was given back to service since")
+
+
+def check_destination(region: str, host: str) -> None:
+    """:raises DestinationAway: the host is being drained, or about to be, or in maintenance"""
+    found = open_drain_of(region, host)
+    if found and found.direction == Direction.AWAY:
+        raise DestinationAway(host, found)
+    if open_maintenance(region, host):
+        raise DestinationAway(host, None)
+
+
+def check_no_destination(region: str, host: str) -> None:
+    """What is on its way to the host already is no reason, and neither is the estimate of a drain
+    that follows it: both are seen to by the worker.
+
+    :raises IsDestination: an open drain was told to send instances to exactly this host
+    """
+    sends = Drain.objects.filter(region=region, open_key__isnull=False, direction=Direction.AWAY)
+    sends = sends.exclude(state=DrainState.CANCELLING)
+    for one in sends.exclude(destination=""):
+        if one.destination == host:
+            raise IsDestination(one)
+    rows = InstanceMigration.objects.filter(
+        drain__in=sends, state__in=[s.value for s in MIGRATION_WAITING]
+    ).exclude(destination="")
+    for row in rows.select_related("drain"):
+        if row.destination == host:
+            raise IsDestination(row.drain)
 
 
 class Entry(NamedTuple):
@@ -596,10 +688,15 @@ def create_drain(
 
     :raises DrainExists: the host has an open drain, whoever was first
     :raises BeingReturned: the host is being given back to service, whoever was first
+    :raises DestinationAway: the destination is drained or in maintenance, whoever was first
+    :raises IsDestination: another drain sends instances to the host, whoever was first
     """
     key = host_key(region, host)
     try:
-        with transaction.atomic():
+        with in_turn(region):
+            check_no_destination(region, host)
+            if destination:
+                check_destination(region, destination)
             maintenance = _take_maintenance(key)
             new = Drain.objects.create(
                 region=region,
@@ -798,6 +895,8 @@ def reopen_drain(drain: Drain, actor: str, now: datetime) -> None:
     :raises DrainExists: the host has another open drain
     :raises BeingReturned: the host is being given back to service
     :raises GivenBack: it was given back since: what runs on it now was never part of this
+    :raises DestinationAway: where it sends instances to is drained or in maintenance
+    :raises IsDestination: another drain sends instances to the host
     :raises StaleState: the drain changed meanwhile
     """
     fields: dict[str, Any] = {}
@@ -805,7 +904,7 @@ def reopen_drain(drain: Drain, actor: str, now: datetime) -> None:
         fields["stop_at"] = None
     away = drain.direction == Direction.AWAY
     try:
-        with transaction.atomic():
+        with in_turn(drain.region):
             change_drain(
                 drain,
                 now,
@@ -823,6 +922,10 @@ def reopen_drain(drain: Drain, actor: str, now: datetime) -> None:
                 **fields,
             )
             maintenance = _take_maintenance(drain.host_key)
+            if away:
+                check_no_destination(drain.region, drain.host)
+            if drain.destination:
+                check_destination(drain.region, drain.destination)
             if (
                 away
                 and drain.maintenance_id
@@ -903,9 +1006,12 @@ def retry_instance(
     :param destination: the host that it is to go to, or empty: where the others of the drain go,
         whatever an earlier retry named
     :raises DrainExists: the drain is over, and the host has another open one
+    :raises DestinationAway: where it is to go is drained or in maintenance
     :raises StaleState: somebody else got there first
     """
-    with transaction.atomic():
+    with in_turn(drain.region):
+        if destination:
+            check_destination(drain.region, destination)
         if drain.state == DrainState.FAILED:
             reopen_drain(drain, actor, now)
         change_migration(
@@ -1216,6 +1322,11 @@ def maintenance(maintenance_id: int) -> HostMaintenance | None:
 def newest_maintenance(region: str, host: str) -> HostMaintenance | None:
     """The maintenance of exactly this host that is open, or that was opened last, or None."""
     return HostMaintenance.objects.filter(host_key=host_key(region, host)).order_by("-id").first()
+
+
+def is_recorded(region: str, host: str) -> bool:
+    """Whether a drain or a maintenance of exactly this host is on record."""
+    return drains_of(region, host).exists() or maintenances_of(region, host).exists()
 
 
 def drains_in(maintenance: HostMaintenance) -> "QuerySet[Drain]":

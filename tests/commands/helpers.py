@@ -10,6 +10,7 @@ from typing import Any
 from django.utils import timezone
 
 from ukcloud_maintenance import store
+from ukcloud_maintenance.core.certificate import CODES
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
 from ukcloud_maintenance.models import Drain
 
@@ -53,6 +54,34 @@ def move(drain: Drain, name: str, state: MigrationState, **fields: Any) -> None:
     for step in (MigrationState.SUBMITTED, MigrationState.MIGRATING, state):
         if row.state != step:
             store.change_migration(row, timezone.now(), state=step, **fields)
+
+
+def verify(drain: Drain, *, safe: bool = True) -> None:
+    """A worker looked at the drained host."""
+    now = timezone.now()
+    maintenance = store.open_maintenance(drain.region, drain.host)
+    assert maintenance
+    text = "Fine." if safe else "Placement shows 1 allocation on this host."
+    checks = [{"code": code, "passed": safe, "text": text, "details": []} for code in CODES]
+    store.verified(
+        maintenance, checks=checks, safe=safe, why="", looked_at=now, actor="worker", now=now
+    )
+
+
+def enter_maintenance(drain: Drain) -> None:
+    """A worker found the service enabled."""
+    store.join_maintenance(
+        drain, found_status="enabled", found_reason="", service_id="s1", now=timezone.now()
+    )
+
+
+def succeed(drain: Drain, *, safe: bool = True) -> None:
+    """A drain, begun or not, ends with an empty host that is verified to be safe, or not to be."""
+    if drain.state == DrainState.PENDING:
+        begin(drain)
+    enter_maintenance(drain)
+    finish(drain, DrainState.SUCCEEDED, DrainResult.EMPTY, "Empty.")
+    verify(drain, safe=safe)
 
 
 def finish(drain: Drain, state: DrainState, result: DrainResult, message: str) -> None:

@@ -1,5 +1,6 @@
 """`host_status` and `host_return`: by who may read clouds.yaml, with exit codes for scripts."""
 
+import itertools
 from dataclasses import replace
 from datetime import timedelta
 
@@ -12,7 +13,7 @@ from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.certificate import CODES
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState, ReturnResult
 from ukcloud_maintenance.exceptions import CloudUnreachable, ConfigurationError
-from ukcloud_maintenance.management.commands import host_return
+from ukcloud_maintenance.management.commands import _waiting, host_return
 from ukcloud_maintenance.models import Drain, HostMaintenance
 
 pytestmark = pytest.mark.django_db
@@ -143,6 +144,93 @@ def test_how_the_last_maintenance_ended_is_told(maintenance):
     outcome = run("host_status", "cmp1")
     assert outcome.exit_code == 1
     assert "(in_service): The service is enabled, and up." in outcome.stdout
+
+
+@pytest.mark.parametrize("name", ["cmp99", "CMP1", "cmp1 ", "cmp"])
+@pytest.mark.parametrize("command", ["host_status", "host_return"])
+def test_a_host_that_nobody_knows_is_bad_input(maintenance, command, name):
+    outcome = run(command, name, "--json")
+    assert outcome.exit_code == 2
+    assert outcome.json["error"]["code"] == "unknown_host"
+
+
+def test_a_host_that_nova_lists_no_longer_is_shown_from_the_record(maintenance, cloud):
+    assert run("host_return", "cmp1").exit_code == 0
+    ended(maintenance, ReturnResult.IN_SERVICE)
+    cloud.all_services = cloud.all_services[1:]
+    outcome = run("host_status", "cmp1")
+    assert outcome.exit_code == 1
+    assert "Nova lists no compute service of host cmp1." in outcome.stdout
+    assert "Its last maintenance ended" in outcome.stdout
+
+
+def test_whether_nova_knows_a_host_is_not_guessed(cloud):
+    cloud.failure = CloudUnreachable("list the compute services", "connection refused")
+    assert run("host_status", "cmp10").exit_code == 4
+
+
+def test_a_host_in_maintenance_needs_no_nova(maintenance, cloud):
+    verify(maintenance)
+    cloud.failure = CloudUnreachable("list the compute services", "connection refused")
+    assert run("host_status", "cmp1").exit_code == 0
+
+
+def test_what_a_certificate_is_not_about_is_said(maintenance):
+    verify(maintenance)
+    for words in ("Neutron", "Cinder", "Ceph", "Masakari", "IPMI", "outside Nova"):
+        assert words in run("host_status", "cmp1").stdout
+        assert words in run("host_status", "cmp1", "--json").json["scope"]
+
+
+class TestWait:
+    @pytest.fixture
+    def steps(self, monkeypatch):
+        """What happens in each pause of the command, which takes a minute."""
+        steps, clock = [], itertools.count(0, 60)
+
+        def pause(seconds):
+            assert steps, "the command waits, but nothing is to wait for"
+            steps.pop(0)()
+
+        monkeypatch.setattr(_waiting.time, "sleep", pause)
+        monkeypatch.setattr(_waiting.time, "monotonic", lambda: float(next(clock)))
+        return steps
+
+    def test_it_is_safe_after_a_while(self, maintenance, steps):
+        steps += [lambda: None, lambda: verify(maintenance)]
+        assert run("host_status", "cmp1", "--wait").exit_code == 0
+        assert not steps
+
+    def test_it_does_not_become_so(self, maintenance, steps):
+        steps += [lambda: verify(maintenance, safe=False)] * 2
+        outcome = run("host_status", "cmp1", "--wait", "--json")
+        assert outcome.exit_code == 1
+        assert "About no_servers." in outcome.json["why_not"]
+
+    def test_a_drain_is_waited_for_as_long_as_it_takes(self, maintenance, steps):
+        assert run("drain_host", "cmp1", "--reason", "again").exit_code == 0
+        drain = Drain.objects.get(reason="again")
+        steps += [lambda: None] * 9
+        steps += [lambda: begin(drain)]
+        steps += [
+            lambda: finish(drain, DrainState.SUCCEEDED, DrainResult.EMPTY, "Empty."),
+            lambda: verify(maintenance),
+        ]
+        outcome = run("host_status", "cmp1", "--wait")
+        assert outcome.exit_code == 0
+        assert f"The host is being drained (drain {drain.pk})." in outcome.stderr
+
+    def test_nothing_is_waited_for_that_nobody_works_on(self, cloud, steps):
+        assert run("host_status", "cmp10", "--wait").exit_code == 1
+
+    def test_an_interrupt(self, maintenance, steps):
+        def interrupt():
+            raise KeyboardInterrupt
+
+        steps += [interrupt]
+        outcome = run("host_status", "cmp1", "--wait", "--json")
+        assert outcome.exit_code == 130
+        assert outcome.json["safe_to_power_off"] is False
 
 
 @pytest.mark.parametrize("command", ["host_status", "host_return"])

@@ -299,6 +299,22 @@ def test_a_cancel_that_waits(drain, worker):
     assert f"Drain {drain.pk} of cmp1 cancelled: 1 of 3 left the host." in outcome.stderr
 
 
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [(MigrationState.UNKNOWN, "left_flying"), (MigrationState.FAILED, "arrived_error")],
+)
+def test_a_cancel_that_leaves_an_instance_that_needs_a_look_is_no_success(
+    drain, worker, state, code
+):
+    begin(drain)
+    worker += [lambda: move(drain, "web-1", state, code=code), lambda: _cancelled(drain)]
+    outcome = run("drain_cancel", str(drain.pk), "--wait")
+    assert outcome.exit_code == 1
+    last = outcome.stderr.splitlines()[-1]
+    assert "web-1" in last
+    assert "cancelled" in last
+
+
 def test_a_wait_for_a_cancel_that_is_interrupted(drain, worker):
     begin(drain)
     worker += [_interrupt]

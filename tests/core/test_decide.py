@@ -47,7 +47,7 @@ class TestTheHostFirst:
     def test_an_empty_host_is_not_called_drained_before_it_was_disabled(self):
         enabled = service(status="enabled", disabled_reason="")
         view = drain(maintenance=d.MaintenanceView(), proving_since=ago(50))
-        actions = decide(view, [], seen(service=enabled, all_migrations=True))
+        actions = decide(view, [], seen(service=enabled, everything=True))
         assert finish(actions) is None
 
     def test_a_service_that_somebody_else_disabled_is_left_untouched(self):
@@ -515,7 +515,7 @@ class TestTheEnd:
     done = row(state=MigrationState.SUCCEEDED)
 
     def test_empty_must_be_seen_twice(self):
-        empty = seen(all_migrations=True)
+        empty = seen(everything=True)
         first = decide(drain(), [self.done], empty)
         assert finish(first) is None
         assert first[0].fields["proving_since"] == NOW
@@ -532,22 +532,23 @@ class TestTheEnd:
         ],
     )
     def test_an_unfinished_migration_keeps_it_from_being_empty(self, unfinished):
-        busy = seen(records=(unfinished,), all_migrations=True)
+        busy = seen(records=(unfinished,), everything=True)
         actions = decide(drain(proving_since=ago(1)), [self.done], busy)
         assert finish(actions) is None
-        assert "server other" in actions[0].message
+        assert "(other), ACTIVE on cmp2" in actions[0].message
 
     def test_the_proof_ends_in_bounded_time(self):
         busy = seen(
-            records=(record("other", "finished", migration_type="resize"),), all_migrations=True
+            records=(record("other", "finished", migration_type="resize"),), everything=True
         )
         end = finish(decide(drain(proving_since=ago(301)), [self.done], busy))
         assert (end.state, end.result) == (DrainState.FAILED, DrainResult.NOT_PROVED)
-        assert "server other" in end.message
+        assert "(other), ACTIVE on cmp2" in end.message
+        assert "confirm or revert it" in end.message
 
     @pytest.mark.parametrize("gone", [service(state="down"), service(status="UNKNOWN", id="")])
     def test_no_proof_without_a_live_host(self, gone):
-        empty = seen(service=gone, all_migrations=True)
+        empty = seen(service=gone, everything=True)
         assert finish(decide(drain(proving_since=ago(9)), [self.done], empty)) is None
 
     def test_no_proof_from_recent_migrations_alone(self):
@@ -557,7 +558,13 @@ class TestTheEnd:
         stays = row(
             "off", state=MigrationState.STAYS, code="status_suspended", message="It sleeps."
         )
-        end = finish(decide(drain(), [self.done, stays], seen(server("off", status="SUSPENDED"))))
+        end = finish(
+            decide(
+                drain(),
+                [self.done, stays],
+                seen(server("off", status="SUSPENDED"), everything=True),
+            )
+        )
         assert (end.state, end.result) == (DrainState.FAILED, DrainResult.INSTANCES_LEFT)
         assert "off (stays): It sleeps." in end.message
 
@@ -566,14 +573,20 @@ class TestTheEnd:
             row("bad", state=MigrationState.FAILED, message="No valid host."),
             row("off", state=MigrationState.STAYS, code="status_suspended", message="It sleeps."),
         ]
-        end = finish(decide(drain(), rows, seen(server("bad"), server("off", status="SUSPENDED"))))
+        end = finish(
+            decide(
+                drain(),
+                rows,
+                seen(server("bad"), server("off", status="SUSPENDED"), everything=True),
+            )
+        )
         assert end.result == DrainResult.INSTANCES_FAILED
         assert "bad (failed): No valid host." in end.message
         assert "off (stays): It sleeps." in end.message
 
     def test_an_unknown_one_keeps_the_host_from_being_called_empty(self):
         rows = [row(state=MigrationState.UNKNOWN, message="Look.")]
-        end = finish(decide(drain(proving_since=ago(9)), rows, seen(all_migrations=True)))
+        end = finish(decide(drain(proving_since=ago(9)), rows, seen(everything=True)))
         assert (end.state, end.result) == (DrainState.FAILED, DrainResult.INSTANCES_FAILED)
 
     def test_a_failed_one_that_somebody_moved_is_gone(self):

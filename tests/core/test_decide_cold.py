@@ -232,7 +232,7 @@ class TestPaceOfCold:
 @pytest.mark.parametrize("status", ["VERIFY_RESIZE", "ERROR", "RESCUE"])
 def test_what_may_become_free_is_looked_at_again_and_then_counts_as_failed(status):
     blocked = row(state=MigrationState.BLOCKED)
-    here = seen(server(status=status))
+    here = seen(server(status=status), everything=True)
     changed = changes(decide(drain(blocked_since=ago(601)), [blocked], here), blocked)
     assert changed["state"] == MigrationState.FAILED
     actions = decide(drain(), [replace(blocked, state=MigrationState.FAILED)], here)
@@ -350,7 +350,7 @@ class TestWhatIsNotOurs:
             row("kept", state=MigrationState.STAYS, code="chosen", choice="stay"),
             row("held", state=MigrationState.FAILED, code=d.HELD, message="Held."),
         ]
-        end = finish(decide(drain(), rows, seen(server("kept"))))
+        end = finish(decide(drain(), rows, seen(server("kept"), everything=True)))
         assert end.result == DrainResult.INSTANCES_FAILED
 
     def test_a_guest_that_runs_behind_a_shutoff_is_not_powered_off(self):

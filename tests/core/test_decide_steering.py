@@ -96,7 +96,7 @@ def test_when_the_last_one_has_landed_after_the_window_the_drain_rests():
 
 def test_a_window_does_not_keep_an_empty_host_from_its_proof():
     view = drain(stop_at=ago(1), proving_since=ago(5))
-    actions = decide(view, [row("a", state="succeeded")], seen(all_migrations=True))
+    actions = decide(view, [row("a", state="succeeded")], seen(everything=True))
     assert finish(actions).result == DrainResult.EMPTY
 
 

@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from django.urls import reverse
@@ -264,6 +265,25 @@ def test_a_page_of_a_host_that_is_not_safe_does_not_look_like_one(admin, maintai
     assert 'class="verdict no"' in html
     assert html.count("☒ does not") == 1
     assert "late-1 (abc), ACTIVE" in html
+
+
+def test_what_it_is_not_about_is_said_on_page_print_and_file(admin, maintained):
+    verify(maintained)
+    assert c.SCOPE in unescape(text(panel(admin)))
+    assert c.SCOPE in unescape(text(admin.get(url("certificate")).content.decode()))
+    assert admin.get(url("certificate_file")).json()["scope"] == c.SCOPE
+
+
+@pytest.mark.parametrize("name", ["certificate", "certificate_file", "host", "return_host"])
+def test_a_host_that_nobody_knows_has_no_page(admin, maintained, name):
+    for host in ("cmp99", "CMP4", "cmp4x"):
+        assert admin.get(url(name, host)).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["certificate", "certificate_file", "host"])
+def test_one_that_nova_lists_no_longer_is_shown_from_the_record(admin, cloud, maintained, name):
+    cloud.all_services = [s for s in cloud.all_services if s.host != "cmp4"]
+    assert admin.get(url(name)).status_code == 200
 
 
 def test_the_file_is_the_document_with_a_clean_name(admin, cloud, maintained):

@@ -165,11 +165,12 @@ class FakeNova:
         return [self._told(s) for s in self.all.values() if s.host == host]
 
     def newest_migrations_from(self, host, limit):
-        return self.migrations_from(host)[:limit]
-
-    def migrations_from(self, host):
         self._call()
-        return [r for r in reversed(self.records) if r.source_compute == host]
+        return [r for r in reversed(self.records) if r.source_compute == host][:limit]
+
+    def migrations_touching(self, host):
+        self._call()
+        return [r for r in reversed(self.records) if host in (r.source_compute, r.dest_compute)]
 
     def migrations_of(self, server_id):
         self._call()

@@ -82,10 +82,6 @@ class HostNova(FakeNova):
         found = self.service(host)
         return [found] if found else []
 
-    def migrations_touching(self, host):
-        self._call()
-        return [r for r in self.records if host in (r.source_compute, r.dest_compute)]
-
     def hypervisors_of(self, host):
         self._call()
         return [NODE]

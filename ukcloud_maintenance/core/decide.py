@@ -11,7 +11,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from . import convergence, facts, surroundings, whereabouts
+from . import convergence, emptiness, facts, surroundings, whereabouts
+from .alarm import alarm, arrived_wrong
+from .emptiness import Emptiness, HostContents, Obstacle
 from .facts import NOVA_STATUS_RUNNING, NOVA_STATUS_WAITING, Migration, Progress, Server, Service
 from .preflight import Around, Choice, Kind, OptOutNames, Verdict, Wishes, judge
 from .progress import Sample, fraction, rate
@@ -105,6 +107,7 @@ class Gate:
     :param inbound: migrations of ours under way, by destination
     :param anywhere: those under way whose destination Nova has not told yet
     :param per_destination: how many may be under way to one host; None: no limit
+    :param avoid: hosts that are drained or in maintenance: the estimate of before sends none there
     """
 
     holds: str = ""
@@ -112,6 +115,7 @@ class Gate:
     inbound: Mapping[str, int] = field(default_factory=dict)
     anywhere: int = 0
     per_destination: int | None = None
+    avoid: frozenset[str] = frozenset()
 
     def takes(self, host: str) -> bool:
         """Whether one more may go to a host, or, where it is empty, to whichever the scheduler
@@ -221,9 +225,10 @@ class Observation:
 
     :param service: the host's compute service, read first; None where Nova lists none
     :param servers: every server that Nova has on the host, by id
-    :param migrations: migrations that have the host as source, by server, newest first
-    :param all_migrations: whether `migrations` has those of any age (else the newest ones, and
-        those of the servers under way)
+    :param migrations: the newest migrations that have the host as source, and those of the servers
+        under way, by server, newest first
+    :param contents: everything that tells whether the host is empty; None where this pass did not
+        read it, because something is still to be moved
     :param elsewhere: servers that the host's list lacks, of rows that `is_looked_for`: as they
         are now, or None where they don't exist any more
     :param progress: bytes of the migrations under way, by server
@@ -240,7 +245,7 @@ class Observation:
     service: Service | None
     servers: Mapping[str, Server] = field(default_factory=dict)
     migrations: Mapping[str, Sequence[Migration]] = field(default_factory=dict)
-    all_migrations: bool = False
+    contents: HostContents | None = None
     elsewhere: Mapping[str, Server | None] = field(default_factory=dict)
     progress: Mapping[str, Sequence[Progress]] = field(default_factory=dict)
     actions: Mapping[str, Sequence[facts.Action]] = field(default_factory=dict)
@@ -471,7 +476,7 @@ def is_looked_for(row: Row) -> bool:
     to have left, and not those about which nothing can be told.
     """
     if row.state == MigrationState.FAILED:
-        return not row.code.startswith("arrived_") or row.code == UNCONFIRMED
+        return not arrived_wrong(row) or row.code == UNCONFIRMED
     return row.state in MIGRATION_OPEN | {MigrationState.STAYS, MigrationState.SKIPPED}
 
 
@@ -857,13 +862,8 @@ class _Pass:
             return
         state = DrainState.CANCELLED if cancelling else DrainState.FAILED
         left = self._service_now() if cancelling else ""
-        self.actions.append(
-            Finish(
-                state,
-                DrainResult.HOST_LOST,
-                f"{why} It did not come back in time. {left}{self._summary()}".strip(),
-            )
-        )
+        text = f"{why} It did not come back in time. {left}{self._summary()}"
+        self._finish_with(state, DrainResult.HOST_LOST, text)
 
     def _disable_first(self) -> bool:
         """Whether instances may be submitted: the service was disabled before this pass listed
@@ -1025,6 +1025,11 @@ class _Pass:
         elif not server.host:
             text = f"It is on no host any more ({server.status})."
             fields = {"server_status": server.status, "task_state": ""}
+        elif server.status == "ERROR" != row.initial_status and (
+            row.state in MIGRATION_OPEN or row.state == MigrationState.FAILED
+        ):
+            self._arrived_in_error(row, server, {}, "It was moved by somebody else, and arrived")
+            return
         else:
             text = f"It was moved to {server.host} by somebody else."
             fields = {
@@ -1588,16 +1593,7 @@ class _Pass:
         elif server.status == row.initial_status:
             self._arrived(row, server, record, fields)
         elif server.status == "ERROR":
-            text = f"It arrived on {server.host} in ERROR."
-            if server.fault_message:
-                text += f" {server.fault_message}"
-            self._change(
-                row,
-                fields | {"state": MigrationState.FAILED, "code": "arrived_error", "message": text},
-                "failed",
-                text,
-                ask_why=True,
-            )
+            self._arrived_in_error(row, server, fields)
         else:
             self._change(row, fields)
             if self._settled(self.rows[row.id]):
@@ -1611,6 +1607,19 @@ class _Pass:
                     "failed",
                     text,
                 )
+
+    def _arrived_in_error(
+        self, row: Row, server: Server, fields: dict[str, Any], how: str = "It arrived"
+    ) -> None:
+        text = f"{how} on {server.host} in ERROR. {server.fault_message}".strip()
+        fields = fields | {
+            "state": MigrationState.FAILED,
+            "code": "arrived_error",
+            "message": text,
+            "server_status": server.status,
+            "dest_compute": server.host,
+        }
+        self._change(row, fields, "failed", text, ask_why=True)
 
     def _still_busy(self, row: Row, server: Server) -> None:
         """It is on the other host, and Nova's task on it goes on; not for ever."""
@@ -1690,14 +1699,7 @@ class _Pass:
         elif here:
             self._attempt_failed(row, "reverted", "The migration was reverted by somebody else.")
         elif server.status == "ERROR":
-            text = f"It arrived on {server.host} in ERROR. {server.fault_message}".strip()
-            self._change(
-                row,
-                fields | {"state": MigrationState.FAILED, "code": "arrived_error", "message": text},
-                "failed",
-                text,
-                ask_why=True,
-            )
+            self._arrived_in_error(row, server, fields)
         elif row.method == Method.CONFIRM or server.status == row.initial_status:
             self._arrived(row, server, record, fields | {"dest_compute": server.host})
         elif self._settled(row):
@@ -1850,6 +1852,8 @@ class _Pass:
         """Where the scheduler might choose a host that takes no more, the estimate knows another,
         unless it was tried; or empty."""
         host = row.planned_host
+        if host in self.seen.gate.avoid:
+            return ""
         named = row.destination or self.drain.destination
         tried = row.attempts > row.granted and row.dest_compute == host
         return host if not named and not tried and self.seen.gate.takes(host) else ""
@@ -1876,7 +1880,8 @@ class _Pass:
         if named := row.destination or self.drain.destination:
             return named
         if self.drain.follow_plan and row.attempts <= row.granted:
-            return row.planned_host  # a refusal falls back to the scheduler
+            # A refusal falls back to the scheduler, as does a host that is drained by now.
+            return "" if row.planned_host in self.seen.gate.avoid else row.planned_host
         return ""
 
     def _can_go(self, row: Row) -> bool:
@@ -1899,13 +1904,8 @@ class _Pass:
         still_open = self._in(MIGRATION_OPEN)
         if cancelling:
             if not still_open and self._given_back():
-                self.actions.append(
-                    Finish(
-                        DrainState.CANCELLED,
-                        DrainResult.CANCELLED,
-                        f"Cancelled. {self._service_now()}{self._summary()}",
-                    )
-                )
+                text = f"Cancelled. {self._service_now()}{self._summary()}"
+                self._finish_with(DrainState.CANCELLED, DrainResult.CANCELLED, text)
             return
         if self.drain.state != DrainState.RUNNING:
             return
@@ -1920,10 +1920,8 @@ class _Pass:
         if self.back:
             self._finish_back()
             return
-        if self.seen.servers or self._in({MigrationState.UNKNOWN}):
-            self._finish_not_empty()
-        elif self.seen.all_migrations:
-            self._prove()
+        if self.seen.contents is not None:
+            self._finish_away(emptiness.look(self.seen.contents))
 
     def _given_back(self) -> bool:
         """Whether the service is as the cancel wants it. It is enabled if that was chosen, and if
@@ -1980,7 +1978,7 @@ class _Pass:
             for row in sorted(rows, key=lambda r: (r.position, r.id))
             if row.state != MigrationState.SUCCEEDED
         ]
-        self.actions.append(Finish(state, result, "\n".join(lines)))
+        self._finish_with(state, result, "\n".join(lines))
 
     def _wait_for_blocked(self, blocked: list[Row]) -> None:
         if self.drain.blocked_since is None:
@@ -2004,56 +2002,74 @@ class _Pass:
                 row.message,
             )
 
-    def _finish_not_empty(self) -> None:
-        here = {row.server_id: row for row in self.rows.values()}
-        chosen = {MigrationState.STAYS, MigrationState.SKIPPED}
-        failed = [
-            row
-            for row in self._in({MigrationState.FAILED})
-            if not row.code.startswith("arrived_") or row.code == UNCONFIRMED
-        ]
-        by_choice = (
-            not failed
-            and not self._in({MigrationState.UNKNOWN})
-            and all(
-                server_id in here and here[server_id].state in chosen
-                for server_id in self.seen.servers
-            )
-        )
-        result = DrainResult.INSTANCES_LEFT if by_choice else DrainResult.INSTANCES_FAILED
-        self.actions.append(Finish(DrainState.FAILED, result, self._summary()))
+    def _finish_away(self, found: Emptiness) -> None:
+        """Nothing is left to be moved. What is on its way to the host, or from it without us, is
+        waited for: it joins when it arrives, and is named when the wait is over.
 
-    def _prove(self) -> None:
-        """Empty twice, in two passes, with the service read in between: a cell that goes down
-        makes Nova's lists empty without a word."""
-        unfinished = [
-            m for records in self.seen.migrations.values() for m in records if not m.is_over
-        ]
-        if self.drain.proving_since is None:
-            self.actions.append(
-                ChangeDrain({"proving_since": self.now, "message": "Verifying that it is empty."})
-            )
-        elif not unfinished:
-            self.actions.append(
-                Finish(DrainState.SUCCEEDED, DrainResult.EMPTY, f"Drained. {self._summary()}")
-            )
-        elif self._since(self.drain.proving_since) >= self.limits.proof_wait_seconds:
-            self.actions.append(
-                Finish(
-                    DrainState.FAILED,
-                    DrainResult.NOT_PROVED,
-                    f"{_name_unfinished(unfinished)} {self._summary()}",
-                )
-            )
+        Empty it must be twice, in two passes: a cell that goes down makes Nova's lists empty
+        without a word.
+        """
+        waits_for = self._beside(found).of(*Obstacle)
+        first = self.drain.proving_since is None
+        patient = first or self._since(self.drain.proving_since) < self.limits.proof_wait_seconds
+        if not (waits_for and patient) and not (found.is_empty and first):
+            self._end(found)
+            return
+        text = f"Waiting: {_listed(waits_for)}." if waits_for else "Verifying that it is empty."
+        fields: dict[str, Any] = {"proving_since": self.now} if first else {}
+        if text != self.drain.message:
+            kind = "not_proved_yet" if waits_for else ""
+            self.actions.append(ChangeDrain(fields | {"message": text}, kind, text if kind else ""))
+        elif fields:
+            self.actions.append(ChangeDrain(fields))
+
+    def _beside(self, found: Emptiness) -> Emptiness:
+        """What keeps the host from being empty beside the servers of which it is known what became:
+        they are on it, or unknown."""
+        unknown = {row.server_id for row in self._in({MigrationState.UNKNOWN})}
+        return found.but_of(unknown | self.seen.servers.keys())
+
+    def _end(self, found: Emptiness) -> None:
+        """How it ends. `succeeded` means that the host is empty, and that every instance that left
+        it is well as far as we know."""
+        rows = {row.server_id: row for row in self.rows.values()}
+        chosen = {MigrationState.STAYS, MigrationState.SKIPPED}
+        by_choice = all(i in rows and rows[i].state in chosen for i in self.seen.servers)
+        beside = self._beside(found)
+        passing = beside.of(Obstacle.MIGRATION, Obstacle.RESIZE)
+        doubts = beside.of(Obstacle.NO_SERVICE, Obstacle.CELL, Obstacle.DOWN)
+        said: list[str] = []
+        state = DrainState.FAILED
+        if self._in({MigrationState.FAILED, MigrationState.UNKNOWN}) or not by_choice:
+            result = DrainResult.INSTANCES_FAILED
+            said += ["The host is empty."] if found.is_empty else []
+        elif passing or doubts:
+            result = DrainResult.NOT_PROVED
+        elif self.seen.servers:
+            result = DrainResult.INSTANCES_LEFT
         else:
-            text = _name_unfinished(unfinished)
-            if text != self.drain.message:
-                self.actions.append(ChangeDrain({"message": text}, "not_proved_yet", text))
+            state, result = DrainState.SUCCEEDED, DrainResult.EMPTY
+            said.append("Drained.")
+        said += doubts
+        if passing:
+            said.append(f"Not over: {_listed(passing)}.")
+        if beside.of(Obstacle.RESIZE):
+            said.append(
+                "A resize or cold migration that is not confirmed holds its disk and allocation on"
+                " both hosts: confirm or revert it."
+            )
+        said.append(self._summary())
+        self._finish_with(state, result, " ".join(said))
+
+    def _finish_with(self, state: DrainState, result: DrainResult, text: str) -> None:
+        """End the drain; what a person must look at is said first."""
+        first = alarm(self.rows.values())
+        self.actions.append(Finish(state, result, f"{first} {text}".strip()))
 
     def _summary(self) -> str:
         """How many left, and each one that did not, by name and with its reason."""
         rows = list(self.rows.values())
-        left = [row for row in rows if row.state in MIGRATION_LEFT]
+        left = [row for row in rows if row.state in MIGRATION_LEFT or arrived_wrong(row)]
         lines = [f"{len(left)} of {len(rows)} left the host."]
         for row in sorted(rows, key=lambda r: (r.position, r.id)):
             if row.state not in MIGRATION_LEFT:
@@ -2078,16 +2094,8 @@ def turn(row: Row) -> tuple[bool, int, int, int]:
     return (row.position >= 0, row.attempts if row.position >= 0 else 0, row.position, row.id)
 
 
-def _name_unfinished(records: Sequence[Migration]) -> str:
-    named = ", ".join(
-        f"migration {m.id} of server {m.server_id} ({m.migration_type}, {m.status})"
-        for m in records[:10]
-    )
-    more = f" and {len(records) - 10} more" if len(records) > 10 else ""
-    return (
-        "No server is left, but Nova has unfinished migrations with this host as their source:"
-        f" {named}{more}. An unconfirmed one (finished) still holds its disk and allocation here."
-    )
+def _listed(lines: Sequence[str]) -> str:
+    return "; ".join(line.rstrip(".") for line in emptiness.some(lines))
 
 
 _UNSET = object()

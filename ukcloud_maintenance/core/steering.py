@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from .actor import RULE_ABORT, RULE_CANCEL, RULE_FORCE, RULE_RESET, RULE_STEER
+from .alarm import ARRIVED
 from .decide import LATE_ERROR, SOURCE_DOWN
 from .states import (
     ABORTABLE,
@@ -108,7 +109,7 @@ def objection(verb: Verb, row: InstanceLike, drain: DrainLike) -> str:
                 )
             if row.state not in (MigrationState.FAILED, MigrationState.SKIPPED):
                 return f"Only what failed or was skipped is tried again; it is {row.state}."
-            if row.code.startswith("arrived_"):
+            if row.code.startswith(ARRIVED):
                 return "It has left the host; what is wrong with it is there."
             if drain.state not in _STARTS | {DrainState.FAILED}:
                 return f"The drain is {drain.state}; drain the host again."
@@ -116,7 +117,7 @@ def objection(verb: Verb, row: InstanceLike, drain: DrainLike) -> str:
         case Verb.SKIP:
             if row.state not in MIGRATION_WAITING | {MigrationState.FAILED}:
                 return f"Only what waits, is blocked or failed is skipped; it is {row.state}."
-            if row.code.startswith("arrived_"):
+            if row.code.startswith(ARRIVED):
                 return "It has left the host."
             return "" if drain.state in _STARTS else f"The drain is {drain.state}."
         case Verb.FIRST:

@@ -48,6 +48,16 @@ def zoned(moment: datetime | None) -> str:
     return f"{formats.full_time(moment)} {timezone.localtime(moment):%Z}"
 
 
+def scope() -> str:
+    """What a certificate is about and what it is not: `core.certificate.SCOPE`."""
+    return _(
+        "Looked at: Nova's instances, migrations and compute service of this host, and Placement's"
+        " allocations. Not looked at: network agents (Neutron), volumes (Cinder), storage daemons"
+        " such as Ceph OSDs, fencing (Masakari, host monitors, IPMI), and virtual machines outside"
+        " Nova."
+    )
+
+
 def verdict(found: Certificate) -> Label:
     """The one thing that a person wants to know."""
     if found.safe:

@@ -121,6 +121,10 @@ class HostPanel:
         return certificate_page.told(self.found.checks)
 
     @property
+    def scope(self) -> str:
+        return certificate_page.scope()
+
+    @property
     def withdrawn_why(self) -> str:
         return labels.said(self.found.withdrawn_why)
 

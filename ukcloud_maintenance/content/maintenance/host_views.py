@@ -217,11 +217,13 @@ class HostPanelView(PanelView):
 
 
 class CertificateView(PanelView):
-    """The certificate as a page of its own, to be printed."""
+    """The certificate as a page of its own, to be printed. There is none of a host that was never
+    drained: whether Nova knows it is told by the host's page."""
 
     title = gettext_lazy("Certificate")
 
     def get(self, request, host):
+        services.check_recorded(self.actor, self.region, host)
         panel = HostPanel(self.actor, self.region, host)
         context = {
             "panel": panel,
@@ -244,6 +246,7 @@ class CertificateFileView(PanelView):
     http_method_names = ["get", "head"]
 
     def get(self, request, host):
+        services.check_recorded(self.actor, self.region, host)
         found = services.certificate(self.actor, self.region, host)
         document = services.document_of(self.actor, found)
         answer = JsonResponse(document, json_dumps_params={"indent": 2})

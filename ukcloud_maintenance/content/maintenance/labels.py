@@ -1,5 +1,6 @@
 """The words for states: what a person reads, with an icon and a colour that say the same."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,7 +10,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from ukcloud_maintenance import store
+from ukcloud_maintenance.core.alarm import arrived_wrong
 from ukcloud_maintenance.core.decide import TIMEOUT
+from ukcloud_maintenance.core.emptiness import NAMED
 from ukcloud_maintenance.core.facts import Service
 from ukcloud_maintenance.core.preflight import Choice
 from ukcloud_maintenance.core.states import (
@@ -89,9 +92,41 @@ def service_status(service: Service) -> Label:
 # -- drains ----------------------------------------------------------------------------------
 
 
+def alarm(counts: Counts, rows: Sequence[InstanceMigration] = ()) -> str:
+    """The instances that a person must look at, whatever else a drain came to: by name where the
+    rows are at hand. Empty where there is none."""
+    unknown = [r.server_name for r in rows if r.state == MigrationState.UNKNOWN]
+    wrong = [r.server_name for r in rows if arrived_wrong(r)]
+    said = []
+    if n := counts.unknown:
+        said.append(
+            ngettext("It is not known where %(who)s runs.", "It is not known where %(who)s run.", n)
+            % {"who": _who(n, unknown)}
+        )
+    if n := counts.arrived_wrong:
+        said.append(
+            ngettext(
+                "%(who)s arrived in ERROR, or unlike before.",
+                "%(who)s arrived in ERROR, or unlike before.",
+                n,
+            )
+            % {"who": _who(n, wrong)}
+        )
+    return " ".join(said)
+
+
+def _who(n: int, names: list[str]) -> str:
+    if len(names) == n <= NAMED:
+        return ", ".join(names)
+    return ngettext("%(n)s instance", "%(n)s instances", n) % {"n": n}
+
+
 def drain_state(drain: Drain, counts: Counts | None = None) -> Label:
     """The state of a drain in a word or two."""
     state = drain.state
+    over_well = state in (DrainState.SUCCEEDED, DrainState.CANCELLED)
+    if counts and counts.need_a_look and (over_well or drain.result == DrainResult.INSTANCES_LEFT):
+        return Label(_("Needs a look"), "danger", "triangle-exclamation", alarm(counts))
     if drain.direction == Direction.BACK and (label := _return_state(drain)):
         return label
     if state == DrainState.PENDING and drain.start_at and drain.start_at > store.now():

@@ -341,7 +341,7 @@ class PlanListRow:
         report = PlanReport(plan, drains, mine, worker, now)
         self.plan = plan
         self.url = reverse(f"{PANEL}:plan", args=[plan.pk])
-        self.label = plan_page.plan_state(drains)
+        self.label = plan_page.plan_state(drains, report.total)
         self.names = few(drain.host for drain in drains)
         self.number = formats.number(len(drains))
         self.pace = plan_page.at_a_time(plan, len(drains))

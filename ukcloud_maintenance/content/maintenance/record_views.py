@@ -114,5 +114,4 @@ class ExportView(PanelView):
         )
         name = export.file_name(document, self.form)
         response["Content-Disposition"] = f'attachment; filename="{name}"'
-        response["X-Content-Type-Options"] = "nosniff"
         return uncached(response)

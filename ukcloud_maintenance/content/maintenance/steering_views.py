@@ -513,7 +513,7 @@ class RetryOnView(RetryView):
 
     def hosts(self, drain: Drain) -> list[tuple[str, str]]:
         """Those that can receive, with what the hypervisor says is free: name and text."""
-        away = store.draining_hosts(self.region) | {drain.host}
+        away = store.away_hosts(self.region) | {drain.host}
         found = []
         for facts in services.list_hosts(self.actor, self.cloud):
             service = facts.service

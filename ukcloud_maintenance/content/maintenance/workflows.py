@@ -191,7 +191,8 @@ class DrainHostWorkflow(workflows.Workflow):
     finalize_button_name = gettext_lazy("Drain Host")
     default_steps = (InstancesStep, OptionsStep, ReviewStep)
     wizard = True
-    attrs = {"class": "mnt-drain-form"}
+    # AngularJS is to leave the form alone, see _base.html.
+    attrs = {"class": "mnt-drain-form", "ng-non-bindable": True}
 
     def __init__(self, request, *, actor: Actor, cloud: services.Cloud, host: str):
         self.actor = actor

@@ -25,6 +25,7 @@ from django.db import DatabaseError
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.actor import Actor, shell_actor
+from ukcloud_maintenance.core.alarm import alarm
 from ukcloud_maintenance.core.duration import Forecast
 from ukcloud_maintenance.core.states import Direction
 from ukcloud_maintenance.exceptions import (
@@ -45,7 +46,7 @@ EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 EXIT_CODES = """\
 exit codes:
-  0    done or asked for; with --wait: drained, or cancelled; with --dry-run: everything can leave
+  0    done, requested; with --wait: safe to power off, or cancelled; with --dry-run: all can leave
   1    with --wait: ended otherwise; with --dry-run: something cannot leave; else: some refused
   2    bad input, an unknown host, drain, plan or instance, or wrong settings or credentials
   3    refused; nothing was changed
@@ -432,10 +433,15 @@ def _forecast_document(forecast: Forecast | None) -> dict[str, Any] | None:
 
 
 def summary(report: services.DrainReport) -> str:
-    """One line about a drain, e.g. "cmp1 (drain 5): running, 7 of 12 left the host"."""
+    """One line about a drain, e.g. "cmp1 (drain 5): running, 7 of 12 left the host"; what a person
+    must look at comes first."""
     drain, counts = report.drain, report.counts
     done = "came back" if drain.direction == Direction.BACK else "left the host"
-    return f"{drain.host} (drain {drain.pk}): {drain.state}, {counts.left} of {counts.total} {done}"
+    first = alarm(report.migrations)
+    return (
+        f"{drain.host} (drain {drain.pk}): {first}{' ' if first else ''}"
+        f"{drain.state}, {counts.left} of {counts.total} {done}"
+    )
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
+from ukcloud_maintenance.core.alarm import alarm
 from ukcloud_maintenance.core.convergence import ADVICE, Verdict
 from ukcloud_maintenance.core.states import MigrationState
 from ukcloud_maintenance.services import DrainReport, InstanceMigration
@@ -54,6 +55,7 @@ class Command(ShellCommand):
         if not reports:
             self.say("No drain is under way.")
             return
+        self._alarms(reports)
         self.say(
             table(
                 [
@@ -80,12 +82,19 @@ class Command(ShellCommand):
         )
         self.warn_without_worker(reports[0])
 
+    def _alarms(self, reports: list[DrainReport]) -> None:
+        """First of all, the instances that a person must look at."""
+        for report in reports:
+            if first := alarm(report.migrations):
+                self.say(f"Drain {report.drain.pk} of {report.drain.host}: {first}")
+
     def _plan(self, report: services.PlanReport) -> None:
         plan, total = report.plan, report.total
         reports = [services.drain_report(self.actor, drain.pk) for drain in report.drains]
         if self.json:
             self.print_json(plan_progress_document(report, reports))
             return
+        self._alarms(reports)
         how = pace_of(plan.hosts_at_once, len(reports))
         over = ", over" if report.is_over else ""
         self.say(
