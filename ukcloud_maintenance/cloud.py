@@ -13,7 +13,6 @@ see :meth:`Cloud.prefer_newest`. Placement is asked at 1.29 (Stein).
 """
 
 import json
-import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -43,6 +42,7 @@ from .core.facts import (
     ServerGroup,
     Service,
 )
+from .core.printable import logger
 from .exceptions import (
     CloudAnswerUnusable,
     CloudAuthError,
@@ -56,7 +56,7 @@ from .exceptions import (
     ConfigurationError,
 )
 
-LOG = logging.getLogger(__name__)
+LOG = logger(__name__)
 
 MICROVERSION = "2.87"
 #: The newest at which a list of servers has something more for us: pinned_availability_zone

@@ -360,6 +360,8 @@ class Event(models.Model):
     kind = models.CharField(max_length=32)
     #: the admin, the shell's user, or the worker
     actor = models.CharField(max_length=255)
+    #: Keystone's user id, or shell:<uid>: names are given anew, ids are not; empty for a worker
+    actor_id = models.CharField(max_length=255, blank=True)
     message = models.TextField(blank=True)
     request_id = models.CharField(max_length=64, blank=True)
 

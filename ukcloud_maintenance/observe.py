@@ -1,15 +1,15 @@
 """What is read to tell whether a host is empty: as its drain ends, and for its certificate."""
 
-import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from .cloud import PARALLEL, Cloud
 from .core.emptiness import HostContents
 from .core.facts import Server
+from .core.printable import logger
 from .exceptions import CloudError
 
-LOG = logging.getLogger("ukcloud_maintenance.worker")
+LOG = logger("ukcloud_maintenance.worker")
 
 
 def read_contents(cloud: Cloud, host: str, alive: Callable[[], None]) -> HostContents:

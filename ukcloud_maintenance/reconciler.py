@@ -24,6 +24,7 @@ from .core import whereabouts
 from .core.alarm import alarm
 from .core.facts import Migration, Server, ServerGroup
 from .core.preflight import Around, Choice, group_of
+from .core.printable import logger
 from .core.states import (
     DRAIN_TERMINAL,
     MIGRATION_OPEN,
@@ -52,7 +53,7 @@ from .observe import read_contents
 from .plan import look_around, opt_out_names
 from .store import Drain, InstanceMigration
 
-LOG = logging.getLogger("ukcloud_maintenance.worker")
+LOG = logger("ukcloud_maintenance.worker")
 
 #: How many migration records of the host a pass reads; far more than can be under way.
 NEWEST = 100

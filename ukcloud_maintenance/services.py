@@ -602,7 +602,7 @@ def request_plan(actor: Actor, cloud: Cloud, request: PlanRequest) -> Plan:
             reason=ready[0][0].reason,
             hosts_at_once=request.hosts_at_once,
             actor_id=actor.id,
-            actor=actor.name,
+            actor=str(actor),
             now=store.now(),
         )
         for order, (one, drain_plan) in enumerate(ready):
@@ -751,7 +751,7 @@ def _write(
             max_concurrent=request.max_concurrent or conf.max_concurrent(),
             destination=request.destination,
             actor_id=actor.id,
-            actor=actor.name,
+            actor=str(actor),
             planned=entries,
             follow_plan=request.follow_plan,
             move_locked=request.move_locked,
@@ -966,7 +966,7 @@ def cancel_drain(
         if again and wanted == before and (drain.cancel_abort or not abort):
             return
         aborts = abort or (again and drain.cancel_abort)
-        store.cancel_drain(drain, actor.name, store.now(), abort=aborts, enable=wanted)
+        store.cancel_drain(drain, actor, store.now(), abort=aborts, enable=wanted)
 
     return _change(actor, drain_id, RULE_CANCEL, cancel)
 
@@ -981,7 +981,7 @@ def pause_drain(actor: Actor, drain_id: int) -> Drain:
     def pause(drain: Drain) -> None:
         if drain.state != DrainState.PAUSED:
             _object(DrainVerb.PAUSE, drain)
-            store.pause_drain(drain, actor.name, store.now())
+            store.pause_drain(drain, actor, store.now())
 
     return _change(actor, drain_id, RULE_STEER, pause)
 
@@ -996,7 +996,7 @@ def resume_drain(actor: Actor, drain_id: int) -> Drain:
     def resume(drain: Drain) -> None:
         if drain.state not in (DrainState.RUNNING, DrainState.PENDING):
             _object(DrainVerb.RESUME, drain)
-            store.resume_drain(drain, actor.name, store.now())
+            store.resume_drain(drain, actor, store.now())
 
     return _change(actor, drain_id, RULE_STEER, resume)
 
@@ -1066,7 +1066,7 @@ def change_drain(actor: Actor, drain_id: int, change: DrainChange) -> Drain:
             said += [f"{name}: {value or 'none'}" for name, value in window.items()]
         if fields:
             text = "; ".join(said)
-            store.adjust_drain(drain, actor.name, store.now(), text, **fields)
+            store.adjust_drain(drain, actor, store.now(), text, **fields)
 
     return _change(actor, drain_id, RULE_STEER, adjust)
 
@@ -1226,17 +1226,17 @@ def _ask(actor: Actor, drain: Drain, verb: Verb, row: InstanceMigration, destina
     now = store.now()
     match verb:
         case Verb.ABORT:
-            store.make_wish(drain, row, Wish.ABORT, actor.name, now)
+            store.make_wish(drain, row, Wish.ABORT, actor, now)
         case Verb.FORCE:
-            store.make_wish(drain, row, Wish.FORCE, actor.name, now)
+            store.make_wish(drain, row, Wish.FORCE, actor, now)
         case Verb.RESET:
-            store.make_wish(drain, row, Wish.RESET, actor.name, now)
+            store.make_wish(drain, row, Wish.RESET, actor, now)
         case Verb.RETRY:
-            store.retry_instance(drain, row, actor.name, now, destination)
+            store.retry_instance(drain, row, actor, now, destination)
         case Verb.SKIP:
-            store.skip_instance(drain, row, actor.name, now)
+            store.skip_instance(drain, row, actor, now)
         case Verb.FIRST:
-            store.put_first(drain, row, actor.name, now)
+            store.put_first(drain, row, actor, now)
 
 
 def _check_retry_destination(
@@ -1740,7 +1740,7 @@ def return_host(actor: Actor, cloud: Cloud, request: ReturnRequest) -> HostMaint
                 maintenance,
                 choice=choice,
                 words=words,
-                actor=actor.name,
+                actor=actor,
                 now=store.now(),
                 run=run,
             )

@@ -22,6 +22,7 @@ from django.db import IntegrityError, connection, models, transaction
 from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
+from .core.actor import Actor
 from .core.alarm import ARRIVED
 from .core.duration import Learned, learned_of
 from .core.facts import Server
@@ -180,6 +181,9 @@ def clock_was_set_back() -> None:
     )
     Drain.objects.filter(Q(open_key__isnull=False) | Q(errand=True)).update(next_pass_at=None)
 
+
+#: Whoever did something: an actor, or a worker by its name.
+Who = Actor | str
 
 # -- reading ---------------------------------------------------------------------------------
 
@@ -723,11 +727,12 @@ def create_drain(
                 _new_row(new, Entry(*entry), position, project_names, now)
                 for position, entry in enumerate(planned)
             )
-            _event(new, None, now, "drain_requested", actor, reason)
+            asked_by = Actor(actor_id, actor)
+            _event(new, None, now, "drain_requested", asked_by, reason)
             if maintenance and maintenance.safe_since:
                 why = "A drain of this host was asked for."
                 HostMaintenance.objects.filter(pk=maintenance.pk).update(**_withdrawn(why, now))
-                _event(new, None, now, "safe_withdrawn", actor, why, "", maintenance)
+                _event(new, None, now, "safe_withdrawn", asked_by, why, "", maintenance)
     except IntegrityError as error:
         raise DrainExists(open_drain_of(region, host)) from error
     return new
@@ -793,7 +798,7 @@ def is_untouched(drain: Drain) -> bool:
 
 
 def cancel_drain(
-    drain: Drain, actor: str, now: datetime, *, abort: bool = False, enable: bool = False
+    drain: Drain, actor: Who, now: datetime, *, abort: bool = False, enable: bool = False
 ) -> DrainState:
     """Cancel a drain in the state in which it was read; the state it is in then.
 
@@ -813,7 +818,7 @@ def cancel_drain(
                 "Cancelled before it began; nothing was touched.",
                 actor,
                 now,
-                cancelled_by=actor,
+                cancelled_by=str(actor),
             )
             InstanceMigration.objects.filter(
                 drain=drain, state__in=[s.value for s in MIGRATION_WAITING]
@@ -837,7 +842,7 @@ def cancel_drain(
         now,
         expect=cancel_choice(drain),
         state=DrainState.CANCELLING,
-        cancelled_by=actor,
+        cancelled_by=str(actor),
         cancelling_since=drain.cancelling_since if again else now,
         cancel_abort=abort,
         cancel_enable=enable,
@@ -849,7 +854,7 @@ def cancel_drain(
     return DrainState(drain.state)
 
 
-def pause_drain(drain: Drain, actor: str, now: datetime) -> None:
+def pause_drain(drain: Drain, actor: Who, now: datetime) -> None:
     """Start nothing new; what flies lands.
 
     :raises StaleState: the drain changed meanwhile
@@ -866,7 +871,7 @@ def pause_drain(drain: Drain, actor: str, now: datetime) -> None:
     )
 
 
-def resume_drain(drain: Drain, actor: str, now: datetime) -> None:
+def resume_drain(drain: Drain, actor: Who, now: datetime) -> None:
     """Go on. A window that is over is forgotten.
 
     :raises StaleState: the drain changed meanwhile
@@ -889,7 +894,7 @@ def resume_drain(drain: Drain, actor: str, now: datetime) -> None:
     )
 
 
-def reopen_drain(drain: Drain, actor: str, now: datetime) -> None:
+def reopen_drain(drain: Drain, actor: Who, now: datetime) -> None:
     """Go on with a drain that failed, for what is retried, in the maintenance that it was part of.
 
     :raises DrainExists: the host has another open drain
@@ -955,7 +960,7 @@ def may_reopen(drain: Drain) -> bool:
     ).exists()
 
 
-def adjust_drain(drain: Drain, actor: str, now: datetime, text: str, **fields: Any) -> None:
+def adjust_drain(drain: Drain, actor: Who, now: datetime, text: str, **fields: Any) -> None:
     """Change the pace, the window or the timeout of a drain.
 
     :param text: what changed, in words
@@ -966,7 +971,7 @@ def adjust_drain(drain: Drain, actor: str, now: datetime, text: str, **fields: A
     change_drain(drain, now, event=("drain_changed", actor, text), next_pass_at=None, **fields)
 
 
-def make_wish(drain: Drain, row: InstanceMigration, wish: Wish, actor: str, now: datetime) -> None:
+def make_wish(drain: Drain, row: InstanceMigration, wish: Wish, actor: Who, now: datetime) -> None:
     """Ask for something of Nova for one instance; a worker asks Nova.
 
     :raises StaleState: somebody else asked first, or the instance is further by now
@@ -980,7 +985,7 @@ def make_wish(drain: Drain, row: InstanceMigration, wish: Wish, actor: str, now:
             expect={"wish": "", "nova_migration_id": row.nova_migration_id},
             event=(kind, actor, "", ""),
             wish=wish.value,
-            wish_by=actor,
+            wish_by=str(actor),
             wish_at=now,
             wish_migration_id=row.nova_migration_id,
             answer="",
@@ -999,7 +1004,7 @@ def errand_done(drain: Drain, now: datetime) -> None:
 
 
 def retry_instance(
-    drain: Drain, row: InstanceMigration, actor: str, now: datetime, destination: str = ""
+    drain: Drain, row: InstanceMigration, actor: Who, now: datetime, destination: str = ""
 ) -> None:
     """Put an instance back in the line, with all its attempts; a drain that failed goes on.
 
@@ -1036,7 +1041,7 @@ def retry_instance(
             raise StaleState(f"drain {drain.pk} is not {drain.state} any more")
 
 
-def skip_instance(drain: Drain, row: InstanceMigration, actor: str, now: datetime) -> None:
+def skip_instance(drain: Drain, row: InstanceMigration, actor: Who, now: datetime) -> None:
     """Take an instance off the list: it stays, because somebody chose that.
 
     :raises StaleState: somebody else got there first
@@ -1052,7 +1057,7 @@ def skip_instance(drain: Drain, row: InstanceMigration, actor: str, now: datetim
     Drain.objects.filter(pk=drain.pk).update(next_pass_at=None)
 
 
-def put_first(drain: Drain, row: InstanceMigration, actor: str, now: datetime) -> None:
+def put_first(drain: Drain, row: InstanceMigration, actor: Who, now: datetime) -> None:
     """Make an instance the next one, whatever it waited for.
 
     :raises StaleState: somebody else got there first
@@ -1077,7 +1082,7 @@ def change_drain(
     drain: Drain,
     now: datetime,
     *,
-    event: tuple[str, str, str] | None = None,
+    event: tuple[str, Who, str] | None = None,
     expect: Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> None:
@@ -1113,7 +1118,7 @@ def finish_drain(
     state: DrainState,
     result: DrainResult,
     message: str,
-    actor: str,
+    actor: Who,
     now: datetime,
     *,
     expect: Mapping[str, Any] | None = None,
@@ -1154,7 +1159,7 @@ def change_migration(
     row: InstanceMigration,
     now: datetime,
     *,
-    event: tuple[str, str, str, str] | None = None,
+    event: tuple[str, Who, str, str] | None = None,
     expect: Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> None:
@@ -1192,7 +1197,7 @@ def change_migration(
 
 
 def add_server(
-    drain: Drain, server: Server, verdict: Verdict, actor: str, now: datetime, group: str = ""
+    drain: Drain, server: Server, verdict: Verdict, actor: Who, now: datetime, group: str = ""
 ) -> InstanceMigration | None:
     """A server that appeared on the host joins the drain; None where it is in it already."""
     try:
@@ -1225,7 +1230,7 @@ def record(
     row: InstanceMigration | None,
     now: datetime,
     kind: str,
-    actor: str,
+    actor: Who,
     message: str,
     request_id: str = "",
 ) -> None:
@@ -1241,7 +1246,7 @@ def _event(
     row: InstanceMigration | None,
     now: datetime,
     kind: str,
-    actor: str,
+    actor: Who,
     message: str,
     request_id: str = "",
     maintenance: HostMaintenance | None = None,
@@ -1252,7 +1257,8 @@ def _event(
         migration=row,
         at=now,
         kind=kind,
-        actor=actor,
+        actor=str(actor),
+        actor_id=actor.id if isinstance(actor, Actor) else "",
         message=message,
         request_id=request_id,
     )
@@ -1364,7 +1370,7 @@ def change_maintenance(
     maintenance: HostMaintenance,
     now: datetime,
     *,
-    event: tuple[str, str, str, str] | None = None,
+    event: tuple[str, Who, str, str] | None = None,
     expect: Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> None:
@@ -1386,7 +1392,7 @@ def change_maintenance(
 def _changing(
     maintenance: HostMaintenance,
     now: datetime,
-    events: Iterable[tuple[str, str, str, str]],
+    events: Iterable[tuple[str, Who, str, str]],
     expect: Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> Iterator[Drain | None]:
@@ -1439,7 +1445,7 @@ def verified(
     safe: bool,
     why: str,
     looked_at: datetime,
-    actor: str,
+    actor: Who,
     now: datetime,
     clear_message: bool = False,
 ) -> bool:
@@ -1492,7 +1498,7 @@ def verified(
     return bool(fields)
 
 
-def withdraw(maintenance: HostMaintenance, why: str, actor: str, now: datetime) -> None:
+def withdraw(maintenance: HostMaintenance, why: str, actor: Who, now: datetime) -> None:
     """The host is not known to be safe to power off any longer.
 
     :raises StaleState: somebody else got there first, be it by another look alone
@@ -1526,7 +1532,7 @@ def request_return(
     maintenance: HostMaintenance,
     *,
     choice: str,
-    actor: str,
+    actor: Who,
     now: datetime,
     words: str = "",
     run: ReturnRun | None = None,
@@ -1540,7 +1546,7 @@ def request_return(
     """
     fields: dict[str, Any] = {
         "returning_since": now,
-        "returned_by": actor,
+        "returned_by": str(actor),
         "return_choice": choice,
         "enabling_since": None,
         "enabled_at": None,
@@ -1548,7 +1554,7 @@ def request_return(
         "message": "Waiting for a worker.",
         "next_pass_at": None,
     }
-    events = [("return_requested", actor, words, "")]
+    events: list[tuple[str, Who, str, str]] = [("return_requested", actor, words, "")]
     if maintenance.safe_since:
         why = "The host is being given back to service."
         fields |= _withdrawn(why, now)
@@ -1568,7 +1574,7 @@ def request_return(
 
 
 def create_return_run(
-    maintenance: HostMaintenance, run: ReturnRun, actor: str, now: datetime
+    maintenance: HostMaintenance, run: ReturnRun, actor: Who, now: datetime
 ) -> Drain:
     """Write the run that brings instances back to a host, and a row for each instance, with
     where it is now as its source. It is a drain like others, in the other direction, and stands
@@ -1586,7 +1592,7 @@ def create_return_run(
         max_concurrent=run.max_concurrent,
         destination=maintenance.host,
         requested_by_id=run.actor_id,
-        requested_by=actor,
+        requested_by=str(actor),
         message="Waiting for the host to be back in service.",
         created_at=now,
         updated_at=now,
@@ -1612,7 +1618,7 @@ def intend_to_enable(maintenance: HostMaintenance, now: datetime) -> None:
 
 
 def enabled(
-    maintenance: HostMaintenance, message: str, actor: str, request_id: str, now: datetime
+    maintenance: HostMaintenance, message: str, actor: Who, request_id: str, now: datetime
 ) -> None:
     """Record that Nova enabled the service because we asked for it.
 
@@ -1628,7 +1634,7 @@ def enabled(
 
 
 def finish_return(
-    maintenance: HostMaintenance, result: ReturnResult, message: str, actor: str, now: datetime
+    maintenance: HostMaintenance, result: ReturnResult, message: str, actor: Who, now: datetime
 ) -> None:
     """The maintenance is over.
 
@@ -1645,7 +1651,7 @@ def finish_return(
     )
 
 
-def give_up_return(maintenance: HostMaintenance, message: str, actor: str, now: datetime) -> None:
+def give_up_return(maintenance: HostMaintenance, message: str, actor: Who, now: datetime) -> None:
     """The host is not given back: its maintenance stays open, and what was to be brought back
     stays where it is.
 

@@ -2,9 +2,12 @@
 
 import io
 import json
+import os
+import pwd
 import sys
 from dataclasses import dataclass
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 from django.utils import timezone
@@ -41,6 +44,16 @@ def run(name: str, *arguments: str, stderr: Any = None) -> Outcome:
     finally:
         sys.stderr = argparse_err
     return Outcome(exit_code, out.getvalue(), err.getvalue())
+
+
+def shell_user(monkeypatch: Any, uid: int, name: str, **environment: str) -> None:
+    """The process is this user's, and has these variables in its environment."""
+    monkeypatch.setattr(os, "getuid", lambda: uid)
+    monkeypatch.setattr(pwd, "getpwuid", lambda asked: {uid: SimpleNamespace(pw_name=name)}[asked])
+    for variable in ("SUDO_USER", "LOGNAME", "USER"):
+        monkeypatch.delenv(variable, raising=False)
+    for variable, value in environment.items():
+        monkeypatch.setenv(variable, value)
 
 
 def begin(drain: Drain) -> None:

@@ -9,7 +9,16 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from tests.commands.helpers import begin, enter_maintenance, finish, move, run, succeed, verify
+from tests.commands.helpers import (
+    begin,
+    enter_maintenance,
+    finish,
+    move,
+    run,
+    shell_user,
+    succeed,
+    verify,
+)
 from tests.fakes import GIB, server, service
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.facts import Capacity
@@ -37,7 +46,8 @@ def test_asks_for_a_drain(cloud):
 
 
 def test_records_the_shells_user(cloud, monkeypatch):
-    monkeypatch.setenv("LOGNAME", "ada")
+    monkeypatch.setenv("LOGNAME", "mallory")
+    shell_user(monkeypatch, 1042, "ada")
     run("drain_host", "cmp1", "--reason", "r")
     drain = Drain.objects.get()
     assert drain.requested_by == "ada (shell)"

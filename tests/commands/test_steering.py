@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from tests.commands.helpers import begin, finish, move, run
+from tests.commands.helpers import begin, finish, move, run, shell_user
 from tests.fakes import GIB, server, service
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.decide import LATE_ERROR
@@ -126,7 +126,7 @@ def test_the_shells_user_is_recorded(drain, monkeypatch, command, arguments):
     if command == "drain_resume":
         run("drain_pause", str(drain.pk))
     before = set(Event.objects.values_list("pk", flat=True))
-    monkeypatch.setenv("LOGNAME", "ada")
+    shell_user(monkeypatch, 1042, "ada")
     assert run(command, *_filled(arguments, drain.pk)).exit_code == 0
     new = Event.objects.exclude(pk__in=before)
     assert new

@@ -1953,7 +1953,7 @@ class _Pass:
         if self.drain.cancel_enable:
             return (
                 "The compute service stays disabled, because somebody else gave a reason for it"
-                f" ({service.disabled_reason or 'without a word'}). "
+                f" ({_lines([service.disabled_reason]) or 'without a word'}). "
             )
         return "The compute service stays disabled. " if maintenance.disabled_at else ""
 
@@ -1978,7 +1978,7 @@ class _Pass:
             for row in sorted(rows, key=lambda r: (r.position, r.id))
             if row.state != MigrationState.SUCCEEDED
         ]
-        self._finish_with(state, result, "\n".join(lines))
+        self._finish_with(state, result, _lines(lines))
 
     def _wait_for_blocked(self, blocked: list[Row]) -> None:
         if self.drain.blocked_since is None:
@@ -2078,7 +2078,7 @@ class _Pass:
         for server in self.seen.servers.values():
             if server.id not in known:
                 lines.append(f"{server.name} ({server.status}): it is not part of the drain.")
-        return "\n".join(lines)
+        return _lines(lines)
 
 
 def _is_aborted(row: Row, record: Migration | None) -> bool:
@@ -2092,6 +2092,11 @@ def _is_aborted(row: Row, record: Migration | None) -> bool:
 def turn(row: Row) -> tuple[bool, int, int, int]:
     """The order of starting. What an admin put at the head has a place below 0."""
     return (row.position >= 0, row.attempts if row.position >= 0 else 0, row.position, row.id)
+
+
+def _lines(lines: Iterable[str]) -> str:
+    """A message of several lines: what a lock's reason or a fault says begins no further one."""
+    return "\n".join(" ".join(line.split()) for line in lines)
 
 
 def _listed(lines: Sequence[str]) -> str:

@@ -1,6 +1,5 @@
 """The one place where Horizon's request becomes an actor and a cloud."""
 
-import logging
 from datetime import datetime
 
 from django.conf import settings
@@ -12,8 +11,9 @@ from openstack_dashboard import policy
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.actor import Actor
+from ukcloud_maintenance.core.printable import logger
 
-LOG = logging.getLogger(__name__)
+LOG = logger(__name__)
 
 #: characters that are recorded of a name: Keystone takes 255 for a user and 64 more for a domain
 NAME_MAX = 255

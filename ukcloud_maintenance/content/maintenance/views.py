@@ -1,6 +1,5 @@
 """The pages. Each asks `services` with the request's actor; none waits for a migration."""
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,6 +20,7 @@ from horizon.utils.functions import get_page_size, get_timezone
 
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import RULE_DRAIN, RULE_VIEW, Actor
+from ukcloud_maintenance.core.printable import logger
 from ukcloud_maintenance.core.states import DRAIN_TERMINAL, Method
 from ukcloud_maintenance.exceptions import (
     CloudAuthError,
@@ -38,7 +38,7 @@ from .tables import PANEL, REGION
 from .verbs import Offers, url
 from .workflows import DrainHostWorkflow
 
-LOG = logging.getLogger(__name__)
+LOG = logger(__name__)
 
 #: refusals that say that there is no such thing
 UNKNOWN = ("unknown_drain", "unknown_plan")

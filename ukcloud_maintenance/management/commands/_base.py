@@ -6,7 +6,6 @@ anything, also where the database alone would do.
 """
 
 import argparse
-import json
 import math
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -15,18 +14,14 @@ from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 from django.core import checks
-from django.core.management.base import (
-    BaseCommand,
-    CommandError,
-    CommandParser,
-    DjangoHelpFormatter,
-)
+from django.core.management.base import CommandError, CommandParser, DjangoHelpFormatter
 from django.db import DatabaseError
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.actor import Actor, shell_actor
 from ukcloud_maintenance.core.alarm import alarm
 from ukcloud_maintenance.core.duration import Forecast
+from ukcloud_maintenance.core.printable import printable
 from ukcloud_maintenance.core.states import Direction
 from ukcloud_maintenance.exceptions import (
     CloudAuthError,
@@ -36,6 +31,8 @@ from ukcloud_maintenance.exceptions import (
     MaintenanceError,
     Refused,
 )
+
+from ._edge import EdgeCommand, unusable
 
 EXIT_NOT_DRAINED = 1
 EXIT_NOT_ALL = 1
@@ -110,7 +107,7 @@ class _HelpFormatter(DjangoHelpFormatter, argparse.RawDescriptionHelpFormatter):
         return textwrap.fill(text, width, initial_indent=indent, subsequent_indent=indent)
 
 
-class ShellCommand(BaseCommand):
+class ShellCommand(EdgeCommand):
     """A command that asks `services` for something, in the name of the shell's user."""
 
     # Only ours are run, in `handle`, so that a wrong setting ends in our exit code.
@@ -124,18 +121,12 @@ class ShellCommand(BaseCommand):
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         kwargs |= {"epilog": self.exit_codes, "formatter_class": _HelpFormatter}
-        parser = super().create_parser(prog_name, subcommand, **kwargs)
-        plain_error = parser.error
+        return super().create_parser(prog_name, subcommand, **kwargs)
 
-        def error(message: str) -> None:
-            # Whoever asked for JSON gets JSON, also where the arguments can't be parsed.
-            if "--json" in self._arguments:
-                self._print_error(Failure(message, EXIT_BAD_INPUT, "bad_arguments"))
-            plain_error(message)
-
-        parser.error = error
-        self._parser = parser
-        return parser
+    def on_bad_arguments(self, message: str) -> None:
+        # Whoever asked for JSON gets JSON, also where the arguments can't be parsed.
+        if "--json" in self._arguments:
+            self._print_error(Failure(message, EXIT_BAD_INPUT, "bad_arguments"))
 
     def run_from_argv(self, argv: list[str]) -> None:
         self._arguments = argv
@@ -151,6 +142,8 @@ class ShellCommand(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         self.json: bool = options["json"]
         try:
+            if problem := unusable(options, too_long=["reason"]):
+                raise Failure(problem, EXIT_BAD_INPUT, "bad_arguments")
             _check_settings()
             self.actor: Actor = shell_actor()
             self.act(**options)
@@ -158,7 +151,7 @@ class ShellCommand(BaseCommand):
             failure = _failure(error)
             if self.json:
                 self._print_error(failure)
-            raise CommandError(str(failure), returncode=failure.exit_code) from error
+            raise CommandError(printable(failure), returncode=failure.exit_code) from error
 
     def act(self, **options: Any) -> None:
         """What the command does."""
@@ -209,16 +202,16 @@ class ShellCommand(BaseCommand):
 
     # -- output ------------------------------------------------------------------------------
 
-    def say(self, text: str) -> None:
+    def say(self, *lines: str) -> None:
         """For people: on standard output, or beside the JSON on standard error."""
-        (self.stderr if self.json else self.stdout).write(text, lambda line: line)
+        (self.stderr if self.json else self.stdout).lines(*lines)
 
-    def note(self, text: str) -> None:
+    def note(self, *lines: str) -> None:
         """Beside the result."""
-        self.stderr.write(text, lambda line: line)
+        self.stderr.lines(*lines)
 
     def print_json(self, document: Any) -> None:
-        self.stdout.write(json.dumps(document, indent=2, ensure_ascii=False))
+        self.stdout.json(document)
 
     def _print_error(self, failure: Failure) -> None:
         self.print_json(
@@ -245,7 +238,8 @@ class ShellCommand(BaseCommand):
                 " start `django-admin maintenance_worker`."
             )
         elif worker.problem:
-            warning = f"The worker has a problem: {worker.problem}"
+            # several regions have a line each
+            warning = f"The worker has a problem: {worker.problem.replace(chr(10), '; ')}"
         if warning and warning != self._warning:
             self.note(warning)
         self._warning = warning
@@ -444,11 +438,16 @@ def summary(report: services.DrainReport) -> str:
     )
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Columns as wide as their widest cell."""
-    lines = [list(head), *([str(cell) for cell in row] for row in rows)]
+def paragraph(text: str) -> list[str]:
+    """The lines of a message that has several; what others wrote begins none, see core.decide."""
+    return text.split("\n")
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    """Lines of columns as wide as their widest cell."""
+    lines = [list(head), *([printable(cell) for cell in row] for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    return "\n".join(
+    return [
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
-    )
+    ]

@@ -1,6 +1,5 @@
 """Watching drains from a shell until they are over."""
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, TextIO, TypeVar
@@ -10,6 +9,7 @@ from tqdm import tqdm
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.convergence import Verdict
+from ukcloud_maintenance.core.printable import printable
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
     MIGRATION_LEFT,
@@ -20,7 +20,7 @@ from ukcloud_maintenance.core.states import (
 )
 from ukcloud_maintenance.services import DrainReport
 
-from ._base import EXIT_INTERRUPTED, ShellCommand, iso, summary
+from ._base import EXIT_INTERRUPTED, ShellCommand, iso, paragraph, summary
 
 PAUSE_SECONDS = 1.0
 #: how long a database that fails is asked again before the watching ends
@@ -42,7 +42,7 @@ class Display(Protocol):
 class Lines:
     """A line for each change: for logs and pipes."""
 
-    def __init__(self, write: Callable[[str], None]):
+    def __init__(self, write: Callable[..., None]):
         self._write = write
         self._shown: dict[int, str] = {}
 
@@ -80,8 +80,9 @@ class Bars:
                 )
             done, bar.total = progress(report)
             bar.n = done
-            bar.set_description_str(summary(report), refresh=False)
-            bar.set_postfix_str(", ".join(_under_way(report, percent=True)), refresh=False)
+            bar.set_description_str(printable(summary(report)), refresh=False)
+            moving = ", ".join(_under_way(report, percent=True))
+            bar.set_postfix_str(printable(moving), refresh=False)
             bar.refresh()
 
     def close(self) -> None:
@@ -214,7 +215,7 @@ class WaitingCommand(ShellCommand):
         :param then: waits for what is to follow, before anything is printed
         :param plan_id: the plan that is all of them, or None
         """
-        display: Display = Bars(sys.stderr) if self.stderr.isatty() else Lines(self.note)
+        display: Display = Bars(self.stderr.stream) if self.stderr.isatty() else Lines(self.note)
         try:
             reports = watch(lambda: self._look(ids), display)
             display.close()
@@ -230,7 +231,7 @@ class WaitingCommand(ShellCommand):
         if self.json:
             print_out(reports)
         for report in reports:
-            self.say(_ended(report))
+            self.say(*paragraph(_ended(report)))
         return reports
 
     def _look(self, ids: list[int]) -> list[DrainReport]:

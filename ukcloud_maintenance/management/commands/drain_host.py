@@ -203,13 +203,13 @@ class Command(WaitingCommand):
         )
         if len(hosts) == 1:
             plans = [services.plan_drain(self.actor, cloud, hosts[0], choices)]
-            text = plan_text(plans[0])
+            lines = plan_text(plans[0])
         else:
             plans = services.check_hosts(self.actor, cloud, hosts, choices)
-            text = plans_text(plans, options["hosts_at_once"])
+            lines = plans_text(plans, options["hosts_at_once"])
         if self.json:
             self.print_json([plan_document(plan) for plan in plans])
-        self.say(text)
+        self.say(*lines)
         if any(plan.refusal for plan in plans):
             raise SystemExit(EXIT_REFUSED)
         if not all(plan.everything_leaves for plan in plans):

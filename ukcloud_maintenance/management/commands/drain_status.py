@@ -12,7 +12,7 @@ from ukcloud_maintenance.core.convergence import ADVICE, Verdict
 from ukcloud_maintenance.core.states import MigrationState
 from ukcloud_maintenance.services import DrainReport, InstanceMigration
 
-from ._base import ShellCommand, drain_document, iso, summary, table
+from ._base import ShellCommand, drain_document, iso, paragraph, summary, table
 from ._plans import duration_text, pace_of
 from ._steering import pace_and_window, plan_progress_document
 
@@ -57,7 +57,7 @@ class Command(ShellCommand):
             return
         self._alarms(reports)
         self.say(
-            table(
+            *table(
                 [
                     *("ID", "HOST", "REGION", "STATE", "LEFT", "OF", "PLAN", "WINDOW"),
                     *("ASKED BY", "ASKED AT", "REASON"),
@@ -99,12 +99,13 @@ class Command(ShellCommand):
         over = ", over" if report.is_over else ""
         self.say(
             f"Plan {plan.pk}: {len(reports)} hosts, {how}{over};"
-            f" {total.left} of {total.total} left their hosts\n"
-            f"Reason: {plan.reason}\n"
-            f"Asked by {plan.requested_by} at {iso(plan.created_at)}\n\n"
+            f" {total.left} of {total.total} left their hosts",
+            f"Reason: {plan.reason}",
+            f"Asked by {plan.requested_by} at {iso(plan.created_at)}",
+            "",
         )
         self.say(
-            table(
+            *table(
                 ["HOST", "DRAIN", "STATE", "LEFT", "OF", "FAILED", "WINDOW", "MESSAGE"],
                 [
                     (
@@ -131,19 +132,20 @@ class Command(ShellCommand):
         drain = report.drain
         self.say(summary(report))
         if drain.message:
-            self.say(drain.message)
-        plan = f"Part of plan {drain.plan_id}: see `drain_status --plan {drain.plan_id}`\n"
+            self.say(*paragraph(drain.message))
         self.say(
-            f"Reason: {drain.reason}\n"
+            f"Reason: {drain.reason}",
             f"Asked by {drain.requested_by} at {iso(drain.created_at)},"
             f" started {iso(drain.started_at) or 'not yet'},"
-            f" finished {iso(drain.finished_at) or 'not yet'}\n"
-            f"{pace_and_window(drain)}\n"
-            f"{_time_left(report)}"
-            f"{plan if drain.plan_id else ''}\n"
+            f" finished {iso(drain.finished_at) or 'not yet'}",
+            pace_and_window(drain),
+            *_time_left(report),
         )
+        if drain.plan_id:
+            self.say(f"Part of plan {drain.plan_id}: see `drain_status --plan {drain.plan_id}`")
         self.say(
-            table(
+            "",
+            *table(
                 [
                     *("INSTANCE", "STATE", "NOVA", "COPIED", "COURSE", "TIME LEFT"),
                     *("TO", "ATTEMPTS", "MESSAGE"),
@@ -162,10 +164,10 @@ class Command(ShellCommand):
                     )
                     for row in report.migrations
                 ],
-            )
+            ),
         )
-        if advice := "\n".join(_advice(report)):
-            self.say(f"\n{advice}")
+        if advice := list(_advice(report)):
+            self.say("", *advice)
         if drain.finished_at is None:
             self.warn_without_worker(report)
 
@@ -176,13 +178,14 @@ def _window(drain: services.Drain) -> str:
     return f"{iso(drain.start_at) or ''}/{iso(drain.stop_at) or ''}"
 
 
-def _time_left(report: DrainReport) -> str:
+def _time_left(report: DrainReport) -> Iterator[str]:
     """How long it still takes, how sure that is, and whether its window is long enough."""
     found, stop_at = report.forecast, report.drain.stop_at
     if found is None:
-        return ""
+        return
     if not math.isfinite(found.likely):
-        return "Time left: without end as things are: a copy does not get done, see below\n"
+        yield "Time left: without end as things are: a copy does not get done, see below"
+        return
     source = f"as in {found.samples} migrations before"
     if found.assumed:
         source = "a guess: too few migrations were seen here to learn from"
@@ -200,7 +203,7 @@ def _time_left(report: DrainReport) -> str:
             said += "; it may not fit in its window"
         else:
             said += "; it fits in its window"
-    return f"{said}\n"
+    yield said
 
 
 def _said(row: InstanceMigration) -> Iterator[str]:

@@ -13,17 +13,20 @@ from datetime import datetime, timedelta
 from types import FrameType
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError, close_old_connections, connections
 
 from ukcloud_maintenance import conf, services, store
 from ukcloud_maintenance.cloud import Cloud
+from ukcloud_maintenance.core.printable import logger
 from ukcloud_maintenance.exceptions import CloudError, ConfigurationError, MaintenanceError
 from ukcloud_maintenance.host_reconciler import HostReconciler
 from ukcloud_maintenance.reconciler import Reconciler, say
 from ukcloud_maintenance.store import Drain, HostMaintenance, InstanceMigration
 
-LOG = logging.getLogger("ukcloud_maintenance.worker")
+from ._edge import EdgeCommand
+
+LOG = logger("ukcloud_maintenance.worker")
 
 #: Drains that one worker works on side by side; a region that hangs must not hold up the others.
 THREADS = 4
@@ -39,7 +42,7 @@ FORGET_AFTER = timedelta(days=7)
 WITNESSED = 10_000
 
 
-class Command(BaseCommand):
+class Command(EdgeCommand):
     help = (
         "Works off the drains: disables the hosts' compute services, live-migrates the instances"
         " at a safe pace and follows each to its end; verifies that hosts in maintenance are safe"
