@@ -12,8 +12,12 @@ import os
 import struct
 import sys
 import time
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
+
+from django.core.management import execute_from_command_line
+from django.utils import timezone
 
 VARIABLE = "CHAOS_CLOCK"
 
@@ -24,29 +28,29 @@ def write(file: Path, seconds: float) -> None:
         opened.write(struct.pack("d", seconds))
 
 
-def shift(file: Path) -> None:
-    """Make this process's clock wrong: `time.time`, and what Django calls now."""
-    from django.utils import timezone
-
+def error_of(file: Path) -> Callable[[], float]:
+    """What tells the error that is in a file at the moment."""
     with file.open("rb") as opened:
         memory = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
-    right_time, right_time_ns, right_now = time.time, time.time_ns, timezone.now
+    return lambda: float(struct.unpack("d", memory[:8])[0])
 
-    def error() -> float:
-        return float(struct.unpack("d", memory[:8])[0])
 
-    def now() -> datetime:
-        return right_now() + timedelta(seconds=error())
+def shift_django(file: Path) -> None:
+    """Make wrong what Django calls now."""
+    error, right_now = error_of(file), timezone.now
+    timezone.now = lambda: right_now() + timedelta(seconds=error())
 
+
+def shift(file: Path) -> None:
+    """Make this process's clock wrong: `time.time`, and what Django calls now."""
+    shift_django(file)
+    error, right_time, right_time_ns = error_of(file), time.time, time.time_ns
     time.time = lambda: right_time() + error()
     time.time_ns = lambda: right_time_ns() + int(error() * 1e9)
-    timezone.now = now
 
 
 def main() -> None:
     shift(Path(os.environ[VARIABLE]))
-    from django.core.management import execute_from_command_line
-
     execute_from_command_line(["django-admin", *sys.argv[1:]])
 
 

@@ -77,18 +77,17 @@ database.execute("ROLLBACK")
 class WorkerSlot:
     """A worker that is started again when it ends, as systemd does it.
 
-    :ivar clock: the file of its clock's error
+    :param clock: the file of its clock's error
     :ivar log: what it writes, and those that ran here before it
     """
 
-    def __init__(self, installation: Installation, number: int, folder: Path):
+    def __init__(self, installation: Installation, number: int, folder: Path, clock: Path):
         self.number = number
-        self.clock = folder / f"clock-{number}"
+        self.clock = clock
         self.log = folder / f"worker-{number}.log"
         self._installation = installation
         self.process: subprocess.Popen[bytes] | None = None
         self._said = 0
-        clock.write(self.clock, 0.0)
 
     @property
     def pid(self) -> int:
@@ -146,7 +145,14 @@ class Director:
         self.journal = journal
         self.gap = gap
         self.faults: Counter[str] = Counter()
-        self.slots = [WorkerSlot(installation, n, folder) for n in range(workers)]
+        # Who shares a file of SQLite is on one machine, and has one clock.
+        self.clocks = [folder / f"clock-{n}" for n in range(workers if database else 1)]
+        for file in self.clocks:
+            clock.write(file, 0.0)
+        self.slots = [
+            WorkerSlot(installation, n, folder, self.clocks[n % len(self.clocks)])
+            for n in range(workers)
+        ]
         self._hosts = [host.name for host in nova.config.hosts]
         self._later: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
@@ -206,8 +212,8 @@ class Director:
         while self._later:
             heapq.heappop(self._later)[2]()
         self.proxy.weather = Weather()
-        for slot in self.slots:
-            clock.write(slot.clock, 0.0)
+        for file in self.clocks:
+            clock.write(file, 0.0)
         for lock in self._locks:
             lock.wait(60)
         self.journal.note("calm")
@@ -282,10 +288,10 @@ class Director:
             self._once(f"worker:{slot.number}", seconds, wake)
 
     def _step_clock(self) -> None:
-        slot = self.chance.choice(self.slots)
+        file = self.chance.choice(self.clocks)
         seconds = self.chance.choice((-3600, -300, -60, -5, 0, 5, 60, 300, 3600))
-        self._count("step_clock", f"worker {slot.number} {seconds:+} s")
-        clock.write(slot.clock, float(seconds))
+        self._count("step_clock", f"{file.name} {seconds:+} s")
+        clock.write(file, float(seconds))
 
     # -- the network -------------------------------------------------------------------------
 
