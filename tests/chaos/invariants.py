@@ -307,10 +307,11 @@ def workers_live(records: Records) -> Iterator[Violation]:
         if note.kind == "worker_died":
             yield Violation("workers_live", note.text, at=note.at)
     # a stamped line, and the traceback that follows it
-    bugs = [
-        bug.strip().splitlines()[-1][:300]
+    tracebacks = [
+        bug
         for log in records.logs
         for bug in re.findall(r"ERROR bug .*(?:\n(?!\d{4}-\d\d-\d\dT).*)*", log)
     ]
+    bugs = [(re.findall(r"(?m)^[\w.]+(?:Error|Exception)\b.*", b) or [b])[-1] for b in tracebacks]
     for bug, number in Counter(bugs).items():
-        yield Violation("workers_live", f"a bug, {number} times: {bug}")
+        yield Violation("workers_live", f"a bug, {number} times: {bug[:300]}")
