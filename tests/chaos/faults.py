@@ -428,7 +428,7 @@ class Operator(Loop):
         super().__init__(seed, gap, journal)
         self.cloud = cloud
         self.hosts = hosts
-        self.at_once = max(1, len(hosts) // 2 - 1)
+        self.at_once = max(1, len(hosts) // 2)
         self._actor = shell_actor()
         self._rested: dict[str, float] = {}
 
@@ -441,7 +441,7 @@ class Operator(Loop):
         drained = {d.host for d in open_drains}
         taken = drained | set(in_maintenance)
         for host in in_maintenance:
-            self._rested.setdefault(host, time.monotonic() + self.chance.uniform(8, 30))
+            self._rested.setdefault(host, time.monotonic() + self.chance.uniform(6, 25))
             if host not in drained and time.monotonic() > self._rested[host]:
                 self._give_back(host)
                 return

@@ -86,7 +86,7 @@ def run(
     for one in nova.nova.get("/servers?all_tenants=1").json()["servers"]:
         nova.wait_for_server(one["id"], "ACTIVE")
     others.counts.clear()
-    operator = Operator(f"{seed}:operator", 1.5, journal, cloud, hosts)
+    operator = Operator(f"{seed}:operator", 1.0, journal, cloud, hosts)
     director = Director(
         seed=seed,
         nova=nova,
