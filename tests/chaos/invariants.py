@@ -312,6 +312,6 @@ def workers_live(records: Records) -> Iterator[Violation]:
         for log in records.logs
         for bug in re.findall(r"ERROR bug .*(?:\n(?!\d{4}-\d\d-\d\dT).*)*", log)
     ]
-    bugs = [(re.findall(r"(?m)^[\w.]+(?:Error|Exception)\b.*", b) or [b])[-1] for b in tracebacks]
+    bugs = [(re.findall(r"(?m)^ *[\w.]+(?:Error|Exception)\b.*", b) or [b])[-1] for b in tracebacks]
     for bug, number in Counter(bugs).items():
         yield Violation("workers_live", f"a bug, {number} times: {bug[:300]}")
