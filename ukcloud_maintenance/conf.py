@@ -305,6 +305,16 @@ SETTINGS: tuple[Setting, ...] = (
         600,
     ),
     Setting(
+        "PASS_SECONDS",
+        _NUMBER,
+        180,
+        "seconds",
+        "How long one pass over a drain or a host may take. One that does not end is abandoned, and"
+        " named as the worker's problem. Longer than API_TIMEOUT_SECONDS.",
+        2,
+        3600,
+    ),
+    Setting(
         "PAGE_TIMEOUT_SECONDS",
         _NUMBER,
         15,
@@ -396,6 +406,11 @@ def problems() -> Iterator[tuple[str, str]]:
             yield (
                 f'{NAME}["LEASE_SECONDS"] must be longer than "API_TIMEOUT_SECONDS".',
                 "A worker that waits for an answer must not lose its drain meanwhile.",
+            )
+        if pass_seconds() <= api_timeout_seconds():
+            yield (
+                f'{NAME}["PASS_SECONDS"] must be longer than "API_TIMEOUT_SECONDS".',
+                "A pass must not be abandoned while it waits for one answer.",
             )
         if max_concurrent() > max_concurrent_ceiling():
             yield (
@@ -565,6 +580,11 @@ def lease_seconds() -> float:
 def api_timeout_seconds() -> float:
     """The worker's patience for one answer of OpenStack. Default 30."""
     return float(_get("API_TIMEOUT_SECONDS"))
+
+
+def pass_seconds() -> float:
+    """How long one pass may take: longer than the patience for one answer. Default 180."""
+    return float(_get("PASS_SECONDS"))
 
 
 def page_timeout_seconds() -> float:

@@ -5,6 +5,7 @@
         UnknownHost
       NotAllowed                       the policy does not let this actor do it
       StaleState                       somebody else changed the row first
+      PassOver                         the worker must not go on with what it has in hand
       ConfigurationError               a setting is missing or wrong
       CloudError                       OpenStack did not do what we asked of it
         CloudUnreachable               no answer: down, slow, or the connection broke
@@ -70,6 +71,11 @@ class StaleState(MaintenanceError):
     """A compare-and-set found another state than the expected one."""
 
 
+class PassOver(MaintenanceError):
+    """A pass must not go on: its claim is lost, it took too long, or the worker stops. What it
+    has in hand is left as it is recorded."""
+
+
 class ConfigurationError(MaintenanceError):
     """A setting is missing or has a wrong value; the message names it."""
 
@@ -81,16 +87,41 @@ class CloudError(MaintenanceError):
     :param detail: the reason in OpenStack's own words, or the network's
     :param status: the HTTP status, or None where there was no answer
     :param request_id: OpenStack's request id, or empty
+    :param remedy: which setting is to be changed; empty: it may pass by itself
+    :param retry_after: for how many seconds OpenStack asks to be left alone; None: it doesn't
+    :param sent: whether anything of the request went out
     """
 
     def __init__(
-        self, what: str, detail: str = "", *, status: int | None = None, request_id: str = ""
+        self,
+        what: str,
+        detail: str = "",
+        *,
+        status: int | None = None,
+        request_id: str = "",
+        remedy: str = "",
+        retry_after: float | None = None,
+        sent: bool = True,
     ):
         super().__init__(what, detail)
         self.what = what
         self.detail = detail
         self.status = status
         self.request_id = request_id
+        self.remedy = remedy
+        self.retry_after = retry_after
+        self.sent = sent
+
+    @property
+    def not_begun(self) -> bool:
+        """Whether nothing of what was requested was begun for certain, for a reason that says
+        nothing of the request itself: it was not sent, the token was refused, or Nova is busy."""
+        return not self.sent or self.status in (401, 429)
+
+    @property
+    def advice(self) -> str:
+        """What went wrong, and which setting is to be changed."""
+        return f"{str(self).rstrip('.')}. {self.remedy}" if self.remedy else str(self)
 
     def __str__(self) -> str:
         text = f"Could not {self.what}"

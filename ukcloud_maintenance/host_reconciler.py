@@ -31,10 +31,12 @@ class HostOutcome:
 
     :param pause_seconds: when the host is due again
     :param problem: what keeps the worker from its work, or empty
+    :param reconnect: clouds.yaml is to be read anew, because the problem may be in it
     """
 
     pause_seconds: float
     problem: str = ""
+    reconnect: bool = False
 
 
 def limits() -> h.ReturnLimits:
@@ -84,8 +86,7 @@ class HostReconciler:
         try:
             sight = self._look(maintenance)
         except CloudError as error:
-            self._cannot_verify(maintenance, error)
-            return HostOutcome(pause, str(error))
+            return self._in_trouble(maintenance, error, pause)
         checks = c.certify(sight)
         safe = c.is_safe(checks)
         was_safe = maintenance.safe_since is not None
@@ -98,7 +99,7 @@ class HostReconciler:
             looked_at=looked_at,
             actor=self.worker,
             now=self.clock(),
-            clear_message=maintenance.message.startswith(h.TROUBLE),
+            clear_message=maintenance.message.startswith(h.TROUBLES),
         )
         is_safe = maintenance.safe_since is not None
         if is_safe and not was_safe:
@@ -130,7 +131,7 @@ class HostReconciler:
         self, maintenance: HostMaintenance, service: Service | None
     ) -> tuple[list[Hypervisor], list[Allocation] | str]:
         """What Placement says, or why it cannot be told. A host that is safe does not lose that
-        over one answer that did not come (see `_cannot_verify`), unless its cell is down: that
+        over one answer that did not come (see `in_trouble`), unless its cell is down: that
         is known, and Nova does not tell its hypervisors then."""
         hypervisors: list[Hypervisor] = []
         try:
@@ -153,25 +154,6 @@ class HostReconciler:
         found = read_servers(self.cloud, consumers[:NAMED])
         return {server_id: server.name for server_id, server in found.items() if server}
 
-    def _cannot_verify(self, maintenance: HostMaintenance, error: CloudError) -> None:
-        """Say so; what could not be verified for a bounded time is withdrawn."""
-        now = self.clock()
-        message = f"{h.TROUBLE} {error}"
-        say(logging.WARNING, "not_verified", host=maintenance.host, detail=error)
-        # What became of a return to service that was refused is still to be read.
-        free = not maintenance.message or maintenance.message.startswith(h.TROUBLE)
-        if free and maintenance.message != message:
-            store.change_maintenance(maintenance, now, message=message)
-        verified_at = maintenance.verified_at
-        bound = timedelta(seconds=conf.certificate_seconds())
-        # One that is dated ahead of the clock may be of any age.
-        fresh = verified_at is not None and now - bound <= verified_at <= now
-        if maintenance.safe_since and not fresh:
-            at = f" since {verified_at:%Y-%m-%d %H:%M:%S} UTC" if verified_at else ""
-            why = f"It could not be verified{at}. {error}"
-            store.withdraw(maintenance, why, self.worker, now)
-            say(logging.WARNING, "safe_withdrawn", host=maintenance.host, detail=why)
-
     # -- back to service ---------------------------------------------------------------------
 
     def _give_back(self, maintenance: HostMaintenance) -> HostOutcome:
@@ -179,7 +161,7 @@ class HostReconciler:
         try:
             service = self.cloud.service(maintenance.host)
         except CloudError as error:
-            return self._cloud_is_lost(maintenance, error)
+            return self._in_trouble(maintenance, error, conf.idle_seconds())
         looked = time.monotonic()
         step = h.decide_return(_view(maintenance), service, limits(), self.clock())
         if isinstance(step, h.Enable):
@@ -188,50 +170,88 @@ class HostReconciler:
             except CloudNotFound:
                 return HostOutcome(conf.poll_seconds())  # the next look tells that it is gone
             except CloudError as error:
-                return self._cloud_is_lost(maintenance, error)
+                return self._in_trouble(maintenance, error, conf.idle_seconds())
             return HostOutcome(conf.poll_seconds())
-        self._apply(maintenance, step)
+        _apply(maintenance, step, self.worker, self.clock())
         waits = isinstance(step, h.Wait)
         return HostOutcome(conf.idle_seconds() if waits else conf.poll_seconds())
-
-    def _apply(self, maintenance: HostMaintenance, step: h.Step) -> None:
-        now = self.clock()
-        match step:
-            case h.MarkEnabled():
-                store.enabled(maintenance, step.message, self.worker, "", now)
-            case h.Wait():
-                if maintenance.message != step.message:
-                    store.change_maintenance(maintenance, now, message=step.message)
-            case h.Close():
-                store.finish_return(maintenance, step.result, step.message, self.worker, now)
-                say(
-                    logging.INFO,
-                    "host_returned",
-                    host=maintenance.host,
-                    result=step.result.value,
-                    detail=step.message,
-                )
-            case h.GiveUp():
-                store.give_up_return(maintenance, step.message, self.worker, now)
-                say(logging.WARNING, "return_refused", host=maintenance.host, detail=step.message)
 
     def _enable(self, maintenance: HostMaintenance, service_id: str, looked: float) -> None:
         """Record the intent, ask Nova, record the answer."""
         store.intend_to_enable(maintenance, self.clock())
         if time.monotonic() - looked > INTENT_GOES_STALE:
             return  # stopped in between: what was seen may not be so any more
+        asked = time.monotonic()
         request_id = self.cloud.enable_service(service_id)
+        if time.monotonic() - asked > conf.lease_seconds():
+            self.alive(maintenance)  # this process was stopped: is the host ours still?
         message = "The service is enabled; waiting until Nova sees it up."
         store.enabled(maintenance, message, self.worker, request_id, self.clock())
         say(logging.INFO, "service_enabled", host=maintenance.host, request_id=request_id)
 
-    def _cloud_is_lost(self, maintenance: HostMaintenance, error: CloudError) -> HostOutcome:
-        say(logging.WARNING, "cloud_down", host=maintenance.host, detail=error)
-        self._apply(
-            maintenance,
-            h.cloud_is_lost(_view(maintenance), limits(), str(error), self.clock()),
-        )
-        return HostOutcome(conf.idle_seconds(), str(error))
+    def _in_trouble(
+        self, maintenance: HostMaintenance, error: CloudError, pause: float
+    ) -> HostOutcome:
+        in_trouble(maintenance, h.TROUBLE, error.advice, self.worker, self.clock())
+        return HostOutcome(max(pause, error.retry_after or 0), error.advice, bool(error.remedy))
+
+
+def in_trouble(
+    maintenance: HostMaintenance, trouble: str, detail: str, worker: str, now: datetime
+) -> None:
+    """Say of a host what keeps its passes from their work; what that means for its certificate, or
+    for its return to service, after a bounded wait.
+
+    :param trouble: one of `core.hosts.TROUBLES`
+    :raises StaleState: somebody else changed the maintenance meanwhile
+    """
+    say(logging.WARNING, "in_trouble", host=maintenance.host, detail=f"{trouble} {detail}")
+    if maintenance.returning_since:
+        step = h.cloud_is_lost(_view(maintenance), limits(), detail, now, trouble)
+        _apply(maintenance, step, worker, now)
+    else:
+        _cannot_verify(maintenance, trouble, detail, worker, now)
+
+
+def _cannot_verify(
+    maintenance: HostMaintenance, trouble: str, detail: str, worker: str, now: datetime
+) -> None:
+    """Say so; what could not be verified for a bounded time is withdrawn."""
+    message = f"{trouble} {detail}"
+    # What became of a return to service that was refused is still to be read.
+    free = not maintenance.message or maintenance.message.startswith(h.TROUBLES)
+    if free and maintenance.message != message:
+        store.change_maintenance(maintenance, now, message=message)
+    verified_at = maintenance.verified_at
+    bound = timedelta(seconds=conf.certificate_seconds())
+    # One that is dated ahead of the clock may be of any age.
+    fresh = verified_at is not None and now - bound <= verified_at <= now
+    if maintenance.safe_since and not fresh:
+        at = f" since {verified_at:%Y-%m-%d %H:%M:%S} UTC" if verified_at else ""
+        why = f"It could not be verified{at}. {detail}"
+        store.withdraw(maintenance, why, worker, now)
+        say(logging.WARNING, "safe_withdrawn", host=maintenance.host, detail=why)
+
+
+def _apply(maintenance: HostMaintenance, step: h.Step, worker: str, now: datetime) -> None:
+    match step:
+        case h.MarkEnabled():
+            store.enabled(maintenance, step.message, worker, "", now)
+        case h.Wait():
+            if maintenance.message != step.message:
+                store.change_maintenance(maintenance, now, message=step.message)
+        case h.Close():
+            store.finish_return(maintenance, step.result, step.message, worker, now)
+            say(
+                logging.INFO,
+                "host_returned",
+                host=maintenance.host,
+                result=step.result.value,
+                detail=step.message,
+            )
+        case h.GiveUp():
+            store.give_up_return(maintenance, step.message, worker, now)
+            say(logging.WARNING, "return_refused", host=maintenance.host, detail=step.message)
 
 
 _VIEW_FIELDS = [f.name for f in fields(h.MaintenanceView)]

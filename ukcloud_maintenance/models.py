@@ -293,6 +293,8 @@ class InstanceMigration(models.Model):
     before_action = models.CharField(max_length=64, blank=True)
     submitted_at = models.DateTimeField(null=True)
     not_before = models.DateTimeField(null=True)
+    #: since when OpenStack puts off, without a word on the instance, what is requested for it
+    put_off_since = models.DateTimeField(null=True)
     #: since when this attempt waits in Nova's queue
     queued_since = models.DateTimeField(null=True)
     #: since when this attempt runs, out of Nova's queue

@@ -46,6 +46,7 @@ from .exceptions import (
     CloudForbidden,
     CloudNotFound,
     CloudServerError,
+    PassOver,
     StaleState,
 )
 from .inquiry import hear, inquire
@@ -61,8 +62,12 @@ NEWEST = 100
 #: the record and the request, and somebody else may have taken it for lost.
 INTENT_GOES_STALE = 5.0
 
-#: How the message of a drain begins that OpenStack keeps from going on.
+#: How the message of a drain begins that OpenStack keeps from going on; that it keeps waiting; that
+#: the worker itself keeps from it.
 TROUBLE = "OpenStack does not answer as it should."
+BUSY = "OpenStack is busy and asks the worker to wait."
+FAILS = "The worker cannot work on this drain."
+TROUBLES = (TROUBLE, BUSY, FAILS)
 
 #: What is noted on an instance before Nova is asked to reset it.
 RESET_SENT = "Nova was asked to set it to active."
@@ -78,10 +83,18 @@ class Outcome:
 
     :param moving: something is under way or can be started: look again soon
     :param problem: what keeps the worker from its work, or empty
+    :param wait_seconds: for how long OpenStack asks to be left alone
+    :param reconnect: clouds.yaml is to be read anew, because the problem may be in it
     """
 
     moving: bool
     problem: str = ""
+    wait_seconds: float = 0
+    reconnect: bool = False
+
+
+def _outcome_of(error: CloudError) -> Outcome:
+    return Outcome(False, error.advice, error.retry_after or 0, bool(error.remedy))
 
 
 def limits() -> d.Limits:
@@ -152,7 +165,7 @@ class Reconciler:
             seen = self._observe(drain, rows)
         except CloudError as error:
             self._cloud_is_down(drain, rows, error)
-            return Outcome(moving=False, problem=str(error))
+            return _outcome_of(error)
         actions = d.decide(_view(drain), [_row(r) for r in rows], seen, limits(), self.clock())
         by_id = {row.pk: row for row in rows}
         spoilt: set[int] = set()
@@ -173,8 +186,9 @@ class Reconciler:
                 # its bound is that of an OpenStack that does not answer.
                 if drain.state not in DRAIN_TERMINAL:
                     self._cloud_is_down(drain, by_id.values(), error)
-                return Outcome(moving=False, problem=str(error))
-        if drain.cloud_down_since and drain.state not in DRAIN_TERMINAL:
+                return _outcome_of(error)
+        in_trouble = drain.cloud_down_since or drain.message.startswith(TROUBLES)
+        if in_trouble and drain.state not in DRAIN_TERMINAL:
             self._cloud_is_back(drain)
         at_work = drain.state in (DrainState.RUNNING, DrainState.CANCELLING)
         starts = at_work and not seen.gate.holds
@@ -468,6 +482,51 @@ class Reconciler:
     def _event(self, kind: str, message: str = "") -> tuple[str, str, str]:
         return (kind, self.worker, message)
 
+    def _ask(self, drain: Drain, row: InstanceMigration | None, call: Callable[[], str]) -> str:
+        """Ask Nova for a change; the request id.
+
+        The claim was ours just before it was sent, and an answer is not waited for longer than a
+        claim lasts. Where it came later all the same (this process was stopped meanwhile), it is
+        recorded if somebody else took over: what they did, they did without knowing of it.
+
+        :raises PassOver: somebody else took over meanwhile
+        """
+        asked = time.monotonic()
+        request_id = ""
+        try:
+            request_id = call()
+        except CloudError as error:
+            request_id = error.request_id
+            raise
+        finally:
+            took = time.monotonic() - asked
+            if took > conf.lease_seconds():
+                try:
+                    self.alive(drain)
+                except PassOver:
+                    self._came_late(drain, row, took, request_id)
+                    raise
+        return request_id
+
+    def _came_late(
+        self, drain: Drain, row: InstanceMigration | None, took: float, request_id: str
+    ) -> None:
+        text = (
+            f"A request of {self.worker} was answered after {took:.0f} s, when its claim on this"
+            " drain was over. Look at Nova's record of it: it may have been requested twice."
+        )
+        now = self.clock()
+        store.record(drain, row, now, "came_late", self.worker, text, request_id)
+        server = row.server_id if row else ""
+        say(
+            logging.WARNING,
+            "came_late",
+            drain=drain.pk,
+            server=server,
+            request_id=request_id,
+            detail=text,
+        )
+
     def _disable(self, drain: Drain, action: d.Disable) -> None:
         """The reason is recorded first: a service that carries it is known to be ours."""
         assert drain.maintenance is not None  # decide saw it
@@ -475,7 +534,9 @@ class Reconciler:
         # not hide that it was this drain.
         store.change_drain(drain, self.clock(), did_disable=True)
         store.intend_to_disable(drain.maintenance, action.reason)
-        request_id = self.cloud.disable_service(action.service_id, action.reason)
+        request_id = self._ask(
+            drain, None, lambda: self.cloud.disable_service(action.service_id, action.reason)
+        )
         now = self.clock()
         store.disabled(drain.maintenance, now)
         store.record(drain, None, now, "service_disabled", self.worker, action.reason, request_id)
@@ -616,16 +677,26 @@ class Reconciler:
         if time.monotonic() - looked > INTENT_GOES_STALE:
             return  # found and dealt with by the next pass, as any lost request is
         try:
-            if action.method is Method.COLD:
-                request_id = self.cloud.cold_migrate(row.server_id, action.host)
-            else:
-                request_id = self.cloud.live_migrate(row.server_id, action.host)
-        except REFUSALS as error:
-            self._refused(drain, row, error)
-            return
+            cold = action.method is Method.COLD
+            move = self.cloud.cold_migrate if cold else self.cloud.live_migrate
+            request_id = self._ask(drain, row, lambda: move(row.server_id, action.host))
         except CloudError as error:
-            # Whether Nova has it is not known; the row stays submitted, and is looked for.
-            store.change_migration(row, self.clock(), message=f"The answer got lost: {error}")
+            if error.not_begun and self._may_put_off(row):
+                self._not_begun(drain, row, error)
+                raise
+            if isinstance(error, REFUSALS):
+                self._refused(drain, row, error)
+                return
+            # Whether Nova has it is not known; the row stays submitted, and is looked for. Where
+            # Nova was busy, it counts as no attempt if it turns out that nothing was begun.
+            fields: dict[str, Any] = {}
+            if error.retry_after is not None and self._may_put_off(row):
+                fields = {
+                    "granted": row.granted + 1,
+                    "put_off_since": row.put_off_since or self.clock(),
+                }
+            text = f"The answer got lost: {error}"
+            store.change_migration(row, self.clock(), message=text, **fields)
             say(
                 logging.WARNING,
                 "answer_lost",
@@ -635,12 +706,15 @@ class Reconciler:
                 request_id=error.request_id,
                 detail=error,
             )
+            if fields:
+                raise
             return
         store.change_migration(
             row,
             self.clock(),
             state=MigrationState.MIGRATING,
             request_id=request_id,
+            put_off_since=None,
             event=("submitted", self.worker, action.host or "", request_id),
         )
         say(
@@ -652,6 +726,36 @@ class Reconciler:
             attempt=row.attempts,
             destination=action.host or "",
             request_id=request_id,
+        )
+
+    def _may_put_off(self, row: InstanceMigration) -> bool:
+        """Whether a request for this instance that was not begun may be put off once more,
+        without counting as an attempt: for as long as an OpenStack that fails is waited for."""
+        bound = timedelta(seconds=conf.cloud_down_wait_seconds())
+        return row.put_off_since is None or self.clock() - row.put_off_since < bound
+
+    def _not_begun(self, drain: Drain, row: InstanceMigration, error: CloudError) -> None:
+        """Back in the line: it was not sent, the token was refused, or Nova was busy."""
+        now = self.clock()
+        text = f"Not requested yet. {error.advice}"
+        store.change_migration(
+            row,
+            now,
+            state=MigrationState.PENDING,
+            granted=row.granted + 1,  # it was no attempt
+            message=text,
+            put_off_since=row.put_off_since or now,
+            not_before=now + timedelta(seconds=error.retry_after or 0),
+            # what repeats itself is recorded once
+            event=None if row.put_off_since else ("put_off", self.worker, text, error.request_id),
+        )
+        say(
+            logging.WARNING,
+            "put_off",
+            drain=drain.pk,
+            server=row.server_id,
+            request_id=error.request_id,
+            detail=error,
         )
 
     def _hold_back(
@@ -681,6 +785,8 @@ class Reconciler:
     def _put_off(self, drain: Drain, row: InstanceMigration, error: CloudError) -> None:
         """What Nova does not tell of this one server must not hold up the others. It counts as
         an attempt, so that it ends."""
+        if error.retry_after is not None:
+            raise error  # it is busy, whatever it is asked
         now = self.clock()
         tried = replace(_row(row), attempts=row.attempts + 1)
         changes = d.failed_attempt(tried, str(error), "not_readable", limits(), now)
@@ -749,8 +855,12 @@ class Reconciler:
             started_at=row.started_at or now,
         )
         try:
-            request_id = self.cloud.confirm_resize(row.server_id)
+            request_id = self._ask(drain, row, lambda: self.cloud.confirm_resize(row.server_id))
         except CloudError as error:
+            if error.not_begun:
+                fields = {"confirms": row.confirms - 1, "message": error.advice}
+                store.change_migration(row, self.clock(), **fields)
+                raise
             say(
                 logging.WARNING,
                 "confirm_refused",
@@ -793,8 +903,11 @@ class Reconciler:
             **self._asking(row, Wish.ABORT, action.by, action.migration_id),
         )
         try:
-            request_id = self.cloud.abort_migration(row.server_id, action.migration_id)
+            request_id = self._ask(
+                drain, row, lambda: self.cloud.abort_migration(row.server_id, action.migration_id)
+            )
         except REFUSALS as error:
+            self._ask_again_if_not_begun(row, error)
             text = f"Nova refused the abort: {error.detail or error}"
             self._answered(drain, row, "abort_refused", text, error.request_id)
             store.change_migration(
@@ -802,6 +915,7 @@ class Reconciler:
             )
             return
         except CloudError as error:
+            self._ask_again_if_not_begun(row, error)
             self._answered(drain, row, "abort_unanswered", str(error), error.request_id)
             return
         now = self.clock()
@@ -817,18 +931,31 @@ class Reconciler:
             **self._asking(row, Wish.FORCE, action.by, action.migration_id),
         )
         try:
-            request_id = self.cloud.force_complete(row.server_id, action.migration_id)
+            request_id = self._ask(
+                drain, row, lambda: self.cloud.force_complete(row.server_id, action.migration_id)
+            )
         except REFUSALS as error:
+            self._ask_again_if_not_begun(row, error)
             text = f"Nova refused to force it: {error.detail or error}"
             self._answered(drain, row, "force_refused", text, error.request_id)
             store.change_migration(row, self.clock(), **d.NO_WISH)
             return
         except CloudError as error:
+            self._ask_again_if_not_begun(row, error)
             self._answered(drain, row, "force_unanswered", str(error), error.request_id)
             return
         now = self.clock()
         store.change_migration(row, now, forced_at=now, **d.NO_WISH)
         self._answered(drain, row, "forced", "", request_id)
+
+    def _ask_again_if_not_begun(self, row: InstanceMigration, error: CloudError) -> None:
+        """What was requested stands, and is no try, where Nova has not judged it.
+
+        :raises CloudError: the error, which is the drain's trouble then
+        """
+        if error.not_begun:
+            store.change_migration(row, self.clock(), wish_tries=row.wish_tries - 1)
+            raise error
 
     def _asking(
         self, row: InstanceMigration, wish: Wish, by: str, migration_id: int | None
@@ -873,12 +1000,16 @@ class Reconciler:
             if time.monotonic() - looked > INTENT_GOES_STALE:
                 return  # stopped in between: it may be migrated again by now
             try:
-                request_id = self.cloud.reset_state_to_active(row.server_id)
+                request_id = self._ask(
+                    drain, row, lambda: self.cloud.reset_state_to_active(row.server_id)
+                )
             except REFUSALS as error:
+                self._ask_again_if_not_begun(row, error)
                 text = f"Nova refused to reset it: {error.detail or error}"
                 self._not_reset(drain, row, text, error.request_id)
                 return
             except CloudError as error:
+                self._ask_again_if_not_begun(row, error)
                 say(logging.WARNING, "reset_unanswered", drain=drain.pk, detail=error)
                 if row.wish_tries >= d.ASK_AGAIN_TIMES:
                     self._not_reset(drain, row, f"It was not reset: {error}", error.request_id)
@@ -945,7 +1076,7 @@ class Reconciler:
         """The service was disabled by us, and the drain is cancelled: the host is given back."""
         # Were it over, another one may need the service disabled.
         store.change_drain(drain, self.clock(), expect=store.cancel_choice(drain))
-        request_id = self.cloud.enable_service(action.service_id)
+        request_id = self._ask(drain, None, lambda: self.cloud.enable_service(action.service_id))
         now = self.clock()
         store.record(drain, None, now, "service_enabled", self.worker, "", request_id)
         say(logging.INFO, "service_enabled", drain=drain.pk, host=drain.host, request_id=request_id)
@@ -985,16 +1116,15 @@ class Reconciler:
     def _cloud_is_back(self, drain: Drain) -> None:
         """A whole pass went well: what was said of the trouble is not true any more."""
         fields: dict[str, Any] = {"cloud_down_since": None}
-        if drain.message.startswith(TROUBLE):
+        if drain.message.startswith(TROUBLES):
             fields["message"] = ""
-        store.change_drain(drain, self.clock(), event=self._event("cloud_back"), **fields)
+        event = self._event("cloud_back") if drain.cloud_down_since else None
+        store.change_drain(drain, self.clock(), event=event, **fields)
 
     def _cloud_is_down(
         self, drain: Drain, rows: Iterable[InstanceMigration], error: CloudError
     ) -> None:
         """Say so on the drain; after a bounded wait, end it with what is known."""
-        now = self.clock()
-        message = f"{TROUBLE} {error}"
         say(
             logging.WARNING,
             "cloud_down",
@@ -1003,59 +1133,72 @@ class Reconciler:
             request_id=error.request_id,
             detail=error,
         )
-        if drain.cloud_down_since is None:
-            store.change_drain(
-                drain,
+        trouble = TROUBLE if error.retry_after is None else BUSY
+        in_trouble(drain, rows, trouble, error.advice, self.worker, self.clock())
+
+
+def in_trouble(
+    drain: Drain,
+    rows: Iterable[InstanceMigration],
+    trouble: str,
+    detail: str,
+    worker: str,
+    now: datetime,
+) -> None:
+    """Say on a drain what keeps its passes from their work; after a bounded wait, end it with
+    what is known.
+
+    :param trouble: one of `TROUBLES`
+    :raises StaleState: somebody else changed the drain meanwhile
+    """
+    message = f"{trouble} {detail}"
+    if drain.cloud_down_since is None:
+        kind = "worker_failed" if trouble == FAILS else "cloud_down"
+        event = (kind, worker, detail)
+        store.change_drain(drain, now, cloud_down_since=now, message=message, event=event)
+    elif drain.message != message:
+        store.change_drain(drain, now, message=message)
+    waited = now - (drain.cloud_down_since or now)
+    if waited < timedelta(seconds=conf.cloud_down_wait_seconds()) or drain.state in (
+        DrainState.PAUSED,
+        DrainState.PENDING,
+    ):
+        return
+    cancelling = drain.state == DrainState.CANCELLING
+    for row in rows:
+        if row.state in MIGRATION_WAITING:
+            state = MigrationState.CANCELLED if cancelling else MigrationState.FAILED
+            store.change_migration(
+                row,
                 now,
-                cloud_down_since=now,
+                state=state,
                 message=message,
-                event=self._event("cloud_down", str(error)),
+                event=(state.value, worker, message, ""),
             )
-        elif drain.message != message:
-            store.change_drain(drain, now, message=message)
-        waited = now - (drain.cloud_down_since or now)
-        if (
-            waited < timedelta(seconds=conf.cloud_down_wait_seconds())
-            or drain.state == DrainState.PAUSED
-        ):
-            return
-        cancelling = drain.state == DrainState.CANCELLING
-        for row in rows:
-            if row.state in MIGRATION_WAITING:
-                state = MigrationState.CANCELLED if cancelling else MigrationState.FAILED
-                store.change_migration(
-                    row,
-                    now,
-                    state=state,
-                    message=message,
-                    event=(state.value, self.worker, message, ""),
-                )
-            elif row.state in MIGRATION_UNDER_WAY:
-                look = whereabouts.look_on_both(row.server_id, row.source_compute, row.dest_compute)
-                text = (
-                    "OpenStack stopped answering while it was migrated, so where the guest runs is"
-                    f" not known. {look}"
-                )
-                store.change_migration(
-                    row,
-                    now,
-                    state=MigrationState.UNKNOWN,
-                    code="cloud_lost",
-                    message=text,
-                    event=("unknown", self.worker, text, row.request_id),
-                )
-        gives_back = cancelling and drain.cancel_enable
-        left = "Whether the compute service is enabled again is not known. " if gives_back else ""
-        with store.all_or_none():
-            store.finish_drain(
-                drain,
-                DrainState.CANCELLED if cancelling else DrainState.FAILED,
-                DrainResult.NOT_PROVED,
-                f"{alarm(rows)} {TROUBLE} {left}{error}".strip(),
-                self.worker,
+        elif row.state in MIGRATION_UNDER_WAY:
+            look = whereabouts.look_on_both(row.server_id, row.source_compute, row.dest_compute)
+            who = "The worker failed" if trouble == FAILS else "OpenStack stopped answering"
+            text = f"{who} while it was migrated, so where the guest runs is not known. {look}"
+            store.change_migration(
+                row,
                 now,
+                state=MigrationState.UNKNOWN,
+                code="cloud_lost",
+                message=text,
+                event=("unknown", worker, text, row.request_id),
             )
-            store.expect_nothing_open(drain)
+    gives_back = cancelling and drain.cancel_enable
+    left = "Whether the compute service is enabled again is not known. " if gives_back else ""
+    with store.all_or_none():
+        store.finish_drain(
+            drain,
+            DrainState.CANCELLED if cancelling else DrainState.FAILED,
+            DrainResult.NOT_PROVED,
+            f"{alarm(rows)} {trouble} {left}{detail}".strip(),
+            worker,
+            now,
+        )
+        store.expect_nothing_open(drain)
 
 
 def _lacks_record(row: InstanceMigration, records: Iterable[Migration]) -> bool:

@@ -994,6 +994,7 @@ def resume_drain(actor: Actor, drain_id: int) -> Drain:
     _require(actor, RULE_STEER)
 
     def resume(drain: Drain) -> None:
+        _cloud_name(drain.region)
         if drain.state not in (DrainState.RUNNING, DrainState.PENDING):
             _object(DrainVerb.RESUME, drain)
             store.resume_drain(drain, actor, store.now())
@@ -1030,6 +1031,7 @@ def change_drain(actor: Actor, drain_id: int, change: DrainChange) -> Drain:
 
     def adjust(drain: Drain) -> None:
         _object(DrainVerb.CHANGE, drain)
+        _cloud_name(drain.region)
         fields: dict[str, object] = {}
         said = []
         limit = change.max_concurrent
@@ -1145,6 +1147,8 @@ def steer(
     rule = steering.RULE_OF[verb]
     _require(actor, rule)
     drain = get_drain(actor, drain_id, rule=rule)
+    if verb is not Verb.SKIP:  # which asks for nothing of a worker
+        _cloud_name(drain.region)
     wanted = list(dict.fromkeys(row_ids))
     found = {row.pk: row for row in store.migrations(drain) if row.pk in set(wanted)}
     if missing := [pk for pk in wanted if pk not in found]:
@@ -1180,6 +1184,7 @@ def retry_failed(actor: Actor, drain_id: int) -> Steered:
     _require(actor, RULE_STEER)
     drain = get_drain(actor, drain_id, rule=RULE_STEER)
     _object(DrainVerb.RETRY, drain)
+    _cloud_name(drain.region)
     failed = [
         row.pk
         for row in store.migrations(drain)
@@ -1455,7 +1460,7 @@ def _why_not_safe(
         )
     if maintenance.verified_at < _verified_after(now):
         seconds = int((now - maintenance.verified_at).total_seconds())
-        trouble = maintenance.message.startswith(h.TROUBLE)
+        trouble = maintenance.message.startswith(h.TROUBLES)
         return (
             f"It was last verified {seconds} s ago, which is too long."
             f" {maintenance.message if trouble else 'Is a worker running?'}"

@@ -1780,9 +1780,10 @@ def release_host(maintenance: HostMaintenance, worker: str, next_pass_at: dateti
         held.update(**free, next_pass_at=None)
 
 
-def renew_host(maintenance: HostMaintenance, worker: str, until: datetime) -> None:
-    """Keep a host that this worker holds."""
-    HostMaintenance.objects.filter(pk=maintenance.pk, claimed_by=worker).update(claimed_until=until)
+def renew_host(maintenance: HostMaintenance, worker: str, until: datetime) -> bool:
+    """Keep a host that this worker holds; whether it does (still)."""
+    held = HostMaintenance.objects.filter(pk=maintenance.pk, claimed_by=worker)
+    return held.update(claimed_until=until) == 1
 
 
 def release(drain: Drain, worker: str, next_pass_at: datetime | None) -> None:
@@ -1794,9 +1795,10 @@ def release(drain: Drain, worker: str, next_pass_at: datetime | None) -> None:
         held.update(**free)
 
 
-def renew(drain: Drain, worker: str, until: datetime) -> None:
-    """Keep a drain that this worker holds."""
-    Drain.objects.filter(pk=drain.pk, claimed_by=worker).update(claimed_until=until)
+def renew(drain: Drain, worker: str, until: datetime) -> bool:
+    """Keep a drain that this worker holds; whether it does (still)."""
+    held = Drain.objects.filter(pk=drain.pk, claimed_by=worker)
+    return held.update(claimed_until=until) == 1
 
 
 def sign_of_life(name: str, host: str, pid: int, now: datetime, problem: str = "") -> None:

@@ -100,6 +100,9 @@ class Cloud:
                 mock.patch.object(host_reconciler.HostReconciler, "_look", timed_look),
                 mock.patch.object(store, "verified", noted),
                 mock.patch.object(maintenance_worker, "connections"),
+                # nothing here is put off for longer
+                mock.patch.object(maintenance_worker, "AFTER_A_BUG_MAX", 30),
+                mock.patch.object(maintenance_worker, "BUSY_SECONDS_MAX", 30),
                 mock.patch.object(maintenance_worker.LOG, "exception", side_effect=AssertionError),
             ):
                 stack.enter_context(patch)
@@ -132,8 +135,7 @@ class Cloud:
                 self.workers[which] = None
             case "die" if self.workers[which] and self.workers[1 - which]:
                 # it has taken whatever is due, and does not come to give it back
-                self.workers[which]._claim_host()
-                self.workers[which]._claim()
+                self.workers[which]._take()
                 self.workers[which] = None
             case "start":
                 self.start(which)
@@ -147,7 +149,7 @@ class Cloud:
             self.started += 1
             worker = maintenance_worker.Worker()
             worker.name = f"w{self.started}"
-            worker._newest = lambda region: self.nova
+            worker._cloud_for = lambda one: self.nova
             self.workers[which] = worker
             worker._watch_the_clock()
 
@@ -162,10 +164,8 @@ class Cloud:
         """Once through the loop of a worker; one that is killed meanwhile does nothing more."""
         worker._watch_the_clock()
         worker._report()
-        if (host := worker._claim_host()) is not None:
-            worker._host_pass(host)
-        if (drain := worker._claim()) is not None:
-            worker._pass(drain)
+        for one in worker._take():
+            worker._work(one)
 
 
 steps = st.tuples(st.just("step"), st.sampled_from(STEPS))

@@ -199,6 +199,7 @@ class Row:
     before_action: str = ""
     submitted_at: datetime | None = None
     not_before: datetime | None = None
+    put_off_since: datetime | None = None
     queued_since: datetime | None = None
     running_since: datetime | None = None
     late_since: datetime | None = None
@@ -1157,7 +1158,7 @@ class _Pass:
                 failed_attempt(
                     row, text, "never_sent", self.limits, self.now, retry=self._may_retry()
                 ),
-                "attempt_failed",
+                "put_off" if row.put_off_since else "attempt_failed",
                 text,
             )
         return False

@@ -16,6 +16,9 @@ from .states import ReturnChoice, ReturnResult
 
 #: How the message of a maintenance begins that OpenStack keeps from being looked after.
 TROUBLE = "OpenStack does not answer as it should."
+#: … that the worker keeps from it; and both.
+FAILS = "The worker cannot work on this host."
+TROUBLES = (TROUBLE, FAILS)
 #: How the withdrawal begins that is no alarm.
 SWITCHED_OFF = "The host went down, most likely because it was switched off."
 
@@ -336,12 +339,21 @@ def _until_up(view: MaintenanceView, service: Service, late: bool) -> Step:
     return Wait(f"The service is enabled{who}; waiting until Nova sees it up.{forced}")
 
 
-def cloud_is_lost(view: MaintenanceView, limits: ReturnLimits, error: str, now: datetime) -> Step:
-    """What becomes of a return while OpenStack does not answer."""
+def cloud_is_lost(
+    view: MaintenanceView,
+    limits: ReturnLimits,
+    error: str,
+    now: datetime,
+    trouble: str = TROUBLE,
+) -> Step:
+    """What becomes of a return while OpenStack does not answer.
+
+    :param trouble: one of `TROUBLES`
+    """
     assert view.returning_since is not None  # it was asked for
     bound = timedelta(seconds=max(limits.wait_seconds, limits.cloud_down_wait_seconds))
     if now - view.returning_since < bound:
-        return Wait(f"{TROUBLE} {error}")
+        return Wait(f"{trouble} {error}")
     if view.return_choice == ReturnChoice.LEAVE:
         return Close(
             ReturnResult.LEFT, f"The service was left as it is; how that is is not known. {error}"

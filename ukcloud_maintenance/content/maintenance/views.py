@@ -25,6 +25,7 @@ from ukcloud_maintenance.core.states import DRAIN_TERMINAL, Method
 from ukcloud_maintenance.exceptions import (
     CloudAuthError,
     CloudError,
+    CloudForbidden,
     MaintenanceError,
     NotAllowed,
     Refused,
@@ -74,10 +75,14 @@ class Problem:
 
 def cloud_problem(error: CloudError) -> Problem:
     """OpenStack failed: say what did, and what to do."""
-    if isinstance(error, CloudAuthError):
+    if error.remedy and not isinstance(error, CloudAuthError | CloudForbidden):
+        remedy = labels.said(error.remedy)
+    elif isinstance(error, CloudAuthError):
         remedy = _("Look at the service catalogue, and at the region that is chosen above.")
     elif error.status == 403:
         remedy = _("Nova's policy refuses this user; it takes a role that may see all hosts.")
+    elif error.retry_after is not None:
+        remedy = _("OpenStack is busy; reload the page in a moment.")
     elif error.status is None:
         remedy = _("Check that nova-api runs and can be reached from here, then reload the page.")
     else:

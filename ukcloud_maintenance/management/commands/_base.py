@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from django.core import checks
 from django.core.management.base import CommandError, CommandParser, DjangoHelpFormatter
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.actor import Actor, shell_actor
@@ -147,7 +147,7 @@ class ShellCommand(EdgeCommand):
             _check_settings()
             self.actor: Actor = shell_actor()
             self.act(**options)
-        except (Failure, MaintenanceError, DatabaseError) as error:
+        except (Failure, MaintenanceError, DatabaseError, InterfaceError) as error:
             failure = _failure(error)
             if self.json:
                 self._print_error(failure)
@@ -256,7 +256,7 @@ def _check_settings() -> None:
         )
 
 
-def _failure(error: Failure | MaintenanceError | DatabaseError) -> Failure:
+def _failure(error: Failure | MaintenanceError | DatabaseError | InterfaceError) -> Failure:
     """What came up, with its exit code."""
     if isinstance(error, Failure):
         return error
@@ -277,13 +277,18 @@ def _failure(error: Failure | MaintenanceError | DatabaseError) -> Failure:
             str(error),
             EXIT_BAD_INPUT,
             "credentials",
-            "The credentials in clouds.yaml must be those of an administrator of this region.",
+            error.remedy
+            or "The credentials in clouds.yaml must be those of an administrator of this region.",
         )
+    if isinstance(error, CloudError) and error.remedy:
+        return Failure(str(error), EXIT_BAD_INPUT, "configuration", error.remedy)
     if isinstance(error, CloudError):
-        return Failure(str(error), EXIT_NO_ANSWER, "openstack_failed", "Try again.")
-    if isinstance(error, DatabaseError):
+        again = f" in {error.retry_after:.0f} s" if error.retry_after else ""
+        return Failure(str(error), EXIT_NO_ANSWER, "openstack_failed", f"Try again{again}.")
+    if isinstance(error, DatabaseError | InterfaceError):
+        # what a driver says may have several lines
         return Failure(
-            f"The database failed: {error}.",
+            f"The database failed: {' '.join(str(error).split()).rstrip('.')}.",
             EXIT_NO_ANSWER,
             "database_failed",
             "Is it up, and were its tables made (`django-admin migrate`)?",

@@ -10,10 +10,17 @@ migrations (2.59), `status: UNKNOWN` for a cell that is down (2.69), locked_reas
 details of instance action events (2.84), and the last with the usage of hypervisors. The list
 of a host's servers alone may be asked for at a newer one, for what a preflight can make of it:
 see :meth:`Cloud.prefer_newest`. Placement is asked at 1.29 (Stein).
+
+Every call is bounded as a whole (`cloud.http`). Reads log in again where a token is refused, and
+wait for a moment where OpenStack asks for that. A request for change is sent once at most: it
+brings its token along, follows no redirect, and is not sent where the login before it took long.
 """
 
+import copy
 import json
+import os
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -24,11 +31,12 @@ from urllib.parse import parse_qs, quote, urlsplit
 import openstack.config
 import openstack.exceptions
 import requests
+import yaml
 from keystoneauth1 import adapter, session
 from keystoneauth1 import exceptions as ksa_exceptions
 
-from . import conf
-from .core.facts import (
+from .. import conf
+from ..core.facts import (
     Action,
     Aggregate,
     Allocation,
@@ -42,8 +50,8 @@ from .core.facts import (
     ServerGroup,
     Service,
 )
-from .core.printable import logger
-from .exceptions import (
+from ..core.printable import logger
+from ..exceptions import (
     CloudAnswerUnusable,
     CloudAuthError,
     CloudBadRequest,
@@ -55,6 +63,7 @@ from .exceptions import (
     CloudUnreachable,
     ConfigurationError,
 )
+from .http import Bounds, Exchange, make_cuttable, retry_after
 
 LOG = logger(__name__)
 
@@ -69,6 +78,14 @@ MIB = 1024**2
 GIB = 1024**3
 #: requests for several hosts that go out side by side
 PARALLEL = 8
+#: A request for change is sent within so many seconds after it was found to be right, or not at
+#: all: somebody else may have acted since.
+WRITE_GOES_STALE = 5.0
+#: A read waits for so many seconds where OpenStack asks for that; the caller for longer ones.
+READ_WAITS = 5.0
+#: For so long OpenStack is left alone where it says 429 and not for how long; and at most.
+BUSY_SECONDS = 5.0
+BUSY_SECONDS_MAX = 300.0
 
 _BY_STATUS: dict[int, type[CloudError]] = {
     401: CloudAuthError,
@@ -84,7 +101,8 @@ class Cloud:
     :param ksa_session: a keystoneauth session; its plugin says who asks
     :param region: the region's name in the catalogue
     :param interface: public, internal or admin, or several in the order of preference
-    :param timeout: seconds to wait for one answer
+    :param timeout: seconds to wait for one answer, logging in included
+    :param cloud_name: the cloud of clouds.yaml that the session is of; empty: it is Horizon's
     """
 
     def __init__(
@@ -94,10 +112,17 @@ class Cloud:
         *,
         interface: str | list[str] = "public",
         timeout: float = 60,
+        cloud_name: str = "",
     ):
         self.session = ksa_session
         self.region = region
         self.timeout = timeout
+        self.cloud_name = cloud_name
+        self._bounds = Bounds()
+        self._before_write: Callable[[], None] = lambda: None
+        # where keystoneauth asks for something by itself: a login, discovery
+        ksa_session.timeout = timeout
+        make_cuttable(ksa_session)
         common: dict[str, Any] = {
             "session": ksa_session,
             "region_name": region or None,
@@ -108,6 +133,29 @@ class Cloud:
         self._identity = adapter.Adapter(service_type="identity", **common)
         self._placement = adapter.Adapter(service_type="placement", **common)
         self._servers_at = MICROVERSION
+
+    def within(self, seconds: float, before_write: Callable[[], None] = lambda: None) -> "Cloud":
+        """The same cloud for one pass, which ends after so many seconds: what is read then is a
+        :class:`CloudUnreachable`.
+
+        :param before_write: called right before each request for change; what it raises keeps
+            that from being sent
+        """
+        one = copy.copy(self)
+        one._bounds = Bounds(seconds)
+        one._before_write = before_write
+        return one
+
+    def use_newest_of(self, one: "Cloud") -> None:
+        """Ask as one of this cloud's passes (see :meth:`within`) what Nova offers, for it and
+        for those to come: see :meth:`prefer_newest`."""
+        self._servers_at = one.prefer_newest()
+
+    def stop(self) -> None:
+        """End the pass that this one was made for (:meth:`within`): whatever it asks for from
+        now on, or waits for, is a :class:`PassOver`; a request for change that is on its way is
+        waited for."""
+        self._bounds.stop()
 
     # -- services and hypervisors ------------------------------------------------------------
 
@@ -131,7 +179,7 @@ class Cloud:
 
     def disable_service(self, service_id: str, reason: str) -> str:
         """Disable a compute service with a reason of 1 to 255 characters; the request id."""
-        answer = self._request(
+        answer = self._write(
             "disable the compute service",
             "PUT",
             f"/os-services/{service_id}",
@@ -146,7 +194,7 @@ class Cloud:
 
         :raises CloudNotFound: no such service (any more)
         """
-        answer = self._request(
+        answer = self._write(
             "enable the compute service",
             "PUT",
             f"/os-services/{service_id}",
@@ -453,7 +501,7 @@ class Cloud:
         :param host: the destination, or None for the scheduler's choice
         :raises CloudConflict: not in this state, or a task is under way
         """
-        answer = self._request(
+        answer = self._write(
             f"live-migrate server {server_id}",
             "POST",
             f"/servers/{server_id}/action",
@@ -470,7 +518,7 @@ class Cloud:
         :param host: the destination (2.56), or None for the scheduler's choice
         :raises CloudConflict: not in this state, or a task is under way
         """
-        answer = self._request(
+        answer = self._write(
             f"cold-migrate server {server_id}",
             "POST",
             f"/servers/{server_id}/action",
@@ -483,7 +531,7 @@ class Cloud:
 
         :raises CloudConflict: it is not in VERIFY_RESIZE (any more)
         """
-        answer = self._request(
+        answer = self._write(
             f"confirm the resize of server {server_id}",
             "POST",
             f"/servers/{server_id}/action",
@@ -503,7 +551,7 @@ class Cloud:
         :raises CloudBadRequest: the migration is in another status
         :raises CloudNotFound: no such server, or no such migration of it
         """
-        answer = self._request(
+        answer = self._write(
             f"abort migration {migration_id} of server {server_id}",
             "DELETE",
             f"/servers/{server_id}/migrations/{migration_id}",
@@ -520,7 +568,7 @@ class Cloud:
         :raises CloudBadRequest: the migration is not running, or not this server's
         :raises CloudNotFound: no such server
         """
-        answer = self._request(
+        answer = self._write(
             f"force migration {migration_id} of server {server_id} to complete",
             "POST",
             f"/servers/{server_id}/migrations/{migration_id}/action",
@@ -536,7 +584,7 @@ class Cloud:
 
         :raises CloudNotFound: no such server
         """
-        answer = self._request(
+        answer = self._write(
             f"reset the state of server {server_id}",
             "POST",
             f"/servers/{server_id}/action",
@@ -622,12 +670,18 @@ class Cloud:
     def log_in(self) -> None:
         """Make sure that the credentials are taken and that the region has a Nova."""
         self._guard("log in", self.session.get_token)
-        endpoint = self._guard("find Nova in the catalogue", self._compute.get_endpoint)
+        self._compute_endpoint()
+
+    def _compute_endpoint(self) -> str:
+        what = "find Nova in the catalogue"
+        endpoint = self._guard(what, self._compute.get_endpoint)
         if not endpoint:
             raise CloudAuthError(
-                "find Nova in the catalogue",
+                what,
                 f"the catalogue has no compute endpoint for region {self.region or '(any)'}",
+                remedy=self._remedy("region"),
             )
+        return str(endpoint)
 
     # -- requests ----------------------------------------------------------------------------
 
@@ -635,54 +689,197 @@ class Cloud:
         endpoint = self._guard("find Keystone in the catalogue", self._identity.get_endpoint)
         return path if str(endpoint or "").rstrip("/").endswith("/v3") else "/v3" + path
 
-    def _guard(self, what: str, call: Callable[[], Any]) -> Any:
-        """Call into keystoneauth, its exceptions translated."""
+    def _guard(self, what: str, call: Callable[[], Any], *, writes: bool = False) -> Any:
+        """Call into keystoneauth, bounded, its exceptions translated.
+
+        :param writes: it is a single request for change
+        """
+        bounds = self._bounds
+        seconds = min(self.timeout, bounds.left)
+        if seconds <= 0:
+            detail = f"the pass took longer than {bounds.seconds:.0f} s"
+            raise CloudUnreachable(what, detail, sent=False)
+        exchange = Exchange(
+            time.monotonic() + min(seconds, WRITE_GOES_STALE if writes else seconds)
+        )
         try:
-            return call()
+            return bounds.run(call, exchange, seconds, stops=not writes)
+        except TimeoutError as error:
+            detail = f"no complete answer within {seconds:.0f} s"
+            raise CloudUnreachable(what, detail, sent=exchange.sent) from error
         except ksa_exceptions.http.HttpError as error:
-            raise _by_status(error.http_status)(
-                what,
-                str(error.message or error),
-                status=error.http_status,
-                request_id=str(error.request_id or ""),
-            ) from error
+            raise self._not_logged_in(what, error) from error
         except (
             ksa_exceptions.AuthorizationFailure,
             ksa_exceptions.AuthPluginException,
-            ksa_exceptions.CatalogException,
-            ksa_exceptions.EndpointNotFound,
+            ksa_exceptions.MissingAuthMethods,
         ) as error:
-            raise CloudAuthError(what, str(error)) from error
+            raise CloudAuthError(what, str(error), remedy=self._remedy("credentials")) from error
+        except ksa_exceptions.EmptyCatalog as error:
+            raise CloudAuthError(what, str(error), remedy=self._remedy("scope")) from error
+        except ksa_exceptions.CatalogException as error:
+            raise CloudAuthError(what, str(error), remedy=self._remedy("region")) from error
         except (ksa_exceptions.ClientException, requests.RequestException) as error:
-            raise CloudUnreachable(what, str(error)) from error
+            # keystoneauth wraps what discovery finds in texts of its own
+            untrusted = "CERTIFICATE_VERIFY_FAILED" in str(error)
+            remedy = self._remedy("certificate") if untrusted else ""
+            raise CloudUnreachable(
+                what, str(error), remedy=remedy, sent=exchange.sent and not untrusted
+            ) from error
+        except OSError as error:
+            # of a file that the settings name: those of the network are wrapped
+            remedy = self._remedy("file")
+            raise CloudUnreachable(what, str(error), remedy=remedy, sent=exchange.sent) from error
+
+    def _not_logged_in(self, what: str, error: ksa_exceptions.http.HttpError) -> CloudError:
+        """Keystone refused. It is its status, which says nothing of what is to be asked after the
+        login: a 404 of Keystone is no server that is not there."""
+        status = error.http_status
+        busy = _busy_seconds(status, error.response)
+        kind: type[CloudError] = CloudServerError
+        remedy = ""
+        if status == 403:
+            kind, remedy = CloudForbidden, self._remedy("scope")
+        elif status == 401:
+            kind, remedy = CloudAuthError, self._remedy("credentials")
+        elif busy is not None and status < 500:
+            kind = CloudBadRequest
+        elif status < 500:
+            kind, remedy = CloudAuthError, self._remedy("auth_url")
+        return kind(
+            what,
+            str(error.message or error),
+            status=status,
+            request_id=str(error.request_id or ""),
+            remedy=remedy,
+            retry_after=busy,
+        )
+
+    def _remedy(self, about: str) -> str:
+        """Which setting to look at. Horizon has no say in what its user carries since the login."""
+        if not self.cloud_name:
+            return {
+                "certificate": "Check OPENSTACK_SSL_CACERT in the settings of Horizon.",
+                "file": "Check OPENSTACK_SSL_CACERT in the settings of Horizon.",
+                "region": "Choose another region, or correct the service catalogue.",
+                "scope": "Choose a project in which you are an administrator.",
+            }.get(about, "Log in again.")
+        mine = f"of cloud {self.cloud_name!r} in clouds.yaml"
+        return {
+            "certificate": f"Check cacert and auth_url {mine}: its certificate is not trusted.",
+            "file": f"Check cacert, cert and key {mine}: a file that they name cannot be read.",
+            "region": f"Check region_name and interface {mine}, and the service catalogue.",
+            "scope": f"Check project_name {mine}, and that its user has the admin role there.",
+            "auth_url": f"Check auth_url {mine}.",
+        }.get(about, f"Check the credentials {mine}.")
 
     def _send(
         self, api: adapter.Adapter, what: str, method: str, path: str, **more: Any
     ) -> requests.Response:
-        answer = self._guard(what, lambda: api.request(path, method, timeout=self.timeout, **more))
-        if answer is None:
-            raise CloudUnreachable(what, "no answer")
-        if answer.status_code >= 400:
-            raise _by_status(answer.status_code)(
+        """Read something. Where OpenStack is busy for a moment, that is waited for."""
+        until = time.monotonic() + self.timeout
+        while True:
+            error: CloudError | None = None
+            try:
+                answer: requests.Response = self._guard(
+                    what, lambda: api.request(path, method, timeout=self.timeout, **more)
+                )
+            except CloudError as caught:
+                error = caught
+            else:
+                error = self._error_in(answer, api, what)
+            if error is None:
+                return answer
+            waits = error.retry_after
+            if waits is None or waits > READ_WAITS or time.monotonic() + waits > until:
+                raise error
+            # not at once, whatever it says
+            self._bounds.pause(max(waits, 0.2))
+
+    def _write(
+        self, what: str, method: str, path: str, body: dict[str, Any] | None = None
+    ) -> requests.Response:
+        """Ask Nova for a change: sent once at most, whatever becomes of it.
+
+        keystoneauth would log in and send it again after a 401, and follow redirects; by then
+        somebody else may have done what was asked, and more.
+
+        :raises CloudError: `sent` is false where Nova did not get it
+        """
+        began = time.monotonic()
+        try:
+            headers = self._guard("log in", self.session.get_auth_headers)
+            url = self._compute_endpoint().rstrip("/") + path
+        except CloudError as error:
+            error.sent = False
+            raise
+        self._before_write()
+        if time.monotonic() - began > WRITE_GOES_STALE:
+            raise CloudUnreachable(what, "logging in took too long; it was not sent", sent=False)
+        answer = self._guard(
+            what,
+            lambda: self._compute.request(
+                url,
+                method,
+                timeout=self.timeout,
+                microversion=MICROVERSION,
+                headers=headers,
+                authenticated=False,
+                allow_reauth=False,
+                redirect=False,
+                connect_retries=0,
+                status_code_retries=0,
+                **({"json": body} if body is not None else {}),
+            ),
+            writes=True,
+        )
+        if refusal := self._error_in(answer, self._compute, what):
+            if refusal.status == 401:
+                self.session.invalidate()  # the next read logs in
+            raise refusal
+        if answer.status_code >= 300:
+            where = answer.headers.get("Location") or "elsewhere"
+            raise CloudBadRequest(
                 what,
-                _words(answer),
+                f"the endpoint sends us to {where}",
                 status=answer.status_code,
-                request_id=_request_id(answer),
+                remedy="Correct the compute endpoint in the service catalogue.",
             )
         return answer
 
+    def _error_in(
+        self, answer: requests.Response | None, api: adapter.Adapter, what: str
+    ) -> CloudError | None:
+        """The error that an answer is, or None."""
+        if answer is None:
+            return CloudUnreachable(what, "no answer")
+        status = answer.status_code
+        if status < 400:
+            return None
+        remedy = ""
+        if status == 406:
+            remedy = (
+                f"{str(api.service_type).capitalize()} must know microversion"
+                f" {PLACEMENT_MICROVERSION if api is self._placement else MICROVERSION}: upgrade"
+                " OpenStack to Victoria or later."
+            )
+        elif status == 401:
+            remedy = self._remedy("credentials")
+        elif status == 403:
+            remedy = self._remedy("scope")
+        return _by_status(status)(
+            what,
+            _words(answer),
+            status=status,
+            request_id=_request_id(answer),
+            remedy=remedy,
+            retry_after=_busy_seconds(status, answer),
+        )
+
     def _request(
-        self,
-        what: str,
-        method: str,
-        path: str,
-        body: dict[str, Any] | None = None,
-        microversion: str = MICROVERSION,
+        self, what: str, method: str, path: str, microversion: str = MICROVERSION
     ) -> requests.Response:
-        more: dict[str, Any] = {"microversion": microversion}
-        if body is not None:
-            more["json"] = body
-        return self._send(self._compute, what, method, path, **more)
+        return self._send(self._compute, what, method, path, microversion=microversion)
 
     def _get(self, what: str, path: str, microversion: str = MICROVERSION) -> Any:
         return _json(self._request(what, "GET", path, microversion=microversion), what)
@@ -715,28 +912,66 @@ def from_clouds_yaml(name: str, region: str) -> Cloud:
     """The cloud `name` of clouds.yaml (openstacksdk's convention), logged in lazily.
 
     :param region: the region asked for; where empty, the one that clouds.yaml names
-    :raises ConfigurationError: clouds.yaml has no such cloud
+    :raises ConfigurationError: clouds.yaml has no such cloud, or cannot be used
     """
     asked: dict[str, Any] = {"region_name": region} if region else {}
     try:
-        config = openstack.config.OpenStackConfig(app_name="ukcloud_maintenance").get_one(
-            cloud=name, **asked
-        )
+        found = openstack.config.OpenStackConfig(app_name="ukcloud_maintenance")
+        config = found.get_one(cloud=name, **asked)
         ksa_session = config.get_session()
+        for setting, file in _files(ksa_session).items():
+            if problem := _unreadable(file):
+                raise ConfigurationError(f"{setting} of cloud {name!r} in clouds.yaml: {problem}")
+        return Cloud(
+            ksa_session,
+            region or config.get_region_name() or "",
+            interface=config.get_interface("compute") or "public",
+            timeout=conf.api_timeout_seconds(),
+            cloud_name=name,
+        )
     except openstack.exceptions.ConfigException as error:
-        raise ConfigurationError(
-            f"clouds.yaml cannot be used for cloud {name!r}: {error}"
-        ) from error
+        # openstacksdk passes over a file that it can't read, and then misses the cloud
+        why = "; ".join(filter(None, map(_unreadable, _config_files()))) or error
+        raise ConfigurationError(f"clouds.yaml cannot be used for cloud {name!r}: {why}") from error
     except ksa_exceptions.ClientException as error:
         raise ConfigurationError(
             f"clouds.yaml says too little to log in to cloud {name!r}: {error}"
         ) from error
-    return Cloud(
-        ksa_session,
-        region or config.get_region_name() or "",
-        interface=config.get_interface("compute") or "public",
-        timeout=conf.api_timeout_seconds(),
-    )
+    except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
+        # what openstacksdk comes to of a file of another shape than it expects
+        raise ConfigurationError(
+            f"clouds.yaml cannot be used for cloud {name!r}: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _config_files() -> list[str]:
+    """Where openstacksdk looks for clouds.yaml, as far as there is a file."""
+    named = os.environ.get("OS_CLIENT_CONFIG_FILE")
+    files = [named] if named else list(openstack.config.loader.CONFIG_FILES)
+    return [file for file in files if os.path.exists(file)]
+
+
+def _files(ksa_session: session.Session) -> dict[str, str]:
+    """The files that the session reads for each connection, by the key that names them."""
+    certificate, key = ksa_session.cert, None
+    if isinstance(certificate, tuple):
+        certificate, key = certificate
+    authority = ksa_session.verify if isinstance(ksa_session.verify, str) else None
+    files = {"cacert": authority, "cert": certificate, "key": key}
+    return {setting: file for setting, file in files.items() if file}
+
+
+def _unreadable(file: str) -> str:
+    """Why a file cannot be read, or empty."""
+    if os.path.isdir(file):
+        return "" if os.access(file, os.R_OK | os.X_OK) else f"{file} cannot be read"
+    try:
+        with open(file, encoding="utf-8") as opened:
+            if file.endswith((".yaml", ".yml")):
+                yaml.safe_load(opened)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        return f"{file} cannot be read: {' '.join(str(error).split())}"
+    return ""
 
 
 def _side_by_side(calls: list[Callable[[], Any]]) -> list[Any]:
@@ -748,6 +983,16 @@ def _by_status(status: int | None) -> type[CloudError]:
     if status is None:
         return CloudUnreachable
     return _BY_STATUS.get(status, CloudServerError if status >= 500 else CloudBadRequest)
+
+
+def _busy_seconds(status: int | None, answer: requests.Response | None) -> float | None:
+    """For how long OpenStack is to be left alone; None where it is not too busy."""
+    if status not in (413, 429, 503):
+        return None
+    asked = retry_after(answer)
+    if asked is None:
+        return BUSY_SECONDS if status == 429 else None
+    return min(asked, BUSY_SECONDS_MAX)
 
 
 def _request_id(answer: requests.Response) -> str:

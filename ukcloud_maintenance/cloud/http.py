@@ -1,0 +1,228 @@
+"""How requests go out: bounded as a whole, and cut off where nobody waits for them any longer.
+
+The timeouts of `requests` count from one byte to the next: a server that drips a byte a second is
+waited for without end, and neither the look-up of a name nor keystoneauth's lock around a login
+has a timeout at all. So a call into keystoneauth, whatever requests it makes (a login, discovery,
+redirects), runs in a thread of its own, and is left to itself when its time is over; its
+connection is shut down then, so that the thread ends, and it can send nothing more.
+"""
+
+import contextlib
+import math
+import socket
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, InvalidStateError
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+from keystoneauth1 import session
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from ..exceptions import PassOver
+
+_HERE = threading.local()
+#: held for moments only: whom a connection serves
+_LOCK = threading.Lock()
+
+
+class TooLate(OSError):
+    """The time of a call was over before its request went out."""
+
+
+class Exchange:
+    """One call and its requests.
+
+    :ivar sent: whether anything of its latest request may have gone out
+    :param until: nothing is sent after this, by the monotonic clock
+    """
+
+    def __init__(self, until: float):
+        self.until = until
+        self.sent = False
+        self.over = False
+        self._connection: Any = None
+
+    def begin(self, connection: Any, *, sends: bool) -> None:
+        """A connection is about to be opened, or a request to be written to it.
+
+        :raises TooLate: it must not
+        """
+        with _LOCK:
+            self.sent = False
+            if self.over or time.monotonic() > self.until:
+                raise TooLate("its time was over before it was sent")
+            connection.exchange, self._connection = self, connection
+            self.sent = sends
+
+    def cut(self) -> None:
+        """Nobody waits for it any longer."""
+        with _LOCK:
+            self.over = True
+            connection = self._connection
+            # back in the pool, it may serve another one by now
+            if connection is not None and connection.exchange is self:
+                with contextlib.suppress(OSError, TypeError):
+                    # the plain socket's, which leaves the thread that reads its TLS alone
+                    socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+
+
+class _Cuttable:
+    """A connection that knows whom it serves."""
+
+    exchange: Exchange | None = None
+    sock: socket.socket | None
+
+    def _begin(self, *, sends: bool) -> None:
+        if exchange := getattr(_HERE, "exchange", None):
+            exchange.begin(self, sends=sends)
+
+    def connect(self) -> None:
+        self._begin(sends=False)
+        super().connect()  # type: ignore[misc]
+
+    def request(self, *args: Any, **more: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        self._begin(sends=True)
+        super().request(*args, **more)  # type: ignore[misc]
+
+
+class _Connection(_Cuttable, HTTPConnection):
+    pass
+
+
+class _TlsConnection(_Cuttable, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+_POOLS = {"http": _Pool, "https": _TlsPool}
+
+
+class _Adapter(session.TCPKeepAliveAdapter):
+    def init_poolmanager(self, *args: Any, **more: Any) -> None:
+        super().init_poolmanager(*args, **more)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, *args: Any, **more: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **more)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+
+def make_cuttable(ksa_session: session.Session) -> None:
+    """Let the requests of a session be cut off."""
+    for scheme, adapter in list(ksa_session.adapters.items()):
+        if not isinstance(adapter, _Adapter):
+            ksa_session.mount(scheme, _Adapter())
+
+
+class Bounds:
+    """What the calls of one pass have in common: an end, and that they can be told to stop.
+
+    :param seconds: after this no call is begun, and none is waited for
+    """
+
+    def __init__(self, seconds: float = math.inf):
+        self.seconds = seconds
+        self._ends_at = time.monotonic() + seconds
+        self._stopped = threading.Event()
+        self._waiting: dict[Future[Any], Exchange] = {}
+
+    @property
+    def left(self) -> float:
+        """Seconds, at least 0."""
+        return max(self._ends_at - time.monotonic(), 0)
+
+    def stop(self) -> None:
+        """Begin no call any more, and tell at once whoever waits for one; a request for change
+        that is on its way is waited for.
+
+        Whoever is told gets :class:`PassOver`.
+        """
+        self._stopped.set()
+        for future, exchange in list(self._waiting.items()):
+            _settle(future, error=PassOver("the pass was told to stop"))
+            exchange.cut()
+
+    def check(self) -> None:
+        """:raises PassOver: they were told to stop"""
+        if self._stopped.is_set():
+            raise PassOver("the pass was told to stop")
+
+    def pause(self, seconds: float) -> None:
+        """:raises PassOver: they were told to stop"""
+        self._stopped.wait(seconds)
+        self.check()
+
+    def run(
+        self, call: Callable[[], Any], exchange: Exchange, seconds: float, *, stops: bool
+    ) -> Any:
+        """What a call returns or raises.
+
+        :param stops: whether it is given up where they are told to stop
+        :raises TimeoutError: it took longer than the seconds
+        :raises PassOver: they were told to stop
+        """
+        self.check()
+        future: Future[Any] = Future()
+
+        def run() -> None:
+            _HERE.exchange = exchange
+            try:
+                found = call()
+            except BaseException as error:
+                _settle(future, error=error)
+            else:
+                _settle(future, found)
+
+        if stops:
+            self._waiting[future] = exchange
+        try:
+            # told to stop since it was checked?
+            self.check()
+            threading.Thread(target=run, daemon=True, name="request").start()
+            try:
+                return future.result(seconds)
+            except TimeoutError:
+                if not future.done():
+                    exchange.cut()
+                raise
+        finally:
+            self._waiting.pop(future, None)
+
+
+def _settle(future: "Future[Any]", found: Any = None, error: BaseException | None = None) -> None:
+    """Who comes first says what came of it."""
+    with contextlib.suppress(InvalidStateError):
+        if error is None:
+            future.set_result(found)
+        else:
+            future.set_exception(error)
+
+
+def retry_after(answer: requests.Response | None) -> float | None:
+    """For how many seconds a service asks to be left alone; None where it doesn't. A time is
+    compared with the service's own clock."""
+    if answer is None:
+        return None
+    text = str(answer.headers.get("Retry-After") or "").strip()
+    if text.isdecimal():
+        return float(text)
+    try:
+        until = parsedate_to_datetime(text)
+        now = parsedate_to_datetime(str(answer.headers.get("Date") or ""))
+        return max((until - now).total_seconds(), 0)
+    except (ValueError, TypeError):
+        return None
