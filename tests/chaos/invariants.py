@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.chaos.records import ARRIVED, MOVES, Records, Row, Sample
+from tests.chaos.records import ARRIVED, MOVES, Migration, NovaServer, Records, Row, Sample
 from ukcloud_maintenance.core.states import MIGRATION_OPEN, DrainState, MigrationState
 
 #: A look at everything takes place once a second, and takes a moment itself.
@@ -153,7 +153,7 @@ def where_recorded(records: Records) -> Iterator[Violation]:
     """Every server is where our record says, unless somebody else moved it since."""
     for server in records.servers.values():
         rows = [r for r in records.rows if r.server == server.id]
-        arrived = [m for m in records.migrations_of(server.id) if m.status in ARRIVED]
+        arrived = [m for m in records.migrations_of(server.id) if _arrived(m, server)]
         if not rows or server.deleted_at is not None:
             continue
         if not arrived:
@@ -186,6 +186,13 @@ def where_recorded(records: Records) -> Iterator[Violation]:
                 server.id,
                 server.host,
             )
+
+
+def _arrived(record: Migration, server: NovaServer) -> bool:
+    """Whether a migration brought the server to its destination: in ERROR it may have, too, and
+    Nova's record of it tells no more than `error`."""
+    in_error = server.vm_state == "error" and record.status == "error"
+    return record.status in ARRIVED or (in_error and record.dest == server.host)
 
 
 #: What a row says of a server that is somewhere else than it was.

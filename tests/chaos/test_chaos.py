@@ -414,6 +414,15 @@ def test_an_arrival_that_no_row_knows(records):
     assert "where_recorded" in broken(records)
 
 
+def test_an_arrival_in_error(records):
+    change(records.migrations, 0, status="error")
+    change(records.servers, "s1", vm_state="error")
+    change(records.rows, 0, state="failed", message="It arrived on cmp2 in ERROR.")
+    assert "where_recorded" not in broken(records)
+    change(records.rows, 0, state="cancelled")
+    assert "where_recorded" in broken(records)
+
+
 def test_a_row_knows_its_newest_attempt_alone(records):
     change(records.rows, 0, nova_id=2, state="failed", message="No valid host was found.")
     records.migrations.append(
