@@ -131,8 +131,8 @@ SETTINGS: tuple[Setting, ...] = (
         "LATE_SECONDS_PER_GIB",
         _NUMBER,
         30,
-        "seconds a GiB of memory",
-        "A migration that takes longer than this by its memory is marked as late.",
+        "seconds a GiB of memory and local disk",
+        "A migration that takes longer than this by what it copies is marked as late.",
         0.1,
         86400,
     ),
@@ -149,8 +149,10 @@ SETTINGS: tuple[Setting, ...] = (
         "TIMEOUT_SECONDS_PER_GIB",
         _NUMBER,
         300,
-        "seconds a GiB of memory",
-        "A copy that takes longer than this by its memory meets TIMEOUT_ACTION.",
+        "seconds a GiB of memory and local disk",
+        "A copy that takes longer than this by what it copies meets TIMEOUT_ACTION. A local disk"
+        " counts by the size that Nova shows, else by its flavor's, and not at all where the memory"
+        " is copied first (shared storage).",
         0.1,
         86400,
     ),
@@ -159,7 +161,7 @@ SETTINGS: tuple[Setting, ...] = (
         _NUMBER,
         1800,
         "seconds",
-        "No copy times out before this time, however small its memory.",
+        "No copy times out before this time, however small.",
         1,
         604800,
     ),
@@ -169,7 +171,9 @@ SETTINGS: tuple[Setting, ...] = (
         "warn",
         "warn, abort or force_complete",
         "What becomes of a copy that timed out, unless the admin says otherwise: it is marked; it"
-        " is aborted and tried again; or its guest is paused until the rest is copied.",
+        " is aborted, and tried again where Nova leaves it ACTIVE (33 and 34 leave it in ERROR: see"
+        " Limits); or its guest is paused until the rest is copied. One that is to end within half"
+        " of that time again is let go on.",
         choices=("warn", "abort", "force_complete"),
     ),
     Setting(

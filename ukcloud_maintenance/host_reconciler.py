@@ -17,8 +17,8 @@ from . import conf, store
 from .cloud import Cloud
 from .core import certificate as c
 from .core import hosts as h
-from .core.emptiness import NAMED
-from .core.facts import Allocation, Hypervisor, Service
+from .core.emptiness import NAMED, HostContents
+from .core.facts import Allocation, Hypervisor, Server, Service
 from .exceptions import CloudAnswerUnusable, CloudError, CloudNotFound, StaleState
 from .observe import read_contents, read_servers
 from .reconciler import INTENT_GOES_STALE, say
@@ -120,12 +120,26 @@ class HostReconciler:
         contents = read_contents(self.cloud, maintenance.host, alive)
         hypervisors, allocations = self._allocations(maintenance, contents.after)
         alive()
-        names = {s.id: s.name for s in contents.servers_of_migrations.values() if s}
-        known = {*names, *(s.id for s in contents.servers), *(m.uuid for m in contents.migrations)}
-        names |= self._names(allocations, known)
+        elsewhere = self._elsewhere(allocations, contents)
+        known = [*contents.servers_of_migrations.values(), *elsewhere.values()]
+        names = {s.id: s.name for s in known if s}
+        gone = contents.before is None
         return c.HostSight(
-            **vars(contents) | {"names": names}, hypervisors=hypervisors, allocations=allocations
+            **vars(contents) | {"names": names},
+            hypervisors=hypervisors,
+            allocations=allocations,
+            service_id=maintenance.service_id,
+            elsewhere=elsewhere,
+            same_machine=self._same_machine(maintenance.host) if gone else None,
         )
+
+    def _same_machine(self, host: str) -> Hypervisor | None:
+        """Whether another service has the hypervisor of a host whose service is gone."""
+        try:
+            return h.same_machine(host, self.cloud.hypervisors())
+        except CloudError as error:
+            say(logging.WARNING, "no_hypervisors", host=host, detail=error)
+            return None
 
     def _allocations(
         self, maintenance: HostMaintenance, service: Service | None
@@ -146,13 +160,21 @@ class HostReconciler:
             return hypervisors, str(error)
         return hypervisors, found
 
-    def _names(self, allocations: list[Allocation] | str, known: set[str]) -> dict[str, str]:
-        """The names of those consumers that are servers elsewhere, of as many as are shown."""
+    def _elsewhere(
+        self, allocations: list[Allocation] | str, contents: HostContents
+    ) -> dict[str, Server | None]:
+        """The servers whose allocations these are, by their own ids or by those of their
+        migrations, and that are not on this host: of as many as are shown."""
         if isinstance(allocations, str):
             return {}
-        consumers = sorted({a.consumer_id for a in allocations} - known)
-        found = read_servers(self.cloud, consumers[:NAMED])
-        return {server_id: server.name for server_id, server in found.items() if server}
+        of_record = {m.uuid: m.server_id for m in contents.migrations if m.uuid}
+        here = {server.id for server in contents.servers}
+        consumers = dict.fromkeys(a.consumer_id for a in allocations)
+        wanted = dict.fromkeys(of_record.get(consumer, consumer) for consumer in consumers)
+        found = read_servers(self.cloud, [i for i in wanted if i not in here][:NAMED])
+        # What is neither a server nor a migration is no server that does not exist any more.
+        servers = set(of_record.values())
+        return {i: s for i, s in found.items() if s is not None or i in servers}
 
     # -- back to service ---------------------------------------------------------------------
 

@@ -226,6 +226,8 @@ class InstanceMigration(models.Model):
     vcpus = models.PositiveIntegerField(default=0)
     memory_bytes = models.PositiveBigIntegerField(default=0)
     disk_bytes = models.PositiveBigIntegerField(default=0)
+    #: the part of it that is on the host itself, and copied unless the hosts share storage
+    local_disk_bytes = models.PositiveBigIntegerField(default=0)
 
     state = models.CharField(
         max_length=16,
@@ -242,6 +244,8 @@ class InstanceMigration(models.Model):
     group = models.CharField(max_length=36, blank=True)
     #: where the preflight's estimate would place it
     planned_host = models.CharField(max_length=255, blank=True)
+    #: hosts that it is not sent to again, and the cause of the failure there (core.causes)
+    unfit_hosts = models.JSONField(default=dict, blank=True)
     #: a stable word for the reason of the state, e.g. status_shutoff
     code = models.CharField(max_length=64, blank=True)
     #: why it stays, is blocked or failed; Nova's words where it has them
@@ -285,6 +289,8 @@ class InstanceMigration(models.Model):
     forced_at = models.DateTimeField(null=True)
     #: when this attempt took longer than its timeout
     timed_out_at = models.DateTimeField(null=True)
+    #: what its timeout asked of Nova last in this attempt, see core.states.Wish
+    timeout_asked = models.CharField(max_length=16, blank=True)
     #: Nova's record of this attempt was seen as cancelled, whatever it says now
     was_cancelled = models.BooleanField(default=False)
     #: recorded before the POST: the newest migration and instance action of the server by then,

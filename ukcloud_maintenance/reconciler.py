@@ -11,7 +11,7 @@ import logging
 import math
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
@@ -22,6 +22,7 @@ from .cloud import PARALLEL, Cloud
 from .core import decide as d
 from .core import whereabouts
 from .core.alarm import alarm
+from .core.causes import cause_of
 from .core.facts import Migration, Server, ServerGroup
 from .core.preflight import Around, Choice, group_of
 from .core.printable import logger
@@ -258,6 +259,7 @@ class Reconciler:
             around = look_around(cloud, drain.host, here, leaving, drain.destination)
         if around or (due and any(d.is_held(r) for r in views)):
             store.looked_around(drain, self.clock())
+        elsewhere = self._each(cloud.server, moved)
         seen = d.Observation(
             service=service,
             servers=servers,
@@ -265,7 +267,8 @@ class Reconciler:
             contents=contents,
             progress=self._each(cloud.progress, flying),
             actions=self._each(cloud.actions, lost),
-            elsewhere=self._each(cloud.server, moved),
+            elsewhere=elsewhere,
+            other_runs=self._other_runs(drain, elsewhere),
             our_user_id=self._our_user_id() if lost else "",
             around=around,
             travelling=store.travelling_groups(drain),
@@ -326,6 +329,7 @@ class Reconciler:
             for r in under_way
             if r.server_id in here and r.server_id not in lost and r.method == Method.LIVE
         ]
+        elsewhere = {i: s for i, s in found.items() if i not in here}
         seen = d.Observation(
             service=service,
             servers=here,
@@ -335,7 +339,8 @@ class Reconciler:
             },
             progress=self._each(cloud.progress, flying),
             actions=self._each(cloud.actions, lost),
-            elsewhere={i: s for i, s in found.items() if i not in here},
+            elsewhere=elsewhere,
+            other_runs=self._other_runs(drain, elsewhere),
             our_user_id=self._our_user_id() if lost else "",
             travelling=store.travelling_groups(drain),
             gate=self._gate(drain),
@@ -350,6 +355,19 @@ class Reconciler:
         grace = conf.submit_grace_seconds()
         sent = [row for row in rows if row.state == MigrationState.SUBMITTED]
         return frozenset(row.server_id for row in sent if self.known_for(row) < grace)
+
+    @staticmethod
+    def _other_runs(drain: Drain, elsewhere: Mapping[str, Server | None]) -> dict[str, d.OtherRun]:
+        """Which other run of ours moved a server, by our own record."""
+        moved = [server_id for server_id, server in elsewhere.items() if server and server.host]
+        if not moved:
+            return {}
+        return {
+            server_id: d.OtherRun(
+                row.drain_id, row.drain.host, row.drain.direction, row.dest_compute
+            )
+            for server_id, row in store.newest_moves(drain.region, moved, but=drain).items()
+        }
 
     @staticmethod
     def _gate(drain: Drain) -> d.Gate:
@@ -555,6 +573,9 @@ class Reconciler:
         if action.ask_why and (words := self._why(row)):
             message = f"{message} {words}".strip()
             changes["message"] = f"{changes.get('message', action.message)} {words}".strip()
+            # Read here and nowhere else: what is decided later goes by the cause, not by words.
+            if (cause := cause_of(words)) and row.dest_compute:
+                changes["unfit_hosts"] = {**row.unfit_hosts, row.dest_compute: cause}
         event = (
             (action.kind, self.worker, message, changes.get("request_id") or row.request_id)
             if action.kind
@@ -654,6 +675,7 @@ class Reconciler:
             aborted_at=None,
             forced_at=None,
             timed_out_at=None,
+            timeout_asked="",
             was_cancelled=False,
             points=[],
             course="",

@@ -23,7 +23,7 @@ from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet, 
 from django.utils import timezone
 
 from .core.actor import Actor
-from .core.alarm import ARRIVED
+from .core.alarm import ARRIVED, arrived_wrong
 from .core.duration import Learned, learned_of
 from .core.facts import Server
 from .core.preflight import Verdict
@@ -362,6 +362,9 @@ class Counts:
 
     by_state: Mapping[str, int] = field(default_factory=dict)
     arrived_wrong: int = 0
+    #: of a run back: those that are gone or arrived, and are not on the host that they were to
+    #: come back to
+    astray: int = 0
 
     @property
     def total(self) -> int:
@@ -369,8 +372,10 @@ class Counts:
 
     @property
     def left(self) -> int:
-        """Those that left the host: arrived elsewhere, well or not, or gone."""
-        return sum(self.by_state.get(state, 0) for state in MIGRATION_LEFT) + self.arrived_wrong
+        """Those that left the host: arrived elsewhere, well or not, or gone. Of a run back those
+        that came back, and never one that went elsewhere."""
+        gone = sum(self.by_state.get(state, 0) for state in MIGRATION_LEFT)
+        return gone + self.arrived_wrong - self.astray
 
     @property
     def unknown(self) -> int:
@@ -395,18 +400,41 @@ def counts(drain_ids: Iterable[int]) -> dict[int, Counts]:
     """The counts of several drains, by one query."""
     ids = list(drain_ids)
     found: dict[int, dict[str, int]] = {drain_id: {} for drain_id in ids}
-    wrong = dict.fromkeys(ids, 0)
-    arrived = Count("id", filter=Q(state=MigrationState.FAILED, code__startswith=ARRIVED))
+    wrong, astray = dict.fromkeys(ids, 0), dict.fromkeys(ids, 0)
+    went_wrong = Q(state=MigrationState.FAILED, code__startswith=ARRIVED)
+    went = Q(drain__direction=Direction.BACK) & (Q(state=MigrationState.GONE) | went_wrong)
+    went &= Q(server_status="DELETED") | ~Q(dest_compute=F("drain__host"))
     rows = (
         InstanceMigration.objects.filter(drain_id__in=ids)
         .order_by()
         .values_list("drain_id", "state")
-        .annotate(n=Count("id"), arrived=arrived)
+        .annotate(
+            n=Count("id"),
+            arrived=Count("id", filter=went_wrong),
+            elsewhere=Count("id", filter=went),
+        )
     )
-    for drain_id, state, number, arrived_wrong in rows:
+    for drain_id, state, number, arrived, elsewhere in rows:
         found[drain_id][state] = number
-        wrong[drain_id] += arrived_wrong
-    return {drain_id: Counts(by_state, wrong[drain_id]) for drain_id, by_state in found.items()}
+        wrong[drain_id] += arrived
+        astray[drain_id] += elsewhere
+    return {
+        drain_id: Counts(by_state, wrong[drain_id], astray[drain_id])
+        for drain_id, by_state in found.items()
+    }
+
+
+def counts_of(drain: Drain, rows: Iterable[InstanceMigration]) -> Counts:
+    """The same of one drain whose rows were read already."""
+    by_state: dict[str, int] = {}
+    wrong = astray = 0
+    for row in rows:
+        by_state[row.state] = by_state.get(row.state, 0) + 1
+        wrong += arrived_wrong(row)
+        went = row.state == MigrationState.GONE or arrived_wrong(row)
+        if drain.direction == Direction.BACK and went:
+            astray += row.server_status == "DELETED" or row.dest_compute != drain.host
+    return Counts(by_state, wrong, astray)
 
 
 @dataclass(frozen=True)
@@ -756,6 +784,7 @@ def _new_row(
         vcpus=server.vcpus,
         memory_bytes=server.memory_bytes,
         disk_bytes=server.disk_bytes,
+        local_disk_bytes=server.local_disk_bytes,
         state=verdict.state.value,
         method=verdict.method.value,
         choice=entry.choice,
@@ -1033,6 +1062,9 @@ def retry_instance(
             odd_since=None,
             late_since=None,
             timed_out_at=None,
+            timeout_asked="",
+            # whoever tries it again has seen to what was there, or names another host
+            unfit_hosts={},
         )
         changed = Drain.objects.filter(pk=drain.pk, state=drain.state).update(
             next_pass_at=None, blocked_since=None, proving_since=None
@@ -1241,6 +1273,27 @@ def record(
         _event(drain, row, now, kind, actor, message, request_id)
 
 
+def record_of_host(
+    maintenance: HostMaintenance,
+    now: datetime,
+    kind: str,
+    actor: Who,
+    message: str,
+    request_id: str = "",
+) -> None:
+    """Record what was done with a host in maintenance, also in the timeline of its newest drain."""
+    newest = drains_in(maintenance).last()
+    with transaction.atomic():
+        if newest:
+            _touch(newest.pk, now)
+        _event(newest, None, now, kind, actor, message, request_id, maintenance)
+
+
+def verify_soon(maintenance: HostMaintenance) -> None:
+    """Let a worker look at a host in maintenance as soon as one is free."""
+    HostMaintenance.objects.filter(pk=maintenance.pk).update(next_pass_at=None)
+
+
 def _event(
     drain: Drain | None,
     row: InstanceMigration | None,
@@ -1348,6 +1401,27 @@ def left_in(maintenance: HostMaintenance) -> list[InstanceMigration]:
         state=MigrationState.SUCCEEDED,
     ).order_by("drain_id", "position", "id")
     return list({row.server_id: row for row in rows}.values())
+
+
+def newest_moves(
+    region: str, server_ids: Iterable[str], but: Drain | None = None
+) -> dict[str, InstanceMigration]:
+    """The last move of each server by any of our runs in a region, done or in progress, by server;
+    one query.
+
+    :param but: a run whose own are left out
+    """
+    moved = {MigrationState.SUCCEEDED, *MIGRATION_UNDER_WAY}
+    rows = InstanceMigration.objects.filter(
+        server_id__in=list(server_ids),
+        drain__region=region,
+        state__in=[state.value for state in moved],
+        submitted_at__isnull=False,
+    )
+    if but is not None:
+        rows = rows.exclude(drain=but)
+    ordered = rows.select_related("drain").order_by("submitted_at", "id")
+    return {row.server_id: row for row in ordered}
 
 
 def return_run(maintenance: HostMaintenance) -> Drain | None:
@@ -1519,6 +1593,7 @@ class ReturnRun(NamedTuple):
     """The instances that are brought back after a return to service.
 
     :param entries: `planned_host` is not used: they all go to the host that is given back
+    :param note: what is not brought back, and why, for the record
     """
 
     reason: str
@@ -1526,6 +1601,7 @@ class ReturnRun(NamedTuple):
     actor_id: str
     entries: Iterable[Entry]
     project_names: Mapping[str, str]
+    note: str = ""
 
 
 def request_return(
@@ -1603,7 +1679,8 @@ def create_return_run(
         row.source_compute = entry.server.host
         rows.append(row)
     InstanceMigration.objects.bulk_create(rows)
-    _event(made, None, now, "return_run_requested", actor, run.reason, "", maintenance)
+    said = f"{run.reason}\n{run.note}".strip()
+    _event(made, None, now, "return_run_requested", actor, said, "", maintenance)
     return made
 
 

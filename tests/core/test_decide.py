@@ -636,3 +636,68 @@ class TestCancelling:
         view = drain(state=DrainState.CANCELLING, host_down_since=ago(901))
         end = finish(decide(view, [ours], seen(server(), service=service(state="down"))))
         assert end.state == DrainState.CANCELLED
+
+
+# -- who moved it, and who came back -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("run", "who"),
+    [
+        (None, "by somebody else"),
+        (d.OtherRun(5, "cmp1", "away", "cmp3"), "by drain 5 of cmp1"),
+        (d.OtherRun(6, "cmp3", "back", "cmp3"), "by run 6, which brings instances back to cmp3"),
+        (d.OtherRun(5, "cmp1", "away", "cmp4"), "by somebody else"),  # that one went elsewhere
+    ],
+)
+def test_what_another_run_of_ours_moved_is_not_said_to_be_somebody_elses_doing(run, who):
+    one = row()
+    more = {"other_runs": {"web": run}} if run else {}
+    moved = seen(elsewhere={"web": server(host="cmp3")}, **more)
+    found = changes(decide(drain(), [one], moved), one)
+    assert found["message"] == f"It was moved to cmp3 {who}."
+    busy = seen(elsewhere={"web": server(host="cmp3", task_state="migrating")}, **more)
+    found = changes(decide(drain(), [one], busy), one)
+    assert f"for {who.removeprefix('by ')} (task migrating)" in found["message"]
+
+
+def back(**more):
+    return drain(direction="back", destination="cmp1", maintenance=None, **more)
+
+
+ENDED = [
+    row("came", state=MigrationState.SUCCEEDED, source_compute="cmp2", dest_compute="cmp1"),
+    row("by-hand", state=MigrationState.GONE, source_compute="cmp2", dest_compute="cmp1"),
+    row("astray", state=MigrationState.GONE, source_compute="cmp2", dest_compute="cmp3"),
+    row(
+        "deleted",
+        state=MigrationState.GONE,
+        source_compute="cmp2",
+        dest_compute="cmp1",
+        server_status="DELETED",
+    ),
+]
+
+
+@pytest.mark.parametrize("state", [DrainState.RUNNING, DrainState.CANCELLING])
+def test_a_run_back_counts_who_came_back_and_never_who_left(state):
+    sight = seen(service=service(status="enabled"))
+    message = finish(decide(back(state=state), ENDED, sight)).message
+    assert "2 of 4 are back on cmp1." in message
+    assert "left the host" not in message
+    assert "astray (gone)" in message
+    assert "by-hand" not in message
+
+
+def test_the_advice_of_a_run_back_names_the_host_that_the_guest_is_on():
+    one = migrating(
+        source_compute="cmp2", dest_compute="cmp1", submitted_at=ago(999), odd_since=ago(999)
+    )
+    sight = seen(
+        server(host="cmp2", task_state="migrating"),
+        records=(record(status="error", source_compute="cmp2", dest_compute="cmp1"),),
+        service=service(status="enabled"),
+    )
+    found = changes(decide(back(), [one], sight), one)
+    assert "nova-compute on cmp2" in found["message"]
+    assert "here" not in found["message"]

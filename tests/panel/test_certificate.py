@@ -17,6 +17,7 @@ from ukcloud_maintenance import store
 from ukcloud_maintenance.content.maintenance import certificate_page, session
 from ukcloud_maintenance.core import certificate as c
 from ukcloud_maintenance.core.actor import RULE_DRAIN, RULE_VIEW
+from ukcloud_maintenance.core.facts import Allocation, Consumer, Hypervisor, Migration
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState, ReturnResult
 from ukcloud_maintenance.exceptions import CloudUnreachable
 from ukcloud_maintenance.models import Drain, HostMaintenance
@@ -512,3 +513,51 @@ def test_who_may_not_give_it_back_is_not_offered_it(client, cloud, log_in, maint
     assert client.post(url("return_host"), {"choice": "ours"}).status_code == 403
     maintained.refresh_from_db()
     assert maintained.returning_since is None
+
+
+# -- allocations that are left behind ----------------------------------------------------------
+
+
+@pytest.fixture
+def left_behind(maintained, cloud, monkeypatch):
+    """A migration of moved-1, which is on cmp2, still holds something of cmp4."""
+    moved = next(s for s in cloud.all_servers if s.name == "moved-1")
+    record = Migration(7, "u7", moved.id, "error", "live-migration", "cmp4", "cmp2")
+    held = {
+        "u7": Consumer("u7", "p", "u", 3, (Allocation("u7", "n-cmp4", {"VCPU": 1}),)),
+        moved.id: Consumer(moved.id, "p", "u", 1, (Allocation(moved.id, "n-cmp2", {"VCPU": 1}),)),
+    }
+    known = {
+        "hypervisors_of": lambda host: [Hypervisor(f"n-{host}", host, host)],
+        "providers_of": lambda host: frozenset({f"n-{host}"}),
+        "allocations_on": lambda ids: [
+            a for c in held.values() for a in c.allocations if a.provider_id in set(ids)
+        ],
+        "allocations_of": lambda consumer: held.get(consumer, Consumer(consumer)),
+        "migrations_touching": lambda host: [record],
+        "migrations_of": lambda server_id: [record],
+        "set_allocations": lambda left: held.update({left.consumer_id: left}) or "req-7",
+    }
+    for name, value in known.items():
+        monkeypatch.setattr(cloud, name, value)
+    return held
+
+
+def test_an_allocation_that_is_left_behind_is_shown_with_its_proof_and_removed(admin, left_behind):
+    shown_page = text(page(admin.get(url("allocations"))))
+    assert "Allocations on cmp4" in shown_page
+    assert "Nova has moved-1" in shown_page
+    assert "Remove Allocation" in shown(admin.get(url("allocations")))
+    assert admin.post(url("allocations"), {"consumer": "u7"}).status_code == 302
+    assert left_behind["u7"].allocations == ()
+    assert "Remove Allocation" not in shown(admin.get(url("allocations")))
+
+
+def test_one_that_may_hold_a_guest_is_not_offered_nor_removed(admin, left_behind, cloud):
+    cloud.all_servers = [
+        replace(s, host="cmp4") if s.name == "moved-1" else s for s in cloud.all_servers
+    ]
+    assert "Remove Allocation" not in shown(admin.get(url("allocations")))
+    answer = text(page(admin.post(url("allocations"), {"consumer": "u7"})))
+    assert "not proved to hold nothing" in answer
+    assert left_behind["u7"].allocations

@@ -124,7 +124,9 @@ class TestWhatDoesNotAnswer:
     @pytest.mark.parametrize("name", WRITES)
     def test_a_request_for_change_is_given_up_and_was_sent_once(self, openstack, way, name):
         with silent(way) as nova:
-            cloud = connect(openstack.url, timeout=1)
+            cloud = connect(openstack.url, timeout=30)
+            cloud.log_in()
+            cloud.timeout = 1
             cloud._compute.endpoint_override = f"http://127.0.0.1:{nova.port}/v2.1"
             with pytest.raises(CloudUnreachable) as caught:
                 WRITES[name](cloud)

@@ -10,6 +10,7 @@ from ukcloud_maintenance.core.actor import (
     RULE_ABORT,
     RULE_CANCEL,
     RULE_DRAIN,
+    RULE_RESET,
     RULE_RETURN,
     RULE_STEER,
     RULE_VIEW,
@@ -65,6 +66,9 @@ NEEDS = {
     "return_run": (RULE_VIEW, [None]),
     "return_preview": (RULE_RETURN, ["cloud", "cmp1"]),
     "return_host": (RULE_RETURN, ["cloud", services.ReturnRequest("cmp1")]),
+    "host_allocations": (RULE_VIEW, ["cloud", "cmp1"]),
+    "remove_allocation": (RULE_RESET, ["cloud", "cmp1", "c"]),
+    "left_alone": (RULE_VIEW, ["cloud", None]),
 }
 
 

@@ -21,7 +21,7 @@ from ukcloud_maintenance.core.states import ReturnChoice
 from ukcloud_maintenance.demo.config import FAST
 from ukcloud_maintenance.demo.databases import path_of
 from ukcloud_maintenance.demo.harness import DemoCloud, DemoCloudError
-from ukcloud_maintenance.exceptions import Refused
+from ukcloud_maintenance.exceptions import CloudConflict, Refused
 from ukcloud_maintenance.host_reconciler import HostReconciler
 from ukcloud_maintenance.models import Drain, Event
 
@@ -281,6 +281,91 @@ def test_a_resize_that_is_not_confirmed_withdraws_it_on_the_side_where_it_arrive
     nova.wait_for_server(server, "SHUTOFF")
     assert nova.host_of(server) == "cmp9"
     nova.wait(lambda: not hosts.failed("cmp8"), "nothing of it is left")
+
+
+def provider_of(nova, host: str) -> str:
+    found = nova.nova.get("/os-hypervisors/detail").json()["hypervisors"]
+    return next(one["id"] for one in found if one["service"]["host"] == host)
+
+
+def held_by(nova, consumer: str) -> dict:
+    answer = nova.adapter("placement").get(f"/allocations/{consumer}", microversion="1.28")
+    return {p: held["resources"] for p, held in answer.json()["allocations"].items()}
+
+
+def test_what_a_migration_that_is_over_left_behind_is_named_and_removed_and_no_more(nova, hosts):
+    """As a nova-compute leaves it that was killed: the record is over, and holds its source."""
+    server = nova.create_server("left-behind", host="st1")
+    hosts.drain("st1")
+    [record] = nova.migrations(server)
+    here, elsewhere = provider_of(nova, "st1"), provider_of(nova, nova.host_of(server))
+    placement = nova.adapter("placement")
+    resources = {"resources": {"VCPU": 1, "MEMORY_MB": 64}}
+    placement.put(
+        f"/allocations/{record['uuid']}",
+        json={
+            "allocations": {here: resources, elsewhere: resources},
+            "project_id": "p",
+            "user_id": "u",
+            "consumer_generation": None,
+        },
+        microversion="1.28",
+    )
+    before = held_by(nova, server)
+    said = hosts.failed("st1")["no_allocations"]
+    assert f"of server left-behind ({server}): MEMORY_MB 64, VCPU 1" in said
+    assert f"; the server is ACTIVE on {nova.host_of(server)}. It is left behind" in said
+    assert f"host_allocations st1 --remove {record['uuid']}" in said
+    [found] = services.host_allocations(shell_actor(), hosts.cloud, "st1")
+    assert found.removable, found.checks
+    services.remove_allocation(shell_actor(), hosts.cloud, "st1", record["uuid"])
+    # that of the host is gone, what the consumer holds elsewhere stays, and the server's own
+    assert set(held_by(nova, record["uuid"])) == {elsewhere}
+    assert held_by(nova, server) == before
+    hosts.safe("st1")
+    maintenance = store.open_maintenance(REGION, "st1")
+    kinds = [
+        e.kind for e in Event.objects.filter(maintenance=maintenance, actor=shell_actor().name)
+    ]
+    assert kinds[-2:] == ["allocation_remove_asked", "allocation_removed"]
+    with pytest.raises(Refused) as refused:
+        services.remove_allocation(shell_actor(), hosts.cloud, "st1", record["uuid"])
+    assert "holds nothing of st1" in str(refused.value)
+
+
+def test_what_changes_while_it_is_removed_is_not_removed(nova, hosts, monkeypatch):
+    server = nova.create_server("racing", host="st2")
+    hosts.drain("st2")
+    [record] = nova.migrations(server)
+    here = provider_of(nova, "st2")
+    placement = nova.adapter("placement")
+
+    def put(vcpus, generation):
+        body = {
+            "allocations": {here: {"resources": {"VCPU": vcpus}}},
+            "project_id": "p",
+            "user_id": "u",
+            "consumer_generation": generation,
+        }
+        return placement.put(
+            f"/allocations/{record['uuid']}", json=body, microversion="1.28", raise_exc=True
+        )
+
+    put(1, None)
+    real = hosts.cloud.set_allocations
+
+    def somebody_is_faster(consumer):
+        put(2, consumer.generation)
+        return real(consumer)
+
+    monkeypatch.setattr(hosts.cloud, "set_allocations", somebody_is_faster)
+    with pytest.raises(CloudConflict):
+        services.remove_allocation(shell_actor(), hosts.cloud, "st2", record["uuid"])
+    assert held_by(nova, record["uuid"]) == {here: {"VCPU": 2}}
+    assert Event.objects.filter(kind="allocation_not_removed").exists()
+    monkeypatch.undo()
+    services.remove_allocation(shell_actor(), hosts.cloud, "st2", record["uuid"])
+    assert held_by(nova, record["uuid"]) == {}
 
 
 # -- what is on its way to a host that is drained ---------------------------------------------

@@ -13,8 +13,10 @@ from typing import Any
 
 from . import convergence, emptiness, facts, surroundings, whereabouts
 from .alarm import alarm, arrived_wrong
+from .causes import LEFTOVERS
 from .emptiness import Emptiness, HostContents, Obstacle
 from .facts import NOVA_STATUS_RUNNING, NOVA_STATUS_WAITING, Migration, Progress, Server, Service
+from .patience import bytes_to_copy, late_after_seconds, timeout_outlook
 from .preflight import Around, Choice, Kind, OptOutNames, Verdict, Wishes, judge
 from .progress import Sample, fraction, rate
 from .states import (
@@ -35,7 +37,6 @@ from .states import (
 )
 from .whereabouts import Ending, GuestSight, Step, Word
 
-GIB = 1024**3
 #: The code of an instance that runs elsewhere, but whose unconfirmed resize holds its disk here.
 HELD = "resize_holds_here"
 #: The code of a cold migration that arrived and that Nova did not confirm.
@@ -128,6 +129,24 @@ class Gate:
 
 
 @dataclass(frozen=True)
+class OtherRun:
+    """Another run of ours that moves, or moved, a server of this drain.
+
+    :param dest: where it brought the server, or is bringing it
+    """
+
+    drain_id: int
+    host: str
+    direction: str
+    dest: str
+
+    def __str__(self) -> str:
+        if self.direction == Direction.BACK:
+            return f"run {self.drain_id}, which brings instances back to {self.host}"
+        return f"drain {self.drain_id} of {self.host}"
+
+
+@dataclass(frozen=True)
 class DrainView:
     """A drain as the database has it."""
 
@@ -169,9 +188,11 @@ class Row:
     choice: str = ""
     group: str = ""
     planned_host: str = ""
+    unfit_hosts: Mapping[str, str] = field(default_factory=dict)
     code: str = ""
     message: str = ""
     memory_bytes: int = 0
+    local_disk_bytes: int = 0
     initial_status: str = "ACTIVE"
     server_status: str = "ACTIVE"
     task_state: str = ""
@@ -190,6 +211,7 @@ class Row:
     aborted_at: datetime | None = None
     forced_at: datetime | None = None
     timed_out_at: datetime | None = None
+    timeout_asked: str = ""
     was_cancelled: bool = False
     nova_status: str = ""
     nova_migration_id: int | None = None
@@ -232,6 +254,7 @@ class Observation:
         read it, because something is still to be moved
     :param elsewhere: servers that the host's list lacks, of rows that `is_looked_for`: as they
         are now, or None where they don't exist any more
+    :param other_runs: for those of `elsewhere` that another run of ours moved, which one
     :param progress: bytes of the migrations under way, by server
     :param actions: instance actions, newest first, of servers whose request lost its answer
     :param on_their_way: servers whose request may still reach Nova, whatever the clock says
@@ -248,6 +271,7 @@ class Observation:
     migrations: Mapping[str, Sequence[Migration]] = field(default_factory=dict)
     contents: HostContents | None = None
     elsewhere: Mapping[str, Server | None] = field(default_factory=dict)
+    other_runs: Mapping[str, OtherRun] = field(default_factory=dict)
     progress: Mapping[str, Sequence[Progress]] = field(default_factory=dict)
     actions: Mapping[str, Sequence[facts.Action]] = field(default_factory=dict)
     on_their_way: frozenset[str] = frozenset()
@@ -411,6 +435,13 @@ NO_WISH: dict[str, Any] = {
 #: … of which nothing is copied (any more).
 NO_COURSE: dict[str, Any] = {"points": [], "course": "", "seconds_left": None}
 
+#: What a timeout asks of Nova.
+_WISH_OF = {
+    TimeoutAction.WARN: Wish.NONE,
+    TimeoutAction.ABORT: Wish.ABORT,
+    TimeoutAction.FORCE: Wish.FORCE,
+}
+
 #: Nova's names of what we ask for: the type of the migration record, the instance action.
 RECORD_TYPE = {Method.LIVE: "live-migration", Method.COLD: "migration"}
 ACTION_NAME = {Method.LIVE: "live-migration", Method.COLD: "migrate"}
@@ -482,10 +513,12 @@ def is_looked_for(row: Row) -> bool:
 
 
 def wants_a_look(rows: Iterable[Row], looked_at: datetime | None, now: datetime) -> bool:
-    """Whether this pass is to look at what is around the servers again: some are blocked by
-    it, and the last look was a while ago."""
+    """Whether this pass is to look at what is around the servers again: some are blocked by it,
+    or another host is to be found for them, and the last look was a while ago."""
     return is_due(looked_at, now) and any(
-        row.state == MigrationState.BLOCKED and row.code in surroundings.CODES for row in rows
+        (row.state == MigrationState.BLOCKED and row.code in surroundings.CODES)
+        or (row.state == MigrationState.PENDING and row.unfit_hosts)
+        for row in rows
     )
 
 
@@ -505,16 +538,6 @@ def is_held(row: Row) -> bool:
 def attempts_allowed(row: Row, limits: Limits) -> int:
     """How often this instance is tried: the setting's number, and what retries granted."""
     return limits.max_attempts + row.granted
-
-
-def timeout_seconds(memory_bytes: int, limits: Limits) -> float:
-    """After how many seconds of copying the drain's timeout action is due."""
-    return max(limits.timeout_min_seconds, limits.timeout_seconds_per_gib * memory_bytes / GIB)
-
-
-def late_after_seconds(memory_bytes: int, limits: Limits) -> float:
-    """After how many seconds a migration of this size is late."""
-    return max(limits.late_min_seconds, limits.late_seconds_per_gib * memory_bytes / GIB)
 
 
 class _Pass:
@@ -725,7 +748,7 @@ class _Pass:
             if self.drain.cancel_abort
             else max(
                 [self.limits.cancel_wait_seconds]
-                + [late_after_seconds(row.memory_bytes, self.limits) for row in flying]
+                + [late_after_seconds(bytes_to_copy(row), self.limits) for row in flying]
             )
         )
         if self.drain.cancelling_since is None or waited < bound:
@@ -941,8 +964,10 @@ class _Pass:
             if self._stands_against(row):
                 self._change(row, fields)
             elif row.attempts >= attempts_allowed(row, self.limits):
-                text = f"It was moved {row.attempts} times and is here again."
+                text = f"It was moved {row.attempts} times and is on {self._place(row)} again."
                 self._change(row, fields | {"state": MigrationState.FAILED, "message": text})
+            elif (named := self._named(row)) in row.unfit_hosts:
+                self._unfit(row, [named])
             elif row.state == MigrationState.BLOCKED:
                 fields |= {"state": MigrationState.PENDING, "method": verdict.method}
                 self._change(row, fields | {"code": "", "message": verdict.message}, "unblocked")
@@ -957,6 +982,27 @@ class _Pass:
             fields["method"] = Method.NONE
         kind = verdict.kind.value if row.state != verdict.state else ""
         self._change(row, fields, kind, verdict.message if kind else "")
+
+    def _named(self, row: Row) -> str:
+        """The one host that an admin named for it, or for all, or empty."""
+        return row.destination or self.drain.destination
+
+    def _unfit(self, row: Row, hosts: Sequence[str]) -> None:
+        """An attempt failed for what an earlier one left at the destination, and there is no
+        other host: the next attempt would fail in the same way."""
+        where = " and ".join(hosts)
+        text = (
+            f"Files of it from an earlier attempt are left on {where}, and it can go nowhere else."
+            f" It is not sent there again. Find out on both hosts where its guest runs (`virsh list"
+            f" --all`); where it is certain that it does not run on {where}, move the files there"
+            " out of the way, and retry it. Or retry it to another host."
+        )
+        self._change(
+            row,
+            {"state": MigrationState.FAILED, "code": LEFTOVERS, "message": text},
+            "failed",
+            text,
+        )
 
     def _cancelled(self, row: Row) -> None:
         text = "The drain was cancelled before its turn came."
@@ -1029,14 +1075,15 @@ class _Pass:
             fields: dict[str, Any] = {"server_status": "DELETED", "task_state": ""}
         elif not server.host:
             text = f"It is on no host any more ({server.status})."
-            fields = {"server_status": server.status, "task_state": ""}
+            fields = {"server_status": server.status, "task_state": "", "dest_compute": ""}
         elif server.status == "ERROR" != row.initial_status and (
             row.state in MIGRATION_OPEN or row.state == MigrationState.FAILED
         ):
-            self._arrived_in_error(row, server, {}, "It was moved by somebody else, and arrived")
+            who = self._who_moved(row, server)
+            self._arrived_in_error(row, server, {}, f"It was moved by {who}, and arrived")
             return
         else:
-            text = f"It was moved to {server.host} by somebody else."
+            text = f"It was moved to {server.host} by {self._who_moved(row, server)}."
             fields = {
                 "server_status": server.status,
                 "task_state": "",
@@ -1049,11 +1096,17 @@ class _Pass:
             text,
         )
 
+    def _who_moved(self, row: Row, server: Server) -> str:
+        """Another run of ours, by our own record, or somebody else."""
+        run = self.seen.other_runs.get(row.server_id)
+        return str(run) if run is not None and run.dest == server.host else "somebody else"
+
     def _busy_elsewhere(self, row: Row, server: Server) -> None:
         """Somebody else moves it, and is not done; what waits for that waits a bounded time."""
         if row.state != MigrationState.PENDING:
             return
-        text = f"Nova moves it to {server.host} for somebody else (task {server.task_state})."
+        who = self._who_moved(row, server)
+        text = f"Nova moves it to {server.host} for {who} (task {server.task_state})."
         self._change(
             row,
             {
@@ -1199,32 +1252,51 @@ class _Pass:
         self._time_out(row)
         row = self.rows[row.id]
         begun = row.running_since or (None if row.queued_since else row.submitted_at)
-        after = late_after_seconds(row.memory_bytes, self.limits)
+        after = late_after_seconds(bytes_to_copy(row), self.limits)
         if row.late_since is None and begun and self._since(begun) > after:
-            text = f"It takes longer than the {after:.0f} s that its memory explains."
+            text = f"It takes longer than the {after:.0f} s that its memory and disk explain."
             self._change(row, {"late_since": self.now}, "late", text)
 
     def _time_out(self, row: Row) -> None:
-        """What the drain does about a copy that takes too long; marked once an attempt."""
-        if row.timed_out_at or row.running_since is None or row.method != Method.LIVE:
+        """What the drain does about a copy that takes too long. That it does is marked once an
+        attempt; what is done about it is what the drain says now, each action once."""
+        found = timeout_outlook(row, self.drain.timeout_action, self.limits, self.now)
+        if found is None or self.now <= found.at:
             return
-        after = timeout_seconds(row.memory_bytes, self.limits)
-        if self._since(row.running_since) <= after or row.nova_status not in NOVA_STATUS_RUNNING:
-            return
-        fields: dict[str, Any] = {"timed_out_at": self.now}
-        text = f"It has been copied for more than its timeout of {after:.0f} s."
-        wish = {TimeoutAction.ABORT: Wish.ABORT, TimeoutAction.FORCE: Wish.FORCE}.get(
-            TimeoutAction(self.drain.timeout_action)
-        )
+        wish = _WISH_OF[found.action]
+        fields: dict[str, Any] = {}
+        # What the drain no longer says, and Nova was not asked for yet, is taken back.
+        if row.wish_by == TIMEOUT and row.wish != wish and not row.wish_tries:
+            fields |= NO_WISH
+        waits = self.now < found.due_at
         # In post-copy, and once it has arrived, Nova takes neither.
-        if wish and not row.wish and row.nova_status in ABORTABLE:
+        asks = (
+            wish is not Wish.NONE
+            and not waits
+            and row.timeout_asked != wish
+            and not (row.wish and not fields)
+            and row.aborted_migration_id != row.nova_migration_id
+            and row.nova_status in ABORTABLE
+        )
+        if asks:
             fields |= {
+                "timeout_asked": wish,
                 "wish": wish,
                 "wish_by": TIMEOUT,
                 "wish_at": self.now,
                 "wish_migration_id": row.nova_migration_id,
             }
+        if row.timed_out_at is not None and not asks:
+            self._change(row, fields)
+            return
+        allowed = (found.at - row.running_since).total_seconds() if row.running_since else 0
+        text = f"It has been copied for more than its timeout of {allowed:.0f} s."
+        if asks:
             text += " It is aborted." if wish is Wish.ABORT else " It is forced to complete."
+        elif waits and wish is not Wish.NONE:
+            text += f" It is to end soon, and is let go on until {found.latest:%H:%M:%S} UTC."
+        if row.timed_out_at is None:
+            fields["timed_out_at"] = self.now
         self._change(row, fields, "timed_out", text)
 
     def _bytes(self, row: Row) -> dict[str, Any]:
@@ -1538,7 +1610,7 @@ class _Pass:
 
     def _patience(self, row: Row) -> float:
         """Seconds that Nova may take for a step of which nothing is seen."""
-        return late_after_seconds(row.memory_bytes, self.limits)
+        return late_after_seconds(bytes_to_copy(row), self.limits)
 
     def _task_stuck(self, row: Row, server: Server, what: str) -> None:
         text = (
@@ -1735,7 +1807,7 @@ class _Pass:
             return
         text = (
             f"It is on {server.host} in VERIFY_RESIZE, and Nova does not confirm it; its disk is"
-            f" still on this host. Confirm or revert the resize. {row.message}"
+            f" still on {self._place(row)}. Confirm or revert the resize. {row.message}"
         ).strip()
         self._change(
             row,
@@ -1837,6 +1909,7 @@ class _Pass:
             and row.group not in travelling
             and self._can_go(row)
         ]
+        full = False
         for row in sorted(ready, key=turn):
             if not self._may_add(row):
                 break
@@ -1844,19 +1917,25 @@ class _Pass:
                 self.actions.append(Confirm(row.id))
                 break
             host = self._where_to(row)
-            if not gate.takes(host):
+            if not host and row.unfit_hosts:
+                found = self._fit_host(row)
+                if found is None:
+                    continue
+                host = found
+            elif not gate.takes(host):
                 host = self._elsewhere_with_room(row)
                 if not host:
+                    full = True
                     continue
             status = self.seen.servers[row.server_id].status
             self.actions.append(Submit(row.id, host or None, status, Method(row.method)))
             break
         else:
-            if ready:
-                full = ", ".join(sorted(gate.inbound, key=lambda h: -gate.inbound[h])[:3])
-                where = f"to {full}" if full else "whose destination is not known yet"
+            if full:
+                hosts = ", ".join(sorted(gate.inbound, key=lambda h: -gate.inbound[h])[:3])
+                where = f"to {hosts}" if hosts else "whose destination is not known yet"
                 self._say_full(f"as many are under way {where} as MAX_PER_DESTINATION allows.")
-            return
+                return
         self._say_hold("")
 
     def _elsewhere_with_room(self, row: Row) -> str:
@@ -1867,7 +1946,26 @@ class _Pass:
             return ""
         named = row.destination or self.drain.destination
         tried = row.attempts > row.granted and row.dest_compute == host
+        tried = tried or host in row.unfit_hosts
         return host if not named and not tried and self.seen.gate.takes(host) else ""
+
+    def _fit_host(self, row: Row) -> str | None:
+        """Another host for an instance that the scheduler might send again to one where it cannot
+        arrive; empty: the scheduler's choice, where nothing is known; None: not in this pass."""
+        if other := self._elsewhere_with_room(row):
+            return other
+        around = self.seen.around
+        if around is None:
+            return None  # the next pass that is due to look around will know
+        if around.receivers is None:
+            return ""
+        places = surroundings.with_room(self.seen.servers[row.server_id], around)
+        fit = [host for host in places if host not in row.unfit_hosts]
+        fit = [host for host in fit if host not in self.seen.gate.avoid]
+        if not fit:
+            self._unfit(row, sorted(row.unfit_hosts))
+            return None
+        return next((host for host in fit if self.seen.gate.takes(host)), None)
 
     def _say_full(self, text: str) -> None:
         """What keeps this drain from going on; while something of it is under way, it goes on."""
@@ -1890,9 +1988,11 @@ class _Pass:
         """The host to ask for, or empty: the scheduler's choice."""
         if named := row.destination or self.drain.destination:
             return named
-        if self.drain.follow_plan and row.attempts <= row.granted:
-            # A refusal falls back to the scheduler, as does a host that is drained by now.
-            return "" if row.planned_host in self.seen.gate.avoid else row.planned_host
+        # A refusal falls back to the scheduler, as does a host that is drained by now, or where it
+        # cannot arrive.
+        fit = row.planned_host not in {*self.seen.gate.avoid, *row.unfit_hosts}
+        if self.drain.follow_plan and row.attempts <= row.granted and fit:
+            return row.planned_host
         return ""
 
     def _can_go(self, row: Row) -> bool:
@@ -1968,28 +2068,27 @@ class _Pass:
             )
         return "The compute service stays disabled. " if maintenance.disabled_at else ""
 
+    def _is_back(self, row: Row) -> bool:
+        """On the host that it was to come back to, whoever brought it."""
+        gone = row.state == MigrationState.GONE or arrived_wrong(row)
+        return row.state == MigrationState.SUCCEEDED or (
+            gone and row.server_status != "DELETED" and row.dest_compute == self.drain.host
+        )
+
     def _is_well(self, row: Row) -> bool:
         """Back, no more, or left elsewhere by choice."""
-        if row.state == MigrationState.GONE:
-            return row.server_status == "DELETED" or row.dest_compute == self.drain.host
-        return row.state in (MigrationState.SUCCEEDED, MigrationState.SKIPPED)
+        deleted = row.state == MigrationState.GONE and row.server_status == "DELETED"
+        well = self._is_back(row) and not arrived_wrong(row)
+        return deleted or well or row.state == MigrationState.SKIPPED
 
     def _finish_back(self) -> None:
         """All that was to come back has arrived, or what could not is named. The host is in
         service either way."""
-        rows = list(self.rows.values())
-        back = [row for row in rows if row.state == MigrationState.SUCCEEDED]
-        if all(self._is_well(row) for row in rows):
+        if all(self._is_well(row) for row in self.rows.values()):
             state, result = DrainState.SUCCEEDED, DrainResult.BROUGHT_BACK
         else:
             state, result = DrainState.FAILED, DrainResult.INSTANCES_FAILED
-        lines = [f"{len(back)} of {len(rows)} are back on {self.drain.host}."]
-        lines += [
-            f"{row.server_name} ({row.state}): {row.message}".rstrip(": ")
-            for row in sorted(rows, key=lambda r: (r.position, r.id))
-            if row.state != MigrationState.SUCCEEDED
-        ]
-        self._finish_with(state, result, _lines(lines))
+        self._finish_with(state, result, self._summary())
 
     def _wait_for_blocked(self, blocked: list[Row]) -> None:
         if self.drain.blocked_since is None:
@@ -2078,13 +2177,21 @@ class _Pass:
         self.actions.append(Finish(state, result, f"{first} {text}".strip()))
 
     def _summary(self) -> str:
-        """How many left, and each one that did not, by name and with its reason."""
-        rows = list(self.rows.values())
-        left = [row for row in rows if row.state in MIGRATION_LEFT or arrived_wrong(row)]
-        lines = [f"{len(left)} of {len(rows)} left the host."]
-        for row in sorted(rows, key=lambda r: (r.position, r.id)):
-            if row.state not in MIGRATION_LEFT:
-                lines.append(f"{row.server_name} ({row.state}): {row.message}".rstrip(": "))
+        """How many left, or came back, and each one that did not, by name and with its reason."""
+        rows = sorted(self.rows.values(), key=lambda r: (r.position, r.id))
+        if self.back:
+            done = [row for row in rows if self._is_back(row)]
+            lines = [f"{len(done)} of {len(rows)} are back on {self.drain.host}."]
+        else:
+            done = [row for row in rows if row.state in MIGRATION_LEFT or arrived_wrong(row)]
+            lines = [f"{len(done)} of {len(rows)} left the host."]
+        lines += [
+            f"{row.server_name} ({row.state}): {row.message}".rstrip(": ")
+            for row in rows
+            if row not in done or arrived_wrong(row)
+        ]
+        if self.back:
+            return _lines(lines)
         known = {row.server_id for row in rows}
         for server in self.seen.servers.values():
             if server.id not in known:

@@ -59,11 +59,13 @@ class Found:
 
     :param text: what it is, in words that can stand in a list
     :param server_id: the server that it is about; empty where it is about none
+    :param remedy: what to do should it stay so, as words that follow the text; or empty
     """
 
     code: Obstacle
     text: str
     server_id: str = ""
+    remedy: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,10 @@ class Emptiness:
         """The obstacles of these kinds, in words."""
         return tuple(found.text for found in self.obstacles if found.code in codes)
 
+    def with_remedies(self, *codes: Obstacle) -> tuple[str, ...]:
+        """The same, each with what to do should it stay so."""
+        return tuple(f.text + f.remedy for f in self.obstacles if f.code in codes)
+
     def left_over(self, code: Obstacle) -> tuple[str, ...]:
         """The records left behind that look like this kind, in words."""
         return tuple(found.text for found in self.leftovers if found.code == code)
@@ -112,7 +118,9 @@ def look(read: HostContents) -> Emptiness:
             continue
         unconfirmed = record.status in NOVA_STATUS_UNCONFIRMED
         code = Obstacle.RESIZE if unconfirmed else Obstacle.MIGRATION
-        found = Found(code, _record(read, record), record.server_id)
+        server = read.servers_of_migrations.get(record.server_id)
+        remedy = _remedy(record, server) if server else ""
+        found = Found(code, _record(read, record), record.server_id, remedy)
         (leftovers if _server_is_gone(read, record) else obstacles).append(found)
     return Emptiness(tuple(obstacles), tuple(leftovers))
 
@@ -161,6 +169,20 @@ def _record(read: HostContents, record: Migration) -> str:
     if server is None:
         return f"{text} of server {record.server_id}, which does not exist any more"
     return f"{text} of {called(server.name, server.id)}, {server.status} on {server.host or '?'}"
+
+
+def _remedy(record: Migration, server: Server) -> str:
+    """What to do about a record that nothing is done for: its nova-compute was killed while it
+    waited, for what is queued is in the memory of that process alone (nova/compute/manager.py)."""
+    idle = server.task_state is None and server.status in ("ACTIVE", "PAUSED", "SHUTOFF")
+    if not idle or record.status not in ("accepted", "queued", "preparing", "running"):
+        return ""
+    return (
+        ". Nova does nothing with the server: if that stays so, a nova-compute that was killed left"
+        " the record behind, and no command of Nova's ends it. When no migration of the server is"
+        " in progress, set it to error in the database of the cell: UPDATE migrations SET status ="
+        f" 'error' WHERE id = {record.id} AND status = '{record.status}'"
+    )
 
 
 def called(name: str, server_id: str) -> str:

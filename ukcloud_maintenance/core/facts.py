@@ -59,6 +59,11 @@ class Hypervisor:
     memory_used_bytes: int = 0
     running_vms: int = 0  # a statistic that is about a minute old
 
+    @property
+    def is_bare_metal(self) -> bool:
+        """A node of Ironic: the instance is the machine (nova/virt/ironic/driver.py)."""
+        return self.hypervisor_type.lower() == "ironic"
+
 
 @dataclass(frozen=True)
 class HostFacts:
@@ -156,6 +161,7 @@ class Capacity:
     total: dict[str, int] = field(default_factory=dict, hash=False)
     used: dict[str, int] = field(default_factory=dict, hash=False)
     traits: frozenset[str] = frozenset()
+    bare_metal: bool = False  # its nodes are Ironic's, by Nova: no instance comes or leaves
 
     def free(self, resource: str) -> int:
         return self.total.get(resource, 0) - self.used.get(resource, 0)
@@ -174,6 +180,20 @@ class Allocation:
     consumer_id: str
     provider_id: str
     resources: dict[str, int] = field(default_factory=dict, hash=False)  # Placement's units
+
+
+@dataclass(frozen=True)
+class Consumer:
+    """Everything that one consumer holds, on any provider, `GET /allocations/{id}` of Placement.
+
+    :param generation: raised by Placement with each change (1.28); None: it holds nothing
+    """
+
+    consumer_id: str
+    project_id: str = ""
+    user_id: str = ""
+    generation: int | None = None
+    allocations: tuple[Allocation, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -169,11 +169,11 @@ _STAYS: dict[str, tuple[str, str]] = {
         "Resume it.",
     ),
     "SHELVED": (
-        "It is shelved, but its disk is still on this host.",
+        "It is shelved, but its disk is still on its host.",
         "Offload it (shelve offload), or unshelve it.",
     ),
     "SOFT_DELETED": (
-        "It is deleted, but kept on this host until it is reclaimed.",
+        "It is deleted, but kept on its host until it is reclaimed.",
         "Force the deletion, or restore it.",
     ),
 }
@@ -200,8 +200,8 @@ def _error_with_a_guest(server: Server, wishes: Wishes, around: Around) -> Said:
         return blocked(
             "status_error_guest_runs",
             "It is in ERROR, though Nova last saw its guest running.",
-            "Check with virsh list that the guest runs on this hypervisor and on no other that it"
-            " was migrated to. Only then set its state to active; do not start or rebuild it.",
+            f"Check with virsh list that the guest runs on {server.host} and on no other host that"
+            " it was migrated to. Only then set its state to active; do not start or rebuild it.",
         )
     return None
 

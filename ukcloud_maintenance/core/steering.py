@@ -110,7 +110,7 @@ def objection(verb: Verb, row: InstanceLike, drain: DrainLike) -> str:
             if row.state not in (MigrationState.FAILED, MigrationState.SKIPPED):
                 return f"Only what failed or was skipped is tried again; it is {row.state}."
             if row.code.startswith(ARRIVED):
-                return "It has left the host; what is wrong with it is there."
+                return "It has moved; what is wrong with it is on the host where it is now."
             if drain.state not in _STARTS | {DrainState.FAILED}:
                 return f"The drain is {drain.state}; drain the host again."
             return ""
@@ -118,7 +118,7 @@ def objection(verb: Verb, row: InstanceLike, drain: DrainLike) -> str:
             if row.state not in MIGRATION_WAITING | {MigrationState.FAILED}:
                 return f"Only what waits, is blocked or failed is skipped; it is {row.state}."
             if row.code.startswith(ARRIVED):
-                return "It has left the host."
+                return "It has moved already."
             return "" if drain.state in _STARTS else f"The drain is {drain.state}."
         case Verb.FIRST:
             if row.state != MigrationState.PENDING:

@@ -85,7 +85,9 @@ def headline_why(found: Certificate) -> str:
     if found.safe or found.maintenance is None:
         return ""
     if found.withdrawn_at and not found.stale and not found.open_drain:
-        return labels.said(found.withdrawn_why)
+        # One reason is said once: its check is shown beside it.
+        only = [check.text for check in found.checks if not check.passed and not check.details]
+        return "" if found.withdrawn_why in only else labels.said(found.withdrawn_why)
     if found.stale or found.verified_at is None or found.open_drain:
         return labels.said(found.why_not)
     return ""

@@ -232,7 +232,8 @@ def check_stop(start: datetime | None, stop: datetime) -> str:
 def timeout_note(seconds_per_gib: float, minimum: float) -> str:
     """After how long a copy takes too long, by the settings."""
     return _(
-        "Too long is %(each)s for each GiB of its memory, and at least %(least)s, by the settings."
+        "Too long is %(each)s for each GiB of its memory and local disk, and at least %(least)s, by"
+        " the settings."
     ) % {"each": formats.about(seconds_per_gib), "least": formats.about(minimum)}
 
 

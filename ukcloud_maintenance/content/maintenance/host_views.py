@@ -12,7 +12,7 @@ from horizon import messages
 from horizon.utils.functions import get_page_size
 
 from ukcloud_maintenance import services, store
-from ukcloud_maintenance.core.actor import RULE_RETURN
+from ukcloud_maintenance.core.actor import RULE_RESET, RULE_RETURN
 from ukcloud_maintenance.core.states import DRAIN_TERMINAL, ReturnChoice
 from ukcloud_maintenance.exceptions import CloudError, Refused, UnknownHost
 from ukcloud_maintenance.services import ReturnRequest
@@ -258,6 +258,57 @@ class CertificateFileView(PanelView):
         return problem_json(problem, status)
 
 
+# -- allocations that are left behind -------------------------------------------------------
+
+
+class AllocationsView(PanelView):
+    """What Placement holds of a host and whether that holds anything (GET); remove what is proved
+    to be left behind (POST). Read and done with the admin's own session."""
+
+    rule = RULE_RESET
+    http_method_names = ["get", "head", "post"]
+    title = gettext_lazy("Allocations")
+
+    def get(self, request, host):
+        return self._show(host)
+
+    def post(self, request, host):
+        consumer = request.POST.get("consumer", "")
+        try:
+            services.remove_allocation(self.actor, self.cloud, host, consumer)
+        except UnknownHost:
+            raise
+        except (Refused, CloudError) as error:
+            if isinstance(error, CloudError) and error.status == 401:
+                raise
+            return self._show(host, error)
+        messages.success(request, _("The allocation of %(id)s was removed.") % {"id": consumer})
+        return redirect(f"{PANEL}:host", host)
+
+    def _show(self, host: str, error: Exception | None = None) -> HttpResponse:
+        problem = None
+        if isinstance(error, Refused):
+            problem = refused_problem(error)
+        elif isinstance(error, CloudError):
+            problem = cloud_problem(error)
+        modal = is_ajax(self.request)
+        found = services.host_allocations(self.actor, self.cloud, host)
+        context = {
+            "page_title": str(self.title),
+            "custom_breadcrumb": [(host, tables.of_host("host", host, self.region))],
+            "hide": modal,  # Horizon's word for "in a modal"
+            "modal_backdrop": "static",
+            "host": host,
+            "problem": problem,
+            "found": [(one, certificate_page.told(one.checks)) for one in found],
+            "in_maintenance": store.open_maintenance(self.region, host) is not None,
+            "submit_url": tables.of_host("allocations", host, self.region),
+            "cancel_url": tables.of_host("host", host, self.region),
+        }
+        name = "_allocations.html" if modal else "allocations.html"
+        return uncached(render(self.request, f"admin/maintenance/{name}", context))
+
+
 # -- back to service -------------------------------------------------------------------------
 
 
@@ -286,6 +337,7 @@ class ReturnHostView(PanelView):
                 entered["choice"],
                 "bring_back" in entered,
                 _whole_number(at_once) if at_once else None,
+                "also_moved" in entered,
             )
             services.return_host(self.actor, self.cloud, asked)
         except Refused as error:
@@ -328,17 +380,10 @@ class ReturnHostView(PanelView):
                 preview.service.disabled_reason if preview.service else "",
             ),
             "choices": _choices(preview, chosen),
-            "instances": [
-                {
-                    "name": one.server.name or one.server.id,
-                    "host": one.server.host,
-                    "status": one.server.status,
-                    "memory": formats.size(one.server.memory_bytes),
-                    "said": verdict_html(one.server, one.verdict),
-                }
-                for one in preview.instances
-            ],
+            "instances": [_returnable(one) for one in preview.instances],
+            "moved_since": [_returnable(one) for one in preview.moved_since],
             "bring_back": "bring_back" in entered,
+            "also_moved": "also_moved" in entered,
             "max_concurrent": entered.get("max_concurrent") or preview.max_concurrent,
             "ceiling": preview.max_concurrent_ceiling,
             "submit_url": tables.of_host("return_host", host, self.region),
@@ -346,6 +391,17 @@ class ReturnHostView(PanelView):
         }
         name = "_return.html" if modal else "return.html"
         return uncached(render(self.request, f"admin/maintenance/{name}", context))
+
+
+def _returnable(one: services.Returnable) -> dict:
+    return {
+        "name": one.server.name or one.server.id,
+        "host": one.server.host,
+        "left_to": one.row.dest_compute,
+        "status": one.server.status,
+        "memory": formats.size(one.server.memory_bytes),
+        "said": verdict_html(one.server, one.verdict),
+    }
 
 
 def _whole_number(text: str) -> int:

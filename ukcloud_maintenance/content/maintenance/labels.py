@@ -294,7 +294,10 @@ def migration_state(state: str) -> Label:
             _("Succeeded"), "success", "check", _("It arrived on another host.")
         ),
         MigrationState.GONE: Label(
-            _("Gone"), "success", "check", _("It was deleted, or moved by somebody else.")
+            _("Gone"),
+            "success",
+            "check",
+            _("It was deleted, or moved by another run or by somebody else."),
         ),
         MigrationState.FAILED: Label(_("Failed"), "danger", "xmark", _("It could not be moved.")),
         MigrationState.STAYS: Label(
@@ -356,7 +359,7 @@ def late(row: InstanceMigration, now: datetime) -> SafeString | str:
     return format_html(
         ' <span class="label label-warning" title="{}">'
         '<span class="fa fa-hourglass-half" aria-hidden="true"></span> {}</span>',
-        _("It takes longer than its memory explains, since %(time)s.")
+        _("It takes longer than its memory and disk explain, since %(time)s.")
         % {"time": formats.clock(row.late_since, now)},
         _("Late"),
     )
@@ -439,7 +442,7 @@ def timeout_action(action: str) -> str:
     """What becomes of a copy that takes too long, in a word or two."""
     words = {
         TimeoutAction.WARN.value: _("marked, and goes on"),
-        TimeoutAction.ABORT.value: _("aborted, and tried again"),
+        TimeoutAction.ABORT.value: _("aborted; tried again if Nova leaves it ACTIVE"),
         TimeoutAction.FORCE.value: _("forced to complete"),
     }
     return words.get(action, action)
@@ -455,8 +458,9 @@ def timeout_choices() -> list[tuple[str, str]]:
         (
             TimeoutAction.ABORT.value,
             _(
-                "Abort it and try it again: its guest is not interrupted, what was copied is lost."
-                " On some releases of Nova the server may turn to ERROR although it runs on."
+                "Abort it: its guest is not interrupted, what was copied is lost. It is tried again"
+                " where Nova leaves it ACTIVE. Nova 33 and 34 set the server to ERROR although it"
+                " runs on; it is then unknown, and the drain fails, until somebody looks at it."
             ),
         ),
         (

@@ -149,7 +149,7 @@ def _headline_back(report: DrainReport) -> str:
     """The same for a run that brings instances back to its host."""
     drain, counts = report.drain, report.counts
     share = labels.share(counts)
-    values = {"n": counts[MigrationState.SUCCEEDED], "total": share.total, "host": drain.host}
+    values = {"n": counts.left, "total": share.total, "host": drain.host}
     back = (
         ngettext(
             "%(n)s of %(total)s instance is back on %(host)s.",
@@ -487,10 +487,9 @@ def _said(row: InstanceMigration, report: DrainReport, offers: Offers) -> SafeSt
             cut,
             text,
         )
+    lines = [*labels.steered(row, report.now), course.times_out(row, report)]
     asked = format_html_join(
-        "",
-        '<div class="mnt-asked">{}</div>',
-        ((line,) for line in labels.steered(row, report.now)),
+        "", '<div class="mnt-asked">{}</div>', ((line,) for line in lines if line)
     )
     return format_html(
         "{}{}{}{}{}",

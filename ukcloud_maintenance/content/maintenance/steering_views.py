@@ -517,7 +517,8 @@ class RetryOnView(RetryView):
         found = []
         for facts in services.list_hosts(self.actor, self.cloud):
             service = facts.service
-            if facts.host in away or not service.is_up or service.status != "enabled":
+            bare_metal = facts.hypervisor is not None and facts.hypervisor.is_bare_metal
+            if bare_metal or facts.host in away or not service.is_up or service.status != "enabled":
                 continue
             text = facts.host
             if facts.hypervisor:

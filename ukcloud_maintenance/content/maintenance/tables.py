@@ -246,6 +246,11 @@ class HostRow:
     def is_up(self) -> bool:
         return self.facts.service.is_known and self.facts.service.is_up
 
+    @property
+    def is_bare_metal(self) -> bool:
+        """Whether its instances are machines of Ironic's, that Nova does not move."""
+        return self.facts.hypervisor is not None and self.facts.hypervisor.is_bare_metal
+
 
 def host_columns() -> list[Column[HostRow]]:
     return [

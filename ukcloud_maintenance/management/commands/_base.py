@@ -349,8 +349,8 @@ def add_window(parser: CommandParser, *, none: bool = False) -> None:
         type=timeout_action,
         metavar="ACTION",
         help="what becomes of a copy that takes too long: warn; abort (it runs on where it is, and"
-        " is tried again); force_complete (its guest is paused until the rest is copied)"
-        + ("" if none else "; the setting TIMEOUT_ACTION where not given"),
+        " is tried again if Nova leaves it ACTIVE); force_complete (its guest is paused until the"
+        " rest is copied)" + ("" if none else "; the setting TIMEOUT_ACTION where not given"),
     )
 
 
@@ -407,6 +407,9 @@ def drain_document(report: services.DrainReport) -> dict[str, Any]:
                 "course": row.course or None,
                 "seconds_left": row.seconds_left,
                 "timed_out_at": iso(row.timed_out_at),
+                "times_out_at": iso(outlook.due_at)
+                if (outlook := report.timeouts.get(row.pk))
+                else None,
                 "wish": row.wish or None,
                 "wish_by": row.wish_by or None,
                 "answer": row.answer or None,

@@ -12,7 +12,6 @@ from ukcloud_maintenance.core.convergence import Verdict
 from ukcloud_maintenance.core.printable import printable
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
-    MIGRATION_LEFT,
     MIGRATION_UNDER_WAY,
     Direction,
     DrainState,
@@ -98,9 +97,8 @@ def progress(report: DrainReport) -> tuple[float, int]:
     moving = [row for row in report.migrations if row.state not in _NOT_MOVING]
     if not moving:
         return float(report.drain.state in DRAIN_TERMINAL), 1
-    left = sum(row.state in MIGRATION_LEFT for row in moving)
     flying = sum(row.fraction or 0.0 for row in moving if row.state in MIGRATION_UNDER_WAY)
-    return left + flying, len(moving)
+    return report.counts.left + flying, len(moving)
 
 
 def _under_way(report: DrainReport, *, percent: bool = False) -> Iterator[str]:

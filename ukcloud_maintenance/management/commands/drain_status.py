@@ -9,7 +9,7 @@ from django.core.management.base import CommandParser
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.alarm import alarm
 from ukcloud_maintenance.core.convergence import ADVICE, Verdict
-from ukcloud_maintenance.core.states import MigrationState
+from ukcloud_maintenance.core.states import MigrationState, TimeoutAction
 from ukcloud_maintenance.services import DrainReport, InstanceMigration
 
 from ._base import ShellCommand, drain_document, iso, paragraph, summary, table
@@ -160,7 +160,7 @@ class Command(ShellCommand):
                         "" if row.seconds_left is None else duration_text(row.seconds_left),
                         row.dest_compute,
                         row.attempts,
-                        " ".join(_said(row)),
+                        " ".join(_said(row, report)),
                     )
                     for row in report.migrations
                 ],
@@ -206,7 +206,7 @@ def _time_left(report: DrainReport) -> Iterator[str]:
     yield said
 
 
-def _said(row: InstanceMigration) -> Iterator[str]:
+def _said(row: InstanceMigration, report: DrainReport) -> Iterator[str]:
     """What there is to say of an instance, on one line."""
     yield from row.message.split()
     if row.wish:
@@ -215,6 +215,29 @@ def _said(row: InstanceMigration) -> Iterator[str]:
         yield f"[Nova: {' '.join(row.answer.split())}]"
     if row.timed_out_at and row.state == MigrationState.MIGRATING:
         yield f"[takes too long since {iso(row.timed_out_at)}]"
+    if times_out := _times_out(row, report):
+        yield f"[{times_out}]"
+
+
+#: What a timeout does, by what the drain says now.
+_THEN = {
+    TimeoutAction.WARN: "marked; it goes on",
+    TimeoutAction.ABORT: "aborted",
+    TimeoutAction.FORCE: "forced to complete, its guest paused until the rest is copied",
+}
+
+
+def _times_out(row: InstanceMigration, report: DrainReport) -> str:
+    """When a copy under way times out, and what becomes of it then; empty where that is over."""
+    found = report.timeouts.get(row.pk)
+    if found is None or report.now > found.due_at:
+        return ""
+    left = duration_text((found.due_at - report.now).total_seconds())
+    if report.now <= found.at:
+        return f"times out in {left}, then it is {_THEN[found.action]}"
+    if found.action == TimeoutAction.WARN or row.forced_at:
+        return ""
+    return f"is to end soon and is let go on; else in {left} it is {_THEN[found.action]}"
 
 
 def _advice(report: DrainReport) -> Iterator[str]:

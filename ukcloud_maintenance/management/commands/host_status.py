@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
+from ukcloud_maintenance.core.certificate import worth_saying
 
 from ._base import EXIT_INTERRUPTED, iso
 from ._waiting import WaitingCommand
@@ -71,12 +72,14 @@ exit codes:
                     f" ({last.return_result or 'closed by hand'}): {last.message or 'no message'}"
                 )
             return
-        for check in found.checks:
+        for check in worth_saying(found.checks):
+            if not check.passed and check.text == found.why_not:
+                continue  # all that stands against it was said above
             self.say(f"  {'yes' if check.passed else 'NO '}  {check.text}")
             for line in check.details:
                 self.say(f"         {line}")
         self.say(f"  {services.SCOPE}")
-        if found.withdrawn_at and not found.safe:
+        if found.withdrawn_at and not found.safe and found.withdrawn_why != found.why_not:
             self.say(f"Withdrawn {iso(found.withdrawn_at)}: {found.withdrawn_why}")
         maintenance = found.maintenance
         reason = f' ("{maintenance.found_reason}")' if maintenance.found_reason else ""
