@@ -312,7 +312,6 @@ class TestWhoIsAskedAbout:
         free = decide(drain(), [one], seen(server()))
         assert changes(free, one)["state"] == MigrationState.PENDING
 
-
     @pytest.mark.parametrize("code", sorted(w.CODES))
     def test_and_is_judged_anew_where_no_word_is_to_be_had_any_more(self, code):
         """What was shut down from within is SHUTOFF for Nova some minutes later."""

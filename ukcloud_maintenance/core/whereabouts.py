@@ -194,7 +194,8 @@ def word_of(server: Server, sight: GuestSight | None) -> Word:
     if sight.diagnostics.state != "running":
         return Word.NOT_HERE
     # Nova keeps the power state of a server in ERROR as it was.
-    if _was_lost(server, sight.nova_words) or (server.status != "ERROR" and server.power_state != POWER_RUNNING):
+    stopped = server.status != "ERROR" and server.power_state != POWER_RUNNING
+    if stopped or _was_lost(server, sight.nova_words):
         return Word.DOUBTFUL
     return Word.RUNS_HERE
 
