@@ -246,6 +246,16 @@ class TestAPass:
         actions = decide(view, [one], down)
         assert not [a for a in actions if isinstance(a, d.Abort | d.ForceComplete)]
 
+    @pytest.mark.parametrize("action", ["abort", "force_complete"])
+    def test_nor_is_it_said_that_a_timeout_does_something_then(self, action):
+        one = migrating(nova_migration_id=7, nova_status="running", running_since=LONG_AGO)
+        busy = server(task_state="migrating", status="MIGRATING", vm_state="active")
+        view = drain(timeout_action=action, host_down_since=NOW)
+        down = seen(busy, records=(record(),), service=service(state="down"))
+        assert "timed_out" not in kinds(decide(view, [one], down))
+        back = seen(busy, records=(record(),))
+        assert "timed_out" in kinds(decide(view, [one], back))
+
     @pytest.mark.parametrize("status", ["PAUSED", "SHUTOFF"])
     def test_an_abort_that_ended_in_error_proves_nothing_of_what_no_hypervisor_tells(self, status):
         one = migrating(odd_since=LONG_AGO, **TAKEN)

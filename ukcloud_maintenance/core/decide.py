@@ -1260,6 +1260,8 @@ class _Pass:
     def _time_out(self, row: Row) -> None:
         """What the drain does about a copy that takes too long. That it does is marked once an
         attempt; what is done about it is what the drain says now, each action once."""
+        if row.source_service == SOURCE_DOWN:
+            return  # nothing is asked of Nova now; it is due as soon as the source is back
         found = timeout_outlook(row, self.drain.timeout_action, self.limits, self.now)
         if found is None or self.now <= found.at:
             return
