@@ -12,7 +12,7 @@ from . import store
 from .cloud import Cloud
 from .core.evidence import ErrorSight, Evidence, weigh
 from .core.whereabouts import GuestSight
-from .exceptions import CloudConflict, CloudError, CloudNotFound
+from .exceptions import CloudConflict, CloudError
 from .store import InstanceMigration
 
 
@@ -64,7 +64,7 @@ def hear(cloud: Cloud, server_id: str, failed_request_id: str = "") -> GuestSigh
             words = ""  # the hypervisor's word is what counts
     try:
         return GuestSight(cloud.diagnostics(server_id), nova_words=words)
-    except (CloudConflict, CloudNotFound) as error:
+    except CloudConflict as error:
         return GuestSight(refused=True, error=error.detail or str(error), nova_words=words)
     except CloudError as error:
         return GuestSight(unsupported=error.status == 501, error=str(error), nova_words=words)

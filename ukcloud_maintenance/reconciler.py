@@ -284,7 +284,8 @@ class Reconciler:
         instances that wait for them want one, they are asked now and then."""
         self.alive(drain)
         waiting = {r.server_id for r in rows if r.state == MigrationState.BLOCKED}
-        request = {r.server_id: r.request_id for r in rows}
+        # What waits has no attempt under way whose words could count.
+        request = {r.server_id: r.request_id for r in rows if r.server_id not in waiting}
         wanted = [
             server_id
             for server_id in d.words_wanted(
@@ -296,7 +297,7 @@ class Reconciler:
             return seen
         if waiting & set(wanted):
             store.looked_around(drain, self.clock())
-        guests = self._each(lambda i: hear(self.cloud, i, request[i]), wanted)
+        guests = self._each(lambda i: hear(self.cloud, i, request.get(i, "")), wanted)
         self.alive(drain)
         return replace(seen, guests=guests)
 
@@ -615,6 +616,8 @@ class Reconciler:
             records = self.cloud.migrations_of(row.server_id)
             # The server is read last: what its host's hypervisor said is about this host only
             # where it still is on it.
+            doubtful = whereabouts.doubtful_request(row.source_compute, records, actions)
+            words = self.cloud.failure_of(row.server_id, doubtful) if doubtful else ""
             tells = action.status not in whereabouts.TELLS_NOTHING
             sight = hear(self.cloud, row.server_id) if tells else None
             server = self.cloud.server(row.server_id)
@@ -631,7 +634,7 @@ class Reconciler:
             what = f"{server.task_state or server.status} on {server.host}" if server else "deleted"
             say(logging.INFO, "changed", drain=drain.pk, server=row.server_id, detail=what)
             return  # the next pass judges it as it is now
-        objection = whereabouts.objection(server, action.method, records, actions, sight)
+        objection = whereabouts.objection(server, action.method, records, actions, sight, words)
         if objection is not None:
             self._hold_back(drain, row, objection)
             return

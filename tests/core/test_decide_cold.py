@@ -144,6 +144,14 @@ class TestConfirming:
         actions = decide(drain(), [ours], seen(server(status="SHUTOFF"), records=(MIGRATION,)))
         assert changes(actions, ours)["state"] == MigrationState.PENDING
 
+    def test_one_whose_revert_failed_is_not_said_to_be_reverted(self):
+        ours = confirming()
+        failed = seen(server(status="ERROR"), records=(MIGRATION,))
+        changed = changes(decide(drain(), [ours], failed), ours)
+        assert changed["state"] == MigrationState.UNKNOWN
+        assert "reverted" not in changed["message"]
+        assert "ERROR" in changed["message"]
+
     def test_a_cancelled_drain_confirms_what_it_moved(self):
         view = drain(state=DrainState.CANCELLING)
         actions = decide(view, [cold()], self.there())

@@ -46,12 +46,20 @@ def of_word(word: Word):
     return server(), SIGHTS[word]
 
 
+#: Fields of a row whose abort Nova took.
+TAKEN = {"nova_migration_id": 7, "aborted_migration_id": 7, "aborted_at": NOW, "aborted_by": "al"}
+
 #: For each ending what Nova shows: (record, changes of the server, changes of the row).
 SHOWN = {
     Ending.NOT_BEGUN: (None, {}, {}),
     Ending.NO_HOST: (record(status="error", dest_compute=""), {}, {}),
     Ending.ROLLED_BACK: (record(status="failed"), {}, {}),
     Ending.ABORTED: (record(status="cancelled"), {}, {}),
+    Ending.ABORT_ERROR: (
+        record(status="error"),
+        {},
+        TAKEN | {"aborted_by": d.TIMEOUT},  # what an admin aborts is not tried again by itself
+    ),
     Ending.ERROR: (record(status="error"), {}, {}),
     Ending.LEFT_WAITING: (record(status="queued"), {}, {}),
     Ending.LEFT_OPEN: (record(status="running"), {}, {}),
@@ -97,7 +105,10 @@ class TestTheTable:
     @pytest.mark.parametrize("ending", Ending)
     def test_nova_shows_each_ending(self, ending):
         found, of_server, of_row = SHOWN[ending]
-        assert w.ending_of(server(**of_server), found, had_record=bool(of_row)) is ending
+        aborted = "aborted_at" in of_row
+        had_record = "nova_migration_id" in of_row
+        of_server_ = server(**of_server)
+        assert w.ending_of(of_server_, found, had_record=had_record, aborted=aborted) is ending
 
     @pytest.mark.parametrize("status", ["accepted", "queued", "preparing", "running", "failed"])
     def test_what_nova_works_on_has_not_ended(self, status):
@@ -235,6 +246,31 @@ class TestAPass:
         actions = decide(view, [one], down)
         assert not [a for a in actions if isinstance(a, d.Abort | d.ForceComplete)]
 
+    @pytest.mark.parametrize("action", ["abort", "force_complete"])
+    def test_nor_is_it_said_that_a_timeout_does_something_then(self, action):
+        one = migrating(nova_migration_id=7, nova_status="running", running_since=LONG_AGO)
+        busy = server(task_state="migrating", status="MIGRATING", vm_state="active")
+        view = drain(timeout_action=action, host_down_since=NOW)
+        down = seen(busy, records=(record(),), service=service(state="down"))
+        assert "timed_out" not in kinds(decide(view, [one], down))
+        back = seen(busy, records=(record(),))
+        assert "timed_out" in kinds(decide(view, [one], back))
+
+    @pytest.mark.parametrize("status", ["PAUSED", "SHUTOFF"])
+    def test_an_abort_that_ended_in_error_proves_nothing_of_what_no_hypervisor_tells(self, status):
+        one = migrating(odd_since=LONG_AGO, **TAKEN)
+        sight = seen(server(status=status), records=(record(status="error"),))
+        changed = changes(decide(drain(), [one], sight), one)
+        assert changed["state"] == MigrationState.UNKNOWN
+        assert "was aborted, as" not in changed["message"]
+
+    def test_what_was_aborted_and_is_shut_off_is_not_said_to_run(self):
+        one = migrating(odd_since=LONG_AGO, **TAKEN)
+        sight = seen(server(status="SHUTOFF"), records=(record(status="cancelled"),))
+        message = changes(decide(drain(), [one], sight), one)["message"]
+        assert "It is SHUTOFF on this host." in message
+        assert "runs" not in message
+
     def test_a_record_left_waiting_is_named_and_the_instance_moved_again(self):
         actions, changed = after(Ending.LEFT_WAITING, Word.RUNS_HERE)
         assert changed["code"] == d.LEFT_RECORD
@@ -286,9 +322,25 @@ class TestWhoIsAskedAbout:
         free = decide(drain(), [one], seen(server()))
         assert changes(free, one)["state"] == MigrationState.PENDING
 
+    @pytest.mark.parametrize("code", sorted(w.CODES))
+    def test_and_is_judged_anew_where_no_word_is_to_be_had_any_more(self, code):
+        """What was shut down from within is SHUTOFF for Nova some minutes later."""
+        off = row(state="blocked", code=code)
+        free = decide(drain(), [off], seen(server(status="SHUTOFF"), guests={}))
+        assert changes(free, off)["state"] == MigrationState.PENDING
+        mute = GuestSight(unsupported=True, error="not implemented")
+        free = decide(drain(), [off], seen(server(), guests={"web": mute}))
+        assert changes(free, off)["state"] == MigrationState.PENDING
 
-def ask(server_, *records, actions=(), sight=RUNS, method=Method.LIVE):
-    return w.objection(server_, method, records, actions, sight)
+    @pytest.mark.parametrize("code", sorted(w.CODES))
+    def test_no_host_that_is_down_for_what_waits(self, code):
+        """It would not answer before the time-out."""
+        down = service(state="down")
+        assert self.wanted(row(state="blocked", code=code), server(), service=down) == []
+
+
+def ask(server_, *records, actions=(), sight=RUNS, method=Method.LIVE, words=""):
+    return w.objection(server_, method, records, actions, sight, words)
 
 
 class TestBeforeNovaIsAsked:
@@ -325,7 +377,9 @@ class TestBeforeNovaIsAsked:
     def test_a_driver_that_never_tells_is_no_obstacle_without_doubt(self):
         mute = GuestSight(unsupported=True, error="not implemented")
         assert ask(server(), sight=mute) is None
-        assert ask(server(), record(status="error"), sight=mute).code == w.SILENT
+        found = ask(server(), record(status="error"), sight=mute)
+        assert (found.code, found.doubt) == (w.SILENT, True)  # to wait for it would be in vain
+        assert "cmp2" in found.text
 
     @pytest.mark.parametrize("status", ["PAUSED", "SHUTOFF"])
     def test_of_what_no_hypervisor_tells_the_last_migration_must_be_free_of_doubt(self, status):
@@ -343,11 +397,12 @@ class TestBeforeNovaIsAsked:
 
     def test_a_start_since_settles_it(self):
         one = server(status="SHUTOFF")
-        over = record(status="error", updated_at=ago(100))
+        over = record(status="error", updated_at=ago(200))
         started = Action("req-1", "start", "al", ago(50))
         assert ask(one, over, actions=[started], sight=None) is None
         for no_settling in (
-            replace(started, started_at=ago(200)),
+            replace(started, started_at=ago(300)),
+            replace(started, started_at=ago(150)),  # two clocks of Nova
             replace(started, message="Error"),
             replace(started, action="stop"),
         ):
@@ -357,3 +412,51 @@ class TestBeforeNovaIsAsked:
         older = record(id=6, status="error")
         newer = record(id=9, status="completed", dest_compute="cmp1", source_compute="cmp2")
         assert ask(server(status="SHUTOFF"), newer, older, sight=None) is None
+
+    @pytest.mark.parametrize("status", ["PAUSED", "SHUTOFF"])
+    @pytest.mark.parametrize(
+        "later",
+        [
+            record(id=9, status="error", dest_compute=""),
+            record(id=9, status="failed", dest_compute="cmp3"),
+            record(id=9, status="cancelled", dest_compute="cmp3"),
+            record(id=9, status="error", migration_type="migration"),
+        ],
+    )
+    def test_a_later_attempt_that_failed_does_not_hide_the_one_that_left_doubt(self, later, status):
+        found = ask(server(status=status), later, record(status="error"), sight=None)
+        assert (found.code, found.doubt) == (w.LEFT_IN_DOUBT, True)
+        assert "Migration 7 to cmp2" in found.text
+
+    def test_nor_does_it_hide_a_copy_that_may_be_in_progress(self):
+        later = record(id=9, status="error", dest_compute="")
+        found = ask(server(), later, record(status="running"))
+        assert (found.code, found.doubt) == (w.STILL_OPEN, True)
+        assert "migration 7 to cmp2" in found.text
+
+    @pytest.mark.parametrize("status", ["ACTIVE", "PAUSED", "SHUTOFF"])
+    def test_a_guest_that_was_started_anew_may_have_an_older_twin(self, status):
+        """Nova did not find the guest at the source: it was at the destination. Started again by
+        its owner it runs at the source too, and to migrate it there destroys the other."""
+        over = record(status="error", updated_at=ago(200))
+        started = Action("req-1", "reboot", "al", ago(50))
+        lost = "Instance web could not be found."
+        found = ask(server(status=status), over, actions=[started], words=lost)
+        assert (found.code, found.doubt) == (w.LEFT_IN_DOUBT, True)
+        assert "cmp2" in found.text
+        other = "Instance db could not be found."
+        assert ask(server(status=status), over, actions=[started], words=other) is None
+        came = record(id=9, status="completed", dest_compute="cmp1", source_compute="cmp2")
+        assert ask(server(status=status), came, over, actions=[started], words=lost) is None
+
+    def test_the_request_that_left_doubt_is_the_one_of_its_time(self):
+        over = record(status="error", created_at=ago(200))
+        moves = [
+            Action("req-later", "live-migration", "al", ago(170)),
+            Action("req-start", "start", "al", ago(199)),
+            Action("req-that", "live-migration", "al", ago(201)),
+            Action("req-older", "live-migration", "al", ago(900)),
+        ]
+        assert w.doubtful_request("cmp1", [over], moves) == "req-that"
+        assert w.doubtful_request("cmp2", [over], moves) == ""
+        assert w.doubtful_request("cmp1", [record(status="failed")], moves) == ""

@@ -9,6 +9,7 @@ from tests.worker.driving import SETTINGS, rows_by_name
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import shell_actor
 from ukcloud_maintenance.core.steering import Verb, verbs
+from ukcloud_maintenance.core.whereabouts import LEFT_IN_DOUBT
 
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(240)]
 
@@ -85,6 +86,24 @@ def test_nor_is_it_by_whoever_asks_next(nova, passes, alone_at_the_destination, 
     assert (again.state, row.state, row.attempts) == ("failed", "unknown", 0)
     assert asked(nova, server) == 1
     assert nova.guests()[server] == [dest]
+
+
+def test_nor_is_its_older_twin_that_the_owner_started_by_a_reboot(
+    nova, passes, alone_at_the_destination
+):
+    """Then a guest runs at the source, as asked; to migrate it destroys the other."""
+    drain, server, dest = alone_at_the_destination
+    passes.until_over(drain)
+    nova.nova.post(f"/servers/{server}/action", json={"reboot": {"type": "HARD"}})
+    wait_until(lambda: sorted(nova.guests()[server]) == sorted(["cmp1", dest]), "two run")
+    wait_until(lambda: nova.server(server)["OS-EXT-STS:task_state"] is None, "Nova is done")
+    again = passes.until_over(passes.ask("cmp1"))
+    row = row_of(again, server)
+    assert (again.state, row.state, row.attempts) == ("failed", "unknown", 0), row.message
+    assert row.code == LEFT_IN_DOUBT
+    assert dest in row.message
+    assert asked(nova, server) == 1
+    assert sorted(nova.guests()[server]) == sorted(["cmp1", dest])
 
 
 def test_the_simulated_rollback_would_destroy_it(nova, alone_at_the_destination):

@@ -1018,7 +1018,11 @@ class _Pass:
         if row.code in whereabouts.CODES:
             server = self.seen.servers[row.server_id]
             sight = self.seen.guests.get(row.server_id)
-            return whereabouts.word_of(server, sight) is not Word.RUNS_HERE
+            word = whereabouts.word_of(server, sight)
+            # Of what is paused or shut off by now no word is to be had, nor from a driver that
+            # never tells: what speaks for and against these is judged just before the request.
+            unsupported = sight is not None and sight.unsupported
+            return word not in (Word.RUNS_HERE, Word.PAUSED, Word.OFF) and not unsupported
         if row.code not in surroundings.CODES:
             return False
         around = self.seen.around
@@ -1256,6 +1260,8 @@ class _Pass:
     def _time_out(self, row: Row) -> None:
         """What the drain does about a copy that takes too long. That it does is marked once an
         attempt; what is done about it is what the drain says now, each action once."""
+        if row.source_service == SOURCE_DOWN:
+            return  # nothing is asked of Nova now; it is due as soon as the source is back
         found = timeout_outlook(row, self.drain.timeout_action, self.limits, self.now)
         if found is None or self.now <= found.at:
             return
@@ -1397,7 +1403,7 @@ class _Pass:
             if server is None or whereabouts.word_of(server, None) is not Word.SILENT:
                 continue
             if row.state == MigrationState.BLOCKED:
-                if row.code in whereabouts.CODES:
+                if row.code in whereabouts.CODES and self._source_is_up(row):
                     wanted.append(row.server_id)
                 continue
             if row.state != MigrationState.MIGRATING or not self._source_is_up(row):
@@ -1432,7 +1438,8 @@ class _Pass:
             return self._patience(row)
         else:
             wait = self.limits.settle_seconds
-        lost = row.source_service and ending in (Ending.ROLLED_BACK, Ending.ABORTED)
+        rolled_back = (Ending.ROLLED_BACK, Ending.ABORTED, Ending.ABORT_ERROR)
+        lost = row.source_service and ending in rolled_back
         return max(wait, self._patience(row)) if lost else wait
 
     def _still_here(self, row: Row, server: Server, record: Migration | None) -> None:
@@ -1464,8 +1471,8 @@ class _Pass:
             self._in_doubt(row, server, ending, record, word, sight)
         elif step is Step.FAILED:
             self._task_stuck(row, server, self._how_it_ended(ending, record))
-        elif ending is Ending.ABORTED and _is_aborted(row, record):
-            self._aborted(row)
+        elif ending in (Ending.ABORTED, Ending.ABORT_ERROR) and _is_aborted(row, record):
+            self._aborted(row, server)
         elif ending is Ending.NOT_BEGUN:
             self._attempt_failed(row, "no_record", self._how_it_ended(ending, record))
         elif ending is Ending.LEFT_WAITING:
@@ -1552,9 +1559,10 @@ class _Pass:
             what = f"{what}, but Nova's task {server.task_state} on the server does not end."
         self._cannot_tell(row, code, f"{what} {known}")
 
-    def _aborted(self, row: Row) -> None:
-        """An abort of ours has settled: the server runs on where it was."""
-        runs = f"It runs on {self._place(row)}."
+    def _aborted(self, row: Row, server: Server) -> None:
+        """An abort of ours has settled: the server is where it was."""
+        verb = "runs" if server.status == "ACTIVE" else f"is {server.status}"
+        runs = f"It {verb} on {self._place(row)}."
         if self.drain.state == DrainState.CANCELLING:
             asked = "because the drain was cancelled"
             if row.aborted_by and row.aborted_by != TIMEOUT:
@@ -1769,6 +1777,10 @@ class _Pass:
                 },
                 "resize_settled",
             )
+        elif here and server.status == "ERROR":
+            status = record.status if record else "no record"
+            text = f"The server is in ERROR on {self._place(row)} after its {row.method} migration"
+            self._cannot_tell(row, "error_at_source", f"{text} ({status}).")
         elif here:
             self._attempt_failed(row, "reverted", "The migration was reverted by somebody else.")
         elif server.status == "ERROR":

@@ -23,6 +23,7 @@ that is PAUSED or SHUTOFF; for these the way in which the attempt ended must be 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 from .facts import (
@@ -45,6 +46,9 @@ TELLS_NOTHING = frozenset({"SHUTOFF", "PAUSED"})
 #: Actions of a server by which its guest is started anew where Nova has it: what a migration
 #: before them left in doubt is settled.
 SETTLING = frozenset({"start", "reboot", "rebuild", "unshelve", "create", "restore"})
+#: By how much the clocks of two of Nova's services may differ: one that is further off is taken
+#: for down (nova.conf, `service_down_time`). An action is stamped by the API, a record by another.
+CLOCKS_DIFFER = timedelta(seconds=60)
 
 
 class Ending(StrEnum):
@@ -53,7 +57,8 @@ class Ending(StrEnum):
     NOT_BEGUN = "not_begun"  # Nova took the request; no record, no task
     NO_HOST = "no_host"  # over before a destination had anything to do with it
     ROLLED_BACK = "rolled_back"  # `failed`: Nova saw to the end of its rollback
-    ABORTED = "aborted"  # `cancelled`, or over after an abort that Nova took
+    ABORTED = "aborted"  # `cancelled`, or rolled back after an abort that Nova took
+    ABORT_ERROR = "abort_error"  # … but `error`: an abort that was taken may have come too late
     ERROR = "error"  # `error` with a destination: the process that knew more may be gone
     LEFT_WAITING = "left_waiting"  # accepted, queued, preparing for ever; no task
     LEFT_OPEN = "left_open"  # running or later for ever; no task
@@ -98,6 +103,7 @@ _ROWS: dict[Ending, tuple[Step, Step, Step, Step, Step, Step]] = {
     # (nova/virt/libvirt/migration.py, `find_job_type`), so that a PAUSED one is there too.
     Ending.ROLLED_BACK: (_A, _U, _Q, _Q, _A, _A),
     Ending.ABORTED: (_A, _U, _Q, _Q, _A, _A),
+    Ending.ABORT_ERROR: (_A, _U, _Q, _Q, _U, _U),
     Ending.ERROR: (_A, _U, _Q, _Q, _U, _U),
     Ending.LEFT_WAITING: (_A, _U, _Q, _Q, _U, _U),
     # A state that somebody reset looks like this as well, while the copy goes on.
@@ -121,7 +127,7 @@ class GuestSight:
     """What came of asking about one guest, as the last thing that a pass reads of it.
 
     :param diagnostics: the hypervisor's answer; None where there is none
-    :param refused: Nova answered that the guest does not run on the server's host (409, 404)
+    :param refused: Nova answered that the guest does not run on the server's host (409)
     :param unsupported: the driver of that host cannot tell (501)
     :param error: why there is no answer, in words
     :param nova_words: Nova's own words about the attempt that ended, or empty
@@ -163,6 +169,8 @@ def ending_of(
         return Ending.COMPLETED_HERE
     if busy:
         return Ending.TASK_STUCK
+    if aborted and record.status == "error":
+        return Ending.ABORT_ERROR
     if aborted or record.status == "cancelled":
         return Ending.ABORTED
     if not record.dest_compute:
@@ -185,12 +193,16 @@ def word_of(server: Server, sight: GuestSight | None) -> Word:
         return Word.SILENT
     if sight.diagnostics.state != "running":
         return Word.NOT_HERE
-    # Nova's InstanceNotFound: some hypervisor was asked for the guest, and did not have it.
-    lost = f"instance {server.id} could not be found" in sight.nova_words.lower()
     # Nova keeps the power state of a server in ERROR as it was.
-    if lost or (server.status != "ERROR" and server.power_state != POWER_RUNNING):
+    stopped = server.status != "ERROR" and server.power_state != POWER_RUNNING
+    if stopped or _was_lost(server, sight.nova_words):
         return Word.DOUBTFUL
     return Word.RUNS_HERE
+
+
+def _was_lost(server: Server, words: str) -> bool:
+    """Nova's InstanceNotFound: some hypervisor was asked for the guest, and did not have it."""
+    return f"instance {server.id} could not be found" in words.lower()
 
 
 def next_step(ending: Ending, word: Word, *, cold: bool = False, source_lost: bool = False) -> Step:
@@ -241,50 +253,66 @@ def objection(
     records: Sequence[Migration],
     actions: Iterable[Action],
     sight: GuestSight | None,
+    words: str = "",
 ) -> Objection | None:
     """What stands against asking Nova to migrate this server, or None.
 
     :param records: its newest migrations, newest first
     :param actions: its instance actions, newest first
     :param sight: what its hypervisor said just now; None where there was nothing to ask
+    :param words: Nova's own words about the action that `doubtful_request` names
     """
     host = server.host
-    newest = max(records, key=lambda m: m.id, default=None)
-    if newest and not newest.is_over and newest.status not in NOT_COPYING | {"finished"}:
+    since = _since_it_came(host, records)
+    still_open = NOT_COPYING | {"finished"}
+    copying = next((m for m in since if not m.is_over and m.status not in still_open), None)
+    if copying:
         return Objection(
             STILL_OPEN,
-            f"Nova's record of migration {newest.id} to {newest.dest_compute or 'another host'}"
-            f" is still {newest.status}, though Nova does nothing with the server. The copy may"
+            f"Nova's record of migration {copying.id} to {copying.dest_compute or 'another host'}"
+            f" is still {copying.status}, though Nova does nothing with the server. The copy may"
             f" still be in progress: check with `virsh domjobinfo {server.id}` on"
-            f" {newest.source_compute or host}. If no copy is in progress and the guest runs on"
+            f" {copying.source_compute or host}. If no copy is in progress and the guest runs on"
             f" {host}, set that record to error in Nova's database, then retry.",
             doubt=True,
         )
-    suspect = _in_doubt(server, newest, actions)
-    word = word_of(server, sight)
-    if word in (Word.OFF, Word.PAUSED):
-        if not suspect:
-            return None
-        assert newest is not None
+    left = _suspect(host, records)
+    if left is not None and _was_lost(server, words):
         return Objection(
             LEFT_IN_DOUBT,
-            f"Migration {newest.id} to {newest.dest_compute} ended as {newest.status}, and of a"
+            f"When migration {left.id} to {left.dest_compute} ended as {left.status}, Nova did not"
+            f" find the guest on {host}. What is on {host} now may have been started anew from an"
+            f" older disk, while the guest with the newest data is on {left.dest_compute}."
+            f" {look_on_both(server.id, host, left.dest_compute)} Once it is on no host but {host},"
+            " a migration by hand that arrives ends this doubt.",
+            doubt=True,
+        )
+    suspect = None if left is None or _is_settled(left, actions) else left
+    word = word_of(server, sight)
+    if word in (Word.OFF, Word.PAUSED):
+        if suspect is None:
+            return None
+        return Objection(
+            LEFT_IN_DOUBT,
+            f"Migration {suspect.id} to {suspect.dest_compute} ended as {suspect.status}, and of a"
             f" server that is {server.status} no hypervisor's word can be had. Its newest disk may"
-            f" be on {newest.dest_compute}. {look_on_both(server.id, host, newest.dest_compute)}",
+            f" be on {suspect.dest_compute}. {look_on_both(server.id, host, suspect.dest_compute)}",
             doubt=True,
         )
     if word is Word.RUNS_HERE:
         return None
     assert sight is not None or word is Word.SILENT
     if word is Word.SILENT:
-        if sight is not None and sight.unsupported and not suspect:
+        unsupported = sight is not None and sight.unsupported
+        if unsupported and suspect is None:
             return None  # this driver never tells, and nothing gives rise to doubt
+        look = f" {look_on_both(server.id, host, suspect.dest_compute)}" if suspect else ""
         why = f" {sight.error}" if sight is not None and sight.error else ""
         return Objection(
             SILENT,
             f"The hypervisor of {host} did not say whether the guest runs there, so Nova is not"
-            f" asked to migrate it.{why}",
-            doubt=False,
+            f" asked to migrate it.{why}{look if unsupported else ''}",
+            doubt=unsupported,
         )
     if word is Word.DOUBTFUL:
         return Objection(
@@ -298,7 +326,7 @@ def objection(
         f"Nova has it as {server.status} on {host}, but the hypervisor of {host} has no running"
         " guest of it."
     )
-    if not suspect:
+    if suspect is None:
         return Objection(
             NOT_HERE,
             f"{text} If it was shut down from within, Nova notices within"
@@ -306,29 +334,68 @@ def objection(
             f" `virsh list --all --uuid` on {host}.",
             doubt=False,
         )
-    assert newest is not None
-    there = newest.dest_compute or "its destination"
-    return Objection(NOT_HERE, f"{text} {look_on_both(server.id, host, there)}", doubt=True)
-
-
-def _in_doubt(server: Server, newest: Migration | None, actions: Iterable[Action]) -> bool:
-    """Whether the newest migration of a server leaves in doubt where its guest, or its newest
-    disk, is: it may have left for a destination at which Nova does not have the server."""
-    if newest is None or not newest.dest_compute or newest.dest_compute == server.host:
-        return False
-    live = newest.migration_type == "live-migration"
-    suspect = (
-        (live and newest.status == "error")
-        or newest.status in NOT_COPYING
-        or newest.status in ("completed", "done")
+    return Objection(
+        NOT_HERE, f"{text} {look_on_both(server.id, host, suspect.dest_compute)}", doubt=True
     )
-    since = newest.updated_at or newest.created_at
-    return suspect and not any(
+
+
+def _since_it_came(host: str, records: Sequence[Migration]) -> list[Migration]:
+    """The migrations of a server since it came to the host on which Nova has it, newest first."""
+    since = []
+    for record in sorted(records, key=lambda m: m.id, reverse=True):
+        if record.dest_compute == host:
+            break
+        since.append(record)
+    return since
+
+
+def _suspect(host: str, records: Sequence[Migration]) -> Migration | None:
+    """The newest migration of a server that leaves in doubt where its guest, or its newest disk,
+    is: it may have left for a destination at which Nova does not have the server.
+
+    Later ones that failed are no answer: they end before a destination is known, or at the
+    destination, without a look at the guest.
+    """
+    since = _since_it_came(host, records)
+    for number, record in enumerate(since):
+        live = record.migration_type == "live-migration"
+        if record.dest_compute and (
+            (live and record.status == "error")
+            or record.status in ("completed", "done")
+            or (number == 0 and record.status in NOT_COPYING)
+        ):
+            return record
+    return None
+
+
+def _is_settled(suspect: Migration, actions: Iterable[Action]) -> bool:
+    """Whether the guest was started anew since, where Nova has it."""
+    since = suspect.updated_at or suspect.created_at
+    return any(
         action.action in SETTLING
         and not action.message
-        and (since is None or (action.started_at is not None and action.started_at > since))
+        and (
+            since is None
+            or (action.started_at is not None and action.started_at > since + CLOCKS_DIFFER)
+        )
         for action in actions
     )
+
+
+def doubtful_request(host: str, records: Sequence[Migration], actions: Iterable[Action]) -> str:
+    """The id of the request for the migration that left doubt about a server on this host, or
+    empty: Nova's words about it outlive a start of the guest, which may have been from an older
+    disk (:func:`objection`)."""
+    suspect = _suspect(host, records)
+    begun = suspect.created_at if suspect else None
+    if begun is None:
+        return ""
+    apart = {
+        action.request_id: abs(action.started_at - begun)
+        for action in actions
+        if action.action == "live-migration" and action.started_at is not None
+    }
+    return min(apart, key=apart.__getitem__, default="")
 
 
 def look_on_both(server_id: str, source: str, dest: str) -> str:
