@@ -5,10 +5,13 @@
 runs a command of Django. The file holds the error in seconds (a double), is read at each look at
 the clock, and may be written at any time: the clock then steps. The monotonic clock is right, as it
 is where somebody sets the time of a machine. What the database says of the time is right, too.
+SIGUSR1 makes it write what its threads are at to its log.
 """
 
+import faulthandler
 import mmap
 import os
+import signal
 import struct
 import sys
 import time
@@ -50,6 +53,7 @@ def shift(file: Path) -> None:
 
 
 def main() -> None:
+    faulthandler.register(signal.SIGUSR1)
     shift(Path(os.environ[VARIABLE]))
     execute_from_command_line(["django-admin", *sys.argv[1:]])
 

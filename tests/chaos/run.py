@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import signal
 import sys
 import time
 from collections import Counter
@@ -118,7 +119,10 @@ def run(
             director.calm()
             calm_at = time.time()
             settled = _settle(director, operator, cloud.region)
-        problems = _problems()
+        if (problems := _problems()) or settled is None:
+            for slot in director.slots:
+                slot.signal(signal.SIGUSR1)
+            time.sleep(1)
     finally:
         director.stop()
         proxy.close()
