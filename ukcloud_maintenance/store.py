@@ -23,7 +23,7 @@ from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet, 
 from django.utils import timezone
 
 from .core.actor import Actor
-from .core.alarm import ARRIVED, arrived_wrong
+from .core.alarm import ARRIVED, NOWHERE, arrived_wrong
 from .core.duration import Learned, learned_of
 from .core.facts import Server
 from .core.preflight import Verdict
@@ -403,7 +403,8 @@ def counts(drain_ids: Iterable[int]) -> dict[int, Counts]:
     wrong, astray = dict.fromkeys(ids, 0), dict.fromkeys(ids, 0)
     went_wrong = Q(state=MigrationState.FAILED, code__startswith=ARRIVED)
     went = Q(drain__direction=Direction.BACK) & (Q(state=MigrationState.GONE) | went_wrong)
-    went &= Q(server_status="DELETED") | ~Q(dest_compute=F("drain__host"))
+    elsewhere_now = ~Q(dest_compute="") & ~Q(dest_compute=F("drain__host"))
+    went &= Q(server_status="DELETED") | Q(code=NOWHERE) | elsewhere_now
     rows = (
         InstanceMigration.objects.filter(drain_id__in=ids)
         .order_by()
@@ -433,7 +434,8 @@ def counts_of(drain: Drain, rows: Iterable[InstanceMigration]) -> Counts:
         wrong += arrived_wrong(row)
         went = row.state == MigrationState.GONE or arrived_wrong(row)
         if drain.direction == Direction.BACK and went:
-            astray += row.server_status == "DELETED" or row.dest_compute != drain.host
+            nowhere = row.server_status == "DELETED" or row.code == NOWHERE
+            astray += nowhere or row.dest_compute not in ("", drain.host)
     return Counts(by_state, wrong, astray)
 
 

@@ -35,6 +35,7 @@ URLS: dict[str, tuple[str, set[str]]] = {
     "host_panel": (RULE_VIEW, READ),
     "certificate": (RULE_VIEW, READ),
     "certificate_file": (RULE_VIEW, READ),
+    "allocations": (RULE_RESET, READ | {"POST"}),
     "return_host": (RULE_RETURN, READ | {"POST"}),
     "drains": (RULE_VIEW, READ),
     "drain": (RULE_VIEW, READ),

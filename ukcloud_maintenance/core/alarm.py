@@ -9,6 +9,8 @@ from .states import MigrationState
 
 #: How the code of an instance begins that left its host, and is not what it was before.
 ARRIVED = "arrived_"
+#: The code of an instance that is gone to no host at all: shelved and offloaded, say.
+NOWHERE = "no_host"
 
 
 class InstanceLike(Protocol):

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from . import convergence, emptiness, facts, surroundings, whereabouts
-from .alarm import alarm, arrived_wrong
+from .alarm import NOWHERE, alarm, arrived_wrong
 from .causes import LEFTOVERS
 from .emptiness import Emptiness, HostContents, Obstacle
 from .facts import NOVA_STATUS_RUNNING, NOVA_STATUS_WAITING, Migration, Progress, Server, Service
@@ -1070,12 +1070,14 @@ class _Pass:
         if server is not None and server.status == "VERIFY_RESIZE":
             self._held_here(row, server)
             return
+        code = "gone"
         if server is None:
             text = "It was deleted."
             fields: dict[str, Any] = {"server_status": "DELETED", "task_state": ""}
         elif not server.host:
             text = f"It is on no host any more ({server.status})."
-            fields = {"server_status": server.status, "task_state": "", "dest_compute": ""}
+            fields = {"server_status": server.status, "task_state": ""}
+            code = NOWHERE
         elif server.status == "ERROR" != row.initial_status and (
             row.state in MIGRATION_OPEN or row.state == MigrationState.FAILED
         ):
@@ -1091,7 +1093,7 @@ class _Pass:
             }
         self._change(
             row,
-            fields | {"state": MigrationState.GONE, "code": "gone", "message": text},
+            fields | {"state": MigrationState.GONE, "code": code, "message": text},
             "gone",
             text,
         )
@@ -2074,7 +2076,10 @@ class _Pass:
         """On the host that it was to come back to, whoever brought it."""
         gone = row.state == MigrationState.GONE or arrived_wrong(row)
         return row.state == MigrationState.SUCCEEDED or (
-            gone and row.server_status != "DELETED" and row.dest_compute == self.drain.host
+            gone
+            and row.server_status != "DELETED"
+            and row.code != NOWHERE
+            and row.dest_compute == self.drain.host
         )
 
     def _is_well(self, row: Row) -> bool:

@@ -292,7 +292,13 @@ class AllocationsView(PanelView):
         elif isinstance(error, CloudError):
             problem = cloud_problem(error)
         modal = is_ajax(self.request)
-        found = services.host_allocations(self.actor, self.cloud, host)
+        found: list = []
+        try:
+            found = services.host_allocations(self.actor, self.cloud, host)
+        except CloudError as failure:
+            if failure.status == 401:
+                raise
+            problem = problem or cloud_problem(failure)
         context = {
             "page_title": str(self.title),
             "custom_breadcrumb": [(host, tables.of_host("host", host, self.region))],

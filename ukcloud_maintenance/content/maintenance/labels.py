@@ -442,7 +442,7 @@ def timeout_action(action: str) -> str:
     """What becomes of a copy that takes too long, in a word or two."""
     words = {
         TimeoutAction.WARN.value: _("marked, and goes on"),
-        TimeoutAction.ABORT.value: _("aborted; tried again if Nova leaves it ACTIVE"),
+        TimeoutAction.ABORT.value: _("aborted, and tried again if Nova leaves it ACTIVE"),
         TimeoutAction.FORCE.value: _("forced to complete"),
     }
     return words.get(action, action)
