@@ -21,7 +21,7 @@ from .core.emptiness import NAMED, HostContents
 from .core.facts import Allocation, Hypervisor, Server, Service
 from .exceptions import CloudAnswerUnusable, CloudError, CloudNotFound, StaleState
 from .observe import read_contents, read_servers
-from .reconciler import INTENT_GOES_STALE, say
+from .reconciler import INTENT_GOES_STALE, may_be_ours, say
 from .store import HostMaintenance
 
 
@@ -215,7 +215,7 @@ class HostReconciler:
         self, maintenance: HostMaintenance, error: CloudError, pause: float
     ) -> HostOutcome:
         in_trouble(maintenance, h.TROUBLE, error.advice, self.worker, self.clock())
-        return HostOutcome(max(pause, error.retry_after or 0), error.advice, bool(error.remedy))
+        return HostOutcome(max(pause, error.retry_after or 0), error.advice, may_be_ours(error))
 
 
 def in_trouble(

@@ -47,6 +47,7 @@ from .exceptions import (
     CloudForbidden,
     CloudNotFound,
     CloudServerError,
+    CloudUnreachable,
     PassOver,
     StaleState,
 )
@@ -85,7 +86,8 @@ class Outcome:
     :param moving: something is under way or can be started: look again soon
     :param problem: what keeps the worker from its work, or empty
     :param wait_seconds: for how long OpenStack asks to be left alone
-    :param reconnect: clouds.yaml is to be read anew, because the problem may be in it
+    :param reconnect: clouds.yaml is to be read, and a session begun, anew: the problem may be in
+        either
     """
 
     moving: bool
@@ -95,7 +97,13 @@ class Outcome:
 
 
 def _outcome_of(error: CloudError) -> Outcome:
-    return Outcome(False, error.advice, error.retry_after or 0, bool(error.remedy))
+    return Outcome(False, error.advice, error.retry_after or 0, may_be_ours(error))
+
+
+def may_be_ours(error: CloudError) -> bool:
+    """Whether another session may help: a setting is wrong, or no answer comes, which can be a
+    login that hangs and that all who share its session wait for."""
+    return bool(error.remedy) or isinstance(error, CloudUnreachable)
 
 
 def limits() -> d.Limits:
@@ -1142,7 +1150,8 @@ class Reconciler:
         """A whole pass went well: what was said of the trouble is not true any more."""
         fields: dict[str, Any] = {"cloud_down_since": None}
         if drain.message.startswith(TROUBLES):
-            fields["message"] = ""
+            cancelling = drain.state == DrainState.CANCELLING
+            fields["message"] = store.CANCELLING if cancelling else ""
         event = self._event("cloud_back") if drain.cloud_down_since else None
         store.change_drain(drain, self.clock(), event=event, **fields)
 

@@ -878,7 +878,7 @@ def cancel_drain(
         cancel_abort=abort,
         cancel_enable=enable,
         next_pass_at=None,
-        message="Cancelled; waiting for the migrations under way to end.",
+        message=CANCELLING,
         event=("drain_cancelled", actor, f"{how[0].upper()}{how[1:]}; {then}."),
         **fields,
     )
@@ -1921,6 +1921,8 @@ def forget_workers(before: datetime, now: datetime | None = None) -> None:
 
 # -- the record ------------------------------------------------------------------------------
 
+#: What a drain says while it is being cancelled.
+CANCELLING = "Cancelled; waiting for the migrations under way to end."
 #: Drains that are looked for at a time, to be removed one by one.
 BATCH = 100
 #: How a worker names itself: machine, process, and when it started.

@@ -192,6 +192,14 @@ class TestAPass:
         assert "state" not in changed
         assert "did not say" in changed["message"]
 
+    def test_says_why_it_waits(self):
+        one = migrating(odd_since=ago(20), dest_compute="cmp2")
+        over = seen(server(), records=(record(status="error"),), guests={})
+        changed = changes(decide(drain(), [one], over), one)
+        assert "libvirt may finish the copy alone" in changed["message"]
+        busy = seen(server(task_state="migrating"), records=(), guests={})
+        assert "message" not in changes(decide(drain(), [migrating()], busy), migrating())
+
     def test_waits_for_the_word_that_it_has_not_asked_for(self):
         one = migrating(odd_since=LONG_AGO)
         unasked = seen(server(), records=(record(status="error"),), guests={})

@@ -49,6 +49,10 @@ STEPS = [-86400, -300, -45, -20, -5, -2, 2, 20, 300, 86400]
 A_LOOP = 1
 
 
+#: Histories of many passes each: how long they take says how busy the machine is.
+pytestmark = pytest.mark.timeout(1200)
+
+
 class Killed(BaseException):
     """SIGKILL: nothing catches it, nothing is cleaned up."""
 

@@ -184,13 +184,18 @@ def test_cancel_lets_land_what_flies_and_starts_nothing(nova, passes):
 def test_a_pass_costs_three_requests_and_one_for_each_under_way(nova, passes, monkeypatch):
     nova.create_servers([f"web-{n}" for n in range(7)], host="cmp7", play="rate=200000000")
     asked = []
-    send = gateway.Cloud._send
+    send, write = gateway.Cloud._send, gateway.Cloud._write
 
-    def counting(self, api, what, method, path, **more):
+    def reading(self, api, what, method, path, **more):
         asked.append((method, path))
         return send(self, api, what, method, path, **more)
 
-    monkeypatch.setattr(gateway.Cloud, "_send", counting)
+    def writing(self, what, method, path, body=None):
+        asked.append((method, path))
+        return write(self, what, method, path, body)
+
+    monkeypatch.setattr(gateway.Cloud, "_send", reading)
+    monkeypatch.setattr(gateway.Cloud, "_write", writing)
     drain = passes.ask("cmp7", max_concurrent=3)
     drain = passes.one(passes.one(drain))
     measured = []

@@ -1453,6 +1453,8 @@ class _Pass:
             return
         wait = self._wait_after(ending, row)
         if wait and not self._settled(row, wait):
+            if record is not None and record.is_over and wait > self.limits.settle_seconds:
+                self._change(row, {"message": self._why_it_waits(ending, record, row, wait)})
             return
         row = self.rows[row.id]
         sight = self.seen.guests.get(row.server_id)
@@ -1483,6 +1485,12 @@ class _Pass:
         else:
             assert record is not None  # else it was one of those above
             self._attempt_failed(row, f"nova_{record.status}", self._how_it_ended(ending, record))
+
+    def _why_it_waits(self, ending: Ending, record: Migration | None, row: Row, wait: float) -> str:
+        return (
+            f"{self._how_it_ended(ending, record).rstrip('.')}. libvirt may finish the copy alone:"
+            f" whether the guest runs on {self._source(row)} is asked {wait:.0f} s after that."
+        )
 
     @staticmethod
     def _how_it_ended(ending: Ending, record: Migration | None) -> str:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, TextIO, TypeVar
 
-from django.db import OperationalError, close_old_connections
+from django.db import InterfaceError, OperationalError, close_old_connections
 from tqdm import tqdm
 
 from ukcloud_maintenance import services
@@ -112,7 +112,7 @@ def _under_way(report: DrainReport, *, percent: bool = False) -> Iterator[str]:
 def watch(read: Callable[[], list[DrainReport]], display: Display) -> list[DrainReport]:
     """Show the drains until all are over; their last reports.
 
-    :raises OperationalError: the database has failed for a minute
+    :raises OperationalError, InterfaceError: the database has failed for a minute
     """
 
     def are_over(reports: list[DrainReport]) -> bool:
@@ -128,13 +128,13 @@ Read = TypeVar("Read")
 def patiently(read: Callable[[], Read], is_over: Callable[[Read], bool]) -> Read:
     """Read until it is over: what was read last. A database may restart or fail over meanwhile.
 
-    :raises OperationalError: the database has failed for a minute
+    :raises OperationalError, InterfaceError: the database has failed for a minute
     """
     failing_since: float | None = None
     while True:
         try:
             found = read()
-        except OperationalError:
+        except (InterfaceError, OperationalError):
             close_old_connections()
             failing_since = failing_since or time.monotonic()
             if time.monotonic() - failing_since > PATIENCE_SECONDS:

@@ -69,7 +69,7 @@ exit codes:
                 _COST, EXIT_BAD_INPUT, "confirmation_missing", "Add --yes if that is meant."
             )
         self.note(f"{what} {_COST}")
-        self.stderr.write("Type yes to go on: ", lambda text: text, ending="")
+        self.stderr.ask("Type yes to go on: ")
         self.stderr.flush()
         try:
             answer = sys.stdin.readline()

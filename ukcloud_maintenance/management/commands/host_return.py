@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 from django.core.management.base import CommandParser
-from django.db import OperationalError, close_old_connections
+from django.db import InterfaceError, OperationalError, close_old_connections
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.states import (
@@ -140,7 +140,7 @@ exit codes:
             try:
                 now = services.get_maintenance(self.actor, maintenance.pk)
                 self.warn_of_worker(services.worker_status(self.actor))
-            except OperationalError:
+            except (InterfaceError, OperationalError):
                 # A database may restart or fail over: the return does not mind.
                 close_old_connections()
                 failing_since = failing_since or time.monotonic()

@@ -113,7 +113,6 @@ class Command(EdgeCommand):
 
 def _leave(code: int) -> None:
     """End the process without waiting for threads that do not come back."""
-    sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
