@@ -251,28 +251,35 @@ def times_out(row: InstanceMigration, report: DrainReport) -> SafeString | str:
     found = report.timeouts.get(row.pk)
     if found is None:
         return ""
-    marked = found.action == TimeoutAction.WARN
+    action = found.action
     if report.now <= found.at:
-        text = {
-            TimeoutAction.WARN: _("Times out in {}, and is then marked; it goes on."),
-            TimeoutAction.ABORT: _("Times out in {}, and is then aborted."),
-            TimeoutAction.FORCE: _("Times out in {}; its guest is then paused until it is copied."),
-        }[found.action]
+        left = countdown(found.at, report.now)
+        if action == TimeoutAction.ABORT:
+            return format_html(_("Times out in {}, and is then aborted."), left)
+        if action == TimeoutAction.FORCE:
+            return format_html(
+                _("Times out in {}; its guest is then paused until it is copied."), left
+            )
         # Hours before, and where nothing will be done, it is no news.
-        if marked and row.late_since is None:
+        if row.late_since is None:
             return ""
-        return format_html(text, countdown(found.at, report.now))
-    if marked or row.forced_at or not found.is_let_go_on or report.now > found.due_at:
+        return format_html(_("Times out in {}, and is then marked; it goes on."), left)
+    if row.forced_at or not found.is_let_go_on or report.now > found.due_at:
         return ""
-    text = (
-        _("It is to end soon, and is let go on. If it does not, it is aborted in {}.")
-        if found.action == TimeoutAction.ABORT
-        else _(
-            "It is to end soon, and is let go on. If it does not, its guest is paused in {} until"
-            " it is copied."
+    left = countdown(found.due_at, report.now)
+    if action == TimeoutAction.ABORT:
+        return format_html(
+            _("It is to end soon, and is let go on. If it does not, it is aborted in {}."), left
         )
-    )
-    return format_html(text, countdown(found.due_at, report.now))
+    if action == TimeoutAction.FORCE:
+        return format_html(
+            _(
+                "It is to end soon, and is let go on. If it does not, its guest is paused in {}"
+                " until it is copied."
+            ),
+            left,
+        )
+    return ""
 
 
 def waits_for_start(drain: Drain, now: datetime) -> bool:
