@@ -441,3 +441,48 @@ def test_durations_and_names():
         "cmp2",
         "cmp10",
     ]
+
+
+@pytest.mark.parametrize(
+    ("action", "elapsed", "more", "said"),
+    [
+        ("abort", 600, {}, r"Times out in \d+:\d\d ?, and is then aborted\."),
+        ("force_complete", 600, {}, r"Times out in \d+:\d\d ?; its guest is then paused"),
+        ("warn", 600, {}, ""),
+        (
+            "warn",
+            600,
+            {"late_since": True},
+            r"Times out in \d+:\d\d ?, and is then marked; it goes",
+        ),
+        ("abort", 1900, {"seconds_left": 15.0}, r"let go on\. If it does not, it is aborted in"),
+        ("force_complete", 1900, {"seconds_left": 15.0}, r"its guest is paused in \d+:\d\d until"),
+        ("abort", 1900, {"seconds_left": None}, ""),
+        ("warn", 1900, {"seconds_left": 15.0}, ""),
+    ],
+)
+def test_a_copy_tells_when_it_times_out_and_what_happens_then(
+    admin, make_drain, action, elapsed, more, said
+):
+    now = timezone.now()
+    drain = make_drain("cmp1", server("web", memory_bytes=GIB))
+    store.change_drain(drain, now, state=DrainState.RUNNING, started_at=now)
+    store.adjust_drain(drain, "ann", now, "", timeout_action=action)
+    [row] = store.migrations(drain)
+    store.change_migration(row, now, state=MigrationState.SUBMITTED)
+    if "late_since" in more:
+        more = {"late_since": now}
+    store.change_migration(
+        row,
+        now,
+        state=MigrationState.MIGRATING,
+        nova_status="running",
+        running_since=now - timedelta(seconds=elapsed),
+        **more,
+    )
+    shown = " ".join(cells(updates(admin, drain).json())["web"])
+    if said:
+        assert re.search(said, shown), shown
+    else:
+        assert "Times out" not in shown
+        assert "let go on" not in shown

@@ -1,6 +1,7 @@
 """The hosts page and the page of one host."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
 
@@ -317,3 +318,18 @@ def test_a_host_that_nova_forgot_still_shows_its_record(admin, make_drain):
     page = host_page(admin, "gone-1").content.decode()
     assert "Nova knows no compute host of this name any more" in page
     assert "new kernel" in page
+
+
+def test_no_drain_is_offered_of_bare_metal(admin, cloud, monkeypatch):
+    real = cloud.hypervisors
+    monkeypatch.setattr(
+        cloud,
+        "hypervisors",
+        lambda: [
+            replace(one, hypervisor_type="ironic") if one.host == "cmp1" else one for one in real()
+        ],
+    )
+    shown = rows(admin.get(INDEX))
+    assert "cannot be drained" in shown["cmp1"][-1]
+    assert "Drain Host" not in shown["cmp1"][-1]
+    assert "Drain Host" in shown["cmp10"][-1]
