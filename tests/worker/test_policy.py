@@ -285,8 +285,10 @@ CALLS = {
     "user_id": (lambda c, **t: bool(c.user_id()), set()),
     "log_in": (lambda c, **t: c.log_in() is None, set()),
 }
-#: Methods that ask nothing themselves.
-NO_CALLS = {"try_side_by_side"}
+#: Methods that ask nothing themselves, or only by others of these.
+NO_CALLS = {"try_side_by_side", "within", "use_newest_of", "stop", "providers_of"}
+#: What an administrator does, never the worker: an allocation that was left behind is removed.
+OF_AN_ADMIN = {"allocations_of", "set_allocations"}
 
 
 def full(rule: str) -> str:
@@ -306,7 +308,7 @@ def gets_it(name: str, gateway: Cloud, things: dict) -> bool:
 
 def test_every_call_of_the_gateway_is_in_the_table():
     public = {name for name, _ in inspect.getmembers(Cloud, inspect.isfunction) if name[0] != "_"}
-    assert public == set(CALLS) | NO_CALLS
+    assert public == set(CALLS) | NO_CALLS | OF_AN_ADMIN
 
 
 def test_every_rule_that_is_given_is_taken_by_a_call():
