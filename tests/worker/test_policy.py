@@ -224,13 +224,9 @@ CALLS = {
         {"placement:resource_providers:list", "placement:resource_providers:allocations:list"},
     ),
     "unconfirmed_from": (lambda c, **t: c.unconfirmed_from("cmp5") == [], {"os-migrations:index"}),
-    "migrations_from": (
-        lambda c, migration, **t: migration in [m.id for m in c.migrations_from("cmp5")],
-        {"os-migrations:index", "os-migrations:index:all_projects", "os-migrations:index:host"},
-    ),
     "migrations_touching": (
         lambda c, migration, **t: migration in [m.id for m in c.migrations_touching("cmp5")],
-        {"os-migrations:index:host"},
+        {"os-migrations:index", "os-migrations:index:all_projects", "os-migrations:index:host"},
     ),
     "newest_migrations_from": (
         lambda c, migration, **t: migration in [m.id for m in c.newest_migrations_from("cmp5", 9)],
