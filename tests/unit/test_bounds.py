@@ -52,7 +52,7 @@ WRITES = {
     "reset_state_to_active": lambda c: c.reset_state_to_active(SERVER),
     "disable_service": lambda c: c.disable_service("id-1", "new kernel"),
     "enable_service": lambda c: c.enable_service("id-1"),
-    "set_allocations": lambda c: c.set_allocations(Consumer("u7", "p", "u", 3)),
+    "set_allocations": lambda c: c.set_allocations(Consumer("c-1", "p", "u", 3)),
 }
 ACTION = f"/servers/{SERVER}/action"
 SERVICES = "/os-services"
@@ -148,7 +148,7 @@ def paths_of(name: str) -> str:
         "force_complete": f"/servers/{SERVER}/migrations/7/action",
         "disable_service": "/os-services/id-1",
         "enable_service": "/os-services/id-1",
-        "set_allocations": "/allocations/u7",
+        "set_allocations": "/allocations/c-1",
     }.get(name, ACTION)
 
 
@@ -157,16 +157,16 @@ class TestARequestForChange:
     @pytest.mark.parametrize("status", [301, 302, 307, 308, 401, 403, 409, 429, 500, 502, 503])
     def test_is_sent_once_whatever_is_answered(self, openstack, name, status):
         path = paths_of(name)
-        no = refusing(status, **{"Retry-After": "0", "Location": "/elsewhere"})
-        openstack.nova[path] = openstack.placement[path] = no
+        script = openstack.placement if name == "set_allocations" else openstack.nova
+        script[path] = refusing(status, **{"Retry-After": "0", "Location": "/elsewhere"})
         cloud = connect(openstack.url)
         with pytest.raises(CloudError):
             WRITES[name](cloud)
         assert [r.path for r in openstack.requests] == [path]
 
     def test_whose_token_is_refused_was_not_begun_and_the_next_read_logs_in(self, openstack, name):
-        path = paths_of(name)
-        openstack.nova[path] = openstack.placement[path] = refusing(401)
+        script = openstack.placement if name == "set_allocations" else openstack.nova
+        script[paths_of(name)] = refusing(401)
         openstack.nova[SERVICES] = Answer({"services": []})
         cloud = connect(openstack.url)
         cloud.services()

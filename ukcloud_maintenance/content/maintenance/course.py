@@ -251,35 +251,34 @@ def times_out(row: InstanceMigration, report: DrainReport) -> SafeString | str:
     found = report.timeouts.get(row.pk)
     if found is None:
         return ""
-    action = found.action
+    marked = found.action == TimeoutAction.WARN
     if report.now <= found.at:
-        left = countdown(found.at, report.now)
-        if action == TimeoutAction.ABORT:
-            return format_html(_("Times out in {}, and is then aborted."), left)
-        if action == TimeoutAction.FORCE:
-            return format_html(
-                _("Times out in {}; its guest is then paused until it is copied."), left
-            )
+        text = {
+            TimeoutAction.WARN: _("Times out in {}, and is then marked; it goes on."),
+            TimeoutAction.ABORT: _("Times out in {}, and is then aborted."),
+            TimeoutAction.FORCE: _("Times out in {}; its guest is then paused until it is copied."),
+        }[found.action]
         # Hours before, and where nothing will be done, it is no news.
-        if row.late_since is None:
+        if marked and row.late_since is None:
             return ""
-        return format_html(_("Times out in {}, and is then marked; it goes on."), left)
-    if row.forced_at or not found.is_let_go_on or report.now > found.due_at:
+        return _around(text, countdown(found.at, report.now))
+    if marked or row.forced_at or not found.is_let_go_on or report.now > found.due_at:
         return ""
-    left = countdown(found.due_at, report.now)
-    if action == TimeoutAction.ABORT:
-        return format_html(
-            _("It is to end soon, and is let go on. If it does not, it is aborted in {}."), left
+    text = (
+        _("It is to end soon, and is let go on. If it does not, it is aborted in {}.")
+        if found.action == TimeoutAction.ABORT
+        else _(
+            "It is to end soon, and is let go on. If it does not, its guest is paused in {} until"
+            " it is copied."
         )
-    if action == TimeoutAction.FORCE:
-        return format_html(
-            _(
-                "It is to end soon, and is let go on. If it does not, its guest is paused in {}"
-                " until it is copied."
-            ),
-            left,
-        )
-    return ""
+    )
+    return _around(text, countdown(found.due_at, report.now))
+
+
+def _around(text: str, value: SafeString) -> SafeString:
+    """A sentence with one value in it, which is HTML while the sentence is not."""
+    before, after = text.split("{}")
+    return format_html("{}{}{}", before, value, after)
 
 
 def waits_for_start(drain: Drain, now: datetime) -> bool:
