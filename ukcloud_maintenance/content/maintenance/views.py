@@ -20,8 +20,8 @@ from ukcloud_maintenance.core.actor import RULE_DRAIN, RULE_VIEW, Actor
 from ukcloud_maintenance.core.states import DRAIN_TERMINAL, Method
 from ukcloud_maintenance.exceptions import (
     CloudAuthError,
-    CloudForbidden,
     CloudError,
+    CloudForbidden,
     MaintenanceError,
     NotAllowed,
     Refused,

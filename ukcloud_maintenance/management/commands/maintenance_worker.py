@@ -45,8 +45,6 @@ from ukcloud_maintenance.host_reconciler import HostReconciler
 from ukcloud_maintenance.reconciler import Reconciler, say
 from ukcloud_maintenance.store import Drain, HostMaintenance
 
-from ._systemd import notify
-
 LOG = logging.getLogger("ukcloud_maintenance.worker")
 
 #: Drains that one worker works on side by side; a region that hangs must not hold up the others.
@@ -590,6 +588,19 @@ class Worker:
         for worker in store.workers_of(self.host):
             if worker.pid == self.pid or not _runs(worker.pid):
                 store.worker_stopped(worker.name, timezone.now())
+
+
+def notify(state: str) -> None:
+    """Tell systemd (sd_notify(3)), e.g. ``READY=1``; nothing where it did not start us, or does
+    not listen."""
+    path = os.environ.get("NOTIFY_SOCKET", "")
+    if not path:
+        return
+    # "@" stands for the NUL byte of Linux' abstract sockets
+    address = "\0" + path[1:] if path.startswith("@") else path
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.setblocking(False)
+        sender.sendto(state.encode(), address)
 
 
 def _close_connections() -> None:
