@@ -6,12 +6,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test lint clean
+.PHONY: help demo demo-reset test chaos lint clean
 
 help:
 	@echo "make demo        a cloud with servers, Horizon with the plugin, and a worker"
 	@echo "make demo-reset  the same, from the beginning"
 	@echo "make test        lint, types, and all tests"
+	@echo "make chaos       drains while everything fails: SEED=7 MINUTES=30 DATABASE=postgresql"
 	@echo "make lint        lint and types alone"
 	@echo "make clean       remove what all of these have made, the demo's cloud too"
 
@@ -32,13 +33,21 @@ test: lint
 	@.ci/debian-packages
 	$(BIN)/pytest
 
+# SEED is what everything follows from, random where it is not given, and printed; MINUTES is how
+# long faults are made; DATABASE is sqlite, postgresql or mariadb, chosen by the seed by default.
+chaos: $(VENV)/.test
+	@.ci/debian-packages
+	$(BIN)/python -m tests.chaos \
+	  $(if $(SEED),--seed=$(SEED)) $(if $(MINUTES),--minutes=$(MINUTES)) \
+	  $(if $(DATABASE),--database=$(DATABASE))
+
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) .demo .test-static .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .demo .libvirt .test-static .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	rm -rf build dist *.egg-info screenshots
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

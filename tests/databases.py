@@ -11,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -62,9 +62,28 @@ def as_default(settings: dict[str, Any]) -> Iterator[None]:
         connections["default"] = connection
 
 
+class Server:
+    """A database server, which can be stopped and started again; it keeps what was committed.
+
+    :param url: its one database, see :func:`from_url`
+    """
+
+    def __init__(self, url: str, start: Callable[[], None], stop: Callable[[], None]):
+        self.url = url
+        self.start = start
+        self.stop = stop
+
+
 @contextmanager
 def postgresql() -> Iterator[str]:
     """The URL of an empty database of a PostgreSQL that runs as long as the context."""
+    with postgresql_server() as server:
+        yield server.url
+
+
+@contextmanager
+def postgresql_server() -> Iterator[Server]:
+    """A PostgreSQL with an empty database, started; `stop` is its crash."""
     # Debian keeps the servers' programs out of the PATH: several versions may be installed.
     versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: float(p.parent.name))
     bin_folder = versions[-1] if versions else Path(_program("pg_ctl", "postgresql")).parent
@@ -73,47 +92,74 @@ def postgresql() -> Iterator[str]:
         _run(user, bin_folder / "initdb", "-D", data, "-U", "test", "-A", "trust", "-E", "UTF8")
         options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
         control = [bin_folder / "pg_ctl", "-D", data, "-l", folder / "log", "-w"]
-        _run(user, *control, "-o", options, "start")
+        server = Server(
+            f"postgresql://test@127.0.0.1:{port}/postgres",
+            start=lambda: _run(user, *control, "-o", options, "start"),
+            stop=lambda: _run(user, *control, "-m", "immediate", "stop"),
+        )
+        server.start()
         try:
-            yield f"postgresql://test@127.0.0.1:{port}/postgres"
+            yield server
         finally:
-            _run(user, *control, "-m", "immediate", "stop")
+            if (data / "postmaster.pid").exists():
+                server.stop()
 
 
 @contextmanager
 def mariadb() -> Iterator[str]:
     """The URL of an empty database of a MariaDB that runs as long as the context."""
-    server = _program("mariadbd", "mariadb-server")
+    with mariadb_server() as server:
+        yield server.url
+
+
+@contextmanager
+def mariadb_server() -> Iterator[Server]:
+    """A MariaDB with an empty database, started."""
+    program = _program("mariadbd", "mariadb-server")
     install = _program("mariadb-install-db", "mariadb-server")
     with _folder("mysql") as (folder, user):
         data, port = folder / "data", _free_port()
         _run(user, install, "--no-defaults", f"--datadir={data}", "--skip-test-db")
-        log = (folder / "log").open("wb")
-        process = subprocess.Popen(
-            [
-                server,
-                "--no-defaults",
-                f"--datadir={data}",
-                f"--socket={folder / 'socket'}",
-                f"--pid-file={folder / 'pid'}",
-                "--bind-address=127.0.0.1",
-                f"--port={port}",
-                "--skip-grant-tables",
-                "--innodb-flush-log-at-trx-commit=0",
-            ],
-            stdout=log,
-            stderr=log,
-            **_as(user),
-        )
-        log.close()
+        command = [
+            program,
+            "--no-defaults",
+            f"--datadir={data}",
+            f"--socket={folder / 'socket'}",
+            f"--pid-file={folder / 'pid'}",
+            "--bind-address=127.0.0.1",
+            f"--port={port}",
+            "--skip-grant-tables",
+            # what was committed outlives the process, but not the machine
+            "--innodb-flush-log-at-trx-commit=2",
+        ]
+        running: list[subprocess.Popen[bytes]] = []
+
+        def start() -> None:
+            with (folder / "log").open("ab") as log:
+                process = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **_as(user)
+                )
+            running.append(process)
+            _mariadb_connection(port, process, folder / "log").close()
+
+        def stop() -> None:
+            process = running.pop()
+            process.terminate()
+            try:
+                process.wait(START_SECONDS)
+            except subprocess.TimeoutExpired:  # it was still starting
+                process.kill()
+                process.wait()
+
         try:
-            with _mariadb_connection(port, process, folder / "log") as connection:
+            start()
+            with _mariadb_connection(port, running[-1], folder / "log") as connection:
                 # the collation that a fresh server has: it takes CMP1 for cmp1
                 connection.query("CREATE DATABASE test CHARACTER SET utf8mb4")
-            yield f"mysql://test@127.0.0.1:{port}/test"
+            yield Server(f"mysql://test@127.0.0.1:{port}/test", start, stop)
         finally:
-            process.terminate()
-            process.wait(START_SECONDS)
+            while running:
+                stop()
 
 
 def _mariadb_connection(
@@ -123,7 +169,7 @@ def _mariadb_connection(
     while True:
         try:
             return pymysql.connect(host="127.0.0.1", port=port, user="test")
-        except pymysql.err.OperationalError:
+        except pymysql.OperationalError:  # not `err.…`, which Horizon's settings load anew
             if process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError(f"MariaDB did not start:\n{log.read_text()}") from None
             time.sleep(0.1)

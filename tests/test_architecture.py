@@ -27,16 +27,18 @@ MAY_IMPORT = {
     "models": {"core.states"},
     "migrations": set(),
     "store": {"models", "core", "exceptions"},
-    "cloud": {"core.facts", "conf", "exceptions"},
+    "cloud": {"core.facts", "core.printable", "conf", "exceptions"},
     "plan": {"store", "core", "cloud", "conf", "exceptions"},
+    "observe": {"cloud", "core", "exceptions"},
     "inquiry": {"store", "core", "cloud", "exceptions"},
     "services": {"inquiry", "plan", "store", "core", "cloud", "conf", "exceptions"},
-    "reconciler": {"inquiry", "plan", "store", "cloud", "core", "conf", "exceptions"},
-    "host_reconciler": {"reconciler", "store", "cloud", "core", "conf", "exceptions"},
+    "reconciler": {"inquiry", "observe", "plan", "store", "cloud", "core", "conf", "exceptions"},
+    "host_reconciler": {"reconciler", "observe", "store", "cloud", "core", "conf", "exceptions"},
     "content": {"services", "store", "core", "exceptions"},
     "management": set(),
     "management.commands": {"services", "core", "exceptions"},
     "management.commands.maintenance_worker": {
+        "management.commands._edge",
         # the loop around the reconciler, so it may know what the reconciler knows
         *{
             "services",
@@ -50,13 +52,14 @@ MAY_IMPORT = {
         },
     },
     "checks": {"conf", "exceptions", "policies"},
+    "worker_settings": set(),
     "apps": {"checks", "conf", "exceptions"},
     "__init__": set(),
 }
 #: Other people's packages that only these may import.
 RESERVED = {
-    "horizon": {"content"},
-    "openstack_dashboard": {"content"},
+    "horizon": {"content", "worker_settings"},
+    "openstack_dashboard": {"content", "worker_settings"},
     "openstack_auth": {"content"},
     "openstack": {"cloud"},
     "requests": {"cloud"},
@@ -225,3 +228,66 @@ def test_what_is_allowed_is_not_found(tmp_path, file, statement):
     module.parent.mkdir(parents=True, exist_ok=True)
     module.write_text(statement)
     assert violations(tmp_path) == []
+
+
+# -- one clock --------------------------------------------------------------------------------
+
+#: What tells the time by the clock of this machine, which is not the one that counts.
+WALL_CLOCKS = {
+    *("timezone.now", "timezone.localdate", "datetime.now", "datetime.utcnow", "datetime.today"),
+    *("date.today", "time.time", "time.time_ns", "time.localtime", "time.gmtime", "time.ctime"),
+    *("datetime.datetime.now", "datetime.datetime.utcnow", "datetime.date.today", "functions.Now"),
+}
+#: As above, where they are called without a time.
+WALL_CLOCKS_BARE = {"timezone.localtime", "Now", "localtime", "now"}
+ALLOWED_CLOCKS = {
+    # the one clock: SQLite has no other
+    ("store.py", "timezone.now"),
+    # part of a worker's name, and what its log lines begin with: nothing is decided by them
+    ("management/commands/maintenance_worker.py", "time.time"),
+    ("management/commands/maintenance_worker.py", "time.gmtime"),
+}
+
+
+def wall_clocks(root: Path) -> set[tuple[str, str]]:
+    """(file, what it asks) wherever the product asks the clock of its machine."""
+    found = set()
+    for file in root.rglob("*.py"):
+        if _within(_module(root, file), FREE | {"migrations"}):
+            continue
+        tree = ast.parse(file.read_text())
+        mine = {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute | ast.Name) and ast.unparse(node) in WALL_CLOCKS:
+                found.add((str(file.relative_to(root)), ast.unparse(node)))
+            if isinstance(node, ast.Call) and not node.args and not node.keywords:
+                name = ast.unparse(node.func)
+                if name in WALL_CLOCKS_BARE - mine:
+                    found.add((str(file.relative_to(root)), name))
+    return found
+
+
+def test_everything_goes_by_the_databases_clock():
+    assert wall_clocks(ROOT) == ALLOWED_CLOCKS
+
+
+@pytest.mark.parametrize(
+    ("statement", "asks"),
+    [
+        ("now = timezone.now()", "timezone.now"),
+        ("class A:\n    at: datetime = field(default_factory=timezone.now)", "timezone.now"),
+        ("today = timezone.localtime().date()", "timezone.localtime"),
+        ("age = datetime.now(UTC) - at", "datetime.now"),
+        ("age = time.time() - at", "time.time"),
+        ("rows.filter(claimed_until__lt=Now())", "Now"),
+        ("from django.utils.timezone import now\nat = now()", "now"),
+    ],
+)
+def test_another_clock_is_found(tmp_path, statement, asks):
+    (tmp_path / "services.py").write_text(statement)
+    assert wall_clocks(tmp_path) == {("services.py", asks)}
+
+
+def test_a_time_that_is_only_shown_in_a_zone_is_none(tmp_path):
+    (tmp_path / "services.py").write_text("timezone.localtime(at)\nstore.now()\ntime.monotonic()")
+    assert wall_clocks(tmp_path) == set()

@@ -1,8 +1,8 @@
 """What a wheel and an editable install carry, and that Horizon can be set up from a wheel alone."""
 
-import configparser
 import os
 import re
+import shutil
 import subprocess
 import sys
 import venv
@@ -79,6 +79,7 @@ def test_the_wheel_has_every_file_of_the_package(wheel, tracked):
         "ukcloud_maintenance/enabled/_2125_admin_maintenance_panel.py",
         "ukcloud_maintenance/demo/__main__.py",
         "ukcloud_maintenance/contrib/ukcloud-maintenance-worker.service",
+        "ukcloud_maintenance/contrib/nova-policy-worker.yaml",
     ],
 )
 def test_the_wheel_has_each_kind_of_file(wheel, kind):
@@ -209,12 +210,83 @@ def test_the_folders_that_the_readmes_commands_name_exist(installed):
 # -- the systemd unit ------------------------------------------------------------------------
 
 
-def test_the_unit_starts_the_worker():
-    unit = configparser.ConfigParser(strict=False, interpolation=None)
-    unit.optionxform = str  # type: ignore[assignment,method-assign]
-    folder = ROOT / "ukcloud_maintenance" / "contrib"
-    unit.read(folder / "ukcloud-maintenance-worker.service")
-    assert unit["Service"]["ExecStart"] == "/usr/bin/django-admin maintenance_worker"
-    assert unit["Service"]["Restart"] == "always"
-    assert unit["Service"]["User"] not in ("", "root")
-    assert unit["Install"]["WantedBy"] == "multi-user.target"
+UNIT = ROOT / "ukcloud_maintenance" / "contrib" / "ukcloud-maintenance-worker.service"
+
+
+@pytest.fixture(scope="module")
+def unit() -> dict[str, str]:
+    """The keys of the unit; those of Environment by variable."""
+    found = {}
+    for line in UNIT.read_text().splitlines():
+        if "=" in line and not line.startswith("#"):
+            key, value = line.split("=", 1)
+            if key == "Environment":
+                key, value = value.split("=", 1)
+            assert key not in found, f"{key} is there twice"
+            found[key] = value
+    return found
+
+
+def test_the_unit_starts_the_worker(unit):
+    assert unit["ExecStart"] == "/usr/bin/django-admin maintenance_worker"
+    assert unit["Restart"] == "always"
+    assert unit["User"] not in ("", "root")
+    assert unit["WantedBy"] == "multi-user.target"
+
+
+def test_the_unit_and_the_readme_agree_on_users_files_and_modes(unit):
+    text = readme.text()
+    [user] = re.findall(r"useradd --system --user-group .* (\S+)\n", text)
+    assert (unit["User"], unit["Group"]) == (user, user)
+    install = r"install -o (\S+) -g (\S+) -m (\d+) clouds.yaml (\S+)"
+    [(owner, group, mode, clouds)] = re.findall(install, text)
+    assert (owner, group) == ("root", user)
+    assert int(mode, 8) & 0o027 == 0, "the web server's user may not read it"
+    assert unit["OS_CLIENT_CONFIG_FILE"] == clouds
+    # the web server's group, for the SQLite file
+    [(group, mode, folder)] = re.findall(r"install -d -g (\S+) -m (\d+) (\S+)", text)
+    assert unit["SupplementaryGroups"] == group != user
+    assert int(mode, 8) & 0o2077 == 0o2070, "its members write it, and what they make stays its own"
+    assert int(unit["UMask"], 8) & 0o070 == 0
+    assert unit["ReadWritePaths"].lstrip("-") == folder
+    assert f'"NAME": "{folder}/' in text
+    assert f"--reuid {user} --regid {group}" in text
+    assert f"DJANGO_SETTINGS_MODULE={unit['DJANGO_SETTINGS_MODULE']}" in text
+    security = (ROOT / "docs" / "security.md").read_text()
+    assert f"`{clouds}`, 0640 `{owner}:{user}`" in security
+
+
+def test_the_unit_takes_what_the_worker_does_not_need(unit):
+    for key in ("NoNewPrivileges", "PrivateTmp", "ProtectHome", "RestrictNamespaces"):
+        assert unit[key] == "yes"
+    assert unit["ProtectSystem"] == "strict"
+    assert unit["CapabilityBoundingSet"] == ""
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
+def test_systemd_takes_the_unit(tmp_path):
+    copy = tmp_path / UNIT.name
+    copy.write_text(UNIT.read_text().replace("/usr/bin/django-admin", "/bin/true"))
+    said = run("systemd-analyze", "verify", str(copy), cwd=tmp_path)
+    assert UNIT.name not in said, said
+
+
+def test_the_worker_needs_no_key_of_horizons(tmp_path):
+    """A user that may not read the file of the key, as the worker's may not."""
+    code = """
+import sys, types
+local = types.ModuleType("local.local_settings")
+sys.modules[local.__name__] = local
+from horizon.utils import secret_key
+def unreadable(*_, **__):
+    raise PermissionError("the key is the web server's")
+secret_key.read_from_file = unreadable
+import ukcloud_maintenance.worker_settings as found
+assert found.SECRET_KEY and len(found.SECRET_KEY) > 40
+assert found.INSTALLED_APPS
+import openstack_dashboard.settings as horizons
+assert horizons.SECRET_KEY == found.SECRET_KEY
+print("fine")
+"""
+    said = run(sys.executable, "-c", code, cwd=tmp_path, PYTHONPATH=str(ROOT))
+    assert said.endswith("fine\n")

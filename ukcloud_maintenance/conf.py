@@ -131,8 +131,8 @@ SETTINGS: tuple[Setting, ...] = (
         "LATE_SECONDS_PER_GIB",
         _NUMBER,
         30,
-        "seconds a GiB of memory",
-        "A migration that takes longer than this by its memory is marked as late.",
+        "seconds a GiB of memory and local disk",
+        "A migration that takes longer than this by what it copies is marked as late.",
         0.1,
         86400,
     ),
@@ -149,8 +149,10 @@ SETTINGS: tuple[Setting, ...] = (
         "TIMEOUT_SECONDS_PER_GIB",
         _NUMBER,
         300,
-        "seconds a GiB of memory",
-        "A copy that takes longer than this by its memory meets TIMEOUT_ACTION.",
+        "seconds a GiB of memory and local disk",
+        "A copy that takes longer than this by what it copies meets TIMEOUT_ACTION. A local disk"
+        " counts by the size that Nova shows, else by its flavor's, and not at all where the memory"
+        " is copied first (shared storage).",
         0.1,
         86400,
     ),
@@ -159,7 +161,7 @@ SETTINGS: tuple[Setting, ...] = (
         _NUMBER,
         1800,
         "seconds",
-        "No copy times out before this time, however small its memory.",
+        "No copy times out before this time, however small.",
         1,
         604800,
     ),
@@ -169,7 +171,9 @@ SETTINGS: tuple[Setting, ...] = (
         "warn",
         "warn, abort or force_complete",
         "What becomes of a copy that timed out, unless the admin says otherwise: it is marked; it"
-        " is aborted and tried again; or its guest is paused until the rest is copied.",
+        " is aborted, and tried again where Nova leaves it ACTIVE (33 and 34 leave it in ERROR: see"
+        " Limits); or its guest is paused until the rest is copied. One that is to end within half"
+        " of that time again is let go on.",
         choices=("warn", "abort", "force_complete"),
     ),
     Setting(
@@ -222,7 +226,8 @@ SETTINGS: tuple[Setting, ...] = (
         _NUMBER,
         300,
         "seconds",
-        "How long a drain tries to prove that its host is empty after the last instance left.",
+        "How long a drain tries to prove that its host is empty after the last instance left, and"
+        " waits for migrations of others from and to it.",
         1,
         86400,
     ),
@@ -308,8 +313,8 @@ SETTINGS: tuple[Setting, ...] = (
         _NUMBER,
         180,
         "seconds",
-        "How long one pass over a drain or a host may take, or twice API_TIMEOUT_SECONDS where that"
-        " is longer. One that does not end is abandoned, and named as the worker's problem.",
+        "How long one pass over a drain or a host may take. One that does not end is abandoned, and"
+        " named as the worker's problem. Longer than API_TIMEOUT_SECONDS.",
         2,
         3600,
     ),
@@ -405,6 +410,11 @@ def problems() -> Iterator[tuple[str, str]]:
             yield (
                 f'{NAME}["LEASE_SECONDS"] must be longer than "API_TIMEOUT_SECONDS".',
                 "A worker that waits for an answer must not lose its drain meanwhile.",
+            )
+        if pass_seconds() <= api_timeout_seconds():
+            yield (
+                f'{NAME}["PASS_SECONDS"] must be longer than "API_TIMEOUT_SECONDS".',
+                "A pass must not be abandoned while it waits for one answer.",
             )
         if max_concurrent() > max_concurrent_ceiling():
             yield (
@@ -577,8 +587,8 @@ def api_timeout_seconds() -> float:
 
 
 def pass_seconds() -> float:
-    """How long one pass may take: at least twice the patience for one answer. Default 180."""
-    return max(float(_get("PASS_SECONDS")), 2 * api_timeout_seconds())
+    """How long one pass may take: longer than the patience for one answer. Default 180."""
+    return float(_get("PASS_SECONDS"))
 
 
 def page_timeout_seconds() -> float:

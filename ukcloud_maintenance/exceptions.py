@@ -126,7 +126,7 @@ class CloudError(MaintenanceError):
     def __str__(self) -> str:
         text = f"Could not {self.what}"
         if self.detail:
-            text += f": {self.detail}"
+            text += f": {' '.join(self.detail.split())}"  # one line, whatever they wrote
         if self.status:
             text += f" (HTTP {self.status})"
         return text

@@ -9,18 +9,19 @@ before Nova is asked, so that a process that dies between any two instructions l
 
 import logging
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
 from . import conf, store
-from .cloud import PARALLEL, Cloud
+from .cloud import Cloud
 from .core import certificate as c
 from .core import hosts as h
+from .core.emptiness import NAMED, HostContents
 from .core.facts import Allocation, Hypervisor, Server, Service
 from .exceptions import CloudAnswerUnusable, CloudError, CloudNotFound, StaleState
-from .reconciler import INTENT_GOES_STALE, say
+from .observe import read_contents, read_servers
+from .reconciler import INTENT_GOES_STALE, may_be_ours, say
 from .store import HostMaintenance
 
 
@@ -67,6 +68,8 @@ class HostReconciler:
     def run(self, maintenance: HostMaintenance) -> HostOutcome:
         """One pass. An OpenStack that does not answer is an outcome; a bug is raised."""
         try:
+            if store.set_back_host(maintenance, self.clock()):
+                say(logging.WARNING, "clock_set_back", host=maintenance.host)
             if maintenance.returning_since:
                 return self._give_back(maintenance)
             return self._verify(maintenance)
@@ -98,43 +101,45 @@ class HostReconciler:
             now=self.clock(),
             clear_message=maintenance.message.startswith(h.TROUBLES),
         )
-        if safe and not was_safe:
+        is_safe = maintenance.safe_since is not None
+        if is_safe and not was_safe:
             say(logging.INFO, "safe_to_power_off", host=maintenance.host)
-        elif was_safe and not safe:
+        elif was_safe and not is_safe:
             say(logging.WARNING, "safe_withdrawn", host=maintenance.host, detail=why)
+        if maintenance.verified_at is None:
+            # the clock was set back while it was looked
+            return HostOutcome(conf.poll_seconds())
         return HostOutcome(pause)
 
     def _look(self, maintenance: HostMaintenance) -> c.HostSight:
-        """Read the service first, then the lists, and the service once more: what the lists say
-        holds only if the service was what it is meant to be all the while."""
-        cloud, host = self.cloud, maintenance.host
-        before = cloud.service(host)
-        servers = cloud.servers_on(host)
-        self.alive(maintenance)
-        migrations = cloud.migrations_touching(host)
-        self.alive(maintenance)
-        hypervisors, allocations = self._allocations(maintenance, before)
-        self.alive(maintenance)
-        unfinished = {m.server_id for m in migrations if m.server_id and not m.is_over}
-        known = {s.id: s for s in servers}
-        of_migrations: dict[str, Server | None] = {
-            server_id: known[server_id] for server_id in unfinished & known.keys()
-        }
-        of_migrations |= self._servers(unfinished - known.keys())
-        names = {s.id: s.name for s in of_migrations.values() if s}
-        names |= self._names(allocations, {*known, *names, *(m.uuid for m in migrations)})
-        self.alive(maintenance)
+        """What tells whether it is empty, and then what Placement says."""
+
+        def alive() -> None:
+            self.alive(maintenance)
+
+        contents = read_contents(self.cloud, maintenance.host, alive)
+        hypervisors, allocations = self._allocations(maintenance, contents.after)
+        alive()
+        elsewhere = self._elsewhere(allocations, contents)
+        known = [*contents.servers_of_migrations.values(), *elsewhere.values()]
+        names = {s.id: s.name for s in known if s}
+        gone = contents.before is None
         return c.HostSight(
-            host=host,
-            before=before,
-            after=cloud.service(host),
-            servers=servers,
-            migrations=migrations,
-            servers_of_migrations=of_migrations,
+            **vars(contents) | {"names": names},
             hypervisors=hypervisors,
             allocations=allocations,
-            names=names,
+            service_id=maintenance.service_id,
+            elsewhere=elsewhere,
+            same_machine=self._same_machine(maintenance.host) if gone else None,
         )
+
+    def _same_machine(self, host: str) -> Hypervisor | None:
+        """Whether another service has the hypervisor of a host whose service is gone."""
+        try:
+            return h.same_machine(host, self.cloud.hypervisors())
+        except CloudError as error:
+            say(logging.WARNING, "no_hypervisors", host=host, detail=error)
+            return None
 
     def _allocations(
         self, maintenance: HostMaintenance, service: Service | None
@@ -155,30 +160,21 @@ class HostReconciler:
             return hypervisors, str(error)
         return hypervisors, found
 
-    def _servers(self, server_ids: Iterable[str]) -> dict[str, Server | None]:
-        """Servers by id, one request each: None where one does not exist; one that cannot be
-        read is left out."""
-
-        def read(server_id: str) -> tuple[str, Server | None] | None:
-            try:
-                return server_id, self.cloud.server(server_id)
-            except CloudError as error:
-                say(logging.WARNING, "not_read", server=server_id, detail=error)
-                return None
-
-        wanted = sorted(server_ids)
-        if not wanted:
-            return {}
-        with ThreadPoolExecutor(min(PARALLEL, len(wanted))) as pool:
-            return dict(filter(None, pool.map(read, wanted)))
-
-    def _names(self, allocations: list[Allocation] | str, known: set[str]) -> dict[str, str]:
-        """The names of those consumers that are servers elsewhere, of as many as are shown."""
+    def _elsewhere(
+        self, allocations: list[Allocation] | str, contents: HostContents
+    ) -> dict[str, Server | None]:
+        """The servers whose allocations these are, by their own ids or by those of their
+        migrations, and that are not on this host: of as many as are shown."""
         if isinstance(allocations, str):
             return {}
-        consumers = sorted({a.consumer_id for a in allocations} - known)
-        found = self._servers(consumers[: c.NAMED])
-        return {server_id: server.name for server_id, server in found.items() if server}
+        of_record = {m.uuid: m.server_id for m in contents.migrations if m.uuid}
+        here = {server.id for server in contents.servers}
+        consumers = dict.fromkeys(a.consumer_id for a in allocations)
+        wanted = dict.fromkeys(of_record.get(consumer, consumer) for consumer in consumers)
+        found = read_servers(self.cloud, [i for i in wanted if i not in here][:NAMED])
+        # What is neither a server nor a migration is no server that does not exist any more.
+        servers = set(of_record.values())
+        return {i: s for i, s in found.items() if s is not None or i in servers}
 
     # -- back to service ---------------------------------------------------------------------
 
@@ -219,7 +215,7 @@ class HostReconciler:
         self, maintenance: HostMaintenance, error: CloudError, pause: float
     ) -> HostOutcome:
         in_trouble(maintenance, h.TROUBLE, error.advice, self.worker, self.clock())
-        return HostOutcome(max(pause, error.retry_after or 0), error.advice, bool(error.remedy))
+        return HostOutcome(max(pause, error.retry_after or 0), error.advice, may_be_ours(error))
 
 
 def in_trouble(
@@ -250,7 +246,9 @@ def _cannot_verify(
         store.change_maintenance(maintenance, now, message=message)
     verified_at = maintenance.verified_at
     bound = timedelta(seconds=conf.certificate_seconds())
-    if maintenance.safe_since and (verified_at is None or now - verified_at > bound):
+    # One that is dated ahead of the clock may be of any age.
+    fresh = verified_at is not None and now - bound <= verified_at <= now
+    if maintenance.safe_since and not fresh:
         at = f" since {verified_at:%Y-%m-%d %H:%M:%S} UTC" if verified_at else ""
         why = f"It could not be verified{at}. {detail}"
         store.withdraw(maintenance, why, worker, now)

@@ -1,16 +1,18 @@
-"""What is read of a server in ERROR before anybody resets it: five requests, the hypervisor last.
+"""What is read to know where a guest runs, the hypervisor's word last.
 
-The page reads it with the admin's own session before it offers a reset, and the worker reads it
-again, with its own, before it asks for one.
+Of a server in ERROR the page reads it with the admin's own session before it offers a reset, and
+the worker reads it again, with its own, before it asks for one: five requests. Before the worker
+asks Nova to migrate a server, and after an attempt that left doubt, it asks for the hypervisor's
+word alone: one request.
 """
 
 from datetime import datetime
 
-from django.utils import timezone
-
+from . import store
 from .cloud import Cloud
 from .core.evidence import ErrorSight, Evidence, weigh
-from .exceptions import CloudError
+from .core.whereabouts import GuestSight
+from .exceptions import CloudConflict, CloudError
 from .store import InstanceMigration
 
 
@@ -24,7 +26,7 @@ def inquire(cloud: Cloud, row: InstanceMigration) -> Evidence:
     service = cloud.service(row.source_compute)
     known = row.nova_migration_id
     record = next((m for m in records if m.id == known), None)
-    asked_at: datetime = timezone.now()
+    asked_at: datetime = store.now()
     diagnostics, refused = None, ""
     try:
         diagnostics = cloud.diagnostics(row.server_id) if server else None
@@ -45,4 +47,24 @@ def inquire(cloud: Cloud, row: InstanceMigration) -> Evidence:
         read_at=asked_at,
         initial_status=row.initial_status,
     )
-    return weigh(sight, timezone.now())
+    return weigh(sight, store.now())
+
+
+def hear(cloud: Cloud, server_id: str, failed_request_id: str = "") -> GuestSight:
+    """What the hypervisor of a server's host says of its guest, now. An answer that did not come
+    is a value, too. One request, and one more for Nova's words.
+
+    :param failed_request_id: of the attempt that ended, to read Nova's own words about it
+    """
+    words = ""
+    if failed_request_id:
+        try:
+            words = cloud.failure_of(server_id, failed_request_id)
+        except CloudError:
+            words = ""  # the hypervisor's word is what counts
+    try:
+        return GuestSight(cloud.diagnostics(server_id), nova_words=words)
+    except CloudConflict as error:
+        return GuestSight(refused=True, error=error.detail or str(error), nova_words=words)
+    except CloudError as error:
+        return GuestSight(unsupported=error.status == 501, error=str(error), nova_words=words)

@@ -52,6 +52,9 @@ class HostMaintenance(models.Model):
     #: what the last verification found, see core.certificate; and when it looked
     checks = models.JSONField(default=list)
     verified_at = models.DateTimeField(null=True)
+    #: how often it was claimed or looked at: what was found out under an older number is void,
+    #: whatever the clocks of both say
+    looks = models.PositiveBigIntegerField(default=0)
     #: since when every verification found the host safe to power off; NULL: it is not
     safe_since = models.DateTimeField(null=True)
     #: when it was last found not to be safe any more, and why
@@ -100,6 +103,17 @@ class Plan(models.Model):
 
     def __str__(self) -> str:
         return f"plan {self.pk}"
+
+
+class Turn(models.Model):
+    """One row a region: whoever asks for a drain in it changes the row first, so that one asks at a
+    time. What two ask for can stand against each other although they write different rows: a
+    drain of one host, and one that sends instances there.
+    """
+
+    #: `host_key` of the region and no host
+    region_key = models.CharField(max_length=64, unique=True)
+    taken = models.PositiveBigIntegerField(default=0)
 
 
 class Drain(models.Model):
@@ -212,6 +226,8 @@ class InstanceMigration(models.Model):
     vcpus = models.PositiveIntegerField(default=0)
     memory_bytes = models.PositiveBigIntegerField(default=0)
     disk_bytes = models.PositiveBigIntegerField(default=0)
+    #: the part of it that is on the host itself, and copied unless the hosts share storage
+    local_disk_bytes = models.PositiveBigIntegerField(default=0)
 
     state = models.CharField(
         max_length=16,
@@ -228,6 +244,8 @@ class InstanceMigration(models.Model):
     group = models.CharField(max_length=36, blank=True)
     #: where the preflight's estimate would place it
     planned_host = models.CharField(max_length=255, blank=True)
+    #: hosts that it is not sent to again, and the cause of the failure there (core.causes)
+    unfit_hosts = models.JSONField(default=dict, blank=True)
     #: a stable word for the reason of the state, e.g. status_shutoff
     code = models.CharField(max_length=64, blank=True)
     #: why it stays, is blocked or failed; Nova's words where it has them
@@ -271,6 +289,8 @@ class InstanceMigration(models.Model):
     forced_at = models.DateTimeField(null=True)
     #: when this attempt took longer than its timeout
     timed_out_at = models.DateTimeField(null=True)
+    #: what its timeout asked of Nova last in this attempt, see core.states.Wish
+    timeout_asked = models.CharField(max_length=16, blank=True)
     #: Nova's record of this attempt was seen as cancelled, whatever it says now
     was_cancelled = models.BooleanField(default=False)
     #: recorded before the POST: the newest migration and instance action of the server by then,
@@ -289,6 +309,9 @@ class InstanceMigration(models.Model):
     late_since = models.DateTimeField(null=True)
     #: since when an observation contradicts itself (completed, but still here)
     odd_since = models.DateTimeField(null=True)
+    #: whether the compute service of the source was seen down during this attempt: `down` as it
+    #: is now, `was_down` where it is up again, empty where it was up all the while
+    source_service = models.CharField(max_length=8, blank=True)
     #: how often, and when last, Nova was asked to confirm a cold migration
     confirms = models.PositiveIntegerField(default=0)
     confirm_at = models.DateTimeField(null=True)
@@ -345,6 +368,8 @@ class Event(models.Model):
     kind = models.CharField(max_length=32)
     #: the admin, the shell's user, or the worker
     actor = models.CharField(max_length=255)
+    #: Keystone's user id, or shell:<uid>: names are given anew, ids are not; empty for a worker
+    actor_id = models.CharField(max_length=255, blank=True)
     message = models.TextField(blank=True)
     request_id = models.CharField(max_length=64, blank=True)
 

@@ -121,6 +121,11 @@ class DrainPlan:
         verdict = judge(planned.server, wishes, self.around)
         return _with_caution(verdict, planned.unplaced) if verdict.leaves else verdict
 
+    @property
+    def bare_metal(self) -> frozenset[str]:
+        """The hosts whose nodes are Ironic's, as far as known."""
+        return self.around.bare_metal
+
     def of_kind(self, kind: Kind) -> list[Planned]:
         return [p for p in self.planned if p.verdict.kind is kind]
 
@@ -184,12 +189,14 @@ def make_plans(
     """
     servers_of, found, unknown = _read(cloud, [service.host for service, _ in wanted])
     hosts = {service.host for service, _ in wanted}
-    others = [s for s in services if _can_receive(s)]
+    bare_metal = _bare_metal(cloud, found.get("capacity"), hosts)
+    others = [s for s in services if _can_receive(s) and s.host not in bare_metal]
     everybody = [s for servers in servers_of.values() for s in servers]
     wishes = {
         s.id: _wishes(s, choices) for service, choices in wanted for s in servers_of[service.host]
     }
-    leaving = frozenset(s.id for s in everybody if judge(s, wishes[s.id]).leaves)
+    alone = Around(bare_metal=bare_metal)
+    leaving = frozenset(s.id for s in everybody if judge(s, wishes[s.id], alone).leaves)
     names = found.get("projects", {})
     arounds: dict[str, Around] = {}
     plans = []
@@ -198,7 +205,7 @@ def make_plans(
         receivers = _receivers(cloud, [s for s in destinations if s.host not in hosts], choices)
         around = arounds.get(choices.destination)
         if around is None:
-            around = _around(cloud, everybody, receivers, leaving, found)
+            around = _around(cloud, everybody, receivers, leaving, found, bare_metal)
             arounds[choices.destination] = around
         planned = [
             Planned(
@@ -239,9 +246,32 @@ def look_around(
     known = {name: value for name, value in found.items() if not isinstance(value, CloudError)}
     if "services" not in known:
         return Around()
-    destinations = [s for s in known["services"] if s.host != host and _can_receive(s)]
+    bare_metal = _bare_metal(cloud, known.get("capacity"), ())
+    destinations = [
+        s
+        for s in known["services"]
+        if s.host != host and _can_receive(s) and s.host not in bare_metal
+    ]
     receivers = _receivers(cloud, destinations, PlanChoices(destination=destination))
-    return _around(cloud, servers, receivers, leaving, known)
+    return _around(cloud, servers, receivers, leaving, known, bare_metal)
+
+
+def _bare_metal(
+    cloud: Cloud, capacity: Mapping[str, Capacity] | None, hosts: Iterable[str]
+) -> frozenset[str]:
+    """The hosts of Ironic's. Where the room of all is not known, at least these hosts are looked
+    at, one request each; what cannot be read is not known."""
+    if capacity is not None:
+        return frozenset(host for host, found in capacity.items() if found.bare_metal)
+    return frozenset(host for host in hosts if is_bare_metal(cloud, host))
+
+
+def is_bare_metal(cloud: Cloud, host: str) -> bool:
+    """Whether the nodes of exactly this host are Ironic's, as far as Nova tells. One request."""
+    try:
+        return any(hypervisor.is_bare_metal for hypervisor in cloud.hypervisors_of(host))
+    except CloudError:
+        return False
 
 
 def _receivers(cloud: Cloud, others: list[Service], choices: PlanChoices) -> list[Service]:
@@ -256,6 +286,7 @@ def _around(
     receivers: Iterable[Service],
     leaving: frozenset[str],
     found: Mapping[str, Any],
+    bare_metal: frozenset[str],
 ) -> Around:
     groups = found.get("groups")
     return Around(
@@ -265,6 +296,7 @@ def _around(
         receivers={s.host: s.zone for s in receivers},
         capacity=found.get("capacity"),
         leaving=leaving,
+        bare_metal=bare_metal,
     )
 
 

@@ -8,9 +8,10 @@ pass finds, and looks for in Nova.
 """
 
 import logging
+import math
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
@@ -19,8 +20,12 @@ from typing import Any, TypeVar
 from . import conf, store
 from .cloud import PARALLEL, Cloud
 from .core import decide as d
+from .core import whereabouts
+from .core.alarm import alarm
+from .core.causes import cause_of
 from .core.facts import Migration, Server, ServerGroup
 from .core.preflight import Around, Choice, group_of
+from .core.printable import logger
 from .core.states import (
     DRAIN_TERMINAL,
     MIGRATION_OPEN,
@@ -42,14 +47,16 @@ from .exceptions import (
     CloudForbidden,
     CloudNotFound,
     CloudServerError,
+    CloudUnreachable,
     PassOver,
     StaleState,
 )
-from .inquiry import inquire
+from .inquiry import hear, inquire
+from .observe import read_contents
 from .plan import look_around, opt_out_names
 from .store import Drain, InstanceMigration
 
-LOG = logging.getLogger("ukcloud_maintenance.worker")
+LOG = logger("ukcloud_maintenance.worker")
 
 #: How many migration records of the host a pass reads; far more than can be under way.
 NEWEST = 100
@@ -79,7 +86,8 @@ class Outcome:
     :param moving: something is under way or can be started: look again soon
     :param problem: what keeps the worker from its work, or empty
     :param wait_seconds: for how long OpenStack asks to be left alone
-    :param reconnect: clouds.yaml is to be read anew, because the problem may be in it
+    :param reconnect: clouds.yaml is to be read, and a session begun, anew: the problem may be in
+        either
     """
 
     moving: bool
@@ -89,7 +97,13 @@ class Outcome:
 
 
 def _outcome_of(error: CloudError) -> Outcome:
-    return Outcome(False, error.advice, error.retry_after or 0, bool(error.remedy))
+    return Outcome(False, error.advice, error.retry_after or 0, may_be_ours(error))
+
+
+def may_be_ours(error: CloudError) -> bool:
+    """Whether another session may help: a setting is wrong, or no answer comes, which can be a
+    login that hangs and that all who share its session wait for."""
+    return bool(error.remedy) or isinstance(error, CloudUnreachable)
 
 
 def limits() -> d.Limits:
@@ -131,6 +145,8 @@ class Reconciler:
     :param worker: the worker's name: the actor of its events
     :param clock: tells the time, aware and in UTC
     :param alive: called between the steps of a pass, so that a long one is not taken for dead
+    :param known_for: for how many seconds this process has known of an attempt, by a clock that
+        nobody can set
     """
 
     def __init__(
@@ -139,17 +155,21 @@ class Reconciler:
         worker: str,
         clock: Callable[[], datetime],
         alive: Callable[[Drain], None] = lambda drain: None,
+        known_for: Callable[[InstanceMigration], float] = lambda row: math.inf,
     ):
         self.cloud = cloud
         self.worker = worker
         self.clock = clock
         self.alive = alive
+        self.known_for = known_for
         self._user_id = ""
         self._groups: list[ServerGroup] | None = None
 
     def run(self, drain: Drain) -> Outcome:
         """One pass. An OpenStack that does not answer is an outcome; a bug is raised."""
         rows = list(store.migrations(drain))
+        if store.set_back(drain, rows, self.clock(), conf.retry_max_seconds()):
+            say(logging.WARNING, "clock_set_back", drain=drain.pk, host=drain.host)
         try:
             seen = self._observe(drain, rows)
         except CloudError as error:
@@ -199,16 +219,19 @@ class Reconciler:
         if drain.direction == Direction.BACK:
             return self._observe_way_back(drain, rows)
         cloud = self.cloud
-        service = cloud.service(drain.host)
-        servers = {s.id: s for s in cloud.servers_on(drain.host)}
-        self.alive(drain)
         still_open = [r for r in rows if r.state in MIGRATION_OPEN]
         under_way = [r for r in rows if r.state in MIGRATION_UNDER_WAY]
-        everything = not still_open and not servers
+        contents = None
+        if still_open or drain.state != DrainState.RUNNING:
+            service = cloud.service(drain.host)
+            servers = {s.id: s for s in cloud.servers_on(drain.host)}
+        else:
+            contents = read_contents(cloud, drain.host, lambda: self.alive(drain))
+            contents = replace(contents, names={r.server_id: r.server_name for r in rows})
+            service, servers = contents.before, {s.id: s for s in contents.servers}
+        self.alive(drain)
         records: list[Migration] = []
-        if everything:
-            records = cloud.migrations_from(drain.host)
-        elif under_way:
+        if under_way:
             records = cloud.newest_migrations_from(drain.host, NEWEST)
         by_server: dict[str, list[Migration]] = {}
         for record in records:
@@ -244,32 +267,60 @@ class Reconciler:
             around = look_around(cloud, drain.host, here, leaving, drain.destination)
         if around or (due and any(d.is_held(r) for r in views)):
             store.looked_around(drain, self.clock())
+        elsewhere = self._each(cloud.server, moved)
         seen = d.Observation(
             service=service,
             servers=servers,
             migrations=by_server,
-            all_migrations=everything,
+            contents=contents,
             progress=self._each(cloud.progress, flying),
             actions=self._each(cloud.actions, lost),
-            elsewhere=self._each(cloud.server, moved),
+            elsewhere=elsewhere,
+            other_runs=self._other_runs(drain, elsewhere),
             our_user_id=self._our_user_id() if lost else "",
             around=around,
             travelling=store.travelling_groups(drain),
             gate=self._gate(drain),
+            on_their_way=self._on_their_way(rows),
         )
+        return self._with_words(drain, rows, seen, due)
+
+    def _with_words(
+        self, drain: Drain, rows: list[InstanceMigration], seen: d.Observation, due: bool
+    ) -> d.Observation:
+        """The hypervisors' words about the guests of whom they are wanted, read last. Where only
+        instances that wait for them want one, they are asked now and then."""
         self.alive(drain)
-        return seen
+        waiting = {r.server_id for r in rows if r.state == MigrationState.BLOCKED}
+        # What waits has no attempt under way whose words could count.
+        request = {r.server_id: r.request_id for r in rows if r.server_id not in waiting}
+        wanted = [
+            server_id
+            for server_id in d.words_wanted(
+                _view(drain), [_row(r) for r in rows], seen, limits(), self.clock()
+            )
+            if due or server_id not in waiting
+        ]
+        if not wanted:
+            return seen
+        if waiting & set(wanted):
+            store.looked_around(drain, self.clock())
+        guests = self._each(lambda i: hear(self.cloud, i, request.get(i, "")), wanted)
+        self.alive(drain)
+        return replace(seen, guests=guests)
 
     def _observe_way_back(self, drain: Drain, rows: list[InstanceMigration]) -> d.Observation:
         """What a run back to a host looks at: the host, what is under way, and the few that are
         the next to be started. One request for each, and two for each that is under way."""
         cloud = self.cloud
-        service = cloud.service(drain.host)
         under_way = [r for r in rows if r.state in MIGRATION_UNDER_WAY]
+        services = {s.host: s for s in cloud.services()} if under_way else {}
+        service = services.get(drain.host) if under_way else cloud.service(drain.host)
         ready = [r for r in rows if r.state == MigrationState.PENDING]
         ready.sort(key=lambda r: d.turn(_row(r)))
         looked_at = under_way + ready[: 2 * drain.max_concurrent]
-        if d.is_due(drain.looked_around_at, self.clock()):
+        due = d.is_due(drain.looked_around_at, self.clock())
+        if due:
             blocked = [r for r in rows if r.state == MigrationState.BLOCKED]
             if blocked:
                 store.looked_around(drain, self.clock())
@@ -286,6 +337,7 @@ class Reconciler:
             for r in under_way
             if r.server_id in here and r.server_id not in lost and r.method == Method.LIVE
         ]
+        elsewhere = {i: s for i, s in found.items() if i not in here}
         seen = d.Observation(
             service=service,
             servers=here,
@@ -295,13 +347,35 @@ class Reconciler:
             },
             progress=self._each(cloud.progress, flying),
             actions=self._each(cloud.actions, lost),
-            elsewhere={i: s for i, s in found.items() if i not in here},
+            elsewhere=elsewhere,
+            other_runs=self._other_runs(drain, elsewhere),
             our_user_id=self._our_user_id() if lost else "",
             travelling=store.travelling_groups(drain),
             gate=self._gate(drain),
+            on_their_way=self._on_their_way(rows),
+            sources={r.source_compute: services.get(r.source_compute) for r in under_way},
         )
-        self.alive(drain)
-        return seen
+        return self._with_words(drain, rows, seen, due)
+
+    def _on_their_way(self, rows: Iterable[InstanceMigration]) -> frozenset[str]:
+        """The servers whose request may still be on its way to Nova, however late it is by a
+        clock that was set meanwhile."""
+        grace = conf.submit_grace_seconds()
+        sent = [row for row in rows if row.state == MigrationState.SUBMITTED]
+        return frozenset(row.server_id for row in sent if self.known_for(row) < grace)
+
+    @staticmethod
+    def _other_runs(drain: Drain, elsewhere: Mapping[str, Server | None]) -> dict[str, d.OtherRun]:
+        """Which other run of ours moved a server, by our own record."""
+        moved = [server_id for server_id, server in elsewhere.items() if server and server.host]
+        if not moved:
+            return {}
+        return {
+            server_id: d.OtherRun(
+                row.drain_id, row.drain.host, row.drain.direction, row.dest_compute
+            )
+            for server_id, row in store.newest_moves(drain.region, moved, but=drain).items()
+        }
 
     @staticmethod
     def _gate(drain: Drain) -> d.Gate:
@@ -322,6 +396,7 @@ class Reconciler:
             inbound=traffic.inbound,
             anywhere=traffic.anywhere,
             per_destination=conf.max_per_destination(),
+            avoid=store.away_hosts(drain.region),
         )
 
     @staticmethod
@@ -506,6 +581,9 @@ class Reconciler:
         if action.ask_why and (words := self._why(row)):
             message = f"{message} {words}".strip()
             changes["message"] = f"{changes.get('message', action.message)} {words}".strip()
+            # Read here and nowhere else: what is decided later goes by the cause, not by words.
+            if (cause := cause_of(words)) and row.dest_compute:
+                changes["unfit_hosts"] = {**row.unfit_hosts, row.dest_compute: cause}
         event = (
             (action.kind, self.worker, message, changes.get("request_id") or row.request_id)
             if action.kind
@@ -544,6 +622,12 @@ class Reconciler:
         try:
             actions = self.cloud.actions(row.server_id)
             records = self.cloud.migrations_of(row.server_id)
+            # The server is read last: what its host's hypervisor said is about this host only
+            # where it still is on it.
+            doubtful = whereabouts.doubtful_request(row.source_compute, records, actions)
+            words = self.cloud.failure_of(row.server_id, doubtful) if doubtful else ""
+            tells = action.status not in whereabouts.TELLS_NOTHING
+            sight = hear(self.cloud, row.server_id) if tells else None
             server = self.cloud.server(row.server_id)
         except (CloudAnswerUnusable, CloudBadRequest, CloudConflict, CloudServerError) as error:
             self._put_off(drain, row, error)
@@ -558,6 +642,10 @@ class Reconciler:
             what = f"{server.task_state or server.status} on {server.host}" if server else "deleted"
             say(logging.INFO, "changed", drain=drain.pk, server=row.server_id, detail=what)
             return  # the next pass judges it as it is now
+        objection = whereabouts.objection(server, action.method, records, actions, sight, words)
+        if objection is not None:
+            self._hold_back(drain, row, objection)
+            return
         if store.state_of(drain) != DrainState.RUNNING:
             raise StaleState(f"drain {drain.pk} is not running any more")
         # What ran when it was first stopped to be moved is to run again, however many attempts
@@ -586,6 +674,7 @@ class Reconciler:
             running_since=None,
             late_since=None,
             odd_since=None,
+            source_service="",
             confirms=0,
             confirm_at=None,
             answer="",
@@ -594,6 +683,7 @@ class Reconciler:
             aborted_at=None,
             forced_at=None,
             timed_out_at=None,
+            timeout_asked="",
             was_cancelled=False,
             points=[],
             course="",
@@ -608,6 +698,7 @@ class Reconciler:
             fraction=None,
             sampled_at=None,
         )
+        self.known_for(row)
         self.alive(drain)
         if row.group and row.group in store.travelling_groups(drain):
             text = "It waits for a member of its anti-affinity group that is on its way."
@@ -698,6 +789,30 @@ class Reconciler:
             server=row.server_id,
             request_id=error.request_id,
             detail=error,
+        )
+
+    def _hold_back(
+        self, drain: Drain, row: InstanceMigration, objection: whereabouts.Objection
+    ) -> None:
+        """Nova is not asked: where the guest runs is in doubt, and a migration could end with the
+        loss of it. What time may settle is looked at again."""
+        state = MigrationState.UNKNOWN if objection.doubt else MigrationState.BLOCKED
+        store.change_migration(
+            row,
+            self.clock(),
+            event=(state.value, self.worker, objection.text, ""),
+            state=state,
+            code=objection.code,
+            message=objection.text,
+        )
+        say(
+            logging.WARNING,
+            state.value,
+            drain=drain.pk,
+            server=row.server_id,
+            name=row.server_name,
+            attempt=row.attempts,
+            detail=objection.text,
         )
 
     def _put_off(self, drain: Drain, row: InstanceMigration, error: CloudError) -> None:
@@ -1035,7 +1150,8 @@ class Reconciler:
         """A whole pass went well: what was said of the trouble is not true any more."""
         fields: dict[str, Any] = {"cloud_down_since": None}
         if drain.message.startswith(TROUBLES):
-            fields["message"] = ""
+            cancelling = drain.state == DrainState.CANCELLING
+            fields["message"] = store.CANCELLING if cancelling else ""
         event = self._event("cloud_back") if drain.cloud_down_since else None
         store.change_drain(drain, self.clock(), event=event, **fields)
 
@@ -1094,12 +1210,9 @@ def in_trouble(
                 event=(state.value, worker, message, ""),
             )
         elif row.state in MIGRATION_UNDER_WAY:
-            text = (
-                "The worker failed while it migrated; where the guest runs is not known."
-                if trouble == FAILS
-                else "OpenStack stopped answering while it migrated; where the guest runs is not"
-                " known. Look at it when OpenStack is back."
-            )
+            look = whereabouts.look_on_both(row.server_id, row.source_compute, row.dest_compute)
+            who = "The worker failed" if trouble == FAILS else "OpenStack stopped answering"
+            text = f"{who} while it was migrated, so where the guest runs is not known. {look}"
             store.change_migration(
                 row,
                 now,
@@ -1115,7 +1228,7 @@ def in_trouble(
             drain,
             DrainState.CANCELLED if cancelling else DrainState.FAILED,
             DrainResult.NOT_PROVED,
-            f"{trouble} {left}{detail}",
+            f"{alarm(rows)} {trouble} {left}{detail}".strip(),
             worker,
             now,
         )

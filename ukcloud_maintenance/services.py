@@ -2,7 +2,8 @@
 
 Every function takes an actor and checks first what the actor may do; there is no default. What
 it reads of OpenStack it reads through the `Cloud` that it is given: the admin's on a page, the
-worker's in a shell. Nothing here changes anything in OpenStack; the worker does.
+worker's in a shell. Nothing here changes anything in OpenStack, but for
+:func:`remove_allocation`; the worker does.
 """
 
 import math
@@ -22,15 +23,19 @@ from .core.actor import (
     RULE_CANCEL,
     RULE_DRAIN,
     RULE_FORCE,
+    RULE_RESET,
     RULE_RETURN,
     RULE_STEER,
     RULE_VIEW,
     Actor,
 )
+from .core.certificate import SCOPE as SCOPE
 from .core.certificate import Check, from_json
 from .core.duration import Forecast, forecast
 from .core.evidence import Evidence
-from .core.facts import HostFacts, Server, Service
+from .core.facts import HostFacts, Migration, Server, Service
+from .core.orphans import Orphan, OrphanSight, amounts, kept, weigh
+from .core.patience import TimeoutBounds, TimeoutOutlook, timeout_outlook
 from .core.preflight import Around, Choice, Verdict, Wishes, group_of, judge
 from .core.states import (
     DRAIN_TERMINAL,
@@ -45,7 +50,15 @@ from .core.states import (
 from .core.steering import DrainVerb, Verb
 from .exceptions import CloudError, NotAllowed, Refused, StaleState, UnknownHost
 from .inquiry import inquire
-from .plan import NO_CHOICES, DrainPlan, PlanChoices, make_plan, make_plans, opt_out_names
+from .plan import (
+    NO_CHOICES,
+    DrainPlan,
+    PlanChoices,
+    is_bare_metal,
+    make_plan,
+    make_plans,
+    opt_out_names,
+)
 from .plan import PARTS as PARTS
 from .plan import Planned as Planned
 from .store import Drain, HostMaintenance, InstanceMigration, Plan
@@ -148,14 +161,14 @@ JUST_NOW = timedelta(hours=1)
 def host_records(actor: Actor, region: str) -> dict[str, store.HostRecord]:
     """What the database knows of the hosts of a region, by host."""
     _require(actor, RULE_VIEW)
-    now = timezone.now()
+    now = store.now()
     return store.host_records(region, _verified_after(now), now - JUST_NOW)
 
 
 def worker_status(actor: Actor) -> store.WorkerStatus:
     """Whether any worker is at work."""
     _require(actor, RULE_VIEW)
-    return store.worker_status(timezone.now(), conf.worker_silent_seconds())
+    return store.worker_status(store.now(), conf.worker_silent_seconds())
 
 
 def project_names(actor: Actor, cloud: Cloud) -> dict[str, str]:
@@ -201,9 +214,11 @@ def plan_drain(
     _require(actor, RULE_DRAIN)
     _check_choices(choices.choices)
     services = _services_for_a_plan(cloud)
-    service = _service(services, host, cloud.region)
-    _check_host(service, cloud.region)
-    return make_plan(cloud, service, services, choices)
+    service = _service(services, host, cloud.region, cloud)
+    _check_host(service, cloud.region, cloud)
+    plan = make_plan(cloud, service, services, choices)
+    _check_not_bare_metal(plan)
+    return plan
 
 
 def check_host(
@@ -218,13 +233,9 @@ def check_host(
     _require(actor, RULE_VIEW)
     _check_choices(choices.choices)
     services = _services_for_a_plan(cloud)
-    service = _service(services, host, cloud.region)
-    refusal = None
-    try:
-        _check_host(service, cloud.region)
-    except Refused as error:
-        refusal = error
-    return replace(make_plan(cloud, service, services, choices), refusal=refusal)
+    service = _service(services, host, cloud.region, cloud)
+    plan = make_plan(cloud, service, services, choices)
+    return replace(plan, refusal=_refusal(plan, cloud))
 
 
 def _services_for_a_plan(cloud: Cloud) -> list[Service]:
@@ -246,7 +257,7 @@ class DrainChoices:
     :param reason_max: characters
     :param timeout_action: what becomes of a copy that takes too long, unless the admin says
         otherwise
-    :param timeout_seconds_per_gib: how long a copy may take, by its memory …
+    :param timeout_seconds_per_gib: how long a copy may take, by its memory and local disk …
     :param timeout_min_seconds: … and at least
     :param max_in_region: migrations at once of all drains of the region together
     :param max_per_destination: migrations at once to one destination
@@ -391,7 +402,7 @@ def _check_window(start_at: datetime | None, stop_at: datetime | None) -> None:
                 remedy="Name one, for example +00:00.",
                 field=name,
             )
-    if stop_at is not None and stop_at <= timezone.now():
+    if stop_at is not None and stop_at <= store.now():
         raise Refused("The end of the window is past.", code="window_is_over", field="stop_at")
     if start_at is not None and stop_at is not None and stop_at <= start_at:
         raise Refused("The window ends before it begins.", code="window_is_empty", field="stop_at")
@@ -443,7 +454,7 @@ def request_drains(actor: Actor, cloud: Cloud, requests: Iterable[DrainRequest])
     """
     _require(actor, RULE_DRAIN)
     ready = _ready(actor, cloud, requests)
-    with store.all_or_none():
+    with store.in_turn(cloud.region):
         return [_write(actor, cloud.region, one, plan) for one, plan in ready]
 
 
@@ -460,9 +471,9 @@ def _ready(
     services = _services_for_a_plan(cloud)
     checked = []
     for one in asked:
-        service = _service(services, one.host, cloud.region)
-        _check_host(service, cloud.region)
-        _check_destination(services, one)
+        service = _service(services, one.host, cloud.region, cloud)
+        _check_host(service, cloud.region, cloud)
+        _check_destination(services, cloud.region, one.host, one.destination)
         if one.destination in {other.host for other in asked}:
             raise Refused(
                 f"The destination {one.destination} is to be drained itself.",
@@ -486,6 +497,10 @@ def _ready(
         for one, service in checked
     ]
     plans = make_plans(cloud, wanted, services)
+    for (one, _), plan in zip(checked, plans, strict=True):
+        _check_not_bare_metal(plan)
+        if one.destination in plan.bare_metal:
+            raise _destination_is_bare_metal(one.destination)
     return [(one, plan) for (one, _), plan in zip(checked, plans, strict=True)]
 
 
@@ -550,15 +565,16 @@ def check_hosts(
     names = _check_hosts_of_plan(hosts)
     _check_choices(choices.choices)
     services = _services_for_a_plan(cloud)
-    found = [_service(services, name, cloud.region) for name in names]
+    found = [_service(services, name, cloud.region, cloud) for name in names]
     together = replace(choices, drained_too=choices.drained_too | frozenset(names))
     plans = make_plans(cloud, [(service, together) for service in found], services)
-    return [replace(plan, refusal=_refusal(plan.service, cloud.region)) for plan in plans]
+    return [replace(plan, refusal=_refusal(plan, cloud)) for plan in plans]
 
 
-def _refusal(service: Service, region: str) -> Refused | None:
+def _refusal(plan: DrainPlan, cloud: Cloud) -> Refused | None:
     try:
-        _check_host(service, region)
+        _check_host(plan.service, cloud.region, cloud)
+        _check_not_bare_metal(plan)
     except Refused as error:
         return error
     return None
@@ -594,14 +610,14 @@ def request_plan(actor: Actor, cloud: Cloud, request: PlanRequest) -> Plan:
             field="hosts_at_once",
         )
     ready = _ready(actor, cloud, [replace(request.each, host=name) for name in names])
-    with store.all_or_none():
+    with store.in_turn(cloud.region):
         plan = store.create_plan(
             region=cloud.region,
             reason=ready[0][0].reason,
             hosts_at_once=request.hosts_at_once,
             actor_id=actor.id,
-            actor=actor.name,
-            now=timezone.now(),
+            actor=str(actor),
+            now=store.now(),
         )
         for order, (one, drain_plan) in enumerate(ready):
             _write(actor, cloud.region, one, drain_plan, plan, order)
@@ -616,7 +632,7 @@ class PlanReport:
     drains: list[Drain]
     counts: Mapping[int, store.Counts]
     worker: store.WorkerStatus
-    now: datetime = field(default_factory=timezone.now)
+    now: datetime = field(default_factory=store.now)
 
     @property
     def is_over(self) -> bool:
@@ -629,7 +645,11 @@ class PlanReport:
         for counts in self.counts.values():
             for state, number in counts.by_state.items():
                 found[state] = found.get(state, 0) + number
-        return store.Counts(found)
+        return store.Counts(
+            found,
+            sum(counts.arrived_wrong for counts in self.counts.values()),
+            sum(counts.astray for counts in self.counts.values()),
+        )
 
     @property
     def revision(self) -> int:
@@ -749,12 +769,12 @@ def _write(
             max_concurrent=request.max_concurrent or conf.max_concurrent(),
             destination=request.destination,
             actor_id=actor.id,
-            actor=actor.name,
+            actor=str(actor),
             planned=entries,
             follow_plan=request.follow_plan,
             move_locked=request.move_locked,
             project_names=names,
-            now=timezone.now(),
+            now=store.now(),
             start_at=request.start_at,
             stop_at=request.stop_at,
             timeout_action=request.timeout_action or conf.timeout_action(),
@@ -765,21 +785,74 @@ def _write(
         raise _drain_open(service.host, error.drain) from error
     except store.BeingReturned as error:
         raise _being_returned(error.maintenance) from error
+    except store.IsDestination as error:
+        raise _is_destination(service.host, error.drain) from error
+    except store.DestinationAway as error:
+        raise _destination_away(error) from error
 
 
-def _service(services: list[Service], host: str, region: str) -> Service:
+def _is_destination(host: str, drain: Drain) -> Refused:
+    return Refused(
+        f"Drain {drain.pk} of {drain.host}, requested by {drain.requested_by}, sends instances to"
+        f" host {host}.",
+        code="host_is_destination",
+        remedy="Wait until that is over, or cancel it first.",
+        field="host",
+        drain_id=drain.pk,
+    )
+
+
+def _destination_away(error: store.DestinationAway) -> Refused:
+    if error.drain is None:
+        return Refused(
+            f"The destination {error.host} is in maintenance.",
+            code="destination_in_maintenance",
+            remedy="Return it to service first, choose another one, or leave the choice to the"
+            " scheduler.",
+            field="destination",
+        )
+    return Refused(
+        f"The destination {error.host} is being drained itself.",
+        code="destination_is_drained",
+        remedy="Choose another one, or leave the choice to the scheduler.",
+        field="destination",
+        drain_id=error.drain.pk,
+    )
+
+
+def _service(
+    services: list[Service], host: str, region: str, cloud: Cloud | None = None
+) -> Service:
     found = [s for s in services if s.host == host]
     if not found:
         raise UnknownHost(
             f"There is no compute host named {host!r} in region {region or '(default)'}.",
             code="unknown_host",
-            remedy="Host names are compared exactly; take the name from the list of hosts.",
+            remedy=f"{_also_known_as(cloud, host)}Host names are compared exactly; take the name"
+            " from the list of hosts.",
             field="host",
         )
     return found[0]
 
 
-def _check_host(service: Service, region: str) -> None:
+def _also_known_as(cloud: Cloud | None, host: str) -> str:
+    """Whose hypervisor that of a host is that is down or not known, in a sentence, or empty: the
+    service was renamed, or the hypervisor's name was taken for the host's."""
+    if cloud is None:
+        return ""
+    try:
+        found = h.same_machine(host, cloud.hypervisors())
+    except CloudError:
+        return ""
+    if found is None:
+        return ""
+    return (
+        f"Its hypervisor {found.hypervisor_hostname} belongs to the service of host {found.host}:"
+        " drain that one. "
+    )
+
+
+def _check_host(service: Service, region: str, cloud: Cloud | None = None) -> None:
     if not service.is_known:
         raise Refused(
             f"Nova does not reach the cell of host {service.host}, so its state is unknown.",
@@ -792,7 +865,9 @@ def _check_host(service: Service, region: str) -> None:
         raise Refused(
             f"Host {service.host} {how}: live migration needs both hosts alive.",
             code="host_down",
-            remedy="A dead host is a case for evacuation (nova host-evacuate), not for a drain.",
+            remedy=f"{_also_known_as(cloud, service.host)}Bring it back. Or, but only after it is"
+            " certain that the machine is off (fenced), use evacuation (openstack server evacuate):"
+            " while it still runs, a second copy of each guest would start on the same disk.",
             field="host",
         )
     if open_drain := store.open_drain_of(region, service.host):
@@ -800,6 +875,32 @@ def _check_host(service: Service, region: str) -> None:
     maintenance = store.open_maintenance(region, service.host)
     if maintenance and maintenance.returning_since:
         raise _being_returned(maintenance)
+    try:
+        store.check_no_destination(region, service.host)
+    except store.IsDestination as error:
+        raise _is_destination(service.host, error.drain) from error
+
+
+def _check_not_bare_metal(plan: DrainPlan) -> None:
+    host = plan.service.host
+    if host in plan.bare_metal:
+        raise Refused(
+            f"The instances of host {host} are bare metal nodes of Ironic's: Nova moves them in no"
+            " way.",
+            code="bare_metal",
+            remedy="Take a node out of service in Ironic (openstack baremetal node maintenance"
+            " set), after its owner has moved what runs on it.",
+            field="host",
+        )
+
+
+def _destination_is_bare_metal(host: str) -> Refused:
+    return Refused(
+        f"The nodes of the destination {host} are bare metal (Ironic): no instance can go there.",
+        code="destination_bare_metal",
+        remedy="Choose another one, or leave the choice to the scheduler.",
+        field="destination",
+    )
 
 
 def _being_returned(maintenance: HostMaintenance) -> Refused:
@@ -831,11 +932,15 @@ def _drain_open(host: str, drain: Drain | None) -> Refused:
     )
 
 
-def _check_destination(services: list[Service], request: DrainRequest) -> None:
-    name = request.destination
+def _check_destination(services: list[Service], region: str, host: str, name: str) -> None:
+    """Whether the instances of a host can be sent to another one, where one is named."""
     if not name:
         return
-    if name == request.host:
+    try:
+        store.check_destination(region, name)
+    except store.DestinationAway as error:
+        raise _destination_away(error) from error
+    if name == host:
         raise Refused(
             "The destination is the host that is to be drained.",
             code="destination_is_source",
@@ -861,6 +966,16 @@ def _check_destination(services: list[Service], request: DrainRequest) -> None:
             remedy="Choose another one, or leave the choice to the scheduler.",
             field="destination",
         )
+
+
+def check_destination(actor: Actor, cloud: Cloud, hosts: Iterable[str], destination: str) -> None:
+    """Whether the instances of all these hosts can be sent to one host, where one is named.
+
+    :raises Refused: they cannot, with the reason
+    """
+    _require(actor, RULE_VIEW)
+    for host in hosts if destination else ():
+        _check_destination(cloud.services(destination), cloud.region, host, destination)
 
 
 # -- steering --------------------------------------------------------------------------------
@@ -913,7 +1028,7 @@ def cancel_drain(
         if again and wanted == before and (drain.cancel_abort or not abort):
             return
         aborts = abort or (again and drain.cancel_abort)
-        store.cancel_drain(drain, actor.name, timezone.now(), abort=aborts, enable=wanted)
+        store.cancel_drain(drain, actor, store.now(), abort=aborts, enable=wanted)
 
     return _change(actor, drain_id, RULE_CANCEL, cancel)
 
@@ -928,7 +1043,7 @@ def pause_drain(actor: Actor, drain_id: int) -> Drain:
     def pause(drain: Drain) -> None:
         if drain.state != DrainState.PAUSED:
             _object(DrainVerb.PAUSE, drain)
-            store.pause_drain(drain, actor.name, timezone.now())
+            store.pause_drain(drain, actor, store.now())
 
     return _change(actor, drain_id, RULE_STEER, pause)
 
@@ -944,7 +1059,7 @@ def resume_drain(actor: Actor, drain_id: int) -> Drain:
         _cloud_name(drain.region)
         if drain.state not in (DrainState.RUNNING, DrainState.PENDING):
             _object(DrainVerb.RESUME, drain)
-            store.resume_drain(drain, actor.name, timezone.now())
+            store.resume_drain(drain, actor, store.now())
 
     return _change(actor, drain_id, RULE_STEER, resume)
 
@@ -1015,7 +1130,7 @@ def change_drain(actor: Actor, drain_id: int, change: DrainChange) -> Drain:
             said += [f"{name}: {value or 'none'}" for name, value in window.items()]
         if fields:
             text = "; ".join(said)
-            store.adjust_drain(drain, actor.name, timezone.now(), text, **fields)
+            store.adjust_drain(drain, actor, store.now(), text, **fields)
 
     return _change(actor, drain_id, RULE_STEER, adjust)
 
@@ -1159,6 +1274,10 @@ def _steer_one(
             return str(_drain_open(drain.host, error.drain))
         except store.BeingReturned as error:
             return str(_being_returned(error.maintenance))
+        except store.DestinationAway as error:
+            return str(_destination_away(error))
+        except store.IsDestination as error:
+            return str(_is_destination(drain.host, error.drain))
         except store.GivenBack:
             return (
                 "The host was given back to service since this drain ended; what runs on it now"
@@ -1171,20 +1290,20 @@ def _steer_one(
 
 
 def _ask(actor: Actor, drain: Drain, verb: Verb, row: InstanceMigration, destination: str) -> None:
-    now = timezone.now()
+    now = store.now()
     match verb:
         case Verb.ABORT:
-            store.make_wish(drain, row, Wish.ABORT, actor.name, now)
+            store.make_wish(drain, row, Wish.ABORT, actor, now)
         case Verb.FORCE:
-            store.make_wish(drain, row, Wish.FORCE, actor.name, now)
+            store.make_wish(drain, row, Wish.FORCE, actor, now)
         case Verb.RESET:
-            store.make_wish(drain, row, Wish.RESET, actor.name, now)
+            store.make_wish(drain, row, Wish.RESET, actor, now)
         case Verb.RETRY:
-            store.retry_instance(drain, row, actor.name, now, destination)
+            store.retry_instance(drain, row, actor, now, destination)
         case Verb.SKIP:
-            store.skip_instance(drain, row, actor.name, now)
+            store.skip_instance(drain, row, actor, now)
         case Verb.FIRST:
-            store.put_first(drain, row, actor.name, now)
+            store.put_first(drain, row, actor, now)
 
 
 def _check_retry_destination(
@@ -1202,15 +1321,10 @@ def _check_retry_destination(
             code="destination_is_set",
             field="destination",
         )
-    if destination in store.draining_hosts(drain.region) and destination != drain.destination:
-        raise Refused(
-            f"The destination {destination} is being drained itself.",
-            code="destination_is_drained",
-            remedy="Choose another one, or leave the choice to the scheduler.",
-            field="destination",
-        )
     services = cloud.services(destination)
-    _check_destination(services, DrainRequest(drain.host, "", destination=destination))
+    _check_destination(services, drain.region, drain.host, destination)
+    if is_bare_metal(cloud, destination):
+        raise _destination_is_bare_metal(destination)
 
 
 def get_drain(actor: Actor, drain_id: int, *, rule: str = RULE_VIEW) -> Drain:
@@ -1239,28 +1353,38 @@ class DrainReport:
     migrations: list["store.InstanceMigration"]
     counts: store.Counts
     worker: store.WorkerStatus
-    now: datetime = field(default_factory=timezone.now)
+    now: datetime = field(default_factory=store.now)
     #: how long it still takes; None where it is over, or nothing is left to be moved
     forecast: Forecast | None = None
     #: whether what failed can be tried again as far as the host is concerned
     may_go_on: bool = True
+    #: when each copy under way times out and what becomes of it then, by the row's id
+    timeouts: Mapping[int, TimeoutOutlook] = field(default_factory=dict)
 
 
 def drain_report(actor: Actor, drain_id: int) -> DrainReport:
     """Everything that the drain page and `drain_status` show. Nova is not asked."""
     drain = get_drain(actor, drain_id)
     rows = list(store.migrations(drain))
-    by_state: dict[str, int] = {}
-    for row in rows:
-        by_state[row.state] = by_state.get(row.state, 0) + 1
+    now = store.now()
     return DrainReport(
         drain,
         rows,
-        store.Counts(by_state),
+        store.counts_of(drain, rows),
         worker_status(actor),
+        now=now,
         forecast=_forecast(drain, rows),
         may_go_on=drain.state != DrainState.FAILED or store.may_reopen(drain),
+        timeouts=_timeouts(drain, rows, now),
     )
+
+
+def _timeouts(
+    drain: Drain, rows: list[InstanceMigration], now: datetime
+) -> dict[int, TimeoutOutlook]:
+    bounds = TimeoutBounds(conf.timeout_seconds_per_gib(), conf.timeout_min_seconds())
+    found = {row.pk: timeout_outlook(row, drain.timeout_action, bounds, now) for row in rows}
+    return {pk: outlook for pk, outlook in found.items() if outlook is not None}
 
 
 #: What a copy that does not end as things are is called (core.convergence).
@@ -1272,7 +1396,7 @@ def _forecast(drain: Drain, rows: list[InstanceMigration]) -> Forecast | None:
     not end as it goes makes it infinite."""
     if drain.state in DRAIN_TERMINAL:
         return None
-    now = timezone.now()
+    now = store.now()
     waiting: list[int] = []
     flying: list[float | tuple[int, float]] = []
     for row in rows:
@@ -1316,6 +1440,8 @@ class Certificate:
     :param why_not: why it is not safe, in words; empty where it is
     :param open_drain: the drain under way, or None
     :param drains: the drains of this maintenance, oldest first
+    :param lasts_seconds: how long a verification is believed, and so how long the next one is
+        worth waiting for
     """
 
     host: str
@@ -1331,12 +1457,15 @@ class Certificate:
     why_not: str = ""
     open_drain: Drain | None = None
     drains: tuple[Drain, ...] = ()
-    now: datetime = field(default_factory=timezone.now)
+    now: datetime = field(default_factory=store.now)
+    lasts_seconds: float = 0
 
     @property
     def stale(self) -> bool:
-        """Whether the last verification is too old to be believed."""
-        return self.valid_until is not None and self.valid_until < self.now
+        """Whether the last verification is too old to be believed, or dated ahead of the clock."""
+        if self.verified_at is None or self.valid_until is None:
+            return False
+        return not self.verified_at <= self.now <= self.valid_until
 
     @property
     def drained_by(self) -> tuple[str, ...]:
@@ -1352,9 +1481,9 @@ def certificate(actor: Actor, region: str, host: str) -> Certificate:
     """Whether exactly this host is safe to power off. OpenStack is not asked: the worker does
     that all the time."""
     _require(actor, RULE_VIEW)
-    now = timezone.now()
     maintenance = store.open_maintenance(region, host)
     open_drain = store.open_drain_of(region, host)
+    now = store.now()  # after it is read: what was recorded meanwhile is not of the future
     if maintenance is None:
         return Certificate(
             host,
@@ -1363,6 +1492,7 @@ def certificate(actor: Actor, region: str, host: str) -> Certificate:
             why_not="The host is not in maintenance.",
             open_drain=open_drain,
             now=now,
+            lasts_seconds=conf.certificate_seconds(),
         )
     verified_at = maintenance.verified_at
     lasts = timedelta(seconds=conf.certificate_seconds())
@@ -1383,6 +1513,7 @@ def certificate(actor: Actor, region: str, host: str) -> Certificate:
         open_drain=open_drain,
         drains=tuple(store.drains_in(maintenance)),
         now=now,
+        lasts_seconds=lasts.total_seconds(),
     )
 
 
@@ -1395,6 +1526,12 @@ def _why_not_safe(
         return f"The host is being drained (drain {open_drain.pk})."
     if maintenance.verified_at is None:
         return "It was not verified yet."
+    if maintenance.verified_at > now:
+        return (
+            f"It was last verified at {_iso(maintenance.verified_at)}, which is still to come: the"
+            " clock of the database was set back, so how long ago that was is not known."
+            " Is a worker running?"
+        )
     if maintenance.verified_at < _verified_after(now):
         seconds = int((now - maintenance.verified_at).total_seconds())
         trouble = maintenance.message.startswith(h.TROUBLES)
@@ -1428,6 +1565,7 @@ def document_of(actor: Actor, found: Certificate) -> dict[str, Any]:
         "withdrawn_at": _iso(found.withdrawn_at),
         "withdrawn_why": found.withdrawn_why or None,
         "checks": list(maintenance.checks) if maintenance else [],
+        "scope": SCOPE,
         "maintenance": {
             "id": maintenance.pk,
             "service_id": maintenance.service_id,
@@ -1466,6 +1604,31 @@ def host_maintenance(actor: Actor, region: str, host: str) -> HostMaintenance | 
     return store.newest_maintenance(region, host)
 
 
+def is_listed(actor: Actor, cloud: Cloud, host: str) -> bool:
+    """Whether Nova lists a compute service of exactly this host.
+
+    :raises UnknownHost: it does not, and there is no record of the host either
+    """
+    _require(actor, RULE_VIEW)
+    if cloud.service(host) is not None:
+        return True
+    if not store.is_recorded(cloud.region, host):
+        _service([], host, cloud.region)
+    return False
+
+
+def check_recorded(actor: Actor, region: str, host: str) -> None:
+    """:raises UnknownHost: this host was never drained or in maintenance, as far as is kept"""
+    _require(actor, RULE_VIEW)
+    if not store.is_recorded(region, host):
+        raise UnknownHost(
+            f"There is no record of a host named {host!r} in region {region or '(default)'}.",
+            code="unknown_host",
+            remedy="Host names are compared exactly; take the name from the list of hosts.",
+            field="host",
+        )
+
+
 def get_maintenance(actor: Actor, maintenance_id: int) -> HostMaintenance:
     """One maintenance, open or over.
 
@@ -1475,6 +1638,101 @@ def get_maintenance(actor: Actor, maintenance_id: int) -> HostMaintenance:
     found = store.maintenance(maintenance_id)
     if found is None:
         raise Refused(f"There is no maintenance {maintenance_id}.", code="unknown_maintenance")
+    return found
+
+
+# -- allocations that are left behind -------------------------------------------------------
+
+
+def host_allocations(actor: Actor, cloud: Cloud, host: str) -> list[Orphan]:
+    """Everything that Placement shows on exactly this host, and of each whether it holds anything.
+    Some five requests, and up to six for each consumer.
+
+    :raises UnknownHost: Nova does not name the host's hypervisor
+    """
+    _require(actor, RULE_VIEW)
+    providers = _providers(cloud, host)
+    allocations = cloud.allocations_on(sorted(h.id for h in cloud.hypervisors_of(host) if h.id))
+    records = {m.uuid: m for m in cloud.migrations_touching(host) if m.uuid}
+    consumers = dict.fromkeys(a.consumer_id for a in allocations)
+    return [_weigh(cloud, host, providers, records, consumer) for consumer in consumers]
+
+
+def _providers(cloud: Cloud, host: str) -> frozenset[str]:
+    providers = cloud.providers_of(host)
+    if not providers:
+        raise UnknownHost(
+            f"Nova does not name the hypervisor of host {host!r}, so that what is held of it is not"
+            " known.",
+            code="unknown_host",
+            remedy="Host names are compared exactly; take the name from the list of hosts.",
+            field="host",
+        )
+    return providers
+
+
+def _weigh(
+    cloud: Cloud,
+    host: str,
+    providers: frozenset[str],
+    records: Mapping[str, Migration],
+    consumer_id: str,
+) -> Orphan:
+    """Read what is to be known of one consumer, what it holds last."""
+    record = records.get(consumer_id)
+    server, own, migrations = None, None, []
+    there: frozenset[str] = frozenset()
+    if record is not None:
+        server = cloud.server(record.server_id)
+        migrations = cloud.migrations_of(record.server_id)
+        own = cloud.allocations_of(record.server_id)
+        if server is not None and server.host and server.host != host:
+            there = cloud.providers_of(server.host)
+    consumer = cloud.allocations_of(consumer_id)
+    return weigh(OrphanSight(host, providers, record, server, there, own, migrations, consumer))
+
+
+def remove_allocation(actor: Actor, cloud: Cloud, host: str, consumer_id: str) -> Orphan:
+    """Remove what a consumer holds of a host in maintenance, where that is proved, now, to hold
+    nothing.
+
+    The one change that is made with the caller's own rights and at once, and not by a worker: it
+    is a single request that Placement takes only of what was just read (the consumer's
+    generation), so that nothing of it can be left half done, come late, or happen twice.
+
+    :raises Refused: the host is not in maintenance, or the allocation holds something
+    :raises CloudConflict: it changed while it was looked at; nothing was done
+    """
+    _require(actor, RULE_RESET)
+    maintenance = store.open_maintenance(cloud.region, host)
+    if maintenance is None:
+        raise Refused(f"Host {host} is not in maintenance.", code="no_maintenance", field="host")
+    records = {m.uuid: m for m in cloud.migrations_touching(host) if m.uuid}
+    found = _weigh(cloud, host, _providers(cloud, host), records, consumer_id)
+    if not found.removable:
+        failed = " ".join(check.text for check in found.checks if not check.passed)
+        raise Refused(
+            f"The allocation of consumer {consumer_id} is not proved to hold nothing: {failed}",
+            code="allocation_in_use",
+        )
+    what = f"{consumer_id}: {'; '.join(amounts(a) for a in found.here)}"
+    store.record_of_host(maintenance, store.now(), "allocation_remove_asked", actor, what)
+    left = kept(found.consumer, {a.provider_id for a in found.here})
+    try:
+        request_id = cloud.set_allocations(left)
+    except CloudError as error:
+        text = f"{consumer_id}: {error}"
+        store.record_of_host(
+            maintenance,
+            store.now(),
+            "allocation_not_removed",
+            actor,
+            text,
+            error.request_id,
+        )
+        raise
+    store.record_of_host(maintenance, store.now(), "allocation_removed", actor, what, request_id)
+    store.verify_soon(maintenance)
     return found
 
 
@@ -1504,6 +1762,8 @@ class ReturnPreview:
     :param default: the choice where nobody makes one; None: it is the admin's to make
     :param outlooks: what each choice would do, or why it cannot be made
     :param instances: those that left in this maintenance and could be brought back
+    :param moved_since: those of them that somebody else moved from where we had brought them:
+        they are left alone, unless that is asked for
     :param already_back: how many are on the host again
     :param not_found: how many are no more, or cannot be read
     :param refusal: what stands against a return whatever is chosen, or None
@@ -1518,6 +1778,7 @@ class ReturnPreview:
     default: ReturnChoice | None
     outlooks: Mapping[ReturnChoice, h.Outlook]
     instances: tuple[Returnable, ...] = ()
+    moved_since: tuple[Returnable, ...] = ()
     already_back: int = 0
     not_found: int = 0
     open_drain: Drain | None = None
@@ -1537,7 +1798,7 @@ def return_preview(actor: Actor, cloud: Cloud, host: str) -> ReturnPreview:
     maintenance, service = _to_return(cloud, host)
     view = _return_view(maintenance)
     left = store.left_in(maintenance)
-    instances, back, not_found = _returnable(cloud, host, left)
+    instances, moved_since, back, not_found = _returnable(cloud, host, left)
     open_drain = store.open_drain_of(cloud.region, host)
     refusal = None
     if maintenance.returning_since:
@@ -1552,6 +1813,7 @@ def return_preview(actor: Actor, cloud: Cloud, host: str) -> ReturnPreview:
         default=h.default_choice(view, service),
         outlooks=h.outlooks(view, service),
         instances=tuple(instances),
+        moved_since=tuple(moved_since),
         already_back=back,
         not_found=not_found,
         open_drain=open_drain,
@@ -1589,19 +1851,35 @@ def _return_view(maintenance: HostMaintenance) -> h.MaintenanceView:
 
 def _returnable(
     cloud: Cloud, host: str, left: list[InstanceMigration]
-) -> tuple[list[Returnable], int, int]:
-    """The instances that can come back, how many are back, and how many cannot be found."""
+) -> tuple[list[Returnable], list[Returnable], int, int]:
+    """The instances that can come back, those of them that somebody else moved since, how many
+    are back, and how many cannot be found."""
     rows = {row.server_id: row for row in left}
     servers = cloud.servers_by_id(rows) if rows else {}
+    # Wherever a run of ours brought it, a later drain of that host included, it is not somebody
+    # else's doing.
+    places = {i: row.dest_compute for i, row in store.newest_moves(cloud.region, rows).items()}
     wishes = Wishes(opt_out_names=opt_out_names())
-    found = [
-        Returnable(server, judge(server, wishes), rows[server_id])
-        for server_id, server in servers.items()
-        if server.host and server.host != host
-    ]
-    found.sort(key=lambda r: (-r.server.memory_bytes, r.server.name, r.server.id))
+    found: list[Returnable] = []
+    moved: list[Returnable] = []
+    for server_id, server in servers.items():
+        if not server.host or server.host == host:
+            continue
+        place = places.get(server_id) or rows[server_id].dest_compute
+        stands = not place or place == server.host
+        one = Returnable(server, judge(server, wishes), rows[server_id])
+        (found if stands else moved).append(one)
+    for some in (found, moved):
+        some.sort(key=lambda r: (-r.server.memory_bytes, r.server.name, r.server.id))
     back = sum(server.host == host for server in servers.values())
-    return found, back, len(rows) - len(servers)
+    return found, moved, back, len(rows) - len(servers)
+
+
+def left_alone(actor: Actor, cloud: Cloud, maintenance: HostMaintenance) -> list[Returnable]:
+    """The instances that a return does not bring back, because somebody else moved them since.
+    One request for each that left in this maintenance."""
+    _require(actor, RULE_VIEW)
+    return _returnable(cloud, maintenance.host, store.left_in(maintenance))[1]
 
 
 @dataclass(frozen=True)
@@ -1611,6 +1889,7 @@ class ReturnRequest:
     :param host: service.host, compared exactly
     :param choice: what becomes of the service; None: what `ReturnPreview.default` says
     :param bring_back: whether the instances that left are brought back afterwards
+    :param also_moved: those too that somebody else moved since
     :param max_concurrent: of them at once, or None for the setting's
     """
 
@@ -1618,6 +1897,7 @@ class ReturnRequest:
     choice: ReturnChoice | None = None
     bring_back: bool = False
     max_concurrent: int | None = None
+    also_moved: bool = False
 
 
 def return_host(actor: Actor, cloud: Cloud, request: ReturnRequest) -> HostMaintenance:
@@ -1650,14 +1930,16 @@ def return_host(actor: Actor, cloud: Cloud, request: ReturnRequest) -> HostMaint
         if open_drain := store.open_drain_of(cloud.region, request.host):
             raise _drain_open(request.host, open_drain)
         choice, words = _checked_choice(maintenance, service, request)
-        run = _run_of(actor, cloud, maintenance, limit) if request.bring_back else None
+        run = None
+        if request.bring_back:
+            run = _run_of(actor, cloud, maintenance, limit, request.also_moved)
         try:
             store.request_return(
                 maintenance,
                 choice=choice,
                 words=words,
-                actor=actor.name,
-                now=timezone.now(),
+                actor=actor,
+                now=store.now(),
                 run=run,
             )
             return maintenance
@@ -1677,7 +1959,8 @@ def _same_again(
 ) -> HostMaintenance:
     same = request.choice in (None, maintenance.return_choice)
     if same and request.bring_back and store.return_run(maintenance) is None:
-        same = _run_of(actor, cloud, maintenance, 1) is None  # there was nothing to bring back
+        # there was nothing to bring back
+        same = _run_of(actor, cloud, maintenance, 1, request.also_moved) is None
     if not same:
         raise _returning_already(maintenance)
     return maintenance
@@ -1715,10 +1998,16 @@ def _checked_choice(
 
 
 def _run_of(
-    actor: Actor, cloud: Cloud, maintenance: HostMaintenance, limit: int
+    actor: Actor, cloud: Cloud, maintenance: HostMaintenance, limit: int, also_moved: bool
 ) -> store.ReturnRun | None:
     """What is brought back; None where there is nothing."""
-    instances, _, _ = _returnable(cloud, maintenance.host, store.left_in(maintenance))
+    instances, moved, _, _ = _returnable(cloud, maintenance.host, store.left_in(maintenance))
+    note = ""
+    if also_moved:
+        instances += moved
+    elif moved:
+        names = ", ".join(f"{one.server.name} (on {one.server.host})" for one in moved)
+        note = f"Left alone, because somebody else moved them since: {names}."
     if not instances:
         return None
     newest = store.drains_in(maintenance).last()
@@ -1732,6 +2021,7 @@ def _run_of(
             for one in instances
         ],
         project_names={one.row.project_id: one.row.project_name for one in instances},
+        note=note,
     )
 
 
@@ -1758,7 +2048,7 @@ def export_drain(actor: Actor, drain_id: int) -> dict[str, Any]:
     :raises Refused: there is no such drain
     """
     drain = get_drain(actor, drain_id)
-    return export.document(drain, store.migrations(drain), store.events(drain), timezone.now())
+    return export.document(drain, store.migrations(drain), store.events(drain), store.now())
 
 
 def clear_record(
@@ -1778,4 +2068,4 @@ def clear_record(
             code="days_out_of_range",
             remedy="What is under way, or was over today, is never removed.",
         )
-    return store.clear(timezone.now() - timedelta(days=days), dry_run)
+    return store.clear(store.now() - timedelta(days=days), dry_run)

@@ -4,18 +4,26 @@ A row changes only from the state in which it was read: `filter(pk=â€¦, state=â€
 touches one row or none, and none means that somebody else got there first
 (:class:`~ukcloud_maintenance.exceptions.StaleState`). It needs no row locks and means the same
 on SQLite, PostgreSQL and MariaDB. Every change raises the drain's `revision`, which pages poll.
+
+Whatever goes by a time goes by :func:`now`, the database's clock, which is one for all processes
+of all machines. It can be set back as well; so a stamp of what has happened that is later than
+now proves nothing: the lease is void, the pass is due, the host is not known to be safe.
 """
 
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.db import IntegrityError, transaction
-from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet
+from django.db import IntegrityError, connection, models, transaction
+from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet, Subquery
+from django.utils import timezone
 
+from .core.actor import Actor
+from .core.alarm import ARRIVED, arrived_wrong
 from .core.duration import Learned, learned_of
 from .core.facts import Server
 from .core.preflight import Verdict
@@ -37,7 +45,145 @@ from .core.states import (
     check_migration_transition,
 )
 from .exceptions import StaleState
-from .models import Drain, Event, HostMaintenance, InstanceMigration, Plan, Worker, host_key
+from .models import Drain, Event, HostMaintenance, InstanceMigration, Plan, Turn, Worker, host_key
+
+# -- the clock -------------------------------------------------------------------------------
+
+#: The clock of a server that is a process of its own, in any time zone or in UTC. PostgreSQL's
+#: now() stands still in a transaction; MariaDB's NOW() is in the time zone of the session.
+_CLOCKS = {"postgresql": "SELECT clock_timestamp()", "mysql": "SELECT UTC_TIMESTAMP(6)"}
+#: For so many seconds a reading is carried on by the monotonic clock of this process, so that a
+#: page costs one small query for it at most, and a pass one or two.
+_READ_EVERY = 1.0
+#: A reading that took longer, in seconds, is used once: the process may have been stopped between
+#: the answer and the look at its own clock.
+_READ_TAKES = 1.0
+#: Two readings may be put down in another order than they were taken in: a stamp that is ahead by
+#: less is none of the future. Not for what is certified: there nothing is later than now.
+SLACK = timedelta(seconds=1)
+
+#: How many times the longest lease or pause a stamp may be ahead that is still believed: a clock
+#: that is set back delays by so much at most.
+_BELIEVED = 2
+
+_reading: tuple[datetime, float] | None = None
+
+
+def now() -> datetime:
+    """The time by the database's clock, aware and in UTC: the one clock of everything that is
+    decided. The local clocks of workers and web servers differ, and are set while they run.
+
+    SQLite has no clock but that of its machine, on which all who use the file are.
+
+    :raises DatabaseError: it does not answer
+    """
+    global _reading
+    query = _CLOCKS.get(connection.vendor)
+    if query is None:
+        return timezone.now()
+    reading = _reading
+    if reading is not None and time.monotonic() - reading[1] <= _READ_EVERY:
+        return _carried_on(reading, time.monotonic())
+    begun = time.monotonic()
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        [found] = cursor.fetchone()
+    ended = time.monotonic()
+    earliest = found.astimezone(UTC) if timezone.is_aware(found) else found.replace(tzinfo=UTC)
+    # Somewhen in between it was that time. Where the last reading agrees, it is gone on with: time
+    # is not to go back by what an answer took.
+    guess = _carried_on(reading, ended) if reading else earliest
+    read = min(max(guess, earliest), earliest + timedelta(seconds=ended - begun))
+    if ended - begun <= _READ_TAKES:
+        _reading = (read, ended)
+    return read
+
+
+def _carried_on(reading: tuple[datetime, float], until: float) -> datetime:
+    return reading[0] + timedelta(seconds=until - reading[1])
+
+
+#: What may be later than now: what is planned, and what is dealt with where it is read. That a
+#: drain was asked for, and that a row was written, decides nothing.
+_MAY_BE_AHEAD = frozenset(
+    [
+        "start_at",
+        "stop_at",
+        "not_before",
+        "next_pass_at",
+        "claimed_until",
+        "verified_at",
+        "safe_since",
+        "created_at",
+        "updated_at",
+    ]
+)
+#: The fields that say when something happened.
+_STAMPS = {
+    model: tuple(
+        field.attname
+        for field in model._meta.concrete_fields
+        if isinstance(field, models.DateTimeField) and field.name not in _MAY_BE_AHEAD
+    )
+    for model in (Drain, InstanceMigration, HostMaintenance)
+}
+
+
+def _back_to(row: Drain | InstanceMigration | HostMaintenance, at: datetime) -> dict[str, Any]:
+    """What is to be set of a row that tells of the future: its waits begin anew, now."""
+    limit = at + SLACK
+    return {name: at for name in _STAMPS[type(row)] if (getattr(row, name) or at) > limit}
+
+
+def set_back(
+    drain: Drain, rows: Iterable[InstanceMigration], at: datetime, longest_pause: float
+) -> bool:
+    """Whether the clock was set back since these rows were written. What they say of times that
+    are still to come is set to now, so that no wait lasts for as long as the step was.
+
+    :param at: now, by the caller's clock; one that is behind the database's is not followed
+    :param longest_pause: between two attempts, in seconds
+    :raises StaleState: somebody else got there first
+    """
+    at = max(at, now())
+    changed = False
+    if fields := _back_to(drain, at):
+        change_drain(drain, at, **fields)
+        changed = True
+    latest = at + timedelta(seconds=longest_pause)
+    for row in rows:
+        fields = _back_to(row, at)
+        if row.not_before is not None and row.not_before > latest + SLACK:
+            fields["not_before"] = latest
+        if fields:
+            change_migration(row, at, **fields)
+            changed = True
+    return changed
+
+
+def set_back_host(maintenance: HostMaintenance, at: datetime) -> bool:
+    """The same of an open maintenance.
+
+    :raises StaleState: somebody else got there first
+    """
+    at = max(at, now())
+    if fields := _back_to(maintenance, at):
+        change_maintenance(maintenance, at, **fields)
+    return bool(fields)
+
+
+def clock_was_set_back() -> None:
+    """A worker saw the database's clock go back: how old a verification is, and how long a pause
+    lasts, is not known any more. Nothing is safe until somebody has looked again, at once; a look
+    that began before counts for nothing."""
+    HostMaintenance.objects.filter(open_key__isnull=False).update(
+        verified_at=None, next_pass_at=None, looks=F("looks") + 1
+    )
+    Drain.objects.filter(Q(open_key__isnull=False) | Q(errand=True)).update(next_pass_at=None)
+
+
+#: Whoever did something: an actor, or a worker by its name.
+Who = Actor | str
 
 # -- reading ---------------------------------------------------------------------------------
 
@@ -85,6 +231,13 @@ def draining_hosts(region: str) -> frozenset[str]:
     """The hosts of a region that are being drained, or about to be, by one query."""
     found = Drain.objects.filter(region=region, open_key__isnull=False, direction=Direction.AWAY)
     return frozenset(found.order_by().values_list("host", flat=True))
+
+
+def away_hosts(region: str) -> frozenset[str]:
+    """The hosts of a region that are being drained, or about to be, or are in maintenance: nothing
+    is to be sent there. Two queries."""
+    kept = HostMaintenance.objects.filter(region=region, open_key__isnull=False)
+    return draining_hosts(region) | frozenset(kept.order_by().values_list("host", flat=True))
 
 
 def migrations(drain: Drain) -> "QuerySet[InstanceMigration]":
@@ -201,9 +354,17 @@ def _is_on_hold(drain: Drain) -> bool:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many instances of a drain are in which state."""
+    """How many instances of a drain are in which state.
+
+    :param arrived_wrong: those of the failed ones that left the host, and are not what they were
+        before, see core.alarm
+    """
 
     by_state: Mapping[str, int] = field(default_factory=dict)
+    arrived_wrong: int = 0
+    #: of a run back: those that are gone or arrived, and are not on the host that they were to
+    #: come back to
+    astray: int = 0
 
     @property
     def total(self) -> int:
@@ -211,8 +372,25 @@ class Counts:
 
     @property
     def left(self) -> int:
-        """Those that left the host: arrived elsewhere, or gone."""
-        return sum(self.by_state.get(state, 0) for state in MIGRATION_LEFT)
+        """Those that left the host: arrived elsewhere, well or not, or gone. Of a run back those
+        that came back, and never one that went elsewhere."""
+        gone = sum(self.by_state.get(state, 0) for state in MIGRATION_LEFT)
+        return gone + self.arrived_wrong - self.astray
+
+    @property
+    def unknown(self) -> int:
+        """Those of which it is not known where they run."""
+        return self[MigrationState.UNKNOWN]
+
+    @property
+    def still_here(self) -> int:
+        """Those that are known not to have left."""
+        return self.total - self.left - self.unknown
+
+    @property
+    def need_a_look(self) -> bool:
+        """Whether a person must look at one: the drain is no success, whatever else it came to."""
+        return bool(self.unknown or self.arrived_wrong)
 
     def __getitem__(self, state: str) -> int:
         return self.by_state.get(state, 0)
@@ -222,15 +400,41 @@ def counts(drain_ids: Iterable[int]) -> dict[int, Counts]:
     """The counts of several drains, by one query."""
     ids = list(drain_ids)
     found: dict[int, dict[str, int]] = {drain_id: {} for drain_id in ids}
+    wrong, astray = dict.fromkeys(ids, 0), dict.fromkeys(ids, 0)
+    went_wrong = Q(state=MigrationState.FAILED, code__startswith=ARRIVED)
+    went = Q(drain__direction=Direction.BACK) & (Q(state=MigrationState.GONE) | went_wrong)
+    went &= Q(server_status="DELETED") | ~Q(dest_compute=F("drain__host"))
     rows = (
         InstanceMigration.objects.filter(drain_id__in=ids)
         .order_by()
         .values_list("drain_id", "state")
-        .annotate(n=Count("id"))
+        .annotate(
+            n=Count("id"),
+            arrived=Count("id", filter=went_wrong),
+            elsewhere=Count("id", filter=went),
+        )
     )
-    for drain_id, state, number in rows:
+    for drain_id, state, number, arrived, elsewhere in rows:
         found[drain_id][state] = number
-    return {drain_id: Counts(by_state) for drain_id, by_state in found.items()}
+        wrong[drain_id] += arrived
+        astray[drain_id] += elsewhere
+    return {
+        drain_id: Counts(by_state, wrong[drain_id], astray[drain_id])
+        for drain_id, by_state in found.items()
+    }
+
+
+def counts_of(drain: Drain, rows: Iterable[InstanceMigration]) -> Counts:
+    """The same of one drain whose rows were read already."""
+    by_state: dict[str, int] = {}
+    wrong = astray = 0
+    for row in rows:
+        by_state[row.state] = by_state.get(row.state, 0) + 1
+        wrong += arrived_wrong(row)
+        went = row.state == MigrationState.GONE or arrived_wrong(row)
+        if drain.direction == Direction.BACK and went:
+            astray += row.server_status == "DELETED" or row.dest_compute != drain.host
+    return Counts(by_state, wrong, astray)
 
 
 @dataclass(frozen=True)
@@ -305,7 +509,8 @@ def host_records(
 
 
 def is_safe(maintenance: HostMaintenance | None, verified_after: datetime | None) -> bool:
-    """Whether a host is known to be safe to power off, by a verification that is new enough."""
+    """Whether a host is known to be safe to power off, by a verification that is new enough, and
+    not of the future: how old one is that is dated ahead of the clock cannot be told."""
     return (
         maintenance is not None
         and maintenance.open_key is not None
@@ -313,7 +518,7 @@ def is_safe(maintenance: HostMaintenance | None, verified_after: datetime | None
         and maintenance.safe_since is not None
         and maintenance.verified_at is not None
         and verified_after is not None
-        and maintenance.verified_at >= verified_after
+        and verified_after <= maintenance.verified_at <= now()
     )
 
 
@@ -365,7 +570,8 @@ class WorkerStatus:
 
 def worker_status(now: datetime, silent_seconds: float) -> WorkerStatus:
     """The signs of life of the workers, by one query."""
-    workers = list(Worker.objects.order_by("-seen_at")[:50])
+    # What is dated ahead of the clock is no sign of life: a living one reports again at once.
+    workers = list(Worker.objects.filter(seen_at__lte=now + SLACK).order_by("-seen_at")[:50])
     limit = now - timedelta(seconds=silent_seconds)
     living = [w for w in workers if w.seen_at >= limit and w.stopped_at is None]
     well = [w for w in living if not w.problem]
@@ -386,6 +592,19 @@ def all_or_none() -> AbstractContextManager[None]:
     return transaction.atomic()
 
 
+@contextmanager
+def in_turn(region: str) -> Iterator[None]:
+    """A block in which drains of a region are asked for: all rows are written, or none, and nobody
+    else is in such a block of the region. It begins with a write, as every transaction (see
+    `_touch`), and takes its lock before all others."""
+    turn = Turn.objects.filter(region_key=host_key(region, ""))
+    if not turn.exists():
+        Turn.objects.get_or_create(region_key=host_key(region, ""))
+    with transaction.atomic():
+        turn.update(taken=F("taken") + 1)
+        yield
+
+
 class DrainExists(StaleState):
     """The host has an open drain already. `drain` is it, or None where it is just over."""
 
@@ -402,11 +621,59 @@ class BeingReturned(StaleState):
         self.maintenance = maintenance
 
 
+class DestinationAway(StaleState):
+    """Instances cannot be sent to a host: it is being drained itself, or is in maintenance.
+
+    `drain` is what drains it, or None.
+    """
+
+    def __init__(self, host: str, drain: Drain | None):
+        super().__init__(f"host {host} is drained or in maintenance")
+        self.host = host
+        self.drain = drain
+
+
+class IsDestination(StaleState):
+    """A host cannot be drained: `drain` is open, and sends instances to it."""
+
+    def __init__(self, drain: Drain):
+        super().__init__(f"drain {drain.pk} sends instances there")
+        self.drain = drain
+
+
 class GivenBack(StaleState):
     """The host was given back to service since the drain was over."""
 
     def __init__(self) -> None:
         super().__init__("the host was given back to service since")
+
+
+def check_destination(region: str, host: str) -> None:
+    """:raises DestinationAway: the host is being drained, or about to be, or in maintenance"""
+    found = open_drain_of(region, host)
+    if found and found.direction == Direction.AWAY:
+        raise DestinationAway(host, found)
+    if open_maintenance(region, host):
+        raise DestinationAway(host, None)
+
+
+def check_no_destination(region: str, host: str) -> None:
+    """What is on its way to the host already is no reason, and neither is the estimate of a drain
+    that follows it: both are seen to by the worker.
+
+    :raises IsDestination: an open drain was told to send instances to exactly this host
+    """
+    sends = Drain.objects.filter(region=region, open_key__isnull=False, direction=Direction.AWAY)
+    sends = sends.exclude(state=DrainState.CANCELLING)
+    for one in sends.exclude(destination=""):
+        if one.destination == host:
+            raise IsDestination(one)
+    rows = InstanceMigration.objects.filter(
+        drain__in=sends, state__in=[s.value for s in MIGRATION_WAITING]
+    ).exclude(destination="")
+    for row in rows.select_related("drain"):
+        if row.destination == host:
+            raise IsDestination(row.drain)
 
 
 class Entry(NamedTuple):
@@ -453,10 +720,15 @@ def create_drain(
 
     :raises DrainExists: the host has an open drain, whoever was first
     :raises BeingReturned: the host is being given back to service, whoever was first
+    :raises DestinationAway: the destination is drained or in maintenance, whoever was first
+    :raises IsDestination: another drain sends instances to the host, whoever was first
     """
     key = host_key(region, host)
     try:
-        with transaction.atomic():
+        with in_turn(region):
+            check_no_destination(region, host)
+            if destination:
+                check_destination(region, destination)
             maintenance = _take_maintenance(key)
             new = Drain.objects.create(
                 region=region,
@@ -483,11 +755,12 @@ def create_drain(
                 _new_row(new, Entry(*entry), position, project_names, now)
                 for position, entry in enumerate(planned)
             )
-            _event(new, None, now, "drain_requested", actor, reason)
+            asked_by = Actor(actor_id, actor)
+            _event(new, None, now, "drain_requested", asked_by, reason)
             if maintenance and maintenance.safe_since:
                 why = "A drain of this host was asked for."
                 HostMaintenance.objects.filter(pk=maintenance.pk).update(**_withdrawn(why, now))
-                _event(new, None, now, "safe_withdrawn", actor, why, "", maintenance)
+                _event(new, None, now, "safe_withdrawn", asked_by, why, "", maintenance)
     except IntegrityError as error:
         raise DrainExists(open_drain_of(region, host)) from error
     return new
@@ -511,6 +784,7 @@ def _new_row(
         vcpus=server.vcpus,
         memory_bytes=server.memory_bytes,
         disk_bytes=server.disk_bytes,
+        local_disk_bytes=server.local_disk_bytes,
         state=verdict.state.value,
         method=verdict.method.value,
         choice=entry.choice,
@@ -553,7 +827,7 @@ def is_untouched(drain: Drain) -> bool:
 
 
 def cancel_drain(
-    drain: Drain, actor: str, now: datetime, *, abort: bool = False, enable: bool = False
+    drain: Drain, actor: Who, now: datetime, *, abort: bool = False, enable: bool = False
 ) -> DrainState:
     """Cancel a drain in the state in which it was read; the state it is in then.
 
@@ -573,7 +847,7 @@ def cancel_drain(
                 "Cancelled before it began; nothing was touched.",
                 actor,
                 now,
-                cancelled_by=actor,
+                cancelled_by=str(actor),
             )
             InstanceMigration.objects.filter(
                 drain=drain, state__in=[s.value for s in MIGRATION_WAITING]
@@ -597,19 +871,19 @@ def cancel_drain(
         now,
         expect=cancel_choice(drain),
         state=DrainState.CANCELLING,
-        cancelled_by=actor,
+        cancelled_by=str(actor),
         cancelling_since=drain.cancelling_since if again else now,
         cancel_abort=abort,
         cancel_enable=enable,
         next_pass_at=None,
-        message="Cancelled; waiting for the migrations under way to end.",
+        message=CANCELLING,
         event=("drain_cancelled", actor, f"{how[0].upper()}{how[1:]}; {then}."),
         **fields,
     )
     return DrainState(drain.state)
 
 
-def pause_drain(drain: Drain, actor: str, now: datetime) -> None:
+def pause_drain(drain: Drain, actor: Who, now: datetime) -> None:
     """Start nothing new; what flies lands.
 
     :raises StaleState: the drain changed meanwhile
@@ -626,7 +900,7 @@ def pause_drain(drain: Drain, actor: str, now: datetime) -> None:
     )
 
 
-def resume_drain(drain: Drain, actor: str, now: datetime) -> None:
+def resume_drain(drain: Drain, actor: Who, now: datetime) -> None:
     """Go on. A window that is over is forgotten.
 
     :raises StaleState: the drain changed meanwhile
@@ -649,12 +923,14 @@ def resume_drain(drain: Drain, actor: str, now: datetime) -> None:
     )
 
 
-def reopen_drain(drain: Drain, actor: str, now: datetime) -> None:
+def reopen_drain(drain: Drain, actor: Who, now: datetime) -> None:
     """Go on with a drain that failed, for what is retried, in the maintenance that it was part of.
 
     :raises DrainExists: the host has another open drain
     :raises BeingReturned: the host is being given back to service
     :raises GivenBack: it was given back since: what runs on it now was never part of this
+    :raises DestinationAway: where it sends instances to is drained or in maintenance
+    :raises IsDestination: another drain sends instances to the host
     :raises StaleState: the drain changed meanwhile
     """
     fields: dict[str, Any] = {}
@@ -662,7 +938,7 @@ def reopen_drain(drain: Drain, actor: str, now: datetime) -> None:
         fields["stop_at"] = None
     away = drain.direction == Direction.AWAY
     try:
-        with transaction.atomic():
+        with in_turn(drain.region):
             change_drain(
                 drain,
                 now,
@@ -680,6 +956,10 @@ def reopen_drain(drain: Drain, actor: str, now: datetime) -> None:
                 **fields,
             )
             maintenance = _take_maintenance(drain.host_key)
+            if away:
+                check_no_destination(drain.region, drain.host)
+            if drain.destination:
+                check_destination(drain.region, drain.destination)
             if (
                 away
                 and drain.maintenance_id
@@ -709,7 +989,7 @@ def may_reopen(drain: Drain) -> bool:
     ).exists()
 
 
-def adjust_drain(drain: Drain, actor: str, now: datetime, text: str, **fields: Any) -> None:
+def adjust_drain(drain: Drain, actor: Who, now: datetime, text: str, **fields: Any) -> None:
     """Change the pace, the window or the timeout of a drain.
 
     :param text: what changed, in words
@@ -720,7 +1000,7 @@ def adjust_drain(drain: Drain, actor: str, now: datetime, text: str, **fields: A
     change_drain(drain, now, event=("drain_changed", actor, text), next_pass_at=None, **fields)
 
 
-def make_wish(drain: Drain, row: InstanceMigration, wish: Wish, actor: str, now: datetime) -> None:
+def make_wish(drain: Drain, row: InstanceMigration, wish: Wish, actor: Who, now: datetime) -> None:
     """Ask for something of Nova for one instance; a worker asks Nova.
 
     :raises StaleState: somebody else asked first, or the instance is further by now
@@ -734,7 +1014,7 @@ def make_wish(drain: Drain, row: InstanceMigration, wish: Wish, actor: str, now:
             expect={"wish": "", "nova_migration_id": row.nova_migration_id},
             event=(kind, actor, "", ""),
             wish=wish.value,
-            wish_by=actor,
+            wish_by=str(actor),
             wish_at=now,
             wish_migration_id=row.nova_migration_id,
             answer="",
@@ -753,16 +1033,19 @@ def errand_done(drain: Drain, now: datetime) -> None:
 
 
 def retry_instance(
-    drain: Drain, row: InstanceMigration, actor: str, now: datetime, destination: str = ""
+    drain: Drain, row: InstanceMigration, actor: Who, now: datetime, destination: str = ""
 ) -> None:
     """Put an instance back in the line, with all its attempts; a drain that failed goes on.
 
     :param destination: the host that it is to go to, or empty: where the others of the drain go,
         whatever an earlier retry named
     :raises DrainExists: the drain is over, and the host has another open one
+    :raises DestinationAway: where it is to go is drained or in maintenance
     :raises StaleState: somebody else got there first
     """
-    with transaction.atomic():
+    with in_turn(drain.region):
+        if destination:
+            check_destination(drain.region, destination)
         if drain.state == DrainState.FAILED:
             reopen_drain(drain, actor, now)
         change_migration(
@@ -779,6 +1062,9 @@ def retry_instance(
             odd_since=None,
             late_since=None,
             timed_out_at=None,
+            timeout_asked="",
+            # whoever tries it again has seen to what was there, or names another host
+            unfit_hosts={},
         )
         changed = Drain.objects.filter(pk=drain.pk, state=drain.state).update(
             next_pass_at=None, blocked_since=None, proving_since=None
@@ -787,7 +1073,7 @@ def retry_instance(
             raise StaleState(f"drain {drain.pk} is not {drain.state} any more")
 
 
-def skip_instance(drain: Drain, row: InstanceMigration, actor: str, now: datetime) -> None:
+def skip_instance(drain: Drain, row: InstanceMigration, actor: Who, now: datetime) -> None:
     """Take an instance off the list: it stays, because somebody chose that.
 
     :raises StaleState: somebody else got there first
@@ -803,7 +1089,7 @@ def skip_instance(drain: Drain, row: InstanceMigration, actor: str, now: datetim
     Drain.objects.filter(pk=drain.pk).update(next_pass_at=None)
 
 
-def put_first(drain: Drain, row: InstanceMigration, actor: str, now: datetime) -> None:
+def put_first(drain: Drain, row: InstanceMigration, actor: Who, now: datetime) -> None:
     """Make an instance the next one, whatever it waited for.
 
     :raises StaleState: somebody else got there first
@@ -828,7 +1114,7 @@ def change_drain(
     drain: Drain,
     now: datetime,
     *,
-    event: tuple[str, str, str] | None = None,
+    event: tuple[str, Who, str] | None = None,
     expect: Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> None:
@@ -864,7 +1150,7 @@ def finish_drain(
     state: DrainState,
     result: DrainResult,
     message: str,
-    actor: str,
+    actor: Who,
     now: datetime,
     *,
     expect: Mapping[str, Any] | None = None,
@@ -905,7 +1191,7 @@ def change_migration(
     row: InstanceMigration,
     now: datetime,
     *,
-    event: tuple[str, str, str, str] | None = None,
+    event: tuple[str, Who, str, str] | None = None,
     expect: Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> None:
@@ -943,7 +1229,7 @@ def change_migration(
 
 
 def add_server(
-    drain: Drain, server: Server, verdict: Verdict, actor: str, now: datetime, group: str = ""
+    drain: Drain, server: Server, verdict: Verdict, actor: Who, now: datetime, group: str = ""
 ) -> InstanceMigration | None:
     """A server that appeared on the host joins the drain; None where it is in it already."""
     try:
@@ -976,7 +1262,7 @@ def record(
     row: InstanceMigration | None,
     now: datetime,
     kind: str,
-    actor: str,
+    actor: Who,
     message: str,
     request_id: str = "",
 ) -> None:
@@ -987,12 +1273,33 @@ def record(
         _event(drain, row, now, kind, actor, message, request_id)
 
 
+def record_of_host(
+    maintenance: HostMaintenance,
+    now: datetime,
+    kind: str,
+    actor: Who,
+    message: str,
+    request_id: str = "",
+) -> None:
+    """Record what was done with a host in maintenance, also in the timeline of its newest drain."""
+    newest = drains_in(maintenance).last()
+    with transaction.atomic():
+        if newest:
+            _touch(newest.pk, now)
+        _event(newest, None, now, kind, actor, message, request_id, maintenance)
+
+
+def verify_soon(maintenance: HostMaintenance) -> None:
+    """Let a worker look at a host in maintenance as soon as one is free."""
+    HostMaintenance.objects.filter(pk=maintenance.pk).update(next_pass_at=None)
+
+
 def _event(
     drain: Drain | None,
     row: InstanceMigration | None,
     now: datetime,
     kind: str,
-    actor: str,
+    actor: Who,
     message: str,
     request_id: str = "",
     maintenance: HostMaintenance | None = None,
@@ -1003,7 +1310,8 @@ def _event(
         migration=row,
         at=now,
         kind=kind,
-        actor=actor,
+        actor=str(actor),
+        actor_id=actor.id if isinstance(actor, Actor) else "",
         message=message,
         request_id=request_id,
     )
@@ -1072,7 +1380,12 @@ def maintenance(maintenance_id: int) -> HostMaintenance | None:
 
 def newest_maintenance(region: str, host: str) -> HostMaintenance | None:
     """The maintenance of exactly this host that is open, or that was opened last, or None."""
-    return HostMaintenance.objects.filter(host_key=host_key(region, host)).first()
+    return HostMaintenance.objects.filter(host_key=host_key(region, host)).order_by("-id").first()
+
+
+def is_recorded(region: str, host: str) -> bool:
+    """Whether a drain or a maintenance of exactly this host is on record."""
+    return drains_of(region, host).exists() or maintenances_of(region, host).exists()
 
 
 def drains_in(maintenance: HostMaintenance) -> "QuerySet[Drain]":
@@ -1090,15 +1403,40 @@ def left_in(maintenance: HostMaintenance) -> list[InstanceMigration]:
     return list({row.server_id: row for row in rows}.values())
 
 
+def newest_moves(
+    region: str, server_ids: Iterable[str], but: Drain | None = None
+) -> dict[str, InstanceMigration]:
+    """The last move of each server by any of our runs in a region, done or in progress, by server;
+    one query.
+
+    :param but: a run whose own are left out
+    """
+    moved = {MigrationState.SUCCEEDED, *MIGRATION_UNDER_WAY}
+    rows = InstanceMigration.objects.filter(
+        server_id__in=list(server_ids),
+        drain__region=region,
+        state__in=[state.value for state in moved],
+        submitted_at__isnull=False,
+    )
+    if but is not None:
+        rows = rows.exclude(drain=but)
+    ordered = rows.select_related("drain").order_by("submitted_at", "id")
+    return {row.server_id: row for row in ordered}
+
+
 def return_run(maintenance: HostMaintenance) -> Drain | None:
     """The run that brings instances back, of the return under way or of the one that ended this
     maintenance; None where nothing is brought back."""
     if maintenance.returning_since is None:
         return None
+    # It is written with the request, and after it. Their times do not tell: of an earlier return,
+    # which was refused, they may be the later ones.
+    requested = Event.objects.filter(maintenance=maintenance, kind="return_requested")
     return Drain.objects.filter(
-        maintenance=maintenance,
         direction=Direction.BACK,
-        created_at__gte=maintenance.returning_since,
+        events__maintenance=maintenance,
+        events__kind="return_run_requested",
+        events__id__gt=Subquery(requested.order_by("-id").values("id")[:1]),
     ).first()
 
 
@@ -1106,16 +1444,18 @@ def change_maintenance(
     maintenance: HostMaintenance,
     now: datetime,
     *,
-    event: tuple[str, str, str, str] | None = None,
+    event: tuple[str, Who, str, str] | None = None,
+    expect: Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> None:
     """Change an open maintenance, only if nothing that is shown of it changed since it was read.
 
+    :param expect: further fields that must still be so
     :param event: (kind, actor, message, request id) to record with it, also in the timeline of
         the newest drain
     :raises StaleState: somebody else got there first
     """
-    with _changing(maintenance, now, [event] if event else [], **fields):
+    with _changing(maintenance, now, [event] if event else [], expect, **fields):
         pass
     maintenance.revision += 1
     for name, value in fields.items():
@@ -1126,7 +1466,8 @@ def change_maintenance(
 def _changing(
     maintenance: HostMaintenance,
     now: datetime,
-    events: Iterable[tuple[str, str, str, str]],
+    events: Iterable[tuple[str, Who, str, str]],
+    expect: Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> Iterator[Drain | None]:
     """Change an open maintenance and record events, in one transaction with the block; the
@@ -1137,7 +1478,7 @@ def _changing(
         if newest:
             _touch(newest.pk, now)
         changed = HostMaintenance.objects.filter(
-            pk=maintenance.pk, closed_at=None, revision=maintenance.revision
+            pk=maintenance.pk, closed_at=None, revision=maintenance.revision, **(expect or {})
         ).update(**fields, revision=F("revision") + 1)
         if changed != 1:
             raise StaleState(f"the maintenance of {maintenance.host} changed meanwhile")
@@ -1164,6 +1505,13 @@ def _withdrawn(why: str, now: datetime) -> dict[str, Any]:
     return {"safe_since": None, "withdrawn_at": now, "withdrawn_why": why}
 
 
+def _believable(looked_at: datetime) -> datetime | None:
+    """When a look began, or None where the clock was set back since, or was another one: how old
+    it is would not be known later."""
+    current = now()
+    return min(looked_at, current) if looked_at <= current + SLACK else None
+
+
 def verified(
     maintenance: HostMaintenance,
     *,
@@ -1171,7 +1519,7 @@ def verified(
     safe: bool,
     why: str,
     looked_at: datetime,
-    actor: str,
+    actor: Who,
     now: datetime,
     clear_message: bool = False,
 ) -> bool:
@@ -1180,9 +1528,12 @@ def verified(
     :param checks: the checks as they are kept, see core.certificate
     :param clear_message: what was said of the maintenance is not true any more
     :param why: what kept it from being safe, as it is to be shown if it was safe until now
-    :param looked_at: when the look began: the certificate is not younger than that
-    :raises StaleState: the host is drained or given back meanwhile, or somebody looked later
+    :param looked_at: when the look began: the certificate is not younger than that. One that is
+        dated ahead of the database's clock finds out what is wrong, and proves nothing.
+    :raises StaleState: the host is drained or given back meanwhile, or somebody else claimed it
+        or looked at it since it was read: that is counted, since times do not tell who was later
     """
+    verified_at = _believable(looked_at)
     was = maintenance.safe_since is not None
     fields: dict[str, Any] = {}
     event = None
@@ -1190,9 +1541,11 @@ def verified(
         fields["checks"] = checks
     if clear_message:
         fields["message"] = ""
-    if safe and not was:
-        fields["safe_since"] = looked_at
+    if safe and not was and verified_at:
+        fields["safe_since"] = verified_at
         event = ("safe_to_power_off", actor, "Every check holds.", "")
+    elif safe and was and verified_at and maintenance.safe_since > verified_at:
+        fields["safe_since"] = verified_at  # the clock was set back
     elif was and not safe:
         fields |= _withdrawn(why, now)
         event = ("safe_withdrawn", actor, why, "")
@@ -1201,33 +1554,35 @@ def verified(
     with transaction.atomic():
         if newest:
             _touch(newest.pk, now)
-        changed = (
-            HostMaintenance.objects.filter(
-                pk=maintenance.pk,
-                closed_at=None,
-                returning_since=None,
-                revision=maintenance.revision,
-            )
-            .filter(Q(verified_at=None) | Q(verified_at__lte=looked_at))
-            .update(**shown, verified_at=looked_at)
-        )
+        changed = HostMaintenance.objects.filter(
+            pk=maintenance.pk,
+            closed_at=None,
+            returning_since=None,
+            revision=maintenance.revision,
+            looks=maintenance.looks,
+        ).update(**shown, verified_at=verified_at, looks=F("looks") + 1)
         if changed != 1 or Drain.objects.filter(open_key=maintenance.host_key).exists():
             raise StaleState(f"the maintenance of {maintenance.host} changed meanwhile")
         if event:
             _event(newest, None, now, *event, maintenance)
     maintenance.revision += bool(fields)
-    for name, value in {**fields, "verified_at": looked_at}.items():
+    maintenance.looks += 1
+    for name, value in {**fields, "verified_at": verified_at}.items():
         setattr(maintenance, name, value)
     return bool(fields)
 
 
-def withdraw(maintenance: HostMaintenance, why: str, actor: str, now: datetime) -> None:
-    """The host is not known to be safe to power off any more.
+def withdraw(maintenance: HostMaintenance, why: str, actor: Who, now: datetime) -> None:
+    """The host is not known to be safe to power off any longer.
 
-    :raises StaleState: somebody else got there first
+    :raises StaleState: somebody else got there first, be it by another look alone
     """
     change_maintenance(
-        maintenance, now, event=("safe_withdrawn", actor, why, ""), **_withdrawn(why, now)
+        maintenance,
+        now,
+        expect={"looks": maintenance.looks},
+        event=("safe_withdrawn", actor, why, ""),
+        **_withdrawn(why, now),
     )
 
 
@@ -1238,6 +1593,7 @@ class ReturnRun(NamedTuple):
     """The instances that are brought back after a return to service.
 
     :param entries: `planned_host` is not used: they all go to the host that is given back
+    :param note: what is not brought back, and why, for the record
     """
 
     reason: str
@@ -1245,13 +1601,14 @@ class ReturnRun(NamedTuple):
     actor_id: str
     entries: Iterable[Entry]
     project_names: Mapping[str, str]
+    note: str = ""
 
 
 def request_return(
     maintenance: HostMaintenance,
     *,
     choice: str,
-    actor: str,
+    actor: Who,
     now: datetime,
     words: str = "",
     run: ReturnRun | None = None,
@@ -1265,7 +1622,7 @@ def request_return(
     """
     fields: dict[str, Any] = {
         "returning_since": now,
-        "returned_by": actor,
+        "returned_by": str(actor),
         "return_choice": choice,
         "enabling_since": None,
         "enabled_at": None,
@@ -1273,7 +1630,7 @@ def request_return(
         "message": "Waiting for a worker.",
         "next_pass_at": None,
     }
-    events = [("return_requested", actor, words, "")]
+    events: list[tuple[str, Who, str, str]] = [("return_requested", actor, words, "")]
     if maintenance.safe_since:
         why = "The host is being given back to service."
         fields |= _withdrawn(why, now)
@@ -1293,7 +1650,7 @@ def request_return(
 
 
 def create_return_run(
-    maintenance: HostMaintenance, run: ReturnRun, actor: str, now: datetime
+    maintenance: HostMaintenance, run: ReturnRun, actor: Who, now: datetime
 ) -> Drain:
     """Write the run that brings instances back to a host, and a row for each instance, with
     where it is now as its source. It is a drain like others, in the other direction, and stands
@@ -1311,7 +1668,7 @@ def create_return_run(
         max_concurrent=run.max_concurrent,
         destination=maintenance.host,
         requested_by_id=run.actor_id,
-        requested_by=actor,
+        requested_by=str(actor),
         message="Waiting for the host to be back in service.",
         created_at=now,
         updated_at=now,
@@ -1322,7 +1679,8 @@ def create_return_run(
         row.source_compute = entry.server.host
         rows.append(row)
     InstanceMigration.objects.bulk_create(rows)
-    _event(made, None, now, "return_run_requested", actor, run.reason, "", maintenance)
+    said = f"{run.reason}\n{run.note}".strip()
+    _event(made, None, now, "return_run_requested", actor, said, "", maintenance)
     return made
 
 
@@ -1337,7 +1695,7 @@ def intend_to_enable(maintenance: HostMaintenance, now: datetime) -> None:
 
 
 def enabled(
-    maintenance: HostMaintenance, message: str, actor: str, request_id: str, now: datetime
+    maintenance: HostMaintenance, message: str, actor: Who, request_id: str, now: datetime
 ) -> None:
     """Record that Nova enabled the service because we asked for it.
 
@@ -1353,7 +1711,7 @@ def enabled(
 
 
 def finish_return(
-    maintenance: HostMaintenance, result: ReturnResult, message: str, actor: str, now: datetime
+    maintenance: HostMaintenance, result: ReturnResult, message: str, actor: Who, now: datetime
 ) -> None:
     """The maintenance is over.
 
@@ -1370,7 +1728,7 @@ def finish_return(
     )
 
 
-def give_up_return(maintenance: HostMaintenance, message: str, actor: str, now: datetime) -> None:
+def give_up_return(maintenance: HostMaintenance, message: str, actor: Who, now: datetime) -> None:
     """The host is not given back: its maintenance stays open, and what was to be brought back
     stays where it is.
 
@@ -1397,21 +1755,44 @@ def give_up_return(maintenance: HostMaintenance, message: str, actor: str, now: 
 # -- workers ---------------------------------------------------------------------------------
 
 
+#: The longest pause between two passes, in seconds, where whoever claims does not say it. A worker
+#: does: its settings may ask for longer ones.
+LONGEST_PAUSE = 300.0
+
+
+def _free(now: datetime, lease_seconds: float) -> Q:
+    """What nobody holds. A lease that ends later than any could that was taken by now is void."""
+    latest = now + timedelta(seconds=_BELIEVED * lease_seconds)
+    return Q(claimed_until=None) | Q(claimed_until__lt=now) | Q(claimed_until__gt=latest)
+
+
+def _due(
+    now: datetime, longest_pause: float, regions: Iterable[str] | None, at_once: Q | None = None
+) -> Q:
+    """What is to be looked at by now, or is put off for longer than any pause is."""
+    latest = now + timedelta(seconds=_BELIEVED * longest_pause)
+    due = Q(next_pass_at=None) | Q(next_pass_at__lte=now) | Q(next_pass_at__gt=latest)
+    due |= at_once or Q()
+    return due if regions is None else due & Q(region__in=list(regions))
+
+
 def claim(
-    worker: str, now: datetime, lease_seconds: float, regions: Iterable[str] | None = None
+    worker: str,
+    now: datetime,
+    lease_seconds: float,
+    regions: Iterable[str] | None = None,
+    longest_pause: float = LONGEST_PAUSE,
 ) -> Drain | None:
     """Take the drain that is due first and that nobody holds, of those that are open or have an
     errand; None where none is.
 
     :param regions: the regions that the worker can log in to, or None for any
+    :param longest_pause: of any worker between two passes, in seconds
 
     A claim spares two workers from doing the same reads. It is not what keeps them from doing
     the same change: that is the compare-and-set of each row.
     """
-    free = Q(claimed_until=None) | Q(claimed_until__lt=now)
-    due = Q(next_pass_at=None) | Q(next_pass_at__lte=now)
-    if regions is not None:
-        due &= Q(region__in=list(regions))
+    free, due = _free(now, lease_seconds), _due(now, longest_pause, regions)
     wanted = Q(state__in=[s.value for s in DRAIN_OPEN]) | Q(errand=True)
     candidates = (
         Drain.objects.filter(free, due, wanted)
@@ -1430,19 +1811,21 @@ def claim(
 
 
 def claim_host(
-    worker: str, now: datetime, lease_seconds: float, regions: Iterable[str] | None = None
+    worker: str,
+    now: datetime,
+    lease_seconds: float,
+    regions: Iterable[str] | None = None,
+    longest_pause: float = LONGEST_PAUSE,
 ) -> HostMaintenance | None:
     """Take the open maintenance that is due first and that nobody holds, in the manner of
     :func:`claim`; None where none is.
 
     While the host is drained it is left alone; while it is given back it is due whatever else
-    is under way.
+    is under way. What whoever had it before still finds out counts for nothing.
     """
-    free = Q(claimed_until=None) | Q(claimed_until__lt=now)
-    due = Q(next_pass_at=None) | Q(next_pass_at__lte=now)
-    due &= Q(closed_at=None)
-    if regions is not None:
-        due &= Q(region__in=list(regions))
+    free = _free(now, lease_seconds)
+    ahead = Q(verified_at__gt=now, safe_since__isnull=False, returning_since=None)
+    due = _due(now, longest_pause, regions, ahead) & Q(closed_at=None)
     candidates = (
         HostMaintenance.objects.filter(free, due, open_key__isnull=False)
         .filter(
@@ -1454,7 +1837,9 @@ def claim_host(
     )
     for maintenance_id in list(candidates):
         taken = HostMaintenance.objects.filter(free, due, pk=maintenance_id).update(
-            claimed_by=worker, claimed_until=now + timedelta(seconds=lease_seconds)
+            claimed_by=worker,
+            claimed_until=now + timedelta(seconds=lease_seconds),
+            looks=F("looks") + 1,
         )
         if taken == 1:
             return maintenance(maintenance_id)
@@ -1523,13 +1908,19 @@ def workers_of(host: str) -> list[Worker]:
     return list(Worker.objects.filter(host=host, stopped_at=None))
 
 
-def forget_workers(before: datetime) -> None:
-    """Remove workers that have been silent since a time."""
-    Worker.objects.filter(seen_at__lt=before).delete()
+def forget_workers(before: datetime, now: datetime | None = None) -> None:
+    """Remove workers that have been silent since a time; those, too, that reported as long after
+    `now` as that is before it: the clock was set back since."""
+    gone = Q(seen_at__lt=before)
+    if now is not None:
+        gone |= Q(seen_at__gt=now + (now - before))
+    Worker.objects.filter(gone).delete()
 
 
 # -- the record ------------------------------------------------------------------------------
 
+#: What a drain says while it is being cancelled.
+CANCELLING = "Cancelled; waiting for the migrations under way to end."
 #: Drains that are looked for at a time, to be removed one by one.
 BATCH = 100
 #: How a worker names itself: machine, process, and when it started.

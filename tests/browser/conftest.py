@@ -5,7 +5,6 @@ Screenshots of every screen go to `screenshots/`, which is not committed.
 
 import dataclasses
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from selenium import webdriver
 
-from tests.browser.window import Window
+from tests.browser.window import Window, chromium
 from ukcloud_maintenance.demo.config import DEFAULT_HOSTS, FAST, MIB, HostSpec
 from ukcloud_maintenance.demo.harness import DemoCloud
 from ukcloud_maintenance.demo.horizon import HorizonProcess
@@ -97,40 +96,15 @@ def start_worker(horizon) -> Iterator[Callable[[], None]]:
 @pytest.fixture
 def open_window(horizon, tmp_path) -> Iterator[Callable[..., Window]]:
     """Open a browser with a profile of its own."""
-    programs = {"chromium": shutil.which("chromium"), "chromium-driver": chromedriver()}
-    for package, program in programs.items():
-        if not program:
-            pytest.fail(f"Debian's package {package} is not installed")
     opened: list[webdriver.Chrome] = []
 
     def open_one(width: int = 1400, height: int = 1000) -> Window:
-        options = webdriver.ChromeOptions()
-        options.binary_location = programs["chromium"] or ""
-        for argument in (
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--disable-dev-shm-usage",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            f"--window-size={width},{height}",
-            f"--user-data-dir={tmp_path / f'profile-{len(opened)}'}",
-        ):
-            options.add_argument(argument)
-        service = webdriver.ChromeService(programs["chromium-driver"])
-        opened.append(webdriver.Chrome(options=options, service=service))
+        opened.append(chromium(tmp_path / f"profile-{len(opened)}", width, height))
         return Window(opened[-1], horizon.url)
 
     yield open_one
     for driver in opened:
         driver.quit()
-
-
-def chromedriver() -> str | None:
-    return shutil.which("chromedriver")
 
 
 @pytest.fixture

@@ -1,11 +1,14 @@
 """A browser window, with words for what a person does in it."""
 
 import re
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+from selenium import webdriver
 from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.by import By
@@ -13,6 +16,35 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "screenshots"
+
+
+def chromium(profile: Path, width: int = 1400, height: int = 1000) -> Chrome:
+    """A browser without a screen, with a profile of its own. The caller quits it."""
+    programs = {
+        "chromium": shutil.which("chromium"),
+        "chromium-driver": shutil.which("chromedriver"),
+    }
+    for package, program in programs.items():
+        if not program:
+            pytest.fail(f"Debian's package {package} is not installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = programs["chromium"] or ""
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--disable-dev-shm-usage",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        f"--window-size={width},{height}",
+        f"--user-data-dir={profile}",
+    ):
+        options.add_argument(argument)
+    service = webdriver.ChromeService(programs["chromium-driver"])
+    return webdriver.Chrome(options=options, service=service)
 
 
 class Window:

@@ -2,14 +2,18 @@
 
 import io
 import json
+import os
+import pwd
 import sys
 from dataclasses import dataclass
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 from django.utils import timezone
 
 from ukcloud_maintenance import store
+from ukcloud_maintenance.core.certificate import CODES
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
 from ukcloud_maintenance.models import Drain
 
@@ -42,6 +46,16 @@ def run(name: str, *arguments: str, stderr: Any = None) -> Outcome:
     return Outcome(exit_code, out.getvalue(), err.getvalue())
 
 
+def shell_user(monkeypatch: Any, uid: int, name: str, **environment: str) -> None:
+    """The process is this user's, and has these variables in its environment."""
+    monkeypatch.setattr(os, "getuid", lambda: uid)
+    monkeypatch.setattr(pwd, "getpwuid", lambda asked: {uid: SimpleNamespace(pw_name=name)}[asked])
+    for variable in ("SUDO_USER", "LOGNAME", "USER"):
+        monkeypatch.delenv(variable, raising=False)
+    for variable, value in environment.items():
+        monkeypatch.setenv(variable, value)
+
+
 def begin(drain: Drain) -> None:
     """A worker took the drain."""
     store.change_drain(drain, timezone.now(), state=DrainState.RUNNING, started_at=timezone.now())
@@ -53,6 +67,34 @@ def move(drain: Drain, name: str, state: MigrationState, **fields: Any) -> None:
     for step in (MigrationState.SUBMITTED, MigrationState.MIGRATING, state):
         if row.state != step:
             store.change_migration(row, timezone.now(), state=step, **fields)
+
+
+def verify(drain: Drain, *, safe: bool = True) -> None:
+    """A worker looked at the drained host."""
+    now = timezone.now()
+    maintenance = store.open_maintenance(drain.region, drain.host)
+    assert maintenance
+    text = "Fine." if safe else "Placement shows 1 allocation on this host."
+    checks = [{"code": code, "passed": safe, "text": text, "details": []} for code in CODES]
+    store.verified(
+        maintenance, checks=checks, safe=safe, why="", looked_at=now, actor="worker", now=now
+    )
+
+
+def enter_maintenance(drain: Drain) -> None:
+    """A worker found the service enabled."""
+    store.join_maintenance(
+        drain, found_status="enabled", found_reason="", service_id="s1", now=timezone.now()
+    )
+
+
+def succeed(drain: Drain, *, safe: bool = True) -> None:
+    """A drain, begun or not, ends with an empty host that is verified to be safe, or not to be."""
+    if drain.state == DrainState.PENDING:
+        begin(drain)
+    enter_maintenance(drain)
+    finish(drain, DrainState.SUCCEEDED, DrainResult.EMPTY, "Empty.")
+    verify(drain, safe=safe)
 
 
 def finish(drain: Drain, state: DrainState, result: DrainResult, message: str) -> None:

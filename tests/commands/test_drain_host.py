@@ -1,6 +1,7 @@
 """`drain_host`: what it asks for, what it prints, and how it ends."""
 
 import io
+import itertools
 import re
 from datetime import timedelta
 
@@ -8,7 +9,16 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from tests.commands.helpers import begin, finish, move, run
+from tests.commands.helpers import (
+    begin,
+    enter_maintenance,
+    finish,
+    move,
+    run,
+    shell_user,
+    succeed,
+    verify,
+)
 from tests.fakes import GIB, server, service
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.facts import Capacity
@@ -36,7 +46,8 @@ def test_asks_for_a_drain(cloud):
 
 
 def test_records_the_shells_user(cloud, monkeypatch):
-    monkeypatch.setenv("LOGNAME", "ada")
+    monkeypatch.setenv("LOGNAME", "mallory")
+    shell_user(monkeypatch, 1042, "ada")
     run("drain_host", "cmp1", "--reason", "r")
     drain = Drain.objects.get()
     assert drain.requested_by == "ada (shell)"
@@ -268,7 +279,7 @@ def test_waits_until_drained(cloud, worker):
     worker += [
         lambda: begin(_drain()),
         lambda: move(_drain(), "web-1", MigrationState.SUCCEEDED, nova_status="completed"),
-        lambda: finish(_drain(), DrainState.SUCCEEDED, DrainResult.EMPTY, "Empty."),
+        lambda: succeed(_drain()),
     ]
     outcome = run("drain_host", "cmp1", "--reason", "r", "--wait")
     assert outcome.exit_code == 0
@@ -281,14 +292,9 @@ def test_waits_until_drained(cloud, worker):
 
 def test_a_line_for_a_change_and_none_without(cloud, worker):
     worker += [lambda: None, lambda: None]
-    worker.append(lambda: finish_pending(_drain()))
+    worker.append(lambda: succeed(_drain()))
     outcome = run("drain_host", "cmp1", "--reason", "r", "--wait")
     assert len([line for line in outcome.stderr.splitlines() if "left the host" in line]) == 2
-
-
-def finish_pending(drain):
-    begin(drain)
-    finish(drain, DrainState.SUCCEEDED, DrainResult.EMPTY, "Empty.")
 
 
 def test_ends_without_draining_and_says_why(cloud, worker):
@@ -305,13 +311,81 @@ def test_ends_without_draining_and_says_why(cloud, worker):
 
 def test_waits_for_all_of_several(cloud, worker):
     worker += [
-        lambda: finish_pending(_drain("cmp10")),
+        lambda: succeed(_drain("cmp10")),
         lambda: begin(_drain("cmp1")),
         lambda: finish(_drain("cmp1"), DrainState.FAILED, DrainResult.HOST_LOST, "Lost."),
     ]
     outcome = run("drain_host", "cmp1", "cmp10", "--reason", "r", "--wait")
     assert outcome.exit_code == 1
     assert not worker
+
+
+def _drained(drain):
+    begin(drain)
+    enter_maintenance(drain)
+    finish(drain, DrainState.SUCCEEDED, DrainResult.EMPTY, "Empty.")
+
+
+def test_waits_for_the_certificate_as_well(cloud, worker):
+    worker += [lambda: _drained(_drain()), lambda: None, lambda: verify(_drain())]
+    outcome = run("drain_host", "cmp1", "--reason", "r", "--wait")
+    assert outcome.exit_code == 0
+    assert not worker
+    assert "cmp1: It was not verified yet." in outcome.stderr
+    assert "cmp1 is SAFE TO POWER OFF" in outcome.stdout
+
+
+@pytest.fixture
+def impatient(settings, monkeypatch):
+    """A verification is believed for a moment only, and each look takes longer than that."""
+    settings.UKCLOUD_MAINTENANCE = {**settings.UKCLOUD_MAINTENANCE, "VERIFY_SECONDS": 20}
+    clock = itertools.count(0, 25)
+    monkeypatch.setattr(_waiting.time, "monotonic", lambda: float(next(clock)))
+
+
+@pytest.mark.parametrize("verified", [True, False])
+def test_what_stands_against_the_certificate_is_said_and_no_success(
+    cloud, worker, impatient, verified
+):
+    worker += [lambda: _drained(_drain())]
+    worker += [lambda: verify(_drain(), safe=False) if verified else None] * 3
+    outcome = run("drain_host", "cmp1", "--reason", "r", "--wait", "--json")
+    assert outcome.exit_code == 1
+    [document] = outcome.json
+    assert (document["state"], document["safe_to_power_off"]) == ("succeeded", False)
+    why = "Placement shows 1 allocation" if verified else "It was not verified yet."
+    assert why in document["why_not"]
+    assert "cmp1 is NOT safe to power off" in outcome.stderr
+
+
+def test_an_interrupt_while_the_certificate_is_waited_for(cloud, worker):
+    worker += [lambda: _drained(_drain()), _interrupt]
+    outcome = run("drain_host", "cmp1", "--reason", "r", "--wait", "--json")
+    assert outcome.exit_code == 130
+    assert [d["state"] for d in outcome.json] == ["succeeded"]
+    assert "host_status cmp1 --wait" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "words"),
+    [
+        (MigrationState.UNKNOWN, "record_gone", "It is not known where web-1 runs."),
+        (MigrationState.FAILED, "arrived_error", "Arrived in status ERROR, unlike before: web-1."),
+    ],
+)
+def test_an_instance_that_needs_a_look_is_said_first_and_is_no_success(
+    cloud, worker, state, code, words
+):
+    worker += [
+        lambda: begin(_drain()),
+        lambda: move(_drain(), "web-1", state, code=code, server_status="ERROR"),
+        lambda: succeed(_drain()),
+    ]
+    outcome = run("drain_host", "cmp1", "--reason", "r", "--wait")
+    assert outcome.exit_code == 1
+    assert f"cmp1 (drain {_drain().pk}): {words}" in outcome.stderr
+    shown = run("drain_status", str(_drain().pk)).stdout
+    assert shown.startswith(f"cmp1 (drain {_drain().pk}): {words}")
 
 
 def _interrupt():
@@ -339,7 +413,7 @@ def test_says_once_while_waiting_that_the_worker_went_silent(cloud, worker):
         store.sign_of_life("w1", "ctl1", 1, timezone.now() - timedelta(hours=1))
 
     store.sign_of_life("w1", "ctl1", 1, timezone.now())
-    worker += [lambda: None, die, lambda: None, lambda: finish_pending(_drain())]
+    worker += [lambda: None, die, lambda: None, lambda: succeed(_drain())]
     outcome = run("drain_host", "cmp1", "--reason", "r", "--wait")
     before, after = outcome.stderr.split("No worker has reported lately")
     assert "pending, 0 of 3" in before
@@ -358,7 +432,7 @@ def test_a_bar_on_a_terminal(cloud, worker):
 
     worker += [
         under_way,
-        lambda: finish(_drain(), DrainState.SUCCEEDED, DrainResult.EMPTY, "Empty."),
+        lambda: succeed(_drain()),
     ]
     outcome = run("drain_host", "cmp1", "--reason", "r", "--wait", stderr=_Terminal())
     assert outcome.exit_code == 0
@@ -378,7 +452,7 @@ def test_a_database_that_restarts_does_not_end_the_waiting(cloud, worker, monkey
 
     monkeypatch.setattr(services, "drain_report", flaky)
     monkeypatch.setattr(_waiting, "close_old_connections", lambda: None)
-    worker += [lambda: None, lambda: None, lambda: finish_pending(_drain())]
+    worker += [lambda: None, lambda: None, lambda: succeed(_drain())]
     assert run("drain_host", "cmp1", "--reason", "r", "--wait").exit_code == 0
 
 

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from tests.commands.helpers import begin, finish, move, run
-from ukcloud_maintenance import services
+from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.duration import Forecast
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
 from ukcloud_maintenance.exceptions import ConfigurationError
@@ -59,6 +59,7 @@ MIGRATION_KEYS = {
     "course",
     "seconds_left",
     "timed_out_at",
+    "times_out_at",
     "wish",
     "wish_by",
     "answer",
@@ -340,3 +341,32 @@ def test_one_that_is_over_cannot_be_cancelled(drain):
 def test_a_number_that_is_none(cloud, argument):
     assert run("drain_status", argument).exit_code == 2
     assert run("drain_cancel", argument).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("action", "elapsed", "more", "said"),
+    [
+        ("abort", 600, {}, r"\[times out in \d+ min, then it is aborted\]"),
+        ("force_complete", 600, {}, r"\[times out in \d+ min, then it is forced to complete"),
+        ("warn", 600, {}, r"\[times out in \d+ min, then it is marked; it goes on\]"),
+        ("abort", 1900, {"seconds_left": 15.0}, r"let go on; else in \d+ min it is aborted\]"),
+    ],
+)
+def test_a_copy_tells_when_it_times_out_and_what_happens_then(drain, action, elapsed, more, said):
+    begin(drain)
+    store.adjust_drain(drain, "ada", timezone.now(), "", timeout_action=action)
+    since = timezone.now() - timedelta(seconds=elapsed)
+    move(
+        drain,
+        "web-1",
+        MigrationState.MIGRATING,
+        nova_status="running",
+        running_since=since,
+        **more,
+    )
+    text = run("drain_status", str(drain.pk)).stdout
+    assert re.search(said, text)
+    document = run("drain_status", str(drain.pk), "--json").json
+    due = {m["server_name"]: m["times_out_at"] for m in document["migrations"]}
+    assert due["web-1"] is not None
+    assert due["db-1"] is None

@@ -1,11 +1,12 @@
 """Several hosts as one plan: `drain_host`, `drain_status --plan`."""
 
+import itertools
 import re
 from datetime import UTC, datetime
 
 import pytest
 
-from tests.commands.helpers import begin, finish, move, run
+from tests.commands.helpers import begin, finish, move, run, succeed
 from tests.fakes import GIB, server, service
 from ukcloud_maintenance.core.facts import Aggregate, Capacity
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
@@ -260,8 +261,7 @@ def worker(monkeypatch):
 
 def _empty(host):
     drain = Drain.objects.get(host=host)
-    begin(drain)
-    finish(drain, DrainState.SUCCEEDED, DrainResult.EMPTY, "Empty.")
+    succeed(drain)
 
 
 def _interrupt():
@@ -274,6 +274,21 @@ def test_waits_until_the_whole_plan_is_over(racks, worker):
     assert outcome.exit_code == 0
     assert not worker
     assert [d["state"] for d in outcome.json] == ["succeeded", "succeeded"]
+
+
+def test_every_host_of_a_plan_has_to_be_safe(racks, worker, monkeypatch):
+    clock = itertools.count(0, 60)
+    monkeypatch.setattr(_waiting.time, "monotonic", lambda: float(next(clock)))
+    worker += [
+        lambda: succeed(Drain.objects.get(host="cmp1")),
+        lambda: succeed(Drain.objects.get(host="cmp2"), safe=False),
+    ]
+    worker += [lambda: None] * 2
+    outcome = run("drain_host", "cmp1", "cmp2", "--reason", "r", "--wait", "--json")
+    assert outcome.exit_code == 1
+    assert [d["safe_to_power_off"] for d in outcome.json] == [True, False]
+    assert "1 allocation" in outcome.json[1]["why_not"]
+    assert "cmp2 is NOT safe to power off" in outcome.stderr
 
 
 def test_an_interrupt_names_the_plan(racks, worker):

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from tests.commands.helpers import begin, finish, move, run
+from tests.commands.helpers import begin, finish, move, run, shell_user
 from tests.fakes import GIB, server, service
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.decide import LATE_ERROR
@@ -126,7 +126,7 @@ def test_the_shells_user_is_recorded(drain, monkeypatch, command, arguments):
     if command == "drain_resume":
         run("drain_pause", str(drain.pk))
     before = set(Event.objects.values_list("pk", flat=True))
-    monkeypatch.setenv("LOGNAME", "ada")
+    shell_user(monkeypatch, 1042, "ada")
     assert run(command, *_filled(arguments, drain.pk)).exit_code == 0
     new = Event.objects.exclude(pk__in=before)
     assert new
@@ -297,6 +297,22 @@ def test_a_cancel_that_waits(drain, worker):
     assert not worker
     assert outcome.json["state"] == "cancelled"
     assert f"Drain {drain.pk} of cmp1 cancelled: 1 of 3 left the host." in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [(MigrationState.UNKNOWN, "left_flying"), (MigrationState.FAILED, "arrived_error")],
+)
+def test_a_cancel_that_leaves_an_instance_that_needs_a_look_is_no_success(
+    drain, worker, state, code
+):
+    begin(drain)
+    worker += [lambda: move(drain, "web-1", state, code=code), lambda: _cancelled(drain)]
+    outcome = run("drain_cancel", str(drain.pk), "--wait")
+    assert outcome.exit_code == 1
+    last = outcome.stderr.splitlines()[-1]
+    assert "web-1" in last
+    assert "cancelled" in last
 
 
 def test_a_wait_for_a_cancel_that_is_interrupted(drain, worker):

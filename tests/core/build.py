@@ -4,17 +4,21 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ukcloud_maintenance.core import decide as d
-from ukcloud_maintenance.core.facts import Action, Migration, Progress, Server, Service
+from ukcloud_maintenance.core.emptiness import HostContents
+from ukcloud_maintenance.core.facts import Action, Diagnostics, Migration, Progress, Server, Service
 from ukcloud_maintenance.core.states import (
     DrainState,
     MigrationState,
     check_drain_transition,
     check_migration_transition,
 )
+from ukcloud_maintenance.core.whereabouts import GuestSight
 
 NOW = datetime(2026, 1, 2, 3, 0, tzinfo=UTC)
 GIB = 1024**3
 LIMITS = d.Limits()
+#: What the hypervisor says of a guest that runs on it.
+RUNS = GuestSight(Diagnostics("running", "libvirt", 1))
 
 
 def ago(seconds: float) -> datetime:
@@ -43,6 +47,7 @@ def server(name: str = "web", **more: Any) -> Server:
         "vm_state": status.lower(),
         "task_state": None,
         "memory_bytes": GIB,
+        "power_state": {"ACTIVE": 1, "MIGRATING": 1, "PAUSED": 3, "SHUTOFF": 4}.get(status, 0),
     }
     return Server(**{**given, **more})
 
@@ -104,7 +109,19 @@ def drain(**more: Any) -> d.DrainView:
     return d.DrainView(**{**given, **more})
 
 
-def seen(*servers: Server, records: tuple[Migration, ...] = (), **more: Any) -> d.Observation:
+def seen(
+    *servers: Server,
+    records: tuple[Migration, ...] = (),
+    everything: bool = False,
+    of_records: dict[str, Server | None] | None = None,
+    **more: Any,
+) -> d.Observation:
+    """What a pass saw.
+
+    :param everything: whether it read all that tells whether the host is empty: the records then
+        are those of any age, from and to the host
+    :param of_records: the servers of these, where they are not on cmp2
+    """
     by_server: dict[str, list[Migration]] = {}
     for item in records:
         by_server.setdefault(item.server_id, []).append(item)
@@ -113,7 +130,15 @@ def seen(*servers: Server, records: tuple[Migration, ...] = (), **more: Any) -> 
         "servers": {s.id: s for s in servers},
         "migrations": by_server,
         "our_user_id": "worker",
+        "guests": {s.id: RUNS for s in servers},
     }
+    if everything:
+        host_service = more.get("service", given["service"])
+        owners = {r.server_id: server(r.server_id, host="cmp2") for r in records if not r.is_over}
+        given["contents"] = HostContents(
+            "cmp1", host_service, host_service, servers, records, owners | (of_records or {})
+        )
+        given["migrations"] = {}
     return d.Observation(**{**given, **more})
 
 

@@ -144,6 +144,14 @@ class TestConfirming:
         actions = decide(drain(), [ours], seen(server(status="SHUTOFF"), records=(MIGRATION,)))
         assert changes(actions, ours)["state"] == MigrationState.PENDING
 
+    def test_one_whose_revert_failed_is_not_said_to_be_reverted(self):
+        ours = confirming()
+        failed = seen(server(status="ERROR"), records=(MIGRATION,))
+        changed = changes(decide(drain(), [ours], failed), ours)
+        assert changed["state"] == MigrationState.UNKNOWN
+        assert "reverted" not in changed["message"]
+        assert "ERROR" in changed["message"]
+
     def test_a_cancelled_drain_confirms_what_it_moved(self):
         view = drain(state=DrainState.CANCELLING)
         actions = decide(view, [cold()], self.there())
@@ -232,7 +240,7 @@ class TestPaceOfCold:
 @pytest.mark.parametrize("status", ["VERIFY_RESIZE", "ERROR", "RESCUE"])
 def test_what_may_become_free_is_looked_at_again_and_then_counts_as_failed(status):
     blocked = row(state=MigrationState.BLOCKED)
-    here = seen(server(status=status))
+    here = seen(server(status=status), everything=True)
     changed = changes(decide(drain(blocked_since=ago(601)), [blocked], here), blocked)
     assert changed["state"] == MigrationState.FAILED
     actions = decide(drain(), [replace(blocked, state=MigrationState.FAILED)], here)
@@ -304,7 +312,10 @@ class TestWhatIsNotOurs:
         dark = seen(service=service(status="UNKNOWN", id="", state=""))
         for state in (DrainState.RUNNING, DrainState.CANCELLING):
             actions = decide(drain(state=state, host_down_since=ago(5)), rows, dark)
-            assert actions == []
+            # but that the host could not be seen while these were migrated is remembered
+            assert [a.row_id for a in actions] == [rows[1].id]
+            assert changes(actions, rows[1])["source_service"] == "down"
+            assert "state" not in changes(actions, rows[1])
 
     def test_a_cold_migration_is_not_confirmed_while_the_old_host_is_down(self):
         down = seen(
@@ -347,7 +358,7 @@ class TestWhatIsNotOurs:
             row("kept", state=MigrationState.STAYS, code="chosen", choice="stay"),
             row("held", state=MigrationState.FAILED, code=d.HELD, message="Held."),
         ]
-        end = finish(decide(drain(), rows, seen(server("kept"))))
+        end = finish(decide(drain(), rows, seen(server("kept"), everything=True)))
         assert end.result == DrainResult.INSTANCES_FAILED
 
     def test_a_guest_that_runs_behind_a_shutoff_is_not_powered_off(self):

@@ -96,7 +96,7 @@ def test_when_the_last_one_has_landed_after_the_window_the_drain_rests():
 
 def test_a_window_does_not_keep_an_empty_host_from_its_proof():
     view = drain(stop_at=ago(1), proving_since=ago(5))
-    actions = decide(view, [row("a", state="succeeded")], seen(all_migrations=True))
+    actions = decide(view, [row("a", state="succeeded")], seen(everything=True))
     assert finish(actions).result == DrainResult.EMPTY
 
 
@@ -235,7 +235,92 @@ def test_the_timeout_grows_with_the_memory_and_is_met_once():
     over = replace(large, running_since=ago(8 * 300 + 1))
     assert changes(decide(drain(), [over], sight), over)["timed_out_at"] == NOW
     again = replace(over, timed_out_at=ago(5))
-    assert "timed_out" not in kinds(decide(drain(timeout_action="abort"), [again], sight))
+    assert "timed_out" not in kinds(decide(drain(), [again], sight))
+    asked = replace(again, timeout_asked="abort")
+    assert "wish" not in changes(decide(drain(timeout_action="abort"), [asked], sight), asked)
+
+
+def timed_out(**more):
+    return flying(running_since=ago(1801), timed_out_at=ago(5), **more)
+
+
+@pytest.mark.parametrize("action", ["abort", "force_complete"])
+@pytest.mark.parametrize("before", ["", "abort", "force_complete"])
+def test_a_changed_action_reaches_a_copy_that_was_marked_already(before, action):
+    """Also where another action was asked for before, and Nova did not take that."""
+    one = timed_out(timeout_asked=before)
+    actions = decide(drain(timeout_action=action), [one], seen(moving(), records=(record(),)))
+    found = changes(actions, one)
+    if before == action:
+        assert "wish" not in found
+        return
+    assert (found["wish"], found["wish_by"], found["timeout_asked"]) == (action, d.TIMEOUT, action)
+    assert "timed_out" in kinds(actions)
+    assert "timed_out_at" not in found  # since when it takes too long is as it was
+
+
+@pytest.mark.parametrize(("action", "left"), [("warn", ""), ("abort", "abort")])
+def test_what_the_drain_no_longer_says_is_not_asked_of_nova(action, left):
+    one = timed_out(wish="force_complete", wish_by=d.TIMEOUT, timeout_asked="force_complete")
+    actions = decide(drain(timeout_action=action), [one], seen(moving(), records=(record(),)))
+    assert changes(actions, one)["wish"] == left
+    assert not of_type(actions, d.ForceComplete)
+
+
+def test_what_an_admin_asked_for_is_not_taken_back_by_a_timeout():
+    one = timed_out(wish="force_complete", wish_by="ann", wish_migration_id=7)
+    actions = decide(drain(timeout_action="abort"), [one], seen(moving(), records=(record(),)))
+    assert "wish" not in changes(actions, one)
+    assert of_type(actions, d.ForceComplete)
+
+
+@pytest.mark.parametrize("what", [{"local_disk_bytes": 10 * GIB}, {"disk_total_bytes": 10 * GIB}])
+def test_the_timeout_counts_the_local_disk(what):
+    sight = seen(moving(), records=(record(),))
+    one = flying(running_since=ago(1801), **what)
+    assert "timed_out" not in kinds(decide(drain(), [one], sight))
+    over = replace(one, running_since=ago(11 * 300 + 1))
+    assert "timed_out" in kinds(decide(drain(), [over], sight))
+
+
+def test_what_nova_shows_of_the_disk_goes_before_the_flavor():
+    one = flying(running_since=ago(3001), local_disk_bytes=100 * GIB, disk_total_bytes=9 * GIB)
+    assert "timed_out" in kinds(decide(drain(), [one], seen(moving(), records=(record(),))))
+
+
+def test_a_disk_on_shared_storage_gives_no_more_time():
+    """Its memory is copied from the beginning, and no disk before it."""
+    since = ago(1801)
+    points = ((since.timestamp() + 5, 0, GIB, 10), (since.timestamp() + 90, 0, GIB // 2, GIB))
+    one = flying(running_since=since, local_disk_bytes=500 * GIB, points=points)
+    assert "timed_out" in kinds(decide(drain(), [one], seen(moving(), records=(record(),))))
+    # What nothing was told of for long was a disk all the same (a qcow2 overlay).
+    late = ((since.timestamp() + 1500, 0, GIB, 10),)
+    one = replace(one, points=late)
+    assert "timed_out" not in kinds(decide(drain(), [one], seen(moving(), records=(record(),))))
+
+
+@pytest.mark.parametrize("action", ["abort", "force_complete"])
+def test_what_is_about_to_end_is_let_go_on_beyond_its_timeout_and_not_for_ever(action):
+    one = flying(running_since=ago(1801), course="converging", seconds_left=15.0, fraction=0.79)
+    sight = seen(moving(), records=(record(),))
+    found = decide(drain(timeout_action=action), [one], sight)
+    assert changes(found, one)["timed_out_at"] == NOW
+    assert "let go on" in message_of(found, "timed_out")
+    assert "wish" not in changes(found, one)
+    # Its forecast was wrong for half of the timeout again.
+    one = replace(one, running_since=ago(1800 * 1.5 + 1), timed_out_at=ago(900))
+    assert changes(decide(drain(timeout_action=action), [one], sight), one)["wish"] == action
+
+
+def test_what_takes_longer_than_its_timeout_allows_is_not_let_go_on():
+    one = flying(running_since=ago(1801), course="slow", seconds_left=901.0)
+    sight = seen(moving(), records=(record(),))
+    assert changes(decide(drain(timeout_action="abort"), [one], sight), one)["wish"] == "abort"
+
+
+def message_of(actions, kind):
+    return next(a.message for a in actions if getattr(a, "kind", "") == kind)
 
 
 def test_what_waits_in_novas_queue_does_not_time_out():

@@ -35,7 +35,14 @@ def made(host: str = "cmp1", **more) -> dict:
     }
     row = SimpleNamespace(**fields | more)
     event = SimpleNamespace(
-        pk=1, at=AT, kind="submitted", actor="w", migration=row, message="", request_id="req-1"
+        pk=1,
+        at=AT,
+        kind="submitted",
+        actor="ann",
+        actor_id="id-of-ann",
+        migration=row,
+        message="",
+        request_id="req-1",
     )
     return export.document(drain, [row], [event], AT)
 
@@ -56,7 +63,8 @@ def test_the_document_names_its_schema_and_says_null_for_what_is_not_known():
         "id": 1,
         "at": "2026-03-01T12:00:00.123Z",
         "kind": "submitted",
-        "actor": "w",
+        "actor": "ann",
+        "actor_id": "id-of-ann",
         "server_id": "s-1",
         "message": "",
         "request_id": "req-1",
@@ -82,14 +90,17 @@ def test_the_header_of_the_csv_is_stable():
     )
 
 
-@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r", "\n"])
+@pytest.mark.parametrize(
+    "first", ["=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r", "\n"]
+)
 def test_no_cell_of_the_csv_is_a_formula(first):
     nasty = f'{first}HYPERLINK("http://evil.example")'
     named = dict.fromkeys(("server_name", "project_name", "note", "message", "code"), nasty)
     document = made(host=nasty, **named)
     (line,) = lines(document)
     for name in (*named, "host"):
-        assert line[name] == f"'{nasty}", name
+        shown = nasty.replace("\t", "\\t").replace("\r", "\\r")
+        assert line[name] == f"'{shown}", name
     assert document["instances"][0]["message"] == nasty  # JSON is run by nobody
 
 

@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from django.urls import reverse
@@ -16,6 +17,7 @@ from ukcloud_maintenance import store
 from ukcloud_maintenance.content.maintenance import certificate_page, session
 from ukcloud_maintenance.core import certificate as c
 from ukcloud_maintenance.core.actor import RULE_DRAIN, RULE_VIEW
+from ukcloud_maintenance.core.facts import Allocation, Consumer, Hypervisor, Migration
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState, ReturnResult
 from ukcloud_maintenance.exceptions import CloudUnreachable
 from ukcloud_maintenance.models import Drain, HostMaintenance
@@ -98,6 +100,12 @@ DOWN = {
         "The compute service is down: what Nova says of this host may be old.",
     )
 }
+
+
+def ahead(maintenance: HostMaintenance, minutes: float = 5) -> None:
+    """Dated as by a clock that was ahead, or that was set back since."""
+    future = timezone.now() + timedelta(minutes=minutes)
+    HostMaintenance.objects.filter(pk=maintenance.pk).update(verified_at=future, safe_since=future)
 
 
 def panel(client, host: str = "cmp4", **query) -> str:
@@ -202,6 +210,21 @@ def test_it_becomes_too_old_without_any_change_of_the_record(admin, maintained):
     assert again.status_code == 204
 
 
+def test_one_that_is_dated_ahead_of_the_clock_is_not_called_safe(admin, maintained):
+    verify(maintained)
+    assert rows(admin.get(INDEX))["cmp4"][7] == "safe to power off"
+    ahead(maintained)
+    said = panel(admin)
+    assert said.startswith("Not verified any more")
+    assert "Safe to power off" not in said
+    assert "the clock of the database was set back" in said
+    assert rows(admin.get(INDEX))["cmp4"][7] == "not safe: not verified yet"
+    document = admin.get(url("certificate_file")).json()
+    assert (document["safe_to_power_off"], document["safe_since"]) == (False, None)
+    verify(maintained)
+    assert panel(admin).startswith("Safe to power off")
+
+
 def test_on_the_page_of_a_drain_it_is_told_once_the_drain_is_over(admin, maintained, make_drain):
     verify(maintained)
     drain = Drain.objects.get(host="cmp4")
@@ -243,6 +266,25 @@ def test_a_page_of_a_host_that_is_not_safe_does_not_look_like_one(admin, maintai
     assert 'class="verdict no"' in html
     assert html.count("☒ does not") == 1
     assert "late-1 (abc), ACTIVE" in html
+
+
+def test_what_it_is_not_about_is_said_on_page_print_and_file(admin, maintained):
+    verify(maintained)
+    assert c.SCOPE in unescape(text(panel(admin)))
+    assert c.SCOPE in unescape(text(admin.get(url("certificate")).content.decode()))
+    assert admin.get(url("certificate_file")).json()["scope"] == c.SCOPE
+
+
+@pytest.mark.parametrize("name", ["certificate", "certificate_file", "host", "return_host"])
+def test_a_host_that_nobody_knows_has_no_page(admin, maintained, name):
+    for host in ("cmp99", "CMP4", "cmp4x"):
+        assert admin.get(url(name, host)).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["certificate", "certificate_file", "host"])
+def test_one_that_nova_lists_no_longer_is_shown_from_the_record(admin, cloud, maintained, name):
+    cloud.all_services = [s for s in cloud.all_services if s.host != "cmp4"]
+    assert admin.get(url(name)).status_code == 200
 
 
 def test_the_file_is_the_document_with_a_clean_name(admin, cloud, maintained):
@@ -471,3 +513,51 @@ def test_who_may_not_give_it_back_is_not_offered_it(client, cloud, log_in, maint
     assert client.post(url("return_host"), {"choice": "ours"}).status_code == 403
     maintained.refresh_from_db()
     assert maintained.returning_since is None
+
+
+# -- allocations that are left behind ----------------------------------------------------------
+
+
+@pytest.fixture
+def left_behind(maintained, cloud, monkeypatch):
+    """A migration of moved-1, which is on cmp2, still holds something of cmp4."""
+    moved = next(s for s in cloud.all_servers if s.name == "moved-1")
+    record = Migration(7, "u7", moved.id, "error", "live-migration", "cmp4", "cmp2")
+    held = {
+        "u7": Consumer("u7", "p", "u", 3, (Allocation("u7", "n-cmp4", {"VCPU": 1}),)),
+        moved.id: Consumer(moved.id, "p", "u", 1, (Allocation(moved.id, "n-cmp2", {"VCPU": 1}),)),
+    }
+    known = {
+        "hypervisors_of": lambda host: [Hypervisor(f"n-{host}", host, host)],
+        "providers_of": lambda host: frozenset({f"n-{host}"}),
+        "allocations_on": lambda ids: [
+            a for c in held.values() for a in c.allocations if a.provider_id in set(ids)
+        ],
+        "allocations_of": lambda consumer: held.get(consumer, Consumer(consumer)),
+        "migrations_touching": lambda host: [record],
+        "migrations_of": lambda server_id: [record],
+        "set_allocations": lambda left: held.update({left.consumer_id: left}) or "req-7",
+    }
+    for name, value in known.items():
+        monkeypatch.setattr(cloud, name, value)
+    return held
+
+
+def test_an_allocation_that_is_left_behind_is_shown_with_its_proof_and_removed(admin, left_behind):
+    shown_page = text(page(admin.get(url("allocations"))))
+    assert "Allocations on cmp4" in shown_page
+    assert "Nova has moved-1" in shown_page
+    assert "Remove Allocation" in shown(admin.get(url("allocations")))
+    assert admin.post(url("allocations"), {"consumer": "u7"}).status_code == 302
+    assert left_behind["u7"].allocations == ()
+    assert "Remove Allocation" not in shown(admin.get(url("allocations")))
+
+
+def test_one_that_may_hold_a_guest_is_not_offered_nor_removed(admin, left_behind, cloud):
+    cloud.all_servers = [
+        replace(s, host="cmp4") if s.name == "moved-1" else s for s in cloud.all_servers
+    ]
+    assert "Remove Allocation" not in shown(admin.get(url("allocations")))
+    answer = text(page(admin.post(url("allocations"), {"consumer": "u7"})))
+    assert "not proved to hold nothing" in answer
+    assert left_behind["u7"].allocations

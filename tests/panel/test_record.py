@@ -667,6 +667,7 @@ def test_a_drain_under_way_and_one_that_has_not_begun_are_in_the_chart(admin, ma
 def test_a_run_that_brings_instances_back_is_told_as_one(admin, make_drain):
     drain = over(make_drain, START, 5, failed=0)
     Drain.objects.filter(pk=drain.pk).update(direction="back")
+    drain.migrations.update(dest_compute=drain.host)
     page = host_page(admin)
     assert history(page)[0][0] == f"Bringing back {drain.pk}"
     assert history(page)[0][2] == "4 of 4 came back"

@@ -151,6 +151,7 @@ def test_a_host_that_is_down_is_refused_when_the_workflow_opens(admin, headers):
     page = text(response)
     assert "Host cmp3 is down: live migration needs both hosts alive." in page
     assert "evacuation" in page
+    assert "only after it is certain that the machine is off (fenced)" in page
     assert "drain_host__options" not in response.content.decode()
     # Horizon's script shows a modal only for a 200.
     assert response.status_code == (200 if headers else 409)
@@ -269,7 +270,7 @@ def test_window_and_timeout_are_asked_for_on_the_users_clock(admin):
     stop = start + timedelta(hours=3)
     page = text(admin.get(url("cmp1")))
     assert "Times are those of Asia/Kathmandu (UTC+05:45)." in page
-    assert "Too long is 5 min for each GiB of its memory, and at least 30 min" in page
+    assert "Too long is 5 min for each GiB of its memory and local disk, and at least" in page
     assert "It begins: at once. It starts nothing new after: no end is set." in page
     admin.post(
         url("cmp1"),

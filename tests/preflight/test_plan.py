@@ -8,12 +8,14 @@ from django.utils import timezone
 
 from tests.fakes import GIB, FakeCloud, server, service
 from ukcloud_maintenance import services, store
+from ukcloud_maintenance.core import steering
 from ukcloud_maintenance.core.actor import RULE_VIEW, Actor, shell_actor
 from ukcloud_maintenance.core.duration import Learned, estimate
-from ukcloud_maintenance.core.facts import Aggregate, Capacity, ServerGroup
+from ukcloud_maintenance.core.facts import Aggregate, Capacity, Hypervisor, ServerGroup
 from ukcloud_maintenance.core.preflight import Kind
 from ukcloud_maintenance.exceptions import CloudUnreachable, NotAllowed, Refused, UnknownHost
-from ukcloud_maintenance.models import InstanceMigration
+from ukcloud_maintenance.models import Drain, InstanceMigration
+from ukcloud_maintenance.plan import look_around
 from ukcloud_maintenance.services import DrainRequest, PlanChoices
 
 pytestmark = pytest.mark.django_db
@@ -108,6 +110,86 @@ def test_one_that_left_and_waits_for_confirmation_is_part_of_it_and_needs_no_roo
     assert "moved" not in {p.server.name for p in plan.moving}
     assert named(plan)["moved"].planned_host == ""
     assert "other" not in named(plan)
+
+
+# -- renamed services ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", ["cmp4", "cmp4.example"])
+def test_a_host_whose_service_was_renamed_says_which_it_is_now(cloud, monkeypatch, host):
+    """One that is down, and a hypervisor's name that was taken for a host's."""
+    nodes = [Hypervisor("n4", "cmp4.example", "new4"), Hypervisor("n1", "cmp1.example", "cmp1")]
+    monkeypatch.setattr(cloud, "hypervisors", lambda: nodes)
+    with pytest.raises(Refused) as refused:
+        services.plan_drain(ACTOR, cloud, host)
+    assert "cmp4.example belongs to the service of host new4" in refused.value.remedy
+    monkeypatch.setattr(cloud, "hypervisors", lambda: nodes[1:])
+    with pytest.raises(Refused) as refused:
+        services.plan_drain(ACTOR, cloud, host)
+    assert "belongs to" not in refused.value.remedy
+
+
+# -- bare metal ------------------------------------------------------------------------------
+
+
+def metal(cloud, host):
+    cloud.all_capacity[host] = Capacity(bare_metal=True)
+
+
+def test_the_instances_of_a_host_of_ironic_are_refused_and_never_live(cloud):
+    metal(cloud, "cmp1")
+    plan = services.check_host(ACTOR, cloud, "cmp1")
+    assert plan.refusal.code == "bare_metal"
+    assert "Ironic" in plan.refusal.message
+    assert {p.verdict.kind for p in plan.planned} <= {Kind.STAYS, Kind.BLOCKED}
+    assert named(plan)["web"].verdict.code == "bare_metal"
+    ids = [s.id for s in cloud.all_servers]
+    chosen = services.check_host(ACTOR, cloud, "cmp1", PlanChoices(choices={ids[0]: "cold"}))
+    assert not chosen.moving
+    for ask in (
+        lambda: services.plan_drain(ACTOR, cloud, "cmp1"),
+        lambda: services.request_drain(ACTOR, cloud, DrainRequest("cmp1", "r")),
+        lambda: services.request_plan(
+            ACTOR, cloud, services.PlanRequest(("cmp2", "cmp1"), DrainRequest("", "r"))
+        ),
+    ):
+        with pytest.raises(Refused) as refused:
+            ask()
+        assert refused.value.code == "bare_metal"
+    assert not Drain.objects.exists()
+
+
+def test_a_host_of_ironic_never_receives(cloud):
+    cloud.all_services.append(service("metal"))
+    metal(cloud, "metal")
+    plan = plan_of(cloud)
+    assert "metal" not in {s.host for s in [*plan.destinations, *plan.receivers]}
+    assert "metal" not in plan.around.receivers
+    assert "metal" not in {p.planned_host for p in plan.planned}
+    with pytest.raises(Refused) as refused:
+        services.request_drain(ACTOR, cloud, DrainRequest("cmp1", "r", destination="metal"))
+    assert refused.value.code == "destination_bare_metal"
+    seen = look_around(cloud, "cmp1", cloud.all_servers, frozenset(), "")
+    assert "metal" not in seen.receivers
+
+
+def test_a_host_of_ironic_is_known_without_placement(cloud, monkeypatch):
+    cloud.all_capacity = None
+    node = Hypervisor("n1", "n1", "cmp1", hypervisor_type="ironic")
+    monkeypatch.setattr(cloud, "hypervisors_of", lambda host: [node] if host == "cmp1" else [])
+    assert services.check_host(ACTOR, cloud, "cmp1").refusal.code == "bare_metal"
+
+
+def test_a_retry_does_not_go_to_a_host_of_ironic(cloud, monkeypatch):
+    drain = services.request_drain(ACTOR, cloud, DrainRequest("cmp1", "r"))
+    node = Hypervisor("n1", "n1", "cmp2", hypervisor_type="ironic")
+    monkeypatch.setattr(cloud, "hypervisors_of", lambda host: [node])
+    row = drain.migrations.first()
+    with pytest.raises(Refused) as refused:
+        services.steer(
+            ACTOR, drain.pk, steering.Verb.RETRY, [row.pk], destination="cmp2", cloud=cloud
+        )
+    assert refused.value.code == "destination_bare_metal"
 
 
 @pytest.mark.parametrize("part", ["groups", "aggregates", "capacity"])

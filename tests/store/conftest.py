@@ -16,6 +16,7 @@ from ukcloud_maintenance.models import (
     HostMaintenance,
     InstanceMigration,
     Plan,
+    Turn,
     Worker,
 )
 
@@ -42,7 +43,7 @@ def engine(request, tmp_path_factory, django_db_blocker) -> Iterator[dict[str, A
 def database(engine, django_db_blocker) -> Iterator[None]:
     """That database as the default one, empty at the start, and no transaction around the test."""
     with django_db_blocker.unblock(), as_default(engine):
-        for model in (Event, InstanceMigration, Drain, Plan, HostMaintenance, Worker):
+        for model in (Event, InstanceMigration, Drain, Plan, HostMaintenance, Turn, Worker):
             model.objects.all().delete()
         yield
 

@@ -632,3 +632,21 @@ def test_maintenances_that_are_over_leave_room_for_the_next():
         store.close_maintenance(join(drain, "enabled"), NOW)
         end(drain)
     assert HostMaintenance.objects.filter(open_key=None).count() == 3
+
+
+@pytest.mark.parametrize("direction", ["away", "back"])
+def test_a_run_back_counts_who_came_back(direction):
+    drain = create()
+    Drain.objects.filter(pk=drain.pk).update(direction=direction)
+    ends = {"a": ("gone", "cmp1", ""), "b": ("gone", "cmp3", ""), "c": ("gone", "cmp1", "DELETED")}
+    for name, (state, dest, status) in ends.items():
+        store.add_server(drain, server(name), judge(server(name)), "w", NOW)
+        InstanceMigration.objects.filter(drain=drain, server_name=name).update(
+            state=state, dest_compute=dest, server_status=status
+        )
+    drain = store.drain(drain.pk)
+    rows = [r for r in store.migrations(drain) if r.server_name in ends]
+    InstanceMigration.objects.filter(drain=drain).exclude(pk__in=[r.pk for r in rows]).delete()
+    wanted = 3 if direction == "away" else 1
+    assert store.counts([drain.pk])[drain.pk].left == wanted
+    assert store.counts_of(drain, rows).left == wanted

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from ukcloud_maintenance.core import certificate
+from ukcloud_maintenance.core import certificate, hosts
 from ukcloud_maintenance.core.certificate import Check, HostSight, as_json, certify, from_json
 from ukcloud_maintenance.core.facts import (
     NOVA_STATUS_OVER,
@@ -274,3 +274,93 @@ def test_checks_are_stored_and_read_again():
 def test_what_is_no_stored_check_is_not_read_as_one(stored):
     with pytest.raises(ValueError, match="stored check"):
         from_json(stored)
+
+
+# -- a service that is gone --------------------------------------------------------------------
+
+
+def test_a_service_that_was_deleted_is_one_sentence_and_not_six():
+    checks = certify(sight(before=None, after=None, hypervisors=(), service_id="service-1"))
+    assert {c.code for c in checks if not c.passed} == set(certificate.CODES)
+    [one] = certificate.worth_saying(checks)
+    assert "Nova has no compute service of host cmp1: it was deleted or renamed" in one.text
+    assert "host_return cmp1 --leave" in one.text
+    assert hosts.in_words(checks) == one.text
+
+
+def test_a_service_that_was_renamed_is_recognised_by_its_hypervisor():
+    renamed = dataclasses.replace(NODE, host="cmp1-new")
+    [one] = certificate.worth_saying(
+        certify(sight(before=None, after=None, hypervisors=(), same_machine=renamed))
+    )
+    assert "cmp1.example belongs to the service of host cmp1-new now" in one.text
+
+
+@pytest.mark.parametrize(
+    ("others", "found"),
+    [
+        ([Hypervisor("node-1", "other.name", "new")], "new"),  # the same provider of Placement
+        ([Hypervisor("node-2", "cmp1.example", "new")], "new"),  # of the same name
+        ([Hypervisor("node-2", "cmp10.example", "cmp10")], None),
+        ([Hypervisor("node-2", "cmp1.example", "cmp1")], None),  # its own
+        ([Hypervisor("node-2", "cmp1.example", "metal", "ironic")], None),
+    ],
+)
+def test_the_same_machine_is_known_by_provider_or_name(others, found):
+    one = hosts.same_machine(HOST, [NODE, *others])
+    assert (one and one.host) == found
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [("cmp1", "new"), ("cmp1.example", "new"), ("cmp10", None), ("cmp1-b", None)],
+)
+def test_where_the_host_has_no_hypervisor_any_more_it_is_known_by_the_machines_name(name, found):
+    one = hosts.same_machine(HOST, [Hypervisor("node-2", name, "new")])
+    assert (one and one.host) == found
+
+
+@pytest.mark.parametrize(("status", "passed"), [("disabled", True), ("enabled", False)])
+def test_a_service_that_was_registered_anew_is_told(status, passed):
+    anew = changed(id="service-2", status=status)
+    one = check(sight(before=anew, after=anew, service_id="service-1"), "service_disabled")
+    assert one.passed is passed
+    assert "registered anew" in one.details[0]
+    same = check(sight(service_id="service-1"), "service_disabled")
+    assert same.details == ()
+
+
+# -- what is left behind, and its cure ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("side", [{"source": HOST}, {"source": "cmp2", "dest": HOST}])
+def test_a_record_that_nothing_is_done_for_is_named_with_its_remedy(side):
+    """Left `queued` by a nova-compute that was killed: it stands against the destination too."""
+    stale = record("queued", **side)
+    found = sight(migrations=(stale,), servers_of_migrations={"s1": server(host="cmp3")})
+    [line] = check(found, "no_migrations").details
+    assert "UPDATE migrations SET status = 'error' WHERE id = 1 AND status = 'queued'" in line
+    busy = dataclasses.replace(server(host="cmp3"), task_state="migrating")
+    found = sight(migrations=(stale,), servers_of_migrations={"s1": busy})
+    [line] = check(found, "no_migrations").details
+    assert "UPDATE" not in line
+
+
+def held_by(consumer: str, **more) -> str:
+    allocation = Allocation(consumer, "node-1", {"VCPU": 2})
+    return check(sight(allocations=(allocation,), **more), "no_allocations").details[0]
+
+
+def test_an_allocation_left_behind_names_the_servers_real_host_and_the_cure():
+    there = {"elsewhere": {"s7": server(7, host="cmp3")}, "names": {"s7": "web-7"}}
+    line = held_by("uuid-7", migrations=(record("error", 7),), **there)
+    assert line.startswith("migration 7 (live-migration, error) of server web-7 (s7): VCPU 2")
+    assert "the server is ACTIVE on cmp3" in line
+    assert "host_allocations cmp1 --remove uuid-7" in line
+    in_progress = held_by("uuid-7", migrations=(record("running", 7),), **there)
+    assert "--remove" not in in_progress
+    gone = held_by("uuid-7", migrations=(record("error", 7),), elsewhere={"s7": None})
+    assert "does not exist any more" in gone
+    own = held_by("s7", **there)
+    assert own.startswith("server web-7 (s7): VCPU 2; the server is ACTIVE on cmp3")
+    assert "heal_allocations" in own

@@ -160,7 +160,7 @@ def test_what_was_migrated_since_is_named():
 def test_where_it_is_not_known_both_hosts_are_to_be_looked_at():
     weighed = found(diagnostics=None)
     everything = " ".join(weighed.by_hand)
-    for words in ("cmp1", "cmp2", "virsh list", "s1", "second time", "lock"):
+    for words in ("cmp1", "cmp2", "virsh list", "s1", "second copy", "newest disk"):
         assert words in everything
     assert "PAUSED" not in everything
     assert "cmp2" in weighed.meaning

@@ -305,6 +305,7 @@ TABLE = {
         BLOCKED, "no_room", (),
     ),
     "no such resource": (specs(resources__CUSTOM_X="1"), NO, hosts(), BLOCKED, "no_room", ()),
+    "bare metal": ({}, NO, hosts(bare_metal=frozenset({"cmp1"})), STAYS, "bare_metal", ()),
     "room is not known": ({"memory_bytes": 64 * GIB}, NO, hosts(capacity=None), LIVE, "", ()),
 }  # fmt: skip
 

@@ -10,6 +10,7 @@ from ukcloud_maintenance.core.actor import (
     RULE_ABORT,
     RULE_CANCEL,
     RULE_DRAIN,
+    RULE_RESET,
     RULE_RETURN,
     RULE_STEER,
     RULE_VIEW,
@@ -32,6 +33,7 @@ NEEDS = {
     "open_drains": (RULE_VIEW, []),
     "drain_report": (RULE_VIEW, [1]),
     "check_host": (RULE_VIEW, ["cloud", "cmp1"]),
+    "check_destination": (RULE_VIEW, ["cloud", ["cmp1"], "cmp2"]),
     "plan_drain": (RULE_DRAIN, ["cloud", "cmp1"]),
     "drain_choices": (RULE_DRAIN, ["RegionOne"]),
     "request_drain": (RULE_DRAIN, ["cloud", services.DrainRequest("cmp1", "r")]),
@@ -58,10 +60,15 @@ NEEDS = {
     "certificate_document": (RULE_VIEW, ["RegionOne", "cmp1"]),
     "document_of": (RULE_VIEW, [services.Certificate("cmp1", "RegionOne", None)]),
     "host_maintenance": (RULE_VIEW, ["RegionOne", "cmp1"]),
+    "is_listed": (RULE_VIEW, ["cloud", "cmp1"]),
+    "check_recorded": (RULE_VIEW, ["RegionOne", "cmp1"]),
     "get_maintenance": (RULE_VIEW, [1]),
     "return_run": (RULE_VIEW, [None]),
     "return_preview": (RULE_RETURN, ["cloud", "cmp1"]),
     "return_host": (RULE_RETURN, ["cloud", services.ReturnRequest("cmp1")]),
+    "host_allocations": (RULE_VIEW, ["cloud", "cmp1"]),
+    "remove_allocation": (RULE_RESET, ["cloud", "cmp1", "c"]),
+    "left_alone": (RULE_VIEW, ["cloud", None]),
 }
 
 

@@ -85,9 +85,12 @@ def servers_on(nova, host: str) -> list[str]:
 
 
 class Installation:
-    """A database in a file, and the commands of the product in processes of their own."""
+    """A database in a file, and the commands of the product in processes of their own.
 
-    def __init__(self, nova, folder: Path):
+    :param environment: goes before what the environment would be: another database, say
+    """
+
+    def __init__(self, nova, folder: Path, **environment: str):
         self.nova = nova
         self.file = folder / "queue.sqlite3"
         self.environment = {
@@ -97,6 +100,7 @@ class Installation:
             "TEST_DATABASE_URL": f"sqlite:///{self.file}",
             "TEST_MAINTENANCE": json.dumps(SETTINGS),
             "OS_CLIENT_CONFIG_FILE": str(nova.clouds_yaml),
+            **environment,
         }
         self.log = folder / "worker.log"
         self.workers: list[subprocess.Popen] = []
@@ -122,11 +126,13 @@ class Installation:
         first = found[0] if isinstance(found, list) else found
         return int(first["id"])
 
-    def start_worker(self) -> subprocess.Popen:
-        with self.log.open("ab") as log:
+    def start_worker(
+        self, module: str = "django", log_to: Path | None = None, **environment: str
+    ) -> subprocess.Popen:
+        with (log_to or self.log).open("ab") as log:
             worker = subprocess.Popen(
-                [sys.executable, "-m", "django", "maintenance_worker"],
-                env=self.environment,
+                [sys.executable, "-m", module, "maintenance_worker"],
+                env={**self.environment, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

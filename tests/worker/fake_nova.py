@@ -9,13 +9,19 @@ from datetime import UTC, datetime, timedelta
 
 from ukcloud_maintenance.core.facts import (
     Action,
+    Diagnostics,
     Migration,
     Progress,
     Server,
     ServerGroup,
     Service,
 )
-from ukcloud_maintenance.exceptions import CloudConflict, CloudServerError, CloudUnreachable
+from ukcloud_maintenance.exceptions import (
+    CloudConflict,
+    CloudNotFound,
+    CloudServerError,
+    CloudUnreachable,
+)
 
 GIB = 1024**3
 #: seconds that one copy takes
@@ -82,7 +88,13 @@ class FakeNova:
 
     def add(self, name: str, status: str = "ACTIVE", memory: int = GIB) -> Server:
         self.all[name] = Server(
-            name, name, "cmp1", status, status.lower(), None, memory_bytes=memory
+            name,
+            name,
+            "cmp1",
+            status,
+            status.lower(),
+            None,
+            memory_bytes=memory,
         )
         return self.all[name]
 
@@ -137,6 +149,11 @@ class FakeNova:
             self.kill_after = None
             raise Killed
 
+    @staticmethod
+    def _told(server: Server) -> Server:
+        """With the power state that goes with its state."""
+        return replace(server, power_state={"active": 1, "paused": 3}.get(server.vm_state, 4))
+
     # -- what the reconciler asks -----------------------------------------------------------
 
     def service(self, host):
@@ -145,14 +162,15 @@ class FakeNova:
 
     def servers_on(self, host):
         self._call()
-        return [s for s in self.all.values() if s.host == host]
+        return [self._told(s) for s in self.all.values() if s.host == host]
 
     def newest_migrations_from(self, host, limit):
-        return self.migrations_from(host)[:limit]
-
-    def migrations_from(self, host):
         self._call()
-        return [r for r in reversed(self.records) if r.source_compute == host]
+        return [r for r in reversed(self.records) if r.source_compute == host][:limit]
+
+    def migrations_touching(self, host):
+        self._call()
+        return [r for r in reversed(self.records) if host in (r.source_compute, r.dest_compute)]
 
     def migrations_of(self, server_id):
         self._call()
@@ -160,7 +178,8 @@ class FakeNova:
 
     def server(self, server_id):
         self._call()
-        return self.all.get(server_id)
+        found = self.all.get(server_id)
+        return found and self._told(found)
 
     def server_groups(self):
         self._call()
@@ -182,6 +201,15 @@ class FakeNova:
     def failure_of(self, server_id, request_id):
         self._call()
         return "No valid host was found."
+
+    def diagnostics(self, server_id):
+        self._call()
+        server = self.all.get(server_id)
+        if server is None:
+            raise CloudNotFound("read the diagnostics", "no such server", status=404)
+        if server.vm_state != "active":
+            raise CloudConflict("read the diagnostics", "it does not run", status=409)
+        return Diagnostics("running", "libvirt", 1)
 
     def user_id(self):
         return "worker"

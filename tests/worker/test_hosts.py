@@ -40,7 +40,7 @@ from ukcloud_maintenance.exceptions import (
     UnknownHost,
 )
 from ukcloud_maintenance.host_reconciler import HostReconciler
-from ukcloud_maintenance.models import Drain, Event, HostMaintenance
+from ukcloud_maintenance.models import Drain, Event, HostMaintenance, InstanceMigration
 
 QUICK = {
     "CLOUD": "worker",
@@ -81,10 +81,6 @@ class HostNova(FakeNova):
     def services(self, host=None):
         found = self.service(host)
         return [found] if found else []
-
-    def migrations_touching(self, host):
-        self._call()
-        return [r for r in self.records if host in (r.source_compute, r.dest_compute)]
 
     def hypervisors_of(self, host):
         self._call()
@@ -873,6 +869,64 @@ def test_the_preview_tells_what_would_come_back(world):
     assert world.maintenance.revision == before
     world.drain("third")
     assert services.return_preview(ADMIN, nova, "cmp1").refusal.code == "drain_open"
+
+
+def brought_to(world, name, dest, drain=None):
+    """A run of ours brought an instance somewhere, by our own record."""
+    row = InstanceMigration.objects.filter(server_id=name).order_by("id").last()
+    if drain is not None:
+        row = drain.migrations.get(server_id=name)
+    InstanceMigration.objects.filter(pk=row.pk).update(
+        dest_compute=dest, submitted_at=world.now, state="succeeded"
+    )
+    world.nova.all[name] = replace(world.nova.all[name], host=dest)
+
+
+def test_what_an_admin_moved_since_is_left_alone_unless_it_is_asked_for(world):
+    world.drained(names=["stays-put", "moved"])
+    brought_to(world, "stays-put", "cmp2")
+    brought_to(world, "moved", "cmp2")
+    world.nova.all["moved"] = replace(world.nova.all["moved"], host="cmp9")
+    preview = services.return_preview(ADMIN, world.nova, "cmp1")
+    assert [r.server.id for r in preview.instances] == ["stays-put"]
+    assert [r.server.id for r in preview.moved_since] == ["moved"]
+    world.ask(bring_back=True)
+    run = Drain.objects.get(direction="back")
+    assert [r.server_id for r in run.migrations.all()] == ["stays-put"]
+    said = Event.objects.get(kind="return_run_requested").message
+    assert "Left alone, because somebody else moved them since: moved (on cmp9)." in said
+
+
+def test_what_an_admin_moved_since_comes_back_where_that_is_asked_for(world):
+    world.drained(names=["stays-put", "moved"])
+    brought_to(world, "moved", "cmp2")
+    world.nova.all["moved"] = replace(world.nova.all["moved"], host="cmp9")
+    world.ask(bring_back=True, also_moved=True)
+    rows = Drain.objects.get(direction="back").migrations.all()
+    assert {r.server_id: r.source_compute for r in rows} == {"stays-put": "cmp2", "moved": "cmp9"}
+
+
+def test_what_another_drain_of_ours_moved_on_comes_back(world):
+    world.drained(names=["a"])
+    brought_to(world, "a", "cmp2")
+    world.nova.tick(60)
+    planned = [(world.nova.all["a"], judge(world.nova.all["a"]))]
+    other = store.create_drain(
+        region="RegionOne",
+        host="cmp2",
+        service_id="svc-2",
+        reason="too",
+        max_concurrent=1,
+        destination="",
+        actor_id="u",
+        actor="ann",
+        planned=planned,
+        project_names={},
+        now=world.now,
+    )
+    brought_to(world, "a", "cmp3", other)
+    preview = services.return_preview(ADMIN, world.nova, "cmp1")
+    assert ([r.server.id for r in preview.instances], preview.moved_since) == (["a"], ())
 
 
 def test_what_is_brought_back_is_a_run_in_the_other_direction(world):

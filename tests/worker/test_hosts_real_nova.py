@@ -3,6 +3,7 @@
 import contextlib
 import json
 import signal
+import sqlite3
 import time
 import uuid
 from dataclasses import replace
@@ -18,8 +19,9 @@ from ukcloud_maintenance.core.actor import shell_actor
 from ukcloud_maintenance.core.certificate import CODES
 from ukcloud_maintenance.core.states import ReturnChoice
 from ukcloud_maintenance.demo.config import FAST
+from ukcloud_maintenance.demo.databases import path_of
 from ukcloud_maintenance.demo.harness import DemoCloud, DemoCloudError
-from ukcloud_maintenance.exceptions import Refused
+from ukcloud_maintenance.exceptions import CloudConflict, Refused
 from ukcloud_maintenance.host_reconciler import HostReconciler
 from ukcloud_maintenance.models import Drain, Event
 
@@ -279,6 +281,166 @@ def test_a_resize_that_is_not_confirmed_withdraws_it_on_the_side_where_it_arrive
     nova.wait_for_server(server, "SHUTOFF")
     assert nova.host_of(server) == "cmp9"
     nova.wait(lambda: not hosts.failed("cmp8"), "nothing of it is left")
+
+
+def provider_of(nova, host: str) -> str:
+    found = nova.nova.get("/os-hypervisors/detail").json()["hypervisors"]
+    return next(one["id"] for one in found if one["service"]["host"] == host)
+
+
+def held_by(nova, consumer: str) -> dict:
+    answer = nova.adapter("placement").get(f"/allocations/{consumer}", microversion="1.28")
+    return {p: held["resources"] for p, held in answer.json()["allocations"].items()}
+
+
+def test_what_a_migration_that_is_over_left_behind_is_named_and_removed_and_no_more(nova, hosts):
+    """As a nova-compute leaves it that was killed: the record is over, and holds its source."""
+    server = nova.create_server("left-behind", host="st1")
+    hosts.drain("st1")
+    [record] = nova.migrations(server)
+    here, elsewhere = provider_of(nova, "st1"), provider_of(nova, nova.host_of(server))
+    placement = nova.adapter("placement")
+    resources = {"resources": {"VCPU": 1, "MEMORY_MB": 64}}
+    placement.put(
+        f"/allocations/{record['uuid']}",
+        json={
+            "allocations": {here: resources, elsewhere: resources},
+            "project_id": "p",
+            "user_id": "u",
+            "consumer_generation": None,
+        },
+        microversion="1.28",
+    )
+    before = held_by(nova, server)
+    said = hosts.failed("st1")["no_allocations"]
+    assert f"of server left-behind ({server}): MEMORY_MB 64, VCPU 1" in said
+    assert f"; the server is ACTIVE on {nova.host_of(server)}. It is left behind" in said
+    assert f"host_allocations st1 --remove {record['uuid']}" in said
+    [found] = services.host_allocations(shell_actor(), hosts.cloud, "st1")
+    assert found.removable, found.checks
+    services.remove_allocation(shell_actor(), hosts.cloud, "st1", record["uuid"])
+    # that of the host is gone, what the consumer holds elsewhere stays, and the server's own
+    assert set(held_by(nova, record["uuid"])) == {elsewhere}
+    assert held_by(nova, server) == before
+    hosts.safe("st1")
+    maintenance = store.open_maintenance(REGION, "st1")
+    kinds = [
+        e.kind for e in Event.objects.filter(maintenance=maintenance, actor=shell_actor().name)
+    ]
+    assert kinds[-2:] == ["allocation_remove_asked", "allocation_removed"]
+    with pytest.raises(Refused) as refused:
+        services.remove_allocation(shell_actor(), hosts.cloud, "st1", record["uuid"])
+    assert "holds nothing of st1" in str(refused.value)
+
+
+def test_what_changes_while_it_is_removed_is_not_removed(nova, hosts, monkeypatch):
+    server = nova.create_server("racing", host="st2")
+    hosts.drain("st2")
+    [record] = nova.migrations(server)
+    here = provider_of(nova, "st2")
+    placement = nova.adapter("placement")
+
+    def put(vcpus, generation):
+        body = {
+            "allocations": {here: {"resources": {"VCPU": vcpus}}},
+            "project_id": "p",
+            "user_id": "u",
+            "consumer_generation": generation,
+        }
+        return placement.put(
+            f"/allocations/{record['uuid']}", json=body, microversion="1.28", raise_exc=True
+        )
+
+    put(1, None)
+    real = hosts.cloud.set_allocations
+
+    def somebody_is_faster(consumer):
+        put(2, consumer.generation)
+        return real(consumer)
+
+    monkeypatch.setattr(hosts.cloud, "set_allocations", somebody_is_faster)
+    with pytest.raises(CloudConflict):
+        services.remove_allocation(shell_actor(), hosts.cloud, "st2", record["uuid"])
+    assert held_by(nova, record["uuid"]) == {here: {"VCPU": 2}}
+    assert Event.objects.filter(kind="allocation_not_removed").exists()
+    monkeypatch.undo()
+    services.remove_allocation(shell_actor(), hosts.cloud, "st2", record["uuid"])
+    assert held_by(nova, record["uuid"]) == {}
+
+
+# -- what is on its way to a host that is drained ---------------------------------------------
+
+
+def coming(nova, host: str, play: str) -> str:
+    """An instance that somebody migrates to the host, before it is disabled."""
+    server = nova.create_server("coming", host="cmp5", play=play)
+    nova.live_migrate(server, host)
+    nova.wait_for_migration(server, "running")
+    return server
+
+
+def test_what_somebody_migrates_to_the_host_is_waited_for_and_joins(nova, hosts, passes):
+    server = coming(nova, "cmp11", "rate=60000000 to=cmp11")
+    drain = passes.ask("cmp11")
+    said = set()
+    drain = passes.until_over(drain, watch=lambda seen: said.add(seen.message))
+    assert any("from cmp5 to cmp11 of coming" in message for message in said), said
+    assert (drain.state, drain.result) == ("succeeded", "empty"), drain.message
+    [row] = store.migrations(drain)
+    assert (row.server_id, row.state) == (server, "succeeded")
+    assert nova.host_of(server) != "cmp11"
+    hosts.safe("cmp11")
+
+
+def test_what_does_not_arrive_in_time_is_named(nova, hosts, passes, settings):
+    settings.UKCLOUD_MAINTENANCE = {**settings.UKCLOUD_MAINTENANCE, "PROOF_WAIT_SECONDS": 3}
+    server = coming(nova, "cmp12", "stall to=cmp12")
+    drain = passes.until_over(passes.ask("cmp12"))
+    assert (drain.state, drain.result) == ("failed", "not_proved")
+    assert f"from cmp5 to cmp12 of coming ({server}), MIGRATING on cmp5" in drain.message
+    assert "no_migrations" in hosts.failed("cmp12")
+    nova.nova.delete(f"/servers/{server}/migrations/{nova.progress(server)[0]['id']}")
+    nova.wait_for_migration(server, "cancelled")
+
+
+def test_a_record_of_a_server_that_was_deleted_holds_neither_drain_nor_certificate(
+    nova, hosts, passes
+):
+    server = nova.create_server("deleted", host="st3")
+    nova.live_migrate(server, "cmp5")
+    nova.wait_for_migration(server, "completed")
+    nova.wait_for_server(server, "ACTIVE")
+    nova.delete_server(server)
+    # Nova removes the records with their server. What a nova-compute that was killed meanwhile
+    # leaves behind is made by hand.
+    with contextlib.closing(sqlite3.connect(path_of(nova.state, "nova_cell1"), timeout=60)) as cell:
+        cell.execute(
+            "UPDATE migrations SET deleted = 0, deleted_at = NULL, status = 'running'"
+            " WHERE instance_uuid = ?",
+            [server],
+        )
+        cell.commit()
+    left = [(m.server_id, m.status) for m in hosts.cloud.migrations_touching("st3")]
+    assert left == [(server, "running")]
+    hosts.drain("st3")
+    hosts.safe("st3")
+    found = services.certificate(shell_actor(), REGION, "st3")
+    [check] = [c for c in found.checks if c.code == "no_migrations"]
+    assert "which does not exist any more" in check.details[0]
+
+
+@pytest.mark.parametrize("play", ["landing-fails", "error-after-copy"])
+def test_an_instance_that_arrives_in_error_is_no_success_of_an_empty_host(
+    nova, hosts, passes, play
+):
+    server = nova.create_server("lands", host="st4", play=f"{play} from=st4")
+    drain = passes.until_over(passes.ask("st4"))
+    assert servers_on(nova, "st4") == []
+    assert (drain.state, drain.result) == ("failed", "instances_failed")
+    assert drain.message.startswith("Arrived in status ERROR, unlike before: lands."), drain.message
+    assert "The host is empty." in drain.message
+    hosts.one_pass("st4")
+    nova.delete_server(server)
 
 
 def test_an_allocation_that_nobody_knows_of_withdraws_it(nova, hosts):

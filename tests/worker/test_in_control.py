@@ -870,3 +870,21 @@ def test_a_host_that_an_earlier_drain_disabled_is_not_given_back_by_a_cancel_alo
     may_cancel = Actor("u2", "bob", may=lambda rule: rule == "maintenance:cancel")
     with pytest.raises(NotAllowed):
         services.cancel_drain(may_cancel, second.pk, enable=True)
+
+
+# -- leftovers at a destination ----------------------------------------------------------------
+
+
+def test_novas_words_of_leftovers_keep_the_next_attempt_from_that_host():
+    nova = Nova(outcomes={"a": ["failed", "failed", "failed"]})
+    nova.failure_of = lambda *ids: (
+        "The supplied disk path (/instances/a) already exists, it is expected not to exist."
+    )
+    nova.add("a")
+    drain = ask(nova, 1)
+    until(nova, drain, lambda: row(drain).attempts == 1 and row(drain).state == "pending")
+    first = row(drain).dest_compute
+    assert row(drain).unfit_hosts == {first: "leftovers_at_destination"}
+    services.steer(ADMIN, drain.pk, Verb.SKIP, [row(drain).pk])
+    services.steer(ADMIN, drain.pk, Verb.RETRY, [row(drain).pk])
+    assert row(drain).unfit_hosts == {}  # whoever retries has seen to what was there

@@ -184,13 +184,18 @@ def test_cancel_lets_land_what_flies_and_starts_nothing(nova, passes):
 def test_a_pass_costs_three_requests_and_one_for_each_under_way(nova, passes, monkeypatch):
     nova.create_servers([f"web-{n}" for n in range(7)], host="cmp7", play="rate=200000000")
     asked = []
-    send = gateway.Cloud._send
+    send, write = gateway.Cloud._send, gateway.Cloud._write
 
-    def counting(self, api, what, method, path, **more):
+    def reading(self, api, what, method, path, **more):
         asked.append((method, path))
         return send(self, api, what, method, path, **more)
 
-    monkeypatch.setattr(gateway.Cloud, "_send", counting)
+    def writing(self, what, method, path, body=None):
+        asked.append((method, path))
+        return write(self, what, method, path, body)
+
+    monkeypatch.setattr(gateway.Cloud, "_send", reading)
+    monkeypatch.setattr(gateway.Cloud, "_write", writing)
     drain = passes.ask("cmp7", max_concurrent=3)
     drain = passes.one(passes.one(drain))
     measured = []
@@ -202,9 +207,9 @@ def test_a_pass_costs_three_requests_and_one_for_each_under_way(nova, passes, mo
         drain = passes.one(drain)
         posts = [path for method, path in asked if method == "POST"]
         ended = any(r.state == "succeeded" for r in store.migrations(drain))
-        # Before a POST three things are read of its server: they come on top of the pass.
+        # Before a POST four things are read of its server: they come on top of the pass.
         reads = [path for method, path in asked if method == "GET"]
-        measured.append((flying, len(reads) - 3 * len(posts)))
+        measured.append((flying, len(reads) - 4 * len(posts)))
         assert before <= store.revision(drain.pk)
         time.sleep(0.3)
     assert drain.state == "succeeded"

@@ -18,7 +18,6 @@ brings its token along, follows no redirect, and is not sent where the login bef
 
 import copy
 import json
-import logging
 import os
 import re
 import time
@@ -42,6 +41,7 @@ from ..core.facts import (
     Aggregate,
     Allocation,
     Capacity,
+    Consumer,
     Diagnostics,
     HostFacts,
     Hypervisor,
@@ -51,6 +51,7 @@ from ..core.facts import (
     ServerGroup,
     Service,
 )
+from ..core.printable import logger
 from ..exceptions import (
     CloudAnswerUnusable,
     CloudAuthError,
@@ -65,7 +66,7 @@ from ..exceptions import (
 )
 from .http import Bounds, Exchange, make_cuttable, retry_after
 
-LOG = logging.getLogger(__name__)
+LOG = logger(__name__)
 
 MICROVERSION = "2.87"
 #: The newest at which a list of servers has something more for us: pinned_availability_zone
@@ -227,7 +228,7 @@ class Cloud:
         except (CloudNotFound, CloudBadRequest):
             found = []
         ours = [h for h in found if h.host == host]
-        if ours and all(h.hypervisor_type != "ironic" for h in ours):
+        if ours and all(not h.is_bare_metal for h in ours):
             return ours
         return [h for h in self.hypervisors() if h.host == host]
 
@@ -361,7 +362,8 @@ class Cloud:
 
         `GET /allocation_candidates` answers with the providers that have room for what is asked
         for, and with all their resources (1.27): asked for one MiB of memory, with those of every
-        host that has any left. One that has none is not in the answer. Nested providers are added
+        host that has any left. One that has none is not in the answer. A host of Ironic's is, by
+        what Nova says of it, and without anything to take. Nested providers are added
         to their root (1.29), which is the compute node: its UUID is the hypervisor's id.
         """
         what = "read what the hosts can take"
@@ -378,7 +380,68 @@ class Cloud:
             ]
         )
         hosts = {hypervisor.id: hypervisor.host for hypervisor in hypervisors}
-        return _capacity(_dict(_json(answer, what), "provider_summaries", what), hosts)
+        found = _capacity(_dict(_json(answer, what), "provider_summaries", what), hosts)
+        for hypervisor in hypervisors:
+            if hypervisor.is_bare_metal:
+                found[hypervisor.host] = Capacity(bare_metal=True)
+        return found
+
+    def allocations_of(self, consumer_id: str) -> Consumer:
+        """Everything that a consumer holds. One request; one that Placement does not know holds
+        nothing, and that is no error (placement/handlers/allocation.py)."""
+        what = f"read the allocations of consumer {consumer_id}"
+        body = self._placed(what, f"/allocations/{quote(consumer_id, safe='')}")
+        held = _dict(body, "allocations", what)
+        return Consumer(
+            consumer_id,
+            str(body.get("project_id") or ""),
+            str(body.get("user_id") or ""),
+            body.get("consumer_generation"),
+            tuple(
+                Allocation(
+                    consumer_id,
+                    str(provider),
+                    {str(k): int(v) for k, v in _dict(one, "resources", what).items()},
+                )
+                for provider, one in held.items()
+            ),
+        )
+
+    def set_allocations(self, consumer: Consumer) -> str:
+        """Make all that a consumer holds exactly this; the request id. One request.
+
+        Placement takes it only while the consumer is as it was read, by its generation (1.28).
+
+        :raises CloudConflict: it was changed since it was read; nothing was done
+        """
+        what = f"change the allocations of consumer {consumer.consumer_id}"
+        body = {
+            "allocations": {
+                a.provider_id: {"resources": dict(a.resources)} for a in consumer.allocations
+            },
+            "project_id": consumer.project_id,
+            "user_id": consumer.user_id,
+            "consumer_generation": consumer.generation,
+        }
+        path = f"/allocations/{quote(consumer.consumer_id, safe='')}"
+        return _request_id(self._write(what, "PUT", path, body, placement=True))
+
+    def providers_of(self, host: str) -> frozenset[str]:
+        """The resource providers of exactly this host, nested ones included: those of its
+        hypervisors. One request for each, and one or two for the hypervisors."""
+        found: set[str] = set()
+        for hypervisor in self.hypervisors_of(host):
+            if hypervisor.id:
+                found.update(self._tree_of(hypervisor.id))
+        return frozenset(found)
+
+    def _tree_of(self, provider_id: str) -> list[str]:
+        what = f"read the allocations of resource provider {provider_id}"
+        body = self._placed(what, f"/resource_providers?in_tree={quote(provider_id, safe='')}")
+        tree = [str(raw.get("uuid") or "") for raw in _list(body, "resource_providers", what)]
+        if provider_id not in tree:
+            raise CloudAnswerUnusable(what, "Placement does not know this resource provider")
+        return tree
 
     def allocations_on(self, provider_ids: Iterable[str]) -> list[Allocation]:
         """Every allocation of these resource providers and of all that are nested with them.
@@ -395,12 +458,7 @@ class Cloud:
         seen: set[str] = set()
         for provider_id in provider_ids:
             what = f"read the allocations of resource provider {provider_id}"
-            path = f"/resource_providers?in_tree={quote(provider_id, safe='')}"
-            body = self._placed(what, path)
-            tree = [str(raw.get("uuid") or "") for raw in _list(body, "resource_providers", what)]
-            if provider_id not in tree:
-                raise CloudAnswerUnusable(what, "Placement does not know this resource provider")
-            for uuid in tree:
+            for uuid in self._tree_of(provider_id):
                 if uuid in seen:
                     continue
                 seen.add(uuid)
@@ -454,13 +512,6 @@ class Cloud:
         what = f"list the unconfirmed migrations from host {host}"
         query = {"source_compute": host, "status": "finished"}
         found = self._pages(what, "/os-migrations", query, "migrations")
-        return [m for m in map(_migration, found) if m.source_compute == host]
-
-    def migrations_from(self, host: str) -> list[Migration]:
-        """All migrations that have exactly this host as their source, of any age and status,
-        newest first. One request for every 1,000."""
-        what = f"list the migrations from host {host}"
-        found = self._pages(what, "/os-migrations", {"source_compute": host}, "migrations")
         return [m for m in map(_migration, found) if m.source_compute == host]
 
     def migrations_touching(self, host: str) -> list[Migration]:
@@ -680,12 +731,16 @@ class Cloud:
         self._compute_endpoint()
 
     def _compute_endpoint(self) -> str:
-        what = "find Nova in the catalogue"
-        endpoint = self._guard(what, self._compute.get_endpoint)
+        return self._endpoint(self._compute, "Nova")
+
+    def _endpoint(self, api: adapter.Adapter, name: str) -> str:
+        what = f"find {name} in the catalogue"
+        endpoint = self._guard(what, api.get_endpoint)
         if not endpoint:
+            region = self.region or "(any)"
             raise CloudAuthError(
                 what,
-                f"the catalogue has no compute endpoint for region {self.region or '(any)'}",
+                f"the catalogue has no {api.service_type} endpoint for region {region}",
                 remedy=self._remedy("region"),
             )
         return str(endpoint)
@@ -804,19 +859,27 @@ class Cloud:
             self._bounds.pause(max(waits, 0.2))
 
     def _write(
-        self, what: str, method: str, path: str, body: dict[str, Any] | None = None
+        self,
+        what: str,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        *,
+        placement: bool = False,
     ) -> requests.Response:
-        """Ask Nova for a change: sent once at most, whatever becomes of it.
+        """Ask Nova, or Placement, for a change: sent once at most, whatever becomes of it.
 
         keystoneauth would log in and send it again after a 401, and follow redirects; by then
         somebody else may have done what was asked, and more.
 
-        :raises CloudError: `sent` is false where Nova did not get it
+        :raises CloudError: `sent` is false where it did not get there
         """
         began = time.monotonic()
+        api = self._placement if placement else self._compute
         try:
             headers = self._guard("log in", self.session.get_auth_headers)
-            url = self._compute_endpoint().rstrip("/") + path
+            endpoint = self._endpoint(api, "Placement" if placement else "Nova")
+            url = endpoint.rstrip("/") + path
         except CloudError as error:
             error.sent = False
             raise
@@ -825,11 +888,11 @@ class Cloud:
             raise CloudUnreachable(what, "logging in took too long; it was not sent", sent=False)
         answer = self._guard(
             what,
-            lambda: self._compute.request(
+            lambda: api.request(
                 url,
                 method,
                 timeout=self.timeout,
-                microversion=MICROVERSION,
+                microversion=PLACEMENT_MICROVERSION if placement else MICROVERSION,
                 headers=headers,
                 authenticated=False,
                 allow_reauth=False,
@@ -840,7 +903,7 @@ class Cloud:
             ),
             writes=True,
         )
-        if refusal := self._error_in(answer, self._compute, what):
+        if refusal := self._error_in(answer, api, what):
             if refusal.status == 401:
                 self.session.invalidate()  # the next read logs in
             raise refusal
@@ -850,7 +913,7 @@ class Cloud:
                 what,
                 f"the endpoint sends us to {where}",
                 status=answer.status_code,
-                remedy="Correct the compute endpoint in the service catalogue.",
+                remedy=f"Correct the {api.service_type} endpoint in the service catalogue.",
             )
         return answer
 

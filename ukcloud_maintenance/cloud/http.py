@@ -213,11 +213,16 @@ def _settle(future: "Future[Any]", found: Any = None, error: BaseException | Non
 
 
 def retry_after(answer: requests.Response | None) -> float | None:
-    """For how many seconds a service asks to be left alone; None where it doesn't."""
-    text = str(answer.headers.get("Retry-After") or "").strip() if answer is not None else ""
+    """For how many seconds a service asks to be left alone; None where it doesn't. A time is
+    compared with the service's own clock."""
+    if answer is None:
+        return None
+    text = str(answer.headers.get("Retry-After") or "").strip()
     if text.isdecimal():
         return float(text)
     try:
-        return max(parsedate_to_datetime(text).timestamp() - time.time(), 0)
+        until = parsedate_to_datetime(text)
+        now = parsedate_to_datetime(str(answer.headers.get("Date") or ""))
+        return max((until - now).total_seconds(), 0)
     except (ValueError, TypeError):
         return None

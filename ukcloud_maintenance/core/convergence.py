@@ -117,8 +117,9 @@ _WAIT_STALLED = WayOut(
 _ABORT = WayOut(
     "abort",
     "Abort the migration.",
-    "The guest goes on running on this host, uninterrupted; what was copied so far is lost, and"
-    " the instance is still to be moved.",
+    "As long as nova-compute of the source is up, the guest keeps running there, uninterrupted;"
+    " what was copied so far is discarded, and the instance is still to be moved. Nova 33 and 34"
+    " may set the server to ERROR two seconds later, although its guest runs.",
 )
 _FORCE = WayOut(
     "force_complete",

@@ -11,8 +11,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from . import convergence, facts, surroundings
+from . import convergence, emptiness, facts, surroundings, whereabouts
+from .alarm import alarm, arrived_wrong
+from .causes import LEFTOVERS
+from .emptiness import Emptiness, HostContents, Obstacle
 from .facts import NOVA_STATUS_RUNNING, NOVA_STATUS_WAITING, Migration, Progress, Server, Service
+from .patience import bytes_to_copy, late_after_seconds, timeout_outlook
 from .preflight import Around, Choice, Kind, OptOutNames, Verdict, Wishes, judge
 from .progress import Sample, fraction, rate
 from .states import (
@@ -31,8 +35,8 @@ from .states import (
     TimeoutAction,
     Wish,
 )
+from .whereabouts import Ending, GuestSight, Step, Word
 
-GIB = 1024**3
 #: The code of an instance that runs elsewhere, but whose unconfirmed resize holds its disk here.
 HELD = "resize_holds_here"
 #: The code of a cold migration that arrived and that Nova did not confirm.
@@ -42,6 +46,11 @@ UNCONFIRMED = "arrived_unconfirmed"
 LATE_ERROR = "error_after_abort"
 #: The code of one that was aborted because an admin asked for it: it is not tried again by itself.
 ABORTED = "aborted"
+#: The code of one whose record waits in Nova for ever, though its guest never left.
+LEFT_RECORD = "record_left_waiting"
+#: What was seen of the compute service of an instance's source during an attempt.
+SOURCE_DOWN = "down"
+SOURCE_WAS_DOWN = "was_down"
 #: How the message of a drain begins that waits for others of its plan.
 HOLD = "Waits for its turn:"
 #: Who asks in the name of a timeout.
@@ -99,6 +108,7 @@ class Gate:
     :param inbound: migrations of ours under way, by destination
     :param anywhere: those under way whose destination Nova has not told yet
     :param per_destination: how many may be under way to one host; None: no limit
+    :param avoid: hosts that are drained or in maintenance: the estimate of before sends none there
     """
 
     holds: str = ""
@@ -106,6 +116,7 @@ class Gate:
     inbound: Mapping[str, int] = field(default_factory=dict)
     anywhere: int = 0
     per_destination: int | None = None
+    avoid: frozenset[str] = frozenset()
 
     def takes(self, host: str) -> bool:
         """Whether one more may go to a host, or, where it is empty, to whichever the scheduler
@@ -115,6 +126,24 @@ class Gate:
         worst = max(self.inbound.values(), default=0)
         known = self.inbound.get(host, 0) if host else worst
         return known + self.anywhere < self.per_destination
+
+
+@dataclass(frozen=True)
+class OtherRun:
+    """Another run of ours that moves, or moved, a server of this drain.
+
+    :param dest: where it brought the server, or is bringing it
+    """
+
+    drain_id: int
+    host: str
+    direction: str
+    dest: str
+
+    def __str__(self) -> str:
+        if self.direction == Direction.BACK:
+            return f"run {self.drain_id}, which brings instances back to {self.host}"
+        return f"drain {self.drain_id} of {self.host}"
 
 
 @dataclass(frozen=True)
@@ -159,9 +188,11 @@ class Row:
     choice: str = ""
     group: str = ""
     planned_host: str = ""
+    unfit_hosts: Mapping[str, str] = field(default_factory=dict)
     code: str = ""
     message: str = ""
     memory_bytes: int = 0
+    local_disk_bytes: int = 0
     initial_status: str = "ACTIVE"
     server_status: str = "ACTIVE"
     task_state: str = ""
@@ -180,6 +211,7 @@ class Row:
     aborted_at: datetime | None = None
     forced_at: datetime | None = None
     timed_out_at: datetime | None = None
+    timeout_asked: str = ""
     was_cancelled: bool = False
     nova_status: str = ""
     nova_migration_id: int | None = None
@@ -194,6 +226,7 @@ class Row:
     running_since: datetime | None = None
     late_since: datetime | None = None
     odd_since: datetime | None = None
+    source_service: str = ""
     confirms: int = 0
     confirm_at: datetime | None = None
     memory_total_bytes: int | None = None
@@ -215,30 +248,39 @@ class Observation:
 
     :param service: the host's compute service, read first; None where Nova lists none
     :param servers: every server that Nova has on the host, by id
-    :param migrations: migrations that have the host as source, by server, newest first
-    :param all_migrations: whether `migrations` has those of any age (else the newest ones, and
-        those of the servers under way)
+    :param migrations: the newest migrations that have the host as source, and those of the servers
+        under way, by server, newest first
+    :param contents: everything that tells whether the host is empty; None where this pass did not
+        read it, because something is still to be moved
     :param elsewhere: servers that the host's list lacks, of rows that `is_looked_for`: as they
         are now, or None where they don't exist any more
+    :param other_runs: for those of `elsewhere` that another run of ours moved, which one
     :param progress: bytes of the migrations under way, by server
     :param actions: instance actions, newest first, of servers whose request lost its answer
+    :param on_their_way: servers whose request may still reach Nova, whatever the clock says
     :param our_user_id: who we are for Nova
     :param travelling: anti-affinity groups of which a member is under way in another drain
     :param around: what stands around the servers, where this pass looked (see `wants_a_look`)
     :param gate: what the plan and the limits of the region leave to this drain
+    :param sources: for a run back, the compute services of the hosts that instances leave
+    :param guests: what the hypervisors said of the guests about which `words_wanted` asks
     """
 
     service: Service | None
     servers: Mapping[str, Server] = field(default_factory=dict)
     migrations: Mapping[str, Sequence[Migration]] = field(default_factory=dict)
-    all_migrations: bool = False
+    contents: HostContents | None = None
     elsewhere: Mapping[str, Server | None] = field(default_factory=dict)
+    other_runs: Mapping[str, OtherRun] = field(default_factory=dict)
     progress: Mapping[str, Sequence[Progress]] = field(default_factory=dict)
     actions: Mapping[str, Sequence[facts.Action]] = field(default_factory=dict)
+    on_their_way: frozenset[str] = frozenset()
     our_user_id: str = ""
     around: Around | None = None
     travelling: frozenset[str] = frozenset()
     gate: Gate = field(default_factory=Gate)
+    sources: Mapping[str, Service | None] = field(default_factory=dict)
+    guests: Mapping[str, GuestSight] = field(default_factory=dict)
 
 
 # -- the actions ------------------------------------------------------------------------------
@@ -393,6 +435,13 @@ NO_WISH: dict[str, Any] = {
 #: … of which nothing is copied (any more).
 NO_COURSE: dict[str, Any] = {"points": [], "course": "", "seconds_left": None}
 
+#: What a timeout asks of Nova.
+_WISH_OF = {
+    TimeoutAction.WARN: Wish.NONE,
+    TimeoutAction.ABORT: Wish.ABORT,
+    TimeoutAction.FORCE: Wish.FORCE,
+}
+
 #: Nova's names of what we ask for: the type of the migration record, the instance action.
 RECORD_TYPE = {Method.LIVE: "live-migration", Method.COLD: "migration"}
 ACTION_NAME = {Method.LIVE: "live-migration", Method.COLD: "migrate"}
@@ -403,6 +452,15 @@ def decide(
 ) -> list[Action]:
     """The actions of this pass, in the order in which they are to be applied."""
     return _Pass(drain, rows, seen, limits, now).run()
+
+
+def words_wanted(
+    drain: DrainView, rows: Sequence[Row], seen: Observation, limits: Limits, now: datetime
+) -> list[str]:
+    """The servers, by id, about whose guests the hypervisors are to be asked in this pass: those
+    whose attempt ended in a way that leaves in doubt where the guest runs, and those that wait
+    for that word. The answers go into `Observation.guests`."""
+    return _Pass(drain, rows, seen, limits, now).words_wanted()
 
 
 def failed_attempt(
@@ -450,15 +508,17 @@ def is_looked_for(row: Row) -> bool:
     to have left, and not those about which nothing can be told.
     """
     if row.state == MigrationState.FAILED:
-        return not row.code.startswith("arrived_") or row.code == UNCONFIRMED
+        return not arrived_wrong(row) or row.code == UNCONFIRMED
     return row.state in MIGRATION_OPEN | {MigrationState.STAYS, MigrationState.SKIPPED}
 
 
 def wants_a_look(rows: Iterable[Row], looked_at: datetime | None, now: datetime) -> bool:
-    """Whether this pass is to look at what is around the servers again: some are blocked by
-    it, and the last look was a while ago."""
+    """Whether this pass is to look at what is around the servers again: some are blocked by it,
+    or another host is to be found for them, and the last look was a while ago."""
     return is_due(looked_at, now) and any(
-        row.state == MigrationState.BLOCKED and row.code in surroundings.CODES for row in rows
+        (row.state == MigrationState.BLOCKED and row.code in surroundings.CODES)
+        or (row.state == MigrationState.PENDING and row.unfit_hosts)
+        for row in rows
     )
 
 
@@ -478,16 +538,6 @@ def is_held(row: Row) -> bool:
 def attempts_allowed(row: Row, limits: Limits) -> int:
     """How often this instance is tried: the setting's number, and what retries granted."""
     return limits.max_attempts + row.granted
-
-
-def timeout_seconds(memory_bytes: int, limits: Limits) -> float:
-    """After how many seconds of copying the drain's timeout action is due."""
-    return max(limits.timeout_min_seconds, limits.timeout_seconds_per_gib * memory_bytes / GIB)
-
-
-def late_after_seconds(memory_bytes: int, limits: Limits) -> float:
-    """After how many seconds a migration of this size is late."""
-    return max(limits.late_min_seconds, limits.late_seconds_per_gib * memory_bytes / GIB)
 
 
 class _Pass:
@@ -526,6 +576,8 @@ class _Pass:
         elif host_is_up and not cancelling:
             disabled = self._disable_first()
             self._join()
+        for row in self._in({MigrationState.SUBMITTED, MigrationState.MIGRATING}):
+            self._watch_source(row)
         if self._cell_is_down():
             # Nova's lists leave out what is in that cell without a word: nothing is to be read
             # from an instance that is missing.
@@ -533,6 +585,7 @@ class _Pass:
                 self._give_up(cancelling)
             return self.actions
         for row in list(self.rows.values()):
+            row = self.rows[row.id]
             if row.state in MIGRATION_UNDER_WAY:
                 self._follow(row)
             elif row.state in MIGRATION_WAITING:
@@ -640,6 +693,8 @@ class _Pass:
         if row.wish == Wish.FORCE and self.drain.cancel_abort:
             self._unanswered(row, "the drain is cancelled, and what is under way is aborted.")
             return
+        if row.source_service == SOURCE_DOWN:
+            return  # what it would do to the guest cannot be told while its host is silent
         status = row.nova_status
         if status in NOVA_STATUS_WAITING and status not in ABORTABLE:
             return  # accepted: the next status decides
@@ -682,6 +737,7 @@ class _Pass:
                     row.state == MigrationState.MIGRATING
                     and row.method == Method.LIVE
                     and row.wish != Wish.ABORT
+                    and row.source_service != SOURCE_DOWN
                     and known is not None
                     and (row.aborted_migration_id != known or row.aborted_at is None)
                     and row.nova_status in ABORTABLE
@@ -692,7 +748,7 @@ class _Pass:
             if self.drain.cancel_abort
             else max(
                 [self.limits.cancel_wait_seconds]
-                + [late_after_seconds(row.memory_bytes, self.limits) for row in flying]
+                + [late_after_seconds(bytes_to_copy(row), self.limits) for row in flying]
             )
         )
         if self.drain.cancelling_since is None or waited < bound:
@@ -700,10 +756,8 @@ class _Pass:
         for row in self._in(MIGRATION_UNDER_WAY):
             status = row.nova_status or "not known to Nova"
             text = (
-                f"It was still under way ({status}) when the wait of {bound:.0f} s for it ended."
-                f" Nova may go on with it: look whether it is on {self._place(row)} or on"
-                f" {row.dest_compute or 'the destination'} before it is touched, and abort the"
-                " migration if it does not end."
+                f"Its migration was still in progress ({status}) when the wait of {bound:.0f} s for"
+                f" it ended. Nova may finish it. {self._look(row)}"
             )
             self._change(
                 row,
@@ -757,10 +811,10 @@ class _Pass:
 
     def _settled(self, row: Row, seconds: float | None = None) -> bool:
         """Whether a doubtful sight has stood long enough; it begins to be timed when first seen."""
+        wait = self.limits.settle_seconds if seconds is None else seconds
         if row.odd_since is None:
             self._change(row, {"odd_since": self.now})
-            return self.limits.settle_seconds == 0
-        wait = self.limits.settle_seconds if seconds is None else seconds
+            return wait == 0
         return self._since(row.odd_since) >= wait
 
     # -- the host ----------------------------------------------------------------------------
@@ -818,11 +872,7 @@ class _Pass:
                 why,
             )
         for row in self._in(MIGRATION_UNDER_WAY):
-            text = (
-                f"{why} Where the guest runs cannot be told from here; look on"
-                f" {self._place(row)} and on"
-                f" {row.dest_compute or 'the destination'} before anything is started or reset."
-            )
+            text = f"{why} Where the guest runs cannot be told from here. {self._look(row)}"
             self._change(
                 row,
                 {"state": MigrationState.UNKNOWN, "code": "host_lost", "message": text},
@@ -836,13 +886,8 @@ class _Pass:
             return
         state = DrainState.CANCELLED if cancelling else DrainState.FAILED
         left = self._service_now() if cancelling else ""
-        self.actions.append(
-            Finish(
-                state,
-                DrainResult.HOST_LOST,
-                f"{why} It did not come back in time. {left}{self._summary()}".strip(),
-            )
-        )
+        text = f"{why} It did not come back in time. {left}{self._summary()}"
+        self._finish_with(state, DrainResult.HOST_LOST, text)
 
     def _disable_first(self) -> bool:
         """Whether instances may be submitted: the service was disabled before this pass listed
@@ -919,8 +964,10 @@ class _Pass:
             if self._stands_against(row):
                 self._change(row, fields)
             elif row.attempts >= attempts_allowed(row, self.limits):
-                text = f"It was moved {row.attempts} times and is here again."
+                text = f"It was moved {row.attempts} times and is on {self._place(row)} again."
                 self._change(row, fields | {"state": MigrationState.FAILED, "message": text})
+            elif (named := self._named(row)) in row.unfit_hosts:
+                self._unfit(row, [named])
             elif row.state == MigrationState.BLOCKED:
                 fields |= {"state": MigrationState.PENDING, "method": verdict.method}
                 self._change(row, fields | {"code": "", "message": verdict.message}, "unblocked")
@@ -936,6 +983,27 @@ class _Pass:
         kind = verdict.kind.value if row.state != verdict.state else ""
         self._change(row, fields, kind, verdict.message if kind else "")
 
+    def _named(self, row: Row) -> str:
+        """The one host that an admin named for it, or for all, or empty."""
+        return row.destination or self.drain.destination
+
+    def _unfit(self, row: Row, hosts: Sequence[str]) -> None:
+        """An attempt failed for what an earlier one left at the destination, and there is no
+        other host: the next attempt would fail in the same way."""
+        where = " and ".join(hosts)
+        text = (
+            f"Files of it from an earlier attempt are left on {where}, and it can go nowhere else."
+            f" It is not sent there again. Find out on both hosts where its guest runs (`virsh list"
+            f" --all`); where it is certain that it does not run on {where}, move the files there"
+            " out of the way, and retry it. Or retry it to another host."
+        )
+        self._change(
+            row,
+            {"state": MigrationState.FAILED, "code": LEFTOVERS, "message": text},
+            "failed",
+            text,
+        )
+
     def _cancelled(self, row: Row) -> None:
         text = "The drain was cancelled before its turn came."
         keep = row.attempts or row.state == MigrationState.BLOCKED
@@ -943,8 +1011,19 @@ class _Pass:
         self._change(row, {"state": MigrationState.CANCELLED, "message": message}, "cancelled")
 
     def _stands_against(self, row: Row) -> bool:
-        """Blocked by what is around it, which this pass did not look at, or could not read."""
-        if row.state != MigrationState.BLOCKED or row.code not in surroundings.CODES:
+        """Blocked by what is around it, which this pass did not look at, or could not read; or for
+        want of its hypervisor's word that its guest runs here."""
+        if row.state != MigrationState.BLOCKED:
+            return False
+        if row.code in whereabouts.CODES:
+            server = self.seen.servers[row.server_id]
+            sight = self.seen.guests.get(row.server_id)
+            word = whereabouts.word_of(server, sight)
+            # Of what is paused or shut off by now no word is to be had, nor from a driver that
+            # never tells: what speaks for and against these is judged just before the request.
+            unsupported = sight is not None and sight.unsupported
+            return word not in (Word.RUNS_HERE, Word.PAUSED, Word.OFF) and not unsupported
+        if row.code not in surroundings.CODES:
             return False
         around = self.seen.around
         return around is None or any(
@@ -996,9 +1075,15 @@ class _Pass:
             fields: dict[str, Any] = {"server_status": "DELETED", "task_state": ""}
         elif not server.host:
             text = f"It is on no host any more ({server.status})."
-            fields = {"server_status": server.status, "task_state": ""}
+            fields = {"server_status": server.status, "task_state": "", "dest_compute": ""}
+        elif server.status == "ERROR" != row.initial_status and (
+            row.state in MIGRATION_OPEN or row.state == MigrationState.FAILED
+        ):
+            who = self._who_moved(row, server)
+            self._arrived_in_error(row, server, {}, f"It was moved by {who}, and arrived")
+            return
         else:
-            text = f"It was moved to {server.host} by somebody else."
+            text = f"It was moved to {server.host} by {self._who_moved(row, server)}."
             fields = {
                 "server_status": server.status,
                 "task_state": "",
@@ -1011,11 +1096,17 @@ class _Pass:
             text,
         )
 
+    def _who_moved(self, row: Row, server: Server) -> str:
+        """Another run of ours, by our own record, or somebody else."""
+        run = self.seen.other_runs.get(row.server_id)
+        return str(run) if run is not None and run.dest == server.host else "somebody else"
+
     def _busy_elsewhere(self, row: Row, server: Server) -> None:
         """Somebody else moves it, and is not done; what waits for that waits a bounded time."""
         if row.state != MigrationState.PENDING:
             return
-        text = f"Nova moves it to {server.host} for somebody else (task {server.task_state})."
+        who = self._who_moved(row, server)
+        text = f"Nova moves it to {server.host} for {who} (task {server.task_state})."
         self._change(
             row,
             {
@@ -1115,6 +1206,8 @@ class _Pass:
             if row.server_id in self.seen.elsewhere:
                 self._gone(row, self.seen.elsewhere[row.server_id])
             return False
+        if row.server_id in self.seen.on_their_way:
+            return False
         if self._since(row.submitted_at) >= self.limits.submit_grace_seconds:
             text = "The request never reached Nova."
             self._change(
@@ -1152,38 +1245,60 @@ class _Pass:
                 self._change(row, fields, "copying", record.dest_compute)
             elif not waits and row.running_since is None:
                 fields |= {"queued_since": None, "running_since": self.now}
-        fields |= self._bytes(row)
+        if row.source_service != SOURCE_DOWN:
+            fields |= self._bytes(row)
         self._change(row, fields)
         row = self.rows[row.id]
         self._time_out(row)
         row = self.rows[row.id]
         begun = row.running_since or (None if row.queued_since else row.submitted_at)
-        after = late_after_seconds(row.memory_bytes, self.limits)
+        after = late_after_seconds(bytes_to_copy(row), self.limits)
         if row.late_since is None and begun and self._since(begun) > after:
-            text = f"It takes longer than the {after:.0f} s that its memory explains."
+            text = f"It takes longer than the {after:.0f} s that its memory and disk explain."
             self._change(row, {"late_since": self.now}, "late", text)
 
     def _time_out(self, row: Row) -> None:
-        """What the drain does about a copy that takes too long; marked once an attempt."""
-        if row.timed_out_at or row.running_since is None or row.method != Method.LIVE:
+        """What the drain does about a copy that takes too long. That it does is marked once an
+        attempt; what is done about it is what the drain says now, each action once."""
+        if row.source_service == SOURCE_DOWN:
+            return  # nothing is asked of Nova now; it is due as soon as the source is back
+        found = timeout_outlook(row, self.drain.timeout_action, self.limits, self.now)
+        if found is None or self.now <= found.at:
             return
-        after = timeout_seconds(row.memory_bytes, self.limits)
-        if self._since(row.running_since) <= after or row.nova_status not in NOVA_STATUS_RUNNING:
-            return
-        fields: dict[str, Any] = {"timed_out_at": self.now}
-        text = f"It has been copied for more than its timeout of {after:.0f} s."
-        wish = {TimeoutAction.ABORT: Wish.ABORT, TimeoutAction.FORCE: Wish.FORCE}.get(
-            TimeoutAction(self.drain.timeout_action)
-        )
+        wish = _WISH_OF[found.action]
+        fields: dict[str, Any] = {}
+        # What the drain no longer says, and Nova was not asked for yet, is taken back.
+        if row.wish_by == TIMEOUT and row.wish != wish and not row.wish_tries:
+            fields |= NO_WISH
+        waits = self.now < found.due_at
         # In post-copy, and once it has arrived, Nova takes neither.
-        if wish and not row.wish and row.nova_status in ABORTABLE:
+        asks = (
+            wish is not Wish.NONE
+            and not waits
+            and row.timeout_asked != wish
+            and not (row.wish and not fields)
+            and row.aborted_migration_id != row.nova_migration_id
+            and row.nova_status in ABORTABLE
+        )
+        if asks:
             fields |= {
+                "timeout_asked": wish,
                 "wish": wish,
                 "wish_by": TIMEOUT,
                 "wish_at": self.now,
                 "wish_migration_id": row.nova_migration_id,
             }
+        if row.timed_out_at is not None and not asks:
+            self._change(row, fields)
+            return
+        allowed = (found.at - row.running_since).total_seconds() if row.running_since else 0
+        text = f"It has been copied for more than its timeout of {allowed:.0f} s."
+        if asks:
             text += " It is aborted." if wish is Wish.ABORT else " It is forced to complete."
+        elif waits and wish is not Wish.NONE:
+            text += f" It is to end soon, and is let go on until {found.latest:%H:%M:%S} UTC."
+        if row.timed_out_at is None:
+            fields["timed_out_at"] = self.now
         self._change(row, fields, "timed_out", text)
 
     def _bytes(self, row: Row) -> dict[str, Any]:
@@ -1240,6 +1355,8 @@ class _Pass:
         if point is None:
             return {}
         points = convergence.from_json(row.points)
+        if points and points[-1].at > point.at + convergence.LEAST_GAP:
+            points = []  # the clock was set back
         same = bool(points) and points[-1].sizes == point.sizes
         if same and point.at - points[-1].at < SAME_BYTES_EVERY:
             return {}
@@ -1258,78 +1375,202 @@ class _Pass:
             "seconds_left": found.seconds_left,
         }
 
-    def _still_here(self, row: Row, server: Server, record: Migration | None) -> None:
-        if server.status == "ERROR":
-            aborted = row.was_cancelled or _is_aborted(row, record)
-            if aborted and record is not None and record.is_over:
-                if self._settled(row):
-                    self._late_error(row, record)
-            elif self._settled(row):
-                self._cannot_tell(
-                    row,
-                    "error_at_source",
-                    f"The server is in ERROR on {self._place(row)} after its {row.method} migration"
-                    f" ({record.status if record else 'no record'}).",
-                )
-            return
-        if record is None:
-            if server.task_state is None:
-                if not self._settled(row):
-                    return
-                if row.nova_migration_id is not None:
-                    what = "Nova's record of the migration is gone, and the server is still here."
-                    self._cannot_tell(row, "record_gone", what)
-                    return
-                text = "Nova took the request and began nothing."
-                self._attempt_failed(row, "no_record", text)
-            elif self._settled(row, self._patience(row)):
-                self._task_stuck(row, server, "Nova has no record of the migration")
-            return
-        if not record.is_over:
-            if server.task_state is not None:
-                if row.odd_since is not None:
-                    self._change(row, {"odd_since": None})
-            elif self._settled(row, self.limits.submit_grace_seconds):
-                self._cannot_tell(
-                    row,
-                    "record_open",
-                    f"Nova does nothing with the server any more, but its record of the migration"
-                    f" says {record.status} still.",
-                )
-            return
-        if record.status in ("completed", "done", "confirmed"):
-            if self._settled(row):
-                self._cannot_tell(
-                    row,
-                    "completed_at_source",
-                    "Nova says that the migration is completed, but has the server on"
-                    f" {self._place(row)} still.",
-                )
-            return
-        if server.task_state is not None:
-            if self._settled(row, self.limits.submit_grace_seconds):
-                self._task_stuck(row, server, f"The migration is over ({record.status})")
-            return
-        ours = _is_aborted(row, record)
-        doubtful = (
-            ours
-            or record.status == "cancelled"
-            or (record.status == "error" and record.dest_compute)
+    def _watch_source(self, row: Row) -> None:
+        """Remember that the compute service of the source was down during this attempt: from
+        then on nobody but the hypervisor knows where the guest runs."""
+        up = self._source_is_up(row)
+        if not up and row.source_service != SOURCE_DOWN:
+            text = (
+                f"The compute service of {self._source(row)} is not up: until it is back, whether"
+                " the guest still runs there is not known, and Nova is asked for nothing."
+            )
+            self._change(row, {"source_service": SOURCE_DOWN, "message": text, **NO_COURSE})
+        elif up and row.source_service == SOURCE_DOWN:
+            self._change(row, {"source_service": SOURCE_WAS_DOWN, "message": ""})
+
+    def _source_is_up(self, row: Row) -> bool:
+        if not self.back:
+            return self._host_is_up()
+        if row.source_compute not in self.seen.sources:
+            return row.source_service != SOURCE_DOWN  # not looked at: as it was
+        service = self.seen.sources[row.source_compute]
+        return service is not None and service.is_known and service.is_up
+
+    def words_wanted(self) -> list[str]:
+        wanted = []
+        for row in self.rows.values():
+            server = self.seen.servers.get(row.server_id)
+            if server is None or whereabouts.word_of(server, None) is not Word.SILENT:
+                continue
+            if row.state == MigrationState.BLOCKED:
+                if row.code in whereabouts.CODES and self._source_is_up(row):
+                    wanted.append(row.server_id)
+                continue
+            if row.state != MigrationState.MIGRATING or not self._source_is_up(row):
+                continue
+            record = self._record(row)
+            ending = self._ending(row, server, record)
+            if ending is None or ending in whereabouts.HARMLESS:
+                continue
+            wait = self._wait_after(ending, row)
+            if not wait or (row.odd_since and self._since(row.odd_since) >= wait):
+                wanted.append(row.server_id)
+        return wanted
+
+    def _ending(self, row: Row, server: Server, record: Migration | None) -> Ending | None:
+        return whereabouts.ending_of(
+            server,
+            record,
+            had_record=row.nova_migration_id is not None,
+            aborted=_is_aborted(row, record),
         )
-        if doubtful and not self._settled(row):
+
+    def _wait_after(self, ending: Ending, row: Row) -> float:
+        """Seconds for which an ending must stand before it is believed: Nova is known to change
+        its mind, and libvirt to finish a copy whose nova-compute is gone."""
+        if ending in (Ending.NO_HOST, Ending.ROLLED_BACK):
+            wait = 0.0
+        elif ending is Ending.TASK_WITHOUT_RECORD:
+            wait = self._patience(row)
+        elif ending in (Ending.LEFT_WAITING, Ending.LEFT_OPEN, Ending.TASK_STUCK):
+            wait = self.limits.submit_grace_seconds
+        elif ending is Ending.ERROR and row.method == Method.LIVE:
+            return self._patience(row)
+        else:
+            wait = self.limits.settle_seconds
+        rolled_back = (Ending.ROLLED_BACK, Ending.ABORTED, Ending.ABORT_ERROR)
+        lost = row.source_service and ending in rolled_back
+        return max(wait, self._patience(row)) if lost else wait
+
+    def _still_here(self, row: Row, server: Server, record: Migration | None) -> None:
+        """Nova has the server on the source: it is being migrated, or the attempt has ended."""
+        ending = self._ending(row, server, record)
+        if ending is None:
+            if row.odd_since is not None:
+                self._change(row, {"odd_since": None})
             return
-        if ours and record.status in ("cancelled", "failed", "error"):
-            self._aborted(row)
+        wait = self._wait_after(ending, row)
+        if wait and not self._settled(row, wait):
+            if record is not None and record.is_over and wait > self.limits.settle_seconds:
+                self._change(row, {"message": self._why_it_waits(ending, record, row, wait)})
             return
-        what = {
+        row = self.rows[row.id]
+        sight = self.seen.guests.get(row.server_id)
+        word = whereabouts.word_of(server, sight)
+        asked = sight is not None or word is not Word.SILENT
+        if not asked and ending not in whereabouts.HARMLESS and self._source_is_up(row):
+            return  # the hypervisor is asked in the next pass
+        step = whereabouts.next_step(
+            ending, word, cold=row.method == Method.COLD, source_lost=bool(row.source_service)
+        )
+        if step is Step.ASK:
+            if not self._settled(row, wait + self.limits.proof_wait_seconds):
+                text = f"{self._how_it_ended(ending, record)} {self._in_words(word, row, sight)}"
+                self._change(self.rows[row.id], {"message": f"{text} It is asked again."})
+                return
+            step = Step.UNKNOWN
+        if step is Step.UNKNOWN:
+            self._in_doubt(row, server, ending, record, word, sight)
+        elif step is Step.FAILED:
+            self._task_stuck(row, server, self._how_it_ended(ending, record))
+        elif ending in (Ending.ABORTED, Ending.ABORT_ERROR) and _is_aborted(row, record):
+            self._aborted(row, server)
+        elif ending is Ending.NOT_BEGUN:
+            self._attempt_failed(row, "no_record", self._how_it_ended(ending, record))
+        elif ending is Ending.LEFT_WAITING:
+            runs = f"The hypervisor says that its guest runs on {self._place(row)}: it never left."
+            self._attempt_failed(row, LEFT_RECORD, f"{self._how_it_ended(ending, record)} {runs}")
+        else:
+            assert record is not None  # else it was one of those above
+            self._attempt_failed(row, f"nova_{record.status}", self._how_it_ended(ending, record))
+
+    def _why_it_waits(self, ending: Ending, record: Migration | None, row: Row, wait: float) -> str:
+        return (
+            f"{self._how_it_ended(ending, record).rstrip('.')}. libvirt may finish the copy alone:"
+            f" whether the guest runs on {self._source(row)} is asked {wait:.0f} s after that."
+        )
+
+    @staticmethod
+    def _how_it_ended(ending: Ending, record: Migration | None) -> str:
+        status = record.status if record else "no record"
+        match ending:
+            case Ending.NOT_BEGUN:
+                return "Nova took the request and began nothing."
+            case Ending.RECORD_GONE:
+                return "Nova's record of the migration is gone, and the server is still here."
+            case Ending.TASK_WITHOUT_RECORD:
+                return "Nova has no record of the migration"
+            case Ending.TASK_STUCK:
+                return f"The migration is over ({status})"
+            case Ending.LEFT_WAITING | Ending.LEFT_OPEN:
+                assert record is not None
+                return (
+                    f"Nova no longer does anything with the server, but its record of migration"
+                    f" {record.id} to {record.dest_compute or 'no host yet'} says {status} still."
+                )
+            case Ending.COMPLETED_HERE:
+                return (
+                    "Nova says that the migration is completed, but has the server on its source."
+                )
+        return {
             "cancelled": "The migration was aborted.",
             "failed": "The migration failed and was rolled back.",
-        }.get(record.status, "The migration ended in error.")
-        self._attempt_failed(row, f"nova_{record.status}", what)
+        }.get(status, "The migration ended in error.")
 
-    def _aborted(self, row: Row) -> None:
-        """An abort of ours has settled: the server runs on where it was."""
-        runs = f"It runs on, on {self._place(row)}."
+    def _in_words(self, word: Word, row: Row, sight: GuestSight | None) -> str:
+        """What is known of the guest, in a sentence."""
+        source = self._source(row)
+        match word:
+            case Word.RUNS_HERE:
+                return f"The hypervisor of {source} says that the guest runs there."
+            case Word.NOT_HERE:
+                return f"The hypervisor of {source} has no running guest of it."
+            case Word.DOUBTFUL:
+                return (
+                    f"The hypervisor of {source} says that the guest runs there, but Nova's own"
+                    " words or its power state say otherwise."
+                )
+            case Word.PAUSED:
+                return "It is PAUSED, and Nova tells only of guests that run."
+            case Word.OFF:
+                return "It is shut off, so no hypervisor can tell where its newest disk is."
+        why = f" ({sight.error})" if sight and sight.error else ""
+        return f"The hypervisor of {source} did not say whether the guest runs there{why}."
+
+    def _in_doubt(
+        self,
+        row: Row,
+        server: Server,
+        ending: Ending,
+        record: Migration | None,
+        word: Word,
+        sight: GuestSight | None,
+    ) -> None:
+        """Where the guest runs is not known, or the server is in ERROR: for a person to see to."""
+        known = self._in_words(word, row, sight)
+        if ending is Ending.ERROR_STATUS:
+            aborted = row.was_cancelled or _is_aborted(row, record)
+            if aborted and record is not None and record.is_over:
+                self._late_error(row, record, word, known)
+                return
+            status = record.status if record else "no record"
+            what = f"The server is in ERROR after its {row.method} migration ({status})."
+            self._cannot_tell(row, "error_at_source", f"{what} {known}")
+            return
+        code = {
+            Ending.RECORD_GONE: "record_gone",
+            Ending.LEFT_OPEN: "record_open",
+            Ending.COMPLETED_HERE: "completed_at_source",
+        }.get(ending, "guest_in_doubt")
+        what = self._how_it_ended(ending, record)
+        if ending in (Ending.TASK_STUCK, Ending.TASK_WITHOUT_RECORD):
+            what = f"{what}, but Nova's task {server.task_state} on the server does not end."
+        self._cannot_tell(row, code, f"{what} {known}")
+
+    def _aborted(self, row: Row, server: Server) -> None:
+        """An abort of ours has settled: the server is where it was."""
+        verb = "runs" if server.status == "ACTIVE" else f"is {server.status}"
+        runs = f"It {verb} on {self._place(row)}."
         if self.drain.state == DrainState.CANCELLING:
             asked = "because the drain was cancelled"
             if row.aborted_by and row.aborted_by != TIMEOUT:
@@ -1352,12 +1593,18 @@ class _Pass:
         )
         self._change(row, fields, "aborted", text)
 
-    def _late_error(self, row: Row, record: Migration) -> None:
+    def _late_error(self, row: Row, record: Migration, word: Word, known: str) -> None:
+        if word is Word.RUNS_HERE:
+            then = (
+                " Nova 33 and 34 leave servers so after an abort. Look at the evidence: where it is"
+                " complete, Reset to Active corrects Nova's database, and the instance can be"
+                " retried. Do not start or rebuild it: its guest is alive."
+            )
+        else:
+            then = f" {self._look(row)}"
         text = (
             f"Its migration was aborted, and Nova set the server to ERROR afterwards (record:"
-            f" {record.status}). Some releases do that although the guest runs on, unharmed, on"
-            f" {self._place(row)}. Look at the evidence; where it is complete, the state can be"
-            " reset to active. Do not start or rebuild it before."
+            f" {record.status}). {known}{then}"
         )
         self._change(
             row,
@@ -1367,14 +1614,18 @@ class _Pass:
             ask_why=True,
         )
 
+    def _look(self, row: Row) -> str:
+        """What a person is to do before anything else is done with the server."""
+        return whereabouts.look_on_both(row.server_id, self._source(row), row.dest_compute)
+
     def _patience(self, row: Row) -> float:
         """Seconds that Nova may take for a step of which nothing is seen."""
-        return late_after_seconds(row.memory_bytes, self.limits)
+        return late_after_seconds(bytes_to_copy(row), self.limits)
 
     def _task_stuck(self, row: Row, server: Server, what: str) -> None:
         text = (
             f"{what}, but Nova's task {server.task_state} on the server does not end. Look into"
-            " the log of nova-compute; when the guest is known to run here, reset its state."
+            f" the log of nova-compute on {self._source(row)}: a restart of it ends the task."
         )
         fields = failed_attempt(row, text, "task_stuck", self.limits, self.now, retry=False)
         self._change(row, fields, "failed", text, ask_why=True)
@@ -1385,12 +1636,7 @@ class _Pass:
         self._change(row, fields, kind, text, ask_why=True)
 
     def _cannot_tell(self, row: Row, code: str, what: str) -> None:
-        text = (
-            f"{what} The guest may run on {self._place(row)} or on"
-            f" {row.dest_compute or 'the destination'}. Look on both hosts where it runs (virsh"
-            " list) before it is started, stopped or reset: a second copy of it would damage its"
-            " disk."
-        )
+        text = f"{what} {self._look(row)}"
         self._change(
             row,
             {"state": MigrationState.UNKNOWN, "code": code, "message": text},
@@ -1436,16 +1682,7 @@ class _Pass:
         elif server.status == row.initial_status:
             self._arrived(row, server, record, fields)
         elif server.status == "ERROR":
-            text = f"It arrived on {server.host} in ERROR."
-            if server.fault_message:
-                text += f" {server.fault_message}"
-            self._change(
-                row,
-                fields | {"state": MigrationState.FAILED, "code": "arrived_error", "message": text},
-                "failed",
-                text,
-                ask_why=True,
-            )
+            self._arrived_in_error(row, server, fields)
         else:
             self._change(row, fields)
             if self._settled(self.rows[row.id]):
@@ -1459,6 +1696,19 @@ class _Pass:
                     "failed",
                     text,
                 )
+
+    def _arrived_in_error(
+        self, row: Row, server: Server, fields: dict[str, Any], how: str = "It arrived"
+    ) -> None:
+        text = f"{how} on {server.host} in ERROR. {server.fault_message}".strip()
+        fields = fields | {
+            "state": MigrationState.FAILED,
+            "code": "arrived_error",
+            "message": text,
+            "server_status": server.status,
+            "dest_compute": server.host,
+        }
+        self._change(row, fields, "failed", text, ask_why=True)
 
     def _still_busy(self, row: Row, server: Server) -> None:
         """It is on the other host, and Nova's task on it goes on; not for ever."""
@@ -1535,17 +1785,14 @@ class _Pass:
                 },
                 "resize_settled",
             )
+        elif here and server.status == "ERROR":
+            status = record.status if record else "no record"
+            text = f"The server is in ERROR on {self._place(row)} after its {row.method} migration"
+            self._cannot_tell(row, "error_at_source", f"{text} ({status}).")
         elif here:
             self._attempt_failed(row, "reverted", "The migration was reverted by somebody else.")
         elif server.status == "ERROR":
-            text = f"It arrived on {server.host} in ERROR. {server.fault_message}".strip()
-            self._change(
-                row,
-                fields | {"state": MigrationState.FAILED, "code": "arrived_error", "message": text},
-                "failed",
-                text,
-                ask_why=True,
-            )
+            self._arrived_in_error(row, server, fields)
         elif row.method == Method.CONFIRM or server.status == row.initial_status:
             self._arrived(row, server, record, fields | {"dest_compute": server.host})
         elif self._settled(row):
@@ -1570,7 +1817,7 @@ class _Pass:
             return
         text = (
             f"It is on {server.host} in VERIFY_RESIZE, and Nova does not confirm it; its disk is"
-            f" still on this host. Confirm or revert the resize. {row.message}"
+            f" still on {self._place(row)}. Confirm or revert the resize. {row.message}"
         ).strip()
         self._change(
             row,
@@ -1672,6 +1919,7 @@ class _Pass:
             and row.group not in travelling
             and self._can_go(row)
         ]
+        full = False
         for row in sorted(ready, key=turn):
             if not self._may_add(row):
                 break
@@ -1679,28 +1927,55 @@ class _Pass:
                 self.actions.append(Confirm(row.id))
                 break
             host = self._where_to(row)
-            if not gate.takes(host):
+            if not host and row.unfit_hosts:
+                found = self._fit_host(row)
+                if found is None:
+                    continue
+                host = found
+            elif not gate.takes(host):
                 host = self._elsewhere_with_room(row)
                 if not host:
+                    full = True
                     continue
             status = self.seen.servers[row.server_id].status
             self.actions.append(Submit(row.id, host or None, status, Method(row.method)))
             break
         else:
-            if ready:
-                full = ", ".join(sorted(gate.inbound, key=lambda h: -gate.inbound[h])[:3])
-                where = f"to {full}" if full else "whose destination is not known yet"
+            if full:
+                hosts = ", ".join(sorted(gate.inbound, key=lambda h: -gate.inbound[h])[:3])
+                where = f"to {hosts}" if hosts else "whose destination is not known yet"
                 self._say_full(f"as many are under way {where} as MAX_PER_DESTINATION allows.")
-            return
+                return
         self._say_hold("")
 
     def _elsewhere_with_room(self, row: Row) -> str:
         """Where the scheduler might choose a host that takes no more, the estimate knows another,
         unless it was tried; or empty."""
         host = row.planned_host
+        if host in self.seen.gate.avoid:
+            return ""
         named = row.destination or self.drain.destination
         tried = row.attempts > row.granted and row.dest_compute == host
+        tried = tried or host in row.unfit_hosts
         return host if not named and not tried and self.seen.gate.takes(host) else ""
+
+    def _fit_host(self, row: Row) -> str | None:
+        """Another host for an instance that the scheduler might send again to one where it cannot
+        arrive; empty: the scheduler's choice, where nothing is known; None: not in this pass."""
+        if other := self._elsewhere_with_room(row):
+            return other
+        around = self.seen.around
+        if around is None:
+            return None  # the next pass that is due to look around will know
+        if around.receivers is None:
+            return ""
+        places = surroundings.with_room(self.seen.servers[row.server_id], around)
+        fit = [host for host in places if host not in row.unfit_hosts]
+        fit = [host for host in fit if host not in self.seen.gate.avoid]
+        if not fit:
+            self._unfit(row, sorted(row.unfit_hosts))
+            return None
+        return next((host for host in fit if self.seen.gate.takes(host)), None)
 
     def _say_full(self, text: str) -> None:
         """What keeps this drain from going on; while something of it is under way, it goes on."""
@@ -1723,8 +1998,11 @@ class _Pass:
         """The host to ask for, or empty: the scheduler's choice."""
         if named := row.destination or self.drain.destination:
             return named
-        if self.drain.follow_plan and row.attempts <= row.granted:
-            return row.planned_host  # a refusal falls back to the scheduler
+        # A refusal falls back to the scheduler, as does a host that is drained by now, or where it
+        # cannot arrive.
+        fit = row.planned_host not in {*self.seen.gate.avoid, *row.unfit_hosts}
+        if self.drain.follow_plan and row.attempts <= row.granted and fit:
+            return row.planned_host
         return ""
 
     def _can_go(self, row: Row) -> bool:
@@ -1747,13 +2025,8 @@ class _Pass:
         still_open = self._in(MIGRATION_OPEN)
         if cancelling:
             if not still_open and self._given_back():
-                self.actions.append(
-                    Finish(
-                        DrainState.CANCELLED,
-                        DrainResult.CANCELLED,
-                        f"Cancelled. {self._service_now()}{self._summary()}",
-                    )
-                )
+                text = f"Cancelled. {self._service_now()}{self._summary()}"
+                self._finish_with(DrainState.CANCELLED, DrainResult.CANCELLED, text)
             return
         if self.drain.state != DrainState.RUNNING:
             return
@@ -1768,10 +2041,8 @@ class _Pass:
         if self.back:
             self._finish_back()
             return
-        if self.seen.servers or self._in({MigrationState.UNKNOWN}):
-            self._finish_not_empty()
-        elif self.seen.all_migrations:
-            self._prove()
+        if self.seen.contents is not None:
+            self._finish_away(emptiness.look(self.seen.contents))
 
     def _given_back(self) -> bool:
         """Whether the service is as the cancel wants it. It is enabled if that was chosen, and if
@@ -1803,32 +2074,31 @@ class _Pass:
         if self.drain.cancel_enable:
             return (
                 "The compute service stays disabled, because somebody else gave a reason for it"
-                f" ({service.disabled_reason or 'without a word'}). "
+                f" ({_lines([service.disabled_reason]) or 'without a word'}). "
             )
         return "The compute service stays disabled. " if maintenance.disabled_at else ""
 
+    def _is_back(self, row: Row) -> bool:
+        """On the host that it was to come back to, whoever brought it."""
+        gone = row.state == MigrationState.GONE or arrived_wrong(row)
+        return row.state == MigrationState.SUCCEEDED or (
+            gone and row.server_status != "DELETED" and row.dest_compute == self.drain.host
+        )
+
     def _is_well(self, row: Row) -> bool:
         """Back, no more, or left elsewhere by choice."""
-        if row.state == MigrationState.GONE:
-            return row.server_status == "DELETED" or row.dest_compute == self.drain.host
-        return row.state in (MigrationState.SUCCEEDED, MigrationState.SKIPPED)
+        deleted = row.state == MigrationState.GONE and row.server_status == "DELETED"
+        well = self._is_back(row) and not arrived_wrong(row)
+        return deleted or well or row.state == MigrationState.SKIPPED
 
     def _finish_back(self) -> None:
         """All that was to come back has arrived, or what could not is named. The host is in
         service either way."""
-        rows = list(self.rows.values())
-        back = [row for row in rows if row.state == MigrationState.SUCCEEDED]
-        if all(self._is_well(row) for row in rows):
+        if all(self._is_well(row) for row in self.rows.values()):
             state, result = DrainState.SUCCEEDED, DrainResult.BROUGHT_BACK
         else:
             state, result = DrainState.FAILED, DrainResult.INSTANCES_FAILED
-        lines = [f"{len(back)} of {len(rows)} are back on {self.drain.host}."]
-        lines += [
-            f"{row.server_name} ({row.state}): {row.message}".rstrip(": ")
-            for row in sorted(rows, key=lambda r: (r.position, r.id))
-            if row.state != MigrationState.SUCCEEDED
-        ]
-        self.actions.append(Finish(state, result, "\n".join(lines)))
+        self._finish_with(state, result, self._summary())
 
     def _wait_for_blocked(self, blocked: list[Row]) -> None:
         if self.drain.blocked_since is None:
@@ -1843,72 +2113,100 @@ class _Pass:
         if self._since(self.drain.blocked_since) < self.limits.blocked_wait_seconds:
             return
         for row in blocked:
+            doubtful = row.code in whereabouts.CODES and row.attempts
+            state = MigrationState.UNKNOWN if doubtful else MigrationState.FAILED
             self._change(
                 row,
-                {"state": MigrationState.FAILED, "message": f"Still blocked: {row.message}"},
-                "failed",
+                {"state": state, "message": f"Still blocked: {row.message}"},
+                state.value,
                 row.message,
             )
 
-    def _finish_not_empty(self) -> None:
-        here = {row.server_id: row for row in self.rows.values()}
-        chosen = {MigrationState.STAYS, MigrationState.SKIPPED}
-        failed = [
-            row
-            for row in self._in({MigrationState.FAILED})
-            if not row.code.startswith("arrived_") or row.code == UNCONFIRMED
-        ]
-        by_choice = (
-            not failed
-            and not self._in({MigrationState.UNKNOWN})
-            and all(
-                server_id in here and here[server_id].state in chosen
-                for server_id in self.seen.servers
-            )
-        )
-        result = DrainResult.INSTANCES_LEFT if by_choice else DrainResult.INSTANCES_FAILED
-        self.actions.append(Finish(DrainState.FAILED, result, self._summary()))
+    def _finish_away(self, found: Emptiness) -> None:
+        """Nothing is left to be moved. What is on its way to the host, or from it without us, is
+        waited for: it joins when it arrives, and is named when the wait is over.
 
-    def _prove(self) -> None:
-        """Empty twice, in two passes, with the service read in between: a cell that goes down
-        makes Nova's lists empty without a word."""
-        unfinished = [
-            m for records in self.seen.migrations.values() for m in records if not m.is_over
-        ]
-        if self.drain.proving_since is None:
-            self.actions.append(
-                ChangeDrain({"proving_since": self.now, "message": "Verifying that it is empty."})
-            )
-        elif not unfinished:
-            self.actions.append(
-                Finish(DrainState.SUCCEEDED, DrainResult.EMPTY, f"Drained. {self._summary()}")
-            )
-        elif self._since(self.drain.proving_since) >= self.limits.proof_wait_seconds:
-            self.actions.append(
-                Finish(
-                    DrainState.FAILED,
-                    DrainResult.NOT_PROVED,
-                    f"{_name_unfinished(unfinished)} {self._summary()}",
-                )
-            )
+        Empty it must be twice, in two passes: a cell that goes down makes Nova's lists empty
+        without a word.
+        """
+        waits_for = self._beside(found).of(*Obstacle)
+        first = self.drain.proving_since is None
+        patient = first or self._since(self.drain.proving_since) < self.limits.proof_wait_seconds
+        if not (waits_for and patient) and not (found.is_empty and first):
+            self._end(found)
+            return
+        text = f"Waiting: {_listed(waits_for)}." if waits_for else "Verifying that it is empty."
+        fields: dict[str, Any] = {"proving_since": self.now} if first else {}
+        if text != self.drain.message:
+            kind = "not_proved_yet" if waits_for else ""
+            self.actions.append(ChangeDrain(fields | {"message": text}, kind, text if kind else ""))
+        elif fields:
+            self.actions.append(ChangeDrain(fields))
+
+    def _beside(self, found: Emptiness) -> Emptiness:
+        """What keeps the host from being empty beside the servers of which it is known what became:
+        they are on it, or unknown."""
+        unknown = {row.server_id for row in self._in({MigrationState.UNKNOWN})}
+        return found.but_of(unknown | self.seen.servers.keys())
+
+    def _end(self, found: Emptiness) -> None:
+        """How it ends. `succeeded` means that the host is empty, and that every instance that left
+        it is well as far as we know."""
+        rows = {row.server_id: row for row in self.rows.values()}
+        chosen = {MigrationState.STAYS, MigrationState.SKIPPED}
+        by_choice = all(i in rows and rows[i].state in chosen for i in self.seen.servers)
+        beside = self._beside(found)
+        passing = beside.of(Obstacle.MIGRATION, Obstacle.RESIZE)
+        doubts = beside.of(Obstacle.NO_SERVICE, Obstacle.CELL, Obstacle.DOWN)
+        said: list[str] = []
+        state = DrainState.FAILED
+        if self._in({MigrationState.FAILED, MigrationState.UNKNOWN}) or not by_choice:
+            result = DrainResult.INSTANCES_FAILED
+            said += ["The host is empty."] if found.is_empty else []
+        elif passing or doubts:
+            result = DrainResult.NOT_PROVED
+        elif self.seen.servers:
+            result = DrainResult.INSTANCES_LEFT
         else:
-            text = _name_unfinished(unfinished)
-            if text != self.drain.message:
-                self.actions.append(ChangeDrain({"message": text}, "not_proved_yet", text))
+            state, result = DrainState.SUCCEEDED, DrainResult.EMPTY
+            said.append("Drained.")
+        said += doubts
+        if passing:
+            said.append(f"Not over: {_listed(passing)}.")
+        if beside.of(Obstacle.RESIZE):
+            said.append(
+                "A resize or cold migration that is not confirmed holds its disk and allocation on"
+                " both hosts: confirm or revert it."
+            )
+        said.append(self._summary())
+        self._finish_with(state, result, " ".join(said))
+
+    def _finish_with(self, state: DrainState, result: DrainResult, text: str) -> None:
+        """End the drain; what a person must look at is said first."""
+        first = alarm(self.rows.values())
+        self.actions.append(Finish(state, result, f"{first} {text}".strip()))
 
     def _summary(self) -> str:
-        """How many left, and each one that did not, by name and with its reason."""
-        rows = list(self.rows.values())
-        left = [row for row in rows if row.state in MIGRATION_LEFT]
-        lines = [f"{len(left)} of {len(rows)} left the host."]
-        for row in sorted(rows, key=lambda r: (r.position, r.id)):
-            if row.state not in MIGRATION_LEFT:
-                lines.append(f"{row.server_name} ({row.state}): {row.message}".rstrip(": "))
+        """How many left, or came back, and each one that did not, by name and with its reason."""
+        rows = sorted(self.rows.values(), key=lambda r: (r.position, r.id))
+        if self.back:
+            done = [row for row in rows if self._is_back(row)]
+            lines = [f"{len(done)} of {len(rows)} are back on {self.drain.host}."]
+        else:
+            done = [row for row in rows if row.state in MIGRATION_LEFT or arrived_wrong(row)]
+            lines = [f"{len(done)} of {len(rows)} left the host."]
+        lines += [
+            f"{row.server_name} ({row.state}): {row.message}".rstrip(": ")
+            for row in rows
+            if row not in done or arrived_wrong(row)
+        ]
+        if self.back:
+            return _lines(lines)
         known = {row.server_id for row in rows}
         for server in self.seen.servers.values():
             if server.id not in known:
                 lines.append(f"{server.name} ({server.status}): it is not part of the drain.")
-        return "\n".join(lines)
+        return _lines(lines)
 
 
 def _is_aborted(row: Row, record: Migration | None) -> bool:
@@ -1924,16 +2222,13 @@ def turn(row: Row) -> tuple[bool, int, int, int]:
     return (row.position >= 0, row.attempts if row.position >= 0 else 0, row.position, row.id)
 
 
-def _name_unfinished(records: Sequence[Migration]) -> str:
-    named = ", ".join(
-        f"migration {m.id} of server {m.server_id} ({m.migration_type}, {m.status})"
-        for m in records[:10]
-    )
-    more = f" and {len(records) - 10} more" if len(records) > 10 else ""
-    return (
-        "No server is left, but Nova has unfinished migrations with this host as their source:"
-        f" {named}{more}. An unconfirmed one (finished) still holds its disk and allocation here."
-    )
+def _lines(lines: Iterable[str]) -> str:
+    """A message of several lines: what a lock's reason or a fault says begins no further one."""
+    return "\n".join(" ".join(line.split()) for line in lines)
+
+
+def _listed(lines: Sequence[str]) -> str:
+    return "; ".join(line.rstrip(".") for line in emptiness.some(lines))
 
 
 _UNSET = object()

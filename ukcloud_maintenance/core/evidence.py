@@ -246,22 +246,26 @@ def _by_hand(sight: ErrorSight, server: Server, dest: str) -> tuple[str, ...]:
         else ()
     )
     return (
-        "Until this is settled do not start it, reboot it hard, rebuild or evacuate it, and do not"
-        " reset its state: a guest that still runs elsewhere would be started a second time from"
-        " the same disks, which destroys what is on them. The lock of the image is all that would"
-        " prevent it, and not every storage has one.",
+        "Until this is settled do not start, reboot, rebuild, evacuate or migrate it, and do not"
+        " reset its state. If its guest runs elsewhere, each of these would start a second copy of"
+        " it, from the same disk or from one that is out of date, or destroy the one that runs.",
         *paused,
         f"On {source} and on {there}: `virsh list --all --uuid --name`. Which of them has the"
         f" domain {server.id}?",
         f"On each that has it: `virsh domstate {server.id}`. On which one does it run? One that is"
         " shut off is what a migration left behind.",
-        "Where the disk is a file: `qemu-img info` on it, without -U. It fails on the lock while a"
-        " guest has the disk open; `lsof` on each host names the process.",
-        f"If it runs on {source} alone: `openstack server set --state active {server.id}`.",
-        f"If it runs on {there}: Nova's database is wrong about its host, and no command of Nova's"
-        " corrects that. Leave the guest running, and see to the database, or shut the guest down"
-        f" from within, check that it runs on no host, and only then have Nova start it on"
-        f" {source}.",
-        f"If it runs on neither: look at the logs of nova-compute and libvirt on {source} and on"
-        f" {there} before anything is started.",
+        "Where is its newest disk? A disk in shared storage or a volume is the same from every"
+        " host. A local disk (a file in the instances folder) is newest on the host on which the"
+        " guest runs, and the file on the other host is from before or during the migration.",
+        f"If it runs on {source} and on no other host: `openstack server set --state active"
+        f" {server.id}` corrects Nova's database and does nothing to the guest.",
+        f"If it runs on {there}: leave it running. Nova's database is wrong about its host, and no"
+        f" command of Nova's API corrects that. Never have Nova start it on {source} where it has"
+        f" a local disk: that boots the disk from before the migration. Either correct host and"
+        " node of the instance in Nova's database, then heal its allocations (`nova-manage"
+        f" placement heal_allocations --instance {server.id}`); or, only if all its disks are"
+        " shared or volumes, shut it down from within, check that it runs on no host, and start it"
+        f" on {source}.",
+        f"If it runs on neither: read the logs of nova-compute and libvirt on {source} and on"
+        f" {there}, and find out which host has the newest disk, before anything is started.",
     )

@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from .printable import cell
+
 SCHEMA = "ukcloud_maintenance.drain"
 SCHEMA_VERSION = 1
 
@@ -43,8 +45,6 @@ COLUMNS = (
     *("source_compute", "dest_compute", "nova_status", "nova_migration_id", "request_id"),
     *("attempts", "created_at", "started_at", "finished_at", "seconds", "message"),
 )
-#: What a spreadsheet takes for the beginning of a formula (OWASP, "CSV Injection").
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def iso(moment: datetime | None) -> str | None:
@@ -80,6 +80,7 @@ def document(
                 "at": iso(event.at),
                 "kind": event.kind,
                 "actor": event.actor,
+                "actor_id": event.actor_id or None,
                 "server_id": event.migration.server_id if event.migration else None,
                 "message": event.message,
                 "request_id": event.request_id or None,
@@ -104,11 +105,16 @@ def _instance(row: Any) -> dict[str, Any]:
 
 
 def as_json(found: dict[str, Any]) -> str:
-    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+    """Every value to the letter; in ASCII, so that it does no harm on a terminal either."""
+    return json.dumps(found, indent=2) + "\n"
 
 
 def as_csv(found: dict[str, Any]) -> str:
-    """One line an instance below a line of names; lines end as RFC 4180 has it."""
+    """One line an instance below a line of names; lines end as RFC 4180 has it, and nowhere else.
+
+    Cells are made fit for terminals and spreadsheets, see :func:`printable.cell`; who needs a
+    value to the letter takes the JSON.
+    """
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
@@ -116,15 +122,8 @@ def as_csv(found: dict[str, Any]) -> str:
     shared = {"drain_id": drain["id"], "region": drain["region"], "host": drain["host"]}
     for instance in found["instances"]:
         values = instance | shared
-        writer.writerow([_cell(values[name]) for name in COLUMNS])
+        writer.writerow([cell(values[name]) for name in COLUMNS])
     return out.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    """A text that a spreadsheet would run as a formula is made one that it shows."""
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
-    return "" if value is None else value
 
 
 def rendered(found: dict[str, Any], form: str) -> str:

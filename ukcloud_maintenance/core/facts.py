@@ -7,6 +7,8 @@ flavor sizes in MiB and GiB; `cloud` converts once, at the edge.
 from dataclasses import dataclass, field
 from datetime import datetime
 
+#: nova/compute/power_state.py: the guest runs.
+POWER_RUNNING = 1
 #: Nova's statuses of a migration that is over (nova/objects/migration.py, and
 #: nova/compute/manager.py for `done`, an old name of `completed`).
 NOVA_STATUS_OVER = frozenset(
@@ -56,6 +58,11 @@ class Hypervisor:
     memory_bytes: int = 0
     memory_used_bytes: int = 0
     running_vms: int = 0  # a statistic that is about a minute old
+
+    @property
+    def is_bare_metal(self) -> bool:
+        """A node of Ironic: the instance is the machine (nova/virt/ironic/driver.py)."""
+        return self.hypervisor_type.lower() == "ironic"
 
 
 @dataclass(frozen=True)
@@ -154,6 +161,7 @@ class Capacity:
     total: dict[str, int] = field(default_factory=dict, hash=False)
     used: dict[str, int] = field(default_factory=dict, hash=False)
     traits: frozenset[str] = frozenset()
+    bare_metal: bool = False  # its nodes are Ironic's, by Nova: no instance comes or leaves
 
     def free(self, resource: str) -> int:
         return self.total.get(resource, 0) - self.used.get(resource, 0)
@@ -172,6 +180,20 @@ class Allocation:
     consumer_id: str
     provider_id: str
     resources: dict[str, int] = field(default_factory=dict, hash=False)  # Placement's units
+
+
+@dataclass(frozen=True)
+class Consumer:
+    """Everything that one consumer holds, on any provider, `GET /allocations/{id}` of Placement.
+
+    :param generation: raised by Placement with each change (1.28); None: it holds nothing
+    """
+
+    consumer_id: str
+    project_id: str = ""
+    user_id: str = ""
+    generation: int | None = None
+    allocations: tuple[Allocation, ...] = ()
 
 
 @dataclass(frozen=True)

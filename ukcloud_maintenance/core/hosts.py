@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from .certificate import SERVICE_UP, Check
-from .facts import Service
+from .certificate import SERVICE_UP, Check, worth_saying
+from .facts import Hypervisor, Service
 from .states import ReturnChoice, ReturnResult
 
 #: How the message of a maintenance begins that OpenStack keeps from being looked after.
@@ -98,9 +98,32 @@ def in_words(checks: Iterable[Check]) -> str:
     """What keeps a host from being safe to power off; empty where nothing does."""
     return " ".join(
         f"{check.text} {'; '.join(check.details)}{'.' if check.details else ''}".strip()
-        for check in checks
+        for check in worth_saying(checks)
         if not check.passed
     )
+
+
+def same_machine(host: str, hypervisors: Iterable[Hypervisor]) -> Hypervisor | None:
+    """The hypervisor of another service that is the one of this host: the service was renamed, or
+    it is the hypervisor's name that was taken for the host's.
+
+    By its id, which is that of Placement's provider, or by its name, which is unique in Placement;
+    where the host has none (any more) by the machine's name, with its domain or without.
+
+    :param hypervisors: all of the region
+    """
+    known = list(hypervisors)
+    ours = [h for h in known if h.host == host]
+    ids = {h.id for h in ours if h.id}
+    names = {h.hypervisor_hostname for h in ours}
+    for one in known:
+        if one.host in ("", host) or one.is_bare_metal:
+            continue
+        name = one.hypervisor_hostname
+        by_name = not ours and (name == host or name.startswith(f"{host}."))
+        if one.id in ids or name in names or by_name:
+            return one
+    return None
 
 
 def why_withdrawn(

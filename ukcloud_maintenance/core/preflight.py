@@ -34,7 +34,7 @@ before all of them, and a caution says so.
 from dataclasses import replace
 
 from . import bindings, surroundings
-from .facts import Server
+from .facts import POWER_RUNNING, Server
 from .verdicts import (
     Around,
     Caution,
@@ -64,7 +64,6 @@ __all__ = [
 
 LIVE_STATUSES = frozenset({"ACTIVE", "PAUSED"})
 #: nova/compute/power_state.py
-POWER_RUNNING = 1
 POWER_OFF = {4: "shut down", 6: "crashed", 7: "suspended"}
 
 AGAIN = "It is looked at again while the drain runs."
@@ -170,11 +169,11 @@ _STAYS: dict[str, tuple[str, str]] = {
         "Resume it.",
     ),
     "SHELVED": (
-        "It is shelved, but its disk is still on this host.",
+        "It is shelved, but its disk is still on its host.",
         "Offload it (shelve offload), or unshelve it.",
     ),
     "SOFT_DELETED": (
-        "It is deleted, but kept on this host until it is reclaimed.",
+        "It is deleted, but kept on its host until it is reclaimed.",
         "Force the deletion, or restore it.",
     ),
 }
@@ -185,7 +184,8 @@ _BLOCKED: dict[str, tuple[str, str]] = {
     ),
     "ERROR": (
         "It is in ERROR, and Nova does not migrate it in this state.",
-        "Look into its fault, and reset or rebuild it.",
+        "Look into its fault, and check with virsh list on the hypervisor whether its guest runs."
+        " A rebuild would erase the disk of a guest that is alive.",
     ),
     "VERIFY_RESIZE": (
         "A resize or cold migration of it waits for confirmation.",
@@ -200,8 +200,8 @@ def _error_with_a_guest(server: Server, wishes: Wishes, around: Around) -> Said:
         return blocked(
             "status_error_guest_runs",
             "It is in ERROR, though Nova last saw its guest running.",
-            "Make sure on the hypervisor that the guest runs here and nowhere else (virsh list),"
-            " then set its state to active.",
+            f"Check with virsh list that the guest runs on {server.host} and on no other host that"
+            " it was migrated to. Only then set its state to active; do not start or rebuild it.",
         )
     return None
 

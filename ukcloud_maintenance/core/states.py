@@ -160,7 +160,7 @@ class TimeoutAction(StrEnum):
     """What becomes of a migration that takes longer than its timeout."""
 
     WARN = "warn"  # it is marked, and goes on
-    ABORT = "abort"  # it runs on at the source, and is tried again
+    ABORT = "abort"  # it runs on at the source; tried again once that is proved
     FORCE = "force_complete"  # the guest is paused until the rest is copied
 
 

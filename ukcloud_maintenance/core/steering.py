@@ -10,7 +10,8 @@ from enum import StrEnum
 from typing import Protocol
 
 from .actor import RULE_ABORT, RULE_CANCEL, RULE_FORCE, RULE_RESET, RULE_STEER
-from .decide import LATE_ERROR
+from .alarm import ARRIVED
+from .decide import LATE_ERROR, SOURCE_DOWN
 from .states import (
     ABORTABLE,
     DRAIN_OPEN,
@@ -75,6 +76,7 @@ class InstanceLike(Protocol):
     aborted_migration_id: int | None
     forced_at: datetime | None
     initial_status: str
+    source_service: str
 
 
 class DrainLike(Protocol):
@@ -100,18 +102,23 @@ def objection(verb: Verb, row: InstanceLike, drain: DrainLike) -> str:
                 )
             return _to_nova(row, FORCIBLE, "force complete")
         case Verb.RETRY:
+            if row.state == MigrationState.UNKNOWN:
+                return (
+                    "Where its guest runs is not known, and another migration could destroy it."
+                    " Look on both hosts first, as its row says."
+                )
             if row.state not in (MigrationState.FAILED, MigrationState.SKIPPED):
                 return f"Only what failed or was skipped is tried again; it is {row.state}."
-            if row.code.startswith("arrived_"):
-                return "It has left the host; what is wrong with it is there."
+            if row.code.startswith(ARRIVED):
+                return "It has moved; what is wrong with it is on the host where it is now."
             if drain.state not in _STARTS | {DrainState.FAILED}:
                 return f"The drain is {drain.state}; drain the host again."
             return ""
         case Verb.SKIP:
             if row.state not in MIGRATION_WAITING | {MigrationState.FAILED}:
                 return f"Only what waits, is blocked or failed is skipped; it is {row.state}."
-            if row.code.startswith("arrived_"):
-                return "It has left the host."
+            if row.code.startswith(ARRIVED):
+                return "It has moved already."
             return "" if drain.state in _STARTS else f"The drain is {drain.state}."
         case Verb.FIRST:
             if row.state != MigrationState.PENDING:
@@ -132,6 +139,11 @@ def _to_nova(row: InstanceLike, statuses: frozenset[str], what: str) -> str:
         return "No live migration of it is under way."
     if row.wish:
         return "Something is asked of Nova for it already."
+    if row.source_service == SOURCE_DOWN:
+        return (
+            "The compute service of its host is down, so where the guest runs is not known: it may"
+            " be at the destination already. Bring nova-compute back first."
+        )
     if row.nova_migration_id is None:
         return "Nova has no record of its migration yet."
     if row.aborted_migration_id == row.nova_migration_id:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from .facts import Aggregate, Capacity, Server, ServerGroup
 from .needs import needs_of
-from .verdicts import Around, Caution, Said, Wishes, blocked
+from .verdicts import Around, Caution, Said, Wishes, blocked, stays
 
 UNITS = {"MEMORY_MB": "MiB of memory", "DISK_GB": "GiB of disk", "VCPU": "VCPU", "PCPU": "PCPU"}
 FULL = Capacity()
@@ -121,6 +121,18 @@ def _zone_is_gone(zone: str, around: Around) -> bool:
 
 
 # -- filters ---------------------------------------------------------------------------------
+
+
+def bare_metal(server: Server, wishes: Wishes, around: Around) -> Said:
+    """nova/virt/ironic/driver.py has neither live nor cold migration."""
+    if server.host in around.bare_metal:
+        return stays(
+            "bare_metal",
+            "It is a bare metal node of Ironic's: the instance is the machine, and Nova moves it in"
+            " no way.",
+            "Ask its owner to move what runs on it.",
+        )
+    return None
 
 
 def receivers(server: Server, wishes: Wishes, around: Around) -> Said:
@@ -251,17 +263,35 @@ def _anti_affinity(server: Server, found: ServerGroup, around: Around) -> Said:
     return None
 
 
+def _candidates(server: Server, around: Around) -> list[str]:
+    """The hosts that a scheduler would look at for it, room left aside. Where its group allows
+    none, that is for the group's own verdict to say."""
+    found = around.group(server)
+    hosts = suitable(server, around)
+    if found is None:
+        return hosts
+    count = {host: around.members_on(found, host, server.id) for host in hosts}
+    home = {around.whereabouts.get(member, "") for member in found.members}
+    return allowed_by_group(found, hosts, count, home) or hosts
+
+
+def with_room(server: Server, around: Around) -> list[str]:
+    """The hosts that could take it now, the one with the most free memory first. All that come
+    into question, where room is not known."""
+    hosts = _candidates(server, around)
+    if around.capacity is None:
+        return hosts
+    capacity, needs = around.capacity, needs_of(server)
+    fit = [host for host in hosts if not needs.missing(capacity.get(host, FULL))]
+    return sorted(fit, key=lambda host: (-capacity.get(host, FULL).free("MEMORY_MB"), host))
+
+
 def room(server: Server, wishes: Wishes, around: Around) -> Said:
     """Whether any host has room for it now, for it alone."""
     if around.receivers is None or around.capacity is None:
         return None
     needs = needs_of(server)
-    found = around.group(server)
-    hosts = suitable(server, around)
-    if found is not None:
-        count = {host: around.members_on(found, host, server.id) for host in hosts}
-        home = {around.whereabouts.get(member, "") for member in found.members}
-        hosts = allowed_by_group(found, hosts, count, home) or hosts
+    hosts = _candidates(server, around)
     short: dict[str, dict[str, int]] = {}
     for host in hosts:
         missing = needs.missing(around.capacity.get(host, FULL))
@@ -290,4 +320,4 @@ def lack(wanted: Mapping[str, int], missing: Mapping[str, int]) -> float:
     return max(n / max(wanted.get(name, n), 1) for name, n in missing.items())
 
 
-FILTERS = (receivers, zone, traits, aggregates, group, room)
+FILTERS = (bare_metal, receivers, zone, traits, aggregates, group, room)

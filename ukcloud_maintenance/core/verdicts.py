@@ -75,6 +75,7 @@ class Around:
         neither being drained nor about to be
     :param capacity: what Placement says, by host. A receiver that is not in it has no room.
     :param leaving: ids of the instances that are to leave in the same drain
+    :param bare_metal: the hosts whose nodes are Ironic's, as far as known
     """
 
     groups: tuple[ServerGroup, ...] | None = None
@@ -83,6 +84,7 @@ class Around:
     receivers: Mapping[str, str] | None = None
     capacity: Mapping[str, Capacity] | None = None
     leaving: frozenset[str] = frozenset()
+    bare_metal: frozenset[str] = frozenset()
     _by_member: Mapping[str, ServerGroup] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -41,6 +41,12 @@ name                        what happens
                             server MIGRATING, abort and force complete are accepted and do
                             nothing; a restart of the source's nova-compute ends it (``error``,
                             ACTIVE)
+``outlives-compute``        where the source's nova-compute is killed during the copy, libvirt goes
+                            on alone and is done ``after`` (2) seconds. A nova-compute that is
+                            started before that aborts it: ``error``, ACTIVE, the guest at the
+                            source. One that comes later finds no guest: ``error``, ACTIVE at the
+                            source, no task, power state running, and the guest runs at the
+                            destination alone. One more live migration to that host destroys it
 ``landed-but-source``       the guest runs at the destination and the database says source: record
                             ``running`` with old bytes for ``after`` (2) seconds, then ``error``,
                             and the server ERROR at the source
@@ -64,9 +70,9 @@ Force complete without ``post-copy`` pauses the guest at once and copies the res
 or preparing is Nova's own doing and always clean.
 
 ``GET /servers/{id}/diagnostics`` is answered from the guests that the host really has, whatever
-the database says: with ``landed-but-source`` the source refuses from the moment the guest went.
-A restart of nova-compute leaves every guest where it is; only a restart of the whole demo takes
-them from the database.
+the database says: with ``landed-but-source`` and ``outlives-compute`` the source refuses from the
+moment the guest went. A restart of nova-compute leaves every guest where it is; only a restart of
+the whole demo takes them from the database.
 
 The key ``demo:cold_migration`` knows ``fail`` (refused on the source: migration ``error``, server
 as before), ``fail-finish`` (an exception at the destination: server ERROR) and ``slow``
@@ -102,6 +108,7 @@ LIVE_NAMES = frozenset(
         "late-error-after-abort",
         "stuck-running",
         "landed-but-source",
+        "outlives-compute",
         "completed-but-source",
         "post-copy",
     }

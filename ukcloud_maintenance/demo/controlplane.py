@@ -42,7 +42,8 @@ def say(text: str) -> None:
     print(f"[{time.monotonic() - STARTED:5.1f}s] {text}", flush=True)
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: list[str] | None = None, plane: type[ControlPlane] | None = None) -> int:
+    """Run until it is told to stop; ``plane`` is the class of the control plane."""
     parser = argparse.ArgumentParser(prog="controlplane", description=__doc__.split("\n")[0])
     parser.add_argument("--state", type=Path, required=True, help="directory of the cloud")
     parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1")
@@ -71,7 +72,7 @@ def main(argv: list[str] | None = None) -> int:
         config = CloudConfig()
     kept.write_text(config.to_json())
     try:
-        return ControlPlane(state, arguments.port, config).run()
+        return (plane or ControlPlane)(state, arguments.port, config).run()
     except BaseException as error:
         # The services' threads would keep the process alive without its main thread.
         if isinstance(error, SystemExit):
@@ -93,6 +94,9 @@ def end_with_parent(parent: int) -> None:
 
 
 class ControlPlane:
+    transport_url = databases.TRANSPORT_URL
+    """Over which Nova's services talk to each other; by default within this process alone."""
+
     def __init__(self, state: Path, port: int, config: CloudConfig) -> None:
         self.state = state
         self.port = port
@@ -118,7 +122,7 @@ class ControlPlane:
         self.instrumentation = instrumentation.Instrumentation(self)
         server = self._serve_http()
         if not fresh:
-            databases.relocate(self.state, self.base_url)
+            databases.relocate(self.state, self.base_url, self.transport_url)
         self.applications["/identity"] = identity.load_application(
             self.state, self.state / "etc" / "keystone.conf"
         )
@@ -128,7 +132,9 @@ class ControlPlane:
         identity.write_clouds_yaml(self.state, self.base_url)
         self._load_placement()
         self._load_nova_api()
+        self._prepare_computes()
         self._start_services()
+        self._start_computes()
         (self.state / "ready.json").write_text(
             json.dumps(
                 {
@@ -199,7 +205,7 @@ class ControlPlane:
         identity.create_accounts(self.state)
         databases.save_template(self.state)
         (self.state / "versions").write_text(databases.service_versions())
-        databases.relocate(self.state, self.base_url)
+        databases.relocate(self.state, self.base_url, self.transport_url)
 
     def _write_configuration(self) -> None:
         """Write the services' configuration files; nothing in them outlives a start."""
@@ -281,7 +287,7 @@ host = control
 my_ip = 127.0.0.1
 state_path = {self.state}/nova
 log_file = {self.state}/log/nova.log
-transport_url = {databases.TRANSPORT_URL}
+transport_url = {self.transport_url}
 compute_driver = {DRIVER}
 report_interval = {self.config.report_interval_seconds}
 service_down_time = {self.config.service_down_seconds}
@@ -385,12 +391,7 @@ region_name = {REGION}
 
         self.applications["/compute"] = osapi_compute.application
 
-    def _start_services(self) -> None:
-        import nova.conf
-        from nova import service
-        from nova.conductor import rpcapi as conductor
-        from nova.scheduler import rpcapi as scheduler
-
+    def _prepare_computes(self) -> None:
         from . import simulated_compute, simulated_driver
 
         sys.modules[f"nova.virt.{DRIVER.partition('.')[0]}"] = simulated_driver
@@ -402,12 +403,22 @@ region_name = {REGION}
             # Only its existence is looked at: a host that has lost it refuses to start.
             identity_file.write_text(databases.CELL1_UUID)
 
+    def _start_services(self) -> None:
+        import nova.conf
+        from nova import service
+        from nova.conductor import rpcapi as conductor
+        from nova.scheduler import rpcapi as scheduler
+
         say("starting Nova's conductor and scheduler")
         for binary, topic in (
             ("nova-conductor", conductor.RPC_TOPIC),
             ("nova-scheduler", scheduler.RPC_TOPIC),
         ):
             service.Service.create(host=nova.conf.CONF.host, binary=binary, topic=topic).start()
+
+    def _start_computes(self) -> None:
+        from . import simulated_compute
+
         known = simulated_compute.compute_nodes()
         say(f"starting {len(self.config.hosts)} compute hosts")
         for spec in self.config.hosts:

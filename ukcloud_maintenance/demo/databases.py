@@ -157,15 +157,18 @@ def create_schemas(state: Path) -> None:
         connection.commit()
 
 
-def relocate(state: Path, base_url: str) -> None:
-    """Write what depends on the directory and the port into databases that may come from a
-    template or from an earlier start on another port."""
+def relocate(state: Path, base_url: str, transport_url: str) -> None:
+    """Write what depends on the directory, the port and the message bus into databases that may
+    come from a template or from an earlier start on another port."""
     with contextlib.closing(sqlite3.connect(path_of(state, "nova_api"))) as connection:
         for uuid, name in ((CELL0_UUID, "nova_cell0"), (CELL1_UUID, "nova_cell1")):
             connection.execute(
                 "UPDATE cell_mappings SET database_connection = ? WHERE uuid = ?",
                 (url_of(state, name), uuid),
             )
+        connection.execute(
+            "UPDATE cell_mappings SET transport_url = ? WHERE uuid = ?", (transport_url, CELL1_UUID)
+        )
         connection.commit()
     with contextlib.closing(sqlite3.connect(path_of(state, "keystone"))) as connection:
         for service_type, path in ENDPOINTS.items():

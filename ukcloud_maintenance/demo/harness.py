@@ -127,6 +127,9 @@ class DemoCloud:
     :param config: hosts, speeds and limits; ``FAST`` by default
     """
 
+    program = "ukcloud_maintenance.demo.controlplane"
+    """The module that is run as the control plane's process."""
+
     def __init__(
         self,
         state: Path | None = None,
@@ -174,7 +177,7 @@ class DemoCloud:
         (self.state / "log").mkdir(parents=True, exist_ok=True)
         config = self.state / "wanted.json"
         config.write_text(self.config.to_json())
-        environment = child_environment()
+        environment = self.environment()
         said = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -182,7 +185,7 @@ class DemoCloud:
                     sys.executable,
                     "-P",
                     "-m",
-                    "ukcloud_maintenance.demo.controlplane",
+                    self.program,
                     f"--state={self.state}",
                     f"--port={self.port}",
                     f"--config={config}",
@@ -219,6 +222,10 @@ class DemoCloud:
                     f"the control plane isn't ready after {START_TIMEOUT:.0f} s\n" + self.log_tail()
                 )
             time.sleep(0.05)
+
+    def environment(self) -> dict[str, str]:
+        """The environment of the process."""
+        return child_environment()
 
     def stop(self) -> None:
         """SIGTERM, and wait."""
@@ -381,6 +388,7 @@ class DemoCloud:
         tags: Iterable[str] = (),
         state: str = "ACTIVE",
         group: str | None = None,
+        image: str = IMAGE_ID,
         cloud: str = "admin",
         wait: bool = True,
     ) -> str:
@@ -400,7 +408,7 @@ class DemoCloud:
         server: dict[str, Any] = {
             "name": name,
             "flavorRef": flavor or self.flavor(ram_mib),
-            "imageRef": IMAGE_ID,
+            "imageRef": image,
             "networks": "none",
             "metadata": data,
         }

@@ -34,6 +34,8 @@ LOG = logging.getLogger(__name__)
 cloud = CloudConfig()
 drivers: dict[str, SimulatedDriver] = {}
 frozen_hosts: set[str] = set()
+#: copies that libvirt goes on with although their nova-compute is gone: server id -> set to abort
+alone: dict[str, threading.Event] = {}
 
 
 class ProcessGone(BaseException):
@@ -318,6 +320,10 @@ class SimulatedDriver(fake.FakeDriver):
         self, context, instance, block_device_info, network_info, disk_info, migrate_data
     ):
         play = self._play(context, instance, instance.host, self._host)
+        if self.instances.pop(instance.uuid, None):
+            # libvirt's driver finds the disk there, and Nova's rollback then destroys whatever
+            # guest of this server is on the destination, with its disk.
+            raise exception.DestinationDiskExists(path=f"{CONF.instances_path}/{instance.uuid}")
         slow = "slow-prepare" in play
         time.sleep(play.number("seconds", 10) if slow else cloud.prepare_seconds)
         if "fail-pre" in play:
@@ -344,6 +350,10 @@ class SimulatedDriver(fake.FakeDriver):
         self._copies[instance.uuid] = copy
         try:
             outcome = self._run(copy, instance, migrate_data.migration)
+        except ProcessGone:
+            if "outlives-compute" in play:
+                self._go_on_alone(instance, dest, play.number("after", 2))
+            raise
         finally:
             self._copies.pop(instance.uuid, None)
 
@@ -460,10 +470,25 @@ class SimulatedDriver(fake.FakeDriver):
         if guest and dest in drivers:
             drivers[dest]._add_guest(instance, guest.state)
 
+    def _go_on_alone(self, instance, dest: str, seconds: float) -> None:
+        """libvirt's own daemon copies on, unless it is told to stop."""
+        aborted = alone[instance.uuid] = threading.Event()
+
+        def finish() -> None:
+            if not aborted.wait(seconds):
+                drivers[self._host]._hand_guest_over(instance, dest)
+            alone.pop(instance.uuid, None)
+
+        threading.Thread(target=finish, name=f"alone-{instance.uuid}", daemon=True).start()
+
     def live_migration_abort(self, instance):
         if copy := self._copies.get(instance.uuid):
             copy.abort_asked = True
             copy.wake.set()
+        elif aborted := alone.get(instance.uuid):
+            aborted.set()
+        elif instance.uuid not in self.instances:
+            raise exception.InstanceNotFound(instance_id=instance.uuid)
 
     def live_migration_force_complete(self, instance):
         if copy := self._copies.get(instance.uuid):

@@ -48,7 +48,8 @@ IMAGE_SCHEMA = {
 }
 
 
-def _json(start_response: Callable, status: str, body: object) -> Iterable[bytes]:
+def answer(start_response: Callable, status: str, body: object) -> Iterable[bytes]:
+    """A WSGI answer in JSON."""
     data = json.dumps(body).encode()
     start_response(
         status,
@@ -70,15 +71,15 @@ def glance(environ: dict, start_response: Callable) -> Iterable[bytes]:
             "status": "CURRENT",
             "links": [{"rel": "self", "href": _base_url(environ) + "/v2/"}],
         }
-        return _json(start_response, "300 Multiple Choices", {"versions": [version]})
+        return answer(start_response, "300 Multiple Choices", {"versions": [version]})
     if path == "/v2/schemas/image":
-        return _json(start_response, "200 OK", IMAGE_SCHEMA)
+        return answer(start_response, "200 OK", IMAGE_SCHEMA)
     if path == "/v2/images":
         body = {"images": [IMAGE], "first": "/v2/images", "schema": "/v2/schemas/images"}
-        return _json(start_response, "200 OK", body)
+        return answer(start_response, "200 OK", body)
     if path == f"/v2/images/{IMAGE_ID}":
-        return _json(start_response, "200 OK", IMAGE)
-    return _json(start_response, "404 Not Found", {"message": "no such image"})
+        return answer(start_response, "200 OK", IMAGE)
+    return answer(start_response, "404 Not Found", {"message": "no such image"})
 
 
 def neutron(environ: dict, start_response: Callable) -> Iterable[bytes]:
@@ -90,13 +91,13 @@ def neutron(environ: dict, start_response: Callable) -> Iterable[bytes]:
             "status": "CURRENT",
             "links": [{"rel": "self", "href": _base_url(environ) + "/v2.0/"}],
         }
-        return _json(start_response, "200 OK", {"versions": [version]})
+        return answer(start_response, "200 OK", {"versions": [version]})
     collection = re.fullmatch(r"/v2\.0/([\w-]+)(?:\.json)?", path)
     if path == "/v2.0":
-        return _json(start_response, "200 OK", {"resources": []})
+        return answer(start_response, "200 OK", {"resources": []})
     if collection and environ["REQUEST_METHOD"] == "GET":
-        return _json(start_response, "200 OK", {collection.group(1).replace("-", "_"): []})
-    return _json(
+        return answer(start_response, "200 OK", {collection.group(1).replace("-", "_"): []})
+    return answer(
         start_response,
         "404 Not Found",
         {"NeutronError": {"type": "NotFound", "message": "not in this demo", "detail": ""}},

@@ -48,6 +48,16 @@ def zoned(moment: datetime | None) -> str:
     return f"{formats.full_time(moment)} {timezone.localtime(moment):%Z}"
 
 
+def scope() -> str:
+    """What a certificate is about and what it is not: `core.certificate.SCOPE`."""
+    return _(
+        "Looked at: Nova's instances, migrations and compute service of this host, and Placement's"
+        " allocations. Not looked at: network agents (Neutron), volumes (Cinder), storage daemons"
+        " such as Ceph OSDs, fencing (Masakari, host monitors, IPMI), and virtual machines outside"
+        " Nova."
+    )
+
+
 def verdict(found: Certificate) -> Label:
     """The one thing that a person wants to know."""
     if found.safe:
@@ -75,7 +85,9 @@ def headline_why(found: Certificate) -> str:
     if found.safe or found.maintenance is None:
         return ""
     if found.withdrawn_at and not found.stale and not found.open_drain:
-        return labels.said(found.withdrawn_why)
+        # One reason is said once: its check is shown beside it.
+        only = [check.text for check in found.checks if not check.passed and not check.details]
+        return "" if found.withdrawn_why in only else labels.said(found.withdrawn_why)
     if found.stale or found.verified_at is None or found.open_drain:
         return labels.said(found.why_not)
     return ""
@@ -83,7 +95,7 @@ def headline_why(found: Certificate) -> str:
 
 def short(maintenance: HostMaintenance, now: datetime) -> str:
     """For the list of hosts: why a host in maintenance is not safe, in a few words."""
-    if maintenance.verified_at is None:
+    if maintenance.verified_at is None or maintenance.verified_at > now:
         return _("not verified yet")
     checks = stored(maintenance)
     failed = [check for check in checks if not check.passed]

@@ -14,6 +14,7 @@ from ukcloud_maintenance.core.states import (
     DrainState,
     Method,
     MigrationState,
+    TimeoutAction,
 )
 from ukcloud_maintenance.services import DrainReport
 from ukcloud_maintenance.store import Drain, InstanceMigration
@@ -242,6 +243,36 @@ def countdown(at: datetime, now: datetime) -> SafeString:
     """The time until then, ticking on the page."""
     left: timedelta = at - now
     return format_html('<span data-until="{}">{}</span>', at.isoformat(), formats.duration(left))
+
+
+def times_out(row: InstanceMigration, report: DrainReport) -> SafeString | str:
+    """When a copy times out, and what becomes of it then, by what the drain says now; empty where
+    that is over, or nobody is to be told."""
+    found = report.timeouts.get(row.pk)
+    if found is None:
+        return ""
+    marked = found.action == TimeoutAction.WARN
+    if report.now <= found.at:
+        text = {
+            TimeoutAction.WARN: _("Times out in {}, and is then marked; it goes on."),
+            TimeoutAction.ABORT: _("Times out in {}, and is then aborted."),
+            TimeoutAction.FORCE: _("Times out in {}; its guest is then paused until it is copied."),
+        }[found.action]
+        # Hours before, and where nothing will be done, it is no news.
+        if marked and row.late_since is None:
+            return ""
+        return format_html(text, countdown(found.at, report.now))
+    if marked or row.forced_at or not found.is_let_go_on or report.now > found.due_at:
+        return ""
+    text = (
+        _("It is to end soon, and is let go on. If it does not, it is aborted in {}.")
+        if found.action == TimeoutAction.ABORT
+        else _(
+            "It is to end soon, and is let go on. If it does not, its guest is paused in {} until"
+            " it is copied."
+        )
+    )
+    return format_html(text, countdown(found.due_at, report.now))
 
 
 def waits_for_start(drain: Drain, now: datetime) -> bool:

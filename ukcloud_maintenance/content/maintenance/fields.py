@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from ukcloud_maintenance import store
 from ukcloud_maintenance.core.actor import RULE_ABORT, RULE_FORCE, Actor
 from ukcloud_maintenance.core.states import TimeoutAction
 from ukcloud_maintenance.services import (
@@ -93,7 +94,7 @@ def _parse(text: str) -> datetime:
             continue
     raise forms.ValidationError(
         _("This is no date with a time of day. Write it as %(example)s.")
-        % {"example": timezone.localtime().strftime("%Y-%m-%d %H:%M")}
+        % {"example": timezone.localtime(store.now()).strftime("%Y-%m-%d %H:%M")}
     )
 
 
@@ -208,20 +209,20 @@ def timeout_field() -> forms.ChoiceField:
 
 def zone_note() -> str:
     """Which clock the times are read on."""
-    return _("Times are those of %(zone)s.") % {"zone": formats.zone(timezone.now())}
+    return _("Times are those of %(zone)s.") % {"zone": formats.zone(store.now())}
 
 
 def check_start(value: datetime | None) -> str:
     """What is wrong with a time of a beginning, or empty. A minute is what it takes to read the
     form."""
-    if value is not None and value < timezone.now() - timedelta(minutes=1):
+    if value is not None and value < store.now() - timedelta(minutes=1):
         return _("This time is past. Leave it empty to begin at once.")
     return ""
 
 
 def check_stop(start: datetime | None, stop: datetime) -> str:
     """What is wrong with a time of an end, or empty."""
-    if stop <= timezone.now():
+    if stop <= store.now():
         return _("This time is past. Leave it empty for no such end.")
     if start is not None and stop <= start:
         return _("The window ends before it begins.")
@@ -231,7 +232,8 @@ def check_stop(start: datetime | None, stop: datetime) -> str:
 def timeout_note(seconds_per_gib: float, minimum: float) -> str:
     """After how long a copy takes too long, by the settings."""
     return _(
-        "Too long is %(each)s for each GiB of its memory, and at least %(least)s, by the settings."
+        "Too long is %(each)s for each GiB of its memory and local disk, and at least %(least)s, by"
+        " the settings."
     ) % {"each": formats.about(seconds_per_gib), "least": formats.about(minimum)}
 
 

@@ -15,10 +15,22 @@ NOTHING = "\N{EN DASH}"
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
-def natural_key(text: str) -> tuple[list[str | int], str]:
+def as_html(text: str) -> SafeString:
+    """Text as HTML, and HTML as it is.
+
+    Not Django's `conditional_escape`: Horizon replaces what that calls by a function whose answer
+    is no longer marked as safe, so that a template would escape it once more.
+    """
+    return format_html("{}", text)
+
+
+def natural_key(text: str) -> tuple[list[str | tuple[int, str]], str]:
     """A sort key that puts cmp2 before cmp10, and tells names apart that differ in case only."""
-    parts: list[str | int] = list(re.split(r"([0-9]+)", text.casefold()))
-    parts[1::2] = [int(part) for part in parts[1::2]]
+    parts: list[str | tuple[int, str]] = []
+    for place, part in enumerate(re.split(r"([0-9]+)", text.casefold())):
+        digits = part.lstrip("0")
+        # A number by its length and digits: Python makes no `int` of thousands of digits.
+        parts.append((len(digits), digits) if place % 2 else part)
     return parts, text
 
 

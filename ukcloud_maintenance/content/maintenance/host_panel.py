@@ -10,8 +10,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from ukcloud_maintenance import services
-from ukcloud_maintenance.core.actor import RULE_RETURN, Actor
-from ukcloud_maintenance.core.certificate import Check
+from ukcloud_maintenance.core.actor import RULE_RESET, RULE_RETURN, Actor
+from ukcloud_maintenance.core.certificate import NO_ALLOCATIONS, Check, worth_saying
 from ukcloud_maintenance.core.states import ReturnResult
 from ukcloud_maintenance.services import Certificate
 from ukcloud_maintenance.store import Drain, HostMaintenance
@@ -118,7 +118,11 @@ class HostPanel:
 
     @property
     def checks(self) -> list[Check]:
-        return certificate_page.told(self.found.checks)
+        return certificate_page.told(worth_saying(self.found.checks))
+
+    @property
+    def scope(self) -> str:
+        return certificate_page.scope()
 
     @property
     def withdrawn_why(self) -> str:
@@ -157,6 +161,12 @@ class HostPanel:
             and self.found.open_drain is None
             and self.actor.may(RULE_RETURN) is True
         )
+
+    @property
+    def may_see_allocations(self) -> bool:
+        """Whether allocations keep the host from being safe, and this actor may remove some."""
+        held = any(c.code == NO_ALLOCATIONS and not c.passed for c in self.found.checks)
+        return held and self.actor.may(RULE_RESET) is True
 
     @property
     def token(self) -> str:

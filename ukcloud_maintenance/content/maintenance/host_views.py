@@ -6,14 +6,13 @@ from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from horizon import messages
 from horizon.utils.functions import get_page_size
 
 from ukcloud_maintenance import services, store
-from ukcloud_maintenance.core.actor import RULE_RETURN
+from ukcloud_maintenance.core.actor import RULE_RESET, RULE_RETURN
 from ukcloud_maintenance.core.states import DRAIN_TERMINAL, ReturnChoice
 from ukcloud_maintenance.exceptions import CloudError, Refused, UnknownHost
 from ukcloud_maintenance.services import ReturnRequest
@@ -42,7 +41,7 @@ class HostsView(PanelPage):
     template_name = "admin/maintenance/index.html"
 
     def get_context_data(self, **kwargs):
-        now = timezone.now()
+        now = store.now()
         query = listing.Query.of(self.request.GET)
         problem = None
         hosts: list = []
@@ -106,7 +105,7 @@ class HostUpdatesView(PanelView):
     http_method_names = ["get", "head"]
 
     def get(self, request):
-        now = timezone.now()
+        now = store.now()
         records = services.host_records(self.actor, self.region)
         shown = {
             host: tables.maintenance_cell(record, now, in_service=False)
@@ -141,7 +140,7 @@ class HostView(PanelPage):
 
     def get_context_data(self, **kwargs):
         host = self.kwargs["host"]
-        now = timezone.now()
+        now = store.now()
         drains = list(store.drains_of(self.region, host)[: DRAINS_ON_HOST_PAGE + 1])
         page, problem = None, None
         try:
@@ -218,11 +217,13 @@ class HostPanelView(PanelView):
 
 
 class CertificateView(PanelView):
-    """The certificate as a page of its own, to be printed."""
+    """The certificate as a page of its own, to be printed. There is none of a host that was never
+    drained: whether Nova knows it is told by the host's page."""
 
     title = gettext_lazy("Certificate")
 
     def get(self, request, host):
+        services.check_recorded(self.actor, self.region, host)
         panel = HostPanel(self.actor, self.region, host)
         context = {
             "panel": panel,
@@ -245,6 +246,7 @@ class CertificateFileView(PanelView):
     http_method_names = ["get", "head"]
 
     def get(self, request, host):
+        services.check_recorded(self.actor, self.region, host)
         found = services.certificate(self.actor, self.region, host)
         document = services.document_of(self.actor, found)
         answer = JsonResponse(document, json_dumps_params={"indent": 2})
@@ -254,6 +256,57 @@ class CertificateFileView(PanelView):
 
     def problem(self, problem: Problem, status: int) -> HttpResponse:
         return problem_json(problem, status)
+
+
+# -- allocations that are left behind -------------------------------------------------------
+
+
+class AllocationsView(PanelView):
+    """What Placement holds of a host and whether that holds anything (GET); remove what is proved
+    to be left behind (POST). Read and done with the admin's own session."""
+
+    rule = RULE_RESET
+    http_method_names = ["get", "head", "post"]
+    title = gettext_lazy("Allocations")
+
+    def get(self, request, host):
+        return self._show(host)
+
+    def post(self, request, host):
+        consumer = request.POST.get("consumer", "")
+        try:
+            services.remove_allocation(self.actor, self.cloud, host, consumer)
+        except UnknownHost:
+            raise
+        except (Refused, CloudError) as error:
+            if isinstance(error, CloudError) and error.status == 401:
+                raise
+            return self._show(host, error)
+        messages.success(request, _("The allocation of %(id)s was removed.") % {"id": consumer})
+        return redirect(f"{PANEL}:host", host)
+
+    def _show(self, host: str, error: Exception | None = None) -> HttpResponse:
+        problem = None
+        if isinstance(error, Refused):
+            problem = refused_problem(error)
+        elif isinstance(error, CloudError):
+            problem = cloud_problem(error)
+        modal = is_ajax(self.request)
+        found = services.host_allocations(self.actor, self.cloud, host)
+        context = {
+            "page_title": str(self.title),
+            "custom_breadcrumb": [(host, tables.of_host("host", host, self.region))],
+            "hide": modal,  # Horizon's word for "in a modal"
+            "modal_backdrop": "static",
+            "host": host,
+            "problem": problem,
+            "found": [(one, certificate_page.told(one.checks)) for one in found],
+            "in_maintenance": store.open_maintenance(self.region, host) is not None,
+            "submit_url": tables.of_host("allocations", host, self.region),
+            "cancel_url": tables.of_host("host", host, self.region),
+        }
+        name = "_allocations.html" if modal else "allocations.html"
+        return uncached(render(self.request, f"admin/maintenance/{name}", context))
 
 
 # -- back to service -------------------------------------------------------------------------
@@ -284,6 +337,7 @@ class ReturnHostView(PanelView):
                 entered["choice"],
                 "bring_back" in entered,
                 _whole_number(at_once) if at_once else None,
+                "also_moved" in entered,
             )
             services.return_host(self.actor, self.cloud, asked)
         except Refused as error:
@@ -326,17 +380,10 @@ class ReturnHostView(PanelView):
                 preview.service.disabled_reason if preview.service else "",
             ),
             "choices": _choices(preview, chosen),
-            "instances": [
-                {
-                    "name": one.server.name or one.server.id,
-                    "host": one.server.host,
-                    "status": one.server.status,
-                    "memory": formats.size(one.server.memory_bytes),
-                    "said": verdict_html(one.server, one.verdict),
-                }
-                for one in preview.instances
-            ],
+            "instances": [_returnable(one) for one in preview.instances],
+            "moved_since": [_returnable(one) for one in preview.moved_since],
             "bring_back": "bring_back" in entered,
+            "also_moved": "also_moved" in entered,
             "max_concurrent": entered.get("max_concurrent") or preview.max_concurrent,
             "ceiling": preview.max_concurrent_ceiling,
             "submit_url": tables.of_host("return_host", host, self.region),
@@ -344,6 +391,17 @@ class ReturnHostView(PanelView):
         }
         name = "_return.html" if modal else "return.html"
         return uncached(render(self.request, f"admin/maintenance/{name}", context))
+
+
+def _returnable(one: services.Returnable) -> dict:
+    return {
+        "name": one.server.name or one.server.id,
+        "host": one.server.host,
+        "left_to": one.row.dest_compute,
+        "status": one.server.status,
+        "memory": formats.size(one.server.memory_bytes),
+        "said": verdict_html(one.server, one.verdict),
+    }
 
 
 def _whole_number(text: str) -> int:

@@ -1,15 +1,18 @@
 """The words for states: what a person reads, with an icon and a colour that say the same."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from ukcloud_maintenance import store
+from ukcloud_maintenance.core.alarm import arrived_wrong
 from ukcloud_maintenance.core.decide import TIMEOUT
+from ukcloud_maintenance.core.emptiness import NAMED
 from ukcloud_maintenance.core.facts import Service
 from ukcloud_maintenance.core.preflight import Choice
 from ukcloud_maintenance.core.states import (
@@ -89,12 +92,44 @@ def service_status(service: Service) -> Label:
 # -- drains ----------------------------------------------------------------------------------
 
 
+def alarm(counts: Counts, rows: Sequence[InstanceMigration] = ()) -> str:
+    """The instances that a person must look at, whatever else a drain came to: by name where the
+    rows are at hand. Empty where there is none."""
+    unknown = [r.server_name for r in rows if r.state == MigrationState.UNKNOWN]
+    wrong = [r.server_name for r in rows if arrived_wrong(r)]
+    said = []
+    if n := counts.unknown:
+        said.append(
+            ngettext("It is not known where %(who)s runs.", "It is not known where %(who)s run.", n)
+            % {"who": _who(n, unknown)}
+        )
+    if n := counts.arrived_wrong:
+        said.append(
+            ngettext(
+                "%(who)s arrived in ERROR, or unlike before.",
+                "%(who)s arrived in ERROR, or unlike before.",
+                n,
+            )
+            % {"who": _who(n, wrong)}
+        )
+    return " ".join(said)
+
+
+def _who(n: int, names: list[str]) -> str:
+    if len(names) == n <= NAMED:
+        return ", ".join(names)
+    return ngettext("%(n)s instance", "%(n)s instances", n) % {"n": n}
+
+
 def drain_state(drain: Drain, counts: Counts | None = None) -> Label:
     """The state of a drain in a word or two."""
     state = drain.state
+    over_well = state in (DrainState.SUCCEEDED, DrainState.CANCELLED)
+    if counts and counts.need_a_look and (over_well or drain.result == DrainResult.INSTANCES_LEFT):
+        return Label(_("Needs a look"), "danger", "triangle-exclamation", alarm(counts))
     if drain.direction == Direction.BACK and (label := _return_state(drain)):
         return label
-    if state == DrainState.PENDING and drain.start_at and drain.start_at > timezone.now():
+    if state == DrainState.PENDING and drain.start_at and drain.start_at > store.now():
         return Label(_("Scheduled"), "default", "clock", _("It waits for the time of its start."))
     if state == DrainState.PENDING:
         return Label(_("Pending"), "default", "clock", _("It waits for a worker to take it."))
@@ -259,7 +294,10 @@ def migration_state(state: str) -> Label:
             _("Succeeded"), "success", "check", _("It arrived on another host.")
         ),
         MigrationState.GONE: Label(
-            _("Gone"), "success", "check", _("It was deleted, or moved by somebody else.")
+            _("Gone"),
+            "success",
+            "check",
+            _("It was deleted, or moved by another run or by somebody else."),
         ),
         MigrationState.FAILED: Label(_("Failed"), "danger", "xmark", _("It could not be moved.")),
         MigrationState.STAYS: Label(
@@ -321,7 +359,7 @@ def late(row: InstanceMigration, now: datetime) -> SafeString | str:
     return format_html(
         ' <span class="label label-warning" title="{}">'
         '<span class="fa fa-hourglass-half" aria-hidden="true"></span> {}</span>',
-        _("It takes longer than its memory explains, since %(time)s.")
+        _("It takes longer than its memory and disk explain, since %(time)s.")
         % {"time": formats.clock(row.late_since, now)},
         _("Late"),
     )
@@ -404,7 +442,7 @@ def timeout_action(action: str) -> str:
     """What becomes of a copy that takes too long, in a word or two."""
     words = {
         TimeoutAction.WARN.value: _("marked, and goes on"),
-        TimeoutAction.ABORT.value: _("aborted, and tried again"),
+        TimeoutAction.ABORT.value: _("aborted; tried again if Nova leaves it ACTIVE"),
         TimeoutAction.FORCE.value: _("forced to complete"),
     }
     return words.get(action, action)
@@ -420,8 +458,9 @@ def timeout_choices() -> list[tuple[str, str]]:
         (
             TimeoutAction.ABORT.value,
             _(
-                "Abort it and try it again: its guest is not interrupted, what was copied is lost."
-                " On some releases of Nova the server may turn to ERROR although it runs on."
+                "Abort it: its guest is not interrupted, what was copied is lost. It is tried again"
+                " where Nova leaves it ACTIVE. Nova 33 and 34 set the server to ERROR although it"
+                " runs on; it is then unknown, and the drain fails, until somebody looks at it."
             ),
         ),
         (

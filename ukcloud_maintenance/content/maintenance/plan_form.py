@@ -89,7 +89,7 @@ class PlanOptions(forms.Form):
         }
         self.fields["timeout_action"].choices = self._timeouts(choices, actor)
         self.fields["timeout_action"].help_text = _(
-            "Too long: %(each)s s for each GiB of memory, at least %(least)s min."
+            "Too long: %(each)s s for each GiB of memory and local disk, at least %(least)s min."
         ) % {
             "each": formats.number(choices.timeout_seconds_per_gib),
             "least": formats.number(choices.timeout_min_seconds / 60),
@@ -108,7 +108,7 @@ class PlanOptions(forms.Form):
             (TimeoutAction.WARN.value, _("Mark it, and let it go on"), True),
             (
                 TimeoutAction.ABORT.value,
-                _("Abort it: it runs on where it is, and is tried again"),
+                _("Abort it: it runs on where it is; tried again if Nova leaves it ACTIVE"),
                 actor.may(RULE_ABORT),
             ),
             (

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.urls import reverse
-from django.utils.html import conditional_escape, format_html, format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, npgettext
@@ -48,13 +48,18 @@ def at_a_time(plan: Plan, hosts: int) -> str:
     return ngettext("%(n)s at a time", "%(n)s at a time", n) % {"n": formats.number(n)}
 
 
-def plan_state(drains: list[Drain]) -> Label:
-    """The state of a plan in a word or two, from those of its drains."""
+def plan_state(drains: list[Drain], counts: Counts | None = None) -> Label:
+    """The state of a plan in a word or two, from those of its drains.
+
+    :param counts: of all their instances together
+    """
     states = {drain.state for drain in drains}
     if not states:
         return Label(_("Empty"), "default", "question")
     if states <= DRAIN_TERMINAL:
         done = sum(drain.state == DrainState.SUCCEEDED for drain in drains)
+        if counts and counts.need_a_look:
+            return Label(_("Needs a look"), "danger", "triangle-exclamation", labels.alarm(counts))
         if done == len(drains):
             return Label(_("All drained"), "success", "check", _("Every host is empty."))
         if states == {DrainState.CANCELLED}:
@@ -79,25 +84,30 @@ def title(report: PlanReport) -> str:
     """The browser's title: how far it is, and which plan."""
     name = _("Plan %(id)s") % {"id": report.plan.pk}
     if report.is_over:
-        return f"{plan_state(report.drains).text} · {name}"
+        return f"{plan_state(report.drains, report.total).text} · {name}"
     share = total_share(report)
     return f"{share.left}/{share.total} · {name}"
 
 
 def headline(report: PlanReport) -> str:
-    """One sentence: how it is, or how it ended."""
+    """How it is, or how it ended; what a person must look at comes first."""
+    return f"{labels.alarm(report.total)} {_headline(report)}".strip()
+
+
+def _headline(report: PlanReport) -> str:
+    """One sentence."""
     drains = report.drains
     done = sum(drain.state == DrainState.SUCCEEDED for drain in drains)
     hosts = ngettext(
         "%(done)s of %(n)s host is drained.", "%(done)s of %(n)s hosts are drained.", len(drains)
     ) % {"done": formats.number(done), "n": formats.number(len(drains))}
     if report.is_over:
-        if done == len(drains):
+        if done == len(drains) and not report.total.need_a_look:
             # With a context, as the first is a sentence of its own elsewhere.
             return npgettext(
                 "plan", "The host is empty.", "All %(n)s hosts are empty.", len(drains)
             ) % {"n": formats.number(len(drains))}
-        here = report.total.total - report.total.left
+        here = report.total.still_here
         if here:
             hosts += " " + ngettext(
                 "%(n)s instance is still on its host.",
@@ -138,6 +148,7 @@ def _bar(share: labels.Share, kind: str, *, over: bool, name: str, small: bool) 
 
 def _overall_bar(report: PlanReport) -> SafeString:
     fine = all(drain.state == DrainState.SUCCEEDED for drain in report.drains)
+    fine = fine and not report.total.need_a_look
     return _bar(
         total_share(report),
         ("success" if fine else "warning") if report.is_over else "primary",
@@ -240,14 +251,14 @@ def parts(report: PlanReport, actor: Actor) -> dict[str, SafeString]:
     """The pieces above the table, by name."""
     pieces: dict[str, SafeString | str] = {
         "worker": "" if report.is_over else progress.worker_warning(report.worker),
-        "state": plan_state(report.drains).html,
+        "state": plan_state(report.drains, report.total).html,
         "headline": headline(report),
         "bar": _overall_bar(report),
         "counts": labels.counts_html(report.total),
         "facts": _facts(report),
         "actions": _actions(report, actor),
     }
-    return {name: conditional_escape(piece) for name, piece in pieces.items()}
+    return {name: formats.as_html(piece) for name, piece in pieces.items()}
 
 
 # -- the hosts -------------------------------------------------------------------------------
@@ -275,7 +286,7 @@ def _state(drain: Drain, counts: Counts, now: datetime) -> SafeString:
 
 def _left(drain: Drain, counts: Counts, now: datetime) -> SafeString:
     share = labels.share(counts)
-    fine = drain.state == DrainState.SUCCEEDED
+    fine = drain.state == DrainState.SUCCEEDED and not counts.need_a_look
     bar = _bar(
         share,
         _kind(drain.state, fine),
@@ -364,11 +375,11 @@ def rows(report: PlanReport, records: Records) -> list[PlanRow]:
     found = []
     for drain in report.drains:
         cells = [
-            (c.slug, conditional_escape(c.cell(drain, report.counts[drain.pk], report.now)))
+            (c.slug, formats.as_html(c.cell(drain, report.counts[drain.pk], report.now)))
             for c in columns()
         ]
         safe = _safety_html(safety(drain, records, report.now))
-        cells.insert(len(cells) - 1, (SAFETY, conditional_escape(safe)))
+        cells.insert(len(cells) - 1, (SAFETY, formats.as_html(safe)))
         found.append(PlanRow(drain.pk, drain.host, cells))
     return found
 
@@ -391,7 +402,7 @@ def announcement(report: PlanReport) -> str:
     """What a screen reader is told: how many hosts are done, and how it ended."""
     over = [drain for drain in report.drains if drain.state in DRAIN_TERMINAL]
     if report.is_over:
-        return f"{plan_state(report.drains).text}. {headline(report)}"
+        return f"{plan_state(report.drains, report.total).text}. {headline(report)}"
     if not over:
         return ""
     last = max(over, key=lambda drain: (drain.finished_at or report.now, drain.pk))

@@ -5,7 +5,6 @@ from collections import defaultdict
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from horizon import messages
@@ -194,7 +193,7 @@ class PlanUpdatesView(_OnePlan):
         if seen := request.GET.get("seen", ""):
             drains = list(store.drains_of_plan(plan_id))
             worker = services.worker_status(self.actor)
-            if seen == plan_page.token(drains, worker, records, timezone.now()):
+            if seen == plan_page.token(drains, worker, records, store.now()):
                 return uncached(HttpResponse(status=204))
         report = self.report(plan_id)
         return uncached(
@@ -316,7 +315,7 @@ class PlansView(PanelPage):
     title = gettext_lazy("Plans")
 
     def get_context_data(self, **kwargs):
-        now = timezone.now()
+        now = store.now()
         query = listing.Query.of(self.request.GET)
         shown = listing.Paged(query, store.plans(self.region), get_page_size(self.request))
         plans = list(shown.page)
@@ -342,7 +341,7 @@ class PlanListRow:
         report = PlanReport(plan, drains, mine, worker, now)
         self.plan = plan
         self.url = reverse(f"{PANEL}:plan", args=[plan.pk])
-        self.label = plan_page.plan_state(drains)
+        self.label = plan_page.plan_state(drains, report.total)
         self.names = few(drain.host for drain in drains)
         self.number = formats.number(len(drains))
         self.pace = plan_page.at_a_time(plan, len(drains))

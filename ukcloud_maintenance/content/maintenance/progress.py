@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.urls import NoReverseMatch, reverse
-from django.utils.html import conditional_escape, format_html, format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -62,7 +62,12 @@ def title(report: DrainReport) -> str:
 
 
 def headline(report: DrainReport) -> str:
-    """One sentence: how it is, or how it ended."""
+    """How it is, or how it ended; what a person must look at comes first."""
+    return f"{labels.alarm(report.counts, report.migrations)} {_headline(report)}".strip()
+
+
+def _headline(report: DrainReport) -> str:
+    """One sentence."""
     drain, counts = report.drain, report.counts
     share = labels.share(counts)
     if untouched := _before_it_began(report):
@@ -80,9 +85,10 @@ def headline(report: DrainReport) -> str:
             counts.left,
         ) % {"n": counts.left}
     if drain.state in DRAIN_TERMINAL:
-        here = counts.total - counts.left
+        here = counts.still_here
+        empty = counts.arrived_wrong and not here and not counts.unknown
         words = {
-            DrainResult.INSTANCES_FAILED: _("Ended without emptying the host."),
+            DrainResult.INSTANCES_FAILED: "" if empty else _("Ended without emptying the host."),
             DrainResult.NOT_PROVED: _("Ended, but it could not be proved that the host is empty."),
             DrainResult.HOST_LOST: _("Ended, because the host went down."),
             DrainResult.CANCELLED: "",
@@ -143,7 +149,7 @@ def _headline_back(report: DrainReport) -> str:
     """The same for a run that brings instances back to its host."""
     drain, counts = report.drain, report.counts
     share = labels.share(counts)
-    values = {"n": counts[MigrationState.SUCCEEDED], "total": share.total, "host": drain.host}
+    values = {"n": counts.left, "total": share.total, "host": drain.host}
     back = (
         ngettext(
             "%(n)s of %(total)s instance is back on %(host)s.",
@@ -189,6 +195,8 @@ def _bar(report: DrainReport) -> SafeString:
         kind = "success" if drain.state == DrainState.SUCCEEDED else "warning"
         if drain.result == DrainResult.INSTANCES_LEFT:
             kind = "info"
+        if report.counts.need_a_look:
+            kind = "danger"
     else:
         kind = "primary"
         # Only an end is a full bar: after the last one left, the host is still to be proved empty.
@@ -291,7 +299,7 @@ def _plan(drain: store.Drain) -> SafeString:
     try:
         address = reverse(f"{PANEL}:plan", args=[drain.plan_id])
     except NoReverseMatch:
-        return conditional_escape(text)
+        return formats.as_html(text)
     return format_html('<a href="{}">{}</a>', address, text)
 
 
@@ -356,7 +364,7 @@ def parts(report: DrainReport, actor: Actor) -> dict[str, SafeString]:
         "facts": _facts(report),
         "actions": Offers(actor).drain_buttons(report),
     }
-    return {name: conditional_escape(piece) for name, piece in pieces.items()}
+    return {name: formats.as_html(piece) for name, piece in pieces.items()}
 
 
 # -- the table -------------------------------------------------------------------------------
@@ -479,10 +487,9 @@ def _said(row: InstanceMigration, report: DrainReport, offers: Offers) -> SafeSt
             cut,
             text,
         )
+    lines = [*labels.steered(row, report.now), course.times_out(row, report)]
     asked = format_html_join(
-        "",
-        '<div class="mnt-asked">{}</div>',
-        ((line,) for line in labels.steered(row, report.now)),
+        "", '<div class="mnt-asked">{}</div>', ((line,) for line in lines if line)
     )
     return format_html(
         "{}{}{}{}{}",
@@ -565,6 +572,10 @@ class ProgressRow:
     verbs: list[str]
     cells: list[Cell]
 
+    @property
+    def verb_words(self) -> str:
+        return " ".join(self.verbs)
+
     def as_json(self) -> dict:
         return {
             "id": self.id,
@@ -587,7 +598,7 @@ def rows(report: DrainReport, actor: Actor) -> list[ProgressRow]:
             [
                 Cell(
                     column.slug,
-                    conditional_escape(column.cell(row, report)),
+                    formats.as_html(column.cell(row, report)),
                     column.key(row) if column.key else None,
                 )
                 for column in columns

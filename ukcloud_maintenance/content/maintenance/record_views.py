@@ -7,7 +7,6 @@ opened; without a script, a link leads to the same as a page.
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -80,7 +79,7 @@ class TimelineView(RecordView):
 
     def content(self, drain: Drain) -> dict:
         query = record.TimelineQuery.of(self.request.GET)
-        return {"timeline": record.Timeline(drain, query, timezone.now())}
+        return {"timeline": record.Timeline(drain, query, store.now())}
 
 
 class PictureView(RecordView):
@@ -91,10 +90,10 @@ class PictureView(RecordView):
     title = gettext_lazy("Picture")
 
     def token(self, drain: Drain) -> str:
-        return record.picture_token(drain, timezone.now())
+        return record.picture_token(drain, store.now())
 
     def content(self, drain: Drain) -> dict:
-        return {"picture": record.Picture(drain, timezone.now())}
+        return {"picture": record.Picture(drain, store.now())}
 
 
 class ExportView(PanelView):
@@ -115,5 +114,4 @@ class ExportView(PanelView):
         )
         name = export.file_name(document, self.form)
         response["Content-Disposition"] = f'attachment; filename="{name}"'
-        response["X-Content-Type-Options"] = "nosniff"
         return uncached(response)

@@ -114,9 +114,9 @@ _FIXED = (
     gettext_noop("It is looked at again while the drain runs."),
     gettext_noop("It is suspended, and Nova does not migrate suspended instances."),
     gettext_noop("Resume it."),
-    gettext_noop("It is shelved, but its disk is still on this host."),
+    gettext_noop("It is shelved, but its disk is still on its host."),
     gettext_noop("Offload it (shelve offload), or unshelve it."),
-    gettext_noop("It is deleted, but kept on this host until it is reclaimed."),
+    gettext_noop("It is deleted, but kept on its host until it is reclaimed."),
     gettext_noop("Force the deletion, or restore it."),
     gettext_noop("It is in rescue mode, and Nova does not migrate it in this state."),
     gettext_noop("Unrescue it."),
@@ -455,6 +455,96 @@ _FIXED = (
     gettext_noop("stays"),
     gettext_noop("cancelled"),
     gettext_noop("unknown"),
+    # where a guest runs, and what is not looked at
+    gettext_noop(
+        "The compute service of its host is down, so where the guest runs is not known: it "
+        "may be at the destination already."
+    ),
+    gettext_noop("Bring nova-compute back first."),
+    gettext_noop("Where its guest runs is not known, and another migration could destroy it."),
+    gettext_noop("Look on both hosts first, as its row says."),
+    gettext_noop("It has moved; what is wrong with it is on the host where it is now."),
+    gettext_noop("It has moved already."),
+    gettext_noop(
+        "Looked at: Nova's instances, migrations and compute service of this host, and "
+        "Placement's allocations."
+    ),
+    gettext_noop(
+        "Not looked at: network agents (Neutron), volumes (Cinder), storage daemons such as "
+        "Ceph OSDs, fencing (Masakari, host monitors, IPMI), and virtual machines outside "
+        "Nova."
+    ),
+    gettext_noop("This cannot be verified without a compute service."),
+    gettext_noop(
+        "Until this is settled do not start, reboot, rebuild, evacuate or migrate it, and do "
+        "not reset its state."
+    ),
+    gettext_noop(
+        "If its guest runs elsewhere, each of these would start a second copy of it, from the"
+        " same disk or from one that is out of date, or destroy the one that runs."
+    ),
+    gettext_noop(
+        "Where is its newest disk? A disk in shared storage or a volume is the same from "
+        "every host."
+    ),
+    gettext_noop(
+        "A local disk (a file in the instances folder) is newest on the host on which the "
+        "guest runs, and the file on the other host is from before or during the migration."
+    ),
+    gettext_noop("The worker cannot work on this host."),
+    gettext_noop("Nova says that the migration is completed, but has the server on its source."),
+    gettext_noop("It is PAUSED, and Nova tells only of guests that run."),
+    gettext_noop("It is shut off, so no hypervisor can tell where its newest disk is."),
+    gettext_noop(
+        "A resize or cold migration that is not confirmed holds its disk and allocation on "
+        "both hosts: confirm or revert it."
+    ),
+    gettext_noop("The host is empty."),
+    gettext_noop(
+        "Look into its fault, and check with virsh list on the hypervisor whether its guest runs."
+    ),
+    gettext_noop("A rebuild would erase the disk of a guest that is alive."),
+    gettext_noop(
+        "It is a bare metal node of Ironic's: the instance is the machine, and Nova moves it "
+        "in no way."
+    ),
+    gettext_noop("Ask its owner to move what runs on it."),
+    gettext_noop(
+        "Until that is known do not start, stop, reboot, rebuild, evacuate, migrate or reset it."
+    ),
+    gettext_noop(
+        "Where its disks are local, the newest data are on the host on which the guest runs, "
+        "and the copy on the other host is out of date."
+    ),
+    gettext_noop("Nova 33 and 34 leave servers so after an abort."),
+    gettext_noop(
+        "Look at the evidence: where it is complete, Reset to Active corrects Nova's "
+        "database, and the instance can be retried."
+    ),
+    gettext_noop("Do not start or rebuild it: its guest is alive."),
+    gettext_noop(
+        "Check with virsh list that the guest runs on this hypervisor and on no other that it"
+        " was migrated to."
+    ),
+    gettext_noop("Only then set its state to active; do not start or rebuild it."),
+    gettext_noop(
+        "Nova's database is wrong about its host, and no command of Nova's API corrects that."
+    ),
+    gettext_noop(
+        "As long as nova-compute of the source is up, the guest keeps running there, "
+        "uninterrupted; what was copied so far is discarded, and the instance is still to be "
+        "moved."
+    ),
+    gettext_noop(
+        "Nova 33 and 34 may set the server to ERROR two seconds later, although its guest runs."
+    ),
+    gettext_noop("It is asked again."),
+    gettext_noop("Bring it back."),
+    gettext_noop(
+        "Or, but only after it is certain that the machine is off (fenced), use evacuation"
+        " (openstack server evacuate): while it still runs, a second copy of each guest would start"
+        " on the same disk."
+    ),
 )
 _KNOWN = frozenset(_FIXED)
 
@@ -793,5 +883,42 @@ _WITH_VALUES = (
     gettext_noop("list the migrations from and to host %(host)s"),
     gettext_noop("list the migrations of server %(id)s"),
     gettext_noop("read the diagnostics of server %(id)s"),
+    # where a guest runs
+    gettext_noop(
+        "Look on %(host)s and on %(dest)s with `virsh list --all --uuid`: which of them has "
+        "domain %(id)s, and on which does it run?"
+    ),
+    gettext_noop("The hypervisor of %(host)s says that the guest runs there."),
+    gettext_noop("The hypervisor of %(host)s has no running guest of it."),
+    gettext_noop(
+        "The hypervisor of %(host)s says that the guest runs there, but Nova's own words or "
+        "its power state say otherwise."
+    ),
+    gettext_noop("The hypervisor of %(host)s did not say whether the guest runs there."),
+    gettext_noop(
+        "If it runs on %(host)s and on no other host: `openstack server set --state active "
+        "%(id)s` corrects Nova's database and does nothing to the guest."
+    ),
+    gettext_noop("If it runs on %(dest)s: leave it running."),
+    gettext_noop(
+        "Never have Nova start it on %(host)s where it has a local disk: that boots the disk "
+        "from before the migration."
+    ),
+    gettext_noop(
+        "Either correct host and node of the instance in Nova's database, then heal its "
+        "allocations (`nova-manage placement heal_allocations --instance %(id)s`); or, only "
+        "if all its disks are shared or volumes, shut it down from within, check that it runs"
+        " on no host, and start it on %(host)s."
+    ),
+    gettext_noop(
+        "If it runs on neither: read the logs of nova-compute and libvirt on %(host)s and on "
+        "%(dest)s, and find out which host has the newest disk, before anything is started."
+    ),
+    gettext_noop("It runs on %(place)s."),
+    gettext_noop("The server is in ERROR after its %(method)s migration (%(record)s)."),
+    gettext_noop(
+        "The compute service of %(host)s is not up: until it is back, whether the guest still"
+        " runs there is not known, and Nova is asked for nothing."
+    ),
 )
 _PATTERNS = [(sentence, _pattern(sentence)) for sentence in _WITH_VALUES]

@@ -1,6 +1,5 @@
 """The one place where Horizon's request becomes an actor and a cloud."""
 
-import logging
 from datetime import datetime
 
 from django.conf import settings
@@ -12,9 +11,12 @@ from openstack_dashboard import policy
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.actor import Actor
+from ukcloud_maintenance.core.printable import logger
 
-LOG = logging.getLogger(__name__)
+LOG = logger(__name__)
 
+#: characters that are recorded of a name: Keystone takes 255 for a user and 64 more for a domain
+NAME_MAX = 255
 #: the scope of our rules in Horizon's POLICY_FILES
 SCOPE = "maintenance"
 
@@ -39,7 +41,8 @@ def _display_name(user) -> str:
     name = str(user.username or user.id or "")
     domain = str(user.user_domain_name or user.user_domain_id or "")
     default = {"default", str(settings.OPENSTACK_KEYSTONE_DEFAULT_DOMAIN).casefold()}
-    return name if not domain or domain.casefold() in default else f"{name} ({domain})"
+    told = name if not domain or domain.casefold() in default else f"{name} ({domain})"
+    return told[:NAME_MAX]
 
 
 def may(request, rule: str) -> bool:

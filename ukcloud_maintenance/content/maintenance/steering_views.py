@@ -513,11 +513,12 @@ class RetryOnView(RetryView):
 
     def hosts(self, drain: Drain) -> list[tuple[str, str]]:
         """Those that can receive, with what the hypervisor says is free: name and text."""
-        away = store.draining_hosts(self.region) | {drain.host}
+        away = store.away_hosts(self.region) | {drain.host}
         found = []
         for facts in services.list_hosts(self.actor, self.cloud):
             service = facts.service
-            if facts.host in away or not service.is_up or service.status != "enabled":
+            bare_metal = facts.hypervisor is not None and facts.hypervisor.is_bare_metal
+            if bare_metal or facts.host in away or not service.is_up or service.status != "enabled":
                 continue
             text = facts.host
             if facts.hypervisor:

@@ -1,6 +1,6 @@
 """The rows and columns of the lists of hosts and of drains."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import urlencode
 
@@ -63,9 +63,24 @@ class MaintenanceCell:
 def maintenance_cell(
     record: HostRecord | None, now: datetime, *, in_service: bool
 ) -> MaintenanceCell:
-    """:param in_service: the host takes new instances again"""
+    """What a person must look at comes first.
+
+    :param in_service: the host takes new instances again
+    """
     if record is None:
         return MaintenanceCell()
+    cell = _maintenance_cell(record, now, in_service=in_service)
+    first = labels.alarm(record.counts)
+    if not first or not cell.text or record.returned or record.run_back:
+        return cell
+    said = f"{first} {cell.help}".strip()
+    text = f"{first.rstrip('.')}; {cell.text}"
+    return replace(
+        cell, text=text, share=None, icon="triangle-exclamation", kind="danger", help=said
+    )
+
+
+def _maintenance_cell(record: HostRecord, now: datetime, *, in_service: bool) -> MaintenanceCell:
     drain = record.drain
     url = reverse(f"{PANEL}:drain", args=[drain.pk])
     label = labels.drain_state(drain, record.counts)
@@ -84,7 +99,7 @@ def maintenance_cell(
     if drain.state == DrainState.SUCCEEDED:
         text = _("drained %(time)s") % {"time": time}
         return MaintenanceCell(text, url, None, "check", "success", drain.reason)
-    here = record.counts.total - record.counts.left
+    here = record.counts.still_here
     if drain.state == DrainState.CANCELLED:
         text = _("cancelled %(time)s") % {"time": time}
         return MaintenanceCell(text, url, None, "ban", "muted", labels.said(drain.message))
@@ -230,6 +245,11 @@ class HostRow:
     @property
     def is_up(self) -> bool:
         return self.facts.service.is_known and self.facts.service.is_up
+
+    @property
+    def is_bare_metal(self) -> bool:
+        """Whether its instances are machines of Ironic's, that Nova does not move."""
+        return self.facts.hypervisor is not None and self.facts.hypervisor.is_bare_metal
 
 
 def host_columns() -> list[Column[HostRow]]:

@@ -19,6 +19,7 @@ urlpatterns = [
         host_views.CertificateFileView.as_view(),
         name="certificate_file",
     ),
+    path("hosts/<str:host>/allocations/", host_views.AllocationsView.as_view(), name="allocations"),
     path("hosts/<str:host>/return/", host_views.ReturnHostView.as_view(), name="return_host"),
     path("drains/", views.DrainsView.as_view(), name="drains"),
     path("drains/<int:drain_id>/", views.DrainView.as_view(), name="drain"),

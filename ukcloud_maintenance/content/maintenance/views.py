@@ -1,13 +1,16 @@
 """The pages. Each asks `services` with the request's actor; none waits for a migration."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.contrib.auth import logout
+from django.db import DataError, OperationalError
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.generic import TemplateView, View
@@ -17,6 +20,7 @@ from horizon.utils.functions import get_page_size, get_timezone
 
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import RULE_DRAIN, RULE_VIEW, Actor
+from ukcloud_maintenance.core.printable import logger
 from ukcloud_maintenance.core.states import DRAIN_TERMINAL, Method
 from ukcloud_maintenance.exceptions import (
     CloudAuthError,
@@ -35,8 +39,15 @@ from .tables import PANEL, REGION
 from .verbs import Offers, url
 from .workflows import DrainHostWorkflow
 
+LOG = logger(__name__)
+
 #: refusals that say that there is no such thing
 UNKNOWN = ("unknown_drain", "unknown_plan")
+#: the greatest id that a database has room for
+MAX_ID = 2**63 - 1
+#: MariaDB's ER_TRUNCATED_WRONG_VALUE_FOR_FIELD: text that it has no characters for, such as emoji
+#: in its utf8mb3. PyMySQL calls it a DataError, mysqlclient an OperationalError.
+NO_SUCH_CHARACTER = 1366
 #: how Horizon's script names the steps of a workflow that are to be checked
 VALIDATE_FROM = "HTTP_X_HORIZON_VALIDATE_STEP_START"
 VALIDATE_TO = "HTTP_X_HORIZON_VALIDATE_STEP_END"
@@ -93,6 +104,16 @@ def problem_json(problem: Problem, status: int) -> HttpResponse:
     return JsonResponse({"message": f"{problem.message} {problem.remedy}".strip()}, status=status)
 
 
+def is_text(value: str) -> bool:
+    """Whether every database takes it: PostgreSQL refuses NUL, and none stores half a character,
+    which Django reads where a request names an encoding of its own."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in value
+
+
 def uncached(response: HttpResponse) -> HttpResponse:
     response["Cache-Control"] = "no-store"
     return response
@@ -102,6 +123,9 @@ class PanelView(View):
     """What all views of the panel have in common.
 
     The policy is checked before anything is done, whatever the method; `services` check again.
+    What was sent is looked at next, so that no view meets text that a database refuses. No answer
+    may be taken for another type than it says, and none but a page is kept by a browser: the texts
+    in it are other people's.
     """
 
     rule = RULE_VIEW
@@ -122,11 +146,26 @@ class PanelView(View):
     def dispatch(self, request, *args, **kwargs):
         # Horizon leaves the time zone alone in requests of a script.
         timezone.activate(get_timezone(request))
+        response = self._answer(request, *args, **kwargs)
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        if not response.headers.get("Content-Type", "").startswith("text/html"):
+            uncached(response)
+        return response
+
+    def _answer(self, request, *args, **kwargs) -> HttpResponse:
         try:
             if self.actor.may(self.rule) is not True:
                 raise NotAllowed("", rule=self.rule)
+            if not all(map(is_text, self._sent())):
+                return self._unreadable()
+            self._check_ids()
             self._check_region()
             return super().dispatch(request, *args, **kwargs)
+        except (DataError, OperationalError) as error:
+            if isinstance(error, OperationalError) and error.args[:1] != (NO_SUCH_CHARACTER,):
+                raise
+            LOG.warning("the database refused what was sent to %s", request.path, exc_info=True)
+            return self._unreadable()
         except NotAllowed as error:
             raise horizon_exceptions.NotAuthorized() from error
         except CloudError as error:
@@ -140,6 +179,30 @@ class PanelView(View):
             return self.problem(refused_problem(error), 404 if unknown else 409)
         except MaintenanceError as error:
             return self.problem(Problem(str(error)), 500)
+
+    def _sent(self) -> Iterator[str]:
+        """Every text of the request that a view may read."""
+        yield from (value for value in self.kwargs.values() if isinstance(value, str))
+        for fields in (self.request.GET, self.request.POST):
+            for name, values in fields.lists():
+                yield name
+                yield from values
+
+    def _check_ids(self) -> None:
+        """:raises Refused: an id is one that no row can have"""
+        for name, value in self.kwargs.items():
+            if isinstance(value, int) and value > MAX_ID:
+                what = name.removesuffix("_id")
+                raise Refused(f"There is no {what} {value}.", code=f"unknown_{what}")
+
+    def _unreadable(self) -> HttpResponse:
+        return self.problem(
+            Problem(
+                _("The request has text that the database cannot store."),
+                _("Remove unusual characters, and try again."),
+            ),
+            400,
+        )
 
     def _check_region(self) -> None:
         """A page knows hosts by name alone, and another region may have hosts of that name.
@@ -159,12 +222,12 @@ class PanelView(View):
     def problem(self, problem: Problem, status: int) -> HttpResponse:
         """A page that says what is wrong, and leads on."""
         modal = is_ajax(self.request)
-        # Horizon's script shows a modal only for an answer of 200.
+        # Horizon's script shows a modal only for an answer of 200; a bad request is none of its.
         return render(
             self.request,
             "admin/maintenance/_problem_modal.html" if modal else "admin/maintenance/problem.html",
             {"problem": problem, "page_title": str(self.title)},
-            status=200 if modal else status,
+            status=200 if modal and status != 400 else status,
         )
 
     def drain_here(self, drain_id: int, rule: str = RULE_VIEW) -> Drain:
@@ -206,7 +269,7 @@ class DrainsView(PanelPage):
     title = gettext_lazy("Drains")
 
     def get_context_data(self, **kwargs):
-        now = timezone.now()
+        now = store.now()
         query = listing.Query.of(self.request.GET)
         drains = store.find_drains(self.region, query.text, query.state)
         shown = listing.Paged(query, drains, get_page_size(self.request))
@@ -389,4 +452,9 @@ class DrainHostView(PanelView, workflows.WorkflowView):
             last = int(self.request.META.get(VALIDATE_TO, first))
         except ValueError:
             first, last = 0, len(workflow.steps)
-        return JsonResponse(self.validate_steps(self.request, workflow, first, last))
+        found = self.validate_steps(self.request, workflow, first, last)
+        # Horizon's script puts each error into the page as HTML.
+        for fields in found["errors"].values():
+            for name, errors in fields.items():
+                fields[name] = [format_html("{}", error) for error in errors]
+        return JsonResponse(found)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from horizon import workflows
 
-from ukcloud_maintenance import services
+from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import Actor
 from ukcloud_maintenance.core.preflight import Choice
 from ukcloud_maintenance.exceptions import CloudError, Refused
@@ -191,7 +191,8 @@ class DrainHostWorkflow(workflows.Workflow):
     finalize_button_name = gettext_lazy("Drain Host")
     default_steps = (InstancesStep, OptionsStep, ReviewStep)
     wizard = True
-    attrs = {"class": "mnt-drain-form"}
+    # AngularJS is to leave the form alone, see _base.html.
+    attrs = {"class": "mnt-drain-form", "ng-non-bindable": True}
 
     def __init__(self, request, *, actor: Actor, cloud: services.Cloud, host: str):
         self.actor = actor
@@ -306,11 +307,11 @@ class DrainHostWorkflow(workflows.Workflow):
     @property
     def local_now(self) -> str:
         """Now on the user's clock, for the script: what it reckons with needs no time zone."""
-        return timezone.localtime().strftime(fields.LOCAL)
+        return timezone.localtime(store.now()).strftime(fields.LOCAL)
 
     @property
     def zone(self) -> str:
-        return formats.zone(timezone.now())
+        return formats.zone(store.now())
 
     @property
     def timeout_text(self) -> str:
@@ -323,7 +324,7 @@ class DrainHostWorkflow(workflows.Workflow):
         stop, found = self._time("stop_at"), self.plan.duration if self.plan else None
         if stop is None or found is None:
             return ""
-        begin = self._time("start_at") or timezone.now()
+        begin = self._time("start_at") or store.now()
         window = (stop - begin).total_seconds()
         if window <= 0:
             return ""
@@ -391,7 +392,7 @@ class DrainHostWorkflow(workflows.Workflow):
 
 def _local(at: datetime) -> str:
     """A time in full, on the user's clock."""
-    return f"{formats.clock(at, timezone.now())} {formats.zone(at)}"
+    return f"{formats.clock(at, store.now())} {formats.zone(at)}"
 
 
 def _with_room(plan: DrainPlan, host: str) -> str:

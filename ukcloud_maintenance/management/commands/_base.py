@@ -6,7 +6,6 @@ anything, also where the database alone would do.
 """
 
 import argparse
-import json
 import math
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -15,17 +14,14 @@ from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 from django.core import checks
-from django.core.management.base import (
-    BaseCommand,
-    CommandError,
-    CommandParser,
-    DjangoHelpFormatter,
-)
+from django.core.management.base import CommandError, CommandParser, DjangoHelpFormatter
 from django.db import DatabaseError, InterfaceError
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.actor import Actor, shell_actor
+from ukcloud_maintenance.core.alarm import alarm
 from ukcloud_maintenance.core.duration import Forecast
+from ukcloud_maintenance.core.printable import printable
 from ukcloud_maintenance.core.states import Direction
 from ukcloud_maintenance.exceptions import (
     CloudAuthError,
@@ -36,6 +32,8 @@ from ukcloud_maintenance.exceptions import (
     Refused,
 )
 
+from ._edge import EdgeCommand, unusable
+
 EXIT_NOT_DRAINED = 1
 EXIT_NOT_ALL = 1
 EXIT_BAD_INPUT = 2
@@ -45,7 +43,7 @@ EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 EXIT_CODES = """\
 exit codes:
-  0    done or asked for; with --wait: drained, or cancelled; with --dry-run: everything can leave
+  0    done, requested; with --wait: safe to power off, or cancelled; with --dry-run: all can leave
   1    with --wait: ended otherwise; with --dry-run: something cannot leave; else: some refused
   2    bad input, an unknown host, drain, plan or instance, or wrong settings or credentials
   3    refused; nothing was changed
@@ -109,7 +107,7 @@ class _HelpFormatter(DjangoHelpFormatter, argparse.RawDescriptionHelpFormatter):
         return textwrap.fill(text, width, initial_indent=indent, subsequent_indent=indent)
 
 
-class ShellCommand(BaseCommand):
+class ShellCommand(EdgeCommand):
     """A command that asks `services` for something, in the name of the shell's user."""
 
     # Only ours are run, in `handle`, so that a wrong setting ends in our exit code.
@@ -123,18 +121,12 @@ class ShellCommand(BaseCommand):
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         kwargs |= {"epilog": self.exit_codes, "formatter_class": _HelpFormatter}
-        parser = super().create_parser(prog_name, subcommand, **kwargs)
-        plain_error = parser.error
+        return super().create_parser(prog_name, subcommand, **kwargs)
 
-        def error(message: str) -> None:
-            # Whoever asked for JSON gets JSON, also where the arguments can't be parsed.
-            if "--json" in self._arguments:
-                self._print_error(Failure(message, EXIT_BAD_INPUT, "bad_arguments"))
-            plain_error(message)
-
-        parser.error = error
-        self._parser = parser
-        return parser
+    def on_bad_arguments(self, message: str) -> None:
+        # Whoever asked for JSON gets JSON, also where the arguments can't be parsed.
+        if "--json" in self._arguments:
+            self._print_error(Failure(message, EXIT_BAD_INPUT, "bad_arguments"))
 
     def run_from_argv(self, argv: list[str]) -> None:
         self._arguments = argv
@@ -150,6 +142,8 @@ class ShellCommand(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         self.json: bool = options["json"]
         try:
+            if problem := unusable(options, too_long=["reason"]):
+                raise Failure(problem, EXIT_BAD_INPUT, "bad_arguments")
             _check_settings()
             self.actor: Actor = shell_actor()
             self.act(**options)
@@ -157,7 +151,7 @@ class ShellCommand(BaseCommand):
             failure = _failure(error)
             if self.json:
                 self._print_error(failure)
-            raise CommandError(str(failure), returncode=failure.exit_code) from error
+            raise CommandError(printable(failure), returncode=failure.exit_code) from error
 
     def act(self, **options: Any) -> None:
         """What the command does."""
@@ -208,16 +202,16 @@ class ShellCommand(BaseCommand):
 
     # -- output ------------------------------------------------------------------------------
 
-    def say(self, text: str) -> None:
+    def say(self, *lines: str) -> None:
         """For people: on standard output, or beside the JSON on standard error."""
-        (self.stderr if self.json else self.stdout).write(text, lambda line: line)
+        (self.stderr if self.json else self.stdout).lines(*lines)
 
-    def note(self, text: str) -> None:
+    def note(self, *lines: str) -> None:
         """Beside the result."""
-        self.stderr.write(text, lambda line: line)
+        self.stderr.lines(*lines)
 
     def print_json(self, document: Any) -> None:
-        self.stdout.write(json.dumps(document, indent=2, ensure_ascii=False))
+        self.stdout.json(document)
 
     def _print_error(self, failure: Failure) -> None:
         self.print_json(
@@ -244,7 +238,8 @@ class ShellCommand(BaseCommand):
                 " start `django-admin maintenance_worker`."
             )
         elif worker.problem:
-            warning = f"The worker has a problem: {worker.problem}"
+            # several regions have a line each
+            warning = f"The worker has a problem: {worker.problem.replace(chr(10), '; ')}"
         if warning and warning != self._warning:
             self.note(warning)
         self._warning = warning
@@ -354,8 +349,8 @@ def add_window(parser: CommandParser, *, none: bool = False) -> None:
         type=timeout_action,
         metavar="ACTION",
         help="what becomes of a copy that takes too long: warn; abort (it runs on where it is, and"
-        " is tried again); force_complete (its guest is paused until the rest is copied)"
-        + ("" if none else "; the setting TIMEOUT_ACTION where not given"),
+        " is tried again if Nova leaves it ACTIVE); force_complete (its guest is paused until the"
+        " rest is copied)" + ("" if none else "; the setting TIMEOUT_ACTION where not given"),
     )
 
 
@@ -412,6 +407,9 @@ def drain_document(report: services.DrainReport) -> dict[str, Any]:
                 "course": row.course or None,
                 "seconds_left": row.seconds_left,
                 "timed_out_at": iso(row.timed_out_at),
+                "times_out_at": iso(outlook.due_at)
+                if (outlook := report.timeouts.get(row.pk))
+                else None,
                 "wish": row.wish or None,
                 "wish_by": row.wish_by or None,
                 "answer": row.answer or None,
@@ -437,17 +435,27 @@ def _forecast_document(forecast: Forecast | None) -> dict[str, Any] | None:
 
 
 def summary(report: services.DrainReport) -> str:
-    """One line about a drain, e.g. "cmp1 (drain 5): running, 7 of 12 left the host"."""
+    """One line about a drain, e.g. "cmp1 (drain 5): running, 7 of 12 left the host"; what a person
+    must look at comes first."""
     drain, counts = report.drain, report.counts
     done = "came back" if drain.direction == Direction.BACK else "left the host"
-    return f"{drain.host} (drain {drain.pk}): {drain.state}, {counts.left} of {counts.total} {done}"
+    first = alarm(report.migrations)
+    return (
+        f"{drain.host} (drain {drain.pk}): {first}{' ' if first else ''}"
+        f"{drain.state}, {counts.left} of {counts.total} {done}"
+    )
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Columns as wide as their widest cell."""
-    lines = [list(head), *([str(cell) for cell in row] for row in rows)]
+def paragraph(text: str) -> list[str]:
+    """The lines of a message that has several; what others wrote begins none, see core.decide."""
+    return text.split("\n")
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    """Lines of columns as wide as their widest cell."""
+    lines = [list(head), *([printable(cell) for cell in row] for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    return "\n".join(
+    return [
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
-    )
+    ]

@@ -1,7 +1,7 @@
 """How a plan of a drain is shown in a shell."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ukcloud_maintenance import services
@@ -97,36 +97,40 @@ def _instance(planned: Planned) -> dict[str, Any]:
     }
 
 
-def plan_text(plan: DrainPlan) -> str:
-    """A plan for people: summary, instances, cautions, hosts before and after."""
-    parts = [f"{plan.service.host}: {plan_summary(plan)}.", *_of_host(plan)]
-    if unknown := list(_unknown(plan)):
-        parts.append("\n".join(unknown))
+def plan_text(plan: DrainPlan) -> list[str]:
+    """A plan for people, line by line: summary, instances, cautions, hosts before and after."""
+    parts = [[f"{plan.service.host}: {plan_summary(plan)}."], *_of_host(plan)]
+    parts.append(list(_unknown(plan)))
     if plan.moving and plan.packing:
         parts.append(_places(plan))
-    return "\n\n".join(parts)
+    return _paragraphs(parts)
 
 
-def plans_text(plans: Sequence[DrainPlan], hosts_at_once: int) -> str:
-    """Several hosts as one plan: each by itself, then what the whole would do.
+def _paragraphs(parts: Iterable[list[str]]) -> list[str]:
+    """Their lines, with an empty one between two of them."""
+    lines = [line for part in parts if part for line in ("", *part)]
+    return lines[1:]
+
+
+def plans_text(plans: Sequence[DrainPlan], hosts_at_once: int) -> list[str]:
+    """Several hosts as one plan, line by line: each by itself, then what the whole would do.
 
     :param hosts_at_once: hosts whose instances move at a time; 0: all
     """
     parts = []
     for plan in plans:
         if plan.refusal:
-            parts.append(f"{plan.service.host}: CANNOT BE DRAINED NOW. {plan.refusal}")
-        parts += [f"{plan.service.host}: {plan_summary(plan, alone=False)}.", *_of_host(plan)]
+            parts.append([f"{plan.service.host}: CANNOT BE DRAINED NOW. {plan.refusal}"])
+        parts += [[f"{plan.service.host}: {plan_summary(plan, alone=False)}."], *_of_host(plan)]
     first = plans[0]
-    if unknown := list(_unknown(first)):
-        parts.append("\n".join(unknown))
+    parts.append(list(_unknown(first)))
     if any(plan.moving for plan in plans) and first.packing:
         parts.append(_places(first))
-    parts.append(_whole(plans, hosts_at_once))
-    return "\n\n".join(parts)
+    parts.append([_whole(plans, hosts_at_once)])
+    return _paragraphs(parts)
 
 
-def _of_host(plan: DrainPlan) -> Iterator[str]:
+def _of_host(plan: DrainPlan) -> Iterator[list[str]]:
     """Its instances, and what is worth knowing of them."""
     if plan.planned:
         yield table(
@@ -143,12 +147,11 @@ def _of_host(plan: DrainPlan) -> Iterator[str]:
                 for p in _sorted(plan)
             ),
         )
-    if lines := list(_cautions(plan)):
-        yield "\n".join(lines)
+    yield list(_cautions(plan))
 
 
-def _places(plan: DrainPlan) -> str:
-    return "Where they may go (an estimate; Nova's scheduler chooses):\n" + _hosts(plan)
+def _places(plan: DrainPlan) -> list[str]:
+    return ["Where they may go (an estimate; Nova's scheduler chooses):", *_hosts(plan)]
 
 
 def pace_of(hosts_at_once: int, hosts: int) -> str:
@@ -245,7 +248,7 @@ def _unknown(plan: DrainPlan) -> Iterator[str]:
         yield f"  {services.PARTS[part]}: {why}"
 
 
-def _hosts(plan: DrainPlan) -> str:
+def _hosts(plan: DrainPlan) -> list[str]:
     packing = plan.packing
     assert packing
     rows = [

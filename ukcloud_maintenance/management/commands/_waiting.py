@@ -1,25 +1,25 @@
 """Watching drains from a shell until they are over."""
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol, TextIO
+from typing import Any, Protocol, TextIO, TypeVar
 
-from django.db import OperationalError, close_old_connections
+from django.db import InterfaceError, OperationalError, close_old_connections
 from tqdm import tqdm
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.convergence import Verdict
+from ukcloud_maintenance.core.printable import printable
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
-    MIGRATION_LEFT,
     MIGRATION_UNDER_WAY,
+    Direction,
     DrainState,
     MigrationState,
 )
 from ukcloud_maintenance.services import DrainReport
 
-from ._base import EXIT_INTERRUPTED, ShellCommand, summary
+from ._base import EXIT_INTERRUPTED, ShellCommand, iso, paragraph, summary
 
 PAUSE_SECONDS = 1.0
 #: how long a database that fails is asked again before the watching ends
@@ -41,7 +41,7 @@ class Display(Protocol):
 class Lines:
     """A line for each change: for logs and pipes."""
 
-    def __init__(self, write: Callable[[str], None]):
+    def __init__(self, write: Callable[..., None]):
         self._write = write
         self._shown: dict[int, str] = {}
 
@@ -79,8 +79,9 @@ class Bars:
                 )
             done, bar.total = progress(report)
             bar.n = done
-            bar.set_description_str(summary(report), refresh=False)
-            bar.set_postfix_str(", ".join(_under_way(report, percent=True)), refresh=False)
+            bar.set_description_str(printable(summary(report)), refresh=False)
+            moving = ", ".join(_under_way(report, percent=True))
+            bar.set_postfix_str(printable(moving), refresh=False)
             bar.refresh()
 
     def close(self) -> None:
@@ -96,9 +97,8 @@ def progress(report: DrainReport) -> tuple[float, int]:
     moving = [row for row in report.migrations if row.state not in _NOT_MOVING]
     if not moving:
         return float(report.drain.state in DRAIN_TERMINAL), 1
-    left = sum(row.state in MIGRATION_LEFT for row in moving)
     flying = sum(row.fraction or 0.0 for row in moving if row.state in MIGRATION_UNDER_WAY)
-    return left + flying, len(moving)
+    return report.counts.left + flying, len(moving)
 
 
 def _under_way(report: DrainReport, *, percent: bool = False) -> Iterator[str]:
@@ -112,43 +112,112 @@ def _under_way(report: DrainReport, *, percent: bool = False) -> Iterator[str]:
 def watch(read: Callable[[], list[DrainReport]], display: Display) -> list[DrainReport]:
     """Show the drains until all are over; their last reports.
 
-    :raises OperationalError: the database has failed for a minute
+    :raises OperationalError, InterfaceError: the database has failed for a minute
+    """
+
+    def are_over(reports: list[DrainReport]) -> bool:
+        display.show(reports)
+        return all(report.drain.state in DRAIN_TERMINAL for report in reports)
+
+    return patiently(read, are_over)
+
+
+Read = TypeVar("Read")
+
+
+def patiently(read: Callable[[], Read], is_over: Callable[[Read], bool]) -> Read:
+    """Read until it is over: what was read last. A database may restart or fail over meanwhile.
+
+    :raises OperationalError, InterfaceError: the database has failed for a minute
     """
     failing_since: float | None = None
     while True:
         try:
-            reports = read()
-        except OperationalError:
-            # A database may restart or fail over while a drain runs: the drain does not mind.
+            found = read()
+        except (InterfaceError, OperationalError):
             close_old_connections()
             failing_since = failing_since or time.monotonic()
             if time.monotonic() - failing_since > PATIENCE_SECONDS:
                 raise
         else:
             failing_since = None
-            display.show(reports)
-            if all(report.drain.state in DRAIN_TERMINAL for report in reports):
-                return reports
+            if is_over(found):
+                return found
         time.sleep(PAUSE_SECONDS)
 
 
+class _Verdict:
+    """Whether it is told whether a host is safe to power off: it is, or nothing is going on (any
+    more) that could make it so, or that has not become so for as long as a verification is
+    believed."""
+
+    def __init__(self) -> None:
+        self._settled_since: float | None = None
+
+    def __call__(self, found: services.Certificate) -> bool:
+        if found.safe:
+            return True
+        if found.open_drain is not None and found.open_drain.direction == Direction.AWAY:
+            self._settled_since = None
+            return False
+        if found.maintenance is None or found.maintenance.returning_since:
+            return True
+        now = time.monotonic()
+        if self._settled_since is None:
+            self._settled_since = now
+        return now - self._settled_since > found.lasts_seconds
+
+
 class WaitingCommand(ShellCommand):
-    """A command that can wait until drains are over."""
+    """A command that can wait until drains are over, and until hosts are safe to power off."""
+
+    def until_safe(self, region: str, host: str) -> services.Certificate:
+        """Wait until it is told whether a host is safe to power off, and show why it is not yet."""
+        shown = ""
+
+        def read() -> services.Certificate:
+            nonlocal shown
+            found = services.certificate(self.actor, region, host)
+            self.warn_of_worker(services.worker_status(self.actor))
+            if not found.safe and found.why_not != shown:
+                shown = found.why_not
+                self.note(f"{host}: {shown}")
+            return found
+
+        return patiently(read, _Verdict())
+
+    def say_safety(self, found: services.Certificate) -> None:
+        """Whether a host is safe to power off, in a sentence."""
+        if found.safe:
+            self.say(
+                f"{found.host} is SAFE TO POWER OFF, since {iso(found.safe_since)}; verified"
+                f" {iso(found.verified_at)}."
+            )
+        else:
+            self.say(f"{found.host} is NOT safe to power off. {found.why_not}")
 
     def reports(self, ids: list[int]) -> list[DrainReport]:
         return [services.drain_report(self.actor, drain_id) for drain_id in ids]
 
     def wait(
-        self, ids: list[int], print_out: Callable[[list[DrainReport]], Any], plan_id: int | None
+        self,
+        ids: list[int],
+        print_out: Callable[[list[DrainReport]], Any],
+        plan_id: int | None,
+        *,
+        then: Callable[[list[DrainReport]], Any] = lambda reports: None,
     ) -> list[DrainReport]:
         """Show the drains until all are over; their last reports.
 
         :param print_out: prints the JSON of reports, also where the waiting is interrupted
+        :param then: waits for what is to follow, before anything is printed
         :param plan_id: the plan that is all of them, or None
         """
-        display: Display = Bars(sys.stderr) if self.stderr.isatty() else Lines(self.note)
+        display: Display = Bars(self.stderr.stream) if self.stderr.isatty() else Lines(self.note)
         try:
             reports = watch(lambda: self._look(ids), display)
+            display.close()
+            then(reports)
         except KeyboardInterrupt:
             display.close()
             reports = self.reports(ids)
@@ -157,11 +226,10 @@ class WaitingCommand(ShellCommand):
             for line in _goes_on(reports, plan_id):
                 self.note(line)
             raise SystemExit(EXIT_INTERRUPTED) from None
-        display.close()
         if self.json:
             print_out(reports)
         for report in reports:
-            self.say(_ended(report))
+            self.say(*paragraph(_ended(report)))
         return reports
 
     def _look(self, ids: list[int]) -> list[DrainReport]:
@@ -171,7 +239,7 @@ class WaitingCommand(ShellCommand):
 
 
 def _goes_on(reports: list[DrainReport], plan_id: int | None) -> Iterator[str]:
-    if plan_id is not None:
+    if plan_id is not None and any(r.drain.state not in DRAIN_TERMINAL for r in reports):
         yield (
             f"Plan {plan_id} goes on. Watch it with `drain_status --plan {plan_id}`,"
             f" stop it with `drain_cancel --plan {plan_id}`."
@@ -185,6 +253,11 @@ def _goes_on(reports: list[DrainReport], plan_id: int | None) -> Iterator[str]:
             yield (
                 f"Drain {number} of {drain.host} goes on. Watch it with `drain_status {number}`,"
                 f" stop it with `drain_cancel {number}`."
+            )
+        elif drain.state == DrainState.SUCCEEDED:
+            yield (
+                f"Drain {number} is over. Wait until {drain.host} is safe to power off with"
+                f" `host_status {drain.host} --wait`."
             )
 
 

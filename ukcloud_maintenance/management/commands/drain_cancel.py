@@ -69,7 +69,7 @@ class Command(SteeringCommand):
         self._exit_unless_cancelled([r for r in reports if r.drain.pk not in refused])
 
     def _exit_unless_cancelled(self, reports: list[services.DrainReport]) -> None:
-        if any(report.drain.state != DrainState.CANCELLED for report in reports):
+        if any(r.drain.state != DrainState.CANCELLED or r.counts.need_a_look for r in reports):
             raise SystemExit(EXIT_NOT_DRAINED)
 
     def said(self, drain: services.Drain) -> str:

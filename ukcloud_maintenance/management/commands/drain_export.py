@@ -38,7 +38,7 @@ class Command(ShellCommand):
         document = services.export_drain(self.actor, options["id"])
         text = export.rendered(document, form)
         if not options["output"]:
-            self.stdout.write(text, lambda line: line, ending="")
+            self.stdout.file(text)
             return
         path = Path(options["output"])
         try:

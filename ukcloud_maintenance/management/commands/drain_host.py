@@ -107,10 +107,15 @@ class Command(WaitingCommand):
             help="instances that their owner locked stay; they are moved where not given",
         )
         add_window(parser)
-        parser.add_argument("--wait", action="store_true", help="wait until all are over")
+        parser.add_argument(
+            "--wait",
+            action="store_true",
+            help="wait until all are over, and their hosts safe to power off",
+        )
         super().add_arguments(parser)
 
     def act(self, **options: Any) -> None:
+        self._certificates: dict[int, services.Certificate] = {}
         if not (options["hosts"] or options["zone"] or options["aggregate"]):
             self.usage_error("name at least one HOST, --zone or --aggregate")
         if options["hosts_at_once"] < 0:
@@ -132,6 +137,7 @@ class Command(WaitingCommand):
         request = replace(request, host=hosts[0])
         if options["dry_run"]:
             services.check_request(replace(request, reason=request.reason or "none is needed"))
+            services.check_destination(self.actor, cloud, hosts, options["destination"])
             self._check(cloud, hosts, options)
             return
         plan = None
@@ -197,25 +203,52 @@ class Command(WaitingCommand):
         )
         if len(hosts) == 1:
             plans = [services.plan_drain(self.actor, cloud, hosts[0], choices)]
-            text = plan_text(plans[0])
+            lines = plan_text(plans[0])
         else:
             plans = services.check_hosts(self.actor, cloud, hosts, choices)
-            text = plans_text(plans, options["hosts_at_once"])
+            lines = plans_text(plans, options["hosts_at_once"])
         if self.json:
             self.print_json([plan_document(plan) for plan in plans])
-        self.say(text)
+        self.say(*lines)
         if any(plan.refusal for plan in plans):
             raise SystemExit(EXIT_REFUSED)
         if not all(plan.everything_leaves for plan in plans):
             raise SystemExit(EXIT_NOT_DRAINED)
 
     def _wait(self, ids: list[int], plan: services.Plan | None) -> None:
-        reports = self.wait(ids, self._print, plan.pk if plan else None)
-        if any(report.drain.state != DrainState.SUCCEEDED for report in reports):
+        reports = self.wait(
+            ids, self._print, plan.pk if plan else None, then=self._verify_what_is_drained
+        )
+        for found in self._certificates.values():
+            self.say_safety(found)
+        if not all(_is_drained(r) and self._certificates[r.drain.pk].safe for r in reports):
             raise SystemExit(EXIT_NOT_DRAINED)
 
+    def _verify_what_is_drained(self, reports: list[services.DrainReport]) -> None:
+        """A drain that succeeded is followed by a verification that its host is safe to power off.
+        Of one that ended otherwise nothing is waited for."""
+        for report in reports:
+            drain = report.drain
+            self._certificates[drain.pk] = (
+                self.until_safe(drain.region, drain.host)
+                if _is_drained(report)
+                else services.certificate(self.actor, drain.region, drain.host)
+            )
+
     def _print(self, reports: list[services.DrainReport]) -> None:
-        self.print_json([drain_document(report) for report in reports])
+        """The drains; after a wait, with whether their hosts are safe to power off."""
+        documents = []
+        for report in reports:
+            found = self._certificates.get(report.drain.pk)
+            document = drain_document(report)
+            if found:
+                document |= {"safe_to_power_off": found.safe, "why_not": found.why_not or None}
+            documents.append(document)
+        self.print_json(documents)
+
+
+def _is_drained(report: services.DrainReport) -> bool:
+    return report.drain.state == DrainState.SUCCEEDED and not report.counts.need_a_look
 
 
 def _asked(report: services.DrainReport) -> str:

@@ -87,7 +87,7 @@ class Command(SteeringCommand):
             for row in rows
         }
         for row in rows:
-            self.say(_evidence_text(row, found[row.server_id]))
+            self.say(*_evidence_lines(row, found[row.server_id]))
         for row in rows:
             evidence = found[row.server_id]
             if not evidence.complete:
@@ -117,8 +117,7 @@ class Command(SteeringCommand):
         for row in rows:
             self.note(f"  {row.server_name} ({row.server_id}): {of(row)}")
         self.note(cost)
-        self.stderr.write("Type yes to go on: ", lambda text: text, ending="")
-        self.stderr.flush()
+        self.stderr.ask("Type yes to go on: ")
         try:
             answer = sys.stdin.readline()
         except KeyboardInterrupt:
@@ -131,7 +130,7 @@ def _where(row: InstanceMigration) -> str:
     return f"on {row.source_compute}"
 
 
-def _evidence_text(row: InstanceMigration, evidence: Evidence) -> str:
+def _evidence_lines(row: InstanceMigration, evidence: Evidence) -> list[str]:
     """Each check, what they mean together, and what to look at by hand."""
     lines = [f"{row.server_name} ({row.server_id}), read at {iso(evidence.read_at)}:"]
     for check in evidence.checks:
@@ -139,7 +138,7 @@ def _evidence_text(row: InstanceMigration, evidence: Evidence) -> str:
         lines += [f"       {detail}" for detail in check.details]
     lines.append(evidence.meaning)
     lines += [f"  - {step}" for step in evidence.by_hand]
-    return "\n".join(lines)
+    return lines
 
 
 def _forecast(row: InstanceMigration) -> str:

@@ -7,11 +7,12 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
+from ukcloud_maintenance.core.alarm import alarm
 from ukcloud_maintenance.core.convergence import ADVICE, Verdict
-from ukcloud_maintenance.core.states import MigrationState
+from ukcloud_maintenance.core.states import MigrationState, TimeoutAction
 from ukcloud_maintenance.services import DrainReport, InstanceMigration
 
-from ._base import ShellCommand, drain_document, iso, summary, table
+from ._base import ShellCommand, drain_document, iso, paragraph, summary, table
 from ._plans import duration_text, pace_of
 from ._steering import pace_and_window, plan_progress_document
 
@@ -54,8 +55,9 @@ class Command(ShellCommand):
         if not reports:
             self.say("No drain is under way.")
             return
+        self._alarms(reports)
         self.say(
-            table(
+            *table(
                 [
                     *("ID", "HOST", "REGION", "STATE", "LEFT", "OF", "PLAN", "WINDOW"),
                     *("ASKED BY", "ASKED AT", "REASON"),
@@ -80,22 +82,30 @@ class Command(ShellCommand):
         )
         self.warn_without_worker(reports[0])
 
+    def _alarms(self, reports: list[DrainReport]) -> None:
+        """First of all, the instances that a person must look at."""
+        for report in reports:
+            if first := alarm(report.migrations):
+                self.say(f"Drain {report.drain.pk} of {report.drain.host}: {first}")
+
     def _plan(self, report: services.PlanReport) -> None:
         plan, total = report.plan, report.total
         reports = [services.drain_report(self.actor, drain.pk) for drain in report.drains]
         if self.json:
             self.print_json(plan_progress_document(report, reports))
             return
+        self._alarms(reports)
         how = pace_of(plan.hosts_at_once, len(reports))
         over = ", over" if report.is_over else ""
         self.say(
             f"Plan {plan.pk}: {len(reports)} hosts, {how}{over};"
-            f" {total.left} of {total.total} left their hosts\n"
-            f"Reason: {plan.reason}\n"
-            f"Asked by {plan.requested_by} at {iso(plan.created_at)}\n\n"
+            f" {total.left} of {total.total} left their hosts",
+            f"Reason: {plan.reason}",
+            f"Asked by {plan.requested_by} at {iso(plan.created_at)}",
+            "",
         )
         self.say(
-            table(
+            *table(
                 ["HOST", "DRAIN", "STATE", "LEFT", "OF", "FAILED", "WINDOW", "MESSAGE"],
                 [
                     (
@@ -122,19 +132,20 @@ class Command(ShellCommand):
         drain = report.drain
         self.say(summary(report))
         if drain.message:
-            self.say(drain.message)
-        plan = f"Part of plan {drain.plan_id}: see `drain_status --plan {drain.plan_id}`\n"
+            self.say(*paragraph(drain.message))
         self.say(
-            f"Reason: {drain.reason}\n"
+            f"Reason: {drain.reason}",
             f"Asked by {drain.requested_by} at {iso(drain.created_at)},"
             f" started {iso(drain.started_at) or 'not yet'},"
-            f" finished {iso(drain.finished_at) or 'not yet'}\n"
-            f"{pace_and_window(drain)}\n"
-            f"{_time_left(report)}"
-            f"{plan if drain.plan_id else ''}\n"
+            f" finished {iso(drain.finished_at) or 'not yet'}",
+            pace_and_window(drain),
+            *_time_left(report),
         )
+        if drain.plan_id:
+            self.say(f"Part of plan {drain.plan_id}: see `drain_status --plan {drain.plan_id}`")
         self.say(
-            table(
+            "",
+            *table(
                 [
                     *("INSTANCE", "STATE", "NOVA", "COPIED", "COURSE", "TIME LEFT"),
                     *("TO", "ATTEMPTS", "MESSAGE"),
@@ -149,14 +160,14 @@ class Command(ShellCommand):
                         "" if row.seconds_left is None else duration_text(row.seconds_left),
                         row.dest_compute,
                         row.attempts,
-                        " ".join(_said(row)),
+                        " ".join(_said(row, report)),
                     )
                     for row in report.migrations
                 ],
-            )
+            ),
         )
-        if advice := "\n".join(_advice(report)):
-            self.say(f"\n{advice}")
+        if advice := list(_advice(report)):
+            self.say("", *advice)
         if drain.finished_at is None:
             self.warn_without_worker(report)
 
@@ -167,13 +178,14 @@ def _window(drain: services.Drain) -> str:
     return f"{iso(drain.start_at) or ''}/{iso(drain.stop_at) or ''}"
 
 
-def _time_left(report: DrainReport) -> str:
+def _time_left(report: DrainReport) -> Iterator[str]:
     """How long it still takes, how sure that is, and whether its window is long enough."""
     found, stop_at = report.forecast, report.drain.stop_at
     if found is None:
-        return ""
+        return
     if not math.isfinite(found.likely):
-        return "Time left: without end as things are: a copy does not get done, see below\n"
+        yield "Time left: without end as things are: a copy does not get done, see below"
+        return
     source = f"as in {found.samples} migrations before"
     if found.assumed:
         source = "a guess: too few migrations were seen here to learn from"
@@ -191,10 +203,10 @@ def _time_left(report: DrainReport) -> str:
             said += "; it may not fit in its window"
         else:
             said += "; it fits in its window"
-    return f"{said}\n"
+    yield said
 
 
-def _said(row: InstanceMigration) -> Iterator[str]:
+def _said(row: InstanceMigration, report: DrainReport) -> Iterator[str]:
     """What there is to say of an instance, on one line."""
     yield from row.message.split()
     if row.wish:
@@ -203,6 +215,29 @@ def _said(row: InstanceMigration) -> Iterator[str]:
         yield f"[Nova: {' '.join(row.answer.split())}]"
     if row.timed_out_at and row.state == MigrationState.MIGRATING:
         yield f"[takes too long since {iso(row.timed_out_at)}]"
+    if times_out := _times_out(row, report):
+        yield f"[{times_out}]"
+
+
+#: What a timeout does, by what the drain says now.
+_THEN = {
+    TimeoutAction.WARN: "marked; it goes on",
+    TimeoutAction.ABORT: "aborted",
+    TimeoutAction.FORCE: "forced to complete, its guest paused until the rest is copied",
+}
+
+
+def _times_out(row: InstanceMigration, report: DrainReport) -> str:
+    """When a copy under way times out, and what becomes of it then; empty where that is over."""
+    found = report.timeouts.get(row.pk)
+    if found is None or report.now > found.due_at:
+        return ""
+    left = duration_text((found.due_at - report.now).total_seconds())
+    if report.now <= found.at:
+        return f"times out in {left}, then it is {_THEN[found.action]}"
+    if found.action == TimeoutAction.WARN or row.forced_at:
+        return ""
+    return f"is to end soon and is let go on; else in {left} it is {_THEN[found.action]}"
 
 
 def _advice(report: DrainReport) -> Iterator[str]:

@@ -4,18 +4,23 @@ import time
 from typing import Any
 
 from django.core.management.base import CommandParser
-from django.db import OperationalError, close_old_connections
+from django.db import InterfaceError, OperationalError, close_old_connections
 
 from ukcloud_maintenance import services
-from ukcloud_maintenance.core.states import ReturnChoice, ReturnResult
+from ukcloud_maintenance.core.states import (
+    DRAIN_TERMINAL,
+    DrainState,
+    ReturnChoice,
+    ReturnResult,
+)
 
-from ._base import EXIT_INTERRUPTED, ShellCommand, iso
-from ._waiting import PATIENCE_SECONDS, PAUSE_SECONDS
+from ._base import EXIT_INTERRUPTED, iso
+from ._waiting import PATIENCE_SECONDS, PAUSE_SECONDS, WaitingCommand
 
 EXIT_NOT_IN_SERVICE = 1
 
 
-class Command(ShellCommand):
+class Command(WaitingCommand):
     help = (
         "Give a host back to service after its maintenance: its compute service is enabled if it"
         " was us who disabled it, and left as it was found if it was found disabled. Where"
@@ -23,8 +28,9 @@ class Command(ShellCommand):
     )
     exit_codes = """\
 exit codes:
-  0    asked for; with --wait: the host is in service, or was left as --leave asked for
-  1    with --wait: the host is not in service
+  0    asked for; with --wait: the host is in service, or was left as --leave asked for, and what
+       was to be brought back is back
+  1    with --wait: the host is not in service, or an instance was not brought back
   2    bad input, an unknown host, or wrong settings or credentials
   3    refused; nothing was changed
   4    OpenStack or the database failed or did not answer
@@ -55,13 +61,22 @@ exit codes:
             help="bring the instances back that left the host in this maintenance",
         )
         parser.add_argument(
+            "--also-moved",
+            action="store_true",
+            help="with --bring-back: those too that somebody else moved since; they are left alone"
+            " otherwise",
+        )
+        parser.add_argument(
             "--max-concurrent",
             type=int,
             metavar="N",
             help="migrations at once while they are brought back",
         )
         parser.add_argument(
-            "--wait", action="store_true", help="wait until the host is back in service"
+            "--wait",
+            action="store_true",
+            help="wait until the host is back in service, and with --bring-back until the instances"
+            " are back",
         )
         super().add_arguments(parser)
 
@@ -72,10 +87,18 @@ exit codes:
             options["choice"],
             options["bring_back"],
             options["max_concurrent"],
+            options["also_moved"],
         )
         maintenance = services.return_host(self.actor, cloud, request)
+        if request.bring_back and not request.also_moved:
+            for one in services.left_alone(self.actor, cloud, maintenance):
+                self.note(
+                    f"{one.server.name} ({one.server.id}) is left alone: somebody else moved it"
+                    f" from {one.row.dest_compute} to {one.server.host}. To bring it back as well:"
+                    " --also-moved."
+                )
         if options["wait"]:
-            self._wait(maintenance)
+            self._wait(maintenance, options["bring_back"])
             return
         if self.json:
             self.print_json(self._document(maintenance))
@@ -84,7 +107,10 @@ exit codes:
             self.say(_brought_back(services.return_run(self.actor, maintenance)))
         self.warn_of_worker(services.worker_status(self.actor))
 
-    def _wait(self, maintenance: services.HostMaintenance) -> None:
+    def _wait(self, maintenance: services.HostMaintenance, bring_back: bool) -> None:
+        run = services.return_run(self.actor, maintenance) if bring_back else None
+        if bring_back:
+            self.say(_brought_back(run))
         try:
             ended = self._until_over(maintenance)
         except KeyboardInterrupt:
@@ -95,11 +121,17 @@ exit codes:
                 f" {maintenance.host}`."
             )
             raise SystemExit(EXIT_INTERRUPTED) from None
-        if self.json:
-            self.print_json(self._document(ended))
         self.say(f"{ended.host}: {ended.return_result}. {ended.message}")
-        if ended.return_result not in (ReturnResult.IN_SERVICE, ReturnResult.LEFT):
+        back = run is None or self._until_back(ended, run)
+        if run is None and self.json:
+            self.print_json(self._document(ended))
+        if not back or ended.return_result not in (ReturnResult.IN_SERVICE, ReturnResult.LEFT):
             raise SystemExit(EXIT_NOT_IN_SERVICE)
+
+    def _until_back(self, ended: services.HostMaintenance, run: services.Drain) -> bool:
+        """Wait for the run that brings the instances back; whether all of them are back."""
+        reports = self.wait([run.pk], lambda _reports: self.print_json(self._document(ended)), None)
+        return all(report.drain.state == DrainState.SUCCEEDED for report in reports)
 
     def _until_over(self, maintenance: services.HostMaintenance) -> services.HostMaintenance:
         failing_since: float | None = None
@@ -108,7 +140,7 @@ exit codes:
             try:
                 now = services.get_maintenance(self.actor, maintenance.pk)
                 self.warn_of_worker(services.worker_status(self.actor))
-            except OperationalError:
+            except (InterfaceError, OperationalError):
                 # A database may restart or fail over: the return does not mind.
                 close_old_connections()
                 failing_since = failing_since or time.monotonic()
@@ -138,10 +170,18 @@ exit codes:
             "result": maintenance.return_result or None,
             "message": maintenance.message,
             "bring_back_drain_id": run.pk if run else None,
+            "bring_back": {"state": run.state, "result": run.result or None, "message": run.message}
+            if run
+            else None,
         }
 
 
 def _brought_back(run: services.Drain | None) -> str:
     if run is None:
         return "There is no instance to bring back."
-    return f"Instances are brought back by run {run.pk} when the host is in service."
+    if run.state in DRAIN_TERMINAL:
+        return f"Run {run.pk} brought instances back and is over ({run.state})."
+    return (
+        f"Instances are brought back by run {run.pk} when the host is in service. Watch it with"
+        f" `drain_status {run.pk}`."
+    )

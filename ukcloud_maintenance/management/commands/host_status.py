@@ -5,62 +5,81 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
+from ukcloud_maintenance.core.certificate import worth_saying
 
-from ._base import ShellCommand, iso
+from ._base import EXIT_INTERRUPTED, iso
+from ._waiting import WaitingCommand
 
 EXIT_NOT_SAFE = 1
 
 
-class Command(ShellCommand):
+class Command(WaitingCommand):
     help = (
-        "Show what is known of a host in maintenance, and whether it is safe to power off."
-        " OpenStack is not asked: the worker verifies the host all the time."
+        "Show what is known of a host in maintenance, and whether it is safe to power off. The"
+        " worker verifies that all the time; OpenStack is asked only whether it knows a host that"
+        " is not in maintenance."
     )
     exit_codes = """\
 exit codes:
   0    the host is safe to power off
-  1    it is not
-  2    bad input, or wrong settings or credentials
-  4    the database failed or did not answer
+  1    it is not; with --wait: it did not become so
+  2    bad input, an unknown host, or wrong settings or credentials
+  4    OpenStack or the database failed or did not answer
+  130  interrupted while waiting
 """
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("host", metavar="HOST", help="service.host, compared exactly")
         parser.add_argument("--region", help="the host's region; needed where there are several")
+        parser.add_argument(
+            "--wait",
+            action="store_true",
+            help="wait until the host is safe to power off, as long as a drain of it is open, and"
+            " for as long as a verification is believed after that",
+        )
         super().add_arguments(parser)
 
     def act(self, **options: Any) -> None:
-        region = self.cloud(options["region"]).region
+        cloud = self.cloud(options["region"])
         host = options["host"]
-        found = services.certificate(self.actor, region, host)
-        last = services.host_maintenance(self.actor, region, host)
+        found = services.certificate(self.actor, cloud.region, host)
+        listed = found.maintenance is not None or services.is_listed(self.actor, cloud, host)
+        interrupted = False
+        if options["wait"]:
+            try:
+                found = self.until_safe(cloud.region, host)
+            except KeyboardInterrupt:
+                interrupted = True
+                found = services.certificate(self.actor, cloud.region, host)
         if self.json:
             self.print_json(services.document_of(self.actor, found))
         else:
-            self._show(found, last)
+            self._show(found, listed)
+        if interrupted:
+            raise SystemExit(EXIT_INTERRUPTED)
         if not found.safe:
             raise SystemExit(EXIT_NOT_SAFE)
 
-    def _show(self, found: services.Certificate, last: services.HostMaintenance | None) -> None:
-        if found.safe:
-            self.say(
-                f"{found.host} is SAFE TO POWER OFF, since {iso(found.safe_since)}; verified"
-                f" {iso(found.verified_at)}."
-            )
-        else:
-            self.say(f"{found.host} is NOT safe to power off. {found.why_not}")
+    def _show(self, found: services.Certificate, listed: bool) -> None:
+        self.say_safety(found)
+        if not listed:
+            self.say(f"Nova lists no compute service of host {found.host}.")
         if found.maintenance is None:
+            last = services.host_maintenance(self.actor, found.region, found.host)
             if last is not None:
                 self.say(
                     f"Its last maintenance ended {iso(last.closed_at)}"
                     f" ({last.return_result or 'closed by hand'}): {last.message or 'no message'}"
                 )
             return
-        for check in found.checks:
+        for check in worth_saying(found.checks):
+            if not check.passed and check.text == found.why_not:
+                continue  # all that stands against it was said above
             self.say(f"  {'yes' if check.passed else 'NO '}  {check.text}")
             for line in check.details:
                 self.say(f"         {line}")
-        if found.withdrawn_at and not found.safe:
+        self.say(f"  {services.SCOPE}")
+        if found.withdrawn_at and not found.safe and found.withdrawn_why != found.why_not:
             self.say(f"Withdrawn {iso(found.withdrawn_at)}: {found.withdrawn_why}")
         maintenance = found.maintenance
         reason = f' ("{maintenance.found_reason}")' if maintenance.found_reason else ""

@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from types import FrameType
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import (
     DatabaseError,
     InterfaceError,
@@ -28,11 +28,11 @@ from django.db import (
     close_old_connections,
     connections,
 )
-from django.utils import timezone
 
 from ukcloud_maintenance import conf, host_reconciler, reconciler, services, store
-from ukcloud_maintenance.cloud import Cloud
+from ukcloud_maintenance.cloud import BUSY_SECONDS_MAX, Cloud
 from ukcloud_maintenance.core import hosts
+from ukcloud_maintenance.core.printable import logger
 from ukcloud_maintenance.core.states import DRAIN_TERMINAL
 from ukcloud_maintenance.exceptions import (
     CloudError,
@@ -43,9 +43,11 @@ from ukcloud_maintenance.exceptions import (
 )
 from ukcloud_maintenance.host_reconciler import HostReconciler
 from ukcloud_maintenance.reconciler import Reconciler, say
-from ukcloud_maintenance.store import Drain, HostMaintenance
+from ukcloud_maintenance.store import Drain, HostMaintenance, InstanceMigration
 
-LOG = logging.getLogger("ukcloud_maintenance.worker")
+from ._edge import EdgeCommand
+
+LOG = logger("ukcloud_maintenance.worker")
 
 #: Drains that one worker works on side by side; a region that hangs must not hold up the others.
 THREADS = 4
@@ -53,7 +55,7 @@ THREADS = 4
 HOST_THREADS = 2
 #: Pause after a pass that ended in a bug, in seconds; it doubles with each further one, up to …
 AFTER_A_BUG = 30.0
-AFTER_A_BUG_MAX = 600.0
+AFTER_A_BUG_MAX = 300.0
 #: Pause while the database does not answer, in seconds; it doubles each time, up to …
 DATABASE_PAUSE = 1.0
 DATABASE_PAUSE_MAX = 30.0
@@ -61,6 +63,8 @@ DATABASE_PAUSE_MAX = 30.0
 REPORT_EVERY = 5
 #: Workers that have been silent for so long are forgotten.
 FORGET_AFTER = timedelta(days=7)
+#: Attempts whose beginning a worker remembers; far more than can be under way.
+WITNESSED = 10_000
 #: How long, in seconds, a worker that is told to stop waits for what it has in hand: for the answer
 #: to a request for change, since it breaks off reads; and to say goodbye to the database.
 STOP_SECONDS = 8.0
@@ -72,7 +76,7 @@ ABANDONED_MAX = 8
 DATABASE_LOST = (OperationalError, InterfaceError)
 
 
-class Command(BaseCommand):
+class Command(EdgeCommand):
     help = (
         "Works off the drains: disables the hosts' compute services, live-migrates the instances"
         " at a safe pace and follows each to its end; verifies that hosts in maintenance are safe"
@@ -100,7 +104,7 @@ class Command(BaseCommand):
         worker.run(once=options["once"])
         if worker.failure:
             if worker.has_leftovers:
-                sys.stderr.write(f"{worker.failure}\n")
+                self.stderr.lines(worker.failure)
                 _leave(4)
             raise CommandError(worker.failure, returncode=4)
         if worker.has_leftovers:
@@ -109,7 +113,6 @@ class Command(BaseCommand):
 
 def _leave(code: int) -> None:
     """End the process without waiting for threads that do not come back."""
-    sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
@@ -190,6 +193,10 @@ class Worker:
         self.to_give_back: list[GivenBack] = []
         self.database_down_since: float | None = None
         self.reported_at = 0.0
+        #: the database's clock less our monotonic one, in seconds, at the last look
+        self.offset: float | None = None
+        #: when this process first saw an attempt, by its monotonic clock
+        self.witnessed: dict[tuple[int, int], float] = {}
         self.lock = threading.Lock()
         self.dispatcher = threading.Thread()
         #: when the dispatcher is expected to turn again, by the monotonic clock
@@ -283,7 +290,7 @@ class Worker:
 
     def _say_goodbye(self) -> None:
         try:
-            store.worker_stopped(self.name, timezone.now())
+            store.worker_stopped(self.name, store.now())
         except DATABASE_LOST as error:
             self._database_is_down(error)
         finally:
@@ -357,6 +364,7 @@ class Worker:
                 if not buried:
                     self._bury_the_dead()
                     buried = True
+                self._watch_the_clock()
                 self._report()
                 self._give_back()
                 busy = self._claim()
@@ -388,18 +396,7 @@ class Worker:
 
     def _claim(self) -> bool:
         """Begin a pass over what is due, if there is a place for it; whether there was."""
-        for one in list(self.passes.values()):
-            if one.has_ended:
-                self.passes.pop(one.key, None)
-        kinds = [key[0] for key in self.passes]
-        regions = None if "" in conf.regions() else list(conf.regions())
-        lease = conf.lease_seconds()
-        taken: list[Drain | HostMaintenance | None] = []
-        if kinds.count("drain") < THREADS:
-            taken.append(store.claim(self.name, timezone.now(), lease, regions))
-        if kinds.count("host") < HOST_THREADS:
-            taken.append(store.claim_host(self.name, timezone.now(), lease, regions))
-        found = [Pass(one) for one in taken if one is not None]
+        found = self._take()
         for one in found:
             one.thread = threading.Thread(
                 target=self._work, args=(one,), daemon=True, name=f"{one.key[0]}-{one.key[1]}"
@@ -407,6 +404,21 @@ class Worker:
             self.passes[one.key] = one
             one.thread.start()
         return bool(found)
+
+    def _take(self) -> list[Pass]:
+        """Claim what is due, as far as there are places."""
+        for one in list(self.passes.values()):
+            if one.has_ended:
+                self.passes.pop(one.key, None)
+        kinds = [key[0] for key in self.passes]
+        regions = None if "" in conf.regions() else list(conf.regions())
+        lease, longest = conf.lease_seconds(), _longest_pause()
+        taken: list[Drain | HostMaintenance | None] = []
+        if kinds.count("drain") < THREADS:
+            taken.append(store.claim(self.name, store.now(), lease, regions, longest))
+        if kinds.count("host") < HOST_THREADS:
+            taken.append(store.claim_host(self.name, store.now(), lease, regions, longest))
+        return [Pass(one) for one in taken if one is not None]
 
     def _give_back(self) -> None:
         """What could not be given back when its pass was over."""
@@ -418,11 +430,10 @@ class Worker:
             self.to_give_back.pop(0)
 
     def _release(self, of: Drain | HostMaintenance, pause: float) -> None:
-        until = timezone.now() + timedelta(seconds=pause)
         if isinstance(of, Drain):
-            store.release(of, self.name, until)
+            store.release(of, self.name, _after(pause))
         else:
-            store.release_host(of, self.name, until)
+            store.release_host(of, self.name, _after(pause))
 
     # -- passes ------------------------------------------------------------------------------
 
@@ -452,15 +463,16 @@ class Worker:
         """Seconds until the next pass."""
         try:
             cloud = self._cloud_for(one)
-            clock = timezone.now
             if isinstance(one.of, Drain):
-                worker = Reconciler(cloud, self.name, clock, lambda _: self._still_ours(one))
+                worker = Reconciler(
+                    cloud, self.name, store.now, lambda _: self._still_ours(one), self._known_for
+                )
                 outcome = worker.run(one.of)
                 pause = conf.poll_seconds() if outcome.moving else conf.idle_seconds()
                 pause = max(pause, outcome.wait_seconds)
                 problem, reconnect = outcome.problem, outcome.reconnect
             else:
-                host = HostReconciler(cloud, self.name, clock, lambda _: self._still_ours(one))
+                host = HostReconciler(cloud, self.name, store.now, lambda _: self._still_ours(one))
                 seen = host.run(one.of)
                 pause, problem, reconnect = seen.pause_seconds, seen.problem, seen.reconnect
         except (CloudError, ConfigurationError) as error:
@@ -492,7 +504,7 @@ class Worker:
 
     def _tell(self, of: Drain | HostMaintenance, text: str) -> None:
         """Say of a drain or a host, where it is shown, what keeps the worker from it."""
-        now = timezone.now()
+        now = store.now()
         # somebody else's change may be what it says by now
         with contextlib.suppress(StaleState):
             if isinstance(of, Drain):
@@ -513,7 +525,7 @@ class Worker:
         """
         if one.abandoned:
             raise PassOver("it was abandoned")
-        until: datetime = timezone.now() + timedelta(seconds=conf.lease_seconds())
+        until = store.now() + timedelta(seconds=conf.lease_seconds())
         if isinstance(one.of, Drain):
             ours = store.renew(one.of, self.name, until)
         else:
@@ -537,10 +549,30 @@ class Worker:
         with self.lock:
             told = [*self.abandoned.values(), *self.problems.values()]
         problem = "\n".join(dict.fromkeys(told))
-        now = timezone.now()
+        now = store.now()
         store.sign_of_life(self.name, self.host, self.pid, now, problem)
-        store.forget_workers(now - FORGET_AFTER)
+        store.forget_workers(now - FORGET_AFTER, now)
         self.reported_at = time.monotonic()
+
+    # -- clocks ------------------------------------------------------------------------------
+
+    def _watch_the_clock(self) -> None:
+        """The database's clock is the one that counts, and may be set back: what it dated is then
+        younger than it looks. Our own monotonic clock shows it."""
+        offset = store.now().timestamp() - time.monotonic()
+        if self.offset is not None and self.offset - offset > store.SLACK.total_seconds():
+            say(logging.WARNING, "clock_set_back", seconds=f"{self.offset - offset:.0f}")
+            store.clock_was_set_back()
+        self.offset = offset
+
+    def _known_for(self, row: InstanceMigration) -> float:
+        """For how many seconds this process has known of this attempt, whatever the database's
+        clock did meanwhile: one that is set ahead must not make a request on its way a lost one."""
+        with self.lock:
+            if len(self.witnessed) >= WITNESSED:
+                self.witnessed.clear()  # it is waited for anew
+            first = self.witnessed.setdefault((row.pk, row.attempts), time.monotonic())
+        return time.monotonic() - first
 
     def _forget_what_is_over(self) -> None:
         """Problems of what is over by now, or that another worker gets on with."""
@@ -587,7 +619,36 @@ class Worker:
         work on the same drain for a pass, and the compare-and-set keeps them apart."""
         for worker in store.workers_of(self.host):
             if worker.pid == self.pid or not _runs(worker.pid):
-                store.worker_stopped(worker.name, timezone.now())
+                store.worker_stopped(worker.name, store.now())
+
+
+def _longest_pause() -> float:
+    """Seconds between two passes over the same drain or host, at most."""
+    return max(
+        conf.poll_seconds(),
+        conf.idle_seconds(),
+        conf.verify_seconds(),
+        AFTER_A_BUG_MAX,
+        BUSY_SECONDS_MAX,
+    )
+
+
+def _after(pause: float) -> datetime:
+    """When something is due again. What is put off for longer is taken for a clock's error."""
+    return store.now() + timedelta(seconds=min(pause, _longest_pause()))
+
+
+def notify(state: str) -> None:
+    """Tell systemd (sd_notify(3)), e.g. ``READY=1``; nothing where it did not start us, or does
+    not listen."""
+    path = os.environ.get("NOTIFY_SOCKET", "")
+    if not path:
+        return
+    # "@" stands for the NUL byte of Linux' abstract sockets
+    address = "\0" + path[1:] if path.startswith("@") else path
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.setblocking(False)
+        sender.sendto(state.encode(), address)
 
 
 def notify(state: str) -> None:

@@ -1,0 +1,34 @@
+"""The heartbeat of a guest, read from its serial console."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .cloud import LibvirtCloud
+
+
+@dataclass
+class Heart:
+    """How far it had come at some moment, to be compared with later."""
+
+    cloud: LibvirtCloud
+    server: str
+    number: int
+    up: float
+
+    @classmethod
+    def of(cls, cloud: LibvirtCloud, server: str, host: str) -> Heart:
+        number, up = cloud.beats(server, host)[-1]
+        return cls(cloud, server, number, up)
+
+    def goes_on(self, host: str) -> None:
+        """It beats on ``host`` and nowhere else, and it is the heart that it was: it counts on
+        without a gap, and its uptime was not reset."""
+        assert self.cloud.pulse(self.server) == host
+        beats = self.cloud.beats(self.server, host)
+        numbers = [number for number, _ in beats]
+        # The console's file is written by QEMU, which drops a line where it is paused in it.
+        assert numbers == sorted(set(numbers)), f"it was started anew: {numbers}"
+        number, up = beats[-1]
+        assert number > self.number, f"heartbeat {number} after {self.number}"
+        assert up > self.up, f"up {up} s after {self.up} s"

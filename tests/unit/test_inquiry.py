@@ -1,0 +1,60 @@
+"""What is made of the answers of Nova about a guest."""
+
+import math
+from types import SimpleNamespace
+
+import pytest
+
+from ukcloud_maintenance import inquiry, reconciler
+from ukcloud_maintenance.core.decide import Observation
+from ukcloud_maintenance.core.whereabouts import GuestSight
+from ukcloud_maintenance.exceptions import CloudConflict, CloudNotFound, CloudServerError
+
+
+class Answers:
+    """A cloud that gives one answer about every guest."""
+
+    def __init__(self, error: Exception):
+        self.error = error
+
+    def diagnostics(self, server_id: str):
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "refused"),
+    [
+        (CloudConflict("ask", "it is in power state running", status=409), True),
+        # the server was deleted meanwhile; that the guest is not there does not follow
+        (CloudNotFound("ask", "no such server", status=404), False),
+        (CloudServerError("ask", "MessagingTimeout", status=500), False),
+    ],
+)
+def test_only_a_conflict_says_that_the_guest_does_not_run_there(error, refused):
+    sight = inquiry.hear(Answers(error), "web")
+    assert sight.refused is refused
+    assert sight.diagnostics is None
+    assert sight.error
+
+
+def test_the_words_about_an_attempt_count_for_what_is_under_way_alone(monkeypatch):
+    """What waits was put back in the line since, by somebody who looked."""
+    heard = {}
+
+    def hear(cloud, server_id, request_id=""):
+        heard[server_id] = request_id
+        return GuestSight()
+
+    monkeypatch.setattr(reconciler, "hear", hear)
+    monkeypatch.setattr(reconciler.d, "words_wanted", lambda *_: ["waits", "moves"])
+    monkeypatch.setattr(reconciler, "_view", lambda drain: drain)
+    monkeypatch.setattr(reconciler, "_row", lambda row: row)
+    monkeypatch.setattr(reconciler, "limits", lambda: None)
+    monkeypatch.setattr(reconciler.store, "looked_around", lambda *_: None)
+    rows = [
+        SimpleNamespace(server_id="waits", state="blocked", request_id="req-old"),
+        SimpleNamespace(server_id="moves", state="migrating", request_id="req-now"),
+    ]
+    one = reconciler.Reconciler(None, "w", lambda: None, known_for=lambda row: math.inf)
+    one._with_words(SimpleNamespace(), rows, Observation(service=None), due=True)
+    assert heard == {"waits": "", "moves": "req-now"}

@@ -1,0 +1,111 @@
+"""Show what Placement holds of a host, and remove what is left behind, from a shell."""
+
+import sys
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from ukcloud_maintenance import services
+from ukcloud_maintenance.core.orphans import Orphan, amounts
+from ukcloud_maintenance.services import host_allocations, remove_allocation
+
+from ._base import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_REFUSED, Failure, ShellCommand
+
+_COST = (
+    "Exactly this is removed from Placement, after all of it was proved once more. No guest is"
+    " touched."
+)
+
+
+class Command(ShellCommand):
+    help = (
+        "Show every allocation that Placement has on a host, and of each whether it is proved to"
+        " hold nothing; remove one that is left behind by a migration that is over."
+    )
+    exit_codes = """\
+exit codes:
+  0    shown, or removed
+  2    bad input, an unknown host, or wrong settings or credentials
+  3    refused: it is not proved to hold nothing, or was not confirmed; nothing was changed
+  4    OpenStack or the database failed or did not answer
+"""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("host", metavar="HOST", help="service.host, compared exactly")
+        parser.add_argument("--region", help="the host's region; needed where there are several")
+        parser.add_argument(
+            "--remove",
+            metavar="CONSUMER",
+            help="remove what this consumer holds of the host, if that is proved to hold nothing;"
+            " the host must be in maintenance",
+        )
+        parser.add_argument("--yes", action="store_true", help="do not ask for a confirmation")
+        super().add_arguments(parser)
+
+    def act(self, **options: Any) -> None:
+        cloud = self.cloud(options["region"])
+        host, consumer = options["host"], options["remove"]
+        if consumer is None:
+            found = host_allocations(self.actor, cloud, host)
+            if self.json:
+                self.print_json([_document(one) for one in found])
+            elif not found:
+                self.say(f"Placement shows no allocation on {host}.")
+            for one in found:
+                self.say(_text(one))
+            return
+        if not options["yes"]:
+            self._confirm(f"Remove the allocation of consumer {consumer} on {host}.")
+        removed = remove_allocation(self.actor, cloud, host, consumer)
+        if self.json:
+            self.print_json(_document(removed))
+        self.say(f"Removed from {host}: {'; '.join(amounts(a) for a in removed.here)}.")
+        self.warn_of_worker(services.worker_status(self.actor))
+
+    def _confirm(self, what: str) -> None:
+        """Name the consequence, and have it confirmed where somebody is there to do so."""
+        if not sys.stdin.isatty():
+            raise Failure(
+                _COST, EXIT_BAD_INPUT, "confirmation_missing", "Add --yes if that is meant."
+            )
+        self.note(f"{what} {_COST}")
+        self.stderr.ask("Type yes to go on: ")
+        self.stderr.flush()
+        try:
+            answer = sys.stdin.readline()
+        except KeyboardInterrupt:
+            raise SystemExit(EXIT_INTERRUPTED) from None
+        if answer.strip().lower() != "yes":
+            raise Failure("Not confirmed; nothing was changed.", EXIT_REFUSED, "not_confirmed")
+
+
+def _text(one: Orphan) -> str:
+    what = "left behind, and can be removed" if one.removable else "not proved to hold nothing"
+    lines = [f"{one.consumer.consumer_id}: {what}"]
+    lines += [f"  holds {amounts(a)}" for a in one.here]
+    for check in one.checks:
+        lines.append(f"  {'yes' if check.passed else 'NO '}  {check.text}")
+        lines += [f"       {detail}" for detail in check.details if not check.passed]
+    if one.removable:
+        lines.append(
+            f"  Remove it: host_allocations {one.host} --remove {one.consumer.consumer_id}"
+        )
+        lines.append(f"  By hand: {one.command}")
+    return "\n".join(lines)
+
+
+def _document(one: Orphan) -> dict[str, Any]:
+    """One consumer for programs; amounts in Placement's units."""
+    return {
+        "consumer_id": one.consumer.consumer_id,
+        "host": one.host,
+        "migration_id": one.record.id if one.record else None,
+        "server_id": one.record.server_id if one.record else None,
+        "server_host": one.server.host if one.server else None,
+        "allocations": [{"provider_id": a.provider_id, "resources": a.resources} for a in one.here],
+        "removable": one.removable,
+        "command": one.command or None,
+        "checks": [
+            {"code": check.code, "passed": check.passed, "text": check.text} for check in one.checks
+        ],
+    }
