@@ -22,6 +22,7 @@ from tests.unit.openstack_server import Answer
 from tests.unit.test_cloud import SERVER, connect
 from ukcloud_maintenance import cloud as gateway
 from ukcloud_maintenance.cloud import Cloud, from_clouds_yaml, http
+from ukcloud_maintenance.core.facts import Consumer
 from ukcloud_maintenance.exceptions import (
     CloudAuthError,
     CloudBadRequest,
@@ -51,6 +52,7 @@ WRITES = {
     "reset_state_to_active": lambda c: c.reset_state_to_active(SERVER),
     "disable_service": lambda c: c.disable_service("id-1", "new kernel"),
     "enable_service": lambda c: c.enable_service("id-1"),
+    "set_allocations": lambda c: c.set_allocations(Consumer("c-1", "p1", "u1", 3)),
 }
 ACTION = f"/servers/{SERVER}/action"
 SERVICES = "/os-services"
@@ -127,7 +129,8 @@ class TestWhatDoesNotAnswer:
             cloud = connect(openstack.url, timeout=30)
             cloud.log_in()
             cloud.timeout = 1
-            cloud._compute.endpoint_override = f"http://127.0.0.1:{nova.port}/v2.1"
+            for api in (cloud._compute, cloud._placement):
+                api.endpoint_override = f"http://127.0.0.1:{nova.port}/v2.1"
             with pytest.raises(CloudUnreachable) as caught:
                 WRITES[name](cloud)
             assert caught.value.sent, "whether Nova has it is not known"
@@ -145,7 +148,13 @@ def paths_of(name: str) -> str:
         "force_complete": f"/servers/{SERVER}/migrations/7/action",
         "disable_service": "/os-services/id-1",
         "enable_service": "/os-services/id-1",
+        "set_allocations": "/allocations/c-1",
     }.get(name, ACTION)
+
+
+def script(openstack, name: str) -> dict:
+    """What answers a request for change."""
+    return openstack.placement if name == "set_allocations" else openstack.nova
 
 
 @pytest.mark.parametrize("name", WRITES)
@@ -153,14 +162,16 @@ class TestARequestForChange:
     @pytest.mark.parametrize("status", [301, 302, 307, 308, 401, 403, 409, 429, 500, 502, 503])
     def test_is_sent_once_whatever_is_answered(self, openstack, name, status):
         path = paths_of(name)
-        openstack.nova[path] = refusing(status, **{"Retry-After": "0", "Location": "/elsewhere"})
+        script(openstack, name)[path] = refusing(
+            status, **{"Retry-After": "0", "Location": "/elsewhere"}
+        )
         cloud = connect(openstack.url)
         with pytest.raises(CloudError):
             WRITES[name](cloud)
         assert [r.path for r in openstack.requests] == [path]
 
     def test_whose_token_is_refused_was_not_begun_and_the_next_read_logs_in(self, openstack, name):
-        openstack.nova[paths_of(name)] = refusing(401)
+        script(openstack, name)[paths_of(name)] = refusing(401)
         openstack.nova[SERVICES] = Answer({"services": []})
         cloud = connect(openstack.url)
         cloud.services()
@@ -337,6 +348,21 @@ class TestOnePass:
         with pytest.raises(CloudUnreachable, match="the pass took longer") as caught:
             one.services()
         assert not caught.value.sent
+
+    def test_that_is_nearly_over_waits_for_the_answer_to_a_change_all_the_same(self, openstack):
+        class NearlyOver(http.Bounds):
+            left = 2
+
+        def late(request):
+            threading.Event().wait(3)
+            return Answer(None, 202, {"x-openstack-request-id": "req-1"})
+
+        openstack.nova[ACTION] = late
+        cloud = connect(openstack.url, timeout=30)
+        cloud.log_in()
+        one = cloud.within(60)
+        one._bounds = NearlyOver()
+        assert one.live_migrate(SERVER, None) == "req-1"
 
     def test_that_is_told_to_stop_gives_up_the_read_that_it_waits_for(self, openstack):
         asked, free = threading.Event(), threading.Event()
