@@ -177,6 +177,7 @@ ROWS = {
     "certificate": Row(host=SAFE),
     "certificate_file": Row((FILE,), host=SAFE),
     "return_host": Row(BOTH, host=SAFE, posts=(_fields(max_concurrent="x", choice="ours"),)),
+    "allocations": Row(BOTH, host=SAFE, posts=(_fields(consumer=world.hostile("consumer")),)),
     "drains": Row(queries=("", f"q={MARK}", f"q={ECHO}")),
     "drain": Row(),
     "updates": Row((PIECE, FILE)),

@@ -340,6 +340,7 @@ OURS = {
     "state",
     "method",
     "timeout_action",
+    "timeout_asked",
 }
 
 

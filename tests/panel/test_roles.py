@@ -36,6 +36,7 @@ URLS: dict[str, tuple[str, set[str]]] = {
     "certificate": (RULE_VIEW, READ),
     "certificate_file": (RULE_VIEW, READ),
     "return_host": (RULE_RETURN, READ | {"POST"}),
+    "allocations": (RULE_RESET, READ | {"POST"}),
     "drains": (RULE_VIEW, READ),
     "drain": (RULE_VIEW, READ),
     "updates": (RULE_VIEW, READ),

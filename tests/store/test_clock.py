@@ -306,9 +306,9 @@ def test_a_worker_whose_clock_is_wrong_certifies_and_claims_as_any_other(setting
     maintenance = in_maintenance()
     with local_clock(ahead):
         worker = WorkerLoop()
-        worker._newest = lambda region: nova
-        taken = worker._claim_host()
-        worker._host_pass(taken)
+        worker._cloud_for = lambda one: nova
+        (taken,) = worker._take()
+        worker._release(taken.of, worker._try(taken))
     after = store.maintenance(maintenance.pk)
     server = of_the_server()
     for stamp in (after.verified_at, after.safe_since, after.next_pass_at):
@@ -317,8 +317,9 @@ def test_a_worker_whose_clock_is_wrong_certifies_and_claims_as_any_other(setting
     nova.add("late")
     put(maintenance, next_pass_at=F("verified_at"))
     other = WorkerLoop()
-    other._newest = lambda region: nova
-    other._host_pass(other._claim_host())
+    other._cloud_for = lambda one: nova
+    (taken,) = other._take()
+    other._try(taken)
     assert store.maintenance(maintenance.pk).safe_since is None
 
 

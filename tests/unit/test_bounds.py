@@ -52,7 +52,7 @@ WRITES = {
     "reset_state_to_active": lambda c: c.reset_state_to_active(SERVER),
     "disable_service": lambda c: c.disable_service("id-1", "new kernel"),
     "enable_service": lambda c: c.enable_service("id-1"),
-    "set_allocations": lambda c: c.set_allocations(Consumer("c-1", "p1", "u1", 3)),
+    "set_allocations": lambda c: c.set_allocations(Consumer("c-1", "p", "u", 3)),
 }
 ACTION = f"/servers/{SERVER}/action"
 SERVICES = "/os-services"
@@ -152,26 +152,21 @@ def paths_of(name: str) -> str:
     }.get(name, ACTION)
 
 
-def script(openstack, name: str) -> dict:
-    """What answers a request for change."""
-    return openstack.placement if name == "set_allocations" else openstack.nova
-
-
 @pytest.mark.parametrize("name", WRITES)
 class TestARequestForChange:
     @pytest.mark.parametrize("status", [301, 302, 307, 308, 401, 403, 409, 429, 500, 502, 503])
     def test_is_sent_once_whatever_is_answered(self, openstack, name, status):
         path = paths_of(name)
-        script(openstack, name)[path] = refusing(
-            status, **{"Retry-After": "0", "Location": "/elsewhere"}
-        )
+        script = openstack.placement if name == "set_allocations" else openstack.nova
+        script[path] = refusing(status, **{"Retry-After": "0", "Location": "/elsewhere"})
         cloud = connect(openstack.url)
         with pytest.raises(CloudError):
             WRITES[name](cloud)
         assert [r.path for r in openstack.requests] == [path]
 
     def test_whose_token_is_refused_was_not_begun_and_the_next_read_logs_in(self, openstack, name):
-        script(openstack, name)[paths_of(name)] = refusing(401)
+        script = openstack.placement if name == "set_allocations" else openstack.nova
+        script[paths_of(name)] = refusing(401)
         openstack.nova[SERVICES] = Answer({"services": []})
         cloud = connect(openstack.url)
         cloud.services()

@@ -224,13 +224,9 @@ CALLS = {
         {"placement:resource_providers:list", "placement:resource_providers:allocations:list"},
     ),
     "unconfirmed_from": (lambda c, **t: c.unconfirmed_from("cmp5") == [], {"os-migrations:index"}),
-    "migrations_from": (
-        lambda c, migration, **t: migration in [m.id for m in c.migrations_from("cmp5")],
-        {"os-migrations:index", "os-migrations:index:all_projects", "os-migrations:index:host"},
-    ),
     "migrations_touching": (
         lambda c, migration, **t: migration in [m.id for m in c.migrations_touching("cmp5")],
-        {"os-migrations:index:host"},
+        {"os-migrations:index", "os-migrations:index:all_projects", "os-migrations:index:host"},
     ),
     "newest_migrations_from": (
         lambda c, migration, **t: migration in [m.id for m in c.newest_migrations_from("cmp5", 9)],
@@ -285,8 +281,10 @@ CALLS = {
     "user_id": (lambda c, **t: bool(c.user_id()), set()),
     "log_in": (lambda c, **t: c.log_in() is None, set()),
 }
-#: Methods that ask nothing themselves.
-NO_CALLS = {"try_side_by_side"}
+#: Methods that ask nothing themselves, or only by others of these.
+NO_CALLS = {"try_side_by_side", "within", "use_newest_of", "stop", "providers_of"}
+#: What an administrator does, never the worker: an allocation that was left behind is removed.
+OF_AN_ADMIN = {"allocations_of", "set_allocations"}
 
 
 def full(rule: str) -> str:
@@ -306,7 +304,7 @@ def gets_it(name: str, gateway: Cloud, things: dict) -> bool:
 
 def test_every_call_of_the_gateway_is_in_the_table():
     public = {name for name, _ in inspect.getmembers(Cloud, inspect.isfunction) if name[0] != "_"}
-    assert public == set(CALLS) | NO_CALLS
+    assert public == set(CALLS) | NO_CALLS | OF_AN_ADMIN
 
 
 def test_every_rule_that_is_given_is_taken_by_a_call():

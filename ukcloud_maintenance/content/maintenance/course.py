@@ -261,7 +261,7 @@ def times_out(row: InstanceMigration, report: DrainReport) -> SafeString | str:
         # Hours before, and where nothing will be done, it is no news.
         if marked and row.late_since is None:
             return ""
-        return format_html(text, countdown(found.at, report.now))
+        return _around(text, countdown(found.at, report.now))
     if marked or row.forced_at or not found.is_let_go_on or report.now > found.due_at:
         return ""
     text = (
@@ -272,7 +272,13 @@ def times_out(row: InstanceMigration, report: DrainReport) -> SafeString | str:
             " it is copied."
         )
     )
-    return format_html(text, countdown(found.due_at, report.now))
+    return _around(text, countdown(found.due_at, report.now))
+
+
+def _around(text: str, value: SafeString) -> SafeString:
+    """A sentence with one value in it, which is HTML while the sentence is not."""
+    before, after = text.split("{}")
+    return format_html("{}{}{}", before, value, after)
 
 
 def waits_for_start(drain: Drain, now: datetime) -> bool:
