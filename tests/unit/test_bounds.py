@@ -344,6 +344,21 @@ class TestOnePass:
             one.services()
         assert not caught.value.sent
 
+    def test_that_is_nearly_over_waits_for_the_answer_to_a_change_all_the_same(self, openstack):
+        class NearlyOver(http.Bounds):
+            left = 2
+
+        def late(request):
+            threading.Event().wait(3)
+            return Answer(None, 202, {"x-openstack-request-id": "req-1"})
+
+        openstack.nova[ACTION] = late
+        cloud = connect(openstack.url, timeout=30)
+        cloud.log_in()
+        one = cloud.within(60)
+        one._bounds = NearlyOver()
+        assert one.live_migrate(SERVER, None) == "req-1"
+
     def test_that_is_told_to_stop_gives_up_the_read_that_it_waits_for(self, openstack):
         asked, free = threading.Event(), threading.Event()
 

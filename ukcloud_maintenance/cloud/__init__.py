@@ -757,13 +757,14 @@ class Cloud:
         :param writes: it is a single request for change
         """
         bounds = self._bounds
-        seconds = min(self.timeout, bounds.left)
-        if seconds <= 0:
+        if bounds.left <= 0:
             detail = f"the pass took longer than {bounds.seconds:.0f} s"
             raise CloudUnreachable(what, detail, sent=False)
-        exchange = Exchange(
-            time.monotonic() + min(seconds, WRITE_GOES_STALE if writes else seconds)
-        )
+        # Once a change is requested, its answer is waited for whatever the pass has left: it would
+        # get lost for nothing.
+        seconds = self.timeout if writes else min(self.timeout, bounds.left)
+        begins_within = min(seconds, WRITE_GOES_STALE) if writes else seconds
+        exchange = Exchange(time.monotonic() + begins_within)
         try:
             return bounds.run(call, exchange, seconds, stops=not writes)
         except TimeoutError as error:
