@@ -731,7 +731,7 @@ def test_pace_window_and_timeout_are_changed(admin, drain):
     assert drain.stop_at == evening
     facts = text(updates(admin, drain)["parts"]["facts"])
     assert re.search(r"Starts nothing new after \S+ 22:30 Europe/Berlin \(UTC\+0[12]:00\)", facts)
-    assert "A copy that takes too long is aborted; tried again if Nova leaves it ACTIVE" in facts
+    assert "A copy that takes too long is aborted, and tried again" in facts
     # what is shown again has the same minute, and is no change
     assert messages_of(change(admin, drain)) == [["info", "Nothing was changed."]]
     change(admin, drain, stop_at="")
