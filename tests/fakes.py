@@ -36,7 +36,8 @@ def service(host: str, **more: object) -> Service:
 def server(name: str, host: str = "cmp1", **more: object) -> Server:
     """An ACTIVE server of 1 GiB."""
     found = Server(
-        id=str(uuid.uuid5(uuid.NAMESPACE_URL, name)),
+        # a name may be anything, lone surrogates included
+        id=str(uuid.uuid5(uuid.NAMESPACE_URL, name.encode("ascii", "backslashreplace").decode())),
         name=name,
         host=host,
         status="ACTIVE",
