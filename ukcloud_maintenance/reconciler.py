@@ -1,10 +1,10 @@
 """One pass over one drain: observe, decide, apply.
 
-*Observe* costs at most three requests, and one for each migration under way, two where Nova's
-record of it is not among the newest (what is read once per event comes on top). *Decide* is
-pure (`core.decide`). *Apply* records the intent, makes the call, and records the answer, so that
-a process that dies between any two instructions leaves either nothing or an intent that the next
-pass finds, and looks for in Nova.
+*Observe* costs at most three requests, four where nothing is left to be moved, and one for each
+migration under way, two where Nova's record of it is not among the newest (what is read once per
+event comes on top). *Decide* is pure (`core.decide`). *Apply* records the intent, makes the call,
+and records the answer, so that a process that dies between any two instructions leaves either
+nothing or an intent that the next pass finds, and looks for in Nova.
 """
 
 import logging

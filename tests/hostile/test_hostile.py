@@ -229,6 +229,7 @@ NOT_SHOWN = {
     "Worker.name",
     "action-message",
     "aggregate-metadata",
+    "consumer",
     "event-details",
     "extra_spec-key",
     "fault",

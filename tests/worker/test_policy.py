@@ -496,7 +496,7 @@ def test_novas_manager_may_do_a_part_of_it_in_its_own_project(demo, account, thi
         lambda: gateway.disable_service(service["id"], "new memory"),
         lambda: gateway.servers_on("cmp6"),
         lambda: gateway.hypervisors(),
-        lambda: gateway.migrations_from("cmp6"),
+        lambda: gateway.migrations_touching("cmp6"),
         lambda: gateway.live_migrate(server, "cmp1"),
         lambda: gateway.cold_migrate(server, "cmp1"),
         lambda: gateway.diagnostics(server),
