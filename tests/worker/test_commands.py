@@ -7,20 +7,24 @@ from tests.commands.helpers import run
 from tests.worker.driving import rows_by_name, servers_on, service_of
 from ukcloud_maintenance import store
 from ukcloud_maintenance.core.states import DRAIN_TERMINAL
+from ukcloud_maintenance.host_reconciler import HostReconciler
 from ukcloud_maintenance.management.commands import _waiting
-from ukcloud_maintenance.models import Drain, Plan
+from ukcloud_maintenance.models import Drain, HostMaintenance, Plan
 
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(240)]
 
 
 @pytest.fixture
 def at_work(passes, monkeypatch):
-    """A worker that takes every open drain, one pass each, while a command waits."""
+    """A worker that takes every open drain and every host in maintenance, one pass each, while a
+    command waits."""
     real_sleep = _waiting.time.sleep
 
     def pause(seconds):
         for drain in Drain.objects.exclude(state__in=[s.value for s in DRAIN_TERMINAL]):
             passes.one(drain)
+        for maintenance in HostMaintenance.objects.exclude(open_key=None):
+            HostReconciler(passes.cloud, "worker", store.now).run(maintenance)
         real_sleep(0.2)
 
     # the module's own name for it, so that the gateway's sleeps stay what they are
