@@ -59,7 +59,7 @@ def _cheapest(function: Callable[[], Any]) -> float:
 def pages_that_poll() -> None:
     """What the drain page asks for every 2 s: nothing new, and everything new."""
     from ukcloud_maintenance import services, store
-    from ukcloud_maintenance.content.maintenance import progress
+    from ukcloud_maintenance.content.maintenance.drains import overview as progress
     from ukcloud_maintenance.core.actor import Actor
 
     actor = Actor("u1", "admin", may=lambda rule: True)
@@ -86,7 +86,7 @@ def hosts_page() -> None:
     """Reading Nova's two lists and sorting them by host, without the network."""
     from tests.fakes import FakeCloud
     from ukcloud_maintenance.cloud import Cloud
-    from ukcloud_maintenance.content.maintenance.formats import natural_key
+    from ukcloud_maintenance.content.maintenance.common.formats import natural_key
 
     class Recorded(Cloud):
         """Answers as Nova would, from JSON text."""
@@ -206,7 +206,7 @@ def _drain(host: str, instances: int) -> int:
     """An open drain in the database; its number."""
     from tests.fakes import server
     from ukcloud_maintenance import store
-    from ukcloud_maintenance.core.preflight import judge
+    from ukcloud_maintenance.core.preflight.judge import judge
 
     found = [server(f"{host}-{index}", host) for index in range(instances)]
     return store.create_drain(

@@ -28,12 +28,10 @@ MAY_IMPORT = {
     "migrations": set(),
     "store": {"models", "core", "exceptions"},
     "cloud": {"core.facts", "core.printable", "conf", "exceptions"},
-    "plan": {"store", "core", "cloud", "conf", "exceptions"},
-    "observe": {"cloud", "core", "exceptions"},
-    "inquiry": {"store", "core", "cloud", "exceptions"},
-    "services": {"inquiry", "plan", "store", "core", "cloud", "conf", "exceptions"},
-    "reconciler": {"inquiry", "observe", "plan", "store", "cloud", "core", "conf", "exceptions"},
-    "host_reconciler": {"reconciler", "observe", "store", "cloud", "core", "conf", "exceptions"},
+    "preflight": {"store", "core", "cloud", "conf", "exceptions"},
+    "observe": {"store", "cloud", "core", "exceptions"},
+    "services": {"observe", "preflight", "store", "core", "cloud", "conf", "exceptions"},
+    "worker": {"observe", "preflight", "store", "cloud", "core", "conf", "exceptions"},
     "content": {"services", "store", "core", "exceptions"},
     "management": set(),
     "management.commands": {"services", "core", "exceptions"},
@@ -42,8 +40,7 @@ MAY_IMPORT = {
         # the loop around the reconciler, so it may know what the reconciler knows
         *{
             "services",
-            "reconciler",
-            "host_reconciler",
+            "worker",
             "store",
             "cloud",
             "core",
@@ -66,7 +63,7 @@ RESERVED = {
     "novaclient": {"cloud"},
     "keystoneclient": {"cloud"},
     # the session adapter makes a session of Horizon's request; the gateway takes it
-    "keystoneauth1": {"cloud", "content.maintenance.session"},
+    "keystoneauth1": {"cloud", "content.maintenance.common.session"},
     # the control plane of the demo
     "nova": set(),
     "keystone": set(),
@@ -169,38 +166,49 @@ def test_every_module_has_a_layer():
     ("file", "statement", "imported"),
     [
         ("core/states.py", "import django", "django"),
-        ("core/decide.py", "import yaml", "yaml"),
-        ("core/decide.py", "from ..exceptions import Refused", ".exceptions"),
-        ("core/decide.py", "from ukcloud_maintenance import conf", ".conf"),
+        ("core/drain/decide.py", "import yaml", "yaml"),
+        ("core/drain/decide.py", "from ...exceptions import Refused", ".exceptions"),
+        ("core/drain/decide.py", "from ukcloud_maintenance import conf", ".conf"),
         ("exceptions.py", "from django.conf import settings", "django.conf"),
         ("conf.py", "from . import store", ".store"),
         ("models.py", "from .core.facts import Server", ".core.facts"),
         ("models.py", "from .core import facts", ".core.facts"),
-        ("store.py", "from .cloud import Cloud", ".cloud"),
-        ("store.py", "import ukcloud_maintenance.services", ".services"),
-        ("cloud.py", "from . import store", ".store"),
-        ("cloud.py", "from .core.states import DrainState", ".core.states"),
-        ("services.py", "import requests", "requests"),
-        ("services.py", "from keystoneauth1.session import Session", "keystoneauth1.session"),
-        ("services.py", "from .reconciler import Reconciler", ".reconciler"),
-        ("services.py", "def f():\n    from horizon import forms", "horizon"),
-        ("reconciler.py", "from .services import request_drain", ".services"),
-        ("reconciler.py", "import openstack.connection", "openstack.connection"),
+        ("store/drains.py", "from ..cloud import Cloud", ".cloud"),
+        ("store/drains.py", "import ukcloud_maintenance.services", ".services"),
+        ("cloud/http.py", "from .. import store", ".store"),
+        ("cloud/http.py", "from ..core.states import DrainState", ".core.states"),
+        ("services/drains.py", "import requests", "requests"),
+        (
+            "services/drains.py",
+            "from keystoneauth1.session import Session",
+            "keystoneauth1.session",
+        ),
+        ("services/drains.py", "from ..worker.drain import Reconciler", ".worker.drain"),
+        ("services/drains.py", "def f():\n    from horizon import forms", "horizon"),
+        ("worker/drain.py", "from ..services import request_drain", ".services"),
+        ("worker/drain.py", "import openstack.connection", "openstack.connection"),
         ("checks.py", "from . import cloud", ".cloud"),
         ("apps.py", "from . import models", ".models"),
-        ("content/maintenance/views.py", "from ukcloud_maintenance import conf", ".conf"),
-        ("content/maintenance/views.py", "from keystoneauth1 import session", "keystoneauth1"),
-        ("content/maintenance/views.py", "from ... import models", ".models"),
+        ("content/maintenance/drains/views.py", "from ukcloud_maintenance import conf", ".conf"),
+        (
+            "content/maintenance/drains/views.py",
+            "from keystoneauth1 import session",
+            "keystoneauth1",
+        ),
+        ("content/maintenance/drains/views.py", "from .... import models", ".models"),
         ("management/commands/drain_host.py", "from ... import store", ".store"),
         ("management/commands/drain_host.py", "import ukcloud_maintenance.content", ".content"),
         ("management/commands/maintenance_worker.py", "import horizon", "horizon"),
         ("management/commands/maintenance_worker.py", "from ... import demo", ".demo"),
-        ("services.py", "from .demo.harness import DemoCloud", ".demo.harness"),
-        ("services.py", "import nova.objects", "nova.objects"),
+        ("services/drains.py", "from ..demo.harness import DemoCloud", ".demo.harness"),
+        ("services/drains.py", "import nova.objects", "nova.objects"),
     ],
 )
 def test_a_broken_rule_is_found(tmp_path, file, statement, imported):
-    for name in ("core/facts.py", "core/states.py", "demo/harness.py", "content/__init__.py"):
+    for name in (
+        *("core/facts.py", "core/states.py", "demo/harness.py", "content/__init__.py"),
+        "worker/drain.py",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     for name in ("conf", "store", "cloud", "models", "exceptions"):
@@ -215,11 +223,11 @@ def test_a_broken_rule_is_found(tmp_path, file, statement, imported):
 @pytest.mark.parametrize(
     ("file", "statement"),
     [
-        ("core/decide.py", "from . import facts"),
-        ("core/decide.py", "import dataclasses, collections.abc"),
-        ("services.py", "if TYPE_CHECKING:\n    from keystoneauth1.session import Session"),
-        ("content/maintenance/session.py", "from keystoneauth1 import session"),
-        ("content/maintenance/views.py", "from . import tables"),
+        ("core/drain/decide.py", "from . import facts"),
+        ("core/drain/decide.py", "import dataclasses, collections.abc"),
+        ("services/drains.py", "if TYPE_CHECKING:\n    from keystoneauth1.session import Session"),
+        ("content/maintenance/common/session.py", "from keystoneauth1 import session"),
+        ("content/maintenance/drains/views.py", "from . import tables"),
         ("demo/harness.py", "import nova, horizon, ukcloud_maintenance.cloud"),
     ],
 )
@@ -242,7 +250,7 @@ WALL_CLOCKS = {
 WALL_CLOCKS_BARE = {"timezone.localtime", "Now", "localtime", "now"}
 ALLOWED_CLOCKS = {
     # the one clock: SQLite has no other
-    ("store.py", "timezone.now"),
+    ("store/__init__.py", "timezone.now"),
     # part of a worker's name, and what its log lines begin with: nothing is decided by them
     ("management/commands/maintenance_worker.py", "time.time"),
     ("management/commands/maintenance_worker.py", "time.gmtime"),

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from ukcloud_maintenance.cloud import Cloud
-from ukcloud_maintenance.core.certificate import HostSight, certify, is_safe
-from ukcloud_maintenance.core.evidence import ErrorSight, weigh
+from ukcloud_maintenance.core.host.certificate import HostSight, certify, is_safe
+from ukcloud_maintenance.core.host.evidence import ErrorSight, weigh
 from ukcloud_maintenance.demo.config import REGION
 from ukcloud_maintenance.exceptions import CloudError
 

@@ -13,7 +13,7 @@ from typing import Any
 from django.utils import timezone
 
 from ukcloud_maintenance import store
-from ukcloud_maintenance.core.certificate import CODES
+from ukcloud_maintenance.core.host.certificate import CODES
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
 from ukcloud_maintenance.models import Drain
 

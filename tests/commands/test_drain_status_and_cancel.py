@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from tests.commands.helpers import begin, finish, move, run
 from ukcloud_maintenance import services, store
-from ukcloud_maintenance.core.duration import Forecast
+from ukcloud_maintenance.core.copying.duration import Forecast
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
 from ukcloud_maintenance.exceptions import ConfigurationError
 from ukcloud_maintenance.models import Drain

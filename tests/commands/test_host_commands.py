@@ -10,8 +10,8 @@ from django.utils import timezone
 from tests.commands.helpers import begin, finish, move, run
 from tests.fakes import server
 from ukcloud_maintenance import services, store
-from ukcloud_maintenance.core.certificate import CODES
 from ukcloud_maintenance.core.facts import Allocation, Consumer, Hypervisor, Migration
+from ukcloud_maintenance.core.host.certificate import CODES
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState, ReturnResult
 from ukcloud_maintenance.exceptions import CloudUnreachable, ConfigurationError
 from ukcloud_maintenance.management.commands import _waiting, host_return

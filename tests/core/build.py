@@ -3,16 +3,16 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ukcloud_maintenance.core import decide as d
-from ukcloud_maintenance.core.emptiness import HostContents
+from ukcloud_maintenance.core.drain import decide as d
+from ukcloud_maintenance.core.drain.whereabouts import GuestSight
 from ukcloud_maintenance.core.facts import Action, Diagnostics, Migration, Progress, Server, Service
+from ukcloud_maintenance.core.host.emptiness import HostContents
 from ukcloud_maintenance.core.states import (
     DrainState,
     MigrationState,
     check_drain_transition,
     check_migration_transition,
 )
-from ukcloud_maintenance.core.whereabouts import GuestSight
 
 NOW = datetime(2026, 1, 2, 3, 0, tzinfo=UTC)
 GIB = 1024**3

@@ -21,9 +21,9 @@ from tests.core.build import (
     service,
     submits,
 )
-from ukcloud_maintenance.core import decide as d
+from ukcloud_maintenance.core.drain import decide as d
 from ukcloud_maintenance.core.facts import Capacity
-from ukcloud_maintenance.core.preflight import Around
+from ukcloud_maintenance.core.preflight.verdicts import Around
 from ukcloud_maintenance.core.states import DrainResult, DrainState, Method, MigrationState
 
 

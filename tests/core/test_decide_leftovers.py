@@ -17,10 +17,10 @@ from tests.core.build import (
     server,
     service,
 )
-from ukcloud_maintenance.core import decide as d
-from ukcloud_maintenance.core.causes import LEFTOVERS, cause_of
+from ukcloud_maintenance.core.drain import decide as d
+from ukcloud_maintenance.core.drain.causes import LEFTOVERS, cause_of
 from ukcloud_maintenance.core.facts import Capacity
-from ukcloud_maintenance.core.preflight import Around
+from ukcloud_maintenance.core.preflight.verdicts import Around
 from ukcloud_maintenance.core.states import Direction, MigrationState
 
 #: nova.exception.DestinationDiskExists, as an instance action's event tells it

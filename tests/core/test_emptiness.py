@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from tests.core.build import ago, changes, decide, drain, finish, record, row, seen, server, service
-from ukcloud_maintenance.core import decide as d
-from ukcloud_maintenance.core.alarm import alarm
-from ukcloud_maintenance.core.certificate import HostSight, certify
-from ukcloud_maintenance.core.emptiness import HostContents, Obstacle, look
+from ukcloud_maintenance.core.drain import decide as d
+from ukcloud_maintenance.core.drain.alarm import alarm
 from ukcloud_maintenance.core.facts import NOVA_STATUS_OVER, Hypervisor
+from ukcloud_maintenance.core.host.certificate import HostSight, certify
+from ukcloud_maintenance.core.host.emptiness import HostContents, Obstacle, look
 from ukcloud_maintenance.core.states import (
     DrainResult,
     DrainState,

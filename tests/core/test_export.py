@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ukcloud_maintenance.core import export
+from ukcloud_maintenance.core.record import export
 
 AT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ukcloud_maintenance.core.lanes import (
+from ukcloud_maintenance.core.record.lanes import (
     LaneEvent,
     LaneRow,
     Outcome,

@@ -22,11 +22,11 @@ from tests.core.build import (
     service,
     submits,
 )
-from ukcloud_maintenance.core import decide as d
-from ukcloud_maintenance.core import whereabouts as w
+from ukcloud_maintenance.core.drain import decide as d
+from ukcloud_maintenance.core.drain import whereabouts as w
+from ukcloud_maintenance.core.drain.whereabouts import Ending, GuestSight, Step, Word
 from ukcloud_maintenance.core.facts import Action, Diagnostics
 from ukcloud_maintenance.core.states import DrainState, Method, MigrationState
-from ukcloud_maintenance.core.whereabouts import Ending, GuestSight, Step, Word
 
 GONE = GuestSight(refused=True, error="it is in power state running")
 SILENT = GuestSight(error="timed out")

@@ -14,7 +14,7 @@ from django.db import models
 from django.utils import timezone
 
 from tests.unit.openstack_server import Answer, OpenStack, Request, Script
-from ukcloud_maintenance.core.certificate import CODES as CHECKS
+from ukcloud_maintenance.core.host.certificate import CODES as CHECKS
 from ukcloud_maintenance.core.states import MigrationState
 from ukcloud_maintenance.core.steering import RESETTABLE
 from ukcloud_maintenance.models import (

@@ -13,9 +13,9 @@ from openstack_dashboard.api import keystone as horizon_keystone
 
 from tests.fakes import GIB, FakeCloud, server, service
 from ukcloud_maintenance import store
-from ukcloud_maintenance.content.maintenance import session
+from ukcloud_maintenance.content.maintenance.common import session
 from ukcloud_maintenance.core.facts import Hypervisor, Server, Service
-from ukcloud_maintenance.core.preflight import judge
+from ukcloud_maintenance.core.preflight.judge import judge
 
 REGION = "RegionOne"
 

@@ -11,7 +11,8 @@ from django.utils import timezone
 from tests.fakes import server
 from tests.panel.conftest import make_user
 from ukcloud_maintenance import policies, store
-from ukcloud_maintenance.content.maintenance import session, urls
+from ukcloud_maintenance.content.maintenance import urls
+from ukcloud_maintenance.content.maintenance.common import session
 from ukcloud_maintenance.content.maintenance.panel import Maintenance
 from ukcloud_maintenance.core.actor import (
     RULE_ABORT,
@@ -170,7 +171,7 @@ def test_a_refused_token_is_not_tried_again(rf, monkeypatch):
 
 def test_every_view_is_one_of_ours():
     """dispatch() is where the policy is checked; a view that goes around it would be open."""
-    from ukcloud_maintenance.content.maintenance.views import PanelView
+    from ukcloud_maintenance.content.maintenance.common.base import PanelView
 
     for pattern in urls.urlpatterns:
         view = pattern.callback.view_class

@@ -14,10 +14,11 @@ from tests.fakes import server, service
 from tests.panel.test_hosts import rows, updated
 from tests.panel.test_plans import page, shown, text
 from ukcloud_maintenance import store
-from ukcloud_maintenance.content.maintenance import certificate_page, session
-from ukcloud_maintenance.core import certificate as c
+from ukcloud_maintenance.content.maintenance.common import session
+from ukcloud_maintenance.content.maintenance.hosts import certificate as certificate_page
 from ukcloud_maintenance.core.actor import RULE_DRAIN, RULE_VIEW
 from ukcloud_maintenance.core.facts import Allocation, Consumer, Hypervisor, Migration
+from ukcloud_maintenance.core.host import certificate as c
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState, ReturnResult
 from ukcloud_maintenance.exceptions import CloudUnreachable
 from ukcloud_maintenance.models import Drain, HostMaintenance

@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from tests.fakes import GIB, server
 from ukcloud_maintenance import store
-from ukcloud_maintenance.content.maintenance import formats
-from ukcloud_maintenance.content.maintenance.formats import NOTHING
+from ukcloud_maintenance.content.maintenance.common import formats
+from ukcloud_maintenance.content.maintenance.common.formats import NOTHING
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
 
 AJAX = {"HTTP_X_REQUESTED_WITH": "XMLHttpRequest"}

@@ -16,7 +16,7 @@ from django.template.base import Lexer, TokenType
 
 import ukcloud_maintenance
 from tests.panel.conftest import make_user
-from ukcloud_maintenance.content.maintenance import formats
+from ukcloud_maintenance.content.maintenance.common import formats
 
 ROOT = Path(ukcloud_maintenance.__file__).parent
 TEMPLATES = sorted(ROOT.glob("**/*.html"))
@@ -226,7 +226,7 @@ def test_text_is_escaped_once():
 
 
 def test_a_long_name_of_an_admin_fits_where_it_is_recorded(rf):
-    from ukcloud_maintenance.content.maintenance import session
+    from ukcloud_maintenance.content.maintenance.common import session
 
     request = rf.get("/")
     request.user = make_user("admin", name="n" * 255, domain="d" * 64)

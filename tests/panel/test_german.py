@@ -14,8 +14,8 @@ import ukcloud_maintenance
 from tests.fakes import GIB, server, service
 from tests.panel import test_certificate, test_plans, test_record, test_steering
 from ukcloud_maintenance import services, store
-from ukcloud_maintenance.content.maintenance import labels, sentences
-from ukcloud_maintenance.core.evidence import ErrorSight, weigh
+from ukcloud_maintenance.content.maintenance.common import labels, sentences
+from ukcloud_maintenance.core.host.evidence import ErrorSight, weigh
 from ukcloud_maintenance.core.states import DrainState, MigrationState
 
 PANEL = "horizon:admin:maintenance"

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from tests.fakes import GIB, server
 from ukcloud_maintenance import store
-from ukcloud_maintenance.content.maintenance import session
+from ukcloud_maintenance.content.maintenance.common import session
 from ukcloud_maintenance.core.actor import RULE_CANCEL, RULE_DRAIN, RULE_STEER, RULE_VIEW
 from ukcloud_maintenance.core.facts import Aggregate, Capacity
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState, ReturnResult

@@ -11,12 +11,13 @@ from django.urls import reverse
 
 from tests.fakes import GIB, server, service
 from tests.panel.test_workflow import AJAX, GOOD, text, url
-from ukcloud_maintenance.content.maintenance import preflight, session
-from ukcloud_maintenance.content.maintenance.preflight import Preflight
+from ukcloud_maintenance.content.maintenance.common import session
+from ukcloud_maintenance.content.maintenance.preflight import words as preflight
+from ukcloud_maintenance.content.maintenance.preflight.words import Preflight
 from ukcloud_maintenance.core.actor import RULE_VIEW
-from ukcloud_maintenance.core.duration import Duration
+from ukcloud_maintenance.core.copying.duration import Duration
 from ukcloud_maintenance.core.facts import Capacity
-from ukcloud_maintenance.core.preflight import Choice, Kind
+from ukcloud_maintenance.core.preflight.verdicts import Choice, Kind
 from ukcloud_maintenance.exceptions import CloudUnreachable
 from ukcloud_maintenance.models import Drain
 from ukcloud_maintenance.services import DrainPlan

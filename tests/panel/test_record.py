@@ -21,8 +21,8 @@ from django.utils.translation import override
 import ukcloud_maintenance
 from tests.fakes import server
 from ukcloud_maintenance import store
-from ukcloud_maintenance.content.maintenance import record
-from ukcloud_maintenance.content.maintenance.formats import NOTHING
+from ukcloud_maintenance.content.maintenance.common.formats import NOTHING
+from ukcloud_maintenance.content.maintenance.record import timeline as record
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
 from ukcloud_maintenance.models import Drain, Event, HostMaintenance
 
@@ -474,16 +474,19 @@ def recorded_kinds() -> set[str]:
     """The kinds of events in the source of what records them."""
     root = Path(ukcloud_maintenance.__file__).parent
     found: set[object] = set()
-    for name in ("core/decide.py", "reconciler.py", "store.py", "services.py"):
-        for call in ast.walk(ast.parse((root / name).read_text())):
-            if isinstance(call, ast.Tuple) and name == "store.py" and len(call.elts) in (3, 4):
+    for file in root.rglob("*.py"):
+        room = file.relative_to(root).parts[0]
+        if room not in {"core", "worker", "store", "services"}:
+            continue
+        for call in ast.walk(ast.parse(file.read_text())):
+            if isinstance(call, ast.Tuple) and room == "store" and len(call.elts) in (3, 4):
                 found.add(getattr(call.elts[0], "value", None))
             if not isinstance(call, ast.Call):
                 continue
             function = call.func.attr if isinstance(call.func, ast.Attribute) else ""
             function = call.func.id if isinstance(call.func, ast.Name) else function
             place = KIND_AT.get(function)
-            if function == "_event" and name == "reconciler.py":
+            if function == "_event" and room == "worker":
                 place = 0
             told = [call.args[place]] if place is not None and len(call.args) > place else []
             told += [

@@ -15,11 +15,12 @@ from openstack_auth import policy as auth_policy
 
 from tests.fakes import GIB, server, service
 from ukcloud_maintenance import services, store
-from ukcloud_maintenance.content.maintenance import course, fields, session
-from ukcloud_maintenance.core.certificate import Check
-from ukcloud_maintenance.core.decide import LATE_ERROR
-from ukcloud_maintenance.core.duration import Forecast
-from ukcloud_maintenance.core.evidence import Evidence
+from ukcloud_maintenance.content.maintenance.common import fields, session
+from ukcloud_maintenance.content.maintenance.drains import course
+from ukcloud_maintenance.core.copying.duration import Forecast
+from ukcloud_maintenance.core.drain.decide import LATE_ERROR
+from ukcloud_maintenance.core.host.certificate import Check
+from ukcloud_maintenance.core.host.evidence import Evidence
 from ukcloud_maintenance.core.states import (
     Direction,
     DrainResult,

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from tests.fakes import GIB, server, service
 from ukcloud_maintenance import services
-from ukcloud_maintenance.content.maintenance import session
+from ukcloud_maintenance.content.maintenance.common import session
 from ukcloud_maintenance.exceptions import CloudAuthError, CloudUnreachable
 from ukcloud_maintenance.models import Drain, InstanceMigration
 

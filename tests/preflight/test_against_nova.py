@@ -7,7 +7,8 @@ import pytest
 from ukcloud_maintenance import services
 from ukcloud_maintenance.cloud import Cloud
 from ukcloud_maintenance.core.actor import shell_actor
-from ukcloud_maintenance.core.preflight import Choice, Kind, Wishes, judge
+from ukcloud_maintenance.core.preflight.judge import judge
+from ukcloud_maintenance.core.preflight.verdicts import Choice, Kind, Wishes
 from ukcloud_maintenance.demo.config import FAST, HostSpec
 from ukcloud_maintenance.demo.harness import DemoCloud
 

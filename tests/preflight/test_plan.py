@@ -10,12 +10,12 @@ from tests.fakes import GIB, FakeCloud, server, service
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core import steering
 from ukcloud_maintenance.core.actor import RULE_VIEW, Actor, shell_actor
-from ukcloud_maintenance.core.duration import Learned, estimate
+from ukcloud_maintenance.core.copying.duration import Learned, estimate
 from ukcloud_maintenance.core.facts import Aggregate, Capacity, Hypervisor, ServerGroup
-from ukcloud_maintenance.core.preflight import Kind
+from ukcloud_maintenance.core.preflight.verdicts import Kind
 from ukcloud_maintenance.exceptions import CloudUnreachable, NotAllowed, Refused, UnknownHost
 from ukcloud_maintenance.models import Drain, InstanceMigration
-from ukcloud_maintenance.plan import look_around
+from ukcloud_maintenance.preflight import look_around
 from ukcloud_maintenance.services import DrainRequest, PlanChoices
 
 pytestmark = pytest.mark.django_db

@@ -22,7 +22,7 @@ from ukcloud_maintenance.core.states import DrainState, MigrationState
 from ukcloud_maintenance.exceptions import CloudUnreachable, StaleState
 from ukcloud_maintenance.management.commands.maintenance_worker import Worker as WorkerLoop
 from ukcloud_maintenance.models import Drain, HostMaintenance, InstanceMigration, Worker
-from ukcloud_maintenance.reconciler import Reconciler
+from ukcloud_maintenance.worker.drain import Reconciler
 
 DAY = timedelta(days=1)
 MINUTES = timedelta(minutes=5)

@@ -15,7 +15,7 @@ from django.utils import timezone
 from tests.fakes import FakeCloud, server, service
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import Actor
-from ukcloud_maintenance.core.preflight import judge
+from ukcloud_maintenance.core.preflight.judge import judge
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
     DrainResult,

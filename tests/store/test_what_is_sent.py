@@ -14,8 +14,9 @@ from tests.databases import as_default
 from tests.fakes import server, service
 from tests.panel.conftest import REGION, PanelCloud, make_user
 from ukcloud_maintenance import store
-from ukcloud_maintenance.content.maintenance import session, urls
-from ukcloud_maintenance.core.preflight import judge
+from ukcloud_maintenance.content.maintenance import urls
+from ukcloud_maintenance.content.maintenance.common import session
+from ukcloud_maintenance.core.preflight.judge import judge
 from ukcloud_maintenance.models import Drain
 from ukcloud_maintenance.services import LARGEST_FIRST
 

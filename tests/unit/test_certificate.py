@@ -5,8 +5,6 @@ import json
 
 import pytest
 
-from ukcloud_maintenance.core import certificate, hosts
-from ukcloud_maintenance.core.certificate import Check, HostSight, as_json, certify, from_json
 from ukcloud_maintenance.core.facts import (
     NOVA_STATUS_OVER,
     Allocation,
@@ -15,6 +13,9 @@ from ukcloud_maintenance.core.facts import (
     Server,
     Service,
 )
+from ukcloud_maintenance.core.host import certificate
+from ukcloud_maintenance.core.host import returning as hosts
+from ukcloud_maintenance.core.host.certificate import Check, HostSight, as_json, certify, from_json
 
 HOST = "cmp1"
 SERVICE = Service("service-1", HOST, "az1", "up", "disabled", "new memory")

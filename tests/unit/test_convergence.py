@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ukcloud_maintenance.core import convergence
-from ukcloud_maintenance.core.convergence import ADVICE, Point, Verdict, course, keep
+from ukcloud_maintenance.core.copying import convergence
+from ukcloud_maintenance.core.copying.convergence import ADVICE, Point, Verdict, course, keep
 from ukcloud_maintenance.core.facts import Progress
 
 MIB = 1024**2

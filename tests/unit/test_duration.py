@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ukcloud_maintenance.core import duration
-from ukcloud_maintenance.core.duration import Learned, forecast, learned_of
+from ukcloud_maintenance.core.copying import duration
+from ukcloud_maintenance.core.copying.duration import Learned, forecast, learned_of
 
 MIB = 1024**2
 GIB = 1024**3

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ukcloud_maintenance.core.duration import Duration, of_plan
+from ukcloud_maintenance.core.copying.duration import Duration, of_plan
 
 
 def host(seconds: float, one_by_one: float) -> Duration:

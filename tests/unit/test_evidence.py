@@ -5,8 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ukcloud_maintenance.core import evidence
-from ukcloud_maintenance.core.evidence import ErrorSight, weigh
 from ukcloud_maintenance.core.facts import (
     NOVA_STATUS_OVER,
     Diagnostics,
@@ -14,6 +12,8 @@ from ukcloud_maintenance.core.facts import (
     Server,
     Service,
 )
+from ukcloud_maintenance.core.host import evidence
+from ukcloud_maintenance.core.host.evidence import ErrorSight, weigh
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SERVER = Server("s1", "web-1", "cmp1", "ERROR", "error", None)

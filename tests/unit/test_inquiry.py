@@ -5,10 +5,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from ukcloud_maintenance import inquiry, reconciler
-from ukcloud_maintenance.core.decide import Observation
-from ukcloud_maintenance.core.whereabouts import GuestSight
+from ukcloud_maintenance.core.drain.decide import Observation
+from ukcloud_maintenance.core.drain.whereabouts import GuestSight
 from ukcloud_maintenance.exceptions import CloudConflict, CloudNotFound, CloudServerError
+from ukcloud_maintenance.observe import evidence as inquiry
+from ukcloud_maintenance.worker import drain as reconciler
 
 
 class Answers:

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from ukcloud_maintenance.core.emptiness import look
 from ukcloud_maintenance.core.facts import Migration, Server, Service
+from ukcloud_maintenance.core.host.emptiness import look
 from ukcloud_maintenance.exceptions import CloudServerError
-from ukcloud_maintenance.observe import read_contents
+from ukcloud_maintenance.observe.host import read_contents
 
 SERVICE = Service("s", "cmp1", "az1", "up", "disabled")
 

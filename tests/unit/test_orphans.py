@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from ukcloud_maintenance.core import orphans
 from ukcloud_maintenance.core.facts import NOVA_STATUS_OVER, Allocation, Consumer, Migration, Server
-from ukcloud_maintenance.core.orphans import OrphanSight, weigh
+from ukcloud_maintenance.core.host import orphans
+from ukcloud_maintenance.core.host.orphans import OrphanSight, weigh
 
 HERE = Allocation("u7", "p1", {"VCPU": 1, "MEMORY_MB": 512})
 RECORD = Migration(7, "u7", "s1", "error", "live-migration", "cmp1", "cmp2")

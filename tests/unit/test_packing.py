@@ -10,11 +10,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tests.fakes import GIB, server
-from ukcloud_maintenance.core import packing
 from ukcloud_maintenance.core.facts import Capacity, ServerGroup
-from ukcloud_maintenance.core.needs import Needs
-from ukcloud_maintenance.core.packing import Item, items_of, pack
-from ukcloud_maintenance.core.verdicts import Around
+from ukcloud_maintenance.core.preflight import packing
+from ukcloud_maintenance.core.preflight.needs import Needs
+from ukcloud_maintenance.core.preflight.packing import Item, items_of, pack
+from ukcloud_maintenance.core.preflight.verdicts import Around
 
 SOURCE = "src"
 HOSTS = ["h1", "h2", "h3"]

@@ -9,18 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import GIB, server
-from ukcloud_maintenance.core import bindings, preflight, surroundings
 from ukcloud_maintenance.core.facts import Aggregate, Capacity, ServerGroup
-from ukcloud_maintenance.core.needs import needs_of
-from ukcloud_maintenance.core.preflight import (
-    Around,
-    Choice,
-    Kind,
-    OptOutNames,
-    Wishes,
-    group_of,
-    judge,
-)
+from ukcloud_maintenance.core.preflight import bindings, surroundings
+from ukcloud_maintenance.core.preflight import judge as preflight
+from ukcloud_maintenance.core.preflight.judge import group_of, judge
+from ukcloud_maintenance.core.preflight.needs import needs_of
+from ukcloud_maintenance.core.preflight.verdicts import Around, Choice, Kind, OptOutNames, Wishes
 from ukcloud_maintenance.core.states import MIGRATION_WAITING, Method, MigrationState
 
 LIVE, COLD, CONFIRM, STAYS, BLOCKED = Kind.LIVE, Kind.COLD, Kind.CONFIRM, Kind.STAYS, Kind.BLOCKED

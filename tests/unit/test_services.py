@@ -17,7 +17,7 @@ from ukcloud_maintenance.core.actor import (
     Actor,
     shell_actor,
 )
-from ukcloud_maintenance.core.preflight import Kind
+from ukcloud_maintenance.core.preflight.verdicts import Kind
 from ukcloud_maintenance.core.steering import DrainVerb, Verb
 from ukcloud_maintenance.exceptions import NotAllowed
 

@@ -16,7 +16,7 @@ from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import shell_actor
 from ukcloud_maintenance.core.states import DRAIN_TERMINAL
 from ukcloud_maintenance.models import Drain
-from ukcloud_maintenance.reconciler import Reconciler
+from ukcloud_maintenance.worker.drain import Reconciler
 
 #: Short waits, and the cloud of the demo's clouds.yaml.
 SETTINGS = {

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from tests.worker.fake_nova import FakeNova, Killed
-from ukcloud_maintenance import reconciler, services, store
+from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import Actor
-from ukcloud_maintenance.core.preflight import Wishes, judge
+from ukcloud_maintenance.core.preflight.judge import judge
+from ukcloud_maintenance.core.preflight.verdicts import Wishes
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
     MIGRATION_TERMINAL,
@@ -25,6 +26,7 @@ from ukcloud_maintenance.core.states import (
 from ukcloud_maintenance.core.steering import Verb
 from ukcloud_maintenance.exceptions import Refused
 from ukcloud_maintenance.models import Drain, InstanceMigration
+from ukcloud_maintenance.worker import drain as reconciler
 
 QUICK = {
     "CLOUD": "worker",

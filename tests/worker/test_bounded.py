@@ -13,12 +13,13 @@ from django.db import OperationalError
 
 from tests.worker.driving import SETTINGS, Installation
 from tests.worker.test_processes import drained, events, installed, posts, since  # noqa: F401
-from ukcloud_maintenance import reconciler, store
+from ukcloud_maintenance import store
 from ukcloud_maintenance.core.states import DrainState
 from ukcloud_maintenance.exceptions import PassOver
 from ukcloud_maintenance.management.commands import maintenance_worker
 from ukcloud_maintenance.models import Drain
 from ukcloud_maintenance.models import Worker as Report
+from ukcloud_maintenance.worker import drain as reconciler
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -20,7 +20,7 @@ from hypothesis.extra.django import TestCase
 from tests.worker.fake_nova import START, FakeNova
 from tests.worker.test_any_history import ask
 from tests.worker.test_hosts import HostNova, World
-from ukcloud_maintenance import conf, host_reconciler, reconciler, services, store
+from ukcloud_maintenance import conf, services, store
 from ukcloud_maintenance.core.actor import Actor
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
@@ -30,6 +30,8 @@ from ukcloud_maintenance.core.states import (
 )
 from ukcloud_maintenance.management.commands import maintenance_worker
 from ukcloud_maintenance.models import Drain, HostMaintenance, InstanceMigration
+from ukcloud_maintenance.worker import drain as reconciler
+from ukcloud_maintenance.worker import host as host_reconciler
 
 ADMIN = Actor("u1", "admin", may=lambda rule: True)
 QUICK = {

@@ -7,9 +7,9 @@ from tests.commands.helpers import run
 from tests.worker.driving import rows_by_name, servers_on, service_of
 from ukcloud_maintenance import store
 from ukcloud_maintenance.core.states import DRAIN_TERMINAL
-from ukcloud_maintenance.host_reconciler import HostReconciler
 from ukcloud_maintenance.management.commands import _waiting
 from ukcloud_maintenance.models import Drain, HostMaintenance, Plan
+from ukcloud_maintenance.worker.host import HostReconciler
 
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(240)]
 

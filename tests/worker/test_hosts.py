@@ -14,9 +14,7 @@ from hypothesis.extra.django import TestCase
 
 from tests.worker.fake_nova import FakeNova, Killed
 from ukcloud_maintenance import services, store
-from ukcloud_maintenance.core import hosts as h
 from ukcloud_maintenance.core.actor import Actor
-from ukcloud_maintenance.core.certificate import CODES
 from ukcloud_maintenance.core.facts import (
     Allocation,
     Hypervisor,
@@ -24,7 +22,9 @@ from ukcloud_maintenance.core.facts import (
     ServerGroup,
     Service,
 )
-from ukcloud_maintenance.core.preflight import judge
+from ukcloud_maintenance.core.host import returning as h
+from ukcloud_maintenance.core.host.certificate import CODES
+from ukcloud_maintenance.core.preflight.judge import judge
 from ukcloud_maintenance.core.states import (
     DrainResult,
     DrainState,
@@ -39,8 +39,8 @@ from ukcloud_maintenance.exceptions import (
     StaleState,
     UnknownHost,
 )
-from ukcloud_maintenance.host_reconciler import HostReconciler
 from ukcloud_maintenance.models import Drain, Event, HostMaintenance, InstanceMigration
+from ukcloud_maintenance.worker.host import HostReconciler
 
 QUICK = {
     "CLOUD": "worker",
@@ -746,7 +746,7 @@ def test_a_lost_answer_is_found_out(world):
 def test_a_process_that_was_stopped_before_the_request_does_not_send_it_later(world):
     world.drained()
     world.ask()
-    with mock.patch("ukcloud_maintenance.host_reconciler.time") as clock:
+    with mock.patch("ukcloud_maintenance.worker.host.time") as clock:
         clock.monotonic.side_effect = [0.0, 60.0]
         world.one_pass()
     assert world.nova.enabled == []

@@ -16,14 +16,14 @@ from tests.worker.conftest import HOSTS
 from tests.worker.driving import Installation, Passes, servers_on, service_of
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import shell_actor
-from ukcloud_maintenance.core.certificate import CODES
+from ukcloud_maintenance.core.host.certificate import CODES
 from ukcloud_maintenance.core.states import ReturnChoice
 from ukcloud_maintenance.demo.config import FAST
 from ukcloud_maintenance.demo.databases import path_of
 from ukcloud_maintenance.demo.harness import DemoCloud, DemoCloudError
 from ukcloud_maintenance.exceptions import CloudConflict, Refused
-from ukcloud_maintenance.host_reconciler import HostReconciler
 from ukcloud_maintenance.models import Drain, Event
+from ukcloud_maintenance.worker.host import HostReconciler
 
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(180)]
 

@@ -12,10 +12,10 @@ from tests.core import build
 from tests.worker.fake_nova import FakeNova as Nova
 from tests.worker.fake_nova import Killed
 from tests.worker.test_any_history import QUICK, ask, one_pass
-from ukcloud_maintenance import reconciler, services, store
-from ukcloud_maintenance.core import decide as d
+from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core import steering
 from ukcloud_maintenance.core.actor import Actor
+from ukcloud_maintenance.core.drain import decide as d
 from ukcloud_maintenance.core.facts import ServerGroup
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
@@ -36,6 +36,7 @@ from ukcloud_maintenance.exceptions import (
     StaleState,
 )
 from ukcloud_maintenance.models import Drain, Event, HostMaintenance, InstanceMigration
+from ukcloud_maintenance.worker import drain as reconciler
 
 ADMIN = Actor("u1", "admin", may=lambda rule: True)
 pytestmark = pytest.mark.django_db

@@ -25,7 +25,7 @@ from tests.worker.test_way_back import give_back, work
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.cloud import Cloud
 from ukcloud_maintenance.core.actor import shell_actor
-from ukcloud_maintenance.core.preflight import Choice
+from ukcloud_maintenance.core.preflight.verdicts import Choice
 from ukcloud_maintenance.core.steering import Verb
 from ukcloud_maintenance.demo import clients
 from ukcloud_maintenance.demo.config import FAST, REGION, HostSpec
@@ -37,7 +37,7 @@ from ukcloud_maintenance.exceptions import (
     CloudForbidden,
     CloudNotFound,
 )
-from ukcloud_maintenance.host_reconciler import HostReconciler
+from ukcloud_maintenance.worker.host import HostReconciler
 
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(180)]
 

@@ -6,7 +6,7 @@ from django.utils import timezone
 from tests.worker.driving import rows_by_name, servers_on, service_of
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import shell_actor
-from ukcloud_maintenance.host_reconciler import HostReconciler
+from ukcloud_maintenance.worker.host import HostReconciler
 
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(180)]
 

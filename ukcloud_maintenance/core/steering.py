@@ -10,8 +10,8 @@ from enum import StrEnum
 from typing import Protocol
 
 from .actor import RULE_ABORT, RULE_CANCEL, RULE_FORCE, RULE_RESET, RULE_STEER
-from .alarm import ARRIVED
-from .decide import LATE_ERROR, SOURCE_DOWN
+from .drain.alarm import ARRIVED
+from .drain.decide import LATE_ERROR, SOURCE_DOWN
 from .states import (
     ABORTABLE,
     DRAIN_OPEN,

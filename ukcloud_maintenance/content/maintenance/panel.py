@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ukcloud_maintenance.core.actor import RULE_VIEW
 
-from . import session
+from .common import session
 
 
 class Maintenance(horizon.Panel):

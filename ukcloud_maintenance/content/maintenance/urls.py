@@ -1,17 +1,22 @@
 from django.urls import path
 
-from ukcloud_maintenance.core import export
+from ukcloud_maintenance.core.record import export
 
-from . import host_views, plan_views, record_views, views
-from . import steering_views as steering
+from .drains import dialogs as steering
+from .drains import views as drain_views
+from .hosts import views as host_views
+from .plans import views as plan_views
+from .preflight import views as preflight_views
+from .record import views as record_views
+from .workflow import views as workflow_views
 
 # A host's name may hold anything but a slash; it is compared to the letter.
 urlpatterns = [
     path("", host_views.HostsView.as_view(), name="index"),
     path("updates/", host_views.HostUpdatesView.as_view(), name="host_updates"),
     path("hosts/<str:host>/", host_views.HostView.as_view(), name="host"),
-    path("hosts/<str:host>/check/", views.CheckHostView.as_view(), name="check_host"),
-    path("hosts/<str:host>/drain/", views.DrainHostView.as_view(), name="drain_host"),
+    path("hosts/<str:host>/check/", preflight_views.CheckHostView.as_view(), name="check_host"),
+    path("hosts/<str:host>/drain/", workflow_views.DrainHostView.as_view(), name="drain_host"),
     path("hosts/<str:host>/panel/", host_views.HostPanelView.as_view(), name="host_panel"),
     path("hosts/<str:host>/certificate/", host_views.CertificateView.as_view(), name="certificate"),
     path(
@@ -21,9 +26,9 @@ urlpatterns = [
     ),
     path("hosts/<str:host>/allocations/", host_views.AllocationsView.as_view(), name="allocations"),
     path("hosts/<str:host>/return/", host_views.ReturnHostView.as_view(), name="return_host"),
-    path("drains/", views.DrainsView.as_view(), name="drains"),
-    path("drains/<int:drain_id>/", views.DrainView.as_view(), name="drain"),
-    path("drains/<int:drain_id>/updates/", views.UpdatesView.as_view(), name="updates"),
+    path("drains/", drain_views.DrainsView.as_view(), name="drains"),
+    path("drains/<int:drain_id>/", drain_views.DrainView.as_view(), name="drain"),
+    path("drains/<int:drain_id>/updates/", drain_views.UpdatesView.as_view(), name="updates"),
     path("drains/<int:drain_id>/cancel/", steering.CancelDrainView.as_view(), name="cancel_drain"),
     path("drains/<int:drain_id>/pause/", steering.PauseDrainView.as_view(), name="pause_drain"),
     path("drains/<int:drain_id>/resume/", steering.ResumeDrainView.as_view(), name="resume_drain"),

@@ -19,8 +19,8 @@ from django.db import DatabaseError, InterfaceError
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.actor import Actor, shell_actor
-from ukcloud_maintenance.core.alarm import alarm
-from ukcloud_maintenance.core.duration import Forecast
+from ukcloud_maintenance.core.copying.duration import Forecast
+from ukcloud_maintenance.core.drain.alarm import alarm
 from ukcloud_maintenance.core.printable import printable
 from ukcloud_maintenance.core.states import Direction
 from ukcloud_maintenance.exceptions import (

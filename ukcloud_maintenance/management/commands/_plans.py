@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ukcloud_maintenance import services
-from ukcloud_maintenance.core.preflight import Kind
+from ukcloud_maintenance.core.preflight.verdicts import Kind
 from ukcloud_maintenance.exceptions import Refused
 from ukcloud_maintenance.services import DrainPlan, Planned
 

@@ -7,7 +7,7 @@ from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core import steering
-from ukcloud_maintenance.core.evidence import Evidence
+from ukcloud_maintenance.core.host.evidence import Evidence
 from ukcloud_maintenance.core.steering import DrainVerb, Verb
 from ukcloud_maintenance.services import DrainReport, InstanceMigration, PlanReport, Steered
 

@@ -8,7 +8,7 @@ from django.db import InterfaceError, OperationalError, close_old_connections
 from tqdm import tqdm
 
 from ukcloud_maintenance import services
-from ukcloud_maintenance.core.convergence import Verdict
+from ukcloud_maintenance.core.copying.convergence import Verdict
 from ukcloud_maintenance.core.printable import printable
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,

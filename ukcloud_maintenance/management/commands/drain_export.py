@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
-from ukcloud_maintenance.core import export
+from ukcloud_maintenance.core.record import export
 
 from ._base import EXIT_BAD_INPUT, Failure, ShellCommand
 

@@ -8,8 +8,8 @@ from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core import steering
-from ukcloud_maintenance.core.convergence import ADVICE, Verdict, pause_seconds
-from ukcloud_maintenance.core.evidence import Evidence
+from ukcloud_maintenance.core.copying.convergence import ADVICE, Verdict, pause_seconds
+from ukcloud_maintenance.core.host.evidence import Evidence
 from ukcloud_maintenance.core.steering import Verb
 from ukcloud_maintenance.services import InstanceMigration
 

@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
-from ukcloud_maintenance.core.alarm import alarm
-from ukcloud_maintenance.core.convergence import ADVICE, Verdict
+from ukcloud_maintenance.core.copying.convergence import ADVICE, Verdict
+from ukcloud_maintenance.core.drain.alarm import alarm
 from ukcloud_maintenance.core.states import MigrationState, TimeoutAction
 from ukcloud_maintenance.services import DrainReport, InstanceMigration
 

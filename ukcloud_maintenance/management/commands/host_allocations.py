@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
-from ukcloud_maintenance.core.orphans import Orphan, amounts
+from ukcloud_maintenance.core.host.orphans import Orphan, amounts
 from ukcloud_maintenance.services import host_allocations, remove_allocation
 
 from ._base import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_REFUSED, Failure, ShellCommand

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
-from ukcloud_maintenance.core.certificate import worth_saying
+from ukcloud_maintenance.core.host.certificate import worth_saying
 
 from ._base import EXIT_INTERRUPTED, iso
 from ._waiting import WaitingCommand

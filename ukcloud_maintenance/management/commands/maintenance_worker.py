@@ -29,9 +29,9 @@ from django.db import (
     connections,
 )
 
-from ukcloud_maintenance import conf, host_reconciler, reconciler, services, store
+from ukcloud_maintenance import conf, services, store
 from ukcloud_maintenance.cloud import BUSY_SECONDS_MAX, Cloud
-from ukcloud_maintenance.core import hosts
+from ukcloud_maintenance.core.host import returning as hosts
 from ukcloud_maintenance.core.printable import logger
 from ukcloud_maintenance.core.states import DRAIN_TERMINAL
 from ukcloud_maintenance.exceptions import (
@@ -41,9 +41,11 @@ from ukcloud_maintenance.exceptions import (
     PassOver,
     StaleState,
 )
-from ukcloud_maintenance.host_reconciler import HostReconciler
-from ukcloud_maintenance.reconciler import Reconciler, say
 from ukcloud_maintenance.store import Drain, HostMaintenance, InstanceMigration
+from ukcloud_maintenance.worker import drain as reconciler
+from ukcloud_maintenance.worker import host as host_reconciler
+from ukcloud_maintenance.worker.drain import Reconciler, say
+from ukcloud_maintenance.worker.host import HostReconciler
 
 from ._edge import EdgeCommand
 

@@ -1,0 +1,256 @@
+"""What all views of the panel share: who asks, of which region, and what is said of an error.
+
+Each asks `services` with the request's actor; none waits for a migration.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.contrib.auth import logout
+from django.db import DataError, OperationalError
+from django.http import HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.generic import TemplateView, View
+from horizon import exceptions as horizon_exceptions
+from horizon.utils.functions import get_timezone
+
+from ukcloud_maintenance import services
+from ukcloud_maintenance.core.actor import RULE_DRAIN, RULE_VIEW, Actor
+from ukcloud_maintenance.core.printable import logger
+from ukcloud_maintenance.exceptions import (
+    CloudAuthError,
+    CloudError,
+    CloudForbidden,
+    MaintenanceError,
+    NotAllowed,
+    Refused,
+    UnknownHost,
+)
+from ukcloud_maintenance.store import Drain
+
+from . import labels, session
+from .addresses import PANEL, REGION
+
+LOG = logger(__name__)
+
+#: refusals that say that there is no such thing
+UNKNOWN = ("unknown_drain", "unknown_plan")
+#: the greatest id that a database has room for
+MAX_ID = 2**63 - 1
+#: MariaDB's ER_TRUNCATED_WRONG_VALUE_FOR_FIELD: text that it has no characters for, such as emoji
+#: in its utf8mb3. PyMySQL calls it a DataError, mysqlclient an OperationalError.
+NO_SUCH_CHARACTER = 1366
+
+
+def is_ajax(request) -> bool:
+    return request.headers.get("x-requested-with") == "XMLHttpRequest"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that keeps a page from showing what was asked for.
+
+    :param message: the cause
+    :param remedy: what can be done about it, or empty
+    :param url: a page that helps, or empty
+    :param link: its name
+    """
+
+    message: str
+    remedy: str = ""
+    url: str = ""
+    link: str = ""
+
+
+def cloud_problem(error: CloudError) -> Problem:
+    """OpenStack failed: say what did, and what to do."""
+    if error.remedy and not isinstance(error, CloudAuthError | CloudForbidden):
+        remedy = labels.said(error.remedy)
+    elif isinstance(error, CloudAuthError):
+        remedy = _("Look at the service catalogue, and at the region that is chosen above.")
+    elif error.status == 403:
+        remedy = _("Nova's policy refuses this user; it takes a role that may see all hosts.")
+    elif error.retry_after is not None:
+        remedy = _("OpenStack is busy; reload the page in a moment.")
+    elif error.status is None:
+        remedy = _("Check that nova-api runs and can be reached from here, then reload the page.")
+    else:
+        remedy = _("Look at the log of nova-api, then reload the page.")
+        if error.request_id:
+            remedy += " " + _("Its request id is %(id)s.") % {"id": error.request_id}
+    return Problem(f"{labels.said(str(error)).rstrip('.')}.", remedy)
+
+
+def refused_problem(error: Refused) -> Problem:
+    if error.drain_id:
+        url = reverse(f"{PANEL}:drain", args=[error.drain_id])
+        return Problem(labels.said(error.message), labels.said(error.remedy), url, _("View drain"))
+    return Problem(labels.said(error.message), labels.said(error.remedy))
+
+
+def problem_json(problem: Problem, status: int) -> HttpResponse:
+    """What a script is told instead of a page."""
+    return JsonResponse({"message": f"{problem.message} {problem.remedy}".strip()}, status=status)
+
+
+def is_text(value: str) -> bool:
+    """Whether every database takes it: PostgreSQL refuses NUL, and none stores half a character,
+    which Django reads where a request names an encoding of its own."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in value
+
+
+def uncached(response: HttpResponse) -> HttpResponse:
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+class PanelView(View):
+    """What all views of the panel have in common.
+
+    The policy is checked before anything is done, whatever the method; `services` check again.
+    What was sent is looked at next, so that no view meets text that a database refuses. No answer
+    may be taken for another type than it says, and none but a page is kept by a browser: the texts
+    in it are other people's.
+    """
+
+    rule = RULE_VIEW
+    title = gettext_lazy("Maintenance")
+
+    @cached_property
+    def actor(self) -> Actor:
+        return session.actor(self.request)
+
+    @cached_property
+    def cloud(self) -> services.Cloud:
+        return session.cloud(self.request)
+
+    @property
+    def region(self) -> str:
+        return session.region(self.request)
+
+    def dispatch(self, request, *args, **kwargs):
+        # Horizon leaves the time zone alone in requests of a script.
+        timezone.activate(get_timezone(request))
+        response = self._answer(request, *args, **kwargs)
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        if not response.headers.get("Content-Type", "").startswith("text/html"):
+            uncached(response)
+        return response
+
+    def _answer(self, request, *args, **kwargs) -> HttpResponse:
+        try:
+            if self.actor.may(self.rule) is not True:
+                raise NotAllowed("", rule=self.rule)
+            if not all(map(is_text, self._sent())):
+                return self._unreadable()
+            self._check_ids()
+            self._check_region()
+            return super().dispatch(request, *args, **kwargs)
+        except (DataError, OperationalError) as error:
+            if isinstance(error, OperationalError) and error.args[:1] != (NO_SUCH_CHARACTER,):
+                raise
+            LOG.warning("the database refused what was sent to %s", request.path, exc_info=True)
+            return self._unreadable()
+        except NotAllowed as error:
+            raise horizon_exceptions.NotAuthorized() from error
+        except CloudError as error:
+            if isinstance(error, CloudAuthError) and error.status == 401:
+                # The token was revoked, or died before its time.
+                logout(request)
+                raise horizon_exceptions.NotAuthenticated() from error
+            return self.problem(cloud_problem(error), 503)
+        except Refused as error:
+            unknown = isinstance(error, UnknownHost) or error.code in UNKNOWN
+            return self.problem(refused_problem(error), 404 if unknown else 409)
+        except MaintenanceError as error:
+            return self.problem(Problem(str(error)), 500)
+
+    def _sent(self) -> Iterator[str]:
+        """Every text of the request that a view may read."""
+        yield from (value for value in self.kwargs.values() if isinstance(value, str))
+        for fields in (self.request.GET, self.request.POST):
+            for name, values in fields.lists():
+                yield name
+                yield from values
+
+    def _check_ids(self) -> None:
+        """:raises Refused: an id is one that no row can have"""
+        for name, value in self.kwargs.items():
+            if isinstance(value, int) and value > MAX_ID:
+                what = name.removesuffix("_id")
+                raise Refused(f"There is no {what} {value}.", code=f"unknown_{what}")
+
+    def _unreadable(self) -> HttpResponse:
+        return self.problem(
+            Problem(
+                _("The request has text that the database cannot store."),
+                _("Remove unusual characters, and try again."),
+            ),
+            400,
+        )
+
+    def _check_region(self) -> None:
+        """A page knows hosts by name alone, and another region may have hosts of that name.
+
+        :raises Refused: the region of the page that asks is not the one that is chosen
+        """
+        theirs = self.request.GET.get(REGION) or self.region
+        if theirs != self.region:
+            raise Refused(
+                _("This is of region %(theirs)s, and region %(region)s is chosen now.")
+                % {"theirs": theirs, "region": self.region},
+                code="other_region",
+                remedy=_("Switch to region %(region)s at the top of the page, and try again.")
+                % {"region": theirs},
+            )
+
+    def problem(self, problem: Problem, status: int) -> HttpResponse:
+        """A page that says what is wrong, and leads on."""
+        modal = is_ajax(self.request)
+        # Horizon's script shows a modal only for an answer of 200; a bad request is none of its.
+        return render(
+            self.request,
+            "admin/maintenance/_problem_modal.html" if modal else "admin/maintenance/problem.html",
+            {"problem": problem, "page_title": str(self.title)},
+            status=200 if modal and status != 400 else status,
+        )
+
+    def drain_here(self, drain_id: int, rule: str = RULE_VIEW) -> Drain:
+        """The drain, if it is one of the region that is chosen.
+
+        :raises Refused: there is no such drain, or it belongs to another region
+        """
+        drain = services.get_drain(self.actor, drain_id, rule=rule)
+        if drain.region != self.region:
+            raise Refused(
+                _("Drain %(id)s belongs to region %(region)s.")
+                % {"id": drain.pk, "region": drain.region},
+                code="unknown_drain",
+                remedy=_("Switch to region %(region)s at the top of the page to see it.")
+                % {"region": drain.region},
+            )
+        return drain
+
+
+class PanelPage(PanelView, TemplateView):
+    def crumbs(self) -> list[tuple[str, str]]:
+        """The pages between the panel and this one."""
+        return []
+
+    def get_context_data(self, **kwargs):
+        return {
+            "page_title": str(self.title),
+            "custom_breadcrumb": self.crumbs(),
+            "region": self.region,
+            "may_drain": self.actor.may(RULE_DRAIN),
+            **super().get_context_data(**kwargs),
+        }

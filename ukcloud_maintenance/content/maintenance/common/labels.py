@@ -1,0 +1,473 @@
+"""The words for states: what a person reads, with an icon and a colour that say the same."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from ukcloud_maintenance import store
+from ukcloud_maintenance.core.drain.alarm import arrived_wrong
+from ukcloud_maintenance.core.drain.decide import TIMEOUT
+from ukcloud_maintenance.core.facts import Service
+from ukcloud_maintenance.core.host.emptiness import NAMED
+from ukcloud_maintenance.core.preflight.verdicts import Choice
+from ukcloud_maintenance.core.states import (
+    MIGRATION_UNDER_WAY,
+    Direction,
+    DrainResult,
+    DrainState,
+    Method,
+    MigrationState,
+    TimeoutAction,
+    Wish,
+)
+from ukcloud_maintenance.store import Counts, Drain, InstanceMigration
+
+from . import formats
+from .sentences import said
+
+
+@dataclass(frozen=True)
+class Label:
+    """A state as it is shown.
+
+    :param text: the word
+    :param kind: Bootstrap's colour: default, primary, info, success, warning, danger
+    :param icon: Font Awesome's name, without fa-
+    :param help: what the word means, shown when it is pointed at
+    """
+
+    text: str
+    kind: str = "default"
+    icon: str = ""
+    help: str = ""
+
+    @property
+    def html(self) -> SafeString:
+        icon = (
+            format_html('<span class="fa fa-{}" aria-hidden="true"></span> ', self.icon)
+            if self.icon
+            else ""
+        )
+        return format_html(
+            '<span class="label label-{}" title="{}">{}{}</span>',
+            self.kind,
+            self.help,
+            icon,
+            self.text,
+        )
+
+
+# -- hosts -----------------------------------------------------------------------------------
+
+
+def host_state(service: Service) -> Label:
+    if not service.is_known:
+        return Label(
+            _("Unknown"), "default", "question", _("Nova does not reach the cell of this host.")
+        )
+    if service.forced_down:
+        return Label(_("Forced down"), "danger", "xmark", _("Somebody told Nova that it is down."))
+    if service.is_up:
+        return Label(_("Up"), "success", "check", _("Its compute service reports to Nova."))
+    return Label(
+        _("Down"), "danger", "xmark", _("Its compute service does not report to Nova any more.")
+    )
+
+
+def service_status(service: Service) -> Label:
+    if service.status == "enabled":
+        return Label(_("Enabled"), "default", "", _("The scheduler may place new instances here."))
+    if service.status == "disabled":
+        return Label(
+            _("Disabled"), "warning", "ban", _("The scheduler places no new instances here.")
+        )
+    return Label(_("Unknown"), "default", "question")
+
+
+# -- drains ----------------------------------------------------------------------------------
+
+
+def alarm(counts: Counts, rows: Sequence[InstanceMigration] = ()) -> str:
+    """The instances that a person must look at, whatever else a drain came to: by name where the
+    rows are at hand. Empty where there is none."""
+    unknown = [r.server_name for r in rows if r.state == MigrationState.UNKNOWN]
+    wrong = [r.server_name for r in rows if arrived_wrong(r)]
+    said = []
+    if n := counts.unknown:
+        said.append(
+            ngettext("It is not known where %(who)s runs.", "It is not known where %(who)s run.", n)
+            % {"who": _who(n, unknown)}
+        )
+    if n := counts.arrived_wrong:
+        said.append(
+            ngettext(
+                "%(who)s arrived in ERROR, or unlike before.",
+                "%(who)s arrived in ERROR, or unlike before.",
+                n,
+            )
+            % {"who": _who(n, wrong)}
+        )
+    return " ".join(said)
+
+
+def _who(n: int, names: list[str]) -> str:
+    if len(names) == n <= NAMED:
+        return ", ".join(names)
+    return ngettext("%(n)s instance", "%(n)s instances", n) % {"n": n}
+
+
+def drain_state(drain: Drain, counts: Counts | None = None) -> Label:
+    """The state of a drain in a word or two."""
+    state = drain.state
+    over_well = state in (DrainState.SUCCEEDED, DrainState.CANCELLED)
+    if counts and counts.need_a_look and (over_well or drain.result == DrainResult.INSTANCES_LEFT):
+        return Label(_("Needs a look"), "danger", "triangle-exclamation", alarm(counts))
+    if drain.direction == Direction.BACK and (label := _return_state(drain)):
+        return label
+    if state == DrainState.PENDING and drain.start_at and drain.start_at > store.now():
+        return Label(_("Scheduled"), "default", "clock", _("It waits for the time of its start."))
+    if state == DrainState.PENDING:
+        return Label(_("Pending"), "default", "clock", _("It waits for a worker to take it."))
+    if state == DrainState.RUNNING:
+        return Label(_("Running"), "primary", "arrow-right", _("Instances are being moved."))
+    if state == DrainState.PAUSED and drain.started_at is None:
+        return Label(_("On hold"), "warning", "pause", _("It was paused before it began."))
+    if state == DrainState.PAUSED:
+        return Label(_("Paused"), "warning", "pause", _("Nothing new starts; what flies lands."))
+    if state == DrainState.CANCELLING:
+        return Label(
+            _("Cancelling"),
+            "warning",
+            "hourglass-half",
+            _("Nothing new starts; it waits for the migrations under way."),
+        )
+    if state == DrainState.SUCCEEDED:
+        return Label(_("Drained"), "success", "check", _("The host is empty."))
+    if state == DrainState.CANCELLED:
+        return Label(_("Cancelled"), "default", "ban", said(drain.message))
+    if drain.result == DrainResult.INSTANCES_LEFT and counts:
+        stay = staying(counts)
+        text = ngettext(
+            "Finished, %(n)s stays by choice", "Finished, %(n)s stay by choice", stay
+        ) % {"n": stay}
+        return Label(text, "info", "flag-checkered", said(drain.message))
+    if drain.result == DrainResult.INSTANCES_LEFT:
+        return Label(
+            _("Finished, some stay by choice"), "info", "flag-checkered", said(drain.message)
+        )
+    if drain.result == DrainResult.NOT_PROVED:
+        return Label(_("Not proved empty"), "warning", "question", said(drain.message))
+    if drain.result == DrainResult.HOST_LOST:
+        return Label(_("Host lost"), "danger", "xmark", said(drain.message))
+    return Label(_("Failed"), "danger", "xmark", said(drain.message))
+
+
+def _return_state(drain: Drain) -> Label | None:
+    """The same for a run that brings instances back, where the words differ."""
+    if drain.state == DrainState.RUNNING:
+        return Label(_("Running"), "primary", "arrow-left", _("Instances are brought back."))
+    if drain.state == DrainState.SUCCEEDED:
+        return Label(
+            _("Brought back"), "success", "check", _("All that were to come back have arrived.")
+        )
+    if drain.state == DrainState.FAILED and drain.result == DrainResult.INSTANCES_FAILED:
+        return Label(
+            _("Not all brought back"), "warning", "circle-half-stroke", said(drain.message)
+        )
+    return None
+
+
+#: a word to filter by, and its text
+def drain_state_choices() -> list[tuple[str, str]]:
+    return [
+        ("open", _("Under way")),
+        (DrainState.SUCCEEDED.value, _("Drained")),
+        (DrainState.FAILED.value, _("Failed or finished with instances left")),
+        (DrainState.CANCELLED.value, _("Cancelled")),
+    ]
+
+
+def staying(counts: Counts) -> int:
+    """How many stay because somebody chose that, or because their kind is not moved."""
+    return counts[MigrationState.STAYS] + counts[MigrationState.SKIPPED]
+
+
+@dataclass(frozen=True)
+class Share:
+    """How many of those that are to leave have left: 7 of 12. Those that stay don't count."""
+
+    left: int
+    total: int
+
+    @property
+    def percent(self) -> int:
+        return 100 * self.left // self.total if self.total else 100
+
+    @property
+    def text(self) -> str:
+        return _("%(left)s of %(total)s") % {"left": self.left, "total": self.total}
+
+
+def share(counts: Counts) -> Share:
+    return Share(counts.left, counts.total - staying(counts))
+
+
+#: in the order of a person's interest
+_COUNTED = (
+    MigrationState.MIGRATING,
+    MigrationState.SUBMITTED,
+    MigrationState.CONFIRMING,
+    MigrationState.PENDING,
+    MigrationState.BLOCKED,
+    MigrationState.SUCCEEDED,
+    MigrationState.GONE,
+    MigrationState.UNKNOWN,
+    MigrationState.FAILED,
+    MigrationState.STAYS,
+    MigrationState.SKIPPED,
+    MigrationState.CANCELLED,
+)
+
+
+def _counted_words(state: str, n: int) -> str:
+    """A number of instances in a state, in words."""
+    words = {
+        MigrationState.MIGRATING: ngettext("%(n)s migrating", "%(n)s migrating", n),
+        MigrationState.SUBMITTED: ngettext("%(n)s submitted", "%(n)s submitted", n),
+        MigrationState.CONFIRMING: ngettext("%(n)s confirming", "%(n)s confirming", n),
+        MigrationState.PENDING: ngettext("%(n)s pending", "%(n)s pending", n),
+        MigrationState.BLOCKED: ngettext("%(n)s blocked", "%(n)s blocked", n),
+        MigrationState.SUCCEEDED: ngettext("%(n)s succeeded", "%(n)s succeeded", n),
+        MigrationState.GONE: ngettext("%(n)s gone", "%(n)s gone", n),
+        MigrationState.UNKNOWN: ngettext("%(n)s unknown", "%(n)s unknown", n),
+        MigrationState.FAILED: ngettext("%(n)s failed", "%(n)s failed", n),
+        MigrationState.STAYS: ngettext("%(n)s stays", "%(n)s stay", n),
+        MigrationState.SKIPPED: ngettext("%(n)s skipped", "%(n)s skipped", n),
+        MigrationState.CANCELLED: ngettext("%(n)s cancelled", "%(n)s cancelled", n),
+    }
+    return words[MigrationState(state)] % {"n": n}
+
+
+def counts_html(counts: Counts) -> SafeString:
+    """The instances of a drain by state, each with its colour."""
+    shown = [(state, counts[state]) for state in _COUNTED if counts[state]]
+    return format_html_join(
+        " ",
+        '<span class="mnt-count mnt-count-{}"><span class="fa fa-{}" aria-hidden="true"></span>'
+        " {}</span>",
+        (
+            (migration_state(state).kind, migration_state(state).icon, _counted_words(state, n))
+            for state, n in shown
+        ),
+    )
+
+
+# -- instance migrations ---------------------------------------------------------------------
+
+
+def migration_state(state: str) -> Label:
+    labels = {
+        MigrationState.PENDING: Label(
+            _("Pending"), "default", "clock", _("It will be moved; Nova was not asked yet.")
+        ),
+        MigrationState.BLOCKED: Label(
+            _("Blocked"),
+            "warning",
+            "hand",
+            _("It cannot be moved now; it is looked at again while the drain runs."),
+        ),
+        MigrationState.SUBMITTED: Label(
+            _("Submitted"), "info", "paper-plane", _("Nova is asked to move it.")
+        ),
+        MigrationState.MIGRATING: Label(
+            _("Migrating"), "primary", "arrow-right", _("Nova is moving it.")
+        ),
+        MigrationState.CONFIRMING: Label(
+            _("Confirming"), "primary", "arrow-right", _("It was cold-migrated; to be confirmed.")
+        ),
+        MigrationState.SUCCEEDED: Label(
+            _("Succeeded"), "success", "check", _("It arrived on another host.")
+        ),
+        MigrationState.GONE: Label(
+            _("Gone"),
+            "success",
+            "check",
+            _("It was deleted, or moved by another run or by somebody else."),
+        ),
+        MigrationState.FAILED: Label(_("Failed"), "danger", "xmark", _("It could not be moved.")),
+        MigrationState.STAYS: Label(
+            _("Stays"),
+            "default",
+            "anchor",
+            _("By choice, or because this release does not move its kind."),
+        ),
+        MigrationState.SKIPPED: Label(
+            _("Skipped"), "default", "anchor", _("An administrator took it off the list.")
+        ),
+        MigrationState.CANCELLED: Label(
+            _("Cancelled"), "default", "ban", _("The drain was cancelled before it left.")
+        ),
+        MigrationState.UNKNOWN: Label(
+            _("Unknown"),
+            "danger",
+            "question",
+            _("Where the guest runs cannot be told for sure; a person must look."),
+        ),
+    }
+    return labels[MigrationState(state)]
+
+
+def method_mark(row: InstanceMigration) -> SafeString | str:
+    """The way of an instance that does not leave live."""
+    known = {
+        Method.COLD.value: (
+            _("cold"),
+            _("It moves while it is shut off: what runs is stopped and started again."),
+        ),
+        Method.CONFIRM.value: (
+            _("confirm"),
+            _("The resize that was pending is confirmed first; then it is looked at again."),
+        ),
+    }
+    if row.method not in known:
+        return ""
+    return format_html(' <span class="mnt-how" title="{1}">{0}</span>', *known[row.method])
+
+
+def chosen(row: InstanceMigration) -> SafeString | str:
+    """The admin's choice for an instance and the note on it, or empty."""
+    words = {
+        Choice.LIVE.value: _("Chosen: live"),
+        Choice.COLD.value: _("Chosen: cold"),
+        Choice.STAY.value: _("Chosen: to stay"),
+        Choice.CONFIRM.value: _("Chosen: confirm the resize"),
+    }
+    said = [words.get(row.choice, ""), row.note]
+    text = " \N{EN DASH} ".join(part for part in said if part)
+    return format_html('<div class="mnt-admins">{}</div>', text) if text else ""
+
+
+def late(row: InstanceMigration, now: datetime) -> SafeString | str:
+    """The marker of a migration that takes longer than its memory explains."""
+    if row.late_since is None or row.finished_at is not None:
+        return ""
+    return format_html(
+        ' <span class="label label-warning" title="{}">'
+        '<span class="fa fa-hourglass-half" aria-hidden="true"></span> {}</span>',
+        _("It takes longer than its memory and disk explain, since %(time)s.")
+        % {"time": formats.clock(row.late_since, now)},
+        _("Late"),
+    )
+
+
+def who_asked(name: str) -> str:
+    """An admin, or the drain itself after a timeout."""
+    return _("the timeout") if name == TIMEOUT else name
+
+
+def steered(row: InstanceMigration, now: datetime) -> list[str]:
+    """What was asked for an instance and what became of it, one short line each."""
+    lines = []
+    who = {"who": who_asked(row.wish_by)}
+    wished = {
+        Wish.ABORT.value: _("Abort asked for by %(who)s."),
+        Wish.FORCE.value: _("Force complete asked for by %(who)s."),
+        Wish.RESET.value: _("Reset to active asked for by %(who)s."),
+    }
+    if row.wish in wished:
+        lines.append(wished[row.wish] % who)
+    if row.answer:
+        lines.append(said(row.answer))
+    if row.state in MIGRATION_UNDER_WAY:
+        if row.aborted_at and row.aborted_migration_id == row.nova_migration_id:
+            lines.append(
+                _("Nova took the abort at %(time)s, asked for by %(who)s.")
+                % {
+                    "time": clock_of(row.aborted_at, now),
+                    "who": who_asked(row.aborted_by) or _("the cancel of the drain"),
+                }
+            )
+        if row.forced_at:
+            lines.append(
+                _("Forced to complete at %(time)s: its guest is paused until the rest is copied.")
+                % {"time": clock_of(row.forced_at, now)}
+            )
+        if row.timed_out_at:
+            lines.append(
+                _("Took longer than its timeout at %(time)s.")
+                % {"time": clock_of(row.timed_out_at, now)}
+            )
+    elif row.forced_at and row.state == MigrationState.SUCCEEDED:
+        lines.append(
+            _("It was forced to complete at %(time)s.") % {"time": clock_of(row.forced_at, now)}
+        )
+    if row.destination and row.state in (MigrationState.PENDING, MigrationState.BLOCKED):
+        lines.append(_("To go to %(host)s, as asked.") % {"host": row.destination})
+    return lines
+
+
+def clock_of(at: datetime, now: datetime) -> str:
+    return formats.clock(at, now, seconds=True)
+
+
+def course(row: InstanceMigration) -> Label | None:
+    """Whether a copy under way is going to end, where there is something to say."""
+    known = {
+        "converging": Label(
+            _("Converging"), "default", "", _("What remains shrinks: the copy will end.")
+        ),
+        "slow": Label(
+            _("Slow"),
+            "warning",
+            "gauge",
+            _("What remains shrinks, but it will take longer than its timeout."),
+        ),
+        "not_converging": Label(
+            _("Not converging"),
+            "warning",
+            "arrows-rotate",
+            _("The guest writes as fast as it is copied, or faster."),
+        ),
+        "stalled": Label(_("Stalled"), "danger", "pause", _("Nothing is copied any more.")),
+    }
+    return known.get(row.course)
+
+
+def timeout_action(action: str) -> str:
+    """What becomes of a copy that takes too long, in a word or two."""
+    words = {
+        TimeoutAction.WARN.value: _("marked, and goes on"),
+        TimeoutAction.ABORT.value: _("aborted, and tried again if Nova leaves it ACTIVE"),
+        TimeoutAction.FORCE.value: _("forced to complete"),
+    }
+    return words.get(action, action)
+
+
+def timeout_choices() -> list[tuple[str, str]]:
+    """The same to choose from, with the consequence."""
+    return [
+        (
+            TimeoutAction.WARN.value,
+            _("Mark it, and let it go on: no guest is interrupted, and the drain may take long."),
+        ),
+        (
+            TimeoutAction.ABORT.value,
+            _(
+                "Abort it: its guest is not interrupted, what was copied is lost. It is tried again"
+                " where Nova leaves it ACTIVE. Nova 33 and 34 set the server to ERROR although it"
+                " runs on; it is then unknown, and the drain fails, until somebody looks at it."
+            ),
+        ),
+        (
+            TimeoutAction.FORCE.value,
+            _(
+                "Force it to complete: its guest is paused until the rest is copied, which its"
+                " users notice."
+            ),
+        ),
+    ]

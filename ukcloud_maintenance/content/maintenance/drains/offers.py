@@ -1,0 +1,236 @@
+"""What an admin is offered on the drain page: for the drain, and for each instance of it.
+
+What can be done in which state is `core.steering`'s to say, and who may do it the policy's; here
+are the words, and which of them want a confirmation.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from ukcloud_maintenance.core import steering
+from ukcloud_maintenance.core.actor import RULE_ABORT, Actor
+from ukcloud_maintenance.core.states import (
+    MIGRATION_UNDER_WAY,
+    Direction,
+    DrainState,
+    MigrationState,
+)
+from ukcloud_maintenance.core.steering import RULE_OF, RULE_OF_DRAIN, DrainVerb, Verb
+from ukcloud_maintenance.services import DrainReport
+from ukcloud_maintenance.store import Drain, InstanceMigration
+
+from ..common.addresses import PANEL
+
+#: a retry to a host that the admin names: what `services.steer` takes as a destination
+RETRY_ON = "retry_on"
+
+
+@dataclass(frozen=True)
+class Button:
+    """What can be asked for instances.
+
+    :param slug: a stable word, the name of its URL too
+    :param confirm: whether it is asked for in a dialog first
+    :param several: whether it can be asked for several instances at once
+    :param interrupts: whether a guest, or its migration, is interrupted
+    """
+
+    slug: str
+    verb: Verb
+    text: str
+    icon: str
+    help: str
+    confirm: bool = False
+    several: bool = True
+    interrupts: bool = False
+
+    @property
+    def of_nova(self) -> bool:
+        """Whether a worker asks Nova for it, whose answer is seen on the page."""
+        return self.verb in (Verb.ABORT, Verb.FORCE, Verb.RESET)
+
+    @property
+    def menu_text(self) -> str:
+        """With dots, where a dialog follows."""
+        return f"{self.text}\N{HORIZONTAL ELLIPSIS}" if self.confirm else self.text
+
+
+def buttons() -> list[Button]:
+    """All of them, in the order in which they are shown."""
+    return [
+        Button(
+            "retry",
+            Verb.RETRY,
+            _("Retry"),
+            "rotate-right",
+            _("It is tried again, with all its attempts."),
+        ),
+        Button(
+            RETRY_ON,
+            Verb.RETRY,
+            _("Retry on a Host"),
+            "rotate-right",
+            _("It is tried again, to a host that you name."),
+            confirm=True,
+        ),
+        Button(
+            "first",
+            Verb.FIRST,
+            _("Try Next"),
+            "angles-up",
+            _("It is the next one to be started."),
+        ),
+        Button(
+            "skip",
+            Verb.SKIP,
+            _("Skip"),
+            "anchor",
+            _("It is taken off the list, and stays on the host."),
+            confirm=True,
+        ),
+        Button(
+            "abort",
+            Verb.ABORT,
+            _("Abort"),
+            "stop",
+            _("Its migration is stopped; it runs on where it is."),
+            confirm=True,
+            interrupts=True,
+        ),
+        Button(
+            "force",
+            Verb.FORCE,
+            _("Force Complete"),
+            "forward-fast",
+            _("Its guest is paused until the rest is copied."),
+            confirm=True,
+            interrupts=True,
+        ),
+        Button(
+            "reset",
+            Verb.RESET,
+            _("Reset to Active"),
+            "heart-pulse",
+            _("Its state is set to active, on complete evidence."),
+            confirm=True,
+            several=False,
+        ),
+    ]
+
+
+def button(slug: str) -> Button:
+    return next(one for one in buttons() if one.slug == slug)
+
+
+def url(slug: str, drain: Drain) -> str:
+    return reverse(f"{PANEL}:instances_{slug}", args=[drain.pk])
+
+
+class Offers:
+    """What this actor may ask for; the policy is asked once for each rule."""
+
+    def __init__(self, actor: Actor):
+        self.actor = actor
+        self._known: dict[str, bool] = {}
+
+    def may(self, rule: str) -> bool:
+        if rule not in self._known:
+            self._known[rule] = self.actor.may(rule) is True
+        return self._known[rule]
+
+    @cached_property
+    def buttons(self) -> list[Button]:
+        """Those that may be offered at all."""
+        return [one for one in buttons() if self.may(RULE_OF[one.verb])]
+
+    def buttons_of(self, drain: Drain) -> list[Button]:
+        """The same for this drain: where all go to one host, none is named for an instance."""
+        one_way = bool(drain.destination) or drain.direction == Direction.BACK
+        return [one for one in self.buttons if not (one_way and one.slug == RETRY_ON)]
+
+    def of_row(self, row: InstanceMigration, report: DrainReport) -> list[str]:
+        """The slugs of what can be asked for this instance now."""
+        possible = set(steering.verbs(row, report.drain))
+        if not report.may_go_on:
+            possible.discard(Verb.RETRY)
+        return [one.slug for one in self.buttons_of(report.drain) if one.verb in possible]
+
+    def of_drain(self, report: DrainReport) -> list[DrainVerb]:
+        """What can be asked for the drain now."""
+        drain = report.drain
+        found = [v for v in steering.drain_verbs(drain) if self.may(RULE_OF_DRAIN[v])]
+        if not report.may_go_on or not failed_ones(report.migrations, drain):
+            found = [verb for verb in found if verb is not DrainVerb.RETRY]
+        if drain.state == DrainState.CANCELLING:
+            # What is left to choose is whether what flies is aborted.
+            flies = any(row.state in MIGRATION_UNDER_WAY for row in report.migrations)
+            if not flies or not self.may(RULE_ABORT):
+                found = [verb for verb in found if verb is not DrainVerb.CANCEL]
+        return found
+
+    def drain_buttons(self, report: DrainReport) -> SafeString | str:
+        """The buttons above the table. Those that need no word more send the page's own form,
+        which holds the token against forged requests."""
+        drain = report.drain
+        offered = self.of_drain(report)
+        cancel = _("Cancel Drain")
+        if drain.direction == Direction.BACK:
+            cancel = _("Cancel Return")
+        if drain.state == DrainState.CANCELLING:
+            cancel = _("Abort What Is Under Way")
+        texts = {
+            DrainVerb.PAUSE: _("Pause"),
+            DrainVerb.RESUME: _("Resume"),
+            DrainVerb.RETRY: _("Retry Failed"),
+            DrainVerb.CHANGE: _("Change"),
+            DrainVerb.CANCEL: cancel,
+        }
+        shown = []
+        for verb in (
+            DrainVerb.PAUSE,
+            DrainVerb.RESUME,
+            DrainVerb.RETRY,
+            DrainVerb.CHANGE,
+            DrainVerb.CANCEL,
+        ):
+            if verb not in offered:
+                continue
+            address = reverse(f"{PANEL}:{DRAIN_URLS[verb]}", args=[drain.pk])
+            danger = "danger" if verb is DrainVerb.CANCEL else "default"
+            if verb in (DrainVerb.CHANGE, DrainVerb.CANCEL):
+                template = (
+                    '<a id="mnt-{0}" class="btn btn-{1} ajax-modal" href="{2}">{3}'
+                    "\N{HORIZONTAL ELLIPSIS}</a>"
+                )
+            else:
+                template = (
+                    '<button type="submit" id="mnt-{0}" class="btn btn-{1}" form="mnt-post"'
+                    ' formaction="{2}">{3}</button>'
+                )
+            shown.append((format_html(template, verb.value, danger, address, texts[verb]),))
+        return format_html_join(" ", "{}", shown)
+
+
+#: the names of the URLs of what is asked for a drain
+DRAIN_URLS = {
+    DrainVerb.PAUSE: "pause_drain",
+    DrainVerb.RESUME: "resume_drain",
+    DrainVerb.RETRY: "retry_failed",
+    DrainVerb.CHANGE: "change_drain",
+    DrainVerb.CANCEL: "cancel_drain",
+}
+
+
+def failed_ones(rows: Iterable[InstanceMigration], drain: Drain) -> list[InstanceMigration]:
+    """Those that failed and can be tried again."""
+    return [
+        row
+        for row in rows
+        if row.state == MigrationState.FAILED and not steering.objection(Verb.RETRY, row, drain)
+    ]

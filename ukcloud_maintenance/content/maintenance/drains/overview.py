@@ -1,0 +1,622 @@
+"""The drain page from a report: the same pieces for the first page and for every update.
+
+Pieces are small and built without templates, because every browser that watches asks for them
+every two seconds; the script replaces the ones that changed. All are escaped here.
+"""
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from ukcloud_maintenance import store
+from ukcloud_maintenance.core.actor import Actor
+from ukcloud_maintenance.core.states import (
+    DRAIN_TERMINAL,
+    MIGRATION_UNDER_WAY,
+    Direction,
+    DrainResult,
+    DrainState,
+    Method,
+    MigrationState,
+)
+from ukcloud_maintenance.services import DrainReport
+from ukcloud_maintenance.store import InstanceMigration, WorkerStatus
+
+from ..common import formats, labels
+from ..common.addresses import PANEL, of_host
+from ..common.formats import NOTHING
+from . import course
+from .offers import Offers
+
+#: longer messages are folded; less so where they tell a person what to do
+MESSAGE_SHOWN = 70
+STEP_SHOWN = 500
+NEEDS_A_PERSON = (MigrationState.BLOCKED, MigrationState.FAILED, MigrationState.UNKNOWN)
+
+
+def worker_token(worker: WorkerStatus) -> str:
+    """Changes when what is said about the workers changes."""
+    return f"{int(worker.alive)}{zlib.crc32(worker.problem.encode()):x}"
+
+
+def token(revision: int, worker: WorkerStatus) -> str:
+    """Names what a page shows; the same token means that there is nothing new."""
+    return f"{revision}-{worker_token(worker)}"
+
+
+# -- the overview ----------------------------------------------------------------------------
+
+
+def title(report: DrainReport) -> str:
+    """The browser's title: how far it is, and which host."""
+    drain = report.drain
+    if drain.state in DRAIN_TERMINAL:
+        return f"{labels.drain_state(drain, report.counts).text} · {drain.host}"
+    share = labels.share(report.counts)
+    return f"{share.left}/{share.total} · {drain.host}"
+
+
+def headline(report: DrainReport) -> str:
+    """How it is, or how it ended; what a person must look at comes first."""
+    return f"{labels.alarm(report.counts, report.migrations)} {_headline(report)}".strip()
+
+
+def _headline(report: DrainReport) -> str:
+    """One sentence."""
+    drain, counts = report.drain, report.counts
+    share = labels.share(counts)
+    if untouched := _before_it_began(report):
+        return untouched
+    if drain.direction == Direction.BACK:
+        return _headline_back(report)
+    if drain.state == DrainState.SUCCEEDED:
+        return _("The host is empty.")
+    if drain.result == DrainResult.INSTANCES_LEFT:
+        if not counts.left:
+            return _("There was nothing else on the host.")
+        return ngettext(
+            "The other %(n)s instance has left the host.",
+            "The other %(n)s instances have left the host.",
+            counts.left,
+        ) % {"n": counts.left}
+    if drain.state in DRAIN_TERMINAL:
+        here = counts.still_here
+        empty = counts.arrived_wrong and not here and not counts.unknown
+        words = {
+            DrainResult.INSTANCES_FAILED: "" if empty else _("Ended without emptying the host."),
+            DrainResult.NOT_PROVED: _("Ended, but it could not be proved that the host is empty."),
+            DrainResult.HOST_LOST: _("Ended, because the host went down."),
+            DrainResult.CANCELLED: "",
+        }
+        said = words.get(drain.result, _("Ended."))
+        if here:
+            said += " " * bool(said) + ngettext(
+                "%(n)s instance is still on the host.",
+                "%(n)s instances are still on the host.",
+                here,
+            ) % {"n": here}
+        return said
+    moved = ngettext(
+        "%(left)s of %(n)s instance has left.",
+        "%(left)s of %(n)s instances have left.",
+        share.total,
+    ) % {"left": share.left, "n": share.total}
+    if how := _held_back(report):
+        return f"{how} {moved}"
+    if not share.total:
+        return _("There is no instance to move; making sure that the host is empty.")
+    if share.left == share.total:
+        return moved + " " + _("Making sure that nothing is left.")
+    return moved
+
+
+def _before_it_began(report: DrainReport) -> str:
+    drain = report.drain
+    if drain.state == DrainState.PAUSED and drain.started_at is None:
+        if course.window_is_over(drain, report.now):
+            return _("Its window was over before it began. Nothing was touched.")
+        return _("Paused before it began. Nothing was touched; resume it to let it begin.")
+    if drain.state != DrainState.PENDING:
+        return ""
+    if course.waits_for_start(drain, report.now) and drain.start_at:
+        return _("Begins at %(time)s.") % {"time": formats.clock(drain.start_at, report.now)}
+    return _("Waiting for a worker to begin.")
+
+
+def _held_back(report: DrainReport) -> str:
+    """Why nothing new starts, or empty."""
+    drain = report.drain
+    if drain.state == DrainState.CANCELLING and drain.cancel_abort:
+        return _("Being cancelled: what is under way is aborted, nothing new starts.")
+    if drain.state == DrainState.CANCELLING:
+        return _("Being cancelled: what is under way lands, nothing new starts.")
+    over = course.window_is_over(drain, report.now)
+    if drain.state == DrainState.PAUSED and over:
+        return _("Paused, because its window is over.")
+    if drain.state == DrainState.PAUSED:
+        return _("Paused: what is under way lands, nothing new starts.")
+    if drain.state == DrainState.RUNNING and over:
+        return _("Its window is over: what is under way lands, nothing new starts.")
+    return ""
+
+
+def _headline_back(report: DrainReport) -> str:
+    """The same for a run that brings instances back to its host."""
+    drain, counts = report.drain, report.counts
+    share = labels.share(counts)
+    values = {"n": counts.left, "total": share.total, "host": drain.host}
+    back = (
+        ngettext(
+            "%(n)s of %(total)s instance is back on %(host)s.",
+            "%(n)s of %(total)s instances are back on %(host)s.",
+            share.total,
+        )
+        % values
+    )
+    if drain.state == DrainState.SUCCEEDED:
+        if not share.total:
+            return _("There was no instance to bring back.")
+        if values["n"] == share.total:
+            return _("All instances are back on %(host)s.") % values
+    if drain.state not in DRAIN_TERMINAL and (how := _held_back(report)):
+        return f"{how} {back}"
+    return back
+
+
+def page_title(drain: store.Drain) -> str:
+    """What the page is about."""
+    if drain.direction == Direction.BACK:
+        return _("Return of instances to %(host)s") % {"host": drain.host}
+    return _("Drain %(id)s of %(host)s") % {"id": drain.pk, "host": drain.host}
+
+
+def _headline_html(report: DrainReport) -> SafeString | str:
+    """With what ticks."""
+    drain = report.drain
+    if drain.start_at and course.waits_for_start(drain, report.now):
+        return format_html(
+            '{} <span class="mnt-quiet">{}</span>',
+            headline(report),
+            format_html(_("In {}."), course.countdown(drain.start_at, report.now)),
+        )
+    return headline(report)
+
+
+def _bar(report: DrainReport) -> SafeString:
+    drain = report.drain
+    share = labels.share(report.counts)
+    percent = share.percent
+    if drain.state in DRAIN_TERMINAL:
+        kind = "success" if drain.state == DrainState.SUCCEEDED else "warning"
+        if drain.result == DrainResult.INSTANCES_LEFT:
+            kind = "info"
+        if report.counts.need_a_look:
+            kind = "danger"
+    else:
+        kind = "primary"
+        # Only an end is a full bar: after the last one left, the host is still to be proved empty.
+        percent = min(percent, 99)
+    return format_html(
+        '<div class="progress mnt-progress"><div class="progress-bar progress-bar-{}"'
+        ' role="progressbar" aria-label="{}" aria-valuemin="0" aria-valuemax="100"'
+        ' aria-valuenow="{}" aria-valuetext="{}" style="width: {}%"></div></div>',
+        kind,
+        _("Instances that have left"),
+        percent,
+        share.text,
+        percent,
+    )
+
+
+def _facts(report: DrainReport) -> SafeString:
+    """The list of facts: who, when, how."""
+    drain, now = report.drain, report.now
+    begun = drain.started_at
+    if begun is None:
+        elapsed: SafeString | str = NOTHING
+    elif drain.finished_at:
+        elapsed = formats.duration(drain.finished_at - begun)
+    else:
+        elapsed = format_html(
+            '<span data-since="{}">{}</span>', begun.isoformat(), formats.duration(now - begun)
+        )
+    destination = drain.destination or _("chosen by the scheduler, for each instance")
+    if drain.follow_plan:
+        destination = _("by the plan first, else chosen by the scheduler")
+    at_once = ngettext("at most %(n)s", "at most %(n)s", drain.max_concurrent) % {
+        "n": drain.max_concurrent
+    }
+    if drain.learned_limit:
+        at_once += "; " + ngettext(
+            "Nova runs %(n)s at once here", "Nova runs %(n)s at once here", drain.learned_limit
+        ) % {"n": drain.learned_limit}
+    asked = format_html(
+        "{}, {}", drain.requested_by, formats.when(drain.created_at, now, seconds=True)
+    )
+    host = format_html('<a href="{}">{}</a>', of_host("host", drain.host, drain.region), drain.host)
+    if drain.region:
+        host = format_html("{} ({})", host, drain.region)
+    facts: list[tuple[str, SafeString | str]] = [
+        (_("To host") if drain.direction == Direction.BACK else _("Host"), host),
+        (_("Reason"), drain.reason),
+        (_("Asked for by"), asked),
+        (_("Started"), formats.when(begun, now, seconds=True)),
+        (_("Finished"), formats.when(drain.finished_at, now, seconds=True)),
+        (_("Elapsed"), elapsed),
+        (_("Migrations at once"), at_once),
+        (_("Destination"), destination),
+        (_("A copy that takes too long is"), labels.timeout_action(drain.timeout_action)),
+    ]
+    if left := course.time_left(report):
+        words = {
+            DrainState.PENDING: _("Will take"),
+            DrainState.PAUSED: _("Time left, once resumed"),
+        }
+        facts.append((words.get(DrainState(drain.state), _("Time left")), left))
+    facts += _window(report)
+    if drain.plan_id:
+        facts.append((_("Plan"), _plan(drain)))
+    if _smallest_first(report):
+        facts.append((_("Order"), _("smallest first")))
+    if not drain.move_locked:
+        facts.append((_("Locked instances"), _("left alone")))
+    if drain.cancelled_by:
+        facts.append((_("Cancelled by"), drain.cancelled_by))
+    return format_html_join("", "<dt>{}</dt><dd>{}</dd>", facts)
+
+
+def _window(report: DrainReport) -> list[tuple[str, SafeString | str]]:
+    """When it may begin, until when it may start something, and whether that is enough."""
+    drain, now = report.drain, report.now
+    facts: list[tuple[str, SafeString | str]] = []
+    if drain.start_at:
+        at = formats.when(drain.start_at, now)
+        zone = formats.zone(drain.start_at)
+        facts.append((_("Starts at"), format_html("{} {}", at, zone)))
+    if drain.stop_at:
+        at = formats.when(drain.stop_at, now)
+        zone = formats.zone(drain.stop_at)
+        over = drain.state not in DRAIN_TERMINAL and course.window_is_over(drain, now)
+        said = format_html(" ({})", _("over")) if over else course.fit(report)
+        facts.append((_("Starts nothing new after"), format_html("{} {} {}", at, zone, said)))
+    return facts
+
+
+def _plan(drain: store.Drain) -> SafeString:
+    """Its place among the hosts that are drained as one."""
+    hosts = list(store.drains_of_plan(drain.plan_id).values_list("pk", flat=True))
+    place = hosts.index(drain.pk) + 1 if drain.pk in hosts else 0
+    text = _("host %(n)s of %(total)s of plan %(id)s") % {
+        "n": place,
+        "total": len(hosts),
+        "id": drain.plan_id,
+    }
+    try:
+        address = reverse(f"{PANEL}:plan", args=[drain.plan_id])
+    except NoReverseMatch:
+        return formats.as_html(text)
+    return format_html('<a href="{}">{}</a>', address, text)
+
+
+def _smallest_first(report: DrainReport) -> bool:
+    """Whether the instances of the beginning start in that order; those that joined are last."""
+    asked = [r for r in report.migrations if r.created_at == report.drain.created_at]
+    sizes = [row.memory_bytes for row in sorted(asked, key=lambda row: row.position)]
+    return len(set(sizes)) > 1 and sizes == sorted(sizes)
+
+
+def _message(report: DrainReport) -> SafeString | str:
+    """What the drain is doing or why it ended, in the worker's words."""
+    text = labels.said(report.drain.message)
+    if not text:
+        return ""
+    drain = report.drain
+    if drain.state == DrainState.SUCCEEDED and "\n" not in text:
+        return ""  # the headline says it
+    kind = "warning" if drain.state == DrainState.FAILED else "info"
+    if drain.result == DrainResult.INSTANCES_LEFT:
+        kind = "info"
+    return format_html('<div class="alert alert-{} mnt-message">{}</div>', kind, text)
+
+
+def worker_warning(worker: WorkerStatus) -> SafeString | str:
+    """What to do when no worker is at work; empty when all is well."""
+    if worker.alive and not worker.problem:
+        return ""
+    if worker.alive:
+        return format_html(
+            '<div class="alert alert-warning"><strong>{}</strong> {}</div>',
+            _("The worker reports a problem."),
+            worker.problem,
+        )
+    since = (
+        _("The last report was at %(time)s.") % {"time": formats.full_time(worker.seen_at)}
+        if worker.seen_at
+        else _("None has ever reported.")
+    )
+    return format_html(
+        '<div class="alert alert-warning"><strong>{}</strong> {} {}<br>'
+        "{} <code>systemctl start ukcloud-maintenance-worker</code> {}"
+        " <code>django-admin maintenance_worker</code>.</div>",
+        _("No worker is at work."),
+        since,
+        _("Until one is started, nothing of a drain moves."),
+        _("Start one on a controller:"),
+        _("or"),
+    )
+
+
+def parts(report: DrainReport, actor: Actor) -> dict[str, SafeString]:
+    """The pieces above the table, by name."""
+    counts = report.counts
+    pieces: dict[str, SafeString | str] = {
+        "worker": "" if report.drain.is_settled else worker_warning(report.worker),
+        "state": labels.drain_state(report.drain, counts).html,
+        "headline": _headline_html(report),
+        "bar": _bar(report),
+        "counts": labels.counts_html(counts),
+        "message": _message(report),
+        "facts": _facts(report),
+        "actions": Offers(actor).drain_buttons(report),
+    }
+    return {name: formats.as_html(piece) for name, piece in pieces.items()}
+
+
+# -- the table -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column of the progress table.
+
+    :param cell: its HTML
+    :param key: what it is sorted by, where that is not its text
+    """
+
+    slug: str
+    title: str
+    cell: Callable[[InstanceMigration, DrainReport], SafeString | str]
+    key: Callable[[InstanceMigration], str | float] | None = None
+
+
+def _name(row: InstanceMigration, report: DrainReport) -> SafeString:
+    return format_html(
+        '<a href="{}">{}</a>',
+        reverse("horizon:admin:instances:detail", args=[row.server_id]),
+        row.server_name or row.server_id,
+    )
+
+
+def _state(row: InstanceMigration, report: DrainReport) -> SafeString:
+    late = labels.late(row, report.now)
+    return format_html(
+        "{}{}{}", labels.migration_state(row.state).html, labels.method_mark(row), late
+    )
+
+
+#: what a person wants to see first
+_STATE_ORDER = {
+    state: place
+    for place, state in enumerate(
+        (
+            MigrationState.UNKNOWN,
+            MigrationState.FAILED,
+            MigrationState.BLOCKED,
+            MigrationState.CONFIRMING,
+            MigrationState.MIGRATING,
+            MigrationState.SUBMITTED,
+            MigrationState.PENDING,
+            MigrationState.STAYS,
+            MigrationState.SKIPPED,
+            MigrationState.CANCELLED,
+            MigrationState.GONE,
+            MigrationState.SUCCEEDED,
+        )
+    )
+}
+
+
+def _fraction(row: InstanceMigration) -> float:
+    if row.state == MigrationState.SUCCEEDED:
+        return 1
+    if row.state not in MIGRATION_UNDER_WAY:
+        return 0
+    return min(1.0, max(0.0, row.fraction or 0))
+
+
+def _memory_copied(row: InstanceMigration, report: DrainReport) -> SafeString | str:
+    if row.method not in ("", Method.LIVE):
+        return NOTHING  # what is shut off has no memory to be copied
+    if row.state == MigrationState.SUCCEEDED and row.started_at:
+        percent, text = 100, ""
+    elif row.state in MIGRATION_UNDER_WAY:
+        # Never full before it has arrived: memory that the guest writes is copied again.
+        percent, text = min(99, int(100 * _fraction(row))), _bytes(row)
+    else:
+        return NOTHING
+    kind = "success" if percent == 100 else "primary"
+    return format_html(
+        '<div class="mnt-copied"><div class="progress mnt-small"><div class="progress-bar'
+        ' progress-bar-{}" role="progressbar" aria-label="{}" aria-valuemin="0"'
+        ' aria-valuemax="100" aria-valuenow="{}" style="width: {}%"></div></div>{}</div>'
+        "<small>{}</small>{}",
+        kind,
+        _("Memory copied of %(name)s") % {"name": row.server_name},
+        percent,
+        percent,
+        course.sparkline(row),
+        text,
+        course.verdict(row),
+    )
+
+
+def _bytes(row: InstanceMigration) -> str:
+    """1.2 of 4 GiB · 230 MiB/s; disk where only disk is copied so far."""
+    total, remaining = row.memory_total_bytes, row.memory_remaining_bytes
+    what = ""
+    if not total and row.disk_total_bytes:
+        total, remaining = row.disk_total_bytes, row.disk_remaining_bytes
+        what = _("disk") + " "
+    if not total or remaining is None:
+        return ""
+    said = what + formats.size_of(max(0, total - remaining), total)
+    speed = formats.rate(row.rate_bytes)
+    return f"{said} · {speed}" if speed else said
+
+
+def _attempts(row: InstanceMigration, report: DrainReport) -> str:
+    return formats.number(row.attempts) if row.attempts else NOTHING
+
+
+def _said(row: InstanceMigration, report: DrainReport, offers: Offers) -> SafeString | str:
+    """Nova's words or ours, and the admin's own; long ones folded, but never the one safe step
+    that a person is to take."""
+    text = labels.said(row.message)
+    shown = STEP_SHOWN if row.state in NEEDS_A_PERSON else MESSAGE_SHOWN
+    message: SafeString | str = text
+    if len(text) > shown:
+        cut = text[:shown].rsplit(" ", 1)[0].rstrip(".,:;")
+        message = format_html(
+            '<details class="mnt-fold"><summary><span>{}\N{HORIZONTAL ELLIPSIS}</span></summary>'
+            "{}</details>",
+            cut,
+            text,
+        )
+    lines = [*labels.steered(row, report.now), course.times_out(row, report)]
+    asked = format_html_join(
+        "", '<div class="mnt-asked">{}</div>', ((line,) for line in lines if line)
+    )
+    return format_html(
+        "{}{}{}{}{}",
+        message,
+        asked,
+        course.advice(row),
+        _evidence(row, report, offers),
+        labels.chosen(row),
+    )
+
+
+def _evidence(row: InstanceMigration, report: DrainReport, offers: Offers) -> SafeString | str:
+    """Where to look before anything is done about a server in ERROR."""
+    if "reset" not in offers.of_row(row, report):
+        return ""
+    return format_html(
+        '<div><a class="ajax-modal mnt-look" href="{}?row={}">{}\N{HORIZONTAL ELLIPSIS}</a></div>',
+        reverse(f"{PANEL}:instances_reset", args=[report.drain.pk]),
+        str(row.pk),
+        _("Look at the evidence"),
+    )
+
+
+def _time_key(value) -> float:
+    return value.timestamp() if value else 0
+
+
+def fields(offers: Offers) -> list[Field]:
+    """:param offers: what this actor may ask for"""
+    return [
+        Field("name", _("Instance"), _name, lambda r: r.server_name),
+        Field("project", _("Project"), lambda r, _r: r.project_name or r.project_id),
+        Field(
+            "memory",
+            _("Memory"),
+            lambda r, _r: formats.size(r.memory_bytes),
+            lambda r: r.memory_bytes,
+        ),
+        Field("state", _("State"), _state, lambda r: _STATE_ORDER[MigrationState(r.state)]),
+        Field("nova", _("Nova status"), lambda r, _r: r.nova_status or NOTHING),
+        Field("copied", _("Memory copied"), _memory_copied, _fraction),
+        Field("source", _("Source"), lambda r, _r: r.source_compute or NOTHING),
+        Field("dest", _("Destination"), lambda r, _r: r.dest_compute or NOTHING),
+        Field("attempts", _("Attempts"), _attempts, lambda r: r.attempts),
+        Field(
+            "started",
+            _("Started"),
+            lambda r, report: formats.when(r.started_at, report.now, seconds=True),
+            lambda r: _time_key(r.started_at),
+        ),
+        Field(
+            "finished",
+            _("Finished"),
+            lambda r, report: formats.when(
+                r.finished_at if r.started_at else None, report.now, seconds=True
+            ),
+            lambda r: _time_key(r.finished_at if r.started_at else None),
+        ),
+        Field("message", _("Message"), lambda r, report: _said(r, report, offers)),
+    ]
+
+
+@dataclass(frozen=True)
+class Cell:
+    slug: str
+    html: SafeString
+    key: str | float | None
+
+
+@dataclass(frozen=True)
+class ProgressRow:
+    """One instance: its cells in the order of the columns.
+
+    :param verbs: what can be asked for it now, see `verbs`
+    """
+
+    id: int
+    name: str
+    state: str
+    verbs: list[str]
+    cells: list[Cell]
+
+    @property
+    def verb_words(self) -> str:
+        return " ".join(self.verbs)
+
+    def as_json(self) -> dict:
+        return {
+            "id": self.id,
+            "name": self.name,
+            "state": self.state,
+            "verbs": self.verbs,
+            "cells": [[cell.html, cell.key] for cell in self.cells],
+        }
+
+
+def rows(report: DrainReport, actor: Actor) -> list[ProgressRow]:
+    offers = Offers(actor)
+    columns = fields(offers)
+    return [
+        ProgressRow(
+            row.pk,
+            row.server_name or row.server_id,
+            row.state,
+            offers.of_row(row, report),
+            [
+                Cell(
+                    column.slug,
+                    formats.as_html(column.cell(row, report)),
+                    column.key(row) if column.key else None,
+                )
+                for column in columns
+            ],
+        )
+        for row in report.migrations
+    ]
+
+
+def state_choices(report: DrainReport) -> list[tuple[str, str]]:
+    """The states that the rows can be filtered by."""
+    return [(state.value, labels.migration_state(state).text) for state in _STATE_ORDER]
+
+
+def announcement(report: DrainReport) -> str:
+    """What a screen reader is told when a drain ends."""
+    if report.drain.state not in DRAIN_TERMINAL:
+        return ""
+    label = labels.drain_state(report.drain, report.counts)
+    return f"{report.drain.host}: {label.text}. {headline(report)}"

@@ -1,0 +1,120 @@
+"""The list of drains, and the page of one that keeps itself up to date."""
+
+from django.http import HttpResponse, JsonResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from horizon.utils.functions import get_page_size
+
+from ukcloud_maintenance import services, store
+from ukcloud_maintenance.core.states import DRAIN_TERMINAL
+
+from ..common import labels, listing
+from ..common.addresses import PANEL
+from ..common.base import (
+    PanelPage,
+    PanelView,
+    Problem,
+    problem_json,
+    uncached,
+)
+from ..hosts.table import DrainRow
+from . import overview as progress
+from .offers import Offers, url
+
+
+class DrainsView(PanelPage):
+    """All drains of the region, newest first."""
+
+    template_name = "admin/maintenance/drains.html"
+    title = gettext_lazy("Drains")
+
+    def get_context_data(self, **kwargs):
+        now = store.now()
+        query = listing.Query.of(self.request.GET)
+        drains = store.find_drains(self.region, query.text, query.state)
+        shown = listing.Paged(query, drains, get_page_size(self.request))
+        counts = store.counts(d.pk for d in shown.page)
+        return super().get_context_data(
+            tab="drains",
+            listing=shown,
+            rows=[DrainRow(d, counts[d.pk], now) for d in shown.page],
+            any_at_all=bool(shown.page) or store.drains(self.region).exists(),
+            states=labels.drain_state_choices(),
+            worker=progress.worker_warning(services.worker_status(self.actor)),
+            **kwargs,
+        )
+
+
+class DrainView(PanelPage):
+    """One drain and its instances, from the database alone."""
+
+    template_name = "admin/maintenance/drain.html"
+    title = gettext_lazy("Drain")
+
+    def crumbs(self):
+        return [(_("Drains"), reverse(f"{PANEL}:drains"))]
+
+    def get_context_data(self, **kwargs):
+        drain_id = self.kwargs["drain_id"]
+        self.drain_here(drain_id)
+        report = services.drain_report(self.actor, drain_id)
+        drain = report.drain
+        offers = Offers(self.actor)
+        buttons = offers.buttons_of(drain)
+        rows = progress.rows(report, self.actor)
+        columns = progress.fields(offers)
+        over = drain.state in DRAIN_TERMINAL
+        return super().get_context_data(
+            **{
+                "page_title": progress.page_title(drain),
+                "browser_title": progress.title(report),
+                "drain": drain,
+                "parts": progress.parts(report, self.actor),
+                "fields": columns,
+                "columns": len(columns) + bool(buttons),
+                "rows": rows,
+                "buttons": [{"button": one, "url": url(one.slug, drain)} for one in buttons],
+                "offered": not over or any(row.verbs for row in rows),
+                "states": progress.state_choices(report),
+                "token": progress.token(drain.revision, report.worker),
+                "over": drain.is_settled,
+                "updates_url": reverse(f"{PANEL}:updates", args=[drain.pk]),
+                **kwargs,
+            }
+        )
+
+
+class UpdatesView(PanelView):
+    """What is new on a drain's page: 204 when nothing is, by two small queries.
+
+    Answered from the database alone; OpenStack is not asked.
+    """
+
+    http_method_names = ["get", "head"]
+
+    def get(self, request, drain_id):
+        seen = request.GET.get("seen", "")
+        revision = store.revision(drain_id)
+        if revision is not None and seen:
+            worker = services.worker_status(self.actor)
+            if seen == progress.token(revision, worker):
+                return uncached(HttpResponse(status=204))
+        self.drain_here(drain_id)
+        report = services.drain_report(self.actor, drain_id)
+        return uncached(
+            JsonResponse(
+                {
+                    "token": progress.token(report.drain.revision, report.worker),
+                    "over": report.drain.is_settled,
+                    "title": progress.title(report),
+                    "now": report.now.isoformat(),
+                    "announcement": progress.announcement(report),
+                    "parts": progress.parts(report, self.actor),
+                    "rows": [row.as_json() for row in progress.rows(report, self.actor)],
+                }
+            )
+        )
+
+    def problem(self, problem: Problem, status: int) -> HttpResponse:
+        return problem_json(problem, status)

@@ -1,0 +1,121 @@
+"""Whether a host may be switched off: the words for it."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from importlib import metadata
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from ukcloud_maintenance.core.host.certificate import SERVICE_UP, Check, from_json
+from ukcloud_maintenance.services import Certificate
+from ukcloud_maintenance.store import HostMaintenance
+
+from ..common import formats, labels
+from ..common.labels import Label
+
+DISTRIBUTION = "ukcloud-maintenance"
+
+
+def version() -> str:
+    """The version of this plugin, or empty where it was not installed as a package."""
+    try:
+        return metadata.version(DISTRIBUTION)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def clean_name(text: str) -> str:
+    """The same as a part of a file's name: letters, digits, dot, dash, underscore."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("._") or "host"
+
+
+def file_name(found: Certificate) -> str:
+    return f"certificate-{clean_name(found.host)}-{found.now:%Y%m%dT%H%M%SZ}.json"
+
+
+def went_down(checks: tuple[Check, ...]) -> bool:
+    """Whether all that stands against it is that the host is down: it was switched off."""
+    return [check.code for check in checks if not check.passed] == [SERVICE_UP]
+
+
+def zoned(moment: datetime | None) -> str:
+    """Date and time in the user's zone, which is named."""
+    if moment is None:
+        return formats.NOTHING
+    return f"{formats.full_time(moment)} {timezone.localtime(moment):%Z}"
+
+
+def scope() -> str:
+    """What a certificate is about and what it is not: `core.certificate.SCOPE`."""
+    return _(
+        "Looked at: Nova's instances, migrations and compute service of this host, and Placement's"
+        " allocations. Not looked at: network agents (Neutron), volumes (Cinder), storage daemons"
+        " such as Ceph OSDs, fencing (Masakari, host monitors, IPMI), and virtual machines outside"
+        " Nova."
+    )
+
+
+def verdict(found: Certificate) -> Label:
+    """The one thing that a person wants to know."""
+    if found.safe:
+        return Label(_("Safe to power off"), "success", "circle-check")
+    maintenance = found.maintenance
+    if maintenance and maintenance.returning_since:
+        return Label(_("Being returned to service"), "info", "rotate-left")
+    if found.open_drain:
+        return Label(_("Not safe to power off: being drained"), "warning", "arrow-right")
+    if maintenance is None:
+        return Label(_("Not in maintenance"), "default", "circle-info")
+    if found.verified_at is None:
+        return Label(_("Not verified yet"), "default", "clock")
+    if found.stale:
+        return Label(_("Not verified any more"), "warning", "hourglass-half")
+    if found.withdrawn_at and went_down(found.checks):
+        return Label(_("The host is down"), "info", "power-off")
+    if found.withdrawn_at:
+        return Label(_("Not safe to power off any more"), "danger", "triangle-exclamation")
+    return Label(_("Not safe to power off"), "warning", "circle-xmark")
+
+
+def headline_why(found: Certificate) -> str:
+    """Why it is not safe, where the crossed checks do not say it themselves."""
+    if found.safe or found.maintenance is None:
+        return ""
+    if found.withdrawn_at and not found.stale and not found.open_drain:
+        # One reason is said once: its check is shown beside it.
+        only = [check.text for check in found.checks if not check.passed and not check.details]
+        return "" if found.withdrawn_why in only else labels.said(found.withdrawn_why)
+    if found.stale or found.verified_at is None or found.open_drain:
+        return labels.said(found.why_not)
+    return ""
+
+
+def short(maintenance: HostMaintenance, now: datetime) -> str:
+    """For the list of hosts: why a host in maintenance is not safe, in a few words."""
+    if maintenance.verified_at is None or maintenance.verified_at > now:
+        return _("not verified yet")
+    checks = stored(maintenance)
+    failed = [check for check in checks if not check.passed]
+    if not failed:
+        return _("not verified since %(time)s") % {
+            "time": formats.clock(maintenance.verified_at, now)
+        }
+    return labels.said(failed[0].text).rstrip(".")
+
+
+def told(checks: Iterable[Check]) -> list[Check]:
+    """The same checks, in the language of the reader."""
+    return [
+        replace(check, text=labels.said(check.text), details=tuple(map(labels.said, check.details)))
+        for check in checks
+    ]
+
+
+def stored(maintenance: HostMaintenance) -> tuple[Check, ...]:
+    try:
+        return from_json(maintenance.checks)
+    except ValueError:
+        return ()

@@ -1,0 +1,352 @@
+"""Several hosts as one plan: the form that asks for it, its page, all of them."""
+
+from collections import defaultdict
+
+from django.http import HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from horizon import messages
+from horizon.utils.functions import get_page_size
+
+from ukcloud_maintenance import services, store
+from ukcloud_maintenance.core.actor import (
+    RULE_ABORT,
+    RULE_CANCEL,
+    RULE_DRAIN,
+    RULE_RETURN,
+    RULE_STEER,
+    RULE_VIEW,
+)
+from ukcloud_maintenance.core.states import Method
+from ukcloud_maintenance.core.steering import DrainVerb
+from ukcloud_maintenance.exceptions import Refused
+from ukcloud_maintenance.services import PlanReport
+from ukcloud_maintenance.store import Plan
+
+from ..common import formats, labels, listing
+from ..common.addresses import PANEL
+from ..common.base import PanelPage, PanelView, Problem, is_ajax, problem_json, uncached
+from ..drains import overview as progress
+from ..preflight.words import few
+from . import overview as plan_page
+from .form import PlanForm
+
+
+class HostSetsView(PanelView):
+    """The hosts by availability zone and aggregate, for the chooser of the hosts page."""
+
+    rule = RULE_DRAIN
+    http_method_names = ["get", "head"]
+
+    def get(self, request):
+        sets = services.host_sets(self.actor, self.cloud)
+        found = {
+            kind: [
+                {"name": name, "hosts": sorted(hosts, key=formats.natural_key)}
+                for name, hosts in sorted(by_name.items(), key=lambda one: one[0].casefold())
+            ]
+            for kind, by_name in (("zones", sets.zones), ("aggregates", sets.aggregates))
+        }
+        return uncached(JsonResponse(found))
+
+    def problem(self, problem: Problem, status: int) -> HttpResponse:
+        return problem_json(problem, status)
+
+
+class NewPlanView(PanelPage):
+    """Ask for a plan. What is entered is posted back until it is right; nothing is lost."""
+
+    rule = RULE_DRAIN
+    http_method_names = ["get", "head", "post"]
+    template_name = "admin/maintenance/new_plan.html"
+    title = gettext_lazy("Drain Hosts")
+
+    def get(self, request, *args, **kwargs):
+        hosts = sorted(request.GET.getlist("host"), key=formats.natural_key)
+        if chosen := request.GET.get("set", ""):
+            hosts += self._of_set(chosen)
+        return self._show(PlanForm(self.actor, self.cloud, hosts, {}, submitted=False))
+
+    def _of_set(self, chosen: str) -> list[str]:
+        """The hosts of zone:name or aggregate:name, for who has no script."""
+        kind, _colon, name = chosen.partition(":")
+        sets = services.host_sets(self.actor, self.cloud)
+        by_name = {"zone": sets.zones, "aggregate": sets.aggregates}.get(kind, {})
+        return sorted(by_name.get(name, ()), key=formats.natural_key)
+
+    def post(self, request, *args, **kwargs):
+        what, _colon, host = request.POST.get("do", "").partition(":")
+        hosts = _changed(request.POST.getlist("host"), what, host)
+        submitted = what == "drain"
+        form = PlanForm(self.actor, self.cloud, hosts, request.POST, submitted=submitted)
+        if submitted and (plan := form.request()):
+            messages.success(request, asked_for(plan))
+            return redirect(f"{PANEL}:plan", plan.pk)
+        if what == "remove_refused":
+            form.load()
+            refused = {one.host for one in form.preflight.refused} if form.preflight else set()
+            hosts = [name for name in form.names if name not in refused | set(form.unknown)]
+            form = PlanForm(self.actor, self.cloud, hosts, request.POST, submitted=False)
+        return self._show(form)
+
+    def _show(self, form: PlanForm) -> HttpResponse:
+        form.load()
+        return uncached(self.render_to_response(self.get_context_data(form=form)))
+
+
+def _changed(hosts: list[str], what: str, host: str) -> list[str]:
+    """The hosts after a button of the form: one removed, or one place up or down."""
+    if host not in hosts:
+        return hosts
+    place = hosts.index(host)
+    rest = [name for name in hosts if name != host]
+    if what == "remove":
+        return rest
+    if what in ("up", "down"):
+        rest.insert(max(0, place + (-1 if what == "up" else 1)), host)
+        return rest
+    return hosts
+
+
+def asked_for(plan: Plan) -> str:
+    """What was asked for; by name what cannot be taken back, or is noticed by its user."""
+    drains = list(store.drains_of_plan(plan.pk))
+    said = ngettext(
+        "The drain of %(n)s host is asked for.",
+        "The drains of %(n)s hosts are asked for.",
+        len(drains),
+    ) % {"n": formats.number(len(drains))}
+    rows = [row for drain in drains for row in store.migrations(drain)]
+    stopped = [
+        row.server_name
+        for row in rows
+        if row.method == Method.COLD and row.server_status != "SHUTOFF"
+    ]
+    confirmed = [row.server_name for row in rows if row.method == Method.CONFIRM]
+    if stopped:
+        words = _("Stopped, moved and started again: %(names)s.")
+        said += " " + words % {"names": ", ".join(stopped)}
+    if confirmed:
+        words = _("Resize confirmed, not to be reverted any more: %(names)s.")
+        said += " " + words % {"names": ", ".join(confirmed)}
+    return said
+
+
+class _OnePlan(PanelView):
+    def plan_here(self, plan_id: int) -> Plan:
+        """The plan, if it is one of the region that is chosen.
+
+        :raises Refused: there is no such plan, or it belongs to another region
+        """
+        plan = services.get_plan(self.actor, plan_id)
+        if plan.region != self.region:
+            raise Refused(
+                _("Plan %(id)s belongs to region %(region)s.")
+                % {"id": plan.pk, "region": plan.region},
+                code="unknown_plan",
+                remedy=_("Switch to region %(region)s at the top of the page to see it.")
+                % {"region": plan.region},
+            )
+        return plan
+
+    def report(self, plan_id: int) -> PlanReport:
+        self.plan_here(plan_id)
+        return services.plan_report(self.actor, plan_id)
+
+
+class PlanView(PanelPage, _OnePlan):
+    """One plan and its hosts, from the database alone."""
+
+    template_name = "admin/maintenance/plan.html"
+    title = gettext_lazy("Plan")
+
+    def crumbs(self):
+        return [(_("Plans"), reverse(f"{PANEL}:plans"))]
+
+    def get_context_data(self, **kwargs):
+        report = self.report(self.kwargs["plan_id"])
+        plan = report.plan
+        records = services.host_records(self.actor, self.region)
+        return super().get_context_data(
+            **{
+                "page_title": _("Plan %(id)s") % {"id": plan.pk},
+                "browser_title": plan_page.title(report),
+                "plan": plan,
+                "parts": plan_page.parts(report, self.actor),
+                "columns": plan_page.headers(),
+                "rows": plan_page.rows(report, records),
+                "token": plan_page.token(report.drains, report.worker, records, report.now),
+                "over": report.is_over,
+                "steer_form": plan_page.STEER_FORM,
+                **kwargs,
+            }
+        )
+
+
+class PlanUpdatesView(_OnePlan):
+    """What is new on a plan's page: 204 when nothing is, by six small queries."""
+
+    http_method_names = ["get", "head"]
+
+    def get(self, request, plan_id):
+        records = services.host_records(self.actor, self.region)
+        if seen := request.GET.get("seen", ""):
+            drains = list(store.drains_of_plan(plan_id))
+            worker = services.worker_status(self.actor)
+            if seen == plan_page.token(drains, worker, records, store.now()):
+                return uncached(HttpResponse(status=204))
+        report = self.report(plan_id)
+        return uncached(
+            JsonResponse(
+                {
+                    "token": plan_page.token(report.drains, report.worker, records, report.now),
+                    "over": report.is_over,
+                    "title": plan_page.title(report),
+                    "now": report.now.isoformat(),
+                    "announcement": plan_page.announcement(report),
+                    "parts": plan_page.parts(report, self.actor),
+                    "rows": [row.as_json() for row in plan_page.rows(report, records)],
+                }
+            )
+        )
+
+    def problem(self, problem: Problem, status: int) -> HttpResponse:
+        return problem_json(problem, status)
+
+
+class SteerPlanView(_OnePlan):
+    """Pause, resume or retry what can be of a plan's drains (POST)."""
+
+    rule = RULE_STEER
+    http_method_names = ["post"]
+
+    def post(self, request, plan_id):
+        self.plan_here(plan_id)
+        verbs = {v.value: v for v in (DrainVerb.PAUSE, DrainVerb.RESUME, DrainVerb.RETRY)}
+        verb = verbs.get(request.POST.get("verb", ""))
+        if verb is None:
+            raise Refused(_("This cannot be done with a plan."), code="verb_unknown")
+        say(request, self.actor, plan_id, verb)
+        return redirect(f"{PANEL}:plan", plan_id)
+
+
+def say(request, actor, plan_id: int, verb: DrainVerb, **options) -> None:
+    """Do it, and tell the admin what became of it."""
+    try:
+        answers = services.steer_plan(actor, plan_id, verb, **options)
+    except Refused as error:
+        messages.error(request, labels.said(str(error)))
+        return
+    done = sum(not answer.why for answer in answers)
+    words = {
+        DrainVerb.PAUSE: ngettext("%(n)s drain is paused.", "%(n)s drains are paused.", done),
+        DrainVerb.RESUME: ngettext("%(n)s drain goes on.", "%(n)s drains go on.", done),
+        DrainVerb.RETRY: ngettext(
+            "What failed in %(n)s drain is tried again.",
+            "What failed in %(n)s drains is tried again.",
+            done,
+        ),
+        DrainVerb.CANCEL: ngettext(
+            "%(n)s drain is cancelled, or is being cancelled.",
+            "%(n)s drains are cancelled, or are being cancelled.",
+            done,
+        ),
+    }
+    messages.success(request, words[verb] % {"n": formats.number(done)})
+    for answer in answers:
+        if answer.why and not answer.expected:
+            messages.warning(request, f"{answer.drain.host}: {labels.said(answer.why)}")
+
+
+class CancelPlanView(_OnePlan):
+    """Ask how all drains of a plan are to be cancelled (GET), and cancel them (POST)."""
+
+    rule = RULE_CANCEL
+    http_method_names = ["get", "head", "post"]
+    title = gettext_lazy("Cancel Plan")
+
+    def get(self, request, plan_id):
+        report = self.report(plan_id)
+        if report.is_over:
+            raise Refused(
+                _("Plan %(id)s is over; there is nothing left to cancel.") % {"id": plan_id},
+                code="plan_over",
+            )
+        still_open = [d for d in report.drains if d.finished_at is None]
+        total = report.total
+        modal = is_ajax(request)
+        return render(
+            request,
+            "admin/maintenance/_plan_cancel.html"
+            if modal
+            else "admin/maintenance/plan_cancel.html",
+            {
+                "page_title": str(self.title),
+                "custom_breadcrumb": [(_("Plans"), reverse(f"{PANEL}:plans"))],
+                "hide": modal,  # Horizon's word for "in a modal"
+                "modal_backdrop": "static",
+                "plan": report.plan,
+                "hosts": [drain.host for drain in still_open],
+                "under_way": plan_page.under_way(total),
+                "waiting": plan_page.waiting(total),
+                "left": total.left,
+                "disabled": [d.host for d in still_open if d.did_disable],
+                "may_abort": self.actor.may(RULE_ABORT),
+                "may_enable": self.actor.may(RULE_RETURN) is True
+                or all(d.did_disable for d in still_open),
+                "submit_url": reverse(f"{PANEL}:cancel_plan", args=[plan_id]),
+                "cancel_url": reverse(f"{PANEL}:plan", args=[plan_id]),
+            },
+        )
+
+    def post(self, request, plan_id):
+        self.plan_here(plan_id)
+        enable = {"enable": True, "leave": False}.get(request.POST.get("service", ""))
+        abort = request.POST.get("flying") == "abort"
+        say(request, self.actor, plan_id, DrainVerb.CANCEL, abort=abort, enable=enable)
+        return redirect(f"{PANEL}:plan", plan_id)
+
+
+class PlansView(PanelPage):
+    """All plans of the region, newest first."""
+
+    rule = RULE_VIEW
+    template_name = "admin/maintenance/plans.html"
+    title = gettext_lazy("Plans")
+
+    def get_context_data(self, **kwargs):
+        now = store.now()
+        query = listing.Query.of(self.request.GET)
+        shown = listing.Paged(query, store.plans(self.region), get_page_size(self.request))
+        plans = list(shown.page)
+        drains = defaultdict(list)
+        for drain in store.drains(self.region).filter(plan__in=plans).order_by("plan_order", "id"):
+            drains[drain.plan_id].append(drain)
+        counts = store.counts(d.pk for found in drains.values() for d in found)
+        worker = services.worker_status(self.actor)
+        return super().get_context_data(
+            tab="plans",
+            listing=shown,
+            rows=[PlanListRow(plan, drains[plan.pk], counts, worker, now) for plan in plans],
+            worker=progress.worker_warning(worker),
+            **kwargs,
+        )
+
+
+class PlanListRow:
+    """One plan as the list shows it."""
+
+    def __init__(self, plan: Plan, drains: list[store.Drain], counts, worker, now):
+        mine = {drain.pk: counts[drain.pk] for drain in drains}
+        report = PlanReport(plan, drains, mine, worker, now)
+        self.plan = plan
+        self.url = reverse(f"{PANEL}:plan", args=[plan.pk])
+        self.label = plan_page.plan_state(drains, report.total)
+        self.names = few(drain.host for drain in drains)
+        self.number = formats.number(len(drains))
+        self.pace = plan_page.at_a_time(plan, len(drains))
+        self.share = labels.share(report.total)
+        self.asked = formats.when(plan.created_at, now)
+        self.finished = formats.when(plan_page.ended(report), now)

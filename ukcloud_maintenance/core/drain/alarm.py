@@ -1,0 +1,50 @@
+"""What must be said first of a drain, whatever else it came to: instances that a person must look
+at, because where they run is not known, or because they did not arrive as they were."""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from ..host.emptiness import some
+from ..states import MigrationState
+
+#: How the code of an instance begins that left its host, and is not what it was before.
+ARRIVED = "arrived_"
+#: The code of an instance that is gone to no host at all: shelved and offloaded, say.
+NOWHERE = "no_host"
+
+
+class InstanceLike(Protocol):
+    """The part of an instance migration that is looked at."""
+
+    @property
+    def server_name(self) -> str: ...
+
+    @property
+    def server_status(self) -> str: ...
+
+    @property
+    def state(self) -> str: ...
+
+    @property
+    def code(self) -> str: ...
+
+
+def arrived_wrong(row: InstanceLike) -> bool:
+    """Whether it left its host, and is not what it was before: in ERROR most often."""
+    return row.state == MigrationState.FAILED and row.code.startswith(ARRIVED)
+
+
+def alarm(rows: Iterable[InstanceLike]) -> str:
+    """The instances that need a person, by name, e.g. "It is not known where web-1 runs."; empty
+    where there is none."""
+    rows = list(rows)
+    said = []
+    if unknown := [row.server_name for row in rows if row.state == MigrationState.UNKNOWN]:
+        runs = "runs" if len(unknown) == 1 else "run"
+        said.append(f"It is not known where {', '.join(some(unknown))} {runs}.")
+    by_status: dict[str, list[str]] = {}
+    for row in filter(arrived_wrong, rows):
+        by_status.setdefault(row.server_status or "?", []).append(row.server_name)
+    for status, names in sorted(by_status.items()):
+        said.append(f"Arrived in status {status}, unlike before: {', '.join(some(names))}.")
+    return " ".join(said)

@@ -1,0 +1,350 @@
+"""Can this instance leave, how, and what stands against it?
+
+Small filters over facts. Each looks at one thing and says nothing, adds a caution, or decides;
+the first that decides ends the asking. None does I/O. A filter that needs a fact which is not
+known keeps silent: what is not known is said once, beside the plan, not on every instance.
+
+What Nova takes and refuses is read from nova/compute/api.py (`live_migrate`, `resize`) and
+nova/conductor/tasks/live_migrate.py of release 34, and tried against a real Nova.
+
+The words for what does not leave:
+
+- **stays**: somebody chose that. It is the admin's choice, the owner's opt-out, or a state that
+  its owner put it in and that Nova moves in no way: SUSPENDED, SHELVED, SOFT_DELETED. Nothing
+  that we could wait for is on its way.
+- **blocked**: it cannot leave now, and either time or somebody's repair frees it: a task under
+  way, BUILD, RESCUE, ERROR, VERIFY_RESIZE, no room. It is looked at again while the drain runs.
+
+What an owner may say on a server, as metadata (``name=true`` or ``false``) or as a tag (the bare
+name means true; ``name=false`` can be written too):
+
+===========  ===========  ========================================================================
+name         value        meaning
+===========  ===========  ========================================================================
+stay         true         it stays
+live, cold   false        it is not migrated in this way; what could leave in no other stays
+live, cold   true         its owner agrees to it. What runs is stopped all the same only where
+                          the admin chose so; the remedy mentions that the owner agrees.
+===========  ===========  ========================================================================
+
+A value that is neither is taken for the owner's no. The admin's own choice for the instance goes
+before all of them, and a caution says so.
+"""
+
+from dataclasses import replace
+
+from ..facts import POWER_RUNNING, Server
+from . import bindings, surroundings
+from .verdicts import (
+    Around,
+    Caution,
+    Choice,
+    Filter,
+    Kind,
+    OptOutNames,
+    Said,
+    Verdict,
+    Wishes,
+    blocked,
+    stays,
+    way_of,
+)
+
+__all__ = [
+    "Around",
+    "Caution",
+    "Choice",
+    "Kind",
+    "OptOutNames",
+    "Verdict",
+    "Wishes",
+    "group_of",
+    "judge",
+]
+
+LIVE_STATUSES = frozenset({"ACTIVE", "PAUSED"})
+#: nova/compute/power_state.py
+POWER_OFF = {4: "shut down", 6: "crashed", 7: "suspended"}
+
+AGAIN = "It is looked at again while the drain runs."
+
+
+# -- what was chosen -------------------------------------------------------------------------
+
+
+def _chosen_to_stay(server: Server, wishes: Wishes, around: Around) -> Said:
+    if wishes.choice is Choice.STAY:
+        return stays("chosen", "It was chosen to stay.", "Choose otherwise for this instance.")
+    return None
+
+
+def _owner_says_stay(server: Server, wishes: Wishes, around: Around) -> Said:
+    name = wishes.opt_out_names.stay
+    if _word(server, name) in (None, "false"):
+        return None
+    if wishes.choice is not Choice.NONE:
+        return Caution("owner_overruled", f"Its owner asks that it stays ({name}).")
+    return stays(
+        "owner_stay",
+        f"Its owner asks that it stays ({name}).",
+        "Ask the owner, or choose live or cold migration for it.",
+    )
+
+
+def _locked(server: Server, wishes: Wishes, around: Around) -> Said:
+    """nova/compute/api.py, `check_instance_lock`: a lock does not bind an admin."""
+    if not server.locked:
+        return None
+    why = f" ({server.locked_reason})" if server.locked_reason else ""
+    if wishes.move_locked or wishes.choice is not Choice.NONE:
+        return Caution("locked", f"It is locked{why}; that does not keep an administrator.")
+    return stays(
+        "locked",
+        f"It is locked{why}, and this drain leaves locked instances alone.",
+        "Unlock it, or let the drain move locked instances.",
+    )
+
+
+def _owner_forbids_the_way(server: Server, wishes: Wishes, around: Around) -> Said:
+    names = wishes.opt_out_names
+    way = way_of(server, wishes)
+    name = names.live if way is Kind.LIVE else names.cold
+    if _word(server, name) in (None, "true"):
+        return None
+    said = f"Its owner does not want it {way.value}-migrated ({name})."
+    if wishes.choice.value == way.value:
+        return Caution("owner_overruled", said)
+    if way is Kind.COLD:
+        return stays("owner_no_cold", said, "Ask the owner, or choose cold migration for it.")
+    remedy = "Ask the owner, or choose live or cold migration for it."
+    if _word(server, names.cold) == "true":
+        remedy = "Choose cold migration for it: its owner agrees to that."
+    return stays("owner_no_live", said, remedy)
+
+
+def _word(server: Server, name: str) -> str | None:
+    """What the owner says under a name: true, false, something else, or None for nothing.
+
+    Where several things are said, the one that keeps the instance more counts: other words,
+    then the value that is not the bare tag's.
+    """
+    if not name:
+        return None
+    words = [server.metadata[name]] if name in server.metadata else []
+    for tag in server.tags:
+        if tag == name:
+            words.append("true")
+        elif tag[: len(name) + 1] in (f"{name}=", f"{name}:"):
+            words.append(tag[len(name) + 1 :])
+    plain = [_boolean(word) for word in words]
+    odd = [word for word in plain if word not in ("true", "false")]
+    return next(iter([*odd, *(w for w in plain if w == "false"), *plain]), None)
+
+
+def _boolean(word: str) -> str:
+    word = word.strip().lower()
+    if word in bindings.TRUE:
+        return "true"
+    return "false" if word in ("0", "f", "false", "off", "n", "no") else word or "true"
+
+
+# -- what Nova is doing with it, and its status ----------------------------------------------
+
+
+def _building(server: Server, wishes: Wishes, around: Around) -> Said:
+    if server.status == "BUILD" or server.vm_state == "building":
+        return blocked("building", "It is being built.", AGAIN)
+    return None
+
+
+def _task_under_way(server: Server, wishes: Wishes, around: Around) -> Said:
+    if server.task_state:
+        return blocked("task_under_way", f"Nova is busy with it (task {server.task_state}).", AGAIN)
+    return None
+
+
+_STAYS: dict[str, tuple[str, str]] = {
+    "SUSPENDED": (
+        "It is suspended, and Nova does not migrate suspended instances.",
+        "Resume it.",
+    ),
+    "SHELVED": (
+        "It is shelved, but its disk is still on its host.",
+        "Offload it (shelve offload), or unshelve it.",
+    ),
+    "SOFT_DELETED": (
+        "It is deleted, but kept on its host until it is reclaimed.",
+        "Force the deletion, or restore it.",
+    ),
+}
+_BLOCKED: dict[str, tuple[str, str]] = {
+    "RESCUE": (
+        "It is in rescue mode, and Nova does not migrate it in this state.",
+        "Unrescue it.",
+    ),
+    "ERROR": (
+        "It is in ERROR, and Nova does not migrate it in this state.",
+        "Look into its fault, and check with virsh list on the hypervisor whether its guest runs."
+        " A rebuild would erase the disk of a guest that is alive.",
+    ),
+    "VERIFY_RESIZE": (
+        "A resize or cold migration of it waits for confirmation.",
+        "Confirm or revert the resize, or choose that the drain confirms it.",
+    ),
+}
+
+
+def _error_with_a_guest(server: Server, wishes: Wishes, around: Around) -> Said:
+    """Nova's idea of the power state outlives an ERROR (aborts of Nova 33 and 34 end so)."""
+    if server.status == "ERROR" and server.power_state == POWER_RUNNING:
+        return blocked(
+            "status_error_guest_runs",
+            "It is in ERROR, though Nova last saw its guest running.",
+            f"Check with virsh list that the guest runs on {server.host} and on no other host that"
+            " it was migrated to. Only then set its state to active; do not start or rebuild it.",
+        )
+    return None
+
+
+def _resized(server: Server, wishes: Wishes, around: Around) -> Said:
+    if server.status == "VERIFY_RESIZE" and wishes.choice is Choice.CONFIRM:
+        final = Caution("confirm_is_final", "Once confirmed, the resize cannot be reverted.")
+        return Verdict(
+            Kind.CONFIRM,
+            "status_verify_resize",
+            "Its resize is confirmed, as was chosen; then it is looked at again.",
+            cautions=(final,),
+        )
+    return None
+
+
+def _unmovable(server: Server, wishes: Wishes, around: Around) -> Said:
+    status = server.status
+    code = f"status_{status.lower()}"
+    if status in LIVE_STATUSES or status == "SHUTOFF":
+        return None
+    if status in _STAYS:
+        return stays(code, *_STAYS[status])
+    default = f"Nova does not migrate an instance in status {status}.", AGAIN
+    return blocked(code, *_BLOCKED.get(status, default))
+
+
+def _cold_while_paused(server: Server, wishes: Wishes, around: Around) -> Said:
+    """compute/api.py, `resize`: ACTIVE and STOPPED only."""
+    if server.status == "PAUSED" and wishes.choice is Choice.COLD:
+        return blocked(
+            "cold_while_paused",
+            "It is paused, and Nova cold-migrates only what runs or is shut off.",
+            "Unpause it, or choose live migration for it.",
+        )
+    return None
+
+
+def _guest_off(server: Server, wishes: Wishes, around: Around) -> Said:
+    """conductor/tasks/live_migrate.py, `_check_instance_is_active`: running or paused only.
+
+    Nova takes the request, and fails it afterwards.
+    """
+    off = POWER_OFF.get(server.power_state)
+    if off and way_of(server, wishes) is Kind.LIVE:
+        return blocked(
+            "guest_off",
+            f"Nova says {server.status}, but its guest was last seen {off}.",
+            "Start it or stop it, so that status and guest agree.",
+        )
+    return None
+
+
+def _guest_on(server: Server, wishes: Wishes, around: Around) -> Said:
+    """A cold migration would power it off."""
+    if server.status == "SHUTOFF" and server.power_state == POWER_RUNNING:
+        return blocked(
+            "guest_on",
+            "Nova says SHUTOFF, but its guest was last seen running.",
+            "Start it or stop it, so that status and guest agree.",
+        )
+    return None
+
+
+# -- what the way costs ----------------------------------------------------------------------
+
+
+def _paused(server: Server, wishes: Wishes, around: Around) -> Said:
+    if server.status == "PAUSED":
+        return Caution(
+            "paused",
+            "It is paused: QEMU migrates such guests, but a stuck one cannot be forced through.",
+        )
+    return None
+
+
+def _downtime(server: Server, wishes: Wishes, around: Around) -> Said:
+    if server.status == "ACTIVE" and way_of(server, wishes) is Kind.COLD:
+        return Caution(
+            "downtime",
+            "It is stopped, moved and started again: its user loses it for that time, and all that"
+            " is in its memory.",
+        )
+    return None
+
+
+def _choice_without_effect(server: Server, wishes: Wishes, around: Around) -> Said:
+    if wishes.choice is Choice.LIVE and server.status == "SHUTOFF":
+        return Caution(
+            "choice_without_effect",
+            "It is shut off: nothing of it runs that could be migrated live, so it goes cold.",
+        )
+    if wishes.choice is Choice.CONFIRM:
+        return Caution("choice_without_effect", "It has no resize that could be confirmed.")
+    return None
+
+
+#: asked in this order; the first verdict ends it, cautions add up
+FILTERS: tuple[Filter, ...] = (
+    _chosen_to_stay,
+    _owner_says_stay,
+    _locked,
+    _building,
+    _task_under_way,
+    _error_with_a_guest,
+    _resized,
+    _unmovable,
+    _owner_forbids_the_way,
+    _cold_while_paused,
+    _guest_off,
+    _guest_on,
+    _paused,
+    _downtime,
+    _choice_without_effect,
+    *bindings.FILTERS,
+    *surroundings.FILTERS,
+)
+
+NOTHING_AROUND = Around()
+NO_WISHES = Wishes()
+
+
+def judge(server: Server, wishes: Wishes = NO_WISHES, around: Around | None = None) -> Verdict:
+    """What will happen to this instance in a drain.
+
+    Without `around` only the server itself is looked at, which is what the worker does before
+    every migration; the rest is for Nova to say then.
+    """
+    cautions: list[Caution] = []
+    for examine in FILTERS:
+        said = examine(server, wishes, around or NOTHING_AROUND)
+        if isinstance(said, Verdict):
+            return replace(said, cautions=(*cautions, *said.cautions))
+        if said:
+            cautions.append(said)
+    return Verdict(way_of(server, wishes), cautions=tuple(cautions))
+
+
+def group_of(server: Server, around: Around) -> str:
+    """The id of its hard anti-affinity group, or empty.
+
+    Members of one must not travel at the same time: the scheduler does not see the destination
+    of the one that flies, both may be sent to the same host, and the late check fails one.
+    """
+    group = around.group(server)
+    return group.id if group and group.policy == "anti-affinity" else ""

@@ -1,0 +1,323 @@
+"""What stands around an instance: its server group, its zone, aggregates, and room for it.
+
+Read from Nova 34: scheduler/filters/affinity_filter.py, scheduler/utils.py
+(`setup_instance_group`), scheduler/request_filter.py, objects/request_spec.py. What depends on a
+setting of the scheduler that no API shows is a caution, never a verdict.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from ..facts import Aggregate, Capacity, Server, ServerGroup
+from .needs import needs_of
+from .verdicts import Around, Caution, Said, Wishes, blocked, stays
+
+UNITS = {"MEMORY_MB": "MiB of memory", "DISK_GB": "GiB of disk", "VCPU": "VCPU", "PCPU": "PCPU"}
+FULL = Capacity()
+#: codes of verdicts that rest on what is around an instance, not on itself, and what has to be
+#: known for another opinion
+NEEDS = {
+    "no_receiver": ("receivers",),
+    "zone_without_host": ("receivers",),
+    "traits": ("receivers", "capacity"),
+    "no_room": ("receivers", "capacity"),
+    "affinity": ("receivers", "groups"),
+    "anti_affinity": ("receivers", "groups"),
+}
+CODES = frozenset(NEEDS)
+
+
+# -- which hosts come into question ----------------------------------------------------------
+
+
+def in_zone(server: Server, around: Around) -> list[str]:
+    """The hosts that can receive, and are in the zone that it is pinned to.
+
+    A pin to a zone that no aggregate makes binds to nothing (request_filter.py,
+    `map_az_to_placement_aggregate`).
+    """
+    hosts = around.receivers or {}
+    pin = server.pinned_zone
+    if not pin or _zone_is_gone(pin, around):
+        return list(hosts)
+    return [host for host, zone in hosts.items() if zone == pin]
+
+
+def with_traits(server: Server, hosts: Iterable[str], around: Around) -> list[str]:
+    """Those of the hosts whose traits are what the flavor asks for, as far as known."""
+    needs = needs_of(server)
+    if around.capacity is None or not (needs.required or needs.forbidden):
+        return list(hosts)
+    found = []
+    for host in hosts:
+        traits = around.capacity.get(host, FULL).traits
+        if needs.required <= traits and not needs.forbidden & traits:
+            found.append(host)
+    return found
+
+
+def not_reserved(server: Server, hosts: Iterable[str], around: Around) -> list[str]:
+    """Those of the hosts that no aggregate keeps for others.
+
+    `filter_tenant_id…` keeps hosts for projects and projects to hosts, `trait:…=required` keeps
+    hosts for flavors that ask for the trait; both if the scheduler is set up to heed them.
+    """
+    required = needs_of(server).required
+    kept_from: set[str] = set()
+    ours: set[str] = set()
+    for aggregate in around.aggregates or ():
+        projects = _projects(aggregate)
+        if server.project_id in projects:
+            ours.update(aggregate.hosts)
+        elif projects:
+            kept_from.update(aggregate.hosts)
+        traits = {
+            key.removeprefix("trait:")
+            for key, value in aggregate.metadata.items()
+            if key.startswith("trait:") and value == "required"
+        }
+        if traits - required:
+            kept_from.update(aggregate.hosts)
+    return [host for host in hosts if host not in kept_from - ours and (not ours or host in ours)]
+
+
+def suitable(server: Server, around: Around) -> list[str]:
+    """The hosts that a scheduler would look at for it, room and groups left aside."""
+    hosts = with_traits(server, in_zone(server, around), around)
+    return not_reserved(server, hosts, around) or hosts
+
+
+def allowed_by_group(
+    group: ServerGroup | None,
+    hosts: Iterable[str],
+    count: Mapping[str, int],
+    home: Iterable[str] = (),
+) -> list[str]:
+    """Those of the hosts on which a hard server group allows one member more.
+
+    :param count: how many other members each host has
+    :param home: the hosts of all members, the one that moves included: where Nova sends a
+        member of a hard affinity group (scheduler/utils.py, `setup_instance_group`)
+    """
+    if group is None or group.is_soft:
+        return list(hosts)
+    if group.policy == "anti-affinity":
+        return [host for host in hosts if count.get(host, 0) < group.max_per_host]
+    if group.policy == "affinity":
+        return [host for host in hosts if host in set(home)]
+    return list(hosts)
+
+
+def _projects(aggregate: Aggregate) -> set[str]:
+    return {
+        project.strip()
+        for key, value in aggregate.metadata.items()
+        if key.startswith("filter_tenant_id")
+        for project in value.split(",")
+    }
+
+
+def _zone_is_gone(zone: str, around: Around) -> bool:
+    return around.aggregates is not None and all(a.zone != zone for a in around.aggregates)
+
+
+# -- filters ---------------------------------------------------------------------------------
+
+
+def bare_metal(server: Server, wishes: Wishes, around: Around) -> Said:
+    """nova/virt/ironic/driver.py has neither live nor cold migration."""
+    if server.host in around.bare_metal:
+        return stays(
+            "bare_metal",
+            "It is a bare metal node of Ironic's: the instance is the machine, and Nova moves it in"
+            " no way.",
+            "Ask its owner to move what runs on it.",
+        )
+    return None
+
+
+def receivers(server: Server, wishes: Wishes, around: Around) -> Said:
+    if around.receivers is not None and not around.receivers:
+        return blocked(
+            "no_receiver",
+            "No other host can receive: all are disabled, down or being drained.",
+            "Enable another host, or drain fewer at a time.",
+        )
+    return None
+
+
+def zone(server: Server, wishes: Wishes, around: Around) -> Said:
+    if not (pin := server.pinned_zone):
+        return None
+    if _zone_is_gone(pin, around):
+        return Caution(
+            "zone_gone",
+            f"It is pinned to the availability zone {pin}, which no aggregate makes: Nova does not"
+            " look at it any more, older releases find no host.",
+        )
+    if around.receivers is not None and not in_zone(server, around):
+        return blocked(
+            "zone_without_host",
+            f"It is pinned to the availability zone {pin}, in which no other host can receive.",
+            "Enable a host of this zone, or unpin the instance (2.104).",
+        )
+    return None
+
+
+def traits(server: Server, wishes: Wishes, around: Around) -> Said:
+    if around.receivers is None or around.capacity is None:
+        return None
+    if with_traits(server, in_zone(server, around), around):
+        return None
+    needs = needs_of(server)
+    asks = sorted(needs.required) + [f"no {name}" for name in sorted(needs.forbidden)]
+    return blocked(
+        "traits",
+        f"Its flavor asks for {', '.join(asks)}, and no host that can receive is like that.",
+        "Enable such a host.",
+    )
+
+
+def aggregates(server: Server, wishes: Wishes, around: Around) -> Said:
+    if around.receivers is None or not around.aggregates:
+        return None
+    hosts = with_traits(server, in_zone(server, around), around)
+    if hosts and not not_reserved(server, hosts, around):
+        return Caution(
+            "aggregate",
+            "Aggregates keep every host that can receive for other projects or flavors: if the"
+            " scheduler heeds them, it finds none.",
+        )
+    return None
+
+
+def group(server: Server, wishes: Wishes, around: Around) -> Said:
+    """A hard group decides, a soft one is worth a word.
+
+    One that was deleted binds to nothing: Nova takes it off the server (objects/request_spec.py,
+    `_from_db_object`), so it is not to be seen either.
+    """
+    if around.groups is None:
+        return None
+    found = around.group(server)
+    if found is None:
+        return None
+    if found.policy == "affinity":
+        return _affinity(server, found, around)
+    if found.policy == "anti-affinity":
+        return _anti_affinity(server, found, around)
+    if found.policy == "soft-affinity" and around.members_on(found, server.host, server.id):
+        return Caution(
+            "soft_affinity",
+            f"It may be parted from the others of its group {found.name} (soft affinity).",
+        )
+    if found.policy == "soft-anti-affinity":
+        return Caution(
+            "soft_anti_affinity",
+            f"It may come to a host with others of its group {found.name} (soft anti-affinity).",
+        )
+    return None
+
+
+def _affinity(server: Server, found: ServerGroup, around: Around) -> Said:
+    others = [member for member in found.members if member != server.id]
+    places = {around.whereabouts[m] for m in others if m in around.whereabouts}
+    unknown = [member for member in others if member not in around.whereabouts]
+    elsewhere = sorted(places - {server.host})
+    if elsewhere:
+        return Caution(
+            "affinity",
+            f"Its group {found.name} (affinity) sends it to {' or '.join(elsewhere)}.",
+        )
+    if unknown:
+        return Caution(
+            "affinity",
+            f"Its group {found.name} (affinity) lets it go only where another member is.",
+        )
+    return blocked(
+        "affinity",
+        f"Its group {found.name} (affinity) has no member on another host, and Nova sends it"
+        " nowhere else, not even when all leave.",
+        "Delete the server group, if its owner agrees: its members stay, and are free to go.",
+    )
+
+
+def _anti_affinity(server: Server, found: ServerGroup, around: Around) -> Said:
+    if around.receivers is None:
+        return None
+    count = {host: around.members_on(found, host, server.id) for host in around.receivers}
+    hosts = allowed_by_group(found, suitable(server, around), count)
+    if not hosts:
+        return blocked(
+            "anti_affinity",
+            f"Every host that can receive has a member of its group {found.name} (anti-affinity).",
+            "Enable another host, or move a member of the group away from one.",
+        )
+    room = sum(found.max_per_host - count[host] for host in hosts)
+    travelling = len(around.leaving & set(found.members))
+    if travelling > room:
+        return Caution(
+            "anti_affinity",
+            f"{travelling} members of its group {found.name} (anti-affinity) leave, and the other"
+            f" hosts can take {room}.",
+        )
+    return None
+
+
+def _candidates(server: Server, around: Around) -> list[str]:
+    """The hosts that a scheduler would look at for it, room left aside. Where its group allows
+    none, that is for the group's own verdict to say."""
+    found = around.group(server)
+    hosts = suitable(server, around)
+    if found is None:
+        return hosts
+    count = {host: around.members_on(found, host, server.id) for host in hosts}
+    home = {around.whereabouts.get(member, "") for member in found.members}
+    return allowed_by_group(found, hosts, count, home) or hosts
+
+
+def with_room(server: Server, around: Around) -> list[str]:
+    """The hosts that could take it now, the one with the most free memory first. All that come
+    into question, where room is not known."""
+    hosts = _candidates(server, around)
+    if around.capacity is None:
+        return hosts
+    capacity, needs = around.capacity, needs_of(server)
+    fit = [host for host in hosts if not needs.missing(capacity.get(host, FULL))]
+    return sorted(fit, key=lambda host: (-capacity.get(host, FULL).free("MEMORY_MB"), host))
+
+
+def room(server: Server, wishes: Wishes, around: Around) -> Said:
+    """Whether any host has room for it now, for it alone."""
+    if around.receivers is None or around.capacity is None:
+        return None
+    needs = needs_of(server)
+    hosts = _candidates(server, around)
+    short: dict[str, dict[str, int]] = {}
+    for host in hosts:
+        missing = needs.missing(around.capacity.get(host, FULL))
+        if not missing:
+            return None
+        short[host] = missing
+    if not short:
+        return None
+    nearest = min(short, key=lambda host: lack(needs.resources, short[host]))
+    lacks = amounts(short[nearest])
+    return blocked(
+        "no_room",
+        f"No host has room for it now; {nearest} comes nearest and lacks {lacks}.",
+        "Make room, or enable another host.",
+    )
+
+
+def amounts(resources: Mapping[str, int]) -> str:
+    """Amounts of resource classes in words, e.g. "2048 MiB of memory and 1 VCPU"."""
+    words = [f"{n} {UNITS.get(name, name)}" for name, n in sorted(resources.items())]
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def lack(wanted: Mapping[str, int], missing: Mapping[str, int]) -> float:
+    """How much is missing, as the largest part of what is wanted."""
+    return max(n / max(wanted.get(name, n), 1) for name, n in missing.items())
+
+
+FILTERS = (bare_metal, receivers, zone, traits, aggregates, group, room)

@@ -1,0 +1,399 @@
+"""What a drain of a host would do: read, judge every instance, pack them, and say how long.
+
+Requests: the compute services and Nova's microversion side by side; then, side by side, the
+host's servers, its unconfirmed migrations, the projects, server groups, aggregates, hypervisors
+and Placement's candidates: nine in all, whatever the number of instances below 1,000. Then one
+for each member that a hard server group has on another host, `MEMBERS` at most, and one for each
+server that left the host unconfirmed.
+
+Only the host's servers and its unconfirmed migrations must be readable. Whatever else cannot be
+read is named in `unknown`, and the filters that need it are silent.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+from . import conf, store
+from .cloud import Cloud
+from .core.copying.duration import Duration, estimate
+from .core.facts import Capacity, Server, ServerGroup, Service
+from .core.preflight.judge import group_of, judge
+from .core.preflight.packing import Packing, Unplaced, items_of, pack
+from .core.preflight.surroundings import amounts
+from .core.preflight.verdicts import Around, Caution, Choice, Kind, OptOutNames, Verdict, Wishes
+from .exceptions import CloudError, Refused
+
+MIB = 1024**2
+#: members of server groups that are looked up
+MEMBERS = 100
+#: what is read around the servers, in words
+PARTS = {
+    "projects": "names of the projects",
+    "groups": "server groups",
+    "aggregates": "aggregates and availability zones",
+    "capacity": "room on the other hosts",
+}
+
+
+@dataclass(frozen=True)
+class PlanChoices:
+    """What an admin chose, as far as a plan looks different for it.
+
+    :param choices: by server id: live, cold, stay or confirm
+    :param move_locked: whether instances that are locked are moved
+    :param max_concurrent: migrations at once, or None for the setting's
+    :param destination: one host that all go to, or empty
+    :param drained_too: other hosts that are to be drained with this one
+    """
+
+    choices: Mapping[str, str] = field(default_factory=dict)
+    move_locked: bool = True
+    max_concurrent: int | None = None
+    destination: str = ""
+    drained_too: frozenset[str] = frozenset()
+
+
+NO_CHOICES = PlanChoices()
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One instance, and what a drain would do with it.
+
+    :param wishes: what was chosen for it
+    :param group: the id of its hard anti-affinity group, or empty
+    :param planned_host: where the estimate would place it, or empty
+    :param unplaced: why the estimate has no place for it, though it leaves; or None
+    """
+
+    server: Server
+    verdict: Verdict
+    project_name: str = ""
+    wishes: Wishes = field(default_factory=Wishes)
+    group: str = ""
+    planned_host: str = ""
+    unplaced: Unplaced | None = None
+
+    @property
+    def can_leave(self) -> bool:
+        """Nothing that is known stands against it."""
+        return self.verdict.leaves and self.unplaced is None
+
+
+@dataclass(frozen=True)
+class DrainPlan:
+    """What a drain of a host would do, as of now.
+
+    :param destinations: the other hosts that are up and enabled, in natural order of the caller
+    :param receivers: those of them that are not being drained themselves
+    :param packing: which instance would go where; None where room is not known
+    :param duration: how long it may take; None where nothing is to be migrated
+    :param unknown: why something could not be read, by its name in `PARTS`
+    :param refusal: why the host cannot be drained now; set by a check alone
+    :param around: what was known when the instances were judged
+    """
+
+    service: Service
+    planned: list[Planned]
+    destinations: list[Service]
+    receivers: list[Service] = field(default_factory=list)
+    capacity: Mapping[str, Capacity] | None = None
+    packing: Packing | None = None
+    duration: Duration | None = None
+    unknown: Mapping[str, str] = field(default_factory=dict)
+    refusal: Refused | None = None
+    around: Around = field(default_factory=Around, repr=False, compare=False)
+
+    def if_wished(self, planned: Planned, wishes: Wishes) -> Verdict:
+        """What would be said of an instance if something else were chosen for it alone. Nothing
+        is asked of OpenStack, and nothing is placed anew."""
+        verdict = judge(planned.server, wishes, self.around)
+        return _with_caution(verdict, planned.unplaced) if verdict.leaves else verdict
+
+    @property
+    def bare_metal(self) -> frozenset[str]:
+        """The hosts whose nodes are Ironic's, as far as known."""
+        return self.around.bare_metal
+
+    def of_kind(self, kind: Kind) -> list[Planned]:
+        return [p for p in self.planned if p.verdict.kind is kind]
+
+    @property
+    def memory_bytes(self) -> int:
+        """The memory of the instances that will be live-migrated."""
+        return sum(p.server.memory_bytes for p in self.of_kind(Kind.LIVE))
+
+    @property
+    def moving(self) -> list[Planned]:
+        """Those that leave and need room elsewhere. A server that has left already, and only
+        waits for the confirmation, has its place."""
+        host = self.service.host
+        return [p for p in self.planned if p.verdict.leaves and p.server.host == host]
+
+    @property
+    def needed_memory_bytes(self) -> int:
+        return sum(p.server.memory_bytes for p in self.moving)
+
+    @property
+    def free_memory_bytes(self) -> int | None:
+        """What the hosts that can receive have left by Placement, all together; None: not known."""
+        if self.capacity is None:
+            return None
+        found = [self.capacity[s.host] for s in self.receivers if s.host in self.capacity]
+        return sum(max(c.free("MEMORY_MB"), 0) for c in found) * MIB
+
+    @property
+    def full(self) -> list[str]:
+        """The hosts that can receive, but have no memory left at all."""
+        if self.capacity is None:
+            return []
+        return [s.host for s in self.receivers if s.host not in self.capacity]
+
+    @property
+    def everything_leaves(self) -> bool:
+        """Whether the host would be empty at the end, as far as it can be known."""
+        return all(p.can_leave for p in self.planned)
+
+
+def make_plan(
+    cloud: Cloud, service: Service, services: Iterable[Service], choices: PlanChoices
+) -> DrainPlan:
+    """Read what is around, and judge.
+
+    :raises CloudError: the host's servers or its unconfirmed migrations cannot be read
+    """
+    return make_plans(cloud, [(service, choices)], services)[0]
+
+
+def make_plans(
+    cloud: Cloud,
+    wanted: Sequence[tuple[Service, PlanChoices]],
+    services: Iterable[Service],
+) -> list[DrainPlan]:
+    """What drains of several hosts would do, planned together: what one of them needs elsewhere,
+    another one does not find free. Where they go to different destinations, each is placed by
+    itself.
+
+    :raises CloudError: the servers or the unconfirmed migrations of a host cannot be read
+    """
+    servers_of, found, unknown = _read(cloud, [service.host for service, _ in wanted])
+    hosts = {service.host for service, _ in wanted}
+    bare_metal = _bare_metal(cloud, found.get("capacity"), hosts)
+    others = [s for s in services if _can_receive(s) and s.host not in bare_metal]
+    everybody = [s for servers in servers_of.values() for s in servers]
+    wishes = {
+        s.id: _wishes(s, choices) for service, choices in wanted for s in servers_of[service.host]
+    }
+    alone = Around(bare_metal=bare_metal)
+    leaving = frozenset(s.id for s in everybody if judge(s, wishes[s.id], alone).leaves)
+    names = found.get("projects", {})
+    arounds: dict[str, Around] = {}
+    plans = []
+    for service, choices in wanted:
+        destinations = [s for s in others if s.host != service.host]
+        receivers = _receivers(cloud, [s for s in destinations if s.host not in hosts], choices)
+        around = arounds.get(choices.destination)
+        if around is None:
+            around = _around(cloud, everybody, receivers, leaving, found, bare_metal)
+            arounds[choices.destination] = around
+        planned = [
+            Planned(
+                s,
+                judge(s, wishes[s.id], around),
+                names.get(s.project_id, ""),
+                wishes[s.id],
+                group_of(s, around),
+            )
+            for s in servers_of[service.host]
+        ]
+        plan = DrainPlan(service, planned, destinations, receivers, found.get("capacity"))
+        duration = _duration(plan, choices, cloud.region)
+        plans.append(replace(plan, duration=duration, unknown=unknown, around=around))
+    if len(arounds) > 1:
+        return [_packed([plan])[0] for plan in plans]
+    return _packed(plans)
+
+
+def look_around(
+    cloud: Cloud, host: str, servers: Sequence[Server], leaving: frozenset[str], destination: str
+) -> Around:
+    """What stands around the servers of a drain that runs, for another look at those that it
+    stands against: five requests side by side, and one for each member of a hard server group
+    on another host. What cannot be read is not known.
+
+    :param leaving: ids of the servers that leave in this drain
+    :param destination: the one host that all go to, or empty
+    """
+    found = cloud.try_side_by_side(
+        {
+            "services": cloud.services,
+            "groups": cloud.server_groups,
+            "aggregates": cloud.aggregates,
+            "capacity": cloud.capacity,
+        }
+    )
+    known = {name: value for name, value in found.items() if not isinstance(value, CloudError)}
+    if "services" not in known:
+        return Around()
+    bare_metal = _bare_metal(cloud, known.get("capacity"), ())
+    destinations = [
+        s
+        for s in known["services"]
+        if s.host != host and _can_receive(s) and s.host not in bare_metal
+    ]
+    receivers = _receivers(cloud, destinations, PlanChoices(destination=destination))
+    return _around(cloud, servers, receivers, leaving, known, bare_metal)
+
+
+def _bare_metal(
+    cloud: Cloud, capacity: Mapping[str, Capacity] | None, hosts: Iterable[str]
+) -> frozenset[str]:
+    """The hosts of Ironic's. Where the room of all is not known, at least these hosts are looked
+    at, one request each; what cannot be read is not known."""
+    if capacity is not None:
+        return frozenset(host for host, found in capacity.items() if found.bare_metal)
+    return frozenset(host for host in hosts if is_bare_metal(cloud, host))
+
+
+def is_bare_metal(cloud: Cloud, host: str) -> bool:
+    """Whether the nodes of exactly this host are Ironic's, as far as Nova tells. One request."""
+    try:
+        return any(hypervisor.is_bare_metal for hypervisor in cloud.hypervisors_of(host))
+    except CloudError:
+        return False
+
+
+def _receivers(cloud: Cloud, others: list[Service], choices: PlanChoices) -> list[Service]:
+    """The hosts that instances may go to: not drained themselves, and chosen if one is."""
+    away = store.draining_hosts(cloud.region) | choices.drained_too
+    return [s for s in others if s.host not in away and choices.destination in ("", s.host)]
+
+
+def _around(
+    cloud: Cloud,
+    servers: Iterable[Server],
+    receivers: Iterable[Service],
+    leaving: frozenset[str],
+    found: Mapping[str, Any],
+    bare_metal: frozenset[str],
+) -> Around:
+    groups = found.get("groups")
+    return Around(
+        groups=tuple(groups) if groups is not None else None,
+        whereabouts=_whereabouts(cloud, servers, groups or []),
+        aggregates=tuple(found["aggregates"]) if "aggregates" in found else None,
+        receivers={s.host: s.zone for s in receivers},
+        capacity=found.get("capacity"),
+        leaving=leaving,
+        bare_metal=bare_metal,
+    )
+
+
+def _read(
+    cloud: Cloud, hosts: Sequence[str]
+) -> tuple[dict[str, list[Server]], dict[str, Any], dict[str, str]]:
+    """The servers of each host, what else could be read, and why the rest could not."""
+    calls: dict[str, Any] = {
+        "projects": cloud.project_names,
+        "groups": cloud.server_groups,
+        "aggregates": cloud.aggregates,
+        "capacity": cloud.capacity,
+    }
+    found = cloud.try_side_by_side(
+        calls
+        | {f"servers of {host}": partial(cloud.servers_on, host) for host in hosts}
+        | {f"unconfirmed from {host}": partial(cloud.unconfirmed_from, host) for host in hosts}
+    )
+    servers_of: dict[str, list[Server]] = {}
+    for host in hosts:
+        servers = found.pop(f"servers of {host}")
+        unconfirmed = found.pop(f"unconfirmed from {host}")
+        for needed in (servers, unconfirmed):
+            if isinstance(needed, CloudError):
+                raise needed
+        here = {s.id for s in servers}
+        waiting = {m.server_id for m in unconfirmed} - here
+        left = cloud.servers_by_id(sorted(waiting)).values()
+        servers_of[host] = servers + [
+            s for s in left if s.status == "VERIFY_RESIZE" and s.host != host
+        ]
+    unknown = {name: str(error) for name, error in found.items() if isinstance(error, CloudError)}
+    for name in unknown:
+        del found[name]
+    return servers_of, found, unknown
+
+
+def _wishes(server: Server, choices: PlanChoices) -> Wishes:
+    return Wishes(Choice(choices.choices.get(server.id, "")), choices.move_locked, opt_out_names())
+
+
+def opt_out_names() -> OptOutNames:
+    """The names by which owners have a say, from the settings."""
+    return OptOutNames(conf.opt_out_live(), conf.opt_out_cold(), conf.opt_out_stay())
+
+
+def _whereabouts(
+    cloud: Cloud, servers: Iterable[Server], groups: Iterable[ServerGroup]
+) -> dict[str, str]:
+    """The hosts of the members of the groups that instances of this drain are in.
+
+    Of a hard group those on other hosts are looked up: one request each, `MEMBERS` at most.
+    """
+    here = {s.id: s.host for s in servers}
+    touched = [g for g in groups if not here.keys().isdisjoint(g.members)]
+    others = [m for g in touched if not g.is_soft for m in g.members if m not in here]
+    elsewhere = cloud.servers_by_id(others[:MEMBERS])
+    return here | {s.id: s.host for s in elsewhere.values() if s.host}
+
+
+def _can_receive(service: Service) -> bool:
+    return service.is_up and service.status == "enabled"
+
+
+def _duration(plan: DrainPlan, choices: PlanChoices, region: str) -> Duration | None:
+    moving = plan.moving
+    if not moving:
+        return None
+    at_once = choices.max_concurrent or conf.max_concurrent()
+    return estimate([p.server.memory_bytes for p in moving], at_once, store.learned_rate(region))
+
+
+def _packed(plans: list[DrainPlan]) -> list[DrainPlan]:
+    """The same with a place for each instance, as far as there is one for all of them."""
+    around = plans[0].around
+    if around.capacity is None:
+        return plans
+    hosts = [s.host for s in plans[0].receivers]
+    moving = [p.server for plan in plans for p in plan.moving]
+    packing = pack(items_of(moving, around), around.capacity, around.whereabouts, hosts)
+    unplaced = {one.id: one for one in packing.unplaced}
+    return [
+        replace(
+            plan,
+            packing=packing,
+            planned=[
+                replace(
+                    p,
+                    planned_host=packing.placed.get(p.server.id, ""),
+                    unplaced=unplaced.get(p.server.id),
+                    verdict=_with_caution(p.verdict, unplaced.get(p.server.id)),
+                )
+                for p in plan.planned
+            ],
+        )
+        for plan in plans
+    ]
+
+
+def _with_caution(verdict: Verdict, unplaced: Unplaced | None) -> Verdict:
+    """An instance that finds no place once the others have theirs. It is still tried: what
+    Nova's scheduler makes of it may differ."""
+    if unplaced is None:
+        return verdict
+    text = "Together with the others of this drain there is no place for it"
+    if unplaced.nearest:
+        text += f": {unplaced.nearest} then lacks {amounts(unplaced.missing)}"
+    caution = Caution("no_place", f"{text}.")
+    return replace(verdict, cautions=(*verdict.cautions, caution))

@@ -1,0 +1,283 @@
+"""One pass over the maintenance of one host: observe, decide, apply.
+
+While a host is in maintenance and no drain of it is under way, it is verified again and again
+that it is safe to power off (`core.certificate`): some eight requests, and one for each server
+that an unfinished migration or an allocation names. When it is given back, its service is
+enabled, and waited for (`core.hosts`): one request a pass. As with drains, the intent is recorded
+before Nova is asked, so that a process that dies between any two instructions loses nothing.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+
+from .. import conf, store
+from ..cloud import Cloud
+from ..core.facts import Allocation, Hypervisor, Server, Service
+from ..core.host import certificate as c
+from ..core.host import returning as h
+from ..core.host.emptiness import NAMED, HostContents
+from ..exceptions import CloudAnswerUnusable, CloudError, CloudNotFound, StaleState
+from ..observe.host import read_contents, read_servers
+from ..store import HostMaintenance
+from .drain import INTENT_GOES_STALE, may_be_ours, say
+
+
+@dataclass(frozen=True)
+class HostOutcome:
+    """How a pass went.
+
+    :param pause_seconds: when the host is due again
+    :param problem: what keeps the worker from its work, or empty
+    :param reconnect: clouds.yaml is to be read anew, because the problem may be in it
+    """
+
+    pause_seconds: float
+    problem: str = ""
+    reconnect: bool = False
+
+
+def limits() -> h.ReturnLimits:
+    """The settings that a return to service is bound by."""
+    return h.ReturnLimits(conf.return_wait_seconds(), conf.cloud_down_wait_seconds())
+
+
+class HostReconciler:
+    """Works on hosts in maintenance of one region.
+
+    :param cloud: the region, logged in as the worker
+    :param worker: the worker's name: the actor of its events
+    :param clock: tells the time, aware and in UTC
+    :param alive: called between the steps of a pass, so that a long one is not taken for dead
+    """
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        worker: str,
+        clock: Callable[[], datetime],
+        alive: Callable[[HostMaintenance], None] = lambda maintenance: None,
+    ):
+        self.cloud = cloud
+        self.worker = worker
+        self.clock = clock
+        self.alive = alive
+
+    def run(self, maintenance: HostMaintenance) -> HostOutcome:
+        """One pass. An OpenStack that does not answer is an outcome; a bug is raised."""
+        try:
+            if store.set_back_host(maintenance, self.clock()):
+                say(logging.WARNING, "clock_set_back", host=maintenance.host)
+            if maintenance.returning_since:
+                return self._give_back(maintenance)
+            return self._verify(maintenance)
+        except StaleState as error:
+            # Somebody else got there first; what was found out is void.
+            say(logging.INFO, "overtaken", host=maintenance.host, detail=error)
+            return HostOutcome(conf.poll_seconds())
+
+    # -- safe to power off -------------------------------------------------------------------
+
+    def _verify(self, maintenance: HostMaintenance) -> HostOutcome:
+        pause = conf.verify_seconds()
+        looked_at = self.clock()
+        try:
+            sight = self._look(maintenance)
+        except CloudError as error:
+            return self._in_trouble(maintenance, error, pause)
+        checks = c.certify(sight)
+        safe = c.is_safe(checks)
+        was_safe = maintenance.safe_since is not None
+        why = "" if safe else h.why_withdrawn(checks, sight.after, maintenance.verified_at)
+        store.verified(
+            maintenance,
+            checks=c.as_json(checks),
+            safe=safe,
+            why=why,
+            looked_at=looked_at,
+            actor=self.worker,
+            now=self.clock(),
+            clear_message=maintenance.message.startswith(h.TROUBLES),
+        )
+        is_safe = maintenance.safe_since is not None
+        if is_safe and not was_safe:
+            say(logging.INFO, "safe_to_power_off", host=maintenance.host)
+        elif was_safe and not is_safe:
+            say(logging.WARNING, "safe_withdrawn", host=maintenance.host, detail=why)
+        if maintenance.verified_at is None:
+            # the clock was set back while it was looked
+            return HostOutcome(conf.poll_seconds())
+        return HostOutcome(pause)
+
+    def _look(self, maintenance: HostMaintenance) -> c.HostSight:
+        """What tells whether it is empty, and then what Placement says."""
+
+        def alive() -> None:
+            self.alive(maintenance)
+
+        contents = read_contents(self.cloud, maintenance.host, alive)
+        hypervisors, allocations = self._allocations(maintenance, contents.after)
+        alive()
+        elsewhere = self._elsewhere(allocations, contents)
+        known = [*contents.servers_of_migrations.values(), *elsewhere.values()]
+        names = {s.id: s.name for s in known if s}
+        gone = contents.before is None
+        return c.HostSight(
+            **vars(contents) | {"names": names},
+            hypervisors=hypervisors,
+            allocations=allocations,
+            service_id=maintenance.service_id,
+            elsewhere=elsewhere,
+            same_machine=self._same_machine(maintenance.host) if gone else None,
+        )
+
+    def _same_machine(self, host: str) -> Hypervisor | None:
+        """Whether another service has the hypervisor of a host whose service is gone."""
+        try:
+            return h.same_machine(host, self.cloud.hypervisors())
+        except CloudError as error:
+            say(logging.WARNING, "no_hypervisors", host=host, detail=error)
+            return None
+
+    def _allocations(
+        self, maintenance: HostMaintenance, service: Service | None
+    ) -> tuple[list[Hypervisor], list[Allocation] | str]:
+        """What Placement says, or why it cannot be told. A host that is safe does not lose that
+        over one answer that did not come (see `in_trouble`), unless its cell is down: that
+        is known, and Nova does not tell its hypervisors then."""
+        hypervisors: list[Hypervisor] = []
+        try:
+            hypervisors = self.cloud.hypervisors_of(maintenance.host)
+            self.alive(maintenance)
+            found = self.cloud.allocations_on([one.id for one in hypervisors if one.id])
+        except CloudAnswerUnusable as error:
+            return hypervisors, str(error)
+        except CloudError as error:
+            if maintenance.safe_since and service is not None and service.is_known:
+                raise
+            return hypervisors, str(error)
+        return hypervisors, found
+
+    def _elsewhere(
+        self, allocations: list[Allocation] | str, contents: HostContents
+    ) -> dict[str, Server | None]:
+        """The servers whose allocations these are, by their own ids or by those of their
+        migrations, and that are not on this host: of as many as are shown."""
+        if isinstance(allocations, str):
+            return {}
+        of_record = {m.uuid: m.server_id for m in contents.migrations if m.uuid}
+        here = {server.id for server in contents.servers}
+        consumers = dict.fromkeys(a.consumer_id for a in allocations)
+        wanted = dict.fromkeys(of_record.get(consumer, consumer) for consumer in consumers)
+        found = read_servers(self.cloud, [i for i in wanted if i not in here][:NAMED])
+        # What is neither a server nor a migration is no server that does not exist any more.
+        servers = set(of_record.values())
+        return {i: s for i, s in found.items() if s is not None or i in servers}
+
+    # -- back to service ---------------------------------------------------------------------
+
+    def _give_back(self, maintenance: HostMaintenance) -> HostOutcome:
+        service: Service | None = None
+        try:
+            service = self.cloud.service(maintenance.host)
+        except CloudError as error:
+            return self._in_trouble(maintenance, error, conf.idle_seconds())
+        looked = time.monotonic()
+        step = h.decide_return(_view(maintenance), service, limits(), self.clock())
+        if isinstance(step, h.Enable):
+            try:
+                self._enable(maintenance, step.service_id, looked)
+            except CloudNotFound:
+                return HostOutcome(conf.poll_seconds())  # the next look tells that it is gone
+            except CloudError as error:
+                return self._in_trouble(maintenance, error, conf.idle_seconds())
+            return HostOutcome(conf.poll_seconds())
+        _apply(maintenance, step, self.worker, self.clock())
+        waits = isinstance(step, h.Wait)
+        return HostOutcome(conf.idle_seconds() if waits else conf.poll_seconds())
+
+    def _enable(self, maintenance: HostMaintenance, service_id: str, looked: float) -> None:
+        """Record the intent, ask Nova, record the answer."""
+        store.intend_to_enable(maintenance, self.clock())
+        if time.monotonic() - looked > INTENT_GOES_STALE:
+            return  # stopped in between: what was seen may not be so any more
+        asked = time.monotonic()
+        request_id = self.cloud.enable_service(service_id)
+        if time.monotonic() - asked > conf.lease_seconds():
+            self.alive(maintenance)  # this process was stopped: is the host ours still?
+        message = "The service is enabled; waiting until Nova sees it up."
+        store.enabled(maintenance, message, self.worker, request_id, self.clock())
+        say(logging.INFO, "service_enabled", host=maintenance.host, request_id=request_id)
+
+    def _in_trouble(
+        self, maintenance: HostMaintenance, error: CloudError, pause: float
+    ) -> HostOutcome:
+        in_trouble(maintenance, h.TROUBLE, error.advice, self.worker, self.clock())
+        return HostOutcome(max(pause, error.retry_after or 0), error.advice, may_be_ours(error))
+
+
+def in_trouble(
+    maintenance: HostMaintenance, trouble: str, detail: str, worker: str, now: datetime
+) -> None:
+    """Say of a host what keeps its passes from their work; what that means for its certificate, or
+    for its return to service, after a bounded wait.
+
+    :param trouble: one of `core.hosts.TROUBLES`
+    :raises StaleState: somebody else changed the maintenance meanwhile
+    """
+    say(logging.WARNING, "in_trouble", host=maintenance.host, detail=f"{trouble} {detail}")
+    if maintenance.returning_since:
+        step = h.cloud_is_lost(_view(maintenance), limits(), detail, now, trouble)
+        _apply(maintenance, step, worker, now)
+    else:
+        _cannot_verify(maintenance, trouble, detail, worker, now)
+
+
+def _cannot_verify(
+    maintenance: HostMaintenance, trouble: str, detail: str, worker: str, now: datetime
+) -> None:
+    """Say so; what could not be verified for a bounded time is withdrawn."""
+    message = f"{trouble} {detail}"
+    # What became of a return to service that was refused is still to be read.
+    free = not maintenance.message or maintenance.message.startswith(h.TROUBLES)
+    if free and maintenance.message != message:
+        store.change_maintenance(maintenance, now, message=message)
+    verified_at = maintenance.verified_at
+    bound = timedelta(seconds=conf.certificate_seconds())
+    # One that is dated ahead of the clock may be of any age.
+    fresh = verified_at is not None and now - bound <= verified_at <= now
+    if maintenance.safe_since and not fresh:
+        at = f" since {verified_at:%Y-%m-%d %H:%M:%S} UTC" if verified_at else ""
+        why = f"It could not be verified{at}. {detail}"
+        store.withdraw(maintenance, why, worker, now)
+        say(logging.WARNING, "safe_withdrawn", host=maintenance.host, detail=why)
+
+
+def _apply(maintenance: HostMaintenance, step: h.Step, worker: str, now: datetime) -> None:
+    match step:
+        case h.MarkEnabled():
+            store.enabled(maintenance, step.message, worker, "", now)
+        case h.Wait():
+            if maintenance.message != step.message:
+                store.change_maintenance(maintenance, now, message=step.message)
+        case h.Close():
+            store.finish_return(maintenance, step.result, step.message, worker, now)
+            say(
+                logging.INFO,
+                "host_returned",
+                host=maintenance.host,
+                result=step.result.value,
+                detail=step.message,
+            )
+        case h.GiveUp():
+            store.give_up_return(maintenance, step.message, worker, now)
+            say(logging.WARNING, "return_refused", host=maintenance.host, detail=step.message)
+
+
+_VIEW_FIELDS = [f.name for f in fields(h.MaintenanceView)]
+
+
+def _view(maintenance: HostMaintenance) -> h.MaintenanceView:
+    return h.MaintenanceView(**{name: getattr(maintenance, name) for name in _VIEW_FIELDS})
