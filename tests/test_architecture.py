@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "exceptions": set(),
     "policies": set(),
     "conf": {"exceptions"},
+    "messages": {"core.message"},
     "models": {"core.states"},
     "migrations": set(),
     "store": {"models", "core", "exceptions"},
@@ -32,9 +33,9 @@ MAY_IMPORT = {
     "observe": {"store", "cloud", "core", "exceptions"},
     "services": {"observe", "preflight", "store", "core", "cloud", "conf", "exceptions"},
     "worker": {"observe", "preflight", "store", "cloud", "core", "conf", "exceptions"},
-    "content": {"services", "store", "core", "exceptions"},
+    "content": {"services", "store", "messages", "core", "exceptions"},
     "management": set(),
-    "management.commands": {"services", "core", "exceptions"},
+    "management.commands": {"services", "messages", "core", "exceptions"},
     "management.commands.maintenance_worker": {
         "management.commands._edge",
         # the loop around the reconciler, so it may know what the reconciler knows

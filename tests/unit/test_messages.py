@@ -1,0 +1,219 @@
+"""Messages as values, and the table of templates that turns them into text."""
+
+import ast
+import gettext
+import json
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import ukcloud_maintenance
+from ukcloud_maintenance.core import message as m
+from ukcloud_maintenance.core.message import Message, message, text
+from ukcloud_maintenance.messages import (
+    TEMPLATES,
+    Template,
+    remedy_of,
+    render,
+    render_all,
+    rendering,
+)
+from ukcloud_maintenance.messages.template import fields
+
+PACKAGE = Path(ukcloud_maintenance.__file__).parent
+LANGUAGES = sorted(folder.name for folder in (PACKAGE / "locale").iterdir() if folder.is_dir())
+AT = datetime(2026, 3, 1, 21, 0, tzinfo=timezone(timedelta(hours=1)))
+
+
+@pytest.fixture
+def templates(monkeypatch):
+    """Templates of this test alone."""
+
+    def use(**table: Template) -> None:
+        monkeypatch.setattr("ukcloud_maintenance.messages.rendering.TEMPLATES", table)
+
+    return use
+
+
+# -- values ----------------------------------------------------------------------------------
+
+
+NAMES = st.from_regex(r"[a-z]+", fullmatch=True)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: (
+        st.lists(inner).map(tuple)
+        | st.builds(
+            Message,
+            st.text(min_size=1),
+            st.dictionaries(st.from_regex(r"[a-z]+", fullmatch=True), inner),
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@given(values)
+def test_what_is_stored_comes_back(value):
+    one = Message("some", {"value": value})
+    assert m.from_json(json.loads(json.dumps(m.as_json(one)))) == one
+
+
+def test_a_moment_is_stored_with_its_offset():
+    stored = m.as_json(message("some", at=AT))
+    assert stored["values"]["at"] == "2026-03-01T21:00:00+01:00"
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [None, "text", [], {}, {"code": "a"}, {"code": 1, "values": {}}, {"code": "a", "values": []}],
+)
+def test_what_is_no_message_is_refused(stored):
+    with pytest.raises(ValueError, match="not a stored message"):
+        m.from_json(stored)
+
+
+# -- text ------------------------------------------------------------------------------------
+
+
+def test_values_are_written_as_their_place_says(templates):
+    templates(
+        all=Template(
+            "{name}: {took:duration}, {at:time}, {size:size}, {share:percent}, {fast:rate}"
+        )
+    )
+    one = message("all", name="vm", took=300, at=AT, size=8 * 1024**3, share=0.5, fast=3 * 1024**2)
+    assert render(one) == "vm: 5 min, 2026-03-01T20:00:00Z, 8 GiB, 50%, 3 MiB/s"
+    again = m.from_json(m.as_json(one))
+    assert render(again) == render(one)
+
+
+def test_a_number_chooses_the_form(templates):
+    templates(left=Template("{count} instance is left.", plural="{count} instances are left."))
+    assert render(message("left", count=1)) == "1 instance is left."
+    assert render(message("left", count=3)) == "3 instances are left."
+
+
+def test_a_message_can_be_part_of_another(templates):
+    templates(
+        over=Template("Still blocked: {why:inline}; {hosts:list}.{lines:lines}"),
+        busy=Template("Nova is busy with it."),
+        text=Template("{text}"),
+    )
+    one = message("over", why=message("busy"), hosts=["cmp1", "cmp2"], lines=[text("a"), text("b")])
+    assert render(one) == "Still blocked: Nova is busy with it; cmp1, cmp2.\na\nb"
+
+
+def test_what_others_wrote_is_no_template(templates):
+    templates(said=Template("Nova says: {words}"))
+    words = "{0} %(name)s {name!r} {$ 1+1 $} <b>"
+    assert render(message("said", words=words)) == f"Nova says: {words}"
+    assert render(text(words)) == f"text (text: {words})"  # this test has no template for it
+
+
+def test_the_remedy_can_be_had_alone(templates):
+    templates(down=Template("Host {host} is down.", remedy="Bring {host} back."))
+    one = message("down", host="cmp1")
+    assert render(one) == "Host cmp1 is down. Bring cmp1 back."
+    assert render(one, remedy=False) == "Host cmp1 is down."
+    assert remedy_of(one) == "Bring cmp1 back."
+
+
+@pytest.mark.parametrize("one", [message("from_the_future", host="cmp1"), message("down")])
+def test_what_cannot_be_written_is_shown_by_its_values(templates, one):
+    templates(down=Template("Host {host} is down."))
+    assert render(one).startswith(one.code)
+    assert all(str(value) in render(one) for value in one.values.values())
+
+
+def test_messages_are_the_sentences_of_a_text():
+    assert render_all([text("One."), text("Two.")]) == "One. Two."
+    assert render_all([]) == ""
+
+
+# -- the table -------------------------------------------------------------------------------
+
+
+def parts(template: Template) -> list[str]:
+    return [part for part in (template.text, template.plural, template.remedy) if part]
+
+
+@pytest.mark.parametrize("code", sorted(TEMPLATES))
+def test_a_template_is_well_formed(code):
+    template = TEMPLATES[code]
+    assert re.fullmatch(r"[a-z0-9_.]+", code)
+    assert all(fields(part) is not None for part in parts(template))
+    if template.plural:
+        assert fields(template.text) | {("count", "")} >= fields(template.plural) - {("count", "")}
+
+
+def calls() -> list[tuple[str, int, str, frozenset[str] | None]]:
+    """(file, line, code, names of its values) of every message that the source makes; None where
+    the values are not written out."""
+    found = []
+    for file in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if (
+                isinstance(node, ast.Call)
+                and ast.unparse(node.func) in ("message", "Message", "refused", "Refused")
+                and node.args
+                and isinstance(node.args[0], ast.Constant)
+                and isinstance(node.args[0].value, str)
+                and node.args[0].value.islower()
+                and " " not in node.args[0].value
+            ):
+                names = {keyword.arg for keyword in node.keywords}
+                known = None if None in names else frozenset(n for n in names if n)
+                at = str(file.relative_to(PACKAGE))
+                found.append((at, node.lineno, node.args[0].value, known))
+    return found
+
+
+#: keywords of `Refused` that are none of its message's values
+BESIDE = frozenset({"field", "drain_id"})
+
+
+def test_every_message_has_a_template_and_its_values():
+    wrong = []
+    for file, line, code, names in calls():
+        template = TEMPLATES.get(code)
+        if template is None:
+            wrong.append(f"{file}:{line} {code} has no template")
+        elif names is not None and not template.names <= names | {"field"}:
+            wrong.append(f"{file}:{line} {code} lacks {sorted(template.names - names)}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_template_is_translated_with_all_its_values(language):
+    catalog = gettext.translation("django", PACKAGE / "locale", [language])
+    untranslated, differ = [], []
+    for code, template in TEMPLATES.items():
+        for part in parts(template):
+            if not re.sub(r"\{[^}]*\}", "", part).strip(" .:,;()"):
+                continue  # nothing but values
+            if part == template.plural:
+                told = catalog.ngettext(template.text, part, 2)
+            elif part == template.text and template.plural:
+                told = catalog.ngettext(part, template.plural, 1)
+            else:
+                told = catalog.gettext(part)
+            if told == part:
+                untranslated.append((code, part))
+            elif fields(told) - {("count", "")} != fields(part) - {("count", "")}:
+                differ.append((code, told))
+    assert untranslated == []
+    assert differ == []
+
+
+def test_the_formats_of_an_edge_are_used(templates):
+    class Words(rendering.Plain):
+        def time(self, at: datetime) -> str:
+            return at.astimezone(UTC).strftime("%H Uhr")
+
+    templates(at=Template("since {at:time}"))
+    assert render(message("at", at=AT), Words()) == "since 20 Uhr"

@@ -1,0 +1,97 @@
+"""What there is to say, as values: a stable code and what the sentence names. Pure.
+
+Nothing here is text that a reader sees. The sentences are templates (the package `messages`) that
+the edges fill in: pages in the reader's language, commands and exports in English. So a sentence
+is never parsed, and a program can go by the code.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+#: The code of what has no code of its own: text from before there were codes, or words of others.
+TEXT = "text"
+
+
+@dataclass(frozen=True)
+class Message:
+    """One thing to say.
+
+    :param code: stable, in lower case, e.g. ``status_shelved``; the documentation lists it
+    :param values: what the template names: texts, numbers (sizes in bytes, times in seconds),
+        moments, further messages, and lists of these. What OpenStack or an operator wrote is a
+        value to the letter.
+    """
+
+    code: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def __hash__(self) -> int:
+        return hash(self.code)
+
+
+def message(code: str, /, **values: Any) -> Message:
+    """A message of a code, with the values that its template names."""
+    return Message(code, values)
+
+
+def text(words: str) -> Message:
+    """Words that are shown as they are, in every language."""
+    return Message(TEXT, {"text": words})
+
+
+def as_json(one: Message) -> dict[str, Any]:
+    """Plain values, to be stored and exported; times in ISO 8601 with their offset."""
+    return {"code": one.code, "values": {name: _plain(v) for name, v in one.values.items()}}
+
+
+def all_as_json(messages: Iterable[Message]) -> list[dict[str, Any]]:
+    return [as_json(one) for one in messages]
+
+
+def from_json(stored: Any) -> Message:
+    """The message that :func:`as_json` made these values of; a moment stays the text that it was
+    stored as.
+
+    :raises ValueError: they are not such values
+    """
+    if not _is_message(stored):
+        raise ValueError(f"not a stored message: {stored!r}")
+    return Message(stored["code"], {name: _live(v) for name, v in stored["values"].items()})
+
+
+def all_from_json(stored: Any) -> tuple[Message, ...]:
+    """:raises ValueError: they are not values that :func:`all_as_json` makes"""
+    if not isinstance(stored, list):
+        raise ValueError(f"not a list of stored messages: {stored!r}")
+    return tuple(from_json(one) for one in stored)
+
+
+def _is_message(stored: Any) -> bool:
+    return (
+        isinstance(stored, dict)
+        and stored.keys() == {"code", "values"}
+        and isinstance(stored["code"], str)
+        and isinstance(stored["values"], dict)
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Message):
+        return as_json(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, str):
+        return str(value)  # an enum's member is stored as its value
+    if isinstance(value, Iterable) and not isinstance(value, Mapping):
+        return [_plain(one) for one in value]
+    return value
+
+
+def _live(value: Any) -> Any:
+    if _is_message(value):
+        return from_json(value)
+    if isinstance(value, list):
+        return tuple(_live(one) for one in value)
+    return value

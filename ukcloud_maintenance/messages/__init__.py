@@ -1,0 +1,11 @@
+"""Every sentence of the product: templates by code, and how they are filled in.
+
+`core` and the layers around it say what there is to say as codes and values (`core.message`);
+here, and nowhere else, that becomes text, in the language that Django has active.
+"""
+
+from .catalog import TEMPLATES
+from .rendering import ENGLISH, Formats, remedy_of, render, render_all
+from .template import Template
+
+__all__ = ["ENGLISH", "TEMPLATES", "Formats", "Template", "remedy_of", "render", "render_all"]
