@@ -218,7 +218,7 @@ def test_one_drain_tells_which_copy_will_not_end_and_the_ways_out(drain):
 
 def _forecast(monkeypatch, low, likely, high, samples=34, *, assumed=False):
     found = Forecast(low, likely, high, samples, assumed)
-    monkeypatch.setattr(services, "_forecast", lambda drain, rows: found)
+    monkeypatch.setattr(services.reports, "forecast_of", lambda drain, rows: found)
 
 
 @pytest.mark.parametrize(

@@ -205,7 +205,7 @@ def test_a_drain_of_a_plan_that_could_not_be_paused_shows_in_the_exit_code(plan,
             raise Refused("It changes too fast.", code="busy")
         return real(actor, drain_id)
 
-    monkeypatch.setattr(services, "pause_drain", busy)
+    monkeypatch.setattr(services.plans, "pause_drain", busy)
     outcome = run("drain_pause", "--plan", str(plan.pk))
     assert outcome.exit_code == 1
     assert f"Drain {first.pk} of cmp1: It changes too fast." in outcome.stdout

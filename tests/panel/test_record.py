@@ -467,7 +467,15 @@ def test_names_and_words_are_escaped_everywhere(admin, make_drain):
 
 
 #: where a kind stands among the arguments of what records an event
-KIND_AT = {"_change": 2, "ChangeRow": 2, "ChangeDrain": 1, "record": 3, "_event": 3, "_answered": 2}
+KIND_AT = {
+    "_change": 2,
+    "ChangeRow": 2,
+    "ChangeDrain": 1,
+    "record": 3,
+    "add_event": 3,
+    "_event": 0,
+    "_answered": 2,
+}
 
 
 def recorded_kinds() -> set[str]:
@@ -486,8 +494,6 @@ def recorded_kinds() -> set[str]:
             function = call.func.attr if isinstance(call.func, ast.Attribute) else ""
             function = call.func.id if isinstance(call.func, ast.Name) else function
             place = KIND_AT.get(function)
-            if function == "_event" and room == "worker":
-                place = 0
             told = [call.args[place]] if place is not None and len(call.args) > place else []
             told += [
                 keyword.value.elts[0]

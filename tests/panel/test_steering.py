@@ -27,6 +27,7 @@ from ukcloud_maintenance.core.states import (
     DrainState,
     MigrationState,
     ReturnResult,
+    Wish,
 )
 
 PANEL = "horizon:admin:maintenance"
@@ -349,7 +350,7 @@ def test_each_of_several_is_judged_by_itself(admin, drain):
 def test_another_admin_was_faster(admin, drain):
     """The dialog is open while somebody else aborts one of the two."""
     rows = rows_of(drain)
-    store.make_wish(drain, rows["queued"], store.Wish.ABORT, "bob", timezone.now())
+    store.make_wish(drain, rows["queued"], Wish.ABORT, "bob", timezone.now())
     data = {"row": [rows["running"].pk, rows["queued"].pk], "confirmed": "yes"}
     response = admin.post(url("abort", drain), data, follow=True)
     page = text(response.content.decode())
@@ -899,7 +900,7 @@ def test_the_curve_keeps_its_place_and_falls(drain):
     ],
 )
 def test_the_time_left_is_told_with_how_sure_it_is(admin, drain, monkeypatch, forecast, words):
-    monkeypatch.setattr(services, "_forecast", lambda drain, rows: forecast)
+    monkeypatch.setattr(services.reports, "forecast_of", lambda drain, rows: forecast)
     assert words in text(updates(admin, drain)["parts"]["facts"])
 
 

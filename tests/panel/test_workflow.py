@@ -11,7 +11,7 @@ from django.utils import html as django_html
 from django.utils import timezone
 
 from tests.fakes import GIB, server, service
-from ukcloud_maintenance import services
+from ukcloud_maintenance import preflight, services
 from ukcloud_maintenance.content.maintenance.common import session
 from ukcloud_maintenance.exceptions import CloudAuthError, CloudUnreachable
 from ukcloud_maintenance.models import Drain, InstanceMigration
@@ -188,7 +188,7 @@ def test_a_host_with_a_drain_under_way_leads_to_it(admin, make_drain):
 
 def test_the_second_of_two_admins_gets_the_refusal(admin, make_drain, monkeypatch):
     """The other one's drain is written between our checks and our own write."""
-    real = services.make_plans
+    real = preflight.make_plans
     others = iter(["the other admin's"])
 
     def plan(*arguments):
@@ -196,7 +196,7 @@ def test_the_second_of_two_admins_gets_the_refusal(admin, make_drain, monkeypatc
             make_drain("cmp1", reason=reason)
         return real(*arguments)
 
-    monkeypatch.setattr(services, "make_plans", plan)
+    monkeypatch.setattr(services.drains, "make_plans", plan)
     assert "is being drained already" in text(refused(admin))
     assert Drain.objects.get().reason == "the other admin's"
     assert not InstanceMigration.objects.exists()

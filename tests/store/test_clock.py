@@ -22,6 +22,7 @@ from ukcloud_maintenance.core.states import DrainState, MigrationState
 from ukcloud_maintenance.exceptions import CloudUnreachable, StaleState
 from ukcloud_maintenance.management.commands.maintenance_worker import Worker as WorkerLoop
 from ukcloud_maintenance.models import Drain, HostMaintenance, InstanceMigration, Worker
+from ukcloud_maintenance.store import clock, setbacks
 from ukcloud_maintenance.worker.drain import Reconciler
 
 DAY = timedelta(days=1)
@@ -34,7 +35,7 @@ server_clock = pytest.mark.usefixtures("a_server_with_a_clock")
 
 @pytest.fixture(autouse=True)
 def no_reading(monkeypatch):
-    monkeypatch.setattr(store, "_reading", None)
+    monkeypatch.setattr(clock, "_reading", None)
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def local_clock(ahead: timedelta):
 
 
 def fresh() -> datetime:
-    store._reading = None
+    clock._reading = None
     return store.now()
 
 
@@ -114,7 +115,7 @@ def stopwatch(monkeypatch):
     """What the monotonic clock of this process shows to `store`, next and from then on."""
     shown = [100.0]
     reading = SimpleNamespace(monotonic=lambda: shown.pop(0) if len(shown) > 1 else shown[0])
-    monkeypatch.setattr(store, "time", reading)
+    monkeypatch.setattr(clock, "time", reading)
     return shown
 
 
@@ -143,10 +144,10 @@ def test_an_answer_that_took_long_is_used_once(stopwatch):
 @server_clock
 def test_a_slow_answer_does_not_set_it_back_and_a_step_does(stopwatch):
     carried = of_the_server() + timedelta(hours=20)
-    store._reading = (carried, 90.0)
+    clock._reading = (carried, 90.0)
     assert store.now() < carried - FAR, "the server's clock was set back"
     stopwatch[:] = [100.0, 100.0 + 86400]
-    store._reading = (carried, 100.0 + 86400)  # it agrees with an answer that took a day
+    clock._reading = (carried, 100.0 + 86400)  # it agrees with an answer that took a day
     assert store.now() == carried
 
 
@@ -210,9 +211,14 @@ def test_after_a_step_of_the_clock_it_is_claimed_again_in_bounded_time(kind, ste
 # -- verifications ---------------------------------------------------------------------------
 
 
+@contextmanager
 def the_time_is(at: datetime):
-    """By the database's clock."""
-    return mock.patch.object(store, "now", return_value=at)
+    """By the database's clock, for the store itself and for those who ask it."""
+    with (
+        mock.patch.object(store, "now", return_value=at),
+        mock.patch.object(clock, "now", return_value=at),
+    ):
+        yield
 
 
 def safe(maintenance: HostMaintenance, at: datetime | None = None) -> bool:
@@ -366,15 +372,15 @@ def now():
 def test_no_wait_lasts_as_long_as_the_clock_was_set_back():
     """Whatever says since when something is so: each field of each row, the ones to come too."""
     drain, maintenance = begin(create("cmp1", servers=["a"])), in_maintenance("cmp2")
-    for name in store._STAMPS[Drain]:
+    for name in setbacks._STAMPS[Drain]:
         put(drain, **{name: NOW + DAY})
         assert store.set_back(read(drain), [], NOW, 600) is True, name
         assert getattr(read(drain), name) == NOW, name
-    for name in store._STAMPS[InstanceMigration]:
+    for name in setbacks._STAMPS[InstanceMigration]:
         put(row(drain), **{name: NOW + DAY})
         assert store.set_back(read(drain), [row(drain)], NOW, 600) is True, name
         assert getattr(row(drain), name) == NOW, name
-    for name in {*store._STAMPS[HostMaintenance]} - {"closed_at"}:  # then it is over
+    for name in {*setbacks._STAMPS[HostMaintenance]} - {"closed_at"}:  # then it is over
         put(maintenance, **{name: NOW + DAY})
         assert store.set_back_host(store.maintenance(maintenance.pk), NOW) is True, name
         assert getattr(store.maintenance(maintenance.pk), name) == NOW, name

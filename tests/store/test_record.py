@@ -16,6 +16,7 @@ from ukcloud_maintenance.models import (
     InstanceMigration,
     Plan,
 )
+from ukcloud_maintenance.store import retention
 
 WORKER = "ctl1:4711:1772366400"
 BEFORE = NOW + timedelta(days=30)
@@ -106,7 +107,7 @@ def test_a_drain_goes_with_all_that_is_its_own_and_nothing_else():
 
 
 def test_many_go_in_batches(monkeypatch):
-    monkeypatch.setattr(store, "BATCH", 3)
+    monkeypatch.setattr(retention, "BATCH", 3)
     for number in range(8):
         over(f"cmp{number}")
     assert store.clear(BEFORE, dry_run=True).drains == 8
@@ -125,7 +126,7 @@ def test_an_open_drain_stays_however_old():
 def test_one_that_is_taken_up_again_meanwhile_stays_whole(monkeypatch):
     """A retry comes between the look and the removal."""
     drain = over()
-    plain = store._clear_drain
+    plain = retention._clear_drain
 
     def retried_first(drain_id, goes, found):
         store.change_drain(
@@ -133,7 +134,7 @@ def test_one_that_is_taken_up_again_meanwhile_stays_whole(monkeypatch):
         )
         return plain(drain_id, goes, found)
 
-    monkeypatch.setattr(store, "_clear_drain", retried_first)
+    monkeypatch.setattr(retention, "_clear_drain", retried_first)
     assert store.clear(BEFORE) == store.Cleared()
     assert (Drain.objects.count(), InstanceMigration.objects.count()) == (1, 2)
     assert Event.objects.count() == 4

@@ -188,7 +188,7 @@ def test_a_failure_in_the_middle_leaves_nothing(monkeypatch):
     def fail(*args, **kwargs):
         raise RuntimeError("no record")
 
-    monkeypatch.setattr(store, "_event", fail)
+    monkeypatch.setattr("ukcloud_maintenance.store.requests.add_event", fail)
     with pytest.raises(RuntimeError, match="no record"):
         create()
     assert not Drain.objects.exists()

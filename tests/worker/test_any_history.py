@@ -262,7 +262,7 @@ class AnyHistory(TestCase):
         # the services tell the time by the system's clock, the worker by the model's
         with (
             self.settings(UKCLOUD_MAINTENANCE=more),
-            mock.patch.object(services.timezone, "now", clock),
+            mock.patch("django.utils.timezone.now", clock),
         ):
             drain = ask(nova, 2)
             nova.tick = pressing_tick

@@ -24,6 +24,7 @@ from ukcloud_maintenance.core.states import (
     DrainState,
     MigrationState,
     ReturnChoice,
+    ReturnResult,
     TimeoutAction,
     Wish,
 )
@@ -36,6 +37,7 @@ from ukcloud_maintenance.exceptions import (
     StaleState,
 )
 from ukcloud_maintenance.models import Drain, Event, HostMaintenance, InstanceMigration
+from ukcloud_maintenance.services.instances import steer_one
 from ukcloud_maintenance.worker import drain as reconciler
 
 ADMIN = Actor("u1", "admin", may=lambda rule: True)
@@ -267,7 +269,7 @@ def test_a_retry_of_an_old_drain_does_not_drain_a_host_that_is_in_service():
     nova = Nova()
     old = failed_drain(nova)
     store.finish_return(  # weeks ago: the host was given back
-        old.maintenance, store.ReturnResult.IN_SERVICE, "", "worker", nova.now
+        old.maintenance, ReturnResult.IN_SERVICE, "", "worker", nova.now
     )
     nova.the_service = replace(nova.the_service, status="enabled", disabled_reason="")
     nova.outcomes = {}
@@ -351,7 +353,7 @@ def test_a_retry_that_read_the_drain_before_it_ended_opens_it_again():
     Drain.objects.filter(pk=drain.pk).update(state="running")
     seen_running = read(drain)
     Drain.objects.filter(pk=drain.pk).update(state="failed", open_key=None)
-    assert services._steer_one(ADMIN, seen_running, Verb.RETRY, row(drain), "") == ""
+    assert steer_one(ADMIN, seen_running, Verb.RETRY, row(drain), "") == ""
     assert (read(drain).state, row(drain).state) == (DrainState.RUNNING, MigrationState.PENDING)
 
 

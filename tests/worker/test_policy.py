@@ -431,7 +431,7 @@ def test_a_drain_and_its_return_succeed_with_the_role_alone(demo, passes):
     assert (methods["live"], methods["locked"], methods["off"]) == ("live", "live", "cold")
 
     maintenance = store.open_maintenance(REGION, "cmp1")
-    HostReconciler(passes.cloud, "worker", services.timezone.now).run(maintenance)
+    HostReconciler(passes.cloud, "worker", store.now).run(maintenance)
     found = services.certificate(shell_actor(), REGION, "cmp1")
     assert found.safe, [check for check in found.checks if not check.passed]
 

@@ -229,7 +229,7 @@ class ShellCommand(EdgeCommand):
         """Say that nothing will move; once, however often it is looked at."""
         self.warn_of_worker(report.worker)
 
-    def warn_of_worker(self, worker: services.store.WorkerStatus) -> None:
+    def warn_of_worker(self, worker: services.WorkerStatus) -> None:
         """The same, of what is known of the workers."""
         warning = ""
         if not worker.alive:

@@ -1,0 +1,193 @@
+"""Whether a host is safe to power off, and since when."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from .. import conf, store
+from ..core.actor import RULE_VIEW, Actor
+from ..core.host import returning as h
+from ..core.host.certificate import SCOPE, Check, from_json
+from ..store import Drain, HostMaintenance
+from .access import require
+
+#: The version of :func:`certificate_document`: raised where a key changes its meaning or goes.
+CERTIFICATE_SCHEMA = 1
+
+
+def verified_after(now: datetime) -> datetime:
+    """What was verified before is not called safe."""
+    return now - timedelta(seconds=conf.certificate_seconds())
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Whether a host is safe to power off, as of one moment, from the database alone.
+
+    :param maintenance: the open one, or None where the host is not in maintenance
+    :param checks: what the last verification found, in the order in which it is shown
+    :param verified_at: when that verification began; None: there was none
+    :param valid_until: after this it is too old to be believed
+    :param safe: every check held, and the verification is new enough, and the host is neither
+        drained nor given back meanwhile
+    :param safe_since: since when every verification found it safe; None where it is not
+    :param why_not: why it is not safe, in words; empty where it is
+    :param open_drain: the drain under way, or None
+    :param drains: the drains of this maintenance, oldest first
+    :param lasts_seconds: how long a verification is believed, and so how long the next one is
+        worth waiting for
+    """
+
+    host: str
+    region: str
+    maintenance: HostMaintenance | None
+    checks: tuple[Check, ...] = ()
+    verified_at: datetime | None = None
+    valid_until: datetime | None = None
+    safe: bool = False
+    safe_since: datetime | None = None
+    withdrawn_at: datetime | None = None
+    withdrawn_why: str = ""
+    why_not: str = ""
+    open_drain: Drain | None = None
+    drains: tuple[Drain, ...] = ()
+    now: datetime = field(default_factory=store.now)
+    lasts_seconds: float = 0
+
+    @property
+    def stale(self) -> bool:
+        """Whether the last verification is too old to be believed, or dated ahead of the clock."""
+        if self.verified_at is None or self.valid_until is None:
+            return False
+        return not self.verified_at <= self.now <= self.valid_until
+
+    @property
+    def drained_by(self) -> tuple[str, ...]:
+        """Who asked for the drains, each once, in their order."""
+        return tuple(dict.fromkeys(drain.requested_by for drain in self.drains))
+
+    @property
+    def drain_ids(self) -> tuple[int, ...]:
+        return tuple(drain.pk for drain in self.drains)
+
+
+def certificate(actor: Actor, region: str, host: str) -> Certificate:
+    """Whether exactly this host is safe to power off. OpenStack is not asked: the worker does
+    that all the time."""
+    require(actor, RULE_VIEW)
+    maintenance = store.open_maintenance(region, host)
+    open_drain = store.open_drain_of(region, host)
+    now = store.now()  # after it is read: what was recorded meanwhile is not of the future
+    if maintenance is None:
+        return Certificate(
+            host,
+            region,
+            None,
+            why_not="The host is not in maintenance.",
+            open_drain=open_drain,
+            now=now,
+            lasts_seconds=conf.certificate_seconds(),
+        )
+    verified_at = maintenance.verified_at
+    lasts = timedelta(seconds=conf.certificate_seconds())
+    checks = from_json(maintenance.checks)
+    safe = open_drain is None and store.is_safe(maintenance, verified_after(now))
+    return Certificate(
+        host,
+        region,
+        maintenance,
+        checks=tuple(checks),
+        verified_at=verified_at,
+        valid_until=verified_at + lasts if verified_at else None,
+        safe=safe,
+        safe_since=maintenance.safe_since if safe else None,
+        withdrawn_at=maintenance.withdrawn_at,
+        withdrawn_why=maintenance.withdrawn_why,
+        why_not="" if safe else _why_not_safe(maintenance, open_drain, checks, now),
+        open_drain=open_drain,
+        drains=tuple(store.drains_in(maintenance)),
+        now=now,
+        lasts_seconds=lasts.total_seconds(),
+    )
+
+
+def _why_not_safe(
+    maintenance: HostMaintenance, open_drain: Drain | None, checks: Iterable[Check], now: datetime
+) -> str:
+    if maintenance.returning_since:
+        return "The host is being given back to service."
+    if open_drain:
+        return f"The host is being drained (drain {open_drain.pk})."
+    if maintenance.verified_at is None:
+        return "It was not verified yet."
+    if maintenance.verified_at > now:
+        return (
+            f"It was last verified at {_iso(maintenance.verified_at)}, which is still to come: the"
+            " clock of the database was set back, so how long ago that was is not known."
+            " Is a worker running?"
+        )
+    if maintenance.verified_at < verified_after(now):
+        seconds = int((now - maintenance.verified_at).total_seconds())
+        trouble = maintenance.message.startswith(h.TROUBLES)
+        return (
+            f"It was last verified {seconds} s ago, which is too long."
+            f" {maintenance.message if trouble else 'Is a worker running?'}"
+        )
+    return h.why_not_safe(checks, maintenance.withdrawn_why)
+
+
+def certificate_document(actor: Actor, region: str, host: str) -> dict[str, Any]:
+    """The certificate for programs and for the files. Times are ISO 8601 in UTC; what is not
+    known is null."""
+    return document_of(actor, certificate(actor, region, host))
+
+
+def document_of(actor: Actor, found: Certificate) -> dict[str, Any]:
+    """:func:`certificate_document` of a certificate that was read already."""
+    require(actor, RULE_VIEW)
+    maintenance = found.maintenance
+    return {
+        "schema": CERTIFICATE_SCHEMA,
+        "host": found.host,
+        "region": found.region,
+        "written_at": _iso(found.now),
+        "safe_to_power_off": found.safe,
+        "why_not": found.why_not or None,
+        "safe_since": _iso(found.safe_since),
+        "verified_at": _iso(found.verified_at),
+        "valid_until": _iso(found.valid_until),
+        "withdrawn_at": _iso(found.withdrawn_at),
+        "withdrawn_why": found.withdrawn_why or None,
+        "checks": list(maintenance.checks) if maintenance else [],
+        "scope": SCOPE,
+        "maintenance": {
+            "id": maintenance.pk,
+            "service_id": maintenance.service_id,
+            "found_status": maintenance.found_status,
+            "found_reason": maintenance.found_reason or None,
+            "our_reason": maintenance.our_reason or None,
+            "disabled_at": _iso(maintenance.disabled_at),
+            "opened_at": _iso(maintenance.opened_at),
+            "returning_since": _iso(maintenance.returning_since),
+            "message": maintenance.message,
+        }
+        if maintenance
+        else None,
+        "drains": [
+            {
+                "id": drain.pk,
+                "state": drain.state,
+                "result": drain.result or None,
+                "reason": drain.reason,
+                "requested_by": drain.requested_by,
+                "created_at": _iso(drain.created_at),
+                "finished_at": _iso(drain.finished_at),
+            }
+            for drain in found.drains
+        ],
+    }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None

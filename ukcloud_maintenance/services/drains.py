@@ -1,0 +1,148 @@
+"""Asking for drains."""
+
+from collections.abc import Iterable
+
+from .. import conf, store
+from ..cloud import Cloud
+from ..core.actor import RULE_DRAIN, Actor
+from ..exceptions import Refused
+from ..preflight import DrainPlan, PlanChoices, make_plans
+from ..store import Drain, Plan
+from .access import cloud_name, require
+from .checks import (
+    being_returned,
+    check_may_drain,
+    check_may_receive,
+    check_not_bare_metal,
+    destination_away,
+    destination_is_bare_metal,
+    drain_is_open,
+    find_service,
+    host_is_destination,
+)
+from .preflights import services_for_a_plan
+from .requests import LARGEST_FIRST, DrainRequest, check_request, may_time_out
+
+
+def request_drain(actor: Actor, cloud: Cloud, request: DrainRequest) -> Drain:
+    """Write a drain and its instance migrations to the queue; the worker does the rest.
+
+    :raises Refused: with the reason and what can be done; nothing was changed
+    """
+    return request_drains(actor, cloud, [request])[0]
+
+
+def request_drains(actor: Actor, cloud: Cloud, requests: Iterable[DrainRequest]) -> list[Drain]:
+    """Several drains, all or none, in one transaction.
+
+    Should two admins ask at the same moment, the one who comes second gets the refusal, and
+    nothing of theirs is written.
+    """
+    require(actor, RULE_DRAIN)
+    ready = ready_to_request(actor, cloud, requests)
+    with store.in_turn(cloud.region):
+        return [write_request(actor, cloud.region, one, plan) for one, plan in ready]
+
+
+def ready_to_request(
+    actor: Actor, cloud: Cloud, requests: Iterable[DrainRequest]
+) -> list[tuple[DrainRequest, DrainPlan]]:
+    """The requests, checked, each with its plan; all of them are planned together."""
+    asked = [check_request(r) for r in requests]
+    for one in asked:
+        may_time_out(actor, one.timeout_action or conf.timeout_action())
+    if repeated := sorted({r.host for r in asked if [a.host for a in asked].count(r.host) > 1}):
+        raise Refused(f"Host {repeated[0]} is named twice.", code="host_twice", field="host")
+    cloud_name(cloud.region)
+    services = services_for_a_plan(cloud)
+    checked = []
+    for one in asked:
+        service = find_service(services, one.host, cloud.region, cloud)
+        check_may_drain(service, cloud.region, cloud)
+        check_may_receive(services, cloud.region, one.host, one.destination)
+        if one.destination in {other.host for other in asked}:
+            raise Refused(
+                f"The destination {one.destination} is to be drained itself.",
+                code="destination_is_drained",
+                remedy="Choose another one, or leave the choice to the scheduler.",
+                field="destination",
+            )
+        checked.append((one, service))
+    hosts = frozenset(a.host for a in asked)
+    wanted = [
+        (
+            service,
+            PlanChoices(
+                one.choices,
+                move_locked=one.move_locked,
+                max_concurrent=one.max_concurrent,
+                destination=one.destination,
+                drained_too=hosts,
+            ),
+        )
+        for one, service in checked
+    ]
+    plans = make_plans(cloud, wanted, services)
+    for (one, _), plan in zip(checked, plans, strict=True):
+        check_not_bare_metal(plan)
+        if one.destination in plan.bare_metal:
+            raise destination_is_bare_metal(one.destination)
+    return [(one, plan) for (one, _), plan in zip(checked, plans, strict=True)]
+
+
+def write_request(
+    actor: Actor,
+    region: str,
+    request: DrainRequest,
+    plan: DrainPlan,
+    plan_row: Plan | None = None,
+    order: int = 0,
+) -> Drain:
+    """Write what was planned. What something around it stands against enters as blocked, and
+    the worker looks at it again."""
+    sign = -1 if request.order == LARGEST_FIRST else 1
+    ordered = sorted(
+        plan.planned, key=lambda p: (sign * p.server.memory_bytes, p.server.name, p.server.id)
+    )
+    entries = [
+        store.Entry(
+            one.server,
+            one.verdict,
+            one.wishes.choice.value,
+            request.notes.get(one.server.id, ""),
+            one.group,
+            one.planned_host,
+        )
+        for one in ordered
+    ]
+    service = plan.service
+    names = {p.server.project_id: p.project_name for p in plan.planned}
+    try:
+        return store.create_drain(
+            region=region,
+            host=service.host,
+            service_id=service.id,
+            reason=request.reason,
+            max_concurrent=request.max_concurrent or conf.max_concurrent(),
+            destination=request.destination,
+            actor_id=actor.id,
+            actor=str(actor),
+            planned=entries,
+            follow_plan=request.follow_plan,
+            move_locked=request.move_locked,
+            project_names=names,
+            now=store.now(),
+            start_at=request.start_at,
+            stop_at=request.stop_at,
+            timeout_action=request.timeout_action or conf.timeout_action(),
+            plan=plan_row,
+            plan_order=order,
+        )
+    except store.DrainExists as error:
+        raise drain_is_open(service.host, error.drain) from error
+    except store.BeingReturned as error:
+        raise being_returned(error.maintenance) from error
+    except store.IsDestination as error:
+        raise host_is_destination(service.host, error.drain) from error
+    except store.DestinationAway as error:
+        raise destination_away(error) from error

@@ -1,0 +1,43 @@
+"""Exports, and what is cleared."""
+
+from datetime import timedelta
+from typing import Any
+
+from .. import conf, store
+from ..core.actor import RULE_DRAIN, Actor
+from ..core.record import export
+from ..exceptions import Refused
+from .access import require
+from .reports import get_drain
+
+#: The longest time, in days, that can be named to keep the record (conf, KEEP_DAYS).
+KEEP_DAYS_MAX = 36500
+
+
+def export_drain(actor: Actor, drain_id: int) -> dict[str, Any]:
+    """A drain with its instances and events as a document; see `core.export`.
+
+    :raises Refused: there is no such drain
+    """
+    drain = get_drain(actor, drain_id)
+    return export.document(drain, store.migrations(drain), store.events(drain), store.now())
+
+
+def clear_record(
+    actor: Actor, older_than_days: int | None = None, dry_run: bool = False
+) -> store.Cleared:
+    """Remove drains that have been over for longer than a time, and what belonged to them alone.
+
+    :param older_than_days: days, or None for the setting's
+    :param dry_run: only tell what would be removed
+    :raises Refused: the number of days is none
+    """
+    require(actor, RULE_DRAIN)
+    days = conf.keep_days() if older_than_days is None else older_than_days
+    if not 1 <= days <= KEEP_DAYS_MAX:
+        raise Refused(
+            f"The number of days must be from 1 to {KEEP_DAYS_MAX}, not {days}.",
+            code="days_out_of_range",
+            remedy="What is under way, or was over today, is never removed.",
+        )
+    return store.clear(store.now() - timedelta(days=days), dry_run)

@@ -1,0 +1,104 @@
+"""How far a drain is."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from .. import conf, store
+from ..core.actor import RULE_VIEW, Actor
+from ..core.copying.duration import Forecast, forecast
+from ..core.copying.patience import TimeoutBounds, TimeoutOutlook, timeout_outlook
+from ..core.states import DRAIN_TERMINAL, MIGRATION_UNDER_WAY, DrainState, MigrationState
+from ..exceptions import Refused
+from ..store import Drain, InstanceMigration
+from .access import require
+from .hosts import worker_status
+
+
+def get_drain(actor: Actor, drain_id: int, *, rule: str = RULE_VIEW) -> Drain:
+    """One drain.
+
+    :raises Refused: there is no such drain
+    """
+    require(actor, rule)
+    drain = store.drain(drain_id)
+    if drain is None:
+        raise Refused(f"There is no drain {drain_id}.", code="unknown_drain")
+    return drain
+
+
+def open_drains(actor: Actor) -> list[Drain]:
+    """The drains under way in all regions, newest first."""
+    require(actor, RULE_VIEW)
+    return list(store.drains().exclude(state__in=[s.value for s in DRAIN_TERMINAL]))
+
+
+@dataclass(frozen=True)
+class DrainReport:
+    """A drain with its instances and their counts, as of one moment, from the database alone."""
+
+    drain: Drain
+    migrations: list["store.InstanceMigration"]
+    counts: store.Counts
+    worker: store.WorkerStatus
+    now: datetime = field(default_factory=store.now)
+    #: how long it still takes; None where it is over, or nothing is left to be moved
+    forecast: Forecast | None = None
+    #: whether what failed can be tried again as far as the host is concerned
+    may_go_on: bool = True
+    #: when each copy under way times out and what becomes of it then, by the row's id
+    timeouts: Mapping[int, TimeoutOutlook] = field(default_factory=dict)
+
+
+def drain_report(actor: Actor, drain_id: int) -> DrainReport:
+    """Everything that the drain page and `drain_status` show. Nova is not asked."""
+    drain = get_drain(actor, drain_id)
+    rows = list(store.migrations(drain))
+    now = store.now()
+    return DrainReport(
+        drain,
+        rows,
+        store.counts_of(drain, rows),
+        worker_status(actor),
+        now=now,
+        forecast=forecast_of(drain, rows),
+        may_go_on=drain.state != DrainState.FAILED or store.may_reopen(drain),
+        timeouts=_timeouts(drain, rows, now),
+    )
+
+
+def _timeouts(
+    drain: Drain, rows: list[InstanceMigration], now: datetime
+) -> dict[int, TimeoutOutlook]:
+    bounds = TimeoutBounds(conf.timeout_seconds_per_gib(), conf.timeout_min_seconds())
+    found = {row.pk: timeout_outlook(row, drain.timeout_action, bounds, now) for row in rows}
+    return {pk: outlook for pk, outlook in found.items() if outlook is not None}
+
+
+#: What a copy that does not end as things are is called (core.convergence).
+_ENDLESS = frozenset({"not_converging", "stalled"})
+
+
+def forecast_of(drain: Drain, rows: list[InstanceMigration]) -> Forecast | None:
+    """From what this region has shown so far, and from what is under way. A migration that does
+    not end as it goes makes it infinite."""
+    if drain.state in DRAIN_TERMINAL:
+        return None
+    now = store.now()
+    waiting: list[int] = []
+    flying: list[float | tuple[int, float]] = []
+    for row in rows:
+        runs = row.state in MIGRATION_UNDER_WAY and row.running_since is not None
+        if row.course in _ENDLESS and runs:
+            flying.append(math.inf)
+        elif runs and row.seconds_left is not None:
+            flying.append(row.seconds_left)
+        elif runs:
+            flying.append((row.memory_bytes, (now - row.running_since).total_seconds()))
+        elif row.state in MIGRATION_UNDER_WAY or row.state == MigrationState.PENDING:
+            waiting.append(row.memory_bytes)
+    if not waiting and not flying:
+        return None
+    at_once = min(drain.max_concurrent, drain.learned_limit or drain.max_concurrent)
+    return forecast(waiting, flying, at_once, store.learned_rate(drain.region))

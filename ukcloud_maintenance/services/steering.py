@@ -1,0 +1,189 @@
+"""Cancel, pause, resume and change a drain that was requested."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from .. import store
+from ..core import steering
+from ..core.actor import RULE_ABORT, RULE_CANCEL, RULE_RETURN, RULE_STEER, Actor
+from ..core.states import DRAIN_TERMINAL, DrainState
+from ..core.steering import DrainVerb
+from ..exceptions import Refused, StaleState
+from ..store import Drain
+from .access import cloud_name, require
+from .reports import get_drain
+from .requests import check_pace, check_timeout, check_window, may_time_out
+
+#: How often a change is tried again that a worker or another admin was faster than.
+TRIES = 5
+
+
+def _wants_enabled(drain: Drain, enable: bool | None) -> bool:
+    """Whether the service is to be enabled after a cancel, see :func:`cancel_drain`."""
+    if enable is not None:
+        return enable
+    return drain.cancel_enable if drain.state == DrainState.CANCELLING else drain.did_disable
+
+
+def require_cancel(actor: Actor, drain: Drain, abort: bool, enable: bool | None) -> None:
+    """:raises NotAllowed: the actor may not cancel it in this way"""
+    require(actor, RULE_CANCEL)
+    if abort:
+        require(actor, RULE_ABORT)
+    if _wants_enabled(drain, enable) and not drain.did_disable:
+        # An earlier drain disabled it: that is a return to service.
+        require(actor, RULE_RETURN)
+
+
+def cancel_drain(
+    actor: Actor, drain_id: int, *, abort: bool = False, enable: bool | None = None
+) -> Drain:
+    """Start nothing new; what flies lands, or is aborted; then the drain is over, in bounded time
+    (settings CANCEL_WAIT_SECONDS, ABORT_WAIT_SECONDS).
+
+    Cancelling one that is being cancelled changes what is chosen otherwise: what flies can be
+    aborted after all, and the service enabled or left.
+
+    :param abort: whether what flies is aborted
+    :param enable: whether the service is enabled again, if its reason is still the one that we
+        wrote; None: as it was before this drain
+    :raises Refused: there is no such drain, or it is over
+    """
+    require(actor, RULE_CANCEL)
+    if abort:
+        require(actor, RULE_ABORT)
+
+    def cancel(drain: Drain) -> None:
+        if drain.state in DRAIN_TERMINAL:
+            raise Refused(f"Drain {drain_id} is over ({drain.state}).", code="drain_over")
+        again = drain.state == DrainState.CANCELLING
+        before, wanted = _wants_enabled(drain, None), _wants_enabled(drain, enable)
+        require_cancel(actor, drain, abort, enable)
+        if again and wanted == before and (drain.cancel_abort or not abort):
+            return
+        aborts = abort or (again and drain.cancel_abort)
+        store.cancel_drain(drain, actor, store.now(), abort=aborts, enable=wanted)
+
+    return _change(actor, drain_id, RULE_CANCEL, cancel)
+
+
+def pause_drain(actor: Actor, drain_id: int) -> Drain:
+    """Start nothing new; what flies lands. One that has not begun is put on hold.
+
+    :raises Refused: there is no such drain, or it is over or being cancelled
+    """
+    require(actor, RULE_STEER)
+
+    def pause(drain: Drain) -> None:
+        if drain.state != DrainState.PAUSED:
+            refuse_where_not_offered(DrainVerb.PAUSE, drain)
+            store.pause_drain(drain, actor, store.now())
+
+    return _change(actor, drain_id, RULE_STEER, pause)
+
+
+def resume_drain(actor: Actor, drain_id: int) -> Drain:
+    """Go on with a drain that is paused. A window that is over is forgotten.
+
+    :raises Refused: there is no such drain, or it is not paused
+    """
+    require(actor, RULE_STEER)
+
+    def resume(drain: Drain) -> None:
+        cloud_name(drain.region)
+        if drain.state not in (DrainState.RUNNING, DrainState.PENDING):
+            refuse_where_not_offered(DrainVerb.RESUME, drain)
+            store.resume_drain(drain, actor, store.now())
+
+    return _change(actor, drain_id, RULE_STEER, resume)
+
+
+class _Unchanged:
+    """Stands for what is not to be changed, where None means something."""
+
+
+UNCHANGED = _Unchanged()
+
+
+@dataclass(frozen=True)
+class DrainChange:
+    """What of a drain is to be changed while it is open; see :class:`DrainRequest`.
+
+    `None` takes an end of the window away.
+    """
+
+    max_concurrent: int | None = None
+    timeout_action: str | None = None
+    start_at: datetime | _Unchanged | None = UNCHANGED
+    stop_at: datetime | _Unchanged | None = UNCHANGED
+
+
+def change_drain(actor: Actor, drain_id: int, change: DrainChange) -> Drain:
+    """Change the pace, the window or the timeout of a drain while it runs, waits or is paused.
+
+    :raises Refused: a value is wrong, or the drain is over or being cancelled
+    """
+    require(actor, RULE_STEER)
+
+    def adjust(drain: Drain) -> None:
+        refuse_where_not_offered(DrainVerb.CHANGE, drain)
+        cloud_name(drain.region)
+        fields: dict[str, object] = {}
+        said = []
+        limit = change.max_concurrent
+        if limit is not None and limit != drain.max_concurrent:
+            check_pace(limit)
+            fields["max_concurrent"] = limit
+            said.append(f"{limit} migrations at once, was {drain.max_concurrent}")
+        action = change.timeout_action
+        if action is not None and action != drain.timeout_action:
+            check_timeout(action)
+            may_time_out(actor, action)
+            fields["timeout_action"] = action
+            said.append(f"timeout action {action}, was {drain.timeout_action}")
+        window = {
+            name: value
+            for name, value in (("start_at", change.start_at), ("stop_at", change.stop_at))
+            if not isinstance(value, _Unchanged) and value != getattr(drain, name)
+        }
+        if window:
+            if "start_at" in window and drain.started_at is not None:
+                raise Refused(
+                    "The drain has begun; the time of its beginning cannot be changed any more.",
+                    code="window_has_begun",
+                    field="start_at",
+                )
+            start_at = window.get("start_at", drain.start_at)
+            stop_at = window.get("stop_at", drain.stop_at)
+            check_window(start_at, stop_at if "stop_at" in window else None)
+            if start_at is not None and stop_at is not None and stop_at <= start_at:
+                raise Refused(
+                    "The window ends before it begins.", code="window_is_empty", field="start_at"
+                )
+            fields |= window
+            said += [f"{name}: {value or 'none'}" for name, value in window.items()]
+        if fields:
+            text = "; ".join(said)
+            store.adjust_drain(drain, actor, store.now(), text, **fields)
+
+    return _change(actor, drain_id, RULE_STEER, adjust)
+
+
+def refuse_where_not_offered(verb: DrainVerb, drain: Drain) -> None:
+    if why := steering.drain_objection(verb, drain):
+        raise Refused(f"Drain {drain.pk}: {why}", code=f"cannot_{verb.value}")
+
+
+def _change(actor: Actor, drain_id: int, rule: str, change: Callable[[Drain], None]) -> Drain:
+    """Read a drain and change it; again where a worker or another admin was faster."""
+    for _ in range(TRIES):
+        drain = get_drain(actor, drain_id, rule=rule)
+        try:
+            change(drain)
+        except StaleState:
+            continue
+        return drain
+    raise Refused(
+        f"Drain {drain_id} changes too fast to be changed.", code="busy", remedy="Try again."
+    )

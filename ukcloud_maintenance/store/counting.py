@@ -1,0 +1,210 @@
+"""How many instances are where, how fast migrations were, and what the list of hosts shows."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db.models import Count, F, Max, Q
+
+from ..core.copying.duration import Learned, learned_of
+from ..core.drain.alarm import ARRIVED, NOWHERE, arrived_wrong
+from ..core.states import MIGRATION_LEFT, Direction, Method, MigrationState
+from ..models import Drain, HostMaintenance, InstanceMigration
+from . import clock
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many instances of a drain are in which state.
+
+    :param arrived_wrong: those of the failed ones that left the host, and are not what they were
+        before, see core.alarm
+    """
+
+    by_state: Mapping[str, int] = field(default_factory=dict)
+    arrived_wrong: int = 0
+    #: of a run back: those that are gone or arrived, and are not on the host that they were to
+    #: come back to
+    astray: int = 0
+
+    @property
+    def total(self) -> int:
+        return sum(self.by_state.values())
+
+    @property
+    def left(self) -> int:
+        """Those that left the host: arrived elsewhere, well or not, or gone. Of a run back those
+        that came back, and never one that went elsewhere."""
+        gone = sum(self.by_state.get(state, 0) for state in MIGRATION_LEFT)
+        return gone + self.arrived_wrong - self.astray
+
+    @property
+    def unknown(self) -> int:
+        """Those of which it is not known where they run."""
+        return self[MigrationState.UNKNOWN]
+
+    @property
+    def still_here(self) -> int:
+        """Those that are known not to have left."""
+        return self.total - self.left - self.unknown
+
+    @property
+    def need_a_look(self) -> bool:
+        """Whether a person must look at one: the drain is no success, whatever else it came to."""
+        return bool(self.unknown or self.arrived_wrong)
+
+    def __getitem__(self, state: str) -> int:
+        return self.by_state.get(state, 0)
+
+
+def counts(drain_ids: Iterable[int]) -> dict[int, Counts]:
+    """The counts of several drains, by one query."""
+    ids = list(drain_ids)
+    found: dict[int, dict[str, int]] = {drain_id: {} for drain_id in ids}
+    wrong, astray = dict.fromkeys(ids, 0), dict.fromkeys(ids, 0)
+    went_wrong = Q(state=MigrationState.FAILED, code__startswith=ARRIVED)
+    went = Q(drain__direction=Direction.BACK) & (Q(state=MigrationState.GONE) | went_wrong)
+    elsewhere_now = ~Q(dest_compute="") & ~Q(dest_compute=F("drain__host"))
+    went &= Q(server_status="DELETED") | Q(code=NOWHERE) | elsewhere_now
+    rows = (
+        InstanceMigration.objects.filter(drain_id__in=ids)
+        .order_by()
+        .values_list("drain_id", "state")
+        .annotate(
+            n=Count("id"),
+            arrived=Count("id", filter=went_wrong),
+            elsewhere=Count("id", filter=went),
+        )
+    )
+    for drain_id, state, number, arrived, elsewhere in rows:
+        found[drain_id][state] = number
+        wrong[drain_id] += arrived
+        astray[drain_id] += elsewhere
+    return {
+        drain_id: Counts(by_state, wrong[drain_id], astray[drain_id])
+        for drain_id, by_state in found.items()
+    }
+
+
+def counts_of(drain: Drain, rows: Iterable[InstanceMigration]) -> Counts:
+    """The same of one drain whose rows were read already."""
+    by_state: dict[str, int] = {}
+    wrong = astray = 0
+    for row in rows:
+        by_state[row.state] = by_state.get(row.state, 0) + 1
+        wrong += arrived_wrong(row)
+        went = row.state == MigrationState.GONE or arrived_wrong(row)
+        if drain.direction == Direction.BACK and went:
+            nowhere = row.server_status == "DELETED" or row.code == NOWHERE
+            astray += nowhere or row.dest_compute not in ("", drain.host)
+    return Counts(by_state, wrong, astray)
+
+
+@dataclass(frozen=True)
+class HostRecord:
+    """What the database knows of one host: the last drain away from it, its counts, an open
+    maintenance; whether the host is safe to power off.
+
+    :ivar returned: the maintenance that a return ended of late, or None
+    :ivar run_back: what is bringing instances back to it, or None
+    """
+
+    drain: Drain
+    counts: Counts
+    maintenance: HostMaintenance | None
+    safe: bool = False
+    returned: HostMaintenance | None = None
+    run_back: Drain | None = None
+
+    @property
+    def returning(self) -> bool:
+        """Whether the host is being given back to service."""
+        return self.maintenance is not None and self.maintenance.returning_since is not None
+
+
+def host_records(
+    region: str, verified_after: datetime | None = None, returned_after: datetime | None = None
+) -> dict[str, HostRecord]:
+    """The latest drain of every host of a region that ever had one, by host: four queries.
+
+    :param verified_after: what was verified before this is not called safe; None: nothing is
+    :param returned_after: since when a host that was given back is told of; None: no one is
+    """
+    newest = (
+        Drain.objects.filter(region=region, direction=Direction.AWAY)
+        .order_by()
+        .values("host_key")
+        .annotate(newest=Max("id"))
+        .values_list("newest", flat=True)
+    )
+    wanted = Q(pk__in=list(newest)) | Q(
+        region=region, open_key__isnull=False, direction=Direction.BACK
+    )
+    found_drains = list(Drain.objects.filter(wanted))
+    latest = [d for d in found_drains if d.direction == Direction.AWAY]
+    back = {d.host_key: d for d in found_drains if d.direction == Direction.BACK}
+    asked = Q(open_key__isnull=False)
+    if returned_after is not None:
+        asked |= Q(closed_at__gte=returned_after, returning_since__isnull=False)
+    maintenances: dict[str, HostMaintenance] = {}
+    returned: dict[str, HostMaintenance] = {}
+    for found in HostMaintenance.objects.filter(asked, region=region).order_by("closed_at"):
+        (returned if found.open_key is None else maintenances)[found.host_key] = found
+
+    def given_back(drain: Drain) -> HostMaintenance | None:
+        last = returned.get(drain.host_key)
+        before = last and last.closed_at and last.closed_at <= drain.created_at
+        return None if before else last
+
+    tally = counts(d.pk for d in latest)
+    return {
+        d.host: HostRecord(
+            d,
+            tally[d.pk],
+            maintenances.get(d.host_key),
+            is_safe(maintenances.get(d.host_key), verified_after),
+            given_back(d),
+            back.get(d.host_key),
+        )
+        for d in latest
+        if d.region == region
+    }
+
+
+def is_safe(maintenance: HostMaintenance | None, verified_after: datetime | None) -> bool:
+    """Whether a host is known to be safe to power off, by a verification that is new enough, and
+    not of the future: how old one is that is dated ahead of the clock cannot be told."""
+    return (
+        maintenance is not None
+        and maintenance.open_key is not None
+        and maintenance.returning_since is None
+        and maintenance.safe_since is not None
+        and maintenance.verified_at is not None
+        and verified_after is not None
+        and verified_after <= maintenance.verified_at <= clock.now()
+    )
+
+
+def learned_rate(region: str, newest: int = 200) -> Learned:
+    """How fast live migrations of a region were of late: one query.
+
+    Only the time in which a migration ran counts, not what it waited in Nova's queue.
+    """
+    rows = (
+        InstanceMigration.objects.filter(
+            drain__region=region,
+            state=MigrationState.SUCCEEDED,
+            method=Method.LIVE,
+            running_since__isnull=False,
+            finished_at__isnull=False,
+            memory_bytes__gt=0,
+        )
+        .order_by("-finished_at")
+        .values_list("memory_bytes", "running_since", "finished_at")[:newest]
+    )
+    rates = [
+        memory / seconds
+        for memory, since, until in rows
+        if (seconds := (until - since).total_seconds()) > 0
+    ]
+    return learned_of(rates)

@@ -1,0 +1,172 @@
+"""Drains and their instances: what is read of them, and changes from one state to the next."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+
+from ..core.states import (
+    DRAIN_OPEN,
+    DRAIN_TERMINAL,
+    MIGRATION_TERMINAL,
+    Direction,
+    DrainResult,
+    DrainState,
+    check_drain_transition,
+)
+from ..exceptions import StaleState
+from ..models import Drain, HostMaintenance, InstanceMigration, host_key
+from .journal import Who, add_event
+
+
+def drains(region: str | None = None) -> "QuerySet[Drain]":
+    """All drains, newest first; of one region where it is given."""
+    found = Drain.objects.select_related("maintenance")
+    return found if region is None else found.filter(region=region)
+
+
+def drain(drain_id: int) -> Drain | None:
+    """One drain, or None."""
+    return Drain.objects.select_related("maintenance").filter(pk=drain_id).first()
+
+
+def drains_of(region: str, host: str) -> "QuerySet[Drain]":
+    """The drains of exactly this host, newest first."""
+    return drains().filter(host_key=host_key(region, host))
+
+
+def find_drains(region: str, text: str = "", state: str = "") -> "QuerySet[Drain]":
+    """The drains of a region, newest first, that hold a text and are in a state.
+
+    :param text: looked for in host, reason and requester, without regard to case
+    :param state: a drain's state, or `open` for all that are not over; empty for any
+    """
+    found = drains(region)
+    if text:
+        found = found.filter(
+            Q(host__icontains=text) | Q(reason__icontains=text) | Q(requested_by__icontains=text)
+        )
+    if state == "open":
+        found = found.filter(state__in=[s.value for s in DRAIN_OPEN])
+    elif state:
+        found = found.filter(state=state)
+    return found
+
+
+def open_drain_of(region: str, host: str) -> Drain | None:
+    """The drain under way of exactly this host, or None."""
+    return drains().filter(open_key=host_key(region, host)).first()
+
+
+def draining_hosts(region: str) -> frozenset[str]:
+    """The hosts of a region that are being drained, or about to be, by one query."""
+    found = Drain.objects.filter(region=region, open_key__isnull=False, direction=Direction.AWAY)
+    return frozenset(found.order_by().values_list("host", flat=True))
+
+
+def away_hosts(region: str) -> frozenset[str]:
+    """The hosts of a region that are being drained, or about to be, or are in maintenance: nothing
+    is to be sent there. Two queries."""
+    kept = HostMaintenance.objects.filter(region=region, open_key__isnull=False)
+    return draining_hosts(region) | frozenset(kept.order_by().values_list("host", flat=True))
+
+
+def migrations(drain: Drain) -> "QuerySet[InstanceMigration]":
+    """The instances of a drain, in the order in which they are started."""
+    return drain.migrations.order_by("position", "id")
+
+
+def state_of(drain: Drain) -> str | None:
+    """The drain's state as it is now, by one small query."""
+    return Drain.objects.filter(pk=drain.pk).values_list("state", flat=True).first()
+
+
+def cancel_choice(drain: Drain) -> dict[str, Any]:
+    """What was chosen with its cancel, for a change that stands on it: a second thought is not
+    to be lost."""
+    return {"cancel_abort": drain.cancel_abort, "cancel_enable": drain.cancel_enable}
+
+
+def looked_around(drain: Drain, now: datetime) -> None:
+    """Remember when what is around the instances was looked at; nothing that is shown changes."""
+    Drain.objects.filter(pk=drain.pk).update(looked_around_at=now)
+    drain.looked_around_at = now
+
+
+def change_drain(
+    drain: Drain,
+    now: datetime,
+    *,
+    event: tuple[str, Who, str] | None = None,
+    expect: Mapping[str, Any] | None = None,
+    **fields: Any,
+) -> None:
+    """Change a drain, only if it is still in the state in which it was read.
+
+    :param expect: further fields that must still be so
+    :param event: (kind, actor, message) to record with it
+    :param fields: the fields to set; `state` is checked against the allowed transitions
+    :raises StaleState: it is not
+    """
+    old = drain.state
+    new = str(fields.get("state", old))
+    if new != old:
+        check_drain_transition(old, new)
+        fields["state"] = new
+    else:
+        fields.pop("state", None)
+    with transaction.atomic():
+        changed = Drain.objects.filter(pk=drain.pk, state=old, **(expect or {})).update(
+            **fields, updated_at=now, revision=F("revision") + 1
+        )
+        if changed != 1:
+            raise StaleState(f"drain {drain.pk} is not as it was read any more ({old})")
+        if event:
+            add_event(drain, None, now, event[0], event[1], event[2])
+    for name, value in fields.items():
+        setattr(drain, name, value)
+    drain.updated_at = now
+
+
+def finish_drain(
+    drain: Drain,
+    state: DrainState,
+    result: DrainResult,
+    message: str,
+    actor: Who,
+    now: datetime,
+    *,
+    expect: Mapping[str, Any] | None = None,
+    **fields: Any,
+) -> None:
+    """End a drain, and give its host free for another one.
+
+    :param expect: see :func:`change_drain`
+    """
+    if state not in DRAIN_TERMINAL:
+        raise ValueError(f"{state} is not an end")
+    change_drain(
+        drain,
+        now,
+        state=state,
+        result=result.value,
+        message=message,
+        finished_at=now,
+        open_key=None,
+        claimed_by="",
+        claimed_until=None,
+        event=(f"drain_{state.value}", actor, message),
+        expect=expect,
+        **fields,
+    )
+
+
+def expect_nothing_open(drain: Drain) -> None:
+    """Called in the transaction that ends a drain, after it.
+
+    :raises StaleState: something was put back in the line since the rows were read
+    """
+    if drain.migrations.exclude(state__in=[s.value for s in MIGRATION_TERMINAL]).exists():
+        raise StaleState(f"an instance of drain {drain.pk} is open again")

@@ -1,0 +1,51 @@
+"""What is under way in a region."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from django.db.models import Count
+
+from ..core.states import MIGRATION_UNDER_WAY, MigrationState
+from ..models import Drain, InstanceMigration
+
+
+def travelling_groups(drain: Drain) -> frozenset[str]:
+    """The anti-affinity groups of which a member is under way in another drain of the region."""
+    return frozenset(
+        InstanceMigration.objects.filter(
+            drain__region=drain.region, state__in=[s.value for s in MIGRATION_UNDER_WAY]
+        )
+        .exclude(group="")
+        .exclude(drain=drain)
+        .values_list("group", flat=True)
+    )
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What is under way in a region, by our own record.
+
+    :param total: migrations of all drains
+    :param inbound: by destination, where Nova has told it
+    :param anywhere: those whose destination is not known yet
+    """
+
+    total: int = 0
+    inbound: Mapping[str, int] = field(default_factory=dict)
+    anywhere: int = 0
+
+
+def traffic(region: str) -> Traffic:
+    """How much is under way in a region: one query."""
+    rows = (
+        InstanceMigration.objects.filter(
+            drain__region=region,
+            state__in=[MigrationState.SUBMITTED.value, MigrationState.MIGRATING.value],
+        )
+        .order_by()
+        .values_list("dest_compute")
+        .annotate(n=Count("id"))
+    )
+    found = dict(rows)
+    anywhere = found.pop("", 0)
+    return Traffic(sum(found.values()) + anywhere, found, anywhere)

@@ -1,0 +1,212 @@
+"""Claims, leases and signs of life of workers."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Exists, F, OuterRef, Q
+
+from ..core.states import DRAIN_OPEN
+from ..models import Drain, HostMaintenance, Worker
+from .clock import SLACK
+from .draining import drain
+from .hosts import maintenance
+
+#: How many times the longest lease or pause a stamp may be ahead that is still believed: a clock
+#: that is set back delays by so much at most.
+_BELIEVED = 2
+
+
+@dataclass(frozen=True)
+class WorkerStatus:
+    """Whether any worker is at work.
+
+    :param alive: one has reported within the time that the settings allow
+    :param seen_at: when the last one reported, or None where none ever did
+    :param problem: what keeps the living ones from working, or empty
+    :param names: the living ones
+    """
+
+    alive: bool
+    seen_at: datetime | None
+    problem: str
+    names: tuple[str, ...]
+
+
+def worker_status(now: datetime, silent_seconds: float) -> WorkerStatus:
+    """The signs of life of the workers, by one query."""
+    # What is dated ahead of the clock is no sign of life: a living one reports again at once.
+    workers = list(Worker.objects.filter(seen_at__lte=now + SLACK).order_by("-seen_at")[:50])
+    limit = now - timedelta(seconds=silent_seconds)
+    living = [w for w in workers if w.seen_at >= limit and w.stopped_at is None]
+    well = [w for w in living if not w.problem]
+    problem = "" if well or not living else living[0].problem
+    return WorkerStatus(
+        alive=bool(living),
+        seen_at=workers[0].seen_at if workers else None,
+        problem=problem,
+        names=tuple(w.name for w in living),
+    )
+
+
+#: The longest pause between two passes, in seconds, where whoever claims does not say it. A worker
+#: does: its settings may ask for longer ones.
+LONGEST_PAUSE = 300.0
+
+
+def _free(now: datetime, lease_seconds: float) -> Q:
+    """What nobody holds. A lease that ends later than any could that was taken by now is void."""
+    latest = now + timedelta(seconds=_BELIEVED * lease_seconds)
+    return Q(claimed_until=None) | Q(claimed_until__lt=now) | Q(claimed_until__gt=latest)
+
+
+def _due(
+    now: datetime, longest_pause: float, regions: Iterable[str] | None, at_once: Q | None = None
+) -> Q:
+    """What is to be looked at by now, or is put off for longer than any pause is."""
+    latest = now + timedelta(seconds=_BELIEVED * longest_pause)
+    due = Q(next_pass_at=None) | Q(next_pass_at__lte=now) | Q(next_pass_at__gt=latest)
+    due |= at_once or Q()
+    return due if regions is None else due & Q(region__in=list(regions))
+
+
+def claim(
+    worker: str,
+    now: datetime,
+    lease_seconds: float,
+    regions: Iterable[str] | None = None,
+    longest_pause: float = LONGEST_PAUSE,
+) -> Drain | None:
+    """Take the drain that is due first and that nobody holds, of those that are open or have an
+    errand; None where none is.
+
+    :param regions: the regions that the worker can log in to, or None for any
+    :param longest_pause: of any worker between two passes, in seconds
+
+    A claim spares two workers from doing the same reads. It is not what keeps them from doing
+    the same change: that is the compare-and-set of each row.
+    """
+    free, due = _free(now, lease_seconds), _due(now, longest_pause, regions)
+    wanted = Q(state__in=[s.value for s in DRAIN_OPEN]) | Q(errand=True)
+    candidates = (
+        Drain.objects.filter(free, due, wanted)
+        .order_by(F("next_pass_at").asc(nulls_first=True), "id")
+        .values_list("pk", flat=True)[:20]
+    )
+    for drain_id in list(candidates):
+        taken = Drain.objects.filter(free, due, wanted, pk=drain_id).update(
+            claimed_by=worker,
+            claimed_until=now + timedelta(seconds=lease_seconds),
+            next_pass_at=now,  # NULL from here on: a pass was asked for, see `release`
+        )
+        if taken == 1:
+            return drain(drain_id)
+    return None
+
+
+def claim_host(
+    worker: str,
+    now: datetime,
+    lease_seconds: float,
+    regions: Iterable[str] | None = None,
+    longest_pause: float = LONGEST_PAUSE,
+) -> HostMaintenance | None:
+    """Take the open maintenance that is due first and that nobody holds, in the manner of
+    :func:`claim`; None where none is.
+
+    While the host is drained it is left alone; while it is given back it is due whatever else
+    is under way. What whoever had it before still finds out counts for nothing.
+    """
+    free = _free(now, lease_seconds)
+    ahead = Q(verified_at__gt=now, safe_since__isnull=False, returning_since=None)
+    due = _due(now, longest_pause, regions, ahead) & Q(closed_at=None)
+    candidates = (
+        HostMaintenance.objects.filter(free, due, open_key__isnull=False)
+        .filter(
+            Q(returning_since__isnull=False)
+            | ~Exists(Drain.objects.filter(open_key=OuterRef("host_key")))
+        )
+        .order_by(F("next_pass_at").asc(nulls_first=True), "id")
+        .values_list("pk", flat=True)[:20]
+    )
+    for maintenance_id in list(candidates):
+        taken = HostMaintenance.objects.filter(free, due, pk=maintenance_id).update(
+            claimed_by=worker,
+            claimed_until=now + timedelta(seconds=lease_seconds),
+            looks=F("looks") + 1,
+        )
+        if taken == 1:
+            return maintenance(maintenance_id)
+    return None
+
+
+def release_host(maintenance: HostMaintenance, worker: str, next_pass_at: datetime | None) -> None:
+    """Give a host back to be taken again after a time; at once where its return was asked for
+    since it was read."""
+    held = HostMaintenance.objects.filter(pk=maintenance.pk, claimed_by=worker)
+    free: dict[str, Any] = {"claimed_by": "", "claimed_until": None}
+    if not held.filter(returning_since=maintenance.returning_since).update(
+        **free, next_pass_at=next_pass_at
+    ):
+        held.update(**free, next_pass_at=None)
+
+
+def renew_host(maintenance: HostMaintenance, worker: str, until: datetime) -> bool:
+    """Keep a host that this worker holds; whether it does (still)."""
+    held = HostMaintenance.objects.filter(pk=maintenance.pk, claimed_by=worker)
+    return held.update(claimed_until=until) == 1
+
+
+def release(drain: Drain, worker: str, next_pass_at: datetime | None) -> None:
+    """Give a drain back, to be taken again by any worker after a time; at once where that was
+    asked for since it was claimed."""
+    held = Drain.objects.filter(pk=drain.pk, claimed_by=worker)
+    free: dict[str, Any] = {"claimed_by": "", "claimed_until": None}
+    if not held.filter(next_pass_at__isnull=False).update(**free, next_pass_at=next_pass_at):
+        held.update(**free)
+
+
+def renew(drain: Drain, worker: str, until: datetime) -> bool:
+    """Keep a drain that this worker holds; whether it does (still)."""
+    held = Drain.objects.filter(pk=drain.pk, claimed_by=worker)
+    return held.update(claimed_until=until) == 1
+
+
+def sign_of_life(name: str, host: str, pid: int, now: datetime, problem: str = "") -> None:
+    """A worker is alive."""
+    changed = Worker.objects.filter(name=name).update(
+        seen_at=now, stopped_at=None, problem=problem[:1000]
+    )
+    if not changed:
+        Worker.objects.get_or_create(
+            name=name,
+            defaults={
+                "host": host,
+                "pid": pid,
+                "started_at": now,
+                "seen_at": now,
+                "problem": problem[:1000],
+            },
+        )
+
+
+def worker_stopped(name: str, now: datetime) -> None:
+    """A worker says goodbye, or is known to be dead; what it held is free."""
+    Worker.objects.filter(name=name).update(stopped_at=now)
+    Drain.objects.filter(claimed_by=name).update(claimed_by="", claimed_until=None)
+    HostMaintenance.objects.filter(claimed_by=name).update(claimed_by="", claimed_until=None)
+
+
+def workers_of(host: str) -> list[Worker]:
+    """The workers of a machine that have not said goodbye."""
+    return list(Worker.objects.filter(host=host, stopped_at=None))
+
+
+def forget_workers(before: datetime, now: datetime | None = None) -> None:
+    """Remove workers that have been silent since a time; those, too, that reported as long after
+    `now` as that is before it: the clock was set back since."""
+    gone = Q(seen_at__lt=before)
+    if now is not None:
+        gone |= Q(seen_at__gt=now + (now - before))
+    Worker.objects.filter(gone).delete()
