@@ -2,9 +2,9 @@
 
 Requests: the compute services and Nova's microversion side by side; then, side by side, the
 host's servers, its unconfirmed migrations, the projects, server groups, aggregates, hypervisors
-and Placement's candidates: nine in all, whatever the number of instances below 1,000. Then one
-for each member that a hard server group has on another host, `MEMBERS` at most, and one for each
-server that left the host unconfirmed.
+and Placement's candidates: ten in all, whatever the number of instances below 1,000 (the server
+groups take two: the last page is an empty one). Then one for each member that a hard server group
+has on another host, `MEMBERS` at most, and one for each server that left the host unconfirmed.
 
 Only the host's servers and its unconfirmed migrations must be readable. Whatever else cannot be
 read is named in `unknown`, and the filters that need it are silent.

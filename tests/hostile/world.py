@@ -208,6 +208,17 @@ def _migrations(request: Request) -> Answer:
     )
 
 
+def _server_groups(request: Request) -> Answer:
+    members = [s["id"] for s in SERVERS if s["OS-EXT-SRV-ATTR:host"] == FREE]
+    group = {
+        "id": identity("group"),
+        "name": hostile("group"),
+        "policy": "affinity",
+        "members": members,
+    }
+    return Answer({"server_groups": [] if int(request.query.get("offset", "0")) else [group]})
+
+
 def _asked(request: Request, one: Mapping[str, Any]) -> bool:
     return one["OS-EXT-SRV-ATTR:host"] == DRAINED and request.query.get("instance_uuid") in (
         None,
@@ -257,20 +268,7 @@ def _hold(openstack: OpenStack) -> None:
                     ]
                 }
             ),
-            "/os-server-groups": Answer(
-                {
-                    "server_groups": [
-                        {
-                            "id": identity("group"),
-                            "name": hostile("group"),
-                            "policy": "affinity",
-                            "members": [
-                                s["id"] for s in SERVERS if s["OS-EXT-SRV-ATTR:host"] == FREE
-                            ],
-                        }
-                    ]
-                }
-            ),
+            "/os-server-groups": _server_groups,
         }
     )
     project = {"id": "customer", "name": hostile("project"), "enabled": True}

@@ -237,7 +237,7 @@ def test_a_host_that_has_no_memory_left_is_full(nova, cloud):
 # -- the plan --------------------------------------------------------------------------------
 
 
-def test_a_plan_costs_nine_requests_and_one_for_each_other_member(nova, cloud):
+def test_a_plan_costs_ten_requests_and_one_for_each_other_member(nova, cloud):
     group = group_of_policy(nova, "anti-affinity")
     nova.create_server("apart-1", host="cmp1", group=group)
     nova.create_server("apart-2", host="cmp2", group=group)

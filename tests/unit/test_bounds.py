@@ -21,7 +21,8 @@ from tests.unit import openstack_server
 from tests.unit.openstack_server import Answer
 from tests.unit.test_cloud import SERVER, connect
 from ukcloud_maintenance import cloud as gateway
-from ukcloud_maintenance.cloud import Cloud, from_clouds_yaml, http
+from ukcloud_maintenance.cloud import Cloud, from_clouds_yaml, http, transport
+from ukcloud_maintenance.cloud.answers import busy_seconds
 from ukcloud_maintenance.core.facts import Consumer
 from ukcloud_maintenance.exceptions import (
     CloudAuthError,
@@ -188,7 +189,7 @@ class TestARequestForChange:
         assert openstack.requests == []
 
     def test_is_not_sent_after_a_login_that_took_long(self, openstack, name, monkeypatch):
-        monkeypatch.setattr(gateway, "WRITE_GOES_STALE", -1)
+        monkeypatch.setattr(transport, "WRITE_GOES_STALE", -1)
         with pytest.raises(CloudUnreachable) as caught:
             WRITES[name](connect(openstack.url))
         assert caught.value.not_begun
@@ -247,7 +248,7 @@ class TestBusy:
     )
     def test_how_long_it_is_left_alone(self, headers, seconds):
         answer = answered(429, headers)
-        assert gateway._busy_seconds(429, answer) == seconds
+        assert busy_seconds(429, answer) == seconds
 
 
 def answered(status: int, headers: dict[str, str]):

@@ -702,21 +702,155 @@ def test_what_an_older_nova_does_not_tell(openstack, cloud):
     assert found.local_disk_bytes == 1024**3 + 512 * 1024**2  # ephemeral and swap
 
 
-@pytest.mark.parametrize("number", [0, 3, 100, 250])
-def test_server_groups_of_all_projects_page_by_page(openstack, cloud, number):
-    """A page may be shorter than was asked for (api.max_limit)."""
-    groups = [
+# -- lists that come in pages ----------------------------------------------------------------
+
+
+def groups_of(number):
+    return [
         {"id": f"g{n}", "name": "ring", "policy": "anti-affinity", "members": ["s1"], "rules": {}}
         for n in range(number)
     ]
 
-    def answer(request):
-        assert request.query["all_projects"] == "True"
-        start = int(request.query["offset"])
-        return Answer({"server_groups": groups[start : start + 120]})
 
-    openstack.nova["/os-server-groups"] = answer
+def by_offset(items, max_limit):
+    """As Nova answers for server groups: without links, and never more than `[api] max_limit`."""
+
+    def answer(request):
+        start = int(request.query["offset"])
+        limit = min(int(request.query["limit"]), max_limit)
+        return Answer({"server_groups": items[start : start + limit]})
+
+    return answer
+
+
+@pytest.mark.parametrize("max_limit", [3, 50, 100, 1000])
+@pytest.mark.parametrize("number", [0, 3, 100, 250])
+def test_server_groups_of_all_projects_page_by_page(openstack, cloud, number, max_limit):
+    groups = groups_of(number)
+    openstack.nova["/os-server-groups"] = by_offset(groups, max_limit)
     assert [g.id for g in cloud.server_groups()] == [g["id"] for g in groups]
+    assert all(r.query["all_projects"] == "True" for r in openstack.requests)
+
+
+def test_a_list_whose_offset_is_ignored_is_refused(openstack, cloud):
+    openstack.nova["/os-server-groups"] = Answer({"server_groups": groups_of(3)})
+    with pytest.raises(CloudAnswerUnusable, match="in a circle"):
+        cloud.server_groups()
+
+
+def action(number):
+    return {"action": "live-migration", "request_id": f"req-{number}", "user_id": "u"}
+
+
+#: every list of Nova's that has links: its path, key, where its links are, an item, the marker of
+#: an item, and how it is read
+LISTS = {
+    "servers": (
+        ("/servers/detail", "servers", "servers_links"),
+        lambda n: raw_server(n),
+        "id",
+        lambda cloud: [s.id for s in cloud.servers_on("cmp1")],
+    ),
+    "count": (
+        ("/servers", "servers", "servers_links"),
+        lambda n: raw_server(n),
+        "id",
+        lambda cloud: range(cloud.count_servers_on("cmp1")),
+    ),
+    "hypervisors": (
+        ("/os-hypervisors/detail", "hypervisors", "hypervisors_links"),
+        lambda n: raw_hypervisor(f"cmp{n}", f"cmp{n}"),
+        "id",
+        lambda cloud: [h.id for h in cloud.hypervisors()],
+    ),
+    "unconfirmed": (
+        ("/os-migrations", "migrations", "migrations_links"),
+        lambda n: raw_migration(n, status="finished"),
+        "uuid",
+        lambda cloud: [m.id for m in cloud.unconfirmed_from("cmp1")],
+    ),
+    "touching": (
+        ("/os-migrations", "migrations", "migrations_links"),
+        raw_migration,
+        "uuid",
+        lambda cloud: [m.id for m in cloud.migrations_touching("cmp1")],
+    ),
+    "newest": (
+        ("/os-migrations", "migrations", "migrations_links"),
+        raw_migration,
+        "uuid",
+        lambda cloud: [m.id for m in cloud.newest_migrations_from("cmp1", 20)],
+    ),
+    "of one server": (
+        ("/os-migrations", "migrations", "migrations_links"),
+        raw_migration,
+        "uuid",
+        lambda cloud: [m.id for m in cloud.migrations_of(SERVER)],
+    ),
+    "actions": (
+        (f"/servers/{SERVER}/os-instance-actions", "instanceActions", "links"),
+        action,
+        "request_id",
+        lambda cloud: [a.request_id for a in cloud.actions(SERVER)],
+    ),
+}
+
+
+@pytest.mark.parametrize("max_limit", [1, 3, 7, 1000])
+@pytest.mark.parametrize("number", [0, 7])
+@pytest.mark.parametrize("kind", LISTS)
+def test_a_list_is_read_whole_however_short_its_pages_are(
+    openstack, cloud, kind, number, max_limit
+):
+    """How long a page is, is up to Nova's `[api] max_limit`."""
+    (path, key, links), item, marker, read = LISTS[kind]
+    items = [item(n) for n in range(1, number + 1)]
+
+    def answer(request):
+        ids = [str(one[marker]) for one in items]
+        start = ids.index(request.query["marker"]) + 1 if "marker" in request.query else 0
+        size = min(max_limit, int(request.query["limit"]))
+        page = items[start : start + size]
+        body = {key: page}
+        if page and start + size < len(items):
+            href = f"http://elsewhere{path}?limit={size}&marker={page[-1][marker]}"
+            body[links] = [{"rel": "next", "href": href}]
+        return Answer(body)
+
+    openstack.nova[path] = answer
+    assert len(read(cloud)) == number
+
+
+@pytest.mark.parametrize("kind", LISTS)
+def test_a_list_that_goes_round_is_refused(openstack, cloud, kind):
+    (path, key, links), item, _marker, read = LISTS[kind]
+    link = [{"rel": "next", "href": f"http://elsewhere{path}?marker=m"}]
+    openstack.nova[path] = Answer({key: [item(1)], links: link})
+    with pytest.raises(CloudAnswerUnusable, match="in a circle"):
+        read(cloud)
+
+
+def test_no_more_is_read_than_is_wanted(openstack, cloud):
+    openstack.nova["/os-migrations"] = pages("migrations", [raw_migration(n) for n in range(9)], 2)
+    assert len(cloud.newest_migrations_from("cmp1", 5)) == 5
+    assert [r.query["limit"] for r in openstack.requests] == ["5", "3", "1"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 9])
+def test_projects_are_followed_where_keystone_makes_pages(openstack, cloud, size):
+    projects = [{"id": f"p{n}", "name": f"name {n}"} for n in range(6)]
+
+    def answer(request):
+        ids = [p["id"] for p in projects]
+        start = ids.index(request.query["marker"]) + 1 if "marker" in request.query else 0
+        page = projects[start : start + size]
+        following = f"http://elsewhere/v3/projects?marker={page[-1]['id']}" if page else None
+        if start + size > len(projects):
+            following = None
+        return Answer({"projects": page, "links": {"next": following}})
+
+    openstack.keystone["/projects"] = answer
+    assert cloud.project_names() == {p["id"]: p["name"] for p in projects}
 
 
 def test_a_server_group(openstack, cloud):
@@ -728,7 +862,7 @@ def test_a_server_group(openstack, cloud):
         "members": ["s1", "s2"],
         "project_id": "p1",
     }
-    openstack.nova["/os-server-groups"] = Answer({"server_groups": [raw]})
+    openstack.nova["/os-server-groups"] = by_offset([raw], 1000)
     [found] = cloud.server_groups()
     assert (found.policy, found.max_per_host, found.members) == ("anti-affinity", 3, ("s1", "s2"))
     assert found.is_anti_affinity

@@ -1,0 +1,128 @@
+"""Compute services, hypervisors, aggregates and server groups."""
+
+from urllib.parse import quote
+
+from ..core.facts import Aggregate, HostFacts, Hypervisor, ServerGroup, Service
+from ..exceptions import CloudAnswerUnusable, CloudBadRequest, CloudNotFound
+from .answers import list_of, request_id_of
+from .transport import GOES_ROUND, PAGE, Transport, side_by_side
+from .wire import as_aggregate, as_hypervisor, as_server_group, as_service, summed
+
+
+class Hosts(Transport):
+    """Compute services, hypervisors, aggregates and server groups."""
+
+    def services(self, host: str | None = None) -> list[Service]:
+        """The nova-compute services, or those of exactly one host. One request."""
+        what = f"read the compute service of host {host}" if host else "list the compute services"
+        path = "/os-services?binary=nova-compute" + (f"&host={quote(host)}" if host else "")
+        body = self._get(what, path)
+        found = [as_service(raw) for raw in list_of(body, "services", what)]
+        return [s for s in found if host is None or s.host == host]
+
+    def service(self, host: str) -> Service | None:
+        """The nova-compute service of exactly this host, or None. One request."""
+        found = self.services(host)
+        if len(found) > 1:
+            raise CloudAnswerUnusable(
+                f"read the compute service of host {host}",
+                "Nova lists more than one nova-compute service with exactly this host name",
+            )
+        return found[0] if found else None
+
+    def disable_service(self, service_id: str, reason: str) -> str:
+        """Disable a compute service with a reason of 1 to 255 characters; the request id."""
+        answer = self._write(
+            "disable the compute service",
+            "PUT",
+            f"/os-services/{service_id}",
+            {"status": "disabled", "disabled_reason": reason},
+        )
+        return request_id_of(answer)
+
+    def enable_service(self, service_id: str) -> str:
+        """Enable a compute service; the request id. One request.
+
+        Nova clears the reason by itself, and answers 400 where one is sent with it.
+
+        :raises CloudNotFound: no such service (any more)
+        """
+        answer = self._write(
+            "enable the compute service",
+            "PUT",
+            f"/os-services/{service_id}",
+            {"status": "enabled"},
+        )
+        return request_id_of(answer)
+
+    def hypervisors(self) -> list[Hypervisor]:
+        """All hypervisors with their usage: one request for every 1,000."""
+        what = "list the hypervisors"
+        return [
+            as_hypervisor(raw)
+            for raw in self._pages(what, "/os-hypervisors/detail", {}, "hypervisors")
+        ]
+
+    def hypervisors_of(self, host: str) -> list[Hypervisor]:
+        """The hypervisors (nodes) whose service.host is exactly this host. One request, and where
+        that is not enough the whole list: see :meth:`hypervisors`.
+
+        Asked for by `hypervisor_hostname_pattern` (2.53): a substring of the hypervisor's name,
+        which cannot be paged, takes host names alone (else 400) and is 404 where nothing matches.
+        The hypervisor may have quite another name than its service's host, and of the nodes of
+        Ironic, which has many for one service, a pattern may find a few.
+        """
+        what = f"read the hypervisor of host {host}"
+        path = f"/os-hypervisors/detail?hypervisor_hostname_pattern={quote(host, safe='')}"
+        try:
+            body = self._get(what, path)
+            found = [as_hypervisor(raw) for raw in list_of(body, "hypervisors", what)]
+        except (CloudNotFound, CloudBadRequest):
+            found = []
+        ours = [h for h in found if h.host == host]
+        if ours and all(not h.is_bare_metal for h in ours):
+            return ours
+        return [h for h in self.hypervisors() if h.host == host]
+
+    def hosts(self) -> list[HostFacts]:
+        """Every compute service with its hypervisor: two requests, side by side, and one more
+        for every further 1,000 hypervisors.
+
+        A service whose host has several hypervisors (Ironic) is shown with their sum. Services
+        without a hypervisor are kept: they are hosts all the same.
+        """
+        services, hypervisors = side_by_side([self.services, self.hypervisors])
+        by_host: dict[str, list[Hypervisor]] = {}
+        for hypervisor in hypervisors:
+            by_host.setdefault(hypervisor.host, []).append(hypervisor)
+        return [HostFacts(s, summed(by_host.get(s.host, []))) for s in services]
+
+    def server_groups(self) -> list[ServerGroup]:
+        """The server groups of all projects: one request for every 1,000, and a last
+        one that finds nothing.
+
+        Members that were deleted are left out by Nova.
+        """
+        what = "list the server groups"
+        found: dict[str, ServerGroup] = {}
+        while True:
+            path = f"/os-server-groups?all_projects=True&limit={PAGE}&offset={len(found)}"
+            # This list has no links, and a page may be shorter than was asked for (`[api]
+            # max_limit`): it ends with a page that has nothing on it.
+            page = [
+                as_server_group(raw)
+                for raw in list_of(self._get(what, path), "server_groups", what)
+            ]
+            if not page:
+                return list(found.values())
+            if page[0].id in found:
+                raise CloudAnswerUnusable(what, GOES_ROUND)
+            found |= {group.id: group for group in page}
+
+    def aggregates(self) -> list[Aggregate]:
+        """All aggregates, those that make availability zones among them. One request."""
+        what = "list the aggregates"
+        return [
+            as_aggregate(raw)
+            for raw in list_of(self._get(what, "/os-aggregates"), "aggregates", what)
+        ]

@@ -1,0 +1,181 @@
+"""Servers, one by one and of a host, and what their hypervisors say of them."""
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from ..core.facts import Action, Diagnostics, Server
+from ..exceptions import CloudAnswerUnusable, CloudError, CloudNotFound
+from .answers import dict_of, request_id_of
+from .transport import LOG, PARALLEL, Transport
+from .wire import as_action, as_server, last_line
+
+
+class Servers(Transport):
+    """Servers, one by one and of a host."""
+
+    def servers_on(self, host: str) -> list[Server]:
+        """Every server of exactly this host, in any state, SOFT_DELETED ones included.
+
+        One request for every 1,000 servers. An empty list alone proves nothing: Nova leaves
+        out a cell that is down without a word; look at the service as well.
+        """
+        what = f"list the servers of host {host}"
+        query = {"all_tenants": "1", "host": host, "soft_deleted": "1"}
+        raw = list(self._pages(what, "/servers/detail", query, "servers", self._servers_at))
+        if any("OS-EXT-SRV-ATTR:host" not in item for item in raw):
+            raise CloudAnswerUnusable(
+                what, "Nova does not tell this user where servers run; it needs the admin role"
+            )
+        servers = [as_server(item) for item in raw]
+        strangers = [s for s in servers if s.host.casefold() != host.casefold()]
+        if strangers:
+            # Nova drops the filters of a user that it does not take for an admin.
+            raise CloudAnswerUnusable(
+                what, f"Nova ignored the host filter and answered with {strangers[0].host!r}"
+            )
+        # by id: a list that changes while it is paged may name a server twice
+        return list({s.id: s for s in servers if s.host == host}.values())
+
+    def count_servers_on(self, host: str) -> int:
+        """How many servers Nova lists for exactly this host, SOFT_DELETED ones included.
+
+        One small request (for every 1,000). Nova's database may compare host names without
+        regard to case; where another service differs from this one by case alone, the caller
+        must use :meth:`servers_on`.
+        """
+        what = f"count the servers of host {host}"
+        query = {"all_tenants": "1", "host": host, "soft_deleted": "1"}
+        return sum(1 for _ in self._pages(what, "/servers", query, "servers"))
+
+    def count_servers_on_each(self, hosts: Iterable[str]) -> dict[str, int | CloudError]:
+        """:meth:`count_servers_on` for several hosts, side by side; a failure is a value."""
+        names = list(hosts)
+
+        def count(host: str) -> int | CloudError:
+            try:
+                return self.count_servers_on(host)
+            except CloudError as error:
+                return error
+
+        if not names:
+            return {}
+        with ThreadPoolExecutor(min(PARALLEL, len(names))) as pool:
+            return dict(zip(names, pool.map(count, names), strict=True))
+
+    def server(self, server_id: str) -> Server | None:
+        """One server, or None where it does not exist (any more).
+
+        :raises CloudAnswerUnusable: its cell is down; Nova then knows no more than its id (2.69)
+        """
+        what = f"read server {server_id}"
+        try:
+            body = self._get(what, f"/servers/{server_id}")
+        except CloudNotFound:
+            return None
+        raw = dict_of(body, "server", what)
+        if "OS-EXT-SRV-ATTR:host" not in raw:
+            raise CloudAnswerUnusable(what, "Nova does not tell where it runs: its cell is down")
+        return as_server(raw)
+
+    def servers_by_id(self, ids: Iterable[str]) -> dict[str, Server]:
+        """Several servers: one request each, some side by side. What does not exist or cannot be
+        read is left out."""
+
+        def read(server_id: str) -> Server | None:
+            try:
+                return self.server(server_id)
+            except CloudError as error:
+                LOG.info("%s", error)
+                return None
+
+        wanted = list(ids)
+        if not wanted:
+            return {}
+        with ThreadPoolExecutor(min(PARALLEL, len(wanted))) as pool:
+            return {s.id: s for s in pool.map(read, wanted) if s}
+
+    def diagnostics(self, server_id: str) -> Diagnostics:
+        """What the hypervisor of its host says of the guest of a server, now (2.48).
+
+        Nova's API asks for nothing but that the server has a host: any vm_state will do, ERROR
+        too (nova/compute/api.py). It asks nova-compute on that host, which asks its hypervisor
+        and not the database (nova/compute/manager.py), and tells of a guest that **runs** alone.
+
+        A guest that is paused, that is shut off, or that is not on this host at all is a 409 all
+        the same, and the state which that answer names is the database's: it can read "in power
+        state running" of a guest that is not there. So a refusal proves nothing but that the
+        guest does not run there. Nova also records the refusal as the newest fault of the server,
+        so that one in ERROR shows it in place of why it came to be there: read the server first.
+
+        :raises CloudConflict: it does not run on its host, or has no host
+        :raises CloudServerError: its host does not answer (in the time that RPC waits: 60 s), or
+            the guest went away meanwhile
+        :raises CloudNotFound: no such server
+        """
+        what = f"read the diagnostics of server {server_id}"
+        body = self._get(what, f"/servers/{server_id}/diagnostics")
+        if not isinstance(body, dict) or not body.get("state"):
+            raise CloudAnswerUnusable(what, "the answer does not say which state the guest is in")
+        uptime = body.get("uptime")
+        return Diagnostics(
+            state=str(body["state"]),
+            driver=str(body.get("driver") or ""),
+            uptime_seconds=None if uptime is None else int(uptime),
+            hypervisor=str(body.get("hypervisor") or ""),
+        )
+
+    def actions(self, server_id: str) -> list[Action]:
+        """The instance actions of a server, newest first. One request."""
+        what = f"list the actions of server {server_id}"
+        try:
+            return [
+                as_action(raw)
+                for raw in self._pages(
+                    what,
+                    f"/servers/{server_id}/os-instance-actions",
+                    {},
+                    "instanceActions",
+                    at_most=50,
+                    links="links",
+                )
+            ]
+        except CloudNotFound:
+            return []
+
+    def failure_of(self, server_id: str, request_id: str) -> str:
+        """Why an action failed, in Nova's own words, or empty where Nova doesn't say.
+
+        Details of events are shown to an admin from 2.84; before the event that failed first
+        there may be others that only pass its error on.
+        """
+        what = f"read action {request_id} of server {server_id}"
+        try:
+            body = self._get(what, f"/servers/{server_id}/os-instance-actions/{request_id}")
+        except CloudNotFound:
+            return ""
+        action = dict_of(body, "instanceAction", what)
+        events = [e for e in action.get("events") or [] if e.get("result") == "Error"]
+        events.sort(key=lambda e: str(e.get("finish_time") or ""))
+        for event in events:
+            if event.get("details"):
+                return str(event["details"])
+        for event in events:
+            if words := last_line(event.get("traceback")):
+                return words
+        return str(action.get("message") or "")
+
+    def reset_state_to_active(self, server_id: str) -> str:
+        """Write vm_state ACTIVE and no task into Nova's database; the request id.
+
+        Nova looks at nothing for it: not at the state that the server is in, not at its host, not
+        at its guest. Right only where the guest is known to run on the host that Nova names.
+
+        :raises CloudNotFound: no such server
+        """
+        answer = self._write(
+            f"reset the state of server {server_id}",
+            "POST",
+            f"/servers/{server_id}/action",
+            {"os-resetState": {"state": "active"}},
+        )
+        return request_id_of(answer)

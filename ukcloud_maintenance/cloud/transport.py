@@ -1,0 +1,409 @@
+"""How OpenStack is asked: every call bounded, every failure a `CloudError`, a change sent once."""
+
+import copy
+import re
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, Self
+from urllib.parse import quote
+
+import requests
+from keystoneauth1 import adapter, session
+from keystoneauth1 import exceptions as ksa_exceptions
+
+from ..core.printable import logger
+from ..exceptions import (
+    CloudAnswerUnusable,
+    CloudAuthError,
+    CloudBadRequest,
+    CloudError,
+    CloudForbidden,
+    CloudServerError,
+    CloudUnreachable,
+)
+from .answers import (
+    busy_seconds,
+    dict_of,
+    error_of_status,
+    json_of,
+    list_of,
+    next_marker,
+    request_id_of,
+    words_of,
+)
+from .http import Bounds, Exchange, make_cuttable
+from .wire import version_key
+
+LOG = logger(__name__)
+MICROVERSION = "2.87"
+#: The newest at which a list of servers has something more for us: pinned_availability_zone
+#: (2.96), properties of the image (2.98).
+NEWEST_FOR_SERVERS = "2.98"
+#: All resource classes of a provider (1.27), and the tree it belongs to (1.29).
+PLACEMENT_MICROVERSION = "1.29"
+PAGE = 1000
+#: requests for several hosts that go out side by side
+PARALLEL = 8
+#: A request for change is sent within so many seconds after it was found to be right, or not at
+#: all: somebody else may have acted since.
+WRITE_GOES_STALE = 5.0
+#: A read waits for so many seconds where OpenStack asks for that; the caller for longer ones.
+READ_WAITS = 5.0
+
+
+GOES_ROUND = "the pages of the list go round in a circle"
+
+
+class Transport:
+    """OpenStack, asked over a keystoneauth session: every call bounded, every error one of ours."""
+
+    def __init__(
+        self,
+        ksa_session: session.Session,
+        region: str,
+        *,
+        interface: str | list[str] = "public",
+        timeout: float = 60,
+        cloud_name: str = "",
+    ):
+        self.session = ksa_session
+        self.region = region
+        self.timeout = timeout
+        self.cloud_name = cloud_name
+        self._bounds = Bounds()
+        self._before_write: Callable[[], None] = lambda: None
+        # where keystoneauth asks for something by itself: a login, discovery
+        ksa_session.timeout = timeout
+        make_cuttable(ksa_session)
+        common: dict[str, Any] = {
+            "session": ksa_session,
+            "region_name": region or None,
+            "interface": interface,
+            "raise_exc": False,
+        }
+        self._compute = adapter.Adapter(service_type="compute", **common)
+        self._identity = adapter.Adapter(service_type="identity", **common)
+        self._placement = adapter.Adapter(service_type="placement", **common)
+        self._servers_at = MICROVERSION
+
+    def within(self, seconds: float, before_write: Callable[[], None] = lambda: None) -> Self:
+        """The same cloud for one pass, which ends after so many seconds: what is read then is a
+        :class:`CloudUnreachable`.
+
+        :param before_write: called right before each request for change; what it raises keeps
+            that from being sent
+        """
+        one = copy.copy(self)
+        one._bounds = Bounds(seconds)
+        one._before_write = before_write
+        return one
+
+    def use_newest_of(self, one: "Transport") -> None:
+        """Ask as one of this cloud's passes (see :meth:`within`) what Nova offers, for it and
+        for those to come: see :meth:`prefer_newest`."""
+        self._servers_at = one.prefer_newest()
+
+    def stop(self) -> None:
+        """End the pass that this one was made for (:meth:`within`): whatever it asks for from
+        now on, or waits for, is a :class:`PassOver`; a request for change that is on its way is
+        waited for."""
+        self._bounds.stop()
+
+    def log_in(self) -> None:
+        """Make sure that the credentials are taken and that the region has a Nova."""
+        self._guard("log in", self.session.get_token)
+        self._compute_endpoint()
+
+    def try_side_by_side(self, calls: dict[str, Callable[[], Any]]) -> dict[str, Any]:
+        """The results of several reads that go out at once; a failure is its value."""
+
+        def attempt(call: Callable[[], Any]) -> Any:
+            try:
+                return call()
+            except CloudError as error:
+                return error
+
+        found = side_by_side([partial(attempt, call) for call in calls.values()])
+        return dict(zip(calls, found, strict=True))
+
+    def _compute_endpoint(self) -> str:
+        return self._endpoint(self._compute, "Nova")
+
+    def _endpoint(self, api: adapter.Adapter, name: str) -> str:
+        what = f"find {name} in the catalogue"
+        endpoint = self._guard(what, api.get_endpoint)
+        if not endpoint:
+            region = self.region or "(any)"
+            raise CloudAuthError(
+                what,
+                f"the catalogue has no {api.service_type} endpoint for region {region}",
+                remedy=self._remedy("region"),
+            )
+        return str(endpoint)
+
+    def _guard(self, what: str, call: Callable[[], Any], *, writes: bool = False) -> Any:
+        """Call into keystoneauth, bounded, its exceptions translated.
+
+        :param writes: it is a single request for change
+        """
+        bounds = self._bounds
+        if bounds.left <= 0:
+            detail = f"the pass took longer than {bounds.seconds:.0f} s"
+            raise CloudUnreachable(what, detail, sent=False)
+        # Once a change is requested, its answer is waited for whatever the pass has left: it would
+        # get lost for nothing.
+        seconds = self.timeout if writes else min(self.timeout, bounds.left)
+        begins_within = min(seconds, WRITE_GOES_STALE) if writes else seconds
+        exchange = Exchange(time.monotonic() + begins_within)
+        try:
+            return bounds.run(call, exchange, seconds, stops=not writes)
+        except TimeoutError as error:
+            detail = f"no complete answer within {seconds:.0f} s"
+            raise CloudUnreachable(what, detail, sent=exchange.sent) from error
+        except ksa_exceptions.http.HttpError as error:
+            raise self._not_logged_in(what, error) from error
+        except (
+            ksa_exceptions.AuthorizationFailure,
+            ksa_exceptions.AuthPluginException,
+            ksa_exceptions.MissingAuthMethods,
+        ) as error:
+            raise CloudAuthError(what, str(error), remedy=self._remedy("credentials")) from error
+        except ksa_exceptions.EmptyCatalog as error:
+            raise CloudAuthError(what, str(error), remedy=self._remedy("scope")) from error
+        except ksa_exceptions.CatalogException as error:
+            raise CloudAuthError(what, str(error), remedy=self._remedy("region")) from error
+        except (ksa_exceptions.ClientException, requests.RequestException) as error:
+            # keystoneauth wraps what discovery finds in texts of its own
+            untrusted = "CERTIFICATE_VERIFY_FAILED" in str(error)
+            remedy = self._remedy("certificate") if untrusted else ""
+            raise CloudUnreachable(
+                what, str(error), remedy=remedy, sent=exchange.sent and not untrusted
+            ) from error
+        except OSError as error:
+            # of a file that the settings name: those of the network are wrapped
+            remedy = self._remedy("file")
+            raise CloudUnreachable(what, str(error), remedy=remedy, sent=exchange.sent) from error
+
+    def _not_logged_in(self, what: str, error: ksa_exceptions.http.HttpError) -> CloudError:
+        """Keystone refused. It is its status, which says nothing of what is to be asked after the
+        login: a 404 of Keystone is no server that is not there."""
+        status = error.http_status
+        busy = busy_seconds(status, error.response)
+        kind: type[CloudError] = CloudServerError
+        remedy = ""
+        if status == 403:
+            kind, remedy = CloudForbidden, self._remedy("scope")
+        elif status == 401:
+            kind, remedy = CloudAuthError, self._remedy("credentials")
+        elif busy is not None and status < 500:
+            kind = CloudBadRequest
+        elif status < 500:
+            kind, remedy = CloudAuthError, self._remedy("auth_url")
+        return kind(
+            what,
+            str(error.message or error),
+            status=status,
+            request_id=str(error.request_id or ""),
+            remedy=remedy,
+            retry_after=busy,
+        )
+
+    def _remedy(self, about: str) -> str:
+        """Which setting to look at. Horizon has no say in what its user carries since the login."""
+        if not self.cloud_name:
+            return {
+                "certificate": "Check OPENSTACK_SSL_CACERT in the settings of Horizon.",
+                "file": "Check OPENSTACK_SSL_CACERT in the settings of Horizon.",
+                "region": "Choose another region, or correct the service catalogue.",
+                "scope": "Choose a project in which you are an administrator.",
+            }.get(about, "Log in again.")
+        mine = f"of cloud {self.cloud_name!r} in clouds.yaml"
+        return {
+            "certificate": f"Check cacert and auth_url {mine}: its certificate is not trusted.",
+            "file": f"Check cacert, cert and key {mine}: a file that they name cannot be read.",
+            "region": f"Check region_name and interface {mine}, and the service catalogue.",
+            "scope": f"Check project_name {mine}, and that its user has the admin role there.",
+            "auth_url": f"Check auth_url {mine}.",
+        }.get(about, f"Check the credentials {mine}.")
+
+    def _send(
+        self, api: adapter.Adapter, what: str, method: str, path: str, **more: Any
+    ) -> requests.Response:
+        """Read something. Where OpenStack is busy for a moment, that is waited for."""
+        until = time.monotonic() + self.timeout
+        while True:
+            error: CloudError | None = None
+            try:
+                answer: requests.Response = self._guard(
+                    what, lambda: api.request(path, method, timeout=self.timeout, **more)
+                )
+            except CloudError as caught:
+                error = caught
+            else:
+                error = self._error_in(answer, api, what)
+            if error is None:
+                return answer
+            waits = error.retry_after
+            if waits is None or waits > READ_WAITS or time.monotonic() + waits > until:
+                raise error
+            # not at once, whatever it says
+            self._bounds.pause(max(waits, 0.2))
+
+    def _write(
+        self,
+        what: str,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        *,
+        placement: bool = False,
+    ) -> requests.Response:
+        """Ask Nova, or Placement, for a change: sent once at most, whatever becomes of it.
+
+        keystoneauth would log in and send it again after a 401, and follow redirects; by then
+        somebody else may have done what was asked, and more.
+
+        :raises CloudError: `sent` is false where it did not get there
+        """
+        began = time.monotonic()
+        api = self._placement if placement else self._compute
+        try:
+            headers = self._guard("log in", self.session.get_auth_headers)
+            endpoint = self._endpoint(api, "Placement" if placement else "Nova")
+            url = endpoint.rstrip("/") + path
+        except CloudError as error:
+            error.sent = False
+            raise
+        self._before_write()
+        if time.monotonic() - began > WRITE_GOES_STALE:
+            raise CloudUnreachable(what, "logging in took too long; it was not sent", sent=False)
+        answer = self._guard(
+            what,
+            lambda: api.request(
+                url,
+                method,
+                timeout=self.timeout,
+                microversion=PLACEMENT_MICROVERSION if placement else MICROVERSION,
+                headers=headers,
+                authenticated=False,
+                allow_reauth=False,
+                redirect=False,
+                connect_retries=0,
+                status_code_retries=0,
+                **({"json": body} if body is not None else {}),
+            ),
+            writes=True,
+        )
+        if refusal := self._error_in(answer, api, what):
+            if refusal.status == 401:
+                self.session.invalidate()  # the next read logs in
+            raise refusal
+        if answer.status_code >= 300:
+            where = answer.headers.get("Location") or "elsewhere"
+            raise CloudBadRequest(
+                what,
+                f"the endpoint sends us to {where}",
+                status=answer.status_code,
+                remedy=f"Correct the {api.service_type} endpoint in the service catalogue.",
+            )
+        return answer
+
+    def _error_in(
+        self, answer: requests.Response | None, api: adapter.Adapter, what: str
+    ) -> CloudError | None:
+        """The error that an answer is, or None."""
+        if answer is None:
+            return CloudUnreachable(what, "no answer")
+        status = answer.status_code
+        if status < 400:
+            return None
+        remedy = ""
+        if status == 406:
+            remedy = (
+                f"{str(api.service_type).capitalize()} must know microversion"
+                f" {PLACEMENT_MICROVERSION if api is self._placement else MICROVERSION}: upgrade"
+                " OpenStack to Victoria or later."
+            )
+        elif status == 401:
+            remedy = self._remedy("credentials")
+        elif status == 403:
+            remedy = self._remedy("scope")
+        return error_of_status(status)(
+            what,
+            words_of(answer),
+            status=status,
+            request_id=request_id_of(answer),
+            remedy=remedy,
+            retry_after=busy_seconds(status, answer),
+        )
+
+    def _request(
+        self, what: str, method: str, path: str, microversion: str = MICROVERSION
+    ) -> requests.Response:
+        return self._send(self._compute, what, method, path, microversion=microversion)
+
+    def _get(self, what: str, path: str, microversion: str = MICROVERSION) -> Any:
+        return json_of(self._request(what, "GET", path, microversion=microversion), what)
+
+    def _pages(
+        self,
+        what: str,
+        path: str,
+        query: dict[str, str],
+        key: str,
+        microversion: str = MICROVERSION,
+        *,
+        at_most: int | None = None,
+        links: str = "",
+    ) -> Iterator[dict[str, Any]]:
+        """The items of a list of Nova's, page by page as its links say: how long a page is, is
+        up to Nova (`[api] max_limit`). A marker that comes again ends in an error.
+
+        :param at_most: how many of the first are wanted; None: all
+        :param links: where the answer has its links, if not in `<key>_links`
+        """
+        left = at_most
+        marker = ""
+        seen: set[str] = set()
+        while True:
+            limit = PAGE if left is None else min(left, PAGE)
+            params = {**query, "limit": str(limit)} | ({"marker": marker} if marker else {})
+            text = "&".join(f"{quote(k)}={quote(v, safe='')}" for k, v in params.items())
+            body = self._get(what, f"{path}?{text}", microversion)
+            items = list_of(body, key, what)[:left]
+            yield from items
+            left = None if left is None else left - len(items)
+            marker = next_marker(body.get(links or f"{key}_links"))
+            if not marker or left == 0:
+                return
+            if marker in seen:
+                raise CloudAnswerUnusable(what, GOES_ROUND)
+            seen.add(marker)
+
+    def prefer_newest(self) -> str:
+        """Ask Nova what it offers, and list servers at the newest microversion that tells us more
+        from now on; the microversion. One request.
+
+        Where Nova does not say, nothing changes: what is newer stays not known.
+        """
+        what = "read which microversions Nova offers"
+        try:
+            endpoint = str(self._guard(what, self._compute.get_endpoint) or "")
+            # a project's id may end the endpoint of an old catalogue
+            root = re.sub(r"(/v2(\.\d+)?)(/[^/]*)?/*$", r"\1/", endpoint)
+            answer = self._send(self._compute, what, "GET", root)
+            offered = str(dict_of(json_of(answer, what), "version", what).get("version") or "")
+        except CloudError as error:
+            LOG.info("%s", error)
+            return self._servers_at
+        self._servers_at = max(
+            MICROVERSION, min(offered, NEWEST_FOR_SERVERS, key=version_key), key=version_key
+        )
+        return self._servers_at
+
+
+def side_by_side(calls: list[Callable[[], Any]]) -> list[Any]:
+    with ThreadPoolExecutor(min(len(calls), 2 * PARALLEL)) as pool:
+        return [future.result() for future in [pool.submit(call) for call in calls]]
