@@ -167,9 +167,9 @@ def test_every_module_has_a_layer():
     ("file", "statement", "imported"),
     [
         ("core/states.py", "import django", "django"),
-        ("core/drain/decide.py", "import yaml", "yaml"),
-        ("core/drain/decide.py", "from ...exceptions import Refused", ".exceptions"),
-        ("core/drain/decide.py", "from ukcloud_maintenance import conf", ".conf"),
+        ("core/drain/order.py", "import yaml", "yaml"),
+        ("core/drain/order.py", "from ...exceptions import Refused", ".exceptions"),
+        ("core/drain/order.py", "from ukcloud_maintenance import conf", ".conf"),
         ("exceptions.py", "from django.conf import settings", "django.conf"),
         ("conf.py", "from . import store", ".store"),
         ("models.py", "from .core.facts import Server", ".core.facts"),
@@ -224,8 +224,8 @@ def test_a_broken_rule_is_found(tmp_path, file, statement, imported):
 @pytest.mark.parametrize(
     ("file", "statement"),
     [
-        ("core/drain/decide.py", "from . import facts"),
-        ("core/drain/decide.py", "import dataclasses, collections.abc"),
+        ("core/drain/order.py", "from . import facts"),
+        ("core/drain/order.py", "import dataclasses, collections.abc"),
         ("services/drains.py", "if TYPE_CHECKING:\n    from keystoneauth1.session import Session"),
         ("content/maintenance/common/session.py", "from keystoneauth1 import session"),
         ("content/maintenance/drains/views.py", "from . import tables"),
@@ -237,6 +237,111 @@ def test_what_is_allowed_is_not_found(tmp_path, file, statement):
     module.parent.mkdir(parents=True, exist_ok=True)
     module.write_text(statement)
     assert violations(tmp_path) == []
+
+
+# -- no circles, no long modules ---------------------------------------------------------------
+
+
+def circles(root: Path) -> list[list[str]]:
+    """Modules that import each other when they are loaded, each circle once."""
+    modules = {_module(root, file): file for file in root.rglob("*.py")}
+    needs: dict[str, set[str]] = {}
+    for name, file in modules.items():
+        top = {node.lineno for node in ast.parse(file.read_text()).body}
+        needs[name] = {
+            found
+            for line, imported in _imports(root, file)
+            if line in top and imported.startswith(".")
+            for found in [imported.strip(".")]
+            if found in modules and found != name and not _is_above(found, name)
+        }
+    return [sorted(group) for group in _knots(needs) if len(group) > 1]
+
+
+def _is_above(package: str, name: str) -> bool:
+    """A package is loaded before what is in it, whatever that imports of it by name."""
+    return name.startswith(f"{package}.")
+
+
+def _knots(needs: dict[str, set[str]]) -> list[set[str]]:
+    """The groups of those that need each other, one step or more away."""
+    reach = {name: set(found) for name, found in needs.items()}
+    changed = True
+    while changed:
+        changed = False
+        for found in reach.values():
+            more = set().union(*(reach[one] for one in found)) - found if found else set()
+            if more:
+                found |= more
+                changed = True
+    groups: list[set[str]] = []
+    for name, found in reach.items():
+        group = {other for other in found if name in reach[other]} | {name}
+        if group not in groups:
+            groups.append(group)
+    return groups
+
+
+def test_no_module_imports_itself_by_a_detour():
+    assert circles(ROOT) == []
+
+
+def test_a_detour_is_found(tmp_path):
+    for name, text in {
+        "a.py": "from . import b",
+        "b.py": "from .c import x",
+        "c.py": "from .a import y\nx = 1",
+        "d.py": "def f():\n    from . import a",
+    }.items():
+        (tmp_path / name).write_text(text)
+    assert circles(tmp_path) == [["a", "b", "c"]]
+
+
+#: Lines that a module may have.
+LENGTH = 400
+#: Those that are longer still, with the lines that they have: a module leaves this list and does
+#: not come back.
+TOO_LONG = {
+    "cloud/transport.py": 409,
+    "conf.py": 621,
+    "content/maintenance/common/labels.py": 473,
+    "content/maintenance/common/sentences.py": 924,
+    "content/maintenance/drains/dialogs.py": 650,
+    "content/maintenance/drains/overview.py": 622,
+    "content/maintenance/hosts/views.py": 460,
+    "content/maintenance/plans/overview.py": 429,
+    "content/maintenance/preflight/words.py": 575,
+    "content/maintenance/record/timeline.py": 843,
+    "content/maintenance/workflow/drain_host.py": 414,
+    "core/drain/whereabouts.py": 402,
+    "core/record/lanes.py": 461,
+    "demo/controlplane.py": 464,
+    "demo/harness.py": 532,
+    "demo/simulated_driver.py": 555,
+    "management/commands/_base.py": 461,
+    "management/commands/maintenance_worker.py": 674,
+    "static/ukcloud_maintenance/js/maintenance.drain.js": 517,
+    "static/ukcloud_maintenance/js/maintenance.workflow.js": 416,
+    "worker/drain.py": 1294,
+}
+
+
+def test_no_module_is_too_long():
+    long = {
+        name: lines
+        for name, lines in lines_of(ROOT).items()
+        if lines > LENGTH and not name.startswith("migrations/")
+    }
+    assert set(long) == set(TOO_LONG)
+    assert {name: lines for name, lines in long.items() if lines > TOO_LONG[name]} == {}
+
+
+def lines_of(root: Path) -> dict[str, int]:
+    return {
+        str(file.relative_to(root)): len(file.read_text().splitlines())
+        for suffix in ("py", "js", "scss", "html")
+        for file in root.rglob(f"*.{suffix}")
+    }
 
 
 # -- one clock --------------------------------------------------------------------------------

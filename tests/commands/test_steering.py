@@ -11,7 +11,7 @@ from django.utils import timezone
 from tests.commands.helpers import begin, finish, move, run, shell_user
 from tests.fakes import GIB, server, service
 from ukcloud_maintenance import services, store
-from ukcloud_maintenance.core.drain.decide import LATE_ERROR
+from ukcloud_maintenance.core.drain import LATE_ERROR
 from ukcloud_maintenance.core.facts import Diagnostics, Migration
 from ukcloud_maintenance.core.host.evidence import CODES
 from ukcloud_maintenance.core.states import (

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ukcloud_maintenance.core.drain import decide as d
+from ukcloud_maintenance.core import drain as d
 from ukcloud_maintenance.core.drain.whereabouts import GuestSight
 from ukcloud_maintenance.core.facts import Action, Diagnostics, Migration, Progress, Server, Service
 from ukcloud_maintenance.core.host.emptiness import HostContents

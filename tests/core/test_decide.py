@@ -24,7 +24,8 @@ from tests.core.build import (
     service,
     submits,
 )
-from ukcloud_maintenance.core.drain import decide as d
+from ukcloud_maintenance.core import drain as d
+from ukcloud_maintenance.core.copying.patience import late_after_seconds
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
 
 
@@ -446,8 +447,8 @@ class TestFollowing:
         assert decide(drain(), [replace(slow, late_since=NOW)], flying) == []
 
     def test_late_is_scaled_by_memory(self):
-        assert d.late_after_seconds(GIB, LIMITS) == 300
-        assert d.late_after_seconds(64 * GIB, LIMITS) == 64 * 30
+        assert late_after_seconds(GIB, LIMITS) == 300
+        assert late_after_seconds(64 * GIB, LIMITS) == 64 * 30
 
     def test_the_time_in_novas_queue_does_not_make_it_late(self):
         queued = migrating(

@@ -21,7 +21,7 @@ from tests.core.build import (
     service,
     submits,
 )
-from ukcloud_maintenance.core.drain import decide as d
+from ukcloud_maintenance.core import drain as d
 from ukcloud_maintenance.core.facts import Capacity
 from ukcloud_maintenance.core.preflight.verdicts import Around
 from ukcloud_maintenance.core.states import DrainResult, DrainState, Method, MigrationState

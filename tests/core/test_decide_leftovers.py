@@ -17,7 +17,7 @@ from tests.core.build import (
     server,
     service,
 )
-from ukcloud_maintenance.core.drain import decide as d
+from ukcloud_maintenance.core import drain as d
 from ukcloud_maintenance.core.drain.causes import LEFTOVERS, cause_of
 from ukcloud_maintenance.core.facts import Capacity
 from ukcloud_maintenance.core.preflight.verdicts import Around

@@ -24,7 +24,7 @@ from tests.core.build import (
     service,
     submits,
 )
-from ukcloud_maintenance.core.drain import decide as d
+from ukcloud_maintenance.core import drain as d
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
 
 ENABLED = service(status="enabled", disabled_reason="")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.core.build import ago, changes, decide, drain, finish, record, row, seen, server, service
-from ukcloud_maintenance.core.drain import decide as d
+from ukcloud_maintenance.core import drain as d
 from ukcloud_maintenance.core.drain.alarm import alarm
 from ukcloud_maintenance.core.facts import NOVA_STATUS_OVER, Hypervisor
 from ukcloud_maintenance.core.host.certificate import HostSight, certify

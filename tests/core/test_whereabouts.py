@@ -22,7 +22,7 @@ from tests.core.build import (
     service,
     submits,
 )
-from ukcloud_maintenance.core.drain import decide as d
+from ukcloud_maintenance.core import drain as d
 from ukcloud_maintenance.core.drain import whereabouts as w
 from ukcloud_maintenance.core.drain.whereabouts import Ending, GuestSight, Step, Word
 from ukcloud_maintenance.core.facts import Action, Diagnostics

@@ -468,6 +468,7 @@ def test_names_and_words_are_escaped_everywhere(admin, make_drain):
 
 #: where a kind stands among the arguments of what records an event
 KIND_AT = {
+    "change": 2,
     "_change": 2,
     "ChangeRow": 2,
     "ChangeDrain": 1,

@@ -18,7 +18,7 @@ from ukcloud_maintenance import services, store
 from ukcloud_maintenance.content.maintenance.common import fields, session
 from ukcloud_maintenance.content.maintenance.drains import course
 from ukcloud_maintenance.core.copying.duration import Forecast
-from ukcloud_maintenance.core.drain.decide import LATE_ERROR
+from ukcloud_maintenance.core.drain import LATE_ERROR
 from ukcloud_maintenance.core.host.certificate import Check
 from ukcloud_maintenance.core.host.evidence import Evidence
 from ukcloud_maintenance.core.states import (

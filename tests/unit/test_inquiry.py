@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ukcloud_maintenance.core.drain.decide import Observation
+from ukcloud_maintenance.core.drain import Observation
 from ukcloud_maintenance.core.drain.whereabouts import GuestSight
 from ukcloud_maintenance.exceptions import CloudConflict, CloudNotFound, CloudServerError
 from ukcloud_maintenance.observe import evidence as inquiry

@@ -13,9 +13,9 @@ from tests.worker.fake_nova import FakeNova as Nova
 from tests.worker.fake_nova import Killed
 from tests.worker.test_any_history import QUICK, ask, one_pass
 from ukcloud_maintenance import services, store
+from ukcloud_maintenance.core import drain as d
 from ukcloud_maintenance.core import steering
 from ukcloud_maintenance.core.actor import Actor
-from ukcloud_maintenance.core.drain import decide as d
 from ukcloud_maintenance.core.facts import ServerGroup
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from .actor import RULE_ABORT, RULE_CANCEL, RULE_FORCE, RULE_RESET, RULE_STEER
 from .drain.alarm import ARRIVED
-from .drain.decide import LATE_ERROR, SOURCE_DOWN
+from .drain.codes import LATE_ERROR, SOURCE_DOWN
 from .states import (
     ABORTABLE,
     DRAIN_OPEN,

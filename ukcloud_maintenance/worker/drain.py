@@ -2,7 +2,7 @@
 
 *Observe* costs at most three requests, four where nothing is left to be moved, and one for each
 migration under way, two where Nova's record of it is not among the newest (what is read once per
-event comes on top). *Decide* is pure (`core.decide`). *Apply* records the intent, makes the call,
+event comes on top). *Decide* is pure (`core.drain`). *Apply* records the intent, makes the call,
 and records the answer, so that a process that dies between any two instructions leaves either
 nothing or an intent that the next pass finds, and looks for in Nova.
 """
@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from .. import conf, store
 from ..cloud import PARALLEL, Cloud
-from ..core.drain import decide as d
+from ..core import drain as d
 from ..core.drain import whereabouts
 from ..core.drain.alarm import alarm
 from ..core.drain.causes import cause_of

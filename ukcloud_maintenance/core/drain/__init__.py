@@ -1,0 +1,83 @@
+"""One pass over one drain: facts, rows and the time into actions. No I/O, no clock.
+
+:func:`decide` is asked once a pass. It looks at one drain, at its rows as the database has
+them, and at what was observed of the cloud just before, and answers with the actions of this
+pass, in order. Each is safe to repeat: it is applied only to a row that is still in the state
+in which it was judged.
+"""
+
+from .actions import (
+    Abort,
+    Action,
+    ChangeDrain,
+    ChangeRow,
+    Confirm,
+    Disable,
+    Enable,
+    Finish,
+    ForceComplete,
+    Join,
+    MarkDisabled,
+    OpenMaintenance,
+    Reset,
+    Submit,
+)
+from .attempts import NO_WISH, adopted_request, failed_attempt
+from .codes import (
+    HELD,
+    HOLD,
+    LATE_ERROR,
+    LEFT_RECORD,
+    SOURCE_DOWN,
+    SOURCE_WAS_DOWN,
+    TIMEOUT,
+    UNCONFIRMED,
+)
+from .inputs import DrainView, Gate, Limits, MaintenanceView, Observation, OtherRun, Row
+from .order import decide, words_wanted
+from .pacing import turn
+from .requests import ASK_AGAIN_TIMES
+from .waiting import is_due, is_held, is_looked_for, wants_a_look
+
+__all__ = [
+    "ASK_AGAIN_TIMES",
+    "HELD",
+    "HOLD",
+    "LATE_ERROR",
+    "LEFT_RECORD",
+    "NO_WISH",
+    "SOURCE_DOWN",
+    "SOURCE_WAS_DOWN",
+    "TIMEOUT",
+    "UNCONFIRMED",
+    "Abort",
+    "Action",
+    "ChangeDrain",
+    "ChangeRow",
+    "Confirm",
+    "Disable",
+    "DrainView",
+    "Enable",
+    "Finish",
+    "ForceComplete",
+    "Gate",
+    "Join",
+    "Limits",
+    "MaintenanceView",
+    "MarkDisabled",
+    "Observation",
+    "OpenMaintenance",
+    "OtherRun",
+    "Reset",
+    "Row",
+    "Submit",
+    "adopted_request",
+    "decide",
+    "failed_attempt",
+    "is_due",
+    "is_held",
+    "is_looked_for",
+    "turn",
+    "wants_a_look",
+    "words_wanted",
+]

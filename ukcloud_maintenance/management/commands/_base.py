@@ -447,7 +447,7 @@ def summary(report: services.DrainReport) -> str:
 
 
 def paragraph(text: str) -> list[str]:
-    """The lines of a message that has several; what others wrote begins none, see core.decide."""
+    """The lines of a message that has several; what others wrote begins none, see core.drain."""
     return text.split("\n")
 
 

@@ -103,7 +103,7 @@ _OF_INSTANCE = re.compile(rf"(.+?) \(({'|'.join(MigrationState)}|[A-Z_]+)\)(?:: 
 
 #: Sentences, and words that stand in others.
 _FIXED = (
-    # what the preflight says of an instance (core/preflight.py)
+    # what the preflight says of an instance (core/preflight)
     gettext_noop("It was chosen to stay."),
     gettext_noop("Choose otherwise for this instance."),
     gettext_noop("Ask the owner, or choose live or cold migration for it."),
@@ -145,7 +145,7 @@ _FIXED = (
     gettext_noop("Enable another host, or drain fewer at a time."),
     gettext_noop("Make room, or enable another host."),
     gettext_noop("Shut it off, or choose cold migration for it."),
-    # what could not be read around them (plan.py)
+    # what could not be read around them (preflight.py)
     gettext_noop("names of the projects"),
     gettext_noop("server groups"),
     gettext_noop("aggregates and availability zones"),
@@ -230,7 +230,7 @@ _FIXED = (
     gettext_noop("Ask again when it does."),
     gettext_noop("Ask again when it is back."),
     gettext_noop("It is left so."),
-    # of a drain (core/decide.py)
+    # of a drain (core/drain)
     gettext_noop("The host was not given back, so nothing is brought back to it."),
     gettext_noop("Its window was over before a worker could begin."),
     gettext_noop("Give it a new one, and resume it."),
@@ -322,7 +322,7 @@ _FIXED = (
     ),
     gettext_noop("It has no resize that could be confirmed."),
     gettext_noop("Together with the others of this drain there is no place for it."),
-    # of what the record says (store.py)
+    # of what the record says (store)
     gettext_noop("Waiting for a worker."),
     gettext_noop("Waiting for the host to be back in service."),
     gettext_noop("Nova is asked to enable the service."),
@@ -337,7 +337,7 @@ _FIXED = (
     gettext_noop("What is under way lands; the service is left as it is."),
     gettext_noop("What is under way is aborted; the service is enabled again."),
     gettext_noop("What is under way is aborted; the service is left as it is."),
-    # of what is refused (services.py)
+    # of what is refused (services)
     gettext_noop("Is a worker running?"),
     gettext_noop("Host names are compared exactly; take the name from the list of hosts."),
     gettext_noop("Host names are compared exactly."),
@@ -419,7 +419,7 @@ _FIXED = (
     gettext_noop("Choose to enable the service, or leave the instances where they are."),
     gettext_noop("Name one, for example +00:00."),
     gettext_noop("it is not part of the drain."),
-    # how steps by hand and questions to OpenStack read (cloud.py)
+    # how steps by hand and questions to OpenStack read (cloud)
     gettext_noop("list the compute services"),
     gettext_noop("list the hypervisors"),
     gettext_noop("list the server groups"),

@@ -1,0 +1,102 @@
+"""A pass: its inputs, and the actions and the state of rows as they grow."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from ..copying.patience import bytes_to_copy, late_after_seconds
+from ..facts import Server
+from ..preflight.judge import judge
+from ..preflight.verdicts import Choice, Verdict, Wishes
+from ..states import Direction, DrainState, MigrationState
+from . import whereabouts
+from .actions import Action, ChangeRow
+from .inputs import DrainView, Limits, Observation, Row
+
+
+class Pass:
+    """One call of :func:`decide`: the inputs, and the actions and row states as they grow."""
+
+    def __init__(
+        self,
+        drain: DrainView,
+        rows: Sequence[Row],
+        seen: Observation,
+        limits: Limits,
+        now: datetime,
+    ):
+        self.drain = drain
+        self.rows = {row.id: row for row in rows}
+        self.seen = seen
+        self.limits = limits
+        self.now = now
+        self.back = drain.direction == Direction.BACK
+        self.actions: list[Action] = []
+
+    def source(self, row: Row) -> str:
+        return row.source_compute or self.drain.host
+
+    def place(self, row: Row) -> str:
+        """The source in words: on a drain's page it is the page's own host."""
+        return f"host {row.source_compute}" if self.back else "this host"
+
+    def change(
+        self,
+        row: Row,
+        fields: Mapping[str, Any],
+        kind: str = "",
+        message: str = "",
+        *,
+        ask_why: bool = False,
+    ) -> None:
+        """Change a row, for the rest of this pass too; nothing that is as it was is written."""
+        changed = {k: v for k, v in fields.items() if getattr(self.rows[row.id], k, _UNSET) != v}
+        if not changed and not kind:
+            return
+        self.actions.append(ChangeRow(row.id, changed, kind, message, ask_why))
+        known = {k: v for k, v in changed.items() if hasattr(row, k)}
+        self.rows[row.id] = replace(self.rows[row.id], **known)
+
+    def judge(self, server: Server, row: Row | None = None) -> Verdict:
+        return judge(
+            server,
+            Wishes(
+                choice=Choice(row.choice) if row else Choice.NONE,
+                move_locked=self.drain.move_locked,
+                opt_out_names=self.limits.opt_out_names,
+            ),
+            self.seen.around,
+        )
+
+    def since(self, moment: datetime | None) -> float:
+        return (self.now - moment).total_seconds() if moment else 0.0
+
+    def rows_in(self, states: Collection[MigrationState]) -> list[Row]:
+        return [row for row in self.rows.values() if row.state in states]
+
+    def settled(self, row: Row, seconds: float | None = None) -> bool:
+        """Whether a doubtful sight has stood long enough; it begins to be timed when first seen."""
+        wait = self.limits.settle_seconds if seconds is None else seconds
+        if row.odd_since is None:
+            self.change(row, {"odd_since": self.now})
+            return wait == 0
+        return self.since(row.odd_since) >= wait
+
+    def named(self, row: Row) -> str:
+        """The one host that an admin named for it, or for all, or empty."""
+        return row.destination or self.drain.destination
+
+    def may_retry(self) -> bool:
+        return self.drain.state != DrainState.CANCELLING
+
+    def look_on_both(self, row: Row) -> str:
+        """What a person is to do before anything else is done with the server."""
+        return whereabouts.look_on_both(row.server_id, self.source(row), row.dest_compute)
+
+    def patience(self, row: Row) -> float:
+        """Seconds that Nova may take for a step of which nothing is seen."""
+        return late_after_seconds(bytes_to_copy(row), self.limits)
+
+
+_UNSET = object()

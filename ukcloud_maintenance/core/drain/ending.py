@@ -1,0 +1,263 @@
+"""How a drain ends: the proof that the host is empty, giving up, the summary."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ..host import emptiness
+from ..host.emptiness import Emptiness, Obstacle
+from ..states import (
+    MIGRATION_LEFT,
+    MIGRATION_OPEN,
+    MIGRATION_UNDER_WAY,
+    MIGRATION_WAITING,
+    DrainResult,
+    DrainState,
+    MigrationState,
+)
+from . import whereabouts
+from .actions import ChangeDrain, Enable, Finish, Join
+from .alarm import NOWHERE, alarm, arrived_wrong
+from .context import Pass
+from .host import what_ails
+from .inputs import Row
+
+
+def give_up(p: Pass, cancelling: bool) -> None:
+    why = what_ails(p)
+    for row in p.rows_in(MIGRATION_WAITING):
+        p.change(
+            row,
+            {"state": MigrationState.FAILED, "code": "host_lost", "message": why},
+            "failed",
+            why,
+        )
+    for row in p.rows_in(MIGRATION_UNDER_WAY):
+        text = f"{why} Where the guest runs cannot be told from here. {p.look_on_both(row)}"
+        p.change(
+            row,
+            {"state": MigrationState.UNKNOWN, "code": "host_lost", "message": text},
+            "unknown",
+            text,
+        )
+    service = p.seen.service
+    # Nova enables a service that is down; one whose cell it does not reach it cannot.
+    reached = service is not None and service.is_known
+    if cancelling and reached and not given_back(p):
+        return
+    state = DrainState.CANCELLED if cancelling else DrainState.FAILED
+    left = service_now(p) if cancelling else ""
+    text = f"{why} It did not come back in time. {left}{summary_of(p)}"
+    finish_with(p, state, DrainResult.HOST_LOST, text)
+
+
+def finish_if_over(p: Pass, cancelling: bool) -> None:
+    if any(isinstance(action, Join) for action in p.actions):
+        return
+    still_open = p.rows_in(MIGRATION_OPEN)
+    if cancelling:
+        if not still_open and given_back(p):
+            text = f"Cancelled. {service_now(p)}{summary_of(p)}"
+            finish_with(p, DrainState.CANCELLED, DrainResult.CANCELLED, text)
+        return
+    if p.drain.state != DrainState.RUNNING:
+        return
+    if any(row.state != MigrationState.BLOCKED for row in still_open):
+        if p.drain.blocked_since or p.drain.proving_since:
+            p.actions.append(ChangeDrain({"blocked_since": None, "proving_since": None}))
+        return
+    if still_open:
+        if not p.seen.gate.holds:
+            wait_for_blocked(p, still_open)
+        return
+    if p.back:
+        finish_back(p)
+        return
+    if p.seen.contents is not None:
+        finish_away(p, emptiness.look(p.seen.contents))
+
+
+def given_back(p: Pass) -> bool:
+    """Whether the service is as the cancel wants it. It is enabled if that was chosen, and if
+    it is still disabled for the reason that we wrote; where the host is not there to be
+    seen, that waits as long as for any host."""
+    if p.back or not p.drain.cancel_enable:
+        return True
+    service = p.seen.service
+    if service is None or not service.is_known:
+        return False
+    maintenance = p.drain.maintenance
+    ours = maintenance is not None and maintenance.our_reason
+    if service.status == "disabled" and ours and service.disabled_reason == ours:
+        p.actions.append(Enable(service.id))
+        return False
+    return True
+
+
+def service_now(p: Pass) -> str:
+    service = p.seen.service
+    maintenance = p.drain.maintenance
+    if p.back or service is None or maintenance is None:
+        return ""
+    if not service.is_known:
+        wanted = p.drain.cancel_enable and maintenance.our_reason
+        why = f"Nova does not reach the cell of host {p.drain.host}"
+        return f"{why}, so the service was not enabled. " if wanted else ""
+    if service.status == "enabled":
+        return "The compute service is enabled. "
+    if p.drain.cancel_enable:
+        return (
+            "The compute service stays disabled, because somebody else gave a reason for it"
+            f" ({_lines([service.disabled_reason]) or 'without a word'}). "
+        )
+    return "The compute service stays disabled. " if maintenance.disabled_at else ""
+
+
+def is_back(p: Pass, row: Row) -> bool:
+    """On the host that it was to come back to, whoever brought it."""
+    gone = row.state == MigrationState.GONE or arrived_wrong(row)
+    return row.state == MigrationState.SUCCEEDED or (
+        gone
+        and row.server_status != "DELETED"
+        and row.code != NOWHERE
+        and row.dest_compute == p.drain.host
+    )
+
+
+def is_well(p: Pass, row: Row) -> bool:
+    """Back, no more, or left elsewhere by choice."""
+    deleted = row.state == MigrationState.GONE and row.server_status == "DELETED"
+    well = is_back(p, row) and not arrived_wrong(row)
+    return deleted or well or row.state == MigrationState.SKIPPED
+
+
+def finish_back(p: Pass) -> None:
+    """All that was to come back has arrived, or what could not is named. The host is in
+    service either way."""
+    if all(is_well(p, row) for row in p.rows.values()):
+        state, result = DrainState.SUCCEEDED, DrainResult.BROUGHT_BACK
+    else:
+        state, result = DrainState.FAILED, DrainResult.INSTANCES_FAILED
+    finish_with(p, state, result, summary_of(p))
+
+
+def wait_for_blocked(p: Pass, blocked: list[Row]) -> None:
+    if p.drain.blocked_since is None:
+        p.actions.append(
+            ChangeDrain(
+                {"blocked_since": p.now},
+                "waiting_for_blocked",
+                "All that is left is blocked, and looked at again for a time.",
+            )
+        )
+        return
+    if p.since(p.drain.blocked_since) < p.limits.blocked_wait_seconds:
+        return
+    for row in blocked:
+        doubtful = row.code in whereabouts.CODES and row.attempts
+        state = MigrationState.UNKNOWN if doubtful else MigrationState.FAILED
+        p.change(
+            row,
+            {"state": state, "message": f"Still blocked: {row.message}"},
+            state.value,
+            row.message,
+        )
+
+
+def finish_away(p: Pass, found: Emptiness) -> None:
+    """Nothing is left to be moved. What is on its way to the host, or from it without us, is
+    waited for: it joins when it arrives, and is named when the wait is over.
+
+    Empty it must be twice, in two passes: a cell that goes down makes Nova's lists empty
+    without a word.
+    """
+    waits_for = beside_rows(p, found).of(*Obstacle)
+    first = p.drain.proving_since is None
+    patient = first or p.since(p.drain.proving_since) < p.limits.proof_wait_seconds
+    if not (waits_for and patient) and not (found.is_empty and first):
+        end_away(p, found)
+        return
+    text = f"Waiting: {_listed(waits_for)}." if waits_for else "Verifying that it is empty."
+    fields: dict[str, Any] = {"proving_since": p.now} if first else {}
+    if text != p.drain.message:
+        kind = "not_proved_yet" if waits_for else ""
+        p.actions.append(ChangeDrain(fields | {"message": text}, kind, text if kind else ""))
+    elif fields:
+        p.actions.append(ChangeDrain(fields))
+
+
+def beside_rows(p: Pass, found: Emptiness) -> Emptiness:
+    """What keeps the host from being empty beside the servers of which it is known what became:
+    they are on it, or unknown."""
+    unknown = {row.server_id for row in p.rows_in({MigrationState.UNKNOWN})}
+    return found.but_of(unknown | p.seen.servers.keys())
+
+
+def end_away(p: Pass, found: Emptiness) -> None:
+    """How it ends. `succeeded` means that the host is empty, and that every instance that left
+    it is well as far as we know."""
+    rows = {row.server_id: row for row in p.rows.values()}
+    chosen = {MigrationState.STAYS, MigrationState.SKIPPED}
+    by_choice = all(i in rows and rows[i].state in chosen for i in p.seen.servers)
+    beside = beside_rows(p, found)
+    passing = beside.of(Obstacle.MIGRATION, Obstacle.RESIZE)
+    doubts = beside.of(Obstacle.NO_SERVICE, Obstacle.CELL, Obstacle.DOWN)
+    said: list[str] = []
+    state = DrainState.FAILED
+    if p.rows_in({MigrationState.FAILED, MigrationState.UNKNOWN}) or not by_choice:
+        result = DrainResult.INSTANCES_FAILED
+        said += ["The host is empty."] if found.is_empty else []
+    elif passing or doubts:
+        result = DrainResult.NOT_PROVED
+    elif p.seen.servers:
+        result = DrainResult.INSTANCES_LEFT
+    else:
+        state, result = DrainState.SUCCEEDED, DrainResult.EMPTY
+        said.append("Drained.")
+    said += doubts
+    if passing:
+        said.append(f"Not over: {_listed(passing)}.")
+    if beside.of(Obstacle.RESIZE):
+        said.append(
+            "A resize or cold migration that is not confirmed holds its disk and allocation on"
+            " both hosts: confirm or revert it."
+        )
+    said.append(summary_of(p))
+    finish_with(p, state, result, " ".join(said))
+
+
+def finish_with(p: Pass, state: DrainState, result: DrainResult, text: str) -> None:
+    """End the drain; what a person must look at is said first."""
+    first = alarm(p.rows.values())
+    p.actions.append(Finish(state, result, f"{first} {text}".strip()))
+
+
+def summary_of(p: Pass) -> str:
+    """How many left, or came back, and each one that did not, by name and with its reason."""
+    rows = sorted(p.rows.values(), key=lambda r: (r.position, r.id))
+    if p.back:
+        done = [row for row in rows if is_back(p, row)]
+        lines = [f"{len(done)} of {len(rows)} are back on {p.drain.host}."]
+    else:
+        done = [row for row in rows if row.state in MIGRATION_LEFT or arrived_wrong(row)]
+        lines = [f"{len(done)} of {len(rows)} left the host."]
+    lines += [
+        f"{row.server_name} ({row.state}): {row.message}".rstrip(": ")
+        for row in rows
+        if row not in done or arrived_wrong(row)
+    ]
+    if p.back:
+        return _lines(lines)
+    known = {row.server_id for row in rows}
+    for server in p.seen.servers.values():
+        if server.id not in known:
+            lines.append(f"{server.name} ({server.status}): it is not part of the drain.")
+    return _lines(lines)
+
+
+def _lines(lines: Iterable[str]) -> str:
+    """A message of several lines: what a lock's reason or a fault says begins no further one."""
+    return "\n".join(" ".join(line.split()) for line in lines)
+
+
+def _listed(lines: Sequence[str]) -> str:
+    return "; ".join(line.rstrip(".") for line in emptiness.some(lines))

@@ -1,0 +1,227 @@
+"""What a pass over a drain is decided from: limits, the drain and its rows, what was observed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from .. import facts
+from ..facts import Migration, Progress, Server, Service
+from ..host.emptiness import HostContents
+from ..preflight.verdicts import Around, OptOutNames
+from ..states import Direction, Method, TimeoutAction
+from .whereabouts import GuestSight
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The bounds of all waits and retries; times in seconds. See conf.py for each."""
+
+    max_attempts: int = 3
+    retry_seconds: float = 30
+    retry_max_seconds: float = 600
+    late_seconds_per_gib: float = 30
+    late_min_seconds: float = 300
+    blocked_wait_seconds: float = 600
+    proof_wait_seconds: float = 300
+    host_down_wait_seconds: float = 900
+    submit_grace_seconds: float = 60
+    settle_seconds: float = 15
+    timeout_seconds_per_gib: float = 300
+    timeout_min_seconds: float = 1800
+    cancel_wait_seconds: float = 1800
+    abort_wait_seconds: float = 300
+    opt_out_names: OptOutNames = field(default_factory=OptOutNames)
+
+
+@dataclass(frozen=True)
+class MaintenanceView:
+    """What the database knows of the host's maintenance."""
+
+    our_reason: str = ""
+    disabled_at: datetime | None = None
+    closed_at: datetime | None = None
+    returning_since: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What others leave to this drain: the plan that it is in, and the limits of the region.
+
+    :param holds: why nothing may be started now, in words; empty: nothing stands against it
+    :param room: how many more may be under way in the region; None: no limit
+    :param inbound: migrations of ours under way, by destination
+    :param anywhere: those under way whose destination Nova has not told yet
+    :param per_destination: how many may be under way to one host; None: no limit
+    :param avoid: hosts that are drained or in maintenance: the estimate of before sends none there
+    """
+
+    holds: str = ""
+    room: int | None = None
+    inbound: Mapping[str, int] = field(default_factory=dict)
+    anywhere: int = 0
+    per_destination: int | None = None
+    avoid: frozenset[str] = frozenset()
+
+    def takes(self, host: str) -> bool:
+        """Whether one more may go to a host, or, where it is empty, to whichever the scheduler
+        chooses: then it could be the fullest one."""
+        if self.per_destination is None:
+            return True
+        worst = max(self.inbound.values(), default=0)
+        known = self.inbound.get(host, 0) if host else worst
+        return known + self.anywhere < self.per_destination
+
+
+@dataclass(frozen=True)
+class OtherRun:
+    """Another run of ours that moves, or moved, a server of this drain.
+
+    :param dest: where it brought the server, or is bringing it
+    """
+
+    drain_id: int
+    host: str
+    direction: str
+    dest: str
+
+    def __str__(self) -> str:
+        if self.direction == Direction.BACK:
+            return f"run {self.drain_id}, which brings instances back to {self.host}"
+        return f"drain {self.drain_id} of {self.host}"
+
+
+@dataclass(frozen=True)
+class DrainView:
+    """A drain as the database has it."""
+
+    host: str
+    state: str
+    reason: str
+    max_concurrent: int
+    destination: str = ""
+    follow_plan: bool = False
+    move_locked: bool = True
+    message: str = ""
+    learned_limit: int | None = None
+    nova_runs_more: bool = False
+    direction: str = Direction.AWAY
+    timeout_action: str = TimeoutAction.WARN
+    start_at: datetime | None = None
+    stop_at: datetime | None = None
+    started_at: datetime | None = None
+    cancelling_since: datetime | None = None
+    cancel_abort: bool = False
+    cancel_enable: bool = False
+    errand: bool = False
+    blocked_since: datetime | None = None
+    proving_since: datetime | None = None
+    host_down_since: datetime | None = None
+    maintenance: MaintenanceView | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """An instance migration as the database has it; see models.InstanceMigration."""
+
+    id: int
+    server_id: str
+    server_name: str
+    state: str
+    position: int = 0
+    method: str = Method.LIVE
+    choice: str = ""
+    group: str = ""
+    planned_host: str = ""
+    unfit_hosts: Mapping[str, str] = field(default_factory=dict)
+    code: str = ""
+    message: str = ""
+    memory_bytes: int = 0
+    local_disk_bytes: int = 0
+    initial_status: str = "ACTIVE"
+    server_status: str = "ACTIVE"
+    task_state: str = ""
+    source_compute: str = ""
+    dest_compute: str = ""
+    destination: str = ""
+    granted: int = 0
+    wish: str = ""
+    wish_by: str = ""
+    wish_at: datetime | None = None
+    wish_migration_id: int | None = None
+    wish_tries: int = 0
+    answer: str = ""
+    aborted_migration_id: int | None = None
+    aborted_by: str = ""
+    aborted_at: datetime | None = None
+    forced_at: datetime | None = None
+    timed_out_at: datetime | None = None
+    timeout_asked: str = ""
+    was_cancelled: bool = False
+    nova_status: str = ""
+    nova_migration_id: int | None = None
+    request_id: str = ""
+    attempts: int = 0
+    before_migration_id: int | None = None
+    before_action: str = ""
+    submitted_at: datetime | None = None
+    not_before: datetime | None = None
+    put_off_since: datetime | None = None
+    queued_since: datetime | None = None
+    running_since: datetime | None = None
+    late_since: datetime | None = None
+    odd_since: datetime | None = None
+    source_service: str = ""
+    confirms: int = 0
+    confirm_at: datetime | None = None
+    memory_total_bytes: int | None = None
+    memory_processed_bytes: int | None = None
+    memory_remaining_bytes: int | None = None
+    disk_total_bytes: int | None = None
+    disk_remaining_bytes: int | None = None
+    rate_bytes: float | None = None
+    fraction: float | None = None
+    sampled_at: datetime | None = None
+    points: Sequence[Sequence[float]] = ()
+    course: str = ""
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What was seen of the cloud, all of it read after the pass began.
+
+    :param service: the host's compute service, read first; None where Nova lists none
+    :param servers: every server that Nova has on the host, by id
+    :param migrations: the newest migrations that have the host as source, and those of the servers
+        under way, by server, newest first
+    :param contents: everything that tells whether the host is empty; None where this pass did not
+        read it, because something is still to be moved
+    :param elsewhere: servers that the host's list lacks, of rows that `is_looked_for`: as they
+        are now, or None where they don't exist any more
+    :param other_runs: for those of `elsewhere` that another run of ours moved, which one
+    :param progress: bytes of the migrations under way, by server
+    :param actions: instance actions, newest first, of servers whose request lost its answer
+    :param on_their_way: servers whose request may still reach Nova, whatever the clock says
+    :param our_user_id: who we are for Nova
+    :param travelling: anti-affinity groups of which a member is under way in another drain
+    :param around: what stands around the servers, where this pass looked (see `wants_a_look`)
+    :param gate: what the plan and the limits of the region leave to this drain
+    :param sources: for a run back, the compute services of the hosts that instances leave
+    :param guests: what the hypervisors said of the guests about which `words_wanted` asks
+    """
+
+    service: Service | None
+    servers: Mapping[str, Server] = field(default_factory=dict)
+    migrations: Mapping[str, Sequence[Migration]] = field(default_factory=dict)
+    contents: HostContents | None = None
+    elsewhere: Mapping[str, Server | None] = field(default_factory=dict)
+    other_runs: Mapping[str, OtherRun] = field(default_factory=dict)
+    progress: Mapping[str, Sequence[Progress]] = field(default_factory=dict)
+    actions: Mapping[str, Sequence[facts.Action]] = field(default_factory=dict)
+    on_their_way: frozenset[str] = frozenset()
+    our_user_id: str = ""
+    around: Around | None = None
+    travelling: frozenset[str] = frozenset()
+    gate: Gate = field(default_factory=Gate)
+    sources: Mapping[str, Service | None] = field(default_factory=dict)
+    guests: Mapping[str, GuestSight] = field(default_factory=dict)

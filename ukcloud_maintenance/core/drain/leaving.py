@@ -1,0 +1,135 @@
+"""Servers that left without us."""
+
+from typing import Any
+
+from ..facts import Server
+from ..preflight.verdicts import Choice
+from ..states import (
+    MIGRATION_OPEN,
+    MIGRATION_UNDER_WAY,
+    MIGRATION_WAITING,
+    DrainState,
+    Method,
+    MigrationState,
+)
+from .alarm import NOWHERE
+from .attempts import cancel_waiting
+from .codes import HELD
+from .context import Pass
+from .inputs import Row
+
+
+def has_gone(p: Pass, row: Row, server: Server | None) -> None:
+    """A server that left without us; one that Nova still has here is not gone."""
+    if server is not None and server.host == p.source(row):
+        return
+    if server is not None and server.task_state:
+        busy_elsewhere(p, row, server)
+        return
+    if server is not None and server.status == "VERIFY_RESIZE":
+        held_here(p, row, server)
+        return
+    code = "gone"
+    if server is None:
+        text = "It was deleted."
+        fields: dict[str, Any] = {"server_status": "DELETED", "task_state": ""}
+    elif not server.host:
+        text = f"It is on no host any more ({server.status})."
+        fields = {"server_status": server.status, "task_state": ""}
+        code = NOWHERE
+    elif server.status == "ERROR" != row.initial_status and (
+        row.state in MIGRATION_OPEN or row.state == MigrationState.FAILED
+    ):
+        who = who_moved(p, row, server)
+        arrived_in_error(p, row, server, {}, f"It was moved by {who}, and arrived")
+        return
+    else:
+        text = f"It was moved to {server.host} by {who_moved(p, row, server)}."
+        fields = {
+            "server_status": server.status,
+            "task_state": "",
+            "dest_compute": server.host,
+        }
+    p.change(
+        row,
+        fields | {"state": MigrationState.GONE, "code": code, "message": text},
+        "gone",
+        text,
+    )
+
+
+def who_moved(p: Pass, row: Row, server: Server) -> str:
+    """Another run of ours, by our own record, or somebody else."""
+    run = p.seen.other_runs.get(row.server_id)
+    return str(run) if run is not None and run.dest == server.host else "somebody else"
+
+
+def busy_elsewhere(p: Pass, row: Row, server: Server) -> None:
+    """Somebody else moves it, and is not done; what waits for that waits a bounded time."""
+    if row.state != MigrationState.PENDING:
+        return
+    who = who_moved(p, row, server)
+    text = f"Nova moves it to {server.host} for {who} (task {server.task_state})."
+    p.change(
+        row,
+        {
+            "state": MigrationState.BLOCKED,
+            "code": "task_under_way",
+            "message": text,
+            "server_status": server.status,
+            "task_state": server.task_state,
+        },
+        "blocked",
+        text,
+    )
+
+
+def held_here(p: Pass, row: Row, server: Server) -> None:
+    """It left by a resize or cold migration of somebody else's that waits for its
+    confirmation: its disk and its allocation are still on this host."""
+    fields: dict[str, Any] = {
+        "server_status": server.status,
+        "task_state": "",
+        "dest_compute": server.host,
+    }
+    waits = row.state in MIGRATION_WAITING
+    if waits and row.choice == Choice.CONFIRM and p.drain.state == DrainState.RUNNING:
+        if row.state == MigrationState.BLOCKED:
+            fields |= {"state": MigrationState.PENDING}
+        p.change(row, fields | {"method": Method.CONFIRM})
+        return
+    if not waits and row.state not in MIGRATION_UNDER_WAY:
+        return
+    text = (
+        f"It runs on {server.host}, but a resize or cold migration of it waits for its"
+        f" confirmation, and its disk is still on {p.place(row)}. Confirm or revert the"
+        " resize."
+    )
+    p.change(
+        row,
+        fields
+        | {
+            "state": MigrationState.BLOCKED,
+            "method": Method.NONE,
+            "code": HELD,
+            "message": text,
+        },
+        "blocked" if row.state != MigrationState.BLOCKED else "",
+        text,
+    )
+    if p.drain.state == DrainState.CANCELLING:
+        cancel_waiting(p, p.rows[row.id])
+
+
+def arrived_in_error(
+    p: Pass, row: Row, server: Server, fields: dict[str, Any], how: str = "It arrived"
+) -> None:
+    text = f"{how} on {server.host} in ERROR. {server.fault_message}".strip()
+    fields = fields | {
+        "state": MigrationState.FAILED,
+        "code": "arrived_error",
+        "message": text,
+        "server_status": server.status,
+        "dest_compute": server.host,
+    }
+    p.change(row, fields, "failed", text, ask_why=True)

@@ -1,0 +1,179 @@
+"""Bytes, rate and course of a copy, and what is done when it takes too long."""
+
+from dataclasses import replace
+from typing import Any
+
+from ..copying import convergence
+from ..copying.fraction import Sample, fraction, rate
+from ..copying.patience import bytes_to_copy, late_after_seconds, timeout_outlook
+from ..facts import NOVA_STATUS_RUNNING, NOVA_STATUS_WAITING, Migration, Progress, Server
+from ..states import ABORTABLE, TimeoutAction, Wish
+from .attempts import NO_WISH
+from .codes import SOURCE_DOWN, TIMEOUT
+from .context import Pass
+from .inputs import Row
+
+#: Seconds between two looks at whether a copy will end, while its bytes stay the same.
+SAME_BYTES_EVERY = 5.0
+#: What a timeout asks of Nova.
+_WISH_OF = {
+    TimeoutAction.WARN: Wish.NONE,
+    TimeoutAction.ABORT: Wish.ABORT,
+    TimeoutAction.FORCE: Wish.FORCE,
+}
+
+
+def note_progress(p: Pass, row: Row, server: Server, record: Migration | None) -> None:
+    """What is seen of a migration under way: status, bytes, and how long it takes."""
+    fields: dict[str, Any] = {
+        "server_status": server.status,
+        "task_state": server.task_state or "",
+    }
+    if record:
+        fields |= {
+            "nova_status": record.status,
+            "nova_migration_id": record.id,
+            "dest_compute": record.dest_compute or row.dest_compute,
+        }
+        waits = record.status in NOVA_STATUS_WAITING
+        if waits and row.queued_since is None:
+            fields["queued_since"] = p.now
+        if record.status == "cancelled":
+            fields["was_cancelled"] = True
+        if record.status in NOVA_STATUS_RUNNING and row.running_since is None:
+            fields |= {"queued_since": None, "running_since": p.now}
+            p.change(row, fields, "copying", record.dest_compute)
+        elif not waits and row.running_since is None:
+            fields |= {"queued_since": None, "running_since": p.now}
+    if row.source_service != SOURCE_DOWN:
+        fields |= bytes_of(p, row)
+    p.change(row, fields)
+    row = p.rows[row.id]
+    time_out(p, row)
+    row = p.rows[row.id]
+    begun = row.running_since or (None if row.queued_since else row.submitted_at)
+    after = late_after_seconds(bytes_to_copy(row), p.limits)
+    if row.late_since is None and begun and p.since(begun) > after:
+        text = f"It takes longer than the {after:.0f} s that its memory and disk explain."
+        p.change(row, {"late_since": p.now}, "late", text)
+
+
+def time_out(p: Pass, row: Row) -> None:
+    """What the drain does about a copy that takes too long. That it does is marked once an
+    attempt; what is done about it is what the drain says now, each action once."""
+    if row.source_service == SOURCE_DOWN:
+        return  # nothing is asked of Nova now; it is due as soon as the source is back
+    found = timeout_outlook(row, p.drain.timeout_action, p.limits, p.now)
+    if found is None or p.now <= found.at:
+        return
+    wish = _WISH_OF[found.action]
+    fields: dict[str, Any] = {}
+    # What the drain no longer says, and Nova was not asked for yet, is taken back.
+    if row.wish_by == TIMEOUT and row.wish != wish and not row.wish_tries:
+        fields |= NO_WISH
+    waits = p.now < found.due_at
+    # In post-copy, and once it has arrived, Nova takes neither.
+    asks = (
+        wish is not Wish.NONE
+        and not waits
+        and row.timeout_asked != wish
+        and not (row.wish and not fields)
+        and row.aborted_migration_id != row.nova_migration_id
+        and row.nova_status in ABORTABLE
+    )
+    if asks:
+        fields |= {
+            "timeout_asked": wish,
+            "wish": wish,
+            "wish_by": TIMEOUT,
+            "wish_at": p.now,
+            "wish_migration_id": row.nova_migration_id,
+        }
+    if row.timed_out_at is not None and not asks:
+        p.change(row, fields)
+        return
+    allowed = (found.at - row.running_since).total_seconds() if row.running_since else 0
+    text = f"It has been copied for more than its timeout of {allowed:.0f} s."
+    if asks:
+        text += " It is aborted." if wish is Wish.ABORT else " It is forced to complete."
+    elif waits and wish is not Wish.NONE:
+        text += f" It is to end soon, and is let go on until {found.latest:%H:%M:%S} UTC."
+    if row.timed_out_at is None:
+        fields["timed_out_at"] = p.now
+    p.change(row, fields, "timed_out", text)
+
+
+def bytes_of(p: Pass, row: Row) -> dict[str, Any]:
+    found = [
+        p
+        for p in p.seen.progress.get(row.server_id, ())
+        if row.nova_migration_id in (None, p.migration_id)
+    ]
+    if not found:
+        return {}
+    newest = max(found, key=lambda p: p.migration_id)
+    sample = Sample(
+        newest.memory_total_bytes,
+        newest.memory_processed_bytes,
+        newest.memory_remaining_bytes,
+        newest.disk_total_bytes,
+        newest.disk_processed_bytes,
+        newest.disk_remaining_bytes,
+    )
+    course = course_of(p, row, newest)
+    if sample.is_empty:
+        return course
+    # The disk's processed bytes are its total less what remains; only memory is re-sent.
+    disk_sent = (sample.disk_total or 0) - (sample.disk_remaining or 0)
+    sample = replace(sample, disk_processed=disk_sent)
+    earlier = None
+    if row.sampled_at and (row.memory_processed_bytes is not None or row.disk_total_bytes):
+        earlier = Sample(
+            memory_processed=row.memory_processed_bytes,
+            disk_processed=(row.disk_total_bytes or 0) - (row.disk_remaining_bytes or 0),
+        )
+    fields: dict[str, Any] = {
+        "memory_total_bytes": sample.memory_total,
+        "memory_processed_bytes": sample.memory_processed,
+        "memory_remaining_bytes": sample.memory_remaining,
+        "disk_total_bytes": sample.disk_total,
+        "disk_remaining_bytes": sample.disk_remaining,
+        "fraction": fraction(sample, row.memory_bytes, row.fraction),
+    }
+    if all(getattr(row, name) == value for name, value in fields.items()):
+        return course  # libvirt refreshes the bytes every few seconds only
+    return (
+        fields
+        | course
+        | {
+            "rate_bytes": rate(sample, earlier, p.since(row.sampled_at), row.rate_bytes),
+            "sampled_at": p.now,
+        }
+    )
+
+
+def course_of(p: Pass, row: Row, newest: Progress) -> dict[str, Any]:
+    """How the bytes went so far, and whether it will end."""
+    point = convergence.point(newest, p.now.timestamp())
+    if point is None:
+        return {}
+    points = convergence.from_json(row.points)
+    if points and points[-1].at > point.at + convergence.LEAST_GAP:
+        points = []  # the clock was set back
+    same = bool(points) and points[-1].sizes == point.sizes
+    if same and point.at - points[-1].at < SAME_BYTES_EVERY:
+        return {}
+    points = convergence.keep(points, point)
+    found = convergence.course(
+        points,
+        memory_total=newest.memory_total_bytes,
+        disk_total=newest.disk_total_bytes,
+        flavor_memory=row.memory_bytes,
+        patience_seconds=p.patience(row),
+    )
+    known = found.verdict is not convergence.Verdict.UNKNOWN
+    return {
+        "points": convergence.to_json(points),
+        "course": found.verdict.value if known else "",
+        "seconds_left": found.seconds_left,
+    }

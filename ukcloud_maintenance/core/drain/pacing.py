@@ -1,0 +1,213 @@
+"""How many at a time, which is next, and where it is sent."""
+
+from dataclasses import replace
+
+from ..facts import NOVA_STATUS_RUNNING, NOVA_STATUS_WAITING
+from ..preflight import surroundings
+from ..states import MIGRATION_UNDER_WAY, MIGRATION_WAITING, Method, MigrationState
+from .actions import ChangeDrain, Confirm, Submit
+from .codes import HOLD
+from .context import Pass
+from .inputs import Row
+from .waiting import no_fit_host
+
+#: From this fraction on a running migration is about to end, and it is the time to find out
+#: whether Nova would queue one more.
+ABOUT_TO_END = 0.75
+
+
+def running_rows(p: Pass) -> list[Row]:
+    """The live migrations that Nova runs; its limit is for these alone."""
+    return [
+        row
+        for row in p.rows_in({MigrationState.MIGRATING})
+        if row.method == Method.LIVE and row.nova_status in NOVA_STATUS_RUNNING
+    ]
+
+
+def waiting_in_nova(p: Pass) -> list[Row]:
+    """Those that Nova has taken and not begun, or may have taken."""
+    return [
+        row
+        for row in p.rows_in(MIGRATION_UNDER_WAY)
+        if row.state == MigrationState.SUBMITTED
+        or (
+            row.state == MigrationState.MIGRATING
+            and (row.nova_status in NOVA_STATUS_WAITING or not row.nova_status)
+        )
+    ]
+
+
+def learn_limit(p: Pass) -> None:
+    """How many Nova runs at once here: what runs while one more is queued.
+
+    Where a place is free, `queued` becomes `preparing` within milliseconds, so that it is
+    hardly ever seen by chance; a limit that was learned too low does no harm, and is
+    corrected as soon as more are seen to run.
+    """
+    running = len(running_rows(p))
+    if running > p.drain.max_concurrent and not p.drain.nova_runs_more:
+        p.actions.append(ChangeDrain({"nova_runs_more": True}))
+        p.drain = replace(p.drain, nova_runs_more=True)
+    learned = p.drain.learned_limit
+    queued = any(row.nova_status == "queued" for row in p.rows_in({MigrationState.MIGRATING}))
+    if running and queued:
+        learned = max(running, learned or 0)
+    elif learned is not None and running > learned:
+        learned = running
+    if learned != p.drain.learned_limit:
+        p.actions.append(
+            ChangeDrain(
+                {"learned_limit": learned},
+                "limit_learned",
+                f"Nova runs {learned} at once here.",
+            )
+        )
+        p.drain = replace(p.drain, learned_limit=learned)
+
+
+def may_add(p: Pass, row: Row) -> bool:
+    if waiting_in_nova(p):
+        return False
+    under_way = len(p.rows_in(MIGRATION_UNDER_WAY))
+    wanted = p.drain.max_concurrent
+    if under_way < wanted:
+        return True
+    if p.back:
+        return False  # each comes from a host, and a queue, of its own
+    if under_way > wanted or p.drain.nova_runs_more or row.method != Method.LIVE:
+        return False
+    # One more is to wait in Nova's queue, never to run: either Nova's limit is known, or one
+    # of those that run is about to end, so that finding out costs next to nothing.
+    running = running_rows(p)
+    learned = p.drain.learned_limit
+    if learned is not None:
+        return learned <= len(running)
+    return any((row.fraction or 0) >= ABOUT_TO_END for row in running)
+
+
+def submit_next(p: Pass) -> None:
+    gate = p.seen.gate
+    if gate.holds:
+        say_hold(p, gate.holds)
+        return
+    if gate.room is not None and gate.room <= 0:
+        say_full(p, "as many are under way in the region as MAX_IN_REGION allows.")
+        return
+    ours = {row.group for row in p.rows_in(MIGRATION_UNDER_WAY) if row.group}
+    travelling = ours | p.seen.travelling
+    ready = [
+        row
+        for row in p.rows_in({MigrationState.PENDING})
+        if (row.not_before is None or row.not_before <= p.now)
+        and row.group not in travelling
+        and can_go(p, row)
+    ]
+    full = False
+    for row in sorted(ready, key=turn):
+        if not may_add(p, row):
+            break
+        if row.method == Method.CONFIRM:
+            p.actions.append(Confirm(row.id))
+            break
+        host = where_to(p, row)
+        if not host and row.unfit_hosts:
+            found = fit_host(p, row)
+            if found is None:
+                continue
+            host = found
+        elif not gate.takes(host):
+            host = elsewhere_with_room(p, row)
+            if not host:
+                full = True
+                continue
+        status = p.seen.servers[row.server_id].status
+        p.actions.append(Submit(row.id, host or None, status, Method(row.method)))
+        break
+    else:
+        if full:
+            hosts = ", ".join(sorted(gate.inbound, key=lambda h: -gate.inbound[h])[:3])
+            where = f"to {hosts}" if hosts else "whose destination is not known yet"
+            say_full(p, f"as many are under way {where} as MAX_PER_DESTINATION allows.")
+            return
+    say_hold(p, "")
+
+
+def elsewhere_with_room(p: Pass, row: Row) -> str:
+    """Where the scheduler might choose a host that takes no more, the estimate knows another,
+    unless it was tried; or empty."""
+    host = row.planned_host
+    if host in p.seen.gate.avoid:
+        return ""
+    named = row.destination or p.drain.destination
+    tried = row.attempts > row.granted and row.dest_compute == host
+    tried = tried or host in row.unfit_hosts
+    return host if not named and not tried and p.seen.gate.takes(host) else ""
+
+
+def fit_host(p: Pass, row: Row) -> str | None:
+    """Another host for an instance that the scheduler might send again to one where it cannot
+    arrive; empty: the scheduler's choice, where nothing is known; None: not in this pass."""
+    if other := elsewhere_with_room(p, row):
+        return other
+    around = p.seen.around
+    if around is None:
+        return None  # the next pass that is due to look around will know
+    if around.receivers is None:
+        return ""
+    places = surroundings.with_room(p.seen.servers[row.server_id], around)
+    fit = [host for host in places if host not in row.unfit_hosts]
+    fit = [host for host in fit if host not in p.seen.gate.avoid]
+    if not fit:
+        no_fit_host(p, row, sorted(row.unfit_hosts))
+        return None
+    return next((host for host in fit if p.seen.gate.takes(host)), None)
+
+
+def say_full(p: Pass, text: str) -> None:
+    """What keeps this drain from going on; while something of it is under way, it goes on."""
+    if not p.rows_in(MIGRATION_UNDER_WAY):
+        say_hold(p, f"{HOLD} {text}")
+
+
+def say_hold(p: Pass, text: str) -> None:
+    """That it waits for others, or, where the text is empty, that it does not any more."""
+    message = p.drain.message
+    if not text:
+        if message.startswith(HOLD):
+            p.actions.append(ChangeDrain({"message": ""}))
+        return
+    # That somebody enabled the service is said in its place: see _disable_first.
+    enabled = not p.back and p.seen.service and p.seen.service.status == "enabled"
+    if message != text and not enabled and p.rows_in(MIGRATION_WAITING):
+        p.actions.append(ChangeDrain({"message": text}))
+
+
+def where_to(p: Pass, row: Row) -> str:
+    """The host to ask for, or empty: the scheduler's choice."""
+    if named := row.destination or p.drain.destination:
+        return named
+    # A refusal falls back to the scheduler, as does a host that is drained by now, or where it
+    # cannot arrive.
+    fit = row.planned_host not in {*p.seen.gate.avoid, *row.unfit_hosts}
+    if p.drain.follow_plan and row.attempts <= row.granted and fit:
+        return row.planned_host
+    return ""
+
+
+def can_go(p: Pass, row: Row) -> bool:
+    server = p.seen.servers.get(row.server_id)
+    if server is not None:
+        return p.judge(server, row).method == row.method != Method.NONE
+    elsewhere = p.seen.elsewhere.get(row.server_id)
+    return (
+        row.method == Method.CONFIRM
+        and elsewhere is not None
+        and elsewhere.status == "VERIFY_RESIZE"
+        and elsewhere.task_state is None
+    )
+
+
+def turn(row: Row) -> tuple[bool, int, int, int]:
+    """The order of starting. What an admin put at the head has a place below 0."""
+    return (row.position >= 0, row.attempts if row.position >= 0 else 0, row.position, row.id)

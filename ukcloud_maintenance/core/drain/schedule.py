@@ -1,0 +1,59 @@
+"""When a drain begins, and what its window does."""
+
+from dataclasses import replace
+from typing import Any
+
+from ..states import MIGRATION_UNDER_WAY, MIGRATION_WAITING, DrainResult, DrainState
+from .actions import ChangeDrain, Finish
+from .attempts import cancel_waiting
+from .context import Pass
+
+
+def begin(p: Pass) -> None:
+    """From pending to running. What follows belongs to a drain that runs, giving up on a
+    lost host included."""
+    if p.drain.start_at is not None and p.now < p.drain.start_at:
+        return
+    maintenance = p.drain.maintenance
+    if p.back and maintenance is not None and maintenance.closed_at is None:
+        if maintenance.returning_since is None:
+            for row in p.rows_in(MIGRATION_WAITING):
+                cancel_waiting(p, row)
+            p.actions.append(
+                Finish(
+                    DrainState.CANCELLED,
+                    DrainResult.CANCELLED,
+                    "The host was not given back, so nothing is brought back to it.",
+                )
+            )
+        return
+    if window_is_closed(p):
+        text = "Its window was over before a worker could begin. Give it a new one, and resume it."
+        fields: dict[str, Any] = {"state": DrainState.PAUSED, "message": text}
+        p.actions.append(ChangeDrain(fields, "window_closed", text, window_as_read(p)))
+        return
+    fields = {"state": DrainState.RUNNING, "started_at": p.now}
+    p.actions.append(ChangeDrain(fields, "drain_started", expect=window_as_read(p)))
+
+
+def window_as_read(p: Pass) -> dict[str, Any]:
+    return {"start_at": p.drain.start_at, "stop_at": p.drain.stop_at}
+
+
+def window_is_closed(p: Pass) -> bool:
+    return p.drain.stop_at is not None and p.now >= p.drain.stop_at
+
+
+def pause_at_window_end(p: Pass) -> None:
+    """The window is over: what flies lands, and then the drain is paused, for an admin to
+    say how it goes on. One that has nothing left to start ends as any other."""
+    waiting = p.rows_in(MIGRATION_WAITING)
+    if not waiting or p.rows_in(MIGRATION_UNDER_WAY):
+        return
+    text = (
+        "The window is over, and nothing new is started. Resume it to go on without a window,"
+        " give it a new one and resume it then, or cancel it."
+    )
+    fields = {"state": DrainState.PAUSED, "message": text, "blocked_since": None}
+    p.actions.append(ChangeDrain(fields, "window_closed", text, window_as_read(p)))
+    p.drain = replace(p.drain, state=DrainState.PAUSED)
