@@ -8,7 +8,7 @@ from ..facts import Action, Migration, Server
 from ..preflight.verdicts import Choice
 from ..states import Method, MigrationState
 from .answers import Consequence
-from .decide import NO_WISH, Row
+from .decide import NO_COURSE, NO_WISH, Row
 from .whereabouts import Objection
 
 #: What is known of an attempt, before anything of it is.
@@ -34,9 +34,6 @@ _NO_ATTEMPT: dict[str, Any] = {
     "timed_out_at": None,
     "timeout_asked": "",
     "was_cancelled": False,
-    "points": [],
-    "course": "",
-    "seconds_left": None,
     "memory_total_bytes": None,
     "memory_processed_bytes": None,
     "memory_remaining_bytes": None,
@@ -96,6 +93,7 @@ def new_attempt(
         "submitted_at": now,
         "dest_compute": host or "",
         **_NO_ATTEMPT,
+        **NO_COURSE,
         **NO_WISH,
     }
 
