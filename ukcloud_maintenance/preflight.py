@@ -22,8 +22,9 @@ from .core.facts import Capacity, Server, ServerGroup, Service
 from .core.preflight.judge import group_of, judge
 from .core.preflight.packing import Packing, Unplaced, items_of, pack
 from .core.preflight.surroundings import amounts
-from .core.preflight.verdicts import Around, Caution, Choice, Kind, OptOutNames, Verdict, Wishes
+from .core.preflight.verdicts import Around, Caution, Choice, Kind, Verdict, Wishes
 from .exceptions import CloudError, Refused
+from .observe.views import opt_out_names
 
 MIB = 1024**2
 #: members of server groups that are looked up
@@ -327,11 +328,6 @@ def _read(
 
 def _wishes(server: Server, choices: PlanChoices) -> Wishes:
     return Wishes(Choice(choices.choices.get(server.id, "")), choices.move_locked, opt_out_names())
-
-
-def opt_out_names() -> OptOutNames:
-    """The names by which owners have a say, from the settings."""
-    return OptOutNames(conf.opt_out_live(), conf.opt_out_cold(), conf.opt_out_stay())
 
 
 def _whereabouts(

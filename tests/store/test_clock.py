@@ -20,9 +20,9 @@ from tests.worker.test_hosts import QUICK, HostNova
 from ukcloud_maintenance import store
 from ukcloud_maintenance.core.states import DrainState, MigrationState
 from ukcloud_maintenance.exceptions import CloudUnreachable, StaleState
-from ukcloud_maintenance.management.commands.maintenance_worker import Worker as WorkerLoop
 from ukcloud_maintenance.models import Drain, HostMaintenance, InstanceMigration, Worker
 from ukcloud_maintenance.store import clock, setbacks
+from ukcloud_maintenance.worker import Worker as WorkerLoop
 from ukcloud_maintenance.worker.drain import Reconciler
 
 DAY = timedelta(days=1)
@@ -312,9 +312,9 @@ def test_a_worker_whose_clock_is_wrong_certifies_and_claims_as_any_other(setting
     maintenance = in_maintenance()
     with local_clock(ahead):
         worker = WorkerLoop()
-        worker._cloud_for = lambda one: nova
+        worker.runner.cloud_for = lambda one: nova
         (taken,) = worker._take()
-        worker._release(taken.of, worker._try(taken))
+        worker.runner.release(taken.of, worker.runner.try_it(taken))
     after = store.maintenance(maintenance.pk)
     server = of_the_server()
     for stamp in (after.verified_at, after.safe_since, after.next_pass_at):
@@ -323,9 +323,9 @@ def test_a_worker_whose_clock_is_wrong_certifies_and_claims_as_any_other(setting
     nova.add("late")
     put(maintenance, next_pass_at=F("verified_at"))
     other = WorkerLoop()
-    other._cloud_for = lambda one: nova
+    other.runner.cloud_for = lambda one: nova
     (taken,) = other._take()
-    other._try(taken)
+    other.runner.try_it(taken)
     assert store.maintenance(maintenance.pk).safe_since is None
 
 

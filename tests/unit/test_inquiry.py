@@ -8,8 +8,8 @@ import pytest
 from ukcloud_maintenance.core.drain import Observation
 from ukcloud_maintenance.core.drain.whereabouts import GuestSight
 from ukcloud_maintenance.exceptions import CloudConflict, CloudNotFound, CloudServerError
+from ukcloud_maintenance.observe import drain as observed
 from ukcloud_maintenance.observe import evidence as inquiry
-from ukcloud_maintenance.worker import drain as reconciler
 
 
 class Answers:
@@ -46,16 +46,16 @@ def test_the_words_about_an_attempt_count_for_what_is_under_way_alone(monkeypatc
         heard[server_id] = request_id
         return GuestSight()
 
-    monkeypatch.setattr(reconciler, "hear", hear)
-    monkeypatch.setattr(reconciler.d, "words_wanted", lambda *_: ["waits", "moves"])
-    monkeypatch.setattr(reconciler, "_view", lambda drain: drain)
-    monkeypatch.setattr(reconciler, "_row", lambda row: row)
-    monkeypatch.setattr(reconciler, "limits", lambda: None)
-    monkeypatch.setattr(reconciler.store, "looked_around", lambda *_: None)
+    monkeypatch.setattr(observed, "hear", hear)
+    monkeypatch.setattr(observed.d, "words_wanted", lambda *_: ["waits", "moves"])
+    monkeypatch.setattr(observed, "drain_view", lambda drain: drain)
+    monkeypatch.setattr(observed, "row_view", lambda row: row)
+    monkeypatch.setattr(observed, "limits", lambda: None)
+    monkeypatch.setattr(observed.store, "looked_around", lambda *_: None)
     rows = [
         SimpleNamespace(server_id="waits", state="blocked", request_id="req-old"),
         SimpleNamespace(server_id="moves", state="migrating", request_id="req-now"),
     ]
-    one = reconciler.Reconciler(None, "w", lambda: None, known_for=lambda row: math.inf)
-    one._with_words(SimpleNamespace(), rows, Observation(service=None), due=True)
+    by = observed.Observer(None, lambda: None, lambda: None, lambda row: math.inf, None)
+    observed.with_words(by, SimpleNamespace(), rows, Observation(service=None), due=True)
     assert heard == {"waits": "", "moves": "req-now"}

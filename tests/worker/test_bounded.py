@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 import time
+from unittest import mock
 
 import pytest
 from django.db import OperationalError
@@ -16,9 +17,9 @@ from tests.worker.test_processes import drained, events, installed, posts, since
 from ukcloud_maintenance import store
 from ukcloud_maintenance.core.states import DrainState
 from ukcloud_maintenance.exceptions import PassOver
-from ukcloud_maintenance.management.commands import maintenance_worker
 from ukcloud_maintenance.models import Drain
 from ukcloud_maintenance.models import Worker as Report
+from ukcloud_maintenance.worker import Worker, housekeeping, loop, passes
 from ukcloud_maintenance.worker import drain as reconciler
 
 pytestmark = pytest.mark.timeout(180)
@@ -119,9 +120,9 @@ def one_drain(db):
 @pytest.fixture
 def worker(settings, monkeypatch):
     settings.UKCLOUD_MAINTENANCE = SETTINGS
-    made = maintenance_worker.Worker()
-    made._cloud_for = lambda one: None
-    monkeypatch.setattr(maintenance_worker, "notify", lambda state: None)
+    made = Worker()
+    made.runner.cloud_for = lambda one: None
+    monkeypatch.setattr(loop, "notify", lambda state: None)
     return made
 
 
@@ -163,8 +164,8 @@ class TestAPassThatDoesNotEnd:
             assert one.abandoned
             assert "abandoned" in "".join(lines)
             with pytest.raises(PassOver):
-                worker._still_ours(one)
-            worker._give_back()
+                worker.runner.still_ours(one)
+            worker.runner.give_back()
             worker._report()
             assert "has not ended" in Report.objects.get().problem
             drain = Drain.objects.get()
@@ -174,7 +175,7 @@ class TestAPassThatDoesNotEnd:
             free.set()
             one.thread.join()
         worker._watch(once=True)
-        worker.reported_at = 0
+        worker.signs.reported_at = 0
         worker._report()
         assert Report.objects.get().problem == ""
 
@@ -183,7 +184,7 @@ class TestAPassThatDoesNotEnd:
         threads = [threading.Thread(target=over.wait) for _ in range(8)]
         for thread in threads:
             thread.start()
-            worker.abandoned[thread] = "a pass"
+            worker.watchdog.abandoned[thread] = "a pass"
         worker.dispatcher = threading.current_thread()
         worker.turn_expected = time.monotonic() + 1000
         worker._watch(once=True)
@@ -202,10 +203,10 @@ class TestABug:
             raise KeyError("cacert")
 
         run(monkeypatch, fail)
-        monkeypatch.setattr(maintenance_worker.LOG, "exception", lambda *a, **k: None)
-        monkeypatch.setattr(maintenance_worker, "_close_connections", lambda: None)
+        monkeypatch.setattr(passes.LOG, "exception", lambda *a, **k: None)
+        monkeypatch.setattr(housekeeping, "connections", mock.MagicMock())
         (one,) = worker._take()
-        worker._work(one)
+        worker.runner.work(one)
         worker._report()
         assert "KeyError: 'cacert'" in Report.objects.get().problem
         drain = Drain.objects.get()
@@ -214,8 +215,8 @@ class TestABug:
         run(monkeypatch, lambda this, drain: reconciler.Outcome(moving=False))
         Drain.objects.update(next_pass_at=None)
         (one,) = worker._take()
-        worker._work(one)
-        worker.reported_at = 0
+        worker.runner.work(one)
+        worker.signs.reported_at = 0
         worker._report()
         assert Report.objects.get().problem == ""
 
@@ -224,12 +225,12 @@ class TestABug:
             raise ValueError("no")
 
         run(monkeypatch, fail)
-        monkeypatch.setattr(maintenance_worker.LOG, "exception", lambda *a, **k: None)
-        one = maintenance_worker.Pass(store.drain(one_drain.pk))
-        pauses = [worker._try(one) for _ in range(6)]
+        monkeypatch.setattr(passes.LOG, "exception", lambda *a, **k: None)
+        one = passes.Pass(store.drain(one_drain.pk))
+        pauses = [worker.runner.try_it(one) for _ in range(6)]
         assert pauses == sorted(pauses)
         assert pauses[0] < pauses[1]
-        assert pauses[-1] == maintenance_worker.AFTER_A_BUG_MAX
+        assert pauses[-1] == passes.AFTER_A_BUG_MAX
 
 
 class TestADatabaseThatGoesAway:
@@ -242,14 +243,14 @@ class TestADatabaseThatGoesAway:
                 raise failures.pop()
             worker.stopping.set()
 
-        monkeypatch.setattr(worker, "_bury_the_dead", lambda: None)
+        monkeypatch.setattr(worker.signs, "release_the_dead", lambda: None)
         monkeypatch.setattr(worker, "_watch_the_clock", lambda: None)
         monkeypatch.setattr(worker, "_report", report)
-        monkeypatch.setattr(worker, "_give_back", lambda: None)
+        monkeypatch.setattr(worker.runner, "give_back", lambda: None)
         monkeypatch.setattr(worker, "_claim", lambda: False)
         monkeypatch.setattr(worker, "_rest", rests.append)
-        monkeypatch.setattr(maintenance_worker, "_close_connections", lambda: None)
-        monkeypatch.setattr(maintenance_worker, "close_old_connections", lambda: None)
+        monkeypatch.setattr(housekeeping, "connections", mock.MagicMock())
+        monkeypatch.setattr(loop, "close_old_connections", lambda: None)
         worker.dispatcher = threading.current_thread()
         worker._dispatch(once=False)
         assert [line.split()[0] for line in lines] == ["database_down", "database_back"]
@@ -261,8 +262,8 @@ class TestADatabaseThatGoesAway:
             raise OperationalError("database is locked")
 
         run(monkeypatch, lost)
-        monkeypatch.setattr(maintenance_worker, "_close_connections", lambda: None)
+        monkeypatch.setattr(housekeeping, "connections", mock.MagicMock())
         (one,) = worker._take()
-        worker._work(one)
+        worker.runner.work(one)
         assert [line.split()[0] for line in lines] == ["database_down"]
         assert Drain.objects.get().message == ""

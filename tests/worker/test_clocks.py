@@ -28,10 +28,10 @@ from ukcloud_maintenance.core.states import (
     DrainState,
     MigrationState,
 )
-from ukcloud_maintenance.management.commands import maintenance_worker
 from ukcloud_maintenance.models import Drain, HostMaintenance, InstanceMigration
-from ukcloud_maintenance.worker import drain as reconciler
+from ukcloud_maintenance.worker import Worker, agenda, asking, attempts, housekeeping, loop, passes
 from ukcloud_maintenance.worker import host as host_reconciler
+from ukcloud_maintenance.worker import requests as requested
 
 ADMIN = Actor("u1", "admin", may=lambda rule: True)
 QUICK = {
@@ -49,6 +49,8 @@ QUICK = {
 STEPS = [-86400, -300, -45, -20, -5, -2, 2, 20, 300, 86400]
 #: what a worker's loop needs to see a step, in seconds
 A_LOOP = 1
+#: the modules of the worker that tell how much time went by
+WITH_A_CLOCK = (agenda, asking, attempts, host_reconciler, housekeeping, loop, passes, requested)
 
 
 #: Histories of many passes each: how long they take says how busy the machine is.
@@ -66,7 +68,7 @@ class Cloud:
         self.nova = nova
         self.time = 0.0
         self.ahead = 0.0
-        self.workers: list[maintenance_worker.Worker | None] = [None, None]
+        self.workers: list[Worker | None] = [None, None]
         self.started = 0
         #: what happens in the middle of the next requests, by the request's name
         self.meanwhile: dict[str, list[tuple]] = {}
@@ -84,11 +86,11 @@ class Cloud:
         clock = SimpleNamespace(
             monotonic=lambda: self.time, time=lambda: self.wall.timestamp(), gmtime=None
         )
-        look, verified = host_reconciler.HostReconciler._look, store.verified
+        look, verified = host_reconciler.look_at_host, store.verified
 
-        def timed_look(this, maintenance):
+        def timed_look(*args):
             self.looking_since = self.time
-            return look(this, maintenance)
+            return look(*args)
 
         def noted(maintenance, *, safe, **more):
             began = self.looking_since
@@ -99,17 +101,14 @@ class Cloud:
         with ExitStack() as stack:
             for patch in (
                 mock.patch("django.utils.timezone.now", side_effect=lambda: self.wall),
-                *(
-                    mock.patch.object(module, "time", clock)
-                    for module in (maintenance_worker, reconciler, host_reconciler)
-                ),
-                mock.patch.object(host_reconciler.HostReconciler, "_look", timed_look),
+                *(mock.patch.object(module, "time", clock) for module in WITH_A_CLOCK),
+                mock.patch.object(host_reconciler, "look_at_host", timed_look),
                 mock.patch.object(store, "verified", noted),
-                mock.patch.object(maintenance_worker, "connections"),
+                mock.patch.object(housekeeping, "connections"),
                 # nothing here is put off for longer
-                mock.patch.object(maintenance_worker, "AFTER_A_BUG_MAX", 30),
-                mock.patch.object(maintenance_worker, "BUSY_SECONDS_MAX", 30),
-                mock.patch.object(maintenance_worker.LOG, "exception", side_effect=AssertionError),
+                mock.patch.object(passes, "AFTER_A_BUG_MAX", 30),
+                mock.patch.object(passes, "BUSY_SECONDS_MAX", 30),
+                mock.patch.object(passes.LOG, "exception", side_effect=AssertionError),
             ):
                 stack.enter_context(patch)
             for name in ("servers_on", "live_migrate"):
@@ -153,9 +152,8 @@ class Cloud:
     def start(self, which: int) -> None:
         if self.workers[which] is None:
             self.started += 1
-            worker = maintenance_worker.Worker()
-            worker.name = f"w{self.started}"
-            worker._cloud_for = lambda one: self.nova
+            worker = Worker(name=f"w{self.started}")
+            worker.runner.cloud_for = lambda one: self.nova
             self.workers[which] = worker
             worker._watch_the_clock()
 
@@ -171,7 +169,7 @@ class Cloud:
         worker._watch_the_clock()
         worker._report()
         for one in worker._take():
-            worker._work(one)
+            worker.runner.work(one)
 
 
 steps = st.tuples(st.just("step"), st.sampled_from(STEPS))
@@ -222,7 +220,7 @@ class TestAnyStepOfTheClock(TestCase):
             # It is looked after in bounded time, whatever became of its lease and its next pass.
             cloud.meanwhile.clear()
             cloud.act("start", 0)
-            bound = 2 * max(conf.lease_seconds(), maintenance_worker._longest_pause())
+            bound = 2 * max(conf.lease_seconds(), passes.longest_pause())
             cloud.act("wait", int(bound + conf.verify_seconds()) + 5)
             assert is_safe() is ("late" not in nova.all)
             assert nova.calls

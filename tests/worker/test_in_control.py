@@ -16,6 +16,7 @@ from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core import drain as d
 from ukcloud_maintenance.core import steering
 from ukcloud_maintenance.core.actor import Actor
+from ukcloud_maintenance.core.drain.answers import RESET_SENT
 from ukcloud_maintenance.core.facts import ServerGroup
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
@@ -37,8 +38,12 @@ from ukcloud_maintenance.exceptions import (
     StaleState,
 )
 from ukcloud_maintenance.models import Drain, Event, HostMaintenance, InstanceMigration
+from ukcloud_maintenance.observe import drain as observed
 from ukcloud_maintenance.services.instances import steer_one
 from ukcloud_maintenance.worker import drain as reconciler
+from ukcloud_maintenance.worker import requests as requested
+from ukcloud_maintenance.worker import service
+from ukcloud_maintenance.worker.asking import DrainPass
 
 ADMIN = Actor("u1", "admin", may=lambda rule: True)
 pytestmark = pytest.mark.django_db
@@ -185,9 +190,9 @@ def test_the_second_of_two_aborts_does_not_take_back_the_first():
     slow_drain = read(drain)
     one_pass(nova, drain.pk)
     assert nova.aborts == [1]
-    second = reconciler.Reconciler(nova, "w2", lambda: nova.now)
+    second = DrainPass(slow_drain, nova, "w2", lambda: nova.now)
     with pytest.raises(StaleState):
-        second._abort(slow_drain, slow, d.Abort(slow.pk, 1, "admin"))
+        requested.abort(second, slow, d.Abort(slow.pk, 1, "admin"))
     nova.tick()
     passes(nova, drain, 10)
     assert (row(drain).state, row(drain).code) == (MigrationState.FAILED, "aborted")
@@ -206,7 +211,7 @@ def test_a_worker_that_was_stopped_does_not_enable_the_host_of_another_drain():
     again = ask(nova, 1)
     until(nova, again, lambda: nova.the_service.status == "disabled")
     with pytest.raises(StaleState):
-        reconciler.Reconciler(nova, "w1", lambda: nova.now)._enable(slow, d.Enable("svc-1"))
+        service.enable(DrainPass(slow, nova, "w1", lambda: nova.now), d.Enable("svc-1"))
     assert nova.the_service.status == "disabled"
 
 
@@ -435,7 +440,7 @@ def outpaced(settings, monkeypatch) -> tuple[Nova, Drain]:
     """A drain whose first copy stalls, and so many newer ones that a pass reads no further back
     than to them."""
     settings.UKCLOUD_MAINTENANCE = {**QUICK, "LATE_MIN_SECONDS": 5, "LATE_SECONDS_PER_GIB": 1}
-    monkeypatch.setattr(reconciler, "NEWEST", 3)
+    monkeypatch.setattr(observed, "NEWEST", 3)
     nova = Nova(outcomes={"a": ["stalls"]}, limit=2)
     for name in "abcdefgh":
         nova.add(name)
@@ -640,7 +645,7 @@ def test_one_server_that_cannot_be_reset_does_not_hold_up_the_drain(monkeypatch)
     def broken(server_id):
         raise CloudServerError("reset", "Internal Server Error", status=500)
 
-    monkeypatch.setattr(reconciler, "inquire", lambda cloud, one: Complete())
+    monkeypatch.setattr(requested, "inquire", lambda cloud, one: Complete())
     nova.reset_state_to_active = broken
     press(drain, Verb.RESET)
     passes(nova, drain, 60)
@@ -662,17 +667,17 @@ def test_a_worker_that_was_stopped_does_not_reset_what_may_be_moving_again(monke
 
     resets = []
     nova.reset_state_to_active = resets.append
-    monkeypatch.setattr(reconciler, "inquire", lambda cloud, one: Complete())
+    monkeypatch.setattr(requested, "inquire", lambda cloud, one: Complete())
     change, clock = store.change_migration, [0.0]
 
     def and_the_worker_is_stopped(*args, **more):
         change(*args, **more)
         clock[0] += 60
 
-    monkeypatch.setattr(reconciler.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(requested.time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(store, "change_migration", and_the_worker_is_stopped)
     one_pass(nova, drain.pk)
-    assert row(drain).answer == reconciler.RESET_SENT
+    assert row(drain).answer == RESET_SENT
     assert resets == []
 
 

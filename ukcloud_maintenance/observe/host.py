@@ -1,15 +1,17 @@
 """What is read to tell whether a host is empty: as its drain ends, and for its certificate."""
 
+import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from ..cloud import PARALLEL, Cloud
-from ..core.facts import Server
-from ..core.host.emptiness import HostContents
-from ..core.printable import logger
-from ..exceptions import CloudError
-
-LOG = logger("ukcloud_maintenance.worker")
+from ..core.facts import Allocation, Hypervisor, Server, Service
+from ..core.host.certificate import HostSight
+from ..core.host.emptiness import NAMED, HostContents
+from ..core.host.returning import same_machine
+from ..exceptions import CloudAnswerUnusable, CloudError
+from ..log import LOG, say
+from ..store import HostMaintenance
 
 
 def read_contents(cloud: Cloud, host: str, alive: Callable[[], None]) -> HostContents:
@@ -49,3 +51,78 @@ def read_servers(cloud: Cloud, server_ids: Iterable[str]) -> dict[str, Server | 
         return {}
     with ThreadPoolExecutor(min(PARALLEL, len(wanted))) as pool:
         return dict(filter(None, pool.map(read, wanted)))
+
+
+def look_at_host(
+    cloud: Cloud, maintenance: HostMaintenance, alive: Callable[[], None]
+) -> HostSight:
+    """What tells whether a host is empty, and then what Placement says: some eight requests, and
+    one for each server that an unfinished migration or an allocation names.
+
+    :param alive: called between the requests
+    :raises CloudError: what must be known cannot be read
+    """
+    contents = read_contents(cloud, maintenance.host, alive)
+    hypervisors, allocations = _allocations(cloud, maintenance, contents.after, alive)
+    alive()
+    elsewhere = _elsewhere(cloud, allocations, contents)
+    known = [*contents.servers_of_migrations.values(), *elsewhere.values()]
+    names = {s.id: s.name for s in known if s}
+    gone = contents.before is None
+    return HostSight(
+        **vars(contents) | {"names": names},
+        hypervisors=hypervisors,
+        allocations=allocations,
+        service_id=maintenance.service_id,
+        elsewhere=elsewhere,
+        same_machine=_same_machine(cloud, maintenance.host) if gone else None,
+    )
+
+
+def _same_machine(cloud: Cloud, host: str) -> Hypervisor | None:
+    """Whether another service has the hypervisor of a host whose service is gone."""
+    try:
+        return same_machine(host, cloud.hypervisors())
+    except CloudError as error:
+        say(logging.WARNING, "no_hypervisors", host=host, detail=error)
+        return None
+
+
+def _allocations(
+    cloud: Cloud,
+    maintenance: HostMaintenance,
+    service: Service | None,
+    alive: Callable[[], None],
+) -> tuple[list[Hypervisor], list[Allocation] | str]:
+    """What Placement says, or why it cannot be told. A host that is safe does not lose that
+    over one answer that did not come (see `worker.host.in_trouble`), unless its cell is down:
+    that is known, and Nova does not tell its hypervisors then."""
+    hypervisors: list[Hypervisor] = []
+    try:
+        hypervisors = cloud.hypervisors_of(maintenance.host)
+        alive()
+        found = cloud.allocations_on([one.id for one in hypervisors if one.id])
+    except CloudAnswerUnusable as error:
+        return hypervisors, str(error)
+    except CloudError as error:
+        if maintenance.safe_since and service is not None and service.is_known:
+            raise
+        return hypervisors, str(error)
+    return hypervisors, found
+
+
+def _elsewhere(
+    cloud: Cloud, allocations: list[Allocation] | str, contents: HostContents
+) -> dict[str, Server | None]:
+    """The servers whose allocations these are, by their own ids or by those of their
+    migrations, and that are not on this host: of as many as are shown."""
+    if isinstance(allocations, str):
+        return {}
+    of_record = {m.uuid: m.server_id for m in contents.migrations if m.uuid}
+    here = {server.id for server in contents.servers}
+    consumers = dict.fromkeys(a.consumer_id for a in allocations)
+    wanted = dict.fromkeys(of_record.get(consumer, consumer) for consumer in consumers)
+    found = read_servers(cloud, [i for i in wanted if i not in here][:NAMED])
+    # What is neither a server nor a migration is no server that does not exist any more.
+    servers = set(of_record.values())
+    return {i: s for i, s in found.items() if s is not None or i in servers}

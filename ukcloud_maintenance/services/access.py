@@ -3,12 +3,15 @@
 from typing import TYPE_CHECKING
 
 from .. import conf
-from ..cloud import Cloud, from_clouds_yaml
+from ..cloud import Cloud, shell
+from ..cloud.shell import cloud_name
 from ..core.actor import Actor
-from ..exceptions import NotAllowed, Refused
+from ..exceptions import NotAllowed
 
 if TYPE_CHECKING:
     from keystoneauth1.session import Session
+
+__all__ = ["cloud_name", "connect", "connect_shell", "require", "shell_regions"]
 
 
 def require(actor: Actor, rule: str) -> None:
@@ -33,20 +36,9 @@ def connect_shell(region: str) -> Cloud:
     :raises Refused: the settings name no cloud for this region
     :raises ConfigurationError: clouds.yaml does not know it
     """
-    return from_clouds_yaml(cloud_name(region), region)
+    return shell.connect_shell(region)
 
 
 def shell_regions() -> list[str]:
     """The regions that the settings name a cloud for; one empty name where there is but one."""
     return list(conf.regions())
-
-
-def cloud_name(region: str) -> str:
-    name = conf.cloud_of(region)
-    if not name:
-        raise Refused(
-            f"No worker is set up for region {region}.",
-            code="region_without_worker",
-            remedy=f'Add the region to {conf.NAME}["CLOUDS"].',
-        )
-    return name

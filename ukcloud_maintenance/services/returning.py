@@ -12,7 +12,7 @@ from ..core.preflight.judge import group_of, judge
 from ..core.preflight.verdicts import Around, Verdict, Wishes
 from ..core.states import ReturnChoice
 from ..exceptions import CloudError, Refused, StaleState
-from ..preflight import opt_out_names
+from ..observe.views import opt_out_names
 from ..store import Drain, HostMaintenance, InstanceMigration
 from .access import cloud_name, require
 from .checks import drain_is_open, find_service

@@ -10,19 +10,20 @@ before Nova is asked, so that a process that dies between any two instructions l
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from .. import conf, store
 from ..cloud import Cloud
-from ..core.facts import Allocation, Hypervisor, Server, Service
+from ..core.facts import Service
 from ..core.host import certificate as c
 from ..core.host import returning as h
-from ..core.host.emptiness import NAMED, HostContents
-from ..exceptions import CloudAnswerUnusable, CloudError, CloudNotFound, StaleState
-from ..observe.host import read_contents, read_servers
+from ..exceptions import CloudError, CloudNotFound, StaleState
+from ..log import say
+from ..observe.host import look_at_host
+from ..observe.views import host_view, return_limits
 from ..store import HostMaintenance
-from .drain import INTENT_GOES_STALE, may_be_ours, say
+from .asking import INTENT_GOES_STALE, may_be_ours
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,6 @@ class HostOutcome:
     pause_seconds: float
     problem: str = ""
     reconnect: bool = False
-
-
-def limits() -> h.ReturnLimits:
-    """The settings that a return to service is bound by."""
-    return h.ReturnLimits(conf.return_wait_seconds(), conf.cloud_down_wait_seconds())
 
 
 class HostReconciler:
@@ -84,7 +80,7 @@ class HostReconciler:
         pause = conf.verify_seconds()
         looked_at = self.clock()
         try:
-            sight = self._look(maintenance)
+            sight = look_at_host(self.cloud, maintenance, lambda: self.alive(maintenance))
         except CloudError as error:
             return self._in_trouble(maintenance, error, pause)
         checks = c.certify(sight)
@@ -111,71 +107,6 @@ class HostReconciler:
             return HostOutcome(conf.poll_seconds())
         return HostOutcome(pause)
 
-    def _look(self, maintenance: HostMaintenance) -> c.HostSight:
-        """What tells whether it is empty, and then what Placement says."""
-
-        def alive() -> None:
-            self.alive(maintenance)
-
-        contents = read_contents(self.cloud, maintenance.host, alive)
-        hypervisors, allocations = self._allocations(maintenance, contents.after)
-        alive()
-        elsewhere = self._elsewhere(allocations, contents)
-        known = [*contents.servers_of_migrations.values(), *elsewhere.values()]
-        names = {s.id: s.name for s in known if s}
-        gone = contents.before is None
-        return c.HostSight(
-            **vars(contents) | {"names": names},
-            hypervisors=hypervisors,
-            allocations=allocations,
-            service_id=maintenance.service_id,
-            elsewhere=elsewhere,
-            same_machine=self._same_machine(maintenance.host) if gone else None,
-        )
-
-    def _same_machine(self, host: str) -> Hypervisor | None:
-        """Whether another service has the hypervisor of a host whose service is gone."""
-        try:
-            return h.same_machine(host, self.cloud.hypervisors())
-        except CloudError as error:
-            say(logging.WARNING, "no_hypervisors", host=host, detail=error)
-            return None
-
-    def _allocations(
-        self, maintenance: HostMaintenance, service: Service | None
-    ) -> tuple[list[Hypervisor], list[Allocation] | str]:
-        """What Placement says, or why it cannot be told. A host that is safe does not lose that
-        over one answer that did not come (see `in_trouble`), unless its cell is down: that
-        is known, and Nova does not tell its hypervisors then."""
-        hypervisors: list[Hypervisor] = []
-        try:
-            hypervisors = self.cloud.hypervisors_of(maintenance.host)
-            self.alive(maintenance)
-            found = self.cloud.allocations_on([one.id for one in hypervisors if one.id])
-        except CloudAnswerUnusable as error:
-            return hypervisors, str(error)
-        except CloudError as error:
-            if maintenance.safe_since and service is not None and service.is_known:
-                raise
-            return hypervisors, str(error)
-        return hypervisors, found
-
-    def _elsewhere(
-        self, allocations: list[Allocation] | str, contents: HostContents
-    ) -> dict[str, Server | None]:
-        """The servers whose allocations these are, by their own ids or by those of their
-        migrations, and that are not on this host: of as many as are shown."""
-        if isinstance(allocations, str):
-            return {}
-        of_record = {m.uuid: m.server_id for m in contents.migrations if m.uuid}
-        here = {server.id for server in contents.servers}
-        consumers = dict.fromkeys(a.consumer_id for a in allocations)
-        wanted = dict.fromkeys(of_record.get(consumer, consumer) for consumer in consumers)
-        found = read_servers(self.cloud, [i for i in wanted if i not in here][:NAMED])
-        # What is neither a server nor a migration is no server that does not exist any more.
-        servers = set(of_record.values())
-        return {i: s for i, s in found.items() if s is not None or i in servers}
-
     # -- back to service ---------------------------------------------------------------------
 
     def _give_back(self, maintenance: HostMaintenance) -> HostOutcome:
@@ -185,7 +116,7 @@ class HostReconciler:
         except CloudError as error:
             return self._in_trouble(maintenance, error, conf.idle_seconds())
         looked = time.monotonic()
-        step = h.decide_return(_view(maintenance), service, limits(), self.clock())
+        step = h.decide_return(host_view(maintenance), service, return_limits(), self.clock())
         if isinstance(step, h.Enable):
             try:
                 self._enable(maintenance, step.service_id, looked)
@@ -229,7 +160,7 @@ def in_trouble(
     """
     say(logging.WARNING, "in_trouble", host=maintenance.host, detail=f"{trouble} {detail}")
     if maintenance.returning_since:
-        step = h.cloud_is_lost(_view(maintenance), limits(), detail, now, trouble)
+        step = h.cloud_is_lost(host_view(maintenance), return_limits(), detail, now, trouble)
         _apply(maintenance, step, worker, now)
     else:
         _cannot_verify(maintenance, trouble, detail, worker, now)
@@ -274,10 +205,3 @@ def _apply(maintenance: HostMaintenance, step: h.Step, worker: str, now: datetim
         case h.GiveUp():
             store.give_up_return(maintenance, step.message, worker, now)
             say(logging.WARNING, "return_refused", host=maintenance.host, detail=step.message)
-
-
-_VIEW_FIELDS = [f.name for f in fields(h.MaintenanceView)]
-
-
-def _view(maintenance: HostMaintenance) -> h.MaintenanceView:
-    return h.MaintenanceView(**{name: getattr(maintenance, name) for name in _VIEW_FIELDS})

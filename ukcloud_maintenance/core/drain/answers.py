@@ -1,0 +1,312 @@
+"""What becomes of an instance by what came of asking Nova for a change.
+
+The worker records what it is about to ask for, asks, and hands in what came of it. Nothing here
+reads or writes: each function takes the row as it is and answers with the fields to set.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from ..facts import Migration, Server
+from ..states import MigrationState, Wish
+from .actions import ChangeRow
+from .attempts import NO_WISH, failed_attempt
+from .causes import cause_of
+from .inputs import Limits, Row
+from .requests import ASK_AGAIN_TIMES
+
+#: What is noted on an instance before Nova is asked to reset it.
+RESET_SENT = "Nova was asked to set it to active."
+
+#: How what was requested for one instance is recorded: Nova's no, no answer, and how a no begins.
+_WORDS = {
+    Wish.ABORT: ("abort_refused", "abort_unanswered", "Nova refused the abort"),
+    Wish.FORCE: ("force_refused", "force_unanswered", "Nova refused to force it"),
+    Wish.RESET: ("reset_refused", "reset_unanswered", "Nova refused to reset it"),
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer to a request that is not the one that was hoped for, or that did not come.
+
+    :param text: what went wrong, e.g. "Could not migrate server a: no answer"
+    :param detail: the reason in Nova's own words; `text` where there are none
+    :param advice: `text`, and which setting is to be changed
+    :param request_id: Nova's, or empty
+    :param status: the HTTP status; 0 where there was no answer
+    :param retry_after: for how many seconds OpenStack asks to be left alone; None: it doesn't
+    :param refuses: Nova says no: nothing was begun
+    :param not_begun: nothing was begun for certain, for a reason that says nothing of the request
+        itself: it was not sent, the token was refused, or Nova is busy
+    """
+
+    text: str
+    detail: str
+    advice: str
+    request_id: str = ""
+    status: int = 0
+    retry_after: float | None = None
+    refuses: bool = False
+    not_begun: bool = False
+
+    @property
+    def is_busy(self) -> bool:
+        return self.retry_after is not None
+
+
+@dataclass(frozen=True)
+class Consequence:
+    """What becomes of a row.
+
+    :param fields: to be set, `state` among them or not; empty: it stays as it is
+    :param kind: what happened, in one word for the event and for the log; empty: nothing that is
+        worth either
+    :param message: of the event
+    :param request_id: of the event
+    :param detail: what the log says, where that is not the message
+    :param is_recorded: whether there is an event; else the log alone has it
+    :param is_setback: whether it went otherwise than hoped for
+    :param is_trouble: it is the drain's trouble rather than the row's, and ends the pass
+    """
+
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    kind: str = ""
+    message: str = ""
+    request_id: str = ""
+    detail: str = ""
+    is_recorded: bool = True
+    is_setback: bool = True
+    is_trouble: bool = False
+
+
+# -- a migration is requested --------------------------------------------------------------------
+
+
+def not_readable(row: Row, answer: Answer, limits: Limits, now: datetime) -> Consequence:
+    """What Nova does not tell of this one server must not hold up the others. It counts as
+    an attempt, so that it ends."""
+    if answer.is_busy:
+        return Consequence(is_trouble=True)  # it is busy, whatever it is asked
+    tried = replace(row, attempts=row.attempts + 1)
+    fields = failed_attempt(tried, answer.text, "not_readable", limits, now)
+    return Consequence(
+        {"attempts": tried.attempts, **fields}, _kind(fields), answer.text, answer.request_id
+    )
+
+
+def submit_failed(
+    row: Row,
+    answer: Answer,
+    limits: Limits,
+    now: datetime,
+    *,
+    patience_seconds: float,
+    retry: bool,
+) -> Consequence:
+    """What becomes of a row whose migration was requested in vain: back in the line where it was
+    not begun, a failed attempt where Nova said no, and looked for where that is not known.
+
+    :param patience_seconds: for how long what was not begun counts as no attempt: for as long as
+        an OpenStack that fails is waited for
+    :param retry: whether a refused one may be tried again
+    """
+    since = row.put_off_since
+    may_put_off = since is None or now - since < timedelta(seconds=patience_seconds)
+    if answer.not_begun and may_put_off:
+        # Back in the line: it was not sent, the token was refused, or Nova was busy.
+        text = f"Not requested yet. {answer.advice}"
+        fields: dict[str, Any] = {
+            "state": MigrationState.PENDING,
+            "granted": row.granted + 1,  # it was no attempt
+            "message": text,
+            "put_off_since": since or now,
+            "not_before": now + timedelta(seconds=answer.retry_after or 0),
+        }
+        return Consequence(
+            fields,
+            "put_off",
+            text,
+            answer.request_id,
+            detail=answer.text,
+            is_recorded=since is None,  # what repeats itself is recorded once
+            is_trouble=True,
+        )
+    if answer.refuses:
+        text = f"Nova refused: {answer.detail}"
+        fields = failed_attempt(row, text, f"refused_{answer.status}", limits, now, retry=retry)
+        fields["request_id"] = answer.request_id
+        return Consequence(fields, _kind(fields), text, answer.request_id)
+    # Whether Nova has it is not known; the row stays submitted, and is looked for. Where Nova
+    # was busy, it counts as no attempt if it turns out that nothing was begun.
+    fields = {"message": f"The answer got lost: {answer.text}"}
+    waits = answer.is_busy and may_put_off
+    if waits:
+        fields |= {"granted": row.granted + 1, "put_off_since": since or now}
+    return Consequence(
+        fields,
+        "answer_lost",
+        request_id=answer.request_id,
+        detail=answer.text,
+        is_recorded=False,
+        is_trouble=waits,
+    )
+
+
+def submitted(host: str, request_id: str) -> Consequence:
+    """Nova took it.
+
+    :param host: the destination, or empty for the scheduler's choice
+    """
+    fields = {
+        "state": MigrationState.MIGRATING,
+        "request_id": request_id,
+        "put_off_since": None,
+    }
+    return Consequence(fields, "submitted", host, request_id, is_setback=False)
+
+
+# -- a resize is confirmed -----------------------------------------------------------------------
+
+
+def to_confirm(row: Row, records: Iterable[Migration]) -> int | Consequence | None:
+    """The id of the resize that is to be confirmed, or what becomes of the row instead; None
+    where none is left: it was settled meanwhile, and the next pass sees how.
+
+    Another resize of the server than the one that the row is about is somebody else's, and
+    confirming cannot be taken back.
+    """
+    newest = max((m.id for m in records if m.status == "finished"), default=None)
+    known = row.nova_migration_id
+    if newest is None or known is None or newest == known:
+        return newest
+    text = "Another resize of it has begun since, which is not ours to confirm."
+    fields = {"state": MigrationState.FAILED, "code": "resized_again", "message": text}
+    return Consequence(fields, "failed", text)
+
+
+def confirm_taken(request_id: str) -> Consequence:
+    """Nova took that a resize is confirmed."""
+    fields = {"request_id": request_id}
+    return Consequence(fields, "confirm_asked", request_id=request_id, is_setback=False)
+
+
+def confirm_failed(row: Row, answer: Answer) -> Consequence:
+    """It is asked for again; what was not begun is no try."""
+    if answer.not_begun:
+        fields = {"confirms": row.confirms - 1, "message": answer.advice}
+        return Consequence(fields, is_trouble=True)
+    fields = {"message": answer.text, "request_id": answer.request_id}
+    return Consequence(
+        fields,
+        "confirm_refused",
+        request_id=answer.request_id,
+        detail=answer.text,
+        is_recorded=False,
+    )
+
+
+# -- what was requested for one instance ---------------------------------------------------------
+
+
+def asking(
+    row: Row, wish: Wish, by: str, migration_id: int | None, now: datetime
+) -> dict[str, Any]:
+    """What is recorded before Nova is asked for something."""
+    return {
+        "wish": wish.value,
+        "wish_by": by,
+        "wish_at": now,
+        "wish_migration_id": migration_id,
+        "wish_tries": row.wish_tries + 1,
+    }
+
+
+def request_taken(wish: Wish, request_id: str, now: datetime) -> Consequence:
+    """Nova took an abort, or that a migration is forced."""
+    at, kind = {Wish.ABORT: ("aborted_at", "aborting"), Wish.FORCE: ("forced_at", "forced")}[wish]
+    fields = {at: now, "answer": "", **NO_WISH}
+    return Consequence(fields, kind, request_id=request_id, is_setback=False)
+
+
+def request_failed(row: Row, wish: Wish, answer: Answer) -> Consequence:
+    """What was requested stands, and is no try, where Nova has not judged it; it is over where
+    Nova said no, and asked for again where the answer got lost."""
+    if answer.not_begun:
+        return Consequence({"wish_tries": row.wish_tries - 1}, is_trouble=True)
+    refused, unanswered, words = _WORDS[wish]
+    if answer.refuses:
+        over: dict[str, Any] = dict(NO_WISH)
+        if wish is Wish.ABORT:
+            over |= {"aborted_migration_id": None, "aborted_by": ""}
+        return _answered(row, over, refused, f"{words}: {answer.detail}", answer.request_id)
+    if wish is not Wish.RESET:
+        return _answered(row, {}, unanswered, answer.text, answer.request_id)
+    if row.wish_tries >= ASK_AGAIN_TIMES:
+        return not_reset(row, answer.text, answer.request_id)
+    return Consequence(
+        kind=unanswered, request_id=answer.request_id, detail=answer.text, is_recorded=False
+    )
+
+
+def _answered(
+    row: Row, fields: Mapping[str, Any], kind: str, text: str, request_id: str
+) -> Consequence:
+    """What Nova said; the same twice is recorded once."""
+    if row.answer == text:
+        return Consequence(fields)
+    return Consequence({**fields, "answer": text}, kind, text, request_id)
+
+
+def is_reset(row: Row, server: Server | None) -> bool:
+    """Whether a server is active by a reset whose answer got lost."""
+    return (
+        row.answer == RESET_SENT
+        and server is not None
+        and server.status == "ACTIVE"
+        and server.host == row.source_compute
+    )
+
+
+def was_reset(row: Row, by: str, request_id: str) -> Consequence:
+    """Nova has set the server to active."""
+    text = f"Its state was reset to active, as {by} asked; it runs on {row.source_compute}."
+    fields = {
+        "state": MigrationState.FAILED,
+        "code": "reset",
+        "message": text,
+        "answer": "",
+        "server_status": "ACTIVE",
+        **NO_WISH,
+    }
+    return Consequence(fields, "reset", text, request_id)
+
+
+def not_reset(row: Row, why: str, request_id: str = "") -> Consequence:
+    """It is not reset, and that is over."""
+    return _answered(row, NO_WISH, "reset_refused", f"It was not reset: {why}", request_id)
+
+
+# -- what Nova says of a failure -----------------------------------------------------------------
+
+
+def with_reason(row: Row, action: ChangeRow, reason: str) -> ChangeRow:
+    """What was decided of a row, with Nova's own words about the attempt that failed.
+
+    :param reason: those words, or empty
+    """
+    if not reason:
+        return action
+    message = f"{action.message} {reason}".strip()
+    own = f"{action.fields.get('message', action.message)} {reason}".strip()
+    fields = {**action.fields, "message": own}
+    # Read here and nowhere else: what is decided later goes by the cause, not by words.
+    if (cause := cause_of(reason)) and row.dest_compute:
+        fields["unfit_hosts"] = {**row.unfit_hosts, row.dest_compute: cause}
+    return replace(action, fields=fields, message=message)
+
+
+def _kind(fields: Mapping[str, Any]) -> str:
+    return "failed" if fields["state"] == MigrationState.FAILED else "attempt_failed"

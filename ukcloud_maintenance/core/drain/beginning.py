@@ -1,0 +1,139 @@
+"""An attempt begins: what is recorded before Nova is asked, and what still stands against it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from ..facts import Action, Migration, Server
+from ..preflight.verdicts import Choice
+from ..states import Method, MigrationState
+from .answers import Consequence
+from .attempts import NO_COURSE, NO_WISH
+from .inputs import Row
+from .whereabouts import Objection
+
+#: What is known of an attempt, before anything of it is.
+_NO_ATTEMPT: dict[str, Any] = {
+    "request_id": "",
+    "code": "",
+    "message": "",
+    "nova_status": "",
+    "nova_migration_id": None,
+    "not_before": None,
+    "queued_since": None,
+    "running_since": None,
+    "late_since": None,
+    "odd_since": None,
+    "source_service": "",
+    "confirms": 0,
+    "confirm_at": None,
+    "answer": "",
+    "aborted_migration_id": None,
+    "aborted_by": "",
+    "aborted_at": None,
+    "forced_at": None,
+    "timed_out_at": None,
+    "timeout_asked": "",
+    "was_cancelled": False,
+    "memory_total_bytes": None,
+    "memory_processed_bytes": None,
+    "memory_remaining_bytes": None,
+    "disk_total_bytes": None,
+    "disk_remaining_bytes": None,
+    "rate_bytes": None,
+    "fraction": None,
+    "sampled_at": None,
+}
+
+
+def is_as_seen(server: Server | None, source: str, status: str) -> bool:
+    """Whether a server is still what it was when it was decided to migrate it."""
+    return (
+        server is not None
+        and server.host == source
+        and not server.task_state
+        and server.status == status
+    )
+
+
+def held_back(objection: Objection) -> Consequence:
+    """Nova is not asked: where the guest runs is in doubt, and a migration could end with the
+    loss of it. What time may settle is looked at again."""
+    state = MigrationState.UNKNOWN if objection.doubt else MigrationState.BLOCKED
+    fields = {"state": state, "code": objection.code, "message": objection.text}
+    return Consequence(fields, state.value, objection.text)
+
+
+def new_attempt(
+    row: Row,
+    method: Method,
+    status: str,
+    host: str | None,
+    records: Sequence[Migration],
+    actions: Sequence[Action],
+    now: datetime,
+) -> dict[str, Any]:
+    """The fields of a row whose next attempt begins: what was there before Nova is asked, so that
+    what comes after it is known to be ours, and nothing of the attempt before.
+
+    :param status: the server's status now
+    :param host: the destination, or None for the scheduler's choice
+    :param records: its newest migrations
+    :param actions: its instance actions, newest first
+    """
+    # What ran when it was first stopped to be moved is to run again, however many attempts
+    # it takes.
+    stopped = row.attempts and row.choice == Choice.COLD
+    return {
+        "state": MigrationState.SUBMITTED,
+        "attempts": row.attempts + 1,
+        "method": method.value,
+        "initial_status": row.initial_status if stopped else status,
+        "before_action": actions[0].request_id if actions else "",
+        "before_migration_id": max((m.id for m in records), default=0),
+        "submitted_at": now,
+        "dest_compute": host or "",
+        **_NO_ATTEMPT,
+        **NO_COURSE,
+        **NO_WISH,
+    }
+
+
+def why_step_back(
+    row: Row,
+    host: str,
+    travelling: frozenset[str],
+    total: int,
+    inbound: Mapping[str, int],
+    max_in_region: int,
+    max_per_destination: int,
+) -> str:
+    """Why Nova is not asked after all, with this attempt recorded: another worker recorded one at
+    the same moment. Empty where nothing stands against it.
+
+    :param host: the destination, or empty for the scheduler's choice
+    :param travelling: anti-affinity groups of which a member is under way in another drain
+    :param total: migrations under way in the region, this one among them
+    :param inbound: … by destination
+    """
+    if row.group and row.group in travelling:
+        return "It waits for a member of its anti-affinity group that is on its way."
+    if total > max_in_region or (host and inbound.get(host, 0) > max_per_destination):
+        return "It waits, because as many are under way as the settings allow."
+    return ""
+
+
+def stepped_back(row: Row, text: str, seconds: float, now: datetime) -> Consequence:
+    """Another one set out at the same moment. Both step back if both see it, and come back
+    at different times.
+
+    :param seconds: until it is tried again
+    """
+    return Consequence(
+        {
+            "state": MigrationState.PENDING,
+            "granted": row.granted + 1,  # it was no attempt
+            "message": text,
+            "not_before": now + timedelta(seconds=seconds),
+        }
+    )

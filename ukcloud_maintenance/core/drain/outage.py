@@ -1,0 +1,121 @@
+"""What becomes of a drain whose passes do not come to their work: OpenStack does not answer, or
+the worker fails."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from ..states import (
+    DRAIN_TERMINAL,
+    MIGRATION_UNDER_WAY,
+    MIGRATION_WAITING,
+    DrainResult,
+    DrainState,
+    MigrationState,
+)
+from . import whereabouts
+from .actions import ChangeDrain, Finish
+from .alarm import alarm
+from .answers import Consequence
+from .inputs import DrainView, Row
+
+#: How the message of a drain begins that OpenStack keeps from going on; that it keeps waiting; that
+#: the worker itself keeps from it.
+TROUBLE = "OpenStack does not answer as it should."
+BUSY = "OpenStack is busy and asks the worker to wait."
+FAILS = "The worker cannot work on this drain."
+TROUBLES = (TROUBLE, BUSY, FAILS)
+
+
+@dataclass(frozen=True)
+class Outage:
+    """What is to be done, in this order.
+
+    :param change: of the drain, its event among it; None: it says so already
+    :param rows: what becomes of instances, by their rows' ids
+    :param end: the drain has waited for long enough
+    """
+
+    change: ChangeDrain | None = None
+    rows: Mapping[int, Consequence] = field(default_factory=dict)
+    end: Finish | None = None
+
+
+def in_trouble(
+    drain: DrainView,
+    since: datetime | None,
+    rows: Sequence[Row],
+    trouble: str,
+    detail: str,
+    wait_seconds: float,
+    now: datetime,
+) -> Outage:
+    """Say on a drain what keeps its passes from their work; after a bounded wait, end it with
+    what is known.
+
+    :param since: when its trouble began, or None
+    :param trouble: one of `TROUBLES`
+    :param wait_seconds: how long it is waited for
+    """
+    message = f"{trouble} {detail}"
+    change = None
+    if since is None:
+        kind = "worker_failed" if trouble == FAILS else "cloud_down"
+        change = ChangeDrain({"cloud_down_since": now, "message": message}, kind, detail)
+    elif drain.message != message:
+        change = ChangeDrain({"message": message})
+    waited = now - (since or now)
+    if waited < timedelta(seconds=wait_seconds) or drain.state in (
+        DrainState.PAUSED,
+        DrainState.PENDING,
+    ):
+        return Outage(change)
+    cancelling = drain.state == DrainState.CANCELLING
+    ends = {row.id: end for row in rows if (end := _end_of(row, trouble, message, cancelling))}
+    after = [replace(row, **ends[row.id].fields) if row.id in ends else row for row in rows]
+    gives_back = cancelling and drain.cancel_enable
+    left = "Whether the compute service is enabled again is not known. " if gives_back else ""
+    return Outage(
+        change,
+        ends,
+        Finish(
+            DrainState.CANCELLED if cancelling else DrainState.FAILED,
+            DrainResult.NOT_PROVED,
+            f"{alarm(after)} {trouble} {left}{detail}".strip(),
+        ),
+    )
+
+
+def _end_of(row: Row, trouble: str, message: str, cancelling: bool) -> Consequence | None:
+    """What is known of a row whose drain ends; None where it has its end."""
+    if row.state in MIGRATION_WAITING:
+        state = MigrationState.CANCELLED if cancelling else MigrationState.FAILED
+        return Consequence({"state": state, "message": message}, state.value, message)
+    if row.state not in MIGRATION_UNDER_WAY:
+        return None
+    look = whereabouts.look_on_both(row.server_id, row.source_compute, row.dest_compute)
+    who = "The worker failed" if trouble == FAILS else "OpenStack stopped answering"
+    text = f"{who} while it was migrated, so where the guest runs is not known. {look}"
+    fields: dict[str, Any] = {
+        "state": MigrationState.UNKNOWN,
+        "code": "cloud_lost",
+        "message": text,
+    }
+    return Consequence(fields, "unknown", text, row.request_id)
+
+
+def is_over(drain: DrainView, since: datetime | None, cancelling: str) -> ChangeDrain | None:
+    """A whole pass went well: what was said of the trouble is not true any more. None where
+    nothing was said.
+
+    :param since: when its trouble began, or None
+    :param cancelling: what a drain says that is being cancelled
+    """
+    is_said = drain.message.startswith(TROUBLES)
+    if drain.state in DRAIN_TERMINAL or not (since or is_said):
+        return None
+    fields: dict[str, Any] = {"cloud_down_since": None}
+    if is_said:
+        fields["message"] = cancelling if drain.state == DrainState.CANCELLING else ""
+    return ChangeDrain(fields, "cloud_back" if since else "")

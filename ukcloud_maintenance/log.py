@@ -1,0 +1,16 @@
+"""One structured line in the log of the worker, for everything that happens in its passes."""
+
+from .core.printable import logger
+
+LOG = logger("ukcloud_maintenance.worker")
+
+
+def say(level: int, event: str, **pairs: object) -> None:
+    """One structured log line: `event key=value …`, with values quoted where they need it."""
+    text = " ".join(f"{key}={_quoted(value)}" for key, value in pairs.items() if value != "")
+    LOG.log(level, "%s %s", event, text)
+
+
+def _quoted(value: object) -> str:
+    text = str(value).replace("\n", "; ")
+    return '"' + text.replace('"', "'") + '"' if " " in text or not text else text

@@ -1,0 +1,289 @@
+"""What one pass over one drain looks at, read into the frozen value that core decides by.
+
+At most three requests, four where nothing is left to be moved, and one for each migration under
+way, two where Nova's record of it is not among the newest (what is read once per event comes on
+top).
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from .. import conf, store
+from ..cloud import PARALLEL, Cloud
+from ..core import drain as d
+from ..core.facts import Migration, Server
+from ..core.preflight.verdicts import Around
+from ..core.states import (
+    DRAIN_TERMINAL,
+    MIGRATION_OPEN,
+    MIGRATION_UNDER_WAY,
+    Direction,
+    DrainState,
+    Method,
+    MigrationState,
+)
+from ..store import Drain, InstanceMigration
+from .evidence import hear
+from .host import read_contents
+from .views import drain_view, limits, row_view
+
+#: How many migration records of the host a pass reads; far more than can be under way.
+NEWEST = 100
+
+T = TypeVar("T")
+
+
+class LookAround(Protocol):
+    """What stands around the servers of a drain, see `preflight.look_around`."""
+
+    def __call__(
+        self,
+        cloud: Cloud,
+        host: str,
+        servers: list[Server],
+        leaving: frozenset[str],
+        destination: str,
+    ) -> Around: ...
+
+
+@dataclass(frozen=True)
+class Observer:
+    """What a drain is observed with.
+
+    :param clock: tells the time, aware and in UTC
+    :param alive: called between the requests, so that a long look is not taken for dead
+    :param known_for: for how many seconds this process has known of an attempt, by a clock that
+        nobody can set
+    """
+
+    cloud: Cloud
+    clock: Callable[[], datetime]
+    alive: Callable[[], None]
+    known_for: Callable[[InstanceMigration], float]
+    look_around: LookAround
+
+
+def observe(by: Observer, drain: Drain, rows: list[InstanceMigration]) -> d.Observation:
+    """Read the service first and the servers after it: what is listed then was listed after
+    the service was disabled, if it is.
+
+    :raises CloudError: what must be known cannot be read
+    """
+    untouched = drain.state == DrainState.PAUSED and drain.started_at is None
+    if drain.state == DrainState.PENDING or drain.state in DRAIN_TERMINAL or untouched:
+        return d.Observation(service=None)
+    if drain.direction == Direction.BACK:
+        return _observe_way_back(by, drain, rows)
+    cloud = by.cloud
+    still_open = [r for r in rows if r.state in MIGRATION_OPEN]
+    under_way = [r for r in rows if r.state in MIGRATION_UNDER_WAY]
+    contents = None
+    if still_open or drain.state != DrainState.RUNNING:
+        service = cloud.service(drain.host)
+        servers = {s.id: s for s in cloud.servers_on(drain.host)}
+    else:
+        contents = read_contents(cloud, drain.host, by.alive)
+        contents = replace(contents, names={r.server_id: r.server_name for r in rows})
+        service, servers = contents.before, {s.id: s for s in contents.servers}
+    by.alive()
+    records = _records(by, drain, under_way)
+    views = [row_view(r) for r in rows]
+    lost = [r.server_id for r in under_way if r.state == MigrationState.SUBMITTED]
+    due = d.is_due(drain.looked_around_at, by.clock())
+    moved = [
+        r.server_id
+        for r in views
+        if r.server_id not in servers and d.is_looked_for(r) and (due or not d.is_held(r))
+    ]
+    around = None
+    running = drain.state == DrainState.RUNNING
+    if running and d.wants_a_look(views, drain.looked_around_at, by.clock()):
+        leaving = frozenset(r.server_id for r in still_open if r.method)
+        here = list(servers.values())
+        around = by.look_around(cloud, drain.host, here, leaving, drain.destination)
+    if around or (due and any(d.is_held(r) for r in views)):
+        store.looked_around(drain, by.clock())
+    elsewhere = _each(cloud.server, moved)
+    seen = d.Observation(
+        service=service,
+        servers=servers,
+        migrations=records,
+        contents=contents,
+        progress=_each(cloud.progress, _flying(under_way, servers)),
+        actions=_each(cloud.actions, lost),
+        elsewhere=elsewhere,
+        other_runs=_other_runs(drain, elsewhere),
+        our_user_id=cloud.user_id() if lost else "",
+        around=around,
+        travelling=store.travelling_groups(drain),
+        gate=_gate(drain),
+        on_their_way=_on_their_way(by, rows),
+    )
+    return with_words(by, drain, rows, seen, due)
+
+
+def _records(
+    by: Observer, drain: Drain, under_way: list[InstanceMigration]
+) -> dict[str, list[Migration]]:
+    """Nova's newest records of the migrations from the host, by server."""
+    records: list[Migration] = []
+    if under_way:
+        records = by.cloud.newest_migrations_from(drain.host, NEWEST)
+    by_server: dict[str, list[Migration]] = {}
+    for record in records:
+        by_server.setdefault(record.server_id, []).append(record)
+    # The record of one that takes long may be older than the newest by now. That of a resize
+    # has another source: the host that its owner left.
+    older = [
+        r.server_id
+        for r in under_way
+        if r.method != Method.CONFIRM and _lacks_record(r, by_server.get(r.server_id, ()))
+    ]
+    for server_id, found in _each(by.cloud.migrations_of, older).items():
+        by_server[server_id] = [m for m in found if m.source_compute == drain.host]
+    by.alive()
+    return by_server
+
+
+def _observe_way_back(by: Observer, drain: Drain, rows: list[InstanceMigration]) -> d.Observation:
+    """What a run back to a host looks at: the host, what is under way, and the few that are
+    the next to be started. One request for each, and two for each that is under way."""
+    cloud = by.cloud
+    under_way = [r for r in rows if r.state in MIGRATION_UNDER_WAY]
+    services = {s.host: s for s in cloud.services()} if under_way else {}
+    service = services.get(drain.host) if under_way else cloud.service(drain.host)
+    ready = [r for r in rows if r.state == MigrationState.PENDING]
+    ready.sort(key=lambda r: d.turn(row_view(r)))
+    looked_at = under_way + ready[: 2 * drain.max_concurrent]
+    due = d.is_due(drain.looked_around_at, by.clock())
+    if due:
+        blocked = [r for r in rows if r.state == MigrationState.BLOCKED]
+        if blocked:
+            store.looked_around(drain, by.clock())
+            looked_at += blocked
+    source = {r.server_id: r.source_compute for r in looked_at}
+    found = _each(cloud.server, list(source))
+    by.alive()
+    here = {i: s for i, s in found.items() if s is not None and s.host == source[i]}
+    records = _each(cloud.migrations_of, [r.server_id for r in under_way])
+    lost = [r.server_id for r in under_way if r.state == MigrationState.SUBMITTED]
+    elsewhere = {i: s for i, s in found.items() if i not in here}
+    seen = d.Observation(
+        service=service,
+        servers=here,
+        migrations={
+            i: [m for m in found_of if m.source_compute == source[i]]
+            for i, found_of in records.items()
+        },
+        progress=_each(cloud.progress, _flying(under_way, here)),
+        actions=_each(cloud.actions, lost),
+        elsewhere=elsewhere,
+        other_runs=_other_runs(drain, elsewhere),
+        our_user_id=cloud.user_id() if lost else "",
+        travelling=store.travelling_groups(drain),
+        gate=_gate(drain),
+        on_their_way=_on_their_way(by, rows),
+        sources={r.source_compute: services.get(r.source_compute) for r in under_way},
+    )
+    return with_words(by, drain, rows, seen, due)
+
+
+def with_words(
+    by: Observer, drain: Drain, rows: list[InstanceMigration], seen: d.Observation, due: bool
+) -> d.Observation:
+    """The hypervisors' words about the guests of whom they are wanted, read last. Where only
+    instances that wait for them want one, they are asked now and then.
+
+    :param due: whether what waits is to be asked about in this pass
+    """
+    by.alive()
+    waiting = {r.server_id for r in rows if r.state == MigrationState.BLOCKED}
+    # What waits has no attempt under way whose words could count.
+    request = {r.server_id: r.request_id for r in rows if r.server_id not in waiting}
+    wanted = [
+        server_id
+        for server_id in d.words_wanted(
+            drain_view(drain), [row_view(r) for r in rows], seen, limits(), by.clock()
+        )
+        if due or server_id not in waiting
+    ]
+    if not wanted:
+        return seen
+    if waiting & set(wanted):
+        store.looked_around(drain, by.clock())
+    guests = _each(lambda i: hear(by.cloud, i, request.get(i, "")), wanted)
+    by.alive()
+    return replace(seen, guests=guests)
+
+
+def _flying(under_way: Iterable[InstanceMigration], here: Mapping[str, Server]) -> list[str]:
+    """The servers that are copied live at the moment."""
+    return [
+        r.server_id
+        for r in under_way
+        if r.server_id in here and r.state != MigrationState.SUBMITTED and r.method == Method.LIVE
+    ]
+
+
+def _on_their_way(by: Observer, rows: Iterable[InstanceMigration]) -> frozenset[str]:
+    """The servers whose request may still be on its way to Nova, however late it is by a
+    clock that was set meanwhile."""
+    grace = conf.submit_grace_seconds()
+    sent = [row for row in rows if row.state == MigrationState.SUBMITTED]
+    return frozenset(row.server_id for row in sent if by.known_for(row) < grace)
+
+
+def _other_runs(drain: Drain, elsewhere: Mapping[str, Server | None]) -> dict[str, d.OtherRun]:
+    """Which other run of ours moved a server, by our own record."""
+    moved = [server_id for server_id, server in elsewhere.items() if server and server.host]
+    if not moved:
+        return {}
+    return {
+        server_id: d.OtherRun(row.drain_id, row.drain.host, row.drain.direction, row.dest_compute)
+        for server_id, row in store.newest_moves(drain.region, moved, but=drain).items()
+    }
+
+
+def _gate(drain: Drain) -> d.Gate:
+    """What the plan and the region's limits leave to this drain, by our own record."""
+    taking, before = store.ahead_of(drain)
+    holds = ""
+    if taking:
+        holds = (
+            f"{d.HOLD} the services of all hosts of the plan are disabled first ({_some(taking)})."
+        )
+    elif before:
+        holds = f"{d.HOLD} {_some(before)} first."
+    traffic = store.traffic(drain.region)
+    return d.Gate(
+        holds=holds,
+        room=conf.max_in_region() - traffic.total,
+        inbound=traffic.inbound,
+        anywhere=traffic.anywhere,
+        per_destination=conf.max_per_destination(),
+        avoid=store.away_hosts(drain.region),
+    )
+
+
+def _each(read: Callable[[str], T], server_ids: list[str]) -> dict[str, T]:
+    """One request a server, side by side."""
+    if not server_ids:
+        return {}
+    with ThreadPoolExecutor(min(PARALLEL, len(server_ids))) as pool:
+        return dict(zip(server_ids, pool.map(read, server_ids), strict=True))
+
+
+def _lacks_record(row: InstanceMigration, records: Iterable[Migration]) -> bool:
+    """Whether Nova's record of this attempt is not among these of its server."""
+    if row.nova_migration_id is not None:
+        return all(m.id != row.nova_migration_id for m in records)
+    return all(m.id <= (row.before_migration_id or 0) for m in records)
+
+
+def _some(names: list[str]) -> str:
+    """A few of them by name."""
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more

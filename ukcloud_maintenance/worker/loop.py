@@ -1,0 +1,278 @@
+"""The worker: works off the queue of drains until it is told to stop.
+
+The main thread waits for signals and watches; it touches neither the database nor OpenStack, so
+that nothing that hangs there keeps it from that. A second thread claims what is due and reports
+that the worker is alive, and each pass has a thread of its own. A thread that does not come back
+is abandoned: its place is given to another one, its claim is given back, and what it still does
+is void (`PassOver`, and the compare-and-set of each row).
+"""
+
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from types import FrameType
+
+from django.db import DatabaseError, InterfaceError, close_old_connections
+
+from .. import conf, store
+from ..exceptions import ConfigurationError
+from ..log import LOG, say
+from ..store import Drain, HostMaintenance
+from .agenda import Agenda
+from .housekeeping import (
+    DATABASE_LOST,
+    ClockWatch,
+    DatabaseOutage,
+    Key,
+    SignsOfLife,
+    close_connections,
+)
+from .passes import AFTER_A_BUG, Pass, PassRunner, longest_pause
+from .watchdog import Watchdog, notify
+
+#: Drains that one worker works on side by side; a region that hangs must not hold up the others.
+THREADS = 4
+#: Hosts in maintenance beside them, with threads of their own: neither may hold up the other.
+HOST_THREADS = 2
+#: The dispatcher turns at least this often, in seconds, to watch the clock and to report.
+TURN_SECONDS = 1.0
+#: Pause while the database does not answer, in seconds; it doubles each time, up to …
+DATABASE_PAUSE = 1.0
+DATABASE_PAUSE_MAX = 30.0
+#: How long, in seconds, a worker that is told to stop waits for what it has in hand: for the answer
+#: to a request for change, since it breaks off reads; and to say goodbye to the database.
+STOP_SECONDS = 8.0
+GOODBYE_SECONDS = 2.0
+
+
+class Worker:
+    """The loop around the reconcilers: claims what is due, and gives it back.
+
+    :param name: what it is called in the record; by default by its machine, process and start
+    """
+
+    def __init__(self, name: str = "") -> None:
+        host, pid = socket.gethostname(), os.getpid()
+        self.name = name or f"{host}:{pid}:{int(time.time())}"
+        self.stopping = threading.Event()
+        self.agenda = Agenda()
+        self.database = DatabaseOutage(self.name)
+        self.signs = SignsOfLife(self.name, host, pid)
+        self.clock = ClockWatch()
+        self.watchdog = Watchdog(self.name)
+        self.runner = PassRunner(self.name, self.signs, self.database, self.agenda, self.stopping)
+        self.passes: dict[Key, Pass] = {}
+        self.dispatcher = threading.Thread()
+        #: when the dispatcher is expected to turn again, by the monotonic clock
+        self.turn_expected = 0.0
+        #: why it left without being told to, or empty
+        self.failure = ""
+
+    @property
+    def has_leftovers(self) -> bool:
+        """Whether threads did not come back: the process must be left without them."""
+        threads = (p.thread for p in self.passes.values())
+        mine = [self.dispatcher, *self.watchdog.abandoned, *threads]
+        return any(thread is not None and thread.is_alive() for thread in mine)
+
+    # -- starting and stopping ---------------------------------------------------------------
+
+    def check_clouds(self) -> None:
+        """Fail at once where clouds.yaml lacks a cloud; credentials are tried when needed.
+
+        :raises ConfigurationError: naming the setting or the cloud
+        """
+        regions = conf.regions()
+        if not regions:
+            raise ConfigurationError(
+                f'{conf.NAME} names no cloud: add {conf.NAME}["CLOUD"] = "<cloud of clouds.yaml>".'
+            )
+        for region in regions:
+            self.runner.clouds.of(region)
+
+    def stop_on_signals(self) -> None:
+        """SIGTERM and SIGINT let `run` end; a second one ends the process at once."""
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            if self.stopping.is_set():
+                os._exit(128 + number)
+            self.stopping.set()
+            LOG.info("stopping worker=%s signal=%s", self.name, number)
+
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+
+    def run(self, *, once: bool = False) -> None:
+        """Work until told to stop; the caller's thread watches."""
+        say(logging.INFO, "worker_started", worker=self.name, regions=",".join(conf.regions()))
+        self._start_dispatcher(once)
+        notify("READY=1")
+        while not self.stopping.is_set():
+            self._watch(once)
+            if once and not self.dispatcher.is_alive():
+                break
+            self.stopping.wait(0.25)
+        notify("STOPPING=1")
+        self._stop()
+
+    def _stop(self) -> None:
+        """Leave in bounded time, with the record as it is."""
+        self.stopping.set()
+        self.agenda.ask_at_once()  # the dispatcher turns, and sees it
+        until = time.monotonic() + STOP_SECONDS
+        passes = list(self.passes.values())
+        for one in passes:
+            one.stop()
+        for thread in (self.dispatcher, *(one.thread for one in passes)):
+            if thread is not None and thread.ident is not None:
+                thread.join(max(until - time.monotonic(), 0))
+        for one in passes:
+            if not one.has_ended:
+                say(logging.WARNING, "left_behind", worker=self.name, detail=one.name)
+        goodbye = threading.Thread(target=self._say_goodbye, daemon=True)
+        goodbye.start()
+        goodbye.join(GOODBYE_SECONDS)
+        say(logging.INFO, "worker_stopped", worker=self.name)
+
+    def _say_goodbye(self) -> None:
+        try:
+            store.worker_stopped(self.name, store.now())
+        except DATABASE_LOST as error:
+            self.database.is_down(error)
+        finally:
+            close_connections()
+
+    # -- watching ----------------------------------------------------------------------------
+
+    def _watch(self, once: bool) -> None:
+        """Abandon what does not come back, and tell systemd whether all is well."""
+        now = time.monotonic()
+        # its reads end by themselves then, and what changes something a little later
+        bound = conf.pass_seconds() + 2 * conf.api_timeout_seconds()
+        for one in list(self.passes.values()):
+            if now - one.began > bound and not one.has_ended:
+                self._abandon(one, now)
+        if now > self.turn_expected + bound and self.dispatcher.is_alive():
+            text = "The database has not answered the worker for a long time."
+            self.watchdog.abandon(self.dispatcher, text)
+            self._start_dispatcher(once)
+        elif not once and not self.dispatcher.is_alive():
+            self._start_dispatcher(once)  # whatever ended it
+        self.watchdog.welcome()
+        if self.watchdog.is_stuck:
+            self.failure = "Too many passes do not end; the worker has to be started again."
+            say(logging.ERROR, "worker_is_stuck", worker=self.name, detail=self.failure)
+            self.stopping.set()
+        if not self.watchdog.abandoned:
+            notify("WATCHDOG=1")
+
+    def _abandon(self, one: Pass, now: float) -> None:
+        text = (
+            f"A pass over {one.name} has not ended after {now - one.began:.0f} s, and was"
+            " abandoned. Look at the worker's log."
+        )
+        assert one.thread is not None
+        self.watchdog.abandon(one.thread, text)
+        self.passes.pop(one.key, None)
+        self.runner.abandon(one, text)
+
+    # -- claiming ----------------------------------------------------------------------------
+
+    def _start_dispatcher(self, once: bool) -> None:
+        self.turn_expected = time.monotonic()
+        self.dispatcher = threading.Thread(
+            target=self._dispatch, args=(once,), daemon=True, name="dispatcher"
+        )
+        self.dispatcher.start()
+
+    def _dispatch(self, once: bool) -> None:
+        """Claim what is due, until told to stop or replaced."""
+        are_released = False
+        pause = DATABASE_PAUSE
+        while not self.stopping.is_set() and self.dispatcher is threading.current_thread():
+            self.turn_expected = time.monotonic()
+            try:
+                close_old_connections()
+                if not are_released:
+                    self.signs.release_the_dead()
+                    are_released = True
+                is_over = self._turn() and once and not self.passes
+            except (DatabaseError, InterfaceError) as error:
+                close_connections()
+                if once:
+                    self.failure = f"The database failed: {' '.join(str(error).split())}"
+                    break
+                self.database.is_down(error)
+                self._rest(pause)
+                pause = min(2 * pause, DATABASE_PAUSE_MAX)
+                continue
+            except Exception:
+                LOG.exception("bug worker=%s", self.name)
+                self._rest(AFTER_A_BUG)
+                continue
+            pause = DATABASE_PAUSE
+            self.database.is_back()
+            if is_over:
+                break
+            self._wait()
+        close_connections()
+
+    def _turn(self) -> bool:
+        """Once through what the dispatcher does; whether it asked, and found nothing to do."""
+        self._watch_the_clock()
+        self._report()
+        self.runner.give_back()
+        if not self.agenda.is_time:
+            return False
+        self.agenda.begin()
+        if self._claim():
+            return False  # it asks again at once
+        self.agenda.found_nothing()
+        return True
+
+    def _watch_the_clock(self) -> None:
+        if self.clock.was_set_back():
+            self.agenda.ask_at_once()
+
+    def _report(self) -> None:
+        self.signs.report([*self.watchdog.abandoned.values()])
+
+    def _rest(self, seconds: float) -> None:
+        self.turn_expected = time.monotonic() + seconds
+        self.stopping.wait(seconds)
+
+    def _wait(self) -> None:
+        """Until there is something to ask for, or for one turn."""
+        seconds = min(self.agenda.seconds_left, TURN_SECONDS)
+        self.turn_expected = time.monotonic() + seconds
+        if not self.stopping.is_set():
+            self.agenda.rest(seconds)
+
+    def _claim(self) -> bool:
+        """Begin a pass over what is due, if there is a place for it; whether there was."""
+        found = self._take()
+        for one in found:
+            one.thread = threading.Thread(
+                target=self.runner.work, args=(one,), daemon=True, name=f"{one.key[0]}-{one.key[1]}"
+            )
+            self.passes[one.key] = one
+            one.thread.start()
+        return bool(found)
+
+    def _take(self) -> list[Pass]:
+        """Claim what is due, as far as there are places."""
+        for one in list(self.passes.values()):
+            if one.has_ended:
+                self.passes.pop(one.key, None)
+        kinds = [key[0] for key in self.passes]
+        regions = None if "" in conf.regions() else list(conf.regions())
+        lease, longest = conf.lease_seconds(), longest_pause()
+        taken: list[Drain | HostMaintenance | None] = []
+        if kinds.count("drain") < THREADS:
+            taken.append(store.claim(self.name, store.now(), lease, regions, longest))
+        if kinds.count("host") < HOST_THREADS:
+            taken.append(store.claim_host(self.name, store.now(), lease, regions, longest))
+        return [Pass(one) for one in taken if one is not None]

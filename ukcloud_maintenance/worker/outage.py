@@ -1,0 +1,81 @@
+"""What is recorded of a drain whose passes do not come to their work: OpenStack does not answer, or
+the worker fails."""
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime
+
+from .. import conf, store
+from ..core.drain import outage
+from ..exceptions import CloudError
+from ..log import say
+from ..observe.views import drain_view, row_view
+from ..store import Drain, InstanceMigration
+from .asking import DrainPass
+
+
+def cloud_is_down(at: DrainPass, rows: Iterable[InstanceMigration], error: CloudError) -> None:
+    """Say so on the drain; after a bounded wait, end it with what is known.
+
+    :raises StaleState: somebody else changed the drain meanwhile
+    """
+    say(
+        logging.WARNING,
+        "cloud_down",
+        drain=at.drain.pk,
+        host=at.drain.host,
+        request_id=error.request_id,
+        detail=error,
+    )
+    trouble = outage.TROUBLE if error.retry_after is None else outage.BUSY
+    in_trouble(at.drain, rows, trouble, error.advice, at.worker, at.clock())
+
+
+def cloud_is_back(at: DrainPass) -> None:
+    """A whole pass went well: what was said of the trouble is not true any more.
+
+    :raises StaleState: somebody else changed the drain meanwhile
+    """
+    change = outage.is_over(drain_view(at.drain), at.drain.cloud_down_since, store.CANCELLING)
+    if change is None:
+        return
+    event = at.event(change.kind) if change.kind else None
+    store.change_drain(at.drain, at.clock(), event=event, **change.fields)
+
+
+def in_trouble(
+    drain: Drain,
+    rows: Iterable[InstanceMigration],
+    trouble: str,
+    detail: str,
+    worker: str,
+    now: datetime,
+) -> None:
+    """Say on a drain what keeps its passes from their work; after a bounded wait, end it with
+    what is known.
+
+    :param trouble: one of `core.drain.outage.TROUBLES`
+    :raises StaleState: somebody else changed the drain meanwhile
+    """
+    by_id = {row.pk: row for row in rows}
+    found = outage.in_trouble(
+        drain_view(drain),
+        drain.cloud_down_since,
+        [row_view(row) for row in by_id.values()],
+        trouble,
+        detail,
+        conf.cloud_down_wait_seconds(),
+        now,
+    )
+    if found.change is not None:
+        change = found.change
+        event = (change.kind, worker, change.message) if change.kind else None
+        store.change_drain(drain, now, event=event, **change.fields)
+    for row_id, what in found.rows.items():
+        event_of_row = (what.kind, worker, what.message, what.request_id)
+        store.change_migration(by_id[row_id], now, event=event_of_row, **what.fields)
+    if found.end is not None:
+        with store.all_or_none():
+            end = found.end
+            store.finish_drain(drain, end.state, end.result, end.message, worker, now)
+            store.expect_nothing_open(drain)

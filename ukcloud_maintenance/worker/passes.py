@@ -1,0 +1,298 @@
+"""One pass in a thread of its own: over what, with which cloud, and what becomes of it."""
+
+import contextlib
+import logging
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from django.db import DatabaseError, InterfaceError
+
+from .. import conf, store
+from ..cloud import BUSY_SECONDS_MAX, Cloud
+from ..cloud.shell import connect_shell
+from ..core.drain import outage as drain_outage
+from ..core.host import returning
+from ..core.states import DRAIN_TERMINAL
+from ..exceptions import CloudError, ConfigurationError, MaintenanceError, PassOver, StaleState
+from ..log import LOG, say
+from ..store import Drain, HostMaintenance
+from . import host as hosts
+from . import outage
+from .agenda import Agenda
+from .drain import Reconciler
+from .host import HostReconciler
+from .housekeeping import (
+    DATABASE_LOST,
+    DatabaseOutage,
+    Key,
+    SignsOfLife,
+    Witness,
+    close_connections,
+)
+
+#: Pause after a pass that ended in a bug, in seconds; it doubles with each further one, up to …
+AFTER_A_BUG = 30.0
+AFTER_A_BUG_MAX = 300.0
+
+
+@dataclass(eq=False)
+class Pass:
+    """One pass over a drain or over a host in maintenance, in a thread of its own."""
+
+    of: Drain | HostMaintenance
+    began: float = field(default_factory=lambda: time.monotonic())
+    thread: threading.Thread | None = None
+    cloud: Cloud | None = None
+    #: nobody waits for it any longer
+    abandoned: bool = False
+    #: nothing is left to be done of it
+    is_over: bool = False
+
+    @property
+    def key(self) -> Key:
+        return ("drain" if isinstance(self.of, Drain) else "host", self.of.pk)
+
+    @property
+    def region(self) -> str:
+        return str(self.of.region)
+
+    @property
+    def name(self) -> str:
+        kind = f"drain {self.of.pk} of " if isinstance(self.of, Drain) else "the maintenance of "
+        return f"{kind}{self.of.host}"
+
+    @property
+    def has_ended(self) -> bool:
+        return self.is_over or (self.thread is not None and not self.thread.is_alive())
+
+    def stop(self) -> None:
+        if self.cloud is not None:
+            self.cloud.stop()
+
+
+@dataclass
+class GivenBack:
+    """A claim to be given back, once the database takes it."""
+
+    of: Drain | HostMaintenance
+    pause: float
+    #: what is to be said of it first, or empty
+    trouble: str = ""
+
+
+class Clouds:
+    """The sessions of a worker, one a region; they log in by themselves, and again when they
+    must."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._of: dict[str, Cloud] = {}
+        self._asked: set[str] = set()
+
+    def of(self, region: str) -> Cloud:
+        """The cloud of a region.
+
+        :raises Refused: the settings name no cloud for this region
+        :raises ConfigurationError: clouds.yaml does not know it
+        """
+        with self._lock:
+            if region not in self._of:
+                self._of[region] = connect_shell(region)
+            return self._of[region]
+
+    def is_first(self, region: str) -> bool:
+        """Whether nobody has asked Nova yet what it can tell of servers: once a session."""
+        with self._lock:
+            first = region not in self._asked
+            self._asked.add(region)
+        return first
+
+    def forget(self, region: str) -> None:
+        """Begin its session anew."""
+        with self._lock:
+            self._of.pop(region, None)
+            self._asked.discard(region)
+
+
+class PassRunner:
+    """Makes passes, and gives back what they were over.
+
+    :param name: the worker's
+    :param stopping: set once the worker is to leave
+    """
+
+    def __init__(
+        self,
+        name: str,
+        signs: SignsOfLife,
+        database: DatabaseOutage,
+        agenda: Agenda,
+        stopping: threading.Event,
+    ):
+        self.name = name
+        self.signs = signs
+        self.database = database
+        self.agenda = agenda
+        self.stopping = stopping
+        self.witness = Witness()
+        self.clouds = Clouds()
+        self.to_give_back: list[GivenBack] = []
+
+    def work(self, one: Pass) -> None:
+        """One pass, in its thread: nothing that goes wrong in it leaves it."""
+        pause = 0.0
+        try:
+            pause = self.try_it(one)
+        except DATABASE_LOST as error:
+            self.database.is_down(error)
+            pause = conf.idle_seconds()
+        except Exception as error:
+            # not even that the pass failed could be written down
+            pause = AFTER_A_BUG_MAX
+            LOG.exception("bug %s", one.name)
+            self._remember(one, _in_words(error))
+        try:
+            if not one.abandoned:
+                self.release(one.of, pause)
+        except (DatabaseError, InterfaceError) as error:
+            self.database.is_down(error)
+            self.to_give_back.append(GivenBack(one.of, pause))
+        finally:
+            close_connections()
+            one.is_over = True
+            self.agenda.ask_at_once()
+
+    def try_it(self, one: Pass) -> float:
+        """One pass; the seconds until the next one."""
+        try:
+            pause, problem, reconnect = self._run(one)
+        except (CloudError, ConfigurationError) as error:
+            text = error.advice if isinstance(error, CloudError) else str(error)
+            say(logging.ERROR, "no_cloud", of=one.name, region=one.region, detail=text)
+            pause, problem, reconnect = conf.idle_seconds(), text, True
+            self._tell(one.of, text)
+        except PassOver as error:
+            say(logging.INFO, "pass_over", of=one.name, detail=error)
+            return 0.0
+        except MaintenanceError as error:
+            say(logging.WARNING, "pass_given_up", of=one.name, detail=error)
+            return conf.poll_seconds()
+        except DATABASE_LOST:
+            raise
+        except Exception as error:
+            LOG.exception("bug %s", one.name)
+            times = self.signs.count_bug(one.key)
+            self._remember(one, f"{one.name}: {_in_words(error)}")
+            self._tell(one.of, _in_words(error))
+            return min(AFTER_A_BUG * 2 ** (times - 1), AFTER_A_BUG_MAX)
+        self.signs.forget_bugs(one.key)
+        self._remember(one, problem)
+        if reconnect:
+            self.clouds.forget(one.region)
+        return pause
+
+    def _run(self, one: Pass) -> tuple[float, str, bool]:
+        """The pause, the problem and whether a new session may help."""
+        cloud = self.cloud_for(one)
+
+        def alive(of: Drain | HostMaintenance) -> None:
+            self.still_ours(one)
+
+        if isinstance(one.of, Drain):
+            known_for = self.witness.known_for
+            outcome = Reconciler(cloud, self.name, store.now, alive, known_for).run(one.of)
+            pause = conf.poll_seconds() if outcome.moving else conf.idle_seconds()
+            return max(pause, outcome.wait_seconds), outcome.problem, outcome.reconnect
+        seen = HostReconciler(cloud, self.name, store.now, alive).run(one.of)
+        return seen.pause_seconds, seen.problem, seen.reconnect
+
+    def cloud_for(self, one: Pass) -> Cloud:
+        """The cloud for one pass, which ends with it; Nova is asked once what it can tell of
+        servers."""
+        shared = self.clouds.of(one.region)
+        first = self.clouds.is_first(one.region)
+        one.cloud = shared.within(conf.pass_seconds(), lambda: self.still_ours(one))
+        if one.abandoned or self.stopping.is_set():
+            one.stop()  # told to before there was anything to be told
+        if first:
+            shared.use_newest_of(one.cloud)
+        return one.cloud
+
+    def still_ours(self, one: Pass) -> None:
+        """Called between the steps of a pass, and before each request for change: keeps the
+        claim.
+
+        :raises PassOver: it is lost, or the pass was abandoned
+        """
+        if one.abandoned:
+            raise PassOver("it was abandoned")
+        until = store.now() + timedelta(seconds=conf.lease_seconds())
+        if isinstance(one.of, Drain):
+            ours = store.renew(one.of, self.name, until)
+        else:
+            ours = store.renew_host(one.of, self.name, until)
+        if not ours:
+            raise PassOver("another worker has taken over, or it is over")
+
+    def abandon(self, one: Pass, text: str) -> None:
+        """Nobody waits for it any longer: its claim is given back, and what it does is void."""
+        one.abandoned = True
+        one.stop()
+        self.to_give_back.append(GivenBack(one.of, AFTER_A_BUG, text))
+        self.agenda.ask_at_once()
+
+    def give_back(self) -> None:
+        """What could not be given back when its pass was over."""
+        while self.to_give_back:
+            one = self.to_give_back[0]
+            if one.trouble:
+                self._tell(one.of, one.trouble)
+            self.release(one.of, one.pause)
+            self.to_give_back.pop(0)
+
+    def release(self, of: Drain | HostMaintenance, pause: float) -> None:
+        """Give it back, to be due again after a time. What is put off for longer than anything is
+        would be taken for a clock's error."""
+        pause = min(pause, longest_pause())
+        at = store.now() + timedelta(seconds=pause)
+        if isinstance(of, Drain):
+            store.release(of, self.name, at)
+        else:
+            store.release_host(of, self.name, at)
+        self.agenda.put_off(Pass(of).key, pause)
+
+    def _remember(self, one: Pass, problem: str) -> None:
+        self.signs.remember(one.key, "" if one.abandoned else problem)
+
+    def _tell(self, of: Drain | HostMaintenance, text: str) -> None:
+        """Say of a drain or a host, where it is shown, what keeps the worker from it."""
+        now = store.now()
+        # somebody else's change may be what it says by now
+        with contextlib.suppress(StaleState):
+            if isinstance(of, Drain):
+                drain = store.drain(of.pk)
+                if drain is not None and drain.state not in DRAIN_TERMINAL:
+                    rows = list(store.migrations(drain))
+                    outage.in_trouble(drain, rows, drain_outage.FAILS, text, self.name, now)
+            else:
+                found = store.maintenance(of.pk)
+                if found is not None and found.closed_at is None:
+                    hosts.in_trouble(found, returning.FAILS, text, self.name, now)
+
+
+def longest_pause() -> float:
+    """Seconds between two passes over the same drain or host, at most."""
+    return max(
+        conf.poll_seconds(),
+        conf.idle_seconds(),
+        conf.verify_seconds(),
+        AFTER_A_BUG_MAX,
+        BUSY_SECONDS_MAX,
+    )
+
+
+def _in_words(error: Exception) -> str:
+    """An error that nobody expected, in one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]
