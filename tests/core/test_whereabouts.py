@@ -61,6 +61,7 @@ SHOWN = {
         TAKEN | {"aborted_by": d.TIMEOUT},  # what an admin aborts is not tried again by itself
     ),
     Ending.ERROR: (record(status="error"), {}, {}),
+    Ending.STUCK_WAITING: (record(status="accepted"), {"task_state": "migrating"}, {}),
     Ending.LEFT_WAITING: (record(status="queued"), {}, {}),
     Ending.LEFT_OPEN: (record(status="running"), {}, {}),
     Ending.COMPLETED_HERE: (record(status="completed"), {}, {}),
@@ -105,10 +106,12 @@ class TestTheTable:
     @pytest.mark.parametrize("ending", Ending)
     def test_nova_shows_each_ending(self, ending):
         found, of_server, of_row = SHOWN[ending]
-        aborted = "aborted_at" in of_row
-        had_record = "nova_migration_id" in of_row
-        of_server_ = server(**of_server)
-        assert w.ending_of(of_server_, found, had_record=had_record, aborted=aborted) is ending
+        seen_so = {
+            "had_record": "nova_migration_id" in of_row,
+            "aborted": "aborted_at" in of_row,
+            "unattended": ending is Ending.STUCK_WAITING,
+        }
+        assert w.ending_of(server(**of_server), found, **seen_so) is ending
 
     @pytest.mark.parametrize("status", ["accepted", "queued", "preparing", "running", "failed"])
     def test_what_nova_works_on_has_not_ended(self, status):

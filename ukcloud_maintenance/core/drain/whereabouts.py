@@ -53,6 +53,7 @@ class Ending(StrEnum):
     ABORTED = "aborted"  # `cancelled`, or rolled back after an abort that Nova took
     ABORT_ERROR = "abort_error"  # … but `error`: an abort that was taken may have come too late
     ERROR = "error"  # `error` with a destination: the process that knew more may be gone
+    STUCK_WAITING = "stuck_waiting"  # accepted for ever, its task too: nobody acts on it
     LEFT_WAITING = "left_waiting"  # accepted, queued, preparing for ever; no task
     LEFT_OPEN = "left_open"  # running or later for ever; no task
     COMPLETED_HERE = "completed_here"  # `completed`, but the server is on the source
@@ -98,6 +99,7 @@ _ROWS: dict[Ending, tuple[Step, Step, Step, Step, Step, Step]] = {
     Ending.ABORTED: (_A, _U, _Q, _Q, _A, _A),
     Ending.ABORT_ERROR: (_A, _U, _Q, _Q, _U, _U),
     Ending.ERROR: (_A, _U, _Q, _Q, _U, _U),
+    Ending.STUCK_WAITING: (_F, _U, _Q, _Q, _U, _F),
     Ending.LEFT_WAITING: (_A, _U, _Q, _Q, _U, _U),
     # A state that somebody reset looks like this as well, while the copy goes on.
     Ending.LEFT_OPEN: (_U, _U, _U, _U, _U, _U),
@@ -139,6 +141,7 @@ def ending_of(
     *,
     had_record: bool = False,
     aborted: bool = False,
+    unattended: bool = False,
 ) -> Ending | None:
     """How the attempt ended; None while it is in progress.
 
@@ -146,6 +149,7 @@ def ending_of(
     :param record: Nova's record of this attempt, or None where it has none
     :param had_record: a record of this attempt was seen before
     :param aborted: Nova took an abort of this migration
+    :param unattended: nothing that Nova does at this moment can be what it waits for
     """
     if server.status == "ERROR":
         return Ending.ERROR_STATUS
@@ -156,7 +160,7 @@ def ending_of(
         return Ending.RECORD_GONE if had_record else Ending.NOT_BEGUN
     if not record.is_over:
         if busy:
-            return None
+            return Ending.STUCK_WAITING if unattended else None
         return Ending.LEFT_WAITING if record.status in NOT_COPYING else Ending.LEFT_OPEN
     if record.status in ARRIVED:
         return Ending.COMPLETED_HERE
