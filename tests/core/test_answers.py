@@ -336,7 +336,9 @@ def test_what_is_asked_for_is_recorded_with_who_asked():
 @pytest.mark.parametrize("wish", WISHES)
 @pytest.mark.parametrize("kind", ANSWERS)
 def test_what_becomes_of_a_request_in_vain(kind, wish):
-    one = migrating(wish=wish.value, wish_tries=1, aborted_migration_id=7, aborted_by="bob")
+    one = migrating(
+        wish=wish.value, wish_by="bob", wish_tries=1, aborted_migration_id=7, aborted_by="bob"
+    )
     found = request_failed(one, wish, ANSWERS[kind])
     if kind in NOT_BEGUN:
         assert found == Consequence({"wish_tries": 0}, is_trouble=True), "it stands, and is no try"
