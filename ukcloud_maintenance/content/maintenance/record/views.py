@@ -16,7 +16,8 @@ from ukcloud_maintenance.store import Drain
 
 from ..common.addresses import PANEL
 from ..common.base import PanelView, Problem, is_ajax, problem_json, uncached
-from . import timeline as record
+from .picture import Picture, picture_token
+from .timeline import Timeline, TimelineQuery
 
 
 class RecordView(PanelView):
@@ -78,8 +79,8 @@ class TimelineView(RecordView):
         return f"{store.newest_event(drain.pk)}-{int(drain.is_settled)}"
 
     def content(self, drain: Drain) -> dict:
-        query = record.TimelineQuery.of(self.request.GET)
-        return {"timeline": record.Timeline(drain, query, store.now())}
+        query = TimelineQuery.of(self.request.GET)
+        return {"timeline": Timeline(drain, query, store.now())}
 
 
 class PictureView(RecordView):
@@ -90,10 +91,10 @@ class PictureView(RecordView):
     title = gettext_lazy("Picture")
 
     def token(self, drain: Drain) -> str:
-        return record.picture_token(drain, store.now())
+        return picture_token(drain, store.now())
 
     def content(self, drain: Drain) -> dict:
-        return {"picture": record.Picture(drain, store.now())}
+        return {"picture": Picture(drain, store.now())}
 
 
 class ExportView(PanelView):
