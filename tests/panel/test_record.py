@@ -22,7 +22,7 @@ import ukcloud_maintenance
 from tests.fakes import server
 from ukcloud_maintenance import store
 from ukcloud_maintenance.content.maintenance.common.formats import NOTHING
-from ukcloud_maintenance.content.maintenance.hosts import history as chart
+from ukcloud_maintenance.content.maintenance.hosts.history import CHART_HEIGHT
 from ukcloud_maintenance.content.maintenance.record import events, timeline
 from ukcloud_maintenance.content.maintenance.record import picture as lanes_page
 from ukcloud_maintenance.core.record.lanes import Outcome
@@ -635,7 +635,7 @@ def test_the_chart_has_a_bar_for_each_drain_as_high_as_it_took(admin, make_drain
     drawn = chart(host_page(admin))
     bars = drawn.findall("g")
     heights = [float(bar.find("rect").get("height")) for bar in bars]
-    assert heights == [chart.CHART_HEIGHT / 2, chart.CHART_HEIGHT]
+    assert heights == [CHART_HEIGHT / 2, CHART_HEIGHT]
     # a quarter of the first one's instances failed, and a quarter of it is marked
     bad = [bar.find("g[@class='mnt-seg mnt-seg-failed']/rect") for bar in bars]
     assert float(bad[0].get("height")) == pytest.approx(heights[0] / 4, abs=0.1)

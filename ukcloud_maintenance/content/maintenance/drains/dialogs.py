@@ -76,7 +76,7 @@ class SteeringView(PanelView):
         modal = is_ajax(self.request)
         return render(
             self.request,
-            f"admin/maintenance/{'_' if modal else ''}{name}.html",
+            f"admin/maintenance/drains/{'_' if modal else ''}{name}.html",
             {
                 "page_title": str(self.title),
                 "custom_breadcrumb": [

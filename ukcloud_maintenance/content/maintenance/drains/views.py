@@ -28,7 +28,7 @@ from .offers import Offers, url
 class DrainsView(PanelPage):
     """All drains of the region, newest first."""
 
-    template_name = "admin/maintenance/drains.html"
+    template_name = "admin/maintenance/drains/drains.html"
     title = gettext_lazy("Drains")
 
     def get_context_data(self, **kwargs):
@@ -51,7 +51,7 @@ class DrainsView(PanelPage):
 class DrainView(PanelPage):
     """One drain and its instances, from the database alone."""
 
-    template_name = "admin/maintenance/drain.html"
+    template_name = "admin/maintenance/drains/drain.html"
     title = gettext_lazy("Drain")
 
     def crumbs(self):

@@ -40,7 +40,9 @@ class HostPanelView(PanelView):
         panel = HostPanel(self.actor, self.region, host, on_drain=on_drain)
         if request.GET.get("seen") == panel.token:
             return uncached(HttpResponse(status=204))
-        html = render_to_string("admin/maintenance/_certificate.html", {"panel": panel}, request)
+        html = render_to_string(
+            "admin/maintenance/hosts/_certificate.html", {"panel": panel}, request
+        )
         return uncached(
             JsonResponse({"token": panel.token, "html": html, "announcement": panel.announcement})
         )
@@ -70,7 +72,7 @@ class CertificateView(PanelView):
             ],
             "version": certificate_page.version(),
         }
-        return uncached(render(request, "admin/maintenance/certificate.html", context))
+        return uncached(render(request, "admin/maintenance/hosts/certificate.html", context))
 
 
 class CertificateFileView(PanelView):
@@ -142,4 +144,4 @@ class AllocationsView(PanelView):
             "cancel_url": of_host("host", host, self.region),
         }
         name = "_allocations.html" if modal else "allocations.html"
-        return uncached(render(self.request, f"admin/maintenance/{name}", context))
+        return uncached(render(self.request, f"admin/maintenance/hosts/{name}", context))

@@ -102,7 +102,7 @@ class ReturnHostView(PanelView):
             "cancel_url": of_host("host", host, self.region),
         }
         name = "_return.html" if modal else "return.html"
-        return uncached(render(self.request, f"admin/maintenance/{name}", context))
+        return uncached(render(self.request, f"admin/maintenance/hosts/{name}", context))
 
 
 def _returnable(one: services.Returnable) -> dict:

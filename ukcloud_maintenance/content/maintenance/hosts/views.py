@@ -35,7 +35,7 @@ DRAINS_ON_HOST_PAGE = 30
 class HostsView(PanelPage):
     """All hosts of the region. Two requests to Nova, and a small one for each row shown."""
 
-    template_name = "admin/maintenance/index.html"
+    template_name = "admin/maintenance/hosts/index.html"
 
     def get_context_data(self, **kwargs):
         now = store.now()
@@ -114,7 +114,7 @@ class HostUpdatesView(PanelView):
             or now - record.drain.finished_at < services.JUST_NOW
         }
         cells = {
-            host: render_to_string("admin/maintenance/_maintenance.html", {"cell": cell})
+            host: render_to_string("admin/maintenance/hosts/_maintenance.html", {"cell": cell})
             for host, cell in shown.items()
         }
         return uncached(JsonResponse({"cells": cells}))
@@ -126,7 +126,7 @@ class HostUpdatesView(PanelView):
 class HostView(PanelPage):
     """One host: its service, its instances, its drains so far."""
 
-    template_name = "admin/maintenance/host.html"
+    template_name = "admin/maintenance/hosts/host.html"
 
     @property
     def title(self) -> str:

@@ -43,17 +43,17 @@ class RecordView(PanelView):
             **self.content(drain),
         }
         if is_ajax(request):
-            return uncached(render(request, f"admin/maintenance/_{self.template}", context))
+            return uncached(render(request, f"admin/maintenance/record/_{self.template}", context))
         title = _("Drain %(id)s of %(host)s") % {"id": drain.pk, "host": drain.host}
         context |= {
             "page_title": f"{self.title}: {title}",
-            "record_template": f"admin/maintenance/_{self.template}",
+            "record_template": f"admin/maintenance/record/_{self.template}",
             "custom_breadcrumb": [
                 (_("Drains"), reverse(f"{PANEL}:drains")),
                 (title, reverse(f"{PANEL}:drain", args=[drain.pk])),
             ],
         }
-        return render(request, "admin/maintenance/record.html", context)
+        return render(request, "admin/maintenance/record/record.html", context)
 
     def token(self, drain: Drain) -> str:
         """Names what is shown."""
