@@ -17,6 +17,22 @@ import ukcloud_maintenance
 PACKAGE = "ukcloud_maintenance"
 ROOT = Path(ukcloud_maintenance.__file__).parent
 
+#: What the folders of the panel may import besides what all of `content` may: no circles.
+CONTENT = {
+    f"content.maintenance.{folder}": {
+        *("services", "store", "messages", "core", "exceptions"),
+        *(f"content.maintenance.{name}" for name in known),
+    }
+    for folder, known in {
+        "common": (),
+        "preflight": ("common",),
+        "record": ("common",),
+        "drains": ("common", "preflight"),
+        "hosts": ("common", "preflight", "drains"),
+        "workflow": ("common", "preflight"),
+        "plans": ("common", "preflight", "drains", "hosts", "workflow"),
+    }.items()
+}
 #: What a module may import of ours; the longest name that fits a module counts. A layer may
 #: always import itself.
 MAY_IMPORT = {
@@ -35,6 +51,7 @@ MAY_IMPORT = {
     "services": {"observe", "preflight", "store", "core", "cloud", "conf", "exceptions"},
     "worker": {"preflight", "observe", "store", "cloud", "core", "conf", "log", "exceptions"},
     "content": {"services", "store", "messages", "core", "exceptions"},
+    **CONTENT,
     "management": set(),
     "management.commands": {"services", "messages", "core", "exceptions"},
     "management.commands.maintenance_worker": {
@@ -298,14 +315,9 @@ LENGTH = 400
 TOO_LONG = {
     "cloud/transport.py": 409,
     "conf.py": 621,
-    "content/maintenance/common/labels.py": 473,
     "content/maintenance/common/sentences.py": 924,
-    "content/maintenance/drains/dialogs.py": 650,
-    "content/maintenance/drains/overview.py": 622,
-    "content/maintenance/hosts/views.py": 460,
     "content/maintenance/plans/overview.py": 429,
     "content/maintenance/preflight/words.py": 575,
-    "content/maintenance/record/timeline.py": 843,
     "content/maintenance/workflow/drain_host.py": 414,
     "core/drain/whereabouts.py": 402,
     "core/record/lanes.py": 461,

@@ -22,7 +22,10 @@ import ukcloud_maintenance
 from tests.fakes import server
 from ukcloud_maintenance import store
 from ukcloud_maintenance.content.maintenance.common.formats import NOTHING
-from ukcloud_maintenance.content.maintenance.record import timeline as record
+from ukcloud_maintenance.content.maintenance.hosts.history import CHART_HEIGHT
+from ukcloud_maintenance.content.maintenance.record import events, timeline
+from ukcloud_maintenance.content.maintenance.record import picture as lanes_page
+from ukcloud_maintenance.core.record.lanes import Outcome
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
 from ukcloud_maintenance.models import Drain, Event, HostMaintenance
 
@@ -199,7 +202,7 @@ def test_a_thousand_events_are_paged_and_cost_the_same_queries(admin, drain):
     )
     assert queries() == few <= 9
     first = fragment(admin, "timeline", drain, q="db")
-    assert len(rows(first)) == record.EVENTS_ON_PAGE
+    assert len(rows(first)) == timeline.EVENTS_ON_PAGE
     assert 'href="?q=db&amp;page=2"' in first.content.decode()
     assert len(first.content) < 150_000
     last = fragment(admin, "timeline", drain, page=11)
@@ -346,8 +349,8 @@ def test_stretches_stand_where_their_times_are(admin, drain):
         (percent(g.find("rect").get("x")), percent(g.find("rect").get("width")))
         for g in lane.findall("g")
     ]
-    second = record._PLOT / 101  # of the time from 0 to 101
-    starts = [(x - record._LEFT) / second for x, _width in edges]
+    second = lanes_page.PLOT / 101  # of the time from 0 to 101
+    starts = [(x - lanes_page.LEFT) / second for x, _width in edges]
     assert starts == pytest.approx([0, 10, 20, 50], abs=0.05)
     assert [width / second for _x, width in edges] == pytest.approx([10, 10, 30, 40], abs=0.05)
 
@@ -396,7 +399,7 @@ def test_what_was_waited_for_the_start_does_not_fill_the_picture(admin, make_dra
     store.finish_drain(drain, DrainState.SUCCEEDED, DrainResult.EMPTY, "", WORKER, end)
     _markup, drawn = picture(admin, drain)
     moving = drawn.find("g[@class='mnt-lane']/g[@class='mnt-seg mnt-seg-moving']/rect")
-    assert percent(moving.get("width")) > record._PLOT * 0.7
+    assert percent(moving.get("width")) > lanes_page.PLOT * 0.7
 
 
 def test_pauses_of_the_drain_are_seen(admin, drain):
@@ -426,7 +429,7 @@ def test_a_hundred_lanes_cost_the_same_queries_and_do_not_weigh_much(admin, make
     assert queries(small) == queries(large) <= 6
     markup, drawn = picture(admin, large)
     assert len(drawn.findall("g[@class='mnt-lane']")) == 100
-    assert int(drawn.get("height")) == 100 * record.LANE_HEIGHT
+    assert int(drawn.get("height")) == 100 * lanes_page.LANE_HEIGHT
     assert len(markup) < 150_000
 
 
@@ -434,7 +437,7 @@ def test_a_picture_is_asked_for_again_only_when_it_changed(admin, drain, monkeyp
     monkeypatch.setattr(timezone, "now", lambda: at(1000.5))
     seen = token(fragment(admin, "picture", drain))
     assert fragment(admin, "picture", drain, seen=seen).status_code == 204
-    monkeypatch.setattr(timezone, "now", lambda: at(1000.5 + record.REDRAWN_EVERY))
+    monkeypatch.setattr(timezone, "now", lambda: at(1000.5 + lanes_page.REDRAWN_EVERY))
     assert fragment(admin, "picture", drain, seen=seen).status_code == 200  # time goes on
 
     Drain.objects.filter(pk=drain.pk).update(finished_at=at(101), state=DrainState.FAILED)
@@ -510,13 +513,13 @@ def test_there_are_words_for_every_kind_that_is_recorded():
     found = recorded_kinds()
     assert {"submitted", "adopted", "late", "limit_learned", "joined", "cloud_back"} <= found
     assert {"aborting", "aborted", "drain_paused", "safe_to_power_off"} <= found
-    assert {kind for kind in found if kind not in record._KINDS} == set()
+    assert {kind for kind in found if kind not in events.KINDS} == set()
 
 
 def test_words_are_translated_when_they_are_shown():
     with override("de"):
-        assert record.outcome_words(record.Outcome.NONE) == ""
-        assert record.kind_words("failed")  # lazily, not when the module was read
+        assert lanes_page.outcome_words(Outcome.NONE) == ""
+        assert events.kind_words("failed")  # lazily, not when the module was read
 
 
 # -- the export ------------------------------------------------------------------------------
@@ -639,7 +642,7 @@ def test_the_chart_has_a_bar_for_each_drain_as_high_as_it_took(admin, make_drain
     drawn = chart(host_page(admin))
     bars = drawn.findall("g")
     heights = [float(bar.find("rect").get("height")) for bar in bars]
-    assert heights == [record._CHART_HEIGHT / 2, record._CHART_HEIGHT]
+    assert heights == [CHART_HEIGHT / 2, CHART_HEIGHT]
     # a quarter of the first one's instances failed, and a quarter of it is marked
     bad = [bar.find("g[@class='mnt-seg mnt-seg-failed']/rect") for bar in bars]
     assert float(bad[0].get("height")) == pytest.approx(heights[0] / 4, abs=0.1)

@@ -1,8 +1,6 @@
 """Whether a host may be switched off: the words for it."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 from importlib import metadata
 
@@ -104,14 +102,6 @@ def short(maintenance: HostMaintenance, now: datetime) -> str:
             "time": formats.clock(maintenance.verified_at, now)
         }
     return labels.said(failed[0].text).rstrip(".")
-
-
-def told(checks: Iterable[Check]) -> list[Check]:
-    """The same checks, in the language of the reader."""
-    return [
-        replace(check, text=labels.said(check.text), details=tuple(map(labels.said, check.details)))
-        for check in checks
-    ]
 
 
 def stored(maintenance: HostMaintenance) -> tuple[Check, ...]:
