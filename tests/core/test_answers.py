@@ -33,7 +33,7 @@ from ukcloud_maintenance.core.drain.beginning import (
     stepped_back,
     why_step_back,
 )
-from ukcloud_maintenance.core.drain.whereabouts import Objection
+from ukcloud_maintenance.core.drain.objections import Objection
 from ukcloud_maintenance.core.facts import Action
 from ukcloud_maintenance.core.states import (
     DrainResult,

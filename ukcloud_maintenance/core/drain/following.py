@@ -2,7 +2,7 @@
 
 from ..facts import NOVA_STATUS_RUNNING, Migration, Server
 from ..states import Method, MigrationState
-from . import whereabouts
+from . import objections, whereabouts
 from .arriving import follow_confirming, follow_elsewhere
 from .attempts import adopted_request, attempt_failed, failed_attempt, is_aborted, record_of
 from .codes import LEFT_RECORD
@@ -70,7 +70,7 @@ def wanted_words(p: Pass) -> list[str]:
         if server is None or whereabouts.word_of(server, None) is not Word.SILENT:
             continue
         if row.state == MigrationState.BLOCKED:
-            if row.code in whereabouts.CODES and source_is_up(p, row):
+            if row.code in objections.CODES and source_is_up(p, row):
                 wanted.append(row.server_id)
             continue
         if row.state != MigrationState.MIGRATING or not source_is_up(p, row):
