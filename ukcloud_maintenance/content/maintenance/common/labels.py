@@ -149,6 +149,8 @@ def drain_state(drain: Drain, counts: Counts | None = None) -> Label:
         )
     if drain.result == DrainResult.NOT_PROVED:
         return Label(_("Not proved empty"), "warning", "question", said(drain.message))
+    if drain.result == DrainResult.INTERRUPTED:
+        return Label(_("Interrupted"), "danger", "xmark", said(drain.message))
     if drain.result == DrainResult.HOST_LOST:
         return Label(_("Host lost"), "danger", "xmark", said(drain.message))
     return Label(_("Failed"), "danger", "xmark", said(drain.message))

@@ -717,6 +717,14 @@ _WITH_VALUES = (
         "Nova has no record of the migration, but Nova's task %(task)s on the server does not end."
     ),
     gettext_noop(
+        "Nova took the request and has not begun the migration (%(status)s): its message was lost,"
+        " or nova-conductor does not work."
+    ),
+    gettext_noop(
+        "Nova took the request and has not begun the migration (%(status)s): its message was lost,"
+        " or nova-conductor does not work, but Nova's task %(task)s on the server does not end."
+    ),
+    gettext_noop(
         "The migration is over (%(status)s), but Nova's task %(task)s on the server does not end."
     ),
     gettext_noop("It is on %(host)s by now, but Nova's task %(task)s on it does not end."),

@@ -79,6 +79,7 @@ def _headline(report: DrainReport) -> str:
         words = {
             DrainResult.INSTANCES_FAILED: "" if empty else _("Ended without emptying the host."),
             DrainResult.NOT_PROVED: _("Ended, but it could not be proved that the host is empty."),
+            DrainResult.INTERRUPTED: _("Ended, because the worker could not continue."),
             DrainResult.HOST_LOST: _("Ended, because the host went down."),
             DrainResult.CANCELLED: "",
         }
