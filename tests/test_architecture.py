@@ -45,10 +45,19 @@ MAY_IMPORT = {
     "migrations": set(),
     "store": {"models", "core", "exceptions"},
     "cloud": {"core.facts", "core.printable", "conf", "exceptions"},
+    # how requests go out, and what an answer says, know nothing of what is asked
+    "cloud.http": {"exceptions"},
+    "cloud.answers": {"exceptions"},
+    "cloud.errors": {"cloud.answers", "cloud.http", "exceptions"},
+    "cloud.wire": {"core.facts"},
     "log": {"core.printable"},
     "observe": {"store", "cloud", "core", "conf", "log", "exceptions"},
     "preflight": {"observe", "store", "core", "cloud", "conf", "exceptions"},
     "services": {"observe", "preflight", "store", "core", "cloud", "conf", "exceptions"},
+    # what is checked knows nothing of what is done then
+    "services.access": {"cloud", "core.actor", "conf", "exceptions"},
+    "services.requests": {"services.access", "store", "core", "conf", "exceptions"},
+    "services.checks": {"services.access", "preflight", "store", "core", "cloud", "exceptions"},
     "worker": {"preflight", "observe", "store", "cloud", "core", "conf", "log", "exceptions"},
     "content": {"services", "store", "messages", "core", "exceptions"},
     **CONTENT,
@@ -186,6 +195,9 @@ def test_every_module_has_a_layer():
         ("store/drains.py", "import ukcloud_maintenance.services", ".services"),
         ("cloud/http.py", "from .. import store", ".store"),
         ("cloud/http.py", "from ..core.states import DrainState", ".core.states"),
+        ("cloud/wire.py", "from .http import Bounds", ".cloud.http"),
+        ("cloud/http.py", "from . import transport", ".cloud.transport"),
+        ("services/checks.py", "from .drains import request_drain", ".services.drains"),
         ("services/drains.py", "import requests", "requests"),
         (
             "services/drains.py",
@@ -219,7 +231,7 @@ def test_every_module_has_a_layer():
 def test_a_broken_rule_is_found(tmp_path, file, statement, imported):
     for name in (
         *("core/facts.py", "core/states.py", "demo/harness.py", "content/__init__.py"),
-        "worker/drain.py",
+        *("worker/drain.py", "cloud/transport.py"),
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
@@ -313,7 +325,6 @@ LENGTH = 400
 #: Those that are longer still, with the lines that they have: a module leaves this list and does
 #: not come back.
 TOO_LONG = {
-    "cloud/transport.py": 409,
     "conf.py": 621,
     "content/maintenance/common/sentences.py": 924,
     "content/maintenance/plans/overview.py": 429,
