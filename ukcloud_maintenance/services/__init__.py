@@ -398,7 +398,7 @@ def _check_window(start_at: datetime | None, stop_at: datetime | None) -> None:
     for name, moment in (("start_at", start_at), ("stop_at", stop_at)):
         if moment is not None and timezone.is_naive(moment):
             raise Refused(
-                f"{moment} has no time zone.",
+                f"{moment:%Y-%m-%d %H:%M} has no time zone.",
                 code="window_without_zone",
                 remedy="Name one, for example +00:00.",
                 field=name,
@@ -1128,12 +1128,24 @@ def change_drain(actor: Actor, drain_id: int, change: DrainChange) -> Drain:
                     "The window ends before it begins.", code="window_is_empty", field="start_at"
                 )
             fields |= window
-            said += [f"{name}: {value or 'none'}" for name, value in window.items()]
+            said += [
+                _window_change(WINDOW_WORDS[name], getattr(drain, name), value)
+                for name, value in window.items()
+            ]
         if fields:
             text = "; ".join(said)
             store.adjust_drain(drain, actor, store.now(), text, **fields)
 
     return _change(actor, drain_id, RULE_STEER, adjust)
+
+
+#: what the ends of a window are called in the record
+WINDOW_WORDS = {"start_at": "window start", "stop_at": "window end"}
+
+
+def _window_change(end: str, before: datetime | None, after: datetime | None) -> str:
+    was = f", was {_iso(before)}" if before else ""
+    return f"{end} {_iso(after) or 'removed'}{was}"
 
 
 def _object(verb: DrainVerb, drain: Drain) -> None:
