@@ -266,6 +266,12 @@ def test_pauses_of_the_drain():
     assert pauses(events((5, "drain_paused"))) == []  # an instance has no such thing
 
 
+def test_at_the_end_of_its_window_a_drain_is_paused_too():
+    told = [(5, "window_closed"), (7, "drain_paused"), (9, "drain_resumed"), (20, "window_closed")]
+    found = [replace(event, row_id=None) for event in events(*told)]
+    assert pauses(found) == [(at(5), at(9)), (at(20), None)]
+
+
 KINDS = [
     *("submitted", "adopted", "copying", "attempt_failed", "failed", "succeeded", "gone"),
     *("unknown", "cancelled", "stays", "skipped", "blocked", "unblocked", "joined", "came_back"),

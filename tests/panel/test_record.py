@@ -20,11 +20,12 @@ from django.utils.translation import override
 
 import ukcloud_maintenance
 from tests.fakes import server
-from ukcloud_maintenance import store
+from ukcloud_maintenance import services, store
 from ukcloud_maintenance.content.maintenance.common.formats import NOTHING
 from ukcloud_maintenance.content.maintenance.hosts.history import CHART_HEIGHT
 from ukcloud_maintenance.content.maintenance.record import events, timeline
 from ukcloud_maintenance.content.maintenance.record import picture as lanes_page
+from ukcloud_maintenance.core.actor import Actor
 from ukcloud_maintenance.core.record.lanes import Outcome
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
 from ukcloud_maintenance.models import Drain, Event, HostMaintenance
@@ -301,6 +302,33 @@ def test_a_drain_that_is_not_there_is_told_as_json_to_a_script(admin, drain):
     path = reverse("horizon:admin:maintenance:timeline", args=[10**9])
     answer = admin.get(path, **AJAX)
     assert (answer.status_code, answer.json()["message"]) == (404, f"There is no drain {10**9}.")
+
+
+def test_a_change_of_the_window_is_told_in_words_and_in_the_zone_of_the_user(admin, drain):
+    Drain.objects.filter(pk=drain.pk).update(started_at=None, state=DrainState.PENDING)
+    actor = Actor("u2", "bob", may=lambda rule: True)
+    begin, end = (datetime(2126, 3, 1, hour, tzinfo=UTC) for hour in (20, 21))
+    for start, stop in ((begin, end), (None, end + timedelta(hours=1))):
+        services.change_drain(actor, drain.pk, services.DrainChange(start_at=start, stop_at=stop))
+    moved, first = drain.events.filter(kind="drain_changed").order_by("-id")
+    assert first.message == "window start 2126-03-01T20:00:00Z; window end 2126-03-01T21:00:00Z"
+    assert moved.message == (
+        "window start removed, was 2126-03-01T20:00:00Z;"
+        " window end 2126-03-01T22:00:00Z, was 2126-03-01T21:00:00Z"
+    )
+    admin.cookies["django_timezone"] = "Asia/Kathmandu"
+    assert rows(fragment(admin, "timeline", drain))[0][4] == (
+        "window start removed, was 03/02/2126 01:45:00 +0545;"
+        " window end 03/02/2126 03:45:00 +0545, was 03/02/2126 02:45:00 +0545"
+    )
+
+
+def test_the_words_of_nova_are_left_as_they_are(admin, drain):
+    row = drain.migrations.get(server_name="web-1")
+    store.record(drain, row, at(300), "late", WORKER, "Nova: at 2026-03-01T12:00:00Z it failed.")
+    assert rows(fragment(admin, "timeline", drain))[0][4].startswith(
+        "Nova: at 2026-03-01T12:00:00Z"
+    )
 
 
 # -- the picture -----------------------------------------------------------------------------

@@ -175,7 +175,7 @@ def check_window(start_at: datetime | None, stop_at: datetime | None) -> None:
     for name, moment in (("start_at", start_at), ("stop_at", stop_at)):
         if moment is not None and timezone.is_naive(moment):
             raise Refused(
-                f"{moment} has no time zone.",
+                f"{moment:%Y-%m-%d %H:%M} has no time zone.",
                 code="window_without_zone",
                 remedy="Name one, for example +00:00.",
                 field=name,

@@ -370,7 +370,7 @@ def pauses(events: Iterable[LaneEvent]) -> list[tuple[datetime, datetime | None]
     for event in sorted(events, key=lambda e: (e.at, e.id)):
         if event.row_id is not None:
             continue
-        if event.kind == "drain_paused":
+        if event.kind in _PAUSE_BEGINS:
             since = since or event.at
         elif since is not None and event.kind in _PAUSE_ENDS:
             found.append((since, event.at))
@@ -380,6 +380,8 @@ def pauses(events: Iterable[LaneEvent]) -> list[tuple[datetime, datetime | None]
     return found
 
 
+#: Somebody paused it, or its window was over.
+_PAUSE_BEGINS = frozenset({"drain_paused", "window_closed"})
 _PAUSE_ENDS = frozenset(
     {"drain_resumed", "drain_cancelled", "drain_failed", "drain_succeeded", "drain_reopened"}
 )

@@ -649,8 +649,12 @@ _WITH_VALUES = (
         'The service was enabled, and is disabled with the reason "%(reason)s" again; waiting.'
     ),
     gettext_noop("timeout action %(action)s, was %(before)s"),
-    gettext_noop("start_at: %(time)s"),
-    gettext_noop("stop_at: %(time)s"),
+    gettext_noop("window start removed, was %(before)s"),
+    gettext_noop("window start %(time)s, was %(before)s"),
+    gettext_noop("window start %(time)s"),
+    gettext_noop("window end removed, was %(before)s"),
+    gettext_noop("window end %(time)s, was %(before)s"),
+    gettext_noop("window end %(time)s"),
     gettext_noop("%(n)s migrations at once, was %(before)s"),
     gettext_noop(
         'The service was enabled, but then it was disabled with the reason "%(reason)s" again.'

@@ -4,7 +4,6 @@ import re
 from datetime import datetime
 from importlib import metadata
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from ukcloud_maintenance.core.host.certificate import SERVICE_UP, Check, from_json
@@ -43,7 +42,7 @@ def zoned(moment: datetime | None) -> str:
     """Date and time in the user's zone, which is named."""
     if moment is None:
         return formats.NOTHING
-    return f"{formats.full_time(moment)} {timezone.localtime(moment):%Z}"
+    return formats.zoned_time(moment)
 
 
 def scope() -> str:

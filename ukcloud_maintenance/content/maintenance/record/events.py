@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy
 
 from ukcloud_maintenance.store import Event
 
-from ..common import labels
+from ..common import formats, labels
 
 GOOD, BAD, WARN, PLAIN = "good", "bad", "warn", "plain"
 ICONS = {GOOD: "check", BAD: "xmark", WARN: "triangle-exclamation", PLAIN: ""}
@@ -121,4 +121,6 @@ def event_text(event: Event) -> str:
         if text:
             return _("To %(host)s.") % {"host": text}
         return _("To a host of the scheduler's choice.") if event.kind == "submitted" else ""
-    return labels.said(text)
+    said = labels.said(text)
+    # What is said of an instance may be Nova's own words, which are left as they are.
+    return said if event.migration_id else formats.in_zone(said)

@@ -7,7 +7,6 @@ from urllib.parse import urlencode
 
 from django.core.paginator import Page, Paginator
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 
@@ -42,9 +41,8 @@ class EventRow:
         self.css = kind_class(event.kind)
         self.tone = kind_tone(event.kind)
         self.icon = ICONS[self.tone]
-        local = timezone.localtime(event.at)
         self.iso = event.at.isoformat()
-        self.at = f"{formats.full_time(event.at)} {local.tzname()}"
+        self.at = formats.zoned_time(event.at)
         self.ago = _ago(event.at, now)
         self.text = event_text(event)
         self.short = ""
