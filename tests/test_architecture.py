@@ -330,7 +330,6 @@ TOO_LONG = {
     "content/maintenance/plans/overview.py": 429,
     "content/maintenance/preflight/words.py": 575,
     "content/maintenance/workflow/drain_host.py": 414,
-    "core/record/lanes.py": 461,
     "demo/controlplane.py": 464,
     "demo/harness.py": 532,
     "demo/simulated_driver.py": 555,

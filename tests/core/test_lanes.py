@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ukcloud_maintenance.core.record.axis import ticks
 from ukcloud_maintenance.core.record.lanes import (
     LaneEvent,
     LaneRow,
@@ -15,7 +16,6 @@ from ukcloud_maintenance.core.record.lanes import (
     lane,
     lanes,
     pauses,
-    ticks,
 )
 from ukcloud_maintenance.core.states import MIGRATION_TERMINAL, MigrationState
 

@@ -16,6 +16,7 @@ from django.utils.translation import ngettext
 
 from ukcloud_maintenance import store
 from ukcloud_maintenance.core.record import lanes
+from ukcloud_maintenance.core.record.axis import ticks
 from ukcloud_maintenance.core.record.lanes import ATTEMPT, Lane, Outcome, Segment, Stretch
 from ukcloud_maintenance.core.states import DRAIN_TERMINAL
 from ukcloud_maintenance.store import Drain
@@ -233,7 +234,7 @@ class Picture:
 
     def _ticks(self) -> list[tuple[datetime, str]]:
         zone = timezone.get_current_timezone()
-        found = lanes.ticks(self.begin, self.end, zone)
+        found = ticks(self.begin, self.end, zone)
         labelled = []
         day = timezone.localtime(self.now).date()
         for at in found.at:
