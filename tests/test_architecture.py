@@ -326,14 +326,13 @@ LENGTH = 400
 #: not come back.
 TOO_LONG = {
     "conf.py": 621,
-    "content/maintenance/common/sentences.py": 924,
+    "content/maintenance/common/sentences.py": 936,
     "content/maintenance/plans/overview.py": 429,
     "content/maintenance/preflight/words.py": 575,
     "content/maintenance/workflow/drain_host.py": 414,
     "demo/controlplane.py": 464,
     "demo/harness.py": 532,
     "demo/simulated_driver.py": 555,
-    "management/commands/_base.py": 461,
     "static/ukcloud_maintenance/js/maintenance.workflow.js": 416,
 }
 
