@@ -507,6 +507,7 @@ KIND_AT = {
     "add_event": 3,
     "_event": 0,
     "_answered": 2,
+    "Consequence": 1,
 }
 
 
@@ -532,7 +533,13 @@ def recorded_kinds() -> set[str]:
                 for keyword in call.keywords
                 if keyword.arg == "event" and isinstance(keyword.value, ast.Tuple)
             ]
-            found |= {one.value for one in told if isinstance(one, ast.Constant)}
+            told += [keyword.value for keyword in call.keywords if keyword.arg == "kind"]
+            found |= {
+                node.value
+                for one in told
+                for node in (one, *([one.body, one.orelse] if isinstance(one, ast.IfExp) else []))
+                if isinstance(node, ast.Constant)
+            }
     return {kind for kind in found if isinstance(kind, str) and kind}
 
 

@@ -226,9 +226,17 @@ def asking(
 
 def request_taken(wish: Wish, request_id: str, now: datetime) -> Consequence:
     """Nova took an abort, or that a migration is forced."""
-    at, kind = {Wish.ABORT: ("aborted_at", "aborting"), Wish.FORCE: ("forced_at", "forced")}[wish]
-    fields = {at: now, "answer": "", **NO_WISH}
-    return Consequence(fields, kind, request_id=request_id, is_setback=False)
+    fields = {
+        "aborted_at" if wish is Wish.ABORT else "forced_at": now,
+        "answer": "",
+        **NO_WISH,
+    }
+    return Consequence(
+        fields,
+        "aborting" if wish is Wish.ABORT else "forced",
+        request_id=request_id,
+        is_setback=False,
+    )
 
 
 def request_failed(row: Row, wish: Wish, answer: Answer) -> Consequence:

@@ -246,6 +246,8 @@ _FIXED = (
     gettext_noop("Nova has the request whose answer got lost."),
     gettext_noop("The request never reached Nova."),
     gettext_noop("Nova took the request and began nothing."),
+    gettext_noop("OpenStack is busy and asks the worker to wait."),
+    gettext_noop("The worker cannot work on this drain."),
     gettext_noop("The migration was aborted."),
     gettext_noop("The migration failed and was rolled back."),
     gettext_noop("The migration ended in error."),
