@@ -6,6 +6,7 @@ what needs its paths, `policies` are constants that everybody may know.
 """
 
 import ast
+import runpy
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -443,3 +444,13 @@ def test_no_line_of_a_template_is_too_long_to_be_read():
         if len(line) > LONGEST_LINE
     }
     assert found - LONG_LINES == set()
+
+
+# -- scripts ----------------------------------------------------------------------------------
+
+
+def test_every_script_is_loaded_and_what_others_need_first():
+    settings = runpy.run_path(str(ROOT.parent / "enabled" / "_2125_admin_maintenance_panel.py"))
+    loaded = [Path(name).name for name in settings["ADD_JS_FILES"]]
+    assert sorted(loaded) == sorted(file.name for file in ROOT.rglob("static/**/*.js"))
+    assert loaded[0] == "maintenance.poll.js"
