@@ -524,6 +524,10 @@ def recorded_kinds() -> set[str]:
                 found.add(getattr(call.elts[0], "value", None))
             if not isinstance(call, ast.Call):
                 continue
+            if any(
+                k.arg == "is_recorded" and ast.unparse(k.value) == "False" for k in call.keywords
+            ):
+                continue  # the log alone has it
             function = call.func.attr if isinstance(call.func, ast.Attribute) else ""
             function = call.func.id if isinstance(call.func, ast.Name) else function
             place = KIND_AT.get(function)
