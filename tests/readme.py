@@ -41,13 +41,9 @@ def _between(name: str) -> re.Pattern[str]:
 
 
 def _settings() -> str:
-    from ukcloud_maintenance import conf
+    from ukcloud_maintenance import settings
 
-    lines = ["| key | default | unit | what it is |", "|---|---|---|---|"]
-    for setting in conf.SETTINGS:
-        default = f"`{setting.default!r}`" if setting.default not in ("", {}) else ""
-        lines.append(f"| `{setting.name}` | {default} | {setting.unit} | {setting.help} |")
-    return "\n".join(lines) + "\n"
+    return settings.table()
 
 
 def _exit_codes() -> str:

@@ -40,7 +40,8 @@ MAY_IMPORT = {
     "core": set(),
     "exceptions": set(),
     "policies": set(),
-    "conf": {"exceptions"},
+    "settings": {"exceptions"},
+    "conf": {"settings"},
     "messages": {"core.message"},
     "models": {"core.states"},
     "migrations": set(),
@@ -67,9 +68,9 @@ MAY_IMPORT = {
     "management.commands.maintenance_worker": {
         *{"management.commands._edge", "worker", "conf", "log", "exceptions"},
     },
-    "checks": {"conf", "exceptions", "policies"},
+    "checks": {"settings", "exceptions", "policies"},
     "worker_settings": set(),
-    "apps": {"checks", "conf", "exceptions"},
+    "apps": {"checks", "exceptions"},
     "__init__": set(),
 }
 #: Other people's packages that only these may import.
@@ -326,7 +327,6 @@ LENGTH = 400
 #: Those that are longer still, with the lines that they have: a module leaves this list and does
 #: not come back.
 TOO_LONG = {
-    "conf.py": 621,
     "content/maintenance/common/sentences.py": 940,
     "content/maintenance/plans/overview.py": 429,
     "content/maintenance/preflight/words.py": 575,

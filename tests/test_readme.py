@@ -8,7 +8,7 @@ import yaml
 from django.core.management import get_commands, load_command_class
 
 from tests import readme
-from ukcloud_maintenance import checks, conf, policies
+from ukcloud_maintenance import checks, policies, settings
 from ukcloud_maintenance.management import commands
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,7 +21,7 @@ def test_the_generated_parts_are_up_to_date(name):
 
 def test_every_setting_is_in_the_table():
     table = readme.section("settings")
-    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == [s.name for s in conf.SETTINGS]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == [s.name for s in settings.SETTINGS]
 
 
 #: Every command but the worker, whose section is another one.
@@ -54,7 +54,8 @@ def test_the_policy_rules_that_are_named_exist():
     defaults = yaml.safe_load(Path(policies.DEFAULT_POLICY_FILE).read_text())
     rules = {rule["name"] for rule in defaults}
     named = set(re.findall(r"`(maintenance:\w+)`", readme.text()))
-    opt_outs = {conf.opt_out_stay(), conf.opt_out_live(), conf.opt_out_cold()}
+    ours = settings.current()
+    opt_outs = {ours.opt_out_stay, ours.opt_out_live, ours.opt_out_cold}
     assert opt_outs <= named
     named -= opt_outs
     assert named == {rule for rule in rules if rule.startswith("maintenance:")}

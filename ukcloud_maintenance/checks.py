@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import yaml
-from django.conf import settings
+from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, register
+from django.core.checks import Warning as CheckWarning
 
-from . import conf, policies
+from . import policies, settings
 
 #: for ``django-admin check --tag ukcloud_maintenance`` and for our commands
 TAG = "ukcloud_maintenance"
@@ -29,7 +30,7 @@ _POLICY_IMPORT = "from ukcloud_maintenance import policies"
 @register(TAG)
 def check_database(**_: Any) -> list[CheckMessage]:
     """Horizon names no database, and Django's stand-in for none fails at the first query."""
-    default = getattr(settings, "DATABASES", {}).get("default", {})
+    default = getattr(django_settings, "DATABASES", {}).get("default", {})
     engine = default.get("ENGINE") or "django.db.backends.dummy"
     if engine != "django.db.backends.dummy":
         return []
@@ -52,7 +53,7 @@ def check_policy(**_: Any) -> list[CheckMessage]:
 
 
 def _policy_problems() -> Iterator[CheckMessage]:
-    if not getattr(settings, "POLICY_CHECK_FUNCTION", None):
+    if not getattr(django_settings, "POLICY_CHECK_FUNCTION", None):
         yield Error(
             "POLICY_CHECK_FUNCTION is not set: what cannot be checked is denied to everybody.",
             hint='Add POLICY_CHECK_FUNCTION = "openstack_auth.policy.check".',
@@ -61,7 +62,7 @@ def _policy_problems() -> Iterator[CheckMessage]:
     defined: set[str] = set()
     complete = True
     for name, line in _POLICY_LINES.items():
-        path = (getattr(settings, name, None) or {}).get(_SCOPE)
+        path = (getattr(django_settings, name, None) or {}).get(_SCOPE)
         if not path:
             complete = False
             yield Error(
@@ -70,7 +71,7 @@ def _policy_problems() -> Iterator[CheckMessage]:
                 id="ukcloud_maintenance.E003",
             )
             continue
-        path = os.path.join(getattr(settings, "POLICY_FILES_PATH", None) or "", path)
+        path = os.path.join(getattr(django_settings, "POLICY_FILES_PATH", None) or "", path)
         try:
             defined |= _rules(path)
         except (OSError, ValueError, yaml.YAMLError) as error:
@@ -103,8 +104,14 @@ def _rules(path: str) -> set[str]:
 
 @register(TAG)
 def check_settings(**_: Any) -> list[CheckMessage]:
-    """Unknown keys, wrong types and values of UKCLOUD_MAINTENANCE."""
+    """Unknown keys, wrong types and values of UKCLOUD_MAINTENANCE; what is no longer in use."""
     return [
-        Error(problem, hint=remedy, id="ukcloud_maintenance.E010")
-        for problem, remedy in conf.problems()
+        *(
+            Error(problem, hint=remedy, id="ukcloud_maintenance.E010")
+            for problem, remedy in settings.problems()
+        ),
+        *(
+            CheckWarning(problem, hint=remedy, id="ukcloud_maintenance.W011")
+            for problem, remedy in settings.leftovers()
+        ),
     ]

@@ -28,17 +28,14 @@ from ukcloud_maintenance.demo.harness import DemoCloud
 
 #: Short waits, and yet in the proportion that the defaults have.
 SETTINGS = driving.SETTINGS | {
-    "SUBMIT_GRACE_SECONDS": 12,
+    "API_TIMEOUT_SECONDS": 6,
     "MAX_ATTEMPTS": 4,
     "VERIFY_SECONDS": 5,
     "HOST_DOWN_WAIT_SECONDS": 40,
-    "RETURN_WAIT_SECONDS": 40,
     "CANCEL_WAIT_SECONDS": 30,
-    "ABORT_WAIT_SECONDS": 20,
     "BLOCKED_WAIT_SECONDS": 10,
-    "WORKER_SILENT_SECONDS": 20,
-    "LATE_MIN_SECONDS": 15,
-    "LATE_SECONDS_PER_GIB": 15,
+    "TIMEOUT_MIN_SECONDS": 90,
+    "TIMEOUT_SECONDS_PER_GIB": 150,
 }
 CERTIFICATE_SECONDS = 3 * SETTINGS["VERIFY_SECONDS"]
 HOSTS = tuple(HostSpec(f"cmp{n}", "az1") for n in range(1, 7))
@@ -67,7 +64,7 @@ def run(
     """
     patience = float(SETTINGS["API_TIMEOUT_SECONDS"])
     # A request that comes later than this is taken for lost: the README says how it is chosen.
-    late = float(SETTINGS["SUBMIT_GRACE_SECONDS"]) - 1.5
+    late = 2 * patience - 1.5
     proxy = Proxy(nova.url, seed, patience, late)
     clouds = folder / "clouds.yaml"
     clouds.write_text(_behind(proxy, nova))

@@ -14,11 +14,11 @@ def _found() -> dict[str, django_checks.CheckMessage]:
     return {f"{m.id}": m for m in messages}
 
 
-def _only(identifier: str) -> django_checks.CheckMessage:
+def _only(identifier: str, level: int = django_checks.ERROR) -> django_checks.CheckMessage:
     found = _found()
     assert list(found) == [f"ukcloud_maintenance.{identifier}"]
     message = found[f"ukcloud_maintenance.{identifier}"]
-    assert message.level == django_checks.ERROR
+    assert message.level == level
     return message
 
 
@@ -111,6 +111,13 @@ def test_problems_of_our_own_settings_are_shown(settings):
     message = _only("E010")
     assert "UKCLOUD_MAINTENANCE['MAX_CONCURENT']" in message.msg
     assert "'MAX_CONCURRENT'" in message.hint
+
+
+def test_what_is_no_longer_a_setting_is_a_warning(settings):
+    settings.UKCLOUD_MAINTENANCE = {"CLOUD": "demo", "LEASE_SECONDS": 90}
+    message = _only("W011", django_checks.WARNING)
+    assert "UKCLOUD_MAINTENANCE['LEASE_SECONDS']" in message.msg
+    assert "API_TIMEOUT_SECONDS" in message.hint
 
 
 def test_the_web_process_needs_no_clouds_yaml(settings, monkeypatch, tmp_path):

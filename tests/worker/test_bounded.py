@@ -27,9 +27,7 @@ pytestmark = pytest.mark.timeout(180)
 
 @pytest.fixture
 def impatient(installed):  # noqa: F811
-    installed.environment["TEST_MAINTENANCE"] = json.dumps(
-        SETTINGS | {"API_TIMEOUT_SECONDS": 2, "PASS_SECONDS": 6, "SUBMIT_GRACE_SECONDS": 4}
-    )
+    installed.environment["TEST_MAINTENANCE"] = json.dumps(SETTINGS | {"API_TIMEOUT_SECONDS": 2})
     return installed
 
 

@@ -37,11 +37,9 @@ ADMIN = Actor("u1", "admin", may=lambda rule: True)
 QUICK = {
     "CLOUD": "worker",
     "VERIFY_SECONDS": 10,
-    "API_TIMEOUT_SECONDS": 5,
-    "LEASE_SECONDS": 6,
+    "API_TIMEOUT_SECONDS": 3,
     "POLL_SECONDS": 1,
     "IDLE_SECONDS": 2,
-    "SUBMIT_GRACE_SECONDS": 6,
     "RETRY_SECONDS": 2,
     "SETTLE_SECONDS": 2,
     "BLOCKED_WAIT_SECONDS": 5,

@@ -46,10 +46,9 @@ from ukcloud_maintenance.worker.host import HostReconciler
 QUICK = {
     "CLOUD": "worker",
     "VERIFY_SECONDS": 10,
-    "RETURN_WAIT_SECONDS": 60,
+    "HOST_DOWN_WAIT_SECONDS": 60,
     "CLOUD_DOWN_WAIT_SECONDS": 120,
-    "API_TIMEOUT_SECONDS": 5,
-    "LEASE_SECONDS": 6,
+    "API_TIMEOUT_SECONDS": 2,
     "POLL_SECONDS": 1,
     "IDLE_SECONDS": 2,
 }

@@ -439,7 +439,11 @@ def test_what_somebody_moved_at_the_last_moment_is_not_migrated_off_its_new_host
 def outpaced(settings, monkeypatch) -> tuple[Nova, Drain]:
     """A drain whose first copy stalls, and so many newer ones that a pass reads no further back
     than to them."""
-    settings.UKCLOUD_MAINTENANCE = {**QUICK, "LATE_MIN_SECONDS": 5, "LATE_SECONDS_PER_GIB": 1}
+    settings.UKCLOUD_MAINTENANCE = {
+        **QUICK,
+        "TIMEOUT_MIN_SECONDS": 30,
+        "TIMEOUT_SECONDS_PER_GIB": 10,
+    }
     monkeypatch.setattr(observed, "NEWEST", 3)
     nova = Nova(outcomes={"a": ["stalls"]}, limit=2)
     for name in "abcdefgh":

@@ -107,8 +107,8 @@ def test_a_cancel_that_lets_land_ends_all_the_same_and_says_what_still_flies(
     settings.UKCLOUD_MAINTENANCE = {
         **SETTINGS,
         "CANCEL_WAIT_SECONDS": 3,
-        "LATE_MIN_SECONDS": 3,
-        "LATE_SECONDS_PER_GIB": 1,
+        "TIMEOUT_MIN_SECONDS": 18,
+        "TIMEOUT_SECONDS_PER_GIB": 10,
     }
     stuck = nova.create_server("stuck", host="st3", play="stall")
     drain = passes.ask("st3")

@@ -20,7 +20,10 @@ SLOW = "rate=40000000"
 def short_patience(settings):
     """What the memory of a guest explains is over soon, so that the wait for a copy that nobody
     watches is."""
-    settings.UKCLOUD_MAINTENANCE = SETTINGS | {"LATE_MIN_SECONDS": 5, "LATE_SECONDS_PER_GIB": 1}
+    settings.UKCLOUD_MAINTENANCE = SETTINGS | {
+        "TIMEOUT_MIN_SECONDS": 30,
+        "TIMEOUT_SECONDS_PER_GIB": 10,
+    }
 
 
 def asked(nova, server: str) -> int:

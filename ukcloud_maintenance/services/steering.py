@@ -41,7 +41,7 @@ def cancel_drain(
     actor: Actor, drain_id: int, *, abort: bool = False, enable: bool | None = None
 ) -> Drain:
     """Start nothing new; what flies lands, or is aborted; then the drain is over, in bounded time
-    (settings CANCEL_WAIT_SECONDS, ABORT_WAIT_SECONDS).
+    (CANCEL_WAIT_SECONDS; 300 s at most for what is aborted).
 
     Cancelling one that is being cancelled changes what is chosen otherwise: what flies can be
     aborted after all, and the service enabled or left.

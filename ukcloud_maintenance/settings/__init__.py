@@ -1,0 +1,343 @@
+"""The settings: one dict, ``UKCLOUD_MAINTENANCE``, read as one frozen value.
+
+Durations are seconds. :func:`current` raises :class:`ConfigurationError` where a value is wrong, so
+that a typing error never turns into a silent default; :func:`problems` lists all that is wrong, for
+the system checks.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings as django_settings
+
+from ..exceptions import ConfigurationError
+from . import schema
+from .removed import REMOVED
+from .schema import Setting, setting
+
+__all__ = ["NAME", "SETTINGS", "Settings", "current", "leftovers", "problems", "table"]
+
+NAME = "UKCLOUD_MAINTENANCE"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an operator sets, and below what follows from it."""
+
+    cloud: str = setting(
+        "",
+        "a cloud of clouds.yaml",
+        "The worker's cloud, where there is one region.",
+    )
+    clouds: Mapping[str, str] = setting(
+        {},
+        "region: cloud of clouds.yaml",
+        "The worker's clouds by region, where there are several.",
+    )
+    max_concurrent: int = setting(
+        2,
+        "migrations",
+        "How many migrations of one drain run at once, unless the admin says otherwise.",
+        1,
+        100,
+    )
+    max_attempts: int = setting(
+        3,
+        "attempts",
+        "How often one instance is tried in a drain.",
+        1,
+        20,
+    )
+    retry_seconds: float = setting(
+        30,
+        "seconds",
+        "Pause after the first failed attempt of an instance; it doubles with each further"
+        " one, to 600 s at most unless this is longer.",
+        0,
+        86400,
+    )
+    poll_seconds: float = setting(
+        1,
+        "seconds",
+        "Pause between two passes over a drain while something moves.",
+        0.1,
+        60,
+    )
+    idle_seconds: float = setting(
+        5,
+        "seconds",
+        "Pause between two passes while nothing moves, and between two looks for new drains.",
+        0.1,
+        300,
+    )
+    timeout_seconds_per_gib: float = setting(
+        300,
+        "seconds a GiB of memory and local disk",
+        "A copy that takes longer than this by what it copies meets TIMEOUT_ACTION; after a"
+        " tenth of that it is marked as late. A local disk counts by the size that Nova shows,"
+        " else by its flavor's, and not at all where the memory is copied first (shared"
+        " storage).",
+        0.1,
+        86400,
+    )
+    timeout_min_seconds: float = setting(
+        1800,
+        "seconds",
+        "No copy times out before this time, however small. None is marked as late before a"
+        " sixth of it.",
+        1,
+        604800,
+    )
+    timeout_action: str = setting(
+        "warn",
+        "warn, abort or force_complete",
+        "What becomes of a copy that timed out, unless the admin says otherwise: it is"
+        " marked; it is aborted, and tried again where Nova leaves it ACTIVE (33 and 34 leave"
+        " it in ERROR: see Limits); or its guest is paused until the rest is copied. One that"
+        " is to end within half of that time again is let go on.",
+        choices=("warn", "abort", "force_complete"),
+    )
+    max_in_region: int = setting(
+        20,
+        "migrations",
+        "How many migrations of all drains of a region are under way at once, and the most"
+        " that an admin may ask for in one drain (never more than 100).",
+        1,
+        10000,
+    )
+    max_per_destination: int = setting(
+        4,
+        "migrations",
+        "How many migrations of all drains are under way to one host at once.",
+        1,
+        1000,
+    )
+    cancel_wait_seconds: float = setting(
+        1800,
+        "seconds",
+        "How long a drain that is cancelled waits for what is under way to land; for what it"
+        " aborts, 300 s at most.",
+        1,
+        86400,
+    )
+    blocked_wait_seconds: float = setting(
+        600,
+        "seconds",
+        "How long a drain waits for blocked instances after all the others are done.",
+        0,
+        86400,
+    )
+    proof_wait_seconds: float = setting(
+        300,
+        "seconds",
+        "How long a drain tries to prove that its host is empty after the last instance left,"
+        " and waits for migrations of others from and to it.",
+        1,
+        86400,
+    )
+    host_down_wait_seconds: float = setting(
+        900,
+        "seconds",
+        "How long a drain waits for a host that went down while it is drained, and a return"
+        " to service until Nova sees the host up. A host that boots takes minutes.",
+        1,
+        86400,
+    )
+    cloud_down_wait_seconds: float = setting(
+        3600,
+        "seconds",
+        "How long a drain waits for an OpenStack that does not answer the worker.",
+        1,
+        86400,
+    )
+    settle_seconds: float = setting(
+        15,
+        "seconds",
+        "How long Nova's word that a migration is over must stand before it is believed,"
+        " where Nova is known to change its mind: error with a destination, cancelled,"
+        " completed while the server is still here.",
+        0,
+        600,
+    )
+    verify_seconds: float = setting(
+        30,
+        "seconds",
+        "Pause between two verifications that a host in maintenance is safe to power off."
+        " What was verified three times as long ago is not shown as safe any more.",
+        5,
+        3600,
+    )
+    api_timeout_seconds: float = setting(
+        30,
+        "seconds",
+        "How long the worker waits for one answer of OpenStack. A page waits for half of"
+        " that, and at least 15 s. A request whose answer got lost is looked for in Nova"
+        " during twice that time before it may be sent again; a worker keeps a drain to itself"
+        " for three times that time without a sign of life; and a pass over a drain or a host"
+        " that takes six times as long is abandoned, and named as the worker's problem.",
+        1,
+        600,
+    )
+    opt_out_stay: str = setting(
+        "maintenance:stay",
+        "a tag or metadata key of a server; empty: none",
+        "By this an owner asks that a server stays: the bare tag, or true as its value.",
+    )
+    opt_out_live: str = setting(
+        "maintenance:live_migrate",
+        "a tag or metadata key of a server; empty: none",
+        "By this, with the value false, an owner asks that a server is not live-migrated.",
+    )
+    opt_out_cold: str = setting(
+        "maintenance:cold_migrate",
+        "a tag or metadata key of a server; empty: none",
+        "By this, with the value false, an owner asks that a server is not cold-migrated;"
+        " with true they agree to it.",
+    )
+    interface: str = setting(
+        "",
+        "public, internal or admin",
+        "The endpoints that the panel asks; Horizon's OPENSTACK_ENDPOINT_TYPE where empty."
+        " The worker's are named in clouds.yaml.",
+    )
+    keep_days: int = setting(
+        365,
+        "days",
+        "How long the record of a drain is kept after its end: `maintenance_clear` removes"
+        " what is older.",
+        1,
+        36500,
+    )
+
+    @property
+    def max_concurrent_ceiling(self) -> int:
+        """The most migrations of one drain at once that an admin may ask for."""
+        return max(self.max_concurrent, min(self.max_in_region, 100))
+
+    @property
+    def retry_max_seconds(self) -> float:
+        """The longest pause between two attempts. 600 by default."""
+        return max(600.0, self.retry_seconds)
+
+    @property
+    def submit_grace_seconds(self) -> float:
+        """How long to look for a request whose answer got lost. 60 by default.
+
+        Longer than the patience for one answer: what is still on its way is not lost.
+        """
+        return 2 * self.api_timeout_seconds
+
+    @property
+    def lease_seconds(self) -> float:
+        """How long a worker keeps a drain without a sign of life. 90 by default.
+
+        Longer than the patience for one answer: who waits for it must not lose its drain.
+        """
+        return 3 * self.api_timeout_seconds
+
+    @property
+    def pass_seconds(self) -> float:
+        """How long one pass may take before it is abandoned. 180 by default."""
+        return 6 * self.api_timeout_seconds
+
+    @property
+    def worker_silent_seconds(self) -> float:
+        """Silence of all workers after which the pages warn. 90 by default."""
+        return max(90.0, self.lease_seconds)
+
+    @property
+    def page_timeout_seconds(self) -> float:
+        """A page's patience for one answer of OpenStack. 15 by default."""
+        return max(15.0, self.api_timeout_seconds / 2)
+
+    @property
+    def late_seconds_per_gib(self) -> float:
+        """Seconds a GiB of memory and local disk after which a migration is late. 30 by default."""
+        return self.timeout_seconds_per_gib / 10
+
+    @property
+    def late_min_seconds(self) -> float:
+        """Seconds before which no migration is late. 300 by default."""
+        return self.timeout_min_seconds / 6
+
+    @property
+    def abort_wait_seconds(self) -> float:
+        """How long a cancelled drain waits for what it aborts. 300 by default."""
+        return min(300.0, self.cancel_wait_seconds)
+
+    @property
+    def return_wait_seconds(self) -> float:
+        """How long a return to service waits for the host to be up. 900 by default."""
+        return self.host_down_wait_seconds
+
+    @property
+    def certificate_seconds(self) -> float:
+        """How old a verification may be that is believed: three pauses between two."""
+        return 3 * self.verify_seconds
+
+    @property
+    def regions(self) -> dict[str, str]:
+        """Region to cloud. With "CLOUD" alone, the one key is empty: any region."""
+        return dict(self.clouds) if self.clouds else ({"": self.cloud} if self.cloud else {})
+
+    def cloud_of(self, region: str) -> str:
+        """The cloud of clouds.yaml for a region, or empty where the settings name none."""
+        return self.clouds.get(region, "") if self.clouds else self.cloud
+
+
+SETTINGS: tuple[Setting, ...] = schema.settings_of(Settings)
+
+
+def current() -> Settings:
+    """The settings as they are now.
+
+    :raises ConfigurationError: the dict is none, or a value in it is wrong
+    """
+    given = getattr(django_settings, NAME, {})
+    if not isinstance(given, dict):
+        raise ConfigurationError(f"{NAME} must be a dict, not {type(given).__name__}.")
+    try:
+        return schema.read(Settings, given)
+    except ValueError as error:
+        raise ConfigurationError(f"{NAME}{error}") from error
+
+
+def problems() -> Iterator[tuple[str, str]]:
+    """What is wrong with the dict: (problem, remedy) pairs, both naming the setting."""
+    given = getattr(django_settings, NAME, None)
+    if given is None:
+        yield f"{NAME} is not set.", f'Add {NAME} = {{"CLOUD": "<cloud of clouds.yaml>"}}.'
+        return
+    if not isinstance(given, dict):
+        yield f"{NAME} must be a dict, not {type(given).__name__}.", f"Make {NAME} a dict."
+        return
+    for problem, remedy in schema.problems(Settings, given, REMOVED):
+        yield f"{NAME}{problem}", remedy
+    if not given.get("CLOUD") and not given.get("CLOUDS"):
+        yield (
+            f'{NAME} names no cloud, neither "CLOUD" nor "CLOUDS".',
+            f'Add {NAME}["CLOUD"] = "<cloud of clouds.yaml>", the one the worker logs in with.',
+        )
+    try:
+        read = current()
+    except ConfigurationError:
+        return  # named above
+    # the default is no one's choice, and a region may be small
+    if read.max_concurrent > read.max_in_region and "MAX_CONCURRENT" in given:
+        yield (
+            f'{NAME}["MAX_CONCURRENT"] is above "MAX_IN_REGION".',
+            "Lower the first or raise the second.",
+        )
+
+
+def leftovers() -> Iterator[tuple[str, str]]:
+    """What the dict still has that is no longer a setting: (problem, remedy) pairs."""
+    given: Any = getattr(django_settings, NAME, None)
+    for problem, remedy in schema.leftovers(given if isinstance(given, dict) else {}, REMOVED):
+        yield f"{NAME}{problem}", remedy
+
+
+def table() -> str:
+    """The README's table of settings."""
+    return schema.table(Settings)
