@@ -41,32 +41,31 @@ MAY_IMPORT = {
     "exceptions": set(),
     "policies": set(),
     "settings": {"exceptions"},
-    "conf": {"settings"},
     "messages": {"core.message"},
     "models": {"core.states"},
     "migrations": set(),
     "store": {"models", "core", "exceptions"},
-    "cloud": {"core.facts", "core.printable", "conf", "exceptions"},
+    "cloud": {"core.facts", "core.printable", "settings", "exceptions"},
     # how requests go out, and what an answer says, know nothing of what is asked
     "cloud.http": {"exceptions"},
     "cloud.answers": {"exceptions"},
     "cloud.errors": {"cloud.answers", "cloud.http", "exceptions"},
     "cloud.wire": {"core.facts"},
     "log": {"core.printable"},
-    "observe": {"store", "cloud", "core", "conf", "log", "exceptions"},
-    "preflight": {"observe", "store", "core", "cloud", "conf", "exceptions"},
-    "services": {"observe", "preflight", "store", "core", "cloud", "conf", "exceptions"},
+    "observe": {"store", "cloud", "core", "settings", "log", "exceptions"},
+    "preflight": {"observe", "store", "core", "cloud", "settings", "exceptions"},
+    "services": {"observe", "preflight", "store", "core", "cloud", "settings", "exceptions"},
     # what is checked knows nothing of what is done then
-    "services.access": {"cloud", "core.actor", "conf", "exceptions"},
-    "services.requests": {"services.access", "store", "core", "conf", "exceptions"},
+    "services.access": {"cloud", "core.actor", "settings", "exceptions"},
+    "services.requests": {"services.access", "store", "core", "settings", "exceptions"},
     "services.checks": {"services.access", "preflight", "store", "core", "cloud", "exceptions"},
-    "worker": {"preflight", "observe", "store", "cloud", "core", "conf", "log", "exceptions"},
+    "worker": {"preflight", "observe", "store", "cloud", "core", "settings", "log", "exceptions"},
     "content": {"services", "store", "messages", "core", "exceptions"},
     **CONTENT,
     "management": set(),
     "management.commands": {"services", "messages", "core", "exceptions"},
     "management.commands.maintenance_worker": {
-        *{"management.commands._edge", "worker", "conf", "log", "exceptions"},
+        *{"management.commands._edge", "worker", "settings", "log", "exceptions"},
     },
     "checks": {"settings", "exceptions", "policies"},
     "worker_settings": set(),
@@ -188,9 +187,9 @@ def test_every_module_has_a_layer():
         ("core/states.py", "import django", "django"),
         ("core/drain/order.py", "import yaml", "yaml"),
         ("core/drain/order.py", "from ...exceptions import Refused", ".exceptions"),
-        ("core/drain/order.py", "from ukcloud_maintenance import conf", ".conf"),
+        ("core/drain/order.py", "from ukcloud_maintenance import settings", ".settings"),
         ("exceptions.py", "from django.conf import settings", "django.conf"),
-        ("conf.py", "from . import store", ".store"),
+        ("settings/schema.py", "from .. import store", ".store"),
         ("models.py", "from .core.facts import Server", ".core.facts"),
         ("models.py", "from .core import facts", ".core.facts"),
         ("store/drains.py", "from ..cloud import Cloud", ".cloud"),
@@ -214,7 +213,11 @@ def test_every_module_has_a_layer():
         ("observe/views.py", "from ..worker import Worker", ".worker"),
         ("checks.py", "from . import cloud", ".cloud"),
         ("apps.py", "from . import models", ".models"),
-        ("content/maintenance/drains/views.py", "from ukcloud_maintenance import conf", ".conf"),
+        (
+            "content/maintenance/drains/views.py",
+            "from ukcloud_maintenance import settings",
+            ".settings",
+        ),
         (
             "content/maintenance/drains/views.py",
             "from keystoneauth1 import session",
@@ -237,7 +240,7 @@ def test_a_broken_rule_is_found(tmp_path, file, statement, imported):
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    for name in ("conf", "store", "cloud", "models", "exceptions"):
+    for name in ("settings", "store", "cloud", "models", "exceptions"):
         (tmp_path / f"{name}.py").touch()
     module = tmp_path / file
     module.parent.mkdir(parents=True, exist_ok=True)

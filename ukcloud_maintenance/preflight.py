@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from . import conf, store
+from . import settings, store
 from .cloud import Cloud
 from .core.copying.duration import Duration, estimate
 from .core.facts import Capacity, Server, ServerGroup, Service
@@ -352,7 +352,7 @@ def _duration(plan: DrainPlan, choices: PlanChoices, region: str) -> Duration | 
     moving = plan.moving
     if not moving:
         return None
-    at_once = choices.max_concurrent or conf.max_concurrent()
+    at_once = choices.max_concurrent or settings.current().max_concurrent
     return estimate([p.server.memory_bytes for p in moving], at_once, store.learned_rate(region))
 
 

@@ -13,14 +13,15 @@ from types import SimpleNamespace
 from unittest import mock
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from tests.worker.fake_nova import START, FakeNova
 from tests.worker.test_any_history import ask
 from tests.worker.test_hosts import HostNova, World
-from ukcloud_maintenance import conf, services, store
+from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import Actor
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
@@ -29,6 +30,7 @@ from ukcloud_maintenance.core.states import (
     MigrationState,
 )
 from ukcloud_maintenance.models import Drain, HostMaintenance, InstanceMigration
+from ukcloud_maintenance.settings import current
 from ukcloud_maintenance.worker import Worker, agenda, asking, attempts, housekeeping, loop, passes
 from ukcloud_maintenance.worker import host as host_reconciler
 from ukcloud_maintenance.worker import requests as requested
@@ -177,7 +179,7 @@ hands = st.one_of(
 )
 waits = st.tuples(st.just("wait"), st.integers(1, 12))
 histories = st.lists(st.one_of(steps, waits, hands), max_size=12)
-quick = settings(
+quick = examples(
     max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 
@@ -202,7 +204,7 @@ class TestAnyStepOfTheClock(TestCase):
         cloud = Cloud(nova)
         with self.settings(UKCLOUD_MAINTENANCE=QUICK), cloud.running():
             World(nova).drained()
-            good_for = conf.certificate_seconds() + A_LOOP
+            good_for = current().certificate_seconds + A_LOOP
             tick = cloud.tick
 
             def watched():
@@ -218,13 +220,13 @@ class TestAnyStepOfTheClock(TestCase):
             # It is looked after in bounded time, whatever became of its lease and its next pass.
             cloud.meanwhile.clear()
             cloud.act("start", 0)
-            bound = 2 * max(conf.lease_seconds(), passes.longest_pause())
-            cloud.act("wait", int(bound + conf.verify_seconds()) + 5)
+            bound = 2 * max(current().lease_seconds, passes.longest_pause())
+            cloud.act("wait", int(bound + current().verify_seconds) + 5)
             assert is_safe() is ("late" not in nova.all)
             assert nova.calls
             stamps = HostMaintenance.objects.values_list("verified_at", "next_pass_at").get()
             assert stamps[0] <= cloud.wall
-            assert stamps[1] <= cloud.wall + timedelta(seconds=conf.verify_seconds())
+            assert stamps[1] <= cloud.wall + timedelta(seconds=current().verify_seconds)
 
     @quick
     @given(

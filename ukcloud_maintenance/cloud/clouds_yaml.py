@@ -8,7 +8,7 @@ import yaml
 from keystoneauth1 import exceptions as ksa_exceptions
 from keystoneauth1 import session
 
-from .. import conf
+from .. import settings
 from ..exceptions import ConfigurationError
 from .gateway import Cloud
 
@@ -31,7 +31,7 @@ def from_clouds_yaml(name: str, region: str) -> Cloud:
             ksa_session,
             region or config.get_region_name() or "",
             interface=config.get_interface("compute") or "public",
-            timeout=conf.api_timeout_seconds(),
+            timeout=settings.current().api_timeout_seconds,
             cloud_name=name,
         )
     except openstack.exceptions.ConfigException as error:

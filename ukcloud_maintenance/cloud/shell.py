@@ -1,6 +1,6 @@
 """The cloud as commands and the worker see it: with the worker's credentials."""
 
-from .. import conf
+from .. import settings
 from ..exceptions import Refused
 from .clouds_yaml import from_clouds_yaml
 from .gateway import Cloud
@@ -20,11 +20,11 @@ def cloud_name(region: str) -> str:
 
     :raises Refused: they name none
     """
-    name = conf.cloud_of(region)
+    name = settings.current().cloud_of(region)
     if not name:
         raise Refused(
             f"No worker is set up for region {region}.",
             code="region_without_worker",
-            remedy=f'Add the region to {conf.NAME}["CLOUDS"].',
+            remedy=f'Add the region to {settings.NAME}["CLOUDS"].',
         )
     return name

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from .. import conf, store
+from .. import settings, store
 from ..cloud import PARALLEL, Cloud
 from ..core import drain as d
 from ..core.facts import Migration, Server
@@ -231,7 +231,7 @@ def _flying(under_way: Iterable[InstanceMigration], here: Mapping[str, Server]) 
 def _on_their_way(by: Observer, rows: Iterable[InstanceMigration]) -> frozenset[str]:
     """The servers whose request may still be on its way to Nova, however late it is by a
     clock that was set meanwhile."""
-    grace = conf.submit_grace_seconds()
+    grace = settings.current().submit_grace_seconds
     sent = [row for row in rows if row.state == MigrationState.SUBMITTED]
     return frozenset(row.server_id for row in sent if by.known_for(row) < grace)
 
@@ -260,10 +260,10 @@ def _gate(drain: Drain) -> d.Gate:
     traffic = store.traffic(drain.region)
     return d.Gate(
         holds=holds,
-        room=conf.max_in_region() - traffic.total,
+        room=settings.current().max_in_region - traffic.total,
         inbound=traffic.inbound,
         anywhere=traffic.anywhere,
-        per_destination=conf.max_per_destination(),
+        per_destination=settings.current().max_per_destination,
         avoid=store.away_hosts(drain.region),
     )
 

@@ -2,7 +2,7 @@
 
 from dataclasses import fields
 
-from .. import conf
+from .. import settings
 from ..core import drain as d
 from ..core.host import returning as h
 from ..core.preflight.verdicts import OptOutNames
@@ -64,29 +64,35 @@ def host_view(maintenance: HostMaintenance) -> h.MaintenanceView:
 def limits() -> d.Limits:
     """The settings that a pass over a drain is bound by."""
     return d.Limits(
-        max_attempts=conf.max_attempts(),
-        retry_seconds=conf.retry_seconds(),
-        retry_max_seconds=conf.retry_max_seconds(),
-        late_seconds_per_gib=conf.late_seconds_per_gib(),
-        late_min_seconds=conf.late_min_seconds(),
-        blocked_wait_seconds=conf.blocked_wait_seconds(),
-        proof_wait_seconds=conf.proof_wait_seconds(),
-        host_down_wait_seconds=conf.host_down_wait_seconds(),
-        submit_grace_seconds=conf.submit_grace_seconds(),
-        settle_seconds=conf.settle_seconds(),
-        timeout_seconds_per_gib=conf.timeout_seconds_per_gib(),
-        timeout_min_seconds=conf.timeout_min_seconds(),
-        cancel_wait_seconds=conf.cancel_wait_seconds(),
-        abort_wait_seconds=conf.abort_wait_seconds(),
+        max_attempts=settings.current().max_attempts,
+        retry_seconds=settings.current().retry_seconds,
+        retry_max_seconds=settings.current().retry_max_seconds,
+        late_seconds_per_gib=settings.current().late_seconds_per_gib,
+        late_min_seconds=settings.current().late_min_seconds,
+        blocked_wait_seconds=settings.current().blocked_wait_seconds,
+        proof_wait_seconds=settings.current().proof_wait_seconds,
+        host_down_wait_seconds=settings.current().host_down_wait_seconds,
+        submit_grace_seconds=settings.current().submit_grace_seconds,
+        settle_seconds=settings.current().settle_seconds,
+        timeout_seconds_per_gib=settings.current().timeout_seconds_per_gib,
+        timeout_min_seconds=settings.current().timeout_min_seconds,
+        cancel_wait_seconds=settings.current().cancel_wait_seconds,
+        abort_wait_seconds=settings.current().abort_wait_seconds,
         opt_out_names=opt_out_names(),
     )
 
 
 def return_limits() -> h.ReturnLimits:
     """The settings that a return to service is bound by."""
-    return h.ReturnLimits(conf.return_wait_seconds(), conf.cloud_down_wait_seconds())
+    return h.ReturnLimits(
+        settings.current().return_wait_seconds, settings.current().cloud_down_wait_seconds
+    )
 
 
 def opt_out_names() -> OptOutNames:
     """The names by which owners have a say, from the settings."""
-    return OptOutNames(conf.opt_out_live(), conf.opt_out_cold(), conf.opt_out_stay())
+    return OptOutNames(
+        settings.current().opt_out_live,
+        settings.current().opt_out_cold,
+        settings.current().opt_out_stay,
+    )

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from .. import conf
+from .. import settings
 from ..cloud import Cloud, shell
 from ..cloud.shell import cloud_name
 from ..core.actor import Actor
@@ -25,8 +25,8 @@ def connect(session: "Session", region: str, interface: str) -> Cloud:
     return Cloud(
         session,
         region,
-        interface=conf.interface() or interface,
-        timeout=conf.page_timeout_seconds(),
+        interface=settings.current().interface or interface,
+        timeout=settings.current().page_timeout_seconds,
     )
 
 
@@ -41,4 +41,4 @@ def connect_shell(region: str) -> Cloud:
 
 def shell_regions() -> list[str]:
     """The regions that the settings name a cloud for; one empty name where there is but one."""
-    return list(conf.regions())
+    return list(settings.current().regions)

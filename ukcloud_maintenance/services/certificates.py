@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from .. import conf, store
+from .. import settings, store
 from ..core.actor import RULE_VIEW, Actor
 from ..core.host import returning as h
 from ..core.host.certificate import SCOPE, Check, from_json
@@ -18,7 +18,7 @@ CERTIFICATE_SCHEMA = 1
 
 def verified_after(now: datetime) -> datetime:
     """What was verified before is not called safe."""
-    return now - timedelta(seconds=conf.certificate_seconds())
+    return now - timedelta(seconds=settings.current().certificate_seconds)
 
 
 @dataclass(frozen=True)
@@ -87,10 +87,10 @@ def certificate(actor: Actor, region: str, host: str) -> Certificate:
             why_not="The host is not in maintenance.",
             open_drain=open_drain,
             now=now,
-            lasts_seconds=conf.certificate_seconds(),
+            lasts_seconds=settings.current().certificate_seconds,
         )
     verified_at = maintenance.verified_at
-    lasts = timedelta(seconds=conf.certificate_seconds())
+    lasts = timedelta(seconds=settings.current().certificate_seconds)
     checks = from_json(maintenance.checks)
     safe = open_drain is None and store.is_safe(maintenance, verified_after(now))
     return Certificate(

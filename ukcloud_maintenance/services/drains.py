@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from .. import conf, store
+from .. import settings, store
 from ..cloud import Cloud
 from ..core.actor import RULE_DRAIN, Actor
 from ..exceptions import Refused
@@ -50,7 +50,7 @@ def ready_to_request(
     """The requests, checked, each with its plan; all of them are planned together."""
     asked = [check_request(r) for r in requests]
     for one in asked:
-        may_time_out(actor, one.timeout_action or conf.timeout_action())
+        may_time_out(actor, one.timeout_action or settings.current().timeout_action)
     if repeated := sorted({r.host for r in asked if [a.host for a in asked].count(r.host) > 1}):
         raise Refused(f"Host {repeated[0]} is named twice.", code="host_twice", field="host")
     cloud_name(cloud.region)
@@ -123,7 +123,7 @@ def write_request(
             host=service.host,
             service_id=service.id,
             reason=request.reason,
-            max_concurrent=request.max_concurrent or conf.max_concurrent(),
+            max_concurrent=request.max_concurrent or settings.current().max_concurrent,
             destination=request.destination,
             actor_id=actor.id,
             actor=str(actor),
@@ -134,7 +134,7 @@ def write_request(
             now=store.now(),
             start_at=request.start_at,
             stop_at=request.stop_at,
-            timeout_action=request.timeout_action or conf.timeout_action(),
+            timeout_action=request.timeout_action or settings.current().timeout_action,
             plan=plan_row,
             plan_order=order,
         )

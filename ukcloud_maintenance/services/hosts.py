@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from .. import conf, store
+from .. import settings, store
 from ..cloud import Cloud
 from ..core.actor import RULE_VIEW, Actor
 from ..core.facts import HostFacts, Server, Service
@@ -59,7 +59,7 @@ def host_records(actor: Actor, region: str) -> dict[str, store.HostRecord]:
 def worker_status(actor: Actor) -> store.WorkerStatus:
     """Whether any worker is at work."""
     require(actor, RULE_VIEW)
-    return store.worker_status(store.now(), conf.worker_silent_seconds())
+    return store.worker_status(store.now(), settings.current().worker_silent_seconds)
 
 
 def project_names(actor: Actor, cloud: Cloud) -> dict[str, str]:

@@ -3,14 +3,14 @@
 from datetime import timedelta
 from typing import Any
 
-from .. import conf, store
+from .. import settings, store
 from ..core.actor import RULE_DRAIN, Actor
 from ..core.record import export
 from ..exceptions import Refused
 from .access import require
 from .reports import get_drain
 
-#: The longest time, in days, that can be named to keep the record (conf, KEEP_DAYS).
+#: The longest time, in days, that can be named to keep the record (the setting KEEP_DAYS).
 KEEP_DAYS_MAX = 36500
 
 
@@ -33,7 +33,7 @@ def clear_record(
     :raises Refused: the number of days is none
     """
     require(actor, RULE_DRAIN)
-    days = conf.keep_days() if older_than_days is None else older_than_days
+    days = settings.current().keep_days if older_than_days is None else older_than_days
     if not 1 <= days <= KEEP_DAYS_MAX:
         raise Refused(
             f"The number of days must be from 1 to {KEEP_DAYS_MAX}, not {days}.",

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from .. import conf, store
+from .. import settings, store
 from ..core.actor import RULE_VIEW, Actor
 from ..core.copying.duration import Forecast, forecast
 from ..core.copying.patience import TimeoutBounds, TimeoutOutlook, timeout_outlook
@@ -71,7 +71,9 @@ def drain_report(actor: Actor, drain_id: int) -> DrainReport:
 def _timeouts(
     drain: Drain, rows: list[InstanceMigration], now: datetime
 ) -> dict[int, TimeoutOutlook]:
-    bounds = TimeoutBounds(conf.timeout_seconds_per_gib(), conf.timeout_min_seconds())
+    bounds = TimeoutBounds(
+        settings.current().timeout_seconds_per_gib, settings.current().timeout_min_seconds
+    )
     found = {row.pk: timeout_outlook(row, drain.timeout_action, bounds, now) for row in rows}
     return {pk: outlook for pk, outlook in found.items() if outlook is not None}
 

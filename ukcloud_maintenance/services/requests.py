@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from .. import conf, store
+from .. import settings, store
 from ..core.actor import RULE_ABORT, RULE_DRAIN, RULE_FORCE, Actor
 from ..core.preflight.verdicts import Choice
 from ..core.states import TimeoutAction
@@ -62,13 +62,13 @@ def drain_choices(actor: Actor, region: str, *, rule: str = RULE_DRAIN) -> Drain
     require(actor, rule)
     cloud_name(region)
     return DrainChoices(
-        conf.max_concurrent(),
-        conf.max_concurrent_ceiling(),
-        timeout_action=conf.timeout_action(),
-        timeout_seconds_per_gib=conf.timeout_seconds_per_gib(),
-        timeout_min_seconds=conf.timeout_min_seconds(),
-        max_in_region=conf.max_in_region(),
-        max_per_destination=conf.max_per_destination(),
+        settings.current().max_concurrent,
+        settings.current().max_concurrent_ceiling,
+        timeout_action=settings.current().timeout_action,
+        timeout_seconds_per_gib=settings.current().timeout_seconds_per_gib,
+        timeout_min_seconds=settings.current().timeout_min_seconds,
+        max_in_region=settings.current().max_in_region,
+        max_per_destination=settings.current().max_per_destination,
         max_hosts=PLAN_MAX_HOSTS,
     )
 
@@ -126,10 +126,10 @@ def check_request(request: DrainRequest) -> DrainRequest:
         )
     limit = request.max_concurrent
     if limit is None:
-        limit = conf.max_concurrent()
+        limit = settings.current().max_concurrent
     check_pace(limit)
     check_window(request.start_at, request.stop_at)
-    action = request.timeout_action or conf.timeout_action()
+    action = request.timeout_action or settings.current().timeout_action
     check_timeout(action)
     check_choices(request.choices)
     longest = max(map(len, request.notes.values()), default=0)
@@ -163,9 +163,10 @@ def check_request(request: DrainRequest) -> DrainRequest:
 
 
 def check_pace(limit: int) -> None:
-    if not 1 <= limit <= conf.max_concurrent_ceiling():
+    most = settings.current().max_concurrent_ceiling
+    if not 1 <= limit <= most:
         raise Refused(
-            f"The number of migrations at once must be from 1 to {conf.max_concurrent_ceiling()}.",
+            f"The number of migrations at once must be from 1 to {most}.",
             code="max_concurrent_out_of_range",
             field="max_concurrent",
         )
@@ -191,7 +192,7 @@ def may_time_out(actor: Actor, action: str) -> None:
     rule = {TimeoutAction.ABORT: RULE_ABORT, TimeoutAction.FORCE: RULE_FORCE}.get(
         TimeoutAction(action)
     )
-    if rule and action != conf.timeout_action():
+    if rule and action != settings.current().timeout_action:
         require(actor, rule)
 
 

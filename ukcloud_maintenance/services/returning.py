@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .. import conf, store
+from .. import settings, store
 from ..cloud import Cloud
 from ..core.actor import RULE_RETURN, RULE_VIEW, Actor
 from ..core.facts import Server, Service
@@ -98,8 +98,8 @@ def return_preview(actor: Actor, cloud: Cloud, host: str) -> ReturnPreview:
         not_found=not_found,
         open_drain=open_drain,
         refusal=refusal,
-        max_concurrent=conf.max_concurrent(),
-        max_concurrent_ceiling=conf.max_concurrent_ceiling(),
+        max_concurrent=settings.current().max_concurrent,
+        max_concurrent_ceiling=settings.current().max_concurrent_ceiling,
     )
 
 
@@ -188,7 +188,11 @@ def return_host(actor: Actor, cloud: Cloud, request: ReturnRequest) -> HostMaint
     :raises Refused: with the reason and what can be done; nothing was changed
     """
     require(actor, RULE_RETURN)
-    limit = conf.max_concurrent() if request.max_concurrent is None else request.max_concurrent
+    limit = (
+        settings.current().max_concurrent
+        if request.max_concurrent is None
+        else request.max_concurrent
+    )
     check_pace(limit)
     if request.choice is not None and request.choice not in list(ReturnChoice):
         raise Refused(

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Hashable
 
-from .. import conf
+from .. import settings
 
 #: What is due is asked for this much later, in seconds: by the database's clock it is not due
 #: before it.
@@ -56,7 +56,7 @@ class Agenda:
         """What was due by now is taken, or somebody else's."""
         now = time.monotonic()
         with self._lock:
-            self._ask_at = now + conf.idle_seconds()
+            self._ask_at = now + settings.current().idle_seconds
             self._due = {key: at for key, at in self._due.items() if at > now}
 
     def rest(self, seconds: float) -> None:

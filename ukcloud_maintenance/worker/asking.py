@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from .. import conf, store
+from .. import settings, store
 from ..cloud import Cloud
 from ..core.drain.answers import Answer, Consequence
 from ..core.facts import ServerGroup
@@ -85,7 +85,7 @@ def ask(at: DrainPass, row: InstanceMigration | None, call: Callable[[], str]) -
         raise
     finally:
         took = time.monotonic() - asked
-        if took > conf.lease_seconds():
+        if took > settings.current().lease_seconds:
             try:
                 at.alive()
             except PassOver:

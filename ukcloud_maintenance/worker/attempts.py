@@ -4,7 +4,7 @@ import logging
 import random
 import time
 
-from .. import conf, store
+from .. import settings, store
 from ..core import drain as d
 from ..core.drain import answers, beginning, objections, whereabouts
 from ..core.states import DrainState, Method, MigrationState
@@ -80,7 +80,7 @@ def _ask_to_move(at: DrainPass, row: InstanceMigration, action: d.Submit) -> Non
             answer_of(error),
             limits(),
             at.clock(),
-            patience_seconds=conf.cloud_down_wait_seconds(),
+            patience_seconds=settings.current().cloud_down_wait_seconds,
             retry=at.drain.state != DrainState.CANCELLING,
         )
         becomes(at, row, what, error)
@@ -97,8 +97,8 @@ def _why_step_back(at: DrainPass, row: InstanceMigration, host: str) -> str:
         store.travelling_groups(at.drain) if row.group else frozenset(),
         traffic.total,
         traffic.inbound,
-        conf.max_in_region(),
-        conf.max_per_destination(),
+        settings.current().max_in_region,
+        settings.current().max_per_destination,
     )
 
 

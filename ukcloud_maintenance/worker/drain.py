@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from .. import conf, store
+from .. import settings, store
 from ..cloud import Cloud
 from ..core import drain as d
 from ..core.drain.answers import with_reason
@@ -88,7 +88,7 @@ def run(at: DrainPass) -> Outcome:
     """
     drain = at.drain
     rows = list(store.migrations(drain))
-    if store.set_back(drain, rows, at.clock(), conf.retry_max_seconds()):
+    if store.set_back(drain, rows, at.clock(), settings.current().retry_max_seconds):
         say(logging.WARNING, "clock_set_back", drain=drain.pk, host=drain.host)
     by = Observer(at.cloud, at.clock, at.alive, at.known_for, look_around)
     try:

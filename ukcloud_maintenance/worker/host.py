@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from .. import conf, store
+from .. import settings, store
 from ..cloud import Cloud
 from ..core.facts import Service
 from ..core.host import certificate as c
@@ -72,12 +72,12 @@ class HostReconciler:
         except StaleState as error:
             # Somebody else got there first; what was found out is void.
             say(logging.INFO, "overtaken", host=maintenance.host, detail=error)
-            return HostOutcome(conf.poll_seconds())
+            return HostOutcome(settings.current().poll_seconds)
 
     # -- safe to power off -------------------------------------------------------------------
 
     def _verify(self, maintenance: HostMaintenance) -> HostOutcome:
-        pause = conf.verify_seconds()
+        pause = settings.current().verify_seconds
         looked_at = self.clock()
         try:
             sight = look_at_host(self.cloud, maintenance, lambda: self.alive(maintenance))
@@ -104,7 +104,7 @@ class HostReconciler:
             say(logging.WARNING, "safe_withdrawn", host=maintenance.host, detail=why)
         if maintenance.verified_at is None:
             # the clock was set back while it was looked
-            return HostOutcome(conf.poll_seconds())
+            return HostOutcome(settings.current().poll_seconds)
         return HostOutcome(pause)
 
     # -- back to service ---------------------------------------------------------------------
@@ -114,20 +114,24 @@ class HostReconciler:
         try:
             service = self.cloud.service(maintenance.host)
         except CloudError as error:
-            return self._in_trouble(maintenance, error, conf.idle_seconds())
+            return self._in_trouble(maintenance, error, settings.current().idle_seconds)
         looked = time.monotonic()
         step = h.decide_return(host_view(maintenance), service, return_limits(), self.clock())
         if isinstance(step, h.Enable):
             try:
                 self._enable(maintenance, step.service_id, looked)
             except CloudNotFound:
-                return HostOutcome(conf.poll_seconds())  # the next look tells that it is gone
+                return HostOutcome(
+                    settings.current().poll_seconds
+                )  # the next look tells that it is gone
             except CloudError as error:
-                return self._in_trouble(maintenance, error, conf.idle_seconds())
-            return HostOutcome(conf.poll_seconds())
+                return self._in_trouble(maintenance, error, settings.current().idle_seconds)
+            return HostOutcome(settings.current().poll_seconds)
         _apply(maintenance, step, self.worker, self.clock())
         waits = isinstance(step, h.Wait)
-        return HostOutcome(conf.idle_seconds() if waits else conf.poll_seconds())
+        return HostOutcome(
+            settings.current().idle_seconds if waits else settings.current().poll_seconds
+        )
 
     def _enable(self, maintenance: HostMaintenance, service_id: str, looked: float) -> None:
         """Record the intent, ask Nova, record the answer."""
@@ -136,7 +140,7 @@ class HostReconciler:
             return  # stopped in between: what was seen may not be so any more
         asked = time.monotonic()
         request_id = self.cloud.enable_service(service_id)
-        if time.monotonic() - asked > conf.lease_seconds():
+        if time.monotonic() - asked > settings.current().lease_seconds:
             self.alive(maintenance)  # this process was stopped: is the host ours still?
         message = "The service is enabled; waiting until Nova sees it up."
         store.enabled(maintenance, message, self.worker, request_id, self.clock())
@@ -176,7 +180,7 @@ def _cannot_verify(
     if free and maintenance.message != message:
         store.change_maintenance(maintenance, now, message=message)
     verified_at = maintenance.verified_at
-    bound = timedelta(seconds=conf.certificate_seconds())
+    bound = timedelta(seconds=settings.current().certificate_seconds)
     # One that is dated ahead of the clock may be of any age.
     fresh = verified_at is not None and now - bound <= verified_at <= now
     if maintenance.safe_since and not fresh:

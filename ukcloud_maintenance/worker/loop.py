@@ -17,7 +17,7 @@ from types import FrameType
 
 from django.db import DatabaseError, InterfaceError, close_old_connections
 
-from .. import conf, store
+from .. import settings, store
 from ..exceptions import ConfigurationError
 from ..log import LOG, say
 from ..store import Drain, HostMaintenance
@@ -85,10 +85,11 @@ class Worker:
 
         :raises ConfigurationError: naming the setting or the cloud
         """
-        regions = conf.regions()
+        regions = settings.current().regions
         if not regions:
             raise ConfigurationError(
-                f'{conf.NAME} names no cloud: add {conf.NAME}["CLOUD"] = "<cloud of clouds.yaml>".'
+                f"{settings.NAME} names no cloud: add"
+                f' {settings.NAME}["CLOUD"] = "<cloud of clouds.yaml>".'
             )
         for region in regions:
             self.runner.clouds.of(region)
@@ -107,7 +108,12 @@ class Worker:
 
     def run(self, *, once: bool = False) -> None:
         """Work until told to stop; the caller's thread watches."""
-        say(logging.INFO, "worker_started", worker=self.name, regions=",".join(conf.regions()))
+        say(
+            logging.INFO,
+            "worker_started",
+            worker=self.name,
+            regions=",".join(settings.current().regions),
+        )
         self._start_dispatcher(once)
         notify("READY=1")
         while not self.stopping.is_set():
@@ -151,7 +157,7 @@ class Worker:
         """Abandon what does not come back, and tell systemd whether all is well."""
         now = time.monotonic()
         # its reads end by themselves then, and what changes something a little later
-        bound = conf.pass_seconds() + 2 * conf.api_timeout_seconds()
+        bound = settings.current().pass_seconds + 2 * settings.current().api_timeout_seconds
         for one in list(self.passes.values()):
             if now - one.began > bound and not one.has_ended:
                 self._abandon(one, now)
@@ -268,8 +274,8 @@ class Worker:
             if one.has_ended:
                 self.passes.pop(one.key, None)
         kinds = [key[0] for key in self.passes]
-        regions = None if "" in conf.regions() else list(conf.regions())
-        lease, longest = conf.lease_seconds(), longest_pause()
+        regions = None if "" in settings.current().regions else list(settings.current().regions)
+        lease, longest = settings.current().lease_seconds, longest_pause()
         taken: list[Drain | HostMaintenance | None] = []
         if kinds.count("drain") < THREADS:
             taken.append(store.claim(self.name, store.now(), lease, regions, longest))

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterable
 from datetime import datetime
 
-from .. import conf, store
+from .. import settings, store
 from ..core.drain import outage
 from ..exceptions import CloudError
 from ..log import say
@@ -64,7 +64,7 @@ def in_trouble(
         [row_view(row) for row in by_id.values()],
         trouble,
         detail,
-        conf.cloud_down_wait_seconds(),
+        settings.current().cloud_down_wait_seconds,
         now,
     )
     if found.change is not None:

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from django.db import DatabaseError, InterfaceError
 
-from .. import conf, store
+from .. import settings, store
 from ..cloud import BUSY_SECONDS_MAX, Cloud
 from ..cloud.shell import connect_shell
 from ..core.drain import outage as drain_outage
@@ -147,7 +147,7 @@ class PassRunner:
             pause = self.try_it(one)
         except DATABASE_LOST as error:
             self.database.is_down(error)
-            pause = conf.idle_seconds()
+            pause = settings.current().idle_seconds
         except Exception as error:
             # not even that the pass failed could be written down
             pause = AFTER_A_BUG_MAX
@@ -171,14 +171,14 @@ class PassRunner:
         except (CloudError, ConfigurationError) as error:
             text = error.advice if isinstance(error, CloudError) else str(error)
             say(logging.ERROR, "no_cloud", of=one.name, region=one.region, detail=text)
-            pause, problem, reconnect = conf.idle_seconds(), text, True
+            pause, problem, reconnect = settings.current().idle_seconds, text, True
             self._tell(one.of, text)
         except PassOver as error:
             say(logging.INFO, "pass_over", of=one.name, detail=error)
             return 0.0
         except MaintenanceError as error:
             say(logging.WARNING, "pass_given_up", of=one.name, detail=error)
-            return conf.poll_seconds()
+            return settings.current().poll_seconds
         except DATABASE_LOST:
             raise
         except Exception as error:
@@ -203,7 +203,11 @@ class PassRunner:
         if isinstance(one.of, Drain):
             known_for = self.witness.known_for
             outcome = Reconciler(cloud, self.name, store.now, alive, known_for).run(one.of)
-            pause = conf.poll_seconds() if outcome.moving else conf.idle_seconds()
+            pause = (
+                settings.current().poll_seconds
+                if outcome.moving
+                else settings.current().idle_seconds
+            )
             return max(pause, outcome.wait_seconds), outcome.problem, outcome.reconnect
         seen = HostReconciler(cloud, self.name, store.now, alive).run(one.of)
         return seen.pause_seconds, seen.problem, seen.reconnect
@@ -213,7 +217,7 @@ class PassRunner:
         servers."""
         shared = self.clouds.of(one.region)
         first = self.clouds.is_first(one.region)
-        one.cloud = shared.within(conf.pass_seconds(), lambda: self.still_ours(one))
+        one.cloud = shared.within(settings.current().pass_seconds, lambda: self.still_ours(one))
         if one.abandoned or self.stopping.is_set():
             one.stop()  # told to before there was anything to be told
         if first:
@@ -228,7 +232,7 @@ class PassRunner:
         """
         if one.abandoned:
             raise PassOver("it was abandoned")
-        until = store.now() + timedelta(seconds=conf.lease_seconds())
+        until = store.now() + timedelta(seconds=settings.current().lease_seconds)
         if isinstance(one.of, Drain):
             ours = store.renew(one.of, self.name, until)
         else:
@@ -285,9 +289,9 @@ class PassRunner:
 def longest_pause() -> float:
     """Seconds between two passes over the same drain or host, at most."""
     return max(
-        conf.poll_seconds(),
-        conf.idle_seconds(),
-        conf.verify_seconds(),
+        settings.current().poll_seconds,
+        settings.current().idle_seconds,
+        settings.current().verify_seconds,
         AFTER_A_BUG_MAX,
         BUSY_SECONDS_MAX,
     )

@@ -22,7 +22,7 @@ LET_GO_ON = 0.5
 
 
 class Bounds(Protocol):
-    """The settings that are looked at; seconds, and seconds a GiB. See conf.py for each."""
+    """The settings that are looked at; seconds, and seconds a GiB. See settings for each."""
 
     @property
     def late_seconds_per_gib(self) -> float: ...

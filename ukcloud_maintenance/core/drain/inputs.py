@@ -14,7 +14,7 @@ from .whereabouts import GuestSight
 
 @dataclass(frozen=True)
 class Limits:
-    """The bounds of all waits and retries; times in seconds. See conf.py for each."""
+    """The bounds of all waits and retries; times in seconds. See settings for each."""
 
     max_attempts: int = 3
     retry_seconds: float = 30
