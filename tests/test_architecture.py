@@ -304,9 +304,7 @@ TOO_LONG = {
     "content/maintenance/drains/overview.py": 622,
     "content/maintenance/hosts/views.py": 460,
     "content/maintenance/plans/overview.py": 429,
-    "content/maintenance/preflight/words.py": 575,
     "content/maintenance/record/timeline.py": 843,
-    "content/maintenance/workflow/drain_host.py": 414,
     "core/drain/whereabouts.py": 402,
     "core/record/lanes.py": 461,
     "demo/controlplane.py": 464,
@@ -314,7 +312,6 @@ TOO_LONG = {
     "demo/simulated_driver.py": 555,
     "management/commands/_base.py": 461,
     "static/ukcloud_maintenance/js/maintenance.drain.js": 517,
-    "static/ukcloud_maintenance/js/maintenance.workflow.js": 416,
 }
 
 

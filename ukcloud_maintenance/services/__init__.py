@@ -36,7 +36,7 @@ from .plans import (
     request_plan,
     steer_plan,
 )
-from .preflights import HostSets, check_host, check_hosts, host_sets, plan_drain
+from .preflights import HostSets, PlanPreflight, check_host, check_plan, host_sets, plan_drain
 from .records import KEEP_DAYS_MAX, clear_record, export_drain
 from .reports import DrainReport, drain_report, get_drain, open_drains
 from .requests import (
@@ -89,6 +89,7 @@ __all__ = [
     "Plan",
     "PlanAnswer",
     "PlanChoices",
+    "PlanPreflight",
     "PlanReport",
     "PlanRequest",
     "Planned",
@@ -103,7 +104,7 @@ __all__ = [
     "change_drain",
     "check_destination",
     "check_host",
-    "check_hosts",
+    "check_plan",
     "check_recorded",
     "check_request",
     "clear_record",
