@@ -303,7 +303,6 @@ TOO_LONG = {
     "content/maintenance/drains/dialogs.py": 650,
     "content/maintenance/drains/overview.py": 622,
     "content/maintenance/hosts/views.py": 460,
-    "content/maintenance/plans/overview.py": 429,
     "content/maintenance/record/timeline.py": 843,
     "core/drain/whereabouts.py": 402,
     "core/record/lanes.py": 461,

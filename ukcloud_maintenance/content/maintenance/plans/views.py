@@ -30,6 +30,7 @@ from ..common.base import PanelPage, PanelView, Problem, is_ajax, problem_json, 
 from ..drains import overview as progress
 from ..preflight.words import few
 from . import overview as plan_page
+from . import table
 
 
 class HostSetsView(PanelView):
@@ -94,9 +95,9 @@ class PlanView(PanelPage, _OnePlan):
                 "browser_title": plan_page.title(report),
                 "plan": plan,
                 "parts": plan_page.parts(report, self.actor),
-                "columns": plan_page.headers(),
-                "rows": plan_page.rows(report, records),
-                "token": plan_page.token(report.drains, report.worker, records, report.now),
+                "columns": table.headers(),
+                "rows": table.rows(report, records),
+                "token": table.token(report.drains, report.worker, records, report.now),
                 "over": report.is_over,
                 "steer_form": plan_page.STEER_FORM,
                 **kwargs,
@@ -114,19 +115,19 @@ class PlanUpdatesView(_OnePlan):
         if seen := request.GET.get("seen", ""):
             drains = list(store.drains_of_plan(plan_id))
             worker = services.worker_status(self.actor)
-            if seen == plan_page.token(drains, worker, records, store.now()):
+            if seen == table.token(drains, worker, records, store.now()):
                 return uncached(HttpResponse(status=204))
         report = self.report(plan_id)
         return uncached(
             JsonResponse(
                 {
-                    "token": plan_page.token(report.drains, report.worker, records, report.now),
+                    "token": table.token(report.drains, report.worker, records, report.now),
                     "over": report.is_over,
                     "title": plan_page.title(report),
                     "now": report.now.isoformat(),
                     "announcement": plan_page.announcement(report),
                     "parts": plan_page.parts(report, self.actor),
-                    "rows": [row.as_json() for row in plan_page.rows(report, records)],
+                    "rows": [row.as_json() for row in table.rows(report, records)],
                 }
             )
         )
