@@ -60,6 +60,7 @@ def pages_that_poll() -> None:
     """What the drain page asks for every 2 s: nothing new, and everything new."""
     from ukcloud_maintenance import services, store
     from ukcloud_maintenance.content.maintenance.drains import overview as progress
+    from ukcloud_maintenance.content.maintenance.drains import table
     from ukcloud_maintenance.core.actor import Actor
 
     actor = Actor("u1", "admin", may=lambda rule: True)
@@ -71,7 +72,7 @@ def pages_that_poll() -> None:
 
     def changed(drain_id: int) -> str:
         found = services.drain_report(actor, drain_id)
-        rows = [row.as_json() for row in progress.rows(found, actor)]
+        rows = [row.as_json() for row in table.rows(found, actor)]
         return json.dumps({"rows": rows, "parts": progress.parts(found, actor)})
 
     drains = {number: _drain(f"polled-{number}", number) for number in (10, 100, 1000)}

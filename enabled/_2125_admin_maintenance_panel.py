@@ -6,7 +6,10 @@ PANEL_GROUP = "compute"
 ADD_PANEL = "ukcloud_maintenance.content.maintenance.panel.Maintenance"
 ADD_INSTALLED_APPS = ["ukcloud_maintenance"]
 ADD_JS_FILES = [
+    "ukcloud_maintenance/js/maintenance.poll.js",
     "ukcloud_maintenance/js/maintenance.live.js",
+    "ukcloud_maintenance/js/maintenance.dialogs.js",
+    "ukcloud_maintenance/js/maintenance.selection.js",
     "ukcloud_maintenance/js/maintenance.drain.js",
     "ukcloud_maintenance/js/maintenance.hosts.js",
     "ukcloud_maintenance/js/maintenance.plan.js",

@@ -70,7 +70,7 @@ def test_the_wheel_has_every_file_of_the_package(wheel, tracked):
 @pytest.mark.parametrize(
     "kind",
     [
-        "ukcloud_maintenance/content/maintenance/templates/maintenance/index.html",
+        "ukcloud_maintenance/content/maintenance/templates/maintenance/hosts/index.html",
         "ukcloud_maintenance/static/ukcloud_maintenance/scss/maintenance.scss",
         "ukcloud_maintenance/migrations/0001_initial.py",
         "ukcloud_maintenance/policies/maintenance_policy.yaml",
@@ -191,7 +191,7 @@ def test_the_panel_and_its_templates_are_found(installed):
     code = (
         "from django.urls import reverse; from django.template.loader import get_template;"
         "print(reverse('horizon:admin:maintenance:index'));"
-        "print(get_template('admin/maintenance/index.html').template.origin)"
+        "print(get_template('admin/maintenance/hosts/index.html').template.origin)"
     )
     found = django_admin(installed, "shell", "-c", code)
     assert "/admin/maintenance/" in found

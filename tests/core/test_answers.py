@@ -33,7 +33,7 @@ from ukcloud_maintenance.core.drain.beginning import (
     stepped_back,
     why_step_back,
 )
-from ukcloud_maintenance.core.drain.whereabouts import Objection
+from ukcloud_maintenance.core.drain.objections import Objection
 from ukcloud_maintenance.core.facts import Action
 from ukcloud_maintenance.core.states import (
     DrainResult,
@@ -336,7 +336,9 @@ def test_what_is_asked_for_is_recorded_with_who_asked():
 @pytest.mark.parametrize("wish", WISHES)
 @pytest.mark.parametrize("kind", ANSWERS)
 def test_what_becomes_of_a_request_in_vain(kind, wish):
-    one = migrating(wish=wish.value, wish_tries=1, aborted_migration_id=7, aborted_by="bob")
+    one = migrating(
+        wish=wish.value, wish_by="bob", wish_tries=1, aborted_migration_id=7, aborted_by="bob"
+    )
     found = request_failed(one, wish, ANSWERS[kind])
     if kind in NOT_BEGUN:
         assert found == Consequence({"wish_tries": 0}, is_trouble=True), "it stands, and is no try"
@@ -476,7 +478,7 @@ def test_after_a_bounded_wait_it_ends_with_what_is_known(state, rest, end):
     unknown = found.rows[ROWS[2].id]
     assert (unknown.fields["code"], unknown.request_id) == ("cloud_lost", "req-ours")
     assert "OpenStack stopped answering while it was migrated" in unknown.message
-    assert (found.end.state, found.end.result) == (end, DrainResult.NOT_PROVED)
+    assert (found.end.state, found.end.result) == (end, DrainResult.INTERRUPTED)
     assert found.end.message.startswith("It is not known where moves runs.")
 
 

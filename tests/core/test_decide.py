@@ -26,6 +26,7 @@ from tests.core.build import (
 )
 from ukcloud_maintenance.core import drain as d
 from ukcloud_maintenance.core.copying.patience import late_after_seconds
+from ukcloud_maintenance.core.drain.whereabouts import GuestSight
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
 
 
@@ -462,6 +463,71 @@ class TestFollowing:
             server(status="MIGRATING", task_state="migrating"), records=(record(status="queued"),)
         )
         assert "late" not in kinds(decide(drain(), [queued], waits))
+
+
+class TestARequestThatNovaNeverActsOn:
+    """The message bus lost the cast to nova-conductor: the record stays as it is for ever."""
+
+    flying = server(status="MIGRATING", task_state="migrating", vm_state="active")
+
+    def stuck(self, status: str = "accepted", **more):
+        given = {"nova_migration_id": 7, "dest_compute": "cmp2", "queued_since": ago(900)}
+        return migrating(nova_status=status, **given, **more)
+
+    def saw(self, *others, status: str = "accepted"):
+        servers = [self.flying, *(server(o.server_id) for o in others)]
+        return seen(*servers, records=(record(status=status), *others))
+
+    def test_it_is_named_after_a_while_and_bounded(self):
+        one = self.stuck()
+        assert changes(decide(drain(), [one], self.saw()), one) == {"odd_since": NOW}
+        one = self.stuck(odd_since=ago(LIMITS.submit_grace_seconds))
+        assert "has not begun" in changes(decide(drain(), [one], self.saw()), one)["message"]
+        one = self.stuck(odd_since=ago(LIMITS.late_min_seconds - 1))
+        assert "state" not in changes(decide(drain(), [one], self.saw()), one)
+        one = self.stuck(odd_since=ago(LIMITS.late_min_seconds))
+        changed = changes(decide(drain(), [one], self.saw()), one)
+        assert (changed["state"], changed["code"]) == ("failed", "task_stuck")
+        assert "nova-conductor" in changed["message"]
+
+    def test_without_the_hypervisors_word_it_is_for_a_person(self):
+        one = self.stuck(odd_since=ago(LIMITS.late_min_seconds))
+        sight = replace(self.saw(), guests={"web": GuestSight(refused=True)})
+        changed = changes(decide(drain(), [one], sight), one)
+        assert (changed["state"], changed["code"]) == ("unknown", "guest_in_doubt")
+
+    def test_its_hypervisor_is_asked_when_its_time_is_over(self):
+        one = self.stuck(odd_since=ago(LIMITS.late_min_seconds))
+        assert d.words_wanted(drain(), [one], self.saw(), LIMITS, NOW) == ["web"]
+        early = self.stuck(odd_since=ago(LIMITS.late_min_seconds - 1))
+        assert d.words_wanted(drain(), [early], self.saw(), LIMITS, NOW) == []
+
+    def test_the_others_go_on_then(self):
+        one = self.stuck(odd_since=ago(LIMITS.late_min_seconds))
+        waits = row("db")
+        sight = self.saw()
+        sight = replace(sight, servers={**sight.servers, "db": server("db")})
+        assert submits(decide(drain(), [one, waits], sight)) == [waits.id]
+
+    def test_an_abort_of_it_is_answered_then(self):
+        one = self.stuck(
+            odd_since=ago(LIMITS.late_min_seconds), wish="abort", wish_by="al", wish_at=ago(600)
+        )
+        changed = changes(decide(drain(), [one], self.saw()), one)
+        assert changed["wish"] == ""
+
+    def test_what_waits_in_novas_queue_behind_another_one_waits_for_that(self):
+        one = self.stuck("queued")
+        other = record("theirs", status="running", id=8)
+        assert changes(decide(drain(), [one], self.saw(other, status="queued")), one) == {}
+        elsewhere = replace(other, source_compute="cmp9")
+        sight = self.saw(elsewhere, status="queued")
+        assert changes(decide(drain(), [one], sight), one) == {"odd_since": NOW}
+
+    def test_what_was_seen_so_for_a_moment_is_forgotten(self):
+        one = self.stuck(odd_since=ago(100), message="Nova took the request and has not begun it.")
+        changed = changes(decide(drain(), [one], self.saw(status="running")), one)
+        assert (changed["odd_since"], changed["message"]) == (None, "")
 
 
 class TestALostAnswer:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -25,7 +26,8 @@ from tests.core.build import (
     submits,
 )
 from ukcloud_maintenance.core import drain as d
-from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
+from ukcloud_maintenance.core.drain import answers
+from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState, Wish
 
 ENABLED = service(status="enabled", disabled_reason="")
 
@@ -703,3 +705,37 @@ def test_an_abort_whose_answer_got_lost_is_asked_again_after_a_while_and_not_for
     assert not of_type(actions, d.Abort)
     found = changes(actions, spent)
     assert (found["wish"], found["aborted_migration_id"]) == ("", None)
+
+
+class TestACancelsAbortThatNovaRefuses:
+    """It was asked for again in every pass, some three hundred times."""
+
+    def asked(self, **more):
+        """Passes of a cancel, one a second, and every abort refused: when Nova was asked."""
+        view = drain(state=DrainState.CANCELLING, cancel_abort=True, cancelling_since=NOW, **more)
+        one = flying()
+        sight = seen(server(status="MIGRATING", task_state="migrating"), records=(record(),))
+        at = []
+        for second in range(290):
+            now = NOW + timedelta(seconds=second)
+            for action in d.decide(view, [one], sight, LIMITS, now):
+                if isinstance(action, d.ChangeRow):
+                    one = replace(one, **action.fields)
+                elif isinstance(action, d.Abort):
+                    at.append(second)
+                    one = replace(
+                        one,
+                        aborted_migration_id=action.migration_id,
+                        aborted_by=action.by,
+                        **answers.asking(one, Wish.ABORT, action.by, action.migration_id, now),
+                    )
+                    no = answers.Answer("in vain", "not now", "", status=409, refuses=True)
+                    one = replace(one, **answers.request_failed(one, Wish.ABORT, no).fields)
+        return at, one
+
+    def test_is_asked_for_now_and_then_and_not_for_ever(self):
+        at, one = self.asked()
+        assert len(at) == d.ASK_AGAIN_TIMES
+        assert min(b - a for a, b in pairwise(at)) >= 5
+        assert one.wish == ""
+        assert one.answer == "Nova refused the abort: not now"

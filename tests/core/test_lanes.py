@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ukcloud_maintenance.core.record.axis import ticks
 from ukcloud_maintenance.core.record.lanes import (
     LaneEvent,
     LaneRow,
@@ -15,7 +16,6 @@ from ukcloud_maintenance.core.record.lanes import (
     lane,
     lanes,
     pauses,
-    ticks,
 )
 from ukcloud_maintenance.core.states import MIGRATION_TERMINAL, MigrationState
 
@@ -264,6 +264,12 @@ def test_pauses_of_the_drain():
     found = [replace(event, row_id=None) for event in events(*told)]
     assert pauses(found) == [(at(5), at(9)), (at(20), None)]
     assert pauses(events((5, "drain_paused"))) == []  # an instance has no such thing
+
+
+def test_at_the_end_of_its_window_a_drain_is_paused_too():
+    told = [(5, "window_closed"), (7, "drain_paused"), (9, "drain_resumed"), (20, "window_closed")]
+    found = [replace(event, row_id=None) for event in events(*told)]
+    assert pauses(found) == [(at(5), at(9)), (at(20), None)]
 
 
 KINDS = [

@@ -23,6 +23,7 @@ from tests.core.build import (
     submits,
 )
 from ukcloud_maintenance.core import drain as d
+from ukcloud_maintenance.core.drain import objections as o
 from ukcloud_maintenance.core.drain import whereabouts as w
 from ukcloud_maintenance.core.drain.whereabouts import Ending, GuestSight, Step, Word
 from ukcloud_maintenance.core.facts import Action, Diagnostics
@@ -61,6 +62,7 @@ SHOWN = {
         TAKEN | {"aborted_by": d.TIMEOUT},  # what an admin aborts is not tried again by itself
     ),
     Ending.ERROR: (record(status="error"), {}, {}),
+    Ending.STUCK_WAITING: (record(status="accepted"), {"task_state": "migrating"}, {}),
     Ending.LEFT_WAITING: (record(status="queued"), {}, {}),
     Ending.LEFT_OPEN: (record(status="running"), {}, {}),
     Ending.COMPLETED_HERE: (record(status="completed"), {}, {}),
@@ -105,10 +107,12 @@ class TestTheTable:
     @pytest.mark.parametrize("ending", Ending)
     def test_nova_shows_each_ending(self, ending):
         found, of_server, of_row = SHOWN[ending]
-        aborted = "aborted_at" in of_row
-        had_record = "nova_migration_id" in of_row
-        of_server_ = server(**of_server)
-        assert w.ending_of(of_server_, found, had_record=had_record, aborted=aborted) is ending
+        seen_so = {
+            "had_record": "nova_migration_id" in of_row,
+            "aborted": "aborted_at" in of_row,
+            "unattended": ending is Ending.STUCK_WAITING,
+        }
+        assert w.ending_of(server(**of_server), found, **seen_so) is ending
 
     @pytest.mark.parametrize("status", ["accepted", "queued", "preparing", "running", "failed"])
     def test_what_nova_works_on_has_not_ended(self, status):
@@ -317,12 +321,12 @@ class TestWhoIsAskedAbout:
         shown = (record(status="error"),)
         assert self.wanted(one, server(), records=shown, service=down) == []
 
-    @pytest.mark.parametrize("code", sorted(w.CODES))
+    @pytest.mark.parametrize("code", sorted(o.CODES))
     def test_who_waits_for_a_word(self, code):
         assert self.wanted(row(state="blocked", code=code), server()) == ["web"]
         assert self.wanted(row(state="blocked", code="no_room"), server()) == []
 
-    @pytest.mark.parametrize("code", sorted(w.CODES))
+    @pytest.mark.parametrize("code", sorted(o.CODES))
     def test_and_goes_on_once_it_is_there(self, code):
         one = row(state="blocked", code=code)
         held = decide(drain(), [one], seen(server(), guests={"web": SILENT}))
@@ -330,7 +334,7 @@ class TestWhoIsAskedAbout:
         free = decide(drain(), [one], seen(server()))
         assert changes(free, one)["state"] == MigrationState.PENDING
 
-    @pytest.mark.parametrize("code", sorted(w.CODES))
+    @pytest.mark.parametrize("code", sorted(o.CODES))
     def test_and_is_judged_anew_where_no_word_is_to_be_had_any_more(self, code):
         """What was shut down from within is SHUTOFF for Nova some minutes later."""
         off = row(state="blocked", code=code)
@@ -340,7 +344,7 @@ class TestWhoIsAskedAbout:
         free = decide(drain(), [off], seen(server(), guests={"web": mute}))
         assert changes(free, off)["state"] == MigrationState.PENDING
 
-    @pytest.mark.parametrize("code", sorted(w.CODES))
+    @pytest.mark.parametrize("code", sorted(o.CODES))
     def test_no_host_that_is_down_for_what_waits(self, code):
         """It would not answer before the time-out."""
         down = service(state="down")
@@ -348,7 +352,7 @@ class TestWhoIsAskedAbout:
 
 
 def ask(server_, *records, actions=(), sight=RUNS, method=Method.LIVE, words=""):
-    return w.objection(server_, method, records, actions, sight, words)
+    return o.objection(server_, method, records, actions, sight, words)
 
 
 class TestBeforeNovaIsAsked:
@@ -361,32 +365,32 @@ class TestBeforeNovaIsAsked:
     @pytest.mark.parametrize("method", [Method.LIVE, Method.COLD])
     @pytest.mark.parametrize(
         ("sight", "code"),
-        [(GONE, w.NOT_HERE), (SILENT, w.SILENT), (None, w.SILENT)],
+        [(GONE, o.NOT_HERE), (SILENT, o.SILENT), (None, o.SILENT)],
     )
     def test_one_that_does_not_may_not(self, method, sight, code):
         found = ask(server(), sight=sight, method=method)
         assert (found.code, found.doubt) == (code, False)
 
     def test_one_whose_power_state_speaks_against_it_may_not(self):
-        assert ask(server(power_state=0)).code == w.POWER
+        assert ask(server(power_state=0)).code == o.POWER
 
     @pytest.mark.parametrize("status", ["error", "queued", "accepted", "preparing", "completed"])
     def test_one_that_may_have_left_for_elsewhere_is_for_a_person(self, status):
         found = ask(server(), record(status=status), sight=GONE)
-        assert (found.code, found.doubt) == (w.NOT_HERE, True)
+        assert (found.code, found.doubt) == (o.NOT_HERE, True)
         assert "cmp1" in found.text
         assert "cmp2" in found.text
 
     @pytest.mark.parametrize("status", ["running", "running (post-copy)", "post-migrating"])
     def test_a_copy_that_may_be_in_progress_keeps_every_other_one_off(self, status):
         found = ask(server(), record(status=status))
-        assert (found.code, found.doubt) == (w.STILL_OPEN, True)
+        assert (found.code, found.doubt) == (o.STILL_OPEN, True)
 
     def test_a_driver_that_never_tells_is_no_obstacle_without_doubt(self):
         mute = GuestSight(unsupported=True, error="not implemented")
         assert ask(server(), sight=mute) is None
         found = ask(server(), record(status="error"), sight=mute)
-        assert (found.code, found.doubt) == (w.SILENT, True)  # to wait for it would be in vain
+        assert (found.code, found.doubt) == (o.SILENT, True)  # to wait for it would be in vain
         assert "cmp2" in found.text
 
     @pytest.mark.parametrize("status", ["PAUSED", "SHUTOFF"])
@@ -397,7 +401,7 @@ class TestBeforeNovaIsAsked:
         assert ask(one, record(status="error", dest_compute=""), sight=None) is None
         assert ask(one, record(status="completed", dest_compute="cmp1"), sight=None) is None
         found = ask(one, record(status="error"), sight=None)
-        assert (found.code, found.doubt) == (w.LEFT_IN_DOUBT, True)
+        assert (found.code, found.doubt) == (o.LEFT_IN_DOUBT, True)
 
     def test_a_cold_migration_that_failed_leaves_no_doubt_of_what_is_shut_off(self):
         cold = record(status="error", migration_type="migration")
@@ -414,7 +418,7 @@ class TestBeforeNovaIsAsked:
             replace(started, message="Error"),
             replace(started, action="stop"),
         ):
-            assert ask(one, over, actions=[no_settling], sight=None).code == w.LEFT_IN_DOUBT
+            assert ask(one, over, actions=[no_settling], sight=None).code == o.LEFT_IN_DOUBT
 
     def test_an_older_record_is_no_matter(self):
         older = record(id=6, status="error")
@@ -433,13 +437,13 @@ class TestBeforeNovaIsAsked:
     )
     def test_a_later_attempt_that_failed_does_not_hide_the_one_that_left_doubt(self, later, status):
         found = ask(server(status=status), later, record(status="error"), sight=None)
-        assert (found.code, found.doubt) == (w.LEFT_IN_DOUBT, True)
+        assert (found.code, found.doubt) == (o.LEFT_IN_DOUBT, True)
         assert "Migration 7 to cmp2" in found.text
 
     def test_nor_does_it_hide_a_copy_that_may_be_in_progress(self):
         later = record(id=9, status="error", dest_compute="")
         found = ask(server(), later, record(status="running"))
-        assert (found.code, found.doubt) == (w.STILL_OPEN, True)
+        assert (found.code, found.doubt) == (o.STILL_OPEN, True)
         assert "migration 7 to cmp2" in found.text
 
     @pytest.mark.parametrize("status", ["ACTIVE", "PAUSED", "SHUTOFF"])
@@ -450,7 +454,7 @@ class TestBeforeNovaIsAsked:
         started = Action("req-1", "reboot", "al", ago(50))
         lost = "Instance web could not be found."
         found = ask(server(status=status), over, actions=[started], words=lost)
-        assert (found.code, found.doubt) == (w.LEFT_IN_DOUBT, True)
+        assert (found.code, found.doubt) == (o.LEFT_IN_DOUBT, True)
         assert "cmp2" in found.text
         other = "Instance db could not be found."
         assert ask(server(status=status), over, actions=[started], words=other) is None
@@ -465,6 +469,6 @@ class TestBeforeNovaIsAsked:
             Action("req-that", "live-migration", "al", ago(201)),
             Action("req-older", "live-migration", "al", ago(900)),
         ]
-        assert w.doubtful_request("cmp1", [over], moves) == "req-that"
-        assert w.doubtful_request("cmp2", [over], moves) == ""
-        assert w.doubtful_request("cmp1", [record(status="failed")], moves) == ""
+        assert o.doubtful_request("cmp1", [over], moves) == "req-that"
+        assert o.doubtful_request("cmp2", [over], moves) == ""
+        assert o.doubtful_request("cmp1", [record(status="failed")], moves) == ""

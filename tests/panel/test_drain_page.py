@@ -238,6 +238,13 @@ STAYS = server("old-1", status="SUSPENDED", vm_state="suspended")
         ),
         (
             DrainState.FAILED,
+            DrainResult.INTERRUPTED,
+            [server("a")],
+            "Interrupted",
+            "Ended, because the worker could not continue. 1 instance is still on the host.",
+        ),
+        (
+            DrainState.FAILED,
             DrainResult.HOST_LOST,
             [server("a")],
             "Host lost",

@@ -208,10 +208,10 @@ def test_angularjs_is_kept_out_of_pages_and_dialogs(file):
     source = file.read_text()
     parents = re.findall(r"{% extends [\"'](.+?)[\"'] %}", source)
     assert file.name in ("_base.html", "_modal.html", "_drain_host.html") or all(
-        parent in ("admin/maintenance/_base.html", "admin/maintenance/_modal.html")
+        parent in ("admin/maintenance/common/_base.html", "admin/maintenance/common/_modal.html")
         for parent in parents
     )
-    if parents == ["admin/maintenance/_base.html"]:
+    if parents == ["admin/maintenance/common/_base.html"]:
         blocks = set(re.findall(r"{% block (\w+)", source))
         assert blocks <= {"panel", "title"}
     if "<html" in source or parents in (["base.html"], ["horizon/common/_modal.html"]):

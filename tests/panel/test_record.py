@@ -20,9 +20,13 @@ from django.utils.translation import override
 
 import ukcloud_maintenance
 from tests.fakes import server
-from ukcloud_maintenance import store
+from ukcloud_maintenance import services, store
 from ukcloud_maintenance.content.maintenance.common.formats import NOTHING
-from ukcloud_maintenance.content.maintenance.record import timeline as record
+from ukcloud_maintenance.content.maintenance.hosts.history import CHART_HEIGHT
+from ukcloud_maintenance.content.maintenance.record import events, timeline
+from ukcloud_maintenance.content.maintenance.record import picture as lanes_page
+from ukcloud_maintenance.core.actor import Actor
+from ukcloud_maintenance.core.record.lanes import Outcome
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
 from ukcloud_maintenance.models import Drain, Event, HostMaintenance
 
@@ -199,7 +203,7 @@ def test_a_thousand_events_are_paged_and_cost_the_same_queries(admin, drain):
     )
     assert queries() == few <= 9
     first = fragment(admin, "timeline", drain, q="db")
-    assert len(rows(first)) == record.EVENTS_ON_PAGE
+    assert len(rows(first)) == timeline.EVENTS_ON_PAGE
     assert 'href="?q=db&amp;page=2"' in first.content.decode()
     assert len(first.content) < 150_000
     last = fragment(admin, "timeline", drain, page=11)
@@ -300,6 +304,33 @@ def test_a_drain_that_is_not_there_is_told_as_json_to_a_script(admin, drain):
     assert (answer.status_code, answer.json()["message"]) == (404, f"There is no drain {10**9}.")
 
 
+def test_a_change_of_the_window_is_told_in_words_and_in_the_zone_of_the_user(admin, drain):
+    Drain.objects.filter(pk=drain.pk).update(started_at=None, state=DrainState.PENDING)
+    actor = Actor("u2", "bob", may=lambda rule: True)
+    begin, end = (datetime(2126, 3, 1, hour, tzinfo=UTC) for hour in (20, 21))
+    for start, stop in ((begin, end), (None, end + timedelta(hours=1))):
+        services.change_drain(actor, drain.pk, services.DrainChange(start_at=start, stop_at=stop))
+    moved, first = drain.events.filter(kind="drain_changed").order_by("-id")
+    assert first.message == "window start 2126-03-01T20:00:00Z; window end 2126-03-01T21:00:00Z"
+    assert moved.message == (
+        "window start removed, was 2126-03-01T20:00:00Z;"
+        " window end 2126-03-01T22:00:00Z, was 2126-03-01T21:00:00Z"
+    )
+    admin.cookies["django_timezone"] = "Asia/Kathmandu"
+    assert rows(fragment(admin, "timeline", drain))[0][4] == (
+        "window start removed, was 03/02/2126 01:45:00 +0545;"
+        " window end 03/02/2126 03:45:00 +0545, was 03/02/2126 02:45:00 +0545"
+    )
+
+
+def test_the_words_of_nova_are_left_as_they_are(admin, drain):
+    row = drain.migrations.get(server_name="web-1")
+    store.record(drain, row, at(300), "late", WORKER, "Nova: at 2026-03-01T12:00:00Z it failed.")
+    assert rows(fragment(admin, "timeline", drain))[0][4].startswith(
+        "Nova: at 2026-03-01T12:00:00Z"
+    )
+
+
 # -- the picture -----------------------------------------------------------------------------
 
 
@@ -346,8 +377,8 @@ def test_stretches_stand_where_their_times_are(admin, drain):
         (percent(g.find("rect").get("x")), percent(g.find("rect").get("width")))
         for g in lane.findall("g")
     ]
-    second = record._PLOT / 101  # of the time from 0 to 101
-    starts = [(x - record._LEFT) / second for x, _width in edges]
+    second = lanes_page.PLOT / 101  # of the time from 0 to 101
+    starts = [(x - lanes_page.LEFT) / second for x, _width in edges]
     assert starts == pytest.approx([0, 10, 20, 50], abs=0.05)
     assert [width / second for _x, width in edges] == pytest.approx([10, 10, 30, 40], abs=0.05)
 
@@ -396,7 +427,7 @@ def test_what_was_waited_for_the_start_does_not_fill_the_picture(admin, make_dra
     store.finish_drain(drain, DrainState.SUCCEEDED, DrainResult.EMPTY, "", WORKER, end)
     _markup, drawn = picture(admin, drain)
     moving = drawn.find("g[@class='mnt-lane']/g[@class='mnt-seg mnt-seg-moving']/rect")
-    assert percent(moving.get("width")) > record._PLOT * 0.7
+    assert percent(moving.get("width")) > lanes_page.PLOT * 0.7
 
 
 def test_pauses_of_the_drain_are_seen(admin, drain):
@@ -426,7 +457,7 @@ def test_a_hundred_lanes_cost_the_same_queries_and_do_not_weigh_much(admin, make
     assert queries(small) == queries(large) <= 6
     markup, drawn = picture(admin, large)
     assert len(drawn.findall("g[@class='mnt-lane']")) == 100
-    assert int(drawn.get("height")) == 100 * record.LANE_HEIGHT
+    assert int(drawn.get("height")) == 100 * lanes_page.LANE_HEIGHT
     assert len(markup) < 150_000
 
 
@@ -434,7 +465,7 @@ def test_a_picture_is_asked_for_again_only_when_it_changed(admin, drain, monkeyp
     monkeypatch.setattr(timezone, "now", lambda: at(1000.5))
     seen = token(fragment(admin, "picture", drain))
     assert fragment(admin, "picture", drain, seen=seen).status_code == 204
-    monkeypatch.setattr(timezone, "now", lambda: at(1000.5 + record.REDRAWN_EVERY))
+    monkeypatch.setattr(timezone, "now", lambda: at(1000.5 + lanes_page.REDRAWN_EVERY))
     assert fragment(admin, "picture", drain, seen=seen).status_code == 200  # time goes on
 
     Drain.objects.filter(pk=drain.pk).update(finished_at=at(101), state=DrainState.FAILED)
@@ -476,6 +507,7 @@ KIND_AT = {
     "add_event": 3,
     "_event": 0,
     "_answered": 2,
+    "Consequence": 1,
 }
 
 
@@ -492,6 +524,10 @@ def recorded_kinds() -> set[str]:
                 found.add(getattr(call.elts[0], "value", None))
             if not isinstance(call, ast.Call):
                 continue
+            if any(
+                k.arg == "is_recorded" and ast.unparse(k.value) == "False" for k in call.keywords
+            ):
+                continue  # the log alone has it
             function = call.func.attr if isinstance(call.func, ast.Attribute) else ""
             function = call.func.id if isinstance(call.func, ast.Name) else function
             place = KIND_AT.get(function)
@@ -501,7 +537,13 @@ def recorded_kinds() -> set[str]:
                 for keyword in call.keywords
                 if keyword.arg == "event" and isinstance(keyword.value, ast.Tuple)
             ]
-            found |= {one.value for one in told if isinstance(one, ast.Constant)}
+            told += [keyword.value for keyword in call.keywords if keyword.arg == "kind"]
+            found |= {
+                node.value
+                for one in told
+                for node in (one, *([one.body, one.orelse] if isinstance(one, ast.IfExp) else []))
+                if isinstance(node, ast.Constant)
+            }
     return {kind for kind in found if isinstance(kind, str) and kind}
 
 
@@ -510,13 +552,13 @@ def test_there_are_words_for_every_kind_that_is_recorded():
     found = recorded_kinds()
     assert {"submitted", "adopted", "late", "limit_learned", "joined", "cloud_back"} <= found
     assert {"aborting", "aborted", "drain_paused", "safe_to_power_off"} <= found
-    assert {kind for kind in found if kind not in record._KINDS} == set()
+    assert {kind for kind in found if kind not in events.KINDS} == set()
 
 
 def test_words_are_translated_when_they_are_shown():
     with override("de"):
-        assert record.outcome_words(record.Outcome.NONE) == ""
-        assert record.kind_words("failed")  # lazily, not when the module was read
+        assert lanes_page.outcome_words(Outcome.NONE) == ""
+        assert events.kind_words("failed")  # lazily, not when the module was read
 
 
 # -- the export ------------------------------------------------------------------------------
@@ -639,7 +681,7 @@ def test_the_chart_has_a_bar_for_each_drain_as_high_as_it_took(admin, make_drain
     drawn = chart(host_page(admin))
     bars = drawn.findall("g")
     heights = [float(bar.find("rect").get("height")) for bar in bars]
-    assert heights == [record._CHART_HEIGHT / 2, record._CHART_HEIGHT]
+    assert heights == [CHART_HEIGHT / 2, CHART_HEIGHT]
     # a quarter of the first one's instances failed, and a quarter of it is marked
     bad = [bar.find("g[@class='mnt-seg mnt-seg-failed']/rect") for bar in bars]
     assert float(bad[0].get("height")) == pytest.approx(heights[0] / 4, abs=0.1)

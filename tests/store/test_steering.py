@@ -282,6 +282,93 @@ def test_a_pause_a_cancel_and_a_worker_at_once_leave_one_truth(at_once):
         assert isinstance(answers[2], StaleState) is (found.state == DrainState.CANCELLING)
 
 
+# -- the drain changes while something is asked for in it ------------------------------------
+
+
+def lose(drain: Drain):
+    one = row(drain)
+    store.change_migration(one, NOW, state=MigrationState.UNKNOWN, code="error_after_abort")
+    return one
+
+
+#: How an instance is where something can be asked for it.
+ASKABLE = {
+    Verb.ABORT: fly,
+    Verb.FORCE: fly,
+    Verb.RETRY: fail,
+    Verb.SKIP: fail,
+    Verb.FIRST: row,
+    Verb.RESET: lose,
+}
+#: What becomes of a drain meanwhile, and what can be asked for in it then.
+CHANGES = {
+    "succeeded": (
+        partial(end, state=DrainState.SUCCEEDED, result=DrainResult.INSTANCES_LEFT),
+        {Verb.RESET},
+    ),
+    "failed": (
+        partial(end, state=DrainState.FAILED, result=DrainResult.INSTANCES_FAILED),
+        {Verb.RESET, Verb.RETRY},
+    ),
+    "cancelling": (
+        lambda drain: store.cancel_drain(drain, "bob", NOW),
+        {Verb.RESET, Verb.ABORT, Verb.FORCE},
+    ),
+    "paused": (lambda drain: store.pause_drain(drain, "bob", NOW), set(Verb)),
+}
+
+
+def kept(drain: Drain) -> tuple:
+    """What a request writes."""
+    found = read(drain)
+    return found.state, found.errand, list(found.migrations.values()), kinds(found)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("verb", Verb)
+def test_what_is_asked_for_while_its_drain_changes_is_judged_anew(monkeypatch, verb, change):
+    """A drain that is over is not changed by who saw it while it was open."""
+    drain = begin(create())
+    one = ASKABLE[verb](drain)
+    becomes, offered = CHANGES[change]
+    left = []
+
+    def now():  # it is asked between the judgement and the write
+        if not left:
+            becomes(read(drain))
+            left.append(kept(drain))
+        return LATER
+
+    monkeypatch.setattr(store, "now", now)
+    if verb in offered:
+        assert services.steer(admin(1), drain.pk, verb, [one.pk]).done == (one,)
+        assert kept(drain) != left[0]
+    else:
+        with pytest.raises(Refused) as caught:
+            services.steer(admin(1), drain.pk, verb, [one.pk])
+        assert caught.value.code == f"cannot_{verb.value}"
+        assert change in str(caught.value)
+        assert kept(drain) == left[0]
+
+
+def test_a_skip_and_the_end_of_the_drain_at_once_are_one_after_the_other(at_once):
+    for number in range(6):
+        drain = begin(create(f"cmp{number}"))
+        one = fail(drain)
+        known = read(drain)
+        _, over = at_once(
+            [
+                partial(services.steer, admin(1), drain.pk, Verb.SKIP, [one.pk]),
+                partial(end, known, DrainState.FAILED, DrainResult.INSTANCES_FAILED),
+            ]
+        )
+        assert over is None
+        # not by their times: `end` has its own
+        written = Event.objects.filter(drain=drain).order_by("id")
+        assert list(written.values_list("kind", flat=True))[-1] == "drain_failed"
+        assert (row(drain).state == "skipped") is ("skipped" in kinds(drain))
+
+
 # -- the region and the plan -----------------------------------------------------------------
 
 

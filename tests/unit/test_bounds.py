@@ -22,7 +22,7 @@ from tests.unit.openstack_server import Answer
 from tests.unit.test_cloud import SERVER, connect
 from ukcloud_maintenance import cloud as gateway
 from ukcloud_maintenance.cloud import Cloud, from_clouds_yaml, http, transport
-from ukcloud_maintenance.cloud.answers import busy_seconds
+from ukcloud_maintenance.cloud.errors import busy_seconds
 from ukcloud_maintenance.core.facts import Consumer
 from ukcloud_maintenance.exceptions import (
     CloudAuthError,

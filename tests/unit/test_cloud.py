@@ -723,8 +723,8 @@ def by_offset(items, max_limit):
     return answer
 
 
-@pytest.mark.parametrize("max_limit", [3, 50, 100, 1000])
-@pytest.mark.parametrize("number", [0, 3, 100, 250])
+@pytest.mark.parametrize("max_limit", [1, 2, 3, 50, 100, 1000])
+@pytest.mark.parametrize("number", [0, 1, 6, 7, 100])
 def test_server_groups_of_all_projects_page_by_page(openstack, cloud, number, max_limit):
     groups = groups_of(number)
     openstack.nova["/os-server-groups"] = by_offset(groups, max_limit)
@@ -796,15 +796,9 @@ LISTS = {
 }
 
 
-@pytest.mark.parametrize("max_limit", [1, 3, 7, 1000])
-@pytest.mark.parametrize("number", [0, 7])
-@pytest.mark.parametrize("kind", LISTS)
-def test_a_list_is_read_whole_however_short_its_pages_are(
-    openstack, cloud, kind, number, max_limit
-):
-    """How long a page is, is up to Nova's `[api] max_limit`."""
-    (path, key, links), item, marker, read = LISTS[kind]
-    items = [item(n) for n in range(1, number + 1)]
+def by_links(path, key, links, marker, items, max_limit):
+    """As Nova answers: a page that is as long as it may be has a link to the next one, even where
+    that has nothing on it (nova/api/openstack/common.py, `_get_collection_links`)."""
 
     def answer(request):
         ids = [str(one[marker]) for one in items]
@@ -812,13 +806,28 @@ def test_a_list_is_read_whole_however_short_its_pages_are(
         size = min(max_limit, int(request.query["limit"]))
         page = items[start : start + size]
         body = {key: page}
-        if page and start + size < len(items):
+        if len(page) == size:
             href = f"http://elsewhere{path}?limit={size}&marker={page[-1][marker]}"
             body[links] = [{"rel": "next", "href": href}]
         return Answer(body)
 
-    openstack.nova[path] = answer
-    assert len(read(cloud)) == number
+    return answer
+
+
+@pytest.mark.parametrize("max_limit", [1, 2, 3, 6, 7, 1000])
+@pytest.mark.parametrize("number", [0, 1, 6, 7])
+@pytest.mark.parametrize("kind", LISTS)
+def test_a_list_is_read_whole_however_short_its_pages_are(
+    openstack, cloud, kind, number, max_limit
+):
+    """How long a page is, is up to Nova's `[api] max_limit`."""
+    (path, key, links), item, marker, read = LISTS[kind]
+    items = [item(n) for n in range(1, number + 1)]
+    openstack.nova[path] = by_links(path, key, links, marker, items, max_limit)
+    found = list(read(cloud))
+    assert len(found) == len(set(found)) == number
+    # a page that is full has another one behind it, for all that is known
+    assert len(openstack.requests) == number // max_limit + 1
 
 
 @pytest.mark.parametrize("kind", LISTS)
@@ -851,6 +860,25 @@ def test_projects_are_followed_where_keystone_makes_pages(openstack, cloud, size
 
     openstack.keystone["/projects"] = answer
     assert cloud.project_names() == {p["id"]: p["name"] for p in projects}
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_keystone_that_ignores_the_marker_is_refused(openstack, cloud, number):
+    projects = [{"id": f"p{n}", "name": f"name {n}"} for n in range(number)]
+    link = {"next": f"http://elsewhere/v3/projects?marker=p{number - 1}"}
+    openstack.keystone["/projects"] = Answer({"projects": projects, "links": link})
+    with pytest.raises(CloudAnswerUnusable, match="in a circle"):
+        cloud.project_names()
+    assert len(openstack.requests) == 2
+
+
+def test_a_list_of_projects_that_is_cut_off_without_a_link_is_taken_as_it_is(openstack, cloud):
+    """A Keystone that makes no pages says `truncated`, and knows no marker."""
+    openstack.keystone["/projects"] = Answer(
+        {"projects": [{"id": "p1", "name": "one"}], "links": {"next": None}, "truncated": True}
+    )
+    assert cloud.project_names() == {"p1": "one"}
+    assert len(openstack.requests) == 1
 
 
 def test_a_server_group(openstack, cloud):
@@ -966,6 +994,33 @@ def test_several_reads_at_once_fail_one_by_one(openstack, cloud):
     assert isinstance(found["g"], CloudNotFound)
     assert list(cloud.servers_by_id(["s1", "s2", "s3"])) == ["server-1"]
     assert cloud.servers_by_id([]) == {}
+
+
+def test_what_goes_side_by_side_keeps_its_order_and_its_first_failure():
+    first_may_end = threading.Event()
+
+    def first():
+        assert first_may_end.wait(10)  # after the second one, unless they do not run together
+        return 1
+
+    def second():
+        first_may_end.set()
+        return 2
+
+    assert gateway.side_by_side([first, second]) == [1, 2]
+    assert gateway.side_by_side([]) == []
+    with pytest.raises(ZeroDivisionError):
+        gateway.side_by_side([lambda: 1, lambda: 1 // 0, lambda: {}["nothing"]])
+
+
+def test_what_goes_side_by_side_may_do_so_within():
+    """As `capacity` does among the reads of a preflight: threads in common would all wait."""
+    width = gateway.PARALLEL + 1
+
+    def within():
+        return sum(gateway.side_by_side([lambda: 1] * width))
+
+    assert gateway.side_by_side([within] * width) == [width] * width
 
 
 # -- steering a migration --------------------------------------------------------------------

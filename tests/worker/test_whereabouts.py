@@ -8,7 +8,7 @@ import pytest
 from tests.worker.driving import SETTINGS, rows_by_name
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import shell_actor
-from ukcloud_maintenance.core.drain.whereabouts import LEFT_IN_DOUBT
+from ukcloud_maintenance.core.drain.objections import LEFT_IN_DOUBT
 from ukcloud_maintenance.core.steering import Verb, verbs
 
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(240)]

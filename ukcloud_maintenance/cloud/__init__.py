@@ -16,10 +16,11 @@ wait for a moment where OpenStack asks for that. A request for change is sent on
 brings its token along, follows no redirect, and is not sent where the login before it took long.
 """
 
-from .answers import BUSY_SECONDS, BUSY_SECONDS_MAX
 from .clouds_yaml import from_clouds_yaml
+from .errors import BUSY_SECONDS, BUSY_SECONDS_MAX
 from .gateway import Cloud
-from .transport import MICROVERSION, PARALLEL
+from .http import PARALLEL, side_by_side
+from .transport import MICROVERSION
 
 __all__ = [
     "BUSY_SECONDS",
@@ -28,4 +29,5 @@ __all__ = [
     "PARALLEL",
     "Cloud",
     "from_clouds_yaml",
+    "side_by_side",
 ]

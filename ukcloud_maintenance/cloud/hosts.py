@@ -5,7 +5,8 @@ from urllib.parse import quote
 from ..core.facts import Aggregate, HostFacts, Hypervisor, ServerGroup, Service
 from ..exceptions import CloudAnswerUnusable, CloudBadRequest, CloudNotFound
 from .answers import list_of, request_id_of
-from .transport import GOES_ROUND, PAGE, Transport, side_by_side
+from .http import side_by_side
+from .transport import GOES_ROUND, PAGE, Transport
 from .wire import as_aggregate, as_hypervisor, as_server_group, as_service, summed
 
 

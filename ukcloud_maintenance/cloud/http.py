@@ -5,6 +5,8 @@ waited for without end, and neither the look-up of a name nor keystoneauth's loc
 has a timeout at all. So a call into keystoneauth, whatever requests it makes (a login, discovery,
 redirects), runs in a thread of its own, and is left to itself when its time is over; its
 connection is shut down then, so that the thread ends, and it can send nothing more.
+
+What goes out side by side does so by one function, :func:`side_by_side`.
 """
 
 import contextlib
@@ -12,8 +14,8 @@ import math
 import socket
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, InvalidStateError
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -24,6 +26,8 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from ..exceptions import PassOver
 
+#: requests that go out side by side
+PARALLEL = 8
 _HERE = threading.local()
 #: held for moments only: whom a connection serves
 _LOCK = threading.Lock()
@@ -226,3 +230,20 @@ def retry_after(answer: requests.Response | None) -> float | None:
         return max((until - now).total_seconds(), 0)
     except (ValueError, TypeError):
         return None
+
+
+def side_by_side(calls: Iterable[Callable[[], Any]], at_once: int = PARALLEL) -> list[Any]:
+    """What several calls return, in their order. None is begun once one of them has failed, and
+    those that were are waited for.
+
+    Their threads are their own: a call may go side by side with others itself, and in a pool that
+    all have in common it would wait for a thread that waits for it.
+
+    :param at_once: how many run at a time
+    :raises Exception: what the first of them raised that failed, in their order
+    """
+    wanted = list(calls)
+    if not wanted:
+        return []
+    with ThreadPoolExecutor(min(at_once, len(wanted))) as pool:
+        return list(pool.map(lambda call: call(), wanted))

@@ -2,8 +2,9 @@
 
 from urllib.parse import quote
 
+from ..exceptions import CloudAnswerUnusable
 from .answers import json_of, list_of, next_marker
-from .transport import Transport
+from .transport import GOES_ROUND, Transport
 
 
 class Identity(Transport):
@@ -21,8 +22,10 @@ class Identity(Transport):
             more = f"?marker={quote(marker, safe='')}" if marker else ""
             body = json_of(self._send(self._identity, what, "GET", path + more), what)
             page = {str(p["id"]): str(p["name"]) for p in list_of(body, "projects", what)}
-            if marker and page.keys() <= names.keys():
-                return names  # the last page, or one that was there before
+            if not page:
+                return names
+            if page.keys() <= names.keys():
+                raise CloudAnswerUnusable(what, GOES_ROUND)
             names |= page
             marker = next_marker([{"rel": "next", "href": (body.get("links") or {}).get("next")}])
             if not marker:

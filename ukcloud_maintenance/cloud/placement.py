@@ -8,7 +8,8 @@ from ..core.facts import Allocation, Capacity, Consumer
 from ..exceptions import CloudAnswerUnusable, CloudNotFound
 from .answers import dict_of, json_of, list_of, request_id_of
 from .hosts import Hosts
-from .transport import PLACEMENT_MICROVERSION, side_by_side
+from .http import side_by_side
+from .transport import PLACEMENT_MICROVERSION
 from .wire import as_capacity
 
 

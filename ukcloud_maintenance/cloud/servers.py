@@ -1,12 +1,13 @@
 """Servers, one by one and of a host, and what their hypervisors say of them."""
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from ..core.facts import Action, Diagnostics, Server
 from ..exceptions import CloudAnswerUnusable, CloudError, CloudNotFound
 from .answers import dict_of, request_id_of
-from .transport import LOG, PARALLEL, Transport
+from .http import side_by_side
+from .transport import LOG, Transport
 from .wire import as_action, as_server, last_line
 
 
@@ -57,10 +58,8 @@ class Servers(Transport):
             except CloudError as error:
                 return error
 
-        if not names:
-            return {}
-        with ThreadPoolExecutor(min(PARALLEL, len(names))) as pool:
-            return dict(zip(names, pool.map(count, names), strict=True))
+        counted = side_by_side(partial(count, host) for host in names)
+        return dict(zip(names, counted, strict=True))
 
     def server(self, server_id: str) -> Server | None:
         """One server, or None where it does not exist (any more).
@@ -88,11 +87,8 @@ class Servers(Transport):
                 LOG.info("%s", error)
                 return None
 
-        wanted = list(ids)
-        if not wanted:
-            return {}
-        with ThreadPoolExecutor(min(PARALLEL, len(wanted))) as pool:
-            return {s.id: s for s in pool.map(read, wanted) if s}
+        found = side_by_side(partial(read, server_id) for server_id in ids)
+        return {s.id: s for s in found if s}
 
     def diagnostics(self, server_id: str) -> Diagnostics:
         """What the hypervisor of its host says of the guest of a server, now (2.48).

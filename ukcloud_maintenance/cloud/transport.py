@@ -4,7 +4,6 @@ import copy
 import re
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Self
 from urllib.parse import quote
@@ -19,21 +18,11 @@ from ..exceptions import (
     CloudAuthError,
     CloudBadRequest,
     CloudError,
-    CloudForbidden,
-    CloudServerError,
     CloudUnreachable,
 )
-from .answers import (
-    busy_seconds,
-    dict_of,
-    error_of_status,
-    json_of,
-    list_of,
-    next_marker,
-    request_id_of,
-    words_of,
-)
-from .http import Bounds, Exchange, make_cuttable
+from .answers import dict_of, json_of, list_of, next_marker
+from .errors import error_in, not_logged_in, remedy_of
+from .http import PARALLEL, Bounds, Exchange, make_cuttable, side_by_side
 from .wire import version_key
 
 LOG = logger(__name__)
@@ -44,15 +33,11 @@ NEWEST_FOR_SERVERS = "2.98"
 #: All resource classes of a provider (1.27), and the tree it belongs to (1.29).
 PLACEMENT_MICROVERSION = "1.29"
 PAGE = 1000
-#: requests for several hosts that go out side by side
-PARALLEL = 8
 #: A request for change is sent within so many seconds after it was found to be right, or not at
 #: all: somebody else may have acted since.
 WRITE_GOES_STALE = 5.0
 #: A read waits for so many seconds where OpenStack asks for that; the caller for longer ones.
 READ_WAITS = 5.0
-
-
 GOES_ROUND = "the pages of the list go round in a circle"
 
 
@@ -125,7 +110,8 @@ class Transport:
             except CloudError as error:
                 return error
 
-        found = side_by_side([partial(attempt, call) for call in calls.values()])
+        attempts = [partial(attempt, call) for call in calls.values()]
+        found = side_by_side(attempts, 2 * PARALLEL)
         return dict(zip(calls, found, strict=True))
 
     def _compute_endpoint(self) -> str:
@@ -163,7 +149,7 @@ class Transport:
             detail = f"no complete answer within {seconds:.0f} s"
             raise CloudUnreachable(what, detail, sent=exchange.sent) from error
         except ksa_exceptions.http.HttpError as error:
-            raise self._not_logged_in(what, error) from error
+            raise not_logged_in(what, error, self.cloud_name) from error
         except (
             ksa_exceptions.AuthorizationFailure,
             ksa_exceptions.AuthPluginException,
@@ -186,47 +172,8 @@ class Transport:
             remedy = self._remedy("file")
             raise CloudUnreachable(what, str(error), remedy=remedy, sent=exchange.sent) from error
 
-    def _not_logged_in(self, what: str, error: ksa_exceptions.http.HttpError) -> CloudError:
-        """Keystone refused. It is its status, which says nothing of what is to be asked after the
-        login: a 404 of Keystone is no server that is not there."""
-        status = error.http_status
-        busy = busy_seconds(status, error.response)
-        kind: type[CloudError] = CloudServerError
-        remedy = ""
-        if status == 403:
-            kind, remedy = CloudForbidden, self._remedy("scope")
-        elif status == 401:
-            kind, remedy = CloudAuthError, self._remedy("credentials")
-        elif busy is not None and status < 500:
-            kind = CloudBadRequest
-        elif status < 500:
-            kind, remedy = CloudAuthError, self._remedy("auth_url")
-        return kind(
-            what,
-            str(error.message or error),
-            status=status,
-            request_id=str(error.request_id or ""),
-            remedy=remedy,
-            retry_after=busy,
-        )
-
     def _remedy(self, about: str) -> str:
-        """Which setting to look at. Horizon has no say in what its user carries since the login."""
-        if not self.cloud_name:
-            return {
-                "certificate": "Check OPENSTACK_SSL_CACERT in the settings of Horizon.",
-                "file": "Check OPENSTACK_SSL_CACERT in the settings of Horizon.",
-                "region": "Choose another region, or correct the service catalogue.",
-                "scope": "Choose a project in which you are an administrator.",
-            }.get(about, "Log in again.")
-        mine = f"of cloud {self.cloud_name!r} in clouds.yaml"
-        return {
-            "certificate": f"Check cacert and auth_url {mine}: its certificate is not trusted.",
-            "file": f"Check cacert, cert and key {mine}: a file that they name cannot be read.",
-            "region": f"Check region_name and interface {mine}, and the service catalogue.",
-            "scope": f"Check project_name {mine}, and that its user has the admin role there.",
-            "auth_url": f"Check auth_url {mine}.",
-        }.get(about, f"Check the credentials {mine}.")
+        return remedy_of(about, self.cloud_name)
 
     def _send(
         self, api: adapter.Adapter, what: str, method: str, path: str, **more: Any
@@ -314,29 +261,12 @@ class Transport:
         self, answer: requests.Response | None, api: adapter.Adapter, what: str
     ) -> CloudError | None:
         """The error that an answer is, or None."""
-        if answer is None:
-            return CloudUnreachable(what, "no answer")
-        status = answer.status_code
-        if status < 400:
-            return None
-        remedy = ""
-        if status == 406:
-            remedy = (
-                f"{str(api.service_type).capitalize()} must know microversion"
-                f" {PLACEMENT_MICROVERSION if api is self._placement else MICROVERSION}: upgrade"
-                " OpenStack to Victoria or later."
-            )
-        elif status == 401:
-            remedy = self._remedy("credentials")
-        elif status == 403:
-            remedy = self._remedy("scope")
-        return error_of_status(status)(
+        return error_in(
+            answer,
             what,
-            words_of(answer),
-            status=status,
-            request_id=request_id_of(answer),
-            remedy=remedy,
-            retry_after=busy_seconds(status, answer),
+            service=str(api.service_type),
+            microversion=PLACEMENT_MICROVERSION if api is self._placement else MICROVERSION,
+            cloud_name=self.cloud_name,
         )
 
     def _request(
@@ -402,8 +332,3 @@ class Transport:
             MICROVERSION, min(offered, NEWEST_FOR_SERVERS, key=version_key), key=version_key
         )
         return self._servers_at
-
-
-def side_by_side(calls: list[Callable[[], Any]]) -> list[Any]:
-    with ThreadPoolExecutor(min(len(calls), 2 * PARALLEL)) as pool:
-        return [future.result() for future in [pool.submit(call) for call in calls]]

@@ -62,6 +62,7 @@ class DrainResult(StrEnum):
     INSTANCES_FAILED = "instances_failed"  # at least one could not be moved
     NOT_PROVED = "not_proved"  # nothing is known to be left, but the proof failed
     HOST_LOST = "host_lost"  # the host went down and did not come back in time
+    INTERRUPTED = "interrupted"  # OpenStack did not answer, or the worker failed, for too long
     CANCELLED = "cancelled"  # an admin cancelled it
 
 

@@ -88,6 +88,8 @@ class DrainLike(Protocol):
 
 def objection(verb: Verb, row: InstanceLike, drain: DrainLike) -> str:
     """Why this cannot be done with this instance now, or empty: it can."""
+    if verb in (Verb.ABORT, Verb.FORCE) and drain.state not in DRAIN_OPEN:
+        return f"The drain is {drain.state}."
     match verb:
         case Verb.ABORT:
             return _to_nova(row, ABORTABLE, "an abort")

@@ -17,7 +17,6 @@ from .checks import check_destination
 from .drains import request_drain, request_drains
 from .hosts import (
     JUST_NOW,
-    HostPage,
     count_instances,
     host_page,
     host_records,
@@ -28,7 +27,6 @@ from .hosts import (
 from .instances import Steered, evidence, retry_failed, steer
 from .maintenance import check_recorded, get_maintenance, host_maintenance, is_listed
 from .plans import (
-    PlanAnswer,
     PlanReport,
     PlanRequest,
     get_plan,
@@ -36,8 +34,8 @@ from .plans import (
     request_plan,
     steer_plan,
 )
-from .preflights import HostSets, PlanPreflight, check_host, check_plan, host_sets, plan_drain
-from .records import KEEP_DAYS_MAX, clear_record, export_drain
+from .preflights import PlanPreflight, check_host, check_plan, host_sets, plan_drain
+from .records import clear_record, export_drain
 from .reports import DrainReport, drain_report, get_drain, open_drains
 from .requests import (
     LARGEST_FIRST,
@@ -64,7 +62,6 @@ from .steering import UNCHANGED, DrainChange, cancel_drain, change_drain, pause_
 
 __all__ = [
     "JUST_NOW",
-    "KEEP_DAYS_MAX",
     "LARGEST_FIRST",
     "NOTE_MAX",
     "ORDERS",
@@ -83,11 +80,8 @@ __all__ = [
     "DrainReport",
     "DrainRequest",
     "HostMaintenance",
-    "HostPage",
-    "HostSets",
     "InstanceMigration",
     "Plan",
-    "PlanAnswer",
     "PlanChoices",
     "PlanPreflight",
     "PlanReport",

@@ -123,7 +123,7 @@ def _why_not_safe(
         return "It was not verified yet."
     if maintenance.verified_at > now:
         return (
-            f"It was last verified at {_iso(maintenance.verified_at)}, which is still to come: the"
+            f"It was last verified at {iso(maintenance.verified_at)}, which is still to come: the"
             " clock of the database was set back, so how long ago that was is not known."
             " Is a worker running?"
         )
@@ -151,13 +151,13 @@ def document_of(actor: Actor, found: Certificate) -> dict[str, Any]:
         "schema": CERTIFICATE_SCHEMA,
         "host": found.host,
         "region": found.region,
-        "written_at": _iso(found.now),
+        "written_at": iso(found.now),
         "safe_to_power_off": found.safe,
         "why_not": found.why_not or None,
-        "safe_since": _iso(found.safe_since),
-        "verified_at": _iso(found.verified_at),
-        "valid_until": _iso(found.valid_until),
-        "withdrawn_at": _iso(found.withdrawn_at),
+        "safe_since": iso(found.safe_since),
+        "verified_at": iso(found.verified_at),
+        "valid_until": iso(found.valid_until),
+        "withdrawn_at": iso(found.withdrawn_at),
         "withdrawn_why": found.withdrawn_why or None,
         "checks": list(maintenance.checks) if maintenance else [],
         "scope": SCOPE,
@@ -167,9 +167,9 @@ def document_of(actor: Actor, found: Certificate) -> dict[str, Any]:
             "found_status": maintenance.found_status,
             "found_reason": maintenance.found_reason or None,
             "our_reason": maintenance.our_reason or None,
-            "disabled_at": _iso(maintenance.disabled_at),
-            "opened_at": _iso(maintenance.opened_at),
-            "returning_since": _iso(maintenance.returning_since),
+            "disabled_at": iso(maintenance.disabled_at),
+            "opened_at": iso(maintenance.opened_at),
+            "returning_since": iso(maintenance.returning_since),
             "message": maintenance.message,
         }
         if maintenance
@@ -181,13 +181,13 @@ def document_of(actor: Actor, found: Certificate) -> dict[str, Any]:
                 "result": drain.result or None,
                 "reason": drain.reason,
                 "requested_by": drain.requested_by,
-                "created_at": _iso(drain.created_at),
-                "finished_at": _iso(drain.finished_at),
+                "created_at": iso(drain.created_at),
+                "finished_at": iso(drain.finished_at),
             }
             for drain in found.drains
         ],
     }
 
 
-def _iso(moment: datetime | None) -> str | None:
+def iso(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None

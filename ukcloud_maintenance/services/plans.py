@@ -17,8 +17,7 @@ from .access import require
 from .drains import ready_to_request, write_request
 from .hosts import worker_status
 from .instances import retry_failed
-from .preflights import check_hosts_of_plan
-from .requests import PLAN_MAX_HOSTS, DrainRequest
+from .requests import PLAN_MAX_HOSTS, DrainRequest, check_hosts_of_plan
 from .steering import cancel_drain, pause_drain, require_cancel, resume_drain
 
 

@@ -13,7 +13,7 @@ from ..exceptions import CloudError, Refused
 from ..preflight import NO_CHOICES, DrainPlan, PlanChoices, make_plan, make_plans
 from .access import require
 from .checks import RegionSight, check_may_drain, check_not_bare_metal, find_service
-from .requests import PLAN_MAX_HOSTS, check_choices
+from .requests import check_choices, check_hosts_of_plan
 
 
 def plan_drain(
@@ -154,18 +154,3 @@ def _refusal(plan: DrainPlan, sight: RegionSight) -> Refused | None:
     except Refused as error:
         return error
     return None
-
-
-def check_hosts_of_plan(hosts: Iterable[str]) -> list[str]:
-    names = list(hosts)
-    if not names:
-        raise Refused("No host is selected.", code="nothing_selected", field="hosts")
-    if len(names) > PLAN_MAX_HOSTS:
-        raise Refused(
-            f"{len(names)} hosts are too many for one plan; it takes {PLAN_MAX_HOSTS}.",
-            code="too_many_hosts",
-            field="hosts",
-        )
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise Refused(f"Host {repeated[0]} is named twice.", code="host_twice", field="hosts")
-    return names

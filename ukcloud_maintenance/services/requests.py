@@ -1,6 +1,6 @@
 """What a drain is requested with, and what is wrong with it before anything is looked up."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -22,6 +22,8 @@ NOTE_MAX = 255
 LARGEST_FIRST = "largest"
 SMALLEST_FIRST = "smallest"
 ORDERS = (LARGEST_FIRST, SMALLEST_FIRST)
+#: The most hosts of one plan.
+PLAN_MAX_HOSTS = 100
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,7 @@ def check_window(start_at: datetime | None, stop_at: datetime | None) -> None:
     for name, moment in (("start_at", start_at), ("stop_at", stop_at)):
         if moment is not None and timezone.is_naive(moment):
             raise Refused(
-                f"{moment} has no time zone.",
+                f"{moment:%Y-%m-%d %H:%M} has no time zone.",
                 code="window_without_zone",
                 remedy="Name one, for example +00:00.",
                 field=name,
@@ -214,5 +216,16 @@ def check_choices(choices: Mapping[str, str]) -> None:
             )
 
 
-#: The most hosts of one plan.
-PLAN_MAX_HOSTS = 100
+def check_hosts_of_plan(hosts: Iterable[str]) -> list[str]:
+    names = list(hosts)
+    if not names:
+        raise Refused("No host is selected.", code="nothing_selected", field="hosts")
+    if len(names) > PLAN_MAX_HOSTS:
+        raise Refused(
+            f"{len(names)} hosts are too many for one plan; it takes {PLAN_MAX_HOSTS}.",
+            code="too_many_hosts",
+            field="hosts",
+        )
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise Refused(f"Host {repeated[0]} is named twice.", code="host_twice", field="hosts")
+    return names

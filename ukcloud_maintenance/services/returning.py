@@ -16,7 +16,7 @@ from ..observe.views import opt_out_names
 from ..store import Drain, HostMaintenance, InstanceMigration
 from .access import cloud_name, require
 from .checks import drain_is_open, find_service
-from .requests import REASON_MAX
+from .requests import REASON_MAX, check_pace
 
 
 @dataclass(frozen=True)
@@ -189,12 +189,7 @@ def return_host(actor: Actor, cloud: Cloud, request: ReturnRequest) -> HostMaint
     """
     require(actor, RULE_RETURN)
     limit = conf.max_concurrent() if request.max_concurrent is None else request.max_concurrent
-    if not 1 <= limit <= conf.max_concurrent_ceiling():
-        raise Refused(
-            f"The number of migrations at once must be from 1 to {conf.max_concurrent_ceiling()}.",
-            code="max_concurrent_out_of_range",
-            field="max_concurrent",
-        )
+    check_pace(limit)
     if request.choice is not None and request.choice not in list(ReturnChoice):
         raise Refused(
             f"{request.choice!r} cannot be chosen.",

@@ -12,6 +12,7 @@ from ..core.steering import DrainVerb
 from ..exceptions import Refused, StaleState
 from ..store import Drain
 from .access import cloud_name, require
+from .certificates import iso
 from .reports import get_drain
 from .requests import check_pace, check_timeout, check_window, may_time_out
 
@@ -162,12 +163,25 @@ def change_drain(actor: Actor, drain_id: int, change: DrainChange) -> Drain:
                     "The window ends before it begins.", code="window_is_empty", field="start_at"
                 )
             fields |= window
-            said += [f"{name}: {value or 'none'}" for name, value in window.items()]
+            said += [
+                window_change(WINDOW_WORDS[name], getattr(drain, name), value)
+                for name, value in window.items()
+            ]
         if fields:
             text = "; ".join(said)
             store.adjust_drain(drain, actor, store.now(), text, **fields)
 
     return _change(actor, drain_id, RULE_STEER, adjust)
+
+
+#: what the ends of a window are called in the record
+WINDOW_WORDS = {"start_at": "window start", "stop_at": "window end"}
+
+
+def window_change(end: str, before: datetime | None, after: datetime | None) -> str:
+    """An end of the window, in words and ISO times."""
+    was = f", was {iso(before)}" if before else ""
+    return f"{end} {iso(after) or 'removed'}{was}"
 
 
 def refuse_where_not_offered(verb: DrainVerb, drain: Drain) -> None:

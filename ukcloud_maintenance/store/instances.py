@@ -1,6 +1,7 @@
 """Instance migrations: what is asked for one, and what a worker found."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -19,18 +20,31 @@ from ..core.states import (
 from ..exceptions import StaleState
 from ..models import Drain, InstanceMigration
 from .destinations import check_destination, in_turn
+from .draining import change_drain
 from .journal import Who, add_event, touch
 from .requests import Entry, new_row, reopen_drain
+
+
+@contextmanager
+def _standing_on(drain: Drain, now: datetime, **fields: Any) -> Iterator[None]:
+    """A transaction for what an admin asks for in a drain: only while the drain is in the state in
+    which the request was judged. Its end takes the same lock, so that one of the two comes first.
+
+    :param fields: what else becomes of the drain; it is due at once
+    :raises StaleState: the drain changed meanwhile, e.g. it is over
+    """
+    with transaction.atomic():
+        change_drain(drain, now, next_pass_at=None, **fields)
+        yield
 
 
 def make_wish(drain: Drain, row: InstanceMigration, wish: Wish, actor: Who, now: datetime) -> None:
     """Ask for something of Nova for one instance; a worker asks Nova.
 
-    :raises StaleState: somebody else asked first, or the instance is further by now
+    :raises StaleState: somebody else asked first, or the instance or its drain is further by now
     """
     kind = {Wish.ABORT: "abort_asked", Wish.FORCE: "force_asked"}.get(wish, "reset_asked")
-    with transaction.atomic():
-        touch(drain.pk, now)
+    with _standing_on(drain, now, errand=True):
         change_migration(
             row,
             now,
@@ -42,8 +56,6 @@ def make_wish(drain: Drain, row: InstanceMigration, wish: Wish, actor: Who, now:
             wish_migration_id=row.nova_migration_id,
             answer="",
         )
-        Drain.objects.filter(pk=drain.pk).update(errand=True, next_pass_at=None)
-    drain.errand = True
 
 
 def errand_done(drain: Drain, now: datetime) -> None:
@@ -71,29 +83,25 @@ def retry_instance(
             check_destination(drain.region, destination)
         if drain.state == DrainState.FAILED:
             reopen_drain(drain, actor, now)
-        change_migration(
-            row,
-            now,
-            event=("retried", actor, f"to {destination}" if destination else "", ""),
-            state=MigrationState.PENDING,
-            granted=row.attempts,
-            destination=destination,
-            code="",
-            message="",
-            answer="",
-            not_before=None,
-            odd_since=None,
-            late_since=None,
-            timed_out_at=None,
-            timeout_asked="",
-            # whoever tries it again has seen to what was there, or names another host
-            unfit_hosts={},
-        )
-        changed = Drain.objects.filter(pk=drain.pk, state=drain.state).update(
-            next_pass_at=None, blocked_since=None, proving_since=None
-        )
-        if changed != 1:  # it ended: nobody would work on what is put back in its line
-            raise StaleState(f"drain {drain.pk} is not {drain.state} any more")
+        with _standing_on(drain, now, blocked_since=None, proving_since=None):
+            change_migration(
+                row,
+                now,
+                event=("retried", actor, f"to {destination}" if destination else "", ""),
+                state=MigrationState.PENDING,
+                granted=row.attempts,
+                destination=destination,
+                code="",
+                message="",
+                answer="",
+                not_before=None,
+                odd_since=None,
+                late_since=None,
+                timed_out_at=None,
+                timeout_asked="",
+                # whoever tries it again has seen to what was there, or names another host
+                unfit_hosts={},
+            )
 
 
 def skip_instance(drain: Drain, row: InstanceMigration, actor: Who, now: datetime) -> None:
@@ -101,15 +109,15 @@ def skip_instance(drain: Drain, row: InstanceMigration, actor: Who, now: datetim
 
     :raises StaleState: somebody else got there first
     """
-    change_migration(
-        row,
-        now,
-        event=("skipped", actor, "", ""),
-        state=MigrationState.SKIPPED,
-        code="skipped",
-        message=f"Taken off the list by {actor}. {row.message}".strip(),
-    )
-    Drain.objects.filter(pk=drain.pk).update(next_pass_at=None)
+    with _standing_on(drain, now):
+        change_migration(
+            row,
+            now,
+            event=("skipped", actor, "", ""),
+            state=MigrationState.SKIPPED,
+            code="skipped",
+            message=f"Taken off the list by {actor}. {row.message}".strip(),
+        )
 
 
 def put_first(drain: Drain, row: InstanceMigration, actor: Who, now: datetime) -> None:
@@ -117,8 +125,7 @@ def put_first(drain: Drain, row: InstanceMigration, actor: Who, now: datetime) -
 
     :raises StaleState: somebody else got there first
     """
-    with transaction.atomic():
-        touch(drain.pk, now)
+    with _standing_on(drain, now):
         lowest = drain.migrations.aggregate(lowest=Min("position"))["lowest"] or 0
         change_migration(
             row,
@@ -127,7 +134,6 @@ def put_first(drain: Drain, row: InstanceMigration, actor: Who, now: datetime) -
             position=min(lowest, 0) - 1,
             not_before=None,
         )
-        Drain.objects.filter(pk=drain.pk).update(next_pass_at=None)
 
 
 def change_migration(

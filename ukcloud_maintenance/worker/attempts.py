@@ -6,7 +6,7 @@ import time
 
 from .. import conf, store
 from ..core import drain as d
-from ..core.drain import answers, beginning, whereabouts
+from ..core.drain import answers, beginning, objections, whereabouts
 from ..core.states import DrainState, Method, MigrationState
 from ..exceptions import (
     CloudAnswerUnusable,
@@ -35,7 +35,7 @@ def submit(at: DrainPass, row: InstanceMigration, action: d.Submit) -> None:
         records = at.cloud.migrations_of(row.server_id)
         # The server is read last: what its host's hypervisor said is about this host only
         # where it still is on it.
-        doubtful = whereabouts.doubtful_request(row.source_compute, records, actions)
+        doubtful = objections.doubtful_request(row.source_compute, records, actions)
         words = at.cloud.failure_of(row.server_id, doubtful) if doubtful else ""
         tells = action.status not in whereabouts.TELLS_NOTHING
         sight = hear(at.cloud, row.server_id) if tells else None
@@ -49,7 +49,7 @@ def submit(at: DrainPass, row: InstanceMigration, action: d.Submit) -> None:
         detail = f"{server.task_state or server.status} on {server.host}" if server else "deleted"
         say(logging.INFO, "changed", drain=at.drain.pk, server=row.server_id, detail=detail)
         return  # the next pass judges it as it is now
-    objection = whereabouts.objection(server, action.method, records, actions, sight, words)
+    objection = objections.objection(server, action.method, records, actions, sight, words)
     if objection is not None:
         becomes(at, row, beginning.held_back(objection))
         return

@@ -2,8 +2,9 @@ from django.urls import path
 
 from ukcloud_maintenance.core.record import export
 
-from .drains import dialogs as steering
+from .drains import dialogs, instances
 from .drains import views as drain_views
+from .hosts import certificate_views, return_views
 from .hosts import views as host_views
 from .plans import views as plan_views
 from .preflight import views as preflight_views
@@ -17,30 +18,38 @@ urlpatterns = [
     path("hosts/<str:host>/", host_views.HostView.as_view(), name="host"),
     path("hosts/<str:host>/check/", preflight_views.CheckHostView.as_view(), name="check_host"),
     path("hosts/<str:host>/drain/", workflow_views.DrainHostView.as_view(), name="drain_host"),
-    path("hosts/<str:host>/panel/", host_views.HostPanelView.as_view(), name="host_panel"),
-    path("hosts/<str:host>/certificate/", host_views.CertificateView.as_view(), name="certificate"),
+    path("hosts/<str:host>/panel/", certificate_views.HostPanelView.as_view(), name="host_panel"),
+    path(
+        "hosts/<str:host>/certificate/",
+        certificate_views.CertificateView.as_view(),
+        name="certificate",
+    ),
     path(
         "hosts/<str:host>/certificate.json",
-        host_views.CertificateFileView.as_view(),
+        certificate_views.CertificateFileView.as_view(),
         name="certificate_file",
     ),
-    path("hosts/<str:host>/allocations/", host_views.AllocationsView.as_view(), name="allocations"),
-    path("hosts/<str:host>/return/", host_views.ReturnHostView.as_view(), name="return_host"),
+    path(
+        "hosts/<str:host>/allocations/",
+        certificate_views.AllocationsView.as_view(),
+        name="allocations",
+    ),
+    path("hosts/<str:host>/return/", return_views.ReturnHostView.as_view(), name="return_host"),
     path("drains/", drain_views.DrainsView.as_view(), name="drains"),
     path("drains/<int:drain_id>/", drain_views.DrainView.as_view(), name="drain"),
     path("drains/<int:drain_id>/updates/", drain_views.UpdatesView.as_view(), name="updates"),
-    path("drains/<int:drain_id>/cancel/", steering.CancelDrainView.as_view(), name="cancel_drain"),
-    path("drains/<int:drain_id>/pause/", steering.PauseDrainView.as_view(), name="pause_drain"),
-    path("drains/<int:drain_id>/resume/", steering.ResumeDrainView.as_view(), name="resume_drain"),
-    path("drains/<int:drain_id>/retry/", steering.RetryFailedView.as_view(), name="retry_failed"),
-    path("drains/<int:drain_id>/change/", steering.ChangeDrainView.as_view(), name="change_drain"),
+    path("drains/<int:drain_id>/cancel/", dialogs.CancelDrainView.as_view(), name="cancel_drain"),
+    path("drains/<int:drain_id>/pause/", dialogs.PauseDrainView.as_view(), name="pause_drain"),
+    path("drains/<int:drain_id>/resume/", dialogs.ResumeDrainView.as_view(), name="resume_drain"),
+    path("drains/<int:drain_id>/retry/", dialogs.RetryFailedView.as_view(), name="retry_failed"),
+    path("drains/<int:drain_id>/change/", dialogs.ChangeDrainView.as_view(), name="change_drain"),
     *(
         path(
             f"drains/<int:drain_id>/instances/{slug}/",
             view.as_view(),
             name=f"instances_{slug}",
         )
-        for slug, view in steering.INSTANCES_VIEWS.items()
+        for slug, view in instances.INSTANCES_VIEWS.items()
     ),
     # the record
     path("drains/<int:drain_id>/timeline/", record_views.TimelineView.as_view(), name="timeline"),

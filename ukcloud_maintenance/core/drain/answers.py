@@ -226,20 +226,31 @@ def asking(
 
 def request_taken(wish: Wish, request_id: str, now: datetime) -> Consequence:
     """Nova took an abort, or that a migration is forced."""
-    at, kind = {Wish.ABORT: ("aborted_at", "aborting"), Wish.FORCE: ("forced_at", "forced")}[wish]
-    fields = {at: now, "answer": "", **NO_WISH}
-    return Consequence(fields, kind, request_id=request_id, is_setback=False)
+    fields = {
+        "aborted_at" if wish is Wish.ABORT else "forced_at": now,
+        "answer": "",
+        **NO_WISH,
+    }
+    return Consequence(
+        fields,
+        "aborting" if wish is Wish.ABORT else "forced",
+        request_id=request_id,
+        is_setback=False,
+    )
 
 
 def request_failed(row: Row, wish: Wish, answer: Answer) -> Consequence:
     """What was requested stands, and is no try, where Nova has not judged it; it is over where
-    Nova said no, and asked for again where the answer got lost."""
+    Nova said no, and asked for again where the answer got lost. A cancel's abort is asked for
+    again after a no as well, now and then and so many times: the next status may take it."""
     if answer.not_begun:
         return Consequence({"wish_tries": row.wish_tries - 1}, is_trouble=True)
     refused, unanswered, words = _WORDS[wish]
     if answer.refuses:
         over: dict[str, Any] = dict(NO_WISH)
-        if wish is Wish.ABORT:
+        if wish is Wish.ABORT and not row.wish_by:
+            over = {}
+        elif wish is Wish.ABORT:
             over |= {"aborted_migration_id": None, "aborted_by": ""}
         return _answered(row, over, refused, f"{words}: {answer.detail}", answer.request_id)
     if wish is not Wish.RESET:

@@ -10,7 +10,7 @@ from ..states import Method, MigrationState
 from .answers import Consequence
 from .attempts import NO_COURSE, NO_WISH
 from .inputs import Row
-from .whereabouts import Objection
+from .objections import Objection
 
 #: What is known of an attempt, before anything of it is.
 _NO_ATTEMPT: dict[str, Any] = {

@@ -25,6 +25,11 @@ def how_it_ended(ending: Ending, record: Migration | None) -> str:
             return "Nova's record of the migration is gone, and the server is still here."
         case Ending.TASK_WITHOUT_RECORD:
             return "Nova has no record of the migration"
+        case Ending.STUCK_WAITING:
+            return (
+                f"Nova took the request and has not begun the migration ({status}): its message was"
+                " lost, or nova-conductor does not work"
+            )
         case Ending.TASK_STUCK:
             return f"The migration is over ({status})"
         case Ending.LEFT_WAITING | Ending.LEFT_OPEN:
@@ -88,7 +93,7 @@ def in_doubt(
         Ending.COMPLETED_HERE: "completed_at_source",
     }.get(ending, "guest_in_doubt")
     what = how_it_ended(ending, record)
-    if ending in (Ending.TASK_STUCK, Ending.TASK_WITHOUT_RECORD):
+    if ending in (Ending.TASK_STUCK, Ending.TASK_WITHOUT_RECORD, Ending.STUCK_WAITING):
         what = f"{what}, but Nova's task {server.task_state} on the server does not end."
     cannot_tell(p, row, code, f"{what} {known}")
 

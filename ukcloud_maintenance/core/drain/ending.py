@@ -14,7 +14,7 @@ from ..states import (
     DrainState,
     MigrationState,
 )
-from . import whereabouts
+from . import objections
 from .actions import ChangeDrain, Enable, Finish, Join
 from .alarm import NOWHERE, alarm, arrived_wrong
 from .context import Pass
@@ -153,7 +153,7 @@ def wait_for_blocked(p: Pass, blocked: list[Row]) -> None:
     if p.since(p.drain.blocked_since) < p.limits.blocked_wait_seconds:
         return
     for row in blocked:
-        doubtful = row.code in whereabouts.CODES and row.attempts
+        doubtful = row.code in objections.CODES and row.attempts
         state = MigrationState.UNKNOWN if doubtful else MigrationState.FAILED
         p.change(
             row,

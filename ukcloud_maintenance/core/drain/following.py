@@ -1,8 +1,8 @@
 """Rows that Nova has, still on the source: in progress, or ended there."""
 
-from ..facts import Migration, Server
+from ..facts import NOVA_STATUS_RUNNING, Migration, Server
 from ..states import Method, MigrationState
-from . import whereabouts
+from . import objections, whereabouts
 from .arriving import follow_confirming, follow_elsewhere
 from .attempts import adopted_request, attempt_failed, failed_attempt, is_aborted, record_of
 from .codes import LEFT_RECORD
@@ -70,7 +70,7 @@ def wanted_words(p: Pass) -> list[str]:
         if server is None or whereabouts.word_of(server, None) is not Word.SILENT:
             continue
         if row.state == MigrationState.BLOCKED:
-            if row.code in whereabouts.CODES and source_is_up(p, row):
+            if row.code in objections.CODES and source_is_up(p, row):
                 wanted.append(row.server_id)
             continue
         if row.state != MigrationState.MIGRATING or not source_is_up(p, row):
@@ -91,6 +91,19 @@ def ending_of(p: Pass, row: Row, server: Server, record: Migration | None) -> En
         record,
         had_record=row.nova_migration_id is not None,
         aborted=is_aborted(row, record),
+        unattended=record is not None and is_unattended(p, row, record),
+    )
+
+
+def is_unattended(p: Pass, row: Row, record: Migration) -> bool:
+    """Whether Nova has taken a migration and seems to do nothing about it: `accepted` lasts for
+    the moment that nova-conductor takes; `queued` is waited out while another one of its source
+    runs. The message of one that stays so was lost, or nova-conductor does not work."""
+    if record.status == "accepted":
+        return True
+    others = (m for found in p.seen.migrations.values() for m in found if m.id != record.id)
+    return record.status == "queued" and not any(
+        m.status in NOVA_STATUS_RUNNING and m.source_compute == p.source(row) for m in others
     )
 
 
@@ -99,7 +112,7 @@ def wait_after(p: Pass, ending: Ending, row: Row) -> float:
     its mind, and libvirt to finish a copy whose nova-compute is gone."""
     if ending in (Ending.NO_HOST, Ending.ROLLED_BACK):
         wait = 0.0
-    elif ending is Ending.TASK_WITHOUT_RECORD:
+    elif ending in (Ending.TASK_WITHOUT_RECORD, Ending.STUCK_WAITING):
         wait = p.patience(row)
     elif ending in (Ending.LEFT_WAITING, Ending.LEFT_OPEN, Ending.TASK_STUCK):
         wait = p.limits.submit_grace_seconds
@@ -112,17 +125,24 @@ def wait_after(p: Pass, ending: Ending, row: Row) -> float:
     return max(wait, p.patience(row)) if lost else wait
 
 
+def is_noticeable(p: Pass, row: Row) -> bool:
+    """Whether what was seen has stood for longer than any of it should take."""
+    return p.since(p.rows[row.id].odd_since) >= p.limits.submit_grace_seconds
+
+
 def still_here(p: Pass, row: Row, server: Server, record: Migration | None) -> None:
     """Nova has the server on the source: it is being migrated, or the attempt has ended."""
     ending = ending_of(p, row, server, record)
     if ending is None:
         if row.odd_since is not None:
-            p.change(row, {"odd_since": None})
+            p.change(row, {"odd_since": None, "message": ""})
         return
     wait = wait_after(p, ending, row)
     if wait and not p.settled(row, wait):
         if record is not None and record.is_over and wait > p.limits.settle_seconds:
             p.change(row, {"message": why_it_waits(p, ending, record, row, wait)})
+        elif ending is Ending.STUCK_WAITING and is_noticeable(p, row):
+            p.change(p.rows[row.id], {"message": f"{how_it_ended(ending, record)}."})
         return
     row = p.rows[row.id]
     sight = p.seen.guests.get(row.server_id)

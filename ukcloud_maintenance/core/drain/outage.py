@@ -81,7 +81,7 @@ def in_trouble(
         ends,
         Finish(
             DrainState.CANCELLED if cancelling else DrainState.FAILED,
-            DrainResult.NOT_PROVED,
+            DrainResult.INTERRUPTED,
             f"{alarm(after)} {trouble} {left}{detail}".strip(),
         ),
     )

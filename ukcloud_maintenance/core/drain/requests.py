@@ -53,7 +53,9 @@ def carry_out(p: Pass, row: Row) -> None:
     status = row.nova_status
     if status in NOVA_STATUS_WAITING and status not in ABORTABLE:
         return  # accepted: the next status decides
-    if row.wish_tries >= ASK_AGAIN_TIMES:
+    if row.wish_tries >= ASK_AGAIN_TIMES and row.answer and not row.wish_by:
+        p.change(row, NO_WISH, "abort_refused", row.answer)
+    elif row.wish_tries >= ASK_AGAIN_TIMES:
         give_up_request(p, row, f"it did not answer {row.wish_tries} requests.")
     elif row.wish == Wish.ABORT and status in ABORTABLE:
         if may_ask(p, row):
@@ -79,13 +81,16 @@ def give_up_request(p: Pass, row: Row, why: str) -> None:
     text = f"Nova did not take {what}: {why}"
     kind = "abort_refused" if row.wish == Wish.ABORT else "force_refused"
     forgotten: dict[str, Any] = {"aborted_migration_id": None, "aborted_by": ""}
-    fields = NO_WISH | {"answer": text} | ({} if row.aborted_at else forgotten)
+    # That a cancel asked for it is kept: it does not begin anew.
+    kept = row.aborted_at is not None or not row.wish_by
+    fields = NO_WISH | {"answer": text} | ({} if kept else forgotten)
     p.change(row, fields, kind, text)
 
 
 def enforce_cancel_deadline(p: Pass) -> None:
-    """A drain that is being cancelled: abort what flies, where that was chosen; and end in
-    bounded time, whatever flies."""
+    """A drain that is being cancelled: abort what flies, where that was chosen, once each: what
+    Nova refuses is asked for again as any request (see `carry_out`). And end in bounded time,
+    whatever flies."""
     flying = p.rows_in(MIGRATION_UNDER_WAY)
     waited = p.since(p.drain.cancelling_since)
     if p.drain.cancel_abort:
@@ -97,7 +102,7 @@ def enforce_cancel_deadline(p: Pass) -> None:
                 and row.wish != Wish.ABORT
                 and row.source_service != SOURCE_DOWN
                 and known is not None
-                and (row.aborted_migration_id != known or row.aborted_at is None)
+                and row.aborted_migration_id != known
                 and row.nova_status in ABORTABLE
             ):
                 p.actions.append(Abort(row.id, known, ""))

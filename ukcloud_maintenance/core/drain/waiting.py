@@ -14,7 +14,7 @@ from ..states import (
     Method,
     MigrationState,
 )
-from . import whereabouts
+from . import objections, whereabouts
 from .actions import Join
 from .alarm import arrived_wrong
 from .attempts import attempts_allowed, cancel_waiting
@@ -154,7 +154,7 @@ def still_stands(p: Pass, row: Row) -> bool:
     want of its hypervisor's word that its guest runs here."""
     if row.state != MigrationState.BLOCKED:
         return False
-    if row.code in whereabouts.CODES:
+    if row.code in objections.CODES:
         server = p.seen.servers[row.server_id]
         sight = p.seen.guests.get(row.server_id)
         word = whereabouts.word_of(server, sight)

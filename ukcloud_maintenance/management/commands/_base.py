@@ -6,11 +6,9 @@ anything, also where the database alone would do.
 """
 
 import argparse
-import math
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 from django.core import checks
@@ -19,10 +17,7 @@ from django.db import DatabaseError, InterfaceError
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.actor import Actor, shell_actor
-from ukcloud_maintenance.core.copying.duration import Forecast
-from ukcloud_maintenance.core.drain.alarm import alarm
 from ukcloud_maintenance.core.printable import printable
-from ukcloud_maintenance.core.states import Direction
 from ukcloud_maintenance.exceptions import (
     CloudAuthError,
     CloudError,
@@ -40,7 +35,6 @@ EXIT_BAD_INPUT = 2
 EXIT_REFUSED = 3
 EXIT_NO_ANSWER = 4
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
-
 EXIT_CODES = """\
 exit codes:
   0    done, requested; with --wait: safe to power off, or cancelled; with --dry-run: all can leave
@@ -50,7 +44,6 @@ exit codes:
   4    OpenStack or the database failed or did not answer
   130  interrupted while waiting; the drain goes on
 """
-
 #: Refusals of what was typed, not of what was asked for.
 _BAD_INPUT = frozenset(
     {
@@ -294,168 +287,3 @@ def _failure(error: Failure | MaintenanceError | DatabaseError | InterfaceError)
             "Is it up, and were its tables made (`django-admin migrate`)?",
         )
     return Failure(str(error), EXIT_REFUSED, "refused")
-
-
-# -- what is typed ---------------------------------------------------------------------------
-
-
-def moment(option: str, text: str | None) -> datetime | None:
-    """A time as it is typed, in UTC; None where none is.
-
-    :raises Failure: it is no time, or its zone is missing
-    """
-    if text is None:
-        return None
-    form = "Write it like 2026-03-01T22:00+01:00 or 2026-03-01T21:00Z."
-    try:
-        found = datetime.fromisoformat(text)
-        if found.tzinfo is not None:
-            return found.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise Failure(
-            f"{option}: {text!r} is no date and time by ISO 8601.",
-            EXIT_BAD_INPUT,
-            "time_unreadable",
-            form,
-        ) from None
-    raise Failure(
-        f"{option}: {text!r} has no time zone.", EXIT_BAD_INPUT, "window_without_zone", form
-    )
-
-
-def timeout_action(text: str | None) -> str | None:
-    """`force-complete`, as the verb is typed, means the setting's `force_complete`."""
-    return text and text.replace("-", "_")
-
-
-def add_window(parser: CommandParser, *, none: bool = False) -> None:
-    """The options of when a drain works, and of what becomes of what takes too long.
-
-    :param none: whether `none` may be typed for a time
-    """
-    or_none = "; none: no such time" if none else ""
-    parser.add_argument(
-        "--start-at",
-        metavar="TIME",
-        help=f"do not begin before this time, ISO 8601 with its zone{or_none}",
-    )
-    parser.add_argument(
-        "--stop-at",
-        metavar="TIME",
-        help=f"start nothing new after this time; what flies lands{or_none}",
-    )
-    parser.add_argument(
-        "--timeout-action",
-        type=timeout_action,
-        metavar="ACTION",
-        help="what becomes of a copy that takes too long: warn; abort (it runs on where it is, and"
-        " is tried again if Nova leaves it ACTIVE); force_complete (its guest is paused until the"
-        " rest is copied)" + ("" if none else "; the setting TIMEOUT_ACTION where not given"),
-    )
-
-
-# -- what is shown of a drain ----------------------------------------------------------------
-
-
-def iso(moment: datetime | None) -> str | None:
-    """ISO 8601 in UTC, to the second."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
-
-
-def drain_document(report: services.DrainReport) -> dict[str, Any]:
-    """A drain for programs. What is not known (yet) is null; times are UTC, sizes bytes."""
-    drain = report.drain
-    return {
-        "id": drain.pk,
-        "plan_id": drain.plan_id,
-        "host": drain.host,
-        "region": drain.region,
-        "direction": drain.direction,
-        "state": drain.state,
-        "result": drain.result or None,
-        "message": drain.message,
-        "reason": drain.reason,
-        "requested_by": drain.requested_by,
-        "cancelled_by": drain.cancelled_by or None,
-        "created_at": iso(drain.created_at),
-        "started_at": iso(drain.started_at),
-        "finished_at": iso(drain.finished_at),
-        "start_at": iso(drain.start_at),
-        "stop_at": iso(drain.stop_at),
-        "max_concurrent": drain.max_concurrent,
-        "timeout_action": drain.timeout_action,
-        "forecast": _forecast_document(report.forecast),
-        "migrations": [
-            {
-                "server_id": row.server_id,
-                "server_name": row.server_name,
-                "state": row.state,
-                "method": row.method or None,
-                "nova_status": row.nova_status or None,
-                "source_compute": row.source_compute,
-                "dest_compute": row.dest_compute or None,
-                "attempts": row.attempts,
-                "code": row.code or None,
-                "message": row.message,
-                "started_at": iso(row.started_at),
-                "finished_at": iso(row.finished_at),
-                "memory_total_bytes": row.memory_total_bytes,
-                "memory_remaining_bytes": row.memory_remaining_bytes,
-                "disk_total_bytes": row.disk_total_bytes,
-                "disk_remaining_bytes": row.disk_remaining_bytes,
-                "rate_bytes": row.rate_bytes,
-                "course": row.course or None,
-                "seconds_left": row.seconds_left,
-                "timed_out_at": iso(row.timed_out_at),
-                "times_out_at": iso(outlook.due_at)
-                if (outlook := report.timeouts.get(row.pk))
-                else None,
-                "wish": row.wish or None,
-                "wish_by": row.wish_by or None,
-                "answer": row.answer or None,
-            }
-            for row in report.migrations
-        ],
-    }
-
-
-def _forecast_document(forecast: Forecast | None) -> dict[str, Any] | None:
-    """How many seconds it still takes; null for what does not end as things are."""
-    if forecast is None:
-        return None
-    times = {"low": forecast.low, "likely": forecast.likely, "high": forecast.high}
-    return {
-        "seconds": {
-            name: round(seconds) if math.isfinite(seconds) else None
-            for name, seconds in times.items()
-        },
-        "samples": forecast.samples,
-        "assumed": forecast.assumed,
-    }
-
-
-def summary(report: services.DrainReport) -> str:
-    """One line about a drain, e.g. "cmp1 (drain 5): running, 7 of 12 left the host"; what a person
-    must look at comes first."""
-    drain, counts = report.drain, report.counts
-    done = "came back" if drain.direction == Direction.BACK else "left the host"
-    first = alarm(report.migrations)
-    return (
-        f"{drain.host} (drain {drain.pk}): {first}{' ' if first else ''}"
-        f"{drain.state}, {counts.left} of {counts.total} {done}"
-    )
-
-
-def paragraph(text: str) -> list[str]:
-    """The lines of a message that has several; what others wrote begins none, see core.drain."""
-    return text.split("\n")
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    """Lines of columns as wide as their widest cell."""
-    lines = [list(head), *([printable(cell) for cell in row] for row in rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    ]

@@ -9,7 +9,7 @@ from ukcloud_maintenance.core.preflight.verdicts import Kind
 from ukcloud_maintenance.exceptions import Refused
 from ukcloud_maintenance.services import DrainPlan, Planned, PlanPreflight
 
-from ._base import table
+from ._documents import table
 
 GIB = 1024**3
 #: how many instances are named that have the same caution

@@ -11,7 +11,8 @@ from ukcloud_maintenance.core.host.evidence import Evidence
 from ukcloud_maintenance.core.steering import DrainVerb, Verb
 from ukcloud_maintenance.services import DrainReport, InstanceMigration, PlanReport, Steered
 
-from ._base import EXIT_BAD_INPUT, EXIT_NOT_ALL, Failure, drain_document, iso
+from ._base import EXIT_BAD_INPUT, EXIT_NOT_ALL, Failure
+from ._documents import drain_document, iso
 from ._waiting import WaitingCommand
 
 #: What is said of an instance for which something was written down.

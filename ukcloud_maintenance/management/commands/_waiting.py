@@ -19,7 +19,8 @@ from ukcloud_maintenance.core.states import (
 )
 from ukcloud_maintenance.services import DrainReport
 
-from ._base import EXIT_INTERRUPTED, ShellCommand, iso, paragraph, summary
+from ._base import EXIT_INTERRUPTED, ShellCommand
+from ._documents import iso, paragraph, summary
 
 PAUSE_SECONDS = 1.0
 #: how long a database that fails is asked again before the watching ends

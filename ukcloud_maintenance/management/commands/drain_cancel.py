@@ -8,7 +8,8 @@ from ukcloud_maintenance import services
 from ukcloud_maintenance.core.states import DrainState
 from ukcloud_maintenance.core.steering import DrainVerb
 
-from ._base import EXIT_NOT_DRAINED, drain_document
+from ._base import EXIT_NOT_DRAINED
+from ._documents import drain_document
 from ._steering import SteeringCommand
 
 

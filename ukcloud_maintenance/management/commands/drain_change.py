@@ -8,7 +8,7 @@ from django.core.management.base import CommandParser
 from ukcloud_maintenance import services
 from ukcloud_maintenance.services import UNCHANGED, DrainChange
 
-from ._base import add_window, moment
+from ._arguments import add_window, moment
 from ._steering import SteeringCommand, pace_and_window
 
 

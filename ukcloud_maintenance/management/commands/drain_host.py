@@ -9,16 +9,9 @@ from django.core.management.base import CommandParser
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.states import DrainState, MigrationState, TimeoutAction
 
-from ._base import (
-    EXIT_BAD_INPUT,
-    EXIT_NOT_DRAINED,
-    EXIT_REFUSED,
-    Failure,
-    add_window,
-    drain_document,
-    iso,
-    moment,
-)
+from ._arguments import add_window, moment
+from ._base import EXIT_BAD_INPUT, EXIT_NOT_DRAINED, EXIT_REFUSED, Failure
+from ._documents import drain_document, iso
 from ._plans import pace_of, plan_document, plan_text, plans_text
 from ._waiting import WaitingCommand
 

@@ -13,7 +13,8 @@ from ukcloud_maintenance.core.host.evidence import Evidence
 from ukcloud_maintenance.core.steering import Verb
 from ukcloud_maintenance.services import InstanceMigration
 
-from ._base import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_REFUSED, Failure, iso
+from ._base import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_REFUSED, Failure
+from ._documents import iso
 from ._plans import duration_text, size_text
 from ._steering import SteeringCommand, find_instances
 

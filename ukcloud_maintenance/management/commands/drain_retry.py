@@ -9,7 +9,7 @@ from ukcloud_maintenance.core import steering
 from ukcloud_maintenance.core.states import MigrationState
 from ukcloud_maintenance.core.steering import DrainVerb, Verb
 
-from ._base import summary
+from ._documents import summary
 from ._steering import SteeringCommand, find_instances
 
 

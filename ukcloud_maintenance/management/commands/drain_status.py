@@ -12,7 +12,8 @@ from ukcloud_maintenance.core.drain.alarm import alarm
 from ukcloud_maintenance.core.states import MigrationState, TimeoutAction
 from ukcloud_maintenance.services import DrainReport, InstanceMigration
 
-from ._base import ShellCommand, drain_document, iso, paragraph, summary, table
+from ._base import ShellCommand
+from ._documents import drain_document, iso, paragraph, summary, table
 from ._plans import duration_text, pace_of
 from ._steering import pace_and_window, plan_progress_document
 

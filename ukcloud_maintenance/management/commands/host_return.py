@@ -14,7 +14,8 @@ from ukcloud_maintenance.core.states import (
     ReturnResult,
 )
 
-from ._base import EXIT_INTERRUPTED, iso
+from ._base import EXIT_INTERRUPTED
+from ._documents import iso
 from ._waiting import PATIENCE_SECONDS, PAUSE_SECONDS, WaitingCommand
 
 EXIT_NOT_IN_SERVICE = 1

@@ -7,7 +7,8 @@ from django.core.management.base import CommandParser
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.host.certificate import worth_saying
 
-from ._base import EXIT_INTERRUPTED, iso
+from ._base import EXIT_INTERRUPTED
+from ._documents import iso
 from ._waiting import WaitingCommand
 
 EXIT_NOT_SAFE = 1

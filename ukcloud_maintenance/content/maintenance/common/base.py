@@ -219,7 +219,9 @@ class PanelView(View):
         # Horizon's script shows a modal only for an answer of 200; a bad request is none of its.
         return render(
             self.request,
-            "admin/maintenance/_problem_modal.html" if modal else "admin/maintenance/problem.html",
+            "admin/maintenance/common/_problem_modal.html"
+            if modal
+            else "admin/maintenance/common/problem.html",
             {"problem": problem, "page_title": str(self.title)},
             status=200 if modal and status != 400 else status,
         )

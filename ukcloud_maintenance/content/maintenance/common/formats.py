@@ -104,6 +104,22 @@ def full_time(value: datetime | None) -> str:
     return f"{formats.date_format(local, 'SHORT_DATE_FORMAT')} {local:%H:%M:%S}"
 
 
+#: A time as the record holds it: in UTC, and says so.
+_RECORDED = re.compile(r"\b(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:Z| UTC\b)")
+
+
+def in_zone(text: str) -> str:
+    """A text of the record, with its times in the user's time zone, which is named."""
+    return _RECORDED.sub(
+        lambda found: zoned_time(datetime.fromisoformat(f"{found[1]}T{found[2]}Z")), text
+    )
+
+
+def zoned_time(value: datetime) -> str:
+    """Date and time in the user's time zone, which is named."""
+    return f"{full_time(value)} {timezone.localtime(value):%Z}"
+
+
 def clock(value: datetime, now: datetime, seconds: bool = False) -> str:
     """The time of day, with the date unless it is today's."""
     local = timezone.localtime(value)

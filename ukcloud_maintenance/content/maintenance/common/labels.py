@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -11,23 +10,17 @@ from django.utils.translation import ngettext
 
 from ukcloud_maintenance import store
 from ukcloud_maintenance.core.drain.alarm import arrived_wrong
-from ukcloud_maintenance.core.drain.codes import TIMEOUT
 from ukcloud_maintenance.core.facts import Service
 from ukcloud_maintenance.core.host.emptiness import NAMED
-from ukcloud_maintenance.core.preflight.verdicts import Choice
 from ukcloud_maintenance.core.states import (
-    MIGRATION_UNDER_WAY,
     Direction,
     DrainResult,
     DrainState,
-    Method,
     MigrationState,
     TimeoutAction,
-    Wish,
 )
 from ukcloud_maintenance.store import Counts, Drain, InstanceMigration
 
-from . import formats
 from .sentences import said
 
 
@@ -62,9 +55,6 @@ class Label:
         )
 
 
-# -- hosts -----------------------------------------------------------------------------------
-
-
 def host_state(service: Service) -> Label:
     if not service.is_known:
         return Label(
@@ -87,9 +77,6 @@ def service_status(service: Service) -> Label:
             _("Disabled"), "warning", "ban", _("The scheduler places no new instances here.")
         )
     return Label(_("Unknown"), "default", "question")
-
-
-# -- drains ----------------------------------------------------------------------------------
 
 
 def alarm(counts: Counts, rows: Sequence[InstanceMigration] = ()) -> str:
@@ -162,6 +149,8 @@ def drain_state(drain: Drain, counts: Counts | None = None) -> Label:
         )
     if drain.result == DrainResult.NOT_PROVED:
         return Label(_("Not proved empty"), "warning", "question", said(drain.message))
+    if drain.result == DrainResult.INTERRUPTED:
+        return Label(_("Interrupted"), "danger", "xmark", said(drain.message))
     if drain.result == DrainResult.HOST_LOST:
         return Label(_("Host lost"), "danger", "xmark", said(drain.message))
     return Label(_("Failed"), "danger", "xmark", said(drain.message))
@@ -267,9 +256,6 @@ def counts_html(counts: Counts) -> SafeString:
     )
 
 
-# -- instance migrations ---------------------------------------------------------------------
-
-
 def migration_state(state: str) -> Label:
     labels = {
         MigrationState.PENDING: Label(
@@ -320,122 +306,6 @@ def migration_state(state: str) -> Label:
         ),
     }
     return labels[MigrationState(state)]
-
-
-def method_mark(row: InstanceMigration) -> SafeString | str:
-    """The way of an instance that does not leave live."""
-    known = {
-        Method.COLD.value: (
-            _("cold"),
-            _("It moves while it is shut off: what runs is stopped and started again."),
-        ),
-        Method.CONFIRM.value: (
-            _("confirm"),
-            _("The resize that was pending is confirmed first; then it is looked at again."),
-        ),
-    }
-    if row.method not in known:
-        return ""
-    return format_html(' <span class="mnt-how" title="{1}">{0}</span>', *known[row.method])
-
-
-def chosen(row: InstanceMigration) -> SafeString | str:
-    """The admin's choice for an instance and the note on it, or empty."""
-    words = {
-        Choice.LIVE.value: _("Chosen: live"),
-        Choice.COLD.value: _("Chosen: cold"),
-        Choice.STAY.value: _("Chosen: to stay"),
-        Choice.CONFIRM.value: _("Chosen: confirm the resize"),
-    }
-    said = [words.get(row.choice, ""), row.note]
-    text = " \N{EN DASH} ".join(part for part in said if part)
-    return format_html('<div class="mnt-admins">{}</div>', text) if text else ""
-
-
-def late(row: InstanceMigration, now: datetime) -> SafeString | str:
-    """The marker of a migration that takes longer than its memory explains."""
-    if row.late_since is None or row.finished_at is not None:
-        return ""
-    return format_html(
-        ' <span class="label label-warning" title="{}">'
-        '<span class="fa fa-hourglass-half" aria-hidden="true"></span> {}</span>',
-        _("It takes longer than its memory and disk explain, since %(time)s.")
-        % {"time": formats.clock(row.late_since, now)},
-        _("Late"),
-    )
-
-
-def who_asked(name: str) -> str:
-    """An admin, or the drain itself after a timeout."""
-    return _("the timeout") if name == TIMEOUT else name
-
-
-def steered(row: InstanceMigration, now: datetime) -> list[str]:
-    """What was asked for an instance and what became of it, one short line each."""
-    lines = []
-    who = {"who": who_asked(row.wish_by)}
-    wished = {
-        Wish.ABORT.value: _("Abort asked for by %(who)s."),
-        Wish.FORCE.value: _("Force complete asked for by %(who)s."),
-        Wish.RESET.value: _("Reset to active asked for by %(who)s."),
-    }
-    if row.wish in wished:
-        lines.append(wished[row.wish] % who)
-    if row.answer:
-        lines.append(said(row.answer))
-    if row.state in MIGRATION_UNDER_WAY:
-        if row.aborted_at and row.aborted_migration_id == row.nova_migration_id:
-            lines.append(
-                _("Nova took the abort at %(time)s, asked for by %(who)s.")
-                % {
-                    "time": clock_of(row.aborted_at, now),
-                    "who": who_asked(row.aborted_by) or _("the cancel of the drain"),
-                }
-            )
-        if row.forced_at:
-            lines.append(
-                _("Forced to complete at %(time)s: its guest is paused until the rest is copied.")
-                % {"time": clock_of(row.forced_at, now)}
-            )
-        if row.timed_out_at:
-            lines.append(
-                _("Took longer than its timeout at %(time)s.")
-                % {"time": clock_of(row.timed_out_at, now)}
-            )
-    elif row.forced_at and row.state == MigrationState.SUCCEEDED:
-        lines.append(
-            _("It was forced to complete at %(time)s.") % {"time": clock_of(row.forced_at, now)}
-        )
-    if row.destination and row.state in (MigrationState.PENDING, MigrationState.BLOCKED):
-        lines.append(_("To go to %(host)s, as asked.") % {"host": row.destination})
-    return lines
-
-
-def clock_of(at: datetime, now: datetime) -> str:
-    return formats.clock(at, now, seconds=True)
-
-
-def course(row: InstanceMigration) -> Label | None:
-    """Whether a copy under way is going to end, where there is something to say."""
-    known = {
-        "converging": Label(
-            _("Converging"), "default", "", _("What remains shrinks: the copy will end.")
-        ),
-        "slow": Label(
-            _("Slow"),
-            "warning",
-            "gauge",
-            _("What remains shrinks, but it will take longer than its timeout."),
-        ),
-        "not_converging": Label(
-            _("Not converging"),
-            "warning",
-            "arrows-rotate",
-            _("The guest writes as fast as it is copied, or faster."),
-        ),
-        "stalled": Label(_("Stalled"), "danger", "pause", _("Nothing is copied any more.")),
-    }
-    return known.get(row.course)
 
 
 def timeout_action(action: str) -> str:

@@ -246,6 +246,8 @@ _FIXED = (
     gettext_noop("Nova has the request whose answer got lost."),
     gettext_noop("The request never reached Nova."),
     gettext_noop("Nova took the request and began nothing."),
+    gettext_noop("OpenStack is busy and asks the worker to wait."),
+    gettext_noop("The worker cannot work on this drain."),
     gettext_noop("The migration was aborted."),
     gettext_noop("The migration failed and was rolled back."),
     gettext_noop("The migration ended in error."),
@@ -649,8 +651,12 @@ _WITH_VALUES = (
         'The service was enabled, and is disabled with the reason "%(reason)s" again; waiting.'
     ),
     gettext_noop("timeout action %(action)s, was %(before)s"),
-    gettext_noop("start_at: %(time)s"),
-    gettext_noop("stop_at: %(time)s"),
+    gettext_noop("window start removed, was %(before)s"),
+    gettext_noop("window start %(time)s, was %(before)s"),
+    gettext_noop("window start %(time)s"),
+    gettext_noop("window end removed, was %(before)s"),
+    gettext_noop("window end %(time)s, was %(before)s"),
+    gettext_noop("window end %(time)s"),
     gettext_noop("%(n)s migrations at once, was %(before)s"),
     gettext_noop(
         'The service was enabled, but then it was disabled with the reason "%(reason)s" again.'
@@ -715,6 +721,14 @@ _WITH_VALUES = (
     gettext_noop("Some releases do that although the guest runs on, unharmed, on %(place)s."),
     gettext_noop(
         "Nova has no record of the migration, but Nova's task %(task)s on the server does not end."
+    ),
+    gettext_noop(
+        "Nova took the request and has not begun the migration (%(status)s): its message was lost,"
+        " or nova-conductor does not work."
+    ),
+    gettext_noop(
+        "Nova took the request and has not begun the migration (%(status)s): its message was lost,"
+        " or nova-conductor does not work, but Nova's task %(task)s on the server does not end."
     ),
     gettext_noop(
         "The migration is over (%(status)s), but Nova's task %(task)s on the server does not end."

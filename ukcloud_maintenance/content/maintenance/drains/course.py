@@ -20,6 +20,7 @@ from ukcloud_maintenance.services import DrainReport
 from ukcloud_maintenance.store import Drain, InstanceMigration
 
 from ..common import formats, labels
+from . import labels as instance_labels
 
 #: the picture of a course, in CSS pixels
 WIDTH, HEIGHT = 64, 16
@@ -102,7 +103,7 @@ def verdict(row: InstanceMigration) -> SafeString | str:
     if not is_copied(row):
         return ""
     pieces: list[SafeString | str] = []
-    label = labels.course(row)
+    label = instance_labels.course(row)
     if label:
         pieces.append(label.html)
     if row.seconds_left is not None and row.course != "stalled":

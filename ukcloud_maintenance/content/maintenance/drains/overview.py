@@ -1,12 +1,10 @@
-"""The drain page from a report: the same pieces for the first page and for every update.
+"""What stands above the table of a drain: the same for the first page and for every update.
 
 Pieces are small and built without templates, because every browser that watches asks for them
 every two seconds; the script replaces the ones that changed. All are escaped here.
 """
 
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html, format_html_join
@@ -18,26 +16,19 @@ from ukcloud_maintenance import store
 from ukcloud_maintenance.core.actor import Actor
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
-    MIGRATION_UNDER_WAY,
     Direction,
     DrainResult,
     DrainState,
-    Method,
-    MigrationState,
 )
 from ukcloud_maintenance.services import DrainReport
-from ukcloud_maintenance.store import InstanceMigration, WorkerStatus
+from ukcloud_maintenance.store import WorkerStatus
 
 from ..common import formats, labels
 from ..common.addresses import PANEL, of_host
 from ..common.formats import NOTHING
+from ..common.worker import worker_warning
 from . import course
 from .offers import Offers
-
-#: longer messages are folded; less so where they tell a person what to do
-MESSAGE_SHOWN = 70
-STEP_SHOWN = 500
-NEEDS_A_PERSON = (MigrationState.BLOCKED, MigrationState.FAILED, MigrationState.UNKNOWN)
 
 
 def worker_token(worker: WorkerStatus) -> str:
@@ -48,9 +39,6 @@ def worker_token(worker: WorkerStatus) -> str:
 def token(revision: int, worker: WorkerStatus) -> str:
     """Names what a page shows; the same token means that there is nothing new."""
     return f"{revision}-{worker_token(worker)}"
-
-
-# -- the overview ----------------------------------------------------------------------------
 
 
 def title(report: DrainReport) -> str:
@@ -91,6 +79,7 @@ def _headline(report: DrainReport) -> str:
         words = {
             DrainResult.INSTANCES_FAILED: "" if empty else _("Ended without emptying the host."),
             DrainResult.NOT_PROVED: _("Ended, but it could not be proved that the host is empty."),
+            DrainResult.INTERRUPTED: _("Ended, because the worker could not continue."),
             DrainResult.HOST_LOST: _("Ended, because the host went down."),
             DrainResult.CANCELLED: "",
         }
@@ -325,33 +314,6 @@ def _message(report: DrainReport) -> SafeString | str:
     return format_html('<div class="alert alert-{} mnt-message">{}</div>', kind, text)
 
 
-def worker_warning(worker: WorkerStatus) -> SafeString | str:
-    """What to do when no worker is at work; empty when all is well."""
-    if worker.alive and not worker.problem:
-        return ""
-    if worker.alive:
-        return format_html(
-            '<div class="alert alert-warning"><strong>{}</strong> {}</div>',
-            _("The worker reports a problem."),
-            worker.problem,
-        )
-    since = (
-        _("The last report was at %(time)s.") % {"time": formats.full_time(worker.seen_at)}
-        if worker.seen_at
-        else _("None has ever reported.")
-    )
-    return format_html(
-        '<div class="alert alert-warning"><strong>{}</strong> {} {}<br>'
-        "{} <code>systemctl start ukcloud-maintenance-worker</code> {}"
-        " <code>django-admin maintenance_worker</code>.</div>",
-        _("No worker is at work."),
-        since,
-        _("Until one is started, nothing of a drain moves."),
-        _("Start one on a controller:"),
-        _("or"),
-    )
-
-
 def parts(report: DrainReport, actor: Actor) -> dict[str, SafeString]:
     """The pieces above the table, by name."""
     counts = report.counts
@@ -366,252 +328,6 @@ def parts(report: DrainReport, actor: Actor) -> dict[str, SafeString]:
         "actions": Offers(actor).drain_buttons(report),
     }
     return {name: formats.as_html(piece) for name, piece in pieces.items()}
-
-
-# -- the table -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Field:
-    """One column of the progress table.
-
-    :param cell: its HTML
-    :param key: what it is sorted by, where that is not its text
-    """
-
-    slug: str
-    title: str
-    cell: Callable[[InstanceMigration, DrainReport], SafeString | str]
-    key: Callable[[InstanceMigration], str | float] | None = None
-
-
-def _name(row: InstanceMigration, report: DrainReport) -> SafeString:
-    return format_html(
-        '<a href="{}">{}</a>',
-        reverse("horizon:admin:instances:detail", args=[row.server_id]),
-        row.server_name or row.server_id,
-    )
-
-
-def _state(row: InstanceMigration, report: DrainReport) -> SafeString:
-    late = labels.late(row, report.now)
-    return format_html(
-        "{}{}{}", labels.migration_state(row.state).html, labels.method_mark(row), late
-    )
-
-
-#: what a person wants to see first
-_STATE_ORDER = {
-    state: place
-    for place, state in enumerate(
-        (
-            MigrationState.UNKNOWN,
-            MigrationState.FAILED,
-            MigrationState.BLOCKED,
-            MigrationState.CONFIRMING,
-            MigrationState.MIGRATING,
-            MigrationState.SUBMITTED,
-            MigrationState.PENDING,
-            MigrationState.STAYS,
-            MigrationState.SKIPPED,
-            MigrationState.CANCELLED,
-            MigrationState.GONE,
-            MigrationState.SUCCEEDED,
-        )
-    )
-}
-
-
-def _fraction(row: InstanceMigration) -> float:
-    if row.state == MigrationState.SUCCEEDED:
-        return 1
-    if row.state not in MIGRATION_UNDER_WAY:
-        return 0
-    return min(1.0, max(0.0, row.fraction or 0))
-
-
-def _memory_copied(row: InstanceMigration, report: DrainReport) -> SafeString | str:
-    if row.method not in ("", Method.LIVE):
-        return NOTHING  # what is shut off has no memory to be copied
-    if row.state == MigrationState.SUCCEEDED and row.started_at:
-        percent, text = 100, ""
-    elif row.state in MIGRATION_UNDER_WAY:
-        # Never full before it has arrived: memory that the guest writes is copied again.
-        percent, text = min(99, int(100 * _fraction(row))), _bytes(row)
-    else:
-        return NOTHING
-    kind = "success" if percent == 100 else "primary"
-    return format_html(
-        '<div class="mnt-copied"><div class="progress mnt-small"><div class="progress-bar'
-        ' progress-bar-{}" role="progressbar" aria-label="{}" aria-valuemin="0"'
-        ' aria-valuemax="100" aria-valuenow="{}" style="width: {}%"></div></div>{}</div>'
-        "<small>{}</small>{}",
-        kind,
-        _("Memory copied of %(name)s") % {"name": row.server_name},
-        percent,
-        percent,
-        course.sparkline(row),
-        text,
-        course.verdict(row),
-    )
-
-
-def _bytes(row: InstanceMigration) -> str:
-    """1.2 of 4 GiB · 230 MiB/s; disk where only disk is copied so far."""
-    total, remaining = row.memory_total_bytes, row.memory_remaining_bytes
-    what = ""
-    if not total and row.disk_total_bytes:
-        total, remaining = row.disk_total_bytes, row.disk_remaining_bytes
-        what = _("disk") + " "
-    if not total or remaining is None:
-        return ""
-    said = what + formats.size_of(max(0, total - remaining), total)
-    speed = formats.rate(row.rate_bytes)
-    return f"{said} · {speed}" if speed else said
-
-
-def _attempts(row: InstanceMigration, report: DrainReport) -> str:
-    return formats.number(row.attempts) if row.attempts else NOTHING
-
-
-def _said(row: InstanceMigration, report: DrainReport, offers: Offers) -> SafeString | str:
-    """Nova's words or ours, and the admin's own; long ones folded, but never the one safe step
-    that a person is to take."""
-    text = labels.said(row.message)
-    shown = STEP_SHOWN if row.state in NEEDS_A_PERSON else MESSAGE_SHOWN
-    message: SafeString | str = text
-    if len(text) > shown:
-        cut = text[:shown].rsplit(" ", 1)[0].rstrip(".,:;")
-        message = format_html(
-            '<details class="mnt-fold"><summary><span>{}\N{HORIZONTAL ELLIPSIS}</span></summary>'
-            "{}</details>",
-            cut,
-            text,
-        )
-    lines = [*labels.steered(row, report.now), course.times_out(row, report)]
-    asked = format_html_join(
-        "", '<div class="mnt-asked">{}</div>', ((line,) for line in lines if line)
-    )
-    return format_html(
-        "{}{}{}{}{}",
-        message,
-        asked,
-        course.advice(row),
-        _evidence(row, report, offers),
-        labels.chosen(row),
-    )
-
-
-def _evidence(row: InstanceMigration, report: DrainReport, offers: Offers) -> SafeString | str:
-    """Where to look before anything is done about a server in ERROR."""
-    if "reset" not in offers.of_row(row, report):
-        return ""
-    return format_html(
-        '<div><a class="ajax-modal mnt-look" href="{}?row={}">{}\N{HORIZONTAL ELLIPSIS}</a></div>',
-        reverse(f"{PANEL}:instances_reset", args=[report.drain.pk]),
-        str(row.pk),
-        _("Look at the evidence"),
-    )
-
-
-def _time_key(value) -> float:
-    return value.timestamp() if value else 0
-
-
-def fields(offers: Offers) -> list[Field]:
-    """:param offers: what this actor may ask for"""
-    return [
-        Field("name", _("Instance"), _name, lambda r: r.server_name),
-        Field("project", _("Project"), lambda r, _r: r.project_name or r.project_id),
-        Field(
-            "memory",
-            _("Memory"),
-            lambda r, _r: formats.size(r.memory_bytes),
-            lambda r: r.memory_bytes,
-        ),
-        Field("state", _("State"), _state, lambda r: _STATE_ORDER[MigrationState(r.state)]),
-        Field("nova", _("Nova status"), lambda r, _r: r.nova_status or NOTHING),
-        Field("copied", _("Memory copied"), _memory_copied, _fraction),
-        Field("source", _("Source"), lambda r, _r: r.source_compute or NOTHING),
-        Field("dest", _("Destination"), lambda r, _r: r.dest_compute or NOTHING),
-        Field("attempts", _("Attempts"), _attempts, lambda r: r.attempts),
-        Field(
-            "started",
-            _("Started"),
-            lambda r, report: formats.when(r.started_at, report.now, seconds=True),
-            lambda r: _time_key(r.started_at),
-        ),
-        Field(
-            "finished",
-            _("Finished"),
-            lambda r, report: formats.when(
-                r.finished_at if r.started_at else None, report.now, seconds=True
-            ),
-            lambda r: _time_key(r.finished_at if r.started_at else None),
-        ),
-        Field("message", _("Message"), lambda r, report: _said(r, report, offers)),
-    ]
-
-
-@dataclass(frozen=True)
-class Cell:
-    slug: str
-    html: SafeString
-    key: str | float | None
-
-
-@dataclass(frozen=True)
-class ProgressRow:
-    """One instance: its cells in the order of the columns.
-
-    :param verbs: what can be asked for it now, see `verbs`
-    """
-
-    id: int
-    name: str
-    state: str
-    verbs: list[str]
-    cells: list[Cell]
-
-    @property
-    def verb_words(self) -> str:
-        return " ".join(self.verbs)
-
-    def as_json(self) -> dict:
-        return {
-            "id": self.id,
-            "name": self.name,
-            "state": self.state,
-            "verbs": self.verbs,
-            "cells": [[cell.html, cell.key] for cell in self.cells],
-        }
-
-
-def rows(report: DrainReport, actor: Actor) -> list[ProgressRow]:
-    offers = Offers(actor)
-    columns = fields(offers)
-    return [
-        ProgressRow(
-            row.pk,
-            row.server_name or row.server_id,
-            row.state,
-            offers.of_row(row, report),
-            [
-                Cell(
-                    column.slug,
-                    formats.as_html(column.cell(row, report)),
-                    column.key(row) if column.key else None,
-                )
-                for column in columns
-            ],
-        )
-        for row in report.migrations
-    ]
-
-
-def state_choices(report: DrainReport) -> list[tuple[str, str]]:
-    """The states that the rows can be filtered by."""
-    return [(state.value, labels.migration_state(state).text) for state in _STATE_ORDER]
 
 
 def announcement(report: DrainReport) -> str:

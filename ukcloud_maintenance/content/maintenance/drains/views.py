@@ -18,15 +18,17 @@ from ..common.base import (
     problem_json,
     uncached,
 )
-from ..hosts.table import DrainRow
+from ..common.worker import worker_warning
 from . import overview as progress
+from . import table
+from .list import DrainRow
 from .offers import Offers, url
 
 
 class DrainsView(PanelPage):
     """All drains of the region, newest first."""
 
-    template_name = "admin/maintenance/drains.html"
+    template_name = "admin/maintenance/drains/drains.html"
     title = gettext_lazy("Drains")
 
     def get_context_data(self, **kwargs):
@@ -41,7 +43,7 @@ class DrainsView(PanelPage):
             rows=[DrainRow(d, counts[d.pk], now) for d in shown.page],
             any_at_all=bool(shown.page) or store.drains(self.region).exists(),
             states=labels.drain_state_choices(),
-            worker=progress.worker_warning(services.worker_status(self.actor)),
+            worker=worker_warning(services.worker_status(self.actor)),
             **kwargs,
         )
 
@@ -49,7 +51,7 @@ class DrainsView(PanelPage):
 class DrainView(PanelPage):
     """One drain and its instances, from the database alone."""
 
-    template_name = "admin/maintenance/drain.html"
+    template_name = "admin/maintenance/drains/drain.html"
     title = gettext_lazy("Drain")
 
     def crumbs(self):
@@ -62,8 +64,8 @@ class DrainView(PanelPage):
         drain = report.drain
         offers = Offers(self.actor)
         buttons = offers.buttons_of(drain)
-        rows = progress.rows(report, self.actor)
-        columns = progress.fields(offers)
+        rows = table.rows(report, self.actor)
+        columns = table.fields(offers)
         over = drain.state in DRAIN_TERMINAL
         return super().get_context_data(
             **{
@@ -76,7 +78,7 @@ class DrainView(PanelPage):
                 "rows": rows,
                 "buttons": [{"button": one, "url": url(one.slug, drain)} for one in buttons],
                 "offered": not over or any(row.verbs for row in rows),
-                "states": progress.state_choices(report),
+                "states": table.state_choices(report),
                 "token": progress.token(drain.revision, report.worker),
                 "over": drain.is_settled,
                 "updates_url": reverse(f"{PANEL}:updates", args=[drain.pk]),
@@ -111,7 +113,7 @@ class UpdatesView(PanelView):
                     "now": report.now.isoformat(),
                     "announcement": progress.announcement(report),
                     "parts": progress.parts(report, self.actor),
-                    "rows": [row.as_json() for row in progress.rows(report, self.actor)],
+                    "rows": [row.as_json() for row in table.rows(report, self.actor)],
                 }
             )
         )

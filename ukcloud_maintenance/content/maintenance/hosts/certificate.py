@@ -1,12 +1,9 @@
 """Whether a host may be switched off: the words for it."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 from importlib import metadata
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from ukcloud_maintenance.core.host.certificate import SERVICE_UP, Check, from_json
@@ -45,7 +42,7 @@ def zoned(moment: datetime | None) -> str:
     """Date and time in the user's zone, which is named."""
     if moment is None:
         return formats.NOTHING
-    return f"{formats.full_time(moment)} {timezone.localtime(moment):%Z}"
+    return formats.zoned_time(moment)
 
 
 def scope() -> str:
@@ -104,14 +101,6 @@ def short(maintenance: HostMaintenance, now: datetime) -> str:
             "time": formats.clock(maintenance.verified_at, now)
         }
     return labels.said(failed[0].text).rstrip(".")
-
-
-def told(checks: Iterable[Check]) -> list[Check]:
-    """The same checks, in the language of the reader."""
-    return [
-        replace(check, text=labels.said(check.text), details=tuple(map(labels.said, check.details)))
-        for check in checks
-    ]
 
 
 def stored(maintenance: HostMaintenance) -> tuple[Check, ...]:

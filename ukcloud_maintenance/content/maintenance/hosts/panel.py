@@ -18,6 +18,7 @@ from ukcloud_maintenance.store import Drain, HostMaintenance
 
 from ..common import labels
 from ..common.addresses import PANEL
+from ..common.checks import told
 from ..common.labels import Label
 from . import certificate as certificate_page
 
@@ -119,7 +120,7 @@ class HostPanel:
 
     @property
     def checks(self) -> list[Check]:
-        return certificate_page.told(worth_saying(self.found.checks))
+        return told(worth_saying(self.found.checks))
 
     @property
     def scope(self) -> str:

@@ -1,22 +1,21 @@
-"""The rows and columns of the lists of hosts and of drains."""
+"""The rows and columns of the list of hosts."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from ukcloud_maintenance.core.facts import HostFacts
-from ukcloud_maintenance.core.states import DRAIN_OPEN, DrainState, ReturnResult
+from ukcloud_maintenance.core.states import DRAIN_OPEN
 from ukcloud_maintenance.exceptions import CloudError
-from ukcloud_maintenance.store import Counts, Drain, HostMaintenance, HostRecord
+from ukcloud_maintenance.store import Drain, HostRecord
 
 from ..common import formats, labels
 from ..common.addresses import PANEL, of_host
-from ..common.labels import Label, Share
+from ..common.labels import Label
 from ..common.listing import Column
-from . import certificate as certificate_page
+from .maintenance import MaintenanceCell, maintenance_cell
 
 
 @dataclass(frozen=True)
@@ -37,120 +36,6 @@ class Usage:
         return (self.used / self.total if self.total > 0 else 0, self.used)
 
 
-@dataclass(frozen=True)
-class MaintenanceCell:
-    """What the maintenance column says of a host: a drain under way, how the last one ended
-    while the host is still out of service, that it is given back, or was a moment ago, or
-    nothing."""
-
-    text: str = ""
-    url: str = ""
-    share: Share | None = None  # of a drain under way
-    icon: str = ""
-    kind: str = ""
-    help: str = ""
-
-
-def maintenance_cell(
-    record: HostRecord | None, now: datetime, *, in_service: bool
-) -> MaintenanceCell:
-    """What a person must look at comes first.
-
-    :param in_service: the host takes new instances again
-    """
-    if record is None:
-        return MaintenanceCell()
-    cell = _maintenance_cell(record, now, in_service=in_service)
-    first = labels.alarm(record.counts)
-    if not first or not cell.text or record.returned or record.run_back:
-        return cell
-    said = f"{first} {cell.help}".strip()
-    text = f"{first.rstrip('.')}; {cell.text}"
-    return replace(
-        cell, text=text, share=None, icon="triangle-exclamation", kind="danger", help=said
-    )
-
-
-def _maintenance_cell(record: HostRecord, now: datetime, *, in_service: bool) -> MaintenanceCell:
-    drain = record.drain
-    url = reverse(f"{PANEL}:drain", args=[drain.pk])
-    label = labels.drain_state(drain, record.counts)
-    if drain.state in DRAIN_OPEN:
-        share = labels.share(record.counts)
-        return MaintenanceCell(share.text, url, share, help=f"{label.text}: {drain.reason}")
-    if record.maintenance is not None:
-        return _in_maintenance(record, now)
-    if record.run_back is not None:
-        return _coming_back(record.run_back)
-    if record.returned is not None:
-        return _given_back(record.returned, now)
-    if in_service or drain.finished_at is None:
-        return MaintenanceCell()  # instances may have arrived again
-    time = formats.clock(drain.finished_at, now)
-    if drain.state == DrainState.SUCCEEDED:
-        text = _("drained %(time)s") % {"time": time}
-        return MaintenanceCell(text, url, None, "check", "success", drain.reason)
-    here = record.counts.still_here
-    if drain.state == DrainState.CANCELLED:
-        text = _("cancelled %(time)s") % {"time": time}
-        return MaintenanceCell(text, url, None, "ban", "muted", labels.said(drain.message))
-    text = ngettext("%(n)s left behind %(time)s", "%(n)s left behind %(time)s", here) % {
-        "n": here,
-        "time": time,
-    }
-    return MaintenanceCell(text, url, None, label.icon, "warning", labels.said(drain.message))
-
-
-def _in_maintenance(record: HostRecord, now: datetime) -> MaintenanceCell:
-    """Of a host that was drained and is not given back yet: may it be switched off?"""
-    maintenance = record.maintenance
-    assert maintenance
-    url = of_host("host", record.drain.host, record.drain.region)
-    if record.returning:
-        help_text = labels.said(maintenance.message)
-        return MaintenanceCell(_("being returned"), url, None, "rotate-left", "info", help_text)
-    if record.safe:
-        since = certificate_page.zoned(maintenance.safe_since)
-        return MaintenanceCell(
-            _("safe to power off"),
-            url,
-            None,
-            "circle-check",
-            "success",
-            _("since %(time)s") % {"time": since},
-        )
-    why = certificate_page.short(maintenance, now)
-    if certificate_page.went_down(certificate_page.stored(maintenance)):
-        help_text = labels.said(maintenance.withdrawn_why)
-        return MaintenanceCell(_("host is down"), url, None, "power-off", "info", help_text)
-    text = _("not safe: %(why)s") % {"why": why}
-    kind = "muted" if maintenance.verified_at is None else "warning"
-    return MaintenanceCell(text, url, None, "circle-xmark", kind, text)
-
-
-def _coming_back(run: Drain) -> MaintenanceCell:
-    """Of a host that its instances are brought back to."""
-    url = reverse(f"{PANEL}:drain", args=[run.pk])
-    label = labels.drain_state(run)
-    return MaintenanceCell(
-        _("instances come back"), url, None, "rotate-left", "info", f"{label.text}: {run.reason}"
-    )
-
-
-def _given_back(maintenance: HostMaintenance, now: datetime) -> MaintenanceCell:
-    """Of a host whose maintenance is over since a moment."""
-    at = {"time": formats.clock(maintenance.closed_at, now)}
-    text, icon, kind = {
-        ReturnResult.LEFT: (_("maintenance over %(time)s"), "flag-checkered", "muted"),
-        ReturnResult.NOT_UP: (_("not seen up %(time)s"), "triangle-exclamation", "warning"),
-    }.get(
-        maintenance.return_result,
-        (_("back in service %(time)s"), "rotate-left", "muted"),
-    )
-    url = of_host("host", maintenance.host, maintenance.region)
-    return MaintenanceCell(text % at, url, None, icon, kind, labels.said(maintenance.message))
-
-
 class HostRow:
     """One host as the page shows it."""
 
@@ -162,7 +47,7 @@ class HostRow:
         self.state: Label = labels.host_state(facts.service)
         self.service: Label = labels.service_status(facts.service)
         self.disabled_reason = facts.service.disabled_reason
-        self.maintenance = maintenance_cell(
+        self.maintenance: MaintenanceCell = maintenance_cell(
             record, now, in_service=facts.service.status == "enabled"
         )
         self.open_drain: Drain | None = (
@@ -315,19 +200,3 @@ def host_has_state(row: HostRow, state: str) -> bool:
     if state == "safe":
         return row.is_safe
     return True
-
-
-class DrainRow:
-    """One drain as the lists show it."""
-
-    def __init__(self, drain: Drain, counts: Counts, now: datetime):
-        self.drain = drain
-        self.label = labels.drain_state(drain, counts)
-        self.share = labels.share(counts)
-        self.stay = labels.staying(counts)
-        self.url = reverse(f"{PANEL}:drain", args=[drain.pk])
-        self.host_url = of_host("host", drain.host, drain.region)
-        self.plan_url = reverse(f"{PANEL}:plan", args=[drain.plan_id]) if drain.plan_id else ""
-        self.asked = formats.when(drain.created_at, now)
-        self.finished = formats.when(drain.finished_at, now)
-        self.is_open = drain.state in DRAIN_OPEN

@@ -16,7 +16,8 @@ from ukcloud_maintenance.store import Drain
 
 from ..common.addresses import PANEL
 from ..common.base import PanelView, Problem, is_ajax, problem_json, uncached
-from . import timeline as record
+from .picture import Picture, picture_token
+from .timeline import Timeline, TimelineQuery
 
 
 class RecordView(PanelView):
@@ -42,17 +43,17 @@ class RecordView(PanelView):
             **self.content(drain),
         }
         if is_ajax(request):
-            return uncached(render(request, f"admin/maintenance/_{self.template}", context))
+            return uncached(render(request, f"admin/maintenance/record/_{self.template}", context))
         title = _("Drain %(id)s of %(host)s") % {"id": drain.pk, "host": drain.host}
         context |= {
             "page_title": f"{self.title}: {title}",
-            "record_template": f"admin/maintenance/_{self.template}",
+            "record_template": f"admin/maintenance/record/_{self.template}",
             "custom_breadcrumb": [
                 (_("Drains"), reverse(f"{PANEL}:drains")),
                 (title, reverse(f"{PANEL}:drain", args=[drain.pk])),
             ],
         }
-        return render(request, "admin/maintenance/record.html", context)
+        return render(request, "admin/maintenance/record/record.html", context)
 
     def token(self, drain: Drain) -> str:
         """Names what is shown."""
@@ -78,8 +79,8 @@ class TimelineView(RecordView):
         return f"{store.newest_event(drain.pk)}-{int(drain.is_settled)}"
 
     def content(self, drain: Drain) -> dict:
-        query = record.TimelineQuery.of(self.request.GET)
-        return {"timeline": record.Timeline(drain, query, store.now())}
+        query = TimelineQuery.of(self.request.GET)
+        return {"timeline": Timeline(drain, query, store.now())}
 
 
 class PictureView(RecordView):
@@ -90,10 +91,10 @@ class PictureView(RecordView):
     title = gettext_lazy("Picture")
 
     def token(self, drain: Drain) -> str:
-        return record.picture_token(drain, store.now())
+        return picture_token(drain, store.now())
 
     def content(self, drain: Drain) -> dict:
-        return {"picture": record.Picture(drain, store.now())}
+        return {"picture": Picture(drain, store.now())}
 
 
 class ExportView(PanelView):

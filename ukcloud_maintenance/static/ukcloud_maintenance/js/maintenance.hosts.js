@@ -9,49 +9,25 @@
   var SLOWEST = 60000;      // while there is no answer
 
   // Ask again and again; `answered` is given what was sent, or null for nothing new, and says
-  // whether to go on. Where no answer comes, ask less often, and let `outOfDate` know the cause:
-  // 'lost', 'expired', 'region', 'forbidden', or '' once there is an answer again.
-  function poll(url, every, answered, outOfDate, first) {
-    var failures = 0;
-    var timer = null;
-    var request = null;
-
-    function ask() {
-      window.clearTimeout(timer);
-      if (request) { return; }
-      request = new window.XMLHttpRequest();
-      request.open('GET', url());
-      request.setRequestHeader('X-Requested-With', 'XMLHttpRequest');
-      request.timeout = 2 * EVERY;
-      request.onloadend = function () {
-        var status = request.status;
-        var data = null;
-        if (status === 200) {
-          try { data = JSON.parse(request.responseText); } catch (e) { data = null; }
-        }
-        request = null;
-        failures = data || status === 204 ? 0 : failures + 1;
-        if (!failures) {
-          outOfDate('');
-          if (answered(data) === false) { return; }
-        } else if (status === 401) {
-          outOfDate('expired');
-        } else if (status === 409) {
-          outOfDate('region');
-        } else if (status === 403 || status === 404) {
-          outOfDate('forbidden');
-        } else if (failures > 1) {
-          outOfDate('lost');
-        }
-        timer = window.setTimeout(ask, Math.min(SLOWEST, every * Math.pow(2, failures)));
-      };
-      request.send();
-    }
-
-    document.addEventListener('visibilitychange', function () {
-      if (!document.hidden && timer) { ask(); }
+  // whether to go on. Where no answer comes, `outOfDate` is told the cause: 'lost', 'expired',
+  // 'region', 'forbidden', or '' once there is an answer again.
+  function watch(url, every, answered, outOfDate, first) {
+    var goesOn = true;
+    horizon.maintenance.poll({
+      url: url,
+      every: function () { return goesOn ? every : 0; },
+      slowest: SLOWEST,
+      first: first,
+      answered: function (data) {
+        outOfDate('');
+        goesOn = answered(data);
+      },
+      failed: function (status, failures) {
+        var known = {401: 'expired', 403: 'forbidden', 404: 'forbidden', 409: 'region'};
+        var cause = known[status] || (failures > 1 ? 'lost' : '');
+        if (cause) { outOfDate(cause); }
+      }
     });
-    timer = window.setTimeout(ask, first === undefined ? every : first);
   }
 
   function replace(element, html) {
@@ -79,7 +55,7 @@
 
   function startHosts(table, url) {
     var box = document.querySelector('.mnt-out-of-date');
-    poll(function () { return url; }, EVERY, function (data) {
+    watch(function () { return url; }, EVERY, function (data) {
       if (!data) { return true; }
       var watched = table.querySelectorAll('td[data-watch]');
       Array.prototype.forEach.call(watched, function (td) {
@@ -99,8 +75,8 @@
     var token = panel.getAttribute('data-token');
     var url = panel.getAttribute('data-url');
 
-    poll(function () {
-      return url + (url.indexOf('?') === -1 ? '?' : '&') + 'seen=' + encodeURIComponent(token);
+    watch(function () {
+      return horizon.maintenance.seen(url, token);
     }, PANEL_EVERY, function (data) {
       if (!data) { return true; }
       var before = body.querySelector('.mnt-safety');

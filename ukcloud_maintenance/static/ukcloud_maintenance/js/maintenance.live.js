@@ -7,7 +7,6 @@
 
   var EVERY = 2000;        // milliseconds between two updates
   var SLOWEST = 30000;     // while the connection is lost
-  var PATIENCE = 20000;    // for one answer
 
   // Keep what is inside of `root` up to date.
   //   whenOver: milliseconds between two updates once all is over; 0 for none any more
@@ -19,62 +18,29 @@
     var token = root.getAttribute('data-token');
     var over = root.getAttribute('data-over') === 'true';
     var suffix = document.title.replace(/^.*( - )/, '$1');
-    var failures = 0;
-    var timer = null;
-    var request = null;
-    var again = false;     // asked for while a request was under way
     var seenAt = new Date();
     var skew = 0;          // the server's clock minus the browser's, in milliseconds
     var sent = {};         // what the server sent last: a browser rewrites the HTML it is given
 
     // -- asking -----------------------------------------------------------------------------
 
-    function later(wait) {
-      window.clearTimeout(timer);
-      timer = wait ? window.setTimeout(ask, wait) : null;
+    function answered(data) {
+      if (data) { show(data); }
+      seenAt = new Date();
+      banner.hidden = true;
+      banner.textContent = '';
     }
 
-    function ask() {
-      window.clearTimeout(timer);
-      if (request || (over && !whenOver)) { return; }
-      request = new window.XMLHttpRequest();
-      request.open('GET', root.getAttribute('data-url') + '?seen=' + encodeURIComponent(token));
-      request.setRequestHeader('X-Requested-With', 'XMLHttpRequest');
-      request.timeout = PATIENCE;
-      request.onloadend = answered;
-      request.send();
-    }
-
-    function now() {
-      over = false;
-      again = Boolean(request);
-      ask();
-    }
-
-    function answered() {
-      var status = request.status;
-      var data = null;
-      try { data = JSON.parse(request.responseText); } catch (e) { data = null; }
-      request = null;
-      if (again) { return now(); }
-      if (data && status === 200) { show(data); }
-      if ((data && status === 200) || status === 204) {
-        failures = 0;
-        seenAt = new Date();
-        banner.hidden = true;
-        banner.textContent = '';
-        return later(over ? whenOver : EVERY);
-      }
-      failures += 1;
+    function failed(status, failures, text) {
       if (status === 401) {
         say([root.getAttribute('data-text-expired'), link()]);
       } else if (status === 403 || status === 404) {
         // as: it belongs to another region than the one that is chosen now
+        var data = horizon.maintenance.json(text);
         say([(data && data.message) || root.getAttribute('data-text-forbidden'), link()]);
       } else if (failures > 1) {
         say([root.getAttribute('data-text-lost'), root.getAttribute('data-text-age'), age()]);
       }
-      later(Math.min(SLOWEST, EVERY * Math.pow(2, failures - 1)));
     }
 
     // -- the banner -------------------------------------------------------------------------
@@ -167,14 +133,21 @@
       });
     }
 
-    document.addEventListener('visibilitychange', function () {
-      if (!document.hidden) { ask(); }
-    });
-    window.addEventListener('online', ask);
     window.setInterval(tick, 1000);
-    later(over ? whenOver : EVERY);
-    return {now: now};
+    var asking = horizon.maintenance.poll({
+      url: function () { return horizon.maintenance.seen(root.getAttribute('data-url'), token); },
+      every: function () { return over ? whenOver : EVERY; },
+      slowest: SLOWEST,
+      answered: answered,
+      failed: failed
+    });
+    return {
+      now: function () {
+        over = false;
+        asking.now();
+      }
+    };
   }
 
-  horizon.maintenance = {keepUpToDate: keep};
+  horizon.maintenance.keepUpToDate = keep;
 }());

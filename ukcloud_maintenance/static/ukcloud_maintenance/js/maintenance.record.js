@@ -6,20 +6,10 @@
 
   var EVERY = 5000;        // milliseconds between two looks
   var SLOWEST = 60000;     // while it fails
-  var PATIENCE = 20000;    // for one answer
 
   function each(list, act) { Array.prototype.forEach.call(list, act); }
 
   // -- what is shown, wherever it is ----------------------------------------------------------
-
-  // The head of the lanes stays in sight; it takes the ground of whatever theme it stands on.
-  function ground(element) {
-    for (var at = element; at; at = at.parentElement) {
-      var colour = window.getComputedStyle(at).backgroundColor;
-      if (colour && colour !== 'transparent' && !/, 0\)$/.test(colour)) { return colour; }
-    }
-    return '';
-  }
 
   function ago(root) {
     if (!window.Intl || !window.Intl.RelativeTimeFormat) { return; }
@@ -36,8 +26,9 @@
 
   function dress(root) {
     each(root.querySelectorAll('.mnt-copy'), function (button) { button.hidden = false; });
+    // The head of the lanes stays in sight; it takes the ground of whatever theme it stands on.
     each(root.querySelectorAll('.mnt-lanes-head'), function (head) {
-      var colour = ground(head);
+      var colour = horizon.maintenance.ground(head);
       if (colour) {
         head.style.backgroundColor = colour;
         head.classList.add('mnt-sticky');
@@ -72,17 +63,10 @@
     var body = details.querySelector('.mnt-section-body');
     var base = details.getAttribute('data-url');
     var query = '';
-    var request = null;
-    var timer = null;
-    var failures = 0;
+    var wanted = details.open;   // asked for, whatever is shown; open, as the browser remembers it
     var typing = null;
 
     function record() { return body.querySelector('.mnt-record'); }
-
-    function later(wait) {
-      window.clearTimeout(timer);
-      timer = window.setTimeout(look, wait);
-    }
 
     // Whether the drain is over and its end is shown. It may go on: what failed is tried again.
     function over(shown) {
@@ -92,51 +76,28 @@
     }
 
     // While it is open, seen, and something may come.
-    function look() {
-      window.clearTimeout(timer);
+    function url() {
       var shown = record();
-      if (!details.open || request) { return; }
-      if (document.hidden) { return; }   // looked at again when it is seen again
-      if (over(shown)) { return later(EVERY); }
-      ask(shown ? shown.getAttribute('data-token') : '');
+      if (wanted) { return base + query; }
+      if (!details.open || document.hidden || over(shown)) { return ''; }
+      return shown ? horizon.maintenance.seen(base + query, shown.getAttribute('data-token'))
+        : base + query;
     }
 
-    function ask(seen) {
-      if (request) {
-        request.onloadend = null;
-        request.abort();
-      }
-      var mark = seen ? (query ? '&' : '?') + 'seen=' + encodeURIComponent(seen) : '';
-      request = new window.XMLHttpRequest();
-      request.open('GET', base + query + mark);
-      request.setRequestHeader('X-Requested-With', 'XMLHttpRequest');
-      request.timeout = PATIENCE;
-      request.onloadend = answered;
-      request.send();
-    }
+    function read(html) { return html.indexOf('data-record-list') !== -1 ? html : null; }
 
-    function answered() {
-      var status = request.status;
-      var html = status === 200 ? request.responseText : '';
-      request = null;
-      if (status === 204) {
-        well();
-      } else if (html.indexOf('data-record-list') !== -1) {
+    function answered(html) {
+      if (html !== null) {
+        wanted = false;
         show(html);
-        well();
-      } else {
-        failures += 1;
-        // What is shown already is not taken away at the first stumble.
-        if (!record() || failures > 2) { failed(status); }
-        later(Math.min(SLOWEST, EVERY * Math.pow(2, failures)));
       }
-    }
-
-    function well() {
-      failures = 0;
       var alert = body.querySelector('.mnt-record-alert');
       if (alert) { body.removeChild(alert); }
-      later(EVERY);
+    }
+
+    function ask() {
+      wanted = true;
+      asking.now();
     }
 
     function show(html) {
@@ -186,7 +147,9 @@
       };
     }
 
-    function failed(status) {
+    function failed(status, failures) {
+      // What is shown already is not taken away at the first stumble.
+      if (record() && failures < 3) { return; }
       var alert = body.querySelector('.mnt-record-alert');
       if (!alert) {
         alert = document.createElement('div');
@@ -203,7 +166,7 @@
       button.type = 'button';
       button.className = 'btn btn-default btn-sm';
       button.textContent = texts.again;
-      button.addEventListener('click', function () { ask(''); });
+      button.addEventListener('click', ask);
       alert.appendChild(button);
     }
 
@@ -217,7 +180,7 @@
         }
       });
       query = parts.length ? '?' + parts.join('&') : '';
-      ask('');
+      ask();
     }
 
     body.addEventListener('submit', function (event) {
@@ -238,7 +201,7 @@
       if (link.rel === 'prev' || link.rel === 'next') {
         event.preventDefault();
         query = link.getAttribute('href');
-        ask('');
+        ask();
       } else if (link.hasAttribute('data-record-clear')) {
         event.preventDefault();
         var form = body.querySelector('form');
@@ -252,23 +215,24 @@
 
     details.addEventListener('toggle', function () {
       if (!details.open) {
-        window.clearTimeout(timer);
-        return;
-      }
-      if (!record()) {
+        wanted = false;
+      } else if (!record()) {
         body.textContent = texts.loading;
-        ask('');
+        ask();
       } else {
-        look();
+        asking.now();
       }
     });
-    document.addEventListener('visibilitychange', function () {
-      if (!document.hidden && record()) { look(); }
+    if (details.open) { body.textContent = texts.loading; }
+    var asking = horizon.maintenance.poll({
+      url: url,
+      every: function () { return details.open ? EVERY : 0; },
+      slowest: SLOWEST,
+      read: read,
+      answered: answered,
+      failed: failed,
+      first: details.open ? 0 : undefined
     });
-    if (details.open) {   // as the browser remembers it
-      body.textContent = texts.loading;
-      ask('');
-    }
   }
 
   horizon.addInitFunction(function () {

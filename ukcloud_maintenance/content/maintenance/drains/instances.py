@@ -1,0 +1,343 @@
+"""Steering instances of a drain: each view asks first (GET) and does it (POST)."""
+
+from dataclasses import dataclass
+
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from ukcloud_maintenance import services, store
+from ukcloud_maintenance.core import steering
+from ukcloud_maintenance.core.actor import (
+    RULE_ABORT,
+    RULE_FORCE,
+    RULE_RESET,
+    RULE_STEER,
+)
+from ukcloud_maintenance.core.host.evidence import Evidence
+from ukcloud_maintenance.core.states import (
+    DRAIN_TERMINAL,
+    Direction,
+    Wish,
+)
+from ukcloud_maintenance.core.steering import Verb
+from ukcloud_maintenance.exceptions import Refused
+from ukcloud_maintenance.services import Steered
+from ukcloud_maintenance.store import Drain, InstanceMigration
+
+from ..common import checks, formats, labels
+from . import course
+from .dialogs import SteeringView, refusal_text, told
+from .offers import RETRY_ON, Button, button, url
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One selected instance in a dialog.
+
+    :param note: what it means for this one, or why it cannot be done with it
+    """
+
+    row: InstanceMigration
+    note: str
+
+
+class InstancesView(SteeringView):
+    """Something for instances of a drain: asked with a GET, done with a POST. What wants a
+    confirmation is done only if it is there; a form without it is answered with the question."""
+
+    slug = ""
+    verb: Verb
+
+    @property
+    def button(self) -> Button:
+        return button(self.slug)
+
+    @property
+    def title(self) -> str:
+        return self.button.text
+
+    def get(self, request, drain_id):
+        drain = self.drain_here(drain_id, self.rule)
+        return self.ask(drain, self.selected(drain, request.GET))
+
+    def post(self, request, drain_id):
+        drain = self.drain_here(drain_id, self.rule)
+        try:
+            rows = self.selected(drain, request.POST)
+            if self.button.confirm and request.POST.get("confirmed") != "yes":
+                return self.ask(drain, rows)
+            return self.answer(drain_id, told(self.button, self.do(drain, rows)))
+        except Refused as error:
+            return self.refused(drain_id, error)
+
+    def selected(self, drain: Drain, sent) -> list[InstanceMigration]:
+        """The instances that were selected, in the order of the drain.
+
+        :raises Refused: none is, or one is not part of this drain
+        """
+        wanted = {int(pk) if pk.isdecimal() and len(pk) < 19 else -1 for pk in sent.getlist("row")}
+        if not wanted:
+            raise Refused(
+                _("No instance is selected."),
+                code="nothing_selected",
+                remedy=_("Select at least one in the table."),
+            )
+        rows = [row for row in store.migrations(drain) if row.pk in wanted]
+        if len(rows) < len(wanted):
+            raise Refused(
+                _("An instance that was selected is not part of this drain."),
+                code="unknown_instance",
+                remedy=_("Reload the page."),
+            )
+        return rows
+
+    def do(self, drain: Drain, rows: list[InstanceMigration]) -> Steered:
+        return services.steer(self.actor, drain.pk, self.verb, [row.pk for row in rows])
+
+    def ask(self, drain: Drain, rows: list[InstanceMigration], **context: object) -> HttpResponse:
+        fit, unfit = [], []
+        for row in rows:
+            if why := steering.objection(self.verb, row, drain):
+                unfit.append(Judged(row, labels.said(why)))
+            else:
+                fit.append(Judged(row, self.note(row)))
+        return self.dialog(
+            "steer",
+            drain,
+            {
+                "button": self.button,
+                "question": self.question(len(fit)) if fit else "",
+                "consequences": self.consequences(drain, len(fit)) if fit else [],
+                "fit": fit,
+                "unfit": unfit,
+                "submit_url": url(self.slug, drain),
+                **context,
+            },
+        )
+
+    def note(self, row: InstanceMigration) -> str:
+        """What it means for this one, where that is not the same for all."""
+        return ""
+
+    def question(self, n: int) -> str:
+        raise NotImplementedError
+
+    def consequences(self, drain: Drain, n: int) -> list[str]:
+        return []
+
+
+class AbortView(InstancesView):
+    slug, verb, rule = "abort", Verb.ABORT, RULE_ABORT
+
+    def question(self, n):
+        return ngettext(
+            "Abort the migration of this instance?", "Abort the migrations of %(n)s instances?", n
+        ) % {"n": n}
+
+    def consequences(self, drain, n):
+        return [
+            _("It runs on where it is, uninterrupted."),
+            _("What was copied so far is lost."),
+            _("It is not tried again by itself: choose Retry for that."),
+            _(
+                "On Nova 33 and 34 the server may turn to ERROR about two seconds later, although"
+                " its guest runs on. This page recognises that, and says what to do."
+            ),
+        ]
+
+    def note(self, row):
+        if row.fraction and row.nova_status == "running":
+            return _("%(percent)s %% are copied") % {"percent": int(100 * row.fraction)}
+        return _("Nova status: %(status)s") % {"status": row.nova_status}
+
+
+class ForceView(InstancesView):
+    slug, verb, rule = "force", Verb.FORCE, RULE_FORCE
+
+    def question(self, n):
+        return ngettext(
+            "Force this migration to complete?", "Force %(n)s migrations to complete?", n
+        ) % {"n": n}
+
+    def consequences(self, drain, n):
+        return [
+            _(
+                "The guest is paused until what is left is copied. Its users notice: it does not"
+                " answer meanwhile. Nova may copy more slowly than until now, so that it takes"
+                " longer than reckoned here."
+            ),
+            _(
+                "Where Nova permits post-copy it is over in seconds: the guest goes on at the"
+                " destination, slower at first, and is lost if the network fails then."
+            ),
+            _("It cannot be taken back; an abort is still possible while it copies."),
+        ]
+
+    def note(self, row):
+        return _("paused %(time)s") % {"time": course.pause_text(row)}
+
+
+class RetryView(InstancesView):
+    slug, verb, rule = "retry", Verb.RETRY, RULE_STEER
+
+    def question(self, n):
+        return ngettext("Try this instance again?", "Try %(n)s instances again?", n) % {"n": n}
+
+    def consequences(self, drain, n):
+        said = [_("It is tried with all its attempts, as if it had just begun.")]
+        if drain.state in DRAIN_TERMINAL:
+            said.append(_("The drain, which is over, goes on."))
+        return said
+
+
+class RetryOnView(RetryView):
+    """The same, to a host that is named."""
+
+    slug = RETRY_ON
+
+    def question(self, n):
+        return ngettext(
+            "Try this instance again, to which host?",
+            "Try %(n)s instances again, to which host?",
+            n,
+        ) % {"n": n}
+
+    def ask(self, drain, rows, **context):
+        return super().ask(drain, rows, hosts=self.hosts(drain), **context)
+
+    def hosts(self, drain: Drain) -> list[tuple[str, str]]:
+        """Those that can receive, with what the hypervisor says is free: name and text."""
+        away = store.away_hosts(self.region) | {drain.host}
+        found = []
+        for facts in services.list_hosts(self.actor, self.cloud):
+            service = facts.service
+            bare_metal = facts.hypervisor is not None and facts.hypervisor.is_bare_metal
+            if bare_metal or facts.host in away or not service.is_up or service.status != "enabled":
+                continue
+            text = facts.host
+            if facts.hypervisor:
+                free = facts.hypervisor.memory_bytes - facts.hypervisor.memory_used_bytes
+                text = _("%(host)s (%(size)s free)") % {
+                    "host": facts.host,
+                    "size": formats.size(max(0, free)),
+                }
+            found.append((facts.host, text))
+        return sorted(found, key=lambda host: formats.natural_key(host[0]))
+
+    def do(self, drain, rows):
+        destination = self.request.POST.get("destination", "").strip()
+        if not destination:
+            raise Refused(
+                _("No host is chosen."),
+                code="destination_missing",
+                remedy=_("Choose one, or use Retry, which leaves it to the scheduler."),
+                field="destination",
+            )
+        return services.steer(
+            self.actor,
+            drain.pk,
+            self.verb,
+            [row.pk for row in rows],
+            destination=destination,
+            cloud=self.cloud,
+        )
+
+    def post(self, request, drain_id):
+        drain = self.drain_here(drain_id, self.rule)
+        try:
+            rows = self.selected(drain, request.POST)
+            if request.POST.get("confirmed") != "yes":
+                return self.ask(drain, rows)
+            return self.answer(drain_id, told(self.button, self.do(drain, rows)))
+        except Refused as error:
+            if error.field != "destination":
+                return self.refused(drain_id, error)
+            return self.ask(
+                drain,
+                rows,
+                chosen=request.POST.get("destination", ""),
+                destination_error=refusal_text(error),
+            )
+
+
+class SkipView(InstancesView):
+    slug, verb, rule = "skip", Verb.SKIP, RULE_STEER
+
+    def question(self, n):
+        return ngettext("Skip this instance?", "Skip %(n)s instances?", n) % {"n": n}
+
+    def consequences(self, drain, n):
+        if drain.direction == Direction.BACK:
+            return [_("It stays where it is, and is not brought back.")]
+        return [
+            _("It stays on %(host)s, so that the host will not be empty at the end.")
+            % {"host": drain.host},
+            _("Retry takes it up again, as long as the drain is not over."),
+        ]
+
+
+class FirstView(InstancesView):
+    slug, verb, rule = "first", Verb.FIRST, RULE_STEER
+
+    def question(self, n):
+        return ngettext("Start this instance next?", "Start these %(n)s instances next?", n) % {
+            "n": n
+        }
+
+
+class ResetView(InstancesView):
+    """Set a server that Nova has in ERROR to active: offered beside the evidence, and only where
+    that is complete. It is read with the admin's own token, when asked and when done."""
+
+    slug, verb, rule = "reset", Verb.RESET, RULE_RESET
+
+    def ask(self, drain, rows, **context):
+        row = self.one(drain, rows)
+        return self.show(drain, row, services.evidence(self.actor, self.cloud, drain.pk, row.pk))
+
+    def show(self, drain: Drain, row: InstanceMigration, evidence: Evidence) -> HttpResponse:
+        return self.dialog(
+            "evidence",
+            drain,
+            {
+                "row": row,
+                "happened": labels.said(row.message),
+                "asked": row.wish == Wish.RESET,
+                "answer": labels.said(row.answer),
+                "evidence": evidence,
+                "checks": checks.told(evidence.checks),
+                "meaning": labels.said(evidence.meaning),
+                "by_hand": [labels.said(line) for line in evidence.by_hand],
+                "read_at": formats.full_time(evidence.read_at),
+                "submit_url": url(self.slug, drain),
+                "look_url": f"{url(self.slug, drain)}?row={row.pk}",
+            },
+        )
+
+    def one(self, drain: Drain, rows: list[InstanceMigration]) -> InstanceMigration:
+        if len(rows) > 1:
+            raise Refused(
+                _("Instances are reset one by one, each on its own evidence."),
+                code="one_by_one",
+                remedy=_("Select one."),
+            )
+        return rows[0]
+
+    def post(self, request, drain_id):
+        drain = self.drain_here(drain_id, self.rule)
+        try:
+            row = self.one(drain, self.selected(drain, request.POST))
+            evidence = services.evidence(self.actor, self.cloud, drain.pk, row.pk)
+            if request.POST.get("confirmed") != "yes" or not evidence.complete:
+                return self.show(drain, row, evidence)
+            return self.answer(drain_id, told(self.button, self.do(drain, [row])))
+        except Refused as error:
+            return self.refused(drain_id, error)
+
+
+#: the views of the instances, by slug; each has its own policy rule
+INSTANCES_VIEWS: dict[str, type[InstancesView]] = {
+    view.slug: view
+    for view in (AbortView, ForceView, RetryView, RetryOnView, SkipView, FirstView, ResetView)
+}

@@ -1,0 +1,136 @@
+"""The words for an instance of a drain: how it leaves, what was asked for, how its copy goes."""
+
+from datetime import datetime
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from ukcloud_maintenance.core.drain.codes import TIMEOUT
+from ukcloud_maintenance.core.preflight.verdicts import Choice
+from ukcloud_maintenance.core.states import (
+    MIGRATION_UNDER_WAY,
+    Method,
+    MigrationState,
+    Wish,
+)
+from ukcloud_maintenance.store import InstanceMigration
+
+from ..common import formats
+from ..common.labels import Label, said
+
+
+def method_mark(row: InstanceMigration) -> SafeString | str:
+    """The way of an instance that does not leave live."""
+    known = {
+        Method.COLD.value: (
+            _("cold"),
+            _("It moves while it is shut off: what runs is stopped and started again."),
+        ),
+        Method.CONFIRM.value: (
+            _("confirm"),
+            _("The resize that was pending is confirmed first; then it is looked at again."),
+        ),
+    }
+    if row.method not in known:
+        return ""
+    return format_html(' <span class="mnt-how" title="{1}">{0}</span>', *known[row.method])
+
+
+def chosen(row: InstanceMigration) -> SafeString | str:
+    """The admin's choice for an instance and the note on it, or empty."""
+    words = {
+        Choice.LIVE.value: _("Chosen: live"),
+        Choice.COLD.value: _("Chosen: cold"),
+        Choice.STAY.value: _("Chosen: to stay"),
+        Choice.CONFIRM.value: _("Chosen: confirm the resize"),
+    }
+    said = [words.get(row.choice, ""), row.note]
+    text = " \N{EN DASH} ".join(part for part in said if part)
+    return format_html('<div class="mnt-admins">{}</div>', text) if text else ""
+
+
+def late(row: InstanceMigration, now: datetime) -> SafeString | str:
+    """The marker of a migration that takes longer than its memory explains."""
+    if row.late_since is None or row.finished_at is not None:
+        return ""
+    return format_html(
+        ' <span class="label label-warning" title="{}">'
+        '<span class="fa fa-hourglass-half" aria-hidden="true"></span> {}</span>',
+        _("It takes longer than its memory and disk explain, since %(time)s.")
+        % {"time": formats.clock(row.late_since, now)},
+        _("Late"),
+    )
+
+
+def who_asked(name: str) -> str:
+    """An admin, or the drain itself after a timeout."""
+    return _("the timeout") if name == TIMEOUT else name
+
+
+def steered(row: InstanceMigration, now: datetime) -> list[str]:
+    """What was asked for an instance and what became of it, one short line each."""
+    lines = []
+    who = {"who": who_asked(row.wish_by)}
+    wished = {
+        Wish.ABORT.value: _("Abort asked for by %(who)s."),
+        Wish.FORCE.value: _("Force complete asked for by %(who)s."),
+        Wish.RESET.value: _("Reset to active asked for by %(who)s."),
+    }
+    if row.wish in wished:
+        lines.append(wished[row.wish] % who)
+    if row.answer:
+        lines.append(said(row.answer))
+    if row.state in MIGRATION_UNDER_WAY:
+        if row.aborted_at and row.aborted_migration_id == row.nova_migration_id:
+            lines.append(
+                _("Nova took the abort at %(time)s, asked for by %(who)s.")
+                % {
+                    "time": clock_of(row.aborted_at, now),
+                    "who": who_asked(row.aborted_by) or _("the cancel of the drain"),
+                }
+            )
+        if row.forced_at:
+            lines.append(
+                _("Forced to complete at %(time)s: its guest is paused until the rest is copied.")
+                % {"time": clock_of(row.forced_at, now)}
+            )
+        if row.timed_out_at:
+            lines.append(
+                _("Took longer than its timeout at %(time)s.")
+                % {"time": clock_of(row.timed_out_at, now)}
+            )
+    elif row.forced_at and row.state == MigrationState.SUCCEEDED:
+        lines.append(
+            _("It was forced to complete at %(time)s.") % {"time": clock_of(row.forced_at, now)}
+        )
+    if row.destination and row.state in (MigrationState.PENDING, MigrationState.BLOCKED):
+        lines.append(_("To go to %(host)s, as asked.") % {"host": row.destination})
+    return lines
+
+
+def clock_of(at: datetime, now: datetime) -> str:
+    return formats.clock(at, now, seconds=True)
+
+
+def course(row: InstanceMigration) -> Label | None:
+    """Whether a copy under way is going to end, where there is something to say."""
+    known = {
+        "converging": Label(
+            _("Converging"), "default", "", _("What remains shrinks: the copy will end.")
+        ),
+        "slow": Label(
+            _("Slow"),
+            "warning",
+            "gauge",
+            _("What remains shrinks, but it will take longer than its timeout."),
+        ),
+        "not_converging": Label(
+            _("Not converging"),
+            "warning",
+            "arrows-rotate",
+            _("The guest writes as fast as it is copied, or faster."),
+        ),
+        "stalled": Label(_("Stalled"), "danger", "pause", _("Nothing is copied any more.")),
+    }
+    return known.get(row.course)

@@ -1,0 +1,27 @@
+"""The rows of the list of drains."""
+
+from datetime import datetime
+
+from django.urls import reverse
+
+from ukcloud_maintenance.core.states import DRAIN_OPEN
+from ukcloud_maintenance.store import Counts, Drain
+
+from ..common import formats, labels
+from ..common.addresses import PANEL, of_host
+
+
+class DrainRow:
+    """One drain as the lists show it."""
+
+    def __init__(self, drain: Drain, counts: Counts, now: datetime):
+        self.drain = drain
+        self.label = labels.drain_state(drain, counts)
+        self.share = labels.share(counts)
+        self.stay = labels.staying(counts)
+        self.url = reverse(f"{PANEL}:drain", args=[drain.pk])
+        self.host_url = of_host("host", drain.host, drain.region)
+        self.plan_url = reverse(f"{PANEL}:plan", args=[drain.plan_id]) if drain.plan_id else ""
+        self.asked = formats.when(drain.created_at, now)
+        self.finished = formats.when(drain.finished_at, now)
+        self.is_open = drain.state in DRAIN_OPEN

@@ -1,0 +1,126 @@
+"""The words for events: what each kind of them means, and whether it is good news."""
+
+import re
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from ukcloud_maintenance.store import Event
+
+from ..common import formats, labels
+
+GOOD, BAD, WARN, PLAIN = "good", "bad", "warn", "plain"
+ICONS = {GOOD: "check", BAD: "xmark", WARN: "triangle-exclamation", PLAIN: ""}
+#: What each kind of event means, and whether it is good news.
+KINDS = {
+    "drain_requested": (gettext_lazy("Drain asked for"), PLAIN),
+    "drain_started": (gettext_lazy("Drain begun"), PLAIN),
+    "drain_paused": (gettext_lazy("Drain paused"), WARN),
+    "drain_resumed": (gettext_lazy("Drain resumed"), PLAIN),
+    "drain_reopened": (gettext_lazy("Drain taken up again"), PLAIN),
+    "drain_cancelled": (gettext_lazy("Drain cancelled"), WARN),
+    "drain_succeeded": (gettext_lazy("Drained: the host is empty"), GOOD),
+    "drain_failed": (gettext_lazy("Drain ended, the host is not empty"), BAD),
+    "drain_changed": (gettext_lazy("Pace or window changed"), PLAIN),
+    "limit_changed": (gettext_lazy("Number of migrations at once changed"), PLAIN),
+    "limit_learned": (gettext_lazy("Learned how many Nova runs at once here"), PLAIN),
+    "window_closed": (gettext_lazy("The window closed: nothing new starts"), WARN),
+    "waiting_for_blocked": (gettext_lazy("Waiting for what is blocked"), WARN),
+    "not_proved_yet": (gettext_lazy("Not proved empty yet"), WARN),
+    "service_disabled": (gettext_lazy("Compute service disabled"), PLAIN),
+    "service_enabled": (gettext_lazy("Compute service enabled"), PLAIN),
+    "service_enabled_by_other": (gettext_lazy("Somebody enabled the compute service"), WARN),
+    "safe_to_power_off": (gettext_lazy("Safe to power off"), GOOD),
+    "safe_withdrawn": (gettext_lazy("Not safe to power off any more"), WARN),
+    "allocation_remove_asked": (
+        gettext_lazy("Removal of an allocation left behind requested"),
+        PLAIN,
+    ),
+    "allocation_removed": (gettext_lazy("Allocation left behind removed"), PLAIN),
+    "allocation_not_removed": (gettext_lazy("Allocation left behind not removed"), BAD),
+    "return_requested": (gettext_lazy("Return to service asked for"), PLAIN),
+    "return_refused": (gettext_lazy("Return to service refused"), BAD),
+    "host_returned": (gettext_lazy("The host is back in service"), GOOD),
+    "return_run_requested": (gettext_lazy("Bringing the instances back asked for"), PLAIN),
+    "host_down": (gettext_lazy("The host went down"), BAD),
+    "host_back": (gettext_lazy("The host is up again"), GOOD),
+    "cloud_down": (gettext_lazy("OpenStack does not answer"), BAD),
+    "cloud_back": (gettext_lazy("OpenStack answers again"), GOOD),
+    "worker_failed": (gettext_lazy("The worker fails on it"), BAD),
+    "came_late": (gettext_lazy("A request was answered too late"), BAD),
+    "put_off": (gettext_lazy("Put off: OpenStack does not take requests"), WARN),
+    "joined": (gettext_lazy("Joined the drain"), PLAIN),
+    "came_back": (gettext_lazy("Came back to the host"), WARN),
+    "submitted": (gettext_lazy("Nova was asked to move it"), PLAIN),
+    "adopted": (gettext_lazy("Found in Nova after the answer got lost"), PLAIN),
+    "copying": (gettext_lazy("Nova began to move it"), PLAIN),
+    "changed": (gettext_lazy("It will leave in another way"), PLAIN),
+    "late": (gettext_lazy("Takes longer than its memory and disk explain"), WARN),
+    "attempt_failed": (gettext_lazy("Attempt failed"), BAD),
+    "failed": (gettext_lazy("Failed"), BAD),
+    "succeeded": (gettext_lazy("Arrived"), GOOD),
+    "gone": (gettext_lazy("Gone from the host"), GOOD),
+    "unknown": (gettext_lazy("Where it runs is not known"), BAD),
+    "cancelled": (gettext_lazy("Not moved: the drain was cancelled"), WARN),
+    "stays": (gettext_lazy("Stays on the host"), PLAIN),
+    "blocked": (gettext_lazy("Blocked"), WARN),
+    "unblocked": (gettext_lazy("Not blocked any more"), GOOD),
+    "confirm_asked": (gettext_lazy("Nova was asked to confirm the resize"), PLAIN),
+    "resize_settled": (gettext_lazy("Its resize is settled"), GOOD),
+    "abort_asked": (gettext_lazy("Abort asked for"), PLAIN),
+    "abort_refused": (gettext_lazy("Nova refused the abort"), BAD),
+    "abort_unanswered": (gettext_lazy("Nova did not answer whether it aborts it"), WARN),
+    "aborting": (gettext_lazy("Nova was told to abort it"), PLAIN),
+    "aborted": (gettext_lazy("Aborted"), WARN),
+    "force_asked": (gettext_lazy("Force complete asked for"), PLAIN),
+    "force_refused": (gettext_lazy("Nova refused to force it through"), BAD),
+    "force_unanswered": (gettext_lazy("Nova did not answer whether it forces it through"), WARN),
+    "forced": (gettext_lazy("Nova was told to force it through"), WARN),
+    "timed_out": (gettext_lazy("Took longer than its timeout"), WARN),
+    "retried": (gettext_lazy("Retry asked for"), PLAIN),
+    "skipped": (gettext_lazy("Taken off the list"), PLAIN),
+    "first": (gettext_lazy("Put at the head of the list"), PLAIN),
+    "reset_asked": (gettext_lazy("Reset to active asked for"), PLAIN),
+    "reset_refused": (gettext_lazy("Nova refused the reset"), BAD),
+    "reset": (gettext_lazy("Reset to active"), WARN),
+}
+#: The same of a run that brings instances back to their host.
+_KINDS_BACK = {
+    "drain_started": (gettext_lazy("Bringing back begun"), PLAIN),
+    "drain_succeeded": (gettext_lazy("All that was to come back has arrived"), GOOD),
+    "drain_failed": (gettext_lazy("Ended, and not all came back"), BAD),
+}
+#: Kinds whose message is a host, or empty: the scheduler's choice.
+_TO_HOST = frozenset({"submitted", "copying"})
+
+
+def kind_words(kind: str, back: bool = False) -> str:
+    """A kind of event in words; one that is not known, by its own name.
+
+    :param back: the run brings instances back to the host
+    """
+    known = (back and _KINDS_BACK.get(kind)) or KINDS.get(kind)
+    return str(known[0]) if known else kind.replace("_", " ")
+
+
+def kind_tone(kind: str) -> str:
+    if kind in KINDS:
+        return KINDS[kind][1]
+    return BAD if kind.endswith(("_refused", "_failed")) else PLAIN
+
+
+def kind_class(kind: str) -> str:
+    """A kind of event as a part of a class name."""
+    return re.sub(r"[^a-z0-9_-]", "", kind.lower())
+
+
+def event_text(event: Event) -> str:
+    """What was said of it."""
+    text = event.message.strip()
+    if event.kind in _TO_HOST and " " not in text:
+        if text:
+            return _("To %(host)s.") % {"host": text}
+        return _("To a host of the scheduler's choice.") if event.kind == "submitted" else ""
+    said = labels.said(text)
+    # What is said of an instance may be Nova's own words, which are left as they are.
+    return said if event.migration_id else formats.in_zone(said)

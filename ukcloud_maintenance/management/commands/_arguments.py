@@ -1,0 +1,62 @@
+"""Arguments that several commands take."""
+
+from datetime import UTC, datetime
+
+from django.core.management.base import CommandParser
+
+from ._base import EXIT_BAD_INPUT, Failure
+
+
+def moment(option: str, text: str | None) -> datetime | None:
+    """A time as it is typed, in UTC; None where none is.
+
+    :raises Failure: it is no time, or its zone is missing
+    """
+    if text is None:
+        return None
+    form = "Write it like 2026-03-01T22:00+01:00 or 2026-03-01T21:00Z."
+    try:
+        found = datetime.fromisoformat(text)
+        if found.tzinfo is not None:
+            return found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Failure(
+            f"{option}: {text!r} is no date and time by ISO 8601.",
+            EXIT_BAD_INPUT,
+            "time_unreadable",
+            form,
+        ) from None
+    raise Failure(
+        f"{option}: {text!r} has no time zone.", EXIT_BAD_INPUT, "window_without_zone", form
+    )
+
+
+def timeout_action(text: str | None) -> str | None:
+    """`force-complete`, as the verb is typed, means the setting's `force_complete`."""
+    return text and text.replace("-", "_")
+
+
+def add_window(parser: CommandParser, *, none: bool = False) -> None:
+    """The options of when a drain works, and of what becomes of what takes too long.
+
+    :param none: whether `none` may be typed for a time
+    """
+    or_none = "; none: no such time" if none else ""
+    parser.add_argument(
+        "--start-at",
+        metavar="TIME",
+        help=f"do not begin before this time, ISO 8601 with its zone{or_none}",
+    )
+    parser.add_argument(
+        "--stop-at",
+        metavar="TIME",
+        help=f"start nothing new after this time; what flies lands{or_none}",
+    )
+    parser.add_argument(
+        "--timeout-action",
+        type=timeout_action,
+        metavar="ACTION",
+        help="what becomes of a copy that takes too long: warn; abort (it runs on where it is, and"
+        " is tried again if Nova leaves it ACTIVE); force_complete (its guest is paused until the"
+        " rest is copied)" + ("" if none else "; the setting TIMEOUT_ACTION where not given"),
+    )

@@ -1,0 +1,99 @@
+/* What is asked for without leaving the drain page: the buttons of its form, and dialogs. */
+(function () {
+  'use strict';
+
+  //   done: function, called when something was asked for
+  // Gives {post, show}: ask with the page's form, or show a dialog, for the rows of these ids.
+  function dialogs(root, done) {
+    var form = document.getElementById('mnt-post');
+    var busy = false;
+
+    function tell(messages) {
+      messages.forEach(function (message) { horizon.alert(message[0], message[1]); });
+    }
+
+    function failed(xhr) {
+      var said = xhr.responseJSON && xhr.responseJSON.messages;
+      var name = xhr.status === 401 ? 'expired' : xhr.status === 403 ? 'denied' : 'failed';
+      tell(said || [['error', root.getAttribute('data-text-' + name)]]);
+    }
+
+    // ask(url, data, more): more(html) is called where the answer is a dialog again.
+    function send(url, data, more) {
+      if (busy) { return; }
+      busy = true;
+      $.ajax(url, {
+        method: 'POST',
+        data: data,
+        headers: {Accept: 'application/json, text/html'}
+      }).done(function (answer) {
+        if (typeof answer === 'string') { return more(answer); }
+        tell(answer.messages);
+        more(null);
+        done();
+      }).fail(function (xhr) {
+        failed(xhr);
+        more(null);
+      }).always(function () { busy = false; });
+    }
+
+    function post(url, rows) {
+      var data = [{name: 'csrfmiddlewaretoken', value: form.csrfmiddlewaretoken.value}];
+      rows.forEach(function (id) { data.push({name: 'row', value: id}); });
+      send(url, data, function (dialog) { if (dialog) { open(dialog); } });
+    }
+
+    function show(url, rows, opener) {
+      if (busy) { return; }
+      busy = true;
+      $.ajax(url, {data: rows.map(function (id) { return {name: 'row', value: id}; })})
+        .done(function (html) { open(html, opener); })
+        .fail(failed)
+        .always(function () { busy = false; });
+    }
+
+    function open(html, opener) {
+      var modal = horizon.modals.success(html);
+      bind(modal);
+      modal.one('hidden.bs.modal', function () {
+        // The focus goes back to where it came from, if that is still there.
+        if (opener && document.contains(opener) && opener.offsetParent) { opener.focus(); }
+      });
+    }
+
+    function bind(modal) {
+      var first = modal.find('.has-error :input:visible, [type=radio]:checked, select').first();
+      (first.length ? first : modal.find('.modal-footer .cancel')).trigger('focus');
+      modal.find('form.mnt-steer').on('submit', function (event) {
+        event.preventDefault();
+        event.stopPropagation();  // Horizon would load the page again
+        var button = $(this).find('[type=submit]').prop('disabled', true);
+        send(this.getAttribute('action'), $(this).serializeArray(), function (again) {
+          if (again) {
+            modal.html($($.parseHTML(again)).filter('.modal').html());
+            bind(modal);
+          } else {
+            button.prop('disabled', false);
+            modal.modal('hide');
+          }
+        });
+      });
+    }
+
+    root.addEventListener('click', function (event) {
+      var link = event.target.closest('a.ajax-modal');
+      var button = event.target.closest('button[form=mnt-post]:not([data-verb])');
+      if (link && !event.ctrlKey && !event.metaKey) {
+        event.preventDefault();
+        event.stopPropagation();
+        show(link.getAttribute('href'), [], link);
+      } else if (button) {
+        event.preventDefault();
+        post(button.getAttribute('formaction'), []);
+      }
+    });
+    return {post: post, show: show};
+  }
+
+  horizon.maintenance.dialogs = dialogs;
+}());
