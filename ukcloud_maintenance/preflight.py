@@ -196,8 +196,7 @@ def make_plans(
     draining, learned = store.draining_hosts(cloud.region), store.learned_rate(cloud.region)
     for service, choices in wanted:
         destinations = [s for s in others if s.host != service.host]
-        beside = [s for s in destinations if s.host not in hosts]
-        receivers = _receivers(beside, draining, choices)
+        receivers = _receivers([s for s in destinations if s.host not in hosts], draining, choices)
         around = arounds.get(choices.destination)
         if around is None:
             around = _around(cloud, everybody, receivers, leaving, found, bare_metal)

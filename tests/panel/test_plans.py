@@ -299,6 +299,40 @@ def test_a_plan_is_asked_for_with_all_that_was_entered(admin, room):
     assert "Stopped, moved and started again: web-1." in said
 
 
+def test_one_host_that_was_selected_is_a_drain_and_no_plan(admin, room):
+    html = admin.get(NEW, {"host": "cmp1"}).content.decode()
+    assert "Drain Host cmp1" in html
+    assert 'name="pace"' not in html
+    assert 'id="mnt-order"' not in html
+    answer = admin.post(NEW, entered("cmp1"))
+    drain = Drain.objects.get()
+    assert answer["location"] == reverse(f"{PANEL}:drain", args=[drain.pk])
+    assert drain.plan is None
+    assert "The drain of host cmp1 is asked for." in page(admin.get(answer["location"]))
+
+
+@pytest.mark.parametrize("hosts", [("cmp1",), ("cmp1", "cmp10")])
+@pytest.mark.parametrize("do", ["", "update", "explode", "up:cmp99"])
+def test_nothing_is_asked_for_without_the_button_that_does(admin, room, hosts, do):
+    answer = admin.post(NEW, entered(*hosts, do=do, reason=""))
+    assert order(answer) == list(hosts)
+    assert "A reason is needed" not in page(answer)
+    admin.post(NEW, entered(*hosts, do=do))
+    assert not Drain.objects.exists()
+
+
+def test_the_steps_of_several_are_checked_without_asking_nova(admin, cloud):
+    """Horizon's script sends no button along."""
+    headers = {"HTTP_X_HORIZON_VALIDATE_STEP_START": "1", "HTTP_X_HORIZON_VALIDATE_STEP_END": "1"}
+    wrong = entered("cmp1", "cmp10", do=None, reason="", pace="n", hosts_at_once="")
+    answer = admin.post(NEW, wrong, **headers).json()
+    assert sorted(answer["errors"]["options"]) == ["hosts_at_once", "reason"]
+    right = admin.post(NEW, entered("cmp1", "cmp10", do=None), **headers).json()
+    assert right["has_errors"] is False
+    assert cloud.asked == []
+    assert not Drain.objects.exists()
+
+
 def test_times_are_those_of_the_users_zone(admin, room):
     admin.cookies["django_timezone"] = "Asia/Tokyo"
     assert "Times are those of Asia/Tokyo (UTC+09:00)." in page(admin.get(NEW, {"host": "cmp1"}))

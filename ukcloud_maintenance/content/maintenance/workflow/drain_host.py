@@ -117,6 +117,10 @@ class DrainHostWorkflow(workflows.Workflow):
     def host(self) -> str:
         return self.hosts[0]
 
+    @property
+    def region(self) -> str:
+        return self.cloud.region
+
     def get_default_attrs(self) -> dict[str, str]:
         return {"data-selected": self.cloud.region} if self.selected else {}
 
@@ -197,11 +201,6 @@ class DrainHostWorkflow(workflows.Workflow):
         if not self.is_several:
             return True
         return bool(self.several and not self.several.refused and not self.unknown)
-
-    @property
-    def in_order(self) -> list[str]:
-        """The hosts that Nova knows, in the order of the plan."""
-        return [host for host in self.hosts if host not in self.unknown]
 
     @property
     def refused_hosts(self) -> list[str]:

@@ -110,7 +110,9 @@ class OptionsAction(workflows.Action):
             "destination": formats.number(choices.max_per_destination),
         }
         self.fields["order"].label = _("Order of the instances")
-        fields.at_most(self.fields["hosts_at_once"], choices.max_hosts)
+        some = self.fields["hosts_at_once"]
+        fields.at_most(some, choices.max_hosts)
+        some.widget.attrs |= {"class": "form-control input-sm", "aria-label": some.label}
 
     def offer(self, hosts: list[tuple[str, str]], *, with_plan: bool) -> None:
         """Set what to choose from. What was chosen before stays to be seen.

@@ -82,7 +82,6 @@ class DrainHostView(PanelView, workflows.WorkflowView):
     def get_context_data(self, **kwargs):
         context = super().get_context_data(**kwargs)
         context["page_title"] = context["workflow"].name
-        context["region"] = self.region
         return context
 
     def get(self, request, *args, **kwargs):
