@@ -231,6 +231,9 @@ def test_a_host_that_cannot_be_drained_must_go(admin, make_drain, room):
     assert "Host cmp3 is down: live migration needs both hosts alive." in said
     assert f"Host cmp10 is being drained already (drain {drain.pk}, asked for by alice)." in said
     assert "Nova knows no compute host of exactly this name." in said
+    assert "5 instances on 1 host: 3 leave live, 1 cold, 1 blocked" in said
+    # nothing is told of what would become of hosts of which none can be drained
+    assert "mnt-lead" not in shown(admin.get(NEW, {"host": ["cmp3", "cmp98"]}))
     assert is_disabled(answer)
 
     fields = {"do": "remove_refused", "reason": "kept words"}

@@ -96,7 +96,8 @@ class PlanPreflight:
     :param hosts: one for each host that Nova knows, in the order of the plan. What stands against
         the drain of a host itself is its `refusal`.
     :param unknown: the names of which Nova knows no host
-    :param duration: how long all of it may take; None where nothing is to be migrated
+    :param duration: how long those that can be drained may take; None where nothing is to be
+        migrated
     :param in_region: the most migrations at once in the region, which the duration reckons with
     """
 
@@ -138,9 +139,10 @@ def check_plan(
     plans = make_plans(cloud, [(service, together) for service in found], services)
     sight = RegionSight(cloud.region, cloud)
     in_region = conf.max_in_region()
-    durations = [plan.duration for plan in plans if plan.duration]
+    checked = [replace(plan, refusal=_refusal(plan, sight)) for plan in plans]
+    durations = [plan.duration for plan in checked if plan.duration and not plan.refusal]
     return PlanPreflight(
-        [replace(plan, refusal=_refusal(plan, sight)) for plan in plans],
+        checked,
         unknown,
         of_plan(durations, hosts_at_once, in_region),
         in_region,

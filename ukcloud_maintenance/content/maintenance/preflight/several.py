@@ -141,7 +141,8 @@ class SeveralHosts:
         self.duration = found.duration
         self.in_region = found.in_region
         self.unknown = found.unknown
-        self.plan = joined(found.hosts, found.duration)
+        able = [plan for plan in found.hosts if not plan.refusal]
+        self.plan = joined(able or found.hosts, found.duration)
         self.joint = JointPreflight(self.plan, choose=False)
         self.hosts = [PlanHost(n, plan, notes) for n, plan in enumerate(found.hosts)]
 
@@ -168,7 +169,7 @@ class SeveralHosts:
 
     @property
     def lead(self) -> str:
-        n, hosts = len(self.joint.rows), len(self.hosts)
+        n, hosts = len(self.joint.rows), len(self.by_need)
         return _("%(instances)s on %(hosts)s") % {
             "instances": ngettext("%(n)s instance", "%(n)s instances", n)
             % {"n": formats.number(n)},
