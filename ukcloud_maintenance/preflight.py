@@ -17,7 +17,7 @@ from typing import Any
 
 from . import settings, store
 from .cloud import Cloud
-from .core.copying.duration import Duration, estimate
+from .core.copying.duration import Duration, Learned, estimate
 from .core.facts import Capacity, Server, ServerGroup, Service
 from .core.preflight.judge import group_of, judge
 from .core.preflight.packing import Packing, Unplaced, items_of, pack
@@ -192,9 +192,11 @@ def make_plans(
     names = found.get("projects", {})
     arounds: dict[str, Around] = {}
     plans = []
+    # Read once for all hosts: a plan may have a hundred.
+    draining, learned = store.draining_hosts(cloud.region), store.learned_rate(cloud.region)
     for service, choices in wanted:
         destinations = [s for s in others if s.host != service.host]
-        receivers = _receivers(cloud, [s for s in destinations if s.host not in hosts], choices)
+        receivers = _receivers([s for s in destinations if s.host not in hosts], draining, choices)
         around = arounds.get(choices.destination)
         if around is None:
             around = _around(cloud, everybody, receivers, leaving, found, bare_metal)
@@ -210,7 +212,7 @@ def make_plans(
             for s in servers_of[service.host]
         ]
         plan = DrainPlan(service, planned, destinations, receivers, found.get("capacity"))
-        duration = _duration(plan, choices, cloud.region)
+        duration = _duration(plan, choices, learned)
         plans.append(replace(plan, duration=duration, unknown=unknown, around=around))
     if len(arounds) > 1:
         return [_packed([plan])[0] for plan in plans]
@@ -244,7 +246,8 @@ def look_around(
         for s in known["services"]
         if s.host != host and _can_receive(s) and s.host not in bare_metal
     ]
-    receivers = _receivers(cloud, destinations, PlanChoices(destination=destination))
+    draining = store.draining_hosts(cloud.region)
+    receivers = _receivers(destinations, draining, PlanChoices(destination=destination))
     return _around(cloud, servers, receivers, leaving, known, bare_metal)
 
 
@@ -266,9 +269,11 @@ def is_bare_metal(cloud: Cloud, host: str) -> bool:
         return False
 
 
-def _receivers(cloud: Cloud, others: list[Service], choices: PlanChoices) -> list[Service]:
+def _receivers(
+    others: list[Service], draining: frozenset[str], choices: PlanChoices
+) -> list[Service]:
     """The hosts that instances may go to: not drained themselves, and chosen if one is."""
-    away = store.draining_hosts(cloud.region) | choices.drained_too
+    away = draining | choices.drained_too
     return [s for s in others if s.host not in away and choices.destination in ("", s.host)]
 
 
@@ -348,12 +353,12 @@ def _can_receive(service: Service) -> bool:
     return service.is_up and service.status == "enabled"
 
 
-def _duration(plan: DrainPlan, choices: PlanChoices, region: str) -> Duration | None:
+def _duration(plan: DrainPlan, choices: PlanChoices, learned: Learned) -> Duration | None:
     moving = plan.moving
     if not moving:
         return None
     at_once = choices.max_concurrent or settings.current().max_concurrent
-    return estimate([p.server.memory_bytes for p in moving], at_once, store.learned_rate(region))
+    return estimate([p.server.memory_bytes for p in moving], at_once, learned)
 
 
 def _packed(plans: list[DrainPlan]) -> list[DrainPlan]:

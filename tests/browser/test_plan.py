@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from selenium.webdriver.support.ui import Select
 
 from tests.browser.test_drain import servers_of
 
@@ -88,21 +89,44 @@ def test_select_three_hosts_drain_them_as_one_and_give_two_back(
     window.picture("hosts-selected")
     click(window, "#mnt-drain-selected")
 
-    # -- the form
-    window.see("#mnt-plan-form")
-    assert hosts_in_order(window) == list(HOSTS)
+    # -- the workflow: what each host comes to
+    window.see("form.mnt-drain-form")
+    assert "Drain 3 Hosts" in window.text(".modal-title")
     assert "4 instances on 3 hosts: 4 leave live; needs 2 GiB" in window.text(".mnt-lead")
+    click(window, ".mnt-of-host[data-host=cmp2] summary")
+    Select(window.see(".mnt-of-host[data-host=cmp2] select")).select_by_value("stay")
+    assert "3 leave live, 1 stays" in window.text(".mnt-lead")
+    assert "1 stays" in window.text(".mnt-of-host[data-host=cmp2] h4")
+    window.picture("several-preflight")
+    Select(window.see(".mnt-of-host[data-host=cmp2] select")).select_by_value("")
+    click(window, ".button-next")
+
+    # -- how, and in which order
+    window.see("#mnt-order")
+    assert hosts_in_order(window) == list(HOSTS)
     click(window, "tr[data-host=cmp3] .mnt-up")
     assert hosts_in_order(window) == ["cmp1", "cmp3", "cmp2"]
     assert "cmp3 is number 2 now." in window.find("#mnt-order-said").get_attribute("textContent")
-    one_by_one = window.text("[data-summary=time]")
+    time = "#drain_host__options [data-summary=time]"
+    one_by_one = window.text(time)
     click(window, "[name=pace][value='0']")
-    assert window.text("[data-summary=time]") != one_by_one
+    assert window.text(time) != one_by_one
     click(window, "[name=pace][value='1']")
-    assert window.text("[data-summary=time]") == one_by_one
+    assert window.text(time) == one_by_one
+    click(window, ".button-next")
+    window.wait_for_text("A reason is needed", "#drain_host__options")
+    window.picture("several-options-error")
     click(window, "[name=reason]")
     window.find("[name=reason]").send_keys("new firmware")
-    window.picture("plan-form")
+    window.picture("several-options")
+    click(window, ".button-next")
+
+    # -- what is about to happen
+    window.see(".mnt-review-hosts")
+    reviewed = window.find_all(".mnt-review-hosts tr[data-host]")
+    assert [tr.get_attribute("data-host") for tr in reviewed] == ["cmp1", "cmp3", "cmp2"]
+    assert "one after another" in window.text(".mnt-review")
+    window.picture("several-review")
     click(window, "button[value=drain]")
 
     # -- the plan

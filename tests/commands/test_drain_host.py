@@ -160,7 +160,7 @@ def test_the_database_fails(cloud, monkeypatch):
     def fail(*args, **kwargs):
         raise OperationalError("no such table: ukcloud_maintenance_drain")
 
-    monkeypatch.setattr(store, "open_drain_of", fail)
+    monkeypatch.setattr(store, "standing", fail)
     outcome = run("drain_host", "cmp1", "--reason", "r", "--json")
     assert outcome.exit_code == 4
     assert outcome.json["error"]["code"] == "database_failed"

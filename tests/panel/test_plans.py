@@ -1,14 +1,18 @@
 """Several hosts as one plan: selecting them, the form, the page, all of them."""
 
 import re
+from collections import Counter
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from tests.fakes import GIB, server
-from ukcloud_maintenance import store
+from tests.commands.helpers import run as run_command
+from tests.fakes import GIB, server, service
+from ukcloud_maintenance import services, store
 from ukcloud_maintenance.content.maintenance.common import session
 from ukcloud_maintenance.core.actor import RULE_CANCEL, RULE_DRAIN, RULE_STEER, RULE_VIEW
 from ukcloud_maintenance.core.facts import Aggregate, Capacity
@@ -39,6 +43,21 @@ def page(response) -> str:
 def order(response) -> list[str]:
     """The hosts of the form, as it would send them."""
     return re.findall(r'type="hidden" name="host" value="([^"]+)"', response.content.decode())
+
+
+def order_of_review(html: str) -> list[str]:
+    return re.findall(r'<tr data-host="([^"]+)"', html[html.index("mnt-review-hosts") :])
+
+
+def html_of_review(client, *hosts: str) -> str:
+    html = shown(client.get(NEW, {"host": hosts}))
+    return html[html.index("mnt-review-hosts") :]
+
+
+def is_disabled(response) -> bool:
+    """Whether the last button of the form cannot be pressed."""
+    button = re.search(r'<button [^>]*value="drain"[^>]*>', response.content.decode())
+    return button is not None and button[0].endswith(" disabled>")
 
 
 def entered(*hosts: str, do: str = "drain", **more):
@@ -150,9 +169,10 @@ def test_without_a_script_the_form_takes_boxes_and_a_set(admin, cloud, query, ho
 
 
 def test_nothing_selected_leads_back(admin):
-    html = shown(admin.get(NEW))
-    assert "No host is selected." in html
-    assert INDEX in html
+    for answer in (admin.get(NEW), admin.post(NEW, entered("cmp1", do="remove:cmp1"))):
+        html = shown(answer)
+        assert "No host is selected." in html
+        assert INDEX in html
 
 
 # -- the form --------------------------------------------------------------------------------
@@ -171,6 +191,10 @@ def test_one_summary_for_all_hosts_packed_together(admin, room):
     assert "Together they fit" not in said
     # each of the two alone would fit
     assert "do not fit" not in page(admin.get(NEW, {"host": ["cmp10"]}))
+    rest = re.search(
+        r'(?s)<tr data-host="cmp10">(.*?)</tr>', html_of_review(admin, "cmp1", "cmp10")
+    )
+    assert "No place found app-1" in text(rest[1])
 
 
 def test_the_time_follows_the_pace(admin, room):
@@ -189,13 +213,15 @@ def test_what_stands_against_it_is_told_by_host_the_worst_first(admin, room):
         server("err-1", host="cmp10", status="ERROR", vm_state="error"),
         server("err-2", host="cmp10", status="ERROR", vm_state="error"),
     ]
-    html = shown(admin.post(NEW, entered("cmp10", "cmp3", "cmp1", "cmp2", do="update")))
-    issues = re.findall(r'(?s)<details class="mnt-issue"[^>]*>(.*?)</details>', html)
-    told = [text(one) for one in issues]
-    assert [one.split()[0] for one in told] == ["cmp3", "cmp10", "cmp1"]
-    assert "Cannot be drained Host cmp3 is down" in told[0]
+    html = shown(admin.post(NEW, entered("cmp2", "cmp3", "cmp1", "cmp10", do="update")))
+    hosts = re.findall(r'(?s)<section class="mnt-of-host"[^>]*>(.*?)</section>', html)
+    told = [text(one) for one in hosts]
+    assert [one.split()[0] for one in told] == ["cmp1", "cmp10", "cmp2"]
+    assert "busy-1 : Nova is busy with it" in told[0]
     assert told[1].index("err-1, err-2 : It is in ERROR") < told[1].index("held-1 : It is locked")
-    assert "busy-1 : Nova is busy with it" in told[2]
+    assert "<li" not in hosts[2]
+    assert "Host cmp3 is down" in text(html[: html.index("mnt-of-host")])
+    assert order_of_review(html) == ["cmp2", "cmp3", "cmp1", "cmp10"]
 
 
 def test_a_host_that_cannot_be_drained_must_go(admin, make_drain, room):
@@ -205,17 +231,19 @@ def test_a_host_that_cannot_be_drained_must_go(admin, make_drain, room):
     assert "Host cmp3 is down: live migration needs both hosts alive." in said
     assert f"Host cmp10 is being drained already (drain {drain.pk}, asked for by alice)." in said
     assert "Nova knows no compute host of exactly this name." in said
-    assert re.search(
-        r'value="drain" class="btn btn-primary always-enabled" disabled', answer.content.decode()
-    )
+    assert "5 instances on 1 host: 3 leave live, 1 cold, 1 blocked" in said
+    # nothing is told of what would become of hosts of which none can be drained
+    assert "mnt-lead" not in shown(admin.get(NEW, {"host": ["cmp3", "cmp98"]}))
+    assert is_disabled(answer)
 
-    fields = entered("cmp99", "cmp1", "cmp3", "cmp10", do="remove_refused", reason="kept words")
-    answer = admin.post(NEW, fields)
-    assert order(answer) == ["cmp1"]
-    assert 'value="kept words"' in answer.content.decode()
-    assert not re.search(
-        r'value="drain" class="btn btn-primary always-enabled" disabled', answer.content.decode()
-    )
+    fields = {"do": "remove_refused", "reason": "kept words"}
+    for hosts in (["cmp99", "cmp1", "cmp3", "cmp10"], ["cmp99", "cmp2", "cmp1"]):
+        answer = admin.post(NEW, entered(*hosts, **fields))
+        assert order(answer) == [host for host in hosts if host in ("cmp1", "cmp2")]
+        assert 'value="kept words"' in answer.content.decode()
+        assert not is_disabled(answer)
+    answer = admin.post(NEW, entered("cmp99", "cmp3", **fields))
+    assert "No host is selected." in page(answer)
 
 
 def test_hosts_are_moved_and_removed_and_what_was_entered_is_kept(admin, cloud):
@@ -236,7 +264,7 @@ def test_hosts_are_moved_and_removed_and_what_was_entered_is_kept(admin, cloud):
     assert 'name="hosts_at_once" value="3"' in html
     assert "A reason is needed" not in html  # it was not sent off
     # choices for a host that went are carried along, should it come back
-    html = post("remove:cmp1", "cmp1", "cmp2").content.decode()
+    html = post("remove:cmp1", "cmp1", "cmp2", "cmp10").content.decode()
     assert f'type="hidden" name="{choice}" value="stay"' in html
     assert Plan.objects.count() == 0
 
@@ -274,6 +302,40 @@ def test_a_plan_is_asked_for_with_all_that_was_entered(admin, room):
     assert "Stopped, moved and started again: web-1." in said
 
 
+def test_one_host_that_was_selected_is_a_drain_and_no_plan(admin, room):
+    html = admin.get(NEW, {"host": "cmp1"}).content.decode()
+    assert "Drain Host cmp1" in html
+    assert 'name="pace"' not in html
+    assert 'id="mnt-order"' not in html
+    answer = admin.post(NEW, entered("cmp1"))
+    drain = Drain.objects.get()
+    assert answer["location"] == reverse(f"{PANEL}:drain", args=[drain.pk])
+    assert drain.plan is None
+    assert "The drain of host cmp1 is asked for." in page(admin.get(answer["location"]))
+
+
+@pytest.mark.parametrize("hosts", [("cmp1",), ("cmp1", "cmp10")])
+@pytest.mark.parametrize("do", ["", "update", "explode", "up:cmp99"])
+def test_nothing_is_asked_for_without_the_button_that_does(admin, room, hosts, do):
+    answer = admin.post(NEW, entered(*hosts, do=do, reason=""))
+    assert order(answer) == list(hosts)
+    assert "A reason is needed" not in page(answer)
+    admin.post(NEW, entered(*hosts, do=do))
+    assert not Drain.objects.exists()
+
+
+def test_the_steps_of_several_are_checked_without_asking_nova(admin, cloud):
+    """Horizon's script sends no button along."""
+    headers = {"HTTP_X_HORIZON_VALIDATE_STEP_START": "1", "HTTP_X_HORIZON_VALIDATE_STEP_END": "1"}
+    wrong = entered("cmp1", "cmp10", do=None, reason="", pace="n", hosts_at_once="")
+    answer = admin.post(NEW, wrong, **headers).json()
+    assert sorted(answer["errors"]["options"]) == ["hosts_at_once", "reason"]
+    right = admin.post(NEW, entered("cmp1", "cmp10", do=None), **headers).json()
+    assert right["has_errors"] is False
+    assert cloud.asked == []
+    assert not Drain.objects.exists()
+
+
 def test_times_are_those_of_the_users_zone(admin, room):
     admin.cookies["django_timezone"] = "Asia/Tokyo"
     assert "Times are those of Asia/Tokyo (UTC+09:00)." in page(admin.get(NEW, {"host": "cmp1"}))
@@ -294,7 +356,8 @@ def test_a_time_that_the_clocks_leave_out_is_refused_in_the_form(admin, room):
         ({"reason": " "}, "A reason is needed: it becomes the service&#x27;s disabled reason."),
         ({"reason": "x" * 256}, "256 characters long; Nova takes at most 255"),
         ({"pace": "n", "hosts_at_once": ""}, "Say how many hosts at a time."),
-        ({"max_concurrent": "999"}, "At most "),
+        ({"pace": "n", "hosts_at_once": "101"}, "At most 100."),
+        ({"max_concurrent": "999"}, "At most 20 may run at once."),
         ({"stop_at": "2001-01-01T00:00"}, "This time is past."),
         ({"start_at": "2001-01-01T00:00"}, "This time is past."),
         (
@@ -334,12 +397,12 @@ def test_nova_that_does_not_answer_takes_nothing_away(admin, cloud):
     assert "Could not list the compute services: connection refused." in html
     assert order(answer) == ["cmp10", "cmp1"]
     assert 'value="kept"' in html
-    assert re.search(r'value="drain" class="btn btn-primary always-enabled" disabled', html)
+    assert is_disabled(answer)
 
 
 def test_many_instances_send_no_field_each(admin, cloud):
     """Django takes a thousand fields: without a script each would send two."""
-    assert 'name="choice-' in admin.get(NEW, {"host": "cmp1"}).content.decode()
+    assert 'name="choice-' in admin.get(NEW, {"host": ["cmp1", "cmp2"]}).content.decode()
     cloud.all_servers += [server(f"many-{n}", host="cmp10") for n in range(210)]
     chosen = f"choice-{server('many-7').id}"
     html = admin.post(
@@ -348,12 +411,85 @@ def test_many_instances_send_no_field_each(admin, cloud):
     assert re.findall(r'name="(choice-[^"]+)"', html) == [chosen]
 
 
+#: What is read of Nova, Placement and Keystone whatever the hosts are.
+NOT_OF_A_HOST = (
+    "services",
+    "project_names",
+    "server_groups",
+    "aggregates",
+    "capacity",
+    "hypervisors",
+)
+
+
+def count_calls(monkeypatch, cloud, names) -> Counter:
+    """Count from now on how often each of these is read."""
+    counted: Counter[str] = Counter()
+
+    def counting(name, real):
+        def read(*arguments, **more):
+            counted[name] += 1
+            return real(*arguments, **more)
+
+        return read
+
+    for name in names:
+        monkeypatch.setattr(cloud, name, counting(name, getattr(cloud, name)))
+    return counted
+
+
+@pytest.mark.parametrize("do", ["", "update"], ids=["opened", "shown again"])
+def test_the_form_costs_the_database_no_more_for_more_hosts(admin, room, monkeypatch, do):
+    up = [service(f"up{n}") for n in range(17)]
+    down = [service(f"down{n}", state="down") for n in range(3)]
+    room.all_services += up + down
+    room.all_servers += [server(f"vm-{one.host}", host=one.host) for one in up]
+    counted = count_calls(monkeypatch, room, NOT_OF_A_HOST)
+    queries = []
+    for hosts in (["up0", "down0"], [one.host for one in up + down]):
+        counted.clear()
+        with CaptureQueriesContext(connection) as captured:
+            if do:
+                answer = admin.post(NEW, entered(*hosts, do=do))
+            else:
+                answer = admin.get(NEW, {"host": hosts})
+        assert len(order(answer)) == len(hosts)
+        queries.append(len(captured))
+        assert counted == dict.fromkeys(NOT_OF_A_HOST, 1)
+    assert queries[0] == queries[1]
+
+
+def test_asking_for_a_plan_reads_each_list_once(admin, room, monkeypatch):
+    counted = count_calls(monkeypatch, room, NOT_OF_A_HOST)
+    admin.post(NEW, entered("cmp1", "cmp2", "cmp10"))
+    assert Plan.objects.count() == 1
+    assert counted == dict.fromkeys(set(NOT_OF_A_HOST) - {"hypervisors"}, 1)
+
+
+def test_page_and_shell_tell_the_same_time(admin, cloud, monkeypatch):
+    """A hundred hosts at once, of six minutes each: the region takes 20 migrations at a time,
+    whoever asks."""
+    names = [f"many{n}" for n in range(100)]
+    cloud.all_services += [service(name) for name in names]
+    cloud.all_servers = [
+        server(f"vm-{name}-{n}", host=name, memory_bytes=34 * GIB) for name in names for n in (1, 2)
+    ]
+    monkeypatch.setattr(services, "connect_shell", lambda region: cloud)
+    answer = admin.post(NEW, entered(*names, do="update", pace="0"))
+    on_page = re.search(r'data-summary="time">([^<]+)<', answer.content.decode())[1]
+    shell = run_command("drain_host", *names, "--dry-run", "--hosts-at-once", "0").stdout
+    assert on_page == "about 59 min"
+    assert shell.splitlines()[-1].endswith("about 59 min.")
+
+
 def test_limits_of_the_region_are_named(admin, settings):
     settings.UKCLOUD_MAINTENANCE = settings.UKCLOUD_MAINTENANCE | {
         "MAX_IN_REGION": 7,
         "MAX_PER_DESTINATION": 3,
     }
-    assert "together: at most 7 at once, 3 to one host." in page(admin.get(NEW, {"host": "cmp1"}))
+    assert "together: at most 7 at once, 3 to one host." in page(
+        admin.get(NEW, {"host": ["cmp1", "cmp2"]})
+    )
 
 
 # -- the page --------------------------------------------------------------------------------

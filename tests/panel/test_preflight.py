@@ -11,9 +11,9 @@ from django.urls import reverse
 
 from tests.fakes import GIB, server, service
 from tests.panel.test_workflow import AJAX, GOOD, text, url
-from ukcloud_maintenance.content.maintenance.common import session
+from ukcloud_maintenance.content.maintenance.common import formats, session
 from ukcloud_maintenance.content.maintenance.preflight import words as preflight
-from ukcloud_maintenance.content.maintenance.preflight.words import Preflight
+from ukcloud_maintenance.content.maintenance.preflight.summary import Preflight
 from ukcloud_maintenance.core.actor import RULE_VIEW
 from ukcloud_maintenance.core.copying.duration import Duration
 from ukcloud_maintenance.core.facts import Capacity
@@ -339,7 +339,7 @@ def test_all_kinds_and_choices_have_words():
     [(0, "1 s"), (44.2, "45 s"), (90, "2 min"), (540, "9 min"), (9000, "2.5 h")],
 )
 def test_times_are_rounded_to_one_unit(seconds, words):
-    assert preflight.about(seconds) == words
+    assert formats.about(seconds) == words
 
 
 def test_few_names():

@@ -88,7 +88,7 @@ def test_every_page_of_hosts_says_which_region_it_is_of(admin, maintained, make_
         reverse(f"{PANEL}:return_host", args=["cmp4"]),
         reverse(f"{PANEL}:drain_host", args=["cmp10"]),
         reverse(f"{PANEL}:drain", args=[drain.pk]),
-        reverse(f"{PANEL}:new_plan") + "?host=cmp10",
+        reverse(f"{PANEL}:new_plan") + "?host=cmp10&host=cmp2",
         reverse(f"{PANEL}:drains"),
     ):
         html = shown(admin.get(url))

@@ -48,7 +48,7 @@ NEEDS = {
     "retry_failed": (RULE_STEER, [1]),
     "evidence": (RULE_VIEW, ["cloud", 1, 1]),
     "host_sets": (RULE_VIEW, ["cloud"]),
-    "check_hosts": (RULE_VIEW, ["cloud", ["cmp1"]]),
+    "check_plan": (RULE_VIEW, ["cloud", ["cmp1"]]),
     "request_plan": (
         RULE_DRAIN,
         ["cloud", services.PlanRequest(("cmp1",), services.DrainRequest("", "r"))],

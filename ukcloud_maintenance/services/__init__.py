@@ -34,7 +34,7 @@ from .plans import (
     request_plan,
     steer_plan,
 )
-from .preflights import check_host, check_hosts, host_sets, plan_drain
+from .preflights import PlanPreflight, check_host, check_plan, host_sets, plan_drain
 from .records import clear_record, export_drain
 from .reports import DrainReport, drain_report, get_drain, open_drains
 from .requests import (
@@ -83,6 +83,7 @@ __all__ = [
     "InstanceMigration",
     "Plan",
     "PlanChoices",
+    "PlanPreflight",
     "PlanReport",
     "PlanRequest",
     "Planned",
@@ -97,7 +98,7 @@ __all__ = [
     "change_drain",
     "check_destination",
     "check_host",
-    "check_hosts",
+    "check_plan",
     "check_recorded",
     "check_request",
     "clear_record",

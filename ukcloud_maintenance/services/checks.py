@@ -1,11 +1,12 @@
 """What the host and the destination of a drain must be like."""
 
 from collections.abc import Iterable
+from functools import cached_property
 
 from .. import store
 from ..cloud import Cloud
 from ..core.actor import RULE_VIEW, Actor
-from ..core.facts import Service
+from ..core.facts import Hypervisor, Service
 from ..core.host import returning as h
 from ..core.states import Direction
 from ..exceptions import CloudError, Refused, UnknownHost
@@ -48,34 +49,55 @@ def find_service(
 ) -> Service:
     found = [s for s in services if s.host == host]
     if not found:
+        known_as = RegionSight(region, cloud).also_known_as(host)
         raise UnknownHost(
             f"There is no compute host named {host!r} in region {region or '(default)'}.",
             code="unknown_host",
-            remedy=f"{_also_known_as(cloud, host)}Host names are compared exactly; take the name"
-            " from the list of hosts.",
+            remedy=f"{known_as}Host names are compared exactly; take the name from the list of"
+            " hosts.",
             field="host",
         )
     return found[0]
 
 
-def _also_known_as(cloud: Cloud | None, host: str) -> str:
-    """Whose hypervisor that of a host is that is down or not known, in a sentence, or empty: the
-    service was renamed, or the hypervisor's name was taken for the host's."""
-    if cloud is None:
-        return ""
-    try:
-        found = h.same_machine(host, cloud.hypervisors())
-    except CloudError:
-        return ""
-    if found is None:
-        return ""
-    return (
-        f"Its hypervisor {found.hypervisor_hostname} belongs to the service of host {found.host}:"
-        " drain that one. "
-    )
+class RegionSight:
+    """What stands against drains of a region's hosts: read when it is first needed, and then once
+    for all hosts that are checked with it."""
+
+    def __init__(self, region: str, cloud: Cloud | None = None):
+        self._region = region
+        self._cloud = cloud
+
+    @cached_property
+    def standing(self) -> store.Standing:
+        return store.standing(self._region)
+
+    @cached_property
+    def _hypervisors(self) -> list[Hypervisor]:
+        """What cannot be read is not known."""
+        try:
+            return self._cloud.hypervisors() if self._cloud else []
+        except CloudError:
+            return []
+
+    def also_known_as(self, host: str) -> str:
+        """Whose hypervisor that of a host is that is down or not known, in a sentence, or empty:
+        the service was renamed, or the hypervisor's name was taken for the host's."""
+        found = h.same_machine(host, self._hypervisors)
+        if found is None:
+            return ""
+        return (
+            f"Its hypervisor {found.hypervisor_hostname} belongs to the service of host"
+            f" {found.host}: drain that one. "
+        )
 
 
-def check_may_drain(service: Service, region: str, cloud: Cloud | None = None) -> None:
+def check_may_drain(service: Service, region: str, sight: RegionSight | None = None) -> None:
+    """:param sight: shared by all hosts that are checked at once
+
+    :raises Refused: the host cannot be drained now, with the reason
+    """
+    sight = sight or RegionSight(region)
     if not service.is_known:
         raise Refused(
             f"Nova does not reach the cell of host {service.host}, so its state is unknown.",
@@ -88,20 +110,19 @@ def check_may_drain(service: Service, region: str, cloud: Cloud | None = None) -
         raise Refused(
             f"Host {service.host} {how}: live migration needs both hosts alive.",
             code="host_down",
-            remedy=f"{_also_known_as(cloud, service.host)}Bring it back. Or, but only after it is"
+            remedy=f"{sight.also_known_as(service.host)}Bring it back. Or, but only after it is"
             " certain that the machine is off (fenced), use evacuation (openstack server evacuate):"
             " while it still runs, a second copy of each guest would start on the same disk.",
             field="host",
         )
-    if open_drain := store.open_drain_of(region, service.host):
+    standing = sight.standing
+    if open_drain := standing.drains.get(service.host):
         raise drain_is_open(service.host, open_drain)
-    maintenance = store.open_maintenance(region, service.host)
+    maintenance = standing.maintenances.get(service.host)
     if maintenance and maintenance.returning_since:
         raise being_returned(maintenance)
-    try:
-        store.check_no_destination(region, service.host)
-    except store.IsDestination as error:
-        raise host_is_destination(service.host, error.drain) from error
+    if sender := standing.senders.get(service.host):
+        raise host_is_destination(service.host, sender)
 
 
 def check_not_bare_metal(plan: DrainPlan) -> None:

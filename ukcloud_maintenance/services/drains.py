@@ -10,6 +10,7 @@ from ..preflight import DrainPlan, PlanChoices, make_plans
 from ..store import Drain, Plan
 from .access import cloud_name, require
 from .checks import (
+    RegionSight,
     being_returned,
     check_may_drain,
     check_may_receive,
@@ -56,9 +57,10 @@ def ready_to_request(
     cloud_name(cloud.region)
     services = services_for_a_plan(cloud)
     checked = []
+    sight = RegionSight(cloud.region, cloud)
     for one in asked:
         service = find_service(services, one.host, cloud.region, cloud)
-        check_may_drain(service, cloud.region, cloud)
+        check_may_drain(service, cloud.region, sight)
         check_may_receive(services, cloud.region, one.host, one.destination)
         if one.destination in {other.host for other in asked}:
             raise Refused(

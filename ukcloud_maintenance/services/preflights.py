@@ -1,15 +1,18 @@
-"""What a drain would do: one host, several, and the sets that hosts are chosen by."""
+"""Preflights: what a drain of one host would do, or a plan of several; and the sets that hosts
+are chosen by."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from .. import settings
 from ..cloud import Cloud
 from ..core.actor import RULE_DRAIN, RULE_VIEW, Actor
+from ..core.copying.duration import Duration, of_plan
 from ..core.facts import Service
 from ..exceptions import CloudError, Refused
 from ..preflight import NO_CHOICES, DrainPlan, PlanChoices, make_plan, make_plans
 from .access import require
-from .checks import check_may_drain, check_not_bare_metal, find_service
+from .checks import RegionSight, check_may_drain, check_not_bare_metal, find_service
 from .requests import check_choices, check_hosts_of_plan
 
 
@@ -25,7 +28,7 @@ def plan_drain(
     check_choices(choices.choices)
     services = services_for_a_plan(cloud)
     service = find_service(services, host, cloud.region, cloud)
-    check_may_drain(service, cloud.region, cloud)
+    check_may_drain(service, cloud.region, RegionSight(cloud.region, cloud))
     plan = make_plan(cloud, service, services, choices)
     check_not_bare_metal(plan)
     return plan
@@ -45,7 +48,7 @@ def check_host(
     services = services_for_a_plan(cloud)
     service = find_service(services, host, cloud.region, cloud)
     plan = make_plan(cloud, service, services, choices)
-    return replace(plan, refusal=_refusal(plan, cloud))
+    return replace(plan, refusal=_refusal(plan, RegionSight(cloud.region, cloud)))
 
 
 def services_for_a_plan(cloud: Cloud) -> list[Service]:
@@ -86,12 +89,38 @@ def host_sets(actor: Actor, cloud: Cloud) -> HostSets:
     )
 
 
-def check_hosts(
-    actor: Actor, cloud: Cloud, hosts: Iterable[str], choices: PlanChoices = NO_CHOICES
-) -> list[DrainPlan]:
-    """What a drain of all these hosts together would do; nothing is changed. What stands against
-    the drain of a host itself is its plan's `refusal`.
+@dataclass(frozen=True)
+class PlanPreflight:
+    """What a plan of several hosts would do, as of now. Its hosts were placed together.
 
+    :param hosts: one for each host that Nova knows, in the order of the plan. What stands against
+        the drain of a host itself is its `refusal`.
+    :param unknown: the names of which Nova knows no host
+    :param duration: how long those that can be drained may take; None where nothing is to be
+        migrated
+    :param in_region: the most migrations at once in the region, which the duration reckons with
+    """
+
+    hosts: list[DrainPlan] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    duration: Duration | None = None
+    in_region: int = 0
+
+
+def check_plan(
+    actor: Actor,
+    cloud: Cloud,
+    hosts: Iterable[str],
+    choices: PlanChoices = NO_CHOICES,
+    *,
+    hosts_at_once: int = 1,
+    skip_unknown: bool = False,
+) -> PlanPreflight:
+    """What a drain of all these hosts together would do; nothing is changed. Pages and commands
+    tell the time of a plan by this alone.
+
+    :param hosts_at_once: hosts whose instances move at a time; 0: all
+    :param skip_unknown: whether names that Nova does not know are told, and not refused
     :raises UnknownHost: no compute service has exactly one of these names
     :raises Refused: a choice is none, there are too many hosts, or one is named twice
     """
@@ -99,15 +128,30 @@ def check_hosts(
     names = check_hosts_of_plan(hosts)
     check_choices(choices.choices)
     services = services_for_a_plan(cloud)
-    found = [find_service(services, name, cloud.region, cloud) for name in names]
+    known = {service.host for service in services}
+    unknown = [name for name in names if name not in known] if skip_unknown else []
+    found = [
+        find_service(services, name, cloud.region, cloud) for name in names if name not in unknown
+    ]
+    if not found:
+        return PlanPreflight(unknown=unknown)
     together = replace(choices, drained_too=choices.drained_too | frozenset(names))
     plans = make_plans(cloud, [(service, together) for service in found], services)
-    return [replace(plan, refusal=_refusal(plan, cloud)) for plan in plans]
+    sight = RegionSight(cloud.region, cloud)
+    in_region = settings.current().max_in_region
+    checked = [replace(plan, refusal=_refusal(plan, sight)) for plan in plans]
+    durations = [plan.duration for plan in checked if plan.duration and not plan.refusal]
+    return PlanPreflight(
+        checked,
+        unknown,
+        of_plan(durations, hosts_at_once, in_region),
+        in_region,
+    )
 
 
-def _refusal(plan: DrainPlan, cloud: Cloud) -> Refused | None:
+def _refusal(plan: DrainPlan, sight: RegionSight) -> Refused | None:
     try:
-        check_may_drain(plan.service, cloud.region, cloud)
+        check_may_drain(plan.service, "", sight)
         check_not_bare_metal(plan)
     except Refused as error:
         return error

@@ -13,7 +13,14 @@ now proves nothing: the lease is void, the pass is due, the host is not known to
 from ..models import Drain, Event, HostMaintenance, InstanceMigration, Plan
 from .clock import SLACK, now
 from .counting import Counts, HostRecord, counts, counts_of, host_records, is_safe, learned_rate
-from .destinations import all_or_none, check_destination, check_no_destination, in_turn
+from .destinations import (
+    Standing,
+    all_or_none,
+    check_destination,
+    check_no_destination,
+    in_turn,
+    standing,
+)
 from .draining import (
     away_hosts,
     cancel_choice,
@@ -119,6 +126,7 @@ __all__ = [
     "IsDestination",
     "Plan",
     "ReturnRun",
+    "Standing",
     "Traffic",
     "Who",
     "WorkerStatus",
@@ -203,6 +211,7 @@ __all__ = [
     "set_back_host",
     "sign_of_life",
     "skip_instance",
+    "standing",
     "state_of",
     "traffic",
     "travelling_groups",

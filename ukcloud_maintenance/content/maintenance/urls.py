@@ -66,7 +66,7 @@ urlpatterns = [
     ),
     # several hosts
     path("plans/", plan_views.PlansView.as_view(), name="plans"),
-    path("plans/new/", plan_views.NewPlanView.as_view(), name="new_plan"),
+    path("plans/new/", workflow_views.DrainHostsView.as_view(), name="new_plan"),
     path("plans/sets/", plan_views.HostSetsView.as_view(), name="host_sets"),
     path("plans/<int:plan_id>/", plan_views.PlanView.as_view(), name="plan"),
     path("plans/<int:plan_id>/updates/", plan_views.PlanUpdatesView.as_view(), name="plan_updates"),

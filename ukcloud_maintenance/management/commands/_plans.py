@@ -1,13 +1,13 @@
 """How a plan of a drain is shown in a shell."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.preflight.verdicts import Kind
 from ukcloud_maintenance.exceptions import Refused
-from ukcloud_maintenance.services import DrainPlan, Planned
+from ukcloud_maintenance.services import DrainPlan, Planned, PlanPreflight
 
 from ._documents import table
 
@@ -112,11 +112,13 @@ def _paragraphs(parts: Iterable[list[str]]) -> list[str]:
     return lines[1:]
 
 
-def plans_text(plans: Sequence[DrainPlan], hosts_at_once: int) -> list[str]:
+def plans_text(found: PlanPreflight, hosts_at_once: int) -> list[str]:
     """Several hosts as one plan, line by line: each by itself, then what the whole would do.
 
+    :param found: by `services.check_plan` for the same `hosts_at_once`
     :param hosts_at_once: hosts whose instances move at a time; 0: all
     """
+    plans = found.hosts
     parts = []
     for plan in plans:
         if plan.refusal:
@@ -126,7 +128,7 @@ def plans_text(plans: Sequence[DrainPlan], hosts_at_once: int) -> list[str]:
     parts.append(list(_unknown(first)))
     if any(plan.moving for plan in plans) and first.packing:
         parts.append(_places(first))
-    parts.append([_whole(plans, hosts_at_once)])
+    parts.append([_whole(found, hosts_at_once)])
     return _paragraphs(parts)
 
 
@@ -161,8 +163,9 @@ def pace_of(hosts_at_once: int, hosts: int) -> str:
     return "one after another" if hosts_at_once == 1 else f"{hosts_at_once} at a time"
 
 
-def _whole(plans: Sequence[DrainPlan], hosts_at_once: int) -> str:
+def _whole(found: PlanPreflight, hosts_at_once: int) -> str:
     """What all of it together does, in one sentence."""
+    plans = found.hosts
     said = [f"The whole plan: {len(plans)} hosts, {pace_of(hosts_at_once, len(plans))}"]
     counts = {kind: sum(len(plan.of_kind(kind)) for plan in plans) for kind in Kind}
     instances = ", ".join(SAID[kind].format(n) for kind, n in counts.items() if n)
@@ -172,12 +175,8 @@ def _whole(plans: Sequence[DrainPlan], hosts_at_once: int) -> str:
         said.append(f"needs {_gib(needed)} GiB, {_room(plans[0])}")
     if left_over := sum(p.unplaced is not None for plan in plans for p in plan.planned):
         said.append(_no_place(plans[0], left_over))
-    if durations := [plan.duration for plan in plans if plan.duration]:
-        # Where some go at a time, each of the others begins when one of them is done.
-        lanes = [0.0] * min(hosts_at_once or len(durations), len(durations))
-        for duration in durations:
-            lanes[lanes.index(min(lanes))] += duration.seconds
-        said.append(f"about {duration_text(max(lanes))}")
+    if found.duration:
+        said.append(f"about {duration_text(found.duration.seconds)}")
     if refused := [plan.service.host for plan in plans if plan.refusal]:
         said.append(f"nothing of it can be asked for while {', '.join(refused)} cannot be drained")
     return "; ".join(said) + "."

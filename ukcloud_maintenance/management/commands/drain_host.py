@@ -198,8 +198,10 @@ class Command(WaitingCommand):
             plans = [services.plan_drain(self.actor, cloud, hosts[0], choices)]
             lines = plan_text(plans[0])
         else:
-            plans = services.check_hosts(self.actor, cloud, hosts, choices)
-            lines = plans_text(plans, options["hosts_at_once"])
+            at_once = options["hosts_at_once"]
+            found = services.check_plan(self.actor, cloud, hosts, choices, hosts_at_once=at_once)
+            plans = found.hosts
+            lines = plans_text(found, at_once)
         if self.json:
             self.print_json([plan_document(plan) for plan in plans])
         self.say(*lines)

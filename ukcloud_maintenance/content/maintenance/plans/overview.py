@@ -3,9 +3,6 @@
 Like the drain page's (see `progress`): small, built without templates, all escaped here.
 """
 
-import zlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from django.urls import reverse
@@ -25,19 +22,16 @@ from ukcloud_maintenance.core.states import (
 )
 from ukcloud_maintenance.core.steering import DrainVerb
 from ukcloud_maintenance.services import PlanReport
-from ukcloud_maintenance.store import Counts, Drain, HostRecord, Plan, WorkerStatus
+from ukcloud_maintenance.store import Counts, Drain, Plan
 
 from ..common import formats, labels
-from ..common.addresses import PANEL, of_host
+from ..common.addresses import PANEL
 from ..common.formats import NOTHING
 from ..common.labels import Label
 from ..drains import overview as progress
-from ..hosts.table import MaintenanceCell, maintenance_cell
 
 #: the form of the page that the buttons belong to; it has the CSRF token
 STEER_FORM = "mnt-steer"
-#: the column that says whether a host may be switched off
-SAFETY = "safety"
 
 
 def at_a_time(plan: Plan, hosts: int) -> str:
@@ -126,13 +120,7 @@ def _headline(report: PlanReport) -> str:
     return f"{hosts} {moved}"
 
 
-def _kind(state: str, result_is_fine: bool) -> str:
-    if state not in DRAIN_TERMINAL:
-        return "primary"
-    return "success" if result_is_fine else "warning"
-
-
-def _bar(share: labels.Share, kind: str, *, over: bool, name: str, small: bool) -> SafeString:
+def bar(share: labels.Share, kind: str, *, over: bool, name: str, small: bool) -> SafeString:
     # Only an end is a full bar: after the last one left, the host is still to be proved empty.
     percent = share.percent if over else min(share.percent, 99)
     return format_html(
@@ -151,7 +139,7 @@ def _bar(share: labels.Share, kind: str, *, over: bool, name: str, small: bool) 
 def _overall_bar(report: PlanReport) -> SafeString:
     fine = all(drain.state == DrainState.SUCCEEDED for drain in report.drains)
     fine = fine and not report.total.need_a_look
-    return _bar(
+    return bar(
         total_share(report),
         ("success" if fine else "warning") if report.is_over else "primary",
         over=report.is_over,
@@ -261,143 +249,6 @@ def parts(report: PlanReport, actor: Actor) -> dict[str, SafeString]:
         "actions": _actions(report, actor),
     }
     return {name: formats.as_html(piece) for name, piece in pieces.items()}
-
-
-# -- the hosts -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Column:
-    slug: str
-    title: str
-    cell: Callable[[Drain, Counts, datetime], SafeString | str]
-
-
-def _place(drain: Drain, counts: Counts, now: datetime) -> str:
-    return formats.number(drain.plan_order + 1)
-
-
-def _host(drain: Drain, counts: Counts, now: datetime) -> SafeString:
-    url = of_host("host", drain.host, drain.region)
-    return format_html('<a href="{}">{}</a>', url, drain.host)
-
-
-def _state(drain: Drain, counts: Counts, now: datetime) -> SafeString:
-    return labels.drain_state(drain, counts).html
-
-
-def _left(drain: Drain, counts: Counts, now: datetime) -> SafeString:
-    share = labels.share(counts)
-    fine = drain.state == DrainState.SUCCEEDED and not counts.need_a_look
-    bar = _bar(
-        share,
-        _kind(drain.state, fine),
-        over=drain.state in DRAIN_TERMINAL,
-        name=_("Instances that have left %(host)s") % {"host": drain.host},
-        small=True,
-    )
-    return format_html("{}<small>{}</small>", bar, share.text)
-
-
-def _counts(drain: Drain, counts: Counts, now: datetime) -> SafeString | str:
-    return labels.counts_html(counts) if counts.total else _("no instance")
-
-
-def _elapsed(drain: Drain, counts: Counts, now: datetime) -> SafeString | str:
-    return elapsed(drain.started_at, drain.finished_at, now)
-
-
-def _message(drain: Drain, counts: Counts, now: datetime) -> str:
-    if drain.state == DrainState.SUCCEEDED and "\n" not in drain.message:
-        return ""  # the state says it
-    return labels.said(drain.message)
-
-
-def _drain(drain: Drain, counts: Counts, now: datetime) -> SafeString:
-    return format_html(
-        '<a href="{}">{}</a>',
-        reverse(f"{PANEL}:drain", args=[drain.pk]),
-        _("Drain %(id)s") % {"id": drain.pk},
-    )
-
-
-def columns() -> list[Column]:
-    return [
-        Column("place", "#", _place),
-        Column("host", _("Host"), _host),
-        Column("state", _("State"), _state),
-        Column("left", _("Left the host"), _left),
-        Column("counts", _("Instances"), _counts),
-        Column("elapsed", _("Elapsed"), _elapsed),
-        Column("message", _("Message"), _message),
-        Column("drain", _("Drain"), _drain),
-    ]
-
-
-@dataclass(frozen=True)
-class PlanRow:
-    """One host of the plan: its cells in the order of the columns."""
-
-    id: int
-    host: str
-    cells: list[tuple[str, SafeString]]
-
-    def as_json(self) -> dict:
-        return {"id": self.id, "cells": [html for _slug, html in self.cells]}
-
-
-#: what the database knows of the hosts, by host
-Records = Mapping[str, HostRecord]
-
-
-def safety(drain: Drain, records: Records, now: datetime) -> MaintenanceCell:
-    """Whether the host may be switched off, once this drain of it is over and is the last one."""
-    record = records.get(drain.host)
-    if drain.state not in DRAIN_TERMINAL or record is None or record.drain.pk != drain.pk:
-        return MaintenanceCell()
-    if record.maintenance is None:
-        return MaintenanceCell()
-    return maintenance_cell(record, now, in_service=False)
-
-
-def _safety_html(cell: MaintenanceCell) -> SafeString | str:
-    if not cell.text:
-        return NOTHING
-    return format_html(
-        '<a href="{}" title="{}"><span class="fa fa-{} text-{}" aria-hidden="true"></span> {}</a>',
-        cell.url,
-        cell.help,
-        cell.icon,
-        cell.kind,
-        cell.text,
-    )
-
-
-def rows(report: PlanReport, records: Records) -> list[PlanRow]:
-    found = []
-    for drain in report.drains:
-        cells = [
-            (c.slug, formats.as_html(c.cell(drain, report.counts[drain.pk], report.now)))
-            for c in columns()
-        ]
-        safe = _safety_html(safety(drain, records, report.now))
-        cells.insert(len(cells) - 1, (SAFETY, formats.as_html(safe)))
-        found.append(PlanRow(drain.pk, drain.host, cells))
-    return found
-
-
-def headers() -> list[tuple[str, str]]:
-    """Slug and title of each column."""
-    found = [(column.slug, column.title) for column in columns()]
-    found.insert(len(found) - 1, (SAFETY, _("Power off")))
-    return found
-
-
-def token(drains: list[Drain], worker: WorkerStatus, records: Records, now: datetime) -> str:
-    """Names what a page shows; the same token means that there is nothing new."""
-    revision = sum(drain.revision for drain in drains)
-    safe = "|".join(safety(drain, records, now).text for drain in drains)
-    return f"{progress.token(revision, worker)}-{zlib.crc32(safe.encode()):x}"
 
 
 def announcement(report: PlanReport) -> str:

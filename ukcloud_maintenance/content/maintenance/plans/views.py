@@ -1,4 +1,4 @@
-"""Several hosts as one plan: the form that asks for it, its page, all of them."""
+"""Several hosts as one plan: its page, all of them."""
 
 from collections import defaultdict
 
@@ -19,7 +19,6 @@ from ukcloud_maintenance.core.actor import (
     RULE_STEER,
     RULE_VIEW,
 )
-from ukcloud_maintenance.core.states import Method
 from ukcloud_maintenance.core.steering import DrainVerb
 from ukcloud_maintenance.exceptions import Refused
 from ukcloud_maintenance.services import PlanReport
@@ -31,7 +30,7 @@ from ..common.base import PanelPage, PanelView, Problem, is_ajax, problem_json, 
 from ..drains import overview as progress
 from ..preflight.words import few
 from . import overview as plan_page
-from .form import PlanForm
+from . import table
 
 
 class HostSetsView(PanelView):
@@ -53,85 +52,6 @@ class HostSetsView(PanelView):
 
     def problem(self, problem: Problem, status: int) -> HttpResponse:
         return problem_json(problem, status)
-
-
-class NewPlanView(PanelPage):
-    """Ask for a plan. What is entered is posted back until it is right; nothing is lost."""
-
-    rule = RULE_DRAIN
-    http_method_names = ["get", "head", "post"]
-    template_name = "admin/maintenance/new_plan.html"
-    title = gettext_lazy("Drain Hosts")
-
-    def get(self, request, *args, **kwargs):
-        hosts = sorted(request.GET.getlist("host"), key=formats.natural_key)
-        if chosen := request.GET.get("set", ""):
-            hosts += self._of_set(chosen)
-        return self._show(PlanForm(self.actor, self.cloud, hosts, {}, submitted=False))
-
-    def _of_set(self, chosen: str) -> list[str]:
-        """The hosts of zone:name or aggregate:name, for who has no script."""
-        kind, _colon, name = chosen.partition(":")
-        sets = services.host_sets(self.actor, self.cloud)
-        by_name = {"zone": sets.zones, "aggregate": sets.aggregates}.get(kind, {})
-        return sorted(by_name.get(name, ()), key=formats.natural_key)
-
-    def post(self, request, *args, **kwargs):
-        what, _colon, host = request.POST.get("do", "").partition(":")
-        hosts = _changed(request.POST.getlist("host"), what, host)
-        submitted = what == "drain"
-        form = PlanForm(self.actor, self.cloud, hosts, request.POST, submitted=submitted)
-        if submitted and (plan := form.request()):
-            messages.success(request, asked_for(plan))
-            return redirect(f"{PANEL}:plan", plan.pk)
-        if what == "remove_refused":
-            form.load()
-            refused = {one.host for one in form.preflight.refused} if form.preflight else set()
-            hosts = [name for name in form.names if name not in refused | set(form.unknown)]
-            form = PlanForm(self.actor, self.cloud, hosts, request.POST, submitted=False)
-        return self._show(form)
-
-    def _show(self, form: PlanForm) -> HttpResponse:
-        form.load()
-        return uncached(self.render_to_response(self.get_context_data(form=form)))
-
-
-def _changed(hosts: list[str], what: str, host: str) -> list[str]:
-    """The hosts after a button of the form: one removed, or one place up or down."""
-    if host not in hosts:
-        return hosts
-    place = hosts.index(host)
-    rest = [name for name in hosts if name != host]
-    if what == "remove":
-        return rest
-    if what in ("up", "down"):
-        rest.insert(max(0, place + (-1 if what == "up" else 1)), host)
-        return rest
-    return hosts
-
-
-def asked_for(plan: Plan) -> str:
-    """What was asked for; by name what cannot be taken back, or is noticed by its user."""
-    drains = list(store.drains_of_plan(plan.pk))
-    said = ngettext(
-        "The drain of %(n)s host is asked for.",
-        "The drains of %(n)s hosts are asked for.",
-        len(drains),
-    ) % {"n": formats.number(len(drains))}
-    rows = [row for drain in drains for row in store.migrations(drain)]
-    stopped = [
-        row.server_name
-        for row in rows
-        if row.method == Method.COLD and row.server_status != "SHUTOFF"
-    ]
-    confirmed = [row.server_name for row in rows if row.method == Method.CONFIRM]
-    if stopped:
-        words = _("Stopped, moved and started again: %(names)s.")
-        said += " " + words % {"names": ", ".join(stopped)}
-    if confirmed:
-        words = _("Resize confirmed, not to be reverted any more: %(names)s.")
-        said += " " + words % {"names": ", ".join(confirmed)}
-    return said
 
 
 class _OnePlan(PanelView):
@@ -159,7 +79,7 @@ class _OnePlan(PanelView):
 class PlanView(PanelPage, _OnePlan):
     """One plan and its hosts, from the database alone."""
 
-    template_name = "admin/maintenance/plan.html"
+    template_name = "admin/maintenance/plans/plan.html"
     title = gettext_lazy("Plan")
 
     def crumbs(self):
@@ -175,9 +95,9 @@ class PlanView(PanelPage, _OnePlan):
                 "browser_title": plan_page.title(report),
                 "plan": plan,
                 "parts": plan_page.parts(report, self.actor),
-                "columns": plan_page.headers(),
-                "rows": plan_page.rows(report, records),
-                "token": plan_page.token(report.drains, report.worker, records, report.now),
+                "columns": table.headers(),
+                "rows": table.rows(report, records),
+                "token": table.token(report.drains, report.worker, records, report.now),
                 "over": report.is_over,
                 "steer_form": plan_page.STEER_FORM,
                 **kwargs,
@@ -195,19 +115,19 @@ class PlanUpdatesView(_OnePlan):
         if seen := request.GET.get("seen", ""):
             drains = list(store.drains_of_plan(plan_id))
             worker = services.worker_status(self.actor)
-            if seen == plan_page.token(drains, worker, records, store.now()):
+            if seen == table.token(drains, worker, records, store.now()):
                 return uncached(HttpResponse(status=204))
         report = self.report(plan_id)
         return uncached(
             JsonResponse(
                 {
-                    "token": plan_page.token(report.drains, report.worker, records, report.now),
+                    "token": table.token(report.drains, report.worker, records, report.now),
                     "over": report.is_over,
                     "title": plan_page.title(report),
                     "now": report.now.isoformat(),
                     "announcement": plan_page.announcement(report),
                     "parts": plan_page.parts(report, self.actor),
-                    "rows": [row.as_json() for row in plan_page.rows(report, records)],
+                    "rows": [row.as_json() for row in table.rows(report, records)],
                 }
             )
         )
@@ -279,9 +199,9 @@ class CancelPlanView(_OnePlan):
         modal = is_ajax(request)
         return render(
             request,
-            "admin/maintenance/_plan_cancel.html"
+            "admin/maintenance/plans/_plan_cancel.html"
             if modal
-            else "admin/maintenance/plan_cancel.html",
+            else "admin/maintenance/plans/plan_cancel.html",
             {
                 "page_title": str(self.title),
                 "custom_breadcrumb": [(_("Plans"), reverse(f"{PANEL}:plans"))],
@@ -313,7 +233,7 @@ class PlansView(PanelPage):
     """All plans of the region, newest first."""
 
     rule = RULE_VIEW
-    template_name = "admin/maintenance/plans.html"
+    template_name = "admin/maintenance/plans/plans.html"
     title = gettext_lazy("Plans")
 
     def get_context_data(self, **kwargs):

@@ -7,7 +7,7 @@ from ukcloud_maintenance import services
 
 from ..common.addresses import of_host
 from ..common.base import PanelPage, is_ajax, refused_problem
-from .words import Preflight
+from .summary import Preflight
 
 
 class CheckHostView(PanelPage):
@@ -16,8 +16,8 @@ class CheckHostView(PanelPage):
     title = gettext_lazy("Check")
 
     def get_template_names(self):
-        modal = is_ajax(self.request)
-        return ["admin/maintenance/_check.html" if modal else "admin/maintenance/check.html"]
+        name = "_check.html" if is_ajax(self.request) else "check.html"
+        return [f"admin/maintenance/preflight/{name}"]
 
     def crumbs(self):
         host = self.kwargs["host"]

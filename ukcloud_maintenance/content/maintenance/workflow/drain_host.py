@@ -1,7 +1,6 @@
-"""The Drain Host workflow: the preflight, how to drain, what is about to happen."""
+"""The Drain Host workflow, for one host or several: the preflight, how to drain, what is about to
+happen."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from django import forms
@@ -10,48 +9,22 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from horizon import workflows
 
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import Actor
-from ukcloud_maintenance.core.preflight.verdicts import Choice
+from ukcloud_maintenance.core.copying.duration import Duration
 from ukcloud_maintenance.exceptions import CloudError, Refused
-from ukcloud_maintenance.services import DrainPlan, DrainRequest, PlanChoices
+from ukcloud_maintenance.services import DrainPlan, DrainRequest, PlanRequest
 
 from ..common import fields, formats, labels
-from ..common.addresses import of_host
 from ..common.fields import FOLLOW_PLAN
-from ..preflight.words import MIB, Preflight
-
-#: the fields of the first step: one of each for an instance, its id behind
-CHOICE, NOTE = "choice-", "note-"
-
-
-@dataclass(frozen=True)
-class Entered:
-    """What was chosen and noted for instances, by server id."""
-
-    choices: dict[str, str] = field(default_factory=dict)
-    notes: dict[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, posted: Mapping[str, str]) -> "Entered":
-        def under(prefix: str) -> dict[str, str]:
-            found = {n.removeprefix(prefix): v.strip() for n, v in posted.items()}
-            return {k: v for k, v in found.items() if f"{prefix}{k}" in posted and v}
-
-        return cls(under(CHOICE), under(NOTE))
-
-    @property
-    def known_choices(self) -> dict[str, str]:
-        return {k: v for k, v in self.choices.items() if v in list(Choice)}
-
-    @property
-    def as_fields(self) -> list[tuple[str, str]]:
-        return [(f"{CHOICE}{k}", v) for k, v in self.choices.items()] + [
-            (f"{NOTE}{k}", v) for k, v in self.notes.items()
-        ]
+from ..preflight.several import SeveralHosts
+from ..preflight.summary import MANY, Preflight
+from ..preflight.words import MIB
+from .entered import Entered
+from .options import OptionsAction, OptionsStep
 
 
 class _ShownAction(workflows.Action):
@@ -66,111 +39,7 @@ class InstancesAction(_ShownAction):
 
 class InstancesStep(workflows.Step):
     action_class = InstancesAction
-    template_name = "admin/maintenance/_step_instances.html"
-
-
-class OptionsAction(workflows.Action):
-    reason = fields.reason_field()
-    max_concurrent = forms.IntegerField(
-        label=gettext_lazy("Migrations at once"),
-        min_value=1,
-        help_text=gettext_lazy(
-            "Nova has a limit of its own for each host, often 1; what is above it waits in Nova's"
-            " queue."
-        ),
-    )
-    # The choices are those of the plan, which may have changed since the form was opened;
-    # whether one can be taken is for the services to say.
-    destination = forms.CharField(
-        label=gettext_lazy("Destinations"),
-        required=False,
-        widget=forms.Select,
-        help_text=gettext_lazy(
-            "Nova checks every instance whatever is chosen. With the plan, each is asked to go to"
-            " its host of the estimate first, and a refusal leaves it to the scheduler. One host"
-            " for all may run full."
-        ),
-    )
-    order = forms.ChoiceField(
-        label=gettext_lazy("Order"),
-        required=False,
-        choices=fields.order_choices(),
-        help_text=gettext_lazy(
-            "Largest first keeps the drain short; smallest first frees many instances soon."
-        ),
-    )
-    move_locked = fields.move_locked_field()
-    start_at = fields.start_field()
-    stop_at = fields.stop_field()
-    timeout_action = fields.timeout_field()
-
-    class Meta:
-        name = gettext_lazy("Options")
-        slug = "options"
-
-    def __init__(self, request, context, *args, **kwargs):
-        super().__init__(request, context, *args, **kwargs)
-        choices: services.DrainChoices = context["choices"]
-        timeout = self.fields["timeout_action"]
-        timeout.initial = choices.timeout_action
-        fields.offer_timeouts(timeout, context["actor"], choices, choices.timeout_action)
-        limit = self.fields["max_concurrent"]
-        limit.initial = choices.max_concurrent
-        too_many = _("At most %(n)s may run at once.")
-        fields.at_most(limit, choices.max_concurrent_ceiling, too_many)
-        self.offer([], with_plan=True)
-
-    def offer(self, hosts: list[tuple[str, str]], *, with_plan: bool) -> None:
-        """Set what to choose from. What was chosen before stays to be seen.
-
-        :param hosts: name and text of each
-        """
-        chosen = (self.data.get("destination") or "") if self.is_bound else ""
-        offered = fields.destination_choices(hosts, chosen, with_plan=with_plan)
-        self.fields["destination"].widget.choices = offered
-
-    def clean(self):
-        cleaned = super().clean()
-        fields.check_window(self)
-        return cleaned
-
-    @property
-    def zone_note(self) -> str:
-        return fields.zone_note()
-
-    @property
-    def timeout_words(self) -> dict[str, str]:
-        """What becomes of a copy that takes too long, by what is chosen."""
-        return {
-            value: labels.timeout_action(value)
-            for value, _text in self.fields["timeout_action"].choices
-        }
-
-    @property
-    def texts(self) -> dict[str, str]:
-        """The texts of the destinations."""
-        found: dict[str, str] = {}
-        for value, text in self.fields["destination"].widget.choices:
-            found |= dict(text) if isinstance(text, list) else {value: text}
-        return found
-
-
-class OptionsStep(workflows.Step):
-    action_class = OptionsAction
-    template_name = "admin/maintenance/_step_options.html"
-    contributes = (
-        "reason",
-        "max_concurrent",
-        "destination",
-        "order",
-        "move_locked",
-        "start_at",
-        "stop_at",
-        "timeout_action",
-    )
-
-    def prepare_action_context(self, request, context):
-        return {**context, "choices": self.workflow.choices, "actor": self.workflow.actor}
+    template_name = "admin/maintenance/workflow/_step_instances.html"
 
 
 class ReviewAction(_ShownAction):
@@ -181,11 +50,17 @@ class ReviewAction(_ShownAction):
 
 class ReviewStep(workflows.Step):
     action_class = ReviewAction
-    template_name = "admin/maintenance/_step_review.html"
+    template_name = "admin/maintenance/workflow/_step_review.html"
 
 
 class DrainHostWorkflow(workflows.Workflow):
-    """:param host: service.host, to the letter"""
+    """:param hosts: service.host of each, to the letter, each once, in their order; at least one
+    :param url: where the form is sent to
+    :param selected: whether the form says itself which hosts it is about; the address does so
+        where not
+    :param step: the step that is shown first, where nothing is wrong with another one
+    :param is_submitted: whether what was entered is checked
+    """
 
     slug = "drain_host"
     finalize_button_name = gettext_lazy("Drain Host")
@@ -194,57 +69,102 @@ class DrainHostWorkflow(workflows.Workflow):
     # AngularJS is to leave the form alone, see _base.html.
     attrs = {"class": "mnt-drain-form", "ng-non-bindable": True}
 
-    def __init__(self, request, *, actor: Actor, cloud: services.Cloud, host: str):
+    def __init__(
+        self,
+        request,
+        *,
+        actor: Actor,
+        cloud: services.Cloud,
+        hosts: list[str],
+        url: str,
+        selected: bool = False,
+        step: str = "",
+        is_submitted: bool = True,
+    ):
         self.actor = actor
         self.cloud = cloud
-        self.host = host
-        self.name = _("Drain Host %(host)s") % {"host": host}
+        self.hosts = hosts
+        self.url = url
+        self.selected = selected
+        self.first_step = step
+        n = len(hosts)
+        if n > 1:
+            words = ngettext("Drain %(n)s Host", "Drain %(n)s Hosts", n)
+            self.name = words % {"n": formats.number(n)}
+            self.finalize_button_name = self.name
+        else:
+            self.name = _("Drain Host %(host)s") % {"host": hosts[0]}
         self.choices = services.drain_choices(actor, cloud.region)
+        #: what a drain of the one host would do
         self.plan: DrainPlan | None = None
+        #: the same of several
+        self.several: SeveralHosts | None = None
+        #: names of which Nova knows no host
+        self.unknown: list[str] = []
         self.entered = Entered.of(request.POST)
         #: why it was refused, where that is not about one field
         self.refusal = ""
         #: the same for what was chosen for an instance
         self.choices_error = ""
         super().__init__(request)
+        self.options.is_submitted = is_submitted
+
+    @property
+    def is_several(self) -> bool:
+        return len(self.hosts) > 1
+
+    @property
+    def host(self) -> str:
+        return self.hosts[0]
+
+    @property
+    def region(self) -> str:
+        return self.cloud.region
+
+    def get_default_attrs(self) -> dict[str, str]:
+        return {"data-selected": self.cloud.region} if self.selected else {}
 
     def get_absolute_url(self) -> str:
-        """Where the form is sent to: the same page, of the region that it was read of."""
-        return of_host("drain_host", self.host, self.cloud.region)
+        return self.url
 
     def get_entry_point(self) -> str:
         if self.request.method == "GET":
             return InstancesAction.slug
         wrong = [step.slug for step in self.steps if step.has_errors]
-        return wrong[0] if wrong else ReviewAction.slug
+        return wrong[0] if wrong else self.first_step or ReviewAction.slug
 
     # -- what is shown ---------------------------------------------------------------------
 
     def load(self) -> None:
         """Read what the drain would do.
 
-        :raises Refused: it cannot be drained now
+        :raises Refused: the one host cannot be drained now, or they are too many
         :raises CloudError: it cannot be told
         """
-        self.plan = services.plan_drain(self.actor, self.cloud, self.host, self._plan_choices())
-        plan = self.plan
-        names = sorted((s.host for s in plan.destinations), key=formats.natural_key)
-        self.options.offer([(n, _with_room(plan, n)) for n in names], with_plan=bool(plan.packing))
+        entered = self.entered.for_preflight(self.request.POST, self.choices.max_concurrent_ceiling)
+        if not self.is_several:
+            self.plan = services.plan_drain(self.actor, self.cloud, self.host, entered)
+            self._offer(self.plan)
+            return
+        found = services.check_plan(
+            self.actor,
+            self.cloud,
+            self.hosts,
+            entered,
+            hosts_at_once=self.options.at_once,
+            skip_unknown=True,
+        )
+        self.unknown = found.unknown
+        if found.hosts:
+            self.several = SeveralHosts(found, self.entered.notes)
+            self._offer(found.hosts[0])
 
-    def _plan_choices(self) -> PlanChoices:
-        """What was entered so far, as far as it makes sense."""
-        posted = self.request.POST
-        if not posted:
-            return PlanChoices()
-        destination = posted.get("destination", "").strip()
-        entered = posted.get("max_concurrent", "").strip()
-        at_once = int(entered) if entered.isdecimal() and len(entered) < 5 else 0
-        known = 1 <= at_once <= self.choices.max_concurrent_ceiling
-        return PlanChoices(
-            self.entered.known_choices,
-            move_locked="move_locked" in posted,
-            max_concurrent=at_once if known else None,
-            destination="" if destination == FOLLOW_PLAN else destination,
+    def _offer(self, plan: DrainPlan) -> None:
+        """Offer the destinations of a plan, with what Placement says is free there."""
+        names = {service.host for service in plan.destinations} - set(self.hosts)
+        offered = sorted(names, key=formats.natural_key)
+        self.options.offer(
+            [(name, _with_room(plan, name)) for name in offered], with_plan=bool(plan.packing)
         )
 
     def load_after_refusal(self) -> None:
@@ -254,6 +174,8 @@ class DrainHostWorkflow(workflows.Workflow):
         except Refused as error:
             self.refusal = self.refusal or _refusal_html(error)
         except CloudError as error:
+            if error.status == 401:
+                raise
             self.refusal = self.refusal or f"{labels.said(str(error))}."
 
     @property
@@ -262,12 +184,35 @@ class DrainHostWorkflow(workflows.Workflow):
 
     @cached_property
     def preflight(self) -> Preflight | None:
+        """Of the one host, or of all together."""
+        if self.several:
+            return self.several.joint
         return Preflight(self.plan, self.entered.notes, choose=True) if self.plan else None
+
+    @property
+    def sparse(self) -> bool:
+        """Whether only instances with a choice get their fields."""
+        return self.preflight is not None and len(self.preflight.rows) > MANY
+
+    @property
+    def can_be_requested(self) -> bool:
+        """Whether nothing is known already for which it would be refused. One host is not shown
+        where it cannot be drained."""
+        if not self.is_several:
+            return True
+        return bool(self.several and not self.several.refused and not self.unknown)
+
+    @property
+    def refused_hosts(self) -> list[str]:
+        """Those that must go before the others can be drained."""
+        refused = [one.host for one in self.several.refused] if self.several else []
+        return [*self.unknown, *refused]
 
     @property
     def carried(self) -> list[tuple[str, str]]:
         """What was entered for instances that cannot be shown now."""
-        return self.entered.as_fields
+        rows = self.preflight.rows if self.preflight else []
+        return self.entered.fields_without({row.server.id for row in rows})
 
     @property
     def note_max(self) -> int:
@@ -282,6 +227,21 @@ class DrainHostWorkflow(workflows.Workflow):
     def order_text(self) -> str:
         chosen = self.options["order"].value() or services.LARGEST_FIRST
         return str(dict(self.options.fields["order"].choices).get(chosen, chosen))
+
+    @property
+    def pace_words(self) -> dict[str, str]:
+        """How many hosts at a time, in words, by what is chosen."""
+        return {
+            "1": _("one after another"),
+            "0": _("all at once"),
+            "n": ngettext("%(n)s at a time", "%(n)s at a time", self.options.at_once),
+        }
+
+    @property
+    def pace_text(self) -> str:
+        n = self.options.at_once
+        words = self.pace_words
+        return words[str(n)] if n < 2 else words["n"] % {"n": formats.number(n)}
 
     def _time(self, name: str) -> datetime | None:
         """A time that was entered, as far as it makes sense."""
@@ -319,9 +279,13 @@ class DrainHostWorkflow(workflows.Workflow):
         return labels.timeout_action(chosen)
 
     @property
+    def duration(self) -> Duration | None:
+        return self.preflight.duration if self.preflight else None
+
+    @property
     def fit(self) -> str:
         """Whether it will end in its window, by the preflight's estimate; empty without one."""
-        stop, found = self._time("stop_at"), self.plan.duration if self.plan else None
+        stop, found = self._time("stop_at"), self.duration
         if stop is None or found is None:
             return ""
         begin = self._time("start_at") or store.now()
@@ -350,10 +314,11 @@ class DrainHostWorkflow(workflows.Workflow):
     # -- what is done ----------------------------------------------------------------------
 
     def handle(self, request, context) -> bool:
-        """Ask for the drain. False where it was refused; what was entered is kept."""
+        """Ask for the drain, or for the plan. False where it was refused; what was entered is
+        kept."""
         destination = context["destination"] or ""
         follow_plan = destination == FOLLOW_PLAN
-        asked = DrainRequest(
+        each = DrainRequest(
             self.host,
             context["reason"],
             context["max_concurrent"],
@@ -368,7 +333,11 @@ class DrainHostWorkflow(workflows.Workflow):
             timeout_action=context["timeout_action"] or None,
         )
         try:
-            self.object = services.request_drain(self.actor, self.cloud, asked)
+            if self.is_several:
+                plan = PlanRequest(tuple(self.hosts), each, self.options.at_once)
+                self.object = services.request_plan(self.actor, self.cloud, plan)
+            else:
+                self.object = services.request_drain(self.actor, self.cloud, each)
         except Refused as error:
             self._refuse(error)
             return False
@@ -411,4 +380,4 @@ def _refusal_html(error: Refused) -> str:
     if not error.drain_id:
         return text
     url = reverse("horizon:admin:maintenance:drain", args=[error.drain_id])
-    return format_html('{} <a href="{}">{}</a>', text, url, _("View drain"))
+    return format_html('{} <a class="alert-link" href="{}">{}</a>', text, url, _("View drain"))

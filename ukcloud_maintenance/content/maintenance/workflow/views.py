@@ -1,32 +1,50 @@
-"""The Drain Host workflow, as a modal and as a page of its own."""
+"""The Drain Host workflow: for one host as a modal and as a page, for several as a page."""
 
+from collections.abc import Sequence
+
+from django.db.models import prefetch_related_objects
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from horizon import messages, workflows
 
-from ukcloud_maintenance import store
+from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import RULE_DRAIN
 from ukcloud_maintenance.core.states import Method
-from ukcloud_maintenance.store import Drain
+from ukcloud_maintenance.store import Drain, Plan
 
-from ..common.addresses import PANEL
-from ..common.base import (
-    PanelView,
-)
-from .drain_host import DrainHostWorkflow
+from ..common import formats
+from ..common.addresses import PANEL, REGION, of_host
+from ..common.base import PanelView, Problem, uncached
+from .drain_host import DrainHostWorkflow, InstancesAction
+from .options import OptionsAction
 
 #: how Horizon's script names the steps of a workflow that are to be checked
 VALIDATE_FROM = "HTTP_X_HORIZON_VALIDATE_STEP_START"
 VALIDATE_TO = "HTTP_X_HORIZON_VALIDATE_STEP_END"
+#: what the form is sent for, where it is not to show again what it would do
+DRAIN = "drain"
 
 
-def asked_for(drain: Drain) -> str:
+def asked_for(drains: Sequence[Drain]) -> str:
     """What was asked for; by name what cannot be taken back, or is noticed by its user."""
-    said = _("The drain of host %(host)s is asked for.") % {"host": drain.host}
-    rows = list(store.migrations(drain))
+    if len(drains) == 1:
+        said = _("The drain of host %(host)s is asked for.") % {"host": drains[0].host}
+    else:
+        said = ngettext(
+            "The drain of %(n)s host is asked for.",
+            "The drains of %(n)s hosts are asked for.",
+            len(drains),
+        ) % {"n": formats.number(len(drains))}
+    prefetch_related_objects(drains, "migrations")
+    rows = sorted(
+        (row for drain in drains for row in drain.migrations.all()),
+        key=lambda row: (row.drain_id, row.position, row.pk),
+    )
     stopped = [
         row.server_name
         for row in rows
@@ -43,20 +61,23 @@ def asked_for(drain: Drain) -> str:
 
 
 class DrainHostView(PanelView, workflows.WorkflowView):
-    """The Drain Host workflow, as a modal and as a page of its own."""
+    """The workflow for the host of the address, as a modal and as a page of its own."""
 
     rule = RULE_DRAIN
     workflow_class = DrainHostWorkflow
-    template_name = "admin/maintenance/drain_host.html"
-    ajax_template_name = "admin/maintenance/_drain_host.html"
+    template_name = "admin/maintenance/workflow/drain_host.html"
+    ajax_template_name = "admin/maintenance/workflow/_drain_host.html"
     title = gettext_lazy("Drain Host")
 
-    @property
-    def host(self) -> str:
-        return self.kwargs["host"]
+    def get_workflow(self) -> DrainHostWorkflow:
+        host = self.kwargs["host"]
+        url = of_host("drain_host", host, self.cloud.region)
+        return self.workflow_for([host], url)
 
-    def get_workflow(self):
-        return DrainHostWorkflow(self.request, actor=self.actor, cloud=self.cloud, host=self.host)
+    def workflow_for(self, hosts: list[str], url: str, **more) -> DrainHostWorkflow:
+        return DrainHostWorkflow(
+            self.request, actor=self.actor, cloud=self.cloud, hosts=hosts, url=url, **more
+        )
 
     def get_context_data(self, **kwargs):
         context = super().get_context_data(**kwargs)
@@ -74,10 +95,17 @@ class DrainHostView(PanelView, workflows.WorkflowView):
         if VALIDATE_FROM in request.META:
             return self._validate(workflow)
         if workflow.is_valid() and workflow.finalize():
-            messages.success(request, asked_for(workflow.object))
-            return redirect(f"{PANEL}:drain", workflow.object.pk)
+            return self.requested(workflow.object)
         workflow.load_after_refusal()
         return self.render_to_response(context)
+
+    def requested(self, found: Drain | Plan) -> HttpResponse:
+        """Say what was asked for, and lead to it."""
+        if isinstance(found, Plan):
+            messages.success(self.request, asked_for(list(store.drains_of_plan(found.pk))))
+            return redirect(f"{PANEL}:plan", found.pk)
+        messages.success(self.request, asked_for([found]))
+        return redirect(f"{PANEL}:drain", found.pk)
 
     def _validate(self, workflow: DrainHostWorkflow) -> HttpResponse:
         """Horizon's script asks for this before it turns to the next step."""
@@ -92,3 +120,91 @@ class DrainHostView(PanelView, workflows.WorkflowView):
             for name, errors in fields.items():
                 fields[name] = [format_html("{}", error) for error in errors]
         return JsonResponse(found)
+
+
+class DrainHostsView(DrainHostView):
+    """The workflow for the hosts that were selected, which the form itself names. Hosts are moved
+    and removed in it; what was entered is kept."""
+
+    title = gettext_lazy("Drain Hosts")
+
+    def get_workflow(self) -> DrainHostWorkflow:
+        return self._workflow(self._hosts())
+
+    def _workflow(self, hosts: list[str]) -> DrainHostWorkflow:
+        url = f"{reverse(f'{PANEL}:new_plan')}?{urlencode({REGION: self.cloud.region})}"
+        moved = self._what.partition(":")[0] in ("up", "down", "remove")
+        return self.workflow_for(
+            hosts,
+            url,
+            selected=True,
+            step=OptionsAction.slug if moved else InstancesAction.slug,
+            is_submitted=self._is_submitted,
+        )
+
+    @property
+    def _what(self) -> str:
+        """Which button was pressed."""
+        return self.request.POST.get("do", "")
+
+    @property
+    def _is_submitted(self) -> bool:
+        return self._what == DRAIN or VALIDATE_FROM in self.request.META
+
+    def _hosts(self) -> list[str]:
+        if self.request.method != "POST":
+            names = sorted(self.request.GET.getlist("host"), key=formats.natural_key)
+            return list(dict.fromkeys(names + self._of_set(self.request.GET.get("set", ""))))
+        names = list(dict.fromkeys(self.request.POST.getlist("host")))
+        what, _colon, host = self._what.partition(":")
+        return changed(names, what, host)
+
+    def _of_set(self, chosen: str) -> list[str]:
+        """The hosts of zone:name or aggregate:name, for who has no script."""
+        if not chosen:
+            return []
+        kind, _colon, name = chosen.partition(":")
+        sets = services.host_sets(self.actor, self.cloud)
+        by_name = {"zone": sets.zones, "aggregate": sets.aggregates}.get(kind, {})
+        return sorted(by_name.get(name, ()), key=formats.natural_key)
+
+    def get(self, request, *args, **kwargs):
+        if not self._hosts():
+            return self._nothing_selected()
+        return uncached(super().get(request, *args, **kwargs))
+
+    def post(self, request, *args, **kwargs):
+        if not self._hosts():
+            return self._nothing_selected()
+        if self._is_submitted:
+            return uncached(super().post(request, *args, **kwargs))
+        context = self.get_context_data(**kwargs)
+        workflow: DrainHostWorkflow = context["workflow"]
+        workflow.load_after_refusal()
+        if self._what == "remove_refused" and workflow.refused_hosts:
+            refused = workflow.refused_hosts
+            if not (rest := [host for host in workflow.hosts if host not in refused]):
+                return self._nothing_selected()
+            workflow = context["workflow"] = self._workflow(rest)
+            context["page_title"] = workflow.name
+            workflow.load_after_refusal()
+        return uncached(self.render_to_response(context))
+
+    def _nothing_selected(self) -> HttpResponse:
+        index = reverse(f"{PANEL}:index")
+        link = _("Select hosts to drain together")
+        return self.problem(Problem(_("No host is selected."), "", index, link), 200)
+
+
+def changed(hosts: list[str], what: str, host: str) -> list[str]:
+    """The hosts after a button of the form: one removed, or one place up or down."""
+    if host not in hosts:
+        return hosts
+    place = hosts.index(host)
+    rest = [name for name in hosts if name != host]
+    if what == "remove":
+        return rest
+    if what in ("up", "down"):
+        rest.insert(max(0, place + (-1 if what == "up" else 1)), host)
+        return rest
+    return hosts

@@ -160,7 +160,7 @@
     show();
   }
 
-  // -- once it is a plan, nothing is selected any more -----------------------------------------
+  // -- once it is a plan or a drain, nothing is selected any more ------------------------------
 
   function keep(region) {
     try {
@@ -172,15 +172,15 @@
     } catch (e) { /* nothing is kept */ }
   }
 
-  // The form that asks for a plan. Any other page than that of the plan after it: it was refused.
+  // The form for what was selected. Any other page than what was asked for after it: it was refused.
   function asking(form) {
     form.addEventListener('submit', function (event) {
       var drain = event.submitter && event.submitter.value === 'drain';
-      keep(drain ? form.getAttribute('data-region') : null);
+      keep(drain ? form.getAttribute('data-selected') : null);
     });
   }
 
-  // The page of a plan: the one that was just asked for, or any other.
+  // The page of a plan or of a drain: the one that was just asked for, or any other.
   function planned() {
     try {
       var region = window.sessionStorage.getItem(ASKED);
@@ -192,8 +192,9 @@
   horizon.addInitFunction(function () {
     var form = document.getElementById('mnt-select');
     if (form) { start(form, document.getElementById('hosts')); }
-    var asked = document.getElementById('mnt-plan-form');
+    var asked = document.querySelector('form[data-selected]');
     if (asked) { asking(asked); }
-    if (document.getElementById('mnt-plan')) { planned(); } else { keep(null); }
+    var shown = document.getElementById('mnt-plan') || document.getElementById('mnt-drain');
+    if (shown) { planned(); } else { keep(null); }
   });
 }());

@@ -1,208 +1,46 @@
-/* The preflight and the Drain Host workflow: filters the instances, shows what a choice makes of
- * one, keeps summary and review in step, counts the reason's characters. Works in a modal and on
- * a page of its own. What is said of an instance is the server's HTML, sent along. */
+/* The Drain Host workflow, for one host or several: keeps summary, estimate and review in step with
+ * what is chosen, puts the hosts in order, counts the reason's characters. Works in a modal and on
+ * a page of its own. */
 (function () {
   'use strict';
 
-  var language;            // the page's, as the server writes its numbers
-  var UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
+  var p = horizon.maintenance.preflight;
+  var about = p.about, counted = p.counted, each = p.each, fill = p.fill;
 
-  function each(list, f) { Array.prototype.forEach.call(list, f); }
-
-  function number(value, digits) {
-    try {
-      return value.toLocaleString(language, {maximumFractionDigits: digits || 0});
-    } catch (e) { return String(value); }
+  function put(element, text) {
+    if (element && element.textContent !== text) { element.textContent = text; }
   }
 
-  // As formats.size of the server writes it.
-  function size(bytes) {
-    var step = 0;
-    while (bytes >= 1024 && step < UNITS.length - 1) { bytes /= 1024; step += 1; }
-    return number(bytes, step === 0 || bytes >= 100 ? 0 : 1) + ' ' + UNITS[step];
-  }
+  // -- what the instances come to -------------------------------------------------------------
 
-  // As preflight.about of the server writes it.
-  function about(seconds) {
-    if (seconds < 90) { return number(Math.max(1, Math.ceil(seconds))) + ' s'; }
-    if (seconds < 7200) { return number(Math.ceil(seconds / 60)) + ' min'; }
-    return number(seconds / 3600, 1) + ' h';
-  }
-
-  function fill(text, values) {
-    return text.replace(/%\((\w+)\)s/g, function (_all, name) { return values[name]; });
-  }
-
-  function counted(element, n) {
-    return fill(element.getAttribute(n === 1 ? 'data-one' : 'data-many'), {n: number(n)});
-  }
-
-  // -- the instances --------------------------------------------------------------------------
-
-  // A head that stays needs a ground, or the rows would show through: that of what it stands on.
-  function keepHead(table) {
-    var ground = '';
-    for (var at = table; at && at !== document; at = at.parentNode) {
-      var colour = window.getComputedStyle(at).backgroundColor;
-      if (!/^(transparent|rgba\(.*, 0\))$/.test(colour)) { ground = colour; break; }
-    }
-    each(table.tHead.rows[0].cells, function (th) { th.style.backgroundColor = ground || '#fff'; });
-    table.classList.add('mnt-sticky');
-  }
-
-  function filterable(root) {
-    var tools = root.querySelector('.mnt-plan-tools');
-    var table = root.querySelector('.mnt-plan');
-    var box = tools.querySelector('input');
-    var said = tools.querySelector('.mnt-plan-count');
-    var none = table.querySelector('.mnt-plan-none');
-    var rows = table.querySelectorAll('tr[data-server]');
-    if (rows.length < 8) { return; }
-    // Read once: a select holds the texts of all its choices.
-    var texts = Array.prototype.map.call(rows, function (tr) {
-      return Array.prototype.map.call(tr.cells, function (cell) {
-        return cell.className.indexOf('mnt-choice') === -1 ? cell.textContent : '';
-      }).join(' ').toLowerCase();
-    });
-    tools.hidden = false;
-    box.addEventListener('input', function () {
-      var wanted = box.value.trim().toLowerCase();
-      var shown = 0;
-      each(rows, function (tr, i) {
-        tr.hidden = Boolean(wanted) && texts[i].indexOf(wanted) === -1;
-        shown += tr.hidden ? 0 : 1;
-      });
-      none.hidden = shown > 0;
-      said.textContent = wanted ? shown + ' ' + said.getAttribute('data-of') + ' ' + rows.length +
-        ' ' + said.getAttribute('data-shown') : '';
-    });
-    box.addEventListener('keydown', function (event) {
-      if (event.key === 'Enter') { event.preventDefault(); event.stopPropagation(); }
-      if (event.key === 'Escape' && box.value) {
-        event.preventDefault();
-        event.stopPropagation();
-        box.value = '';
-        box.dispatchEvent(new Event('input'));
-      }
-    });
-  }
-
-  // -- the choices ----------------------------------------------------------------------------
-
-  function choosable(root, form) {
-    var rows = root.querySelectorAll('tr[data-server]');
-    var sayings = root.querySelectorAll('.mnt-sayings > div');
-    var locked = form.querySelector('[name=move_locked]');
-
-    // What is as it was is not sent: Django takes a limited number of fields.
-    function send(field, name, wanted) {
-      if (wanted) { field.name = name; } else { field.removeAttribute('name'); }
-    }
-
-    function show(tr) {
-      var select = tr.querySelector('select');
-      if (!select) { return; }
-      var note = tr.querySelector('.mnt-why');
-      var option = select.options[select.selectedIndex];
-      var left = locked && !locked.checked && option.hasAttribute('data-group-locked')
-        ? '-locked' : '';
-      var says = option.getAttribute('data-says' + left);
-      send(select, 'choice-' + tr.getAttribute('data-server'), select.value);
-      send(note, 'note-' + tr.getAttribute('data-server'), select.value);
-      note.hidden = !select.value;
-      tr.setAttribute('data-group', option.getAttribute('data-group' + left));
-      tr.classList.toggle('mnt-chosen', Boolean(select.value));
-      if (tr.getAttribute('data-shown') !== says) {
-        tr.querySelector('.mnt-said').innerHTML = sayings[says].innerHTML;
-        tr.setAttribute('data-shown', says);
-      }
-    }
-
-    function showAll() { each(rows, show); }
-
-    $(root).on('change', 'select', function () { show($(this).closest('tr')[0]); });
-    if (locked) { $(locked).on('change', showAll); }
-    showAll();
-  }
-
-  // -- summary and review ---------------------------------------------------------------------
-
-  function seconds(root, moving, atOnce) {
-    var rate = Number(root.getAttribute('data-rate'));
-    var overhead = Number(root.getAttribute('data-overhead'));
-    var free = [];
-    var sum = 0;
-    for (var i = 0; i < Math.max(1, atOnce); i += 1) { free.push(0); }
-    moving.sort(function (a, b) { return b - a; }).forEach(function (bytes) {
-      var next = free.indexOf(Math.min.apply(null, free));
-      free[next] += bytes / rate + overhead;
-      sum += bytes / rate + overhead;
-    });
-    return {least: Math.max.apply(null, free), most: sum};
-  }
-
-  function reckon(root, form, review) {
-    var names = {};
-    var moving = [];
-    var live = 0;
+  // Of all instances below: their names by group, what has to be copied, what finds no place.
+  function tally(root) {
+    var found = {names: {}, moving: [], live: 0, lost: []};
     each(root.querySelectorAll('tr[data-server]'), function (tr) {
       var group = tr.getAttribute('data-group');
       var bytes = Number(tr.getAttribute('data-memory'));
-      (names[group] = names[group] || []).push(tr.getAttribute('data-name'));
-      if (group === 'live') { live += bytes; }
-      if (group !== 'stays' && group !== 'blocked' && tr.hasAttribute('data-here')) {
-        moving.push(bytes);
-      }
+      var name = tr.getAttribute('data-name');
+      var leaves = group !== 'stays' && group !== 'blocked';
+      (found.names[group] = found.names[group] || []).push(name);
+      if (group === 'live') { found.live += bytes; }
+      if (leaves && tr.hasAttribute('data-here')) { found.moving.push(bytes); }
+      if (leaves && tr.hasAttribute('data-unplaced')) { found.lost.push(name); }
     });
+    found.n = function (group) { return (found.names[group] || []).length; };
+    return found;
+  }
 
-    function n(group) { return (names[group] || []).length; }
-
-    each(review.querySelectorAll('[data-group]'), function (li) {
-      var group = li.getAttribute('data-group');
-      var list = li.querySelector('[data-names]');
-      var memory = li.querySelector('[data-memory]');
-      li.hidden = !n(group);
-      li.querySelector('[data-count]').textContent = counted(li, n(group));
-      if (list) { list.textContent = (names[group] || []).join(', '); }
-      if (memory) { memory.textContent = size(live); }
-    });
-    var moves = n('live') + n('cold') + n('stopped') + n('confirm') > 0;
-    var holds = {
-      'moves': moves, 'not-moves': !moves, 'stops': n('stopped') > 0, 'not-stops': !n('stopped')
-    };
-    each(review.querySelectorAll('[data-if]'), function (li) {
-      li.hidden = !holds[li.getAttribute('data-if')];
-    });
-
+  function countsText(root, found) {
     var said = [];
     each(root.querySelectorAll('.mnt-words > [data-group]'), function (word) {
       var group = word.getAttribute('data-group');
-      var number = n(group) + (group === 'cold' ? n('stopped') : 0);
-      if (number) { said.push(counted(word, number)); }
+      var n = found.n(group) + (group === 'cold' ? found.n('stopped') : 0);
+      if (n) { said.push(counted(word, n)); }
     });
-    put('counts', said.join(', '));
-    // The picture of the hosts is the server's; what moves now may not be what moves in it.
-    var stale = root.querySelector('.mnt-stale');
-    var now = JSON.stringify(moving);
-    if (!root.hasAttribute('data-pictured')) { root.setAttribute('data-pictured', now); }
-    if (stale) { stale.hidden = root.getAttribute('data-pictured') === now; }
-    put('needed', size(moving.reduce(function (a, b) { return a + b; }, 0)));
-    if (root.hasAttribute('data-rate') && moving.length) {
-      var atOnce = Math.min(100, Number(form.querySelector('[name=max_concurrent]').value) || 1);
-      var time = seconds(root, moving, atOnce);
-      var least = about(time.least), most = about(time.most);
-      form.mntTime = time;
-      put('time', least === most ? fill(root.getAttribute('data-text-about'), {time: least})
-        : fill(root.getAttribute('data-text-range'), {least: least, most: most}));
-    }
-
-    function put(name, text) {
-      var element = root.querySelector('[data-summary=' + name + ']');
-      if (element && element.textContent !== text) { element.textContent = text; }
-    }
+    return said.join(', ');
   }
 
-  // -- the form of a plan: several hosts ------------------------------------------------------
+  // -- how long it takes, as core.copying.duration of the server reckons it -------------------
 
   function lanes(n, all) {
     var free = [];
@@ -211,105 +49,206 @@
     return Math.max.apply(null, free);
   }
 
-  // As core.duration of the server reckons it.
-  function planTime(root, form) {
-    var rate = Number(root.getAttribute('data-plan-rate'));
-    var overhead = Number(root.getAttribute('data-plan-overhead'));
-    var element = root.querySelector('[data-summary=time]');
-    if (!rate || !element) { return; }
+  function timeOfHost(root, form, moving) {
+    var rate = Number(root.getAttribute('data-rate'));
+    var overhead = Number(root.getAttribute('data-overhead'));
     var atOnce = Math.min(100, Number(form.querySelector('[name=max_concurrent]').value) || 1);
-    var pace = form.querySelector('[name=pace]:checked').value;
-    var least = [], most = [], work = 0;
-    each(root.querySelectorAll('.mnt-order tr[data-host]'), function (row) {
-      var moving = [];
-      each(root.querySelectorAll('.mnt-plan-host'), function (host) {
-        if (host.getAttribute('data-host') !== row.getAttribute('data-host')) { return; }
-        each(host.querySelectorAll('tr[data-server][data-here]'), function (tr) {
-          var group = tr.getAttribute('data-group');
-          if (group !== 'stays' && group !== 'blocked') {
-            moving.push(Number(tr.getAttribute('data-memory')) / rate + overhead);
-          }
-        });
-      });
-      moving.sort(function (a, b) { return b - a; });
-      if (!moving.length) { return; }
-      var sum = moving.reduce(function (a, b) { return a + b; }, 0);
-      least.push(lanes(atOnce, moving));
-      most.push(sum);
-      work += sum;
+    var all = moving.slice().sort(function (a, b) { return b - a; }).map(function (bytes) {
+      return bytes / rate + overhead;
     });
-    if (!most.length) { return; }
-    var n = pace === '0' ? most.length
-      : pace === '1' ? 1 : Number(form.querySelector('[name=hosts_at_once]').value) || 1;
-    var floor = work / Math.max(1, Number(root.getAttribute('data-in-region')));
-    n = Math.min(n, most.length);
-    var a = about(Math.max(lanes(n, least), floor)), b = about(Math.max(lanes(n, most), floor));
-    var text = a === b ? fill(root.getAttribute('data-text-about'), {time: a})
-      : fill(root.getAttribute('data-text-range'), {least: a, most: b});
-    if (element.textContent !== text) { element.textContent = text; }
+    return {least: lanes(atOnce, all), most: all.reduce(function (a, b) { return a + b; }, 0)};
   }
 
-  function initPlan(form) {
-    var root = form.querySelector('.mnt-plan-all');
-    var review = form.querySelector('.mnt-review');
-    language = root.getAttribute('data-language') || undefined;
+  function hostsAtOnce(form) {
+    var pace = form.querySelector('[name=pace]:checked');
+    var entered = form.querySelector('[name=hosts_at_once]');
+    if (!pace || pace.value === '1') { return 1; }
+    return pace.value === '0' ? 0 : Number(entered.value) || 1;
+  }
 
-    function update() {
-      if (review && root.querySelector('.mnt-words')) { reckon(root, form, review); }
-      planTime(root, form);
+  // Of those hosts that have something to be moved, in their order.
+  function timeOfPlan(root, form, times) {
+    var n = hostsAtOnce(form);
+    var work = times.reduce(function (sum, one) { return sum + one.most; }, 0);
+    var floor = work / Math.max(1, Number(root.getAttribute('data-in-region')));
+    function over(name) {
+      var all = times.map(function (one) { return one[name]; });
+      return Math.max(lanes(Math.min(n || all.length, all.length), all), floor);
+    }
+    return {least: over('least'), most: over('most')};
+  }
+
+  function timeText(root, time) {
+    var least = about(time.least), most = about(time.most);
+    return least === most ? fill(root.getAttribute('data-text-about'), {time: least})
+      : fill(root.getAttribute('data-text-range'), {least: least, most: most});
+  }
+
+  // -- summary and review ---------------------------------------------------------------------
+
+  function reckon(root, form, review) {
+    var found = tally(root);
+
+    each(review.querySelectorAll('li[data-group]'), function (li) {
+      var group = li.getAttribute('data-group');
+      li.hidden = !found.n(group);
+      li.querySelector('[data-count]').textContent = counted(li, found.n(group));
+      put(li.querySelector('[data-names]'), (found.names[group] || []).join(', '));
+      put(li.querySelector('[data-memory]'), p.size(found.live));
+    });
+    var moves = found.n('live') + found.n('cold') + found.n('stopped') + found.n('confirm') > 0;
+    var stops = found.n('stopped') > 0;
+    var holds = {'moves': moves, 'not-moves': !moves, 'stops': stops, 'not-stops': !stops};
+    each(review.querySelectorAll('[data-if]'), function (li) {
+      li.hidden = !holds[li.getAttribute('data-if')];
+    });
+
+    summary('counts', countsText(root, found));
+    summary('needed', p.size(found.moving.reduce(function (a, b) { return a + b; }, 0)));
+    // The picture of the hosts is the server's; what moves now may not be what moves in it.
+    var now = JSON.stringify(found.moving);
+    if (!root.hasAttribute('data-pictured')) { root.setAttribute('data-pictured', now); }
+    each(root.querySelectorAll('.mnt-stale'), function (stale) {
+      stale.hidden = root.getAttribute('data-pictured') === now;
+    });
+    var rows = hostRows(form);
+    form.mntTime = null;
+    if (rows.length) {
+      form.mntTime = reckonHosts(root, form, rows);
+    } else if (root.hasAttribute('data-rate') && found.moving.length) {
+      form.mntTime = timeOfHost(root, form, found.moving);
+    }
+    if (form.mntTime) { summary('time', timeText(root, form.mntTime)); }
+
+    function summary(name, text) {
+      each(form.querySelectorAll('[data-summary=' + name + ']'), function (element) {
+        put(element, text);
+      });
+    }
+  }
+
+  // -- several hosts ----------------------------------------------------------------------------
+
+  function hostRows(form) {
+    return Array.prototype.slice.call(
+      form.querySelectorAll('.mnt-review-hosts tr[data-host]'));
+  }
+
+  // What each host comes to, in its part of the preflight and in the review; the time of all.
+  function reckonHosts(root, form, rows) {
+    var times = [];
+    var parts = {};
+    each(root.querySelectorAll('.mnt-of-host'), function (part) {
+      parts['of ' + part.getAttribute('data-host')] = part;
+    });
+    rows.forEach(function (row) {
+      var part = parts['of ' + row.getAttribute('data-host')];
+      if (!part || !part.querySelector('tr[data-server]')) { return; }
+      var found = tally(part);
+      var counts = countsText(root, found);
+      put(part.querySelector('[data-host-counts]'), counts);
+      put(row.querySelector('[data-host-counts]'), counts);
+      var time = '\u2013';
+      if (root.hasAttribute('data-rate') && found.moving.length) {
+        var one = timeOfHost(root, form, found.moving);
+        times.push(one);
+        time = timeText(root, one);
+      }
+      put(part.querySelector('[data-host-time]'), time);
+      put(row.querySelector('[data-host-time]'), time);
+      showRemainders(row, found);
+    });
+    return times.length ? timeOfPlan(root, form, times) : null;
+  }
+
+  function showRemainders(row, found) {
+    var any = false;
+    each(row.querySelectorAll('[data-remainder]'), function (rest) {
+      var group = rest.getAttribute('data-remainder');
+      var names = group === 'unplaced' ? found.lost : found.names[group] || [];
+      rest.hidden = !names.length;
+      any = any || names.length > 0;
+      // What it was before is as the server wrote it: shortened.
+      var key = names.join('\n');
+      if (!rest.hasAttribute('data-was')) { rest.setAttribute('data-was', key); }
+      if (rest.getAttribute('data-was') !== key) {
+        put(rest.querySelector('[data-names]'), names.join(', '));
+        rest.setAttribute('data-was', key);
+      }
+    });
+    row.querySelector('[data-remains]').hidden = any;
+  }
+
+  // Hosts go up and down without asking the server; the review follows.
+  function orderable(table, form, changed) {
+    var said = document.getElementById('mnt-order-said');
+
+    function rows() { return Array.prototype.slice.call(table.tBodies[0].rows); }
+
+    function host(tr) { return tr.getAttribute('data-host'); }
+
+    function number(list) {
+      list.forEach(function (tr, i) {
+        put(tr.querySelector('.mnt-place'), String(i + 1));
+        var up = tr.querySelector('.mnt-up'), down = tr.querySelector('.mnt-down');
+        if (up) { up.disabled = i === 0; }
+        if (down) { down.disabled = i === list.length - 1; }
+      });
     }
 
-    each(form.querySelectorAll('.mnt-plan-host'), function (host) {
-      var block = host.querySelector('.mnt-preflight');
-      if (!block) { return; }
-      choosable(block, form);
-      host.addEventListener('toggle', function () { keepHead(block.querySelector('.mnt-plan')); });
+    function reviewInOrder() {
+      var reviewed = hostRows(form);
+      if (!reviewed.length) { return; }
+      var names = rows().map(host);
+      reviewed.sort(function (a, b) { return names.indexOf(host(a)) - names.indexOf(host(b)); });
+      reviewed.forEach(function (tr) { tr.parentNode.appendChild(tr); });
+      number(reviewed);
+    }
+
+    table.addEventListener('click', function (event) {
+      var button = event.target.closest('.mnt-up, .mnt-down');
+      if (!button) { return; }
+      event.preventDefault();
+      var tr = button.closest('tr');
+      var all = rows();
+      var up = button.classList.contains('mnt-up');
+      var other = all[all.indexOf(tr) + (up ? -1 : 1)];
+      if (!other) { return; }
+      tr.parentNode.insertBefore(up ? tr : other, up ? other : tr);
+      number(rows());
+      reviewInOrder();
+      (button.disabled ? tr.querySelector('.mnt-up:not(:disabled), .mnt-down:not(:disabled)')
+        : button).focus();
+      said.textContent = fill(table.getAttribute('data-text-moved'),
+        {host: host(tr), n: rows().indexOf(tr) + 1});
+      changed();
     });
-    $(form).on('change', update);
-    $(form).on('input', '[name=hosts_at_once]', function () {
-      form.querySelector('[name=pace][value=n]').checked = true;
-      update();
-    });
-    $(form).on('input change', '.has-error .form-control', function () {
-      $(this).closest('.form-group').removeClass('has-error').find('.help-block').remove();
-    });
-    // Sent once: Horizon's way, to disable the buttons, would keep back which one was pressed.
+  }
+
+  function paceText(form, element) {
+    var n = hostsAtOnce(form);
+    if (n < 2) { return element.getAttribute(n ? 'data-one' : 'data-all'); }
+    return fill(element.getAttribute('data-some'), {n: p.number(n)});
+  }
+
+  // Sent once. Horizon's way, to disable the buttons, would keep back which one was pressed.
+  function sentOnce(form) {
     var sent = false;
     form.addEventListener('submit', function (event) {
       if (sent) { event.preventDefault(); }
       sent = true;
     });
     window.addEventListener('pageshow', function () { sent = false; });
-    update();
-    var wrong = form.querySelector('.has-error input, .has-error select');
-    if (wrong) { wrong.focus(); }
   }
 
   // -- the workflow ---------------------------------------------------------------------------
 
   function init(container) {
-    each($(container).find('.mnt-preflight').addBack('.mnt-preflight'), function (root) {
-      if (root.hasAttribute('data-mnt-ready')) { return; }
-      root.setAttribute('data-mnt-ready', '');
-      filterable(root);
-      keepHead(root.querySelector('.mnt-plan'));
-    });
-    var plan = $(container).find('form.mnt-plan-form')[0];
-    if (plan && !plan.hasAttribute('data-mnt-ready')) {
-      plan.setAttribute('data-mnt-ready', '');
-      initPlan(plan);
-    }
-    // From the check on to the workflow, which takes its place: Horizon would keep both.
-    $(container).find('.mnt-go-on').on('click', function () {
-      $(this).closest('.modal').one('hidden.bs.modal', function () {
-        $(this).remove();
-      }).modal('hide');
-    });
     var form = $(container).find('form.mnt-drain-form').addBack('form.mnt-drain-form')[0];
     if (!form || form.hasAttribute('data-mnt-ready')) { return; }
     form.setAttribute('data-mnt-ready', '');
     var root = form.querySelector('.mnt-preflight');
-    language = (root && root.getAttribute('data-language')) || undefined;
+    var order = document.getElementById('mnt-order');
     var reason = form.querySelector('[name=reason]');
     var counter = form.querySelector('.mnt-counter');
     var review = form.querySelector('.mnt-review');
@@ -332,6 +271,9 @@
       text('max_concurrent', form.querySelector('[name=max_concurrent]').value);
       text('destination', chosen('destination'));
       text('order', chosen('order'));
+      each(review.querySelectorAll('[data-review=pace]'), function (element) {
+        put(element, paceText(form, element));
+      });
     }
 
     // When it begins and stops to start something, and whether that is long enough. Both times
@@ -377,7 +319,14 @@
       if (windowed) { showWindow(); }
     }
 
-    if (root) { choosable(root, form); }
+    var hosts = root ? root.querySelectorAll('.mnt-of-host') : [];
+    each(hosts.length ? hosts : root ? [root] : [], function (one) { p.choosable(one, form); });
+    if (order) { orderable(order, form, updateAll); }
+    if (!$(form).closest('.modal').length) { sentOnce(form); }
+    $(form).on('input', '[name=hosts_at_once]', function () {
+      form.querySelector('[name=pace][value=n]').checked = true;
+      updateAll();
+    });
     $(form).on('input', update);
     if (windowed) { $(form).on('input', '[type=datetime-local]', showWindow); }
     $(form).on('change', updateAll);

@@ -1,0 +1,220 @@
+"""What a drain of one host would do, as the workflow and the preflight page show it: summary,
+instances, hosts."""
+
+from collections.abc import Mapping
+from functools import cached_property
+
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from ukcloud_maintenance import services
+from ukcloud_maintenance.core.copying.duration import ASSUMED_OVERHEAD, Duration
+from ukcloud_maintenance.core.preflight.verdicts import Kind
+from ukcloud_maintenance.services import DrainPlan, Planned
+
+from ..common import formats, labels
+from ..common.formats import about
+from .hosts import HostBar, host_bars
+from .rows import Row, Rows
+from .words import COUNTED, REVIEWED, STOPPED, Count, amount
+
+#: more hosts than this are folded
+HOSTS_SHOWN = 8
+#: more instances than this send a field only where something is chosen: Django takes 1,000 fields
+MANY = 200
+
+
+class Preflight:
+    """A preflight as it is shown.
+
+    :param notes: what was noted so far, by server id
+    :param choose: whether choices are offered
+    """
+
+    def __init__(self, plan: DrainPlan, notes: Mapping[str, str] | None = None, *, choose: bool):
+        self.plan = plan
+        self.notes = notes or {}
+        self.choose = choose
+        found = Rows(plan, self.notes, choose=choose)
+        self.rows: list[Row] = found.rows
+        #: what is said of an instance, each once
+        self.sayings: list[SafeString] = found.sayings
+
+    # -- the summary ---------------------------------------------------------------------
+
+    @cached_property
+    def counts(self) -> list[Count]:
+        """In the order of the summary, those that are none too, for the script."""
+        return [
+            Count(group, self._number(group) + (group == "cold") * self._number(STOPPED), words)
+            for group, words in COUNTED.items()
+        ]
+
+    @property
+    def counted(self) -> list[Count]:
+        return [count for count in self.counts if count.n]
+
+    def _number(self, group: str) -> int:
+        return sum(row.group == group for row in self.rows)
+
+    @property
+    def needed(self) -> str:
+        """The memory that leaves, or empty."""
+        return formats.size(self.plan.needed_memory_bytes) if self.plan.moving else ""
+
+    @property
+    def room(self) -> str:
+        """What the others have left."""
+        free, n = self.plan.free_memory_bytes, len(self.plan.receivers)
+        if not n:
+            return _("no other host can receive")
+        if free is None:
+            return ngettext(
+                "what is free on %(n)s host is not known",
+                "what is free on %(n)s hosts is not known",
+                n,
+            ) % {"n": formats.number(n)}
+        return ngettext("%(size)s free on %(n)s host", "%(size)s free on %(n)s hosts", n) % {
+            "size": formats.size(free),
+            "n": formats.number(n),
+        }
+
+    @property
+    def duration(self) -> Duration | None:
+        return self.plan.duration
+
+    @property
+    def overhead(self) -> float:
+        return 0 if self.duration and self.duration.samples else ASSUMED_OVERHEAD
+
+    @property
+    def time(self) -> str:
+        """About how long: at best, and where Nova runs one migration at a time."""
+        if not self.duration:
+            return ""
+        least, most = about(self.duration.seconds), about(self.duration.seconds_one_by_one)
+        if least == most:
+            return self.about_words % {"time": least}
+        return self.range_words % {"least": least, "most": most}
+
+    @property
+    def about_words(self) -> str:
+        return _("about %(time)s")
+
+    @property
+    def range_words(self) -> str:
+        return _("about %(least)s to %(most)s")
+
+    @property
+    def time_note(self) -> str:
+        """What the estimate of the time stands on."""
+        found = self.duration
+        if not found:
+            return ""
+        rate = formats.rate(found.rate)
+        if found.samples:
+            basis = ngettext(
+                "%(rate)s each, learned from %(n)s migration here",
+                "%(rate)s each, learned from %(n)s migrations here",
+                found.samples,
+            ) % {"rate": rate, "n": formats.number(found.samples)}
+        else:
+            basis = _("%(rate)s each is assumed, as nothing was learned here yet") % {"rate": rate}
+        return _(
+            "The time is an estimate: with %(n)s at once, or one by one where Nova allows no more;"
+            " %(basis)s. Guests that write much and disks that are copied take longer."
+        ) % {"n": formats.number(found.at_once), "basis": basis}
+
+    @property
+    def unknown(self) -> list[tuple[str, str]]:
+        """What could not be read, and why."""
+        return [
+            (_(services.PARTS[part]), labels.said(why)) for part, why in self.plan.unknown.items()
+        ]
+
+    @property
+    def homeless(self) -> str:
+        """Those that find no place together with the others, with what is missing."""
+        packing = self.plan.packing
+        if not packing or packing.fits:
+            return ""
+        lost = [row for row in self.rows if row.planned.unplaced]
+        names = "; ".join(self._lack(row.planned) for row in lost)
+        if packing.proved:
+            words = ngettext(
+                "Together they do not fit: there is no place for %(n)s instance: %(names)s.",
+                "Together they do not fit: there is no place for %(n)s instances: %(names)s.",
+                len(lost),
+            )
+        else:
+            words = ngettext(
+                "Together they may not fit: no place was found for %(n)s instance: %(names)s.",
+                "Together they may not fit: no place was found for %(n)s instances: %(names)s.",
+                len(lost),
+            )
+        return words % {"n": formats.number(len(lost)), "names": names}
+
+    @staticmethod
+    def _lack(planned: Planned) -> str:
+        found = planned.unplaced
+        name = planned.server.name or planned.server.id
+        if not found or not found.nearest:
+            return name
+        missing = ", ".join(amount(*one) for one in sorted(found.missing.items()))
+        return _("%(name)s (%(missing)s missing on %(host)s)") % {
+            "name": name,
+            "missing": missing,
+            "host": found.nearest,
+        }
+
+    # -- the review ----------------------------------------------------------------------
+
+    @cached_property
+    def review(self) -> list[Count]:
+        tails = {
+            STOPPED: _(
+                "Their users lose them for that time, and all that is in their memory is lost."
+            ),
+            Kind.CONFIRM.value: _("It cannot be reverted any more."),
+            Kind.STAYS.value: _(
+                "The host is not empty then, and the drain ends as finished with instances left."
+            ),
+            Kind.BLOCKED.value: _("It is looked at again while the drain runs."),
+        }
+        return [
+            Count(
+                group,
+                self._number(group),
+                words,
+                ", ".join(r.name for r in self.rows if r.group == group) if group != "live" else "",
+                tails.get(group, ""),
+            )
+            for group, words in REVIEWED.items()
+        ]
+
+    @property
+    def live_memory(self) -> str:
+        return formats.size(self.plan.memory_bytes)
+
+    @property
+    def moves(self) -> bool:
+        return any(row.planned.verdict.leaves for row in self.rows)
+
+    @property
+    def stops(self) -> bool:
+        return self._number(STOPPED) > 0
+
+    # -- the hosts -----------------------------------------------------------------------
+
+    @cached_property
+    def hosts(self) -> list[HostBar]:
+        return host_bars(self.plan, {row.server.id: row.name for row in self.rows})
+
+    @property
+    def hosts_folded(self) -> bool:
+        return len(self.hosts) > HOSTS_SHOWN
+
+    @property
+    def hosts_taking(self) -> int:
+        return sum(1 for bar in self.hosts if bar.come)
