@@ -30,9 +30,11 @@ def _the_record_holds_words():
     from django.apps import apps
     from django.db.models.signals import pre_save
 
-    ours = apps.get_app_config("ukcloud_maintenance").get_models()
-    names = {field.name for model in ours for field in model._meta.get_fields()}
-    fields = re.compile(rf"\b({'|'.join(sorted(name for name in names if '_' in name))})\b")
+    models = apps.get_app_config("ukcloud_maintenance").get_models()
+    names = {field.name for model in models for field in model._meta.get_fields()}
+    ours = "|".join(sorted(name for name in names if "_" in name))
+    # before a value, and not in the words of OpenStack, which has a task_state too
+    fields = re.compile(rf'(?<!["\w])({ours})(: |=)')
 
     def check(instance, **_more):
         found = fields.search(instance.message) or PYTHONS_TIME.search(instance.message)
