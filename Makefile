@@ -6,12 +6,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test chaos lint clean
+.PHONY: help demo demo-reset test check chaos lint clean
 
 help:
 	@echo "make demo        a cloud with servers, Horizon with the plugin, and a worker"
 	@echo "make demo-reset  the same, from the beginning"
 	@echo "make test        lint, types, and all tests"
+	@echo "make check       lint, types, and the tests that need nothing but Python: a minute"
 	@echo "make chaos       drains while everything fails: SEED=7 MINUTES=30 DATABASE=postgresql"
 	@echo "make lint        lint and types alone"
 	@echo "make clean       remove what all of these have made, the demo's cloud too"
@@ -32,6 +33,11 @@ demo-reset: $(VENV)/.demo
 test: lint
 	@.ci/debian-packages
 	$(BIN)/pytest
+
+# What needs nothing but Python, side by side.
+check: lint
+	$(BIN)/pytest -q -n auto --dist loadgroup \
+	  tests/core tests/unit tests/test_architecture.py tests/test_readme.py
 
 # SEED is what everything follows from, random where it is not given, and printed; MINUTES is how
 # long faults are made; DATABASE is sqlite, postgresql or mariadb, chosen by the seed by default.

@@ -225,7 +225,7 @@ def test_what_is_no_stretch_is_a_mark_with_its_words():
     ]
 
 
-@pytest.mark.parametrize("state", MIGRATION_TERMINAL)
+@pytest.mark.parametrize("state", sorted(MIGRATION_TERMINAL))
 def test_the_row_has_the_last_word_on_the_end(state):
     found = lane(row(state.value), events((5, "submitted")))
     expected = {"succeeded": "arrived", "skipped": "stays"}.get(state.value, state.value)

@@ -299,7 +299,7 @@ class TestWhoIsAskedAbout:
         busy = server(task_state="migrating", status="MIGRATING", vm_state="active")
         assert self.wanted(migrating(), busy, records=(record(),)) == []
 
-    @pytest.mark.parametrize("ending", set(Ending) - w.HARMLESS)
+    @pytest.mark.parametrize("ending", sorted(set(Ending) - w.HARMLESS))
     def test_everybody_whose_end_leaves_doubt_once_it_has_stood(self, ending):
         shown, of_server, of_row = SHOWN[ending]
         here = server(**of_server)

@@ -129,7 +129,7 @@ def test_asked_for_this_rule_and_no_other(name):
     assert asked == [NEEDS[name][0]]
 
 
-@pytest.mark.parametrize("answer", [1, "yes", None, object()], ids=repr)
+@pytest.mark.parametrize("answer", [1, "yes", None, object()], ids=["1", "yes", "None", "object"])
 def test_an_answer_that_is_not_true_is_no(answer):
     with pytest.raises(NotAllowed):
         call("list_hosts", Actor("u1", "mallory", may=lambda rule: answer))
