@@ -470,4 +470,5 @@ def test_a_conflict_of_a_change_is_a_refusal_in_novas_words(openstack):
 
 
 def test_the_time_of_every_session_is_bounded():
-    assert connect("http://127.0.0.1:1", timeout=3).session.timeout == 3
+    bound = connect("http://127.0.0.1:1", timeout=3).session.timeout
+    assert 3 < bound <= 4  # behind ours, which tells what is said

@@ -10,6 +10,7 @@ from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import shell_actor
 from ukcloud_maintenance.core.drain.objections import LEFT_IN_DOUBT
 from ukcloud_maintenance.core.steering import Verb, verbs
+from ukcloud_maintenance.exceptions import Refused
 
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(240)]
 
@@ -162,7 +163,7 @@ def test_nothing_is_aborted_or_forced_while_the_source_is_down(nova, passes, sho
     drain = passes.until(drain, lambda d: d.host_down_since)
     row = row_of(drain, server)
     assert not {Verb.ABORT, Verb.FORCE} & set(verbs(row, drain))
-    with pytest.raises(services.Refused, match="down"):
+    with pytest.raises(Refused, match="down"):
         services.steer(shell_actor(), drain.pk, Verb.ABORT, [row.pk])
 
 

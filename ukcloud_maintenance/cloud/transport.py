@@ -38,6 +38,8 @@ PAGE = 1000
 WRITE_GOES_STALE = 5.0
 #: A read waits for so many seconds where OpenStack asks for that; the caller for longer ones.
 READ_WAITS = 5.0
+#: By so many seconds the HTTP library's own timer is behind ours: one of the two has the word.
+BEHIND = 1.0
 GOES_ROUND = "the pages of the list go round in a circle"
 
 
@@ -60,7 +62,7 @@ class Transport:
         self._bounds = Bounds()
         self._before_write: Callable[[], None] = lambda: None
         # where keystoneauth asks for something by itself: a login, discovery
-        ksa_session.timeout = timeout
+        ksa_session.timeout = timeout + BEHIND
         make_cuttable(ksa_session)
         common: dict[str, Any] = {
             "session": ksa_session,
@@ -184,7 +186,7 @@ class Transport:
             error: CloudError | None = None
             try:
                 answer: requests.Response = self._guard(
-                    what, lambda: api.request(path, method, timeout=self.timeout, **more)
+                    what, lambda: api.request(path, method, timeout=self.timeout + BEHIND, **more)
                 )
             except CloudError as caught:
                 error = caught
@@ -231,7 +233,7 @@ class Transport:
             lambda: api.request(
                 url,
                 method,
-                timeout=self.timeout,
+                timeout=self.timeout + BEHIND,
                 microversion=PLACEMENT_MICROVERSION if placement else MICROVERSION,
                 headers=headers,
                 authenticated=False,
