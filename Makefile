@@ -12,7 +12,7 @@ help:
 	@echo "make demo        a cloud with servers, Horizon with the plugin, and a worker"
 	@echo "make demo-reset  the same, from the beginning"
 	@echo "make test        lint, types, and all tests"
-	@echo "make check       lint, types, and the tests that need nothing but Python: a minute"
+	@echo "make check       lint, types, and the tests that need nothing but Python: a minute or two"
 	@echo "make chaos       drains while everything fails: SEED=7 MINUTES=30 DATABASE=postgresql"
 	@echo "make lint        lint and types alone"
 	@echo "make clean       remove what all of these have made, the demo's cloud too"
