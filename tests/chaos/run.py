@@ -29,11 +29,13 @@ from ukcloud_maintenance.demo.harness import DemoCloud
 #: Short waits, and yet in the proportion that the defaults have.
 SETTINGS = driving.SETTINGS | {
     "API_TIMEOUT_SECONDS": 6,
+    "SUBMIT_GRACE_SECONDS": 12,
     "MAX_ATTEMPTS": 4,
     "VERIFY_SECONDS": 5,
     "HOST_DOWN_WAIT_SECONDS": 40,
     "CANCEL_WAIT_SECONDS": 30,
     "BLOCKED_WAIT_SECONDS": 10,
+    "LATE_MIN_SECONDS": 15,
     "TIMEOUT_MIN_SECONDS": 90,
     "TIMEOUT_SECONDS_PER_GIB": 150,
 }
@@ -64,7 +66,7 @@ def run(
     """
     patience = float(SETTINGS["API_TIMEOUT_SECONDS"])
     # A request that comes later than this is taken for lost: the README says how it is chosen.
-    late = 2 * patience - 1.5
+    late = float(SETTINGS["SUBMIT_GRACE_SECONDS"]) - 1.5
     proxy = Proxy(nova.url, seed, patience, late)
     clouds = folder / "clouds.yaml"
     clouds.write_text(_behind(proxy, nova))

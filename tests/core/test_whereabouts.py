@@ -110,7 +110,6 @@ class TestTheTable:
         seen_so = {
             "had_record": "nova_migration_id" in of_row,
             "aborted": "aborted_at" in of_row,
-            "unattended": ending is Ending.STUCK_WAITING,
         }
         assert w.ending_of(server(**of_server), found, **seen_so) is ending
 
@@ -118,7 +117,8 @@ class TestTheTable:
     def test_what_nova_works_on_has_not_ended(self, status):
         busy = server(task_state="migrating", status="MIGRATING", vm_state="active")
         ending = w.ending_of(busy, record(status=status))
-        assert ending is (Ending.TASK_STUCK if status == "failed" else None)
+        over = {"failed": Ending.TASK_STUCK, "accepted": Ending.STUCK_WAITING}
+        assert ending is over.get(status)
 
     @pytest.mark.parametrize("status", ["accepted", "queued", "preparing"])
     def test_a_record_that_waits_for_ever_never_left(self, status):

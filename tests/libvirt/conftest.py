@@ -12,6 +12,7 @@ from tests.worker import driving
 #: Real hypervisors are slower than simulated ones, and a busy machine slower still.
 SETTINGS = driving.SETTINGS | {
     "API_TIMEOUT_SECONDS": 20,
+    "SUBMIT_GRACE_SECONDS": 40,
     "PROOF_WAIT_SECONDS": 60,
     # A copy that Nova aborts at the restart of its nova-compute leaves files at the destination,
     # at which the next attempt fails; the rollback of that one removes them.

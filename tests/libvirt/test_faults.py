@@ -22,9 +22,11 @@ def short_patience(nova, settings):
     """What the memory of a guest explains is over soon, so that the wait for a copy that nobody
     watches is."""
     settings.UKCLOUD_MAINTENANCE = SETTINGS | {
+        "LATE_MIN_SECONDS": 10,
         "TIMEOUT_MIN_SECONDS": 60,
         "TIMEOUT_SECONDS_PER_GIB": 10,
         "API_TIMEOUT_SECONDS": 10,
+        "SUBMIT_GRACE_SECONDS": 20,
     }
 
 

@@ -33,6 +33,7 @@ QUICK = {
     "RETRY_SECONDS": 2,
     "SETTLE_SECONDS": 2,
     "API_TIMEOUT_SECONDS": 3,
+    "SUBMIT_GRACE_SECONDS": 6,
     "BLOCKED_WAIT_SECONDS": 5,
     "MAX_ATTEMPTS": 3,
 }
@@ -256,7 +257,7 @@ class AnyHistory(TestCase):
         def clock():
             return nova.now
 
-        more = QUICK | {"CANCEL_WAIT_SECONDS": 20, "TIMEOUT_MIN_SECONDS": 30}
+        more = QUICK | {"CANCEL_WAIT_SECONDS": 20, "LATE_MIN_SECONDS": 5}
         # the services tell the time by the system's clock, the worker by the model's
         with (
             self.settings(UKCLOUD_MAINTENANCE=more),

@@ -40,6 +40,7 @@ QUICK = {
     "CLOUD": "worker",
     "VERIFY_SECONDS": 10,
     "API_TIMEOUT_SECONDS": 3,
+    "SUBMIT_GRACE_SECONDS": 6,
     "POLL_SECONDS": 1,
     "IDLE_SECONDS": 2,
     "RETRY_SECONDS": 2,

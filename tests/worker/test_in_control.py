@@ -142,6 +142,7 @@ def test_a_cancel_aborts_what_an_earlier_abort_did_not_reach():
 def test_a_timeout_whose_abort_got_lost_still_ends_the_copy(settings):
     settings.UKCLOUD_MAINTENANCE = {
         **QUICK,
+        "LATE_MIN_SECONDS": 1,
         "TIMEOUT_MIN_SECONDS": 5,
         "TIMEOUT_SECONDS_PER_GIB": 1,
         "TIMEOUT_ACTION": "abort",
@@ -441,6 +442,7 @@ def outpaced(settings, monkeypatch) -> tuple[Nova, Drain]:
     than to them."""
     settings.UKCLOUD_MAINTENANCE = {
         **QUICK,
+        "LATE_MIN_SECONDS": 5,
         "TIMEOUT_MIN_SECONDS": 30,
         "TIMEOUT_SECONDS_PER_GIB": 10,
     }

@@ -107,6 +107,7 @@ def test_a_cancel_that_lets_land_ends_all_the_same_and_says_what_still_flies(
     settings.UKCLOUD_MAINTENANCE = {
         **SETTINGS,
         "CANCEL_WAIT_SECONDS": 3,
+        "LATE_MIN_SECONDS": 3,
         "TIMEOUT_MIN_SECONDS": 18,
         "TIMEOUT_SECONDS_PER_GIB": 10,
     }
@@ -300,6 +301,7 @@ def test_what_failed_is_tried_again_with_all_its_attempts(nova, passes):
 def test_a_copy_that_times_out_is_aborted_and_tried_again(nova, passes, settings):
     settings.UKCLOUD_MAINTENANCE = {
         **SETTINGS,
+        "LATE_MIN_SECONDS": 1,
         "TIMEOUT_MIN_SECONDS": 2,
         "TIMEOUT_SECONDS_PER_GIB": 1,
     }

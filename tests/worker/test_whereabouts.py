@@ -22,7 +22,7 @@ def short_patience(settings):
     """What the memory of a guest explains is over soon, so that the wait for a copy that nobody
     watches is."""
     settings.UKCLOUD_MAINTENANCE = SETTINGS | {
-        "TIMEOUT_MIN_SECONDS": 30,
+        "LATE_MIN_SECONDS": 5,
         "TIMEOUT_SECONDS_PER_GIB": 10,
     }
 

@@ -71,21 +71,36 @@ class Settings:
         0.1,
         300,
     )
+    submit_grace_seconds: float = setting(
+        60,
+        "seconds",
+        "How long to look for traces in Nova of a request whose answer got lost, before it may"
+        " be sent again. Longer than API_TIMEOUT_SECONDS.",
+        1,
+        3600,
+    )
+    late_min_seconds: float = setting(
+        300,
+        "seconds",
+        "How long a migration of 10 GiB of memory and local disk, or of less, may take before it"
+        " is marked as late; larger ones in proportion. As long is waited for a copy that libvirt"
+        " may finish alone before anything is concluded from its end.",
+        1,
+        86400,
+    )
     timeout_seconds_per_gib: float = setting(
         300,
         "seconds a GiB of memory and local disk",
-        "A copy that takes longer than this by what it copies meets TIMEOUT_ACTION; after a"
-        " tenth of that it is marked as late. A local disk counts by the size that Nova shows,"
-        " else by its flavor's, and not at all where the memory is copied first (shared"
-        " storage).",
+        "A copy that takes longer than this by what it copies meets TIMEOUT_ACTION. A local disk"
+        " counts by the size that Nova shows, else by its flavor's, and not at all where the"
+        " memory is copied first (shared storage).",
         0.1,
         86400,
     )
     timeout_min_seconds: float = setting(
         1800,
         "seconds",
-        "No copy times out before this time, however small. None is marked as late before a"
-        " sixth of it.",
+        "No copy times out before this time, however small.",
         1,
         604800,
     )
@@ -172,10 +187,9 @@ class Settings:
         30,
         "seconds",
         "How long the worker waits for one answer of OpenStack. A page waits for half of"
-        " that, and at least 15 s. A request whose answer got lost is looked for in Nova"
-        " during twice that time before it may be sent again; a worker keeps a drain to itself"
-        " for three times that time without a sign of life; and a pass over a drain or a host"
-        " that takes six times as long is abandoned, and named as the worker's problem.",
+        " that, and at least 15 s. A worker keeps a drain to itself for three times that time"
+        " without a sign of life, and a pass over a drain or a host that takes six times as long"
+        " is abandoned, and named as the worker's problem.",
         1,
         600,
     )
@@ -221,14 +235,6 @@ class Settings:
         return max(600.0, self.retry_seconds)
 
     @property
-    def submit_grace_seconds(self) -> float:
-        """How long to look for a request whose answer got lost. 60 by default.
-
-        Longer than the patience for one answer: what is still on its way is not lost.
-        """
-        return 2 * self.api_timeout_seconds
-
-    @property
     def lease_seconds(self) -> float:
         """How long a worker keeps a drain without a sign of life. 90 by default.
 
@@ -254,12 +260,7 @@ class Settings:
     @property
     def late_seconds_per_gib(self) -> float:
         """Seconds a GiB of memory and local disk after which a migration is late. 30 by default."""
-        return self.timeout_seconds_per_gib / 10
-
-    @property
-    def late_min_seconds(self) -> float:
-        """Seconds before which no migration is late. 300 by default."""
-        return self.timeout_min_seconds / 6
+        return self.late_min_seconds / 10
 
     @property
     def abort_wait_seconds(self) -> float:
@@ -323,6 +324,11 @@ def problems() -> Iterator[tuple[str, str]]:
         read = current()
     except ConfigurationError:
         return  # named above
+    if read.submit_grace_seconds <= read.api_timeout_seconds:
+        yield (
+            f'{NAME}["SUBMIT_GRACE_SECONDS"] must be longer than "API_TIMEOUT_SECONDS".',
+            "A request that is still on its way must not be taken for a lost one.",
+        )
     # the default is no one's choice, and a region may be small
     if read.max_concurrent > read.max_in_region and "MAX_CONCURRENT" in given:
         yield (

@@ -1,6 +1,6 @@
 """Rows that Nova has, still on the source: in progress, or ended there."""
 
-from ..facts import NOVA_STATUS_RUNNING, Migration, Server
+from ..facts import Migration, Server
 from ..states import Method, MigrationState
 from . import objections, whereabouts
 from .arriving import follow_confirming, follow_elsewhere
@@ -91,19 +91,6 @@ def ending_of(p: Pass, row: Row, server: Server, record: Migration | None) -> En
         record,
         had_record=row.nova_migration_id is not None,
         aborted=is_aborted(row, record),
-        unattended=record is not None and is_unattended(p, row, record),
-    )
-
-
-def is_unattended(p: Pass, row: Row, record: Migration) -> bool:
-    """Whether Nova has taken a migration and seems to do nothing about it: `accepted` lasts for
-    the moment that nova-conductor takes; `queued` is waited out while another one of its source
-    runs. The message of one that stays so was lost, or nova-conductor does not work."""
-    if record.status == "accepted":
-        return True
-    others = (m for found in p.seen.migrations.values() for m in found if m.id != record.id)
-    return record.status == "queued" and not any(
-        m.status in NOVA_STATUS_RUNNING and m.source_compute == p.source(row) for m in others
     )
 
 

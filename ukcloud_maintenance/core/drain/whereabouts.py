@@ -127,7 +127,6 @@ def ending_of(
     *,
     had_record: bool = False,
     aborted: bool = False,
-    unattended: bool = False,
 ) -> Ending | None:
     """How the attempt ended; None while it is in progress.
 
@@ -135,7 +134,6 @@ def ending_of(
     :param record: Nova's record of this attempt, or None where it has none
     :param had_record: a record of this attempt was seen before
     :param aborted: Nova took an abort of this migration
-    :param unattended: nothing that Nova does at this moment can be what it waits for
     """
     if server.status == "ERROR":
         return Ending.ERROR_STATUS
@@ -146,7 +144,8 @@ def ending_of(
         return Ending.RECORD_GONE if had_record else Ending.NOT_BEGUN
     if not record.is_over:
         if busy:
-            return Ending.STUCK_WAITING if unattended else None
+            # It lasts for the moment that nova-conductor takes to choose and to pass it on.
+            return Ending.STUCK_WAITING if record.status == "accepted" else None
         return Ending.LEFT_WAITING if record.status in NOT_COPYING else Ending.LEFT_OPEN
     if record.status in ARRIVED:
         return Ending.COMPLETED_HERE
