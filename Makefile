@@ -36,7 +36,7 @@ test: lint
 
 # What needs nothing but Python, side by side.
 check: lint
-	$(BIN)/pytest -q -n auto --dist loadgroup \
+	$(BIN)/pytest -q -n auto \
 	  tests/core tests/unit tests/test_architecture.py tests/test_readme.py
 
 # SEED is what everything follows from, random where it is not given, and printed; MINUTES is how

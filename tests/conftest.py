@@ -18,36 +18,6 @@ def pytest_addoption(parser):
     )
 
 
-#: What shares something that takes long to start, a control plane or a browser, and so stays with
-#: one process where tests run side by side. Everything else goes wherever there is room.
-TOGETHER = {
-    "tests/browser": "pages",
-    "tests/hostile": "pages",
-    "tests/libvirt": "machines",
-    "tests/chaos": "machines",
-    "tests/cloud": "cloud",
-    "tests/preflight": "cloud",
-    "tests/store": "store",
-    "tests/test_packaging.py": "packaging",
-    "tests/worker/test_hosts_real_nova.py": "hosts",
-    "tests/worker/test_policy.py": "hosts",
-    "tests/worker/test_processes.py": "hosts",
-    "tests/worker/test_real_nova.py": "nova",
-    "tests/worker/test_commands.py": "nova",
-    "tests/worker/test_steering.py": "nova",
-    "tests/worker/test_way_back.py": "nova",
-    "tests/worker/test_whereabouts.py": "nova",
-}
-
-
-def pytest_collection_modifyitems(items):
-    for item in items:
-        place = item.nodeid.partition("::")[0]
-        for begin, group in TOGETHER.items():
-            if place.startswith(begin):
-                item.add_marker(pytest.mark.xdist_group(group))
-
-
 #: A time as Python writes it, which is none that a person reads.
 PYTHONS_TIME = re.compile(
     r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d|datetime\.datetime\("

@@ -4,6 +4,7 @@ import ast
 import gettext
 import json
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -151,63 +152,92 @@ def test_a_template_is_well_formed(code):
         assert fields(template.text) | {("count", "")} >= fields(template.plural) - {("count", "")}
 
 
-def calls() -> list[tuple[str, int, str, frozenset[str] | None]]:
-    """(file, line, code, names of its values) of every message that the source makes; None where
-    the values are not written out."""
+def wrong_messages(root: Path, table: Mapping[str, Template]) -> list[str]:
+    """The messages in a source that have no template, or lack a value that theirs names. One whose
+    values are not written out is checked for its template alone."""
     found = []
-    for file in PACKAGE.rglob("*.py"):
+    for file in sorted(root.rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text())):
             if (
-                isinstance(node, ast.Call)
-                and ast.unparse(node.func) in ("message", "Message", "refused", "Refused")
-                and node.args
-                and isinstance(node.args[0], ast.Constant)
-                and isinstance(node.args[0].value, str)
-                and node.args[0].value.islower()
-                and " " not in node.args[0].value
+                not isinstance(node, ast.Call)
+                or ast.unparse(node.func).rpartition(".")[2] != "message"
+                or not node.args
+                or not isinstance(node.args[0], ast.Constant)
             ):
-                names = {keyword.arg for keyword in node.keywords}
-                known = None if None in names else frozenset(n for n in names if n)
-                at = str(file.relative_to(PACKAGE))
-                found.append((at, node.lineno, node.args[0].value, known))
+                continue
+            code = node.args[0].value
+            at = f"{file.relative_to(root)}:{node.lineno} {code}"
+            names = {keyword.arg for keyword in node.keywords}
+            if code not in table:
+                found.append(f"{at} has no template")
+            elif None not in names and (lacks := table[code].names - names):
+                found.append(f"{at} lacks {', '.join(sorted(lacks))}")
     return found
 
 
-#: keywords of `Refused` that are none of its message's values
-BESIDE = frozenset({"field", "drain_id"})
-
-
 def test_every_message_has_a_template_and_its_values():
-    wrong = []
-    for file, line, code, names in calls():
-        template = TEMPLATES.get(code)
-        if template is None:
-            wrong.append(f"{file}:{line} {code} has no template")
-        elif names is not None and not template.names <= names | {"field"}:
-            wrong.append(f"{file}:{line} {code} lacks {sorted(template.names - names)}")
-    assert wrong == []
+    assert wrong_messages(PACKAGE, TEMPLATES) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "wrong"),
+    [
+        ('message("late", seconds=3)', []),
+        ('m.message("late", **values)', []),
+        ('message("late")', ["a.py:1 late lacks seconds"]),
+        ('m.message("left", total=2)', ["a.py:1 left lacks count"]),
+        ('message("lost", seconds=3)', ["a.py:1 lost has no template"]),
+        ("message(code, seconds=3)", []),
+    ],
+)
+def test_a_message_without_its_template_or_values_is_found(tmp_path, source, wrong):
+    (tmp_path / "a.py").write_text(source)
+    table = {
+        "late": Template("Late after {seconds:duration}."),
+        "left": Template("{count} of {total} left.", plural="{count} of {total} left."),
+    }
+    assert wrong_messages(tmp_path, table) == wrong
+
+
+def untranslated(table: Mapping[str, Template], catalog: gettext.NullTranslations) -> list[str]:
+    """The codes of templates that a catalog lacks, or has with other values than they name."""
+    found = []
+    for code, template in table.items():
+        for part in parts(template):
+            if not re.sub(r"\{[^}]*\}", "", part).strip(" .:,;()"):
+                continue  # nothing but values
+            if template.plural and part != template.remedy:
+                number = 1 if part == template.text else 2
+                told = catalog.ngettext(template.text, template.plural, number)
+            else:
+                told = catalog.gettext(part)
+            counted = {("count", "")}
+            if told == part or fields(told) - counted != fields(part) - counted:
+                found.append(code)
+    return found
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_template_is_translated_with_all_its_values(language):
     catalog = gettext.translation("django", PACKAGE / "locale", [language])
-    untranslated, differ = [], []
-    for code, template in TEMPLATES.items():
-        for part in parts(template):
-            if not re.sub(r"\{[^}]*\}", "", part).strip(" .:,;()"):
-                continue  # nothing but values
-            if part == template.plural:
-                told = catalog.ngettext(template.text, part, 2)
-            elif part == template.text and template.plural:
-                told = catalog.ngettext(part, template.plural, 1)
-            else:
-                told = catalog.gettext(part)
-            if told == part:
-                untranslated.append((code, part))
-            elif fields(told) - {("count", "")} != fields(part) - {("count", "")}:
-                differ.append((code, told))
-    assert untranslated == []
-    assert differ == []
+    assert untranslated(TEMPLATES, catalog) == []
+
+
+class Catalog(gettext.NullTranslations):
+    def gettext(self, message):
+        return {"Late after {s}.": "Zu spät nach {s}.", "Gone to {host}.": "Fort."}.get(
+            message, message
+        )
+
+
+def test_a_template_that_is_not_translated_or_loses_a_value_is_found():
+    table = {
+        "late": Template("Late after {s}."),
+        "gone": Template("Gone to {host}."),
+        "new": Template("New."),
+        "bare": Template("{text}"),
+    }
+    assert untranslated(table, Catalog()) == ["gone", "new"]
 
 
 def test_the_formats_of_an_edge_are_used(templates):

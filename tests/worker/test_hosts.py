@@ -40,7 +40,7 @@ from ukcloud_maintenance.exceptions import (
     UnknownHost,
 )
 from ukcloud_maintenance.models import Drain, Event, HostMaintenance, InstanceMigration
-from ukcloud_maintenance.services.checks import check_may_drain
+from ukcloud_maintenance.services.checks import RegionSight, check_may_drain
 from ukcloud_maintenance.worker.host import HostReconciler
 
 QUICK = {
@@ -830,13 +830,13 @@ def test_a_host_that_is_given_back_is_not_drained(world):
     world.ask()
     service = replace(world.nova.the_service, status="enabled")
     with pytest.raises(Refused) as refused:
-        check_may_drain(service, "RegionOne")
+        check_may_drain(service, RegionSight("RegionOne"))
     assert refused.value.code == "host_returning"
     with pytest.raises(store.BeingReturned):
         world.drain("again")
     assert Drain.objects.count() == 1
     finish(world)
-    check_may_drain(service, "RegionOne")
+    check_may_drain(service, RegionSight("RegionOne"))
     world.drain("again")
 
 
@@ -951,7 +951,7 @@ def test_what_is_brought_back_is_a_run_in_the_other_direction(world):
     assert services.host_records(ADMIN, "RegionOne")["cmp1"].drain == world.made[0]
     assert finish(world).return_result == "in_service"
     with pytest.raises(Refused) as refused:
-        check_may_drain(nova.the_service, "RegionOne")
+        check_may_drain(nova.the_service, RegionSight("RegionOne"))
     assert (refused.value.code, refused.value.drain_id) == ("drain_open", run.pk)
     assert "brought back" in str(refused.value)
     assert services.return_run(ADMIN, world.maintenance) == run

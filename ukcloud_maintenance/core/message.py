@@ -27,9 +27,6 @@ class Message:
     code: str
     values: Mapping[str, Any] = field(default_factory=dict)
 
-    def __hash__(self) -> int:
-        return hash(self.code)
-
 
 def message(code: str, /, **values: Any) -> Message:
     """A message of a code, with the values that its template names."""

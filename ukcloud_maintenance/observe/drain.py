@@ -6,13 +6,13 @@ top).
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Protocol, TypeVar
 
 from .. import settings, store
-from ..cloud import PARALLEL, Cloud
+from ..cloud import Cloud, side_by_side
 from ..core import drain as d
 from ..core.facts import Migration, Server
 from ..core.preflight.verdicts import Around
@@ -270,10 +270,8 @@ def _gate(drain: Drain) -> d.Gate:
 
 def _each(read: Callable[[str], T], server_ids: list[str]) -> dict[str, T]:
     """One request a server, side by side."""
-    if not server_ids:
-        return {}
-    with ThreadPoolExecutor(min(PARALLEL, len(server_ids))) as pool:
-        return dict(zip(server_ids, pool.map(read, server_ids), strict=True))
+    found = side_by_side(partial(read, server_id) for server_id in server_ids)
+    return dict(zip(server_ids, found, strict=True))
 
 
 def _lacks_record(row: InstanceMigration, records: Iterable[Migration]) -> bool:

@@ -2,9 +2,9 @@
 
 import logging
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
-from ..cloud import PARALLEL, Cloud
+from ..cloud import Cloud, side_by_side
 from ..core.facts import Allocation, Hypervisor, Server, Service
 from ..core.host.certificate import HostSight
 from ..core.host.emptiness import NAMED, HostContents
@@ -46,11 +46,7 @@ def read_servers(cloud: Cloud, server_ids: Iterable[str]) -> dict[str, Server | 
             LOG.warning("not_read server=%s detail=%r", server_id, str(error))
             return None
 
-    wanted = sorted(server_ids)
-    if not wanted:
-        return {}
-    with ThreadPoolExecutor(min(PARALLEL, len(wanted))) as pool:
-        return dict(filter(None, pool.map(read, wanted)))
+    return dict(filter(None, side_by_side(partial(read, one) for one in sorted(server_ids))))
 
 
 def look_at_host(

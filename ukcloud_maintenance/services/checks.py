@@ -92,12 +92,11 @@ class RegionSight:
         )
 
 
-def check_may_drain(service: Service, region: str, sight: RegionSight | None = None) -> None:
+def check_may_drain(service: Service, sight: RegionSight) -> None:
     """:param sight: shared by all hosts that are checked at once
 
     :raises Refused: the host cannot be drained now, with the reason
     """
-    sight = sight or RegionSight(region)
     if not service.is_known:
         raise Refused(
             f"Nova does not reach the cell of host {service.host}, so its state is unknown.",

@@ -60,7 +60,7 @@ def ready_to_request(
     sight = RegionSight(cloud.region, cloud)
     for one in asked:
         service = find_service(services, one.host, cloud.region, cloud)
-        check_may_drain(service, cloud.region, sight)
+        check_may_drain(service, sight)
         check_may_receive(services, cloud.region, one.host, one.destination)
         if one.destination in {other.host for other in asked}:
             raise Refused(

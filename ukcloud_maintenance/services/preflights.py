@@ -28,7 +28,7 @@ def plan_drain(
     check_choices(choices.choices)
     services = services_for_a_plan(cloud)
     service = find_service(services, host, cloud.region, cloud)
-    check_may_drain(service, cloud.region, RegionSight(cloud.region, cloud))
+    check_may_drain(service, RegionSight(cloud.region, cloud))
     plan = make_plan(cloud, service, services, choices)
     check_not_bare_metal(plan)
     return plan
@@ -151,7 +151,7 @@ def check_plan(
 
 def _refusal(plan: DrainPlan, sight: RegionSight) -> Refused | None:
     try:
-        check_may_drain(plan.service, "", sight)
+        check_may_drain(plan.service, sight)
         check_not_bare_metal(plan)
     except Refused as error:
         return error

@@ -93,6 +93,13 @@ def refused_problem(error: Refused) -> Problem:
     return Problem(labels.said(error.message), labels.said(error.remedy))
 
 
+def problem_of(error: Exception | None) -> Problem | None:
+    """What is said of what went wrong, or None where nothing did."""
+    if isinstance(error, Refused):
+        return refused_problem(error)
+    return cloud_problem(error) if isinstance(error, CloudError) else None
+
+
 def problem_json(problem: Problem, status: int) -> HttpResponse:
     """What a script is told instead of a page."""
     return JsonResponse({"message": f"{problem.message} {problem.remedy}".strip()}, status=status)

@@ -19,7 +19,7 @@ from ..common.base import (
     cloud_problem,
     is_ajax,
     problem_json,
-    refused_problem,
+    problem_of,
     uncached,
 )
 from ..common.checks import told
@@ -118,11 +118,7 @@ class AllocationsView(PanelView):
         return redirect(f"{PANEL}:host", host)
 
     def _show(self, host: str, error: Exception | None = None) -> HttpResponse:
-        problem = None
-        if isinstance(error, Refused):
-            problem = refused_problem(error)
-        elif isinstance(error, CloudError):
-            problem = cloud_problem(error)
+        problem = problem_of(error)
         modal = is_ajax(self.request)
         found: list = []
         try:

@@ -14,13 +14,7 @@ from ukcloud_maintenance.services import ReturnRequest
 
 from ..common import formats, labels
 from ..common.addresses import PANEL, of_host
-from ..common.base import (
-    PanelView,
-    cloud_problem,
-    is_ajax,
-    refused_problem,
-    uncached,
-)
+from ..common.base import PanelView, is_ajax, problem_of, uncached
 from ..preflight.words import verdict_html
 
 
@@ -68,13 +62,7 @@ class ReturnHostView(PanelView):
     def _ask(self, host: str, entered, error: Exception | None = None) -> HttpResponse:
         preview = services.return_preview(self.actor, self.cloud, host)
         modal = is_ajax(self.request)
-        problem = None
-        if isinstance(error, Refused):
-            problem = refused_problem(error)
-        elif isinstance(error, CloudError):
-            problem = cloud_problem(error)
-        elif preview.refusal:
-            problem = refused_problem(preview.refusal)
+        problem = problem_of(error) or problem_of(preview.refusal)
         chosen = entered.get("choice") or (preview.default.value if preview.default else "")
         context = {
             "page_title": str(self.title),
