@@ -1,5 +1,5 @@
-/* The drain page: its rows can be filtered and sorted. maintenance.live.js keeps it up to date until
- * the drain is over; maintenance.selection.js and maintenance.dialogs.js are for steering it. */
+/* The drain page: its rows can be filtered and sorted. maintenance.live.js keeps it up to date;
+ * maintenance.selection.js and maintenance.dialogs.js are for steering it. */
 (function () {
   'use strict';
 
@@ -154,7 +154,7 @@
       if (tools) { steering.update(); }
     }
 
-    var page = horizon.maintenance.keepUpToDate(root, 0, showRows);
+    var page = horizon.maintenance.keepUpToDate(root, showRows);
     var dialogs = horizon.maintenance.dialogs(root, page.now);
     var steering = tools ? horizon.maintenance.selection(root, table, dialogs) : null;
   }

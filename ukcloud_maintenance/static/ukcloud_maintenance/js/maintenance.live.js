@@ -6,13 +6,13 @@
   'use strict';
 
   var EVERY = 2000;        // milliseconds between two updates
+  var WHEN_OVER = 10000;   // once all is over: the hosts are still verified to be safe to power off
   var SLOWEST = 30000;     // while the connection is lost
 
   // Keep what is inside of `root` up to date.
-  //   whenOver: milliseconds between two updates once all is over; 0 for none any more
   //   rows: function (rows, replace), to show the rows of an update
   // Gives {now}: ask at once, also of what was over, as it may go on.
-  function keep(root, whenOver, rows) {
+  function keep(root, rows) {
     var banner = document.getElementById('mnt-connection');
     var announce = document.getElementById('mnt-announce');
     var token = root.getAttribute('data-token');
@@ -136,7 +136,7 @@
     window.setInterval(tick, 1000);
     var asking = horizon.maintenance.poll({
       url: function () { return horizon.maintenance.seen(root.getAttribute('data-url'), token); },
-      every: function () { return over ? whenOver : EVERY; },
+      every: function () { return over ? WHEN_OVER : EVERY; },
       slowest: SLOWEST,
       answered: answered,
       failed: failed

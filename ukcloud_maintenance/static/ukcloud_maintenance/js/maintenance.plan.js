@@ -1,13 +1,10 @@
-/* The plan page, which maintenance.live.js keeps up to date; every ten seconds also once all drains
- * are over, as the hosts are still verified to be safe to power off. */
+/* The plan page, which maintenance.live.js keeps up to date. */
 (function () {
   'use strict';
 
-  var WHEN_OVER = 10000;   // milliseconds between two updates
-
   function start(root) {
     var body = document.getElementById('mnt-plan-hosts').tBodies[0];
-    horizon.maintenance.keepUpToDate(root, WHEN_OVER, function (rows, replace) {
+    horizon.maintenance.keepUpToDate(root, function (rows, replace) {
       rows.forEach(function (row) {
         var tr = body.querySelector('tr[data-id="' + row.id + '"]');
         if (!tr) { return; }

@@ -1,10 +1,11 @@
 /* The record on the drain page: a section is loaded when it is opened, and asked for again while
- * it is open and the drain runs; the answer is 204 while there is nothing new. Filters and pages
+ * it is open, less often once the drain is over; the answer is 204 while there is nothing new. Filters and pages
  * of the timeline change in place. On the record's own pages the links and forms do it alone. */
 (function () {
   'use strict';
 
   var EVERY = 5000;        // milliseconds between two looks
+  var WHEN_OVER = 30000;   // the host is still verified to be safe to power off
   var SLOWEST = 60000;     // while it fails
 
   function each(list, act) { Array.prototype.forEach.call(list, act); }
@@ -69,7 +70,8 @@
     function record() { return body.querySelector('.mnt-record'); }
 
     // Whether the drain is over and its end is shown. It may go on: what failed is tried again.
-    function over(shown) {
+    function over() {
+      var shown = record();
       var drain = document.getElementById('mnt-drain');
       return shown && shown.getAttribute('data-over') === 'true' &&
         (!drain || drain.getAttribute('data-over') === 'true');
@@ -79,7 +81,7 @@
     function url() {
       var shown = record();
       if (wanted) { return base + query; }
-      if (!details.open || document.hidden || over(shown)) { return ''; }
+      if (!details.open || document.hidden) { return ''; }
       return shown ? horizon.maintenance.seen(base + query, shown.getAttribute('data-token'))
         : base + query;
     }
@@ -226,7 +228,7 @@
     if (details.open) { body.textContent = texts.loading; }
     var asking = horizon.maintenance.poll({
       url: url,
-      every: function () { return details.open ? EVERY : 0; },
+      every: function () { return !details.open ? 0 : over() ? WHEN_OVER : EVERY; },
       slowest: SLOWEST,
       read: read,
       answered: answered,
