@@ -73,6 +73,10 @@ class CloudConfig:
     """How long a deleted server is kept as SOFT_DELETED; 0: it is deleted at once (Nova's
     default). `DemoCloud.delete_server` deletes for good all the same."""
 
+    resources_interval_seconds: int = 0
+    """How often a nova-compute counts its resources anew, which it keeps up to date with every
+    change anyway; 0: every minute (Nova's default)."""
+
     def limit_of(self, host: HostSpec) -> int:
         """How many live migrations Nova runs at a time from ``host``."""
         return host.max_concurrent_live_migrations or self.max_concurrent_live_migrations
@@ -100,5 +104,6 @@ FAST = CloudConfig(
     report_interval_seconds=2,
     service_down_seconds=12,
     rpc_response_seconds=20,
+    resources_interval_seconds=600,
 )
 """For tests: a server of 512 MiB is copied in a quarter of a second."""

@@ -293,6 +293,7 @@ report_interval = {self.config.report_interval_seconds}
 service_down_time = {self.config.service_down_seconds}
 rpc_response_timeout = {self.config.rpc_response_seconds}
 reclaim_instance_interval = {self.config.reclaim_seconds}
+update_resources_interval = {self.config.resources_interval_seconds}
 allow_resize_to_same_host = false
 initial_cpu_allocation_ratio = 4
 reserved_host_memory_mb = 0
@@ -396,8 +397,7 @@ region_name = {REGION}
 
         sys.modules[f"nova.virt.{DRIVER.partition('.')[0]}"] = simulated_driver
         simulated_driver.cloud = self.config
-        simulated_compute.deliver_messages_at_once()
-        simulated_compute.let_hosts_freeze()
+        simulated_compute.adapt_nova()
         identity_file = self.state / "nova" / "compute_id"
         if not identity_file.exists():
             # Only its existence is looked at: a host that has lost it refuses to start.
