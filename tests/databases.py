@@ -7,7 +7,6 @@ that its package made.
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -20,6 +19,8 @@ from urllib.parse import unquote, urlsplit
 import pymysql
 from django.db import connections
 from django.db.utils import ConnectionHandler
+
+from ukcloud_maintenance.demo.ports import free_port
 
 START_SECONDS = 60
 
@@ -88,7 +89,7 @@ def postgresql_server() -> Iterator[Server]:
     versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: float(p.parent.name))
     bin_folder = versions[-1] if versions else Path(_program("pg_ctl", "postgresql")).parent
     with _folder("postgres") as (folder, user):
-        data, port = folder / "data", _free_port()
+        data, port = folder / "data", free_port()
         _run(user, bin_folder / "initdb", "-D", data, "-U", "test", "-A", "trust", "-E", "UTF8")
         options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
         control = [bin_folder / "pg_ctl", "-D", data, "-l", folder / "log", "-w"]
@@ -118,7 +119,7 @@ def mariadb_server() -> Iterator[Server]:
     program = _program("mariadbd", "mariadb-server")
     install = _program("mariadb-install-db", "mariadb-server")
     with _folder("mysql") as (folder, user):
-        data, port = folder / "data", _free_port()
+        data, port = folder / "data", free_port()
         _run(user, install, "--no-defaults", f"--datadir={data}", "--skip-test-db")
         command = [
             program,
@@ -216,9 +217,3 @@ def _run(user: str | None, *command: str | Path) -> None:
         if ended.returncode:
             output.seek(0)
             raise RuntimeError(f"{command[0]} failed:\n{output.read()}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

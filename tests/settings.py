@@ -49,7 +49,8 @@ ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 DATABASES = {"default": from_url(os.environ.get("TEST_DATABASE_URL", "sqlite://"))}
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
-STATIC_ROOT = str(_REPOSITORY / ".test-static")
+# One for each worker of pytest-xdist.
+STATIC_ROOT = str(_REPOSITORY / ".test-static" / os.environ.get("PYTEST_XDIST_WORKER", ""))
 # Pages are compiled when a test asks for them, not by `manage.py compress`.
 COMPRESS_OFFLINE = False
 

@@ -32,7 +32,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -46,6 +45,7 @@ from keystoneauth1 import adapter, session
 
 from . import behaviours, clients
 from .config import FAST, CloudConfig
+from .ports import free_port
 from .standins import IMAGE_ID
 
 START_TIMEOUT = 120.0
@@ -53,13 +53,6 @@ START_TIMEOUT = 120.0
 
 class DemoCloudError(Exception):
     """The cloud didn't do what a test needs; the message carries the end of its log."""
-
-
-def free_port() -> int:
-    """A port on 127.0.0.1 that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def child_environment() -> dict[str, str]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
@@ -63,9 +64,19 @@ def prepare_static() -> Path:
         return root
     try:
         root.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        work = Path(tempfile.mkdtemp(dir=root.parent, prefix="new-"))
+        lock = root.parent.with_suffix(".lock").open("w")
     except OSError as error:
         raise SystemExit(f"{error}; choose another directory with XDG_CACHE_HOME=…") from error
+    with lock:
+        # Who comes second waits, and finds it done.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (root / "dashboard").exists():
+            _collect_and_compress(root)
+    return root
+
+
+def _collect_and_compress(root: Path) -> None:
+    work = Path(tempfile.mkdtemp(dir=root.parent, prefix="new-"))
     environment = child_environment(DEMO_STATIC_ROOT=str(work), DEMO_STATE=str(work / "state"))
     environment.pop("DEMO_DATABASE_URL", None)
     script = (
@@ -89,7 +100,6 @@ def prepare_static() -> Path:
         with contextlib.suppress(FileNotFoundError):  # somebody else removed it
             if old != root and time.time() - old.stat().st_mtime > 3600:
                 shutil.rmtree(old, ignore_errors=True)
-    return root
 
 
 def child_environment(**variables: str) -> dict[str, str]:
