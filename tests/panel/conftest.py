@@ -5,11 +5,13 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
+from compressor.templatetags.compress import CompressorNode
 from django.utils import timezone
 from openstack_auth import policy as auth_policy
 from openstack_auth import user as auth_user
 from openstack_auth import utils as auth_utils
 from openstack_dashboard.api import keystone as horizon_keystone
+from oslo_policy.policy import Enforcer
 
 from tests.fakes import GIB, FakeCloud, server, service
 from ukcloud_maintenance import store
@@ -119,6 +121,16 @@ def _plain_pages(settings, monkeypatch):
     are not what these tests look at."""
     settings.COMPRESS_ENABLED = False
     settings.COMPRESS_PRECOMPILERS = ()
+    # A page of Horizon names half a thousand of them: most of the time that it takes.
+    monkeypatch.setattr(CompressorNode, "render", lambda node, context, forced=False: "")
+    # Whether a file has changed is looked after before every single check, a hundred times a page.
+    load_rules = Enforcer.load_rules
+
+    def load_once(enforcer, force_reload=False):
+        if force_reload or not enforcer.rules:
+            load_rules(enforcer, force_reload)
+
+    monkeypatch.setattr(Enforcer, "load_rules", load_once)
     monkeypatch.setattr(horizon_keystone, "get_identity_api_version", lambda request: (3, 14))
 
 

@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 
+from tests.worker import driving
 from tests.worker.driving import rows_by_name, servers_on, service_of
 from ukcloud_maintenance import cloud as gateway
 from ukcloud_maintenance import services, store
@@ -37,10 +38,8 @@ def build_when_the_scheduler_knows(nova, name: str, host: str) -> str:
 
 
 def test_a_host_is_drained(nova, passes):
-    servers = nova.create_servers(
-        [f"web-{n}" for n in range(5)], host="cmp1", play="rate=120000000"
-    )
-    paused = nova.create_server("paused", host="cmp1", state="PAUSED", play="rate=120000000")
+    servers = nova.create_servers([f"web-{n}" for n in range(5)], host="cmp1", play="rate=80000000")
+    paused = nova.create_server("paused", host="cmp1", state="PAUSED", play="rate=80000000")
     neighbour = nova.create_server("neighbour", host="cmp10")
     running, queued = [], []
 
@@ -76,7 +75,9 @@ def test_a_host_is_drained(nova, passes):
         assert row.started_at < row.finished_at
 
 
-def test_every_way_to_go_wrong_is_told_apart(nova, passes):
+def test_every_way_to_go_wrong_is_told_apart(nova, passes, settings):
+    # On a busy machine Nova takes longer than usual from the end of a record to that of the task.
+    settings.UKCLOUD_MAINTENANCE = driving.SETTINGS | {"SETTLE_SECONDS": 12}
     for name, play in {
         "once": "rollback fail_times=1",
         "never": "fail-destination-check",
