@@ -11,8 +11,8 @@ BIN := $(VENV)/bin
 help:
 	@echo "make demo        a cloud with servers, Horizon with the plugin, and a worker"
 	@echo "make demo-reset  the same, from the beginning"
-	@echo "make test        lint, types, and all tests"
-	@echo "make check       lint, types, and the tests that need nothing but Python: a minute or two"
+	@echo "make test        lint, types, and all tests: WORKERS=4 side by side"
+	@echo "make check       lint, types, and the tests that need nothing but Python: a minute"
 	@echo "make chaos       drains while everything fails: SEED=7 MINUTES=30 DATABASE=postgresql"
 	@echo "make lint        lint and types alone"
 	@echo "make clean       remove what all of these have made, the demo's cloud too"
@@ -30,14 +30,17 @@ demo-reset: $(VENV)/.demo
 
 # -- tests ---------------------------------------------------------------------------------------
 
+# More of them than processors: mostly they wait, for Nova, for a page, for an interval to pass.
+WORKERS ?= 4
+
 test: lint
 	@.ci/debian-packages
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 # What needs nothing but Python, side by side.
 check: lint
-	$(BIN)/pytest -q -n auto \
-	  tests/core tests/unit tests/test_architecture.py tests/test_readme.py
+	$(BIN)/pytest -q -n auto --dist loadgroup --no-loadscope-reorder \
+	  tests/core tests/unit tests/commands tests/test_architecture.py tests/test_readme.py
 
 # SEED is what everything follows from, random where it is not given, and printed; MINUTES is how
 # long faults are made; DATABASE is sqlite, postgresql or mariadb, chosen by the seed by default.

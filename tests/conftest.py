@@ -18,6 +18,91 @@ def pytest_addoption(parser):
     )
 
 
+#: What shares something that takes long to start, a control plane or a browser, and so stays with
+#: one process where tests run side by side. Of the rest, what is in one file stays together.
+TOGETHER = {
+    "tests/browser/": "browser",
+    "tests/hostile/": "hostile",
+    "tests/libvirt/": "libvirt",
+    "tests/cloud/test_evidence.py": "own clouds",
+    "tests/cloud/test_process.py": "own clouds",
+    "tests/cloud/": "cloud",
+    "tests/worker/test_processes.py": "worker's other nova",
+    "tests/worker/test_way_back.py": "worker's other nova",
+    "tests/worker/test_whereabouts.py": "worker's other nova",
+    "tests/worker/test_real_nova.py": "worker's nova",
+    "tests/worker/test_commands.py": "worker's nova",
+    "tests/worker/test_steering.py": "worker's nova",
+}
+#: Long files whose tests have nothing in common.
+SPREAD = ("tests/panel/test_roles.py", "tests/panel/test_steering.py")
+ENGINES = ("sqlite", "postgresql", "mariadb")
+
+#: The order of the groups, by how their names begin: first what is quick and fails most often, then
+#: what takes longest, so that nothing of that is left for the end, then all others.
+ORDER = (
+    "tests/test_architecture",
+    "tests/test_readme",
+    "tests/core/",
+    "libvirt",
+    "browser",
+    "worker's",
+    "tests/worker/test_hosts_real_nova",
+    "cloud",
+    "own clouds",
+    "tests/chaos/",
+    "tests/preflight/test_against_nova",
+    "tests/worker/test_policy",
+    "store",
+    "hostile",
+    "tests/test_packaging",
+    "tests/panel/",
+)
+
+
+def group_of(nodeid: str) -> str:
+    """What a test runs together with, one after the other in one process."""
+    file = nodeid.partition("::")[0]
+    if file.startswith("tests/store/"):  # a server each, for all files
+        return next(
+            (f"store {e}" for e in ENGINES if re.search(rf"[\[-]{e}[\]-]", nodeid)), "store"
+        )
+    if file in SPREAD:
+        return nodeid
+    return next((group for begin, group in TOGETHER.items() if file.startswith(begin)), file)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items):
+    yield  # others sort too
+    groups = [group_of(item.nodeid) for item in items]
+    first = {group: place for place, group in reversed(list(enumerate(groups)))}
+
+    def place(group: str) -> tuple[int, int]:
+        rank = next((n for n, start in enumerate(ORDER) if group.startswith(start)), len(ORDER))
+        return rank, first[group]
+
+    items[:] = [
+        item
+        for _group, item in sorted(zip(groups, items, strict=True), key=lambda pair: place(pair[0]))
+    ]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """That of ``--dist loadgroup``, but with our groups; its own are written into a field of
+    pytest's that newer versions of pytest do not have."""
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    return ByGroup(config, log)
+
+
 #: A time as Python writes it, which is none that a person reads.
 PYTHONS_TIME = re.compile(
     r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d|datetime\.datetime\("
