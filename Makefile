@@ -39,7 +39,7 @@ test: lint
 
 # What needs nothing but Python, side by side.
 check: lint
-	$(BIN)/pytest -q -n auto --dist loadgroup --no-loadscope-reorder \
+	$(BIN)/pytest -q -n $(WORKERS) --dist loadgroup --no-loadscope-reorder \
 	  tests/core tests/unit tests/commands tests/test_architecture.py tests/test_readme.py
 
 # SEED is what everything follows from, random where it is not given, and printed; MINUTES is how

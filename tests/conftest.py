@@ -19,7 +19,8 @@ def pytest_addoption(parser):
 
 
 #: What shares something that takes long to start, a control plane or a browser, and so stays with
-#: one process where tests run side by side. Of the rest, what is in one file stays together.
+#: one process where tests run side by side. Of the rest, what is in one file stays together, except
+#: in folders whose tests have nothing in common.
 TOGETHER = {
     "tests/browser/": "browser",
     "tests/hostile/": "hostile",
@@ -34,8 +35,7 @@ TOGETHER = {
     "tests/worker/test_commands.py": "worker's nova",
     "tests/worker/test_steering.py": "worker's nova",
 }
-#: Long files whose tests have nothing in common.
-SPREAD = ("tests/panel/test_roles.py", "tests/panel/test_steering.py")
+SPREAD = ("tests/commands/", "tests/panel/", "tests/unit/")
 ENGINES = ("sqlite", "postgresql", "mariadb")
 
 #: The order of the groups, by how their names begin: first what is quick and fails most often, then
@@ -67,7 +67,7 @@ def group_of(nodeid: str) -> str:
         return next(
             (f"store {e}" for e in ENGINES if re.search(rf"[\[-]{e}[\]-]", nodeid)), "store"
         )
-    if file in SPREAD:
+    if file.startswith(SPREAD):
         return nodeid
     return next((group for begin, group in TOGETHER.items() if file.startswith(begin)), file)
 

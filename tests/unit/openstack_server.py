@@ -98,6 +98,9 @@ def running() -> Iterator[OpenStack]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # Head and body in one packet: the second one would wait for the first one's receipt, 40 ms.
+        wbufsize = -1
+        disable_nagle_algorithm = True
 
         def _handle(self) -> None:
             parts = urlsplit(self.path)
