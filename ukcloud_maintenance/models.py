@@ -21,6 +21,7 @@ from .core.states import (
     MigrationState,
     TimeoutAction,
 )
+from .message_field import MessageField
 
 
 def host_key(region: str, host: str) -> str:
@@ -59,7 +60,7 @@ class HostMaintenance(models.Model):
     safe_since = models.DateTimeField(null=True)
     #: when it was last found not to be safe any more, and why
     withdrawn_at = models.DateTimeField(null=True)
-    withdrawn_why = models.TextField(blank=True)
+    withdrawn_why = MessageField()
 
     #: since when the host is being given back, who asked, and what becomes of the service: see
     #: core.states.ReturnChoice
@@ -71,7 +72,7 @@ class HostMaintenance(models.Model):
     enabled_at = models.DateTimeField(null=True)
     #: how it ended, see core.states.ReturnResult; and what is going on or how it ended, in words
     return_result = models.CharField(max_length=16, blank=True)
-    message = models.TextField(blank=True)
+    message = MessageField()
 
     #: raised by every change that a page shows
     revision = models.PositiveBigIntegerField(default=1)
@@ -156,7 +157,7 @@ class Drain(models.Model):
     )
     result = models.CharField(max_length=32, blank=True)
     #: what the drain is doing or why it ended, in words
-    message = models.TextField(blank=True)
+    message = MessageField()
     cancelled_by = models.CharField(max_length=255, blank=True)
     cancelling_since = models.DateTimeField(null=True)
     #: what was chosen with the cancel: whether what flies is aborted, or lands; whether the
@@ -249,7 +250,7 @@ class InstanceMigration(models.Model):
     #: a stable word for the reason of the state, e.g. status_shutoff
     code = models.CharField(max_length=64, blank=True)
     #: why it stays, is blocked or failed; Nova's words where it has them
-    message = models.TextField(blank=True)
+    message = MessageField()
     #: the order in which they are started, smallest first
     position = models.IntegerField(default=0)
 
@@ -279,7 +280,7 @@ class InstanceMigration(models.Model):
     #: how often a worker asked Nova for it without an answer
     wish_tries = models.PositiveSmallIntegerField(default=0)
     #: what Nova made of the last wish, where it refused it
-    answer = models.TextField(blank=True)
+    answer = MessageField()
     #: the migration that Nova was asked to abort, for whom, and when Nova took it; NULL: it is
     #: not known whether it did
     aborted_migration_id = models.BigIntegerField(null=True)
@@ -370,7 +371,7 @@ class Event(models.Model):
     actor = models.CharField(max_length=255)
     #: Keystone's user id, or shell:<uid>: names are given anew, ids are not; empty for a worker
     actor_id = models.CharField(max_length=255, blank=True)
-    message = models.TextField(blank=True)
+    message = MessageField()
     request_id = models.CharField(max_length=64, blank=True)
 
     class Meta:

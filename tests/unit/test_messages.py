@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 import ukcloud_maintenance
 from ukcloud_maintenance.core import message as m
 from ukcloud_maintenance.core.message import Message, message, text
+from ukcloud_maintenance.core.states import MigrationState
 from ukcloud_maintenance.messages import (
     TEMPLATES,
     Template,
     remedy_of,
     render,
-    render_all,
     rendering,
 )
 from ukcloud_maintenance.messages.template import fields
@@ -131,9 +131,35 @@ def test_what_cannot_be_written_is_shown_by_its_values(templates, one):
     assert all(str(value) in render(one) for value in one.values.values())
 
 
-def test_messages_are_the_sentences_of_a_text():
-    assert render_all([text("One."), text("Two.")]) == "One. Two."
-    assert render_all([]) == ""
+def test_several_messages_are_the_sentences_of_a_text_or_its_lines():
+    assert render(m.several(text("One."), None, text("Two."))) == "One. Two."
+    assert m.several(text("One."), None) == text("One.")
+    assert m.several(None) is None
+    assert render(m.lines(text("One."), text("Two,\nand more."), text("Three."))) == (
+        "One.\nTwo, and more.\nThree."
+    )
+
+
+def test_a_list_names_ten_and_says_how_many_more_there_are():
+    assert render(message("text", text=m.some("abc"))) == "a, b, c"
+    assert render(message("text", text=m.some("abcdefghijkl"))).endswith("i, j, and 2 more")
+
+
+def test_a_code_is_found_wherever_it_stands():
+    one = m.several(text("One."), m.lines(text("Two."), message("late", seconds=3)))
+    assert m.holds(one, "late")
+    assert not m.holds(one, "early")
+    assert not m.holds(None, "late")
+
+
+def test_where_a_value_is_empty_there_are_no_two_blanks(templates):
+    templates(said=Template("Nova refused: {words} {advice} It is left."))
+    assert render(message("said", words="no.", advice="")) == "Nova refused: no. It is left."
+
+
+def test_a_message_is_the_same_before_it_is_stored_and_after():
+    one = message("some", at=AT, state=MigrationState.FAILED, hosts=["a"], why=text("b"))
+    assert m.from_json(json.loads(json.dumps(m.as_json(one)))) == one
 
 
 # -- the table -------------------------------------------------------------------------------

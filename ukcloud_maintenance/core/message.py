@@ -12,6 +12,11 @@ from typing import Any
 
 #: The code of what has no code of its own: text from before there were codes, or words of others.
 TEXT = "text"
+#: The codes of what is put together of messages: sentences of a paragraph, and lines.
+SEVERAL = "several"
+LINES = "lines"
+#: How many things of a list a message names.
+NAMED = 10
 
 
 @dataclass(frozen=True)
@@ -21,16 +26,55 @@ class Message:
     :param code: stable, in lower case, e.g. ``status_shelved``; the documentation lists it
     :param values: what the template names: texts, numbers (sizes in bytes, times in seconds),
         moments, further messages, and lists of these. What OpenStack or an operator wrote is a
-        value to the letter.
+        value to the letter. They are kept as they are stored, moments in ISO 8601, so that a
+        message is the same before and after.
     """
 
     code: str
     values: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        kept = {name: _kept(value) for name, value in self.values.items()}
+        object.__setattr__(self, "values", kept)
+
+    def __str__(self) -> str:
+        """For those who look for a fault; what a reader sees is rendered."""
+        return f"{self.code} {dict(self.values)}" if self.values else self.code
+
 
 def message(code: str, /, **values: Any) -> Message:
     """A message of a code, with the values that its template names."""
     return Message(code, values)
+
+
+def several(*messages: Message | None) -> Message | None:
+    """Messages as one, said one behind the other; None where there is none."""
+    said = [one for one in messages if one is not None]
+    return said[0] if len(said) == 1 else Message(SEVERAL, {"parts": said}) if said else None
+
+
+def lines(first: Message, *rest: Message) -> Message:
+    """A message whose parts are a line each."""
+    return Message(LINES, {"first": first, "rest": rest}) if rest else first
+
+
+def some(values: Iterable[Any]) -> tuple[Any, ...]:
+    """The first few of a list, and how many there are beyond."""
+    everything = tuple(values)
+    beyond = len(everything) - NAMED
+    return (*everything[:NAMED], message("and_more", count=beyond)) if beyond > 0 else everything
+
+
+def holds(one: Message | None, *codes: str) -> bool:
+    """Whether a message, or one that it is put together of, has one of these codes."""
+    if one is None:
+        return False
+    return one.code in codes or any(
+        holds(part, *codes)
+        for value in one.values.values()
+        for part in (value if isinstance(value, tuple) else (value,))
+        if isinstance(part, Message)
+    )
 
 
 def text(words: str) -> Message:
@@ -48,8 +92,7 @@ def all_as_json(messages: Iterable[Message]) -> list[dict[str, Any]]:
 
 
 def from_json(stored: Any) -> Message:
-    """The message that :func:`as_json` made these values of; a moment stays the text that it was
-    stored as.
+    """The message that :func:`as_json` made these values of.
 
     :raises ValueError: they are not such values
     """
@@ -74,16 +117,23 @@ def _is_message(stored: Any) -> bool:
     )
 
 
+def _kept(value: Any) -> Any:
+    """A value as it comes back from where it is stored."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Message):
+        return value
+    if isinstance(value, str):
+        return str(value)  # an enum's member is its value
+    if isinstance(value, Iterable) and not isinstance(value, Mapping):
+        return tuple(_kept(one) for one in value)
+    return value
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Message):
         return as_json(value)
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, str):
-        return str(value)  # an enum's member is stored as its value
-    if isinstance(value, Iterable) and not isinstance(value, Mapping):
-        return [_plain(one) for one in value]
-    return value
+    return [_plain(one) for one in value] if isinstance(value, tuple) else value
 
 
 def _live(value: Any) -> Any:

@@ -5,7 +5,7 @@ here, and nowhere else, that becomes text, in the language that Django has activ
 """
 
 from .catalog import TEMPLATES
-from .rendering import ENGLISH, Formats, remedy_of, render, render_all
+from .rendering import ENGLISH, Formats, english, remedy_of, render
 from .template import Template
 
-__all__ = ["ENGLISH", "TEMPLATES", "Formats", "Template", "remedy_of", "render", "render_all"]
+__all__ = ["ENGLISH", "TEMPLATES", "Formats", "Template", "english", "remedy_of", "render"]

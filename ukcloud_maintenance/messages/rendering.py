@@ -1,14 +1,17 @@
 """Messages as text, in the active language."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from string import Formatter
 from typing import Any, Protocol
 
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, ngettext, override
 
 from ..core.message import Message
 from .catalog import TEMPLATES
+
+#: What stands between the parts of a list.
+_BETWEEN = {"clauses": "; ", "sentences": " "}
 
 
 class Formats(Protocol):
@@ -69,9 +72,11 @@ def remedy_of(one: Message, formats: Formats = ENGLISH) -> str:
     return _fill(gettext(template.remedy), one, formats) if template and template.remedy else ""
 
 
-def render_all(messages: Iterable[Message], formats: Formats = ENGLISH) -> str:
-    """Messages one behind the other, as sentences of one text."""
-    return " ".join(filter(None, (render(one, formats) for one in messages)))
+def english(one: Message | None) -> str:
+    """A message as programs, files and shells show it, whatever language is active; empty for
+    none."""
+    with override(None, deactivate=True):
+        return render(one) if one is not None else ""
 
 
 def _fill(template: str, one: Message, formats: Formats) -> str:
@@ -81,7 +86,10 @@ def _fill(template: str, one: Message, formats: Formats) -> str:
         if name is not None:
             if name not in one.values:
                 return _bare(one)
-            parts.append(_written(one.values[name], spec or "", formats))
+            written = _written(one.values[name], spec or "", formats)
+            if not written and parts[-1].endswith(" "):
+                parts[-1] = parts[-1][:-1]  # no two blanks where there is nothing to say
+            parts.append(written)
     return "".join(parts).strip()
 
 
@@ -91,12 +99,15 @@ def _written(value: Any, spec: str, formats: Formats) -> str:
         said = render(value, formats)
         return said.rstrip(".") if spec == "inline" else said
     if isinstance(value, Sequence) and not isinstance(value, str):
-        several = [_written(each, "", formats) for each in value]
+        inner = "inline" if spec == "clauses" else ""
+        several = [_written(each, inner, formats) for each in value]
         if spec == "lines":
-            return "".join(f"\n{line}" for line in several)
-        return ", ".join(several)
+            return "".join(f"\n{' '.join(line.split())}" for line in several)
+        return _BETWEEN.get(spec, ", ").join(filter(None, several))
     if value is None:
         return ""
+    if spec == "word":
+        return gettext(str(value)) if value else ""
     if spec == "time":
         at = _moment(value)
         return formats.time(at) if at else str(value)

@@ -3,8 +3,15 @@
 from dataclasses import dataclass
 from string import Formatter
 
-#: How a value can be written: ``{seconds:duration}``. Without one: as it is.
-SPECS = frozenset({"", "duration", "time", "size", "rate", "percent", "list", "lines", "inline"})
+#: How a value can be written: ``{seconds:duration}``. Without one: as it is, and lists with commas.
+#: Of messages: ``inline`` without their full stop; lists of them with semicolons (``clauses``), as
+#: ``sentences`` one behind the other, or as ``lines``. A ``word`` is one of ours, and translated.
+SPECS = frozenset(
+    {
+        *("", "duration", "time", "size", "rate", "percent", "word"),
+        *("inline", "clauses", "sentences", "lines"),
+    }
+)
 
 
 @dataclass(frozen=True)

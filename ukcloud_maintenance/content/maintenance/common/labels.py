@@ -21,7 +21,7 @@ from ukcloud_maintenance.core.states import (
 )
 from ukcloud_maintenance.store import Counts, Drain, InstanceMigration
 
-from .sentences import said
+from .words import said
 
 
 @dataclass(frozen=True)

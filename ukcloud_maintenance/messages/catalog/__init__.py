@@ -1,0 +1,16 @@
+"""All templates, by code; a module for each room that says them."""
+
+from collections import ChainMap
+from collections.abc import Mapping
+from itertools import combinations
+
+from ..template import Template
+from . import cloud, common, drain, host, preflight, services
+
+_ROOMS = (common, preflight, drain, host, services, cloud)
+
+TEMPLATES: Mapping[str, Template] = ChainMap({}, *(dict(room.TEMPLATES) for room in _ROOMS))
+
+for _one, _other in combinations(_ROOMS, 2):
+    if _twice := _one.TEMPLATES.keys() & _other.TEMPLATES.keys():
+        raise RuntimeError(f"templates of one code in two places: {sorted(_twice)}")
