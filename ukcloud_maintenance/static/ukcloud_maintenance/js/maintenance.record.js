@@ -66,6 +66,7 @@
     var query = '';
     var wanted = details.open;   // asked for, whatever is shown; open, as the browser remembers it
     var typing = null;
+    var answeredAt = 0;
 
     function record() { return body.querySelector('.mnt-record'); }
 
@@ -77,11 +78,14 @@
         (!drain || drain.getAttribute('data-over') === 'true');
     }
 
-    // While it is open, seen, and something may come.
+    // Whether it is time to look at what is over.
+    function due() { return new Date() - answeredAt >= WHEN_OVER; }
+
+    // While it is open and seen.
     function url() {
       var shown = record();
       if (wanted) { return base + query; }
-      if (!details.open || document.hidden) { return ''; }
+      if (!details.open || document.hidden || (over() && !due())) { return ''; }
       return shown ? horizon.maintenance.seen(base + query, shown.getAttribute('data-token'))
         : base + query;
     }
@@ -89,6 +93,7 @@
     function read(html) { return html.indexOf('data-record-list') !== -1 ? html : null; }
 
     function answered(html) {
+      answeredAt = new Date();
       if (html !== null) {
         wanted = false;
         show(html);
@@ -228,7 +233,7 @@
     if (details.open) { body.textContent = texts.loading; }
     var asking = horizon.maintenance.poll({
       url: url,
-      every: function () { return !details.open ? 0 : over() ? WHEN_OVER : EVERY; },
+      every: function () { return details.open ? EVERY : 0; },
       slowest: SLOWEST,
       read: read,
       answered: answered,
