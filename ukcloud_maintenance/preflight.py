@@ -19,6 +19,7 @@ from . import settings, store
 from .cloud import Cloud
 from .core.copying.duration import Duration, Learned, estimate
 from .core.facts import Capacity, Server, ServerGroup, Service
+from .core.message import message
 from .core.preflight.judge import group_of, judge
 from .core.preflight.packing import Packing, Unplaced, items_of, pack
 from .core.preflight.surroundings import amounts
@@ -393,8 +394,9 @@ def _with_caution(verdict: Verdict, unplaced: Unplaced | None) -> Verdict:
     Nova's scheduler makes of it may differ."""
     if unplaced is None:
         return verdict
-    text = "Together with the others of this drain there is no place for it"
+    said = message("no_place")
     if unplaced.nearest:
-        text += f": {unplaced.nearest} then lacks {amounts(unplaced.missing)}"
-    caution = Caution("no_place", f"{text}.")
+        lacks = amounts(unplaced.missing)
+        said = message("no_place_nearest", nearest=unplaced.nearest, lacks=lacks)
+    caution = Caution("no_place", said)
     return replace(verdict, cautions=(*verdict.cautions, caution))

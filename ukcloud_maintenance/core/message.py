@@ -8,7 +8,7 @@ is never parsed, and a program can go by the code.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, overload
 
 #: The code of what has no code of its own: text from before there were codes, or words of others.
 TEXT = "text"
@@ -47,6 +47,10 @@ def message(code: str, /, **values: Any) -> Message:
     return Message(code, values)
 
 
+@overload
+def several(first: Message, *rest: Message | None) -> Message: ...
+@overload
+def several(*messages: Message | None) -> Message | None: ...
 def several(*messages: Message | None) -> Message | None:
     """Messages as one, said one behind the other; None where there is none."""
     said = [one for one in messages if one is not None]

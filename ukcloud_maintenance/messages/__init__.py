@@ -5,7 +5,16 @@ here, and nowhere else, that becomes text, in the language that Django has activ
 """
 
 from .catalog import TEMPLATES
-from .rendering import ENGLISH, Formats, english, remedy_of, render
+from .rendering import ENGLISH, Formats, english, english_remedy, remedy_of, render
 from .template import Template
 
-__all__ = ["ENGLISH", "TEMPLATES", "Formats", "Template", "english", "remedy_of", "render"]
+__all__ = [
+    "ENGLISH",
+    "TEMPLATES",
+    "Formats",
+    "Template",
+    "english",
+    "english_remedy",
+    "remedy_of",
+    "render",
+]

@@ -72,11 +72,17 @@ def remedy_of(one: Message, formats: Formats = ENGLISH) -> str:
     return _fill(gettext(template.remedy), one, formats) if template and template.remedy else ""
 
 
-def english(one: Message | None) -> str:
+def english(one: Message | None, *, remedy: bool = True) -> str:
     """A message as programs, files and shells show it, whatever language is active; empty for
     none."""
     with override(None, deactivate=True):
-        return render(one) if one is not None else ""
+        return render(one, remedy=remedy) if one is not None else ""
+
+
+def english_remedy(one: Message | None) -> str:
+    """What can be done about it, in the same way."""
+    with override(None, deactivate=True):
+        return remedy_of(one) if one is not None else ""
 
 
 def _fill(template: str, one: Message, formats: Formats) -> str:

@@ -25,7 +25,7 @@ from .actions import (
 from .attempts import NO_WISH, adopted_request, failed_attempt
 from .codes import (
     HELD,
-    HOLD,
+    HOLDS,
     LATE_ERROR,
     LEFT_RECORD,
     SOURCE_DOWN,
@@ -42,7 +42,7 @@ from .waiting import is_due, is_held, is_looked_for, wants_a_look
 __all__ = [
     "ASK_AGAIN_TIMES",
     "HELD",
-    "HOLD",
+    "HOLDS",
     "LATE_ERROR",
     "LEFT_RECORD",
     "NO_WISH",

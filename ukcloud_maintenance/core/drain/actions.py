@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..facts import Server, Service
+from ..message import Message
 from ..preflight.verdicts import Verdict
 from ..states import DrainResult, DrainState, Method
 
@@ -48,7 +49,7 @@ class ChangeRow:
     row_id: int
     fields: Mapping[str, Any]
     kind: str = ""
-    message: str = ""
+    message: Message | None = None
     ask_why: bool = False
 
 
@@ -117,7 +118,7 @@ class ChangeDrain:
 
     fields: Mapping[str, Any]
     kind: str = ""
-    message: str = ""
+    message: Message | None = None
     expect: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -127,7 +128,7 @@ class Finish:
 
     state: DrainState
     result: DrainResult
-    message: str
+    message: Message
 
 
 Action = (

@@ -4,7 +4,7 @@ at, because where they run is not known, or because they did not arrive as they 
 from collections.abc import Iterable
 from typing import Protocol
 
-from ..host.emptiness import some
+from ..message import Message, message, several, some
 from ..states import MigrationState
 
 #: How the code of an instance begins that left its host, and is not what it was before.
@@ -34,17 +34,15 @@ def arrived_wrong(row: InstanceLike) -> bool:
     return row.state == MigrationState.FAILED and row.code.startswith(ARRIVED)
 
 
-def alarm(rows: Iterable[InstanceLike]) -> str:
-    """The instances that need a person, by name, e.g. "It is not known where web-1 runs."; empty
-    where there is none."""
+def alarm(rows: Iterable[InstanceLike]) -> Message | None:
+    """The instances that need a person, by name; None where there is none."""
     rows = list(rows)
     said = []
     if unknown := [row.server_name for row in rows if row.state == MigrationState.UNKNOWN]:
-        runs = "runs" if len(unknown) == 1 else "run"
-        said.append(f"It is not known where {', '.join(some(unknown))} {runs}.")
+        said.append(message("not_known_where", count=len(unknown), names=some(unknown)))
     by_status: dict[str, list[str]] = {}
     for row in filter(arrived_wrong, rows):
         by_status.setdefault(row.server_status or "?", []).append(row.server_name)
     for status, names in sorted(by_status.items()):
-        said.append(f"Arrived in status {status}, unlike before: {', '.join(some(names))}.")
-    return " ".join(said)
+        said.append(message("arrived_unlike_before", status=status, names=some(names)))
+    return several(*said)

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ..facts import Migration, Server
+from ..message import Message, message, several, text
 from ..states import MigrationState, Wish
 from .actions import ChangeRow
 from .attempts import NO_WISH, failed_attempt
@@ -18,13 +19,13 @@ from .inputs import Limits, Row
 from .requests import ASK_AGAIN_TIMES
 
 #: What is noted on an instance before Nova is asked to reset it.
-RESET_SENT = "Nova was asked to set it to active."
+RESET_SENT = message("reset_sent")
 
-#: How what was requested for one instance is recorded: Nova's no, no answer, and how a no begins.
-_WORDS = {
-    Wish.ABORT: ("abort_refused", "abort_unanswered", "Nova refused the abort"),
-    Wish.FORCE: ("force_refused", "force_unanswered", "Nova refused to force it"),
-    Wish.RESET: ("reset_refused", "reset_unanswered", "Nova refused to reset it"),
+#: How what was requested for one instance is recorded: Nova's no, and no answer.
+_KINDS = {
+    Wish.ABORT: ("abort_refused", "abort_unanswered"),
+    Wish.FORCE: ("force_refused", "force_unanswered"),
+    Wish.RESET: ("reset_refused", "reset_unanswered"),
 }
 
 
@@ -32,9 +33,8 @@ _WORDS = {
 class Answer:
     """An answer to a request that is not the one that was hoped for, or that did not come.
 
-    :param text: what went wrong, e.g. "Could not migrate server a: no answer"
-    :param detail: the reason in Nova's own words; `text` where there are none
-    :param advice: `text`, and which setting is to be changed
+    :param said: what went wrong, and which setting is to be changed
+    :param words: the reason in Nova's own words; what went wrong where there are none
     :param request_id: Nova's, or empty
     :param status: the HTTP status; 0 where there was no answer
     :param retry_after: for how many seconds OpenStack asks to be left alone; None: it doesn't
@@ -43,9 +43,8 @@ class Answer:
         itself: it was not sent, the token was refused, or Nova is busy
     """
 
-    text: str
-    detail: str
-    advice: str
+    said: Message
+    words: str | Message
     request_id: str = ""
     status: int = 0
     retry_after: float | None = None
@@ -64,9 +63,9 @@ class Consequence:
     :param fields: to be set, `state` among them or not; empty: it stays as it is
     :param kind: what happened, in one word for the event and for the log; empty: nothing that is
         worth either
-    :param message: of the event
+    :param said: of the event
     :param request_id: of the event
-    :param detail: what the log says, where that is not the message
+    :param detail: what the log says, where that is not said
     :param is_recorded: whether there is an event; else the log alone has it
     :param is_setback: whether it went otherwise than hoped for
     :param is_trouble: it is the drain's trouble rather than the row's, and ends the pass
@@ -74,9 +73,9 @@ class Consequence:
 
     fields: Mapping[str, Any] = field(default_factory=dict)
     kind: str = ""
-    message: str = ""
+    said: Message | None = None
     request_id: str = ""
-    detail: str = ""
+    detail: Message | None = None
     is_recorded: bool = True
     is_setback: bool = True
     is_trouble: bool = False
@@ -91,9 +90,9 @@ def not_readable(row: Row, answer: Answer, limits: Limits, now: datetime) -> Con
     if answer.is_busy:
         return Consequence(is_trouble=True)  # it is busy, whatever it is asked
     tried = replace(row, attempts=row.attempts + 1)
-    fields = failed_attempt(tried, answer.text, "not_readable", limits, now)
+    fields = failed_attempt(tried, answer.said, "not_readable", limits, now)
     return Consequence(
-        {"attempts": tried.attempts, **fields}, _kind(fields), answer.text, answer.request_id
+        {"attempts": tried.attempts, **fields}, _kind(fields), answer.said, answer.request_id
     )
 
 
@@ -117,31 +116,31 @@ def submit_failed(
     may_put_off = since is None or now - since < timedelta(seconds=patience_seconds)
     if answer.not_begun and may_put_off:
         # Back in the line: it was not sent, the token was refused, or Nova was busy.
-        text = f"Not requested yet. {answer.advice}"
+        said = message("put_off", why=answer.said)
         fields: dict[str, Any] = {
             "state": MigrationState.PENDING,
             "granted": row.granted + 1,  # it was no attempt
-            "message": text,
+            "message": said,
             "put_off_since": since or now,
             "not_before": now + timedelta(seconds=answer.retry_after or 0),
         }
         return Consequence(
             fields,
             "put_off",
-            text,
+            said,
             answer.request_id,
-            detail=answer.text,
+            detail=answer.said,
             is_recorded=since is None,  # what repeats itself is recorded once
             is_trouble=True,
         )
     if answer.refuses:
-        text = f"Nova refused: {answer.detail}"
-        fields = failed_attempt(row, text, f"refused_{answer.status}", limits, now, retry=retry)
+        said = message("nova_refused", words=answer.words)
+        fields = failed_attempt(row, said, f"refused_{answer.status}", limits, now, retry=retry)
         fields["request_id"] = answer.request_id
-        return Consequence(fields, _kind(fields), text, answer.request_id)
+        return Consequence(fields, _kind(fields), said, answer.request_id)
     # Whether Nova has it is not known; the row stays submitted, and is looked for. Where Nova
     # was busy, it counts as no attempt if it turns out that nothing was begun.
-    fields = {"message": f"The answer got lost: {answer.text}"}
+    fields = {"message": message("answer_lost", what=answer.said)}
     waits = answer.is_busy and may_put_off
     if waits:
         fields |= {"granted": row.granted + 1, "put_off_since": since or now}
@@ -149,7 +148,7 @@ def submit_failed(
         fields,
         "answer_lost",
         request_id=answer.request_id,
-        detail=answer.text,
+        detail=answer.said,
         is_recorded=False,
         is_trouble=waits,
     )
@@ -165,7 +164,8 @@ def submitted(host: str, request_id: str) -> Consequence:
         "request_id": request_id,
         "put_off_since": None,
     }
-    return Consequence(fields, "submitted", host, request_id, is_setback=False)
+    said = message("moves_to", host=host) if host else message("moves_anywhere")
+    return Consequence(fields, "submitted", said, request_id, is_setback=False)
 
 
 # -- a resize is confirmed -----------------------------------------------------------------------
@@ -182,9 +182,9 @@ def to_confirm(row: Row, records: Iterable[Migration]) -> int | Consequence | No
     known = row.nova_migration_id
     if newest is None or known is None or newest == known:
         return newest
-    text = "Another resize of it has begun since, which is not ours to confirm."
-    fields = {"state": MigrationState.FAILED, "code": "resized_again", "message": text}
-    return Consequence(fields, "failed", text)
+    said = message("resized_again")
+    fields = {"state": MigrationState.FAILED, "code": said.code, "message": said}
+    return Consequence(fields, "failed", said)
 
 
 def confirm_taken(request_id: str) -> Consequence:
@@ -196,14 +196,14 @@ def confirm_taken(request_id: str) -> Consequence:
 def confirm_failed(row: Row, answer: Answer) -> Consequence:
     """It is asked for again; what was not begun is no try."""
     if answer.not_begun:
-        fields = {"confirms": row.confirms - 1, "message": answer.advice}
+        fields = {"confirms": row.confirms - 1, "message": answer.said}
         return Consequence(fields, is_trouble=True)
-    fields = {"message": answer.text, "request_id": answer.request_id}
+    fields = {"message": answer.said, "request_id": answer.request_id}
     return Consequence(
         fields,
         "confirm_refused",
         request_id=answer.request_id,
-        detail=answer.text,
+        detail=answer.said,
         is_recorded=False,
     )
 
@@ -228,7 +228,7 @@ def request_taken(wish: Wish, request_id: str, now: datetime) -> Consequence:
     """Nova took an abort, or that a migration is forced."""
     fields = {
         "aborted_at" if wish is Wish.ABORT else "forced_at": now,
-        "answer": "",
+        "answer": None,
         **NO_WISH,
     }
     return Consequence(
@@ -245,30 +245,38 @@ def request_failed(row: Row, wish: Wish, answer: Answer) -> Consequence:
     again after a no as well, now and then and so many times: the next status may take it."""
     if answer.not_begun:
         return Consequence({"wish_tries": row.wish_tries - 1}, is_trouble=True)
-    refused, unanswered, words = _WORDS[wish]
+    refused, unanswered = _KINDS[wish]
     if answer.refuses:
         over: dict[str, Any] = dict(NO_WISH)
         if wish is Wish.ABORT and not row.wish_by:
             over = {}
         elif wish is Wish.ABORT:
             over |= {"aborted_migration_id": None, "aborted_by": ""}
-        return _answered(row, over, refused, f"{words}: {answer.detail}", answer.request_id)
+        return _answered(row, over, refused, _refusal(wish, answer), answer.request_id)
     if wish is not Wish.RESET:
-        return _answered(row, {}, unanswered, answer.text, answer.request_id)
+        return _answered(row, {}, unanswered, answer.said, answer.request_id)
     if row.wish_tries >= ASK_AGAIN_TIMES:
-        return not_reset(row, answer.text, answer.request_id)
+        return not_reset(row, answer.said, answer.request_id)
     return Consequence(
-        kind=unanswered, request_id=answer.request_id, detail=answer.text, is_recorded=False
+        kind=unanswered, request_id=answer.request_id, detail=answer.said, is_recorded=False
     )
 
 
+def _refusal(wish: Wish, answer: Answer) -> Message:
+    if wish is Wish.ABORT:
+        return message("abort_refused", words=answer.words)
+    if wish is Wish.FORCE:
+        return message("force_refused", words=answer.words)
+    return message("reset_refused", words=answer.words)
+
+
 def _answered(
-    row: Row, fields: Mapping[str, Any], kind: str, text: str, request_id: str
+    row: Row, fields: Mapping[str, Any], kind: str, said: Message, request_id: str
 ) -> Consequence:
     """What Nova said; the same twice is recorded once."""
-    if row.answer == text:
+    if row.answer == said:
         return Consequence(fields)
-    return Consequence({**fields, "answer": text}, kind, text, request_id)
+    return Consequence({**fields, "answer": said}, kind, said, request_id)
 
 
 def is_reset(row: Row, server: Server | None) -> bool:
@@ -283,21 +291,21 @@ def is_reset(row: Row, server: Server | None) -> bool:
 
 def was_reset(row: Row, by: str, request_id: str) -> Consequence:
     """Nova has set the server to active."""
-    text = f"Its state was reset to active, as {by} asked; it runs on {row.source_compute}."
+    said = message("reset", who=by, host=row.source_compute)
     fields = {
         "state": MigrationState.FAILED,
         "code": "reset",
-        "message": text,
-        "answer": "",
+        "message": said,
+        "answer": None,
         "server_status": "ACTIVE",
         **NO_WISH,
     }
-    return Consequence(fields, "reset", text, request_id)
+    return Consequence(fields, "reset", said, request_id)
 
 
-def not_reset(row: Row, why: str, request_id: str = "") -> Consequence:
+def not_reset(row: Row, why: Message, request_id: str = "") -> Consequence:
     """It is not reset, and that is over."""
-    return _answered(row, NO_WISH, "reset_refused", f"It was not reset: {why}", request_id)
+    return _answered(row, NO_WISH, "reset_refused", message("not_reset", why=why), request_id)
 
 
 # -- what Nova says of a failure -----------------------------------------------------------------
@@ -310,13 +318,13 @@ def with_reason(row: Row, action: ChangeRow, reason: str) -> ChangeRow:
     """
     if not reason:
         return action
-    message = f"{action.message} {reason}".strip()
-    own = f"{action.fields.get('message', action.message)} {reason}".strip()
+    said = several(action.message, text(reason))
+    own = several(action.fields.get("message", action.message), text(reason))
     fields = {**action.fields, "message": own}
     # Read here and nowhere else: what is decided later goes by the cause, not by words.
     if (cause := cause_of(reason)) and row.dest_compute:
         fields["unfit_hosts"] = {**row.unfit_hosts, row.dest_compute: cause}
-    return replace(action, fields=fields, message=message)
+    return replace(action, fields=fields, message=said)
 
 
 def _kind(fields: Mapping[str, Any]) -> str:

@@ -3,13 +3,14 @@
 from typing import Any
 
 from ..facts import Migration, Server
+from ..message import message, several
 from ..preflight.verdicts import Choice
 from ..states import Method, MigrationState
 from .actions import Confirm
 from .attempts import NO_COURSE, NO_WISH, attempt_failed
 from .codes import UNCONFIRMED
 from .context import Pass
-from .doubts import cannot_tell
+from .doubts import cannot_tell, it_is, status_of
 from .host import host_is_up
 from .inputs import Row
 from .leaving import arrived_in_error, has_gone, held_here
@@ -56,16 +57,14 @@ def follow_elsewhere(p: Pass, row: Row, server: Server | None, record: Migration
     else:
         p.change(row, fields)
         if p.settled(p.rows[row.id]):
-            text = (
-                f"It arrived on {server.host} as {server.status}; it was"
-                f" {row.initial_status} before."
-            )
-            p.change(
-                row,
-                {"state": MigrationState.FAILED, "code": "arrived_other", "message": text},
-                "failed",
-                text,
-            )
+            arrived_other(p, row, server, {})
+
+
+def arrived_other(p: Pass, row: Row, server: Server, fields: dict[str, Any]) -> None:
+    before = row.initial_status
+    text = message("arrived_other", host=server.host, status=server.status, before=before)
+    failed = {"state": MigrationState.FAILED, "code": "arrived_other", "message": text}
+    p.change(row, fields | failed, "failed", text)
 
 
 def still_busy(p: Pass, row: Row, server: Server) -> None:
@@ -75,15 +74,13 @@ def still_busy(p: Pass, row: Row, server: Server) -> None:
             p,
             row,
             "task_stuck_elsewhere",
-            f"It is on {server.host} by now, but Nova's task {server.task_state} on it does"
-            " not end.",
+            message("task_stuck_elsewhere", host=server.host, task=server.task_state),
         )
 
 
 def has_arrived(
     p: Pass, row: Row, server: Server, record: Migration | None, fields: dict[str, Any]
 ) -> None:
-    verb = "runs" if server.status == "ACTIVE" else f"is {server.status}"
     p.change(
         row,
         fields
@@ -91,7 +88,7 @@ def has_arrived(
             "state": MigrationState.SUCCEEDED,
             "nova_status": final_status(record),
             "code": "",
-            "message": "",
+            "message": None,
             "fraction": 1.0,
             "memory_remaining_bytes": 0 if row.memory_total_bytes else None,
             "disk_remaining_bytes": 0 if row.disk_total_bytes else None,
@@ -100,7 +97,7 @@ def has_arrived(
             **NO_WISH,
         },
         "succeeded",
-        f"It {verb} on {server.host}.",
+        it_is(server.status, server.host),
     )
 
 
@@ -141,31 +138,24 @@ def follow_confirming(p: Pass, row: Row, record: Migration | None) -> None:
                 "choice": Choice.NONE,
                 "method": p.judge(server).method,
                 "code": "",
-                "message": "",
+                "message": None,
                 "initial_status": server.status,
             },
             "resize_settled",
         )
     elif here and server.status == "ERROR":
-        status = record.status if record else "no record"
-        text = f"The server is in ERROR on {p.place(row)} after its {row.method} migration"
-        cannot_tell(p, row, "error_at_source", f"{text} ({status}).")
+        text = message(
+            "error_at_source", place=p.place(row), method=row.method, record=status_of(record)
+        )
+        cannot_tell(p, row, "error_at_source", text)
     elif here:
-        attempt_failed(p, row, "reverted", "The migration was reverted by somebody else.")
+        attempt_failed(p, row, "reverted", message("reverted"))
     elif server.status == "ERROR":
         arrived_in_error(p, row, server, fields)
     elif row.method == Method.CONFIRM or server.status == row.initial_status:
         has_arrived(p, row, server, record, fields | {"dest_compute": server.host})
     elif p.settled(row):
-        text = (
-            f"It arrived on {server.host} as {server.status}; it was {row.initial_status} before."
-        )
-        p.change(
-            row,
-            fields | {"state": MigrationState.FAILED, "code": "arrived_other", "message": text},
-            "failed",
-            text,
-        )
+        arrived_other(p, row, server, fields)
 
 
 def confirm_again(p: Pass, row: Row, server: Server) -> None:
@@ -176,10 +166,9 @@ def confirm_again(p: Pass, row: Row, server: Server) -> None:
     if row.confirms < p.limits.max_attempts:
         p.actions.append(Confirm(row.id))
         return
-    text = (
-        f"It is on {server.host} in VERIFY_RESIZE, and Nova does not confirm it; its disk is"
-        f" still on {p.place(row)}. Confirm or revert the resize. {row.message}"
-    ).strip()
+    text = several(
+        message("arrived_unconfirmed", host=server.host, place=p.place(row)), row.message
+    )
     p.change(
         row,
         {"state": MigrationState.FAILED, "code": UNCONFIRMED, "message": text},

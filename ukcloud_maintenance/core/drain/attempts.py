@@ -6,6 +6,7 @@ from typing import Any
 
 from .. import facts
 from ..facts import Migration
+from ..message import Message, message, several
 from ..states import Method, MigrationState
 from .context import Pass
 from .inputs import Limits, Row
@@ -26,13 +27,13 @@ ACTION_NAME = {Method.LIVE: "live-migration", Method.COLD: "migrate"}
 
 
 def failed_attempt(
-    row: Row, message: str, code: str, limits: Limits, now: datetime, *, retry: bool = True
+    row: Row, said: Message | None, code: str, limits: Limits, now: datetime, *, retry: bool = True
 ) -> dict[str, Any]:
     """The fields of a row whose attempt failed: back in the line after a pause that doubles
     with each attempt, or failed for good."""
     fields: dict[str, Any] = {
         "code": code,
-        "message": message,
+        "message": said,
         "odd_since": None,
         "queued_since": None,
         "running_since": None,
@@ -69,10 +70,9 @@ def attempts_allowed(row: Row, limits: Limits) -> int:
 
 
 def cancel_waiting(p: Pass, row: Row) -> None:
-    text = "The drain was cancelled before its turn came."
     keep = row.attempts or row.state == MigrationState.BLOCKED
-    message = f"{text} {row.message}".strip() if keep else text
-    p.change(row, {"state": MigrationState.CANCELLED, "message": message}, "cancelled")
+    said = several(message("cancelled_before_its_turn"), row.message if keep else None)
+    p.change(row, {"state": MigrationState.CANCELLED, "message": said}, "cancelled")
 
 
 def record_of(p: Pass, row: Row) -> Migration | None:
@@ -90,7 +90,7 @@ def record_of(p: Pass, row: Row) -> Migration | None:
     return min(newer, key=lambda m: m.id) if newer else None
 
 
-def attempt_failed(p: Pass, row: Row, code: str, text: str) -> None:
+def attempt_failed(p: Pass, row: Row, code: str, text: Message | None) -> None:
     fields = failed_attempt(row, text, code, p.limits, p.now, retry=p.may_retry())
     kind = "failed" if fields["state"] == MigrationState.FAILED else "attempt_failed"
     p.change(row, fields, kind, text, ask_why=True)

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ..facts import Action, Migration, Server
+from ..message import Message, message
 from ..preflight.verdicts import Choice
 from ..states import Method, MigrationState
 from .answers import Consequence
@@ -16,7 +17,7 @@ from .objections import Objection
 _NO_ATTEMPT: dict[str, Any] = {
     "request_id": "",
     "code": "",
-    "message": "",
+    "message": None,
     "nova_status": "",
     "nova_migration_id": None,
     "not_before": None,
@@ -27,7 +28,7 @@ _NO_ATTEMPT: dict[str, Any] = {
     "source_service": "",
     "confirms": 0,
     "confirm_at": None,
-    "answer": "",
+    "answer": None,
     "aborted_migration_id": None,
     "aborted_by": "",
     "aborted_at": None,
@@ -60,8 +61,8 @@ def held_back(objection: Objection) -> Consequence:
     """Nova is not asked: where the guest runs is in doubt, and a migration could end with the
     loss of it. What time may settle is looked at again."""
     state = MigrationState.UNKNOWN if objection.doubt else MigrationState.BLOCKED
-    fields = {"state": state, "code": objection.code, "message": objection.text}
-    return Consequence(fields, state.value, objection.text)
+    fields = {"state": state, "code": objection.code, "message": objection.said}
+    return Consequence(fields, state.value, objection.said)
 
 
 def new_attempt(
@@ -107,9 +108,9 @@ def why_step_back(
     inbound: Mapping[str, int],
     max_in_region: int,
     max_per_destination: int,
-) -> str:
+) -> Message | None:
     """Why Nova is not asked after all, with this attempt recorded: another worker recorded one at
-    the same moment. Empty where nothing stands against it.
+    the same moment. None where nothing stands against it.
 
     :param host: the destination, or empty for the scheduler's choice
     :param travelling: anti-affinity groups of which a member is under way in another drain
@@ -117,13 +118,13 @@ def why_step_back(
     :param inbound: … by destination
     """
     if row.group and row.group in travelling:
-        return "It waits for a member of its anti-affinity group that is on its way."
+        return message("group_on_its_way")
     if total > max_in_region or (host and inbound.get(host, 0) > max_per_destination):
-        return "It waits, because as many are under way as the settings allow."
-    return ""
+        return message("limits_reached")
+    return None
 
 
-def stepped_back(row: Row, text: str, seconds: float, now: datetime) -> Consequence:
+def stepped_back(row: Row, why: Message, seconds: float, now: datetime) -> Consequence:
     """Another one set out at the same moment. Both step back if both see it, and come back
     at different times.
 
@@ -133,7 +134,7 @@ def stepped_back(row: Row, text: str, seconds: float, now: datetime) -> Conseque
         {
             "state": MigrationState.PENDING,
             "granted": row.granted + 1,  # it was no attempt
-            "message": text,
+            "message": why,
             "not_before": now + timedelta(seconds=seconds),
         }
     )

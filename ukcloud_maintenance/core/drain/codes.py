@@ -14,7 +14,12 @@ LEFT_RECORD = "record_left_waiting"
 #: What was seen of the compute service of an instance's source during an attempt.
 SOURCE_DOWN = "down"
 SOURCE_WAS_DOWN = "was_down"
-#: How the message of a drain begins that waits for others of its plan.
-HOLD = "Waits for its turn:"
+#: The codes of what a drain says while it waits for others of its plan or region.
+HOLDS = frozenset(
+    {
+        *("waits_for_services", "waits_for_hosts"),
+        *("region_full", "destinations_full", "destinations_unknown_full"),
+    }
+)
 #: Who asks in the name of a timeout.
 TIMEOUT = "timeout"

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..copying.patience import bytes_to_copy, late_after_seconds
 from ..facts import Server
+from ..message import Message, message
 from ..preflight.judge import judge
 from ..preflight.verdicts import Choice, Verdict, Wishes
 from ..states import Direction, DrainState, MigrationState
@@ -37,16 +38,18 @@ class Pass:
     def source(self, row: Row) -> str:
         return row.source_compute or self.drain.host
 
-    def place(self, row: Row) -> str:
-        """The source in words: on a drain's page it is the page's own host."""
-        return f"host {row.source_compute}" if self.back else "this host"
+    def place(self, row: Row) -> Message:
+        """The source as it is called: on a drain's page it is the page's own host."""
+        if self.back:
+            return message("host_named", host=row.source_compute)
+        return message("this_host")
 
     def change(
         self,
         row: Row,
         fields: Mapping[str, Any],
         kind: str = "",
-        message: str = "",
+        said: Message | None = None,
         *,
         ask_why: bool = False,
     ) -> None:
@@ -54,7 +57,7 @@ class Pass:
         changed = {k: v for k, v in fields.items() if getattr(self.rows[row.id], k, _UNSET) != v}
         if not changed and not kind:
             return
-        self.actions.append(ChangeRow(row.id, changed, kind, message, ask_why))
+        self.actions.append(ChangeRow(row.id, changed, kind, said, ask_why))
         known = {k: v for k, v in changed.items() if hasattr(row, k)}
         self.rows[row.id] = replace(self.rows[row.id], **known)
 
@@ -90,7 +93,7 @@ class Pass:
     def may_retry(self) -> bool:
         return self.drain.state != DrainState.CANCELLING
 
-    def look_on_both(self, row: Row) -> str:
+    def look_on_both(self, row: Row) -> Message:
         """What a person is to do before anything else is done with the server."""
         return whereabouts.look_on_both(row.server_id, self.source(row), row.dest_compute)
 

@@ -1,6 +1,7 @@
 """Endings in doubt, and in words what is known of the guest."""
 
 from ..facts import Migration, Server
+from ..message import Message, message, several
 from ..states import DrainState, MigrationState
 from .attempts import NO_WISH, failed_attempt, is_aborted
 from .codes import ABORTED, LATE_ERROR, TIMEOUT
@@ -9,62 +10,58 @@ from .inputs import Row
 from .whereabouts import Ending, GuestSight, Word
 
 
-def why_it_waits(p: Pass, ending: Ending, record: Migration | None, row: Row, wait: float) -> str:
-    return (
-        f"{how_it_ended(ending, record).rstrip('.')}. libvirt may finish the copy alone:"
-        f" whether the guest runs on {p.source(row)} is asked {wait:.0f} s after that."
-    )
+def why_it_waits(
+    p: Pass, ending: Ending, record: Migration | None, row: Row, wait: float
+) -> Message:
+    what = how_it_ended(ending, record)
+    return message("waits_for_word", what=what, host=p.source(row), seconds=round(wait))
 
 
-def how_it_ended(ending: Ending, record: Migration | None) -> str:
-    status = record.status if record else "no record"
+def how_it_ended(ending: Ending, record: Migration | None) -> Message:
+    status = status_of(record)
     match ending:
         case Ending.NOT_BEGUN:
-            return "Nova took the request and began nothing."
+            return message("nothing_begun")
         case Ending.RECORD_GONE:
-            return "Nova's record of the migration is gone, and the server is still here."
+            return message("record_gone")
         case Ending.TASK_WITHOUT_RECORD:
-            return "Nova has no record of the migration"
+            return message("without_record")
         case Ending.STUCK_WAITING:
-            return (
-                f"Nova took the request and has not begun the migration ({status}): its message was"
-                " lost, or nova-conductor does not work"
-            )
+            return message("not_begun_yet", status=status)
         case Ending.TASK_STUCK:
-            return f"The migration is over ({status})"
+            return message("migration_over", status=status)
         case Ending.LEFT_WAITING | Ending.LEFT_OPEN:
             assert record is not None
-            return (
-                f"Nova no longer does anything with the server, but its record of migration"
-                f" {record.id} to {record.dest_compute or 'no host yet'} says {status} still."
-            )
+            dest = record.dest_compute or message("no_host_yet")
+            return message("record_left_open", record=record.id, dest=dest, status=status)
         case Ending.COMPLETED_HERE:
-            return "Nova says that the migration is completed, but has the server on its source."
-    return {
-        "cancelled": "The migration was aborted.",
-        "failed": "The migration failed and was rolled back.",
-    }.get(status, "The migration ended in error.")
+            return message("completed_at_source")
+    if status == "cancelled":
+        return message("migration_aborted")
+    return message("rolled_back") if status == "failed" else message("ended_in_error")
 
 
-def what_is_known(p: Pass, word: Word, row: Row, sight: GuestSight | None) -> str:
-    """What is known of the guest, in a sentence."""
+def status_of(record: Migration | None) -> str | Message:
+    return record.status if record else message("no_record")
+
+
+def what_is_known(p: Pass, word: Word, row: Row, sight: GuestSight | None) -> Message:
+    """What is known of the guest."""
     source = p.source(row)
     match word:
         case Word.RUNS_HERE:
-            return f"The hypervisor of {source} says that the guest runs there."
+            return message("guest_runs_here", host=source)
         case Word.NOT_HERE:
-            return f"The hypervisor of {source} has no running guest of it."
+            return message("guest_not_found", host=source)
         case Word.DOUBTFUL:
-            return (
-                f"The hypervisor of {source} says that the guest runs there, but Nova's own"
-                " words or its power state say otherwise."
-            )
+            return message("guest_doubtful", host=source)
         case Word.PAUSED:
-            return "It is PAUSED, and Nova tells only of guests that run."
+            return message("guest_paused")
         case Word.OFF:
-            return "It is shut off, so no hypervisor can tell where its newest disk is."
-    why = f" ({sight.error})" if sight and sight.error else ""
-    return f"The hypervisor of {source} did not say whether the guest runs there{why}."
+            return message("guest_shut_off")
+    if sight and sight.error:
+        return message("no_word_because", host=source, why=sight.error)
+    return message("no_word", host=source)
 
 
 def in_doubt(
@@ -83,9 +80,8 @@ def in_doubt(
         if aborted and record is not None and record.is_over:
             late_error(p, row, record, word, known)
             return
-        status = record.status if record else "no record"
-        what = f"The server is in ERROR after its {row.method} migration ({status})."
-        cannot_tell(p, row, "error_at_source", f"{what} {known}")
+        what = message("error_after_migration", method=row.method, record=status_of(record))
+        cannot_tell(p, row, "error_at_source", what, known)
         return
     code = {
         Ending.RECORD_GONE: "record_gone",
@@ -94,19 +90,17 @@ def in_doubt(
     }.get(ending, "guest_in_doubt")
     what = how_it_ended(ending, record)
     if ending in (Ending.TASK_STUCK, Ending.TASK_WITHOUT_RECORD, Ending.STUCK_WAITING):
-        what = f"{what}, but Nova's task {server.task_state} on the server does not end."
-    cannot_tell(p, row, code, f"{what} {known}")
+        what = message("task_does_not_end", what=what, task=server.task_state)
+    cannot_tell(p, row, code, what, known)
 
 
 def abort_settled(p: Pass, row: Row, server: Server) -> None:
     """An abort of ours has settled: the server is where it was."""
-    verb = "runs" if server.status == "ACTIVE" else f"is {server.status}"
-    runs = f"It {verb} on {p.place(row)}."
+    where = it_is(server.status, p.place(row))
     if p.drain.state == DrainState.CANCELLING:
-        asked = "because the drain was cancelled"
+        text = message("aborted_by_cancel", where=where)
         if row.aborted_by and row.aborted_by != TIMEOUT:
-            asked = f"as {row.aborted_by} asked"
-        text = f"Its migration was aborted, {asked}. {runs}"
+            text = message("aborted_as_asked", who=row.aborted_by, where=where)
         p.change(
             row,
             NO_WISH
@@ -117,25 +111,17 @@ def abort_settled(p: Pass, row: Row, server: Server) -> None:
         )
         return
     timed_out = row.aborted_by == TIMEOUT
-    who = "after its timeout" if timed_out else f"as {row.aborted_by or 'the drain'} asked"
-    text = f"Its migration was aborted, {who}. {runs}"
+    text = message("aborted_as_asked", who=row.aborted_by or message("the_drain"), where=where)
+    if timed_out:
+        text = message("aborted_after_timeout", where=where)
     fields = failed_attempt(row, text, ABORTED, p.limits, p.now, retry=timed_out and p.may_retry())
     p.change(row, fields, "aborted", text)
 
 
-def late_error(p: Pass, row: Row, record: Migration, word: Word, known: str) -> None:
-    if word is Word.RUNS_HERE:
-        then = (
-            " Nova 33 and 34 leave servers so after an abort. Look at the evidence: where it is"
-            " complete, Reset to Active corrects Nova's database, and the instance can be"
-            " retried. Do not start or rebuild it: its guest is alive."
-        )
-    else:
-        then = f" {p.look_on_both(row)}"
-    text = (
-        f"Its migration was aborted, and Nova set the server to ERROR afterwards (record:"
-        f" {record.status}). {known}{then}"
-    )
+def late_error(p: Pass, row: Row, record: Migration, word: Word, known: Message) -> None:
+    here = word is Word.RUNS_HERE
+    then = message("error_left_by_nova") if here else p.look_on_both(row)
+    text = several(message("error_after_abort", status=record.status), known, then)
     p.change(
         row,
         NO_WISH | {"state": MigrationState.UNKNOWN, "code": LATE_ERROR, "message": text},
@@ -145,17 +131,27 @@ def late_error(p: Pass, row: Row, record: Migration, word: Word, known: str) -> 
     )
 
 
-def task_stuck(p: Pass, row: Row, server: Server, what: str) -> None:
-    text = (
-        f"{what}, but Nova's task {server.task_state} on the server does not end. Look into"
-        f" the log of nova-compute on {p.source(row)}: a restart of it ends the task."
+def task_stuck(p: Pass, row: Row, server: Server, what: Message) -> None:
+    text = several(
+        message("task_does_not_end", what=what, task=server.task_state),
+        message("restart_ends_task", host=p.source(row)),
     )
     fields = failed_attempt(row, text, "task_stuck", p.limits, p.now, retry=False)
     p.change(row, fields, "failed", text, ask_why=True)
 
 
-def cannot_tell(p: Pass, row: Row, code: str, what: str) -> None:
-    text = f"{what} {p.look_on_both(row)}"
+def it_is(status: str, host: str | Message) -> Message:
+    """Where a server is, and as what."""
+    return (
+        message("runs_on", host=host)
+        if status == "ACTIVE"
+        else message("is_on", status=status, host=host)
+    )
+
+
+def cannot_tell(p: Pass, row: Row, code: str, *known: Message) -> None:
+    """:param known: what is known of it, a sentence each"""
+    text = several(*known, p.look_on_both(row))
     p.change(
         row,
         {"state": MigrationState.UNKNOWN, "code": code, "message": text},

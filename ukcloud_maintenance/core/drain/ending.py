@@ -1,10 +1,11 @@
 """How a drain ends: the proof that the host is empty, giving up, the summary."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from ..host import emptiness
 from ..host.emptiness import Emptiness, Obstacle
+from ..message import Message, lines, message, several, some
 from ..states import (
     MIGRATION_LEFT,
     MIGRATION_OPEN,
@@ -32,7 +33,7 @@ def give_up(p: Pass, cancelling: bool) -> None:
             why,
         )
     for row in p.rows_in(MIGRATION_UNDER_WAY):
-        text = f"{why} Where the guest runs cannot be told from here. {p.look_on_both(row)}"
+        text = several(why, message("cannot_be_told"), p.look_on_both(row))
         p.change(
             row,
             {"state": MigrationState.UNKNOWN, "code": "host_lost", "message": text},
@@ -45,9 +46,8 @@ def give_up(p: Pass, cancelling: bool) -> None:
     if cancelling and reached and not given_back(p):
         return
     state = DrainState.CANCELLED if cancelling else DrainState.FAILED
-    left = service_now(p) if cancelling else ""
-    text = f"{why} It did not come back in time. {left}{summary_of(p)}"
-    finish_with(p, state, DrainResult.HOST_LOST, text)
+    left = service_now(p) if cancelling else None
+    finish_with(p, state, DrainResult.HOST_LOST, why, message("not_back_in_time"), left)
 
 
 def finish_if_over(p: Pass, cancelling: bool) -> None:
@@ -56,8 +56,8 @@ def finish_if_over(p: Pass, cancelling: bool) -> None:
     still_open = p.rows_in(MIGRATION_OPEN)
     if cancelling:
         if not still_open and given_back(p):
-            text = f"Cancelled. {service_now(p)}{summary_of(p)}"
-            finish_with(p, DrainState.CANCELLED, DrainResult.CANCELLED, text)
+            said = message("cancelled"), service_now(p)
+            finish_with(p, DrainState.CANCELLED, DrainResult.CANCELLED, *said)
         return
     if p.drain.state != DrainState.RUNNING:
         return
@@ -93,23 +93,21 @@ def given_back(p: Pass) -> bool:
     return True
 
 
-def service_now(p: Pass) -> str:
+def service_now(p: Pass) -> Message | None:
     service = p.seen.service
     maintenance = p.drain.maintenance
     if p.back or service is None or maintenance is None:
-        return ""
+        return None
     if not service.is_known:
         wanted = p.drain.cancel_enable and maintenance.our_reason
-        why = f"Nova does not reach the cell of host {p.drain.host}"
-        return f"{why}, so the service was not enabled. " if wanted else ""
+        return message("not_enabled_cell", host=p.drain.host) if wanted else None
     if service.status == "enabled":
-        return "The compute service is enabled. "
+        return message("service_is_enabled")
     if p.drain.cancel_enable:
-        return (
-            "The compute service stays disabled, because somebody else gave a reason for it"
-            f" ({_lines([service.disabled_reason]) or 'without a word'}). "
-        )
-    return "The compute service stays disabled. " if maintenance.disabled_at else ""
+        if reason := " ".join(service.disabled_reason.split()):
+            return message("service_disabled_by_other", reason=reason)
+        return message("service_disabled_without_reason")
+    return message("service_stays_disabled") if maintenance.disabled_at else None
 
 
 def is_back(p: Pass, row: Row) -> bool:
@@ -137,7 +135,7 @@ def finish_back(p: Pass) -> None:
         state, result = DrainState.SUCCEEDED, DrainResult.BROUGHT_BACK
     else:
         state, result = DrainState.FAILED, DrainResult.INSTANCES_FAILED
-    finish_with(p, state, result, summary_of(p))
+    finish_with(p, state, result)
 
 
 def wait_for_blocked(p: Pass, blocked: list[Row]) -> None:
@@ -146,7 +144,7 @@ def wait_for_blocked(p: Pass, blocked: list[Row]) -> None:
             ChangeDrain(
                 {"blocked_since": p.now},
                 "waiting_for_blocked",
-                "All that is left is blocked, and looked at again for a time.",
+                message("all_blocked"),
             )
         )
         return
@@ -157,7 +155,7 @@ def wait_for_blocked(p: Pass, blocked: list[Row]) -> None:
         state = MigrationState.UNKNOWN if doubtful else MigrationState.FAILED
         p.change(
             row,
-            {"state": state, "message": f"Still blocked: {row.message}"},
+            {"state": state, "message": message("still_blocked", why=row.message)},
             state.value,
             row.message,
         )
@@ -176,11 +174,13 @@ def finish_away(p: Pass, found: Emptiness) -> None:
     if not (waits_for and patient) and not (found.is_empty and first):
         end_away(p, found)
         return
-    text = f"Waiting: {_listed(waits_for)}." if waits_for else "Verifying that it is empty."
+    text = message("verifying_empty")
+    if waits_for:
+        text = message("waiting_for", what=some(waits_for))
     fields: dict[str, Any] = {"proving_since": p.now} if first else {}
     if text != p.drain.message:
         kind = "not_proved_yet" if waits_for else ""
-        p.actions.append(ChangeDrain(fields | {"message": text}, kind, text if kind else ""))
+        p.actions.append(ChangeDrain(fields | {"message": text}, kind, text if kind else None))
     elif fields:
         p.actions.append(ChangeDrain(fields))
 
@@ -201,63 +201,60 @@ def end_away(p: Pass, found: Emptiness) -> None:
     beside = beside_rows(p, found)
     passing = beside.of(Obstacle.MIGRATION, Obstacle.RESIZE)
     doubts = beside.of(Obstacle.NO_SERVICE, Obstacle.CELL, Obstacle.DOWN)
-    said: list[str] = []
+    said: list[Message] = []
     state = DrainState.FAILED
     if p.rows_in({MigrationState.FAILED, MigrationState.UNKNOWN}) or not by_choice:
         result = DrainResult.INSTANCES_FAILED
-        said += ["The host is empty."] if found.is_empty else []
+        said += [message("host_is_empty")] if found.is_empty else []
     elif passing or doubts:
         result = DrainResult.NOT_PROVED
     elif p.seen.servers:
         result = DrainResult.INSTANCES_LEFT
     else:
         state, result = DrainState.SUCCEEDED, DrainResult.EMPTY
-        said.append("Drained.")
+        said.append(message("drained"))
     said += doubts
     if passing:
-        said.append(f"Not over: {_listed(passing)}.")
+        said.append(message("not_over", what=some(passing)))
     if beside.of(Obstacle.RESIZE):
-        said.append(
-            "A resize or cold migration that is not confirmed holds its disk and allocation on"
-            " both hosts: confirm or revert it."
-        )
-    said.append(summary_of(p))
-    finish_with(p, state, result, " ".join(said))
+        said.append(message("unconfirmed_holds_both"))
+    finish_with(p, state, result, *said)
 
 
-def finish_with(p: Pass, state: DrainState, result: DrainResult, text: str) -> None:
-    """End the drain; what a person must look at is said first."""
-    first = alarm(p.rows.values())
-    p.actions.append(Finish(state, result, f"{first} {text}".strip()))
+def finish_with(p: Pass, state: DrainState, result: DrainResult, *said: Message | None) -> None:
+    """End the drain; what a person must look at is said first, then why it ends, and how many
+    left, or came back. Each one that did not is a line, by name and with its reason."""
+    first = several(alarm(p.rows.values()), *said, how_many(p))
+    assert first is not None
+    p.actions.append(Finish(state, result, lines(first, *what_is_left(p))))
 
 
-def summary_of(p: Pass) -> str:
-    """How many left, or came back, and each one that did not, by name and with its reason."""
+def is_done(p: Pass, row: Row) -> bool:
+    if p.back:
+        return is_back(p, row)
+    return row.state in MIGRATION_LEFT or arrived_wrong(row)
+
+
+def how_many(p: Pass) -> Message:
+    done, total = sum(is_done(p, row) for row in p.rows.values()), len(p.rows)
+    if p.back:
+        return message("back_on_host", done=done, total=total, host=p.drain.host)
+    return message("left_host", done=done, total=total)
+
+
+def what_is_left(p: Pass) -> Iterable[Message]:
     rows = sorted(p.rows.values(), key=lambda r: (r.position, r.id))
+    for row in rows:
+        if is_done(p, row) and not arrived_wrong(row):
+            continue
+        name, state = row.server_name, row.state
+        if row.message:
+            yield message("instance_left", name=name, state=state, why=row.message)
+        else:
+            yield message("instance_left_without_reason", name=name, state=state)
     if p.back:
-        done = [row for row in rows if is_back(p, row)]
-        lines = [f"{len(done)} of {len(rows)} are back on {p.drain.host}."]
-    else:
-        done = [row for row in rows if row.state in MIGRATION_LEFT or arrived_wrong(row)]
-        lines = [f"{len(done)} of {len(rows)} left the host."]
-    lines += [
-        f"{row.server_name} ({row.state}): {row.message}".rstrip(": ")
-        for row in rows
-        if row not in done or arrived_wrong(row)
-    ]
-    if p.back:
-        return _lines(lines)
+        return
     known = {row.server_id for row in rows}
     for server in p.seen.servers.values():
         if server.id not in known:
-            lines.append(f"{server.name} ({server.status}): it is not part of the drain.")
-    return _lines(lines)
-
-
-def _lines(lines: Iterable[str]) -> str:
-    """A message of several lines: what a lock's reason or a fault says begins no further one."""
-    return "\n".join(" ".join(line.split()) for line in lines)
-
-
-def _listed(lines: Sequence[str]) -> str:
-    return "; ".join(line.rstrip(".") for line in emptiness.some(lines))
+            yield message("instance_not_of_drain", name=server.name, status=server.status)

@@ -1,6 +1,7 @@
 """Rows that Nova has, still on the source: in progress, or ended there."""
 
 from ..facts import Migration, Server
+from ..message import message, several
 from ..states import Method, MigrationState
 from . import objections, whereabouts
 from .arriving import follow_confirming, follow_elsewhere
@@ -41,9 +42,9 @@ def adopt(p: Pass, row: Row) -> bool:
     if request_id:
         p.change(
             row,
-            {"state": MigrationState.MIGRATING, "request_id": request_id, "message": ""},
+            {"state": MigrationState.MIGRATING, "request_id": request_id, "message": None},
             "adopted",
-            "Nova has the request whose answer got lost.",
+            message("adopted"),
         )
         return True
     if row.server_id not in p.seen.servers:
@@ -53,7 +54,7 @@ def adopt(p: Pass, row: Row) -> bool:
     if row.server_id in p.seen.on_their_way:
         return False
     if p.since(row.submitted_at) >= p.limits.submit_grace_seconds:
-        text = "The request never reached Nova."
+        text = message("never_sent")
         p.change(
             row,
             failed_attempt(row, text, "never_sent", p.limits, p.now, retry=p.may_retry()),
@@ -122,14 +123,14 @@ def still_here(p: Pass, row: Row, server: Server, record: Migration | None) -> N
     ending = ending_of(p, row, server, record)
     if ending is None:
         if row.odd_since is not None:
-            p.change(row, {"odd_since": None, "message": ""})
+            p.change(row, {"odd_since": None, "message": None})
         return
     wait = wait_after(p, ending, row)
     if wait and not p.settled(row, wait):
         if record is not None and record.is_over and wait > p.limits.settle_seconds:
             p.change(row, {"message": why_it_waits(p, ending, record, row, wait)})
         elif ending is Ending.STUCK_WAITING and is_noticeable(p, row):
-            p.change(p.rows[row.id], {"message": f"{how_it_ended(ending, record)}."})
+            p.change(p.rows[row.id], {"message": how_it_ended(ending, record)})
         return
     row = p.rows[row.id]
     sight = p.seen.guests.get(row.server_id)
@@ -142,8 +143,9 @@ def still_here(p: Pass, row: Row, server: Server, record: Migration | None) -> N
     )
     if step is Step.ASK:
         if not p.settled(row, wait + p.limits.proof_wait_seconds):
-            text = f"{how_it_ended(ending, record)} {what_is_known(p, word, row, sight)}"
-            p.change(p.rows[row.id], {"message": f"{text} It is asked again."})
+            known = how_it_ended(ending, record), what_is_known(p, word, row, sight)
+            text = several(*known, message("asked_again"))
+            p.change(p.rows[row.id], {"message": text})
             return
         step = Step.UNKNOWN
     if step is Step.UNKNOWN:
@@ -155,8 +157,8 @@ def still_here(p: Pass, row: Row, server: Server, record: Migration | None) -> N
     elif ending is Ending.NOT_BEGUN:
         attempt_failed(p, row, "no_record", how_it_ended(ending, record))
     elif ending is Ending.LEFT_WAITING:
-        runs = f"The hypervisor says that its guest runs on {p.place(row)}: it never left."
-        attempt_failed(p, row, LEFT_RECORD, f"{how_it_ended(ending, record)} {runs}")
+        runs = message("never_left", place=p.place(row))
+        attempt_failed(p, row, LEFT_RECORD, several(how_it_ended(ending, record), runs))
     else:
         assert record is not None  # else it was one of those above
         attempt_failed(p, row, f"nova_{record.status}", how_it_ended(ending, record))

@@ -1,5 +1,6 @@
 """The host is watched, and its service is disabled before anything moves."""
 
+from ..message import Message, message, several
 from ..states import DrainState
 from .actions import ChangeDrain, Disable, MarkDisabled, OpenMaintenance
 from .attempts import NO_COURSE
@@ -13,12 +14,12 @@ def watch_host(p: Pass) -> bool:
     enabled as well. A host that is not is waited for."""
     if host_is_ready(p):
         if p.drain.host_down_since:
-            p.actions.append(ChangeDrain({"host_down_since": None, "message": ""}, "host_back"))
+            p.actions.append(ChangeDrain({"host_down_since": None, "message": None}, "host_back"))
         return True
     if p.drain.host_down_since is None:
-        message = f"{what_ails(p)} Nothing new is started until it is back."
+        text = several(what_ails(p), message("nothing_new_until_back"))
         p.actions.append(
-            ChangeDrain({"host_down_since": p.now, "message": message}, "host_down", message)
+            ChangeDrain({"host_down_since": p.now, "message": text}, "host_down", text)
         )
     return False
 
@@ -38,15 +39,15 @@ def host_is_ready(p: Pass) -> bool:
     return host_is_up(p) and (enabled or not p.back)
 
 
-def what_ails(p: Pass) -> str:
+def what_ails(p: Pass) -> Message:
     service = p.seen.service
     if service is None:
-        return f"Nova lists no compute service for host {p.drain.host} any more."
+        return message("no_service", host=p.drain.host)
     if not service.is_known:
-        return f"Nova does not reach the cell of host {p.drain.host}."
+        return message("cell_not_reached", host=p.drain.host)
     if not service.is_up:
-        return f"Host {p.drain.host} is down."
-    return f"The compute service of host {p.drain.host} is disabled."
+        return message("host_down", host=p.drain.host)
+    return message("host_disabled", host=p.drain.host)
 
 
 def host_is_lost(p: Pass) -> bool:
@@ -68,10 +69,7 @@ def disable_first(p: Pass) -> bool:
         if maintenance.disabled_at is None:
             p.actions.append(Disable(service.id, p.drain.reason))
             return False
-        warning = (
-            "The compute service was enabled by somebody while the drain runs: new instances"
-            " may land on the host. It is left as it is; disable it again, or cancel the drain."
-        )
+        warning = message("service_enabled_by_other")
         if p.drain.message != warning:
             p.actions.append(ChangeDrain({"message": warning}, "service_enabled_by_other", warning))
         return True
@@ -86,13 +84,10 @@ def watch_source(p: Pass, row: Row) -> None:
     then on nobody but the hypervisor knows where the guest runs."""
     up = source_is_up(p, row)
     if not up and row.source_service != SOURCE_DOWN:
-        text = (
-            f"The compute service of {p.source(row)} is not up: until it is back, whether"
-            " the guest still runs there is not known, and Nova is asked for nothing."
-        )
+        text = message("source_down", host=p.source(row))
         p.change(row, {"source_service": SOURCE_DOWN, "message": text, **NO_COURSE})
     elif up and row.source_service == SOURCE_DOWN:
-        p.change(row, {"source_service": SOURCE_WAS_DOWN, "message": ""})
+        p.change(row, {"source_service": SOURCE_WAS_DOWN, "message": None})
 
 
 def source_is_up(p: Pass, row: Row) -> bool:

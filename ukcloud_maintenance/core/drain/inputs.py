@@ -7,6 +7,7 @@ from datetime import datetime
 from .. import facts
 from ..facts import Migration, Progress, Server, Service
 from ..host.emptiness import HostContents
+from ..message import Message, message
 from ..preflight.verdicts import Around, OptOutNames
 from ..states import Direction, Method, TimeoutAction
 from .whereabouts import GuestSight
@@ -47,7 +48,7 @@ class MaintenanceView:
 class Gate:
     """What others leave to this drain: the plan that it is in, and the limits of the region.
 
-    :param holds: why nothing may be started now, in words; empty: nothing stands against it
+    :param holds: why nothing may be started now; None: nothing stands against it
     :param room: how many more may be under way in the region; None: no limit
     :param inbound: migrations of ours under way, by destination
     :param anywhere: those under way whose destination Nova has not told yet
@@ -55,7 +56,7 @@ class Gate:
     :param avoid: hosts that are drained or in maintenance: the estimate of before sends none there
     """
 
-    holds: str = ""
+    holds: Message | None = None
     room: int | None = None
     inbound: Mapping[str, int] = field(default_factory=dict)
     anywhere: int = 0
@@ -84,10 +85,11 @@ class OtherRun:
     direction: str
     dest: str
 
-    def __str__(self) -> str:
+    @property
+    def called(self) -> Message:
         if self.direction == Direction.BACK:
-            return f"run {self.drain_id}, which brings instances back to {self.host}"
-        return f"drain {self.drain_id} of {self.host}"
+            return message("run_back", drain=self.drain_id, host=self.host)
+        return message("drain_of", drain=self.drain_id, host=self.host)
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ class DrainView:
     destination: str = ""
     follow_plan: bool = False
     move_locked: bool = True
-    message: str = ""
+    message: Message | None = None
     learned_limit: int | None = None
     nova_runs_more: bool = False
     direction: str = Direction.AWAY
@@ -134,7 +136,7 @@ class Row:
     planned_host: str = ""
     unfit_hosts: Mapping[str, str] = field(default_factory=dict)
     code: str = ""
-    message: str = ""
+    message: Message | None = None
     memory_bytes: int = 0
     local_disk_bytes: int = 0
     initial_status: str = "ACTIVE"
@@ -149,7 +151,7 @@ class Row:
     wish_at: datetime | None = None
     wish_migration_id: int | None = None
     wish_tries: int = 0
-    answer: str = ""
+    answer: Message | None = None
     aborted_migration_id: int | None = None
     aborted_by: str = ""
     aborted_at: datetime | None = None

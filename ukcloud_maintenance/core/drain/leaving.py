@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..facts import Server
+from ..message import Message, message
 from ..preflight.verdicts import Choice
 from ..states import (
     MIGRATION_OPEN,
@@ -31,20 +32,19 @@ def has_gone(p: Pass, row: Row, server: Server | None) -> None:
         return
     code = "gone"
     if server is None:
-        text = "It was deleted."
+        text = message("deleted")
         fields: dict[str, Any] = {"server_status": "DELETED", "task_state": ""}
     elif not server.host:
-        text = f"It is on no host any more ({server.status})."
+        text = message("no_host", status=server.status)
         fields = {"server_status": server.status, "task_state": ""}
         code = NOWHERE
     elif server.status == "ERROR" != row.initial_status and (
         row.state in MIGRATION_OPEN or row.state == MigrationState.FAILED
     ):
-        who = who_moved(p, row, server)
-        arrived_in_error(p, row, server, {}, f"It was moved by {who}, and arrived")
+        arrived_in_error(p, row, server, {}, who_moved(p, row, server))
         return
     else:
-        text = f"It was moved to {server.host} by {who_moved(p, row, server)}."
+        text = message("moved_by", host=server.host, who=who_moved(p, row, server))
         fields = {
             "server_status": server.status,
             "task_state": "",
@@ -58,10 +58,12 @@ def has_gone(p: Pass, row: Row, server: Server | None) -> None:
     )
 
 
-def who_moved(p: Pass, row: Row, server: Server) -> str:
+def who_moved(p: Pass, row: Row, server: Server) -> Message:
     """Another run of ours, by our own record, or somebody else."""
     run = p.seen.other_runs.get(row.server_id)
-    return str(run) if run is not None and run.dest == server.host else "somebody else"
+    if run is not None and run.dest == server.host:
+        return run.called
+    return message("somebody_else")
 
 
 def busy_elsewhere(p: Pass, row: Row, server: Server) -> None:
@@ -69,7 +71,7 @@ def busy_elsewhere(p: Pass, row: Row, server: Server) -> None:
     if row.state != MigrationState.PENDING:
         return
     who = who_moved(p, row, server)
-    text = f"Nova moves it to {server.host} for {who} (task {server.task_state})."
+    text = message("nova_moves_it", host=server.host, who=who, task=server.task_state)
     p.change(
         row,
         {
@@ -100,11 +102,7 @@ def held_here(p: Pass, row: Row, server: Server) -> None:
         return
     if not waits and row.state not in MIGRATION_UNDER_WAY:
         return
-    text = (
-        f"It runs on {server.host}, but a resize or cold migration of it waits for its"
-        f" confirmation, and its disk is still on {p.place(row)}. Confirm or revert the"
-        " resize."
-    )
+    text = message("resize_holds_here", host=server.host, place=p.place(row))
     p.change(
         row,
         fields
@@ -122,9 +120,13 @@ def held_here(p: Pass, row: Row, server: Server) -> None:
 
 
 def arrived_in_error(
-    p: Pass, row: Row, server: Server, fields: dict[str, Any], how: str = "It arrived"
+    p: Pass, row: Row, server: Server, fields: dict[str, Any], who: Message | None = None
 ) -> None:
-    text = f"{how} on {server.host} in ERROR. {server.fault_message}".strip()
+    """:param who: moved it; None: we did"""
+    host, fault = server.host, server.fault_message
+    text = message("arrived_error", host=host, fault=fault)
+    if who:
+        text = message("moved_by_into_error", who=who, host=host, fault=fault)
     fields = fields | {
         "state": MigrationState.FAILED,
         "code": "arrived_error",

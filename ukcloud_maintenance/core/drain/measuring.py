@@ -7,6 +7,7 @@ from ..copying import convergence
 from ..copying.fraction import Sample, fraction, rate
 from ..copying.patience import bytes_to_copy, late_after_seconds, timeout_outlook
 from ..facts import NOVA_STATUS_RUNNING, NOVA_STATUS_WAITING, Migration, Progress, Server
+from ..message import message, several
 from ..states import ABORTABLE, TimeoutAction, Wish
 from .attempts import NO_WISH
 from .codes import SOURCE_DOWN, TIMEOUT
@@ -42,7 +43,7 @@ def note_progress(p: Pass, row: Row, server: Server, record: Migration | None) -
             fields["was_cancelled"] = True
         if record.status in NOVA_STATUS_RUNNING and row.running_since is None:
             fields |= {"queued_since": None, "running_since": p.now}
-            p.change(row, fields, "copying", record.dest_compute)
+            p.change(row, fields, "copying", message("moves_to", host=record.dest_compute))
         elif not waits and row.running_since is None:
             fields |= {"queued_since": None, "running_since": p.now}
     if row.source_service != SOURCE_DOWN:
@@ -54,7 +55,7 @@ def note_progress(p: Pass, row: Row, server: Server, record: Migration | None) -
     begun = row.running_since or (None if row.queued_since else row.submitted_at)
     after = late_after_seconds(bytes_to_copy(row), p.limits)
     if row.late_since is None and begun and p.since(begun) > after:
-        text = f"It takes longer than the {after:.0f} s that its memory and disk explain."
+        text = message("late", seconds=round(after))
         p.change(row, {"late_since": p.now}, "late", text)
 
 
@@ -93,11 +94,13 @@ def time_out(p: Pass, row: Row) -> None:
         p.change(row, fields)
         return
     allowed = (found.at - row.running_since).total_seconds() if row.running_since else 0
-    text = f"It has been copied for more than its timeout of {allowed:.0f} s."
+    then = None
     if asks:
-        text += " It is aborted." if wish is Wish.ABORT else " It is forced to complete."
+        aborts = wish is Wish.ABORT
+        then = message("timeout_aborts") if aborts else message("timeout_forces")
     elif waits and wish is not Wish.NONE:
-        text += f" It is to end soon, and is let go on until {found.latest:%H:%M:%S} UTC."
+        then = message("timeout_lets_go_on", until=found.latest)
+    text = several(message("timed_out", seconds=round(allowed)), then)
     if row.timed_out_at is None:
         fields["timed_out_at"] = p.now
     p.change(row, fields, "timed_out", text)

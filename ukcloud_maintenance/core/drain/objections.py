@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from ..facts import Action, Migration, Server
+from ..message import Message, message
 from ..states import Method
 from .whereabouts import NOT_COPYING, GuestSight, Word, look_on_both, was_lost, word_of
 
@@ -26,7 +27,7 @@ class Objection:
     """
 
     code: str
-    text: str
+    said: Message
     doubt: bool
 
 
@@ -59,38 +60,43 @@ def objection(
     still_open = NOT_COPYING | {"finished"}
     copying = next((m for m in since if not m.is_over and m.status not in still_open), None)
     if copying:
-        return Objection(
-            STILL_OPEN,
-            f"Nova's record of migration {copying.id} to {copying.dest_compute or 'another host'}"
-            f" is still {copying.status}, though Nova does nothing with the server. The copy may"
-            f" still be in progress: check with `virsh domjobinfo {server.id}` on"
-            f" {copying.source_compute or host}. If no copy is in progress and the guest runs on"
-            f" {host}, set that record to error in Nova's database, then retry.",
-            doubt=True,
+        said = message(
+            "migration_still_open",
+            record=copying.id,
+            dest=copying.dest_compute or message("another_host"),
+            status=copying.status,
+            server_id=server.id,
+            source=copying.source_compute or host,
+            host=host,
         )
+        return Objection(STILL_OPEN, said, doubt=True)
     left = _suspect(host, records)
     if left is not None and was_lost(server, words):
-        return Objection(
-            LEFT_IN_DOUBT,
-            f"When migration {left.id} to {left.dest_compute} ended as {left.status}, Nova did not"
-            f" find the guest on {host}. What is on {host} now may have been started anew from an"
-            f" older disk, while the guest with the newest data is on {left.dest_compute}."
-            f" {look_on_both(server.id, host, left.dest_compute)} Once it is on no host but {host},"
-            " a migration by hand that arrives ends this doubt.",
-            doubt=True,
+        look = look_on_both(server.id, host, left.dest_compute)
+        said = message(
+            "left_in_doubt_started",
+            record=left.id,
+            dest=left.dest_compute,
+            status=left.status,
+            host=host,
+            look=look,
         )
+        return Objection(LEFT_IN_DOUBT, said, doubt=True)
     suspect = None if left is None or _is_settled(left, actions) else left
+    look_at = look_on_both(server.id, host, suspect.dest_compute) if suspect else None
     word = word_of(server, sight)
     if word in (Word.OFF, Word.PAUSED):
         if suspect is None:
             return None
-        return Objection(
-            LEFT_IN_DOUBT,
-            f"Migration {suspect.id} to {suspect.dest_compute} ended as {suspect.status}, and of a"
-            f" server that is {server.status} no hypervisor's word can be had. Its newest disk may"
-            f" be on {suspect.dest_compute}. {look_on_both(server.id, host, suspect.dest_compute)}",
-            doubt=True,
+        said = message(
+            "left_in_doubt",
+            record=suspect.id,
+            dest=suspect.dest_compute,
+            status=suspect.status,
+            server_status=server.status,
+            look=look_at,
         )
+        return Objection(LEFT_IN_DOUBT, said, doubt=True)
     if word is Word.RUNS_HERE:
         return None
     assert sight is not None or word is Word.SILENT
@@ -98,37 +104,18 @@ def objection(
         unsupported = sight is not None and sight.unsupported
         if unsupported and suspect is None:
             return None  # this driver never tells, and nothing gives rise to doubt
-        look = f" {look_on_both(server.id, host, suspect.dest_compute)}" if suspect else ""
-        why = f" {sight.error}" if sight is not None and sight.error else ""
-        return Objection(
-            SILENT,
-            f"The hypervisor of {host} did not say whether the guest runs there, so Nova is not"
-            f" asked to migrate it.{why}{look if unsupported else ''}",
-            doubt=unsupported,
-        )
+        why = sight.error if sight is not None else None
+        look_there = look_at if unsupported else None
+        said = message("guest_silent", host=host, why=why, look=look_there)
+        return Objection(SILENT, said, doubt=unsupported)
     if word is Word.DOUBTFUL:
-        return Objection(
-            POWER,
-            f"The hypervisor of {host} says that the guest runs there, but Nova's power state of"
-            f" it is {server.power_state} (1 is running). Nova corrects it by itself within"
-            " sync_power_state_interval (10 minutes by default) where the guest is well.",
-            doubt=False,
-        )
-    text = (
-        f"Nova has it as {server.status} on {host}, but the hypervisor of {host} has no running"
-        " guest of it."
-    )
-    if suspect is None:
-        return Objection(
-            NOT_HERE,
-            f"{text} If it was shut down from within, Nova notices within"
-            " sync_power_state_interval (10 minutes by default). Otherwise look for it with"
-            f" `virsh list --all --uuid` on {host}.",
-            doubt=False,
-        )
-    return Objection(
-        NOT_HERE, f"{text} {look_on_both(server.id, host, suspect.dest_compute)}", doubt=True
-    )
+        said = message("guest_power_state", host=host, power=server.power_state)
+        return Objection(POWER, said, doubt=False)
+    if look_at is None:
+        said = message("guest_not_here_shut_down", status=server.status, host=host)
+        return Objection(NOT_HERE, said, doubt=False)
+    said = message("guest_not_here", status=server.status, host=host, look=look_at)
+    return Objection(NOT_HERE, said, doubt=True)
 
 
 def _since_it_came(host: str, records: Sequence[Migration]) -> list[Migration]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from ..message import Message, message, several
 from ..states import (
     DRAIN_TERMINAL,
     MIGRATION_UNDER_WAY,
@@ -20,11 +21,9 @@ from .alarm import alarm
 from .answers import Consequence
 from .inputs import DrainView, Row
 
-#: How the message of a drain begins that OpenStack keeps from going on; that it keeps waiting; that
-#: the worker itself keeps from it.
-TROUBLE = "OpenStack does not answer as it should."
-BUSY = "OpenStack is busy and asks the worker to wait."
-FAILS = "The worker cannot work on this drain."
+#: The codes of what keeps a drain from going on: OpenStack does not answer, or wants it to wait, or
+#: the worker itself fails.
+TROUBLE, BUSY, FAILS = "openstack_trouble", "openstack_busy", "worker_failed"
 TROUBLES = (TROUBLE, BUSY, FAILS)
 
 
@@ -46,8 +45,7 @@ def in_trouble(
     drain: DrainView,
     since: datetime | None,
     rows: Sequence[Row],
-    trouble: str,
-    detail: str,
+    trouble: Message,
     wait_seconds: float,
     now: datetime,
 ) -> Outage:
@@ -55,16 +53,15 @@ def in_trouble(
     what is known.
 
     :param since: when its trouble began, or None
-    :param trouble: one of `TROUBLES`
+    :param trouble: of one of the codes of `TROUBLES`
     :param wait_seconds: how long it is waited for
     """
-    message = f"{trouble} {detail}"
     change = None
     if since is None:
-        kind = "worker_failed" if trouble == FAILS else "cloud_down"
-        change = ChangeDrain({"cloud_down_since": now, "message": message}, kind, detail)
-    elif drain.message != message:
-        change = ChangeDrain({"message": message})
+        kind = "worker_failed" if trouble.code == FAILS else "cloud_down"
+        change = ChangeDrain({"cloud_down_since": now, "message": trouble}, kind, trouble)
+    elif drain.message != trouble:
+        change = ChangeDrain({"message": trouble})
     waited = now - (since or now)
     if waited < timedelta(seconds=wait_seconds) or drain.state in (
         DrainState.PAUSED,
@@ -72,31 +69,35 @@ def in_trouble(
     ):
         return Outage(change)
     cancelling = drain.state == DrainState.CANCELLING
-    ends = {row.id: end for row in rows if (end := _end_of(row, trouble, message, cancelling))}
+    ends = {row.id: end for row in rows if (end := _end_of(row, trouble, cancelling))}
     after = [replace(row, **ends[row.id].fields) if row.id in ends else row for row in rows]
     gives_back = cancelling and drain.cancel_enable
-    left = "Whether the compute service is enabled again is not known. " if gives_back else ""
+    left = message("service_not_known") if gives_back else None
+    said = several(alarm(after), trouble, left)
+    assert said is not None
     return Outage(
         change,
         ends,
         Finish(
             DrainState.CANCELLED if cancelling else DrainState.FAILED,
             DrainResult.INTERRUPTED,
-            f"{alarm(after)} {trouble} {left}{detail}".strip(),
+            said,
         ),
     )
 
 
-def _end_of(row: Row, trouble: str, message: str, cancelling: bool) -> Consequence | None:
+def _end_of(row: Row, trouble: Message, cancelling: bool) -> Consequence | None:
     """What is known of a row whose drain ends; None where it has its end."""
     if row.state in MIGRATION_WAITING:
         state = MigrationState.CANCELLED if cancelling else MigrationState.FAILED
-        return Consequence({"state": state, "message": message}, state.value, message)
+        return Consequence({"state": state, "message": trouble}, state.value, trouble)
     if row.state not in MIGRATION_UNDER_WAY:
         return None
     look = whereabouts.look_on_both(row.server_id, row.source_compute, row.dest_compute)
-    who = "The worker failed" if trouble == FAILS else "OpenStack stopped answering"
-    text = f"{who} while it was migrated, so where the guest runs is not known. {look}"
+    by_worker = trouble.code == FAILS
+    text = several(
+        message("lost_with_worker") if by_worker else message("lost_with_openstack"), look
+    )
     fields: dict[str, Any] = {
         "state": MigrationState.UNKNOWN,
         "code": "cloud_lost",
@@ -105,17 +106,17 @@ def _end_of(row: Row, trouble: str, message: str, cancelling: bool) -> Consequen
     return Consequence(fields, "unknown", text, row.request_id)
 
 
-def is_over(drain: DrainView, since: datetime | None, cancelling: str) -> ChangeDrain | None:
+def is_over(drain: DrainView, since: datetime | None, cancelling: Message) -> ChangeDrain | None:
     """A whole pass went well: what was said of the trouble is not true any more. None where
     nothing was said.
 
     :param since: when its trouble began, or None
     :param cancelling: what a drain says that is being cancelled
     """
-    is_said = drain.message.startswith(TROUBLES)
+    is_said = drain.message is not None and drain.message.code in TROUBLES
     if drain.state in DRAIN_TERMINAL or not (since or is_said):
         return None
     fields: dict[str, Any] = {"cloud_down_since": None}
     if is_said:
-        fields["message"] = cancelling if drain.state == DrainState.CANCELLING else ""
+        fields["message"] = cancelling if drain.state == DrainState.CANCELLING else None
     return ChangeDrain(fields, "cloud_back" if since else "")

@@ -3,10 +3,11 @@
 from dataclasses import replace
 
 from ..facts import NOVA_STATUS_RUNNING, NOVA_STATUS_WAITING
+from ..message import Message, message
 from ..preflight import surroundings
 from ..states import MIGRATION_UNDER_WAY, MIGRATION_WAITING, Method, MigrationState
 from .actions import ChangeDrain, Confirm, Submit
-from .codes import HOLD
+from .codes import HOLDS
 from .context import Pass
 from .inputs import Row
 from .waiting import no_fit_host
@@ -60,7 +61,7 @@ def learn_limit(p: Pass) -> None:
             ChangeDrain(
                 {"learned_limit": learned},
                 "limit_learned",
-                f"Nova runs {learned} at once here.",
+                message("limit_learned", count=learned),
             )
         )
         p.drain = replace(p.drain, learned_limit=learned)
@@ -92,7 +93,7 @@ def submit_next(p: Pass) -> None:
         say_hold(p, gate.holds)
         return
     if gate.room is not None and gate.room <= 0:
-        say_full(p, "as many are under way in the region as MAX_IN_REGION allows.")
+        say_full(p, message("region_full"))
         return
     ours = {row.group for row in p.rows_in(MIGRATION_UNDER_WAY) if row.group}
     travelling = ours | p.seen.travelling
@@ -126,11 +127,11 @@ def submit_next(p: Pass) -> None:
         break
     else:
         if full:
-            hosts = ", ".join(sorted(gate.inbound, key=lambda h: -gate.inbound[h])[:3])
-            where = f"to {hosts}" if hosts else "whose destination is not known yet"
-            say_full(p, f"as many are under way {where} as MAX_PER_DESTINATION allows.")
+            hosts = sorted(gate.inbound, key=lambda h: -gate.inbound[h])[:3]
+            unknown = message("destinations_unknown_full")
+            say_full(p, message("destinations_full", hosts=hosts) if hosts else unknown)
             return
-    say_hold(p, "")
+    say_hold(p, None)
 
 
 def elsewhere_with_room(p: Pass, row: Row) -> str:
@@ -164,23 +165,23 @@ def fit_host(p: Pass, row: Row) -> str | None:
     return next((host for host in fit if p.seen.gate.takes(host)), None)
 
 
-def say_full(p: Pass, text: str) -> None:
+def say_full(p: Pass, why: Message) -> None:
     """What keeps this drain from going on; while something of it is under way, it goes on."""
     if not p.rows_in(MIGRATION_UNDER_WAY):
-        say_hold(p, f"{HOLD} {text}")
+        say_hold(p, why)
 
 
-def say_hold(p: Pass, text: str) -> None:
-    """That it waits for others, or, where the text is empty, that it does not any more."""
-    message = p.drain.message
-    if not text:
-        if message.startswith(HOLD):
-            p.actions.append(ChangeDrain({"message": ""}))
+def say_hold(p: Pass, why: Message | None) -> None:
+    """That it waits for others, or that it does not any more."""
+    said = p.drain.message
+    if why is None:
+        if said is not None and said.code in HOLDS:
+            p.actions.append(ChangeDrain({"message": None}))
         return
     # That somebody enabled the service is said in its place: see _disable_first.
     enabled = not p.back and p.seen.service and p.seen.service.status == "enabled"
-    if message != text and not enabled and p.rows_in(MIGRATION_WAITING):
-        p.actions.append(ChangeDrain({"message": text}))
+    if said != why and not enabled and p.rows_in(MIGRATION_WAITING):
+        p.actions.append(ChangeDrain({"message": why}))
 
 
 def where_to(p: Pass, row: Row) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 from ..copying.patience import bytes_to_copy, late_after_seconds
 from ..facts import NOVA_STATUS_WAITING
+from ..message import Message, message, several
 from ..states import ABORTABLE, FORCIBLE, MIGRATION_UNDER_WAY, Method, MigrationState, Wish
 from .actions import Abort, ChangeDrain, ForceComplete, Reset
 from .attempts import NO_WISH
@@ -34,19 +35,19 @@ def carry_out_requests(p: Pass) -> None:
 
 def carry_out(p: Pass, row: Row) -> None:
     if row.state not in MIGRATION_UNDER_WAY:
-        give_up_request(p, row, "it was over before.")
+        give_up_request(p, row, message("was_over"))
         return
     wanted = row.wish_migration_id or row.nova_migration_id
     if wanted is None:
         return  # Nova has no record of it yet
     if row.nova_migration_id != wanted:
-        give_up_request(p, row, "another attempt has begun since.")
+        give_up_request(p, row, message("other_attempt"))
         return
     if row.aborted_migration_id == wanted and row.aborted_at is not None:
         p.change(row, NO_WISH)
         return
     if row.wish == Wish.FORCE and p.drain.cancel_abort:
-        give_up_request(p, row, "the drain is cancelled, and what is under way is aborted.")
+        give_up_request(p, row, message("cancel_aborts"))
         return
     if row.source_service == SOURCE_DOWN:
         return  # what it would do to the guest cannot be told while its host is silent
@@ -56,7 +57,7 @@ def carry_out(p: Pass, row: Row) -> None:
     if row.wish_tries >= ASK_AGAIN_TIMES and row.answer and not row.wish_by:
         p.change(row, NO_WISH, "abort_refused", row.answer)
     elif row.wish_tries >= ASK_AGAIN_TIMES:
-        give_up_request(p, row, f"it did not answer {row.wish_tries} requests.")
+        give_up_request(p, row, message("no_answer_to", count=row.wish_tries))
     elif row.wish == Wish.ABORT and status in ABORTABLE:
         if may_ask(p, row):
             p.actions.append(Abort(row.id, wanted, row.wish_by))
@@ -66,7 +67,8 @@ def carry_out(p: Pass, row: Row) -> None:
     elif row.wish == Wish.FORCE and status in ABORTABLE:
         return  # queued or preparing: as soon as it runs
     else:
-        give_up_request(p, row, f"it is {status or 'not known to Nova'} by now.")
+        known = status or message("not_known_to_nova")
+        give_up_request(p, row, message("status_by_now", status=known))
 
 
 def may_ask(p: Pass, row: Row) -> bool:
@@ -74,12 +76,13 @@ def may_ask(p: Pass, row: Row) -> bool:
     return row.wish_tries == 0 or p.since(row.wish_at) >= ASK_AGAIN_EVERY
 
 
-def give_up_request(p: Pass, row: Row, why: str) -> None:
+def give_up_request(p: Pass, row: Row, why: Message) -> None:
     """Nothing is asked any more. What was asked for without an answer is forgotten; what
     became of it, Nova's record tells."""
-    what = "an abort" if row.wish == Wish.ABORT else "force complete"
-    text = f"Nova did not take {what}: {why}"
-    kind = "abort_refused" if row.wish == Wish.ABORT else "force_refused"
+    if row.wish == Wish.ABORT:
+        kind, text = "abort_refused", message("abort_not_taken", why=why)
+    else:
+        kind, text = "force_refused", message("force_not_taken", why=why)
     forgotten: dict[str, Any] = {"aborted_migration_id": None, "aborted_by": ""}
     # That a cancel asked for it is kept: it does not begin anew.
     kept = row.aborted_at is not None or not row.wish_by
@@ -117,11 +120,9 @@ def enforce_cancel_deadline(p: Pass) -> None:
     if p.drain.cancelling_since is None or waited < bound:
         return
     for row in p.rows_in(MIGRATION_UNDER_WAY):
-        status = row.nova_status or "not known to Nova"
-        text = (
-            f"Its migration was still in progress ({status}) when the wait of {bound:.0f} s for"
-            f" it ended. Nova may finish it. {p.look_on_both(row)}"
-        )
+        status = row.nova_status or message("not_known_to_nova")
+        left = message("left_flying", status=status, seconds=round(bound))
+        text = several(left, p.look_on_both(row))
         p.change(
             row,
             {"state": MigrationState.UNKNOWN, "code": "left_flying", "message": text},

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from ..message import message
 from ..states import MIGRATION_UNDER_WAY, MIGRATION_WAITING, DrainResult, DrainState
 from .actions import ChangeDrain, Finish
 from .attempts import cancel_waiting
@@ -23,12 +24,12 @@ def begin(p: Pass) -> None:
                 Finish(
                     DrainState.CANCELLED,
                     DrainResult.CANCELLED,
-                    "The host was not given back, so nothing is brought back to it.",
+                    message("not_given_back"),
                 )
             )
         return
     if window_is_closed(p):
-        text = "Its window was over before a worker could begin. Give it a new one, and resume it."
+        text = message("window_over")
         fields: dict[str, Any] = {"state": DrainState.PAUSED, "message": text}
         p.actions.append(ChangeDrain(fields, "window_closed", text, window_as_read(p)))
         return
@@ -50,10 +51,7 @@ def pause_at_window_end(p: Pass) -> None:
     waiting = p.rows_in(MIGRATION_WAITING)
     if not waiting or p.rows_in(MIGRATION_UNDER_WAY):
         return
-    text = (
-        "The window is over, and nothing new is started. Resume it to go on without a window,"
-        " give it a new one and resume it then, or cancel it."
-    )
+    text = message("window_closed")
     fields = {"state": DrainState.PAUSED, "message": text, "blocked_since": None}
     p.actions.append(ChangeDrain(fields, "window_closed", text, window_as_read(p)))
     p.drain = replace(p.drain, state=DrainState.PAUSED)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from ..message import message
 from ..preflight import surroundings
 from ..preflight.verdicts import Kind
 from ..states import (
@@ -72,7 +73,7 @@ def join_new(p: Pass) -> None:
         if row is None:
             p.actions.append(Join(server, p.judge(server)))
         elif row.state in MIGRATION_LEFT:
-            text = "It is on this host again."
+            text = message("came_back")
             p.change(
                 row,
                 {
@@ -111,36 +112,30 @@ def watch_waiting(p: Pass, row: Row, cancelling: bool) -> None:
         if still_stands(p, row):
             p.change(row, fields)
         elif row.attempts >= attempts_allowed(row, p.limits):
-            text = f"It was moved {row.attempts} times and is on {p.place(row)} again."
+            text = message("moved_and_here_again", count=row.attempts, place=p.place(row))
             p.change(row, fields | {"state": MigrationState.FAILED, "message": text})
         elif (named := p.named(row)) in row.unfit_hosts:
             no_fit_host(p, row, [named])
         elif row.state == MigrationState.BLOCKED:
             fields |= {"state": MigrationState.PENDING, "method": verdict.method}
-            p.change(row, fields | {"code": "", "message": verdict.message}, "unblocked")
+            p.change(row, fields | {"code": "", "message": verdict.said}, "unblocked")
         elif row.method != verdict.method:
-            text = f"It is {server.status} now: {verdict.method} migration."
+            text = message("method_changed", status=server.status, method=verdict.method)
             p.change(row, fields | {"method": verdict.method}, "changed", text)
         else:
             p.change(row, fields)
         return
-    fields |= {"state": verdict.state, "code": verdict.code, "message": verdict.message}
+    fields |= {"state": verdict.state, "code": verdict.code, "message": verdict.said}
     if verdict.kind is Kind.STAYS:
         fields["method"] = Method.NONE
     kind = verdict.kind.value if row.state != verdict.state else ""
-    p.change(row, fields, kind, verdict.message if kind else "")
+    p.change(row, fields, kind, verdict.said if kind else None)
 
 
 def no_fit_host(p: Pass, row: Row, hosts: Sequence[str]) -> None:
     """An attempt failed for what an earlier one left at the destination, and there is no
     other host: the next attempt would fail in the same way."""
-    where = " and ".join(hosts)
-    text = (
-        f"Files of it from an earlier attempt are left on {where}, and it can go nowhere else."
-        f" It is not sent there again. Find out on both hosts where its guest runs (`virsh list"
-        f" --all`); where it is certain that it does not run on {where}, move the files there"
-        " out of the way, and retry it. Or retry it to another host."
-    )
+    text = message("leftovers_at_destination", hosts=hosts)
     p.change(
         row,
         {"state": MigrationState.FAILED, "code": LEFTOVERS, "message": text},
@@ -187,15 +182,15 @@ def watch_settled(p: Pass, row: Row, cancelling: bool) -> None:
                 "state": MigrationState.PENDING,
                 "method": verdict.method,
                 "code": "",
-                "message": verdict.message,
+                "message": verdict.said,
                 "initial_status": server.status,
                 "server_status": server.status,
             },
             "unblocked",
-            f"It is {server.status} now.",
+            message("is_now", status=server.status),
         )
     elif verdict.code != row.code and verdict.kind is Kind.STAYS:
         p.change(
             row,
-            {"code": verdict.code, "message": verdict.message, "server_status": server.status},
+            {"code": verdict.code, "message": verdict.said, "server_status": server.status},
         )

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ..facts import NOVA_STATUS_WAITING, POWER_RUNNING, Diagnostics, Migration, Server
+from ..message import Message, message
 
 #: Nova's statuses of a record under which libvirt had not begun to copy: nova-compute writes
 #: `running` before it asks its driver (nova/compute/manager.py, `_do_live_migration`).
@@ -203,12 +204,7 @@ def next_step(ending: Ending, word: Word, *, cold: bool = False, source_lost: bo
     return STEPS[ending, word]
 
 
-def look_on_both(server_id: str, source: str, dest: str) -> str:
+def look_on_both(server_id: str, source: str, dest: str) -> Message:
     """What a person is to do before anything else is done with the server."""
-    there = dest or "every host that it was migrated to"
-    return (
-        f"Look on {source} and on {there} with `virsh list --all --uuid`: which of them has domain"
-        f" {server_id}, and on which does it run? Until that is known do not start, stop, reboot,"
-        " rebuild, evacuate, migrate or reset it. Where its disks are local, the newest data are"
-        " on the host on which the guest runs, and the copy on the other host is out of date."
-    )
+    there = dest or message("every_destination")
+    return message("look_on_both", source=source, dest=there, server_id=server_id)

@@ -10,12 +10,11 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from ..facts import Migration, Server, Service
+from ..message import Message, message
 
 #: Nova's statuses of a resize or cold migration that came to its destination and is not over yet
 #: (nova/compute/manager.py): it holds disk and allocation on both hosts.
 NOVA_STATUS_UNCONFIRMED = frozenset({"finished", "confirming", "reverting"})
-#: How many things a message names.
-NAMED = 10
 
 
 @dataclass(frozen=True)
@@ -57,15 +56,15 @@ class Obstacle(StrEnum):
 class Found:
     """One thing that keeps a host from being empty.
 
-    :param text: what it is, in words that can stand in a list
+    :param said: what it is, so that it can stand in a list
     :param server_id: the server that it is about; empty where it is about none
-    :param remedy: what to do should it stay so, as words that follow the text; or empty
+    :param remedy: the same, with what to do should it stay so; None: nothing
     """
 
     code: Obstacle
-    text: str
+    said: Message
     server_id: str = ""
-    remedy: str = ""
+    remedy: Message | None = None
 
 
 @dataclass(frozen=True)
@@ -89,17 +88,17 @@ class Emptiness:
         kept = (found for found in self.obstacles if found.server_id not in server_ids)
         return replace(self, obstacles=tuple(kept))
 
-    def of(self, *codes: Obstacle) -> tuple[str, ...]:
-        """The obstacles of these kinds, in words."""
-        return tuple(found.text for found in self.obstacles if found.code in codes)
+    def of(self, *codes: Obstacle) -> tuple[Message, ...]:
+        """The obstacles of these kinds."""
+        return tuple(found.said for found in self.obstacles if found.code in codes)
 
-    def with_remedies(self, *codes: Obstacle) -> tuple[str, ...]:
+    def with_remedies(self, *codes: Obstacle) -> tuple[Message, ...]:
         """The same, each with what to do should it stay so."""
-        return tuple(f.text + f.remedy for f in self.obstacles if f.code in codes)
+        return tuple(f.remedy or f.said for f in self.obstacles if f.code in codes)
 
-    def left_over(self, code: Obstacle) -> tuple[str, ...]:
-        """The records left behind that look like this kind, in words."""
-        return tuple(found.text for found in self.leftovers if found.code == code)
+    def left_over(self, code: Obstacle) -> tuple[Message, ...]:
+        """The records left behind that look like this kind."""
+        return tuple(found.said for found in self.leftovers if found.code == code)
 
 
 def look(read: HostContents) -> Emptiness:
@@ -109,7 +108,11 @@ def look(read: HostContents) -> Emptiness:
     if any(found.code in (Obstacle.NO_SERVICE, Obstacle.CELL) for found in obstacles):
         return Emptiness(tuple(obstacles))
     obstacles += [
-        Found(Obstacle.SERVER, f"{called(s.name, s.id)}, {s.status}", s.id)
+        Found(
+            Obstacle.SERVER,
+            message("server_on_host", server=called(s.name, s.id), status=s.status),
+            s.id,
+        )
         for s in {s.id: s for s in read.servers}.values()
     ]
     leftovers: list[Found] = []
@@ -119,34 +122,31 @@ def look(read: HostContents) -> Emptiness:
         unconfirmed = record.status in NOVA_STATUS_UNCONFIRMED
         code = Obstacle.RESIZE if unconfirmed else Obstacle.MIGRATION
         server = read.servers_of_migrations.get(record.server_id)
-        remedy = _remedy(record, server) if server else ""
-        found = Found(code, _record(read, record), record.server_id, remedy)
+        said = _record(read, record)
+        remedy = _with_remedy(said, record, server) if server else None
+        found = Found(code, said, record.server_id, remedy)
         (leftovers if _server_is_gone(read, record) else obstacles).append(found)
     return Emptiness(tuple(obstacles), tuple(leftovers))
 
 
 def _of_service(read: HostContents) -> Iterable[Found]:
-    for service, when in ((read.before, "before"), (read.after, "after")):
+    cell = message("cell_lost_before"), message("cell_lost_after")
+    for service, lost in zip((read.before, read.after), cell, strict=True):
         if service is None or service.host != read.host:
-            yield Found(Obstacle.NO_SERVICE, f"Nova lists no compute service of host {read.host}.")
+            yield Found(Obstacle.NO_SERVICE, message("no_service_of_host", host=read.host))
             return
         if not service.is_known:
-            yield Found(
-                Obstacle.CELL,
-                f"Nova could not reach the cell of this host {when} its lists were read: they leave"
-                " out what is in a cell that is down.",
-            )
+            yield Found(Obstacle.CELL, lost)
             return
         if not service.is_up:
             yield Found(Obstacle.DOWN, why_down(service))
 
 
-def why_down(service: Service) -> str:
+def why_down(service: Service) -> Message:
     """Why a service does not count as up."""
     if service.forced_down:
-        return "The compute service is forced down, so that Nova does not say whether it is up."
-    state = service.state or "not known"
-    return f"The compute service is {state}: what Nova says of this host may be old."
+        return message("service_forced_down")
+    return message("service_not_up", state=service.state or message("not_known"))
 
 
 def _server_is_gone(read: HostContents, record: Migration) -> bool:
@@ -154,44 +154,40 @@ def _server_is_gone(read: HostContents, record: Migration) -> bool:
     return bool(record.server_id) and found.get(record.server_id, record) is None
 
 
-def _record(read: HostContents, record: Migration) -> str:
-    source, dest = record.source_compute or "?", record.dest_compute or "?"
-    text = (
-        f"migration {record.id} ({record.migration_type or 'of unknown type'},"
-        f" {record.status or 'without a status'}) from {source} to {dest}"
-    )
+def _record(read: HostContents, record: Migration) -> Message:
+    values = {
+        "record": record.id,
+        "type": record.migration_type or message("of_unknown_type"),
+        "status": record.status or message("without_status"),
+        "source": record.source_compute or "?",
+        "dest": record.dest_compute or "?",
+    }
     if not record.server_id:
-        return f"{text}, of no server"
+        return message("migration_of_none", **values)
     if record.server_id not in read.servers_of_migrations:
-        name = read.names.get(record.server_id, "")
-        return f"{text} of {called(name, record.server_id)}, which could not be read"
+        name = called(read.names.get(record.server_id, ""), record.server_id)
+        return message("migration_unreadable", server=name, **values)
     server = read.servers_of_migrations[record.server_id]
     if server is None:
-        return f"{text} of server {record.server_id}, which does not exist any more"
-    return f"{text} of {called(server.name, server.id)}, {server.status} on {server.host or '?'}"
+        return message("migration_of_deleted", server_id=record.server_id, **values)
+    return message(
+        "migration_of",
+        server=called(server.name, server.id),
+        server_status=server.status,
+        host=server.host or "?",
+        **values,
+    )
 
 
-def _remedy(record: Migration, server: Server) -> str:
+def _with_remedy(said: Message, record: Migration, server: Server) -> Message | None:
     """What to do about a record that nothing is done for: its nova-compute was killed while it
     waited, for what is queued is in the memory of that process alone (nova/compute/manager.py)."""
     idle = server.task_state is None and server.status in ("ACTIVE", "PAUSED", "SHUTOFF")
     if not idle or record.status not in ("accepted", "queued", "preparing", "running"):
-        return ""
-    return (
-        ". Nova does nothing with the server: if that stays so, a nova-compute that was killed left"
-        " the record behind, and no command of Nova's ends it. When no migration of the server is"
-        " in progress, set it to error in the database of the cell: UPDATE migrations SET status ="
-        f" 'error' WHERE id = {record.id} AND status = '{record.status}'"
-    )
+        return None
+    return message("record_left_behind", what=said, record=record.id, status=record.status)
 
 
 def called(name: str, server_id: str) -> str:
     """What a server is called in a list of several."""
     return f"{name} ({server_id})" if name else server_id
-
-
-def some(lines: Iterable[str]) -> tuple[str, ...]:
-    """The first few, and how many there are beyond."""
-    everything = list(lines)
-    rest = len(everything) - NAMED
-    return (*everything[:NAMED], f"and {rest} more") if rest > 0 else tuple(everything)

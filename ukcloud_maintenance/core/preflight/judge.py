@@ -34,6 +34,7 @@ before all of them, and a caution says so.
 from dataclasses import replace
 
 from ..facts import POWER_RUNNING, Server
+from ..message import message
 from . import bindings, surroundings
 from .verdicts import (
     Around,
@@ -66,15 +67,13 @@ LIVE_STATUSES = frozenset({"ACTIVE", "PAUSED"})
 #: nova/compute/power_state.py
 POWER_OFF = {4: "shut down", 6: "crashed", 7: "suspended"}
 
-AGAIN = "It is looked at again while the drain runs."
-
 
 # -- what was chosen -------------------------------------------------------------------------
 
 
 def _chosen_to_stay(server: Server, wishes: Wishes, around: Around) -> Said:
     if wishes.choice is Choice.STAY:
-        return stays("chosen", "It was chosen to stay.", "Choose otherwise for this instance.")
+        return stays(message("chosen"))
     return None
 
 
@@ -83,26 +82,20 @@ def _owner_says_stay(server: Server, wishes: Wishes, around: Around) -> Said:
     if _word(server, name) in (None, "false"):
         return None
     if wishes.choice is not Choice.NONE:
-        return Caution("owner_overruled", f"Its owner asks that it stays ({name}).")
-    return stays(
-        "owner_stay",
-        f"Its owner asks that it stays ({name}).",
-        "Ask the owner, or choose live or cold migration for it.",
-    )
+        return Caution("owner_overruled", message("owner_asks_it_stays", name=name))
+    return stays(message("owner_stay", name=name))
 
 
 def _locked(server: Server, wishes: Wishes, around: Around) -> Said:
     """nova/compute/api.py, `check_instance_lock`: a lock does not bind an admin."""
     if not server.locked:
         return None
-    why = f" ({server.locked_reason})" if server.locked_reason else ""
+    why = server.locked_reason
     if wishes.move_locked or wishes.choice is not Choice.NONE:
-        return Caution("locked", f"It is locked{why}; that does not keep an administrator.")
-    return stays(
-        "locked",
-        f"It is locked{why}, and this drain leaves locked instances alone.",
-        "Unlock it, or let the drain move locked instances.",
-    )
+        said = message("is_locked", why=why) if why else message("is_locked_without_reason")
+        return Caution("locked", said)
+    said = message("locked", why=why) if why else message("locked_without_reason")
+    return stays(said, "locked")
 
 
 def _owner_forbids_the_way(server: Server, wishes: Wishes, around: Around) -> Said:
@@ -111,15 +104,15 @@ def _owner_forbids_the_way(server: Server, wishes: Wishes, around: Around) -> Sa
     name = names.live if way is Kind.LIVE else names.cold
     if _word(server, name) in (None, "true"):
         return None
-    said = f"Its owner does not want it {way.value}-migrated ({name})."
     if wishes.choice.value == way.value:
-        return Caution("owner_overruled", said)
+        cold = message("owner_against_cold", name=name)
+        live = message("owner_against_live", name=name)
+        return Caution("owner_overruled", cold if way is Kind.COLD else live)
     if way is Kind.COLD:
-        return stays("owner_no_cold", said, "Ask the owner, or choose cold migration for it.")
-    remedy = "Ask the owner, or choose live or cold migration for it."
+        return stays(message("owner_no_cold", name=name))
     if _word(server, names.cold) == "true":
-        remedy = "Choose cold migration for it: its owner agrees to that."
-    return stays("owner_no_live", said, remedy)
+        return stays(message("owner_no_live_but_cold", name=name), "owner_no_live")
+    return stays(message("owner_no_live", name=name))
 
 
 def _word(server: Server, name: str) -> str | None:
@@ -153,90 +146,59 @@ def _boolean(word: str) -> str:
 
 def _building(server: Server, wishes: Wishes, around: Around) -> Said:
     if server.status == "BUILD" or server.vm_state == "building":
-        return blocked("building", "It is being built.", AGAIN)
+        return blocked(message("building"))
     return None
 
 
 def _task_under_way(server: Server, wishes: Wishes, around: Around) -> Said:
     if server.task_state:
-        return blocked("task_under_way", f"Nova is busy with it (task {server.task_state}).", AGAIN)
+        return blocked(message("task_under_way", task=server.task_state))
     return None
 
 
-_STAYS: dict[str, tuple[str, str]] = {
-    "SUSPENDED": (
-        "It is suspended, and Nova does not migrate suspended instances.",
-        "Resume it.",
-    ),
-    "SHELVED": (
-        "It is shelved, but its disk is still on its host.",
-        "Offload it (shelve offload), or unshelve it.",
-    ),
-    "SOFT_DELETED": (
-        "It is deleted, but kept on its host until it is reclaimed.",
-        "Force the deletion, or restore it.",
-    ),
+_STAYS = {
+    "SUSPENDED": message("status_suspended"),
+    "SHELVED": message("status_shelved"),
+    "SOFT_DELETED": message("status_soft_deleted"),
 }
-_BLOCKED: dict[str, tuple[str, str]] = {
-    "RESCUE": (
-        "It is in rescue mode, and Nova does not migrate it in this state.",
-        "Unrescue it.",
-    ),
-    "ERROR": (
-        "It is in ERROR, and Nova does not migrate it in this state.",
-        "Look into its fault, and check with virsh list on the hypervisor whether its guest runs."
-        " A rebuild would erase the disk of a guest that is alive.",
-    ),
-    "VERIFY_RESIZE": (
-        "A resize or cold migration of it waits for confirmation.",
-        "Confirm or revert the resize, or choose that the drain confirms it.",
-    ),
+_BLOCKED = {
+    "RESCUE": message("status_rescue"),
+    "ERROR": message("status_error"),
+    "VERIFY_RESIZE": message("status_verify_resize"),
 }
 
 
 def _error_with_a_guest(server: Server, wishes: Wishes, around: Around) -> Said:
     """Nova's idea of the power state outlives an ERROR (aborts of Nova 33 and 34 end so)."""
     if server.status == "ERROR" and server.power_state == POWER_RUNNING:
-        return blocked(
-            "status_error_guest_runs",
-            "It is in ERROR, though Nova last saw its guest running.",
-            f"Check with virsh list that the guest runs on {server.host} and on no other host that"
-            " it was migrated to. Only then set its state to active; do not start or rebuild it.",
-        )
+        return blocked(message("status_error_guest_runs", host=server.host))
     return None
 
 
 def _resized(server: Server, wishes: Wishes, around: Around) -> Said:
     if server.status == "VERIFY_RESIZE" and wishes.choice is Choice.CONFIRM:
-        final = Caution("confirm_is_final", "Once confirmed, the resize cannot be reverted.")
-        return Verdict(
-            Kind.CONFIRM,
-            "status_verify_resize",
-            "Its resize is confirmed, as was chosen; then it is looked at again.",
-            cautions=(final,),
-        )
+        final = Caution("confirm_is_final", message("confirm_is_final"))
+        said = message("resize_is_confirmed")
+        return Verdict(Kind.CONFIRM, "status_verify_resize", said, (final,))
     return None
 
 
 def _unmovable(server: Server, wishes: Wishes, around: Around) -> Said:
     status = server.status
-    code = f"status_{status.lower()}"
     if status in LIVE_STATUSES or status == "SHUTOFF":
         return None
     if status in _STAYS:
-        return stays(code, *_STAYS[status])
-    default = f"Nova does not migrate an instance in status {status}.", AGAIN
-    return blocked(code, *_BLOCKED.get(status, default))
+        return stays(_STAYS[status])
+    return blocked(
+        _BLOCKED.get(status) or message("status_other", status=status),
+        f"status_{status.lower()}",
+    )
 
 
 def _cold_while_paused(server: Server, wishes: Wishes, around: Around) -> Said:
     """compute/api.py, `resize`: ACTIVE and STOPPED only."""
     if server.status == "PAUSED" and wishes.choice is Choice.COLD:
-        return blocked(
-            "cold_while_paused",
-            "It is paused, and Nova cold-migrates only what runs or is shut off.",
-            "Unpause it, or choose live migration for it.",
-        )
+        return blocked(message("cold_while_paused"))
     return None
 
 
@@ -247,22 +209,14 @@ def _guest_off(server: Server, wishes: Wishes, around: Around) -> Said:
     """
     off = POWER_OFF.get(server.power_state)
     if off and way_of(server, wishes) is Kind.LIVE:
-        return blocked(
-            "guest_off",
-            f"Nova says {server.status}, but its guest was last seen {off}.",
-            "Start it or stop it, so that status and guest agree.",
-        )
+        return blocked(message("guest_off", status=server.status, power=off))
     return None
 
 
 def _guest_on(server: Server, wishes: Wishes, around: Around) -> Said:
     """A cold migration would power it off."""
     if server.status == "SHUTOFF" and server.power_state == POWER_RUNNING:
-        return blocked(
-            "guest_on",
-            "Nova says SHUTOFF, but its guest was last seen running.",
-            "Start it or stop it, so that status and guest agree.",
-        )
+        return blocked(message("guest_on"))
     return None
 
 
@@ -271,31 +225,21 @@ def _guest_on(server: Server, wishes: Wishes, around: Around) -> Said:
 
 def _paused(server: Server, wishes: Wishes, around: Around) -> Said:
     if server.status == "PAUSED":
-        return Caution(
-            "paused",
-            "It is paused: QEMU migrates such guests, but a stuck one cannot be forced through.",
-        )
+        return Caution("paused", message("paused"))
     return None
 
 
 def _downtime(server: Server, wishes: Wishes, around: Around) -> Said:
     if server.status == "ACTIVE" and way_of(server, wishes) is Kind.COLD:
-        return Caution(
-            "downtime",
-            "It is stopped, moved and started again: its user loses it for that time, and all that"
-            " is in its memory.",
-        )
+        return Caution("downtime", message("downtime"))
     return None
 
 
 def _choice_without_effect(server: Server, wishes: Wishes, around: Around) -> Said:
     if wishes.choice is Choice.LIVE and server.status == "SHUTOFF":
-        return Caution(
-            "choice_without_effect",
-            "It is shut off: nothing of it runs that could be migrated live, so it goes cold.",
-        )
+        return Caution("choice_without_effect", message("goes_cold"))
     if wishes.choice is Choice.CONFIRM:
-        return Caution("choice_without_effect", "It has no resize that could be confirmed.")
+        return Caution("choice_without_effect", message("no_resize_to_confirm"))
     return None
 
 

@@ -8,10 +8,10 @@ setting of the scheduler that no API shows is a caution, never a verdict.
 from collections.abc import Iterable, Mapping
 
 from ..facts import Aggregate, Capacity, Server, ServerGroup
-from .needs import needs_of
+from ..message import Message, message
+from .needs import GIB, MIB, needs_of
 from .verdicts import Around, Caution, Said, Wishes, blocked, stays
 
-UNITS = {"MEMORY_MB": "MiB of memory", "DISK_GB": "GiB of disk", "VCPU": "VCPU", "PCPU": "PCPU"}
 FULL = Capacity()
 #: codes of verdicts that rest on what is around an instance, not on itself, and what has to be
 #: known for another opinion
@@ -126,22 +126,13 @@ def _zone_is_gone(zone: str, around: Around) -> bool:
 def bare_metal(server: Server, wishes: Wishes, around: Around) -> Said:
     """nova/virt/ironic/driver.py has neither live nor cold migration."""
     if server.host in around.bare_metal:
-        return stays(
-            "bare_metal",
-            "It is a bare metal node of Ironic's: the instance is the machine, and Nova moves it in"
-            " no way.",
-            "Ask its owner to move what runs on it.",
-        )
+        return stays(message("bare_metal"))
     return None
 
 
 def receivers(server: Server, wishes: Wishes, around: Around) -> Said:
     if around.receivers is not None and not around.receivers:
-        return blocked(
-            "no_receiver",
-            "No other host can receive: all are disabled, down or being drained.",
-            "Enable another host, or drain fewer at a time.",
-        )
+        return blocked(message("no_receiver"))
     return None
 
 
@@ -149,17 +140,9 @@ def zone(server: Server, wishes: Wishes, around: Around) -> Said:
     if not (pin := server.pinned_zone):
         return None
     if _zone_is_gone(pin, around):
-        return Caution(
-            "zone_gone",
-            f"It is pinned to the availability zone {pin}, which no aggregate makes: Nova does not"
-            " look at it any more, older releases find no host.",
-        )
+        return Caution("zone_gone", message("zone_gone", zone=pin))
     if around.receivers is not None and not in_zone(server, around):
-        return blocked(
-            "zone_without_host",
-            f"It is pinned to the availability zone {pin}, in which no other host can receive.",
-            "Enable a host of this zone, or unpin the instance (2.104).",
-        )
+        return blocked(message("zone_without_host", zone=pin))
     return None
 
 
@@ -169,12 +152,8 @@ def traits(server: Server, wishes: Wishes, around: Around) -> Said:
     if with_traits(server, in_zone(server, around), around):
         return None
     needs = needs_of(server)
-    asks = sorted(needs.required) + [f"no {name}" for name in sorted(needs.forbidden)]
-    return blocked(
-        "traits",
-        f"Its flavor asks for {', '.join(asks)}, and no host that can receive is like that.",
-        "Enable such a host.",
-    )
+    forbidden = [message("without_trait", trait=name) for name in sorted(needs.forbidden)]
+    return blocked(message("traits", asks=[*sorted(needs.required), *forbidden]))
 
 
 def aggregates(server: Server, wishes: Wishes, around: Around) -> Said:
@@ -182,11 +161,7 @@ def aggregates(server: Server, wishes: Wishes, around: Around) -> Said:
         return None
     hosts = with_traits(server, in_zone(server, around), around)
     if hosts and not not_reserved(server, hosts, around):
-        return Caution(
-            "aggregate",
-            "Aggregates keep every host that can receive for other projects or flavors: if the"
-            " scheduler heeds them, it finds none.",
-        )
+        return Caution("aggregate", message("aggregate"))
     return None
 
 
@@ -206,15 +181,9 @@ def group(server: Server, wishes: Wishes, around: Around) -> Said:
     if found.policy == "anti-affinity":
         return _anti_affinity(server, found, around)
     if found.policy == "soft-affinity" and around.members_on(found, server.host, server.id):
-        return Caution(
-            "soft_affinity",
-            f"It may be parted from the others of its group {found.name} (soft affinity).",
-        )
+        return Caution("soft_affinity", message("soft_affinity", group=found.name))
     if found.policy == "soft-anti-affinity":
-        return Caution(
-            "soft_anti_affinity",
-            f"It may come to a host with others of its group {found.name} (soft anti-affinity).",
-        )
+        return Caution("soft_anti_affinity", message("soft_anti_affinity", group=found.name))
     return None
 
 
@@ -224,21 +193,12 @@ def _affinity(server: Server, found: ServerGroup, around: Around) -> Said:
     unknown = [member for member in others if member not in around.whereabouts]
     elsewhere = sorted(places - {server.host})
     if elsewhere:
-        return Caution(
-            "affinity",
-            f"Its group {found.name} (affinity) sends it to {' or '.join(elsewhere)}.",
-        )
+        one = message("affinity_sends_it", group=found.name, hosts=elsewhere)
+        of_several = message("affinity_sends_it_to_one_of", group=found.name, hosts=elsewhere)
+        return Caution("affinity", one if len(elsewhere) == 1 else of_several)
     if unknown:
-        return Caution(
-            "affinity",
-            f"Its group {found.name} (affinity) lets it go only where another member is.",
-        )
-    return blocked(
-        "affinity",
-        f"Its group {found.name} (affinity) has no member on another host, and Nova sends it"
-        " nowhere else, not even when all leave.",
-        "Delete the server group, if its owner agrees: its members stay, and are free to go.",
-    )
+        return Caution("affinity", message("affinity_follows", group=found.name))
+    return blocked(message("affinity", group=found.name))
 
 
 def _anti_affinity(server: Server, found: ServerGroup, around: Around) -> Said:
@@ -247,19 +207,12 @@ def _anti_affinity(server: Server, found: ServerGroup, around: Around) -> Said:
     count = {host: around.members_on(found, host, server.id) for host in around.receivers}
     hosts = allowed_by_group(found, suitable(server, around), count)
     if not hosts:
-        return blocked(
-            "anti_affinity",
-            f"Every host that can receive has a member of its group {found.name} (anti-affinity).",
-            "Enable another host, or move a member of the group away from one.",
-        )
+        return blocked(message("anti_affinity", group=found.name))
     room = sum(found.max_per_host - count[host] for host in hosts)
     travelling = len(around.leaving & set(found.members))
     if travelling > room:
-        return Caution(
-            "anti_affinity",
-            f"{travelling} members of its group {found.name} (anti-affinity) leave, and the other"
-            f" hosts can take {room}.",
-        )
+        said = message("anti_affinity_short", count=travelling, group=found.name, room=room)
+        return Caution("anti_affinity", said)
     return None
 
 
@@ -302,17 +255,20 @@ def room(server: Server, wishes: Wishes, around: Around) -> Said:
         return None
     nearest = min(short, key=lambda host: lack(needs.resources, short[host]))
     lacks = amounts(short[nearest])
-    return blocked(
-        "no_room",
-        f"No host has room for it now; {nearest} comes nearest and lacks {lacks}.",
-        "Make room, or enable another host.",
-    )
+    return blocked(message("no_room", nearest=nearest, lacks=lacks))
 
 
-def amounts(resources: Mapping[str, int]) -> str:
-    """Amounts of resource classes in words, e.g. "2048 MiB of memory and 1 VCPU"."""
-    words = [f"{n} {UNITS.get(name, name)}" for name, n in sorted(resources.items())]
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+def amounts(resources: Mapping[str, int]) -> tuple[Message, ...]:
+    """Amounts of resource classes, to be said in a list."""
+    return tuple(_amount(name, amount) for name, amount in sorted(resources.items()))
+
+
+def _amount(name: str, amount: int) -> Message:
+    if name == "MEMORY_MB":
+        return message("amount_of_memory", amount=amount * MIB)
+    if name == "DISK_GB":
+        return message("amount_of_disk", amount=amount * GIB)
+    return message("amount_of", amount=amount, resource=name)
 
 
 def lack(wanted: Mapping[str, int], missing: Mapping[str, int]) -> float:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ..facts import Aggregate, Capacity, Server, ServerGroup
+from ..message import Message
 from ..states import Method, MigrationState
 
 
@@ -32,12 +33,11 @@ class Choice(StrEnum):
 class Caution:
     """Something to know beside the verdict.
 
-    :param code: a stable word
-    :param text: one sentence, or two
+    :param code: a stable word for the kind of it
     """
 
     code: str
-    text: str
+    said: Message
 
 
 @dataclass(frozen=True)
@@ -106,15 +106,13 @@ class Verdict:
 
     :param kind: what will happen to it
     :param code: a stable word for the reason, empty where there is nothing to explain
-    :param reason: the reason, one sentence
-    :param remedy: what an admin can do about it, or empty
+    :param said: the reason, and what an admin can do about it
     :param cautions: what else is to be known
     """
 
     kind: Kind
     code: str = ""
-    reason: str = ""
-    remedy: str = ""
+    said: Message | None = None
     cautions: tuple[Caution, ...] = ()
 
     @property
@@ -135,10 +133,6 @@ class Verdict:
         """
         return self.kind in _METHODS
 
-    @property
-    def message(self) -> str:
-        return f"{self.reason} {self.remedy}".strip()
-
 
 _METHODS = {Kind.LIVE: Method.LIVE, Kind.COLD: Method.COLD, Kind.CONFIRM: Method.CONFIRM}
 _STATES = {
@@ -154,12 +148,14 @@ Said = Verdict | Caution | None
 Filter = Callable[[Server, Wishes, Around], Said]
 
 
-def blocked(code: str, reason: str, remedy: str = "") -> Verdict:
-    return Verdict(Kind.BLOCKED, code, reason, remedy)
+def blocked(said: Message, code: str = "") -> Verdict:
+    """:param code: that of the message by default"""
+    return Verdict(Kind.BLOCKED, code or said.code, said)
 
 
-def stays(code: str, reason: str, remedy: str = "") -> Verdict:
-    return Verdict(Kind.STAYS, code, reason, remedy)
+def stays(said: Message, code: str = "") -> Verdict:
+    """:param code: that of the message by default"""
+    return Verdict(Kind.STAYS, code or said.code, said)
 
 
 def way_of(server: Server, wishes: Wishes) -> Kind:

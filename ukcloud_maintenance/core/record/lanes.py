@@ -8,12 +8,12 @@ the instance was taken into the drain to its end, or on and on while it has none
 A kind of event that is not known here is a mark in the lane and changes nothing.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+from ..message import Message
 from ..states import MIGRATION_TERMINAL, MigrationState
 
 
@@ -74,10 +74,6 @@ _NO_MARK = frozenset({"submitted", "adopted", "copying", "confirm_asked", "succe
 #: Nova has, or may have, our request to abort the attempt.
 _ABORTING = frozenset({"aborting", "abort_unanswered"})
 
-#: "It runs on cmp2.", "It is SHUTOFF on cmp2.": what `decide` says of an arrival
-_ARRIVED_ON = re.compile(r"It (?:runs|is \S+) on (\S+)\.")
-_HOST_IN = re.compile(r"(?:.* (?:to|on) )?(\S+?)\.?")
-
 
 @dataclass(frozen=True)
 class LaneEvent:
@@ -89,7 +85,7 @@ class LaneEvent:
     id: int
     at: datetime
     kind: str
-    message: str = ""
+    message: Message | None = None
     row_id: int | None = None
 
 
@@ -126,7 +122,7 @@ class Segment:
     end: datetime | None = None
     destination: str = ""
     outcome: Outcome = Outcome.NONE
-    message: str = ""
+    message: Message | None = None
 
     @property
     def has_failed(self) -> bool:
@@ -139,7 +135,7 @@ class Mark:
 
     kind: str
     at: datetime
-    message: str = ""
+    message: Message | None = None
 
 
 @dataclass(frozen=True)
@@ -184,7 +180,9 @@ class _Writer:
         self.outcome = Outcome.NONE
         self.aborting = False
 
-    def close(self, at: datetime, outcome: Outcome = Outcome.NONE, message: str = "") -> None:
+    def close(
+        self, at: datetime, outcome: Outcome = Outcome.NONE, message: Message | None = None
+    ) -> None:
         """End what goes on. A stretch that took no time and tells nothing is left out."""
         if self.current is None:
             return
@@ -209,7 +207,7 @@ class _Writer:
         self.last = at
         self.outcome = Outcome.NONE
 
-    def end(self, at: datetime, outcome: Outcome, message: str = "") -> None:
+    def end(self, at: datetime, outcome: Outcome, message: Message | None = None) -> None:
         """Come to an end, the last one or not."""
         if self.current is not None:
             own = outcome if self.current.kind in ATTEMPT else Outcome.NONE
@@ -227,10 +225,10 @@ class _Writer:
             self.marks.append(Mark(kind, at, event.message))
         if kind in ("submitted", "adopted"):
             if self.kind not in ATTEMPT:
-                self.open(Stretch.MOVING, at, event.message if kind == "submitted" else "")
+                self.open(Stretch.MOVING, at, _host(event.message))
             elif kind == "submitted":
                 self.close(at, Outcome.FAILED)
-                self.open(Stretch.MOVING, at, event.message)
+                self.open(Stretch.MOVING, at, _host(event.message))
         elif kind == "copying":
             self._copying(at, _host(event.message))
         elif kind == "confirm_asked":
@@ -260,9 +258,8 @@ class _Writer:
                 self.open(Stretch.WAITING, at)
         elif kind in _ENDS:
             if kind == "succeeded" and self.current is not None:
-                found = _ARRIVED_ON.match(event.message)
-                if found:
-                    self.current = replace(self.current, destination=found[1])
+                if host := _host(event.message):
+                    self.current = replace(self.current, destination=host)
             self.end(at, _ENDS[kind], event.message)
 
     def _copying(self, at: datetime, destination: str) -> None:
@@ -331,14 +328,13 @@ def _queued_first(segments: list[Segment], row: LaneRow) -> list[Segment]:
         return [*segments[:at], replace(found, kind=Stretch.QUEUED)] if waits else segments
     if until - found.start < WORTH_SHOWING or (found.end is not None and until >= found.end):
         return segments
-    queued = replace(found, kind=Stretch.QUEUED, end=until, outcome=Outcome.NONE, message="")
+    queued = replace(found, kind=Stretch.QUEUED, end=until, outcome=Outcome.NONE, message=None)
     return [*segments[:at], queued, replace(found, start=until), *segments[at + 1 :]]
 
 
-def _host(message: str) -> str:
-    """The host that a message is about: the message itself, or its last word."""
-    found = _HOST_IN.fullmatch(message.strip())
-    return found[1] if found else ""
+def _host(said: Message | None) -> str:
+    """The host that an instance goes to or arrived on, by what was said of it; or empty."""
+    return str(said.values.get("host", "")) if said is not None else ""
 
 
 def lane(row: LaneRow, events: Iterable[LaneEvent]) -> Lane:

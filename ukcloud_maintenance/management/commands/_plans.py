@@ -5,8 +5,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ukcloud_maintenance import services
+from ukcloud_maintenance.core.message import as_json
 from ukcloud_maintenance.core.preflight.verdicts import Kind
 from ukcloud_maintenance.exceptions import Refused
+from ukcloud_maintenance.messages import english, english_remedy
 from ukcloud_maintenance.services import DrainPlan, Planned, PlanPreflight
 
 from ._documents import table
@@ -86,9 +88,13 @@ def _instance(planned: Planned) -> dict[str, Any]:
         "status": server.status,
         "verdict": verdict.kind.value,
         "code": verdict.code,
-        "reason": verdict.reason,
-        "remedy": verdict.remedy,
-        "cautions": [{"code": c.code, "text": c.text} for c in verdict.cautions],
+        "reason": english(verdict.said, remedy=False),
+        "remedy": english_remedy(verdict.said),
+        "said": as_json(verdict.said) if verdict.said else None,
+        "cautions": [
+            {"code": c.code, "text": english(c.said), "said": as_json(c.said)}
+            for c in verdict.cautions
+        ],
         "memory_bytes": server.memory_bytes,
         "local_disk_bytes": server.local_disk_bytes,
         "planned_host": planned.planned_host or None,
@@ -143,8 +149,8 @@ def _of_host(plan: DrainPlan) -> Iterator[list[str]]:
                     p.server.status,
                     p.verdict.kind.value,
                     p.planned_host or "-",
-                    p.verdict.reason or "-",
-                    p.verdict.remedy or "-",
+                    english(p.verdict.said, remedy=False) or "-",
+                    english_remedy(p.verdict.said) or "-",
                 )
                 for p in _sorted(plan)
             ),
@@ -232,7 +238,7 @@ def _cautions(plan: DrainPlan) -> Iterator[str]:
     names: dict[str, list[str]] = {}
     for planned in _sorted(plan):
         for caution in planned.verdict.cautions:
-            names.setdefault(caution.text, []).append(planned.server.name)
+            names.setdefault(english(caution.said), []).append(planned.server.name)
     if names:
         yield "Worth knowing:"
     for text, about in names.items():

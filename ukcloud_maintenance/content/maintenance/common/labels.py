@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 from ukcloud_maintenance import store
 from ukcloud_maintenance.core.drain.alarm import arrived_wrong
 from ukcloud_maintenance.core.facts import Service
-from ukcloud_maintenance.core.host.emptiness import NAMED
+from ukcloud_maintenance.core.message import NAMED
 from ukcloud_maintenance.core.states import (
     Direction,
     DrainResult,

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
+from ukcloud_maintenance.core.message import Message
 from ukcloud_maintenance.core.preflight.verdicts import Kind
 
-from ..common import labels
+from ..common import words
 from ..common.labels import Label
 from .rows import Row
 from .words import COMMON, STOPPED, few, verdict_label
@@ -34,28 +35,29 @@ def issues_of(rows: Sequence[Row]) -> list[Issue]:
     """What is to be said of a host, the worst first, each once with the names it is about."""
     found: dict[tuple[int, str, str], list[str]] = {}
     for row in rows:
-        for key in _said_of(row):
+        for weight, said in _said_of(row):
+            key = weight, words.said(said, remedy=False), words.remedy(said)
             found.setdefault(key, []).append(row.name)
     issues = [
-        Issue(weight, _label(weight), few(names), labels.said(text), labels.said(remedy))
+        Issue(weight, _label(weight), few(names), text, remedy)
         for (weight, text, remedy), names in found.items()
     ]
     return sorted(issues, key=lambda issue: issue.weight)
 
 
-def _said_of(row: Row) -> list[tuple[int, str, str]]:
+def _said_of(row: Row) -> list[tuple[int, Message | None]]:
     verdict = row.planned.verdict
     weights = {Kind.BLOCKED.value: BLOCKED, Kind.STAYS.value: STAYS}
-    said = []
+    said: list[tuple[int, Message | None]] = []
     if row.group in weights:
-        said.append((weights[row.group], verdict.reason, verdict.remedy))
+        said.append((weights[row.group], verdict.said))
     known = {"no_place": NO_PLACE, "downtime": DOWNTIME}
     for caution in verdict.cautions:
         if caution.code not in COMMON:
             weight = known.get(caution.code, TO_KNOW)
             if weight == TO_KNOW and row.group == Kind.CONFIRM.value:
                 weight = CONFIRM
-            said.append((weight, caution.text, ""))
+            said.append((weight, caution.said))
     return said
 
 

@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 from ukcloud_maintenance.core.facts import Server
 from ukcloud_maintenance.core.preflight.verdicts import Caution, Choice, Kind, Verdict
 
-from ..common import formats, labels
+from ..common import formats, words
 from ..common.labels import Label
 
 MIB = 1024**2
@@ -82,12 +82,9 @@ def verdict_html(server: Server, verdict: Verdict) -> SafeString:
     """The verdict in a cell: label, reason, remedy, cautions."""
     group = group_of(server, verdict)
     said = [_caution_html(caution) for caution in verdict.cautions]
-    reason = format_html(" {}", labels.said(verdict.reason)) if verdict.reason else ""
-    remedy = (
-        format_html(' <span class="mnt-quiet">{}</span>', labels.said(verdict.remedy))
-        if verdict.remedy
-        else ""
-    )
+    why, advice = words.said(verdict.said, remedy=False), words.remedy(verdict.said)
+    reason = format_html(" {}", why) if why else ""
+    remedy = format_html(' <span class="mnt-quiet">{}</span>', advice) if advice else ""
     return format_html(
         "{}{}{}{}",
         verdict_label(group).html,
@@ -98,7 +95,7 @@ def verdict_html(server: Server, verdict: Verdict) -> SafeString:
 
 
 def _caution_html(caution: Caution) -> SafeString:
-    text = labels.said(caution.text)
+    text = words.said(caution.said)
     if caution.code in COMMON:
         return format_html(' <span class="mnt-caution">{}</span>', text)
     return format_html(

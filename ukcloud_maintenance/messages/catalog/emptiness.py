@@ -1,0 +1,41 @@
+"""What is said of what is on a host."""
+
+from collections.abc import Mapping
+
+from ..template import Template
+
+_MIGRATION = "migration {record} ({type}, {status}) from {source} to {dest}"
+
+TEMPLATES: Mapping[str, Template] = {
+    "server_on_host": Template("{server}, {status}"),
+    "no_service_of_host": Template("Nova lists no compute service of host {host}."),
+    "cell_lost_before": Template(
+        "Nova could not reach the cell of this host before its lists were read: they leave out what"
+        " is in a cell that is down."
+    ),
+    "cell_lost_after": Template(
+        "Nova could not reach the cell of this host after its lists were read: they leave out what"
+        " is in a cell that is down."
+    ),
+    "service_forced_down": Template(
+        "The compute service is forced down, so that Nova does not say whether it is up."
+    ),
+    "service_not_up": Template(
+        "The compute service is {state}: what Nova says of this host may be old."
+    ),
+    "not_known": Template("not known"),
+    "of_unknown_type": Template("of unknown type"),
+    "without_status": Template("without a status"),
+    "migration_of_none": Template(f"{_MIGRATION}, of no server"),
+    "migration_unreadable": Template(f"{_MIGRATION} of {{server}}, which could not be read"),
+    "migration_of_deleted": Template(
+        f"{_MIGRATION} of server {{server_id}}, which does not exist any more"
+    ),
+    "migration_of": Template(f"{_MIGRATION} of {{server}}, {{server_status}} on {{host}}"),
+    "record_left_behind": Template(
+        "{what}. Nova does nothing with the server: if that stays so, a nova-compute that was"
+        " killed left the record behind, and no command of Nova's ends it. When no migration of the"
+        " server is in progress, set it to error in the database of the cell: UPDATE migrations SET"
+        " status = 'error' WHERE id = {record} AND status = '{status}'"
+    ),
+}
