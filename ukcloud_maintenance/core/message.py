@@ -48,9 +48,13 @@ def message(code: str, /, **values: Any) -> Message:
 
 
 @overload
-def several(first: Message, *rest: Message | None) -> Message: ...
+def several(first: Message, /, *rest: Message | None) -> Message: ...
+
+
 @overload
 def several(*messages: Message | None) -> Message | None: ...
+
+
 def several(*messages: Message | None) -> Message | None:
     """Messages as one, said one behind the other; None where there is none."""
     said = [one for one in messages if one is not None]

@@ -5,7 +5,7 @@ here, and nowhere else, that becomes text, in the language that Django has activ
 """
 
 from .catalog import TEMPLATES
-from .rendering import ENGLISH, Formats, english, english_remedy, remedy_of, render
+from .rendering import ENGLISH, Formats, document, english, english_remedy, remedy_of, render
 from .template import Template
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "TEMPLATES",
     "Formats",
     "Template",
+    "document",
     "english",
     "english_remedy",
     "remedy_of",

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from django.utils.translation import gettext, ngettext, override
 
-from ..core.message import Message
+from ..core.message import Message, as_json
 from .catalog import TEMPLATES
 
 #: What stands between the parts of a list.
@@ -77,6 +77,17 @@ def english(one: Message | None, *, remedy: bool = True) -> str:
     none."""
     with override(None, deactivate=True):
         return render(one, remedy=remedy) if one is not None else ""
+
+
+def document(name: str, one: Message | None) -> dict[str, Any]:
+    """A message in a document for programs: its text in English under a name, and beside it its
+    code and values."""
+    stored = as_json(one) if one is not None else {"code": None, "values": None}
+    return {
+        name: english(one),
+        f"{name}_code": stored["code"],
+        f"{name}_values": stored["values"],
+    }
 
 
 def english_remedy(one: Message | None) -> str:

@@ -15,6 +15,7 @@ from .. import settings, store
 from ..cloud import Cloud, side_by_side
 from ..core import drain as d
 from ..core.facts import Migration, Server
+from ..core.message import message, some
 from ..core.preflight.verdicts import Around
 from ..core.states import (
     DRAIN_TERMINAL,
@@ -250,13 +251,11 @@ def _other_runs(drain: Drain, elsewhere: Mapping[str, Server | None]) -> dict[st
 def _gate(drain: Drain) -> d.Gate:
     """What the plan and the region's limits leave to this drain, by our own record."""
     taking, before = store.ahead_of(drain)
-    holds = ""
+    holds = None
     if taking:
-        holds = (
-            f"{d.HOLD} the services of all hosts of the plan are disabled first ({_some(taking)})."
-        )
+        holds = message("waits_for_services", hosts=some(taking))
     elif before:
-        holds = f"{d.HOLD} {_some(before)} first."
+        holds = message("waits_for_hosts", hosts=some(before))
     traffic = store.traffic(drain.region)
     return d.Gate(
         holds=holds,
@@ -279,9 +278,3 @@ def _lacks_record(row: InstanceMigration, records: Iterable[Migration]) -> bool:
     if row.nova_migration_id is not None:
         return all(m.id != row.nova_migration_id for m in records)
     return all(m.id <= (row.before_migration_id or 0) for m in records)
-
-
-def _some(names: list[str]) -> str:
-    """A few of them by name."""
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return ", ".join(names[:5]) + more

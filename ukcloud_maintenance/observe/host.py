@@ -8,8 +8,8 @@ from ..cloud import Cloud, side_by_side
 from ..core.facts import Allocation, Hypervisor, Server, Service
 from ..core.host.certificate import HostSight
 from ..core.host.emptiness import HostContents
-from ..core.message import NAMED
 from ..core.host.returning import same_machine
+from ..core.message import NAMED
 from ..exceptions import CloudAnswerUnusable, CloudError
 from ..log import LOG, say
 from ..store import HostMaintenance

@@ -7,6 +7,7 @@ from .. import settings, store
 from ..core.actor import RULE_DRAIN, Actor
 from ..core.record import export
 from ..exceptions import Refused
+from ..messages import document
 from .access import require
 from .reports import get_drain
 
@@ -20,7 +21,9 @@ def export_drain(actor: Actor, drain_id: int) -> dict[str, Any]:
     :raises Refused: there is no such drain
     """
     drain = get_drain(actor, drain_id)
-    return export.document(drain, store.migrations(drain), store.events(drain), store.now())
+    return export.document(
+        drain, store.migrations(drain), store.events(drain), store.now(), document
+    )
 
 
 def clear_record(

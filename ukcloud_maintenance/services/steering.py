@@ -7,12 +7,12 @@ from datetime import datetime
 from .. import store
 from ..core import steering
 from ..core.actor import RULE_ABORT, RULE_CANCEL, RULE_RETURN, RULE_STEER, Actor
+from ..core.message import Message, message
 from ..core.states import DRAIN_TERMINAL, DrainState
 from ..core.steering import DrainVerb
 from ..exceptions import Refused, StaleState
 from ..store import Drain
 from .access import cloud_name, require
-from .certificates import iso
 from .reports import get_drain
 from .requests import check_pace, check_timeout, check_window, may_time_out
 
@@ -136,13 +136,13 @@ def change_drain(actor: Actor, drain_id: int, change: DrainChange) -> Drain:
         if limit is not None and limit != drain.max_concurrent:
             check_pace(limit)
             fields["max_concurrent"] = limit
-            said.append(f"{limit} migrations at once, was {drain.max_concurrent}")
+            said.append(message("pace_changed", count=limit, before=drain.max_concurrent))
         action = change.timeout_action
         if action is not None and action != drain.timeout_action:
             check_timeout(action)
             may_time_out(actor, action)
             fields["timeout_action"] = action
-            said.append(f"timeout action {action}, was {drain.timeout_action}")
+            said.append(message("timeout_changed", action=action, before=drain.timeout_action))
         window = {
             name: value
             for name, value in (("start_at", change.start_at), ("stop_at", change.stop_at))
@@ -164,24 +164,27 @@ def change_drain(actor: Actor, drain_id: int, change: DrainChange) -> Drain:
                 )
             fields |= window
             said += [
-                window_change(WINDOW_WORDS[name], getattr(drain, name), value)
+                _window_change(name == "start_at", getattr(drain, name), value)
                 for name, value in window.items()
             ]
         if fields:
-            text = "; ".join(said)
-            store.adjust_drain(drain, actor, store.now(), text, **fields)
+            what = message("changed", what=said)
+            store.adjust_drain(drain, actor, store.now(), what, **fields)
 
     return _change(actor, drain_id, RULE_STEER, adjust)
 
 
-#: what the ends of a window are called in the record
-WINDOW_WORDS = {"start_at": "window start", "stop_at": "window end"}
-
-
-def window_change(end: str, before: datetime | None, after: datetime | None) -> str:
-    """An end of the window, in words and ISO times."""
-    was = f", was {iso(before)}" if before else ""
-    return f"{end} {iso(after) or 'removed'}{was}"
+def _window_change(start: bool, before: datetime | None, after: datetime | None) -> Message:
+    """A change of the beginning of a window, or of its end."""
+    if after is None:
+        removed = message("window_start_removed", before=before)
+        return removed if start else message("window_end_removed", before=before)
+    if before is None:
+        return (
+            message("window_start_set", at=after) if start else message("window_end_set", at=after)
+        )
+    moved = message("window_start_moved", at=after, before=before)
+    return moved if start else message("window_end_moved", at=after, before=before)
 
 
 def refuse_where_not_offered(verb: DrainVerb, drain: Drain) -> None:

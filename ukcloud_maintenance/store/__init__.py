@@ -66,7 +66,17 @@ from .instances import (
     retry_instance,
     skip_instance,
 )
-from .journal import Who, events, find_events, newest_event, record, revision, workers_among
+from .journal import (
+    Happened,
+    HappenedToRow,
+    Who,
+    events,
+    find_events,
+    newest_event,
+    record,
+    revision,
+    workers_among,
+)
 from .planning import ahead_of, create_plan, drains_of_plan, plan, plans
 from .refusals import BeingReturned, DestinationAway, DrainExists, GivenBack, IsDestination
 from .region import Traffic, traffic, travelling_groups
@@ -120,6 +130,8 @@ __all__ = [
     "Entry",
     "Event",
     "GivenBack",
+    "Happened",
+    "HappenedToRow",
     "HostMaintenance",
     "HostRecord",
     "InstanceMigration",

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
+from ..core.message import Message
 from ..core.states import (
     DRAIN_OPEN,
     DRAIN_TERMINAL,
@@ -18,7 +19,7 @@ from ..core.states import (
 )
 from ..exceptions import StaleState
 from ..models import Drain, HostMaintenance, InstanceMigration, host_key
-from .journal import Who, add_event
+from .journal import Happened, Who, add_event
 
 
 def drains(region: str | None = None) -> "QuerySet[Drain]":
@@ -99,7 +100,7 @@ def change_drain(
     drain: Drain,
     now: datetime,
     *,
-    event: tuple[str, Who, str] | None = None,
+    event: Happened | None = None,
     expect: Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> None:
@@ -134,7 +135,7 @@ def finish_drain(
     drain: Drain,
     state: DrainState,
     result: DrainResult,
-    message: str,
+    message: Message,
     actor: Who,
     now: datetime,
     *,

@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, QuerySet, Subquery
 
+from ..core.message import Message
 from ..core.states import MIGRATION_UNDER_WAY, Direction, MigrationState
 from ..exceptions import StaleState
 from ..models import Drain, Event, HostMaintenance, InstanceMigration, host_key
@@ -28,7 +29,7 @@ def record_of_host(
     now: datetime,
     kind: str,
     actor: Who,
-    message: str,
+    message: Message | str | None,
     request_id: str = "",
 ) -> None:
     """Record what was done with a host in maintenance, also in the timeline of its newest drain."""

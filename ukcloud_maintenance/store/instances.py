@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max, Min
 
 from ..core.facts import Server
+from ..core.message import message, several
 from ..core.preflight.verdicts import Verdict
 from ..core.states import (
     MIGRATION_TERMINAL,
@@ -21,7 +22,7 @@ from ..exceptions import StaleState
 from ..models import Drain, InstanceMigration
 from .destinations import check_destination, in_turn
 from .draining import change_drain
-from .journal import Who, add_event, touch
+from .journal import HappenedToRow, Who, add_event, touch
 from .requests import Entry, new_row, reopen_drain
 
 
@@ -49,12 +50,12 @@ def make_wish(drain: Drain, row: InstanceMigration, wish: Wish, actor: Who, now:
             row,
             now,
             expect={"wish": "", "nova_migration_id": row.nova_migration_id},
-            event=(kind, actor, "", ""),
+            event=(kind, actor, None, ""),
             wish=wish.value,
             wish_by=str(actor),
             wish_at=now,
             wish_migration_id=row.nova_migration_id,
-            answer="",
+            answer=None,
         )
 
 
@@ -87,13 +88,18 @@ def retry_instance(
             change_migration(
                 row,
                 now,
-                event=("retried", actor, f"to {destination}" if destination else "", ""),
+                event=(
+                    "retried",
+                    actor,
+                    message("moves_to", host=destination) if destination else None,
+                    "",
+                ),
                 state=MigrationState.PENDING,
                 granted=row.attempts,
                 destination=destination,
                 code="",
-                message="",
-                answer="",
+                message=None,
+                answer=None,
                 not_before=None,
                 odd_since=None,
                 late_since=None,
@@ -113,10 +119,10 @@ def skip_instance(drain: Drain, row: InstanceMigration, actor: Who, now: datetim
         change_migration(
             row,
             now,
-            event=("skipped", actor, "", ""),
+            event=("skipped", actor, None, ""),
             state=MigrationState.SKIPPED,
             code="skipped",
-            message=f"Taken off the list by {actor}. {row.message}".strip(),
+            message=several(message("skipped_by", who=str(actor)), row.message),
         )
 
 
@@ -130,7 +136,7 @@ def put_first(drain: Drain, row: InstanceMigration, actor: Who, now: datetime) -
         change_migration(
             row,
             now,
-            event=("first", actor, "", ""),
+            event=("first", actor, None, ""),
             position=min(lowest, 0) - 1,
             not_before=None,
         )
@@ -140,7 +146,7 @@ def change_migration(
     row: InstanceMigration,
     now: datetime,
     *,
-    event: tuple[str, Who, str, str] | None = None,
+    event: HappenedToRow | None = None,
     expect: Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> None:

@@ -8,8 +8,12 @@ from django.db import transaction
 from django.db.models import Count, F, Max, Q, QuerySet
 
 from ..core.actor import Actor
+from ..core.message import Message
 from ..models import Drain, Event, HostMaintenance, InstanceMigration, Worker
 
+#: What happened, who did it, and what is said of it; of a row and a host also Nova's request id.
+Happened = tuple[str, "Who", Message | str | None]
+HappenedToRow = tuple[str, "Who", Message | str | None, str]
 #: Whoever did something: an actor, or a worker by its name.
 Who = Actor | str
 
@@ -36,7 +40,7 @@ def record(
     now: datetime,
     kind: str,
     actor: Who,
-    message: str,
+    message: Message | str | None,
     request_id: str = "",
 ) -> None:
     """Record what was done."""
@@ -52,7 +56,7 @@ def add_event(
     now: datetime,
     kind: str,
     actor: Who,
-    message: str,
+    message: Message | str | None,
     request_id: str = "",
     maintenance: HostMaintenance | None = None,
 ) -> None:

@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 
 from ..core.actor import Actor
 from ..core.facts import Server
+from ..core.message import Message, message, several
 from ..core.preflight.verdicts import Verdict
 from ..core.states import (
     MIGRATION_TERMINAL,
@@ -142,7 +143,7 @@ def new_row(
         group=entry.group,
         planned_host=entry.planned_host,
         code=verdict.code,
-        message=verdict.message,
+        message=verdict.said,
         position=position,
         initial_status=server.status,
         server_status=server.status,
@@ -177,7 +178,7 @@ def cancel_drain(
                 drain,
                 DrainState.CANCELLED,
                 DrainResult.CANCELLED,
-                "Cancelled before it began; nothing was touched.",
+                message("nothing_was_touched"),
                 actor,
                 now,
                 cancelled_by=str(actor),
@@ -186,13 +187,13 @@ def cancel_drain(
                 drain=drain, state__in=[s.value for s in MIGRATION_WAITING]
             ).update(
                 state=MigrationState.CANCELLED.value,
-                message="The drain was cancelled before it began.",
+                message=message("cancelled_before_it_began"),
                 finished_at=now,
                 updated_at=now,
             )
         return DrainState(drain.state)
-    how = "what is under way is aborted" if abort else "what is under way lands"
-    then = "the service is enabled again" if enable else "the service is left as it is"
+    how = message("cancel_abort") if abort else message("cancel_land")
+    then = message("cancel_enable") if enable else message("cancel_keep")
     # The wait for what flies has one bound, which a second thought does not extend; for what is
     # aborted after all another one begins.
     again = drain.state == DrainState.CANCELLING and abort == drain.cancel_abort
@@ -210,7 +211,7 @@ def cancel_drain(
         cancel_enable=enable,
         next_pass_at=None,
         message=CANCELLING,
-        event=("drain_cancelled", actor, f"{how[0].upper()}{how[1:]}; {then}."),
+        event=("drain_cancelled", actor, several(how, then)),
         **fields,
     )
     return DrainState(drain.state)
@@ -225,11 +226,11 @@ def pause_drain(drain: Drain, actor: Who, now: datetime) -> None:
         drain,
         now,
         state=DrainState.PAUSED,
-        message="",
+        message=None,
         blocked_since=None,
         proving_since=None,
         next_pass_at=None,
-        event=("drain_paused", actor, ""),
+        event=("drain_paused", actor, None),
     )
 
 
@@ -246,12 +247,12 @@ def resume_drain(drain: Drain, actor: Who, now: datetime) -> None:
         now,
         expect={"stop_at": drain.stop_at},
         state=DrainState.RUNNING if drain.started_at else DrainState.PENDING,
-        message="",
+        message=None,
         blocked_since=None,
         host_down_since=None,
         cloud_down_since=None,
         next_pass_at=None,
-        event=("drain_resumed", actor, ""),
+        event=("drain_resumed", actor, None),
         **fields,
     )
 
@@ -278,14 +279,14 @@ def reopen_drain(drain: Drain, actor: Who, now: datetime) -> None:
                 state=DrainState.RUNNING,
                 open_key=drain.host_key,
                 result="",
-                message="",
+                message=None,
                 finished_at=None,
                 blocked_since=None,
                 proving_since=None,
                 host_down_since=None,
                 cloud_down_since=None,
                 next_pass_at=None,
-                event=("drain_reopened", actor, ""),
+                event=("drain_reopened", actor, None),
                 **fields,
             )
             maintenance = take_maintenance(drain.host_key)
@@ -300,7 +301,7 @@ def reopen_drain(drain: Drain, actor: Who, now: datetime) -> None:
             ):
                 raise GivenBack
             if away and maintenance and maintenance.safe_since:
-                why = "What had failed on this host is tried again."
+                why = message("tried_again")
                 HostMaintenance.objects.filter(pk=maintenance.pk).update(**withdrawn(why, now))
                 add_event(drain, None, now, "safe_withdrawn", actor, why, "", maintenance)
     except IntegrityError as error:
@@ -322,16 +323,16 @@ def may_reopen(drain: Drain) -> bool:
     ).exists()
 
 
-def adjust_drain(drain: Drain, actor: Who, now: datetime, text: str, **fields: Any) -> None:
+def adjust_drain(drain: Drain, actor: Who, now: datetime, said: Message, **fields: Any) -> None:
     """Change the pace, the window or the timeout of a drain.
 
-    :param text: what changed, in words
+    :param said: what changed
     :raises StaleState: the drain changed meanwhile
     """
     if "max_concurrent" in fields:
         fields["nova_runs_more"] = False  # it was judged by the old number
-    change_drain(drain, now, event=("drain_changed", actor, text), next_pass_at=None, **fields)
+    change_drain(drain, now, event=("drain_changed", actor, said), next_pass_at=None, **fields)
 
 
 #: What a drain says while it is being cancelled.
-CANCELLING = "Cancelled; waiting for the migrations under way to end."
+CANCELLING = message("cancelling")

@@ -13,6 +13,7 @@ from .. import settings, store
 from ..cloud import Cloud
 from ..core.drain.answers import Answer, Consequence
 from ..core.facts import ServerGroup
+from ..core.message import Message, message, text
 from ..exceptions import (
     CloudAuthError,
     CloudBadRequest,
@@ -52,9 +53,9 @@ class DrainPass:
     alive: Callable[[], None] = lambda: None
     known_for: Callable[[InstanceMigration], float] = lambda row: math.inf
 
-    def event(self, kind: str, message: str = "") -> tuple[str, str, str]:
+    def event(self, kind: str, said: Message | None = None) -> store.Happened:
         """An event of the drain, by this worker."""
-        return (kind, self.worker, message)
+        return (kind, self.worker, said)
 
     @cached_property
     def server_groups(self) -> list[ServerGroup]:
@@ -95,11 +96,8 @@ def ask(at: DrainPass, row: InstanceMigration | None, call: Callable[[], str]) -
 
 
 def _came_late(at: DrainPass, row: InstanceMigration | None, took: float, request_id: str) -> None:
-    text = (
-        f"A request of {at.worker} was answered after {took:.0f} s, when its claim on this"
-        " drain was over. Look at Nova's record of it: it may have been requested twice."
-    )
-    store.record(at.drain, row, at.clock(), "came_late", at.worker, text, request_id)
+    said = message("came_late", worker=at.worker, seconds=round(took))
+    store.record(at.drain, row, at.clock(), "came_late", at.worker, said, request_id)
     server = row.server_id if row else ""
     say(
         logging.WARNING,
@@ -107,16 +105,15 @@ def _came_late(at: DrainPass, row: InstanceMigration | None, took: float, reques
         drain=at.drain.pk,
         server=server,
         request_id=request_id,
-        detail=text,
+        detail=said,
     )
 
 
 def answer_of(error: CloudError) -> Answer:
     """An error of the gateway, as what it says of the request."""
     return Answer(
-        text=str(error),
-        detail=error.detail or str(error),
-        advice=error.advice,
+        said=text(error.advice),
+        words=error.detail or text(str(error)),
         request_id=error.request_id,
         status=error.status or 0,
         retry_after=error.retry_after,
@@ -143,7 +140,7 @@ def becomes(
     :raises StaleState: somebody else changed the row meanwhile
     """
     is_recorded = what.kind and what.is_recorded
-    event = (what.kind, at.worker, what.message, what.request_id) if is_recorded else None
+    event = (what.kind, at.worker, what.said, what.request_id) if is_recorded else None
     if what.fields or event:
         store.change_migration(row, at.clock(), event=event, **what.fields)
     if what.kind:
@@ -155,7 +152,7 @@ def becomes(
             name=row.server_name,
             attempt=row.attempts,
             request_id=what.request_id,
-            detail=what.detail or what.message,
+            detail=what.detail or what.said,
         )
     if what.is_trouble and error is not None:
         raise error

@@ -7,6 +7,7 @@ import time
 from .. import settings, store
 from ..core import drain as d
 from ..core.drain import answers, beginning, objections, whereabouts
+from ..core.message import Message
 from ..core.states import DrainState, Method, MigrationState
 from ..exceptions import (
     CloudAnswerUnusable,
@@ -88,8 +89,8 @@ def _ask_to_move(at: DrainPass, row: InstanceMigration, action: d.Submit) -> Non
     becomes(at, row, answers.submitted(action.host or "", request_id))
 
 
-def _why_step_back(at: DrainPass, row: InstanceMigration, host: str) -> str:
-    """What another worker recorded at the same moment; empty where nothing is in the way."""
+def _why_step_back(at: DrainPass, row: InstanceMigration, host: str) -> Message | None:
+    """What another worker recorded at the same moment; None where nothing is in the way."""
     traffic = store.traffic(at.drain.region)
     return beginning.why_step_back(
         row_view(row),

@@ -13,6 +13,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 
 from .. import store
 from ..core.drain.outage import TROUBLES
+from ..core.message import holds
 from ..core.states import DRAIN_TERMINAL
 from ..log import say
 from ..store import InstanceMigration
@@ -106,7 +107,7 @@ def _stays(kind: str, pk: int) -> bool:
     return (
         drain is not None
         and not drain.is_settled
-        and (drain.state in DRAIN_TERMINAL or drain.message.startswith(TROUBLES))
+        and (drain.state in DRAIN_TERMINAL or holds(drain.message, *TROUBLES))
     )
 
 

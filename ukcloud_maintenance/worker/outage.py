@@ -7,6 +7,7 @@ from datetime import datetime
 
 from .. import settings, store
 from ..core.drain import outage
+from ..core.message import Message, message, text
 from ..exceptions import CloudError
 from ..log import say
 from ..observe.views import drain_view, row_view
@@ -27,8 +28,11 @@ def cloud_is_down(at: DrainPass, rows: Iterable[InstanceMigration], error: Cloud
         request_id=error.request_id,
         detail=error,
     )
-    trouble = outage.TROUBLE if error.retry_after is None else outage.BUSY
-    in_trouble(at.drain, rows, trouble, error.advice, at.worker, at.clock())
+    why = text(error.advice)
+    trouble = message("openstack_trouble", detail=why)
+    if error.retry_after is not None:
+        trouble = message("openstack_busy", detail=why)
+    in_trouble(at.drain, rows, trouble, at.worker, at.clock())
 
 
 def cloud_is_back(at: DrainPass) -> None:
@@ -46,15 +50,14 @@ def cloud_is_back(at: DrainPass) -> None:
 def in_trouble(
     drain: Drain,
     rows: Iterable[InstanceMigration],
-    trouble: str,
-    detail: str,
+    trouble: Message,
     worker: str,
     now: datetime,
 ) -> None:
     """Say on a drain what keeps its passes from their work; after a bounded wait, end it with
     what is known.
 
-    :param trouble: one of `core.drain.outage.TROUBLES`
+    :param trouble: of one of the codes of `core.drain.outage.TROUBLES`
     :raises StaleState: somebody else changed the drain meanwhile
     """
     by_id = {row.pk: row for row in rows}
@@ -63,7 +66,6 @@ def in_trouble(
         drain.cloud_down_since,
         [row_view(row) for row in by_id.values()],
         trouble,
-        detail,
         settings.current().cloud_down_wait_seconds,
         now,
     )
@@ -72,7 +74,7 @@ def in_trouble(
         event = (change.kind, worker, change.message) if change.kind else None
         store.change_drain(drain, now, event=event, **change.fields)
     for row_id, what in found.rows.items():
-        event_of_row = (what.kind, worker, what.message, what.request_id)
+        event_of_row = (what.kind, worker, what.said, what.request_id)
         store.change_migration(by_id[row_id], now, event=event_of_row, **what.fields)
     if found.end is not None:
         with store.all_or_none():

@@ -12,8 +12,8 @@ from django.db import DatabaseError, InterfaceError
 from .. import settings, store
 from ..cloud import BUSY_SECONDS_MAX, Cloud
 from ..cloud.shell import connect_shell
-from ..core.drain import outage as drain_outage
 from ..core.host import returning
+from ..core.message import message
 from ..core.states import DRAIN_TERMINAL
 from ..exceptions import CloudError, ConfigurationError, MaintenanceError, PassOver, StaleState
 from ..log import LOG, say
@@ -279,7 +279,8 @@ class PassRunner:
                 drain = store.drain(of.pk)
                 if drain is not None and drain.state not in DRAIN_TERMINAL:
                     rows = list(store.migrations(drain))
-                    outage.in_trouble(drain, rows, drain_outage.FAILS, text, self.name, now)
+                    failed = message("worker_failed", detail=text)
+                    outage.in_trouble(drain, rows, failed, self.name, now)
             else:
                 found = store.maintenance(of.pk)
                 if found is not None and found.closed_at is None:

@@ -8,6 +8,7 @@ from typing import Any
 from .. import store
 from ..core import drain as d
 from ..core.drain import answers
+from ..core.message import several, text
 from ..core.states import Wish
 from ..exceptions import CloudError
 from ..observe.evidence import inquire
@@ -87,13 +88,13 @@ def reset(at: DrainPass, row: InstanceMigration, action: d.Reset) -> None:
         done = answers.is_reset(row_view(row), server)
         evidence = None if done else inquire(at.cloud, row)
     except CloudError as error:
-        becomes(at, row, answers.not_reset(row_view(row), str(error), error.request_id))
+        becomes(at, row, answers.not_reset(row_view(row), text(error.advice), error.request_id))
         return
     request_id = ""
     if evidence is not None:
         if not evidence.complete:
-            failed = " ".join(check.text for check in evidence.checks if not check.passed)
-            becomes(at, row, answers.not_reset(row_view(row), failed))
+            failed = [text(check.text) for check in evidence.checks if not check.passed]
+            becomes(at, row, answers.not_reset(row_view(row), several(*failed) or text("")))
             return
         looked = time.monotonic()
         # Should the answer get lost, the next pass finds an active server, and knows why.

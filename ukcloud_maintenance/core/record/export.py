@@ -9,10 +9,11 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from ..message import Message
 from ..printable import cell
 
 SCHEMA = "ukcloud_maintenance.drain"
@@ -22,7 +23,7 @@ CSV, JSON = "csv", "json"
 CONTENT_TYPES = {CSV: "text/csv; charset=utf-8", JSON: "application/json; charset=utf-8"}
 
 _DRAIN_TEXTS = (
-    *("direction", "region", "host", "service_id", "state", "result", "message", "reason"),
+    *("direction", "region", "host", "service_id", "state", "result", "reason"),
     *("requested_by", "requested_by_id", "cancelled_by", "destination"),
 )
 _DRAIN_VALUES = ("max_concurrent", "follow_plan", "move_locked", "learned_limit")
@@ -30,7 +31,7 @@ _DRAIN_TIMES = ("created_at", "started_at", "finished_at")
 
 _INSTANCE_TEXTS = (
     *("server_id", "server_name", "project_id", "project_name", "flavor_name"),
-    *("state", "method", "code", "message", "choice", "note"),
+    *("state", "method", "code", "choice", "note"),
     *("source_compute", "dest_compute", "nova_status", "request_id", "server_status"),
 )
 _INSTANCE_VALUES = ("vcpus", "memory_bytes", "disk_bytes", "attempts", "nova_migration_id")
@@ -47,6 +48,10 @@ COLUMNS = (
 )
 
 
+#: Writes a message under a name.
+Said = Callable[[str, Message | None], dict[str, Any]]
+
+
 def iso(moment: datetime | None) -> str | None:
     """ISO 8601 in UTC, to the millisecond."""
     if moment is None:
@@ -55,13 +60,14 @@ def iso(moment: datetime | None) -> str | None:
 
 
 def document(
-    drain: Any, rows: Iterable[Any], events: Iterable[Any], now: datetime
+    drain: Any, rows: Iterable[Any], events: Iterable[Any], now: datetime, said: Said
 ) -> dict[str, Any]:
     """The drain, its instances and its events.
 
     :param drain: models.Drain
     :param rows: of models.InstanceMigration
     :param events: of models.Event, in the order in which they happened
+    :param said: writes a message under a name: its text, code and values
     """
     return {
         "schema": SCHEMA,
@@ -70,10 +76,11 @@ def document(
         "drain": {
             "id": drain.pk,
             **_texts(drain, _DRAIN_TEXTS),
+            **said("message", drain.message),
             **{name: getattr(drain, name) for name in _DRAIN_VALUES},
             **{name: iso(getattr(drain, name)) for name in _DRAIN_TIMES},
         },
-        "instances": [_instance(row) for row in rows],
+        "instances": [_instance(row, said) for row in rows],
         "events": [
             {
                 "id": event.pk,
@@ -82,7 +89,7 @@ def document(
                 "actor": event.actor,
                 "actor_id": event.actor_id or None,
                 "server_id": event.migration.server_id if event.migration else None,
-                "message": event.message,
+                **said("message", event.message),
                 "request_id": event.request_id or None,
             }
             for event in events
@@ -94,10 +101,11 @@ def _texts(one: Any, names: Iterable[str]) -> dict[str, Any]:
     return {name: getattr(one, name) or None for name in names}
 
 
-def _instance(row: Any) -> dict[str, Any]:
+def _instance(row: Any, said: Said) -> dict[str, Any]:
     took = row.finished_at - row.started_at if row.finished_at and row.started_at else None
     return {
         **_texts(row, _INSTANCE_TEXTS),
+        **said("message", row.message),
         **{name: getattr(row, name) for name in _INSTANCE_VALUES},
         **{name: iso(getattr(row, name)) for name in _INSTANCE_TIMES},
         "seconds": round(took.total_seconds(), 3) if took is not None else None,

@@ -8,8 +8,10 @@ from typing import Any
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.copying.duration import Forecast
 from ukcloud_maintenance.core.drain.alarm import alarm
+from ukcloud_maintenance.core.message import Message
 from ukcloud_maintenance.core.printable import printable
 from ukcloud_maintenance.core.states import Direction
+from ukcloud_maintenance.messages import document, english
 
 
 def iso(moment: datetime | None) -> str | None:
@@ -28,7 +30,7 @@ def drain_document(report: services.DrainReport) -> dict[str, Any]:
         "direction": drain.direction,
         "state": drain.state,
         "result": drain.result or None,
-        "message": drain.message,
+        **document("message", drain.message),
         "reason": drain.reason,
         "requested_by": drain.requested_by,
         "cancelled_by": drain.cancelled_by or None,
@@ -51,7 +53,7 @@ def drain_document(report: services.DrainReport) -> dict[str, Any]:
                 "dest_compute": row.dest_compute or None,
                 "attempts": row.attempts,
                 "code": row.code or None,
-                "message": row.message,
+                **document("message", row.message),
                 "started_at": iso(row.started_at),
                 "finished_at": iso(row.finished_at),
                 "memory_total_bytes": row.memory_total_bytes,
@@ -67,7 +69,7 @@ def drain_document(report: services.DrainReport) -> dict[str, Any]:
                 else None,
                 "wish": row.wish or None,
                 "wish_by": row.wish_by or None,
-                "answer": row.answer or None,
+                **document("answer", row.answer),
             }
             for row in report.migrations
         ],
@@ -94,16 +96,16 @@ def summary(report: services.DrainReport) -> str:
     must look at comes first."""
     drain, counts = report.drain, report.counts
     done = "came back" if drain.direction == Direction.BACK else "left the host"
-    first = alarm(report.migrations)
+    first = english(alarm(report.migrations))
     return (
         f"{drain.host} (drain {drain.pk}): {first}{' ' if first else ''}"
         f"{drain.state}, {counts.left} of {counts.total} {done}"
     )
 
 
-def paragraph(text: str) -> list[str]:
-    """The lines of a message that has several; what others wrote begins none, see core.drain."""
-    return text.split("\n")
+def paragraph(said: Message | None) -> list[str]:
+    """The lines of a message that has several; what others wrote begins none."""
+    return english(said).split("\n")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:

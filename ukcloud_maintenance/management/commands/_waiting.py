@@ -17,6 +17,7 @@ from ukcloud_maintenance.core.states import (
     DrainState,
     MigrationState,
 )
+from ukcloud_maintenance.messages import english
 from ukcloud_maintenance.services import DrainReport
 
 from ._base import EXIT_INTERRUPTED, ShellCommand
@@ -264,4 +265,4 @@ def _goes_on(reports: list[DrainReport], plan_id: int | None) -> Iterator[str]:
 
 def _ended(report: DrainReport) -> str:
     drain = report.drain
-    return f"Drain {drain.pk} of {drain.host} {drain.state}: {drain.message}"
+    return f"Drain {drain.pk} of {drain.host} {drain.state}: {english(drain.message)}"

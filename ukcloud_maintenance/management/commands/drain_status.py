@@ -10,6 +10,7 @@ from ukcloud_maintenance import services
 from ukcloud_maintenance.core.copying.convergence import ADVICE, Verdict
 from ukcloud_maintenance.core.drain.alarm import alarm
 from ukcloud_maintenance.core.states import MigrationState, TimeoutAction
+from ukcloud_maintenance.messages import english
 from ukcloud_maintenance.services import DrainReport, InstanceMigration
 
 from ._base import ShellCommand
@@ -117,7 +118,7 @@ class Command(ShellCommand):
                         r.counts.total,
                         r.counts[MigrationState.FAILED],
                         _window(r.drain),
-                        " ".join(r.drain.message.split()),
+                        " ".join(english(r.drain.message).split()),
                     )
                     for r in reports
                 ],
@@ -209,11 +210,11 @@ def _time_left(report: DrainReport) -> Iterator[str]:
 
 def _said(row: InstanceMigration, report: DrainReport) -> Iterator[str]:
     """What there is to say of an instance, on one line."""
-    yield from row.message.split()
+    yield from english(row.message).split()
     if row.wish:
         yield f"[{row.wish} asked for by {row.wish_by}]"
     if row.answer:
-        yield f"[Nova: {' '.join(row.answer.split())}]"
+        yield f"[Nova: {' '.join(english(row.answer).split())}]"
     if row.timed_out_at and row.state == MigrationState.MIGRATING:
         yield f"[takes too long since {iso(row.timed_out_at)}]"
     if times_out := _times_out(row, report):

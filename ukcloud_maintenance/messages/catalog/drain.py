@@ -269,7 +269,27 @@ _DRAIN: Mapping[str, Template] = {
     "all_blocked": Template("All that is left is blocked, and looked at again for a time."),
     "waiting_for": Template("Waiting: {what:clauses}."),
     "verifying_empty": Template("Verifying that it is empty."),
-    "cancelling": Template("Waiting for a worker: those under way land, nothing new is started."),
+    "cancelling": Template("Cancelled; waiting for the migrations under way to end."),
+    "nothing_was_touched": Template("Cancelled before it began; nothing was touched."),
+    "cancel_abort": Template("What is under way is aborted;"),
+    "cancel_land": Template("What is under way lands;"),
+    "cancel_enable": Template("the service is enabled again."),
+    "cancel_keep": Template("the service is left as it is."),
+    "tried_again": Template("What had failed on this host is tried again."),
+    "came_late": Template(
+        "A request of {worker} was answered after {seconds:duration}, when its claim on this drain"
+        " was over. Look at Nova's record of it: it may have been requested twice."
+    ),
+    # -- it is changed
+    "changed": Template("{what:clauses}"),
+    "pace_changed": Template("{count} migrations at once, was {before}"),
+    "timeout_changed": Template("timeout action {action}, was {before}"),
+    "window_start_removed": Template("window start removed, was {before:time}"),
+    "window_end_removed": Template("window end removed, was {before:time}"),
+    "window_start_set": Template("window start {at:time}"),
+    "window_end_set": Template("window end {at:time}"),
+    "window_start_moved": Template("window start {at:time}, was {before:time}"),
+    "window_end_moved": Template("window end {at:time}, was {before:time}"),
     # -- how it ended
     "not_back_in_time": Template("It did not come back in time."),
     "cancelled": Template("Cancelled."),

@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from ukcloud_maintenance.core.message import LINES, holds
 from ukcloud_maintenance.core.states import DRAIN_TERMINAL, DrainState
 from ukcloud_maintenance.services import PlanReport
 from ukcloud_maintenance.store import Counts, Drain, HostRecord, WorkerStatus
@@ -73,7 +74,7 @@ def _elapsed(drain: Drain, counts: Counts, now: datetime) -> SafeString | str:
 
 
 def _message(drain: Drain, counts: Counts, now: datetime) -> str:
-    if drain.state == DrainState.SUCCEEDED and "\n" not in drain.message:
+    if drain.state == DrainState.SUCCEEDED and not holds(drain.message, LINES):
         return ""  # the state says it
     return labels.said(drain.message)
 

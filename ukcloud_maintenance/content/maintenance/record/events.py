@@ -2,7 +2,6 @@
 
 import re
 
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from ukcloud_maintenance.store import Event
@@ -90,8 +89,6 @@ _KINDS_BACK = {
     "drain_succeeded": (gettext_lazy("All that was to come back has arrived"), GOOD),
     "drain_failed": (gettext_lazy("Ended, and not all came back"), BAD),
 }
-#: Kinds whose message is a host, or empty: the scheduler's choice.
-_TO_HOST = frozenset({"submitted", "copying"})
 
 
 def kind_words(kind: str, back: bool = False) -> str:
@@ -116,11 +113,6 @@ def kind_class(kind: str) -> str:
 
 def event_text(event: Event) -> str:
     """What was said of it."""
-    text = event.message.strip()
-    if event.kind in _TO_HOST and " " not in text:
-        if text:
-            return _("To %(host)s.") % {"host": text}
-        return _("To a host of the scheduler's choice.") if event.kind == "submitted" else ""
-    said = labels.said(text)
+    said = labels.said(event.message)
     # What is said of an instance may be Nova's own words, which are left as they are.
     return said if event.migration_id else formats.in_zone(said)
