@@ -226,7 +226,7 @@ def take_maintenance(key: str) -> HostMaintenance | None:
     return found
 
 
-def withdrawn(why: str, now: datetime) -> dict[str, Any]:
+def withdrawn(why: Message | str, now: datetime) -> dict[str, Any]:
     return {"safe_since": None, "withdrawn_at": now, "withdrawn_why": why}
 
 

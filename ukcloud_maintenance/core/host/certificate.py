@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..facts import Allocation, Hypervisor, Migration, Server, Service
+from ..message import some
 from . import emptiness
-from .emptiness import Emptiness, HostContents, Obstacle, called, some
+from .emptiness import Emptiness, HostContents, Obstacle, called
 
 SERVICE_DISABLED = "service_disabled"
 SERVICE_UP = "service_up"

@@ -257,9 +257,9 @@ class _Writer:
             if self.kind not in ATTEMPT and self.kind != Stretch.WAITING:
                 self.open(Stretch.WAITING, at)
         elif kind in _ENDS:
-            if kind == "succeeded" and self.current is not None:
-                if host := _host(event.message):
-                    self.current = replace(self.current, destination=host)
+            host = _host(event.message) if kind == "succeeded" else ""
+            if host and self.current is not None:
+                self.current = replace(self.current, destination=host)
             self.end(at, _ENDS[kind], event.message)
 
     def _copying(self, at: datetime, destination: str) -> None:

@@ -17,7 +17,6 @@ from ukcloud_maintenance.core.states import (
     DrainState,
     MigrationState,
 )
-from ukcloud_maintenance.messages import english
 from ukcloud_maintenance.services import DrainReport
 
 from ._base import EXIT_INTERRUPTED, ShellCommand
@@ -231,7 +230,7 @@ class WaitingCommand(ShellCommand):
         if self.json:
             print_out(reports)
         for report in reports:
-            self.say(*paragraph(_ended(report)))
+            self.say(*_ended(report))
         return reports
 
     def _look(self, ids: list[int]) -> list[DrainReport]:
@@ -263,6 +262,7 @@ def _goes_on(reports: list[DrainReport], plan_id: int | None) -> Iterator[str]:
             )
 
 
-def _ended(report: DrainReport) -> str:
+def _ended(report: DrainReport) -> list[str]:
     drain = report.drain
-    return f"Drain {drain.pk} of {drain.host} {drain.state}: {english(drain.message)}"
+    first, *rest = paragraph(drain.message)
+    return [f"Drain {drain.pk} of {drain.host} {drain.state}: {first}", *rest]

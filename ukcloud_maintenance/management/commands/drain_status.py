@@ -87,7 +87,7 @@ class Command(ShellCommand):
     def _alarms(self, reports: list[DrainReport]) -> None:
         """First of all, the instances that a person must look at."""
         for report in reports:
-            if first := alarm(report.migrations):
+            if first := english(alarm(report.migrations)):
                 self.say(f"Drain {report.drain.pk} of {report.drain.host}: {first}")
 
     def _plan(self, report: services.PlanReport) -> None:
