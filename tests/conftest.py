@@ -115,6 +115,9 @@ def _the_record_holds_words():
     from django.apps import apps
     from django.db.models.signals import pre_save
 
+    from ukcloud_maintenance.message_field import MessageField
+    from ukcloud_maintenance.messages import english
+
     models = apps.get_app_config("ukcloud_maintenance").get_models()
     names = {field.name for model in models for field in model._meta.get_fields()}
     ours = "|".join(sorted(name for name in names if "_" in name))
@@ -122,7 +125,8 @@ def _the_record_holds_words():
     fields = re.compile(rf'(?<!["\w])({ours})(: |=)')
 
     def check(instance, **_more):
-        found = fields.search(instance.message) or PYTHONS_TIME.search(instance.message)
-        assert not found, f"{instance.kind}: {instance.message}"
+        said = english(MessageField().to_python(instance.message))
+        found = fields.search(said) or PYTHONS_TIME.search(said)
+        assert not found, f"{instance.kind}: {said}"
 
     pre_save.connect(check, sender="ukcloud_maintenance.Event", weak=False)

@@ -35,6 +35,7 @@ from ukcloud_maintenance.core.drain.beginning import (
 )
 from ukcloud_maintenance.core.drain.objections import Objection
 from ukcloud_maintenance.core.facts import Action
+from ukcloud_maintenance.core.message import message, text
 from ukcloud_maintenance.core.states import (
     DrainResult,
     DrainState,
@@ -43,13 +44,14 @@ from ukcloud_maintenance.core.states import (
     Wish,
     check_migration_transition,
 )
+from ukcloud_maintenance.messages import english
 
 PATIENCE = 3600
 
 
 def answer(detail: str = "no", **more) -> Answer:
-    text = f"Could not ask: {detail}"
-    given = {"text": text, "detail": detail, "advice": text, "request_id": "req-1"}
+    said = text(f"Could not ask: {detail}")
+    given = {"said": said, "words": detail, "request_id": "req-1"}
     return Answer(**{**given, **more})
 
 
@@ -139,7 +141,7 @@ def test_what_was_not_begun_is_no_attempt_and_waits_as_long_as_nova_asks(kind):
     assert found.fields["put_off_since"] == NOW
     pause = ANSWERS[kind].retry_after or 0
     assert found.fields["not_before"] == NOW + timedelta(seconds=pause)
-    assert found.message == f"Not requested yet. {ANSWERS[kind].advice}"
+    assert found.said == message("put_off", why=ANSWERS[kind].said)
     assert found.is_recorded
     again = of_submit(kind, sent(put_off_since=ago(9), granted=1))
     assert not again.is_recorded, "what repeats itself is recorded once"
@@ -158,7 +160,7 @@ def test_a_busy_nova_that_may_have_it_costs_no_attempt_if_it_turns_out_not_to():
 def test_a_refusal_says_why_and_waits(kind):
     found = of_submit(kind, sent())
     given = ANSWERS[kind]
-    assert found.message == found.fields["message"] == f"Nova refused: {given.detail}"
+    assert found.said == found.fields["message"] == message("nova_refused", words=given.words)
     assert found.fields["code"] == f"refused_{given.status}"
     assert found.fields["request_id"] == "req-1"
     assert found.fields["not_before"] == NOW + timedelta(seconds=LIMITS.retry_seconds)
@@ -173,7 +175,11 @@ def test_what_nova_took_is_under_way():
     found = submitted("cmp2", "req-2")
     assert found.fields["state"] == MigrationState.MIGRATING
     assert found.fields["put_off_since"] is None
-    assert (found.kind, found.message, found.request_id) == ("submitted", "cmp2", "req-2")
+    assert (found.kind, found.said, found.request_id) == (
+        "submitted",
+        message("moves_to", host="cmp2"),
+        "req-2",
+    )
     assert not found.is_setback
 
 
@@ -210,9 +216,9 @@ def test_only_what_is_as_it_was_seen_is_migrated(now, expected):
 
 @pytest.mark.parametrize(("doubt", "state"), [(True, "unknown"), (False, "blocked")])
 def test_a_doubt_needs_a_person_and_everything_else_is_looked_at_again(doubt, state):
-    found = held_back(Objection("guest_silent", "No word.", doubt))
-    assert found.fields == {"state": state, "code": "guest_silent", "message": "No word."}
-    assert (found.kind, found.message) == (state, "No word.")
+    found = held_back(Objection("guest_silent", text("No word."), doubt))
+    assert found.fields == {"state": state, "code": "guest_silent", "message": text("No word.")}
+    assert (found.kind, found.said) == (state, text("No word."))
 
 
 def attempt(one: d.Row, **more):
@@ -264,16 +270,16 @@ def test_what_ran_when_it_was_stopped_to_be_moved_is_to_run_again():
 )
 def test_two_that_set_out_at_the_same_moment_step_back(group, host, total, inbound, expected):
     found = why_step_back(row(group=group), host, frozenset({"ring"}), total, inbound, 4, 2)
-    assert expected in found
+    assert expected in english(found)
     assert bool(found) is bool(expected)
 
 
 def test_who_steps_back_has_made_no_attempt():
-    found = stepped_back(sent(granted=1), "It waits.", 3, NOW)
+    found = stepped_back(sent(granted=1), text("It waits."), 3, NOW)
     assert found.fields == {
         "state": MigrationState.PENDING,
         "granted": 2,
-        "message": "It waits.",
+        "message": text("It waits."),
         "not_before": NOW + timedelta(seconds=3),
     }
     assert not found.kind
@@ -345,8 +351,8 @@ def test_what_becomes_of_a_request_in_vain(kind, wish):
     elif kind in REFUSED:
         assert found.kind == f"{WISHES[wish]}_refused"
         assert found.fields["wish"] == "", "it is over"
-        assert found.fields["answer"] == found.message
-        assert found.message.endswith(f": {ANSWERS[kind].detail}")
+        assert found.fields["answer"] == found.said
+        assert english(found.said).endswith(f": {ANSWERS[kind].words}")
         gone = found.fields.get("aborted_by", "bob") == ""
         assert gone is (wish is Wish.ABORT), "who wanted it is forgotten with it"
     else:
@@ -378,14 +384,14 @@ def test_a_reset_is_asked_for_a_bounded_number_of_times():
     assert "wish" not in request_failed(one, Wish.RESET, ANSWERS["500"]).fields
     last = request_failed(replace(one, wish_tries=d.ASK_AGAIN_TIMES), Wish.RESET, ANSWERS["500"])
     assert (last.kind, last.fields["wish"]) == ("reset_refused", "")
-    assert last.message == "It was not reset: Could not ask: MessagingTimeout"
+    assert english(last.said) == "It was not reset: Could not ask: MessagingTimeout"
 
 
 @pytest.mark.parametrize(
     ("noted", "now", "expected"),
     [
         (RESET_SENT, server(), True),
-        ("", server(), False),
+        (None, server(), False),
         (RESET_SENT, server(status="ERROR"), False),
         (RESET_SENT, server(host="cmp2"), False),
         (RESET_SENT, None, False),
@@ -399,13 +405,13 @@ def test_an_active_server_was_reset_by_us_only_where_we_asked(noted, now, expect
 def test_a_reset_ends_as_failed_and_says_who_asked():
     found = was_reset(row(source_compute="cmp1"), "bob", "req-5")
     assert (found.fields["state"], found.fields["code"]) == (MigrationState.FAILED, "reset")
-    assert found.message == "Its state was reset to active, as bob asked; it runs on cmp1."
+    assert english(found.said) == "Its state was reset to active, as bob asked; it runs on cmp1."
     assert found.fields["wish"] == ""
 
 
 def test_a_reset_without_evidence_is_refused_with_what_is_missing():
-    found = not_reset(row(answer=RESET_SENT), "Its host is down.")
-    assert found.message == "It was not reset: Its host is down."
+    found = not_reset(row(answer=RESET_SENT), text("Its host is down."))
+    assert english(found.said) == "It was not reset: Its host is down."
     assert found.fields["wish"] == ""
 
 
@@ -414,12 +420,12 @@ def test_a_reset_without_evidence_is_refused_with_what_is_missing():
 
 def test_novas_words_are_added_and_their_cause_keeps_a_host_away():
     decided = d.ChangeRow(
-        1, {"state": "pending", "message": "It failed."}, "attempt_failed", "Why:"
+        1, {"state": "pending", "message": text("It failed.")}, "attempt_failed", text("Why:")
     )
     words = "Nova: domain 'x' already exists with uuid 1 (req-1)"
     found = with_reason(row(dest_compute="cmp2", unfit_hosts={"cmp3": "x"}), decided, words)
-    assert found.message == f"Why: {words}"
-    assert found.fields["message"] == f"It failed. {words}"
+    assert english(found.message) == f"Why: {words}"
+    assert english(found.fields["message"]) == f"It failed. {words}"
     assert found.fields["unfit_hosts"] == {"cmp3": "x", "cmp2": "leftovers_at_destination"}
     assert "unfit_hosts" not in with_reason(row(), decided, "Nova: no").fields
     assert with_reason(row(), decided, "") is decided
@@ -428,8 +434,13 @@ def test_novas_words_are_added_and_their_cause_keeps_a_host_away():
 # -- a drain that cannot be worked on ------------------------------------------------------------
 
 
-def trouble(found_drain: d.DrainView, since, rows=(), what=outage.TROUBLE, detail="No answer."):
-    return outage.in_trouble(found_drain, since, list(rows), what, detail, PATIENCE, NOW)
+DETAIL = text("No answer.")
+CANCELLING = message("cancelling")
+
+
+def trouble(found_drain: d.DrainView, since, rows=(), what=outage.TROUBLE):
+    said = message(what, detail=DETAIL)
+    return outage.in_trouble(found_drain, since, list(rows), said, PATIENCE, NOW)
 
 
 @pytest.mark.parametrize(
@@ -442,12 +453,12 @@ def trouble(found_drain: d.DrainView, since, rows=(), what=outage.TROUBLE, detai
 )
 def test_trouble_is_said_once_and_since_when(what, kind):
     found = trouble(drain(), None, what=what)
-    message = f"{what} No answer."
-    change = d.ChangeDrain({"cloud_down_since": NOW, "message": message}, kind, "No answer.")
+    said = message(what, detail=DETAIL)
+    change = d.ChangeDrain({"cloud_down_since": NOW, "message": said}, kind, DETAIL)
     assert found == outage.Outage(change)
-    assert trouble(drain(message=message), ago(5), what=what) == outage.Outage()
-    other = trouble(drain(message="Something else."), ago(5), what=what)
-    assert other == outage.Outage(d.ChangeDrain({"message": message}))
+    assert trouble(drain(message=said), ago(5), what=what) == outage.Outage()
+    other = trouble(drain(message=text("Something else.")), ago(5), what=what)
+    assert other == outage.Outage(d.ChangeDrain({"message": said}))
 
 
 @pytest.mark.parametrize("state", [DrainState.PAUSED, DrainState.PENDING])
@@ -477,9 +488,9 @@ def test_after_a_bounded_wait_it_ends_with_what_is_known(state, rest, end):
     assert ROWS[3].id not in found.rows
     unknown = found.rows[ROWS[2].id]
     assert (unknown.fields["code"], unknown.request_id) == ("cloud_lost", "req-ours")
-    assert "OpenStack stopped answering while it was migrated" in unknown.message
+    assert "OpenStack stopped answering while it was migrated" in english(unknown.said)
     assert (found.end.state, found.end.result) == (end, DrainResult.INTERRUPTED)
-    assert found.end.message.startswith("It is not known where moves runs.")
+    assert english(found.end.message).startswith("It is not known where moves runs.")
 
 
 def test_it_does_not_end_a_moment_too_early():
@@ -490,26 +501,27 @@ def test_it_does_not_end_a_moment_too_early():
 def test_whether_the_service_was_given_back_is_said_not_to_be_known():
     cancelling = drain(state=DrainState.CANCELLING, cancel_enable=True)
     end = trouble(cancelling, ago(PATIENCE)).end
-    assert "Whether the compute service is enabled again is not known." in end.message
+    assert "Whether the compute service is enabled again is not known." in english(end.message)
 
 
 @pytest.mark.parametrize(
-    ("state", "message", "since", "fields", "kind"),
+    ("state", "code", "since", "fields", "kind"),
     [
-        ("running", f"{outage.BUSY} x", ago(1), {"message": ""}, "cloud_back"),
-        ("cancelling", f"{outage.FAILS} x", ago(1), {"message": "Being cancelled."}, "cloud_back"),
-        ("running", "Waits for its turn.", ago(1), {}, "cloud_back"),
-        ("running", f"{outage.TROUBLE} x", None, {"message": ""}, ""),
+        ("running", outage.BUSY, ago(1), {"message": None}, "cloud_back"),
+        ("cancelling", outage.FAILS, ago(1), {"message": CANCELLING}, "cloud_back"),
+        ("running", "region_full", ago(1), {}, "cloud_back"),
+        ("running", outage.TROUBLE, None, {"message": None}, ""),
     ],
 )
-def test_trouble_that_is_over_is_not_said_any_more(state, message, since, fields, kind):
-    found = outage.is_over(drain(state=state, message=message), since, "Being cancelled.")
+def test_trouble_that_is_over_is_not_said_any_more(state, code, since, fields, kind):
+    said = message(code, detail=DETAIL)
+    found = outage.is_over(drain(state=state, message=said), since, CANCELLING)
     assert found == d.ChangeDrain({"cloud_down_since": None, **fields}, kind)
 
 
 @pytest.mark.parametrize(
-    ("state", "message", "since"),
-    [("running", "", None), ("failed", f"{outage.TROUBLE} x", ago(1))],
+    ("state", "said", "since"),
+    [("running", None, None), ("failed", message(outage.TROUBLE, detail=DETAIL), ago(1))],
 )
-def test_where_nothing_was_said_or_all_is_over_nothing_is_taken_back(state, message, since):
-    assert outage.is_over(drain(state=state, message=message), since, "") is None
+def test_where_nothing_was_said_or_all_is_over_nothing_is_taken_back(state, said, since):
+    assert outage.is_over(drain(state=state, message=said), since, CANCELLING) is None

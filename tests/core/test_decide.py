@@ -27,7 +27,9 @@ from tests.core.build import (
 from ukcloud_maintenance.core import drain as d
 from ukcloud_maintenance.core.copying.patience import late_after_seconds
 from ukcloud_maintenance.core.drain.whereabouts import GuestSight
+from ukcloud_maintenance.core.message import text
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
+from ukcloud_maintenance.messages import english
 
 
 class TestTheHostFirst:
@@ -246,7 +248,7 @@ class TestWaiting:
     def test_an_instance_that_was_suspended_stays_with_the_reason(self):
         changed = changes(decide(drain(), [row()], seen(server(status="SUSPENDED"))), row())
         assert changed["state"] == MigrationState.STAYS
-        assert "suspended" in changed["message"]
+        assert "suspended" in english(changed["message"])
 
     def test_an_instance_that_was_resumed_joins(self):
         stays = row(state=MigrationState.STAYS, code="status_suspended", initial_status="SUSPENDED")
@@ -264,7 +266,7 @@ class TestWaiting:
     def test_deleted_is_gone(self):
         changed = changes(decide(drain(), [row()], seen(elsewhere={"web": None})), row())
         assert changed["state"] == MigrationState.GONE
-        assert "deleted" in changed["message"]
+        assert "deleted" in english(changed["message"])
 
     def test_moved_by_somebody_else_is_gone(self):
         moved = seen(elsewhere={"web": server(host="cmp5")})
@@ -276,7 +278,7 @@ class TestWaiting:
         assert "state" not in changes(decide(drain(), [row()], odd), row())
 
     def test_blocked_ones_are_waited_for_and_then_failed_with_their_reason(self):
-        blocked = row(state=MigrationState.BLOCKED, code="task_under_way", message="Busy.")
+        blocked = row(state=MigrationState.BLOCKED, code="task_under_way", message=text("Busy."))
         busy = seen(server(task_state="rebooting"))
         assert kinds(decide(drain(), [blocked], busy))[-1] == "waiting_for_blocked"
         assert "state" not in changes(
@@ -284,7 +286,7 @@ class TestWaiting:
         )
         changed = changes(decide(drain(blocked_since=ago(601)), [blocked], busy), blocked)
         assert changed["state"] == MigrationState.FAILED
-        assert "rebooting" in changed["message"]
+        assert "rebooting" in english(changed["message"])
 
 
 class TestFollowing:
@@ -349,13 +351,13 @@ class TestFollowing:
         ours = migrating()
         changed = changes(decide(drain(), [ours], self.arrived(host="cmp2", status="ERROR")), ours)
         assert changed["state"] == MigrationState.FAILED
-        assert changed["message"].startswith("It arrived on cmp2 in ERROR")
+        assert english(changed["message"]).startswith("It arrived on cmp2 in ERROR")
 
     def test_a_paused_guest_that_arrives_running_did_not_arrive_in_order(self):
         ours = migrating(initial_status="PAUSED", odd_since=ago(20))
         changed = changes(decide(drain(), [ours], self.arrived(host="cmp2")), ours)
         assert changed["state"] == MigrationState.FAILED
-        assert "PAUSED before" in changed["message"]
+        assert "PAUSED before" in english(changed["message"])
 
     def test_completed_alone_is_not_enough(self):
         ours = migrating()
@@ -482,13 +484,15 @@ class TestARequestThatNovaNeverActsOn:
         one = self.stuck()
         assert changes(decide(drain(), [one], self.saw()), one) == {"odd_since": NOW}
         one = self.stuck(odd_since=ago(LIMITS.submit_grace_seconds))
-        assert "has not begun" in changes(decide(drain(), [one], self.saw()), one)["message"]
+        assert "has not begun" in english(
+            changes(decide(drain(), [one], self.saw()), one)["message"]
+        )
         one = self.stuck(odd_since=ago(LIMITS.late_min_seconds - 1))
         assert "state" not in changes(decide(drain(), [one], self.saw()), one)
         one = self.stuck(odd_since=ago(LIMITS.late_min_seconds))
         changed = changes(decide(drain(), [one], self.saw()), one)
         assert (changed["state"], changed["code"]) == ("failed", "task_stuck")
-        assert "nova-conductor" in changed["message"]
+        assert "nova-conductor" in english(changed["message"])
 
     def test_without_the_hypervisors_word_it_is_for_a_person(self):
         one = self.stuck(odd_since=ago(LIMITS.late_min_seconds))
@@ -524,9 +528,11 @@ class TestARequestThatNovaNeverActsOn:
         assert not {"odd_since", "state", "message"} & set(found)
 
     def test_what_was_seen_so_for_a_moment_is_forgotten(self):
-        one = self.stuck(odd_since=ago(100), message="Nova took the request and has not begun it.")
+        one = self.stuck(
+            odd_since=ago(100), message=text("Nova took the request and has not begun it.")
+        )
         changed = changes(decide(drain(), [one], self.saw(status="running")), one)
-        assert (changed["odd_since"], changed["message"]) == (None, "")
+        assert (changed["odd_since"], changed["message"]) == (None, None)
 
 
 class TestALostAnswer:
@@ -601,7 +607,7 @@ class TestTheEnd:
         busy = seen(records=(unfinished,), everything=True)
         actions = decide(drain(proving_since=ago(1)), [self.done], busy)
         assert finish(actions) is None
-        assert "(other), ACTIVE on cmp2" in actions[0].message
+        assert "(other), ACTIVE on cmp2" in english(actions[0].message)
 
     def test_the_proof_ends_in_bounded_time(self):
         busy = seen(
@@ -609,8 +615,8 @@ class TestTheEnd:
         )
         end = finish(decide(drain(proving_since=ago(301)), [self.done], busy))
         assert (end.state, end.result) == (DrainState.FAILED, DrainResult.NOT_PROVED)
-        assert "(other), ACTIVE on cmp2" in end.message
-        assert "confirm or revert it" in end.message
+        assert "(other), ACTIVE on cmp2" in english(end.message)
+        assert "confirm or revert it" in english(end.message)
 
     @pytest.mark.parametrize("gone", [service(state="down"), service(status="UNKNOWN", id="")])
     def test_no_proof_without_a_live_host(self, gone):
@@ -622,7 +628,7 @@ class TestTheEnd:
 
     def test_left_by_choice(self):
         stays = row(
-            "off", state=MigrationState.STAYS, code="status_suspended", message="It sleeps."
+            "off", state=MigrationState.STAYS, code="status_suspended", message=text("It sleeps.")
         )
         end = finish(
             decide(
@@ -632,12 +638,17 @@ class TestTheEnd:
             )
         )
         assert (end.state, end.result) == (DrainState.FAILED, DrainResult.INSTANCES_LEFT)
-        assert "off (stays): It sleeps." in end.message
+        assert "off (stays): It sleeps." in english(end.message)
 
     def test_each_one_that_is_left_is_named_with_its_reason(self):
         rows = [
-            row("bad", state=MigrationState.FAILED, message="No valid host."),
-            row("off", state=MigrationState.STAYS, code="status_suspended", message="It sleeps."),
+            row("bad", state=MigrationState.FAILED, message=text("No valid host.")),
+            row(
+                "off",
+                state=MigrationState.STAYS,
+                code="status_suspended",
+                message=text("It sleeps."),
+            ),
         ]
         end = finish(
             decide(
@@ -647,11 +658,11 @@ class TestTheEnd:
             )
         )
         assert end.result == DrainResult.INSTANCES_FAILED
-        assert "bad (failed): No valid host." in end.message
-        assert "off (stays): It sleeps." in end.message
+        assert "bad (failed): No valid host." in english(end.message)
+        assert "off (stays): It sleeps." in english(end.message)
 
     def test_an_unknown_one_keeps_the_host_from_being_called_empty(self):
-        rows = [row(state=MigrationState.UNKNOWN, message="Look.")]
+        rows = [row(state=MigrationState.UNKNOWN, message=text("Look."))]
         end = finish(decide(drain(proving_since=ago(9)), rows, seen(everything=True)))
         assert (end.state, end.result) == (DrainState.FAILED, DrainResult.INSTANCES_FAILED)
 
@@ -684,7 +695,7 @@ class TestCancelling:
         assert changes(actions, ours)["state"] == MigrationState.SUCCEEDED
         end = finish(actions)
         assert (end.state, end.result) == (DrainState.CANCELLED, DrainResult.CANCELLED)
-        assert "stays disabled" in end.message
+        assert "stays disabled" in english(end.message)
 
     def test_an_attempt_that_fails_is_not_tried_again(self):
         ours = migrating()
@@ -721,10 +732,10 @@ def test_what_another_run_of_ours_moved_is_not_said_to_be_somebody_elses_doing(r
     more = {"other_runs": {"web": run}} if run else {}
     moved = seen(elsewhere={"web": server(host="cmp3")}, **more)
     found = changes(decide(drain(), [one], moved), one)
-    assert found["message"] == f"It was moved to cmp3 {who}."
+    assert english(found["message"]) == f"It was moved to cmp3 {who}."
     busy = seen(elsewhere={"web": server(host="cmp3", task_state="migrating")}, **more)
     found = changes(decide(drain(), [one], busy), one)
-    assert f"for {who.removeprefix('by ')} (task migrating)" in found["message"]
+    assert f"for {who.removeprefix('by ')} (task migrating)" in english(found["message"])
 
 
 def back(**more):
@@ -748,7 +759,7 @@ ENDED = [
 @pytest.mark.parametrize("state", [DrainState.RUNNING, DrainState.CANCELLING])
 def test_a_run_back_counts_who_came_back_and_never_who_left(state):
     sight = seen(service=service(status="enabled"))
-    message = finish(decide(back(state=state), ENDED, sight)).message
+    message = english(finish(decide(back(state=state), ENDED, sight)).message)
     assert "2 of 4 are back on cmp1." in message
     assert "left the host" not in message
     assert "astray (gone)" in message
@@ -765,5 +776,5 @@ def test_the_advice_of_a_run_back_names_the_host_that_the_guest_is_on():
         service=service(status="enabled"),
     )
     found = changes(decide(back(), [one], sight), one)
-    assert "nova-compute on cmp2" in found["message"]
-    assert "here" not in found["message"]
+    assert "nova-compute on cmp2" in english(found["message"])
+    assert "here" not in english(found["message"])

@@ -20,8 +20,10 @@ from tests.core.build import (
 from ukcloud_maintenance.core import drain as d
 from ukcloud_maintenance.core.drain.causes import LEFTOVERS, cause_of
 from ukcloud_maintenance.core.facts import Capacity
+from ukcloud_maintenance.core.message import text
 from ukcloud_maintenance.core.preflight.verdicts import Around
 from ukcloud_maintenance.core.states import Direction, MigrationState
+from ukcloud_maintenance.messages import english
 
 #: nova.exception.DestinationDiskExists, as an instance action's event tells it
 NOVAS_WORDS = (
@@ -95,8 +97,8 @@ def test_where_there_is_no_other_host_it_says_so_and_does_not_try_again():
     found = changes(actions, one)
     assert sent(actions) == []
     assert (found["state"], found["code"]) == (MigrationState.FAILED, LEFTOVERS)
-    assert "left on cmp2" in found["message"]
-    assert "retry it to another host" in found["message"]
+    assert "left on cmp2" in english(found["message"])
+    assert "retry it to another host" in english(found["message"])
 
 
 def test_one_that_went_to_a_named_host_fails_at_once():
@@ -114,8 +116,8 @@ def test_so_does_one_that_was_to_come_back():
     actions = decide(view, [one], sight)
     assert sent(actions) == []
     assert changes(actions, one)["code"] == LEFTOVERS
-    over = replace(one, state=MigrationState.FAILED, **{"message": "Files of it are left."})
-    assert "Files of it are left." in finish(decide(view, [over], sight)).message
+    over = replace(one, state=MigrationState.FAILED, **{"message": text("Files of it are left.")})
+    assert "Files of it are left." in english(finish(decide(view, [over], sight)).message)
 
 
 def test_what_nothing_is_left_of_goes_where_the_scheduler_says():

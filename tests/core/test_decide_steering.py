@@ -27,7 +27,9 @@ from tests.core.build import (
 )
 from ukcloud_maintenance.core import drain as d
 from ukcloud_maintenance.core.drain import answers
+from ukcloud_maintenance.core.message import message, text
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState, Wish
+from ukcloud_maintenance.messages import english
 
 ENABLED = service(status="enabled", disabled_reason="")
 
@@ -125,14 +127,14 @@ def test_an_abort_that_comes_too_late_says_so(status):
     actions = decide(drain(), [one], seen(moving(), records=(record(status=status),)))
     assert not of_type(actions, d.Abort)
     assert changes(actions, one)["wish"] == ""
-    assert status in changes(actions, one)["answer"]
+    assert status in english(changes(actions, one)["answer"])
 
 
 def test_an_abort_is_meant_for_one_attempt_alone():
     one = flying(wish="abort", wish_migration_id=6)
     actions = decide(drain(), [one], seen(moving(), records=(record(),)))
     assert not of_type(actions, d.Abort)
-    assert "another attempt" in changes(actions, one)["answer"]
+    assert "another attempt" in english(changes(actions, one)["answer"])
 
 
 def aborted(**more):
@@ -152,7 +154,7 @@ def test_what_an_admin_aborted_has_failed_and_is_not_tried_again():
     actions = decide(drain(), [one], seen(server(), records=(record(status="cancelled"),)))
     found = changes(actions, one)
     assert (found["state"], found["code"]) == (MigrationState.FAILED, "aborted")
-    assert "ann" in found["message"]
+    assert "ann" in english(found["message"])
 
 
 def test_an_abort_is_not_believed_before_it_has_settled():
@@ -186,7 +188,7 @@ def test_an_error_after_an_abort_is_recognised(known):
     sight = seen(server(status="ERROR"), records=(record(status="error"),))
     found = changes(decide(drain(), [one], sight), one)
     assert (found["state"], found["code"]) == (MigrationState.UNKNOWN, d.LATE_ERROR)
-    assert "evidence" in found["message"]
+    assert "evidence" in english(found["message"])
 
 
 def test_an_error_without_an_abort_is_not_taken_for_one():
@@ -322,7 +324,7 @@ def test_what_takes_longer_than_its_timeout_allows_is_not_let_go_on():
 
 
 def message_of(actions, kind):
-    return next(a.message for a in actions if getattr(a, "kind", "") == kind)
+    return next(english(a.message) for a in actions if getattr(a, "kind", "") == kind)
 
 
 def test_what_waits_in_novas_queue_does_not_time_out():
@@ -365,7 +367,7 @@ def test_a_cancel_ends_in_bounded_time_with_what_is_known(abort, after):
     actions = decide(replace(early, cancelling_since=ago(after)), [one], sight)
     found = changes(actions, one)
     assert (found["state"], found["code"]) == (MigrationState.UNKNOWN, "left_flying")
-    assert "running" in found["message"]
+    assert "running" in english(found["message"])
     assert finish(actions).state == DrainState.CANCELLED
 
 
@@ -384,7 +386,7 @@ def test_a_cancel_gives_the_service_back_and_then_ends():
     assert finish(ours) is None
     over = decide(view, [], seen(service=service(status="enabled", disabled_reason="")))
     assert not of_type(over, d.Enable)
-    assert "enabled" in finish(over).message
+    assert "enabled" in english(finish(over).message)
 
 
 def test_a_cancel_leaves_a_service_alone_that_somebody_else_gave_a_reason():
@@ -392,13 +394,13 @@ def test_a_cancel_leaves_a_service_alone_that_somebody_else_gave_a_reason():
         cancelling(cancel_enable=True), [], seen(service=service(disabled_reason="broken fan"))
     )
     assert not of_type(actions, d.Enable)
-    assert "broken fan" in finish(actions).message
+    assert "broken fan" in english(finish(actions).message)
 
 
 def test_a_cancel_leaves_the_service_disabled_where_that_was_chosen():
     actions = decide(cancelling(), [], seen())
     assert not of_type(actions, d.Enable)
-    assert "stays disabled" in finish(actions).message
+    assert "stays disabled" in english(finish(actions).message)
 
 
 DOWN = service(state="down")
@@ -429,7 +431,7 @@ def test_a_cancel_of_a_lost_host_says_what_became_of_the_service(found, enable, 
     view = cancelling(cancel_enable=enable, host_down_since=ago(901))
     actions = decide(view, [], seen(service=found))
     assert finish(actions).result == DrainResult.HOST_LOST
-    assert said in finish(actions).message
+    assert said in english(finish(actions).message)
 
 
 @pytest.mark.parametrize("found", [None, UNREACHED])
@@ -501,18 +503,18 @@ def test_where_the_scheduler_could_choose_a_full_host_the_estimate_names_another
 
 
 def test_nothing_is_started_before_its_turn_in_the_plan_and_the_page_says_why():
-    gate = d.Gate(holds=f"{d.HOLD} cmp0 first.")
+    gate = d.Gate(holds=message("waits_for_hosts", hosts=["cmp0"]))
     actions = decide(drain(), [row("a")], seen(server("a"), gate=gate))
     assert not submits(actions)
     assert of_type(actions, d.ChangeDrain)[-1].fields == {"message": gate.holds}
     on = decide(drain(message=gate.holds), [row("a")], seen(server("a")))
     assert submits(on)
-    assert {"message": ""} in [a.fields for a in of_type(on, d.ChangeDrain)]
+    assert {"message": None} in [a.fields for a in of_type(on, d.ChangeDrain)]
 
 
 def test_what_is_blocked_is_not_given_up_while_the_plan_holds_it():
     one = row("a", state="blocked", code="task_under_way")
-    gate = d.Gate(holds=f"{d.HOLD} cmp0 first.")
+    gate = d.Gate(holds=message("waits_for_hosts", hosts=["cmp0"]))
     view = drain(blocked_since=ago(9999))
     sight = seen(server("a", task_state="rebooting"), gate=gate)
     assert "state" not in changes(decide(view, [one], sight), one)
@@ -522,7 +524,7 @@ def test_what_is_blocked_is_not_given_up_while_the_plan_holds_it():
 
 def test_the_service_is_disabled_although_it_is_not_its_turn():
     view = drain(maintenance=d.MaintenanceView())
-    gate = d.Gate(holds=f"{d.HOLD} cmp0 first.")
+    gate = d.Gate(holds=message("waits_for_hosts", hosts=["cmp0"]))
     sight = seen(server("a"), service=service(status="enabled", disabled_reason=""), gate=gate)
     assert of_type(decide(view, [row("a")], sight), d.Disable)
 
@@ -613,11 +615,11 @@ def test_what_went_somewhere_else_meanwhile_is_gone():
 
 
 def test_one_that_cannot_come_back_fails_the_run_and_is_named():
-    one = returning(state="failed", message="No valid host was found.")
+    one = returning(state="failed", message=text("No valid host was found."))
     other = returning("db", state="succeeded")
     actions = decide(back(), [one, other], seen(service=ENABLED))
     assert (finish(actions).state, finish(actions).result) == ("failed", "instances_failed")
-    assert "web (failed): No valid host" in finish(actions).message
+    assert "web (failed): No valid host" in english(finish(actions).message)
 
 
 def test_what_was_not_looked_at_in_this_pass_stays_as_it_is():
@@ -738,4 +740,4 @@ class TestACancelsAbortThatNovaRefuses:
         assert len(at) == d.ASK_AGAIN_TIMES
         assert min(b - a for a, b in pairwise(at)) >= 5
         assert one.wish == ""
-        assert one.answer == "Nova refused the abort: not now"
+        assert english(one.answer) == "Nova refused the abort: not now"

@@ -8,6 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from ukcloud_maintenance import messages
+from ukcloud_maintenance.core.message import text
 from ukcloud_maintenance.core.record import export
 
 AT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -18,6 +20,7 @@ def made(host: str = "cmp1", **more) -> dict:
     texts = dict.fromkeys(export._DRAIN_TEXTS + export._DRAIN_VALUES, "")
     drain = SimpleNamespace(
         pk=7,
+        message=None,
         **texts | {"region": "RegionOne", "host": host, "max_concurrent": 2, "move_locked": False},
         created_at=AT,
         started_at=AT,
@@ -29,6 +32,7 @@ def made(host: str = "cmp1", **more) -> dict:
         "server_name": "web-1",
         "memory_bytes": 2**30,
         "attempts": 0,
+        "message": None,
         "created_at": AT,
         "started_at": AT.astimezone(timezone(timedelta(hours=9))),
         "finished_at": AT + timedelta(seconds=61.5),
@@ -41,10 +45,10 @@ def made(host: str = "cmp1", **more) -> dict:
         actor="ann",
         actor_id="id-of-ann",
         migration=row,
-        message="",
+        message=None,
         request_id="req-1",
     )
-    return export.document(drain, [row], [event], AT)
+    return export.document(drain, [row], [event], AT, messages.document)
 
 
 def lines(document: dict) -> list[dict[str, str]]:
@@ -66,7 +70,7 @@ def test_the_document_names_its_schema_and_says_null_for_what_is_not_known():
         "actor": "ann",
         "actor_id": "id-of-ann",
         "server_id": "s-1",
-        "message": "",
+        **messages.document("message", None),
         "request_id": "req-1",
     }
 
@@ -95,10 +99,10 @@ def test_the_header_of_the_csv_is_stable():
 )
 def test_no_cell_of_the_csv_is_a_formula(first):
     nasty = f'{first}HYPERLINK("http://evil.example")'
-    named = dict.fromkeys(("server_name", "project_name", "note", "message", "code"), nasty)
-    document = made(host=nasty, **named)
+    named = dict.fromkeys(("server_name", "project_name", "note", "code"), nasty)
+    document = made(host=nasty, message=text(nasty), **named)
     (line,) = lines(document)
-    for name in (*named, "host"):
+    for name in (*named, "host", "message"):
         shown = nasty.replace("\t", "\\t").replace("\r", "\\r")
         assert line[name] == f"'{shown}", name
     assert document["instances"][0]["message"] == nasty  # JSON is run by nobody
@@ -106,7 +110,7 @@ def test_no_cell_of_the_csv_is_a_formula(first):
 
 def test_text_with_commas_quotes_and_lines_comes_back_whole():
     message = 'No valid host, "really".\nTry again; ünï™'
-    (line,) = lines(made(message=message))
+    (line,) = lines(made(message=text(message)))
     assert line["message"] == message
     assert line["drain_id"] == "7"
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ukcloud_maintenance.core.message import message, text
 from ukcloud_maintenance.core.record.axis import ticks
 from ukcloud_maintenance.core.record.lanes import (
     LaneEvent,
@@ -47,19 +48,22 @@ def shown(found) -> list[str]:
     return texts
 
 
+TO = {host: message("moves_to", host=host) for host in ("cmp2", "cmp3", "cmp4")}
+ON = {host: message("runs_on", host=host) for host in ("cmp2", "cmp3", "cmp4")}
+
 HISTORIES = {
     "one attempt that arrives": (
         row(dest_compute="cmp2"),
-        [(10, "submitted"), (40, "succeeded", "It runs on cmp2.")],
+        [(10, "submitted"), (40, "succeeded", ON["cmp2"])],
         ["waiting 0-10", "moving 10-40 arrived >cmp2"],
     ),
     "two attempts to two hosts": (
         row(dest_compute="cmp3"),
         [
-            (10, "submitted", "cmp2"),
-            (20, "attempt_failed", "No valid host."),
-            (50, "submitted", ""),
-            (90, "succeeded", "It is PAUSED on cmp3."),
+            (10, "submitted", TO["cmp2"]),
+            (20, "attempt_failed", text("No valid host.")),
+            (50, "submitted"),
+            (90, "succeeded", message("is_on", status="PAUSED", host="cmp3")),
         ],
         [
             "waiting 0-10",
@@ -70,7 +74,7 @@ HISTORIES = {
     ),
     "refused at once, so that there is nothing between": (
         row("failed"),
-        [(10, "attempt_failed", "Nova refused"), (60, "failed", "Nova refused")],
+        [(10, "attempt_failed", text("Nova refused")), (60, "failed", text("Nova refused"))],
         ["waiting 0-60"],
     ),
     "under way": (
@@ -85,22 +89,26 @@ HISTORIES = {
     ),
     "out of Nova's queue, by an event": (
         row("migrating", dest_compute="cmp2", running_since=at(30)),
-        [(10, "submitted"), (30, "copying", "cmp2")],
+        [(10, "submitted"), (30, "copying", TO["cmp2"])],
         ["waiting 0-10", "queued 10-30", "moving 30- >cmp2"],
     ),
     "out of Nova's queue, by the row": (
         row("succeeded", dest_compute="cmp2", running_since=at(30)),
-        [(10, "submitted"), (40, "succeeded", "It runs on cmp2.")],
+        [(10, "submitted"), (40, "succeeded", ON["cmp2"])],
         ["waiting 0-10", "queued 10-30 >cmp2", "moving 30-40 arrived >cmp2"],
     ),
     "the moment before Nova runs it is no queue": (
         row("succeeded", dest_compute="cmp2", running_since=at(11)),
-        [(10, "submitted"), (40, "succeeded", "It runs on cmp2.")],
+        [(10, "submitted"), (40, "succeeded", ON["cmp2"])],
         ["waiting 0-10", "moving 10-40 arrived >cmp2"],
     ),
     "cold, and confirmed": (
         row(dest_compute="cmp2", method="cold"),
-        [(10, "submitted"), (30, "confirm_asked"), (35, "succeeded", "It is SHUTOFF on cmp2.")],
+        [
+            (10, "submitted"),
+            (30, "confirm_asked"),
+            (35, "succeeded", message("is_on", status="SHUTOFF", host="cmp2")),
+        ],
         ["waiting 0-10", "moving 10-30", "confirming 30-35 arrived >cmp2"],
     ),
     "a resize that was pending is confirmed first": (
@@ -109,63 +117,63 @@ HISTORIES = {
             (5, "confirm_asked"),
             (10, "resize_settled"),
             (20, "submitted"),
-            (30, "succeeded", "It runs on cmp2."),
+            (30, "succeeded", ON["cmp2"]),
         ],
         ["waiting 0-5", "confirming 5-10 confirmed", "waiting 10-20", "moving 20-30 arrived >cmp2"],
     ),
     "blocked for a time": (
         row(dest_compute="cmp2"),
         [
-            (5, "blocked", "rebooting"),
+            (5, "blocked", text("rebooting")),
             (15, "unblocked"),
             (20, "submitted"),
-            (30, "succeeded", "It runs on cmp2."),
+            (30, "succeeded", ON["cmp2"]),
         ],
         ["waiting 0-5", "blocked 5-15", "waiting 15-20", "moving 20-30 arrived >cmp2"],
     ),
     "Nova refuses it because of what it does": (
         row("blocked"),
-        [(5, "submitted"), (7, "blocked", "busy")],
+        [(5, "submitted"), (7, "blocked", text("busy"))],
         ["waiting 0-5", "moving 5-7 blocked", "blocked 7-"],
     ),
     "aborted, and tried again": (
         row("pending"),
-        [(5, "submitted"), (20, "aborting"), (25, "aborted", "It runs on here.")],
+        [(5, "submitted"), (20, "aborting"), (25, "aborted", text("It runs on here."))],
         ["waiting 0-5", "moving 5-25 aborted", "waiting 25-"],
     ),
     "aborted, and not tried again": (
         row("failed", finished_at=at(25)),
-        [(5, "submitted"), (20, "abort_asked"), (21, "aborting"), (25, "aborted", "By bob.")],
+        [(5, "submitted"), (20, "abort_asked"), (21, "aborting"), (25, "aborted", text("By bob."))],
         ["waiting 0-5", "moving 5-25 aborted"],
     ),
     "the answer to the abort got lost, and Nova says that it failed": (
         row("pending"),
-        [(5, "submitted"), (20, "abort_unanswered"), (25, "attempt_failed", "cancelled")],
+        [(5, "submitted"), (20, "abort_unanswered"), (25, "attempt_failed", text("cancelled"))],
         ["waiting 0-5", "moving 5-25 aborted", "waiting 25-"],
     ),
     "aborted too late": (
         row(dest_compute="cmp2"),
-        [(5, "submitted"), (20, "aborting"), (25, "succeeded", "It runs on cmp2.")],
+        [(5, "submitted"), (20, "aborting"), (25, "succeeded", ON["cmp2"])],
         ["waiting 0-5", "moving 5-25 arrived >cmp2"],
     ),
     "Nova runs it at once": (
         row("migrating", dest_compute="cmp2", running_since=at(12)),
-        [(10, "submitted"), (12, "copying", "cmp2")],
+        [(10, "submitted"), (12, "copying", TO["cmp2"])],
         ["waiting 0-10", "moving 10- >cmp2"],
     ),
     "an abort that Nova refuses changes nothing": (
         row("migrating"),
-        [(5, "submitted"), (20, "abort_asked"), (21, "abort_refused", "409")],
+        [(5, "submitted"), (20, "abort_asked"), (21, "abort_refused", text("409"))],
         ["waiting 0-5", "moving 5-"],
     ),
     "came back": (
         row(dest_compute="cmp3"),
         [
             (5, "submitted"),
-            (10, "succeeded", "It runs on cmp2."),
+            (10, "succeeded", ON["cmp2"]),
             (60, "came_back"),
             (70, "submitted"),
-            (80, "succeeded", "It runs on cmp3."),
+            (80, "succeeded", ON["cmp3"]),
         ],
         [
             "waiting 0-5",
@@ -193,7 +201,7 @@ HISTORIES = {
     "cancelled without an event": (row("cancelled"), [], ["waiting 0-100"]),
     "unknown where it runs": (
         row("unknown"),
-        [(5, "submitted"), (50, "unknown", "look at it")],
+        [(5, "submitted"), (50, "unknown", text("look at it"))],
         ["waiting 0-5", "moving 5-50 unknown"],
     ),
     "stays from the beginning": (row("stays", finished_at=START), [], []),
@@ -204,7 +212,7 @@ HISTORIES = {
     ),
     "kinds that nobody knows": (
         row("migrating"),
-        [(1, "first"), (5, "submitted"), (8, "quantum_flip", "what?")],
+        [(1, "first"), (5, "submitted"), (8, "quantum_flip", text("what?"))],
         ["waiting 0-5", "moving 5-"],
     ),
 }
@@ -217,11 +225,15 @@ def test_history(name):
 
 
 def test_what_is_no_stretch_is_a_mark_with_its_words():
-    told = [(1, "joined", "It appeared."), (5, "submitted"), (8, "quantum_flip", "what?")]
+    told = [
+        (1, "joined", text("It appeared.")),
+        (5, "submitted"),
+        (8, "quantum_flip", text("what?")),
+    ]
     found = lane(row("migrating"), events(*told))
     assert [(m.kind, m.at, m.message) for m in found.marks] == [
-        ("joined", at(1), "It appeared."),
-        ("quantum_flip", at(8), "what?"),
+        ("joined", at(1), text("It appeared.")),
+        ("quantum_flip", at(8), text("what?")),
     ]
 
 
@@ -234,9 +246,9 @@ def test_the_row_has_the_last_word_on_the_end(state):
 
 def test_a_refusal_counts_as_a_failed_attempt_and_one_with_a_stretch_counts_once():
     told = [
-        (5, "attempt_failed", "refused"),
+        (5, "attempt_failed", text("refused")),
         (10, "submitted"),
-        (20, "attempt_failed", "no host"),
+        (20, "attempt_failed", text("no host")),
         (30, "submitted"),
     ]
     found = lane(row("migrating"), events(*told))
@@ -283,7 +295,7 @@ moments = st.one_of(st.none(), st.floats(-50, 500).map(at))
 
 @given(
     told=st.lists(
-        st.tuples(st.floats(-10, 400), st.sampled_from(KINDS), st.sampled_from(["", "cmp2"])),
+        st.tuples(st.floats(-10, 400), st.sampled_from(KINDS), st.sampled_from([None, TO["cmp2"]])),
         max_size=12,
     ),
     state=st.sampled_from(list(MigrationState)),

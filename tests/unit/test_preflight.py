@@ -16,6 +16,7 @@ from ukcloud_maintenance.core.preflight.judge import group_of, judge
 from ukcloud_maintenance.core.preflight.needs import needs_of
 from ukcloud_maintenance.core.preflight.verdicts import Around, Choice, Kind, OptOutNames, Wishes
 from ukcloud_maintenance.core.states import MIGRATION_WAITING, Method, MigrationState
+from ukcloud_maintenance.messages import english, english_remedy
 
 LIVE, COLD, CONFIRM, STAYS, BLOCKED = Kind.LIVE, Kind.COLD, Kind.CONFIRM, Kind.STAYS, Kind.BLOCKED
 ME = server("web")
@@ -310,11 +311,12 @@ def test_a_filter_says(row):
     verdict = judge(server("web", **facts), wishes, around)
     assert (verdict.kind, verdict.code) == (kind, code), verdict
     assert tuple(c.code for c in verdict.cautions) == cautions
-    for sentence in (verdict.reason, verdict.remedy, *(c.text for c in verdict.cautions)):
+    said = [verdict.said, *(c.said for c in verdict.cautions)]
+    for sentence in map(english, said):
         assert not sentence or sentence.endswith("."), sentence
     if kind in (STAYS, BLOCKED):
-        assert verdict.reason
-        assert verdict.remedy
+        assert english(verdict.said, remedy=False)
+        assert english_remedy(verdict.said)
 
 
 def test_every_filter_has_its_row():
@@ -353,15 +355,15 @@ def test_how_a_verdict_enters_a_drain(kind, state, method):
 
 def test_what_is_said_names_what_it_is_about():
     task = judge(server("a", task_state="image_snapshot"))
-    assert "image_snapshot" in task.reason
+    assert "image_snapshot" in english(task.said)
     locked = judge(server("a", locked=True, locked_reason="do not touch"))
-    assert "do not touch" in locked.cautions[0].text
+    assert "do not touch" in english(locked.cautions[0].said)
     disk = judge(server("a", disk_bytes=20 * GIB))
-    assert "20 GiB" in disk.cautions[0].text
+    assert "20 GiB" in english(disk.cautions[0].said)
     short = judge(server("a", memory_bytes=10 * GIB), NO, hosts())
-    assert f"lacks {10 * 1024 - 9999} MiB of memory" in short.reason
+    assert f"lacks {10 * 1024 - 9999} MiB of memory" in english(short.said)
     agrees = {"metadata": {LIVE_NAME: "false", COLD_NAME: "true"}}
-    assert "owner agrees" in judge(server("a", **agrees)).remedy
+    assert "owner agrees" in english_remedy(judge(server("a", **agrees)).said)
 
 
 def test_anti_affinity_groups_alone_are_travelled_one_by_one():
@@ -432,5 +434,5 @@ def test_every_instance_gets_a_verdict_and_none_is_interrupted_by_mistake(
         assert task is None
     else:
         assert verdict.code
-        assert verdict.reason
+        assert verdict.said
     assert len(verdict.code) <= 64  # the column of the database

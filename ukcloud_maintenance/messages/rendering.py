@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from django.utils.translation import gettext, ngettext, override
 
-from ..core.message import Message, as_json
+from ..core.message import TEXT, Message, as_json
 from .catalog import TEMPLATES
 
 #: What stands between the parts of a list.
@@ -58,6 +58,8 @@ def render(one: Message, formats: Formats = ENGLISH, *, remedy: bool = True) -> 
     template = TEMPLATES.get(one.code)
     if template is None:
         return _bare(one)
+    if one.code == TEXT:
+        return str(one.values["text"])  # to the letter, blanks at its ends too
     said = gettext(template.text)
     if template.plural:
         said = ngettext(template.text, template.plural, _number(one.values.get("count")))

@@ -192,8 +192,10 @@ def cancel_drain(
                 updated_at=now,
             )
         return DrainState(drain.state)
-    how = message("cancel_abort") if abort else message("cancel_land")
-    then = message("cancel_enable") if enable else message("cancel_keep")
+    if abort:
+        how = message("aborts_and_enables") if enable else message("aborts")
+    else:
+        how = message("lands_and_enables") if enable else message("lands")
     # The wait for what flies has one bound, which a second thought does not extend; for what is
     # aborted after all another one begins.
     again = drain.state == DrainState.CANCELLING and abort == drain.cancel_abort
@@ -211,7 +213,7 @@ def cancel_drain(
         cancel_enable=enable,
         next_pass_at=None,
         message=CANCELLING,
-        event=("drain_cancelled", actor, several(how, then)),
+        event=("drain_cancelled", actor, how),
         **fields,
     )
     return DrainState(drain.state)

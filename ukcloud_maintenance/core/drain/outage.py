@@ -57,9 +57,10 @@ def in_trouble(
     :param wait_seconds: how long it is waited for
     """
     change = None
+    detail = trouble.values["detail"]
     if since is None:
         kind = "worker_failed" if trouble.code == FAILS else "cloud_down"
-        change = ChangeDrain({"cloud_down_since": now, "message": trouble}, kind, trouble)
+        change = ChangeDrain({"cloud_down_since": now, "message": trouble}, kind, detail)
     elif drain.message != trouble:
         change = ChangeDrain({"message": trouble})
     waited = now - (since or now)

@@ -271,10 +271,12 @@ _DRAIN: Mapping[str, Template] = {
     "verifying_empty": Template("Verifying that it is empty."),
     "cancelling": Template("Cancelled; waiting for the migrations under way to end."),
     "nothing_was_touched": Template("Cancelled before it began; nothing was touched."),
-    "cancel_abort": Template("What is under way is aborted;"),
-    "cancel_land": Template("What is under way lands;"),
-    "cancel_enable": Template("the service is enabled again."),
-    "cancel_keep": Template("the service is left as it is."),
+    "aborts_and_enables": Template(
+        "What is under way is aborted; the service is enabled again."
+    ),
+    "aborts": Template("What is under way is aborted; the service is left as it is."),
+    "lands_and_enables": Template("What is under way lands; the service is enabled again."),
+    "lands": Template("What is under way lands; the service is left as it is."),
     "tried_again": Template("What had failed on this host is tried again."),
     "came_late": Template(
         "A request of {worker} was answered after {seconds:duration}, when its claim on this drain"
