@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 
 from ..core.actor import Actor
 from ..core.facts import Server
-from ..core.message import Message, message, several
+from ..core.message import Message, message
 from ..core.preflight.verdicts import Verdict
 from ..core.states import (
     MIGRATION_TERMINAL,

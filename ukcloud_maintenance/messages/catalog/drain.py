@@ -271,9 +271,7 @@ _DRAIN: Mapping[str, Template] = {
     "verifying_empty": Template("Verifying that it is empty."),
     "cancelling": Template("Cancelled; waiting for the migrations under way to end."),
     "nothing_was_touched": Template("Cancelled before it began; nothing was touched."),
-    "aborts_and_enables": Template(
-        "What is under way is aborted; the service is enabled again."
-    ),
+    "aborts_and_enables": Template("What is under way is aborted; the service is enabled again."),
     "aborts": Template("What is under way is aborted; the service is left as it is."),
     "lands_and_enables": Template("What is under way lands; the service is enabled again."),
     "lands": Template("What is under way lands; the service is left as it is."),
