@@ -38,7 +38,7 @@ CONTENT = {
 #: always import itself.
 MAY_IMPORT = {
     "core": set(),
-    "exceptions": set(),
+    "exceptions": {"core.message"},
     "policies": set(),
     "settings": {"exceptions"},
     "messages": {"core.message"},
@@ -46,18 +46,18 @@ MAY_IMPORT = {
     "message_field": {"core.message"},
     "migrations": set(),
     "store": {"models", "core", "exceptions"},
-    "cloud": {"core.facts", "core.printable", "settings", "exceptions"},
+    "cloud": {"core.facts", "core.message", "core.printable", "settings", "exceptions"},
     # how requests go out, and what an answer says, know nothing of what is asked
     "cloud.http": {"exceptions"},
-    "cloud.answers": {"exceptions"},
-    "cloud.errors": {"cloud.answers", "cloud.http", "exceptions"},
+    "cloud.answers": {"core.message", "exceptions"},
+    "cloud.errors": {"cloud.answers", "cloud.http", "core.message", "exceptions"},
     "cloud.wire": {"core.facts"},
     "log": {"core.printable", "core.message", "messages"},
     "observe": {"store", "cloud", "core", "settings", "log", "exceptions"},
     "preflight": {"observe", "store", "core", "cloud", "settings", "exceptions"},
     "services": {"observe", "preflight", "store", "core", "cloud", "settings", "exceptions"},
     # what is checked knows nothing of what is done then
-    "services.access": {"cloud", "core.actor", "settings", "exceptions"},
+    "services.access": {"cloud", "core.actor", "core.message", "settings", "exceptions"},
     "services.requests": {"services.access", "store", "core", "settings", "exceptions"},
     "services.checks": {"services.access", "preflight", "store", "core", "cloud", "exceptions"},
     "services.records": {

@@ -17,53 +17,60 @@
         CloudServerError               5xx
         CloudAnswerUnusable            an answer that cannot be trusted or read
 
-`CloudError` says what was asked (`what`), and what came back, in Nova's words.
+What there is to say of one is a message (`core.message`), in `said`.
 """
+
+from .core.message import Message, message
 
 
 class MaintenanceError(Exception):
-    """Base of all expected failures of this product. `str()` is fit to be shown to an admin."""
+    """Base of all expected failures of this product."""
 
 
-class Refused(MaintenanceError):
+class _Said(MaintenanceError):
+    """One that says what there is to say as a message; `str()` is for those who look for a fault.
+
+    :param said: the cause, and what can be done about it
+    """
+
+    def __init__(self, said: Message):
+        super().__init__(said)
+        self.said = said
+
+    def __str__(self) -> str:
+        return str(self.said)
+
+
+class Refused(_Said):
     """A request that cannot be granted; nothing was changed.
 
-    :param message: the cause, for the admin
-    :param code: a stable word for programs, e.g. ``host_down``
-    :param remedy: what the admin can do about it, or empty
+    :param said: the cause, and what the admin can do about it
+    :param code: a stable word for programs, e.g. ``host_down``, where it is not the message's
     :param field: the form field it belongs to, or empty
     :param drain_id: the drain that is in the way, or None
     """
 
     def __init__(
-        self,
-        message: str,
-        *,
-        code: str,
-        remedy: str = "",
-        field: str = "",
-        drain_id: int | None = None,
+        self, said: Message, *, code: str = "", field: str = "", drain_id: int | None = None
     ):
-        super().__init__(message)
-        self.message = message
-        self.code = code
-        self.remedy = remedy
+        super().__init__(said)
+        self.code = code or said.code
         self.field = field
         self.drain_id = drain_id
-
-    def __str__(self) -> str:
-        return f"{self.message} {self.remedy}".strip()
 
 
 class UnknownHost(Refused):
     """No compute service has exactly this host name in this region."""
 
 
-class NotAllowed(MaintenanceError):
-    """The policy does not let the actor do this. `rule` names the policy rule."""
+class NotAllowed(_Said):
+    """The policy does not let the actor do this.
 
-    def __init__(self, message: str, *, rule: str):
-        super().__init__(message)
+    :param rule: the name of the policy rule
+    """
+
+    def __init__(self, said: Message, *, rule: str):
+        super().__init__(said)
         self.rule = rule
 
 
@@ -80,30 +87,34 @@ class ConfigurationError(MaintenanceError):
     """A setting is missing or has a wrong value; the message names it."""
 
 
-class CloudError(MaintenanceError):
+class CloudError(_Said):
     """OpenStack refused, failed or did not answer.
 
-    :param what: what was being asked, e.g. "list the servers of host cmp1"
-    :param detail: the reason in OpenStack's own words, or the network's
+    :param what: what was being asked, e.g. to list the servers of host cmp1
+    :param detail: the reason in OpenStack's own words, or the network's, to the letter; or ours
     :param status: the HTTP status, or None where there was no answer
     :param request_id: OpenStack's request id, or empty
-    :param remedy: which setting is to be changed; empty: it may pass by itself
+    :param remedy: which setting is to be changed; None: it may pass by itself
     :param retry_after: for how many seconds OpenStack asks to be left alone; None: it doesn't
     :param sent: whether anything of the request went out
     """
 
     def __init__(
         self,
-        what: str,
-        detail: str = "",
+        what: Message | str,
+        detail: Message | str = "",
         *,
         status: int | None = None,
         request_id: str = "",
-        remedy: str = "",
+        remedy: Message | None = None,
         retry_after: float | None = None,
         sent: bool = True,
     ):
-        super().__init__(what, detail)
+        self.cause = _could_not(what, detail, status)
+        said = self.cause
+        if remedy is not None:
+            said = message("cloud_setting", cause=self.cause, advice=remedy)
+        super().__init__(said)
         self.what = what
         self.detail = detail
         self.status = status
@@ -118,18 +129,18 @@ class CloudError(MaintenanceError):
         nothing of the request itself: it was not sent, the token was refused, or Nova is busy."""
         return not self.sent or self.status in (401, 429)
 
-    @property
-    def advice(self) -> str:
-        """What went wrong, and which setting is to be changed."""
-        return f"{str(self).rstrip('.')}. {self.remedy}" if self.remedy else str(self)
 
-    def __str__(self) -> str:
-        text = f"Could not {self.what}"
-        if self.detail:
-            text += f": {' '.join(self.detail.split())}"  # one line, whatever they wrote
-        if self.status:
-            text += f" (HTTP {self.status})"
-        return text
+def _could_not(what: Message | str, detail: Message | str, status: int | None) -> Message:
+    """What went wrong."""
+    if isinstance(detail, str):
+        detail = " ".join(detail.split())  # one line, whatever they wrote
+    if status:
+        if not detail:
+            return message("cloud_status", what=what, status=status)
+        return message("cloud_refused", what=what, detail=detail, status=status)
+    if not detail:
+        return message("cloud_failed", what=what)
+    return message("cloud_failed_because", what=what, detail=detail)
 
 
 class CloudUnreachable(CloudError):

@@ -5,6 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import requests
 
+from ..core.message import Message, message
 from ..exceptions import CloudAnswerUnusable
 
 
@@ -16,23 +17,23 @@ def request_id_of(answer: requests.Response) -> str:
     )
 
 
-def json_of(answer: requests.Response, what: str) -> Any:
+def json_of(answer: requests.Response, what: Message) -> Any:
     try:
         return answer.json()
     except ValueError as error:
-        raise CloudAnswerUnusable(what, "the answer is not JSON") from error
+        raise CloudAnswerUnusable(what, message("answer_not_json")) from error
 
 
-def dict_of(body: Any, key: str, what: str) -> dict[str, Any]:
+def dict_of(body: Any, key: str, what: Message) -> dict[str, Any]:
     if isinstance(body, dict) and isinstance(body.get(key), dict):
         return body[key]
-    raise CloudAnswerUnusable(what, f"the answer has no {key!r}")
+    raise CloudAnswerUnusable(what, message("answer_without", key=key))
 
 
-def list_of(body: Any, key: str, what: str) -> list[dict[str, Any]]:
+def list_of(body: Any, key: str, what: Message) -> list[dict[str, Any]]:
     if isinstance(body, dict) and isinstance(body.get(key), list):
         return body[key]
-    raise CloudAnswerUnusable(what, f"the answer has no {key!r}")
+    raise CloudAnswerUnusable(what, message("answer_without", key=key))
 
 
 def next_marker(links: Any) -> str:

@@ -6,6 +6,7 @@ import re
 import requests
 from keystoneauth1 import exceptions as ksa_exceptions
 
+from ..core.message import Message, message
 from ..exceptions import (
     CloudAuthError,
     CloudBadRequest,
@@ -46,13 +47,15 @@ def busy_seconds(status: int | None, answer: requests.Response | None) -> float 
     return min(asked, BUSY_SECONDS_MAX)
 
 
-def not_logged_in(what: str, error: ksa_exceptions.http.HttpError, cloud_name: str) -> CloudError:
+def not_logged_in(
+    what: Message, error: ksa_exceptions.http.HttpError, cloud_name: str
+) -> CloudError:
     """Keystone refused. It is its status, which says nothing of what is to be asked after the
     login: a 404 of Keystone is no server that is not there."""
     status = error.http_status
     busy = busy_seconds(status, error.response)
     kind: type[CloudError] = CloudServerError
-    remedy = ""
+    remedy: Message | None = None
     if status == 403:
         kind, remedy = CloudForbidden, remedy_of("scope", cloud_name)
     elif status == 401:
@@ -73,7 +76,7 @@ def not_logged_in(what: str, error: ksa_exceptions.http.HttpError, cloud_name: s
 
 def error_in(
     answer: requests.Response | None,
-    what: str,
+    what: Message,
     *,
     service: str,
     microversion: str,
@@ -86,15 +89,14 @@ def error_in(
     :param cloud_name: the cloud of clouds.yaml, or empty: see :func:`remedy_of`
     """
     if answer is None:
-        return CloudUnreachable(what, "no answer")
+        return CloudUnreachable(what, message("no_answer"))
     status = answer.status_code
     if status < 400:
         return None
-    remedy = ""
+    remedy: Message | None = None
     if status == 406:
-        remedy = (
-            f"{service.capitalize()} must know microversion {microversion}: upgrade OpenStack to"
-            " Victoria or later."
+        remedy = message(
+            "upgrade_openstack", service=service.capitalize(), microversion=microversion
         )
     elif status == 401:
         remedy = remedy_of("credentials", cloud_name)
@@ -110,7 +112,7 @@ def error_in(
     )
 
 
-def remedy_of(about: str, cloud_name: str) -> str:
+def remedy_of(about: str, cloud_name: str) -> Message:
     """Which setting to look at. Horizon has no say in what its user carries since the login.
 
     :param about: certificate, file, region, scope, auth_url or credentials
@@ -118,19 +120,18 @@ def remedy_of(about: str, cloud_name: str) -> str:
     """
     if not cloud_name:
         return {
-            "certificate": "Check OPENSTACK_SSL_CACERT in the settings of Horizon.",
-            "file": "Check OPENSTACK_SSL_CACERT in the settings of Horizon.",
-            "region": "Choose another region, or correct the service catalogue.",
-            "scope": "Choose a project in which you are an administrator.",
-        }.get(about, "Log in again.")
-    mine = f"of cloud {cloud_name!r} in clouds.yaml"
+            "certificate": message("check_horizon_ca"),
+            "file": message("check_horizon_ca"),
+            "region": message("choose_region"),
+            "scope": message("choose_admin_project"),
+        }.get(about, message("log_in_again"))
     return {
-        "certificate": f"Check cacert and auth_url {mine}: its certificate is not trusted.",
-        "file": f"Check cacert, cert and key {mine}: a file that they name cannot be read.",
-        "region": f"Check region_name and interface {mine}, and the service catalogue.",
-        "scope": f"Check project_name {mine}, and that its user has the admin role there.",
-        "auth_url": f"Check auth_url {mine}.",
-    }.get(about, f"Check the credentials {mine}.")
+        "certificate": message("check_certificate", cloud=cloud_name),
+        "file": message("check_files", cloud=cloud_name),
+        "region": message("check_region", cloud=cloud_name),
+        "scope": message("check_project", cloud=cloud_name),
+        "auth_url": message("check_auth_url", cloud=cloud_name),
+    }.get(about, message("check_credentials", cloud=cloud_name))
 
 
 def words_of(answer: requests.Response) -> str:

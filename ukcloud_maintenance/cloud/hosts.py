@@ -3,6 +3,7 @@
 from urllib.parse import quote
 
 from ..core.facts import Aggregate, HostFacts, Hypervisor, ServerGroup, Service
+from ..core.message import message
 from ..exceptions import CloudAnswerUnusable, CloudBadRequest, CloudNotFound
 from .answers import list_of, request_id_of
 from .http import side_by_side
@@ -15,7 +16,7 @@ class Hosts(Transport):
 
     def services(self, host: str | None = None) -> list[Service]:
         """The nova-compute services, or those of exactly one host. One request."""
-        what = f"read the compute service of host {host}" if host else "list the compute services"
+        what = message("to_read_service", host=host) if host else message("to_list_services")
         path = "/os-services?binary=nova-compute" + (f"&host={quote(host)}" if host else "")
         body = self._get(what, path)
         found = [as_service(raw) for raw in list_of(body, "services", what)]
@@ -26,15 +27,14 @@ class Hosts(Transport):
         found = self.services(host)
         if len(found) > 1:
             raise CloudAnswerUnusable(
-                f"read the compute service of host {host}",
-                "Nova lists more than one nova-compute service with exactly this host name",
+                message("to_read_service", host=host), message("service_listed_twice")
             )
         return found[0] if found else None
 
     def disable_service(self, service_id: str, reason: str) -> str:
         """Disable a compute service with a reason of 1 to 255 characters; the request id."""
         answer = self._write(
-            "disable the compute service",
+            message("to_disable_service"),
             "PUT",
             f"/os-services/{service_id}",
             {"status": "disabled", "disabled_reason": reason},
@@ -49,7 +49,7 @@ class Hosts(Transport):
         :raises CloudNotFound: no such service (any more)
         """
         answer = self._write(
-            "enable the compute service",
+            message("to_enable_service"),
             "PUT",
             f"/os-services/{service_id}",
             {"status": "enabled"},
@@ -58,7 +58,7 @@ class Hosts(Transport):
 
     def hypervisors(self) -> list[Hypervisor]:
         """All hypervisors with their usage: one request for every 1,000."""
-        what = "list the hypervisors"
+        what = message("to_list_hypervisors")
         return [
             as_hypervisor(raw)
             for raw in self._pages(what, "/os-hypervisors/detail", {}, "hypervisors")
@@ -73,7 +73,7 @@ class Hosts(Transport):
         The hypervisor may have quite another name than its service's host, and of the nodes of
         Ironic, which has many for one service, a pattern may find a few.
         """
-        what = f"read the hypervisor of host {host}"
+        what = message("to_read_hypervisor", host=host)
         path = f"/os-hypervisors/detail?hypervisor_hostname_pattern={quote(host, safe='')}"
         try:
             body = self._get(what, path)
@@ -104,7 +104,7 @@ class Hosts(Transport):
 
         Members that were deleted are left out by Nova.
         """
-        what = "list the server groups"
+        what = message("to_list_server_groups")
         found: dict[str, ServerGroup] = {}
         while True:
             path = f"/os-server-groups?all_projects=True&limit={PAGE}&offset={len(found)}"
@@ -122,7 +122,7 @@ class Hosts(Transport):
 
     def aggregates(self) -> list[Aggregate]:
         """All aggregates, those that make availability zones among them. One request."""
-        what = "list the aggregates"
+        what = message("to_list_aggregates")
         return [
             as_aggregate(raw)
             for raw in list_of(self._get(what, "/os-aggregates"), "aggregates", what)

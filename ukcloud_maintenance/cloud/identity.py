@@ -2,6 +2,7 @@
 
 from urllib.parse import quote
 
+from ..core.message import message
 from ..exceptions import CloudAnswerUnusable
 from .answers import json_of, list_of, next_marker
 from .transport import GOES_ROUND, Transport
@@ -14,7 +15,7 @@ class Identity(Transport):
         """Names of all projects by id. One request to Keystone, and one for each further page of
         a Keystone that makes pages (`[DEFAULT] list_limit`); one that cuts the list off without a
         link to the rest leaves the others without a name."""
-        what = "list the projects"
+        what = message("to_list_projects")
         names: dict[str, str] = {}
         path = self._identity_path("/projects")
         marker = ""
@@ -33,8 +34,10 @@ class Identity(Transport):
 
     def user_id(self) -> str:
         """The id of the user that this session is logged in as."""
-        return str(self._guard("log in", self.session.get_user_id) or "")
+        return str(self._guard(message("to_log_in"), self.session.get_user_id) or "")
 
     def _identity_path(self, path: str) -> str:
-        endpoint = self._guard("find Keystone in the catalogue", self._identity.get_endpoint)
+        endpoint = self._guard(
+            message("to_find_service", name="Keystone"), self._identity.get_endpoint
+        )
         return path if str(endpoint or "").rstrip("/").endswith("/v3") else "/v3" + path

@@ -1,6 +1,7 @@
 """Records of migrations, and the requests that begin, steer and end one."""
 
 from ..core.facts import Migration, Progress
+from ..core.message import message
 from ..exceptions import CloudNotFound
 from .answers import list_of, request_id_of
 from .transport import Transport
@@ -13,7 +14,7 @@ class Migrations(Transport):
     def unconfirmed_from(self, host: str) -> list[Migration]:
         """The resizes and cold migrations away from exactly this host that wait for confirmation
         (`finished`), newest first. One request for every 1,000."""
-        what = f"list the unconfirmed migrations from host {host}"
+        what = message("to_list_unconfirmed", host=host)
         query = {"source_compute": host, "status": "finished"}
         found = self._pages(what, "/os-migrations", query, "migrations")
         return [m for m in map(as_migration, found) if m.source_compute == host]
@@ -24,7 +25,7 @@ class Migrations(Transport):
 
         Nova's `host` filter means both sides (nova/db/main/api.py).
         """
-        what = f"list the migrations from and to host {host}"
+        what = message("to_list_migrations_touching", host=host)
         found = self._pages(what, "/os-migrations", {"host": host}, "migrations")
         return [m for m in map(as_migration, found) if host in (m.source_compute, m.dest_compute)]
 
@@ -33,7 +34,7 @@ class Migrations(Transport):
 
         The newest, rather than those since a time: that would trust two clocks to agree.
         """
-        what = f"list the newest migrations from host {host}"
+        what = message("to_list_newest_migrations", host=host)
         query = {"source_compute": host}
         raw = self._pages(what, "/os-migrations", query, "migrations", at_most=limit)
         found = [as_migration(one) for one in raw]
@@ -41,7 +42,7 @@ class Migrations(Transport):
 
     def migrations_of(self, server_id: str) -> list[Migration]:
         """The newest migrations of one server, in any status, newest first. One request."""
-        what = f"list the migrations of server {server_id}"
+        what = message("to_list_migrations", server=server_id)
         query = {"instance_uuid": server_id}
         found = self._pages(what, "/os-migrations", query, "migrations", at_most=20)
         return [as_migration(raw) for raw in found]
@@ -52,7 +53,7 @@ class Migrations(Transport):
         Empty while none is queued, preparing, running or post-migrating, and where the server
         does not exist any more.
         """
-        what = f"read the progress of server {server_id}"
+        what = message("to_read_progress", server=server_id)
         try:
             body = self._get(what, f"/servers/{server_id}/migrations")
         except CloudNotFound:
@@ -66,7 +67,7 @@ class Migrations(Transport):
         :raises CloudConflict: not in this state, or a task is under way
         """
         answer = self._write(
-            f"live-migrate server {server_id}",
+            message("to_live_migrate", server=server_id),
             "POST",
             f"/servers/{server_id}/action",
             {"os-migrateLive": {"host": host, "block_migration": "auto"}},
@@ -83,7 +84,7 @@ class Migrations(Transport):
         :raises CloudConflict: not in this state, or a task is under way
         """
         answer = self._write(
-            f"cold-migrate server {server_id}",
+            message("to_cold_migrate", server=server_id),
             "POST",
             f"/servers/{server_id}/action",
             {"migrate": {"host": host} if host else None},
@@ -96,7 +97,7 @@ class Migrations(Transport):
         :raises CloudConflict: it is not in VERIFY_RESIZE (any more)
         """
         answer = self._write(
-            f"confirm the resize of server {server_id}",
+            message("to_confirm_resize", server=server_id),
             "POST",
             f"/servers/{server_id}/action",
             {"confirmResize": None},
@@ -116,7 +117,7 @@ class Migrations(Transport):
         :raises CloudNotFound: no such server, or no such migration of it
         """
         answer = self._write(
-            f"abort migration {migration_id} of server {server_id}",
+            message("to_abort_migration", migration=migration_id, server=server_id),
             "DELETE",
             f"/servers/{server_id}/migrations/{migration_id}",
         )
@@ -133,7 +134,7 @@ class Migrations(Transport):
         :raises CloudNotFound: no such server
         """
         answer = self._write(
-            f"force migration {migration_id} of server {server_id} to complete",
+            message("to_force_complete", migration=migration_id, server=server_id),
             "POST",
             f"/servers/{server_id}/migrations/{migration_id}/action",
             {"force_complete": None},

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ..core.facts import Allocation, Capacity, Consumer
+from ..core.message import Message, message
 from ..exceptions import CloudAnswerUnusable, CloudNotFound
 from .answers import dict_of, json_of, list_of, request_id_of
 from .hosts import Hosts
@@ -26,7 +27,7 @@ class Placement(Hosts):
         what Nova says of it, and without anything to take. Nested providers are added
         to their root (1.29), which is the compute node: its UUID is the hypervisor's id.
         """
-        what = "read what the hosts can take"
+        what = message("to_read_capacity")
         answer, hypervisors = side_by_side(
             [
                 lambda: self._send(
@@ -49,7 +50,7 @@ class Placement(Hosts):
     def allocations_of(self, consumer_id: str) -> Consumer:
         """Everything that a consumer holds. One request; one that Placement does not know holds
         nothing, and that is no error (placement/handlers/allocation.py)."""
-        what = f"read the allocations of consumer {consumer_id}"
+        what = message("to_read_allocations", consumer=consumer_id)
         body = self._placed(what, f"/allocations/{quote(consumer_id, safe='')}")
         held = dict_of(body, "allocations", what)
         return Consumer(
@@ -74,7 +75,7 @@ class Placement(Hosts):
 
         :raises CloudConflict: it was changed since it was read; nothing was done
         """
-        what = f"change the allocations of consumer {consumer.consumer_id}"
+        what = message("to_change_allocations", consumer=consumer.consumer_id)
         body = {
             "allocations": {
                 a.provider_id: {"resources": dict(a.resources)} for a in consumer.allocations
@@ -96,11 +97,11 @@ class Placement(Hosts):
         return frozenset(found)
 
     def _tree_of(self, provider_id: str) -> list[str]:
-        what = f"read the allocations of resource provider {provider_id}"
+        what = message("to_read_allocations_on", provider=provider_id)
         body = self._placed(what, f"/resource_providers?in_tree={quote(provider_id, safe='')}")
         tree = [str(raw.get("uuid") or "") for raw in list_of(body, "resource_providers", what)]
         if provider_id not in tree:
-            raise CloudAnswerUnusable(what, "Placement does not know this resource provider")
+            raise CloudAnswerUnusable(what, message("provider_not_known"))
         return tree
 
     def allocations_on(self, provider_ids: Iterable[str]) -> list[Allocation]:
@@ -117,7 +118,7 @@ class Placement(Hosts):
         found: list[Allocation] = []
         seen: set[str] = set()
         for provider_id in provider_ids:
-            what = f"read the allocations of resource provider {provider_id}"
+            what = message("to_read_allocations_on", provider=provider_id)
             for uuid in self._tree_of(provider_id):
                 if uuid in seen:
                     continue
@@ -133,6 +134,6 @@ class Placement(Hosts):
                     found.append(Allocation(str(consumer), uuid, resources))
         return found
 
-    def _placed(self, what: str, path: str) -> Any:
+    def _placed(self, what: Message, path: str) -> Any:
         answer = self._send(self._placement, what, "GET", path, microversion=PLACEMENT_MICROVERSION)
         return json_of(answer, what)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from functools import partial
 
 from ..core.facts import Action, Diagnostics, Server
+from ..core.message import message
 from ..exceptions import CloudAnswerUnusable, CloudError, CloudNotFound
 from .answers import dict_of, request_id_of
 from .http import side_by_side
@@ -20,20 +21,17 @@ class Servers(Transport):
         One request for every 1,000 servers. An empty list alone proves nothing: Nova leaves
         out a cell that is down without a word; look at the service as well.
         """
-        what = f"list the servers of host {host}"
+        what = message("to_list_servers", host=host)
         query = {"all_tenants": "1", "host": host, "soft_deleted": "1"}
         raw = list(self._pages(what, "/servers/detail", query, "servers", self._servers_at))
         if any("OS-EXT-SRV-ATTR:host" not in item for item in raw):
-            raise CloudAnswerUnusable(
-                what, "Nova does not tell this user where servers run; it needs the admin role"
-            )
+            raise CloudAnswerUnusable(what, message("nova_hides_hosts"))
         servers = [as_server(item) for item in raw]
         strangers = [s for s in servers if s.host.casefold() != host.casefold()]
         if strangers:
             # Nova drops the filters of a user that it does not take for an admin.
-            raise CloudAnswerUnusable(
-                what, f"Nova ignored the host filter and answered with {strangers[0].host!r}"
-            )
+            other = message("host_filter_ignored", host=strangers[0].host)
+            raise CloudAnswerUnusable(what, other)
         # by id: a list that changes while it is paged may name a server twice
         return list({s.id: s for s in servers if s.host == host}.values())
 
@@ -44,7 +42,7 @@ class Servers(Transport):
         regard to case; where another service differs from this one by case alone, the caller
         must use :meth:`servers_on`.
         """
-        what = f"count the servers of host {host}"
+        what = message("to_count_servers", host=host)
         query = {"all_tenants": "1", "host": host, "soft_deleted": "1"}
         return sum(1 for _ in self._pages(what, "/servers", query, "servers"))
 
@@ -66,14 +64,14 @@ class Servers(Transport):
 
         :raises CloudAnswerUnusable: its cell is down; Nova then knows no more than its id (2.69)
         """
-        what = f"read server {server_id}"
+        what = message("to_read_server", server=server_id)
         try:
             body = self._get(what, f"/servers/{server_id}")
         except CloudNotFound:
             return None
         raw = dict_of(body, "server", what)
         if "OS-EXT-SRV-ATTR:host" not in raw:
-            raise CloudAnswerUnusable(what, "Nova does not tell where it runs: its cell is down")
+            raise CloudAnswerUnusable(what, message("server_cell_down"))
         return as_server(raw)
 
     def servers_by_id(self, ids: Iterable[str]) -> dict[str, Server]:
@@ -108,10 +106,10 @@ class Servers(Transport):
             the guest went away meanwhile
         :raises CloudNotFound: no such server
         """
-        what = f"read the diagnostics of server {server_id}"
+        what = message("to_read_diagnostics", server=server_id)
         body = self._get(what, f"/servers/{server_id}/diagnostics")
         if not isinstance(body, dict) or not body.get("state"):
-            raise CloudAnswerUnusable(what, "the answer does not say which state the guest is in")
+            raise CloudAnswerUnusable(what, message("answer_without_state"))
         uptime = body.get("uptime")
         return Diagnostics(
             state=str(body["state"]),
@@ -122,7 +120,7 @@ class Servers(Transport):
 
     def actions(self, server_id: str) -> list[Action]:
         """The instance actions of a server, newest first. One request."""
-        what = f"list the actions of server {server_id}"
+        what = message("to_list_actions", server=server_id)
         try:
             return [
                 as_action(raw)
@@ -144,7 +142,7 @@ class Servers(Transport):
         Details of events are shown to an admin from 2.84; before the event that failed first
         there may be others that only pass its error on.
         """
-        what = f"read action {request_id} of server {server_id}"
+        what = message("to_read_action", action=request_id, server=server_id)
         try:
             body = self._get(what, f"/servers/{server_id}/os-instance-actions/{request_id}")
         except CloudNotFound:
@@ -169,7 +167,7 @@ class Servers(Transport):
         :raises CloudNotFound: no such server
         """
         answer = self._write(
-            f"reset the state of server {server_id}",
+            message("to_reset_state", server=server_id),
             "POST",
             f"/servers/{server_id}/action",
             {"os-resetState": {"state": "active"}},

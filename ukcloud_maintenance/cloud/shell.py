@@ -1,6 +1,7 @@
 """The cloud as commands and the worker see it: with the worker's credentials."""
 
 from .. import settings
+from ..core.message import message
 from ..exceptions import Refused
 from .clouds_yaml import from_clouds_yaml
 from .gateway import Cloud
@@ -22,9 +23,5 @@ def cloud_name(region: str) -> str:
     """
     name = settings.current().cloud_of(region)
     if not name:
-        raise Refused(
-            f"No worker is set up for region {region}.",
-            code="region_without_worker",
-            remedy=f'Add the region to {settings.NAME}["CLOUDS"].',
-        )
+        raise Refused(message("region_without_worker", region=region, setting=settings.NAME))
     return name

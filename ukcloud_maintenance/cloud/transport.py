@@ -12,6 +12,7 @@ import requests
 from keystoneauth1 import adapter, session
 from keystoneauth1 import exceptions as ksa_exceptions
 
+from ..core.message import Message, message
 from ..core.printable import logger
 from ..exceptions import (
     CloudAnswerUnusable,
@@ -40,7 +41,7 @@ WRITE_GOES_STALE = 5.0
 READ_WAITS = 5.0
 #: By so many seconds the HTTP library's own timer is behind ours: one of the two has the word.
 BEHIND = 1.0
-GOES_ROUND = "the pages of the list go round in a circle"
+GOES_ROUND = message("pages_go_round")
 
 
 class Transport:
@@ -100,7 +101,7 @@ class Transport:
 
     def log_in(self) -> None:
         """Make sure that the credentials are taken and that the region has a Nova."""
-        self._guard("log in", self.session.get_token)
+        self._guard(message("to_log_in"), self.session.get_token)
         self._compute_endpoint()
 
     def try_side_by_side(self, calls: dict[str, Callable[[], Any]]) -> dict[str, Any]:
@@ -120,25 +121,24 @@ class Transport:
         return self._endpoint(self._compute, "Nova")
 
     def _endpoint(self, api: adapter.Adapter, name: str) -> str:
-        what = f"find {name} in the catalogue"
+        what = message("to_find_service", name=name)
         endpoint = self._guard(what, api.get_endpoint)
         if not endpoint:
-            region = self.region or "(any)"
-            raise CloudAuthError(
-                what,
-                f"the catalogue has no {api.service_type} endpoint for region {region}",
-                remedy=self._remedy("region"),
-            )
+            service = str(api.service_type)
+            missing = message("no_endpoint", service=service)
+            if self.region:
+                missing = message("no_endpoint_in", service=service, region=self.region)
+            raise CloudAuthError(what, missing, remedy=self._remedy("region"))
         return str(endpoint)
 
-    def _guard(self, what: str, call: Callable[[], Any], *, writes: bool = False) -> Any:
+    def _guard(self, what: Message, call: Callable[[], Any], *, writes: bool = False) -> Any:
         """Call into keystoneauth, bounded, its exceptions translated.
 
         :param writes: it is a single request for change
         """
         bounds = self._bounds
         if bounds.left <= 0:
-            detail = f"the pass took longer than {bounds.seconds:.0f} s"
+            detail = message("pass_over", seconds=round(bounds.seconds))
             raise CloudUnreachable(what, detail, sent=False)
         # Once a change is requested, its answer is waited for whatever the pass has left: it would
         # get lost for nothing.
@@ -148,7 +148,7 @@ class Transport:
         try:
             return bounds.run(call, exchange, seconds, stops=not writes)
         except TimeoutError as error:
-            detail = f"no complete answer within {seconds:.0f} s"
+            detail = message("no_complete_answer", seconds=round(seconds))
             raise CloudUnreachable(what, detail, sent=exchange.sent) from error
         except ksa_exceptions.http.HttpError as error:
             raise not_logged_in(what, error, self.cloud_name) from error
@@ -165,7 +165,7 @@ class Transport:
         except (ksa_exceptions.ClientException, requests.RequestException) as error:
             # keystoneauth wraps what discovery finds in texts of its own
             untrusted = "CERTIFICATE_VERIFY_FAILED" in str(error)
-            remedy = self._remedy("certificate") if untrusted else ""
+            remedy = self._remedy("certificate") if untrusted else None
             raise CloudUnreachable(
                 what, str(error), remedy=remedy, sent=exchange.sent and not untrusted
             ) from error
@@ -174,11 +174,11 @@ class Transport:
             remedy = self._remedy("file")
             raise CloudUnreachable(what, str(error), remedy=remedy, sent=exchange.sent) from error
 
-    def _remedy(self, about: str) -> str:
+    def _remedy(self, about: str) -> Message:
         return remedy_of(about, self.cloud_name)
 
     def _send(
-        self, api: adapter.Adapter, what: str, method: str, path: str, **more: Any
+        self, api: adapter.Adapter, what: Message, method: str, path: str, **more: Any
     ) -> requests.Response:
         """Read something. Where OpenStack is busy for a moment, that is waited for."""
         until = time.monotonic() + self.timeout
@@ -202,7 +202,7 @@ class Transport:
 
     def _write(
         self,
-        what: str,
+        what: Message,
         method: str,
         path: str,
         body: dict[str, Any] | None = None,
@@ -219,7 +219,7 @@ class Transport:
         began = time.monotonic()
         api = self._placement if placement else self._compute
         try:
-            headers = self._guard("log in", self.session.get_auth_headers)
+            headers = self._guard(message("to_log_in"), self.session.get_auth_headers)
             endpoint = self._endpoint(api, "Placement" if placement else "Nova")
             url = endpoint.rstrip("/") + path
         except CloudError as error:
@@ -227,7 +227,7 @@ class Transport:
             raise
         self._before_write()
         if time.monotonic() - began > WRITE_GOES_STALE:
-            raise CloudUnreachable(what, "logging in took too long; it was not sent", sent=False)
+            raise CloudUnreachable(what, message("login_took_too_long"), sent=False)
         answer = self._guard(
             what,
             lambda: api.request(
@@ -250,17 +250,17 @@ class Transport:
                 self.session.invalidate()  # the next read logs in
             raise refusal
         if answer.status_code >= 300:
-            where = answer.headers.get("Location") or "elsewhere"
+            where = answer.headers.get("Location")
             raise CloudBadRequest(
                 what,
-                f"the endpoint sends us to {where}",
+                message("sent_on", where=where) if where else message("sent_elsewhere"),
                 status=answer.status_code,
-                remedy=f"Correct the {api.service_type} endpoint in the service catalogue.",
+                remedy=message("correct_endpoint", service=str(api.service_type)),
             )
         return answer
 
     def _error_in(
-        self, answer: requests.Response | None, api: adapter.Adapter, what: str
+        self, answer: requests.Response | None, api: adapter.Adapter, what: Message
     ) -> CloudError | None:
         """The error that an answer is, or None."""
         return error_in(
@@ -272,16 +272,16 @@ class Transport:
         )
 
     def _request(
-        self, what: str, method: str, path: str, microversion: str = MICROVERSION
+        self, what: Message, method: str, path: str, microversion: str = MICROVERSION
     ) -> requests.Response:
         return self._send(self._compute, what, method, path, microversion=microversion)
 
-    def _get(self, what: str, path: str, microversion: str = MICROVERSION) -> Any:
+    def _get(self, what: Message, path: str, microversion: str = MICROVERSION) -> Any:
         return json_of(self._request(what, "GET", path, microversion=microversion), what)
 
     def _pages(
         self,
-        what: str,
+        what: Message,
         path: str,
         query: dict[str, str],
         key: str,
@@ -320,7 +320,7 @@ class Transport:
 
         Where Nova does not say, nothing changes: what is newer stays not known.
         """
-        what = "read which microversions Nova offers"
+        what = message("to_read_microversions")
         try:
             endpoint = str(self._guard(what, self._compute.get_endpoint) or "")
             # a project's id may end the endpoint of an old catalogue

@@ -12,6 +12,7 @@ from typing import Protocol
 from .actor import RULE_ABORT, RULE_CANCEL, RULE_FORCE, RULE_RESET, RULE_STEER
 from .drain.alarm import ARRIVED
 from .drain.codes import LATE_ERROR, SOURCE_DOWN
+from .message import Message, message
 from .states import (
     ABORTABLE,
     DRAIN_OPEN,
@@ -86,98 +87,98 @@ class DrainLike(Protocol):
     cancel_abort: bool
 
 
-def objection(verb: Verb, row: InstanceLike, drain: DrainLike) -> str:
-    """Why this cannot be done with this instance now, or empty: it can."""
+def objection(verb: Verb, row: InstanceLike, drain: DrainLike) -> Message | None:
+    """Why this cannot be done with this instance now, or None: it can."""
     if verb in (Verb.ABORT, Verb.FORCE) and drain.state not in DRAIN_OPEN:
-        return f"The drain is {drain.state}."
+        return message("drain_has_state", state=drain.state)
     match verb:
         case Verb.ABORT:
-            return _to_nova(row, ABORTABLE, "an abort")
+            return _to_nova(verb, row, ABORTABLE)
         case Verb.FORCE:
-            if row.forced_at is not None and not _to_nova(row, FORCIBLE, ""):
-                return "It is being forced to complete already."
+            if row.forced_at is not None and not _to_nova(verb, row, FORCIBLE):
+                return message("forced_already")
             if row.initial_status != "ACTIVE":
-                return (
-                    f"It is {row.initial_status}, and Nova forces only what runs."
-                    if row.state == MigrationState.MIGRATING
-                    else "No migration of it is under way."
-                )
-            return _to_nova(row, FORCIBLE, "force complete")
+                if row.state == MigrationState.MIGRATING:
+                    return message("forces_only_running", status=row.initial_status)
+                return message("no_migration_under_way")
+            return _to_nova(verb, row, FORCIBLE)
         case Verb.RETRY:
             if row.state == MigrationState.UNKNOWN:
-                return (
-                    "Where its guest runs is not known, and another migration could destroy it."
-                    " Look on both hosts first, as its row says."
-                )
+                return message("guest_not_known")
             if row.state not in (MigrationState.FAILED, MigrationState.SKIPPED):
-                return f"Only what failed or was skipped is tried again; it is {row.state}."
+                return message("retries_only_failed", state=row.state)
             if row.code.startswith(ARRIVED):
-                return "It has moved; what is wrong with it is on the host where it is now."
+                return message("wrong_where_it_is")
             if drain.state not in _STARTS | {DrainState.FAILED}:
-                return f"The drain is {drain.state}; drain the host again."
-            return ""
+                return message("drain_has_state_again", state=drain.state)
+            return None
         case Verb.SKIP:
             if row.state not in MIGRATION_WAITING | {MigrationState.FAILED}:
-                return f"Only what waits, is blocked or failed is skipped; it is {row.state}."
+                return message("skips_only_waiting", state=row.state)
             if row.code.startswith(ARRIVED):
-                return "It has moved already."
-            return "" if drain.state in _STARTS else f"The drain is {drain.state}."
+                return message("moved_already")
+            return _must_start(drain)
         case Verb.FIRST:
             if row.state != MigrationState.PENDING:
-                return f"Only what waits can be the next; it is {row.state}."
-            return "" if drain.state in _STARTS else f"The drain is {drain.state}."
+                return message("first_only_waiting", state=row.state)
+            return _must_start(drain)
         case Verb.RESET:
             if row.state != MigrationState.UNKNOWN or row.code not in RESETTABLE:
-                return "Only what Nova set to ERROR after its migration is reset from here."
-            return "This is asked for already." if row.wish else ""
+                return message("resets_only_errors")
+            return message("asked_already") if row.wish else None
+
+
+def _must_start(drain: DrainLike) -> Message | None:
+    return None if drain.state in _STARTS else message("drain_has_state", state=drain.state)
 
 
 #: Codes of what may be reset, should the evidence be complete.
 RESETTABLE = frozenset({LATE_ERROR, "error_at_source"})
 
 
-def _to_nova(row: InstanceLike, statuses: frozenset[str], what: str) -> str:
+def _to_nova(verb: Verb, row: InstanceLike, statuses: frozenset[str]) -> Message | None:
+    """Why Nova would not take an abort, or force complete, now.
+
+    :param statuses: those of Nova's record in which it does
+    """
     if row.state != MigrationState.MIGRATING or row.method != Method.LIVE:
-        return "No live migration of it is under way."
+        return message("no_live_migration")
     if row.wish:
-        return "Something is asked of Nova for it already."
+        return message("wish_under_way")
     if row.source_service == SOURCE_DOWN:
-        return (
-            "The compute service of its host is down, so where the guest runs is not known: it may"
-            " be at the destination already. Bring nova-compute back first."
-        )
+        return message("source_service_down")
     if row.nova_migration_id is None:
-        return "Nova has no record of its migration yet."
+        return message("no_record_yet")
     if row.aborted_migration_id == row.nova_migration_id:
-        return "Its migration is being aborted already."
+        return message("aborted_already")
     if row.nova_status not in statuses:
-        return (
-            f"Its migration is {row.nova_status or 'unknown to Nova'}; Nova takes {what} only"
-            + (f" while it is {', '.join(sorted(statuses))}.")
-        )
-    return ""
+        status, known = row.nova_status or "unknown to Nova", sorted(statuses)
+        if verb is Verb.ABORT:
+            return message("abort_only_while", status=status, known=known)
+        return message("force_only_while", status=status, known=known)
+    return None
 
 
-def drain_objection(verb: DrainVerb, drain: DrainLike) -> str:
-    """Why this cannot be done with this drain now, or empty: it can. Whether it has anything
+def drain_objection(verb: DrainVerb, drain: DrainLike) -> Message | None:
+    """Why this cannot be done with this drain now, or None: it can. Whether it has anything
     that failed is for the caller to know."""
     state = drain.state
     match verb:
         case DrainVerb.PAUSE:
             if state == DrainState.PAUSED:
-                return "It is paused already."
-            return "" if state in _STARTS else f"It is {state}; there is nothing to pause."
+                return message("paused_already")
+            return None if state in _STARTS else message("nothing_to_pause", state=state)
         case DrainVerb.RESUME:
-            return "" if state == DrainState.PAUSED else f"It is {state}, not paused."
+            return None if state == DrainState.PAUSED else message("not_paused", state=state)
         case DrainVerb.CANCEL:
             if state == DrainState.CANCELLING and drain.cancel_abort:
-                return "It is being cancelled already, and what flies is being aborted."
-            return "" if state in DRAIN_OPEN else f"It is over ({state})."
+                return message("cancelled_already")
+            return None if state in DRAIN_OPEN else message("is_over", state=state)
         case DrainVerb.RETRY:
             fine = state in _STARTS | {DrainState.FAILED}
-            return "" if fine else f"It is {state}; drain the host again."
+            return None if fine else message("nothing_to_retry", state=state)
         case DrainVerb.CHANGE:
-            return "" if state in _STARTS else f"It is {state}; there is nothing to change."
+            return None if state in _STARTS else message("nothing_to_change", state=state)
 
 
 def verbs(row: InstanceLike, drain: DrainLike) -> list[Verb]:

@@ -6,6 +6,7 @@ from .. import settings
 from ..cloud import Cloud, shell
 from ..cloud.shell import cloud_name
 from ..core.actor import Actor
+from ..core.message import message
 from ..exceptions import NotAllowed
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ __all__ = ["cloud_name", "connect", "connect_shell", "require", "shell_regions"]
 def require(actor: Actor, rule: str) -> None:
     """Fail closed: whatever is not allowed is refused, and a check that breaks is no yes."""
     if actor.may(rule) is not True:
-        raise NotAllowed(f"{actor.name} is not allowed to do this (policy {rule}).", rule=rule)
+        raise NotAllowed(message("not_allowed", name=actor.name, rule=rule), rule=rule)
 
 
 def connect(session: "Session", region: str, interface: str) -> Cloud:

@@ -7,6 +7,7 @@ from ..cloud import Cloud
 from ..core.actor import RULE_RESET, RULE_VIEW, Actor
 from ..core.facts import Migration
 from ..core.host.orphans import Orphan, OrphanSight, amounts, kept, weigh
+from ..core.message import message, several, text
 from ..exceptions import CloudError, Refused, UnknownHost
 from .access import require
 
@@ -29,11 +30,7 @@ def _providers(cloud: Cloud, host: str) -> frozenset[str]:
     providers = cloud.providers_of(host)
     if not providers:
         raise UnknownHost(
-            f"Nova does not name the hypervisor of host {host!r}, so that what is held of it is not"
-            " known.",
-            code="unknown_host",
-            remedy="Host names are compared exactly; take the name from the list of hosts.",
-            field="host",
+            message("host_without_hypervisor", host=host), code="unknown_host", field="host"
         )
     return providers
 
@@ -73,15 +70,14 @@ def remove_allocation(actor: Actor, cloud: Cloud, host: str, consumer_id: str) -
     require(actor, RULE_RESET)
     maintenance = store.open_maintenance(cloud.region, host)
     if maintenance is None:
-        raise Refused(f"Host {host} is not in maintenance.", code="no_maintenance", field="host")
+        raise Refused(
+            message("host_not_in_maintenance", host=host), code="no_maintenance", field="host"
+        )
     records = {m.uuid: m for m in cloud.migrations_touching(host) if m.uuid}
     found = _weigh(cloud, host, _providers(cloud, host), records, consumer_id)
     if not found.removable:
-        failed = " ".join(check.text for check in found.checks if not check.passed)
-        raise Refused(
-            f"The allocation of consumer {consumer_id} is not proved to hold nothing: {failed}",
-            code="allocation_in_use",
-        )
+        failed = several(*(text(check.text) for check in found.checks if not check.passed))
+        raise Refused(message("allocation_in_use", consumer=consumer_id, why=failed))
     what = f"{consumer_id}: {'; '.join(amounts(a) for a in found.here)}"
     store.record_of_host(maintenance, store.now(), "allocation_remove_asked", actor, what)
     left = kept(found.consumer, {a.provider_id for a in found.here})

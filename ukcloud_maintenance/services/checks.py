@@ -8,19 +8,26 @@ from ..cloud import Cloud
 from ..core.actor import RULE_VIEW, Actor
 from ..core.facts import Hypervisor, Service
 from ..core.host import returning as h
+from ..core.message import Message, message
 from ..core.states import Direction
 from ..exceptions import CloudError, Refused, UnknownHost
 from ..preflight import DrainPlan
 from ..store import Drain, HostMaintenance
 from .access import require
 
+#: What stands for a region without a name.
+DEFAULT_REGION = "(default)"
+
 
 def host_is_destination(host: str, drain: Drain) -> Refused:
     return Refused(
-        f"Drain {drain.pk} of {drain.host}, requested by {drain.requested_by}, sends instances to"
-        f" host {host}.",
-        code="host_is_destination",
-        remedy="Wait until that is over, or cancel it first.",
+        message(
+            "host_is_destination",
+            drain=drain.pk,
+            source=drain.host,
+            who=drain.requested_by,
+            host=host,
+        ),
         field="host",
         drain_id=drain.pk,
     )
@@ -28,17 +35,9 @@ def host_is_destination(host: str, drain: Drain) -> Refused:
 
 def destination_away(error: store.DestinationAway) -> Refused:
     if error.drain is None:
-        return Refused(
-            f"The destination {error.host} is in maintenance.",
-            code="destination_in_maintenance",
-            remedy="Return it to service first, choose another one, or leave the choice to the"
-            " scheduler.",
-            field="destination",
-        )
+        return Refused(message("destination_in_maintenance", host=error.host), field="destination")
     return Refused(
-        f"The destination {error.host} is being drained itself.",
-        code="destination_is_drained",
-        remedy="Choose another one, or leave the choice to the scheduler.",
+        message("destination_is_drained", host=error.host),
         field="destination",
         drain_id=error.drain.pk,
     )
@@ -51,10 +50,7 @@ def find_service(
     if not found:
         known_as = RegionSight(region, cloud).also_known_as(host)
         raise UnknownHost(
-            f"There is no compute host named {host!r} in region {region or '(default)'}.",
-            code="unknown_host",
-            remedy=f"{known_as}Host names are compared exactly; take the name from the list of"
-            " hosts.",
+            message("unknown_host", host=host, region=region or DEFAULT_REGION, known_as=known_as),
             field="host",
         )
     return found[0]
@@ -80,16 +76,13 @@ class RegionSight:
         except CloudError:
             return []
 
-    def also_known_as(self, host: str) -> str:
-        """Whose hypervisor that of a host is that is down or not known, in a sentence, or empty:
-        the service was renamed, or the hypervisor's name was taken for the host's."""
+    def also_known_as(self, host: str) -> Message | None:
+        """Whose hypervisor that of a host is that is down or not known, or None: the service was
+        renamed, or the hypervisor's name was taken for the host's."""
         found = h.same_machine(host, self._hypervisors)
         if found is None:
-            return ""
-        return (
-            f"Its hypervisor {found.hypervisor_hostname} belongs to the service of host"
-            f" {found.host}: drain that one. "
-        )
+            return None
+        return message("drain_instead", hypervisor=found.hypervisor_hostname, host=found.host)
 
 
 def check_may_drain(service: Service, sight: RegionSight) -> None:
@@ -98,22 +91,13 @@ def check_may_drain(service: Service, sight: RegionSight) -> None:
     :raises Refused: the host cannot be drained now, with the reason
     """
     if not service.is_known:
-        raise Refused(
-            f"Nova does not reach the cell of host {service.host}, so its state is unknown.",
-            code="host_unknown",
-            remedy="Bring the cell back first.",
-            field="host",
-        )
+        raise Refused(message("host_unknown", host=service.host), field="host")
     if not service.is_up:
-        how = "was forced down" if service.forced_down else "is down"
-        raise Refused(
-            f"Host {service.host} {how}: live migration needs both hosts alive.",
-            code="host_down",
-            remedy=f"{sight.also_known_as(service.host)}Bring it back. Or, but only after it is"
-            " certain that the machine is off (fenced), use evacuation (openstack server evacuate):"
-            " while it still runs, a second copy of each guest would start on the same disk.",
-            field="host",
-        )
+        known_as = sight.also_known_as(service.host)
+        down = message("host_is_down", host=service.host, known_as=known_as)
+        if service.forced_down:
+            down = message("host_is_forced_down", host=service.host, known_as=known_as)
+        raise Refused(down, code="host_down", field="host")
     standing = sight.standing
     if open_drain := standing.drains.get(service.host):
         raise drain_is_open(service.host, open_drain)
@@ -127,52 +111,27 @@ def check_may_drain(service: Service, sight: RegionSight) -> None:
 def check_not_bare_metal(plan: DrainPlan) -> None:
     host = plan.service.host
     if host in plan.bare_metal:
-        raise Refused(
-            f"The instances of host {host} are bare metal nodes of Ironic's: Nova moves them in no"
-            " way.",
-            code="bare_metal",
-            remedy="Take a node out of service in Ironic (openstack baremetal node maintenance"
-            " set), after its owner has moved what runs on it.",
-            field="host",
-        )
+        raise Refused(message("host_bare_metal", host=host), code="bare_metal", field="host")
 
 
 def destination_is_bare_metal(host: str) -> Refused:
-    return Refused(
-        f"The nodes of the destination {host} are bare metal (Ironic): no instance can go there.",
-        code="destination_bare_metal",
-        remedy="Choose another one, or leave the choice to the scheduler.",
-        field="destination",
-    )
+    return Refused(message("destination_bare_metal", host=host), field="destination")
 
 
 def being_returned(maintenance: HostMaintenance) -> Refused:
     return Refused(
-        f"Host {maintenance.host} is being given back to service (asked for by"
-        f" {maintenance.returned_by}).",
-        code="host_returning",
-        remedy="Wait until that is over, then drain it again.",
+        message("host_returning", host=maintenance.host, who=maintenance.returned_by),
         field="host",
     )
 
 
 def drain_is_open(host: str, drain: Drain | None) -> Refused:
-    number = f" (drain {drain.pk}, asked for by {drain.requested_by})" if drain else ""
-    if drain and drain.direction == Direction.BACK:
-        return Refused(
-            f"Instances are being brought back to host {host}{number}.",
-            code="drain_open",
-            remedy="Wait until that is over, or cancel it first.",
-            field="host",
-            drain_id=drain.pk,
-        )
-    return Refused(
-        f"Host {host} is being drained already{number}.",
-        code="drain_open",
-        remedy="Watch that drain, or cancel it first.",
-        field="host",
-        drain_id=drain.pk if drain else None,
-    )
+    if drain is None:
+        return Refused(message("drain_just_over", host=host), code="drain_open", field="host")
+    said = message("drain_open", host=host, drain=drain.pk, who=drain.requested_by)
+    if drain.direction == Direction.BACK:
+        said = message("run_back_open", host=host, drain=drain.pk, who=drain.requested_by)
+    return Refused(said, code="drain_open", field="host", drain_id=drain.pk)
 
 
 def check_may_receive(services: list[Service], region: str, host: str, name: str) -> None:
@@ -184,31 +143,18 @@ def check_may_receive(services: list[Service], region: str, host: str, name: str
     except store.DestinationAway as error:
         raise destination_away(error) from error
     if name == host:
-        raise Refused(
-            "The destination is the host that is to be drained.",
-            code="destination_is_source",
-            field="destination",
-        )
+        raise Refused(message("destination_is_source"), field="destination")
     found = [s for s in services if s.host == name]
     if not found:
-        raise Refused(
-            f"There is no compute host named {name!r} to go to.",
-            code="destination_unknown",
-            remedy="Host names are compared exactly.",
-            field="destination",
-        )
+        raise Refused(message("destination_unknown", host=name), field="destination")
     if not found[0].is_up:
-        raise Refused(
-            f"The destination {name} is down.", code="destination_down", field="destination"
-        )
+        raise Refused(message("destination_down", host=name), field="destination")
     if found[0].status != "enabled":
-        why = f": {found[0].disabled_reason}" if found[0].disabled_reason else ""
-        raise Refused(
-            f"The destination {name} is disabled{why}.",
-            code="destination_disabled",
-            remedy="Choose another one, or leave the choice to the scheduler.",
-            field="destination",
-        )
+        reason = found[0].disabled_reason
+        said = message("destination_disabled_without_reason", host=name)
+        if reason:
+            said = message("destination_disabled", host=name, reason=reason)
+        raise Refused(said, code="destination_disabled", field="destination")
 
 
 def check_destination(actor: Actor, cloud: Cloud, hosts: Iterable[str], destination: str) -> None:

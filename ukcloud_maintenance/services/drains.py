@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from .. import settings, store
 from ..cloud import Cloud
 from ..core.actor import RULE_DRAIN, Actor
+from ..core.message import message
 from ..exceptions import Refused
 from ..preflight import DrainPlan, PlanChoices, make_plans
 from ..store import Drain, Plan
@@ -53,7 +54,7 @@ def ready_to_request(
     for one in asked:
         may_time_out(actor, one.timeout_action or settings.current().timeout_action)
     if repeated := sorted({r.host for r in asked if [a.host for a in asked].count(r.host) > 1}):
-        raise Refused(f"Host {repeated[0]} is named twice.", code="host_twice", field="host")
+        raise Refused(message("host_twice", host=repeated[0]), field="host")
     cloud_name(cloud.region)
     services = services_for_a_plan(cloud)
     checked = []
@@ -64,9 +65,8 @@ def ready_to_request(
         check_may_receive(services, cloud.region, one.host, one.destination)
         if one.destination in {other.host for other in asked}:
             raise Refused(
-                f"The destination {one.destination} is to be drained itself.",
+                message("destination_to_be_drained", host=one.destination),
                 code="destination_is_drained",
-                remedy="Choose another one, or leave the choice to the scheduler.",
                 field="destination",
             )
         checked.append((one, service))

@@ -8,6 +8,7 @@ from ..cloud import Cloud
 from ..core import steering
 from ..core.actor import RULE_STEER, RULE_VIEW, Actor
 from ..core.host.evidence import Evidence
+from ..core.message import Message, message
 from ..core.states import MigrationState, Wish
 from ..core.steering import DrainVerb, Verb
 from ..exceptions import Refused, StaleState
@@ -36,15 +37,11 @@ def evidence(actor: Actor, cloud: Cloud, drain_id: int, row_id: int) -> Evidence
     drain = get_drain(actor, drain_id)
     row = store.migrations(drain).filter(pk=row_id).first()
     if row is None:
-        raise Refused(
-            f"Instance {row_id} is not part of drain {drain_id}.",
-            code="unknown_instance",
-            remedy="Reload the page.",
-        )
+        raise Refused(message("unknown_instance", id=row_id, drain=drain_id))
     if row.state != MigrationState.UNKNOWN or row.code not in steering.RESETTABLE:
+        why = steering.objection(Verb.RESET, row, drain)
         raise Refused(
-            f"{row.server_name}: {steering.objection(Verb.RESET, row, drain)}",
-            code="cannot_reset",
+            message("instance_cannot", name=row.server_name, why=why), code="cannot_reset"
         )
     return inquire(cloud, row)
 
@@ -58,7 +55,7 @@ class Steered:
     """
 
     done: tuple[InstanceMigration, ...] = ()
-    refused: tuple[tuple[InstanceMigration, str], ...] = ()
+    refused: tuple[tuple[InstanceMigration, Message], ...] = ()
 
 
 def steer(
@@ -87,13 +84,9 @@ def steer(
     wanted = list(dict.fromkeys(row_ids))
     found = {row.pk: row for row in store.migrations(drain) if row.pk in set(wanted)}
     if missing := [pk for pk in wanted if pk not in found]:
-        raise Refused(
-            f"Instance {missing[0]} is not part of drain {drain_id}.",
-            code="unknown_instance",
-            remedy="Reload the page.",
-        )
+        raise Refused(message("unknown_instance", id=missing[0], drain=drain_id))
     if not wanted:
-        raise Refused("No instance is selected.", code="nothing_selected")
+        raise Refused(message("no_instance_selected"), code="nothing_selected")
     if destination:
         _check_retry_destination(verb, cloud, drain, destination)
     # What is put first keeps its order among those that are put first with it.
@@ -107,7 +100,9 @@ def steer(
             done.append(row)
     if refused and not done:
         row, why = refused[0]
-        raise Refused(f"{row.server_name}: {why}", code=f"cannot_{verb.value}")
+        raise Refused(
+            message("instance_cannot", name=row.server_name, why=why), code=f"cannot_{verb.value}"
+        )
     return Steered(tuple(done), tuple(refused))
 
 
@@ -126,40 +121,35 @@ def retry_failed(actor: Actor, drain_id: int) -> Steered:
         if row.state == MigrationState.FAILED and not steering.objection(Verb.RETRY, row, drain)
     ]
     if not failed:
-        raise Refused(
-            f"Nothing of drain {drain_id} failed that can be tried again.", code="nothing_failed"
-        )
+        raise Refused(message("nothing_failed", drain=drain_id))
     return steer(actor, drain_id, Verb.RETRY, failed)
 
 
 def steer_one(
     actor: Actor, drain: Drain, verb: Verb, row: InstanceMigration, destination: str
-) -> str:
-    """Why it is not done, or empty. What a worker or another admin changed meanwhile is judged
+) -> Message | None:
+    """Why it is not done, or None: it is. What a worker or another admin changed meanwhile is judged
     anew."""
     for _ in range(TRIES):
         if why := steering.objection(verb, row, drain):
             return why
         try:
             _ask(actor, drain, verb, row, destination)
-            return ""
+            return None
         except store.DrainExists as error:
-            return str(drain_is_open(drain.host, error.drain))
+            return drain_is_open(drain.host, error.drain).said
         except store.BeingReturned as error:
-            return str(being_returned(error.maintenance))
+            return being_returned(error.maintenance).said
         except store.DestinationAway as error:
-            return str(destination_away(error))
+            return destination_away(error).said
         except store.IsDestination as error:
-            return str(host_is_destination(drain.host, error.drain))
+            return host_is_destination(drain.host, error.drain).said
         except store.GivenBack:
-            return (
-                "The host was given back to service since this drain ended; what runs on it now"
-                " was never part of it. Drain the host again."
-            )
+            return message("given_back_since")
         except StaleState:
             drain.refresh_from_db()
             row.refresh_from_db()
-    return "It changes too fast; try again."
+    return message("instance_busy")
 
 
 def _ask(actor: Actor, drain: Drain, verb: Verb, row: InstanceMigration, destination: str) -> None:
@@ -183,17 +173,9 @@ def _check_retry_destination(
     verb: Verb, cloud: Cloud | None, drain: Drain, destination: str
 ) -> None:
     if verb is not Verb.RETRY or cloud is None:
-        raise Refused(
-            "A destination can be named for a retry alone.",
-            code="destination_not_taken",
-            field="destination",
-        )
+        raise Refused(message("destination_not_taken"), field="destination")
     if drain.destination and drain.destination != destination:
-        raise Refused(
-            f"All instances of this run go to {drain.destination}.",
-            code="destination_is_set",
-            field="destination",
-        )
+        raise Refused(message("destination_is_set", host=drain.destination), field="destination")
     services = cloud.services(destination)
     check_may_receive(services, drain.region, drain.host, destination)
     if is_bare_metal(cloud, destination):

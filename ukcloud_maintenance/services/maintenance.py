@@ -3,10 +3,11 @@
 from .. import store
 from ..cloud import Cloud
 from ..core.actor import RULE_VIEW, Actor
+from ..core.message import message
 from ..exceptions import Refused, UnknownHost
 from ..store import HostMaintenance
 from .access import require
-from .checks import find_service
+from .checks import DEFAULT_REGION, find_service
 
 
 def host_maintenance(actor: Actor, region: str, host: str) -> HostMaintenance | None:
@@ -33,9 +34,8 @@ def check_recorded(actor: Actor, region: str, host: str) -> None:
     require(actor, RULE_VIEW)
     if not store.is_recorded(region, host):
         raise UnknownHost(
-            f"There is no record of a host named {host!r} in region {region or '(default)'}.",
+            message("host_not_recorded", host=host, region=region or DEFAULT_REGION),
             code="unknown_host",
-            remedy="Host names are compared exactly; take the name from the list of hosts.",
             field="host",
         )
 
@@ -48,5 +48,5 @@ def get_maintenance(actor: Actor, maintenance_id: int) -> HostMaintenance:
     require(actor, RULE_VIEW)
     found = store.maintenance(maintenance_id)
     if found is None:
-        raise Refused(f"There is no maintenance {maintenance_id}.", code="unknown_maintenance")
+        raise Refused(message("unknown_maintenance", id=maintenance_id))
     return found

@@ -9,6 +9,7 @@ from .. import store
 from ..cloud import Cloud
 from ..core import steering
 from ..core.actor import RULE_DRAIN, RULE_VIEW, Actor
+from ..core.message import Message, message
 from ..core.states import DRAIN_TERMINAL
 from ..core.steering import DrainVerb
 from ..exceptions import Refused
@@ -45,9 +46,7 @@ def request_plan(actor: Actor, cloud: Cloud, request: PlanRequest) -> Plan:
     names = check_hosts_of_plan(request.hosts)
     if not 0 <= request.hosts_at_once <= PLAN_MAX_HOSTS:
         raise Refused(
-            f"The number of hosts at a time must be from 0 (all) to {PLAN_MAX_HOSTS}.",
-            code="hosts_at_once_out_of_range",
-            field="hosts_at_once",
+            message("hosts_at_once_out_of_range", most=PLAN_MAX_HOSTS), field="hosts_at_once"
         )
     ready = ready_to_request(actor, cloud, [replace(request.each, host=name) for name in names])
     with store.in_turn(cloud.region):
@@ -115,19 +114,19 @@ def get_plan(actor: Actor, plan_id: int) -> Plan:
     require(actor, RULE_VIEW)
     plan = store.plan(plan_id)
     if plan is None:
-        raise Refused(f"There is no plan {plan_id}.", code="unknown_plan")
+        raise Refused(message("unknown_plan", id=plan_id))
     return plan
 
 
 class PlanAnswer(NamedTuple):
     """What became of something that was asked for all drains of a plan.
 
-    :ivar why: why it was not done with this one, or empty
+    :ivar why: why it was not done with this one, or None
     :ivar expected: that was clear from the drain's state: it is over, or nothing of it failed
     """
 
     drain: Drain
-    why: str
+    why: Message | None
     expected: bool
 
 
@@ -140,10 +139,10 @@ def steer_plan(actor: Actor, plan_id: int, verb: DrainVerb, **options: Any) -> l
     """
     require(actor, steering.RULE_OF_DRAIN[verb])
     if verb is DrainVerb.CHANGE:
-        raise Refused("The drains of a plan are changed one by one.", code="cannot_change")
+        raise Refused(message("plan_not_changed"), code="cannot_change")
     plan = store.plan(plan_id)
     if plan is None:
-        raise Refused(f"There is no plan {plan_id}.", code="unknown_plan")
+        raise Refused(message("unknown_plan", id=plan_id))
     act: Callable[..., Any] = {
         DrainVerb.PAUSE: pause_drain,
         DrainVerb.RESUME: resume_drain,
@@ -160,14 +159,15 @@ def steer_plan(actor: Actor, plan_id: int, verb: DrainVerb, **options: Any) -> l
                 require_cancel(actor, drain, options.get("abort", False), options.get("enable"))
     for drain in drains:
         why = steering.drain_objection(verb, drain)
-        expected = bool(why)
-        if not why:
+        expected = why is not None
+        if why is None:
             try:
                 act(actor, drain.pk, **options)
             except Refused as error:
-                why, expected = str(error), error.code == "nothing_failed"
+                why, expected = error.said, error.code == "nothing_failed"
         answers.append(PlanAnswer(drain, why, expected))
-    if all(answer.why for answer in answers):
-        telling = next((answer for answer in answers if not answer.expected), answers[0])
-        raise Refused(telling.why, code=f"cannot_{verb.value}")
+    refused = [(answer.why, answer.expected) for answer in answers if answer.why]
+    if len(refused) == len(answers):
+        telling = next((why for why, expected in refused if not expected), refused[0][0])
+        raise Refused(telling, code=f"cannot_{verb.value}")
     return answers

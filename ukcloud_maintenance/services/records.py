@@ -5,6 +5,7 @@ from typing import Any
 
 from .. import settings, store
 from ..core.actor import RULE_DRAIN, Actor
+from ..core.message import message
 from ..core.record import export
 from ..exceptions import Refused
 from ..messages import document
@@ -38,9 +39,5 @@ def clear_record(
     require(actor, RULE_DRAIN)
     days = settings.current().keep_days if older_than_days is None else older_than_days
     if not 1 <= days <= KEEP_DAYS_MAX:
-        raise Refused(
-            f"The number of days must be from 1 to {KEEP_DAYS_MAX}, not {days}.",
-            code="days_out_of_range",
-            remedy="What is under way, or was over today, is never removed.",
-        )
+        raise Refused(message("days_out_of_range", most=KEEP_DAYS_MAX, days=days))
     return store.clear(store.now() - timedelta(days=days), dry_run)

@@ -9,6 +9,7 @@ from .. import settings, store
 from ..core.actor import RULE_VIEW, Actor
 from ..core.copying.duration import Forecast, forecast
 from ..core.copying.patience import TimeoutBounds, TimeoutOutlook, timeout_outlook
+from ..core.message import message
 from ..core.states import DRAIN_TERMINAL, MIGRATION_UNDER_WAY, DrainState, MigrationState
 from ..exceptions import Refused
 from ..store import Drain, InstanceMigration
@@ -24,7 +25,7 @@ def get_drain(actor: Actor, drain_id: int, *, rule: str = RULE_VIEW) -> Drain:
     require(actor, rule)
     drain = store.drain(drain_id)
     if drain is None:
-        raise Refused(f"There is no drain {drain_id}.", code="unknown_drain")
+        raise Refused(message("unknown_drain", id=drain_id))
     return drain
 
 

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from .. import settings, store
 from ..core.actor import RULE_ABORT, RULE_DRAIN, RULE_FORCE, Actor
+from ..core.message import message
 from ..core.preflight.verdicts import Choice
 from ..core.states import TimeoutAction
 from ..exceptions import Refused
@@ -113,16 +114,10 @@ def check_request(request: DrainRequest) -> DrainRequest:
     """
     reason = request.reason.strip()
     if not reason:
-        raise Refused(
-            "A reason is needed; it is shown to everybody as the service's disabled reason.",
-            code="reason_missing",
-            field="reason",
-        )
+        raise Refused(message("reason_missing"), field="reason")
     if len(reason) > REASON_MAX:
         raise Refused(
-            f"The reason is {len(reason)} characters long; Nova takes at most {REASON_MAX}.",
-            code="reason_too_long",
-            field="reason",
+            message("reason_too_long", length=len(reason), most=REASON_MAX), field="reason"
         )
     limit = request.max_concurrent
     if limit is None:
@@ -134,25 +129,12 @@ def check_request(request: DrainRequest) -> DrainRequest:
     check_choices(request.choices)
     longest = max(map(len, request.notes.values()), default=0)
     if longest > NOTE_MAX:
-        raise Refused(
-            f"A note is {longest} characters long; {NOTE_MAX} are kept.",
-            code="note_too_long",
-            field="choices",
-        )
+        raise Refused(message("note_too_long", length=longest, most=NOTE_MAX), field="choices")
     if request.order not in ORDERS:
-        raise Refused(
-            f"{request.order!r} is no order.",
-            code="order_unknown",
-            remedy=f"Choose one of: {', '.join(ORDERS)}.",
-            field="order",
-        )
+        raise Refused(message("order_unknown", order=request.order, known=ORDERS), field="order")
     destination = request.destination.strip()
     if destination and request.follow_plan:
-        raise Refused(
-            "The instances can go to one named host or follow the plan, not both.",
-            code="destination_and_plan",
-            field="destination",
-        )
+        raise Refused(message("destination_and_plan"), field="destination")
     return replace(
         request,
         reason=reason,
@@ -165,26 +147,19 @@ def check_request(request: DrainRequest) -> DrainRequest:
 def check_pace(limit: int) -> None:
     most = settings.current().max_concurrent_ceiling
     if not 1 <= limit <= most:
-        raise Refused(
-            f"The number of migrations at once must be from 1 to {most}.",
-            code="max_concurrent_out_of_range",
-            field="max_concurrent",
-        )
+        raise Refused(message("max_concurrent_out_of_range", most=most), field="max_concurrent")
 
 
 def check_window(start_at: datetime | None, stop_at: datetime | None) -> None:
     for name, moment in (("start_at", start_at), ("stop_at", stop_at)):
         if moment is not None and timezone.is_naive(moment):
             raise Refused(
-                f"{moment:%Y-%m-%d %H:%M} has no time zone.",
-                code="window_without_zone",
-                remedy="Name one, for example +00:00.",
-                field=name,
+                message("window_without_zone", time=f"{moment:%Y-%m-%d %H:%M}"), field=name
             )
     if stop_at is not None and stop_at <= store.now():
-        raise Refused("The end of the window is past.", code="window_is_over", field="stop_at")
+        raise Refused(message("window_is_over"), field="stop_at")
     if start_at is not None and stop_at is not None and stop_at <= start_at:
-        raise Refused("The window ends before it begins.", code="window_is_empty", field="stop_at")
+        raise Refused(message("window_is_empty"), field="stop_at")
 
 
 def may_time_out(actor: Actor, action: str) -> None:
@@ -199,9 +174,7 @@ def may_time_out(actor: Actor, action: str) -> None:
 def check_timeout(action: str) -> None:
     if action not in list(TimeoutAction):
         raise Refused(
-            f"{action!r} is no timeout action.",
-            code="timeout_action_unknown",
-            remedy=f"Choose one of: {', '.join(TimeoutAction)}.",
+            message("timeout_action_unknown", action=action, known=list(TimeoutAction)),
             field="timeout_action",
         )
 
@@ -209,10 +182,9 @@ def check_timeout(action: str) -> None:
 def check_choices(choices: Mapping[str, str]) -> None:
     for server_id, choice in choices.items():
         if choice not in list(Choice):
+            known = [c for c in Choice if c]
             raise Refused(
-                f"{choice!r} cannot be chosen for server {server_id}.",
-                code="choice_unknown",
-                remedy=f"Choose one of: {', '.join(c for c in Choice if c)}.",
+                message("choice_unknown", choice=choice, server=server_id, known=known),
                 field="choices",
             )
 
@@ -220,13 +192,11 @@ def check_choices(choices: Mapping[str, str]) -> None:
 def check_hosts_of_plan(hosts: Iterable[str]) -> list[str]:
     names = list(hosts)
     if not names:
-        raise Refused("No host is selected.", code="nothing_selected", field="hosts")
+        raise Refused(message("no_host_selected"), code="nothing_selected", field="hosts")
     if len(names) > PLAN_MAX_HOSTS:
         raise Refused(
-            f"{len(names)} hosts are too many for one plan; it takes {PLAN_MAX_HOSTS}.",
-            code="too_many_hosts",
-            field="hosts",
+            message("too_many_hosts", count=len(names), most=PLAN_MAX_HOSTS), field="hosts"
         )
     if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise Refused(f"Host {repeated[0]} is named twice.", code="host_twice", field="hosts")
+        raise Refused(message("host_twice", host=repeated[0]), field="hosts")
     return names

@@ -8,6 +8,7 @@ from ..cloud import Cloud
 from ..core.actor import RULE_RETURN, RULE_VIEW, Actor
 from ..core.facts import Server, Service
 from ..core.host import returning as h
+from ..core.message import message, several, text
 from ..core.preflight.judge import group_of, judge
 from ..core.preflight.verdicts import Around, Verdict, Wishes
 from ..core.states import ReturnChoice
@@ -109,14 +110,7 @@ def _to_return(cloud: Cloud, host: str) -> tuple[HostMaintenance, Service | None
     if maintenance is None and service is None:
         find_service([], host, cloud.region)
     if maintenance is None:
-        raise Refused(
-            f"Host {host} is not in maintenance: no drain of it was begun since it was last"
-            " given back.",
-            code="no_maintenance",
-            remedy="To enable its service all the same: openstack compute service set --enable"
-            f" {host} nova-compute.",
-            field="host",
-        )
+        raise Refused(message("no_maintenance", host=host), field="host")
     return maintenance, service
 
 
@@ -196,9 +190,8 @@ def return_host(actor: Actor, cloud: Cloud, request: ReturnRequest) -> HostMaint
     check_pace(limit)
     if request.choice is not None and request.choice not in list(ReturnChoice):
         raise Refused(
-            f"{request.choice!r} cannot be chosen.",
+            message("return_choice_unknown", choice=request.choice, known=list(ReturnChoice)),
             code="choice_unknown",
-            remedy=f"Choose one of: {', '.join(ReturnChoice)}.",
             field="choice",
         )
     cloud_name(cloud.region)
@@ -226,11 +219,7 @@ def return_host(actor: Actor, cloud: Cloud, request: ReturnRequest) -> HostMaint
             raise drain_is_open(request.host, error.drain) from error
         except StaleState:
             continue
-    raise Refused(
-        f"The maintenance of host {request.host} changes too fast.",
-        code="busy",
-        remedy="Try again.",
-    )
+    raise Refused(message("maintenance_busy", host=request.host), code="busy")
 
 
 def _same_again(
@@ -247,10 +236,12 @@ def _same_again(
 
 def _returning_already(maintenance: HostMaintenance) -> Refused:
     return Refused(
-        f"Host {maintenance.host} is being given back already (asked for by"
-        f" {maintenance.returned_by}): {maintenance.message}",
-        code="returning",
-        remedy="Wait until that is over.",
+        message(
+            "returning",
+            host=maintenance.host,
+            who=maintenance.returned_by,
+            what=maintenance.message,
+        ),
         field="host",
     )
 
@@ -264,15 +255,11 @@ def _checked_choice(
     choice = request.choice or h.default_choice(view, service) or ReturnChoice.OURS
     outlook = h.outlooks(view, service)[ReturnChoice(choice)]
     if not outlook.allowed:
-        raise Refused(outlook.text, code=outlook.code, remedy=outlook.remedy, field="choice")
+        said = several(text(outlook.text), text(outlook.remedy))
+        raise Refused(said, code=outlook.code, field="choice")
     enabled = service is not None and service.status == "enabled"
     if request.bring_back and choice == ReturnChoice.LEAVE and not enabled:
-        raise Refused(
-            f"Instances cannot be brought back to host {request.host}: its service stays disabled.",
-            code="bring_back_needs_service",
-            remedy="Choose to enable the service, or leave the instances where they are.",
-            field="bring_back",
-        )
+        raise Refused(message("bring_back_needs_service", host=request.host), field="bring_back")
     return str(choice), outlook.text
 
 

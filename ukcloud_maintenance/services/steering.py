@@ -57,7 +57,7 @@ def cancel_drain(
 
     def cancel(drain: Drain) -> None:
         if drain.state in DRAIN_TERMINAL:
-            raise Refused(f"Drain {drain_id} is over ({drain.state}).", code="drain_over")
+            raise Refused(message("drain_over", drain=drain_id, state=drain.state))
         again = drain.state == DrainState.CANCELLING
         before, wanted = _wants_enabled(drain, None), _wants_enabled(drain, enable)
         require_cancel(actor, drain, abort, enable)
@@ -150,18 +150,12 @@ def change_drain(actor: Actor, drain_id: int, change: DrainChange) -> Drain:
         }
         if window:
             if "start_at" in window and drain.started_at is not None:
-                raise Refused(
-                    "The drain has begun; the time of its beginning cannot be changed any more.",
-                    code="window_has_begun",
-                    field="start_at",
-                )
+                raise Refused(message("window_has_begun"), field="start_at")
             start_at = window.get("start_at", drain.start_at)
             stop_at = window.get("stop_at", drain.stop_at)
             check_window(start_at, stop_at if "stop_at" in window else None)
             if start_at is not None and stop_at is not None and stop_at <= start_at:
-                raise Refused(
-                    "The window ends before it begins.", code="window_is_empty", field="start_at"
-                )
+                raise Refused(message("window_is_empty"), field="start_at")
             fields |= window
             said += [
                 _window_change(name == "start_at", getattr(drain, name), value)
@@ -189,7 +183,7 @@ def _window_change(start: bool, before: datetime | None, after: datetime | None)
 
 def refuse_where_not_offered(verb: DrainVerb, drain: Drain) -> None:
     if why := steering.drain_objection(verb, drain):
-        raise Refused(f"Drain {drain.pk}: {why}", code=f"cannot_{verb.value}")
+        raise Refused(message("drain_cannot", drain=drain.pk, why=why), code=f"cannot_{verb.value}")
 
 
 def _change(actor: Actor, drain_id: int, rule: str, change: Callable[[Drain], None]) -> Drain:
@@ -201,6 +195,4 @@ def _change(actor: Actor, drain_id: int, rule: str, change: Callable[[Drain], No
         except StaleState:
             continue
         return drain
-    raise Refused(
-        f"Drain {drain_id} changes too fast to be changed.", code="busy", remedy="Try again."
-    )
+    raise Refused(message("drain_busy", drain=drain_id), code="busy")

@@ -4,4 +4,122 @@ from collections.abc import Mapping
 
 from ..template import Template
 
-TEMPLATES: Mapping[str, Template] = {}
+#: What went wrong, and which setting is to be changed.
+FAILURES = {
+    "cloud_failed": Template(
+        "Could not {what}", cause="OpenStack did not do what was asked of it, without a reason."
+    ),
+    "cloud_failed_because": Template(
+        "Could not {what}: {detail}",
+        cause="No answer came, or none that can be used; the detail is the network's or ours.",
+    ),
+    "cloud_status": Template(
+        "Could not {what} (HTTP {status})", cause="OpenStack refused or failed, without a reason."
+    ),
+    "cloud_refused": Template(
+        "Could not {what}: {detail} (HTTP {status})",
+        cause="OpenStack refused or failed; the detail is in its own words.",
+    ),
+    "cloud_setting": Template(
+        "{cause:inline}.",
+        remedy="{advice}",
+        cause="A request to OpenStack went wrong for a setting that can be changed.",
+    ),
+}
+
+#: What was asked; it stands behind "Could not".
+ASKED = {
+    "to_abort_migration": Template("abort migration {migration} of server {server}"),
+    "to_change_allocations": Template("change the allocations of consumer {consumer}"),
+    "to_cold_migrate": Template("cold-migrate server {server}"),
+    "to_confirm_resize": Template("confirm the resize of server {server}"),
+    "to_count_servers": Template("count the servers of host {host}"),
+    "to_disable_service": Template("disable the compute service"),
+    "to_enable_service": Template("enable the compute service"),
+    "to_find_service": Template("find {name} in the catalogue"),
+    "to_force_complete": Template("force migration {migration} of server {server} to complete"),
+    "to_list_actions": Template("list the actions of server {server}"),
+    "to_list_aggregates": Template("list the aggregates"),
+    "to_list_hypervisors": Template("list the hypervisors"),
+    "to_list_migrations": Template("list the migrations of server {server}"),
+    "to_list_migrations_touching": Template("list the migrations from and to host {host}"),
+    "to_list_newest_migrations": Template("list the newest migrations from host {host}"),
+    "to_list_projects": Template("list the projects"),
+    "to_list_server_groups": Template("list the server groups"),
+    "to_list_servers": Template("list the servers of host {host}"),
+    "to_list_services": Template("list the compute services"),
+    "to_list_unconfirmed": Template("list the unconfirmed migrations from host {host}"),
+    "to_live_migrate": Template("live-migrate server {server}"),
+    "to_log_in": Template("log in"),
+    "to_read_action": Template("read action {action} of server {server}"),
+    "to_read_allocations": Template("read the allocations of consumer {consumer}"),
+    "to_read_allocations_on": Template("read the allocations of resource provider {provider}"),
+    "to_read_capacity": Template("read what the hosts can take"),
+    "to_read_diagnostics": Template("read the diagnostics of server {server}"),
+    "to_read_hypervisor": Template("read the hypervisor of host {host}"),
+    "to_read_microversions": Template("read which microversions Nova offers"),
+    "to_read_progress": Template("read the progress of server {server}"),
+    "to_read_server": Template("read server {server}"),
+    "to_read_service": Template("read the compute service of host {host}"),
+    "to_reset_state": Template("reset the state of server {server}"),
+}
+
+#: Why it went wrong, where that is not in words of OpenStack's.
+DETAILS = {
+    "answer_not_json": Template("the answer is not JSON"),
+    "answer_without": Template("the answer has no '{key}'"),
+    "answer_without_state": Template("the answer does not say which state the guest is in"),
+    "host_filter_ignored": Template(
+        "Nova ignored the host filter and answered with '{host}'",
+        cause="Nova drops the filters of a user that it does not take for an administrator.",
+    ),
+    "login_took_too_long": Template("logging in took too long; it was not sent"),
+    "no_answer": Template("no answer"),
+    "no_complete_answer": Template("no complete answer within {seconds} s"),
+    "no_endpoint": Template("the catalogue has no {service} endpoint for region (any)"),
+    "no_endpoint_in": Template("the catalogue has no {service} endpoint for region {region}"),
+    "nova_hides_hosts": Template(
+        "Nova does not tell this user where servers run; it needs the admin role"
+    ),
+    "pages_go_round": Template("the pages of the list go round in a circle"),
+    "pass_over": Template("the pass took longer than {seconds} s"),
+    "provider_not_known": Template("Placement does not know this resource provider"),
+    "sent_elsewhere": Template("the endpoint sends us to elsewhere"),
+    "sent_on": Template("the endpoint sends us to {where}"),
+    "server_cell_down": Template("Nova does not tell where it runs: its cell is down"),
+    "service_listed_twice": Template(
+        "Nova lists more than one nova-compute service with exactly this host name"
+    ),
+}
+
+#: Which setting is to be changed.
+ADVICE = {
+    "check_auth_url": Template("Check auth_url of cloud '{cloud}' in clouds.yaml."),
+    "check_certificate": Template(
+        "Check cacert and auth_url of cloud '{cloud}' in clouds.yaml: its certificate is not"
+        " trusted."
+    ),
+    "check_credentials": Template("Check the credentials of cloud '{cloud}' in clouds.yaml."),
+    "check_files": Template(
+        "Check cacert, cert and key of cloud '{cloud}' in clouds.yaml: a file that they name cannot"
+        " be read."
+    ),
+    "check_horizon_ca": Template("Check OPENSTACK_SSL_CACERT in the settings of Horizon."),
+    "check_project": Template(
+        "Check project_name of cloud '{cloud}' in clouds.yaml, and that its user has the admin role"
+        " there."
+    ),
+    "check_region": Template(
+        "Check region_name and interface of cloud '{cloud}' in clouds.yaml, and the service"
+        " catalogue."
+    ),
+    "choose_admin_project": Template("Choose a project in which you are an administrator."),
+    "choose_region": Template("Choose another region, or correct the service catalogue."),
+    "correct_endpoint": Template("Correct the {service} endpoint in the service catalogue."),
+    "log_in_again": Template("Log in again."),
+    "upgrade_openstack": Template(
+        "{service} must know microversion {microversion}: upgrade OpenStack to Victoria or later."
+    ),
+}
+
+TEMPLATES: Mapping[str, Template] = {**FAILURES, **ASKED, **DETAILS, **ADVICE}
