@@ -53,7 +53,7 @@ MAY_IMPORT = {
     "cloud.errors": {"cloud.answers", "cloud.http", "core.message", "exceptions"},
     "cloud.wire": {"core.facts"},
     "log": {"core.printable", "core.message", "messages"},
-    "observe": {"store", "cloud", "core", "settings", "log", "exceptions"},
+    "observe": {"store", "cloud", "core", "messages", "settings", "log", "exceptions"},
     "preflight": {"observe", "store", "core", "cloud", "settings", "exceptions"},
     "services": {"observe", "preflight", "store", "core", "cloud", "settings", "exceptions"},
     # what is checked knows nothing of what is done then
@@ -64,7 +64,10 @@ MAY_IMPORT = {
         *("services.access", "services.reports", "messages", "store", "core"),
         *("settings", "exceptions"),
     },
-    "worker": {"preflight", "observe", "store", "cloud", "core", "settings", "log", "exceptions"},
+    "worker": {
+        *("preflight", "observe", "store", "cloud", "core", "messages", "settings", "log"),
+        "exceptions",
+    },
     "content": {"services", "store", "messages", "core", "exceptions"},
     **CONTENT,
     "management": set(),

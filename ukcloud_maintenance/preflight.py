@@ -19,7 +19,7 @@ from . import settings, store
 from .cloud import Cloud
 from .core.copying.duration import Duration, Learned, estimate
 from .core.facts import Capacity, Server, ServerGroup, Service
-from .core.message import message
+from .core.message import Message, message
 from .core.preflight.judge import group_of, judge
 from .core.preflight.packing import Packing, Unplaced, items_of, pack
 from .core.preflight.surroundings import amounts
@@ -104,7 +104,7 @@ class DrainPlan:
     capacity: Mapping[str, Capacity] | None = None
     packing: Packing | None = None
     duration: Duration | None = None
-    unknown: Mapping[str, str] = field(default_factory=dict)
+    unknown: Mapping[str, Message] = field(default_factory=dict)
     refusal: Refused | None = None
     around: Around = field(default_factory=Around, repr=False, compare=False)
 
@@ -300,7 +300,7 @@ def _around(
 
 def _read(
     cloud: Cloud, hosts: Sequence[str]
-) -> tuple[dict[str, list[Server]], dict[str, Any], dict[str, str]]:
+) -> tuple[dict[str, list[Server]], dict[str, Any], dict[str, Message]]:
     """The servers of each host, what else could be read, and why the rest could not."""
     calls: dict[str, Any] = {
         "projects": cloud.project_names,
@@ -326,7 +326,7 @@ def _read(
         servers_of[host] = servers + [
             s for s in left if s.status == "VERIFY_RESIZE" and s.host != host
         ]
-    unknown = {name: str(error) for name, error in found.items() if isinstance(error, CloudError)}
+    unknown = {name: error.cause for name, error in found.items() if isinstance(error, CloudError)}
     for name in unknown:
         del found[name]
     return servers_of, found, unknown

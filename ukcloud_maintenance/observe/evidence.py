@@ -13,6 +13,7 @@ from ..cloud import Cloud
 from ..core.drain.whereabouts import GuestSight
 from ..core.host.evidence import ErrorSight, Evidence, weigh
 from ..exceptions import CloudConflict, CloudError
+from ..messages import english
 from ..store import InstanceMigration
 
 
@@ -31,7 +32,7 @@ def inquire(cloud: Cloud, row: InstanceMigration) -> Evidence:
     try:
         diagnostics = cloud.diagnostics(row.server_id) if server else None
     except CloudError as error:
-        refused = str(error)
+        refused = english(error.cause)
     sight = ErrorSight(
         server=server,
         source=row.source_compute,
@@ -65,6 +66,6 @@ def hear(cloud: Cloud, server_id: str, failed_request_id: str = "") -> GuestSigh
     try:
         return GuestSight(cloud.diagnostics(server_id), nova_words=words)
     except CloudConflict as error:
-        return GuestSight(refused=True, error=error.detail or str(error), nova_words=words)
+        return GuestSight(refused=True, error=error.detail or error.cause, nova_words=words)
     except CloudError as error:
-        return GuestSight(unsupported=error.status == 501, error=str(error), nova_words=words)
+        return GuestSight(unsupported=error.status == 501, error=error.cause, nova_words=words)

@@ -12,6 +12,7 @@ from ..core.host.returning import same_machine
 from ..core.message import NAMED
 from ..exceptions import CloudAnswerUnusable, CloudError
 from ..log import LOG, say
+from ..messages import english
 from ..store import HostMaintenance
 
 
@@ -44,7 +45,7 @@ def read_servers(cloud: Cloud, server_ids: Iterable[str]) -> dict[str, Server | 
         try:
             return server_id, cloud.server(server_id)
         except CloudError as error:
-            LOG.warning("not_read server=%s detail=%r", server_id, str(error))
+            LOG.warning("not_read server=%s detail=%r", server_id, english(error.cause))
             return None
 
     return dict(filter(None, side_by_side(partial(read, one) for one in sorted(server_ids))))
@@ -81,7 +82,7 @@ def _same_machine(cloud: Cloud, host: str) -> Hypervisor | None:
     try:
         return same_machine(host, cloud.hypervisors())
     except CloudError as error:
-        say(logging.WARNING, "no_hypervisors", host=host, detail=error)
+        say(logging.WARNING, "no_hypervisors", host=host, detail=error.said)
         return None
 
 
@@ -100,11 +101,11 @@ def _allocations(
         alive()
         found = cloud.allocations_on([one.id for one in hypervisors if one.id])
     except CloudAnswerUnusable as error:
-        return hypervisors, str(error)
+        return hypervisors, english(error.cause)
     except CloudError as error:
         if maintenance.safe_since and service is not None and service.is_known:
             raise
-        return hypervisors, str(error)
+        return hypervisors, english(error.cause)
     return hypervisors, found
 
 

@@ -128,8 +128,8 @@ def retry_failed(actor: Actor, drain_id: int) -> Steered:
 def steer_one(
     actor: Actor, drain: Drain, verb: Verb, row: InstanceMigration, destination: str
 ) -> Message | None:
-    """Why it is not done, or None: it is. What a worker or another admin changed meanwhile is judged
-    anew."""
+    """Why it is not done, or None where it is. What a worker or another admin changed meanwhile
+    is judged anew."""
     for _ in range(TRIES):
         if why := steering.objection(verb, row, drain):
             return why

@@ -13,7 +13,7 @@ from .. import settings, store
 from ..cloud import Cloud
 from ..core.drain.answers import Answer, Consequence
 from ..core.facts import ServerGroup
-from ..core.message import Message, message, text
+from ..core.message import Message, message
 from ..exceptions import (
     CloudAuthError,
     CloudBadRequest,
@@ -63,7 +63,7 @@ class DrainPass:
         try:
             return self.cloud.server_groups()
         except CloudError as error:
-            say(logging.WARNING, "no_groups", drain=self.drain.pk, detail=error)
+            say(logging.WARNING, "no_groups", drain=self.drain.pk, detail=error.said)
             return []
 
 
@@ -112,8 +112,8 @@ def _came_late(at: DrainPass, row: InstanceMigration | None, took: float, reques
 def answer_of(error: CloudError) -> Answer:
     """An error of the gateway, as what it says of the request."""
     return Answer(
-        said=text(error.advice),
-        words=error.detail or text(str(error)),
+        said=error.said,
+        words=error.detail or error.cause,
         request_id=error.request_id,
         status=error.status or 0,
         retry_after=error.retry_after,
@@ -125,7 +125,7 @@ def answer_of(error: CloudError) -> Answer:
 def may_be_ours(error: CloudError) -> bool:
     """Whether another session may help: a setting is wrong, or no answer comes, which can be a
     login that hangs and that all who share its session wait for."""
-    return bool(error.remedy) or isinstance(error, CloudUnreachable)
+    return error.remedy is not None or isinstance(error, CloudUnreachable)
 
 
 def becomes(

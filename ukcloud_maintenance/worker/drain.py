@@ -27,6 +27,7 @@ from ..core.states import (
 )
 from ..exceptions import CloudError, StaleState
 from ..log import say
+from ..messages import english
 from ..observe.drain import Observer, observe
 from ..observe.views import drain_view, limits, row_view
 from ..preflight import look_around
@@ -53,7 +54,7 @@ class Outcome:
 
 
 def _outcome_of(error: CloudError) -> Outcome:
-    return Outcome(False, error.advice, error.retry_after or 0, may_be_ours(error))
+    return Outcome(False, english(error.said), error.retry_after or 0, may_be_ours(error))
 
 
 class Reconciler:
@@ -220,7 +221,13 @@ def _why(at: DrainPass, row: InstanceMigration) -> str:
     try:
         words = at.cloud.failure_of(row.server_id, row.request_id)
     except CloudError as error:
-        say(logging.WARNING, "no_reason", drain=row.drain_id, server=row.server_id, detail=error)
+        say(
+            logging.WARNING,
+            "no_reason",
+            drain=row.drain_id,
+            server=row.server_id,
+            detail=error.said,
+        )
         return ""
     return f"Nova: {words} ({row.request_id})" if words else ""
 

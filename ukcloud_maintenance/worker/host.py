@@ -20,6 +20,7 @@ from ..core.host import certificate as c
 from ..core.host import returning as h
 from ..exceptions import CloudError, CloudNotFound, StaleState
 from ..log import say
+from ..messages import english
 from ..observe.host import look_at_host
 from ..observe.views import host_view, return_limits
 from ..store import HostMaintenance
@@ -149,8 +150,10 @@ class HostReconciler:
     def _in_trouble(
         self, maintenance: HostMaintenance, error: CloudError, pause: float
     ) -> HostOutcome:
-        in_trouble(maintenance, h.TROUBLE, error.advice, self.worker, self.clock())
-        return HostOutcome(max(pause, error.retry_after or 0), error.advice, may_be_ours(error))
+        in_trouble(maintenance, h.TROUBLE, english(error.said), self.worker, self.clock())
+        return HostOutcome(
+            max(pause, error.retry_after or 0), english(error.said), may_be_ours(error)
+        )
 
 
 def in_trouble(

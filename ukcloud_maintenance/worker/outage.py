@@ -7,7 +7,7 @@ from datetime import datetime
 
 from .. import settings, store
 from ..core.drain import outage
-from ..core.message import Message, message, text
+from ..core.message import Message, message
 from ..exceptions import CloudError
 from ..log import say
 from ..observe.views import drain_view, row_view
@@ -26,12 +26,11 @@ def cloud_is_down(at: DrainPass, rows: Iterable[InstanceMigration], error: Cloud
         drain=at.drain.pk,
         host=at.drain.host,
         request_id=error.request_id,
-        detail=error,
+        detail=error.said,
     )
-    why = text(error.advice)
-    trouble = message("openstack_trouble", detail=why)
+    trouble = message("openstack_trouble", detail=error.said)
     if error.retry_after is not None:
-        trouble = message("openstack_busy", detail=why)
+        trouble = message("openstack_busy", detail=error.said)
     in_trouble(at.drain, rows, trouble, at.worker, at.clock())
 
 

@@ -15,8 +15,16 @@ from ..cloud.shell import connect_shell
 from ..core.host import returning
 from ..core.message import message
 from ..core.states import DRAIN_TERMINAL
-from ..exceptions import CloudError, ConfigurationError, MaintenanceError, PassOver, StaleState
+from ..exceptions import (
+    CloudError,
+    ConfigurationError,
+    MaintenanceError,
+    PassOver,
+    Refused,
+    StaleState,
+)
 from ..log import LOG, say
+from ..messages import english
 from ..store import Drain, HostMaintenance
 from . import host as hosts
 from . import outage
@@ -169,7 +177,7 @@ class PassRunner:
         try:
             pause, problem, reconnect = self._run(one)
         except (CloudError, ConfigurationError) as error:
-            text = error.advice if isinstance(error, CloudError) else str(error)
+            text = english(error.said) if isinstance(error, CloudError) else str(error)
             say(logging.ERROR, "no_cloud", of=one.name, region=one.region, detail=text)
             pause, problem, reconnect = settings.current().idle_seconds, text, True
             self._tell(one.of, text)
@@ -177,7 +185,8 @@ class PassRunner:
             say(logging.INFO, "pass_over", of=one.name, detail=error)
             return 0.0
         except MaintenanceError as error:
-            say(logging.WARNING, "pass_given_up", of=one.name, detail=error)
+            why = error.said if isinstance(error, Refused) else error
+            say(logging.WARNING, "pass_given_up", of=one.name, detail=why)
             return settings.current().poll_seconds
         except DATABASE_LOST:
             raise

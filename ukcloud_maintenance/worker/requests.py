@@ -88,7 +88,7 @@ def reset(at: DrainPass, row: InstanceMigration, action: d.Reset) -> None:
         done = answers.is_reset(row_view(row), server)
         evidence = None if done else inquire(at.cloud, row)
     except CloudError as error:
-        becomes(at, row, answers.not_reset(row_view(row), text(error.advice), error.request_id))
+        becomes(at, row, answers.not_reset(row_view(row), error.said, error.request_id))
         return
     request_id = ""
     if evidence is not None:

@@ -118,7 +118,7 @@ class GuestSight:
     diagnostics: Diagnostics | None = None
     refused: bool = False
     unsupported: bool = False
-    error: str = ""
+    error: Message | str = ""
     nova_words: str = ""
 
 

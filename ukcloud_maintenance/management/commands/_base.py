@@ -17,6 +17,7 @@ from django.db import DatabaseError, InterfaceError
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.actor import Actor, shell_actor
+from ukcloud_maintenance.core.message import Message, as_json
 from ukcloud_maintenance.core.printable import printable
 from ukcloud_maintenance.exceptions import (
     CloudAuthError,
@@ -24,8 +25,10 @@ from ukcloud_maintenance.exceptions import (
     CloudForbidden,
     ConfigurationError,
     MaintenanceError,
+    NotAllowed,
     Refused,
 )
+from ukcloud_maintenance.messages import english, english_remedy
 
 from ._edge import EdgeCommand, unusable
 
@@ -79,6 +82,7 @@ class Failure(Exception):
 
     :param code: a stable word for programs
     :param drain_id: the drain that is in the way, or None
+    :param said: what it was made of, where that is a message
     """
 
     message: str
@@ -86,6 +90,7 @@ class Failure(Exception):
     code: str
     remedy: str = ""
     drain_id: int | None = None
+    said: Message | None = None
 
     def __str__(self) -> str:
         return f"{self.message} {self.remedy}".strip()
@@ -207,11 +212,14 @@ class ShellCommand(EdgeCommand):
         self.stdout.json(document)
 
     def _print_error(self, failure: Failure) -> None:
+        stored = as_json(failure.said) if failure.said else {"code": None, "values": None}
         self.print_json(
             {
                 "error": {
                     "code": failure.code,
                     "message": failure.message,
+                    "message_code": stored["code"],
+                    "message_values": stored["values"],
                     "remedy": failure.remedy,
                     "drain_id": failure.drain_id,
                 }
@@ -255,7 +263,14 @@ def _failure(error: Failure | MaintenanceError | DatabaseError | InterfaceError)
         return error
     if isinstance(error, Refused):
         exit_code = EXIT_BAD_INPUT if error.code in _BAD_INPUT else EXIT_REFUSED
-        return Failure(error.message, exit_code, error.code, error.remedy, error.drain_id)
+        return Failure(
+            english(error.said, remedy=False),
+            exit_code,
+            error.code,
+            english_remedy(error.said),
+            error.drain_id,
+            error.said,
+        )
     if isinstance(error, ConfigurationError):
         return Failure(
             str(error),
@@ -265,19 +280,8 @@ def _failure(error: Failure | MaintenanceError | DatabaseError | InterfaceError)
             " you may read: the one that OS_CLIENT_CONFIG_FILE names, or in ~/.config/openstack"
             " or /etc/openstack.",
         )
-    if isinstance(error, CloudAuthError | CloudForbidden):
-        return Failure(
-            str(error),
-            EXIT_BAD_INPUT,
-            "credentials",
-            error.remedy
-            or "The credentials in clouds.yaml must be those of an administrator of this region.",
-        )
-    if isinstance(error, CloudError) and error.remedy:
-        return Failure(str(error), EXIT_BAD_INPUT, "configuration", error.remedy)
     if isinstance(error, CloudError):
-        again = f" in {error.retry_after:.0f} s" if error.retry_after else ""
-        return Failure(str(error), EXIT_NO_ANSWER, "openstack_failed", f"Try again{again}.")
+        return _cloud_failure(error)
     if isinstance(error, DatabaseError | InterfaceError):
         # what a driver says may have several lines
         return Failure(
@@ -286,4 +290,19 @@ def _failure(error: Failure | MaintenanceError | DatabaseError | InterfaceError)
             "database_failed",
             "Is it up, and were its tables made (`django-admin migrate`)?",
         )
+    if isinstance(error, NotAllowed):
+        return Failure(english(error.said), EXIT_REFUSED, "refused", said=error.said)
     return Failure(str(error), EXIT_REFUSED, "refused")
+
+
+def _cloud_failure(error: CloudError) -> Failure:
+    exit_code, code, remedy = EXIT_BAD_INPUT, "configuration", english(error.remedy)
+    if isinstance(error, CloudAuthError | CloudForbidden):
+        code = "credentials"
+        remedy = remedy or (
+            "The credentials in clouds.yaml must be those of an administrator of this region."
+        )
+    elif error.remedy is None:
+        again = f" in {error.retry_after:.0f} s" if error.retry_after else ""
+        exit_code, code, remedy = EXIT_NO_ANSWER, "openstack_failed", f"Try again{again}."
+    return Failure(english(error.cause), exit_code, code, remedy, said=error.said)

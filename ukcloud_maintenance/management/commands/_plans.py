@@ -47,7 +47,7 @@ def plan_document(plan: DrainPlan) -> dict[str, Any]:
             "rate_bytes": round(duration.rate),
             "samples": duration.samples,
         },
-        "unknown": dict(plan.unknown),
+        **_unknown_document(plan),
         "instances": [_instance(planned) for planned in _sorted(plan)],
         "estimate": packing
         and {
@@ -68,14 +68,27 @@ def plan_document(plan: DrainPlan) -> dict[str, Any]:
     }
 
 
+def _unknown_document(plan: DrainPlan) -> dict[str, dict[str, Any]]:
+    """Why something could not be read, by its name."""
+    stored = {part: as_json(why) for part, why in plan.unknown.items()}
+    return {
+        "unknown": {part: english(why) for part, why in plan.unknown.items()},
+        "unknown_code": {part: one["code"] for part, one in stored.items()},
+        "unknown_values": {part: one["values"] for part, one in stored.items()},
+    }
+
+
 def _refusal(refusal: Refused | None) -> dict[str, Any] | None:
     """Why the host cannot be drained now; None where it can."""
     if refusal is None:
         return None
+    stored = as_json(refusal.said)
     return {
         "code": refusal.code,
-        "message": refusal.message,
-        "remedy": refusal.remedy,
+        "message": english(refusal.said, remedy=False),
+        "message_code": stored["code"],
+        "message_values": stored["values"],
+        "remedy": english_remedy(refusal.said),
         "drain_id": refusal.drain_id,
     }
 
@@ -128,7 +141,9 @@ def plans_text(found: PlanPreflight, hosts_at_once: int) -> list[str]:
     parts = []
     for plan in plans:
         if plan.refusal:
-            parts.append([f"{plan.service.host}: CANNOT BE DRAINED NOW. {plan.refusal}"])
+            parts.append(
+                [f"{plan.service.host}: CANNOT BE DRAINED NOW. {english(plan.refusal.said)}"]
+            )
         parts += [[f"{plan.service.host}: {plan_summary(plan, alone=False)}."], *_of_host(plan)]
     first = plans[0]
     parts.append(list(_unknown(first)))
@@ -250,7 +265,7 @@ def _unknown(plan: DrainPlan) -> Iterator[str]:
     if plan.unknown:
         yield "Not known, and so not looked at:"
     for part, why in plan.unknown.items():
-        yield f"  {services.PARTS[part]}: {why}"
+        yield f"  {services.PARTS[part]}: {english(why)}"
 
 
 def _hosts(plan: DrainPlan) -> list[str]:

@@ -8,7 +8,10 @@ from django.core.management.base import CommandParser
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core import steering
 from ukcloud_maintenance.core.host.evidence import Evidence
+from ukcloud_maintenance.core.message import Message
 from ukcloud_maintenance.core.steering import DrainVerb, Verb
+from ukcloud_maintenance.messages import document as document_of
+from ukcloud_maintenance.messages import english
 from ukcloud_maintenance.services import DrainReport, InstanceMigration, PlanReport, Steered
 
 from ._base import EXIT_BAD_INPUT, EXIT_NOT_ALL, Failure
@@ -115,31 +118,34 @@ class SteeringCommand(WaitingCommand):
 
     # -- a plan ------------------------------------------------------------------------------
 
-    def steer_plan(self, plan_id: int, **options: Any) -> dict[int, str]:
+    def steer_plan(self, plan_id: int, **options: Any) -> dict[int, Message]:
         """Ask for it in all drains of the plan; by the number of those in which it was not done,
         why."""
         answers = services.steer_plan(self.actor, plan_id, self.verb, **options)
         return {drain.pk: why for drain, why, _ in answers if why}
 
     def print_plan(
-        self, plan_id: int, reports: list[DrainReport], refused: Mapping[int, str]
+        self, plan_id: int, reports: list[DrainReport], refused: Mapping[int, Message]
     ) -> None:
         """The JSON of a plan, with why something was not done in some of its drains."""
         plan = services.plan_report(self.actor, plan_id)
         document = plan_progress_document(plan, reports)
         document["refused"] = [
-            {"drain_id": drain_id, "reason": why} for drain_id, why in sorted(refused.items())
+            {"drain_id": drain_id, **document_of("reason", refused[drain_id])}
+            for drain_id in sorted(refused)
         ]
         self.print_json(document)
 
-    def show_plan(self, plan_id: int, refused: Mapping[int, str]) -> None:
+    def show_plan(self, plan_id: int, refused: Mapping[int, Message]) -> None:
         """What was done, drain by drain; exit 1 where one was refused that could have taken it."""
         reports = self.reports_of_plan(plan_id)
         if self.json:
             self.print_plan(plan_id, reports, refused)
         for drain in (report.drain for report in reports):
             why = refused.get(drain.pk)
-            self.say(f"Drain {drain.pk} of {drain.host}: {why}" if why else self.said(drain))
+            self.say(
+                f"Drain {drain.pk} of {drain.host}: {english(why)}" if why else self.said(drain)
+            )
         if any(report.drain.finished_at is None for report in reports):
             self.warn_without_worker(reports[0])
         self.exit_if_refused(reports, refused)
@@ -148,7 +154,7 @@ class SteeringCommand(WaitingCommand):
         drains = services.plan_report(self.actor, plan_id).drains
         return self.reports([drain.pk for drain in drains])
 
-    def exit_if_refused(self, reports: list[DrainReport], refused: Mapping[int, str]) -> None:
+    def exit_if_refused(self, reports: list[DrainReport], refused: Mapping[int, Message]) -> None:
         """One that is over needs no pause: only what should have been done and was not counts.
 
         Where nothing failed there is nothing to retry, which is no failure either.
@@ -177,7 +183,9 @@ class SteeringCommand(WaitingCommand):
                 "drain_id": drain_id,
                 "verb": verb.value,
                 "done": [_name(row) for row in steered.done],
-                "refused": [_name(row) | {"reason": why} for row, why in steered.refused],
+                "refused": [
+                    {**_name(row), **document_of("reason", why)} for row, why in steered.refused
+                ],
             }
             if evidence:
                 document["evidence"] = {
@@ -187,7 +195,7 @@ class SteeringCommand(WaitingCommand):
         for row in steered.done:
             self.say(f"{row.server_name}: {_ASKED[verb]}.")
         for row, why in steered.refused:
-            self.note(f"{row.server_name} ({row.server_id}): {why}")
+            self.note(f"{row.server_name} ({row.server_id}): {english(why)}")
         if verb in _NOVA_ANSWERS:
             self.say(f"What Nova makes of it is shown by `drain_status {drain_id}`.")
         self.warn_without_worker(services.drain_report(self.actor, drain_id))

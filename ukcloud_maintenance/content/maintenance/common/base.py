@@ -21,6 +21,7 @@ from horizon.utils.functions import get_timezone
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.actor import RULE_DRAIN, RULE_VIEW, Actor
+from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.printable import logger
 from ukcloud_maintenance.exceptions import (
     CloudAuthError,
@@ -33,7 +34,7 @@ from ukcloud_maintenance.exceptions import (
 )
 from ukcloud_maintenance.store import Drain
 
-from . import labels, session
+from . import session, words
 from .addresses import PANEL, REGION
 
 LOG = logger(__name__)
@@ -70,7 +71,7 @@ class Problem:
 def cloud_problem(error: CloudError) -> Problem:
     """OpenStack failed: say what did, and what to do."""
     if error.remedy and not isinstance(error, CloudAuthError | CloudForbidden):
-        remedy = labels.said(error.remedy)
+        remedy = words.said(error.remedy)
     elif isinstance(error, CloudAuthError):
         remedy = _("Look at the service catalogue, and at the region that is chosen above.")
     elif error.status == 403:
@@ -83,14 +84,15 @@ def cloud_problem(error: CloudError) -> Problem:
         remedy = _("Look at the log of nova-api, then reload the page.")
         if error.request_id:
             remedy += " " + _("Its request id is %(id)s.") % {"id": error.request_id}
-    return Problem(f"{labels.said(str(error)).rstrip('.')}.", remedy)
+    return Problem(f"{words.said(error.cause).rstrip('.')}.", remedy)
 
 
 def refused_problem(error: Refused) -> Problem:
+    cause, remedy = words.said(error.said, remedy=False), words.remedy(error.said)
     if error.drain_id:
         url = reverse(f"{PANEL}:drain", args=[error.drain_id])
-        return Problem(labels.said(error.message), labels.said(error.remedy), url, _("View drain"))
-    return Problem(labels.said(error.message), labels.said(error.remedy))
+        return Problem(cause, remedy, url, _("View drain"))
+    return Problem(cause, remedy)
 
 
 def problem_of(error: Exception | None) -> Problem | None:
@@ -156,7 +158,8 @@ class PanelView(View):
     def _answer(self, request, *args, **kwargs) -> HttpResponse:
         try:
             if self.actor.may(self.rule) is not True:
-                raise NotAllowed("", rule=self.rule)
+                said = message("not_allowed", name=self.actor.name, rule=self.rule)
+                raise NotAllowed(said, rule=self.rule)
             if not all(map(is_text, self._sent())):
                 return self._unreadable()
             self._check_ids()
@@ -194,7 +197,7 @@ class PanelView(View):
         for name, value in self.kwargs.items():
             if isinstance(value, int) and value > MAX_ID:
                 what = name.removesuffix("_id")
-                raise Refused(f"There is no {what} {value}.", code=f"unknown_{what}")
+                raise Refused(message(f"unknown_{what}", id=value))
 
     def _unreadable(self) -> HttpResponse:
         return self.problem(
@@ -212,13 +215,7 @@ class PanelView(View):
         """
         theirs = self.request.GET.get(REGION) or self.region
         if theirs != self.region:
-            raise Refused(
-                _("This is of region %(theirs)s, and region %(region)s is chosen now.")
-                % {"theirs": theirs, "region": self.region},
-                code="other_region",
-                remedy=_("Switch to region %(region)s at the top of the page, and try again.")
-                % {"region": theirs},
-            )
+            raise Refused(message("other_region", theirs=theirs, region=self.region))
 
     def problem(self, problem: Problem, status: int) -> HttpResponse:
         """A page that says what is wrong, and leads on."""
@@ -241,11 +238,8 @@ class PanelView(View):
         drain = services.get_drain(self.actor, drain_id, rule=rule)
         if drain.region != self.region:
             raise Refused(
-                _("Drain %(id)s belongs to region %(region)s.")
-                % {"id": drain.pk, "region": drain.region},
+                message("drain_of_other_region", drain=drain.pk, region=drain.region),
                 code="unknown_drain",
-                remedy=_("Switch to region %(region)s at the top of the page to see it.")
-                % {"region": drain.region},
             )
         return drain
 

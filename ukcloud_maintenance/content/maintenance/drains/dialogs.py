@@ -24,6 +24,7 @@ from ukcloud_maintenance.core.actor import (
     RULE_STEER,
     Actor,
 )
+from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
     MIGRATION_UNDER_WAY,
@@ -35,7 +36,7 @@ from ukcloud_maintenance.exceptions import Refused
 from ukcloud_maintenance.services import UNCHANGED, DrainChange, Steered
 from ukcloud_maintenance.store import Drain
 
-from ..common import fields, labels
+from ..common import fields, words
 from ..common.addresses import PANEL
 from ..common.base import PanelView, Problem, is_ajax
 from ..preflight.words import few
@@ -52,7 +53,7 @@ def wants_json(request) -> bool:
 
 def refusal_text(error: Refused) -> str:
     """A refusal and its remedy, in the language of the reader."""
-    return f"{labels.said(error.message)} {labels.said(error.remedy)}".strip()
+    return words.said(error.said)
 
 
 class SteeringView(PanelView):
@@ -161,10 +162,7 @@ class CancelDrainView(SteeringView):
     def get(self, request, drain_id):
         drain = self.drain_here(drain_id, RULE_CANCEL)
         if drain.state in DRAIN_TERMINAL:
-            raise Refused(
-                _("Drain %(id)s is over; there is nothing left to cancel.") % {"id": drain.pk},
-                code="drain_over",
-            )
+            raise Refused(message("nothing_to_cancel", drain=drain.pk), code="drain_over")
         counts = store.counts([drain.pk])[drain.pk]
         again = drain.state == DrainState.CANCELLING
         back = drain.direction == Direction.BACK
@@ -289,7 +287,7 @@ class ChangeDrainView(SteeringView):
     def get(self, request, drain_id):
         drain = self.drain_here(drain_id, self.rule)
         if why := steering.drain_objection(steering.DrainVerb.CHANGE, drain):
-            raise Refused(f"Drain {drain.pk}: {why}", code="cannot_change")
+            raise Refused(message("drain_cannot", drain=drain.pk, why=why), code="cannot_change")
         return self._show(drain, self._form(drain))
 
     def post(self, request, drain_id):
@@ -320,5 +318,5 @@ def told(asked: Button, steered: Steered) -> list[Said]:
             text = f"{asked.text}: {names}."
         said.append(("success", text))
     for row, why in steered.refused:
-        said.append(("warning", f"{asked.text}: {row.server_name}: {labels.said(why)}"))
+        said.append(("warning", f"{asked.text}: {row.server_name}: {words.said(why)}"))
     return said

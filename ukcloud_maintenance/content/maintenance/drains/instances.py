@@ -15,6 +15,7 @@ from ukcloud_maintenance.core.actor import (
     RULE_STEER,
 )
 from ukcloud_maintenance.core.host.evidence import Evidence
+from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
     Direction,
@@ -25,7 +26,7 @@ from ukcloud_maintenance.exceptions import Refused
 from ukcloud_maintenance.services import Steered
 from ukcloud_maintenance.store import Drain, InstanceMigration
 
-from ..common import checks, formats, labels
+from ..common import checks, formats, labels, words
 from . import course
 from .dialogs import SteeringView, refusal_text, told
 from .offers import RETRY_ON, Button, button, url
@@ -78,18 +79,10 @@ class InstancesView(SteeringView):
         """
         wanted = {int(pk) if pk.isdecimal() and len(pk) < 19 else -1 for pk in sent.getlist("row")}
         if not wanted:
-            raise Refused(
-                _("No instance is selected."),
-                code="nothing_selected",
-                remedy=_("Select at least one in the table."),
-            )
+            raise Refused(message("none_in_table_selected"), code="nothing_selected")
         rows = [row for row in store.migrations(drain) if row.pk in wanted]
         if len(rows) < len(wanted):
-            raise Refused(
-                _("An instance that was selected is not part of this drain."),
-                code="unknown_instance",
-                remedy=_("Reload the page."),
-            )
+            raise Refused(message("selected_elsewhere"), code="unknown_instance")
         return rows
 
     def do(self, drain: Drain, rows: list[InstanceMigration]) -> Steered:
@@ -99,7 +92,7 @@ class InstancesView(SteeringView):
         fit, unfit = [], []
         for row in rows:
             if why := steering.objection(self.verb, row, drain):
-                unfit.append(Judged(row, labels.said(why)))
+                unfit.append(Judged(row, words.said(why)))
             else:
                 fit.append(Judged(row, self.note(row)))
         return self.dialog(
@@ -228,12 +221,7 @@ class RetryOnView(RetryView):
     def do(self, drain, rows):
         destination = self.request.POST.get("destination", "").strip()
         if not destination:
-            raise Refused(
-                _("No host is chosen."),
-                code="destination_missing",
-                remedy=_("Choose one, or use Retry, which leaves it to the scheduler."),
-                field="destination",
-            )
+            raise Refused(message("destination_missing"), field="destination")
         return services.steer(
             self.actor,
             drain.pk,
@@ -317,11 +305,7 @@ class ResetView(InstancesView):
 
     def one(self, drain: Drain, rows: list[InstanceMigration]) -> InstanceMigration:
         if len(rows) > 1:
-            raise Refused(
-                _("Instances are reset one by one, each on its own evidence."),
-                code="one_by_one",
-                remedy=_("Select one."),
-            )
+            raise Refused(message("one_by_one"))
         return rows[0]
 
     def post(self, request, drain_id):

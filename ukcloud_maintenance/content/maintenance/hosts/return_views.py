@@ -8,6 +8,7 @@ from horizon import messages
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.actor import RULE_RETURN
+from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.states import ReturnChoice
 from ukcloud_maintenance.exceptions import CloudError, Refused, UnknownHost
 from ukcloud_maintenance.services import ReturnRequest
@@ -33,11 +34,7 @@ class ReturnHostView(PanelView):
         at_once = entered.get("max_concurrent", "").strip()
         try:
             if "choice" not in entered:
-                raise Refused(
-                    _("Choose what becomes of the compute service."),
-                    code="choice_missing",
-                    field="choice",
-                )
+                raise Refused(message("choice_missing"), field="choice")
             asked = ReturnRequest(
                 host,
                 entered["choice"],
@@ -107,7 +104,7 @@ def _returnable(one: services.Returnable) -> dict:
 def _whole_number(text: str) -> int:
     if not text.isdecimal() or len(text) > 4:
         raise Refused(
-            _("The number of migrations at once is not a number: %(text)s.") % {"text": text[:20]},
+            message("max_concurrent_no_number", words=text[:20]),
             code="max_concurrent_out_of_range",
             field="max_concurrent",
         )

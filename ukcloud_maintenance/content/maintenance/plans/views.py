@@ -19,12 +19,13 @@ from ukcloud_maintenance.core.actor import (
     RULE_STEER,
     RULE_VIEW,
 )
+from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.steering import DrainVerb
 from ukcloud_maintenance.exceptions import Refused
 from ukcloud_maintenance.services import PlanReport
 from ukcloud_maintenance.store import Plan
 
-from ..common import formats, labels, listing
+from ..common import formats, labels, listing, words
 from ..common.addresses import PANEL
 from ..common.base import PanelPage, PanelView, Problem, is_ajax, problem_json, uncached
 from ..drains import overview as progress
@@ -63,11 +64,8 @@ class _OnePlan(PanelView):
         plan = services.get_plan(self.actor, plan_id)
         if plan.region != self.region:
             raise Refused(
-                _("Plan %(id)s belongs to region %(region)s.")
-                % {"id": plan.pk, "region": plan.region},
+                message("plan_of_other_region", plan=plan.pk, region=plan.region),
                 code="unknown_plan",
-                remedy=_("Switch to region %(region)s at the top of the page to see it.")
-                % {"region": plan.region},
             )
         return plan
 
@@ -147,7 +145,7 @@ class SteerPlanView(_OnePlan):
         verbs = {v.value: v for v in (DrainVerb.PAUSE, DrainVerb.RESUME, DrainVerb.RETRY)}
         verb = verbs.get(request.POST.get("verb", ""))
         if verb is None:
-            raise Refused(_("This cannot be done with a plan."), code="verb_unknown")
+            raise Refused(message("verb_unknown"))
         say(request, self.actor, plan_id, verb)
         return redirect(f"{PANEL}:plan", plan_id)
 
@@ -157,10 +155,10 @@ def say(request, actor, plan_id: int, verb: DrainVerb, **options) -> None:
     try:
         answers = services.steer_plan(actor, plan_id, verb, **options)
     except Refused as error:
-        messages.error(request, labels.said(str(error)))
+        messages.error(request, words.said(error.said))
         return
     done = sum(not answer.why for answer in answers)
-    words = {
+    texts = {
         DrainVerb.PAUSE: ngettext("%(n)s drain is paused.", "%(n)s drains are paused.", done),
         DrainVerb.RESUME: ngettext("%(n)s drain goes on.", "%(n)s drains go on.", done),
         DrainVerb.RETRY: ngettext(
@@ -174,10 +172,10 @@ def say(request, actor, plan_id: int, verb: DrainVerb, **options) -> None:
             done,
         ),
     }
-    messages.success(request, words[verb] % {"n": formats.number(done)})
+    messages.success(request, texts[verb] % {"n": formats.number(done)})
     for answer in answers:
         if answer.why and not answer.expected:
-            messages.warning(request, f"{answer.drain.host}: {labels.said(answer.why)}")
+            messages.warning(request, f"{answer.drain.host}: {words.said(answer.why)}")
 
 
 class CancelPlanView(_OnePlan):
@@ -190,10 +188,7 @@ class CancelPlanView(_OnePlan):
     def get(self, request, plan_id):
         report = self.report(plan_id)
         if report.is_over:
-            raise Refused(
-                _("Plan %(id)s is over; there is nothing left to cancel.") % {"id": plan_id},
-                code="plan_over",
-            )
+            raise Refused(message("plan_over", plan=plan_id))
         still_open = [d for d in report.drains if d.finished_at is None]
         total = report.total
         modal = is_ajax(request)

@@ -14,6 +14,7 @@ from ukcloud_maintenance.services import DrainPlan, Planned, PlanPreflight
 
 from ..common import formats, labels
 from ..common.labels import Label
+from ..common.words import remedy, said
 from .issues import STAYS, TO_KNOW, Issue, issues_of
 from .summary import Preflight
 from .words import Count, few, verdict_label
@@ -85,8 +86,9 @@ class PlanHost:
         self.plan = plan
         self.preflight = Preflight(plan, notes, choose=True)
         self.refusal = plan.refusal
-        self.refused = labels.said(plan.refusal.message) if plan.refusal else ""
-        self.remedy = labels.said(plan.refusal.remedy) if plan.refusal else ""
+        refusal = plan.refusal.said if plan.refusal else None
+        self.refused = said(refusal, remedy=False)
+        self.remedy = remedy(refusal)
         self.issues = issues_of(self.preflight.rows)
 
     @property

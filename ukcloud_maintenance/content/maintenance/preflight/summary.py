@@ -13,8 +13,9 @@ from ukcloud_maintenance.core.copying.duration import ASSUMED_OVERHEAD, Duration
 from ukcloud_maintenance.core.preflight.verdicts import Kind
 from ukcloud_maintenance.services import DrainPlan, Planned
 
-from ..common import formats, labels
+from ..common import formats
 from ..common.formats import about
+from ..common.words import said
 from .hosts import HostBar, host_bars
 from .rows import Row, Rows
 from .words import COUNTED, REVIEWED, STOPPED, Count, amount
@@ -129,9 +130,7 @@ class Preflight:
     @property
     def unknown(self) -> list[tuple[str, str]]:
         """What could not be read, and why."""
-        return [
-            (_(services.PARTS[part]), labels.said(why)) for part, why in self.plan.unknown.items()
-        ]
+        return [(_(services.PARTS[part]), said(why)) for part, why in self.plan.unknown.items()]
 
     @property
     def homeless(self) -> str:

@@ -18,7 +18,7 @@ from ukcloud_maintenance.core.copying.duration import Duration
 from ukcloud_maintenance.exceptions import CloudError, Refused
 from ukcloud_maintenance.services import DrainPlan, DrainRequest, PlanRequest
 
-from ..common import fields, formats, labels
+from ..common import fields, formats, labels, words
 from ..common.fields import FOLLOW_PLAN
 from ..preflight.several import SeveralHosts
 from ..preflight.summary import MANY, Preflight
@@ -176,7 +176,7 @@ class DrainHostWorkflow(workflows.Workflow):
         except CloudError as error:
             if error.status == 401:
                 raise
-            self.refusal = self.refusal or f"{labels.said(str(error))}."
+            self.refusal = self.refusal or f"{words.said(error.cause)}."
 
     @property
     def options(self) -> OptionsAction:
@@ -344,13 +344,13 @@ class DrainHostWorkflow(workflows.Workflow):
         except CloudError as error:
             if error.status == 401:
                 raise
-            self.refusal = f"{labels.said(str(error))}."
+            self.refusal = f"{words.said(error.cause)}."
             return False
         return True
 
     def _refuse(self, error: Refused) -> None:
         if error.field in self.options.fields:
-            self.options.add_error(error.field, labels.said(str(error)))
+            self.options.add_error(error.field, words.said(error.said))
             self.get_step(OptionsAction.slug).has_errors = True
         elif error.field == "choices":
             self.choices_error = _refusal_html(error)
@@ -375,7 +375,7 @@ def _with_room(plan: DrainPlan, host: str) -> str:
 
 def _refusal_html(error: Refused) -> str:
     text = format_html(
-        "<strong>{}</strong> {}", labels.said(error.message), labels.said(error.remedy)
+        "<strong>{}</strong> {}", words.said(error.said, remedy=False), words.remedy(error.said)
     )
     if not error.drain_id:
         return text
