@@ -6,6 +6,7 @@ import pytest
 
 from tests.cloud.conftest import ONE_AT_A_TIME
 from tests.cloud.watching import watch
+from tests.said import raises
 from ukcloud_maintenance.cloud import Cloud
 from ukcloud_maintenance.demo.config import REGION
 from ukcloud_maintenance.exceptions import (
@@ -86,9 +87,9 @@ def test_what_cannot_be_aborted_is_refused_in_novas_words(cloud, gateway):
     server = cloud.create_server("abort-late", host="cmp1")
     migration = under_way(cloud, server, "completed")
     cloud.wait_for_server(server, "ACTIVE")
-    with pytest.raises(CloudConflict, match="invalid state"):
+    with raises(CloudConflict, match="invalid state"):
         gateway.abort_migration(server, migration)
-    with pytest.raises(CloudConflict, match="invalid state"):
+    with raises(CloudConflict, match="invalid state"):
         gateway.force_complete(server, migration)
 
 
@@ -97,9 +98,9 @@ def test_neither_is_a_migration_of_another_server(cloud, gateway):
     other = cloud.create_server("abort-other", host="cmp1")
     others = under_way(cloud, other, "completed")
     mine = under_way(cloud, one)
-    with pytest.raises(CloudNotFound, match=str(others)):
+    with raises(CloudNotFound, match=str(others)):
         gateway.abort_migration(one, others)
-    with pytest.raises(CloudBadRequest, match=str(others)):
+    with raises(CloudBadRequest, match=str(others)):
         gateway.force_complete(one, others)
     gateway.abort_migration(one, mine)
     watch(cloud, one)
@@ -108,7 +109,7 @@ def test_neither_is_a_migration_of_another_server(cloud, gateway):
 def test_a_queued_migration_is_not_forced(cloud, gateway):
     first, second = cloud.create_servers(["fq-1", "fq-2"], host=ONE_AT_A_TIME, play=SLOW)
     running, queued = under_way(cloud, first), under_way(cloud, second, "queued")
-    with pytest.raises(CloudBadRequest, match="queued"):
+    with raises(CloudBadRequest, match="queued"):
         gateway.force_complete(second, queued)
     for server, migration in ((second, queued), (first, running)):
         gateway.abort_migration(server, migration)
@@ -163,7 +164,7 @@ def test_diagnostics_after_a_late_error_say_that_the_guest_runs(cloud, gateway):
 def test_diagnostics_of_a_guest_that_does_not_run_are_refused(cloud, gateway, state):
     server = cloud.create_server(f"diag-{state}", host="cmp1", state=state)
     words = {"PAUSED": "paused", "SHUTOFF": "shutdown"}[state]
-    with pytest.raises(CloudConflict, match=f"power state {words}"):
+    with raises(CloudConflict, match=f"power state {words}"):
         gateway.diagnostics(server)
 
 
@@ -172,12 +173,12 @@ def test_diagnostics_of_a_guest_that_is_elsewhere_are_refused(cloud, gateway):
     server = cloud.create_server("diag-landed", host="cmp1", play="landed-but-source after=1")
     cloud.live_migrate(server)
     cloud.wait(lambda: cloud.guests()[server] != ["cmp1"], "the guest is at the destination")
-    with pytest.raises(CloudConflict, match="power state running"):
+    with raises(CloudConflict, match="power state running"):
         gateway.diagnostics(server)
     cloud.wait_for_migration(server, "error")
     cloud.wait(lambda: cloud.server(server)["status"] == "ERROR", "the server is in ERROR")
     assert gateway.server(server).host == "cmp1"
-    with pytest.raises(CloudConflict, match="power state running"):
+    with raises(CloudConflict, match="power state running"):
         gateway.diagnostics(server)
     assert "power state" in gateway.server(server).fault_message
 
@@ -260,5 +261,5 @@ def test_an_empty_host_has_no_allocations(own_cloud):
 
 
 def test_an_unknown_provider_is_not_an_empty_one(gateway, provider):
-    with pytest.raises(CloudAnswerUnusable, match="does not know"):
+    with raises(CloudAnswerUnusable, match="does not know"):
         gateway.allocations_on([provider("cmp11"), str(uuid.uuid4())])

@@ -14,6 +14,7 @@ from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.drain import LATE_ERROR
 from ukcloud_maintenance.core.facts import Diagnostics, Migration
 from ukcloud_maintenance.core.host.evidence import CODES
+from ukcloud_maintenance.core.message import text
 from ukcloud_maintenance.core.states import (
     DrainResult,
     DrainState,
@@ -202,7 +203,7 @@ def test_a_drain_of_a_plan_that_could_not_be_paused_shows_in_the_exit_code(plan,
 
     def busy(actor, drain_id):
         if drain_id == first.pk:
-            raise Refused("It changes too fast.", code="busy")
+            raise Refused(text("It changes too fast."), code="busy")
         return real(actor, drain_id)
 
     monkeypatch.setattr(services.plans, "pause_drain", busy)

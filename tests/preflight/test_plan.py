@@ -7,6 +7,7 @@ import pytest
 from django.utils import timezone
 
 from tests.fakes import GIB, FakeCloud, server, service
+from tests.said import raises
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core import steering
 from ukcloud_maintenance.core.actor import RULE_VIEW, Actor, shell_actor
@@ -14,6 +15,7 @@ from ukcloud_maintenance.core.copying.duration import Learned, estimate
 from ukcloud_maintenance.core.facts import Aggregate, Capacity, Hypervisor, ServerGroup
 from ukcloud_maintenance.core.preflight.verdicts import Kind
 from ukcloud_maintenance.exceptions import CloudUnreachable, NotAllowed, Refused, UnknownHost
+from ukcloud_maintenance.messages import english, english_remedy
 from ukcloud_maintenance.models import Drain, InstanceMigration
 from ukcloud_maintenance.preflight import look_around
 from ukcloud_maintenance.services import DrainRequest, PlanChoices
@@ -92,7 +94,7 @@ def test_choices_are_heeded(cloud):
     plan = plan_of(cloud, choices={ids["web"]: "cold", ids["off"]: "stay", ids["bad"]: ""})
     assert named(plan)["web"].verdict.kind is Kind.COLD
     assert named(plan)["off"].verdict.code == "chosen"
-    with pytest.raises(Refused, match="teleport"):
+    with raises(Refused, match="teleport"):
         plan_of(cloud, choices={ids["web"]: "teleport"})
 
 
@@ -122,11 +124,11 @@ def test_a_host_whose_service_was_renamed_says_which_it_is_now(cloud, monkeypatc
     monkeypatch.setattr(cloud, "hypervisors", lambda: nodes)
     with pytest.raises(Refused) as refused:
         services.plan_drain(ACTOR, cloud, host)
-    assert "cmp4.example belongs to the service of host new4" in refused.value.remedy
+    assert "cmp4.example belongs to the service of host new4" in english_remedy(refused.value.said)
     monkeypatch.setattr(cloud, "hypervisors", lambda: nodes[1:])
     with pytest.raises(Refused) as refused:
         services.plan_drain(ACTOR, cloud, host)
-    assert "belongs to" not in refused.value.remedy
+    assert "belongs to" not in english_remedy(refused.value.said)
 
 
 # -- bare metal ------------------------------------------------------------------------------
@@ -140,7 +142,7 @@ def test_the_instances_of_a_host_of_ironic_are_refused_and_never_live(cloud):
     metal(cloud, "cmp1")
     plan = services.check_host(ACTOR, cloud, "cmp1")
     assert plan.refusal.code == "bare_metal"
-    assert "Ironic" in plan.refusal.message
+    assert "Ironic" in english(plan.refusal.said)
     assert {p.verdict.kind for p in plan.planned} <= {Kind.STAYS, Kind.BLOCKED}
     assert named(plan)["web"].verdict.code == "bare_metal"
     ids = [s.id for s in cloud.all_servers]

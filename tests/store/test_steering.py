@@ -16,6 +16,7 @@ from ukcloud_maintenance.core.states import (
 )
 from ukcloud_maintenance.core.steering import Verb
 from ukcloud_maintenance.exceptions import Refused, StaleState
+from ukcloud_maintenance.messages import english
 from ukcloud_maintenance.models import Drain, Event, Plan
 
 LATER = NOW + timedelta(seconds=5)
@@ -349,7 +350,7 @@ def test_what_is_asked_for_while_its_drain_changes_is_judged_anew(monkeypatch, v
         with pytest.raises(Refused) as caught:
             services.steer(admin(1), drain.pk, verb, [one.pk])
         assert caught.value.code == f"cannot_{verb.value}"
-        assert change in str(caught.value)
+        assert change in english(caught.value.said)
         assert kept(drain) == left[0]
 
 

@@ -17,6 +17,7 @@ import requests
 from keystoneauth1.identity.v3 import Password
 from keystoneauth1.session import Session
 
+from tests.said import raises
 from tests.unit import openstack_server
 from tests.unit.openstack_server import Answer
 from tests.unit.test_cloud import SERVER, connect
@@ -35,6 +36,7 @@ from ukcloud_maintenance.exceptions import (
     ConfigurationError,
     PassOver,
 )
+from ukcloud_maintenance.messages import english
 
 
 @pytest.fixture
@@ -265,12 +267,12 @@ class TestWhatIsPermanent:
         openstack.nova[SERVICES] = refusing(406)
         with pytest.raises(CloudBadRequest) as caught:
             connect(openstack.url).services()
-        assert "2.87" in caught.value.remedy
+        assert "2.87" in english(caught.value.remedy)
 
     def test_a_wrong_region(self, openstack):
         with pytest.raises(CloudAuthError) as caught:
             connect(openstack.url, "RegionTwo", cloud_name="main").services()
-        assert "region_name" in caught.value.remedy
+        assert "region_name" in english(caught.value.remedy)
 
     @pytest.mark.parametrize(
         ("status", "kind", "word"),
@@ -280,7 +282,7 @@ class TestWhatIsPermanent:
         openstack.login = refusing(status)
         with pytest.raises(kind) as caught:
             connect(openstack.url, cloud_name="main").services()
-        assert word in caught.value.remedy
+        assert word in english(caught.value.remedy)
 
     def test_a_token_without_a_scope(self, openstack):
         plugin = Password(
@@ -295,7 +297,7 @@ class TestWhatIsPermanent:
         cloud = Cloud(Session(auth=plugin), "RegionOne", timeout=5, cloud_name="main")
         with pytest.raises(CloudAuthError) as caught:
             cloud.services()
-        assert caught.value.remedy
+        assert english(caught.value.remedy)
 
     def test_an_untrusted_certificate(self, tmp_path):
         key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
@@ -330,7 +332,7 @@ class TestWhatIsPermanent:
                 cloud.services()
             over.set()
             thread.join()
-        assert "cacert" in caught.value.remedy
+        assert "cacert" in english(caught.value.remedy)
         assert not caught.value.sent
 
 
@@ -341,7 +343,7 @@ class TestOnePass:
         while one._bounds.left:
             with contextlib.suppress(CloudUnreachable):
                 one.services()
-        with pytest.raises(CloudUnreachable, match="the pass took longer") as caught:
+        with raises(CloudUnreachable, match="the pass took longer") as caught:
             one.services()
         assert not caught.value.sent
 

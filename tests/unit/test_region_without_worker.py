@@ -4,11 +4,13 @@ every way in; what ends or holds a drain is not."""
 import pytest
 
 from tests.fakes import FakeCloud, server, service
+from tests.said import raises
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import shell_actor
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
 from ukcloud_maintenance.core.steering import DrainVerb, Verb
 from ukcloud_maintenance.exceptions import Refused
+from ukcloud_maintenance.messages import english_remedy
 
 pytestmark = pytest.mark.django_db
 
@@ -65,7 +67,7 @@ def test_is_refused_and_the_setting_named(cloud, drain, way):
     with pytest.raises(Refused) as refused:
         WAYS[way](cloud, store.drain(drain.pk))
     assert refused.value.code == "region_without_worker"
-    assert 'UKCLOUD_MAINTENANCE["CLOUDS"]' in refused.value.remedy
+    assert 'UKCLOUD_MAINTENANCE["CLOUDS"]' in english_remedy(refused.value.said)
     assert store.revision(drain.pk) == before
 
 
@@ -89,7 +91,7 @@ def test_a_plan_is_not_resumed(cloud, settings):
     plan = services.request_plan(ME, cloud, services.PlanRequest(("cmp1", "cmp2"), REQUEST))
     services.steer_plan(ME, plan.pk, DrainVerb.PAUSE)
     settings.UKCLOUD_MAINTENANCE = {"CLOUDS": {"Elsewhere": "x"}}
-    with pytest.raises(Refused, match="No worker is set up"):
+    with raises(Refused, match="No worker is set up"):
         services.steer_plan(ME, plan.pk, DrainVerb.RESUME)
 
 

@@ -20,6 +20,7 @@ from ukcloud_maintenance.core.actor import (
 from ukcloud_maintenance.core.preflight.verdicts import Kind
 from ukcloud_maintenance.core.steering import DrainVerb, Verb
 from ukcloud_maintenance.exceptions import NotAllowed
+from ukcloud_maintenance.messages import english
 
 #: What each function needs, and arguments beside the actor.
 NEEDS = {
@@ -107,7 +108,7 @@ def test_denied_before_anything_is_read(name):
     with pytest.raises(NotAllowed) as caught:
         call(name, Actor("u1", "mallory", may=lambda rule: False))
     assert caught.value.rule == NEEDS[name][0]
-    assert "mallory" in str(caught.value)
+    assert "mallory" in english(caught.value.said)
 
 
 @pytest.mark.parametrize("name", NEEDS)

@@ -39,6 +39,7 @@ from ukcloud_maintenance.exceptions import (
     StaleState,
     UnknownHost,
 )
+from ukcloud_maintenance.messages import english
 from ukcloud_maintenance.models import Drain, Event, HostMaintenance, InstanceMigration
 from ukcloud_maintenance.services.checks import RegionSight, check_may_drain
 from ukcloud_maintenance.worker.host import HostReconciler
@@ -612,7 +613,7 @@ def test_a_reason_of_somebody_else_is_left_to_the_admin(world):
     with pytest.raises(Refused) as refused:
         world.ask()
     assert refused.value.code == "not_ours"
-    assert 'with the reason "bad DIMM"' in str(refused.value)
+    assert 'with the reason "bad DIMM"' in english(refused.value.said)
     assert world.maintenance.returning_since is None
     world.ask(ReturnChoice.ENABLE)
     assert finish(world).return_result == "in_service"
@@ -953,7 +954,7 @@ def test_what_is_brought_back_is_a_run_in_the_other_direction(world):
     with pytest.raises(Refused) as refused:
         check_may_drain(nova.the_service, RegionSight("RegionOne"))
     assert (refused.value.code, refused.value.drain_id) == ("drain_open", run.pk)
-    assert "brought back" in str(refused.value)
+    assert "brought back" in english(refused.value.said)
     assert services.return_run(ADMIN, world.maintenance) == run
 
 

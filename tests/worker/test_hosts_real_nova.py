@@ -22,6 +22,7 @@ from ukcloud_maintenance.demo.config import FAST
 from ukcloud_maintenance.demo.databases import path_of
 from ukcloud_maintenance.demo.harness import DemoCloud, DemoCloudError
 from ukcloud_maintenance.exceptions import CloudConflict, Refused
+from ukcloud_maintenance.messages import english
 from ukcloud_maintenance.models import Drain, Event
 from ukcloud_maintenance.worker.host import HostReconciler
 
@@ -330,7 +331,7 @@ def test_what_a_migration_that_is_over_left_behind_is_named_and_removed_and_no_m
     assert kinds[-2:] == ["allocation_remove_asked", "allocation_removed"]
     with pytest.raises(Refused) as refused:
         services.remove_allocation(shell_actor(), hosts.cloud, "st1", record["uuid"])
-    assert "holds nothing of st1" in str(refused.value)
+    assert "holds nothing of st1" in english(refused.value.said)
 
 
 def test_what_changes_while_it_is_removed_is_not_removed(nova, hosts, monkeypatch):
@@ -547,7 +548,7 @@ def test_a_reason_that_is_not_ours_is_enabled_only_where_it_was_chosen(nova, hos
     with pytest.raises(Refused) as refused:
         hosts.ask("cmp4")
     assert refused.value.code == "not_ours"
-    assert "bad DIMM" in str(refused.value)
+    assert "bad DIMM" in english(refused.value.said)
     assert service_of(nova, "cmp4")["disabled_reason"] == "bad DIMM"
     hosts.ask("cmp4", ReturnChoice.ENABLE)
     assert hosts.until_returned("cmp4").return_result == "in_service"

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from tests.said import raises
 from tests.worker.driving import SETTINGS, rows_by_name, servers_on, service_of
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core import steering
@@ -171,7 +172,7 @@ def test_an_abort_of_what_runs_and_of_what_waits_in_novas_queue(nova, passes):
     queued, running = by_status["queued"], by_status["running"]
     asked = ask(drain, Verb.ABORT, queued, running)
     assert len(asked.done) == 2
-    with pytest.raises(Refused, match="already"):
+    with raises(Refused, match="already"):
         ask(drain, Verb.ABORT, queued)  # a second admin
     drain = passes.until(
         drain,
@@ -237,7 +238,7 @@ def test_a_refusal_of_nova_is_told_in_its_words_and_nothing_is_lost(nova, passes
     drain = passes.ask("st8")
     drain = until_status(passes, drain, "asleep", "running")
     # we do not offer this for a guest that is paused; should it be asked for all the same
-    with pytest.raises(Refused, match="PAUSED"):
+    with raises(Refused, match="PAUSED"):
         ask(drain, Verb.FORCE, "asleep")
     row = rows_by_name(drain)["asleep"]
     store.make_wish(drain, row, Wish.FORCE, "ann", row.updated_at)

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from tests.said import raises
 from tests.worker.driving import SETTINGS, rows_by_name
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import shell_actor
@@ -163,7 +164,7 @@ def test_nothing_is_aborted_or_forced_while_the_source_is_down(nova, passes, sho
     drain = passes.until(drain, lambda d: d.host_down_since)
     row = row_of(drain, server)
     assert not {Verb.ABORT, Verb.FORCE} & set(verbs(row, drain))
-    with pytest.raises(Refused, match="down"):
+    with raises(Refused, match="down"):
         services.steer(shell_actor(), drain.pk, Verb.ABORT, [row.pk])
 
 
