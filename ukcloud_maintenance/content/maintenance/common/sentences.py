@@ -150,19 +150,9 @@ _FIXED = (
     gettext_noop("server groups"),
     gettext_noop("aggregates and availability zones"),
     gettext_noop("room on the other hosts"),
-    # of steering.objection and drain_objection
-    gettext_noop("It is being forced to complete already."),
-    gettext_noop("No migration of it is under way."),
-    gettext_noop("No live migration of it is under way."),
+    # of the wishes of an admin
     gettext_noop("It has left the host; what is wrong with it is there."),
     gettext_noop("It has left the host."),
-    gettext_noop("Only what Nova set to ERROR after its migration is reset from here."),
-    gettext_noop("This is asked for already."),
-    gettext_noop("Something is asked of Nova for it already."),
-    gettext_noop("Nova has no record of its migration yet."),
-    gettext_noop("Its migration is being aborted already."),
-    gettext_noop("It is paused already."),
-    gettext_noop("It is being cancelled already, and what flies is being aborted."),
     # of the certificate
     gettext_noop("The compute service is disabled."),
     gettext_noop("The compute service is enabled: new instances can arrive."),
@@ -341,19 +331,6 @@ _FIXED = (
     gettext_noop("What is under way is aborted; the service is left as it is."),
     # of what is refused (services)
     gettext_noop("Is a worker running?"),
-    gettext_noop("Host names are compared exactly; take the name from the list of hosts."),
-    gettext_noop("Host names are compared exactly."),
-    gettext_noop("A dead host is a case for evacuation (nova host-evacuate), not for a drain."),
-    gettext_noop("Wait until that is over, then drain it again."),
-    gettext_noop("Wait until that is over, or cancel it first."),
-    gettext_noop("Watch that drain, or cancel it first."),
-    gettext_noop("The destination is the host that is to be drained."),
-    gettext_noop("Choose another one, or leave the choice to the scheduler."),
-    gettext_noop("The instances can go to one named host or follow the plan, not both."),
-    gettext_noop("A reason is needed; it is shown to everybody as the service's disabled reason."),
-    gettext_noop("The end of the window is past."),
-    gettext_noop("The drain has begun; the time of its beginning cannot be changed any more."),
-    gettext_noop("Try again."),
     # of its flavor and its groups (core/bindings.py, core/surroundings.py)
     gettext_noop("Enable such a host."),
     gettext_noop(
@@ -401,25 +378,9 @@ _FIXED = (
     gettext_noop("Look at it when OpenStack is back."),
     gettext_noop("It can be tried again."),
     # of what is refused, those without a remedy of their own
-    gettext_noop("It changes too fast; try again."),
     gettext_noop("The host is being given back to service."),
     gettext_noop("It was not verified yet."),
-    gettext_noop("The window ends before it begins."),
-    gettext_noop("No host is selected."),
-    gettext_noop("No instance is selected."),
-    gettext_noop("Reload the page."),
-    gettext_noop("The drains of a plan are changed one by one."),
-    gettext_noop("A destination can be named for a retry alone."),
-    gettext_noop("Wait until that is over."),
-    gettext_noop("What is under way, or was over today, is never removed."),
-    gettext_noop(
-        "The host was given back to service since this drain ended; what runs on it now was never"
-        " part of it."
-    ),
-    gettext_noop("Drain the host again."),
     gettext_noop("The host is not in maintenance."),
-    gettext_noop("Choose to enable the service, or leave the instances where they are."),
-    gettext_noop("Name one, for example +00:00."),
     gettext_noop("it is not part of the drain."),
     # how steps by hand and questions to OpenStack read (cloud)
     gettext_noop("list the compute services"),
@@ -458,15 +419,6 @@ _FIXED = (
     gettext_noop("cancelled"),
     gettext_noop("unknown"),
     # where a guest runs, and what is not looked at
-    gettext_noop(
-        "The compute service of its host is down, so where the guest runs is not known: it "
-        "may be at the destination already."
-    ),
-    gettext_noop("Bring nova-compute back first."),
-    gettext_noop("Where its guest runs is not known, and another migration could destroy it."),
-    gettext_noop("Look on both hosts first, as its row says."),
-    gettext_noop("It has moved; what is wrong with it is on the host where it is now."),
-    gettext_noop("It has moved already."),
     gettext_noop(
         "Looked at: Nova's instances, migrations and compute service of this host, and "
         "Placement's allocations."
@@ -541,12 +493,6 @@ _FIXED = (
         "Nova 33 and 34 may set the server to ERROR two seconds later, although its guest runs."
     ),
     gettext_noop("It is asked again."),
-    gettext_noop("Bring it back."),
-    gettext_noop(
-        "Or, but only after it is certain that the machine is off (fenced), use evacuation"
-        " (openstack server evacuate): while it still runs, a second copy of each guest would start"
-        " on the same disk."
-    ),
 )
 _KNOWN = frozenset(_FIXED)
 
@@ -565,22 +511,6 @@ _WITH_VALUES = (
         " %(missing)s."
     ),
     # steering
-    gettext_noop("It is %(status)s, and Nova forces only what runs."),
-    gettext_noop("Only what failed or was skipped is tried again; it is %(state)s."),
-    gettext_noop("The drain is %(state)s; drain the host again."),
-    gettext_noop("Only what waits, is blocked or failed is skipped; it is %(state)s."),
-    gettext_noop("Only what waits can be the next; it is %(state)s."),
-    gettext_noop("The drain is %(state)s."),
-    gettext_noop("Its migration is %(state)s; Nova takes an abort only while it is %(known)s."),
-    gettext_noop(
-        "Its migration is %(state)s; Nova takes force complete only while it is %(known)s."
-    ),
-    gettext_noop("It is %(state)s; there is nothing to pause."),
-    gettext_noop("It is %(state)s; there is nothing to change."),
-    gettext_noop("It is %(state)s; drain the host again."),
-    gettext_noop("It is %(state)s, not paused."),
-    gettext_noop("It is over (%(state)s)."),
-    gettext_noop("Host %(host)s is being given back already (asked for by %(who)s): %(text)s"),
     gettext_noop("Taken off the list by %(who)s."),
     # certificate
     gettext_noop("It was last verified %(n)s s ago, which is too long."),
@@ -788,33 +718,6 @@ _WITH_VALUES = (
     ),
     gettext_noop("Nova does not migrate an instance in status %(status)s."),
     gettext_noop("Nova says %(status)s, but its guest was last seen %(power)s."),
-    # services
-    gettext_noop("Host %(host)s is being drained already (drain %(id)s, asked for by %(who)s)."),
-    gettext_noop("Host %(host)s is being drained already."),
-    gettext_noop(
-        "Instances are being brought back to host %(host)s (drain %(id)s, asked for by %(who)s)."
-    ),
-    gettext_noop("Instances are being brought back to host %(host)s."),
-    gettext_noop("Host %(host)s is down: live migration needs both hosts alive."),
-    gettext_noop("Host %(host)s was forced down: live migration needs both hosts alive."),
-    gettext_noop("Host %(host)s is being given back to service (asked for by %(who)s)."),
-    gettext_noop("Host %(host)s is named twice."),
-    gettext_noop("There is no compute host named '%(host)s' in region %(region)s."),
-    gettext_noop("There is no compute host named '%(host)s' to go to."),
-    gettext_noop("The destination %(host)s is to be drained itself."),
-    gettext_noop("The destination %(host)s is down."),
-    gettext_noop("The destination %(host)s is disabled: %(reason)s."),
-    gettext_noop("The destination %(host)s is disabled."),
-    gettext_noop("The number of migrations at once must be from 1 to %(n)s."),
-    gettext_noop("The number of hosts at a time must be from 0 (all) to %(n)s."),
-    gettext_noop("%(n)s hosts are too many for one plan; it takes %(most)s."),
-    gettext_noop("The reason is %(n)s characters long; Nova takes at most %(most)s."),
-    gettext_noop("A note is %(n)s characters long; %(most)s are kept."),
-    gettext_noop("There is no plan %(id)s."),
-    gettext_noop("Drain %(id)s is over (%(state)s)."),
-    gettext_noop("Drain %(id)s: %(text)s"),
-    gettext_noop("Drain %(id)s changes too fast to be changed."),
-    gettext_noop("Instance %(id)s is not part of drain %(drain)s."),
     # flavor, groups
     gettext_noop("Its flavor asks for %(asks)s, and no host that can receive is like that."),
     gettext_noop(
@@ -867,23 +770,7 @@ _WITH_VALUES = (
     gettext_noop("It is %(status)s now: %(method)s migration."),
     gettext_noop("Its state was reset to active, as %(who)s asked; it runs on %(host)s."),
     # services, more
-    gettext_noop("%(who)s is not allowed to do this (policy %(rule)s)."),
-    gettext_noop("No worker is set up for region %(region)s."),
     gettext_noop("The host is being drained (drain %(id)s)."),
-    gettext_noop("The maintenance of host %(host)s changes too fast."),
-    gettext_noop("Nothing of drain %(id)s failed that can be tried again."),
-    gettext_noop("All instances of this run go to %(host)s."),
-    gettext_noop("The destination %(host)s is being drained itself."),
-    gettext_noop("There is no drain %(id)s."),
-    gettext_noop(
-        "Host %(host)s is not in maintenance: no drain of it was begun since it was last given"
-        " back."
-    ),
-    gettext_noop("To enable its service all the same: %(command)s."),
-    gettext_noop("Instances cannot be brought back to host %(host)s: its service stays disabled."),
-    gettext_noop("%(moment)s has no time zone."),
-    gettext_noop("%(choice)s cannot be chosen."),
-    gettext_noop("Choose one of: %(known)s."),
     # cloud
     gettext_noop("Could not %(what)s: %(error)s"),
     gettext_noop("Could not %(what)s (HTTP %(status)s)"),
