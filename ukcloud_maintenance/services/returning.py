@@ -8,10 +8,12 @@ from ..cloud import Cloud
 from ..core.actor import RULE_RETURN, RULE_VIEW, Actor
 from ..core.facts import Server, Service
 from ..core.host import returning as h
+from ..core.message import Message, message
 from ..core.preflight.judge import group_of, judge
 from ..core.preflight.verdicts import Around, Verdict, Wishes
 from ..core.states import ReturnChoice
 from ..exceptions import CloudError, Refused, StaleState
+from ..messages import english, english_remedy
 from ..observe.views import opt_out_names
 from ..store import Drain, HostMaintenance, InstanceMigration
 from .access import cloud_name, require
@@ -208,7 +210,7 @@ def return_host(actor: Actor, cloud: Cloud, request: ReturnRequest) -> HostMaint
             return _same_again(actor, cloud, maintenance, request)
         if open_drain := store.open_drain_of(cloud.region, request.host):
             raise drain_is_open(request.host, open_drain)
-        choice, words = _checked_choice(maintenance, service, request)
+        choice, said = _checked_choice(maintenance, service, request)
         run = None
         if request.bring_back:
             run = _run_of(actor, cloud, maintenance, limit, request.also_moved)
@@ -216,7 +218,7 @@ def return_host(actor: Actor, cloud: Cloud, request: ReturnRequest) -> HostMaint
             store.request_return(
                 maintenance,
                 choice=choice,
-                words=words,
+                said=said,
                 actor=actor,
                 now=store.now(),
                 run=run,
@@ -248,7 +250,7 @@ def _same_again(
 def _returning_already(maintenance: HostMaintenance) -> Refused:
     return Refused(
         f"Host {maintenance.host} is being given back already (asked for by"
-        f" {maintenance.returned_by}): {maintenance.message}",
+        f" {maintenance.returned_by}): {english(maintenance.message)}",
         code="returning",
         remedy="Wait until that is over.",
         field="host",
@@ -257,14 +259,19 @@ def _returning_already(maintenance: HostMaintenance) -> Refused:
 
 def _checked_choice(
     maintenance: HostMaintenance, service: Service | None, request: ReturnRequest
-) -> tuple[str, str]:
-    """What is chosen, and what it will do, in words."""
+) -> tuple[str, Message]:
+    """What is chosen, and what it will do."""
     view = _return_view(maintenance)
     # Where it is the admin's to choose, what stands against the usual one says so.
     choice = request.choice or h.default_choice(view, service) or ReturnChoice.OURS
     outlook = h.outlooks(view, service)[ReturnChoice(choice)]
     if not outlook.allowed:
-        raise Refused(outlook.text, code=outlook.code, remedy=outlook.remedy, field="choice")
+        raise Refused(
+            english(outlook.message, remedy=False),
+            code=outlook.code,
+            remedy=english_remedy(outlook.message),
+            field="choice",
+        )
     enabled = service is not None and service.status == "enabled"
     if request.bring_back and choice == ReturnChoice.LEAVE and not enabled:
         raise Refused(
@@ -273,7 +280,7 @@ def _checked_choice(
             remedy="Choose to enable the service, or leave the instances where they are.",
             field="bring_back",
         )
-    return str(choice), outlook.text
+    return str(choice), outlook.message
 
 
 def _run_of(
@@ -281,12 +288,12 @@ def _run_of(
 ) -> store.ReturnRun | None:
     """What is brought back; None where there is nothing."""
     instances, moved, _, _ = _returnable(cloud, maintenance.host, store.left_in(maintenance))
-    note = ""
+    note = None
     if also_moved:
         instances += moved
     elif moved:
-        names = ", ".join(f"{one.server.name} (on {one.server.host})" for one in moved)
-        note = f"Left alone, because somebody else moved them since: {names}."
+        names = [message("moved_to", name=one.server.name, host=one.server.host) for one in moved]
+        note = message("left_alone", names=names)
     if not instances:
         return None
     newest = store.drains_in(maintenance).last()

@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 
 from ..core.actor import Actor
 from ..core.facts import Server
-from ..core.message import Message, message, several
+from ..core.message import Message, message
 from ..core.preflight.verdicts import Verdict
 from ..core.states import (
     MIGRATION_TERMINAL,
@@ -109,7 +109,7 @@ def create_drain(
             asked_by = Actor(actor_id, actor)
             add_event(new, None, now, "drain_requested", asked_by, reason)
             if maintenance and maintenance.safe_since:
-                why = "A drain of this host was asked for."
+                why = message("drain_was_asked_for")
                 HostMaintenance.objects.filter(pk=maintenance.pk).update(**withdrawn(why, now))
                 add_event(new, None, now, "safe_withdrawn", asked_by, why, "", maintenance)
     except IntegrityError as error:

@@ -61,7 +61,7 @@ class HostSight(HostContents):
 
     :param hypervisors: all nodes of the host
     :param allocations: what is held of the providers of all these hypervisors and of what is
-        nested with them, or why that could not be read; None: without a word
+        nested with them, or why that could not be read
     :param service_id: of the service as it was when the maintenance began, or empty
     :param elsewhere: the servers of allocations that are not on this host, by id, of as many as
         are named; None where one does not exist (any more)
@@ -70,7 +70,7 @@ class HostSight(HostContents):
     """
 
     hypervisors: Sequence[Hypervisor]
-    allocations: Sequence[Allocation] | Message | None
+    allocations: Sequence[Allocation] | Message
     service_id: str = field(default="", kw_only=True)
     elsewhere: Mapping[str, Server | None] = field(default_factory=dict, kw_only=True)
     same_machine: Hypervisor | None = field(default=None, kw_only=True)
@@ -103,6 +103,11 @@ def is_safe(checks: Iterable[Check]) -> bool:
 def worth_saying(checks: Iterable[Check]) -> list[Check]:
     """Those that say something of their own: a service that is gone is said once."""
     return [check for check in checks if check.found.code != NOTHING_TO_GO_BY]
+
+
+def failures(checks: Iterable[Check]) -> Message | None:
+    """What was found by those that have not passed, without the details; None: all have."""
+    return m.several(*(check.found for check in checks if not check.passed))
 
 
 def as_json(checks: Iterable[Check]) -> list[dict[str, Any]]:
@@ -215,9 +220,8 @@ def _left_over(found: Emptiness, kind: Obstacle) -> tuple[Message, ...]:
 
 def _no_allocations(sight: HostSight, found: Emptiness) -> Check:
     held = sight.allocations
-    if held is None or isinstance(held, Message):
-        why = (held,) if held else ()
-        return Check(NO_ALLOCATIONS, False, message("placement_not_read"), why)
+    if isinstance(held, Message):
+        return Check(NO_ALLOCATIONS, False, message("placement_not_read"), (held,))
     ours = [h for h in sight.hypervisors if h.host == sight.host]
     if not ours and found.of(Obstacle.NO_SERVICE):
         return Check(NO_ALLOCATIONS, False, message(NOTHING_TO_GO_BY))

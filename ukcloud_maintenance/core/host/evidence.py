@@ -14,7 +14,7 @@ from datetime import datetime
 
 from ..facts import Diagnostics, Migration, Server, Service
 from ..message import Message, message
-from .certificate import Check
+from .certificate import Check, failures
 from .orphans import from_to
 
 SERVER_IN_ERROR = "server_in_error"
@@ -87,6 +87,11 @@ class Evidence:
     meaning: Message
     by_hand: tuple[Message, ...]
     read_at: datetime
+
+    @property
+    def why_not(self) -> Message:
+        """Why it is not complete: what the checks found that have not passed."""
+        return failures(self.checks) or self.meaning
 
 
 def weigh(sight: ErrorSight, now: datetime) -> Evidence:

@@ -113,6 +113,7 @@ _CERTIFICATE: Mapping[str, Template] = {
     "not_verified": Template("It could not be verified. {detail}"),
     "not_in_maintenance": Template("The host is not in maintenance."),
     "being_given_back": Template("The host is being given back to service."),
+    "drain_was_asked_for": Template("A drain of this host was asked for."),
     "being_drained": Template("The host is being drained (drain {drain})."),
     "not_verified_yet": Template("It was not verified yet."),
     "verified_ahead": Template(
