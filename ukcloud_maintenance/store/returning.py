@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from django.db import transaction
 
+from ..core.message import message
 from ..core.states import DRAIN_TERMINAL, Direction, ReturnResult
 from ..exceptions import StaleState
 from ..models import Drain, HostMaintenance, InstanceMigration
@@ -96,7 +97,7 @@ def create_return_run(
         destination=maintenance.host,
         requested_by_id=run.actor_id,
         requested_by=str(actor),
-        message="Waiting for the host to be back in service.",
+        message=message("waits_for_service"),
         created_at=now,
         updated_at=now,
     )
