@@ -60,7 +60,10 @@ MAY_IMPORT = {
     "services.access": {"cloud", "core.actor", "settings", "exceptions"},
     "services.requests": {"services.access", "store", "core", "settings", "exceptions"},
     "services.checks": {"services.access", "preflight", "store", "core", "cloud", "exceptions"},
-    "services.records": {"services.access", "messages", "store", "core", "exceptions"},
+    "services.records": {
+        *("services.access", "services.reports", "messages", "store", "core"),
+        *("settings", "exceptions"),
+    },
     "worker": {"preflight", "observe", "store", "cloud", "core", "settings", "log", "exceptions"},
     "content": {"services", "store", "messages", "core", "exceptions"},
     **CONTENT,

@@ -394,9 +394,7 @@ def _with_caution(verdict: Verdict, unplaced: Unplaced | None) -> Verdict:
     Nova's scheduler makes of it may differ."""
     if unplaced is None:
         return verdict
-    said = message("no_place")
-    if unplaced.nearest:
-        lacks = amounts(unplaced.missing)
-        said = message("no_place_nearest", nearest=unplaced.nearest, lacks=lacks)
-    caution = Caution("no_place", said)
-    return replace(verdict, cautions=(*verdict.cautions, caution))
+    nearest, said = unplaced.nearest, message("no_place")
+    if nearest:
+        said = message("no_place_nearest", nearest=nearest, lacks=amounts(unplaced.missing))
+    return replace(verdict, cautions=(*verdict.cautions, Caution("no_place", said)))

@@ -31,6 +31,8 @@ DRAIN_KEYS = {
     "state",
     "result",
     "message",
+    "message_code",
+    "message_values",
     "reason",
     "requested_by",
     "created_at",
@@ -48,6 +50,8 @@ MIGRATION_KEYS = {
     "dest_compute",
     "attempts",
     "message",
+    "message_code",
+    "message_values",
     "started_at",
     "finished_at",
     "memory_total_bytes",
@@ -63,6 +67,8 @@ MIGRATION_KEYS = {
     "wish",
     "wish_by",
     "answer",
+    "answer_code",
+    "answer_values",
 }
 
 

@@ -26,8 +26,10 @@ from ukcloud_maintenance.content.maintenance.hosts.history import CHART_HEIGHT
 from ukcloud_maintenance.content.maintenance.record import events, timeline
 from ukcloud_maintenance.content.maintenance.record import picture as lanes_page
 from ukcloud_maintenance.core.actor import Actor
+from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.record.lanes import Outcome
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
+from ukcloud_maintenance.messages import english
 from ukcloud_maintenance.models import Drain, Event, HostMaintenance
 
 AJAX = {"HTTP_X_REQUESTED_WITH": "XMLHttpRequest"}
@@ -114,12 +116,13 @@ def submit(row, seconds: float, request_id: str, to: str = "") -> None:
         submitted_at=at(seconds),
         started_at=at(seconds),
     )
+    said = message("moves_to", host=to) if to else message("moves_anywhere")
     store.change_migration(
         row,
         at(seconds),
         state=MigrationState.MIGRATING,
         request_id=request_id,
-        event=("submitted", WORKER, to, request_id),
+        event=("submitted", WORKER, said, request_id),
     )
 
 
@@ -311,8 +314,11 @@ def test_a_change_of_the_window_is_told_in_words_and_in_the_zone_of_the_user(adm
     for start, stop in ((begin, end), (None, end + timedelta(hours=1))):
         services.change_drain(actor, drain.pk, services.DrainChange(start_at=start, stop_at=stop))
     moved, first = drain.events.filter(kind="drain_changed").order_by("-id")
-    assert first.message == "window start 2126-03-01T20:00:00Z; window end 2126-03-01T21:00:00Z"
-    assert moved.message == (
+    assert (
+        english(first.message)
+        == "window start 2126-03-01T20:00:00Z; window end 2126-03-01T21:00:00Z"
+    )
+    assert english(moved.message) == (
         "window start removed, was 2126-03-01T20:00:00Z;"
         " window end 2126-03-01T22:00:00Z, was 2126-03-01T21:00:00Z"
     )

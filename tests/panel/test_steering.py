@@ -21,6 +21,7 @@ from ukcloud_maintenance.core.copying.duration import Forecast
 from ukcloud_maintenance.core.drain import LATE_ERROR
 from ukcloud_maintenance.core.host.certificate import Check
 from ukcloud_maintenance.core.host.evidence import Evidence
+from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.states import (
     Direction,
     DrainResult,
@@ -29,6 +30,7 @@ from ukcloud_maintenance.core.states import (
     ReturnResult,
     Wish,
 )
+from ukcloud_maintenance.messages import english
 
 PANEL = "horizon:admin:maintenance"
 AJAX = {"HTTP_X_REQUESTED_WITH": "XMLHttpRequest"}
@@ -789,19 +791,21 @@ def test_what_another_admin_changed_meanwhile_stands(admin, drain):
     """Only what differs from what was shown is changed, whatever it is by now."""
     form = shown_to_change(admin, drain)
     later = timezone.now() + timedelta(hours=2)
-    store.adjust_drain(drain, "bob", timezone.now(), "", max_concurrent=5, stop_at=later)
+    store.adjust_drain(
+        drain, "bob", timezone.now(), message("changed", what=[]), max_concurrent=5, stop_at=later
+    )
     admin.post(
         drain_url("change_drain", drain), form | {"timeout_action": "force_complete"}, **SCRIPT
     )
     event = drain.events.filter(kind="drain_changed", actor="alice").get()
-    assert event.message == "timeout action force_complete, was warn"
+    assert english(event.message) == "timeout action force_complete, was warn"
     drain.refresh_from_db()
     assert (drain.max_concurrent, drain.stop_at) == (5, later)
 
 
 def test_what_was_shown_is_kept_when_the_dialog_is_shown_again(admin, drain):
     form = shown_to_change(admin, drain)
-    store.adjust_drain(drain, "bob", timezone.now(), "", max_concurrent=5)
+    store.adjust_drain(drain, "bob", timezone.now(), message("changed", what=[]), max_concurrent=5)
     again = admin.post(
         drain_url("change_drain", drain),
         form | {"stop_at": "2001-01-01T10:00", "timeout_action": "abort"},

@@ -7,6 +7,7 @@ import pytest
 
 from tests.store.test_store import ADMINS, NOW, admin, begin, create, end, read, row
 from ukcloud_maintenance import services, store
+from ukcloud_maintenance.core.message import message, text
 from ukcloud_maintenance.core.states import (
     DrainResult,
     DrainState,
@@ -81,7 +82,8 @@ def test_a_cancel_keeps_what_was_chosen_with_it():
     store.cancel_drain(drain, "ann", NOW, abort=True, enable=True)
     found = read(drain)
     assert (found.cancel_abort, found.cancel_enable, found.cancelling_since) == (True, True, NOW)
-    assert "aborted" in Event.objects.get(drain=drain, kind="drain_cancelled").message
+    said = Event.objects.get(drain=drain, kind="drain_cancelled").message
+    assert said == message("aborts_and_enables")
 
 
 def test_a_cancel_is_not_changed_by_who_has_not_seen_what_another_one_chose():
@@ -145,9 +147,9 @@ def test_a_resume_does_not_forget_a_window_that_was_extended_meanwhile():
 def test_a_change_stands_on_what_it_expects_also_where_that_is_nothing():
     drain = begin(create(stop_at=NOW))
     with pytest.raises(StaleState):
-        store.change_drain(drain, LATER, expect={"stop_at": None}, message="no")
-    store.change_drain(drain, LATER, expect={"stop_at": NOW, "start_at": None}, message="yes")
-    assert read(drain).message == "yes"
+        store.change_drain(drain, LATER, expect={"stop_at": None}, message=text("no"))
+    store.change_drain(drain, LATER, expect={"stop_at": NOW, "start_at": None}, message=text("yes"))
+    assert read(drain).message == text("yes")
 
 
 def test_a_drain_that_failed_goes_on_unless_the_host_has_another_one():

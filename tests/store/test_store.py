@@ -15,6 +15,7 @@ from django.utils import timezone
 from tests.fakes import FakeCloud, server, service
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import Actor
+from ukcloud_maintenance.core.message import text
 from ukcloud_maintenance.core.preflight.judge import judge
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
@@ -281,9 +282,9 @@ def test_a_stale_change_changes_and_records_nothing():
     begin(drain)
     before = (read(drain).revision, Event.objects.count())
     with pytest.raises(StaleState):
-        store.change_drain(old, NOW, message="late", event=("late", "me", "late"))
+        store.change_drain(old, NOW, message=text("late"), event=("late", "me", text("late")))
     assert (read(drain).revision, Event.objects.count()) == before
-    assert read(drain).message == ""
+    assert read(drain).message is None
 
 
 @pytest.mark.parametrize("state", [DrainState.SUCCEEDED, DrainState.FAILED])

@@ -141,8 +141,9 @@ def test_several_messages_are_the_sentences_of_a_text_or_its_lines():
 
 
 def test_a_list_names_ten_and_says_how_many_more_there_are():
-    assert render(message("text", text=m.some("abc"))) == "a, b, c"
-    assert render(message("text", text=m.some("abcdefghijkl"))).endswith("i, j, and 2 more")
+    assert render(message("waits_for_hosts", hosts=m.some("abc"))).endswith(": a, b, c first.")
+    said = render(message("waits_for_hosts", hosts=m.some("abcdefghijkl")))
+    assert said.endswith("i, j, and 2 more first.")
 
 
 def test_a_code_is_found_wherever_it_stands():

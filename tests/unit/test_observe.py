@@ -7,6 +7,7 @@ import pytest
 from ukcloud_maintenance.core.facts import Migration, Server, Service
 from ukcloud_maintenance.core.host.emptiness import look
 from ukcloud_maintenance.exceptions import CloudServerError
+from ukcloud_maintenance.messages import english
 from ukcloud_maintenance.observe.host import read_contents
 
 SERVICE = Service("s", "cmp1", "az1", "up", "disabled")
@@ -56,4 +57,4 @@ def test_a_server_that_cannot_be_read_is_no_server_that_is_gone():
     cloud.failing = {"web"}
     contents = replace(read_contents(cloud, "cmp1", lambda: None), names={"web": "web-1"})
     [found] = look(contents).obstacles
-    assert "web-1 (web), which could not be read" in found.text
+    assert "web-1 (web), which could not be read" in english(found.said)

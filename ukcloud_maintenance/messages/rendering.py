@@ -81,12 +81,12 @@ def english(one: Message | None, *, remedy: bool = True) -> str:
         return render(one, remedy=remedy) if one is not None else ""
 
 
-def document(name: str, one: Message | None) -> dict[str, Any]:
+def document(name: str, one: Message | None, none: str | None = "") -> dict[str, Any]:
     """A message in a document for programs: its text in English under a name, and beside it its
-    code and values."""
+    code and values; where there is none, `none` and null."""
     stored = as_json(one) if one is not None else {"code": None, "values": None}
     return {
-        name: english(one),
+        name: english(one) if one is not None else none,
         f"{name}_code": stored["code"],
         f"{name}_values": stored["values"],
     }

@@ -97,7 +97,7 @@ def create_return_run(
         destination=maintenance.host,
         requested_by_id=run.actor_id,
         requested_by=str(actor),
-        message=message("waits_for_return"),
+        message=message("waits_for_service"),
         created_at=now,
         updated_at=now,
     )

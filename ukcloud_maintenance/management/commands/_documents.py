@@ -69,7 +69,7 @@ def drain_document(report: services.DrainReport) -> dict[str, Any]:
                 else None,
                 "wish": row.wish or None,
                 "wish_by": row.wish_by or None,
-                **document("answer", row.answer),
+                **document("answer", row.answer, None),
             }
             for row in report.migrations
         ],

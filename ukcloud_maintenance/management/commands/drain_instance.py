@@ -11,6 +11,7 @@ from ukcloud_maintenance.core import steering
 from ukcloud_maintenance.core.copying.convergence import ADVICE, Verdict, pause_seconds
 from ukcloud_maintenance.core.host.evidence import Evidence
 from ukcloud_maintenance.core.steering import Verb
+from ukcloud_maintenance.messages import english_remedy
 from ukcloud_maintenance.services import InstanceMigration
 
 from ._base import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_REFUSED, Failure
@@ -26,7 +27,9 @@ VERBS = {
     "reset": Verb.RESET,
 }
 #: What a forced completion costs the guest.
-_FORCE_COST = next(way.cost for way in ADVICE[Verdict.CONVERGING] if way.code == Verb.FORCE)
+_FORCE_COST = next(
+    english_remedy(way.said) for way in ADVICE[Verdict.CONVERGING] if way.code == Verb.FORCE
+)
 _RESET_COST = (
     "Nova is told that they are active on the host that they were to leave. Should a guest run"
     " elsewhere all the same, a second copy of it could be started on the same disks."

@@ -113,7 +113,6 @@ _CERTIFICATE: Mapping[str, Template] = {
     "not_verified": Template("It could not be verified. {detail}"),
     "not_in_maintenance": Template("The host is not in maintenance."),
     "being_given_back": Template("The host is being given back to service."),
-    "drain_was_asked_for": Template("A drain of this host was asked for."),
     "being_drained": Template("The host is being drained (drain {drain})."),
     "not_verified_yet": Template("It was not verified yet."),
     "verified_ahead": Template(
@@ -174,7 +173,6 @@ _RETURN: Mapping[str, Template] = {
         " compute service set --up {host} nova-compute)."
     ),
     # -- how it goes
-    "waits_for_return": Template("Waiting for the host to be back in service."),
     "left_alone": Template("Left alone, because somebody else moved them since: {names}."),
     "moved_to": Template("{name} (on {host})"),
     "service_being_enabled": Template("Nova is asked to enable the service."),

@@ -1,0 +1,143 @@
+"""The record of before messages had codes: what an upgrade keeps of it, and the way back."""
+
+from datetime import UTC, datetime
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from ukcloud_maintenance.core.message import holds, message, text
+from ukcloud_maintenance.messages import TEMPLATES, english
+from ukcloud_maintenance.migrations import _sentences
+from ukcloud_maintenance.models import Drain, Event, HostMaintenance, InstanceMigration
+
+BEFORE, AFTER = "0009_w_said", "0010_messages"
+AT = datetime(2026, 11, 1, tzinfo=UTC)
+LOOK = (
+    "Look on cmp1 and on cmp2 with `virsh list --all --uuid`: which of them has domain s-1, and on"
+    " which does it run? Until that is known do not start, stop, reboot, rebuild, evacuate, migrate"
+    " or reset it. Where its disks are local, the newest data are on the host on which the guest"
+    " runs, and the copy on the other host is out of date."
+)
+LOST = f"Host cmp1 is down. Where the guest runs cannot be told from here. {LOOK}"
+ENDED = (
+    "It is not known where web-1 runs. Host cmp1 is down. It did not come back in time. 1 of 3"
+    f" left the host.\nweb-1 (unknown): {LOST}\nold (stays): Schläft 🔧"
+)
+#: Kind of an event: its text as it was.
+EVENTS = {
+    "drain_requested": "It is on this host again.",  # an operator's words, whatever they say
+    "submitted": "cmp2",
+    "copying": "cmp2",
+    "retried": "to cmp3",
+    "succeeded": "It runs on cmp2.",
+    "late": "It takes longer than the 300 s that its memory and disk explain.",
+    "attempt_failed": "Nova refused: No valid host was found. Not even one.",
+    "drain_changed": "window end 2026-03-01T21:00:00Z, was 2026-03-01T20:00:00Z",
+    "skipped": "",
+    "something_old": "Words that nobody knows: {name} %(x)s.",
+}
+
+
+@pytest.fixture
+def old_record():
+    """A record in the schema of before, and the way back to the present one at the end."""
+    call_command("migrate", "ukcloud_maintenance", BEFORE, verbosity=0)
+    targets = [("ukcloud_maintenance", BEFORE)]
+    apps = MigrationExecutor(connection).loader.project_state(targets).apps
+    model = {name: apps.get_model("ukcloud_maintenance", name) for name in MODELS}
+    host = model["HostMaintenance"].objects.create(
+        region="R", host="cmp1", host_key="k", opened_at=AT, message="OpenStack is down.",
+        withdrawn_why="What had failed on this host is tried again.",
+    )  # fmt: skip
+    drain = model["Drain"].objects.create(
+        region="R", host="cmp1", host_key="k", reason="r", max_concurrent=1, created_at=AT,
+        updated_at=AT, message=ENDED, maintenance=host,
+    )  # fmt: skip
+    web = model["InstanceMigration"].objects.create(
+        drain=drain, server_id="s-1", server_name="web-1", created_at=AT, updated_at=AT,
+        message=LOST, answer="Nova refused the abort: not now",
+    )  # fmt: skip
+    for kind, said in EVENTS.items():
+        model["Event"].objects.create(drain=drain, migration=web, at=AT, kind=kind, message=said)
+    yield model
+    call_command("migrate", "ukcloud_maintenance", verbosity=0)
+
+
+MODELS = ("HostMaintenance", "Drain", "InstanceMigration", "Event")
+
+
+def texts(model) -> dict[str, str]:
+    found = {event.kind: event.message for event in model["Event"].objects.all()}
+    found["drain"] = model["Drain"].objects.get().message
+    row = model["InstanceMigration"].objects.get()
+    found |= {"row": row.message, "answer": row.answer}
+    host = model["HostMaintenance"].objects.get()
+    return found | {"host": host.message, "withdrawn": host.withdrawn_why}
+
+
+def test_what_was_recorded_is_a_message_now_and_says_the_same(old_record):
+    before = texts(old_record)
+    call_command("migrate", "ukcloud_maintenance", AFTER, verbosity=0)
+    now = {"Drain": Drain, "InstanceMigration": InstanceMigration}
+    now |= {"Event": Event, "HostMaintenance": HostMaintenance}
+    found = texts(now)
+    assert found["drain_requested"] == text(EVENTS["drain_requested"])
+    assert found["submitted"] == found["copying"] == message("moves_to", host="cmp2")
+    assert found["retried"] == message("moves_to", host="cmp3")
+    assert found["succeeded"] == message("runs_on", host="cmp2")
+    assert found["late"] == message("late", seconds=300)
+    refused = "No valid host was found. Not even one."
+    assert found["attempt_failed"] == message("nova_refused", words=refused)
+    assert found["skipped"] is None
+    assert found["something_old"] == text(EVENTS["something_old"])
+    assert found["withdrawn"] == message("tried_again")
+    assert found["host"] == text("OpenStack is down.")
+    assert found["answer"] == message("abort_refused", words="not now")
+    assert holds(found["row"], "look_on_both")
+    assert found["drain"].code == "lines"
+    assert holds(found["drain"], "host_down", "instance_left")
+    assert english(found["drain"]) == ENDED
+    kinds = ("drain_requested", "succeeded", "attempt_failed", "something_old", "row", "drain")
+    assert {kind: english(found[kind]) for kind in kinds} == {k: before[k] for k in kinds}
+
+
+def test_the_way_back_gives_the_words_of_before(old_record):
+    before = texts(old_record)
+    call_command("migrate", "ukcloud_maintenance", AFTER, verbosity=0)
+    call_command("migrate", "ukcloud_maintenance", BEFORE, verbosity=0)
+    assert texts(old_record) == before
+
+
+def test_the_way_back_tells_what_came_since_in_english(old_record):
+    call_command("migrate", "ukcloud_maintenance", AFTER, verbosity=0)
+    Event.objects.filter(kind="late").update(message=message("from_the_future", host="cmp9"))
+    Event.objects.filter(kind="skipped").update(message=message("host_down", host="cmp9"))
+    call_command("migrate", "ukcloud_maintenance", BEFORE, verbosity=0)
+    found = texts(old_record)
+    assert found["late"] == "from_the_future (host: cmp9)"
+    assert found["skipped"] == "Host cmp9 is down."
+
+
+def whole(code: str) -> str:
+    said, _plural, remedy = _sentences.TABLE[code]
+    return f"{said} {remedy}" if remedy else said
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        code
+        for code, (said, _plural, _remedy) in _sentences.TABLE.items()
+        if "{" not in said and said[:1].isupper() and said.endswith(".")
+    ],
+)
+def test_a_sentence_of_before_is_recognized(code):
+    assert _sentences.to_message(whole(code))["code"] in {
+        other for other in _sentences.TABLE if whole(other) == whole(code)
+    }
+
+
+def test_every_code_that_was_recorded_has_a_template():
+    assert set(_sentences.TABLE) - set(TEMPLATES) == set()
