@@ -60,6 +60,17 @@ MAY_IMPORT = {
     "services.access": {"cloud", "core.actor", "settings", "exceptions"},
     "services.requests": {"services.access", "store", "core", "settings", "exceptions"},
     "services.checks": {"services.access", "preflight", "store", "core", "cloud", "exceptions"},
+    "services.certificates": {
+        *{"services.access", "messages", "store", "core", "settings"},
+    },
+    # until what is refused is a message, it is put into words where it is refused
+    "services.allocations": {
+        *{"services.access", "messages", "store", "core", "cloud", "exceptions"},
+    },
+    "services.returning": {
+        *{"services.access", "services.checks", "services.requests", "messages", "observe"},
+        *{"store", "core", "cloud", "settings", "exceptions"},
+    },
     "services.records": {
         *("services.access", "services.reports", "messages", "store", "core"),
         *("settings", "exceptions"),

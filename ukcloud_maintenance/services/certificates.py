@@ -150,12 +150,12 @@ def document_of(actor: Actor, found: Certificate) -> dict[str, Any]:
         "region": found.region,
         "written_at": iso(found.now),
         "safe_to_power_off": found.safe,
-        **_said("why_not", found.why_not),
+        **document("why_not", found.why_not, none=None),
         "safe_since": iso(found.safe_since),
         "verified_at": iso(found.verified_at),
         "valid_until": iso(found.valid_until),
         "withdrawn_at": iso(found.withdrawn_at),
-        **_said("withdrawn_why", found.withdrawn_why),
+        **document("withdrawn_why", found.withdrawn_why, none=None),
         "checks": [check_document(check) for check in found.checks],
         **document("scope", SCOPE),
         "maintenance": {
@@ -194,10 +194,6 @@ def check_document(check: Check) -> dict[str, Any]:
         **document("text", check.found),
         **documents("details", check.details),
     }
-
-
-def _said(name: str, one: Message | None) -> dict[str, Any]:
-    return document(name, one) | ({} if one else {name: None})
 
 
 def iso(moment: datetime | None) -> str | None:

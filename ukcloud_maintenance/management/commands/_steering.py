@@ -9,6 +9,7 @@ from ukcloud_maintenance import services
 from ukcloud_maintenance.core import steering
 from ukcloud_maintenance.core.host.evidence import Evidence
 from ukcloud_maintenance.core.steering import DrainVerb, Verb
+from ukcloud_maintenance.messages import document, documents
 from ukcloud_maintenance.services import DrainReport, InstanceMigration, PlanReport, Steered
 
 from ._base import EXIT_BAD_INPUT, EXIT_NOT_ALL, Failure
@@ -202,16 +203,8 @@ def _name(row: InstanceMigration) -> dict[str, str]:
 def _evidence_document(found: Evidence) -> dict[str, Any]:
     return {
         "complete": found.complete,
-        "meaning": found.meaning,
-        "by_hand": list(found.by_hand),
+        **document("meaning", found.meaning),
+        **documents("by_hand", found.by_hand),
         "read_at": iso(found.read_at),
-        "checks": [
-            {
-                "code": check.code,
-                "passed": check.passed,
-                "text": check.text,
-                "details": list(check.details),
-            }
-            for check in found.checks
-        ],
+        "checks": [services.check_document(check) for check in found.checks],
     }
