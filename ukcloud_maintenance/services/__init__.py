@@ -16,7 +16,6 @@ from .certificates import (
     Certificate,
     certificate,
     certificate_document,
-    check_document,
     document_of,
 )
 from .checks import check_destination
@@ -103,7 +102,6 @@ __all__ = [
     "certificate_document",
     "change_drain",
     "check_destination",
-    "check_document",
     "check_host",
     "check_plan",
     "check_recorded",

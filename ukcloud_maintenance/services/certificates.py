@@ -8,7 +8,7 @@ from typing import Any
 from .. import settings, store
 from ..core.actor import RULE_VIEW, Actor
 from ..core.host import returning as h
-from ..core.host.certificate import SCOPE, Check, from_json
+from ..core.host.certificate import SCOPE, Check, for_programs, from_json
 from ..core.message import Message, holds, message
 from ..messages import document, documents
 from ..store import Drain, HostMaintenance
@@ -156,7 +156,7 @@ def document_of(actor: Actor, found: Certificate) -> dict[str, Any]:
         "valid_until": iso(found.valid_until),
         "withdrawn_at": iso(found.withdrawn_at),
         **document("withdrawn_why", found.withdrawn_why, none=None),
-        "checks": [check_document(check) for check in found.checks],
+        "checks": for_programs(found.checks, document, documents),
         **document("scope", SCOPE),
         "maintenance": {
             "id": maintenance.pk,
@@ -183,16 +183,6 @@ def document_of(actor: Actor, found: Certificate) -> dict[str, Any]:
             }
             for drain in found.drains
         ],
-    }
-
-
-def check_document(check: Check) -> dict[str, Any]:
-    """A check for programs."""
-    return {
-        "code": check.code,
-        "passed": check.passed,
-        **document("text", check.found),
-        **documents("details", check.details),
     }
 
 

@@ -5,7 +5,7 @@ hold nothing in Placement, as well. Where its cell could not be told before or a
 read, nothing that was read between counts. What cannot be told is never taken for what is well.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -123,6 +123,27 @@ def as_json(checks: Iterable[Check]) -> list[dict[str, Any]]:
     ]
 
 
+def for_programs(
+    checks: Iterable[Check],
+    said: Callable[[str, Message], dict[str, Any]],
+    listed: Callable[[str, Sequence[Message]], dict[str, Any]],
+) -> list[dict[str, Any]]:
+    """Plain values, to be exported.
+
+    :param said: writes a message under a name: its text, code and values
+    :param listed: the same of several
+    """
+    return [
+        {
+            "code": check.code,
+            "passed": check.passed,
+            **said("text", check.found),
+            **listed("details", check.details),
+        }
+        for check in checks
+    ]
+
+
 def from_json(stored: Any) -> tuple[Check, ...]:
     """The checks that :func:`as_json` made these values of. Those of earlier releases have words,
     which are kept as they are.
@@ -221,7 +242,8 @@ def _left_over(found: Emptiness, kind: Obstacle) -> tuple[Message, ...]:
 def _no_allocations(sight: HostSight, found: Emptiness) -> Check:
     held = sight.allocations
     if isinstance(held, Message):
-        return Check(NO_ALLOCATIONS, False, message("placement_not_read"), (held,))
+        why = () if held == m.text("") else (held,)
+        return Check(NO_ALLOCATIONS, False, message("placement_not_read"), why)
     ours = [h for h in sight.hypervisors if h.host == sight.host]
     if not ours and found.of(Obstacle.NO_SERVICE):
         return Check(NO_ALLOCATIONS, False, message(NOTHING_TO_GO_BY))

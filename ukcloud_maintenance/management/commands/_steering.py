@@ -7,6 +7,7 @@ from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core import steering
+from ukcloud_maintenance.core.host.certificate import for_programs
 from ukcloud_maintenance.core.host.evidence import Evidence
 from ukcloud_maintenance.core.steering import DrainVerb, Verb
 from ukcloud_maintenance.messages import document, documents
@@ -206,5 +207,5 @@ def _evidence_document(found: Evidence) -> dict[str, Any]:
         **document("meaning", found.meaning),
         **documents("by_hand", found.by_hand),
         "read_at": iso(found.read_at),
-        "checks": [services.check_document(check) for check in found.checks],
+        "checks": for_programs(found.checks, document, documents),
     }
