@@ -44,7 +44,7 @@ MAY_IMPORT = {
     "messages": {"core.message"},
     "models": {"core.states", "message_field"},
     "message_field": {"core.message"},
-    "migrations": set(),
+    "migrations": {"message_field"},
     "store": {"models", "core", "exceptions"},
     "cloud": {"core.facts", "core.printable", "settings", "exceptions"},
     # how requests go out, and what an answer says, know nothing of what is asked
