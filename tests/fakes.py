@@ -16,6 +16,7 @@ from ukcloud_maintenance.core.facts import (
     ServerGroup,
     Service,
 )
+from ukcloud_maintenance.core.message import Message, message
 from ukcloud_maintenance.exceptions import CloudError, CloudUnreachable
 
 GIB = 1024**3
@@ -104,15 +105,15 @@ class FakeCloud(Cloud):
         ]
 
     def server_groups(self) -> list[ServerGroup]:
-        return self._known("list the server groups", self.all_groups)
+        return self._known(message("to_list_server_groups"), self.all_groups)
 
     def aggregates(self) -> list[Aggregate]:
-        return self._known("list the aggregates", self.all_aggregates)
+        return self._known(message("to_list_aggregates"), self.all_aggregates)
 
     def capacity(self) -> dict[str, Capacity]:
-        return self._known("read what the hosts can take", self.all_capacity)
+        return self._known(message("to_read_capacity"), self.all_capacity)
 
-    def _known(self, what: str, value: Any) -> Any:
+    def _known(self, what: Message, value: Any) -> Any:
         self._fail()
         if value is None:
             raise CloudUnreachable(what, "timed out")

@@ -44,7 +44,7 @@ MAY_IMPORT = {
     "messages": {"core.message"},
     "models": {"core.states", "message_field"},
     "message_field": {"core.message"},
-    "migrations": set(),
+    "migrations": {"message_field"},
     "store": {"models", "core", "exceptions"},
     "cloud": {"core.facts", "core.message", "core.printable", "settings", "exceptions"},
     # how requests go out, and what an answer says, know nothing of what is asked
@@ -53,13 +53,16 @@ MAY_IMPORT = {
     "cloud.errors": {"cloud.answers", "cloud.http", "core.message", "exceptions"},
     "cloud.wire": {"core.facts"},
     "log": {"core.printable", "core.message", "messages"},
-    "observe": {"store", "cloud", "core", "messages", "settings", "log", "exceptions"},
+    "observe": {"store", "cloud", "core", "settings", "log", "exceptions"},
     "preflight": {"observe", "store", "core", "cloud", "settings", "exceptions"},
     "services": {"observe", "preflight", "store", "core", "cloud", "settings", "exceptions"},
     # what is checked knows nothing of what is done then
     "services.access": {"cloud", "core.actor", "core.message", "settings", "exceptions"},
     "services.requests": {"services.access", "store", "core", "settings", "exceptions"},
     "services.checks": {"services.access", "preflight", "store", "core", "cloud", "exceptions"},
+    "services.certificates": {
+        *{"services.access", "messages", "store", "core", "settings"},
+    },
     "services.records": {
         *("services.access", "services.reports", "messages", "store", "core"),
         *("settings", "exceptions"),

@@ -199,7 +199,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_shown(cloud, part):
     setattr(cloud, f"all_{part}", None)
     plan = plan_of(cloud)
     assert set(plan.unknown) == {part}
-    assert "timed out" in plan.unknown[part]
+    assert "timed out" in english(plan.unknown[part])
     assert set(plan.unknown) <= set(services.PARTS)
     assert named(plan)["web"].verdict.kind is Kind.LIVE
     assert (plan.packing is None) == (part == "capacity")

@@ -16,6 +16,8 @@ from ukcloud_maintenance.core.facts import (
 from ukcloud_maintenance.core.host import certificate
 from ukcloud_maintenance.core.host import returning as hosts
 from ukcloud_maintenance.core.host.certificate import Check, HostSight, as_json, certify, from_json
+from ukcloud_maintenance.core.message import message, text
+from ukcloud_maintenance.messages import english
 
 HOST = "cmp1"
 SERVICE = Service("service-1", HOST, "az1", "up", "disabled", "new memory")
@@ -51,10 +53,15 @@ def check(found: HostSight, code: str) -> Check:
     return next(c for c in certify(found) if c.code == code)
 
 
+def details(found: HostSight, code: str) -> tuple[str, ...]:
+    """What is said of each thing in a check."""
+    return tuple(map(english, check(found, code).details))
+
+
 def test_an_empty_host_is_safe():
     checks = certify(EMPTY)
     assert tuple(c.code for c in checks) == certificate.CODES
-    assert all(c.passed and c.text and not c.details for c in checks)
+    assert all(c.passed and english(c.found) and not c.details for c in checks)
     assert certificate.is_safe(checks)
 
 
@@ -112,17 +119,17 @@ def test_a_cell_that_is_down_throughout_makes_every_list_worthless():
 def test_a_server_in_any_state_is_named(status):
     found = sight(servers=(server(1, status=status),))
     assert failed(found) == {"no_servers"}
-    assert check(found, "no_servers").details == (f"web-1 (s1), {status}",)
+    assert details(found, "no_servers") == (f"web-1 (s1), {status}",)
 
 
 def test_ten_are_named_and_the_rest_is_counted():
     found = check(sight(servers=[server(n) for n in range(13)]), "no_servers")
-    assert found.text == "13 instances are on this host."
+    assert english(found.found) == "13 instances are on this host."
     assert len(found.details) == 11
-    assert found.details[-1] == "and 3 more"
+    assert english(found.details[-1]) == "and 3 more"
     found = check(sight(servers=[server(n) for n in range(10)]), "no_servers")
     assert len(found.details) == 10
-    assert "more" not in found.details[-1]
+    assert "more" not in english(found.details[-1])
 
 
 UNDER_WAY = [
@@ -149,7 +156,7 @@ def test_a_migration_under_way_holds_the_host(status, source, dest, kind):
         servers_of_migrations={"s1": moving},
     )
     assert failed(found) == {"no_migrations"}
-    [line] = check(found, "no_migrations").details
+    [line] = details(found, "no_migrations")
     for word in ("migration 1 ", kind, status, f"from {source}", f"to {dest}", "web-1 (s1)"):
         assert word in line
 
@@ -163,7 +170,7 @@ def test_an_unconfirmed_resize_holds_the_host(status, source, dest, kind):
         servers_of_migrations={"s1": server(1, dest, "VERIFY_RESIZE")},
     )
     assert failed(found) == {"no_resizes"}
-    [line] = check(found, "no_resizes").details
+    [line] = details(found, "no_resizes")
     assert f"VERIFY_RESIZE on {dest}" in line
 
 
@@ -181,20 +188,20 @@ class TestRecordsLeftBehind:
     def test_of_a_server_that_is_gone_holds_nothing_and_is_named(self, status, code):
         found = sight(migrations=(record(status),), servers_of_migrations={"s1": None})
         assert failed(found) == set()
-        [line] = check(found, code).details
+        [line] = details(found, code)
         assert "migration 1 " in line
         assert "s1, which does not exist any more" in line
 
     def test_of_a_server_that_could_not_be_read_holds(self, status, code):
         found = sight(migrations=(record(status),), servers_of_migrations={}, names={"s1": "db"})
         assert failed(found) == {code}
-        assert "db (s1), which could not be read" in check(found, code).details[0]
+        assert "db (s1), which could not be read" in details(found, code)[0]
 
     def test_of_no_server_holds(self, status, code):
         nobody = dataclasses.replace(record(status), server_id="")
         found = sight(migrations=(nobody,), servers_of_migrations={"": None})
         assert failed(found) == {code}
-        assert "of no server" in check(found, code).details[0]
+        assert "of no server" in details(found, code)[0]
 
     def test_beside_one_that_holds_is_not_what_is_named(self, status, code):
         found = sight(
@@ -202,7 +209,7 @@ class TestRecordsLeftBehind:
             servers_of_migrations={"s1": None, "s2": server(2)},
         )
         assert failed(found) == {code}
-        [line] = check(found, code).details
+        [line] = details(found, code)
         assert "migration 2 " in line
 
 
@@ -210,14 +217,14 @@ def test_an_allocation_of_a_server_is_named():
     held = Allocation("s1", "node-1", {"VCPU": 2, "MEMORY_MB": 512})
     found = sight(allocations=(held,), names={"s1": "web-1"})
     assert failed(found) == {"no_allocations"}
-    assert check(found, "no_allocations").details == ("server web-1 (s1): MEMORY_MB 512, VCPU 2",)
+    assert details(found, "no_allocations") == ("server web-1 (s1): MEMORY_MB 512, VCPU 2",)
 
 
 def test_an_allocation_of_a_migration_is_named_even_if_it_is_over():
     held = Allocation("uuid-7", "node-1", {"VCPU": 1})
     found = sight(allocations=(held,), migrations=(record("error", 7),), names={"s7": "db"})
     assert failed(found) == {"no_allocations"}
-    assert check(found, "no_allocations").details == (
+    assert details(found, "no_allocations") == (
         "migration 7 (live-migration, error) of server db (s7): VCPU 1",
     )
 
@@ -227,14 +234,14 @@ def test_an_allocation_of_nobody_known_holds_the_host():
     for consumer in ("who-knows", ""):
         found = sight(allocations=(Allocation(consumer, "gpu", {}),), migrations=migrations)
         assert failed(found) == {"no_allocations"}
-        assert "not known" in check(found, "no_allocations").details[0]
+        assert "not known" in details(found, "no_allocations")[0]
 
 
 @pytest.mark.parametrize("words", ["Could not read: no answer", ""])
 def test_a_placement_that_could_not_be_read(words):
-    found = sight(allocations=words)
+    found = sight(allocations=text(words))
     assert failed(found) == {"no_allocations"}
-    assert check(found, "no_allocations").details == ((words,) if words else ())
+    assert check(found, "no_allocations").details == ((text(words),) if words else ())
 
 
 @pytest.mark.parametrize(
@@ -263,9 +270,19 @@ def test_safe_means_that_every_check_was_made():
 
 
 def test_checks_are_stored_and_read_again():
-    checks = certify(sight(servers=(server(),), allocations="no answer"))
+    checks = certify(sight(servers=(server(),), allocations=text("no answer")))
     assert from_json(json.loads(json.dumps(as_json(checks)))) == checks
     assert from_json([]) == ()
+
+
+def test_checks_of_earlier_releases_are_read_with_their_words():
+    """They were stored as texts."""
+    held = {"code": "no_servers", "passed": False, "text": "1 instance.", "details": ["vm, ACTIVE"]}
+    bare = {"code": "service_up", "passed": True}
+    assert from_json([held, bare]) == (
+        Check("no_servers", False, text("1 instance."), (text("vm, ACTIVE"),)),
+        Check("service_up", True, text("")),
+    )
 
 
 @pytest.mark.parametrize(
@@ -284,9 +301,11 @@ def test_a_service_that_was_deleted_is_one_sentence_and_not_six():
     checks = certify(sight(before=None, after=None, hypervisors=(), service_id="service-1"))
     assert {c.code for c in checks if not c.passed} == set(certificate.CODES)
     [one] = certificate.worth_saying(checks)
-    assert "Nova has no compute service of host cmp1: it was deleted or renamed" in one.text
-    assert "host_return cmp1 --leave" in one.text
-    assert hosts.in_words(checks) == one.text
+    assert "Nova has no compute service of host cmp1: it was deleted or renamed" in english(
+        one.found
+    )
+    assert "host_return cmp1 --leave" in english(one.found)
+    assert hosts.standing_against(checks) == one.found
 
 
 def test_a_service_that_was_renamed_is_recognised_by_its_hypervisor():
@@ -294,7 +313,7 @@ def test_a_service_that_was_renamed_is_recognised_by_its_hypervisor():
     [one] = certificate.worth_saying(
         certify(sight(before=None, after=None, hypervisors=(), same_machine=renamed))
     )
-    assert "cmp1.example belongs to the service of host cmp1-new now" in one.text
+    assert "cmp1.example belongs to the service of host cmp1-new now" in english(one.found)
 
 
 @pytest.mark.parametrize(
@@ -326,7 +345,7 @@ def test_a_service_that_was_registered_anew_is_told(status, passed):
     anew = changed(id="service-2", status=status)
     one = check(sight(before=anew, after=anew, service_id="service-1"), "service_disabled")
     assert one.passed is passed
-    assert "registered anew" in one.details[0]
+    assert one.details == (message("registered_anew", service="service-2", before="service-1"),)
     same = check(sight(service_id="service-1"), "service_disabled")
     assert same.details == ()
 
@@ -339,17 +358,17 @@ def test_a_record_that_nothing_is_done_for_is_named_with_its_remedy(side):
     """Left `queued` by a nova-compute that was killed: it stands against the destination too."""
     stale = record("queued", **side)
     found = sight(migrations=(stale,), servers_of_migrations={"s1": server(host="cmp3")})
-    [line] = check(found, "no_migrations").details
+    [line] = details(found, "no_migrations")
     assert "UPDATE migrations SET status = 'error' WHERE id = 1 AND status = 'queued'" in line
     busy = dataclasses.replace(server(host="cmp3"), task_state="migrating")
     found = sight(migrations=(stale,), servers_of_migrations={"s1": busy})
-    [line] = check(found, "no_migrations").details
+    [line] = details(found, "no_migrations")
     assert "UPDATE" not in line
 
 
 def held_by(consumer: str, **more) -> str:
     allocation = Allocation(consumer, "node-1", {"VCPU": 2})
-    return check(sight(allocations=(allocation,), **more), "no_allocations").details[0]
+    return details(sight(allocations=(allocation,), **more), "no_allocations")[0]
 
 
 def test_an_allocation_left_behind_names_the_servers_real_host_and_the_cure():

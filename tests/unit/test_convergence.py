@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ukcloud_maintenance.core.copying import convergence
 from ukcloud_maintenance.core.copying.convergence import ADVICE, Point, Verdict, course, keep
 from ukcloud_maintenance.core.facts import Progress
+from ukcloud_maintenance.messages import english_remedy
 
 MIB = 1024**2
 FLAVOR = 512 * MIB
@@ -377,7 +378,7 @@ def test_every_verdict_has_its_ways_out_with_their_cost(verdict):
     assert len(codes) == len(set(codes))
     assert set(codes) <= {"wait", "abort", "force_complete"}
     assert {"wait", "abort"} <= set(codes)
-    assert all(way.text and way.cost for way in ADVICE[verdict])
+    assert all(english_remedy(way.said) for way in ADVICE[verdict])
 
 
 def test_what_does_not_end_is_not_to_be_waited_for():

@@ -14,6 +14,8 @@ from ukcloud_maintenance.core.facts import (
 )
 from ukcloud_maintenance.core.host import evidence
 from ukcloud_maintenance.core.host.evidence import ErrorSight, weigh
+from ukcloud_maintenance.core.message import text
+from ukcloud_maintenance.messages import english
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SERVER = Server("s1", "web-1", "cmp1", "ERROR", "error", None)
@@ -28,7 +30,7 @@ LATE_ERROR = ErrorSight(
     was_cancelled=True,
     newer_migrations=(),
     diagnostics=RUNNING,
-    diagnostics_error="",
+    diagnostics_error=None,
     service=SERVICE,
     read_at=NOW,
 )
@@ -65,7 +67,7 @@ def test_an_abort_that_turned_to_error_while_the_guest_runs_on():
     assert failed(weighed) == set()
     assert weighed.by_hand == ()
     assert weighed.read_at == NOW
-    assert "cmp1 says that it runs there" in weighed.meaning
+    assert "cmp1 says that it runs there" in english(weighed.meaning)
 
 
 @pytest.mark.parametrize(
@@ -145,31 +147,34 @@ def test_an_abort_leaves_a_record_that_is_cancelled_or_error(status):
 
 
 def test_what_nova_said_is_told():
-    weighed = found(diagnostics=None, diagnostics_error="Could not read it (HTTP 409)")
+    weighed = found(diagnostics=None, diagnostics_error=text("Could not read it (HTTP 409)"))
     [check] = [c for c in weighed.checks if c.code == "guest_runs"]
-    assert check.details == ("Could not read it (HTTP 409)",)
+    assert check.details == (text("Could not read it (HTTP 409)"),)
 
 
 def test_what_was_migrated_since_is_named():
     newer = dataclasses.replace(RECORD, id=9, status="running", dest_compute="cmp5")
     weighed = found(newer_migrations=(newer, RECORD))
     [check] = [c for c in weighed.checks if c.code == "nothing_newer"]
-    assert check.details == ("migration 9 (live-migration, running) from cmp1 to cmp5",)
+    assert [english(line) for line in check.details] == [
+        "migration 9 (live-migration, running) from cmp1 to cmp5"
+    ]
 
 
 def test_where_it_is_not_known_both_hosts_are_to_be_looked_at():
     weighed = found(diagnostics=None)
-    everything = " ".join(weighed.by_hand)
+    everything = " ".join(map(english, weighed.by_hand))
     for words in ("cmp1", "cmp2", "virsh list", "s1", "second copy", "newest disk"):
         assert words in everything
     assert "PAUSED" not in everything
-    assert "cmp2" in weighed.meaning
-    assert "PAUSED" in " ".join(found(diagnostics=None, initial_status="PAUSED").by_hand)
+    assert "cmp2" in english(weighed.meaning)
+    paused = found(diagnostics=None, initial_status="PAUSED")
+    assert "PAUSED" in " ".join(map(english, paused.by_hand))
     assert found(**record(dest_compute=""), diagnostics=None).by_hand
 
 
 @pytest.mark.parametrize("fields", [{"server": None}, server(status="ACTIVE")])
 def test_what_is_not_in_error_needs_no_repair(fields):
     weighed = found(**fields)
-    assert "nothing to reset" in weighed.meaning
+    assert "nothing to reset" in english(weighed.meaning)
     assert weighed.by_hand == ()

@@ -5,7 +5,16 @@ here, and nowhere else, that becomes text, in the language that Django has activ
 """
 
 from .catalog import TEMPLATES
-from .rendering import ENGLISH, Formats, document, english, english_remedy, remedy_of, render
+from .rendering import (
+    ENGLISH,
+    Formats,
+    document,
+    documents,
+    english,
+    english_remedy,
+    remedy_of,
+    render,
+)
 from .template import Template
 
 __all__ = [
@@ -14,6 +23,7 @@ __all__ = [
     "Formats",
     "Template",
     "document",
+    "documents",
     "english",
     "english_remedy",
     "remedy_of",

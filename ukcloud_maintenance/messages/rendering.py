@@ -1,6 +1,6 @@
 """Messages as text, in the active language."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from string import Formatter
 from typing import Any, Protocol
@@ -90,6 +90,12 @@ def document(name: str, one: Message | None, none: str | None = "") -> dict[str,
         f"{name}_code": stored["code"],
         f"{name}_values": stored["values"],
     }
+
+
+def documents(name: str, several: Iterable[Message]) -> dict[str, list[Any]]:
+    """The same of several: a list of each."""
+    found = [document(name, one) for one in several]
+    return {key: [one[key] for one in found] for key in document(name, None)}
 
 
 def english_remedy(one: Message | None) -> str:

@@ -13,7 +13,6 @@ from ..cloud import Cloud
 from ..core.drain.whereabouts import GuestSight
 from ..core.host.evidence import ErrorSight, Evidence, weigh
 from ..exceptions import CloudConflict, CloudError
-from ..messages import english
 from ..store import InstanceMigration
 
 
@@ -28,11 +27,11 @@ def inquire(cloud: Cloud, row: InstanceMigration) -> Evidence:
     known = row.nova_migration_id
     record = next((m for m in records if m.id == known), None)
     asked_at: datetime = store.now()
-    diagnostics, refused = None, ""
+    diagnostics, refused = None, None
     try:
         diagnostics = cloud.diagnostics(row.server_id) if server else None
     except CloudError as error:
-        refused = english(error.cause)
+        refused = error.cause
     sight = ErrorSight(
         server=server,
         source=row.source_compute,

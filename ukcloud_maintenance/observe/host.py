@@ -9,10 +9,9 @@ from ..core.facts import Allocation, Hypervisor, Server, Service
 from ..core.host.certificate import HostSight
 from ..core.host.emptiness import HostContents
 from ..core.host.returning import same_machine
-from ..core.message import NAMED
+from ..core.message import NAMED, Message
 from ..exceptions import CloudAnswerUnusable, CloudError
-from ..log import LOG, say
-from ..messages import english
+from ..log import say
 from ..store import HostMaintenance
 
 
@@ -45,7 +44,7 @@ def read_servers(cloud: Cloud, server_ids: Iterable[str]) -> dict[str, Server | 
         try:
             return server_id, cloud.server(server_id)
         except CloudError as error:
-            LOG.warning("not_read server=%s detail=%r", server_id, english(error.cause))
+            say(logging.WARNING, "not_read", server=server_id, detail=error.said)
             return None
 
     return dict(filter(None, side_by_side(partial(read, one) for one in sorted(server_ids))))
@@ -91,7 +90,7 @@ def _allocations(
     maintenance: HostMaintenance,
     service: Service | None,
     alive: Callable[[], None],
-) -> tuple[list[Hypervisor], list[Allocation] | str]:
+) -> tuple[list[Hypervisor], list[Allocation] | Message]:
     """What Placement says, or why it cannot be told. A host that is safe does not lose that
     over one answer that did not come (see `worker.host.in_trouble`), unless its cell is down:
     that is known, and Nova does not tell its hypervisors then."""
@@ -101,20 +100,20 @@ def _allocations(
         alive()
         found = cloud.allocations_on([one.id for one in hypervisors if one.id])
     except CloudAnswerUnusable as error:
-        return hypervisors, english(error.cause)
+        return hypervisors, error.cause
     except CloudError as error:
         if maintenance.safe_since and service is not None and service.is_known:
             raise
-        return hypervisors, english(error.cause)
+        return hypervisors, error.cause
     return hypervisors, found
 
 
 def _elsewhere(
-    cloud: Cloud, allocations: list[Allocation] | str, contents: HostContents
+    cloud: Cloud, allocations: list[Allocation] | Message, contents: HostContents
 ) -> dict[str, Server | None]:
     """The servers whose allocations these are, by their own ids or by those of their
     migrations, and that are not on this host: of as many as are shown."""
-    if isinstance(allocations, str):
+    if isinstance(allocations, Message):
         return {}
     of_record = {m.uuid: m.server_id for m in contents.migrations if m.uuid}
     here = {server.id for server in contents.servers}

@@ -6,8 +6,9 @@ from .. import store
 from ..cloud import Cloud
 from ..core.actor import RULE_RESET, RULE_VIEW, Actor
 from ..core.facts import Migration
-from ..core.host.orphans import Orphan, OrphanSight, amounts, kept, weigh
-from ..core.message import message, several, text
+from ..core.host.certificate import failures
+from ..core.host.orphans import Orphan, OrphanSight, amounts_of, kept, weigh
+from ..core.message import message
 from ..exceptions import CloudError, Refused, UnknownHost
 from .access import require
 
@@ -76,21 +77,22 @@ def remove_allocation(actor: Actor, cloud: Cloud, host: str, consumer_id: str) -
     records = {m.uuid: m for m in cloud.migrations_touching(host) if m.uuid}
     found = _weigh(cloud, host, _providers(cloud, host), records, consumer_id)
     if not found.removable:
-        failed = several(*(text(check.text) for check in found.checks if not check.passed))
+        failed = failures(found.checks)
         raise Refused(message("allocation_in_use", consumer=consumer_id, why=failed))
-    what = f"{consumer_id}: {'; '.join(amounts(a) for a in found.here)}"
+    held = [amounts_of(allocation) for allocation in found.here]
+    what = message("allocation_of", consumer=consumer_id, amounts=held)
     store.record_of_host(maintenance, store.now(), "allocation_remove_asked", actor, what)
     left = kept(found.consumer, {a.provider_id for a in found.here})
     try:
         request_id = cloud.set_allocations(left)
     except CloudError as error:
-        text = f"{consumer_id}: {error}"
+        why = message("allocation_kept", consumer=consumer_id, why=error.cause)
         store.record_of_host(
             maintenance,
             store.now(),
             "allocation_not_removed",
             actor,
-            text,
+            why,
             error.request_id,
         )
         raise

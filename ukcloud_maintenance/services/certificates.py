@@ -8,7 +8,9 @@ from typing import Any
 from .. import settings, store
 from ..core.actor import RULE_VIEW, Actor
 from ..core.host import returning as h
-from ..core.host.certificate import SCOPE, Check, from_json
+from ..core.host.certificate import SCOPE, Check, for_programs, from_json
+from ..core.message import Message, holds, message
+from ..messages import document, documents
 from ..store import Drain, HostMaintenance
 from .access import require
 
@@ -32,7 +34,7 @@ class Certificate:
     :param safe: every check held, and the verification is new enough, and the host is neither
         drained nor given back meanwhile
     :param safe_since: since when every verification found it safe; None where it is not
-    :param why_not: why it is not safe, in words; empty where it is
+    :param why_not: why it is not safe; None where it is
     :param open_drain: the drain under way, or None
     :param drains: the drains of this maintenance, oldest first
     :param lasts_seconds: how long a verification is believed, and so how long the next one is
@@ -48,8 +50,8 @@ class Certificate:
     safe: bool = False
     safe_since: datetime | None = None
     withdrawn_at: datetime | None = None
-    withdrawn_why: str = ""
-    why_not: str = ""
+    withdrawn_why: Message | None = None
+    why_not: Message | None = None
     open_drain: Drain | None = None
     drains: tuple[Drain, ...] = ()
     now: datetime = field(default_factory=store.now)
@@ -84,7 +86,7 @@ def certificate(actor: Actor, region: str, host: str) -> Certificate:
             host,
             region,
             None,
-            why_not="The host is not in maintenance.",
+            why_not=message("not_in_maintenance"),
             open_drain=open_drain,
             now=now,
             lasts_seconds=settings.current().certificate_seconds,
@@ -104,7 +106,7 @@ def certificate(actor: Actor, region: str, host: str) -> Certificate:
         safe_since=maintenance.safe_since if safe else None,
         withdrawn_at=maintenance.withdrawn_at,
         withdrawn_why=maintenance.withdrawn_why,
-        why_not="" if safe else _why_not_safe(maintenance, open_drain, checks, now),
+        why_not=None if safe else _why_not_safe(maintenance, open_drain, checks, now),
         open_drain=open_drain,
         drains=tuple(store.drains_in(maintenance)),
         now=now,
@@ -114,26 +116,21 @@ def certificate(actor: Actor, region: str, host: str) -> Certificate:
 
 def _why_not_safe(
     maintenance: HostMaintenance, open_drain: Drain | None, checks: Iterable[Check], now: datetime
-) -> str:
+) -> Message | None:
     if maintenance.returning_since:
-        return "The host is being given back to service."
+        return message("being_given_back")
     if open_drain:
-        return f"The host is being drained (drain {open_drain.pk})."
+        return message("being_drained", drain=open_drain.pk)
     if maintenance.verified_at is None:
-        return "It was not verified yet."
+        return message("not_verified_yet")
     if maintenance.verified_at > now:
-        return (
-            f"It was last verified at {iso(maintenance.verified_at)}, which is still to come: the"
-            " clock of the database was set back, so how long ago that was is not known."
-            " Is a worker running?"
-        )
+        return message("verified_ahead", at=maintenance.verified_at)
     if maintenance.verified_at < verified_after(now):
         seconds = int((now - maintenance.verified_at).total_seconds())
-        trouble = maintenance.message.startswith(h.TROUBLES)
-        return (
-            f"It was last verified {seconds} s ago, which is too long."
-            f" {maintenance.message if trouble else 'Is a worker running?'}"
-        )
+        trouble = maintenance.message
+        if holds(trouble, *h.TROUBLES):
+            return message("verified_before_trouble", seconds=seconds, trouble=trouble)
+        return message("verified_too_long_ago", seconds=seconds)
     return h.why_not_safe(checks, maintenance.withdrawn_why)
 
 
@@ -153,14 +150,14 @@ def document_of(actor: Actor, found: Certificate) -> dict[str, Any]:
         "region": found.region,
         "written_at": iso(found.now),
         "safe_to_power_off": found.safe,
-        "why_not": found.why_not or None,
+        **document("why_not", found.why_not, none=None),
         "safe_since": iso(found.safe_since),
         "verified_at": iso(found.verified_at),
         "valid_until": iso(found.valid_until),
         "withdrawn_at": iso(found.withdrawn_at),
-        "withdrawn_why": found.withdrawn_why or None,
-        "checks": list(maintenance.checks) if maintenance else [],
-        "scope": SCOPE,
+        **document("withdrawn_why", found.withdrawn_why, none=None),
+        "checks": for_programs(found.checks, document, documents),
+        **document("scope", SCOPE),
         "maintenance": {
             "id": maintenance.pk,
             "service_id": maintenance.service_id,
@@ -170,7 +167,7 @@ def document_of(actor: Actor, found: Certificate) -> dict[str, Any]:
             "disabled_at": iso(maintenance.disabled_at),
             "opened_at": iso(maintenance.opened_at),
             "returning_since": iso(maintenance.returning_since),
-            "message": maintenance.message,
+            **document("message", maintenance.message),
         }
         if maintenance
         else None,

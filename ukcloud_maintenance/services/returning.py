@@ -8,7 +8,7 @@ from ..cloud import Cloud
 from ..core.actor import RULE_RETURN, RULE_VIEW, Actor
 from ..core.facts import Server, Service
 from ..core.host import returning as h
-from ..core.message import message, several, text
+from ..core.message import Message, message
 from ..core.preflight.judge import group_of, judge
 from ..core.preflight.verdicts import Around, Verdict, Wishes
 from ..core.states import ReturnChoice
@@ -201,7 +201,7 @@ def return_host(actor: Actor, cloud: Cloud, request: ReturnRequest) -> HostMaint
             return _same_again(actor, cloud, maintenance, request)
         if open_drain := store.open_drain_of(cloud.region, request.host):
             raise drain_is_open(request.host, open_drain)
-        choice, words = _checked_choice(maintenance, service, request)
+        choice, said = _checked_choice(maintenance, service, request)
         run = None
         if request.bring_back:
             run = _run_of(actor, cloud, maintenance, limit, request.also_moved)
@@ -209,7 +209,7 @@ def return_host(actor: Actor, cloud: Cloud, request: ReturnRequest) -> HostMaint
             store.request_return(
                 maintenance,
                 choice=choice,
-                words=words,
+                said=said,
                 actor=actor,
                 now=store.now(),
                 run=run,
@@ -248,19 +248,18 @@ def _returning_already(maintenance: HostMaintenance) -> Refused:
 
 def _checked_choice(
     maintenance: HostMaintenance, service: Service | None, request: ReturnRequest
-) -> tuple[str, str]:
-    """What is chosen, and what it will do, in words."""
+) -> tuple[str, Message]:
+    """What is chosen, and what it will do."""
     view = _return_view(maintenance)
     # Where it is the admin's to choose, what stands against the usual one says so.
     choice = request.choice or h.default_choice(view, service) or ReturnChoice.OURS
     outlook = h.outlooks(view, service)[ReturnChoice(choice)]
     if not outlook.allowed:
-        said = several(text(outlook.text), text(outlook.remedy))
-        raise Refused(said, code=outlook.code, field="choice")
+        raise Refused(outlook.message, code=outlook.code, field="choice")
     enabled = service is not None and service.status == "enabled"
     if request.bring_back and choice == ReturnChoice.LEAVE and not enabled:
         raise Refused(message("bring_back_needs_service", host=request.host), field="bring_back")
-    return str(choice), outlook.text
+    return str(choice), outlook.message
 
 
 def _run_of(
@@ -268,12 +267,12 @@ def _run_of(
 ) -> store.ReturnRun | None:
     """What is brought back; None where there is nothing."""
     instances, moved, _, _ = _returnable(cloud, maintenance.host, store.left_in(maintenance))
-    note = ""
+    note = None
     if also_moved:
         instances += moved
     elif moved:
-        names = ", ".join(f"{one.server.name} (on {one.server.host})" for one in moved)
-        note = f"Left alone, because somebody else moved them since: {names}."
+        names = [message("moved_to", name=one.server.name, host=one.server.host) for one in moved]
+        note = message("left_alone", names=names)
     if not instances:
         return None
     newest = store.drains_in(maintenance).last()

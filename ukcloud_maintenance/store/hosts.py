@@ -8,14 +8,14 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, QuerySet, Subquery
 
-from ..core.message import Message
+from ..core.message import Message, message
 from ..core.states import MIGRATION_UNDER_WAY, Direction, MigrationState
 from ..exceptions import StaleState
 from ..models import Drain, Event, HostMaintenance, InstanceMigration, host_key
 from . import clock
 from .clock import SLACK
 from .draining import change_drain, drains_of
-from .journal import Who, add_event, touch
+from .journal import HappenedToRow, Who, add_event, touch
 from .refusals import BeingReturned
 
 
@@ -29,7 +29,7 @@ def record_of_host(
     now: datetime,
     kind: str,
     actor: Who,
-    message: Message | str | None,
+    said: Message,
     request_id: str = "",
 ) -> None:
     """Record what was done with a host in maintenance, also in the timeline of its newest drain."""
@@ -37,7 +37,7 @@ def record_of_host(
     with transaction.atomic():
         if newest:
             touch(newest.pk, now)
-        add_event(newest, None, now, kind, actor, message, request_id, maintenance)
+        add_event(newest, None, now, kind, actor, said, request_id, maintenance)
 
 
 def verify_soon(maintenance: HostMaintenance) -> None:
@@ -169,7 +169,7 @@ def change_maintenance(
     maintenance: HostMaintenance,
     now: datetime,
     *,
-    event: tuple[str, Who, str, str] | None = None,
+    event: HappenedToRow | None = None,
     expect: Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> None:
@@ -191,7 +191,7 @@ def change_maintenance(
 def changing(
     maintenance: HostMaintenance,
     now: datetime,
-    events: Iterable[tuple[str, Who, str, str]],
+    events: Iterable[HappenedToRow],
     expect: Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> Iterator[Drain | None]:
@@ -207,8 +207,8 @@ def changing(
         ).update(**fields, revision=F("revision") + 1)
         if changed != 1:
             raise StaleState(f"the maintenance of {maintenance.host} changed meanwhile")
-        for kind, actor, message, request_id in events:
-            add_event(newest, None, now, kind, actor, message, request_id, maintenance)
+        for kind, actor, said, request_id in events:
+            add_event(newest, None, now, kind, actor, said, request_id, maintenance)
         yield newest
 
 
@@ -226,7 +226,7 @@ def take_maintenance(key: str) -> HostMaintenance | None:
     return found
 
 
-def withdrawn(why: Message | str, now: datetime) -> dict[str, Any]:
+def withdrawn(why: Message | None, now: datetime) -> dict[str, Any]:
     return {"safe_since": None, "withdrawn_at": now, "withdrawn_why": why}
 
 
@@ -242,7 +242,7 @@ def verified(
     *,
     checks: list[Any],
     safe: bool,
-    why: str,
+    why: Message | None,
     looked_at: datetime,
     actor: Who,
     now: datetime,
@@ -252,7 +252,7 @@ def verified(
 
     :param checks: the checks as they are kept, see core.certificate
     :param clear_message: what was said of the maintenance is not true any more
-    :param why: what kept it from being safe, as it is to be shown if it was safe until now
+    :param why: what keeps it from being safe, to be shown if it was safe until now
     :param looked_at: when the look began: the certificate is not younger than that. One that is
         dated ahead of the database's clock finds out what is wrong, and proves nothing.
     :raises StaleState: the host is drained or given back meanwhile, or somebody else claimed it
@@ -261,14 +261,14 @@ def verified(
     verified_at = _believable(looked_at)
     was = maintenance.safe_since is not None
     fields: dict[str, Any] = {}
-    event = None
+    event: HappenedToRow | None = None
     if checks != maintenance.checks:
         fields["checks"] = checks
     if clear_message:
-        fields["message"] = ""
+        fields["message"] = None
     if safe and not was and verified_at:
         fields["safe_since"] = verified_at
-        event = ("safe_to_power_off", actor, "Every check holds.", "")
+        event = ("safe_to_power_off", actor, message("every_check_holds"), "")
     elif safe and was and verified_at and maintenance.safe_since > verified_at:
         fields["safe_since"] = verified_at  # the clock was set back
     elif was and not safe:
@@ -297,7 +297,7 @@ def verified(
     return bool(fields)
 
 
-def withdraw(maintenance: HostMaintenance, why: str, actor: Who, now: datetime) -> None:
+def withdraw(maintenance: HostMaintenance, why: Message, actor: Who, now: datetime) -> None:
     """The host is not known to be safe to power off any longer.
 
     :raises StaleState: somebody else got there first, be it by another look alone

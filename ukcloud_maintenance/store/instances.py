@@ -193,9 +193,7 @@ def add_server(
             last = drain.migrations.aggregate(last=Max("position"))["last"]
             row = new_row(drain, Entry(server, verdict, group=group), (last or 0) + 1, {}, now)
             row.save(force_insert=True)
-            add_event(
-                drain, row, now, "joined", actor, "It appeared on the host after the drain began."
-            )
+            add_event(drain, row, now, "joined", actor, message("joined"))
     except IntegrityError:
         return None
     return row

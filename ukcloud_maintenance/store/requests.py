@@ -109,7 +109,7 @@ def create_drain(
             asked_by = Actor(actor_id, actor)
             add_event(new, None, now, "drain_requested", asked_by, reason)
             if maintenance and maintenance.safe_since:
-                why = "A drain of this host was asked for."
+                why = message("drain_asked_for")
                 HostMaintenance.objects.filter(pk=maintenance.pk).update(**withdrawn(why, now))
                 add_event(new, None, now, "safe_withdrawn", asked_by, why, "", maintenance)
     except IntegrityError as error:

@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 
 from django.db import transaction
 
+from ..core.message import Message, lines, message, text
 from ..core.states import DRAIN_TERMINAL, Direction, ReturnResult
 from ..exceptions import StaleState
 from ..models import Drain, HostMaintenance, InstanceMigration
 from .hosts import change_maintenance, changing, return_run, withdrawn
-from .journal import Who, add_event
+from .journal import HappenedToRow, Who, add_event
 from .refusals import DrainExists
 from .requests import Entry, cancel_drain, new_row
 
@@ -28,7 +29,7 @@ class ReturnRun(NamedTuple):
     actor_id: str
     entries: Iterable[Entry]
     project_names: Mapping[str, str]
-    note: str = ""
+    note: Message | None = None
 
 
 def request_return(
@@ -37,13 +38,13 @@ def request_return(
     choice: str,
     actor: Who,
     now: datetime,
-    words: str = "",
+    said: Message | None = None,
     run: ReturnRun | None = None,
 ) -> Drain | None:
     """Ask for the return of a host to service, and for its instances to be brought back where
     there is a `run`: that run.
 
-    :param words: what was asked for, for the record
+    :param said: what was asked for, for the record
     :raises DrainExists: the host has an open drain
     :raises StaleState: the maintenance changed since it was read, e.g. somebody else asked
     """
@@ -54,12 +55,12 @@ def request_return(
         "enabling_since": None,
         "enabled_at": None,
         "return_result": "",
-        "message": "Waiting for a worker.",
+        "message": message("waits_for_worker"),
         "next_pass_at": None,
     }
-    events: list[tuple[str, Who, str, str]] = [("return_requested", actor, words, "")]
+    events: list[HappenedToRow] = [("return_requested", actor, said, "")]
     if maintenance.safe_since:
-        why = "The host is being given back to service."
+        why = message("being_given_back")
         fields |= withdrawn(why, now)
         events.append(("safe_withdrawn", actor, why, ""))
     made = None
@@ -96,7 +97,7 @@ def create_return_run(
         destination=maintenance.host,
         requested_by_id=run.actor_id,
         requested_by=str(actor),
-        message="Waiting for the host to be back in service.",
+        message=message("waits_for_service"),
         created_at=now,
         updated_at=now,
     )
@@ -106,7 +107,9 @@ def create_return_run(
         row.source_compute = entry.server.host
         rows.append(row)
     InstanceMigration.objects.bulk_create(rows)
-    said = f"{run.reason}\n{run.note}".strip()
+    said = text(run.reason)
+    if run.note:
+        said = lines(said, run.note)
     add_event(made, None, now, "return_run_requested", actor, said, "", maintenance)
     return made
 
@@ -117,12 +120,12 @@ def intend_to_enable(maintenance: HostMaintenance, now: datetime) -> None:
     :raises StaleState: somebody else got there first
     """
     change_maintenance(
-        maintenance, now, enabling_since=now, message="Nova is asked to enable the service."
+        maintenance, now, enabling_since=now, message=message("service_being_enabled")
     )
 
 
 def enabled(
-    maintenance: HostMaintenance, message: str, actor: Who, request_id: str, now: datetime
+    maintenance: HostMaintenance, said: Message, actor: Who, request_id: str, now: datetime
 ) -> None:
     """Record that Nova enabled the service because we asked for it.
 
@@ -132,13 +135,13 @@ def enabled(
         maintenance,
         now,
         enabled_at=now,
-        message=message,
-        event=("service_enabled", actor, message, request_id),
+        message=said,
+        event=("service_enabled", actor, said, request_id),
     )
 
 
 def finish_return(
-    maintenance: HostMaintenance, result: ReturnResult, message: str, actor: Who, now: datetime
+    maintenance: HostMaintenance, result: ReturnResult, said: Message, actor: Who, now: datetime
 ) -> None:
     """The maintenance is over.
 
@@ -150,12 +153,12 @@ def finish_return(
         open_key=None,
         closed_at=now,
         return_result=result.value,
-        message=message,
-        event=("host_returned", actor, message, ""),
+        message=said,
+        event=("host_returned", actor, said, ""),
     )
 
 
-def give_up_return(maintenance: HostMaintenance, message: str, actor: Who, now: datetime) -> None:
+def give_up_return(maintenance: HostMaintenance, said: Message, actor: Who, now: datetime) -> None:
     """The host is not given back: its maintenance stays open, and what was to be brought back
     stays where it is.
 
@@ -174,6 +177,6 @@ def give_up_return(maintenance: HostMaintenance, message: str, actor: Who, now: 
             returning_since=None,
             enabling_since=None,
             return_result=ReturnResult.REFUSED.value,
-            message=message,
-            event=("return_refused", actor, message, ""),
+            message=said,
+            event=("return_refused", actor, said, ""),
         )

@@ -18,6 +18,7 @@ from ..cloud import Cloud
 from ..core.facts import Service
 from ..core.host import certificate as c
 from ..core.host import returning as h
+from ..core.message import Message, holds, message
 from ..exceptions import CloudError, CloudNotFound, StaleState
 from ..log import say
 from ..messages import english
@@ -87,7 +88,7 @@ class HostReconciler:
         checks = c.certify(sight)
         safe = c.is_safe(checks)
         was_safe = maintenance.safe_since is not None
-        why = "" if safe else h.why_withdrawn(checks, sight.after, maintenance.verified_at)
+        why = None if safe else h.why_withdrawn(checks, sight.after, maintenance.verified_at)
         store.verified(
             maintenance,
             checks=c.as_json(checks),
@@ -96,7 +97,7 @@ class HostReconciler:
             looked_at=looked_at,
             actor=self.worker,
             now=self.clock(),
-            clear_message=maintenance.message.startswith(h.TROUBLES),
+            clear_message=holds(maintenance.message, *h.TROUBLES),
         )
         is_safe = maintenance.safe_since is not None
         if is_safe and not was_safe:
@@ -143,52 +144,51 @@ class HostReconciler:
         request_id = self.cloud.enable_service(service_id)
         if time.monotonic() - asked > settings.current().lease_seconds:
             self.alive(maintenance)  # this process was stopped: is the host ours still?
-        message = "The service is enabled; waiting until Nova sees it up."
-        store.enabled(maintenance, message, self.worker, request_id, self.clock())
+        said = message("waits_until_up")
+        store.enabled(maintenance, said, self.worker, request_id, self.clock())
         say(logging.INFO, "service_enabled", host=maintenance.host, request_id=request_id)
 
     def _in_trouble(
         self, maintenance: HostMaintenance, error: CloudError, pause: float
     ) -> HostOutcome:
-        in_trouble(maintenance, h.TROUBLE, english(error.said), self.worker, self.clock())
-        return HostOutcome(
-            max(pause, error.retry_after or 0), english(error.said), may_be_ours(error)
-        )
+        trouble = message("openstack_trouble", detail=error.said)
+        in_trouble(maintenance, trouble, self.worker, self.clock())
+        problem = english(error.said)
+        return HostOutcome(max(pause, error.retry_after or 0), problem, may_be_ours(error))
 
 
-def in_trouble(
-    maintenance: HostMaintenance, trouble: str, detail: str, worker: str, now: datetime
-) -> None:
+def in_trouble(maintenance: HostMaintenance, trouble: Message, worker: str, now: datetime) -> None:
     """Say of a host what keeps its passes from their work; what that means for its certificate, or
     for its return to service, after a bounded wait.
 
-    :param trouble: one of `core.hosts.TROUBLES`
+    :param trouble: of one of the codes of `core.host.returning.TROUBLES`
     :raises StaleState: somebody else changed the maintenance meanwhile
     """
-    say(logging.WARNING, "in_trouble", host=maintenance.host, detail=f"{trouble} {detail}")
+    say(logging.WARNING, "in_trouble", host=maintenance.host, detail=trouble)
     if maintenance.returning_since:
-        step = h.cloud_is_lost(host_view(maintenance), return_limits(), detail, now, trouble)
+        step = h.cloud_is_lost(host_view(maintenance), return_limits(), trouble, now)
         _apply(maintenance, step, worker, now)
     else:
-        _cannot_verify(maintenance, trouble, detail, worker, now)
+        _cannot_verify(maintenance, trouble, worker, now)
 
 
 def _cannot_verify(
-    maintenance: HostMaintenance, trouble: str, detail: str, worker: str, now: datetime
+    maintenance: HostMaintenance, trouble: Message, worker: str, now: datetime
 ) -> None:
     """Say so; what could not be verified for a bounded time is withdrawn."""
-    message = f"{trouble} {detail}"
     # What became of a return to service that was refused is still to be read.
-    free = not maintenance.message or maintenance.message.startswith(h.TROUBLES)
-    if free and maintenance.message != message:
-        store.change_maintenance(maintenance, now, message=message)
+    free = not maintenance.message or holds(maintenance.message, *h.TROUBLES)
+    if free and maintenance.message != trouble:
+        store.change_maintenance(maintenance, now, message=trouble)
     verified_at = maintenance.verified_at
     bound = timedelta(seconds=settings.current().certificate_seconds)
     # One that is dated ahead of the clock may be of any age.
     fresh = verified_at is not None and now - bound <= verified_at <= now
     if maintenance.safe_since and not fresh:
-        at = f" since {verified_at:%Y-%m-%d %H:%M:%S} UTC" if verified_at else ""
-        why = f"It could not be verified{at}. {detail}"
+        detail = trouble.values["detail"]
+        why = message("not_verified", detail=detail)
+        if verified_at:
+            why = message("not_verified_since", at=verified_at, detail=detail)
         store.withdraw(maintenance, why, worker, now)
         say(logging.WARNING, "safe_withdrawn", host=maintenance.host, detail=why)
 

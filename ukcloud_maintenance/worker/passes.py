@@ -12,7 +12,6 @@ from django.db import DatabaseError, InterfaceError
 from .. import settings, store
 from ..cloud import BUSY_SECONDS_MAX, Cloud
 from ..cloud.shell import connect_shell
-from ..core.host import returning
 from ..core.message import message
 from ..core.states import DRAIN_TERMINAL
 from ..exceptions import (
@@ -293,7 +292,8 @@ class PassRunner:
             else:
                 found = store.maintenance(of.pk)
                 if found is not None and found.closed_at is None:
-                    hosts.in_trouble(found, returning.FAILS, text, self.name, now)
+                    failed = message("worker_failed_on_host", detail=text)
+                    hosts.in_trouble(found, failed, self.name, now)
 
 
 def longest_pause() -> float:

@@ -8,7 +8,6 @@ from typing import Any
 from .. import store
 from ..core import drain as d
 from ..core.drain import answers
-from ..core.message import several, text
 from ..core.states import Wish
 from ..exceptions import CloudError
 from ..observe.evidence import inquire
@@ -93,8 +92,7 @@ def reset(at: DrainPass, row: InstanceMigration, action: d.Reset) -> None:
     request_id = ""
     if evidence is not None:
         if not evidence.complete:
-            failed = [text(check.text) for check in evidence.checks if not check.passed]
-            becomes(at, row, answers.not_reset(row_view(row), several(*failed) or text("")))
+            becomes(at, row, answers.not_reset(row_view(row), evidence.why_not))
             return
         looked = time.monotonic()
         # Should the answer get lost, the next pass finds an active server, and knows why.

@@ -16,6 +16,7 @@ from statistics import median
 from typing import Any
 
 from ..facts import Progress
+from ..message import Message, message
 
 #: Fewer different points than this are no trend.
 ENOUGH_POINTS = 3
@@ -88,52 +89,23 @@ class Course:
 
 @dataclass(frozen=True)
 class WayOut:
-    """What an admin can do about a migration, and what it costs.
+    """What an admin can do about a migration.
 
     :param code: a stable word for programs: wait | abort | force_complete
+    :param said: what to do, and, as its remedy, what it costs
     """
 
     code: str
-    text: str
-    cost: str
+    said: Message
 
 
-_WAIT = WayOut("wait", "Wait.", "The guest is not interrupted.")
-_WAIT_LONG = WayOut(
-    "wait",
-    "Wait, or give the migration more time.",
-    "The guest is not interrupted; the drain takes longer, and other instances wait meanwhile.",
-)
-_WAIT_VAIN = WayOut(
-    "wait",
-    "Wait for the guest to write less.",
-    "The guest is not interrupted; as long as it writes like this, the copy does not end.",
-)
-_WAIT_STALLED = WayOut(
-    "wait",
-    "Look at the network between the two hosts and at nova-compute on both.",
-    "The guest is not interrupted; nothing is copied until the cause is gone.",
-)
-_ABORT = WayOut(
-    "abort",
-    "Abort the migration.",
-    "As long as nova-compute of the source is up, the guest keeps running there, uninterrupted;"
-    " what was copied so far is discarded, and the instance is still to be moved. Nova 33 and 34"
-    " may set the server to ERROR two seconds later, although its guest runs.",
-)
-_FORCE = WayOut(
-    "force_complete",
-    "Force the migration to complete.",
-    "The guest is paused until the rest is copied. Where Nova permits post-copy it is not: the"
-    " guest goes on at the destination within seconds, slower at first, and is lost if the network"
-    " fails then.",
-)
-_FORCE_VAIN = WayOut(
-    "force_complete",
-    "Force the migration to complete, once bytes are sent again.",
-    "The guest is paused until the rest is copied: while nothing is sent, for as long as that"
-    " lasts.",
-)
+_WAIT = WayOut("wait", message("way_wait"))
+_WAIT_LONG = WayOut("wait", message("way_wait_long"))
+_WAIT_VAIN = WayOut("wait", message("way_wait_in_vain"))
+_WAIT_STALLED = WayOut("wait", message("way_wait_stalled"))
+_ABORT = WayOut("abort", message("way_abort"))
+_FORCE = WayOut("force_complete", message("way_force"))
+_FORCE_VAIN = WayOut("force_complete", message("way_force_in_vain"))
 #: The ways out for each verdict, the one that is advised first.
 ADVICE: dict[Verdict, tuple[WayOut, ...]] = {
     Verdict.UNKNOWN: (_WAIT, _ABORT),

@@ -5,12 +5,13 @@ hold nothing in Placement, as well. Where its cell could not be told before or a
 read, nothing that was read between counts. What cannot be told is never taken for what is well.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..facts import Allocation, Hypervisor, Migration, Server, Service
-from ..message import some
+from .. import message as m
+from ..facts import Allocation, Hypervisor, Server, Service
+from ..message import Message, message, some
 from . import emptiness
 from .emptiness import Emptiness, HostContents, Obstacle, called
 
@@ -32,14 +33,10 @@ CODES = (
     NO_ALLOCATIONS,
 )
 #: What a certificate is about, and what it is not: nothing of this is looked at.
-SCOPE = (
-    "Looked at: Nova's instances, migrations and compute service of this host, and Placement's"
-    " allocations. Not looked at: network agents (Neutron), volumes (Cinder), storage daemons such"
-    " as Ceph OSDs, fencing (Masakari, host monitors, IPMI), and virtual machines outside Nova."
-)
-#: What is said of a check that has nothing to go by, because there is no compute service: why not
-#: is said once, by the first check, and this is not shown beside it.
-NOTHING_TO_GO_BY = "This cannot be verified without a compute service."
+SCOPE = message("certificate_scope")
+#: The code of what is said of a check that has nothing to go by, because there is no compute
+#: service: why not is said once, by the first check, and this is not shown beside it.
+NOTHING_TO_GO_BY = "nothing_to_go_by"
 
 
 @dataclass(frozen=True)
@@ -47,14 +44,14 @@ class Check:
     """One point of several that must hold.
 
     :param code: a stable word for programs
-    :param text: what was found, in a sentence
+    :param found: what was found
     :param details: each thing that stands against it, or that should be known although it passed
     """
 
     code: str
     passed: bool
-    text: str
-    details: tuple[str, ...] = ()
+    found: Message
+    details: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,7 @@ class HostSight(HostContents):
 
     :param hypervisors: all nodes of the host
     :param allocations: what is held of the providers of all these hypervisors and of what is
-        nested with them, or, in words, why that could not be read
+        nested with them, or why that could not be read
     :param service_id: of the service as it was when the maintenance began, or empty
     :param elsewhere: the servers of allocations that are not on this host, by id, of as many as
         are named; None where one does not exist (any more)
@@ -73,7 +70,7 @@ class HostSight(HostContents):
     """
 
     hypervisors: Sequence[Hypervisor]
-    allocations: Sequence[Allocation] | str
+    allocations: Sequence[Allocation] | Message
     service_id: str = field(default="", kw_only=True)
     elsewhere: Mapping[str, Server | None] = field(default_factory=dict, kw_only=True)
     same_machine: Hypervisor | None = field(default=None, kw_only=True)
@@ -105,24 +102,51 @@ def is_safe(checks: Iterable[Check]) -> bool:
 
 def worth_saying(checks: Iterable[Check]) -> list[Check]:
     """Those that say something of their own: a service that is gone is said once."""
-    return [check for check in checks if check.text != NOTHING_TO_GO_BY]
+    return [check for check in checks if check.found.code != NOTHING_TO_GO_BY]
+
+
+def failures(checks: Iterable[Check]) -> Message | None:
+    """What was found by those that have not passed, without the details; None: all have."""
+    return m.several(*(check.found for check in checks if not check.passed))
 
 
 def as_json(checks: Iterable[Check]) -> list[dict[str, Any]]:
-    """Plain values, to be stored and exported."""
+    """Plain values, to be stored."""
     return [
         {
             "code": check.code,
             "passed": check.passed,
-            "text": check.text,
-            "details": list(check.details),
+            "found": m.as_json(check.found),
+            "details": m.all_as_json(check.details),
+        }
+        for check in checks
+    ]
+
+
+def for_programs(
+    checks: Iterable[Check],
+    said: Callable[[str, Message], dict[str, Any]],
+    listed: Callable[[str, Sequence[Message]], dict[str, Any]],
+) -> list[dict[str, Any]]:
+    """Plain values, to be exported.
+
+    :param said: writes a message under a name: its text, code and values
+    :param listed: the same of several
+    """
+    return [
+        {
+            "code": check.code,
+            "passed": check.passed,
+            **said("text", check.found),
+            **listed("details", check.details),
         }
         for check in checks
     ]
 
 
 def from_json(stored: Any) -> tuple[Check, ...]:
-    """The checks that :func:`as_json` made these values of.
+    """The checks that :func:`as_json` made these values of. Those of earlier releases have words,
+    which are kept as they are.
 
     :raises ValueError: they are not such values
     """
@@ -140,11 +164,15 @@ def from_json(stored: Any) -> tuple[Check, ...]:
             Check(
                 raw["code"],
                 raw["passed"],
-                str(raw.get("text") or ""),
-                tuple(str(line) for line in raw.get("details") or ()),
+                _stored(raw.get("found") or raw.get("text")),
+                tuple(_stored(line) for line in raw.get("details") or ()),
             )
         )
     return tuple(checks)
+
+
+def _stored(raw: Any) -> Message:
+    return m.from_json(raw) if isinstance(raw, dict) else m.text(str(raw or ""))
 
 
 def _service_disabled(sight: HostSight, found: Emptiness) -> Check:
@@ -155,204 +183,141 @@ def _service_disabled(sight: HostSight, found: Emptiness) -> Check:
     before, after = sight.before, sight.after
     anew = _registered_anew(sight, after)
     if before.id != after.id:
-        return Check(
-            SERVICE_DISABLED,
-            False,
-            f"The compute service of {sight.host} was replaced by another one while this was read.",
-        )
+        return Check(SERVICE_DISABLED, False, message("service_replaced", host=sight.host))
     if (before.status, after.status) == ("disabled", "disabled"):
-        return Check(SERVICE_DISABLED, True, "The compute service is disabled.", anew)
+        return Check(SERVICE_DISABLED, True, message("service_is_disabled"), anew)
     if before.status == after.status == "enabled":
-        text = "The compute service is enabled: new instances can arrive."
-        return Check(SERVICE_DISABLED, False, text, anew)
-    return Check(
-        SERVICE_DISABLED,
-        False,
-        f"The compute service was {before.status}, and {after.status} a moment later.",
-        anew,
-    )
+        return Check(SERVICE_DISABLED, False, message("service_takes_instances"), anew)
+    changed = message("service_changed", before=before.status, after=after.status)
+    return Check(SERVICE_DISABLED, False, changed, anew)
 
 
-def _registered_anew(sight: HostSight, service: Service) -> tuple[str, ...]:
+def _registered_anew(sight: HostSight, service: Service) -> tuple[Message, ...]:
     if not sight.service_id or not service.id or service.id == sight.service_id:
         return ()
-    return (
-        "It was registered anew since the maintenance began"
-        f" (it is service {service.id}, and was {sight.service_id}).",
-    )
+    return (message("registered_anew", service=service.id, before=sight.service_id),)
 
 
 def _service_up(sight: HostSight, found: Emptiness) -> Check:
     if found.of(Obstacle.NO_SERVICE):
-        return Check(SERVICE_UP, False, NOTHING_TO_GO_BY)
+        return Check(SERVICE_UP, False, message(NOTHING_TO_GO_BY))
     for service in (sight.before, sight.after):
         if service and not service.is_up:
             return Check(SERVICE_UP, False, emptiness.why_down(service))
-    return Check(SERVICE_UP, True, "The compute service is up.")
+    return Check(SERVICE_UP, True, message("service_is_up"))
 
 
 def _cell_answered(found: Emptiness) -> Check:
     if found.of(Obstacle.NO_SERVICE):
-        return Check(CELL_ANSWERED, False, NOTHING_TO_GO_BY)
+        return Check(CELL_ANSWERED, False, message(NOTHING_TO_GO_BY))
     if unknown := found.of(Obstacle.CELL):
         return Check(CELL_ANSWERED, False, unknown[0])
-    return Check(CELL_ANSWERED, True, "The cell of this host answered.")
+    return Check(CELL_ANSWERED, True, message("cell_answered"))
 
 
 def _no_servers(found: Emptiness) -> Check:
     servers = found.of(Obstacle.SERVER)
     if not servers:
-        return Check(NO_SERVERS, True, "No instance is on this host, deleted ones included.")
-    return Check(
-        NO_SERVERS,
-        False,
-        f"{_count(len(servers), 'instance is', 'instances are')} on this host.",
-        some(servers),
-    )
+        return Check(NO_SERVERS, True, message("no_servers"))
+    return Check(NO_SERVERS, False, message("servers_here", count=len(servers)), some(servers))
 
 
 def _no_migrations(found: Emptiness) -> Check:
-    return _no_records(
-        found,
-        NO_MIGRATIONS,
-        Obstacle.MIGRATION,
-        "No migration from or to this host is under way.",
-        ("migration from or to this host is", "migrations from or to this host are"),
-        "under way.",
-    )
+    if held := found.with_remedies(Obstacle.MIGRATION):
+        return Check(NO_MIGRATIONS, False, message("migrations_here", count=len(held)), some(held))
+    left = _left_over(found, Obstacle.MIGRATION)
+    return Check(NO_MIGRATIONS, True, message("no_migrations"), left)
 
 
 def _no_resizes(found: Emptiness) -> Check:
-    return _no_records(
-        found,
-        NO_RESIZES,
-        Obstacle.RESIZE,
-        "No resize or cold migration from or to this host waits to be confirmed.",
-        ("resize or cold migration", "resizes or cold migrations"),
-        "from or to this host not confirmed: each holds its disk on both hosts until it is"
-        " confirmed or reverted.",
-    )
+    if held := found.with_remedies(Obstacle.RESIZE):
+        return Check(NO_RESIZES, False, message("resizes_here", count=len(held)), some(held))
+    return Check(NO_RESIZES, True, message("no_resizes"), _left_over(found, Obstacle.RESIZE))
 
 
-def _no_records(
-    found: Emptiness, code: str, kind: Obstacle, none: str, words: tuple[str, str], end: str
-) -> Check:
-    if held := found.with_remedies(kind):
-        return Check(code, False, f"{_count(len(held), *words)} {end}", some(held))
-    return Check(
-        code,
-        True,
-        none,
-        some(
-            f"{line}: a record left behind, it does not hold the host"
-            for line in found.left_over(kind)
-        ),
-    )
+def _left_over(found: Emptiness, kind: Obstacle) -> tuple[Message, ...]:
+    return some(message("holds_no_host", what=record) for record in found.left_over(kind))
 
 
 def _no_allocations(sight: HostSight, found: Emptiness) -> Check:
-    if isinstance(sight.allocations, str):
-        return Check(
-            NO_ALLOCATIONS,
-            False,
-            "Placement could not be read.",
-            (sight.allocations,) if sight.allocations else (),
-        )
+    held = sight.allocations
+    if isinstance(held, Message):
+        why = () if held == m.text("") else (held,)
+        return Check(NO_ALLOCATIONS, False, message("placement_not_read"), why)
     ours = [h for h in sight.hypervisors if h.host == sight.host]
     if not ours and found.of(Obstacle.NO_SERVICE):
-        return Check(NO_ALLOCATIONS, False, NOTHING_TO_GO_BY)
+        return Check(NO_ALLOCATIONS, False, message(NOTHING_TO_GO_BY))
     if not ours or not all(h.id for h in ours):
-        return Check(
-            NO_ALLOCATIONS,
-            False,
-            "Nova does not name the hypervisor of this host, so that its resource provider, and"
-            " what is held of it, is not known.",
-        )
-    if not sight.allocations:
-        return Check(NO_ALLOCATIONS, True, "Placement shows no allocation on this host.")
+        return Check(NO_ALLOCATIONS, False, message("hypervisor_not_named"))
+    if not held:
+        return Check(NO_ALLOCATIONS, True, message("no_allocations"))
     return Check(
         NO_ALLOCATIONS,
         False,
-        f"Placement shows {_count(len(sight.allocations), 'allocation', 'allocations')}"
-        " on this host.",
-        some(_held(sight, a) for a in sight.allocations),
+        message("allocations_here", count=len(held)),
+        some(_held(sight, allocation) for allocation in held),
     )
 
 
 def _cannot_tell(found: Emptiness, code: str) -> Check:
     if found.of(Obstacle.NO_SERVICE):
-        return Check(code, False, NOTHING_TO_GO_BY)
-    return Check(code, False, "This cannot be told: the cell of this host did not answer.")
+        return Check(code, False, message(NOTHING_TO_GO_BY))
+    return Check(code, False, message("cell_did_not_answer"))
 
 
-def _no_service(sight: HostSight) -> str:
+def _no_service(sight: HostSight) -> Message:
     """What it means that there is no compute service, and what to do."""
-    host = sight.host
-    text = (
-        f"Nova has no compute service of host {host}: it was deleted or renamed, and nothing of the"
-        " host can be verified."
-    )
-    if sight.same_machine is not None:
-        found = sight.same_machine
-        return (
-            f"{text} Its hypervisor {found.hypervisor_hostname} belongs to the service of host"
-            f" {found.host} now: drain that one, and end this maintenance (host_return {host}"
-            " --leave)."
-        )
-    return (
-        f"{text} End the maintenance where the machine was removed (host_return {host} --leave);"
-        " else its nova-compute registers a new service when it starts, which is enabled unless"
-        " Nova is set up otherwise."
+    if (now := sight.same_machine) is None:
+        return message("service_deleted", host=sight.host)
+    return message(
+        "service_renamed", host=sight.host, hypervisor=now.hypervisor_hostname, now=now.host
     )
 
 
-def _held(sight: HostSight, allocation: Allocation) -> str:
-    amounts = ", ".join(f"{name} {n}" for name, n in sorted(allocation.resources.items()))
+def amounts(allocation: Allocation) -> Sequence[Message]:
+    """E.g. `MEMORY_MB 512`, `VCPU 1`, in Placement's units."""
+    held = sorted(allocation.resources.items())
+    return [message("amount", resource=name, n=n) for name, n in held] or [message("no_amount")]
+
+
+def _held(sight: HostSight, allocation: Allocation) -> Message:
+    """Who holds it and what; where the server really is, where that was read and is another host;
+    and what is to be done then."""
     consumer = allocation.consumer_id
+    held = amounts(allocation)
     names = dict(sight.names) | {s.id: s.name for s in sight.servers}
-    then = ""
     if consumer in names:
-        who = f"server {called(names[consumer], consumer)}"
-        if sight.elsewhere.get(consumer):
-            then = _really(sight, consumer) + _CURE_OF_SERVER.format(consumer=consumer)
-    elif records := [m for m in sight.migrations if m.uuid and m.uuid == consumer]:
-        record = records[0]
-        who = _record_of_consumer(names, record)
-        then = _really(sight, record.server_id)
-        if then and record.is_over:
-            then += (
-                ". It is left behind, if all else fits: `host_allocations"
-                f" {sight.host} --remove {consumer}` proves that, and removes exactly this"
-            )
-    else:
-        who = f"consumer {consumer}, which is not known to be a server or a migration"
-    return f"{who}: {amounts or 'nothing'}{then}"
+        who = message("held_by_server", server=called(names[consumer], consumer))
+        where = _really(sight, consumer) if sight.elsewhere.get(consumer) else None
+        if where:
+            # Nova itself compares what a server holds with where it is.
+            return message("held_by_moved", who=who, held=held, where=where, consumer=consumer)
+        return message("held", who=who, held=held)
+    record = next((r for r in sight.migrations if r.uuid and r.uuid == consumer), None)
+    if record is None:
+        return message("held", who=message("held_by_unknown", consumer=consumer), held=held)
+    who = message(
+        "held_by_migration",
+        record=record.id,
+        type=record.migration_type,
+        status=record.status,
+        server=called(names.get(record.server_id, ""), record.server_id),
+    )
+    where = _really(sight, record.server_id)
+    if where is None:
+        return message("held", who=who, held=held)
+    if not record.is_over:
+        return message("held_elsewhere", who=who, held=held, where=where)
+    return message(
+        "held_left_behind", who=who, held=held, where=where, host=sight.host, consumer=consumer
+    )
 
 
-#: Nova itself compares what a server holds with where it is.
-_CURE_OF_SERVER = (
-    ". While a migration of it is in progress that is as it should be; else compare with"
-    " `openstack resource provider allocation show {consumer}`, and correct it with"
-    " `nova-manage placement heal_allocations --force --instance {consumer}`"
-)
-
-
-def _really(sight: HostSight, server_id: str) -> str:
-    """Where the server of an allocation really is, where that was read and is another host."""
+def _really(sight: HostSight, server_id: str) -> Message | None:
     if server_id not in sight.elsewhere:
-        return ""
+        return None
     server = sight.elsewhere[server_id]
     if server is None:
-        return "; the server does not exist any more"
-    return f"; the server is {server.status} on {server.host or 'no host'}"
-
-
-def _record_of_consumer(names: Mapping[str, str], record: Migration) -> str:
-    return (
-        f"migration {record.id} ({record.migration_type}, {record.status}) of server"
-        f" {called(names.get(record.server_id, ''), record.server_id)}"
-    )
-
-
-def _count(number: int, one: str, more: str) -> str:
-    return f"{number} {one if number == 1 else more}"
+        return message("server_is_no_more")
+    host = server.host or message("host_of_none")
+    return message("server_is_elsewhere", status=server.status, host=host)

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..facts import Diagnostics, Migration, Server, Service
-from .certificate import Check
+from ..message import Message, message
+from .certificate import Check, failures
+from .orphans import from_to
 
 SERVER_IN_ERROR = "server_in_error"
 AT_SOURCE = "at_source"
@@ -51,7 +53,7 @@ class ErrorSight:
     :param newer_migrations: of this server; older ones among them are no matter
     :param diagnostics: what the hypervisor says of the guest; None where that was refused or
         could not be read
-    :param diagnostics_error: … and then why
+    :param diagnostics_error: … and then why, where that is known
     :param service: the compute service of the source
     :param read_at: when the diagnostics were asked for
     :param initial_status: of the server before it was migrated
@@ -64,7 +66,7 @@ class ErrorSight:
     was_cancelled: bool
     newer_migrations: Sequence[Migration]
     diagnostics: Diagnostics | None
-    diagnostics_error: str
+    diagnostics_error: Message | None
     service: Service | None
     read_at: datetime
     initial_status: str = "ACTIVE"
@@ -75,16 +77,21 @@ class Evidence:
     """
     :param complete: all checks have passed: the guest runs at the source, and to reset the
         server to active corrects Nova's database and nothing else
-    :param meaning: what was found, in a few sentences
+    :param meaning: what was found
     :param by_hand: what to look at on the hosts, one step each, where it is not complete
     :param read_at: what it was then
     """
 
     checks: tuple[Check, ...]
     complete: bool
-    meaning: str
-    by_hand: tuple[str, ...]
+    meaning: Message
+    by_hand: tuple[Message, ...]
     read_at: datetime
+
+    @property
+    def why_not(self) -> Message:
+        """Why it is not complete: what the checks found that have not passed."""
+        return failures(self.checks) or self.meaning
 
 
 def weigh(sight: ErrorSight, now: datetime) -> Evidence:
@@ -106,166 +113,117 @@ def weigh(sight: ErrorSight, now: datetime) -> Evidence:
 def _server_in_error(sight: ErrorSight) -> Check:
     server = sight.server
     if server is None:
-        return Check(SERVER_IN_ERROR, False, "The instance does not exist any more.")
+        return Check(SERVER_IN_ERROR, False, message("instance_gone"))
     if server.status != "ERROR":
-        return Check(
-            SERVER_IN_ERROR, False, f"The instance is {server.status or 'of no status'}, not ERROR."
-        )
+        status = server.status or message("of_no_status")
+        return Check(SERVER_IN_ERROR, False, message("instance_not_in_error", status=status))
     if server.task_state is not None:
-        return Check(
-            SERVER_IN_ERROR, False, f"A task of the instance is under way: {server.task_state}."
-        )
-    return Check(SERVER_IN_ERROR, True, "The instance is in ERROR, and no task of it is under way.")
+        busy = message("instance_has_task", task=server.task_state)
+        return Check(SERVER_IN_ERROR, False, busy)
+    return Check(SERVER_IN_ERROR, True, message("instance_in_error"))
 
 
 def _at_source(sight: ErrorSight) -> Check:
     host = sight.server.host if sight.server else ""
     if sight.source and host == sight.source:
-        return Check(AT_SOURCE, True, f"Nova has it on {sight.source}.")
-    return Check(AT_SOURCE, False, f"Nova has it on {host or 'no host'}, not on {sight.source}.")
+        return Check(AT_SOURCE, True, message("at_source", host=host))
+    where = host or message("host_of_none")
+    return Check(AT_SOURCE, False, message("not_at_source", host=where, source=sight.source))
 
 
 def _service_up(sight: ErrorSight) -> Check:
     service = sight.service
     if service is None or service.host != sight.source:
-        return Check(SERVICE_UP, False, f"Nova lists no compute service of host {sight.source}.")
+        return Check(SERVICE_UP, False, message("no_service_of_host", host=sight.source))
     if not (service.is_known and service.is_up):
-        return Check(SERVICE_UP, False, f"The compute service of {sight.source} is not up.")
-    return Check(SERVICE_UP, True, f"The compute service of {sight.source} is up.")
+        return Check(SERVICE_UP, False, message("service_of_host_not_up", host=sight.source))
+    return Check(SERVICE_UP, True, message("service_of_host_up", host=sight.source))
 
 
 def _aborted(sight: ErrorSight) -> Check:
     if sight.aborted_by_us:
-        return Check(ABORTED, True, "Nova took the abort of this migration.")
+        return Check(ABORTED, True, message("abort_taken"))
     if sight.was_cancelled or (sight.record and sight.record.status == "cancelled"):
-        return Check(ABORTED, True, "The migration was cancelled before the instance was in ERROR.")
-    return Check(
-        ABORTED,
-        False,
-        "Nobody is known to have aborted the migration: the ERROR has another cause.",
-    )
+        return Check(ABORTED, True, message("cancelled_before_error"))
+    return Check(ABORTED, False, message("error_of_other_cause"))
 
 
 def _migration_over(sight: ErrorSight) -> Check:
     record = sight.record
     if record is None:
-        return Check(MIGRATION_OVER, False, "The migration is not known.")
+        return Check(MIGRATION_OVER, False, message("migration_not_known"))
     if not sight.server or record.server_id != sight.server.id:
-        return Check(
-            MIGRATION_OVER, False, f"Migration {record.id} is not known to be this instance's."
-        )
+        return Check(MIGRATION_OVER, False, message("migration_of_other", record=record.id))
     if record.migration_type != "live-migration" or record.source_compute != sight.source:
-        return Check(
-            MIGRATION_OVER,
-            False,
-            f"Migration {record.id} is no live migration from {sight.source}"
-            f" ({record.migration_type} from {record.source_compute or 'nowhere'}).",
+        other = message(
+            "migration_not_live",
+            record=record.id,
+            source=sight.source,
+            type=record.migration_type,
+            host=record.source_compute or message("nowhere"),
         )
-    if record.status not in ENDED_BY_ABORT:
-        over = "ended otherwise" if record.is_over else "is not over"
-        return Check(MIGRATION_OVER, False, f"Migration {record.id} {over}: {record.status}.")
-    return Check(MIGRATION_OVER, True, f"Migration {record.id} is over: {record.status}.")
+        return Check(MIGRATION_OVER, False, other)
+    values = {"record": record.id, "status": record.status}
+    if record.status in ENDED_BY_ABORT:
+        return Check(MIGRATION_OVER, True, message("migration_is_over", **values))
+    if record.is_over:
+        return Check(MIGRATION_OVER, False, message("migration_ended_otherwise", **values))
+    return Check(MIGRATION_OVER, False, message("migration_is_not_over", **values))
 
 
 def _nothing_newer(sight: ErrorSight) -> Check:
     if sight.record is None:
-        return Check(NOTHING_NEWER, False, "Whether it was migrated since cannot be told.")
+        return Check(NOTHING_NEWER, False, message("newer_not_known"))
     newer = [m for m in sight.newer_migrations if m.id > sight.record.id]
     if not newer:
-        return Check(NOTHING_NEWER, True, "It was not migrated since.")
-    return Check(
-        NOTHING_NEWER,
-        False,
-        "It was migrated since.",
-        tuple(
-            f"migration {m.id} ({m.migration_type}, {m.status}) from {m.source_compute or '?'}"
-            f" to {m.dest_compute or '?'}"
-            for m in newer[:10]
-        ),
-    )
+        return Check(NOTHING_NEWER, True, message("not_migrated_since"))
+    details = tuple(from_to(record) for record in newer[:10])
+    return Check(NOTHING_NEWER, False, message("migrated_since"), details)
 
 
 def _guest_runs(sight: ErrorSight, now: datetime) -> Check:
     found = sight.diagnostics
     if found is None:
         words = (sight.diagnostics_error,) if sight.diagnostics_error else ()
-        return Check(
-            GUEST_RUNS, False, f"{sight.source} did not say that the guest runs there.", words
-        )
+        return Check(GUEST_RUNS, False, message("guest_not_told", host=sight.source), words)
     age = (now - sight.read_at).total_seconds()
     if abs(age) > FRESH_SECONDS:
-        return Check(
-            GUEST_RUNS,
-            False,
-            f"What {sight.source} said of the guest is {abs(age):.0f} seconds old: ask again.",
-        )
+        old = message("guest_told_too_long_ago", host=sight.source, seconds=round(abs(age)))
+        return Check(GUEST_RUNS, False, old)
+    values = {"host": sight.source, "state": found.state}
     if found.state == "running" or (found.state == "paused" == sight.initial_status.lower()):
-        driver = f" ({found.driver})" if found.driver else ""
-        return Check(
-            GUEST_RUNS,
-            True,
-            f"The hypervisor of {sight.source}{driver} says that the guest is {found.state}.",
-        )
-    return Check(
-        GUEST_RUNS, False, f"The hypervisor of {sight.source} says that the guest is {found.state}."
-    )
+        if found.driver:
+            said = message("guest_state_by_driver", driver=found.driver, **values)
+            return Check(GUEST_RUNS, True, said)
+        return Check(GUEST_RUNS, True, message("guest_state", **values))
+    return Check(GUEST_RUNS, False, message("guest_state", **values))
 
 
-def _meaning(sight: ErrorSight, complete: bool) -> tuple[str, tuple[str, ...]]:
+def _meaning(sight: ErrorSight, complete: bool) -> tuple[Message, tuple[Message, ...]]:
     """What it means, and what to look at by hand."""
-    source = sight.source
     if sight.server is None:
-        return "The instance does not exist any more: there is nothing to reset.", ()
+        return message("nothing_to_reset_gone"), ()
     if sight.server.status != "ERROR":
-        return "The instance is not in ERROR (any more): there is nothing to reset.", ()
+        return message("nothing_to_reset"), ()
     if complete:
-        return (
-            "This is what Nova 33 and 34 leave behind after an abort: they write ERROR a moment"
-            f" after the migration was cancelled, while the guest runs on. Asked just now, {source}"
-            " says that it runs there. Resetting the instance to active corrects Nova's database,"
-            " and does nothing to the guest.",
-            (),
-        )
+        return message("error_without_harm", host=sight.source), ()
     dest = sight.record.dest_compute if sight.record else ""
-    meaning = (
-        f"It is not known for sure where the guest of this instance runs. Nova has it on {source},"
-        f" but the guest may run on {dest or 'another host'}, on both or on neither. Nothing is"
-        " offered here, since every repair begins with knowing that."
+    meaning = message(
+        "guest_may_be_elsewhere", source=sight.source, dest=dest or message("another_host")
     )
     return meaning, _by_hand(sight, sight.server, dest)
 
 
-def _by_hand(sight: ErrorSight, server: Server, dest: str) -> tuple[str, ...]:
-    source, there = sight.source, dest or "every host that it was migrated to"
-    paused = (
-        (
-            "It was PAUSED before it was migrated, and Nova tells of guests that run alone:"
-            " whether a paused one is there, the hosts themselves must say.",
-        )
-        if sight.initial_status == "PAUSED"
-        else ()
-    )
+def _by_hand(sight: ErrorSight, server: Server, dest: str) -> tuple[Message, ...]:
+    source, there = sight.source, dest or message("every_destination")
+    paused = (message("by_hand_paused"),) if sight.initial_status == "PAUSED" else ()
     return (
-        "Until this is settled do not start, reboot, rebuild, evacuate or migrate it, and do not"
-        " reset its state. If its guest runs elsewhere, each of these would start a second copy of"
-        " it, from the same disk or from one that is out of date, or destroy the one that runs.",
+        message("by_hand_leave_it"),
         *paused,
-        f"On {source} and on {there}: `virsh list --all --uuid --name`. Which of them has the"
-        f" domain {server.id}?",
-        f"On each that has it: `virsh domstate {server.id}`. On which one does it run? One that is"
-        " shut off is what a migration left behind.",
-        "Where is its newest disk? A disk in shared storage or a volume is the same from every"
-        " host. A local disk (a file in the instances folder) is newest on the host on which the"
-        " guest runs, and the file on the other host is from before or during the migration.",
-        f"If it runs on {source} and on no other host: `openstack server set --state active"
-        f" {server.id}` corrects Nova's database and does nothing to the guest.",
-        f"If it runs on {there}: leave it running. Nova's database is wrong about its host, and no"
-        f" command of Nova's API corrects that. Never have Nova start it on {source} where it has"
-        f" a local disk: that boots the disk from before the migration. Either correct host and"
-        " node of the instance in Nova's database, then heal its allocations (`nova-manage"
-        f" placement heal_allocations --instance {server.id}`); or, only if all its disks are"
-        " shared or volumes, shut it down from within, check that it runs on no host, and start it"
-        f" on {source}.",
-        f"If it runs on neither: read the logs of nova-compute and libvirt on {source} and on"
-        f" {there}, and find out which host has the newest disk, before anything is started.",
+        message("by_hand_where", source=source, there=there, server_id=server.id),
+        message("by_hand_state", server_id=server.id),
+        message("by_hand_disk"),
+        message("by_hand_at_source", source=source, server_id=server.id),
+        message("by_hand_there", source=source, there=there, server_id=server.id),
+        message("by_hand_nowhere", source=source, there=there),
     )

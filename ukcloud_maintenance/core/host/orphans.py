@@ -13,7 +13,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ..facts import Allocation, Consumer, Migration, Server
-from .certificate import Check
+from ..message import Message, message
+from .certificate import Check, amounts
 
 HELD_HERE = "held_here"
 MIGRATION_OVER = "migration_over"
@@ -107,87 +108,86 @@ def _command(sight: OrphanSight, here: Sequence[Allocation]) -> str:
 
 def _held_here(sight: OrphanSight, here: Sequence[Allocation]) -> Check:
     if not here:
-        return Check(HELD_HERE, False, f"It holds nothing of {sight.host} (any more).")
-    return Check(
-        HELD_HERE, True, f"It holds resources of {sight.host}.", tuple(amounts(a) for a in here)
-    )
+        return Check(HELD_HERE, False, message("holds_nothing_of", host=sight.host))
+    details = tuple(amounts_of(allocation) for allocation in here)
+    return Check(HELD_HERE, True, message("holds_resources_of", host=sight.host), details)
 
 
 def _migration_over(sight: OrphanSight) -> Check:
     record = sight.record
     if record is None or record.uuid != sight.consumer.consumer_id:
-        text = "It is not that of a migration from or to this host that Nova knows."
-        return Check(MIGRATION_OVER, False, text)
+        return Check(MIGRATION_OVER, False, message("consumer_of_no_migration"))
+    values = {"record": record.id, "type": record.migration_type}
     if record.migration_type not in HOLDS:
-        text = f"Migration {record.id} is {record.migration_type}, and never holds anything."
-        return Check(MIGRATION_OVER, False, text)
-    over = "is over" if record.is_over else "is not over"
-    return Check(
-        MIGRATION_OVER,
-        record.is_over,
-        f"Migration {record.id} ({record.migration_type}) {over}: {record.status}.",
-    )
+        return Check(MIGRATION_OVER, False, message("type_never_holds", **values))
+    values["status"] = record.status
+    if record.is_over:
+        return Check(MIGRATION_OVER, True, message("record_is_over", **values))
+    return Check(MIGRATION_OVER, False, message("record_is_not_over", **values))
 
 
 def _server_elsewhere(sight: OrphanSight) -> Check:
     if sight.record is None:
-        return Check(SERVER_ELSEWHERE, False, "Its server is not known.")
+        return Check(SERVER_ELSEWHERE, False, message("server_not_known"))
     server = sight.server
     if server is None:
-        return Check(
-            SERVER_ELSEWHERE, True, f"Server {sight.record.server_id} does not exist any more."
-        )
-    where = f"Nova has {server.name} ({server.id}) on {server.host or 'no host'}, {server.status}"
+        gone = message("server_gone", server_id=sight.record.server_id)
+        return Check(SERVER_ELSEWHERE, True, gone)
+    values = {
+        "name": server.name,
+        "server_id": server.id,
+        "host": server.host or message("host_of_none"),
+        "status": server.status,
+    }
     if server.task_state:
-        return Check(SERVER_ELSEWHERE, False, f"{where}, task {server.task_state}.")
+        busy = message("server_is_busy_on", task=server.task_state, **values)
+        return Check(SERVER_ELSEWHERE, False, busy)
     # In ERROR Nova may be wrong about where the guest is.
     settled = server.status not in ("VERIFY_RESIZE", "ERROR", "UNKNOWN")
     elsewhere = bool(server.host) and server.host != sight.host
-    return Check(SERVER_ELSEWHERE, elsewhere and settled, f"{where}.")
+    return Check(SERVER_ELSEWHERE, elsewhere and settled, message("server_is_on", **values))
 
 
 def _own_claim(sight: OrphanSight) -> Check:
     held = {a.provider_id for a in sight.own.allocations} if sight.own else set()
     if sight.record is not None and sight.server is None:
-        text = "Its server holds something by its own id." if held else "Nothing else is held."
-        return Check(OWN_CLAIM, not held, text)
+        if held:
+            return Check(OWN_CLAIM, False, message("own_claim_of_deleted"))
+        return Check(OWN_CLAIM, True, message("nothing_else_held"))
     host = sight.server.host if sight.server else ""
     if held & sight.providers:
-        text = f"By its own id its server holds resources of {sight.host} as well."
-        return Check(OWN_CLAIM, False, text)
+        return Check(OWN_CLAIM, False, message("own_claim_here_too", host=sight.host))
     if not host or not held & sight.server_providers:
-        return Check(
-            OWN_CLAIM,
-            False,
-            f"By its own id its server holds nothing of {host or 'any host'}: this may be all that"
-            " accounts for its guest.",
-        )
-    return Check(OWN_CLAIM, True, f"By its own id its server holds resources of {host}.")
+        none = message("no_own_claim", host=host or message("any_host"))
+        return Check(OWN_CLAIM, False, none)
+    return Check(OWN_CLAIM, True, message("own_claim", host=host))
 
 
 def _nothing_under_way(sight: OrphanSight) -> Check:
     if sight.record is None:
-        text = "Whether a migration of its server is in progress is not known."
-        return Check(NOTHING_UNDER_WAY, False, text)
-    unfinished = [m for m in sight.migrations if not m.is_over]
+        return Check(NOTHING_UNDER_WAY, False, message("progress_not_known"))
+    unfinished = [record for record in sight.migrations if not record.is_over]
     if not unfinished:
-        return Check(NOTHING_UNDER_WAY, True, "No migration of its server is in progress.")
-    return Check(
-        NOTHING_UNDER_WAY,
-        False,
-        "A migration of its server is not over.",
-        tuple(
-            f"migration {m.id} ({m.migration_type}, {m.status}) from {m.source_compute or '?'}"
-            f" to {m.dest_compute or '?'}"
-            for m in unfinished[:10]
-        ),
+        return Check(NOTHING_UNDER_WAY, True, message("nothing_in_progress"))
+    details = tuple(from_to(record) for record in unfinished[:10])
+    return Check(NOTHING_UNDER_WAY, False, message("not_all_over"), details)
+
+
+def from_to(record: Migration) -> Message:
+    """A migration in a list of several."""
+    return message(
+        "migration_from_to",
+        record=record.id,
+        type=record.migration_type,
+        status=record.status,
+        source=record.source_compute or "?",
+        dest=record.dest_compute or "?",
     )
 
 
-def amounts(allocation: Allocation) -> str:
+def amounts_of(allocation: Allocation) -> Message:
     """E.g. `MEMORY_MB 512, VCPU 1 of provider …`, in Placement's units."""
-    held = ", ".join(f"{name} {n}" for name, n in sorted(allocation.resources.items()))
-    return f"{held or 'nothing'} of provider {allocation.provider_id}"
+    return message("amounts_of", held=amounts(allocation), provider=allocation.provider_id)
 
 
 def kept(consumer: Consumer, providers: Iterable[str]) -> Consumer:

@@ -8,19 +8,17 @@ which only an admin overrules, by choosing `ENABLE`.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from ..facts import Hypervisor, Service
+from ..message import Message, holds, message, several
 from ..states import ReturnChoice, ReturnResult
 from .certificate import SERVICE_UP, Check, worth_saying
 
-#: How the message of a maintenance begins that OpenStack keeps from being looked after.
-TROUBLE = "OpenStack does not answer as it should."
-#: … that the worker keeps from it; and both.
-FAILS = "The worker cannot work on this host."
-TROUBLES = (TROUBLE, FAILS)
-#: How the withdrawal begins that is no alarm.
-SWITCHED_OFF = "The host went down, most likely because it was switched off."
+#: What a maintenance says that OpenStack, or the worker, keeps from being looked after.
+TROUBLES = ("openstack_trouble", "worker_failed_on_host")
+#: The withdrawals that are no alarm.
+SWITCHED_OFF = ("switched_off", "switched_off_undated")
 
 
 @dataclass(frozen=True)
@@ -63,14 +61,14 @@ class Enable:
 class MarkEnabled:
     """It is enabled, we were about to ask for that, and no answer is on record."""
 
-    message: str
+    message: Message
 
 
 @dataclass(frozen=True)
 class Wait:
     """Look again later. `message` says what is waited for."""
 
-    message: str
+    message: Message
 
 
 @dataclass(frozen=True)
@@ -78,14 +76,14 @@ class Close:
     """The maintenance is over."""
 
     result: ReturnResult
-    message: str
+    message: Message
 
 
 @dataclass(frozen=True)
 class GiveUp:
     """The return is over, the maintenance is not: nothing more is done until somebody asks."""
 
-    message: str
+    message: Message
 
 
 Step = Enable | MarkEnabled | Wait | Close | GiveUp
@@ -94,12 +92,16 @@ Step = Enable | MarkEnabled | Wait | Close | GiveUp
 # -- safe to power off -----------------------------------------------------------------------
 
 
-def in_words(checks: Iterable[Check]) -> str:
-    """What keeps a host from being safe to power off; empty where nothing does."""
-    return " ".join(
-        f"{check.text} {'; '.join(check.details)}{'.' if check.details else ''}".strip()
-        for check in worth_saying(checks)
-        if not check.passed
+def standing_against(checks: Iterable[Check]) -> Message | None:
+    """What keeps a host from being safe to power off; None where nothing does."""
+    return several(
+        *(
+            message("check_failed", what=check.found, details=check.details)
+            if check.details
+            else check.found
+            for check in worth_saying(checks)
+            if not check.passed
+        )
     )
 
 
@@ -128,7 +130,7 @@ def same_machine(host: str, hypervisors: Iterable[Hypervisor]) -> Hypervisor | N
 
 def why_withdrawn(
     checks: Iterable[Check], service: Service | None, last_safe: datetime | None
-) -> str:
+) -> Message | None:
     """Why a host that was safe is not any more.
 
     One that goes down while everything else still holds was most likely switched off, which is
@@ -137,23 +139,21 @@ def why_withdrawn(
     :param last_safe: when it was last verified to be safe
     """
     failed = [check for check in checks if not check.passed]
-    at = f" at {last_safe.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if last_safe else ""
     forced = service is not None and service.forced_down
     if [check.code for check in failed] == [SERVICE_UP] and not forced:
-        return (
-            f"{SWITCHED_OFF} It was last verified to be safe{at}, and everything but that still"
-            " held."
-        )
-    return in_words(failed)
+        if last_safe is None:
+            return message("switched_off_undated")
+        return message("switched_off", at=last_safe)
+    return standing_against(failed)
 
 
-def why_not_safe(checks: Iterable[Check], withdrawn_why: str) -> str:
+def why_not_safe(checks: Iterable[Check], withdrawn_why: Message | None) -> Message | None:
     """Why a host is not safe now. One that was switched off goes on to be told calmly, until
     something else than that stands against it."""
     failed = [check for check in checks if not check.passed]
-    if [check.code for check in failed] == [SERVICE_UP] and withdrawn_why.startswith(SWITCHED_OFF):
+    if [check.code for check in failed] == [SERVICE_UP] and holds(withdrawn_why, *SWITCHED_OFF):
         return withdrawn_why
-    return in_words(failed) or withdrawn_why
+    return standing_against(failed) or withdrawn_why
 
 
 # -- what can be chosen ----------------------------------------------------------------------
@@ -164,15 +164,13 @@ class Outlook:
     """What a choice would do.
 
     :param allowed: whether it can be chosen
-    :param text: what would happen, or why it cannot be chosen
+    :param message: what would happen, or why it cannot be chosen and what can be done instead
     :param code: a stable word for why not; empty where it is allowed
-    :param remedy: what can be done instead, or empty
     """
 
     allowed: bool
-    text: str
+    message: Message
     code: str = ""
-    remedy: str = ""
 
 
 def is_ours(service: Service | None, our_reason: str) -> bool:
@@ -201,77 +199,58 @@ def default_choice(view: MaintenanceView, service: Service | None) -> ReturnChoi
 
 def outlooks(view: MaintenanceView, service: Service | None) -> Mapping[ReturnChoice, Outlook]:
     """What each choice would do with the service as it is now."""
-    choose_leave = "Leave the service as it is: the maintenance ends all the same."
     if service is None or not service.is_known:
         if service is None:
-            why = f"Nova has no compute service of host {view.host} (any more)."
-            code = "service_gone"
-            remedy = choose_leave
+            why, code = message("service_gone", host=view.host), "service_gone"
         else:
-            why = f"Nova does not reach the cell of host {view.host}, so its state is unknown."
-            code = "host_unknown"
-            remedy = f"Bring the cell back first. Or: {choose_leave.lower()}"
-        refused = Outlook(False, why, code, remedy)
-        leave = Outlook(True, "The maintenance ends; nothing is asked of Nova.")
+            why, code = message("service_unknown", host=view.host), "host_unknown"
+        refused = Outlook(False, why, code)
         return {
             ReturnChoice.OURS: refused,
             ReturnChoice.ENABLE: refused,
-            ReturnChoice.LEAVE: leave,
+            ReturnChoice.LEAVE: Outlook(True, message("ends_without_nova")),
         }
-    until_up = f"The maintenance ends when Nova sees the host up.{_forced_down(service)}"
+    forced = _forced_down(service)
     if service.status == "enabled":
-        already = Outlook(True, f"The service is enabled already. {until_up}")
-        leave = Outlook(True, "The maintenance ends at once. The service stays enabled.")
+        already = Outlook(True, several(message("enabled_already"), forced))
         return {
             ReturnChoice.OURS: already,
             ReturnChoice.ENABLE: already,
-            ReturnChoice.LEAVE: leave,
+            ReturnChoice.LEAVE: Outlook(True, message("stays_enabled")),
         }
     if is_ours(service, view.our_reason):
-        enable = Outlook(
-            True,
-            f'The service is enabled: it was us who disabled it ("{view.our_reason}"). {until_up}',
-        )
-        leave = Outlook(
-            True,
-            f'The maintenance ends at once. The service stays disabled ("{view.our_reason}").',
-        )
-        return {ReturnChoice.OURS: enable, ReturnChoice.ENABLE: enable, ReturnChoice.LEAVE: leave}
-    theirs = reason_in_words(service.disabled_reason)
+        ours = message("enables_ours", reason=view.our_reason)
+        enable = Outlook(True, several(ours, forced))
+        return {
+            ReturnChoice.OURS: enable,
+            ReturnChoice.ENABLE: enable,
+            ReturnChoice.LEAVE: Outlook(
+                True, message("stays_disabled_by_us", reason=view.our_reason)
+            ),
+        }
+    theirs = how_disabled(service.disabled_reason)
     as_found = (
         view.found_status == "disabled" and service.disabled_reason[:255] == view.found_reason
     )
-    found = ", as it was found" if as_found else ""
+    stays = message("stays_disabled", how=theirs)
     return {
         ReturnChoice.OURS: Outlook(
-            False,
-            f"It was not us who disabled the service of host {view.host}: it is disabled {theirs}.",
-            "not_ours",
-            "Choose whether it is enabled all the same, or left as it is.",
+            False, message("not_ours", host=view.host, how=theirs), "not_ours"
         ),
-        ReturnChoice.ENABLE: Outlook(
-            True,
-            f"The service is enabled, although it was not us who disabled it (it is disabled"
-            f" {theirs}). {until_up}",
-        ),
+        ReturnChoice.ENABLE: Outlook(True, several(message("enables_theirs", how=theirs), forced)),
         ReturnChoice.LEAVE: Outlook(
-            True, f"The maintenance ends at once. The service stays disabled {theirs}{found}."
+            True, message("stays_disabled_as_found", how=theirs) if as_found else stays
         ),
     }
 
 
-def reason_in_words(reason: str) -> str:
+def how_disabled(reason: str) -> Message:
     """E.g. `with the reason "new kernel"`."""
-    return f'with the reason "{reason}"' if reason else "without a reason"
+    return message("with_reason", reason=reason) if reason else message("without_reason")
 
 
-def _forced_down(service: Service) -> str:
-    if not service.forced_down:
-        return ""
-    return (
-        " It was forced down, and Nova does not see it up before somebody undoes that"
-        f" (openstack compute service set --up {service.host} nova-compute)."
-    )
+def _forced_down(service: Service) -> Message | None:
+    return message("up_when_undone", host=service.host) if service.forced_down else None
 
 
 # -- giving back -----------------------------------------------------------------------------
@@ -289,105 +268,73 @@ def decide_return(
     if view.return_choice == ReturnChoice.LEAVE:
         return _leave(view, service)
     if service is None:
-        return Close(
-            ReturnResult.NOT_UP,
-            f"Nova has no compute service of host {view.host} (any more), so there is nothing to"
-            " enable. Its nova-compute makes one when it starts.",
-        )
+        return Close(ReturnResult.NOT_UP, message("nothing_to_enable", host=view.host))
     late = now - (enabled_since or view.returning_since) >= timedelta(seconds=limits.wait_seconds)
     if not service.is_known:
-        text = f"Nova does not reach the cell of host {view.host}"
         if not late:
-            return Wait(f"{text}; waiting for it.")
+            return Wait(message("waits_for_cell", host=view.host))
         if enabled_since:
-            return Close(
-                ReturnResult.NOT_UP,
-                f"The service was enabled, but {text}, so whether the host is up is not known.",
-            )
-        return GiveUp(f"{text}, so the service was not enabled. Ask again when it is back.")
+            return Close(ReturnResult.NOT_UP, message("enabled_cell_lost", host=view.host))
+        return GiveUp(message("cell_lost", host=view.host))
     if service.status == "enabled":
         return _until_up(view, service, late)
+    how = how_disabled(service.disabled_reason)
     if view.enabled_at:
         # A host that boots may be disabled by its own driver for some seconds ("AUTO: …"), and
         # a second request of ours would overrule whoever else it was.
-        there = f"disabled {reason_in_words(service.disabled_reason)}"
         if not late:
-            return Wait(f"The service was enabled, and is {there} again; waiting.")
-        return Close(
-            ReturnResult.NOT_UP,
-            f"The service was enabled, but then it was {there} again. It is left so.",
-        )
+            return Wait(message("disabled_again_for_now", how=how))
+        return Close(ReturnResult.NOT_UP, message("disabled_again", how=how))
     if view.return_choice == ReturnChoice.OURS and not is_ours(service, view.our_reason):
-        return GiveUp(
-            "The service was not enabled: meanwhile it is disabled"
-            f" {reason_in_words(service.disabled_reason)}, which is not what we wrote."
-            " Choose whether it is enabled all the same, or left as it is."
-        )
+        return GiveUp(message("not_ours_any_more", how=how))
     return Enable(service.id)
 
 
 def _leave(view: MaintenanceView, service: Service | None) -> Close:
     if service is None:
-        return Close(
-            ReturnResult.LEFT, f"Nova has no compute service of host {view.host} (any more)."
-        )
+        return Close(ReturnResult.LEFT, message("left_without_service", host=view.host))
     if not service.is_known:
-        return Close(
-            ReturnResult.LEFT,
-            f"The service was left as it is; Nova does not reach the cell of host {view.host}.",
-        )
+        return Close(ReturnResult.LEFT, message("left_without_cell", host=view.host))
     if service.status != "enabled":
-        there = reason_in_words(service.disabled_reason)
-        return Close(ReturnResult.LEFT, f"The service was left disabled {there}.")
+        how = how_disabled(service.disabled_reason)
+        return Close(ReturnResult.LEFT, message("left_disabled", how=how))
     if service.is_up:
-        return Close(ReturnResult.IN_SERVICE, "The service is enabled, and Nova sees it up.")
-    return Close(
-        ReturnResult.NOT_UP, f"The service is enabled, but it is down.{_forced_down(service)}"
-    )
+        return Close(ReturnResult.IN_SERVICE, message("in_service"))
+    down = several(message("enabled_but_down"), _forced_down(service))
+    return Close(ReturnResult.NOT_UP, down)
 
 
 def _until_up(view: MaintenanceView, service: Service, late: bool) -> Step:
     if view.enabling_since and not view.enabled_at:
-        return MarkEnabled("The service is enabled; Nova's answer to our request got lost.")
-    who = "" if view.enabled_at else " (it was enabled by somebody else)"
+        return MarkEnabled(message("enable_answer_lost"))
+    ours = view.enabled_at is not None
     if service.is_up:
-        return Close(ReturnResult.IN_SERVICE, f"The service is enabled{who}, and Nova sees it up.")
+        up = message("in_service") if ours else message("in_service_by_other")
+        return Close(ReturnResult.IN_SERVICE, up)
     forced = _forced_down(service)
     if late:
+        not_up = message("not_up", forced=forced)
         return Close(
-            ReturnResult.NOT_UP,
-            f"The service is enabled{who}, but Nova did not see it up in time.{forced} Instances"
-            " are placed there as soon as its nova-compute reports.",
+            ReturnResult.NOT_UP, not_up if ours else message("not_up_by_other", forced=forced)
         )
-    return Wait(f"The service is enabled{who}; waiting until Nova sees it up.{forced}")
+    waits = message("waits_until_up") if ours else message("waits_until_up_by_other")
+    return Wait(several(waits, forced))
 
 
 def cloud_is_lost(
-    view: MaintenanceView,
-    limits: ReturnLimits,
-    error: str,
-    now: datetime,
-    trouble: str = TROUBLE,
+    view: MaintenanceView, limits: ReturnLimits, trouble: Message, now: datetime
 ) -> Step:
     """What becomes of a return while OpenStack does not answer.
 
-    :param trouble: one of `TROUBLES`
+    :param trouble: of one of the codes of `TROUBLES`
     """
     assert view.returning_since is not None  # it was asked for
     bound = timedelta(seconds=max(limits.wait_seconds, limits.cloud_down_wait_seconds))
     if now - view.returning_since < bound:
-        return Wait(f"{trouble} {error}")
+        return Wait(trouble)
+    detail = trouble.values["detail"]
     if view.return_choice == ReturnChoice.LEAVE:
-        return Close(
-            ReturnResult.LEFT, f"The service was left as it is; how that is is not known. {error}"
-        )
+        return Close(ReturnResult.LEFT, message("left_unknown", detail=detail))
     if view.enabled_at:
-        return Close(
-            ReturnResult.NOT_UP,
-            "The service was enabled, but OpenStack stopped answering, so whether the host is up"
-            f" is not known. {error}",
-        )
-    return GiveUp(
-        "OpenStack did not answer in time, so whether the service is enabled is not known."
-        f" Ask again when it does. {error}"
-    )
+        return Close(ReturnResult.NOT_UP, message("enabled_openstack_lost", detail=detail))
+    return GiveUp(message("openstack_lost", detail=detail))

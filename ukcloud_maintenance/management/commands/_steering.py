@@ -7,11 +7,11 @@ from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core import steering
+from ukcloud_maintenance.core.host.certificate import for_programs
 from ukcloud_maintenance.core.host.evidence import Evidence
 from ukcloud_maintenance.core.message import Message
 from ukcloud_maintenance.core.steering import DrainVerb, Verb
-from ukcloud_maintenance.messages import document as document_of
-from ukcloud_maintenance.messages import english
+from ukcloud_maintenance.messages import document, documents, english
 from ukcloud_maintenance.services import DrainReport, InstanceMigration, PlanReport, Steered
 
 from ._base import EXIT_BAD_INPUT, EXIT_NOT_ALL, Failure
@@ -129,12 +129,12 @@ class SteeringCommand(WaitingCommand):
     ) -> None:
         """The JSON of a plan, with why something was not done in some of its drains."""
         plan = services.plan_report(self.actor, plan_id)
-        document = plan_progress_document(plan, reports)
-        document["refused"] = [
-            {"drain_id": drain_id, **document_of("reason", refused[drain_id])}
+        printed = plan_progress_document(plan, reports)
+        printed["refused"] = [
+            {"drain_id": drain_id, **document("reason", refused[drain_id])}
             for drain_id in sorted(refused)
         ]
-        self.print_json(document)
+        self.print_json(printed)
 
     def show_plan(self, plan_id: int, refused: Mapping[int, Message]) -> None:
         """What was done, drain by drain; exit 1 where one was refused that could have taken it."""
@@ -179,19 +179,19 @@ class SteeringCommand(WaitingCommand):
         :param evidence: by server id, for a reset
         """
         if self.json:
-            document: dict[str, Any] = {
+            printed: dict[str, Any] = {
                 "drain_id": drain_id,
                 "verb": verb.value,
                 "done": [_name(row) for row in steered.done],
                 "refused": [
-                    {**_name(row), **document_of("reason", why)} for row, why in steered.refused
+                    {**_name(row), **document("reason", why)} for row, why in steered.refused
                 ],
             }
             if evidence:
-                document["evidence"] = {
+                printed["evidence"] = {
                     server_id: _evidence_document(found) for server_id, found in evidence.items()
                 }
-            self.print_json(document)
+            self.print_json(printed)
         for row in steered.done:
             self.say(f"{row.server_name}: {_ASKED[verb]}.")
         for row, why in steered.refused:
@@ -210,16 +210,8 @@ def _name(row: InstanceMigration) -> dict[str, str]:
 def _evidence_document(found: Evidence) -> dict[str, Any]:
     return {
         "complete": found.complete,
-        "meaning": found.meaning,
-        "by_hand": list(found.by_hand),
+        **document("meaning", found.meaning),
+        **documents("by_hand", found.by_hand),
         "read_at": iso(found.read_at),
-        "checks": [
-            {
-                "code": check.code,
-                "passed": check.passed,
-                "text": check.text,
-                "details": list(check.details),
-            }
-            for check in found.checks
-        ],
+        "checks": for_programs(found.checks, document, documents),
     }

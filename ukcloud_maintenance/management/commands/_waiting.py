@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.copying.convergence import Verdict
+from ukcloud_maintenance.core.message import Message
 from ukcloud_maintenance.core.printable import printable
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
@@ -17,6 +18,7 @@ from ukcloud_maintenance.core.states import (
     DrainState,
     MigrationState,
 )
+from ukcloud_maintenance.messages import english
 from ukcloud_maintenance.services import DrainReport
 
 from ._base import EXIT_INTERRUPTED, ShellCommand
@@ -174,7 +176,7 @@ class WaitingCommand(ShellCommand):
 
     def until_safe(self, region: str, host: str) -> services.Certificate:
         """Wait until it is told whether a host is safe to power off, and show why it is not yet."""
-        shown = ""
+        shown: Message | None = None
 
         def read() -> services.Certificate:
             nonlocal shown
@@ -182,7 +184,7 @@ class WaitingCommand(ShellCommand):
             self.warn_of_worker(services.worker_status(self.actor))
             if not found.safe and found.why_not != shown:
                 shown = found.why_not
-                self.note(f"{host}: {shown}")
+                self.note(f"{host}: {english(shown)}")
             return found
 
         return patiently(read, _Verdict())
@@ -195,7 +197,7 @@ class WaitingCommand(ShellCommand):
                 f" {iso(found.verified_at)}."
             )
         else:
-            self.say(f"{found.host} is NOT safe to power off. {found.why_not}")
+            self.say(f"{found.host} is NOT safe to power off. {english(found.why_not)}")
 
     def reports(self, ids: list[int]) -> list[DrainReport]:
         return [services.drain_report(self.actor, drain_id) for drain_id in ids]

@@ -8,6 +8,7 @@ from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.states import DrainState, MigrationState, TimeoutAction
+from ukcloud_maintenance.messages import document
 
 from ._arguments import add_window, moment
 from ._base import EXIT_BAD_INPUT, EXIT_NOT_DRAINED, EXIT_REFUSED, Failure
@@ -235,10 +236,13 @@ class Command(WaitingCommand):
         documents = []
         for report in reports:
             found = self._certificates.get(report.drain.pk)
-            document = drain_document(report)
+            of_drain = drain_document(report)
             if found:
-                document |= {"safe_to_power_off": found.safe, "why_not": found.why_not or None}
-            documents.append(document)
+                of_drain |= {
+                    "safe_to_power_off": found.safe,
+                    **document("why_not", found.why_not, none=None),
+                }
+            documents.append(of_drain)
         self.print_json(documents)
 
 

@@ -11,6 +11,7 @@ from ukcloud_maintenance.core import steering
 from ukcloud_maintenance.core.copying.convergence import ADVICE, Verdict, pause_seconds
 from ukcloud_maintenance.core.host.evidence import Evidence
 from ukcloud_maintenance.core.steering import Verb
+from ukcloud_maintenance.messages import english, english_remedy
 from ukcloud_maintenance.services import InstanceMigration
 
 from ._base import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_REFUSED, Failure
@@ -26,7 +27,9 @@ VERBS = {
     "reset": Verb.RESET,
 }
 #: What a forced completion costs the guest.
-_FORCE_COST = next(way.cost for way in ADVICE[Verdict.CONVERGING] if way.code == Verb.FORCE)
+_FORCE_COST = next(
+    english_remedy(way.said) for way in ADVICE[Verdict.CONVERGING] if way.code == Verb.FORCE
+)
 _RESET_COST = (
     "Nova is told that they are active on the host that they were to leave. Should a guest run"
     " elsewhere all the same, a second copy of it could be started on the same disks."
@@ -92,12 +95,12 @@ class Command(SteeringCommand):
         for row in rows:
             evidence = found[row.server_id]
             if not evidence.complete:
-                failed = " ".join(check.text for check in evidence.checks if not check.passed)
+                failed = english(evidence.why_not)
                 raise Failure(
                     f"{row.server_name}: the evidence is not complete. {failed}",
                     EXIT_REFUSED,
                     "evidence_incomplete",
-                    " ".join(evidence.by_hand),
+                    " ".join(map(english, evidence.by_hand)),
                     report.drain.pk,
                 )
         return found
@@ -135,10 +138,10 @@ def _evidence_lines(row: InstanceMigration, evidence: Evidence) -> list[str]:
     """Each check, what they mean together, and what to look at by hand."""
     lines = [f"{row.server_name} ({row.server_id}), read at {iso(evidence.read_at)}:"]
     for check in evidence.checks:
-        lines.append(f"  {'yes' if check.passed else 'NO '}  {check.text}")
-        lines += [f"       {detail}" for detail in check.details]
-    lines.append(evidence.meaning)
-    lines += [f"  - {step}" for step in evidence.by_hand]
+        lines.append(f"  {'yes' if check.passed else 'NO '}  {english(check.found)}")
+        lines += [f"       {english(detail)}" for detail in check.details]
+    lines.append(english(evidence.meaning))
+    lines += [f"  - {english(step)}" for step in evidence.by_hand]
     return lines
 
 

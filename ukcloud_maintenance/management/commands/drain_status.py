@@ -10,7 +10,7 @@ from ukcloud_maintenance import services
 from ukcloud_maintenance.core.copying.convergence import ADVICE, Verdict
 from ukcloud_maintenance.core.drain.alarm import alarm
 from ukcloud_maintenance.core.states import MigrationState, TimeoutAction
-from ukcloud_maintenance.messages import english
+from ukcloud_maintenance.messages import english, english_remedy
 from ukcloud_maintenance.services import DrainReport, InstanceMigration
 
 from ._base import ShellCommand
@@ -255,4 +255,4 @@ def _advice(report: DrainReport) -> Iterator[str]:
         for way in ADVICE[verdict] if rows else ():
             command = _COMMANDS.get(way.code)
             typed = f" (`{command} {report.drain.pk} INSTANCE`)" if command else ""
-            yield f"  {way.text}{typed} {way.cost}"
+            yield f"  {english(way.said, remedy=False)}{typed} {english_remedy(way.said)}"

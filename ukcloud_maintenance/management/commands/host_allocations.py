@@ -6,7 +6,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
-from ukcloud_maintenance.core.host.orphans import Orphan, amounts
+from ukcloud_maintenance.core.host.orphans import Orphan, amounts_of
+from ukcloud_maintenance.messages import document, english
 from ukcloud_maintenance.services import host_allocations, remove_allocation
 
 from ._base import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_REFUSED, Failure, ShellCommand
@@ -59,7 +60,8 @@ exit codes:
         removed = remove_allocation(self.actor, cloud, host, consumer)
         if self.json:
             self.print_json(_document(removed))
-        self.say(f"Removed from {host}: {'; '.join(amounts(a) for a in removed.here)}.")
+        held = "; ".join(english(amounts_of(allocation)) for allocation in removed.here)
+        self.say(f"Removed from {host}: {held}.")
         self.warn_of_worker(services.worker_status(self.actor))
 
     def _confirm(self, what: str) -> None:
@@ -82,10 +84,10 @@ exit codes:
 def _text(one: Orphan) -> str:
     what = "left behind, and can be removed" if one.removable else "not proved to hold nothing"
     lines = [f"{one.consumer.consumer_id}: {what}"]
-    lines += [f"  holds {amounts(a)}" for a in one.here]
+    lines += [f"  holds {english(amounts_of(a))}" for a in one.here]
     for check in one.checks:
-        lines.append(f"  {'yes' if check.passed else 'NO '}  {check.text}")
-        lines += [f"       {detail}" for detail in check.details if not check.passed]
+        lines.append(f"  {'yes' if check.passed else 'NO '}  {english(check.found)}")
+        lines += [f"       {english(detail)}" for detail in check.details if not check.passed]
     if one.removable:
         lines.append(
             f"  Remove it: host_allocations {one.host} --remove {one.consumer.consumer_id}"
@@ -106,6 +108,7 @@ def _document(one: Orphan) -> dict[str, Any]:
         "removable": one.removable,
         "command": one.command or None,
         "checks": [
-            {"code": check.code, "passed": check.passed, "text": check.text} for check in one.checks
+            {"code": check.code, "passed": check.passed, **document("text", check.found)}
+            for check in one.checks
         ],
     }

@@ -7,12 +7,14 @@ from django.core.management.base import CommandParser
 from django.db import InterfaceError, OperationalError, close_old_connections
 
 from ukcloud_maintenance import services
+from ukcloud_maintenance.core.message import Message
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
     DrainState,
     ReturnChoice,
     ReturnResult,
 )
+from ukcloud_maintenance.messages import document, english
 
 from ._base import EXIT_INTERRUPTED
 from ._documents import iso
@@ -122,7 +124,7 @@ exit codes:
                 f" {maintenance.host}`."
             )
             raise SystemExit(EXIT_INTERRUPTED) from None
-        self.say(f"{ended.host}: {ended.return_result}. {ended.message}")
+        self.say(f"{ended.host}: {ended.return_result}. {english(ended.message)}")
         back = run is None or self._until_back(ended, run)
         if run is None and self.json:
             self.print_json(self._document(ended))
@@ -136,7 +138,7 @@ exit codes:
 
     def _until_over(self, maintenance: services.HostMaintenance) -> services.HostMaintenance:
         failing_since: float | None = None
-        shown = ""
+        shown: Message | None = None
         while True:
             try:
                 now = services.get_maintenance(self.actor, maintenance.pk)
@@ -152,7 +154,7 @@ exit codes:
                 if now.returning_since is None or now.closed_at is not None:
                     return now
                 if now.message != shown:
-                    self.note(f"{now.host}: {now.message}")
+                    self.note(f"{now.host}: {english(now.message)}")
                     shown = now.message
             time.sleep(PAUSE_SECONDS)
 
@@ -169,9 +171,13 @@ exit codes:
             "enabled_at": iso(maintenance.enabled_at),
             "closed_at": iso(maintenance.closed_at),
             "result": maintenance.return_result or None,
-            "message": maintenance.message,
+            **document("message", maintenance.message),
             "bring_back_drain_id": run.pk if run else None,
-            "bring_back": {"state": run.state, "result": run.result or None, "message": run.message}
+            "bring_back": {
+                "state": run.state,
+                "result": run.result or None,
+                **document("message", run.message),
+            }
             if run
             else None,
         }

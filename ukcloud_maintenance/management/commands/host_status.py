@@ -6,6 +6,7 @@ from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.host.certificate import worth_saying
+from ukcloud_maintenance.messages import english
 
 from ._base import EXIT_INTERRUPTED
 from ._documents import iso
@@ -68,20 +69,21 @@ exit codes:
         if found.maintenance is None:
             last = services.host_maintenance(self.actor, found.region, found.host)
             if last is not None:
+                said = english(last.message) or "no message"
                 self.say(
                     f"Its last maintenance ended {iso(last.closed_at)}"
-                    f" ({last.return_result or 'closed by hand'}): {last.message or 'no message'}"
+                    f" ({last.return_result or 'closed by hand'}): {said}"
                 )
             return
         for check in worth_saying(found.checks):
-            if not check.passed and check.text == found.why_not:
+            if not check.passed and check.found == found.why_not:
                 continue  # all that stands against it was said above
-            self.say(f"  {'yes' if check.passed else 'NO '}  {check.text}")
+            self.say(f"  {'yes' if check.passed else 'NO '}  {english(check.found)}")
             for line in check.details:
-                self.say(f"         {line}")
-        self.say(f"  {services.SCOPE}")
+                self.say(f"         {english(line)}")
+        self.say(f"  {english(services.SCOPE)}")
         if found.withdrawn_at and not found.safe and found.withdrawn_why != found.why_not:
-            self.say(f"Withdrawn {iso(found.withdrawn_at)}: {found.withdrawn_why}")
+            self.say(f"Withdrawn {iso(found.withdrawn_at)}: {english(found.withdrawn_why)}")
         maintenance = found.maintenance
         reason = f' ("{maintenance.found_reason}")' if maintenance.found_reason else ""
         self.say(
@@ -94,5 +96,5 @@ exit codes:
                 f" {drain.reason}"
             )
         if maintenance.message:
-            self.say(maintenance.message)
+            self.say(english(maintenance.message))
         self.warn_of_worker(services.worker_status(self.actor))

@@ -48,6 +48,7 @@ _INSTANCE: Mapping[str, Template] = {
         " {place}.",
         remedy=_LOOK,
     ),
+    "joined": Template("It appeared on the host after the drain began."),
     "came_back": Template("It is on this host again."),
     "moved_and_here_again": Template(
         "It was moved {count} time and is on {place} again.",
@@ -225,6 +226,43 @@ _INSTANCE: Mapping[str, Template] = {
     ),
 }
 
+#: What can be done about a copy that does not end, and what it costs.
+_WAYS: Mapping[str, Template] = {
+    "way_wait": Template("Wait.", remedy="The guest is not interrupted."),
+    "way_wait_long": Template(
+        "Wait, or give the migration more time.",
+        remedy="The guest is not interrupted; the drain takes longer, and other instances wait"
+        " meanwhile.",
+    ),
+    "way_wait_in_vain": Template(
+        "Wait for the guest to write less.",
+        remedy="The guest is not interrupted; as long as it writes like this, the copy does not"
+        " end.",
+    ),
+    "way_wait_stalled": Template(
+        "Look at the network between the two hosts and at nova-compute on both.",
+        remedy="The guest is not interrupted; nothing is copied until the cause is gone.",
+    ),
+    "way_abort": Template(
+        "Abort the migration.",
+        remedy="As long as nova-compute of the source is up, the guest keeps running there,"
+        " uninterrupted; what was copied so far is discarded, and the instance is still to be"
+        " moved. Nova 33 and 34 may set the server to ERROR two seconds later, although its guest"
+        " runs.",
+    ),
+    "way_force": Template(
+        "Force the migration to complete.",
+        remedy="The guest is paused until the rest is copied. Where Nova permits post-copy it is"
+        " not: the guest goes on at the destination within seconds, slower at first, and is lost if"
+        " the network fails then.",
+    ),
+    "way_force_in_vain": Template(
+        "Force the migration to complete, once bytes are sent again.",
+        remedy="The guest is paused until the rest is copied: while nothing is sent, for as long as"
+        " that lasts.",
+    ),
+}
+
 _DRAIN: Mapping[str, Template] = {
     # -- it begins, waits, is kept from its work
     "waits_for_worker": Template("Waiting for a worker."),
@@ -275,6 +313,8 @@ _DRAIN: Mapping[str, Template] = {
     "aborts": Template("What is under way is aborted; the service is left as it is."),
     "lands_and_enables": Template("What is under way lands; the service is enabled again."),
     "lands": Template("What is under way lands; the service is left as it is."),
+    "waits_for_service": Template("Waiting for the host to be back in service."),
+    "drain_asked_for": Template("A drain of this host was asked for."),
     "tried_again": Template("What had failed on this host is tried again."),
     "came_late": Template(
         "A request of {worker} was answered after {seconds:duration}, when its claim on this drain"
@@ -324,4 +364,4 @@ _DRAIN: Mapping[str, Template] = {
     "arrived_unlike_before": Template("Arrived in status {status}, unlike before: {names}."),
 }
 
-TEMPLATES: Mapping[str, Template] = {**_INSTANCE, **_DRAIN}
+TEMPLATES: Mapping[str, Template] = {**_INSTANCE, **_WAYS, **_DRAIN}

@@ -1,16 +1,25 @@
 """Checks, as a page shows them."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass
 
 from ukcloud_maintenance.core.host.certificate import Check
 
-from . import labels
+from .words import said
 
 
-def told(checks: Iterable[Check]) -> list[Check]:
-    """The same checks, in the language of the reader."""
+@dataclass(frozen=True)
+class Told:
+    """A check in the language of the reader."""
+
+    code: str
+    passed: bool
+    text: str
+    details: tuple[str, ...]
+
+
+def told(checks: Iterable[Check]) -> list[Told]:
     return [
-        replace(check, text=labels.said(check.text), details=tuple(map(labels.said, check.details)))
+        Told(check.code, check.passed, said(check.found), tuple(map(said, check.details)))
         for check in checks
     ]

@@ -1,9 +1,8 @@
 """Messages as the panel shows them: in the reader's language, numbers and times localized."""
 
 from datetime import datetime
-from typing import Any
 
-from ukcloud_maintenance.core.message import TEXT, Message, text
+from ukcloud_maintenance.core.message import TEXT, Message
 from ukcloud_maintenance.messages import remedy_of, render
 
 from . import formats, sentences
@@ -36,16 +35,9 @@ def said(one: Message | str | None, *, remedy: bool = True) -> str:
     """
     if one is None or isinstance(one, str):
         return sentences.said(one or "")
-    return render(_looked_up(one), FORMATS, remedy=remedy)
-
-
-def _looked_up(value: Any) -> Any:
-    """A value with the texts in it looked up, wherever they stand."""
-    if isinstance(value, Message):
-        if value.code == TEXT:
-            return text(sentences.said(str(value.values["text"])))
-        return Message(value.code, {name: _looked_up(v) for name, v in value.values.items()})
-    return tuple(map(_looked_up, value)) if isinstance(value, tuple) else value
+    if one.code == TEXT:
+        return sentences.said(str(one.values["text"]))
+    return render(one, FORMATS, remedy=remedy)
 
 
 def remedy(one: Message | None) -> str:

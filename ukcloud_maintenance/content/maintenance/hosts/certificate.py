@@ -6,6 +6,7 @@ from importlib import metadata
 
 from django.utils.translation import gettext as _
 
+from ukcloud_maintenance import services
 from ukcloud_maintenance.core.host.certificate import SERVICE_UP, Check, from_json
 from ukcloud_maintenance.services import Certificate
 from ukcloud_maintenance.store import HostMaintenance
@@ -46,13 +47,8 @@ def zoned(moment: datetime | None) -> str:
 
 
 def scope() -> str:
-    """What a certificate is about and what it is not: `core.certificate.SCOPE`."""
-    return _(
-        "Looked at: Nova's instances, migrations and compute service of this host, and Placement's"
-        " allocations. Not looked at: network agents (Neutron), volumes (Cinder), storage daemons"
-        " such as Ceph OSDs, fencing (Masakari, host monitors, IPMI), and virtual machines outside"
-        " Nova."
-    )
+    """What a certificate is about and what it is not."""
+    return labels.said(services.SCOPE)
 
 
 def verdict(found: Certificate) -> Label:
@@ -83,7 +79,7 @@ def headline_why(found: Certificate) -> str:
         return ""
     if found.withdrawn_at and not found.stale and not found.open_drain:
         # One reason is said once: its check is shown beside it.
-        only = [check.text for check in found.checks if not check.passed and not check.details]
+        only = [check.found for check in found.checks if not check.passed and not check.details]
         return "" if found.withdrawn_why in only else labels.said(found.withdrawn_why)
     if found.stale or found.verified_at is None or found.open_drain:
         return labels.said(found.why_not)
@@ -100,7 +96,7 @@ def short(maintenance: HostMaintenance, now: datetime) -> str:
         return _("not verified since %(time)s") % {
             "time": formats.clock(maintenance.verified_at, now)
         }
-    return labels.said(failed[0].text).rstrip(".")
+    return labels.said(failed[0].found, remedy=False).rstrip(".")
 
 
 def stored(maintenance: HostMaintenance) -> tuple[Check, ...]:

@@ -11,14 +11,14 @@ from django.utils.translation import gettext as _
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.actor import RULE_RESET, RULE_RETURN, Actor
-from ukcloud_maintenance.core.host.certificate import NO_ALLOCATIONS, Check, worth_saying
+from ukcloud_maintenance.core.host.certificate import NO_ALLOCATIONS, worth_saying
 from ukcloud_maintenance.core.states import ReturnResult
 from ukcloud_maintenance.services import Certificate
 from ukcloud_maintenance.store import Drain, HostMaintenance
 
 from ..common import labels
 from ..common.addresses import PANEL
-from ..common.checks import told
+from ..common.checks import Told, told
 from ..common.labels import Label
 from . import certificate as certificate_page
 
@@ -119,7 +119,7 @@ class HostPanel:
         return certificate_page.headline_why(self.found)
 
     @property
-    def checks(self) -> list[Check]:
+    def checks(self) -> list[Told]:
         return told(worth_saying(self.found.checks))
 
     @property

@@ -13,9 +13,10 @@ from ukcloud_maintenance.core.states import ReturnChoice
 from ukcloud_maintenance.exceptions import CloudError, Refused, UnknownHost
 from ukcloud_maintenance.services import ReturnRequest
 
-from ..common import formats, labels
+from ..common import formats
 from ..common.addresses import PANEL, of_host
 from ..common.base import PanelView, is_ajax, problem_of, uncached
+from ..common.words import remedy, said
 from ..preflight.words import verdict_html
 
 
@@ -139,8 +140,8 @@ def _choices(preview: services.ReturnPreview, chosen: str) -> list[dict]:
             if len(shown) == len(ReturnChoice) or choice is ReturnChoice.LEAVE
             else _("Enable the service"),
             "outlook": outlooks[choice],
-            "text": labels.said(outlooks[choice].text),
-            "remedy": labels.said(outlooks[choice].remedy),
+            "text": said(outlooks[choice].message, remedy=False),
+            "remedy": remedy(outlooks[choice].message),
             "chosen": choice.value == chosen and outlooks[choice].allowed,
         }
         for choice in shown

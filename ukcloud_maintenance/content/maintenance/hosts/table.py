@@ -15,6 +15,7 @@ from ..common import formats, labels
 from ..common.addresses import PANEL, of_host
 from ..common.labels import Label
 from ..common.listing import Column
+from ..common.words import said
 from .maintenance import MaintenanceCell, maintenance_cell
 
 
@@ -92,7 +93,7 @@ class HostRow:
 
     def counted(self, answer: "int | CloudError | None") -> None:
         if isinstance(answer, CloudError):
-            self.count_error = str(answer)
+            self.count_error = said(answer.cause)
         else:
             self.instances = answer
 
