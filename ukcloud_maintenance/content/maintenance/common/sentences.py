@@ -330,6 +330,7 @@ _FIXED = (
     gettext_noop("What is under way is aborted; the service is enabled again."),
     gettext_noop("What is under way is aborted; the service is left as it is."),
     # of what is refused (services)
+    gettext_noop("Try again."),
     gettext_noop("Is a worker running?"),
     # of its flavor and its groups (core/bindings.py, core/surroundings.py)
     gettext_noop("Enable such a host."),
