@@ -24,12 +24,12 @@ def look(gateway, server_id: str, source: str, *, aborted: bool):
     """The evidence as it is now."""
     server, service = gateway.server(server_id), gateway.service(source)
     records = gateway.migrations_of(server_id)
-    diagnostics, words = None, ""
+    diagnostics, words = None, None
     read_at = datetime.now(UTC)
     try:
         diagnostics = gateway.diagnostics(server_id)
     except CloudError as error:
-        words = str(error)
+        words = error.cause
     sight = ErrorSight(
         server=server,
         source=source,
