@@ -8,8 +8,10 @@ import pytest
 from ukcloud_maintenance.cloud import Cloud
 from ukcloud_maintenance.core.host.certificate import HostSight, certify, is_safe
 from ukcloud_maintenance.core.host.evidence import ErrorSight, weigh
+from ukcloud_maintenance.core.message import text
 from ukcloud_maintenance.demo.config import REGION
 from ukcloud_maintenance.exceptions import CloudError
+from ukcloud_maintenance.messages import english
 
 MIB = 1024**2
 SLOW = f"rate={16 * MIB}"
@@ -24,12 +26,12 @@ def look(gateway, server_id: str, source: str, *, aborted: bool):
     """The evidence as it is now."""
     server, service = gateway.server(server_id), gateway.service(source)
     records = gateway.migrations_of(server_id)
-    diagnostics, words = None, ""
+    diagnostics, words = None, None
     read_at = datetime.now(UTC)
     try:
         diagnostics = gateway.diagnostics(server_id)
     except CloudError as error:
-        words = str(error)
+        words = text(str(error))
     sight = ErrorSight(
         server=server,
         source=source,
@@ -80,7 +82,7 @@ def test_where_the_guest_went_while_nova_says_source_it_never_is(cloud, gateway)
             in_error_since = time.monotonic()
     assert cloud.guests()[server] != ["cmp1"]
     assert failed(weighed) == {"guest_runs"}
-    assert "virsh" in " ".join(weighed.by_hand)
+    assert "virsh" in " ".join(map(english, weighed.by_hand))
 
 
 def test_where_the_guest_is_shut_off_at_the_source_it_is_not(cloud, gateway):
