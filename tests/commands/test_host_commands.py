@@ -130,6 +130,11 @@ def test_the_certificate_as_json(maintenance):
     assert document["safe_to_power_off"] is True
     assert [c["code"] for c in document["checks"]] == list(CODES)
     assert all(c["passed"] for c in document["checks"])
+    assert (document["why_not"], document["why_not_code"]) == (None, None)
+    assert document["scope_code"] == "certificate_scope"
+    check = document["checks"][0]
+    assert (check["text"], check["text_code"]) == ("About service_disabled.", "text")
+    assert (check["details"], check["details_code"], check["details_values"]) == ([], [], [])
     assert document["verified_at"].endswith("Z")
     assert document["verified_at"] < document["valid_until"]
 
@@ -138,6 +143,8 @@ def test_a_host_that_is_not_in_maintenance_is_not_safe(cloud):
     outcome = run("host_status", "cmp10", "--json")
     assert outcome.exit_code == 1
     assert outcome.json["why_not"] == "The host is not in maintenance."
+    assert outcome.json["why_not_code"] == "not_in_maintenance"
+    assert outcome.json["why_not_values"] == {}
 
 
 def test_how_the_last_maintenance_ended_is_told(maintenance):
