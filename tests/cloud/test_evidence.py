@@ -10,6 +10,7 @@ from ukcloud_maintenance.core.host.certificate import HostSight, certify, is_saf
 from ukcloud_maintenance.core.host.evidence import ErrorSight, weigh
 from ukcloud_maintenance.demo.config import REGION
 from ukcloud_maintenance.exceptions import CloudError
+from ukcloud_maintenance.messages import english
 
 MIB = 1024**2
 SLOW = f"rate={16 * MIB}"
@@ -80,7 +81,7 @@ def test_where_the_guest_went_while_nova_says_source_it_never_is(cloud, gateway)
             in_error_since = time.monotonic()
     assert cloud.guests()[server] != ["cmp1"]
     assert failed(weighed) == {"guest_runs"}
-    assert "virsh" in " ".join(weighed.by_hand)
+    assert "virsh" in " ".join(map(english, weighed.by_hand))
 
 
 def test_where_the_guest_is_shut_off_at_the_source_it_is_not(cloud, gateway):

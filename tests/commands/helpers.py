@@ -77,7 +77,7 @@ def verify(drain: Drain, *, safe: bool = True) -> None:
     text = "Fine." if safe else "Placement shows 1 allocation on this host."
     checks = [{"code": code, "passed": safe, "text": text, "details": []} for code in CODES]
     store.verified(
-        maintenance, checks=checks, safe=safe, why="", looked_at=now, actor="worker", now=now
+        maintenance, checks=checks, safe=safe, why=None, looked_at=now, actor="worker", now=now
     )
 
 

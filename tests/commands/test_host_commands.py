@@ -12,6 +12,7 @@ from tests.fakes import server
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.facts import Allocation, Consumer, Hypervisor, Migration
 from ukcloud_maintenance.core.host.certificate import CODES
+from ukcloud_maintenance.core.message import text
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState, ReturnResult
 from ukcloud_maintenance.exceptions import CloudUnreachable, ConfigurationError
 from ukcloud_maintenance.management.commands import _waiting, host_return
@@ -52,7 +53,7 @@ def verify(maintenance: HostMaintenance, *, safe: bool = True, **more) -> None:
         store.maintenance(maintenance.pk),
         checks=checks,
         safe=safe,
-        why="" if safe else "Something arrived.",
+        why=None if safe else text("Something arrived."),
         looked_at=now,
         actor="worker",
         now=now,
@@ -61,7 +62,7 @@ def verify(maintenance: HostMaintenance, *, safe: bool = True, **more) -> None:
 
 def ended(maintenance: HostMaintenance, result: ReturnResult, message: str = "Done.") -> None:
     current = store.maintenance(maintenance.pk)
-    store.finish_return(current, result, message, "worker", timezone.now())
+    store.finish_return(current, result, text(message), "worker", timezone.now())
 
 
 # -- host_status -----------------------------------------------------------------------------
@@ -129,6 +130,11 @@ def test_the_certificate_as_json(maintenance):
     assert document["safe_to_power_off"] is True
     assert [c["code"] for c in document["checks"]] == list(CODES)
     assert all(c["passed"] for c in document["checks"])
+    assert (document["why_not"], document["why_not_code"]) == (None, None)
+    assert document["scope_code"] == "certificate_scope"
+    check = document["checks"][0]
+    assert (check["text"], check["text_code"]) == ("About service_disabled.", "text")
+    assert (check["details"], check["details_code"], check["details_values"]) == ([], [], [])
     assert document["verified_at"].endswith("Z")
     assert document["verified_at"] < document["valid_until"]
 
@@ -137,6 +143,8 @@ def test_a_host_that_is_not_in_maintenance_is_not_safe(cloud):
     outcome = run("host_status", "cmp10", "--json")
     assert outcome.exit_code == 1
     assert outcome.json["why_not"] == "The host is not in maintenance."
+    assert outcome.json["why_not_code"] == "not_in_maintenance"
+    assert outcome.json["why_not_values"] == {}
 
 
 def test_how_the_last_maintenance_ended_is_told(maintenance):
@@ -349,7 +357,7 @@ def test_waits_for_the_end_and_says_which(maintenance, monkeypatch, result, exit
 def test_waiting_ends_where_the_return_is_refused(maintenance, monkeypatch):
     def refuse(seconds):
         current = store.maintenance(maintenance.pk)
-        store.give_up_return(current, "It is not ours.", "worker", timezone.now())
+        store.give_up_return(current, text("It is not ours."), "worker", timezone.now())
 
     monkeypatch.setattr(host_return.time, "sleep", refuse)
     outcome = run("host_return", "cmp1", "--wait")

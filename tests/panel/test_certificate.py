@@ -16,11 +16,15 @@ from tests.panel.test_plans import page, shown, text
 from ukcloud_maintenance import store
 from ukcloud_maintenance.content.maintenance.common import session
 from ukcloud_maintenance.content.maintenance.hosts import certificate as certificate_page
+from ukcloud_maintenance.core import message as m
 from ukcloud_maintenance.core.actor import RULE_DRAIN, RULE_VIEW
 from ukcloud_maintenance.core.facts import Allocation, Consumer, Hypervisor, Migration
 from ukcloud_maintenance.core.host import certificate as c
+from ukcloud_maintenance.core.host.returning import standing_against
+from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState, ReturnResult
 from ukcloud_maintenance.exceptions import CloudUnreachable
+from ukcloud_maintenance.messages import english
 from ukcloud_maintenance.models import Drain, HostMaintenance
 
 PANEL = "horizon:admin:maintenance"
@@ -35,6 +39,18 @@ HOLDS = {
     c.NO_MIGRATIONS: "No migration from or to this host is under way.",
     c.NO_RESIZES: "No resize or cold migration from or to this host waits to be confirmed.",
     c.NO_ALLOCATIONS: "Placement shows no allocation on this host.",
+}
+
+
+#: … and what it is recorded as
+FOUND = {
+    c.SERVICE_DISABLED: message("service_is_disabled"),
+    c.SERVICE_UP: message("service_is_up"),
+    c.CELL_ANSWERED: message("cell_answered"),
+    c.NO_SERVERS: message("no_servers"),
+    c.NO_MIGRATIONS: message("no_migrations"),
+    c.NO_RESIZES: message("no_resizes"),
+    c.NO_ALLOCATIONS: message("no_allocations"),
 }
 
 
@@ -73,14 +89,13 @@ def verify(maintenance: HostMaintenance, ago: float = 1, **against: c.Check) -> 
     :param ago: seconds
     :param against: checks that do not hold, by code
     """
-    checks = [against.get(code) or c.Check(code, True, words) for code, words in HOLDS.items()]
-    why = " ".join(f"{one.text} {'; '.join(one.details)}".strip() for one in against.values())
+    checks = [against.get(code) or c.Check(code, True, found) for code, found in FOUND.items()]
     looked = timezone.now() - timedelta(seconds=ago)
     store.verified(
         maintenance,
         checks=c.as_json(checks),
         safe=not against,
-        why=why,
+        why=standing_against(against.values()),
         looked_at=looked,
         actor="worker",
         now=looked,
@@ -91,14 +106,17 @@ def verify(maintenance: HostMaintenance, ago: float = 1, **against: c.Check) -> 
 
 ARRIVED = {
     c.NO_SERVERS: c.Check(
-        c.NO_SERVERS, False, "1 instance is on this host.", ("late-1 (abc), ACTIVE",)
+        c.NO_SERVERS,
+        False,
+        message("servers_here", count=1),
+        (message("server_on_host", server="late-1 (abc)", status="ACTIVE"),),
     )
 }
 DOWN = {
     c.SERVICE_UP: c.Check(
         c.SERVICE_UP,
         False,
-        "The compute service is down: what Nova says of this host may be old.",
+        message("service_not_up", state="down"),
     )
 }
 
@@ -271,9 +289,10 @@ def test_a_page_of_a_host_that_is_not_safe_does_not_look_like_one(admin, maintai
 
 def test_what_it_is_not_about_is_said_on_page_print_and_file(admin, maintained):
     verify(maintained)
-    assert c.SCOPE in unescape(text(panel(admin)))
-    assert c.SCOPE in unescape(text(admin.get(url("certificate")).content.decode()))
-    assert admin.get(url("certificate_file")).json()["scope"] == c.SCOPE
+    scope = english(c.SCOPE)
+    assert scope in unescape(text(panel(admin)))
+    assert scope in unescape(text(admin.get(url("certificate")).content.decode()))
+    assert admin.get(url("certificate_file")).json()["scope"] == scope
 
 
 @pytest.mark.parametrize("name", ["certificate", "certificate_file", "host", "return_host"])
@@ -445,7 +464,7 @@ def test_the_list_does_not_go_on_calling_a_host_safe_that_was_given_back(
     Drain.objects.update(finished_at=timezone.now() - timedelta(hours=5))
     admin.post(url("return_host"), {"choice": "ours" if result != ReturnResult.LEFT else "leave"})
     maintained.refresh_from_db()
-    store.finish_return(maintained, result, "Some words.", "worker", timezone.now())
+    store.finish_return(maintained, result, m.text("Some words."), "worker", timezone.now())
     assert re.fullmatch(rf"{words} \d\d:\d\d", updated(admin)["cmp4"])
     HostMaintenance.objects.update(closed_at=timezone.now() - timedelta(hours=2))
     assert updated(admin) == {}  # which empties the cell
@@ -454,7 +473,7 @@ def test_the_list_does_not_go_on_calling_a_host_safe_that_was_given_back(
 def test_a_drain_after_the_return_is_what_the_list_tells(admin, maintained, make_drain):
     admin.post(url("return_host"), {"choice": "leave"})
     maintained.refresh_from_db()
-    store.finish_return(maintained, ReturnResult.LEFT, "", "worker", timezone.now())
+    store.finish_return(maintained, ReturnResult.LEFT, m.text(""), "worker", timezone.now())
     make_drain("cmp4", server("late-1", host="cmp4"))
     assert updated(admin) == {"cmp4": "0 of 1"}
 
@@ -469,7 +488,9 @@ def test_no_drain_is_offered_while_a_host_is_being_returned(admin, maintained):
 def test_one_that_was_given_up_says_why_and_the_maintenance_goes_on(admin, maintained):
     admin.post(url("return_host"), {"choice": "ours"})
     maintained.refresh_from_db()
-    store.give_up_return(maintained, "Somebody disabled it meanwhile.", "worker", timezone.now())
+    store.give_up_return(
+        maintained, m.text("Somebody disabled it meanwhile."), "worker", timezone.now()
+    )
     verify(maintained)
     said = panel(admin)
     assert "was given up: Somebody disabled it meanwhile." in said

@@ -16,6 +16,7 @@ from tests.panel import test_certificate, test_plans, test_record, test_steering
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.content.maintenance.common import labels, sentences
 from ukcloud_maintenance.core.host.evidence import ErrorSight, weigh
+from ukcloud_maintenance.core.message import message, text
 from ukcloud_maintenance.core.states import DrainState, MigrationState
 
 PANEL = "horizon:admin:maintenance"
@@ -51,7 +52,7 @@ def evidence(monkeypatch):
         source="cmp1",
         service=service("cmp1"),
         diagnostics=None,
-        diagnostics_error="timed out",
+        diagnostics_error=text("timed out"),
         record=None,
         aborted_by_us=False,
         was_cancelled=False,
@@ -297,10 +298,11 @@ def test_the_form_of_a_drain(german):
     [
         # its value has full stops in it, and another sentence follows
         (
-            'The service is enabled: it was us who disabled it ("kernel 6.1. See 12."). The'
-            " maintenance ends when Nova sees the host up.",
-            'Der Dienst wird aktiviert: Wir haben ihn deaktiviert ("kernel 6.1. See 12."). Die'
-            " Wartung endet, wenn Nova den Host wieder erreicht.",
+            "It was not us who disabled the service of host cmp1: it is disabled with the reason"
+            ' "kernel 6.1. See 12.". Choose whether it is enabled all the same, or left as it is.',
+            "Nicht wir haben den Dienst von Host cmp1 deaktiviert: Er ist deaktiviert mit dem Grund"
+            ' "kernel 6.1. See 12.". Wählen Sie, ob er trotzdem aktiviert wird oder bleibt, wie er'
+            " ist.",
         ),
         # a value that is a word of ours, and one that is a host
         (
@@ -330,6 +332,15 @@ def test_texts_are_translated_sentence_by_sentence(said, german_):
     assert labels.said(said) == said
     with override("de"):
         assert labels.said(said) == german_
+
+
+def test_what_is_told_of_a_return_is_german_around_its_values():
+    one = message("enables_ours", reason="kernel 6.1. See 12.")
+    with override("de"):
+        assert labels.said(one) == (
+            'Der Dienst wird aktiviert: Wir haben ihn deaktiviert ("kernel 6.1. See 12."). Die'
+            " Wartung endet, wenn Nova den Host wieder erreicht."
+        )
 
 
 def test_every_sentence_that_is_known_is_found_and_translated():

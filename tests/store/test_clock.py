@@ -18,6 +18,7 @@ from tests.store.test_hosts import give_back, in_maintenance, verified
 from tests.store.test_store import NOW, begin, create, read, row
 from tests.worker.test_hosts import QUICK, HostNova
 from ukcloud_maintenance import store
+from ukcloud_maintenance.core.message import text
 from ukcloud_maintenance.core.states import DrainState, MigrationState
 from ukcloud_maintenance.exceptions import CloudUnreachable, StaleState
 from ukcloud_maintenance.models import Drain, HostMaintenance, InstanceMigration, Worker
@@ -452,11 +453,11 @@ def test_the_run_of_a_return_is_the_one_that_was_asked_for_with_it(step):
     ask = partial(store.request_return, choice="ours", actor="ann")
     first = ask(maintenance, now=NOW, run=run)
     assert store.return_run(maintenance) == first
-    store.give_up_return(maintenance, "It is not ours.", "worker", NOW)
+    store.give_up_return(maintenance, text("It is not ours."), "worker", NOW)
     assert store.return_run(maintenance) is None
     ask(maintenance, now=NOW + step)
     assert store.return_run(maintenance) is None, "nothing is brought back this time"
-    store.give_up_return(maintenance, "It is not ours.", "worker", NOW + step)
+    store.give_up_return(maintenance, text("It is not ours."), "worker", NOW + step)
     third = ask(maintenance, now=NOW + 2 * step, run=run)
     assert store.return_run(maintenance) == third != first
 

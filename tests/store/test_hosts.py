@@ -7,6 +7,7 @@ import pytest
 
 from tests.store.test_store import ADMINS, NOW, ROUNDS, begin, create, end, join
 from ukcloud_maintenance import store
+from ukcloud_maintenance.core.message import text
 from ukcloud_maintenance.core.states import DrainState
 from ukcloud_maintenance.exceptions import StaleState
 from ukcloud_maintenance.models import Drain, Event, HostMaintenance
@@ -27,7 +28,7 @@ def verified(maintenance: HostMaintenance, *, safe: bool = True, at=NOW) -> bool
         maintenance,
         checks=[{"code": "all", "passed": safe, "text": "", "details": []}],
         safe=safe,
-        why="" if safe else "Something arrived.",
+        why=None if safe else text("Something arrived."),
         looked_at=at,
         actor="worker",
         now=at,
@@ -152,7 +153,7 @@ def test_giving_up_and_beginning_the_run_at_once_end_in_one_of_both(at_once):
         begun, given_up = at_once(
             [
                 partial(begin, store.drain(made.pk)),
-                partial(store.give_up_return, maintenance, "not ours", "worker", NOW),
+                partial(store.give_up_return, maintenance, text("not ours"), "worker", NOW),
             ]
         )
         state = store.drain(made.pk).state

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -16,7 +17,7 @@ from ukcloud_maintenance.core.facts import (
 from ukcloud_maintenance.core.host import certificate
 from ukcloud_maintenance.core.host import returning as hosts
 from ukcloud_maintenance.core.host.certificate import Check, HostSight, as_json, certify, from_json
-from ukcloud_maintenance.core.message import message, text
+from ukcloud_maintenance.core.message import holds, message, text
 from ukcloud_maintenance.messages import english
 
 HOST = "cmp1"
@@ -292,6 +293,21 @@ def test_checks_of_earlier_releases_are_read_with_their_words():
 def test_what_is_no_stored_check_is_not_read_as_one(stored):
     with pytest.raises(ValueError, match="stored check"):
         from_json(stored)
+
+
+@pytest.mark.parametrize("last_safe", [None, datetime(2026, 3, 1, 12, tzinfo=UTC)])
+def test_a_host_that_was_switched_off_is_told_calmly_until_something_else_fails(last_safe):
+    down = changed(state="down")
+    checks = certify(sight(before=down, after=down))
+    why = hosts.why_withdrawn(checks, down, last_safe)
+    assert holds(why, *hosts.SWITCHED_OFF)
+    assert hosts.why_not_safe(checks, why) == why
+    worse = certify(sight(before=down, after=down, servers=(server(),)))
+    assert holds(hosts.why_not_safe(worse, why), "service_not_up", "servers_here")
+    assert not holds(hosts.why_not_safe(worse, why), *hosts.SWITCHED_OFF)
+    forced = changed(forced_down=True)
+    checks = certify(sight(before=forced, after=forced))
+    assert hosts.why_withdrawn(checks, forced, last_safe) == message("service_forced_down")
 
 
 # -- a service that is gone --------------------------------------------------------------------

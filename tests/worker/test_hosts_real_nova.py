@@ -65,7 +65,11 @@ class Hosts:
     def failed(self, host: str) -> dict[str, str]:
         """The checks that fail now, with everything that they say."""
         found = self.verify(host)
-        failed = {c.code: " ".join([c.text, *c.details]) for c in found.checks if not c.passed}
+        failed = {
+            check.code: " ".join(map(english, [check.found, *check.details]))
+            for check in found.checks
+            if not check.passed
+        }
         assert found.safe is not bool(failed)
         return failed
 
@@ -162,7 +166,7 @@ def test_a_host_that_is_switched_off_is_told_calmly(nova, hosts):
     try:
         nova.wait(lambda: service_of(nova, "cmp2")["state"] == "down", "cmp2 is down")
         hosts.withdrawn("cmp2", "service_up")
-        why = store.open_maintenance(REGION, "cmp2").withdrawn_why
+        why = english(store.open_maintenance(REGION, "cmp2").withdrawn_why)
         assert "most likely because it was switched off" in why
     finally:
         nova.control_host("cmp2", "start")
@@ -178,7 +182,7 @@ def test_a_host_that_is_forced_down_is_not_safe(nova, hosts):
     try:
         failed = hosts.withdrawn("cmp2", "service_up")
         assert "forced down" in failed["service_up"]
-        why = store.open_maintenance(REGION, "cmp2").withdrawn_why
+        why = english(store.open_maintenance(REGION, "cmp2").withdrawn_why)
         assert "switched off" not in why
     finally:
         nova.nova.put(f"/os-services/{identifier}", json={"forced_down": False})
@@ -566,7 +570,7 @@ def test_a_host_that_boots_is_enabled_at_once_and_waited_for(nova, hosts):
         maintenance = store.open_maintenance(REGION, "cmp5")
         assert service_of(nova, "cmp5")["status"] == "enabled"
         assert maintenance.closed_at is None
-        assert "waiting until Nova sees it up" in maintenance.message
+        assert "waiting until Nova sees it up" in english(maintenance.message)
     finally:
         nova.control_host("cmp5", "start")
     maintenance = hosts.until_returned("cmp5")

@@ -153,73 +153,17 @@ _FIXED = (
     # of the wishes of an admin
     gettext_noop("It has left the host; what is wrong with it is there."),
     gettext_noop("It has left the host."),
-    # of the certificate
-    gettext_noop("The compute service is disabled."),
-    gettext_noop("The compute service is enabled: new instances can arrive."),
-    gettext_noop("The compute service is forced down, so that Nova does not say whether it is up."),
-    gettext_noop("The compute service is up."),
-    gettext_noop("The cell of this host answered."),
-    gettext_noop(
-        "Nova could not reach the cell of this host before its lists were read: they leave out what"
-        " is in a cell that is down."
-    ),
-    gettext_noop(
-        "Nova could not reach the cell of this host after its lists were read: they leave out what"
-        " is in a cell that is down."
-    ),
-    gettext_noop("No instance is on this host, deleted ones included."),
-    gettext_noop("No migration from or to this host is under way."),
-    gettext_noop("No resize or cold migration from or to this host waits to be confirmed."),
-    gettext_noop("Placement could not be read."),
-    gettext_noop(
-        "Nova does not name the hypervisor of this host, so that its resource provider, and what is"
-        " held of it, is not known."
-    ),
-    gettext_noop("Placement shows no allocation on this host."),
-    gettext_noop("This cannot be told: the cell of this host did not answer."),
     # of a host in maintenance and of its return
     gettext_noop("OpenStack does not answer as it should."),
-    gettext_noop("The host went down, most likely because it was switched off."),
-    gettext_noop("It was last verified to be safe, and everything but that still held."),
     gettext_noop("Leave the service as it is: the maintenance ends all the same."),
     gettext_noop("Bring the cell back first."),
     gettext_noop("Or: leave the service as it is: the maintenance ends all the same."),
-    gettext_noop("The maintenance ends; nothing is asked of Nova."),
-    gettext_noop("The maintenance ends when Nova sees the host up."),
-    gettext_noop("The maintenance ends at once."),
-    gettext_noop("The service is enabled already."),
-    gettext_noop("The service stays enabled."),
-    gettext_noop("The service stays disabled without a reason."),
-    gettext_noop("The service stays disabled without a reason, as it was found."),
-    gettext_noop(
-        "The service is enabled, although it was not us who disabled it (it is disabled without a"
-        " reason)."
-    ),
     gettext_noop("Choose whether it is enabled all the same, or left as it is."),
-    gettext_noop("The service is enabled, and Nova sees it up."),
-    gettext_noop("The service is enabled (it was enabled by somebody else), and Nova sees it up."),
     gettext_noop("The service is enabled; waiting until Nova sees it up."),
     gettext_noop(
         "The service is enabled (it was enabled by somebody else); waiting until Nova sees it up."
     ),
-    gettext_noop("The service is enabled; Nova's answer to our request got lost."),
-    gettext_noop("The service is enabled, but it is down."),
-    gettext_noop("The service is enabled, but Nova did not see it up in time."),
-    gettext_noop("Instances are placed there as soon as its nova-compute reports."),
-    gettext_noop("The service was left disabled without a reason."),
     gettext_noop("The service was enabled, and is disabled without a reason again; waiting."),
-    gettext_noop("The service was enabled, but then it was disabled without a reason again."),
-    gettext_noop(
-        "The service was not enabled: meanwhile it is disabled without a reason, which is not what"
-        " we wrote."
-    ),
-    gettext_noop("Its nova-compute makes one when it starts."),
-    gettext_noop(
-        "OpenStack did not answer in time, so whether the service is enabled is not known."
-    ),
-    gettext_noop("Ask again when it does."),
-    gettext_noop("Ask again when it is back."),
-    gettext_noop("It is left so."),
     # of a drain (core/drain)
     gettext_noop("The host was not given back, so nothing is brought back to it."),
     gettext_noop("Its window was over before a worker could begin."),
@@ -269,44 +213,6 @@ _FIXED = (
     gettext_noop("It waits, because as many are under way as the settings allow."),
     gettext_noop("Nova was asked to set it to active."),
     gettext_noop("Another resize of it has begun since, which is not ours to confirm."),
-    # of the evidence, before an instance is reset to active
-    gettext_noop("The instance does not exist any more."),
-    gettext_noop("The instance is in ERROR, and no task of it is under way."),
-    gettext_noop("Nova took the abort of this migration."),
-    gettext_noop("The migration was cancelled before the instance was in ERROR."),
-    gettext_noop("Nobody is known to have aborted the migration: the ERROR has another cause."),
-    gettext_noop("The migration is not known."),
-    gettext_noop("Whether it was migrated since cannot be told."),
-    gettext_noop("It was not migrated since."),
-    gettext_noop("It was migrated since."),
-    gettext_noop("The instance does not exist any more: there is nothing to reset."),
-    gettext_noop("The instance is not in ERROR (any more): there is nothing to reset."),
-    gettext_noop(
-        "This is what Nova 33 and 34 leave behind after an abort: they write ERROR a moment after"
-        " the migration was cancelled, while the guest runs on."
-    ),
-    gettext_noop(
-        "Resetting the instance to active corrects Nova's database, and does nothing to the guest."
-    ),
-    gettext_noop("It is not known for sure where the guest of this instance runs."),
-    gettext_noop("Nothing is offered here, since every repair begins with knowing that."),
-    gettext_noop(
-        "It was PAUSED before it was migrated, and Nova tells of guests that run alone: whether a"
-        " paused one is there, the hosts themselves must say."
-    ),
-    gettext_noop(
-        "Until this is settled do not start it, reboot it hard, rebuild or evacuate it, and do not"
-        " reset its state: a guest that still runs elsewhere would be started a second time from"
-        " the same disks, which destroys what is on them."
-    ),
-    gettext_noop(
-        "The lock of the image is all that would prevent it, and not every storage has one."
-    ),
-    gettext_noop("Where the disk is a file: `qemu-img info` on it, without -U."),
-    gettext_noop(
-        "It fails on the lock while a guest has the disk open; `lsof` on each host names the"
-        " process."
-    ),
     # of the preflight, those added later
     gettext_noop("Nova says SHUTOFF, but its guest was last seen running."),
     gettext_noop(
@@ -316,9 +222,7 @@ _FIXED = (
     gettext_noop("Together with the others of this drain there is no place for it."),
     # of what the record says (store)
     gettext_noop("Waiting for a worker."),
-    gettext_noop("Waiting for the host to be back in service."),
     gettext_noop("Nova is asked to enable the service."),
-    gettext_noop("Every check holds."),
     gettext_noop("A drain of this host was asked for."),
     gettext_noop("What had failed on this host is tried again."),
     gettext_noop("It appeared on the host after the drain began."),
@@ -331,7 +235,6 @@ _FIXED = (
     gettext_noop("What is under way is aborted; the service is left as it is."),
     # of what is refused (services)
     gettext_noop("Try again."),
-    gettext_noop("Is a worker running?"),
     # of its flavor and its groups (core/bindings.py, core/surroundings.py)
     gettext_noop("Enable such a host."),
     gettext_noop(
@@ -379,9 +282,6 @@ _FIXED = (
     gettext_noop("Look at it when OpenStack is back."),
     gettext_noop("It can be tried again."),
     # of what is refused, those without a remedy of their own
-    gettext_noop("The host is being given back to service."),
-    gettext_noop("It was not verified yet."),
-    gettext_noop("The host is not in maintenance."),
     gettext_noop("it is not part of the drain."),
     # how steps by hand and questions to OpenStack read (cloud)
     gettext_noop("list the compute services"),
@@ -391,12 +291,10 @@ _FIXED = (
     gettext_noop("list the projects"),
     gettext_noop("read what the hosts can take"),
     gettext_noop("read which microversions Nova offers"),
-    gettext_noop("On which one does it run? One that is shut off is what a migration left behind."),
     # words that stand in others
     gettext_noop("this host"),
     gettext_noop("the destination"),
     gettext_noop("another host"),
-    gettext_noop("every host that it was migrated to"),
     gettext_noop("not known to Nova"),
     gettext_noop("unknown to Nova"),
     gettext_noop("running"),
@@ -420,32 +318,6 @@ _FIXED = (
     gettext_noop("cancelled"),
     gettext_noop("unknown"),
     # where a guest runs, and what is not looked at
-    gettext_noop(
-        "Looked at: Nova's instances, migrations and compute service of this host, and "
-        "Placement's allocations."
-    ),
-    gettext_noop(
-        "Not looked at: network agents (Neutron), volumes (Cinder), storage daemons such as "
-        "Ceph OSDs, fencing (Masakari, host monitors, IPMI), and virtual machines outside "
-        "Nova."
-    ),
-    gettext_noop("This cannot be verified without a compute service."),
-    gettext_noop(
-        "Until this is settled do not start, reboot, rebuild, evacuate or migrate it, and do "
-        "not reset its state."
-    ),
-    gettext_noop(
-        "If its guest runs elsewhere, each of these would start a second copy of it, from the"
-        " same disk or from one that is out of date, or destroy the one that runs."
-    ),
-    gettext_noop(
-        "Where is its newest disk? A disk in shared storage or a volume is the same from "
-        "every host."
-    ),
-    gettext_noop(
-        "A local disk (a file in the instances folder) is newest on the host on which the "
-        "guest runs, and the file on the other host is from before or during the migration."
-    ),
     gettext_noop("The worker cannot work on this host."),
     gettext_noop("Nova says that the migration is completed, but has the server on its source."),
     gettext_noop("It is PAUSED, and Nova tells only of guests that run."),
@@ -483,9 +355,6 @@ _FIXED = (
     ),
     gettext_noop("Only then set its state to active; do not start or rebuild it."),
     gettext_noop(
-        "Nova's database is wrong about its host, and no command of Nova's API corrects that."
-    ),
-    gettext_noop(
         "As long as nova-compute of the source is up, the guest keeps running there, "
         "uninterrupted; what was copied so far is discarded, and the instance is still to be "
         "moved."
@@ -513,57 +382,15 @@ _WITH_VALUES = (
     ),
     # steering
     gettext_noop("Taken off the list by %(who)s."),
-    # certificate
-    gettext_noop("It was last verified %(n)s s ago, which is too long."),
-    gettext_noop("%(text)s: a record left behind, it does not hold the host"),
-    gettext_noop(
-        "The compute service of %(host)s was replaced by another one while this was read."
-    ),
-    gettext_noop("The compute service was %(before)s, and %(after)s a moment later."),
-    gettext_noop("The compute service is %(state)s: what Nova says of this host may be old."),
-    gettext_noop("Nova lists no compute service of host %(host)s."),
-    gettext_noop("%(n)s instance is on this host."),
-    gettext_noop("%(n)s instances are on this host."),
-    gettext_noop("%(n)s migration from or to this host is under way."),
-    gettext_noop("%(n)s migrations from or to this host are under way."),
-    gettext_noop(
-        "%(n)s resize or cold migration from or to this host not confirmed: each holds its disk on"
-        " both hosts until it is confirmed or reverted."
-    ),
-    gettext_noop(
-        "%(n)s resizes or cold migrations from or to this host not confirmed: each holds its disk"
-        " on both hosts until it is confirmed or reverted."
-    ),
-    gettext_noop("Placement shows %(n)s allocation on this host."),
-    gettext_noop("Placement shows %(n)s allocations on this host."),
-    gettext_noop(
-        "It was last verified to be safe at %(time)s, and everything but that still held."
-    ),
-    gettext_noop("It could not be verified since %(time)s."),
     # return
     gettext_noop("Nova has no compute service of host %(host)s (any more)."),
-    gettext_noop(
-        "Nova has no compute service of host %(host)s (any more), so there is nothing to enable."
-    ),
     gettext_noop("Nova does not reach the cell of host %(host)s, so its state is unknown."),
     gettext_noop("Nova does not reach the cell of host %(host)s, so the service was not enabled."),
     gettext_noop("Nova does not reach the cell of host %(host)s; waiting for it."),
     gettext_noop("Nova does not reach the cell of host %(host)s."),
     gettext_noop(
-        "The service was enabled, but Nova does not reach the cell of host %(host)s, so whether the"
-        " host is up is not known."
-    ),
-    gettext_noop("The service was left as it is; Nova does not reach the cell of host %(host)s."),
-    gettext_noop("The service was left as it is; how that is is not known. %(text)s"),
-    gettext_noop(
-        "The service was enabled, but OpenStack stopped answering, so whether the host is up is not"
-        " known. %(text)s"
-    ),
-    gettext_noop(
         "It was forced down, and Nova does not see it up before somebody undoes that (%(command)s)."
     ),
-    gettext_noop('The service is enabled: it was us who disabled it ("%(reason)s").'),
-    gettext_noop('The service stays disabled ("%(reason)s").'),
     gettext_noop(
         "It was not us who disabled the service of host %(host)s: it is disabled with the reason"
         ' "%(reason)s".'
@@ -571,13 +398,6 @@ _WITH_VALUES = (
     gettext_noop(
         "It was not us who disabled the service of host %(host)s: it is disabled without a reason."
     ),
-    gettext_noop(
-        "The service is enabled, although it was not us who disabled it (it is disabled with the"
-        ' reason "%(reason)s").'
-    ),
-    gettext_noop('The service stays disabled with the reason "%(reason)s", as it was found.'),
-    gettext_noop('The service stays disabled with the reason "%(reason)s".'),
-    gettext_noop('The service was left disabled with the reason "%(reason)s".'),
     gettext_noop(
         'The service was enabled, and is disabled with the reason "%(reason)s" again; waiting.'
     ),
@@ -589,13 +409,6 @@ _WITH_VALUES = (
     gettext_noop("window end %(time)s, was %(before)s"),
     gettext_noop("window end %(time)s"),
     gettext_noop("%(n)s migrations at once, was %(before)s"),
-    gettext_noop(
-        'The service was enabled, but then it was disabled with the reason "%(reason)s" again.'
-    ),
-    gettext_noop(
-        'The service was not enabled: meanwhile it is disabled with the reason "%(reason)s", which'
-        " is not what we wrote."
-    ),
     # drain
     gettext_noop("%(left)s of %(n)s left the host."),
     gettext_noop("%(left)s of %(n)s are back on %(host)s."),
@@ -682,41 +495,6 @@ _WITH_VALUES = (
         "No server is left, but Nova has unfinished migrations with this host as their source:"
         " %(records)s."
     ),
-    # evidence
-    gettext_noop("The instance is %(status)s, not ERROR."),
-    gettext_noop("A task of the instance is under way: %(task)s."),
-    gettext_noop("Nova has it on %(host)s, not on %(source)s."),
-    gettext_noop(
-        "Nova has it on %(host)s, but the guest may run on %(dest)s, on both or on neither."
-    ),
-    gettext_noop("Nova has it on %(host)s."),
-    gettext_noop("The compute service of %(host)s is not up."),
-    gettext_noop("The compute service of %(host)s is up."),
-    gettext_noop("Migration %(id)s is not known to be this instance's."),
-    gettext_noop("Migration %(id)s is no live migration from %(host)s (%(record)s)."),
-    gettext_noop("Migration %(id)s ended otherwise: %(status)s."),
-    gettext_noop("Migration %(id)s is not over: %(status)s."),
-    gettext_noop("Migration %(id)s is over: %(status)s."),
-    gettext_noop("%(host)s did not say that the guest runs there."),
-    gettext_noop("What %(host)s said of the guest is %(n)s seconds old: ask again."),
-    gettext_noop("The hypervisor of %(host)s says that the guest is %(status)s."),
-    gettext_noop("Asked just now, %(host)s says that it runs there."),
-    gettext_noop("On %(host)s and on %(dest)s: `virsh list --all --uuid --name`."),
-    gettext_noop("Which of them has the domain %(id)s?"),
-    gettext_noop("On each that has it: `virsh domstate %(id)s`."),
-    gettext_noop("If it runs on %(host)s alone: `%(command)s`."),
-    gettext_noop(
-        "If it runs on %(dest)s: Nova's database is wrong about its host, and no command of Nova's"
-        " corrects that."
-    ),
-    gettext_noop(
-        "Leave the guest running, and see to the database, or shut the guest down from within,"
-        " check that it runs on no host, and only then have Nova start it on %(host)s."
-    ),
-    gettext_noop(
-        "If it runs on neither: look at the logs of nova-compute and libvirt on %(host)s and on"
-        " %(dest)s before anything is started."
-    ),
     gettext_noop("Nova does not migrate an instance in status %(status)s."),
     gettext_noop("Nova says %(status)s, but its guest was last seen %(power)s."),
     # flavor, groups
@@ -770,8 +548,6 @@ _WITH_VALUES = (
     gettext_noop("it did not answer %(n)s requests."),
     gettext_noop("It is %(status)s now: %(method)s migration."),
     gettext_noop("Its state was reset to active, as %(who)s asked; it runs on %(host)s."),
-    # services, more
-    gettext_noop("The host is being drained (drain %(id)s)."),
     # cloud
     gettext_noop("Could not %(what)s: %(error)s"),
     gettext_noop("Could not %(what)s (HTTP %(status)s)"),
@@ -797,25 +573,6 @@ _WITH_VALUES = (
         "its power state say otherwise."
     ),
     gettext_noop("The hypervisor of %(host)s did not say whether the guest runs there."),
-    gettext_noop(
-        "If it runs on %(host)s and on no other host: `openstack server set --state active "
-        "%(id)s` corrects Nova's database and does nothing to the guest."
-    ),
-    gettext_noop("If it runs on %(dest)s: leave it running."),
-    gettext_noop(
-        "Never have Nova start it on %(host)s where it has a local disk: that boots the disk "
-        "from before the migration."
-    ),
-    gettext_noop(
-        "Either correct host and node of the instance in Nova's database, then heal its "
-        "allocations (`nova-manage placement heal_allocations --instance %(id)s`); or, only "
-        "if all its disks are shared or volumes, shut it down from within, check that it runs"
-        " on no host, and start it on %(host)s."
-    ),
-    gettext_noop(
-        "If it runs on neither: read the logs of nova-compute and libvirt on %(host)s and on "
-        "%(dest)s, and find out which host has the newest disk, before anything is started."
-    ),
     gettext_noop("It runs on %(place)s."),
     gettext_noop("The server is in ERROR after its %(method)s migration (%(record)s)."),
     gettext_noop(
