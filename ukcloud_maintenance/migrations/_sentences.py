@@ -17,7 +17,7 @@ _SENTENCE = re.compile(r".*?[.?](?= |$)|.+", re.S)
 #: What a value looks like that is written in a way of its own.
 _WRITTEN = {
     "duration": r"\d+ s",
-    "time": r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\dZ",
+    "time": r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:Z| UTC)",
     "size": r"[\d.]+ [KMG]iB",
 }
 _UNITS = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}

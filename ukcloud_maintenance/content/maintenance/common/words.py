@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from ukcloud_maintenance.core.message import TEXT, Message
+from ukcloud_maintenance.core.message import Message
 from ukcloud_maintenance.messages import remedy_of, render
 
-from . import formats, sentences
+from . import formats
 
 
 class PanelFormats:
@@ -27,17 +27,12 @@ class PanelFormats:
 FORMATS = PanelFormats()
 
 
-def said(one: Message | str | None, *, remedy: bool = True) -> str:
-    """A message as text; empty for none. Text, of the layers that have no codes yet, is looked
-    up sentence by sentence.
+def said(one: Message | None, *, remedy: bool = True) -> str:
+    """A message as text; empty for none.
 
     :param remedy: whether what can be done about it is said as well
     """
-    if one is None or isinstance(one, str):
-        return sentences.said(one or "")
-    if one.code == TEXT:
-        return sentences.said(str(one.values["text"]))
-    return render(one, FORMATS, remedy=remedy)
+    return render(one, FORMATS, remedy=remedy) if one is not None else ""
 
 
 def remedy(one: Message | None) -> str:
