@@ -23,6 +23,7 @@ from ukcloud_maintenance.core.actor import shell_actor
 from ukcloud_maintenance.core.states import DRAIN_TERMINAL
 from ukcloud_maintenance.demo import databases
 from ukcloud_maintenance.demo.harness import DemoCloud
+from ukcloud_maintenance.messages import english
 
 #: Nova's statuses of a migration that is over (nova/objects/migration.py).
 OVER = frozenset({"completed", "confirmed", "reverted", "failed", "error", "cancelled", "done"})
@@ -381,7 +382,7 @@ def read(nova: DemoCloud, user: str) -> Records:
         servers=database.servers(),
         guests=nova.guests(),
         drains={
-            d.pk: DrainRecord(d.pk, d.host, d.direction, d.state, d.result, d.message)
+            d.pk: DrainRecord(d.pk, d.host, d.direction, d.state, d.result, english(d.message))
             for d in models.Drain.objects.order_by("pk")
         },
         rows=[
@@ -392,7 +393,7 @@ def read(nova: DemoCloud, user: str) -> Records:
                 r.state,
                 r.source_compute,
                 r.dest_compute,
-                r.message,
+                english(r.message),
                 r.attempts,
                 r.nova_migration_id,
             )
@@ -405,7 +406,7 @@ def read(nova: DemoCloud, user: str) -> Records:
                 names.get(e.migration_id, ""),
                 e.kind,
                 e.actor,
-                e.message,
+                english(e.message),
             )
             for e in models.Event.objects.order_by("pk")
         ],
