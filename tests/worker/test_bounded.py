@@ -17,6 +17,7 @@ from tests.worker.test_processes import drained, events, installed, posts, since
 from ukcloud_maintenance import store
 from ukcloud_maintenance.core.states import DrainState
 from ukcloud_maintenance.exceptions import PassOver
+from ukcloud_maintenance.message_field import MessageField
 from ukcloud_maintenance.messages import english
 from ukcloud_maintenance.models import Drain
 from ukcloud_maintenance.models import Worker as Report
@@ -49,8 +50,8 @@ class TestKeystoneThatNeverAnswers:
             seen = "select max(seen_at) from ukcloud_maintenance_worker"
             (first,) = impatient.query(seen)[0]
             impatient.wait(lambda: impatient.query(seen)[0][0] > first, "it still reports")
-            message = impatient.query("select message from ukcloud_maintenance_drain")[0][0]
-            assert "no complete answer" in message
+            stored = impatient.query("select message from ukcloud_maintenance_drain")[0][0]
+            assert "no complete answer" in english(MessageField().to_python(stored))
             worker.send_signal(signal.SIGTERM)
             assert worker.wait(60) == 0
         impatient.start_worker()

@@ -360,7 +360,7 @@ def test_a_retry_that_read_the_drain_before_it_ended_opens_it_again():
     Drain.objects.filter(pk=drain.pk).update(state="running")
     seen_running = read(drain)
     Drain.objects.filter(pk=drain.pk).update(state="failed", open_key=None)
-    assert steer_one(ADMIN, seen_running, Verb.RETRY, row(drain), "") == ""
+    assert steer_one(ADMIN, seen_running, Verb.RETRY, row(drain), "") is None
     assert (read(drain).state, row(drain).state) == (DrainState.RUNNING, MigrationState.PENDING)
 
 
