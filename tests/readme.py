@@ -2,9 +2,23 @@
 
 import re
 import textwrap
+from importlib import import_module
 from pathlib import Path
 
-README = Path(__file__).resolve().parent.parent / "README.md"
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+MESSAGES = ROOT / "docs" / "messages.md"
+
+#: What the rooms of `messages.catalog` are called.
+ROOMS = {
+    "preflight": "The preflight",
+    "drain": "Drains, instances and their events",
+    "emptiness": "What is on a host",
+    "host": "Hosts: certificate, evidence, return",
+    "services": "Requests that are refused",
+    "cloud": "OpenStack that refuses, fails or does not answer",
+    "common": "What messages are put together of",
+}
 
 
 def text() -> str:
@@ -34,6 +48,30 @@ def write() -> None:
     for name, part in generated().items():
         content = _between(name).sub(lambda found, part=part: found[1] + part + found[3], content)
     README.write_text(content)
+    MESSAGES.write_text(messages())
+
+
+def messages() -> str:
+    """docs/messages.md: every code with what it says and what can be done about it."""
+    lines = [
+        "# Messages",
+        "",
+        "<!-- written by `python -m tests.readme` from ukcloud_maintenance/messages/catalog -->",
+        "",
+        "Every message has a stable code: in documents (`--json`, exports) it stands beside the"
+        " English text, as `message_code` and `message_values`. A name in braces is a value;"
+        " `{seconds:duration}` says how it is written.",
+    ]
+    for room, title in ROOMS.items():
+        templates = import_module(f"ukcloud_maintenance.messages.catalog.{room}").TEMPLATES
+        lines += ["", f"## {title}", "", "| Code | Message | What to do |", "|---|---|---|"]
+        for code, template in sorted(templates.items()):
+            said = " / ".join(filter(None, [template.text, template.plural]))
+            if template.cause:
+                said += f" ({template.cause.rstrip('.')})"
+            cells = (said.replace("|", "\\|"), template.remedy.replace("|", "\\|"))
+            lines.append(f"| `{code}` | {cells[0]} | {cells[1]} |")
+    return "\n".join(lines) + "\n"
 
 
 def _between(name: str) -> re.Pattern[str]:

@@ -10,6 +10,7 @@ from django.core.management import get_commands, load_command_class
 from tests import readme
 from ukcloud_maintenance import checks, policies, settings
 from ukcloud_maintenance.management import commands
+from ukcloud_maintenance.messages import TEMPLATES
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -17,6 +18,15 @@ ROOT = Path(__file__).resolve().parent.parent
 @pytest.mark.parametrize("name", readme.generated())
 def test_the_generated_parts_are_up_to_date(name):
     assert readme.section(name) == readme.generated()[name], "run `python -m tests.readme`"
+
+
+def test_the_reference_of_the_messages_is_up_to_date():
+    assert readme.MESSAGES.read_text() == readme.messages()
+
+
+def test_every_code_is_in_the_reference():
+    told = readme.MESSAGES.read_text()
+    assert [code for code in TEMPLATES if f"| `{code}` |" not in told] == []
 
 
 def test_every_setting_is_in_the_table():
