@@ -6,6 +6,7 @@ what needs its paths, `policies` are constants that everybody may know.
 """
 
 import ast
+import re
 import runpy
 import sys
 from collections.abc import Iterator
@@ -451,3 +452,58 @@ def test_every_script_is_loaded_and_what_others_need_first():
     loaded = [Path(name).name for name in settings["ADD_JS_FILES"]]
     assert sorted(loaded) == sorted(file.name for file in ROOT.rglob("static/**/*.js"))
     assert loaded[0] == "maintenance.poll.js"
+
+
+#: Modules of the core in which a string with a blank is put together that no reader takes for a
+#: sentence: names, commands to type, a phrase of Nova's, a fault's own words.
+PUTS_TOGETHER = {
+    *("core/actor.py", "core/message.py", "core/printable.py", "core/states.py"),
+    *("core/copying/convergence.py", "core/drain/whereabouts.py"),
+    *("core/host/certificate.py", "core/host/emptiness.py", "core/host/orphans.py"),
+}
+
+
+def sentences_in(tree: ast.AST) -> list[str]:
+    """What looks like a sentence, or a part of one, that is composed and has no code."""
+    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            texts = [v.value for v in node.values if isinstance(v, ast.Constant)]
+            prose.update(id(value) for value in node.values)
+            if any(" " in text for text in texts):
+                found.append(ast.unparse(node))
+    return found + [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and id(node) not in prose
+        and re.fullmatch(r"[A-Z].* .*\.", node.value, re.S)
+    ]
+
+
+def test_no_text_is_composed_in_the_core():
+    found = {
+        str(file.relative_to(ROOT)): sentences
+        for file in sorted((ROOT / "core").rglob("*.py"))
+        if (sentences := sentences_in(ast.parse(file.read_text())))
+    }
+    assert {name: said for name, said in found.items() if name not in PUTS_TOGETHER} == {}
+    assert found.keys() >= PUTS_TOGETHER, "a module leaves this list"
+    sentences = [one for said in found.values() for one in said]
+    assert [one for one in sentences if one.endswith((".", ".'", '."'))] == []
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ('message("late", seconds=3)', 0),
+        ('say(f"It is {state} now.")', 1),
+        ('say("It is late.")', 1),
+        ('"""It is late."""', 0),
+        ('key = f"{a}-{b}"', 0),
+    ],
+)
+def test_a_sentence_is_found_where_it_is_composed(source, found):
+    assert len(sentences_in(ast.parse(source))) == found
