@@ -128,7 +128,7 @@ def test_a_host_is_safe_once_the_last_thing_has_left_it(own_cloud):
     own_cloud.wait_for_server(server, "VERIFY_RESIZE")
     assert failed_codes(gateway) == {"no_resizes", "no_allocations"}
     held = certificate_of(gateway, "cmp10")[-1]
-    assert "migration " in held.details[0]
+    assert "migration " in english(held.details[0])
     own_cloud.action(server, {"confirmResize": None})
     own_cloud.wait_for_server(server, "SHUTOFF")
     assert is_safe(certificate_of(gateway, "cmp10"))

@@ -14,9 +14,9 @@ import ukcloud_maintenance
 from tests.fakes import GIB, server, service
 from tests.panel import test_certificate, test_plans, test_record, test_steering
 from ukcloud_maintenance import services, store
-from ukcloud_maintenance.content.maintenance.common import labels, sentences
+from ukcloud_maintenance.content.maintenance.common import labels
 from ukcloud_maintenance.core.host.evidence import ErrorSight, weigh
-from ukcloud_maintenance.core.message import message, text
+from ukcloud_maintenance.core.message import lines, message, text
 from ukcloud_maintenance.core.states import DrainState, MigrationState
 
 PANEL = "horizon:admin:maintenance"
@@ -169,7 +169,11 @@ def test_what_is_told_of_a_copy_and_of_what_was_asked(german, drain, course):
     store.change_migration(rows["running"], now, course=course, **given)
     store.change_migration(rows["queued"], now, late_since=now, timed_out_at=now)
     store.change_migration(
-        rows["preparing"], now, wish="abort", wish_by="bob", answer="Nova refused the abort: No."
+        rows["preparing"],
+        now,
+        wish="abort",
+        wish_by="bob",
+        answer=message("abort_refused", words="No."),
     )
     parts = test_steering.updates(german.client, drain)
     cells = [cell for row in parts["rows"] for column in row["cells"] for cell in [column[0]]]
@@ -290,48 +294,57 @@ def test_the_form_of_a_drain(german):
     assert english(page) == []
 
 
-# -- sentences of the inner layers -----------------------------------------------------------
+# -- messages of the inner layers -------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("said", "german_"),
+    ("one", "german_"),
     [
-        # its value has full stops in it, and another sentence follows
+        # a value that is a message of ours, and one that is a host
         (
-            "It was not us who disabled the service of host cmp1: it is disabled with the reason"
-            ' "kernel 6.1. See 12.". Choose whether it is enabled all the same, or left as it is.',
-            "Nicht wir haben den Dienst von Host cmp1 deaktiviert: Er ist deaktiviert mit dem Grund"
-            ' "kernel 6.1. See 12.". Wählen Sie, ob er trotzdem aktiviert wird oder bleibt, wie er'
-            " ist.",
-        ),
-        # a value that is a word of ours, and one that is a host
-        (
-            "The guest may run on this host or on cmp2.",
-            "Der Gast kann auf diesem Host oder auf cmp2 laufen.",
+            message("is_on", status="SHUTOFF", host=message("this_host")),
+            "Sie ist SHUTOFF auf diesem Host.",
         ),
         # a line for each instance
         (
-            "1 of 2 left the host.\nweb-1 (failed): The migration was aborted.",
+            lines(
+                message("left_host", done=1, total=2),
+                message(
+                    "instance_left",
+                    name="web-1",
+                    state="failed",
+                    why=message("migration_aborted"),
+                ),
+            ),
             "1 von 2 haben den Host verlassen.\n"
             "web-1 (fehlgeschlagen): Die Migration wurde abgebrochen.",
         ),
         (
-            "0 of 1 left the host.\nmy vm (ACTIVE): it is not part of the drain.",
+            lines(
+                message("left_host", done=0, total=1),
+                message("instance_not_of_drain", name="my vm", status="ACTIVE"),
+            ),
             "0 von 1 haben den Host verlassen.\nmy vm (ACTIVE): sie gehört nicht zur Leerung.",
         ),
-        # what nobody knows stays as it is, between what is known
+        # what others said stays as it is, between what is ours
         (
-            "Nova refused: Quota exceeded. Try again.",
-            "Nova lehnte ab: Quota exceeded. Versuchen Sie es noch einmal.",
+            message("nova_refused", words="Quota exceeded. It is cancelled."),
+            "Nova lehnte ab: Quota exceeded. It is cancelled.",
         ),
-        ("libvirt said no. So there.", "libvirt said no. So there."),
-        ("", ""),
+        (text("libvirt said no. So there."), "libvirt said no. So there."),
+        (None, ""),
     ],
 )
-def test_texts_are_translated_sentence_by_sentence(said, german_):
-    assert labels.said(said) == said
+def test_messages_are_german_around_the_words_of_others(one, german_):
     with override("de"):
-        assert labels.said(said) == german_
+        assert labels.said(one) == german_
+
+
+@pytest.mark.parametrize("state", [*DrainState, *MigrationState])
+def test_states_are_german_in_messages(state):
+    one = message("instance_left_without_reason", name="web-1", state=state)
+    with override("de"):
+        assert labels.said(one) != f"web-1 ({state.value})"
 
 
 def test_what_is_told_of_a_return_is_german_around_its_values():
@@ -341,15 +354,3 @@ def test_what_is_told_of_a_return_is_german_around_its_values():
             'Der Dienst wird aktiviert: Wir haben ihn deaktiviert ("kernel 6.1. See 12."). Die'
             " Wartung endet, wenn Nova den Host wieder erreicht."
         )
-
-
-def test_every_sentence_that_is_known_is_found_and_translated():
-    """None is hidden by another one that matches it too."""
-    with override("de"):
-        for sentence in sentences._FIXED:
-            assert labels.said(sentence) == sentences._(sentence)
-        for sentence in sentences._WITH_VALUES:
-            values = {name: f"<{name}>" for name in re.findall(r"%\((\w+)\)s", sentence)}
-            assert labels.said(sentence % values) == sentences._(sentence) % values, sentence
-    known = {state.value for state in (*DrainState, *MigrationState)}
-    assert known <= sentences._KNOWN

@@ -99,7 +99,7 @@ def drain(make_drain):
         at(90),
         state=MigrationState.SUCCEEDED,
         dest_compute="cmp2",
-        event=("succeeded", WORKER, "It runs on cmp2.", "req-2"),
+        event=("succeeded", WORKER, message("runs_on", host="cmp2"), "req-2"),
     )
     submit(one["db-1"], 60, "req-3")
     store.change_migration(one["db-1"], at(61), dest_compute="cmp4", nova_status="running")

@@ -22,6 +22,7 @@ from ukcloud_maintenance.core.drain import LATE_ERROR
 from ukcloud_maintenance.core.host.certificate import Check
 from ukcloud_maintenance.core.host.evidence import Evidence
 from ukcloud_maintenance.core.message import message
+from ukcloud_maintenance.core.message import text as words
 from ukcloud_maintenance.core.states import (
     Direction,
     DrainResult,
@@ -183,11 +184,11 @@ def denied(settings, tmp_path, fresh_policy):
 
 EVIDENCE = Evidence(
     (
-        Check("server_in_error", True, "The instance is in ERROR."),
-        Check("guest_runs", True, "The hypervisor of cmp1 says that the guest is running."),
+        Check("server_in_error", True, words("The instance is in ERROR.")),
+        Check("guest_runs", True, words("The hypervisor of cmp1 says that the guest is running.")),
     ),
     True,
-    "This is what Nova 33 and 34 leave behind after an abort.",
+    words("This is what Nova 33 and 34 leave behind after an abort."),
     (),
     datetime(2026, 11, 23, 8, 0, tzinfo=UTC),
 )
@@ -195,11 +196,16 @@ INCOMPLETE = dataclasses.replace(
     EVIDENCE,
     checks=(
         EVIDENCE.checks[0],
-        Check("guest_runs", False, "cmp1 did not say that the guest runs there.", ("timed out",)),
+        Check(
+            "guest_runs",
+            False,
+            words("cmp1 did not say that the guest runs there."),
+            (words("timed out"),),
+        ),
     ),
     complete=False,
-    meaning="It is not known for sure where the guest of this instance runs.",
-    by_hand=("On cmp1 and on cmp2: virsh list --all.",),
+    meaning=words("It is not known for sure where the guest of this instance runs."),
+    by_hand=(words("On cmp1 and on cmp2: virsh list --all."),),
 )
 
 
