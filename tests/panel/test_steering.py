@@ -22,7 +22,7 @@ from ukcloud_maintenance.core.drain import LATE_ERROR
 from ukcloud_maintenance.core.host.certificate import Check
 from ukcloud_maintenance.core.host.evidence import Evidence
 from ukcloud_maintenance.core.message import message
-from ukcloud_maintenance.core.message import text as words
+from ukcloud_maintenance.core.message import text as plain
 from ukcloud_maintenance.core.states import (
     Direction,
     DrainResult,
@@ -184,11 +184,11 @@ def denied(settings, tmp_path, fresh_policy):
 
 EVIDENCE = Evidence(
     (
-        Check("server_in_error", True, words("The instance is in ERROR.")),
-        Check("guest_runs", True, words("The hypervisor of cmp1 says that the guest is running.")),
+        Check("server_in_error", True, plain("The instance is in ERROR.")),
+        Check("guest_runs", True, plain("The hypervisor of cmp1 says that the guest is running.")),
     ),
     True,
-    words("This is what Nova 33 and 34 leave behind after an abort."),
+    plain("This is what Nova 33 and 34 leave behind after an abort."),
     (),
     datetime(2026, 11, 23, 8, 0, tzinfo=UTC),
 )
@@ -199,13 +199,13 @@ INCOMPLETE = dataclasses.replace(
         Check(
             "guest_runs",
             False,
-            words("cmp1 did not say that the guest runs there."),
-            (words("timed out"),),
+            plain("cmp1 did not say that the guest runs there."),
+            (plain("timed out"),),
         ),
     ),
     complete=False,
-    meaning=words("It is not known for sure where the guest of this instance runs."),
-    by_hand=(words("On cmp1 and on cmp2: virsh list --all."),),
+    meaning=plain("It is not known for sure where the guest of this instance runs."),
+    by_hand=(plain("On cmp1 and on cmp2: virsh list --all."),),
 )
 
 

@@ -1,12 +1,16 @@
 """One real control plane for the tests of the worker."""
 
+import contextlib
+import sqlite3
 import time
 from dataclasses import replace
 
 import pytest
+from keystoneauth1.adapter import Adapter
 
 from tests.worker import driving
 from ukcloud_maintenance.demo.config import FAST, HostSpec
+from ukcloud_maintenance.demo.databases import path_of
 from ukcloud_maintenance.demo.harness import DemoCloud
 
 #: One pair of hosts a test, so that no test waits for what another one left.
@@ -35,6 +39,26 @@ def nova(demo, settings, monkeypatch):
             demo.nova.put(f"/os-services/{service['id']}", json={"status": "enabled"})
     servers = demo.nova.get("/servers?all_tenants=1").json()["servers"]
     demo.delete_server(*[s["id"] for s in servers])
+    settle(demo)
+
+
+def settle(demo: DemoCloud) -> None:
+    """Leave nothing for the next test: what Nova holds for a server that was deleted on its way to
+    another host it holds for ever, and its scheduler hears of a service that is enabled a moment
+    later than the API."""
+    placement = Adapter(demo.session(), service_type="placement", interface="public")
+    with contextlib.closing(sqlite3.connect(path_of(demo.state, "placement"), timeout=60)) as db:
+        held = db.execute("SELECT DISTINCT consumer_id FROM allocations").fetchall()
+    for (consumer,) in held:
+        placement.delete(f"/allocations/{consumer}", raise_exc=False)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        found = placement.get(
+            "/resource_providers?required=COMPUTE_STATUS_DISABLED", microversion="1.18"
+        )
+        if not found.json()["resource_providers"]:
+            break
+        time.sleep(0.3)
 
 
 @pytest.fixture
