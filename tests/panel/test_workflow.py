@@ -334,7 +334,7 @@ def test_who_may_not_interrupt_is_not_offered_a_timeout_that_does(
 
 @pytest.mark.parametrize(
     ("minutes", "words"),
-    [(600, "it will fit"), (1, "it will not fit")],
+    [(600, "it will fit"), (3, "it will not fit")],  # the form knows no seconds
 )
 def test_whether_it_fits_is_said_in_the_step_and_in_the_review(admin, cloud, minutes, words):
     """A form that is shown again says it by the estimate of the preflight."""

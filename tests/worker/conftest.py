@@ -15,7 +15,7 @@ from ukcloud_maintenance.demo.harness import DemoCloud
 
 #: One pair of hosts a test, so that no test waits for what another one left.
 HOSTS = (
-    *(HostSpec(f"cmp{n}", "az1") for n in range(1, 13)),
+    *(HostSpec(f"cmp{n}", "az1") for n in range(1, 14)),
     *(HostSpec(f"st{n}", "az1") for n in range(1, 16)),
     HostSpec("big1", "az2"),
     HostSpec("big2", "az2"),

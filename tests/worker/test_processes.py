@@ -98,9 +98,9 @@ def test_a_lost_answer_is_not_a_reason_to_ask_twice(nova, installed, since, loss
 
 
 def test_sigterm_finishes_the_pass_in_hand(nova, installed):
-    nova.create_servers(["a"], host="cmp4", play="rate=60000000")
+    nova.create_servers(["a"], host="cmp13", play="rate=60000000")
     fault = nova.fault(method="POST", body="os-migrateLive", hold_after=3)
-    drain_id = installed.drain("cmp4")
+    drain_id = installed.drain("cmp13")
     worker = installed.start_worker()
     fault.wait_passed()
     worker.send_signal(signal.SIGTERM)
