@@ -7,6 +7,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from ukcloud_maintenance.core.host.certificate import from_json
 from ukcloud_maintenance.core.message import holds, message, text
 from ukcloud_maintenance.messages import TEMPLATES, english
 from ukcloud_maintenance.migrations import _sentences
@@ -49,7 +50,7 @@ def old_record():
     model = {name: apps.get_model("ukcloud_maintenance", name) for name in MODELS}
     host = model["HostMaintenance"].objects.create(
         region="R", host="cmp1", host_key="k", opened_at=AT, message="OpenStack is down.",
-        withdrawn_why="What had failed on this host is tried again.",
+        withdrawn_why="What had failed on this host is tried again.", checks=CHECKS,
     )  # fmt: skip
     drain = model["Drain"].objects.create(
         region="R", host="cmp1", host_key="k", reason="r", max_concurrent=1, created_at=AT,
@@ -65,6 +66,15 @@ def old_record():
     call_command("migrate", "ukcloud_maintenance", verbosity=0)
 
 
+CHECKS = [
+    {
+        "code": "no_servers",
+        "passed": False,
+        "text": "2 instances are on this host.",
+        "details": ["web-1 (s-1), ACTIVE", "Words that nobody knows"],
+    },
+    {"code": "cell_answered", "passed": True, "text": "The cell of this host answered."},
+]
 MODELS = ("HostMaintenance", "Drain", "InstanceMigration", "Event")
 
 
@@ -75,6 +85,13 @@ def texts(model) -> dict[str, str]:
     found |= {"row": row.message, "answer": row.answer}
     host = model["HostMaintenance"].objects.get()
     return found | {"host": host.message, "withdrawn": host.withdrawn_why}
+
+
+def told(checks) -> list[tuple[str, bool, str, list[str]]]:
+    return [
+        (one.code, one.passed, english(one.found), list(map(english, one.details)))
+        for one in checks
+    ]
 
 
 def test_what_was_recorded_is_a_message_now_and_says_the_same(old_record):
@@ -94,6 +111,12 @@ def test_what_was_recorded_is_a_message_now_and_says_the_same(old_record):
     assert found["something_old"] == text(EVENTS["something_old"])
     assert found["withdrawn"] == message("tried_again")
     assert found["host"] == text("OpenStack is down.")
+    servers, cell = from_json(HostMaintenance.objects.get().checks)
+    assert told([servers, cell]) == [
+        ("no_servers", False, CHECKS[0]["text"], CHECKS[0]["details"]),
+        ("cell_answered", True, CHECKS[1]["text"], []),
+    ]
+    assert cell.found == message("cell_answered")
     assert found["answer"] == message("abort_refused", words="not now")
     assert holds(found["row"], "look_on_both")
     assert found["drain"].code == "lines"
@@ -108,6 +131,8 @@ def test_the_way_back_gives_the_words_of_before(old_record):
     call_command("migrate", "ukcloud_maintenance", AFTER, verbosity=0)
     call_command("migrate", "ukcloud_maintenance", BEFORE, verbosity=0)
     assert texts(old_record) == before
+    checks = old_record["HostMaintenance"].objects.get().checks
+    assert [{**one, "details": one.get("details", [])} for one in CHECKS] == checks
 
 
 def test_the_way_back_tells_what_came_since_in_english(old_record):

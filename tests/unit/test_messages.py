@@ -16,6 +16,7 @@ import ukcloud_maintenance
 from ukcloud_maintenance.core import message as m
 from ukcloud_maintenance.core.message import Message, message, text
 from ukcloud_maintenance.core.states import MigrationState
+from ukcloud_maintenance.message_field import MessageField
 from ukcloud_maintenance.messages import (
     TEMPLATES,
     Template,
@@ -274,3 +275,27 @@ def test_the_formats_of_an_edge_are_used(templates):
 
     templates(at=Template("since {at:time}"))
     assert render(message("at", at=AT), Words()) == "since 20 Uhr"
+
+
+# -- the column ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "one",
+    [None, text(""), text("Wörter\0 🔧"), m.several(text("One."), message("late", seconds=3))],
+)
+def test_a_message_comes_back_from_its_column(one):
+    field = MessageField()
+    assert field.to_python(field.get_prep_value(one)) == one
+
+
+@pytest.mark.parametrize("words", ['{"code": "drained", "values": {}}', "{}", "[1]", "null", "It"])
+def test_words_are_no_message_whatever_they_look_like(words):
+    """What an operator writes as a reason can look like a message of ours."""
+    field = MessageField()
+    assert field.to_python(field.get_prep_value(words)) == text(words)
+
+
+@pytest.mark.parametrize("stored", ["It runs on.", "{}", '{"code": 1}', "[", "null", "3"])
+def test_what_is_no_stored_message_is_kept_as_words(stored):
+    assert MessageField().to_python(stored) == text(stored)

@@ -11,6 +11,8 @@ COLUMNS = {
     "event": ["message"],
     "hostmaintenance": ["message", "withdrawn_why"],
 }
+#: The checks of a host, which have such sentences in them.
+CHECKS = "checks"
 #: Kinds of events whose text is a host, or empty for the choice of Nova's scheduler.
 TO_HOST = {"submitted", "copying", "retried"}
 #: Kinds of events whose text somebody wrote.
@@ -19,22 +21,26 @@ AT_ONCE = 500
 
 
 def forwards(apps, schema_editor):
-    _each(apps, schema_editor, lambda row, text: _sentences.dumps(_of(row, text)))
+    _each(apps, schema_editor, lambda row, text: _sentences.dumps(_of(row, text)), _check)
 
 
 def backwards(apps, schema_editor):
-    _each(apps, schema_editor, lambda row, text: _back(row, _sentences.loads(text)))
+    _each(apps, schema_editor, lambda row, text: _back(row, _sentences.loads(text)), _check_back)
 
 
-def _each(apps, schema_editor, change):
+def _each(apps, schema_editor, change, change_check):
     for name, columns in COLUMNS.items():
+        columns = [*columns, CHECKS] if name == "hostmaintenance" else columns
         objects = apps.get_model("ukcloud_maintenance", name).objects
         rows = objects.using(schema_editor.connection.alias)
         changed = []
         for row in rows.order_by("pk").iterator(AT_ONCE):
             before = [getattr(row, column) for column in columns]
             for column in columns:
-                setattr(row, column, change(row, getattr(row, column)))
+                if column == CHECKS:
+                    row.checks = [change_check(one) for one in row.checks]
+                else:
+                    setattr(row, column, change(row, getattr(row, column)))
             if before != [getattr(row, column) for column in columns]:
                 changed.append(row)
             if len(changed) >= AT_ONCE:
@@ -64,6 +70,27 @@ def _back(row, message):
         host = message["values"].get("host", "")
         return f"to {host}" if row.kind == "retried" and host else host
     return _sentences.to_text(message)
+
+
+def _check(one):
+    """A kept check with its messages; one that is none of ours is left as it is."""
+    if not isinstance(one, dict) or "text" not in one:
+        return one
+    return {
+        **{name: value for name, value in one.items() if name != "text"},
+        "found": _sentences.to_message(str(one["text"])),
+        "details": [_sentences.to_message(str(line)) for line in one.get("details") or ()],
+    }
+
+
+def _check_back(one):
+    if not isinstance(one, dict) or "found" not in one:
+        return one
+    return {
+        **{name: value for name, value in one.items() if name != "found"},
+        "text": _sentences.to_text(one["found"]),
+        "details": [_sentences.to_text(line) for line in one.get("details") or ()],
+    }
 
 
 def message_field():
