@@ -144,7 +144,7 @@ def _to_nova(verb: Verb, row: InstanceLike, statuses: frozenset[str]) -> Message
     if row.state != MigrationState.MIGRATING or row.method != Method.LIVE:
         return message("no_live_migration")
     if row.wish:
-        return message("wish_under_way")
+        return message("request_under_way")
     if row.source_service == SOURCE_DOWN:
         return message("source_service_down")
     if row.nova_migration_id is None:

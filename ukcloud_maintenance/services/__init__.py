@@ -12,12 +12,7 @@ from ..preflight import PARTS, DrainPlan, PlanChoices, Planned
 from ..store import Drain, HostMaintenance, InstanceMigration, Plan, WorkerStatus
 from .access import connect, connect_shell, shell_regions
 from .allocations import host_allocations, remove_allocation
-from .certificates import (
-    Certificate,
-    certificate,
-    certificate_document,
-    document_of,
-)
+from .certificates import Certificate, certificate, certificate_document, document_of
 from .checks import check_destination
 from .drains import request_drain, request_drains
 from .hosts import (

@@ -121,7 +121,7 @@ def enforce_cancel_deadline(p: Pass) -> None:
         return
     for row in p.rows_in(MIGRATION_UNDER_WAY):
         status = row.nova_status or message("not_known_to_nova")
-        left = message("left_flying", status=status, seconds=round(bound))
+        left = message("left_under_way", status=status, seconds=round(bound))
         text = several(left, p.look_on_both(row))
         p.change(
             row,

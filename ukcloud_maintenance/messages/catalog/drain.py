@@ -162,7 +162,7 @@ _INSTANCE: Mapping[str, Template] = {
     ),
     "aborted_as_asked": Template("Its migration was aborted, as {who} asked. {where}"),
     "aborted_after_timeout": Template("Its migration was aborted, after its timeout. {where}"),
-    "left_flying": Template(
+    "left_under_way": Template(
         "Its migration was still in progress ({status}) when the wait of {seconds:duration} for it"
         " ended. Nova may finish it."
     ),

@@ -262,7 +262,7 @@ INSTANCES = {
         "Only what Nova set to ERROR after its migration is reset from here."
     ),
     "asked_already": Template("This is asked for already."),
-    "wish_under_way": Template("Something is asked of Nova for it already."),
+    "request_under_way": Template("Something is asked of Nova for it already."),
     "source_service_down": Template(
         "The compute service of its host is down, so where the guest runs is not known: it may be"
         " at the destination already.",
