@@ -40,7 +40,17 @@ def loads(text):
         found = json.loads(text)
     except ValueError:
         found = None
-    return found if isinstance(found, dict) and found.keys() == {"code", "values"} else _text(text)
+    return found if _is_message(found) else _text(text)
+
+
+def is_stored(text):
+    """Whether a text is what :func:`dumps` wrote, of a code that is known here."""
+    found = loads(text) if text.startswith("{") else None
+    return found is not None and found["code"] in TABLE and dumps(found) == text
+
+
+def _is_message(found):
+    return isinstance(found, dict) and found.keys() == {"code", "values"}
 
 
 def _text(words):
