@@ -165,7 +165,7 @@ def the_past() -> None:
     from datetime import timedelta
 
     from ukcloud_maintenance import store
-    from ukcloud_maintenance.models import InstanceMigration
+    from ukcloud_maintenance.models import Attempt, InstanceMigration
 
     def remember(number: int) -> None:
         drain_id = _drain(f"past-{number}", 0)
@@ -179,12 +179,25 @@ def the_past() -> None:
                     method="live",
                     memory_bytes=2**30,
                     source_compute="past",
-                    running_since=NOW,
                     finished_at=NOW + timedelta(seconds=10 + index % 50),
                     created_at=NOW,
                     updated_at=NOW,
                 )
                 for index in range(number)
+            ),
+            batch_size=500,
+        )
+        Attempt.objects.bulk_create(
+            (
+                Attempt(
+                    migration=row,
+                    number=1,
+                    method="live",
+                    running_since=NOW,
+                    ended_at=row.finished_at,
+                    result="succeeded",
+                )
+                for row in InstanceMigration.objects.filter(drain_id=drain_id)
             ),
             batch_size=500,
         )

@@ -33,3 +33,7 @@ class MessageField(models.TextField):
         if isinstance(value, str):
             value = text(value) if value else None
         return json.dumps(as_json(value), ensure_ascii=False) if value is not None else ""
+
+    def value_to_string(self, obj: models.Model) -> str:
+        """As it is stored, for what is dumped to be loaded again."""
+        return str(self.get_prep_value(self.value_from_object(obj)))

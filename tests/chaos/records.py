@@ -395,7 +395,7 @@ def read(nova: DemoCloud, user: str) -> Records:
                 r.dest_compute,
                 english(r.message),
                 r.attempts,
-                r.nova_migration_id,
+                r.attempt.nova_migration_id,
             )
             for r in models.InstanceMigration.objects.order_by("pk")
         ],

@@ -62,7 +62,7 @@ def test_one_destination(cloud):
 def test_json_is_the_drains(cloud):
     outcome = run("drain_host", "cmp1", "cmp10", "--reason", "r", "--json")
     assert outcome.exit_code == 0
-    assert [(d["host"], d["state"], len(d["migrations"])) for d in outcome.json] == [
+    assert [(d["host"], d["state"], len(d["instances"])) for d in outcome.json] == [
         ("cmp1", "pending", 3),
         ("cmp10", "pending", 0),
     ]

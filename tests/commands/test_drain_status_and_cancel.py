@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
+from tests.asking import request
 from tests.commands.helpers import begin, finish, move, run
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.copying.duration import Forecast
+from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
 from ukcloud_maintenance.exceptions import ConfigurationError
 from ukcloud_maintenance.models import Drain
@@ -38,37 +40,16 @@ DRAIN_KEYS = {
     "created_at",
     "started_at",
     "finished_at",
-    "migrations",
+    "instances",
 }
-MIGRATION_KEYS = {
-    "server_id",
-    "server_name",
-    "state",
-    "method",
-    "nova_status",
-    "source_compute",
-    "dest_compute",
-    "attempts",
-    "message",
-    "message_code",
-    "message_values",
-    "started_at",
-    "finished_at",
-    "memory_total_bytes",
-    "memory_remaining_bytes",
-    "disk_total_bytes",
-    "disk_remaining_bytes",
-    "rate_bytes",
-    "code",
-    "course",
-    "seconds_left",
-    "timed_out_at",
-    "times_out_at",
-    "wish",
-    "wish_by",
-    "answer",
-    "answer_code",
-    "answer_values",
+#: What is told of an instance, beside other things.
+INSTANCE_KEYS = {
+    *("server_id", "server_name", "project_id", "state", "method", "code", "attempts", "seconds"),
+    *("source_compute", "dest_compute", "nova_status", "nova_migration_id", "request_id"),
+    *("message", "message_code", "message_values", "started_at", "finished_at"),
+    *("memory_bytes", "memory_total_bytes", "memory_remaining_bytes", "disk_total_bytes"),
+    *("disk_remaining_bytes", "rate_bytes", "course", "seconds_left"),
+    *("timed_out_at", "times_out_at", "attempt_list", "request_list"),
 }
 
 
@@ -102,15 +83,14 @@ def test_one_drain_as_json(drain):
         course="not_converging",
         seconds_left=90.5,
         rate_bytes=1e6,
-        wish="abort",
-        wish_by="ada",
-        answer="Nova said no.",
         timed_out_at=datetime(2026, 3, 1, 12, 40, tzinfo=UTC),
     )
+    no = message("text", text="Nova said no.")
+    request(drain.migrations.get(server_name="db-1"), "abort", "ada", answer=no)
     outcome = run("drain_status", str(drain.pk), "--json")
     assert outcome.exit_code == 0
     document = outcome.json
-    assert set(document) == DRAIN_KEYS
+    assert set(document) >= DRAIN_KEYS
     assert document["id"] == drain.pk
     assert (document["plan_id"], document["direction"]) == (None, "away")
     assert (document["max_concurrent"], document["timeout_action"]) == (2, "warn")
@@ -120,19 +100,22 @@ def test_one_drain_as_json(drain):
     assert document["reason"] == "kernel update"
     assert document["requested_by"].endswith("(shell)")
     assert document["finished_at"] is None
-    rows = {row["server_name"]: row for row in document["migrations"]}
-    assert all(set(row) == MIGRATION_KEYS for row in rows.values())
+    rows = {row["server_name"]: row for row in document["instances"]}
+    assert all(set(row) >= INSTANCE_KEYS for row in rows.values())
     assert set(rows) == {"web-1", "db-1", "old-1"}
     web = rows["web-1"]
     assert (web["state"], web["method"], web["nova_status"]) == ("migrating", "live", "running")
     assert (web["source_compute"], web["dest_compute"]) == ("cmp1", "cmp10")
     assert (web["memory_total_bytes"], web["memory_remaining_bytes"]) == (1000, 400)
-    assert (web["attempts"], web["started_at"]) == (1, "2026-03-01T12:30:00Z")
-    assert (web["course"], web["seconds_left"], web["wish"], web["answer"]) == (None,) * 4
+    assert (web["attempts"], web["started_at"]) == (1, "2026-03-01T12:30:00.000Z")
+    assert (web["course"], web["seconds_left"], web["request_list"]) == (None, None, [])
+    assert [one["number"] for one in web["attempt_list"]] == [1]
     db = rows["db-1"]
     assert (db["course"], db["seconds_left"], db["rate_bytes"]) == ("not_converging", 90.5, 1e6)
-    assert (db["wish"], db["wish_by"], db["answer"]) == ("abort", "ada", "Nova said no.")
-    assert db["timed_out_at"] == "2026-03-01T12:40:00Z"
+    (asked,) = db["request_list"]
+    assert (asked["kind"], asked["requested_by"], asked["state"]) == ("abort", "ada", "open")
+    assert asked["answer"] == "Nova said no."
+    assert db["timed_out_at"] == "2026-03-01T12:40:00.000Z"
     old = rows["old-1"]
     assert (old["state"], old["method"], old["dest_compute"]) == ("stays", None, None)
     assert "suspended" in old["message"]
@@ -143,7 +126,7 @@ def test_times_are_utc_whatever_the_time_zone(drain, settings, zone):
     settings.TIME_ZONE = zone
     Drain.objects.filter(pk=drain.pk).update(created_at=datetime(2026, 3, 1, 23, 5, 7, tzinfo=UTC))
     document = run("drain_status", str(drain.pk), "--json").json
-    assert document["created_at"] == "2026-03-01T23:05:07Z"
+    assert document["created_at"] == "2026-03-01T23:05:07.000Z"
 
 
 def test_without_a_number_the_drains_under_way(drain):
@@ -201,16 +184,15 @@ def test_one_drain_tells_which_copy_will_not_end_and_the_ways_out(drain):
         "web-1",
         MigrationState.MIGRATING,
         course="not_converging",
-        wish="abort",
-        wish_by="ada",
-        answer="Migration 7\nis not running.",
         timed_out_at=datetime(2026, 3, 1, 12, 40, tzinfo=UTC),
     )
+    no = message("text", text="Migration 7\nis not running.")
+    request(drain.migrations.get(server_name="web-1"), "abort", "ada", answer=no)
     move(drain, "db-1", MigrationState.MIGRATING, course="converging", seconds_left=300.0)
     text = run("drain_status", str(drain.pk)).stdout
     web = next(line for line in text.splitlines() if line.startswith("web-1"))
     assert "not converging" in web
-    assert "[abort asked for by ada] [Nova: Migration 7 is not running.]" in web
+    assert "[abort requested by ada] [Nova: Migration 7 is not running.]" in web
     assert "[takes too long since 2026-03-01T12:40:00Z]" in web
     db = next(line for line in text.splitlines() if line.startswith("db-1"))
     assert re.search(r"converging +5 min", db)
@@ -373,6 +355,6 @@ def test_a_copy_tells_when_it_times_out_and_what_happens_then(drain, action, ela
     text = run("drain_status", str(drain.pk)).stdout
     assert re.search(said, text)
     document = run("drain_status", str(drain.pk), "--json").json
-    due = {m["server_name"]: m["times_out_at"] for m in document["migrations"]}
+    due = {m["server_name"]: m["times_out_at"] for m in document["instances"]}
     assert due["web-1"] is not None
     assert due["db-1"] is None

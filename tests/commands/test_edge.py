@@ -17,11 +17,13 @@ from django.core.management.base import CommandError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.asking import request
 from tests.commands.helpers import begin, finish, move, run, shell_user
 from tests.core.test_printable import HARMFUL, TEXTS
 from tests.fakes import FakeCloud, server, service
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.actor import shell_actor
+from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
 from ukcloud_maintenance.exceptions import CloudServerError
 from ukcloud_maintenance.management import commands
@@ -115,7 +117,9 @@ def drain(evil):
     assert run("drain_host", "cmp1", "--reason", EVIL.replace("\n", " ")).exit_code == 0
     drain = Drain.objects.get()
     begin(drain)
-    InstanceMigration.objects.update(message=EVIL, answer=EVIL, note=EVIL, wish_by=EVIL)
+    for row in drain.migrations.all():
+        request(row, "abort", EVIL, answer=message("text", text=EVIL))
+    InstanceMigration.objects.update(message=EVIL, note=EVIL)
     # whose lines are those of core.decide
     Drain.objects.update(message=EVIL.replace("\n", " "), requested_by=EVIL, reason=EVIL)
     return Drain.objects.get()

@@ -344,7 +344,7 @@ def test_status_of_a_plan_as_json(plan):
     assert (document["left"], document["total"], document["is_over"]) == (1, 3, False)
     assert document["requested_by"].endswith("(shell)")
     assert [d["host"] for d in document["drains"]] == ["cmp1", "cmp2"]
-    assert {m["server_name"] for m in document["drains"][0]["migrations"]} == {"web-1", "db-1"}
+    assert {m["server_name"] for m in document["drains"][0]["instances"]} == {"web-1", "db-1"}
 
 
 def test_status_of_a_plan_that_is_over(plan):

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
+from tests.asking import request, wanted
 from tests.commands.helpers import begin, finish, move, run, shell_user
 from tests.fakes import GIB, server, service
 from ukcloud_maintenance import services, store
@@ -515,7 +516,7 @@ def test_aborts_a_migration(drain):
     _fly(drain, "web-1")
     outcome = run("drain_instance", "abort", str(drain.pk), "web-1")
     assert outcome.exit_code == 0
-    assert _row(drain, "web-1").wish == "abort"
+    assert wanted(_row(drain, "web-1")) == "abort"
     assert "web-1: its abort is asked for; it runs on where it is." in outcome.stdout
     assert f"`drain_status {drain.pk}`" in outcome.stdout
 
@@ -614,7 +615,7 @@ def flying(drain):
 
 
 def _wish(drain):
-    return _row(drain, "web-1").wish
+    return wanted(_row(drain, "web-1"))
 
 
 def test_force_complete_without_a_terminal_needs_yes(flying, monkeypatch):
@@ -712,7 +713,8 @@ def test_only_live_migrations_that_run_are_offered(flying, monkeypatch):
 def in_error(drain, cloud, monkeypatch):
     """An abort left web-1 in ERROR on cmp1; the hypervisor there says that its guest runs."""
     begin(drain)
-    _fly(drain, "web-1", aborted_migration_id=7, was_cancelled=True)
+    _fly(drain, "web-1", was_cancelled=True)
+    request(_row(drain, "web-1"), "abort", "ann", taken_at=timezone.now())
     change = {"state": MigrationState.UNKNOWN, "code": LATE_ERROR}
     store.change_migration(_row(drain, "web-1"), timezone.now(), **change)
     web = _row(drain, "web-1")
@@ -741,7 +743,7 @@ def test_resets_on_complete_evidence_which_is_shown(in_error):
     outcome = run("drain_instance", "reset", str(in_error.pk), "web-1", "--yes", "--json")
     assert outcome.exit_code == 0
     web = _row(in_error, "web-1")
-    assert web.wish == "reset"
+    assert wanted(web) == "reset"
     assert [row["server_name"] for row in outcome.json["done"]] == ["web-1"]
     evidence = outcome.json["evidence"][web.server_id]
     assert evidence["complete"] is True
@@ -758,7 +760,7 @@ def test_refuses_a_reset_on_incomplete_evidence_whoever_says_yes(in_error, cloud
     assert error["message"].startswith("web-1: the evidence is not complete.")
     assert "virsh" in error["remedy"]
     assert "  NO   " in outcome.stderr
-    assert _row(in_error, "web-1").wish == ""
+    assert wanted(_row(in_error, "web-1")) == ""
 
 
 def test_a_reset_is_confirmed_after_the_evidence_was_shown(in_error, monkeypatch):
@@ -766,13 +768,13 @@ def test_a_reset_is_confirmed_after_the_evidence_was_shown(in_error, monkeypatch
     outcome = run("drain_instance", "reset", str(in_error.pk), "web-1", "--json")
     assert (outcome.exit_code, outcome.json["error"]["code"]) == (2, "confirmation_missing")
     assert "a second copy" in outcome.json["error"]["message"]
-    assert _row(in_error, "web-1").wish == ""
+    assert wanted(_row(in_error, "web-1")) == ""
     monkeypatch.setattr(sys, "stdin", _Terminal("yes\n"))
     outcome = run("drain_instance", "reset", str(in_error.pk), "web-1")
     assert outcome.exit_code == 0
     assert "  yes  " in outcome.stdout
     assert "web-1" in outcome.stderr.split("Type yes to go on: ")[0]
-    assert _row(in_error, "web-1").wish == "reset"
+    assert wanted(_row(in_error, "web-1")) == "reset"
 
 
 def test_what_is_not_in_error_is_not_reset(drain):
@@ -784,4 +786,4 @@ def test_a_reset_without_an_answer_of_openstack(in_error, cloud):
     cloud.failure = CloudUnreachable("show the server", "timed out")
     outcome = run("drain_instance", "reset", str(in_error.pk), "web-1", "--yes", "--json")
     assert (outcome.exit_code, outcome.json["error"]["code"]) == (4, "openstack_failed")
-    assert _row(in_error, "web-1").wish == ""
+    assert wanted(_row(in_error, "web-1")) == ""

@@ -1,9 +1,12 @@
 """Short ways to say the facts that the pure tests are about."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ukcloud_maintenance.core import drain as d
+from ukcloud_maintenance.core.attempt import ATTEMPT_FIELDS, AttemptView, Requests, RequestView
+from ukcloud_maintenance.core.drain.context import changed_row
 from ukcloud_maintenance.core.drain.whereabouts import GuestSight
 from ukcloud_maintenance.core.facts import Action, Diagnostics, Migration, Progress, Server, Service
 from ukcloud_maintenance.core.host.emptiness import HostContents
@@ -60,7 +63,28 @@ def row(name: str = "web", **more: Any) -> d.Row:
         "state": MigrationState.PENDING,
         "memory_bytes": GIB,
     }
-    return d.Row(**{**given, **more})
+    if more.get("dest_compute"):
+        more.setdefault("sent_to", more["dest_compute"])
+    of_attempt = {k: more.pop(k) for k in list(more) if k in ATTEMPT_FIELDS}
+    requested = tuple(more.pop("requested", ()))
+    number = more.get("attempts", 1 if of_attempt or requested else 0)
+    attempt = AttemptView(number, **of_attempt)
+    every = tuple(replace(r, attempt=number) for r in requested)
+    return d.Row(**{**given, **more}, attempt=attempt, requests=Requests(every, number))
+
+
+def asked(kind: str = "abort", by: str = "amy", **more: Any) -> RequestView:
+    """What was requested for an instance: by an admin, by `timeout` or by `cancel`."""
+    origin = by if by in ("timeout", "cancel") else "admin"
+    given = {
+        "origin": origin,
+        "requested_by": by if origin == "admin" else "",
+        "requested_at": NOW,
+        "nova_migration_id": 7,
+    }
+    if more.get("taken_at"):
+        given |= {"state": "taken", "tries": 1}
+    return RequestView(kind, **{**given, **more})
 
 
 def migrating(name: str = "web", **more: Any) -> d.Row:
@@ -175,9 +199,28 @@ def changes(actions: list[d.Action], of: d.Row) -> dict[str, Any]:
     return merged
 
 
+def of_request(actions: list[d.Action], of: d.Row) -> dict[str, Any]:
+    """Everything that is set on what is requested for it in this pass."""
+    merged: dict[str, Any] = {}
+    for action in actions:
+        if isinstance(action, d.ChangeRow) and action.row_id == of.id:
+            merged |= action.request
+    return merged
+
+
+def made(actions: list[d.Action]) -> list[tuple[str, str]]:
+    """What the drain itself requests in this pass: (kind, origin)."""
+    return [(a.request.kind, a.request.origin) for a in actions if isinstance(a, d.MakeRequest)]
+
+
 def kinds(actions: list[d.Action]) -> list[str]:
     return [a.kind for a in actions if isinstance(a, d.ChangeRow | d.ChangeDrain) and a.kind]
 
 
 def finish(actions: list[d.Action]) -> d.Finish | None:
     return next((a for a in actions if isinstance(a, d.Finish)), None)
+
+
+def altered(one: d.Row, request: dict[str, Any] | None = None, **fields: Any) -> d.Row:
+    """A row with fields of its own, of its newest attempt and of its open request changed."""
+    return changed_row(one, fields, request or {})

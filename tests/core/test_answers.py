@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.core.build import LIMITS, NOW, ago, drain, migrating, record, row, server
+from tests.core.build import LIMITS, NOW, ago, asked, drain, migrating, record, row, server
 from ukcloud_maintenance.core import drain as d
 from ukcloud_maintenance.core.drain import outage
 from ukcloud_maintenance.core.drain.answers import (
@@ -41,7 +41,7 @@ from ukcloud_maintenance.core.states import (
     DrainState,
     Method,
     MigrationState,
-    Wish,
+    RequestKind,
     check_migration_transition,
 )
 from ukcloud_maintenance.messages import english
@@ -234,15 +234,14 @@ def attempt(one: d.Row, **more):
 
 
 def test_an_attempt_records_what_was_there_and_forgets_the_one_before():
-    before = migrating(
-        attempts=2, nova_migration_id=7, aborted_by="bob", fraction=0.5, wish="abort"
-    )
-    after = replace(before, **attempt(before))
-    assert (after.state, after.attempts) == (MigrationState.SUBMITTED, 3)
-    assert (after.before_migration_id, after.before_action) == (7, "req-9")
-    assert (after.dest_compute, after.submitted_at) == ("cmp2", NOW)
-    forgotten = ("nova_migration_id", "aborted_by", "fraction", "wish", "request_id", "points")
-    assert not any(getattr(after, name) for name in forgotten)
+    before = row(attempts=2, code="nova_failed", message=text("It failed."), odd_since=NOW)
+    found = attempt(before)
+    assert (found["state"], found["attempts"]) == (MigrationState.SUBMITTED, 3)
+    assert (found["before_migration_id"], found["before_action"]) == (7, "req-9")
+    assert found["dest_compute"] == found["asked_host"] == found["sent_to"] == "cmp2"
+    assert found["submitted_at"] == NOW
+    forgotten = ("code", "message", "odd_since", "not_before")
+    assert not any(found[name] for name in forgotten)
 
 
 def test_the_first_attempt_of_a_server_that_has_no_past():
@@ -280,6 +279,7 @@ def test_who_steps_back_has_made_no_attempt():
         "state": MigrationState.PENDING,
         "granted": 2,
         "message": text("It waits."),
+        "submitted_at": None,
         "not_before": NOW + timedelta(seconds=3),
     }
     assert not found.kind
@@ -325,65 +325,55 @@ def test_a_confirmation_that_nova_took_is_recorded():
 
 # -- what was requested for one instance ---------------------------------------------------------
 
-WISHES = {Wish.ABORT: "abort", Wish.FORCE: "force", Wish.RESET: "reset"}
+KINDS = {RequestKind.ABORT: "abort", RequestKind.FORCE: "force", RequestKind.RESET: "reset"}
 
 
-def test_what_is_asked_for_is_recorded_with_who_asked():
-    found = asking(migrating(wish_tries=2), Wish.ABORT, "bob", 7, NOW)
-    assert found == {
-        "wish": "abort",
-        "wish_by": "bob",
-        "wish_at": NOW,
-        "wish_migration_id": 7,
-        "wish_tries": 3,
-    }
+def test_that_nova_is_asked_is_recorded_before():
+    assert asking(asked(tries=2), NOW) == {"tries": 3, "tried_at": NOW}
 
 
-@pytest.mark.parametrize("wish", WISHES)
+@pytest.mark.parametrize("wish", KINDS)
 @pytest.mark.parametrize("kind", ANSWERS)
 def test_what_becomes_of_a_request_in_vain(kind, wish):
-    one = migrating(
-        wish=wish.value, wish_by="bob", wish_tries=1, aborted_migration_id=7, aborted_by="bob"
-    )
-    found = request_failed(one, wish, ANSWERS[kind])
+    found = request_failed(asked(wish, tries=1), ANSWERS[kind])
+    assert not found.fields, "the instance is as it was"
     if kind in NOT_BEGUN:
-        assert found == Consequence({"wish_tries": 0}, is_trouble=True), "it stands, and is no try"
+        standing = Consequence(request={"tries": 0}, is_trouble=True)
+        assert found == standing, "it stands, and is no try"
     elif kind in REFUSED:
-        assert found.kind == f"{WISHES[wish]}_refused"
-        assert found.fields["wish"] == "", "it is over"
-        assert found.fields["answer"] == found.said
+        assert found.kind == f"{KINDS[wish]}_refused"
+        assert found.request["state"] == "refused", "it is over"
+        assert found.request["answer"] == found.said
         assert english(found.said).endswith(f": {ANSWERS[kind].words}")
-        gone = found.fields.get("aborted_by", "bob") == ""
-        assert gone is (wish is Wish.ABORT), "who wanted it is forgotten with it"
     else:
-        assert found.kind == f"{WISHES[wish]}_unanswered"
-        assert "wish" not in found.fields, "it is asked for again"
+        assert found.kind == f"{KINDS[wish]}_unanswered"
+        assert "state" not in found.request, "it is asked for again"
         assert not found.is_trouble
 
 
-@pytest.mark.parametrize("wish", [Wish.ABORT, Wish.FORCE])
+@pytest.mark.parametrize("wish", [RequestKind.ABORT, RequestKind.FORCE])
 def test_the_same_answer_twice_is_recorded_once(wish):
-    one = migrating(wish=wish.value)
-    first = request_failed(one, wish, ANSWERS["lost"])
-    second = request_failed(replace(one, **first.fields), wish, ANSWERS["lost"])
-    assert (first.kind, second) == (f"{WISHES[wish]}_unanswered", Consequence())
+    first = request_failed(asked(wish), ANSWERS["lost"])
+    second = request_failed(replace(asked(wish), **first.request), ANSWERS["lost"])
+    assert (first.kind, second) == (f"{KINDS[wish]}_unanswered", Consequence())
 
 
 @pytest.mark.parametrize(
-    ("wish", "at", "kind"),
-    [(Wish.ABORT, "aborted_at", "aborting"), (Wish.FORCE, "forced_at", "forced")],
+    ("wish", "kind"), [(RequestKind.ABORT, "aborting"), (RequestKind.FORCE, "forced")]
 )
-def test_a_request_that_nova_took_is_over(wish, at, kind):
+def test_a_request_that_nova_took_is_over(wish, kind):
     found = request_taken(wish, "req-4", NOW)
-    assert (found.fields[at], found.fields["wish"], found.kind) == (NOW, "", kind)
+    assert found.kind == kind
+    assert (found.request["state"], found.request["taken_at"]) == ("taken", NOW)
+    assert found.request["request_id"] == found.request_id == "req-4"
     assert not found.is_setback
 
 
 def test_a_reset_is_asked_for_a_bounded_number_of_times():
-    one = row(state=MigrationState.UNKNOWN, wish="reset", wish_tries=d.ASK_AGAIN_TIMES - 1)
-    assert "wish" not in request_failed(one, Wish.RESET, ANSWERS["500"]).fields
-    last = request_failed(replace(one, wish_tries=d.ASK_AGAIN_TIMES), Wish.RESET, ANSWERS["500"])
-    assert (last.kind, last.fields["wish"]) == ("reset_refused", "")
+    one = asked("reset", tries=d.ASK_AGAIN_TIMES - 1)
+    assert "state" not in request_failed(one, ANSWERS["500"]).request
+    last = request_failed(replace(one, tries=d.ASK_AGAIN_TIMES), ANSWERS["500"])
+    assert (last.kind, last.request["state"]) == ("reset_refused", "refused")
     assert english(last.said) == "It was not reset: Could not ask: MessagingTimeout"
 
 
@@ -398,21 +388,21 @@ def test_a_reset_is_asked_for_a_bounded_number_of_times():
     ],
 )
 def test_an_active_server_was_reset_by_us_only_where_we_asked(noted, now, expected):
-    one = row(answer=noted, source_compute="cmp1")
+    one = row(requested=[asked("reset", answer=noted)], source_compute="cmp1")
     assert is_reset(one, now) is expected
 
 
 def test_a_reset_ends_as_failed_and_says_who_asked():
-    found = was_reset(row(source_compute="cmp1"), "bob", "req-5")
+    found = was_reset(row(source_compute="cmp1"), asked("reset", "bob"), "req-5", NOW)
     assert (found.fields["state"], found.fields["code"]) == (MigrationState.FAILED, "reset")
     assert english(found.said) == "Its state was reset to active, as bob asked; it runs on cmp1."
-    assert found.fields["wish"] == ""
+    assert (found.request["state"], found.request["taken_at"]) == ("taken", NOW)
 
 
 def test_a_reset_without_evidence_is_refused_with_what_is_missing():
-    found = not_reset(row(answer=RESET_SENT), text("Its host is down."))
+    found = not_reset(asked("reset", answer=RESET_SENT), text("Its host is down."))
     assert english(found.said) == "It was not reset: Its host is down."
-    assert found.fields["wish"] == ""
+    assert found.request["state"] == "refused"
 
 
 # -- Nova's words about a failure ----------------------------------------------------------------

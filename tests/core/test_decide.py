@@ -9,6 +9,8 @@ from tests.core.build import (
     LIMITS,
     NOW,
     ago,
+    altered,
+    asked,
     changes,
     decide,
     drain,
@@ -16,6 +18,7 @@ from tests.core.build import (
     kinds,
     migrating,
     nova_action,
+    of_request,
     progress,
     record,
     row,
@@ -186,7 +189,7 @@ class TestPace:
 
     def test_whether_nova_queues_one_more_is_found_out_when_one_is_about_to_end(self):
         rows, observation = self.rows("running", "running", "pending")
-        rows[0] = replace(rows[0], fraction=0.8)
+        rows[0] = altered(rows[0], fraction=0.8)
         assert submits(decide(drain(), rows, observation)) == [rows[2].id]
 
     def test_the_limit_is_what_runs_while_one_stays_queued(self):
@@ -447,7 +450,7 @@ class TestFollowing:
         actions = decide(drain(), [slow], flying)
         assert kinds(actions) == ["late"]
         assert changes(actions, slow) == {"late_since": NOW}
-        assert decide(drain(), [replace(slow, late_since=NOW)], flying) == []
+        assert decide(drain(), [altered(slow, late_since=NOW)], flying) == []
 
     def test_late_is_scaled_by_memory(self):
         assert late_after_seconds(GIB, LIMITS) == 300
@@ -514,11 +517,9 @@ class TestARequestThatNovaNeverActsOn:
         assert submits(decide(drain(), [one, waits], sight)) == [waits.id]
 
     def test_an_abort_of_it_is_answered_then(self):
-        one = self.stuck(
-            odd_since=ago(LIMITS.late_min_seconds), wish="abort", wish_by="al", wish_at=ago(600)
-        )
-        changed = changes(decide(drain(), [one], self.saw()), one)
-        assert changed["wish"] == ""
+        one = self.stuck(odd_since=ago(LIMITS.late_min_seconds), requested=[asked()])
+        actions = decide(drain(), [one], self.saw())
+        assert not altered(one, of_request(actions, one), **changes(actions, one)).requests.open
 
     @pytest.mark.parametrize("direction", ["away", "back"])
     def test_what_waits_in_novas_queue_waits_for_its_turn(self, direction):
@@ -563,13 +564,13 @@ class TestALostAnswer:
         assert "state" not in changes(decide(drain(), [self.lost], here), self.lost)
 
     def test_it_is_not_sent_again_while_it_may_be_on_its_way(self):
-        waiting = replace(self.lost, submitted_at=ago(59))
+        waiting = altered(self.lost, submitted_at=ago(59))
         actions = decide(drain(), [waiting], seen(server(), actions={"web": []}))
         assert actions == [] or not submits(actions)
         assert "state" not in changes(actions, waiting)
 
     def test_it_may_be_sent_again_when_nova_never_got_it(self):
-        waiting = replace(self.lost, submitted_at=ago(61))
+        waiting = altered(self.lost, submitted_at=ago(61))
         changed = changes(decide(drain(), [waiting], seen(server(), actions={"web": []})), waiting)
         assert changed["state"] == MigrationState.PENDING
         assert "attempts" not in changed  # the attempt counts

@@ -7,6 +7,7 @@ import pytest
 from tests.core.build import (
     NOW,
     ago,
+    altered,
     changes,
     decide,
     drain,
@@ -185,7 +186,7 @@ class TestAResizeThatWasThereBefore:
     def test_chosen_it_is_confirmed_and_then_moved(self):
         chosen = row(choice="confirm", method=Method.CONFIRM, initial_status="VERIFY_RESIZE")
         assert confirmed(decide(drain(), [chosen], seen(self.here))) == [chosen.id]
-        asked = replace(chosen, state=MigrationState.CONFIRMING, confirms=1, confirm_at=ago(2))
+        asked = altered(chosen, state=MigrationState.CONFIRMING, confirms=1, confirm_at=ago(2))
         changed = changes(decide(drain(), [asked], seen(server())), asked)
         assert (changed["state"], changed["method"], changed["choice"]) == ("pending", "live", "")
 
@@ -200,7 +201,7 @@ class TestAResizeThatWasThereBefore:
         away = server(host="cmp2", status="VERIFY_RESIZE")
         chosen = row(choice="confirm", method=Method.CONFIRM)
         assert confirmed(decide(drain(), [chosen], seen(elsewhere={"web": away}))) == [chosen.id]
-        asked = replace(chosen, state=MigrationState.CONFIRMING, confirms=1, confirm_at=ago(2))
+        asked = altered(chosen, state=MigrationState.CONFIRMING, confirms=1, confirm_at=ago(2))
         done = seen(elsewhere={"web": server(host="cmp2")})
         assert changes(decide(drain(), [asked], done), asked)["state"] == "succeeded"
 

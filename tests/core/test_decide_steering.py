@@ -11,12 +11,16 @@ from tests.core.build import (
     LIMITS,
     NOW,
     ago,
+    altered,
+    asked,
     changes,
     decide,
     drain,
     finish,
     kinds,
+    made,
     migrating,
+    of_request,
     progress,
     record,
     row,
@@ -28,7 +32,7 @@ from tests.core.build import (
 from ukcloud_maintenance.core import drain as d
 from ukcloud_maintenance.core.drain import answers
 from ukcloud_maintenance.core.message import message, text
-from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState, Wish
+from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
 from ukcloud_maintenance.messages import english
 
 ENABLED = service(status="enabled", disabled_reason="")
@@ -109,43 +113,37 @@ def test_a_window_does_not_keep_an_empty_host_from_its_proof():
 
 @pytest.mark.parametrize("status", ["queued", "preparing", "running"])
 def test_an_abort_that_is_asked_for_is_sent_where_nova_takes_it(status):
-    one = flying(wish="abort", wish_by="ann", wish_migration_id=7)
+    one = flying(requested=[asked("abort", "ann")])
     sight = seen(moving(), records=(record(status=status),))
-    assert of_type(decide(drain(), [one], sight), d.Abort) == [d.Abort(one.id, 7, "ann")]
+    assert of_type(decide(drain(), [one], sight), d.Abort) == [d.Abort(one.id, 7)]
 
 
 def test_an_abort_waits_while_nova_has_only_accepted_it():
-    one = flying(wish="abort", nova_status="accepted", running_since=None)
+    one = flying(requested=[asked()], nova_status="accepted", running_since=None)
     actions = decide(drain(), [one], seen(moving(), records=(record(status="accepted"),)))
     assert not of_type(actions, d.Abort)
-    assert "wish" not in changes(actions, one)
+    assert not of_request(actions, one)
 
 
 @pytest.mark.parametrize("status", ["running (post-copy)", "post-migrating"])
 def test_an_abort_that_comes_too_late_says_so(status):
-    one = flying(wish="abort", wish_by="ann", wish_migration_id=7)
+    one = flying(requested=[asked("abort", "ann")])
     actions = decide(drain(), [one], seen(moving(), records=(record(status=status),)))
     assert not of_type(actions, d.Abort)
-    assert changes(actions, one)["wish"] == ""
-    assert status in english(changes(actions, one)["answer"])
+    assert of_request(actions, one)["state"] == "refused"
+    assert status in english(of_request(actions, one)["answer"])
 
 
 def test_an_abort_is_meant_for_one_attempt_alone():
-    one = flying(wish="abort", wish_migration_id=6)
+    one = flying(requested=[asked(nova_migration_id=6)])
     actions = decide(drain(), [one], seen(moving(), records=(record(),)))
     assert not of_type(actions, d.Abort)
-    assert "another attempt" in english(changes(actions, one)["answer"])
+    assert "another attempt" in english(of_request(actions, one)["answer"])
 
 
-def aborted(**more):
+def aborted(by="ann", **more):
     return flying(
-        **{
-            "aborted_migration_id": 7,
-            "aborted_by": "ann",
-            "aborted_at": ago(30),
-            "odd_since": ago(20),
-            **more,
-        }
+        **{"requested": [asked("abort", by, taken_at=ago(30))], "odd_since": ago(20), **more}
     )
 
 
@@ -167,20 +165,20 @@ def test_an_abort_is_not_believed_before_it_has_settled():
 
 
 def test_what_its_timeout_aborted_is_tried_again():
-    one = aborted(aborted_by=d.TIMEOUT)
+    one = aborted("timeout")
     actions = decide(drain(), [one], seen(server(), records=(record(status="cancelled"),)))
     assert changes(actions, one)["state"] == MigrationState.PENDING
 
 
 def test_the_last_attempt_that_its_timeout_aborted_has_failed():
-    one = aborted(aborted_by=d.TIMEOUT, attempts=LIMITS.max_attempts)
+    one = aborted("timeout", attempts=LIMITS.max_attempts)
     actions = decide(drain(), [one], seen(server(), records=(record(status="cancelled"),)))
     assert changes(actions, one)["state"] == MigrationState.FAILED
 
 
 @pytest.mark.parametrize(
     "known",
-    [{"aborted_migration_id": 7, "aborted_at": ago(30)}, {"was_cancelled": True}],
+    [{"requested": [asked(taken_at=ago(30))]}, {"was_cancelled": True}],
     ids=["ours", "seen"],
 )
 def test_an_error_after_an_abort_is_recognised(known):
@@ -199,7 +197,7 @@ def test_an_error_without_an_abort_is_not_taken_for_one():
 
 
 def test_an_abort_of_another_attempt_does_not_explain_an_error():
-    one = flying(odd_since=ago(20), aborted_migration_id=6, aborted_at=ago(30))
+    one = flying(odd_since=ago(20), requested=[asked(nova_migration_id=6, taken_at=ago(30))])
     sight = seen(server(status="ERROR"), records=(record(status="error"),))
     assert changes(decide(drain(), [one], sight), one)["code"] == "error_at_source"
 
@@ -208,40 +206,40 @@ def test_an_abort_of_another_attempt_does_not_explain_an_error():
 
 
 def test_force_complete_is_sent_while_it_runs_and_waits_while_it_prepares():
-    one = flying(wish="force_complete", wish_by="ann")
+    one = flying(requested=[asked("force_complete", nova_migration_id=None)])
     sent = decide(drain(), [one], seen(moving(), records=(record(),)))
-    assert of_type(sent, d.ForceComplete) == [d.ForceComplete(one.id, 7, "ann")]
+    assert of_type(sent, d.ForceComplete) == [d.ForceComplete(one.id, 7)]
     waits = decide(drain(), [one], seen(moving(), records=(record(status="preparing"),)))
     assert not of_type(waits, d.ForceComplete)
-    assert "wish" not in changes(waits, one)
+    assert not of_request(waits, one)
 
 
 # -- timeouts --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("action", "wish"), [("warn", None), ("abort", "abort"), ("force_complete", "force_complete")]
+    ("action", "kind"), [("warn", None), ("abort", "abort"), ("force_complete", "force_complete")]
 )
-def test_a_copy_that_takes_too_long_meets_the_chosen_action(action, wish):
+def test_a_copy_that_takes_too_long_meets_the_chosen_action(action, kind):
     one = flying(running_since=ago(1801))
     actions = decide(drain(timeout_action=action), [one], seen(moving(), records=(record(),)))
     found = changes(actions, one)
     assert found["timed_out_at"] == NOW
     assert "timed_out" in kinds(actions)
-    assert found.get("wish") == wish
-    assert found.get("wish_by") == (d.TIMEOUT if wish else None)
+    assert made(actions) == ([(kind, "timeout")] if kind else [])
 
 
 def test_the_timeout_grows_with_the_memory_and_is_met_once():
     sight = seen(moving(), records=(record(),))
     large = flying(running_since=ago(1801), memory_bytes=8 * GIB)
     assert "timed_out_at" not in changes(decide(drain(), [large], sight), large)
-    over = replace(large, running_since=ago(8 * 300 + 1))
+    over = altered(large, running_since=ago(8 * 300 + 1))
     assert changes(decide(drain(), [over], sight), over)["timed_out_at"] == NOW
-    again = replace(over, timed_out_at=ago(5))
+    again = altered(over, timed_out_at=ago(5))
     assert "timed_out" not in kinds(decide(drain(), [again], sight))
-    asked = replace(again, timeout_asked="abort")
-    assert "wish" not in changes(decide(drain(timeout_action="abort"), [asked], sight), asked)
+    before = again.requests.with_new(asked("abort", "timeout", state="refused", tries=1))
+    again = replace(again, requests=before)
+    assert made(decide(drain(timeout_action="abort"), [again], sight)) == []
 
 
 def timed_out(**more):
@@ -252,29 +250,30 @@ def timed_out(**more):
 @pytest.mark.parametrize("before", ["", "abort", "force_complete"])
 def test_a_changed_action_reaches_a_copy_that_was_marked_already(before, action):
     """Also where another action was asked for before, and Nova did not take that."""
-    one = timed_out(timeout_asked=before)
+    one = timed_out(requested=[asked(before, "timeout", state="refused")] if before else [])
     actions = decide(drain(timeout_action=action), [one], seen(moving(), records=(record(),)))
     found = changes(actions, one)
     if before == action:
-        assert "wish" not in found
+        assert made(actions) == []
         return
-    assert (found["wish"], found["wish_by"], found["timeout_asked"]) == (action, d.TIMEOUT, action)
+    assert made(actions) == [(action, "timeout")]
     assert "timed_out" in kinds(actions)
     assert "timed_out_at" not in found  # since when it takes too long is as it was
 
 
 @pytest.mark.parametrize(("action", "left"), [("warn", ""), ("abort", "abort")])
 def test_what_the_drain_no_longer_says_is_not_asked_of_nova(action, left):
-    one = timed_out(wish="force_complete", wish_by=d.TIMEOUT, timeout_asked="force_complete")
+    one = timed_out(requested=[asked("force_complete", "timeout")])
     actions = decide(drain(timeout_action=action), [one], seen(moving(), records=(record(),)))
-    assert changes(actions, one)["wish"] == left
+    assert of_request(actions, one)["state"] == "withdrawn"
+    assert made(actions) == ([(left, "timeout")] if left else [])
     assert not of_type(actions, d.ForceComplete)
 
 
 def test_what_an_admin_asked_for_is_not_taken_back_by_a_timeout():
-    one = timed_out(wish="force_complete", wish_by="ann", wish_migration_id=7)
+    one = timed_out(requested=[asked("force_complete", "ann")])
     actions = decide(drain(timeout_action="abort"), [one], seen(moving(), records=(record(),)))
-    assert "wish" not in changes(actions, one)
+    assert not of_request(actions, one)
     assert of_type(actions, d.ForceComplete)
 
 
@@ -283,7 +282,7 @@ def test_the_timeout_counts_the_local_disk(what):
     sight = seen(moving(), records=(record(),))
     one = flying(running_since=ago(1801), **what)
     assert "timed_out" not in kinds(decide(drain(), [one], sight))
-    over = replace(one, running_since=ago(11 * 300 + 1))
+    over = altered(one, running_since=ago(11 * 300 + 1))
     assert "timed_out" in kinds(decide(drain(), [over], sight))
 
 
@@ -300,7 +299,7 @@ def test_a_disk_on_shared_storage_gives_no_more_time():
     assert "timed_out" in kinds(decide(drain(), [one], seen(moving(), records=(record(),))))
     # What nothing was told of for long was a disk all the same (a qcow2 overlay).
     late = ((since.timestamp() + 1500, 0, GIB, 10),)
-    one = replace(one, points=late)
+    one = altered(one, points=late)
     assert "timed_out" not in kinds(decide(drain(), [one], seen(moving(), records=(record(),))))
 
 
@@ -311,16 +310,16 @@ def test_what_is_about_to_end_is_let_go_on_beyond_its_timeout_and_not_for_ever(a
     found = decide(drain(timeout_action=action), [one], sight)
     assert changes(found, one)["timed_out_at"] == NOW
     assert "let go on" in message_of(found, "timed_out")
-    assert "wish" not in changes(found, one)
+    assert made(found) == []
     # Its forecast was wrong for half of the timeout again.
-    one = replace(one, running_since=ago(1800 * 1.5 + 1), timed_out_at=ago(900))
-    assert changes(decide(drain(timeout_action=action), [one], sight), one)["wish"] == action
+    one = altered(one, running_since=ago(1800 * 1.5 + 1), timed_out_at=ago(900))
+    assert made(decide(drain(timeout_action=action), [one], sight)) == [(action, "timeout")]
 
 
 def test_what_takes_longer_than_its_timeout_allows_is_not_let_go_on():
     one = flying(running_since=ago(1801), course="slow", seconds_left=901.0)
     sight = seen(moving(), records=(record(),))
-    assert changes(decide(drain(timeout_action="abort"), [one], sight), one)["wish"] == "abort"
+    assert made(decide(drain(timeout_action="abort"), [one], sight)) == [("abort", "timeout")]
 
 
 def message_of(actions, kind):
@@ -344,13 +343,13 @@ def test_a_cancel_aborts_what_flies_where_that_was_chosen():
     one = flying()
     sight = seen(moving(), records=(record(),))
     assert of_type(decide(cancelling(cancel_abort=True), [one], sight), d.Abort) == [
-        d.Abort(one.id, 7, "")
+        d.Abort(one.id, 7)
     ]
     assert not of_type(decide(cancelling(), [one], sight), d.Abort)
 
 
 def test_what_a_cancel_aborted_is_cancelled():
-    one = aborted(aborted_by="")
+    one = aborted("cancel")
     sight = seen(server(), records=(record(status="cancelled"),))
     actions = decide(cancelling(cancel_abort=True), [one], sight)
     found = changes(actions, one)
@@ -529,15 +528,14 @@ def test_the_service_is_disabled_although_it_is_not_its_turn():
     assert of_type(decide(view, [row("a")], sight), d.Disable)
 
 
-# -- errands ---------------------------------------------------------------------------------
+# -- a reset ---------------------------------------------------------------------------------
 
 
-def test_a_reset_is_an_errand_of_a_drain_that_is_over_too():
-    one = row("a", state="unknown", code=d.LATE_ERROR, wish="reset", wish_by="ann")
-    view = drain(state="failed", errand=True)
-    assert decide(view, [one], seen(service=None)) == [d.Reset(one.id, "ann")]
-    done = replace(one, state="failed", wish="")
-    assert decide(view, [done], seen(service=None)) == [d.ChangeDrain({"errand": False})]
+def test_a_reset_is_carried_out_for_a_drain_that_is_over_too():
+    one = row("a", state="unknown", code=d.LATE_ERROR, requested=[asked("reset")])
+    view = drain(state="failed")
+    assert decide(view, [one], seen(service=None)) == [d.Reset(one.id)]
+    assert decide(view, [altered(one, state="failed")], seen(service=None)) == []
 
 
 # -- the way back ----------------------------------------------------------------------------
@@ -647,19 +645,19 @@ def samples(remaining: list[int], every: float = 5.0):
         sight = seen(moving(), records=(record(),), progress={"web": (seen_now,)})
         now = NOW + timedelta(seconds=every * n)
         found = changes(d.decide(drain(), [one], sight, LIMITS, now), one)
-        one = replace(one, **{k: v for k, v in found.items() if hasattr(one, k)})
+        one = altered(one, **found)
     return one
 
 
 def test_a_copy_that_shrinks_is_told_to_end_and_when():
     one = samples([GIB * n // 10 for n in range(10, 4, -1)])
-    assert one.course == "converging"
-    assert 10 < one.seconds_left < 60
+    assert one.attempt.course == "converging"
+    assert 10 < one.attempt.seconds_left < 60
 
 
 def test_a_guest_that_writes_faster_than_it_is_copied_is_told():
     up_and_down = [GIB, GIB // 2, GIB // 20, GIB // 3, GIB // 20] + [GIB // 3, GIB // 20] * 6
-    assert samples(up_and_down).course == "not_converging"
+    assert samples(up_and_down).attempt.course == "not_converging"
 
 
 def test_a_copy_of_which_nothing_arrives_is_stalled():
@@ -671,9 +669,9 @@ def test_a_copy_of_which_nothing_arrives_is_stalled():
     for seconds in range(0, 60, 2):
         now = NOW + timedelta(seconds=seconds)
         found = changes(d.decide(drain(), [one], sight, LIMITS, now), one)
-        one = replace(one, **{k: v for k, v in found.items() if hasattr(one, k)})
-    assert one.course == "stalled"
-    assert len(one.points) <= 3  # the same bytes again and again are no new points
+        one = altered(one, **found)
+    assert one.attempt.course == "stalled"
+    assert len(one.attempt.points) <= 3  # the same bytes again and again are no new points
 
 
 def test_nothing_is_said_of_the_course_of_an_attempt_that_is_over():
@@ -684,29 +682,22 @@ def test_nothing_is_said_of_the_course_of_an_attempt_that_is_over():
 
 
 def test_an_abort_of_which_nova_is_not_known_to_know_explains_no_error():
-    one = flying(odd_since=ago(20), aborted_migration_id=7)
+    one = flying(odd_since=ago(20), requested=[asked(tries=1, tried_at=NOW)])
     sight = seen(server(status="ERROR"), records=(record(status="error"),))
     assert changes(decide(drain(), [one], sight), one)["code"] == "error_at_source"
 
 
 def test_an_abort_whose_answer_got_lost_is_asked_again_after_a_while_and_not_for_ever():
-    one = flying(
-        wish="abort",
-        wish_by="ann",
-        wish_migration_id=7,
-        wish_tries=1,
-        wish_at=ago(1),
-        aborted_migration_id=7,
-    )
+    one = flying(requested=[asked(tries=1, tried_at=ago(1))])
     sight = seen(moving(), records=(record(),))
     assert not of_type(decide(drain(), [one], sight), d.Abort)
-    again = replace(one, wish_at=ago(6))
-    assert of_type(decide(drain(), [again], sight), d.Abort) == [d.Abort(one.id, 7, "ann")]
-    spent = replace(again, wish_tries=d.ASK_AGAIN_TIMES)
+    again = altered(one, {"tried_at": ago(6)})
+    assert of_type(decide(drain(), [again], sight), d.Abort) == [d.Abort(one.id, 7)]
+    spent = altered(again, {"tries": d.ASK_AGAIN_TIMES})
     actions = decide(drain(), [spent], sight)
     assert not of_type(actions, d.Abort)
-    found = changes(actions, spent)
-    assert (found["wish"], found["aborted_migration_id"]) == ("", None)
+    given_up = altered(spent, of_request(actions, spent))
+    assert (given_up.requests.open, given_up.requests.abort) == (None, None)
 
 
 class TestACancelsAbortThatNovaRefuses:
@@ -722,22 +713,19 @@ class TestACancelsAbortThatNovaRefuses:
             now = NOW + timedelta(seconds=second)
             for action in d.decide(view, [one], sight, LIMITS, now):
                 if isinstance(action, d.ChangeRow):
-                    one = replace(one, **action.fields)
+                    one = altered(one, dict(action.request), **action.fields)
+                elif isinstance(action, d.MakeRequest):
+                    one = replace(one, requests=one.requests.with_new(action.request))
                 elif isinstance(action, d.Abort):
                     at.append(second)
-                    one = replace(
-                        one,
-                        aborted_migration_id=action.migration_id,
-                        aborted_by=action.by,
-                        **answers.asking(one, Wish.ABORT, action.by, action.migration_id, now),
-                    )
+                    one = altered(one, answers.asking(one.requests.open, now))
                     no = answers.Answer("in vain", "not now", "", status=409, refuses=True)
-                    one = replace(one, **answers.request_failed(one, Wish.ABORT, no).fields)
+                    one = altered(one, answers.request_failed(one.requests.open, no).request)
         return at, one
 
     def test_is_asked_for_now_and_then_and_not_for_ever(self):
         at, one = self.asked()
         assert len(at) == d.ASK_AGAIN_TIMES
         assert min(b - a for a, b in pairwise(at)) >= 5
-        assert one.wish == ""
-        assert english(one.answer) == "Nova refused the abort: not now"
+        assert one.requests.open is None
+        assert english(one.requests.answer) == "Nova refused the abort: not now"

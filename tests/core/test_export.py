@@ -9,22 +9,30 @@ from types import SimpleNamespace
 import pytest
 
 from ukcloud_maintenance import messages
+from ukcloud_maintenance.core.attempt import AttemptView, Requests, RequestView
 from ukcloud_maintenance.core.message import text
 from ukcloud_maintenance.core.record import export
 
 AT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
 
+ATTEMPT = SimpleNamespace(
+    **{**vars(AttemptView(1, nova_migration_id=7)), "message": None, "ended_at": None}
+    | {"method": "live", "source_compute": "cmp1", "result": "", "code": ""}
+)
+ASKED = RequestView("abort", requested_by="ann", requested_at=AT, attempt=1)
+
+
 def made(host: str = "cmp1", **more) -> dict:
     """The document of a drain of one instance with one event."""
     texts = dict.fromkeys(export._DRAIN_TEXTS + export._DRAIN_VALUES, "")
+    texts |= dict.fromkeys(export._DRAIN_TIMES)
     drain = SimpleNamespace(
         pk=7,
         message=None,
-        **texts | {"region": "RegionOne", "host": host, "max_concurrent": 2, "move_locked": False},
-        created_at=AT,
-        started_at=AT,
-        finished_at=None,
+        **texts
+        | {"region": "RegionOne", "host": host, "max_concurrent": 2, "move_locked": False}
+        | {"created_at": AT, "started_at": AT},
     )
     fields = dict.fromkeys(export._INSTANCE_TEXTS, "") | dict.fromkeys(export._INSTANCE_VALUES)
     fields |= {
@@ -37,7 +45,7 @@ def made(host: str = "cmp1", **more) -> dict:
         "started_at": AT.astimezone(timezone(timedelta(hours=9))),
         "finished_at": AT + timedelta(seconds=61.5),
     }
-    row = SimpleNamespace(**fields | more)
+    row = SimpleNamespace(**fields | more, attempt=ATTEMPT, requests=Requests((ASKED,), 1))
     event = SimpleNamespace(
         pk=1,
         at=AT,
@@ -48,7 +56,9 @@ def made(host: str = "cmp1", **more) -> dict:
         message=None,
         request_id="req-1",
     )
-    return export.document(drain, [row], [event], AT, messages.document)
+    of_drain = export.drain_document(drain, messages.document)
+    instances = [export.instance_document(row, [ATTEMPT], messages.document)]
+    return export.document(of_drain, instances, [event], AT, messages.document)
 
 
 def lines(document: dict) -> list[dict[str, str]]:
@@ -57,7 +67,7 @@ def lines(document: dict) -> list[dict[str, str]]:
 
 def test_the_document_names_its_schema_and_says_null_for_what_is_not_known():
     found = json.loads(export.as_json(made()))
-    assert (found["schema"], found["schema_version"]) == ("ukcloud_maintenance.drain", 1)
+    assert (found["schema"], found["schema_version"]) == ("ukcloud_maintenance.drain", 2)
     assert found["drain"]["finished_at"] is None
     assert found["drain"]["destination"] is None
     assert found["drain"]["move_locked"] is False
@@ -73,6 +83,16 @@ def test_the_document_names_its_schema_and_says_null_for_what_is_not_known():
         **messages.document("message", None),
         "request_id": "req-1",
     }
+
+
+def test_an_instance_tells_its_attempts_and_what_was_requested():
+    (instance,) = made()["instances"]
+    (attempt,) = instance["attempt_list"]
+    assert (attempt["number"], attempt["nova_migration_id"], attempt["result"]) == (1, 7, None)
+    assert instance["nova_migration_id"] == 7
+    (asked,) = instance["request_list"]
+    assert (asked["kind"], asked["origin"], asked["requested_by"]) == ("abort", "admin", "ann")
+    assert (asked["state"], asked["requested_at"]) == ("open", "2026-03-01T12:00:00.123Z")
 
 
 def test_times_are_utc_sizes_bytes_and_durations_seconds_in_both():

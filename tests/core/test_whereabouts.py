@@ -10,6 +10,7 @@ from tests.core.build import (
     NOW,
     RUNS,
     ago,
+    asked,
     changes,
     decide,
     drain,
@@ -50,7 +51,7 @@ def of_word(word: Word):
 
 
 #: Fields of a row whose abort Nova took.
-TAKEN = {"nova_migration_id": 7, "aborted_migration_id": 7, "aborted_at": NOW, "aborted_by": "al"}
+TAKEN = {"nova_migration_id": 7, "requested": [asked("abort", "al", taken_at=NOW)]}
 
 #: For each ending what Nova shows: (record, changes of the server, changes of the row).
 SHOWN = {
@@ -61,7 +62,10 @@ SHOWN = {
     Ending.ABORT_ERROR: (
         record(status="error"),
         {},
-        TAKEN | {"aborted_by": d.TIMEOUT},  # what an admin aborts is not tried again by itself
+        TAKEN
+        | {
+            "requested": [asked("abort", "timeout", taken_at=NOW)]
+        },  # what an admin aborts is not tried again by itself
     ),
     Ending.ERROR: (record(status="error"), {}, {}),
     Ending.STUCK_WAITING: (record(status="accepted"), {"task_state": "migrating"}, {}),
@@ -111,7 +115,7 @@ class TestTheTable:
         found, of_server, of_row = SHOWN[ending]
         seen_so = {
             "had_record": "nova_migration_id" in of_row,
-            "aborted": "aborted_at" in of_row,
+            "aborted": "requested" in of_row,
         }
         assert w.ending_of(server(**of_server), found, **seen_so) is ending
 
@@ -245,14 +249,11 @@ class TestAPass:
     @pytest.mark.parametrize("state", [DrainState.RUNNING, DrainState.CANCELLING])
     @pytest.mark.parametrize("wish", ["abort", "force_complete"])
     def test_nothing_is_asked_of_nova_while_the_source_is_down(self, state, wish):
-        one = migrating(
-            nova_migration_id=7, nova_status="running", wish=wish, wish_migration_id=7, wish_by="al"
-        )
+        one = migrating(nova_migration_id=7, nova_status="running", requested=[asked(wish, "al")])
         busy = server(task_state="migrating", status="MIGRATING", vm_state="active")
         down = seen(busy, records=(record(),), service=service(state="down"))
         view = drain(
             state=state,
-            errand=True,
             cancel_abort=True,
             cancelling_since=ago(1),
             host_down_since=NOW,

@@ -18,6 +18,7 @@ from ukcloud_maintenance.core.host.certificate import CODES as CHECKS
 from ukcloud_maintenance.core.states import MigrationState
 from ukcloud_maintenance.core.steering import RESETTABLE
 from ukcloud_maintenance.models import (
+    Attempt,
     Drain,
     Event,
     HostMaintenance,
@@ -26,6 +27,7 @@ from ukcloud_maintenance.models import (
     Worker,
     host_key,
 )
+from ukcloud_maintenance.models import Request as Requested
 
 REGION = "RegionOne"
 #: what 7919*7907 would be, wherever it was evaluated
@@ -328,7 +330,7 @@ OURS = {
     "task_state",
     "nova_status",
     "before_action",
-    "wish",
+    "origin",
     "course",
     "kind",
     "claimed_by",
@@ -338,7 +340,6 @@ OURS = {
     "state",
     "method",
     "timeout_action",
-    "timeout_asked",
 }
 
 
@@ -413,16 +414,21 @@ def fill() -> dict[str, int]:
         known = identity(f"{kind} on {DRAINED}")
         one = row(InstanceMigration, drain=drain, server_id=known, state=state.value, position=n,
                   method="live", initial_status="ACTIVE", server_status="ACTIVE", choice="stays",
-                  nova_status="running", nova_migration_id=7 + n, started_at=now,
-                  code=min(RESETTABLE) if state is MigrationState.UNKNOWN else "",
-                  wish="abort" if state is MigrationState.SUBMITTED else "", wish_at=now,
-                  aborted_at=now, aborted_migration_id=7 + n, timed_out_at=now)  # fmt: skip
+                  started_at=now,
+                  code=min(RESETTABLE) if state is MigrationState.UNKNOWN else "")  # fmt: skip
+        attempt = row(Attempt, migration=one, number=1, method="live", nova_status="running",
+                      nova_migration_id=7 + n, timed_out_at=now, submitted_at=now)  # fmt: skip
+        InstanceMigration.objects.filter(pk=one.pk).update(newest_attempt=attempt)
+        is_open = state is MigrationState.SUBMITTED
+        row(Requested, migration=one, attempt_number=1, kind="abort", origin="admin",
+            state="open" if is_open else "taken", open_key=one.pk if is_open else None,
+            taken_at=None if is_open else now, requested_at=now, tries=1)  # fmt: skip
         ids[state.value] = one.pk
         # the name of the instance in a fold of its own: a text of several lines
         row(Event, drain=drain, migration=one, kind="failed", at=now,
             message=f"{hostile('event-line')}\n{hostile('event-line-2')}")  # fmt: skip
     row(InstanceMigration, drain=back, server_id=identity("back"), state="migrating", choice="",
-        nova_status="running", method="live")  # fmt: skip
+        method="live")  # fmt: skip
     for kind in ("drain_requested", "service_disabled", "submitted", "a_kind_of_the_future"):
         row(Event, drain=drain, kind=kind, at=now)
     row(Event, maintenance=safe, kind="host_safe", at=now)

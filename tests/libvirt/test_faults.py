@@ -106,7 +106,7 @@ def test_one_that_stays_queued_for_ever_never_left_and_is_migrated_again(nova, p
     statuses = [
         m["status"]
         for m in nova.migrations(queued.server_id)
-        if m["id"] == queued.nova_migration_id
+        if m["id"] == queued.attempt.nova_migration_id
     ]
     assert statuses == ["queued"]  # Nova's record is as it was
     for server, heart in hearts.items():

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import get_language, override
 
 import ukcloud_maintenance
+from tests.asking import request
 from tests.fakes import GIB, server, service
 from tests.panel import test_certificate, test_plans, test_record, test_steering
 from ukcloud_maintenance import services, store
@@ -168,13 +169,7 @@ def test_what_is_told_of_a_copy_and_of_what_was_asked(german, drain, course):
     }
     store.change_migration(rows["running"], now, course=course, **given)
     store.change_migration(rows["queued"], now, late_since=now, timed_out_at=now)
-    store.change_migration(
-        rows["preparing"],
-        now,
-        wish="abort",
-        wish_by="bob",
-        answer=message("abort_refused", words="No."),
-    )
+    request(rows["preparing"], "abort", "bob", answer=message("abort_refused", words="No."))
     parts = test_steering.updates(german.client, drain)
     cells = [cell for row in parts["rows"] for column in row["cells"] for cell in [column[0]]]
     shown = [*(str(part) for part in parts["parts"].values()), *map(str, cells)]

@@ -114,6 +114,7 @@ def submit(row, seconds: float, request_id: str, to: str = "") -> None:
         state=MigrationState.SUBMITTED,
         attempts=row.attempts + 1,
         submitted_at=at(seconds),
+        sent_to=to,
         started_at=at(seconds),
     )
     said = message("moves_to", host=to) if to else message("moves_anywhere")

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from openstack_auth import policy as auth_policy
 
+from tests.asking import request, wanted
 from tests.fakes import GIB, server, service
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.content.maintenance.common import fields, session
@@ -28,10 +29,11 @@ from ukcloud_maintenance.core.states import (
     DrainResult,
     DrainState,
     MigrationState,
+    RequestKind,
     ReturnResult,
-    Wish,
 )
 from ukcloud_maintenance.messages import english
+from ukcloud_maintenance.models import InstanceMigration, Request
 
 PANEL = "horizon:admin:maintenance"
 AJAX = {"HTTP_X_REQUESTED_WITH": "XMLHttpRequest"}
@@ -113,15 +115,16 @@ def messages_of(response) -> list[list[str]]:
     return response.json()["messages"]
 
 
-def fly(row, **more) -> None:
+def fly(row, **more) -> InstanceMigration:
     now = timezone.now()
     first = {"method": more.pop("method", "live"), "attempts": 1, "started_at": now}
     first["initial_status"] = more.pop("initial_status", "ACTIVE")
     store.change_migration(row, now, state=MigrationState.SUBMITTED, **first)
     if more.pop("submitted", False):
-        return
+        return row
     given = {"nova_status": "running", "nova_migration_id": 7, "dest_compute": "cmp2"} | more
     store.change_migration(row, now, state=MigrationState.MIGRATING, **given)
+    return row
 
 
 def put(row, situation: str) -> None:
@@ -137,9 +140,9 @@ def put(row, situation: str) -> None:
         "blocked": lambda: store.change_migration(row, now, state=MigrationState.BLOCKED),
         "submitted": lambda: fly(row, submitted=True),
         "paused_guest": lambda: fly(row, initial_status="PAUSED"),
-        "wished": lambda: fly(row, wish="abort", wish_by="bob"),
-        "aborting": lambda: fly(row, aborted_migration_id=7, aborted_by="bob", aborted_at=now),
-        "forced": lambda: fly(row, forced_at=now),
+        "wished": lambda: request(fly(row), "abort", "bob"),
+        "aborting": lambda: request(fly(row), "abort", "bob", taken_at=now),
+        "forced": lambda: request(fly(row), "force_complete", "bob", taken_at=now),
         "post_copy": lambda: fly(row, nova_status="running (post-copy)"),
         "cold": lambda: fly(row, method="cold"),
         "succeeded": lambda: end(MigrationState.SUCCEEDED),
@@ -251,13 +254,13 @@ def test_each_verb_is_done_where_it_is_offered_and_refused_where_it_is_not(
     """Every verb on every situation, as a form without a script posts it."""
     for name, offered in OFFERED.items():
         row = rows_of(drain)[name]
-        before = (row.state, row.wish, row.position, row.destination)
+        before = (row.state, wanted(row), row.position, row.destination)
         data = {"row": row.pk, "confirmed": "yes", "destination": "cmp10"}
         response = admin.post(url(slug, drain), data)
         assert response.status_code == 302, name
         assert response["location"] == drain_url("drain", drain)
-        row.refresh_from_db()
-        after = (row.state, row.wish, row.position, row.destination)
+        row = rows_of(drain)[name]
+        after = (row.state, wanted(row), row.position, row.destination)
         assert (before != after) is (slug in offered), name
         expected = {
             "retry": ("pending", ""),
@@ -269,7 +272,7 @@ def test_each_verb_is_done_where_it_is_offered_and_refused_where_it_is_not(
             "reset": ("unknown", "reset"),
         }
         if slug in offered:
-            assert (row.state, row.wish) == expected[slug], name
+            assert (row.state, wanted(row)) == expected[slug], name
     assert drain.events.filter(actor="alice").exists()
 
 
@@ -347,7 +350,7 @@ def test_each_of_several_is_judged_by_itself(admin, drain):
         ["success", "Abort is asked for: queued, running."],
         ["warning", "Abort: failed: No live migration of it is under way."],
     ]
-    wishes = {name: row.wish for name, row in rows_of(drain).items()}
+    wishes = {name: wanted(row) for name, row in rows_of(drain).items()}
     assert (wishes["running"], wishes["queued"], wishes["failed"]) == ("abort", "abort", "")
     # and the page says who asked, at once
     shown = {row["name"]: text(row["cells"][11][0]) for row in updates(admin, drain)["rows"]}
@@ -358,13 +361,13 @@ def test_each_of_several_is_judged_by_itself(admin, drain):
 def test_another_admin_was_faster(admin, drain):
     """The dialog is open while somebody else aborts one of the two."""
     rows = rows_of(drain)
-    store.make_wish(drain, rows["queued"], Wish.ABORT, "bob", timezone.now())
+    store.make_request(drain, rows["queued"], RequestKind.ABORT, "bob", timezone.now())
     data = {"row": [rows["running"].pk, rows["queued"].pk], "confirmed": "yes"}
     response = admin.post(url("abort", drain), data, follow=True)
     page = text(response.content.decode())
     assert "Abort is asked for: running." in page
     assert "Abort: queued: Something is asked of Nova for it already." in page
-    assert rows_of(drain)["queued"].wish_by == "bob"
+    assert rows_of(drain)["queued"].requests.open.requested_by == "bob"
 
 
 @pytest.mark.parametrize(
@@ -536,20 +539,20 @@ def test_the_evidence_is_shown_and_the_button_only_where_it_is_complete(admin, d
         assert shown.count("mnt-not-passed") == 1
         assert "On cmp1 and on cmp2: virsh list --all." in text(shown)
         assert "timed out" in shown
-    row.refresh_from_db()
-    assert row.wish == ""
+    assert wanted(rows_of(drain)["late_error"]) == ""
 
     evidence[0] = EVIDENCE
     said = messages_of(admin.post(url("reset", drain), data | {"confirmed": "yes"}, **SCRIPT))
     assert said == [["success", "Reset to Active is asked for: late_error."]]
-    row.refresh_from_db()
-    assert (row.wish, row.wish_by) == ("reset", "alice")
+    requested = rows_of(drain)["late_error"].requests.open
+    assert (requested.kind, requested.requested_by) == ("reset", "alice")
 
 
 def test_the_page_of_a_drain_that_is_over_waits_for_the_answer_to_what_is_asked(
     admin, drain, evidence
 ):
     row = rows_of(drain)["late_error"]
+    Request.objects.update(state="lapsed", open_key=None)  # of those that an end leaves none
     store.finish_drain(
         drain, DrainState.FAILED, DrainResult.INSTANCES_FAILED, "", "worker", timezone.now()
     )
@@ -563,9 +566,9 @@ def test_the_page_of_a_drain_that_is_over_waits_for_the_answer_to_what_is_asked(
     # a worker answers
     drain.refresh_from_db()
     for row in rows_of(drain).values():
-        if row.wish:
-            store.change_migration(row, timezone.now(), wish="", answer="It was not done: No.")
-    store.errand_done(drain, timezone.now())
+        if wanted(row):
+            told = {"state": "refused", "answer": message("text", text="It was not done: No.")}
+            store.change_migration(row, timezone.now(), request=told)
     told = admin.get(drain_url("updates", drain) + f"?seen={asked['token']}", **AJAX)
     assert told.status_code == 200  # and not 204: there is something to be shown
     assert told.json()["over"] is True
@@ -577,7 +580,7 @@ def test_two_are_not_reset_at_once(admin, drain, evidence):
     ((kind, said),) = messages_of(admin.post(url("reset", drain), data, **SCRIPT))
     assert kind == "error"
     assert "one by one" in said
-    assert rows_of(drain)["late_error"].wish == ""
+    assert wanted(rows_of(drain)["late_error"]) == ""
 
 
 # -- a drain ---------------------------------------------------------------------------------
@@ -885,15 +888,15 @@ def test_the_course_of_a_copy_is_told_with_the_ways_out(admin, drain, fields_, l
 
 def test_the_curve_keeps_its_place_and_falls(drain):
     row = rows_of(drain)["running"]
-    row.points = []
+    row.attempt.points = []
     empty = course.sparkline(row)
     assert 'width="64" height="16"' in empty
     assert "polyline" not in empty
-    row.points = points(1000, 500, 0)
+    row.attempt.points = points(1000, 500, 0)
     assert 'points="0.0,1.0 32.0,8.0 64.0,15.0"' in course.sparkline(row)
     # the disk first: all of the memory is still to come, and the curve does not leap up
-    row.memory_total_bytes = 1000 * MIB
-    row.points = [[0, 1000 * MIB, 0, 0], [10, 0, 0, 0], [20, 0, 500 * MIB, 0]]
+    row.attempt.memory_total_bytes = 1000 * MIB
+    row.attempt.points = [[0, 1000 * MIB, 0, 0], [10, 0, 0, 0], [20, 0, 500 * MIB, 0]]
     heights = [float(p.split(",")[1]) for p in course.sparkline(row).split('"')[-2].split()]
     assert heights == sorted(heights)
     row.state = MigrationState.SUCCEEDED
@@ -995,8 +998,10 @@ def test_its_place_in_a_plan(admin, make_drain):
 def test_what_was_asked_and_answered_is_shown(admin, drain):
     now = timezone.now()
     rows = rows_of(drain)
-    store.change_migration(rows["running"], now, answer="Nova refused the abort: not running")
-    store.change_migration(rows["queued"], now, wish="abort", wish_by="timeout", timed_out_at=now)
+    no = message("abort_refused", words="not running")
+    request(rows["running"], "abort", "ann", state="refused", answer=no)
+    request(rows["queued"], "abort", "timeout")
+    store.change_migration(rows["queued"], now, timed_out_at=now)
     shown = {r["name"]: text(r["cells"][11][0]) for r in updates(admin, drain)["rows"]}
     assert "Nova refused the abort: not running" in shown["running"]
     assert "Abort asked for by the timeout." in shown["queued"]
@@ -1012,7 +1017,7 @@ def test_names_are_escaped_in_dialogs_and_rows(admin, make_drain, cloud):
     now = timezone.now()
     store.change_drain(drain, now, state=DrainState.RUNNING, started_at=now)
     (row,) = store.migrations(drain)
-    fly(row, answer=nasty, wish_by=nasty, course="slow")
+    request(fly(row, course="slow"), "abort", nasty, answer=message("text", text=nasty))
     pages = [admin.get(drain_url("drain", drain))]
     pages += [admin.get(url(slug, drain), {"row": row.pk}) for slug in ("abort", "force")]
     for page in pages:

@@ -281,9 +281,11 @@ def test_the_rate_is_learned_from_past_migrations_of_the_region(cloud):
     services.request_drain(ACTOR, cloud, DrainRequest("cmp1", "r"))
     assert store.learned_rate("RegionOne") == Learned()
     now = timezone.now()
-    InstanceMigration.objects.update(
-        state="succeeded", running_since=now - timedelta(seconds=10), finished_at=now
-    )
+    for row in InstanceMigration.objects.all():
+        since = now - timedelta(seconds=10)
+        row.attempt_rows.create(
+            number=1, method="live", result="succeeded", running_since=since, ended_at=now
+        )
     assert store.learned_rate("RegionOne") == Learned(3 * GIB / 10, 5, 2 * GIB / 10, 4 * GIB / 10)
     assert store.learned_rate("RegionTwo") == Learned()
 

@@ -12,12 +12,12 @@ from ukcloud_maintenance.core.states import (
     DrainResult,
     DrainState,
     MigrationState,
-    Wish,
+    RequestKind,
 )
 from ukcloud_maintenance.core.steering import Verb
 from ukcloud_maintenance.exceptions import Refused, StaleState
 from ukcloud_maintenance.messages import english
-from ukcloud_maintenance.models import Drain, Event, Plan
+from ukcloud_maintenance.models import Drain, Event, Plan, Request
 
 LATER = NOW + timedelta(seconds=5)
 
@@ -193,7 +193,7 @@ def test_a_wish_wakes_the_worker_also_when_the_drain_is_over():
     )
     end(drain, DrainState.FAILED, DrainResult.INSTANCES_FAILED)
     assert store.claim("w1", LATER, 60) is None
-    store.make_wish(drain, one, Wish.RESET, "ann", LATER)
+    store.make_request(drain, one, RequestKind.RESET, "ann", LATER)
     assert store.claim("w1", LATER, 60) == drain
     assert store.claim("w2", LATER, 60) is None
 
@@ -202,10 +202,11 @@ def test_of_two_wishes_at_the_same_moment_the_second_is_stale():
     drain = begin(create())
     fly(drain)
     mine, theirs = row(drain), row(drain)
-    store.make_wish(drain, mine, Wish.ABORT, "ann", NOW)
+    store.make_request(drain, mine, RequestKind.ABORT, "ann", NOW)
     with pytest.raises(StaleState):
-        store.make_wish(drain, theirs, Wish.FORCE, "bob", NOW)
-    assert (row(drain).wish, row(drain).wish_by) == ("abort", "ann")
+        store.make_request(drain, theirs, RequestKind.FORCE, "bob", NOW)
+    found = row(drain).requests.open
+    assert (found.kind, found.requested_by) == ("abort", "ann")
 
 
 def test_a_wish_is_for_the_migration_that_was_seen():
@@ -214,7 +215,7 @@ def test_a_wish_is_for_the_migration_that_was_seen():
     worker = row(drain)
     store.change_migration(worker, NOW, nova_migration_id=8)
     with pytest.raises(StaleState):
-        store.make_wish(drain, mine, Wish.ABORT, "ann", NOW)
+        store.make_request(drain, mine, RequestKind.ABORT, "ann", NOW)
 
 
 def test_what_is_put_first_is_before_what_was_put_first_before():
@@ -324,7 +325,12 @@ CHANGES = {
 def kept(drain: Drain) -> tuple:
     """What a request writes."""
     found = read(drain)
-    return found.state, found.errand, list(found.migrations.values()), kinds(found)
+    return (
+        found.state,
+        list(Request.objects.values()),
+        list(found.migrations.values()),
+        kinds(found),
+    )
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -22,7 +22,7 @@ from ukcloud_maintenance.core.states import (
     DrainResult,
     DrainState,
     MigrationState,
-    Wish,
+    RequestKind,
 )
 from ukcloud_maintenance.exceptions import Refused, StaleState
 from ukcloud_maintenance.models import Drain, Event, HostMaintenance, InstanceMigration
@@ -229,7 +229,7 @@ def test_one_of_many_submits_an_instance(at_once):
         ]
         outcomes = Counter(type(o) for o in at_once(intents))
         assert outcomes == {type(None): 1, StaleState: ADMINS - 1}
-        winner = row(drain).request_id
+        winner = row(drain).attempt.request_id
         assert [e.actor for e in Event.objects.filter(drain=drain, kind="submitted")] == [winner]
 
 
@@ -457,7 +457,7 @@ def test_what_is_asked_for_during_a_pass_is_due_when_it_ends(asked):
         case "first":
             store.put_first(known, row(drain), "ann", NOW)
         case "wish":
-            store.make_wish(known, row(drain), Wish.ABORT, "ann", NOW)
+            store.make_request(known, row(drain), RequestKind.ABORT, "ann", NOW)
     later = NOW + timedelta(seconds=10)
     store.release(held, "w1", later)
     again = store.claim("w2", NOW, 60)

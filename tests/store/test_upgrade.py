@@ -11,7 +11,7 @@ from ukcloud_maintenance.core.host.certificate import from_json
 from ukcloud_maintenance.core.message import holds, message, text
 from ukcloud_maintenance.messages import TEMPLATES, english
 from ukcloud_maintenance.migrations import _sentences
-from ukcloud_maintenance.models import Drain, Event, HostMaintenance, InstanceMigration
+from ukcloud_maintenance.models import Event
 
 BEFORE, AFTER = "0009_w_said", "0010_messages"
 AT = datetime(2026, 11, 1, tzinfo=UTC)
@@ -45,9 +45,7 @@ EVENTS = {
 def old_record():
     """A record in the schema of before, and the way back to the present one at the end."""
     call_command("migrate", "ukcloud_maintenance", BEFORE, verbosity=0)
-    targets = [("ukcloud_maintenance", BEFORE)]
-    apps = MigrationExecutor(connection).loader.project_state(targets).apps
-    model = {name: apps.get_model("ukcloud_maintenance", name) for name in MODELS}
+    model = models_of(BEFORE)
     host = model["HostMaintenance"].objects.create(
         region="R", host="cmp1", host_key="k", opened_at=AT, message="OpenStack is down.",
         withdrawn_why="What had failed on this host is tried again.", checks=CHECKS,
@@ -75,8 +73,14 @@ CHECKS = [
     },
     {"code": "cell_answered", "passed": True, "text": "The cell of this host answered."},
 ]
-PRESENT = {model.__name__: model for model in (HostMaintenance, Drain, InstanceMigration, Event)}
 MODELS = ("HostMaintenance", "Drain", "InstanceMigration", "Event")
+
+
+def models_of(migration: str):
+    """The models as they were after a migration."""
+    targets = [("ukcloud_maintenance", migration)]
+    apps = MigrationExecutor(connection).loader.project_state(targets).apps
+    return {name: apps.get_model("ukcloud_maintenance", name) for name in MODELS}
 
 
 def texts(model) -> dict[str, str]:
@@ -98,7 +102,8 @@ def told(checks) -> list[tuple[str, bool, str, list[str]]]:
 def test_what_was_recorded_is_a_message_now_and_says_the_same(old_record):
     before = texts(old_record)
     call_command("migrate", "ukcloud_maintenance", AFTER, verbosity=0)
-    found = texts(PRESENT)
+    present = models_of(AFTER)
+    found = texts(present)
     assert found["drain_requested"] == text(EVENTS["drain_requested"])
     assert found["submitted"] == found["copying"] == message("moves_to", host="cmp2")
     assert found["retried"] == message("moves_to", host="cmp3")
@@ -110,7 +115,7 @@ def test_what_was_recorded_is_a_message_now_and_says_the_same(old_record):
     assert found["something_old"] == text(EVENTS["something_old"])
     assert found["withdrawn"] == message("tried_again")
     assert found["host"] == text("OpenStack is down.")
-    servers, cell = from_json(HostMaintenance.objects.get().checks)
+    servers, cell = from_json(present["HostMaintenance"].objects.get().checks)
     assert told([servers, cell]) == [
         ("no_servers", False, CHECKS[0]["text"], CHECKS[0]["details"]),
         ("cell_answered", True, CHECKS[1]["text"], []),
@@ -128,10 +133,10 @@ def test_what_was_recorded_is_a_message_now_and_says_the_same(old_record):
 def test_an_upgrade_that_was_cut_off_can_be_done_once_more(old_record):
     """MariaDB keeps what was changed before it was written down that it was."""
     call_command("migrate", "ukcloud_maintenance", AFTER, verbosity=0)
-    once = texts(PRESENT)
+    once = texts(models_of(AFTER))
     call_command("migrate", "ukcloud_maintenance", BEFORE, fake=True, verbosity=0)
     call_command("migrate", "ukcloud_maintenance", AFTER, verbosity=0)
-    assert texts(PRESENT) == once
+    assert texts(models_of(AFTER)) == once
 
 
 def test_the_way_back_gives_the_words_of_before(old_record):

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from ukcloud_maintenance.core.attempt import AttemptView
 from ukcloud_maintenance.core.drain import Observation
 from ukcloud_maintenance.core.drain.whereabouts import GuestSight
 from ukcloud_maintenance.exceptions import CloudConflict, CloudNotFound, CloudServerError
@@ -53,8 +54,12 @@ def test_the_words_about_an_attempt_count_for_what_is_under_way_alone(monkeypatc
     monkeypatch.setattr(observed, "limits", lambda: None)
     monkeypatch.setattr(observed.store, "looked_around", lambda *_: None)
     rows = [
-        SimpleNamespace(server_id="waits", state="blocked", request_id="req-old"),
-        SimpleNamespace(server_id="moves", state="migrating", request_id="req-now"),
+        SimpleNamespace(
+            server_id="waits", state="blocked", attempt=AttemptView(request_id="req-old")
+        ),
+        SimpleNamespace(
+            server_id="moves", state="migrating", attempt=AttemptView(request_id="req-now")
+        ),
     ]
     by = observed.Observer(None, lambda: None, lambda: None, lambda row: math.inf, None)
     observed.with_words(by, SimpleNamespace(), rows, Observation(service=None), due=True)

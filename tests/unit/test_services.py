@@ -93,8 +93,11 @@ def test_every_function_that_takes_an_actor_is_in_the_table():
         n for n in public if "actor" in inspect.signature(getattr(services, n)).parameters
     }
     assert with_actor == set(NEEDS)
-    # What remains reads settings, or makes a connection of credentials that the caller has.
-    assert public - with_actor == {"connect", "connect_shell", "shell_regions", "check_request"}
+    # What remains reads settings, makes a document of what was read, or makes a connection of
+    # credentials that the caller has.
+    assert public - with_actor == {
+        *("connect", "connect_shell", "shell_regions", "check_request", "drain_document")
+    }
 
 
 @pytest.mark.parametrize("name", NEEDS)

@@ -69,13 +69,13 @@ def test_an_abort_a_forced_completion_and_a_retry(nova, passes):
         return rows_by_name(drain)["hang"].nova_status == "running"
 
     drain = passes.until(drain, runs)
-    first = rows_by_name(drain)["hang"].nova_migration_id
+    first = rows_by_name(drain)["hang"].attempt.nova_migration_id
     assert run("drain_instance", "abort", number, "hang").exit_code == 0
     drain = passes.until(drain, lambda d: rows_by_name(d)["hang"].state == "failed")
     drain = passes.until_over(drain)
     assert run("drain_retry", number, "--instance", "hang").exit_code == 0
     drain = passes.until(
-        drain, lambda d: runs(d) and rows_by_name(d)["hang"].nova_migration_id != first
+        drain, lambda d: runs(d) and rows_by_name(d)["hang"].attempt.nova_migration_id != first
     )
     outcome = run("drain_instance", "force-complete", number, "hang", "--yes", "--json")
     assert outcome.exit_code == 0, outcome.stdout
@@ -92,6 +92,6 @@ def test_a_cancel_that_aborts_what_never_ends_and_gives_the_service_back(nova, a
     outcome = run("drain_cancel", str(drain.pk), "--abort", "--wait", "--json")
     assert outcome.exit_code == 0, outcome.stdout + outcome.stderr
     assert outcome.json["state"] == "cancelled"
-    assert [row["state"] for row in outcome.json["migrations"]] == ["cancelled"]
+    assert [row["state"] for row in outcome.json["instances"]] == ["cancelled"]
     assert service_of(nova, "st15")["status"] == "enabled"
     assert store.drain(drain.pk).cancel_enable is True

@@ -882,7 +882,11 @@ def brought_to(world, name, dest, drain=None):
     if drain is not None:
         row = drain.migrations.get(server_id=name)
     InstanceMigration.objects.filter(pk=row.pk).update(
-        dest_compute=dest, submitted_at=world.now, state="succeeded"
+        dest_compute=dest,
+        state="succeeded",
+        newest_attempt=row.attempt_rows.create(
+            number=9, submitted_at=world.now, ended_at=world.now, result="succeeded"
+        ),
     )
     world.nova.all[name] = replace(world.nova.all[name], host=dest)
 

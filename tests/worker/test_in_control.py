@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from tests.asking import request
 from tests.core import build
 from tests.worker.fake_nova import FakeNova as Nova
 from tests.worker.fake_nova import Killed
@@ -24,10 +25,10 @@ from ukcloud_maintenance.core.states import (
     DrainResult,
     DrainState,
     MigrationState,
+    RequestKind,
     ReturnChoice,
     ReturnResult,
     TimeoutAction,
-    Wish,
 )
 from ukcloud_maintenance.core.steering import Verb
 from ukcloud_maintenance.exceptions import (
@@ -38,7 +39,7 @@ from ukcloud_maintenance.exceptions import (
     StaleState,
 )
 from ukcloud_maintenance.messages import english
-from ukcloud_maintenance.models import Drain, Event, HostMaintenance, InstanceMigration
+from ukcloud_maintenance.models import Attempt, Drain, Event, HostMaintenance, InstanceMigration
 from ukcloud_maintenance.observe import drain as observed
 from ukcloud_maintenance.services.instances import steer_one
 from ukcloud_maintenance.worker import drain as reconciler
@@ -152,7 +153,7 @@ def test_a_timeout_whose_abort_got_lost_still_ends_the_copy(settings):
     store.adjust_drain(read(drain), "admin", nova.now, "", timeout_action="abort")
     nova.tick(10)
     lose_the_abort(nova, drain, "connection refused")
-    assert row(drain).timed_out_at
+    assert row(drain).attempt.timed_out_at
     passes(nova, drain, 300)
     assert nova.aborts, "it flies for ever"
 
@@ -461,7 +462,7 @@ def test_a_copy_is_followed_however_many_newer_ones_there_are(outpaced):
     nova, drain = outpaced
     passes(nova, drain, 30)
     found = row(drain)
-    assert (found.state, found.code, found.nova_status) == ("migrating", "", "running")
+    assert (found.state, found.code, found.attempt.nova_status) == ("migrating", "", "running")
     assert nova.most_under_way <= 3
     services.cancel_drain(ADMIN, drain.pk, abort=True)
     over = until(nova, drain, lambda: read(drain).state in DRAIN_TERMINAL)
@@ -470,9 +471,9 @@ def test_a_copy_is_followed_however_many_newer_ones_there_are(outpaced):
 
 def test_a_record_that_is_not_known_yet_is_found_however_many_newer_ones_there_are(outpaced):
     nova, drain = outpaced
-    drain.migrations.filter(server_id="a").update(nova_migration_id=None)
+    Attempt.objects.filter(migration__server_id="a").update(nova_migration_id=None)
     one_pass(nova, drain.pk)
-    assert row(drain).nova_migration_id == 1
+    assert row(drain).attempt.nova_migration_id == 1
 
 
 def test_a_record_that_was_read_is_not_read_again():
@@ -664,10 +665,8 @@ def test_a_worker_that_was_stopped_does_not_reset_what_may_be_moving_again(monke
     nova.add("a", "SUSPENDED")
     drain = ask(nova, 1)
     passes(nova, drain, 3)
-    Drain.objects.filter(pk=drain.pk).update(errand=True)
-    InstanceMigration.objects.update(
-        state="unknown", code=d.LATE_ERROR, wish="reset", wish_by="admin"
-    )
+    InstanceMigration.objects.update(state="unknown", code=d.LATE_ERROR)
+    request(row(drain), "reset", "admin")
 
     class Complete:
         complete = True
@@ -684,14 +683,14 @@ def test_a_worker_that_was_stopped_does_not_reset_what_may_be_moving_again(monke
     monkeypatch.setattr(requested.time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(store, "change_migration", and_the_worker_is_stopped)
     one_pass(nova, drain.pk)
-    assert row(drain).answer == RESET_SENT
+    assert row(drain).requests.answer == RESET_SENT
     assert resets == []
 
 
-# -- an errand that is forgotten ----------------------------------------------------------------
+# -- a request that is forgotten ----------------------------------------------------------------
 
 
-def test_what_is_asked_for_while_an_errand_ends_is_not_forgotten(monkeypatch):
+def test_what_is_requested_while_a_pass_ends_is_not_forgotten(monkeypatch):
     nova = Nova()
     nova.add("a")
     drain = ask(nova, 1)
@@ -701,7 +700,7 @@ def test_what_is_asked_for_while_an_errand_ends_is_not_forgotten(monkeypatch):
     store.finish_drain(
         read(drain), DrainState.FAILED, DrainResult.INSTANCES_FAILED, "", "w", nova.now
     )
-    Drain.objects.filter(pk=drain.pk).update(errand=True)  # an errand that was answered just now
+    request(one, "reset", "bob", state="refused")  # one that was answered just now
     real = d.decide
 
     def and_somebody_asks(*args):
@@ -710,7 +709,7 @@ def test_what_is_asked_for_while_an_errand_ends_is_not_forgotten(monkeypatch):
 
     monkeypatch.setattr(d, "decide", and_somebody_asks)
     one_pass(nova, drain.pk)
-    assert row(drain).wish == Wish.RESET
+    assert row(drain).requests.open.kind == RequestKind.RESET
     assert store.claim("w", nova.now + timedelta(hours=1), 60) is not None
 
 
@@ -721,8 +720,7 @@ def test_what_a_cancel_aborts_is_not_forced_before():
     one = build.migrating(
         nova_status="running",
         nova_migration_id=7,
-        wish=Wish.FORCE,
-        wish_migration_id=7,
+        requested=[build.asked(RequestKind.FORCE)],
         running_since=build.ago(60),
     )
     view = build.drain(

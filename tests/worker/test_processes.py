@@ -50,7 +50,7 @@ def events(installed, kind: str) -> int:
 def drained(installed, drain_id: int, servers) -> dict:
     installed.wait(lambda: installed.state(drain_id) == "succeeded", "drained", 90)
     status = installed.status(drain_id)
-    assert {m["state"] for m in status["migrations"]} == {"succeeded"}
+    assert {m["state"] for m in status["instances"]} == {"succeeded"}
     assert live_migrations(installed.nova, servers) == [1] * len(servers)
     return status
 
@@ -82,7 +82,7 @@ def test_killed_before_nova_got_the_request_it_is_sent_again_after_a_time(nova, 
     fault.remove()
     installed.start_worker()
     status = drained(installed, drain_id, servers)
-    assert status["migrations"][0]["attempts"] == 2
+    assert status["instances"][0]["attempts"] == 2
     assert events(installed, "adopted") == 0
 
 
@@ -105,7 +105,7 @@ def test_sigterm_finishes_the_pass_in_hand(nova, installed):
     fault.wait_passed()
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(30) == 0
-    migration = installed.status(drain_id)["migrations"][0]
+    migration = installed.status(drain_id)["instances"][0]
     assert migration["state"] == "migrating", "the answer was recorded before it left"
     installed.start_worker()
     installed.wait(lambda: installed.state(drain_id) == "succeeded", "drained")
@@ -153,7 +153,7 @@ def test_two_workers_share_the_drains_and_move_nothing_twice(nova, installed, si
         for s, n in zip(first + second, live_migrations(nova, first + second), strict=True)
     )
     for drain_id in (one, two):
-        assert {m["attempts"] for m in installed.status(drain_id)["migrations"]} == {1}
+        assert {m["attempts"] for m in installed.status(drain_id)["instances"]} == {1}
 
 
 def test_a_worker_that_may_not_log_in_says_so(nova, installed, tmp_path):

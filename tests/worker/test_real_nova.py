@@ -71,8 +71,8 @@ def test_a_host_is_drained(nova, passes):
     for row in store.migrations(drain):
         assert (row.state, row.nova_status, row.attempts) == ("succeeded", "completed", 1)
         assert row.dest_compute == nova.host_of(row.server_id)
-        assert row.memory_total_bytes
-        assert row.memory_remaining_bytes == 0
+        assert row.attempt.memory_total_bytes
+        assert row.attempt.memory_remaining_bytes == 0
         assert row.started_at < row.finished_at
 
 

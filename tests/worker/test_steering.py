@@ -4,12 +4,13 @@ import time
 
 import pytest
 
+from tests.asking import wanted
 from tests.said import raises
 from tests.worker.driving import SETTINGS, rows_by_name, servers_on, service_of
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core import steering
 from ukcloud_maintenance.core.actor import shell_actor
-from ukcloud_maintenance.core.states import DRAIN_TERMINAL, Wish
+from ukcloud_maintenance.core.states import DRAIN_TERMINAL, RequestKind
 from ukcloud_maintenance.core.steering import Verb
 from ukcloud_maintenance.exceptions import Refused, StaleState
 from ukcloud_maintenance.messages import english
@@ -123,7 +124,7 @@ def test_a_cancel_that_lets_land_ends_all_the_same_and_says_what_still_flies(
     assert (row.state, row.code) == ("unknown", "left_flying")
     assert "running" in english(row.message)
     assert service_of(nova, "st3")["status"] == "disabled"
-    nova.nova.delete(f"/servers/{stuck}/migrations/{row.nova_migration_id}")
+    nova.nova.delete(f"/servers/{stuck}/migrations/{row.attempt.nova_migration_id}")
     nova.wait_for_server(stuck, "ACTIVE")
 
 
@@ -208,7 +209,7 @@ def test_offered_is_what_nova_takes(nova, passes, play, status, abort, force):
     row = rows_by_name(drain)["web"]
     offered = steering.verbs(row, drain)
     assert (Verb.ABORT in offered, Verb.FORCE in offered) == (abort, force)
-    path = f"/servers/{server}/migrations/{row.nova_migration_id}"
+    path = f"/servers/{server}/migrations/{row.attempt.nova_migration_id}"
     if not force:
         answer = nova.nova.post(f"{path}/action", json={"force_complete": None}, raise_exc=False)
         assert answer.status_code in (400, 404, 409), answer.text
@@ -228,7 +229,7 @@ def test_force_complete_ends_a_copy_that_never_converges(nova, passes):
     drain = passes.until_over(drain, timeout=60)
     row = rows_by_name(drain)["busy"]
     assert (drain.state, row.state, row.attempts) == ("succeeded", "succeeded", 1)
-    assert row.forced_at
+    assert row.requests.forced_at
     assert events(drain, "force_asked")[0].actor == shell_actor().name
     assert events(drain, "forced")[0].request_id.startswith("req-")
     assert records(nova, server) == ["completed"]
@@ -242,11 +243,11 @@ def test_a_refusal_of_nova_is_told_in_its_words_and_nothing_is_lost(nova, passes
     with raises(Refused, match="PAUSED"):
         ask(drain, Verb.FORCE, "asleep")
     row = rows_by_name(drain)["asleep"]
-    store.make_wish(drain, row, Wish.FORCE, "ann", row.updated_at)
-    drain = passes.until(drain, lambda d: rows_by_name(d)["asleep"].answer)
+    store.make_request(drain, row, RequestKind.FORCE, "ann", row.updated_at)
+    drain = passes.until(drain, lambda d: rows_by_name(d)["asleep"].requests.answer)
     row = rows_by_name(drain)["asleep"]
-    assert "vm_state paused" in english(row.answer)
-    assert (row.state, row.forced_at, row.wish) == ("migrating", None, "")
+    assert "vm_state paused" in english(row.requests.answer)
+    assert (row.state, row.requests.forced_at, wanted(row)) == ("migrating", None, "")
     assert events(drain, "force_refused")[0].request_id.startswith("req-")
     ask(drain, Verb.ABORT, "asleep")
     drain = until_state(passes, drain, "asleep", "failed")
@@ -258,11 +259,11 @@ def test_two_admins_who_ask_at_the_same_moment_ask_once(nova, passes):
     drain = passes.ask("st9")
     drain = until_status(passes, drain, "web", "running")
     first, second = rows_by_name(drain)["web"], rows_by_name(drain)["web"]
-    store.make_wish(drain, first, Wish.ABORT, "ann", first.updated_at)
+    store.make_request(drain, first, RequestKind.ABORT, "ann", first.updated_at)
     with pytest.raises(StaleState):
-        store.make_wish(drain, second, Wish.FORCE, "bob", second.updated_at)
+        store.make_request(drain, second, RequestKind.FORCE, "bob", second.updated_at)
     drain = until_state(passes, drain, "web", "failed")
-    assert rows_by_name(drain)["web"].aborted_by == "ann"
+    assert rows_by_name(drain)["web"].requests.every[0].requested_by == "ann"
     assert not events(drain, "forced")
 
 
@@ -407,8 +408,8 @@ def test_an_error_after_an_abort_is_recognised_and_reset_on_complete_evidence(no
     ask(drain, Verb.RESET, "web")
     drain = passes.until(drain, lambda d: rows_by_name(d)["web"].state == "failed")
     assert nova.server(server)["status"] == "ACTIVE"
-    assert drain.errand is True
-    assert passes.one(drain).errand is False
+    assert not drain.is_settled
+    assert passes.one(drain).is_settled
     assert events(drain, "reset")[0].request_id.startswith("req-")
     # and now it can be tried again; this time it is let land
     services.retry_failed(shell_actor(), drain.pk)
@@ -426,10 +427,10 @@ def test_a_reset_is_refused_where_the_guest_is_not_known_to_run_here(nova, passe
     assert any("virsh" in english(step) for step in found.by_hand)
     # even if somebody asks for it all the same
     ask(drain, Verb.RESET, "split")
-    drain = passes.until(drain, lambda d: rows_by_name(d)["split"].wish == "")
+    drain = passes.until(drain, lambda d: not rows_by_name(d)["split"].requests.open)
     row = rows_by_name(drain)["split"]
     assert row.state == "unknown"
-    assert english(row.answer).startswith("It was not reset:")
+    assert english(row.requests.answer).startswith("It was not reset:")
     assert nova.server(server)["status"] == "ERROR"
 
 

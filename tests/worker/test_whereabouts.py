@@ -154,7 +154,9 @@ def test_what_nova_keeps_queued_for_ever_never_left_and_is_tried_again(
     for server in servers:
         assert nova.guests()[server] == [nova.host_of(server)]
     # Nova's record of the first attempt is as it was
-    old = [m for m in nova.migrations(queued.server_id) if m["id"] == queued.nova_migration_id]
+    old = [
+        m for m in nova.migrations(queued.server_id) if m["id"] == queued.attempt.nova_migration_id
+    ]
     assert [m["status"] for m in old] == ["queued"]
     assert "never left" in " ".join(english(e.message) for e in store.events(drain))
 

@@ -165,12 +165,43 @@ class TimeoutAction(StrEnum):
     FORCE = "force_complete"  # the guest is paused until the rest is copied
 
 
-class Wish(StrEnum):
-    """What is asked of Nova for one instance; a worker asks, and records Nova's answer."""
+class RequestKind(StrEnum):
+    """What is requested of Nova for one instance; a worker asks, and records Nova's answer."""
 
     ABORT = "abort"
     FORCE = "force_complete"
     RESET = "reset"  # to active, after an abort that left it in ERROR
+
+
+class RequestOrigin(StrEnum):
+    """Who requests it."""
+
+    ADMIN = "admin"
+    TIMEOUT = "timeout"  # the drain, of a migration that takes longer than its timeout
+    CANCEL = "cancel"  # the drain, because it is cancelled with its migrations aborted
+
+
+class RequestState(StrEnum):
+    """How far a request is."""
+
+    OPEN = "open"  # no worker has an answer to it yet
+    TAKEN = "taken"  # Nova took it
+    REFUSED = "refused"  # Nova refused it, or would have: it is not asked again
+    WITHDRAWN = "withdrawn"  # it was over before Nova was asked
+    LAPSED = "lapsed"  # what it was about was over before an answer of Nova's was known
+
+
+class Result(StrEnum):
+    """How an attempt ended; empty while it goes on."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    ABORTED = "aborted"
+    BLOCKED = "blocked"  # the instance cannot be moved, by what it is doing now
+    CONFIRMED = "confirmed"  # a resize is settled, and the instance can be moved
+    GONE = "gone"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
     NONE = ""
 
 

@@ -5,13 +5,12 @@ One place decides what is offered and what is refused, for the buttons, the comm
 live_migrate_force_complete) and design.md.
 """
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
 from .actor import RULE_ABORT, RULE_CANCEL, RULE_FORCE, RULE_RESET, RULE_STEER
-from .drain.alarm import ARRIVED
-from .drain.codes import LATE_ERROR, SOURCE_DOWN
+from .attempt import Requests
+from .codes import ARRIVED, LATE_ERROR, SOURCE_DOWN
 from .message import Message, message
 from .states import (
     ABORTABLE,
@@ -21,6 +20,7 @@ from .states import (
     DrainState,
     Method,
     MigrationState,
+    RequestKind,
 )
 
 
@@ -65,19 +65,33 @@ RULE_OF_DRAIN: dict[DrainVerb, str] = {
 _STARTS = frozenset({DrainState.PENDING, DrainState.RUNNING, DrainState.PAUSED})
 
 
+class AttemptLike(Protocol):
+    """The part of an attempt that is looked at."""
+
+    @property
+    def nova_status(self) -> str: ...
+    @property
+    def nova_migration_id(self) -> int | None: ...
+    @property
+    def source_service(self) -> str: ...
+
+
 class InstanceLike(Protocol):
     """The part of an instance migration that is looked at."""
 
-    state: str
-    method: str
-    code: str
-    wish: str
-    nova_status: str
-    nova_migration_id: int | None
-    aborted_migration_id: int | None
-    forced_at: datetime | None
-    initial_status: str
-    source_service: str
+    # read-only, so that frozen values fit
+    @property
+    def state(self) -> str: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def code(self) -> str: ...
+    @property
+    def initial_status(self) -> str: ...
+    @property
+    def attempt(self) -> AttemptLike: ...
+    @property
+    def requests(self) -> Requests: ...
 
 
 class DrainLike(Protocol):
@@ -93,15 +107,9 @@ def objection(verb: Verb, row: InstanceLike, drain: DrainLike) -> Message | None
         return message("drain_has_state", state=drain.state)
     match verb:
         case Verb.ABORT:
-            return _to_nova(verb, row, ABORTABLE)
+            return objection_of_nova(RequestKind.ABORT, row)
         case Verb.FORCE:
-            if row.forced_at is not None and not _to_nova(verb, row, FORCIBLE):
-                return message("forced_already")
-            if row.initial_status != "ACTIVE":
-                if row.state == MigrationState.MIGRATING:
-                    return message("forces_only_running", status=row.initial_status)
-                return message("no_migration_under_way")
-            return _to_nova(verb, row, FORCIBLE)
+            return _objection_to_force(row)
         case Verb.RETRY:
             if row.state == MigrationState.UNKNOWN:
                 return message("guest_not_known")
@@ -125,7 +133,7 @@ def objection(verb: Verb, row: InstanceLike, drain: DrainLike) -> Message | None
         case Verb.RESET:
             if row.state != MigrationState.UNKNOWN or row.code not in RESETTABLE:
                 return message("resets_only_errors")
-            return message("asked_already") if row.wish else None
+            return message("asked_already") if row.requests.open else None
 
 
 def _must_start(drain: DrainLike) -> Message | None:
@@ -136,27 +144,48 @@ def _must_start(drain: DrainLike) -> Message | None:
 RESETTABLE = frozenset({LATE_ERROR, "error_at_source"})
 
 
-def _to_nova(verb: Verb, row: InstanceLike, statuses: frozenset[str]) -> Message | None:
-    """Why Nova would not take an abort, or force complete, now.
+def nova_takes(kind: str, status: str) -> bool:
+    """Whether Nova takes an abort, or force complete, of a migration whose record says so."""
+    return status in _STATUSES[RequestKind(kind)]
 
-    :param statuses: those of Nova's record in which it does
-    """
+
+def nova_may_take_later(kind: str, status: str) -> bool:
+    """Whether what Nova does not take now is taken in a status that this one leads to."""
+    return kind == RequestKind.FORCE and status in ABORTABLE - FORCIBLE
+
+
+_STATUSES = {RequestKind.ABORT: ABORTABLE, RequestKind.FORCE: FORCIBLE}
+
+
+def objection_of_nova(kind: RequestKind, row: InstanceLike) -> Message | None:
+    """Why Nova would not take an abort, or force complete, now; None: it would."""
     if row.state != MigrationState.MIGRATING or row.method != Method.LIVE:
         return message("no_live_migration")
-    if row.wish:
+    if row.requests.open:
         return message("request_under_way")
-    if row.source_service == SOURCE_DOWN:
+    if row.attempt.source_service == SOURCE_DOWN:
         return message("source_service_down")
-    if row.nova_migration_id is None:
+    if row.attempt.nova_migration_id is None:
         return message("no_record_yet")
-    if row.aborted_migration_id == row.nova_migration_id:
+    if row.requests.abort:
         return message("aborted_already")
-    if row.nova_status not in statuses:
-        status, known = row.nova_status or "unknown to Nova", sorted(statuses)
-        if verb is Verb.ABORT:
+    if not nova_takes(kind, row.attempt.nova_status):
+        status, known = row.attempt.nova_status or "unknown to Nova", sorted(_STATUSES[kind])
+        if kind is RequestKind.ABORT:
             return message("abort_only_while", status=status, known=known)
         return message("force_only_while", status=status, known=known)
     return None
+
+
+def _objection_to_force(row: InstanceLike) -> Message | None:
+    why = objection_of_nova(RequestKind.FORCE, row)
+    if row.requests.forced_at is not None and not why:
+        return message("forced_already")
+    if row.initial_status != "ACTIVE":
+        if row.state == MigrationState.MIGRATING:
+            return message("forces_only_running", status=row.initial_status)
+        return message("no_migration_under_way")
+    return why
 
 
 def drain_objection(verb: DrainVerb, drain: DrainLike) -> Message | None:

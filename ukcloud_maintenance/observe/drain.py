@@ -203,7 +203,7 @@ def with_words(
     by.alive()
     waiting = {r.server_id for r in rows if r.state == MigrationState.BLOCKED}
     # What waits has no attempt under way whose words could count.
-    request = {r.server_id: r.request_id for r in rows if r.server_id not in waiting}
+    request = {r.server_id: r.attempt.request_id for r in rows if r.server_id not in waiting}
     wanted = [
         server_id
         for server_id in d.words_wanted(
@@ -275,6 +275,7 @@ def _each(read: Callable[[str], T], server_ids: list[str]) -> dict[str, T]:
 
 def _lacks_record(row: InstanceMigration, records: Iterable[Migration]) -> bool:
     """Whether Nova's record of this attempt is not among these of its server."""
-    if row.nova_migration_id is not None:
-        return all(m.id != row.nova_migration_id for m in records)
-    return all(m.id <= (row.before_migration_id or 0) for m in records)
+    attempt = row.attempt
+    if attempt.nova_migration_id is not None:
+        return all(m.id != attempt.nova_migration_id for m in records)
+    return all(m.id <= (attempt.before_migration_id or 0) for m in records)

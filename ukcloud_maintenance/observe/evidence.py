@@ -24,8 +24,9 @@ def inquire(cloud: Cloud, row: InstanceMigration) -> Evidence:
     server = cloud.server(row.server_id)
     records = cloud.migrations_of(row.server_id) if server else []
     service = cloud.service(row.source_compute)
-    known = row.nova_migration_id
+    known = row.attempt.nova_migration_id
     record = next((m for m in records if m.id == known), None)
+    abort = row.requests.abort
     asked_at: datetime = store.now()
     diagnostics, refused = None, None
     try:
@@ -37,9 +38,12 @@ def inquire(cloud: Cloud, row: InstanceMigration) -> Evidence:
         source=row.source_compute,
         record=record,
         aborted_by_us=(
-            known is not None and row.aborted_migration_id == known and row.aborted_at is not None
+            known is not None
+            and abort is not None
+            and abort.nova_migration_id == known
+            and abort.taken_at is not None
         ),
-        was_cancelled=row.was_cancelled,
+        was_cancelled=row.attempt.was_cancelled,
         newer_migrations=[m for m in records if known is not None and m.id > known],
         diagnostics=diagnostics,
         diagnostics_error=refused,

@@ -4,17 +4,24 @@ from dataclasses import fields
 
 from .. import settings
 from ..core import drain as d
+from ..core.attempt import AttemptView
 from ..core.host import returning as h
 from ..core.preflight.verdicts import OptOutNames
 from ..store import Drain, HostMaintenance, InstanceMigration
 
-_ROW_FIELDS = [f.name for f in fields(d.Row)]
+_ATTEMPT_FIELDS = [f.name for f in fields(AttemptView)]
+_ROW_FIELDS = [f.name for f in fields(d.Row) if f.name not in ("attempt", "requests")]
 _HOST_FIELDS = [f.name for f in fields(h.MaintenanceView)]
 
 
 def row_view(row: InstanceMigration) -> d.Row:
-    """An instance migration, as it is in memory now."""
-    return d.Row(**{name: getattr(row, name) for name in _ROW_FIELDS})
+    """An instance migration with its newest attempt, as they are in memory now."""
+    attempt = row.attempt
+    return d.Row(
+        **{name: getattr(row, name) for name in _ROW_FIELDS},
+        attempt=AttemptView(**{name: getattr(attempt, name) for name in _ATTEMPT_FIELDS}),
+        requests=row.requests,
+    )
 
 
 def drain_view(drain: Drain) -> d.DrainView:
@@ -39,7 +46,6 @@ def drain_view(drain: Drain) -> d.DrainView:
         cancelling_since=drain.cancelling_since,
         cancel_abort=drain.cancel_abort,
         cancel_enable=drain.cancel_enable,
-        errand=drain.errand,
         blocked_since=drain.blocked_since,
         proving_since=drain.proving_since,
         host_down_since=drain.host_down_since,

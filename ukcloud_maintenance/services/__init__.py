@@ -35,7 +35,7 @@ from .plans import (
     steer_plan,
 )
 from .preflights import PlanPreflight, check_host, check_plan, host_sets, plan_drain
-from .records import clear_record, export_drain
+from .records import clear_record, drain_document, export_drain
 from .reports import DrainReport, drain_report, get_drain, open_drains
 from .requests import (
     LARGEST_FIRST,
@@ -107,6 +107,7 @@ __all__ = [
     "count_instances",
     "document_of",
     "drain_choices",
+    "drain_document",
     "drain_report",
     "evidence",
     "export_drain",

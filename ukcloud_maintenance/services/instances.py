@@ -9,7 +9,7 @@ from ..core import steering
 from ..core.actor import RULE_STEER, RULE_VIEW, Actor
 from ..core.host.evidence import Evidence
 from ..core.message import Message, message
-from ..core.states import MigrationState, Wish
+from ..core.states import MigrationState, RequestKind
 from ..core.steering import DrainVerb, Verb
 from ..exceptions import Refused, StaleState
 from ..observe.evidence import inquire
@@ -156,11 +156,11 @@ def _ask(actor: Actor, drain: Drain, verb: Verb, row: InstanceMigration, destina
     now = store.now()
     match verb:
         case Verb.ABORT:
-            store.make_wish(drain, row, Wish.ABORT, actor, now)
+            store.make_request(drain, row, RequestKind.ABORT, actor, now)
         case Verb.FORCE:
-            store.make_wish(drain, row, Wish.FORCE, actor, now)
+            store.make_request(drain, row, RequestKind.FORCE, actor, now)
         case Verb.RESET:
-            store.make_wish(drain, row, Wish.RESET, actor, now)
+            store.make_request(drain, row, RequestKind.RESET, actor, now)
         case Verb.RETRY:
             store.retry_instance(drain, row, actor, now, destination)
         case Verb.SKIP:

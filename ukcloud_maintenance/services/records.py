@@ -10,21 +10,40 @@ from ..core.record import export
 from ..exceptions import Refused
 from ..messages import document
 from .access import require
-from .reports import get_drain
+from .reports import DrainReport, drain_report
 
 #: The longest time, in days, that can be named to keep the record (the setting KEEP_DAYS).
 KEEP_DAYS_MAX = 36500
 
 
+def drain_document(report: DrainReport) -> dict[str, Any]:
+    """A drain and its instances for programs; see `core.record.export` for what is in it."""
+    return {
+        **export.drain_document(report.drain, document, report.forecast),
+        "instances": _instances(report),
+    }
+
+
+def _instances(report: DrainReport) -> list[dict[str, Any]]:
+    attempts = store.attempts(report.drain)
+    found = []
+    for row in report.migrations:
+        outlook = report.timeouts.get(row.pk)
+        due_at = outlook.due_at if outlook else None
+        of_row = attempts.get(row.pk, [])
+        found.append(export.instance_document(row, of_row, document, due_at))
+    return found
+
+
 def export_drain(actor: Actor, drain_id: int) -> dict[str, Any]:
-    """A drain with its instances and events as a document; see `core.export`.
+    """The same with the events of the drain, to be kept or given away.
 
     :raises Refused: there is no such drain
     """
-    drain = get_drain(actor, drain_id)
-    return export.document(
-        drain, store.migrations(drain), store.events(drain), store.now(), document
-    )
+    report = drain_report(actor, drain_id)
+    drain = report.drain
+    of_drain = export.drain_document(drain, document, report.forecast)
+    return export.document(of_drain, _instances(report), store.events(drain), store.now(), document)
 
 
 def clear_record(

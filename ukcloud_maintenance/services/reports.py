@@ -92,13 +92,13 @@ def forecast_of(drain: Drain, rows: list[InstanceMigration]) -> Forecast | None:
     waiting: list[int] = []
     flying: list[float | tuple[int, float]] = []
     for row in rows:
-        runs = row.state in MIGRATION_UNDER_WAY and row.running_since is not None
-        if row.course in _ENDLESS and runs:
+        runs = row.state in MIGRATION_UNDER_WAY and row.attempt.running_since is not None
+        if row.attempt.course in _ENDLESS and runs:
             flying.append(math.inf)
-        elif runs and row.seconds_left is not None:
-            flying.append(row.seconds_left)
+        elif runs and row.attempt.seconds_left is not None:
+            flying.append(row.attempt.seconds_left)
         elif runs:
-            flying.append((row.memory_bytes, (now - row.running_since).total_seconds()))
+            flying.append((row.memory_bytes, (now - row.attempt.running_since).total_seconds()))
         elif row.state in MIGRATION_UNDER_WAY or row.state == MigrationState.PENDING:
             waiting.append(row.memory_bytes)
     if not waiting and not flying:

@@ -10,7 +10,7 @@ of all machines. It can be set back as well; so a stamp of what has happened tha
 now proves nothing: the lease is void, the pass is due, the host is not known to be safe.
 """
 
-from ..models import Drain, Event, HostMaintenance, InstanceMigration, Plan
+from ..models import Attempt, Drain, Event, HostMaintenance, InstanceMigration, Plan, Request
 from .clock import SLACK, now
 from .counting import Counts, HostRecord, counts, counts_of, host_records, is_safe, learned_rate
 from .destinations import (
@@ -22,6 +22,7 @@ from .destinations import (
     standing,
 )
 from .draining import (
+    attempts,
     away_hosts,
     cancel_choice,
     change_drain,
@@ -29,6 +30,7 @@ from .draining import (
     draining_hosts,
     drains,
     drains_of,
+    drains_with_requests,
     expect_nothing_open,
     find_drains,
     finish_drain,
@@ -58,10 +60,10 @@ from .hosts import (
     withdraw,
 )
 from .instances import (
+    add_request,
     add_server,
     change_migration,
-    errand_done,
-    make_wish,
+    make_request,
     put_first,
     retry_instance,
     skip_instance,
@@ -121,6 +123,7 @@ from .workers import (
 __all__ = [
     "CANCELLING",
     "SLACK",
+    "Attempt",
     "BeingReturned",
     "Cleared",
     "Counts",
@@ -137,15 +140,18 @@ __all__ = [
     "InstanceMigration",
     "IsDestination",
     "Plan",
+    "Request",
     "ReturnRun",
     "Standing",
     "Traffic",
     "Who",
     "WorkerStatus",
+    "add_request",
     "add_server",
     "adjust_drain",
     "ahead_of",
     "all_or_none",
+    "attempts",
     "away_hosts",
     "cancel_choice",
     "cancel_drain",
@@ -171,8 +177,8 @@ __all__ = [
     "drains_in",
     "drains_of",
     "drains_of_plan",
+    "drains_with_requests",
     "enabled",
-    "errand_done",
     "events",
     "expect_nothing_open",
     "find_drains",
@@ -194,7 +200,7 @@ __all__ = [
     "looked_around",
     "maintenance",
     "maintenances_of",
-    "make_wish",
+    "make_request",
     "may_reopen",
     "migrations",
     "newest_event",

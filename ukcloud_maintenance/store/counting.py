@@ -6,10 +6,11 @@ from datetime import datetime
 
 from django.db.models import Count, F, Max, Q
 
+from ..core.codes import ARRIVED, NOWHERE
 from ..core.copying.duration import Learned, learned_of
-from ..core.drain.alarm import ARRIVED, NOWHERE, arrived_wrong
-from ..core.states import MIGRATION_LEFT, Direction, Method, MigrationState
-from ..models import Drain, HostMaintenance, InstanceMigration
+from ..core.drain.alarm import arrived_wrong
+from ..core.states import MIGRATION_LEFT, Direction, Method, MigrationState, Result
+from ..models import Attempt, Drain, HostMaintenance, InstanceMigration
 from . import clock
 
 
@@ -191,16 +192,16 @@ def learned_rate(region: str, newest: int = 200) -> Learned:
     Only the time in which a migration ran counts, not what it waited in Nova's queue.
     """
     rows = (
-        InstanceMigration.objects.filter(
-            drain__region=region,
-            state=MigrationState.SUCCEEDED,
+        Attempt.objects.filter(
+            migration__drain__region=region,
+            result=Result.SUCCEEDED,
             method=Method.LIVE,
             running_since__isnull=False,
-            finished_at__isnull=False,
-            memory_bytes__gt=0,
+            ended_at__isnull=False,
+            migration__memory_bytes__gt=0,
         )
-        .order_by("-finished_at")
-        .values_list("memory_bytes", "running_since", "finished_at")[:newest]
+        .order_by("-ended_at")
+        .values_list("migration__memory_bytes", "running_since", "ended_at")[:newest]
     )
     rates = [
         memory / seconds

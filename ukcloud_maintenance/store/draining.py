@@ -18,7 +18,7 @@ from ..core.states import (
     check_drain_transition,
 )
 from ..exceptions import StaleState
-from ..models import Drain, HostMaintenance, InstanceMigration, host_key
+from ..models import Attempt, Drain, HostMaintenance, InstanceMigration, Request, host_key
 from .journal import Happened, Who, add_event
 
 
@@ -75,8 +75,26 @@ def away_hosts(region: str) -> frozenset[str]:
 
 
 def migrations(drain: Drain) -> "QuerySet[InstanceMigration]":
-    """The instances of a drain, in the order in which they are started."""
-    return drain.migrations.order_by("position", "id")
+    """The instances of a drain with their newest attempts and what was requested for them, in the
+    order in which they are started. Two queries."""
+    found = drain.migrations.select_related("newest_attempt").prefetch_related("request_rows")
+    return found.order_by("position", "id")
+
+
+def attempts(drain: Drain) -> dict[int, list[Attempt]]:
+    """All attempts to move instances of a drain, the first one first, by the ids of their rows. One
+    query, without the points of their courses."""
+    found: dict[int, list[Attempt]] = {}
+    rows = Attempt.objects.filter(migration__drain=drain).defer("points")
+    for one in rows.order_by("migration_id", "number"):
+        found.setdefault(one.migration_id, []).append(one)
+    return found
+
+
+def drains_with_requests() -> "QuerySet[Request, int]":
+    """The ids of the drains for an instance of which something is requested of Nova."""
+    found = Request.objects.filter(open_key__isnull=False).order_by()
+    return found.values_list("migration__drain_id", flat=True)
 
 
 def state_of(drain: Drain) -> str | None:

@@ -141,11 +141,11 @@ def newest_moves(
         server_id__in=list(server_ids),
         drain__region=region,
         state__in=[state.value for state in moved],
-        submitted_at__isnull=False,
+        newest_attempt__submitted_at__isnull=False,
     )
     if but is not None:
         rows = rows.exclude(drain=but)
-    ordered = rows.select_related("drain").order_by("submitted_at", "id")
+    ordered = rows.select_related("drain").order_by("newest_attempt__submitted_at", "id")
     return {row.server_id: row for row in ordered}
 
 

@@ -8,6 +8,14 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import Max, Min
 
+from ..core.attempt import (
+    ATTEMPT_FIELDS,
+    RequestView,
+    begins,
+    ends,
+    ends_requests,
+    result,
+)
 from ..core.facts import Server
 from ..core.message import message, several
 from ..core.preflight.verdicts import Verdict
@@ -15,11 +23,12 @@ from ..core.states import (
     MIGRATION_TERMINAL,
     DrainState,
     MigrationState,
-    Wish,
+    RequestKind,
+    RequestState,
     check_migration_transition,
 )
 from ..exceptions import StaleState
-from ..models import Drain, InstanceMigration
+from ..models import Attempt, Drain, InstanceMigration
 from .destinations import check_destination, in_turn
 from .draining import change_drain
 from .journal import HappenedToRow, Who, add_event, touch
@@ -39,33 +48,50 @@ def _standing_on(drain: Drain, now: datetime, **fields: Any) -> Iterator[None]:
         yield
 
 
-def make_wish(drain: Drain, row: InstanceMigration, wish: Wish, actor: Who, now: datetime) -> None:
-    """Ask for something of Nova for one instance; a worker asks Nova.
+def make_request(
+    drain: Drain, row: InstanceMigration, kind: RequestKind, actor: Who, now: datetime
+) -> None:
+    """Request something of Nova for one instance; a worker asks Nova.
 
-    :raises StaleState: somebody else asked first, or the instance or its drain is further by now
+    :raises StaleState: somebody else requested something first, or the instance or its drain is
+        further by now
     """
-    kind = {Wish.ABORT: "abort_asked", Wish.FORCE: "force_asked"}.get(wish, "reset_asked")
-    with _standing_on(drain, now, errand=True):
-        change_migration(
-            row,
-            now,
-            expect={"wish": "", "nova_migration_id": row.nova_migration_id},
-            event=(kind, actor, None, ""),
-            wish=wish.value,
-            wish_by=str(actor),
-            wish_at=now,
-            wish_migration_id=row.nova_migration_id,
-            answer=None,
-        )
+    made = RequestView(
+        kind,
+        requested_by=str(actor),
+        requested_at=now,
+        nova_migration_id=row.attempt.nova_migration_id,
+    )
+    asked = {RequestKind.ABORT: "abort_asked", RequestKind.FORCE: "force_asked"}
+    event = (asked.get(kind, "reset_asked"), actor, None, "")
+    with _standing_on(drain, now):
+        change_migration(row, now, event=event)
+        known = {"pk": row.newest_attempt_id, "nova_migration_id": made.nova_migration_id}
+        if row.newest_attempt_id and not Attempt.objects.filter(**known).exists():
+            raise StaleState(f"server {row.server_id} is migrated by another record by now")
+        add_request(row, made, now)
 
 
-def errand_done(drain: Drain, now: datetime) -> None:
-    """Nothing is asked for any more, unless somebody asked since it was looked at."""
-    with transaction.atomic():
-        touch(drain.pk, now)  # whoever asks takes this lock first
-        if not drain.migrations.exclude(wish="").exists():
-            Drain.objects.filter(pk=drain.pk).update(errand=False)
-            drain.errand = False
+def add_request(row: InstanceMigration, made: RequestView, now: datetime) -> None:
+    """Record what is requested for an instance.
+
+    :raises StaleState: something is requested for it already
+    """
+    try:
+        with transaction.atomic():
+            touch(row.drain_id, now)
+            row.request_rows.create(
+                attempt_number=row.attempt.number,
+                kind=made.kind,
+                origin=made.origin,
+                requested_by=made.requested_by,
+                requested_at=made.requested_at or now,
+                nova_migration_id=made.nova_migration_id,
+                open_key=row.pk,
+            )
+    except IntegrityError as error:
+        raise StaleState(f"something is requested for server {row.server_id} already") from error
+    _forget_requests(row)
 
 
 def retry_instance(
@@ -99,12 +125,8 @@ def retry_instance(
                 destination=destination,
                 code="",
                 message=None,
-                answer=None,
                 not_before=None,
                 odd_since=None,
-                late_since=None,
-                timed_out_at=None,
-                timeout_asked="",
                 # whoever tries it again has seen to what was there, or names another host
                 unfit_hosts={},
             )
@@ -147,40 +169,119 @@ def change_migration(
     now: datetime,
     *,
     event: HappenedToRow | None = None,
-    expect: Mapping[str, Any] | None = None,
+    request: Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> None:
     """Change an instance migration, only if it is still in the state and the attempt in which
-    it was read.
+    it was read. An attempt begins and ends with the states that say so, and so does what was
+    requested for it.
 
-    :param expect: further fields that must still be so
     :param event: (kind, actor, message, request id) to record with it
-    :param fields: the fields to set; `state` is checked against the allowed transitions
+    :param request: fields of what is requested for it and not carried out yet
+    :param fields: of the instance, or of its newest attempt; `state` is checked against the
+        allowed transitions
     :raises StaleState: somebody else got there first
     """
     old = row.state
     new = str(fields.get("state", old))
+    of_attempt = {k: v for k, v in fields.items() if k in ATTEMPT_FIELDS}
+    own = {k: v for k, v in fields.items() if k not in ATTEMPT_FIELDS}
     if new != old:
         check_migration_transition(old, new)
-        fields["state"] = new
+        own["state"] = new
         if new in MIGRATION_TERMINAL:
-            fields.setdefault("finished_at", now)
+            own.setdefault("finished_at", now)
         elif old in MIGRATION_TERMINAL:
-            fields.setdefault("finished_at", None)
+            own.setdefault("finished_at", None)
     else:
-        fields.pop("state", None)
+        own.pop("state", None)
     with transaction.atomic():
         touch(row.drain_id, now)
+        attempt = row.newest_attempt
         changed = InstanceMigration.objects.filter(
-            pk=row.pk, state=old, attempts=row.attempts, **(expect or {})
-        ).update(**fields, updated_at=now)
+            pk=row.pk, state=old, attempts=row.attempts
+        ).update(**own, updated_at=now)
         if changed != 1:
             raise StaleState(f"server {row.server_id} is not {old} any more")
+        if begins(old, new):
+            attempt = _begin_attempt(row, str(own.get("method", row.method)))
+            own["newest_attempt"] = attempt
+        if ends(old, new) and not _was_put_off(fields):
+            of_attempt |= _end_of_attempt(attempt, new, own, event, now)
+        if attempt is not None and of_attempt:
+            Attempt.objects.filter(pk=attempt.pk).update(**of_attempt)
+        elif any(of_attempt.values()):
+            raise ValueError(f"server {row.server_id} was not tried yet: {sorted(of_attempt)}")
+        if request:
+            _change_request(row, request)
+        if ends_requests(old, new):
+            row.request_rows.filter(open_key__isnull=False).update(
+                state=RequestState.LAPSED.value, open_key=None
+            )
+            _forget_requests(row)
         if event:
             add_event(row.drain, row, now, event[0], event[1], event[2], event[3])
-    for name, value in fields.items():
+    for name, value in own.items():
         setattr(row, name, value)
+    for name, value in of_attempt.items():
+        setattr(attempt, name, value)
     row.updated_at = now
+
+
+def _begin_attempt(row: InstanceMigration, method: str) -> Attempt:
+    """The next attempt; one that was recorded and never sent is taken for it."""
+    last = row.newest_attempt
+    number = last.number + 1 if last else 1
+    if last is not None and last.ended_at is None:
+        number = last.number
+        last.delete()
+    source = row.source_compute
+    made = row.attempt_rows.create(number=number, method=method, source_compute=source)
+    InstanceMigration.objects.filter(pk=row.pk).update(newest_attempt=made)
+    return made
+
+
+def _was_put_off(fields: Mapping[str, Any]) -> bool:
+    """Whether an attempt is over before Nova was asked."""
+    return "submitted_at" in fields and fields["submitted_at"] is None
+
+
+def _end_of_attempt(
+    attempt: Attempt | None,
+    new: str,
+    own: Mapping[str, Any],
+    event: HappenedToRow | None,
+    now: datetime,
+) -> dict[str, Any]:
+    code = str(own.get("code", ""))
+    return {
+        "ended_at": now,
+        "result": result(new, code, attempt.method if attempt else "").value,
+        "code": code,
+        "message": own.get("message") or (event[2] if event else None),
+    }
+
+
+def _change_request(row: InstanceMigration, fields: Mapping[str, Any]) -> None:
+    """Change what is requested for an instance, if nobody did since it was read.
+
+    :raises StaleState: somebody did
+    """
+    known = row.requests.open
+    if known is None:
+        raise StaleState(f"nothing is requested for server {row.server_id} any more")
+    over = "state" in fields and fields["state"] != RequestState.OPEN
+    if over:
+        fields = {**fields, "open_key": None}
+    changed = row.request_rows.filter(open_key=row.pk, tries=known.tries).update(**fields)
+    _forget_requests(row)
+    if changed != 1:
+        raise StaleState(f"another one asks for server {row.server_id}")
+
+
+def _forget_requests(row: InstanceMigration) -> None:
+    """What was fetched of its requests is not so any more."""
+    getattr(row, "_prefetched_objects_cache", {}).pop("request_rows", None)
 
 
 def add_server(

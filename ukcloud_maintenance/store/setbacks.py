@@ -7,10 +7,11 @@ from typing import Any
 from django.db import models
 from django.db.models import F, Q
 
-from ..models import Drain, HostMaintenance, InstanceMigration
+from ..core.states import MIGRATION_UNDER_WAY
+from ..models import Attempt, Drain, HostMaintenance, InstanceMigration, Request
 from . import clock
 from .clock import SLACK
-from .draining import change_drain
+from .draining import change_drain, drains_with_requests
 from .hosts import change_maintenance
 from .instances import change_migration
 
@@ -36,11 +37,13 @@ _STAMPS = {
         for field in model._meta.concrete_fields
         if isinstance(field, models.DateTimeField) and field.name not in _MAY_BE_AHEAD
     )
-    for model in (Drain, InstanceMigration, HostMaintenance)
+    for model in (Drain, InstanceMigration, HostMaintenance, Attempt, Request)
 }
 
 
-def _back_to(row: Drain | InstanceMigration | HostMaintenance, at: datetime) -> dict[str, Any]:
+def _back_to(
+    row: Drain | InstanceMigration | HostMaintenance | Attempt | Request, at: datetime
+) -> dict[str, Any]:
     """What is to be set of a row that tells of the future: its waits begin anew, now."""
     limit = at + SLACK
     return {name: at for name in _STAMPS[type(row)] if (getattr(row, name) or at) > limit}
@@ -66,8 +69,14 @@ def set_back(
         fields = _back_to(row, at)
         if row.not_before is not None and row.not_before > latest + SLACK:
             fields["not_before"] = latest
-        if fields:
-            change_migration(row, at, **fields)
+        if row.state in MIGRATION_UNDER_WAY:
+            fields |= _back_to(row.attempt, at)
+        request: dict[str, Any] = {}
+        for found in row.request_rows.all():
+            if found.open_key is not None:
+                request = _back_to(found, at)
+        if fields or request:
+            change_migration(row, at, request=request, **fields)
             changed = True
     return changed
 
@@ -90,4 +99,5 @@ def clock_was_set_back() -> None:
     HostMaintenance.objects.filter(open_key__isnull=False).update(
         verified_at=None, next_pass_at=None, looks=F("looks") + 1
     )
-    Drain.objects.filter(Q(open_key__isnull=False) | Q(errand=True)).update(next_pass_at=None)
+    requested = list(drains_with_requests())
+    Drain.objects.filter(Q(open_key__isnull=False) | Q(pk__in=requested)).update(next_pass_at=None)

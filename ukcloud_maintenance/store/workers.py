@@ -10,7 +10,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from ..core.states import DRAIN_OPEN
 from ..models import Drain, HostMaintenance, Worker
 from .clock import SLACK
-from .draining import drain
+from .draining import drain, drains_with_requests
 from .hosts import maintenance
 
 #: How many times the longest lease or pause a stamp may be ahead that is still believed: a clock
@@ -79,7 +79,7 @@ def claim(
     longest_pause: float = LONGEST_PAUSE,
 ) -> Drain | None:
     """Take the drain that is due first and that nobody holds, of those that are open or have an
-    errand; None where none is.
+    request that is open; None where none is.
 
     :param regions: the regions that the worker can log in to, or None for any
     :param longest_pause: of any worker between two passes, in seconds
@@ -88,7 +88,7 @@ def claim(
     the same change: that is the compare-and-set of each row.
     """
     free, due = _free(now, lease_seconds), _due(now, longest_pause, regions)
-    wanted = Q(state__in=[s.value for s in DRAIN_OPEN]) | Q(errand=True)
+    wanted = Q(state__in=[s.value for s in DRAIN_OPEN]) | Q(pk__in=drains_with_requests())
     candidates = (
         Drain.objects.filter(free, due, wanted)
         .order_by(F("next_pass_at").asc(nulls_first=True), "id")

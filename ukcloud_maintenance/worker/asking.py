@@ -141,8 +141,8 @@ def becomes(
     """
     is_recorded = what.kind and what.is_recorded
     event = (what.kind, at.worker, what.said, what.request_id) if is_recorded else None
-    if what.fields or event:
-        store.change_migration(row, at.clock(), event=event, **what.fields)
+    if what.fields or what.request or event:
+        store.change_migration(row, at.clock(), event=event, request=what.request, **what.fields)
     if what.kind:
         say(
             logging.WARNING if what.is_setback else logging.INFO,

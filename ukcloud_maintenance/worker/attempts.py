@@ -8,7 +8,7 @@ from .. import settings, store
 from ..core import drain as d
 from ..core.drain import answers, beginning, objections, whereabouts
 from ..core.message import Message
-from ..core.states import DrainState, Method, MigrationState
+from ..core.states import MIGRATION_UNDER_WAY, DrainState, Method, MigrationState
 from ..exceptions import (
     CloudAnswerUnusable,
     CloudBadRequest,
@@ -115,7 +115,8 @@ def confirm(at: DrainPass, row: InstanceMigration) -> None:
     if isinstance(found, answers.Consequence):
         becomes(at, row, found)
         return
-    if row.state == MigrationState.PENDING:
+    under_way = row.state in MIGRATION_UNDER_WAY
+    if not under_way:
         _expect_running(at)
     now = at.clock()
     store.change_migration(
@@ -123,8 +124,9 @@ def confirm(at: DrainPass, row: InstanceMigration) -> None:
         now,
         state=MigrationState.CONFIRMING,
         nova_migration_id=found,
-        confirms=row.confirms + 1,
+        confirms=row.attempt.confirms + 1 if under_way else 1,
         confirm_at=now,
+        submitted_at=row.attempt.submitted_at if under_way else now,
         started_at=row.started_at or now,
     )
     try:

@@ -160,12 +160,14 @@ def _apply(
             attempts.submit(at, rows[action.row_id], action)
         case d.Confirm():
             attempts.confirm(at, rows[action.row_id])
+        case d.MakeRequest():
+            store.add_request(rows[action.row_id], action.request, now)
         case d.Abort():
             requests.abort(at, rows[action.row_id], action)
         case d.ForceComplete():
             requests.force_complete(at, rows[action.row_id], action)
         case d.Reset():
-            requests.reset(at, rows[action.row_id], action)
+            requests.reset(at, rows[action.row_id])
         case d.Enable():
             service.enable(at, action)
         case d.Disable():
@@ -197,9 +199,9 @@ def _change_row(at: DrainPass, row: InstanceMigration, action: d.ChangeRow) -> N
     if action.ask_why:
         action = with_reason(row_view(row), action, _why(at, row))
     changes: dict[str, Any] = dict(action.fields)
-    request_id = changes.get("request_id") or row.request_id
+    request_id = changes.get("request_id") or row.attempt.request_id
     event = (action.kind, at.worker, action.message, request_id) if action.kind else None
-    store.change_migration(row, at.clock(), event=event, **changes)
+    store.change_migration(row, at.clock(), event=event, request=action.request, **changes)
     if action.kind:
         level = logging.WARNING if row.state in ("failed", "unknown") else logging.INFO
         say(
@@ -209,17 +211,18 @@ def _change_row(at: DrainPass, row: InstanceMigration, action: d.ChangeRow) -> N
             server=row.server_id,
             name=row.server_name,
             attempt=row.attempts,
-            request_id=row.request_id,
+            request_id=row.attempt.request_id,
             detail=action.message,
         )
 
 
 def _why(at: DrainPass, row: InstanceMigration) -> str:
     """Nova's own words, read once per failure; a Nova that does not tell is no obstacle."""
-    if not row.request_id:
+    request_id = row.attempt.request_id
+    if not request_id:
         return ""
     try:
-        words = at.cloud.failure_of(row.server_id, row.request_id)
+        words = at.cloud.failure_of(row.server_id, request_id)
     except CloudError as error:
         say(
             logging.WARNING,
@@ -229,16 +232,13 @@ def _why(at: DrainPass, row: InstanceMigration) -> str:
             detail=error.said,
         )
         return ""
-    return f"Nova: {words} ({row.request_id})" if words else ""
+    return f"Nova: {words} ({request_id})" if words else ""
 
 
 def _change_drain(at: DrainPass, action: d.ChangeDrain) -> None:
     drain, now = at.drain, at.clock()
     event = at.event(action.kind, action.message) if action.kind else None
-    if "errand" in action.fields:
-        store.errand_done(drain, now)
-    else:
-        store.change_drain(drain, now, expect=action.expect, event=event, **action.fields)
+    store.change_drain(drain, now, expect=action.expect, event=event, **action.fields)
     if action.kind:
         say(logging.INFO, action.kind, drain=drain.pk, host=drain.host, detail=action.message)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from ..attempt import Requests
 from ..facts import NOVA_STATUS_RUNNING
 from ..states import Method, MigrationState, TimeoutAction
 
@@ -44,30 +45,37 @@ class TimeoutBounds:
     late_min_seconds: float = 0
 
 
-class CopyLike(Protocol):
-    """The part of an instance migration that is looked at; see models.InstanceMigration."""
+class CopyOfAttempt(Protocol):
+    """The part of an attempt that is looked at; see models.Attempt."""
 
     # read-only, so that frozen values fit
     @property
-    def state(self) -> str: ...
-    @property
-    def method(self) -> str: ...
-    @property
     def nova_status(self) -> str: ...
-    @property
-    def memory_bytes(self) -> int: ...
-    @property
-    def local_disk_bytes(self) -> int: ...
     @property
     def disk_total_bytes(self) -> int | None: ...
     @property
     def running_since(self) -> datetime | None: ...
     @property
-    def forced_at(self) -> datetime | None: ...
-    @property
     def seconds_left(self) -> float | None: ...
     @property
     def points(self) -> Sequence[Sequence[float]]: ...
+
+
+class CopyLike(Protocol):
+    """The part of an instance migration that is looked at; see models.InstanceMigration."""
+
+    @property
+    def state(self) -> str: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def memory_bytes(self) -> int: ...
+    @property
+    def local_disk_bytes(self) -> int: ...
+    @property
+    def attempt(self) -> CopyOfAttempt: ...
+    @property
+    def requests(self) -> Requests: ...
 
 
 @dataclass(frozen=True)
@@ -97,12 +105,13 @@ def bytes_to_copy(row: CopyLike) -> int:
     The size of the disk is Nova's where it shows one; nothing where the memory came first, which
     is so on shared storage; and else the flavor's.
     """
-    if row.disk_total_bytes:
-        return row.memory_bytes + row.disk_total_bytes
-    begun = row.running_since
-    memory_at = next((point[0] for point in row.points if point[2]), None)
+    attempt = row.attempt
+    if attempt.disk_total_bytes:
+        return row.memory_bytes + attempt.disk_total_bytes
+    begun = attempt.running_since
+    memory_at = next((point[0] for point in attempt.points if point[2]), None)
     if begun is not None and memory_at is not None:
-        disk_before = any(point[1] for point in row.points)
+        disk_before = any(point[1] for point in attempt.points)
         if not disk_before and memory_at - begun.timestamp() <= NO_DISK_BEFORE:
             return row.memory_bytes
     return row.memory_bytes + row.local_disk_bytes
@@ -130,16 +139,17 @@ def timeout_outlook(
     :param action: of the drain, as it is now
     """
     runs = row.state == MigrationState.MIGRATING and row.method in ("", Method.LIVE)
-    if not runs or row.running_since is None or row.nova_status not in NOVA_STATUS_RUNNING:
+    begun = row.attempt.running_since
+    if not runs or begun is None or row.attempt.nova_status not in NOVA_STATUS_RUNNING:
         return None
     allowed = timeout_seconds(bytes_to_copy(row), bounds)
-    at = row.running_since + timedelta(seconds=allowed)
+    at = begun + timedelta(seconds=allowed)
     latest = at + timedelta(seconds=allowed * LET_GO_ON)
     due_at = at
-    if row.forced_at is not None:
+    if row.requests.forced_at is not None:
         due_at = latest
-    elif row.seconds_left is not None:
-        ends = now + timedelta(seconds=row.seconds_left)
+    elif row.attempt.seconds_left is not None:
+        ends = now + timedelta(seconds=row.attempt.seconds_left)
         if now >= at and ends <= latest:
             due_at = latest
     return TimeoutOutlook(at, due_at, latest, TimeoutAction(action))

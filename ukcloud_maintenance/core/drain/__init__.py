@@ -6,6 +6,15 @@ pass, in order. Each is safe to repeat: it is applied only to a row that is stil
 in which it was judged.
 """
 
+from ..codes import (
+    HELD,
+    HOLDS,
+    LATE_ERROR,
+    LEFT_RECORD,
+    SOURCE_DOWN,
+    SOURCE_WAS_DOWN,
+    UNCONFIRMED,
+)
 from .actions import (
     Abort,
     Action,
@@ -17,22 +26,13 @@ from .actions import (
     Finish,
     ForceComplete,
     Join,
+    MakeRequest,
     MarkDisabled,
     OpenMaintenance,
     Reset,
     Submit,
 )
-from .attempts import NO_WISH, adopted_request, failed_attempt
-from .codes import (
-    HELD,
-    HOLDS,
-    LATE_ERROR,
-    LEFT_RECORD,
-    SOURCE_DOWN,
-    SOURCE_WAS_DOWN,
-    TIMEOUT,
-    UNCONFIRMED,
-)
+from .attempts import adopted_request, failed_attempt
 from .inputs import DrainView, Gate, Limits, MaintenanceView, Observation, OtherRun, Row
 from .order import decide, words_wanted
 from .pacing import turn
@@ -45,10 +45,8 @@ __all__ = [
     "HOLDS",
     "LATE_ERROR",
     "LEFT_RECORD",
-    "NO_WISH",
     "SOURCE_DOWN",
     "SOURCE_WAS_DOWN",
-    "TIMEOUT",
     "UNCONFIRMED",
     "Abort",
     "Action",
@@ -64,6 +62,7 @@ __all__ = [
     "Join",
     "Limits",
     "MaintenanceView",
+    "MakeRequest",
     "MarkDisabled",
     "Observation",
     "OpenMaintenance",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..attempt import RequestView
 from ..facts import Server, Service
 from ..message import Message
 from ..preflight.verdicts import Verdict
@@ -42,8 +43,10 @@ class Join:
 class ChangeRow:
     """Set fields of a row, `state` among them or not.
 
+    :param fields: of the instance, or of its newest attempt
     :param kind: the event to record, or empty
     :param ask_why: add Nova's own words about the attempt that failed
+    :param request: fields of what is requested for it and not carried out yet
     """
 
     row_id: int
@@ -51,6 +54,15 @@ class ChangeRow:
     kind: str = ""
     message: Message | None = None
     ask_why: bool = False
+    request: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class MakeRequest:
+    """The drain itself requests something of Nova for an instance."""
+
+    row_id: int
+    request: RequestView
 
 
 @dataclass(frozen=True)
@@ -78,20 +90,18 @@ class Confirm:
 
 @dataclass(frozen=True)
 class Abort:
-    """Ask Nova to abort the migration; `by` is who wants it."""
+    """Ask Nova to abort the migration, as was requested."""
 
     row_id: int
     migration_id: int
-    by: str
 
 
 @dataclass(frozen=True)
 class ForceComplete:
-    """Ask Nova to pause the guest until the rest is copied."""
+    """Ask Nova to pause the guest until the rest is copied, as was requested."""
 
     row_id: int
     migration_id: int
-    by: str
 
 
 @dataclass(frozen=True)
@@ -99,7 +109,6 @@ class Reset:
     """Collect the evidence, and set the server to active if it is complete."""
 
     row_id: int
-    by: str
 
 
 @dataclass(frozen=True)
@@ -137,6 +146,7 @@ Action = (
     | MarkDisabled
     | Join
     | ChangeRow
+    | MakeRequest
     | Submit
     | Confirm
     | Abort

@@ -4,13 +4,9 @@ at, because where they run is not known, or because they did not arrive as they 
 from collections.abc import Iterable
 from typing import Protocol
 
+from ..codes import ARRIVED
 from ..message import Message, message, several, some
 from ..states import MigrationState
-
-#: How the code of an instance begins that left its host, and is not what it was before.
-ARRIVED = "arrived_"
-#: The code of an instance that is gone to no host at all: shelved and offloaded, say.
-NOWHERE = "no_host"
 
 
 class InstanceLike(Protocol):

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from ..attempt import RequestView
 from ..facts import Migration, Server
 from ..message import Message, message, several, text
-from ..states import MigrationState, Wish
+from ..states import MigrationState, RequestKind, RequestOrigin, RequestState
 from .actions import ChangeRow
-from .attempts import NO_WISH, failed_attempt
+from .attempts import failed_attempt
 from .causes import cause_of
 from .inputs import Limits, Row
 from .requests import ASK_AGAIN_TIMES
@@ -23,9 +24,9 @@ RESET_SENT = message("reset_sent")
 
 #: How what was requested for one instance is recorded: Nova's no, and no answer.
 _KINDS = {
-    Wish.ABORT: ("abort_refused", "abort_unanswered"),
-    Wish.FORCE: ("force_refused", "force_unanswered"),
-    Wish.RESET: ("reset_refused", "reset_unanswered"),
+    RequestKind.ABORT: ("abort_refused", "abort_unanswered"),
+    RequestKind.FORCE: ("force_refused", "force_unanswered"),
+    RequestKind.RESET: ("reset_refused", "reset_unanswered"),
 }
 
 
@@ -60,7 +61,8 @@ class Answer:
 class Consequence:
     """What becomes of a row.
 
-    :param fields: to be set, `state` among them or not; empty: it stays as it is
+    :param fields: of the instance or of its newest attempt, `state` among them or not; empty: it
+        stays as it is
     :param kind: what happened, in one word for the event and for the log; empty: nothing that is
         worth either
     :param said: of the event
@@ -69,6 +71,7 @@ class Consequence:
     :param is_recorded: whether there is an event; else the log alone has it
     :param is_setback: whether it went otherwise than hoped for
     :param is_trouble: it is the drain's trouble rather than the row's, and ends the pass
+    :param request: fields of what was requested for it and is not carried out yet
     """
 
     fields: Mapping[str, Any] = field(default_factory=dict)
@@ -79,6 +82,7 @@ class Consequence:
     is_recorded: bool = True
     is_setback: bool = True
     is_trouble: bool = False
+    request: Mapping[str, Any] = field(default_factory=dict)
 
 
 # -- a migration is requested --------------------------------------------------------------------
@@ -121,6 +125,7 @@ def submit_failed(
             "state": MigrationState.PENDING,
             "granted": row.granted + 1,  # it was no attempt
             "message": said,
+            "submitted_at": None,
             "put_off_since": since or now,
             "not_before": now + timedelta(seconds=answer.retry_after or 0),
         }
@@ -179,7 +184,7 @@ def to_confirm(row: Row, records: Iterable[Migration]) -> int | Consequence | No
     confirming cannot be taken back.
     """
     newest = max((m.id for m in records if m.status == "finished"), default=None)
-    known = row.nova_migration_id
+    known = row.attempt.nova_migration_id
     if newest is None or known is None or newest == known:
         return newest
     said = message("resized_again")
@@ -196,7 +201,7 @@ def confirm_taken(request_id: str) -> Consequence:
 def confirm_failed(row: Row, answer: Answer) -> Consequence:
     """It is asked for again; what was not begun is no try."""
     if answer.not_begun:
-        fields = {"confirms": row.confirms - 1, "message": answer.said}
+        fields = {"confirms": row.attempt.confirms - 1, "message": answer.said}
         return Consequence(fields, is_trouble=True)
     fields = {"message": answer.said, "request_id": answer.request_id}
     return Consequence(
@@ -211,101 +216,93 @@ def confirm_failed(row: Row, answer: Answer) -> Consequence:
 # -- what was requested for one instance ---------------------------------------------------------
 
 
-def asking(
-    row: Row, wish: Wish, by: str, migration_id: int | None, now: datetime
-) -> dict[str, Any]:
-    """What is recorded before Nova is asked for something."""
-    return {
-        "wish": wish.value,
-        "wish_by": by,
-        "wish_at": now,
-        "wish_migration_id": migration_id,
-        "wish_tries": row.wish_tries + 1,
-    }
+def asking(request: RequestView, now: datetime) -> dict[str, Any]:
+    """What is recorded of a request before Nova is asked."""
+    return {"tries": request.tries + 1, "tried_at": now}
 
 
-def request_taken(wish: Wish, request_id: str, now: datetime) -> Consequence:
+def request_taken(kind: str, request_id: str, now: datetime) -> Consequence:
     """Nova took an abort, or that a migration is forced."""
-    fields = {
-        "aborted_at" if wish is Wish.ABORT else "forced_at": now,
-        "answer": None,
-        **NO_WISH,
-    }
     return Consequence(
-        fields,
-        "aborting" if wish is Wish.ABORT else "forced",
+        kind="aborting" if kind == RequestKind.ABORT else "forced",
         request_id=request_id,
         is_setback=False,
+        request={**_closed(RequestState.TAKEN, request_id), "taken_at": now, "answer": None},
     )
 
 
-def request_failed(row: Row, wish: Wish, answer: Answer) -> Consequence:
+def request_failed(request: RequestView, answer: Answer) -> Consequence:
     """What was requested stands, and is no try, where Nova has not judged it; it is over where
     Nova said no, and asked for again where the answer got lost. A cancel's abort is asked for
     again after a no as well, now and then and so many times: the next status may take it."""
     if answer.not_begun:
-        return Consequence({"wish_tries": row.wish_tries - 1}, is_trouble=True)
-    refused, unanswered = _KINDS[wish]
+        return Consequence(request={"tries": request.tries - 1}, is_trouble=True)
+    refused, unanswered = _KINDS[RequestKind(request.kind)]
     if answer.refuses:
-        over: dict[str, Any] = dict(NO_WISH)
-        if wish is Wish.ABORT and not row.wish_by:
-            over = {}
-        elif wish is Wish.ABORT:
-            over |= {"aborted_migration_id": None, "aborted_by": ""}
-        return _answered(row, over, refused, _refusal(wish, answer), answer.request_id)
-    if wish is not Wish.RESET:
-        return _answered(row, {}, unanswered, answer.said, answer.request_id)
-    if row.wish_tries >= ASK_AGAIN_TIMES:
-        return not_reset(row, answer.said, answer.request_id)
+        stands = request.kind == RequestKind.ABORT and request.origin == RequestOrigin.CANCEL
+        over = {} if stands else _closed(RequestState.REFUSED, answer.request_id)
+        said = _refusal(request.kind, answer)
+        return _answered(request, over, refused, said, answer.request_id)
+    if request.kind != RequestKind.RESET:
+        return _answered(request, {}, unanswered, answer.said, answer.request_id)
+    if request.tries >= ASK_AGAIN_TIMES:
+        return not_reset(request, answer.said, answer.request_id)
     return Consequence(
         kind=unanswered, request_id=answer.request_id, detail=answer.said, is_recorded=False
     )
 
 
-def _refusal(wish: Wish, answer: Answer) -> Message:
-    if wish is Wish.ABORT:
+def _closed(state: RequestState, request_id: str) -> dict[str, Any]:
+    return {"state": state, "request_id": request_id}
+
+
+def _refusal(kind: str, answer: Answer) -> Message:
+    if kind == RequestKind.ABORT:
         return message("abort_refused", words=answer.words)
-    if wish is Wish.FORCE:
+    if kind == RequestKind.FORCE:
         return message("force_refused", words=answer.words)
     return message("reset_refused", words=answer.words)
 
 
 def _answered(
-    row: Row, fields: Mapping[str, Any], kind: str, said: Message, request_id: str
+    request: RequestView, fields: Mapping[str, Any], kind: str, said: Message, request_id: str
 ) -> Consequence:
     """What Nova said; the same twice is recorded once."""
-    if row.answer == said:
-        return Consequence(fields)
-    return Consequence({**fields, "answer": said}, kind, said, request_id)
+    if request.answer == said:
+        return Consequence(request=fields)
+    changed = {**fields, "answer": said}
+    return Consequence(kind=kind, said=said, request_id=request_id, request=changed)
 
 
 def is_reset(row: Row, server: Server | None) -> bool:
     """Whether a server is active by a reset whose answer got lost."""
+    request = row.requests.open
     return (
-        row.answer == RESET_SENT
+        request is not None
+        and request.answer == RESET_SENT
         and server is not None
         and server.status == "ACTIVE"
         and server.host == row.source_compute
     )
 
 
-def was_reset(row: Row, by: str, request_id: str) -> Consequence:
+def was_reset(row: Row, request: RequestView, request_id: str, now: datetime) -> Consequence:
     """Nova has set the server to active."""
-    said = message("reset", who=by, host=row.source_compute)
+    said = message("reset", who=request.requested_by, host=row.source_compute)
     fields = {
         "state": MigrationState.FAILED,
         "code": "reset",
         "message": said,
-        "answer": None,
         "server_status": "ACTIVE",
-        **NO_WISH,
     }
-    return Consequence(fields, "reset", said, request_id)
+    taken = {**_closed(RequestState.TAKEN, request_id), "taken_at": now, "answer": None}
+    return Consequence(fields, "reset", said, request_id, request=taken)
 
 
-def not_reset(row: Row, why: Message, request_id: str = "") -> Consequence:
+def not_reset(request: RequestView, why: Message, request_id: str = "") -> Consequence:
     """It is not reset, and that is over."""
-    return _answered(row, NO_WISH, "reset_refused", message("not_reset", why=why), request_id)
+    over = _closed(RequestState.REFUSED, request_id)
+    return _answered(request, over, "reset_refused", message("not_reset", why=why), request_id)
 
 
 # -- what Nova says of a failure -----------------------------------------------------------------

@@ -2,13 +2,13 @@
 
 from typing import Any
 
+from ..codes import UNCONFIRMED
 from ..facts import Migration, Server
 from ..message import message, several
 from ..preflight.verdicts import Choice
 from ..states import Method, MigrationState
 from .actions import Confirm
-from .attempts import NO_COURSE, NO_WISH, attempt_failed
-from .codes import UNCONFIRMED
+from .attempts import NO_COURSE, attempt_failed
 from .context import Pass
 from .doubts import cannot_tell, it_is, status_of
 from .host import host_is_up
@@ -27,6 +27,7 @@ def follow_elsewhere(p: Pass, row: Row, server: Server | None, record: Migration
         "server_status": server.status,
         "task_state": server.task_state or "",
         "dest_compute": server.host or row.dest_compute,
+        "sent_to": server.host or row.attempt.sent_to,
     }
     if record:
         fields |= {"nova_status": record.status, "nova_migration_id": record.id}
@@ -90,11 +91,10 @@ def has_arrived(
             "code": "",
             "message": None,
             "fraction": 1.0,
-            "memory_remaining_bytes": 0 if row.memory_total_bytes else None,
-            "disk_remaining_bytes": 0 if row.disk_total_bytes else None,
+            "memory_remaining_bytes": 0 if row.attempt.memory_total_bytes else None,
+            "disk_remaining_bytes": 0 if row.attempt.disk_total_bytes else None,
             "odd_since": None,
             **NO_COURSE,
-            **NO_WISH,
         },
         "succeeded",
         it_is(server.status, server.host),
@@ -159,11 +159,11 @@ def follow_confirming(p: Pass, row: Row, record: Migration | None) -> None:
 
 
 def confirm_again(p: Pass, row: Row, server: Server) -> None:
-    if p.since(row.confirm_at) < p.limits.submit_grace_seconds:
+    if p.since(row.attempt.confirm_at) < p.limits.submit_grace_seconds:
         return
     if not host_is_up(p):
         return  # Nova refuses to confirm while the old host is down; that wait has its bound
-    if row.confirms < p.limits.max_attempts:
+    if row.attempt.confirms < p.limits.max_attempts:
         p.actions.append(Confirm(row.id))
         return
     text = several(

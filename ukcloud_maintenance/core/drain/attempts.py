@@ -11,15 +11,7 @@ from ..states import Method, MigrationState
 from .context import Pass
 from .inputs import Limits, Row
 
-#: The fields of a row of which nothing is asked (any more).
-NO_WISH: dict[str, Any] = {
-    "wish": "",
-    "wish_by": "",
-    "wish_at": None,
-    "wish_migration_id": None,
-    "wish_tries": 0,
-}
-#: … of which nothing is copied (any more).
+#: The fields of an attempt in which nothing is copied.
 NO_COURSE: dict[str, Any] = {"points": [], "course": "", "seconds_left": None}
 #: Nova's names of what we ask for: the type of the migration record, the instance action.
 RECORD_TYPE = {Method.LIVE: "live-migration", Method.COLD: "migration"}
@@ -35,10 +27,7 @@ def failed_attempt(
         "code": code,
         "message": said,
         "odd_since": None,
-        "queued_since": None,
-        "running_since": None,
         **NO_COURSE,
-        **NO_WISH,
     }
     if not retry or row.attempts >= attempts_allowed(row, limits):
         return fields | {"state": MigrationState.FAILED, "not_before": None}
@@ -56,7 +45,7 @@ def adopted_request(row: Row, actions: Iterable[facts.Action], our_user_id: str)
     newest one there was before we asked.
     """
     for action in actions:
-        if action.request_id == row.before_action:
+        if action.request_id == row.attempt.before_action:
             break
         named = action.action == ACTION_NAME.get(Method(row.method), "live-migration")
         if named and action.user_id == our_user_id:
@@ -82,11 +71,11 @@ def record_of(p: Pass, row: Row) -> Migration | None:
         for m in p.seen.migrations.get(row.server_id, ())
         if m.migration_type == RECORD_TYPE.get(Method(row.method), m.migration_type)
     ]
-    if row.nova_migration_id is not None:
-        return next((m for m in records if m.id == row.nova_migration_id), None)
+    if row.attempt.nova_migration_id is not None:
+        return next((m for m in records if m.id == row.attempt.nova_migration_id), None)
     if row.method == Method.CONFIRM:
         return None  # not ours; known when it was asked to be confirmed
-    newer = [m for m in records if m.id > (row.before_migration_id or 0)]
+    newer = [m for m in records if m.id > (row.attempt.before_migration_id or 0)]
     return min(newer, key=lambda m: m.id) if newer else None
 
 
@@ -99,6 +88,7 @@ def attempt_failed(p: Pass, row: Row, code: str, text: Message | None) -> None:
 def is_aborted(row: Row, record: Migration | None) -> bool:
     """Whether an abort of ours ended this migration: Nova took it, or its answer got lost and the
     migration was cancelled."""
-    if record is None or row.aborted_migration_id != record.id:
+    abort = row.requests.abort
+    if record is None or abort is None or abort.nova_migration_id != record.id:
         return False
-    return row.aborted_at is not None or row.was_cancelled or record.status == "cancelled"
+    return bool(abort.taken_at) or row.attempt.was_cancelled or record.status == "cancelled"

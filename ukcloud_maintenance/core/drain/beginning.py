@@ -9,42 +9,8 @@ from ..message import Message, message
 from ..preflight.verdicts import Choice
 from ..states import Method, MigrationState
 from .answers import Consequence
-from .attempts import NO_COURSE, NO_WISH
 from .inputs import Row
 from .objections import Objection
-
-#: What is known of an attempt, before anything of it is.
-_NO_ATTEMPT: dict[str, Any] = {
-    "request_id": "",
-    "code": "",
-    "message": None,
-    "nova_status": "",
-    "nova_migration_id": None,
-    "not_before": None,
-    "queued_since": None,
-    "running_since": None,
-    "late_since": None,
-    "odd_since": None,
-    "source_service": "",
-    "confirms": 0,
-    "confirm_at": None,
-    "answer": None,
-    "aborted_migration_id": None,
-    "aborted_by": "",
-    "aborted_at": None,
-    "forced_at": None,
-    "timed_out_at": None,
-    "timeout_asked": "",
-    "was_cancelled": False,
-    "memory_total_bytes": None,
-    "memory_processed_bytes": None,
-    "memory_remaining_bytes": None,
-    "disk_total_bytes": None,
-    "disk_remaining_bytes": None,
-    "rate_bytes": None,
-    "fraction": None,
-    "sampled_at": None,
-}
 
 
 def is_as_seen(server: Server | None, source: str, status: str) -> bool:
@@ -93,10 +59,13 @@ def new_attempt(
         "before_action": actions[0].request_id if actions else "",
         "before_migration_id": max((m.id for m in records), default=0),
         "submitted_at": now,
+        "asked_host": host or "",
+        "sent_to": host or "",
         "dest_compute": host or "",
-        **_NO_ATTEMPT,
-        **NO_COURSE,
-        **NO_WISH,
+        "code": "",
+        "message": None,
+        "not_before": None,
+        "odd_since": None,
     }
 
 
@@ -135,6 +104,7 @@ def stepped_back(row: Row, why: Message, seconds: float, now: datetime) -> Conse
             "state": MigrationState.PENDING,
             "granted": row.granted + 1,  # it was no attempt
             "message": why,
+            "submitted_at": None,
             "not_before": now + timedelta(seconds=seconds),
         }
     )

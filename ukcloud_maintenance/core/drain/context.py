@@ -1,18 +1,27 @@
 """A pass: its inputs, and the actions and the state of rows as they grow."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields as dataclass_fields
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from ..attempt import ATTEMPT_FIELDS, RequestView, ends_requests
 from ..copying.patience import bytes_to_copy, late_after_seconds
 from ..facts import Server
 from ..message import Message, message
 from ..preflight.judge import judge
 from ..preflight.verdicts import Choice, Verdict, Wishes
-from ..states import Direction, DrainState, MigrationState
+from ..states import (
+    Direction,
+    DrainState,
+    MigrationState,
+    RequestKind,
+    RequestOrigin,
+    RequestState,
+)
 from . import whereabouts
-from .actions import Action, ChangeRow
+from .actions import Action, ChangeRow, MakeRequest
 from .inputs import DrainView, Limits, Observation, Row
 
 
@@ -52,14 +61,27 @@ class Pass:
         said: Message | None = None,
         *,
         ask_why: bool = False,
+        request: Mapping[str, Any] | None = None,
     ) -> None:
-        """Change a row, for the rest of this pass too; nothing that is as it was is written."""
-        changed = {k: v for k, v in fields.items() if getattr(self.rows[row.id], k, _UNSET) != v}
-        if not changed and not kind:
+        """Change a row, for the rest of this pass too; nothing that is as it was is written.
+
+        :param fields: of the instance, or of its newest attempt
+        :param request: fields of what is requested for it and not carried out yet
+        """
+        before = self.rows[row.id]
+        changed = {k: v for k, v in fields.items() if _value(before, k) != v}
+        if not changed and not kind and not request:
             return
-        self.actions.append(ChangeRow(row.id, changed, kind, said, ask_why))
-        known = {k: v for k, v in changed.items() if hasattr(row, k)}
-        self.rows[row.id] = replace(self.rows[row.id], **known)
+        self.actions.append(ChangeRow(row.id, changed, kind, said, ask_why, request or {}))
+        self.rows[row.id] = changed_row(before, changed, request or {})
+
+    def make_request(self, row: Row, kind: RequestKind, origin: RequestOrigin) -> None:
+        """The drain requests something for a migration that Nova has."""
+        migration_id = row.attempt.nova_migration_id
+        made = RequestView(kind, origin, requested_at=self.now, nova_migration_id=migration_id)
+        self.actions.append(MakeRequest(row.id, made))
+        requests = self.rows[row.id].requests.with_new(made)
+        self.rows[row.id] = replace(self.rows[row.id], requests=requests)
 
     def judge(self, server: Server, row: Row | None = None) -> Verdict:
         return judge(
@@ -102,4 +124,20 @@ class Pass:
         return late_after_seconds(bytes_to_copy(row), self.limits)
 
 
+def changed_row(row: Row, fields: Mapping[str, Any], request: Mapping[str, Any]) -> Row:
+    """A row as it is after a change of it, its newest attempt and its open request."""
+    old, new = row.state, str(fields.get("state", row.state))
+    own = {k: v for k, v in fields.items() if k in _ROW_FIELDS}
+    attempt = replace(row.attempt, **{k: v for k, v in fields.items() if k in ATTEMPT_FIELDS})
+    requests = row.requests.with_open(**request)
+    if ends_requests(old, new):
+        requests = requests.with_open(state=RequestState.LAPSED)
+    return replace(row, **own, attempt=attempt, requests=requests)
+
+
+def _value(row: Row, name: str) -> Any:
+    return getattr(row.attempt if name in ATTEMPT_FIELDS else row, name, _UNSET)
+
+
+_ROW_FIELDS = frozenset(f.name for f in dataclass_fields(Row)) - {"attempt", "requests"}
 _UNSET = object()

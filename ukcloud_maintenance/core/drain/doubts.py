@@ -1,10 +1,10 @@
 """Endings in doubt, and in words what is known of the guest."""
 
+from ..codes import ABORTED, LATE_ERROR
 from ..facts import Migration, Server
 from ..message import Message, message, several
-from ..states import DrainState, MigrationState
-from .attempts import NO_WISH, failed_attempt, is_aborted
-from .codes import ABORTED, LATE_ERROR, TIMEOUT
+from ..states import DrainState, MigrationState, RequestOrigin
+from .attempts import failed_attempt, is_aborted
 from .context import Pass
 from .inputs import Row
 from .whereabouts import Ending, GuestSight, Word
@@ -76,7 +76,7 @@ def in_doubt(
     """Where the guest runs is not known, or the server is in ERROR: for a person to see to."""
     known = what_is_known(p, word, row, sight)
     if ending is Ending.ERROR_STATUS:
-        aborted = row.was_cancelled or is_aborted(row, record)
+        aborted = row.attempt.was_cancelled or is_aborted(row, record)
         if aborted and record is not None and record.is_over:
             late_error(p, row, record, word, known)
             return
@@ -97,21 +97,17 @@ def in_doubt(
 def abort_settled(p: Pass, row: Row, server: Server) -> None:
     """An abort of ours has settled: the server is where it was."""
     where = it_is(server.status, p.place(row))
+    abort = row.requests.abort
+    assert abort is not None  # it was aborted
     if p.drain.state == DrainState.CANCELLING:
         text = message("aborted_by_cancel", where=where)
-        if row.aborted_by and row.aborted_by != TIMEOUT:
-            text = message("aborted_as_asked", who=row.aborted_by, where=where)
-        p.change(
-            row,
-            NO_WISH
-            | {"state": MigrationState.CANCELLED, "code": ABORTED, "message": text}
-            | {"odd_since": None, "queued_since": None, "running_since": None},
-            "aborted",
-            text,
-        )
+        if abort.origin == RequestOrigin.ADMIN:
+            text = message("aborted_as_asked", who=abort.requested_by, where=where)
+        fields = {"state": MigrationState.CANCELLED, "code": ABORTED, "message": text}
+        p.change(row, fields | {"odd_since": None}, "aborted", text)
         return
-    timed_out = row.aborted_by == TIMEOUT
-    text = message("aborted_as_asked", who=row.aborted_by or message("the_drain"), where=where)
+    timed_out = abort.origin == RequestOrigin.TIMEOUT
+    text = message("aborted_as_asked", who=abort.requested_by or message("the_drain"), where=where)
     if timed_out:
         text = message("aborted_after_timeout", where=where)
     fields = failed_attempt(row, text, ABORTED, p.limits, p.now, retry=timed_out and p.may_retry())
@@ -124,7 +120,7 @@ def late_error(p: Pass, row: Row, record: Migration, word: Word, known: Message)
     text = several(message("error_after_abort", status=record.status), known, then)
     p.change(
         row,
-        NO_WISH | {"state": MigrationState.UNKNOWN, "code": LATE_ERROR, "message": text},
+        {"state": MigrationState.UNKNOWN, "code": LATE_ERROR, "message": text},
         "unknown",
         text,
         ask_why=True,

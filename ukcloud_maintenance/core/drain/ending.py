@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from ..codes import NOWHERE
 from ..host import emptiness
 from ..host.emptiness import Emptiness, Obstacle
 from ..message import Message, lines, message, several, some
@@ -17,7 +18,7 @@ from ..states import (
 )
 from . import objections
 from .actions import ChangeDrain, Enable, Finish, Join
-from .alarm import NOWHERE, alarm, arrived_wrong
+from .alarm import alarm, arrived_wrong
 from .context import Pass
 from .host import what_ails
 from .inputs import Row

@@ -1,12 +1,12 @@
 """Rows that Nova has, still on the source: in progress, or ended there."""
 
+from ..codes import LEFT_RECORD
 from ..facts import Migration, Server
 from ..message import message, several
 from ..states import Method, MigrationState
 from . import objections, whereabouts
 from .arriving import follow_confirming, follow_elsewhere
 from .attempts import adopted_request, attempt_failed, failed_attempt, is_aborted, record_of
-from .codes import LEFT_RECORD
 from .context import Pass
 from .doubts import abort_settled, how_it_ended, in_doubt, task_stuck, what_is_known, why_it_waits
 from .host import source_is_up
@@ -42,7 +42,12 @@ def adopt(p: Pass, row: Row) -> bool:
     if request_id:
         p.change(
             row,
-            {"state": MigrationState.MIGRATING, "request_id": request_id, "message": None},
+            {
+                "state": MigrationState.MIGRATING,
+                "request_id": request_id,
+                "message": None,
+                "put_off_since": None,
+            },
             "adopted",
             message("adopted"),
         )
@@ -53,14 +58,13 @@ def adopt(p: Pass, row: Row) -> bool:
         return False
     if row.server_id in p.seen.on_their_way:
         return False
-    if p.since(row.submitted_at) >= p.limits.submit_grace_seconds:
+    if p.since(row.attempt.submitted_at) >= p.limits.submit_grace_seconds:
         text = message("never_sent")
-        p.change(
-            row,
-            failed_attempt(row, text, "never_sent", p.limits, p.now, retry=p.may_retry()),
-            "put_off" if row.put_off_since else "attempt_failed",
-            text,
-        )
+        fields = failed_attempt(row, text, "never_sent", p.limits, p.now, retry=p.may_retry())
+        if row.put_off_since:
+            p.change(row, fields | {"submitted_at": None}, "put_off", text)
+        else:
+            p.change(row, fields, "attempt_failed", text)
     return False
 
 
@@ -90,7 +94,7 @@ def ending_of(p: Pass, row: Row, server: Server, record: Migration | None) -> En
     return whereabouts.ending_of(
         server,
         record,
-        had_record=row.nova_migration_id is not None,
+        had_record=row.attempt.nova_migration_id is not None,
         aborted=is_aborted(row, record),
     )
 
@@ -109,7 +113,7 @@ def wait_after(p: Pass, ending: Ending, row: Row) -> float:
     else:
         wait = p.limits.settle_seconds
     rolled_back = (Ending.ROLLED_BACK, Ending.ABORTED, Ending.ABORT_ERROR)
-    lost = row.source_service and ending in rolled_back
+    lost = row.attempt.source_service and ending in rolled_back
     return max(wait, p.patience(row)) if lost else wait
 
 
@@ -139,7 +143,7 @@ def still_here(p: Pass, row: Row, server: Server, record: Migration | None) -> N
     if not asked and ending not in whereabouts.HARMLESS and source_is_up(p, row):
         return  # the hypervisor is asked in the next pass
     step = whereabouts.next_step(
-        ending, word, cold=row.method == Method.COLD, source_lost=bool(row.source_service)
+        ending, word, cold=row.method == Method.COLD, source_lost=bool(row.attempt.source_service)
     )
     if step is Step.ASK:
         if not p.settled(row, wait + p.limits.proof_wait_seconds):

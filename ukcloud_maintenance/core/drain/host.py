@@ -1,10 +1,10 @@
 """The host is watched, and its service is disabled before anything moves."""
 
+from ..codes import SOURCE_DOWN, SOURCE_WAS_DOWN
 from ..message import Message, message, several
 from ..states import DrainState
 from .actions import ChangeDrain, Disable, MarkDisabled, OpenMaintenance
 from .attempts import NO_COURSE
-from .codes import SOURCE_DOWN, SOURCE_WAS_DOWN
 from .context import Pass
 from .inputs import Row
 
@@ -83,10 +83,10 @@ def watch_source(p: Pass, row: Row) -> None:
     """Remember that the compute service of the source was down during this attempt: from
     then on nobody but the hypervisor knows where the guest runs."""
     up = source_is_up(p, row)
-    if not up and row.source_service != SOURCE_DOWN:
+    if not up and row.attempt.source_service != SOURCE_DOWN:
         text = message("source_down", host=p.source(row))
         p.change(row, {"source_service": SOURCE_DOWN, "message": text, **NO_COURSE})
-    elif up and row.source_service == SOURCE_DOWN:
+    elif up and row.attempt.source_service == SOURCE_DOWN:
         p.change(row, {"source_service": SOURCE_WAS_DOWN, "message": None})
 
 
@@ -94,6 +94,6 @@ def source_is_up(p: Pass, row: Row) -> bool:
     if not p.back:
         return host_is_up(p)
     if row.source_compute not in p.seen.sources:
-        return row.source_service != SOURCE_DOWN  # not looked at: as it was
+        return row.attempt.source_service != SOURCE_DOWN  # not looked at: as it was
     service = p.seen.sources[row.source_compute]
     return service is not None and service.is_known and service.is_up

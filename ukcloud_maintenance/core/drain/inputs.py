@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from .. import facts
+from ..attempt import AttemptView, Requests
 from ..facts import Migration, Progress, Server, Service
 from ..host.emptiness import HostContents
 from ..message import Message, message
@@ -114,7 +115,6 @@ class DrainView:
     cancelling_since: datetime | None = None
     cancel_abort: bool = False
     cancel_enable: bool = False
-    errand: bool = False
     blocked_since: datetime | None = None
     proving_since: datetime | None = None
     host_down_since: datetime | None = None
@@ -123,7 +123,10 @@ class DrainView:
 
 @dataclass(frozen=True)
 class Row:
-    """An instance migration as the database has it; see models.InstanceMigration."""
+    """An instance migration as the database has it; see models.InstanceMigration.
+
+    :param attempt: the newest one
+    """
 
     id: int
     server_id: str
@@ -145,47 +148,13 @@ class Row:
     source_compute: str = ""
     dest_compute: str = ""
     destination: str = ""
-    granted: int = 0
-    wish: str = ""
-    wish_by: str = ""
-    wish_at: datetime | None = None
-    wish_migration_id: int | None = None
-    wish_tries: int = 0
-    answer: Message | None = None
-    aborted_migration_id: int | None = None
-    aborted_by: str = ""
-    aborted_at: datetime | None = None
-    forced_at: datetime | None = None
-    timed_out_at: datetime | None = None
-    timeout_asked: str = ""
-    was_cancelled: bool = False
-    nova_status: str = ""
-    nova_migration_id: int | None = None
-    request_id: str = ""
     attempts: int = 0
-    before_migration_id: int | None = None
-    before_action: str = ""
-    submitted_at: datetime | None = None
+    granted: int = 0
     not_before: datetime | None = None
     put_off_since: datetime | None = None
-    queued_since: datetime | None = None
-    running_since: datetime | None = None
-    late_since: datetime | None = None
     odd_since: datetime | None = None
-    source_service: str = ""
-    confirms: int = 0
-    confirm_at: datetime | None = None
-    memory_total_bytes: int | None = None
-    memory_processed_bytes: int | None = None
-    memory_remaining_bytes: int | None = None
-    disk_total_bytes: int | None = None
-    disk_remaining_bytes: int | None = None
-    rate_bytes: float | None = None
-    fraction: float | None = None
-    sampled_at: datetime | None = None
-    points: Sequence[Sequence[float]] = ()
-    course: str = ""
-    seconds_left: float | None = None
+    attempt: AttemptView = field(default_factory=AttemptView)
+    requests: Requests = field(default_factory=Requests)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ..codes import HELD, NOWHERE
 from ..facts import Server
 from ..message import Message, message
 from ..preflight.verdicts import Choice
@@ -13,9 +14,7 @@ from ..states import (
     Method,
     MigrationState,
 )
-from .alarm import NOWHERE
 from .attempts import cancel_waiting
-from .codes import HELD
 from .context import Pass
 from .inputs import Row
 

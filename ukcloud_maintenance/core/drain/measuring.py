@@ -3,25 +3,21 @@
 from dataclasses import replace
 from typing import Any
 
+from ..attempt import RequestView
+from ..codes import SOURCE_DOWN
 from ..copying import convergence
 from ..copying.fraction import Sample, fraction, rate
 from ..copying.patience import bytes_to_copy, late_after_seconds, timeout_outlook
 from ..facts import NOVA_STATUS_RUNNING, NOVA_STATUS_WAITING, Migration, Progress, Server
 from ..message import message, several
-from ..states import ABORTABLE, TimeoutAction, Wish
-from .attempts import NO_WISH
-from .codes import SOURCE_DOWN, TIMEOUT
+from ..states import ABORTABLE, RequestKind, RequestOrigin, RequestState, TimeoutAction
 from .context import Pass
 from .inputs import Row
 
 #: Seconds between two looks at whether a copy will end, while its bytes stay the same.
 SAME_BYTES_EVERY = 5.0
 #: What a timeout asks of Nova.
-_WISH_OF = {
-    TimeoutAction.WARN: Wish.NONE,
-    TimeoutAction.ABORT: Wish.ABORT,
-    TimeoutAction.FORCE: Wish.FORCE,
-}
+_REQUESTS = {TimeoutAction.ABORT: RequestKind.ABORT, TimeoutAction.FORCE: RequestKind.FORCE}
 
 
 def note_progress(p: Pass, row: Row, server: Server, record: Migration | None) -> None:
@@ -35,26 +31,28 @@ def note_progress(p: Pass, row: Row, server: Server, record: Migration | None) -
             "nova_status": record.status,
             "nova_migration_id": record.id,
             "dest_compute": record.dest_compute or row.dest_compute,
+            "sent_to": record.dest_compute or row.attempt.sent_to,
         }
         waits = record.status in NOVA_STATUS_WAITING
-        if waits and row.queued_since is None:
+        if waits and row.attempt.queued_since is None:
             fields["queued_since"] = p.now
         if record.status == "cancelled":
             fields["was_cancelled"] = True
-        if record.status in NOVA_STATUS_RUNNING and row.running_since is None:
+        if record.status in NOVA_STATUS_RUNNING and row.attempt.running_since is None:
             fields |= {"queued_since": None, "running_since": p.now}
             p.change(row, fields, "copying", message("moves_to", host=record.dest_compute))
-        elif not waits and row.running_since is None:
+        elif not waits and row.attempt.running_since is None:
             fields |= {"queued_since": None, "running_since": p.now}
-    if row.source_service != SOURCE_DOWN:
+    if row.attempt.source_service != SOURCE_DOWN:
         fields |= bytes_of(p, row)
     p.change(row, fields)
     row = p.rows[row.id]
     time_out(p, row)
     row = p.rows[row.id]
-    begun = row.running_since or (None if row.queued_since else row.submitted_at)
+    attempt = row.attempt
+    begun = attempt.running_since or (None if attempt.queued_since else attempt.submitted_at)
     after = late_after_seconds(bytes_to_copy(row), p.limits)
-    if row.late_since is None and begun and p.since(begun) > after:
+    if attempt.late_since is None and begun and p.since(begun) > after:
         text = message("late", seconds=round(after))
         p.change(row, {"late_since": p.now}, "late", text)
 
@@ -62,55 +60,54 @@ def note_progress(p: Pass, row: Row, server: Server, record: Migration | None) -
 def time_out(p: Pass, row: Row) -> None:
     """What the drain does about a copy that takes too long. That it does is marked once an
     attempt; what is done about it is what the drain says now, each action once."""
-    if row.source_service == SOURCE_DOWN:
+    if row.attempt.source_service == SOURCE_DOWN:
         return  # nothing is asked of Nova now; it is due as soon as the source is back
     found = timeout_outlook(row, p.drain.timeout_action, p.limits, p.now)
     if found is None or p.now <= found.at:
         return
-    wish = _WISH_OF[found.action]
-    fields: dict[str, Any] = {}
-    # What the drain no longer says, and Nova was not asked for yet, is taken back.
-    if row.wish_by == TIMEOUT and row.wish != wish and not row.wish_tries:
-        fields |= NO_WISH
+    wanted = _REQUESTS.get(found.action)
+    open_one = row.requests.open
+    if open_one and _is_taken_back(open_one, wanted):
+        p.change(row, {}, request={"state": RequestState.WITHDRAWN})
+        open_one = None
     waits = p.now < found.due_at
     # In post-copy, and once it has arrived, Nova takes neither.
     asks = (
-        wish is not Wish.NONE
+        wanted is not None
         and not waits
-        and row.timeout_asked != wish
-        and not (row.wish and not fields)
-        and row.aborted_migration_id != row.nova_migration_id
-        and row.nova_status in ABORTABLE
+        and not open_one
+        and not row.requests.has(wanted, RequestOrigin.TIMEOUT)
+        and not row.requests.abort
+        and row.attempt.nova_status in ABORTABLE
     )
-    if asks:
-        fields |= {
-            "timeout_asked": wish,
-            "wish": wish,
-            "wish_by": TIMEOUT,
-            "wish_at": p.now,
-            "wish_migration_id": row.nova_migration_id,
-        }
-    if row.timed_out_at is not None and not asks:
-        p.change(row, fields)
+    if asks and wanted is not None:
+        p.make_request(row, wanted, RequestOrigin.TIMEOUT)
+    elif row.attempt.timed_out_at is not None:
         return
-    allowed = (found.at - row.running_since).total_seconds() if row.running_since else 0
+    since = row.attempt.running_since
+    allowed = (found.at - since).total_seconds() if since else 0
     then = None
     if asks:
-        aborts = wish is Wish.ABORT
+        aborts = wanted is RequestKind.ABORT
         then = message("timeout_aborts") if aborts else message("timeout_forces")
-    elif waits and wish is not Wish.NONE:
+    elif waits and wanted is not None:
         then = message("timeout_lets_go_on", until=found.latest)
     text = several(message("timed_out", seconds=round(allowed)), then)
-    if row.timed_out_at is None:
-        fields["timed_out_at"] = p.now
+    fields = {"timed_out_at": row.attempt.timed_out_at or p.now}
     p.change(row, fields, "timed_out", text)
+
+
+def _is_taken_back(request: RequestView, wanted: RequestKind | None) -> bool:
+    """Whether the drain requested it, does not want it any more, and Nova was not asked yet."""
+    by_timeout = request.origin == RequestOrigin.TIMEOUT
+    return by_timeout and request.kind != wanted and not request.tries
 
 
 def bytes_of(p: Pass, row: Row) -> dict[str, Any]:
     found = [
         p
         for p in p.seen.progress.get(row.server_id, ())
-        if row.nova_migration_id in (None, p.migration_id)
+        if row.attempt.nova_migration_id in (None, p.migration_id)
     ]
     if not found:
         return {}
@@ -129,11 +126,12 @@ def bytes_of(p: Pass, row: Row) -> dict[str, Any]:
     # The disk's processed bytes are its total less what remains; only memory is re-sent.
     disk_sent = (sample.disk_total or 0) - (sample.disk_remaining or 0)
     sample = replace(sample, disk_processed=disk_sent)
+    before = row.attempt
     earlier = None
-    if row.sampled_at and (row.memory_processed_bytes is not None or row.disk_total_bytes):
+    if before.sampled_at and (before.memory_processed_bytes is not None or before.disk_total_bytes):
         earlier = Sample(
-            memory_processed=row.memory_processed_bytes,
-            disk_processed=(row.disk_total_bytes or 0) - (row.disk_remaining_bytes or 0),
+            memory_processed=before.memory_processed_bytes,
+            disk_processed=(before.disk_total_bytes or 0) - (before.disk_remaining_bytes or 0),
         )
     fields: dict[str, Any] = {
         "memory_total_bytes": sample.memory_total,
@@ -141,18 +139,12 @@ def bytes_of(p: Pass, row: Row) -> dict[str, Any]:
         "memory_remaining_bytes": sample.memory_remaining,
         "disk_total_bytes": sample.disk_total,
         "disk_remaining_bytes": sample.disk_remaining,
-        "fraction": fraction(sample, row.memory_bytes, row.fraction),
+        "fraction": fraction(sample, row.memory_bytes, before.fraction),
     }
-    if all(getattr(row, name) == value for name, value in fields.items()):
+    if all(getattr(before, name) == value for name, value in fields.items()):
         return course  # libvirt refreshes the bytes every few seconds only
-    return (
-        fields
-        | course
-        | {
-            "rate_bytes": rate(sample, earlier, p.since(row.sampled_at), row.rate_bytes),
-            "sampled_at": p.now,
-        }
-    )
+    smoothed = rate(sample, earlier, p.since(before.sampled_at), before.rate_bytes)
+    return fields | course | {"rate_bytes": smoothed, "sampled_at": p.now}
 
 
 def course_of(p: Pass, row: Row, newest: Progress) -> dict[str, Any]:
@@ -160,7 +152,7 @@ def course_of(p: Pass, row: Row, newest: Progress) -> dict[str, Any]:
     point = convergence.point(newest, p.now.timestamp())
     if point is None:
         return {}
-    points = convergence.from_json(row.points)
+    points = convergence.from_json(row.attempt.points)
     if points and points[-1].at > point.at + convergence.LEAST_GAP:
         points = []  # the clock was set back
     same = bool(points) and points[-1].sizes == point.sizes

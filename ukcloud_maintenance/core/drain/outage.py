@@ -104,7 +104,7 @@ def _end_of(row: Row, trouble: Message, cancelling: bool) -> Consequence | None:
         "code": "cloud_lost",
         "message": text,
     }
-    return Consequence(fields, "unknown", text, row.request_id)
+    return Consequence(fields, "unknown", text, row.attempt.request_id)
 
 
 def is_over(drain: DrainView, since: datetime | None, cancelling: Message) -> ChangeDrain | None:

@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
+from ..codes import HOLDS
 from ..facts import NOVA_STATUS_RUNNING, NOVA_STATUS_WAITING
 from ..message import Message, message
 from ..preflight import surroundings
 from ..states import MIGRATION_UNDER_WAY, MIGRATION_WAITING, Method, MigrationState
 from .actions import ChangeDrain, Confirm, Submit
-from .codes import HOLDS
 from .context import Pass
 from .inputs import Row
 from .waiting import no_fit_host
@@ -22,7 +22,7 @@ def running_rows(p: Pass) -> list[Row]:
     return [
         row
         for row in p.rows_in({MigrationState.MIGRATING})
-        if row.method == Method.LIVE and row.nova_status in NOVA_STATUS_RUNNING
+        if row.method == Method.LIVE and row.attempt.nova_status in NOVA_STATUS_RUNNING
     ]
 
 
@@ -34,7 +34,7 @@ def waiting_in_nova(p: Pass) -> list[Row]:
         if row.state == MigrationState.SUBMITTED
         or (
             row.state == MigrationState.MIGRATING
-            and (row.nova_status in NOVA_STATUS_WAITING or not row.nova_status)
+            and (row.attempt.nova_status in NOVA_STATUS_WAITING or not row.attempt.nova_status)
         )
     ]
 
@@ -51,7 +51,9 @@ def learn_limit(p: Pass) -> None:
         p.actions.append(ChangeDrain({"nova_runs_more": True}))
         p.drain = replace(p.drain, nova_runs_more=True)
     learned = p.drain.learned_limit
-    queued = any(row.nova_status == "queued" for row in p.rows_in({MigrationState.MIGRATING}))
+    queued = any(
+        row.attempt.nova_status == "queued" for row in p.rows_in({MigrationState.MIGRATING})
+    )
     if running and queued:
         learned = max(running, learned or 0)
     elif learned is not None and running > learned:
@@ -84,7 +86,7 @@ def may_add(p: Pass, row: Row) -> bool:
     learned = p.drain.learned_limit
     if learned is not None:
         return learned <= len(running)
-    return any((row.fraction or 0) >= ABOUT_TO_END for row in running)
+    return any((row.attempt.fraction or 0) >= ABOUT_TO_END for row in running)
 
 
 def submit_next(p: Pass) -> None:

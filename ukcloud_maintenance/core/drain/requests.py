@@ -1,14 +1,20 @@
 """Abort, force complete and reset as requested, and the deadline of a cancel."""
 
-from typing import Any
-
+from .. import steering
+from ..attempt import RequestView
+from ..codes import SOURCE_DOWN
 from ..copying.patience import bytes_to_copy, late_after_seconds
 from ..facts import NOVA_STATUS_WAITING
 from ..message import Message, message, several
-from ..states import ABORTABLE, FORCIBLE, MIGRATION_UNDER_WAY, Method, MigrationState, Wish
-from .actions import Abort, ChangeDrain, ForceComplete, Reset
-from .attempts import NO_WISH
-from .codes import SOURCE_DOWN
+from ..states import (
+    ABORTABLE,
+    MIGRATION_UNDER_WAY,
+    MigrationState,
+    RequestKind,
+    RequestOrigin,
+    RequestState,
+)
+from .actions import Abort, ForceComplete, Reset
 from .context import Pass
 from .inputs import Row
 
@@ -18,76 +24,74 @@ ASK_AGAIN_TIMES = 20
 
 
 def carry_out_requests(p: Pass) -> None:
-    """Abort, force complete, reset: what an admin or a timeout asks of Nova."""
+    """Abort, force complete, reset: what an admin, a timeout or a cancel requests of Nova."""
     for row in list(p.rows.values()):
         row = p.rows[row.id]
-        if row.wish == Wish.RESET:
-            if row.state == MigrationState.UNKNOWN:
-                if may_ask(p, row):
-                    p.actions.append(Reset(row.id, row.wish_by))
-            else:
-                p.change(row, NO_WISH)
-        elif row.wish:
-            carry_out(p, row)
-    if p.drain.errand and not any(row.wish for row in p.rows.values()):
-        p.actions.append(ChangeDrain({"errand": False}))
+        request = row.requests.open
+        if request is None:
+            continue
+        if request.kind == RequestKind.RESET:
+            if row.state != MigrationState.UNKNOWN:
+                p.change(row, {}, request={"state": RequestState.LAPSED})
+            elif may_ask(p, request):
+                p.actions.append(Reset(row.id))
+        else:
+            carry_out(p, row, request)
 
 
-def carry_out(p: Pass, row: Row) -> None:
+def carry_out(p: Pass, row: Row, request: RequestView) -> None:
     if row.state not in MIGRATION_UNDER_WAY:
-        give_up_request(p, row, message("was_over"))
+        give_up_request(p, row, request, message("was_over"))
         return
-    wanted = row.wish_migration_id or row.nova_migration_id
+    known = row.attempt.nova_migration_id
+    wanted = request.nova_migration_id or known
     if wanted is None:
         return  # Nova has no record of it yet
-    if row.nova_migration_id != wanted:
-        give_up_request(p, row, message("other_attempt"))
+    if known != wanted:
+        give_up_request(p, row, request, message("other_attempt"))
         return
-    if row.aborted_migration_id == wanted and row.aborted_at is not None:
-        p.change(row, NO_WISH)
+    abort = row.requests.abort
+    if abort is not None and abort.taken_at is not None:
+        p.change(row, {}, request={"state": RequestState.LAPSED})
         return
-    if row.wish == Wish.FORCE and p.drain.cancel_abort:
-        give_up_request(p, row, message("cancel_aborts"))
+    if request.kind == RequestKind.FORCE and p.drain.cancel_abort:
+        give_up_request(p, row, request, message("cancel_aborts"))
         return
-    if row.source_service == SOURCE_DOWN:
+    if row.attempt.source_service == SOURCE_DOWN:
         return  # what it would do to the guest cannot be told while its host is silent
-    status = row.nova_status
+    status = row.attempt.nova_status
     if status in NOVA_STATUS_WAITING and status not in ABORTABLE:
         return  # accepted: the next status decides
-    if row.wish_tries >= ASK_AGAIN_TIMES and row.answer and not row.wish_by:
-        p.change(row, NO_WISH, "abort_refused", row.answer)
-    elif row.wish_tries >= ASK_AGAIN_TIMES:
-        give_up_request(p, row, message("no_answer_to", count=row.wish_tries))
-    elif row.wish == Wish.ABORT and status in ABORTABLE:
-        if may_ask(p, row):
-            p.actions.append(Abort(row.id, wanted, row.wish_by))
-    elif row.wish == Wish.FORCE and status in FORCIBLE:
-        if may_ask(p, row):
-            p.actions.append(ForceComplete(row.id, wanted, row.wish_by))
-    elif row.wish == Wish.FORCE and status in ABORTABLE:
+    by_cancel = request.origin == RequestOrigin.CANCEL
+    if request.tries >= ASK_AGAIN_TIMES and request.answer and by_cancel:
+        refused = {"state": RequestState.REFUSED}
+        p.change(row, {}, "abort_refused", request.answer, request=refused)
+    elif request.tries >= ASK_AGAIN_TIMES:
+        give_up_request(p, row, request, message("no_answer_to", count=request.tries))
+    elif steering.nova_takes(request.kind, status):
+        if may_ask(p, request):
+            abort_it = request.kind == RequestKind.ABORT
+            p.actions.append(Abort(row.id, wanted) if abort_it else ForceComplete(row.id, wanted))
+    elif steering.nova_may_take_later(request.kind, status):
         return  # queued or preparing: as soon as it runs
     else:
-        known = status or message("not_known_to_nova")
-        give_up_request(p, row, message("status_by_now", status=known))
+        now = status or message("not_known_to_nova")
+        give_up_request(p, row, request, message("status_by_now", status=now))
 
 
-def may_ask(p: Pass, row: Row) -> bool:
+def may_ask(p: Pass, request: RequestView) -> bool:
     """The first time at once; where the answer got lost, again after a while."""
-    return row.wish_tries == 0 or p.since(row.wish_at) >= ASK_AGAIN_EVERY
+    return request.tries == 0 or p.since(request.tried_at) >= ASK_AGAIN_EVERY
 
 
-def give_up_request(p: Pass, row: Row, why: Message) -> None:
-    """Nothing is asked any more. What was asked for without an answer is forgotten; what
-    became of it, Nova's record tells."""
-    if row.wish == Wish.ABORT:
+def give_up_request(p: Pass, row: Row, request: RequestView, why: Message) -> None:
+    """Nothing is asked any more. What became of what was asked without an answer, Nova's record
+    tells."""
+    if request.kind == RequestKind.ABORT:
         kind, text = "abort_refused", message("abort_not_taken", why=why)
     else:
         kind, text = "force_refused", message("force_not_taken", why=why)
-    forgotten: dict[str, Any] = {"aborted_migration_id": None, "aborted_by": ""}
-    # That a cancel asked for it is kept: it does not begin anew.
-    kept = row.aborted_at is not None or not row.wish_by
-    fields = NO_WISH | {"answer": text} | ({} if kept else forgotten)
-    p.change(row, fields, kind, text)
+    p.change(row, {}, kind, text, request={"state": RequestState.REFUSED, "answer": text})
 
 
 def enforce_cancel_deadline(p: Pass) -> None:
@@ -98,17 +102,11 @@ def enforce_cancel_deadline(p: Pass) -> None:
     waited = p.since(p.drain.cancelling_since)
     if p.drain.cancel_abort:
         for row in flying:
-            known = row.nova_migration_id
-            if (
-                row.state == MigrationState.MIGRATING
-                and row.method == Method.LIVE
-                and row.wish != Wish.ABORT
-                and row.source_service != SOURCE_DOWN
-                and known is not None
-                and row.aborted_migration_id != known
-                and row.nova_status in ABORTABLE
-            ):
-                p.actions.append(Abort(row.id, known, ""))
+            if is_to_abort(row):
+                p.make_request(row, RequestKind.ABORT, RequestOrigin.CANCEL)
+                migration_id = row.attempt.nova_migration_id
+                assert migration_id is not None  # it can be aborted
+                p.actions.append(Abort(row.id, migration_id))
     bound = (
         p.limits.abort_wait_seconds
         if p.drain.cancel_abort
@@ -120,7 +118,7 @@ def enforce_cancel_deadline(p: Pass) -> None:
     if p.drain.cancelling_since is None or waited < bound:
         return
     for row in p.rows_in(MIGRATION_UNDER_WAY):
-        status = row.nova_status or message("not_known_to_nova")
+        status = row.attempt.nova_status or message("not_known_to_nova")
         left = message("left_under_way", status=status, seconds=round(bound))
         text = several(left, p.look_on_both(row))
         p.change(
@@ -129,3 +127,10 @@ def enforce_cancel_deadline(p: Pass) -> None:
             "unknown",
             text,
         )
+
+
+def is_to_abort(row: Row) -> bool:
+    """Whether a cancel requests that it is aborted: it can be, and nobody did yet."""
+    return steering.objection_of_nova(RequestKind.ABORT, row) is None and not row.requests.has(
+        RequestKind.ABORT, RequestOrigin.CANCEL
+    )

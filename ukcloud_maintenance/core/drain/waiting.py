@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from ..codes import HELD, UNCONFIRMED
 from ..message import message
 from ..preflight import surroundings
 from ..preflight.verdicts import Kind
@@ -20,7 +21,6 @@ from .actions import Join
 from .alarm import arrived_wrong
 from .attempts import attempts_allowed, cancel_waiting
 from .causes import LEFTOVERS
-from .codes import HELD, UNCONFIRMED
 from .context import Pass
 from .inputs import Row
 from .leaving import has_gone

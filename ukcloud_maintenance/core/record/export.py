@@ -8,34 +8,54 @@ added raises nothing, what is removed or changes its meaning raises :data:`SCHEM
 import csv
 import io
 import json
+import math
 import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from ..copying.duration import Forecast
 from ..message import Message
 from ..printable import cell
 
 SCHEMA = "ukcloud_maintenance.drain"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 CSV, JSON = "csv", "json"
 CONTENT_TYPES = {CSV: "text/csv; charset=utf-8", JSON: "application/json; charset=utf-8"}
 
 _DRAIN_TEXTS = (
     *("direction", "region", "host", "service_id", "state", "result", "reason"),
-    *("requested_by", "requested_by_id", "cancelled_by", "destination"),
+    *("requested_by", "requested_by_id", "cancelled_by", "destination", "timeout_action"),
 )
-_DRAIN_VALUES = ("max_concurrent", "follow_plan", "move_locked", "learned_limit")
-_DRAIN_TIMES = ("created_at", "started_at", "finished_at")
+_DRAIN_VALUES = ("plan_id", "max_concurrent", "follow_plan", "move_locked", "learned_limit")
+_DRAIN_TIMES = ("created_at", "started_at", "finished_at", "start_at", "stop_at")
 
 _INSTANCE_TEXTS = (
     *("server_id", "server_name", "project_id", "project_name", "flavor_name"),
     *("state", "method", "code", "choice", "note"),
-    *("source_compute", "dest_compute", "nova_status", "request_id", "server_status"),
+    *("source_compute", "dest_compute", "server_status"),
 )
-_INSTANCE_VALUES = ("vcpus", "memory_bytes", "disk_bytes", "attempts", "nova_migration_id")
+_INSTANCE_VALUES = ("vcpus", "memory_bytes", "disk_bytes", "attempts")
 _INSTANCE_TIMES = ("created_at", "started_at", "finished_at")
+
+#: What the newest attempt tells of an instance.
+_NEWEST_TEXTS = ("nova_status", "request_id", "course")
+_NEWEST_VALUES = (
+    *("nova_migration_id", "memory_total_bytes", "memory_remaining_bytes"),
+    *("disk_total_bytes", "disk_remaining_bytes", "rate_bytes", "seconds_left"),
+)
+
+_ATTEMPT_TEXTS = (
+    *("method", "source_compute", "asked_host", "sent_to", "nova_status", "request_id"),
+    *("result", "code"),
+)
+_ATTEMPT_VALUES = ("number", "nova_migration_id", "memory_total_bytes", "disk_total_bytes")
+_ATTEMPT_TIMES = ("submitted_at", "queued_since", "running_since", "timed_out_at", "ended_at")
+
+_REQUEST_TEXTS = ("kind", "origin", "requested_by", "state", "request_id")
+_REQUEST_VALUES = ("attempt", "nova_migration_id", "tries")
+_REQUEST_TIMES = ("requested_at", "tried_at", "taken_at")
 
 #: the columns of the CSV, in their order
 COLUMNS = (
@@ -59,28 +79,83 @@ def iso(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def drain_document(drain: Any, said: Said, forecast: Forecast | None = None) -> dict[str, Any]:
+    """A drain by itself.
+
+    :param drain: models.Drain
+    :param said: writes a message under a name: its text, code and values
+    """
+    return {
+        "id": drain.pk,
+        **_texts(drain, _DRAIN_TEXTS),
+        **said("message", drain.message),
+        **_values(drain, _DRAIN_VALUES),
+        **_times(drain, _DRAIN_TIMES),
+        "forecast": _forecast(forecast),
+    }
+
+
+def instance_document(
+    row: Any, attempts: Iterable[Any], said: Said, times_out_at: datetime | None = None
+) -> dict[str, Any]:
+    """An instance of a drain, with each attempt and each request.
+
+    :param row: models.InstanceMigration
+    :param attempts: of models.Attempt
+    :param times_out_at: when the copy under way does
+    """
+    took = row.finished_at - row.started_at if row.finished_at and row.started_at else None
+    newest, requests = row.attempt, row.requests
+    return {
+        **_texts(row, _INSTANCE_TEXTS),
+        **said("message", row.message),
+        **_values(row, _INSTANCE_VALUES),
+        **_times(row, _INSTANCE_TIMES),
+        "seconds": round(took.total_seconds(), 3) if took is not None else None,
+        **_texts(newest, _NEWEST_TEXTS),
+        **_values(newest, _NEWEST_VALUES),
+        **_times(newest, ("timed_out_at",)),
+        "times_out_at": iso(times_out_at),
+        "attempt_list": [
+            {
+                **_values(one, _ATTEMPT_VALUES),
+                **_texts(one, _ATTEMPT_TEXTS),
+                **_times(one, _ATTEMPT_TIMES),
+                **said("message", one.message),
+            }
+            for one in attempts
+        ],
+        "request_list": [
+            {
+                **_texts(one, _REQUEST_TEXTS),
+                **_values(one, _REQUEST_VALUES),
+                **_times(one, _REQUEST_TIMES),
+                **said("answer", one.answer),
+            }
+            for one in requests.every
+        ],
+    }
+
+
 def document(
-    drain: Any, rows: Iterable[Any], events: Iterable[Any], now: datetime, said: Said
+    drain: dict[str, Any],
+    instances: list[dict[str, Any]],
+    events: Iterable[Any],
+    now: datetime,
+    said: Said,
 ) -> dict[str, Any]:
     """The drain, its instances and its events.
 
-    :param drain: models.Drain
-    :param rows: of models.InstanceMigration
+    :param drain: see :func:`drain_document`
+    :param instances: see :func:`instance_document`
     :param events: of models.Event, in the order in which they happened
-    :param said: writes a message under a name: its text, code and values
     """
     return {
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
         "exported_at": iso(now),
-        "drain": {
-            "id": drain.pk,
-            **_texts(drain, _DRAIN_TEXTS),
-            **said("message", drain.message),
-            **{name: getattr(drain, name) for name in _DRAIN_VALUES},
-            **{name: iso(getattr(drain, name)) for name in _DRAIN_TIMES},
-        },
-        "instances": [_instance(row, said) for row in rows],
+        "drain": drain,
+        "instances": instances,
         "events": [
             {
                 "id": event.pk,
@@ -101,14 +176,26 @@ def _texts(one: Any, names: Iterable[str]) -> dict[str, Any]:
     return {name: getattr(one, name) or None for name in names}
 
 
-def _instance(row: Any, said: Said) -> dict[str, Any]:
-    took = row.finished_at - row.started_at if row.finished_at and row.started_at else None
+def _values(one: Any, names: Iterable[str]) -> dict[str, Any]:
+    return {name: getattr(one, name) for name in names}
+
+
+def _times(one: Any, names: Iterable[str]) -> dict[str, Any]:
+    return {name: iso(getattr(one, name)) for name in names}
+
+
+def _forecast(forecast: Forecast | None) -> dict[str, Any] | None:
+    """How many seconds it still takes; null for what does not end as things are."""
+    if forecast is None:
+        return None
+    times = {"low": forecast.low, "likely": forecast.likely, "high": forecast.high}
     return {
-        **_texts(row, _INSTANCE_TEXTS),
-        **said("message", row.message),
-        **{name: getattr(row, name) for name in _INSTANCE_VALUES},
-        **{name: iso(getattr(row, name)) for name in _INSTANCE_TIMES},
-        "seconds": round(took.total_seconds(), 3) if took is not None else None,
+        "seconds": {
+            name: round(seconds) if math.isfinite(seconds) else None
+            for name, seconds in times.items()
+        },
+        "samples": forecast.samples,
+        "assumed": forecast.assumed,
     }
 
 

@@ -1,9 +1,9 @@
 """The record of a drain as a picture: one lane an instance, in stretches of time. Pure.
 
-A lane is told by the events of its instance, in the order in which they happened; where they
-leave something open (a process that died, a change without an event), the row as it is now has
-the last word. The stretches of a lane follow each other without a gap, from the moment at which
-the instance was taken into the drain to its end, or on and on while it has none.
+The attempts say when Nova had an instance, and how each ended; the events say what was between
+them, and the row has the last word on its end. The stretches of a lane follow each other without a
+gap, from the moment at which the instance was taken into the drain to its end, or on and on while
+it has none.
 
 A kind of event that is not known here is a mark in the lane and changes nothing.
 """
@@ -14,7 +14,13 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from ..message import Message
-from ..states import MIGRATION_TERMINAL, MigrationState
+from ..states import (
+    MIGRATION_TERMINAL,
+    MIGRATION_UNDER_WAY,
+    Method,
+    MigrationState,
+    Result,
+)
 
 
 class Stretch(StrEnum):
@@ -57,22 +63,32 @@ _END_OF_STATE = {
     MigrationState.CANCELLED: Outcome.CANCELLED,
     MigrationState.UNKNOWN: Outcome.UNKNOWN,
 }
-#: Events that end a lane carry the state's name as their kind.
-_ENDS = {state.value: outcome for state, outcome in _END_OF_STATE.items()}
-#: Events after which an instance waits for its turn, whatever was before.
-_AGAIN = frozenset({"came_back", "retried", "unblocked", "pending"})
-_STRETCH_OF_STATE = {
-    MigrationState.PENDING: Stretch.WAITING,
-    MigrationState.BLOCKED: Stretch.BLOCKED,
-    MigrationState.SUBMITTED: Stretch.MOVING,
-    MigrationState.MIGRATING: Stretch.MOVING,
-    MigrationState.CONFIRMING: Stretch.CONFIRMING,
+_OUTCOMES = {
+    Result.SUCCEEDED: Outcome.ARRIVED,
+    Result.FAILED: Outcome.FAILED,
+    Result.ABORTED: Outcome.ABORTED,
+    Result.BLOCKED: Outcome.BLOCKED,
+    Result.CONFIRMED: Outcome.CONFIRMED,
+    Result.GONE: Outcome.GONE,
+    Result.CANCELLED: Outcome.CANCELLED,
+    Result.UNKNOWN: Outcome.UNKNOWN,
+    Result.NONE: Outcome.NONE,
+}
+#: What follows an attempt by itself, by how it ended; after the others the instance rests.
+_AFTER = {
+    Result.FAILED: Stretch.WAITING,
+    Result.ABORTED: Stretch.WAITING,
+    Result.CONFIRMED: Stretch.WAITING,
+    Result.BLOCKED: Stretch.BLOCKED,
+}
+#: What begins with an event between attempts. Those that end a lane have the state's name.
+_BEGINS = {
+    **dict.fromkeys((state.value for state in _END_OF_STATE), Stretch.REST),
+    **dict.fromkeys(("came_back", "retried", "unblocked", "pending"), Stretch.WAITING),
+    "blocked": Stretch.BLOCKED,
 }
 #: Events that are told by the stretch that begins or ends with them.
 _NO_MARK = frozenset({"submitted", "adopted", "copying", "confirm_asked", "succeeded"})
-
-#: Nova has, or may have, our request to abort the attempt.
-_ABORTING = frozenset({"aborting", "abort_unanswered"})
 
 
 @dataclass(frozen=True)
@@ -90,8 +106,26 @@ class LaneEvent:
 
 
 @dataclass(frozen=True)
+class LaneAttempt:
+    """One attempt, see models.Attempt."""
+
+    submitted_at: datetime
+    sent_to: str = ""
+    method: str = ""
+    queued_since: datetime | None = None
+    running_since: datetime | None = None
+    confirm_at: datetime | None = None
+    ended_at: datetime | None = None
+    result: str = ""
+    message: Message | None = None
+
+
+@dataclass(frozen=True)
 class LaneRow:
-    """One instance migration, see models.InstanceMigration."""
+    """One instance migration, see models.InstanceMigration.
+
+    :param attempts: those that were sent, the first one first
+    """
 
     id: int
     server_id: str
@@ -101,11 +135,8 @@ class LaneRow:
     method: str = ""
     position: int = 0
     dest_compute: str = ""
-    submitted_at: datetime | None = None
-    queued_since: datetime | None = None
-    running_since: datetime | None = None
-    confirm_at: datetime | None = None
     finished_at: datetime | None = None
+    attempts: tuple[LaneAttempt, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -163,178 +194,82 @@ class Lane:
 
     @property
     def failed_attempts(self) -> int:
-        refused = sum(1 for m in self.marks if m.kind == "attempt_failed")
-        # One that Nova refused at once has no stretch; the others have a stretch and a mark.
-        return max(refused, sum(1 for s in self.segments if s.has_failed))
+        return sum(1 for s in self.segments if s.has_failed)
 
 
 class _Writer:
-    """A lane while it is written, event by event."""
+    """A lane while it is written, from its beginning on."""
 
     def __init__(self, row: LaneRow):
         self.row = row
         self.segments: list[Segment] = []
-        self.marks: list[Mark] = []
-        self.current: Segment | None = Segment(Stretch.WAITING, row.created_at)
-        self.last = row.created_at
-        self.outcome = Outcome.NONE
-        self.aborting = False
+        self.edge = row.created_at
+        self.kind = Stretch.WAITING
+        self.goes_on = False
 
-    def close(
-        self, at: datetime, outcome: Outcome = Outcome.NONE, message: Message | None = None
-    ) -> None:
-        """End what goes on. A stretch that took no time and tells nothing is left out."""
-        if self.current is None:
-            return
-        at = max(at, self.current.start)
-        if self.aborting and outcome in (Outcome.FAILED, Outcome.CANCELLED, Outcome.STAYS):
-            outcome = Outcome.ABORTED
-        if at > self.current.start or self.current.kind in ATTEMPT:
-            self.segments.append(replace(self.current, end=at, outcome=outcome, message=message))
-        self.current = None
-        self.aborting = False
-        self.last = at
+    def close(self, at: datetime) -> None:
+        """End what is between attempts; what took no time is left out."""
+        at = max(at, self.edge)
+        if at > self.edge:
+            self.segments.append(Segment(self.kind, self.edge, at))
+        self.edge = at
 
-    def open(self, kind: Stretch, at: datetime, destination: str = "") -> None:
-        """Go over to another stretch; after an end, what lies between is a rest."""
-        at = max(at, self.last)
-        if self.current is None:
-            if at > self.last:
-                self.segments.append(Segment(Stretch.REST, self.last, at))
-        else:
+    def turn(self, kind: Stretch, at: datetime) -> None:
+        """Something else begins; what is told of the time of an attempt is not about that."""
+        if at >= self.edge and kind != self.kind and not self.goes_on:
             self.close(at)
-        self.current = Segment(kind, at, destination=destination)
-        self.last = at
-        self.outcome = Outcome.NONE
+            self.kind = kind
 
-    def end(self, at: datetime, outcome: Outcome, message: Message | None = None) -> None:
-        """Come to an end, the last one or not."""
-        if self.current is not None:
-            own = outcome if self.current.kind in ATTEMPT else Outcome.NONE
-            self.close(at, own, message)
-        self.outcome = outcome
-
-    @property
-    def kind(self) -> Stretch | None:
-        return self.current.kind if self.current else None
-
-    def read(self, event: LaneEvent) -> None:
-        at = max(event.at, self.last)
-        kind = event.kind
-        if kind not in _NO_MARK:
-            self.marks.append(Mark(kind, at, event.message))
-        if kind in ("submitted", "adopted"):
-            if self.kind not in ATTEMPT:
-                self.open(Stretch.MOVING, at, _host(event.message))
-            elif kind == "submitted":
-                self.close(at, Outcome.FAILED)
-                self.open(Stretch.MOVING, at, _host(event.message))
-        elif kind == "copying":
-            self._copying(at, _host(event.message))
-        elif kind == "confirm_asked":
-            if self.kind != Stretch.CONFIRMING:
-                dest = self.current.destination if self.current else ""
-                self.open(Stretch.CONFIRMING, at, dest)
-        elif kind in _ABORTING:
-            self.aborting = self.kind in ATTEMPT
-        elif kind == "aborted":
-            if self.kind in ATTEMPT:
-                self.close(at, Outcome.ABORTED, event.message)
-                self.open(Stretch.WAITING, at)
-        elif kind == "attempt_failed":
-            if self.kind in ATTEMPT:
-                self.close(at, Outcome.FAILED, event.message)
-                self.open(Stretch.WAITING, at)
-        elif kind == "resize_settled":
-            self.close(at, Outcome.CONFIRMED)
-            self.open(Stretch.WAITING, at)
-        elif kind == "blocked":
-            if self.kind in ATTEMPT:
-                self.close(at, Outcome.BLOCKED, event.message)
-            if self.kind != Stretch.BLOCKED:
-                self.open(Stretch.BLOCKED, at)
-        elif kind in _AGAIN:
-            if self.kind not in ATTEMPT and self.kind != Stretch.WAITING:
-                self.open(Stretch.WAITING, at)
-        elif kind in _ENDS:
-            host = _host(event.message) if kind == "succeeded" else ""
-            if host and self.current is not None:
-                self.current = replace(self.current, destination=host)
-            self.end(at, _ENDS[kind], event.message)
-
-    def _copying(self, at: datetime, destination: str) -> None:
-        if self.current is None or self.kind not in ATTEMPT:
-            self.open(Stretch.MOVING, at, destination)
+    def attempt(self, one: LaneAttempt, until: datetime | None) -> None:
+        """:param until: when it was over, where it is not known to be itself"""
+        if self.goes_on:
             return
-        destination = destination or self.current.destination
-        if self.kind == Stretch.MOVING and at - self.current.start >= WORTH_SHOWING:
-            self.current = replace(self.current, kind=Stretch.QUEUED)
-            self.open(Stretch.MOVING, at, destination)
-        else:
-            self.current = replace(self.current, destination=destination)
+        self.close(one.submitted_at)
+        over = one.ended_at or until
+        end = None if over is None else max(over, self.edge)
+        starts = [(kind, max(at, self.edge)) for kind, at in _parts(one)]
+        for (kind, start), after in zip(starts, [*starts[1:], None], strict=True):
+            if after is not None and (end is None or after[1] < end):
+                self.segments.append(Segment(kind, start, after[1], one.sent_to))
+                continue
+            outcome = _OUTCOMES[Result(one.result)]
+            if not outcome and end is not None:
+                outcome = _END_OF_STATE.get(MigrationState(self.row.state), Outcome.NONE)
+            said = one.message if end is not None else None
+            last = Segment(kind, start, end, one.sent_to, outcome, said)
+            self.segments.append(last if end is not None else replace(last, outcome=Outcome.NONE))
+            break
+        self.goes_on = end is None
+        self.edge = end or self.edge
+        self.kind = _AFTER.get(Result(one.result), Stretch.REST)
 
-    def agree_with_the_row(self) -> None:
-        """Where the events leave it open, or tell another end than the row has."""
-        row = self.row
-        state = MigrationState(row.state)
+    def end(self) -> datetime | None:
+        """Agree with the row, which has the last word; when the lane ended."""
+        state = MigrationState(self.row.state)
         if state in MIGRATION_TERMINAL:
-            if self.current is not None:
-                self.end(row.finished_at or self.last, _END_OF_STATE[state])
-            self.outcome = _END_OF_STATE[state]
-            return
-        wanted = _STRETCH_OF_STATE[state]
-        if self.kind != wanted and {self.kind, wanted} != {Stretch.QUEUED, Stretch.MOVING}:
-            known = {Stretch.MOVING: row.submitted_at, Stretch.CONFIRMING: row.confirm_at}
-            self.open(wanted, known.get(wanted) or self.last)
-
-    def lane(self) -> Lane:
-        self.agree_with_the_row()
-        row = self.row
-        segments = list(self.segments)
-        if self.current is not None:
-            segments.append(self.current)
-        segments = _queued_first(segments, row)
-        attempts = [i for i, s in enumerate(segments) if s.kind in ATTEMPT]
-        if attempts and row.dest_compute and not segments[attempts[-1]].destination:
-            segments[attempts[-1]] = replace(segments[attempts[-1]], destination=row.dest_compute)
-        arrived = self.outcome in (Outcome.ARRIVED, Outcome.GONE)
-        under_way = self.kind in ATTEMPT
-        destination = ""
-        if arrived or under_way:
-            destination = row.dest_compute or (segments[-1].destination if segments else "")
-        return Lane(
-            row=row,
-            begin=row.created_at,
-            end=None if self.current is not None else self.last,
-            segments=tuple(segments),
-            marks=tuple(self.marks),
-            outcome=self.outcome,
-            destination=destination,
-        )
+            if self.kind is not Stretch.REST:
+                self.close(self.row.finished_at or self.edge)
+            return self.edge
+        if not self.goes_on:
+            waits = Stretch.BLOCKED if state == MigrationState.BLOCKED else Stretch.WAITING
+            wanted = Stretch.MOVING if state in MIGRATION_UNDER_WAY else waits
+            self.segments.append(Segment(wanted, self.edge))
+        return None
 
 
-def _queued_first(segments: list[Segment], row: LaneRow) -> list[Segment]:
-    """What the last attempt waited in Nova's queue, where no event tells it: the row does."""
-    moving = [i for i, s in enumerate(segments) if s.kind is Stretch.MOVING]
-    if not moving:
-        return segments
-    at = moving[-1]
-    found = segments[at]
-    if at and segments[at - 1].kind is Stretch.QUEUED:
-        return segments
-    until = row.running_since
-    if until is None:
-        waits = row.queued_since is not None and found.end is None
-        return [*segments[:at], replace(found, kind=Stretch.QUEUED)] if waits else segments
-    if until - found.start < WORTH_SHOWING or (found.end is not None and until >= found.end):
-        return segments
-    queued = replace(found, kind=Stretch.QUEUED, end=until, outcome=Outcome.NONE, message=None)
-    return [*segments[:at], queued, replace(found, start=until), *segments[at + 1 :]]
-
-
-def _host(said: Message | None) -> str:
-    """The host that an instance goes to or arrived on, by what was said of it; or empty."""
-    return str(said.values.get("host", "")) if said is not None else ""
+def _parts(one: LaneAttempt) -> list[tuple[Stretch, datetime]]:
+    """What an attempt goes through, each with its beginning."""
+    if one.method == Method.CONFIRM:
+        return [(Stretch.CONFIRMING, one.submitted_at)]
+    parts = [(Stretch.MOVING, one.submitted_at)]
+    if one.running_since is None:
+        if one.queued_since is not None and one.ended_at is None:
+            parts = [(Stretch.QUEUED, one.submitted_at)]
+    elif one.running_since - one.submitted_at >= WORTH_SHOWING:
+        parts = [(Stretch.QUEUED, one.submitted_at), (Stretch.MOVING, one.running_since)]
+    if one.confirm_at is not None:
+        parts.append((Stretch.CONFIRMING, max(one.confirm_at, parts[-1][1])))
+    return parts
 
 
 def lane(row: LaneRow, events: Iterable[LaneEvent]) -> Lane:
@@ -342,10 +277,35 @@ def lane(row: LaneRow, events: Iterable[LaneEvent]) -> Lane:
 
     :param events: of this instance, in any order
     """
+    told = sorted(events, key=lambda e: (e.at, e.id))
     writer = _Writer(row)
-    for event in sorted(events, key=lambda e: (e.at, e.id)):
-        writer.read(event)
-    return writer.lane()
+    over = row.state not in MIGRATION_UNDER_WAY
+    until = (row.finished_at or row.created_at) if over else None
+    between = [(e.at, 0, e.id, _BEGINS[e.kind]) for e in told if e.kind in _BEGINS]
+    sent = [(a.submitted_at, 1, n, a) for n, a in enumerate(row.attempts)]
+    last = len(row.attempts) - 1
+    points: list[tuple[datetime, int, int, Stretch | LaneAttempt]] = [*between, *sent]
+    for at, _, n, what in sorted(points, key=lambda point: point[:3]):
+        if isinstance(what, LaneAttempt):
+            writer.attempt(what, until if n == last else at)
+        else:
+            writer.turn(what, at)
+    end = writer.end()
+    outcome = _END_OF_STATE.get(MigrationState(row.state), Outcome.NONE)
+    segments = tuple(writer.segments)
+    destination = ""
+    if outcome in (Outcome.ARRIVED, Outcome.GONE) or row.state in MIGRATION_UNDER_WAY:
+        destination = row.dest_compute or (segments[-1].destination if segments else "")
+    marks = [Mark(e.kind, max(e.at, row.created_at), e.message) for e in told]
+    return Lane(
+        row=row,
+        begin=row.created_at,
+        end=end,
+        segments=segments,
+        marks=tuple(mark for mark in marks if mark.kind not in _NO_MARK),
+        outcome=outcome,
+        destination=destination,
+    )
 
 
 def lanes(rows: Iterable[LaneRow], events: Iterable[LaneEvent]) -> list[Lane]:

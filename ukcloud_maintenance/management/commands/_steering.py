@@ -15,7 +15,7 @@ from ukcloud_maintenance.messages import document, documents, english
 from ukcloud_maintenance.services import DrainReport, InstanceMigration, PlanReport, Steered
 
 from ._base import EXIT_BAD_INPUT, EXIT_NOT_ALL, Failure
-from ._documents import drain_document, iso
+from ._documents import iso
 from ._waiting import WaitingCommand
 
 #: What is said of an instance for which something was written down.
@@ -55,7 +55,7 @@ def plan_progress_document(plan: PlanReport, drains: Iterable[DrainReport]) -> d
         "is_over": plan.is_over,
         "left": total.left,
         "total": total.total,
-        "drains": [drain_document(report) for report in drains],
+        "drains": [services.drain_document(report) for report in drains],
     }
 
 
@@ -111,7 +111,7 @@ class SteeringCommand(WaitingCommand):
     def show_drain(self, drain_id: int) -> None:
         report = services.drain_report(self.actor, drain_id)
         if self.json:
-            self.print_json(drain_document(report))
+            self.print_json(services.drain_document(report))
         self.say(self.said(report.drain))
         if report.drain.finished_at is None:
             self.warn_without_worker(report)

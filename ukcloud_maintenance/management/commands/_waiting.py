@@ -100,16 +100,24 @@ def progress(report: DrainReport) -> tuple[float, int]:
     moving = [row for row in report.migrations if row.state not in _NOT_MOVING]
     if not moving:
         return float(report.drain.state in DRAIN_TERMINAL), 1
-    flying = sum(row.fraction or 0.0 for row in moving if row.state in MIGRATION_UNDER_WAY)
+    flying = sum(row.attempt.fraction or 0.0 for row in moving if row.state in MIGRATION_UNDER_WAY)
     return report.counts.left + flying, len(moving)
 
 
 def _under_way(report: DrainReport, *, percent: bool = False) -> Iterator[str]:
     for row in report.migrations:
         if row.state in MIGRATION_UNDER_WAY:
-            share = f" {row.fraction:.0%}" if percent and row.fraction is not None else ""
-            course = f" ({row.course.replace('_', ' ')})" if row.course in _NEEDS_HELP else ""
-            yield f"{row.server_name} {row.nova_status or row.state}{share}{course}"
+            share = (
+                f" {row.attempt.fraction:.0%}"
+                if percent and row.attempt.fraction is not None
+                else ""
+            )
+            course = (
+                f" ({row.attempt.course.replace('_', ' ')})"
+                if row.attempt.course in _NEEDS_HELP
+                else ""
+            )
+            yield f"{row.server_name} {row.attempt.nova_status or row.state}{share}{course}"
 
 
 def watch(read: Callable[[], list[DrainReport]], display: Display) -> list[DrainReport]:

@@ -9,7 +9,6 @@ from ukcloud_maintenance.core.states import DrainState
 from ukcloud_maintenance.core.steering import DrainVerb
 
 from ._base import EXIT_NOT_DRAINED
-from ._documents import drain_document
 from ._steering import SteeringCommand
 
 
@@ -55,7 +54,7 @@ class Command(SteeringCommand):
             self.show_drain(drain.pk)
             return
         reports = self.wait(
-            [drain.pk], lambda found: self.print_json(drain_document(found[0])), None
+            [drain.pk], lambda found: self.print_json(services.drain_document(found[0])), None
         )
         self._exit_unless_cancelled(reports)
 

@@ -12,7 +12,7 @@ from ukcloud_maintenance.messages import document
 
 from ._arguments import add_window, moment
 from ._base import EXIT_BAD_INPUT, EXIT_NOT_DRAINED, EXIT_REFUSED, Failure
-from ._documents import drain_document, iso
+from ._documents import iso
 from ._plans import pace_of, plan_document, plan_text, plans_text
 from ._waiting import WaitingCommand
 
@@ -236,7 +236,7 @@ class Command(WaitingCommand):
         documents = []
         for report in reports:
             found = self._certificates.get(report.drain.pk)
-            of_drain = drain_document(report)
+            of_drain = services.drain_document(report)
             if found:
                 of_drain |= {
                     "safe_to_power_off": found.safe,

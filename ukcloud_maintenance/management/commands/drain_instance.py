@@ -147,14 +147,14 @@ def _evidence_lines(row: InstanceMigration, evidence: Evidence) -> list[str]:
 
 def _forecast(row: InstanceMigration) -> str:
     """How long the guest would be paused, and whether the copy ends without it."""
-    sizes = (row.memory_remaining_bytes, row.disk_remaining_bytes)
+    sizes = (row.attempt.memory_remaining_bytes, row.attempt.disk_remaining_bytes)
     remaining = None if sizes == (None, None) else sum(size or 0 for size in sizes)
-    pause = pause_seconds(remaining, row.rate_bytes)
+    pause = pause_seconds(remaining, row.attempt.rate_bytes)
     said = "how much is left is not known"
     if remaining is not None:
         said = f"{size_text(remaining)} left"
     if pause is not None:
         said += f", a pause of about {duration_text(pause)}"
-    if row.course == Verdict.CONVERGING and row.seconds_left is not None:
-        said += f"; left alone it ends in about {duration_text(row.seconds_left)}"
+    if row.attempt.course == Verdict.CONVERGING and row.attempt.seconds_left is not None:
+        said += f"; left alone it ends in about {duration_text(row.attempt.seconds_left)}"
     return said

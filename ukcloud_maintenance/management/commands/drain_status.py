@@ -9,12 +9,12 @@ from django.core.management.base import CommandParser
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.copying.convergence import ADVICE, Verdict
 from ukcloud_maintenance.core.drain.alarm import alarm
-from ukcloud_maintenance.core.states import MigrationState, TimeoutAction
+from ukcloud_maintenance.core.states import MIGRATION_WAITING, MigrationState, TimeoutAction
 from ukcloud_maintenance.messages import english, english_remedy
 from ukcloud_maintenance.services import DrainReport, InstanceMigration
 
 from ._base import ShellCommand
-from ._documents import drain_document, iso, paragraph, summary, table
+from ._documents import iso, paragraph, summary, table
 from ._plans import duration_text, pace_of
 from ._steering import pace_and_window, plan_progress_document
 
@@ -52,7 +52,7 @@ class Command(ShellCommand):
         drains = services.open_drains(self.actor)
         reports = [services.drain_report(self.actor, drain.pk) for drain in drains]
         if self.json:
-            self.print_json([drain_document(report) for report in reports])
+            self.print_json([services.drain_document(report) for report in reports])
             return
         if not reports:
             self.say("No drain is under way.")
@@ -129,7 +129,7 @@ class Command(ShellCommand):
 
     def _one(self, report: DrainReport) -> None:
         if self.json:
-            self.print_json(drain_document(report))
+            self.print_json(services.drain_document(report))
             return
         drain = report.drain
         self.say(summary(report))
@@ -156,10 +156,12 @@ class Command(ShellCommand):
                     (
                         f"{row.server_name} ({row.server_id})",
                         row.state,
-                        row.nova_status,
-                        "" if row.fraction is None else f"{row.fraction:.0%}",
-                        row.course.replace("_", " "),
-                        "" if row.seconds_left is None else duration_text(row.seconds_left),
+                        row.attempt.nova_status,
+                        "" if row.attempt.fraction is None else f"{row.attempt.fraction:.0%}",
+                        row.attempt.course.replace("_", " "),
+                        ""
+                        if row.attempt.seconds_left is None
+                        else duration_text(row.attempt.seconds_left),
                         row.dest_compute,
                         row.attempts,
                         " ".join(_said(row, report)),
@@ -211,12 +213,14 @@ def _time_left(report: DrainReport) -> Iterator[str]:
 def _said(row: InstanceMigration, report: DrainReport) -> Iterator[str]:
     """What there is to say of an instance, on one line."""
     yield from english(row.message).split()
-    if row.wish:
-        yield f"[{row.wish} asked for by {row.wish_by}]"
-    if row.answer:
-        yield f"[Nova: {' '.join(english(row.answer).split())}]"
-    if row.timed_out_at and row.state == MigrationState.MIGRATING:
-        yield f"[takes too long since {iso(row.timed_out_at)}]"
+    requests = row.requests
+    if requests.open:
+        by = requests.open.requested_by or f"the {requests.open.origin}"
+        yield f"[{requests.open.kind} requested by {by}]"
+    if requests.answer and row.state not in MIGRATION_WAITING:
+        yield f"[Nova: {' '.join(english(requests.answer).split())}]"
+    if row.attempt.timed_out_at and row.state == MigrationState.MIGRATING:
+        yield f"[takes too long since {iso(row.attempt.timed_out_at)}]"
     if times_out := _times_out(row, report):
         yield f"[{times_out}]"
 
@@ -237,7 +241,7 @@ def _times_out(row: InstanceMigration, report: DrainReport) -> str:
     left = duration_text((found.due_at - report.now).total_seconds())
     if report.now <= found.at:
         return f"times out in {left}, then it is {_THEN[found.action]}"
-    if found.action == TimeoutAction.WARN or row.forced_at:
+    if found.action == TimeoutAction.WARN or row.requests.forced_at:
         return ""
     return f"is to end soon and is let go on; else in {left} it is {_THEN[found.action]}"
 
@@ -248,7 +252,7 @@ def _advice(report: DrainReport) -> Iterator[str]:
         rows = [
             row
             for row in report.migrations
-            if row.course == verdict and row.state == MigrationState.MIGRATING
+            if row.attempt.course == verdict and row.state == MigrationState.MIGRATING
         ]
         for row in rows:
             yield f"{row.server_name} ({row.server_id}) {meaning}."

@@ -35,7 +35,7 @@ def is_copied(row: InstanceMigration) -> bool:
 
 def remaining(row: InstanceMigration) -> int | None:
     """Bytes that are left, as Nova told last; None where it told nothing."""
-    told = [row.memory_remaining_bytes, row.disk_remaining_bytes]
+    told = [row.attempt.memory_remaining_bytes, row.attempt.disk_remaining_bytes]
     if all(value is None for value in told):
         return None
     return sum(max(0, value or 0) for value in told)
@@ -45,22 +45,22 @@ def pause_seconds(row: InstanceMigration) -> float | None:
     """About how long the guest is paused if it is forced to complete now, without post-copy;
     None where that cannot be told."""
     left = remaining(row)
-    if left is None or not row.rate_bytes or row.rate_bytes <= 0:
+    if left is None or not row.attempt.rate_bytes or row.attempt.rate_bytes <= 0:
         return None
-    return left / row.rate_bytes
+    return left / row.attempt.rate_bytes
 
 
 def pause_text(row: InstanceMigration) -> str:
     """The same in words, with what it is reckoned from."""
     seconds, left = pause_seconds(row), remaining(row)
-    if row.course == "stalled":
+    if row.attempt.course == "stalled":
         return _("for as long as nothing is copied, as now")
     if seconds is None or left is None:
         return _("for how long cannot be told yet")
     return _("about %(time)s (%(left)s left at %(rate)s)") % {
         "time": formats.about(seconds),
         "left": formats.size(left),
-        "rate": formats.rate(row.rate_bytes),
+        "rate": formats.rate(row.attempt.rate_bytes),
     }
 
 
@@ -69,9 +69,9 @@ def sparkline(row: InstanceMigration) -> SafeString | str:
     place is kept from the beginning, so that nothing moves when the first bytes are seen."""
     if not is_copied(row):
         return ""
-    points = row.points if isinstance(row.points, list) else []
+    points = row.attempt.points if isinstance(row.attempt.points, list) else []
     series: list[tuple[float, float]] = []
-    memory = row.memory_total_bytes or row.memory_bytes
+    memory = row.attempt.memory_total_bytes or row.memory_bytes
     begun = False
     disk_first = bool(points and points[0][1])
     for at, disk, left, _sent in points:
@@ -106,8 +106,8 @@ def verdict(row: InstanceMigration) -> SafeString | str:
     label = instance_labels.course(row)
     if label:
         pieces.append(label.html)
-    if row.seconds_left is not None and row.course != "stalled":
-        pieces.append(_("%(time)s left") % {"time": formats.about(row.seconds_left)})
+    if row.attempt.seconds_left is not None and row.attempt.course != "stalled":
+        pieces.append(_("%(time)s left") % {"time": formats.about(row.attempt.seconds_left)})
     if not pieces:
         return ""
     return format_html(
@@ -117,13 +117,13 @@ def verdict(row: InstanceMigration) -> SafeString | str:
 
 def advice(row: InstanceMigration) -> SafeString | str:
     """The ways out of a copy that does not end well, each with its cost; folded."""
-    if not is_copied(row) or row.course not in TROUBLE:
+    if not is_copied(row) or row.attempt.course not in TROUBLE:
         return ""
     why = {
         "slow": _("What remains shrinks, but it takes longer than its timeout."),
         "not_converging": _("The guest writes as fast as it is copied, or faster."),
         "stalled": _("Nothing is copied any more."),
-    }[row.course]
+    }[row.attempt.course]
     wait = {
         "slow": _("it ends by itself; the drain takes longer, and others wait meanwhile."),
         "not_converging": _("it ends only when the guest writes less."),
@@ -131,7 +131,7 @@ def advice(row: InstanceMigration) -> SafeString | str:
             "look at the network between the two hosts, and at nova-compute on both; nothing is"
             " lost meanwhile."
         ),
-    }[row.course]
+    }[row.attempt.course]
     force = _("its guest is paused until the rest is copied: %(time)s.") % {"time": pause_text(row)}
     ways = [
         (_("Wait"), wait),
@@ -260,10 +260,10 @@ def times_out(row: InstanceMigration, report: DrainReport) -> SafeString | str:
             TimeoutAction.FORCE: _("Times out in {}; its guest is then paused until it is copied."),
         }[found.action]
         # Hours before, and where nothing will be done, it is no news.
-        if marked and row.late_since is None:
+        if marked and row.attempt.late_since is None:
             return ""
         return _around(text, countdown(found.at, report.now))
-    if marked or row.forced_at or not found.is_let_go_on or report.now > found.due_at:
+    if marked or row.requests.forced_at or not found.is_let_go_on or report.now > found.due_at:
         return ""
     text = (
         _("It is to end soon, and is let go on. If it does not, it is aborted in {}.")

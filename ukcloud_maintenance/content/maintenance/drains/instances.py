@@ -19,7 +19,7 @@ from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
     Direction,
-    Wish,
+    RequestKind,
 )
 from ukcloud_maintenance.core.steering import Verb
 from ukcloud_maintenance.exceptions import Refused
@@ -140,9 +140,9 @@ class AbortView(InstancesView):
         ]
 
     def note(self, row):
-        if row.fraction and row.nova_status == "running":
-            return _("%(percent)s %% are copied") % {"percent": int(100 * row.fraction)}
-        return _("Nova status: %(status)s") % {"status": row.nova_status}
+        if row.attempt.fraction and row.attempt.nova_status == "running":
+            return _("%(percent)s %% are copied") % {"percent": int(100 * row.attempt.fraction)}
+        return _("Nova status: %(status)s") % {"status": row.attempt.nova_status}
 
 
 class ForceView(InstancesView):
@@ -291,8 +291,9 @@ class ResetView(InstancesView):
             {
                 "row": row,
                 "happened": labels.said(row.message),
-                "asked": row.wish == Wish.RESET,
-                "answer": labels.said(row.answer),
+                "asked": row.requests.open is not None
+                and row.requests.open.kind == RequestKind.RESET,
+                "answer": labels.said(row.requests.answer),
                 "evidence": evidence,
                 "checks": checks.told(evidence.checks),
                 "meaning": labels.said(evidence.meaning),

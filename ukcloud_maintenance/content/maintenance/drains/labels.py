@@ -6,13 +6,15 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from ukcloud_maintenance.core.drain.codes import TIMEOUT
+from ukcloud_maintenance.core.attempt import RequestView
 from ukcloud_maintenance.core.preflight.verdicts import Choice
 from ukcloud_maintenance.core.states import (
     MIGRATION_UNDER_WAY,
+    MIGRATION_WAITING,
     Method,
     MigrationState,
-    Wish,
+    RequestKind,
+    RequestOrigin,
 )
 from ukcloud_maintenance.store import InstanceMigration
 
@@ -52,57 +54,62 @@ def chosen(row: InstanceMigration) -> SafeString | str:
 
 def late(row: InstanceMigration, now: datetime) -> SafeString | str:
     """The marker of a migration that takes longer than its memory explains."""
-    if row.late_since is None or row.finished_at is not None:
+    if row.attempt.late_since is None or row.state not in MIGRATION_UNDER_WAY:
         return ""
     return format_html(
         ' <span class="label label-warning" title="{}">'
         '<span class="fa fa-hourglass-half" aria-hidden="true"></span> {}</span>',
         _("It takes longer than its memory and disk explain, since %(time)s.")
-        % {"time": formats.clock(row.late_since, now)},
+        % {"time": formats.clock(row.attempt.late_since, now)},
         _("Late"),
     )
 
 
-def who_asked(name: str) -> str:
-    """An admin, or the drain itself after a timeout."""
-    return _("the timeout") if name == TIMEOUT else name
+def requester(request: RequestView) -> str:
+    """An admin, or the drain itself."""
+    if request.origin == RequestOrigin.TIMEOUT:
+        return _("the timeout")
+    if request.origin == RequestOrigin.CANCEL:
+        return _("the cancel of the drain")
+    return request.requested_by
 
 
 def steered(row: InstanceMigration, now: datetime) -> list[str]:
-    """What was asked for an instance and what became of it, one short line each."""
+    """What was requested for an instance and what became of it, one short line each."""
     lines = []
-    who = {"who": who_asked(row.wish_by)}
-    wished = {
-        Wish.ABORT.value: _("Abort asked for by %(who)s."),
-        Wish.FORCE.value: _("Force complete asked for by %(who)s."),
-        Wish.RESET.value: _("Reset to active asked for by %(who)s."),
+    requests = row.requests
+    requested = {
+        RequestKind.ABORT.value: _("Abort asked for by %(who)s."),
+        RequestKind.FORCE.value: _("Force complete asked for by %(who)s."),
+        RequestKind.RESET.value: _("Reset to active asked for by %(who)s."),
     }
-    if row.wish in wished:
-        lines.append(wished[row.wish] % who)
-    if row.answer:
-        lines.append(said(row.answer))
+    if requests.open:
+        lines.append(requested[requests.open.kind] % {"who": requester(requests.open)})
+    if requests.answer and row.state not in MIGRATION_WAITING:
+        lines.append(said(requests.answer))
     if row.state in MIGRATION_UNDER_WAY:
-        if row.aborted_at and row.aborted_migration_id == row.nova_migration_id:
+        if requests.abort and requests.abort.taken_at:
             lines.append(
                 _("Nova took the abort at %(time)s, asked for by %(who)s.")
                 % {
-                    "time": clock_of(row.aborted_at, now),
-                    "who": who_asked(row.aborted_by) or _("the cancel of the drain"),
+                    "time": clock_of(requests.abort.taken_at, now),
+                    "who": requester(requests.abort),
                 }
             )
-        if row.forced_at:
+        if requests.forced_at:
             lines.append(
                 _("Forced to complete at %(time)s: its guest is paused until the rest is copied.")
-                % {"time": clock_of(row.forced_at, now)}
+                % {"time": clock_of(requests.forced_at, now)}
             )
-        if row.timed_out_at:
+        if row.attempt.timed_out_at:
             lines.append(
                 _("Took longer than its timeout at %(time)s.")
-                % {"time": clock_of(row.timed_out_at, now)}
+                % {"time": clock_of(row.attempt.timed_out_at, now)}
             )
-    elif row.forced_at and row.state == MigrationState.SUCCEEDED:
+    elif requests.forced_at and row.state == MigrationState.SUCCEEDED:
         lines.append(
-            _("It was forced to complete at %(time)s.") % {"time": clock_of(row.forced_at, now)}
+            _("It was forced to complete at %(time)s.")
+            % {"time": clock_of(requests.forced_at, now)}
         )
     if row.destination and row.state in (MigrationState.PENDING, MigrationState.BLOCKED):
         lines.append(_("To go to %(host)s, as asked.") % {"host": row.destination})
@@ -133,4 +140,4 @@ def course(row: InstanceMigration) -> Label | None:
         ),
         "stalled": Label(_("Stalled"), "danger", "pause", _("Nothing is copied any more.")),
     }
-    return known.get(row.course)
+    return known.get(row.attempt.course)

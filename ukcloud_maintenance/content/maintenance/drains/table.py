@@ -86,7 +86,7 @@ def _fraction(row: InstanceMigration) -> float:
         return 1
     if row.state not in MIGRATION_UNDER_WAY:
         return 0
-    return min(1.0, max(0.0, row.fraction or 0))
+    return min(1.0, max(0.0, row.attempt.fraction or 0))
 
 
 def _memory_copied(row: InstanceMigration, report: DrainReport) -> SafeString | str:
@@ -117,15 +117,15 @@ def _memory_copied(row: InstanceMigration, report: DrainReport) -> SafeString | 
 
 def _bytes(row: InstanceMigration) -> str:
     """1.2 of 4 GiB · 230 MiB/s; disk where only disk is copied so far."""
-    total, remaining = row.memory_total_bytes, row.memory_remaining_bytes
+    total, remaining = row.attempt.memory_total_bytes, row.attempt.memory_remaining_bytes
     what = ""
-    if not total and row.disk_total_bytes:
-        total, remaining = row.disk_total_bytes, row.disk_remaining_bytes
+    if not total and row.attempt.disk_total_bytes:
+        total, remaining = row.attempt.disk_total_bytes, row.attempt.disk_remaining_bytes
         what = _("disk") + " "
     if not total or remaining is None:
         return ""
     said = what + formats.size_of(max(0, total - remaining), total)
-    speed = formats.rate(row.rate_bytes)
+    speed = formats.rate(row.attempt.rate_bytes)
     return f"{said} · {speed}" if speed else said
 
 
@@ -189,7 +189,7 @@ def fields(offers: Offers) -> list[Field]:
             lambda r: r.memory_bytes,
         ),
         Field("state", _("State"), _state, lambda r: _STATE_ORDER[MigrationState(r.state)]),
-        Field("nova", _("Nova status"), lambda r, _r: r.nova_status or NOTHING),
+        Field("nova", _("Nova status"), lambda r, _r: r.attempt.nova_status or NOTHING),
         Field("copied", _("Memory copied"), _memory_copied, _fraction),
         Field("source", _("Source"), lambda r, _r: r.source_compute or NOTHING),
         Field("dest", _("Destination"), lambda r, _r: r.dest_compute or NOTHING),

@@ -44,7 +44,8 @@ _TOLD = frozenset(
     }
 )
 _CROSSED = frozenset({"attempt_failed", "failed", "aborted"})
-_LANE_ROW_FIELDS = [f.name for f in fields(lanes.LaneRow)]
+_LANE_ROW_FIELDS = [f.name for f in fields(lanes.LaneRow) if f.name != "attempts"]
+_ATTEMPT_FIELDS = [f.name for f in fields(lanes.LaneAttempt)]
 
 
 def stretch_words(kind: Stretch) -> str:
@@ -102,8 +103,16 @@ class Picture:
             lanes.LaneEvent(e["id"], e["at"], e["kind"], e["message"], e["migration_id"])
             for e in store.events(drain).values("id", "at", "kind", "message", "migration_id")
         ]
+        attempts = store.attempts(drain)
         rows = [
-            lanes.LaneRow(**{name: getattr(row, name) for name in _LANE_ROW_FIELDS})
+            lanes.LaneRow(
+                **{name: getattr(row, name) for name in _LANE_ROW_FIELDS},
+                attempts=tuple(
+                    lanes.LaneAttempt(**{name: getattr(one, name) for name in _ATTEMPT_FIELDS})
+                    for one in attempts.get(row.pk, ())
+                    if one.submitted_at is not None
+                ),
+            )
             for row in store.migrations(drain)
         ]
         self.lanes: list[Lane] = lanes.lanes(rows, told)

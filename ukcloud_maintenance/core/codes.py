@@ -1,5 +1,8 @@
 """Codes of instance migrations that more than one room goes by."""
 
+#: The code of one that was aborted on request, and whose guest runs on at the source: it is not
+#: tried again by itself where an admin requested it.
+ABORTED = "aborted"
 #: The code of an instance that runs elsewhere, but whose unconfirmed resize holds its disk here.
 HELD = "resize_holds_here"
 #: The code of a cold migration that arrived and that Nova did not confirm.
@@ -7,8 +10,6 @@ UNCONFIRMED = "arrived_unconfirmed"
 #: The code of one whose abort Nova took, and whose server Nova set to ERROR afterwards: the guest
 #: most likely runs on at the source (Nova 33 and 34 do that).
 LATE_ERROR = "error_after_abort"
-#: The code of one that was aborted because an admin asked for it: it is not tried again by itself.
-ABORTED = "aborted"
 #: The code of one whose record waits in Nova for ever, though its guest never left.
 LEFT_RECORD = "record_left_waiting"
 #: What was seen of the compute service of an instance's source during an attempt.
@@ -21,5 +22,7 @@ HOLDS = frozenset(
         *("region_full", "destinations_full", "destinations_unknown_full"),
     }
 )
-#: Who asks in the name of a timeout.
-TIMEOUT = "timeout"
+#: How the code of an instance begins that left its host, and is not what it was before.
+ARRIVED = "arrived_"
+#: The code of an instance that is gone to no host at all: shelved and offloaded, say.
+NOWHERE = "no_host"

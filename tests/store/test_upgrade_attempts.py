@@ -1,0 +1,171 @@
+"""The record of before attempts and requests were rows: what an upgrade makes of it, and back.
+
+`record_0010.json` was made by the code of before, on a Nova: drains that run, are paused, are
+cancelled and are over, instances in each state, requests in each stage.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from ukcloud_maintenance import store
+from ukcloud_maintenance.core.states import MIGRATION_UNDER_WAY
+from ukcloud_maintenance.migrations import _attempts
+from ukcloud_maintenance.models import Attempt, Drain, InstanceMigration, Request
+from ukcloud_maintenance.observe.views import row_view
+
+BEFORE, AFTER = "0010_messages", "0013_one_row_is_one"
+RECORD = Path(__file__).with_name("record_0010.json")
+#: In what an ended attempt tells now: the code of before forgot these at its end.
+FORGOTTEN = ("running_since", "queued_since")
+
+
+@pytest.fixture
+def old(request):
+    """The models of before, with a record in them, and the way back to the present at the end."""
+    call_command("migrate", "ukcloud_maintenance", BEFORE, verbosity=0)
+    targets = [("ukcloud_maintenance", BEFORE)]
+    apps = MigrationExecutor(connection).loader.project_state(targets).apps
+    model = {
+        name: apps.get_model("ukcloud_maintenance", name)
+        for name in ("HostMaintenance", "Drain", "InstanceMigration", "Event")
+    }
+    told = json.loads(RECORD.read_text())
+    for name, made in model.items():
+        rows = [one for one in told if one["model"] == name.lower()]
+        made.objects.bulk_create([_row(made, one) for one in rows])
+    yield model
+    call_command("migrate", "ukcloud_maintenance", verbosity=0)
+
+
+def _row(model, one):
+    fields = {model._meta.get_field(name): value for name, value in one["fields"].items()}
+    return model(
+        pk=one["pk"],
+        **{
+            field.attname: value if field.is_relation else field.to_python(value)
+            for field, value in fields.items()
+        },
+    )
+
+
+def rows_of(model) -> dict[int, dict]:
+    return {row["id"]: row for row in model.objects.order_by("pk").values()}
+
+
+def upgrade() -> None:
+    call_command("migrate", "ukcloud_maintenance", AFTER, verbosity=0)
+
+
+def downgrade() -> None:
+    call_command("migrate", "ukcloud_maintenance", BEFORE, verbosity=0)
+
+
+def test_the_record_holds_every_state(old):
+    drains, rows = rows_of(old["Drain"]), rows_of(old["InstanceMigration"]).values()
+    assert {d["state"] for d in drains.values()} >= {
+        *("running", "paused", "cancelling", "succeeded", "failed", "cancelled"),
+    }
+    assert {r["state"] for r in rows} >= {
+        *("pending", "blocked", "submitted", "migrating", "confirming", "succeeded", "gone"),
+        *("failed", "stays", "skipped", "cancelled", "unknown"),
+    }
+    assert {r["wish"] for r in rows} == {"", "abort", "force_complete", "reset"}
+    assert any(r["aborted_at"] for r in rows)
+    assert any(r["timeout_asked"] for r in rows)
+    assert any(r["answer"] for r in rows)
+
+
+def test_what_a_row_told_of_its_newest_attempt_is_that_attempt(old):
+    before = rows_of(old["InstanceMigration"])
+    upgrade()
+    for row in InstanceMigration.objects.select_related("newest_attempt"):
+        told, attempt = before[row.pk], row.attempt
+        under_way = row.state in MIGRATION_UNDER_WAY
+        if under_way or told["nova_migration_id"] or told["request_id"]:
+            assert attempt.number >= 1
+            for name in set(_attempts.SAME) - set(FORGOTTEN):
+                assert getattr(attempt, name) == told[name], (row.pk, name)
+        if under_way:
+            assert (attempt.ended_at, attempt.result) == (None, "")
+            assert (attempt.running_since, attempt.queued_since) == (
+                told["running_since"],
+                told["queued_since"],
+            )
+    ended = Attempt.objects.exclude(migration__state__in=MIGRATION_UNDER_WAY)
+    assert not ended.filter(ended_at=None).exists()
+    assert not ended.filter(result="").exists()
+
+
+def test_attempts_are_as_many_as_the_events_tell(old):
+    upgrade()
+    for drain in Drain.objects.all():
+        for row in drain.migrations.all():
+            sent = row.events.filter(kind="submitted").count()
+            assert row.attempt_rows.count() >= sent
+            numbers = list(row.attempt_rows.values_list("number", flat=True))
+            assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_what_was_requested_is_as_far_as_it_was(old):
+    before = rows_of(old["InstanceMigration"])
+    upgrade()
+    for row in InstanceMigration.objects.all():
+        told, requests = before[row.pk], row_view(row).requests
+        found = requests.open
+        assert (found.kind if found else "") == told["wish"]
+        if found:
+            assert found.tries == told["wish_tries"]
+            assert found.nova_migration_id == told["wish_migration_id"]
+            assert found.requested_by == told["wish_by"].replace("timeout", "")
+        if told["aborted_migration_id"] and row.state in MIGRATION_UNDER_WAY:
+            assert requests.abort.nova_migration_id == told["aborted_migration_id"]
+            assert requests.abort.taken_at == told["aborted_at"]
+        if told["timeout_asked"]:
+            assert requests.has(told["timeout_asked"], "timeout")
+        assert requests.forced_at == told["forced_at"]
+    asked = {row["drain_id"] for row in before.values() if row["wish"]}
+    assert set(store.drains_with_requests()) == asked
+
+
+def test_the_way_back_gives_what_was(old):
+    before, drains = rows_of(old["InstanceMigration"]), rows_of(old["Drain"])
+    upgrade()
+    attempts, requests = rows_of(Attempt), rows_of(Request)
+    downgrade()
+    assert {pk for pk, drain in rows_of(old["Drain"]).items() if drain["errand"]} == {
+        row["drain_id"] for row in before.values() if row["wish"]
+    }
+    assert rows_of(old["Drain"]).keys() == drains.keys()
+    for pk, row in rows_of(old["InstanceMigration"]).items():
+        for name in (*_attempts.SAME, "wish", "wish_by", "wish_tries", "wish_migration_id"):
+            if name not in FORGOTTEN and before[pk]["state"] not in _attempts.WAITING:
+                assert row[name] == before[pk][name], (pk, name)
+        if row["state"] in MIGRATION_UNDER_WAY:
+            for name in _attempts.ABORTED:
+                assert row[name] == before[pk][name], (pk, name)
+            assert row["timeout_asked"] == before[pk]["timeout_asked"]
+    upgrade()
+    assert [_told(one) for one in rows_of(Request).values()] == [
+        _told(one) for one in requests.values()
+    ]
+    assert [one["number"] for one in rows_of(Attempt).values()] == [
+        one["number"] for one in attempts.values()
+    ]
+
+
+def _told(request: dict) -> tuple:
+    return (request["migration_id"], request["kind"], request["state"], request["origin"])
+
+
+def test_an_upgrade_that_was_cut_off_can_be_done_once_more(old):
+    """MariaDB keeps what was changed before it was written down that it was."""
+    call_command("migrate", "ukcloud_maintenance", "0012_attempts_filled", verbosity=0)
+    once = len(rows_of(Attempt)), len(rows_of(Request))
+    call_command("migrate", "ukcloud_maintenance", BEFORE, fake=True, verbosity=0)
+    upgrade()
+    assert (len(rows_of(Attempt)), len(rows_of(Request))) == once
