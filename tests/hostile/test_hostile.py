@@ -221,10 +221,11 @@ OTHER_HOSTS = {"host": (SAFE, DRAINED, DOWN, world.hostile("unknown-host")), "ce
 LAST = ("cancel_plan",)
 #: What no page shows, at least not in these rows and of these servers.
 NOT_SHOWN = {
+    # told by exports alone
+    *("Attempt.asked_host", "Attempt.request_id", "Attempt.source_compute", "Request.request_id"),
     "HostMaintenance.our_reason",
     "InstanceMigration.flavor_name",
     "InstanceMigration.planned_host",
-    "InstanceMigration.request_id",
     "Worker.host",
     "Worker.name",
     "action-message",

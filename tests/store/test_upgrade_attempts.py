@@ -5,6 +5,7 @@ cancelled and are over, instances in each state, requests in each stage.
 """
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from tests.worker.fake_nova import FakeNova
+from tests.worker.test_any_history import ask, one_pass, run
 from ukcloud_maintenance import store
-from ukcloud_maintenance.core.states import MIGRATION_UNDER_WAY
+from ukcloud_maintenance.core.states import MIGRATION_UNDER_WAY, RequestKind
 from ukcloud_maintenance.migrations import _attempts
 from ukcloud_maintenance.models import Attempt, Drain, InstanceMigration, Request
 from ukcloud_maintenance.observe.views import row_view
@@ -169,3 +172,36 @@ def test_an_upgrade_that_was_cut_off_can_be_done_once_more(old):
     call_command("migrate", "ukcloud_maintenance", BEFORE, fake=True, verbosity=0)
     upgrade()
     assert (len(rows_of(Attempt)), len(rows_of(Request))) == once
+
+
+@pytest.mark.parametrize("passes", [2, 4, 6, 9])
+def test_a_drain_that_is_under_way_goes_on(passes):
+    """Down to the code of before and up again in the middle of it: what flies lands, an abort that
+    was requested is carried out, and nothing is migrated twice."""
+    nova = FakeNova(limit=2, outcomes={"b": ["failed", "completed"]})
+    for name in "abcd":
+        nova.add(name)
+    drain = ask(nova, 2)
+    for _ in range(passes):
+        one_pass(nova, drain.pk)
+        nova.tick()
+    flying = drain.migrations.filter(state="migrating").first()
+    if flying is not None:
+        known = store.migrations(drain).get(pk=flying.pk)
+        store.make_request(store.drain(drain.pk), known, RequestKind.ABORT, "ann", nova.now)
+    before = [(r.pk, row_view(r)) for r in store.migrations(drain)]
+    downgrade()
+    upgrade()
+    assert [_in_flight(r) for _, r in before] == [
+        _in_flight(row_view(r)) for r in store.migrations(drain)
+    ]
+    drain = run(nova, drain)
+    states = dict(drain.migrations.values_list("server_id", "state"))
+    aborted = {flying.server_id} if flying else set()
+    assert {name for name, state in states.items() if state != "succeeded"} == aborted
+    moved = Counter(r.server_id for r in nova.records if r.status == "completed")
+    assert moved == Counter(set("abcd") - aborted)
+
+
+def _in_flight(row) -> tuple:
+    return (row.state, row.attempts, row.attempt.nova_migration_id, row.requests.open)

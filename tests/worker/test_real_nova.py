@@ -69,7 +69,7 @@ def test_a_host_is_drained(nova, passes):
     assert drain.learned_limit == 2
     assert set(live_migrations(nova, *servers, paused).values()) == {1}
     for row in store.migrations(drain):
-        assert (row.state, row.nova_status, row.attempts) == ("succeeded", "completed", 1)
+        assert (row.state, row.attempt.nova_status, row.attempts) == ("succeeded", "completed", 1)
         assert row.dest_compute == nova.host_of(row.server_id)
         assert row.attempt.memory_total_bytes
         assert row.attempt.memory_remaining_bytes == 0
@@ -106,7 +106,7 @@ def test_every_way_to_go_wrong_is_told_apart(nova, passes, settings):
     }
     # Nova's own words, and the request they belong to
     assert "Nova: " in english(rows["never"].message)
-    assert rows["never"].request_id in english(rows["never"].message)
+    assert rows["never"].attempt.request_id in english(rows["never"].message)
     assert (drain.state, drain.result) == ("failed", "instances_failed")
     for name in ("never", "broken", "liar", "split", "asleep"):
         assert f"\n{name} (" in english(drain.message)
@@ -171,7 +171,9 @@ def test_what_arrives_leaves_and_is_moved_by_others_is_accounted_for(nova, passe
 def test_cancel_lets_land_what_flies_and_starts_nothing(nova, passes):
     nova.create_servers([f"web-{n}" for n in range(4)], host="cmp6", play="rate=200000000")
     drain = passes.ask("cmp6", max_concurrent=1)
-    drain = passes.until(drain, lambda d: "running" in {r.nova_status for r in store.migrations(d)})
+    drain = passes.until(
+        drain, lambda d: "running" in {r.attempt.nova_status for r in store.migrations(d)}
+    )
     posted = sum(bool(r.attempts) for r in store.migrations(drain))
     services.cancel_drain(shell_actor(), drain.pk)
     drain = passes.until_over(drain)

@@ -72,7 +72,7 @@ def test_the_pace_can_be_changed_while_it_runs(nova, passes):
 
     def watch(drain):
         rows = store.migrations(drain)
-        most.append(sum(r.nova_status in ("preparing", "running") for r in rows))
+        most.append(sum(r.attempt.nova_status in ("preparing", "running") for r in rows))
 
     drain = passes.ask("st2", max_concurrent=1)
     drain = passes.until(drain, lambda d: any(r.state == "succeeded" for r in store.migrations(d)))
@@ -167,10 +167,11 @@ def test_an_abort_of_what_runs_and_of_what_waits_in_novas_queue(nova, passes):
     drain = passes.until(
         drain,
         lambda d: (
-            sorted(r.nova_status for r in store.migrations(d)) == ["queued", "running", "running"]
+            sorted(r.attempt.nova_status for r in store.migrations(d))
+            == ["queued", "running", "running"]
         ),
     )
-    by_status = {r.nova_status: r.server_name for r in store.migrations(drain)}
+    by_status = {r.attempt.nova_status: r.server_name for r in store.migrations(drain)}
     queued, running = by_status["queued"], by_status["running"]
     asked = ask(drain, Verb.ABORT, queued, running)
     assert len(asked.done) == 2
@@ -188,7 +189,7 @@ def test_an_abort_of_what_runs_and_of_what_waits_in_novas_queue(nova, passes):
         assert nova.server(row.server_id)["status"] == "ACTIVE"
     # the third one flies on
     (left,) = [r for r in store.migrations(drain) if r.state == "migrating"]
-    assert left.nova_status == "running"
+    assert left.attempt.nova_status == "running"
     services.cancel_drain(shell_actor(), drain.pk, abort=True)
     passes.until_over(drain, timeout=40)
     assert set(servers_on(nova, "st6")) == set(ids)

@@ -36,7 +36,7 @@ def asked(nova, server: str) -> int:
 
 def kill_in_the_copy(nova, passes, drain, server: str, host: str):
     """The nova-compute of the source dies while the server is copied."""
-    drain = passes.until(drain, lambda d: row_of(d, server).nova_status == "running")
+    drain = passes.until(drain, lambda d: row_of(d, server).attempt.nova_status == "running")
     nova.control_host(host, "kill")
     return drain
 
@@ -142,11 +142,11 @@ def test_what_nova_keeps_queued_for_ever_never_left_and_is_tried_again(
     drain = passes.ask("cmp3", max_concurrent=3)
 
     def two_run_and_one_waits(d):
-        statuses = sorted(r.nova_status for r in store.migrations(d))
+        statuses = sorted(r.attempt.nova_status for r in store.migrations(d))
         return statuses == ["queued", "running", "running"]
 
     drain = passes.until(drain, two_run_and_one_waits)
-    queued = next(r for r in store.migrations(drain) if r.nova_status == "queued")
+    queued = next(r for r in store.migrations(drain) if r.attempt.nova_status == "queued")
     nova.control_host("cmp3", "kill")
     nova.control_host("cmp3", "start")
     drain = passes.until_over(drain, timeout=120)

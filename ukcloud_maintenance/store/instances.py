@@ -223,8 +223,9 @@ def change_migration(
             add_event(row.drain, row, now, event[0], event[1], event[2], event[3])
     for name, value in own.items():
         setattr(row, name, value)
-    for name, value in of_attempt.items():
-        setattr(attempt, name, value)
+    if attempt is not None:
+        for name, value in of_attempt.items():
+            setattr(attempt, name, value)
     row.updated_at = now
 
 
