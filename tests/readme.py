@@ -1,5 +1,9 @@
-"""The parts of README.md that follow from the code. `python -m tests.readme` writes them."""
+"""README.md and the pages of docs/, and the parts of them that follow from the code.
 
+`python -m tests.readme` writes those parts.
+"""
+
+import argparse
 import re
 import textwrap
 from importlib import import_module
@@ -7,7 +11,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
-MESSAGES = ROOT / "docs" / "messages.md"
+DOCS = ROOT / "docs"
+COMMANDS = DOCS / "commands.md"
+INSTALLING = DOCS / "installing.md"
+MESSAGES = DOCS / "messages.md"
+OPERATING = DOCS / "operating.md"
+SECURITY = DOCS / "security.md"
+SETTINGS = DOCS / "settings.md"
 
 #: What the rooms of `messages.catalog` are called.
 ROOMS = {
@@ -21,33 +31,61 @@ ROOMS = {
 }
 
 
-def text() -> str:
-    return README.read_text()
+def pages() -> list[Path]:
+    """README.md, then the pages of docs/ in alphabetical order."""
+    return [README, *sorted(DOCS.glob("*.md"))]
 
 
-def code_blocks(language: str) -> list[str]:
+def everything() -> str:
+    """The text of all pages."""
+    return "\n".join(page.read_text() for page in pages())
+
+
+def code_blocks(page: Path, language: str = "") -> list[str]:
     """The fenced blocks of a language, without the indentation of a list that they are in."""
-    found = re.findall(rf"^ *```{language}\n(.*?)^ *```$", text(), re.MULTILINE | re.DOTALL)
+    found = re.findall(
+        rf"^ *```{language}\n(.*?)^ *```$", page.read_text(), re.MULTILINE | re.DOTALL
+    )
     return [textwrap.dedent(block) for block in found]
 
 
-def generated() -> dict[str, str]:
-    """The parts by the name of their marker."""
-    return {"settings": _settings(), "exit codes": _exit_codes()}
+def shell_lines(page: Path) -> list[str]:
+    """What is shown to be typed: the lines of the indented blocks and of those in `sh`, with their
+    continuations."""
+    text = re.sub(r"^ *```(?!sh).*?^ *```$", "", page.read_text(), flags=re.M | re.S)
+    text = text.replace("\\\n", " ")
+    blocks = [
+        *re.findall(r"^ {4,}(\S.*)$", text, re.M),
+        *"".join(code_blocks(page, "sh")).split("\n"),
+    ]
+    return [" ".join(line.split()) for line in blocks if line.strip()]
 
 
-def section(name: str) -> str:
+# -- the parts that are generated --------------------------------------------------------------
+
+
+def generated() -> dict[tuple[Path, str], str]:
+    """The parts by page and name of their marker."""
+    return {
+        (SETTINGS, "settings"): _settings(),
+        (COMMANDS, "commands"): _commands(),
+        (COMMANDS, "exit codes"): _table_of_exit_codes(_base().EXIT_CODES),
+    }
+
+
+def section(page: Path, name: str) -> str:
     """What stands between the markers of a part."""
-    found = _between(name).search(text())
-    assert found, f"README.md has no markers for {name!r}"
+    found = _between(name).search(page.read_text())
+    assert found, f"{page.name} has no markers for {name!r}"
     return found[2]
 
 
 def write() -> None:
-    content = text()
-    for name, part in generated().items():
-        content = _between(name).sub(lambda found, part=part: found[1] + part + found[3], content)
-    README.write_text(content)
+    for (page, name), part in generated().items():
+        content = _between(name).sub(
+            lambda found, part=part: found[1] + part + found[3], page.read_text()
+        )
+        page.write_text(content)
     MESSAGES.write_text(messages())
 
 
@@ -84,11 +122,102 @@ def _settings() -> str:
     return settings.table()
 
 
-def _exit_codes() -> str:
-    from ukcloud_maintenance.management.commands._base import EXIT_CODES
+# -- the commands ------------------------------------------------------------------------------
 
+
+def command_names() -> list[str]:
+    """Our commands in alphabetical order."""
+    from ukcloud_maintenance.management import commands
+
+    return sorted(file.stem for file in Path(commands.__path__[0]).glob("[a-z]*.py"))
+
+
+def parser_of(command: str) -> argparse.ArgumentParser:
+    """A new parser: some of them change while they parse."""
+    from django.core.management import load_command_class
+
+    return load_command_class("ukcloud_maintenance", command).create_parser("django-admin", command)
+
+
+def arguments_of(command: str) -> list[argparse.Action]:
+    """The arguments of a command, without those that every command of Django has."""
+    from django.core.management.base import BaseCommand
+
+    theirs = BaseCommand().create_parser("django-admin", "")
+    known = {option for action in theirs._actions for option in action.option_strings}
+    return [
+        action for action in parser_of(command)._actions if not known & set(action.option_strings)
+    ]
+
+
+def _base():
+    from ukcloud_maintenance.management.commands import _base
+
+    return _base
+
+
+def _commands() -> str:
+    from django.core.management import load_command_class
+
+    lines: list[str] = []
+    for name in command_names():
+        command = load_command_class("ukcloud_maintenance", name)
+        arguments = arguments_of(name)
+        lines += [f"### {name}", "", command.help, "", "```text", _usage(name), "```", ""]
+        lines += ["| argument | what it is |", "|---|---|"]
+        for action in arguments:
+            explained = (action.help or "").replace("|", "\\|")
+            lines.append(f"| `{_spelled(action)}` | {explained} |")
+        lines.append("")
+        codes = getattr(command, "exit_codes", None)
+        if codes == _base().EXIT_CODES:
+            lines += ["Exit codes: [those of all commands](#exit-codes).", ""]
+        elif codes:
+            lines += [_table_of_exit_codes(codes)]
+    return "\n".join(lines)
+
+
+def _usage(command: str) -> str:
+    """One line, wrapped: the options, then what has a place."""
+    groups = parser_of(command)._mutually_exclusive_groups
+    either = {_spelled(action): group for group in groups for action in group._group_actions}
+    parts: list[str] = []
+    for action in sorted(arguments_of(command), key=lambda action: not action.option_strings):
+        if group := either.get(_spelled(action)):
+            choice = " | ".join(_spelled(other) for other in group._group_actions)
+            parts.append(f"({choice})" if group.required else f"[{choice}]")
+        else:
+            parts.append(_in_usage(action))
+    # a part is never broken
+    text = " ".join(
+        part.replace(" ", "\0") for part in ["django-admin", command, *dict.fromkeys(parts)]
+    )
+    wrapped = textwrap.fill(text, 96, subsequent_indent=" " * 4, break_on_hyphens=False)
+    return wrapped.replace("\0", " ")
+
+
+def _in_usage(action: argparse.Action) -> str:
+    name = _spelled(action)
+    if not action.option_strings:
+        return {"*": f"[{name} …]", "+": f"{name} …", "?": f"[{name}]"}.get(action.nargs, name)
+    name += " …" if isinstance(action, argparse._AppendAction) else ""
+    return name if action.required else f"[{name}]"
+
+
+def _spelled(action: argparse.Action) -> str:
+    """An option with its value, or the name of what has a place."""
+    value = action.metavar or ""
+    if action.choices and not action.metavar:
+        value = "{" + ",".join(str(choice) for choice in action.choices) + "}"
+    elif action.nargs != 0 and not value:
+        value = action.dest.upper()
+    return f"{action.option_strings[0]} {value}".strip() if action.option_strings else value
+
+
+def _table_of_exit_codes(codes: str) -> str:
+    codes = re.sub(r"\n {5,}", " ", codes)  # one that goes on in a second line
     lines = ["| exit code | meaning |", "|---|---|"]
-    for code, meaning in re.findall(r"^ +(\d+) +(.+)$", EXIT_CODES, re.MULTILINE):
+    for code, meaning in re.findall(r"^ +(\d+) +(.+)$", codes, re.MULTILINE):
         lines.append(f"| {code} | {meaning} |")
     return "\n".join(lines) + "\n"
 

@@ -110,7 +110,7 @@ def test_the_install_that_the_tests_run_in_has_the_enabled_files(tmp_path):
     assert (found / "_2125_admin_maintenance_panel.py").is_file()
 
 
-# -- as the README says ----------------------------------------------------------------------
+# -- as docs/installing.md says --------------------------------------------------------------
 
 SETTINGS = """
 import sys, types
@@ -136,7 +136,7 @@ exec(Path({snippet!r}).read_text())
 
 @pytest.fixture(scope="module")
 def installed(wheel, tmp_path_factory) -> tuple[Path, dict[str, str]]:
-    """A Horizon with the wheel in it, set up with the snippet of the README: where, and with
+    """A Horizon with the wheel in it, set up with the snippet of the docs: where, and with
     which environment its commands run."""
     folder = tmp_path_factory.mktemp("installed")
     # An environment of its own, which finds Horizon in the one of the tests, but not us: an
@@ -152,7 +152,7 @@ def installed(wheel, tmp_path_factory) -> tuple[Path, dict[str, str]]:
     if (shim := theirs / "distutils-precedence.pth").is_file():
         (site_packages / shim.name).write_text(shim.read_text())
     environment = {"PYTHONPATH": str(theirs), "DJANGO_SETTINGS_MODULE": "site_settings"}
-    snippet = readme.code_blocks("python")[0]
+    snippet = readme.code_blocks(readme.INSTALLING, "python")[0]
     assert "/var/lib/openstack-dashboard/maintenance.sqlite3" in snippet
     (folder / "snippet.py").write_text(
         snippet.replace("/var/lib/openstack-dashboard/", f"{folder}/")
@@ -174,7 +174,7 @@ def django_admin(installed: tuple[Path, dict[str, str]], *arguments: str) -> str
     return run(str(python), "-m", "django", *arguments, cwd=python.parent, **environment)
 
 
-def test_the_readmes_settings_pass_the_checks(installed):
+def test_the_settings_of_the_docs_pass_the_checks(installed):
     assert "no issues" in django_admin(installed, "check", "--fail-level", "WARNING")
 
 
@@ -198,9 +198,9 @@ def test_the_panel_and_its_templates_are_found(installed):
     assert "site-packages/ukcloud_maintenance/content/maintenance/templates" in found
 
 
-def test_the_folders_that_the_readmes_commands_name_exist(installed):
+def test_the_folders_that_the_commands_of_the_docs_name_exist(installed):
     python, environment = installed
-    snippets = re.findall(r"python -c '([^']+)'", readme.text())
+    snippets = re.findall(r"python -c '([^']+)'", readme.INSTALLING.read_text())
     assert len(snippets) == 3
     for snippet in snippets:
         named = run(str(python), "-c", snippet, cwd=python.parent, **environment)
@@ -234,8 +234,8 @@ def test_the_unit_starts_the_worker(unit):
     assert unit["WantedBy"] == "multi-user.target"
 
 
-def test_the_unit_and_the_readme_agree_on_users_files_and_modes(unit):
-    text = readme.text()
+def test_the_unit_and_the_docs_agree_on_users_files_and_modes(unit):
+    text = readme.INSTALLING.read_text()
     [user] = re.findall(r"useradd --system --user-group .* (\S+)\n", text)
     assert (unit["User"], unit["Group"]) == (user, user)
     install = r"install -o (\S+) -g (\S+) -m (\d+) clouds.yaml (\S+)"
@@ -252,7 +252,7 @@ def test_the_unit_and_the_readme_agree_on_users_files_and_modes(unit):
     assert f'"NAME": "{folder}/' in text
     assert f"--reuid {user} --regid {group}" in text
     assert f"DJANGO_SETTINGS_MODULE={unit['DJANGO_SETTINGS_MODULE']}" in text
-    security = (ROOT / "docs" / "security.md").read_text()
+    security = readme.SECURITY.read_text()
     assert f"`{clouds}`, 0640 `{owner}:{user}`" in security
 
 

@@ -65,7 +65,7 @@ def run(
     :param server: the database where it is none; Django of this process knows it
     """
     patience = float(SETTINGS["API_TIMEOUT_SECONDS"])
-    # A request that comes later than this is taken for lost: the README says how it is chosen.
+    # A request that comes later than this is taken for lost: see SUBMIT_GRACE_SECONDS.
     late = float(SETTINGS["SUBMIT_GRACE_SECONDS"]) - 1.5
     proxy = Proxy(nova.url, seed, patience, late)
     clouds = folder / "clouds.yaml"

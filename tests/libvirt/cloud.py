@@ -29,8 +29,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ukcloud_maintenance.demo.children import child_environment
 from ukcloud_maintenance.demo.config import FAST
-from ukcloud_maintenance.demo.harness import DemoCloud, child_environment, free_port
+from ukcloud_maintenance.demo.harness import DemoCloud
+from ukcloud_maintenance.demo.ports import free_port
 
 from . import machine, parts
 

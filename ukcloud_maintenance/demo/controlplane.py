@@ -28,11 +28,12 @@ import sys
 import threading
 import time
 import traceback
-from importlib import metadata
 from pathlib import Path
 
-from . import databases, identity, instrumentation, standins
+from . import configuration, databases, identity, instrumentation, standins
+from .children import end_with_parent
 from .config import REGION, CloudConfig
+from .hypervisors import Hypervisors
 
 STARTED = time.monotonic()
 
@@ -82,17 +83,6 @@ def main(argv: list[str] | None = None, plane: type[ControlPlane] | None = None)
         os._exit(1)
 
 
-def end_with_parent(parent: int) -> None:
-    """Don't outlive a test run or a launcher that was killed."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(0)
-
-    threading.Thread(target=watch, name="parent", daemon=True).start()
-
-
 class ControlPlane:
     transport_url = databases.TRANSPORT_URL
     """Over which Nova's services talk to each other; by default within this process alone."""
@@ -106,6 +96,7 @@ class ControlPlane:
             "/image": standins.glance,
             "/network": standins.neutron,
         }
+        self.hypervisors = Hypervisors(config)
         self.hosts: dict[str, object] = {}
         self.ready = False
         self.stopping = threading.Event()
@@ -208,139 +199,7 @@ class ControlPlane:
         databases.relocate(self.state, self.base_url, self.transport_url)
 
     def _write_configuration(self) -> None:
-        """Write the services' configuration files; nothing in them outlives a start."""
-        password = identity.read_secrets(self.state)["nova"]
-        account = f"""
-auth_type = password
-auth_url = {self.base_url}/identity/v3
-username = nova
-password = {password}
-project_name = service
-user_domain_name = Default
-project_domain_name = Default
-region_name = {REGION}
-"""
-        validation = f"""
-[keystone_authtoken]
-www_authenticate_uri = {self.base_url}/identity/v3
-service_token_roles = service
-service_token_roles_required = true
-cache = {instrumentation.TOKEN_CACHE}
-{account}"""
-        etc = self.state / "etc"
-        # Without a file, each check of a policy looks for one in half a dozen directories.
-        policy = f"""
-[oslo_policy]
-policy_file = {etc}/policy.yaml
-"""
-
-        def write(name: str, text: str) -> None:
-            path = etc / name
-            path.touch(mode=0o600)
-            path.write_text(text)
-
-        write("policy.yaml", "{}\n")
-        write(
-            "keystone.conf",
-            f"""
-[DEFAULT]
-public_endpoint = {self.base_url}/identity
-max_token_size = 512
-log_file = {self.state}/log/keystone.log
-[database]
-connection = {databases.url_of(self.state, "keystone")}
-sqlite_synchronous = false
-[identity]
-password_hash_rounds = 4
-[token]
-expiration = {self.config.token_expiration_seconds}
-[fernet_tokens]
-key_repository = {self.state}/keys/fernet
-[fernet_receipts]
-key_repository = {self.state}/keys/fernet
-[credential]
-key_repository = {self.state}/keys/credential
-[oslo_messaging_notifications]
-driver = noop
-{policy}
-""",
-        )
-        write(
-            "placement.conf",
-            f"""
-[DEFAULT]
-log_file = {self.state}/log/placement.log
-[api]
-auth_strategy = keystone
-[placement_database]
-connection = {databases.url_of(self.state, "placement")}
-sqlite_synchronous = false
-{validation}
-{policy}
-""",
-        )
-        write(
-            "nova.conf",
-            f"""
-[DEFAULT]
-host = control
-my_ip = 127.0.0.1
-state_path = {self.state}/nova
-log_file = {self.state}/log/nova.log
-transport_url = {self.transport_url}
-compute_driver = {DRIVER}
-report_interval = {self.config.report_interval_seconds}
-service_down_time = {self.config.service_down_seconds}
-rpc_response_timeout = {self.config.rpc_response_seconds}
-reclaim_instance_interval = {self.config.reclaim_seconds}
-update_resources_interval = {self.config.resources_interval_seconds}
-allow_resize_to_same_host = false
-initial_cpu_allocation_ratio = 4
-reserved_host_memory_mb = 0
-vif_plugging_timeout = 0
-vif_plugging_is_fatal = false
-sync_power_state_interval = -1
-heal_instance_info_cache_interval = -1
-periodic_fuzzy_delay = 60
-[compute]
-live_migration_wait_for_vif_plug = false
-[database]
-connection = {databases.url_of(self.state, "nova_cell1")}
-sqlite_synchronous = false
-[api_database]
-connection = {databases.url_of(self.state, "nova_api")}
-sqlite_synchronous = false
-[quota]
-instances = -1
-cores = -1
-ram = -1
-server_groups = -1
-server_group_members = -1
-metadata_items = -1
-[vnc]
-enabled = false
-[cache]
-enabled = true
-backend = dogpile.cache.memory
-[image_cache]
-manager_interval = -1
-[oslo_concurrency]
-lock_path = {self.state}/nova/locks
-[oslo_messaging_notifications]
-driver = noop
-[placement]
-{account}
-[service_user]
-send_service_user_token = true
-{account}
-[neutron]
-{account}
-[glance]
-region_name = {REGION}
-{validation}
-{policy}
-""",
-        )
+        configuration.write(self.state, self.base_url, self.transport_url, self.config)
 
     # --- services -----------------------------------------------------------------------------
 
@@ -387,7 +246,7 @@ region_name = {REGION}
 
     def _load_nova_api(self) -> None:
         os.environ["OS_NOVA_CONFIG_DIR"] = str(self.state / "etc")
-        shutil.copyfile(_nova_paste_file(), self.state / "etc" / "api-paste.ini")
+        shutil.copyfile(configuration.nova_paste_file(), self.state / "etc" / "api-paste.ini")
         from nova.wsgi import osapi_compute
 
         self.applications["/compute"] = osapi_compute.application
@@ -395,9 +254,8 @@ region_name = {REGION}
     def _prepare_computes(self) -> None:
         from . import simulated_compute, simulated_driver
 
-        sys.modules[f"nova.virt.{DRIVER.partition('.')[0]}"] = simulated_driver
-        simulated_driver.cloud = self.config
-        simulated_compute.adapt_nova()
+        simulated_driver.install(configuration.DRIVER, self.hypervisors)
+        simulated_compute.adapt_nova(self.hypervisors)
         identity_file = self.state / "nova" / "compute_id"
         if not identity_file.exists():
             # Only its existence is looked at: a host that has lost it refuses to start.
@@ -417,47 +275,18 @@ region_name = {REGION}
             service.Service.create(host=nova.conf.CONF.host, binary=binary, topic=topic).start()
 
     def _start_computes(self) -> None:
-        from . import simulated_compute
+        from . import clients, simulated_compute, zones
 
         known = simulated_compute.compute_nodes()
         say(f"starting {len(self.config.hosts)} compute hosts")
         for spec in self.config.hosts:
-            host = simulated_compute.SimulatedHost(spec)
+            host = simulated_compute.SimulatedHost(spec, self.hypervisors)
             host.start()
             self.hosts[spec.name] = host
         if known < len(self.config.hosts):
             simulated_compute.map_hosts()
-            self._create_zones()
-
-    def _create_zones(self) -> None:
-        """One host aggregate per availability zone, through Nova's API (which tells Placement)."""
-        from .clients import connect
-
-        nova = connect(self.state / "clouds.yaml", "admin", "compute")
-        there = {a["name"]: a for a in nova.get("/os-aggregates").json()["aggregates"]}
-        for zone in dict.fromkeys(host.zone for host in self.config.hosts):
-            aggregate = there.get(zone)
-            if aggregate is None:
-                body = {"aggregate": {"name": zone, "availability_zone": zone}}
-                aggregate = nova.post("/os-aggregates", json=body).json()["aggregate"]
-            for host in self.config.hosts:
-                if host.zone == zone and host.name not in aggregate.get("hosts", []):
-                    nova.post(
-                        f"/os-aggregates/{aggregate['id']}/action",
-                        json={"add_host": {"host": host.name}},
-                    )
-
-
-DRIVER = "demo_cloud.SimulatedDriver"
-"""Looked up below ``nova.virt.``, where ``_start_services`` puts it."""
-
-
-def _nova_paste_file() -> Path:
-    """Nova's own ``api-paste.ini``, which its wheel installs below the environment's ``etc``."""
-    for file in metadata.files("nova") or ():
-        if file.name == "api-paste.ini":
-            return Path(file.locate()).resolve()
-    raise SystemExit("the installed nova has no api-paste.ini")
+            nova = clients.connect(self.state / "clouds.yaml", "admin", "compute")
+            zones.create(nova, self.config.hosts)
 
 
 if __name__ == "__main__":

@@ -26,102 +26,24 @@ A test session usually wants one cloud and many servers, each test with servers 
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import re
-import shutil
-import signal
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-import requests
 from keystoneauth1 import adapter, session
 
-from . import behaviours, clients
+from . import behaviours, clients, waiting
 from .config import FAST, CloudConfig
-from .ports import free_port
+from .remote import RemoteControl
 from .standins import IMAGE_ID
-
-START_TIMEOUT = 120.0
-
-
-class DemoCloudError(Exception):
-    """The cloud didn't do what a test needs; the message carries the end of its log."""
+from .waiting import DemoCloudError
 
 
-def child_environment() -> dict[str, str]:
-    """The environment of a process of the demo: finds this package, compiles what it imports (a
-    restart is faster then), and asks no proxy for what is on loopback.
+class DemoCloud(RemoteControl):
+    """A cloud with servers, stopped at the end of the ``with`` block.
 
-    The processes themselves are started with ``-P``: what lies in the current directory must not
-    be imported in place of a module of theirs.
+    How it is started is in ``plane_process``; how it is disturbed, in ``remote``.
     """
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if name != "PYTHONDONTWRITEBYTECODE" and not name.lower().endswith("_proxy")
-    }
-    path = [str(Path(__file__).resolve().parents[2])]
-    path += environment.get("PYTHONPATH", "").split(os.pathsep)
-    environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(filter(None, path)))
-    return environment
-
-
-class Fault:
-    """A fault that was asked for; as a context manager it ends with the block."""
-
-    def __init__(self, cloud: DemoCloud, number: int) -> None:
-        self._cloud = cloud
-        self._number = number
-
-    def _count(self, what: str) -> int:
-        return self._cloud._demo("GET", f"faults/{self._number}")[what]
-
-    @property
-    def hits(self) -> int:
-        """How many requests it has met."""
-        return self._count("hits")
-
-    @property
-    def passed(self) -> int:
-        """How many of them the service has carried out (their answer may be held still)."""
-        return self._count("passed")
-
-    def wait_hit(self, timeout: float = 60) -> None:
-        """Until a request has arrived; with ``hold_before`` the service hasn't seen it yet."""
-        self._cloud.wait(lambda: self.hits, "a request meets the fault", timeout)
-
-    def wait_passed(self, timeout: float = 60) -> None:
-        """Until the service has carried a request out, whose client has no answer yet."""
-        self._cloud.wait(lambda: self.passed, "a request is carried out", timeout)
-
-    def remove(self) -> None:
-        """Forget it; requests that it holds go on."""
-        self._cloud._demo("DELETE", f"faults/{self._number}")
-
-    def __enter__(self) -> Fault:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.remove()
-
-
-class DemoCloud:
-    """A control plane in a process of its own, stopped at the end of the ``with`` block.
-
-    :param state: its directory; None makes a temporary one, removed at the end
-    :param port: None takes a free one
-    :param config: hosts, speeds and limits; ``FAST`` by default
-    """
-
-    program = "ukcloud_maintenance.demo.controlplane"
-    """The module that is run as the control plane's process."""
 
     def __init__(
         self,
@@ -129,140 +51,9 @@ class DemoCloud:
         port: int | None = None,
         config: CloudConfig = FAST,
     ) -> None:
-        self._temporary = state is None
-        self.state = Path(state or tempfile.mkdtemp(prefix="demo-cloud-"))
-        self.port = port or free_port()
-        self.config = config
-        self.process: subprocess.Popen | None = None
+        super().__init__(state, port, config)
         self._adapters: dict[tuple[str, str], adapter.Adapter] = {}
         self._flavors: dict[tuple[int, int, int], str] = {}
-
-    # --- the process --------------------------------------------------------------------------
-
-    def __enter__(self) -> DemoCloud:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def auth_url(self) -> str:
-        return f"{self.url}/identity/v3"
-
-    @property
-    def clouds_yaml(self) -> Path:
-        return self.state / "clouds.yaml"
-
-    @property
-    def log(self) -> Path:
-        return self.state / "log" / "controlplane.log"
-
-    def start(self, progress: Callable[[str], None] | None = None) -> None:
-        """Start the process and wait until every API answers.
-
-        :param progress: called with each line that the process says meanwhile
-        """
-        (self.state / "log").mkdir(parents=True, exist_ok=True)
-        config = self.state / "wanted.json"
-        config.write_text(self.config.to_json())
-        environment = self.environment()
-        said = self.log.stat().st_size if self.log.exists() else 0
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-P",
-                    "-m",
-                    self.program,
-                    f"--state={self.state}",
-                    f"--port={self.port}",
-                    f"--config={config}",
-                    f"--with-parent={os.getpid()}",
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                start_new_session=True,
-            )
-        ready = self.state / "ready.json"
-        output = self.log.open(errors="replace")
-        output.seek(said)
-        with output:
-            self._wait_ready(ready, output, progress or (lambda line: None))
-
-    def _wait_ready(self, ready: Path, output: TextIO, progress: Callable[[str], None]) -> None:
-        assert self.process is not None
-        deadline = time.monotonic() + START_TIMEOUT
-        while True:
-            while line := output.readline():
-                progress(line.rstrip().partition("] ")[2] or line.rstrip())
-            with contextlib.suppress(OSError, ValueError):
-                if json.loads(ready.read_text())["pid"] == self.process.pid:
-                    return
-            if self.process.poll() is not None:
-                raise DemoCloudError(
-                    f"the control plane ended with {self.process.returncode}\n{self.log_tail()}"
-                )
-            if time.monotonic() > deadline:
-                self.kill()
-                raise DemoCloudError(
-                    f"the control plane isn't ready after {START_TIMEOUT:.0f} s\n" + self.log_tail()
-                )
-            time.sleep(0.05)
-
-    def environment(self) -> dict[str, str]:
-        """The environment of the process."""
-        return child_environment()
-
-    def stop(self) -> None:
-        """SIGTERM, and wait."""
-        self._end(signal.SIGTERM)
-
-    def kill(self) -> None:
-        """SIGKILL, and wait."""
-        self._end(signal.SIGKILL)
-
-    def restart(self, *, killed: bool = False) -> None:
-        """Stop (or kill) the process and start it again on the same directory and port."""
-        self._end(signal.SIGKILL if killed else signal.SIGTERM)
-        self.start()
-
-    def _end(self, how: signal.Signals) -> None:
-        if self.process is None:
-            return
-        if self.process.poll() is None:
-            self.process.send_signal(how)
-        try:
-            self.process.wait(15)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.process = None
-
-    def close(self) -> None:
-        """Stop, and remove a directory that was made for this cloud."""
-        self.stop()
-        if self._temporary:
-            shutil.rmtree(self.state, ignore_errors=True)
-
-    def log_tail(self, lines: int = 40) -> str:
-        """The end of the process's output and the errors in Nova's log."""
-        text = (
-            self.log.read_text(errors="replace").splitlines()[-lines:] if self.log.exists() else []
-        )
-        nova = self.state / "log" / "nova.log"
-        if nova.exists():
-            errors = [
-                line for line in nova.read_text(errors="replace").splitlines() if " ERROR " in line
-            ]
-            text += ["--- errors in nova.log", *errors[-lines:]]
-        return "\n".join(text)
 
     # --- clients ------------------------------------------------------------------------------
 
@@ -283,69 +74,6 @@ class DemoCloud:
     def nova(self) -> adapter.Adapter:
         """The compute service as ``admin``, at microversion 2.96."""
         return self.adapter("compute")
-
-    # --- instrumentation, see the module of that name -----------------------------------------
-
-    def _demo(self, method: str, path: str, **arguments: Any) -> Any:
-        with requests.Session() as http:
-            http.trust_env = False
-            response = http.request(method, f"{self.url}/demo/{path}", timeout=60, **arguments)
-        if response.status_code != 200:
-            raise DemoCloudError(f"{method} /demo/{path}: {response.text}")
-        return response.json()
-
-    def fault(self, **fields: Any) -> Fault:
-        """Spoil requests to come; the arguments are the fields of ``instrumentation.Fault``.
-
-        with cloud.fault(method="POST", path="/action$", body="os-migrateLive", lose=True):
-            ...
-        """
-        return Fault(self, self._demo("POST", "faults", json=fields)["id"])
-
-    def mark(self) -> int:
-        """The number of the newest request, for ``requests(since=…)``."""
-        return self._demo("GET", "requests?since=9999999999")["last"]
-
-    def requests(
-        self,
-        since: int = 0,
-        service: str = "compute",
-        method: str | None = None,
-        exclude_user_agent: str = "^(test|demo-cloud) ",
-    ) -> list[dict[str, Any]]:
-        """The request log of one service, without those of the tests' own clients: dicts with
-        ``id, time, method, path`` (and query), ``action, user_agent, microversion, status,
-        request_id``; the status is None while a request is held, and where its answer got lost.
-        """
-        rows = self._demo("GET", f"requests?since={since}")["requests"]
-        return [
-            row
-            for row in rows
-            if row["path"].startswith(f"/{service}/")
-            and method in (None, row["method"])
-            and not re.search(exclude_user_agent, row["user_agent"] or "")
-        ]
-
-    def control_host(self, host: str, do: str) -> None:
-        """``stop``, ``kill``, ``start``, ``freeze`` or ``thaw`` one nova-compute."""
-        self._demo("POST", f"hosts/{host}", json={"do": do})
-
-    @contextlib.contextmanager
-    def cell_down(self) -> Iterator[None]:
-        """While the block runs, the hosts' cell does not answer nova-api."""
-        self._demo("POST", "cell", json={"do": "down"})
-        try:
-            yield
-        finally:
-            self._demo("POST", "cell", json={"do": "up"})
-
-    def host_states(self) -> dict[str, str]:
-        """``running``, ``frozen`` or ``stopped`` for each host."""
-        return self._demo("GET", "hosts")["hosts"]
-
-    def guests(self) -> dict[str, list[str]]:
-        """Where the simulated guests really are: server id -> hosts."""
-        return self._demo("GET", "guests")["guests"]
 
     def service(self, host: str) -> dict[str, Any]:
         """The nova-compute of ``host`` in ``/os-services``."""
@@ -492,14 +220,7 @@ class DemoCloud:
 
     def wait(self, condition: Callable[[], Any], what: str, timeout: float = 60) -> Any:
         """Poll until ``condition()`` is true; returns its value."""
-        deadline = time.monotonic() + timeout
-        pause = 0.05
-        while not (value := condition()):
-            if time.monotonic() > deadline:
-                raise DemoCloudError(f"waited {timeout:.0f} s in vain until {what}")
-            time.sleep(pause)
-            pause = min(pause * 1.2, 0.3)
-        return value
+        return waiting.wait(condition, what, timeout)
 
     def wait_for_server(self, server: str, status: str, timeout: float = 60) -> dict[str, Any]:
         """Until the server has this status and no task under way."""

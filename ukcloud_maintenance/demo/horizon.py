@@ -28,9 +28,10 @@ import urllib.request
 from importlib import metadata
 from pathlib import Path
 
-from . import controlplane, harness
+from . import children
 from .databases import cache_directory
 from .harness import DemoCloud
+from .ports import free_port
 
 SETTINGS = "ukcloud_maintenance.demo.horizon_settings"
 START_TIMEOUT = 120.0
@@ -104,7 +105,7 @@ def _collect_and_compress(root: Path) -> None:
 
 def child_environment(**variables: str) -> dict[str, str]:
     """The environment of a Django process of the demo."""
-    environment = harness.child_environment()
+    environment = children.child_environment()
     environment["DJANGO_SETTINGS_MODULE"] = SETTINGS
     environment["PYTHONWARNINGS"] = "ignore"
     return environment | variables
@@ -197,7 +198,7 @@ class HorizonProcess:
         maintenance: str = "{}",
     ) -> None:
         self.state = Path(state)
-        self.port = port or harness.free_port()
+        self.port = port or free_port()
         self.process: subprocess.Popen | None = None
         self.environment = child_environment(
             DEMO_STATE=str(self.state),
@@ -291,7 +292,7 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     if arguments.with_parent:
-        controlplane.end_with_parent(arguments.with_parent)
+        children.end_with_parent(arguments.with_parent)
     if "DEMO_STATIC_ROOT" not in os.environ:
         os.environ["DEMO_STATIC_ROOT"] = str(prepare_static())
     serve(arguments.port)

@@ -238,9 +238,7 @@ class Instrumentation:
                 case "GET", "requests":
                     return _answer(start, 200, self._requests_since(environ))
                 case "GET", "guests":
-                    from . import simulated_compute
-
-                    return _answer(start, 200, {"guests": simulated_compute.guests()})
+                    return _answer(start, 200, {"guests": self._plane.hypervisors.guests()})
                 case "GET", "hosts":
                     states = {name: host.state for name, host in self._plane.hosts.items()}
                     return _answer(start, 200, {"hosts": states})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Container
 from concurrent.futures import CancelledError
 
 import futurist
@@ -20,9 +21,8 @@ from oslo_log import log as logging
 from oslo_messaging._drivers import base, impl_fake
 from oslo_utils import timeutils
 
-from . import simulated_driver
 from .config import HostSpec
-from .simulated_driver import frozen_hosts
+from .hypervisors import Hypervisors, ProcessGone
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
@@ -37,8 +37,8 @@ class SimulatedComputeManager(manager.ComputeManager):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        spec = next(h for h in simulated_driver.cloud.hosts if h.name == self.host)
-        limit = simulated_driver.cloud.limit_of(spec)
+        hypervisors = self.driver.hypervisors
+        limit = hypervisors.config.limit_of(hypervisors.spec(self.host))
         self._live_migrations = futurist.ThreadPoolExecutor(max_workers=limit)
         # Nova asks Placement for the allocations of each server of the host, one by one, with
         # every claim, and uses them where PCI devices are moved between providers only.
@@ -58,13 +58,13 @@ class SimulatedComputeManager(manager.ComputeManager):
                 request_context.update_store()
             try:
                 return func(*args, **kwargs)
-            except simulated_driver.ProcessGone as gone:
+            except ProcessGone as gone:
                 raise CancelledError from gone
 
         return self._live_migrations.submit(run)
 
     def periodic_tasks(self, context, raise_on_error=False):
-        if self.host in frozen_hosts:
+        if self.host in self.driver.hypervisors.frozen:
             return 1
         return super().periodic_tasks(context, raise_on_error)
 
@@ -130,13 +130,13 @@ def _look_again() -> None:
         bell.set()
 
 
-def let_hosts_freeze() -> None:
+def let_hosts_freeze(frozen: Container[str]) -> None:
     """A frozen host says no heartbeats and reads no messages; they wait for it, as they would in
     a message broker."""
     poll = impl_fake.FakeExchange.poll
 
     def poll_unless_frozen(self, target, pool):
-        if target.server in frozen_hosts:
+        if target.server in frozen:
             return (None, None, None, None)
         return poll(self, target, pool)
 
@@ -145,7 +145,7 @@ def let_hosts_freeze() -> None:
     report = servicegroup_db.DbDriver._report_state
 
     def report_unless_frozen(self, member):
-        if member.host not in frozen_hosts:
+        if member.host not in frozen:
             report(self, member)
 
     servicegroup_db.DbDriver._report_state = report_unless_frozen
@@ -180,18 +180,19 @@ def _count_heartbeat(context, service_id: int) -> bool:
     return result.rowcount == 1
 
 
-def adapt_nova() -> None:
+def adapt_nova(hypervisors: Hypervisors) -> None:
     """All of that, once and before the first host."""
     deliver_messages_at_once()
     say_alive_in_one_statement()
-    let_hosts_freeze()
+    let_hosts_freeze(hypervisors.frozen)
 
 
 class SimulatedHost:
     """Start, stop, kill, freeze and thaw the nova-compute of one host."""
 
-    def __init__(self, spec: HostSpec) -> None:
+    def __init__(self, spec: HostSpec, hypervisors: Hypervisors) -> None:
         self.spec = spec
+        self._frozen = hypervisors.frozen
         self._service: service.Service | None = None
         self._lock = threading.Lock()
 
@@ -199,7 +200,7 @@ class SimulatedHost:
     def state(self) -> str:
         if self._service is None:
             return "stopped"
-        return "frozen" if self.spec.name in frozen_hosts else "running"
+        return "frozen" if self.spec.name in self._frozen else "running"
 
     def start(self) -> None:
         with self._lock:
@@ -225,8 +226,8 @@ class SimulatedHost:
             if self._service is None:
                 return
             ended, self._service = self._service, None
-            frozen_hosts.discard(self.spec.name)
-            ended.manager.driver.process_gone.set()
+            self._frozen.discard(self.spec.name)
+            ended.manager.driver.process.gone.set()
             if killed:
                 ended.manager.forget_queued()
             else:
@@ -237,16 +238,16 @@ class SimulatedHost:
                     server.stop()
 
     def freeze(self) -> None:
-        frozen_hosts.add(self.spec.name)
+        self._frozen.add(self.spec.name)
 
     def thaw(self) -> None:
-        frozen_hosts.discard(self.spec.name)
+        self._frozen.discard(self.spec.name)
         _look_again()
 
     def cancel_queued(self) -> None:
         """For the end of the whole process."""
         if self._service is not None:
-            self._service.manager.driver.process_gone.set()
+            self._service.manager.driver.process.gone.set()
             self._service.manager.cancel_queued()
 
 
@@ -255,16 +256,6 @@ def map_hosts() -> None:
     from nova.objects import host_mapping
 
     host_mapping.discover_hosts(nova_context.get_admin_context())
-
-
-def guests() -> dict[str, list[str]]:
-    """Where the simulated guests are: server id -> hosts (two after a cold migration that is not
-    confirmed yet)."""
-    where: dict[str, list[str]] = {}
-    for host, driver in simulated_driver.drivers.items():
-        for server in driver.list_instance_uuids():
-            where.setdefault(server, []).append(host)
-    return where
 
 
 def compute_nodes() -> int:
