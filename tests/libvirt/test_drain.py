@@ -20,7 +20,7 @@ def ask(drain, verb, *names):
 
 def until_copying(passes, drain, name):
     return passes.until(
-        drain, lambda d: rows_by_name(d)[name].nova_status == "running", timeout=120
+        drain, lambda d: rows_by_name(d)[name].attempt.nova_status == "running", timeout=120
     )
 
 

@@ -89,10 +89,12 @@ def test_one_that_stays_queued_for_ever_never_left_and_is_migrated_again(nova, p
     # Nova itself runs one at a time
     drain = passes.until(
         drain,
-        lambda d: sorted(r.nova_status for r in store.migrations(d)) == ["queued", "running"],
+        lambda d: (
+            sorted(r.attempt.nova_status for r in store.migrations(d)) == ["queued", "running"]
+        ),
         timeout=120,
     )
-    queued = next(r for r in store.migrations(drain) if r.nova_status == "queued")
+    queued = next(r for r in store.migrations(drain) if r.attempt.nova_status == "queued")
     nova.hosts["lv2"].compute.kill()
     nova.hosts["lv2"].start_compute()
     # the copy that was not done Nova aborts as soon as it is back

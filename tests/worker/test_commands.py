@@ -66,7 +66,7 @@ def test_an_abort_a_forced_completion_and_a_retry(nova, passes):
     number = str(drain.pk)
 
     def runs(drain):
-        return rows_by_name(drain)["hang"].nova_status == "running"
+        return rows_by_name(drain)["hang"].attempt.nova_status == "running"
 
     drain = passes.until(drain, runs)
     first = rows_by_name(drain)["hang"].attempt.nova_migration_id
@@ -87,7 +87,7 @@ def test_a_cancel_that_aborts_what_never_ends_and_gives_the_service_back(nova, a
     nova.create_server("hang", host="st15", play="never-converges")
     run("drain_host", "st15", "--reason", "r")
     drain = Drain.objects.get(host="st15")
-    at_work.until(drain, lambda d: rows_by_name(d)["hang"].nova_status == "running")
+    at_work.until(drain, lambda d: rows_by_name(d)["hang"].attempt.nova_status == "running")
     assert service_of(nova, "st15")["status"] == "disabled"
     outcome = run("drain_cancel", str(drain.pk), "--abort", "--wait", "--json")
     assert outcome.exit_code == 0, outcome.stdout + outcome.stderr

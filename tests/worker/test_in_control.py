@@ -84,7 +84,7 @@ def flying(**more) -> tuple[Nova, Drain]:
     nova = Nova(outcomes={"a": ["stalls", "stalls"]}, **more)
     nova.add("a")
     drain = ask(nova, 1)
-    until(nova, drain, lambda: row(drain).nova_status == "running")
+    until(nova, drain, lambda: row(drain).attempt.nova_status == "running")
     return nova, drain
 
 
@@ -328,7 +328,7 @@ def failed_beside_one_that_flies() -> tuple[Nova, Drain]:
     nova.add("b")
     drain = ask(nova, 2)
     until(nova, drain, lambda: row(drain).state == MigrationState.FAILED, 300)
-    until(nova, drain, lambda: row(drain, "b").nova_status == "running")
+    until(nova, drain, lambda: row(drain, "b").attempt.nova_status == "running")
     return nova, drain
 
 
@@ -391,7 +391,7 @@ def test_a_cancel_that_ends_for_want_of_openstack_says_what_is_not_known(enable)
     nova = Nova(outcomes={"a": ["stalls"]})
     nova.add("a")
     drain = ask(nova, 1)
-    until(nova, drain, lambda: row(drain).nova_status == "running")
+    until(nova, drain, lambda: row(drain).attempt.nova_status == "running")
     store.cancel_drain(read(drain), "ann", nova.now, abort=False, enable=enable)
     nova.service = unreachable
     one_pass(nova, drain.pk)
@@ -480,7 +480,7 @@ def test_a_record_that_was_read_is_not_read_again():
     nova, drain = flying()
     nova.migrations_of = None
     one_pass(nova, drain.pk)
-    assert row(drain).nova_status == "running"
+    assert row(drain).attempt.nova_status == "running"
 
 
 # -- server groups that cannot be read -----------------------------------------------------------

@@ -143,7 +143,7 @@ def test_what_arrives_leaves_and_is_moved_by_others_is_accounted_for(nova, passe
     ids = {name: row.server_id for name, row in rows_by_name(drain).items()}
     # the slow one goes first and holds the line while the others change
     type(rows_by_name(drain)["slow"]).objects.filter(server_id=ids["slow"]).update(position=-1)
-    passes.until(drain, lambda d: rows_by_name(d)["slow"].nova_status == "running")
+    passes.until(drain, lambda d: rows_by_name(d)["slow"].attempt.nova_status == "running")
     nova.nova.delete(f"/servers/{ids['deleted']}")
     nova.action(ids["stopped"], {"os-stop": None})
     nova.live_migrate(ids["moved"], "cmp5")
@@ -236,7 +236,7 @@ def test_a_token_that_nova_does_not_take_any_more_is_renewed(nova, passes):
 def test_an_abort_by_somebody_else_is_followed_until_it_settled(nova, passes):
     server = nova.create_server("web", host="cmp9", play="late-error-after-abort rate=60000000")
     drain = passes.ask("cmp9")
-    passes.until(drain, lambda d: rows_by_name(d)["web"].nova_status == "running")
+    passes.until(drain, lambda d: rows_by_name(d)["web"].attempt.nova_status == "running")
     under_way = nova.progress(server)[0]["id"]
     nova.nova.delete(f"/servers/{server}/migrations/{under_way}")
     drain = passes.until_over(drain)

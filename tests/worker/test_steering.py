@@ -27,7 +27,7 @@ def ask(drain, verb, *names, **more):
 
 
 def until_status(passes, drain, name, *statuses):
-    return passes.until(drain, lambda d: rows_by_name(d)[name].nova_status in statuses)
+    return passes.until(drain, lambda d: rows_by_name(d)[name].attempt.nova_status in statuses)
 
 
 def until_state(passes, drain, name, *states):
