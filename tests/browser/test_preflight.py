@@ -47,9 +47,11 @@ def test_check_choose_and_drain(window, cloud, all_kinds, start_worker):
     window.see("tr[data-host=cmp1] a[href*='/check/']").click()
     window.wait_for_text("5 leave live, 1 cold, 1 stays, 2 blocked; needs 3.5 GiB", ".modal")
     assert not window.find_all(".modal .mnt-plan select")
-    assert "Its owner asks that it stays (maintenance:stay)." in said(window, "held-1")
-    assert "It is in ERROR, though Nova last saw its guest running." in said(window, "broken-1")
-    assert "waits for confirmation" in said(window, "resized-1")
+    assert "Its owner requests that it stay on its host (maintenance:stay)." in said(
+        window, "held-1"
+    )
+    assert "It is in ERROR, although Nova last saw its guest running." in said(window, "broken-1")
+    assert "not confirmed yet" in said(window, "resized-1")
     assert "It is locked (month end)" in said(window, "locked-1")
     assert "It is paused" in said(window, "paused-1")
     assert "Cold" in said(window, "off-1")

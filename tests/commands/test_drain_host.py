@@ -505,7 +505,7 @@ def test_a_dry_run_names_few_of_many_in_their_order(known):
     text = run("drain_host", "cmp1", "--dry-run").stdout
     names = re.findall(r"^web-\d+", text, re.MULTILINE)
     assert names == [f"web-{n}" for n in range(1, 12)]
-    assert "  web-1, web-2, web-3, web-4, web-5, web-6 and 5 more: Its local disk of 1 GiB" in text
+    assert "  web-1, web-2, web-3, web-4, web-5, web-6 and 5 more: Its local disk (1 GiB)" in text
 
 
 def test_a_dry_run_takes_a_reason_too(known):
@@ -516,7 +516,7 @@ def test_a_dry_run_tells_what_cannot_leave_and_what_to_do(known):
     outcome = run("drain_host", "cmp1", "--dry-run")
     assert outcome.exit_code == 1
     line = next(line for line in outcome.stdout.splitlines() if line.startswith("old-1"))
-    assert re.search(r"SUSPENDED +stays +- +It is suspended.*Resume it\.$", line)
+    assert re.search(r"SUSPENDED +stays +- +It is suspended.*Resume it \(openstack server resume\)\.$", line)
 
 
 def test_a_dry_run_tells_that_not_all_fit(known):

@@ -217,7 +217,7 @@ def test_what_stands_against_it_is_told_by_host_the_worst_first(admin, room):
     hosts = re.findall(r'(?s)<section class="mnt-of-host"[^>]*>(.*?)</section>', html)
     told = [text(one) for one in hosts]
     assert [one.split()[0] for one in told] == ["cmp1", "cmp10", "cmp2"]
-    assert "busy-1 : Nova is busy with it" in told[0]
+    assert "busy-1 : Nova has a task in progress for it" in told[0]
     assert told[1].index("err-1, err-2 : It is in ERROR") < told[1].index("held-1 : It is locked")
     assert "<li" not in hosts[2]
     assert "Host cmp3 is down" in text(html[: html.index("mnt-of-host")])
@@ -259,7 +259,7 @@ def test_hosts_are_moved_and_removed_and_what_was_entered_is_kept(admin, cloud):
     assert order(answer) == ["cmp1", "cmp2"]
     html = answer.content.decode()
     assert "wait &lt;for&gt; it" in html
-    assert "It was chosen to stay." in html
+    assert "It stays on this host by choice." in html
     assert re.search(r'value="n"[^>]*checked', html)
     assert 'name="hosts_at_once" value="3"' in html
     assert "A reason is needed" not in html  # it was not sent off

@@ -83,7 +83,7 @@ def test_who_finds_no_place_is_named_with_what_is_missing(admin, known):
     assert re.search(
         r"there is no place for 1 instance: big-\d \(8 GiB of memory missing on cmp10\)", page
     )
-    assert "there is no place for it: cmp10 then lacks 8 GiB of memory" in page
+    assert "the closest is cmp10, which then lacks 8 GiB of memory" in page
 
 
 def test_the_hosts_before_and_after(admin, known):

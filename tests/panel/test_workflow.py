@@ -41,8 +41,8 @@ def test_shows_what_will_happen_to_each_instance(admin, headers):
     assert response.status_code == 200
     assert ('class="workflow modal' in response.content.decode()) == bool(headers)
     assert "3 leave live, 1 cold, 1 blocked; needs 7 GiB" in page
-    assert "It is paused: QEMU migrates such guests" in page
-    assert "Nova is busy with it (task rebooting)." in page
+    assert "It is paused: a paused guest can be live-migrated" in page
+    assert "Nova has a task in progress for it (rebooting)." in page
     assert "SHUTOFF Cold" in page
     assert "3 instances are live-migrated (6 GiB)." in page
     assert "1 instance that is shut off is moved, and stays shut off: old-1." in page
