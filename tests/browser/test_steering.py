@@ -180,7 +180,7 @@ def test_an_error_after_an_abort_is_reset_on_its_evidence_and_the_rest_cancelled
     assert cloud.server(server_id)["status"] == "ERROR"
 
     window.see("tr[data-name='lost-1'] .mnt-look").send_keys(Keys.ENTER)
-    dialog(window, "says that the guest is running")
+    dialog(window, "reports that the guest is running")
     assert not window.find_all(".modal .mnt-not-passed")
     window.picture("steering-evidence")
     confirm(window)

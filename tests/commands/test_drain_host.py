@@ -331,7 +331,7 @@ def test_waits_for_the_certificate_as_well(cloud, worker):
     outcome = run("drain_host", "cmp1", "--reason", "r", "--wait")
     assert outcome.exit_code == 0
     assert not worker
-    assert "cmp1: It was not verified yet." in outcome.stderr
+    assert "cmp1: The host was not verified yet." in outcome.stderr
     assert "cmp1 is SAFE TO POWER OFF" in outcome.stdout
 
 
@@ -353,7 +353,7 @@ def test_what_stands_against_the_certificate_is_said_and_no_success(
     assert outcome.exit_code == 1
     [document] = outcome.json
     assert (document["state"], document["safe_to_power_off"]) == ("succeeded", False)
-    why = "Placement shows 1 allocation" if verified else "It was not verified yet."
+    why = "Placement has 1 allocation" if verified else "The host was not verified yet."
     assert why in document["why_not"]
     assert "cmp1 is NOT safe to power off" in outcome.stderr
 
@@ -516,7 +516,9 @@ def test_a_dry_run_tells_what_cannot_leave_and_what_to_do(known):
     outcome = run("drain_host", "cmp1", "--dry-run")
     assert outcome.exit_code == 1
     line = next(line for line in outcome.stdout.splitlines() if line.startswith("old-1"))
-    assert re.search(r"SUSPENDED +stays +- +It is suspended.*Resume it \(openstack server resume\)\.$", line)
+    assert re.search(
+        r"SUSPENDED +stays +- +It is suspended.*Resume it \(openstack server resume\)\.$", line
+    )
 
 
 def test_a_dry_run_tells_that_not_all_fit(known):

@@ -71,7 +71,7 @@ def ended(maintenance: HostMaintenance, result: ReturnResult, message: str = "Do
 def test_0_only_where_the_host_is_safe_to_power_off(maintenance):
     outcome = run("host_status", "cmp1")
     assert outcome.exit_code == 1
-    assert "NOT safe to power off. It was not verified yet." in outcome.stdout
+    assert "NOT safe to power off. The host was not verified yet." in outcome.stdout
     verify(maintenance)
     outcome = run("host_status", "cmp1")
     assert outcome.exit_code == 0
@@ -111,7 +111,7 @@ def test_what_was_verified_in_the_future_is_not_safe(maintenance, ahead):
     assert outcome.exit_code == 1
     assert outcome.json["safe_to_power_off"] is False
     assert outcome.json["safe_since"] is None
-    assert "still to come: the clock of the database was set back" in outcome.json["why_not"]
+    assert "in the future: the database clock was set back" in outcome.json["why_not"]
     verify(maintenance)  # the next look
     assert run("host_status", "cmp1").exit_code == 0
 
@@ -453,7 +453,7 @@ def test_what_is_left_behind_is_shown_with_its_proof_and_the_commands(left_behin
     outcome = run("host_allocations", "cmp1")
     assert outcome.exit_code == 0
     assert "u7: left behind, and can be removed" in outcome.stdout
-    assert "Nova has web-1" in outcome.stdout
+    assert "According to Nova, web-1" in outcome.stdout
     assert "host_allocations cmp1 --remove u7" in outcome.stdout
     assert "openstack resource provider allocation delete u7" in outcome.stdout
     [one] = run("host_allocations", "cmp1", "--json").json

@@ -35,10 +35,10 @@ HOLDS = {
     c.SERVICE_DISABLED: "The compute service is disabled.",
     c.SERVICE_UP: "The compute service is up.",
     c.CELL_ANSWERED: "The cell of this host answered.",
-    c.NO_SERVERS: "No instance is on this host, deleted ones included.",
-    c.NO_MIGRATIONS: "No migration from or to this host is under way.",
-    c.NO_RESIZES: "No resize or cold migration from or to this host waits to be confirmed.",
-    c.NO_ALLOCATIONS: "Placement shows no allocation on this host.",
+    c.NO_SERVERS: "No instance is on this host, not even a soft-deleted one.",
+    c.NO_MIGRATIONS: "No migration from or to this host is in progress.",
+    c.NO_RESIZES: "No resize or cold migration from or to this host is unconfirmed.",
+    c.NO_ALLOCATIONS: "Placement has no allocations on this host.",
 }
 
 
@@ -236,7 +236,7 @@ def test_one_that_is_dated_ahead_of_the_clock_is_not_called_safe(admin, maintain
     said = panel(admin)
     assert said.startswith("Not verified any more")
     assert "Safe to power off" not in said
-    assert "the clock of the database was set back" in said
+    assert "the database clock was set back" in said
     assert rows(admin.get(INDEX))["cmp4"][7] == "not safe: not verified yet"
     document = admin.get(url("certificate_file")).json()
     assert (document["safe_to_power_off"], document["safe_since"]) == (False, None)
@@ -376,7 +376,7 @@ def test_the_return_says_how_it_was_and_is_and_what_each_choice_does(admin, main
         ("ours", " checked"),
         ("leave", ""),
     ]
-    assert "The maintenance ends when Nova sees the host up." in said
+    assert "The maintenance ends when Nova reports the host up." in said
     assert "Bring the 2 instances back that came from here" in said
     assert "moved-1 1 GiB ACTIVE cmp2" in said
 
@@ -388,13 +388,13 @@ def test_where_somebody_else_disabled_it_the_choice_is_theirs(admin, cloud, main
     assert "Now disabled: bad disk (not the reason that we wrote)" in said
     found = re.findall(r'name="choice" value="(\w+)" required( checked)?( disabled)?', html)
     assert found == [("ours", "", " disabled"), ("enable", "", ""), ("leave", "", "")]
-    assert "It was not us who disabled the service" in said
+    assert "was not disabled by a drain" in said
 
     answer = admin.post(url("return_host"), {"max_concurrent": "2"})
     assert "Choose what becomes of the compute service." in page(answer)
     answer = admin.post(url("return_host"), {"choice": "ours", "bring_back": "on"})
     html = answer.content.decode()
-    assert "It was not us who disabled the service" in page(answer)
+    assert "was not disabled by a drain" in page(answer)
     assert 'name="bring_back" checked' in html  # what was entered is kept
     maintained.refresh_from_db()
     assert maintained.returning_since is None
@@ -430,8 +430,10 @@ def test_a_return_is_asked_for_and_followed_to_its_end(admin, maintained):
     assert rows(admin.get(INDEX))["cmp4"][7:] == ["being returned", "View Drain Check"]
     assert "Drain Host" not in said  # it would be refused
 
-    store.enabled(maintained, "Waiting until Nova sees it up.", "worker", "req-1", timezone.now())
-    assert "Waiting until Nova sees it up." in panel(admin)
+    store.enabled(
+        maintained, "Waiting for Nova to report it up.", "worker", "req-1", timezone.now()
+    )
+    assert "Waiting for Nova to report it up." in panel(admin)
     store.finish_return(
         maintained, ReturnResult.IN_SERVICE, "In service again.", "worker", timezone.now()
     )
@@ -568,7 +570,7 @@ def left_behind(maintained, cloud, monkeypatch):
 def test_an_allocation_that_is_left_behind_is_shown_with_its_proof_and_removed(admin, left_behind):
     shown_page = text(page(admin.get(url("allocations"))))
     assert "Allocations on cmp4" in shown_page
-    assert "Nova has moved-1" in shown_page
+    assert "According to Nova, moved-1" in shown_page
     assert "Remove Allocation" in shown(admin.get(url("allocations")))
     assert admin.post(url("allocations"), {"consumer": "u7"}).status_code == 302
     assert left_behind["u7"].allocations == ()

@@ -280,7 +280,7 @@ def test_the_certificate(german, maintained, against):
 def test_the_return_of_a_host(german, maintained):
     page = german("return_host", "cmp4", ajax=True)
     assert english(page) == []
-    assert "Die Wartung endet, wenn Nova den Host wieder erreicht." in page
+    assert "Die Wartung endet, wenn Nova den Host als erreichbar meldet." in page
 
 
 def test_the_list_of_hosts(german, maintained):
@@ -351,6 +351,6 @@ def test_what_is_told_of_a_return_is_german_around_its_values():
     one = message("enables_ours", reason="kernel 6.1. See 12.")
     with override("de"):
         assert labels.said(one) == (
-            'Der Dienst wird aktiviert: Wir haben ihn deaktiviert ("kernel 6.1. See 12."). Die'
-            " Wartung endet, wenn Nova den Host wieder erreicht."
+            'Der Dienst, den eine Leerung deaktiviert hat ("kernel 6.1. See 12."), wird'
+            " aktiviert. Die Wartung endet, wenn Nova den Host als erreichbar meldet."
         )

@@ -239,8 +239,8 @@ def test_a_host_where_instances_stayed_says_how_many(admin, make_drain):
             ["Could not list the hypervisors", "policy refuses this user"],
         ),
         (
-            CloudAuthError("find Nova in the catalogue", "no endpoint"),
-            ["Could not find Nova in the catalogue", "service catalogue"],
+            CloudAuthError("find Nova in the service catalog", "no endpoint"),
+            ["Could not find Nova in the service catalog", "service catalogue"],
         ),
     ],
 )

@@ -185,10 +185,12 @@ def denied(settings, tmp_path, fresh_policy):
 EVIDENCE = Evidence(
     (
         Check("server_in_error", True, plain("The instance is in ERROR.")),
-        Check("guest_runs", True, plain("The hypervisor of cmp1 says that the guest is running.")),
+        Check(
+            "guest_runs", True, plain("The hypervisor of cmp1 reports that the guest is running.")
+        ),
     ),
     True,
-    plain("This is what Nova 33 and 34 leave behind after an abort."),
+    plain("Nova 33 and 34 do this after an abort."),
     (),
     datetime(2026, 11, 23, 8, 0, tzinfo=UTC),
 )
@@ -199,12 +201,12 @@ INCOMPLETE = dataclasses.replace(
         Check(
             "guest_runs",
             False,
-            plain("cmp1 did not say that the guest runs there."),
+            plain("cmp1 did not report that the guest runs there."),
             (plain("timed out"),),
         ),
     ),
     complete=False,
-    meaning=plain("It is not known for sure where the guest of this instance runs."),
+    meaning=plain("It is not certain where the guest of this instance runs."),
     by_hand=(plain("On cmp1 and on cmp2: virsh list --all."),),
 )
 
@@ -520,7 +522,11 @@ def test_the_evidence_is_shown_and_the_button_only_where_it_is_complete(admin, d
     shown = admin.get(url("reset", drain), data, **AJAX).content.decode()
     assert 'value="Reset to Active"' in shown
     said = text(shown)
-    for words in ("What happened In ERROR.", "says that the guest is running", "leave behind"):
+    for words in (
+        "What happened In ERROR.",
+        "reports that the guest is running",
+        "do this after an abort",
+    ):
         assert words in said
     assert "What to check by hand" not in said
     assert shown.count("mnt-passed") == 2
