@@ -107,7 +107,7 @@ def test_pause_skip_retry_and_abort_by_keyboard(window, servers, start_worker, c
     confirm(window)
     for name in ("web-2", "web-3"):
         wait_for_state(window, name, "Skipped")
-    assert "Taken off the list by admin." in cell(window, "web-2", MESSAGE)
+    assert "Skipped by admin." in cell(window, "web-2", MESSAGE)
     assert offered(window) == ["Retry (2)", "Retry on a Host (2)"]
     press(window, "retry")
     for name in ("web-2", "web-3"):

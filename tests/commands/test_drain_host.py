@@ -369,8 +369,12 @@ def test_an_interrupt_while_the_certificate_is_waited_for(cloud, worker):
 @pytest.mark.parametrize(
     ("state", "code", "words"),
     [
-        (MigrationState.UNKNOWN, "record_gone", "It is not known where web-1 runs."),
-        (MigrationState.FAILED, "arrived_error", "Arrived in status ERROR, unlike before: web-1."),
+        (MigrationState.UNKNOWN, "record_gone", "It is unknown where web-1 runs."),
+        (
+            MigrationState.FAILED,
+            "arrived_error",
+            "Arrived in status ERROR, which differs from before the migration: web-1.",
+        ),
     ],
 )
 def test_an_instance_that_needs_a_look_is_said_first_and_is_no_success(

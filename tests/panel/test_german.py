@@ -324,12 +324,12 @@ def test_the_form_of_a_drain(german):
                 message("left_host", done=0, total=1),
                 message("instance_not_of_drain", name="my vm", status="ACTIVE"),
             ),
-            "0 von 1 haben den Host verlassen.\nmy vm (ACTIVE): sie gehört nicht zur Leerung.",
+            "0 von 1 haben den Host verlassen.\nmy vm (ACTIVE): nicht Teil der Leerung.",
         ),
         # what others said stays as it is, between what is ours
         (
             message("nova_refused", words="Quota exceeded. It is cancelled."),
-            "Nova lehnte ab: Quota exceeded. It is cancelled.",
+            "Nova lehnte die Anfrage ab: Quota exceeded. It is cancelled.",
         ),
         (text("libvirt said no. So there."), "libvirt said no. So there."),
         (None, ""),

@@ -156,7 +156,7 @@ def test_the_timeline_says_when_who_what_which_and_how_it_went(admin, cloud, dra
                 ),
                 (
                     *(50, "worker ctl1", "Nova was asked to move it", "web-1"),
-                    *("To a host of the scheduler's choice.", "req-2 Copy"),
+                    *("To a host chosen by the scheduler.", "req-2 Copy"),
                 ),
             ],
             [found[0][0].split("UTC ")[1]] * 5,

@@ -848,7 +848,7 @@ def test_while_it_is_given_back_it_is_not_safe_to_power_off(world):
     world.ask()
     found = world.certificate()
     assert (found.safe, found.why_not) == (False, message("being_given_back"))
-    assert "given back" in english(world.maintenance.withdrawn_why)
+    assert "returned to service" in english(world.maintenance.withdrawn_why)
     assert services.host_records(ADMIN, "RegionOne")["cmp1"].returning
 
 

@@ -442,9 +442,9 @@ def test_an_instance_that_arrives_in_error_is_no_success_of_an_empty_host(
     drain = passes.until_over(passes.ask("st4"))
     assert servers_on(nova, "st4") == []
     assert (drain.state, drain.result) == ("failed", "instances_failed")
-    assert english(drain.message).startswith("Arrived in status ERROR, unlike before: lands."), (
-        drain.message
-    )
+    assert english(drain.message).startswith(
+        "Arrived in status ERROR, which differs from before the migration: lands."
+    ), drain.message
     assert "The host is empty." in english(drain.message)
     hosts.one_pass("st4")
     nova.delete_server(server)

@@ -398,7 +398,7 @@ def test_a_cancel_that_ends_for_want_of_openstack_says_what_is_not_known(enable)
     one_pass(nova, drain.pk)
     ended = read(drain)
     assert (ended.state, row(drain).state) == (DrainState.CANCELLED, MigrationState.UNKNOWN)
-    said = "Whether the compute service is enabled again is not known."
+    said = "It is unknown whether the compute service is enabled again."
     assert (said in english(ended.message)) is enable
 
 

@@ -87,7 +87,7 @@ def alarm(counts: Counts, rows: Sequence[InstanceMigration] = ()) -> str:
     said = []
     if n := counts.unknown:
         said.append(
-            ngettext("It is not known where %(who)s runs.", "It is not known where %(who)s run.", n)
+            ngettext("It is unknown where %(who)s runs.", "It is unknown where %(who)s run.", n)
             % {"who": _who(n, unknown)}
         )
     if n := counts.arrived_wrong:
