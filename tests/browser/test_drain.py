@@ -297,7 +297,7 @@ def test_the_workflow_by_keyboard_alone_on_a_page_of_its_own(window, servers, cl
     # a second drain of the same host is refused, with a link to the first
     address = window.driver.current_url
     window.go("hosts/cmp5/drain/")
-    window.wait_for_text("is being drained already")
+    window.wait_for_text("is already being drained")
     window.picture("refused")
     window.driver.find_element(By.LINK_TEXT, "View drain").send_keys(Keys.ENTER)
     window.wait(lambda: window.driver.current_url == address, "it leads to the drain")
@@ -321,7 +321,7 @@ def test_a_refusal_in_the_modal_keeps_what_was_entered(window, servers, cloud):
     body = {"status": "disabled", "disabled_reason": "smoke"}
     cloud.nova.put(f"/os-services/{service['id']}", json=body)
     window.see(".modal .button-final").click()
-    window.wait_for_text("The destination cmp12 is disabled: smoke.", ".modal")
+    window.wait_for_text("Destination cmp12 is disabled: smoke.", ".modal")
     window.picture("refused-at-field")
     assert window.see(".modal [name=reason]").get_attribute("value") == "kept"
     assert window.find(".modal [name=destination]").get_attribute("value") == "cmp12"

@@ -149,7 +149,7 @@ def test_choices_survive_a_refusal(window, servers, cloud):
     body = {"status": "disabled", "disabled_reason": "smoke"}
     cloud.nova.put(f"/os-services/{service['id']}", json=body)
     window.see(".button-final").click()
-    window.wait_for_text("The destination cmp12 is disabled: smoke.")
+    window.wait_for_text("Destination cmp12 is disabled: smoke.")
     window.see(".button-previous").click()
     window.see(".mnt-plan")
     assert "It is stopped, moved and started again" in said(window, "one")

@@ -74,7 +74,7 @@ def test_json_is_the_drains(cloud):
     [
         (["cmp99", "--reason", "r"], 2, "unknown_host", "cmp99"),
         (["CMP1", "--reason", "r"], 2, "unknown_host", "CMP1"),
-        (["cmp", "--reason", "r"], 2, "unknown_host", "compared exactly"),
+        (["cmp", "--reason", "r"], 2, "unknown_host", "match exactly"),
         (["cmp1", "cmp1", "--reason", "r"], 2, "host_twice", "cmp1"),
         (["cmp1", "--reason", "  "], 2, "reason_missing", "reason"),
         (["cmp1", "--reason", "x" * 256], 2, "reason_too_long", "256"),

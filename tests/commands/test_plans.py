@@ -165,7 +165,7 @@ def test_window_timeout_and_order_reach_every_drain(racks, hosts):
         (
             ["--start-at", "2126-03-01T22:00Z", "--stop-at", "2126-03-01T22:00Z"],
             "window_is_empty",
-            "before it begins",
+            "before it starts",
         ),
         (["--timeout-action", "explode"], "timeout_action_unknown", "warn, abort"),
         (["--destination", "cmp10", "--follow-plan"], "destination_and_plan", "not both"),

@@ -192,7 +192,7 @@ def test_what_is_over_does_not_keep_the_rest_of_a_plan_from_it(plan):
     [refused] = outcome.json["refused"]
     assert refused["drain_id"] == first.pk
     assert "succeeded" in refused["reason"]
-    assert f"Drain {first.pk} of cmp1: It is succeeded" in outcome.stderr
+    assert f"Drain {first.pk} of cmp1: The drain is succeeded" in outcome.stderr
     second.refresh_from_db()
     assert second.state == DrainState.PAUSED
 
@@ -543,7 +543,7 @@ def test_those_that_are_put_first_keep_their_order(cloud):
 def test_what_cannot_be_done_is_refused_with_the_reason(drain):
     outcome = run("drain_instance", "abort", str(drain.pk), "web-1", "--json")
     assert (outcome.exit_code, outcome.json["error"]["code"]) == (3, "cannot_abort")
-    assert "web-1: No live migration of it is under way." in outcome.json["error"]["message"]
+    assert "web-1: No live migration of it is in progress." in outcome.json["error"]["message"]
 
 
 def test_one_that_is_refused_does_not_keep_the_others_from_it(drain):

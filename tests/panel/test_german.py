@@ -244,7 +244,7 @@ def test_the_form_of_a_plan_and_a_refusal_in_it(german, room, make_drain):
     assert english(page) == []
     assert page.count('data-language="de"') == 1  # numbers are written by the script too
     assert "Host cmp10 wird schon geleert (Leerung" in page
-    assert "Host cmp3 ist ausgefallen: Für eine Live-Migration" in page
+    assert "Host cmp3 ist ausgefallen, und für eine Live-Migration" in page
     again = german("new_plan", post=test_plans.entered("cmp1", stop_at="2001-01-01T00:00"))
     assert "Diese Zeit ist vorbei." in again
     assert english(again) == []

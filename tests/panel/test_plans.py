@@ -228,8 +228,8 @@ def test_a_host_that_cannot_be_drained_must_go(admin, make_drain, room):
     drain = make_drain("cmp10")
     answer = admin.get(NEW, {"host": ["cmp1", "cmp3", "cmp10", "cmp99"]})
     said = page(answer)
-    assert "Host cmp3 is down: live migration needs both hosts alive." in said
-    assert f"Host cmp10 is being drained already (drain {drain.pk}, asked for by alice)." in said
+    assert "Host cmp3 is down, and live migration needs both hosts up." in said
+    assert f"Host cmp10 is already being drained (drain {drain.pk}, requested by alice)." in said
     assert "Nova knows no compute host of exactly this name." in said
     assert "5 instances on 1 host: 3 leave live, 1 cold, 1 blocked" in said
     # nothing is told of what would become of hosts of which none can be drained
@@ -362,11 +362,11 @@ def test_a_time_that_the_clocks_leave_out_is_refused_in_the_form(admin, room):
         ({"start_at": "2001-01-01T00:00"}, "This time is past."),
         (
             {"start_at": "2999-01-02T00:00", "stop_at": "2999-01-01T00:00"},
-            "The window ends before it begins.",
+            "The window ends before it starts.",
         ),
-        ({"destination": "cmp10"}, "The destination is the host that is to be drained."),
-        ({"destination": "cmp1"}, "The destination cmp1 is to be drained itself."),
-        ({"destination": "cmp4"}, "The destination cmp4 is disabled: bad fan."),
+        ({"destination": "cmp10"}, "The destination is the host to be drained."),
+        ({"destination": "cmp1"}, "Destination cmp1 is one of the hosts to be drained."),
+        ({"destination": "cmp4"}, "Destination cmp4 is disabled: bad fan."),
         ({"timeout_action": "explode"}, "Select a valid choice"),
     ],
 )
@@ -386,7 +386,7 @@ def test_a_refusal_is_shown_and_nothing_entered_is_lost(admin, room, wrong, word
 def test_a_host_that_somebody_was_faster_with_is_named(admin, room, make_drain):
     drain = make_drain("cmp1")
     answer = admin.post(NEW, entered("cmp10", "cmp1"))
-    assert f"(drain {drain.pk}, asked for by alice)" in page(answer)
+    assert f"(drain {drain.pk}, requested by alice)" in page(answer)
     assert Plan.objects.count() == 0
 
 
@@ -614,7 +614,7 @@ def test_what_one_host_refused_is_told_beside_what_was_done(admin, make_plan):
     store.finish_return(maintenance, ReturnResult.LEFT, "", "worker", timezone.now())
     said = page(steer(admin, plan, "retry"))
     assert "What failed in 1 drain is tried again." in said
-    assert "cmp1: failed: The host was given back to service" in said.replace("a-cmp1", "failed")
+    assert "cmp1: failed: The host was returned to service" in said.replace("a-cmp1", "failed")
     assert "cmp10:" not in said  # nothing of it failed
     assert states(plan) == ["failed", "running", "pending"]
 

@@ -194,8 +194,8 @@ def test_a_refusal_keeps_choices_and_notes_and_the_review_speaks_of_them(admin, 
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("choice-{}", "explode", "'explode' cannot be chosen"),
-        ("note-{}", "x" * 256, "A note is 256 characters long; 255 are kept."),
+        ("choice-{}", "explode", "'explode' is not a valid choice"),
+        ("note-{}", "x" * 256, "The note has 256 characters; at most 255 are stored."),
     ],
 )
 def test_what_cannot_be_chosen_is_refused_at_its_step(admin, known, field, value, words):

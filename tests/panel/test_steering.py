@@ -341,13 +341,13 @@ def test_each_of_several_is_judged_by_itself(admin, drain):
     asked = text(admin.get(url("abort", drain), {"row": chosen}, **AJAX).content.decode())
     assert "Abort the migrations of 2 instances?" in asked
     assert "Left out, because it cannot be done with them now: failed" in asked
-    assert "No live migration of it is under way." in asked
+    assert "No live migration of it is in progress." in asked
 
     data = {"row": chosen, "confirmed": "yes"}
     said = messages_of(admin.post(url("abort", drain), data, **SCRIPT))
     assert said == [
         ["success", "Abort is asked for: queued, running."],
-        ["warning", "Abort: failed: No live migration of it is under way."],
+        ["warning", "Abort: failed: No live migration of it is in progress."],
     ]
     wishes = {name: row.wish for name, row in rows_of(drain).items()}
     assert (wishes["running"], wishes["queued"], wishes["failed"]) == ("abort", "abort", "")
@@ -365,7 +365,7 @@ def test_another_admin_was_faster(admin, drain):
     response = admin.post(url("abort", drain), data, follow=True)
     page = text(response.content.decode())
     assert "Abort is asked for: running." in page
-    assert "Abort: queued: Something is asked of Nova for it already." in page
+    assert "Abort: queued: Another request to Nova is already in progress for it." in page
     assert rows_of(drain)["queued"].wish_by == "bob"
 
 
@@ -446,9 +446,9 @@ def test_a_retry_is_offered_the_hosts_that_can_receive(admin, cloud, drain, make
     assert "cmp2 (64 GiB free)" in page
 
     for entered, words in (
-        ("", "No host is chosen."),
-        ("cmp3", "The destination cmp3 is down."),
-        ("cmp4", "The destination cmp4 is disabled: bad fan"),
+        ("", "No destination is chosen."),
+        ("cmp3", "Destination cmp3 is down."),
+        ("cmp4", "Destination cmp4 is disabled: bad fan"),
         ("cmp5", "cmp5 is being drained itself"),
         ("CMP2", "no compute host named"),
     ):
@@ -760,7 +760,7 @@ def test_pace_window_and_timeout_are_changed(admin, drain):
     [
         ({"max_concurrent": "0"}, "greater than or equal to 1"),
         ({"max_concurrent": "21"}, "must be from 1 to 20"),
-        ({"stop_at": "2020-01-01T10:00"}, "The end of the window is past."),
+        ({"stop_at": "2020-01-01T10:00"}, "The window ends in the past."),
         ({"stop_at": "tomorrow"}, "This is no date with a time of day."),
         ({"timeout_action": "stop"}, "Select a valid choice"),
     ],

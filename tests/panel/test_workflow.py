@@ -127,9 +127,9 @@ def at_field(response, name: str) -> str:
         ({"max_concurrent": "0"}, "max_concurrent", "greater than or equal to 1"),
         ({"max_concurrent": "21"}, "max_concurrent", "At most 20 may run at once"),
         ({"max_concurrent": "many"}, "max_concurrent", "whole number"),
-        ({"destination": "cmp1"}, "destination", "is the host that is to be drained"),
-        ({"destination": "cmp3"}, "destination", "The destination cmp3 is down."),
-        ({"destination": "cmp4"}, "destination", "The destination cmp4 is disabled: bad fan"),
+        ({"destination": "cmp1"}, "destination", "is the host to be drained"),
+        ({"destination": "cmp3"}, "destination", "Destination cmp3 is down."),
+        ({"destination": "cmp4"}, "destination", "Destination cmp4 is disabled: bad fan"),
         ({"destination": "CMP10"}, "destination", "no compute host named 'CMP10'"),
     ],
 )
@@ -149,7 +149,7 @@ def test_a_reason_of_255_characters_is_taken(admin):
 def test_a_host_that_is_down_is_refused_when_the_workflow_opens(admin, headers):
     response = admin.get(url("cmp3"), **headers)
     page = text(response)
-    assert "Host cmp3 is down: live migration needs both hosts alive." in page
+    assert "Host cmp3 is down, and live migration needs both hosts up." in page
     assert "evacuation" in page
     assert "only after it is certain that the machine is off (fenced)" in page
     assert "drain_host__options" not in response.content.decode()
@@ -175,11 +175,11 @@ def test_a_host_with_a_drain_under_way_leads_to_it(admin, make_drain):
 
     opened = admin.get(url("cmp1"))
     assert link in opened.content.decode()
-    assert "is being drained already" in text(opened)
+    assert "is already being drained" in text(opened)
 
     posted = refused(admin)
     assert link in posted.content.decode()
-    assert "is being drained already" in text(posted)
+    assert "is already being drained" in text(posted)
     assert Drain.objects.count() == 1
     # cmp10 is another host
     admin.post(url("cmp10"), GOOD)
@@ -197,7 +197,7 @@ def test_the_second_of_two_admins_gets_the_refusal(admin, make_drain, monkeypatc
         return real(*arguments)
 
     monkeypatch.setattr(services.drains, "make_plans", plan)
-    assert "is being drained already" in text(refused(admin))
+    assert "is already being drained" in text(refused(admin))
     assert Drain.objects.get().reason == "the other admin's"
     assert not InstanceMigration.objects.exists()
 
@@ -205,7 +205,7 @@ def test_the_second_of_two_admins_gets_the_refusal(admin, make_drain, monkeypatc
 def test_a_region_without_a_worker_is_refused(admin, settings):
     settings.UKCLOUD_MAINTENANCE = {"CLOUDS": {"RegionTwo": "two"}}
     page = text(admin.get(url("cmp1")))
-    assert "No worker is set up for region RegionOne." in page
+    assert "No worker is configured for region RegionOne." in page
     assert 'UKCLOUD_MAINTENANCE["CLOUDS"]' in page
 
 
@@ -306,7 +306,7 @@ def test_without_a_window_it_begins_at_once_with_the_timeout_of_the_settings(adm
         (
             {"start_at": "2097-05-01T10:00", "stop_at": "2097-05-01T10:00"},
             "stop_at",
-            "The window ends before it begins.",
+            "The window ends before it starts.",
         ),
         ({"timeout_action": "stop"}, "timeout_action", "Select a valid choice"),
     ],

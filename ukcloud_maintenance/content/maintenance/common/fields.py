@@ -225,7 +225,7 @@ def check_stop(start: datetime | None, stop: datetime) -> str:
     if stop <= store.now():
         return _("This time is past. Leave it empty for no such end.")
     if start is not None and stop <= start:
-        return _("The window ends before it begins.")
+        return _("The window ends before it starts.")
     return ""
 
 
