@@ -191,7 +191,7 @@ def test_an_error_after_an_abort_is_reset_on_its_evidence_and_the_rest_cancelled
     # -- the other one never lands: cancel, abort it, and give the service back
     window.wait(lambda: cell(window, "stuck-2", NOVA) == "running", "the other is copied", 60)
     window.find("#mnt-cancel").click()
-    dialog(window, "1 migration is under way")
+    dialog(window, "1 migration is in progress")
     window.see(".modal [name=under_way][value=abort]").click()
     assert window.find(".modal [name=service][value=enable]").is_selected()
     window.picture("steering-cancel")
@@ -224,21 +224,21 @@ def test_the_workflow_says_whether_the_drain_fits_into_its_window(window, server
     enter("stop_at", "2097-05-01T22:00")
     assert not window.find(step).is_displayed()  # no window at all: the server says so
     enter("stop_at", "2097-05-02T04:00")
-    assert window.text(step) == "By the estimate it will fit into the window."
+    assert window.text(step) == "According to the estimate, the drain fits into the window."
     window.find("[name=timeout_action][value=abort]").click()
     window.picture("steering-window")
     next_step(window)
     review = window.text(".mnt-review")
-    assert "It begins: at 2097-05-01 22:00 UTC." in review
-    assert "It starts nothing new after: 2097-05-02 04:00 UTC. By the estimate it will" in review
-    tried = "aborted, and tried again if Nova leaves it ACTIVE."
+    assert "Start: at 2097-05-01 22:00 UTC." in review
+    assert "No new migrations after: 2097-05-02 04:00 UTC. According to the estimate" in review
+    tried = "aborted, and retried if Nova leaves the instance ACTIVE."
     assert f"A copy that takes too long is: {tried}" in review
     window.see(".button-final").click()
     window.see("#mnt-drain")
     window.wait_for_text("Scheduled", "[data-part=state]")
     assert "Will fit" in window.text("[data-part=facts]")
     window.find("#mnt-cancel").click()
-    dialog(window, "Nothing was touched, and nothing will be.")
+    dialog(window, "Nothing was changed, and nothing will be.")
     confirm(window)
     window.wait_for_text("Cancelled", "[data-part=state]")
     assert window.problems() == []

@@ -230,7 +230,7 @@ def test_the_timeline_and_the_picture(german, make_drain):
     recorded = test_record.drain.__wrapped__(make_drain)
     timeline = german("timeline", recorded.pk)
     assert english(timeline) == []
-    assert "Nova wurde beauftragt, sie zu verschieben" in timeline
+    assert "Migration bei Nova angefordert" in timeline
     assert "Sie läuft auf cmp2." in timeline
     assert english(german("picture", recorded.pk)) == []
 
@@ -246,7 +246,7 @@ def test_the_form_of_a_plan_and_a_refusal_in_it(german, room, make_drain):
     assert "Host cmp10 wird schon geleert (Leerung" in page
     assert "Host cmp3 ist ausgefallen, und für eine Live-Migration" in page
     again = german("new_plan", post=test_plans.entered("cmp1", stop_at="2001-01-01T00:00"))
-    assert "Diese Zeit ist vorbei." in again
+    assert "Diese Zeit liegt in der Vergangenheit." in again
     assert english(again) == []
 
 

@@ -17,7 +17,11 @@ from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationSt
 PANEL = "horizon:admin:maintenance"
 INDEX = reverse(f"{PANEL}:index")
 UNKNOWN = (MigrationState.UNKNOWN, "record_gone", "It is unknown where web-1 runs.")
-ARRIVED = (MigrationState.FAILED, "arrived_error", "web-1 arrived in ERROR, or unlike before.")
+ARRIVED = (
+    MigrationState.FAILED,
+    "arrived_error",
+    "web-1 arrived in ERROR, or in a different state than before.",
+)
 ENDS = [
     (DrainState.SUCCEEDED, DrainResult.EMPTY),
     (DrainState.FAILED, DrainResult.INSTANCES_LEFT),

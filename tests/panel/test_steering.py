@@ -340,7 +340,7 @@ def test_each_of_several_is_judged_by_itself(admin, drain):
     chosen = [rows[name].pk for name in ("running", "queued", "failed")]
     asked = text(admin.get(url("abort", drain), {"row": chosen}, **AJAX).content.decode())
     assert "Abort the migrations of 2 instances?" in asked
-    assert "Left out, because it cannot be done with them now: failed" in asked
+    assert "Left out, because the action is not available for them now: failed" in asked
     assert "No live migration of it is in progress." in asked
 
     data = {"row": chosen, "confirmed": "yes"}
@@ -528,7 +528,7 @@ def test_the_evidence_is_shown_and_the_button_only_where_it_is_complete(admin, d
         "do this after an abort",
     ):
         assert words in said
-    assert "What to check by hand" not in said
+    assert "What to Check by Hand" not in said
     assert shown.count("mnt-passed") == 2
 
     evidence[0] = INCOMPLETE
@@ -560,11 +560,11 @@ def test_the_page_of_a_drain_that_is_over_waits_for_the_answer_to_what_is_asked(
         drain, DrainState.FAILED, DrainResult.INSTANCES_FAILED, "", "worker", timezone.now()
     )
     assert updates(admin, drain)["over"] is True
-    assert "No worker is at work" not in updates(admin, drain)["parts"]["worker"]
+    assert "No worker is running" not in updates(admin, drain)["parts"]["worker"]
     admin.post(url("reset", drain), {"row": row.pk, "confirmed": "yes"}, **SCRIPT)
     asked = updates(admin, drain)
     assert asked["over"] is False
-    assert "No worker is at work" in asked["parts"]["worker"]
+    assert "No worker is running" in asked["parts"]["worker"]
     assert 'data-over="false"' in admin.get(drain_url("timeline", drain), **AJAX).content.decode()
     # a worker answers
     drain.refresh_from_db()
@@ -681,7 +681,7 @@ def test_a_cancel_is_done_as_it_was_chosen(admin, drain, sent, abort, enable):
     chosen = re.findall(r'name="(\w+)" value="(\w+)" checked', page)
     assert chosen == [("under_way", "land"), ("service", "enable")]
     under_way = sum(row.state in ("submitted", "migrating") for row in store.migrations(drain))
-    assert f"{under_way} migrations are under way" in text(page)
+    assert f"{under_way} migrations are in progress" in text(page)
     admin.post(drain_url("cancel_drain", drain), sent)
     drain.refresh_from_db()
     assert drain.state == "cancelling"
@@ -691,7 +691,7 @@ def test_a_cancel_is_done_as_it_was_chosen(admin, drain, sent, abort, enable):
 def test_what_flies_can_still_be_aborted_while_it_is_being_cancelled(admin, drain):
     admin.post(drain_url("cancel_drain", drain), {"under_way": "land", "service": "leave"})
     page = admin.get(drain_url("cancel_drain", drain), **AJAX).content.decode()
-    assert "is being cancelled already. Abort what is under way?" in text(page)
+    assert "is already being cancelled. Abort the migrations in progress?" in text(page)
     assert 'value="land"' not in page
     assert 'value="leave" checked' in page
     admin.post(drain_url("cancel_drain", drain), {"under_way": "abort", "service": "leave"})
@@ -747,7 +747,7 @@ def test_pace_window_and_timeout_are_changed(admin, drain):
     assert drain.stop_at == evening
     facts = text(updates(admin, drain)["parts"]["facts"])
     assert re.search(r"Starts nothing new after \S+ 22:30 Europe/Berlin \(UTC\+0[12]:00\)", facts)
-    assert "A copy that takes too long is aborted, and tried again" in facts
+    assert "A copy that takes too long is aborted, and retried" in facts
     # what is shown again has the same minute, and is no change
     assert messages_of(change(admin, drain)) == [["info", "Nothing was changed."]]
     change(admin, drain, stop_at="")
@@ -761,7 +761,7 @@ def test_pace_window_and_timeout_are_changed(admin, drain):
         ({"max_concurrent": "0"}, "greater than or equal to 1"),
         ({"max_concurrent": "21"}, "must be from 1 to 20"),
         ({"stop_at": "2020-01-01T10:00"}, "The window ends in the past."),
-        ({"stop_at": "tomorrow"}, "This is no date with a time of day."),
+        ({"stop_at": "tomorrow"}, "This is not a date with a time."),
         ({"timeout_action": "stop"}, "Select a valid choice"),
     ],
 )
@@ -787,7 +787,7 @@ def test_the_beginning_can_be_changed_before_it(admin, make_drain):
     assert "Begins at" in text(data["parts"]["headline"])
     assert f'data-until="{at.isoformat()}"' in data["parts"]["headline"]
     shown = change(admin, drain, start_at="2020-01-01T10:00").content.decode()
-    assert "This time is past. Leave it empty to begin at once." in shown
+    assert "This time is in the past. Leave it empty to start at once." in shown
 
 
 def test_who_may_not_interrupt_is_not_offered_a_timeout_that_does(admin, drain, denied):
@@ -836,11 +836,11 @@ def test_what_was_shown_is_kept_when_the_dialog_is_shown_again(admin, drain):
         ("Europe/Berlin", "2027-01-10T22:30", "2027-01-10T21:30:00+00:00"),
         ("Europe/Berlin", "2027-07-10T22:30", "2027-07-10T20:30:00+00:00"),
         ("Asia/Kathmandu", "2027-01-10 22:30", "2027-01-10T16:45:00+00:00"),
-        ("Europe/Berlin", "2027-03-28T02:30", "put forward then, and leave 02:30 out"),
-        ("Europe/Berlin", "2027-10-31T02:30", "put back then, and show 02:30 twice"),
+        ("Europe/Berlin", "2027-03-28T02:30", "go forward then, so 02:30 does not exist"),
+        ("Europe/Berlin", "2027-10-31T02:30", "go back then, so 02:30 occurs twice"),
         ("UTC", "0001-01-01T00:00", "0001-01-01T00:00:00+00:00"),
         ("Asia/Kathmandu", "0001-01-01T00:00", "The year is out of range."),
-        ("UTC", "22:30", "This is no date with a time of day."),
+        ("UTC", "22:30", "This is not a date with a time."),
     ],
 )
 def test_times_are_read_on_the_users_clock(zone, entered, expected):
@@ -946,7 +946,7 @@ def test_a_drain_that_was_paused_before_it_began(admin, make_drain):
     drain = make_drain("cmp1", server("a"))
     store.pause_drain(drain, "alice", timezone.now())
     data = updates(admin, drain)
-    assert text(data["parts"]["state"]) == "On hold"
+    assert text(data["parts"]["state"]) == "Paused before start"
     assert "Paused before it began. Nothing was touched" in headline(admin, drain)
 
 

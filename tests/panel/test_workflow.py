@@ -45,8 +45,8 @@ def test_shows_what_will_happen_to_each_instance(admin, headers):
     assert "Nova has a task in progress for it (rebooting)." in page
     assert "SHUTOFF Cold" in page
     assert "3 instances are live-migrated (6 GiB)." in page
-    assert "1 instance that is shut off is moved, and stays shut off: old-1." in page
-    assert "1 instance is blocked now: busy-1." in page
+    assert "1 instance that is shut off is moved and stays shut off: old-1." in page
+    assert "1 instance is currently blocked: busy-1." in page
     assert "No instance is stopped, rebuilt or deleted." in page
     assert "customer" in page
     assert "app-1" not in page  # that is on cmp10
@@ -69,7 +69,7 @@ def test_offers_the_hosts_that_can_receive(admin, cloud):
 
 def test_a_service_that_is_disabled_already_is_left_as_it_is(admin):
     page = text(admin.get(url("cmp4")))
-    assert "is disabled already and stays as it is" in page
+    assert "is already disabled and stays unchanged" in page
     assert "bad fan" in page
 
 
@@ -121,11 +121,15 @@ def at_field(response, name: str) -> str:
 @pytest.mark.parametrize(
     ("changed", "field", "words"),
     [
-        ({"reason": ""}, "reason", "A reason is needed"),
-        ({"reason": "   "}, "reason", "A reason is needed"),
-        ({"reason": "x" * 256}, "reason", "256 characters long; Nova takes at most 255"),
+        ({"reason": ""}, "reason", "A reason is required"),
+        ({"reason": "   "}, "reason", "A reason is required"),
+        (
+            {"reason": "x" * 256},
+            "reason",
+            "The reason has 256 characters; Nova accepts at most 255",
+        ),
         ({"max_concurrent": "0"}, "max_concurrent", "greater than or equal to 1"),
-        ({"max_concurrent": "21"}, "max_concurrent", "At most 20 may run at once"),
+        ({"max_concurrent": "21"}, "max_concurrent", "At most 20 migrations may run at once"),
         ({"max_concurrent": "many"}, "max_concurrent", "whole number"),
         ({"destination": "cmp1"}, "destination", "is the host to be drained"),
         ({"destination": "cmp3"}, "destination", "Destination cmp3 is down."),
@@ -269,9 +273,11 @@ def test_window_and_timeout_are_asked_for_on_the_users_clock(admin):
     start = (timezone.now() + timedelta(hours=2)).replace(second=0, microsecond=0)
     stop = start + timedelta(hours=3)
     page = text(admin.get(url("cmp1")))
-    assert "Times are those of Asia/Kathmandu (UTC+05:45)." in page
-    assert "Too long is 5 min for each GiB of its memory and local disk, and at least" in page
-    assert "It begins: at once. It starts nothing new after: no end is set." in page
+    assert "Times are in the time zone Asia/Kathmandu (UTC+05:45)." in page
+    assert (
+        "The settings define too long as 5 min per GiB of memory and local disk, at least" in page
+    )
+    assert "Start: at once. No new migrations after: no end." in page
     admin.post(
         url("cmp1"),
         GOOD
@@ -298,11 +304,11 @@ def test_without_a_window_it_begins_at_once_with_the_timeout_of_the_settings(adm
 @pytest.mark.parametrize(
     ("changed", "field", "words"),
     [
-        ({"start_at": "2020-01-01T10:00"}, "start_at", "Leave it empty to begin at once"),
-        ({"start_at": "soon"}, "start_at", "This is no date with a time of day"),
-        ({"start_at": "2097-03-31T02:30"}, "start_at", "are put forward then"),
-        ({"stop_at": "2097-10-27T02:30"}, "stop_at", "show 02:30 twice"),
-        ({"stop_at": "2020-01-01T10:00"}, "stop_at", "Leave it empty for no such end"),
+        ({"start_at": "2020-01-01T10:00"}, "start_at", "Leave it empty to start at once"),
+        ({"start_at": "soon"}, "start_at", "This is not a date with a time"),
+        ({"start_at": "2097-03-31T02:30"}, "start_at", "go forward then"),
+        ({"stop_at": "2097-10-27T02:30"}, "stop_at", "so 02:30 occurs twice"),
+        ({"stop_at": "2020-01-01T10:00"}, "stop_at", "Leave it empty for no end"),
         (
             {"start_at": "2097-05-01T10:00", "stop_at": "2097-05-01T10:00"},
             "stop_at",
@@ -334,11 +340,11 @@ def test_who_may_not_interrupt_is_not_offered_a_timeout_that_does(
 
 @pytest.mark.parametrize(
     ("minutes", "words"),
-    [(600, "it will fit"), (3, "it will not fit")],  # the form knows no seconds
+    [(600, "fits"), (3, "does not fit")],  # the form knows no seconds
 )
 def test_whether_it_fits_is_said_in_the_step_and_in_the_review(admin, cloud, minutes, words):
     """A form that is shown again says it by the estimate of the preflight."""
     cloud.all_servers = [server(f"big-{n}", memory_bytes=16 * GIB) for n in range(4)]
     stop = timezone.now() + timedelta(minutes=minutes)
     page = text(refused(admin, reason="", stop_at=local(stop, "UTC")))
-    assert page.count(f"By the estimate {words} into the window") >= 2
+    assert page.count(f"According to the estimate, the drain {words} into the window") >= 2
