@@ -25,7 +25,7 @@ def hosts_in_order(window) -> list[str]:
 
 def says_when_out_of_date(window, selector, picture):
     window.mark()
-    cookies = window.end_session("Your session has ended; what is shown", selector)
+    cookies = window.end_session("Your session has ended; this page", selector)
     assert "/auth/login/?next=/admin/maintenance/" in window.find(f"{selector} a").get_attribute(
         "href"
     )

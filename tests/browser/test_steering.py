@@ -184,7 +184,9 @@ def test_an_error_after_an_abort_is_reset_on_its_evidence_and_the_rest_cancelled
     assert not window.find_all(".modal .mnt-not-passed")
     window.picture("steering-evidence")
     confirm(window)
-    window.wait_for_text("Its state was reset to active, as admin asked", "#mnt-progress", 60)
+    window.wait_for_text(
+        "Its state was reset to active, as requested by admin", "#mnt-progress", 60
+    )
     assert cloud.server(server_id)["status"] == "ACTIVE"
     window.picture("steering-reset")
 
