@@ -190,7 +190,7 @@ def test_one_summary_for_all_hosts_packed_together(admin, room):
     assert "The other hosts have no room for 4 instances" in said
     assert "the other hosts have room for all instances" not in said
     # each of the two alone would fit
-    assert "do not fit" not in page(admin.get(NEW, {"host": ["cmp10"]}))
+    assert "have no room" not in page(admin.get(NEW, {"host": ["cmp10"]}))
     rest = re.search(
         r'(?s)<tr data-host="cmp10">(.*?)</tr>', html_of_review(admin, "cmp1", "cmp10")
     )
