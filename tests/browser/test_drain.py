@@ -64,10 +64,10 @@ def test_an_admin_drains_a_host(window, cloud, servers, start_worker):
     next_step(window)
     window.see(".modal [name=reason]")
     next_step(window)  # without a reason it does not go on
-    window.wait_for_text("A reason is needed", ".modal")
+    window.wait_for_text("A reason is required", ".modal")
     window.see(".modal [name=reason]").send_keys("new kernel in rack 7")
     assert "235 characters left" in window.text(".modal .mnt-counter")
-    assert "A reason is needed" not in window.text(".modal")
+    assert "A reason is required" not in window.text(".modal")
     window.picture("workflow-options")
     next_step(window)
     window.see(".modal .mnt-review")
@@ -75,7 +75,7 @@ def test_an_admin_drains_a_host(window, cloud, servers, start_worker):
     window.picture("workflow-review")
     assert "with the reason new kernel in rack 7." in review
     assert "5 instances are live-migrated (3 GiB)." in review
-    assert "At most at once: 2" in review
+    assert "Migrations at once, at most: 2" in review
     assert "Chosen by the scheduler" in review
     window.see(".modal .button-final").click()
 
@@ -220,7 +220,7 @@ def test_two_tabs_show_the_same_and_a_cancel_in_one_reaches_the_other(
     second = window.driver.current_window_handle
 
     # no worker yet: both say so
-    assert "No worker is at work." in window.text("[data-part=worker]")
+    assert "No worker is running." in window.text("[data-part=worker]")
     window.picture("drain-no-worker")
     since = cloud.mark()
     updates = window.updates()
@@ -253,7 +253,7 @@ def test_a_lost_connection_is_said_and_mended(window, horizon, servers):
 
     horizon.stop()
     window.wait_for_text("No connection to Horizon.", "#mnt-connection", 40)
-    assert "the drain itself goes on" in window.text("#mnt-connection")
+    assert "the drain itself continues" in window.text("#mnt-connection")
     window.picture("connection-lost")
     horizon.start()
     window.wait(lambda: not window.find("#mnt-connection").is_displayed(), "it is back", 60)
@@ -289,7 +289,7 @@ def test_the_workflow_by_keyboard_alone_on_a_page_of_its_own(window, servers, cl
     window.find(".button-previous").send_keys(Keys.ENTER)
     window.see("[name=max_concurrent]").clear()
     window.see("[name=max_concurrent]").send_keys("5", Keys.ENTER)
-    window.wait_for_text("At most at once: 5", ".mnt-review")
+    window.wait_for_text("Migrations at once, at most: 5", ".mnt-review")
     window.see(".button-final").send_keys(Keys.ENTER)
     window.see("#mnt-drain")
     assert "at most 5" in window.text("[data-part=facts]")
@@ -297,9 +297,9 @@ def test_the_workflow_by_keyboard_alone_on_a_page_of_its_own(window, servers, cl
     # a second drain of the same host is refused, with a link to the first
     address = window.driver.current_url
     window.go("hosts/cmp5/drain/")
-    window.wait_for_text("is being drained already")
+    window.wait_for_text("is already being drained")
     window.picture("refused")
-    window.driver.find_element(By.LINK_TEXT, "View drain").send_keys(Keys.ENTER)
+    window.driver.find_element(By.LINK_TEXT, "View Drain").send_keys(Keys.ENTER)
     window.wait(lambda: window.driver.current_url == address, "it leads to the drain")
     window.find("#mnt-cancel").click()
     window.see(".modal .modal-footer [type=submit]").click()
@@ -321,7 +321,7 @@ def test_a_refusal_in_the_modal_keeps_what_was_entered(window, servers, cloud):
     body = {"status": "disabled", "disabled_reason": "smoke"}
     cloud.nova.put(f"/os-services/{service['id']}", json=body)
     window.see(".modal .button-final").click()
-    window.wait_for_text("The destination cmp12 is disabled: smoke.", ".modal")
+    window.wait_for_text("Destination cmp12 is disabled: smoke.", ".modal")
     window.picture("refused-at-field")
     assert window.see(".modal [name=reason]").get_attribute("value") == "kept"
     assert window.find(".modal [name=destination]").get_attribute("value") == "cmp12"

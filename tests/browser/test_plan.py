@@ -25,7 +25,7 @@ def hosts_in_order(window) -> list[str]:
 
 def says_when_out_of_date(window, selector, picture):
     window.mark()
-    cookies = window.end_session("Your session has ended; what is shown", selector)
+    cookies = window.end_session("Your session has ended; this page", selector)
     assert "/auth/login/?next=/admin/maintenance/" in window.find(f"{selector} a").get_attribute(
         "href"
     )
@@ -44,7 +44,7 @@ def says_that_another_region_is_chosen(window, selector):
         "  arguments[1] = url.replace(/region=[^&]*/, 'region=Elsewhere');"
         "  return window.realOpen.apply(this, arguments); };"
     )
-    window.wait_for_text("Another region is chosen now", selector, 60)
+    window.wait_for_text("Another region is now selected", selector, 60)
     window.picture("hosts-of-another-region")
     window.driver.execute_script("XMLHttpRequest.prototype.open = window.realOpen;")
     window.wait(lambda: not window.find(selector).is_displayed(), "it is up to date again", 60)
@@ -83,9 +83,9 @@ def test_select_three_hosts_drain_them_as_one_and_give_two_back(
     assert not window.find("#mnt-drain-selected").is_enabled()
     for host in HOSTS:
         click(window, f"td.mnt-box input[value={host}]")
-    window.wait_for_text("3 hosts are selected", "#mnt-selected")
+    window.wait_for_text("3 hosts selected", "#mnt-selected")
     window.go("?q=cmp1&column=host")
-    window.wait_for_text("3 hosts are selected, 2 of them not shown here", "#mnt-selected")
+    window.wait_for_text("3 hosts selected, 2 of them not shown here", "#mnt-selected")
     window.picture("hosts-selected")
     click(window, "#mnt-drain-selected")
 
@@ -114,7 +114,7 @@ def test_select_three_hosts_drain_them_as_one_and_give_two_back(
     click(window, "[name=pace][value='1']")
     assert window.text(time) == one_by_one
     click(window, ".button-next")
-    window.wait_for_text("A reason is needed", "#drain_host__options")
+    window.wait_for_text("A reason is required", "#drain_host__options")
     window.picture("several-options-error")
     click(window, "[name=reason]")
     window.find("[name=reason]").send_keys("new firmware")
@@ -133,7 +133,7 @@ def test_select_three_hosts_drain_them_as_one_and_give_two_back(
     window.see("#mnt-plan")
     plan = window.driver.current_url.rstrip("/").rsplit("/", 1)[-1]
     window.mark()
-    window.wait_for_text("No worker is at work.", "#mnt-plan")
+    window.wait_for_text("No worker is running.", "#mnt-plan")
     start_worker()
     window.wait_for_text("Running", "[data-part=state]")
     window.picture("plan-running")
@@ -177,25 +177,25 @@ def test_select_three_hosts_drain_them_as_one_and_give_two_back(
 
     # -- a plan that is looked at takes nothing off what is selected since
     click(window, "td.mnt-box input[value=cmp4]")
-    window.wait_for_text("1 host is selected", "#mnt-selected")
+    window.wait_for_text("1 host selected", "#mnt-selected")
     window.go(f"plans/{plan}/")
     window.see("#mnt-plan")
     window.go()
-    window.wait_for_text("1 host is selected", "#mnt-selected")
+    window.wait_for_text("1 host selected", "#mnt-selected")
     window.go("hosts/cmp3/certificate/")
-    window.wait_for_text("What was verified")
+    window.wait_for_text("Checks")
     window.picture("certificate-print")
 
     # -- and back
     window.go("hosts/cmp3/")
     click(window, "#mnt-return")
     window.see(".modal .mnt-return")
-    assert "new firmware (the reason that we wrote)" in window.text(".modal .mnt-return")
+    assert "new firmware (the reason that the drain wrote)" in window.text(".modal .mnt-return")
     assert "c-1" in window.text(".modal .mnt-return")
     window.picture("return")
     click(window, ".modal [name=bring_back]")
     click(window, ".modal input[type=submit]")
-    window.wait_for_text("The return of host cmp3 to service is asked for.")
+    window.wait_for_text("The return of host cmp3 to service was requested.")
     window.wait_for_text("Back in service", ".mnt-safety", 120)
     window.picture("returned")
     assert cloud.service("cmp3")["status"] == "enabled"

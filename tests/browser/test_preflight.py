@@ -47,9 +47,11 @@ def test_check_choose_and_drain(window, cloud, all_kinds, start_worker):
     window.see("tr[data-host=cmp1] a[href*='/check/']").click()
     window.wait_for_text("5 leave live, 1 cold, 1 stays, 2 blocked; needs 3.5 GiB", ".modal")
     assert not window.find_all(".modal .mnt-plan select")
-    assert "Its owner asks that it stays (maintenance:stay)." in said(window, "held-1")
-    assert "It is in ERROR, though Nova last saw its guest running." in said(window, "broken-1")
-    assert "waits for confirmation" in said(window, "resized-1")
+    assert "Its owner requests that it stay on its host (maintenance:stay)." in said(
+        window, "held-1"
+    )
+    assert "It is in ERROR, although Nova last saw its guest running." in said(window, "broken-1")
+    assert "not confirmed yet" in said(window, "resized-1")
     assert "It is locked (month end)" in said(window, "locked-1")
     assert "It is paused" in said(window, "paused-1")
     assert "Cold" in said(window, "off-1")
@@ -97,7 +99,7 @@ def test_check_choose_and_drain(window, cloud, all_kinds, start_worker):
     review = window.text(".modal .mnt-review")
     assert "3 instances are live-migrated" in review
     assert "1 running instance is stopped, moved and started again: db-1." in review
-    assert "1 instance that is shut off is moved, and stays shut off: off-1." in review
+    assert "1 instance that is shut off is moved and stays shut off: off-1." in review
     assert "The resize of 1 instance is confirmed: resized-1. It cannot be reverted" in review
     assert "3 instances stay on this host:" in review
     assert "locked-1" in review
@@ -147,7 +149,7 @@ def test_choices_survive_a_refusal(window, servers, cloud):
     body = {"status": "disabled", "disabled_reason": "smoke"}
     cloud.nova.put(f"/os-services/{service['id']}", json=body)
     window.see(".button-final").click()
-    window.wait_for_text("The destination cmp12 is disabled: smoke.")
+    window.wait_for_text("Destination cmp12 is disabled: smoke.")
     window.see(".button-previous").click()
     window.see(".mnt-plan")
     assert "It is stopped, moved and started again" in said(window, "one")

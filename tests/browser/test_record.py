@@ -72,7 +72,7 @@ def test_the_record_grows_while_it_is_open_and_is_whole_at_the_end(
     # -- nothing is asked for while it is closed; then it comes, and goes on by itself
     assert requests(window, "timeline") == requests(window, "picture") == 0
     window.find("#mnt-timeline summary").click()
-    window.wait(lambda: [e[2] for e in events(window)] == ["Drain asked for"], "the request")
+    window.wait(lambda: [e[2] for e in events(window)] == ["Drain requested"], "the request")
     window.find("#mnt-picture summary").click()
     window.see("#mnt-picture .mnt-lanes-picture")
     assert set(window.texts(".mnt-lanes-names li a")) == set(names)
@@ -112,16 +112,16 @@ def test_the_record_grows_while_it_is_open_and_is_whole_at_the_end(
 
     # -- every act has its actor, and Nova's request id where it is one of Nova's
     told = events(window)
-    moves = [e for e in told if e[2] == "Nova was asked to move it"]
+    moves = [e for e in told if e[2] == "Migration requested from Nova"]
     assert len(moves) == 3
     assert all("worker" in e[1] and "req-" in e[5] for e in moves)
-    assert told[-1][1:3] == ["admin", "Drain asked for"]
+    assert told[-1][1:3] == ["admin", "Drain requested"]
 
     # -- filter and order, in place
     window.find("#mnt-events-q").send_keys("db-1")
     window.wait(lambda: {e[3] for e in events(window)} == {"db-1"}, "one instance")
     choose(window, "#mnt-events-order", "oldest")
-    window.wait(lambda: events(window)[0][2] == "Nova was asked to move it", "the other order")
+    window.wait(lambda: events(window)[0][2] == "Migration requested from Nova", "the other order")
     choose(window, "#mnt-events-who", "admin")
     window.wait_for_text("No event matches the filter.", "#mnt-timeline")
     window.find("[data-record-clear]").click()
@@ -135,11 +135,11 @@ def test_the_record_grows_while_it_is_open_and_is_whole_at_the_end(
     window.see("#mnt-timeline")
     window.driver.execute_script(BREAK)
     window.find("#mnt-timeline summary").click()
-    window.wait_for_text("This could not be loaded.", "#mnt-timeline")
+    window.wait_for_text("Loading failed.", "#mnt-timeline")
     window.driver.execute_script(REPAIR)
     window.see("#mnt-timeline .mnt-record-alert button").click()
     window.wait(lambda: len(events(window)) >= len(told), "the timeline after all")
-    assert "This could not be loaded." not in window.text("#mnt-timeline")
+    assert "Loading failed." not in window.text("#mnt-timeline")
 
     # -- the same as a page, and to take home
     number = window.driver.current_url.rstrip("/").rsplit("/", 1)[1]
@@ -165,7 +165,7 @@ def test_the_timeline_goes_on_when_a_drain_that_was_over_goes_on(window, servers
     servers("cmp1", "web-1", ram_mib=512)
     drain_in_modal(window, "cmp1", "in two goes")
     window.find("#mnt-timeline summary").click()
-    window.wait(lambda: [e[2] for e in events(window)] == ["Drain asked for"], "the request")
+    window.wait(lambda: [e[2] for e in events(window)] == ["Drain requested"], "the request")
     select(window, "web-1")
     press(window, "skip")
     confirm(window)

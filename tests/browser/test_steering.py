@@ -107,7 +107,7 @@ def test_pause_skip_retry_and_abort_by_keyboard(window, servers, start_worker, c
     confirm(window)
     for name in ("web-2", "web-3"):
         wait_for_state(window, name, "Skipped")
-    assert "Taken off the list by admin." in cell(window, "web-2", MESSAGE)
+    assert "Skipped by admin." in cell(window, "web-2", MESSAGE)
     assert offered(window) == ["Retry (2)", "Retry on a Host (2)"]
     press(window, "retry")
     for name in ("web-2", "web-3"):
@@ -180,18 +180,20 @@ def test_an_error_after_an_abort_is_reset_on_its_evidence_and_the_rest_cancelled
     assert cloud.server(server_id)["status"] == "ERROR"
 
     window.see("tr[data-name='lost-1'] .mnt-look").send_keys(Keys.ENTER)
-    dialog(window, "says that the guest is running")
+    dialog(window, "reports that the guest is running")
     assert not window.find_all(".modal .mnt-not-passed")
     window.picture("steering-evidence")
     confirm(window)
-    window.wait_for_text("Its state was reset to active, as admin asked", "#mnt-progress", 60)
+    window.wait_for_text(
+        "Its state was reset to active, as requested by admin", "#mnt-progress", 60
+    )
     assert cloud.server(server_id)["status"] == "ACTIVE"
     window.picture("steering-reset")
 
     # -- the other one never lands: cancel, abort it, and give the service back
     window.wait(lambda: cell(window, "stuck-2", NOVA) == "running", "the other is copied", 60)
     window.find("#mnt-cancel").click()
-    dialog(window, "1 migration is under way")
+    dialog(window, "1 migration is in progress")
     window.see(".modal [name=under_way][value=abort]").click()
     assert window.find(".modal [name=service][value=enable]").is_selected()
     window.picture("steering-cancel")
@@ -224,21 +226,21 @@ def test_the_workflow_says_whether_the_drain_fits_into_its_window(window, server
     enter("stop_at", "2097-05-01T22:00")
     assert not window.find(step).is_displayed()  # no window at all: the server says so
     enter("stop_at", "2097-05-02T04:00")
-    assert window.text(step) == "By the estimate it will fit into the window."
+    assert window.text(step) == "According to the estimate, the drain fits into the window."
     window.find("[name=timeout_action][value=abort]").click()
     window.picture("steering-window")
     next_step(window)
     review = window.text(".mnt-review")
-    assert "It begins: at 2097-05-01 22:00 UTC." in review
-    assert "It starts nothing new after: 2097-05-02 04:00 UTC. By the estimate it will" in review
-    tried = "aborted, and tried again if Nova leaves it ACTIVE."
+    assert "Start: at 2097-05-01 22:00 UTC." in review
+    assert "No new migrations after: 2097-05-02 04:00 UTC. According to the estimate" in review
+    tried = "aborted, and retried if Nova leaves the instance ACTIVE."
     assert f"A copy that takes too long is: {tried}" in review
     window.see(".button-final").click()
     window.see("#mnt-drain")
     window.wait_for_text("Scheduled", "[data-part=state]")
     assert "Will fit" in window.text("[data-part=facts]")
     window.find("#mnt-cancel").click()
-    dialog(window, "Nothing was touched, and nothing will be.")
+    dialog(window, "Nothing was changed, and nothing will be.")
     confirm(window)
     window.wait_for_text("Cancelled", "[data-part=state]")
     assert window.problems() == []

@@ -74,7 +74,7 @@ def verify(drain: Drain, *, safe: bool = True) -> None:
     now = timezone.now()
     maintenance = store.open_maintenance(drain.region, drain.host)
     assert maintenance
-    text = "Fine." if safe else "Placement shows 1 allocation on this host."
+    text = "Fine." if safe else "Placement has 1 allocation on this host."
     checks = [{"code": code, "passed": safe, "text": text, "details": []} for code in CODES]
     store.verified(
         maintenance, checks=checks, safe=safe, why=None, looked_at=now, actor="worker", now=now

@@ -51,7 +51,7 @@ def test_the_file_holds_what_standard_output_would(drain, tmp_path, form):
     file.write_text("something old and long" * 9999)
     outcome = run("drain_export", str(drain.pk), "--format", form, "--output", str(file))
     assert outcome.exit_code == 0
-    assert f"Drain {drain.pk} with 3 instances is written to {file}." in outcome.stdout
+    assert f"Drain {drain.pk} with 3 instances was written to {file}." in outcome.stdout
     written = file.read_bytes().decode()
     if form == "json":
         assert json.loads(written)["drain"]["id"] == drain.pk

@@ -42,7 +42,7 @@ def test_asks_for_a_drain(cloud):
     assert (drain.host, drain.region) == ("cmp1", "RegionOne")
     assert (drain.reason, drain.max_concurrent) == ("kernel update", 4)
     assert (drain.state, drain.destination) == (DrainState.PENDING, "")
-    assert f"Drain {drain.pk} of cmp1 is asked for: 3 instances, 1 of them stay" in outcome.stdout
+    assert f"Drain {drain.pk} of cmp1 requested: 3 instances, 1 of them stay" in outcome.stdout
 
 
 def test_records_the_shells_user(cloud, monkeypatch):
@@ -66,7 +66,7 @@ def test_json_is_the_drains(cloud):
         ("cmp1", "pending", 3),
         ("cmp10", "pending", 0),
     ]
-    assert "is asked for" in outcome.stderr
+    assert "requested:" in outcome.stderr
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_json_is_the_drains(cloud):
     [
         (["cmp99", "--reason", "r"], 2, "unknown_host", "cmp99"),
         (["CMP1", "--reason", "r"], 2, "unknown_host", "CMP1"),
-        (["cmp", "--reason", "r"], 2, "unknown_host", "compared exactly"),
+        (["cmp", "--reason", "r"], 2, "unknown_host", "match exactly"),
         (["cmp1", "cmp1", "--reason", "r"], 2, "host_twice", "cmp1"),
         (["cmp1", "--reason", "  "], 2, "reason_missing", "reason"),
         (["cmp1", "--reason", "x" * 256], 2, "reason_too_long", "256"),
@@ -331,7 +331,7 @@ def test_waits_for_the_certificate_as_well(cloud, worker):
     outcome = run("drain_host", "cmp1", "--reason", "r", "--wait")
     assert outcome.exit_code == 0
     assert not worker
-    assert "cmp1: It was not verified yet." in outcome.stderr
+    assert "cmp1: The host was not verified yet." in outcome.stderr
     assert "cmp1 is SAFE TO POWER OFF" in outcome.stdout
 
 
@@ -353,7 +353,7 @@ def test_what_stands_against_the_certificate_is_said_and_no_success(
     assert outcome.exit_code == 1
     [document] = outcome.json
     assert (document["state"], document["safe_to_power_off"]) == ("succeeded", False)
-    why = "Placement shows 1 allocation" if verified else "It was not verified yet."
+    why = "Placement has 1 allocation" if verified else "The host was not verified yet."
     assert why in document["why_not"]
     assert "cmp1 is NOT safe to power off" in outcome.stderr
 
@@ -369,8 +369,12 @@ def test_an_interrupt_while_the_certificate_is_waited_for(cloud, worker):
 @pytest.mark.parametrize(
     ("state", "code", "words"),
     [
-        (MigrationState.UNKNOWN, "record_gone", "It is not known where web-1 runs."),
-        (MigrationState.FAILED, "arrived_error", "Arrived in status ERROR, unlike before: web-1."),
+        (MigrationState.UNKNOWN, "record_gone", "It is unknown where web-1 runs."),
+        (
+            MigrationState.FAILED,
+            "arrived_error",
+            "Arrived in status ERROR, which differs from before the migration: web-1.",
+        ),
     ],
 )
 def test_an_instance_that_needs_a_look_is_said_first_and_is_no_success(
@@ -398,7 +402,7 @@ def test_an_interrupt_leaves_the_drain_running_and_says_so(cloud, worker):
     assert outcome.exit_code == 130
     drain = _drain()
     assert drain.state == DrainState.RUNNING
-    assert f"Drain {drain.pk} of cmp1 goes on." in outcome.stderr
+    assert f"Drain {drain.pk} of cmp1 continues." in outcome.stderr
     assert f"drain_cancel {drain.pk}" in outcome.stderr
     assert [d["state"] for d in outcome.json] == ["running"]
 
@@ -415,7 +419,7 @@ def test_says_once_while_waiting_that_the_worker_went_silent(cloud, worker):
     store.sign_of_life("w1", "ctl1", 1, timezone.now())
     worker += [lambda: None, die, lambda: None, lambda: succeed(_drain())]
     outcome = run("drain_host", "cmp1", "--reason", "r", "--wait")
-    before, after = outcome.stderr.split("No worker has reported lately")
+    before, after = outcome.stderr.split("No worker is running")
     assert "pending, 0 of 3" in before
     assert "succeeded, 0 of 3" in after
 
@@ -505,7 +509,7 @@ def test_a_dry_run_names_few_of_many_in_their_order(known):
     text = run("drain_host", "cmp1", "--dry-run").stdout
     names = re.findall(r"^web-\d+", text, re.MULTILINE)
     assert names == [f"web-{n}" for n in range(1, 12)]
-    assert "  web-1, web-2, web-3, web-4, web-5, web-6 and 5 more: Its local disk of 1 GiB" in text
+    assert "  web-1, web-2, web-3, web-4, web-5, web-6 and 5 more: Its local disk (1 GiB)" in text
 
 
 def test_a_dry_run_takes_a_reason_too(known):
@@ -516,7 +520,9 @@ def test_a_dry_run_tells_what_cannot_leave_and_what_to_do(known):
     outcome = run("drain_host", "cmp1", "--dry-run")
     assert outcome.exit_code == 1
     line = next(line for line in outcome.stdout.splitlines() if line.startswith("old-1"))
-    assert re.search(r"SUSPENDED +stays +- +It is suspended.*Resume it\.$", line)
+    assert re.search(
+        r"SUSPENDED +stays +- +It is suspended.*Resume it \(openstack server resume\)\.$", line
+    )
 
 
 def test_a_dry_run_tells_that_not_all_fit(known):
@@ -532,7 +538,7 @@ def test_a_dry_run_tells_that_not_all_fit(known):
     assert left_over["server_name"] == "web-1"
     assert left_over["unplaced"] == {"nearest": "cmp10", "missing": {"MEMORY_MB": 5120 - 4500}}
     assert [c["code"] for c in left_over["cautions"]] == ["no_place"]
-    assert "no place for 1 of them" in outcome.stderr
+    assert "no room for 1 of them" in outcome.stderr
 
 
 def test_a_dry_run_as_json(known):

@@ -71,14 +71,14 @@ def ended(maintenance: HostMaintenance, result: ReturnResult, message: str = "Do
 def test_0_only_where_the_host_is_safe_to_power_off(maintenance):
     outcome = run("host_status", "cmp1")
     assert outcome.exit_code == 1
-    assert "NOT safe to power off. It was not verified yet." in outcome.stdout
+    assert "NOT safe to power off. The host was not verified yet." in outcome.stdout
     verify(maintenance)
     outcome = run("host_status", "cmp1")
     assert outcome.exit_code == 0
     assert "cmp1 is SAFE TO POWER OFF" in outcome.stdout
     for code in CODES:
         assert f"  yes  About {code}." in outcome.stdout
-    assert "asked for by" in outcome.stdout
+    assert "requested by" in outcome.stdout
     assert "kernel update" in outcome.stdout
 
 
@@ -111,7 +111,7 @@ def test_what_was_verified_in_the_future_is_not_safe(maintenance, ahead):
     assert outcome.exit_code == 1
     assert outcome.json["safe_to_power_off"] is False
     assert outcome.json["safe_since"] is None
-    assert "still to come: the clock of the database was set back" in outcome.json["why_not"]
+    assert "in the future: the database clock was set back" in outcome.json["why_not"]
     verify(maintenance)  # the next look
     assert run("host_status", "cmp1").exit_code == 0
 
@@ -271,7 +271,7 @@ def test_the_help_has_the_exit_codes_of_its_own(command):
 def test_asks_for_the_return_of_what_we_disabled(maintenance):
     outcome = run("host_return", "cmp1")
     assert outcome.exit_code == 0
-    assert "is asked for" in outcome.stdout
+    assert "to service requested" in outcome.stdout
     assert "maintenance_worker" in outcome.stderr, "no worker runs"
     now = store.maintenance(maintenance.pk)
     assert (now.return_choice, now.returned_by) == ("ours", now.returned_by)
@@ -306,7 +306,7 @@ def test_what_left_is_brought_back(maintenance):
     assert outcome.exit_code == 0
     made = Drain.objects.get(direction="back")
     assert outcome.json["bring_back_drain_id"] == made.pk
-    assert f"run {made.pk}" in outcome.stderr
+    assert f"Drain {made.pk}" in outcome.stderr
     assert made.max_concurrent == 3
     assert [r.server_name for r in made.migrations.all()] == ["web-1"]
 
@@ -372,7 +372,7 @@ def test_interrupted_while_waiting_the_return_goes_on(maintenance, monkeypatch):
     monkeypatch.setattr(host_return.time, "sleep", interrupt)
     outcome = run("host_return", "cmp1", "--wait")
     assert outcome.exit_code == 130
-    assert "goes on" in outcome.stderr
+    assert "continues" in outcome.stderr
     assert store.maintenance(maintenance.pk).returning_since is not None
 
 
@@ -402,7 +402,7 @@ def test_waits_for_what_is_brought_back_and_names_the_run(
     outcome = run("host_return", "cmp1", "--bring-back", "--wait", "--json")
     made = Drain.objects.get(direction="back")
     assert outcome.exit_code == exit_code
-    assert f"run {made.pk}" in outcome.stderr
+    assert f"Drain {made.pk}" in outcome.stderr
     assert "What became of the run." in outcome.stderr
     assert outcome.json["bring_back_drain_id"] == made.pk
     assert outcome.json["bring_back"]["state"] == end
@@ -418,7 +418,7 @@ def test_a_return_without_instances_to_bring_back_ends_with_the_return(
     )
     outcome = run("host_return", "cmp1", "--bring-back", "--wait")
     assert outcome.exit_code == 0
-    assert "There is no instance to bring back." in outcome.stdout
+    assert "There are no instances to bring back." in outcome.stdout
 
 
 # -- host_allocations --------------------------------------------------------------------------
@@ -452,8 +452,8 @@ def left_behind(maintenance, cloud, monkeypatch):
 def test_what_is_left_behind_is_shown_with_its_proof_and_the_commands(left_behind):
     outcome = run("host_allocations", "cmp1")
     assert outcome.exit_code == 0
-    assert "u7: left behind, and can be removed" in outcome.stdout
-    assert "Nova has web-1" in outcome.stdout
+    assert "u7: leftover, can be removed" in outcome.stdout
+    assert "According to Nova, web-1" in outcome.stdout
     assert "host_allocations cmp1 --remove u7" in outcome.stdout
     assert "openstack resource provider allocation delete u7" in outcome.stdout
     [one] = run("host_allocations", "cmp1", "--json").json

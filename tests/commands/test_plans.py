@@ -53,8 +53,8 @@ def test_several_hosts_are_one_plan_one_after_another(racks):
     plan = Plan.objects.get()
     assert (plan.hosts_at_once, plan.reason) == (1, "kernel")
     assert _hosts() == ["cmp2", "cmp1"]
-    assert f"Plan {plan.pk} is asked for: 2 hosts, one after another." in outcome.stdout
-    assert "of cmp2 is asked for: 1 instance." in outcome.stdout
+    assert f"Plan {plan.pk} requested: 2 hosts, one after another." in outcome.stdout
+    assert "of cmp2 requested: 1 instance." in outcome.stdout
 
 
 def test_one_host_is_no_plan(racks):
@@ -101,7 +101,7 @@ def test_hosts_by_zone_and_aggregate(racks, arguments, hosts):
         (["--aggregate", "empty"], 2, "nothing_selected", "no compute host"),
         (["cmp1", "cmp2", "cmp1"], 2, "host_twice", "cmp1"),
         (["cmp1", "cmp2", "--hosts-at-once", "101"], 2, "hosts_at_once_out_of_range", "100"),
-        (["cmp1", "cmp2", "--hosts-at-once", "-1"], 2, "bad_arguments", "from 0"),
+        (["cmp1", "cmp2", "--hosts-at-once", "-1"], 2, "bad_arguments", "must be 0 (all) or more"),
         (["cmp1", "cmp2", "--destination", "cmp2"], 3, "destination_is_drained", "cmp2"),
         (["--zone", "nova"], 3, "host_down", "cmp3"),
     ],
@@ -148,8 +148,8 @@ def test_window_timeout_and_order_reach_every_drain(racks, hosts):
         assert drain.move_locked is False
     first = Drain.objects.get(host="cmp1")
     assert [r.server_name for r in first.migrations.order_by("position")] == ["web-1", "db-1"]
-    assert "does not begin before 2126-03-01T21:00:00Z" in outcome.stdout
-    assert "nothing new starts after 2126-03-02T04:00:00Z" in outcome.stdout
+    assert "does not start before 2126-03-01T21:00:00Z" in outcome.stdout
+    assert "no new migrations start after 2126-03-02T04:00:00Z" in outcome.stdout
     assert "is paused until the rest is copied" in outcome.stdout
 
 
@@ -165,7 +165,7 @@ def test_window_timeout_and_order_reach_every_drain(racks, hosts):
         (
             ["--start-at", "2126-03-01T22:00Z", "--stop-at", "2126-03-01T22:00Z"],
             "window_is_empty",
-            "before it begins",
+            "before it starts",
         ),
         (["--timeout-action", "explode"], "timeout_action_unknown", "warn, abort"),
         (["--destination", "cmp10", "--follow-plan"], "destination_and_plan", "not both"),
@@ -197,7 +197,7 @@ def test_a_dry_run_tells_what_the_whole_plan_would_do(racks):
     assert re.search(r"^cmp2: 1 leave live; needs 1 GiB; about ", text, re.MULTILINE)
     # one estimate for all three of them, shown once
     assert re.findall(r"^cmp10 +3 +50% -> 88%", text, re.MULTILINE)
-    assert text.count("Where they may go") == 1
+    assert text.count("Possible destinations") == 1
     assert text.splitlines()[-1] == (
         "The whole plan: 2 hosts, one after another; 3 leave live; needs 6 GiB, 8 GiB free on 2"
         " hosts; about 61 s."
@@ -221,7 +221,7 @@ def test_a_joint_estimate_tells_of_what_does_not_fit_together(racks):
     assert len(left_over) == 1
     assert [d["estimate"]["fits"] for d in outcome.json] == [False, False]
     last = outcome.stderr.splitlines()[-1]
-    assert "no place for 1 of them" in last
+    assert "no room for 1 of them" in last
 
 
 def test_a_dry_run_tells_every_host_that_cannot_be_drained(racks):
@@ -232,7 +232,7 @@ def test_a_dry_run_tells_every_host_that_cannot_be_drained(racks):
     assert second["refusal"]["code"] == "host_down"
     assert "evacuation" in second["refusal"]["remedy"]
     assert "cmp3: CANNOT BE DRAINED NOW. Host cmp3 is down" in outcome.stderr
-    assert "nothing of it can be asked for while cmp3 cannot be drained" in outcome.stderr
+    assert "the plan cannot be requested while cmp3 cannot be drained" in outcome.stderr
 
 
 def test_a_dry_run_looks_at_the_choices(racks):
@@ -297,7 +297,8 @@ def test_an_interrupt_names_the_plan(racks, worker):
     plan = Plan.objects.get()
     assert outcome.exit_code == 130
     assert (
-        f"Plan {plan.pk} goes on. Watch it with `drain_status --plan {plan.pk}`" in outcome.stderr
+        f"Plan {plan.pk} continues. Follow it with `drain_status --plan {plan.pk}`"
+        in outcome.stderr
     )
     assert Drain.objects.filter(state=DrainState.PENDING).count() == 2
 
@@ -316,7 +317,7 @@ def test_waiting_names_the_copy_that_needs_help(racks, worker):
 
     worker += [hang, _interrupt]
     outcome = run("drain_host", "cmp1", "--reason", "r", "--wait")
-    assert "under way: web-1 running (not converging)" in outcome.stderr
+    assert "in progress: web-1 running (not converging)" in outcome.stderr
 
 
 @pytest.fixture

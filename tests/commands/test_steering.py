@@ -144,17 +144,17 @@ def test_pause_and_resume(drain):
     assert (paused.exit_code, paused.json["state"]) == (0, "paused")
     drain.refresh_from_db()
     assert drain.state == DrainState.PAUSED
-    assert "nothing new starts, what is under way lands" in paused.stderr
+    assert "no new migrations start, those in progress finish" in paused.stderr
     assert f"drain_resume {drain.pk}" in paused.stderr
     resumed = run("drain_resume", str(drain.pk))
     assert resumed.exit_code == 0
-    assert f"Drain {drain.pk} of cmp1 goes on: 2 migrations at once" in resumed.stdout
+    assert f"Drain {drain.pk} of cmp1 resumed: 2 migrations at once" in resumed.stdout
     drain.refresh_from_db()
     assert drain.state == DrainState.RUNNING
 
 
 def test_a_drain_that_has_not_begun_is_put_on_hold(drain):
-    assert "it had not begun, and is on hold" in run("drain_pause", str(drain.pk)).stdout
+    assert "it has not started and does not start" in run("drain_pause", str(drain.pk)).stdout
     assert run("drain_resume", str(drain.pk), "--json").json["state"] == "pending"
 
 
@@ -193,7 +193,7 @@ def test_what_is_over_does_not_keep_the_rest_of_a_plan_from_it(plan):
     [refused] = outcome.json["refused"]
     assert refused["drain_id"] == first.pk
     assert "succeeded" in refused["reason"]
-    assert f"Drain {first.pk} of cmp1: It is succeeded" in outcome.stderr
+    assert f"Drain {first.pk} of cmp1: The drain is succeeded" in outcome.stderr
     second.refresh_from_db()
     assert second.state == DrainState.PAUSED
 
@@ -225,11 +225,11 @@ def test_a_plan_that_is_over_is_refused(plan):
 @pytest.mark.parametrize(
     ("arguments", "did_disable", "abort", "enable", "words"),
     [
-        ([], True, False, True, "what is under way lands; its service is enabled at the end"),
-        ([], False, False, False, "its service is left as it is"),
-        (["--abort"], False, True, False, "what is under way is aborted"),
+        ([], True, False, True, "migrations in progress finish; its service is enabled at the end"),
+        ([], False, False, False, "its service stays unchanged"),
+        (["--abort"], False, True, False, "migrations in progress are aborted"),
         (["--enable"], False, False, True, "its service is enabled at the end"),
-        (["--leave-disabled"], True, False, False, "its service is left as it is"),
+        (["--leave-disabled"], True, False, False, "its service stays unchanged"),
     ],
 )
 def test_what_is_chosen_with_a_cancel(drain, arguments, did_disable, abort, enable, words):
@@ -323,7 +323,7 @@ def test_a_wait_for_a_cancel_that_is_interrupted(drain, worker):
     outcome = run("drain_cancel", str(drain.pk), "--wait", "--json")
     assert outcome.exit_code == 130
     assert outcome.json["state"] == "cancelling"
-    assert f"The cancel of drain {drain.pk} goes on." in outcome.stderr
+    assert f"The cancellation of drain {drain.pk} continues." in outcome.stderr
 
 
 def test_a_plan_is_cancelled(plan, worker):
@@ -368,7 +368,7 @@ def test_retries_all_that_failed(drain):
     drain.refresh_from_db()
     assert drain.state == DrainState.RUNNING
     assert {_row(drain, name).state for name in ("web-1", "db-1")} == {"pending"}
-    assert "web-1: it is tried again." in outcome.stderr
+    assert "web-1: retried." in outcome.stderr
 
 
 @pytest.mark.parametrize("by", ["server_name", "server_id"])
@@ -440,7 +440,7 @@ def test_retries_a_plan(plan):
     assert outcome.exit_code == 0  # that nothing failed in the other one is no failure
     assert [d["state"] for d in outcome.json["drains"]] == ["running", "pending"]
     assert [r["drain_id"] for r in outcome.json["refused"]] == [second.pk]
-    assert "what failed is tried again" in outcome.stderr
+    assert "failed instances are retried" in outcome.stderr
 
 
 @pytest.mark.parametrize("arguments", [["--instance", "web-1"], ["--to", "cmp11"]])
@@ -517,7 +517,7 @@ def test_aborts_a_migration(drain):
     outcome = run("drain_instance", "abort", str(drain.pk), "web-1")
     assert outcome.exit_code == 0
     assert wanted(_row(drain, "web-1")) == "abort"
-    assert "web-1: its abort is asked for; it runs on where it is." in outcome.stdout
+    assert "web-1: abort requested; it keeps running on its host." in outcome.stdout
     assert f"`drain_status {drain.pk}`" in outcome.stdout
 
 
@@ -544,7 +544,7 @@ def test_those_that_are_put_first_keep_their_order(cloud):
 def test_what_cannot_be_done_is_refused_with_the_reason(drain):
     outcome = run("drain_instance", "abort", str(drain.pk), "web-1", "--json")
     assert (outcome.exit_code, outcome.json["error"]["code"]) == (3, "cannot_abort")
-    assert "web-1: No live migration of it is under way." in outcome.json["error"]["message"]
+    assert "web-1: No live migration of it is in progress." in outcome.json["error"]["message"]
 
 
 def test_one_that_is_refused_does_not_keep_the_others_from_it(drain):
@@ -633,7 +633,7 @@ def test_force_complete_with_yes(flying, monkeypatch):
     outcome = run("drain_instance", "force-complete", str(flying.pk), "web-1", "--yes")
     assert outcome.exit_code == 0
     assert _wish(flying) == "force_complete"
-    assert "its guest pauses until the rest is copied" in outcome.stdout
+    assert "its guest is paused until the rest is copied" in outcome.stdout
 
 
 def test_force_complete_names_its_consequence_and_takes_a_typed_yes(flying, monkeypatch):
@@ -773,7 +773,7 @@ def test_a_reset_is_confirmed_after_the_evidence_was_shown(in_error, monkeypatch
     outcome = run("drain_instance", "reset", str(in_error.pk), "web-1")
     assert outcome.exit_code == 0
     assert "  yes  " in outcome.stdout
-    assert "web-1" in outcome.stderr.split("Type yes to go on: ")[0]
+    assert "web-1" in outcome.stderr.split("Type yes to continue: ")[0]
     assert wanted(_row(in_error, "web-1")) == "reset"
 
 

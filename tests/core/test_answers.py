@@ -262,8 +262,8 @@ def test_what_ran_when_it_was_stopped_to_be_moved_is_to_run_again():
         ("", "cmp2", 4, {"cmp2": 2}, ""),
         ("ring", "cmp2", 4, {"cmp2": 2}, "anti-affinity"),
         ("other", "cmp2", 4, {}, ""),
-        ("", "cmp2", 5, {}, "as many are under way"),
-        ("", "cmp2", 4, {"cmp2": 3}, "as many are under way"),
+        ("", "cmp2", 5, {}, "no further migrations at once"),
+        ("", "cmp2", 4, {"cmp2": 3}, "no further migrations at once"),
         ("", "", 4, {"cmp2": 3}, ""),
     ],
 )
@@ -374,7 +374,7 @@ def test_a_reset_is_asked_for_a_bounded_number_of_times():
     assert "state" not in request_failed(one, ANSWERS["500"]).request
     last = request_failed(replace(one, tries=d.ASK_AGAIN_TIMES), ANSWERS["500"])
     assert (last.kind, last.request["state"]) == ("reset_refused", "refused")
-    assert english(last.said) == "It was not reset: Could not ask: MessagingTimeout"
+    assert english(last.said) == "Its state was not reset: Could not ask: MessagingTimeout"
 
 
 @pytest.mark.parametrize(
@@ -395,13 +395,14 @@ def test_an_active_server_was_reset_by_us_only_where_we_asked(noted, now, expect
 def test_a_reset_ends_as_failed_and_says_who_asked():
     found = was_reset(row(source_compute="cmp1"), asked("reset", "bob"), "req-5", NOW)
     assert (found.fields["state"], found.fields["code"]) == (MigrationState.FAILED, "reset")
-    assert english(found.said) == "Its state was reset to active, as bob asked; it runs on cmp1."
+    expected = "Its state was reset to active, as requested by bob; it runs on cmp1."
+    assert english(found.said) == expected
     assert (found.request["state"], found.request["taken_at"]) == ("taken", NOW)
 
 
 def test_a_reset_without_evidence_is_refused_with_what_is_missing():
     found = not_reset(asked("reset", answer=RESET_SENT), text("Its host is down."))
-    assert english(found.said) == "It was not reset: Its host is down."
+    assert english(found.said) == "Its state was not reset: Its host is down."
     assert found.request["state"] == "refused"
 
 
@@ -478,9 +479,9 @@ def test_after_a_bounded_wait_it_ends_with_what_is_known(state, rest, end):
     assert ROWS[3].id not in found.rows
     unknown = found.rows[ROWS[2].id]
     assert (unknown.fields["code"], unknown.request_id) == ("cloud_lost", "req-ours")
-    assert "OpenStack stopped answering while it was migrated" in english(unknown.said)
+    assert "OpenStack stopped answering while it was being migrated" in english(unknown.said)
     assert (found.end.state, found.end.result) == (end, DrainResult.INTERRUPTED)
-    assert english(found.end.message).startswith("It is not known where moves runs.")
+    assert english(found.end.message).startswith("It is unknown where moves runs.")
 
 
 def test_it_does_not_end_a_moment_too_early():
@@ -491,7 +492,7 @@ def test_it_does_not_end_a_moment_too_early():
 def test_whether_the_service_was_given_back_is_said_not_to_be_known():
     cancelling = drain(state=DrainState.CANCELLING, cancel_enable=True)
     end = trouble(cancelling, ago(PATIENCE)).end
-    assert "Whether the compute service is enabled again is not known." in english(end.message)
+    assert "It is unknown whether the compute service is enabled again." in english(end.message)
 
 
 @pytest.mark.parametrize(

@@ -360,7 +360,7 @@ class TestFollowing:
         ours = migrating(initial_status="PAUSED", odd_since=ago(20))
         changed = changes(decide(drain(), [ours], self.arrived(host="cmp2")), ours)
         assert changed["state"] == MigrationState.FAILED
-        assert "PAUSED before" in english(changed["message"])
+        assert "before the migration it was PAUSED" in english(changed["message"])
 
     def test_completed_alone_is_not_enough(self):
         ours = migrating()
@@ -487,7 +487,7 @@ class TestARequestThatNovaNeverActsOn:
         one = self.stuck()
         assert changes(decide(drain(), [one], self.saw()), one) == {"odd_since": NOW}
         one = self.stuck(odd_since=ago(LIMITS.submit_grace_seconds))
-        assert "has not begun" in english(
+        assert "has not started" in english(
             changes(decide(drain(), [one], self.saw()), one)["message"]
         )
         one = self.stuck(odd_since=ago(LIMITS.late_min_seconds - 1))

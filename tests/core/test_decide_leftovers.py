@@ -97,7 +97,7 @@ def test_where_there_is_no_other_host_it_says_so_and_does_not_try_again():
     found = changes(actions, one)
     assert sent(actions) == []
     assert (found["state"], found["code"]) == (MigrationState.FAILED, LEFTOVERS)
-    assert "left on cmp2" in english(found["message"])
+    assert "still on cmp2" in english(found["message"])
     assert "retry it to another host" in english(found["message"])
 
 

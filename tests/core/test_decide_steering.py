@@ -309,7 +309,7 @@ def test_what_is_about_to_end_is_let_go_on_beyond_its_timeout_and_not_for_ever(a
     sight = seen(moving(), records=(record(),))
     found = decide(drain(timeout_action=action), [one], sight)
     assert changes(found, one)["timed_out_at"] == NOW
-    assert "let go on" in message_of(found, "timed_out")
+    assert "may continue until" in message_of(found, "timed_out")
     assert made(found) == []
     # Its forecast was wrong for half of the timeout again.
     one = altered(one, running_since=ago(1800 * 1.5 + 1), timed_out_at=ago(900))

@@ -200,13 +200,13 @@ class TestAPass:
         silent = seen(server(), records=(record(status="cancelled"),), guests={"web": SILENT})
         changed = changes(decide(drain(), [one], silent), one)
         assert "state" not in changed
-        assert "did not say" in english(changed["message"])
+        assert "did not report" in english(changed["message"])
 
     def test_says_why_it_waits(self):
         one = migrating(odd_since=ago(20), dest_compute="cmp2")
         over = seen(server(), records=(record(status="error"),), guests={})
         changed = changes(decide(drain(), [one], over), one)
-        assert "libvirt may finish the copy alone" in english(changed["message"])
+        assert "libvirt may still finish the copy by itself" in english(changed["message"])
         busy = seen(server(task_state="migrating"), records=(), guests={})
         assert "message" not in changes(decide(drain(), [migrating()], busy), migrating())
 

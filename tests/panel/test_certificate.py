@@ -35,10 +35,10 @@ HOLDS = {
     c.SERVICE_DISABLED: "The compute service is disabled.",
     c.SERVICE_UP: "The compute service is up.",
     c.CELL_ANSWERED: "The cell of this host answered.",
-    c.NO_SERVERS: "No instance is on this host, deleted ones included.",
-    c.NO_MIGRATIONS: "No migration from or to this host is under way.",
-    c.NO_RESIZES: "No resize or cold migration from or to this host waits to be confirmed.",
-    c.NO_ALLOCATIONS: "Placement shows no allocation on this host.",
+    c.NO_SERVERS: "No instance is on this host, not even a soft-deleted one.",
+    c.NO_MIGRATIONS: "No migration from or to this host is in progress.",
+    c.NO_RESIZES: "No resize or cold migration from or to this host is unconfirmed.",
+    c.NO_ALLOCATIONS: "Placement has no allocations on this host.",
 }
 
 
@@ -171,13 +171,13 @@ def test_one_that_is_withdrawn_says_since_when_and_why(admin, maintained):
     verify(maintained, ago=20)
     verify(maintained, **ARRIVED)
     said = panel(admin)
-    assert said.startswith("Not safe to power off any more")
-    assert "It was safe, and that was withdrawn" in said
+    assert said.startswith("No longer safe to power off")
+    assert "The certificate was withdrawn at" in said
     assert "1 instance is on this host. late-1 (abc), ACTIVE" in said
     verify(maintained)
     said = panel(admin)
     assert said.startswith("Safe to power off Since")
-    assert "It was withdrawn for a while" in said
+    assert "It was temporarily not safe to power off" in said
 
 
 def test_a_host_that_was_switched_off_is_told_calmly(admin, maintained):
@@ -186,7 +186,7 @@ def test_a_host_that_was_switched_off_is_told_calmly(admin, maintained):
     html = shown(admin.get(url("host")))
     assert "mnt-certificate-info" in html
     assert "The host is down" in html
-    assert "Not safe to power off any more" not in html
+    assert "No longer safe to power off" not in html
     assert "host is down" in rows(admin.get(INDEX))["cmp4"][7]
 
 
@@ -195,7 +195,7 @@ def test_one_that_nobody_verifies_any_more_is_not_called_safe(admin, maintained)
     assert rows(admin.get(INDEX))["cmp4"][7] == "not safe: not verified yet"
     verify(maintained, ago=7200)
     said = panel(admin)
-    assert said.startswith("Not verified any more")
+    assert said.startswith("No longer verified")
     assert "Safe to power off" not in said
     assert "which is too long" in said
     assert re.fullmatch(r"not safe: not verified since .+", rows(admin.get(INDEX))["cmp4"][7])
@@ -214,7 +214,7 @@ def test_the_panel_is_204_while_nothing_changed(admin, cloud, maintained):
     verify(maintained, **ARRIVED)
     second = admin.get(url("host_panel"), {"seen": first["token"]}).json()
     assert second["token"] != first["token"]
-    assert second["announcement"] == "cmp4: Not safe to power off any more."
+    assert second["announcement"] == "cmp4: No longer safe to power off."
     assert cloud.asked == []
 
 
@@ -224,7 +224,7 @@ def test_it_becomes_too_old_without_any_change_of_the_record(admin, maintained):
     old = timezone.now() - timedelta(hours=2)
     HostMaintenance.objects.update(verified_at=old)
     stale = admin.get(url("host_panel"), {"seen": token})
-    assert "Not verified any more" in stale.json()["html"]
+    assert "No longer verified" in stale.json()["html"]
     again = admin.get(url("host_panel"), {"seen": stale.json()["token"]})
     assert again.status_code == 204
 
@@ -234,9 +234,9 @@ def test_one_that_is_dated_ahead_of_the_clock_is_not_called_safe(admin, maintain
     assert rows(admin.get(INDEX))["cmp4"][7] == "safe to power off"
     ahead(maintained)
     said = panel(admin)
-    assert said.startswith("Not verified any more")
+    assert said.startswith("No longer verified")
     assert "Safe to power off" not in said
-    assert "the clock of the database was set back" in said
+    assert "the database clock was set back" in said
     assert rows(admin.get(INDEX))["cmp4"][7] == "not safe: not verified yet"
     document = admin.get(url("certificate_file")).json()
     assert (document["safe_to_power_off"], document["safe_since"]) == (False, None)
@@ -268,13 +268,13 @@ def test_the_page_to_print_has_all_that_a_paper_needs(admin, maintained):
         "Safe to power off",
         "Host cmp4",
         "Region RegionOne",
-        f"Drain {drain.pk}, asked for by alice: new kernel",
+        f"Drain {drain.pk}, requested by alice: new kernel",
         f"ukcloud-maintenance {certificate_page.version()}",
         *HOLDS.values(),
     ):
         assert words in said
-    assert re.search(r"Written \S+ \d\d:\d\d:\d\d UTC", said)
-    assert said.count("☑ holds") == len(HOLDS)
+    assert re.search(r"Issued \S+ \d\d:\d\d:\d\d UTC", said)
+    assert said.count("☑ passed") == len(HOLDS)
     assert "navbar" not in html  # a page of its own
 
 
@@ -283,7 +283,7 @@ def test_a_page_of_a_host_that_is_not_safe_does_not_look_like_one(admin, maintai
     html = admin.get(url("certificate")).content.decode()
     assert "Not safe to power off" in html
     assert 'class="verdict no"' in html
-    assert html.count("☒ does not") == 1
+    assert html.count("☒ failed") == 1
     assert "late-1 (abc), ACTIVE" in html
 
 
@@ -332,7 +332,10 @@ def test_a_hosts_name_cannot_leave_its_place_in_the_files(host, clean):
 def test_the_list_says_it_in_words_and_goes_on_by_itself(admin, cloud, maintained):
     verify(maintained)
     html = shown(admin.get(INDEX))
-    assert rows(admin.get(INDEX))["cmp4"][7:] == ["safe to power off", "Return to Service Check"]
+    assert rows(admin.get(INDEX))["cmp4"][7:] == [
+        "safe to power off",
+        "Return to Service Preflight",
+    ]
     assert "fa-circle-check" in html
     assert html.count(" data-watch>") == 1
     assert list(rows(admin.get(INDEX, {"state": "safe"}))) == ["cmp4"]
@@ -371,13 +374,13 @@ def test_the_page_of_a_plan_says_it_too_and_goes_on_after_the_drains(admin, main
 def test_the_return_says_how_it_was_and_is_and_what_each_choice_does(admin, maintained):
     answer = admin.get(url("return_host"), HTTP_X_REQUESTED_WITH="XMLHttpRequest")
     html, said = answer.content.decode(), text(answer.content.decode())
-    assert "Found enabled Now disabled: new kernel (the reason that we wrote)" in said
+    assert "Found enabled Now disabled: new kernel (the reason that the drain wrote)" in said
     assert re.findall(r'name="choice" value="(\w+)" required( checked)?', html) == [
         ("ours", " checked"),
         ("leave", ""),
     ]
-    assert "The maintenance ends when Nova sees the host up." in said
-    assert "Bring the 2 instances back that came from here" in said
+    assert "The maintenance ends when Nova reports the host up." in said
+    assert "Bring back the 2 instances that were moved from this host" in said
     assert "moved-1 1 GiB ACTIVE cmp2" in said
 
 
@@ -385,16 +388,16 @@ def test_where_somebody_else_disabled_it_the_choice_is_theirs(admin, cloud, main
     cloud.all_services = [service("cmp4", status="disabled", disabled_reason="bad disk")]
     answer = admin.get(url("return_host"))
     html, said = answer.content.decode(), page(answer)
-    assert "Now disabled: bad disk (not the reason that we wrote)" in said
+    assert "Now disabled: bad disk (not the reason that the drain wrote)" in said
     found = re.findall(r'name="choice" value="(\w+)" required( checked)?( disabled)?', html)
     assert found == [("ours", "", " disabled"), ("enable", "", ""), ("leave", "", "")]
-    assert "It was not us who disabled the service" in said
+    assert "was not disabled by a drain" in said
 
     answer = admin.post(url("return_host"), {"max_concurrent": "2"})
-    assert "Choose what becomes of the compute service." in page(answer)
+    assert "Choose what to do with the compute service." in page(answer)
     answer = admin.post(url("return_host"), {"choice": "ours", "bring_back": "on"})
     html = answer.content.decode()
-    assert "It was not us who disabled the service" in page(answer)
+    assert "was not disabled by a drain" in page(answer)
     assert 'name="bring_back" checked' in html  # what was entered is kept
     maintained.refresh_from_db()
     assert maintained.returning_since is None
@@ -423,26 +426,28 @@ def test_a_return_is_asked_for_and_followed_to_its_end(admin, maintained):
 
     html = shown(admin.get(url("host")))
     said = text(html)
-    assert "The return of host cmp4 to service is asked for." in said
-    assert "Being returned to service Waiting for a worker. Asked for by alice" in said
+    assert "The return of host cmp4 to service was requested." in said
+    assert "Being returned to service Waiting for a worker. Requested by alice" in said
     assert reverse(f"{PANEL}:drain", args=[run.pk]) in html
     assert "Return to Service" not in html[html.index("mnt-certificate") :]
-    assert rows(admin.get(INDEX))["cmp4"][7:] == ["being returned", "View Drain Check"]
+    assert rows(admin.get(INDEX))["cmp4"][7:] == ["being returned", "View Drain Preflight"]
     assert "Drain Host" not in said  # it would be refused
 
-    store.enabled(maintained, "Waiting until Nova sees it up.", "worker", "req-1", timezone.now())
-    assert "Waiting until Nova sees it up." in panel(admin)
+    store.enabled(
+        maintained, "Waiting for Nova to report it up.", "worker", "req-1", timezone.now()
+    )
+    assert "Waiting for Nova to report it up." in panel(admin)
     store.finish_return(
         maintained, ReturnResult.IN_SERVICE, "In service again.", "worker", timezone.now()
     )
-    assert updated(admin)["cmp4"] == "instances come back"
+    assert updated(admin)["cmp4"] == "instances being brought back"
     found = rows(admin.get(INDEX))["cmp4"]
-    assert found[7:] == ["instances come back", "View Drain Check"]
+    assert found[7:] == ["instances being brought back", "View Drain Preflight"]
     index = shown(admin.get(INDEX))
     assert index.count(f'href="{reverse(f"{PANEL}:drain", args=[run.pk])}"') == 2
     said = panel(admin)
-    assert said.startswith("Back in service In service again. Asked for by alice")
-    assert "Over since" in said
+    assert said.startswith("Back in service In service again. Requested by alice")
+    assert "Finished" in said
     HostMaintenance.objects.update(closed_at=timezone.now() - timedelta(days=2))
     assert panel(admin) == ""  # no news any more
 
@@ -451,8 +456,8 @@ def test_a_return_is_asked_for_and_followed_to_its_end(admin, maintained):
     ("result", "words"),
     [
         (ReturnResult.IN_SERVICE, "back in service"),
-        (ReturnResult.LEFT, "maintenance over"),
-        (ReturnResult.NOT_UP, "not seen up"),
+        (ReturnResult.LEFT, "maintenance ended"),
+        (ReturnResult.NOT_UP, "not reported up"),
     ],
 )
 def test_the_list_does_not_go_on_calling_a_host_safe_that_was_given_back(
@@ -481,7 +486,7 @@ def test_a_drain_after_the_return_is_what_the_list_tells(admin, maintained, make
 def test_no_drain_is_offered_while_a_host_is_being_returned(admin, maintained):
     assert "Drain Host" in shown(admin.get(url("host")))
     admin.post(url("return_host"), {"choice": "ours"})
-    assert rows(admin.get(INDEX))["cmp4"][7:] == ["being returned", "Check"]
+    assert rows(admin.get(INDEX))["cmp4"][7:] == ["being returned", "Preflight"]
     assert "Drain Host" not in shown(admin.get(url("host")))
 
 
@@ -493,14 +498,14 @@ def test_one_that_was_given_up_says_why_and_the_maintenance_goes_on(admin, maint
     )
     verify(maintained)
     said = panel(admin)
-    assert "was given up: Somebody disabled it meanwhile." in said
+    assert "return to service failed: Somebody disabled it meanwhile." in said
     assert "Return to Service" in said
 
 
 def test_a_host_that_is_drained_is_not_given_back(admin, maintained, make_drain):
     drain = make_drain("cmp4", server("late-1", host="cmp4"))
     answer = admin.get(url("return_host"))
-    assert f"(drain {drain.pk}, asked for by alice)" in page(answer)
+    assert f"(drain {drain.pk}, requested by alice)" in page(answer)
     assert re.search(r'type="submit" value="Return to Service" disabled', answer.content.decode())
     assert f"(drain {drain.pk}" in page(admin.post(url("return_host"), {"choice": "ours"}))
     assert 'id="mnt-return"' not in shown(admin.get(url("host")))
@@ -568,7 +573,7 @@ def left_behind(maintained, cloud, monkeypatch):
 def test_an_allocation_that_is_left_behind_is_shown_with_its_proof_and_removed(admin, left_behind):
     shown_page = text(page(admin.get(url("allocations"))))
     assert "Allocations on cmp4" in shown_page
-    assert "Nova has moved-1" in shown_page
+    assert "According to Nova, moved-1" in shown_page
     assert "Remove Allocation" in shown(admin.get(url("allocations")))
     assert admin.post(url("allocations"), {"consumer": "u7"}).status_code == 302
     assert left_behind["u7"].allocations == ()
@@ -581,5 +586,5 @@ def test_one_that_may_hold_a_guest_is_not_offered_nor_removed(admin, left_behind
     ]
     assert "Remove Allocation" not in shown(admin.get(url("allocations")))
     answer = text(page(admin.post(url("allocations"), {"consumer": "u7"})))
-    assert "not proved to hold nothing" in answer
+    assert "may still be in use" in answer
     assert left_behind["u7"].allocations

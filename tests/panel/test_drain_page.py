@@ -175,7 +175,7 @@ def test_any_change_is_new(admin, running, worker_alive):
     store.worker_stopped("worker-1", timezone.now())
     answer = updates(admin, running, token)
     assert answer.status_code == 200
-    assert "No worker is at work." in answer.json()["parts"]["worker"]
+    assert "No worker is running." in answer.json()["parts"]["worker"]
 
 
 def test_the_number_of_queries_does_not_depend_on_the_rows(admin, make_drain):
@@ -233,7 +233,7 @@ STAYS = server("old-1", status="SUSPENDED", vm_state="suspended")
             DrainState.FAILED,
             DrainResult.NOT_PROVED,
             [],
-            "Not proved empty",
+            "Not verified empty",
             "Ended, but it could not be proved that the host is empty.",
         ),
         (
@@ -280,9 +280,9 @@ def test_cancelling_asks_first_and_says_what_happens(admin, running):
     for headers in ({}, AJAX):
         asked = text(admin.get(url, **headers).content.decode())
         assert "Cancel the drain of host cmp1?" in asked
-        assert "2 migrations are under way" in asked
-        assert "1 instance that waits stays on cmp1." in asked
-        assert "1 instance that has left does not come back." in asked
+        assert "2 migrations are in progress" in asked
+        assert "1 waiting instance stays on cmp1." in asked
+        assert "1 instance that has left is not brought back." in asked
     running.refresh_from_db()
     assert running.state == DrainState.RUNNING
 
@@ -292,14 +292,14 @@ def test_cancelling_asks_first_and_says_what_happens(admin, running):
     data = updates(admin, running).json()
     assert "Being cancelled" in data["parts"]["headline"]
     # what is left to be asked for
-    assert text(data["parts"]["actions"]) == "Abort What Is Under Way\N{HORIZONTAL ELLIPSIS}"
+    assert text(data["parts"]["actions"]) == "Abort What Is Under Way…"
     assert data["over"] is False
 
 
 def test_cancelling_what_is_over_says_so(admin, make_drain):
     drain = over(make_drain, DrainState.SUCCEEDED, DrainResult.EMPTY)
     url = reverse("horizon:admin:maintenance:cancel_drain", args=[drain.pk])
-    assert "is over; there is nothing left to cancel" in text(admin.get(url).content.decode())
+    assert "has ended; there is nothing to cancel" in text(admin.get(url).content.decode())
     assert admin.post(url)["location"] == page(drain)
 
 

@@ -225,7 +225,7 @@ def test_the_timeline_and_the_picture(german, make_drain):
     recorded = test_record.drain.__wrapped__(make_drain)
     timeline = german("timeline", recorded.pk)
     assert english(timeline) == []
-    assert "Nova wurde beauftragt, sie zu verschieben" in timeline
+    assert "Migration bei Nova angefordert" in timeline
     assert "Sie läuft auf cmp2." in timeline
     assert english(german("picture", recorded.pk)) == []
 
@@ -239,9 +239,9 @@ def test_the_form_of_a_plan_and_a_refusal_in_it(german, room, make_drain):
     assert english(page) == []
     assert page.count('data-language="de"') == 1  # numbers are written by the script too
     assert "Host cmp10 wird schon geleert (Leerung" in page
-    assert "Host cmp3 ist ausgefallen: Für eine Live-Migration" in page
+    assert "Host cmp3 ist ausgefallen, und für eine Live-Migration" in page
     again = german("new_plan", post=test_plans.entered("cmp1", stop_at="2001-01-01T00:00"))
-    assert "Diese Zeit ist vorbei." in again
+    assert "Diese Zeit liegt in der Vergangenheit." in again
     assert english(again) == []
 
 
@@ -275,7 +275,7 @@ def test_the_certificate(german, maintained, against):
 def test_the_return_of_a_host(german, maintained):
     page = german("return_host", "cmp4", ajax=True)
     assert english(page) == []
-    assert "Die Wartung endet, wenn Nova den Host wieder erreicht." in page
+    assert "Die Wartung endet, wenn Nova den Host als erreichbar meldet." in page
 
 
 def test_the_list_of_hosts(german, maintained):
@@ -319,12 +319,12 @@ def test_the_form_of_a_drain(german):
                 message("left_host", done=0, total=1),
                 message("instance_not_of_drain", name="my vm", status="ACTIVE"),
             ),
-            "0 von 1 haben den Host verlassen.\nmy vm (ACTIVE): sie gehört nicht zur Leerung.",
+            "0 von 1 haben den Host verlassen.\nmy vm (ACTIVE): nicht Teil der Leerung.",
         ),
         # what others said stays as it is, between what is ours
         (
             message("nova_refused", words="Quota exceeded. It is cancelled."),
-            "Nova lehnte ab: Quota exceeded. It is cancelled.",
+            "Nova lehnte die Anfrage ab: Quota exceeded. It is cancelled.",
         ),
         (text("libvirt said no. So there."), "libvirt said no. So there."),
         (None, ""),
@@ -346,6 +346,6 @@ def test_what_is_told_of_a_return_is_german_around_its_values():
     one = message("enables_ours", reason="kernel 6.1. See 12.")
     with override("de"):
         assert labels.said(one) == (
-            'Der Dienst wird aktiviert: Wir haben ihn deaktiviert ("kernel 6.1. See 12."). Die'
-            " Wartung endet, wenn Nova den Host wieder erreicht."
+            'Der Dienst, den eine Leerung deaktiviert hat ("kernel 6.1. See 12."), wird'
+            " aktiviert. Die Wartung endet, wenn Nova den Host als erreichbar meldet."
         )

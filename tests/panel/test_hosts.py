@@ -123,7 +123,7 @@ def test_filters_by_any_columns_text_and_by_state(admin, query, expected):
     response = admin.get(INDEX, query)
     assert hosts(response) == expected
     assert ("No host matches the filter" in response.content.decode()) == (not expected)
-    assert "Clear filter" in response.content.decode()
+    assert "Clear Filter" in response.content.decode()
 
 
 def test_says_that_there_are_no_hosts(admin, cloud):
@@ -141,8 +141,8 @@ def test_a_drain_of_one_host_shows_at_no_other(admin, make_drain):
     drain = make_drain("cmp1", server("web-1"), server("web-2"))
     found = rows(admin.get(INDEX))
 
-    assert found["cmp1"][7:] == ["0 of 2", "View Drain Check"]
-    assert found["cmp10"][7:] == ["", "Drain Host Check"]
+    assert found["cmp1"][7:] == ["0 of 2", "View Drain Preflight"]
+    assert found["cmp10"][7:] == ["", "Drain Host Preflight"]
     assert hosts(admin.get(INDEX, {"state": "draining"})) == ["cmp1"]
     assert (
         reverse("horizon:admin:maintenance:drain", args=[drain.pk])
@@ -217,7 +217,7 @@ def test_a_host_where_instances_stayed_says_how_many(admin, make_drain):
     stays = server("old-1", host="cmp4", status="SHUTOFF", vm_state="stopped")
     drain = make_drain("cmp4", stays)
     finish(drain, DrainState.FAILED, DrainResult.INSTANCES_LEFT)
-    assert re.fullmatch(r"1 left behind \d\d:\d\d", rows(admin.get(INDEX))["cmp4"][7])
+    assert re.fullmatch(r"1 not moved \d\d:\d\d", rows(admin.get(INDEX))["cmp4"][7])
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_a_host_where_instances_stayed_says_how_many(admin, make_drain):
             CloudUnreachable("list the compute services", "connection refused"),
             [
                 "Could not list the compute services: connection refused.",
-                "Check that nova-api runs",
+                "Check that nova-api is running",
             ],
         ),
         (
@@ -239,8 +239,8 @@ def test_a_host_where_instances_stayed_says_how_many(admin, make_drain):
             ["Could not list the hypervisors", "policy refuses this user"],
         ),
         (
-            CloudAuthError("find Nova in the catalogue", "no endpoint"),
-            ["Could not find Nova in the catalogue", "service catalogue"],
+            CloudAuthError("find Nova in the service catalog", "no endpoint"),
+            ["Could not find Nova in the service catalog", "service catalog"],
         ),
     ],
 )
@@ -274,11 +274,11 @@ def test_a_host_that_cannot_be_counted_shows_the_statistic_as_one(admin, cloud):
 
 def test_warns_when_no_worker_is_at_work(admin):
     page = admin.get(INDEX).content.decode()
-    assert "No worker is at work." in page
+    assert "No worker is running." in page
     assert "django-admin maintenance_worker" in page
     store.sign_of_life("w", "controller", 1, timezone.now(), problem="Keystone refuses it.")
     page = admin.get(INDEX).content.decode()
-    assert "No worker is at work." not in page
+    assert "No worker is running." not in page
     assert "Keystone refuses it." in page
     store.sign_of_life("w", "controller", 1, timezone.now())
     assert "worker" not in rows(admin.get(INDEX))
@@ -316,7 +316,7 @@ def test_an_unknown_host_is_404_with_words(admin):
 def test_a_host_that_nova_forgot_still_shows_its_record(admin, make_drain):
     make_drain("gone-1")
     page = host_page(admin, "gone-1").content.decode()
-    assert "Nova knows no compute host of this name any more" in page
+    assert "Nova no longer has a compute host of this name" in page
     assert "new kernel" in page
 
 

@@ -16,8 +16,12 @@ from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationSt
 
 PANEL = "horizon:admin:maintenance"
 INDEX = reverse(f"{PANEL}:index")
-UNKNOWN = (MigrationState.UNKNOWN, "record_gone", "It is not known where web-1 runs.")
-ARRIVED = (MigrationState.FAILED, "arrived_error", "web-1 arrived in ERROR, or unlike before.")
+UNKNOWN = (MigrationState.UNKNOWN, "record_gone", "It is unknown where web-1 runs.")
+ARRIVED = (
+    MigrationState.FAILED,
+    "arrived_error",
+    "web-1 arrived in ERROR, or in a different state than before.",
+)
 ENDS = [
     (DrainState.SUCCEEDED, DrainResult.EMPTY),
     (DrainState.FAILED, DrainResult.INSTANCES_LEFT),
@@ -112,7 +116,7 @@ def test_on_the_page_of_a_plan(admin, make_plan, state, result):
     end(store.drains_of_plan(plan.pk)[0], DrainState.SUCCEEDED, DrainResult.EMPTY)
     end(drain, state, result)
     data = plan_updates(admin, plan).json()
-    first = "It is not known where 1 instance runs."
+    first = "It is unknown where 1 instance runs."
     assert data["parts"]["headline"].startswith(first)
     assert "All drained" not in data["parts"]["state"]
     for part in ("state", "bar"):

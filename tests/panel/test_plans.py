@@ -183,18 +183,18 @@ def test_one_summary_for_all_hosts_packed_together(admin, room):
     # cmp3 is down and cmp4 disabled, so that cmp2 alone can receive
     assert "6 instances on 2 hosts: 4 leave live, 1 cold, 1 blocked ; needs 8 GiB" in said
     assert "12 GiB free on 1 host" in said
-    assert "Together they fit on the other hosts" in said
+    assert "the other hosts have room for all instances" in said
 
     room.all_servers.append(server("huge-1", host="cmp10", memory_bytes=8 * GIB))
     said = page(admin.get(NEW, {"host": ["cmp1", "cmp10"]}))
-    assert "Together they do not fit: there is no place for 4 instances" in said
-    assert "Together they fit" not in said
+    assert "The other hosts have no room for 4 instances" in said
+    assert "the other hosts have room for all instances" not in said
     # each of the two alone would fit
-    assert "do not fit" not in page(admin.get(NEW, {"host": ["cmp10"]}))
+    assert "have no room" not in page(admin.get(NEW, {"host": ["cmp10"]}))
     rest = re.search(
         r'(?s)<tr data-host="cmp10">(.*?)</tr>', html_of_review(admin, "cmp1", "cmp10")
     )
-    assert "No place found app-1" in text(rest[1])
+    assert "No host found app-1" in text(rest[1])
 
 
 def test_the_time_follows_the_pace(admin, room):
@@ -217,7 +217,7 @@ def test_what_stands_against_it_is_told_by_host_the_worst_first(admin, room):
     hosts = re.findall(r'(?s)<section class="mnt-of-host"[^>]*>(.*?)</section>', html)
     told = [text(one) for one in hosts]
     assert [one.split()[0] for one in told] == ["cmp1", "cmp10", "cmp2"]
-    assert "busy-1 : Nova is busy with it" in told[0]
+    assert "busy-1 : Nova has a task in progress for it" in told[0]
     assert told[1].index("err-1, err-2 : It is in ERROR") < told[1].index("held-1 : It is locked")
     assert "<li" not in hosts[2]
     assert "Host cmp3 is down" in text(html[: html.index("mnt-of-host")])
@@ -228,9 +228,9 @@ def test_a_host_that_cannot_be_drained_must_go(admin, make_drain, room):
     drain = make_drain("cmp10")
     answer = admin.get(NEW, {"host": ["cmp1", "cmp3", "cmp10", "cmp99"]})
     said = page(answer)
-    assert "Host cmp3 is down: live migration needs both hosts alive." in said
-    assert f"Host cmp10 is being drained already (drain {drain.pk}, asked for by alice)." in said
-    assert "Nova knows no compute host of exactly this name." in said
+    assert "Host cmp3 is down, and live migration needs both hosts up." in said
+    assert f"Host cmp10 is already being drained (drain {drain.pk}, requested by alice)." in said
+    assert "Nova has no compute host with exactly this name." in said
     assert "5 instances on 1 host: 3 leave live, 1 cold, 1 blocked" in said
     # nothing is told of what would become of hosts of which none can be drained
     assert "mnt-lead" not in shown(admin.get(NEW, {"host": ["cmp3", "cmp98"]}))
@@ -259,10 +259,10 @@ def test_hosts_are_moved_and_removed_and_what_was_entered_is_kept(admin, cloud):
     assert order(answer) == ["cmp1", "cmp2"]
     html = answer.content.decode()
     assert "wait &lt;for&gt; it" in html
-    assert "It was chosen to stay." in html
+    assert "It stays on this host by choice." in html
     assert re.search(r'value="n"[^>]*checked', html)
     assert 'name="hosts_at_once" value="3"' in html
-    assert "A reason is needed" not in html  # it was not sent off
+    assert "A reason is required" not in html  # it was not sent off
     # choices for a host that went are carried along, should it come back
     html = post("remove:cmp1", "cmp1", "cmp2", "cmp10").content.decode()
     assert f'type="hidden" name="{choice}" value="stay"' in html
@@ -298,7 +298,7 @@ def test_a_plan_is_asked_for_with_all_that_was_entered(admin, room):
     row = store.migrations(drains[1]).get(server_name="web-1")
     assert (row.choice, row.note) == ("cold", "agreed")
     said = page(admin.get(answer["location"]))
-    assert "The drains of 2 hosts are asked for." in said
+    assert "The drains of 2 hosts were requested." in said
     assert "Stopped, moved and started again: web-1." in said
 
 
@@ -311,7 +311,7 @@ def test_one_host_that_was_selected_is_a_drain_and_no_plan(admin, room):
     drain = Drain.objects.get()
     assert answer["location"] == reverse(f"{PANEL}:drain", args=[drain.pk])
     assert drain.plan is None
-    assert "The drain of host cmp1 is asked for." in page(admin.get(answer["location"]))
+    assert "The drain of host cmp1 was requested." in page(admin.get(answer["location"]))
 
 
 @pytest.mark.parametrize("hosts", [("cmp1",), ("cmp1", "cmp10")])
@@ -319,7 +319,7 @@ def test_one_host_that_was_selected_is_a_drain_and_no_plan(admin, room):
 def test_nothing_is_asked_for_without_the_button_that_does(admin, room, hosts, do):
     answer = admin.post(NEW, entered(*hosts, do=do, reason=""))
     assert order(answer) == list(hosts)
-    assert "A reason is needed" not in page(answer)
+    assert "A reason is required" not in page(answer)
     admin.post(NEW, entered(*hosts, do=do))
     assert not Drain.objects.exists()
 
@@ -338,7 +338,9 @@ def test_the_steps_of_several_are_checked_without_asking_nova(admin, cloud):
 
 def test_times_are_those_of_the_users_zone(admin, room):
     admin.cookies["django_timezone"] = "Asia/Tokyo"
-    assert "Times are those of Asia/Tokyo (UTC+09:00)." in page(admin.get(NEW, {"host": "cmp1"}))
+    assert "Times are in the time zone Asia/Tokyo (UTC+09:00)." in page(
+        admin.get(NEW, {"host": "cmp1"})
+    )
     admin.post(NEW, entered("cmp1", start_at="2999-07-01T09:30"))
     assert Drain.objects.get().start_at.isoformat() == "2999-07-01T00:30:00+00:00"
 
@@ -346,27 +348,27 @@ def test_times_are_those_of_the_users_zone(admin, room):
 def test_a_time_that_the_clocks_leave_out_is_refused_in_the_form(admin, room):
     admin.cookies["django_timezone"] = "Europe/Berlin"
     answer = admin.post(NEW, entered("cmp1", start_at="2027-03-28T02:30"))
-    assert "are put forward then" in page(answer)
+    assert "go forward then" in page(answer)
     assert not Drain.objects.exists()
 
 
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"reason": " "}, "A reason is needed: it becomes the service&#x27;s disabled reason."),
-        ({"reason": "x" * 256}, "256 characters long; Nova takes at most 255"),
-        ({"pace": "n", "hosts_at_once": ""}, "Say how many hosts at a time."),
+        ({"reason": " "}, "A reason is required: it becomes the service&#x27;s disabled reason."),
+        ({"reason": "x" * 256}, "The reason has 256 characters; Nova accepts at most 255"),
+        ({"pace": "n", "hosts_at_once": ""}, "Enter the number of hosts at a time."),
         ({"pace": "n", "hosts_at_once": "101"}, "At most 100."),
-        ({"max_concurrent": "999"}, "At most 20 may run at once."),
-        ({"stop_at": "2001-01-01T00:00"}, "This time is past."),
-        ({"start_at": "2001-01-01T00:00"}, "This time is past."),
+        ({"max_concurrent": "999"}, "At most 20 migrations may run at once."),
+        ({"stop_at": "2001-01-01T00:00"}, "This time is in the past."),
+        ({"start_at": "2001-01-01T00:00"}, "This time is in the past."),
         (
             {"start_at": "2999-01-02T00:00", "stop_at": "2999-01-01T00:00"},
-            "The window ends before it begins.",
+            "The window ends before it starts.",
         ),
-        ({"destination": "cmp10"}, "The destination is the host that is to be drained."),
-        ({"destination": "cmp1"}, "The destination cmp1 is to be drained itself."),
-        ({"destination": "cmp4"}, "The destination cmp4 is disabled: bad fan."),
+        ({"destination": "cmp10"}, "The destination is the host to be drained."),
+        ({"destination": "cmp1"}, "Destination cmp1 is one of the hosts to be drained."),
+        ({"destination": "cmp4"}, "Destination cmp4 is disabled: bad fan."),
         ({"timeout_action": "explode"}, "Select a valid choice"),
     ],
 )
@@ -386,7 +388,7 @@ def test_a_refusal_is_shown_and_nothing_entered_is_lost(admin, room, wrong, word
 def test_a_host_that_somebody_was_faster_with_is_named(admin, room, make_drain):
     drain = make_drain("cmp1")
     answer = admin.post(NEW, entered("cmp10", "cmp1"))
-    assert f"(drain {drain.pk}, asked for by alice)" in page(answer)
+    assert f"(drain {drain.pk}, requested by alice)" in page(answer)
     assert Plan.objects.count() == 0
 
 
@@ -487,7 +489,7 @@ def test_limits_of_the_region_are_named(admin, settings):
         "MAX_IN_REGION": 7,
         "MAX_PER_DESTINATION": 3,
     }
-    assert "together: at most 7 at once, 3 to one host." in page(
+    assert "together run at most 7 at once, and at most 3 to one host." in page(
         admin.get(NEW, {"host": ["cmp1", "cmp2"]})
     )
 
@@ -520,12 +522,12 @@ def test_the_page_shows_the_hosts_in_order_with_their_drains(admin, make_plan, w
     assert "one after another" in said
     assert reverse(f"{PANEL}:drain", args=[drain_of(plan, "cmp1").pk]) in html
     assert "2/6 · Plan" in answer.content.decode()
-    assert "No worker is at work" not in said
+    assert "No worker is running" not in said
 
 
 def test_no_worker_is_said(admin, make_plan):
     plan = make_plan("cmp1")
-    assert "No worker is at work." in page(admin.get(reverse(f"{PANEL}:plan", args=[plan.pk])))
+    assert "No worker is running." in page(admin.get(reverse(f"{PANEL}:plan", args=[plan.pk])))
 
 
 def test_updates_are_204_while_nothing_changed(
@@ -552,7 +554,7 @@ def test_updates_are_204_while_nothing_changed(
     )
     last = updates(admin, plan).json()
     assert last["over"] is True
-    assert "Over, 1 of 2 drained" in last["title"]
+    assert "Finished, 1 of 2 drained" in last["title"]
     assert "2 instances are still on their hosts." in last["announcement"]
     assert cloud.asked == []
 
@@ -561,20 +563,20 @@ def test_all_are_paused_resumed_and_cancelled(admin, make_plan):
     plan = make_plan("cmp1", "cmp2")
     for drain in store.drains_of_plan(plan.pk):
         run(drain)
-    assert "2 drains are paused." in page(steer(admin, plan, "pause"))
+    assert "2 drains were paused." in page(steer(admin, plan, "pause"))
     assert states(plan) == ["paused", "paused"]
     html = shown(admin.get(reverse(f"{PANEL}:plan", args=[plan.pk])))
     assert 'value="resume"' in html
     assert 'value="pause"' not in html
-    assert "2 drains go on." in page(steer(admin, plan, "resume"))
+    assert "2 drains were resumed." in page(steer(admin, plan, "resume"))
     assert states(plan) == ["running", "running"]
 
     url = reverse(f"{PANEL}:cancel_plan", args=[plan.pk])
     asked = page(admin.get(url))
     assert "Cancel the drains of 2 hosts" in asked
-    assert "4 instances that wait stay where they are." in asked
+    assert "4 waiting instances stay where they are." in asked
     answer = admin.post(url, {"flying": "abort", "service": "leave"}, follow=True)
-    assert "2 drains are cancelled, or are being cancelled." in page(answer)
+    assert "2 drains were cancelled or are being cancelled." in page(answer)
     for drain in store.drains_of_plan(plan.pk):
         assert (drain.state, drain.cancel_abort, drain.cancel_enable) == ("cancelling", True, False)
 
@@ -598,7 +600,7 @@ def test_what_failed_is_tried_again(admin, make_plan):
     finish(drain_of(plan, "cmp1"), DrainState.FAILED, DrainResult.INSTANCES_FAILED)
     html = shown(admin.get(reverse(f"{PANEL}:plan", args=[plan.pk])))
     assert 'value="retry"' in html
-    assert "What failed in 1 drain is tried again." in page(steer(admin, plan, "retry"))
+    assert "The failed instances of 1 drain are retried." in page(steer(admin, plan, "retry"))
     assert states(plan)[0] == "running"
 
 
@@ -613,8 +615,8 @@ def test_what_one_host_refused_is_told_beside_what_was_done(admin, make_plan):
     store.request_return(maintenance, choice="leave", actor="alice", now=timezone.now())
     store.finish_return(maintenance, ReturnResult.LEFT, "", "worker", timezone.now())
     said = page(steer(admin, plan, "retry"))
-    assert "What failed in 1 drain is tried again." in said
-    assert "cmp1: failed: The host was given back to service" in said.replace("a-cmp1", "failed")
+    assert "The failed instances of 1 drain are retried." in said
+    assert "cmp1: failed: The host was returned to service" in said.replace("a-cmp1", "failed")
     assert "cmp10:" not in said  # nothing of it failed
     assert states(plan) == ["failed", "running", "pending"]
 
@@ -663,11 +665,11 @@ def test_a_plan_of_another_region_is_not_here(admin, make_plan):
 
 def test_all_plans_and_the_drains_of_each(admin, make_plan):
     plans = reverse(f"{PANEL}:plans")
-    assert "No plan was made yet" in page(admin.get(plans))
+    assert "There are no plans yet" in page(admin.get(plans))
     plan = make_plan("cmp1", "cmp2", at_once=0)
     make_plan("cmp9", region="RegionTwo")
     said = page(admin.get(plans))
-    assert f"Plan {plan.pk} cmp1, cmp2 (2, all at once) Pending 0 of 4 left their host" in said
+    assert f"Plan {plan.pk} cmp1, cmp2 (2, all at once) Pending 0 of 4 have left their host" in said
     assert "cmp9" not in said
     drains = shown(admin.get(reverse(f"{PANEL}:drains")))
     assert drains.count(f'<a href="{reverse(f"{PANEL}:plan", args=[plan.pk])}">') == 2

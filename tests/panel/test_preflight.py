@@ -62,13 +62,13 @@ def test_the_summary_speaks_of_memory_room_and_time(admin, known):
     assert "3 leave live, 1 cold, 1 blocked; needs 7 GiB, 48 GiB free on 2 hosts; about " in page
     # 4, 1, 1 and 1 GiB with 100 MiB/s and 5 s each: two at a time, or one after the other
     assert "about 46 s to 2 min." in page
-    assert "with 2 at once, or one by one where Nova allows no more" in page
+    assert "for 2 at once, or one by one if Nova allows no more" in page
     assert "100 MiB/s each is assumed" in page
 
 
 def test_what_is_not_known_is_said_once(admin, cloud):
     page = text(admin.get(url("cmp1")))
-    assert "what is free on 2 hosts is not known" in page
+    assert "the free capacity of 2 hosts is unknown" in page
     assert page.count("Could not list the server groups: timed out") == 1
     assert "server groups: " in page
     assert "The hosts before and after" not in page
@@ -80,10 +80,8 @@ def test_who_finds_no_place_is_named_with_what_is_missing(admin, known):
     known.all_capacity = {"cmp2": room(2), "cmp10": room(16)}
     response = admin.get(url("cmp1"))
     page = text(response)
-    assert re.search(
-        r"there is no place for 1 instance: big-\d \(8 GiB of memory missing on cmp10\)", page
-    )
-    assert "there is no place for it: cmp10 then lacks 8 GiB of memory" in page
+    assert re.search(r"have no room for 1 instance: big-\d \(cmp10 lacks 8 GiB of memory\)", page)
+    assert "the closest is cmp10, which then lacks 8 GiB of memory" in page
 
 
 def test_the_hosts_before_and_after(admin, known):
@@ -116,7 +114,7 @@ def test_only_choices_that_make_sense_are_offered(admin, known):
     assert offered(page, "err-1") == ["", "stay"]
     assert offered(page, "susp-1") == []
     assert "Cold: stopped, moved and started again" in row(page, "web-1")
-    assert "Confirm the resize: it cannot be reverted then" in row(page, "res-1")
+    assert "Confirm the resize: it cannot be reverted afterwards" in row(page, "res-1")
     # what each would make of it is there for the script
     assert 'data-group="stopped"' in row(page, "web-1")
 
@@ -194,8 +192,8 @@ def test_a_refusal_keeps_choices_and_notes_and_the_review_speaks_of_them(admin, 
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("choice-{}", "explode", "'explode' cannot be chosen"),
-        ("note-{}", "x" * 256, "A note is 256 characters long; 255 are kept."),
+        ("choice-{}", "explode", "'explode' is not a valid choice"),
+        ("note-{}", "x" * 256, "The note has 256 characters; at most 255 are stored."),
     ],
 )
 def test_what_cannot_be_chosen_is_refused_at_its_step(admin, known, field, value, words):
@@ -352,4 +350,4 @@ def test_a_learned_rate_is_named(known):
     plan = dataclasses.replace(plan, duration=Duration(60, 60, 2, 230 * 1024**2, 12))
     shown = Preflight(plan, choose=False)
     assert shown.time == "about 60 s"
-    assert "230 MiB/s each, learned from 12 migrations here" in shown.time_note
+    assert "230 MiB/s each, measured in 12 migrations here" in shown.time_note

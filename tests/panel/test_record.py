@@ -148,16 +148,23 @@ def test_the_timeline_says_when_who_what_which_and_how_it_went(admin, cloud, dra
         [f"03/01/2026 12:00:{s:02} UTC {ago}", who, *rest]
         for (s, who, *rest), ago in zip(
             [
-                (0, "alice", "Drain asked for", NOTHING, "new kernel", ""),
-                (1, "worker ctl1", "Drain begun", NOTHING, "", ""),
-                (10, "worker ctl1", "Nova was asked to move it", "web-1", "To cmp2.", "req-1 Copy"),
+                (0, "alice", "Drain requested", NOTHING, "new kernel", ""),
+                (1, "worker ctl1", "Drain started", NOTHING, "", ""),
+                (
+                    10,
+                    "worker ctl1",
+                    "Migration requested from Nova",
+                    "web-1",
+                    "To cmp2.",
+                    "req-1 Copy",
+                ),
                 (
                     *(20, "worker ctl1", "Attempt failed", "web-1"),
                     *("Nova: No valid host was found. (req-1)", "req-1 Copy"),
                 ),
                 (
-                    *(50, "worker ctl1", "Nova was asked to move it", "web-1"),
-                    *("To a host of the scheduler's choice.", "req-2 Copy"),
+                    *(50, "worker ctl1", "Migration requested from Nova", "web-1"),
+                    *("To a host chosen by the scheduler.", "req-2 Copy"),
                 ),
             ],
             [found[0][0].split("UTC ")[1]] * 5,
@@ -172,7 +179,7 @@ def test_the_timeline_says_when_who_what_which_and_how_it_went(admin, cloud, dra
 
 def test_the_newest_comes_first_unless_the_oldest_is_asked_for(admin, drain):
     newest = whats(fragment(admin, "timeline", drain))
-    assert (newest[0], newest[-1]) == ("Arrived", "Drain asked for")
+    assert (newest[0], newest[-1]) == ("Arrived", "Drain requested")
     assert whats(fragment(admin, "timeline", drain, order="oldest")) == newest[::-1]
     assert whats(fragment(admin, "timeline", drain, order="sideways")) == newest
 
@@ -181,12 +188,17 @@ def test_the_timeline_is_filtered_by_instance_and_by_who_it_was(admin, drain):
     def asked(**query) -> list[str]:
         return whats(fragment(admin, "timeline", drain, order="oldest", **query))
 
-    moves = ["Nova was asked to move it", "Attempt failed", "Nova was asked to move it", "Arrived"]
+    moves = [
+        "Migration requested from Nova",
+        "Attempt failed",
+        "Migration requested from Nova",
+        "Arrived",
+    ]
     assert asked(q="WEB") == moves
     assert asked(q=drain.migrations.get(server_name="web-1").server_id) == moves
-    assert asked(who="admin") == ["Drain asked for", "Abort asked for"]
-    assert asked(who="admin", q="db-1") == ["Abort asked for"]
-    assert "Abort asked for" not in asked(who="worker")
+    assert asked(who="admin") == ["Drain requested", "Abort requested"]
+    assert asked(who="admin", q="db-1") == ["Abort requested"]
+    assert "Abort requested" not in asked(who="worker")
     assert len(asked(who="worker")) == 6
     none = fragment(admin, "timeline", drain, q="nothing like it").content.decode()
     assert "No event matches the filter." in none
@@ -269,7 +281,7 @@ def test_times_are_in_the_zone_of_the_user_and_it_is_named(admin, drain):
 
 
 def test_without_a_script_there_are_pages_with_the_same(admin, drain):
-    for name, title in (("timeline", "Timeline"), ("picture", "Picture")):
+    for name, title in (("timeline", "Timeline"), ("picture", "Chart")):
         page = admin.get(url(name, drain)).content.decode()
         assert f"{title}: Drain {drain.pk} of cmp1" in page
         assert f'href="{url("drain", drain)}"' in page
@@ -282,9 +294,9 @@ def test_without_a_script_there_are_pages_with_the_same(admin, drain):
 
 def test_a_drain_with_nothing_to_show_says_so(admin, make_drain):
     empty = make_drain("cmp2")
-    assert "nothing to draw" in fragment(admin, "picture", empty).content.decode()
+    assert "nothing to show" in fragment(admin, "picture", empty).content.decode()
     Event.objects.all().delete()
-    assert "Nothing is recorded" in fragment(admin, "timeline", empty).content.decode()
+    assert "This drain has no events" in fragment(admin, "timeline", empty).content.decode()
 
 
 @pytest.mark.parametrize("name", ["timeline", "picture", "export_csv", "export_json"])
@@ -372,7 +384,7 @@ def test_the_picture_has_a_lane_for_each_instance_with_its_stretches(admin, clou
     # what is no stretch is a mark
     assert (
         lanes[1].find("svg[@class='mnt-diamond']/g/title").text
-        == "Abort asked for, 03/01/2026 12:01:10"
+        == "Abort requested, 03/01/2026 12:01:10"
     )
 
 
@@ -417,7 +429,7 @@ def test_the_picture_is_told_in_words_too(admin, drain):
 def test_the_legend_explains_what_occurs_and_nothing_else(admin, drain, make_drain):
     markup, _drawn = picture(admin, drain)
     legend = text(re.search(r'<p class="mnt-legend">.*?</p>', markup, re.S)[0])
-    assert legend == "waiting moving failed attempt something happened: point at it now"
+    assert legend == "waiting moving failed attempt event: hover for details now"
     plain, _drawn = picture(admin, make_drain("cmp2", server("x", "cmp2")))
     assert text(re.search(r'<p class="mnt-legend">.*?</p>', plain, re.S)[0]) == "waiting now"
 
@@ -695,7 +707,7 @@ def test_the_chart_has_a_bar_for_each_drain_as_high_as_it_took(admin, make_drain
     assert bad[1] is None
     assert bars[0].find("title").text.endswith("Failed, 30:00, 1 of 4 instances failed")
     assert drawn.get("aria-label") == (
-        "Durations of 2 drains; the longest took 1:00:00; in 1 of them instances failed."
+        "Durations of 2 drains; the longest took 1:00:00; instances failed in 1 of them."
     )
 
 
@@ -713,7 +725,7 @@ def test_the_chart_keeps_its_form_with_one_drain_and_with_many(admin, make_drain
     assert all(2 < width < 12 for _x, width in edges)
     assert all(a + w < b for (a, w), (b, _w) in pairwise(edges))
     assert edges[-1][0] + edges[-1][1] <= 100
-    assert ("All of them" in page) == (number > shown)
+    assert ("Show All" in page) == (number > shown)
 
 
 def test_a_drain_under_way_and_one_that_has_not_begun_are_in_the_chart(admin, make_drain):
@@ -728,7 +740,7 @@ def test_a_run_that_brings_instances_back_is_told_as_one(admin, make_drain):
     Drain.objects.filter(pk=drain.pk).update(direction="back")
     drain.migrations.update(dest_compute=drain.host)
     page = host_page(admin)
-    assert history(page)[0][0] == f"Bringing back {drain.pk}"
-    assert history(page)[0][2] == "4 of 4 came back"
+    assert history(page)[0][0] == f"Return of instances {drain.pk}"
+    assert history(page)[0][2] == "4 of 4 were brought back"
     told = whats(fragment(admin, "timeline", drain))
-    assert told[0] == "All that was to come back has arrived"
+    assert told[0] == "All instances to bring back have arrived"

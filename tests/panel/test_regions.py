@@ -13,7 +13,7 @@ from ukcloud_maintenance.models import Drain, Plan
 
 PANEL = "horizon:admin:maintenance"
 AJAX = {"HTTP_X_REQUESTED_WITH": "XMLHttpRequest"}
-SAID = "This is of region RegionOne, and region RegionTwo is chosen now."
+SAID = "This belongs to region RegionOne, but region RegionTwo is selected."
 OF_HOST = (
     "host",
     "drain_host",

@@ -188,10 +188,12 @@ def denied(settings, tmp_path, fresh_policy):
 EVIDENCE = Evidence(
     (
         Check("server_in_error", True, plain("The instance is in ERROR.")),
-        Check("guest_runs", True, plain("The hypervisor of cmp1 says that the guest is running.")),
+        Check(
+            "guest_runs", True, plain("The hypervisor of cmp1 reports that the guest is running.")
+        ),
     ),
     True,
-    plain("This is what Nova 33 and 34 leave behind after an abort."),
+    plain("Nova 33 and 34 do this after an abort."),
     (),
     datetime(2026, 11, 23, 8, 0, tzinfo=UTC),
 )
@@ -202,12 +204,12 @@ INCOMPLETE = dataclasses.replace(
         Check(
             "guest_runs",
             False,
-            plain("cmp1 did not say that the guest runs there."),
+            plain("cmp1 did not report that the guest runs there."),
             (plain("timed out"),),
         ),
     ),
     complete=False,
-    meaning=plain("It is not known for sure where the guest of this instance runs."),
+    meaning=plain("It is not certain where the guest of this instance runs."),
     by_hand=(plain("On cmp1 and on cmp2: virsh list --all."),),
 )
 
@@ -341,14 +343,14 @@ def test_each_of_several_is_judged_by_itself(admin, drain):
     chosen = [rows[name].pk for name in ("running", "queued", "failed")]
     asked = text(admin.get(url("abort", drain), {"row": chosen}, **AJAX).content.decode())
     assert "Abort the migrations of 2 instances?" in asked
-    assert "Left out, because it cannot be done with them now: failed" in asked
-    assert "No live migration of it is under way." in asked
+    assert "Left out, because the action is not available for them now: failed" in asked
+    assert "No live migration of it is in progress." in asked
 
     data = {"row": chosen, "confirmed": "yes"}
     said = messages_of(admin.post(url("abort", drain), data, **SCRIPT))
     assert said == [
         ["success", "Abort is asked for: queued, running."],
-        ["warning", "Abort: failed: No live migration of it is under way."],
+        ["warning", "Abort: failed: No live migration of it is in progress."],
     ]
     wishes = {name: wanted(row) for name, row in rows_of(drain).items()}
     assert (wishes["running"], wishes["queued"], wishes["failed"]) == ("abort", "abort", "")
@@ -366,7 +368,7 @@ def test_another_admin_was_faster(admin, drain):
     response = admin.post(url("abort", drain), data, follow=True)
     page = text(response.content.decode())
     assert "Abort is asked for: running." in page
-    assert "Abort: queued: Something is asked of Nova for it already." in page
+    assert "Abort: queued: Another request to Nova is already in progress for it." in page
     assert rows_of(drain)["queued"].requests.open.requested_by == "bob"
 
 
@@ -447,9 +449,9 @@ def test_a_retry_is_offered_the_hosts_that_can_receive(admin, cloud, drain, make
     assert "cmp2 (64 GiB free)" in page
 
     for entered, words in (
-        ("", "No host is chosen."),
-        ("cmp3", "The destination cmp3 is down."),
-        ("cmp4", "The destination cmp4 is disabled: bad fan"),
+        ("", "No destination is chosen."),
+        ("cmp3", "Destination cmp3 is down."),
+        ("cmp4", "Destination cmp4 is disabled: bad fan"),
         ("cmp5", "cmp5 is being drained itself"),
         ("CMP2", "no compute host named"),
     ):
@@ -523,9 +525,13 @@ def test_the_evidence_is_shown_and_the_button_only_where_it_is_complete(admin, d
     shown = admin.get(url("reset", drain), data, **AJAX).content.decode()
     assert 'value="Reset to Active"' in shown
     said = text(shown)
-    for words in ("What happened In ERROR.", "says that the guest is running", "leave behind"):
+    for words in (
+        "What happened In ERROR.",
+        "reports that the guest is running",
+        "do this after an abort",
+    ):
         assert words in said
-    assert "What to check by hand" not in said
+    assert "What to Check by Hand" not in said
     assert shown.count("mnt-passed") == 2
 
     evidence[0] = INCOMPLETE
@@ -557,11 +563,11 @@ def test_the_page_of_a_drain_that_is_over_waits_for_the_answer_to_what_is_asked(
         drain, DrainState.FAILED, DrainResult.INSTANCES_FAILED, "", "worker", timezone.now()
     )
     assert updates(admin, drain)["over"] is True
-    assert "No worker is at work" not in updates(admin, drain)["parts"]["worker"]
+    assert "No worker is running" not in updates(admin, drain)["parts"]["worker"]
     admin.post(url("reset", drain), {"row": row.pk, "confirmed": "yes"}, **SCRIPT)
     asked = updates(admin, drain)
     assert asked["over"] is False
-    assert "No worker is at work" in asked["parts"]["worker"]
+    assert "No worker is running" in asked["parts"]["worker"]
     assert 'data-over="false"' in admin.get(drain_url("timeline", drain), **AJAX).content.decode()
     # a worker answers
     drain.refresh_from_db()
@@ -678,7 +684,7 @@ def test_a_cancel_is_done_as_it_was_chosen(admin, drain, sent, abort, enable):
     chosen = re.findall(r'name="(\w+)" value="(\w+)" checked', page)
     assert chosen == [("under_way", "land"), ("service", "enable")]
     under_way = sum(row.state in ("submitted", "migrating") for row in store.migrations(drain))
-    assert f"{under_way} migrations are under way" in text(page)
+    assert f"{under_way} migrations are in progress" in text(page)
     admin.post(drain_url("cancel_drain", drain), sent)
     drain.refresh_from_db()
     assert drain.state == "cancelling"
@@ -688,7 +694,7 @@ def test_a_cancel_is_done_as_it_was_chosen(admin, drain, sent, abort, enable):
 def test_what_flies_can_still_be_aborted_while_it_is_being_cancelled(admin, drain):
     admin.post(drain_url("cancel_drain", drain), {"under_way": "land", "service": "leave"})
     page = admin.get(drain_url("cancel_drain", drain), **AJAX).content.decode()
-    assert "is being cancelled already. Abort what is under way?" in text(page)
+    assert "is already being cancelled. Abort the migrations in progress?" in text(page)
     assert 'value="land"' not in page
     assert 'value="leave" checked' in page
     admin.post(drain_url("cancel_drain", drain), {"under_way": "abort", "service": "leave"})
@@ -744,7 +750,7 @@ def test_pace_window_and_timeout_are_changed(admin, drain):
     assert drain.stop_at == evening
     facts = text(updates(admin, drain)["parts"]["facts"])
     assert re.search(r"Starts nothing new after \S+ 22:30 Europe/Berlin \(UTC\+0[12]:00\)", facts)
-    assert "A copy that takes too long is aborted, and tried again" in facts
+    assert "A copy that takes too long is aborted, and retried" in facts
     # what is shown again has the same minute, and is no change
     assert messages_of(change(admin, drain)) == [["info", "Nothing was changed."]]
     change(admin, drain, stop_at="")
@@ -757,8 +763,8 @@ def test_pace_window_and_timeout_are_changed(admin, drain):
     [
         ({"max_concurrent": "0"}, "greater than or equal to 1"),
         ({"max_concurrent": "21"}, "must be from 1 to 20"),
-        ({"stop_at": "2020-01-01T10:00"}, "The end of the window is past."),
-        ({"stop_at": "tomorrow"}, "This is no date with a time of day."),
+        ({"stop_at": "2020-01-01T10:00"}, "The window ends in the past."),
+        ({"stop_at": "tomorrow"}, "This is not a date with a time."),
         ({"timeout_action": "stop"}, "Select a valid choice"),
     ],
 )
@@ -784,7 +790,7 @@ def test_the_beginning_can_be_changed_before_it(admin, make_drain):
     assert "Begins at" in text(data["parts"]["headline"])
     assert f'data-until="{at.isoformat()}"' in data["parts"]["headline"]
     shown = change(admin, drain, start_at="2020-01-01T10:00").content.decode()
-    assert "This time is past. Leave it empty to begin at once." in shown
+    assert "This time is in the past. Leave it empty to start at once." in shown
 
 
 def test_who_may_not_interrupt_is_not_offered_a_timeout_that_does(admin, drain, denied):
@@ -833,11 +839,11 @@ def test_what_was_shown_is_kept_when_the_dialog_is_shown_again(admin, drain):
         ("Europe/Berlin", "2027-01-10T22:30", "2027-01-10T21:30:00+00:00"),
         ("Europe/Berlin", "2027-07-10T22:30", "2027-07-10T20:30:00+00:00"),
         ("Asia/Kathmandu", "2027-01-10 22:30", "2027-01-10T16:45:00+00:00"),
-        ("Europe/Berlin", "2027-03-28T02:30", "put forward then, and leave 02:30 out"),
-        ("Europe/Berlin", "2027-10-31T02:30", "put back then, and show 02:30 twice"),
+        ("Europe/Berlin", "2027-03-28T02:30", "go forward then, so 02:30 does not exist"),
+        ("Europe/Berlin", "2027-10-31T02:30", "go back then, so 02:30 occurs twice"),
         ("UTC", "0001-01-01T00:00", "0001-01-01T00:00:00+00:00"),
         ("Asia/Kathmandu", "0001-01-01T00:00", "The year is out of range."),
-        ("UTC", "22:30", "This is no date with a time of day."),
+        ("UTC", "22:30", "This is not a date with a time."),
     ],
 )
 def test_times_are_read_on_the_users_clock(zone, entered, expected):
@@ -943,7 +949,7 @@ def test_a_drain_that_was_paused_before_it_began(admin, make_drain):
     drain = make_drain("cmp1", server("a"))
     store.pause_drain(drain, "alice", timezone.now())
     data = updates(admin, drain)
-    assert text(data["parts"]["state"]) == "On hold"
+    assert text(data["parts"]["state"]) == "Paused before start"
     assert "Paused before it began. Nothing was touched" in headline(admin, drain)
 
 

@@ -90,8 +90,8 @@ def test_values_are_written_as_the_reader_is_used_to_and_words_of_others_to_the_
     disk = message("local_disk", size=20 * 1024**3)
     busy = message("task_under_way", task="100%(x)s {name}")
     assert labels.said(disk) == (
-        "Its local disk of 20 GiB is copied too, unless the hosts share storage."
+        "Its local disk (20 GiB) is copied as well, unless the hosts share storage."
     )
     with override("de"):
-        assert labels.said(disk).startswith("Ihre lokale Platte von 20 GiB wird mitkopiert")
-        assert "Aufgabe 100%(x)s {name}). Während" in labels.said(busy)
+        assert labels.said(disk).startswith("Ihre lokale Platte (20 GiB) wird mitkopiert")
+        assert "in Arbeit (100%(x)s {name}). Die" in labels.said(busy)

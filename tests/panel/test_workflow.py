@@ -41,12 +41,12 @@ def test_shows_what_will_happen_to_each_instance(admin, headers):
     assert response.status_code == 200
     assert ('class="workflow modal' in response.content.decode()) == bool(headers)
     assert "3 leave live, 1 cold, 1 blocked; needs 7 GiB" in page
-    assert "It is paused: QEMU migrates such guests" in page
-    assert "Nova is busy with it (task rebooting)." in page
+    assert "It is paused: a paused guest can be live-migrated" in page
+    assert "Nova has a task in progress for it (rebooting)." in page
     assert "SHUTOFF Cold" in page
     assert "3 instances are live-migrated (6 GiB)." in page
-    assert "1 instance that is shut off is moved, and stays shut off: old-1." in page
-    assert "1 instance is blocked now: busy-1." in page
+    assert "1 instance that is shut off is moved and stays shut off: old-1." in page
+    assert "1 instance is currently blocked: busy-1." in page
     assert "No instance is stopped, rebuilt or deleted." in page
     assert "customer" in page
     assert "app-1" not in page  # that is on cmp10
@@ -69,7 +69,7 @@ def test_offers_the_hosts_that_can_receive(admin, cloud):
 
 def test_a_service_that_is_disabled_already_is_left_as_it_is(admin):
     page = text(admin.get(url("cmp4")))
-    assert "is disabled already and stays as it is" in page
+    assert "is already disabled and stays unchanged" in page
     assert "bad fan" in page
 
 
@@ -121,15 +121,19 @@ def at_field(response, name: str) -> str:
 @pytest.mark.parametrize(
     ("changed", "field", "words"),
     [
-        ({"reason": ""}, "reason", "A reason is needed"),
-        ({"reason": "   "}, "reason", "A reason is needed"),
-        ({"reason": "x" * 256}, "reason", "256 characters long; Nova takes at most 255"),
+        ({"reason": ""}, "reason", "A reason is required"),
+        ({"reason": "   "}, "reason", "A reason is required"),
+        (
+            {"reason": "x" * 256},
+            "reason",
+            "The reason has 256 characters; Nova accepts at most 255",
+        ),
         ({"max_concurrent": "0"}, "max_concurrent", "greater than or equal to 1"),
-        ({"max_concurrent": "21"}, "max_concurrent", "At most 20 may run at once"),
+        ({"max_concurrent": "21"}, "max_concurrent", "At most 20 migrations may run at once"),
         ({"max_concurrent": "many"}, "max_concurrent", "whole number"),
-        ({"destination": "cmp1"}, "destination", "is the host that is to be drained"),
-        ({"destination": "cmp3"}, "destination", "The destination cmp3 is down."),
-        ({"destination": "cmp4"}, "destination", "The destination cmp4 is disabled: bad fan"),
+        ({"destination": "cmp1"}, "destination", "is the host to be drained"),
+        ({"destination": "cmp3"}, "destination", "Destination cmp3 is down."),
+        ({"destination": "cmp4"}, "destination", "Destination cmp4 is disabled: bad fan"),
         ({"destination": "CMP10"}, "destination", "no compute host named 'CMP10'"),
     ],
 )
@@ -149,7 +153,7 @@ def test_a_reason_of_255_characters_is_taken(admin):
 def test_a_host_that_is_down_is_refused_when_the_workflow_opens(admin, headers):
     response = admin.get(url("cmp3"), **headers)
     page = text(response)
-    assert "Host cmp3 is down: live migration needs both hosts alive." in page
+    assert "Host cmp3 is down, and live migration needs both hosts up." in page
     assert "evacuation" in page
     assert "only after it is certain that the machine is off (fenced)" in page
     assert "drain_host__options" not in response.content.decode()
@@ -175,11 +179,11 @@ def test_a_host_with_a_drain_under_way_leads_to_it(admin, make_drain):
 
     opened = admin.get(url("cmp1"))
     assert link in opened.content.decode()
-    assert "is being drained already" in text(opened)
+    assert "is already being drained" in text(opened)
 
     posted = refused(admin)
     assert link in posted.content.decode()
-    assert "is being drained already" in text(posted)
+    assert "is already being drained" in text(posted)
     assert Drain.objects.count() == 1
     # cmp10 is another host
     admin.post(url("cmp10"), GOOD)
@@ -197,7 +201,7 @@ def test_the_second_of_two_admins_gets_the_refusal(admin, make_drain, monkeypatc
         return real(*arguments)
 
     monkeypatch.setattr(services.drains, "make_plans", plan)
-    assert "is being drained already" in text(refused(admin))
+    assert "is already being drained" in text(refused(admin))
     assert Drain.objects.get().reason == "the other admin's"
     assert not InstanceMigration.objects.exists()
 
@@ -205,7 +209,7 @@ def test_the_second_of_two_admins_gets_the_refusal(admin, make_drain, monkeypatc
 def test_a_region_without_a_worker_is_refused(admin, settings):
     settings.UKCLOUD_MAINTENANCE = {"CLOUDS": {"RegionTwo": "two"}}
     page = text(admin.get(url("cmp1")))
-    assert "No worker is set up for region RegionOne." in page
+    assert "No worker is configured for region RegionOne." in page
     assert 'UKCLOUD_MAINTENANCE["CLOUDS"]' in page
 
 
@@ -269,9 +273,11 @@ def test_window_and_timeout_are_asked_for_on_the_users_clock(admin):
     start = (timezone.now() + timedelta(hours=2)).replace(second=0, microsecond=0)
     stop = start + timedelta(hours=3)
     page = text(admin.get(url("cmp1")))
-    assert "Times are those of Asia/Kathmandu (UTC+05:45)." in page
-    assert "Too long is 5 min for each GiB of its memory and local disk, and at least" in page
-    assert "It begins: at once. It starts nothing new after: no end is set." in page
+    assert "Times are in the time zone Asia/Kathmandu (UTC+05:45)." in page
+    assert (
+        "The settings define too long as 5 min per GiB of memory and local disk, at least" in page
+    )
+    assert "Start: at once. No new migrations after: no end." in page
     admin.post(
         url("cmp1"),
         GOOD
@@ -298,15 +304,15 @@ def test_without_a_window_it_begins_at_once_with_the_timeout_of_the_settings(adm
 @pytest.mark.parametrize(
     ("changed", "field", "words"),
     [
-        ({"start_at": "2020-01-01T10:00"}, "start_at", "Leave it empty to begin at once"),
-        ({"start_at": "soon"}, "start_at", "This is no date with a time of day"),
-        ({"start_at": "2097-03-31T02:30"}, "start_at", "are put forward then"),
-        ({"stop_at": "2097-10-27T02:30"}, "stop_at", "show 02:30 twice"),
-        ({"stop_at": "2020-01-01T10:00"}, "stop_at", "Leave it empty for no such end"),
+        ({"start_at": "2020-01-01T10:00"}, "start_at", "Leave it empty to start at once"),
+        ({"start_at": "soon"}, "start_at", "This is not a date with a time"),
+        ({"start_at": "2097-03-31T02:30"}, "start_at", "go forward then"),
+        ({"stop_at": "2097-10-27T02:30"}, "stop_at", "so 02:30 occurs twice"),
+        ({"stop_at": "2020-01-01T10:00"}, "stop_at", "Leave it empty for no end"),
         (
             {"start_at": "2097-05-01T10:00", "stop_at": "2097-05-01T10:00"},
             "stop_at",
-            "The window ends before it begins.",
+            "The window ends before it starts.",
         ),
         ({"timeout_action": "stop"}, "timeout_action", "Select a valid choice"),
     ],
@@ -334,11 +340,11 @@ def test_who_may_not_interrupt_is_not_offered_a_timeout_that_does(
 
 @pytest.mark.parametrize(
     ("minutes", "words"),
-    [(600, "it will fit"), (3, "it will not fit")],  # the form knows no seconds
+    [(600, "fits"), (3, "does not fit")],  # the form knows no seconds
 )
 def test_whether_it_fits_is_said_in_the_step_and_in_the_review(admin, cloud, minutes, words):
     """A form that is shown again says it by the estimate of the preflight."""
     cloud.all_servers = [server(f"big-{n}", memory_bytes=16 * GIB) for n in range(4)]
     stop = timezone.now() + timedelta(minutes=minutes)
     page = text(refused(admin, reason="", stop_at=local(stop, "UTC")))
-    assert page.count(f"By the estimate {words} into the window") >= 2
+    assert page.count(f"According to the estimate, the drain {words} into the window") >= 2

@@ -278,7 +278,7 @@ def test_who_claimed_it_later_has_the_word_whatever_the_clocks_say(step):
     with pytest.raises(StaleState):
         look(slow, NOW + DAY)
     with pytest.raises(StaleState):
-        store.withdraw(slow, "It could not be verified.", "slow", NOW)
+        store.withdraw(slow, "The host could not be verified.", "slow", NOW)
     assert not safe(maintenance, NOW + step)
 
 

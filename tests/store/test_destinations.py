@@ -160,7 +160,7 @@ def test_nor_one_whose_host_others_send_to_by_now(cloud):
     Drain.objects.filter(pk=first.pk).update(maintenance=None)
     ask(cloud, "cmp2", "cmp1")
     error = refused(lambda: retry(cloud, first), "cannot_retry")
-    assert "sends instances to host cmp1" in english(error.said)
+    assert "moves instances to host cmp1" in english(error.said)
 
 
 # -- both at once ----------------------------------------------------------------------------

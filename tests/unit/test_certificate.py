@@ -96,7 +96,7 @@ UNTOLD = {"cell_answered", *LISTS}
         "of no state",
         "cell down",
         "unknown",
-        "of no status",
+        "without a status",
     ],
 )
 def test_the_service_is_well_at_both_times(when, service, expected):
@@ -191,7 +191,7 @@ class TestRecordsLeftBehind:
         assert failed(found) == set()
         [line] = details(found, code)
         assert "migration 1 " in line
-        assert "s1, which does not exist any more" in line
+        assert "s1, which no longer exists" in line
 
     def test_of_a_server_that_could_not_be_read_holds(self, status, code):
         found = sight(migrations=(record(status),), servers_of_migrations={}, names={"s1": "db"})
@@ -202,7 +202,7 @@ class TestRecordsLeftBehind:
         nobody = dataclasses.replace(record(status), server_id="")
         found = sight(migrations=(nobody,), servers_of_migrations={"": None})
         assert failed(found) == {code}
-        assert "of no server" in details(found, code)[0]
+        assert "without a server" in details(found, code)[0]
 
     def test_beside_one_that_holds_is_not_what_is_named(self, status, code):
         found = sight(
@@ -235,7 +235,7 @@ def test_an_allocation_of_nobody_known_holds_the_host():
     for consumer in ("who-knows", ""):
         found = sight(allocations=(Allocation(consumer, "gpu", {}),), migrations=migrations)
         assert failed(found) == {"no_allocations"}
-        assert "not known" in details(found, "no_allocations")[0]
+        assert "neither a known server" in details(found, "no_allocations")[0]
 
 
 @pytest.mark.parametrize("words", ["Could not read: no answer", ""])
@@ -329,7 +329,7 @@ def test_a_service_that_was_renamed_is_recognised_by_its_hypervisor():
     [one] = certificate.worth_saying(
         certify(sight(before=None, after=None, hypervisors=(), same_machine=renamed))
     )
-    assert "cmp1.example belongs to the service of host cmp1-new now" in english(one.found)
+    assert "cmp1.example now belongs to the service of host cmp1-new" in english(one.found)
 
 
 @pytest.mark.parametrize(
@@ -396,7 +396,7 @@ def test_an_allocation_left_behind_names_the_servers_real_host_and_the_cure():
     in_progress = held_by("uuid-7", migrations=(record("running", 7),), **there)
     assert "--remove" not in in_progress
     gone = held_by("uuid-7", migrations=(record("error", 7),), elsewhere={"s7": None})
-    assert "does not exist any more" in gone
+    assert "no longer exists" in gone
     own = held_by("s7", **there)
     assert own.startswith("server web-7 (s7): VCPU 2; the server is ACTIVE on cmp3")
     assert "heal_allocations" in own

@@ -67,7 +67,7 @@ def test_an_abort_that_turned_to_error_while_the_guest_runs_on():
     assert failed(weighed) == set()
     assert weighed.by_hand == ()
     assert weighed.read_at == NOW
-    assert "cmp1 says that it runs there" in english(weighed.meaning)
+    assert "cmp1 has just confirmed that the guest runs there" in english(weighed.meaning)
 
 
 @pytest.mark.parametrize(

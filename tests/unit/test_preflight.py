@@ -214,7 +214,7 @@ TABLE = {
     "shared is not pinned": (specs(hw__cpu_policy="shared"), NO, ALONE, LIVE, "", ()),
     "NUMA": (specs(hw__numa_nodes="2"), NO, ALONE, LIVE, "", ("host_shape",)),
     "huge pages": (specs(hw__mem_page_size="large"), NO, ALONE, LIVE, "", ("host_shape",)),
-    "real time": (specs(hw__cpu_realtime="yes"), NO, ALONE, LIVE, "", ("host_shape",)),
+    "real-time scheduling": (specs(hw__cpu_realtime="yes"), NO, ALONE, LIVE, "", ("host_shape",)),
     "persistent memory": (specs(hw__pmem="6GB"), NO, ALONE, LIVE, "", ("host_shape",)),
     "local disk": ({"disk_bytes": 20 * GIB}, NO, ALONE, LIVE, "", ("local_disk",)),
     "boots from a volume": (
@@ -363,7 +363,7 @@ def test_what_is_said_names_what_it_is_about():
     short = judge(server("a", memory_bytes=10 * GIB), NO, hosts())
     assert f"lacks {10 * 1024 - 9999} MiB of memory" in english(short.said)
     agrees = {"metadata": {LIVE_NAME: "false", COLD_NAME: "true"}}
-    assert "owner agrees" in english_remedy(judge(server("a", **agrees)).said)
+    assert "owner allows" in english_remedy(judge(server("a", **agrees)).said)
 
 
 def test_anti_affinity_groups_alone_are_travelled_one_by_one():

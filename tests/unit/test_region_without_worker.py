@@ -91,7 +91,7 @@ def test_a_plan_is_not_resumed(cloud, settings):
     plan = services.request_plan(ME, cloud, services.PlanRequest(("cmp1", "cmp2"), REQUEST))
     services.steer_plan(ME, plan.pk, DrainVerb.PAUSE)
     settings.UKCLOUD_MAINTENANCE = {"CLOUDS": {"Elsewhere": "x"}}
-    with raises(Refused, match="No worker is set up"):
+    with raises(Refused, match="No worker is configured"):
         services.steer_plan(ME, plan.pk, DrainVerb.RESUME)
 
 

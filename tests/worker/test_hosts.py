@@ -257,7 +257,7 @@ def test_a_run_that_brings_back_does_not_keep_its_host_from_being_given_back(wor
 
 def test_the_certificate_is_granted_and_says_since_when(world):
     world.drained()
-    assert english(world.certificate().why_not) == "It was not verified yet."
+    assert english(world.certificate().why_not) == "The host was not verified yet."
     maintenance = world.one_pass()
     assert maintenance.safe_since == maintenance.verified_at == world.now
     found = world.certificate()
@@ -319,7 +319,7 @@ def test_a_host_that_was_switched_off_is_told_calmly(world):
     world.nova.the_service = replace(world.nova.the_service, state="down")
     maintenance = world.later()
     assert maintenance.safe_since is None
-    assert "most likely because it was switched off" in english(maintenance.withdrawn_why)
+    assert "most likely because it was powered off" in english(maintenance.withdrawn_why)
     assert f"{at:%H:%M:%S}Z" in english(maintenance.withdrawn_why)
     found = world.certificate()
     assert (found.safe, found.why_not) == (False, maintenance.withdrawn_why)
@@ -341,7 +341,7 @@ def test_whatever_else_is_wrong_is_not_told_calmly(world, more):
     world.nova.the_service = replace(world.nova.the_service, **more)
     maintenance = world.later()
     assert maintenance.withdrawn_at == world.now
-    assert "switched off" not in english(maintenance.withdrawn_why)
+    assert "powered off" not in english(maintenance.withdrawn_why)
 
 
 def test_one_that_is_down_and_gets_an_instance_is_not_told_calmly(world):
@@ -350,7 +350,7 @@ def test_one_that_is_down_and_gets_an_instance_is_not_told_calmly(world):
     world.nova.the_service = replace(world.nova.the_service, state="down")
     world.nova.add("late")
     why = english(world.later().withdrawn_why)
-    assert "switched off" not in why
+    assert "powered off" not in why
     assert "late (late)" in why
 
 
@@ -413,7 +413,7 @@ def test_what_is_held_in_placement_is_named(world):
     world.one_pass()
     why = english(world.certificate().why_not)
     assert "server a (a): VCPU 1" in why
-    assert "consumer stranger, which is not known to be a server" in why
+    assert "consumer stranger, neither a known server" in why
 
 
 def test_servers_of_unfinished_migrations_are_looked_at(world):
@@ -582,9 +582,7 @@ def test_a_host_that_we_disabled_is_enabled_and_is_in_service_when_it_is_up(worl
         "service_enabled",
         "host_returned",
     ]
-    assert "it was us who disabled it" in english(
-        Event.objects.get(kind="return_requested").message
-    )
+    assert "which a drain disabled" in english(Event.objects.get(kind="return_requested").message)
     event = Event.objects.get(kind="service_enabled")
     assert (event.request_id, event.drain) == ("req-enable", world.made[0])
     with pytest.raises(Refused) as refused:
@@ -670,7 +668,7 @@ def test_one_that_does_not_come_up_in_time_is_said_to_be_so(world, forced):
     maintenance = finish(world)
     assert maintenance.return_result == "not_up"
     assert maintenance.closed_at - began == timedelta(seconds=60)
-    assert "did not see it up in time" in english(maintenance.message)
+    assert "did not report it up in time" in english(maintenance.message)
     assert ("forced down" in english(maintenance.message)) is forced
 
 
@@ -850,7 +848,7 @@ def test_while_it_is_given_back_it_is_not_safe_to_power_off(world):
     world.ask()
     found = world.certificate()
     assert (found.safe, found.why_not) == (False, message("being_given_back"))
-    assert "given back" in english(world.maintenance.withdrawn_why)
+    assert "returned to service" in english(world.maintenance.withdrawn_why)
     assert services.host_records(ADMIN, "RegionOne")["cmp1"].returning
 
 
@@ -903,7 +901,7 @@ def test_what_an_admin_moved_since_is_left_alone_unless_it_is_asked_for(world):
     run = Drain.objects.get(direction="back")
     assert [r.server_id for r in run.migrations.all()] == ["stays-put"]
     said = english(Event.objects.get(kind="return_run_requested").message)
-    assert "Left alone, because somebody else moved them since: moved (on cmp9)." in said
+    assert "Not brought back, because somebody else has moved them since: moved (on cmp9)." in said
 
 
 def test_what_an_admin_moved_since_comes_back_where_that_is_asked_for(world):

@@ -167,7 +167,7 @@ def test_a_host_that_is_switched_off_is_told_calmly(nova, hosts):
         nova.wait(lambda: service_of(nova, "cmp2")["state"] == "down", "cmp2 is down")
         hosts.withdrawn("cmp2", "service_up")
         why = english(store.open_maintenance(REGION, "cmp2").withdrawn_why)
-        assert "most likely because it was switched off" in why
+        assert "most likely because it was powered off" in why
     finally:
         nova.control_host("cmp2", "start")
     nova.wait(lambda: service_of(nova, "cmp2")["state"] == "up", "cmp2 is up")
@@ -183,7 +183,7 @@ def test_a_host_that_is_forced_down_is_not_safe(nova, hosts):
         failed = hosts.withdrawn("cmp2", "service_up")
         assert "forced down" in failed["service_up"]
         why = english(store.open_maintenance(REGION, "cmp2").withdrawn_why)
-        assert "switched off" not in why
+        assert "powered off" not in why
     finally:
         nova.nova.put(f"/os-services/{identifier}", json={"forced_down": False})
 
@@ -319,7 +319,7 @@ def test_what_a_migration_that_is_over_left_behind_is_named_and_removed_and_no_m
     before = held_by(nova, server)
     said = hosts.failed("st1")["no_allocations"]
     assert f"of server left-behind ({server}): MEMORY_MB 64, VCPU 1" in said
-    assert f"; the server is ACTIVE on {nova.host_of(server)}. It is left behind" in said
+    assert f"; the server is ACTIVE on {nova.host_of(server)}. This is probably a leftover" in said
     assert f"host_allocations st1 --remove {record['uuid']}" in said
     [found] = services.host_allocations(shell_actor(), hosts.cloud, "st1")
     assert found.removable, found.checks
@@ -335,7 +335,7 @@ def test_what_a_migration_that_is_over_left_behind_is_named_and_removed_and_no_m
     assert kinds[-2:] == ["allocation_remove_asked", "allocation_removed"]
     with pytest.raises(Refused) as refused:
         services.remove_allocation(shell_actor(), hosts.cloud, "st1", record["uuid"])
-    assert "holds nothing of st1" in english(refused.value.said)
+    assert "holds no resources of st1" in english(refused.value.said)
 
 
 def test_what_changes_while_it_is_removed_is_not_removed(nova, hosts, monkeypatch):
@@ -431,7 +431,7 @@ def test_a_record_of_a_server_that_was_deleted_holds_neither_drain_nor_certifica
     hosts.safe("st3")
     found = services.certificate(shell_actor(), REGION, "st3")
     [check] = [c for c in found.checks if c.code == "no_migrations"]
-    assert "which does not exist any more" in english(check.details[0])
+    assert "which no longer exists" in english(check.details[0])
 
 
 @pytest.mark.parametrize("play", ["landing-fails", "error-after-copy"])
@@ -442,9 +442,9 @@ def test_an_instance_that_arrives_in_error_is_no_success_of_an_empty_host(
     drain = passes.until_over(passes.ask("st4"))
     assert servers_on(nova, "st4") == []
     assert (drain.state, drain.result) == ("failed", "instances_failed")
-    assert english(drain.message).startswith("Arrived in status ERROR, unlike before: lands."), (
-        drain.message
-    )
+    assert english(drain.message).startswith(
+        "Arrived in status ERROR, which differs from before the migration: lands."
+    ), drain.message
     assert "The host is empty." in english(drain.message)
     hosts.one_pass("st4")
     nova.delete_server(server)
@@ -468,7 +468,7 @@ def test_an_allocation_that_nobody_knows_of_withdraws_it(nova, hosts):
         microversion="1.28",
     )
     failed = hosts.withdrawn("cmp10", "no_allocations")
-    assert f"consumer {consumer}, which is not known" in failed["no_allocations"]
+    assert f"consumer {consumer}, neither a known server" in failed["no_allocations"]
     assert "MEMORY_MB 256, VCPU 1" in failed["no_allocations"]
     placement.delete(f"/allocations/{consumer}", microversion="1.28")
     hosts.safe("cmp10")
@@ -572,7 +572,7 @@ def test_a_host_that_boots_is_enabled_at_once_and_waited_for(nova, hosts):
         maintenance = store.open_maintenance(REGION, "cmp5")
         assert service_of(nova, "cmp5")["status"] == "enabled"
         assert maintenance.closed_at is None
-        assert "waiting until Nova sees it up" in english(maintenance.message)
+        assert "Waiting for Nova to report it up" in english(maintenance.message)
     finally:
         nova.control_host("cmp5", "start")
     maintenance = hosts.until_returned("cmp5")

@@ -195,7 +195,7 @@ def test_the_second_of_two_aborts_does_not_take_back_the_first():
     assert nova.aborts == [1]
     second = DrainPass(slow_drain, nova, "w2", lambda: nova.now)
     with pytest.raises(StaleState):
-        requested.abort(second, slow, d.Abort(slow.pk, 1, "admin"))
+        requested.abort(second, slow, d.Abort(slow.pk, 1))
     nova.tick()
     passes(nova, drain, 10)
     assert (row(drain).state, row(drain).code) == (MigrationState.FAILED, "aborted")
@@ -399,7 +399,7 @@ def test_a_cancel_that_ends_for_want_of_openstack_says_what_is_not_known(enable)
     one_pass(nova, drain.pk)
     ended = read(drain)
     assert (ended.state, row(drain).state) == (DrainState.CANCELLED, MigrationState.UNKNOWN)
-    said = "Whether the compute service is enabled again is not known."
+    said = "It is unknown whether the compute service is enabled again."
     assert (said in english(ended.message)) is enable
 
 

@@ -431,7 +431,7 @@ def test_a_reset_is_refused_where_the_guest_is_not_known_to_run_here(nova, passe
     drain = passes.until(drain, lambda d: not rows_by_name(d)["split"].requests.open)
     row = rows_by_name(drain)["split"]
     assert row.state == "unknown"
-    assert english(row.requests.answer).startswith("It was not reset:")
+    assert english(row.requests.answer).startswith("Its state was not reset:")
     assert nova.server(server)["status"] == "ERROR"
 
 

@@ -21,7 +21,7 @@ def moment(option: str, text: str | None) -> datetime | None:
             return found.astimezone(UTC)
     except (ValueError, OverflowError):
         raise Failure(
-            f"{option}: {text!r} is no date and time by ISO 8601.",
+            f"{option}: {text!r} is not an ISO 8601 date and time.",
             EXIT_BAD_INPUT,
             "time_unreadable",
             form,
@@ -41,22 +41,23 @@ def add_window(parser: CommandParser, *, none: bool = False) -> None:
 
     :param none: whether `none` may be typed for a time
     """
-    or_none = "; none: no such time" if none else ""
+    or_none = "; none removes it" if none else ""
     parser.add_argument(
         "--start-at",
         metavar="TIME",
-        help=f"do not begin before this time, ISO 8601 with its zone{or_none}",
+        help=f"do not start before this time, ISO 8601 with a time zone{or_none}",
     )
     parser.add_argument(
         "--stop-at",
         metavar="TIME",
-        help=f"start nothing new after this time; what flies lands{or_none}",
+        help=f"start no new migrations after this time; those in progress finish{or_none}",
     )
     parser.add_argument(
         "--timeout-action",
         type=timeout_action,
         metavar="ACTION",
-        help="what becomes of a copy that takes too long: warn; abort (it runs on where it is, and"
-        " is tried again if Nova leaves it ACTIVE); force_complete (its guest is paused until the"
-        " rest is copied)" + ("" if none else "; the setting TIMEOUT_ACTION where not given"),
+        help="what to do with a migration that takes too long: warn; abort (the instance keeps"
+        " running on its host, and is retried if Nova leaves it ACTIVE); force_complete"
+        " (its guest is paused until the rest is copied)"
+        + ("" if none else "; default: the setting TIMEOUT_ACTION"),
     )

@@ -41,11 +41,11 @@ EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 EXIT_CODES = """\
 exit codes:
   0    done, requested; with --wait: safe to power off, or cancelled; with --dry-run: all can leave
-  1    with --wait: ended otherwise; with --dry-run: something cannot leave; else: some refused
+  1    with --wait: ended otherwise; with --dry-run: an instance cannot leave; else: some refused
   2    bad input, an unknown host, drain, plan or instance, or wrong settings or credentials
   3    refused; nothing was changed
   4    OpenStack or the database failed or did not answer
-  130  interrupted while waiting; the drain goes on
+  130  interrupted while waiting; the drain continues
 """
 #: Refusals of what was typed, not of what was asked for.
 _BAD_INPUT = frozenset(
@@ -188,7 +188,7 @@ class ShellCommand(EdgeCommand):
 
         Any, so that the drain of a region that was taken out of the settings can be cancelled.
         """
-        problem: MaintenanceError = ConfigurationError("The settings name no cloud.")
+        problem: MaintenanceError = ConfigurationError("The settings do not name a cloud.")
         for region in services.shell_regions():
             try:
                 services.connect_shell(region)
@@ -235,8 +235,8 @@ class ShellCommand(EdgeCommand):
         warning = ""
         if not worker.alive:
             warning = (
-                "No worker has reported lately, so nothing moves until one runs:"
-                " start `django-admin maintenance_worker`."
+                "No worker is running, so no drain makes progress. Start one: `django-admin"
+                " maintenance_worker`."
             )
         elif worker.problem:
             # several regions have a line each
@@ -288,7 +288,7 @@ def _failure(error: Failure | MaintenanceError | DatabaseError | InterfaceError)
             f"The database failed: {' '.join(str(error).split()).rstrip('.')}.",
             EXIT_NO_ANSWER,
             "database_failed",
-            "Is it up, and were its tables made (`django-admin migrate`)?",
+            "Check that it is up and that its tables exist (`django-admin migrate`).",
         )
     if isinstance(error, NotAllowed):
         return Failure(english(error.said), EXIT_REFUSED, "refused", said=error.said)

@@ -174,7 +174,7 @@ def _of_host(plan: DrainPlan) -> Iterator[list[str]]:
 
 
 def _places(plan: DrainPlan) -> list[str]:
-    return ["Where they may go (an estimate; Nova's scheduler chooses):", *_hosts(plan)]
+    return ["Possible destinations (an estimate: Nova's scheduler decides):", *_hosts(plan)]
 
 
 def pace_of(hosts_at_once: int, hosts: int) -> str:
@@ -199,7 +199,7 @@ def _whole(found: PlanPreflight, hosts_at_once: int) -> str:
     if found.duration:
         said.append(f"about {duration_text(found.duration.seconds)}")
     if refused := [plan.service.host for plan in plans if plan.refusal]:
-        said.append(f"nothing of it can be asked for while {', '.join(refused)} cannot be drained")
+        said.append(f"the plan cannot be requested while {', '.join(refused)} cannot be drained")
     return "; ".join(said) + "."
 
 
@@ -219,7 +219,9 @@ def plan_summary(plan: DrainPlan, *, alone: bool = True) -> str:
         said.append(_no_place(plan, left_over))
     if duration := plan.duration:
         rate = f"{duration.rate / 1024**2:.0f} MiB/s"
-        source = f"as in {duration.samples} migrations before" if duration.samples else "assumed"
+        source = (
+            f"measured in {duration.samples} earlier migrations" if duration.samples else "assumed"
+        )
         one_by_one = duration_text(duration.seconds_one_by_one)
         said.append(
             f"about {duration_text(duration.seconds)} with {duration.at_once} at once,"
@@ -230,13 +232,13 @@ def plan_summary(plan: DrainPlan, *, alone: bool = True) -> str:
 
 def _room(plan: DrainPlan) -> str:
     free, hosts = plan.free_memory_bytes, len(plan.receivers)
-    room = "free room not known" if free is None else f"{_gib(free)} GiB free"
+    room = "free capacity unknown" if free is None else f"{_gib(free)} GiB free"
     return f"{room} on {hosts} host{'' if hosts == 1 else 's'}"
 
 
 def _no_place(plan: DrainPlan, left_over: int) -> str:
     least = "" if plan.packing and plan.packing.proved else "perhaps "
-    return f"{least}no place for {left_over} of them"
+    return f"{least}no room for {left_over} of them"
 
 
 def _sorted(plan: DrainPlan) -> list[Planned]:
@@ -255,7 +257,7 @@ def _cautions(plan: DrainPlan) -> Iterator[str]:
         for caution in planned.verdict.cautions:
             names.setdefault(english(caution.said), []).append(planned.server.name)
     if names:
-        yield "Worth knowing:"
+        yield "Notes:"
     for text, about in names.items():
         more = f" and {len(about) - NAMED} more" if len(about) > NAMED else ""
         yield f"  {', '.join(about[:NAMED])}{more}: {text}"
@@ -263,7 +265,7 @@ def _cautions(plan: DrainPlan) -> Iterator[str]:
 
 def _unknown(plan: DrainPlan) -> Iterator[str]:
     if plan.unknown:
-        yield "Not known, and so not looked at:"
+        yield "Unknown, and therefore not checked:"
     for part, why in plan.unknown.items():
         yield f"  {services.PARTS[part]}: {english(why)}"
 

@@ -20,12 +20,12 @@ from ._waiting import WaitingCommand
 
 #: What is said of an instance for which something was written down.
 _ASKED = {
-    Verb.ABORT: "its abort is asked for; it runs on where it is",
-    Verb.FORCE: "it is to be forced to complete; its guest pauses until the rest is copied",
-    Verb.RETRY: "it is tried again",
-    Verb.SKIP: "it is taken off the list, and stays where it is",
-    Verb.FIRST: "it is among the next to start",
-    Verb.RESET: "its reset to active is asked for",
+    Verb.ABORT: "abort requested; it keeps running on its host",
+    Verb.FORCE: "force complete requested; its guest is paused until the rest is copied",
+    Verb.RETRY: "retried",
+    Verb.SKIP: "skipped; it stays on its host",
+    Verb.FIRST: "moved to the front",
+    Verb.RESET: "reset to active requested",
 }
 #: Those that a worker asks Nova for.
 _NOVA_ANSWERS = {Verb.ABORT, Verb.FORCE, Verb.RESET}
@@ -37,7 +37,7 @@ def pace_and_window(drain: services.Drain) -> str:
     if drain.start_at:
         said.append(f"not before {iso(drain.start_at)}")
     if drain.stop_at:
-        said.append(f"nothing new after {iso(drain.stop_at)}")
+        said.append(f"no new migrations after {iso(drain.stop_at)}")
     said.append(f"timeout action: {drain.timeout_action}")
     return "; ".join(said)
 
@@ -73,7 +73,7 @@ def find_instances(report: DrainReport, wanted: Iterable[str]) -> list[InstanceM
                 f"Drain {drain.pk} of {drain.host} has no instance {text!r}.",
                 EXIT_BAD_INPUT,
                 "unknown_instance",
-                f"Give an id or an exact name as `drain_status {drain.pk}` shows it.",
+                f"Give an id or an exact name as shown by `drain_status {drain.pk}`.",
                 drain.pk,
             )
         if len(rows) > 1:
@@ -81,7 +81,7 @@ def find_instances(report: DrainReport, wanted: Iterable[str]) -> list[InstanceM
                 f"Drain {drain.pk} has {len(rows)} instances named {text!r}.",
                 EXIT_BAD_INPUT,
                 "instance_ambiguous",
-                f"Give the id of the one that is meant: {', '.join(r.server_id for r in rows)}.",
+                f"Give the id of the one you mean: {', '.join(r.server_id for r in rows)}.",
                 drain.pk,
             )
         found += rows
@@ -99,7 +99,10 @@ class SteeringCommand(WaitingCommand):
         target = parser.add_mutually_exclusive_group(required=True)
         target.add_argument("id", type=int, nargs="?", metavar="ID", help="the drain's number")
         target.add_argument(
-            "--plan", type=int, metavar="ID", help="all drains of this plan in which it can be done"
+            "--plan",
+            type=int,
+            metavar="ID",
+            help="all drains of this plan for which it is possible",
         )
 
     def said(self, drain: services.Drain) -> str:
@@ -197,7 +200,7 @@ class SteeringCommand(WaitingCommand):
         for row, why in steered.refused:
             self.note(f"{row.server_name} ({row.server_id}): {english(why)}")
         if verb in _NOVA_ANSWERS:
-            self.say(f"What Nova makes of it is shown by `drain_status {drain_id}`.")
+            self.say(f"See the result with `drain_status {drain_id}`.")
         self.warn_without_worker(services.drain_report(self.actor, drain_id))
         if steered.refused:
             raise SystemExit(EXIT_NOT_ALL)

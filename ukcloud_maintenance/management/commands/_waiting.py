@@ -52,7 +52,7 @@ class Lines:
         for report in reports:
             line = summary(report)
             if moving := ", ".join(_under_way(report)):
-                line += f"; under way: {moving}"
+                line += f"; in progress: {moving}"
             if self._shown.get(report.drain.pk) != line:
                 self._shown[report.drain.pk] = line
                 self._write(line)
@@ -252,22 +252,25 @@ class WaitingCommand(ShellCommand):
 def _goes_on(reports: list[DrainReport], plan_id: int | None) -> Iterator[str]:
     if plan_id is not None and any(r.drain.state not in DRAIN_TERMINAL for r in reports):
         yield (
-            f"Plan {plan_id} goes on. Watch it with `drain_status --plan {plan_id}`,"
-            f" stop it with `drain_cancel --plan {plan_id}`."
+            f"Plan {plan_id} continues. Follow it with `drain_status --plan {plan_id}`, cancel it"
+            f" with `drain_cancel --plan {plan_id}`."
         )
         return
     for drain in (report.drain for report in reports):
         number = drain.pk
         if drain.state == DrainState.CANCELLING:
-            yield f"The cancel of drain {number} goes on. Watch it with `drain_status {number}`."
+            yield (
+                f"The cancellation of drain {number} continues. Follow it with `drain_status"
+                f" {number}`."
+            )
         elif drain.state not in DRAIN_TERMINAL:
             yield (
-                f"Drain {number} of {drain.host} goes on. Watch it with `drain_status {number}`,"
-                f" stop it with `drain_cancel {number}`."
+                f"Drain {number} of {drain.host} continues. Follow it with `drain_status"
+                f" {number}`, cancel it with `drain_cancel {number}`."
             )
         elif drain.state == DrainState.SUCCEEDED:
             yield (
-                f"Drain {number} is over. Wait until {drain.host} is safe to power off with"
+                f"Drain {number} has ended. Wait until {drain.host} is safe to power off with"
                 f" `host_status {drain.host} --wait`."
             )
 

@@ -14,9 +14,9 @@ from ._steering import SteeringCommand
 
 class Command(SteeringCommand):
     help = (
-        "Start no more migrations of a drain, or of a plan; those under way land or are aborted,"
-        " then it is over, in bounded time. The service is as it was before this drain then,"
-        " unless you choose otherwise."
+        "Cancel a drain or a plan. No new migrations start; those in progress finish or are"
+        " aborted, and the drain ends within a limited time. The compute service then gets the"
+        " state it had before the drain, unless you choose otherwise."
     )
     verb = DrainVerb.CANCEL
 
@@ -25,22 +25,22 @@ class Command(SteeringCommand):
         parser.add_argument(
             "--abort",
             action="store_true",
-            help="abort what is under way: those instances run on where they are",
+            help="abort migrations in progress: those instances keep running on their host",
         )
         service = parser.add_mutually_exclusive_group()
         service.add_argument(
             "--enable",
             action="store_true",
             default=None,
-            help="enable the service at the end, if its reason is still the one that we wrote",
+            help="enable the service at the end if it still has the reason that the drain wrote",
         )
         service.add_argument(
             "--leave-disabled",
             action="store_false",
             dest="enable",
-            help="leave the service as it is",
+            help="leave the service unchanged",
         )
-        parser.add_argument("--wait", action="store_true", help="wait until it is over")
+        parser.add_argument("--wait", action="store_true", help="wait until it has ended")
         super().add_arguments(parser)
 
     def act(self, **options: Any) -> None:
@@ -75,14 +75,14 @@ class Command(SteeringCommand):
     def said(self, drain: services.Drain) -> str:
         if drain.state != DrainState.CANCELLING:
             return f"Drain {drain.pk} of {drain.host} is {drain.state}."
-        how = "is aborted" if drain.cancel_abort else "lands"
+        how = "are aborted" if drain.cancel_abort else "finish"
         return (
-            f"Drain {drain.pk} of {drain.host} is cancelling: what is under way {how};"
+            f"Drain {drain.pk} of {drain.host} is being cancelled: migrations in progress {how};"
             f" {_service(drain)}."
         )
 
 
 def _service(drain: services.Drain) -> str:
     if drain.cancel_enable:
-        return "its service is enabled at the end, if its reason is still ours"
-    return "its service is left as it is"
+        return "its service is enabled at the end if it still has the drain's reason"
+    return "its service stays unchanged"

@@ -14,13 +14,17 @@ from ._steering import SteeringCommand, pace_and_window
 
 class Command(SteeringCommand):
     help = (
-        "Change the pace, the window or the timeout of a drain while it waits, runs or is paused."
+        "Change the pace, the window or the timeout action of a drain that is waiting, running"
+        " or paused."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("id", type=int, metavar="ID", help="the drain's number")
         parser.add_argument(
-            "--max-concurrent", type=int, metavar="N", help="migrations of the host at once"
+            "--max-concurrent",
+            type=int,
+            metavar="N",
+            help="number of migrations of the host at once",
         )
         add_window(parser, none=True)
         super().add_arguments(parser)
@@ -28,7 +32,7 @@ class Command(SteeringCommand):
     def act(self, **options: Any) -> None:
         names = ("max_concurrent", "start_at", "stop_at", "timeout_action")
         if all(options[name] is None for name in names):
-            self.usage_error("nothing to change: name at least one option")
+            self.usage_error("nothing to change: give at least one option")
         change = DrainChange(
             max_concurrent=options["max_concurrent"],
             timeout_action=options["timeout_action"],

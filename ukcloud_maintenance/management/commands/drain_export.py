@@ -13,8 +13,8 @@ from ._base import EXIT_BAD_INPUT, Failure, ShellCommand
 
 class Command(ShellCommand):
     help = (
-        "Write a drain with its instances as CSV, or with its instances and events as JSON."
-        " OpenStack is not asked."
+        "Export a drain with its instances as CSV, or with its instances and events as JSON."
+        " OpenStack is not queried."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -23,12 +23,12 @@ class Command(ShellCommand):
             "--format",
             choices=[export.CSV, export.JSON],
             default=export.JSON,
-            help="csv: one line an instance; json (the default): all there is",
+            help="csv: one line per instance; json (the default): everything",
         )
         parser.add_argument(
             "--output",
             metavar="FILE",
-            help="the file to write, in place of what is there; else standard output",
+            help="the file to write, which is overwritten; default: standard output",
         )
         super().add_arguments(parser)
 
@@ -61,4 +61,4 @@ class Command(ShellCommand):
                     "events": len(document["events"]),
                 }
             )
-        self.say(f"Drain {options['id']} with {instances} instances is written to {path}.")
+        self.say(f"Drain {options['id']} with {instances} instances was written to {path}.")

@@ -19,34 +19,40 @@ from ._waiting import WaitingCommand
 
 class Command(WaitingCommand):
     help = (
-        "Queue the migration of every instance off one or several hosts; the worker does the"
-        " rest. Several hosts are one plan: all are disabled before the first instance moves, so"
-        " that none moves twice; one refused, none submitted. With --dry-run nothing is queued:"
-        " it tells what can leave, how and where to."
+        "Drain one or several hosts: queue the migration of every instance; the worker does the"
+        " rest. Several hosts make one plan: all are disabled before the first instance moves,"
+        " so that no instance moves twice; if one host is refused, none is drained. With"
+        " --dry-run nothing is queued: it shows which instances can leave, how and to which"
+        " hosts."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "hosts", nargs="*", metavar="HOST", help="name of a compute service, compared exactly"
+            "hosts",
+            nargs="*",
+            metavar="HOST",
+            help=("host name of a compute service, which must match exactly"),
         )
         parser.add_argument(
             "--zone",
             action="append",
             default=[],
             metavar="ZONE",
-            help="all hosts of this availability zone; may be given several times",
+            help="all hosts of this availability zone; can be given several times",
         )
         parser.add_argument(
             "--aggregate",
             action="append",
             default=[],
             metavar="NAME",
-            help="all hosts of this aggregate; may be given several times",
+            help="all hosts of this aggregate; can be given several times",
         )
         reason = parser.add_argument(
             "--reason",
             required=True,
-            help="why; becomes the disabled reason of the service, at most 255 characters",
+            help=(
+                "the reason, which becomes the service's disabled reason; at most 255 characters"
+            ),
         )
 
         class DryRun(argparse.Action):
@@ -61,59 +67,62 @@ class Command(WaitingCommand):
             action=DryRun,
             nargs=0,
             default=False,
-            help="only check: what can leave, how, where to, and what stands against it",
+            help=(
+                "preflight only: which instances can leave, how, to which hosts, and what"
+                " prevents it"
+            ),
         )
-        parser.add_argument("--region", help="needed where several are configured")
+        parser.add_argument("--region", help="required if several regions are configured")
         parser.add_argument(
             "--hosts-at-once",
             type=int,
             default=1,
             metavar="N",
-            help="with several hosts: how many of them move their instances at a time; 1, one after"
-            " another in the order in which they are named, where not given; 0: all",
+            help="with several hosts: how many are drained at a time; default: 1, one after"
+            " another in the given order; 0: all",
         )
         parser.add_argument(
             "--max-concurrent",
             type=int,
             metavar="N",
-            help="migrations of a host at once; the setting MAX_CONCURRENT where not given",
+            help="number of migrations of a host at once; default: the setting MAX_CONCURRENT",
         )
         parser.add_argument(
             "--destination",
             default="",
             metavar="HOST",
-            help="one host that all instances go to; the scheduler's choice where not given",
+            help="one destination for all instances; default: the scheduler chooses",
         )
         parser.add_argument(
             "--follow-plan",
             action="store_true",
-            help="ask for each instance to go to its host of the estimate first",
+            help="send each instance to its estimated host first",
         )
         parser.add_argument(
             "--order",
             choices=services.ORDERS,
             default=services.LARGEST_FIRST,
-            help="which instances start first: the largest, which keeps it short, where not given",
+            help=("which instances start first; default: the largest, which keeps the drain short"),
         )
         parser.add_argument(
             "--leave-locked",
             action="store_true",
-            help="instances that their owner locked stay; they are moved where not given",
+            help="do not move locked instances; default: they are moved",
         )
         add_window(parser)
         parser.add_argument(
             "--wait",
             action="store_true",
-            help="wait until all are over, and their hosts safe to power off",
+            help="wait until all drains have ended and their hosts are safe to power off",
         )
         super().add_arguments(parser)
 
     def act(self, **options: Any) -> None:
         self._certificates: dict[int, services.Certificate] = {}
         if not (options["hosts"] or options["zone"] or options["aggregate"]):
-            self.usage_error("name at least one HOST, --zone or --aggregate")
+            self.usage_error("give at least one HOST, --zone or --aggregate")
         if options["hosts_at_once"] < 0:
-            self.usage_error("--hosts-at-once: from 0, which means all")
+            self.usage_error("--hosts-at-once must be 0 (all) or more")
         request = services.DrainRequest(
             "",
             options["reason"] or "",
@@ -152,7 +161,7 @@ class Command(WaitingCommand):
             self._print(reports)
         if plan:
             self.say(
-                f"Plan {plan.pk} is asked for: {len(ids)} hosts,"
+                f"Plan {plan.pk} requested: {len(ids)} hosts,"
                 f" {pace_of(plan.hosts_at_once, len(ids))}."
             )
         for report in reports:
@@ -179,12 +188,14 @@ class Command(WaitingCommand):
                         f"There is no {what} {name!r} in this region.",
                         EXIT_BAD_INPUT,
                         f"unknown_{what.split()[-1]}",
-                        f"There are: {there_are}.",
+                        f"Available: {there_are}.",
                     )
                 hosts += [host for host in known[name] if host not in hosts]
         if not hosts:
             raise Failure(
-                "There is no compute host in what was named.", EXIT_BAD_INPUT, "nothing_selected"
+                "The given zones and aggregates contain no compute host.",
+                EXIT_BAD_INPUT,
+                "nothing_selected",
             )
         return hosts
 
@@ -252,14 +263,14 @@ def _is_drained(report: services.DrainReport) -> bool:
 
 def _asked(report: services.DrainReport) -> str:
     drain, counts = report.drain, report.counts
-    text = f"Drain {drain.pk} of {drain.host} is asked for: {counts.total} instance"
+    text = f"Drain {drain.pk} of {drain.host} requested: {counts.total} instance"
     text += "" if counts.total == 1 else "s"
     if staying := counts[MigrationState.STAYS]:
         text += f", {staying} of them stay where they are"
     if drain.start_at:
-        text += f"; it does not begin before {iso(drain.start_at)}"
+        text += f"; it does not start before {iso(drain.start_at)}"
     if drain.stop_at:
-        text += f"; nothing new starts after {iso(drain.stop_at)}"
+        text += f"; no new migrations start after {iso(drain.stop_at)}"
     if drain.timeout_action == TimeoutAction.FORCE:
-        text += "; the guest of a copy that takes too long is paused until the rest is copied"
+        text += "; if a migration takes too long, its guest is paused until the rest is copied"
     return text + "."

@@ -12,8 +12,8 @@ from ._steering import SteeringCommand
 
 class Command(SteeringCommand):
     help = (
-        "Start no more migrations of a drain, or of a plan, until it is resumed; those under way"
-        " land. One that has not begun is put on hold."
+        "Pause a drain or a plan. No new migrations start until it is resumed; those in"
+        " progress finish. A drain that has not started does not start."
     )
     verb = DrainVerb.PAUSE
 
@@ -29,10 +29,10 @@ class Command(SteeringCommand):
             self.show_drain(services.pause_drain(self.actor, options["id"]).pk)
 
     def said(self, drain: services.Drain) -> str:
-        what = "nothing new starts, what is under way lands"
+        what = "no new migrations start, those in progress finish"
         if not drain.started_at:
-            what = "it had not begun, and is on hold"
+            what = "it has not started and does not start"
         return (
-            f"Drain {drain.pk} of {drain.host} is {drain.state}: {what}."
-            f" Go on with `drain_resume {drain.pk}`."
+            f"Drain {drain.pk} of {drain.host} is {drain.state}: {what}. Resume it with"
+            f" `drain_resume {drain.pk}`."
         )

@@ -11,7 +11,7 @@ from ._steering import SteeringCommand, pace_and_window
 
 
 class Command(SteeringCommand):
-    help = "Go on with a drain, or a plan, that is paused. A window that is over is forgotten."
+    help = "Resume a paused drain or plan. A window that has expired is removed."
     verb = DrainVerb.RESUME
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -26,4 +26,4 @@ class Command(SteeringCommand):
             self.show_drain(services.resume_drain(self.actor, options["id"]).pk)
 
     def said(self, drain: services.Drain) -> str:
-        return f"Drain {drain.pk} of {drain.host} goes on: {pace_and_window(drain)}."
+        return f"Drain {drain.pk} of {drain.host} resumed: {pace_and_window(drain)}."

@@ -15,8 +15,8 @@ from ._steering import SteeringCommand, find_instances
 
 class Command(SteeringCommand):
     help = (
-        "Try again what failed, with all its attempts: everything of a drain or of a plan, or the"
-        " instances that are named, skipped ones too. A drain that is over goes on."
+        "Retry failed instances with all their attempts: all of a drain or plan, or the given"
+        " instances, including skipped ones. A drain that has ended is reopened."
     )
     verb = DrainVerb.RETRY
 
@@ -26,20 +26,20 @@ class Command(SteeringCommand):
             "--instance",
             action="append",
             metavar="NAME_OR_ID",
-            help="only this one; may be given several times",
+            help="only this instance; can be given several times",
         )
         parser.add_argument(
             "--to",
             default="",
             metavar="HOST",
-            help="the host that they are to go to; the scheduler's choice where not given",
+            help="the destination; default: the scheduler chooses",
         )
         super().add_arguments(parser)
 
     def act(self, **options: Any) -> None:
         if options["plan"] is not None:
             if options["instance"] or options["to"]:
-                self.usage_error("--instance and --to are for one drain, not for --plan")
+                self.usage_error("--instance and --to are for a single drain, not for --plan")
             self.prove_authority()
             self.show_plan(options["plan"], self.steer_plan(options["plan"]))
             return
@@ -73,5 +73,5 @@ class Command(SteeringCommand):
 
     def said(self, drain: services.Drain) -> str:
         return (
-            f"{summary(services.drain_report(self.actor, drain.pk))}; what failed is tried again."
+            f"{summary(services.drain_report(self.actor, drain.pk))}; failed instances are retried."
         )

@@ -13,32 +13,36 @@ from ukcloud_maintenance.services import host_allocations, remove_allocation
 from ._base import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_REFUSED, Failure, ShellCommand
 
 _COST = (
-    "Exactly this is removed from Placement, after all of it was proved once more. No guest is"
-    " touched."
+    "Only this allocation is removed from Placement, after all checks were repeated. No guest"
+    " is touched."
 )
 
 
 class Command(ShellCommand):
     help = (
-        "Show every allocation that Placement has on a host, and of each whether it is proved to"
-        " hold nothing; remove one that is left behind by a migration that is over."
+        "Show every allocation that Placement has on a host, and whether it is proved to be a"
+        " leftover; remove a leftover of a migration that has ended."
     )
     exit_codes = """\
 exit codes:
   0    shown, or removed
   2    bad input, an unknown host, or wrong settings or credentials
-  3    refused: it is not proved to hold nothing, or was not confirmed; nothing was changed
+  3    refused: it may still be in use, or was not confirmed; nothing was changed
   4    OpenStack or the database failed or did not answer
 """
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("host", metavar="HOST", help="service.host, compared exactly")
-        parser.add_argument("--region", help="the host's region; needed where there are several")
+        parser.add_argument(
+            "host",
+            metavar="HOST",
+            help=("host name of the compute service, which must match exactly"),
+        )
+        parser.add_argument("--region", help="the host's region; required if there are several")
         parser.add_argument(
             "--remove",
             metavar="CONSUMER",
-            help="remove what this consumer holds of the host, if that is proved to hold nothing;"
-            " the host must be in maintenance",
+            help="remove the allocation of this consumer on the host, if it is proved to be a"
+            " leftover; the host must be in maintenance",
         )
         parser.add_argument("--yes", action="store_true", help="do not ask for a confirmation")
         super().add_arguments(parser)
@@ -51,7 +55,7 @@ exit codes:
             if self.json:
                 self.print_json([_document(one) for one in found])
             elif not found:
-                self.say(f"Placement shows no allocation on {host}.")
+                self.say(f"Placement has no allocations on {host}.")
             for one in found:
                 self.say(_text(one))
             return
@@ -67,11 +71,9 @@ exit codes:
     def _confirm(self, what: str) -> None:
         """Name the consequence, and have it confirmed where somebody is there to do so."""
         if not sys.stdin.isatty():
-            raise Failure(
-                _COST, EXIT_BAD_INPUT, "confirmation_missing", "Add --yes if that is meant."
-            )
+            raise Failure(_COST, EXIT_BAD_INPUT, "confirmation_missing", "Add --yes to confirm.")
         self.note(f"{what} {_COST}")
-        self.stderr.ask("Type yes to go on: ")
+        self.stderr.ask("Type yes to continue: ")
         self.stderr.flush()
         try:
             answer = sys.stdin.readline()
@@ -82,7 +84,7 @@ exit codes:
 
 
 def _text(one: Orphan) -> str:
-    what = "left behind, and can be removed" if one.removable else "not proved to hold nothing"
+    what = "leftover, can be removed" if one.removable else "may still be in use"
     lines = [f"{one.consumer.consumer_id}: {what}"]
     lines += [f"  holds {english(amounts_of(a))}" for a in one.here]
     for check in one.checks:

@@ -25,24 +25,28 @@ EXIT_NOT_IN_SERVICE = 1
 
 class Command(WaitingCommand):
     help = (
-        "Give a host back to service after its maintenance: its compute service is enabled if it"
-        " was us who disabled it, and left as it was found if it was found disabled. Where"
-        " somebody else disabled it since, choose with --enable or --leave."
+        "Return a host to service after its maintenance: its compute service is enabled if a"
+        " drain disabled it, and stays unchanged if it was disabled before. If somebody else"
+        " has disabled it since, choose with --enable or --leave."
     )
     exit_codes = """\
 exit codes:
-  0    asked for; with --wait: the host is in service, or was left as --leave asked for, and what
-       was to be brought back is back
+  0    requested; with --wait: the host is in service, or --leave was given and it is unchanged,
+       and the instances to bring back are back
   1    with --wait: the host is not in service, or an instance was not brought back
   2    bad input, an unknown host, or wrong settings or credentials
   3    refused; nothing was changed
   4    OpenStack or the database failed or did not answer
-  130  interrupted while waiting; the return goes on
+  130  interrupted while waiting; the return continues
 """
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("host", metavar="HOST", help="service.host, compared exactly")
-        parser.add_argument("--region", help="the host's region; needed where there are several")
+        parser.add_argument(
+            "host",
+            metavar="HOST",
+            help=("host name of the compute service, which must match exactly"),
+        )
+        parser.add_argument("--region", help="the host's region; required if there are several")
         choice = parser.add_mutually_exclusive_group()
         choice.add_argument(
             "--enable",
@@ -56,24 +60,24 @@ exit codes:
             dest="choice",
             action="store_const",
             const=ReturnChoice.LEAVE,
-            help="leave the service as it is; the maintenance ends all the same",
+            help="leave the service unchanged; the maintenance ends anyway",
         )
         parser.add_argument(
             "--bring-back",
             action="store_true",
-            help="bring the instances back that left the host in this maintenance",
+            help="bring back the instances that left the host in this maintenance",
         )
         parser.add_argument(
             "--also-moved",
             action="store_true",
-            help="with --bring-back: those too that somebody else moved since; they are left alone"
-            " otherwise",
+            help="with --bring-back: also bring back the instances that somebody else has moved"
+            " since; default: they stay where they are",
         )
         parser.add_argument(
             "--max-concurrent",
             type=int,
             metavar="N",
-            help="migrations at once while they are brought back",
+            help="number of migrations at once while they are brought back",
         )
         parser.add_argument(
             "--wait",
@@ -96,16 +100,16 @@ exit codes:
         if request.bring_back and not request.also_moved:
             for one in services.left_alone(self.actor, cloud, maintenance):
                 self.note(
-                    f"{one.server.name} ({one.server.id}) is left alone: somebody else moved it"
-                    f" from {one.row.dest_compute} to {one.server.host}. To bring it back as well:"
-                    " --also-moved."
+                    f"{one.server.name} ({one.server.id}) is not brought back: somebody else moved"
+                    f" it from {one.row.dest_compute} to {one.server.host}. To bring it back as"
+                    " well, use --also-moved."
                 )
         if options["wait"]:
             self._wait(maintenance, options["bring_back"])
             return
         if self.json:
             self.print_json(self._document(maintenance))
-        self.say(f"The return of {maintenance.host} to service is asked for.")
+        self.say(f"Return of {maintenance.host} to service requested.")
         if options["bring_back"]:
             self.say(_brought_back(services.return_run(self.actor, maintenance)))
         self.warn_of_worker(services.worker_status(self.actor))
@@ -120,7 +124,7 @@ exit codes:
             if self.json:
                 self.print_json(self._document(maintenance))
             self.note(
-                f"The return of {maintenance.host} goes on. Watch it with `host_status"
+                f"The return of {maintenance.host} continues. Follow it with `host_status"
                 f" {maintenance.host}`."
             )
             raise SystemExit(EXIT_INTERRUPTED) from None
@@ -185,10 +189,10 @@ exit codes:
 
 def _brought_back(run: services.Drain | None) -> str:
     if run is None:
-        return "There is no instance to bring back."
+        return "There are no instances to bring back."
     if run.state in DRAIN_TERMINAL:
-        return f"Run {run.pk} brought instances back and is over ({run.state})."
+        return f"Drain {run.pk}, which brings the instances back, has ended ({run.state})."
     return (
-        f"Instances are brought back by run {run.pk} when the host is in service. Watch it with"
+        f"Drain {run.pk} brings the instances back when the host is in service. Follow it with"
         f" `drain_status {run.pk}`."
     )

@@ -17,9 +17,9 @@ EXIT_NOT_SAFE = 1
 
 class Command(WaitingCommand):
     help = (
-        "Show what is known of a host in maintenance, and whether it is safe to power off. The"
-        " worker verifies that all the time; OpenStack is asked only whether it knows a host that"
-        " is not in maintenance."
+        "Show the maintenance of a host and whether it is safe to power off. The worker"
+        " verifies this continuously; OpenStack is queried only about a host that is not in"
+        " maintenance."
     )
     exit_codes = """\
 exit codes:
@@ -31,13 +31,17 @@ exit codes:
 """
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("host", metavar="HOST", help="service.host, compared exactly")
-        parser.add_argument("--region", help="the host's region; needed where there are several")
+        parser.add_argument(
+            "host",
+            metavar="HOST",
+            help=("host name of the compute service, which must match exactly"),
+        )
+        parser.add_argument("--region", help="the host's region; required if there are several")
         parser.add_argument(
             "--wait",
             action="store_true",
-            help="wait until the host is safe to power off, as long as a drain of it is open, and"
-            " for as long as a verification is believed after that",
+            help="wait until the host is safe to power off, for as long as a drain of it is"
+            " open and for one verification period after that",
         )
         super().add_arguments(parser)
 
@@ -92,7 +96,7 @@ exit codes:
         )
         for drain in found.drains:
             self.say(
-                f"Drain {drain.pk}: {drain.state}, asked for by {drain.requested_by}:"
+                f"Drain {drain.pk}: {drain.state}, requested by {drain.requested_by}:"
                 f" {drain.reason}"
             )
         if maintenance.message:

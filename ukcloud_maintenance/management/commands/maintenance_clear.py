@@ -12,9 +12,9 @@ from ._base import ShellCommand
 
 class Command(ShellCommand):
     help = (
-        "Remove drains that have been over for longer than KEEP_DAYS, with their instances and"
-        " events, and the maintenances of hosts that are closed for as long. What is under way,"
-        " and the drains of a host that is still in maintenance, is never removed."
+        "Remove drains that ended more than KEEP_DAYS ago, with their instances and events, and"
+        " the host maintenances that ended as long ago. Drains in progress, and drains of a"
+        " host that is still in maintenance, are never removed."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -22,10 +22,10 @@ class Command(ShellCommand):
             "--older-than",
             type=int,
             metavar="DAYS",
-            help="days since their end, at least 1; the setting KEEP_DAYS where it is not given",
+            help="days since their end, at least 1; default: the setting KEEP_DAYS",
         )
         parser.add_argument(
-            "--dry-run", action="store_true", help="only tell what would be removed"
+            "--dry-run", action="store_true", help="only show what would be removed"
         )
         super().add_arguments(parser)
 

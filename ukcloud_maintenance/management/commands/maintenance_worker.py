@@ -17,18 +17,18 @@ from ._edge import EdgeCommand
 
 class Command(EdgeCommand):
     help = (
-        "Works off the drains: disables the hosts' compute services, live-migrates the instances"
-        " at a safe pace and follows each to its end; verifies that hosts in maintenance are safe"
-        " to power off, and gives them back to service. Any number of workers may run, on any"
-        " number of machines. SIGTERM waits some seconds for the answer to a request for change,"
-        " and leaves; a second one leaves at once."
+        "Runs the drains: disables the hosts' compute services, live-migrates the instances at"
+        " a safe pace and follows each migration to its end; verifies that hosts in maintenance"
+        " are safe to power off, and returns them to service. Any number of workers can run, on"
+        " any number of machines. On SIGTERM the worker waits some seconds for the answer to a"
+        " request in progress, then stops; on a second SIGTERM it stops at once."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--once",
             action="store_true",
-            help="one pass over every drain that is due, then stop",
+            help="make one pass over every drain that is due, then stop",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -7,23 +7,23 @@ from ..template import Template
 #: What went wrong, and which setting is to be changed.
 FAILURES = {
     "cloud_failed": Template(
-        "Could not {what}", cause="OpenStack did not do what was asked of it, without a reason."
+        "Could not {what}", cause="OpenStack did not do what was requested, and gave no reason."
     ),
     "cloud_failed_because": Template(
         "Could not {what}: {detail}",
-        cause="No answer came, or none that can be used; the detail is the network's or ours.",
+        cause="No usable answer came; the detail is the network's or ours.",
     ),
     "cloud_status": Template(
-        "Could not {what} (HTTP {status})", cause="OpenStack refused or failed, without a reason."
+        "Could not {what} (HTTP {status})", cause="OpenStack refused or failed, and gave no reason."
     ),
     "cloud_refused": Template(
         "Could not {what}: {detail} (HTTP {status})",
-        cause="OpenStack refused or failed; the detail is in its own words.",
+        cause="OpenStack refused or failed; the detail is quoted from it.",
     ),
     "cloud_setting": Template(
         "{cause:inline}.",
         remedy="{advice}",
-        cause="A request to OpenStack went wrong for a setting that can be changed.",
+        cause="A request to OpenStack failed because of a setting that can be changed.",
     ),
 }
 
@@ -36,7 +36,7 @@ ASKED = {
     "to_count_servers": Template("count the servers of host {host}"),
     "to_disable_service": Template("disable the compute service"),
     "to_enable_service": Template("enable the compute service"),
-    "to_find_service": Template("find {name} in the catalogue"),
+    "to_find_service": Template("find {name} in the service catalog"),
     "to_force_complete": Template("force migration {migration} of server {server} to complete"),
     "to_list_actions": Template("list the actions of server {server}"),
     "to_list_aggregates": Template("list the aggregates"),
@@ -54,10 +54,10 @@ ASKED = {
     "to_read_action": Template("read action {action} of server {server}"),
     "to_read_allocations": Template("read the allocations of consumer {consumer}"),
     "to_read_allocations_on": Template("read the allocations of resource provider {provider}"),
-    "to_read_capacity": Template("read what the hosts can take"),
+    "to_read_capacity": Template("read the capacity of the hosts"),
     "to_read_diagnostics": Template("read the diagnostics of server {server}"),
     "to_read_hypervisor": Template("read the hypervisor of host {host}"),
-    "to_read_microversions": Template("read which microversions Nova offers"),
+    "to_read_microversions": Template("read Nova's microversions"),
     "to_read_progress": Template("read the progress of server {server}"),
     "to_read_server": Template("read server {server}"),
     "to_read_service": Template("read the compute service of host {host}"),
@@ -71,22 +71,22 @@ DETAILS = {
     "answer_without_state": Template("the answer does not say which state the guest is in"),
     "host_filter_ignored": Template(
         "Nova ignored the host filter and answered with '{host}'",
-        cause="Nova drops the filters of a user that it does not take for an administrator.",
+        cause="Nova drops the filters of a user that it does not regard as an administrator.",
     ),
-    "login_took_too_long": Template("logging in took too long; it was not sent"),
+    "login_took_too_long": Template("the login took too long, so the request was not sent"),
     "no_answer": Template("no answer"),
     "no_complete_answer": Template("no complete answer within {seconds} s"),
-    "no_endpoint": Template("the catalogue has no {service} endpoint for region (any)"),
-    "no_endpoint_in": Template("the catalogue has no {service} endpoint for region {region}"),
+    "no_endpoint": Template("the service catalog has no {service} endpoint in any region"),
+    "no_endpoint_in": Template("the service catalog has no {service} endpoint for region {region}"),
     "nova_hides_hosts": Template(
-        "Nova does not tell this user where servers run; it needs the admin role"
+        "Nova does not tell this user where servers run: the user needs the admin role"
     ),
-    "pages_go_round": Template("the pages of the list go round in a circle"),
+    "pages_go_round": Template("the list is endless: a page links back to an earlier one"),
     "pass_over": Template("the pass took longer than {seconds} s"),
     "provider_not_known": Template("Placement does not know this resource provider"),
-    "sent_elsewhere": Template("the endpoint sends us to elsewhere"),
-    "sent_on": Template("the endpoint sends us to {where}"),
-    "server_cell_down": Template("Nova does not tell where it runs: its cell is down"),
+    "sent_elsewhere": Template("the endpoint redirects to another address"),
+    "sent_on": Template("the endpoint redirects to {where}"),
+    "server_cell_down": Template("Nova does not report where the server runs: its cell is down"),
     "service_listed_twice": Template(
         "Nova lists more than one nova-compute service with exactly this host name"
     ),
@@ -96,18 +96,18 @@ DETAILS = {
 ADVICE = {
     "check_auth_url": Template("Check auth_url of cloud '{cloud}' in clouds.yaml."),
     "check_certificate": Template(
-        "Check cacert and auth_url of cloud '{cloud}' in clouds.yaml: its certificate is not"
+        "Check cacert and auth_url of cloud '{cloud}' in clouds.yaml: the certificate is not"
         " trusted."
     ),
     "check_credentials": Template("Check the credentials of cloud '{cloud}' in clouds.yaml."),
     "check_files": Template(
-        "Check cacert, cert and key of cloud '{cloud}' in clouds.yaml: a file that they name cannot"
+        "Check cacert, cert and key of cloud '{cloud}' in clouds.yaml: one of these files cannot"
         " be read."
     ),
-    "check_horizon_ca": Template("Check OPENSTACK_SSL_CACERT in the settings of Horizon."),
+    "check_horizon_ca": Template("Check OPENSTACK_SSL_CACERT in Horizon's local_settings.py."),
     "check_project": Template(
-        "Check project_name of cloud '{cloud}' in clouds.yaml, and that its user has the admin role"
-        " there."
+        "Check project_name of cloud '{cloud}' in clouds.yaml, and that its user has the admin"
+        " role in that project."
     ),
     "check_region": Template(
         "Check region_name and interface of cloud '{cloud}' in clouds.yaml, and the service"
@@ -118,7 +118,7 @@ ADVICE = {
     "correct_endpoint": Template("Correct the {service} endpoint in the service catalogue."),
     "log_in_again": Template("Log in again."),
     "upgrade_openstack": Template(
-        "{service} must know microversion {microversion}: upgrade OpenStack to Victoria or later."
+        "{service} needs microversion {microversion}: upgrade OpenStack to Victoria or later."
     ),
 }
 

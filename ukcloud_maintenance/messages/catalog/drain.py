@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from ..template import Template
 
-_LOOK = "Confirm or revert the resize."
+_LOOK = "Confirm or revert the resize (openstack server resize confirm or revert)."
 
 _INSTANCE: Mapping[str, Template] = {
     # -- where it is
@@ -14,7 +14,7 @@ _INSTANCE: Mapping[str, Template] = {
     "another_host": Template("another host"),
     "no_host_yet": Template("no host yet"),
     "no_record": Template("no record"),
-    "not_known_to_nova": Template("not known to Nova"),
+    "not_known_to_nova": Template("unknown to Nova"),
     "somebody_else": Template("somebody else"),
     "the_drain": Template("the drain"),
     "run_back": Template("run {drain}, which brings instances back to {host}"),
@@ -23,125 +23,134 @@ _INSTANCE: Mapping[str, Template] = {
     "is_on": Template("It is {status} on {host}."),
     "is_now": Template("It is {status} now."),
     "look_on_both": Template(
-        "Look on {source} and on {dest} with `virsh list --all --uuid`: which of them has domain"
-        " {server_id}, and on which does it run? Until that is known do not start, stop, reboot,"
-        " rebuild, evacuate, migrate or reset it. Where its disks are local, the newest data are on"
-        " the host on which the guest runs, and the copy on the other host is out of date."
+        "Run `virsh list --all --uuid` on {source} and on {dest}: which of them has domain"
+        " {server_id}, and on which does it run? Until this is known, do not start, stop,"
+        " reboot, rebuild, evacuate, migrate or reset the instance. If its disks are local, the"
+        " newest data is on the host where the guest runs; the copy on the other host is out of"
+        " date."
     ),
     # -- it leaves without us, or is back
     "deleted": Template("It was deleted."),
-    "no_host": Template("It is on no host any more ({status})."),
+    "no_host": Template("It is no longer on any host ({status})."),
     "moved_by": Template("It was moved to {host} by {who}."),
     "moved_by_into_error": Template(
-        "It was moved by {who}, and arrived on {host} in ERROR. {fault}"
+        "It was moved by {who} and arrived on {host} in ERROR. {fault}"
     ),
     "arrived_error": Template("It arrived on {host} in ERROR. {fault}"),
-    "arrived_other": Template("It arrived on {host} as {status}; it was {before} before."),
-    "nova_moves_it": Template("Nova moves it to {host} for {who} (task {task})."),
+    "arrived_other": Template(
+        "It arrived on {host} as {status}; before the migration it was {before}."
+    ),
+    "nova_moves_it": Template("Nova is moving it to {host} for {who} (task {task})."),
     "resize_holds_here": Template(
-        "It runs on {host}, but a resize or cold migration of it waits for its confirmation, and"
+        "It runs on {host}, but it has a resize or cold migration that is not confirmed yet, and"
         " its disk is still on {place}.",
         remedy=_LOOK,
     ),
     "arrived_unconfirmed": Template(
-        "It is on {host} in VERIFY_RESIZE, and Nova does not confirm it; its disk is still on"
-        " {place}.",
+        "It is on {host} in VERIFY_RESIZE, and Nova did not confirm the resize; its disk is"
+        " still on {place}.",
         remedy=_LOOK,
     ),
     "joined": Template("It appeared on the host after the drain began."),
-    "came_back": Template("It is on this host again."),
+    "came_back": Template("It is back on this host."),
     "moved_and_here_again": Template(
-        "It was moved {count} time and is on {place} again.",
-        plural="It was moved {count} times and is on {place} again.",
+        "It was moved {count} time and is back on {place}.",
+        plural="It was moved {count} times and is back on {place}.",
     ),
-    "method_changed": Template("It is {status} now: {method:word} migration."),
+    "method_changed": Template("It is now {status}, so its migration is now {method:word}."),
     "leftovers_at_destination": Template(
-        "Files of it from an earlier attempt are left on {hosts}, and it can go nowhere else. It is"
+        "Files of an earlier attempt are still on {hosts}, and no other host can take it. It is"
         " not sent there again.",
-        remedy="Find out on both hosts where its guest runs (`virsh list --all`); where it is"
-        " certain that it does not run on {hosts}, move the files there out of the way, and retry"
-        " it. Or retry it to another host.",
+        remedy="Run `virsh list --all` on both hosts. If its guest certainly does not run on"
+        " {hosts}, move the files there out of the way and retry it. Or retry it to another"
+        " host.",
     ),
     "still_blocked": Template("Still blocked: {why}"),
     # -- how an attempt goes
-    "moves_to": Template("To {host}.", cause="Nova began to copy it, or was asked to."),
-    "moves_anywhere": Template("To a host of the scheduler's choice."),
+    "moves_to": Template("To {host}.", cause="Nova began to copy it, or was told to."),
+    "moves_anywhere": Template("To a host chosen by the scheduler."),
     "late": Template(
-        "It takes longer than the {seconds:duration} that its memory and disk explain."
+        "Running longer than the {seconds:duration} expected for its memory and disk."
     ),
-    "timed_out": Template("It has been copied for more than its timeout of {seconds:duration}."),
-    "timeout_aborts": Template("It is aborted."),
-    "timeout_forces": Template("It is forced to complete."),
-    "timeout_lets_go_on": Template("It is to end soon, and is let go on until {until:time}."),
+    "timed_out": Template("Its migration exceeded its timeout of {seconds:duration}."),
+    "timeout_aborts": Template("The migration is aborted."),
+    "timeout_forces": Template("The migration is forced to complete."),
+    "timeout_lets_go_on": Template(
+        "The copy should finish soon, so it may continue until {until:time}."
+    ),
     "source_down": Template(
-        "The compute service of {host} is not up: until it is back, whether the guest still runs"
-        " there is not known, and Nova is asked for nothing."
+        "The compute service of {host} is down: until it is back, it is unknown whether the"
+        " guest still runs there, and nothing is requested from Nova."
     ),
-    "put_off": Template("Not requested yet. {why}"),
-    "answer_lost": Template("The answer got lost: {what}"),
-    "nova_refused": Template("Nova refused: {words}"),
-    "adopted": Template("Nova has the request whose answer got lost."),
+    "put_off": Template("Not requested from Nova yet. {why}"),
+    "answer_lost": Template("Nova's answer was lost: {what}"),
+    "nova_refused": Template("Nova refused the request: {words}"),
+    "adopted": Template("Nova did receive the request whose answer was lost."),
     "never_sent": Template("The request never reached Nova."),
     "resized_again": Template(
-        "Another resize of it has begun since, which is not ours to confirm."
+        "Another resize of it has begun since, which the drain does not confirm."
     ),
     "group_on_its_way": Template(
-        "It waits for a member of its anti-affinity group that is on its way."
+        "Waiting for a member of its anti-affinity group that is being migrated."
     ),
-    "limits_reached": Template("It waits, because as many are under way as the settings allow."),
-    "cancelled_before_its_turn": Template("The drain was cancelled before its turn came."),
-    "cancelled_before_it_began": Template("The drain was cancelled before it began."),
-    "skipped_by": Template("Taken off the list by {who}."),
+    "limits_reached": Template(
+        "Waiting: the limits in the settings allow no further migrations at once."
+    ),
+    "cancelled_before_its_turn": Template(
+        "The drain was cancelled before this instance was moved."
+    ),
+    "cancelled_before_it_began": Template("The drain was cancelled before it started."),
+    "skipped_by": Template("Skipped by {who}."),
     # -- how it ended
-    "nothing_begun": Template("Nova took the request and began nothing."),
+    "nothing_begun": Template("Nova accepted the request but started no migration."),
     "record_gone": Template(
-        "Nova's record of the migration is gone, and the server is still here."
+        "Nova's record of the migration is gone, and the server is still on this host."
     ),
     "without_record": Template("Nova has no record of the migration."),
     "not_begun_yet": Template(
-        "Nova took the request and has not begun the migration ({status}): its message was lost, or"
-        " nova-conductor does not work."
+        "Nova accepted the request but has not started the migration ({status}): its message was"
+        " lost, or nova-conductor does not work."
     ),
-    "migration_over": Template("The migration is over ({status})."),
+    "migration_over": Template("The migration has ended ({status})."),
     "record_left_open": Template(
-        "Nova no longer does anything with the server, but its record of migration {record} to"
-        " {dest} says {status} still."
+        "Nova has no task in progress for the server, but its record of migration {record} to"
+        " {dest} still says {status}."
     ),
     "completed_at_source": Template(
-        "Nova says that the migration is completed, but has the server on its source."
+        "Nova reports the migration as completed, but the server as still on its source."
     ),
     "migration_aborted": Template("The migration was aborted."),
     "rolled_back": Template("The migration failed and was rolled back."),
-    "ended_in_error": Template("The migration ended in error."),
+    "ended_in_error": Template("The migration ended with an error."),
     "reverted": Template("The migration was reverted by somebody else."),
     "task_does_not_end": Template(
-        "{what:inline}, but Nova's task {task} on the server does not end."
+        "{what:inline}, but Nova's task {task} on the server does not finish."
     ),
     "restart_ends_task": Template(
-        "Look into the log of nova-compute on {host}: a restart of it ends the task."
+        "Read the log of nova-compute on {host}: a restart of nova-compute ends the task."
     ),
     "task_stuck_elsewhere": Template(
-        "It is on {host} by now, but Nova's task {task} on it does not end."
+        "It has arrived on {host}, but Nova's task {task} on it does not finish."
     ),
     "waits_for_word": Template(
-        "{what:inline}. libvirt may finish the copy alone: whether the guest runs on {host} is"
-        " asked {seconds:duration} after that."
+        "{what:inline}. libvirt may still finish the copy by itself: after {seconds:duration}"
+        " the worker checks whether the guest runs on {host}."
     ),
-    "asked_again": Template("It is asked again."),
-    "never_left": Template("The hypervisor says that its guest runs on {place}: it never left."),
-    "guest_runs_here": Template("The hypervisor of {host} says that the guest runs there."),
-    "guest_not_found": Template("The hypervisor of {host} has no running guest of it."),
+    "asked_again": Template("The worker checks again."),
+    "never_left": Template("The hypervisor reports that its guest runs on {place}: it never left."),
+    "guest_runs_here": Template("The hypervisor of {host} reports that the guest runs there."),
+    "guest_not_found": Template("The hypervisor of {host} has no running guest for it."),
     "guest_doubtful": Template(
-        "The hypervisor of {host} says that the guest runs there, but Nova's own words or its power"
-        " state say otherwise."
+        "The hypervisor of {host} reports that the guest runs there, but Nova's status or power"
+        " state contradicts that."
     ),
-    "guest_paused": Template("It is PAUSED, and Nova tells only of guests that run."),
+    "guest_paused": Template("It is PAUSED, and Nova reports only on running guests."),
     "guest_shut_off": Template(
         "It is shut off, so no hypervisor can tell where its newest disk is."
     ),
-    "no_word": Template("The hypervisor of {host} did not say whether the guest runs there."),
+    "no_word": Template("The hypervisor of {host} did not report whether the guest runs there."),
     "no_word_because": Template(
-        "The hypervisor of {host} did not say whether the guest runs there ({why})."
+        "The hypervisor of {host} did not report whether the guest runs there ({why})."
     ),
     "error_after_migration": Template(
         "The server is in ERROR after its {method:word} migration ({record})."
@@ -150,79 +159,85 @@ _INSTANCE: Mapping[str, Template] = {
         "The server is in ERROR on {place} after its {method:word} migration ({record})."
     ),
     "error_after_abort": Template(
-        "Its migration was aborted, and Nova set the server to ERROR afterwards (record: {status})."
+        "Its migration was aborted, and Nova then set the server to ERROR (record: {status})."
     ),
     "error_left_by_nova": Template(
-        "Nova 33 and 34 leave servers so after an abort. Look at the evidence: where it is"
-        " complete, Reset to Active corrects Nova's database, and the instance can be retried. Do"
-        " not start or rebuild it: its guest is alive."
+        "Nova 33 and 34 do this to servers after an abort. Read the evidence: if it is complete,"
+        " Reset to Active corrects Nova's database, and the instance can be retried. Do not"
+        " start or rebuild it: its guest is alive."
     ),
     "aborted_by_cancel": Template(
         "Its migration was aborted, because the drain was cancelled. {where}"
     ),
-    "aborted_as_asked": Template("Its migration was aborted, as {who} asked. {where}"),
-    "aborted_after_timeout": Template("Its migration was aborted, after its timeout. {where}"),
-    "left_under_way": Template(
-        "Its migration was still in progress ({status}) when the wait of {seconds:duration} for it"
-        " ended. Nova may finish it."
+    "aborted_as_asked": Template("Its migration was aborted, as requested by {who}. {where}"),
+    "aborted_after_timeout": Template(
+        "Its migration was aborted because it exceeded its timeout. {where}"
     ),
-    "cannot_be_told": Template("Where the guest runs cannot be told from here."),
+    "left_under_way": Template(
+        "Its migration was still in progress ({status}) after {seconds:duration} of waiting."
+        " Nova may still finish it."
+    ),
+    "cannot_be_told": Template("It is unknown where the guest runs."),
     "lost_with_worker": Template(
-        "The worker failed while it was migrated, so where the guest runs is not known."
+        "The worker failed while it was being migrated, so it is unknown where the guest runs."
     ),
     "lost_with_openstack": Template(
-        "OpenStack stopped answering while it was migrated, so where the guest runs is not known."
+        "OpenStack stopped answering while it was being migrated, so it is unknown where the"
+        " guest runs."
     ),
     # -- what was requested of Nova for it
     "abort_refused": Template("Nova refused the abort: {words}"),
-    "force_refused": Template("Nova refused to force it: {words}"),
-    "reset_refused": Template("Nova refused to reset it: {words}"),
-    "reset_sent": Template("Nova was asked to set it to active."),
-    "not_reset": Template("It was not reset: {why}"),
-    "reset": Template("Its state was reset to active, as {who} asked; it runs on {host}."),
-    "abort_not_taken": Template("Nova did not take an abort: {why}"),
-    "force_not_taken": Template("Nova did not take force complete: {why}"),
-    "was_over": Template("it was over before."),
-    "other_attempt": Template("another attempt has begun since."),
-    "cancel_aborts": Template("the drain is cancelled, and what is under way is aborted."),
-    "no_answer_to": Template(
-        "it did not answer {count} request.", plural="it did not answer {count} requests."
+    "force_refused": Template("Nova refused to force the migration to complete: {words}"),
+    "reset_refused": Template("Nova refused to reset its state: {words}"),
+    "reset_sent": Template("Nova was told to set it to active."),
+    "not_reset": Template("Its state was not reset: {why}"),
+    "reset": Template("Its state was reset to active, as requested by {who}; it runs on {host}."),
+    "abort_not_taken": Template("The migration was not aborted: {why}"),
+    "force_not_taken": Template("The migration was not forced to complete: {why}"),
+    "was_over": Template("it had already ended."),
+    "other_attempt": Template("another attempt has started since."),
+    "cancel_aborts": Template(
+        "the drain is being cancelled, and migrations in progress are aborted."
     ),
-    "status_by_now": Template("it is {status} by now."),
+    "no_answer_to": Template(
+        "Nova did not answer {count} request.", plural="Nova did not answer {count} requests."
+    ),
+    "status_by_now": Template("it is now {status}."),
     # -- what stands against asking Nova to move it
     "migration_still_open": Template(
-        "Nova's record of migration {record} to {dest} is still {status}, though Nova does nothing"
-        " with the server. The copy may still be in progress: check with `virsh domjobinfo"
-        " {server_id}` on {source}. If no copy is in progress and the guest runs on {host}, set"
-        " that record to error in Nova's database, then retry."
+        "Nova's record of migration {record} to {dest} is still {status}, although Nova has no"
+        " task in progress for the server. The copy may still be in progress: check with `virsh"
+        " domjobinfo {server_id}` on {source}. If no copy is in progress and the guest runs on"
+        " {host}, set that record to error in Nova's database, then retry."
     ),
     "left_in_doubt_started": Template(
         "When migration {record} to {dest} ended as {status}, Nova did not find the guest on"
-        " {host}. What is on {host} now may have been started anew from an older disk, while the"
-        " guest with the newest data is on {dest}. {look} Once it is on no host but {host}, a"
-        " migration by hand that arrives ends this doubt."
+        " {host}. What is now on {host} may have been started from an older disk, while the"
+        " guest with the newest data is on {dest}. {look} Once it is on no host but {host},"
+        " migrate it by hand: a migration that arrives settles this doubt."
     ),
     "left_in_doubt": Template(
-        "Migration {record} to {dest} ended as {status}, and of a server that is {server_status} no"
-        " hypervisor's word can be had. Its newest disk may be on {dest}. {look}"
+        "Migration {record} to {dest} ended as {status}, and no hypervisor reports on a server"
+        " that is {server_status}. Its newest disk may be on {dest}. {look}"
     ),
     "guest_silent": Template(
-        "The hypervisor of {host} did not say whether the guest runs there, so Nova is not asked to"
-        " migrate it. {why} {look}"
+        "The hypervisor of {host} did not report whether the guest runs there, so no migration"
+        " is requested from Nova. {why} {look}"
     ),
     "guest_power_state": Template(
-        "The hypervisor of {host} says that the guest runs there, but Nova's power state of it is"
-        " {power} (1 is running). Nova corrects it by itself within sync_power_state_interval (10"
-        " minutes by default) where the guest is well."
+        "The hypervisor of {host} reports that the guest runs there, but Nova's power state for"
+        " it is {power} (1 means running). If the guest is well, Nova corrects this by itself"
+        " within sync_power_state_interval (10 minutes by default)."
     ),
     "guest_not_here": Template(
-        "Nova has it as {status} on {host}, but the hypervisor of {host} has no running guest of"
-        " it. {look}"
+        "According to Nova it is {status} on {host}, but the hypervisor of {host} has no running"
+        " guest for it. {look}"
     ),
     "guest_not_here_shut_down": Template(
-        "Nova has it as {status} on {host}, but the hypervisor of {host} has no running guest of"
-        " it. If it was shut down from within, Nova notices within sync_power_state_interval (10"
-        " minutes by default). Otherwise look for it with `virsh list --all --uuid` on {host}."
+        "According to Nova it is {status} on {host}, but the hypervisor of {host} has no running"
+        " guest for it. If it was shut down from within, Nova notices within"
+        " sync_power_state_interval (10 minutes by default). Otherwise look for it with `virsh"
+        " list --all --uuid` on {host}."
     ),
 }
 
@@ -231,35 +246,35 @@ _WAYS: Mapping[str, Template] = {
     "way_wait": Template("Wait.", remedy="The guest is not interrupted."),
     "way_wait_long": Template(
         "Wait, or give the migration more time.",
-        remedy="The guest is not interrupted; the drain takes longer, and other instances wait"
+        remedy="The guest is not interrupted. The drain takes longer, and other instances wait"
         " meanwhile.",
     ),
     "way_wait_in_vain": Template(
-        "Wait for the guest to write less.",
-        remedy="The guest is not interrupted; as long as it writes like this, the copy does not"
-        " end.",
+        "Wait until the guest writes less.",
+        remedy="The guest is not interrupted. While it writes at this rate, the copy does not"
+        " finish.",
     ),
     "way_wait_stalled": Template(
-        "Look at the network between the two hosts and at nova-compute on both.",
-        remedy="The guest is not interrupted; nothing is copied until the cause is gone.",
+        "Check the network between the two hosts, and nova-compute on both.",
+        remedy="The guest is not interrupted. Nothing is copied until the cause is removed.",
     ),
     "way_abort": Template(
         "Abort the migration.",
-        remedy="As long as nova-compute of the source is up, the guest keeps running there,"
-        " uninterrupted; what was copied so far is discarded, and the instance is still to be"
-        " moved. Nova 33 and 34 may set the server to ERROR two seconds later, although its guest"
-        " runs.",
+        remedy="While nova-compute on the source is up, the guest keeps running there without"
+        " interruption. The data copied so far is discarded, and the instance still has to be"
+        " moved. Nova 33 and 34 may set the server to ERROR two seconds later, although its"
+        " guest runs.",
     ),
     "way_force": Template(
         "Force the migration to complete.",
-        remedy="The guest is paused until the rest is copied. Where Nova permits post-copy it is"
-        " not: the guest goes on at the destination within seconds, slower at first, and is lost if"
-        " the network fails then.",
+        remedy="The guest is paused until the rest is copied. If Nova permits post-copy, it is"
+        " not paused: it continues on the destination within seconds, slower at first, and is"
+        " lost if the network fails during that time.",
     ),
     "way_force_in_vain": Template(
-        "Force the migration to complete, once bytes are sent again.",
-        remedy="The guest is paused until the rest is copied: while nothing is sent, for as long as"
-        " that lasts.",
+        "Force the migration to complete once data is transferred again.",
+        remedy="The guest is paused until the rest is copied. While nothing is transferred, it"
+        " stays paused.",
     ),
 }
 
@@ -267,58 +282,67 @@ _DRAIN: Mapping[str, Template] = {
     # -- it begins, waits, is kept from its work
     "waits_for_worker": Template("Waiting for a worker."),
     "waits_for_services": Template(
-        "Waits for its turn: the services of all hosts of the plan are disabled first ({hosts})."
+        "Waiting: the services of all hosts of the plan are disabled first ({hosts})."
     ),
-    "waits_for_hosts": Template("Waits for its turn: {hosts} first."),
+    "waits_for_hosts": Template("Waiting for other hosts: {hosts} first."),
     "region_full": Template(
-        "Waits for its turn: as many are under way in the region as MAX_IN_REGION allows."
+        "Waiting: the region has as many migrations in progress as MAX_IN_REGION allows."
     ),
     "destinations_full": Template(
-        "Waits for its turn: as many are under way to {hosts} as MAX_PER_DESTINATION allows."
+        "Waiting: {hosts} has as many incoming migrations in progress as MAX_PER_DESTINATION"
+        " allows."
     ),
     "destinations_unknown_full": Template(
-        "Waits for its turn: as many are under way whose destination is not known yet as"
+        "Waiting: as many migrations with a still unknown destination are in progress as"
         " MAX_PER_DESTINATION allows."
     ),
-    "limit_learned": Template("Nova runs {count} at once here."),
-    "not_given_back": Template("The host was not given back, so nothing is brought back to it."),
+    "limit_learned": Template("Nova runs {count} at a time on this host."),
+    "not_given_back": Template(
+        "The host was not returned to service, so no instances are brought back to it."
+    ),
     "window_over": Template(
-        "Its window was over before a worker could begin.",
-        remedy="Give it a new one, and resume it.",
+        "Its window ended before a worker could start it.",
+        remedy="Set a new window and resume the drain.",
     ),
     "window_closed": Template(
-        "The window is over, and nothing new is started.",
-        remedy="Resume it to go on without a window, give it a new one and resume it then, or"
-        " cancel it.",
+        "The window has ended, so no new migrations start.",
+        remedy="Resume the drain to continue without a window, set a new window and then resume"
+        " it, or cancel it.",
     ),
     "service_enabled_by_other": Template(
-        "The compute service was enabled by somebody while the drain runs: new instances may land"
-        " on the host.",
-        remedy="It is left as it is; disable it again, or cancel the drain.",
+        "Somebody enabled the compute service during the drain: new instances may be placed on"
+        " the host.",
+        remedy="Disable the service again (openstack compute service set --disable), or cancel"
+        " the drain. The drain does not change it.",
     ),
-    "no_service": Template("Nova lists no compute service for host {host} any more."),
+    "no_service": Template("Nova no longer lists a compute service for host {host}."),
     "cell_not_reached": Template("Nova does not reach the cell of host {host}."),
     "host_down": Template("Host {host} is down."),
     "host_disabled": Template("The compute service of host {host} is disabled."),
-    "nothing_new_until_back": Template("Nothing new is started until it is back."),
-    "openstack_trouble": Template("OpenStack does not answer as it should. {detail}"),
+    "nothing_new_until_back": Template("No new migrations start until it is back."),
+    "openstack_trouble": Template("OpenStack returned an error. {detail}"),
     "openstack_busy": Template("OpenStack is busy and asks the worker to wait. {detail}"),
-    "worker_failed": Template("The worker cannot work on this drain. {detail}"),
-    "all_blocked": Template("All that is left is blocked, and looked at again for a time."),
+    "worker_failed": Template("The worker failed on this drain. {detail}"),
+    "all_blocked": Template(
+        "All remaining instances are blocked; they are checked again for a limited time."
+    ),
     "waiting_for": Template("Waiting: {what:clauses}."),
-    "verifying_empty": Template("Verifying that it is empty."),
-    "cancelling": Template("Cancelled; waiting for the migrations under way to end."),
-    "nothing_was_touched": Template("Cancelled before it began; nothing was touched."),
-    "aborts_and_enables": Template("What is under way is aborted; the service is enabled again."),
-    "aborts": Template("What is under way is aborted; the service is left as it is."),
-    "lands_and_enables": Template("What is under way lands; the service is enabled again."),
-    "lands": Template("What is under way lands; the service is left as it is."),
+    "verifying_empty": Template("Verifying that the host is empty."),
+    "cancelling": Template("Cancelling; waiting for the migrations in progress to finish."),
+    "nothing_was_touched": Template("Cancelled before it started; nothing was changed."),
+    "aborts_and_enables": Template(
+        "Migrations in progress are aborted; the service is enabled again."
+    ),
+    "aborts": Template("Migrations in progress are aborted; the service stays unchanged."),
+    "lands_and_enables": Template("Migrations in progress finish; the service is enabled again."),
+    "lands": Template("Migrations in progress finish; the service stays unchanged."),
     "waits_for_service": Template("Waiting for the host to be back in service."),
-    "drain_asked_for": Template("A drain of this host was asked for."),
-    "tried_again": Template("What had failed on this host is tried again."),
+    "drain_asked_for": Template("A drain of this host was requested."),
+    "tried_again": Template("The failed instances of this host are retried."),
     "came_late": Template(
-        "A request of {worker} was answered after {seconds:duration}, when its claim on this drain"
-        " was over. Look at Nova's record of it: it may have been requested twice."
+        "A request by {worker} was answered after {seconds:duration}, when the worker no longer"
+        " held this drain. Check the instance's migrations in Nova: the request may have been"
+        " made twice."
     ),
     # -- it is changed
     "changed": Template("{what:clauses}"),
@@ -331,14 +355,14 @@ _DRAIN: Mapping[str, Template] = {
     "window_start_moved": Template("window start {at:time}, was {before:time}"),
     "window_end_moved": Template("window end {at:time}, was {before:time}"),
     # -- how it ended
-    "not_back_in_time": Template("It did not come back in time."),
+    "not_back_in_time": Template("The host did not come back in time."),
     "cancelled": Template("Cancelled."),
     "drained": Template("Drained."),
     "host_is_empty": Template("The host is empty."),
-    "not_over": Template("Not over: {what:clauses}."),
+    "not_over": Template("Still in progress: {what:clauses}."),
     "unconfirmed_holds_both": Template(
-        "A resize or cold migration that is not confirmed holds its disk and allocation on both"
-        " hosts: confirm or revert it."
+        "A resize or cold migration that is not confirmed keeps its disk and allocation on both"
+        " hosts: confirm or revert it (openstack server resize confirm or revert)."
     ),
     "not_enabled_cell": Template(
         "Nova does not reach the cell of host {host}, so the service was not enabled."
@@ -349,19 +373,20 @@ _DRAIN: Mapping[str, Template] = {
         "The compute service stays disabled, because somebody else gave a reason for it ({reason})."
     ),
     "service_disabled_without_reason": Template(
-        "The compute service stays disabled, because somebody else gave a reason for it (without a"
-        " word)."
+        "The compute service stays disabled, because somebody else disabled it (without a reason)."
     ),
-    "service_not_known": Template("Whether the compute service is enabled again is not known."),
+    "service_not_known": Template("It is unknown whether the compute service is enabled again."),
     "left_host": Template("{done} of {total} left the host."),
     "back_on_host": Template("{done} of {total} are back on {host}."),
     "instance_left": Template("{name} ({state:word}): {why}"),
     "instance_left_without_reason": Template("{name} ({state:word})"),
-    "instance_not_of_drain": Template("{name} ({status}): it is not part of the drain."),
+    "instance_not_of_drain": Template("{name} ({status}): not part of the drain."),
     "not_known_where": Template(
-        "It is not known where {names} runs.", plural="It is not known where {names} run."
+        "It is unknown where {names} runs.", plural="It is unknown where {names} run."
     ),
-    "arrived_unlike_before": Template("Arrived in status {status}, unlike before: {names}."),
+    "arrived_unlike_before": Template(
+        "Arrived in status {status}, which differs from before the migration: {names}."
+    ),
 }
 
 TEMPLATES: Mapping[str, Template] = {**_INSTANCE, **_WAYS, **_DRAIN}

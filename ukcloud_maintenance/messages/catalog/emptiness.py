@@ -10,32 +10,32 @@ TEMPLATES: Mapping[str, Template] = {
     "server_on_host": Template("{server}, {status}"),
     "no_service_of_host": Template("Nova lists no compute service of host {host}."),
     "cell_lost_before": Template(
-        "Nova could not reach the cell of this host before its lists were read: they leave out what"
-        " is in a cell that is down."
+        "Nova could not reach the cell of this host before its lists were read. The lists omit"
+        " everything in a cell that is down."
     ),
     "cell_lost_after": Template(
-        "Nova could not reach the cell of this host after its lists were read: they leave out what"
-        " is in a cell that is down."
+        "Nova could not reach the cell of this host after its lists were read. The lists may"
+        " omit what is in that cell."
     ),
     "service_forced_down": Template(
-        "The compute service is forced down, so that Nova does not say whether it is up."
+        "The compute service is forced down, so Nova does not report whether it is up."
     ),
     "service_not_up": Template(
-        "The compute service is {state}: what Nova says of this host may be old."
+        "The compute service is {state}: what Nova reports about this host may be out of date."
     ),
-    "not_known": Template("not known"),
+    "not_known": Template("unknown"),
     "of_unknown_type": Template("of unknown type"),
     "without_status": Template("without a status"),
-    "migration_of_none": Template(f"{_MIGRATION}, of no server"),
+    "migration_of_none": Template(f"{_MIGRATION}, without a server"),
     "migration_unreadable": Template(f"{_MIGRATION} of {{server}}, which could not be read"),
     "migration_of_deleted": Template(
-        f"{_MIGRATION} of server {{server_id}}, which does not exist any more"
+        f"{_MIGRATION} of server {{server_id}}, which no longer exists"
     ),
     "migration_of": Template(f"{_MIGRATION} of {{server}}, {{server_status}} on {{host}}"),
     "record_left_behind": Template(
-        "{what}. Nova does nothing with the server: if that stays so, a nova-compute that was"
-        " killed left the record behind, and no command of Nova's ends it. When no migration of the"
-        " server is in progress, set it to error in the database of the cell: UPDATE migrations SET"
-        " status = 'error' WHERE id = {record} AND status = '{status}'"
+        "{what}. Nova has no task in progress for the server. If that stays so, a nova-compute"
+        " that was killed left this record behind, and no Nova command ends it. When no"
+        " migration of the server is in progress, set the record to error in the cell database:"
+        " UPDATE migrations SET status = 'error' WHERE id = {record} AND status = '{status}'"
     ),
 }

@@ -4,210 +4,224 @@ from collections.abc import Mapping
 
 from ..template import Template
 
-_AGAIN = "It is looked at again while the drain runs."
-_ASK_OR_CHOOSE = "Ask the owner, or choose live or cold migration for it."
-_AGREE = "Start it or stop it, so that status and guest agree."
-_SHUT_OFF_FIRST = "Shut it off, or choose cold migration for it."
+_AGAIN = "The drain checks it again while it runs."
+_ASK_OR_CHOOSE = "Ask the owner, or choose live or cold migration for this instance."
+_AGREE = "Start or stop the instance, so that Nova's status matches its guest."
+_SHUT_OFF_FIRST = "Shut it off, or choose cold migration for this instance."
 
 TEMPLATES: Mapping[str, Template] = {
     # -- what was chosen
-    "chosen": Template("It was chosen to stay.", remedy="Choose otherwise for this instance."),
-    "owner_asks_it_stays": Template(
-        "Its owner asks that it stays ({name}).",
-        cause="The admin's choice for the instance goes before what its owner asks for.",
+    "chosen": Template(
+        "It stays on this host by choice.",
+        remedy="To move it, change the choice for this instance.",
     ),
-    "owner_stay": Template("Its owner asks that it stays ({name}).", remedy=_ASK_OR_CHOOSE),
-    "is_locked": Template("It is locked ({why}); that does not keep an administrator."),
-    "is_locked_without_reason": Template("It is locked; that does not keep an administrator."),
+    "owner_asks_it_stays": Template(
+        "Its owner requests that it stay on its host ({name}).",
+        cause="An administrator's choice for the instance takes precedence over the owner's"
+        " request.",
+    ),
+    "owner_stay": Template(
+        "Its owner requests that it stay on its host ({name}).", remedy=_ASK_OR_CHOOSE
+    ),
+    "is_locked": Template("It is locked ({why}); administrators can move locked instances."),
+    "is_locked_without_reason": Template("It is locked; administrators can move locked instances."),
     "locked": Template(
-        "It is locked ({why}), and this drain leaves locked instances alone.",
-        remedy="Unlock it, or let the drain move locked instances.",
+        "It is locked ({why}), and this drain does not move locked instances.",
+        remedy='Unlock it (openstack server unlock), or drain with "Move locked instances".',
     ),
     "locked_without_reason": Template(
-        "It is locked, and this drain leaves locked instances alone.",
-        remedy="Unlock it, or let the drain move locked instances.",
+        "It is locked, and this drain does not move locked instances.",
+        remedy='Unlock it (openstack server unlock), or drain with "Move locked instances".',
     ),
-    "owner_against_live": Template("Its owner does not want it live-migrated ({name})."),
-    "owner_against_cold": Template("Its owner does not want it cold-migrated ({name})."),
+    "owner_against_live": Template("Its owner does not want live migration for it ({name})."),
+    "owner_against_cold": Template("Its owner does not want cold migration for it ({name})."),
     "owner_no_cold": Template(
-        "Its owner does not want it cold-migrated ({name}).",
-        remedy="Ask the owner, or choose cold migration for it.",
+        "Its owner does not want cold migration for it ({name}).",
+        remedy="Ask the owner, or choose cold migration for this instance.",
     ),
     "owner_no_live": Template(
-        "Its owner does not want it live-migrated ({name}).", remedy=_ASK_OR_CHOOSE
+        "Its owner does not want live migration for it ({name}).", remedy=_ASK_OR_CHOOSE
     ),
     "owner_no_live_but_cold": Template(
-        "Its owner does not want it live-migrated ({name}).",
-        remedy="Choose cold migration for it: its owner agrees to that.",
+        "Its owner does not want live migration for it ({name}).",
+        remedy="Choose cold migration for this instance: its owner allows it.",
     ),
     # -- what Nova is doing with it, and its status
     "building": Template("It is being built.", remedy=_AGAIN),
-    "task_under_way": Template("Nova is busy with it (task {task}).", remedy=_AGAIN),
+    "task_under_way": Template("Nova has a task in progress for it ({task}).", remedy=_AGAIN),
     "status_suspended": Template(
-        "It is suspended, and Nova does not migrate suspended instances.", remedy="Resume it."
+        "It is suspended, and Nova does not migrate suspended instances.",
+        remedy="Resume it (openstack server resume).",
     ),
     "status_shelved": Template(
-        "It is shelved, but its disk is still on its host.",
-        remedy="Offload it (shelve offload), or unshelve it.",
+        "It is shelved, but its disk is still on this host.",
+        remedy="Offload it (openstack server shelve --offload), or unshelve it.",
     ),
     "status_soft_deleted": Template(
-        "It is deleted, but kept on its host until it is reclaimed.",
-        remedy="Force the deletion, or restore it.",
+        "It is soft-deleted, and occupies this host until Nova reclaims it.",
+        remedy="Delete it for good (openstack server delete --force), or restore it (openstack"
+        " server restore).",
     ),
     "status_rescue": Template(
-        "It is in rescue mode, and Nova does not migrate it in this state.", remedy="Unrescue it."
+        "It is in rescue mode, and Nova does not migrate rescued instances.",
+        remedy="End rescue mode (openstack server unrescue).",
     ),
     "status_error": Template(
-        "It is in ERROR, and Nova does not migrate it in this state.",
-        remedy="Look into its fault, and check with virsh list on the hypervisor whether its guest"
-        " runs. A rebuild would erase the disk of a guest that is alive.",
+        "It is in ERROR, and Nova does not migrate instances in ERROR.",
+        remedy="Read its fault (openstack server show), and check with `virsh list` on the"
+        " hypervisor whether its guest runs. Do not rebuild it while the guest runs: a rebuild"
+        " erases the disk.",
     ),
     "status_verify_resize": Template(
-        "A resize or cold migration of it waits for confirmation.",
-        remedy="Confirm or revert the resize, or choose that the drain confirms it.",
+        "It has a resize or cold migration that is not confirmed yet.",
+        remedy="Confirm or revert it (openstack server resize confirm or revert), or let the"
+        " drain confirm it.",
     ),
-    "status_other": Template(
-        "Nova does not migrate an instance in status {status}.", remedy=_AGAIN
-    ),
+    "status_other": Template("Nova does not migrate instances in status {status}.", remedy=_AGAIN),
     "status_error_guest_runs": Template(
-        "It is in ERROR, though Nova last saw its guest running.",
-        remedy="Check with virsh list that the guest runs on {host} and on no other host that it"
-        " was migrated to. Only then set its state to active; do not start or rebuild it.",
+        "It is in ERROR, although Nova last saw its guest running.",
+        remedy="Check with `virsh list` that the guest runs on {host} and on no other host that"
+        " it was migrated to. Only then set its state to active (openstack server set --state"
+        " active). Do not start or rebuild it.",
     ),
     "resize_is_confirmed": Template(
-        "Its resize is confirmed, as was chosen; then it is looked at again."
+        "The drain confirms its resize, as chosen, and then checks the instance again."
     ),
-    "confirm_is_final": Template("Once confirmed, the resize cannot be reverted."),
+    "confirm_is_final": Template("A confirmed resize cannot be reverted."),
     "cold_while_paused": Template(
-        "It is paused, and Nova cold-migrates only what runs or is shut off.",
-        remedy="Unpause it, or choose live migration for it.",
+        "It is paused, and Nova cold-migrates only instances that run or are shut off.",
+        remedy="Unpause it (openstack server unpause), or choose live migration for this instance.",
     ),
     "guest_off": Template(
-        "Nova says {status}, but its guest was last seen {power:word}.", remedy=_AGREE
+        "Nova's status is {status}, but its guest was last seen {power:word}.", remedy=_AGREE
     ),
-    "guest_on": Template("Nova says SHUTOFF, but its guest was last seen running.", remedy=_AGREE),
+    "guest_on": Template(
+        "Nova's status is SHUTOFF, but its guest was last seen running.", remedy=_AGREE
+    ),
     # -- what the way costs
     "paused": Template(
-        "It is paused: QEMU migrates such guests, but a stuck one cannot be forced through."
+        "It is paused: a paused guest can be live-migrated, but force complete has no effect on it."
     ),
     "downtime": Template(
-        "It is stopped, moved and started again: its user loses it for that time, and all that is"
-        " in its memory."
+        "It is stopped, moved and started again. It is unavailable during the move, and its"
+        " memory contents are lost."
     ),
-    "goes_cold": Template(
-        "It is shut off: nothing of it runs that could be migrated live, so it goes cold."
-    ),
-    "no_resize_to_confirm": Template("It has no resize that could be confirmed."),
+    "goes_cold": Template("It is shut off, so it is cold-migrated. It stays shut off."),
+    "no_resize_to_confirm": Template("It has no resize to confirm."),
     # -- what binds it to its host
     "accelerator": Template(
-        "It has an accelerator (device profile {profile}), and Nova migrates those in no way.",
-        remedy="Have it rebuilt elsewhere, or let it stay.",
+        "It has an accelerator (device profile {profile}), and Nova cannot migrate instances"
+        " with accelerators.",
+        remedy="Ask the owner to rebuild it on another host, or let it stay.",
     ),
     "memory_encryption": Template(
-        "Its memory is encrypted (SEV), and Nova does not live-migrate it.", remedy=_SHUT_OFF_FIRST
+        "Its memory is encrypted (SEV), and Nova does not live-migrate such instances.",
+        remedy=_SHUT_OFF_FIRST,
     ),
     "vtpm_secret": Template(
         "Only its user can read the secret of its TPM: Nova may not be able to start it again for"
         " an administrator."
     ),
     "vtpm_by_release": Template(
-        "It has a TPM: it is live-migrated only where all compute services of its cell are of"
-        " 2026.1 or later."
+        "It has a TPM: live migration works only if all compute services of its cell run 2026.1"
+        " or later."
     ),
     "vtpm": Template(
-        "It has a TPM (secret security {security}), and Nova does not live-migrate it.",
+        "It has a TPM (secret security {security}), and Nova does not live-migrate such instances.",
         remedy=_SHUT_OFF_FIRST,
     ),
-    "pci_device_needed": Template("It needs a PCI device ({alias}) on its new host too."),
+    "pci_device_needed": Template("It also needs a PCI device ({alias}) on its destination."),
     "pci_device_by_alias": Template(
-        "It has a PCI device ({alias}): Nova refuses unless the alias is live_migratable."
+        "It has a PCI device ({alias}): Nova refuses live migration unless the alias is"
+        " live_migratable."
     ),
     "pci_device": Template(
-        "It has a PCI device ({alias}), and Nova does not live-migrate it unless the alias says"
-        " so.",
-        remedy="Choose live migration where the alias is live_migratable (2025.1 and later), or"
-        " cold.",
+        "It has a PCI device ({alias}), and Nova does not live-migrate it unless the alias is"
+        " live_migratable.",
+        remedy="If the alias is live_migratable (2025.1 and later), choose live migration."
+        " Otherwise choose cold migration.",
     ),
     "vgpu": Template(
-        "It has a virtual GPU: both hosts need QEMU 8.1, libvirt 8.6, a driver that can migrate"
-        " it, and the same type free."
+        "It has a virtual GPU: both hosts need QEMU 8.1, libvirt 8.6 and a driver that supports"
+        " live migration, and the destination needs a free vGPU of the same type."
     ),
     "host_shape": Template(
-        "It asks for {asks}: Nova looks for a host that has them free in the right place, which"
-        " the estimate does not see."
+        "It requires {asks}: Nova looks for a host with enough of that free on one NUMA node,"
+        " which this estimate cannot check."
     ),
-    "pinned_processors": Template("pinned processors"),
+    "pinned_processors": Template("pinned CPUs"),
     "numa_nodes": Template("NUMA nodes"),
     "huge_pages": Template("huge pages"),
-    "real_time": Template("real time"),
+    "real_time": Template("real-time scheduling"),
     "persistent_memory": Template("persistent memory"),
     "local_disk": Template(
-        "Its local disk of {size:size} is copied too, unless the hosts share storage."
+        "Its local disk ({size:size}) is copied as well, unless the hosts share storage."
     ),
     # -- what stands around it
     "bare_metal": Template(
-        "It is a bare metal node of Ironic's: the instance is the machine, and Nova moves it in no"
-        " way.",
-        remedy="Ask its owner to move what runs on it.",
+        "It is a bare metal node (Ironic): the instance is the machine itself, and Nova cannot"
+        " move it.",
+        remedy="Ask its owner to move the workload.",
     ),
     "no_receiver": Template(
-        "No other host can receive: all are disabled, down or being drained.",
-        remedy="Enable another host, or drain fewer at a time.",
+        "No other host can receive instances: all are disabled, down or being drained.",
+        remedy="Enable another host, or drain fewer hosts at a time.",
     ),
     "zone_gone": Template(
-        "It is pinned to the availability zone {zone}, which no aggregate makes: Nova does not look"
-        " at it any more, older releases find no host."
+        "It is pinned to availability zone {zone}, which no host aggregate defines. Current"
+        " releases of Nova ignore the pin; older ones find no host."
     ),
     "zone_without_host": Template(
-        "It is pinned to the availability zone {zone}, in which no other host can receive.",
-        remedy="Enable a host of this zone, or unpin the instance (2.104).",
+        "It is pinned to availability zone {zone}, and no other host there can receive instances.",
+        remedy="Enable a host in this zone, or unpin the instance from it (compute API 2.104).",
     ),
     "traits": Template(
-        "Its flavor asks for {asks}, and no host that can receive is like that.",
-        remedy="Enable such a host.",
+        "Its flavor requires {asks}, and no host that can receive instances matches.",
+        remedy="Enable a host that matches.",
     ),
     "without_trait": Template("no {trait}"),
     "aggregate": Template(
-        "Aggregates keep every host that can receive for other projects or flavors: if the"
-        " scheduler heeds them, it finds none."
+        "Aggregates reserve every host that can receive instances for other projects or flavors."
+        " If the scheduler's filters enforce that, no host is left."
     ),
     "soft_affinity": Template(
-        "It may be parted from the others of its group {group} (soft affinity)."
+        "It may be separated from the other members of its group {group} (soft affinity)."
     ),
     "soft_anti_affinity": Template(
-        "It may come to a host with others of its group {group} (soft anti-affinity)."
+        "It may share a host with other members of its group {group} (soft anti-affinity)."
     ),
-    "affinity_sends_it": Template("Its group {group} (affinity) sends it to {hosts}."),
-    "affinity_sends_it_to_one_of": Template(
-        "Its group {group} (affinity) sends it to one of {hosts}."
-    ),
+    "affinity_sends_it": Template("Affinity group {group} requires {hosts}."),
+    "affinity_sends_it_to_one_of": Template("Affinity group {group} requires one of {hosts}."),
     "affinity_follows": Template(
-        "Its group {group} (affinity) lets it go only where another member is."
+        "Affinity group {group} requires a host where another member runs."
     ),
     "affinity": Template(
-        "Its group {group} (affinity) has no member on another host, and Nova sends it nowhere"
-        " else, not even when all leave.",
-        remedy="Delete the server group, if its owner agrees: its members stay, and are free to"
-        " go.",
+        "Its affinity group {group} has no member on another host, so Nova can place it nowhere"
+        " else, even if all members are to move.",
+        remedy="If its owner agrees, delete the server group (openstack server group delete):"
+        " its members stay, and can then be moved.",
     ),
     "anti_affinity": Template(
-        "Every host that can receive has a member of its group {group} (anti-affinity).",
-        remedy="Enable another host, or move a member of the group away from one.",
+        "Every host that can receive instances already has a member of its anti-affinity group"
+        " {group}.",
+        remedy="Enable another host, or move a member of the group off one of the hosts.",
     ),
     "anti_affinity_short": Template(
-        "{count} member of its group {group} (anti-affinity) leaves, and the other hosts can take"
-        " {room}.",
-        plural="{count} members of its group {group} (anti-affinity) leave, and the other hosts can"
-        " take {room}.",
+        "{count} member of its anti-affinity group {group} must move, but the other hosts can"
+        " take only {room}.",
+        plural="{count} members of its anti-affinity group {group} must move, but the other"
+        " hosts can take only {room}.",
     ),
     "no_room": Template(
-        "No host has room for it now; {nearest} comes nearest and lacks {lacks}.",
-        remedy="Make room, or enable another host.",
+        "No host has room for it; the closest is {nearest}, which lacks {lacks}.",
+        remedy="Free resources on another host, or enable one more.",
     ),
-    "no_place": Template("Together with the others of this drain there is no place for it."),
+    "no_place": Template(
+        "No host has room for it together with the other instances of this drain."
+    ),
     "no_place_nearest": Template(
-        "Together with the others of this drain there is no place for it: {nearest} then lacks"
-        " {lacks}."
+        "No host has room for it together with the other instances of this drain; the closest is"
+        " {nearest}, which then lacks {lacks}."
     ),
     "amount_of_memory": Template("{amount:size} of memory"),
     "amount_of_disk": Template("{amount:size} of disk"),

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 from ..template import Template
 
-_TAKE_FROM_LIST = "Host names are compared exactly; take the name from the list of hosts."
-_BY_SCHEDULER = "Choose another one, or leave the choice to the scheduler."
+_TAKE_FROM_LIST = "Host names must match exactly; copy the name from the Hosts page."
+_BY_SCHEDULER = "Choose another host, or let the scheduler choose."
 _EVACUATE = (
-    "{known_as} Bring it back. Or, but only after it is certain that the machine is off (fenced),"
-    " use evacuation (openstack server evacuate): while it still runs, a second copy of each guest"
-    " would start on the same disk."
+    "{known_as} Bring the host back up. Or use evacuation (openstack server evacuate), but"
+    " only after it is certain that the machine is off (fenced): if it still runs, a second"
+    " copy of each guest starts on the same disk."
 )
 
 #: A host, as it is for a drain or for what else is asked for.
@@ -22,127 +22,124 @@ HOSTS = {
         "There is no record of a host named '{host}' in region {region}.", remedy=_TAKE_FROM_LIST
     ),
     "host_without_hypervisor": Template(
-        "Nova does not name the hypervisor of host '{host}', so that what is held of it is not"
-        " known.",
+        "Nova does not report a hypervisor for host '{host}', so its allocations are unknown.",
         remedy=_TAKE_FROM_LIST,
     ),
     "drain_instead": Template(
-        "Its hypervisor {hypervisor} belongs to the service of host {host}: drain that one.",
-        cause="The service was renamed, or the hypervisor's name was taken for the host's.",
+        "Its hypervisor {hypervisor} belongs to the service of host {host}: drain that host.",
+        cause="The service was renamed, or the hypervisor's name was given as the host's.",
     ),
     "host_unknown": Template(
         "Nova does not reach the cell of host {host}, so its state is unknown.",
-        remedy="Bring the cell back first.",
+        remedy="Restore the cell first.",
     ),
     "host_is_down": Template(
-        "Host {host} is down: live migration needs both hosts alive.", remedy=_EVACUATE
+        "Host {host} is down, and live migration needs both hosts up.", remedy=_EVACUATE
     ),
     "host_is_forced_down": Template(
-        "Host {host} was forced down: live migration needs both hosts alive.", remedy=_EVACUATE
+        "Host {host} is forced down, and live migration needs both hosts up.", remedy=_EVACUATE
     ),
     "host_bare_metal": Template(
-        "The instances of host {host} are bare metal nodes of Ironic's: Nova moves them in no way.",
-        remedy="Take a node out of service in Ironic (openstack baremetal node maintenance set),"
-        " after its owner has moved what runs on it.",
+        "The instances of host {host} are bare metal nodes (Ironic), which Nova cannot move.",
+        remedy="Ask the owner of each node to move the workload, then take the node out of"
+        " service in Ironic (openstack baremetal node maintenance set).",
     ),
     "host_returning": Template(
-        "Host {host} is being given back to service (asked for by {who}).",
-        remedy="Wait until that is over, then drain it again.",
+        "Host {host} is being returned to service (requested by {who}).",
+        remedy="Wait until the return has finished, then drain the host again.",
     ),
     "host_is_destination": Template(
-        "Drain {drain} of {source}, requested by {who}, sends instances to host {host}.",
-        remedy="Wait until that is over, or cancel it first.",
+        "Drain {drain} of {source}, requested by {who}, moves instances to host {host}.",
+        remedy="Wait until that drain has finished, or cancel it first.",
     ),
     "drain_open": Template(
-        "Host {host} is being drained already (drain {drain}, asked for by {who}).",
-        remedy="Watch that drain, or cancel it first.",
+        "Host {host} is already being drained (drain {drain}, requested by {who}).",
+        remedy="Follow that drain, or cancel it first.",
     ),
     "drain_just_over": Template(
-        "Host {host} is being drained already.",
-        remedy="Watch that drain, or cancel it first.",
-        cause="It was when this was asked for, and is over meanwhile.",
+        "Host {host} was already being drained; that drain has just ended.",
+        remedy="Reload the page; if the host is not empty, drain it again.",
+        cause="Another drain was open when this one was requested, and has ended since.",
     ),
     "run_back_open": Template(
-        "Instances are being brought back to host {host} (drain {drain}, asked for by {who}).",
-        remedy="Wait until that is over, or cancel it first.",
+        "Instances are being brought back to host {host} (drain {drain}, requested by {who}).",
+        remedy="Wait until that drain has finished, or cancel it first.",
     ),
     "host_not_in_maintenance": Template("Host {host} is not in maintenance."),
     "no_maintenance": Template(
-        "Host {host} is not in maintenance: no drain of it was begun since it was last given back.",
-        remedy="To enable its service all the same: openstack compute service set --enable {host}"
+        "Host {host} is not in maintenance: no drain of it was started since it was last"
+        " returned to service.",
+        remedy="To enable its service anyway: openstack compute service set --enable {host}"
         " nova-compute.",
     ),
     "unknown_maintenance": Template("There is no maintenance {id}."),
     "maintenance_busy": Template(
-        "The maintenance of host {host} changes too fast.", remedy="Try again."
+        "The maintenance of host {host} is being modified.", remedy="Try again."
     ),
     "returning": Template(
-        "Host {host} is being given back already (asked for by {who}): {what}",
-        remedy="Wait until that is over.",
+        "Host {host} is already being returned to service (requested by {who}): {what}",
+        remedy="Wait until the return has finished.",
     ),
     "return_choice_unknown": Template(
-        "'{choice}' cannot be chosen.", remedy="Choose one of: {known}."
+        "'{choice}' is not a valid choice.", remedy="Choose one of: {known}."
     ),
-    "choice_missing": Template("Choose what becomes of the compute service."),
+    "choice_missing": Template("Choose what to do with the compute service."),
     "bring_back_needs_service": Template(
-        "Instances cannot be brought back to host {host}: its service stays disabled.",
-        remedy="Choose to enable the service, or leave the instances where they are.",
+        "Instances cannot be brought back to host {host}, because its service stays disabled.",
+        remedy="Choose to enable the service, or do not bring the instances back.",
     ),
     "allocation_in_use": Template(
-        "The allocation of consumer {consumer} is not proved to hold nothing: {why}"
+        "The allocation of consumer {consumer} may still be in use: {why}"
     ),
 }
 
 #: The host that instances are to go to.
 DESTINATIONS = {
     "destination_in_maintenance": Template(
-        "The destination {host} is in maintenance.",
-        remedy="Return it to service first, choose another one, or leave the choice to the"
-        " scheduler.",
+        "Destination {host} is in maintenance.",
+        remedy="Return it to service first, choose another host, or let the scheduler choose.",
     ),
     "destination_is_drained": Template(
-        "The destination {host} is being drained itself.", remedy=_BY_SCHEDULER
+        "Destination {host} is being drained itself.", remedy=_BY_SCHEDULER
     ),
     "destination_to_be_drained": Template(
-        "The destination {host} is to be drained itself.", remedy=_BY_SCHEDULER
+        "Destination {host} is one of the hosts to be drained.", remedy=_BY_SCHEDULER
     ),
     "destination_bare_metal": Template(
-        "The nodes of the destination {host} are bare metal (Ironic): no instance can go there.",
+        "The nodes of destination {host} are bare metal (Ironic): instances cannot be moved there.",
         remedy=_BY_SCHEDULER,
     ),
-    "destination_is_source": Template("The destination is the host that is to be drained."),
+    "destination_is_source": Template("The destination is the host to be drained."),
     "destination_unknown": Template(
-        "There is no compute host named '{host}' to go to.",
-        remedy="Host names are compared exactly.",
+        "There is no compute host named '{host}' to use as destination.",
+        remedy="Host names must match exactly.",
     ),
-    "destination_down": Template("The destination {host} is down."),
+    "destination_down": Template("Destination {host} is down."),
     "destination_disabled": Template(
-        "The destination {host} is disabled: {reason}.", remedy=_BY_SCHEDULER
+        "Destination {host} is disabled: {reason}.", remedy=_BY_SCHEDULER
     ),
     "destination_disabled_without_reason": Template(
-        "The destination {host} is disabled.", remedy=_BY_SCHEDULER
+        "Destination {host} is disabled.", remedy=_BY_SCHEDULER
     ),
     "destination_and_plan": Template(
-        "The instances can go to one named host or follow the plan, not both."
+        "Instances can either go to one named host or follow the plan, not both."
     ),
-    "destination_not_taken": Template("A destination can be named for a retry alone."),
-    "destination_is_set": Template("All instances of this run go to {host}."),
+    "destination_not_taken": Template("A destination can be given only for a retry."),
+    "destination_is_set": Template("All instances of this drain go to {host}."),
     "destination_missing": Template(
-        "No host is chosen.",
-        remedy="Choose one, or use Retry, which leaves it to the scheduler.",
+        "No destination is chosen.",
+        remedy="Choose a host, or use Retry, which lets the scheduler choose.",
     ),
 }
 
 #: What a request says.
 REQUESTS = {
     "reason_missing": Template(
-        "A reason is needed; it is shown to everybody as the service's disabled reason."
+        "A reason is required; everybody sees it as the service's disabled reason."
     ),
-    "reason_too_long": Template(
-        "The reason is {length} characters long; Nova takes at most {most}."
-    ),
-    "note_too_long": Template("A note is {length} characters long; {most} are kept."),
-    "order_unknown": Template("'{order}' is no order.", remedy="Choose one of: {known}."),
+    "reason_too_long": Template("The reason has {length} characters; Nova accepts at most {most}."),
+    "note_too_long": Template("The note has {length} characters; at most {most} are stored."),
+    "order_unknown": Template("'{order}' is not a valid order.", remedy="Choose one of: {known}."),
     "max_concurrent_out_of_range": Template(
         "The number of migrations at once must be from 1 to {most}."
     ),
@@ -150,36 +147,36 @@ REQUESTS = {
         "The number of migrations at once is not a number: {words}."
     ),
     "window_without_zone": Template(
-        "{time} has no time zone.", remedy="Name one, for example +00:00."
+        "{time} has no time zone.", remedy="Add one, for example +00:00."
     ),
-    "window_is_over": Template("The end of the window is past."),
-    "window_is_empty": Template("The window ends before it begins."),
+    "window_is_over": Template("The window ends in the past.", remedy="Choose a later end."),
+    "window_is_empty": Template("The window ends before it starts."),
     "window_has_begun": Template(
-        "The drain has begun; the time of its beginning cannot be changed any more."
+        "The drain has started, so its start time can no longer be changed."
     ),
     "timeout_action_unknown": Template(
-        "'{action}' is no timeout action.", remedy="Choose one of: {known}."
+        "'{action}' is not a valid timeout action.", remedy="Choose one of: {known}."
     ),
     "choice_unknown": Template(
-        "'{choice}' cannot be chosen for server {server}.", remedy="Choose one of: {known}."
+        "'{choice}' is not a valid choice for server {server}.", remedy="Choose one of: {known}."
     ),
     "no_host_selected": Template("No host is selected."),
-    "too_many_hosts": Template("{count} hosts are too many for one plan; it takes {most}."),
+    "too_many_hosts": Template("{count} hosts are too many for one plan; the maximum is {most}."),
     "hosts_at_once_out_of_range": Template(
         "The number of hosts at a time must be from 0 (all) to {most}."
     ),
-    "host_twice": Template("Host {host} is named twice."),
+    "host_twice": Template("Host {host} is listed twice."),
     "days_out_of_range": Template(
         "The number of days must be from 1 to {most}, not {days}.",
-        remedy="What is under way, or was over today, is never removed.",
+        remedy="Drains that are in progress or ended today are never removed.",
     ),
     "region_without_worker": Template(
-        "No worker is set up for region {region}.",
+        "No worker is configured for region {region}.",
         remedy='Add the region to {setting}["CLOUDS"].',
     ),
-    "not_allowed": Template("{name} is not allowed to do this (policy {rule})."),
+    "not_allowed": Template("{name} is not permitted to do this (policy {rule})."),
     "other_region": Template(
-        "This is of region {theirs}, and region {region} is chosen now.",
+        "This belongs to region {theirs}, but region {region} is selected.",
         remedy="Switch to region {theirs} at the top of the page, and try again.",
     ),
 }
@@ -191,28 +188,28 @@ DRAINS = {
         "Drain {drain} belongs to region {region}.",
         remedy="Switch to region {region} at the top of the page to see it.",
     ),
-    "drain_over": Template("Drain {drain} is over ({state:word})."),
-    "nothing_to_cancel": Template("Drain {drain} is over; there is nothing left to cancel."),
-    "drain_busy": Template("Drain {drain} changes too fast to be changed.", remedy="Try again."),
+    "drain_over": Template("Drain {drain} has ended ({state:word})."),
+    "nothing_to_cancel": Template("Drain {drain} has ended; there is nothing to cancel."),
+    "drain_busy": Template("Drain {drain} is being modified.", remedy="Try again."),
     "drain_cannot": Template("Drain {drain}: {why}"),
-    "nothing_failed": Template("Nothing of drain {drain} failed that can be tried again."),
+    "nothing_failed": Template("Drain {drain} has no failed instances to retry."),
     "unknown_plan": Template("There is no plan {id}."),
     "plan_of_other_region": Template(
         "Plan {plan} belongs to region {region}.",
         remedy="Switch to region {region} at the top of the page to see it.",
     ),
-    "plan_over": Template("Plan {plan} is over; there is nothing left to cancel."),
-    "plan_not_changed": Template("The drains of a plan are changed one by one."),
-    "verb_unknown": Template("This cannot be done with a plan."),
-    "paused_already": Template("It is paused already."),
-    "nothing_to_pause": Template("It is {state:word}; there is nothing to pause."),
-    "not_paused": Template("It is {state:word}, not paused."),
+    "plan_over": Template("Plan {plan} has ended; there is nothing to cancel."),
+    "plan_not_changed": Template("The drains of a plan can only be changed one by one."),
+    "verb_unknown": Template("This action is not available for a plan."),
+    "paused_already": Template("The drain is already paused."),
+    "nothing_to_pause": Template("The drain is {state:word}; there is nothing to pause."),
+    "not_paused": Template("The drain is {state:word}, not paused."),
     "cancelled_already": Template(
-        "It is being cancelled already, and what flies is being aborted."
+        "The drain is already being cancelled, and its migrations in progress are being aborted."
     ),
-    "is_over": Template("It is over ({state:word})."),
-    "nothing_to_retry": Template("It is {state:word}; drain the host again."),
-    "nothing_to_change": Template("It is {state:word}; there is nothing to change."),
+    "is_over": Template("The drain has ended ({state:word})."),
+    "nothing_to_retry": Template("The drain is {state:word}; drain the host again."),
+    "nothing_to_change": Template("The drain is {state:word}; there is nothing to change."),
 }
 
 #: An instance of a drain, and what can be done with it.
@@ -221,60 +218,63 @@ INSTANCES = {
         "Instance {id} is not part of drain {drain}.", remedy="Reload the page."
     ),
     "selected_elsewhere": Template(
-        "An instance that was selected is not part of this drain.", remedy="Reload the page."
+        "A selected instance is not part of this drain.", remedy="Reload the page."
     ),
     "no_instance_selected": Template("No instance is selected."),
     "none_in_table_selected": Template(
         "No instance is selected.", remedy="Select at least one in the table."
     ),
     "one_by_one": Template(
-        "Instances are reset one by one, each on its own evidence.", remedy="Select one."
+        "Instances can only be reset one by one, each on its own evidence.",
+        remedy="Select one instance.",
     ),
     "instance_cannot": Template("{name}: {why}"),
-    "instance_busy": Template("It changes too fast; try again."),
+    "instance_busy": Template("The instance is being modified. Try again."),
     "given_back_since": Template(
-        "The host was given back to service since this drain ended; what runs on it now was never"
-        " part of it.",
+        "The host was returned to service after this drain ended; the instances on it now are"
+        " not part of this drain.",
         remedy="Drain the host again.",
     ),
     "drain_has_state": Template("The drain is {state:word}."),
     "drain_has_state_again": Template("The drain is {state:word}; drain the host again."),
-    "forced_already": Template("It is being forced to complete already."),
-    "forces_only_running": Template("It is {status}, and Nova forces only what runs."),
-    "no_migration_under_way": Template("No migration of it is under way."),
-    "no_live_migration": Template("No live migration of it is under way."),
+    "forced_already": Template("Its migration is already being forced to complete."),
+    "forces_only_running": Template(
+        "It is {status}; only the migration of a running instance can be forced to complete."
+    ),
+    "no_migration_under_way": Template("No migration of it is in progress."),
+    "no_live_migration": Template("No live migration of it is in progress."),
     "guest_not_known": Template(
-        "Where its guest runs is not known, and another migration could destroy it.",
-        remedy="Look on both hosts first, as its row says.",
+        "It is unknown where its guest runs, and another migration could destroy it.",
+        remedy="Check both hosts first, as described in the message of this instance.",
     ),
     "retries_only_failed": Template(
-        "Only what failed or was skipped is tried again; it is {state:word}."
+        "Only failed or skipped instances can be retried; it is {state:word}."
     ),
-    "wrong_where_it_is": Template(
-        "It has moved; what is wrong with it is on the host where it is now."
-    ),
+    "wrong_where_it_is": Template("It has already moved; repair it on the host where it is now."),
     "skips_only_waiting": Template(
-        "Only what waits, is blocked or failed is skipped; it is {state:word}."
+        "Only waiting, blocked or failed instances can be skipped; it is {state:word}."
     ),
-    "moved_already": Template("It has moved already."),
-    "first_only_waiting": Template("Only what waits can be the next; it is {state:word}."),
+    "moved_already": Template("It has already moved."),
+    "first_only_waiting": Template(
+        "Only waiting instances can be moved to the front; it is {state:word}."
+    ),
     "resets_only_errors": Template(
-        "Only what Nova set to ERROR after its migration is reset from here."
+        "Only instances that Nova set to ERROR after a migration can be reset here."
     ),
-    "asked_already": Template("This is asked for already."),
-    "request_under_way": Template("Something is asked of Nova for it already."),
+    "asked_already": Template("This was already requested."),
+    "request_under_way": Template("Another request to Nova is already in progress for it."),
     "source_service_down": Template(
-        "The compute service of its host is down, so where the guest runs is not known: it may be"
-        " at the destination already.",
-        remedy="Bring nova-compute back first.",
+        "The compute service of its host is down, so it is unknown where the guest runs: it may"
+        " already be at the destination.",
+        remedy="Bring nova-compute back up first.",
     ),
     "no_record_yet": Template("Nova has no record of its migration yet."),
-    "aborted_already": Template("Its migration is being aborted already."),
+    "aborted_already": Template("Its migration is already being aborted."),
     "abort_only_while": Template(
-        "Its migration is {status:word}; Nova takes an abort only while it is {known}."
+        "Its migration is {status:word}; Nova accepts an abort only while it is {known}."
     ),
     "force_only_while": Template(
-        "Its migration is {status:word}; Nova takes force complete only while it is {known}."
+        "Its migration is {status:word}; Nova accepts force complete only while it is {known}."
     ),
 }
 

@@ -73,17 +73,19 @@ def cloud_problem(error: CloudError) -> Problem:
     if error.remedy and not isinstance(error, CloudAuthError | CloudForbidden):
         remedy = words.said(error.remedy)
     elif isinstance(error, CloudAuthError):
-        remedy = _("Look at the service catalogue, and at the region that is chosen above.")
+        remedy = _("Check the service catalog, and the region selected at the top of the page.")
     elif error.status == 403:
-        remedy = _("Nova's policy refuses this user; it takes a role that may see all hosts.")
+        remedy = _("Nova's policy refuses this user: a role that may list all hosts is required.")
     elif error.retry_after is not None:
-        remedy = _("OpenStack is busy; reload the page in a moment.")
+        remedy = _("OpenStack is busy. Reload the page in a moment.")
     elif error.status is None:
-        remedy = _("Check that nova-api runs and can be reached from here, then reload the page.")
+        remedy = _(
+            "Check that nova-api is running and reachable from Horizon, then reload the page."
+        )
     else:
-        remedy = _("Look at the log of nova-api, then reload the page.")
+        remedy = _("Read the log of nova-api, then reload the page.")
         if error.request_id:
-            remedy += " " + _("Its request id is %(id)s.") % {"id": error.request_id}
+            remedy += " " + _("The request id is %(id)s.") % {"id": error.request_id}
     return Problem(f"{words.said(error.cause).rstrip('.')}.", remedy)
 
 
@@ -91,7 +93,7 @@ def refused_problem(error: Refused) -> Problem:
     cause, remedy = words.said(error.said, remedy=False), words.remedy(error.said)
     if error.drain_id:
         url = reverse(f"{PANEL}:drain", args=[error.drain_id])
-        return Problem(cause, remedy, url, _("View drain"))
+        return Problem(cause, remedy, url, _("View Drain"))
     return Problem(cause, remedy)
 
 
@@ -203,7 +205,7 @@ class PanelView(View):
         return self.problem(
             Problem(
                 _("The request has text that the database cannot store."),
-                _("Remove unusual characters, and try again."),
+                _("Remove special characters, and try again."),
             ),
             400,
         )

@@ -62,8 +62,8 @@ class LocalTimeField(forms.Field):
             # Both readings lie an hour or so beside it, one before and one after.
             raise forms.ValidationError(
                 _(
-                    "The clocks of %(zone)s are put forward then, and leave %(time)s out."
-                    " The next time that there is one is %(next)s."
+                    "The clocks of %(zone)s go forward then, so %(time)s does not exist. The next"
+                    " valid time is %(next)s."
                 )
                 % {
                     "zone": timezone.get_current_timezone_name(),
@@ -74,8 +74,8 @@ class LocalTimeField(forms.Field):
         if twice:
             raise forms.ValidationError(
                 _(
-                    "The clocks of %(zone)s are put back then, and show %(time)s twice. Choose a"
-                    " time before or after that hour."
+                    "The clocks of %(zone)s go back then, so %(time)s occurs twice. Choose a time"
+                    " before or after that hour."
                 )
                 % {"zone": timezone.get_current_timezone_name(), "time": f"{naive:%H:%M}"}
             )
@@ -93,7 +93,7 @@ def _parse(text: str) -> datetime:
         except ValueError:
             continue
     raise forms.ValidationError(
-        _("This is no date with a time of day. Write it as %(example)s.")
+        _("This is not a date with a time. Write it like %(example)s.")
         % {"example": timezone.localtime(store.now()).strftime("%Y-%m-%d %H:%M")}
     )
 
@@ -103,15 +103,15 @@ def reason_field() -> forms.CharField:
         label=gettext_lazy("Reason"),
         max_length=REASON_MAX,
         help_text=gettext_lazy(
-            "Everybody who may see compute services sees it, as the service's disabled reason."
+            "Shown as the service's disabled reason to everybody who may list compute services."
         ),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
         error_messages={
             "required": gettext_lazy(
-                "A reason is needed: it becomes the service's disabled reason."
+                "A reason is required: it becomes the service's disabled reason."
             ),
             "max_length": gettext_lazy(
-                "The reason is %(show_value)s characters long; Nova takes at most %(limit_value)s."
+                "The reason has %(show_value)s characters; Nova accepts at most %(limit_value)s."
             ),
         },
     )
@@ -123,8 +123,7 @@ def move_locked_field() -> forms.BooleanField:
         required=False,
         initial=True,
         help_text=gettext_lazy(
-            "A lock does not keep an administrator. What is chosen for one instance goes before"
-            " this."
+            "Administrators can move locked instances. A choice for one instance takes precedence."
         ),
     )
 
@@ -143,11 +142,11 @@ def destination_choices(hosts: list[tuple[str, str]], chosen: str, *, with_plan:
     """
     if chosen and chosen not in (FOLLOW_PLAN, *(name for name, _text in hosts)):
         hosts = [*hosts, (chosen, chosen)]
-    offered: list = [("", _("Chosen by the scheduler, for each instance"))]
+    offered: list = [("", _("Chosen by the scheduler for each instance"))]
     if with_plan or chosen == FOLLOW_PLAN:
-        offered.append((FOLLOW_PLAN, _("Follow the plan, each to its host of the estimate")))
+        offered.append((FOLLOW_PLAN, _("Follow the plan: each instance to its estimated host")))
     if hosts:
-        offered.append((_("One host for all"), hosts))
+        offered.append((_("One host for all instances"), hosts))
     return offered
 
 
@@ -181,19 +180,19 @@ def start_field() -> LocalTimeField:
         label=gettext_lazy("Start at"),
         required=False,
         help_text=gettext_lazy(
-            "Before this time nothing is touched: the compute service is not disabled either."
-            " Empty: at once."
+            "Nothing is changed before this time: the compute service stays enabled until then."
+            " Leave empty to start at once."
         ),
     )
 
 
 def stop_field() -> LocalTimeField:
     return LocalTimeField(
-        label=gettext_lazy("Start nothing new after"),
+        label=gettext_lazy("No new migrations after"),
         required=False,
         help_text=gettext_lazy(
-            "What is under way then lands; the drain is paused, until somebody resumes it, gives"
-            " it another window or cancels it. Empty: no such end."
+            "Migrations in progress at this time finish; the drain is then paused until somebody"
+            " resumes it, sets another window or cancels it. Leave empty for no end."
         ),
     )
 
@@ -209,31 +208,31 @@ def timeout_field() -> forms.ChoiceField:
 
 def zone_note() -> str:
     """Which clock the times are read on."""
-    return _("Times are those of %(zone)s.") % {"zone": formats.zone(store.now())}
+    return _("Times are in the time zone %(zone)s.") % {"zone": formats.zone(store.now())}
 
 
 def check_start(value: datetime | None) -> str:
     """What is wrong with a time of a beginning, or empty. A minute is what it takes to read the
     form."""
     if value is not None and value < store.now() - timedelta(minutes=1):
-        return _("This time is past. Leave it empty to begin at once.")
+        return _("This time is in the past. Leave it empty to start at once.")
     return ""
 
 
 def check_stop(start: datetime | None, stop: datetime) -> str:
     """What is wrong with a time of an end, or empty."""
     if stop <= store.now():
-        return _("This time is past. Leave it empty for no such end.")
+        return _("This time is in the past. Leave it empty for no end.")
     if start is not None and stop <= start:
-        return _("The window ends before it begins.")
+        return _("The window ends before it starts.")
     return ""
 
 
 def timeout_note(seconds_per_gib: float, minimum: float) -> str:
     """After how long a copy takes too long, by the settings."""
     return _(
-        "Too long is %(each)s for each GiB of its memory and local disk, and at least %(least)s, by"
-        " the settings."
+        "The settings define too long as %(each)s per GiB of memory and local disk, at least"
+        " %(least)s."
     ) % {"each": formats.about(seconds_per_gib), "least": formats.about(minimum)}
 
 

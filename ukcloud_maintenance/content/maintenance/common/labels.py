@@ -61,12 +61,15 @@ def host_state(service: Service) -> Label:
             _("Unknown"), "default", "question", _("Nova does not reach the cell of this host.")
         )
     if service.forced_down:
-        return Label(_("Forced down"), "danger", "xmark", _("Somebody told Nova that it is down."))
+        return Label(
+            _("Forced down"),
+            "danger",
+            "xmark",
+            _("Somebody marked it as down in Nova (forced down)."),
+        )
     if service.is_up:
         return Label(_("Up"), "success", "check", _("Its compute service reports to Nova."))
-    return Label(
-        _("Down"), "danger", "xmark", _("Its compute service does not report to Nova any more.")
-    )
+    return Label(_("Down"), "danger", "xmark", _("Its compute service no longer reports to Nova."))
 
 
 def service_status(service: Service) -> Label:
@@ -87,14 +90,14 @@ def alarm(counts: Counts, rows: Sequence[InstanceMigration] = ()) -> str:
     said = []
     if n := counts.unknown:
         said.append(
-            ngettext("It is not known where %(who)s runs.", "It is not known where %(who)s run.", n)
+            ngettext("It is unknown where %(who)s runs.", "It is unknown where %(who)s run.", n)
             % {"who": _who(n, unknown)}
         )
     if n := counts.arrived_wrong:
         said.append(
             ngettext(
-                "%(who)s arrived in ERROR, or unlike before.",
-                "%(who)s arrived in ERROR, or unlike before.",
+                "%(who)s arrived in ERROR, or in a different state than before.",
+                "%(who)s arrived in ERROR, or in a different state than before.",
                 n,
             )
             % {"who": _who(n, wrong)}
@@ -113,25 +116,32 @@ def drain_state(drain: Drain, counts: Counts | None = None) -> Label:
     state = drain.state
     over_well = state in (DrainState.SUCCEEDED, DrainState.CANCELLED)
     if counts and counts.need_a_look and (over_well or drain.result == DrainResult.INSTANCES_LEFT):
-        return Label(_("Needs a look"), "danger", "triangle-exclamation", alarm(counts))
+        return Label(_("Needs attention"), "danger", "triangle-exclamation", alarm(counts))
     if drain.direction == Direction.BACK and (label := _return_state(drain)):
         return label
     if state == DrainState.PENDING and drain.start_at and drain.start_at > store.now():
-        return Label(_("Scheduled"), "default", "clock", _("It waits for the time of its start."))
+        return Label(_("Scheduled"), "default", "clock", _("Waiting for its start time."))
     if state == DrainState.PENDING:
-        return Label(_("Pending"), "default", "clock", _("It waits for a worker to take it."))
+        return Label(_("Pending"), "default", "clock", _("Waiting for a worker."))
     if state == DrainState.RUNNING:
         return Label(_("Running"), "primary", "arrow-right", _("Instances are being moved."))
     if state == DrainState.PAUSED and drain.started_at is None:
-        return Label(_("On hold"), "warning", "pause", _("It was paused before it began."))
+        return Label(
+            _("Paused before start"),
+            "warning",
+            "pause",
+            _("Paused before it started; nothing was changed."),
+        )
     if state == DrainState.PAUSED:
-        return Label(_("Paused"), "warning", "pause", _("Nothing new starts; what flies lands."))
+        return Label(
+            _("Paused"), "warning", "pause", _("No new migrations start; those in progress finish.")
+        )
     if state == DrainState.CANCELLING:
         return Label(
             _("Cancelling"),
             "warning",
             "hourglass-half",
-            _("Nothing new starts; it waits for the migrations under way."),
+            _("No new migrations start; waiting for those in progress."),
         )
     if state == DrainState.SUCCEEDED:
         return Label(_("Drained"), "success", "check", _("The host is empty."))
@@ -148,7 +158,7 @@ def drain_state(drain: Drain, counts: Counts | None = None) -> Label:
             _("Finished, some stay by choice"), "info", "flag-checkered", said(drain.message)
         )
     if drain.result == DrainResult.NOT_PROVED:
-        return Label(_("Not proved empty"), "warning", "question", said(drain.message))
+        return Label(_("Not verified empty"), "warning", "question", said(drain.message))
     if drain.result == DrainResult.INTERRUPTED:
         return Label(_("Interrupted"), "danger", "xmark", said(drain.message))
     if drain.result == DrainResult.HOST_LOST:
@@ -159,10 +169,10 @@ def drain_state(drain: Drain, counts: Counts | None = None) -> Label:
 def _return_state(drain: Drain) -> Label | None:
     """The same for a run that brings instances back, where the words differ."""
     if drain.state == DrainState.RUNNING:
-        return Label(_("Running"), "primary", "arrow-left", _("Instances are brought back."))
+        return Label(_("Running"), "primary", "arrow-left", _("Instances are being brought back."))
     if drain.state == DrainState.SUCCEEDED:
         return Label(
-            _("Brought back"), "success", "check", _("All that were to come back have arrived.")
+            _("Brought back"), "success", "check", _("All instances to bring back have arrived.")
         )
     if drain.state == DrainState.FAILED and drain.result == DrainResult.INSTANCES_FAILED:
         return Label(
@@ -174,9 +184,9 @@ def _return_state(drain: Drain) -> Label | None:
 #: a word to filter by, and its text
 def drain_state_choices() -> list[tuple[str, str]]:
     return [
-        ("open", _("Under way")),
+        ("open", _("In progress")),
         (DrainState.SUCCEEDED.value, _("Drained")),
-        (DrainState.FAILED.value, _("Failed or finished with instances left")),
+        (DrainState.FAILED.value, _("Failed, or finished with instances that stay")),
         (DrainState.CANCELLED.value, _("Cancelled")),
     ]
 
@@ -259,22 +269,28 @@ def counts_html(counts: Counts) -> SafeString:
 def migration_state(state: str) -> Label:
     labels = {
         MigrationState.PENDING: Label(
-            _("Pending"), "default", "clock", _("It will be moved; Nova was not asked yet.")
+            _("Pending"),
+            "default",
+            "clock",
+            _("Waiting to be moved; nothing was requested from Nova yet."),
         ),
         MigrationState.BLOCKED: Label(
             _("Blocked"),
             "warning",
             "hand",
-            _("It cannot be moved now; it is looked at again while the drain runs."),
+            _("Cannot be moved now; the drain checks it again while it runs."),
         ),
         MigrationState.SUBMITTED: Label(
-            _("Submitted"), "info", "paper-plane", _("Nova is asked to move it.")
+            _("Submitted"), "info", "paper-plane", _("The migration was requested from Nova.")
         ),
         MigrationState.MIGRATING: Label(
             _("Migrating"), "primary", "arrow-right", _("Nova is moving it.")
         ),
         MigrationState.CONFIRMING: Label(
-            _("Confirming"), "primary", "arrow-right", _("It was cold-migrated; to be confirmed.")
+            _("Confirming"),
+            "primary",
+            "arrow-right",
+            _("It was cold-migrated; the migration is not confirmed yet."),
         ),
         MigrationState.SUCCEEDED: Label(
             _("Succeeded"), "success", "check", _("It arrived on another host.")
@@ -283,26 +299,29 @@ def migration_state(state: str) -> Label:
             _("Gone"),
             "success",
             "check",
-            _("It was deleted, or moved by another run or by somebody else."),
+            _("It was deleted, or moved by another drain or by somebody else."),
         ),
         MigrationState.FAILED: Label(_("Failed"), "danger", "xmark", _("It could not be moved.")),
         MigrationState.STAYS: Label(
             _("Stays"),
             "default",
             "anchor",
-            _("By choice, or because this release does not move its kind."),
+            _("It stays by choice, or because this release cannot move it."),
         ),
         MigrationState.SKIPPED: Label(
-            _("Skipped"), "default", "anchor", _("An administrator took it off the list.")
+            _("Skipped"), "default", "anchor", _("An administrator skipped it.")
         ),
         MigrationState.CANCELLED: Label(
-            _("Cancelled"), "default", "ban", _("The drain was cancelled before it left.")
+            _("Cancelled"),
+            "default",
+            "ban",
+            _("The drain was cancelled before this instance was moved."),
         ),
         MigrationState.UNKNOWN: Label(
             _("Unknown"),
             "danger",
             "question",
-            _("Where the guest runs cannot be told for sure; a person must look."),
+            _("It is not certain where the guest runs; check both hosts."),
         ),
     }
     return labels[MigrationState(state)]
@@ -311,8 +330,8 @@ def migration_state(state: str) -> Label:
 def timeout_action(action: str) -> str:
     """What becomes of a copy that takes too long, in a word or two."""
     words = {
-        TimeoutAction.WARN.value: _("marked, and goes on"),
-        TimeoutAction.ABORT.value: _("aborted, and tried again if Nova leaves it ACTIVE"),
+        TimeoutAction.WARN.value: _("marked and continued"),
+        TimeoutAction.ABORT.value: _("aborted, and retried if Nova leaves the instance ACTIVE"),
         TimeoutAction.FORCE.value: _("forced to complete"),
     }
     return words.get(action, action)
@@ -323,20 +342,21 @@ def timeout_choices() -> list[tuple[str, str]]:
     return [
         (
             TimeoutAction.WARN.value,
-            _("Mark it, and let it go on: no guest is interrupted, and the drain may take long."),
+            _("Mark it and let it continue: no guest is interrupted, but the drain may take long."),
         ),
         (
             TimeoutAction.ABORT.value,
             _(
-                "Abort it: its guest is not interrupted, what was copied is lost. It is tried again"
-                " where Nova leaves it ACTIVE. Nova 33 and 34 set the server to ERROR although it"
-                " runs on; it is then unknown, and the drain fails, until somebody looks at it."
+                "Abort it: the guest is not interrupted, but the data copied so far is discarded."
+                " If Nova leaves the instance ACTIVE, it is retried. Nova 33 and 34 set it to ERROR"
+                " although the guest keeps running; its state is then unknown, and the drain fails"
+                " until somebody has checked it."
             ),
         ),
         (
             TimeoutAction.FORCE.value,
             _(
-                "Force it to complete: its guest is paused until the rest is copied, which its"
+                "Force it to complete: the guest is paused until the rest is copied, which its"
                 " users notice."
             ),
         ),

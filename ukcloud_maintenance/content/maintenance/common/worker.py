@@ -22,15 +22,15 @@ def worker_warning(worker: WorkerStatus) -> SafeString | str:
     since = (
         _("The last report was at %(time)s.") % {"time": formats.full_time(worker.seen_at)}
         if worker.seen_at
-        else _("None has ever reported.")
+        else _("No worker has ever reported.")
     )
     return format_html(
         '<div class="alert alert-warning"><strong>{}</strong> {} {}<br>'
         "{} <code>systemctl start ukcloud-maintenance-worker</code> {}"
         " <code>django-admin maintenance_worker</code>.</div>",
-        _("No worker is at work."),
+        _("No worker is running."),
         since,
-        _("Until one is started, nothing of a drain moves."),
-        _("Start one on a controller:"),
+        _("No drain makes progress until a worker is started."),
+        _("Start a worker on a controller:"),
         _("or"),
     )

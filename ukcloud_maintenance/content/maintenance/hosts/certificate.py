@@ -65,11 +65,11 @@ def verdict(found: Certificate) -> Label:
     if found.verified_at is None:
         return Label(_("Not verified yet"), "default", "clock")
     if found.stale:
-        return Label(_("Not verified any more"), "warning", "hourglass-half")
+        return Label(_("No longer verified"), "warning", "hourglass-half")
     if found.withdrawn_at and went_down(found.checks):
         return Label(_("The host is down"), "info", "power-off")
     if found.withdrawn_at:
-        return Label(_("Not safe to power off any more"), "danger", "triangle-exclamation")
+        return Label(_("No longer safe to power off"), "danger", "triangle-exclamation")
     return Label(_("Not safe to power off"), "warning", "circle-xmark")
 
 

@@ -176,7 +176,7 @@ def _chart(drains: Sequence[HistoryRow], now: datetime) -> SafeString:
 
 
 def _bar_words(row: HistoryRow) -> str:
-    back = _("Bringing back %(id)s: %(state)s, %(took)s")
+    back = _("Return of instances %(id)s: %(state)s, %(took)s")
     said = (back if row.is_back else _("Drain %(id)s: %(state)s, %(took)s")) % {
         "id": row.drain.pk,
         "state": row.label.text,
@@ -197,7 +197,7 @@ def _chart_words(ordered: Sequence[HistoryRow]) -> str:
     n = len(ordered)
     said = ngettext("Duration of %(n)s drain", "Durations of %(n)s drains", n) % {"n": n}
     return _(
-        "%(said)s; the longest took %(longest)s; in %(failures)s of them instances failed."
+        "%(said)s; the longest took %(longest)s; instances failed in %(failures)s of them."
     ) % {
         "said": said,
         "longest": longest.took,

@@ -73,7 +73,7 @@ def _maintenance_cell(record: HostRecord, now: datetime, *, in_service: bool) ->
     if drain.state == DrainState.CANCELLED:
         text = _("cancelled %(time)s") % {"time": time}
         return MaintenanceCell(text, url, None, "ban", "muted", labels.said(drain.message))
-    text = ngettext("%(n)s left behind %(time)s", "%(n)s left behind %(time)s", here) % {
+    text = ngettext("%(n)s not moved %(time)s", "%(n)s not moved %(time)s", here) % {
         "n": here,
         "time": time,
     }
@@ -112,7 +112,12 @@ def _coming_back(run: Drain) -> MaintenanceCell:
     url = reverse(f"{PANEL}:drain", args=[run.pk])
     label = labels.drain_state(run)
     return MaintenanceCell(
-        _("instances come back"), url, None, "rotate-left", "info", f"{label.text}: {run.reason}"
+        _("instances being brought back"),
+        url,
+        None,
+        "rotate-left",
+        "info",
+        f"{label.text}: {run.reason}",
     )
 
 
@@ -120,8 +125,8 @@ def _given_back(maintenance: HostMaintenance, now: datetime) -> MaintenanceCell:
     """Of a host whose maintenance is over since a moment."""
     at = {"time": formats.clock(maintenance.closed_at, now)}
     text, icon, kind = {
-        ReturnResult.LEFT: (_("maintenance over %(time)s"), "flag-checkered", "muted"),
-        ReturnResult.NOT_UP: (_("not seen up %(time)s"), "triangle-exclamation", "warning"),
+        ReturnResult.LEFT: (_("maintenance ended %(time)s"), "flag-checkered", "muted"),
+        ReturnResult.NOT_UP: (_("not reported up %(time)s"), "triangle-exclamation", "warning"),
     }.get(
         maintenance.return_result,
         (_("back in service %(time)s"), "rotate-left", "muted"),

@@ -47,13 +47,15 @@ class ReturnState:
         ended = {
             ReturnResult.IN_SERVICE: Label(_("Back in service"), "success", "circle-check"),
             ReturnResult.LEFT: Label(
-                _("Maintenance over, the service left as it is"), "info", "flag-checkered"
+                _("Maintenance ended, the service unchanged"), "info", "flag-checkered"
             ),
-            ReturnResult.NOT_UP: Label(_("Not seen up in time"), "warning", "triangle-exclamation"),
+            ReturnResult.NOT_UP: Label(
+                _("Not reported up in time"), "warning", "triangle-exclamation"
+            ),
             ReturnResult.REFUSED: Label(_("Not returned"), "warning", "circle-xmark"),
         }
         known = ended.get(self.maintenance.return_result)
-        return known or Label(_("Maintenance over"), "default", "flag-checkered")
+        return known or Label(_("Maintenance ended"), "default", "flag-checkered")
 
     @property
     def message(self) -> str:

@@ -53,7 +53,7 @@ class ReturnHostView(PanelView):
                 raise
             return self._ask(host, entered, error)
         messages.success(
-            request, _("The return of host %(host)s to service is asked for.") % {"host": host}
+            request, _("The return of host %(host)s to service was requested.") % {"host": host}
         )
         return redirect(f"{PANEL}:host", host)
 
@@ -114,16 +114,16 @@ def _whole_number(text: str) -> int:
 
 def _service_words(status: str, reason: str) -> str:
     if not status:
-        return _("Nova has none of this host")
+        return _("Nova has no compute service of this host")
     words = {"enabled": _("enabled"), "disabled": _("disabled")}.get(status, status)
     return f"{words}: {reason}" if reason else words
 
 
 #: what each choice is called
 CHOICE_NAMES = {
-    ReturnChoice.OURS: gettext_lazy("Enable the service, if it was us who disabled it"),
+    ReturnChoice.OURS: gettext_lazy("Enable the service if a drain disabled it"),
     ReturnChoice.ENABLE: gettext_lazy("Enable the service, whoever disabled it"),
-    ReturnChoice.LEAVE: gettext_lazy("Leave the service as it is"),
+    ReturnChoice.LEAVE: gettext_lazy("Leave the service unchanged"),
 }
 
 

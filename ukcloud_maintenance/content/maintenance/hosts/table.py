@@ -180,7 +180,7 @@ def host_state_choices() -> list[tuple[str, str]]:
         ("down", _("Down")),
         ("enabled", _("Enabled")),
         ("disabled", _("Disabled")),
-        ("draining", _("Drain under way")),
+        ("draining", _("Drain in progress")),
         ("maintenance", _("In maintenance")),
         ("safe", _("Safe to power off")),
     ]

@@ -146,8 +146,8 @@ class HostView(PanelPage):
             if not drains:
                 raise
             problem = Problem(
-                _("Nova knows no compute host of this name any more."),
-                _("What is shown here is the record of its drains."),
+                _("Nova no longer has a compute host of this name."),
+                _("This page shows the record of its drains."),
             )
         except CloudError as error:
             if error.status == 401:

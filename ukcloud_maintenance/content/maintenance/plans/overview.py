@@ -55,20 +55,24 @@ def plan_state(drains: list[Drain], counts: Counts | None = None) -> Label:
     if states <= DRAIN_TERMINAL:
         done = sum(drain.state == DrainState.SUCCEEDED for drain in drains)
         if counts and counts.need_a_look:
-            return Label(_("Needs a look"), "danger", "triangle-exclamation", labels.alarm(counts))
+            return Label(
+                _("Needs attention"), "danger", "triangle-exclamation", labels.alarm(counts)
+            )
         if done == len(drains):
             return Label(_("All drained"), "success", "check", _("Every host is empty."))
         if states == {DrainState.CANCELLED}:
             return Label(_("Cancelled"), "default", "ban")
-        text = _("Over, %(done)s of %(n)s drained") % {"done": done, "n": len(drains)}
+        text = _("Finished, %(done)s of %(n)s drained") % {"done": done, "n": len(drains)}
         return Label(text, "warning", "flag-checkered")
     if DrainState.CANCELLING in states:
         return Label(_("Cancelling"), "warning", "hourglass-half")
     still_open = states - DRAIN_TERMINAL
     if still_open == {DrainState.PAUSED}:
-        return Label(_("Paused"), "warning", "pause", _("Nothing new starts; what flies lands."))
+        return Label(
+            _("Paused"), "warning", "pause", _("No new migrations start; those in progress finish.")
+        )
     if still_open == {DrainState.PENDING} and states == still_open:
-        return Label(_("Pending"), "default", "clock", _("It waits for a worker to take it."))
+        return Label(_("Pending"), "default", "clock", _("Waiting for a worker."))
     return Label(_("Running"), "primary", "arrow-right", _("Instances are being moved."))
 
 
@@ -174,7 +178,7 @@ def _facts(report: PlanReport) -> SafeString:
     asked = format_html("{}, {}", plan.requested_by, formats.when(plan.created_at, now, True))
     facts: list[tuple[str, SafeString | str]] = [
         (_("Reason"), plan.reason),
-        (_("Asked for by"), asked),
+        (_("Requested by"), asked),
         (
             _("Hosts"),
             f"{formats.number(len(report.drains))}, {at_a_time(plan, len(report.drains))}",
@@ -187,7 +191,7 @@ def _facts(report: PlanReport) -> SafeString:
     if first and first.start_at:
         facts.append((_("Start at"), formats.full_time(first.start_at)))
     if first and first.stop_at:
-        facts.append((_("Nothing new after"), formats.full_time(first.stop_at)))
+        facts.append((_("No new migrations after"), formats.full_time(first.stop_at)))
     return format_html_join("", "<dt>{}</dt><dd>{}</dd>", facts)
 
 
@@ -264,8 +268,8 @@ def announcement(report: PlanReport) -> str:
         "host": last.host,
         "state": state,
         "headline": ngettext(
-            "%(done)s of %(n)s host is over.",
-            "%(done)s of %(n)s hosts are over.",
+            "%(done)s of %(n)s host has finished.",
+            "%(done)s of %(n)s hosts have finished.",
             len(report.drains),
         )
         % {"done": len(over), "n": len(report.drains)},

@@ -159,16 +159,16 @@ def say(request, actor, plan_id: int, verb: DrainVerb, **options) -> None:
         return
     done = sum(not answer.why for answer in answers)
     texts = {
-        DrainVerb.PAUSE: ngettext("%(n)s drain is paused.", "%(n)s drains are paused.", done),
-        DrainVerb.RESUME: ngettext("%(n)s drain goes on.", "%(n)s drains go on.", done),
+        DrainVerb.PAUSE: ngettext("%(n)s drain was paused.", "%(n)s drains were paused.", done),
+        DrainVerb.RESUME: ngettext("%(n)s drain was resumed.", "%(n)s drains were resumed.", done),
         DrainVerb.RETRY: ngettext(
-            "What failed in %(n)s drain is tried again.",
-            "What failed in %(n)s drains is tried again.",
+            "The failed instances of %(n)s drain are retried.",
+            "The failed instances of %(n)s drains are retried.",
             done,
         ),
         DrainVerb.CANCEL: ngettext(
-            "%(n)s drain is cancelled, or is being cancelled.",
-            "%(n)s drains are cancelled, or are being cancelled.",
+            "%(n)s drain was cancelled or is being cancelled.",
+            "%(n)s drains were cancelled or are being cancelled.",
             done,
         ),
     }

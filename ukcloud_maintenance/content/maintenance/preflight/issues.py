@@ -64,9 +64,9 @@ def _said_of(row: Row) -> list[tuple[int, Message | None]]:
 def _label(weight: int) -> Label:
     return {
         BLOCKED: verdict_label(Kind.BLOCKED.value),
-        NO_PLACE: Label(_("No place found"), "warning", "box-open"),
+        NO_PLACE: Label(_("No host found"), "warning", "box-open"),
         STAYS: verdict_label(Kind.STAYS.value),
         DOWNTIME: verdict_label(STOPPED),
         CONFIRM: verdict_label(Kind.CONFIRM.value),
-        TO_KNOW: Label(_("To be known"), "default", "info-circle"),
+        TO_KNOW: Label(_("Notes"), "default", "info-circle"),
     }[weight]

@@ -59,7 +59,7 @@ class JointPreflight(Preflight):
                 "%(n)s instance stays where it is:", "%(n)s instances stay where they are:", n
             )
 
-        tail = _("Their hosts are not empty then, and the drains end with instances left.")
+        tail = _("Their hosts will not be empty, and the drains finish with instances that stay.")
         return [
             replace(count, words=stay, tail=tail) if count.group == Kind.STAYS.value else count
             for count in super().review
@@ -126,7 +126,7 @@ class PlanHost:
         named = [(group, [row.name for row in rows if row.group == group]) for group in groups]
         lost = [row.name for row in rows if row.planned.unplaced and row.planned.verdict.leaves]
         found = [Remainder(group, verdict_label(group), few(names)) for group, names in named]
-        return [*found, Remainder("unplaced", Label(_("No place found"), "warning"), few(lost))]
+        return [*found, Remainder("unplaced", Label(_("No host found"), "warning"), few(lost))]
 
     @property
     def remains(self) -> bool:

@@ -69,11 +69,11 @@ class Preflight:
         """What the others have left."""
         free, n = self.plan.free_memory_bytes, len(self.plan.receivers)
         if not n:
-            return _("no other host can receive")
+            return _("no other host can receive instances")
         if free is None:
             return ngettext(
-                "what is free on %(n)s host is not known",
-                "what is free on %(n)s hosts is not known",
+                "the free capacity of %(n)s host is unknown",
+                "the free capacity of %(n)s hosts is unknown",
                 n,
             ) % {"n": formats.number(n)}
         return ngettext("%(size)s free on %(n)s host", "%(size)s free on %(n)s hosts", n) % {
@@ -116,15 +116,17 @@ class Preflight:
         rate = formats.rate(found.rate)
         if found.samples:
             basis = ngettext(
-                "%(rate)s each, learned from %(n)s migration here",
-                "%(rate)s each, learned from %(n)s migrations here",
+                "%(rate)s each, measured in %(n)s migration here",
+                "%(rate)s each, measured in %(n)s migrations here",
                 found.samples,
             ) % {"rate": rate, "n": formats.number(found.samples)}
         else:
-            basis = _("%(rate)s each is assumed, as nothing was learned here yet") % {"rate": rate}
+            basis = _("%(rate)s each is assumed, because no migration was measured here yet") % {
+                "rate": rate
+            }
         return _(
-            "The time is an estimate: with %(n)s at once, or one by one where Nova allows no more;"
-            " %(basis)s. Guests that write much and disks that are copied take longer."
+            "The time is an estimate for %(n)s at once, or one by one if Nova allows no more;"
+            " %(basis)s. Guests that write a lot and disks that are copied take longer."
         ) % {"n": formats.number(found.at_once), "basis": basis}
 
     @property
@@ -142,14 +144,16 @@ class Preflight:
         names = "; ".join(self._lack(row.planned) for row in lost)
         if packing.proved:
             words = ngettext(
-                "Together they do not fit: there is no place for %(n)s instance: %(names)s.",
-                "Together they do not fit: there is no place for %(n)s instances: %(names)s.",
+                "The other hosts have no room for %(n)s instance: %(names)s.",
+                "The other hosts have no room for %(n)s instances: %(names)s.",
                 len(lost),
             )
         else:
             words = ngettext(
-                "Together they may not fit: no place was found for %(n)s instance: %(names)s.",
-                "Together they may not fit: no place was found for %(n)s instances: %(names)s.",
+                "The other hosts may have no room: no host was found for %(n)s instance:"
+                " %(names)s.",
+                "The other hosts may have no room: no host was found for %(n)s instances:"
+                " %(names)s.",
                 len(lost),
             )
         return words % {"n": formats.number(len(lost)), "names": names}
@@ -161,7 +165,7 @@ class Preflight:
         if not found or not found.nearest:
             return name
         missing = ", ".join(amount(*one) for one in sorted(found.missing.items()))
-        return _("%(name)s (%(missing)s missing on %(host)s)") % {
+        return _("%(name)s (%(host)s lacks %(missing)s)") % {
             "name": name,
             "missing": missing,
             "host": found.nearest,
@@ -172,14 +176,12 @@ class Preflight:
     @cached_property
     def review(self) -> list[Count]:
         tails = {
-            STOPPED: _(
-                "Their users lose them for that time, and all that is in their memory is lost."
-            ),
-            Kind.CONFIRM.value: _("It cannot be reverted any more."),
+            STOPPED: _("They are unavailable during the move, and their memory contents are lost."),
+            Kind.CONFIRM.value: _("A confirmed resize cannot be reverted."),
             Kind.STAYS.value: _(
-                "The host is not empty then, and the drain ends as finished with instances left."
+                "The host will not be empty, and the drain finishes with instances that stay."
             ),
-            Kind.BLOCKED.value: _("It is looked at again while the drain runs."),
+            Kind.BLOCKED.value: _("The drain checks it again while it runs."),
         }
         return [
             Count(

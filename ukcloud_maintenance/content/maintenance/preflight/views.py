@@ -13,7 +13,7 @@ from .summary import Preflight
 class CheckHostView(PanelPage):
     """The preflight without a drain, on a page or in a modal."""
 
-    title = gettext_lazy("Check")
+    title = gettext_lazy("Preflight")
 
     def get_template_names(self):
         name = "_check.html" if is_ajax(self.request) else "check.html"
@@ -29,7 +29,7 @@ class CheckHostView(PanelPage):
         modal = is_ajax(self.request)
         return super().get_context_data(
             **{
-                "page_title": _("Check of host %(host)s") % {"host": host},
+                "page_title": _("Preflight of host %(host)s") % {"host": host},
                 "hide": modal,  # Horizon's word for "in a modal"
                 "modal_backdrop": "true",
                 "host": host,

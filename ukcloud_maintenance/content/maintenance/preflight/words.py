@@ -49,30 +49,35 @@ def choice_text(choice: Choice, server: Server) -> str:
     if choice is Choice.COLD:
         return _("Cold: stopped, moved and started again")
     if choice is Choice.CONFIRM:
-        return _("Confirm the resize: it cannot be reverted then")
+        return _("Confirm the resize: it cannot be reverted afterwards")
     if choice is Choice.STAY:
         return _("Stay on this host")
-    return _("As judged")
+    return _("Automatic")
 
 
 def verdict_label(group: str) -> Label:
     known = {
-        Kind.LIVE.value: Label(_("Live"), "default", "arrow-right", _("It moves while it runs.")),
+        Kind.LIVE.value: Label(
+            _("Live"), "default", "arrow-right", _("It keeps running during the move.")
+        ),
         Kind.COLD.value: Label(
-            _("Cold"), "default", "snowflake", _("It moves while it is shut off.")
+            _("Cold"), "default", "snowflake", _("It is shut off, is moved, and stays shut off.")
         ),
         STOPPED: Label(
-            _("Cold, stopped meanwhile"),
+            _("Cold, with downtime"),
             "warning",
             "power-off",
-            _("It is stopped, moved and started again."),
+            _("It is stopped, moved and started again; its memory contents are lost."),
         ),
         Kind.CONFIRM.value: Label(
-            _("Resize confirmed"), "warning", "check", _("It cannot be reverted then.")
+            _("Resize confirmed"),
+            "warning",
+            "check",
+            _("The resize is confirmed and cannot be reverted afterwards."),
         ),
         Kind.STAYS.value: Label(_("Stays"), "info", "anchor", _("It stays on this host.")),
         Kind.BLOCKED.value: Label(
-            _("Blocked"), "danger", "hand", _("It is looked at again while the drain runs.")
+            _("Blocked"), "danger", "hand", _("The drain checks it again while it runs.")
         ),
     }
     return known[group]
@@ -129,8 +134,8 @@ REVIEWED: Mapping[str, Counted] = {
         n,
     ),
     Kind.COLD.value: lambda n: ngettext(
-        "%(n)s instance that is shut off is moved, and stays shut off:",
-        "%(n)s instances that are shut off are moved, and stay shut off:",
+        "%(n)s instance that is shut off is moved and stays shut off:",
+        "%(n)s instances that are shut off are moved and stay shut off:",
         n,
     ),
     Kind.CONFIRM.value: lambda n: ngettext(
@@ -142,7 +147,7 @@ REVIEWED: Mapping[str, Counted] = {
         "%(n)s instance stays on this host:", "%(n)s instances stay on this host:", n
     ),
     Kind.BLOCKED.value: lambda n: ngettext(
-        "%(n)s instance is blocked now:", "%(n)s instances are blocked now:", n
+        "%(n)s instance is currently blocked:", "%(n)s instances are currently blocked:", n
     ),
 }
 

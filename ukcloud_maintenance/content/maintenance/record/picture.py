@@ -55,7 +55,7 @@ def stretch_words(kind: Stretch) -> str:
         Stretch.QUEUED: _("in Nova's queue"),
         Stretch.MOVING: _("moving"),
         Stretch.CONFIRMING: _("confirming"),
-        Stretch.REST: _("nothing under way"),
+        Stretch.REST: _("nothing in progress"),
     }[kind]
 
 
@@ -212,9 +212,7 @@ class Picture:
             )
             found.append((svg.sample(sample), _("failed attempt")))
         if marks - _TOLD:
-            found.append(
-                (svg.sample(svg.diamond("50%", 1, "")), _("something happened: point at it"))
-            )
+            found.append((svg.sample(svg.diamond("50%", 1, "")), _("event: hover for details")))
         if self.pauses:
             pause = mark_safe('<rect class="mnt-pause" width="100%" height="14"></rect>')
             found.append((svg.sample(pause), _("the drain was paused")))

@@ -116,7 +116,7 @@ class Timeline:
 
     @staticmethod
     def who_choices() -> list[tuple[str, str]]:
-        return [(ADMIN, _("requests of people")), (WORKER, _("acts of the worker"))]
+        return [(ADMIN, _("requests by people")), (WORKER, _("actions of the worker"))]
 
     @staticmethod
     def order_choices() -> list[tuple[str, str]]:

@@ -88,7 +88,7 @@ class PictureView(RecordView):
 
     template = "lanes.html"
     name = "picture"
-    title = gettext_lazy("Picture")
+    title = gettext_lazy("Chart")
 
     def token(self, drain: Drain) -> str:
         return picture_token(drain, store.now())

@@ -262,7 +262,7 @@ class DrainHostWorkflow(workflows.Workflow):
     def ends(self) -> str:
         """When it stops to start something, in words."""
         stop = self._time("stop_at")
-        return _local(stop) if stop else _("no end is set")
+        return _local(stop) if stop else _("no end")
 
     @property
     def local_now(self) -> str:
@@ -300,14 +300,14 @@ class DrainHostWorkflow(workflows.Workflow):
     def fit_words(self) -> dict[str, str]:
         """What is said of the window, by how the estimate fits into it."""
         return {
-            "fits": _("By the estimate it will fit into the window."),
+            "fits": _("According to the estimate, the drain fits into the window."),
             "may": _(
-                "By the estimate it may not fit into the window: it does only where Nova runs as"
-                " many at once as are allowed."
+                "According to the estimate, the drain may not fit into the window: it fits only if"
+                " Nova runs as many migrations at once as allowed."
             ),
             "not": _(
-                "By the estimate it will not fit into the window: the last ones would wait until"
-                " somebody resumes the drain."
+                "According to the estimate, the drain does not fit into the window: the last"
+                " instances would wait until somebody resumes it."
             ),
         }
 
@@ -380,4 +380,4 @@ def _refusal_html(error: Refused) -> str:
     if not error.drain_id:
         return text
     url = reverse("horizon:admin:maintenance:drain", args=[error.drain_id])
-    return format_html('{} <a class="alert-link" href="{}">{}</a>', text, url, _("View drain"))
+    return format_html('{} <a class="alert-link" href="{}">{}</a>', text, url, _("View Drain"))

@@ -32,7 +32,8 @@ class OptionsAction(workflows.Action):
         initial=ONE,
         widget=forms.RadioSelect,
         help_text=gettext_lazy(
-            "The services of all are disabled first in any case, so that no instance moves twice."
+            "In any case, the services of all hosts are disabled first, so that no instance moves"
+            " twice."
         ),
     )
     hosts_at_once = forms.IntegerField(
@@ -42,7 +43,7 @@ class OptionsAction(workflows.Action):
         label=gettext_lazy("Migrations at once"),
         min_value=1,
         help_text=gettext_lazy(
-            "Nova has a limit of its own for each host, often 1; what is above it waits in Nova's"
+            "Nova has its own limit for each host, often 1; migrations above it wait in Nova's"
             " queue."
         ),
     )
@@ -53,9 +54,9 @@ class OptionsAction(workflows.Action):
         required=False,
         widget=forms.Select,
         help_text=gettext_lazy(
-            "Nova checks every instance whatever is chosen. With the plan, each is asked to go to"
-            " its host of the estimate first, and a refusal leaves it to the scheduler. One host"
-            " for all may run full."
+            "Nova checks every instance in any case. If you follow the plan, each instance is"
+            " first sent to its estimated host; if Nova refuses that, the scheduler chooses. One"
+            " host for all instances may run out of capacity."
         ),
     )
     order = forms.ChoiceField(
@@ -63,7 +64,7 @@ class OptionsAction(workflows.Action):
         required=False,
         choices=fields.order_choices(),
         help_text=gettext_lazy(
-            "Largest first keeps the drain short; smallest first frees many instances soon."
+            "Largest first keeps the drain short; smallest first moves many instances early."
         ),
     )
     move_locked = fields.move_locked_field()
@@ -91,7 +92,7 @@ class OptionsAction(workflows.Action):
         fields.offer_timeouts(timeout, context["actor"], choices, choices.timeout_action)
         limit = self.fields["max_concurrent"]
         limit.initial = choices.max_concurrent
-        too_many = _("At most %(n)s may run at once.")
+        too_many = _("At most %(n)s migrations may run at once.")
         fields.at_most(limit, choices.max_concurrent_ceiling, too_many)
         self.offer([], with_plan=True)
 
@@ -99,10 +100,10 @@ class OptionsAction(workflows.Action):
         limit = self.fields["max_concurrent"]
         limit.label = _("Migrations at once, for each host")
         ceiling = ngettext(
-            "Nova has a limit of its own for each host, often 1. All drains of the region"
-            " together: at most %(region)s at once, %(destination)s to one host.",
-            "Nova has a limit of its own for each host, often 1. All drains of the region"
-            " together: at most %(region)s at once, %(destination)s to one host.",
+            "Nova has its own limit for each host, often 1. All drains of the region together run"
+            " at most %(region)s at once, and at most %(destination)s to one host.",
+            "Nova has its own limit for each host, often 1. All drains of the region together run"
+            " at most %(region)s at once, and at most %(destination)s to one host.",
             choices.max_in_region,
         )
         limit.help_text = ceiling % {
@@ -132,7 +133,7 @@ class OptionsAction(workflows.Action):
         fields.check_window(self)
         missing = cleaned.get("hosts_at_once") is None and not self.has_error("hosts_at_once")
         if cleaned.get("pace") == SOME and missing:
-            self.add_error("hosts_at_once", _("Say how many hosts at a time."))
+            self.add_error("hosts_at_once", _("Enter the number of hosts at a time."))
         return cleaned
 
     @property

@@ -33,11 +33,11 @@ DRAIN = "drain"
 def asked_for(drains: Sequence[Drain]) -> str:
     """What was asked for; by name what cannot be taken back, or is noticed by its user."""
     if len(drains) == 1:
-        said = _("The drain of host %(host)s is asked for.") % {"host": drains[0].host}
+        said = _("The drain of host %(host)s was requested.") % {"host": drains[0].host}
     else:
         said = ngettext(
-            "The drain of %(n)s host is asked for.",
-            "The drains of %(n)s hosts are asked for.",
+            "The drain of %(n)s host was requested.",
+            "The drains of %(n)s hosts were requested.",
             len(drains),
         ) % {"n": formats.number(len(drains))}
     prefetch_related_objects(drains, "migrations")
@@ -55,7 +55,7 @@ def asked_for(drains: Sequence[Drain]) -> str:
         words = _("Stopped, moved and started again: %(names)s.")
         said += " " + words % {"names": ", ".join(stopped)}
     if confirmed:
-        words = _("Resize confirmed, not to be reverted any more: %(names)s.")
+        words = _("Resize confirmed, cannot be reverted: %(names)s.")
         said += " " + words % {"names": ", ".join(confirmed)}
     return said
 
@@ -192,7 +192,7 @@ class DrainHostsView(DrainHostView):
 
     def _nothing_selected(self) -> HttpResponse:
         index = reverse(f"{PANEL}:index")
-        link = _("Select hosts to drain together")
+        link = _("Select Hosts to Drain Together")
         return self.problem(Problem(_("No host is selected."), "", index, link), 200)
 
 
