@@ -221,7 +221,7 @@ def test_every_module_has_a_layer():
         ("services/drains.py", "def f():\n    from horizon import forms", "horizon"),
         ("worker/drain.py", "from ..services import request_drain", ".services"),
         ("worker/drain.py", "import openstack.connection", "openstack.connection"),
-        ("observe/drain.py", "from ..preflight import look_around", ".preflight"),
+        ("observe/drain.py", "from ..preflight import read_placement_context", ".preflight"),
         ("observe/views.py", "from ..worker import Worker", ".worker"),
         ("checks.py", "from . import cloud", ".cloud"),
         ("apps.py", "from . import models", ".models"),

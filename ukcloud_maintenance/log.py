@@ -7,7 +7,7 @@ from .messages import english
 LOG = logger("ukcloud_maintenance.worker")
 
 
-def say(level: int, event: str, **pairs: object) -> None:
+def log_event(level: int, event: str, **pairs: object) -> None:
     """One structured log line: `event key=value …`, with values quoted where they need it."""
     text = " ".join(
         f"{key}={_quoted(value)}" for key, value in pairs.items() if value not in ("", None)

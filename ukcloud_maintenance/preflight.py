@@ -23,7 +23,7 @@ from .core.message import Message, message
 from .core.preflight.judge import group_of, judge
 from .core.preflight.packing import Packing, Unplaced, items_of, pack
 from .core.preflight.surroundings import amounts
-from .core.preflight.verdicts import Around, Caution, Choice, Kind, Verdict, Wishes
+from .core.preflight.verdicts import Caution, Choice, Kind, PlacementContext, Verdict, Wishes
 from .exceptions import CloudError, Refused
 from .observe.views import opt_out_names
 
@@ -40,7 +40,7 @@ PARTS = {
 
 
 @dataclass(frozen=True)
-class PlanChoices:
+class PreflightChoices:
     """What an admin chose, as far as a plan looks different for it.
 
     :param choices: by server id: live, cold, stay or confirm
@@ -57,7 +57,7 @@ class PlanChoices:
     drained_too: frozenset[str] = frozenset()
 
 
-NO_CHOICES = PlanChoices()
+NO_CHOICES = PreflightChoices()
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Planned:
 
 
 @dataclass(frozen=True)
-class DrainPlan:
+class HostPreflight:
     """What a drain of a host would do, as of now.
 
     :param destinations: the other hosts that are up and enabled, in natural order of the caller
@@ -106,7 +106,7 @@ class DrainPlan:
     duration: Duration | None = None
     unknown: Mapping[str, Message] = field(default_factory=dict)
     refusal: Refused | None = None
-    around: Around = field(default_factory=Around, repr=False, compare=False)
+    around: PlacementContext = field(default_factory=PlacementContext, repr=False, compare=False)
 
     def if_wished(self, planned: Planned, wishes: Wishes) -> Verdict:
         """What would be said of an instance if something else were chosen for it alone. Nothing
@@ -160,8 +160,8 @@ class DrainPlan:
 
 
 def make_plan(
-    cloud: Cloud, service: Service, services: Iterable[Service], choices: PlanChoices
-) -> DrainPlan:
+    cloud: Cloud, service: Service, services: Iterable[Service], choices: PreflightChoices
+) -> HostPreflight:
     """Read what is around, and judge.
 
     :raises CloudError: the host's servers or its unconfirmed migrations cannot be read
@@ -171,9 +171,9 @@ def make_plan(
 
 def make_plans(
     cloud: Cloud,
-    wanted: Sequence[tuple[Service, PlanChoices]],
+    wanted: Sequence[tuple[Service, PreflightChoices]],
     services: Iterable[Service],
-) -> list[DrainPlan]:
+) -> list[HostPreflight]:
     """What drains of several hosts would do, planned together: what one of them needs elsewhere,
     another one does not find free. Where they go to different destinations, each is placed by
     itself.
@@ -188,10 +188,10 @@ def make_plans(
     wishes = {
         s.id: _wishes(s, choices) for service, choices in wanted for s in servers_of[service.host]
     }
-    alone = Around(bare_metal=bare_metal)
+    alone = PlacementContext(bare_metal=bare_metal)
     leaving = frozenset(s.id for s in everybody if judge(s, wishes[s.id], alone).leaves)
     names = found.get("projects", {})
-    arounds: dict[str, Around] = {}
+    arounds: dict[str, PlacementContext] = {}
     plans = []
     # Read once for all hosts: a plan may have a hundred.
     draining, learned = store.draining_hosts(cloud.region), store.learned_rate(cloud.region)
@@ -212,7 +212,7 @@ def make_plans(
             )
             for s in servers_of[service.host]
         ]
-        plan = DrainPlan(service, planned, destinations, receivers, found.get("capacity"))
+        plan = HostPreflight(service, planned, destinations, receivers, found.get("capacity"))
         duration = _duration(plan, choices, learned)
         plans.append(replace(plan, duration=duration, unknown=unknown, around=around))
     if len(arounds) > 1:
@@ -220,9 +220,9 @@ def make_plans(
     return _packed(plans)
 
 
-def look_around(
+def read_placement_context(
     cloud: Cloud, host: str, servers: Sequence[Server], leaving: frozenset[str], destination: str
-) -> Around:
+) -> PlacementContext:
     """What stands around the servers of a drain that runs, for another look at those that it
     stands against: five requests side by side, and one for each member of a hard server group
     on another host. What cannot be read is not known.
@@ -240,7 +240,7 @@ def look_around(
     )
     known = {name: value for name, value in found.items() if not isinstance(value, CloudError)}
     if "services" not in known:
-        return Around()
+        return PlacementContext()
     bare_metal = _bare_metal(cloud, known.get("capacity"), ())
     destinations = [
         s
@@ -248,7 +248,7 @@ def look_around(
         if s.host != host and _can_receive(s) and s.host not in bare_metal
     ]
     draining = store.draining_hosts(cloud.region)
-    receivers = _receivers(destinations, draining, PlanChoices(destination=destination))
+    receivers = _receivers(destinations, draining, PreflightChoices(destination=destination))
     return _around(cloud, servers, receivers, leaving, known, bare_metal)
 
 
@@ -271,7 +271,7 @@ def is_bare_metal(cloud: Cloud, host: str) -> bool:
 
 
 def _receivers(
-    others: list[Service], draining: frozenset[str], choices: PlanChoices
+    others: list[Service], draining: frozenset[str], choices: PreflightChoices
 ) -> list[Service]:
     """The hosts that instances may go to: not drained themselves, and chosen if one is."""
     away = draining | choices.drained_too
@@ -285,9 +285,9 @@ def _around(
     leaving: frozenset[str],
     found: Mapping[str, Any],
     bare_metal: frozenset[str],
-) -> Around:
+) -> PlacementContext:
     groups = found.get("groups")
-    return Around(
+    return PlacementContext(
         groups=tuple(groups) if groups is not None else None,
         whereabouts=_whereabouts(cloud, servers, groups or []),
         aggregates=tuple(found["aggregates"]) if "aggregates" in found else None,
@@ -332,7 +332,7 @@ def _read(
     return servers_of, found, unknown
 
 
-def _wishes(server: Server, choices: PlanChoices) -> Wishes:
+def _wishes(server: Server, choices: PreflightChoices) -> Wishes:
     return Wishes(Choice(choices.choices.get(server.id, "")), choices.move_locked, opt_out_names())
 
 
@@ -354,7 +354,7 @@ def _can_receive(service: Service) -> bool:
     return service.is_up and service.status == "enabled"
 
 
-def _duration(plan: DrainPlan, choices: PlanChoices, learned: Learned) -> Duration | None:
+def _duration(plan: HostPreflight, choices: PreflightChoices, learned: Learned) -> Duration | None:
     moving = plan.moving
     if not moving:
         return None
@@ -362,7 +362,7 @@ def _duration(plan: DrainPlan, choices: PlanChoices, learned: Learned) -> Durati
     return estimate([p.server.memory_bytes for p in moving], at_once, learned)
 
 
-def _packed(plans: list[DrainPlan]) -> list[DrainPlan]:
+def _packed(plans: list[HostPreflight]) -> list[HostPreflight]:
     """The same with a place for each instance, as far as there is one for all of them."""
     around = plans[0].around
     if around.capacity is None:

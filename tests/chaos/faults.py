@@ -466,7 +466,7 @@ class Operator(Loop):
         self.drain(
             host,
             max_concurrent=self.chance.randint(1, 4),
-            follow_plan=self.chance.random() < 0.3,
+            follow_estimate=self.chance.random() < 0.3,
         )
 
     def _give_back(self, host: str) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from ukcloud_maintenance.cloud import Cloud
-from ukcloud_maintenance.core.host.certificate import HostSight, certify, is_safe
+from ukcloud_maintenance.core.host.certificate import HostObservation, certify, is_safe
 from ukcloud_maintenance.core.host.evidence import ErrorSight, weigh
 from ukcloud_maintenance.demo.config import REGION
 from ukcloud_maintenance.exceptions import CloudError
@@ -104,7 +104,7 @@ def certificate_of(gateway, host: str):
     unfinished = {m.server_id for m in migrations if not m.is_over}
     hypervisors = gateway.hypervisors_of(host)
     return certify(
-        HostSight(
+        HostObservation(
             host=host,
             before=before,
             servers=servers,

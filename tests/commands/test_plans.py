@@ -138,13 +138,13 @@ def test_window_timeout_and_order_reach_every_drain(racks, hosts):
         *("drain_host", *hosts, "--reason", "r"),
         *("--start-at", "2126-03-01T22:00+01:00", "--stop-at", "2126-03-02T04:00Z"),
         *("--timeout-action", "force-complete", "--order", "smallest"),
-        *("--follow-plan", "--leave-locked"),
+        *("--follow-estimate", "--leave-locked"),
     )
     assert outcome.exit_code == 0
     for drain in Drain.objects.all():
         assert drain.start_at == datetime(2126, 3, 1, 21, tzinfo=UTC)
         assert drain.stop_at == datetime(2126, 3, 2, 4, tzinfo=UTC)
-        assert (drain.timeout_action, drain.follow_plan) == ("force_complete", True)
+        assert (drain.timeout_action, drain.follow_estimate) == ("force_complete", True)
         assert drain.move_locked is False
     first = Drain.objects.get(host="cmp1")
     assert [r.server_name for r in first.migrations.order_by("position")] == ["web-1", "db-1"]
@@ -168,7 +168,7 @@ def test_window_timeout_and_order_reach_every_drain(racks, hosts):
             "before it starts",
         ),
         (["--timeout-action", "explode"], "timeout_action_unknown", "warn, abort"),
-        (["--destination", "cmp10", "--follow-plan"], "destination_and_plan", "not both"),
+        (["--destination", "cmp10", "--follow-estimate"], "destination_and_plan", "not both"),
     ],
 )
 @pytest.mark.parametrize("more", [["--reason", "r"], ["--dry-run"]])

@@ -137,23 +137,23 @@ def test_what_becomes_of_a_migration_that_was_requested_in_vain(kind, situation,
 @pytest.mark.parametrize("kind", NOT_BEGUN)
 def test_what_was_not_begun_is_no_attempt_and_waits_as_long_as_nova_asks(kind):
     found = of_submit(kind, sent())
-    assert found.fields["granted"] == 1
+    assert found.fields["extra_attempts"] == 1
     assert found.fields["put_off_since"] == NOW
     pause = ANSWERS[kind].retry_after or 0
     assert found.fields["not_before"] == NOW + timedelta(seconds=pause)
     assert found.said == message("put_off", why=ANSWERS[kind].said)
     assert found.is_recorded
-    again = of_submit(kind, sent(put_off_since=ago(9), granted=1))
+    again = of_submit(kind, sent(put_off_since=ago(9), extra_attempts=1))
     assert not again.is_recorded, "what repeats itself is recorded once"
     assert again.fields["put_off_since"] == ago(9)
-    assert again.fields["granted"] == 2
+    assert again.fields["extra_attempts"] == 2
 
 
 def test_a_busy_nova_that_may_have_it_costs_no_attempt_if_it_turns_out_not_to():
     found = of_submit("503, busy", sent())
-    assert (found.fields["granted"], found.fields["put_off_since"]) == (1, NOW)
+    assert (found.fields["extra_attempts"], found.fields["put_off_since"]) == (1, NOW)
     assert not found.is_recorded
-    assert "granted" not in of_submit("lost", sent()).fields
+    assert "extra_attempts" not in of_submit("lost", sent()).fields
 
 
 @pytest.mark.parametrize("kind", REFUSED)
@@ -234,13 +234,13 @@ def attempt(one: d.Row, **more):
 
 
 def test_an_attempt_records_what_was_there_and_forgets_the_one_before():
-    before = row(attempts=2, code="nova_failed", message=text("It failed."), odd_since=NOW)
+    before = row(attempts=2, code="nova_failed", message=text("It failed."), anomaly_since=NOW)
     found = attempt(before)
     assert (found["state"], found["attempts"]) == (MigrationState.SUBMITTED, 3)
     assert (found["before_migration_id"], found["before_action"]) == (7, "req-9")
     assert found["dest_compute"] == found["asked_host"] == found["sent_to"] == "cmp2"
     assert found["submitted_at"] == NOW
-    forgotten = ("code", "message", "odd_since", "not_before")
+    forgotten = ("code", "message", "anomaly_since", "not_before")
     assert not any(found[name] for name in forgotten)
 
 
@@ -274,10 +274,10 @@ def test_two_that_set_out_at_the_same_moment_step_back(group, host, total, inbou
 
 
 def test_who_steps_back_has_made_no_attempt():
-    found = stepped_back(sent(granted=1), text("It waits."), 3, NOW)
+    found = stepped_back(sent(extra_attempts=1), text("It waits."), 3, NOW)
     assert found.fields == {
         "state": MigrationState.PENDING,
-        "granted": 2,
+        "extra_attempts": 2,
         "message": text("It waits."),
         "submitted_at": None,
         "not_before": NOW + timedelta(seconds=3),
@@ -329,7 +329,11 @@ KINDS = {RequestKind.ABORT: "abort", RequestKind.FORCE: "force", RequestKind.RES
 
 
 def test_that_nova_is_asked_is_recorded_before():
-    assert asking(asked(tries=2), NOW) == {"tries": 3, "tried_at": NOW}
+    found = {"tries": 3, "tried_at": NOW, "nova_migration_id": 9}
+    unknown = asked(tries=2, nova_migration_id=None)  # when it was requested
+    assert (
+        asking(unknown, 9, NOW) == asking(asked(tries=2, nova_migration_id=9), None, NOW) == found
+    )
 
 
 @pytest.mark.parametrize("wish", KINDS)

@@ -357,7 +357,7 @@ class TestFollowing:
         assert english(changed["message"]).startswith("It arrived on cmp2 in ERROR")
 
     def test_a_paused_guest_that_arrives_running_did_not_arrive_in_order(self):
-        ours = migrating(initial_status="PAUSED", odd_since=ago(20))
+        ours = migrating(initial_status="PAUSED", anomaly_since=ago(20))
         changed = changes(decide(drain(), [ours], self.arrived(host="cmp2")), ours)
         assert changed["state"] == MigrationState.FAILED
         assert "before the migration it was PAUSED" in english(changed["message"])
@@ -368,13 +368,13 @@ class TestFollowing:
         assert "state" not in changes(decide(drain(), [ours], still), ours)
 
     def test_completed_but_still_here_is_a_case_for_a_person(self):
-        ours = migrating(odd_since=ago(16))
+        ours = migrating(anomaly_since=ago(16))
         still = seen(server(), records=(record(status="completed"),))
         changed = changes(decide(drain(), [ours], still), ours)
         assert (changed["state"], changed["code"]) == ("unknown", "completed_at_source")
 
     def test_error_at_the_source_is_never_retried_or_repaired(self):
-        ours = migrating(odd_since=ago(16))
+        ours = migrating(anomaly_since=ago(16))
         broken = seen(server(status="ERROR"), records=(record(status="error"),))
         actions = decide(drain(), [ours], broken)
         assert changes(actions, ours)["state"] == MigrationState.UNKNOWN
@@ -397,9 +397,9 @@ class TestFollowing:
         over = seen(server(), records=(record(status=status, dest_compute=dest),))
         changed = changes(decide(drain(), [ours], over), ours)
         assert ("state" not in changed) is (settles > 0)
-        early = migrating(odd_since=ago(max(settles - 1, 0)))
+        early = migrating(anomaly_since=ago(max(settles - 1, 0)))
         assert ("state" not in changes(decide(drain(), [early], over), early)) is (settles > 0)
-        settled = migrating(odd_since=ago(settles + 1))
+        settled = migrating(anomaly_since=ago(settles + 1))
         changed = changes(decide(drain(), [settled], over), settled)
         assert changed["state"] == MigrationState.PENDING
         assert changed["not_before"] > NOW
@@ -424,18 +424,18 @@ class TestFollowing:
         assert pauses == [30, 60, 120, 240, 480, 600, 600]
 
     def test_a_task_that_does_not_end_is_named_and_not_retried(self):
-        ours = migrating(odd_since=ago(61))
+        ours = migrating(anomaly_since=ago(61))
         stuck = seen(server(task_state="migrating"), records=(record(status="failed"),))
         changed = changes(decide(drain(), [ours], stuck), ours)
         assert (changed["state"], changed["code"]) == ("failed", "task_stuck")
 
     def test_a_record_that_is_gone_is_a_case_for_a_person(self):
-        ours = migrating(odd_since=ago(16), nova_migration_id=7)
+        ours = migrating(anomaly_since=ago(16), nova_migration_id=7)
         changed = changes(decide(drain(), [ours], seen(server())), ours)
         assert (changed["state"], changed["code"]) == ("unknown", "record_gone")
 
     def test_a_request_that_nova_took_and_forgot_is_tried_again(self):
-        ours = migrating(odd_since=ago(16))
+        ours = migrating(anomaly_since=ago(16))
         changed = changes(decide(drain(), [ours], seen(server())), ours)
         assert (changed["state"], changed["code"]) == ("pending", "no_record")
 
@@ -485,39 +485,39 @@ class TestARequestThatNovaNeverActsOn:
 
     def test_it_is_named_after_a_while_and_bounded(self):
         one = self.stuck()
-        assert changes(decide(drain(), [one], self.saw()), one) == {"odd_since": NOW}
-        one = self.stuck(odd_since=ago(LIMITS.submit_grace_seconds))
+        assert changes(decide(drain(), [one], self.saw()), one) == {"anomaly_since": NOW}
+        one = self.stuck(anomaly_since=ago(LIMITS.submit_grace_seconds))
         assert "has not started" in english(
             changes(decide(drain(), [one], self.saw()), one)["message"]
         )
-        one = self.stuck(odd_since=ago(LIMITS.late_min_seconds - 1))
+        one = self.stuck(anomaly_since=ago(LIMITS.late_min_seconds - 1))
         assert "state" not in changes(decide(drain(), [one], self.saw()), one)
-        one = self.stuck(odd_since=ago(LIMITS.late_min_seconds))
+        one = self.stuck(anomaly_since=ago(LIMITS.late_min_seconds))
         changed = changes(decide(drain(), [one], self.saw()), one)
         assert (changed["state"], changed["code"]) == ("failed", "task_stuck")
         assert "nova-conductor" in english(changed["message"])
 
     def test_without_the_hypervisors_word_it_is_for_a_person(self):
-        one = self.stuck(odd_since=ago(LIMITS.late_min_seconds))
+        one = self.stuck(anomaly_since=ago(LIMITS.late_min_seconds))
         sight = replace(self.saw(), guests={"web": GuestSight(refused=True)})
         changed = changes(decide(drain(), [one], sight), one)
         assert (changed["state"], changed["code"]) == ("unknown", "guest_in_doubt")
 
     def test_its_hypervisor_is_asked_when_its_time_is_over(self):
-        one = self.stuck(odd_since=ago(LIMITS.late_min_seconds))
+        one = self.stuck(anomaly_since=ago(LIMITS.late_min_seconds))
         assert d.words_wanted(drain(), [one], self.saw(), LIMITS, NOW) == ["web"]
-        early = self.stuck(odd_since=ago(LIMITS.late_min_seconds - 1))
+        early = self.stuck(anomaly_since=ago(LIMITS.late_min_seconds - 1))
         assert d.words_wanted(drain(), [early], self.saw(), LIMITS, NOW) == []
 
     def test_the_others_go_on_then(self):
-        one = self.stuck(odd_since=ago(LIMITS.late_min_seconds))
+        one = self.stuck(anomaly_since=ago(LIMITS.late_min_seconds))
         waits = row("db")
         sight = self.saw()
         sight = replace(sight, servers={**sight.servers, "db": server("db")})
         assert submits(decide(drain(), [one, waits], sight)) == [waits.id]
 
     def test_an_abort_of_it_is_answered_then(self):
-        one = self.stuck(odd_since=ago(LIMITS.late_min_seconds), requested=[asked()])
+        one = self.stuck(anomaly_since=ago(LIMITS.late_min_seconds), requested=[asked()])
         actions = decide(drain(), [one], self.saw())
         assert not altered(one, of_request(actions, one), **changes(actions, one)).requests.open
 
@@ -526,14 +526,14 @@ class TestARequestThatNovaNeverActsOn:
         """However long: a copy before it, of whomever, may be one that a run back does not see."""
         one = self.stuck("queued")
         found = changes(decide(drain(direction=direction), [one], self.saw(status="queued")), one)
-        assert not {"odd_since", "state", "message"} & set(found)
+        assert not {"anomaly_since", "state", "message"} & set(found)
 
     def test_what_was_seen_so_for_a_moment_is_forgotten(self):
         one = self.stuck(
-            odd_since=ago(100), message=text("Nova took the request and has not begun it.")
+            anomaly_since=ago(100), message=text("Nova took the request and has not begun it.")
         )
         changed = changes(decide(drain(), [one], self.saw(status="running")), one)
-        assert (changed["odd_since"], changed["message"]) == (None, None)
+        assert (changed["anomaly_since"], changed["message"]) == (None, None)
 
 
 class TestALostAnswer:
@@ -769,7 +769,7 @@ def test_a_run_back_counts_who_came_back_and_never_who_left(state):
 
 def test_the_advice_of_a_run_back_names_the_host_that_the_guest_is_on():
     one = migrating(
-        source_compute="cmp2", dest_compute="cmp1", submitted_at=ago(999), odd_since=ago(999)
+        source_compute="cmp2", dest_compute="cmp1", submitted_at=ago(999), anomaly_since=ago(999)
     )
     sight = seen(
         server(host="cmp2", task_state="migrating"),

@@ -25,7 +25,7 @@ from tests.core.build import (
 from ukcloud_maintenance.core import drain as d
 from ukcloud_maintenance.core.facts import Capacity
 from ukcloud_maintenance.core.message import text
-from ukcloud_maintenance.core.preflight.verdicts import Around
+from ukcloud_maintenance.core.preflight.verdicts import PlacementContext
 from ukcloud_maintenance.core.states import DrainResult, DrainState, Method, MigrationState
 from ukcloud_maintenance.messages import english
 
@@ -82,10 +82,10 @@ class TestWhatIsMovedHow:
 
     def test_the_planned_host_is_asked_for_first_and_the_scheduler_after_that(self):
         planned = row(planned_host="cmp7")
-        (action,) = submitted(decide(drain(follow_plan=True), [planned], seen(server())))
+        (action,) = submitted(decide(drain(follow_estimate=True), [planned], seen(server())))
         assert action.host == "cmp7"
         again = replace(planned, attempts=1, not_before=ago(1))
-        (action,) = submitted(decide(drain(follow_plan=True), [again], seen(server())))
+        (action,) = submitted(decide(drain(follow_estimate=True), [again], seen(server())))
         assert action.host is None
         (action,) = submitted(decide(drain(), [planned], seen(server())))
         assert action.host is None
@@ -129,7 +129,7 @@ class TestConfirming:
         assert changes(actions, confirming())["state"] == MigrationState.SUCCEEDED
 
     def test_one_that_was_off_and_runs_now_did_not_arrive_in_order(self):
-        ours = confirming(odd_since=ago(20))
+        ours = confirming(anomaly_since=ago(20))
         changed = changes(decide(drain(), [ours], self.there("ACTIVE")), ours)
         assert (changed["state"], changed["code"]) == ("failed", "arrived_other")
 
@@ -266,13 +266,15 @@ class TestWhatStandsAround:
         room = Capacity(
             total={"VCPU": 8, "MEMORY_MB": 8192, "DISK_GB": 100}, used={}, traits=frozenset()
         )
-        unknown = seen(server(), around=Around(receivers={"cmp2": "az1"}))
+        unknown = seen(server(), around=PlacementContext(receivers={"cmp2": "az1"}))
         assert not changes(decide(drain(), [self.full], unknown), self.full)
-        clear = seen(server(), around=Around(receivers={"cmp2": "az1"}, capacity={"cmp2": room}))
+        clear = seen(
+            server(), around=PlacementContext(receivers={"cmp2": "az1"}, capacity={"cmp2": room})
+        )
         assert changes(decide(drain(), [self.full], clear), self.full)["state"] == "pending"
 
     def test_a_look_may_say_that_it_stands_against_it_still(self):
-        nowhere = seen(server(), around=Around(receivers={}, capacity={}))
+        nowhere = seen(server(), around=PlacementContext(receivers={}, capacity={}))
         changed = changes(decide(drain(), [self.full], nowhere), self.full)
         assert "state" not in changed
         assert changed["code"] == "no_receiver"
@@ -336,20 +338,20 @@ class TestWhatIsNotOurs:
         assert (changed["state"], changed["code"]) == ("blocked", "task_under_way")
 
     def test_a_task_without_a_record_ends(self):
-        lost = migrating(odd_since=ago(301))
+        lost = migrating(anomaly_since=ago(301))
         stuck = seen(server(status="MIGRATING", task_state="migrating"))
         changed = changes(decide(drain(), [lost], stuck), lost)
         assert (changed["state"], changed["code"]) == ("failed", "task_stuck")
 
     def test_a_record_that_stays_open_after_a_reset_is_a_case_for_a_person(self):
-        reset = migrating(odd_since=ago(61), nova_migration_id=7)
+        reset = migrating(anomaly_since=ago(61), nova_migration_id=7)
         idle = seen(server(), records=(record(),))
         changed = changes(decide(drain(), [reset], idle), reset)
         assert (changed["state"], changed["code"]) == ("unknown", "record_open")
 
     def test_a_task_that_does_not_end_on_the_other_host_is_one_too(self):
         there = server(host="cmp2", task_state="resize_finish")
-        for ours in (cold(odd_since=ago(301)), confirming(odd_since=ago(301))):
+        for ours in (cold(anomaly_since=ago(301)), confirming(anomaly_since=ago(301))):
             actions = decide(drain(), [ours], seen(records=(MIGRATION,), elsewhere={"web": there}))
             assert changes(actions, ours)["code"] == "task_stuck_elsewhere"
 

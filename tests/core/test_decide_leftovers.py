@@ -21,7 +21,7 @@ from ukcloud_maintenance.core import drain as d
 from ukcloud_maintenance.core.drain.causes import LEFTOVERS, cause_of
 from ukcloud_maintenance.core.facts import Capacity
 from ukcloud_maintenance.core.message import text
-from ukcloud_maintenance.core.preflight.verdicts import Around
+from ukcloud_maintenance.core.preflight.verdicts import PlacementContext
 from ukcloud_maintenance.core.states import Direction, MigrationState
 from ukcloud_maintenance.messages import english
 
@@ -61,7 +61,7 @@ def waiting(**more):
 
 def around(**memory):
     roomy = {"VCPU": 64, "MEMORY_MB": 65536, "DISK_GB": 999}
-    return Around(
+    return PlacementContext(
         receivers=dict.fromkeys(memory, "az1"),
         capacity={h: Capacity(roomy, {"MEMORY_MB": 65536 - left}) for h, left in memory.items()},
     )
@@ -78,9 +78,9 @@ def test_the_next_attempt_names_the_host_of_the_estimate():
 
 def test_a_plan_that_is_followed_does_not_lead_there_again():
     one = waiting(planned_host="cmp2", attempts=0)
-    assert sent(decide(drain(follow_plan=True), [one], seen(server()))) == []
+    assert sent(decide(drain(follow_estimate=True), [one], seen(server()))) == []
     sight = seen(server(), around=around(cmp2=9000, cmp3=8000))
-    assert sent(decide(drain(follow_plan=True), [one], sight)) == ["cmp3"]
+    assert sent(decide(drain(follow_estimate=True), [one], sight)) == ["cmp3"]
 
 
 def test_where_the_estimate_knows_no_other_one_it_is_looked_for():

@@ -143,7 +143,7 @@ def test_an_abort_is_meant_for_one_attempt_alone():
 
 def aborted(by="ann", **more):
     return flying(
-        **{"requested": [asked("abort", by, taken_at=ago(30))], "odd_since": ago(20), **more}
+        **{"requested": [asked("abort", by, taken_at=ago(30))], "anomaly_since": ago(20), **more}
     )
 
 
@@ -156,11 +156,11 @@ def test_what_an_admin_aborted_has_failed_and_is_not_tried_again():
 
 
 def test_an_abort_is_not_believed_before_it_has_settled():
-    one = aborted(odd_since=None)
+    one = aborted(anomaly_since=None)
     actions = decide(drain(), [one], seen(server(), records=(record(status="cancelled"),)))
     found = changes(actions, one)
     assert "state" not in found
-    assert found["odd_since"] == NOW
+    assert found["anomaly_since"] == NOW
     assert found["was_cancelled"] is True
 
 
@@ -182,7 +182,7 @@ def test_the_last_attempt_that_its_timeout_aborted_has_failed():
     ids=["ours", "seen"],
 )
 def test_an_error_after_an_abort_is_recognised(known):
-    one = flying(odd_since=ago(20), **known)
+    one = flying(anomaly_since=ago(20), **known)
     sight = seen(server(status="ERROR"), records=(record(status="error"),))
     found = changes(decide(drain(), [one], sight), one)
     assert (found["state"], found["code"]) == (MigrationState.UNKNOWN, d.LATE_ERROR)
@@ -190,14 +190,14 @@ def test_an_error_after_an_abort_is_recognised(known):
 
 
 def test_an_error_without_an_abort_is_not_taken_for_one():
-    one = flying(odd_since=ago(20))
+    one = flying(anomaly_since=ago(20))
     sight = seen(server(status="ERROR"), records=(record(status="error"),))
     found = changes(decide(drain(), [one], sight), one)
     assert found["code"] == "error_at_source"
 
 
 def test_an_abort_of_another_attempt_does_not_explain_an_error():
-    one = flying(odd_since=ago(20), requested=[asked(nova_migration_id=6, taken_at=ago(30))])
+    one = flying(anomaly_since=ago(20), requested=[asked(nova_migration_id=6, taken_at=ago(30))])
     sight = seen(server(status="ERROR"), records=(record(status="error"),))
     assert changes(decide(drain(), [one], sight), one)["code"] == "error_at_source"
 
@@ -451,7 +451,7 @@ def test_what_was_put_at_the_head_goes_before_all_others():
 
 
 def test_a_retry_has_all_its_attempts_again():
-    one = row("a", attempts=3, granted=3)
+    one = row("a", attempts=3, extra_attempts=3)
     assert submits(decide(drain(), [one], seen(server("a")))) == [one.id]
     spent = row("a", attempts=3)
     assert changes(decide(drain(), [spent], seen(server("a"))), spent)["state"] == "failed"
@@ -464,67 +464,69 @@ def test_an_instance_goes_to_the_host_that_was_named_for_it():
 
 
 def test_nothing_is_started_while_the_region_is_full():
-    sight = seen(server("a"), gate=d.Gate(room=0))
+    sight = seen(server("a"), admission=d.Admission(room=0))
     assert not submits(decide(drain(), [row("a")], sight))
-    assert submits(decide(drain(), [row("a")], replace(sight, gate=d.Gate(room=1))))
+    assert submits(decide(drain(), [row("a")], replace(sight, admission=d.Admission(room=1))))
 
 
 @pytest.mark.parametrize(
-    ("gate", "host", "takes"),
+    ("admission", "host", "takes"),
     [
-        (d.Gate(), "cmp2", True),
-        (d.Gate(inbound={"cmp2": 2}, per_destination=2), "cmp2", False),
-        (d.Gate(inbound={"cmp2": 2}, per_destination=2), "cmp3", True),
-        (d.Gate(inbound={"cmp2": 2}, per_destination=2), "", False),
-        (d.Gate(inbound={"cmp2": 1}, per_destination=2), "", True),
-        (d.Gate(inbound={"cmp2": 1}, anywhere=1, per_destination=2), "", False),
-        (d.Gate(anywhere=1, per_destination=2), "cmp2", True),
-        (d.Gate(anywhere=2, per_destination=2), "cmp2", False),
+        (d.Admission(), "cmp2", True),
+        (d.Admission(inbound={"cmp2": 2}, per_destination=2), "cmp2", False),
+        (d.Admission(inbound={"cmp2": 2}, per_destination=2), "cmp3", True),
+        (d.Admission(inbound={"cmp2": 2}, per_destination=2), "", False),
+        (d.Admission(inbound={"cmp2": 1}, per_destination=2), "", True),
+        (d.Admission(inbound={"cmp2": 1}, anywhere=1, per_destination=2), "", False),
+        (d.Admission(anywhere=1, per_destination=2), "cmp2", True),
+        (d.Admission(anywhere=2, per_destination=2), "cmp2", False),
     ],
 )
-def test_what_one_host_may_still_receive(gate, host, takes):
-    assert gate.takes(host) is takes
+def test_what_one_host_may_still_receive(admission, host, takes):
+    assert admission.takes(host) is takes
 
 
 def test_a_full_destination_makes_room_for_the_next_instance_that_goes_elsewhere():
     rows = [row("a", destination="cmp2"), row("b", destination="cmp3", position=1)]
-    gate = d.Gate(inbound={"cmp2": 4}, per_destination=4)
-    actions = decide(drain(), rows, seen(server("a"), server("b"), gate=gate))
+    admission = d.Admission(inbound={"cmp2": 4}, per_destination=4)
+    actions = decide(drain(), rows, seen(server("a"), server("b"), admission=admission))
     assert submits(actions) == [rows[1].id]
 
 
 def test_where_the_scheduler_could_choose_a_full_host_the_estimate_names_another():
-    gate = d.Gate(inbound={"cmp2": 4}, per_destination=4)
-    sight = seen(server("a"), gate=gate)
+    admission = d.Admission(inbound={"cmp2": 4}, per_destination=4)
+    sight = seen(server("a"), admission=admission)
     assert not submits(decide(drain(), [row("a")], sight))
     (sent,) = of_type(decide(drain(), [row("a", planned_host="cmp5")], sight), d.Submit)
     assert sent.host == "cmp5"
 
 
 def test_nothing_is_started_before_its_turn_in_the_plan_and_the_page_says_why():
-    gate = d.Gate(holds=message("waits_for_hosts", hosts=["cmp0"]))
-    actions = decide(drain(), [row("a")], seen(server("a"), gate=gate))
+    admission = d.Admission(holds=message("waits_for_hosts", hosts=["cmp0"]))
+    actions = decide(drain(), [row("a")], seen(server("a"), admission=admission))
     assert not submits(actions)
-    assert of_type(actions, d.ChangeDrain)[-1].fields == {"message": gate.holds}
-    on = decide(drain(message=gate.holds), [row("a")], seen(server("a")))
+    assert of_type(actions, d.ChangeDrain)[-1].fields == {"message": admission.holds}
+    on = decide(drain(message=admission.holds), [row("a")], seen(server("a")))
     assert submits(on)
     assert {"message": None} in [a.fields for a in of_type(on, d.ChangeDrain)]
 
 
 def test_what_is_blocked_is_not_given_up_while_the_plan_holds_it():
     one = row("a", state="blocked", code="task_under_way")
-    gate = d.Gate(holds=message("waits_for_hosts", hosts=["cmp0"]))
+    admission = d.Admission(holds=message("waits_for_hosts", hosts=["cmp0"]))
     view = drain(blocked_since=ago(9999))
-    sight = seen(server("a", task_state="rebooting"), gate=gate)
+    sight = seen(server("a", task_state="rebooting"), admission=admission)
     assert "state" not in changes(decide(view, [one], sight), one)
-    sight = replace(sight, gate=d.Gate())
+    sight = replace(sight, admission=d.Admission())
     assert changes(decide(view, [one], sight), one)["state"] == MigrationState.FAILED
 
 
 def test_the_service_is_disabled_although_it_is_not_its_turn():
     view = drain(maintenance=d.MaintenanceView())
-    gate = d.Gate(holds=message("waits_for_hosts", hosts=["cmp0"]))
-    sight = seen(server("a"), service=service(status="enabled", disabled_reason=""), gate=gate)
+    admission = d.Admission(holds=message("waits_for_hosts", hosts=["cmp0"]))
+    sight = seen(
+        server("a"), service=service(status="enabled", disabled_reason=""), admission=admission
+    )
     assert of_type(decide(view, [row("a")], sight), d.Disable)
 
 
@@ -675,14 +677,14 @@ def test_a_copy_of_which_nothing_arrives_is_stalled():
 
 
 def test_nothing_is_said_of_the_course_of_an_attempt_that_is_over():
-    one = replace(samples([GIB * n // 10 for n in range(10, 4, -1)]), odd_since=ago(20))
+    one = replace(samples([GIB * n // 10 for n in range(10, 4, -1)]), anomaly_since=ago(20))
     sight = seen(server(), records=(record(status="failed"),))
     found = changes(decide(drain(), [one], sight), one)
     assert (found["course"], found["seconds_left"]) == ("", None)
 
 
 def test_an_abort_of_which_nova_is_not_known_to_know_explains_no_error():
-    one = flying(odd_since=ago(20), requested=[asked(tries=1, tried_at=NOW)])
+    one = flying(anomaly_since=ago(20), requested=[asked(tries=1, tried_at=NOW)])
     sight = seen(server(status="ERROR"), records=(record(status="error"),))
     assert changes(decide(drain(), [one], sight), one)["code"] == "error_at_source"
 
@@ -718,7 +720,7 @@ class TestACancelsAbortThatNovaRefuses:
                     one = replace(one, requests=one.requests.with_new(action.request))
                 elif isinstance(action, d.Abort):
                     at.append(second)
-                    one = altered(one, answers.asking(one.requests.open, now))
+                    one = altered(one, answers.asking(one.requests.open, action.migration_id, now))
                     no = answers.Answer("in vain", "not now", "", status=409, refuses=True)
                     one = altered(one, answers.request_failed(one.requests.open, no).request)
         return at, one

@@ -8,7 +8,7 @@ from tests.core.build import ago, changes, decide, drain, finish, record, row, s
 from ukcloud_maintenance.core import drain as d
 from ukcloud_maintenance.core.drain.alarm import alarm
 from ukcloud_maintenance.core.facts import NOVA_STATUS_OVER, Hypervisor
-from ukcloud_maintenance.core.host.certificate import HostSight, certify
+from ukcloud_maintenance.core.host.certificate import HostObservation, certify
 from ukcloud_maintenance.core.host.emptiness import HostContents, Obstacle, look
 from ukcloud_maintenance.core.states import (
     DrainResult,
@@ -59,7 +59,9 @@ HOSTS = [
 def test_drain_and_certificate_say_the_same_of_every_host(contents):
     """Whatever was read: a drain succeeds where each check of the certificate that is about
     emptiness holds, and nowhere else."""
-    sight = HostSight(**vars(contents), hypervisors=[Hypervisor("n", "n", "cmp1")], allocations=[])
+    sight = HostObservation(
+        **vars(contents), hypervisors=[Hypervisor("n", "n", "cmp1")], allocations=[]
+    )
     certified = all(check.passed for check in certify(sight))
     observed = d.Observation(
         service=service(), servers={s.id: s for s in contents.servers}, contents=contents
@@ -183,7 +185,7 @@ def test_one_that_was_in_error_before_is_gone_when_somebody_moves_it():
 @pytest.mark.parametrize("avoid", [frozenset(), frozenset({"cmp5"})])
 def test_the_estimate_of_before_is_not_followed_to_a_host_that_is_drained_by_now(avoid):
     waiting = row(planned_host="cmp5", method=Method.LIVE)
-    gate = d.Gate(avoid=avoid)
-    actions = decide(drain(follow_plan=True), [waiting], seen(server(), gate=gate))
+    admission = d.Admission(avoid=avoid)
+    actions = decide(drain(follow_estimate=True), [waiting], seen(server(), admission=admission))
     [submit] = [a for a in actions if isinstance(a, d.Submit)]
     assert submit.host == (None if avoid else "cmp5")

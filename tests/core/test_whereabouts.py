@@ -163,7 +163,7 @@ def after(ending, word, **more):
     """What a pass makes of an attempt that ended so long ago."""
     shown, of_server, of_row = SHOWN[ending]
     here, sight = of_word(word)
-    one = migrating(**{"odd_since": LONG_AGO, **of_row, **more})
+    one = migrating(**{"anomaly_since": LONG_AGO, **of_row, **more})
     here = replace(here, **of_server)
     guests = {} if sight is None else {"web": sight}
     observation = seen(here, records=(shown,) if shown else (), guests=guests)
@@ -196,14 +196,14 @@ class TestAPass:
             assert "do not start" in english(changed["message"])
 
     def test_asks_again_before_it_gives_up(self):
-        one = migrating(odd_since=ago(LIMITS.settle_seconds + 1))
+        one = migrating(anomaly_since=ago(LIMITS.settle_seconds + 1))
         silent = seen(server(), records=(record(status="cancelled"),), guests={"web": SILENT})
         changed = changes(decide(drain(), [one], silent), one)
         assert "state" not in changed
         assert "did not report" in english(changed["message"])
 
     def test_says_why_it_waits(self):
-        one = migrating(odd_since=ago(20), dest_compute="cmp2")
+        one = migrating(anomaly_since=ago(20), dest_compute="cmp2")
         over = seen(server(), records=(record(status="error"),), guests={})
         changed = changes(decide(drain(), [one], over), one)
         assert "libvirt may still finish the copy by itself" in english(changed["message"])
@@ -211,7 +211,7 @@ class TestAPass:
         assert "message" not in changes(decide(drain(), [migrating()], busy), migrating())
 
     def test_waits_for_the_word_that_it_has_not_asked_for(self):
-        one = migrating(odd_since=LONG_AGO)
+        one = migrating(anomaly_since=LONG_AGO)
         unasked = seen(server(), records=(record(status="error"),), guests={})
         assert "state" not in changes(decide(drain(), [one], unasked), one)
 
@@ -237,12 +237,12 @@ class TestAPass:
         assert changes(decide(view, [one], dark), one)["source_service"] == d.SOURCE_DOWN
 
     def test_a_paused_guest_whose_source_was_down_is_for_a_person(self):
-        one = migrating(odd_since=LONG_AGO, source_service=d.SOURCE_WAS_DOWN)
+        one = migrating(anomaly_since=LONG_AGO, source_service=d.SOURCE_WAS_DOWN)
         sight = seen(server(status="PAUSED"), records=(record(status="failed"),))
         assert changes(decide(drain(), [one], sight), one)["state"] == MigrationState.UNKNOWN
 
     def test_a_source_that_was_down_is_given_the_time_of_the_copy(self):
-        early = migrating(odd_since=ago(100), source_service=d.SOURCE_WAS_DOWN)
+        early = migrating(anomaly_since=ago(100), source_service=d.SOURCE_WAS_DOWN)
         sight = seen(server(), records=(record(status="cancelled"),))
         assert "state" not in changes(decide(drain(), [early], sight), early)
 
@@ -273,14 +273,14 @@ class TestAPass:
 
     @pytest.mark.parametrize("status", ["PAUSED", "SHUTOFF"])
     def test_an_abort_that_ended_in_error_proves_nothing_of_what_no_hypervisor_tells(self, status):
-        one = migrating(odd_since=LONG_AGO, **TAKEN)
+        one = migrating(anomaly_since=LONG_AGO, **TAKEN)
         sight = seen(server(status=status), records=(record(status="error"),))
         changed = changes(decide(drain(), [one], sight), one)
         assert changed["state"] == MigrationState.UNKNOWN
         assert "was aborted, as" not in english(changed["message"])
 
     def test_what_was_aborted_and_is_shut_off_is_not_said_to_run(self):
-        one = migrating(odd_since=LONG_AGO, **TAKEN)
+        one = migrating(anomaly_since=LONG_AGO, **TAKEN)
         sight = seen(server(status="SHUTOFF"), records=(record(status="cancelled"),))
         message = english(changes(decide(drain(), [one], sight), one)["message"])
         assert "It is SHUTOFF on this host." in message
@@ -310,16 +310,16 @@ class TestWhoIsAskedAbout:
         at_once = ending is Ending.ROLLED_BACK
         fresh = migrating(**of_row)
         assert self.wanted(fresh, here, records=records) == (["web"] if at_once else [])
-        stood = migrating(odd_since=LONG_AGO, **of_row)
+        stood = migrating(anomaly_since=LONG_AGO, **of_row)
         assert self.wanted(stood, here, records=records) == ["web"]
 
     @pytest.mark.parametrize("status", ["PAUSED", "SHUTOFF"])
     def test_nobody_of_whom_no_hypervisor_tells(self, status):
-        one = migrating(odd_since=LONG_AGO)
+        one = migrating(anomaly_since=LONG_AGO)
         assert self.wanted(one, server(status=status), records=(record(status="error"),)) == []
 
     def test_nobody_while_the_source_is_down(self):
-        one = migrating(odd_since=LONG_AGO)
+        one = migrating(anomaly_since=LONG_AGO)
         down = service(state="down")
         shown = (record(status="error"),)
         assert self.wanted(one, server(), records=shown, service=down) == []

@@ -48,7 +48,7 @@ def end(drain, state, result):
 
 
 @pytest.fixture(params=[UNKNOWN, ARRIVED], ids=["unknown", "arrived"])
-def spoilt(request, make_drain):
+def overtaken(request, make_drain):
     """A drain of cmp4 that runs, one instance of which is gone and one needs a look."""
     state, code, words = request.param
     drain = make_drain("cmp4", server("web-1", host="cmp4"), server("db-1", host="cmp4"))
@@ -59,14 +59,14 @@ def spoilt(request, make_drain):
     return drain, words
 
 
-def test_on_the_page_of_a_drain_that_is_open(admin, spoilt):
-    drain, words = spoilt
+def test_on_the_page_of_a_drain_that_is_open(admin, overtaken):
+    drain, words = overtaken
     assert text(updates(admin, drain).json()["parts"]["headline"]).startswith(words)
 
 
 @pytest.mark.parametrize(("state", "result"), ENDS)
-def test_on_the_page_of_a_drain_that_is_over(admin, spoilt, state, result):
-    drain, words = spoilt
+def test_on_the_page_of_a_drain_that_is_over(admin, overtaken, state, result):
+    drain, words = overtaken
     end(drain, state, result)
     data = updates(admin, drain).json()
     assert text(data["parts"]["headline"]).startswith(words)
@@ -82,8 +82,8 @@ def test_on_the_page_of_a_drain_that_is_over(admin, spoilt, state, result):
 
 @pytest.mark.parametrize("safe", [True, False])
 @pytest.mark.parametrize(("state", "result"), ENDS)
-def test_in_the_list_of_hosts(admin, spoilt, state, result, safe):
-    drain, words = spoilt
+def test_in_the_list_of_hosts(admin, overtaken, state, result, safe):
+    drain, words = overtaken
     if safe:
         store.join_maintenance(
             drain, found_status="enabled", found_reason="", service_id="s", now=timezone.now()

@@ -292,7 +292,7 @@ def test_a_plan_is_asked_for_with_all_that_was_entered(admin, room):
     drains = list(store.drains_of_plan(plan.pk))
     assert [d.host for d in drains] == ["cmp10", "cmp1"]
     for drain in drains:
-        assert (drain.max_concurrent, drain.follow_plan, drain.move_locked) == (3, True, False)
+        assert (drain.max_concurrent, drain.follow_estimate, drain.move_locked) == (3, True, False)
         assert (drain.start_at, drain.stop_at) == (start, start + timedelta(hours=2))
         assert drain.timeout_action == "abort"
     row = store.migrations(drains[1]).get(server_name="web-1")

@@ -20,7 +20,7 @@ from ukcloud_maintenance.core.facts import Capacity
 from ukcloud_maintenance.core.preflight.verdicts import Choice, Kind
 from ukcloud_maintenance.exceptions import CloudUnreachable
 from ukcloud_maintenance.models import Drain
-from ukcloud_maintenance.services import DrainPlan
+from ukcloud_maintenance.services import HostPreflight
 
 NASTY = '<script>alert("1")</script>{$ 1+1 $}'
 
@@ -140,7 +140,7 @@ def test_choices_notes_and_options_reach_the_drain(admin, known):
     admin.post(url("cmp1"), entered)
     drain = Drain.objects.get()
     rows = {m.server_name: m for m in drain.migrations.all()}
-    assert (drain.follow_plan, drain.move_locked, drain.destination) == (True, False, "")
+    assert (drain.follow_estimate, drain.move_locked, drain.destination) == (True, False, "")
     assert (rows["web-1"].state, rows["web-1"].choice, rows["web-1"].note) == (
         "stays",
         "stay",
@@ -346,7 +346,7 @@ def test_few_names():
 
 
 def test_a_learned_rate_is_named(known):
-    plan = DrainPlan(service("cmp1"), [], [])
+    plan = HostPreflight(service("cmp1"), [], [])
     plan = dataclasses.replace(plan, duration=Duration(60, 60, 2, 230 * 1024**2, 12))
     shown = Preflight(plan, choose=False)
     assert shown.time == "about 60 s"

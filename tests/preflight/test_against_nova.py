@@ -42,7 +42,7 @@ def cloud(nova):
 
 
 def plan_of(cloud, host="cmp1", **choices):
-    plan = services.plan_drain(shell_actor(), cloud, host, services.PlanChoices(**choices))
+    plan = services.preflight_host(shell_actor(), cloud, host, services.PreflightChoices(**choices))
     return plan, {p.server.name: p for p in plan.planned}
 
 
@@ -269,7 +269,7 @@ def test_follows_the_plan_where_it_was_chosen(nova, cloud, settings):
     group = group_of_policy(nova, "anti-affinity")
     nova.create_server("apart-1", host="cmp1", group=group)
     nova.create_server("apart-2", host="cmp2", group=group)
-    request = services.DrainRequest("cmp1", "new kernel", follow_plan=True)
+    request = services.DrainRequest("cmp1", "new kernel", follow_estimate=True)
     drain = services.request_drain(shell_actor(), cloud, request)
     [row] = drain.migrations.all()
     assert row.planned_host in ("cmp3", "lone")

@@ -17,8 +17,8 @@ from ukcloud_maintenance.core.preflight.verdicts import Kind
 from ukcloud_maintenance.exceptions import CloudUnreachable, NotAllowed, Refused, UnknownHost
 from ukcloud_maintenance.messages import english, english_remedy
 from ukcloud_maintenance.models import Drain, InstanceMigration
-from ukcloud_maintenance.preflight import look_around
-from ukcloud_maintenance.services import DrainRequest, PlanChoices
+from ukcloud_maintenance.preflight import read_placement_context
+from ukcloud_maintenance.services import DrainRequest, PreflightChoices
 
 pytestmark = pytest.mark.django_db
 
@@ -47,7 +47,7 @@ def cloud():
 
 
 def plan_of(cloud, host="cmp1", **choices):
-    return services.plan_drain(ACTOR, cloud, host, PlanChoices(**choices))
+    return services.preflight_host(ACTOR, cloud, host, PreflightChoices(**choices))
 
 
 def named(plan):
@@ -123,11 +123,11 @@ def test_a_host_whose_service_was_renamed_says_which_it_is_now(cloud, monkeypatc
     nodes = [Hypervisor("n4", "cmp4.example", "new4"), Hypervisor("n1", "cmp1.example", "cmp1")]
     monkeypatch.setattr(cloud, "hypervisors", lambda: nodes)
     with pytest.raises(Refused) as refused:
-        services.plan_drain(ACTOR, cloud, host)
+        services.preflight_host(ACTOR, cloud, host)
     assert "cmp4.example belongs to the service of host new4" in english_remedy(refused.value.said)
     monkeypatch.setattr(cloud, "hypervisors", lambda: nodes[1:])
     with pytest.raises(Refused) as refused:
-        services.plan_drain(ACTOR, cloud, host)
+        services.preflight_host(ACTOR, cloud, host)
     assert "belongs to" not in english_remedy(refused.value.said)
 
 
@@ -146,10 +146,10 @@ def test_the_instances_of_a_host_of_ironic_are_refused_and_never_live(cloud):
     assert {p.verdict.kind for p in plan.planned} <= {Kind.STAYS, Kind.BLOCKED}
     assert named(plan)["web"].verdict.code == "bare_metal"
     ids = [s.id for s in cloud.all_servers]
-    chosen = services.check_host(ACTOR, cloud, "cmp1", PlanChoices(choices={ids[0]: "cold"}))
+    chosen = services.check_host(ACTOR, cloud, "cmp1", PreflightChoices(choices={ids[0]: "cold"}))
     assert not chosen.moving
     for ask in (
-        lambda: services.plan_drain(ACTOR, cloud, "cmp1"),
+        lambda: services.preflight_host(ACTOR, cloud, "cmp1"),
         lambda: services.request_drain(ACTOR, cloud, DrainRequest("cmp1", "r")),
         lambda: services.request_plan(
             ACTOR, cloud, services.PlanRequest(("cmp2", "cmp1"), DrainRequest("", "r"))
@@ -171,7 +171,7 @@ def test_a_host_of_ironic_never_receives(cloud):
     with pytest.raises(Refused) as refused:
         services.request_drain(ACTOR, cloud, DrainRequest("cmp1", "r", destination="metal"))
     assert refused.value.code == "destination_bare_metal"
-    seen = look_around(cloud, "cmp1", cloud.all_servers, frozenset(), "")
+    seen = read_placement_context(cloud, "cmp1", cloud.all_servers, frozenset(), "")
     assert "metal" not in seen.receivers
 
 
@@ -226,7 +226,7 @@ def test_without_the_servers_there_is_no_plan(cloud, monkeypatch, read):
 
 def test_a_check_is_for_whoever_may_look(cloud):
     with pytest.raises(NotAllowed):
-        services.plan_drain(VIEWER, cloud, "cmp1")
+        services.preflight_host(VIEWER, cloud, "cmp1")
     plan = services.check_host(VIEWER, cloud, "cmp1")
     assert plan.refusal is None
     assert len(plan.planned) == 3
@@ -248,7 +248,7 @@ def test_a_request_writes_what_was_planned(cloud):
     cloud.all_servers.append(server("large", memory_bytes=64 * GIB))
     cloud.all_groups = [ServerGroup("g1", "ring", "anti-affinity", (web.id,))]
     assert named(plan_of(cloud))["large"].verdict.code == "no_room"
-    drain = services.request_drain(ACTOR, cloud, DrainRequest("cmp1", "r", follow_plan=True))
+    drain = services.request_drain(ACTOR, cloud, DrainRequest("cmp1", "r", follow_estimate=True))
     rows = {row.server_name: row for row in drain.migrations.all()}
     assert (rows["web"].group, rows["web"].planned_host) == ("g1", "cmp2")
     assert (rows["large"].state, rows["large"].code) == ("blocked", "no_room")

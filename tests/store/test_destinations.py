@@ -107,7 +107,7 @@ def test_a_host_that_one_instance_is_sent_to_is_not_drained(cloud):
 
 
 def test_the_estimate_of_another_drain_does_not_stand_against_it(cloud):
-    first = ask(cloud, "cmp1", follow_plan=True)
+    first = ask(cloud, "cmp1", follow_estimate=True)
     first.migrations.update(planned_host="cmp2")
     ask(cloud, "cmp2")
 

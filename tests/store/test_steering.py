@@ -170,7 +170,7 @@ def test_a_drain_that_failed_goes_on_unless_the_host_has_another_one():
     assert (found.state, found.result, found.finished_at) == ("running", "", None)
     assert store.open_drain_of("RegionOne", "cmp1") == found
     assert (again.state, again.destination, again.finished_at) == ("pending", "cmp9", None)
-    assert again.granted == again.attempts
+    assert again.extra_attempts == again.attempts
     store.retry_instance(found, fail(found), "ann", LATER)
     assert row(drain).destination == "", "the scheduler's choice"
 

@@ -16,7 +16,13 @@ from ukcloud_maintenance.core.facts import (
 )
 from ukcloud_maintenance.core.host import certificate
 from ukcloud_maintenance.core.host import returning as hosts
-from ukcloud_maintenance.core.host.certificate import Check, HostSight, as_json, certify, from_json
+from ukcloud_maintenance.core.host.certificate import (
+    Check,
+    HostObservation,
+    as_json,
+    certify,
+    from_json,
+)
 from ukcloud_maintenance.core.message import holds, message, text
 from ukcloud_maintenance.messages import english
 
@@ -39,22 +45,22 @@ def record(status, number=1, source=HOST, dest="cmp2", kind="live-migration") ->
     return Migration(number, f"uuid-{number}", f"s{number}", status, kind, source, dest)
 
 
-EMPTY = HostSight(HOST, SERVICE, SERVICE, (), (), {}, (NODE,), ())
+EMPTY = HostObservation(HOST, SERVICE, SERVICE, (), (), {}, (NODE,), ())
 
 
-def sight(**fields) -> HostSight:
+def sight(**fields) -> HostObservation:
     return dataclasses.replace(EMPTY, **fields)
 
 
-def failed(found: HostSight) -> set[str]:
+def failed(found: HostObservation) -> set[str]:
     return {check.code for check in certify(found) if not check.passed}
 
 
-def check(found: HostSight, code: str) -> Check:
+def check(found: HostObservation, code: str) -> Check:
     return next(c for c in certify(found) if c.code == code)
 
 
-def details(found: HostSight, code: str) -> tuple[str, ...]:
+def details(found: HostObservation, code: str) -> tuple[str, ...]:
     """What is said of each thing in a check."""
     return tuple(map(english, check(found, code).details))
 

@@ -14,7 +14,7 @@ from ukcloud_maintenance.core.facts import Capacity, ServerGroup
 from ukcloud_maintenance.core.preflight import packing
 from ukcloud_maintenance.core.preflight.needs import Needs
 from ukcloud_maintenance.core.preflight.packing import Item, items_of, pack
-from ukcloud_maintenance.core.preflight.verdicts import Around
+from ukcloud_maintenance.core.preflight.verdicts import PlacementContext
 
 SOURCE = "src"
 HOSTS = ["h1", "h2", "h3"]
@@ -128,7 +128,7 @@ def test_a_disk_that_is_shared_does_not_limit():
 
 def test_items_of_servers_know_zone_and_group():
     apart = ServerGroup("g1", "g", "anti-affinity", (server("a").id,))
-    around = Around(
+    around = PlacementContext(
         groups=(apart,),
         receivers={"h1": "az1", "h2": "az2"},
         capacity={"h1": capacity(2048), "h2": capacity(2048)},

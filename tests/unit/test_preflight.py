@@ -14,7 +14,13 @@ from ukcloud_maintenance.core.preflight import bindings, surroundings
 from ukcloud_maintenance.core.preflight import judge as preflight
 from ukcloud_maintenance.core.preflight.judge import group_of, judge
 from ukcloud_maintenance.core.preflight.needs import needs_of
-from ukcloud_maintenance.core.preflight.verdicts import Around, Choice, Kind, OptOutNames, Wishes
+from ukcloud_maintenance.core.preflight.verdicts import (
+    Choice,
+    Kind,
+    OptOutNames,
+    PlacementContext,
+    Wishes,
+)
 from ukcloud_maintenance.core.states import MIGRATION_WAITING, Method, MigrationState
 from ukcloud_maintenance.messages import english, english_remedy
 
@@ -40,7 +46,7 @@ def roomy(*traits: str, memory: int = 9999) -> Capacity:
     return Capacity({"MEMORY_MB": memory, "VCPU": 8}, {}, frozenset(traits))
 
 
-def hosts(**more) -> Around:
+def hosts(**more) -> PlacementContext:
     """Two hosts with room in az1, one in az2."""
     given = {
         "receivers": {"h1": "az1", "h2": "az1", "h3": "az2"},
@@ -51,10 +57,12 @@ def hosts(**more) -> Around:
         ),
         "groups": (),
     }
-    return Around(**{**given, **more})
+    return PlacementContext(**{**given, **more})
 
 
-def grouped(policy: str, members: dict[str, str], most: int = 1, leaving=(), **more) -> Around:
+def grouped(
+    policy: str, members: dict[str, str], most: int = 1, leaving=(), **more
+) -> PlacementContext:
     """The server under test and others, by host, in a group."""
     ids = {server(name).id: host for name, host in members.items()}
     found = ServerGroup("g1", "ring", policy, (ME.id, *ids), most)
@@ -66,7 +74,7 @@ def grouped(policy: str, members: dict[str, str], most: int = 1, leaving=(), **m
     )
 
 
-def kept(**metadata: str) -> Around:
+def kept(**metadata: str) -> PlacementContext:
     """Every host is kept for others by an aggregate."""
     found = Aggregate(
         "kept", "", ("h1", "h2", "h3"), {k.replace("__", ":"): v for k, v in metadata.items()}
@@ -370,7 +378,7 @@ def test_anti_affinity_groups_alone_are_travelled_one_by_one():
     assert group_of(ME, grouped("anti-affinity", {})) == "g1"
     for policy in ("affinity", "soft-anti-affinity", "soft-affinity"):
         assert group_of(ME, grouped(policy, {})) == ""
-    assert group_of(ME, Around()) == ""
+    assert group_of(ME, PlacementContext()) == ""
 
 
 @pytest.mark.parametrize(

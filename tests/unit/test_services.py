@@ -35,7 +35,7 @@ NEEDS = {
     "drain_report": (RULE_VIEW, [1]),
     "check_host": (RULE_VIEW, ["cloud", "cmp1"]),
     "check_destination": (RULE_VIEW, ["cloud", ["cmp1"], "cmp2"]),
-    "plan_drain": (RULE_DRAIN, ["cloud", "cmp1"]),
+    "preflight_host": (RULE_DRAIN, ["cloud", "cmp1"]),
     "drain_choices": (RULE_DRAIN, ["RegionOne"]),
     "request_drain": (RULE_DRAIN, ["cloud", services.DrainRequest("cmp1", "r")]),
     "request_drains": (RULE_DRAIN, ["cloud", [services.DrainRequest("cmp1", "r")]]),
@@ -177,7 +177,7 @@ def test_a_plan_sorts_the_instances_by_what_will_happen():
             server("elsewhere", host="cmp2"),
         ],
     )
-    plan = services.plan_drain(ANYBODY, cloud, "cmp1")
+    plan = services.preflight_host(ANYBODY, cloud, "cmp1")
     by_kind = {k: [p.server.name for p in plan.of_kind(k)] for k in Kind}
     assert by_kind == {
         "live": ["a", "b"],

@@ -861,15 +861,17 @@ def test_a_drain_that_the_limits_hold_says_what_it_waits_for(settings):
 def test_one_full_destination_does_not_hold_the_region_without_a_word():
     """Four copies to cmp2 that do not end, and many hosts with room: a server that joined has no
     place in the estimate, and waits as long as they do."""
-    gate = d.Gate(room=16, inbound={"cmp2": 4}, per_destination=4)
-    actions = build.decide(build.drain(), [build.row()], build.seen(build.server(), gate=gate))
+    admission = d.Admission(room=16, inbound={"cmp2": 4}, per_destination=4)
+    actions = build.decide(
+        build.drain(), [build.row()], build.seen(build.server(), admission=admission)
+    )
     said = [a for a in actions if isinstance(a, d.ChangeDrain) and a.fields.get("message")]
     assert build.submits(actions) or said
 
 
 def test_one_that_stepped_back_still_goes_where_the_plan_has_it():
-    one = build.row(attempts=1, granted=1, planned_host="cmp7")  # as _step_back leaves it
-    view = build.drain(follow_plan=True)
+    one = build.row(attempts=1, extra_attempts=1, planned_host="cmp7")  # as _step_back leaves it
+    view = build.drain(follow_estimate=True)
     actions = build.decide(view, [one], build.seen(build.server()))
     assert [a.host for a in actions if isinstance(a, d.Submit)] == ["cmp7"]
 

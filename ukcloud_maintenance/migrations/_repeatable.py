@@ -50,3 +50,15 @@ class RemoveField(migrations.RemoveField):
         model = to_state.apps.get_model(app_label, self.model_name)
         if not _has_column(schema_editor, model, self.name):
             super().database_backwards(app_label, schema_editor, from_state, to_state)
+
+
+class RenameField(migrations.RenameField):
+    def database_forwards(self, app_label, schema_editor, from_state, to_state):
+        model = from_state.apps.get_model(app_label, self.model_name)
+        if _has_column(schema_editor, model, self.old_name):
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+
+    def database_backwards(self, app_label, schema_editor, from_state, to_state):
+        model = from_state.apps.get_model(app_label, self.model_name)
+        if _has_column(schema_editor, model, self.new_name):
+            super().database_backwards(app_label, schema_editor, from_state, to_state)

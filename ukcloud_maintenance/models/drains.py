@@ -52,7 +52,7 @@ class Drain(models.Model):
     #: the one host that all instances go to, or empty: the scheduler's choice
     destination = models.CharField(max_length=255, blank=True)
     #: each instance is asked to go to its planned host first; a refusal falls back
-    follow_plan = models.BooleanField(default=False)
+    follow_estimate = models.BooleanField(default=False)
     #: whether instances that their owner locked are moved
     move_locked = models.BooleanField(default=True)
     requested_by_id = models.CharField(max_length=255)

@@ -65,7 +65,7 @@ class InstanceMigration(models.Model):
     #: how often it was tried; what is decided on one attempt is not applied to the next
     attempts = models.PositiveIntegerField(default=0)
     #: attempts that were granted on top of the setting's, by a retry
-    granted = models.PositiveIntegerField(default=0)
+    extra_attempts = models.PositiveIntegerField(default=0)
     newest_attempt = models.ForeignKey(
         "Attempt", null=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -75,7 +75,7 @@ class InstanceMigration(models.Model):
     #: since when OpenStack puts off, without a word on the instance, what is requested for it
     put_off_since = models.DateTimeField(null=True)
     #: since when an observation contradicts itself (completed, but still here)
-    odd_since = models.DateTimeField(null=True)
+    anomaly_since = models.DateTimeField(null=True)
 
     created_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True)

@@ -16,7 +16,7 @@ from ..cloud import Cloud, side_by_side
 from ..core import drain as d
 from ..core.facts import Migration, Server
 from ..core.message import message, some
-from ..core.preflight.verdicts import Around
+from ..core.preflight.verdicts import PlacementContext
 from ..core.states import (
     DRAIN_TERMINAL,
     MIGRATION_OPEN,
@@ -37,8 +37,8 @@ NEWEST = 100
 T = TypeVar("T")
 
 
-class LookAround(Protocol):
-    """What stands around the servers of a drain, see `preflight.look_around`."""
+class ReadPlacementContext(Protocol):
+    """What stands around the servers of a drain, see `preflight.read_placement_context`."""
 
     def __call__(
         self,
@@ -47,7 +47,7 @@ class LookAround(Protocol):
         servers: list[Server],
         leaving: frozenset[str],
         destination: str,
-    ) -> Around: ...
+    ) -> PlacementContext: ...
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Observer:
     clock: Callable[[], datetime]
     alive: Callable[[], None]
     known_for: Callable[[InstanceMigration], float]
-    look_around: LookAround
+    read_placement_context: ReadPlacementContext
 
 
 def observe(by: Observer, drain: Drain, rows: list[InstanceMigration]) -> d.Observation:
@@ -104,7 +104,7 @@ def observe(by: Observer, drain: Drain, rows: list[InstanceMigration]) -> d.Obse
     if running and d.wants_a_look(views, drain.looked_around_at, by.clock()):
         leaving = frozenset(r.server_id for r in still_open if r.method)
         here = list(servers.values())
-        around = by.look_around(cloud, drain.host, here, leaving, drain.destination)
+        around = by.read_placement_context(cloud, drain.host, here, leaving, drain.destination)
     if around or (due and any(d.is_held(r) for r in views)):
         store.looked_around(drain, by.clock())
     elsewhere = _each(cloud.server, moved)
@@ -120,7 +120,7 @@ def observe(by: Observer, drain: Drain, rows: list[InstanceMigration]) -> d.Obse
         our_user_id=cloud.user_id() if lost else "",
         around=around,
         travelling=store.travelling_groups(drain),
-        gate=_gate(drain),
+        admission=_gate(drain),
         on_their_way=_on_their_way(by, rows),
     )
     return with_words(by, drain, rows, seen, due)
@@ -185,7 +185,7 @@ def _observe_way_back(by: Observer, drain: Drain, rows: list[InstanceMigration])
         other_runs=_other_runs(drain, elsewhere),
         our_user_id=cloud.user_id() if lost else "",
         travelling=store.travelling_groups(drain),
-        gate=_gate(drain),
+        admission=_gate(drain),
         on_their_way=_on_their_way(by, rows),
         sources={r.source_compute: services.get(r.source_compute) for r in under_way},
     )
@@ -248,7 +248,7 @@ def _other_runs(drain: Drain, elsewhere: Mapping[str, Server | None]) -> dict[st
     }
 
 
-def _gate(drain: Drain) -> d.Gate:
+def _gate(drain: Drain) -> d.Admission:
     """What the plan and the region's limits leave to this drain, by our own record."""
     taking, before = store.ahead_of(drain)
     holds = None
@@ -257,7 +257,7 @@ def _gate(drain: Drain) -> d.Gate:
     elif before:
         holds = message("waits_for_hosts", hosts=some(before))
     traffic = store.traffic(drain.region)
-    return d.Gate(
+    return d.Admission(
         holds=holds,
         room=settings.current().max_in_region - traffic.total,
         inbound=traffic.inbound,

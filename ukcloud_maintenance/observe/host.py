@@ -6,12 +6,12 @@ from functools import partial
 
 from ..cloud import Cloud, side_by_side
 from ..core.facts import Allocation, Hypervisor, Server, Service
-from ..core.host.certificate import HostSight
+from ..core.host.certificate import HostObservation
 from ..core.host.emptiness import HostContents
 from ..core.host.returning import same_machine
 from ..core.message import NAMED, Message
 from ..exceptions import CloudAnswerUnusable, CloudError
-from ..log import say
+from ..log import log_event
 from ..store import HostMaintenance
 
 
@@ -44,7 +44,7 @@ def read_servers(cloud: Cloud, server_ids: Iterable[str]) -> dict[str, Server | 
         try:
             return server_id, cloud.server(server_id)
         except CloudError as error:
-            say(logging.WARNING, "not_read", server=server_id, detail=error.said)
+            log_event(logging.WARNING, "not_read", server=server_id, detail=error.said)
             return None
 
     return dict(filter(None, side_by_side(partial(read, one) for one in sorted(server_ids))))
@@ -52,7 +52,7 @@ def read_servers(cloud: Cloud, server_ids: Iterable[str]) -> dict[str, Server | 
 
 def look_at_host(
     cloud: Cloud, maintenance: HostMaintenance, alive: Callable[[], None]
-) -> HostSight:
+) -> HostObservation:
     """What tells whether a host is empty, and then what Placement says: some eight requests, and
     one for each server that an unfinished migration or an allocation names.
 
@@ -66,7 +66,7 @@ def look_at_host(
     known = [*contents.servers_of_migrations.values(), *elsewhere.values()]
     names = {s.id: s.name for s in known if s}
     gone = contents.before is None
-    return HostSight(
+    return HostObservation(
         **vars(contents) | {"names": names},
         hypervisors=hypervisors,
         allocations=allocations,
@@ -81,7 +81,7 @@ def _same_machine(cloud: Cloud, host: str) -> Hypervisor | None:
     try:
         return same_machine(host, cloud.hypervisors())
     except CloudError as error:
-        say(logging.WARNING, "no_hypervisors", host=host, detail=error.said)
+        log_event(logging.WARNING, "no_hypervisors", host=host, detail=error.said)
         return None
 
 

@@ -33,7 +33,7 @@ def drain_view(drain: Drain) -> d.DrainView:
         reason=drain.reason,
         max_concurrent=drain.max_concurrent,
         destination=drain.destination,
-        follow_plan=drain.follow_plan,
+        follow_estimate=drain.follow_estimate,
         move_locked=drain.move_locked,
         message=drain.message,
         learned_limit=drain.learned_limit,

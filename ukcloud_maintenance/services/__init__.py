@@ -8,7 +8,7 @@ worker's in a shell. Nothing here changes anything in OpenStack, but for
 
 from ..cloud import Cloud
 from ..core.host.certificate import SCOPE
-from ..preflight import PARTS, DrainPlan, PlanChoices, Planned
+from ..preflight import PARTS, HostPreflight, Planned, PreflightChoices
 from ..store import Drain, HostMaintenance, InstanceMigration, Plan, WorkerStatus
 from .access import connect, connect_shell, shell_regions
 from .allocations import host_allocations, remove_allocation
@@ -34,7 +34,7 @@ from .plans import (
     request_plan,
     steer_plan,
 )
-from .preflights import PlanPreflight, check_host, check_plan, host_sets, plan_drain
+from .preflights import PlanPreflight, check_host, check_plan, host_sets, preflight_host
 from .records import clear_record, drain_document, export_drain
 from .reports import DrainReport, drain_report, get_drain, open_drains
 from .requests import (
@@ -76,17 +76,17 @@ __all__ = [
     "Drain",
     "DrainChange",
     "DrainChoices",
-    "DrainPlan",
     "DrainReport",
     "DrainRequest",
     "HostMaintenance",
+    "HostPreflight",
     "InstanceMigration",
     "Plan",
-    "PlanChoices",
     "PlanPreflight",
     "PlanReport",
     "PlanRequest",
     "Planned",
+    "PreflightChoices",
     "ReturnPreview",
     "ReturnRequest",
     "Returnable",
@@ -124,8 +124,8 @@ __all__ = [
     "list_hosts",
     "open_drains",
     "pause_drain",
-    "plan_drain",
     "plan_report",
+    "preflight_host",
     "project_names",
     "remove_allocation",
     "request_drain",

@@ -11,7 +11,7 @@ from ..core.host import returning as h
 from ..core.message import Message, message
 from ..core.states import Direction
 from ..exceptions import CloudError, Refused, UnknownHost
-from ..preflight import DrainPlan
+from ..preflight import HostPreflight
 from ..store import Drain, HostMaintenance
 from .access import require
 
@@ -108,7 +108,7 @@ def check_may_drain(service: Service, sight: RegionSight) -> None:
         raise host_is_destination(service.host, sender)
 
 
-def check_not_bare_metal(plan: DrainPlan) -> None:
+def check_not_bare_metal(plan: HostPreflight) -> None:
     host = plan.service.host
     if host in plan.bare_metal:
         raise Refused(message("host_bare_metal", host=host), code="bare_metal", field="host")

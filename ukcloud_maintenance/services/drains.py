@@ -7,7 +7,7 @@ from ..cloud import Cloud
 from ..core.actor import RULE_DRAIN, Actor
 from ..core.message import message
 from ..exceptions import Refused
-from ..preflight import DrainPlan, PlanChoices, make_plans
+from ..preflight import HostPreflight, PreflightChoices, make_plans
 from ..store import Drain, Plan
 from .access import cloud_name, require
 from .checks import (
@@ -48,7 +48,7 @@ def request_drains(actor: Actor, cloud: Cloud, requests: Iterable[DrainRequest])
 
 def ready_to_request(
     actor: Actor, cloud: Cloud, requests: Iterable[DrainRequest]
-) -> list[tuple[DrainRequest, DrainPlan]]:
+) -> list[tuple[DrainRequest, HostPreflight]]:
     """The requests, checked, each with its plan; all of them are planned together."""
     asked = [check_request(r) for r in requests]
     for one in asked:
@@ -74,7 +74,7 @@ def ready_to_request(
     wanted = [
         (
             service,
-            PlanChoices(
+            PreflightChoices(
                 one.choices,
                 move_locked=one.move_locked,
                 max_concurrent=one.max_concurrent,
@@ -96,7 +96,7 @@ def write_request(
     actor: Actor,
     region: str,
     request: DrainRequest,
-    plan: DrainPlan,
+    plan: HostPreflight,
     plan_row: Plan | None = None,
     order: int = 0,
 ) -> Drain:
@@ -130,7 +130,7 @@ def write_request(
             actor_id=actor.id,
             actor=str(actor),
             planned=entries,
-            follow_plan=request.follow_plan,
+            follow_estimate=request.follow_estimate,
             move_locked=request.move_locked,
             project_names=names,
             now=store.now(),

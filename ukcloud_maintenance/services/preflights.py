@@ -10,15 +10,15 @@ from ..core.actor import RULE_DRAIN, RULE_VIEW, Actor
 from ..core.copying.duration import Duration, of_plan
 from ..core.facts import Service
 from ..exceptions import CloudError, Refused
-from ..preflight import NO_CHOICES, DrainPlan, PlanChoices, make_plan, make_plans
+from ..preflight import NO_CHOICES, HostPreflight, PreflightChoices, make_plan, make_plans
 from .access import require
 from .checks import RegionSight, check_may_drain, check_not_bare_metal, find_service
 from .requests import check_choices, check_hosts_of_plan
 
 
-def plan_drain(
-    actor: Actor, cloud: Cloud, host: str, choices: PlanChoices = NO_CHOICES
-) -> DrainPlan:
+def preflight_host(
+    actor: Actor, cloud: Cloud, host: str, choices: PreflightChoices = NO_CHOICES
+) -> HostPreflight:
     """What a drain of this host would do; nothing is changed. For the requests see `plan`.
 
     :raises UnknownHost: no compute service has exactly this name
@@ -35,8 +35,8 @@ def plan_drain(
 
 
 def check_host(
-    actor: Actor, cloud: Cloud, host: str, choices: PlanChoices = NO_CHOICES
-) -> DrainPlan:
+    actor: Actor, cloud: Cloud, host: str, choices: PreflightChoices = NO_CHOICES
+) -> HostPreflight:
     """The same for whoever may look. What stands against a drain of the host itself is the
     plan's `refusal`.
 
@@ -101,7 +101,7 @@ class PlanPreflight:
     :param in_region: the most migrations at once in the region, which the duration reckons with
     """
 
-    hosts: list[DrainPlan] = field(default_factory=list)
+    hosts: list[HostPreflight] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     duration: Duration | None = None
     in_region: int = 0
@@ -111,7 +111,7 @@ def check_plan(
     actor: Actor,
     cloud: Cloud,
     hosts: Iterable[str],
-    choices: PlanChoices = NO_CHOICES,
+    choices: PreflightChoices = NO_CHOICES,
     *,
     hosts_at_once: int = 1,
     skip_unknown: bool = False,
@@ -149,7 +149,7 @@ def check_plan(
     )
 
 
-def _refusal(plan: DrainPlan, sight: RegionSight) -> Refused | None:
+def _refusal(plan: HostPreflight, sight: RegionSight) -> Refused | None:
     try:
         check_may_drain(plan.service, sight)
         check_not_bare_metal(plan)

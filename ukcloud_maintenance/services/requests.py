@@ -85,7 +85,7 @@ class DrainRequest:
     :param choices: by server id, what the admin chose for it: live, cold, stay or confirm
     :param notes: by server id, why
     :param move_locked: whether instances that are locked are moved
-    :param follow_plan: whether each instance is asked to go to its host of the estimate first
+    :param follow_estimate: whether each instance is asked to go to its host of the estimate first
     :param order: largest first, which keeps the drain short, or smallest first
     :param start_at: not begun before this time, the service not disabled before it; None: at once
     :param stop_at: nothing new is started after this time; None: no such end
@@ -100,7 +100,7 @@ class DrainRequest:
     choices: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
     move_locked: bool = True
-    follow_plan: bool = False
+    follow_estimate: bool = False
     order: str = LARGEST_FIRST
     start_at: datetime | None = None
     stop_at: datetime | None = None
@@ -133,7 +133,7 @@ def check_request(request: DrainRequest) -> DrainRequest:
     if request.order not in ORDERS:
         raise Refused(message("order_unknown", order=request.order, known=ORDERS), field="order")
     destination = request.destination.strip()
-    if destination and request.follow_plan:
+    if destination and request.follow_estimate:
         raise Refused(message("destination_and_plan"), field="destination")
     return replace(
         request,

@@ -10,7 +10,7 @@ from ..core.facts import Server, Service
 from ..core.host import returning as h
 from ..core.message import Message, message
 from ..core.preflight.judge import group_of, judge
-from ..core.preflight.verdicts import Around, Verdict, Wishes
+from ..core.preflight.verdicts import PlacementContext, Verdict, Wishes
 from ..core.states import ReturnChoice
 from ..exceptions import CloudError, Refused, StaleState
 from ..observe.views import opt_out_names
@@ -290,12 +290,12 @@ def _run_of(
     )
 
 
-def _groups(cloud: Cloud) -> Around:
+def _groups(cloud: Cloud) -> PlacementContext:
     """The server groups; where they cannot be read, what comes back does so without one."""
     try:
-        return Around(groups=tuple(cloud.server_groups()))
+        return PlacementContext(groups=tuple(cloud.server_groups()))
     except CloudError:
-        return Around()
+        return PlacementContext()
 
 
 def return_run(actor: Actor, maintenance: HostMaintenance) -> Drain | None:

@@ -121,12 +121,12 @@ def retry_instance(
                     "",
                 ),
                 state=MigrationState.PENDING,
-                granted=row.attempts,
+                extra_attempts=row.attempts,
                 destination=destination,
                 code="",
                 message=None,
                 not_before=None,
-                odd_since=None,
+                anomaly_since=None,
                 # whoever tries it again has seen to what was there, or names another host
                 unfit_hosts={},
             )

@@ -24,7 +24,7 @@ from ..exceptions import (
     CloudUnreachable,
     PassOver,
 )
-from ..log import say
+from ..log import log_event
 from ..store import Drain, InstanceMigration
 
 #: An intent older than this, in seconds, is not sent any more: the process was stopped between
@@ -63,7 +63,7 @@ class DrainPass:
         try:
             return self.cloud.server_groups()
         except CloudError as error:
-            say(logging.WARNING, "no_groups", drain=self.drain.pk, detail=error.said)
+            log_event(logging.WARNING, "no_groups", drain=self.drain.pk, detail=error.said)
             return []
 
 
@@ -99,7 +99,7 @@ def _came_late(at: DrainPass, row: InstanceMigration | None, took: float, reques
     said = message("came_late", worker=at.worker, seconds=round(took))
     store.record(at.drain, row, at.clock(), "came_late", at.worker, said, request_id)
     server = row.server_id if row else ""
-    say(
+    log_event(
         logging.WARNING,
         "came_late",
         drain=at.drain.pk,
@@ -144,7 +144,7 @@ def becomes(
     if what.fields or what.request or event:
         store.change_migration(row, at.clock(), event=event, request=what.request, **what.fields)
     if what.kind:
-        say(
+        log_event(
             logging.WARNING if what.is_setback else logging.INFO,
             what.kind,
             drain=at.drain.pk,

@@ -17,7 +17,7 @@ from ..exceptions import (
     CloudServerError,
     StaleState,
 )
-from ..log import say
+from ..log import log_event
 from ..observe.evidence import hear
 from ..observe.views import limits, row_view
 from ..store import InstanceMigration
@@ -48,7 +48,7 @@ def submit(at: DrainPass, row: InstanceMigration, action: d.Submit) -> None:
     looked = time.monotonic()
     if server is None or not beginning.is_as_seen(server, row.source_compute, action.status):
         detail = f"{server.task_state or server.status} on {server.host}" if server else "deleted"
-        say(logging.INFO, "changed", drain=at.drain.pk, server=row.server_id, detail=detail)
+        log_event(logging.INFO, "changed", drain=at.drain.pk, server=row.server_id, detail=detail)
         return  # the next pass judges it as it is now
     objection = objections.objection(server, action.method, records, actions, sight, words)
     if objection is not None:

@@ -17,7 +17,7 @@ from ..cloud import Cloud
 from ..core import drain as d
 from ..core.drain.answers import with_reason
 from ..core.preflight.judge import group_of
-from ..core.preflight.verdicts import Around
+from ..core.preflight.verdicts import PlacementContext
 from ..core.states import (
     DRAIN_TERMINAL,
     MIGRATION_OPEN,
@@ -26,11 +26,11 @@ from ..core.states import (
     DrainState,
 )
 from ..exceptions import CloudError, StaleState
-from ..log import say
+from ..log import log_event
 from ..messages import english
 from ..observe.drain import Observer, observe
 from ..observe.views import drain_view, limits, row_view
-from ..preflight import look_around
+from ..preflight import read_placement_context
 from ..store import Drain, InstanceMigration
 from . import attempts, outage, requests, service
 from .asking import DrainPass, may_be_ours
@@ -90,8 +90,8 @@ def run(at: DrainPass) -> Outcome:
     drain = at.drain
     rows = list(store.migrations(drain))
     if store.set_back(drain, rows, at.clock(), settings.current().retry_max_seconds):
-        say(logging.WARNING, "clock_set_back", drain=drain.pk, host=drain.host)
-    by = Observer(at.cloud, at.clock, at.alive, at.known_for, look_around)
+        log_event(logging.WARNING, "clock_set_back", drain=drain.pk, host=drain.host)
+    by = Observer(at.cloud, at.clock, at.alive, at.known_for, read_placement_context)
     try:
         seen = observe(by, drain, rows)
     except CloudError as error:
@@ -116,7 +116,7 @@ def run(at: DrainPass) -> Outcome:
 def _is_moving(drain: Drain, rows: Iterable[InstanceMigration], seen: d.Observation) -> bool:
     """Whether something is under way or can be started."""
     at_work = drain.state in (DrainState.RUNNING, DrainState.CANCELLING)
-    starts = at_work and not seen.gate.holds
+    starts = at_work and not seen.admission.holds
     return any(
         r.state in MIGRATION_UNDER_WAY
         or (starts and r.state in MIGRATION_OPEN and r.not_before is None)
@@ -134,19 +134,19 @@ def _apply_all(
 
     :raises CloudError: it is the drain's trouble
     """
-    spoilt: set[int] = set()
+    overtaken: set[int] = set()
     for action in actions:
         row_id = getattr(action, "row_id", None)
-        if row_id in spoilt:
+        if row_id in overtaken:
             continue
         try:
             _apply(at, rows, seen, action)
         except StaleState as error:
             # Somebody else got there first; what was decided on the old state is void.
-            say(logging.INFO, "overtaken", drain=at.drain.pk, detail=error)
+            log_event(logging.INFO, "overtaken", drain=at.drain.pk, detail=error)
             if row_id is None:
                 break
-            spoilt.add(row_id)
+            overtaken.add(row_id)
 
 
 def _apply(
@@ -173,11 +173,11 @@ def _apply(
         case d.Disable():
             service.disable(at, action)
         case d.Join():
-            group = group_of(action.server, Around(groups=tuple(at.server_groups)))
+            group = group_of(action.server, PlacementContext(groups=tuple(at.server_groups)))
             row = store.add_server(drain, action.server, action.verdict, at.worker, now, group)
             if row:
                 rows[row.pk] = row
-                say(logging.INFO, "joined", drain=drain.pk, server=row.server_id)
+                log_event(logging.INFO, "joined", drain=drain.pk, server=row.server_id)
         case d.OpenMaintenance():
             store.join_maintenance(
                 drain,
@@ -204,7 +204,7 @@ def _change_row(at: DrainPass, row: InstanceMigration, action: d.ChangeRow) -> N
     store.change_migration(row, at.clock(), event=event, request=action.request, **changes)
     if action.kind:
         level = logging.WARNING if row.state in ("failed", "unknown") else logging.INFO
-        say(
+        log_event(
             level,
             action.kind,
             drain=at.drain.pk,
@@ -224,7 +224,7 @@ def _why(at: DrainPass, row: InstanceMigration) -> str:
     try:
         words = at.cloud.failure_of(row.server_id, request_id)
     except CloudError as error:
-        say(
+        log_event(
             logging.WARNING,
             "no_reason",
             drain=row.drain_id,
@@ -240,7 +240,7 @@ def _change_drain(at: DrainPass, action: d.ChangeDrain) -> None:
     event = at.event(action.kind, action.message) if action.kind else None
     store.change_drain(drain, now, expect=action.expect, event=event, **action.fields)
     if action.kind:
-        say(logging.INFO, action.kind, drain=drain.pk, host=drain.host, detail=action.message)
+        log_event(logging.INFO, action.kind, drain=drain.pk, host=drain.host, detail=action.message)
 
 
 def _finish(at: DrainPass, seen: d.Observation, action: d.Finish) -> None:
@@ -257,7 +257,7 @@ def _finish(at: DrainPass, seen: d.Observation, action: d.Finish) -> None:
             expect=store.cancel_choice(drain),
         )
         store.expect_nothing_open(drain)
-    say(
+    log_event(
         logging.INFO,
         f"drain_{action.state.value}",
         drain=drain.pk,

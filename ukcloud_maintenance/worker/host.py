@@ -20,7 +20,7 @@ from ..core.host import certificate as c
 from ..core.host import returning as h
 from ..core.message import Message, holds, message
 from ..exceptions import CloudError, CloudNotFound, StaleState
-from ..log import say
+from ..log import log_event
 from ..messages import english
 from ..observe.host import look_at_host
 from ..observe.views import host_view, return_limits
@@ -67,13 +67,13 @@ class HostReconciler:
         """One pass. An OpenStack that does not answer is an outcome; a bug is raised."""
         try:
             if store.set_back_host(maintenance, self.clock()):
-                say(logging.WARNING, "clock_set_back", host=maintenance.host)
+                log_event(logging.WARNING, "clock_set_back", host=maintenance.host)
             if maintenance.returning_since:
                 return self._give_back(maintenance)
             return self._verify(maintenance)
         except StaleState as error:
             # Somebody else got there first; what was found out is void.
-            say(logging.INFO, "overtaken", host=maintenance.host, detail=error)
+            log_event(logging.INFO, "overtaken", host=maintenance.host, detail=error)
             return HostOutcome(settings.current().poll_seconds)
 
     # -- safe to power off -------------------------------------------------------------------
@@ -101,9 +101,9 @@ class HostReconciler:
         )
         is_safe = maintenance.safe_since is not None
         if is_safe and not was_safe:
-            say(logging.INFO, "safe_to_power_off", host=maintenance.host)
+            log_event(logging.INFO, "safe_to_power_off", host=maintenance.host)
         elif was_safe and not is_safe:
-            say(logging.WARNING, "safe_withdrawn", host=maintenance.host, detail=why)
+            log_event(logging.WARNING, "safe_withdrawn", host=maintenance.host, detail=why)
         if maintenance.verified_at is None:
             # the clock was set back while it was looked
             return HostOutcome(settings.current().poll_seconds)
@@ -146,7 +146,7 @@ class HostReconciler:
             self.alive(maintenance)  # this process was stopped: is the host ours still?
         said = message("waits_until_up")
         store.enabled(maintenance, said, self.worker, request_id, self.clock())
-        say(logging.INFO, "service_enabled", host=maintenance.host, request_id=request_id)
+        log_event(logging.INFO, "service_enabled", host=maintenance.host, request_id=request_id)
 
     def _in_trouble(
         self, maintenance: HostMaintenance, error: CloudError, pause: float
@@ -164,7 +164,7 @@ def in_trouble(maintenance: HostMaintenance, trouble: Message, worker: str, now:
     :param trouble: of one of the codes of `core.host.returning.TROUBLES`
     :raises StaleState: somebody else changed the maintenance meanwhile
     """
-    say(logging.WARNING, "in_trouble", host=maintenance.host, detail=trouble)
+    log_event(logging.WARNING, "in_trouble", host=maintenance.host, detail=trouble)
     if maintenance.returning_since:
         step = h.cloud_is_lost(host_view(maintenance), return_limits(), trouble, now)
         _apply(maintenance, step, worker, now)
@@ -190,7 +190,7 @@ def _cannot_verify(
         if verified_at:
             why = message("not_verified_since", at=verified_at, detail=detail)
         store.withdraw(maintenance, why, worker, now)
-        say(logging.WARNING, "safe_withdrawn", host=maintenance.host, detail=why)
+        log_event(logging.WARNING, "safe_withdrawn", host=maintenance.host, detail=why)
 
 
 def _apply(maintenance: HostMaintenance, step: h.Step, worker: str, now: datetime) -> None:
@@ -202,7 +202,7 @@ def _apply(maintenance: HostMaintenance, step: h.Step, worker: str, now: datetim
                 store.change_maintenance(maintenance, now, message=step.message)
         case h.Close():
             store.finish_return(maintenance, step.result, step.message, worker, now)
-            say(
+            log_event(
                 logging.INFO,
                 "host_returned",
                 host=maintenance.host,
@@ -211,4 +211,4 @@ def _apply(maintenance: HostMaintenance, step: h.Step, worker: str, now: datetim
             )
         case h.GiveUp():
             store.give_up_return(maintenance, step.message, worker, now)
-            say(logging.WARNING, "return_refused", host=maintenance.host, detail=step.message)
+            log_event(logging.WARNING, "return_refused", host=maintenance.host, detail=step.message)

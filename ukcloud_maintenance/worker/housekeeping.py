@@ -15,7 +15,7 @@ from .. import store
 from ..core.drain.outage import TROUBLES
 from ..core.message import holds
 from ..core.states import DRAIN_TERMINAL
-from ..log import say
+from ..log import log_event
 from ..store import InstanceMigration
 
 #: A worker reports this often, in seconds.
@@ -135,7 +135,7 @@ class ClockWatch:
         before, self._offset = self._offset, offset
         if before is None or before - offset <= store.SLACK.total_seconds():
             return False
-        say(logging.WARNING, "clock_set_back", seconds=f"{before - offset:.0f}")
+        log_event(logging.WARNING, "clock_set_back", seconds=f"{before - offset:.0f}")
         store.clock_was_set_back()
         return True
 
@@ -174,14 +174,14 @@ class DatabaseOutage:
             self._since = self._since or time.monotonic()
         if first:
             detail = " ".join(str(error).split())
-            say(logging.ERROR, "database_down", worker=self.worker, detail=detail)
+            log_event(logging.ERROR, "database_down", worker=self.worker, detail=detail)
 
     def is_back(self) -> None:
         with self._lock:
             since, self._since = self._since, None
         if since is not None:
             seconds = round(time.monotonic() - since)
-            say(logging.INFO, "database_back", worker=self.worker, seconds=seconds)
+            log_event(logging.INFO, "database_back", worker=self.worker, seconds=seconds)
 
 
 def close_connections() -> None:

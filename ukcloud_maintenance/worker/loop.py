@@ -19,7 +19,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections
 
 from .. import settings, store
 from ..exceptions import ConfigurationError
-from ..log import LOG, say
+from ..log import LOG, log_event
 from ..store import Drain, HostMaintenance
 from .agenda import Agenda
 from .housekeeping import (
@@ -108,7 +108,7 @@ class Worker:
 
     def run(self, *, once: bool = False) -> None:
         """Work until told to stop; the caller's thread watches."""
-        say(
+        log_event(
             logging.INFO,
             "worker_started",
             worker=self.name,
@@ -137,11 +137,11 @@ class Worker:
                 thread.join(max(until - time.monotonic(), 0))
         for one in passes:
             if not one.has_ended:
-                say(logging.WARNING, "left_behind", worker=self.name, detail=one.name)
+                log_event(logging.WARNING, "left_behind", worker=self.name, detail=one.name)
         goodbye = threading.Thread(target=self._say_goodbye, daemon=True)
         goodbye.start()
         goodbye.join(GOODBYE_SECONDS)
-        say(logging.INFO, "worker_stopped", worker=self.name)
+        log_event(logging.INFO, "worker_stopped", worker=self.name)
 
     def _say_goodbye(self) -> None:
         try:
@@ -170,7 +170,7 @@ class Worker:
         self.watchdog.welcome()
         if self.watchdog.is_stuck:
             self.failure = "Too many passes do not end; the worker has to be started again."
-            say(logging.ERROR, "worker_is_stuck", worker=self.name, detail=self.failure)
+            log_event(logging.ERROR, "worker_is_stuck", worker=self.name, detail=self.failure)
             self.stopping.set()
         if not self.watchdog.abandoned:
             notify("WATCHDOG=1")

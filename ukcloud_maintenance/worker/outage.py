@@ -9,7 +9,7 @@ from .. import settings, store
 from ..core.drain import outage
 from ..core.message import Message, message
 from ..exceptions import CloudError
-from ..log import say
+from ..log import log_event
 from ..observe.views import drain_view, row_view
 from ..store import Drain, InstanceMigration
 from .asking import DrainPass
@@ -20,7 +20,7 @@ def cloud_is_down(at: DrainPass, rows: Iterable[InstanceMigration], error: Cloud
 
     :raises StaleState: somebody else changed the drain meanwhile
     """
-    say(
+    log_event(
         logging.WARNING,
         "cloud_down",
         drain=at.drain.pk,

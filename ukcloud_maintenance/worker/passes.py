@@ -22,7 +22,7 @@ from ..exceptions import (
     Refused,
     StaleState,
 )
-from ..log import LOG, say
+from ..log import LOG, log_event
 from ..messages import english
 from ..store import Drain, HostMaintenance
 from . import host as hosts
@@ -177,15 +177,15 @@ class PassRunner:
             pause, problem, reconnect = self._run(one)
         except (CloudError, ConfigurationError) as error:
             text = english(error.said) if isinstance(error, CloudError) else str(error)
-            say(logging.ERROR, "no_cloud", of=one.name, region=one.region, detail=text)
+            log_event(logging.ERROR, "no_cloud", of=one.name, region=one.region, detail=text)
             pause, problem, reconnect = settings.current().idle_seconds, text, True
             self._tell(one.of, text)
         except PassOver as error:
-            say(logging.INFO, "pass_over", of=one.name, detail=error)
+            log_event(logging.INFO, "pass_over", of=one.name, detail=error)
             return 0.0
         except MaintenanceError as error:
             why = error.said if isinstance(error, Refused) else error
-            say(logging.WARNING, "pass_given_up", of=one.name, detail=why)
+            log_event(logging.WARNING, "pass_given_up", of=one.name, detail=why)
             return settings.current().poll_seconds
         except DATABASE_LOST:
             raise

@@ -23,7 +23,8 @@ def abort(at: DrainPass, row: InstanceMigration, action: d.Abort) -> None:
     :raises CloudError: Nova did not judge it: it is the drain's trouble
     :raises StaleState: another worker asks
     """
-    _ask(at, row, lambda: at.cloud.abort_migration(row.server_id, action.migration_id))
+    known = action.migration_id
+    _ask(at, row, known, lambda: at.cloud.abort_migration(row.server_id, known))
 
 
 def force_complete(at: DrainPass, row: InstanceMigration, action: d.ForceComplete) -> None:
@@ -32,11 +33,12 @@ def force_complete(at: DrainPass, row: InstanceMigration, action: d.ForceComplet
     :raises CloudError: Nova did not judge it: it is the drain's trouble
     :raises StaleState: another worker asks
     """
-    _ask(at, row, lambda: at.cloud.force_complete(row.server_id, action.migration_id))
+    known = action.migration_id
+    _ask(at, row, known, lambda: at.cloud.force_complete(row.server_id, known))
 
 
-def _ask(at: DrainPass, row: InstanceMigration, call: Callable[[], str]) -> None:
-    kind = _about_to_ask(at, row).kind
+def _ask(at: DrainPass, row: InstanceMigration, migration_id: int, call: Callable[[], str]) -> None:
+    kind = _about_to_ask(at, row, migration_id).kind
     try:
         request_id = ask(at, row, call)
     except CloudError as error:
@@ -46,13 +48,16 @@ def _ask(at: DrainPass, row: InstanceMigration, call: Callable[[], str]) -> None
 
 
 def _about_to_ask(
-    at: DrainPass, row: InstanceMigration, answer: Message | None = None
+    at: DrainPass,
+    row: InstanceMigration,
+    migration_id: int | None = None,
+    answer: Message | None = None,
 ) -> RequestView:
     """Record that Nova is asked; one worker asks.
 
     :param answer: what is noted until Nova's is known
     """
-    request = answers.asking(_open(row), at.clock())
+    request = answers.asking(_open(row), migration_id, at.clock())
     if answer is not None:
         request["answer"] = answer
     store.change_migration(row, at.clock(), request=request)
@@ -86,7 +91,7 @@ def reset(at: DrainPass, row: InstanceMigration) -> None:
             return
         looked = time.monotonic()
         # Should the answer get lost, the next pass finds an active server, and knows why.
-        _about_to_ask(at, row, answers.RESET_SENT)
+        _about_to_ask(at, row, answer=answers.RESET_SENT)
         if time.monotonic() - looked > INTENT_GOES_STALE:
             return  # stopped in between: it may be migrated again by now
         try:

@@ -4,7 +4,7 @@ import logging
 
 from .. import store
 from ..core import drain as d
-from ..log import say
+from ..log import log_event
 from .asking import DrainPass, ask
 
 
@@ -20,7 +20,9 @@ def disable(at: DrainPass, action: d.Disable) -> None:
     now = at.clock()
     store.disabled(drain.maintenance, now)
     store.record(drain, None, now, "service_disabled", at.worker, action.reason, request_id)
-    say(logging.INFO, "service_disabled", drain=drain.pk, host=drain.host, request_id=request_id)
+    log_event(
+        logging.INFO, "service_disabled", drain=drain.pk, host=drain.host, request_id=request_id
+    )
 
 
 def enable(at: DrainPass, action: d.Enable) -> None:
@@ -30,4 +32,6 @@ def enable(at: DrainPass, action: d.Enable) -> None:
     store.change_drain(drain, at.clock(), expect=store.cancel_choice(drain))
     request_id = ask(at, None, lambda: at.cloud.enable_service(action.service_id))
     store.record(drain, None, at.clock(), "service_enabled", at.worker, "", request_id)
-    say(logging.INFO, "service_enabled", drain=drain.pk, host=drain.host, request_id=request_id)
+    log_event(
+        logging.INFO, "service_enabled", drain=drain.pk, host=drain.host, request_id=request_id
+    )

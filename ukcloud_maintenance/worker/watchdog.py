@@ -7,7 +7,7 @@ import socket
 import sys
 import threading
 
-from ..log import say
+from ..log import log_event
 
 #: With so many threads abandoned that do not end, the process is of no use.
 ABANDONED_MAX = 8
@@ -35,13 +35,15 @@ class Watchdog:
         while where is not None and len(frames) < 8:
             frames.append(f"{os.path.basename(where.f_code.co_filename)}:{where.f_lineno}")
             where = where.f_back
-        say(logging.ERROR, "hung", worker=self.name, detail=text, at=" < ".join(frames))
+        log_event(logging.ERROR, "hung", worker=self.name, detail=text, at=" < ".join(frames))
         self.abandoned[thread] = text
 
     def welcome(self) -> None:
         """Forget those that came back after all."""
         for thread in [t for t in self.abandoned if not t.is_alive()]:
-            say(logging.INFO, "came_back", worker=self.name, detail=self.abandoned.pop(thread))
+            log_event(
+                logging.INFO, "came_back", worker=self.name, detail=self.abandoned.pop(thread)
+            )
 
 
 def notify(state: str) -> None:

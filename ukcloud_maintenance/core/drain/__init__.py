@@ -33,7 +33,7 @@ from .actions import (
     Submit,
 )
 from .attempts import adopted_request, failed_attempt
-from .inputs import DrainView, Gate, Limits, MaintenanceView, Observation, OtherRun, Row
+from .inputs import Admission, DrainView, Limits, MaintenanceView, Observation, OtherRun, Row
 from .order import decide, words_wanted
 from .pacing import turn
 from .requests import ASK_AGAIN_TIMES
@@ -50,6 +50,7 @@ __all__ = [
     "UNCONFIRMED",
     "Abort",
     "Action",
+    "Admission",
     "ChangeDrain",
     "ChangeRow",
     "Confirm",
@@ -58,7 +59,6 @@ __all__ = [
     "Enable",
     "Finish",
     "ForceComplete",
-    "Gate",
     "Join",
     "Limits",
     "MaintenanceView",

@@ -123,7 +123,7 @@ def submit_failed(
         said = message("put_off", why=answer.said)
         fields: dict[str, Any] = {
             "state": MigrationState.PENDING,
-            "granted": row.granted + 1,  # it was no attempt
+            "extra_attempts": row.extra_attempts + 1,  # it was no attempt
             "message": said,
             "submitted_at": None,
             "put_off_since": since or now,
@@ -148,7 +148,7 @@ def submit_failed(
     fields = {"message": message("answer_lost", what=answer.said)}
     waits = answer.is_busy and may_put_off
     if waits:
-        fields |= {"granted": row.granted + 1, "put_off_since": since or now}
+        fields |= {"extra_attempts": row.extra_attempts + 1, "put_off_since": since or now}
     return Consequence(
         fields,
         "answer_lost",
@@ -216,9 +216,13 @@ def confirm_failed(row: Row, answer: Answer) -> Consequence:
 # -- what was requested for one instance ---------------------------------------------------------
 
 
-def asking(request: RequestView, now: datetime) -> dict[str, Any]:
-    """What is recorded of a request before Nova is asked."""
-    return {"tries": request.tries + 1, "tried_at": now}
+def asking(request: RequestView, migration_id: int | None, now: datetime) -> dict[str, Any]:
+    """What is recorded of a request before Nova is asked.
+
+    :param migration_id: what Nova is asked about; it may not have been known when it was requested
+    """
+    about = request.nova_migration_id if migration_id is None else migration_id
+    return {"tries": request.tries + 1, "tried_at": now, "nova_migration_id": about}
 
 
 def request_taken(kind: str, request_id: str, now: datetime) -> Consequence:

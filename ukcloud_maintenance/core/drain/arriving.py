@@ -93,7 +93,7 @@ def has_arrived(
             "fraction": 1.0,
             "memory_remaining_bytes": 0 if row.attempt.memory_total_bytes else None,
             "disk_remaining_bytes": 0 if row.attempt.disk_total_bytes else None,
-            "odd_since": None,
+            "anomaly_since": None,
             **NO_COURSE,
         },
         "succeeded",

@@ -26,7 +26,7 @@ def failed_attempt(
     fields: dict[str, Any] = {
         "code": code,
         "message": said,
-        "odd_since": None,
+        "anomaly_since": None,
         **NO_COURSE,
     }
     if not retry or row.attempts >= attempts_allowed(row, limits):
@@ -55,7 +55,7 @@ def adopted_request(row: Row, actions: Iterable[facts.Action], our_user_id: str)
 
 def attempts_allowed(row: Row, limits: Limits) -> int:
     """How often this instance is tried: the setting's number, and what retries granted."""
-    return limits.max_attempts + row.granted
+    return limits.max_attempts + row.extra_attempts
 
 
 def cancel_waiting(p: Pass, row: Row) -> None:

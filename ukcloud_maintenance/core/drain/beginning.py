@@ -65,7 +65,7 @@ def new_attempt(
         "code": "",
         "message": None,
         "not_before": None,
-        "odd_since": None,
+        "anomaly_since": None,
     }
 
 
@@ -102,7 +102,7 @@ def stepped_back(row: Row, why: Message, seconds: float, now: datetime) -> Conse
     return Consequence(
         {
             "state": MigrationState.PENDING,
-            "granted": row.granted + 1,  # it was no attempt
+            "extra_attempts": row.extra_attempts + 1,  # it was no attempt
             "message": why,
             "submitted_at": None,
             "not_before": now + timedelta(seconds=seconds),

@@ -103,10 +103,10 @@ class Pass:
     def settled(self, row: Row, seconds: float | None = None) -> bool:
         """Whether a doubtful sight has stood long enough; it begins to be timed when first seen."""
         wait = self.limits.settle_seconds if seconds is None else seconds
-        if row.odd_since is None:
-            self.change(row, {"odd_since": self.now})
+        if row.anomaly_since is None:
+            self.change(row, {"anomaly_since": self.now})
             return wait == 0
-        return self.since(row.odd_since) >= wait
+        return self.since(row.anomaly_since) >= wait
 
     def named(self, row: Row) -> str:
         """The one host that an admin named for it, or for all, or empty."""

@@ -104,7 +104,7 @@ def abort_settled(p: Pass, row: Row, server: Server) -> None:
         if abort.origin == RequestOrigin.ADMIN:
             text = message("aborted_as_asked", who=abort.requested_by, where=where)
         fields = {"state": MigrationState.CANCELLED, "code": ABORTED, "message": text}
-        p.change(row, fields | {"odd_since": None}, "aborted", text)
+        p.change(row, fields | {"anomaly_since": None}, "aborted", text)
         return
     timed_out = abort.origin == RequestOrigin.TIMEOUT
     text = message("aborted_as_asked", who=abort.requested_by or message("the_drain"), where=where)

@@ -67,7 +67,7 @@ def finish_if_over(p: Pass, cancelling: bool) -> None:
             p.actions.append(ChangeDrain({"blocked_since": None, "proving_since": None}))
         return
     if still_open:
-        if not p.seen.gate.holds:
+        if not p.seen.admission.holds:
             wait_for_blocked(p, still_open)
         return
     if p.back:

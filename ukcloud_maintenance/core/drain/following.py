@@ -85,7 +85,7 @@ def wanted_words(p: Pass) -> list[str]:
         if ending is None or ending in whereabouts.HARMLESS:
             continue
         wait = wait_after(p, ending, row)
-        if not wait or (row.odd_since and p.since(row.odd_since) >= wait):
+        if not wait or (row.anomaly_since and p.since(row.anomaly_since) >= wait):
             wanted.append(row.server_id)
     return wanted
 
@@ -119,15 +119,15 @@ def wait_after(p: Pass, ending: Ending, row: Row) -> float:
 
 def is_noticeable(p: Pass, row: Row) -> bool:
     """Whether what was seen has stood for longer than any of it should take."""
-    return p.since(p.rows[row.id].odd_since) >= p.limits.submit_grace_seconds
+    return p.since(p.rows[row.id].anomaly_since) >= p.limits.submit_grace_seconds
 
 
 def still_here(p: Pass, row: Row, server: Server, record: Migration | None) -> None:
     """Nova has the server on the source: it is being migrated, or the attempt has ended."""
     ending = ending_of(p, row, server, record)
     if ending is None:
-        if row.odd_since is not None:
-            p.change(row, {"odd_since": None, "message": None})
+        if row.anomaly_since is not None:
+            p.change(row, {"anomaly_since": None, "message": None})
         return
     wait = wait_after(p, ending, row)
     if wait and not p.settled(row, wait):

@@ -9,7 +9,7 @@ from ..attempt import AttemptView, Requests
 from ..facts import Migration, Progress, Server, Service
 from ..host.emptiness import HostContents
 from ..message import Message, message
-from ..preflight.verdicts import Around, OptOutNames
+from ..preflight.verdicts import OptOutNames, PlacementContext
 from ..states import Direction, Method, TimeoutAction
 from .whereabouts import GuestSight
 
@@ -46,7 +46,7 @@ class MaintenanceView:
 
 
 @dataclass(frozen=True)
-class Gate:
+class Admission:
     """What others leave to this drain: the plan that it is in, and the limits of the region.
 
     :param holds: why nothing may be started now; None: nothing stands against it
@@ -102,7 +102,7 @@ class DrainView:
     reason: str
     max_concurrent: int
     destination: str = ""
-    follow_plan: bool = False
+    follow_estimate: bool = False
     move_locked: bool = True
     message: Message | None = None
     learned_limit: int | None = None
@@ -149,10 +149,10 @@ class Row:
     dest_compute: str = ""
     destination: str = ""
     attempts: int = 0
-    granted: int = 0
+    extra_attempts: int = 0
     not_before: datetime | None = None
     put_off_since: datetime | None = None
-    odd_since: datetime | None = None
+    anomaly_since: datetime | None = None
     attempt: AttemptView = field(default_factory=AttemptView)
     requests: Requests = field(default_factory=Requests)
 
@@ -176,7 +176,7 @@ class Observation:
     :param our_user_id: who we are for Nova
     :param travelling: anti-affinity groups of which a member is under way in another drain
     :param around: what stands around the servers, where this pass looked (see `wants_a_look`)
-    :param gate: what the plan and the limits of the region leave to this drain
+    :param admission: what the plan and the limits of the region leave to this drain
     :param sources: for a run back, the compute services of the hosts that instances leave
     :param guests: what the hypervisors said of the guests about which `words_wanted` asks
     """
@@ -191,8 +191,8 @@ class Observation:
     actions: Mapping[str, Sequence[facts.Action]] = field(default_factory=dict)
     on_their_way: frozenset[str] = frozenset()
     our_user_id: str = ""
-    around: Around | None = None
+    around: PlacementContext | None = None
     travelling: frozenset[str] = frozenset()
-    gate: Gate = field(default_factory=Gate)
+    admission: Admission = field(default_factory=Admission)
     sources: Mapping[str, Service | None] = field(default_factory=dict)
     guests: Mapping[str, GuestSight] = field(default_factory=dict)

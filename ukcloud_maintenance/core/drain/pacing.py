@@ -90,11 +90,11 @@ def may_add(p: Pass, row: Row) -> bool:
 
 
 def submit_next(p: Pass) -> None:
-    gate = p.seen.gate
-    if gate.holds:
-        say_hold(p, gate.holds)
+    admission = p.seen.admission
+    if admission.holds:
+        say_hold(p, admission.holds)
         return
-    if gate.room is not None and gate.room <= 0:
+    if admission.room is not None and admission.room <= 0:
         say_full(p, message("region_full"))
         return
     ours = {row.group for row in p.rows_in(MIGRATION_UNDER_WAY) if row.group}
@@ -119,7 +119,7 @@ def submit_next(p: Pass) -> None:
             if found is None:
                 continue
             host = found
-        elif not gate.takes(host):
+        elif not admission.takes(host):
             host = elsewhere_with_room(p, row)
             if not host:
                 full = True
@@ -129,7 +129,7 @@ def submit_next(p: Pass) -> None:
         break
     else:
         if full:
-            hosts = sorted(gate.inbound, key=lambda h: -gate.inbound[h])[:3]
+            hosts = sorted(admission.inbound, key=lambda h: -admission.inbound[h])[:3]
             unknown = message("destinations_unknown_full")
             say_full(p, message("destinations_full", hosts=hosts) if hosts else unknown)
             return
@@ -140,12 +140,12 @@ def elsewhere_with_room(p: Pass, row: Row) -> str:
     """Where the scheduler might choose a host that takes no more, the estimate knows another,
     unless it was tried; or empty."""
     host = row.planned_host
-    if host in p.seen.gate.avoid:
+    if host in p.seen.admission.avoid:
         return ""
     named = row.destination or p.drain.destination
-    tried = row.attempts > row.granted and row.dest_compute == host
+    tried = row.attempts > row.extra_attempts and row.dest_compute == host
     tried = tried or host in row.unfit_hosts
-    return host if not named and not tried and p.seen.gate.takes(host) else ""
+    return host if not named and not tried and p.seen.admission.takes(host) else ""
 
 
 def fit_host(p: Pass, row: Row) -> str | None:
@@ -160,11 +160,11 @@ def fit_host(p: Pass, row: Row) -> str | None:
         return ""
     places = surroundings.with_room(p.seen.servers[row.server_id], around)
     fit = [host for host in places if host not in row.unfit_hosts]
-    fit = [host for host in fit if host not in p.seen.gate.avoid]
+    fit = [host for host in fit if host not in p.seen.admission.avoid]
     if not fit:
         no_fit_host(p, row, sorted(row.unfit_hosts))
         return None
-    return next((host for host in fit if p.seen.gate.takes(host)), None)
+    return next((host for host in fit if p.seen.admission.takes(host)), None)
 
 
 def say_full(p: Pass, why: Message) -> None:
@@ -192,8 +192,8 @@ def where_to(p: Pass, row: Row) -> str:
         return named
     # A refusal falls back to the scheduler, as does a host that is drained by now, or where it
     # cannot arrive.
-    fit = row.planned_host not in {*p.seen.gate.avoid, *row.unfit_hosts}
-    if p.drain.follow_plan and row.attempts <= row.granted and fit:
+    fit = row.planned_host not in {*p.seen.admission.avoid, *row.unfit_hosts}
+    if p.drain.follow_estimate and row.attempts <= row.extra_attempts and fit:
         return row.planned_host
     return ""
 

@@ -81,7 +81,7 @@ def join_new(p: Pass) -> None:
                     "code": "came_back",
                     "message": text,
                     "not_before": None,
-                    "odd_since": None,
+                    "anomaly_since": None,
                 },
                 "came_back",
                 text,

@@ -55,7 +55,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class HostSight(HostContents):
+class HostObservation(HostContents):
     """What was read of a host: what is needed to tell whether it is empty, and between the two
     looks at the service, what Placement says.
 
@@ -76,7 +76,7 @@ class HostSight(HostContents):
     same_machine: Hypervisor | None = field(default=None, kw_only=True)
 
 
-def certify(sight: HostSight) -> tuple[Check, ...]:
+def certify(sight: HostObservation) -> tuple[Check, ...]:
     """Every check of `CODES`, in that order."""
     found = emptiness.look(sight)
     cell = _cell_answered(found)
@@ -175,7 +175,7 @@ def _stored(raw: Any) -> Message:
     return m.from_json(raw) if isinstance(raw, dict) else m.text(str(raw or ""))
 
 
-def _service_disabled(sight: HostSight, found: Emptiness) -> Check:
+def _service_disabled(sight: HostObservation, found: Emptiness) -> Check:
     if found.of(Obstacle.NO_SERVICE):
         return Check(SERVICE_DISABLED, False, _no_service(sight))
     assert sight.before
@@ -192,13 +192,13 @@ def _service_disabled(sight: HostSight, found: Emptiness) -> Check:
     return Check(SERVICE_DISABLED, False, changed, anew)
 
 
-def _registered_anew(sight: HostSight, service: Service) -> tuple[Message, ...]:
+def _registered_anew(sight: HostObservation, service: Service) -> tuple[Message, ...]:
     if not sight.service_id or not service.id or service.id == sight.service_id:
         return ()
     return (message("registered_anew", service=service.id, before=sight.service_id),)
 
 
-def _service_up(sight: HostSight, found: Emptiness) -> Check:
+def _service_up(sight: HostObservation, found: Emptiness) -> Check:
     if found.of(Obstacle.NO_SERVICE):
         return Check(SERVICE_UP, False, message(NOTHING_TO_GO_BY))
     for service in (sight.before, sight.after):
@@ -239,7 +239,7 @@ def _left_over(found: Emptiness, kind: Obstacle) -> tuple[Message, ...]:
     return some(message("holds_no_host", what=record) for record in found.left_over(kind))
 
 
-def _no_allocations(sight: HostSight, found: Emptiness) -> Check:
+def _no_allocations(sight: HostObservation, found: Emptiness) -> Check:
     held = sight.allocations
     if isinstance(held, Message):
         why = () if held == m.text("") else (held,)
@@ -265,7 +265,7 @@ def _cannot_tell(found: Emptiness, code: str) -> Check:
     return Check(code, False, message("cell_did_not_answer"))
 
 
-def _no_service(sight: HostSight) -> Message:
+def _no_service(sight: HostObservation) -> Message:
     """What it means that there is no compute service, and what to do."""
     if (now := sight.same_machine) is None:
         return message("service_deleted", host=sight.host)
@@ -280,7 +280,7 @@ def amounts(allocation: Allocation) -> Sequence[Message]:
     return [message("amount", resource=name, n=n) for name, n in held] or [message("no_amount")]
 
 
-def _held(sight: HostSight, allocation: Allocation) -> Message:
+def _held(sight: HostObservation, allocation: Allocation) -> Message:
     """Who holds it and what; where the server really is, where that was read and is another host;
     and what is to be done then."""
     consumer = allocation.consumer_id
@@ -313,7 +313,7 @@ def _held(sight: HostSight, allocation: Allocation) -> Message:
     )
 
 
-def _really(sight: HostSight, server_id: str) -> Message | None:
+def _really(sight: HostObservation, server_id: str) -> Message | None:
     if server_id not in sight.elsewhere:
         return None
     server = sight.elsewhere[server_id]

@@ -37,12 +37,12 @@ from ..facts import POWER_RUNNING, Server
 from ..message import message
 from . import bindings, surroundings
 from .verdicts import (
-    Around,
     Caution,
     Choice,
     Filter,
     Kind,
     OptOutNames,
+    PlacementContext,
     Said,
     Verdict,
     Wishes,
@@ -52,11 +52,11 @@ from .verdicts import (
 )
 
 __all__ = [
-    "Around",
     "Caution",
     "Choice",
     "Kind",
     "OptOutNames",
+    "PlacementContext",
     "Verdict",
     "Wishes",
     "group_of",
@@ -71,13 +71,13 @@ POWER_OFF = {4: "shut down", 6: "crashed", 7: "suspended"}
 # -- what was chosen -------------------------------------------------------------------------
 
 
-def _chosen_to_stay(server: Server, wishes: Wishes, around: Around) -> Said:
+def _chosen_to_stay(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
     if wishes.choice is Choice.STAY:
         return stays(message("chosen"))
     return None
 
 
-def _owner_says_stay(server: Server, wishes: Wishes, around: Around) -> Said:
+def _owner_says_stay(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
     name = wishes.opt_out_names.stay
     if _word(server, name) in (None, "false"):
         return None
@@ -86,7 +86,7 @@ def _owner_says_stay(server: Server, wishes: Wishes, around: Around) -> Said:
     return stays(message("owner_stay", name=name))
 
 
-def _locked(server: Server, wishes: Wishes, around: Around) -> Said:
+def _locked(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
     """nova/compute/api.py, `check_instance_lock`: a lock does not bind an admin."""
     if not server.locked:
         return None
@@ -98,7 +98,7 @@ def _locked(server: Server, wishes: Wishes, around: Around) -> Said:
     return stays(said, "locked")
 
 
-def _owner_forbids_the_way(server: Server, wishes: Wishes, around: Around) -> Said:
+def _owner_forbids_the_way(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
     names = wishes.opt_out_names
     way = way_of(server, wishes)
     name = names.live if way is Kind.LIVE else names.cold
@@ -144,13 +144,13 @@ def _boolean(word: str) -> str:
 # -- what Nova is doing with it, and its status ----------------------------------------------
 
 
-def _building(server: Server, wishes: Wishes, around: Around) -> Said:
+def _building(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
     if server.status == "BUILD" or server.vm_state == "building":
         return blocked(message("building"))
     return None
 
 
-def _task_under_way(server: Server, wishes: Wishes, around: Around) -> Said:
+def _task_under_way(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
     if server.task_state:
         return blocked(message("task_under_way", task=server.task_state))
     return None
@@ -168,14 +168,14 @@ _BLOCKED = {
 }
 
 
-def _error_with_a_guest(server: Server, wishes: Wishes, around: Around) -> Said:
+def _error_with_a_guest(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
     """Nova's idea of the power state outlives an ERROR (aborts of Nova 33 and 34 end so)."""
     if server.status == "ERROR" and server.power_state == POWER_RUNNING:
         return blocked(message("status_error_guest_runs", host=server.host))
     return None
 
 
-def _resized(server: Server, wishes: Wishes, around: Around) -> Said:
+def _resized(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
     if server.status == "VERIFY_RESIZE" and wishes.choice is Choice.CONFIRM:
         final = Caution("confirm_is_final", message("confirm_is_final"))
         said = message("resize_is_confirmed")
@@ -183,7 +183,7 @@ def _resized(server: Server, wishes: Wishes, around: Around) -> Said:
     return None
 
 
-def _unmovable(server: Server, wishes: Wishes, around: Around) -> Said:
+def _unmovable(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
     status = server.status
     if status in LIVE_STATUSES or status == "SHUTOFF":
         return None
@@ -195,14 +195,14 @@ def _unmovable(server: Server, wishes: Wishes, around: Around) -> Said:
     )
 
 
-def _cold_while_paused(server: Server, wishes: Wishes, around: Around) -> Said:
+def _cold_while_paused(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
     """compute/api.py, `resize`: ACTIVE and STOPPED only."""
     if server.status == "PAUSED" and wishes.choice is Choice.COLD:
         return blocked(message("cold_while_paused"))
     return None
 
 
-def _guest_off(server: Server, wishes: Wishes, around: Around) -> Said:
+def _guest_off(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
     """conductor/tasks/live_migrate.py, `_check_instance_is_active`: running or paused only.
 
     Nova takes the request, and fails it afterwards.
@@ -213,7 +213,7 @@ def _guest_off(server: Server, wishes: Wishes, around: Around) -> Said:
     return None
 
 
-def _guest_on(server: Server, wishes: Wishes, around: Around) -> Said:
+def _guest_on(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
     """A cold migration would power it off."""
     if server.status == "SHUTOFF" and server.power_state == POWER_RUNNING:
         return blocked(message("guest_on"))
@@ -223,19 +223,19 @@ def _guest_on(server: Server, wishes: Wishes, around: Around) -> Said:
 # -- what the way costs ----------------------------------------------------------------------
 
 
-def _paused(server: Server, wishes: Wishes, around: Around) -> Said:
+def _paused(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
     if server.status == "PAUSED":
         return Caution("paused", message("paused"))
     return None
 
 
-def _downtime(server: Server, wishes: Wishes, around: Around) -> Said:
+def _downtime(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
     if server.status == "ACTIVE" and way_of(server, wishes) is Kind.COLD:
         return Caution("downtime", message("downtime"))
     return None
 
 
-def _choice_without_effect(server: Server, wishes: Wishes, around: Around) -> Said:
+def _choice_without_effect(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
     if wishes.choice is Choice.LIVE and server.status == "SHUTOFF":
         return Caution("choice_without_effect", message("goes_cold"))
     if wishes.choice is Choice.CONFIRM:
@@ -264,11 +264,13 @@ FILTERS: tuple[Filter, ...] = (
     *surroundings.FILTERS,
 )
 
-NOTHING_AROUND = Around()
+NOTHING_AROUND = PlacementContext()
 NO_WISHES = Wishes()
 
 
-def judge(server: Server, wishes: Wishes = NO_WISHES, around: Around | None = None) -> Verdict:
+def judge(
+    server: Server, wishes: Wishes = NO_WISHES, around: PlacementContext | None = None
+) -> Verdict:
     """What will happen to this instance in a drain.
 
     Without `around` only the server itself is looked at, which is what the worker does before
@@ -284,7 +286,7 @@ def judge(server: Server, wishes: Wishes = NO_WISHES, around: Around | None = No
     return Verdict(way_of(server, wishes), cautions=tuple(cautions))
 
 
-def group_of(server: Server, around: Around) -> str:
+def group_of(server: Server, around: PlacementContext) -> str:
     """The id of its hard anti-affinity group, or empty.
 
     Members of one must not travel at the same time: the scheduler does not see the destination

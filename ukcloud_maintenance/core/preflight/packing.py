@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from ..facts import Capacity, Server, ServerGroup
 from .needs import Needs, needs_of
 from .surroundings import FULL, allowed_by_group, lack, suitable
-from .verdicts import Around
+from .verdicts import PlacementContext
 
 #: how many hosts the search may look at, over all instances; some 0.2 s
 SEARCH = 40_000
@@ -84,7 +84,7 @@ class Packing:
         return not self.unplaced
 
 
-def items_of(servers: Iterable[Server], around: Around) -> list[Item]:
+def items_of(servers: Iterable[Server], around: PlacementContext) -> list[Item]:
     """The instances of a drain as they are to be placed."""
     return [Item(s.id, needs_of(s), tuple(suitable(s, around)), around.group(s)) for s in servers]
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from ..facts import Aggregate, Capacity, Server, ServerGroup
 from ..message import Message, message
 from .needs import GIB, MIB, needs_of
-from .verdicts import Around, Caution, Said, Wishes, blocked, stays
+from .verdicts import Caution, PlacementContext, Said, Wishes, blocked, stays
 
 FULL = Capacity()
 #: codes of verdicts that rest on what is around an instance, not on itself, and what has to be
@@ -29,7 +29,7 @@ CODES = frozenset(NEEDS)
 # -- which hosts come into question ----------------------------------------------------------
 
 
-def in_zone(server: Server, around: Around) -> list[str]:
+def in_zone(server: Server, around: PlacementContext) -> list[str]:
     """The hosts that can receive, and are in the zone that it is pinned to.
 
     A pin to a zone that no aggregate makes binds to nothing (request_filter.py,
@@ -42,7 +42,7 @@ def in_zone(server: Server, around: Around) -> list[str]:
     return [host for host, zone in hosts.items() if zone == pin]
 
 
-def with_traits(server: Server, hosts: Iterable[str], around: Around) -> list[str]:
+def with_traits(server: Server, hosts: Iterable[str], around: PlacementContext) -> list[str]:
     """Those of the hosts whose traits are what the flavor asks for, as far as known."""
     needs = needs_of(server)
     if around.capacity is None or not (needs.required or needs.forbidden):
@@ -55,7 +55,7 @@ def with_traits(server: Server, hosts: Iterable[str], around: Around) -> list[st
     return found
 
 
-def not_reserved(server: Server, hosts: Iterable[str], around: Around) -> list[str]:
+def not_reserved(server: Server, hosts: Iterable[str], around: PlacementContext) -> list[str]:
     """Those of the hosts that no aggregate keeps for others.
 
     `filter_tenant_id…` keeps hosts for projects and projects to hosts, `trait:…=required` keeps
@@ -80,7 +80,7 @@ def not_reserved(server: Server, hosts: Iterable[str], around: Around) -> list[s
     return [host for host in hosts if host not in kept_from - ours and (not ours or host in ours)]
 
 
-def suitable(server: Server, around: Around) -> list[str]:
+def suitable(server: Server, around: PlacementContext) -> list[str]:
     """The hosts that a scheduler would look at for it, room and groups left aside."""
     hosts = with_traits(server, in_zone(server, around), around)
     return not_reserved(server, hosts, around) or hosts
@@ -116,27 +116,27 @@ def _projects(aggregate: Aggregate) -> set[str]:
     }
 
 
-def _zone_is_gone(zone: str, around: Around) -> bool:
+def _zone_is_gone(zone: str, around: PlacementContext) -> bool:
     return around.aggregates is not None and all(a.zone != zone for a in around.aggregates)
 
 
 # -- filters ---------------------------------------------------------------------------------
 
 
-def bare_metal(server: Server, wishes: Wishes, around: Around) -> Said:
+def bare_metal(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
     """nova/virt/ironic/driver.py has neither live nor cold migration."""
     if server.host in around.bare_metal:
         return stays(message("bare_metal"))
     return None
 
 
-def receivers(server: Server, wishes: Wishes, around: Around) -> Said:
+def receivers(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
     if around.receivers is not None and not around.receivers:
         return blocked(message("no_receiver"))
     return None
 
 
-def zone(server: Server, wishes: Wishes, around: Around) -> Said:
+def zone(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
     if not (pin := server.pinned_zone):
         return None
     if _zone_is_gone(pin, around):
@@ -146,7 +146,7 @@ def zone(server: Server, wishes: Wishes, around: Around) -> Said:
     return None
 
 
-def traits(server: Server, wishes: Wishes, around: Around) -> Said:
+def traits(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
     if around.receivers is None or around.capacity is None:
         return None
     if with_traits(server, in_zone(server, around), around):
@@ -156,7 +156,7 @@ def traits(server: Server, wishes: Wishes, around: Around) -> Said:
     return blocked(message("traits", asks=[*sorted(needs.required), *forbidden]))
 
 
-def aggregates(server: Server, wishes: Wishes, around: Around) -> Said:
+def aggregates(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
     if around.receivers is None or not around.aggregates:
         return None
     hosts = with_traits(server, in_zone(server, around), around)
@@ -165,7 +165,7 @@ def aggregates(server: Server, wishes: Wishes, around: Around) -> Said:
     return None
 
 
-def group(server: Server, wishes: Wishes, around: Around) -> Said:
+def group(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
     """A hard group decides, a soft one is worth a word.
 
     One that was deleted binds to nothing: Nova takes it off the server (objects/request_spec.py,
@@ -187,7 +187,7 @@ def group(server: Server, wishes: Wishes, around: Around) -> Said:
     return None
 
 
-def _affinity(server: Server, found: ServerGroup, around: Around) -> Said:
+def _affinity(server: Server, found: ServerGroup, around: PlacementContext) -> Said:
     others = [member for member in found.members if member != server.id]
     places = {around.whereabouts[m] for m in others if m in around.whereabouts}
     unknown = [member for member in others if member not in around.whereabouts]
@@ -201,7 +201,7 @@ def _affinity(server: Server, found: ServerGroup, around: Around) -> Said:
     return blocked(message("affinity", group=found.name))
 
 
-def _anti_affinity(server: Server, found: ServerGroup, around: Around) -> Said:
+def _anti_affinity(server: Server, found: ServerGroup, around: PlacementContext) -> Said:
     if around.receivers is None:
         return None
     count = {host: around.members_on(found, host, server.id) for host in around.receivers}
@@ -216,7 +216,7 @@ def _anti_affinity(server: Server, found: ServerGroup, around: Around) -> Said:
     return None
 
 
-def _candidates(server: Server, around: Around) -> list[str]:
+def _candidates(server: Server, around: PlacementContext) -> list[str]:
     """The hosts that a scheduler would look at for it, room left aside. Where its group allows
     none, that is for the group's own verdict to say."""
     found = around.group(server)
@@ -228,7 +228,7 @@ def _candidates(server: Server, around: Around) -> list[str]:
     return allowed_by_group(found, hosts, count, home) or hosts
 
 
-def with_room(server: Server, around: Around) -> list[str]:
+def with_room(server: Server, around: PlacementContext) -> list[str]:
     """The hosts that could take it now, the one with the most free memory first. All that come
     into question, where room is not known."""
     hosts = _candidates(server, around)
@@ -239,7 +239,7 @@ def with_room(server: Server, around: Around) -> list[str]:
     return sorted(fit, key=lambda host: (-capacity.get(host, FULL).free("MEMORY_MB"), host))
 
 
-def room(server: Server, wishes: Wishes, around: Around) -> Said:
+def room(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
     """Whether any host has room for it now, for it alone."""
     if around.receivers is None or around.capacity is None:
         return None

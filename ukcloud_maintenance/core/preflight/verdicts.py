@@ -65,7 +65,7 @@ class Wishes:
 
 
 @dataclass(frozen=True)
-class Around:
+class PlacementContext:
     """What is known beyond the server itself. None: not known, and what needs it is silent.
 
     :param groups: all server groups
@@ -145,7 +145,7 @@ _STATES = {
 
 #: what a filter has to say: a verdict ends the asking, cautions add up
 Said = Verdict | Caution | None
-Filter = Callable[[Server, Wishes, Around], Said]
+Filter = Callable[[Server, Wishes, PlacementContext], Said]
 
 
 def blocked(said: Message, code: str = "") -> Verdict:

@@ -28,7 +28,7 @@ _DRAIN_TEXTS = (
     *("direction", "region", "host", "service_id", "state", "result", "reason"),
     *("requested_by", "requested_by_id", "cancelled_by", "destination", "timeout_action"),
 )
-_DRAIN_VALUES = ("plan_id", "max_concurrent", "follow_plan", "move_locked", "learned_limit")
+_DRAIN_VALUES = ("plan_id", "max_concurrent", "follow_estimate", "move_locked", "learned_limit")
 _DRAIN_TIMES = ("created_at", "started_at", "finished_at", "start_at", "stop_at")
 
 _INSTANCE_TEXTS = (

@@ -9,7 +9,7 @@ from ukcloud_maintenance.core.message import as_json
 from ukcloud_maintenance.core.preflight.verdicts import Kind
 from ukcloud_maintenance.exceptions import Refused
 from ukcloud_maintenance.messages import english, english_remedy
-from ukcloud_maintenance.services import DrainPlan, Planned, PlanPreflight
+from ukcloud_maintenance.services import HostPreflight, Planned, PlanPreflight
 
 from ._documents import table
 
@@ -27,7 +27,7 @@ SAID = {
 }
 
 
-def plan_document(plan: DrainPlan) -> dict[str, Any]:
+def plan_document(plan: HostPreflight) -> dict[str, Any]:
     """A plan for programs. What is not known is null; sizes are bytes, times are seconds, and
     amounts of resource classes are in Placement's units."""
     duration, packing = plan.duration, plan.packing
@@ -68,7 +68,7 @@ def plan_document(plan: DrainPlan) -> dict[str, Any]:
     }
 
 
-def _unknown_document(plan: DrainPlan) -> dict[str, dict[str, Any]]:
+def _unknown_document(plan: HostPreflight) -> dict[str, dict[str, Any]]:
     """Why something could not be read, by its name."""
     stored = {part: as_json(why) for part, why in plan.unknown.items()}
     return {
@@ -116,7 +116,7 @@ def _instance(planned: Planned) -> dict[str, Any]:
     }
 
 
-def plan_text(plan: DrainPlan) -> list[str]:
+def plan_text(plan: HostPreflight) -> list[str]:
     """A plan for people, line by line: summary, instances, cautions, hosts before and after."""
     parts = [[f"{plan.service.host}: {plan_summary(plan)}."], *_of_host(plan)]
     parts.append(list(_unknown(plan)))
@@ -153,7 +153,7 @@ def plans_text(found: PlanPreflight, hosts_at_once: int) -> list[str]:
     return _paragraphs(parts)
 
 
-def _of_host(plan: DrainPlan) -> Iterator[list[str]]:
+def _of_host(plan: HostPreflight) -> Iterator[list[str]]:
     """Its instances, and what is worth knowing of them."""
     if plan.planned:
         yield table(
@@ -173,7 +173,7 @@ def _of_host(plan: DrainPlan) -> Iterator[list[str]]:
     yield list(_cautions(plan))
 
 
-def _places(plan: DrainPlan) -> list[str]:
+def _places(plan: HostPreflight) -> list[str]:
     return ["Possible destinations (an estimate: Nova's scheduler decides):", *_hosts(plan)]
 
 
@@ -203,7 +203,7 @@ def _whole(found: PlanPreflight, hosts_at_once: int) -> str:
     return "; ".join(said) + "."
 
 
-def plan_summary(plan: DrainPlan, *, alone: bool = True) -> str:
+def plan_summary(plan: HostPreflight, *, alone: bool = True) -> str:
     """Counts, memory and time in one sentence, without its full stop.
 
     :param alone: whether the room is this host's alone
@@ -230,18 +230,18 @@ def plan_summary(plan: DrainPlan, *, alone: bool = True) -> str:
     return "; ".join(said)
 
 
-def _room(plan: DrainPlan) -> str:
+def _room(plan: HostPreflight) -> str:
     free, hosts = plan.free_memory_bytes, len(plan.receivers)
     room = "free capacity unknown" if free is None else f"{_gib(free)} GiB free"
     return f"{room} on {hosts} host{'' if hosts == 1 else 's'}"
 
 
-def _no_place(plan: DrainPlan, left_over: int) -> str:
+def _no_place(plan: HostPreflight, left_over: int) -> str:
     least = "" if plan.packing and plan.packing.proved else "perhaps "
     return f"{least}no room for {left_over} of them"
 
 
-def _sorted(plan: DrainPlan) -> list[Planned]:
+def _sorted(plan: HostPreflight) -> list[Planned]:
     return sorted(plan.planned, key=lambda p: (ORDER[p.verdict.kind], _natural(p.server.name)))
 
 
@@ -250,7 +250,7 @@ def _natural(name: str) -> list[tuple[str, int]]:
     return [(text, int(n or 0)) for text, n in re.findall(r"(\D*)(\d*)", name)]
 
 
-def _cautions(plan: DrainPlan) -> Iterator[str]:
+def _cautions(plan: HostPreflight) -> Iterator[str]:
     """Each caution once, with the names of those that it is about."""
     names: dict[str, list[str]] = {}
     for planned in _sorted(plan):
@@ -263,14 +263,14 @@ def _cautions(plan: DrainPlan) -> Iterator[str]:
         yield f"  {', '.join(about[:NAMED])}{more}: {text}"
 
 
-def _unknown(plan: DrainPlan) -> Iterator[str]:
+def _unknown(plan: HostPreflight) -> Iterator[str]:
     if plan.unknown:
         yield "Unknown, and therefore not checked:"
     for part, why in plan.unknown.items():
         yield f"  {services.PARTS[part]}: {english(why)}"
 
 
-def _hosts(plan: DrainPlan) -> list[str]:
+def _hosts(plan: HostPreflight) -> list[str]:
     packing = plan.packing
     assert packing
     rows = [

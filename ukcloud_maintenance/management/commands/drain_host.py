@@ -94,7 +94,7 @@ class Command(WaitingCommand):
             help="one destination for all instances; default: the scheduler chooses",
         )
         parser.add_argument(
-            "--follow-plan",
+            "--follow-estimate",
             action="store_true",
             help="send each instance to its estimated host first",
         )
@@ -129,7 +129,7 @@ class Command(WaitingCommand):
             options["max_concurrent"],
             options["destination"],
             move_locked=not options["leave_locked"],
-            follow_plan=options["follow_plan"],
+            follow_estimate=options["follow_estimate"],
             order=options["order"],
             start_at=moment("--start-at", options["start_at"]),
             stop_at=moment("--stop-at", options["stop_at"]),
@@ -200,14 +200,14 @@ class Command(WaitingCommand):
         return hosts
 
     def _check(self, cloud: services.Cloud, hosts: list[str], options: dict[str, Any]) -> None:
-        choices = services.PlanChoices(
+        choices = services.PreflightChoices(
             move_locked=not options["leave_locked"],
             max_concurrent=options["max_concurrent"],
             destination=options["destination"],
             drained_too=frozenset(hosts),
         )
         if len(hosts) == 1:
-            plans = [services.plan_drain(self.actor, cloud, hosts[0], choices)]
+            plans = [services.preflight_host(self.actor, cloud, hosts[0], choices)]
             lines = plan_text(plans[0])
         else:
             at_once = options["hosts_at_once"]

@@ -39,7 +39,7 @@ from ukcloud_maintenance.store import Drain
 from ..common import fields, words
 from ..common.addresses import PANEL
 from ..common.base import PanelView, Problem, is_ajax
-from ..preflight.words import few
+from ..preflight.words import abbreviate
 from .offers import Button, button
 
 #: what is told: a kind of Horizon's messages, and a text
@@ -311,7 +311,7 @@ def told(asked: Button, steered: Steered) -> list[Said]:
     """What became of a request for several instances."""
     said: list[Said] = []
     if steered.done:
-        names = few(row.server_name for row in steered.done)
+        names = abbreviate(row.server_name for row in steered.done)
         if asked.of_nova:
             text = _("%(what)s is asked for: %(names)s.") % {"what": asked.text, "names": names}
         else:

@@ -216,7 +216,7 @@ def _facts(report: DrainReport) -> SafeString:
             '<span data-since="{}">{}</span>', begun.isoformat(), formats.duration(now - begun)
         )
     destination = drain.destination or _("chosen by the scheduler, for each instance")
-    if drain.follow_plan:
+    if drain.follow_estimate:
         destination = _("by the plan first, else chosen by the scheduler")
     at_once = ngettext("at most %(n)s", "at most %(n)s", drain.max_concurrent) % {
         "n": drain.max_concurrent

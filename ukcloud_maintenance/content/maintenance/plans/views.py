@@ -29,7 +29,7 @@ from ..common import formats, labels, listing, words
 from ..common.addresses import PANEL
 from ..common.base import PanelPage, PanelView, Problem, is_ajax, problem_json, uncached
 from ..drains import overview as progress
-from ..preflight.words import few
+from ..preflight.words import abbreviate
 from . import overview as plan_page
 from . import table
 
@@ -146,11 +146,11 @@ class SteerPlanView(_OnePlan):
         verb = verbs.get(request.POST.get("verb", ""))
         if verb is None:
             raise Refused(message("verb_unknown"))
-        say(request, self.actor, plan_id, verb)
+        carry_out(request, self.actor, plan_id, verb)
         return redirect(f"{PANEL}:plan", plan_id)
 
 
-def say(request, actor, plan_id: int, verb: DrainVerb, **options) -> None:
+def carry_out(request, actor, plan_id: int, verb: DrainVerb, **options) -> None:
     """Do it, and tell the admin what became of it."""
     try:
         answers = services.steer_plan(actor, plan_id, verb, **options)
@@ -220,7 +220,7 @@ class CancelPlanView(_OnePlan):
         self.plan_here(plan_id)
         enable = {"enable": True, "leave": False}.get(request.POST.get("service", ""))
         abort = request.POST.get("flying") == "abort"
-        say(request, self.actor, plan_id, DrainVerb.CANCEL, abort=abort, enable=enable)
+        carry_out(request, self.actor, plan_id, DrainVerb.CANCEL, abort=abort, enable=enable)
         return redirect(f"{PANEL}:plan", plan_id)
 
 
@@ -259,7 +259,7 @@ class PlanListRow:
         self.plan = plan
         self.url = reverse(f"{PANEL}:plan", args=[plan.pk])
         self.label = plan_page.plan_state(drains, report.total)
-        self.names = few(drain.host for drain in drains)
+        self.names = abbreviate(drain.host for drain in drains)
         self.number = formats.number(len(drains))
         self.pace = plan_page.at_a_time(plan, len(drains))
         self.share = labels.share(report.total)

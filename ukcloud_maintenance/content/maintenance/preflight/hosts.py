@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from ukcloud_maintenance.core.preflight.packing import HostFill
-from ukcloud_maintenance.services import DrainPlan
+from ukcloud_maintenance.services import HostPreflight
 
 from ..common import formats
-from .words import MIB, few
+from .words import MIB, abbreviate
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class HostBar:
     vcpus: Fill | None
 
 
-def host_bars(plan: DrainPlan, names: Mapping[str, str]) -> list[HostBar]:
+def host_bars(plan: HostPreflight, names: Mapping[str, str]) -> list[HostBar]:
     """:param names: of the instances, by server id"""
     packing = plan.packing
     if not packing:
@@ -46,7 +46,7 @@ def _bar(fill: HostFill, names: Mapping[str, str]) -> HostBar:
     return HostBar(
         fill.host,
         len(come),
-        few(sorted(come, key=formats.natural_key)),
+        abbreviate(sorted(come, key=formats.natural_key)),
         _fill(fill, "MEMORY_MB", lambda n, whole: formats.size(n * MIB, like=whole * MIB)),
         _fill(fill, "VCPU", lambda n, _whole: formats.number(n)),
     )

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from ukcloud_maintenance.core.facts import Server
 from ukcloud_maintenance.core.preflight.verdicts import Choice, Verdict
-from ukcloud_maintenance.services import DrainPlan, Planned
+from ukcloud_maintenance.services import HostPreflight, Planned
 
 from ..common import formats
 from .words import GROUPS, choice_text, group_of, verdict_html, verdict_label
@@ -91,7 +91,7 @@ class Rows:
     :param choose: whether choices are offered
     """
 
-    def __init__(self, plan: DrainPlan, notes: Mapping[str, str], *, choose: bool):
+    def __init__(self, plan: HostPreflight, notes: Mapping[str, str], *, choose: bool):
         self._plan = plan
         self._notes = notes
         self._choose = choose

@@ -10,18 +10,18 @@ from django.utils.translation import ngettext
 from ukcloud_maintenance.core.copying.duration import Duration
 from ukcloud_maintenance.core.facts import Service
 from ukcloud_maintenance.core.preflight.verdicts import Kind
-from ukcloud_maintenance.services import DrainPlan, Planned, PlanPreflight
+from ukcloud_maintenance.services import HostPreflight, Planned, PlanPreflight
 
 from ..common import formats, labels
 from ..common.labels import Label
 from ..common.words import remedy, said
 from .issues import STAYS, TO_KNOW, Issue, issues_of
 from .summary import Preflight
-from .words import Count, few, verdict_label
+from .words import Count, abbreviate, verdict_label
 
 
 @dataclass(frozen=True)
-class JointPlan(DrainPlan):
+class JointPlan(HostPreflight):
     """The preflights of several hosts as if they were one."""
 
     hosts: frozenset[str] = field(default_factory=frozenset)
@@ -31,7 +31,7 @@ class JointPlan(DrainPlan):
         return [p for p in self.planned if p.verdict.leaves and p.server.host in self.hosts]
 
 
-def joined(plans: Sequence[DrainPlan], duration: Duration | None) -> JointPlan:
+def joined(plans: Sequence[HostPreflight], duration: Duration | None) -> JointPlan:
     """:param plans: those of `services.check_plan`, at least one; they were placed together"""
     first = plans[0]
     each = {p.server.id: p for plan in plans for p in plan.planned}
@@ -81,7 +81,7 @@ class PlanHost:
     :param place: its place in the order, from 0
     """
 
-    def __init__(self, place: int, plan: DrainPlan, notes: Mapping[str, str]):
+    def __init__(self, place: int, plan: HostPreflight, notes: Mapping[str, str]):
         self.place = place
         self.plan = plan
         self.preflight = Preflight(plan, notes, choose=True)
@@ -125,8 +125,13 @@ class PlanHost:
         groups = (Kind.BLOCKED.value, Kind.STAYS.value)
         named = [(group, [row.name for row in rows if row.group == group]) for group in groups]
         lost = [row.name for row in rows if row.planned.unplaced and row.planned.verdict.leaves]
-        found = [Remainder(group, verdict_label(group), few(names)) for group, names in named]
-        return [*found, Remainder("unplaced", Label(_("No host found"), "warning"), few(lost))]
+        found = [
+            Remainder(group, verdict_label(group), abbreviate(names)) for group, names in named
+        ]
+        return [
+            *found,
+            Remainder("unplaced", Label(_("No host found"), "warning"), abbreviate(lost)),
+        ]
 
     @property
     def remains(self) -> bool:

@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.copying.duration import ASSUMED_OVERHEAD, Duration
 from ukcloud_maintenance.core.preflight.verdicts import Kind
-from ukcloud_maintenance.services import DrainPlan, Planned
+from ukcloud_maintenance.services import HostPreflight, Planned
 
 from ..common import formats
 from ..common.formats import about
@@ -33,7 +33,9 @@ class Preflight:
     :param choose: whether choices are offered
     """
 
-    def __init__(self, plan: DrainPlan, notes: Mapping[str, str] | None = None, *, choose: bool):
+    def __init__(
+        self, plan: HostPreflight, notes: Mapping[str, str] | None = None, *, choose: bool
+    ):
         self.plan = plan
         self.notes = notes or {}
         self.choose = choose
@@ -135,7 +137,7 @@ class Preflight:
         return [(_(services.PARTS[part]), said(why)) for part, why in self.plan.unknown.items()]
 
     @property
-    def homeless(self) -> str:
+    def unplaced(self) -> str:
         """Those that find no place together with the others, with what is missing."""
         packing = self.plan.packing
         if not packing or packing.fits:

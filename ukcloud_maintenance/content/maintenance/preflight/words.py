@@ -175,7 +175,7 @@ class Count:
         return self.words(2)
 
 
-def few(names: Iterable[str]) -> str:
+def abbreviate(names: Iterable[str]) -> str:
     """Some names, and how many more there are."""
     every = list(names)
     shown = ", ".join(every[:NAMES_SHOWN])

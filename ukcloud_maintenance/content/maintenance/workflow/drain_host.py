@@ -16,7 +16,7 @@ from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import Actor
 from ukcloud_maintenance.core.copying.duration import Duration
 from ukcloud_maintenance.exceptions import CloudError, Refused
-from ukcloud_maintenance.services import DrainPlan, DrainRequest, PlanRequest
+from ukcloud_maintenance.services import DrainRequest, HostPreflight, PlanRequest
 
 from ..common import fields, formats, labels, words
 from ..common.fields import FOLLOW_PLAN
@@ -96,7 +96,7 @@ class DrainHostWorkflow(workflows.Workflow):
             self.name = _("Drain Host %(host)s") % {"host": hosts[0]}
         self.choices = services.drain_choices(actor, cloud.region)
         #: what a drain of the one host would do
-        self.plan: DrainPlan | None = None
+        self.plan: HostPreflight | None = None
         #: the same of several
         self.several: SeveralHosts | None = None
         #: names of which Nova knows no host
@@ -143,7 +143,7 @@ class DrainHostWorkflow(workflows.Workflow):
         """
         entered = self.entered.for_preflight(self.request.POST, self.choices.max_concurrent_ceiling)
         if not self.is_several:
-            self.plan = services.plan_drain(self.actor, self.cloud, self.host, entered)
+            self.plan = services.preflight_host(self.actor, self.cloud, self.host, entered)
             self._offer(self.plan)
             return
         found = services.check_plan(
@@ -159,7 +159,7 @@ class DrainHostWorkflow(workflows.Workflow):
             self.several = SeveralHosts(found, self.entered.notes)
             self._offer(found.hosts[0])
 
-    def _offer(self, plan: DrainPlan) -> None:
+    def _offer(self, plan: HostPreflight) -> None:
         """Offer the destinations of a plan, with what Placement says is free there."""
         names = {service.host for service in plan.destinations} - set(self.hosts)
         offered = sorted(names, key=formats.natural_key)
@@ -317,16 +317,16 @@ class DrainHostWorkflow(workflows.Workflow):
         """Ask for the drain, or for the plan. False where it was refused; what was entered is
         kept."""
         destination = context["destination"] or ""
-        follow_plan = destination == FOLLOW_PLAN
+        follow_estimate = destination == FOLLOW_PLAN
         each = DrainRequest(
             self.host,
             context["reason"],
             context["max_concurrent"],
-            "" if follow_plan else destination,
+            "" if follow_estimate else destination,
             choices=self.entered.choices,
             notes=self.entered.notes,
             move_locked=context["move_locked"],
-            follow_plan=follow_plan,
+            follow_estimate=follow_estimate,
             order=context["order"] or services.LARGEST_FIRST,
             start_at=context["start_at"],
             stop_at=context["stop_at"],
@@ -364,7 +364,7 @@ def _local(at: datetime) -> str:
     return f"{formats.clock(at, store.now())} {formats.zone(at)}"
 
 
-def _with_room(plan: DrainPlan, host: str) -> str:
+def _with_room(plan: HostPreflight, host: str) -> str:
     """A host with what Placement says is free there."""
     found = (plan.capacity or {}).get(host)
     if found is None:

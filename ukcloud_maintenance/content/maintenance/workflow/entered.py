@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ukcloud_maintenance.core.preflight.verdicts import Choice
-from ukcloud_maintenance.services import PlanChoices
+from ukcloud_maintenance.services import PreflightChoices
 
 from ..common.fields import FOLLOW_PLAN
 
@@ -40,17 +40,17 @@ class Entered:
         every += [(NOTE, k, v) for k, v in self.notes.items()]
         return [(f"{prefix}{k}", v) for prefix, k, v in every if k not in shown]
 
-    def for_preflight(self, posted: Mapping[str, str], ceiling: int) -> PlanChoices:
+    def for_preflight(self, posted: Mapping[str, str], ceiling: int) -> PreflightChoices:
         """What the preflight looks different for.
 
         :param ceiling: the most migrations at once that may be asked for
         """
         if "reason" not in posted:
-            return PlanChoices()
+            return PreflightChoices()
         destination = posted.get("destination", "").strip()
         entered = posted.get("max_concurrent", "").strip()
         at_once = int(entered) if entered.isdecimal() and len(entered) < 5 else 0
-        return PlanChoices(
+        return PreflightChoices(
             self.known_choices,
             move_locked="move_locked" in posted,
             max_concurrent=at_once if 1 <= at_once <= ceiling else None,
