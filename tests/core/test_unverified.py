@@ -8,7 +8,7 @@ from ukcloud_maintenance.core.message import message, text
 
 TROUBLE = message("openstack_trouble", detail=text("no answer"))
 BEFORE = message("openstack_trouble", detail=text("refused"))
-REFUSED = message("return_refused_left")
+REFUSED = text("The service was left disabled.")
 BOUND = 180.0
 
 
