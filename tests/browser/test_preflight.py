@@ -117,7 +117,7 @@ def test_check_choose_and_drain(window, cloud, all_kinds, start_worker):
     window.see(".modal .button-final").click()
     window.see("#mnt-drain")
     facts = window.text("[data-part=facts]")
-    assert "by the plan first, else chosen by the scheduler" in facts
+    assert "as estimated where possible, otherwise chosen by the scheduler" in facts
     assert "Locked instances" not in facts
     assert "Chosen: cold" in window.rows()["db-1"][-1]
     assert "agreed with its owner" in window.rows()["db-1"][-1]

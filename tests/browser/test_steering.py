@@ -76,14 +76,14 @@ def test_pause_skip_retry_and_abort_by_keyboard(window, servers, start_worker, c
     # -- pause: nothing new starts, and the page stays
     window.find("#mnt-pause").send_keys(Keys.ENTER)
     window.wait_for_text("Paused", "[data-part=state]")
-    window.wait_for_text("Paused: what is under way lands", ".messages, body")
+    window.wait_for_text("Paused: no new migrations start", ".messages, body")
     assert window.see("#mnt-resume")
 
     # -- the selection outlives updates, the filter and another order
     window.wait(lambda: cell(window, "web-3", STATE) == "Pending", "it waits")
     select(window, "web-2", "web-3")
     assert window.text("#mnt-steering .mnt-selected") == "2 selected"
-    assert offered(window) == ["Try Next (2)", "Skip (2)"]
+    assert offered(window) == ["Move to Front (2)", "Skip (2)"]
     before = window.updates()
     window.find("#mnt-progress th.mnt-col-name button").click()
     window.find("#mnt-rows-q").send_keys("web-2")
@@ -122,7 +122,7 @@ def test_pause_skip_retry_and_abort_by_keyboard(window, servers, start_worker, c
     assert focused(window) == "Abort"
     window.press(Keys.ENTER)
     wait_for_state(window, "stuck-1", "Failed")
-    window.wait_for_text("aborted, as admin asked. It runs on", "#mnt-progress")
+    window.wait_for_text("aborted, as requested by admin. It runs on", "#mnt-progress")
     window.picture("steering-aborted")
 
     # -- and on: to a host that is named
@@ -147,14 +147,14 @@ def test_a_copy_that_does_not_end_is_recognised_and_forced(window, servers, star
     drain_in_modal(window, "cmp2", "forced")
     window.mark()
     window.wait_for_text("Not converging", "#mnt-progress", 90)
-    window.wait_for_text("Ways out:", "#mnt-progress")
+    window.wait_for_text("Options:", "#mnt-progress")
     window.find(".mnt-advice summary").send_keys(Keys.ENTER)
-    window.wait_for_text("Force Complete: its guest is paused", ".mnt-advice")
+    window.wait_for_text("Force Complete: the guest is paused", ".mnt-advice")
     window.picture("steering-not-converging")
 
     menu(window, "busy-1", "force")
     dialog(window, "Force this migration to complete?")
-    assert "busy-1 paused about" in window.text(".modal")
+    assert "busy-1 paused for about" in window.text(".modal")
     window.picture("steering-force")
     confirm(window)
     window.wait_for_text("Drained", "[data-part=state]", 90)

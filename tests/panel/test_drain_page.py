@@ -220,35 +220,35 @@ STAYS = server("old-1", status="SUSPENDED", vm_state="suspended")
             DrainResult.INSTANCES_LEFT,
             [STAYS],
             "Finished, 1 stays by choice",
-            "There was nothing else on the host.",
+            "There was no other instance on the host.",
         ),
         (
             DrainState.FAILED,
             DrainResult.INSTANCES_FAILED,
             [server("a"), server("b")],
             "Failed",
-            "Ended without emptying the host. 2 instances are still on the host.",
+            "The drain ended without emptying the host. 2 instances are still on the host.",
         ),
         (
             DrainState.FAILED,
             DrainResult.NOT_PROVED,
             [],
             "Not verified empty",
-            "Ended, but it could not be proved that the host is empty.",
+            "The drain ended, but the host could not be verified as empty.",
         ),
         (
             DrainState.FAILED,
             DrainResult.INTERRUPTED,
             [server("a")],
             "Interrupted",
-            "Ended, because the worker could not continue. 1 instance is still on the host.",
+            "The drain ended because the worker could not continue. 1 instance is still on the host.",
         ),
         (
             DrainState.FAILED,
             DrainResult.HOST_LOST,
             [server("a")],
             "Host lost",
-            "Ended, because the host went down. 1 instance is still on the host.",
+            "The drain ended because the host went down. 1 instance is still on the host.",
         ),
         (
             DrainState.CANCELLED,
@@ -292,7 +292,7 @@ def test_cancelling_asks_first_and_says_what_happens(admin, running):
     data = updates(admin, running).json()
     assert "Being cancelled" in data["parts"]["headline"]
     # what is left to be asked for
-    assert text(data["parts"]["actions"]) == "Abort What Is Under Way…"
+    assert text(data["parts"]["actions"]) == "Abort Migrations in Progress…"
     assert data["over"] is False
 
 
@@ -448,16 +448,16 @@ def test_durations_and_names():
 @pytest.mark.parametrize(
     ("action", "elapsed", "more", "said"),
     [
-        ("abort", 600, {}, r"Times out in \d+:\d\d ?, and is then aborted\."),
+        ("abort", 600, {}, r"Times out in \d+:\d\d ?; it is then aborted\."),
         ("force_complete", 600, {}, r"Times out in \d+:\d\d ?; its guest is then paused"),
         ("warn", 600, {}, ""),
         (
             "warn",
             600,
             {"late_since": True},
-            r"Times out in \d+:\d\d ?, and is then marked; it goes",
+            r"Times out in \d+:\d\d ?; it is then marked and continues",
         ),
-        ("abort", 1900, {"seconds_left": 15.0}, r"let go on\. If it does not, it is aborted in"),
+        ("abort", 1900, {"seconds_left": 15.0}, r"so it may continue\. Otherwise it is aborted in"),
         ("force_complete", 1900, {"seconds_left": 15.0}, r"its guest is paused in \d+:\d\d until"),
         ("abort", 1900, {"seconds_left": None}, ""),
         ("warn", 1900, {"seconds_left": 15.0}, ""),
@@ -487,4 +487,4 @@ def test_a_copy_tells_when_it_times_out_and_what_happens_then(
         assert re.search(said, shown), shown
     else:
         assert "Times out" not in shown
-        assert "let go on" not in shown
+        assert "it may continue" not in shown

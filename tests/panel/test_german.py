@@ -148,7 +148,7 @@ def test_the_page_of_a_drain_with_every_verb(german, drain, evidence):
     page = german("drain", drain.pk)
     assert english(page) == []
     for word in (
-        "Anhalten",
+        "Leerung anhalten",
         "Leerung abbrechen",
         "Abschluss erzwingen",
         "Wiederholen",
@@ -174,14 +174,14 @@ def test_what_is_told_of_a_copy_and_of_what_was_asked(german, drain, course):
     cells = [cell for row in parts["rows"] for column in row["cells"] for cell in [column[0]]]
     shown = [*(str(part) for part in parts["parts"].values()), *map(str, cells)]
     assert [piece for one in shown for piece in english(one)] == []
-    assert any("Auswege:" in one for one in shown) is (course != "converging")
+    assert any("Möglichkeiten:" in one for one in shown) is (course != "converging")
     assert any("Nova lehnte den Abbruch ab: No." in one for one in shown)
 
 
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        (DrainState.PAUSED, "Fortsetzen"),
+        (DrainState.PAUSED, "Leerung fortsetzen"),
         (DrainState.CANCELLING, "Wird abgebrochen"),
     ],
 )

@@ -157,10 +157,10 @@ def test_choices_notes_and_options_reach_the_drain(admin, known):
     page = admin.get(reverse("horizon:admin:maintenance:drain", args=[drain.pk]))
     said = text(page)
     assert "Stopped, moved and started again: db-1." in page.content.decode()
-    assert "by the plan first, else chosen by the scheduler" in said
+    assert "as estimated where possible, otherwise chosen by the scheduler" in said
     assert "smallest first" in said
-    assert "left alone" in said
-    assert "Chosen: to stay \N{EN DASH} in use" in said
+    assert "not moved" in said
+    assert "Chosen: stay \N{EN DASH} in use" in said
     assert "Pending cold" in said
 
 
@@ -341,8 +341,8 @@ def test_times_are_rounded_to_one_unit(seconds, words):
 
 
 def test_few_names():
-    assert preflight.few("abc") == "a, b, c"
-    assert preflight.few("abcdefgh") == "a, b, c, d, e, f and 2 more"
+    assert preflight.abbreviate("abc") == "a, b, c"
+    assert preflight.abbreviate("abcdefgh") == "a, b, c, d, e, f and 2 more"
 
 
 def test_a_learned_rate_is_named(known):

@@ -332,7 +332,7 @@ def test_who_may_only_look_sees_a_table_without_tools(admin, drain, denied):
     assert "mnt-steering" not in page
     assert 'name="row"' not in page
     assert updates(admin, drain)["parts"]["actions"] == ""
-    assert "Look at the evidence" not in page
+    assert "View Evidence" not in page
 
 
 # -- several at once -------------------------------------------------------------------------
@@ -349,14 +349,14 @@ def test_each_of_several_is_judged_by_itself(admin, drain):
     data = {"row": chosen, "confirmed": "yes"}
     said = messages_of(admin.post(url("abort", drain), data, **SCRIPT))
     assert said == [
-        ["success", "Abort is asked for: queued, running."],
+        ["success", "Abort requested: queued, running."],
         ["warning", "Abort: failed: No live migration of it is in progress."],
     ]
     wishes = {name: wanted(row) for name, row in rows_of(drain).items()}
     assert (wishes["running"], wishes["queued"], wishes["failed"]) == ("abort", "abort", "")
     # and the page says who asked, at once
     shown = {row["name"]: text(row["cells"][11][0]) for row in updates(admin, drain)["rows"]}
-    assert "Abort asked for by alice." in shown["running"]
+    assert "Abort requested by alice." in shown["running"]
     assert verbs(admin, drain)["running"] == set()
 
 
@@ -367,7 +367,7 @@ def test_another_admin_was_faster(admin, drain):
     data = {"row": [rows["running"].pk, rows["queued"].pk], "confirmed": "yes"}
     response = admin.post(url("abort", drain), data, follow=True)
     page = text(response.content.decode())
-    assert "Abort is asked for: running." in page
+    assert "Abort requested: running." in page
     assert "Abort: queued: Another request to Nova is already in progress for it." in page
     assert rows_of(drain)["queued"].requests.open.requested_by == "bob"
 
@@ -419,9 +419,9 @@ def test_force_complete_says_for_how_long_each_guest_is_paused(admin, drain):
         admin.get(url("force", drain), {"row": rows["running"].pk}, **AJAX).content.decode()
     )
     assert "Force this migration to complete?" in asked
-    assert "running paused about 25 s (1.2 GiB left at 50 MiB/s)" in asked
+    assert "running paused for about 25 s (1.2 GiB left at 50 MiB/s)" in asked
     assert "Its users notice" in asked
-    assert "post-copy it is over in seconds" in asked
+    assert "post-copy, the pause lasts only seconds" in asked
 
 
 def test_abort_and_skip_say_what_they_mean(admin, drain):
@@ -429,10 +429,10 @@ def test_abort_and_skip_say_what_they_mean(admin, drain):
     asked = text(admin.get(url("abort", drain), {"row": rows["running"].pk}).content.decode())
     for words in (
         "Abort the migration of this instance?",
-        "It runs on where it is",
-        "What was copied so far is lost.",
-        "It is not tried again by itself",
-        "may turn to ERROR about two seconds later",
+        "keeps running on its source host",
+        "The data copied so far is discarded.",
+        "It is not retried automatically",
+        "may set the server to ERROR about two seconds later",
     ):
         assert words in asked
     asked = text(admin.get(url("skip", drain), {"row": rows["waits"].pk}).content.decode())
@@ -463,11 +463,11 @@ def test_a_retry_is_offered_the_hosts_that_can_receive(admin, cloud, drain, make
 
     data = {"row": row.pk, "confirmed": "yes", "destination": "cmp2"}
     said = messages_of(admin.post(url("retry_on", drain), data, **SCRIPT))
-    assert said == [["success", "Retry on a Host: failed."]]
+    assert said == [["success", "Retry requested: failed."]]
     row.refresh_from_db()
     assert (row.state, row.destination) == ("pending", "cmp2")
     shown = {r["name"]: text(r["cells"][11][0]) for r in updates(admin, drain)["rows"]}
-    assert "To go to cmp2, as asked." in shown["failed"]
+    assert "Requested destination: cmp2." in shown["failed"]
 
 
 def test_no_host_is_named_where_all_go_to_one(admin, make_drain):
@@ -485,7 +485,7 @@ def test_a_retry_takes_up_a_drain_that_is_over(admin, make_drain):
     store.finish_drain(drain, DrainState.FAILED, DrainResult.INSTANCES_FAILED, "", "worker", now)
     assert actions(admin, drain) == ["Retry Failed"]
     said = messages_of(admin.post(drain_url("retry_failed", drain), **SCRIPT))
-    assert said == [["success", "Retry: failed."]]
+    assert said == [["success", "Retry requested: failed."]]
     assert updates(admin, drain)["over"] is False
     assert rows_of(drain)["failed"].state == "pending"
 
@@ -549,7 +549,7 @@ def test_the_evidence_is_shown_and_the_button_only_where_it_is_complete(admin, d
 
     evidence[0] = EVIDENCE
     said = messages_of(admin.post(url("reset", drain), data | {"confirmed": "yes"}, **SCRIPT))
-    assert said == [["success", "Reset to Active is asked for: late_error."]]
+    assert said == [["success", "Reset to active requested: late_error."]]
     requested = rows_of(drain)["late_error"].requests.open
     assert (requested.kind, requested.requested_by) == ("reset", "alice")
 
@@ -595,10 +595,10 @@ def test_two_are_not_reset_at_once(admin, drain, evidence):
 @pytest.mark.parametrize(
     ("state", "buttons"),
     [
-        (DrainState.PENDING, ["Pause", "Retry Failed", "Change", "Cancel Drain"]),
-        (DrainState.RUNNING, ["Pause", "Retry Failed", "Change", "Cancel Drain"]),
-        (DrainState.PAUSED, ["Resume", "Retry Failed", "Change", "Cancel Drain"]),
-        (DrainState.CANCELLING, ["Abort What Is Under Way"]),
+        (DrainState.PENDING, ["Pause Drain", "Retry Failed", "Change Drain", "Cancel Drain"]),
+        (DrainState.RUNNING, ["Pause Drain", "Retry Failed", "Change Drain", "Cancel Drain"]),
+        (DrainState.PAUSED, ["Resume Drain", "Retry Failed", "Change Drain", "Cancel Drain"]),
+        (DrainState.CANCELLING, ["Abort Migrations in Progress"]),
         (DrainState.SUCCEEDED, []),
         (DrainState.FAILED, ["Retry Failed"]),
         (DrainState.CANCELLED, []),
@@ -609,10 +609,10 @@ def test_a_drain_is_offered_what_can_be_done_with_it(admin, drain, state, button
     assert actions(admin, drain) == buttons
     # and what is not offered is refused, with nothing changed
     names = {
-        "pause_drain": "Pause",
-        "resume_drain": "Resume",
+        "pause_drain": "Pause Drain",
+        "resume_drain": "Resume Drain",
         "retry_failed": "Retry Failed",
-        "change_drain": "Change",
+        "change_drain": "Change Drain",
     }
     for name, button in names.items():
         type(drain).objects.filter(pk=drain.pk).update(state=state.value)
@@ -641,9 +641,9 @@ def test_nothing_failed_nothing_to_retry(admin, make_drain):
 @pytest.mark.parametrize(
     ("name", "button"),
     [
-        ("pause_drain", "Pause"),
+        ("pause_drain", "Pause Drain"),
         ("retry_failed", "Retry Failed"),
-        ("change_drain", "Change"),
+        ("change_drain", "Change Drain"),
         ("cancel_drain", "Cancel Drain"),
     ],
 )
@@ -660,7 +660,9 @@ def test_who_may_not_steer_the_drain_gets_no_button_and_403(admin, drain, denied
 
 def test_pause_and_resume(admin, drain):
     response = admin.post(drain_url("pause_drain", drain), follow=True)
-    assert "Paused: what is under way lands, nothing new starts." in text(response.content.decode())
+    assert "Paused: no new migrations start; those in progress finish." in text(
+        response.content.decode()
+    )
     drain.refresh_from_db()
     assert drain.state == "paused"
     assert "Paused" in text(updates(admin, drain)["parts"]["headline"])
@@ -701,7 +703,7 @@ def test_what_flies_can_still_be_aborted_while_it_is_being_cancelled(admin, drai
     drain.refresh_from_db()
     assert (drain.cancel_abort, drain.cancel_enable) == (True, False)
     assert actions(admin, drain) == []
-    assert "what is under way is aborted" in updates(admin, drain)["parts"]["headline"]
+    assert "those in progress are aborted" in updates(admin, drain)["parts"]["headline"]
 
 
 def test_who_may_cancel_but_not_abort_is_not_offered_the_abort(admin, drain, denied):
@@ -744,12 +746,12 @@ def test_pace_window_and_timeout_are_changed(admin, drain):
         stop_at=f"{evening:%Y-%m-%dT%H:%M}",
         timeout_action="abort",
     )
-    assert messages_of(response) == [["success", "The drain is changed."]]
+    assert messages_of(response) == [["success", "The drain was changed."]]
     drain.refresh_from_db()
     assert (drain.max_concurrent, drain.timeout_action) == (5, "abort")
     assert drain.stop_at == evening
     facts = text(updates(admin, drain)["parts"]["facts"])
-    assert re.search(r"Starts nothing new after \S+ 22:30 Europe/Berlin \(UTC\+0[12]:00\)", facts)
+    assert re.search(r"No new migrations after \S+ 22:30 Europe/Berlin \(UTC\+0[12]:00\)", facts)
     assert "A copy that takes too long is aborted, and retried" in facts
     # what is shown again has the same minute, and is no change
     assert messages_of(change(admin, drain)) == [["info", "Nothing was changed."]]
@@ -787,7 +789,7 @@ def test_the_beginning_can_be_changed_before_it(admin, make_drain):
     assert drain.start_at == at
     data = updates(admin, drain)
     assert text(data["parts"]["state"]) == "Scheduled"
-    assert "Begins at" in text(data["parts"]["headline"])
+    assert "Starts at" in text(data["parts"]["headline"])
     assert f'data-until="{at.isoformat()}"' in data["parts"]["headline"]
     shown = change(admin, drain, start_at="2020-01-01T10:00").content.decode()
     assert "This time is in the past. Leave it empty to start at once." in shown
@@ -868,7 +870,11 @@ def points(*remaining: int) -> list[list[float]]:
         ({"course": "", "points": []}, "", ""),
         ({"course": "unknown", "points": points(900)}, "", ""),
         ({"course": "converging", "seconds_left": 130.0}, "Converging 3 min left", ""),
-        ({"course": "slow", "seconds_left": 1400.0}, "Slow 24 min left", "it ends by itself"),
+        (
+            {"course": "slow", "seconds_left": 1400.0},
+            "Slow 24 min left",
+            "the migration finishes by itself",
+        ),
         ({"course": "not_converging"}, "Not converging", "only when the guest writes less"),
         ({"course": "stalled"}, "Stalled", "network between the two hosts"),
     ],
@@ -881,13 +887,13 @@ def test_the_course_of_a_copy_is_told_with_the_ways_out(admin, drain, fields_, l
     shown = {r["name"]: r["cells"] for r in updates(admin, drain)["rows"]}["running"]
     copied, message = shown[5][0], shown[11][0]
     assert text(copied) == " ".join(filter(None, ["0.5 of 1 GiB · 25 MiB/s", label]))
-    assert ("Ways out:" in message) is bool(advice)
+    assert ("Options:" in message) is bool(advice)
     assert advice in text(message)
     if advice:
         ways = re.findall(r"<li><strong>([^<]+)</strong>", message)
         assert ways == ["Wait", "Abort", "Force Complete"]
     if label in ("Slow 24 min left", "Not converging"):
-        assert "paused until the rest is copied: about 20 s (500 MiB left at 25 MiB/s)" in text(
+        assert "paused until the rest is copied, for about 20 s (500 MiB left at 25 MiB/s)" in text(
             message
         )
 
@@ -912,10 +918,16 @@ def test_the_curve_keeps_its_place_and_falls(drain):
 @pytest.mark.parametrize(
     ("forecast", "words"),
     [
-        (Forecast(480, 720, 1500, 34, False), "about 12 min (8 min to 25 min), by 34 migrations"),
-        (Forecast(60, 60, 60, 1, False), "about 60 s, by 1 migration of this region"),
-        (Forecast(300, 700, 3000, 0, True), "a guess: about 12 min (5 min to 50 min); too few"),
-        (Forecast(*[float("inf")] * 3, 34, False), "no end in sight"),
+        (
+            Forecast(480, 720, 1500, 34, False),
+            "about 12 min (8 min to 25 min), based on 34 migrations",
+        ),
+        (Forecast(60, 60, 60, 1, False), "about 60 s, based on 1 migration in this region"),
+        (
+            Forecast(300, 700, 3000, 0, True),
+            "rough estimate: about 12 min (5 min to 50 min); too few",
+        ),
+        (Forecast(*[float("inf")] * 3, 34, False), "no estimate"),
     ],
 )
 def test_the_time_left_is_told_with_how_sure_it_is(admin, drain, monkeypatch, forecast, words):
@@ -950,21 +962,21 @@ def test_a_drain_that_was_paused_before_it_began(admin, make_drain):
     store.pause_drain(drain, "alice", timezone.now())
     data = updates(admin, drain)
     assert text(data["parts"]["state"]) == "Paused before start"
-    assert "Paused before it began. Nothing was touched" in headline(admin, drain)
+    assert "Paused before it started; nothing was changed" in headline(admin, drain)
 
 
 def test_a_window_that_is_over(admin, drain):
     type(drain).objects.filter(pk=drain.pk).update(stop_at=timezone.now() - timedelta(minutes=1))
-    assert "Its window is over: what is under way lands" in headline(admin, drain)
+    assert "Its window has ended: no new migrations start" in headline(admin, drain)
     type(drain).objects.filter(pk=drain.pk).update(
         state="paused", message="Resume it to go on without a window."
     )
-    assert "Paused, because its window is over." in headline(admin, drain)
+    assert "Paused because its window has ended." in headline(admin, drain)
     parts = updates(admin, drain)["parts"]
     assert "Resume it to go on without a window." in text(parts["message"])
-    assert "(over)" in text(parts["facts"])
+    assert "(ended)" in text(parts["facts"])
     said = messages_of(admin.post(drain_url("resume_drain", drain), **SCRIPT))
-    assert said == [["success", "It goes on; its window was over, and is forgotten."]]
+    assert said == [["success", "Drain resumed. Its expired window was removed."]]
 
 
 def test_a_run_that_brings_instances_back(admin, make_drain):
@@ -976,7 +988,7 @@ def test_a_run_that_brings_instances_back(admin, make_drain):
     page = admin.get(drain_url("drain", drain)).content.decode()
     assert "Return of instances to cmp1" in page
     assert headline(admin, drain) == "1 of 2 instances are back on cmp1."
-    assert actions(admin, drain) == ["Pause", "Change", "Cancel Return"]
+    assert actions(admin, drain) == ["Pause Return", "Change Return", "Cancel Return"]
     assert 'name="service"' not in admin.get(drain_url("cancel_drain", drain)).content.decode()
     put(rows_of(drain)["b"], "succeeded")
     drain.refresh_from_db()
@@ -1010,11 +1022,11 @@ def test_what_was_asked_and_answered_is_shown(admin, drain):
     store.change_migration(rows["queued"], now, timed_out_at=now)
     shown = {r["name"]: text(r["cells"][11][0]) for r in updates(admin, drain)["rows"]}
     assert "Nova refused the abort: not running" in shown["running"]
-    assert "Abort asked for by the timeout." in shown["queued"]
-    assert "Took longer than its timeout at" in shown["queued"]
-    assert "asked for by bob" in shown["aborting"]
+    assert "Abort requested by the timeout." in shown["queued"]
+    assert "Timeout exceeded at" in shown["queued"]
+    assert "requested by bob" in shown["aborting"]
     assert "its guest is paused until the rest is copied" in shown["forced"]
-    assert "Look at the evidence" in shown["late_error"]
+    assert "View Evidence" in shown["late_error"]
 
 
 def test_names_are_escaped_in_dialogs_and_rows(admin, make_drain, cloud):

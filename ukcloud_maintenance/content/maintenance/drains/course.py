@@ -54,10 +54,10 @@ def pause_text(row: InstanceMigration) -> str:
     """The same in words, with what it is reckoned from."""
     seconds, left = pause_seconds(row), remaining(row)
     if row.attempt.course == "stalled":
-        return _("for as long as nothing is copied, as now")
+        return _("for an unknown time, because no data is being copied")
     if seconds is None or left is None:
-        return _("for how long cannot be told yet")
-    return _("about %(time)s (%(left)s left at %(rate)s)") % {
+        return _("for an unknown time (no estimate yet)")
+    return _("for about %(time)s (%(left)s left at %(rate)s)") % {
         "time": formats.about(seconds),
         "left": formats.size(left),
         "rate": formats.rate(row.attempt.rate_bytes),
@@ -93,7 +93,7 @@ def sparkline(row: InstanceMigration) -> SafeString | str:
         ' height="{1}" viewBox="0 0 {0} {1}" aria-hidden="true">{3}</svg></span>',
         WIDTH,
         HEIGHT,
-        _("What remains to be copied, over time"),
+        _("Data left to copy, over time"),
         drawn,
     )
 
@@ -120,31 +120,37 @@ def advice(row: InstanceMigration) -> SafeString | str:
     if not is_copied(row) or row.attempt.course not in TROUBLE:
         return ""
     why = {
-        "slow": _("What remains shrinks, but it takes longer than its timeout."),
-        "not_converging": _("The guest writes as fast as it is copied, or faster."),
-        "stalled": _("Nothing is copied any more."),
+        "slow": _("The data left to copy decreases, but the migration will exceed its timeout."),
+        "not_converging": _("The guest writes data at least as fast as it is copied."),
+        "stalled": _("No data is being copied."),
     }[row.attempt.course]
     wait = {
-        "slow": _("it ends by itself; the drain takes longer, and others wait meanwhile."),
-        "not_converging": _("it ends only when the guest writes less."),
+        "slow": _(
+            "the migration finishes by itself; the drain takes longer, and other"
+            " instances wait meanwhile."
+        ),
+        "not_converging": _("the migration finishes only when the guest writes less."),
         "stalled": _(
-            "look at the network between the two hosts, and at nova-compute on both; nothing is"
-            " lost meanwhile."
+            "check the network between the two hosts, and nova-compute on both; nothing"
+            " is lost meanwhile."
         ),
     }[row.attempt.course]
-    force = _("its guest is paused until the rest is copied: %(time)s.") % {"time": pause_text(row)}
+    force = _("the guest is paused until the rest is copied, %(time)s.") % {"time": pause_text(row)}
     ways = [
         (_("Wait"), wait),
         (
             _("Abort"),
-            _("it runs on where it is, uninterrupted; what was copied is lost."),
+            _(
+                "the instance keeps running on its source host, without interruption; the"
+                " data copied so far is discarded."
+            ),
         ),
         (_("Force Complete"), force),
     ]
     return format_html(
         '<details class="mnt-fold mnt-advice"><summary><span class="mnt-ways">{}</span> {}'
         "</summary><ul>{}</ul></details>",
-        _("Ways out:"),
+        _("Options:"),
         why,
         format_html_join("", "<li><strong>{}</strong>: {}</li>", ways),
     )
@@ -159,7 +165,7 @@ def time_left(report: DrainReport) -> str:
     if forecast is None or report.drain.state in DRAIN_TERMINAL:
         return ""
     if math.isinf(forecast.likely):
-        return _("no end in sight: a copy under way does not end as it goes now")
+        return _("no estimate: a migration is not converging")
     values = {
         "likely": formats.about(forecast.likely),
         "low": formats.about(forecast.low),
@@ -171,10 +177,12 @@ def time_left(report: DrainReport) -> str:
         else _("about %(likely)s (%(low)s to %(high)s)") % values
     )
     if forecast.assumed or not forecast.samples:
-        return _("a guess: %(said)s; too few migrations were seen in this region") % {"said": said}
+        return _("rough estimate: %(said)s; too few migrations in this region so far") % {
+            "said": said
+        }
     return ngettext(
-        "%(said)s, by %(n)s migration of this region",
-        "%(said)s, by %(n)s migrations of this region",
+        "%(said)s, based on %(n)s migration in this region",
+        "%(said)s, based on %(n)s migrations in this region",
         forecast.samples,
     ) % {"said": said, "n": formats.number(forecast.samples)}
 
@@ -193,7 +201,9 @@ def fit(report: DrainReport) -> SafeString | str:
         return ""
     waiting = sum(1 for row in report.migrations if row.state in MIGRATION_WAITING)
     if not waiting:
-        return labels.Label(_("Will fit"), "success", "check", _("All have begun.")).html
+        return labels.Label(
+            _("Will fit"), "success", "check", _("All migrations have started.")
+        ).html
     if forecast is None:
         return ""
     begin = max(now, drain.start_at) if drain.start_at and not drain.started_at else now
@@ -208,19 +218,24 @@ def fit_label(window: float, low: float, likely: float, high: float, waiting: in
     :param waiting: instances that are to be started
     """
     if high <= window:
-        return labels.Label(_("Will fit"), "success", "check", _("It ends within the window."))
+        return labels.Label(
+            _("Will fit"), "success", "check", _("Expected to finish within the window.")
+        )
     if math.isinf(likely):
         return labels.Label(
             _("May not fit"),
             "warning",
             "hourglass-half",
-            _("A copy under way does not end as it goes now, and keeps others from starting."),
+            _("A migration in progress is not converging, and keeps others from starting."),
         )
     share = min(1.0, max(0.0, 1 - window / likely)) if likely > 0 else 0.0
     late = math.ceil(waiting * share)
     if low <= window and likely <= window:
         return labels.Label(
-            _("May not fit"), "warning", "hourglass-half", _("It is likely to fit, but not sure.")
+            _("May not fit"),
+            "warning",
+            "hourglass-half",
+            _("It will probably fit, but that is not certain."),
         )
     text = ngettext(
         "%(n)s instance would wait", "about %(n)s instances would wait", max(late, 1)
@@ -230,13 +245,13 @@ def fit_label(window: float, low: float, likely: float, high: float, waiting: in
             _("May not fit: %(what)s") % {"what": text},
             "warning",
             "hourglass-half",
-            _("They wait until the drain is resumed, or is given another window."),
+            _("They wait until the drain is resumed or gets another window."),
         )
     return labels.Label(
         _("Will not fit: %(what)s") % {"what": text},
         "danger",
         "hourglass-end",
-        _("They wait until the drain is resumed, or is given another window."),
+        _("They wait until the drain is resumed or gets another window."),
     )
 
 
@@ -255,9 +270,11 @@ def times_out(row: InstanceMigration, report: DrainReport) -> SafeString | str:
     marked = found.action == TimeoutAction.WARN
     if report.now <= found.at:
         text = {
-            TimeoutAction.WARN: _("Times out in {}, and is then marked; it goes on."),
-            TimeoutAction.ABORT: _("Times out in {}, and is then aborted."),
-            TimeoutAction.FORCE: _("Times out in {}; its guest is then paused until it is copied."),
+            TimeoutAction.WARN: _("Times out in {}; it is then marked and continues."),
+            TimeoutAction.ABORT: _("Times out in {}; it is then aborted."),
+            TimeoutAction.FORCE: _(
+                "Times out in {}; its guest is then paused until the rest is copied."
+            ),
         }[found.action]
         # Hours before, and where nothing will be done, it is no news.
         if marked and row.attempt.late_since is None:
@@ -266,11 +283,11 @@ def times_out(row: InstanceMigration, report: DrainReport) -> SafeString | str:
     if marked or row.requests.forced_at or not found.is_let_go_on or report.now > found.due_at:
         return ""
     text = (
-        _("It is to end soon, and is let go on. If it does not, it is aborted in {}.")
+        _("It should finish soon, so it may continue. Otherwise it is aborted in {}.")
         if found.action == TimeoutAction.ABORT
         else _(
-            "It is to end soon, and is let go on. If it does not, its guest is paused in {} until"
-            " it is copied."
+            "It should finish soon, so it may continue. Otherwise its guest is paused"
+            " in {} until the rest is copied."
         )
     )
     return _around(text, countdown(found.due_at, report.now))

@@ -32,6 +32,7 @@ from ukcloud_maintenance.core.states import (
     Direction,
     DrainState,
 )
+from ukcloud_maintenance.core.steering import Verb
 from ukcloud_maintenance.exceptions import Refused
 from ukcloud_maintenance.services import UNCHANGED, DrainChange, Steered
 from ukcloud_maintenance.store import Drain
@@ -123,23 +124,23 @@ class AtOnceView(SteeringView):
 
 class PauseDrainView(AtOnceView):
     rule = RULE_STEER
-    title = gettext_lazy("Pause")
+    title = gettext_lazy("Pause Drain")
 
     def ask(self, drain_id):
         services.pause_drain(self.actor, drain_id)
-        return [("success", _("Paused: what is under way lands, nothing new starts."))]
+        return [("success", _("Paused: no new migrations start; those in progress finish."))]
 
 
 class ResumeDrainView(AtOnceView):
     rule = RULE_STEER
-    title = gettext_lazy("Resume")
+    title = gettext_lazy("Resume Drain")
 
     def ask(self, drain_id):
         before = services.get_drain(self.actor, drain_id, rule=RULE_STEER).stop_at
         drain = services.resume_drain(self.actor, drain_id)
         if before and drain.stop_at is None:
-            return [("success", _("It goes on; its window was over, and is forgotten."))]
-        return [("success", _("It goes on."))]
+            return [("success", _("Drain resumed. Its expired window was removed."))]
+        return [("success", _("Drain resumed."))]
 
 
 class RetryFailedView(AtOnceView):
@@ -196,11 +197,16 @@ class CancelDrainView(SteeringView):
         except Refused as error:
             return self.refused(drain_id, error)
         if drain.state in DRAIN_TERMINAL:
-            said = _("The drain is cancelled; nothing was touched.")
+            said = _("The drain was cancelled before it started; nothing was changed.")
         elif drain.cancel_abort:
-            said = _("The drain is being cancelled: what is under way is aborted.")
+            said = _(
+                "The drain is being cancelled: no new migrations start; those in progress"
+                " are aborted."
+            )
         else:
-            said = _("The drain is being cancelled: what is under way lands, nothing new starts.")
+            said = _(
+                "The drain is being cancelled: no new migrations start; those in progress finish."
+            )
         return self.answer(drain_id, [("success", said)])
 
 
@@ -215,7 +221,7 @@ class ChangeForm(forms.Form):
         label=gettext_lazy("Migrations at once"),
         min_value=1,
         help_text=gettext_lazy(
-            "Where more are under way than that, they land; only then does it hold."
+            "If more are in progress now, they finish; the limit applies to new migrations."
         ),
     )
     start_at = fields.start_field()
@@ -304,7 +310,7 @@ class ChangeDrainView(SteeringView):
             return self._show(drain, form)
         if not form.changed_data:
             return self.answer(drain_id, [("info", _("Nothing was changed."))])
-        return self.answer(drain_id, [("success", _("The drain is changed."))])
+        return self.answer(drain_id, [("success", _("The drain was changed."))])
 
 
 def told(asked: Button, steered: Steered) -> list[Said]:
@@ -312,11 +318,15 @@ def told(asked: Button, steered: Steered) -> list[Said]:
     said: list[Said] = []
     if steered.done:
         names = abbreviate(row.server_name for row in steered.done)
-        if asked.of_nova:
-            text = _("%(what)s is asked for: %(names)s.") % {"what": asked.text, "names": names}
-        else:
-            text = f"{asked.text}: {names}."
-        said.append(("success", text))
+        text = {
+            Verb.RETRY: _("Retry requested: %(names)s."),
+            Verb.SKIP: _("Skipped: %(names)s."),
+            Verb.FIRST: _("Moved to the front: %(names)s."),
+            Verb.ABORT: _("Abort requested: %(names)s."),
+            Verb.FORCE: _("Force complete requested: %(names)s."),
+            Verb.RESET: _("Reset to active requested: %(names)s."),
+        }[asked.verb]
+        said.append(("success", text % {"names": names}))
     for row, why in steered.refused:
         said.append(("warning", f"{asked.text}: {row.server_name}: {words.said(why)}"))
     return said

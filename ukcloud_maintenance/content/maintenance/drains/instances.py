@@ -130,18 +130,19 @@ class AbortView(InstancesView):
 
     def consequences(self, drain, n):
         return [
-            _("It runs on where it is, uninterrupted."),
-            _("What was copied so far is lost."),
-            _("It is not tried again by itself: choose Retry for that."),
+            _("Each instance keeps running on its source host, without interruption."),
+            _("The data copied so far is discarded."),
+            _("It is not retried automatically: choose Retry for that."),
             _(
-                "On Nova 33 and 34 the server may turn to ERROR about two seconds later, although"
-                " its guest runs on. This page recognises that, and says what to do."
+                "Nova 33 and 34 may set the server to ERROR about two seconds later,"
+                " although its guest keeps running. This page recognizes that and says what"
+                " to do."
             ),
         ]
 
     def note(self, row):
         if row.attempt.fraction and row.attempt.nova_status == "running":
-            return _("%(percent)s %% are copied") % {"percent": int(100 * row.attempt.fraction)}
+            return _("%(percent)s %% copied") % {"percent": int(100 * row.attempt.fraction)}
         return _("Nova status: %(status)s") % {"status": row.attempt.nova_status}
 
 
@@ -156,15 +157,16 @@ class ForceView(InstancesView):
     def consequences(self, drain, n):
         return [
             _(
-                "The guest is paused until what is left is copied. Its users notice: it does not"
-                " answer meanwhile. Nova may copy more slowly than until now, so that it takes"
-                " longer than reckoned here."
+                "The guest is paused until the rest is copied. Its users notice: it does"
+                " not respond meanwhile. Nova may copy more slowly than before, so the pause"
+                " may be longer than estimated here."
             ),
             _(
-                "Where Nova permits post-copy it is over in seconds: the guest goes on at the"
-                " destination, slower at first, and is lost if the network fails then."
+                "Where Nova permits post-copy, the pause lasts only seconds: the guest"
+                " continues on the destination, slower at first, and is lost if the network"
+                " fails at that time."
             ),
-            _("It cannot be taken back; an abort is still possible while it copies."),
+            _("This cannot be undone; the migration can still be aborted while it copies."),
         ]
 
     def note(self, row):
@@ -175,12 +177,12 @@ class RetryView(InstancesView):
     slug, verb, rule = "retry", Verb.RETRY, RULE_STEER
 
     def question(self, n):
-        return ngettext("Try this instance again?", "Try %(n)s instances again?", n) % {"n": n}
+        return ngettext("Retry this instance?", "Retry %(n)s instances?", n) % {"n": n}
 
     def consequences(self, drain, n):
-        said = [_("It is tried with all its attempts, as if it had just begun.")]
+        said = [_("It gets its full number of attempts again.")]
         if drain.state in DRAIN_TERMINAL:
-            said.append(_("The drain, which is over, goes on."))
+            said.append(_("The drain has finished and is reopened."))
         return said
 
 
@@ -191,8 +193,8 @@ class RetryOnView(RetryView):
 
     def question(self, n):
         return ngettext(
-            "Try this instance again, to which host?",
-            "Try %(n)s instances again, to which host?",
+            "Retry this instance: to which host?",
+            "Retry %(n)s instances: to which host?",
             n,
         ) % {"n": n}
 
@@ -257,11 +259,10 @@ class SkipView(InstancesView):
 
     def consequences(self, drain, n):
         if drain.direction == Direction.BACK:
-            return [_("It stays where it is, and is not brought back.")]
+            return [_("It stays where it is and is not brought back.")]
         return [
-            _("It stays on %(host)s, so that the host will not be empty at the end.")
-            % {"host": drain.host},
-            _("Retry takes it up again, as long as the drain is not over."),
+            _("It stays on %(host)s, so the host will not be empty.") % {"host": drain.host},
+            _("Choose Retry to move it after all, as long as the drain has not finished."),
         ]
 
 
@@ -269,9 +270,9 @@ class FirstView(InstancesView):
     slug, verb, rule = "first", Verb.FIRST, RULE_STEER
 
     def question(self, n):
-        return ngettext("Start this instance next?", "Start these %(n)s instances next?", n) % {
-            "n": n
-        }
+        return ngettext(
+            "Move this instance to the front?", "Move these %(n)s instances to the front?", n
+        ) % {"n": n}
 
 
 class ResetView(InstancesView):

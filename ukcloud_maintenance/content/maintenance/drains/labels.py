@@ -27,11 +27,11 @@ def method_mark(row: InstanceMigration) -> SafeString | str:
     known = {
         Method.COLD.value: (
             _("cold"),
-            _("It moves while it is shut off: what runs is stopped and started again."),
+            _("Cold migration: a running instance is stopped, moved and started again."),
         ),
         Method.CONFIRM.value: (
             _("confirm"),
-            _("The resize that was pending is confirmed first; then it is looked at again."),
+            _("The pending resize is confirmed first; then the instance is checked again."),
         ),
     }
     if row.method not in known:
@@ -44,7 +44,7 @@ def chosen(row: InstanceMigration) -> SafeString | str:
     words = {
         Choice.LIVE.value: _("Chosen: live"),
         Choice.COLD.value: _("Chosen: cold"),
-        Choice.STAY.value: _("Chosen: to stay"),
+        Choice.STAY.value: _("Chosen: stay"),
         Choice.CONFIRM.value: _("Chosen: confirm the resize"),
     }
     said = [words.get(row.choice, ""), row.note]
@@ -59,7 +59,7 @@ def late(row: InstanceMigration, now: datetime) -> SafeString | str:
     return format_html(
         ' <span class="label label-warning" title="{}">'
         '<span class="fa fa-hourglass-half" aria-hidden="true"></span> {}</span>',
-        _("It takes longer than its memory and disk explain, since %(time)s.")
+        _("Running longer than expected for its memory and disk since %(time)s.")
         % {"time": formats.clock(row.attempt.late_since, now)},
         _("Late"),
     )
@@ -70,7 +70,7 @@ def requester(request: RequestView) -> str:
     if request.origin == RequestOrigin.TIMEOUT:
         return _("the timeout")
     if request.origin == RequestOrigin.CANCEL:
-        return _("the cancel of the drain")
+        return _("the cancellation of the drain")
     return request.requested_by
 
 
@@ -79,9 +79,9 @@ def steered(row: InstanceMigration, now: datetime) -> list[str]:
     lines = []
     requests = row.requests
     requested = {
-        RequestKind.ABORT.value: _("Abort asked for by %(who)s."),
-        RequestKind.FORCE.value: _("Force complete asked for by %(who)s."),
-        RequestKind.RESET.value: _("Reset to active asked for by %(who)s."),
+        RequestKind.ABORT.value: _("Abort requested by %(who)s."),
+        RequestKind.FORCE.value: _("Force complete requested by %(who)s."),
+        RequestKind.RESET.value: _("Reset to active requested by %(who)s."),
     }
     if requests.open:
         lines.append(requested[requests.open.kind] % {"who": requester(requests.open)})
@@ -90,7 +90,7 @@ def steered(row: InstanceMigration, now: datetime) -> list[str]:
     if row.state in MIGRATION_UNDER_WAY:
         if requests.abort and requests.abort.taken_at:
             lines.append(
-                _("Nova took the abort at %(time)s, asked for by %(who)s.")
+                _("Nova accepted the abort at %(time)s, requested by %(who)s.")
                 % {
                     "time": clock_of(requests.abort.taken_at, now),
                     "who": requester(requests.abort),
@@ -103,7 +103,7 @@ def steered(row: InstanceMigration, now: datetime) -> list[str]:
             )
         if row.attempt.timed_out_at:
             lines.append(
-                _("Took longer than its timeout at %(time)s.")
+                _("Timeout exceeded at %(time)s.")
                 % {"time": clock_of(row.attempt.timed_out_at, now)}
             )
     elif requests.forced_at and row.state == MigrationState.SUCCEEDED:
@@ -112,7 +112,7 @@ def steered(row: InstanceMigration, now: datetime) -> list[str]:
             % {"time": clock_of(requests.forced_at, now)}
         )
     if row.destination and row.state in (MigrationState.PENDING, MigrationState.BLOCKED):
-        lines.append(_("To go to %(host)s, as asked.") % {"host": row.destination})
+        lines.append(_("Requested destination: %(host)s.") % {"host": row.destination})
     return lines
 
 
@@ -124,20 +124,23 @@ def course(row: InstanceMigration) -> Label | None:
     """Whether a copy under way is going to end, where there is something to say."""
     known = {
         "converging": Label(
-            _("Converging"), "default", "", _("What remains shrinks: the copy will end.")
+            _("Converging"),
+            "default",
+            "",
+            _("The data left to copy decreases: the migration will finish."),
         ),
         "slow": Label(
             _("Slow"),
             "warning",
             "gauge",
-            _("What remains shrinks, but it will take longer than its timeout."),
+            _("The data left to copy decreases, but the migration will exceed its timeout."),
         ),
         "not_converging": Label(
             _("Not converging"),
             "warning",
             "arrows-rotate",
-            _("The guest writes as fast as it is copied, or faster."),
+            _("The guest writes data at least as fast as it is copied."),
         ),
-        "stalled": Label(_("Stalled"), "danger", "pause", _("Nothing is copied any more.")),
+        "stalled": Label(_("Stalled"), "danger", "pause", _("No data is being copied.")),
     }
     return known.get(row.attempt.course)

@@ -51,11 +51,6 @@ class Button:
     interrupts: bool = False
 
     @property
-    def of_nova(self) -> bool:
-        """Whether a worker asks Nova for it, whose answer is seen on the page."""
-        return self.verb in (Verb.ABORT, Verb.FORCE, Verb.RESET)
-
-    @property
     def menu_text(self) -> str:
         """With dots, where a dialog follows."""
         return f"{self.text}\N{HORIZONTAL ELLIPSIS}" if self.confirm else self.text
@@ -69,29 +64,29 @@ def buttons() -> list[Button]:
             Verb.RETRY,
             _("Retry"),
             "rotate-right",
-            _("It is tried again, with all its attempts."),
+            _("Retry the instance with its full number of attempts."),
         ),
         Button(
             RETRY_ON,
             Verb.RETRY,
             _("Retry on a Host"),
             "rotate-right",
-            _("It is tried again, to a host that you name."),
+            _("Retry the instance to a host that you choose."),
             confirm=True,
         ),
         Button(
             "first",
             Verb.FIRST,
-            _("Try Next"),
+            _("Move to Front"),
             "angles-up",
-            _("It is the next one to be started."),
+            _("Start the instance next."),
         ),
         Button(
             "skip",
             Verb.SKIP,
             _("Skip"),
             "anchor",
-            _("It is taken off the list, and stays on the host."),
+            _("Leave the instance on the host."),
             confirm=True,
         ),
         Button(
@@ -99,7 +94,7 @@ def buttons() -> list[Button]:
             Verb.ABORT,
             _("Abort"),
             "stop",
-            _("Its migration is stopped; it runs on where it is."),
+            _("Stop the migration; the instance keeps running on its source host."),
             confirm=True,
             interrupts=True,
         ),
@@ -108,7 +103,7 @@ def buttons() -> list[Button]:
             Verb.FORCE,
             _("Force Complete"),
             "forward-fast",
-            _("Its guest is paused until the rest is copied."),
+            _("Pause the guest until the rest is copied."),
             confirm=True,
             interrupts=True,
         ),
@@ -117,7 +112,7 @@ def buttons() -> list[Button]:
             Verb.RESET,
             _("Reset to Active"),
             "heart-pulse",
-            _("Its state is set to active, on complete evidence."),
+            _("Set the state of the instance to active, if the evidence is complete."),
             confirm=True,
             several=False,
         ),
@@ -179,18 +174,22 @@ class Offers:
         which holds the token against forged requests."""
         drain = report.drain
         offered = self.of_drain(report)
-        cancel = _("Cancel Drain")
-        if drain.direction == Direction.BACK:
-            cancel = _("Cancel Return")
-        if drain.state == DrainState.CANCELLING:
-            cancel = _("Abort What Is Under Way")
         texts = {
-            DrainVerb.PAUSE: _("Pause"),
-            DrainVerb.RESUME: _("Resume"),
+            DrainVerb.PAUSE: _("Pause Drain"),
+            DrainVerb.RESUME: _("Resume Drain"),
             DrainVerb.RETRY: _("Retry Failed"),
-            DrainVerb.CHANGE: _("Change"),
-            DrainVerb.CANCEL: cancel,
+            DrainVerb.CHANGE: _("Change Drain"),
+            DrainVerb.CANCEL: _("Cancel Drain"),
         }
+        if drain.direction == Direction.BACK:
+            texts |= {
+                DrainVerb.PAUSE: _("Pause Return"),
+                DrainVerb.RESUME: _("Resume Return"),
+                DrainVerb.CHANGE: _("Change Return"),
+                DrainVerb.CANCEL: _("Cancel Return"),
+            }
+        if drain.state == DrainState.CANCELLING:
+            texts[DrainVerb.CANCEL] = _("Abort Migrations in Progress")
         shown = []
         for verb in (
             DrainVerb.PAUSE,

@@ -67,7 +67,7 @@ def _headline(report: DrainReport) -> str:
         return _("The host is empty.")
     if drain.result == DrainResult.INSTANCES_LEFT:
         if not counts.left:
-            return _("There was nothing else on the host.")
+            return _("There was no other instance on the host.")
         return ngettext(
             "The other %(n)s instance has left the host.",
             "The other %(n)s instances have left the host.",
@@ -77,13 +77,17 @@ def _headline(report: DrainReport) -> str:
         here = counts.still_here
         empty = counts.arrived_wrong and not here and not counts.unknown
         words = {
-            DrainResult.INSTANCES_FAILED: "" if empty else _("Ended without emptying the host."),
-            DrainResult.NOT_PROVED: _("Ended, but it could not be proved that the host is empty."),
-            DrainResult.INTERRUPTED: _("Ended, because the worker could not continue."),
-            DrainResult.HOST_LOST: _("Ended, because the host went down."),
+            DrainResult.INSTANCES_FAILED: ""
+            if empty
+            else _("The drain ended without emptying the host."),
+            DrainResult.NOT_PROVED: _(
+                "The drain ended, but the host could not be verified as empty."
+            ),
+            DrainResult.INTERRUPTED: _("The drain ended because the worker could not continue."),
+            DrainResult.HOST_LOST: _("The drain ended because the host went down."),
             DrainResult.CANCELLED: "",
         }
-        said = words.get(drain.result, _("Ended."))
+        said = words.get(drain.result, _("The drain ended."))
         if here:
             said += " " * bool(said) + ngettext(
                 "%(n)s instance is still on the host.",
@@ -99,9 +103,9 @@ def _headline(report: DrainReport) -> str:
     if how := _held_back(report):
         return f"{how} {moved}"
     if not share.total:
-        return _("There is no instance to move; making sure that the host is empty.")
+        return _("There is no instance to move; verifying that the host is empty.")
     if share.left == share.total:
-        return moved + " " + _("Making sure that nothing is left.")
+        return moved + " " + _("Verifying that the host is empty.")
     return moved
 
 
@@ -109,29 +113,29 @@ def _before_it_began(report: DrainReport) -> str:
     drain = report.drain
     if drain.state == DrainState.PAUSED and drain.started_at is None:
         if course.window_is_over(drain, report.now):
-            return _("Its window was over before it began. Nothing was touched.")
-        return _("Paused before it began. Nothing was touched; resume it to let it begin.")
+            return _("Its window ended before it started; nothing was changed.")
+        return _("Paused before it started; nothing was changed. Resume the drain to start it.")
     if drain.state != DrainState.PENDING:
         return ""
     if course.waits_for_start(drain, report.now) and drain.start_at:
-        return _("Begins at %(time)s.") % {"time": formats.clock(drain.start_at, report.now)}
-    return _("Waiting for a worker to begin.")
+        return _("Starts at %(time)s.") % {"time": formats.clock(drain.start_at, report.now)}
+    return _("Waiting for a worker.")
 
 
 def _held_back(report: DrainReport) -> str:
     """Why nothing new starts, or empty."""
     drain = report.drain
     if drain.state == DrainState.CANCELLING and drain.cancel_abort:
-        return _("Being cancelled: what is under way is aborted, nothing new starts.")
+        return _("Being cancelled: no new migrations start; those in progress are aborted.")
     if drain.state == DrainState.CANCELLING:
-        return _("Being cancelled: what is under way lands, nothing new starts.")
+        return _("Being cancelled: no new migrations start; those in progress finish.")
     over = course.window_is_over(drain, report.now)
     if drain.state == DrainState.PAUSED and over:
-        return _("Paused, because its window is over.")
+        return _("Paused because its window has ended.")
     if drain.state == DrainState.PAUSED:
-        return _("Paused: what is under way lands, nothing new starts.")
+        return _("Paused: no new migrations start; those in progress finish.")
     if drain.state == DrainState.RUNNING and over:
-        return _("Its window is over: what is under way lands, nothing new starts.")
+        return _("Its window has ended: no new migrations start; those in progress finish.")
     return ""
 
 
@@ -215,9 +219,9 @@ def _facts(report: DrainReport) -> SafeString:
         elapsed = format_html(
             '<span data-since="{}">{}</span>', begun.isoformat(), formats.duration(now - begun)
         )
-    destination = drain.destination or _("chosen by the scheduler, for each instance")
+    destination = drain.destination or _("chosen by the scheduler for each instance")
     if drain.follow_estimate:
-        destination = _("by the plan first, else chosen by the scheduler")
+        destination = _("as estimated where possible, otherwise chosen by the scheduler")
     at_once = ngettext("at most %(n)s", "at most %(n)s", drain.max_concurrent) % {
         "n": drain.max_concurrent
     }
@@ -234,7 +238,7 @@ def _facts(report: DrainReport) -> SafeString:
     facts: list[tuple[str, SafeString | str]] = [
         (_("To host") if drain.direction == Direction.BACK else _("Host"), host),
         (_("Reason"), drain.reason),
-        (_("Asked for by"), asked),
+        (_("Requested by"), asked),
         (_("Started"), formats.when(begun, now, seconds=True)),
         (_("Finished"), formats.when(drain.finished_at, now, seconds=True)),
         (_("Elapsed"), elapsed),
@@ -244,8 +248,8 @@ def _facts(report: DrainReport) -> SafeString:
     ]
     if left := course.time_left(report):
         words = {
-            DrainState.PENDING: _("Will take"),
-            DrainState.PAUSED: _("Time left, once resumed"),
+            DrainState.PENDING: _("Expected time"),
+            DrainState.PAUSED: _("Time left after resuming"),
         }
         facts.append((words.get(DrainState(drain.state), _("Time left")), left))
     facts += _window(report)
@@ -254,7 +258,7 @@ def _facts(report: DrainReport) -> SafeString:
     if _smallest_first(report):
         facts.append((_("Order"), _("smallest first")))
     if not drain.move_locked:
-        facts.append((_("Locked instances"), _("left alone")))
+        facts.append((_("Locked instances"), _("not moved")))
     if drain.cancelled_by:
         facts.append((_("Cancelled by"), drain.cancelled_by))
     return format_html_join("", "<dt>{}</dt><dd>{}</dd>", facts)
@@ -272,8 +276,8 @@ def _window(report: DrainReport) -> list[tuple[str, SafeString | str]]:
         at = formats.when(drain.stop_at, now)
         zone = formats.zone(drain.stop_at)
         over = drain.state not in DRAIN_TERMINAL and course.window_is_over(drain, now)
-        said = format_html(" ({})", _("over")) if over else course.fit(report)
-        facts.append((_("Starts nothing new after"), format_html("{} {} {}", at, zone, said)))
+        said = format_html(" ({})", _("ended")) if over else course.fit(report)
+        facts.append((_("No new migrations after"), format_html("{} {} {}", at, zone, said)))
     return facts
 
 

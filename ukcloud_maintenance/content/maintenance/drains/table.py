@@ -169,7 +169,7 @@ def _evidence(row: InstanceMigration, report: DrainReport, offers: Offers) -> Sa
         '<div><a class="ajax-modal mnt-look" href="{}?row={}">{}\N{HORIZONTAL ELLIPSIS}</a></div>',
         reverse(f"{PANEL}:instances_reset", args=[report.drain.pk]),
         str(row.pk),
-        _("Look at the evidence"),
+        _("View Evidence"),
     )
 
 

@@ -157,7 +157,7 @@ class Picture:
         """The picture in a sentence."""
         counted = lanes.tally(self.lanes)
         parts = [
-            f"{number} {outcome_words(outcome) or _('under way or waiting')}"
+            f"{number} {outcome_words(outcome) or _('in progress or waiting')}"
             for outcome, number in sorted(counted.items(), key=lambda item: -item[1])
         ]
         n = len(self.lanes)
