@@ -205,6 +205,7 @@ def test_the_panel_and_its_templates_are_found(installed):
 # and what is there.
 CATALOG = """
 import re
+from io import BytesIO
 from django.core.wsgi import get_wsgi_application
 from django.test import override_settings
 
@@ -216,7 +217,7 @@ def get(path):
         {
             "REQUEST_METHOD": "GET", "SCRIPT_NAME": "/dashboard", "PATH_INFO": path,
             "SERVER_NAME": "localhost", "SERVER_PORT": "80", "wsgi.url_scheme": "http",
-            "wsgi.input": __import__("io").BytesIO(), "HTTP_ACCEPT_LANGUAGE": "de",
+            "wsgi.input": BytesIO(), "HTTP_ACCEPT_LANGUAGE": "de",
         },
         lambda status, headers: heads.append(status),
     )
@@ -231,7 +232,7 @@ with override_settings(COMPRESS_ENABLED=False, COMPRESS_PRECOMPILERS=(), ALLOWED
 
 
 def test_a_page_of_horizon_refers_to_the_texts_of_our_scripts(installed):
-    url, script = django_admin(installed, "shell", "-c", CATALOG).split("\n", 1)
+    url, script = django_admin(installed, "shell", "-v", "0", "-c", CATALOG).split("\n", 1)
     assert url == "/dashboard/i18n/js/horizon+openstack_dashboard+ukcloud_maintenance/"
     assert '"%(n)s of %(all)s shown": "%(n)s von %(all)s gezeigt"' in script
 

@@ -1,4 +1,4 @@
-"""The texts of the scripts: they come from Django's JavaScript catalog, whole and in every language.
+"""The texts of the scripts come from Django's JavaScript catalog, whole and in every language.
 
 A panel test looks at the catalog as a page of Horizon refers to it.
 """
