@@ -106,7 +106,7 @@ def test_select_three_hosts_drain_them_as_one_and_give_two_back(
     assert hosts_in_order(window) == list(HOSTS)
     click(window, "tr[data-host=cmp3] .mnt-up")
     assert hosts_in_order(window) == ["cmp1", "cmp3", "cmp2"]
-    assert "cmp3 is number 2 now." in window.find("#mnt-order-said").get_attribute("textContent")
+    assert "cmp3 is now number 2." in window.find("#mnt-order-said").get_attribute("textContent")
     time = "#drain_host__options [data-summary=time]"
     one_by_one = window.text(time)
     click(window, "[name=pace][value='0']")
