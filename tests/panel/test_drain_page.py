@@ -241,7 +241,8 @@ STAYS = server("old-1", status="SUSPENDED", vm_state="suspended")
             DrainResult.INTERRUPTED,
             [server("a")],
             "Interrupted",
-            "The drain ended because the worker could not continue. 1 instance is still on the host.",
+            "The drain ended because the worker could not continue."
+            " 1 instance is still on the host.",
         ),
         (
             DrainState.FAILED,

@@ -436,7 +436,7 @@ def test_abort_and_skip_say_what_they_mean(admin, drain):
     ):
         assert words in asked
     asked = text(admin.get(url("skip", drain), {"row": rows["waits"].pk}).content.decode())
-    assert "It stays on cmp1, so that the host will not be empty at the end." in asked
+    assert "It stays on cmp1, so the host will not be empty." in asked
 
 
 def test_a_retry_is_offered_the_hosts_that_can_receive(admin, cloud, drain, make_drain):
