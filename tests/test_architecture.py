@@ -41,7 +41,7 @@ MAY_IMPORT = {
     "core": set(),
     "exceptions": {"core.message"},
     "policies": set(),
-    "settings": {"exceptions"},
+    "settings": {"core.message", "exceptions"},
     "messages": {"core.message"},
     "models": {"core.states", "core.attempt", "message_field"},
     "message_field": {"core.message"},
@@ -77,7 +77,7 @@ MAY_IMPORT = {
     "management": set(),
     "management.commands": {"services", "messages", "core", "exceptions"},
     "management.commands.maintenance_worker": {
-        *{"management.commands._edge", "worker", "settings", "log", "exceptions"},
+        *{"management.commands._edge", "worker", "settings", "log", "messages", "exceptions"},
     },
     "checks": {"settings", "exceptions", "policies"},
     "worker_settings": set(),

@@ -76,6 +76,8 @@ def test_the_wheel_has_every_file_of_the_package(wheel, tracked):
         "ukcloud_maintenance/policies/maintenance_policy.yaml",
         "ukcloud_maintenance/policies/maintenance_defaults.yaml",
         "ukcloud_maintenance/locale/de/LC_MESSAGES/django.mo",
+        "ukcloud_maintenance/locale/de/LC_MESSAGES/djangojs.mo",
+        "ukcloud_maintenance/locale/de/LC_MESSAGES/djangojs.po",
         "ukcloud_maintenance/enabled/_2125_admin_maintenance_panel.py",
         "ukcloud_maintenance/demo/__main__.py",
         "ukcloud_maintenance/contrib/ukcloud-maintenance-worker.service",
@@ -118,6 +120,7 @@ from pathlib import Path
 
 local = types.ModuleType("local.local_settings")
 local.SECRET_KEY = "x"
+local.WEBROOT = "/dashboard/"
 sys.modules[local.__name__] = local
 
 # As if the enabled file were copied there.
@@ -196,6 +199,42 @@ def test_the_panel_and_its_templates_are_found(installed):
     found = django_admin(installed, "shell", "-c", code)
     assert "/admin/maintenance/" in found
     assert "site-packages/ukcloud_maintenance/content/maintenance/templates" in found
+
+
+# A web server that has Horizon below a path of its own: the address that its login page refers to,
+# and what is there.
+CATALOG = """
+import re
+from io import BytesIO
+from django.core.wsgi import get_wsgi_application
+from django.test import override_settings
+
+application = get_wsgi_application()
+
+def get(path):
+    heads = []
+    body = application(
+        {
+            "REQUEST_METHOD": "GET", "SCRIPT_NAME": "/dashboard", "PATH_INFO": path,
+            "SERVER_NAME": "localhost", "SERVER_PORT": "80", "wsgi.url_scheme": "http",
+            "wsgi.input": BytesIO(), "HTTP_ACCEPT_LANGUAGE": "de",
+        },
+        lambda status, headers: heads.append(status),
+    )
+    assert heads == ["200 OK"], heads
+    return b"".join(body).decode()
+
+with override_settings(COMPRESS_ENABLED=False, COMPRESS_PRECOMPILERS=(), ALLOWED_HOSTS=["*"]):
+    [url] = re.findall('src="([^"]*/i18n/js/[^"]*)"', get("/auth/login/"))
+    print(url)
+    print(get(url.removeprefix("/dashboard")))
+"""
+
+
+def test_a_page_of_horizon_refers_to_the_texts_of_our_scripts(installed):
+    url, script = django_admin(installed, "shell", "-v", "0", "-c", CATALOG).split("\n", 1)
+    assert url == "/dashboard/i18n/js/horizon+openstack_dashboard+ukcloud_maintenance/"
+    assert '"%(n)s of %(all)s shown": "%(n)s von %(all)s gezeigt"' in script
 
 
 def test_the_folders_that_the_commands_of_the_docs_name_exist(installed):

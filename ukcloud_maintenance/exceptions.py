@@ -83,7 +83,7 @@ class PassOver(MaintenanceError):
     has in hand is left as it is recorded."""
 
 
-class ConfigurationError(MaintenanceError):
+class ConfigurationError(_Said):
     """A setting is missing or has a wrong value; the message names it."""
 
 

@@ -85,7 +85,7 @@ def test_select_three_hosts_drain_them_as_one_and_give_two_back(
         click(window, f"td.mnt-box input[value={host}]")
     window.wait_for_text("3 hosts selected", "#mnt-selected")
     window.go("?q=cmp1&column=host")
-    window.wait_for_text("3 hosts selected, 2 of them not shown here", "#mnt-selected")
+    window.wait_for_text("3 hosts selected. 2 of them are not shown here.", "#mnt-selected")
     window.picture("hosts-selected")
     click(window, "#mnt-drain-selected")
 

@@ -88,7 +88,7 @@ def test_pause_skip_retry_and_abort_by_keyboard(window, servers, start_worker, c
     window.find("#mnt-progress th.mnt-col-name button").click()
     window.find("#mnt-rows-q").send_keys("web-2")
     window.wait(lambda: window.updates() >= before + 2, "two more updates")
-    assert "1 of them not shown by the filter" in window.text("#mnt-steering")
+    assert "1 of them is not shown by the filter" in window.text("#mnt-steering")
     window.find("#mnt-rows-clear").click()
     assert window.text("#mnt-steering .mnt-selected") == "2 selected"
     select(window, "stuck-1")

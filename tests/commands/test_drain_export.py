@@ -8,6 +8,7 @@ import pytest
 
 from tests.commands.helpers import begin, move, run
 from ukcloud_maintenance import services
+from ukcloud_maintenance.core.message import text
 from ukcloud_maintenance.core.states import MigrationState
 from ukcloud_maintenance.exceptions import ConfigurationError
 from ukcloud_maintenance.models import Drain
@@ -89,7 +90,7 @@ def test_what_does_not_work_is_said(drain, arguments, exit_code, code):
 
 def test_who_may_not_read_the_credentials_gets_nothing(drain, monkeypatch):
     def unreadable(region):
-        raise ConfigurationError("clouds.yaml cannot be read")
+        raise ConfigurationError(text("clouds.yaml cannot be read"))
 
     monkeypatch.setattr(services, "connect_shell", unreadable)
     outcome = run("drain_export", str(drain.pk))

@@ -22,6 +22,7 @@ from tests.commands.helpers import (
 from tests.fakes import GIB, server, service
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.facts import Capacity
+from ukcloud_maintenance.core.message import text
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
 from ukcloud_maintenance.exceptions import (
     CloudAuthError,
@@ -606,7 +607,7 @@ def test_help_tells_the_exit_codes(capsys):
 
 def test_configuration_errors_of_other_kinds_are_bad_input(cloud, monkeypatch):
     def fail(region):
-        raise ConfigurationError("clouds.yaml cannot be read")
+        raise ConfigurationError(text("clouds.yaml cannot be read"))
 
     monkeypatch.setattr(services, "connect_shell", fail)
     assert run("drain_host", "cmp1", "--reason", "r").exit_code == 2

@@ -11,7 +11,7 @@ from tests.asking import request
 from tests.commands.helpers import begin, finish, move, run
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.copying.duration import Forecast
-from ukcloud_maintenance.core.message import message
+from ukcloud_maintenance.core.message import message, text
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
 from ukcloud_maintenance.exceptions import ConfigurationError
 from ukcloud_maintenance.models import Drain
@@ -60,7 +60,7 @@ def drain(cloud):
 
 
 def _unreadable(region):
-    raise ConfigurationError(f"clouds.yaml cannot be used for {region}")
+    raise ConfigurationError(text(f"clouds.yaml cannot be used for {region}"))
 
 
 def test_one_drain_as_json(drain):

@@ -245,7 +245,7 @@ class TestWait:
 @pytest.mark.parametrize("command", ["host_status", "host_return"])
 def test_who_may_not_read_clouds_yaml_learns_and_changes_nothing(maintenance, monkeypatch, command):
     def unreadable(region):
-        raise ConfigurationError("clouds.yaml cannot be used")
+        raise ConfigurationError(text("clouds.yaml cannot be used"))
 
     monkeypatch.setattr(services, "connect_shell", unreadable)
     outcome = run(command, "cmp1", "--json")

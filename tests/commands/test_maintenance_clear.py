@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from tests.commands.helpers import begin, finish, run
 from ukcloud_maintenance import services
+from ukcloud_maintenance.core.message import text
 from ukcloud_maintenance.core.states import DrainResult, DrainState
 from ukcloud_maintenance.exceptions import ConfigurationError
 from ukcloud_maintenance.models import Drain, InstanceMigration
@@ -76,7 +77,7 @@ def test_who_may_not_read_the_credentials_removes_nothing(cloud, monkeypatch):
     drain = over_since(400)
 
     def unreadable(region):
-        raise ConfigurationError("clouds.yaml cannot be read")
+        raise ConfigurationError(text("clouds.yaml cannot be read"))
 
     monkeypatch.setattr(services, "connect_shell", unreadable)
     assert run("maintenance_clear").exit_code == 2

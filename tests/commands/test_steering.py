@@ -89,7 +89,7 @@ def test_who_may_not_read_clouds_yaml_learns_and_changes_nothing(
     drain, monkeypatch, command, arguments
 ):
     def unreadable(region):
-        raise ConfigurationError("clouds.yaml cannot be read")
+        raise ConfigurationError(text("clouds.yaml cannot be read"))
 
     if command == "drain_resume":
         run("drain_pause", str(drain.pk))

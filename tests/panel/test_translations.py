@@ -1,14 +1,21 @@
-"""The translations are whole: what is in the sources of them is in the compiled files too."""
+"""The translations are whole: what is in the sources of them is in the compiled files too.
+
+Whether the scripts say nothing that has no translation is looked at in tests/unit/test_scripts.py.
+"""
 
 import gettext
+import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from django.utils.translation import override
+from django.conf import settings
+from django.urls import reverse
+from django.utils.translation import get_language, override
 
 import ukcloud_maintenance
+from tests.panel.test_german import ENGLISH
 from ukcloud_maintenance.content.maintenance.common import labels
 from ukcloud_maintenance.core.message import lines, message, several
 from ukcloud_maintenance.exceptions import CloudForbidden
@@ -95,3 +102,26 @@ def test_values_are_written_as_the_reader_is_used_to_and_words_of_others_to_the_
     with override("de"):
         assert labels.said(disk).startswith("Ihre lokale Platte (20 GiB) wird mitkopiert")
         assert "in Arbeit (100%(x)s {name}). Die" in labels.said(busy)
+
+
+# -- the scripts' own ------------------------------------------------------------------------
+
+
+def test_the_catalog_of_scripts_that_a_page_refers_to_has_ours(admin):
+    admin.cookies[settings.LANGUAGE_COOKIE_NAME] = "de"
+    with override(get_language()):  # the page's language would stay for other tests
+        page = admin.get(reverse("horizon:admin:maintenance:index")).content.decode()
+        [url] = re.findall(r'<script[^>]* src="([^"]*/i18n/js/[^"]*)"', page)
+        script = admin.get(url).content.decode()
+    [found] = re.findall(r"const newcatalog = (\{.*?\n  \});", script, re.S)
+    catalog = json.loads(found)
+    assert catalog["%(n)s of %(all)s shown"] == "%(n)s von %(all)s gezeigt"
+    assert catalog["%(n)s host selected."] == ["%(n)s Host ausgewählt.", "%(n)s Hosts ausgewählt."]
+    ours = gettext.translation("djangojs", LOCALE, ["de"])._catalog
+    assert {key if isinstance(key, str) else key[0] for key in ours} - {""} <= set(catalog)
+    assert "return v ? 1 : 0;" in script  # and which plural belongs to a number
+
+
+def test_no_text_of_a_script_stays_english():
+    ours = gettext.translation("djangojs", LOCALE, ["de"])._catalog
+    assert [text for key, text in ours.items() if key and ENGLISH.search(text)] == []

@@ -449,7 +449,7 @@ class TestCloudsYaml:
                 }
             )
         )
-        with pytest.raises(ConfigurationError, match=r"/nowhere/ca\.pem"):
+        with raises(ConfigurationError, match=r"/nowhere/ca\.pem"):
             from_clouds_yaml("main", "RegionOne")
 
     @pytest.mark.parametrize(
@@ -458,7 +458,7 @@ class TestCloudsYaml:
     )
     def test_a_file_of_another_shape(self, clouds, text):
         clouds(text)
-        with pytest.raises(ConfigurationError, match=r"clouds\.yaml"):
+        with raises(ConfigurationError, match=r"clouds\.yaml"):
             from_clouds_yaml("main", "RegionOne")
 
 

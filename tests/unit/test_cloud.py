@@ -642,13 +642,13 @@ def test_a_region_where_clouds_yaml_names_none(openstack, clouds_yaml):
 
 
 def test_a_region_that_clouds_yaml_does_not_have(clouds_yaml):
-    with pytest.raises(ConfigurationError, match="Atlantis"):
+    with raises(ConfigurationError, match="Atlantis"):
         from_clouds_yaml("ours", "Atlantis")
 
 
 @pytest.mark.parametrize("name", ["theirs", "empty"])
 def test_a_cloud_that_cannot_be_used(clouds_yaml, name):
-    with pytest.raises(ConfigurationError, match=name):
+    with raises(ConfigurationError, match=name):
         from_clouds_yaml(name, "")
 
 

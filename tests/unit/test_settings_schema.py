@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, assume, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from tests.said import raises
 from ukcloud_maintenance import settings as our_settings
 from ukcloud_maintenance.exceptions import ConfigurationError
 from ukcloud_maintenance.settings import SETTINGS, Settings, current
@@ -70,7 +71,7 @@ def test_a_whole_number_is_taken_within_its_bounds_alone(settings, setting, valu
     if setting.minimum <= value <= setting.maximum:
         assert value_of(setting) == value
     else:
-        with pytest.raises(ConfigurationError, match=setting.name):
+        with raises(ConfigurationError, match=setting.name):
             value_of(setting)
         assert any(setting.name in problem for problem, _ in problems())
 
@@ -87,7 +88,7 @@ def test_bounds_are_inclusive(setting):
 @pytest.mark.parametrize("setting", NUMBERS, ids=named)
 def test_nothing_else_is_taken_for_a_number(settings, setting, value):
     ours(settings, **{setting.name: value})
-    with pytest.raises(ConfigurationError, match=setting.name):
+    with raises(ConfigurationError, match=setting.name):
         value_of(setting)
     [(problem, remedy), *_] = problems()
     assert f"UKCLOUD_MAINTENANCE['{setting.name}']" in problem
@@ -130,7 +131,7 @@ def test_not_a_dict(settings, value):
     settings.UKCLOUD_MAINTENANCE = value
     [(problem, _)] = problems()
     assert "must be a dict" in problem
-    with pytest.raises(ConfigurationError, match="must be a dict"):
+    with raises(ConfigurationError, match="must be a dict"):
         current()
 
 

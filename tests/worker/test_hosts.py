@@ -310,7 +310,7 @@ def test_the_service_is_read_before_and_after_the_lists(world):
     world.nova.servers_on = enabled_meanwhile
     world.one_pass()
     assert not world.certificate().safe
-    assert "was disabled, and enabled a moment later" in english(world.certificate().why_not)
+    assert "changed from disabled to enabled" in english(world.certificate().why_not)
 
 
 def test_a_host_that_was_switched_off_is_told_calmly(world):

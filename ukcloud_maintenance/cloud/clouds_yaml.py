@@ -9,6 +9,7 @@ from keystoneauth1 import exceptions as ksa_exceptions
 from keystoneauth1 import session
 
 from .. import settings
+from ..core.message import message
 from ..exceptions import ConfigurationError
 from .gateway import Cloud
 
@@ -26,7 +27,8 @@ def from_clouds_yaml(name: str, region: str) -> Cloud:
         ksa_session = config.get_session()
         for setting, file in _files(ksa_session).items():
             if problem := _unreadable(file):
-                raise ConfigurationError(f"{setting} of cloud {name!r} in clouds.yaml: {problem}")
+                said = message("clouds_yaml_file", setting=setting, cloud=name, problem=problem)
+                raise ConfigurationError(said)
         return Cloud(
             ksa_session,
             region or config.get_region_name() or "",
@@ -37,16 +39,15 @@ def from_clouds_yaml(name: str, region: str) -> Cloud:
     except openstack.exceptions.ConfigException as error:
         # openstacksdk passes over a file that it can't read, and then misses the cloud
         why = "; ".join(filter(None, map(_unreadable, _config_files()))) or error
-        raise ConfigurationError(f"clouds.yaml cannot be used for cloud {name!r}: {why}") from error
+        said = message("clouds_yaml_unusable", cloud=name, why=str(why))
+        raise ConfigurationError(said) from error
     except ksa_exceptions.ClientException as error:
-        raise ConfigurationError(
-            f"clouds.yaml says too little to log in to cloud {name!r}: {error}"
-        ) from error
+        said = message("clouds_yaml_incomplete", cloud=name, why=str(error))
+        raise ConfigurationError(said) from error
     except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
         # what openstacksdk comes to of a file of another shape than it expects
-        raise ConfigurationError(
-            f"clouds.yaml cannot be used for cloud {name!r}: {type(error).__name__}: {error}"
-        ) from error
+        why = f"{type(error).__name__}: {error}"
+        raise ConfigurationError(message("clouds_yaml_unusable", cloud=name, why=why)) from error
 
 
 def _config_files() -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.conf import settings as django_settings
 
+from ..core.message import message
 from ..exceptions import ConfigurationError
 from . import schema
 from .removed import REMOVED
@@ -300,11 +301,12 @@ def current() -> Settings:
     """
     given = getattr(django_settings, NAME, {})
     if not isinstance(given, dict):
-        raise ConfigurationError(f"{NAME} must be a dict, not {type(given).__name__}.")
+        said = message("settings_no_dict", name=NAME, type=type(given).__name__)
+        raise ConfigurationError(said)
     try:
         return schema.read(Settings, given)
     except ValueError as error:
-        raise ConfigurationError(f"{NAME}{error}") from error
+        raise ConfigurationError(message("setting_wrong", problem=f"{NAME}{error}")) from error
 
 
 def problems() -> Iterator[tuple[str, str]]:

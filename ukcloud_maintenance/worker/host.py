@@ -11,13 +11,14 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from .. import settings, store
 from ..cloud import Cloud
 from ..core.facts import Service
 from ..core.host import certificate as c
 from ..core.host import returning as h
+from ..core.host import unverified as u
 from ..core.message import Message, holds, message
 from ..exceptions import CloudError, CloudNotFound, StaleState
 from ..log import log_event
@@ -175,22 +176,13 @@ def in_trouble(maintenance: HostMaintenance, trouble: Message, worker: str, now:
 def _cannot_verify(
     maintenance: HostMaintenance, trouble: Message, worker: str, now: datetime
 ) -> None:
-    """Say so; what could not be verified for a bounded time is withdrawn."""
-    # What became of a return to service that was refused is still to be read.
-    free = not maintenance.message or holds(maintenance.message, *h.TROUBLES)
-    if free and maintenance.message != trouble:
-        store.change_maintenance(maintenance, now, message=trouble)
-    verified_at = maintenance.verified_at
-    bound = timedelta(seconds=settings.current().certificate_seconds)
-    # One that is dated ahead of the clock may be of any age.
-    fresh = verified_at is not None and now - bound <= verified_at <= now
-    if maintenance.safe_since and not fresh:
-        detail = trouble.values["detail"]
-        why = message("not_verified", detail=detail)
-        if verified_at:
-            why = message("not_verified_since", at=verified_at, detail=detail)
-        store.withdraw(maintenance, why, worker, now)
-        log_event(logging.WARNING, "safe_withdrawn", host=maintenance.host, detail=why)
+    known = u.Standing(maintenance.message, maintenance.safe_since, maintenance.verified_at)
+    found = u.cannot_verify(known, trouble, settings.current().certificate_seconds, now)
+    if found.message is not None:
+        store.change_maintenance(maintenance, now, message=found.message)
+    if found.withdrawn is not None:
+        store.withdraw(maintenance, found.withdrawn, worker, now)
+        log_event(logging.WARNING, "safe_withdrawn", host=maintenance.host, detail=found.withdrawn)
 
 
 def _apply(maintenance: HostMaintenance, step: h.Step, worker: str, now: datetime) -> None:

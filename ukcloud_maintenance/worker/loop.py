@@ -18,6 +18,7 @@ from types import FrameType
 from django.db import DatabaseError, InterfaceError, close_old_connections
 
 from .. import settings, store
+from ..core.message import message
 from ..exceptions import ConfigurationError
 from ..log import LOG, log_event
 from ..store import Drain, HostMaintenance
@@ -87,10 +88,7 @@ class Worker:
         """
         regions = settings.current().regions
         if not regions:
-            raise ConfigurationError(
-                f"{settings.NAME} names no cloud: add"
-                f' {settings.NAME}["CLOUD"] = "<cloud of clouds.yaml>".'
-            )
+            raise ConfigurationError(message("settings_name_no_cloud", name=settings.NAME))
         for region in regions:
             self.runner.clouds.of(region)
 

@@ -176,7 +176,7 @@ class PassRunner:
         try:
             pause, problem, reconnect = self._run(one)
         except (CloudError, ConfigurationError) as error:
-            text = english(error.said) if isinstance(error, CloudError) else str(error)
+            text = english(error.said)
             log_event(logging.ERROR, "no_cloud", of=one.name, region=one.region, detail=text)
             pause, problem, reconnect = settings.current().idle_seconds, text, True
             self._tell(one.of, text)

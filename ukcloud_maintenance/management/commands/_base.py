@@ -17,7 +17,7 @@ from django.db import DatabaseError, InterfaceError
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.actor import Actor, shell_actor
-from ukcloud_maintenance.core.message import Message, as_json
+from ukcloud_maintenance.core.message import Message, as_json, message
 from ukcloud_maintenance.core.printable import printable
 from ukcloud_maintenance.exceptions import (
     CloudAuthError,
@@ -188,7 +188,8 @@ class ShellCommand(EdgeCommand):
 
         Any, so that the drain of a region that was taken out of the settings can be cancelled.
         """
-        problem: MaintenanceError = ConfigurationError("The settings do not name a cloud.")
+        none = message("settings_name_no_cloud", name="UKCLOUD_MAINTENANCE")
+        problem: MaintenanceError = ConfigurationError(none)
         for region in services.shell_regions():
             try:
                 services.connect_shell(region)
@@ -273,12 +274,13 @@ def _failure(error: Failure | MaintenanceError | DatabaseError | InterfaceError)
         )
     if isinstance(error, ConfigurationError):
         return Failure(
-            str(error),
+            english(error.said, remedy=False),
             EXIT_BAD_INPUT,
             "configuration",
             'UKCLOUD_MAINTENANCE["CLOUD"] (or "CLOUDS") must name a cloud of a clouds.yaml that'
             " you may read: the one that OS_CLIENT_CONFIG_FILE names, or in ~/.config/openstack"
             " or /etc/openstack.",
+            said=error.said,
         )
     if isinstance(error, CloudError):
         return _cloud_failure(error)

@@ -10,6 +10,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from ukcloud_maintenance.exceptions import MaintenanceError
 from ukcloud_maintenance.log import LOG
+from ukcloud_maintenance.messages import english
 from ukcloud_maintenance.worker import Worker
 
 from ._edge import EdgeCommand
@@ -37,7 +38,8 @@ class Command(EdgeCommand):
             worker = Worker()
             worker.check_clouds()
         except MaintenanceError as error:
-            raise CommandError(str(error), returncode=2) from error
+            said = getattr(error, "said", None)
+            raise CommandError(english(said) if said else str(error), returncode=2) from error
         if not options["once"]:
             worker.stop_on_signals()
         worker.run(once=options["once"])

@@ -122,4 +122,24 @@ ADVICE = {
     ),
 }
 
-TEMPLATES: Mapping[str, Template] = {**FAILURES, **ASKED, **DETAILS, **ADVICE}
+#: What is wrong with the settings, or with clouds.yaml.
+CONFIGURATION = {
+    "clouds_yaml_file": Template("{setting} of cloud '{cloud}' in clouds.yaml: {problem}"),
+    "clouds_yaml_incomplete": Template(
+        "clouds.yaml says too little to log in to cloud '{cloud}': {why}"
+    ),
+    "clouds_yaml_unusable": Template("clouds.yaml cannot be used for cloud '{cloud}': {why}"),
+    "setting_wrong": Template("{problem}"),
+    "settings_name_no_cloud": Template(
+        "{name} names no cloud.", remedy='Add {name}["CLOUD"] = "<cloud of clouds.yaml>".'
+    ),
+    "settings_no_dict": Template("{name} must be a dict, not {type}."),
+}
+
+TEMPLATES: Mapping[str, Template] = {
+    **FAILURES,
+    **ASKED,
+    **DETAILS,
+    **ADVICE,
+    **CONFIGURATION,
+}

@@ -27,6 +27,7 @@ from ukcloud_maintenance.exceptions import (
     CloudAuthError,
     CloudError,
     CloudForbidden,
+    ConfigurationError,
     MaintenanceError,
     NotAllowed,
     Refused,
@@ -183,6 +184,8 @@ class PanelView(View):
         except Refused as error:
             unknown = isinstance(error, UnknownHost) or error.code in UNKNOWN
             return self.problem(refused_problem(error), 404 if unknown else 409)
+        except ConfigurationError as error:
+            return self.problem(Problem(words.said(error.said)), 500)
         except MaintenanceError as error:
             return self.problem(Problem(str(error)), 500)
 

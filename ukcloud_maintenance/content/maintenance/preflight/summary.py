@@ -47,16 +47,13 @@ class Preflight:
     # -- the summary ---------------------------------------------------------------------
 
     @cached_property
-    def counts(self) -> list[Count]:
-        """In the order of the summary, those that are none too, for the script."""
-        return [
+    def counted(self) -> list[Count]:
+        """In the order of the summary."""
+        counts = [
             Count(group, self._number(group) + (group == "cold") * self._number(STOPPED), words)
             for group, words in COUNTED.items()
         ]
-
-    @property
-    def counted(self) -> list[Count]:
-        return [count for count in self.counts if count.n]
+        return [count for count in counts if count.n]
 
     def _number(self, group: str) -> int:
         return sum(row.group == group for row in self.rows)
@@ -98,16 +95,8 @@ class Preflight:
             return ""
         least, most = about(self.duration.seconds), about(self.duration.seconds_one_by_one)
         if least == most:
-            return self.about_words % {"time": least}
-        return self.range_words % {"least": least, "most": most}
-
-    @property
-    def about_words(self) -> str:
-        return _("about %(time)s")
-
-    @property
-    def range_words(self) -> str:
-        return _("about %(least)s to %(most)s")
+            return _("about %(time)s") % {"time": least}
+        return _("about %(least)s to %(most)s") % {"least": least, "most": most}
 
     @property
     def time_note(self) -> str:

@@ -115,6 +115,8 @@ def _caution_html(caution: Caution) -> SafeString:
 
 Counted = Callable[[int], str]
 
+# maintenance.preflight.js has both tables too: it counts again after each choice.
+
 #: of the summary; what is stopped counts as cold there
 COUNTED: Mapping[str, Counted] = {
     Kind.LIVE.value: lambda n: ngettext("%(n)s leaves live", "%(n)s leave live", n),
@@ -154,7 +156,7 @@ REVIEWED: Mapping[str, Counted] = {
 
 @dataclass(frozen=True)
 class Count:
-    """A number with its words, in both forms for the script."""
+    """A number with its words."""
 
     group: str
     n: int
@@ -165,14 +167,6 @@ class Count:
     @property
     def text(self) -> str:
         return self.words(self.n) % {"n": formats.number(self.n)}
-
-    @property
-    def one(self) -> str:
-        return self.words(1)
-
-    @property
-    def many(self) -> str:
-        return self.words(2)
 
 
 def abbreviate(names: Iterable[str]) -> str:

@@ -229,19 +229,12 @@ class DrainHostWorkflow(workflows.Workflow):
         return str(dict(self.options.fields["order"].choices).get(chosen, chosen))
 
     @property
-    def pace_words(self) -> dict[str, str]:
-        """How many hosts at a time, in words, by what is chosen."""
-        return {
-            "1": _("one after another"),
-            "0": _("all at once"),
-            "n": ngettext("%(n)s at a time", "%(n)s at a time", self.options.at_once),
-        }
-
-    @property
     def pace_text(self) -> str:
+        """How many hosts at a time, in words."""
         n = self.options.at_once
-        words = self.pace_words
-        return words[str(n)] if n < 2 else words["n"] % {"n": formats.number(n)}
+        if n < 2:
+            return _("one after another") if n else _("all at once")
+        return ngettext("%(n)s at a time", "%(n)s at a time", n) % {"n": formats.number(n)}
 
     def _time(self, name: str) -> datetime | None:
         """A time that was entered, as far as it makes sense."""
@@ -293,23 +286,16 @@ class DrainHostWorkflow(workflows.Workflow):
         if window <= 0:
             return ""
         if found.seconds_one_by_one <= window:
-            return self.fit_words["fits"]
-        return self.fit_words["may" if found.seconds <= window else "not"]
-
-    @property
-    def fit_words(self) -> dict[str, str]:
-        """What is said of the window, by how the estimate fits into it."""
-        return {
-            "fits": _("According to the estimate, the drain fits into the window."),
-            "may": _(
+            return _("According to the estimate, the drain fits into the window.")
+        if found.seconds <= window:
+            return _(
                 "According to the estimate, the drain may not fit into the window: it fits only if"
                 " Nova runs as many migrations at once as allowed."
-            ),
-            "not": _(
-                "According to the estimate, the drain does not fit into the window: the last"
-                " instances would wait until somebody resumes it."
-            ),
-        }
+            )
+        return _(
+            "According to the estimate, the drain does not fit into the window: the last"
+            " instances would wait until somebody resumes it."
+        )
 
     # -- what is done ----------------------------------------------------------------------
 

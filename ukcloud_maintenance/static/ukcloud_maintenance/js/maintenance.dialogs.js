@@ -14,8 +14,10 @@
 
     function failed(xhr) {
       var said = xhr.responseJSON && xhr.responseJSON.messages;
-      var name = xhr.status === 401 ? 'expired' : xhr.status === 403 ? 'denied' : 'failed';
-      tell(said || [['error', root.getAttribute('data-text-' + name)]]);
+      tell(said || [['error',
+        xhr.status === 401 ? gettext('Your session has ended. The drain itself continues.')
+          : xhr.status === 403 ? gettext('You are not permitted to do this.')
+            : gettext('The request failed. Try again.')]]);
     }
 
     // ask(url, data, more): more(html) is called where the answer is a dialog again.

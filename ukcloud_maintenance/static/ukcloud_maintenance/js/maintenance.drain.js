@@ -101,8 +101,8 @@
       var filtered = Boolean(wanted || state.value);
       clear.hidden = !filtered;
       none.hidden = !(filtered && !shown);
-      var said = filtered ? horizon.maintenance.fill(root.getAttribute('data-text-shown'),
-        {n: shown, all: rows.length}) : '';
+      var said = filtered ? interpolate(gettext('%(n)s of %(all)s shown'),
+        {n: shown, all: rows.length}, true) : '';
       if (number.textContent !== said) { number.textContent = said; }
     }
 
@@ -154,7 +154,11 @@
       if (tools) { steering.update(); }
     }
 
-    var page = horizon.maintenance.keepUpToDate(root, showRows);
+    var page = horizon.maintenance.keepUpToDate(root, showRows, {
+      lost: gettext('No connection to Horizon. Reconnecting; the drain itself continues.'),
+      expired: gettext('Your session has ended. The drain itself continues.'),
+      forbidden: gettext('You are no longer permitted to see this drain.')
+    });
     var dialogs = horizon.maintenance.dialogs(root, page.now);
     var steering = tools ? horizon.maintenance.selection(root, table, dialogs) : null;
   }

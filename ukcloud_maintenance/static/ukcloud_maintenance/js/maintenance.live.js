@@ -11,8 +11,9 @@
 
   // Keep what is inside of `root` up to date.
   //   rows: function (rows, replace), to show the rows of an update
+  //   texts: {lost, expired, forbidden}, why the page is out of date
   // Gives {now}: ask at once, also of what was over, as it may go on.
-  function keep(root, rows) {
+  function keep(root, rows, texts) {
     var banner = document.getElementById('mnt-connection');
     var announce = document.getElementById('mnt-announce');
     var token = root.getAttribute('data-token');
@@ -33,13 +34,14 @@
 
     function failed(status, failures, text) {
       if (status === 401) {
-        say([root.getAttribute('data-text-expired'), link()]);
+        say([texts.expired, ' ', link()]);
       } else if (status === 403 || status === 404) {
         // as: it belongs to another region than the one that is chosen now
         var data = horizon.maintenance.json(text);
-        say([(data && data.message) || root.getAttribute('data-text-forbidden'), link()]);
+        say([(data && data.message) || texts.forbidden, ' ', link()]);
       } else if (failures > 1) {
-        say([root.getAttribute('data-text-lost'), root.getAttribute('data-text-age'), age()]);
+        var around = gettext('Age of this data: %(age)s').split('%(age)s');
+        say([texts.lost, ' ', around[0], age(), around[1]]);
       }
     }
 
@@ -49,7 +51,7 @@
       var a = document.createElement('a');
       a.className = 'alert-link';
       a.href = root.getAttribute('data-login');
-      a.textContent = root.getAttribute('data-text-login');
+      a.textContent = gettext('Log in again');
       return a;
     }
 
@@ -68,7 +70,6 @@
       banner.className = 'alert alert-warning';
       pieces.forEach(function (piece) {
         banner.appendChild(typeof piece === 'string' ? document.createTextNode(piece) : piece);
-        banner.appendChild(document.createTextNode(' '));
       });
       banner.hidden = false;
       tick();

@@ -10,6 +10,10 @@
         if (!tr) { return; }
         row.cells.forEach(function (html, i) { replace(tr.cells[i], row.id + ' ' + i, html); });
       });
+    }, {
+      lost: gettext('No connection to Horizon. Reconnecting; the drains themselves continue.'),
+      expired: gettext('Your session has ended. The drains themselves continue.'),
+      forbidden: gettext('You are no longer permitted to see this plan.')
     });
   }
 

@@ -82,11 +82,6 @@
     return url + (url.indexOf('?') === -1 ? '?' : '&') + 'seen=' + encodeURIComponent(token);
   }
 
-  // Puts values into a text of the server's: %(n)s.
-  function fill(text, values) {
-    return text.replace(/%\((\w+)\)s/g, function (_all, name) { return values[name]; });
-  }
-
   // The colour of the ground that an element stands on, of whatever theme; empty where none has
   // one. What stays in sight while the rest scrolls needs it.
   function ground(element) {
@@ -97,5 +92,5 @@
     return '';
   }
 
-  horizon.maintenance = {poll: poll, json: json, seen: seen, fill: fill, ground: ground};
+  horizon.maintenance = {poll: poll, json: json, seen: seen, ground: ground};
 }());

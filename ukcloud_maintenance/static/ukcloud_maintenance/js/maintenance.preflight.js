@@ -24,18 +24,49 @@
 
   // As formats.about of the server writes it.
   function about(seconds) {
-    if (seconds < 90) { return number(Math.max(1, Math.ceil(seconds))) + ' s'; }
-    if (seconds < 7200) { return number(Math.ceil(seconds / 60)) + ' min'; }
-    return number(seconds / 3600, 1) + ' h';
+    function said(text, n) { return interpolate(text, {n: n}, true); }
+    if (seconds < 90) { return said(gettext('%(n)s s'), number(Math.max(1, Math.ceil(seconds)))); }
+    if (seconds < 7200) { return said(gettext('%(n)s min'), number(Math.ceil(seconds / 60))); }
+    return said(gettext('%(n)s h'), number(seconds / 3600, 1));
   }
 
-  function fill(text, values) {
-    return text.replace(/%\((\w+)\)s/g, function (_all, name) { return values[name]; });
-  }
+  // What the server counts, in its words: COUNTED and REVIEWED in preflight/words.py.
+  var COUNTED = {
+    live: function (n) { return ngettext('%(n)s leaves live', '%(n)s leave live', n); },
+    cold: function (n) { return ngettext('%(n)s cold', '%(n)s cold', n); },
+    confirm: function (n) {
+      return ngettext('%(n)s to be confirmed', '%(n)s to be confirmed', n);
+    },
+    stays: function (n) { return ngettext('%(n)s stays', '%(n)s stay', n); },
+    blocked: function (n) { return ngettext('%(n)s blocked', '%(n)s blocked', n); }
+  };
+  var REVIEWED = {
+    live: function (n) {
+      return ngettext('%(n)s instance is live-migrated', '%(n)s instances are live-migrated', n);
+    },
+    stopped: function (n) {
+      return ngettext('%(n)s running instance is stopped, moved and started again:',
+        '%(n)s running instances are stopped, moved and started again:', n);
+    },
+    cold: function (n) {
+      return ngettext('%(n)s instance that is shut off is moved and stays shut off:',
+        '%(n)s instances that are shut off are moved and stay shut off:', n);
+    },
+    confirm: function (n) {
+      return ngettext('The resize of %(n)s instance is confirmed:',
+        'The resizes of %(n)s instances are confirmed:', n);
+    },
+    stays: function (n) {
+      return ngettext('%(n)s instance stays on this host:',
+        '%(n)s instances stay on this host:', n);
+    },
+    blocked: function (n) {
+      return ngettext('%(n)s instance is currently blocked:',
+        '%(n)s instances are currently blocked:', n);
+    }
+  };
 
-  function counted(element, n) {
-    return fill(element.getAttribute(n === 1 ? 'data-one' : 'data-many'), {n: number(n)});
-  }
+  function counted(words, n) { return interpolate(words(n), {n: number(n)}, true); }
 
   // -- the instances --------------------------------------------------------------------------
 
@@ -77,8 +108,8 @@
         table.querySelector('.mnt-plan-none').hidden = found;
         if (host && wanted) { host.open = found; }
       });
-      said.textContent = wanted ? shown + ' ' + said.getAttribute('data-of') + ' ' + rows.length +
-        ' ' + said.getAttribute('data-shown') : '';
+      said.textContent = wanted ? interpolate(gettext('%(n)s of %(all)s shown'),
+        {n: shown, all: rows.length}, true) : '';
     });
     box.addEventListener('keydown', function (event) {
       if (event.key === 'Enter') { event.preventDefault(); event.stopPropagation(); }
@@ -152,8 +183,8 @@
 
   horizon.maintenance = horizon.maintenance || {};
   horizon.maintenance.preflight = {
-    about: about, choosable: choosable, counted: counted, each: each, fill: fill, number: number,
-    size: size
+    COUNTED: COUNTED, REVIEWED: REVIEWED, about: about, choosable: choosable, counted: counted,
+    each: each, number: number, size: size
   };
 
   horizon.addInitFunction(function () {

@@ -60,7 +60,7 @@
 
   // -- one section ----------------------------------------------------------------------------
 
-  function section(details, texts) {
+  function section(details) {
     var body = details.querySelector('.mnt-section-body');
     var base = details.getAttribute('data-url');
     var query = '';
@@ -168,12 +168,14 @@
         body.textContent = '';
         body.appendChild(alert);
       }
-      alert.textContent = (status === 401 ? texts.expired : texts.failed) + ' ';
+      alert.textContent = status === 401 ? gettext('Your session has ended; log in again.')
+        : gettext('Loading failed.');
       var button = document.createElement('button');
       button.type = 'button';
       button.className = 'btn btn-default btn-sm';
-      button.textContent = texts.again;
+      button.textContent = gettext('Try Again');
       button.addEventListener('click', ask);
+      alert.appendChild(document.createTextNode(' '));
       alert.appendChild(button);
     }
 
@@ -224,13 +226,13 @@
       if (!details.open) {
         wanted = false;
       } else if (!record()) {
-        body.textContent = texts.loading;
+        body.textContent = gettext('Loading…');
         ask();
       } else {
         asking.now();
       }
     });
-    if (details.open) { body.textContent = texts.loading; }
+    if (details.open) { body.textContent = gettext('Loading…'); }
     var asking = horizon.maintenance.poll({
       url: url,
       every: function () { return details.open ? EVERY : 0; },
@@ -245,13 +247,7 @@
   horizon.addInitFunction(function () {
     each(document.querySelectorAll('.mnt-record-page'), dress);
     each(document.querySelectorAll('.mnt-records'), function (root) {
-      var texts = {};
-      ['loading', 'failed', 'expired', 'again'].forEach(function (name) {
-        texts[name] = root.getAttribute('data-text-' + name);
-      });
-      each(root.querySelectorAll('details.mnt-section'), function (details) {
-        section(details, texts);
-      });
+      each(root.querySelectorAll('details.mnt-section'), section);
       window.setInterval(function () { ago(root); }, 30000);
     });
     document.addEventListener('click', function (event) {

@@ -7,8 +7,6 @@
   var KEY = 'ukcloud_maintenance.selected.';
   var ASKED = 'ukcloud_maintenance.asked';   // of which region a plan was asked for
 
-  function fill(text, n) { return text.replace('%(n)s', n); }
-
   function read(key) {
     try {
       var found = JSON.parse(window.sessionStorage.getItem(key) || '[]');
@@ -57,12 +55,19 @@
         all.indeterminate = here > 0 && here < boxes.length;
       }
       var n = selected.length;
-      var words = n === 0 ? '' : n === 1 ? form.getAttribute('data-text-one')
-        : fill(form.getAttribute('data-text-many'), n);
-      if (n > here) { words += ', ' + fill(form.getAttribute('data-text-elsewhere'), n - here); }
-      if (n > most) { words += '; ' + fill(form.getAttribute('data-text-too-many'), most); }
-      if (failed) { words += (words ? '; ' : '') + form.getAttribute('data-text-failed'); }
-      said.textContent = words;
+      var words = [];
+      function tell(text, number) { words.push(interpolate(text, {n: number}, true)); }
+      if (n) { tell(ngettext('%(n)s host selected.', '%(n)s hosts selected.', n), n); }
+      if (n > here) {
+        tell(ngettext('%(n)s of them is not shown here.', '%(n)s of them are not shown here.',
+          n - here), n - here);
+      }
+      if (n > most) {
+        tell(ngettext('A plan takes at most %(n)s host.', 'A plan takes at most %(n)s hosts.',
+          most), most);
+      }
+      if (failed) { words.push(gettext('The aggregates could not be read.')); }
+      said.textContent = words.join(' ');
       none.hidden = n === 0;
       button.disabled = n === 0 || n > most;
     }
@@ -99,7 +104,7 @@
 
     function offer(found) {
       var group = document.createElement('optgroup');
-      group.label = form.getAttribute('data-text-aggregates');
+      group.label = gettext('Aggregates');
       found.zones.forEach(function (one) { sets['zone:' + one.name] = one.hosts; });
       found.aggregates.forEach(function (one) {
         var option = document.createElement('option');

@@ -14,18 +14,16 @@
     var gone = [];         // names of selected ones that are no part of the drain any more
     var last = null;       // the row that was selected last: where a range begins
 
-    function words(name, values) {
-      return horizon.maintenance.fill(root.getAttribute('data-text-' + name), values);
-    }
-
     function put(element, text) {
       if (element.textContent !== text) { element.textContent = text; }
     }
 
     function few(names) {
-      var shown = names.slice(0, 5);
-      if (names.length > 5) { shown.push(words('more', {n: names.length - 5})); }
-      return shown.join(', ');
+      var shown = names.slice(0, 5).join(', ');
+      var more = names.length - 5;
+      return more <= 0 ? shown : interpolate(
+        ngettext('%(names)s and %(n)s more', '%(names)s and %(n)s more', more),
+        {names: shown, n: more}, true);
     }
 
     function rows() {
@@ -75,14 +73,24 @@
         put(button.querySelector('.mnt-fits'), chosen.length > 1 ? '(' + fits + ')' : '');
       });
       none.hidden = !chosen.length && !gone.length;
-      put(count, !chosen.length ? words('none', {})
-        : words(chosen.length === 1 ? 'selected-one' : 'selected-many', {n: chosen.length}));
+      put(count, !chosen.length ? gettext('Select instances to act on several at once.')
+        : interpolate(ngettext('%(n)s selected', '%(n)s selected', chosen.length),
+          {n: chosen.length}, true));
       count.classList.toggle('mnt-quiet', !chosen.length);
       var said = [];
       var unseen = chosen.length - marked.length;
-      if (unseen) { said.push(words('hidden', {n: unseen})); }
-      if (unfit.length) { said.push(words('unfit', {names: few(unfit.map(name))})); }
-      if (gone.length) { said.push(words('gone', {names: few(gone)})); }
+      function tell(text, values) { said.push(interpolate(text, values, true)); }
+      if (unseen) {
+        tell(ngettext('%(n)s of them is not shown by the filter.',
+          '%(n)s of them are not shown by the filter.', unseen), {n: unseen});
+      }
+      if (unfit.length) {
+        tell(gettext('No action is available now for: %(names)s.'),
+          {names: few(unfit.map(name))});
+      }
+      if (gone.length) {
+        tell(gettext('No longer part of the drain: %(names)s.'), {names: few(gone)});
+      }
       put(told, said.join(' '));
       told.hidden = !said.length;
       if (focused && (focused.hidden || !document.contains(focused))) {
@@ -120,7 +128,8 @@
       toggle.setAttribute('data-toggle', 'dropdown');
       toggle.setAttribute('aria-haspopup', 'true');
       toggle.setAttribute('aria-expanded', 'false');
-      toggle.setAttribute('aria-label', words('menu', {name: name(tr)}));
+      toggle.setAttribute('aria-label',
+        interpolate(gettext('Actions for %(name)s'), {name: name(tr)}, true));
       toggle.innerHTML = '<span class="fa fa-ellipsis-vertical" aria-hidden="true"></span>';
       list.className = 'dropdown-menu';
       list.setAttribute('role', 'menu');
@@ -235,7 +244,8 @@
         input.name = 'row';
         input.value = row.id;
         input.setAttribute('form', 'mnt-post');
-        input.setAttribute('aria-label', words('select', {name: row.name}));
+        input.setAttribute('aria-label',
+          interpolate(gettext('Select %(name)s'), {name: row.name}, true));
         td.appendChild(input);
         var tr = document.createElement('tr');
         tr.setAttribute('data-name', row.name);

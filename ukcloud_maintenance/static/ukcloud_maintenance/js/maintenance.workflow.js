@@ -5,7 +5,7 @@
   'use strict';
 
   var p = horizon.maintenance.preflight;
-  var about = p.about, counted = p.counted, each = p.each, fill = p.fill;
+  var about = p.about, counted = p.counted, each = p.each;
 
   function put(element, text) {
     if (element && element.textContent !== text) { element.textContent = text; }
@@ -30,12 +30,11 @@
     return found;
   }
 
-  function countsText(root, found) {
+  function countsText(found) {
     var said = [];
-    each(root.querySelectorAll('.mnt-words > [data-group]'), function (word) {
-      var group = word.getAttribute('data-group');
+    Object.keys(p.COUNTED).forEach(function (group) {
       var n = found.n(group) + (group === 'cold' ? found.n('stopped') : 0);
-      if (n) { said.push(counted(word, n)); }
+      if (n) { said.push(counted(p.COUNTED[group], n)); }
     });
     return said.join(', ');
   }
@@ -78,10 +77,10 @@
     return {least: over('least'), most: over('most')};
   }
 
-  function timeText(root, time) {
+  function timeText(time) {
     var least = about(time.least), most = about(time.most);
-    return least === most ? fill(root.getAttribute('data-text-about'), {time: least})
-      : fill(root.getAttribute('data-text-range'), {least: least, most: most});
+    return least === most ? interpolate(gettext('about %(time)s'), {time: least}, true)
+      : interpolate(gettext('about %(least)s to %(most)s'), {least: least, most: most}, true);
   }
 
   // -- summary and review ---------------------------------------------------------------------
@@ -92,7 +91,7 @@
     each(review.querySelectorAll('li[data-group]'), function (li) {
       var group = li.getAttribute('data-group');
       li.hidden = !found.n(group);
-      li.querySelector('[data-count]').textContent = counted(li, found.n(group));
+      li.querySelector('[data-count]').textContent = counted(p.REVIEWED[group], found.n(group));
       put(li.querySelector('[data-names]'), (found.names[group] || []).join(', '));
       put(li.querySelector('[data-memory]'), p.size(found.live));
     });
@@ -103,7 +102,7 @@
       li.hidden = !holds[li.getAttribute('data-if')];
     });
 
-    summary('counts', countsText(root, found));
+    summary('counts', countsText(found));
     summary('needed', p.size(found.moving.reduce(function (a, b) { return a + b; }, 0)));
     // The picture of the hosts is the server's; what moves now may not be what moves in it.
     var now = JSON.stringify(found.moving);
@@ -118,7 +117,7 @@
     } else if (root.hasAttribute('data-rate') && found.moving.length) {
       form.mntTime = timeOfHost(root, form, found.moving);
     }
-    if (form.mntTime) { summary('time', timeText(root, form.mntTime)); }
+    if (form.mntTime) { summary('time', timeText(form.mntTime)); }
 
     function summary(name, text) {
       each(form.querySelectorAll('[data-summary=' + name + ']'), function (element) {
@@ -145,14 +144,14 @@
       var part = parts['of ' + row.getAttribute('data-host')];
       if (!part || !part.querySelector('tr[data-server]')) { return; }
       var found = tally(part);
-      var counts = countsText(root, found);
+      var counts = countsText(found);
       put(part.querySelector('[data-host-counts]'), counts);
       put(row.querySelector('[data-host-counts]'), counts);
       var time = '\u2013';
       if (root.hasAttribute('data-rate') && found.moving.length) {
         var one = timeOfHost(root, form, found.moving);
         times.push(one);
-        time = timeText(root, one);
+        time = timeText(one);
       }
       put(part.querySelector('[data-host-time]'), time);
       put(row.querySelector('[data-host-time]'), time);
@@ -219,16 +218,15 @@
       reviewInOrder();
       (button.disabled ? tr.querySelector('.mnt-up:not(:disabled), .mnt-down:not(:disabled)')
         : button).focus();
-      said.textContent = fill(table.getAttribute('data-text-moved'),
-        {host: host(tr), n: rows().indexOf(tr) + 1});
+      said.textContent = interpolate(gettext('%(host)s is now number %(n)s.'),
+        {host: host(tr), n: rows().indexOf(tr) + 1}, true);
       changed();
     });
   }
 
-  function paceText(form, element) {
-    var n = hostsAtOnce(form);
-    if (n < 2) { return element.getAttribute(n ? 'data-one' : 'data-all'); }
-    return fill(element.getAttribute('data-some'), {n: p.number(n)});
+  function paceText(n) {
+    return n === 0 ? gettext('all at once') : n === 1 ? gettext('one after another')
+      : interpolate(ngettext('%(n)s at a time', '%(n)s at a time', n), {n: p.number(n)}, true);
   }
 
   // Sent once. Horizon's way, to disable the buttons, would keep back which one was pressed.
@@ -266,13 +264,14 @@
 
     function update() {
       var left = reason.maxLength - reason.value.length;
-      counter.textContent = left + ' ' + counter.getAttribute('data-text');
+      counter.textContent = interpolate(
+        ngettext('%(n)s character left', '%(n)s characters left', left), {n: left}, true);
       text('reason', reason.value.trim() || '…');
       text('max_concurrent', form.querySelector('[name=max_concurrent]').value);
       text('destination', chosen('destination'));
       text('order', chosen('order'));
       each(review.querySelectorAll('[data-review=pace]'), function (element) {
-        put(element, paceText(form, element));
+        put(element, paceText(hostsAtOnce(form)));
       });
     }
 
@@ -288,19 +287,22 @@
       var start = form.querySelector('[name=start_at]').value;
       var stop = form.querySelector('[name=stop_at]').value;
       var fit = '';
-      ['begins', 'ends'].forEach(function (name) {
-        var value = name === 'begins' ? start : stop;
-        var at = value.replace('T', ' ') + ' ' + windowed.getAttribute('data-zone');
-        text(name, !value ? windowed.getAttribute('data-text-' + name)
-          : name === 'ends' ? at : fill(windowed.getAttribute('data-text-at'), {time: at}));
-      });
+      function at(value) {
+        return value.replace('T', ' ') + ' ' + windowed.getAttribute('data-zone');
+      }
+      text('begins', start ? interpolate(gettext('at %(time)s'), {time: at(start)}, true)
+        : gettext('at once'));
+      text('ends', stop ? at(stop) : gettext('no end'));
       if (stop && form.mntTime) {
         var begin = start ? minutes(start)
           : minutes(windowed.getAttribute('data-now')) + (new Date() - loaded) / 60000;
         var seconds = 60 * (minutes(stop) - begin);
         if (seconds > 0) {
-          fit = windowed.getAttribute(form.mntTime.most <= seconds ? 'data-fits'
-            : form.mntTime.least <= seconds ? 'data-may' : 'data-not');
+          fit = form.mntTime.most <= seconds
+            ? gettext('According to the estimate, the drain fits into the window.')
+            : form.mntTime.least <= seconds
+              ? gettext('According to the estimate, the drain may not fit into the window: it fits only if Nova runs as many migrations at once as allowed.')
+              : gettext('According to the estimate, the drain does not fit into the window: the last instances would wait until somebody resumes it.');
         }
       }
       each(form.querySelectorAll('[data-fit]'), function (element) {
