@@ -353,7 +353,7 @@ def test_status_of_a_plan_that_is_over(plan):
     finish(drain, DrainState.SUCCEEDED, DrainResult.EMPTY, "Empty.")
     _empty("cmp2")
     outcome = run("drain_status", "--plan", str(plan.pk))
-    assert "one after another, over; 1 of 3" in outcome.stdout
+    assert "one after another, finished; 1 of 3" in outcome.stdout
     assert "maintenance_worker" not in outcome.stderr
 
 

@@ -642,7 +642,7 @@ def test_force_complete_names_its_consequence_and_takes_a_typed_yes(flying, monk
     assert outcome.exit_code == 0
     assert _wish(flying) == "force_complete"
     assert [row["server_name"] for row in outcome.json["done"]] == ["web-1"]
-    asked, _ = outcome.stderr.split("Type yes to go on: ")
+    asked, _ = outcome.stderr.split("Type yes to continue: ")
     assert "600 MiB left, a pause of about 60 s" in asked
     assert "The guest is paused until the rest is copied." in asked
 
@@ -676,7 +676,7 @@ def test_nobody_is_asked_for_what_cannot_be_done(flying, monkeypatch):
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({}, "how much is left is not known"),
+        ({}, "unknown how much is left"),
         ({"memory_remaining_bytes": 2 * GIB}, "2 GiB left"),
         (
             {
@@ -686,7 +686,7 @@ def test_nobody_is_asked_for_what_cannot_be_done(flying, monkeypatch):
                 "course": "converging",
                 "seconds_left": 40.0,
             },
-            "2 GiB left, a pause of about 2 s; left alone it ends in about 40 s",
+            "2 GiB left, a pause of about 2 s; without one, it finishes in about 40 s",
         ),
     ],
 )
@@ -701,7 +701,7 @@ def test_only_live_migrations_that_run_are_offered(flying, monkeypatch):
     monkeypatch.setattr(sys, "stdin", _Terminal("yes\n"))
     outcome = run("drain_instance", "force-complete", str(flying.pk), "db-1", "web-1", "--json")
     assert outcome.exit_code == 1
-    asked, _ = outcome.stderr.split("Type yes to go on: ")
+    asked, _ = outcome.stderr.split("Type yes to continue: ")
     assert "db-1" not in asked
     assert [row["server_name"] for row in outcome.json["refused"]] == ["db-1"]
 

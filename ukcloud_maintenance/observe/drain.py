@@ -1,8 +1,8 @@
 """What one pass over one drain looks at, read into the frozen value that core decides by.
 
-At most three requests, four where nothing is left to be moved, and one for each migration under
-way, two where Nova's record of it is not among the newest (what is read once per event comes on
-top).
+At most three requests, four where nothing is left to be moved, and one for each migration in
+progress, two where Nova's record of it is not among the newest (what is read once per event comes
+on top).
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -31,7 +31,7 @@ from .evidence import hear
 from .host import read_contents
 from .views import drain_view, limits, row_view
 
-#: How many migration records of the host a pass reads; far more than can be under way.
+#: How many migration records of the host a pass reads; far more than can be in progress.
 NEWEST = 100
 
 T = TypeVar("T")
@@ -150,8 +150,9 @@ def _records(
 
 
 def _observe_way_back(by: Observer, drain: Drain, rows: list[InstanceMigration]) -> d.Observation:
-    """What a run back to a host looks at: the host, what is under way, and the few that are
-    the next to be started. One request for each, and two for each that is under way."""
+    """What is read for bringing instances back to a host: the host, the migrations in progress, and
+    the few instances that start next. One request for each, and two for each migration in
+    progress."""
     cloud = by.cloud
     under_way = [r for r in rows if r.state in MIGRATION_UNDER_WAY]
     services = {s.host: s for s in cloud.services()} if under_way else {}
@@ -202,7 +203,7 @@ def with_words(
     """
     by.alive()
     waiting = {r.server_id for r in rows if r.state == MigrationState.BLOCKED}
-    # What waits has no attempt under way whose words could count.
+    # What waits has no attempt in progress whose words could count.
     request = {r.server_id: r.attempt.request_id for r in rows if r.server_id not in waiting}
     wanted = [
         server_id

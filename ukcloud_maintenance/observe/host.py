@@ -120,6 +120,6 @@ def _elsewhere(
     consumers = dict.fromkeys(a.consumer_id for a in allocations)
     wanted = dict.fromkeys(of_record.get(consumer, consumer) for consumer in consumers)
     found = read_servers(cloud, [i for i in wanted if i not in here][:NAMED])
-    # What is neither a server nor a migration is no server that does not exist any more.
+    # What is neither a server nor a migration does not count as a server that no longer exists.
     servers = set(of_record.values())
     return {i: s for i, s in found.items() if s is not None or i in servers}

@@ -24,210 +24,213 @@ NAME = "UKCLOUD_MAINTENANCE"
 
 @dataclass(frozen=True)
 class Settings:
-    """What an operator sets, and below what follows from it."""
+    """What an operator sets, and below it what is derived from that."""
 
     cloud: str = setting(
         "",
         "a cloud of clouds.yaml",
-        "The worker's cloud, where there is one region.",
+        "The cloud that the worker uses, if there is one region.",
     )
     clouds: Mapping[str, str] = setting(
         {},
         "region: cloud of clouds.yaml",
-        "The worker's clouds by region, where there are several.",
+        "The clouds that the worker uses, by region, if there are several.",
     )
     max_concurrent: int = setting(
         2,
         "migrations",
-        "How many migrations of one drain run at once, unless the admin says otherwise.",
+        "Default for the number of migrations of one drain that run at once.",
         1,
         100,
     )
     max_attempts: int = setting(
         3,
         "attempts",
-        "How often one instance is tried in a drain.",
+        "How many times one instance is tried in a drain.",
         1,
         20,
     )
     retry_seconds: float = setting(
         30,
         "seconds",
-        "Pause after the first failed attempt of an instance; it doubles with each further"
-        " one, to 600 s at most unless this is longer.",
+        "Wait after the first failed attempt of an instance. It doubles with each further"
+        " attempt, up to 600 s, or to this value if it is longer.",
         0,
         86400,
     )
     poll_seconds: float = setting(
         1,
         "seconds",
-        "Pause between two passes over a drain while something moves.",
+        "Interval between two passes over a drain while instances are being moved.",
         0.1,
         60,
     )
     idle_seconds: float = setting(
         5,
         "seconds",
-        "Pause between two passes while nothing moves, and between two looks for new drains.",
+        "Interval between two passes over a drain while nothing is being moved, and between two"
+        " checks for new drains.",
         0.1,
         300,
     )
     submit_grace_seconds: float = setting(
         60,
         "seconds",
-        "How long to look for traces in Nova of a request whose answer got lost, before it may"
-        " be sent again. Longer than API_TIMEOUT_SECONDS.",
+        "How long the worker checks Nova for traces of a request whose answer was lost, before"
+        " it may send the request again. Must be longer than API_TIMEOUT_SECONDS.",
         1,
         3600,
     )
     late_min_seconds: float = setting(
         300,
         "seconds",
-        "How long a migration of 10 GiB of memory and local disk, or of less, may take before it"
-        " is marked as late; larger ones in proportion. As long is waited for a copy that libvirt"
-        " may finish alone before anything is concluded from its end.",
+        "How long a migration of up to 10 GiB of memory and local disk may take before it is"
+        " marked as late; larger ones may take longer in proportion. Also how long the worker"
+        " waits for a copy that libvirt may finish by itself, before it draws conclusions from"
+        " the end of that copy.",
         1,
         86400,
     )
     timeout_seconds_per_gib: float = setting(
         300,
-        "seconds a GiB of memory and local disk",
-        "A copy that takes longer than this by what it copies meets TIMEOUT_ACTION. A local disk"
-        " counts by the size that Nova shows, else by its flavor's, and not at all where the"
-        " memory is copied first (shared storage).",
+        "seconds per GiB of memory and local disk",
+        "A migration times out when it takes longer than this for each GiB that it copies: see"
+        " TIMEOUT_ACTION. A local disk counts with the size that Nova reports, otherwise with"
+        " that of its flavor, and does not count if the memory is copied first (shared storage).",
         0.1,
         86400,
     )
     timeout_min_seconds: float = setting(
         1800,
         "seconds",
-        "No copy times out before this time, however small.",
+        "No migration times out before this time, however small it is.",
         1,
         604800,
     )
     timeout_action: str = setting(
         "warn",
         "warn, abort or force_complete",
-        "What becomes of a copy that timed out, unless the admin says otherwise: it is"
-        " marked; it is aborted, and tried again where Nova leaves it ACTIVE (33 and 34 leave"
-        " it in ERROR: see Limits); or its guest is paused until the rest is copied. One that"
-        " is to end within half of that time again is let go on.",
+        "Default for what happens to a migration that has timed out: it is marked; it is"
+        " aborted, and retried if Nova leaves the instance ACTIVE (Nova 33 and 34 set it to"
+        " ERROR, see docs/limits.md); or its guest is paused until the rest is copied. A"
+        " migration that should finish within another half of its timeout may continue.",
         choices=("warn", "abort", "force_complete"),
     )
     max_in_region: int = setting(
         20,
         "migrations",
-        "How many migrations of all drains of a region are under way at once, and the most"
-        " that an admin may ask for in one drain (never more than 100).",
+        "How many migrations of all drains of a region may be in progress at once, and the most"
+        " that an administrator may set for one drain (never more than 100).",
         1,
         10000,
     )
     max_per_destination: int = setting(
         4,
         "migrations",
-        "How many migrations of all drains are under way to one host at once.",
+        "How many migrations of all drains to one host may be in progress at once.",
         1,
         1000,
     )
     cancel_wait_seconds: float = setting(
         1800,
         "seconds",
-        "How long a drain that is cancelled waits for what is under way to land; for what it"
-        " aborts, 300 s at most.",
+        "How long a drain that is being cancelled waits for migrations in progress to finish;"
+        " for those that it aborts, at most 300 s.",
         1,
         86400,
     )
     blocked_wait_seconds: float = setting(
         600,
         "seconds",
-        "How long a drain waits for blocked instances after all the others are done.",
+        "How long a drain waits for blocked instances after all others are done.",
         0,
         86400,
     )
     proof_wait_seconds: float = setting(
         300,
         "seconds",
-        "How long a drain tries to prove that its host is empty after the last instance left,"
-        " and waits for migrations of others from and to it.",
+        "How long a drain tries to verify that its host is empty after the last instance has"
+        " left. It also waits for migrations by others from and to the host.",
         1,
         86400,
     )
     host_down_wait_seconds: float = setting(
         900,
         "seconds",
-        "How long a drain waits for a host that went down while it is drained, and a return"
-        " to service until Nova sees the host up. A host that boots takes minutes.",
+        "How long a drain waits for a host that goes down during the drain, and a return to"
+        " service for Nova to report the host up. A host takes minutes to boot.",
         1,
         86400,
     )
     cloud_down_wait_seconds: float = setting(
         3600,
         "seconds",
-        "How long a drain waits for an OpenStack that does not answer the worker.",
+        "How long a drain waits while OpenStack does not answer the worker.",
         1,
         86400,
     )
     settle_seconds: float = setting(
         15,
         "seconds",
-        "How long Nova's word that a migration is over must stand before it is believed,"
-        " where Nova is known to change its mind: error with a destination, cancelled,"
-        " completed while the server is still here.",
+        "How long Nova must report the end of a migration before the worker believes it, in the"
+        " cases where Nova is known to change its report: error with a destination, cancelled,"
+        " completed while the server is still on the source host.",
         0,
         600,
     )
     verify_seconds: float = setting(
         30,
         "seconds",
-        "Pause between two verifications that a host in maintenance is safe to power off."
-        " What was verified three times as long ago is not shown as safe any more.",
+        "Interval between two verifications that a host in maintenance is safe to power off. A"
+        " verification older than three such intervals is no longer valid.",
         5,
         3600,
     )
     api_timeout_seconds: float = setting(
         30,
         "seconds",
-        "How long the worker waits for one answer of OpenStack. A page waits for half of"
-        " that, and at least 15 s. A worker keeps a drain to itself for three times that time"
-        " without a sign of life, and a pass over a drain or a host that takes six times as long"
-        " is abandoned, and named as the worker's problem.",
+        "How long the worker waits for one answer of OpenStack. A page waits half of that, but"
+        " at least 15 s. A worker keeps a drain for three times this time without a sign of"
+        " life; a pass over a drain or a host that takes six times this time is abandoned and"
+        " reported as a problem of the worker.",
         1,
         600,
     )
     opt_out_stay: str = setting(
         "maintenance:stay",
         "a tag or metadata key of a server; empty: none",
-        "By this an owner asks that a server stays: the bare tag, or true as its value.",
+        "With this, an owner requests that a server stay on its host: as a tag, or as a"
+        " metadata key with the value true.",
     )
     opt_out_live: str = setting(
         "maintenance:live_migrate",
         "a tag or metadata key of a server; empty: none",
-        "By this, with the value false, an owner asks that a server is not live-migrated.",
+        "With this and the value false, an owner requests that a server not be live-migrated.",
     )
     opt_out_cold: str = setting(
         "maintenance:cold_migrate",
         "a tag or metadata key of a server; empty: none",
-        "By this, with the value false, an owner asks that a server is not cold-migrated;"
-        " with true they agree to it.",
+        "With this and the value false, an owner requests that a server not be cold-migrated;"
+        " with the value true, the owner agrees to it.",
     )
     interface: str = setting(
         "",
         "public, internal or admin",
-        "The endpoints that the panel asks; Horizon's OPENSTACK_ENDPOINT_TYPE where empty."
-        " The worker's are named in clouds.yaml.",
+        "The endpoints that the panel uses; if empty, Horizon's OPENSTACK_ENDPOINT_TYPE. Those"
+        " that the worker uses are set in clouds.yaml.",
     )
     keep_days: int = setting(
         365,
         "days",
-        "How long the record of a drain is kept after its end: `maintenance_clear` removes"
-        " what is older.",
+        "How long the record of a drain is kept after its end. `maintenance_clear` removes"
+        " older records.",
         1,
         36500,
     )
 
     @property
     def max_concurrent_ceiling(self) -> int:
-        """The most migrations of one drain at once that an admin may ask for."""
+        """The most migrations of one drain at once that an admin may request."""
         return max(self.max_concurrent, min(self.max_in_region, 100))
 
     @property
@@ -239,7 +242,7 @@ class Settings:
     def lease_seconds(self) -> float:
         """How long a worker keeps a drain without a sign of life. 90 by default.
 
-        Longer than the patience for one answer: who waits for it must not lose its drain.
+        Longer than the wait for one answer: a worker that waits for it must not lose its drain.
         """
         return 3 * self.api_timeout_seconds
 
@@ -255,7 +258,7 @@ class Settings:
 
     @property
     def page_timeout_seconds(self) -> float:
-        """A page's patience for one answer of OpenStack. 15 by default."""
+        """How long a page waits for one answer of OpenStack. 15 by default."""
         return max(15.0, self.api_timeout_seconds / 2)
 
     @property
@@ -275,7 +278,7 @@ class Settings:
 
     @property
     def certificate_seconds(self) -> float:
-        """How old a verification may be that is believed: three pauses between two."""
+        """How old a verification may be and still be valid: three intervals between two."""
         return 3 * self.verify_seconds
 
     @property
@@ -307,7 +310,7 @@ def current() -> Settings:
 
 
 def problems() -> Iterator[tuple[str, str]]:
-    """What is wrong with the dict: (problem, remedy) pairs, both naming the setting."""
+    """What is wrong with the dict: (problem, remedy) pairs that both name the setting."""
     given = getattr(django_settings, NAME, None)
     if given is None:
         yield f"{NAME} is not set.", f'Add {NAME} = {{"CLOUD": "<cloud of clouds.yaml>"}}.'
@@ -347,5 +350,5 @@ def leftovers() -> Iterator[tuple[str, str]]:
 
 
 def table() -> str:
-    """The README's table of settings."""
+    """The table of settings of docs/settings.md."""
     return schema.table(Settings)

@@ -119,7 +119,7 @@ class HostRecord:
 
     @property
     def returning(self) -> bool:
-        """Whether the host is being given back to service."""
+        """Whether the host is being returned to service."""
         return self.maintenance is not None and self.maintenance.returning_since is not None
 
 
@@ -129,7 +129,8 @@ def host_records(
     """The latest drain of every host of a region that ever had one, by host: four queries.
 
     :param verified_after: what was verified before this is not called safe; None: nothing is
-    :param returned_after: since when a host that was given back is told of; None: no one is
+    :param returned_after: since when a host that was returned to service is told of; None: no one
+        is
     """
     newest = (
         Drain.objects.filter(region=region, direction=Direction.AWAY)

@@ -21,7 +21,7 @@ def all_or_none() -> AbstractContextManager[None]:
 
 @contextmanager
 def in_turn(region: str) -> Iterator[None]:
-    """A block in which drains of a region are asked for: all rows are written, or none, and nobody
+    """A block in which drains of a region are requested: all rows are written, or none, and nobody
     else is in such a block of the region. It begins with a write, as every transaction (see
     `touch`), and takes its lock before all others."""
     turn = Turn.objects.filter(region_key=host_key(region, ""))
@@ -55,8 +55,8 @@ def check_no_destination(region: str, host: str) -> None:
 class Standing:
     """What stands against drains of the hosts of a region, by host.
 
-    :param drains: the drain under way of the host
-    :param maintenances: the maintenance under way of the host
+    :param drains: the drain in progress of the host
+    :param maintenances: the open maintenance of the host
     :param senders: an open drain that was told to send instances to the host
     """
 

@@ -57,7 +57,7 @@ def find_drains(region: str, text: str = "", state: str = "") -> "QuerySet[Drain
 
 
 def open_drain_of(region: str, host: str) -> Drain | None:
-    """The drain under way of exactly this host, or None."""
+    """The drain in progress of exactly this host, or None."""
     return drains().filter(open_key=host_key(region, host)).first()
 
 

@@ -20,7 +20,7 @@ from .refusals import BeingReturned
 
 
 def open_maintenance(region: str, host: str) -> HostMaintenance | None:
-    """The maintenance under way of exactly this host, or None."""
+    """The open maintenance of exactly this host, or None."""
     return HostMaintenance.objects.filter(open_key=host_key(region, host)).first()
 
 
@@ -150,7 +150,7 @@ def newest_moves(
 
 
 def return_run(maintenance: HostMaintenance) -> Drain | None:
-    """The run that brings instances back, of the return under way or of the one that ended this
+    """The run that brings instances back, of the return in progress or of the one that ended this
     maintenance; None where nothing is brought back."""
     if maintenance.returning_since is None:
         return None
@@ -216,7 +216,7 @@ def take_maintenance(key: str) -> HostMaintenance | None:
     """The open maintenance of a host that is to be drained, locked, and changed for everybody
     who has read it: what they found out is void.
 
-    :raises BeingReturned: it is being given back
+    :raises BeingReturned: it is being returned to service
     """
     if not HostMaintenance.objects.filter(open_key=key).update(revision=F("revision") + 1):
         return None
@@ -251,12 +251,13 @@ def verified(
     """Record what a verification found; whether anything changed but the time of the look.
 
     :param checks: the checks as they are kept, see core.certificate
-    :param clear_message: what was said of the maintenance is not true any more
+    :param clear_message: what was said of the maintenance is no longer true
     :param why: what keeps it from being safe, to be shown if it was safe until now
     :param looked_at: when the look began: the certificate is not younger than that. One that is
         dated ahead of the database's clock finds out what is wrong, and proves nothing.
-    :raises StaleState: the host is drained or given back meanwhile, or somebody else claimed it
-        or looked at it since it was read: that is counted, since times do not tell who was later
+    :raises StaleState: the host is drained or returned to service meanwhile, or somebody else
+        claimed it or looked at it since it was read: that is counted, since times do not tell who
+        was later
     """
     verified_at = _believable(looked_at)
     was = maintenance.safe_since is not None

@@ -1,4 +1,4 @@
-"""Instance migrations: what is asked for one, and what a worker found."""
+"""Instance migrations: what was requested for one, and what a worker found."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -97,7 +97,7 @@ def add_request(row: InstanceMigration, made: RequestView, now: datetime) -> Non
 def retry_instance(
     drain: Drain, row: InstanceMigration, actor: Who, now: datetime, destination: str = ""
 ) -> None:
-    """Put an instance back in the line, with all its attempts; a drain that failed goes on.
+    """Put an instance back into the queue, with all its attempts; a drain that failed is reopened.
 
     :param destination: the host that it is to go to, or empty: where the others of the drain go,
         whatever an earlier retry named
@@ -281,7 +281,7 @@ def _change_request(row: InstanceMigration, fields: Mapping[str, Any]) -> None:
 
 
 def _forget_requests(row: InstanceMigration) -> None:
-    """What was fetched of its requests is not so any more."""
+    """The requests that were fetched are outdated."""
     getattr(row, "_prefetched_objects_cache", {}).pop("request_rows", None)
 
 

@@ -1,4 +1,4 @@
-"""What stands in the way of a change: somebody else got there first, in which way."""
+"""Why a change was not made: somebody else was first, and in which way."""
 
 from ..exceptions import StaleState
 from ..models import Drain, HostMaintenance
@@ -13,7 +13,7 @@ class DrainExists(StaleState):
 
 
 class BeingReturned(StaleState):
-    """The host is being given back to service. `maintenance` is what that is part of."""
+    """The host is being returned to service. `maintenance` is what that is part of."""
 
     def __init__(self, maintenance: HostMaintenance):
         super().__init__("the host is being given back to service")
@@ -41,7 +41,7 @@ class IsDestination(StaleState):
 
 
 class GivenBack(StaleState):
-    """The host was given back to service since the drain was over."""
+    """The host was returned to service since the drain was over."""
 
     def __init__(self) -> None:
         super().__init__("the host was given back to service since")

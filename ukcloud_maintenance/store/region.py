@@ -1,4 +1,4 @@
-"""What is under way in a region."""
+"""What is in progress in a region."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from ..models import Drain, InstanceMigration
 
 
 def travelling_groups(drain: Drain) -> frozenset[str]:
-    """The anti-affinity groups of which a member is under way in another drain of the region."""
+    """The anti-affinity groups of which a member is in progress in another drain of the region."""
     return frozenset(
         InstanceMigration.objects.filter(
             drain__region=drain.region, state__in=[s.value for s in MIGRATION_UNDER_WAY]
@@ -23,7 +23,7 @@ def travelling_groups(drain: Drain) -> frozenset[str]:
 
 @dataclass(frozen=True)
 class Traffic:
-    """What is under way in a region, by our own record.
+    """What is in progress in a region, by our own record.
 
     :param total: migrations of all drains
     :param inbound: by destination, where Nova has told it
@@ -36,7 +36,7 @@ class Traffic:
 
 
 def traffic(region: str) -> Traffic:
-    """How much is under way in a region: one query."""
+    """How much is in progress in a region: one query."""
     rows = (
         InstanceMigration.objects.filter(
             drain__region=region,

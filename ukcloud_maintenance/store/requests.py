@@ -1,4 +1,4 @@
-"""What an admin asks for a drain: create, cancel, pause, resume, retry, change."""
+"""What an admin requests for a drain: create, cancel, pause, resume, retry, change."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -70,7 +70,7 @@ def create_drain(
     That the host is safe to power off is withdrawn with it.
 
     :raises DrainExists: the host has an open drain, whoever was first
-    :raises BeingReturned: the host is being given back to service, whoever was first
+    :raises BeingReturned: the host is being returned to service, whoever was first
     :raises DestinationAway: the destination is drained or in maintenance, whoever was first
     :raises IsDestination: another drain sends instances to the host, whoever was first
     """
@@ -165,10 +165,11 @@ def cancel_drain(
 ) -> DrainState:
     """Cancel a drain in the state in which it was read; the state it is in then.
 
-    One that no worker has begun with is cancelled at once; any other is cancelling until what
-    flies has landed. One that is cancelling already can be told to abort what flies.
+    One that no worker has begun with is cancelled at once; any other is cancelling until the
+    migrations in progress have finished. For one that is already cancelling, aborting them can
+    still be requested.
 
-    :param abort: abort what is under way, rather than let it land
+    :param abort: abort migrations in progress, rather than let them finish
     :param enable: enable the service again, if its reason is still the one that we wrote
     :raises StaleState: the drain changed meanwhile
     """
@@ -196,8 +197,8 @@ def cancel_drain(
         how = message("aborts_and_enables") if enable else message("aborts")
     else:
         how = message("lands_and_enables") if enable else message("lands")
-    # The wait for what flies has one bound, which a second thought does not extend; for what is
-    # aborted after all another one begins.
+    # The wait for migrations in progress has one bound, which a second request does not extend; if
+    # they are aborted after all, another one begins.
     again = drain.state == DrainState.CANCELLING and abort == drain.cancel_abort
     fields: dict[str, Any] = {}
     if drain.state == DrainState.PAUSED:  # which ends neither wait; now they end the drain
@@ -220,7 +221,7 @@ def cancel_drain(
 
 
 def pause_drain(drain: Drain, actor: Who, now: datetime) -> None:
-    """Start nothing new; what flies lands.
+    """Start no new migrations; those in progress finish.
 
     :raises StaleState: the drain changed meanwhile
     """
@@ -237,7 +238,7 @@ def pause_drain(drain: Drain, actor: Who, now: datetime) -> None:
 
 
 def resume_drain(drain: Drain, actor: Who, now: datetime) -> None:
-    """Go on. A window that is over is forgotten.
+    """Resume the drain. A window that has ended is removed.
 
     :raises StaleState: the drain changed meanwhile
     """
@@ -260,11 +261,11 @@ def resume_drain(drain: Drain, actor: Who, now: datetime) -> None:
 
 
 def reopen_drain(drain: Drain, actor: Who, now: datetime) -> None:
-    """Go on with a drain that failed, for what is retried, in the maintenance that it was part of.
+    """Reopen a drain that failed, for what is retried, in the maintenance that it was part of.
 
     :raises DrainExists: the host has another open drain
-    :raises BeingReturned: the host is being given back to service
-    :raises GivenBack: it was given back since: what runs on it now was never part of this
+    :raises BeingReturned: the host is being returned to service
+    :raises GivenBack: it was returned to service since: what runs on it now was never part of this
     :raises DestinationAway: where it sends instances to is drained or in maintenance
     :raises IsDestination: another drain sends instances to the host
     :raises StaleState: the drain changed meanwhile

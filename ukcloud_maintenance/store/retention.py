@@ -1,4 +1,4 @@
-"""Clearing what is over."""
+"""Removing old drains and maintenances."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -63,7 +63,7 @@ def clear(before: datetime, dry_run: bool = False) -> Cleared:
 
 
 def _clear_drain(drain_id: int, goes: "QuerySet[Drain]", found: Cleared) -> bool:
-    """Remove one drain, unless it was taken up again since it was looked for."""
+    """Remove one drain, unless it was reopened since it was looked for."""
     with transaction.atomic():
         # It takes the lock that every change of a drain takes first; see `touch`.
         Drain.objects.filter(pk=drain_id).update(revision=F("revision") + 1)

@@ -20,7 +20,7 @@ from .requests import Entry, cancel_drain, new_row
 class ReturnRun(NamedTuple):
     """The instances that are brought back after a return to service.
 
-    :param entries: `planned_host` is not used: they all go to the host that is given back
+    :param entries: `planned_host` is not used: they all go to the host that is returned to service
     :param note: what is not brought back, and why, for the record
     """
 
@@ -44,7 +44,7 @@ def request_return(
     """Ask for the return of a host to service, and for its instances to be brought back where
     there is a `run`: that run.
 
-    :param said: what was asked for, for the record
+    :param said: what was requested, for the record
     :raises DrainExists: the host has an open drain
     :raises StaleState: the maintenance changed since it was read, e.g. somebody else asked
     """
@@ -127,7 +127,7 @@ def intend_to_enable(maintenance: HostMaintenance, now: datetime) -> None:
 def enabled(
     maintenance: HostMaintenance, said: Message, actor: Who, request_id: str, now: datetime
 ) -> None:
-    """Record that Nova enabled the service because we asked for it.
+    """Record that Nova enabled the service on our request.
 
     :raises StaleState: somebody else got there first
     """
@@ -159,8 +159,8 @@ def finish_return(
 
 
 def give_up_return(maintenance: HostMaintenance, said: Message, actor: Who, now: datetime) -> None:
-    """The host is not given back: its maintenance stays open, and what was to be brought back
-    stays where it is.
+    """The host is not returned to service: its maintenance stays open, and what was to be brought
+    back stays where it is.
 
     :raises StaleState: somebody else got there first
     """

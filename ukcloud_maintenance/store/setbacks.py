@@ -1,4 +1,4 @@
-"""What becomes of stamps that are ahead, after the clock was set back."""
+"""What becomes of timestamps that are in the future, after the clock was set back."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -94,8 +94,8 @@ def set_back_host(maintenance: HostMaintenance, at: datetime) -> bool:
 
 def clock_was_set_back() -> None:
     """A worker saw the database's clock go back: how old a verification is, and how long a pause
-    lasts, is not known any more. Nothing is safe until somebody has looked again, at once; a look
-    that began before counts for nothing."""
+    lasts, is no longer known. Nothing is safe until somebody has looked again, at once; a look that
+    began before counts for nothing."""
     HostMaintenance.objects.filter(open_key__isnull=False).update(
         verified_at=None, next_pass_at=None, looks=F("looks") + 1
     )

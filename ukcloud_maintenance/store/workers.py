@@ -115,8 +115,8 @@ def claim_host(
     """Take the open maintenance that is due first and that nobody holds, in the manner of
     :func:`claim`; None where none is.
 
-    While the host is drained it is left alone; while it is given back it is due whatever else
-    is under way. What whoever had it before still finds out counts for nothing.
+    While the host is drained it is not due; while it is returned to service it is due whatever else
+    is in progress. What its previous holder still finds out does not count.
     """
     free = _free(now, lease_seconds)
     ahead = Q(verified_at__gt=now, safe_since__isnull=False, returning_since=None)
@@ -142,7 +142,7 @@ def claim_host(
 
 
 def release_host(maintenance: HostMaintenance, worker: str, next_pass_at: datetime | None) -> None:
-    """Give a host back to be taken again after a time; at once where its return was asked for
+    """Release a host, to be claimed again after a time; at once where its return was requested
     since it was read."""
     held = HostMaintenance.objects.filter(pk=maintenance.pk, claimed_by=worker)
     free: dict[str, Any] = {"claimed_by": "", "claimed_until": None}

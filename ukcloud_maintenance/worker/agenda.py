@@ -1,4 +1,4 @@
-"""When a worker asks the database what is due: seldom, unless something can be."""
+"""When a worker asks the database what is due: rarely, unless something may be."""
 
 import threading
 import time
@@ -6,8 +6,8 @@ from collections.abc import Hashable
 
 from .. import settings
 
-#: What is due is asked for this much later, in seconds: by the database's clock it is not due
-#: before it.
+#: What is due is claimed this much later, in seconds: by the database's clock it is not due before
+#: it.
 SLACK = 0.1
 
 
@@ -25,7 +25,7 @@ class Agenda:
         self._due: dict[Hashable, float] = {}
 
     def put_off(self, key: Hashable, seconds: float) -> None:
-        """A drain or a host was given back, to be due again after a time."""
+        """A drain or a host was released, to be due again after a time."""
         with self._lock:
             self._due[key] = time.monotonic() + seconds + SLACK
 

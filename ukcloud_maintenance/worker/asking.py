@@ -1,5 +1,5 @@
-"""What the steps of a pass over one drain share: whose pass it is, how Nova is asked for a change,
-and how what comes of it is recorded."""
+"""What the steps of a pass over one drain share: whose pass it is, how a change is requested from
+Nova, and how its outcome is recorded."""
 
 import logging
 import math
@@ -27,8 +27,8 @@ from ..exceptions import (
 from ..log import log_event
 from ..store import Drain, InstanceMigration
 
-#: An intent older than this, in seconds, is not sent any more: the process was stopped between
-#: the record and the request, and somebody else may have taken it for lost.
+#: An intent older than this, in seconds, is no longer sent: the process was stopped between the
+#: record and the request, and somebody else may have taken it for lost.
 INTENT_GOES_STALE = 5.0
 #: Answers by which Nova says no: nothing was begun.
 REFUSALS = (CloudConflict, CloudBadRequest, CloudForbidden, CloudNotFound, CloudAuthError)

@@ -29,7 +29,7 @@ def submit(at: DrainPass, row: InstanceMigration, action: d.Submit) -> None:
     answer.
 
     :raises CloudError: it is the drain's trouble, not this row's
-    :raises StaleState: the drain or the row is not as it was any more
+    :raises StaleState: the drain or the row is no longer as it was
     """
     try:
         actions = at.cloud.actions(row.server_id)
@@ -107,7 +107,7 @@ def confirm(at: DrainPass, row: InstanceMigration) -> None:
     """Record what we confirm, and ask.
 
     :raises CloudError: it is the drain's trouble, not this row's
-    :raises StaleState: the drain or the row is not as it was any more
+    :raises StaleState: the drain or the row is no longer as it was
     """
     found = answers.to_confirm(row_view(row), at.cloud.migrations_of(row.server_id))
     if found is None:

@@ -40,7 +40,7 @@ from .asking import DrainPass, may_be_ours
 class Outcome:
     """How a pass went.
 
-    :param moving: something is under way or can be started: look again soon
+    :param moving: something is in progress or can be started: look again soon
     :param problem: what keeps the worker from its work, or empty
     :param wait_seconds: for how long OpenStack asks to be left alone
     :param reconnect: clouds.yaml is to be read, and a session begun, anew: the problem may be in
@@ -114,7 +114,7 @@ def run(at: DrainPass) -> Outcome:
 
 
 def _is_moving(drain: Drain, rows: Iterable[InstanceMigration], seen: d.Observation) -> bool:
-    """Whether something is under way or can be started."""
+    """Whether something is in progress or can be started."""
     at_work = drain.state in (DrainState.RUNNING, DrainState.CANCELLING)
     starts = at_work and not seen.admission.holds
     return any(

@@ -1,8 +1,8 @@
 """One pass over the maintenance of one host: observe, decide, apply.
 
-While a host is in maintenance and no drain of it is under way, it is verified again and again
-that it is safe to power off (`core.certificate`): some eight requests, and one for each server
-that an unfinished migration or an allocation names. When it is given back, its service is
+While a host is in maintenance and no drain of it is in progress, it is verified again and again
+that it is safe to power off (`core.certificate`): some eight requests, and one for each server that
+an unfinished migration or an allocation names. When it is returned to service, its service is
 enabled, and waited for (`core.hosts`): one request a pass. As with drains, the intent is recorded
 before Nova is asked, so that a process that dies between any two instructions loses nothing.
 """

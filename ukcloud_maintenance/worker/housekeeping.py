@@ -22,7 +22,7 @@ from ..store import InstanceMigration
 REPORT_EVERY = 5
 #: Workers that have been silent for so long are forgotten.
 FORGET_AFTER = timedelta(days=7)
-#: Attempts whose beginning a worker remembers; far more than can be under way.
+#: Attempts whose beginning a worker remembers; far more than can be in progress.
 WITNESSED = 10_000
 #: What a database that is down or restarts comes up with; everything else of it is a bug of ours.
 DATABASE_LOST = (OperationalError, InterfaceError)

@@ -1,10 +1,10 @@
-"""The worker: works off the queue of drains until it is told to stop.
+"""The worker: processes the queue of drains until it is told to stop.
 
 The main thread waits for signals and watches; it touches neither the database nor OpenStack, so
 that nothing that hangs there keeps it from that. A second thread claims what is due and reports
-that the worker is alive, and each pass has a thread of its own. A thread that does not come back
-is abandoned: its place is given to another one, its claim is given back, and what it still does
-is void (`PassOver`, and the compare-and-set of each row).
+that the worker is alive, and each pass has a thread of its own. A thread that does not come back is
+abandoned: its place is given to another one, its claim is released, and what it still does is void
+(`PassOver`, and the compare-and-set of each row).
 """
 
 import logging

@@ -1,5 +1,5 @@
-"""What is recorded of a drain whose passes do not come to their work: OpenStack does not answer, or
-the worker fails."""
+"""What is recorded of a drain whose passes cannot do their work: OpenStack does not answer, or the
+worker fails."""
 
 import logging
 from collections.abc import Iterable
@@ -35,7 +35,7 @@ def cloud_is_down(at: DrainPass, rows: Iterable[InstanceMigration], error: Cloud
 
 
 def cloud_is_back(at: DrainPass) -> None:
-    """A whole pass went well: what was said of the trouble is not true any more.
+    """A whole pass went well: the message about the trouble is no longer true.
 
     :raises StaleState: somebody else changed the drain meanwhile
     """

@@ -81,7 +81,7 @@ class Pass:
 
 @dataclass
 class GivenBack:
-    """A claim to be given back, once the database takes it."""
+    """A claim to be released, once the database accepts that."""
 
     of: Drain | HostMaintenance
     pause: float
@@ -124,7 +124,7 @@ class Clouds:
 
 
 class PassRunner:
-    """Makes passes, and gives back what they were over.
+    """Makes passes, and releases what they were about.
 
     :param name: the worker's
     :param stopping: set once the worker is to leave
@@ -249,14 +249,14 @@ class PassRunner:
             raise PassOver("another worker has taken over, or it is over")
 
     def abandon(self, one: Pass, text: str) -> None:
-        """Nobody waits for it any longer: its claim is given back, and what it does is void."""
+        """Nobody waits for it any longer: its claim is released, and what it does is void."""
         one.abandoned = True
         one.stop()
         self.to_give_back.append(GivenBack(one.of, AFTER_A_BUG, text))
         self.agenda.ask_at_once()
 
     def give_back(self) -> None:
-        """What could not be given back when its pass was over."""
+        """What could not be released when its pass was over."""
         while self.to_give_back:
             one = self.to_give_back[0]
             if one.trouble:

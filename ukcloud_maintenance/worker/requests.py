@@ -17,8 +17,8 @@ from .asking import INTENT_GOES_STALE, DrainPass, answer_of, ask, becomes
 
 
 def abort(at: DrainPass, row: InstanceMigration, action: d.Abort) -> None:
-    """Record that Nova is asked; ask; and record that Nova took it. An answer that got lost is
-    asked for again, as long as the migration can be aborted.
+    """Record the request; send it; and record that Nova accepted it. If the answer was lost, the
+    request is sent again as long as the migration can be aborted.
 
     :raises CloudError: Nova did not judge it: it is the drain's trouble
     :raises StaleState: another worker asks

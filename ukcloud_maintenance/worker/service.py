@@ -1,4 +1,5 @@
-"""The compute service of a drain's host: disabled, and given back where the drain is cancelled."""
+"""The compute service of a drain's host: disabled, and enabled again where the drain is
+cancelled."""
 
 import logging
 
@@ -26,7 +27,7 @@ def disable(at: DrainPass, action: d.Disable) -> None:
 
 
 def enable(at: DrainPass, action: d.Enable) -> None:
-    """The service was disabled by us, and the drain is cancelled: the host is given back."""
+    """The service was disabled by us, and the drain is cancelled: enable it again."""
     drain = at.drain
     # Were it over, another one may need the service disabled.
     store.change_drain(drain, at.clock(), expect=store.cancel_choice(drain))

@@ -1,4 +1,4 @@
-"""Threads that do not come back, and what systemd is told of it."""
+"""Threads that hang, and what is reported to systemd about them."""
 
 import contextlib
 import logging

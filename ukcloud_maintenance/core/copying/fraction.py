@@ -1,10 +1,9 @@
 """Bytes into a fraction and a rate. Pure; sizes are bytes, times are seconds.
 
-What libvirt really reports (measured, see README's notes on limits): nothing while preparing,
-then perhaps a sample of 0/0/0; `remaining` goes up and down while the guest writes; `processed`
-can exceed the total; with block migration the disk comes first and the memory after it. So the
-fraction is taken from what remains, never falls within an attempt, and is never whole before the
-instance has arrived.
+What libvirt really reports (measured): nothing while preparing, then perhaps a sample of 0/0/0;
+`remaining` goes up and down while the guest writes; `processed` can exceed the total; with block
+migration the disk comes first and the memory after it. So the fraction is taken from what remains,
+never falls within an attempt, and is never whole before the instance has arrived.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What must be said first of a drain, whatever else it came to: instances that a person must look
+"""What must be said first about a drain, whatever its outcome: instances that a person must look
 at, because where they run is not known, or because they did not arrive as they were."""
 
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""What becomes of an instance by what came of asking Nova for a change.
+"""What becomes of an instance after a change was requested from Nova.
 
 The worker records what it is about to ask for, asks, and hands in what came of it. Nothing here
 reads or writes: each function takes the row as it is and answers with the fields to set.
@@ -199,7 +199,7 @@ def confirm_taken(request_id: str) -> Consequence:
 
 
 def confirm_failed(row: Row, answer: Answer) -> Consequence:
-    """It is asked for again; what was not begun is no try."""
+    """It is requested again; a request that was not begun does not count as a try."""
     if answer.not_begun:
         fields = {"confirms": row.attempt.confirms - 1, "message": answer.said}
         return Consequence(fields, is_trouble=True)
@@ -236,9 +236,10 @@ def request_taken(kind: str, request_id: str, now: datetime) -> Consequence:
 
 
 def request_failed(request: RequestView, answer: Answer) -> Consequence:
-    """What was requested stands, and is no try, where Nova has not judged it; it is over where
-    Nova said no, and asked for again where the answer got lost. A cancel's abort is asked for
-    again after a no as well, now and then and so many times: the next status may take it."""
+    """The request stays open, and does not count as a try, if Nova has not judged it; it is closed
+    if Nova refused it, and sent again if the answer was lost. The abort of a cancelled drain is
+    also sent again after a refusal, at intervals and a limited number of times: Nova may accept it
+    in the next status."""
     if answer.not_begun:
         return Consequence(request={"tries": request.tries - 1}, is_trouble=True)
     refused, unanswered = _KINDS[RequestKind(request.kind)]

@@ -69,7 +69,7 @@ def arrived_other(p: Pass, row: Row, server: Server, fields: dict[str, Any]) -> 
 
 
 def still_busy(p: Pass, row: Row, server: Server) -> None:
-    """It is on the other host, and Nova's task on it goes on; not for ever."""
+    """It is on the other host, and Nova's task on it is still in progress; not without limit."""
     if p.settled(row, p.patience(row)):
         cannot_tell(
             p,
@@ -102,8 +102,8 @@ def has_arrived(
 
 
 def follow_confirming(p: Pass, row: Row, record: Migration | None) -> None:
-    """A cold migration of ours, or a resize that was pending before us, until Nova has
-    confirmed it: then the old host holds nothing of it any more."""
+    """A cold migration of ours, or a resize that was pending before us, until Nova has confirmed
+    it: then the old host no longer holds anything of it."""
     server = p.seen.servers.get(row.server_id)
     here = server is not None
     if server is None:

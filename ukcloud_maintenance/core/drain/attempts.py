@@ -54,7 +54,8 @@ def adopted_request(row: Row, actions: Iterable[facts.Action], our_user_id: str)
 
 
 def attempts_allowed(row: Row, limits: Limits) -> int:
-    """How often this instance is tried: the setting's number, and what retries granted."""
+    """How many times this instance is tried: the setting's number, and the extra attempts of
+    retries."""
     return limits.max_attempts + row.extra_attempts
 
 

@@ -1,4 +1,4 @@
-"""An attempt begins: what is recorded before Nova is asked, and what still stands against it."""
+"""The start of an attempt: what is recorded before Nova is asked, and what may still prevent it."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -82,8 +82,8 @@ def why_step_back(
     the same moment. None where nothing stands against it.
 
     :param host: the destination, or empty for the scheduler's choice
-    :param travelling: anti-affinity groups of which a member is under way in another drain
-    :param total: migrations under way in the region, this one among them
+    :param travelling: anti-affinity groups of which a member is in progress in another drain
+    :param total: migrations in progress in the region, this one among them
     :param inbound: … by destination
     """
     if row.group and row.group in travelling:

@@ -1,4 +1,4 @@
-"""A pass: its inputs, and the actions and the state of rows as they grow."""
+"""A pass: its inputs, its actions so far, and the rows as those actions change them."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields as dataclass_fields

@@ -1,4 +1,4 @@
-"""Endings in doubt, and in words what is known of the guest."""
+"""Endings in doubt, and the messages about what is known of the guest."""
 
 from ..codes import ABORTED, LATE_ERROR
 from ..facts import Migration, Server

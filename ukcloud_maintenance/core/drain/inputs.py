@@ -50,10 +50,10 @@ class Admission:
     """What others leave to this drain: the plan that it is in, and the limits of the region.
 
     :param holds: why nothing may be started now; None: nothing stands against it
-    :param room: how many more may be under way in the region; None: no limit
-    :param inbound: migrations of ours under way, by destination
-    :param anywhere: those under way whose destination Nova has not told yet
-    :param per_destination: how many may be under way to one host; None: no limit
+    :param room: how many more may be in progress in the region; None: no limit
+    :param inbound: migrations of ours in progress, by destination
+    :param anywhere: those in progress whose destination Nova has not told yet
+    :param per_destination: how many may be in progress to one host; None: no limit
     :param avoid: hosts that are drained or in maintenance: the estimate of before sends none there
     """
 
@@ -164,17 +164,17 @@ class Observation:
     :param service: the host's compute service, read first; None where Nova lists none
     :param servers: every server that Nova has on the host, by id
     :param migrations: the newest migrations that have the host as source, and those of the servers
-        under way, by server, newest first
+        in progress, by server, newest first
     :param contents: everything that tells whether the host is empty; None where this pass did not
         read it, because something is still to be moved
-    :param elsewhere: servers that the host's list lacks, of rows that `is_looked_for`: as they
-        are now, or None where they don't exist any more
+    :param elsewhere: servers that the host's list lacks, of rows that `is_looked_for`: as they are
+        now, or None where they no longer exist
     :param other_runs: for those of `elsewhere` that another run of ours moved, which one
-    :param progress: bytes of the migrations under way, by server
+    :param progress: bytes of the migrations in progress, by server
     :param actions: instance actions, newest first, of servers whose request lost its answer
     :param on_their_way: servers whose request may still reach Nova, whatever the clock says
     :param our_user_id: who we are for Nova
-    :param travelling: anti-affinity groups of which a member is under way in another drain
+    :param travelling: anti-affinity groups of which a member is in progress in another drain
     :param around: what stands around the servers, where this pass looked (see `wants_a_look`)
     :param admission: what the plan and the limits of the region leave to this drain
     :param sources: for a run back, the compute services of the hosts that instances leave

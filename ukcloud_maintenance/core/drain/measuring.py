@@ -21,7 +21,7 @@ _REQUESTS = {TimeoutAction.ABORT: RequestKind.ABORT, TimeoutAction.FORCE: Reques
 
 
 def note_progress(p: Pass, row: Row, server: Server, record: Migration | None) -> None:
-    """What is seen of a migration under way: status, bytes, and how long it takes."""
+    """What is seen of a migration in progress: status, bytes, and how long it takes."""
     fields: dict[str, Any] = {
         "server_status": server.status,
         "task_state": server.task_state or "",
@@ -98,7 +98,7 @@ def time_out(p: Pass, row: Row) -> None:
 
 
 def _is_taken_back(request: RequestView, wanted: RequestKind | None) -> bool:
-    """Whether the drain requested it, does not want it any more, and Nova was not asked yet."""
+    """Whether the drain requested it, no longer wants it, and Nova was not asked yet."""
     by_timeout = request.origin == RequestOrigin.TIMEOUT
     return by_timeout and request.kind != wanted and not request.tries
 

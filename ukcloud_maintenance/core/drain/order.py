@@ -82,7 +82,7 @@ def run_pass(p: Pass) -> list[Action]:
         else:
             submit_next(p)
     lost = not is_up and host_is_lost(p)
-    # To a host that is up, and only disabled, what is under way goes on and lands.
+    # On a host that is up, and only disabled, migrations in progress continue and finish.
     if lost and not (host_is_up(p) and p.rows_in(MIGRATION_UNDER_WAY)):
         give_up(p, cancelling)
     elif disabled or cancelling:

@@ -1,5 +1,5 @@
-"""What becomes of a drain whose passes do not come to their work: OpenStack does not answer, or
-the worker fails."""
+"""What becomes of a drain whose passes cannot do their work: OpenStack does not answer, or the
+worker fails."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -108,8 +108,8 @@ def _end_of(row: Row, trouble: Message, cancelling: bool) -> Consequence | None:
 
 
 def is_over(drain: DrainView, since: datetime | None, cancelling: Message) -> ChangeDrain | None:
-    """A whole pass went well: what was said of the trouble is not true any more. None where
-    nothing was said.
+    """A whole pass went well: the message about the trouble is no longer true. None where nothing
+    was said.
 
     :param since: when its trouble began, or None
     :param cancelling: what a drain says that is being cancelled

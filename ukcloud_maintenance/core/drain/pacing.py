@@ -168,13 +168,14 @@ def fit_host(p: Pass, row: Row) -> str | None:
 
 
 def say_full(p: Pass, why: Message) -> None:
-    """What keeps this drain from going on; while something of it is under way, it goes on."""
+    """Say what keeps this drain from continuing; while one of its migrations is in progress, it
+    continues."""
     if not p.rows_in(MIGRATION_UNDER_WAY):
         say_hold(p, why)
 
 
 def say_hold(p: Pass, why: Message | None) -> None:
-    """That it waits for others, or that it does not any more."""
+    """Say that it waits for others, or that it no longer does."""
     said = p.drain.message
     if why is None:
         if said is not None and said.code in HOLDS:

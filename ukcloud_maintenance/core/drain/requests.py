@@ -85,8 +85,8 @@ def may_ask(p: Pass, request: RequestView) -> bool:
 
 
 def give_up_request(p: Pass, row: Row, request: RequestView, why: Message) -> None:
-    """Nothing is asked any more. What became of what was asked without an answer, Nova's record
-    tells."""
+    """The request is given up. If one was sent and not answered, Nova's record shows what became of
+    it."""
     if request.kind == RequestKind.ABORT:
         kind, text = "abort_refused", message("abort_not_taken", why=why)
     else:
@@ -95,9 +95,9 @@ def give_up_request(p: Pass, row: Row, request: RequestView, why: Message) -> No
 
 
 def enforce_cancel_deadline(p: Pass) -> None:
-    """A drain that is being cancelled: abort what flies, where that was chosen, once each: what
-    Nova refuses is asked for again as any request (see `carry_out`). And end in bounded time,
-    whatever flies."""
+    """For a drain that is being cancelled: abort migrations in progress if that was chosen, once
+    each; what Nova refuses is retried like any request (see `carry_out`). And end in bounded time,
+    whatever is still in progress."""
     flying = p.rows_in(MIGRATION_UNDER_WAY)
     waited = p.since(p.drain.cancelling_since)
     if p.drain.cancel_abort:

@@ -46,8 +46,8 @@ def window_is_closed(p: Pass) -> bool:
 
 
 def pause_at_window_end(p: Pass) -> None:
-    """The window is over: what flies lands, and then the drain is paused, for an admin to
-    say how it goes on. One that has nothing left to start ends as any other."""
+    """The window has ended: migrations in progress finish, and then the drain is paused until an
+    admin decides. A drain that has nothing left to start ends like any other."""
     waiting = p.rows_in(MIGRATION_WAITING)
     if not waiting or p.rows_in(MIGRATION_UNDER_WAY):
         return

@@ -34,8 +34,8 @@ LOOK_AROUND_EVERY = 30.0
 def is_looked_for(row: Row) -> bool:
     """Whether the server of a row is to be read by itself where the host's list lacks it.
 
-    Those that wait or are under way, and those that were left here; not those that are known
-    to have left, and not those about which nothing can be told.
+    Those that wait or are in progress, and those that were left here; not those that are known to
+    have left, and not those about which nothing can be told.
     """
     if row.state == MigrationState.FAILED:
         return not arrived_wrong(row) or row.code == UNCONFIRMED

@@ -1,12 +1,12 @@
 """Where does the guest run after an attempt, and what may be done next?
 
 Nova's record of a migration and its idea of the server can both be wrong about the guest. Seen on
-Nova 34 with libvirt: the nova-compute of the source was killed during a copy, libvirt finished
-the copy by itself, and after the restart the record was `error` and the server ACTIVE on the
-source without a task, while the guest ran at the destination alone. A second live migration of
-such a server fails at the destination because the disk is there, and Nova's rollback removes the
-running guest with its disk. Only the hypervisor of the source tells the two apart: what it says
-is asked for by `GET /servers/{id}/diagnostics`.
+Nova 34 with libvirt: the nova-compute of the source was killed during a copy, libvirt finished the
+copy by itself, and after the restart the record was `error` and the server ACTIVE on the source
+without a task, while the guest ran at the destination alone. A second live migration of such a
+server fails at the destination because the disk is there, and Nova's rollback removes the running
+guest with its disk. Only the hypervisor of the source tells the two apart: it is asked by
+`GET /servers/{id}/diagnostics`.
 
 :func:`next_step` answers for an attempt that ended while Nova has the server on the source still:
 the table is `STEPS`. What stands against a request just before it is made: see `objections`.
@@ -71,7 +71,7 @@ class Step(StrEnum):
     UNKNOWN = "unknown"  # nothing is asked of Nova for it before a person has looked
 
 
-#: After these nothing that happened can have moved the guest: the word is asked for only just
+#: After these nothing that happened can have moved the guest: the hypervisor is asked only just
 #: before the next attempt.
 HARMLESS = frozenset({Ending.NOT_BEGUN, Ending.NO_HOST})
 _A, _Q, _F, _U = Step.AGAIN, Step.ASK, Step.FAILED, Step.UNKNOWN
@@ -88,7 +88,7 @@ _ROWS: dict[Ending, tuple[Step, Step, Step, Step, Step, Step]] = {
     Ending.ERROR: (_A, _U, _Q, _Q, _U, _U),
     Ending.STUCK_WAITING: (_F, _U, _Q, _Q, _U, _F),
     Ending.LEFT_WAITING: (_A, _U, _Q, _Q, _U, _U),
-    # A state that somebody reset looks like this as well, while the copy goes on.
+    # A state that somebody reset looks like this as well, while the copy continues.
     Ending.LEFT_OPEN: (_U, _U, _U, _U, _U, _U),
     Ending.COMPLETED_HERE: (_U, _U, _U, _U, _U, _U),
     Ending.RECORD_GONE: (_U, _U, _U, _U, _U, _U),

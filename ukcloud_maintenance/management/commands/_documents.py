@@ -17,8 +17,8 @@ def iso(moment: datetime | None) -> str | None:
 
 
 def summary(report: services.DrainReport) -> str:
-    """One line about a drain, e.g. "cmp1 (drain 5): running, 7 of 12 left the host"; what a person
-    must look at comes first."""
+    """One line about a drain, e.g. "cmp1 (drain 5): running, 7 of 12 left the host"; what needs
+    attention comes first."""
     drain, counts = report.drain, report.counts
     done = "came back" if drain.direction == Direction.BACK else "left the host"
     first = english(alarm(report.migrations))

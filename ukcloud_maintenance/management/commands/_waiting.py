@@ -93,7 +93,7 @@ class Bars:
 
 
 def progress(report: DrainReport) -> tuple[float, int]:
-    """How many instances have left, those under way by their share, and how many are to leave.
+    """How many instances have left, those in progress by their share, and how many are to leave.
 
     A drain without any counts as one step, so that there is something to draw.
     """
@@ -158,9 +158,9 @@ def patiently(read: Callable[[], Read], is_over: Callable[[Read], bool]) -> Read
 
 
 class _Verdict:
-    """Whether it is told whether a host is safe to power off: it is, or nothing is going on (any
-    more) that could make it so, or that has not become so for as long as a verification is
-    believed."""
+    """Whether the wait for a host to be safe to power off is over: it is safe, or nothing (or no
+    longer anything) is in progress that could make it safe, or it has not become safe for as long
+    as a verification is valid."""
 
     def __init__(self) -> None:
         self._settled_since: float | None = None
@@ -183,7 +183,7 @@ class WaitingCommand(ShellCommand):
     """A command that can wait until drains are over, and until hosts are safe to power off."""
 
     def until_safe(self, region: str, host: str) -> services.Certificate:
-        """Wait until it is told whether a host is safe to power off, and show why it is not yet."""
+        """Wait until a host is safe to power off or will not be, and show why it is not yet."""
         shown: Message | None = None
 
         def read() -> services.Certificate:

@@ -1,4 +1,4 @@
-"""Do something with instances of a drain, from a shell."""
+"""Steer instances of a drain, from a shell."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -31,18 +31,19 @@ _FORCE_COST = next(
     english_remedy(way.said) for way in ADVICE[Verdict.CONVERGING] if way.code == Verb.FORCE
 )
 _RESET_COST = (
-    "Nova is told that they are active on the host that they were to leave. Should a guest run"
-    " elsewhere all the same, a second copy of it could be started on the same disks."
+    "Nova's database will say that these instances are active on their source host. If a guest"
+    " runs on another host nevertheless, a second copy of it could be started on the same disks."
 )
 
 
 class Command(SteeringCommand):
     help = (
-        "Steer instances of a drain. abort: stop their migrations, they run on where they are."
-        f" force-complete: {_FORCE_COST} skip: take them off the list, they stay. first: start"
-        " them next. reset: set those to active that Nova left in ERROR after an abort; the"
-        " evidence that their guests run here is read and shown, and nothing is reset unless it is"
-        " complete for all of them. For those that failed see drain_retry."
+        "Steer instances of a drain. abort: stop their migrations; they keep running on their"
+        f" source host. force-complete: {_FORCE_COST} skip: leave them on the host."
+        " first: move them to the front of the queue. reset: set instances to active that Nova left"
+        " in ERROR after an abort; the evidence that their guests run on their source host is read"
+        " and shown, and nothing is reset unless it is complete for all of them. To retry failed"
+        " instances, use drain_retry."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -52,10 +53,12 @@ class Command(SteeringCommand):
             "instances",
             nargs="+",
             metavar="INSTANCE",
-            help="id of a server, or its exact name",
+            help="server id, or exact server name",
         )
         parser.add_argument(
-            "--yes", action="store_true", help="do not ask before force-complete and reset"
+            "--yes",
+            action="store_true",
+            help="do not ask for confirmation of force-complete and reset",
         )
         super().add_arguments(parser)
 
@@ -79,9 +82,9 @@ class Command(SteeringCommand):
     def _evidence(
         self, report: services.DrainReport, rows: Sequence[InstanceMigration]
     ) -> dict[str, Evidence]:
-        """What shows that their guests run on the host that they were to leave, by server id.
+        """The evidence that their guests run on their source host, by server id.
 
-        The worker reads it again before it asks Nova for a reset.
+        The worker reads it again before it requests a reset from Nova.
 
         :raises Failure: it is not complete
         """
@@ -114,14 +117,12 @@ class Command(SteeringCommand):
     ) -> None:
         """Name the consequence, and have it confirmed where somebody is there to do so."""
         if not sys.stdin.isatty():
-            raise Failure(
-                cost, EXIT_BAD_INPUT, "confirmation_missing", "Add --yes if that is meant."
-            )
+            raise Failure(cost, EXIT_BAD_INPUT, "confirmation_missing", "Add --yes to confirm.")
         self.note(what)
         for row in rows:
             self.note(f"  {row.server_name} ({row.server_id}): {of(row)}")
         self.note(cost)
-        self.stderr.ask("Type yes to go on: ")
+        self.stderr.ask("Type yes to continue: ")
         try:
             answer = sys.stdin.readline()
         except KeyboardInterrupt:
@@ -146,15 +147,15 @@ def _evidence_lines(row: InstanceMigration, evidence: Evidence) -> list[str]:
 
 
 def _forecast(row: InstanceMigration) -> str:
-    """How long the guest would be paused, and whether the copy ends without it."""
+    """How long the guest would be paused, and whether the migration finishes without it."""
     sizes = (row.attempt.memory_remaining_bytes, row.attempt.disk_remaining_bytes)
     remaining = None if sizes == (None, None) else sum(size or 0 for size in sizes)
     pause = pause_seconds(remaining, row.attempt.rate_bytes)
-    said = "how much is left is not known"
+    said = "unknown how much is left"
     if remaining is not None:
         said = f"{size_text(remaining)} left"
     if pause is not None:
         said += f", a pause of about {duration_text(pause)}"
     if row.attempt.course == Verdict.CONVERGING and row.attempt.seconds_left is not None:
-        said += f"; left alone it ends in about {duration_text(row.attempt.seconds_left)}"
+        said += f"; without one, it finishes in about {duration_text(row.attempt.seconds_left)}"
     return said

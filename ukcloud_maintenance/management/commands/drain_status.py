@@ -18,19 +18,19 @@ from ._documents import iso, paragraph, summary, table
 from ._plans import duration_text, pace_of
 from ._steering import pace_and_window, plan_progress_document
 
-#: What the verdicts mean that ask for an admin's attention.
+#: What the verdicts mean that need an admin's attention.
 _MEANING = {
-    Verdict.SLOW: "is slow: what is left shrinks, but it takes long",
-    Verdict.NOT_CONVERGING: "does not converge: the guest writes as fast as is copied, or faster",
-    Verdict.STALLED: "is stalled: nothing is copied at all",
+    Verdict.SLOW: "is slow: the data left to copy decreases, but it takes long",
+    Verdict.NOT_CONVERGING: "is not converging: the guest writes at least as fast as it is copied",
+    Verdict.STALLED: "is stalled: no data is being copied",
 }
 _COMMANDS = {"abort": "drain_instance abort", "force_complete": "drain_instance force-complete"}
 
 
 class Command(ShellCommand):
     help = (
-        "Show the drains under way, one drain with its instances, or a plan with its hosts."
-        " OpenStack is not asked."
+        "Show all drains in progress, one drain with its instances, or a plan with its hosts."
+        " Reads the maintenance database; OpenStack is not queried."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -55,14 +55,14 @@ class Command(ShellCommand):
             self.print_json([services.drain_document(report) for report in reports])
             return
         if not reports:
-            self.say("No drain is under way.")
+            self.say("No drain is in progress.")
             return
         self._alarms(reports)
         self.say(
             *table(
                 [
                     *("ID", "HOST", "REGION", "STATE", "LEFT", "OF", "PLAN", "WINDOW"),
-                    *("ASKED BY", "ASKED AT", "REASON"),
+                    *("REQUESTED BY", "REQUESTED AT", "REASON"),
                 ],
                 [
                     (
@@ -85,7 +85,7 @@ class Command(ShellCommand):
         self.warn_without_worker(reports[0])
 
     def _alarms(self, reports: list[DrainReport]) -> None:
-        """First of all, the instances that a person must look at."""
+        """First of all, the instances that need attention."""
         for report in reports:
             if first := english(alarm(report.migrations)):
                 self.say(f"Drain {report.drain.pk} of {report.drain.host}: {first}")
@@ -98,12 +98,12 @@ class Command(ShellCommand):
             return
         self._alarms(reports)
         how = pace_of(plan.hosts_at_once, len(reports))
-        over = ", over" if report.is_over else ""
+        over = ", finished" if report.is_over else ""
         self.say(
             f"Plan {plan.pk}: {len(reports)} hosts, {how}{over};"
             f" {total.left} of {total.total} left their hosts",
             f"Reason: {plan.reason}",
-            f"Asked by {plan.requested_by} at {iso(plan.created_at)}",
+            f"Requested by {plan.requested_by} at {iso(plan.created_at)}",
             "",
         )
         self.say(
@@ -137,7 +137,7 @@ class Command(ShellCommand):
             self.say(*paragraph(drain.message))
         self.say(
             f"Reason: {drain.reason}",
-            f"Asked by {drain.requested_by} at {iso(drain.created_at)},"
+            f"Requested by {drain.requested_by} at {iso(drain.created_at)},"
             f" started {iso(drain.started_at) or 'not yet'},"
             f" finished {iso(drain.finished_at) or 'not yet'}",
             pace_and_window(drain),
@@ -188,12 +188,12 @@ def _time_left(report: DrainReport) -> Iterator[str]:
     if found is None:
         return
     if not math.isfinite(found.likely):
-        yield "Time left: without end as things are: a copy does not get done, see below"
+        yield "Time left: no estimate: a migration is not converging, see below"
         return
-    source = f"as in {found.samples} migrations before"
+    source = f"based on {found.samples} earlier migrations"
     if found.assumed:
-        source = "a guess: too few migrations were seen here to learn from"
-    high = duration_text(found.high) if math.isfinite(found.high) else "no end"
+        source = "a rough estimate: too few migrations in this region so far"
+    high = duration_text(found.high) if math.isfinite(found.high) else "unknown"
     said = (
         f"Time left: about {duration_text(found.likely)}"
         f" ({duration_text(found.low)} to {high}; {source})"
@@ -202,11 +202,11 @@ def _time_left(report: DrainReport) -> Iterator[str]:
         begins = max(report.now, report.drain.start_at or report.now)
         room = (stop_at - begins).total_seconds()
         if found.low > room:
-            said += "; it does not fit in its window"
+            said += "; it does not fit into its window"
         elif found.high > room:
-            said += "; it may not fit in its window"
+            said += "; it may not fit into its window"
         else:
-            said += "; it fits in its window"
+            said += "; it fits into its window"
     yield said
 
 
@@ -220,21 +220,21 @@ def _said(row: InstanceMigration, report: DrainReport) -> Iterator[str]:
     if requests.answer and row.state not in MIGRATION_WAITING:
         yield f"[Nova: {' '.join(english(requests.answer).split())}]"
     if row.attempt.timed_out_at and row.state == MigrationState.MIGRATING:
-        yield f"[takes too long since {iso(row.attempt.timed_out_at)}]"
+        yield f"[timeout exceeded at {iso(row.attempt.timed_out_at)}]"
     if times_out := _times_out(row, report):
         yield f"[{times_out}]"
 
 
 #: What a timeout does, by what the drain says now.
 _THEN = {
-    TimeoutAction.WARN: "marked; it goes on",
+    TimeoutAction.WARN: "marked and continues",
     TimeoutAction.ABORT: "aborted",
     TimeoutAction.FORCE: "forced to complete, its guest paused until the rest is copied",
 }
 
 
 def _times_out(row: InstanceMigration, report: DrainReport) -> str:
-    """When a copy under way times out, and what becomes of it then; empty where that is over."""
+    """When a migration in progress times out and what happens then; empty once that is past."""
     found = report.timeouts.get(row.pk)
     if found is None or report.now > found.due_at:
         return ""
@@ -243,11 +243,13 @@ def _times_out(row: InstanceMigration, report: DrainReport) -> str:
         return f"times out in {left}, then it is {_THEN[found.action]}"
     if found.action == TimeoutAction.WARN or row.requests.forced_at:
         return ""
-    return f"is to end soon and is let go on; else in {left} it is {_THEN[found.action]}"
+    return (
+        f"should finish soon, so it may continue; otherwise in {left} it is {_THEN[found.action]}"
+    )
 
 
 def _advice(report: DrainReport) -> Iterator[str]:
-    """The ways out of copies that do not end by themselves, or not soon, and what they cost."""
+    """What can be done about migrations that do not finish, or not soon, and what it costs."""
     for verdict, meaning in _MEANING.items():
         rows = [
             row
