@@ -100,7 +100,8 @@ def test_check_choose_and_drain(window, cloud, all_kinds, start_worker):
     assert "3 instances are live-migrated" in review
     assert "1 running instance is stopped, moved and started again: db-1." in review
     assert "1 instance that is shut off is moved and stays shut off: off-1." in review
-    assert "The resize of 1 instance is confirmed: resized-1. It cannot be reverted" in review
+    assert "The resize of 1 instance is confirmed: resized-1. " in review
+    assert "resized-1. A confirmed resize cannot be reverted." in review
     assert "3 instances stay on this host:" in review
     assert "locked-1" in review
     assert "No other instance is stopped" in review
