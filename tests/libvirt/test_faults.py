@@ -127,7 +127,7 @@ def test_leftovers_at_the_destination_do_not_harm_the_guest(nova, passes, boot):
     row = rows_by_name(drain)["web"]
     # it is not sent there again by itself, and was to go nowhere else
     assert (drain.state, row.state, row.attempts) == ("failed", "failed", 1), row.message
-    assert "are left on lv1" in english(row.message)
+    assert "are still on lv1" in english(row.message)
     assert [m["status"] for m in nova.migrations(server)] == ["failed"]
     assert any("already exists" in english(event.message) for event in store.events(drain))
     assert_proved_before_each_migration(nova, server)

@@ -145,7 +145,7 @@ def test_what_ran_is_to_run_again_whichever_attempt_moved_it():
     go(nova, drain)
     row = drain.migrations.get()
     assert (row.state, row.code) == ("failed", "arrived_other")
-    assert "it was ACTIVE before" in english(row.message)
+    assert "before the migration it was ACTIVE" in english(row.message)
 
 
 def test_the_record_of_a_resize_that_is_confirmed_is_not_looked_for_again_and_again():
