@@ -61,6 +61,7 @@ class RequestView:
     """An abort, force complete or reset that was requested; see models.Request for the fields.
 
     :param attempt: the number of the attempt that it is about
+    :param id: of its row; None where it has none yet
     """
 
     kind: str
@@ -75,6 +76,7 @@ class RequestView:
     taken_at: datetime | None = None
     answer: Message | None = None
     request_id: str = ""
+    id: int | None = None
 
     @property
     def is_open(self) -> bool:

@@ -103,6 +103,8 @@ class _Record:
         self.attempts = []
         self.requests = []
         self.goes_on = False
+        self.was_put_off = False
+        self.timed_out = False
 
     # -- by events
 
@@ -118,21 +120,29 @@ class _Record:
             if not self.goes_on:
                 self.begin(at, event.request_id, "", method="confirm")
             self.attempts[-1].confirm_at = at
-        elif kind == "attempt_failed" and not self.goes_on:
+            self.attempts[-1].request_id = event.request_id  # as the row has it
+        elif kind in ("attempt_failed", "failed") and not self.goes_on:
             if "nova_refused" in _said(event.message):
                 self.begin(at, event.request_id, "")
                 self.end(event)
         elif kind in ENDS and self.goes_on:
             self.end(event)
+        self.was_put_off = kind == "put_off" or (self.was_put_off and not self.goes_on)
+        self.timed_out = kind == "timed_out" or self.timed_out
         if kind in ASKED:
             self.request(ASKED[kind], at, "admin", event.actor)
         elif kind in TAKEN:
-            found = self.open(TAKEN[kind]) or self.request(TAKEN[kind], at, "cancel", "")
+            found = self.open(TAKEN[kind]) or self.by_drain(TAKEN[kind], at)
             found.state, found.taken_at, found.request_id = "taken", at, event.request_id
             found.tries, found.tried_at = 1, at
         elif kind in REFUSED:
-            found = self.open(REFUSED[kind]) or self.request(REFUSED[kind], at, "cancel", "")
+            found = self.open(REFUSED[kind]) or self.by_drain(REFUSED[kind], at)
             found.state, found.answer, found.request_id = "refused", event.message, event.request_id
+
+    def by_drain(self, kind, at):
+        """What no admin asked for: the drain did, after a timeout or because it was cancelled."""
+        by_timeout = self.timed_out or kind == "force_complete"
+        return self.request(kind, at, "timeout" if by_timeout else "cancel", "")
 
     def begin(self, at, request_id, host, method=""):
         if self.goes_on:
@@ -149,7 +159,7 @@ class _Record:
                 sent_to=host,
             )
         )
-        self.goes_on = True
+        self.goes_on, self.timed_out = True, False
 
     def end(self, event):
         one = self.attempts[-1]
@@ -195,7 +205,10 @@ class _Record:
         row = self.row
         if row.state in UNDER_WAY or row.nova_migration_id is not None or row.request_id:
             return True
-        return row.submitted_at is not None and row.state not in WAITING
+        if row.submitted_at is None or row.state in WAITING or self.was_put_off:
+            return False
+        # One that stepped back, and whose drain ended then, was never sent.
+        return bool(self.attempts) or row.state == "unknown" or row.code == "never_sent"
 
     def is_the_newest(self):
         """Whether the attempt that the events tell of last is the one that the row tells of."""
@@ -227,7 +240,11 @@ class _Record:
 
     def take_requests(self):
         row, number = self.row, len(self.attempts)
-        if row.aborted_migration_id is not None:
+        if row.aborted_migration_id is None:  # a cancel's would be known by that
+            for request in self.requests:
+                if request.attempt_number == number and request.origin == "cancel":
+                    request.origin = "timeout"
+        else:
             found = self.latest("abort", number) or self.request("abort", row.updated_at, "", "")
             found.origin, found.requested_by = _origin(row.aborted_by)
             found.nova_migration_id = row.aborted_migration_id

@@ -18,10 +18,24 @@ def _has_column(schema_editor, model, name):
     return column in {one.name for one in table}
 
 
+def _lacks_keys(schema_editor, model, names=None):
+    """Whether a foreign key is not there yet: they come last, after the tables and columns."""
+    connection = schema_editor.connection
+    wanted = {f.column for f in model._meta.fields if f.remote_field and names in (None, {f.name})}
+    with connection.cursor() as cursor:
+        found = connection.introspection.get_constraints(cursor, model._meta.db_table)
+    known = {c for one in found.values() if one["foreign_key"] for c in one["columns"]}
+    return bool(wanted - known)
+
+
 class CreateModel(migrations.CreateModel):
     def database_forwards(self, app_label, schema_editor, from_state, to_state):
-        if not _has_table(schema_editor, to_state.apps.get_model(app_label, self.name)):
-            super().database_forwards(app_label, schema_editor, from_state, to_state)
+        model = to_state.apps.get_model(app_label, self.name)
+        if _has_table(schema_editor, model):
+            if not _lacks_keys(schema_editor, model):
+                return
+            schema_editor.delete_model(model)  # nothing is in it yet
+        super().database_forwards(app_label, schema_editor, from_state, to_state)
 
     def database_backwards(self, app_label, schema_editor, from_state, to_state):
         if _has_table(schema_editor, from_state.apps.get_model(app_label, self.name)):
@@ -31,8 +45,11 @@ class CreateModel(migrations.CreateModel):
 class AddField(migrations.AddField):
     def database_forwards(self, app_label, schema_editor, from_state, to_state):
         model = to_state.apps.get_model(app_label, self.model_name)
-        if not _has_column(schema_editor, model, self.name):
-            super().database_forwards(app_label, schema_editor, from_state, to_state)
+        if _has_column(schema_editor, model, self.name):
+            if not _lacks_keys(schema_editor, model, {self.name}):
+                return
+            schema_editor.remove_field(model, model._meta.get_field(self.name))
+        super().database_forwards(app_label, schema_editor, from_state, to_state)
 
     def database_backwards(self, app_label, schema_editor, from_state, to_state):
         model = from_state.apps.get_model(app_label, self.model_name)

@@ -236,4 +236,5 @@ class Request(models.Model):
             taken_at=self.taken_at,
             answer=self.answer,
             request_id=self.request_id,
+            id=self.pk,
         )

@@ -266,15 +266,21 @@ def _end_of_attempt(
 def _change_request(row: InstanceMigration, fields: Mapping[str, Any]) -> None:
     """Change what is requested for an instance, if nobody did since it was read.
 
+    :param fields: with the `id` of the request, where it is to be no other
+
     :raises StaleState: somebody did
     """
-    known = row.requests.open
-    if known is None:
+    which = fields.get("id")
+    open_ones = [r for r in row.requests.every if r.is_open and which in (None, r.id)]
+    if not open_ones:
         raise StaleState(f"nothing is requested for server {row.server_id} any more")
+    known = open_ones[0]
+    fields = {name: value for name, value in fields.items() if name != "id"}
     over = "state" in fields and fields["state"] != RequestState.OPEN
     if over:
         fields = {**fields, "open_key": None}
-    changed = row.request_rows.filter(open_key=row.pk, tries=known.tries).update(**fields)
+    same = row.request_rows.filter(pk=known.id, open_key=row.pk, tries=known.tries)
+    changed = same.update(**fields)
     _forget_requests(row)
     if changed != 1:
         raise StaleState(f"another one asks for server {row.server_id}")

@@ -71,6 +71,8 @@ def set_back(
             fields["not_before"] = latest
         if row.state in MIGRATION_UNDER_WAY:
             fields |= _back_to(row.attempt, at)
+        elif "finished_at" in fields:
+            row.attempt_rows.filter(ended_at__gt=at).update(ended_at=at)
         request: dict[str, Any] = {}
         for found in row.request_rows.all():
             if found.open_key is not None:

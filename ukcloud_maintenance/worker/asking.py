@@ -133,16 +133,19 @@ def becomes(
     row: InstanceMigration,
     what: Consequence,
     error: CloudError | None = None,
+    request: int | None = None,
 ) -> None:
     """Record what becomes of a row, and log it.
 
     :param error: what it becomes so by, which is raised where it is the drain's trouble
+    :param request: the id of the request that it is the answer to
     :raises StaleState: somebody else changed the row meanwhile
     """
     is_recorded = what.kind and what.is_recorded
     event = (what.kind, at.worker, what.said, what.request_id) if is_recorded else None
     if what.fields or what.request or event:
-        store.change_migration(row, at.clock(), event=event, request=what.request, **what.fields)
+        of_request = {"id": request, **what.request} if what.request else {}
+        store.change_migration(row, at.clock(), event=event, request=of_request, **what.fields)
     if what.kind:
         log_event(
             logging.WARNING if what.is_setback else logging.INFO,

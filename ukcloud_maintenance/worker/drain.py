@@ -167,7 +167,7 @@ def _apply(
         case d.ForceComplete():
             requests.force_complete(at, rows[action.row_id], action)
         case d.Reset():
-            requests.reset(at, rows[action.row_id])
+            requests.reset(at, rows[action.row_id], action)
         case d.Enable():
             service.enable(at, action)
         case d.Disable():

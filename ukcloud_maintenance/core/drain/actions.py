@@ -90,25 +90,31 @@ class Confirm:
 
 @dataclass(frozen=True)
 class Abort:
-    """Ask Nova to abort the migration, as was requested."""
+    """Ask Nova to abort the migration, as was requested.
+
+    :param request: the id of that request; None: it is made in this pass
+    """
 
     row_id: int
     migration_id: int
+    request: int | None = None
 
 
 @dataclass(frozen=True)
 class ForceComplete:
-    """Ask Nova to pause the guest until the rest is copied, as was requested."""
+    """Ask Nova to pause the guest until the rest is copied, as was requested; see `Abort`."""
 
     row_id: int
     migration_id: int
+    request: int | None = None
 
 
 @dataclass(frozen=True)
 class Reset:
-    """Collect the evidence, and set the server to active if it is complete."""
+    """Collect the evidence, and set the server to active if it is complete; see `Abort`."""
 
     row_id: int
+    request: int | None = None
 
 
 @dataclass(frozen=True)

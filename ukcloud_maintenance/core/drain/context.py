@@ -72,6 +72,8 @@ class Pass:
         changed = {k: v for k, v in fields.items() if _value(before, k) != v}
         if not changed and not kind and not request:
             return
+        if request and before.requests.open:
+            request = {"id": before.requests.open.id, **request}
         self.actions.append(ChangeRow(row.id, changed, kind, said, ask_why, request or {}))
         self.rows[row.id] = changed_row(before, changed, request or {})
 

@@ -61,10 +61,10 @@ def adopt(p: Pass, row: Row) -> bool:
     if p.since(row.attempt.submitted_at) >= p.limits.submit_grace_seconds:
         text = message("never_sent")
         fields = failed_attempt(row, text, "never_sent", p.limits, p.now, retry=p.may_retry())
-        if row.put_off_since:
-            p.change(row, fields | {"submitted_at": None}, "put_off", text)
-        else:
-            p.change(row, fields, "attempt_failed", text)
+        kind = "put_off" if row.put_off_since else "attempt_failed"
+        if fields["state"] == MigrationState.FAILED:
+            kind = "failed"
+        p.change(row, fields, kind, text)
     return False
 
 

@@ -34,7 +34,7 @@ def carry_out_requests(p: Pass) -> None:
             if row.state != MigrationState.UNKNOWN:
                 p.change(row, {}, request={"state": RequestState.LAPSED})
             elif may_ask(p, request):
-                p.actions.append(Reset(row.id))
+                p.actions.append(Reset(row.id, request.id))
         else:
             carry_out(p, row, request)
 
@@ -70,10 +70,12 @@ def carry_out(p: Pass, row: Row, request: RequestView) -> None:
         give_up_request(p, row, request, message("no_answer_to", count=request.tries))
     elif steering.nova_takes(request.kind, status):
         if may_ask(p, request):
-            abort_it = request.kind == RequestKind.ABORT
-            p.actions.append(Abort(row.id, wanted) if abort_it else ForceComplete(row.id, wanted))
+            asks = Abort if request.kind == RequestKind.ABORT else ForceComplete
+            p.actions.append(asks(row.id, wanted, request.id))
     elif steering.nova_may_take_later(request.kind, status):
         return  # queued or preparing: as soon as it runs
+    elif request.kind == RequestKind.ABORT and request.tries and status == "cancelled":
+        return  # its answer got lost, and it did its work: it is over with its attempt
     else:
         now = status or message("not_known_to_nova")
         give_up_request(p, row, request, message("status_by_now", status=now))
