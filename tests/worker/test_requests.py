@@ -63,6 +63,17 @@ def test_what_a_stopped_worker_withdraws_is_what_it_saw(flying):
     assert wanted(only(drain)) == "abort"
 
 
+@pytest.mark.parametrize("since", [{"state": "failed"}, {"attempts": 2}], ids=["over", "again"])
+def test_nothing_is_requested_for_what_is_further_than_it_was_read(flying, since):
+    """Else it would stay open for a migration that nobody looks at any more."""
+    nova, drain = flying
+    slow = only(drain)
+    store.change_migration(only(drain), nova.now, **since)
+    with pytest.raises(StaleState):
+        request(slow, "abort", "cancel", nova.now)
+    assert wanted(only(drain)) == ""
+
+
 def test_what_an_admin_aborted_is_not_migrated_again_although_the_answer_got_lost(flying):
     nova, drain = flying
     real = nova.abort_migration

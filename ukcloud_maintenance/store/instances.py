@@ -73,13 +73,17 @@ def make_request(
 
 
 def add_request(row: InstanceMigration, made: RequestView, now: datetime) -> None:
-    """Record what is requested for an instance.
+    """Record what is requested for an instance, only if it is still in the state and the attempt
+    in which it was read.
 
-    :raises StaleState: something is requested for it already
+    :raises StaleState: it is not, or something is requested for it already
     """
     try:
         with transaction.atomic():
             touch(row.drain_id, now)
+            as_read = {"pk": row.pk, "state": row.state, "attempts": row.attempts}
+            if not InstanceMigration.objects.filter(**as_read).exists():
+                raise StaleState(f"server {row.server_id} is not {row.state} any more")
             row.request_rows.create(
                 attempt_number=row.attempt.number,
                 kind=made.kind,

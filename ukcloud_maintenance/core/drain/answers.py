@@ -241,7 +241,10 @@ def request_failed(request: RequestView, answer: Answer) -> Consequence:
     also sent again after a refusal, at intervals and a limited number of times: Nova may accept it
     in the next status."""
     if answer.not_begun:
-        return Consequence(request={"tries": request.tries - 1}, is_trouble=True)
+        untried: dict[str, Any] = {"tries": request.tries - 1}
+        if request.kind == RequestKind.RESET:
+            untried["answer"] = None  # an active server is then nobody's reset of ours
+        return Consequence(request=untried, is_trouble=True)
     refused, unanswered = _KINDS[RequestKind(request.kind)]
     if answer.refuses:
         stands = request.kind == RequestKind.ABORT and request.origin == RequestOrigin.CANCEL
