@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Container
@@ -11,7 +12,7 @@ import futurist
 import nova.conf
 import sqlalchemy
 from nova import context as nova_context
-from nova import objects, service, thread_pool_factory
+from nova import exception, objects, service, thread_pool_factory
 from nova.compute import manager, rpcapi
 from nova.db.main import api as main_db
 from nova.db.main import models
@@ -43,6 +44,9 @@ class SimulatedComputeManager(manager.ComputeManager):
         # Nova asks Placement for the allocations of each server of the host, one by one, with
         # every claim, and uses them where PCI devices are moved between providers only.
         self.reportclient.get_allocations_for_provider_tree = lambda context, nodename: {}
+        self.virtapi.update_compute_provider_status = _persistent(
+            self.virtapi.update_compute_provider_status
+        )
 
     def _start_recorded_task(
         self, executor_type, task_name, instance, context, func, *args, **kwargs
@@ -78,6 +82,21 @@ class SimulatedComputeManager(manager.ComputeManager):
             if future is not None:
                 future.cancel()
         self._waiting_live_migrations.clear()
+
+
+def _persistent(update):
+    """Enabling or disabling a service that meets another change of its provider in Placement is
+    repeated by Nova's next periodic task only: after a minute, or after ten with the intervals of
+    tests, and until then the scheduler goes by the old state."""
+
+    def update_until_it_is_taken(context, provider: str, enabled: bool):
+        for _ in range(30):
+            with contextlib.suppress(exception.ResourceProviderUpdateConflict):
+                return update(context, provider, enabled)
+            time.sleep(0.1)
+        return update(context, provider, enabled)
+
+    return update_until_it_is_taken
 
 
 #: one for each who listens on the in-memory transport
