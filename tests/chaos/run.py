@@ -25,6 +25,7 @@ from ukcloud_maintenance import models, services, store
 from ukcloud_maintenance.core.states import DRAIN_TERMINAL
 from ukcloud_maintenance.demo.config import FAST, MIB, HostSpec
 from ukcloud_maintenance.demo.harness import DemoCloud
+from ukcloud_maintenance.messages import english
 
 #: Short waits, and yet in the proportion that the defaults have.
 SETTINGS = driving.SETTINGS | {
@@ -180,7 +181,9 @@ def _settle(director: Director, operator: Operator, region: str) -> float | None
 def _problems() -> list[str]:
     alive = models.Worker.objects.filter(stopped_at=None).exclude(problem="")
     newest = models.Worker.objects.order_by("-seen_at").values_list("seen_at", flat=True).first()
-    return [w.problem for w in alive if newest and (newest - w.seen_at).total_seconds() < 15]
+    return [
+        english(w.problem) for w in alive if newest and (newest - w.seen_at).total_seconds() < 15
+    ]
 
 
 def _ends(found: records.Records) -> dict[str, int]:

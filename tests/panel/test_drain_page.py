@@ -344,7 +344,7 @@ def test_names_and_words_are_escaped_in_page_and_updates(admin, make_drain):
     sent = {"nova_status": NASTY[:32], "dest_compute": NASTY}
     store.change_migration(row, now, state=MigrationState.SUBMITTED, **sent)
     store.change_migration(row, now, state=MigrationState.FAILED, message=NASTY * 9)
-    store.sign_of_life("w", "h", 1, now, problem=NASTY)
+    store.sign_of_life("w", "h", 1, now, problem=text(NASTY))
 
     data = updates(admin, drain).json()
     fragments = [cell[0] for cell in data["rows"][0]["cells"]] + list(data["parts"].values())

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from tests.fakes import server, service
 from ukcloud_maintenance import store
+from ukcloud_maintenance.core.message import text
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
 from ukcloud_maintenance.exceptions import (
     CloudAuthError,
@@ -276,7 +277,7 @@ def test_warns_when_no_worker_is_at_work(admin):
     page = admin.get(INDEX).content.decode()
     assert "No worker is running." in page
     assert "django-admin maintenance_worker" in page
-    store.sign_of_life("w", "controller", 1, timezone.now(), problem="Keystone refuses it.")
+    store.sign_of_life("w", "controller", 1, timezone.now(), problem=text("Keystone refuses it."))
     page = admin.get(INDEX).content.decode()
     assert "No worker is running." not in page
     assert "Keystone refuses it." in page

@@ -335,7 +335,7 @@ def test_a_worker_whose_clock_is_wrong_certifies_and_claims_as_any_other(setting
 
 @pytest.mark.parametrize("ahead", [timedelta(seconds=2), MINUTES, DAY])
 def test_a_report_of_the_future_is_no_sign_of_life(ahead):
-    store.sign_of_life("ahead", "ctl1", 1, NOW + ahead, problem="Keystone refuses it.")
+    store.sign_of_life("ahead", "ctl1", 1, NOW + ahead, problem=text("Keystone refuses it."))
     status = store.worker_status(NOW, 90)
     assert (status.alive, status.seen_at, status.names) == (False, None, ())
     store.sign_of_life("w", "ctl1", 2, NOW)

@@ -945,7 +945,7 @@ def test_what_is_brought_back_is_a_run_in_the_other_direction(world):
     run = Drain.objects.get(direction="back")
     assert (run.state, run.host, run.destination) == ("pending", "cmp1", "cmp1")
     assert (run.maintenance, run.max_concurrent) == (maintenance, 3)
-    assert (run.requested_by, run.reason) == ("admin", "Back after: kernel")
+    assert (run.requested_by, run.reason) == ("admin", "kernel")
     rows = run.migrations.order_by("position")
     assert [(r.server_name, r.method, r.source_compute, r.initial_status) for r in rows] == [
         ("b", "live", "cmp2", "ACTIVE"),

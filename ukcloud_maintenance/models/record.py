@@ -44,8 +44,8 @@ class Worker(models.Model):
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField(db_index=True)
     stopped_at = models.DateTimeField(null=True)
-    #: the last thing that kept it from working, e.g. refused credentials; empty when all is well
-    problem = models.TextField(blank=True)
+    #: the last thing that kept it from working, e.g. refused credentials; None when all is well
+    problem = MessageField()
 
     class Meta:
         ordering = ["-seen_at"]

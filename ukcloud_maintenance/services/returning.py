@@ -17,7 +17,7 @@ from ..observe.views import opt_out_names
 from ..store import Drain, HostMaintenance, InstanceMigration
 from .access import cloud_name, require
 from .checks import drain_is_open, find_service
-from .requests import REASON_MAX, check_pace
+from .requests import check_pace
 
 
 @dataclass(frozen=True)
@@ -278,7 +278,7 @@ def _run_of(
     newest = store.drains_in(maintenance).last()
     around = _groups(cloud)
     return store.ReturnRun(
-        reason=f"Back after: {newest.reason if newest else maintenance.our_reason}"[:REASON_MAX],
+        reason=newest.reason if newest else maintenance.our_reason,
         max_concurrent=limit,
         actor_id=actor.id,
         entries=[

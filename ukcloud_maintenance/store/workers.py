@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q
 
+from ..core.message import Message
 from ..core.states import DRAIN_OPEN
 from ..models import Drain, HostMaintenance, Worker
 from .clock import SLACK
@@ -24,13 +25,13 @@ class WorkerStatus:
 
     :param alive: one has reported within the time that the settings allow
     :param seen_at: when the last one reported, or None where none ever did
-    :param problem: what keeps the living ones from working, or empty
+    :param problem: what keeps the living ones from working, or None
     :param names: the living ones
     """
 
     alive: bool
     seen_at: datetime | None
-    problem: str
+    problem: Message | None
     names: tuple[str, ...]
 
 
@@ -41,7 +42,7 @@ def worker_status(now: datetime, silent_seconds: float) -> WorkerStatus:
     limit = now - timedelta(seconds=silent_seconds)
     living = [w for w in workers if w.seen_at >= limit and w.stopped_at is None]
     well = [w for w in living if not w.problem]
-    problem = "" if well or not living else living[0].problem
+    problem = None if well or not living else living[0].problem
     return WorkerStatus(
         alive=bool(living),
         seen_at=workers[0].seen_at if workers else None,
@@ -173,11 +174,11 @@ def renew(drain: Drain, worker: str, until: datetime) -> bool:
     return held.update(claimed_until=until) == 1
 
 
-def sign_of_life(name: str, host: str, pid: int, now: datetime, problem: str = "") -> None:
-    """A worker is alive."""
-    changed = Worker.objects.filter(name=name).update(
-        seen_at=now, stopped_at=None, problem=problem[:1000]
-    )
+def sign_of_life(
+    name: str, host: str, pid: int, now: datetime, problem: Message | None = None
+) -> None:
+    """A worker is alive, but for a problem."""
+    changed = Worker.objects.filter(name=name).update(seen_at=now, stopped_at=None, problem=problem)
     if not changed:
         Worker.objects.get_or_create(
             name=name,
@@ -186,7 +187,7 @@ def sign_of_life(name: str, host: str, pid: int, now: datetime, problem: str = "
                 "pid": pid,
                 "started_at": now,
                 "seen_at": now,
-                "problem": problem[:1000],
+                "problem": problem,
             },
         )
 

@@ -16,6 +16,7 @@ from .. import settings, store
 from ..cloud import Cloud
 from ..core import drain as d
 from ..core.drain.answers import with_reason
+from ..core.message import Message
 from ..core.preflight.judge import group_of
 from ..core.preflight.verdicts import PlacementContext
 from ..core.states import (
@@ -27,7 +28,6 @@ from ..core.states import (
 )
 from ..exceptions import CloudError, StaleState
 from ..log import log_event
-from ..messages import english
 from ..observe.drain import Observer, observe
 from ..observe.views import drain_view, limits, row_view
 from ..preflight import read_placement_context
@@ -41,20 +41,20 @@ class Outcome:
     """How a pass went.
 
     :param moving: something is in progress or can be started: look again soon
-    :param problem: what keeps the worker from its work, or empty
+    :param problem: what keeps the worker from its work, or None
     :param wait_seconds: for how long OpenStack asks to be left alone
     :param reconnect: clouds.yaml is to be read, and a session begun, anew: the problem may be in
         either
     """
 
     moving: bool
-    problem: str = ""
+    problem: Message | None = None
     wait_seconds: float = 0
     reconnect: bool = False
 
 
 def _outcome_of(error: CloudError) -> Outcome:
-    return Outcome(False, english(error.said), error.retry_after or 0, may_be_ours(error))
+    return Outcome(False, error.said, error.retry_after or 0, may_be_ours(error))
 
 
 class Reconciler:

@@ -22,7 +22,6 @@ from ..core.host import unverified as u
 from ..core.message import Message, holds, message
 from ..exceptions import CloudError, CloudNotFound, StaleState
 from ..log import log_event
-from ..messages import english
 from ..observe.host import look_at_host
 from ..observe.views import host_view, return_limits
 from ..store import HostMaintenance
@@ -34,12 +33,12 @@ class HostOutcome:
     """How a pass went.
 
     :param pause_seconds: when the host is due again
-    :param problem: what keeps the worker from its work, or empty
+    :param problem: what keeps the worker from its work, or None
     :param reconnect: clouds.yaml is to be read anew, because the problem may be in it
     """
 
     pause_seconds: float
-    problem: str = ""
+    problem: Message | None = None
     reconnect: bool = False
 
 
@@ -154,8 +153,8 @@ class HostReconciler:
     ) -> HostOutcome:
         trouble = message("openstack_trouble", detail=error.said)
         in_trouble(maintenance, trouble, self.worker, self.clock())
-        problem = english(error.said)
-        return HostOutcome(max(pause, error.retry_after or 0), problem, may_be_ours(error))
+        pause = max(pause, error.retry_after or 0)
+        return HostOutcome(pause, error.said, may_be_ours(error))
 
 
 def in_trouble(maintenance: HostMaintenance, trouble: Message, worker: str, now: datetime) -> None:

@@ -13,7 +13,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 
 from .. import store
 from ..core.drain.outage import TROUBLES
-from ..core.message import holds
+from ..core.message import Message, holds, lines
 from ..core.states import DRAIN_TERMINAL
 from ..log import log_event
 from ..store import InstanceMigration
@@ -44,14 +44,14 @@ class SignsOfLife:
         self.reported_at = 0.0
         self._lock = threading.Lock()
         #: by what the worker fails on: the problem
-        self._problems: dict[Key, str] = {}
+        self._problems: dict[Key, Message] = {}
         #: how often in a row a pass ended in a bug
         self._bugs: dict[Key, int] = {}
 
-    def remember(self, key: Key, problem: str) -> None:
-        """What keeps the worker from its work on something, or empty: nothing does."""
+    def remember(self, key: Key, problem: Message | None) -> None:
+        """What keeps the worker from its work on something, or None: nothing does."""
         with self._lock:
-            if problem:
+            if problem is not None:
                 self._problems[key] = problem
             else:
                 self._problems.pop(key, None)
@@ -66,7 +66,7 @@ class SignsOfLife:
         with self._lock:
             self._bugs.pop(key, None)
 
-    def report(self, more: Iterable[str]) -> None:
+    def report(self, more: Iterable[Message]) -> None:
         """Write down that the worker is alive, now and then.
 
         :param more: problems beside those that were remembered
@@ -75,8 +75,11 @@ class SignsOfLife:
             return
         self._forget_what_is_over()
         with self._lock:
-            told = [*more, *self._problems.values()]
-        problem = "\n".join(dict.fromkeys(told))
+            told = list(more)
+            for one in self._problems.values():
+                if one not in told:
+                    told.append(one)
+        problem = lines(*told) if told else None
         now = store.now()
         store.sign_of_life(self.name, self.host, self.pid, now, problem)
         store.forget_workers(now - FORGET_AFTER, now)
@@ -86,7 +89,7 @@ class SignsOfLife:
         """Problems of what is over by now, or that another worker gets on with."""
         for key in list(self._problems):
             if not _stays(*key):
-                self.remember(key, "")
+                self.remember(key, None)
                 self.forget_bugs(key)
 
     def release_the_dead(self) -> None:

@@ -160,8 +160,7 @@ class Worker:
             if now - one.began > bound and not one.has_ended:
                 self._abandon(one, now)
         if now > self.turn_expected + bound and self.dispatcher.is_alive():
-            text = "The database has not answered the worker for a long time."
-            self.watchdog.abandon(self.dispatcher, text)
+            self.watchdog.abandon(self.dispatcher, message("database_silent"))
             self._start_dispatcher(once)
         elif not once and not self.dispatcher.is_alive():
             self._start_dispatcher(once)  # whatever ended it
@@ -174,14 +173,11 @@ class Worker:
             notify("WATCHDOG=1")
 
     def _abandon(self, one: Pass, now: float) -> None:
-        text = (
-            f"A pass over {one.name} has not ended after {now - one.began:.0f} s, and was"
-            " abandoned. Look at the worker's log."
-        )
+        said = message("pass_abandoned", of=one.name, seconds=round(now - one.began))
         assert one.thread is not None
-        self.watchdog.abandon(one.thread, text)
+        self.watchdog.abandon(one.thread, said)
         self.passes.pop(one.key, None)
-        self.runner.abandon(one, text)
+        self.runner.abandon(one, said)
 
     # -- claiming ----------------------------------------------------------------------------
 

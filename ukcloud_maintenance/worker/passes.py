@@ -12,7 +12,7 @@ from django.db import DatabaseError, InterfaceError
 from .. import settings, store
 from ..cloud import BUSY_SECONDS_MAX, Cloud
 from ..cloud.shell import connect_shell
-from ..core.message import message
+from ..core.message import Message, message, text
 from ..core.states import DRAIN_TERMINAL
 from ..exceptions import (
     CloudError,
@@ -23,7 +23,6 @@ from ..exceptions import (
     StaleState,
 )
 from ..log import LOG, log_event
-from ..messages import english
 from ..store import Drain, HostMaintenance
 from . import host as hosts
 from . import outage
@@ -66,9 +65,10 @@ class Pass:
         return str(self.of.region)
 
     @property
-    def name(self) -> str:
-        kind = f"drain {self.of.pk} of " if isinstance(self.of, Drain) else "the maintenance of "
-        return f"{kind}{self.of.host}"
+    def name(self) -> Message:
+        if isinstance(self.of, Drain):
+            return message("drain_of", drain=self.of.pk, host=self.of.host)
+        return message("maintenance_of", host=self.of.host)
 
     @property
     def has_ended(self) -> bool:
@@ -85,8 +85,8 @@ class GivenBack:
 
     of: Drain | HostMaintenance
     pause: float
-    #: what is to be said of it first, or empty
-    trouble: str = ""
+    #: what is to be said of it first
+    trouble: Message | None = None
 
 
 class Clouds:
@@ -159,7 +159,7 @@ class PassRunner:
             # not even that the pass failed could be written down
             pause = AFTER_A_BUG_MAX
             LOG.exception("bug %s", one.name)
-            self._remember(one, _in_words(error))
+            self._remember(one, message("worker_bug", of=one.name, error=_in_words(error)))
         try:
             if not one.abandoned:
                 self.release(one.of, pause)
@@ -176,10 +176,10 @@ class PassRunner:
         try:
             pause, problem, reconnect = self._run(one)
         except (CloudError, ConfigurationError) as error:
-            text = english(error.said)
-            log_event(logging.ERROR, "no_cloud", of=one.name, region=one.region, detail=text)
-            pause, problem, reconnect = settings.current().idle_seconds, text, True
-            self._tell(one.of, text)
+            said = error.said
+            log_event(logging.ERROR, "no_cloud", of=one.name, region=one.region, detail=said)
+            pause, problem, reconnect = settings.current().idle_seconds, said, True
+            self._tell(one.of, said)
         except PassOver as error:
             log_event(logging.INFO, "pass_over", of=one.name, detail=error)
             return 0.0
@@ -192,8 +192,8 @@ class PassRunner:
         except Exception as error:
             LOG.exception("bug %s", one.name)
             times = self.signs.count_bug(one.key)
-            self._remember(one, f"{one.name}: {_in_words(error)}")
-            self._tell(one.of, _in_words(error))
+            self._remember(one, message("worker_bug", of=one.name, error=_in_words(error)))
+            self._tell(one.of, text(_in_words(error)))
             return min(AFTER_A_BUG * 2 ** (times - 1), AFTER_A_BUG_MAX)
         self.signs.forget_bugs(one.key)
         self._remember(one, problem)
@@ -201,7 +201,7 @@ class PassRunner:
             self.clouds.forget(one.region)
         return pause
 
-    def _run(self, one: Pass) -> tuple[float, str, bool]:
+    def _run(self, one: Pass) -> tuple[float, Message | None, bool]:
         """The pause, the problem and whether a new session may help."""
         cloud = self.cloud_for(one)
 
@@ -248,18 +248,18 @@ class PassRunner:
         if not ours:
             raise PassOver("another worker has taken over, or it is over")
 
-    def abandon(self, one: Pass, text: str) -> None:
+    def abandon(self, one: Pass, trouble: Message) -> None:
         """Nobody waits for it any longer: its claim is released, and what it does is void."""
         one.abandoned = True
         one.stop()
-        self.to_give_back.append(GivenBack(one.of, AFTER_A_BUG, text))
+        self.to_give_back.append(GivenBack(one.of, AFTER_A_BUG, trouble))
         self.agenda.ask_at_once()
 
     def give_back(self) -> None:
         """What could not be released when its pass was over."""
         while self.to_give_back:
             one = self.to_give_back[0]
-            if one.trouble:
+            if one.trouble is not None:
                 self._tell(one.of, one.trouble)
             self.release(one.of, one.pause)
             self.to_give_back.pop(0)
@@ -275,10 +275,10 @@ class PassRunner:
             store.release_host(of, self.name, at)
         self.agenda.put_off(Pass(of).key, pause)
 
-    def _remember(self, one: Pass, problem: str) -> None:
-        self.signs.remember(one.key, "" if one.abandoned else problem)
+    def _remember(self, one: Pass, problem: Message | None) -> None:
+        self.signs.remember(one.key, None if one.abandoned else problem)
 
-    def _tell(self, of: Drain | HostMaintenance, text: str) -> None:
+    def _tell(self, of: Drain | HostMaintenance, trouble: Message) -> None:
         """Say of a drain or a host, where it is shown, what keeps the worker from it."""
         now = store.now()
         # somebody else's change may be what it says by now
@@ -287,12 +287,12 @@ class PassRunner:
                 drain = store.drain(of.pk)
                 if drain is not None and drain.state not in DRAIN_TERMINAL:
                     rows = list(store.migrations(drain))
-                    failed = message("worker_failed", detail=text)
+                    failed = message("worker_failed", detail=trouble)
                     outage.in_trouble(drain, rows, failed, self.name, now)
             else:
                 found = store.maintenance(of.pk)
                 if found is not None and found.closed_at is None:
-                    failed = message("worker_failed_on_host", detail=text)
+                    failed = message("worker_failed_on_host", detail=trouble)
                     hosts.in_trouble(found, failed, self.name, now)
 
 

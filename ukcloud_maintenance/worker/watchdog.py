@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 
+from ..core.message import Message
 from ..log import log_event
 
 #: With so many threads abandoned that do not end, the process is of no use.
@@ -22,21 +23,21 @@ class Watchdog:
     def __init__(self, name: str):
         self.name = name
         #: threads that did not come back, and what to say of each
-        self.abandoned: dict[threading.Thread, str] = {}
+        self.abandoned: dict[threading.Thread, Message] = {}
 
     @property
     def is_stuck(self) -> bool:
         return len(self.abandoned) >= ABANDONED_MAX
 
-    def abandon(self, thread: threading.Thread, text: str) -> None:
+    def abandon(self, thread: threading.Thread, said: Message) -> None:
         """Nobody waits for it any longer. One line in the log, with where it hangs."""
         where = sys._current_frames().get(thread.ident or 0)
         frames: list[str] = []
         while where is not None and len(frames) < 8:
             frames.append(f"{os.path.basename(where.f_code.co_filename)}:{where.f_lineno}")
             where = where.f_back
-        log_event(logging.ERROR, "hung", worker=self.name, detail=text, at=" < ".join(frames))
-        self.abandoned[thread] = text
+        log_event(logging.ERROR, "hung", worker=self.name, detail=said, at=" < ".join(frames))
+        self.abandoned[thread] = said
 
     def welcome(self) -> None:
         """Forget those that came back after all."""

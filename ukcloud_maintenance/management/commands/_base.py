@@ -241,7 +241,7 @@ class ShellCommand(EdgeCommand):
             )
         elif worker.problem:
             # several regions have a line each
-            warning = f"The worker has a problem: {worker.problem.replace(chr(10), '; ')}"
+            warning = f"The worker has a problem: {english(worker.problem).replace(chr(10), '; ')}"
         if warning and warning != self._warning:
             self.note(warning)
         self._warning = warning

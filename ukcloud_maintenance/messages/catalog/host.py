@@ -128,6 +128,17 @@ _CERTIFICATE: Mapping[str, Template] = {
         "The host was last verified {seconds} s ago, which is too long. {trouble}"
     ),
     "worker_failed_on_host": Template("The worker failed on this host. {detail}"),
+    # -- what a worker reports of itself
+    "maintenance_of": Template("the maintenance of {host}"),
+    "worker_bug": Template(
+        "The worker failed on {of}: {error}",
+        remedy="Report this fault with the worker's log; the worker tries again.",
+    ),
+    "pass_abandoned": Template(
+        "A pass over {of} has not ended after {seconds:duration}, and was abandoned.",
+        remedy="Look at the worker's log.",
+    ),
+    "database_silent": Template("The database has not answered the worker for a long time."),
 }
 
 _RETURN: Mapping[str, Template] = {

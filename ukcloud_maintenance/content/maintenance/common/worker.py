@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 
 from ukcloud_maintenance.store import WorkerStatus
 
-from . import formats
+from . import formats, words
 
 
 def worker_warning(worker: WorkerStatus) -> SafeString | str:
@@ -17,7 +17,7 @@ def worker_warning(worker: WorkerStatus) -> SafeString | str:
         return format_html(
             '<div class="alert alert-warning"><strong>{}</strong> {}</div>',
             _("The worker reports a problem."),
-            worker.problem,
+            words.said(worker.problem),
         )
     since = (
         _("The last report was at %(time)s.") % {"time": formats.full_time(worker.seen_at)}

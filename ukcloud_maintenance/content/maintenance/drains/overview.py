@@ -33,7 +33,7 @@ from .offers import Offers
 
 def worker_token(worker: WorkerStatus) -> str:
     """Changes when what is said about the workers changes."""
-    return f"{int(worker.alive)}{zlib.crc32(worker.problem.encode()):x}"
+    return f"{int(worker.alive)}{zlib.crc32(str(worker.problem).encode()):x}"
 
 
 def token(revision: int, worker: WorkerStatus) -> str:
