@@ -51,7 +51,9 @@ class TestKeystoneThatNeverAnswers:
             (first,) = impatient.query(seen)[0]
             impatient.wait(lambda: impatient.query(seen)[0][0] > first, "it still reports")
             stored = impatient.query("select message from ukcloud_maintenance_drain")[0][0]
-            assert "no complete answer" in english(MessageField().to_python(stored))
+            said = english(MessageField().to_python(stored))
+            # whichever of the two limits a busy machine comes to first
+            assert "no complete answer" in said or "timed out" in said
             worker.send_signal(signal.SIGTERM)
             assert worker.wait(60) == 0
         impatient.start_worker()
