@@ -59,6 +59,9 @@ def main(argv: list[str] | None = None, plane: type[ControlPlane] | None = None)
     arguments = parser.parse_args(argv)
     if arguments.with_parent:
         end_with_parent(arguments.with_parent)
+    # Each thread that waits for the interpreter looks for it after this time, again and again: on
+    # a busy machine hundreds do, and at the default of 5 ms did nothing else.
+    sys.setswitchinterval(0.1)
     state = arguments.state.resolve()
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     # The services parse the command line too.
