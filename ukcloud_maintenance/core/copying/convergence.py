@@ -2,7 +2,9 @@
 
 A copy goes over all of the memory once, then over what the guest wrote meanwhile, then over what
 it wrote during that, until little enough is left. What remains therefore falls during a pass and
-leaps up at the end of it; whether the leaps get smaller is what tells whether it ends. Sizes are
+leaps up at the end of it; whether the leaps get smaller is what tells whether it ends. Where a
+pass takes about as long as the time between two samples, each shows another moment of another
+pass, and what remains seems to fall slowly: what was sent in between tells. Sizes are
 libvirt's as Nova shows them: with block migration the disk comes first, while memory is 0/0/0;
 what was processed can exceed the total; the first samples may be zero; they change every 5 s by
 default, so that a fast migration has a single one.
@@ -10,9 +12,8 @@ default, so that a fast migration has a single one.
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from statistics import median
 from typing import Any
 
 from ..facts import Progress
@@ -20,8 +21,6 @@ from ..message import Message, message
 
 #: Fewer different points than this are no trend.
 ENOUGH_POINTS = 3
-#: Fewer leaps than this do not show that they no longer get smaller.
-ENOUGH_LEAPS = 3
 #: The newest leaps that are looked at.
 RECENT_LEAPS = 8
 #: Seconds that a rate is told from, or the newest `RECENT_POINTS`, whichever is longer.
@@ -29,8 +28,10 @@ RECENT_SECONDS = 60.0
 RECENT_POINTS = 6
 #: Seconds without a byte after which a copy is stalled.
 STALLED_SECONDS = 30.0
-#: Leaps that are this much of earlier ones do not get smaller.
+#: A guest that writes this much of what is sent again, or more, does not let the copy end; one that
+#: writes at most so much does. Nothing is said of what is between.
 NO_SMALLER = 0.9
+SMALLER = 0.85
 #: Of what is sent in one pass, this much at least must be gone from what remains.
 LEAST_GAIN = 0.05
 #: Rises below this are no leap: a share of what remained, and bytes.
@@ -71,12 +72,15 @@ class Point:
 class Course:
     """
     :param rate: bytes sent a second, lately
-    :param progress: bytes a second by which what remains shrinks, from leap to leap where it goes
-        up and down; not above zero where it does not shrink
-    :param seconds_left: where it goes on like this; None where it does not end or is not known
+    :param progress: bytes a second by which what is to be sent shrinks: what is sent less what is
+        written again; not above zero where it does not shrink
+    :param seconds_left: where it goes on like this; None where it does not end or is not known.
+        In the first pass it is the least, since what is written meanwhile is not seen yet
     :param dirty_rate: bytes a second that the guest writes; None while no leap was seen, since
         only that shows what was written
     :param remaining: bytes that are left, the memory that did not start yet included
+    :param pass_size: bytes that the pass copies which copies what was written during the one
+        before; None in the first pass
     """
 
     verdict: Verdict
@@ -85,6 +89,27 @@ class Course:
     seconds_left: float | None = None
     dirty_rate: float | None = None
     remaining: int | None = None
+    pass_size: int | None = None
+
+
+@dataclass(frozen=True)
+class Leap:
+    """The beginning of a pass after the first one; bytes.
+
+    :param begins: what had been sent when it began
+    :param most: what the guest wrote during the pass before
+    :param least: the same, if several passes went by between two points
+    :param size: what is copied in this pass
+    """
+
+    begins: int
+    most: int
+    least: int
+    size: int
+
+    @property
+    def is_exact(self) -> bool:
+        return self.least == self.most
 
 
 @dataclass(frozen=True)
@@ -180,7 +205,7 @@ def course(
         rate = None
     leaps = _leaps(remaining, [p.sent for p in seen])
     if leaps:
-        return _after_leaps(times, remaining, leaps, rate, patience_seconds)
+        return _after_leaps(remaining, leaps, rate, patience_seconds)
     return _first_pass(times, remaining, [p.sent for p in seen], first, rate, patience_seconds)
 
 
@@ -203,50 +228,53 @@ def _first_pass(
                     Verdict.NOT_CONVERGING, rate, progress, None, rate, remaining=left[-1]
                 )
             break
-    return _by_time(left[-1], left[-1], rate, progress, None, patience_seconds)
+    found = Course(Verdict.UNKNOWN, rate, progress, remaining=left[-1])
+    if progress <= 0:
+        return found
+    # Pages of zeros are gone without being sent.
+    seconds = left[-1] / progress
+    if rate and rate > 0:
+        seconds = max(seconds, min(left[-1] / rate, seconds))
+    return _ending(found, seconds, patience_seconds)
 
 
 def _after_leaps(
-    times: list[float],
-    left: list[int],
-    leaps: list[tuple[int, int]],
-    rate: float | None,
-    patience_seconds: float,
+    left: list[int], leaps: list[Leap], rate: float | None, patience_seconds: float
 ) -> Course:
-    recent = leaps[-RECENT_LEAPS:]
-    heights = [height for _, height in recent]
-    begun, height = times[recent[-1][0]], heights[-1]
-    if len(recent) > 1:
-        slope = _slope(times[recent[0][0]], heights[0], begun, height)
-    else:
-        slope = _slope(times[0], left[0], times[-1], left[-1])
-    progress = -(slope or 0.0)
-    dirty = None if rate is None else max(rate - progress, 0.0)
-    if len(recent) >= ENOUGH_LEAPS:
-        half = len(heights) // 2
-        before, lately = median(heights[:-half]), median(heights[-half:])
-        if lately >= NO_SMALLER * before or progress <= 0:
-            return Course(Verdict.NOT_CONVERGING, rate, progress, None, dirty, remaining=left[-1])
-    # From leap to leap, wherever the pass just is.
-    now = max(height - progress * (times[-1] - begun), 0.0)
-    return _by_time(left[-1], now, rate, progress, dirty, patience_seconds)
+    """The first pass is over. One leap says nothing yet: a guest that writes little has it too."""
+    newest, recent = leaps[-1], leaps[-RECENT_LEAPS:]
+    found = Course(Verdict.UNKNOWN, rate, remaining=left[-1], pass_size=newest.size)
+    if len(recent) < 2:
+        return found
+    exact = next((n for n, leap in enumerate(recent[:-2]) if leap.is_exact), 0)
+    recent = recent[exact:]
+    again = _written_again(recent)
+    if len(recent) > 2:  # the newest may be several passes, and then tells too much
+        again = min(again, _written_again(recent[:-1]))
+    if rate is not None:
+        found = replace(found, progress=(1 - again) * rate, dirty_rate=again * rate)
+    grows = newest.least >= NO_SMALLER * recent[-2].most
+    if grows or (len(recent) > 2 and again >= NO_SMALLER):
+        return replace(found, verdict=Verdict.NOT_CONVERGING)
+    if again > SMALLER:
+        return found
+    # What is left of this pass, and all passes that are to come.
+    to_send = left[-1] + newest.most * again / (1 - again)
+    return _ending(found, to_send / rate if rate and rate > 0 else None, patience_seconds)
 
 
-def _by_time(
-    remaining: int,
-    height: float,
-    rate: float | None,
-    progress: float,
-    dirty: float | None,
-    patience_seconds: float,
-) -> Course:
-    if progress <= 0:
-        return Course(Verdict.UNKNOWN, rate, progress, None, dirty, remaining)
-    seconds = height / progress
-    if rate and rate > 0:
-        seconds = max(seconds, min(remaining / rate, remaining / progress))
+def _written_again(leaps: Sequence[Leap]) -> float:
+    """How much of what is sent the guest writes again: what each leap but the first had to copy,
+    by what was sent from the beginning of the first one's last pass to that of the last."""
+    sent = leaps[-1].begins - leaps[1].begins + leaps[0].least
+    return max(sum(leap.most for leap in leaps[1:]), 0) / max(sent, 1)
+
+
+def _ending(found: Course, seconds: float | None, patience_seconds: float) -> Course:
+    if seconds is None:
+        return replace(found, verdict=Verdict.UNKNOWN)
     verdict = Verdict.SLOW if seconds > patience_seconds else Verdict.CONVERGING
-    return Course(verdict, rate, progress, seconds, dirty, remaining)
+    return replace(found, verdict=verdict, seconds_left=seconds)
 
 
 def _stands_still(seen: Sequence[Point]) -> float:
@@ -293,19 +321,22 @@ def _slope(at: float, value: float, later: float, then: float) -> float | None:
     return (then - value) / (later - at) if later - at > 0.001 else None
 
 
-def _leaps(left: Sequence[int], sent: Sequence[int]) -> list[tuple[int, int]]:
-    """Where a pass ended between two points and another began: the index of the second point,
-    and how much the new pass has to copy.
-
-    That is more than is seen there: a part of it was sent already, by as much as more was sent
-    between the two than the old pass had left.
-    """
-    most = max(left)
-    return [
-        (i, min(max(left[i], left[i] + sent[i] - sent[i - 1] - left[i - 1]), most))
-        for i in range(1, len(left))
-        if left[i] > left[i - 1] * (1 + NOISE_SHARE) + NOISE_BYTES
-    ]
+def _leaps(left: Sequence[int], sent: Sequence[int]) -> list[Leap]:
+    """Where a pass ended between two points and another began: there what remains rises, or more
+    was sent than remained. What the guest wrote in the meantime is what remains now and what was
+    sent of it already; where that is most of it, it may have been more than one pass."""
+    found = []
+    for i in range(1, len(left)):
+        gone = sent[i] - sent[i - 1]
+        beyond = max(gone - left[i - 1], 0)
+        rises = left[i] > left[i - 1] * (1 + NOISE_SHARE) + NOISE_BYTES
+        if rises or (left[i] and gone > left[i - 1] * (1 + NOISE_SHARE) + NOISE_BYTES):
+            # What the pass before left is not new: QEMU begins anew before nothing is left.
+            written = left[i] + gone - left[i - 1]
+            # Passes that get smaller: of several, the last one is the smaller part.
+            least = written if beyond < written / 2 else min(left[i], written)
+            found.append(Leap(sent[i - 1] + left[i - 1], written, least, left[i] + beyond))
+    return found
 
 
 # -- what is stored --------------------------------------------------------------------------
