@@ -24,6 +24,7 @@ from tests.core.build import (
     submits,
 )
 from ukcloud_maintenance.core import drain as d
+from ukcloud_maintenance.core.codes import OBJECTIONS
 from ukcloud_maintenance.core.drain import objections as o
 from ukcloud_maintenance.core.drain import whereabouts as w
 from ukcloud_maintenance.core.drain.whereabouts import Ending, GuestSight, Step, Word
@@ -324,12 +325,12 @@ class TestWhoIsAskedAbout:
         shown = (record(status="error"),)
         assert self.wanted(one, server(), records=shown, service=down) == []
 
-    @pytest.mark.parametrize("code", sorted(o.CODES))
+    @pytest.mark.parametrize("code", sorted(OBJECTIONS))
     def test_who_waits_for_a_word(self, code):
         assert self.wanted(row(state="blocked", code=code), server()) == ["web"]
         assert self.wanted(row(state="blocked", code="no_room"), server()) == []
 
-    @pytest.mark.parametrize("code", sorted(o.CODES))
+    @pytest.mark.parametrize("code", sorted(OBJECTIONS))
     def test_and_goes_on_once_it_is_there(self, code):
         one = row(state="blocked", code=code)
         held = decide(drain(), [one], seen(server(), guests={"web": SILENT}))
@@ -337,7 +338,7 @@ class TestWhoIsAskedAbout:
         free = decide(drain(), [one], seen(server()))
         assert changes(free, one)["state"] == MigrationState.PENDING
 
-    @pytest.mark.parametrize("code", sorted(o.CODES))
+    @pytest.mark.parametrize("code", sorted(OBJECTIONS))
     def test_and_is_judged_anew_where_no_word_is_to_be_had_any_more(self, code):
         """What was shut down from within is SHUTOFF for Nova some minutes later."""
         off = row(state="blocked", code=code)
@@ -347,7 +348,7 @@ class TestWhoIsAskedAbout:
         free = decide(drain(), [off], seen(server(), guests={"web": mute}))
         assert changes(free, off)["state"] == MigrationState.PENDING
 
-    @pytest.mark.parametrize("code", sorted(o.CODES))
+    @pytest.mark.parametrize("code", sorted(OBJECTIONS))
     def test_no_host_that_is_down_for_what_waits(self, code):
         """It would not answer before the time-out."""
         down = service(state="down")

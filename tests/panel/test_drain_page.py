@@ -99,8 +99,8 @@ def test_the_page_shows_all_of_it_without_a_script(admin, cloud, running):
     shown = text(response.content.decode())
 
     assert cloud.asked == []  # the database alone
-    assert "<title>1/6 · cmp1 - " in response.content.decode()
-    assert "1 of 6 instances have left." in shown
+    assert "<title>2 need you · 1/6 · cmp1 - " in response.content.decode()
+    assert "unknown-1 runs. failed-1 failed. 1 of 6 instances have left." in shown
     assert (
         "2 migrating 1 pending 1 succeeded 1 unknown 1 failed 1 stays" in shown
     )  # words and numbers
@@ -219,7 +219,7 @@ STAYS = server("old-1", status="SUSPENDED", vm_state="suspended")
             DrainState.FAILED,
             DrainResult.INSTANCES_LEFT,
             [STAYS],
-            "Finished, 1 stays by choice",
+            "Finished, 1 stays",
             "There was no other instance on the host.",
         ),
         (

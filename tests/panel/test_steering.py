@@ -43,7 +43,7 @@ MIB = 1024**2
 #: every kind of situation of an instance, and what is offered for it while the drain runs
 OFFERED = {
     "waits": {"first", "skip"},
-    "blocked": {"skip"},
+    "blocked": {"retry", "retry_on", "skip"},
     "submitted": set(),
     "accepted": set(),
     "queued": {"abort"},
@@ -869,10 +869,10 @@ def points(*remaining: int) -> list[list[float]]:
     [
         ({"course": "", "points": []}, "", ""),
         ({"course": "unknown", "points": points(900)}, "", ""),
-        ({"course": "converging", "seconds_left": 130.0}, "Converging 3 min left", ""),
+        ({"course": "converging", "seconds_left": 130.0}, "Converging at least 3 min left", ""),
         (
             {"course": "slow", "seconds_left": 1400.0},
-            "Slow 24 min left",
+            "Slow at least 24 min left",
             "the migration finishes by itself",
         ),
         ({"course": "not_converging"}, "Not converging", "only when the guest writes less"),
@@ -892,7 +892,7 @@ def test_the_course_of_a_copy_is_told_with_the_ways_out(admin, drain, fields_, l
     if advice:
         ways = re.findall(r"<li><strong>([^<]+)</strong>", message)
         assert ways == ["Wait", "Abort", "Force Complete"]
-    if label in ("Slow 24 min left", "Not converging"):
+    if label in ("Slow at least 24 min left", "Not converging"):
         assert "paused until the rest is copied, for about 20 s (500 MiB left at 25 MiB/s)" in text(
             message
         )

@@ -50,6 +50,7 @@ class AttemptView:
     points: Sequence[Sequence[float]] = ()
     course: str = ""
     seconds_left: float | None = None
+    pass_bytes: int | None = None
 
 
 #: What changes in the course of an attempt, by name; no field of an instance is called so.

@@ -22,6 +22,13 @@ HOLDS = frozenset(
         *("region_full", "destinations_full", "destinations_unknown_full"),
     }
 )
+#: The codes of what stands against asking Nova to move a server (core.drain.objections).
+OBJECTIONS = frozenset(
+    {
+        *("guest_not_here", "guest_silent", "guest_power_state"),
+        *("left_in_doubt", "migration_still_open"),
+    }
+)
 #: How the code of an instance begins that left its host, and is not what it was before.
 ARRIVED = "arrived_"
 #: The code of an instance that is gone to no host at all: shelved and offloaded, say.

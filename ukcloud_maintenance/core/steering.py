@@ -10,7 +10,7 @@ from typing import Protocol
 
 from .actor import RULE_ABORT, RULE_CANCEL, RULE_FORCE, RULE_RESET, RULE_STEER
 from .attempt import Requests
-from .codes import ARRIVED, LATE_ERROR, SOURCE_DOWN
+from .codes import ARRIVED, LATE_ERROR, OBJECTIONS, SOURCE_DOWN
 from .message import Message, message
 from .states import (
     ABORTABLE,
@@ -61,6 +61,8 @@ RULE_OF_DRAIN: dict[DrainVerb, str] = {
     DrainVerb.CHANGE: RULE_STEER,
 }
 
+#: What can be tried again; a blocked one is waited for anew.
+_RETRIED = frozenset({MigrationState.FAILED, MigrationState.SKIPPED, MigrationState.BLOCKED})
 #: Drains in which something can still be started.
 _STARTS = frozenset({DrainState.PENDING, DrainState.RUNNING, DrainState.PAUSED})
 
@@ -111,9 +113,10 @@ def objection(verb: Verb, row: InstanceLike, drain: DrainLike) -> Message | None
         case Verb.FORCE:
             return _objection_to_force(row)
         case Verb.RETRY:
-            if row.state == MigrationState.UNKNOWN:
+            in_doubt = row.state == MigrationState.BLOCKED and row.code in OBJECTIONS
+            if row.state == MigrationState.UNKNOWN or in_doubt:
                 return message("guest_not_known")
-            if row.state not in (MigrationState.FAILED, MigrationState.SKIPPED):
+            if row.state not in _RETRIED:
                 return message("retries_only_failed", state=row.state)
             if row.code.startswith(ARRIVED):
                 return message("wrong_where_it_is")

@@ -162,6 +162,8 @@ class Attempt(models.Model):
     points = models.JSONField(default=list)
     course = models.CharField(max_length=16, blank=True)
     seconds_left = models.FloatField(null=True)
+    #: what this pass copies, where it copies what was written since; NULL in the first pass
+    pass_bytes = models.BigIntegerField(null=True)
 
     #: when and how it ended, see core.states.Result; and what was said of it then
     ended_at = models.DateTimeField(null=True)

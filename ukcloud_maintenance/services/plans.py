@@ -88,6 +88,8 @@ class PlanReport:
             found,
             sum(counts.arrived_wrong for counts in self.counts.values()),
             sum(counts.astray for counts in self.counts.values()),
+            sum(counts.endless for counts in self.counts.values()),
+            sum(counts.aborted for counts in self.counts.values()),
         )
 
     @property

@@ -3,12 +3,13 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from .. import settings, store
 from ..core.actor import RULE_VIEW, Actor
 from ..core.copying.duration import Forecast, forecast
 from ..core.copying.patience import TimeoutBounds, TimeoutOutlook, timeout_outlook
+from ..core.drain import needs
 from ..core.message import message
 from ..core.states import DRAIN_TERMINAL, MIGRATION_UNDER_WAY, DrainState, MigrationState
 from ..exceptions import Refused
@@ -50,6 +51,13 @@ class DrainReport:
     may_go_on: bool = True
     #: when each copy under way times out and what becomes of it then, by the row's id
     timeouts: Mapping[int, TimeoutOutlook] = field(default_factory=dict)
+    #: when the drain no longer waits for what is blocked, where it waits for nothing else
+    blocked_until: datetime | None = None
+
+    @property
+    def in_need(self) -> list[tuple[needs.Need, InstanceMigration]]:
+        """The instances that need a person, and why; the worst first."""
+        return needs.in_need(self.migrations, self.drain.state, may_go_on=self.may_go_on)
 
 
 def drain_report(actor: Actor, drain_id: int) -> DrainReport:
@@ -66,7 +74,14 @@ def drain_report(actor: Actor, drain_id: int) -> DrainReport:
         forecast=forecast_of(drain, rows),
         may_go_on=drain.state != DrainState.FAILED or store.may_reopen(drain),
         timeouts=_timeouts(drain, rows, now),
+        blocked_until=_blocked_until(drain),
     )
+
+
+def _blocked_until(drain: Drain) -> datetime | None:
+    if drain.state != DrainState.RUNNING or drain.blocked_since is None:
+        return None
+    return drain.blocked_since + timedelta(seconds=settings.current().blocked_wait_seconds)
 
 
 def _timeouts(
@@ -79,10 +94,6 @@ def _timeouts(
     return {pk: outlook for pk, outlook in found.items() if outlook is not None}
 
 
-#: What a copy that does not end as things are is called (core.convergence).
-_ENDLESS = frozenset({"not_converging", "stalled"})
-
-
 def forecast_of(drain: Drain, rows: list[InstanceMigration]) -> Forecast | None:
     """From what this region has shown so far, and from what is under way. A migration that does
     not end as it goes makes it infinite."""
@@ -93,7 +104,9 @@ def forecast_of(drain: Drain, rows: list[InstanceMigration]) -> Forecast | None:
     flying: list[float | tuple[int, float]] = []
     for row in rows:
         runs = row.state in MIGRATION_UNDER_WAY and row.attempt.running_since is not None
-        if row.attempt.course in _ENDLESS and runs:
+        if needs.is_aborting(row):
+            continue  # it is over in a moment, and not retried by itself
+        if needs.course_of(row) in needs.ENDLESS and runs:
             flying.append(math.inf)
         elif runs and row.attempt.seconds_left is not None:
             flying.append(row.attempt.seconds_left)

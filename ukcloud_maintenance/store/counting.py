@@ -6,10 +6,18 @@ from datetime import datetime
 
 from django.db.models import Count, F, Max, Q
 
-from ..core.codes import ARRIVED, NOWHERE
+from ..core.codes import ABORTED, ARRIVED, NOWHERE
 from ..core.copying.duration import Learned, learned_of
 from ..core.drain.alarm import arrived_wrong
-from ..core.states import MIGRATION_LEFT, Direction, Method, MigrationState, Result
+from ..core.drain.needs import ENDLESS, WAITS_FOR_BLOCKED, counts_failed, course_of
+from ..core.states import (
+    DRAIN_TERMINAL,
+    MIGRATION_LEFT,
+    Direction,
+    Method,
+    MigrationState,
+    Result,
+)
 from ..models import Attempt, Drain, HostMaintenance, InstanceMigration
 from . import clock
 
@@ -27,6 +35,10 @@ class Counts:
     #: of a run back: those that are gone or arrived, and are not on the host that they were to
     #: come back to
     astray: int = 0
+    #: of the migrating ones: those whose copy does not end as it goes
+    endless: int = 0
+    #: of the failed ones: those that an admin aborted
+    aborted: int = 0
 
     @property
     def total(self) -> int:
@@ -54,6 +66,17 @@ class Counts:
         """Whether a person must look at one: the drain is no success, whatever else it came to."""
         return bool(self.unknown or self.arrived_wrong)
 
+    def in_need(self, drain_state: str, *, may_go_on: bool = True) -> int:
+        """How many need a person, see core.drain.needs."""
+        found = self.unknown + self.arrived_wrong
+        if drain_state not in DRAIN_TERMINAL:
+            found += self.endless
+        if drain_state in WAITS_FOR_BLOCKED:
+            found += self[MigrationState.BLOCKED]
+        if counts_failed(drain_state, may_go_on=may_go_on):
+            found += self[MigrationState.FAILED] - self.arrived_wrong
+        return found
+
     def __getitem__(self, state: str) -> int:
         return self.by_state.get(state, 0)
 
@@ -62,11 +85,12 @@ def counts(drain_ids: Iterable[int]) -> dict[int, Counts]:
     """The counts of several drains, by one query."""
     ids = list(drain_ids)
     found: dict[int, dict[str, int]] = {drain_id: {} for drain_id in ids}
-    wrong, astray = dict.fromkeys(ids, 0), dict.fromkeys(ids, 0)
+    more: dict[int, list[int]] = {drain_id: [0, 0, 0, 0] for drain_id in ids}
     went_wrong = Q(state=MigrationState.FAILED, code__startswith=ARRIVED)
     went = Q(drain__direction=Direction.BACK) & (Q(state=MigrationState.GONE) | went_wrong)
     elsewhere_now = ~Q(dest_compute="") & ~Q(dest_compute=F("drain__host"))
     went &= Q(server_status="DELETED") | Q(code=NOWHERE) | elsewhere_now
+    copies = Q(state=MigrationState.MIGRATING, newest_attempt__course__in=list(ENDLESS))
     rows = (
         InstanceMigration.objects.filter(drain_id__in=ids)
         .order_by()
@@ -75,30 +99,30 @@ def counts(drain_ids: Iterable[int]) -> dict[int, Counts]:
             n=Count("id"),
             arrived=Count("id", filter=went_wrong),
             elsewhere=Count("id", filter=went),
+            endless=Count("id", filter=copies),
+            aborted=Count("id", filter=Q(state=MigrationState.FAILED, code=ABORTED)),
         )
     )
-    for drain_id, state, number, arrived, elsewhere in rows:
+    for drain_id, state, number, *others in rows:
         found[drain_id][state] = number
-        wrong[drain_id] += arrived
-        astray[drain_id] += elsewhere
-    return {
-        drain_id: Counts(by_state, wrong[drain_id], astray[drain_id])
-        for drain_id, by_state in found.items()
-    }
+        more[drain_id] = [a + b for a, b in zip(more[drain_id], others, strict=True)]
+    return {drain_id: Counts(by_state, *more[drain_id]) for drain_id, by_state in found.items()}
 
 
 def counts_of(drain: Drain, rows: Iterable[InstanceMigration]) -> Counts:
     """The same of one drain whose rows were read already."""
     by_state: dict[str, int] = {}
-    wrong = astray = 0
+    wrong = astray = endless = aborted = 0
     for row in rows:
+        endless += course_of(row) in ENDLESS
+        aborted += row.state == MigrationState.FAILED and row.code == ABORTED
         by_state[row.state] = by_state.get(row.state, 0) + 1
         wrong += arrived_wrong(row)
         went = row.state == MigrationState.GONE or arrived_wrong(row)
         if drain.direction == Direction.BACK and went:
             nowhere = row.server_status == "DELETED" or row.code == NOWHERE
             astray += nowhere or row.dest_compute not in ("", drain.host)
-    return Counts(by_state, wrong, astray)
+    return Counts(by_state, wrong, astray, endless, aborted)
 
 
 @dataclass(frozen=True)

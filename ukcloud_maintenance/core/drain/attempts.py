@@ -12,7 +12,12 @@ from .context import Pass
 from .inputs import Limits, Row
 
 #: The fields of an attempt in which nothing is copied.
-NO_COURSE: dict[str, Any] = {"points": [], "course": "", "seconds_left": None}
+NO_COURSE: dict[str, Any] = {
+    "points": [],
+    "course": "",
+    "seconds_left": None,
+    "pass_bytes": None,
+}
 #: Nova's names of what we ask for: the type of the migration record, the instance action.
 RECORD_TYPE = {Method.LIVE: "live-migration", Method.COLD: "migration"}
 ACTION_NAME = {Method.LIVE: "live-migration", Method.COLD: "migrate"}

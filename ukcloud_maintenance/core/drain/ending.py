@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from ..codes import NOWHERE
+from ..codes import NOWHERE, OBJECTIONS
 from ..host import emptiness
 from ..host.emptiness import Emptiness, Obstacle
 from ..message import Message, lines, message, several, some
@@ -16,7 +16,6 @@ from ..states import (
     DrainState,
     MigrationState,
 )
-from . import objections
 from .actions import ChangeDrain, Enable, Finish, Join
 from .alarm import alarm, arrived_wrong
 from .context import Pass
@@ -152,7 +151,7 @@ def wait_for_blocked(p: Pass, blocked: list[Row]) -> None:
     if p.since(p.drain.blocked_since) < p.limits.blocked_wait_seconds:
         return
     for row in blocked:
-        doubtful = row.code in objections.CODES and row.attempts
+        doubtful = row.code in OBJECTIONS and row.attempts
         state = MigrationState.UNKNOWN if doubtful else MigrationState.FAILED
         p.change(
             row,

@@ -1,10 +1,10 @@
 """Rows that Nova has, still on the source: in progress, or ended there."""
 
-from ..codes import LEFT_RECORD
+from ..codes import LEFT_RECORD, OBJECTIONS
 from ..facts import Migration, Server
 from ..message import message, several
 from ..states import Method, MigrationState
-from . import objections, whereabouts
+from . import whereabouts
 from .arriving import follow_confirming, follow_elsewhere
 from .attempts import adopted_request, attempt_failed, failed_attempt, is_aborted, record_of
 from .context import Pass
@@ -75,7 +75,7 @@ def wanted_words(p: Pass) -> list[str]:
         if server is None or whereabouts.word_of(server, None) is not Word.SILENT:
             continue
         if row.state == MigrationState.BLOCKED:
-            if row.code in objections.CODES and source_is_up(p, row):
+            if row.code in OBJECTIONS and source_is_up(p, row):
                 wanted.append(row.server_id)
             continue
         if row.state != MigrationState.MIGRATING or not source_is_up(p, row):

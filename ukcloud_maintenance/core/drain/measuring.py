@@ -148,7 +148,10 @@ def bytes_of(p: Pass, row: Row) -> dict[str, Any]:
 
 
 def course_of(p: Pass, row: Row, newest: Progress) -> dict[str, Any]:
-    """How the bytes went so far, and whether it will end."""
+    """How the bytes went so far, and whether it will end; that is over where it is aborted or
+    forced to complete."""
+    if row.requests.abort or row.requests.forced_at:
+        return {"course": "", "seconds_left": None, "pass_bytes": None}
     point = convergence.point(newest, p.now.timestamp())
     if point is None:
         return {}
@@ -171,4 +174,5 @@ def course_of(p: Pass, row: Row, newest: Progress) -> dict[str, Any]:
         "points": convergence.to_json(points),
         "course": found.verdict.value if known else "",
         "seconds_left": found.seconds_left,
+        "pass_bytes": found.pass_size,
     }

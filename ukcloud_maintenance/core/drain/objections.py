@@ -21,7 +21,7 @@ CLOCKS_DIFFER = timedelta(seconds=60)
 class Objection:
     """Why Nova must not be asked to move a server now.
 
-    :param code: a stable word, one of `CODES`
+    :param code: a stable word, one of `codes.OBJECTIONS`
     :param doubt: where the guest runs is in doubt, so that only a person may settle it; else it
         is looked at again
     """
@@ -36,8 +36,6 @@ SILENT = "guest_silent"
 POWER = "guest_power_state"
 LEFT_IN_DOUBT = "left_in_doubt"
 STILL_OPEN = "migration_still_open"
-#: The codes of objections.
-CODES = frozenset({NOT_HERE, SILENT, POWER, LEFT_IN_DOUBT, STILL_OPEN})
 
 
 def objection(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from ..codes import HELD, UNCONFIRMED
+from ..codes import HELD, OBJECTIONS, UNCONFIRMED
 from ..message import message
 from ..preflight import surroundings
 from ..preflight.verdicts import Kind
@@ -16,7 +16,7 @@ from ..states import (
     Method,
     MigrationState,
 )
-from . import objections, whereabouts
+from . import whereabouts
 from .actions import Join
 from .alarm import arrived_wrong
 from .attempts import attempts_allowed, cancel_waiting
@@ -149,7 +149,7 @@ def still_stands(p: Pass, row: Row) -> bool:
     want of its hypervisor's word that its guest runs here."""
     if row.state != MigrationState.BLOCKED:
         return False
-    if row.code in objections.CODES:
+    if row.code in OBJECTIONS:
         server = p.seen.servers[row.server_id]
         sight = p.seen.guests.get(row.server_id)
         word = whereabouts.word_of(server, sight)

@@ -43,7 +43,7 @@ _INSTANCE_TIMES = ("created_at", "started_at", "finished_at")
 _NEWEST_TEXTS = ("nova_status", "request_id", "course")
 _NEWEST_VALUES = (
     *("nova_migration_id", "memory_total_bytes", "memory_remaining_bytes"),
-    *("disk_total_bytes", "disk_remaining_bytes", "rate_bytes", "seconds_left"),
+    *("disk_total_bytes", "disk_remaining_bytes", "pass_bytes", "rate_bytes", "seconds_left"),
 )
 
 _ATTEMPT_TEXTS = (

@@ -248,7 +248,7 @@ INSTANCES = {
         remedy="Check both hosts first, as described in the message of this instance.",
     ),
     "retries_only_failed": Template(
-        "Only failed or skipped instances can be retried; it is {state:word}."
+        "Only failed, skipped or blocked instances can be retried; it is {state:word}."
     ),
     "wrong_where_it_is": Template("It has already moved; repair it on the host where it is now."),
     "skips_only_waiting": Template(

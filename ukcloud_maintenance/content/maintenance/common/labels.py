@@ -91,7 +91,7 @@ def alarm(counts: Counts, rows: Sequence[InstanceMigration] = ()) -> str:
     if n := counts.unknown:
         said.append(
             ngettext("It is unknown where %(who)s runs.", "It is unknown where %(who)s run.", n)
-            % {"who": _who(n, unknown)}
+            % {"who": who(n, unknown)}
         )
     if n := counts.arrived_wrong:
         said.append(
@@ -100,15 +100,28 @@ def alarm(counts: Counts, rows: Sequence[InstanceMigration] = ()) -> str:
                 "%(who)s arrived in ERROR, or in a different state than before.",
                 n,
             )
-            % {"who": _who(n, wrong)}
+            % {"who": who(n, wrong)}
         )
     return " ".join(said)
 
 
-def _who(n: int, names: list[str]) -> str:
+def who(n: int, names: list[str]) -> str:
+    """Instances by name, or how many where they are too many, or not known by name."""
     if len(names) == n <= NAMED:
         return ", ".join(names)
     return ngettext("%(n)s instance", "%(n)s instances", n) % {"n": n}
+
+
+def needs_you(n: int) -> str:
+    """How many instances need a person, in a word or two."""
+    return ngettext("%(n)s needs you", "%(n)s need you", n) % {"n": n}
+
+
+def needs_badge(n: int) -> SafeString | str:
+    """The same as a mark in a list; empty for none."""
+    if not n:
+        return ""
+    return Label(needs_you(n), "warning", "hand-point-right").html
 
 
 def drain_state(drain: Drain, counts: Counts | None = None) -> Label:
@@ -123,6 +136,8 @@ def drain_state(drain: Drain, counts: Counts | None = None) -> Label:
         return Label(_("Scheduled"), "default", "clock", _("Waiting for its start time."))
     if state == DrainState.PENDING:
         return Label(_("Pending"), "default", "clock", _("Waiting for a worker."))
+    if state == DrainState.RUNNING and counts and (n := counts.in_need(state)):
+        return Label(_("Running"), "warning", "triangle-exclamation", needs_you(n))
     if state == DrainState.RUNNING:
         return Label(_("Running"), "primary", "arrow-right", _("Instances are being moved."))
     if state == DrainState.PAUSED and drain.started_at is None:
@@ -149,14 +164,10 @@ def drain_state(drain: Drain, counts: Counts | None = None) -> Label:
         return Label(_("Cancelled"), "default", "ban", said(drain.message))
     if drain.result == DrainResult.INSTANCES_LEFT and counts:
         stay = staying(counts)
-        text = ngettext(
-            "Finished, %(n)s stays by choice", "Finished, %(n)s stay by choice", stay
-        ) % {"n": stay}
+        text = ngettext("Finished, %(n)s stays", "Finished, %(n)s stay", stay) % {"n": stay}
         return Label(text, "info", "flag-checkered", said(drain.message))
     if drain.result == DrainResult.INSTANCES_LEFT:
-        return Label(
-            _("Finished, some stay by choice"), "info", "flag-checkered", said(drain.message)
-        )
+        return Label(_("Finished, some stay"), "info", "flag-checkered", said(drain.message))
     if drain.result == DrainResult.NOT_PROVED:
         return Label(_("Not verified empty"), "warning", "question", said(drain.message))
     if drain.result == DrainResult.INTERRUPTED:

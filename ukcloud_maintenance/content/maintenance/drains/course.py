@@ -8,6 +8,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from ukcloud_maintenance.core.drain import needs
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
     MIGRATION_WAITING,
@@ -53,7 +54,7 @@ def pause_seconds(row: InstanceMigration) -> float | None:
 def pause_text(row: InstanceMigration) -> str:
     """The same in words, with what it is reckoned from."""
     seconds, left = pause_seconds(row), remaining(row)
-    if row.attempt.course == "stalled":
+    if needs.course_of(row) == "stalled":
         return _("for an unknown time, because no data is being copied")
     if seconds is None or left is None:
         return _("for an unknown time (no estimate yet)")
@@ -102,12 +103,16 @@ def verdict(row: InstanceMigration) -> SafeString | str:
     """Time left and whether it will end, on one short line."""
     if not is_copied(row):
         return ""
+    if needs.is_aborting(row):
+        return format_html('<div class="mnt-verdict">{}</div>', _("Aborting; waiting for Nova"))
     pieces: list[SafeString | str] = []
     label = instance_labels.course(row)
     if label:
         pieces.append(label.html)
-    if row.attempt.seconds_left is not None and row.attempt.course != "stalled":
-        pieces.append(_("%(time)s left") % {"time": formats.about(row.attempt.seconds_left)})
+    if label and row.attempt.seconds_left is not None:
+        # In the first pass it is not seen yet what the guest writes meanwhile.
+        text = _("%(time)s left") if row.attempt.pass_bytes else _("at least %(time)s left")
+        pieces.append(text % {"time": formats.about(row.attempt.seconds_left)})
     if not pieces:
         return ""
     return format_html(
@@ -117,13 +122,14 @@ def verdict(row: InstanceMigration) -> SafeString | str:
 
 def advice(row: InstanceMigration) -> SafeString | str:
     """The ways out of a copy that does not end well, each with its cost; folded."""
-    if not is_copied(row) or row.attempt.course not in TROUBLE:
+    found = needs.course_of(row)
+    if found not in TROUBLE:
         return ""
     why = {
         "slow": _("The data left to copy decreases, but the migration will exceed its timeout."),
         "not_converging": _("The guest writes data at least as fast as it is copied."),
         "stalled": _("No data is being copied."),
-    }[row.attempt.course]
+    }[found]
     wait = {
         "slow": _(
             "the migration finishes by itself; the drain takes longer, and other"
@@ -134,7 +140,7 @@ def advice(row: InstanceMigration) -> SafeString | str:
             "check the network between the two hosts, and nova-compute on both; nothing"
             " is lost meanwhile."
         ),
-    }[row.attempt.course]
+    }[found]
     force = _("the guest is paused until the rest is copied, %(time)s.") % {"time": pause_text(row)}
     ways = [
         (_("Wait"), wait),

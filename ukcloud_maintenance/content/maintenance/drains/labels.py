@@ -7,6 +7,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from ukcloud_maintenance.core.attempt import RequestView
+from ukcloud_maintenance.core.codes import ABORTED
+from ukcloud_maintenance.core.drain.needs import course_of
 from ukcloud_maintenance.core.preflight.verdicts import Choice
 from ukcloud_maintenance.core.states import (
     MIGRATION_UNDER_WAY,
@@ -19,7 +21,17 @@ from ukcloud_maintenance.core.states import (
 from ukcloud_maintenance.store import InstanceMigration
 
 from ..common import formats
-from ..common.labels import Label, said
+from ..common.labels import Label, migration_state, said
+
+
+def state(row: InstanceMigration) -> Label:
+    """The state of an instance; one that an admin aborted did not fail."""
+    abort = row.requests.abort
+    if row.state == MigrationState.FAILED and row.code == ABORTED:
+        by_admin = abort is not None and abort.origin == RequestOrigin.ADMIN
+        if by_admin or abort is None:
+            return Label(_("Aborted"), "default", "stop", _("Its migration was aborted."))
+    return migration_state(row.state)
 
 
 def method_mark(row: InstanceMigration) -> SafeString | str:
@@ -143,4 +155,4 @@ def course(row: InstanceMigration) -> Label | None:
         ),
         "stalled": Label(_("Stalled"), "danger", "pause", _("No data is being copied.")),
     }
-    return known.get(row.attempt.course)
+    return known.get(course_of(row))

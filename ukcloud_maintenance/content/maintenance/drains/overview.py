@@ -27,7 +27,7 @@ from ..common import formats, labels
 from ..common.addresses import PANEL, of_host
 from ..common.formats import NOTHING
 from ..common.worker import worker_warning
-from . import course
+from . import attention, course
 from .offers import Offers
 
 
@@ -47,12 +47,14 @@ def title(report: DrainReport) -> str:
     if drain.state in DRAIN_TERMINAL:
         return f"{labels.drain_state(drain, report.counts).text} · {drain.host}"
     share = labels.share(report.counts)
-    return f"{share.left}/{share.total} · {drain.host}"
+    said = f"{share.left}/{share.total} · {drain.host}"
+    n = len(report.in_need)
+    return f"{labels.needs_you(n)} · {said}" if n else said
 
 
 def headline(report: DrainReport) -> str:
     """How it is, or how it ended; what a person must look at comes first."""
-    return f"{labels.alarm(report.counts, report.migrations)} {_headline(report)}".strip()
+    return f"{attention.sentence(report)} {_headline(report)}".strip()
 
 
 def _headline(report: DrainReport) -> str:
@@ -101,6 +103,8 @@ def _headline(report: DrainReport) -> str:
         share.total,
     ) % {"left": share.left, "n": share.total}
     if how := _held_back(report):
+        return f"{how} {moved}"
+    if how := attention.waiting_for_blocked(report):
         return f"{how} {moved}"
     if not share.total:
         return _("There is no instance to move; verifying that the host is empty.")
@@ -178,6 +182,12 @@ def _headline_html(report: DrainReport) -> SafeString | str:
             headline(report),
             format_html(_("In {}."), course.countdown(drain.start_at, report.now)),
         )
+    if report.blocked_until and attention.waiting_for_blocked(report):
+        return format_html(
+            '{} <span class="mnt-quiet">{}</span>',
+            headline(report),
+            format_html(_("{} left."), course.countdown(report.blocked_until, report.now)),
+        )
     return headline(report)
 
 
@@ -192,7 +202,7 @@ def _bar(report: DrainReport) -> SafeString:
         if report.counts.need_a_look:
             kind = "danger"
     else:
-        kind = "primary"
+        kind = "warning" if report.in_need else "primary"
         # Only an end is a full bar: after the last one left, the host is still to be proved empty.
         percent = min(percent, 99)
     return format_html(
@@ -306,7 +316,7 @@ def _smallest_first(report: DrainReport) -> bool:
 
 def _message(report: DrainReport) -> SafeString | str:
     """What the drain is doing or why it ended, in the worker's words."""
-    text = labels.said(report.drain.message)
+    text = labels.said(attention.but_of_these(report.drain.message, report))
     if not text:
         return ""
     drain = report.drain
@@ -320,16 +330,17 @@ def _message(report: DrainReport) -> SafeString | str:
 
 def parts(report: DrainReport, actor: Actor) -> dict[str, SafeString]:
     """The pieces above the table, by name."""
-    counts = report.counts
+    counts, offers = report.counts, Offers(actor)
     pieces: dict[str, SafeString | str] = {
         "worker": "" if report.drain.is_settled else worker_warning(report.worker),
         "state": labels.drain_state(report.drain, counts).html,
         "headline": _headline_html(report),
         "bar": _bar(report),
         "counts": labels.counts_html(counts),
+        "needs": attention.needs_html(report, offers),
         "message": _message(report),
         "facts": _facts(report),
-        "actions": Offers(actor).drain_buttons(report),
+        "actions": offers.drain_buttons(report),
     }
     return {name: formats.as_html(piece) for name, piece in pieces.items()}
 

@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from ukcloud_maintenance.core.actor import Actor
+from ukcloud_maintenance.core.drain import needs
 from ukcloud_maintenance.core.states import (
     MIGRATION_UNDER_WAY,
     Method,
@@ -55,7 +56,7 @@ def _name(row: InstanceMigration, report: DrainReport) -> SafeString:
 def _state(row: InstanceMigration, report: DrainReport) -> SafeString:
     late = instance_labels.late(row, report.now)
     return format_html(
-        "{}{}{}", labels.migration_state(row.state).html, instance_labels.method_mark(row), late
+        "{}{}{}", instance_labels.state(row).html, instance_labels.method_mark(row), late
     )
 
 
@@ -89,6 +90,14 @@ def _fraction(row: InstanceMigration) -> float:
     return min(1.0, max(0.0, row.attempt.fraction or 0))
 
 
+def _of_pass(row: InstanceMigration) -> float:
+    """How much of the pass that is copied now; of all of the memory in the first one."""
+    size, left = row.attempt.pass_bytes, course.remaining(row)
+    if not size or left is None:
+        return _fraction(row)
+    return min(1.0, max(0.0, 1 - left / size))
+
+
 def _memory_copied(row: InstanceMigration, report: DrainReport) -> SafeString | str:
     if row.method not in ("", Method.LIVE):
         return NOTHING  # what is shut off has no memory to be copied
@@ -96,7 +105,7 @@ def _memory_copied(row: InstanceMigration, report: DrainReport) -> SafeString | 
         percent, text = 100, ""
     elif row.state in MIGRATION_UNDER_WAY:
         # Never full before it has arrived: memory that the guest writes is copied again.
-        percent, text = min(99, int(100 * _fraction(row))), _bytes(row)
+        percent, text = min(99, int(100 * _of_pass(row))), _bytes(row)
     else:
         return NOTHING
     kind = "success" if percent == 100 else "primary"
@@ -119,13 +128,16 @@ def _bytes(row: InstanceMigration) -> str:
     """1.2 of 4 GiB · 230 MiB/s; disk where only disk is copied so far."""
     total, remaining = row.attempt.memory_total_bytes, row.attempt.memory_remaining_bytes
     what = ""
+    if row.attempt.pass_bytes and course.remaining(row) is not None:
+        total, remaining = row.attempt.pass_bytes, course.remaining(row)
+        what = _("rewritten data:") + " "
     if not total and row.attempt.disk_total_bytes:
         total, remaining = row.attempt.disk_total_bytes, row.attempt.disk_remaining_bytes
         what = _("disk") + " "
     if not total or remaining is None:
         return ""
     said = what + formats.size_of(max(0, total - remaining), total)
-    speed = formats.rate(row.attempt.rate_bytes)
+    speed = "" if needs.is_aborting(row) else formats.rate(row.attempt.rate_bytes)
     return f"{said} · {speed}" if speed else said
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.urls import reverse
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -28,6 +29,11 @@ class MaintenanceCell:
     icon: str = ""
     kind: str = ""
     help: str = ""
+    needs: int = 0  # of a drain under way: how many instances need a person
+
+    @property
+    def badge(self) -> SafeString | str:
+        return labels.needs_badge(self.needs)
 
 
 def maintenance_cell(
@@ -56,7 +62,13 @@ def _maintenance_cell(record: HostRecord, now: datetime, *, in_service: bool) ->
     label = labels.drain_state(drain, record.counts)
     if drain.state in DRAIN_OPEN:
         share = labels.share(record.counts)
-        return MaintenanceCell(share.text, url, share, help=f"{label.text}: {drain.reason}")
+        return MaintenanceCell(
+            share.text,
+            url,
+            share,
+            help=f"{label.text}: {drain.reason}",
+            needs=record.counts.in_need(drain.state),
+        )
     if record.maintenance is not None:
         return _in_maintenance(record, now)
     if record.run_back is not None:

@@ -84,14 +84,15 @@
 
     root.addEventListener('click', function (event) {
       var link = event.target.closest('a.ajax-modal');
-      var button = event.target.closest('button[form=mnt-post]:not([data-verb])');
+      var button = event.target.closest(
+        'button[form=mnt-post]:not([data-verb]), button[form=mnt-one]');
       if (link && !event.ctrlKey && !event.metaKey) {
         event.preventDefault();
         event.stopPropagation();
         show(link.getAttribute('href'), [], link);
       } else if (button) {
         event.preventDefault();
-        post(button.getAttribute('formaction'), []);
+        post(button.getAttribute('formaction'), button.name === 'row' ? [button.value] : []);
       }
     });
     return {post: post, show: show};

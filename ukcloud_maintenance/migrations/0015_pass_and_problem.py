@@ -1,6 +1,8 @@
-from django.db import migrations
+from django.db import migrations, models
 
 import ukcloud_maintenance.message_field
+
+from . import _repeatable
 
 
 class Migration(migrations.Migration):
@@ -10,6 +12,11 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        _repeatable.AddField(
+            model_name="attempt",
+            name="pass_bytes",
+            field=models.BigIntegerField(null=True),
+        ),
         migrations.AlterField(
             model_name="worker",
             name="problem",

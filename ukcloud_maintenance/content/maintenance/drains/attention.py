@@ -1,0 +1,167 @@
+"""Who needs a person: the sentence of the headline, and the list above the table."""
+
+from collections.abc import Sequence
+
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from ukcloud_maintenance.core.drain.needs import VERBS, Need
+from ukcloud_maintenance.core.message import NAMED, Message, holds, lines
+from ukcloud_maintenance.core.states import DRAIN_TERMINAL
+from ukcloud_maintenance.core.steering import Verb
+from ukcloud_maintenance.services import DrainReport
+from ukcloud_maintenance.store import Drain, InstanceMigration
+
+from ..common import formats, labels
+from . import labels as instance_labels
+from .offers import Button, Offers, url
+
+#: the form of what is done for one instance without a question; it holds no check boxes
+ONE_FORM = "mnt-one"
+#: a sentence of the list is cut off here; the table has all of it
+SHOWN = 200
+
+
+def sentence(report: DrainReport) -> str:
+    """The instances that need a person, in the words of the headline; empty where none does."""
+    first = labels.alarm(report.counts, report.migrations)
+    if report.drain.state in DRAIN_TERMINAL:
+        return first
+    by_need: dict[Need, list[str]] = {}
+    for need, row in report.in_need:
+        by_need.setdefault(need, []).append(row.server_name or row.server_id)
+    said = [first] if first else []
+    for need, names in by_need.items():
+        if need is Need.BLOCKED and report.blocked_until:
+            continue  # the headline is about them
+        if text := _of_several(need, names):
+            said.append(text)
+    return " ".join(said)
+
+
+def _of_several(need: Need, names: list[str]) -> str:
+    n = len(names)
+    texts = {
+        Need.STALLED: ngettext("%(who)s is stalled.", "%(who)s are stalled.", n),
+        Need.NOT_CONVERGING: ngettext(
+            "%(who)s is not converging.", "%(who)s are not converging.", n
+        ),
+        Need.FAILED: ngettext("%(who)s failed.", "%(who)s failed.", n),
+        Need.ABORTED: ngettext("%(who)s was aborted.", "%(who)s were aborted.", n),
+        Need.BLOCKED: ngettext("%(who)s is blocked.", "%(who)s are blocked.", n),
+    }
+    return texts[need] % {"who": labels.who(n, names)} if need in texts else ""
+
+
+def waiting_for_blocked(report: DrainReport) -> SafeString | str:
+    """The headline where nothing is left but to wait for blocked ones; else empty."""
+    if report.blocked_until is None:
+        return ""
+    names = [row.server_name for need, row in report.in_need if need is Need.BLOCKED]
+    if not names:
+        return ""
+    text = _(
+        "Nothing is moving. Waiting until %(time)s for %(who)s, then the drain ends as failed."
+    )
+    return text % {
+        "time": formats.clock(report.blocked_until, report.now),
+        "who": labels.who(len(names), names),
+    }
+
+
+def needs_html(report: DrainReport, offers: Offers) -> SafeString | str:
+    """The list of those that need a person, each with what is wrong and what helps."""
+    found = report.in_need
+    if not found:
+        return ""
+    items = [_item(need, row, report, offers) for need, row in found[:NAMED]]
+    beyond = len(found) - NAMED
+    if beyond > 0:
+        more = ngettext(
+            "and %(n)s more, in the table below", "and %(n)s more, in the table below", beyond
+        ) % {"n": formats.number(beyond)}
+        items.append(format_html('<li class="mnt-quiet">{}</li>', more))
+    return format_html(
+        '<section class="mnt-needs" aria-labelledby="mnt-needs-title"><h4 id="mnt-needs-title">'
+        '<span class="fa fa-hand-point-right" aria-hidden="true"></span> {}</h4>'
+        "<ul>{}</ul></section>",
+        _("Needs you"),
+        format_html_join("", "{}", ((item,) for item in items)),
+    )
+
+
+def _item(need: Need, row: InstanceMigration, report: DrainReport, offers: Offers) -> SafeString:
+    offered = offers.of_row(row, report)
+    every = {one.verb: one for one in reversed(offers.buttons)}  # the first one of a verb
+    buttons = [
+        _button(report.drain, row, every[verb])
+        for verb in VERBS[need]
+        if verb in every and every[verb].slug in offered
+    ]
+    return format_html(
+        '<li data-needs="{}"><div><a href="{}">{}</a> {} <span>{}</span></div>'
+        '<div class="mnt-needs-verbs">{}</div></li>',
+        row.pk,
+        reverse("horizon:admin:instances:detail", args=[row.server_id]),
+        row.server_name or row.server_id,
+        instance_labels.state(row).html,
+        what_is_wrong(need, row),
+        format_html_join(" ", "{}", ((one,) for one in buttons)),
+    )
+
+
+def _button(drain: Drain, row: InstanceMigration, one: Button) -> SafeString:
+    text = _("View Evidence") if one.verb is Verb.RESET else one.text
+    name = row.server_name or row.server_id
+    said = _("%(verb)s: %(name)s") % {"verb": text, "name": name}
+    if one.confirm:
+        return format_html(
+            '<a id="mnt-needs-{}-{}" class="btn btn-default btn-sm ajax-modal" href="{}?row={}"'
+            ' aria-label="{}">{}\N{HORIZONTAL ELLIPSIS}</a>',
+            one.slug,
+            row.pk,
+            url(one.slug, drain),
+            row.pk,
+            said,
+            text,
+        )
+    return format_html(
+        '<button type="submit" id="mnt-needs-{}-{}" class="btn btn-default btn-sm" form="{}"'
+        ' formaction="{}" name="row" value="{}" aria-label="{}">{}</button>',
+        one.slug,
+        row.pk,
+        ONE_FORM,
+        url(one.slug, drain),
+        row.pk,
+        said,
+        text,
+    )
+
+
+def what_is_wrong(need: Need, row: InstanceMigration) -> str:
+    """One sentence; the table has the rest."""
+    if need is Need.NOT_CONVERGING:
+        return _(
+            "Its guest writes data at least as fast as it is copied, so the migration does not"
+            " finish by itself."
+        )
+    if need is Need.STALLED:
+        return _("No data is being copied: check the network and nova-compute on both hosts.")
+    said = labels.said(row.message)
+    if need is Need.UNKNOWN and not said:
+        return _("It is not certain where its guest runs; check both hosts.")
+    if len(said) > SHOWN:
+        said = said[:SHOWN].rsplit(" ", 1)[0].rstrip(".,:;") + "\N{HORIZONTAL ELLIPSIS}"
+    return said
+
+
+def but_of_these(said: Message | None, report: DrainReport) -> Message | None:
+    """What a drain says of its end, without the lines of those that are in the list."""
+    if said is None or not holds(said, "instance_left") or "first" not in said.values:
+        return said
+    named: Sequence[str] = [row.server_name for _need, row in report.in_need]
+    rest = [line for line in said.values["rest"] if line.values.get("name") not in named]
+    return lines(said.values["first"], *rest)
