@@ -1,6 +1,7 @@
 """What a person must look at is said first, on every page, and its drain is no success."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.urls import reverse
@@ -12,6 +13,8 @@ from tests.panel.test_hosts import rows
 from tests.panel.test_plans import make_plan as make_plan
 from tests.panel.test_plans import updates as plan_updates
 from ukcloud_maintenance import store
+from ukcloud_maintenance.core.drain import needs
+from ukcloud_maintenance.core.message import lines, message
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
 
 PANEL = "horizon:admin:maintenance"
@@ -124,3 +127,144 @@ def test_on_the_page_of_a_plan(admin, make_plan, state, result):
     assert "hosts are empty" not in data["parts"]["headline"]
     listed = admin.get(reverse(f"{PANEL}:plans")).content.decode()
     assert "All drained" not in listed
+
+
+# -- the list of those that need a person ----------------------------------------------------
+
+SITUATIONS = {
+    "unknown": {"state": MigrationState.UNKNOWN, "code": "error_after_abort"},
+    "wrong": {"state": MigrationState.FAILED, "code": "arrived_error", "server_status": "ERROR"},
+    "endless": {"state": MigrationState.MIGRATING, "course": "not_converging"},
+    "failed": {"state": MigrationState.FAILED, "code": "no_valid_host"},
+    "aborted": {"state": MigrationState.FAILED, "code": "aborted"},
+    "blocked": {"state": MigrationState.BLOCKED, "code": "task_state"},
+    "well": {"state": MigrationState.MIGRATING, "course": "converging"},
+}
+#: what is offered for each, in the order of the list
+LISTED = {
+    "unknown": ["View Evidence…"],
+    "wrong": [],
+    "endless": ["Force Complete…", "Abort…"],
+    "failed": ["Retry", "Skip…"],
+    "aborted": ["Retry", "Skip…"],
+    "blocked": ["Retry", "Skip…"],
+}
+
+
+@pytest.fixture
+def needy(make_drain):
+    """A drain of cmp4 that runs, with an instance for every reason to need a person."""
+    drain = make_drain("cmp4", *(server(name, host="cmp4") for name in SITUATIONS))
+    now = timezone.now()
+    store.change_drain(drain, now, state=DrainState.RUNNING, started_at=now)
+    for row in drain.migrations.all():
+        fields = SITUATIONS[row.server_name]
+        steps = [fields["state"]]
+        if fields["state"] != MigrationState.BLOCKED:
+            steps = [MigrationState.SUBMITTED, MigrationState.MIGRATING, *steps]
+        for step in dict.fromkeys(steps):
+            more = {k: v for k, v in fields.items() if k != "state"} if step == steps[-1] else {}
+            if step == MigrationState.MIGRATING:
+                more |= {"nova_migration_id": row.pk, "nova_status": "running"}
+            store.change_migration(row, now, state=step, **more)
+    return drain
+
+
+def verbs_of(item_html):
+    found = re.findall(r'<(?:a|button)[^>]*class="btn[^>]*>([^<]*)<', item_html)
+    return [one.strip() for one in found]
+
+
+def test_the_list_leads_the_page_of_a_drain_with_what_helps(admin, needy):
+    data = updates(admin, needy).json()
+    items = re.findall(r"<li data-needs.*?</li>", data["parts"]["needs"], re.DOTALL)
+    shown = {re.search(r"<a href[^>]*>([^<]*)</a>", i).group(1): verbs_of(i) for i in items}
+    assert shown == LISTED
+    assert list(shown) == list(LISTED)
+    assert "Needs you" in data["parts"]["needs"]
+    assert data["title"] == "6 need you · 1/7 · cmp4"
+    headline = text(data["parts"]["headline"])
+    for words in ("endless is not converging.", "failed failed.", "blocked is blocked."):
+        assert words in headline
+    assert "warning" in data["parts"]["bar"]
+    assert "label-warning" in data["parts"]["state"]
+
+
+def test_what_is_aborted_is_no_failure_in_the_table(admin, needy):
+    cells = {r["name"]: r["cells"] for r in updates(admin, needy).json()["rows"]}
+    assert text(cells["aborted"][3][0]) == "Aborted"
+    assert "danger" not in cells["aborted"][3][0]
+    assert text(cells["failed"][3][0]) == "Failed"
+
+
+def test_what_helps_without_a_question_is_done_from_the_list(admin, needy):
+    page = admin.get(reverse(f"{PANEL}:drain", args=[needy.pk])).content.decode()
+    found = re.search(r'form="mnt-one"\s+formaction="([^"]*)" name="row" value="(\d+)"', page)
+    assert admin.post(found[1], {"row": found[2]}).status_code == 302
+    assert needy.migrations.get(pk=found[2]).state == MigrationState.PENDING
+
+
+def test_the_list_is_empty_where_nobody_is_needed(admin, make_drain):
+    drain = make_drain("cmp4", server("web-1", host="cmp4"))
+    data = updates(admin, drain).json()
+    assert data["parts"]["needs"] == ""
+    assert data["title"] == "0/1 · cmp4"
+
+
+def test_only_blocked_ones_are_waited_for(admin, needy, settings):
+    settings.UKCLOUD_MAINTENANCE = {"BLOCKED_WAIT_SECONDS": 600}
+    now = timezone.now()
+    needy.migrations.exclude(server_name="blocked").delete()
+    type(needy).objects.filter(pk=needy.pk).update(blocked_since=now)
+    headline = text(updates(admin, needy).json()["parts"]["headline"])
+    until = timezone.localtime(now + timedelta(seconds=600))
+    assert headline.startswith(
+        f"Nothing is moving. Waiting until {until:%H:%M} for blocked, then the drain ends as"
+        " failed. 0 of 1 instance has left."
+    )
+    assert re.search(r"(10:00|9:5\d) left\.$", headline)
+
+
+def test_the_lists_count_them_by_queries_as_the_page_does_by_rows(admin, needy):
+    by_query = store.counts([needy.pk])[needy.pk]
+    assert by_query == store.counts_of(needy, store.migrations(needy))
+    for state in DrainState:
+        found = needs.in_need(store.migrations(needy), state)
+        assert by_query.in_need(state) == len(found), state
+    html = admin.get(reverse(f"{PANEL}:host_updates")).json()["cells"]["cmp4"]
+    assert "6 need you" in text(html)
+    assert "6 need you" in text(admin.get(reverse(f"{PANEL}:drains")).content.decode())
+
+
+def test_the_list_leads_the_page_of_a_plan(admin, make_plan):
+    plan = make_plan("cmp1", "cmp2")
+    drain = store.drains_of_plan(plan.pk)[1]
+    row = store.migrations(drain)[0]
+    store.change_migration(row, timezone.now(), state=MigrationState.BLOCKED, code="task_state")
+    data = plan_updates(admin, plan).json()
+    assert data["title"].startswith("1 needs you · ")
+    assert data["parts"]["headline"].startswith("1 needs you.")
+    shown = text(data["parts"]["needs"])
+    assert f"{row.server_name} ( cmp2 ) Blocked" in shown
+    assert reverse(f"{PANEL}:drain", args=[drain.pk]) in data["parts"]["needs"]
+
+
+def test_a_drain_that_ended_says_once_what_is_left(admin, needy):
+    """The list has them; the alert does not repeat it."""
+    left = [
+        message("instance_left", name=name, state="failed", why=message("came_back"))
+        for name in ("failed", "stays-1")
+    ]
+    said = lines(message("left_host", done=0, total=7), *left)
+    needy.migrations.filter(server_name="endless").update(state=MigrationState.GONE)
+    store.finish_drain(
+        needy, DrainState.FAILED, DrainResult.INSTANCES_FAILED, said, "worker", timezone.now()
+    )
+    data = updates(admin, needy).json()
+    assert "failed" in needs_names(data)
+    assert "stays-1" in data["parts"]["message"]
+    assert "failed (" not in text(data["parts"]["message"])
+
+
+def needs_names(data):
+    return re.findall(r"<li data-needs[^>]*><div><a [^>]*>([^<]*)<", data["parts"]["needs"])

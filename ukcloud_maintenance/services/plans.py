@@ -1,6 +1,6 @@
 """Plans: several hosts that are drained as one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -9,11 +9,13 @@ from .. import store
 from ..cloud import Cloud
 from ..core import steering
 from ..core.actor import RULE_DRAIN, RULE_VIEW, Actor
+from ..core.drain import needs
+from ..core.drain.needs import Need
 from ..core.message import Message, message
 from ..core.states import DRAIN_TERMINAL
 from ..core.steering import DrainVerb
 from ..exceptions import Refused
-from ..store import Drain, Plan
+from ..store import Drain, InstanceMigration, Plan
 from .access import require
 from .drains import ready_to_request, write_request
 from .hosts import worker_status
@@ -72,6 +74,8 @@ class PlanReport:
     counts: Mapping[int, store.Counts]
     worker: store.WorkerStatus
     now: datetime = field(default_factory=store.now)
+    #: the instances of all its drains that need a person, and why; the worst first
+    in_need: Sequence[tuple[Need, InstanceMigration]] = ()
 
     @property
     def is_over(self) -> bool:
@@ -105,7 +109,24 @@ def plan_report(actor: Actor, plan_id: int) -> PlanReport:
     """
     plan = get_plan(actor, plan_id)
     drains = list(store.drains_of_plan(plan.pk))
-    return PlanReport(plan, drains, store.counts(d.pk for d in drains), worker_status(actor))
+    return PlanReport(
+        plan,
+        drains,
+        store.counts(d.pk for d in drains),
+        worker_status(actor),
+        in_need=_in_need(drains),
+    )
+
+
+def _in_need(drains: list[Drain]) -> list[tuple[Need, InstanceMigration]]:
+    rows: dict[int, list[InstanceMigration]] = {drain.pk: [] for drain in drains}
+    for row in store.in_question(rows):
+        rows[row.drain_id].append(row)
+    found: list[tuple[Need, InstanceMigration]] = []
+    for drain in drains:
+        if rows[drain.pk]:
+            found += needs.in_need(rows[drain.pk], drain.state, may_go_on=store.may_go_on(drain))
+    return needs.worst_first(found)
 
 
 def get_plan(actor: Actor, plan_id: int) -> Plan:

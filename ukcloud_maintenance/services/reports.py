@@ -72,7 +72,7 @@ def drain_report(actor: Actor, drain_id: int) -> DrainReport:
         worker_status(actor),
         now=now,
         forecast=forecast_of(drain, rows),
-        may_go_on=drain.state != DrainState.FAILED or store.may_reopen(drain),
+        may_go_on=store.may_go_on(drain),
         timeouts=_timeouts(drain, rows, now),
         blocked_until=_blocked_until(drain),
     )

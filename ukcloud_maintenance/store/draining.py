@@ -1,12 +1,13 @@
 """Drains and their instances: what is read of them, and changes from one state to the next."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
+from ..core.drain.needs import ENDLESS
 from ..core.message import Message
 from ..core.states import (
     DRAIN_OPEN,
@@ -15,6 +16,7 @@ from ..core.states import (
     Direction,
     DrainResult,
     DrainState,
+    MigrationState,
     check_drain_transition,
 )
 from ..exceptions import StaleState
@@ -79,6 +81,16 @@ def migrations(drain: Drain) -> "QuerySet[InstanceMigration]":
     order in which they are started. Two queries."""
     found = drain.migrations.select_related("newest_attempt").prefetch_related("request_rows")
     return found.order_by("position", "id")
+
+
+def in_question(drain_ids: Iterable[int]) -> "QuerySet[InstanceMigration]":
+    """Of several drains, the instances that may need a person, see core.drain.needs; with their
+    newest attempts and what was requested for them. Two queries."""
+    states = (MigrationState.UNKNOWN, MigrationState.FAILED, MigrationState.BLOCKED)
+    copies = Q(state=MigrationState.MIGRATING, newest_attempt__course__in=list(ENDLESS))
+    rows = InstanceMigration.objects.filter(Q(state__in=states) | copies)
+    found = rows.filter(drain_id__in=list(drain_ids)).select_related("newest_attempt")
+    return found.prefetch_related("request_rows").order_by("drain_id", "position", "id")
 
 
 def attempts(drain: Drain) -> dict[int, list[Attempt]]:

@@ -314,9 +314,12 @@ def reopen_drain(drain: Drain, actor: Who, now: datetime) -> None:
         raise
 
 
-def may_reopen(drain: Drain) -> bool:
-    """Whether a drain that failed could go on, see :func:`reopen_drain`: the host has no other open
-    drain, and is still in the maintenance that the drain was part of."""
+def may_go_on(drain: Drain) -> bool:
+    """Whether what failed can be retried as far as the host is concerned. A drain that is over goes
+    on (:func:`reopen_drain`) if the host has no other open drain, and is still in the maintenance
+    that the drain was part of."""
+    if drain.state != DrainState.FAILED:
+        return True
     if Drain.objects.filter(open_key=drain.host_key).exclude(pk=drain.pk).exists():
         return False
     if drain.direction != Direction.AWAY or not drain.maintenance_id:

@@ -127,4 +127,8 @@ def in_need(
         for row in rows
         if (need := need_of(row, drain_state, may_go_on=may_go_on)) is not None
     ]
+    return worst_first(found)
+
+
+def worst_first(found: list[tuple[Need, Row]]) -> list[tuple[Need, Row]]:
     return sorted(found, key=lambda pair: _ORDER[pair[0]])

@@ -1,6 +1,6 @@
 """Who needs a person: the sentence of the headline, and the list above the table."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
@@ -74,10 +74,20 @@ def waiting_for_blocked(report: DrainReport) -> SafeString | str:
 
 def needs_html(report: DrainReport, offers: Offers) -> SafeString | str:
     """The list of those that need a person, each with what is wrong and what helps."""
-    found = report.in_need
+    return listed(report.in_need, lambda need, row: (_verbs(need, row, report, offers), ""))
+
+
+def listed(
+    found: Sequence[tuple[Need, InstanceMigration]],
+    more_of: Callable[[Need, InstanceMigration], tuple[SafeString | str, SafeString | str]],
+) -> SafeString | str:
+    """The list; empty where nobody is needed.
+
+    :param more_of: what helps one of them, and where it belongs, both as HTML
+    """
     if not found:
         return ""
-    items = [_item(need, row, report, offers) for need, row in found[:NAMED]]
+    items = [_item(need, row, *more_of(need, row)) for need, row in found[:NAMED]]
     beyond = len(found) - NAMED
     if beyond > 0:
         more = ngettext(
@@ -93,7 +103,7 @@ def needs_html(report: DrainReport, offers: Offers) -> SafeString | str:
     )
 
 
-def _item(need: Need, row: InstanceMigration, report: DrainReport, offers: Offers) -> SafeString:
+def _verbs(need: Need, row: InstanceMigration, report: DrainReport, offers: Offers) -> SafeString:
     offered = offers.of_row(row, report)
     every = {one.verb: one for one in reversed(offers.buttons)}  # the first one of a verb
     buttons = [
@@ -101,15 +111,22 @@ def _item(need: Need, row: InstanceMigration, report: DrainReport, offers: Offer
         for verb in VERBS[need]
         if verb in every and every[verb].slug in offered
     ]
+    return format_html_join(" ", "{}", ((one,) for one in buttons))
+
+
+def _item(
+    need: Need, row: InstanceMigration, verbs: SafeString | str, place: SafeString | str
+) -> SafeString:
     return format_html(
-        '<li data-needs="{}"><div><a href="{}">{}</a> {} <span>{}</span></div>'
+        '<li data-needs="{}"><div><a href="{}">{}</a> {} {} <span>{}</span></div>'
         '<div class="mnt-needs-verbs">{}</div></li>',
         row.pk,
         reverse("horizon:admin:instances:detail", args=[row.server_id]),
         row.server_name or row.server_id,
+        place,
         instance_labels.state(row).html,
         what_is_wrong(need, row),
-        format_html_join(" ", "{}", ((one,) for one in buttons)),
+        verbs,
     )
 
 

@@ -13,6 +13,7 @@ from django.utils.translation import ngettext, npgettext
 
 from ukcloud_maintenance.core import steering
 from ukcloud_maintenance.core.actor import Actor
+from ukcloud_maintenance.core.drain.needs import Need
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
     MIGRATION_UNDER_WAY,
@@ -22,12 +23,13 @@ from ukcloud_maintenance.core.states import (
 )
 from ukcloud_maintenance.core.steering import DrainVerb
 from ukcloud_maintenance.services import PlanReport
-from ukcloud_maintenance.store import Counts, Drain, Plan
+from ukcloud_maintenance.store import Counts, Drain, InstanceMigration, Plan
 
 from ..common import formats, labels
-from ..common.addresses import PANEL
+from ..common.addresses import PANEL, of_host
 from ..common.formats import NOTHING
 from ..common.labels import Label
+from ..drains import attention
 from ..drains import overview as progress
 
 #: the form of the page that the buttons belong to; it has the CSRF token
@@ -86,12 +88,17 @@ def title(report: PlanReport) -> str:
     if report.is_over:
         return f"{plan_state(report.drains, report.total).text} · {name}"
     share = total_share(report)
-    return f"{share.left}/{share.total} · {name}"
+    said = f"{share.left}/{share.total} · {name}"
+    n = len(report.in_need)
+    return f"{labels.needs_you(n)} · {said}" if n else said
 
 
 def headline(report: PlanReport) -> str:
     """How it is, or how it ended; what a person must look at comes first."""
-    return f"{labels.alarm(report.total)} {_headline(report)}".strip()
+    first = labels.alarm(report.total)
+    if not first and not report.is_over and report.in_need:
+        first = _("%(who)s.") % {"who": labels.needs_you(len(report.in_need))}
+    return f"{first} {_headline(report)}".strip()
 
 
 def _headline(report: PlanReport) -> str:
@@ -145,7 +152,7 @@ def _overall_bar(report: PlanReport) -> SafeString:
     fine = fine and not report.total.need_a_look
     return bar(
         total_share(report),
-        ("success" if fine else "warning") if report.is_over else "primary",
+        ("success" if fine else "warning") if report.is_over or report.in_need else "primary",
         over=report.is_over,
         name=_("Instances that have left"),
         small=False,
@@ -241,6 +248,25 @@ def _actions(report: PlanReport, actor: Actor) -> SafeString | str:
     return format_html_join(" ", "{}", ((button,) for button in buttons))
 
 
+def _needs(report: PlanReport) -> SafeString | str:
+    """The list of those that need a person, of all hosts; what helps is on the page of each."""
+    drains = {drain.pk: drain for drain in report.drains}
+
+    def more(_need: Need, row: InstanceMigration) -> tuple[SafeString, SafeString]:
+        drain = drains[row.drain_id]
+        view = format_html(
+            '<a class="btn btn-default btn-sm" href="{}" aria-label="{}">{}</a>',
+            reverse(f"{PANEL}:drain", args=[drain.pk]),
+            _("View drain %(id)s of %(host)s") % {"id": drain.pk, "host": drain.host},
+            _("View Drain"),
+        )
+        url = of_host("host", drain.host, drain.region)
+        place = format_html('<span class="mnt-quiet">(<a href="{}">{}</a>)</span>', url, drain.host)
+        return view, place
+
+    return attention.listed(report.in_need, more)
+
+
 def parts(report: PlanReport, actor: Actor) -> dict[str, SafeString]:
     """The pieces above the table, by name."""
     pieces: dict[str, SafeString | str] = {
@@ -249,6 +275,7 @@ def parts(report: PlanReport, actor: Actor) -> dict[str, SafeString]:
         "headline": headline(report),
         "bar": _overall_bar(report),
         "counts": labels.counts_html(report.total),
+        "needs": _needs(report),
         "facts": _facts(report),
         "actions": _actions(report, actor),
     }
