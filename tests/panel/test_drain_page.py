@@ -489,3 +489,74 @@ def test_a_copy_tells_when_it_times_out_and_what_happens_then(
     else:
         assert "Times out" not in shown
         assert "it may continue" not in shown
+
+
+# -- what the table tells of time and place --------------------------------------------------
+
+
+def columns(admin, drain):
+    """The cells of each row, by the slug of their column."""
+    html = admin.get(page(drain)).content.decode()
+    found = {}
+    for row in re.findall(r"<tr data-id=.*?</tr>", html, re.DOTALL):
+        name = re.search(r'data-name="([^"]*)"', row).group(1)
+        cells_ = re.findall(r'<td class="mnt-col-(\w+)"[^>]*>(.*?)</td>', row, re.DOTALL)
+        found[name] = dict(cells_)
+    return found
+
+
+def test_hosts_are_linked_and_ids_can_be_copied(admin, running):
+    rows = columns(admin, running)
+    for slug, host in (("source", "cmp1"), ("dest", "cmp2")):
+        assert f'/hosts/{host}/?region=RegionOne">{host}</a>' in rows["flies-1"][slug]
+    server_id = running.migrations.get(server_name="flies-1").server_id
+    assert f'data-copy="{server_id}"' in rows["flies-1"]["name"]
+
+
+def test_an_attempt_tells_how_long_it_takes_or_took(admin, make_drain):
+    drain = make_drain("cmp1", server("gone"), server("flies"), server("waits"))
+    begun = timezone.now() - timedelta(minutes=5)
+    store.change_drain(drain, begun, state=DrainState.RUNNING, started_at=begun)
+    rows = {row.server_name: row for row in drain.migrations.all()}
+    for name in ("gone", "flies"):
+        store.change_migration(
+            rows[name], begun, state=MigrationState.SUBMITTED, submitted_at=begun
+        )
+        store.change_migration(rows[name], begun, state=MigrationState.MIGRATING)
+    store.change_migration(
+        rows["gone"], begun + timedelta(seconds=75), state=MigrationState.SUCCEEDED
+    )
+    shown = columns(admin, drain)
+    assert text(shown["gone"]["duration"]) == "1:15"
+    assert "finished 2" in shown["gone"]["duration"]  # the time, in ISO 8601
+    assert f'data-since="{begun.isoformat()}"' in shown["flies"]["duration"]
+    assert text(shown["flies"]["duration"]).startswith("5:0")
+    assert text(shown["waits"]["duration"]) == NOTHING
+
+
+def test_what_failed_tells_which_hosts_were_tried(admin, make_drain):
+    drain = make_drain("cmp1", server("poor"), server("lucky"))
+    now = timezone.now()
+    store.change_drain(drain, now, state=DrainState.RUNNING, started_at=now)
+    rows = {row.server_name: row for row in drain.migrations.all()}
+    for name, row in rows.items():
+        for n, host in enumerate(("cmp2", "cmp3", "cmp2"), 1):
+            store.change_migration(
+                row, now, state=MigrationState.SUBMITTED, submitted_at=now, attempts=n
+            )
+            store.change_migration(row, now, state=MigrationState.MIGRATING, sent_to=host)
+            if n < 3:
+                store.change_migration(row, now, state=MigrationState.PENDING)
+        end = MigrationState.FAILED if name == "poor" else MigrationState.SUCCEEDED
+        store.change_migration(row, now, state=end)
+    shown = columns(admin, drain)
+    assert "Tried: cmp2, cmp3." in text(shown["poor"]["message"])
+    assert "Tried" not in shown["lucky"]["message"]
+
+
+def test_dates_are_iso_with_their_zone(admin, running):
+    html = admin.get(page(running)).content.decode()
+    titles = re.findall(r'<time datetime="[^"]*" title="([^"]*)"', html)
+    assert titles
+    for title in titles:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", title), title

@@ -145,7 +145,7 @@ def test_the_timeline_says_when_who_what_which_and_how_it_went(admin, cloud, dra
     found = rows(fragment(admin, "timeline", drain))
     assert cloud.asked == []
     assert found[::-1][:5] == [
-        [f"03/01/2026 12:00:{s:02} UTC {ago}", who, *rest]
+        [f"2026-03-01 12:00:{s:02} UTC {ago}", who, *rest]
         for (s, who, *rest), ago in zip(
             [
                 (0, "alice", "Drain requested", NOTHING, "new kernel", ""),
@@ -276,7 +276,7 @@ def test_long_words_are_folded_and_all_there(admin, drain):
 def test_times_are_in_the_zone_of_the_user_and_it_is_named(admin, drain):
     admin.cookies["django_timezone"] = "Asia/Kathmandu"
     first = rows(fragment(admin, "timeline", drain))[-1]
-    assert first[0].startswith("03/01/2026 17:45:00 +0545")
+    assert first[0].startswith("2026-03-01 17:45:00 +0545")
     assert "+0545" in fragment(admin, "picture", drain).content.decode()
 
 
@@ -337,8 +337,8 @@ def test_a_change_of_the_window_is_told_in_words_and_in_the_zone_of_the_user(adm
     )
     admin.cookies["django_timezone"] = "Asia/Kathmandu"
     assert rows(fragment(admin, "timeline", drain))[0][4] == (
-        "window start removed, was 03/02/2126 01:45:00 +0545;"
-        " window end 03/02/2126 03:45:00 +0545, was 03/02/2126 02:45:00 +0545"
+        "window start removed, was 2126-03-02 01:45:00 +0545;"
+        " window end 2126-03-02 03:45:00 +0545, was 2126-03-02 02:45:00 +0545"
     )
 
 
@@ -384,7 +384,7 @@ def test_the_picture_has_a_lane_for_each_instance_with_its_stretches(admin, clou
     # what is no stretch is a mark
     assert (
         lanes[1].find("svg[@class='mnt-diamond']/g/title").text
-        == "Abort requested, 03/01/2026 12:01:10"
+        == "Abort requested, 2026-03-01 12:01:10"
     )
 
 
@@ -415,7 +415,7 @@ def test_the_picture_is_told_in_words_too(admin, drain):
     markup, drawn = picture(admin, drain)
     assert drawn.get("role") == "img"
     assert drawn.get("aria-label").startswith(
-        "3 instances from 03/01/2026 12:00:00 to 03/01/2026 12:01:41:"
+        "3 instances from 2026-03-01 12:00:00 to 2026-03-01 12:01:41:"
     )
     assert "1 arrived" in drawn.get("aria-label")
     words = [text(found) for found in re.findall(r"<li>.*?</li>", markup, re.S)]
@@ -453,7 +453,7 @@ def test_pauses_of_the_drain_are_seen(admin, drain):
     store.change_drain(drain, at(30), state=DrainState.PAUSED, event=("drain_paused", "bob", ""))
     _markup, drawn = picture(admin, drain)
     title = drawn.find("rect[@class='mnt-pause']/title").text
-    assert title == "The drain was paused, since 03/01/2026 12:00:30"
+    assert title == "The drain was paused, since 2026-03-01 12:00:30"
 
 
 def test_a_hundred_lanes_cost_the_same_queries_and_do_not_weigh_much(admin, make_drain):
@@ -690,7 +690,7 @@ def test_a_return_to_service_stands_where_it_belongs(admin, make_drain):
     ]
     assert rows[1][1:] == [
         *("Enabled, and Nova sees it up.", "3 days", NOTHING, "carol"),
-        *("03/01/2026 12:00", "03/04/2026 12:00"),
+        *("2026-03-01 12:00", "2026-03-04 12:00"),
     ]
 
 

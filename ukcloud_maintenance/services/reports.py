@@ -11,7 +11,13 @@ from ..core.copying.duration import Forecast, forecast
 from ..core.copying.patience import TimeoutBounds, TimeoutOutlook, timeout_outlook
 from ..core.drain import needs
 from ..core.message import message
-from ..core.states import DRAIN_TERMINAL, MIGRATION_UNDER_WAY, DrainState, MigrationState
+from ..core.states import (
+    DRAIN_TERMINAL,
+    MIGRATION_UNDER_WAY,
+    MIGRATION_WAITING,
+    DrainState,
+    MigrationState,
+)
 from ..exceptions import Refused
 from ..store import Drain, InstanceMigration
 from .access import require
@@ -54,6 +60,9 @@ class DrainReport:
     #: when the drain no longer waits for what is blocked, where it waits for nothing else
     blocked_until: datetime | None = None
 
+    #: the hosts that those that have not left were to go to so far, by the row's id
+    tried: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+
     @property
     def in_need(self) -> list[tuple[needs.Need, InstanceMigration]]:
         """The instances that need a person, and why; the worst first."""
@@ -75,7 +84,18 @@ def drain_report(actor: Actor, drain_id: int) -> DrainReport:
         may_go_on=store.may_go_on(drain),
         timeouts=_timeouts(drain, rows, now),
         blocked_until=_blocked_until(drain),
+        tried=_tried(drain, rows),
     )
+
+
+#: The states of instances that were to go somewhere, and did not.
+_NOT_LEFT = MIGRATION_WAITING | {MigrationState.FAILED, MigrationState.UNKNOWN}
+
+
+def _tried(drain: Drain, rows: list[InstanceMigration]) -> dict[int, tuple[str, ...]]:
+    """By one query, where some have."""
+    of = [row.pk for row in rows if row.attempts and row.state in _NOT_LEFT]
+    return store.hosts_tried(of) if of else {}
 
 
 def _blocked_until(drain: Drain) -> datetime | None:

@@ -103,6 +103,18 @@ def attempts(drain: Drain) -> dict[int, list[Attempt]]:
     return found
 
 
+def hosts_tried(row_ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
+    """The hosts that instances were to go to so far, each once, the first one first; by the ids of
+    their rows. One query."""
+    found: dict[int, dict[str, None]] = {}
+    rows = Attempt.objects.filter(migration_id__in=list(row_ids), submitted_at__isnull=False)
+    every = rows.order_by("migration_id", "number")
+    for row_id, sent_to, asked in every.values_list("migration_id", "sent_to", "asked_host"):
+        if host := sent_to or asked:
+            found.setdefault(row_id, {})[host] = None
+    return {row_id: tuple(hosts) for row_id, hosts in found.items()}
+
+
 def drains_with_requests() -> "QuerySet[Request, int]":
     """The ids of the drains for an instance of which something is requested of Nova."""
     found = Request.objects.filter(open_key__isnull=False).order_by()

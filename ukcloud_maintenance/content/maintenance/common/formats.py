@@ -97,11 +97,11 @@ def zone(at: datetime) -> str:
 
 
 def full_time(value: datetime | None) -> str:
-    """Date and time in the user's time zone."""
+    """Date and time in the user's time zone, the date as ISO 8601 has it."""
     if value is None:
         return NOTHING
     local = timezone.localtime(value)
-    return f"{formats.date_format(local, 'SHORT_DATE_FORMAT')} {local:%H:%M:%S}"
+    return f"{local:%Y-%m-%d %H:%M:%S}"
 
 
 #: A time as the record holds it: in UTC, and says so.
@@ -126,7 +126,7 @@ def clock(value: datetime, now: datetime, seconds: bool = False) -> str:
     time = local.strftime("%H:%M:%S" if seconds else "%H:%M")
     if local.date() == timezone.localtime(now).date():
         return time
-    return f"{formats.date_format(local, 'SHORT_DATE_FORMAT')} {time}"
+    return f"{local:%Y-%m-%d} {time}"
 
 
 def when(value: datetime | None, now: datetime, seconds: bool = False) -> SafeString | str:
@@ -136,6 +136,6 @@ def when(value: datetime | None, now: datetime, seconds: bool = False) -> SafeSt
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
         value.isoformat(),
-        full_time(value),
+        zoned_time(value),
         clock(value, now, seconds),
     )

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -19,7 +19,7 @@ from ukcloud_maintenance.services import DrainReport
 from ukcloud_maintenance.store import InstanceMigration
 
 from ..common import formats, labels
-from ..common.addresses import PANEL
+from ..common.addresses import PANEL, of_host
 from ..common.formats import NOTHING
 from . import course
 from . import labels as instance_labels
@@ -47,9 +47,15 @@ class Field:
 
 def _name(row: InstanceMigration, report: DrainReport) -> SafeString:
     return format_html(
-        '<a href="{}">{}</a>',
+        '<a href="{}" title="{}">{}</a><button type="button" class="mnt-copy"'
+        ' data-copy="{}" title="{}" aria-label="{}"><span class="fa fa-copy"'
+        ' aria-hidden="true"></span></button>',
         reverse("horizon:admin:instances:detail", args=[row.server_id]),
         row.server_name or row.server_id,
+        row.server_name or row.server_id,
+        row.server_id,
+        _("Copy the ID %(id)s") % {"id": row.server_id},
+        _("Copy the ID of %(name)s") % {"name": row.server_name or row.server_id},
     )
 
 
@@ -159,7 +165,11 @@ def _said(row: InstanceMigration, report: DrainReport, offers: Offers) -> SafeSt
             cut,
             text,
         )
-    lines = [*instance_labels.steered(row, report.now), course.times_out(row, report)]
+    lines = [
+        *instance_labels.steered(row, report.now),
+        course.times_out(row, report),
+        _tried(row, report),
+    ]
     asked = format_html_join(
         "", '<div class="mnt-asked">{}</div>', ((line,) for line in lines if line)
     )
@@ -185,6 +195,62 @@ def _evidence(row: InstanceMigration, report: DrainReport, offers: Offers) -> Sa
     )
 
 
+def _host(name: str, report: DrainReport) -> SafeString | str:
+    if not name:
+        return NOTHING
+    try:
+        address = of_host("host", name, report.drain.region)
+    except NoReverseMatch:  # whatever Nova named is no name of a host
+        return name
+    return format_html('<a href="{}">{}</a>', address, name)
+
+
+def _source(row: InstanceMigration) -> str:
+    return row.source_compute
+
+
+def _dest(row: InstanceMigration) -> str:
+    return row.dest_compute
+
+
+def _duration(row: InstanceMigration, report: DrainReport) -> SafeString | str:
+    """How long this attempt takes, ticking; or took, with when it ended."""
+    begun, ended = row.attempt.submitted_at, row.attempt.ended_at
+    if begun is None:
+        return NOTHING
+    if row.state in MIGRATION_UNDER_WAY:
+        return format_html(
+            '<span data-since="{}">{}</span>',
+            begun.isoformat(),
+            formats.duration(report.now - begun),
+        )
+    if ended is None:
+        return NOTHING
+    return format_html(
+        '<span title="{}">{}</span>',
+        _("finished %(time)s") % {"time": formats.zoned_time(ended)},
+        formats.duration(ended - begun),
+    )
+
+
+def _seconds(row: InstanceMigration) -> float:
+    """What that is sorted by: what is in progress comes last, the longest first."""
+    begun, ended = row.attempt.submitted_at, row.attempt.ended_at
+    if begun is None:
+        return 0
+    if row.state in MIGRATION_UNDER_WAY or ended is None:
+        return 1e10 - begun.timestamp()
+    return (ended - begun).total_seconds()
+
+
+def _tried(row: InstanceMigration, report: DrainReport) -> str:
+    """The hosts that it was to go to so far, where it has not left."""
+    hosts = report.tried.get(row.pk, ())
+    if not hosts:
+        return ""
+    return _("Tried: %(hosts)s.") % {"hosts": ", ".join(hosts)}
+
+
 def _time_key(value) -> float:
     return value.timestamp() if value else 0
 
@@ -203,23 +269,16 @@ def fields(offers: Offers) -> list[Field]:
         Field("state", _("State"), _state, lambda r: _STATE_ORDER[MigrationState(r.state)]),
         Field("nova", _("Nova status"), lambda r, _r: r.attempt.nova_status or NOTHING),
         Field("copied", _("Memory copied"), _memory_copied, _fraction),
-        Field("source", _("Source"), lambda r, _r: r.source_compute or NOTHING),
-        Field("dest", _("Destination"), lambda r, _r: r.dest_compute or NOTHING),
+        Field("source", _("Source"), lambda r, p: _host(r.source_compute, p), _source),
+        Field("dest", _("Destination"), lambda r, p: _host(r.dest_compute, p), _dest),
         Field("attempts", _("Attempts"), _attempts, lambda r: r.attempts),
         Field(
             "started",
             _("Started"),
-            lambda r, report: formats.when(r.started_at, report.now, seconds=True),
-            lambda r: _time_key(r.started_at),
+            lambda r, report: formats.when(r.attempt.submitted_at, report.now, seconds=True),
+            lambda r: _time_key(r.attempt.submitted_at),
         ),
-        Field(
-            "finished",
-            _("Finished"),
-            lambda r, report: formats.when(
-                r.finished_at if r.started_at else None, report.now, seconds=True
-            ),
-            lambda r: _time_key(r.finished_at if r.started_at else None),
-        ),
+        Field("duration", _("Duration"), _duration, _seconds),
         Field("message", _("Message"), lambda r, report: _said(r, report, offers)),
     ]
 

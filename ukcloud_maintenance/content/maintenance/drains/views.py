@@ -74,7 +74,7 @@ class DrainView(PanelPage):
                 "drain": drain,
                 "parts": progress.parts(report, self.actor),
                 "fields": columns,
-                "columns": len(columns) + bool(buttons),
+                "columns": len(columns) + 2 * bool(buttons),
                 "rows": rows,
                 "buttons": [{"button": one, "url": url(one.slug, drain)} for one in buttons],
                 "offered": not over or any(row.verbs for row in rows),

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.utils import formats as django_formats
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -161,7 +160,7 @@ def _chart(drains: Sequence[HistoryRow], now: datetime) -> SafeString:
                     '<text class="mnt-scale" x="{}%" y="{}" text-anchor="middle">{}</text>',
                     round(middle, 3),
                     base + 15,
-                    django_formats.date_format(local, "SHORT_DATE_FORMAT"),
+                    f"{local:%Y-%m-%d}",
                 )
             )
     return format_html(

@@ -7,7 +7,6 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 
 from django.urls import reverse
-from django.utils import formats as django_formats
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
@@ -246,7 +245,7 @@ class Picture:
         day = timezone.localtime(self.now).date()
         for at in found.at:
             local = timezone.localtime(at)
-            date = django_formats.date_format(local, "SHORT_DATE_FORMAT")
+            date = f"{local:%Y-%m-%d}"
             if found.step >= 86400:
                 text = date
             else:

@@ -27,6 +27,7 @@
             td.className = table.tHead.rows[0].cells[i + tools].className;
             tr.appendChild(td);
           });
+          if (tools) { tr.appendChild(steering.actions(row)); }
           body.appendChild(tr);
         }
         tr.setAttribute('data-state', row.state);
@@ -113,7 +114,7 @@
     }
 
     function sortable(th, column) {
-      if (column < tools) { return; }
+      if (column < tools || th.classList.contains('mnt-col-actions')) { return; }
       var button = document.createElement('button');
       button.type = 'button';
       button.className = 'mnt-sort';
@@ -123,13 +124,23 @@
       button.addEventListener('click', function () {
         order = {column: column, down: order.column === column && !order.down};
         Array.prototype.forEach.call(table.tHead.rows[0].cells, function (other, i) {
-          if (i < tools) { return; }
+          if (!other.hasAttribute('aria-sort')) { return; }
           other.setAttribute('aria-sort', i !== column ? 'none'
             : order.down ? 'descending' : 'ascending');
         });
         arrange();
       });
     }
+
+    // -- an instance's ID for the clipboard -------------------------------------------------
+
+    root.addEventListener('click', function (event) {
+      var button = event.target.closest('.mnt-copy');
+      if (!button) { return; }
+      horizon.maintenance.copy(button.getAttribute('data-copy'), button);
+      horizon.alert('success', interpolate(gettext('Copied: %(text)s'),
+        {text: button.getAttribute('data-copy')}, true));
+    });
 
     if (body) {
       Array.prototype.forEach.call(body.rows, function (tr, place) {

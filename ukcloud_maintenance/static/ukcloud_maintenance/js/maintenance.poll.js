@@ -6,6 +6,23 @@
 
   var PATIENCE = 20000;    // milliseconds for one answer
 
+  // Put a text into the clipboard; also where the page came without TLS, so that the browser has
+  // no clipboard for it. The focus is where it was.
+  function copy(text, opener) {
+    if (navigator.clipboard && window.isSecureContext) {
+      navigator.clipboard.writeText(text);
+      return;
+    }
+    var area = document.createElement('textarea');
+    area.value = text;
+    area.className = 'sr-only';
+    document.body.appendChild(area);
+    area.select();
+    document.execCommand('copy');
+    document.body.removeChild(area);
+    opener.focus();
+  }
+
   function json(text) {
     try { return JSON.parse(text); } catch (e) { return null; }
   }
@@ -92,5 +109,5 @@
     return '';
   }
 
-  horizon.maintenance = {poll: poll, json: json, seen: seen, ground: ground};
+  horizon.maintenance = {poll: poll, json: json, seen: seen, ground: ground, copy: copy};
 }());

@@ -51,7 +51,9 @@
     function update() {
       var known = rows();
       var chosen = known.filter(function (tr) { return box(tr).checked; });
-      var shown = known.filter(function (tr) { return !tr.hidden; });
+      var shown = known.filter(function (tr) {
+        return !tr.hidden && (verbs(tr).length || box(tr).checked);
+      });
       var marked = shown.filter(function (tr) { return box(tr).checked; });
       var unfit = chosen.filter(function (tr) { return !verbs(tr).length; });
       var focused = bar.contains(document.activeElement) && document.activeElement;
@@ -60,11 +62,17 @@
         tr.classList.toggle('mnt-marked', box(tr).checked);
         var menu = tr.querySelector('.mnt-menu');
         var empty = !verbs(tr).length;
-        if (empty && menu.contains(document.activeElement)) { box(tr).focus(); }
+        if (empty && (menu.contains(document.activeElement) ||
+                      (!box(tr).checked && document.activeElement === box(tr)))) {
+          tr.querySelector('a').focus();
+        }
         menu.classList.toggle('mnt-void', empty);
+        // What is checked stays to be seen, until it is unchecked.
+        box(tr).classList.toggle('mnt-void', empty && !box(tr).checked);
       });
       all.checked = shown.length > 0 && marked.length === shown.length;
       all.indeterminate = marked.length > 0 && !all.checked;
+      all.hidden = !shown.length;
 
       buttons.forEach(function (button) {
         var fits = able(chosen, button.getAttribute('data-verb')).length;
@@ -168,7 +176,7 @@
       var list = holder.querySelector('ul');
       var at = holder.querySelector('button').getBoundingClientRect();
       var below = at.bottom + list.offsetHeight < document.documentElement.clientHeight;
-      list.style.left = at.left + 'px';
+      list.style.left = Math.max(0, at.right - list.offsetWidth) + 'px';
       list.style.top = (below ? at.bottom : at.top - list.offsetHeight) + 'px';
     }
 
@@ -202,7 +210,9 @@
       update();
     });
     all.addEventListener('change', function () {
-      rows().forEach(function (tr) { if (!tr.hidden) { box(tr).checked = all.checked; } });
+      rows().forEach(function (tr) {
+        if (!tr.hidden) { box(tr).checked = all.checked && verbs(tr).length > 0; }
+      });
       update();
     });
     none.addEventListener('click', function () {
@@ -229,7 +239,9 @@
     }
 
     keep();
-    rows().forEach(function (tr) { tr.cells[0].appendChild(menu(tr)); });
+    rows().forEach(function (tr) {
+      tr.querySelector('td.mnt-col-actions').appendChild(menu(tr));
+    });
     root.querySelectorAll('.mnt-js-only').forEach(function (element) { element.hidden = false; });
     update();
 
@@ -247,7 +259,13 @@
         input.setAttribute('aria-label',
           interpolate(gettext('Select %(name)s'), {name: row.name}, true));
         td.appendChild(input);
+        return td;
+      },
+      // And its last one.
+      actions: function (row) {
+        var td = document.createElement('td');
         var tr = document.createElement('tr');
+        td.className = 'mnt-col-actions';
         tr.setAttribute('data-name', row.name);
         td.appendChild(menu(tr));
         return td;
