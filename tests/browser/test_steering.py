@@ -233,8 +233,8 @@ def test_the_workflow_says_whether_the_drain_fits_into_its_window(window, server
     review = window.text(".mnt-review")
     assert "Start: at 2097-05-01 22:00 UTC." in review
     assert "No new migrations after: 2097-05-02 04:00 UTC. According to the estimate" in review
-    tried = "aborted, and retried if Nova leaves the instance ACTIVE."
-    assert f"A copy that takes too long is: {tried}" in review
+    tried = "abort it; retry if Nova leaves the instance ACTIVE."
+    assert f"On timeout: {tried}" in review
     window.see(".button-final").click()
     window.see("#mnt-drain")
     window.wait_for_text("Scheduled", "[data-part=state]")

@@ -100,7 +100,7 @@ def test_the_page_shows_all_of_it_without_a_script(admin, cloud, running):
 
     assert cloud.asked == []  # the database alone
     assert "<title>2 need you · 1/6 · cmp1 - " in response.content.decode()
-    assert "unknown-1 runs. failed-1 failed. 1 of 6 instances have left." in shown
+    assert "2 need you. 1 of 6 instances have left." in shown
     assert (
         "2 migrating 1 pending 1 succeeded 1 unknown 1 failed 1 stays" in shown
     )  # words and numbers

@@ -752,7 +752,7 @@ def test_pace_window_and_timeout_are_changed(admin, drain):
     assert drain.stop_at == evening
     facts = text(updates(admin, drain)["parts"]["facts"])
     assert re.search(r"No new migrations after \S+ 22:30 Europe/Berlin \(UTC\+0[12]:00\)", facts)
-    assert "A copy that takes too long is aborted, and retried" in facts
+    assert "On timeout abort it; retry if Nova leaves the instance ACTIVE" in facts
     # what is shown again has the same minute, and is no change
     assert messages_of(change(admin, drain)) == [["info", "Nothing was changed."]]
     change(admin, drain, stop_at="")

@@ -117,11 +117,15 @@ def needs_you(n: int) -> str:
     return ngettext("%(n)s needs you", "%(n)s need you", n) % {"n": n}
 
 
-def needs_badge(n: int) -> SafeString | str:
-    """The same as a mark in a list; empty for none."""
+def needs_badge(n: int, worst: str = "") -> SafeString | str:
+    """The same as a mark in a list; empty for none.
+
+    :param worst: what a person must look at whatever becomes of the drain, or empty
+    """
     if not n:
         return ""
-    return Label(needs_you(n), "warning", "hand-point-right").html
+    kind = "danger" if worst else "warning"
+    return Label(needs_you(n), kind, "hand-point-right", worst).html
 
 
 def drain_state(drain: Drain, counts: Counts | None = None) -> Label:
@@ -244,7 +248,7 @@ _COUNTED = (
 )
 
 
-def _counted_words(state: str, n: int) -> str:
+def counted(state: str, n: int) -> str:
     """A number of instances in a state, in words."""
     words = {
         MigrationState.MIGRATING: ngettext("%(n)s migrating", "%(n)s migrating", n),
@@ -271,7 +275,7 @@ def counts_html(counts: Counts) -> SafeString:
         '<span class="mnt-count mnt-count-{}"><span class="fa fa-{}" aria-hidden="true"></span>'
         " {}</span>",
         (
-            (migration_state(state).kind, migration_state(state).icon, _counted_words(state, n))
+            (migration_state(state).kind, migration_state(state).icon, counted(state, n))
             for state, n in shown
         ),
     )
@@ -341,9 +345,9 @@ def migration_state(state: str) -> Label:
 def timeout_action(action: str) -> str:
     """What becomes of a copy that takes too long, in a word or two."""
     words = {
-        TimeoutAction.WARN.value: _("marked and continued"),
-        TimeoutAction.ABORT.value: _("aborted, and retried if Nova leaves the instance ACTIVE"),
-        TimeoutAction.FORCE.value: _("forced to complete"),
+        TimeoutAction.WARN.value: _("mark the migration and let it continue"),
+        TimeoutAction.ABORT.value: _("abort it; retry if Nova leaves the instance ACTIVE"),
+        TimeoutAction.FORCE.value: _("force it to complete"),
     }
     return words.get(action, action)
 

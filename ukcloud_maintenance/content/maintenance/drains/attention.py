@@ -33,13 +33,11 @@ def sentence(report: DrainReport) -> str:
     by_need: dict[Need, list[str]] = {}
     for need, row in report.in_need:
         by_need.setdefault(need, []).append(row.server_name or row.server_id)
-    said = [first] if first else []
-    for need, names in by_need.items():
-        if need is Need.BLOCKED and report.blocked_until:
-            continue  # the headline is about them
-        if text := _of_several(need, names):
-            said.append(text)
-    return " ".join(said)
+    if report.blocked_until:
+        by_need.pop(Need.BLOCKED, None)  # the headline is about them
+    if len(by_need) > 1:  # the list names them
+        return _("%(who)s.") % {"who": labels.needs_you(len(report.in_need))}
+    return first or "".join(_of_several(need, names) for need, names in by_need.items())
 
 
 def _of_several(need: Need, names: list[str]) -> str:
@@ -170,6 +168,8 @@ def what_is_wrong(need: Need, row: InstanceMigration) -> str:
     said = labels.said(row.message)
     if need is Need.UNKNOWN and not said:
         return _("It is not certain where its guest runs; check both hosts.")
+    if need is Need.ARRIVED_WRONG and not said:
+        return _("It arrived in ERROR, or in a different state than before.")
     if len(said) > SHOWN:
         said = said[:SHOWN].rsplit(" ", 1)[0].rstrip(".,:;") + "\N{HORIZONTAL ELLIPSIS}"
     return said

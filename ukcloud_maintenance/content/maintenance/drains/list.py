@@ -24,7 +24,9 @@ class DrainRow:
         self.plan_url = reverse(f"{PANEL}:plan", args=[drain.plan_id]) if drain.plan_id else ""
         self.asked = formats.when(drain.created_at, now)
         self.finished = formats.when(drain.finished_at, now)
-        self.needs = labels.needs_badge(counts.in_need(drain.state, may_go_on=False))
+        self.needs = labels.needs_badge(
+            counts.in_need(drain.state, may_go_on=False), labels.alarm(counts)
+        )
         self.took = ""
         if drain.started_at:
             self.took = formats.duration((drain.finished_at or now) - drain.started_at)

@@ -19,6 +19,7 @@ from ukcloud_maintenance.core.states import (
     Direction,
     DrainResult,
     DrainState,
+    MigrationState,
 )
 from ukcloud_maintenance.services import DrainReport
 from ukcloud_maintenance.store import WorkerStatus
@@ -254,7 +255,7 @@ def _facts(report: DrainReport) -> SafeString:
         (_("Elapsed"), elapsed),
         (_("Migrations at once"), at_once),
         (_("Destination"), destination),
-        (_("A copy that takes too long is"), labels.timeout_action(drain.timeout_action)),
+        (_("On timeout"), labels.timeout_action(drain.timeout_action)),
     ]
     if left := course.time_left(report):
         words = {
@@ -346,8 +347,18 @@ def parts(report: DrainReport, actor: Actor) -> dict[str, SafeString]:
 
 
 def announcement(report: DrainReport) -> str:
-    """What a screen reader is told when a drain ends."""
-    if report.drain.state not in DRAIN_TERMINAL:
-        return ""
+    """What a screen reader is told, when it changes: each quarter of the way, who needs a person,
+    what is skipped, and that it is paused, cancelled or has ended."""
     label = labels.drain_state(report.drain, report.counts)
-    return f"{report.drain.host}: {label.text}. {headline(report)}"
+    said = [f"{report.drain.host}: {label.text}."]
+    if report.drain.state in DRAIN_TERMINAL:
+        return " ".join([*said, headline(report)])
+    quarters = labels.share(report.counts).percent // 25
+    if quarters and report.counts.left:
+        percent = {"percent": formats.number(25 * quarters)}
+        said.append(_("%(percent)s %% of the instances have left.") % percent)
+    if skipped := report.counts[MigrationState.SKIPPED]:
+        said.append(f"{labels.counted(MigrationState.SKIPPED, skipped)}.")
+    if report.in_need:
+        said.append(attention.sentence(report) or str(attention.waiting_for_blocked(report)))
+    return " ".join(said)

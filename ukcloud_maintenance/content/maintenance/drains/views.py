@@ -81,6 +81,7 @@ class DrainView(PanelPage):
                 "states": table.state_choices(report),
                 "token": progress.token(drain.revision, report.worker),
                 "over": drain.is_settled,
+                "announcement": progress.announcement(report),
                 "updates_url": reverse(f"{PANEL}:updates", args=[drain.pk]),
                 **kwargs,
             }

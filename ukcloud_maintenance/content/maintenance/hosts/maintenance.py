@@ -30,10 +30,11 @@ class MaintenanceCell:
     kind: str = ""
     help: str = ""
     needs: int = 0  # of a drain under way: how many instances need a person
+    alarm: str = ""  # … what is worst of that
 
     @property
     def badge(self) -> SafeString | str:
-        return labels.needs_badge(self.needs)
+        return labels.needs_badge(self.needs, worst=self.alarm)
 
 
 def maintenance_cell(
@@ -46,6 +47,8 @@ def maintenance_cell(
     if record is None:
         return MaintenanceCell()
     cell = _maintenance_cell(record, now, in_service=in_service)
+    if cell.needs:
+        return cell  # its mark says so, and its drain's page has the list
     first = labels.alarm(record.counts)
     if not first or not cell.text or record.returned or record.run_back:
         return cell
@@ -68,6 +71,7 @@ def _maintenance_cell(record: HostRecord, now: datetime, *, in_service: bool) ->
             share,
             help=f"{label.text}: {drain.reason}",
             needs=record.counts.in_need(drain.state),
+            alarm=labels.alarm(record.counts),
         )
     if record.maintenance is not None:
         return _in_maintenance(record, now)

@@ -287,8 +287,9 @@ def announcement(report: PlanReport) -> str:
     over = [drain for drain in report.drains if drain.state in DRAIN_TERMINAL]
     if report.is_over:
         return f"{plan_state(report.drains, report.total).text}. {headline(report)}"
+    needs = f" {labels.needs_you(len(report.in_need))}." if report.in_need else ""
     if not over:
-        return ""
+        return needs.strip()
     last = max(over, key=lambda drain: (drain.finished_at or report.now, drain.pk))
     state = labels.drain_state(last, report.counts[last.pk]).text
     return _("%(host)s: %(state)s. %(headline)s") % {
@@ -299,7 +300,8 @@ def announcement(report: PlanReport) -> str:
             "%(done)s of %(n)s hosts have finished.",
             len(report.drains),
         )
-        % {"done": len(over), "n": len(report.drains)},
+        % {"done": len(over), "n": len(report.drains)}
+        + needs,
     }
 
 

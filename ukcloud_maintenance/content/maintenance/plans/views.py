@@ -97,6 +97,7 @@ class PlanView(PanelPage, _OnePlan):
                 "rows": table.rows(report, records),
                 "token": table.token(report.drains, report.worker, records, report.now),
                 "over": report.is_over,
+                "announcement": plan_page.announcement(report),
                 "steer_form": plan_page.STEER_FORM,
                 **kwargs,
             }

@@ -17,6 +17,7 @@
     var banner = document.getElementById('mnt-connection');
     var announce = document.getElementById('mnt-announce');
     var token = root.getAttribute('data-token');
+    var announced = root.getAttribute('data-announced');
     var over = root.getAttribute('data-over') === 'true';
     var suffix = document.title.replace(/^.*( - )/, '$1');
     var seenAt = new Date();
@@ -107,8 +108,10 @@
         replace(element, 'part ' + name, data.parts[name] || '');
       });
       rows(data.rows, replace);
-      if (data.announcement && announce.textContent !== data.announcement) {
-        announce.textContent = data.announcement;
+      // What was so when the page came is no news.
+      if (data.announcement !== announced) {
+        announced = data.announcement;
+        announce.textContent = announced;
       }
       tick();
     }
