@@ -676,7 +676,9 @@ def test_a_return_to_service_stands_where_it_belongs(admin, make_drain):
     )
     store.close_maintenance(maintenance, START + timedelta(days=3))
     HostMaintenance.objects.filter(pk=maintenance.pk).update(
-        returned_by="carol", message="Enabled, and Nova sees it up."
+        returned_by="carol",
+        returning_since=START + timedelta(days=3, seconds=-2),
+        message="Enabled, and Nova sees it up.",
     )
     second = over(make_drain, START + timedelta(days=9), 5, failed=0)
     store.join_maintenance(  # open: no return yet
@@ -689,8 +691,8 @@ def test_a_return_to_service_stands_where_it_belongs(admin, make_drain):
         f"Drain {first.pk}",
     ]
     assert rows[1][1:] == [
-        *("Enabled, and Nova sees it up.", "3 days", NOTHING, "carol"),
-        *("2026-03-01 12:00", "2026-03-04 12:00"),
+        *("Enabled, and Nova sees it up. In maintenance for 3 days.", "0:02", NOTHING, "carol"),
+        *("2026-03-04 11:59", "2026-03-04 12:00"),
     ]
 
 
@@ -740,7 +742,7 @@ def test_a_run_that_brings_instances_back_is_told_as_one(admin, make_drain):
     Drain.objects.filter(pk=drain.pk).update(direction="back")
     drain.migrations.update(dest_compute=drain.host)
     page = host_page(admin)
-    assert history(page)[0][0] == f"Return of instances {drain.pk}"
+    assert history(page)[0][0] == f"Bring-back {drain.pk}"
     assert history(page)[0][2] == "4 of 4 were brought back"
     told = whats(fragment(admin, "timeline", drain))
     assert told[0] == "All instances to bring back have arrived"

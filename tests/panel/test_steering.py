@@ -986,9 +986,9 @@ def test_a_run_that_brings_instances_back(admin, make_drain):
     type(drain).objects.filter(pk=drain.pk).update(direction=Direction.BACK.value)
     put(rows_of(drain)["a"], "succeeded")
     page = admin.get(drain_url("drain", drain)).content.decode()
-    assert "Return of instances to cmp1" in page
+    assert "Bring-back of instances to cmp1" in page
     assert headline(admin, drain) == "1 of 2 instances are back on cmp1."
-    assert actions(admin, drain) == ["Pause Return", "Change Return", "Cancel Return"]
+    assert actions(admin, drain) == ["Pause Bring-Back", "Change Bring-Back", "Cancel Bring-Back"]
     assert 'name="service"' not in admin.get(drain_url("cancel_drain", drain)).content.decode()
     put(rows_of(drain)["b"], "succeeded")
     drain.refresh_from_db()

@@ -136,6 +136,8 @@ def drain_state(drain: Drain, counts: Counts | None = None) -> Label:
         return Label(_("Needs attention"), "danger", "triangle-exclamation", alarm(counts))
     if drain.direction == Direction.BACK and (label := _return_state(drain)):
         return label
+    if state in (DrainState.PENDING, DrainState.RUNNING) and (host := waits_for_host(drain)):
+        return Label(_("Waiting for %(host)s") % {"host": host}, "default", "hourglass-half")
     if state == DrainState.PENDING and drain.start_at and drain.start_at > store.now():
         return Label(_("Scheduled"), "default", "clock", _("Waiting for its start time."))
     if state == DrainState.PENDING:
@@ -179,6 +181,13 @@ def drain_state(drain: Drain, counts: Counts | None = None) -> Label:
     if drain.result == DrainResult.HOST_LOST:
         return Label(_("Host lost"), "danger", "xmark", said(drain.message))
     return Label(_("Failed"), "danger", "xmark", said(drain.message))
+
+
+def waits_for_host(drain: Drain) -> str:
+    """The host of its plan that is drained now, of those before it; or empty."""
+    if drain.message is None or drain.message.code != "waits_for_hosts":
+        return ""
+    return str(next(iter(drain.message.values["hosts"]), ""))
 
 
 def _return_state(drain: Drain) -> Label | None:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.urls import reverse
 
-from ukcloud_maintenance.core.states import DRAIN_OPEN
+from ukcloud_maintenance.core.states import DRAIN_OPEN, Direction
 from ukcloud_maintenance.store import Counts, Drain
 
 from ..common import formats, labels
@@ -30,4 +30,5 @@ class DrainRow:
         self.took = ""
         if drain.started_at:
             self.took = formats.duration((drain.finished_at or now) - drain.started_at)
+        self.is_back = drain.direction == Direction.BACK
         self.is_open = drain.state in DRAIN_OPEN

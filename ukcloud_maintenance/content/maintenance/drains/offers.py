@@ -183,10 +183,10 @@ class Offers:
         }
         if drain.direction == Direction.BACK:
             texts |= {
-                DrainVerb.PAUSE: _("Pause Return"),
-                DrainVerb.RESUME: _("Resume Return"),
-                DrainVerb.CHANGE: _("Change Return"),
-                DrainVerb.CANCEL: _("Cancel Return"),
+                DrainVerb.PAUSE: _("Pause Bring-Back"),
+                DrainVerb.RESUME: _("Resume Bring-Back"),
+                DrainVerb.CHANGE: _("Change Bring-Back"),
+                DrainVerb.CANCEL: _("Cancel Bring-Back"),
             }
         if drain.state == DrainState.CANCELLING:
             texts[DrainVerb.CANCEL] = _("Abort Migrations in Progress")

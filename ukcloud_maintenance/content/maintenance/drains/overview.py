@@ -170,7 +170,7 @@ def _headline_back(report: DrainReport) -> str:
 def page_title(drain: store.Drain) -> str:
     """What the page is about."""
     if drain.direction == Direction.BACK:
-        return _("Return of instances to %(host)s") % {"host": drain.host}
+        return _("Bring-back of instances to %(host)s") % {"host": drain.host}
     return _("Drain %(id)s of %(host)s") % {"id": drain.pk, "host": drain.host}
 
 

@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from ukcloud_maintenance.core.states import Direction, DrainState, MigrationState
+from ukcloud_maintenance.core.states import DrainState, MigrationState
 from ukcloud_maintenance.store import Counts, Drain, HostMaintenance
 
 from ..common import formats, labels
@@ -31,7 +31,6 @@ class HistoryRow(DrainRow):
         self.seconds = ((drain.finished_at or now) - begun).total_seconds() if begun else 0.0
         self.took = formats.duration(self.seconds) if begun else NOTHING
         self.at = drain.created_at
-        self.is_back = drain.direction == Direction.BACK
 
 
 def _days(value: timedelta) -> str:
@@ -50,8 +49,12 @@ class ReturnRow:
         closed = maintenance.closed_at or now
         self.maintenance = maintenance
         self.at = closed
-        self.took = _days(closed - maintenance.opened_at)
-        self.opened = formats.when(maintenance.opened_at, now)
+        asked = maintenance.returning_since
+        self.took = formats.duration(closed - asked) if asked else NOTHING
+        self.asked = formats.when(asked, now)
+        self.maintained = _("In maintenance for %(time)s.") % {
+            "time": _days(closed - maintenance.opened_at)
+        }
         self.finished = formats.when(closed, now)
         self.by = maintenance.returned_by
         self.message = labels.said(maintenance.message)
@@ -175,7 +178,7 @@ def _chart(drains: Sequence[HistoryRow], now: datetime) -> SafeString:
 
 
 def _bar_words(row: HistoryRow) -> str:
-    back = _("Return of instances %(id)s: %(state)s, %(took)s")
+    back = _("Bring-back %(id)s: %(state)s, %(took)s")
     said = (back if row.is_back else _("Drain %(id)s: %(state)s, %(took)s")) % {
         "id": row.drain.pk,
         "state": row.label.text,

@@ -62,7 +62,6 @@ class HostsView(PanelPage):
         return super().get_context_data(
             tab="hosts",
             listing=shown,
-            any_changes=any(row.changes for row in shown.page),
             may_return=self.actor.may(RULE_RETURN) is True,
             states=tables.host_state_choices(),
             max_hosts=services.PLAN_MAX_HOSTS,

@@ -40,7 +40,7 @@ KINDS = {
     "return_requested": (gettext_lazy("Return to service requested"), PLAIN),
     "return_refused": (gettext_lazy("Return to service refused"), BAD),
     "host_returned": (gettext_lazy("The host is back in service"), GOOD),
-    "return_run_requested": (gettext_lazy("Return of instances requested"), PLAIN),
+    "return_run_requested": (gettext_lazy("Bring-back of instances requested"), PLAIN),
     "host_down": (gettext_lazy("The host went down"), BAD),
     "host_back": (gettext_lazy("The host is up again"), GOOD),
     "cloud_down": (gettext_lazy("OpenStack does not answer"), BAD),
@@ -85,7 +85,7 @@ KINDS = {
 }
 #: The same of a run that brings instances back to their host.
 _KINDS_BACK = {
-    "drain_started": (gettext_lazy("Return of instances started"), PLAIN),
+    "drain_started": (gettext_lazy("Bring-back of instances started"), PLAIN),
     "drain_succeeded": (gettext_lazy("All instances to bring back have arrived"), GOOD),
     "drain_failed": (gettext_lazy("Finished, but not all instances came back"), BAD),
 }

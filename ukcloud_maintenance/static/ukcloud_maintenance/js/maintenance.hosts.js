@@ -5,15 +5,17 @@
   'use strict';
 
   var EVERY = 10000;        // milliseconds
+  var WHOLE_EVERY = 60000;  // the list as a whole: it costs Nova a few requests
   var PANEL_EVERY = 5000;
   var SLOWEST = 60000;      // while there is no answer
 
   // Ask again and again; `answered` is given what was sent, or null for nothing new, and says
   // whether to go on. Where no answer comes, `outOfDate` is told the cause: 'lost', 'expired',
   // 'region', 'forbidden', or '' once there is an answer again.
+  // Gives {now}: ask at once, also where it was not to go on.
   function watch(url, every, answered, outOfDate, first) {
     var goesOn = true;
-    horizon.maintenance.poll({
+    return horizon.maintenance.poll({
       url: url,
       every: function () { return goesOn ? every : 0; },
       slowest: SLOWEST,
@@ -55,7 +57,7 @@
 
   function startHosts(table, url) {
     var box = document.querySelector('.mnt-out-of-date');
-    watch(function () { return url; }, EVERY, function (data) {
+    var cells = watch(function () { return url; }, EVERY, function (data) {
       if (!data) { return true; }
       var watched = table.querySelectorAll('td[data-watch]');
       Array.prototype.forEach.call(watched, function (td) {
@@ -66,6 +68,61 @@
       });
       return table.querySelector('td[data-watch]') !== null;
     }, notice(box, table.tBodies[0]));
+    keepWhole(table, function () {
+      if (table.querySelector('td[data-watch]')) { cells.now(); }
+    });
+  }
+
+  // The list as a whole, as Nova has it by now: states, services, counts and buttons. What is
+  // checked, and what has the focus, stays so.
+  function keepWhole(table, done) {
+    horizon.maintenance.poll({
+      url: function () {
+        return document.querySelector('.modal.in, .dropdown.open') ? '' : window.location.href;
+      },
+      every: function () { return WHOLE_EVERY; },
+      slowest: SLOWEST * 5,
+      read: function (text) {
+        var page = new window.DOMParser().parseFromString(text, 'text/html');
+        return page.getElementById('hosts');
+      },
+      answered: function (fresh) {
+        if (!fresh) { return; }
+        showRows(table.tBodies[0], fresh.tBodies[0]);
+        done();
+      },
+      failed: function () {},  // the notice is the other request's
+      first: WHOLE_EVERY
+    });
+  }
+
+  function showRows(body, fresh) {
+    var before = {};
+    Array.prototype.forEach.call(body.rows, function (tr) { before[tr.id] = tr; });
+    var rows = Array.prototype.map.call(fresh.rows, function (tr) {
+      var known = before[tr.id];
+      delete before[tr.id];
+      if (!known) { return document.importNode(tr, true); }
+      Array.prototype.forEach.call(tr.cells, function (cell, i) {
+        showCell(known.cells[i], cell);
+      });
+      return known;
+    });
+    Object.keys(before).forEach(function (id) { body.removeChild(before[id]); });
+    rows.forEach(function (tr, i) {
+      // A row that is moved loses the focus that is inside of it.
+      if (body.rows[i] !== tr) { body.insertBefore(tr, body.rows[i] || null); }
+    });
+  }
+
+  function showCell(old, cell) {
+    if (old.classList.contains('mnt-box') ||
+        old.innerHTML === cell.innerHTML) { return; }
+    var focused = old.contains(document.activeElement);
+    old.innerHTML = cell.innerHTML;
+    old.shown = undefined;
+    if (cell.hasAttribute('data-watch')) { old.setAttribute('data-watch', ''); }
+    if (focused && old.querySelector('a')) { old.querySelector('a').focus(); }
   }
 
   function startPanel(panel) {

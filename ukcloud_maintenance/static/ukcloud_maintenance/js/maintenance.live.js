@@ -113,7 +113,62 @@
         announced = data.announcement;
         announce.textContent = announced;
       }
+      var worth = notable();
+      if (worth.some(function (one) { return noticed.indexOf(one) === -1; })) {
+        notify(data.title, announced);
+      }
+      noticed = worth;
       tick();
+    }
+
+    // -- a notice on the desktop, for whoever asked for it in this browser -------------------
+
+    var noticed = notable();
+    var bell = document.getElementById('mnt-notify');
+    var WANTED = 'maintenance.notify';
+
+    // What somebody is told of once: each that needs a person, and the end.
+    function notable() {
+      var found = Array.prototype.map.call(root.querySelectorAll('[data-needs]'), function (one) {
+        return one.getAttribute('data-needs');
+      });
+      return over ? found.concat('over') : found;
+    }
+
+    function wanted() {
+      return window.localStorage.getItem(WANTED) === 'yes' &&
+        window.Notification.permission === 'granted';
+    }
+
+    function showBell() {
+      bell.setAttribute('aria-pressed', String(wanted()));
+      bell.classList.toggle('active', wanted());
+    }
+
+    function notify(title, text) {
+      if (bell && window.Notification && wanted()) {
+        new window.Notification(title, {body: text, tag: root.getAttribute('data-url')});
+      }
+    }
+
+    // Browsers permit it where the page came with TLS alone.
+    if (bell && window.Notification && window.isSecureContext) {
+      bell.hidden = false;
+      showBell();
+      bell.addEventListener('click', function () {
+        if (wanted()) {
+          window.localStorage.removeItem(WANTED);
+          return showBell();
+        }
+        window.Notification.requestPermission().then(function (permission) {
+          if (permission === 'granted') {
+            window.localStorage.setItem(WANTED, 'yes');
+          } else {
+            horizon.alert('info', gettext('Notifications of this site are blocked in the browser.'));
+          }
+          showBell();
+        });
+      });
     }
 
     // -- elapsed and remaining times --------------------------------------------------------
