@@ -35,7 +35,17 @@ WORKERS ?= 4
 
 test: lint
 	@.ci/debian-packages
+	@$(MAKE) --no-print-directory $(AXE)
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+
+# What tells whether a page can be used by everybody; for the tests alone.
+AXE := tests/browser/node_modules/axe-core
+
+$(AXE): tests/browser/package.json
+	@echo "installing axe-core into tests/browser/node_modules"
+	@npm install --no-save --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error \
+	  --prefix tests/browser
+	@touch $@
 
 # What needs nothing but Python, side by side.
 check: lint
@@ -57,7 +67,7 @@ lint: $(VENV)/.test
 
 clean:
 	rm -rf $(VENV) .demo .libvirt .test-static .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	rm -rf build dist *.egg-info screenshots
+	rm -rf build dist *.egg-info screenshots tests/browser/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # -- the environment, one for the demo and the tests ---------------------------------------------

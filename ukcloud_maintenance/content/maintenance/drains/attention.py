@@ -93,8 +93,9 @@ def listed(
         ) % {"n": formats.number(beyond)}
         items.append(format_html('<li class="mnt-quiet">{}</li>', more))
     return format_html(
-        '<section class="mnt-needs" aria-labelledby="mnt-needs-title"><h4 id="mnt-needs-title">'
-        '<span class="fa fa-hand-point-right" aria-hidden="true"></span> {}</h4>'
+        '<section class="mnt-needs" aria-labelledby="mnt-needs-title">'
+        '<h2 class="h4" id="mnt-needs-title">'
+        '<span class="fa fa-hand-point-right" aria-hidden="true"></span> {}</h2>'
         "<ul>{}</ul></section>",
         _("Needs you"),
         format_html_join("", "{}", ((item,) for item in items)),

@@ -261,7 +261,7 @@ def _needs(report: PlanReport) -> SafeString | str:
             _("View Drain"),
         )
         url = of_host("host", drain.host, drain.region)
-        place = format_html('<span class="mnt-quiet">(<a href="{}">{}</a>)</span>', url, drain.host)
+        place = format_html('(<a href="{}">{}</a>)', url, drain.host)
         return view, place
 
     return attention.listed(report.in_need, more)

@@ -352,9 +352,17 @@
     $(form).on('shown.bs.tab', 'a[data-toggle=tab]', function () {
       var pane = document.querySelector(this.getAttribute('data-target'));
       var field = pane && pane.querySelector('input:not([type=hidden]), select');
+      each(form.querySelectorAll('.wizard-tabs a'), function (one) { one.removeAttribute('aria-current'); });
+      this.setAttribute('aria-current', 'step');
       if (field) { field.focus(); }
       updateAll();
     });
+    var dialog = $(form).closest('.modal')[0];
+    if (dialog) {
+      dialog.setAttribute('role', 'dialog');
+      dialog.setAttribute('aria-modal', 'true');
+      dialog.setAttribute('aria-labelledby', 'mnt-dialog-title');
+    }
     updateAll();
     var wrong = form.querySelector('.has-error input, .has-error select');
     if (wrong) { window.setTimeout(function () { wrong.focus(); }, 0); }

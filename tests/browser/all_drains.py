@@ -1,0 +1,147 @@
+"""Writes a drain in every state, a plan and a certificate into the record, as a worker would.
+
+``python -m tests.browser.all_drains`` in Horizon's environment prints what it has written, by name.
+"""
+
+import json
+from datetime import timedelta
+
+import django
+
+django.setup()
+
+from tests.fakes import server  # noqa: E402
+from ukcloud_maintenance import store  # noqa: E402
+from ukcloud_maintenance.core.host import certificate as c  # noqa: E402
+from ukcloud_maintenance.core.message import lines, message  # noqa: E402
+from ukcloud_maintenance.core.preflight.judge import judge  # noqa: E402
+from ukcloud_maintenance.core.states import (  # noqa: E402
+    DrainResult,
+    DrainState,
+    MigrationState,
+)
+from ukcloud_maintenance.models import Drain, InstanceMigration  # noqa: E402
+
+NOW = store.now()
+REGION = "RegionOne"
+ACTOR = {"actor_id": "id-of-admin", "actor": "admin"}
+ON_THE_WAY = (MigrationState.SUBMITTED, MigrationState.MIGRATING)
+#: how an instance is, in the end
+ROWS = {
+    "waits": {"state": MigrationState.PENDING},
+    "blocked": {"state": MigrationState.BLOCKED, "code": "task_state"},
+    "copied": {
+        "state": MigrationState.MIGRATING,
+        "course": "converging",
+        "memory_total_bytes": 2**30,
+        "memory_remaining_bytes": 2**28,
+    },
+    "endless": {"state": MigrationState.MIGRATING, "course": "not_converging"},
+    "arrived": {"state": MigrationState.SUCCEEDED, "dest_compute": "cmp5"},
+    "failed": {"state": MigrationState.FAILED, "code": "no_valid_host"},
+    "wrong": {"state": MigrationState.FAILED, "code": "arrived_error", "server_status": "ERROR"},
+    "unknown": {"state": MigrationState.UNKNOWN, "code": "error_after_abort"},
+    "gone": {"state": MigrationState.GONE},
+    "skipped": {"state": MigrationState.SKIPPED},
+}
+
+
+def drain(host: str, *names: str, state: DrainState = DrainState.RUNNING, **more) -> Drain:
+    servers = [server(f"{name}-{host}", host=host) for name in names]
+    made = store.create_drain(
+        region=REGION,
+        host=host,
+        service_id="s-1",
+        reason="new kernel",
+        max_concurrent=2,
+        destination="",
+        planned=[(one, judge(one)) for one in servers],
+        project_names={"p1": "customer"},
+        now=NOW,
+        **ACTOR,
+        **more,
+    )
+    if state != DrainState.PENDING:
+        store.change_drain(made, NOW, state=DrainState.RUNNING, started_at=NOW)
+    for row in made.migrations.all():
+        change(row, ROWS[row.server_name.removesuffix(f"-{host}")])
+    if state == DrainState.PAUSED:
+        store.change_drain(made, NOW, state=state)
+    return made
+
+
+def change(row: InstanceMigration, fields: dict) -> None:
+    state = fields["state"]
+    waits = (MigrationState.PENDING, MigrationState.BLOCKED, MigrationState.SKIPPED)
+    steps = [state] if state in (*waits, MigrationState.GONE) else [*ON_THE_WAY, state]
+    for step in dict.fromkeys(steps):
+        more = {k: v for k, v in fields.items() if k != "state"} if step == steps[-1] else {}
+        if step == MigrationState.MIGRATING:
+            more |= {"nova_migration_id": row.pk, "nova_status": "running"}
+        if step != row.state or more:
+            store.change_migration(row, NOW, state=step, **more)
+
+
+def end(made: Drain, state: DrainState, result: DrainResult) -> Drain:
+    left = [
+        message("instance_left", name=row.server_name, state=row.state, why=message("came_back"))
+        for row in made.migrations.filter(state=MigrationState.FAILED)
+    ]
+    said = lines(message("left_host", done=1, total=2), *left) if left else ""
+    store.finish_drain(made, state, result, said, "worker", NOW)
+    return made
+
+
+def safe(made: Drain) -> Drain:
+    """The drain succeeded, and its host is safe to power off."""
+    found = store.join_maintenance(
+        made, found_status="enabled", found_reason="", service_id="s-1", now=NOW
+    )
+    store.intend_to_disable(found, "new kernel")
+    store.disabled(found, NOW)
+    end(made, DrainState.SUCCEEDED, DrainResult.EMPTY)
+    found.refresh_from_db()
+    holds = {
+        c.SERVICE_DISABLED: message("service_is_disabled"),
+        c.SERVICE_UP: message("service_is_up"),
+        c.NO_SERVERS: message("no_servers"),
+    }
+    checks = [c.Check(code, True, words) for code, words in holds.items()]
+    store.verified(
+        found,
+        checks=c.as_json(checks),
+        safe=True,
+        why=None,
+        looked_at=NOW,
+        actor="worker",
+        now=NOW,
+    )
+    return made
+
+
+def write() -> dict[str, int]:
+    found = {
+        "running": drain("cmp1", "copied", "arrived", "waits"),
+        "needs": drain(
+            "cmp2", "unknown", "wrong", "endless", "failed", "blocked", "copied", "skipped"
+        ),
+        "paused": drain("cmp3", "waits", "arrived", state=DrainState.PAUSED),
+        "scheduled": drain(
+            "cmp4", "waits", state=DrainState.PENDING, start_at=NOW + timedelta(days=1)
+        ),
+        "failed": end(
+            drain("cmp5", "failed", "arrived"), DrainState.FAILED, DrainResult.INSTANCES_FAILED
+        ),
+        "unknown": end(
+            drain("cmp11", "unknown", "arrived"), DrainState.FAILED, DrainResult.INSTANCES_FAILED
+        ),
+        "succeeded": safe(drain("cmp10", "arrived", "gone")),
+    }
+    plan = store.create_plan(region=REGION, reason="firmware", hosts_at_once=1, now=NOW, **ACTOR)
+    drain("cmp5", "copied", "blocked", plan=plan, plan_order=0)
+    drain("cmp12", "waits", state=DrainState.PENDING, plan=plan, plan_order=1)
+    return {name: one.pk for name, one in found.items()} | {"plan": plan.pk}
+
+
+if __name__ == "__main__":
+    print(json.dumps(write()))

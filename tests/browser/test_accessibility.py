@@ -1,0 +1,283 @@
+"""The pages for those who use no mouse, or no screen: by axe-core, and by keyboard alone."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from selenium.common.exceptions import NoSuchElementException
+from selenium.webdriver.common.keys import Keys
+
+pytestmark = pytest.mark.timeout(600)
+
+AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
+#: WCAG 2.1 at level AA, and what axe calls good practice besides
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
+#: what is ours on a page, and where a dialog is shown, in it
+CONTENT = ".mnt-page"
+MODAL = "#modal_wrapper .modal"
+#: Every element that breaks a rule, and what makes it the same as one of Horizon's: its colours
+#: where they are what is wrong, otherwise its kind and its classes.
+RUN = """
+    const [scope, tags, done] = arguments;
+    const looksLike = node => {
+      const colours = node.any.map(one => one.data).find(data => data && data.fgColor);
+      if (colours) { return colours.fgColor + ' on ' + colours.bgColor; }
+      const found = document.querySelector(node.target.join(' '));
+      return found ? found.localName + '.' + Array.from(found.classList).sort().join('.') : '';
+    };
+    axe.run(scope, {runOnly: {type: 'tag', values: tags}, resultTypes: ['violations']})
+      .then(found => done(found.violations.flatMap(one => one.nodes.map(node => ({
+        key: one.id + ' ' + looksLike(node),
+        said: one.id + ': ' + one.help + '\\n    ' + node.target.join(' ') + ': '
+          + node.html.slice(0, 200) + '\\n    ' + node.failureSummary.replace(/\\s+/g, ' ')})))))
+      .catch(error => done([{key: 'axe itself', said: String(error)}]));
+"""
+#: pages of Horizon, with lists and with a dialog
+HORIZONS = ("hypervisors/", "aggregates/", "aggregates/create/")
+#: Buttons as the theme makes them, of which not every kind is on those pages.
+BUTTONS = """
+    document.querySelector('#content_body').insertAdjacentHTML('beforeend', `
+      <p><button class="btn btn-danger">Horizon</button></p>
+      <p><button class="btn btn-default disabled">Horizon</button></p>`);
+"""
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    if not AXE.exists():
+        pytest.fail("axe-core is not installed: `make test` does that, into tests/browser")
+    return AXE.read_text()
+
+
+@pytest.fixture
+def drains(horizon, empty_record) -> dict[str, int]:
+    """A drain in every state and a plan: their numbers by name."""
+    answer = subprocess.run(
+        [sys.executable, "-m", "tests.browser.all_drains"],
+        env=horizon.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        check=True,
+        timeout=120,
+        text=True,
+    )
+    return json.loads(answer.stdout.splitlines()[-1])
+
+
+class Axe:
+    """Looks at what a window shows, and gathers what is wrong of it."""
+
+    def __init__(self, window, source: str):
+        self.window = window
+        self.source = source
+        self.found: list[str] = []
+        self.excused = self._what_horizon_does()
+
+    def _violations(self, scope: str) -> list[dict]:
+        if not self.window.driver.execute_script("return typeof axe === 'object'"):
+            self.window.driver.execute_script(self.source)
+        return self.window.driver.execute_async_script(RUN, scope, TAGS)
+
+    def _what_horizon_does(self) -> set[str]:
+        """What is wrong of Horizon's own pages and of its theme: nothing of ours to mend."""
+        found = set()
+        for page in HORIZONS:
+            self.window.driver.get(f"{self.window.url}/admin/{page}")
+            self.window.see("#content_body")
+            self.window.driver.execute_script(BUTTONS)
+            found |= {one["key"] for one in self._violations("#content_body")}
+        return found
+
+    def look(self, name: str, scope: str = CONTENT) -> None:
+        self.window.see(scope)
+        self.found += [
+            f"{name}: {one['said']} [{one['key']}]"
+            for one in self._violations(scope)
+            if one["key"] not in self.excused
+        ]
+
+    def verdict(self) -> None:
+        assert not self.found, "\n" + "\n".join(self.found)
+
+
+@pytest.fixture
+def look(window, axe):
+    """Look at what is shown now; the test fails at its end, with all that was found."""
+    window.driver.set_script_timeout(60)
+    looking = Axe(window, axe)
+    yield looking.look
+    looking.verdict()
+
+
+def test_the_lists_and_the_pages_of_hosts(window, look, drains, servers):
+    servers("cmp1", "web-1", ram_mib=512)
+    for path in ("", "drains/", "plans/", "hosts/cmp1/", "hosts/cmp10/", "hosts/cmp5/"):
+        window.go(path)
+        look(path)
+    window.go("hosts/cmp10/certificate/")
+    assert window.driver.title
+    look("certificate", "html")
+
+
+@pytest.mark.parametrize(
+    "state",
+    ["running", "needs", "paused", "scheduled", "failed", "unknown", "succeeded"],
+)
+def test_the_page_of_a_drain(window, look, drains, state):
+    window.go(f"drains/{drains[state]}/")
+    window.see("#mnt-drain")
+    look(state)
+    # with all that can be unfolded
+    for summary in window.find_all("#mnt-drain summary"):
+        window.driver.execute_script("arguments[0].click()", summary)
+    window.see("#mnt-timeline tbody tr, #mnt-timeline .mnt-timeline")
+    window.see("#mnt-picture .mnt-lanes-picture")
+    look(f"{state}, unfolded")
+    window.go(f"drains/{drains[state]}/picture/")
+    look(f"{state}, as a picture")
+
+
+def test_the_page_of_a_plan(window, look, drains):
+    window.go(f"plans/{drains['plan']}/")
+    look("plan")
+    window.go(f"plans/{drains['plan']}/cancel/")
+    look("cancel of a plan")
+
+
+def test_the_dialogs(window, look, drains):
+    page = f"drains/{drains['needs']}/"
+    for name, selector in {
+        "cancel": "#mnt-cancel",
+        "skip": "[data-needs] a[href*='/skip/']",
+        "force": "[data-needs] a[href*='/force/']",
+        "abort": "[data-needs] a[href*='/abort/']",
+        "evidence": "[data-needs] a[href*='/reset/']",
+    }.items():
+        window.go(page)
+        window.see(selector).click()
+        window.see(f"{MODAL} .modal-footer")
+        window.wait(lambda: settled(window), "the dialog has come to rest")
+        look(name, MODAL)
+    window.go("drains/{}/change/".format(drains["scheduled"]))
+    look("change")
+
+
+def settled(window) -> bool:
+    """The dialog has been faded in: half of that, its colours are no contrast."""
+    return window.driver.execute_script(
+        "return !document.getAnimations().some(one => one.playState === 'running')"
+    )
+
+
+def test_the_preflight_and_the_steps_of_the_workflow(window, look, servers):
+    servers("cmp1", "web-1", "web-2", ram_mib=512)
+    servers("cmp1", "off-1", ram_mib=512, state="SHUTOFF")
+    servers("cmp1", "held-1", ram_mib=512, tags=["maintenance:stay"])
+    window.go()
+    window.see("tr[data-host=cmp1] a[href*='/check/']").click()
+    window.see(f"{MODAL} .mnt-hosts-table")
+    window.wait(lambda: settled(window), "the dialog has come to rest")
+    look("preflight", MODAL)
+    window.go()
+    window.see("tr[data-host=cmp1] a[href*='/drain/']").click()
+    window.see(f"{MODAL} .mnt-plan")
+    window.wait(lambda: settled(window), "the dialog has come to rest")
+    look("instances", MODAL)
+    window.see(f"{MODAL} .button-next").click()
+    window.see(f"{MODAL} [name=reason]")
+    window.see(f"{MODAL} .button-next").click()
+    window.wait_for_text("A reason is required", MODAL)
+    look("options", MODAL)
+    window.see(f"{MODAL} [name=reason]").send_keys("new kernel")
+    window.see(f"{MODAL} .button-next").click()
+    window.see(f"{MODAL} .mnt-review")
+    look("review", MODAL)
+    window.go("hosts/cmp1/drain/")
+    look("the workflow as a page")
+    window.go("plans/new/?host=cmp1&host=cmp2")
+    look("several hosts")
+    window.see(".button-next").click()
+    window.see("[name=reason]").send_keys("new kernel")
+    look("several hosts, options")
+    window.see(".button-next").click()
+    window.see(".mnt-review-hosts")
+    look("several hosts, review")
+
+
+# -- by keyboard alone -----------------------------------------------------------------------
+
+
+def tab_to(window, selector: str, most: int = 120) -> None:
+    """Press TAB until the focus is on what is meant; what has it must be seen to have it."""
+    for _ in range(most):
+        window.press(Keys.TAB)
+        focused = window.driver.switch_to.active_element
+        if window.driver.execute_script(
+            "return arguments[0].matches(arguments[1])", focused, selector
+        ):
+            assert focused.is_displayed(), selector
+            assert is_marked_as_focused(window), f"nothing shows that {selector} has the focus"
+            return
+    raise AssertionError(f"{selector} is not reached by {most} times TAB")
+
+
+def is_marked_as_focused(window) -> bool:
+    """An outline, a shadow, or another look than without the focus."""
+    return window.driver.execute_script(
+        """
+        const one = document.activeElement;
+        const look = () => ['outlineStyle', 'boxShadow', 'borderColor', 'backgroundColor',
+          'textDecorationLine', 'color'].map(name => getComputedStyle(one)[name]).join();
+        const style = document.createElement('style');
+        style.textContent = '* { transition: none !important }';
+        document.head.append(style);
+        const focused = look();
+        one.blur();
+        const blurred = look();
+        one.focus();
+        style.remove();
+        return focused !== blurred;
+        """
+    )
+
+
+def test_the_main_job_by_keyboard_alone(window, servers):
+    servers("cmp3", "web-1", "web-2", ram_mib=512)
+    window.go()
+    window.see("tr[data-host=cmp3] a[href*='/drain/']")
+    tab_to(window, "tr[data-host=cmp3] a[href*='/drain/']")
+    window.press(Keys.ENTER)
+    window.see(f"{MODAL} .mnt-plan")
+    window.wait(
+        lambda: window.driver.execute_script(
+            "return !!document.activeElement.closest(arguments[0])", MODAL
+        ),
+        "the focus is in the dialog",
+    )
+    window.wait(lambda: settled(window), "the dialog has come to rest")
+
+    # -- three steps
+    tab_to(window, f"{MODAL} .button-next")
+    window.press(Keys.ENTER)
+    window.see(f"{MODAL} [name=reason]")
+    if window.driver.switch_to.active_element.get_attribute("name") != "reason":
+        tab_to(window, f"{MODAL} [name=reason]")
+    window.press("by keyboard alone")
+    tab_to(window, f"{MODAL} .button-next")
+    window.press(Keys.SPACE)
+    window.see(f"{MODAL} .mnt-review")
+    assert "by keyboard alone" in window.text(f"{MODAL} .mnt-review")
+    tab_to(window, f"{MODAL} .button-final")
+    window.press(Keys.ENTER)
+
+    # -- the drain's page, which says first where it leads
+    window.see("#mnt-drain")
+    with pytest.raises(NoSuchElementException):
+        window.find("#mnt-resume")
+    tab_to(window, "#mnt-pause")
+    window.press(Keys.ENTER)
+    window.wait_for_text("Paused", "[data-part=state]")
+    assert window.see("#mnt-resume")
+    assert window.problems() == []
