@@ -1,0 +1,105 @@
+"""Who needs a person is seen at once, and what helps is at hand; the lists keep up with Nova."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture
+def drains(horizon, empty_record) -> dict[str, int]:
+    """A drain in every state and a plan, without a worker: their numbers by name."""
+    answer = subprocess.run(
+        [sys.executable, "-m", "tests.browser.all_drains"],
+        env=horizon.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        check=True,
+        timeout=120,
+        text=True,
+    )
+    return json.loads(answer.stdout.splitlines()[-1])
+
+
+def listed(window) -> list[str]:
+    return [e.text.split(" ")[0] for e in window.find_all(".mnt-needs li > div:first-child")]
+
+
+def test_what_needs_a_person_leads_the_page_with_what_helps(window, drains):
+    window.go(f"drains/{drains['needs']}/")
+    window.see(".mnt-needs")
+    window.mark()
+    window.picture("drain-needs")
+    assert listed(window) == [
+        f"{name}-cmp2" for name in ("unknown", "wrong", "endless", "failed", "blocked")
+    ]
+    assert window.driver.title.startswith("5 need you · ")
+
+    # what needs no question is done at once, and what is done leaves the list
+    window.find("[id^=mnt-needs-retry][aria-label='Retry: failed-cmp2']").click()
+    window.wait(lambda: "failed-cmp2" not in listed(window), "it has left the list")
+    assert window.rows()["failed-cmp2"][3] == "Pending"
+
+    # what must be asked first is asked
+    window.find("[id^=mnt-needs-skip][aria-label='Skip: blocked-cmp2']").click()
+    window.see(".modal [type=submit]").click()
+    window.wait(lambda: "blocked-cmp2" not in listed(window), "it has left the list")
+    assert window.rows()["blocked-cmp2"][3] == "Skipped"
+    window.wait(lambda: window.driver.title.startswith("3 need you · "), "the title follows")
+    assert window.is_marked, "the page was loaded again"
+    assert window.problems() == []
+
+
+def test_nothing_leads_where_nobody_is_needed(window, drains):
+    window.go(f"drains/{drains['running']}/")
+    window.see("#mnt-progress")
+    assert window.find_all(".mnt-needs") == []
+    window.go("drains/")
+    window.picture("drains-needs")
+    shown = {row.text.split("\n")[0]: row.text for row in window.find_all("#drains tbody tr")}
+    assert any("5 need you" in text for text in shown.values())
+    window.go()
+    window.picture("hosts-needs")
+    assert "5 need you" in window.text("tr[data-host=cmp2]")
+    assert "need" not in window.text("tr[data-host=cmp1]")
+
+
+def test_an_id_is_copied_and_a_row_tells_what_it_can(window, drains):
+    window.go(f"drains/{drains['needs']}/")
+    window.see("tr[data-name=endless-cmp2] .mnt-copy").click()
+    window.wait_for_text("Copied: ", ".alert-success")
+    # boxes stand where something can be done, and the menus are at the right
+    boxes = {
+        tr.get_attribute("data-name"): tr.find_element("css selector", "[name=row]").is_displayed()
+        for tr in window.find_all("#mnt-progress tbody tr[data-id]")
+    }
+    assert boxes["failed-cmp2"]
+    assert not boxes["wrong-cmp2"]
+    last = window.find("tr[data-name=failed-cmp2] td:last-child")
+    assert last.find_elements("css selector", ".mnt-menu button")
+
+
+def test_the_list_of_hosts_follows_nova_as_a_whole(window, cloud, servers):
+    window.go()
+    window.see("#hosts tr[data-host=cmp3]")
+    window.mark()
+    assert "Enabled" in window.text("tr[data-host=cmp3]")
+    window.find("tr[data-host=cmp3] [name=host]").click()
+    found = cloud.nova.get("/os-services?binary=nova-compute&host=cmp3").json()["services"]
+    service = next(s for s in found if s["host"] == "cmp3")
+    body = {"status": "disabled", "disabled_reason": "bad DIMM"}
+    cloud.nova.put(f"/os-services/{service['id']}", json=body)
+    servers("cmp1", "new-1", ram_mib=512)
+
+    def looked_again() -> bool:
+        # at once, as after the network was away
+        window.driver.execute_script("window.dispatchEvent(new Event('online'))")
+        return "bad DIMM" in window.text("tr[data-host=cmp3]")
+
+    window.wait(looked_again, "the row says that the service is disabled", 90)
+    window.wait(lambda: window.text("tr[data-host=cmp1] .mnt-number") == "1", "it is counted")
+    assert window.find("tr[data-host=cmp3] [name=host]").is_selected()
+    assert window.is_marked, "the page was loaded again"
