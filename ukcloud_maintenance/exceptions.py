@@ -1,7 +1,7 @@
 """What can go wrong, as one tree.
 
     MaintenanceError                   everything of ours
-      Refused                          asked for something that cannot be done; nothing was changed
+      Refused                          requested something that cannot be done; nothing was changed
         UnknownHost
       NotAllowed                       the policy does not let this actor do it
       StaleState                       somebody else changed the row first

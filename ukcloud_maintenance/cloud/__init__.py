@@ -8,7 +8,7 @@ age. Every answer becomes a value of `core.facts`, every failure a `CloudError`.
 Microversion 2.87 (Victoria and later): embedded flavors (2.47), service ids (2.53), paged
 migrations (2.59), `status: UNKNOWN` for a cell that is down (2.69), locked_reason (2.73),
 details of instance action events (2.84), and the last with the usage of hypervisors. The list
-of a host's servers alone may be asked for at a newer one, for what a preflight can make of it:
+of a host's servers alone may be requested at a newer one, for what a preflight can make of it:
 see :meth:`Cloud.prefer_newest`. Placement is asked at 1.29 (Stein).
 
 Every call is bounded as a whole (`cloud.http`). Reads log in again where a token is refused, and

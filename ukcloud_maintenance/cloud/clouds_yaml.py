@@ -17,7 +17,7 @@ from .gateway import Cloud
 def from_clouds_yaml(name: str, region: str) -> Cloud:
     """The cloud `name` of clouds.yaml (openstacksdk's convention), logged in lazily.
 
-    :param region: the region asked for; where empty, the one that clouds.yaml names
+    :param region: the region requested; where empty, the one that clouds.yaml names
     :raises ConfigurationError: clouds.yaml has no such cloud, or cannot be used
     """
     asked: dict[str, Any] = {"region_name": region} if region else {}

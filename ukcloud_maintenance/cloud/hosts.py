@@ -46,7 +46,7 @@ class Hosts(Transport):
 
         Nova clears the reason by itself, and answers 400 where one is sent with it.
 
-        :raises CloudNotFound: no such service (any more)
+        :raises CloudNotFound: no such service
         """
         answer = self._write(
             message("to_enable_service"),
@@ -108,7 +108,7 @@ class Hosts(Transport):
         found: dict[str, ServerGroup] = {}
         while True:
             path = f"/os-server-groups?all_projects=True&limit={PAGE}&offset={len(found)}"
-            # This list has no links, and a page may be shorter than was asked for (`[api]
+            # This list has no links, and a page may be shorter than was requested (`[api]
             # max_limit`): it ends with a page that has nothing on it.
             page = [
                 as_server_group(raw)

@@ -150,7 +150,7 @@ class Bounds:
         return max(self._ends_at - time.monotonic(), 0)
 
     def stop(self) -> None:
-        """Begin no call any more, and tell at once whoever waits for one; a request for change
+        """Begin no further call, and tell at once whoever waits for one; a request for change
         that is on its way is waited for.
 
         Whoever is told gets :class:`PassOver`.

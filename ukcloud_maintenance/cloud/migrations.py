@@ -51,7 +51,7 @@ class Migrations(Transport):
         """The bytes of the migrations of a server that are in progress. One request.
 
         Empty while none is queued, preparing, running or post-migrating, and where the server
-        does not exist any more.
+        no longer exists.
         """
         what = message("to_read_progress", server=server_id)
         try:
@@ -64,7 +64,7 @@ class Migrations(Transport):
         """Ask for a live migration; the request id. Nova's answer says only that it was asked.
 
         :param host: the destination, or None for the scheduler's choice
-        :raises CloudConflict: not in this state, or a task is under way
+        :raises CloudConflict: not in this state, or a task is in progress
         """
         answer = self._write(
             message("to_live_migrate", server=server_id),
@@ -81,7 +81,7 @@ class Migrations(Transport):
         :meth:`confirm_resize`.
 
         :param host: the destination (2.56), or None for the scheduler's choice
-        :raises CloudConflict: not in this state, or a task is under way
+        :raises CloudConflict: not in this state, or a task is in progress
         """
         answer = self._write(
             message("to_cold_migrate", server=server_id),
@@ -94,7 +94,7 @@ class Migrations(Transport):
     def confirm_resize(self, server_id: str) -> str:
         """Confirm a resize or cold migration in VERIFY_RESIZE; the request id.
 
-        :raises CloudConflict: it is not in VERIFY_RESIZE (any more)
+        :raises CloudConflict: it is not in VERIFY_RESIZE
         """
         answer = self._write(
             message("to_confirm_resize", server=server_id),

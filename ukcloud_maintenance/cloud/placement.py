@@ -113,7 +113,7 @@ class Placement(Hosts):
         an empty list and no error (placement/objects/resource_provider.py), so that it must be in
         its own tree.
 
-        :raises CloudAnswerUnusable: Placement does not know one of them (any more)
+        :raises CloudAnswerUnusable: Placement does not know one of them
         """
         found: list[Allocation] = []
         seen: set[str] = set()

@@ -60,7 +60,7 @@ class Servers(Transport):
         return dict(zip(names, counted, strict=True))
 
     def server(self, server_id: str) -> Server | None:
-        """One server, or None where it does not exist (any more).
+        """One server, or None where it does not exist.
 
         :raises CloudAnswerUnusable: its cell is down; Nova then knows no more than its id (2.69)
         """

@@ -230,7 +230,7 @@ class Migration:
 
 @dataclass(frozen=True)
 class Progress:
-    """Bytes of a migration under way, `GET /servers/{id}/migrations` (2.23).
+    """Bytes of a migration in progress, `GET /servers/{id}/migrations` (2.23).
 
     All None while `preparing` and at the first moments of `running`.
     """

@@ -17,13 +17,13 @@ class Direction(StrEnum):
 class DrainState(StrEnum):
     """Where a drain is on its way from asked to over."""
 
-    PENDING = "pending"  # asked for; no worker has touched it yet
+    PENDING = "pending"  # requested; no worker has touched it yet
     RUNNING = "running"  # a worker disables the service and moves instances
-    PAUSED = "paused"  # nothing new starts, what flies lands
-    CANCELLING = "cancelling"  # nothing new starts, waits for what flies
+    PAUSED = "paused"  # no new migrations start, those in progress finish
+    CANCELLING = "cancelling"  # no new migrations start, waits for those in progress
     SUCCEEDED = "succeeded"  # the host was proved empty
     FAILED = "failed"  # over, and the host is not proved empty
-    CANCELLED = "cancelled"  # over, because somebody asked for it
+    CANCELLED = "cancelled"  # over, because somebody requested it
 
 
 DRAIN_TERMINAL = frozenset({DrainState.SUCCEEDED, DrainState.FAILED, DrainState.CANCELLED})

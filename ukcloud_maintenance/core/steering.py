@@ -25,7 +25,7 @@ from .states import (
 
 
 class Verb(StrEnum):
-    """What can be asked for one instance, or several."""
+    """What can be requested for one instance, or several."""
 
     ABORT = "abort"  # its migration is stopped; it runs on where it is
     FORCE = "force_complete"  # its guest is paused until the rest is copied
@@ -36,7 +36,7 @@ class Verb(StrEnum):
 
 
 class DrainVerb(StrEnum):
-    """What can be asked for a whole drain."""
+    """What can be requested for a whole drain."""
 
     PAUSE = "pause"
     RESUME = "resume"

@@ -54,7 +54,7 @@ def main(argv: list[str] | None = None, plane: type[ControlPlane] | None = None)
     parser.add_argument(
         "--with-parent",
         type=int,
-        help="end when this process isn't the parent any more",
+        help="end when this process is no longer the parent",
     )
     arguments = parser.parse_args(argv)
     if arguments.with_parent:
@@ -161,7 +161,7 @@ class ControlPlane:
         if self.ready:
             self.stopping.set()
         else:
-            # Nothing is under way yet, and what is half prepared is made anew.
+            # Nothing is in progress yet, and what is half prepared is made anew.
             os._exit(0)
 
     # --- state --------------------------------------------------------------------------------

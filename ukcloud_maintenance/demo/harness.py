@@ -213,7 +213,7 @@ class DemoCloud(RemoteControl):
         return response.json()["migrations"]
 
     def progress(self, server: str) -> list[dict[str, Any]]:
-        """What ``/servers/{id}/migrations`` lists: those under way, with bytes."""
+        """What ``/servers/{id}/migrations`` lists: those in progress, with bytes."""
         return self.nova.get(f"/servers/{server}/migrations").json()["migrations"]
 
     # --- waiting ------------------------------------------------------------------------------
@@ -223,7 +223,7 @@ class DemoCloud(RemoteControl):
         return waiting.wait(condition, what, timeout)
 
     def wait_for_server(self, server: str, status: str, timeout: float = 60) -> dict[str, Any]:
-        """Until the server has this status and no task under way."""
+        """Until the server has this status and no task in progress."""
 
         def there():
             body = self.server(server)

@@ -288,7 +288,7 @@ def main() -> int:
     parser.add_argument(
         "--with-parent",
         type=int,
-        help="end when this process isn't the parent any more",
+        help="end when this process is no longer the parent",
     )
     arguments = parser.parse_args()
     if arguments.with_parent:

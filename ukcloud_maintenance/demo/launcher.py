@@ -144,7 +144,7 @@ class Launcher:
             yield
 
     def _end_leftovers(self) -> None:
-        """End what a launcher that was killed could not stop any more."""
+        """End what a launcher that was killed could no longer stop."""
         path = self.state / "pids.json"
         with contextlib.suppress(OSError, ValueError):
             for pid in json.loads(path.read_text()):

@@ -16,7 +16,7 @@ from .waiting import DemoCloudError, wait
 
 
 class Fault:
-    """A fault that was asked for; as a context manager it ends with the block."""
+    """A fault that was requested; as a context manager it ends with the block."""
 
     def __init__(self, cloud: RemoteControl, number: int) -> None:
         self._cloud = cloud

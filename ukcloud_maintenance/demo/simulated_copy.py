@@ -10,7 +10,7 @@ from .config import CloudConfig
 
 
 class Copy:
-    """One live migration under way, as far as bytes are concerned."""
+    """One live migration in progress, as far as bytes are concerned."""
 
     def __init__(self, play: Play, memory_bytes: int, disk_bytes: int, config: CloudConfig) -> None:
         self.play = play
@@ -68,7 +68,7 @@ class Copy:
         return self.rate if self.forced_from is None else self.rate / self._slowdown
 
     def force(self) -> None:
-        """Pause the guest: nothing gets dirty any more, the rest is copied more slowly."""
+        """Pause the guest: nothing gets dirty from then on, the rest is copied more slowly."""
         if self.forced_from is None:
             self.forced_from = self.sent
 

@@ -12,7 +12,7 @@ from .simulated_copy import Copy
 
 
 class SimulatedFailure(Exception):
-    """A failure that somebody asked for in a server's metadata."""
+    """A failure that somebody requested in a server's metadata."""
 
 
 class LiveMigration:

@@ -68,8 +68,8 @@ class Drain(models.Model):
     message = MessageField()
     cancelled_by = models.CharField(max_length=255, blank=True)
     cancelling_since = models.DateTimeField(null=True)
-    #: what was chosen with the cancel: whether what flies is aborted, or lands; whether the
-    #: service is enabled again
+    #: what was chosen with the cancel: whether what is in progress is aborted, or finishes; and
+    #: whether the service is enabled again
     cancel_abort = models.BooleanField(default=False)
     cancel_enable = models.BooleanField(default=False)
     #: whether this drain disabled the service; another one may have before it

@@ -41,7 +41,7 @@ class HostMaintenance(models.Model):
     looks = models.PositiveBigIntegerField(default=0)
     #: since when every verification found the host safe to power off; NULL: it is not
     safe_since = models.DateTimeField(null=True)
-    #: when it was last found not to be safe any more, and why
+    #: when it was last found to be no longer safe, and why
     withdrawn_at = models.DateTimeField(null=True)
     withdrawn_why = MessageField()
 

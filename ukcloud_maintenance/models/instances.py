@@ -90,7 +90,7 @@ class InstanceMigration(models.Model):
             )
         ]
         indexes = [
-            # what is under way in a region, and its newest that succeeded: looked at in every pass
+            # those in progress in a region, and its newest that succeeded: looked at in every pass
             models.Index(fields=["state", "finished_at"], name="maintenance_by_state")
         ]
 
@@ -119,7 +119,7 @@ class Attempt(models.Model):
     number = models.PositiveIntegerField(default=0)
     method = models.CharField(max_length=8, blank=True)
     source_compute = models.CharField(max_length=255, blank=True)
-    #: the host that was asked for, or empty: the scheduler's choice; and the one that Nova named
+    #: the host that was requested, or empty: the scheduler's choice; and the one that Nova named
     asked_host = models.CharField(max_length=255, blank=True)
     sent_to = models.CharField(max_length=255, blank=True)
     #: recorded before the POST: the newest migration and instance action of the server by then,

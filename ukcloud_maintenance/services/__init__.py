@@ -1,4 +1,4 @@
-"""What can be asked for, from a page or a shell.
+"""What can be requested, from a page or a shell.
 
 Every function takes an actor and checks first what the actor may do; there is no default. What
 it reads of OpenStack it reads through the `Cloud` that it is given: the admin's on a page, the

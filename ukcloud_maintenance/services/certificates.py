@@ -35,7 +35,7 @@ class Certificate:
         drained nor given back meanwhile
     :param safe_since: since when every verification found it safe; None where it is not
     :param why_not: why it is not safe; None where it is
-    :param open_drain: the drain under way, or None
+    :param open_drain: the drain in progress, or None
     :param drains: the drains of this maintenance, oldest first
     :param lasts_seconds: how long a verification is believed, and so how long the next one is
         worth waiting for
@@ -66,7 +66,7 @@ class Certificate:
 
     @property
     def drained_by(self) -> tuple[str, ...]:
-        """Who asked for the drains, each once, in their order."""
+        """Who requested the drains, each once, in their order."""
         return tuple(dict.fromkeys(drain.requested_by for drain in self.drains))
 
     @property

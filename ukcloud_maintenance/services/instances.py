@@ -1,4 +1,4 @@
-"""What can be asked for single instances of a drain."""
+"""What can be requested for single instances of a drain."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -29,7 +29,7 @@ class PlanRequest:
     """Several hosts that are drained as one.
 
     :param hosts: in the order in which they are emptied
-    :param each: what is asked for on each of them; its `host` is not looked at
+    :param each: what is requested on each of them; its `host` is not looked at
     :param hosts_at_once: hosts whose instances move at a time; 0: all
     """
 
@@ -142,7 +142,7 @@ def get_plan(actor: Actor, plan_id: int) -> Plan:
 
 
 class PlanAnswer(NamedTuple):
-    """What became of something that was asked for all drains of a plan.
+    """What became of something that was requested for all drains of a plan.
 
     :ivar why: why it was not done with this one, or None
     :ivar expected: that was clear from the drain's state: it is over, or nothing of it failed

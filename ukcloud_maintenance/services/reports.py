@@ -37,7 +37,7 @@ def get_drain(actor: Actor, drain_id: int, *, rule: str = RULE_VIEW) -> Drain:
 
 
 def open_drains(actor: Actor) -> list[Drain]:
-    """The drains under way in all regions, newest first."""
+    """The drains in progress in all regions, newest first."""
     require(actor, RULE_VIEW)
     return list(store.drains().exclude(state__in=[s.value for s in DRAIN_TERMINAL]))
 
@@ -55,7 +55,7 @@ class DrainReport:
     forecast: Forecast | None = None
     #: whether what failed can be tried again as far as the host is concerned
     may_go_on: bool = True
-    #: when each copy under way times out and what becomes of it then, by the row's id
+    #: when each copy in progress times out and what becomes of it then, by the row's id
     timeouts: Mapping[int, TimeoutOutlook] = field(default_factory=dict)
     #: when the drain no longer waits for what is blocked, where it waits for nothing else
     blocked_until: datetime | None = None
@@ -115,26 +115,26 @@ def _timeouts(
 
 
 def forecast_of(drain: Drain, rows: list[InstanceMigration]) -> Forecast | None:
-    """From what this region has shown so far, and from what is under way. A migration that does
+    """From what this region has shown so far, and from what is in progress. A migration that does
     not end as it goes makes it infinite."""
     if drain.state in DRAIN_TERMINAL:
         return None
     now = store.now()
     waiting: list[int] = []
-    flying: list[float | tuple[int, float]] = []
+    moving: list[float | tuple[int, float]] = []
     for row in rows:
         runs = row.state in MIGRATION_UNDER_WAY and row.attempt.running_since is not None
         if needs.is_aborting(row):
             continue  # it is over in a moment, and not retried by itself
         if needs.course_of(row) in needs.ENDLESS and runs:
-            flying.append(math.inf)
+            moving.append(math.inf)
         elif runs and row.attempt.seconds_left is not None:
-            flying.append(row.attempt.seconds_left)
+            moving.append(row.attempt.seconds_left)
         elif runs:
-            flying.append((row.memory_bytes, (now - row.attempt.running_since).total_seconds()))
+            moving.append((row.memory_bytes, (now - row.attempt.running_since).total_seconds()))
         elif row.state in MIGRATION_UNDER_WAY or row.state == MigrationState.PENDING:
             waiting.append(row.memory_bytes)
-    if not waiting and not flying:
+    if not waiting and not moving:
         return None
     at_once = min(drain.max_concurrent, drain.learned_limit or drain.max_concurrent)
-    return forecast(waiting, flying, at_once, store.learned_rate(drain.region))
+    return forecast(waiting, moving, at_once, store.learned_rate(drain.region))

@@ -19,7 +19,7 @@ REASON_MAX = 255
 #: Characters of a note on one instance: what its column holds (models.InstanceMigration).
 NOTE_MAX = 255
 #: The orders in which the instances of a drain start. Largest first keeps it short: what takes
-#: longest starts first, so that the last one to fly is small. Smallest first frees many soon.
+#: longest starts first, so that the last one is small. Smallest first frees many soon.
 LARGEST_FIRST = "largest"
 SMALLEST_FIRST = "smallest"
 ORDERS = (LARGEST_FIRST, SMALLEST_FIRST)
@@ -32,7 +32,7 @@ class DrainChoices:
     """What an admin may choose for a drain, and what is chosen where they don't.
 
     :param max_concurrent: migrations at once, unless the admin says otherwise
-    :param max_concurrent_ceiling: the most that may be asked for
+    :param max_concurrent_ceiling: the most that may be requested
     :param reason_max: characters
     :param timeout_action: what becomes of a copy that takes too long, unless the admin says
         otherwise

@@ -38,18 +38,18 @@ class Returnable:
 class ReturnPreview:
     """What a return to service would do.
 
-    :param service: as it is now; None: Nova has none of this host (any more)
+    :param service: as it is now; None: Nova has none of this host
     :param ours: it is disabled, and its reason is exactly the one that we wrote
     :param default: the choice where nobody makes one; None: it is the admin's to make
     :param outlooks: what each choice would do, or why it cannot be made
     :param instances: those that left in this maintenance and could be brought back
     :param moved_since: those of them that somebody else moved from where we had brought them:
-        they are left alone, unless that is asked for
+        they are left alone, unless that is requested
     :param already_back: how many are on the host again
     :param not_found: how many are no more, or cannot be read
     :param refusal: what stands against a return whatever is chosen, or None
     :param max_concurrent: how many are brought back at once, unless the admin says otherwise
-    :param max_concurrent_ceiling: the most that may be asked for
+    :param max_concurrent_ceiling: the most that may be requested
     """
 
     host: str

@@ -40,13 +40,13 @@ def require_cancel(actor: Actor, drain: Drain, abort: bool, enable: bool | None)
 def cancel_drain(
     actor: Actor, drain_id: int, *, abort: bool = False, enable: bool | None = None
 ) -> Drain:
-    """Start nothing new; what flies lands, or is aborted; then the drain is over, in bounded time
+    """Start no new migrations; those in progress finish or are aborted. It ends in bounded time
     (CANCEL_WAIT_SECONDS; 300 s at most for what is aborted).
 
-    Cancelling one that is being cancelled changes what is chosen otherwise: what flies can be
-    aborted after all, and the service enabled or left.
+    Cancelling one that is being cancelled changes what is chosen otherwise: migrations in progress
+    can be aborted after all, and the service enabled or left.
 
-    :param abort: whether what flies is aborted
+    :param abort: whether migrations in progress are aborted
     :param enable: whether the service is enabled again, if its reason is still the one that we
         wrote; None: as it was before this drain
     :raises Refused: there is no such drain, or it is over
@@ -70,7 +70,7 @@ def cancel_drain(
 
 
 def pause_drain(actor: Actor, drain_id: int) -> Drain:
-    """Start nothing new; what flies lands. One that has not begun is put on hold.
+    """Start no new migrations; those in progress finish. One that has not begun is paused.
 
     :raises Refused: there is no such drain, or it is over or being cancelled
     """

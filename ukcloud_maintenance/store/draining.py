@@ -165,7 +165,7 @@ def change_drain(
             **fields, updated_at=now, revision=F("revision") + 1
         )
         if changed != 1:
-            raise StaleState(f"drain {drain.pk} is not as it was read any more ({old})")
+            raise StaleState(f"drain {drain.pk} is no longer as it was read ({old})")
         if event:
             add_event(drain, None, now, event[0], event[1], event[2])
     for name, value in fields.items():

@@ -83,7 +83,7 @@ def add_request(row: InstanceMigration, made: RequestView, now: datetime) -> Non
             touch(row.drain_id, now)
             as_read = {"pk": row.pk, "state": row.state, "attempts": row.attempts}
             if not InstanceMigration.objects.filter(**as_read).exists():
-                raise StaleState(f"server {row.server_id} is not {row.state} any more")
+                raise StaleState(f"server {row.server_id} is no longer {row.state}")
             row.request_rows.create(
                 attempt_number=row.attempt.number,
                 kind=made.kind,
@@ -206,7 +206,7 @@ def change_migration(
             pk=row.pk, state=old, attempts=row.attempts
         ).update(**own, updated_at=now)
         if changed != 1:
-            raise StaleState(f"server {row.server_id} is not {old} any more")
+            raise StaleState(f"server {row.server_id} is no longer {old}")
         if begins(old, new):
             attempt = _begin_attempt(row, str(own.get("method", row.method)))
             own["newest_attempt"] = attempt
@@ -277,7 +277,7 @@ def _change_request(row: InstanceMigration, fields: Mapping[str, Any]) -> None:
     which = fields.get("id")
     open_ones = [r for r in row.requests.every if r.is_open and which in (None, r.id)]
     if not open_ones:
-        raise StaleState(f"nothing is requested for server {row.server_id} any more")
+        raise StaleState(f"nothing is requested any longer for server {row.server_id}")
     known = open_ones[0]
     fields = {name: value for name, value in fields.items() if name != "id"}
     over = "state" in fields and fields["state"] != RequestState.OPEN

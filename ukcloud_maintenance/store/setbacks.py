@@ -16,7 +16,7 @@ from .hosts import change_maintenance
 from .instances import change_migration
 
 #: What may be later than now: what is planned, and what is dealt with where it is read. That a
-#: drain was asked for, and that a row was written, decides nothing.
+#: drain was requested, and that a row was written, decides nothing.
 _MAY_BE_AHEAD = frozenset(
     [
         "start_at",

@@ -99,7 +99,7 @@ def claim(
         taken = Drain.objects.filter(free, due, wanted, pk=drain_id).update(
             claimed_by=worker,
             claimed_until=now + timedelta(seconds=lease_seconds),
-            next_pass_at=now,  # NULL from here on: a pass was asked for, see `release`
+            next_pass_at=now,  # NULL from here on: a pass was requested, see `release`
         )
         if taken == 1:
             return drain(drain_id)
@@ -161,7 +161,7 @@ def renew_host(maintenance: HostMaintenance, worker: str, until: datetime) -> bo
 
 def release(drain: Drain, worker: str, next_pass_at: datetime | None) -> None:
     """Give a drain back, to be taken again by any worker after a time; at once where that was
-    asked for since it was claimed."""
+    requested since it was claimed."""
     held = Drain.objects.filter(pk=drain.pk, claimed_by=worker)
     free: dict[str, Any] = {"claimed_by": "", "claimed_until": None}
     if not held.filter(next_pass_at__isnull=False).update(**free, next_pass_at=next_pass_at):

@@ -139,4 +139,4 @@ def confirm(at: DrainPass, row: InstanceMigration) -> None:
 
 def _expect_running(at: DrainPass) -> None:
     if store.state_of(at.drain) != DrainState.RUNNING:
-        raise StaleState(f"drain {at.drain.pk} is not running any more")
+        raise StaleState(f"drain {at.drain.pk} is no longer running")

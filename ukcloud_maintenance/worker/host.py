@@ -139,7 +139,7 @@ class HostReconciler:
         """Record the intent, ask Nova, record the answer."""
         store.intend_to_enable(maintenance, self.clock())
         if time.monotonic() - looked > INTENT_GOES_STALE:
-            return  # stopped in between: what was seen may not be so any more
+            return  # stopped in between: what was seen may no longer be so
         asked = time.monotonic()
         request_id = self.cloud.enable_service(service_id)
         if time.monotonic() - asked > settings.current().lease_seconds:

@@ -20,7 +20,7 @@ from .asking import INTENT_GOES_STALE, DrainPass, answer_of, ask, becomes
 
 def abort(at: DrainPass, row: InstanceMigration, action: d.Abort) -> None:
     """Record that Nova is asked; ask; and record that Nova took it. An answer that got lost is
-    asked for again, as long as the migration can be aborted.
+    requested again, as long as the migration can be aborted.
 
     :raises CloudError: Nova did not judge it: it is the drain's trouble
     :raises StaleState: another worker asks, or something else is requested by now
@@ -81,7 +81,7 @@ def _open(row: InstanceMigration, kind: RequestKind, which: int | None) -> Reque
     """
     request = row.requests.open
     if request is None or request.kind != kind or which not in (None, request.id):
-        raise StaleState(f"that is not requested for server {row.server_id} any more")
+        raise StaleState(f"that is no longer requested for server {row.server_id}")
     return request
 
 

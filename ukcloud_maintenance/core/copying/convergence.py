@@ -1,4 +1,4 @@
-"""Is it going to end? What the course of a live migration under way says of its end.
+"""Is it going to end? What the course of a live migration in progress says of its end.
 
 A copy goes over all of the memory once, then over what the guest wrote meanwhile, then over what
 it wrote during that, until little enough is left. What remains therefore falls during a pass and

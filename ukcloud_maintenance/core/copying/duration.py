@@ -177,7 +177,7 @@ def forecast(
 def _still(
     one: float | tuple[int, float], rate: float, overhead: float, told: float, overdue: float
 ) -> float:
-    """Seconds that one under way still takes."""
+    """Seconds that one in progress still takes."""
     if not isinstance(one, tuple):
         return max(float(one), 0.0) * told
     size, elapsed = one

@@ -80,7 +80,7 @@ class CopyLike(Protocol):
 
 @dataclass(frozen=True)
 class TimeoutOutlook:
-    """When a copy under way times out, and what becomes of it then, as things are.
+    """When a copy in progress times out, and what becomes of it then, as things are.
 
     :param at: when its timeout is over
     :param due_at: when the action is due. Later than `at` for what is to end by itself.
@@ -130,7 +130,7 @@ def timeout_seconds(size: int, bounds: Bounds) -> float:
 def timeout_outlook(
     row: CopyLike, action: str, bounds: Bounds, now: datetime
 ) -> TimeoutOutlook | None:
-    """When a copy under way times out; None for what is no live migration that runs.
+    """When a copy in progress times out; None for what is no live migration that runs.
 
     What is to end within :data:`LET_GO_ON` of its timeout, by its course or because it is forced
     to, is let go on: to abort it would throw away all that was copied, and to pause the guest

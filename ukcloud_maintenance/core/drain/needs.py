@@ -34,7 +34,7 @@ ENDLESS: Mapping[str, Need] = {
     "stalled": Need.STALLED,
     "not_converging": Need.NOT_CONVERGING,
 }
-#: What helps, as far as it can be asked for.
+#: What helps, as far as it can be requested.
 VERBS: Mapping[Need, tuple[Verb, ...]] = {
     Need.UNKNOWN: (Verb.RESET,),
     Need.ARRIVED_WRONG: (),

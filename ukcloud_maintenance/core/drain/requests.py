@@ -100,10 +100,10 @@ def enforce_cancel_deadline(p: Pass) -> None:
     """For a drain that is being cancelled: abort migrations in progress if that was chosen, once
     each; what Nova refuses is retried like any request (see `carry_out`). And end in bounded time,
     whatever is still in progress."""
-    flying = p.rows_in(MIGRATION_UNDER_WAY)
+    moving = p.rows_in(MIGRATION_UNDER_WAY)
     waited = p.since(p.drain.cancelling_since)
     if p.drain.cancel_abort:
-        for row in flying:
+        for row in moving:
             if is_to_abort(row):
                 p.make_request(row, RequestKind.ABORT, RequestOrigin.CANCEL)
                 migration_id = row.attempt.nova_migration_id
@@ -114,7 +114,7 @@ def enforce_cancel_deadline(p: Pass) -> None:
         if p.drain.cancel_abort
         else max(
             [p.limits.cancel_wait_seconds]
-            + [late_after_seconds(bytes_to_copy(row), p.limits) for row in flying]
+            + [late_after_seconds(bytes_to_copy(row), p.limits) for row in moving]
         )
     )
     if p.drain.cancelling_since is None or waited < bound:

@@ -64,7 +64,7 @@ class HostObservation(HostContents):
         nested with them, or why that could not be read
     :param service_id: of the service as it was when the maintenance began, or empty
     :param elsewhere: the servers of allocations that are not on this host, by id, of as many as
-        are named; None where one does not exist (any more)
+        are named; None where one does not exist
     :param same_machine: a hypervisor of another service that is that of this host by its id or
         name, where this host has no service; None: none is known
     """

@@ -28,7 +28,7 @@ class HostContents:
     :param servers: every server on the host, SOFT_DELETED ones included
     :param migrations: every migration that has the host as source or destination, of any age
     :param servers_of_migrations: for each unfinished one of these, by server id, the server; None
-        where it does not exist (any more). An id that is missing could not be read.
+        where it does not exist. An id that is missing could not be read.
     :param names: names of servers by id, as far as known beyond these
     """
 
@@ -72,7 +72,7 @@ class Emptiness:
     """Whether a host is empty.
 
     :param obstacles: everything that keeps it from being so, each by itself
-    :param leftovers: unfinished records of servers that do not exist any more: Nova keeps them so
+    :param leftovers: unfinished records of servers that no longer exist: Nova keeps them so
         for ever, and they hold nothing
     """
 

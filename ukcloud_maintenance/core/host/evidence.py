@@ -45,7 +45,7 @@ FRESH_SECONDS = 30.0
 class ErrorSight:
     """What was read of a server in ERROR, the diagnostics last.
 
-    :param server: None where it does not exist (any more)
+    :param server: None where it does not exist
     :param source: service.host of the host that it was to leave
     :param record: the migration that it failed in, as it is now
     :param aborted_by_us: Nova took our abort of exactly this migration
@@ -55,7 +55,7 @@ class ErrorSight:
         could not be read
     :param diagnostics_error: … and then why, where that is known
     :param service: the compute service of the source
-    :param read_at: when the diagnostics were asked for
+    :param read_at: when the diagnostics were requested
     :param initial_status: of the server before it was migrated
     """
 

@@ -35,7 +35,7 @@ class OrphanSight:
     :param host: service.host
     :param providers: the resource providers of the host, nested ones included
     :param record: the migration whose UUID the consumer is, or None
-    :param server: the server of that migration; None where it does not exist (any more)
+    :param server: the server of that migration; None where it does not exist
     :param server_providers: the resource providers of the host that the server is on
     :param own: what the server holds by its own id
     :param migrations: of that server, newest first

@@ -1,6 +1,6 @@
 """What is to be done next with a host in maintenance: facts + record + now -> one step.
 
-A host is given back by its compute service being enabled, if that is what was asked for, and by
+A host is given back by its compute service being enabled, if that is what was requested, and by
 Nova seeing it up. The service is *ours* to enable where its reason is exactly the one that we
 wrote, whichever drain of the maintenance it was. Everything else is somebody else's decision,
 which only an admin overrules, by choosing `ENABLE`.
@@ -110,7 +110,7 @@ def same_machine(host: str, hypervisors: Iterable[Hypervisor]) -> Hypervisor | N
     it is the hypervisor's name that was taken for the host's.
 
     By its id, which is that of Placement's provider, or by its name, which is unique in Placement;
-    where the host has none (any more) by the machine's name, with its domain or without.
+    where the host has none by the machine's name, with its domain or without.
 
     :param hypervisors: all of the region
     """
@@ -131,7 +131,7 @@ def same_machine(host: str, hypervisors: Iterable[Hypervisor]) -> Hypervisor | N
 def why_withdrawn(
     checks: Iterable[Check], service: Service | None, last_safe: datetime | None
 ) -> Message | None:
-    """Why a host that was safe is not any more.
+    """Why a host that was safe is no longer safe.
 
     One that goes down while everything else still holds was most likely switched off, which is
     what it was for: that is no alarm.
@@ -259,11 +259,11 @@ def _forced_down(service: Service) -> Message | None:
 def decide_return(
     view: MaintenanceView, service: Service | None, limits: ReturnLimits, now: datetime
 ) -> Step:
-    """The next step of a return to service that was asked for.
+    """The next step of a return to service that was requested.
 
     :param service: as Nova told just now; None: it has none of this host
     """
-    assert view.returning_since is not None  # it was asked for
+    assert view.returning_since is not None  # it was requested
     enabled_since = view.enabled_at or view.enabling_since
     if view.return_choice == ReturnChoice.LEAVE:
         return _leave(view, service)
@@ -328,7 +328,7 @@ def cloud_is_lost(
 
     :param trouble: of one of the codes of `TROUBLES`
     """
-    assert view.returning_since is not None  # it was asked for
+    assert view.returning_since is not None  # it was requested
     bound = timedelta(seconds=max(limits.wait_seconds, limits.cloud_down_wait_seconds))
     if now - view.returning_since < bound:
         return Wait(trouble)

@@ -290,7 +290,7 @@ def group_of(server: Server, around: PlacementContext) -> str:
     """The id of its hard anti-affinity group, or empty.
 
     Members of one must not travel at the same time: the scheduler does not see the destination
-    of the one that flies, both may be sent to the same host, and the late check fails one.
+    of the one in progress, both may be sent to the same host, and the late check fails one.
     """
     group = around.group(server)
     return group.id if group and group.policy == "anti-affinity" else ""

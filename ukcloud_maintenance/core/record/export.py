@@ -1,6 +1,6 @@
 """A drain as a document: one JSON object, or one line of CSV an instance. Pure.
 
-Both are made of the same document, wherever they are asked for. Times are ISO 8601 in UTC, sizes
+Both are made of the same document, wherever they are requested. Times are ISO 8601 in UTC, sizes
 bytes, durations seconds; what is not known is null, in CSV empty. The names are stable: what is
 added raises nothing, what is removed or changes its meaning raises :data:`SCHEMA_VERSION`.
 """
@@ -102,7 +102,7 @@ def instance_document(
 
     :param row: models.InstanceMigration
     :param attempts: of models.Attempt
-    :param times_out_at: when the copy under way does
+    :param times_out_at: when the copy in progress does
     """
     took = row.finished_at - row.started_at if row.finished_at and row.started_at else None
     newest, requests = row.attempt, row.requests

@@ -344,7 +344,7 @@ _PAUSE_ENDS = frozenset(
 
 
 def tally(found: Sequence[Lane]) -> Mapping[Outcome, int]:
-    """How many lanes ended in which way; those under way have none."""
+    """How many lanes ended in which way; those in progress have none."""
     counted: dict[Outcome, int] = {}
     for one in found:
         counted[one.outcome] = counted.get(one.outcome, 0) + 1

@@ -47,7 +47,7 @@ exit codes:
   4    OpenStack or the database failed or did not answer
   130  interrupted while waiting; the drain continues
 """
-#: Refusals of what was typed, not of what was asked for.
+#: Refusals of what was typed, not of what was requested.
 _BAD_INPUT = frozenset(
     {
         "unknown_host",
@@ -122,7 +122,7 @@ class ShellCommand(EdgeCommand):
         return super().create_parser(prog_name, subcommand, **kwargs)
 
     def on_bad_arguments(self, message: str) -> None:
-        # Whoever asked for JSON gets JSON, also where the arguments can't be parsed.
+        # Whoever requested JSON gets JSON, also where the arguments can't be parsed.
         if "--json" in self._arguments:
             self._print_error(Failure(message, EXIT_BAD_INPUT, "bad_arguments"))
 

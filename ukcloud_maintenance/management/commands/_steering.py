@@ -89,9 +89,9 @@ def find_instances(report: DrainReport, wanted: Iterable[str]) -> list[InstanceM
 
 
 class SteeringCommand(WaitingCommand):
-    """Something that is asked for a drain, for all drains of a plan, or for instances."""
+    """Something that is requested for a drain, for all drains of a plan, or for instances."""
 
-    #: what is asked for, where it can be asked for a plan
+    #: what is requested, where it can be requested for a plan
     verb: DrainVerb
 
     def add_target(self, parser: CommandParser) -> None:

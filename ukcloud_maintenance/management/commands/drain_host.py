@@ -56,7 +56,7 @@ class Command(WaitingCommand):
         )
 
         class DryRun(argparse.Action):
-            """Nothing is asked for, so no reason is needed."""
+            """Nothing is requested, so no reason is needed."""
 
             def __call__(self, *args: Any) -> None:
                 reason.required = False

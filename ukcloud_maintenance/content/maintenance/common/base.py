@@ -55,7 +55,7 @@ def is_ajax(request) -> bool:
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that keeps a page from showing what was asked for.
+    """Something that keeps a page from showing what was requested.
 
     :param message: the cause
     :param remedy: what can be done about it, or empty

@@ -152,9 +152,9 @@ class RetryFailedView(AtOnceView):
 
 
 class CancelDrainView(SteeringView):
-    """Ask what becomes of what is under way and of the service, and cancel the drain.
+    """Ask what becomes of what is in progress and of the service, and cancel the drain.
 
-    Of one that is being cancelled, what is under way can still be aborted.
+    Of one that is being cancelled, what is in progress can still be aborted.
     """
 
     rule = RULE_CANCEL

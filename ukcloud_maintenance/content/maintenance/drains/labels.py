@@ -1,4 +1,4 @@
-"""The words for an instance of a drain: how it leaves, what was asked for, how its copy goes."""
+"""The words for an instance of a drain: how it leaves, what was requested, how its copy goes."""
 
 from datetime import datetime
 
@@ -133,7 +133,7 @@ def clock_of(at: datetime, now: datetime) -> str:
 
 
 def course(row: InstanceMigration) -> Label | None:
-    """Whether a copy under way is going to end, where there is something to say."""
+    """Whether a copy in progress is going to end, where there is something to say."""
     known = {
         "converging": Label(
             _("Converging"),

@@ -33,11 +33,11 @@ RETRY_ON = "retry_on"
 
 @dataclass(frozen=True)
 class Button:
-    """What can be asked for instances.
+    """What can be requested for instances.
 
     :param slug: a stable word, the name of its URL too
-    :param confirm: whether it is asked for in a dialog first
-    :param several: whether it can be asked for several instances at once
+    :param confirm: whether a dialog asks first
+    :param several: whether it can be requested for several instances at once
     :param interrupts: whether a guest, or its migration, is interrupted
     """
 
@@ -150,22 +150,22 @@ class Offers:
         return [one for one in self.buttons if not (one_way and one.slug == RETRY_ON)]
 
     def of_row(self, row: InstanceMigration, report: DrainReport) -> list[str]:
-        """The slugs of what can be asked for this instance now."""
+        """The slugs of what can be requested for this instance now."""
         possible = set(steering.verbs(row, report.drain))
         if not report.may_go_on:
             possible.discard(Verb.RETRY)
         return [one.slug for one in self.buttons_of(report.drain) if one.verb in possible]
 
     def of_drain(self, report: DrainReport) -> list[DrainVerb]:
-        """What can be asked for the drain now."""
+        """What can be requested for the drain now."""
         drain = report.drain
         found = [v for v in steering.drain_verbs(drain) if self.may(RULE_OF_DRAIN[v])]
         if not report.may_go_on or not failed_ones(report.migrations, drain):
             found = [verb for verb in found if verb is not DrainVerb.RETRY]
         if drain.state == DrainState.CANCELLING:
-            # What is left to choose is whether what flies is aborted.
-            flies = any(row.state in MIGRATION_UNDER_WAY for row in report.migrations)
-            if not flies or not self.may(RULE_ABORT):
+            # What is left to choose is whether migrations in progress are aborted.
+            moving = any(row.state in MIGRATION_UNDER_WAY for row in report.migrations)
+            if not moving or not self.may(RULE_ABORT):
                 found = [verb for verb in found if verb is not DrainVerb.CANCEL]
         return found
 
@@ -216,7 +216,7 @@ class Offers:
         return format_html_join(" ", "{}", shown)
 
 
-#: the names of the URLs of what is asked for a drain
+#: the names of the URLs of what is requested for a drain
 DRAIN_URLS = {
     DrainVerb.PAUSE: "pause_drain",
     DrainVerb.RESUME: "resume_drain",

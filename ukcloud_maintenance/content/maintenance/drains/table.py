@@ -294,7 +294,7 @@ class Cell:
 class ProgressRow:
     """One instance: its cells in the order of the columns.
 
-    :param verbs: what can be asked for it now, see `verbs`
+    :param verbs: what can be requested for it now, see `verbs`
     """
 
     id: int

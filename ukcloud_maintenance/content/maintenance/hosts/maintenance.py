@@ -19,17 +19,17 @@ from . import certificate as certificate_page
 
 @dataclass(frozen=True)
 class MaintenanceCell:
-    """What the maintenance column says of a host: a drain under way, how the last one ended
+    """What the maintenance column says of a host: a drain in progress, how the last one ended
     while the host is still out of service, that it is given back, or was a moment ago, or
     nothing."""
 
     text: str = ""
     url: str = ""
-    share: Share | None = None  # of a drain under way
+    share: Share | None = None  # of a drain in progress
     icon: str = ""
     kind: str = ""
     help: str = ""
-    needs: int = 0  # of a drain under way: how many instances need a person
+    needs: int = 0  # of a drain in progress: how many instances need a person
     alarm: str = ""  # … what is worst of that
 
     @property

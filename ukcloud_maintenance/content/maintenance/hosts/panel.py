@@ -28,7 +28,7 @@ RETURN_SHOWN = timedelta(hours=24)
 
 @dataclass(frozen=True)
 class ReturnState:
-    """A return to service that is under way, or how the last one ended.
+    """A return to service that is in progress, or how the last one ended.
 
     :param run: what brings the instances back, or None
     """
@@ -75,7 +75,7 @@ class ReturnState:
 
 
 def return_state(actor: Actor, region: str, host: str, found: Certificate) -> ReturnState | None:
-    """The return under way, or the last one for as long as it is news."""
+    """The return in progress, or the last one for as long as it is news."""
     maintenance = found.maintenance or services.host_maintenance(actor, region, host)
     if maintenance is None or maintenance.returning_since is None:
         return None
@@ -90,7 +90,7 @@ def return_state(actor: Actor, region: str, host: str, found: Certificate) -> Re
 class HostPanel:
     """What is shown of one host, from the database alone.
 
-    :param on_drain: on the page of a drain, where a drain under way says enough of itself
+    :param on_drain: on the page of a drain, where a drain in progress says enough of itself
     """
 
     def __init__(self, actor: Actor, region: str, host: str, *, on_drain: bool = False):
@@ -134,7 +134,7 @@ class HostPanel:
 
     @property
     def refused_return(self) -> str:
-        """Why a return that was asked for was given up; the maintenance goes on."""
+        """Why a return that was requested was given up; the maintenance goes on."""
         maintenance = self.found.maintenance
         if maintenance is None or maintenance.return_result != ReturnResult.REFUSED:
             return ""

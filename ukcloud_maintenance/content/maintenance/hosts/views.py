@@ -83,7 +83,7 @@ class HostsView(PanelPage):
 
     @staticmethod
     def _open_drains(records: dict[str, store.HostRecord], now: datetime) -> list[DrainRow]:
-        """The drains under way, to be reached while Nova does not tell its hosts."""
+        """The drains in progress, to be reached while Nova does not tell its hosts."""
         return [
             DrainRow(r.drain, r.counts, now)
             for r in records.values()

@@ -139,7 +139,7 @@ class PlanHost:
 
 
 class SeveralHosts:
-    """A plan as it is shown before it is asked for.
+    """A plan as it is shown before it is requested.
 
     :param found: with one known host at least
     """

@@ -128,7 +128,7 @@ class Picture:
         return max([self.drain.finished_at or self.now, *ends])
 
     def _first_moment(self) -> datetime:
-        """A drain that began long after it was asked for is not a picture of that waiting."""
+        """A drain that began long after it was requested is not a picture of that waiting."""
         asked, begun = self.drain.created_at, self.drain.started_at
         if begun is None:
             return asked

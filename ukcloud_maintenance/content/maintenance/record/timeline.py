@@ -55,7 +55,7 @@ class EventRow:
 
 @dataclass(frozen=True)
 class TimelineQuery:
-    """What of the timeline is asked for.
+    """What of the timeline is requested.
 
     :param text: in the name or id of an instance
     :param who: :data:`WORKER`, :data:`ADMIN` or empty

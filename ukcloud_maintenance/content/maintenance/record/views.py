@@ -1,6 +1,6 @@
 """The record of a drain: its timeline, its picture and its export, from the database alone.
 
-Timeline and picture are asked for by the script of the drain's page, when their section is
+Timeline and picture are requested by the script of the drain's page, when their section is
 opened; without a script, a link leads to the same as a page.
 """
 

@@ -43,7 +43,7 @@ class Entered:
     def for_preflight(self, posted: Mapping[str, str], ceiling: int) -> PreflightChoices:
         """What the preflight looks different for.
 
-        :param ceiling: the most migrations at once that may be asked for
+        :param ceiling: the most migrations at once that may be requested
         """
         if "reason" not in posted:
             return PreflightChoices()

@@ -12,7 +12,7 @@ from ..common import fields, formats, labels
 
 #: how many hosts are emptied at a time
 ONE, ALL, SOME = "1", "0", "n"
-#: what is asked for with several hosts alone
+#: what is requested with several hosts alone
 OF_SEVERAL = ("pace", "hosts_at_once")
 
 

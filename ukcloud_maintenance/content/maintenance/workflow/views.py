@@ -31,7 +31,7 @@ DRAIN = "drain"
 
 
 def asked_for(drains: Sequence[Drain]) -> str:
-    """What was asked for; by name what cannot be taken back, or is noticed by its user."""
+    """What was requested; by name what cannot be taken back, or is noticed by its user."""
     if len(drains) == 1:
         said = _("The drain of host %(host)s was requested.") % {"host": drains[0].host}
     else:
@@ -100,7 +100,7 @@ class DrainHostView(PanelView, workflows.WorkflowView):
         return self.render_to_response(context)
 
     def requested(self, found: Drain | Plan) -> HttpResponse:
-        """Say what was asked for, and lead to it."""
+        """Say what was requested, and lead to it."""
         if isinstance(found, Plan):
             messages.success(self.request, asked_for(list(store.drains_of_plan(found.pk))))
             return redirect(f"{PANEL}:plan", found.pk)

@@ -1,8 +1,8 @@
-/* What is asked for without leaving the drain page: the buttons of its form, and dialogs. */
+/* What is requested without leaving the drain page: the buttons of its form, and dialogs. */
 (function () {
   'use strict';
 
-  //   done: function, called when something was asked for
+  //   done: function, called when something was requested
   // Gives {post, show}: ask with the page's form, or show a dialog, for the rows of these ids.
   function dialogs(root, done) {
     var form = document.getElementById('mnt-post');

@@ -62,7 +62,7 @@
       var watched = table.querySelectorAll('td[data-watch]');
       Array.prototype.forEach.call(watched, function (td) {
         var html = data.cells[td.parentNode.getAttribute('data-host')];
-        // Not told of any more, it is over, and long enough ago: what was said no longer holds.
+        // No longer told of, it is over, and long enough ago: what was said no longer holds.
         if (html === undefined) { td.removeAttribute('data-watch'); }
         replace(td, html || '');
       });

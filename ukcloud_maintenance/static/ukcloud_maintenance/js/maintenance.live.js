@@ -121,7 +121,7 @@
       tick();
     }
 
-    // -- a notice on the desktop, for whoever asked for it in this browser -------------------
+    // -- a notice on the desktop, for whoever requested it in this browser -------------------
 
     var noticed = notable();
     var bell = document.getElementById('mnt-notify');

@@ -35,7 +35,7 @@
   //   answered: function (data), data is null for nothing new (204)
   //   failed: function (status, failures, text)
   //   first: milliseconds to the first request, 0 for at once; as `every` by default
-  // Gives {now}: ask at once, whatever is under way; its answer is dropped.
+  // Gives {now}: ask at once, whatever is in progress; its answer is dropped.
   function poll(options) {
     var read = options.read || json;
     var failures = 0;

@@ -1,4 +1,4 @@
-/* The record on the drain page: a section is loaded when it is opened, and asked for again while
+/* The record on the drain page: a section is loaded when it is opened, and requested again while
  * it is open, less often once the drain is over; the answer is 204 while there is nothing new. Filters and pages
  * of the timeline change in place. On the record's own pages the links and forms do it alone. */
 (function () {
@@ -64,7 +64,7 @@
     var body = details.querySelector('.mnt-section-body');
     var base = details.getAttribute('data-url');
     var query = '';
-    var wanted = details.open;   // asked for, whatever is shown; open, as the browser remembers it
+    var wanted = details.open;   // requested, whatever is shown; open, as the browser remembers it
     var typing = null;
     var answeredAt = 0;
 

@@ -5,7 +5,7 @@
   'use strict';
 
   var KEY = 'ukcloud_maintenance.selected.';
-  var ASKED = 'ukcloud_maintenance.asked';   // of which region a plan was asked for
+  var ASKED = 'ukcloud_maintenance.asked';   // of which region a plan was requested
 
   function read(key) {
     try {
@@ -165,7 +165,7 @@
     show();
   }
 
-  // -- once it is a plan or a drain, nothing is selected any more ------------------------------
+  // -- once it is a plan or a drain, nothing is selected ------------------------------
 
   function keep(region) {
     try {
@@ -177,7 +177,7 @@
     } catch (e) { /* nothing is kept */ }
   }
 
-  // The form for what was selected. Any other page than what was asked for after it: it was refused.
+  // The form for what was selected. Any other page than what was requested after it: it was refused.
   function asking(form) {
     form.addEventListener('submit', function (event) {
       var drain = event.submitter && event.submitter.value === 'drain';
@@ -185,7 +185,7 @@
     });
   }
 
-  // The page of a plan or of a drain: the one that was just asked for, or any other.
+  // The page of a plan or of a drain: the one that was just requested, or any other.
   function planned() {
     try {
       var region = window.sessionStorage.getItem(ASKED);

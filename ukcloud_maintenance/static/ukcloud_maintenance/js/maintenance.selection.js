@@ -11,7 +11,7 @@
     var count = bar.querySelector('.mnt-selected');
     var told = bar.querySelector('.mnt-told');
     var buttons = Array.prototype.slice.call(bar.querySelectorAll('button[data-verb]'));
-    var gone = [];         // names of selected ones that are no part of the drain any more
+    var gone = [];         // names of selected ones that are no longer part of the drain
     var last = null;       // the row that was selected last: where a range begins
 
     function put(element, text) {
