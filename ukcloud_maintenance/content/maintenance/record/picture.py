@@ -27,7 +27,7 @@ from .events import kind_class, kind_words
 
 #: how old a picture may get while the drain runs, in seconds
 REDRAWN_EVERY = 15
-LANE_HEIGHT = 20  # pixels
+LANE_HEIGHT = 24  # pixels: what a finger needs (WCAG 2.2, 2.5.8)
 _AXIS_HEIGHT = 24
 #: Per cent of the width that time takes; what is left of it is for a mark at the beginning, what
 #: is right of it for the names of the destinations.
@@ -353,7 +353,7 @@ class Picture:
             '<text class="mnt-lane-end mnt-lane-{}" x="{}%" dx="9" y="{}">{}</text>',
             css,
             max(self._x(at), self._x(self.begin)),
-            top + 14,
+            top + LANE_HEIGHT // 2 + 4,
             text,
         )
 
