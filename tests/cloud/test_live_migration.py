@@ -163,7 +163,8 @@ def test_source_refuses(cloud):
 
 
 def test_preparing_fails(cloud):
-    server = cloud.create_server("pre-fails", host="cmp1", play="fail-pre")
+    play = "fail-pre slow-prepare seconds=1"  # long enough to be seen
+    server = cloud.create_server("pre-fails", host="cmp1", play=play)
     cloud.live_migrate(server)
     seen = watch(cloud, server)
     assert seen.record["dest_compute"]

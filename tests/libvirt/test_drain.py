@@ -34,7 +34,7 @@ def test_three_kinds_of_guest_leave_unharmed_and_the_host_is_safe_to_power_off(
         worker = installed.start_worker()
         drain = installed.drain("lv1")
         installed.wait(
-            lambda: installed.state(drain) in ("succeeded", "failed"), "the drain is over", 200
+            lambda: installed.state(drain) in ("succeeded", "failed"), "the drain is over", 400
         )
         assert installed.status(drain)["result"] == "empty", installed.log.read_text()[-4000:]
         assert worker.poll() is None
