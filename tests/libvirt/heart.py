@@ -31,4 +31,5 @@ class Heart:
         assert numbers == sorted(set(numbers)), f"it was started anew: {numbers}"
         number, up = beats[-1]
         assert number > self.number, f"heartbeat {number} after {self.number}"
-        assert up > self.up, f"up {up} s after {self.up} s"
+        # Its clock may go back by seconds where the processor that emulates it was busy: seen 7 s.
+        assert up > self.up - 30, f"up {up} s after {self.up} s"

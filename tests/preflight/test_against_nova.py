@@ -13,7 +13,7 @@ from ukcloud_maintenance.demo.config import FAST, HostSpec
 from ukcloud_maintenance.demo.harness import DemoCloud
 from ukcloud_maintenance.messages import english
 
-pytestmark = [pytest.mark.django_db, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(600)]
 
 HOSTS = (
     *(HostSpec(f"cmp{n}", "az1", memory_mib=8192) for n in (1, 2, 3)),

@@ -24,7 +24,7 @@ from ukcloud_maintenance.models import Worker as Report
 from ukcloud_maintenance.worker import Worker, housekeeping, loop, passes
 from ukcloud_maintenance.worker import drain as reconciler
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from ukcloud_maintenance.messages import english
 from ukcloud_maintenance.models import Drain, Event
 from ukcloud_maintenance.worker.host import HostReconciler
 
-pytestmark = [pytest.mark.django_db, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(600)]
 
 REGION = "RegionOne"
 REASON = "new kernel"

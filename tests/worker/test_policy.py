@@ -39,7 +39,7 @@ from ukcloud_maintenance.exceptions import (
 )
 from ukcloud_maintenance.worker.host import HostReconciler
 
-pytestmark = [pytest.mark.django_db, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(600)]
 
 ROLE = "maintenance_worker"
 CONTRIB = Path(ukcloud_maintenance.__file__).parent / "contrib"

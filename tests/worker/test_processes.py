@@ -10,7 +10,7 @@ import yaml
 
 from tests.worker.driving import Installation
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def events(installed, kind: str) -> int:
 
 
 def drained(installed, drain_id: int, servers) -> dict:
-    installed.wait(lambda: installed.state(drain_id) == "succeeded", "drained", 90)
+    installed.wait(lambda: installed.state(drain_id) == "succeeded", "drained", 180)
     status = installed.status(drain_id)
     assert {m["state"] for m in status["instances"]} == {"succeeded"}
     assert live_migrations(installed.nova, servers) == [1] * len(servers)
@@ -145,7 +145,7 @@ def test_two_workers_share_the_drains_and_move_nothing_twice(nova, installed, si
     installed.start_worker()
     one, two = installed.drain("cmp7"), installed.drain("cmp8")
     for drain_id in (one, two):
-        installed.wait(lambda d=drain_id: installed.state(d) == "succeeded", "drained", 90)
+        installed.wait(lambda d=drain_id: installed.state(d) == "succeeded", "drained", 180)
     counted = posts(nova, since)
     # A server may land on the other host while it is not disabled yet, and has to leave again.
     assert all(

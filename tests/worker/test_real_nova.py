@@ -13,7 +13,7 @@ from ukcloud_maintenance.core.actor import shell_actor
 from ukcloud_maintenance.demo.harness import DemoCloudError
 from ukcloud_maintenance.messages import english
 
-pytestmark = [pytest.mark.django_db, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(600)]
 
 
 def live_migrations(nova, *servers: str) -> Counter:

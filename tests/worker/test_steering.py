@@ -16,7 +16,7 @@ from ukcloud_maintenance.exceptions import Refused, StaleState
 from ukcloud_maintenance.messages import english
 from ukcloud_maintenance.models import Event
 
-pytestmark = [pytest.mark.django_db, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(600)]
 
 SLOW = "rate=100000000"  # 512 MiB in 5 s
 

@@ -9,7 +9,7 @@ from ukcloud_maintenance.core.actor import shell_actor
 from ukcloud_maintenance.messages import english
 from ukcloud_maintenance.worker.host import HostReconciler
 
-pytestmark = [pytest.mark.django_db, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(600)]
 
 
 def give_back(passes, host, **more):
