@@ -364,3 +364,13 @@ def test_a_plan_that_does_not_exist(cloud):
 
 def test_a_drain_and_a_plan_are_too_much(plan):
     assert run("drain_status", "1", "--plan", "1").exit_code == 2
+
+
+def test_a_plan_is_changed_as_one(plan):
+    outcome = run("drain_change", "--plan", str(plan.pk), "--max-concurrent", "5")
+    assert outcome.exit_code == 0
+    assert {d.max_concurrent for d in Drain.objects.filter(plan=plan) if d.finished_at is None} == {
+        5
+    }
+    outcome = run("drain_change", "--plan", str(plan.pk), "--max-concurrent", "0", "--json")
+    assert (outcome.exit_code, outcome.json["error"]["code"]) == (2, "max_concurrent_out_of_range")

@@ -16,6 +16,7 @@ from ukcloud_maintenance import services, store
 from ukcloud_maintenance.content.maintenance.common import session
 from ukcloud_maintenance.core.actor import RULE_CANCEL, RULE_DRAIN, RULE_STEER, RULE_VIEW
 from ukcloud_maintenance.core.facts import Aggregate, Capacity
+from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState, ReturnResult
 from ukcloud_maintenance.exceptions import CloudUnreachable
 from ukcloud_maintenance.models import Drain, Plan
@@ -716,3 +717,65 @@ def test_abort_is_offered_to_who_may_and_refused_to_others(admin, make_plan, mon
     assert 'value="abort"' not in shown(admin.get(NEW, {"host": "cmp2"}))
     assert admin.post(url, {"flying": "abort"}).status_code == 403
     assert states(plan) == ["running"]
+
+
+# -- changed as one --------------------------------------------------------------------------
+
+
+def change_form(admin, plan):
+    """The fields of the form as they are shown, those for comparison among them."""
+    html = admin.get(reverse(f"{PANEL}:change_plan", args=[plan.pk])).content.decode()
+    found = {}
+    for tag in re.findall(r"<input[^>]*>", html):
+        name = re.search(r'name="([^"]*)"', tag)
+        value = re.search(r'value="([^"]*)"', tag)
+        unchecked = 'type="radio"' in tag and "checked" not in tag
+        if name and name[1] != "csrfmiddlewaretoken" and not unchecked:
+            found[name[1]] = value[1] if value else ""
+    return found
+
+
+def test_all_drains_of_a_plan_are_changed_at_once(admin, make_plan):
+    plan = make_plan("cmp1", "cmp2", "cmp3")
+    finish(drain_of(plan, "cmp1"), DrainState.SUCCEEDED, DrainResult.EMPTY)
+    run(drain_of(plan, "cmp2"))
+    html = shown(admin.get(reverse(f"{PANEL}:plan", args=[plan.pk])))
+    url = reverse(f"{PANEL}:change_plan", args=[plan.pk])
+    assert url in html
+    entered = change_form(admin, plan)
+    assert "start_at" not in entered  # one has begun
+    answer = admin.post(url, {**entered, "max_concurrent": "7"}, follow=True)
+    assert "2 drains were changed." in page(answer)
+    assert [d.max_concurrent for d in store.drains_of_plan(plan.pk)] == [2, 7, 7]
+
+
+def test_nothing_is_changed_in_a_plan_where_a_value_is_wrong(admin, make_plan):
+    plan = make_plan("cmp1", "cmp2")
+    url = reverse(f"{PANEL}:change_plan", args=[plan.pk])
+    entered = change_form(admin, plan)
+    html = admin.post(url, {**entered, "max_concurrent": "999"}).content.decode()
+    assert "has-error" in html
+    html = admin.post(url, {**entered, "stop_at": "2001-01-01T00:00"}).content.decode()
+    assert "has-error" in html
+    drains = store.drains_of_plan(plan.pk)
+    assert [(d.max_concurrent, d.stop_at) for d in drains] == [(2, None), (2, None)]
+    assert "Nothing was changed." in page(admin.post(url, entered, follow=True))
+
+
+def test_a_plan_that_is_over_is_not_changed(admin, make_plan):
+    plan = make_plan("cmp1")
+    finish(drain_of(plan, "cmp1"), DrainState.SUCCEEDED, DrainResult.EMPTY)
+    response = admin.get(reverse(f"{PANEL}:change_plan", args=[plan.pk]))
+    assert f"Plan {plan.pk} has ended." in page(response)
+
+
+def test_a_host_that_waits_for_another_one_of_its_plan_says_so(admin, make_plan):
+    plan = make_plan("cmp1", "cmp2")
+    run(drain_of(plan, "cmp1"))
+    waits = drain_of(plan, "cmp2")
+    run(waits)
+    said = message("waits_for_hosts", hosts=["cmp1"])
+    Drain.objects.filter(pk=waits.pk).update(message=said)
+    rows = {row["id"]: row["cells"] for row in updates(admin, plan).json()["rows"]}
+    assert text(rows[waits.pk][2]) == "Waiting for cmp1"
+    assert text(rows[drain_of(plan, "cmp1").pk][2]) == "Running"

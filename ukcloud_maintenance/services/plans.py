@@ -1,6 +1,6 @@
 """Plans: several hosts that are drained as one."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -21,7 +21,7 @@ from .drains import ready_to_request, write_request
 from .hosts import worker_status
 from .instances import retry_failed
 from .requests import PLAN_MAX_HOSTS, DrainRequest, check_hosts_of_plan
-from .steering import cancel_drain, pause_drain, require_cancel, resume_drain
+from .steering import cancel_drain, change_drain, pause_drain, require_cancel, resume_drain
 
 
 @dataclass(frozen=True)
@@ -153,25 +153,30 @@ class PlanAnswer(NamedTuple):
     expected: bool
 
 
-def steer_plan(actor: Actor, plan_id: int, verb: DrainVerb, **options: Any) -> list[PlanAnswer]:
-    """Pause, resume, cancel or retry all drains of a plan in which that can be done.
+def _any_done(answers: Iterable[PlanAnswer]) -> bool:
+    return any(answer.why is None for answer in answers)
 
-    :param options: for a cancel, see :func:`cancel_drain`
-    :raises Refused: there is no such plan, or it can be done with none of its drains
+
+def steer_plan(actor: Actor, plan_id: int, verb: DrainVerb, **options: Any) -> list[PlanAnswer]:
+    """Pause, resume, change, cancel or retry all drains of a plan in which that can be done.
+
+    :param options: for a cancel, see :func:`cancel_drain`; for a change, see :func:`change_drain`
+    :raises Refused: there is no such plan, it can be done with none of its drains, or a value of a
+        change is wrong
     :raises NotAllowed: for one of its drains at least; then nothing is done with any
     """
     require(actor, steering.RULE_OF_DRAIN[verb])
-    if verb is DrainVerb.CHANGE:
-        raise Refused(message("plan_not_changed"), code="cannot_change")
     plan = store.plan(plan_id)
     if plan is None:
         raise Refused(message("unknown_plan", id=plan_id))
-    act: Callable[..., Any] = {
+    known: Mapping[DrainVerb, Callable[..., Any]] = {
         DrainVerb.PAUSE: pause_drain,
         DrainVerb.RESUME: resume_drain,
+        DrainVerb.CHANGE: change_drain,
         DrainVerb.CANCEL: cancel_drain,
         DrainVerb.RETRY: retry_failed,
-    }[verb]
+    }
+    act = known[verb]
     answers: list[PlanAnswer] = []
     drains = list(store.drains_of_plan(plan_id))
     if verb is DrainVerb.PAUSE:
@@ -187,6 +192,8 @@ def steer_plan(actor: Actor, plan_id: int, verb: DrainVerb, **options: Any) -> l
             try:
                 act(actor, drain.pk, **options)
             except Refused as error:
+                if verb is DrainVerb.CHANGE and error.field and not _any_done(answers):
+                    raise  # a wrong value
                 why, expected = error.said, error.code == "nothing_failed"
         answers.append(PlanAnswer(drain, why, expected))
     refused = [(answer.why, answer.expected) for answer in answers if answer.why]

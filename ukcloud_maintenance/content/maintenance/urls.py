@@ -71,5 +71,6 @@ urlpatterns = [
     path("plans/<int:plan_id>/", plan_views.PlanView.as_view(), name="plan"),
     path("plans/<int:plan_id>/updates/", plan_views.PlanUpdatesView.as_view(), name="plan_updates"),
     path("plans/<int:plan_id>/steer/", plan_views.SteerPlanView.as_view(), name="steer_plan"),
+    path("plans/<int:plan_id>/change/", plan_views.ChangePlanView.as_view(), name="change_plan"),
     path("plans/<int:plan_id>/cancel/", plan_views.CancelPlanView.as_view(), name="cancel_plan"),
 ]

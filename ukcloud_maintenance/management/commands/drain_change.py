@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
+from ukcloud_maintenance.core.steering import DrainVerb
 from ukcloud_maintenance.services import UNCHANGED, DrainChange
 
 from ._arguments import add_window, moment
@@ -15,11 +16,12 @@ from ._steering import SteeringCommand, pace_and_window
 class Command(SteeringCommand):
     help = (
         "Change the pace, the window or the timeout action of a drain that is waiting, running"
-        " or paused."
+        " or paused, or of all such drains of a plan."
     )
+    verb = DrainVerb.CHANGE
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("id", type=int, metavar="ID", help="the drain's number")
+        self.add_target(parser)
         parser.add_argument(
             "--max-concurrent",
             type=int,
@@ -40,7 +42,11 @@ class Command(SteeringCommand):
             stop_at=_end("--stop-at", options["stop_at"]),
         )
         self.prove_authority()
-        self.show_drain(services.change_drain(self.actor, options["id"], change).pk)
+        if options["plan"] is not None:
+            refused = self.steer_plan(options["plan"], change=change)
+            self.show_plan(options["plan"], refused)
+        else:
+            self.show_drain(services.change_drain(self.actor, options["id"], change).pk)
 
     def said(self, drain: services.Drain) -> str:
         return f"Drain {drain.pk} of {drain.host} ({drain.state}): {pace_and_window(drain)}."

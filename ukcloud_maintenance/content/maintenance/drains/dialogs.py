@@ -228,7 +228,18 @@ class ChangeForm(forms.Form):
     stop_at = fields.stop_field()
     timeout_action = fields.timeout_field()
 
-    def __init__(self, data, drain: Drain, actor: Actor, choices: services.DrainChoices):
+    def __init__(
+        self,
+        data,
+        drain: Drain,
+        actor: Actor,
+        choices: services.DrainChoices,
+        *,
+        has_begun: bool,
+    ):
+        """:param drain: whose values are shown; of a plan the first one that is open
+        :param has_begun: it, or another one that is changed with it
+        """
         self.drain = drain
         super().__init__(
             data,
@@ -243,7 +254,7 @@ class ChangeForm(forms.Form):
             field.show_hidden_initial = True
         limit = self.fields["max_concurrent"]
         limit.widget.attrs["max"] = choices.max_concurrent_ceiling
-        if drain.started_at is not None:
+        if has_begun:
             del self.fields["start_at"]
         fields.offer_timeouts(self.fields["timeout_action"], actor, choices, drain.timeout_action)
 
@@ -277,7 +288,8 @@ class ChangeDrainView(SteeringView):
 
     def _form(self, drain: Drain, data=None) -> ChangeForm:
         choices = services.drain_choices(self.actor, drain.region, rule=RULE_STEER)
-        return ChangeForm(data, drain, self.actor, choices)
+        begun = drain.started_at is not None
+        return ChangeForm(data, drain, self.actor, choices, has_begun=begun)
 
     def _show(self, drain: Drain, form: ChangeForm) -> HttpResponse:
         return self.dialog(

@@ -206,7 +206,13 @@ def verbs(report: PlanReport, actor: Actor) -> list[DrainVerb]:
     """What can be done with the plan now, by this actor."""
     found = [
         verb
-        for verb in (DrainVerb.PAUSE, DrainVerb.RESUME, DrainVerb.RETRY, DrainVerb.CANCEL)
+        for verb in (
+            DrainVerb.PAUSE,
+            DrainVerb.RESUME,
+            DrainVerb.RETRY,
+            DrainVerb.CHANGE,
+            DrainVerb.CANCEL,
+        )
         if actor.may(steering.RULE_OF_DRAIN[verb]) is True
         and any(not steering.drain_objection(verb, drain) for drain in report.drains)
     ]
@@ -237,14 +243,21 @@ def _actions(report: PlanReport, actor: Actor) -> SafeString | str:
         for verb in can
         if verb in words
     ]
-    if DrainVerb.CANCEL in can:
-        buttons.append(
-            format_html(
-                '<a id="mnt-cancel" class="btn btn-danger ajax-modal" href="{}">{}</a>',
-                reverse(f"{PANEL}:cancel_plan", args=[report.plan.pk]),
-                _("Cancel All"),
-            )
+    dialogs = {
+        DrainVerb.CHANGE: ("default", "change_plan", _("Change All")),
+        DrainVerb.CANCEL: ("danger", "cancel_plan", _("Cancel All")),
+    }
+    buttons += [
+        format_html(
+            '<a id="mnt-{}" class="btn btn-{} ajax-modal" href="{}">{}\N{HORIZONTAL ELLIPSIS}</a>',
+            verb.value,
+            kind,
+            reverse(f"{PANEL}:{name}", args=[report.plan.pk]),
+            text,
         )
+        for verb, (kind, name, text) in dialogs.items()
+        if verb in can
+    ]
     return format_html_join(" ", "{}", ((button,) for button in buttons))
 
 

@@ -11,6 +11,7 @@ from horizon import messages
 from horizon.utils.functions import get_page_size
 
 from ukcloud_maintenance import services, store
+from ukcloud_maintenance.core import steering
 from ukcloud_maintenance.core.actor import (
     RULE_ABORT,
     RULE_CANCEL,
@@ -25,10 +26,11 @@ from ukcloud_maintenance.exceptions import Refused
 from ukcloud_maintenance.services import PlanReport
 from ukcloud_maintenance.store import Plan
 
-from ..common import formats, labels, listing, words
+from ..common import fields, formats, labels, listing, words
 from ..common.addresses import PANEL
 from ..common.base import PanelPage, PanelView, Problem, is_ajax, problem_json, uncached
 from ..drains import overview as progress
+from ..drains.dialogs import ChangeForm, refusal_text
 from ..preflight.words import abbreviate
 from . import overview as plan_page
 from . import table
@@ -156,6 +158,8 @@ def carry_out(request, actor, plan_id: int, verb: DrainVerb, **options) -> None:
     try:
         answers = services.steer_plan(actor, plan_id, verb, **options)
     except Refused as error:
+        if error.field:
+            raise  # said beside the field
         messages.error(request, words.said(error.said))
         return
     done = sum(not answer.why for answer in answers)
@@ -167,6 +171,7 @@ def carry_out(request, actor, plan_id: int, verb: DrainVerb, **options) -> None:
             "The failed instances of %(n)s drains are retried.",
             done,
         ),
+        DrainVerb.CHANGE: ngettext("%(n)s drain was changed.", "%(n)s drains were changed.", done),
         DrainVerb.CANCEL: ngettext(
             "%(n)s drain was cancelled or is being cancelled.",
             "%(n)s drains were cancelled or are being cancelled.",
@@ -177,6 +182,60 @@ def carry_out(request, actor, plan_id: int, verb: DrainVerb, **options) -> None:
     for answer in answers:
         if answer.why and not answer.expected:
             messages.warning(request, f"{answer.drain.host}: {words.said(answer.why)}")
+
+
+class ChangePlanView(_OnePlan):
+    """The pace, the window and the timeout of all drains of a plan that are open."""
+
+    rule = RULE_STEER
+    http_method_names = ["get", "head", "post"]
+    title = gettext_lazy("Change Plan")
+
+    def _form(self, plan_id: int, data=None) -> ChangeForm:
+        still_open = [
+            drain
+            for drain in self.report(plan_id).drains
+            if not steering.drain_objection(DrainVerb.CHANGE, drain)
+        ]
+        if not still_open:
+            raise Refused(message("plan_over", plan=plan_id))
+        choices = services.drain_choices(self.actor, self.region, rule=RULE_STEER)
+        begun = any(drain.started_at is not None for drain in still_open)
+        return ChangeForm(data, still_open[0], self.actor, choices, has_begun=begun)
+
+    def _show(self, plan_id: int, form: ChangeForm) -> HttpResponse:
+        modal = is_ajax(self.request)
+        return render(
+            self.request,
+            f"admin/maintenance/plans/{'_' if modal else ''}plan_change.html",
+            {
+                "page_title": str(self.title),
+                "custom_breadcrumb": [(_("Plans"), reverse(f"{PANEL}:plans"))],
+                "hide": modal,  # Horizon's word for "in a modal"
+                "modal_backdrop": "static",
+                "form": form,
+                "zone_note": fields.zone_note(),
+                "submit_url": reverse(f"{PANEL}:change_plan", args=[plan_id]),
+                "cancel_url": reverse(f"{PANEL}:plan", args=[plan_id]),
+            },
+        )
+
+    def get(self, request, plan_id):
+        return self._show(plan_id, self._form(plan_id))
+
+    def post(self, request, plan_id):
+        form = self._form(plan_id, request.POST)
+        if not form.is_valid():
+            return self._show(plan_id, form)
+        if not form.changed_data:
+            messages.info(request, _("Nothing was changed."))
+            return redirect(f"{PANEL}:plan", plan_id)
+        try:
+            carry_out(request, self.actor, plan_id, DrainVerb.CHANGE, change=form.change())
+        except Refused as error:
+            form.add_error(error.field if error.field in form.fields else None, refusal_text(error))
+            return self._show(plan_id, form)
+        return redirect(f"{PANEL}:plan", plan_id)
 
 
 class CancelPlanView(_OnePlan):

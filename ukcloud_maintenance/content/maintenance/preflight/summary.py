@@ -172,7 +172,10 @@ class Preflight:
             Kind.STAYS.value: _(
                 "The host will not be empty, and the drain finishes with instances that stay."
             ),
-            Kind.BLOCKED.value: _("The drain checks it again while it runs."),
+            Kind.BLOCKED.value: _(
+                "The drain checks them again while it runs; if one stays blocked, the drain ends as"
+                " failed."
+            ),
         }
         return [
             Count(
