@@ -130,7 +130,7 @@ class Window:
             return Array.from(document.querySelectorAll('#mnt-progress tbody tr[data-id]'))
               .filter(tr => !tr.hidden)
               .map(tr => Array.from(tr.cells)
-                .filter(td => !td.classList.contains('mnt-col-tools'))
+                .filter(td => !td.matches('.mnt-col-tools, .mnt-col-actions'))
                 .map(td => td.textContent.trim()));
         """
         return {cells[0]: cells for cells in self.driver.execute_script(script)}

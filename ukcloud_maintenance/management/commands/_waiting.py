@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.copying.convergence import Verdict
+from ukcloud_maintenance.core.drain.needs import course_of
 from ukcloud_maintenance.core.message import Message
 from ukcloud_maintenance.core.printable import printable
 from ukcloud_maintenance.core.states import (
@@ -100,8 +101,8 @@ def progress(report: DrainReport) -> tuple[float, int]:
     moving = [row for row in report.migrations if row.state not in _NOT_MOVING]
     if not moving:
         return float(report.drain.state in DRAIN_TERMINAL), 1
-    flying = sum(row.attempt.fraction or 0.0 for row in moving if row.state in MIGRATION_UNDER_WAY)
-    return report.counts.left + flying, len(moving)
+    moved = sum(row.attempt.fraction or 0.0 for row in moving if row.state in MIGRATION_UNDER_WAY)
+    return report.counts.left + moved, len(moving)
 
 
 def _under_way(report: DrainReport, *, percent: bool = False) -> Iterator[str]:
@@ -112,11 +113,8 @@ def _under_way(report: DrainReport, *, percent: bool = False) -> Iterator[str]:
                 if percent and row.attempt.fraction is not None
                 else ""
             )
-            course = (
-                f" ({row.attempt.course.replace('_', ' ')})"
-                if row.attempt.course in _NEEDS_HELP
-                else ""
-            )
+            found = course_of(row)
+            course = f" ({found.replace('_', ' ')})" if found in _NEEDS_HELP else ""
             yield f"{row.server_name} {row.attempt.nova_status or row.state}{share}{course}"
 
 

@@ -8,6 +8,7 @@ from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.copying.convergence import ADVICE, Verdict
+from ukcloud_maintenance.core.drain import needs
 from ukcloud_maintenance.core.drain.alarm import alarm
 from ukcloud_maintenance.core.states import MIGRATION_WAITING, MigrationState, TimeoutAction
 from ukcloud_maintenance.messages import english, english_remedy
@@ -135,6 +136,8 @@ class Command(ShellCommand):
         self.say(summary(report))
         if drain.message:
             self.say(*paragraph(drain.message))
+        if report.in_need:
+            self.say(f"Needs you: {', '.join(_in_need(report))}.")
         self.say(
             f"Reason: {drain.reason}",
             f"Requested by {drain.requested_by} at {iso(drain.created_at)},"
@@ -158,10 +161,7 @@ class Command(ShellCommand):
                         row.state,
                         row.attempt.nova_status,
                         "" if row.attempt.fraction is None else f"{row.attempt.fraction:.0%}",
-                        row.attempt.course.replace("_", " "),
-                        ""
-                        if row.attempt.seconds_left is None
-                        else duration_text(row.attempt.seconds_left),
+                        *_course(row),
                         row.dest_compute,
                         row.attempts,
                         " ".join(_said(row, report)),
@@ -248,14 +248,26 @@ def _times_out(row: InstanceMigration, report: DrainReport) -> str:
     )
 
 
+def _in_need(report: DrainReport) -> Iterator[str]:
+    for need, row in report.in_need:
+        yield f"{row.server_name or row.server_id} ({need.replace('_', ' ')})"
+
+
+def _course(row: InstanceMigration) -> tuple[str, str]:
+    """Whether the copy is going to end, and when; in the first pass the least that it takes."""
+    if needs.is_aborting(row):
+        return "aborting", ""
+    course, left = needs.course_of(row), row.attempt.seconds_left
+    if not course or left is None:
+        return course.replace("_", " "), ""
+    least = "" if row.attempt.pass_bytes else "at least "
+    return course.replace("_", " "), f"{least}{duration_text(left)}"
+
+
 def _advice(report: DrainReport) -> Iterator[str]:
     """What can be done about migrations that do not finish, or not soon, and what it costs."""
     for verdict, meaning in _MEANING.items():
-        rows = [
-            row
-            for row in report.migrations
-            if row.attempt.course == verdict and row.state == MigrationState.MIGRATING
-        ]
+        rows = [row for row in report.migrations if needs.course_of(row) == verdict]
         for row in rows:
             yield f"{row.server_name} ({row.server_id}) {meaning}."
         for way in ADVICE[verdict] if rows else ():
