@@ -121,7 +121,7 @@ def test_pause_skip_retry_and_abort_by_keyboard(window, servers, start_worker, c
     window.press(Keys.TAB)
     assert focused(window) == "Abort"
     window.press(Keys.ENTER)
-    wait_for_state(window, "stuck-1", "Failed")
+    wait_for_state(window, "stuck-1", "Aborted")
     window.wait_for_text("aborted, as requested by admin. It runs on", "#mnt-progress")
     window.picture("steering-aborted")
 
