@@ -213,6 +213,7 @@ ROWS = {
     "plan": Row(),
     "plan_updates": Row((PIECE, FILE)),
     "steer_plan": Row(kinds=(), posts=(_fields(verb="pause"), _fields(verb=ECHO))),
+    "change_plan": Row(BOTH, posts=(_fields(max_concurrent=world.hostile("number")),)),
     "cancel_plan": Row(BOTH, posts=(_fields(flying="land"),)),
 }
 #: Hosts that are shown beside the one of the row.

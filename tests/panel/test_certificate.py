@@ -430,7 +430,7 @@ def test_a_return_is_asked_for_and_followed_to_its_end(admin, maintained):
     assert "Being returned to service Waiting for a worker. Requested by alice" in said
     assert reverse(f"{PANEL}:drain", args=[run.pk]) in html
     assert "Return to Service" not in html[html.index("mnt-certificate") :]
-    assert rows(admin.get(INDEX))["cmp4"][7:] == ["being returned", "View Drain Preflight"]
+    assert rows(admin.get(INDEX))["cmp4"][7:] == ["being returned", "View Bring-Back Preflight"]
     assert "Drain Host" not in said  # it would be refused
 
     store.enabled(

@@ -198,6 +198,8 @@ DRAINS = {
         "Plan {plan} belongs to region {region}.",
         remedy="Switch to region {region} at the top of the page to see it.",
     ),
+    # what was said by earlier versions
+    "plan_not_changed": Template("The drains of a plan can only be changed one by one."),
     "plan_over": Template("Plan {plan} has ended."),
     "verb_unknown": Template("This action is not available for a plan."),
     "paused_already": Template("The drain is already paused."),
