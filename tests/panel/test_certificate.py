@@ -442,7 +442,7 @@ def test_a_return_is_asked_for_and_followed_to_its_end(admin, maintained):
     )
     assert updated(admin)["cmp4"] == "instances being brought back"
     found = rows(admin.get(INDEX))["cmp4"]
-    assert found[7:] == ["instances being brought back", "View Drain Preflight"]
+    assert found[7:] == ["instances being brought back", "View Bring-Back Preflight"]
     index = shown(admin.get(INDEX))
     assert index.count(f'href="{reverse(f"{PANEL}:drain", args=[run.pk])}"') == 2
     said = panel(admin)

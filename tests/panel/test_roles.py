@@ -62,6 +62,7 @@ URLS: dict[str, tuple[str, set[str]]] = {
     "plan": (RULE_VIEW, READ),
     "plan_updates": (RULE_VIEW, READ),
     "steer_plan": (RULE_STEER, {"POST"}),
+    "change_plan": (RULE_STEER, READ | {"POST"}),
     "cancel_plan": (RULE_CANCEL, READ | {"POST"}),
 }
 #: Who there is, and which rules each of them meets.
