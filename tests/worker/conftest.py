@@ -52,13 +52,25 @@ def settle(demo: DemoCloud) -> None:
     for (consumer,) in held:
         placement.delete(f"/allocations/{consumer}", raise_exc=False)
     deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        found = placement.get(
-            "/resource_providers?required=COMPUTE_STATUS_DISABLED", microversion="1.18"
-        )
-        if not found.json()["resource_providers"]:
-            break
+    while time.monotonic() < deadline and (held := _taken_for_disabled(demo, placement)):
+        # A nova-compute that looked down when its service was enabled was not told, and is not
+        # before its next periodic task.
+        for service in held:
+            for status in ("disabled", "enabled"):
+                demo.nova.put(f"/os-services/{service['id']}", json={"status": status})
         time.sleep(0.3)
+
+
+def _taken_for_disabled(demo: DemoCloud, placement: Adapter) -> list[dict]:
+    """The services that are enabled, of hosts that the scheduler takes for disabled."""
+    found = placement.get(
+        "/resource_providers?required=COMPUTE_STATUS_DISABLED", microversion="1.18"
+    ).json()["resource_providers"]
+    hosts = {one["name"].partition(".")[0] for one in found}
+    if not hosts:
+        return []
+    services = demo.nova.get("/os-services?binary=nova-compute").json()["services"]
+    return [s for s in services if s["host"] in hosts and s["state"] == "up"]
 
 
 @pytest.fixture
