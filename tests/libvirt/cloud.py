@@ -349,7 +349,9 @@ class LibvirtCloud(DemoCloud):
     def pulse(self, server: str) -> str | None:
         """The one host on which the guest's heart beats now; None where nowhere."""
         before = {host: len(self.beats(server, host)) for host in self.hosts}
-        deadline = time.monotonic() + 60  # guests that are emulated beat slowly on a busy machine
+        # Guests that are emulated beat slowly on a busy machine, and not at all while their clock
+        # catches up with where it was before they were moved.
+        deadline = time.monotonic() + 180
         while time.monotonic() < deadline:
             time.sleep(0.3)
             alive = [h for h in self.hosts if len(self.beats(server, h)) > before[h]]
