@@ -193,6 +193,9 @@ def test_what_is_aborted_is_no_failure_in_the_table(admin, needy):
     assert text(cells["aborted"][3][0]) == "Aborted"
     assert "danger" not in cells["aborted"][3][0]
     assert text(cells["failed"][3][0]) == "Failed"
+    counts = text(updates(admin, needy).json()["parts"]["counts"])
+    assert "2 failed" in counts  # and the one that arrived wrong
+    assert counts.endswith("1 aborted")
 
 
 def test_what_helps_without_a_question_is_done_from_the_list(admin, needy):

@@ -278,15 +278,20 @@ def counted(state: str, n: int) -> str:
 
 def counts_html(counts: Counts) -> SafeString:
     """The instances of a drain by state, each with its colour."""
-    shown = [(state, counts[state]) for state in _COUNTED if counts[state]]
+    shown = []
+    for state in _COUNTED:
+        n = counts[state] - counts.aborted * (state == MigrationState.FAILED)
+        if n:
+            label = migration_state(state)
+            shown.append((label.kind, label.icon, counted(state, n)))
+    if n := counts.aborted:
+        text = ngettext("%(n)s aborted", "%(n)s aborted", n) % {"n": n}
+        shown.append(("default", "stop", text))
     return format_html_join(
         " ",
         '<span class="mnt-count mnt-count-{}"><span class="fa fa-{}" aria-hidden="true"></span>'
         " {}</span>",
-        (
-            (migration_state(state).kind, migration_state(state).icon, counted(state, n))
-            for state, n in shown
-        ),
+        shown,
     )
 
 

@@ -25,12 +25,9 @@ from ..common.labels import Label, migration_state, said
 
 
 def state(row: InstanceMigration) -> Label:
-    """The state of an instance; one that an admin aborted did not fail."""
-    abort = row.requests.abort
+    """The state of an instance; one that was aborted on request did not fail."""
     if row.state == MigrationState.FAILED and row.code == ABORTED:
-        by_admin = abort is not None and abort.origin == RequestOrigin.ADMIN
-        if by_admin or abort is None:
-            return Label(_("Aborted"), "default", "stop", _("Its migration was aborted."))
+        return Label(_("Aborted"), "default", "stop", _("Its migration was aborted."))
     return migration_state(row.state)
 
 
