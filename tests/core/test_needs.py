@@ -20,6 +20,7 @@ from tests.core.build import decide as decided
 from ukcloud_maintenance.core.codes import ABORTED, OBJECTIONS
 from ukcloud_maintenance.core.drain import needs
 from ukcloud_maintenance.core.drain.needs import Need
+from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
     DrainState,
@@ -130,3 +131,17 @@ def test_every_need_names_what_helps_and_that_is_offered():
 def test_what_is_blocked_because_its_guest_is_in_doubt_is_not_retried(code):
     one = replace(ROWS["blocked"], code=code)
     assert objection(Verb.RETRY, one, drain(state=DrainState.RUNNING)) is not None
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"direction": "back", "destination": "cmp1", "maintenance": None}]
+)
+def test_what_a_drain_waited_for_is_no_longer_said_once_it_runs(more):
+    waits = drain(state=DrainState.PENDING, message=message("waits_for_service"), **more)
+    started = [a for a in decided(waits, [row("web")], seen(server("web"))) if kind_of(a)]
+    assert started[0].fields["state"] == DrainState.RUNNING
+    assert started[0].fields["message"] is None
+
+
+def kind_of(action):
+    return getattr(action, "kind", "") == "drain_started"

@@ -33,7 +33,8 @@ def begin(p: Pass) -> None:
         fields: dict[str, Any] = {"state": DrainState.PAUSED, "message": text}
         p.actions.append(ChangeDrain(fields, "window_closed", text, window_as_read(p)))
         return
-    fields = {"state": DrainState.RUNNING, "started_at": p.now}
+    # whatever it waited for is no longer said
+    fields = {"state": DrainState.RUNNING, "started_at": p.now, "message": None}
     p.actions.append(ChangeDrain(fields, "drain_started", expect=window_as_read(p)))
 
 
