@@ -67,6 +67,21 @@ def empty_record(horizon) -> None:
 
 
 @pytest.fixture
+def drains(horizon, empty_record) -> dict[str, int]:
+    """A drain in every state and a plan, without a worker: their numbers by name."""
+    answer = subprocess.run(
+        [sys.executable, "-m", "tests.browser.all_drains"],
+        env=horizon.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        check=True,
+        timeout=120,
+        text=True,
+    )
+    return json.loads(answer.stdout.splitlines()[-1])
+
+
+@pytest.fixture
 def start_worker(horizon) -> Iterator[Callable[[], None]]:
     """Start the worker when the test wants it; it is stopped at the test's end."""
     started: list[subprocess.Popen] = []

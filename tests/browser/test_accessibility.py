@@ -1,8 +1,5 @@
 """The pages for those who use no mouse, or no screen: by axe-core, and by keyboard alone."""
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -51,21 +48,6 @@ def axe() -> str:
     if not AXE.exists():
         pytest.fail("axe-core is not installed: `make test` does that, into tests/browser")
     return AXE.read_text()
-
-
-@pytest.fixture
-def drains(horizon, empty_record) -> dict[str, int]:
-    """A drain in every state and a plan: their numbers by name."""
-    answer = subprocess.run(
-        [sys.executable, "-m", "tests.browser.all_drains"],
-        env=horizon.environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        check=True,
-        timeout=120,
-        text=True,
-    )
-    return json.loads(answer.stdout.splitlines()[-1])
 
 
 @pytest.fixture(scope="module")

@@ -1,27 +1,8 @@
 """Who needs a person is seen at once, and what helps is at hand; the lists keep up with Nova."""
 
-import json
-import subprocess
-import sys
-
 import pytest
 
 pytestmark = pytest.mark.timeout(600)
-
-
-@pytest.fixture
-def drains(horizon, empty_record) -> dict[str, int]:
-    """A drain in every state and a plan, without a worker: their numbers by name."""
-    answer = subprocess.run(
-        [sys.executable, "-m", "tests.browser.all_drains"],
-        env=horizon.environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        check=True,
-        timeout=120,
-        text=True,
-    )
-    return json.loads(answer.stdout.splitlines()[-1])
 
 
 def listed(window) -> list[str]:
@@ -103,3 +84,25 @@ def test_the_list_of_hosts_follows_nova_as_a_whole(window, cloud, servers):
     window.wait(lambda: window.text("tr[data-host=cmp1] .mnt-number") == "1", "it is counted")
     assert window.find("tr[data-host=cmp3] [name=host]").is_selected()
     assert window.is_marked, "the page was loaded again"
+
+
+def test_a_plan_is_changed_in_a_dialog_that_keeps_what_was_entered(window, drains):
+    window.go(f"plans/{drains['plan']}/")
+    window.see(".mnt-needs")
+    window.picture("plan-needs")
+    window.find("#mnt-change").click()
+    window.see(".modal [name=max_concurrent]")
+    window.picture("plan-change")
+    field = window.find(".modal [name=max_concurrent]")
+    field.clear()
+    field.send_keys("999")
+    window.find(".modal [type=submit]").click()
+    window.see(".modal .mnt-field-max_concurrent.has-error")
+    assert window.find(".modal [name=max_concurrent]").get_attribute("value") == "999"
+    window.picture("plan-change-refused")
+    field = window.find(".modal [name=max_concurrent]")
+    field.clear()
+    field.send_keys("3")
+    window.find(".modal [type=submit]").click()
+    window.wait_for_text("2 drains were changed.")
+    assert window.problems() == []

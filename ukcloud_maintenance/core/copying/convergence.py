@@ -231,11 +231,7 @@ def _first_pass(
     found = Course(Verdict.UNKNOWN, rate, progress, remaining=left[-1])
     if progress <= 0:
         return found
-    # Pages of zeros are gone without being sent.
-    seconds = left[-1] / progress
-    if rate and rate > 0:
-        seconds = max(seconds, min(left[-1] / rate, seconds))
-    return _ending(found, seconds, patience_seconds)
+    return _ending(found, left[-1] / progress, patience_seconds)
 
 
 def _after_leaps(

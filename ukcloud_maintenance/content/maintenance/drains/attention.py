@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from ukcloud_maintenance.core.drain.needs import VERBS, Need
-from ukcloud_maintenance.core.message import NAMED, Message, holds, lines
+from ukcloud_maintenance.core.message import LINES, NAMED, Message, lines
 from ukcloud_maintenance.core.states import DRAIN_TERMINAL
 from ukcloud_maintenance.core.steering import Verb
 from ukcloud_maintenance.services import DrainReport
@@ -88,9 +88,7 @@ def listed(
     items = [_item(need, row, *more_of(need, row)) for need, row in found[:NAMED]]
     beyond = len(found) - NAMED
     if beyond > 0:
-        more = ngettext(
-            "and %(n)s more, in the table below", "and %(n)s more, in the table below", beyond
-        ) % {"n": formats.number(beyond)}
+        more = ngettext("and %(n)s more", "and %(n)s more", beyond) % {"n": formats.number(beyond)}
         items.append(format_html('<li class="mnt-quiet">{}</li>', more))
     return format_html(
         '<section class="mnt-needs" aria-labelledby="mnt-needs-title">'
@@ -178,8 +176,13 @@ def what_is_wrong(need: Need, row: InstanceMigration) -> str:
 
 def but_of_these(said: Message | None, report: DrainReport) -> Message | None:
     """What a drain says of its end, without the lines of those that are in the list."""
-    if said is None or not holds(said, "instance_left") or "first" not in said.values:
+    if said is None or said.code != LINES:
         return said
-    named: Sequence[str] = [row.server_name for _need, row in report.in_need]
-    rest = [line for line in said.values["rest"] if line.values.get("name") not in named]
+    # Two instances may have the same name; one that stays is not one that failed.
+    listed_ones = {(row.server_name, row.state) for _need, row in report.in_need}
+    rest = [
+        line
+        for line in said.values["rest"]
+        if (line.values.get("name"), line.values.get("state")) not in listed_ones
+    ]
     return lines(said.values["first"], *rest)

@@ -75,6 +75,8 @@ def plan_state(drains: list[Drain], counts: Counts | None = None) -> Label:
         )
     if still_open == {DrainState.PENDING} and states == still_open:
         return Label(_("Pending"), "default", "clock", _("Waiting for a worker."))
+    if counts and (n := counts.in_need(DrainState.RUNNING)):
+        return Label(_("Running"), "warning", "triangle-exclamation", labels.needs_you(n))
     return Label(_("Running"), "primary", "arrow-right", _("Instances are being moved."))
 
 

@@ -137,9 +137,10 @@
     root.addEventListener('click', function (event) {
       var button = event.target.closest('.mnt-copy');
       if (!button) { return; }
-      horizon.maintenance.copy(button.getAttribute('data-copy'), button);
-      horizon.alert('success', interpolate(gettext('Copied: %(text)s'),
-        {text: button.getAttribute('data-copy')}, true));
+      var id = button.getAttribute('data-copy');
+      horizon.maintenance.copy(id, button, function () {
+        horizon.alert('success', interpolate(gettext('Copied: %(text)s'), {text: id}, true));
+      });
     });
 
     if (body) {

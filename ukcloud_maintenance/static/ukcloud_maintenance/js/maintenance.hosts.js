@@ -9,6 +9,9 @@
   var PANEL_EVERY = 5000;
   var SLOWEST = 60000;      // while there is no answer
 
+  // What keeps a page from being kept up to date, by the status of the answer.
+  var CAUSES = {401: 'expired', 403: 'forbidden', 404: 'forbidden', 409: 'region'};
+
   // Ask again and again; `answered` is given what was sent, or null for nothing new, and says
   // whether to go on. Where no answer comes, `outOfDate` is told the cause: 'lost', 'expired',
   // 'region', 'forbidden', or '' once there is an answer again.
@@ -25,8 +28,7 @@
         goesOn = answered(data);
       },
       failed: function (status, failures) {
-        var known = {401: 'expired', 403: 'forbidden', 404: 'forbidden', 409: 'region'};
-        var cause = known[status] || (failures > 1 ? 'lost' : '');
+        var cause = CAUSES[status] || (failures > 1 ? 'lost' : '');
         if (cause) { outOfDate(cause); }
       }
     });
@@ -45,14 +47,18 @@
 
   // Say that what `shown` shows is no longer kept up to date, and why. Somebody may be about to
   // switch a host off because of it.
-  function notice(box, shown) {
+  function notice(box, shown, concerns) {
     return function (cause) {
       Array.prototype.forEach.call(box.querySelectorAll('[data-when]'), function (sentence) {
         sentence.hidden = sentence.getAttribute('data-when') !== cause;
       });
-      box.hidden = !cause || !shown.querySelector('.mnt-safety, td[data-watch]');
+      box.hidden = !cause || !concerns(shown);
       shown.classList.toggle('mnt-quiet', !box.hidden);
     };
+  }
+
+  function mayBeSafe(shown) {
+    return shown.querySelector('.mnt-safety, td[data-watch]') !== null;
   }
 
   function startHosts(table, url) {
@@ -67,15 +73,16 @@
         replace(td, html || '');
       });
       return table.querySelector('td[data-watch]') !== null;
-    }, notice(box, table.tBodies[0]));
-    keepWhole(table, function () {
+    }, notice(box, table.tBodies[0], mayBeSafe));
+    var say = notice(box, table.tBodies[0], function () { return true; });
+    keepWhole(table, say, function () {
       if (table.querySelector('td[data-watch]')) { cells.now(); }
     });
   }
 
   // The list as a whole, as Nova has it by now: states, services, counts and buttons. What is
   // checked, and what has the focus, stays so.
-  function keepWhole(table, done) {
+  function keepWhole(table, say, done) {
     horizon.maintenance.poll({
       url: function () {
         return document.querySelector('.modal.in, .dropdown.open') ? '' : window.location.href;
@@ -88,10 +95,18 @@
       },
       answered: function (fresh) {
         if (!fresh) { return; }
+        // Another region was chosen in another tab: its hosts are none of these.
+        if (fresh.getAttribute('data-updates') !== table.getAttribute('data-updates')) {
+          return say('region');
+        }
+        say('');
         showRows(table.tBodies[0], fresh.tBodies[0]);
         done();
       },
-      failed: function () {},  // the notice is the other request's
+      failed: function (status, failures) {
+        var cause = CAUSES[status] || (failures > 1 ? 'lost' : '');
+        if (cause) { say(cause); }
+      },
       first: WHOLE_EVERY
     });
   }
@@ -146,7 +161,8 @@
         if (old) { old.hidden = false; }
       }
       return true;
-    }, notice(panel.querySelector('.mnt-out-of-date'), body), token ? PANEL_EVERY : 0);
+    }, notice(panel.querySelector('.mnt-out-of-date'), body, mayBeSafe),
+    token ? PANEL_EVERY : 0);
   }
 
   horizon.addInitFunction(function () {

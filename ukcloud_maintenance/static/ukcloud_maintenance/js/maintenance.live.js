@@ -135,9 +135,15 @@
       return over ? found.concat('over') : found;
     }
 
+    // A browser may refuse its storage, and a notice without a service worker: then there is none,
+    // and the page goes on.
     function wanted() {
-      return window.localStorage.getItem(WANTED) === 'yes' &&
-        window.Notification.permission === 'granted';
+      try {
+        return window.localStorage.getItem(WANTED) === 'yes' &&
+          window.Notification.permission === 'granted';
+      } catch (refused) {
+        return false;
+      }
     }
 
     function showBell() {
@@ -146,8 +152,11 @@
     }
 
     function notify(title, text) {
-      if (bell && window.Notification && wanted()) {
+      if (!bell || !window.Notification || !wanted()) { return; }
+      try {
         new window.Notification(title, {body: text, tag: root.getAttribute('data-url')});
+      } catch (refused) {
+        bell.hidden = true;
       }
     }
 
@@ -164,7 +173,8 @@
           if (permission === 'granted') {
             window.localStorage.setItem(WANTED, 'yes');
           } else {
-            horizon.alert('info', gettext('Notifications of this site are blocked in the browser.'));
+            horizon.alert('info',
+              gettext('Notifications of this site are blocked in the browser.'));
           }
           showBell();
         });

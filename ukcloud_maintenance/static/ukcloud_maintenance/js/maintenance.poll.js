@@ -7,10 +7,10 @@
   var PATIENCE = 20000;    // milliseconds for one answer
 
   // Put a text into the clipboard; also where the page came without TLS, so that the browser has
-  // no clipboard for it. The focus is where it was.
-  function copy(text, opener) {
+  // no clipboard for it. The focus is where it was. `done` is called if it is there.
+  function copy(text, opener, done) {
     if (navigator.clipboard && window.isSecureContext) {
-      navigator.clipboard.writeText(text);
+      navigator.clipboard.writeText(text).then(done, function () {});
       return;
     }
     var area = document.createElement('textarea');
@@ -18,7 +18,7 @@
     area.className = 'sr-only';
     document.body.appendChild(area);
     area.select();
-    document.execCommand('copy');
+    if (document.execCommand('copy')) { done(); }
     document.body.removeChild(area);
     opener.focus();
   }
