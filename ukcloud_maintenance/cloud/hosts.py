@@ -93,7 +93,7 @@ class Hosts(Transport):
         raw = dict_of(body, "hypervisor", what)
         return as_hypervisor(raw), len(list_of(raw, "servers", what))
 
-    def hypervisors_of(self, host: str) -> list[Hypervisor]:
+    def hypervisors_of(self, host: str, name: str = "") -> list[Hypervisor]:
         """The hypervisors (nodes) whose service.host is exactly this host. One request, and where
         that is not enough the whole list: see :meth:`hypervisors`.
 
@@ -101,9 +101,11 @@ class Hosts(Transport):
         which cannot be paged, takes host names alone (else 400) and is 404 where nothing matches.
         The hypervisor may have quite another name than its service's host, and of the nodes of
         Ironic, which has many for one service, a pattern may find a few.
+
+        :param name: what its hypervisor was called when it was last listed, or empty
         """
         what = message("to_read_hypervisor", host=host)
-        path = f"/os-hypervisors/detail?hypervisor_hostname_pattern={quote(host, safe='')}"
+        path = f"/os-hypervisors/detail?hypervisor_hostname_pattern={quote(name or host, safe='')}"
         try:
             body = self._get(what, path)
             found = [as_hypervisor(raw) for raw in list_of(body, "hypervisors", what)]

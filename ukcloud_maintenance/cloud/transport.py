@@ -104,7 +104,9 @@ class Transport:
         self._guard(message("to_log_in"), self.session.get_token)
         self._compute_endpoint()
 
-    def try_side_by_side(self, calls: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
+    def try_side_by_side(
+        self, calls: Mapping[str, Callable[[], Any]], at_once: int = 2 * PARALLEL
+    ) -> dict[str, Any]:
         """The results of several reads that go out at once; a failure is its value."""
 
         def attempt(call: Callable[[], Any]) -> Any:
@@ -114,7 +116,7 @@ class Transport:
                 return error
 
         attempts = [partial(attempt, call) for call in calls.values()]
-        found = side_by_side(attempts, 2 * PARALLEL)
+        found = side_by_side(attempts, at_once)
         return dict(zip(calls, found, strict=True))
 
     def find_region(self) -> str:

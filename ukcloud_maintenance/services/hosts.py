@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from .. import settings, store
-from ..cloud import Cloud
+from ..cloud import PARALLEL, Cloud
 from ..core.actor import RULE_VIEW, Actor
 from ..core.facts import HostFacts, Hypervisor, Server, Service
 from ..exceptions import CloudError, CloudForbidden, CloudNotFound
@@ -73,7 +73,7 @@ def hosts_now(
         for name, one in wanted.items()
         if name not in twins and one and one.id
     }
-    for name, answer in cloud.try_side_by_side(by_id).items():
+    for name, answer in cloud.try_side_by_side(by_id, PARALLEL).items():
         if not isinstance(answer, CloudError):
             hypervisor, number = answer
             # its id is of another host's by now, or names none: it is counted by its name
