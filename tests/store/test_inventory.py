@@ -1,6 +1,7 @@
 """The inventory of hypervisors, on each database."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -51,9 +52,7 @@ def test_what_was_listed_is_read_back_to_the_letter():
 
 
 def test_all_nodes_of_one_service_are_its_own():
-    nodes = [
-        Hypervisor(f"id-{n}", f"node-{n}", "ironic1", hypervisor_type="ironic") for n in "abc"
-    ]
+    nodes = [Hypervisor(f"id-{n}", f"node-{n}", "ironic1", hypervisor_type="ironic") for n in "abc"]
     a_round(nodes[:2], nodes[2:])
     assert store.inventory("RegionOne", at(5)).of("ironic1") == tuple(nodes)
 
@@ -119,7 +118,7 @@ def test_it_is_claimed_by_one_worker_at_a_time_and_when_it_is_due():
 def test_one_worker_of_many_that_ask_at_once_gets_it(at_once):
     # twice: before there is a row, and when there is one
     for seconds in (0, 1000):
-        taken = at_once([lambda n=n: claim(seconds, f"w{n}") for n in range(4)])
+        taken = at_once([partial(claim, seconds, f"w{n}") for n in range(4)])
         assert [one for one in taken if isinstance(one, Exception)] == []
         assert len([one for one in taken if one is not None]) == 1
     assert Inventory.objects.count() == 1
