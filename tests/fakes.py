@@ -11,6 +11,7 @@ from ukcloud_maintenance.cloud import Cloud
 from ukcloud_maintenance.core.facts import (
     Aggregate,
     Capacity,
+    Hypervisor,
     Migration,
     Server,
     ServerGroup,
@@ -110,7 +111,7 @@ class FakeCloud(Cloud):
     def aggregates(self) -> list[Aggregate]:
         return self._known(message("to_list_aggregates"), self.all_aggregates)
 
-    def capacity(self) -> dict[str, Capacity]:
+    def capacity(self, known: Iterable[Hypervisor] | None = None) -> dict[str, Capacity]:
         return self._known(message("to_read_capacity"), self.all_capacity)
 
     def _known(self, what: Message, value: Any) -> Any:

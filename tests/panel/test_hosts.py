@@ -16,6 +16,7 @@ from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationSt
 from ukcloud_maintenance.exceptions import (
     CloudAuthError,
     CloudForbidden,
+    CloudNotFound,
     CloudServerError,
     CloudUnreachable,
 )
@@ -286,6 +287,108 @@ def test_warns_when_no_worker_is_at_work(admin):
     store.sign_of_life("w", "controller", 1, timezone.now())
     assert "worker" not in rows(admin.get(INDEX))
     assert "The worker reports" not in admin.get(INDEX).content.decode()
+
+
+# -- the inventory -----------------------------------------------------------------------------
+
+
+def keep_inventory(cloud, seconds_ago=20, region="RegionOne"):
+    """What a worker kept of the hypervisors as they are now."""
+    now = store.now()
+    found = cloud._hypervisors()
+    head = store.claim_inventory(region, "w", now, 90)
+    store.begin_round(head, "w", [one.host for one in cloud.all_services])
+    at = now - timedelta(seconds=seconds_ago)
+    store.keep_page(head, "w", found, at)
+    store.keep_page(head, "w", [], at)
+    store.release_inventory(head, "w", now)
+
+
+def test_with_an_inventory_nova_is_asked_for_the_services_and_the_rows_shown(
+    admin, cloud, settings
+):
+    settings.API_RESULT_PAGE_SIZE = 2
+    keep_inventory(cloud)
+    for query, shown in (
+        ({}, ["cmp1", "cmp2"]),
+        ({"page": "3"}, ["cmp10"]),
+        ({"sort": "memory", "order": "desc"}, ["cmp1", "cmp10"]),
+        ({"sort": "instances", "order": "desc"}, ["cmp1", "cmp10"]),
+        ({"q": "8 of 64", "column": "memory"}, ["cmp1"]),
+    ):
+        cloud.asked.clear()
+        assert hosts(admin.get(INDEX, query)) == shown
+        assert cloud.asked == ["services", *(f"count {host}" for host in shown)]
+
+
+def test_with_an_inventory_the_rows_shown_are_as_of_now_and_the_page_says_how_old_the_rest_is(
+    admin, cloud
+):
+    keep_inventory(cloud, seconds_ago=20)
+    cloud.all_servers.append(server("new-1", host="cmp10"))
+    cloud.all_services[1] = service("cmp10", status="disabled", disabled_reason="just now")
+    response = admin.get(INDEX)
+    assert rows(response)["cmp10"][3:7] == ["Disabledjust now", "2", "2 of 16", "2 of 64 GiB"]
+    assert re.search(r"read at most 2\d s ago", response.content.decode())
+
+
+def test_hosts_appear_and_vanish_at_once_whatever_the_inventory_knows(admin, cloud):
+    keep_inventory(cloud)
+    cloud.all_services[0] = service("new1")
+    found = rows(admin.get(INDEX))
+    assert "cmp1" not in found
+    assert found["new1"][4:7] == ["0", "\N{EN DASH}", "\N{EN DASH}"]
+
+
+def test_an_inventory_of_another_region_is_not_shown(admin, cloud):
+    keep_inventory(cloud, region="RegionTwo")
+    admin.get(INDEX)
+    assert "hypervisors" in cloud.asked
+
+
+@pytest.mark.parametrize("number", [100, 101])
+def test_without_an_inventory_a_large_region_says_why_its_list_is_slow(admin, cloud, number):
+    keep_inventory(cloud, seconds_ago=600)
+    cloud.all_services = [service(f"n{n}") for n in range(number)]
+    response = admin.get(INDEX)
+    assert "hypervisors" in cloud.asked
+    assert len(hosts(response)) == 20
+    assert ("no worker keeps an up-to-date inventory" in response.content.decode()) == (
+        number > 100
+    )
+
+
+@pytest.mark.parametrize("error", [CloudForbidden, CloudNotFound])
+def test_a_host_whose_hypervisor_is_not_told_is_counted_by_its_servers(
+    admin, cloud, monkeypatch, error
+):
+    def refuse(hypervisor_id):
+        raise error("read the hypervisor", "no", status=403)
+
+    monkeypatch.setattr(cloud, "hypervisor_and_servers", refuse)
+    assert rows(admin.get(INDEX))["cmp1"][4:6] == ["5", "5 of 16"]
+
+
+def test_a_hypervisor_that_is_another_hosts_by_now_counts_for_none(admin, cloud, monkeypatch):
+    real = cloud.hypervisor_and_servers
+
+    def moved(hypervisor_id):
+        hypervisor, number = real(hypervisor_id)
+        return replace(hypervisor, host="cmp99"), number + 40
+
+    monkeypatch.setattr(cloud, "hypervisor_and_servers", moved)
+    assert rows(admin.get(INDEX))["cmp1"][4:6] == ["5", "5 of 16"]
+
+
+def test_the_nodes_of_one_service_are_added_up_and_counted_by_its_name(admin, cloud, monkeypatch):
+    real = cloud._hypervisors
+    monkeypatch.setattr(
+        cloud,
+        "_hypervisors",
+        lambda: [replace(h, id=f"{h.id}-{n}") for h in real() for n in range(2)],
+    )
+    keep_inventory(cloud)
+    assert rows(admin.get(INDEX))["cmp1"][4:6] == ["5", "10 of 32"]
 
 
 # -- one host --------------------------------------------------------------------------------

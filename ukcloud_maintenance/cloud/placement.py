@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
-from ..core.facts import Allocation, Capacity, Consumer
+from ..core.facts import Allocation, Capacity, Consumer, Hypervisor
 from ..core.message import Message, message
 from ..exceptions import CloudAnswerUnusable, CloudNotFound
 from .answers import dict_of, json_of, list_of, request_id_of
@@ -17,9 +17,9 @@ from .wire import as_capacity
 class Placement(Hosts):
     """What Placement holds of whom."""
 
-    def capacity(self) -> dict[str, Capacity]:
+    def capacity(self, known: Iterable[Hypervisor] | None = None) -> dict[str, Capacity]:
         """What every compute host could take, by host: two requests, side by side (and one more
-        for every further 1,000 hypervisors).
+        for every further 1,000 hypervisors). One request where the hypervisors are known.
 
         `GET /allocation_candidates` answers with the providers that have room for what is asked
         for, and with all their resources (1.27): asked for one MiB of memory, with those of every
@@ -37,7 +37,7 @@ class Placement(Hosts):
                     "/allocation_candidates?resources=MEMORY_MB:1",
                     microversion=PLACEMENT_MICROVERSION,
                 ),
-                self.hypervisors,
+                self.hypervisors if known is None else lambda: list(known),
             ]
         )
         hosts = {hypervisor.id: hypervisor.host for hypervisor in hypervisors}
@@ -46,6 +46,12 @@ class Placement(Hosts):
             if hypervisor.is_bare_metal:
                 found[hypervisor.host] = Capacity(bare_metal=True)
         return found
+
+    def providers(self) -> frozenset[str]:
+        """The UUIDs of all resource providers. One request."""
+        what = message("to_read_capacity")
+        found = list_of(self._placed(what, "/resource_providers"), "resource_providers", what)
+        return frozenset(str(raw.get("uuid") or "") for raw in found)
 
     def allocations_of(self, consumer_id: str) -> Consumer:
         """Everything that a consumer holds. One request; one that Placement does not know holds

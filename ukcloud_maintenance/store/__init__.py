@@ -10,7 +10,16 @@ of all machines. It can be set back as well; so a stamp of what has happened tha
 now proves nothing: the lease is void, the pass is due, the host is not known to be safe.
 """
 
-from ..models import Attempt, Drain, Event, HostMaintenance, InstanceMigration, Plan, Request
+from ..models import (
+    Attempt,
+    Drain,
+    Event,
+    HostMaintenance,
+    InstanceMigration,
+    Inventory,
+    Plan,
+    Request,
+)
 from .clock import SLACK, now
 from .counting import Counts, HostRecord, counts, counts_of, host_records, is_safe, learned_rate
 from .destinations import (
@@ -69,6 +78,16 @@ from .instances import (
     put_first,
     retry_instance,
     skip_instance,
+)
+from .inventory import (
+    Hypervisors,
+    begin_round,
+    claim_inventory,
+    forget_inventories,
+    inventory,
+    keep_page,
+    release_inventory,
+    restart_round,
 )
 from .journal import (
     Happened,
@@ -139,7 +158,9 @@ __all__ = [
     "HappenedToRow",
     "HostMaintenance",
     "HostRecord",
+    "Hypervisors",
     "InstanceMigration",
+    "Inventory",
     "IsDestination",
     "Plan",
     "Request",
@@ -155,6 +176,7 @@ __all__ = [
     "all_or_none",
     "attempts",
     "away_hosts",
+    "begin_round",
     "cancel_choice",
     "cancel_drain",
     "change_drain",
@@ -164,6 +186,7 @@ __all__ = [
     "check_no_destination",
     "claim",
     "claim_host",
+    "claim_inventory",
     "clear",
     "clock_was_set_back",
     "close_maintenance",
@@ -187,6 +210,7 @@ __all__ = [
     "find_events",
     "finish_drain",
     "finish_return",
+    "forget_inventories",
     "forget_workers",
     "give_up_return",
     "host_records",
@@ -195,10 +219,12 @@ __all__ = [
     "in_turn",
     "intend_to_disable",
     "intend_to_enable",
+    "inventory",
     "is_recorded",
     "is_safe",
     "is_untouched",
     "join_maintenance",
+    "keep_page",
     "learned_rate",
     "left_in",
     "looked_around",
@@ -221,10 +247,12 @@ __all__ = [
     "record_of_host",
     "release",
     "release_host",
+    "release_inventory",
     "renew",
     "renew_host",
     "reopen_drain",
     "request_return",
+    "restart_round",
     "resume_drain",
     "retry_instance",
     "return_run",

@@ -205,7 +205,7 @@ class RetryOnView(RetryView):
         """Those that can receive, with what the hypervisor says is free: name and text."""
         away = store.away_hosts(self.region) | {drain.host}
         found = []
-        for facts in services.list_hosts(self.actor, self.cloud):
+        for facts in services.list_hosts(self.actor, self.cloud).hosts:
             service = facts.service
             bare_metal = facts.hypervisor is not None and facts.hypervisor.is_bare_metal
             if bare_metal or facts.host in away or not service.is_up or service.status != "enabled":

@@ -6,9 +6,10 @@ from datetime import datetime
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from ukcloud_maintenance.core.facts import HostFacts
+from ukcloud_maintenance.core.facts import HostFacts, Hypervisor
 from ukcloud_maintenance.core.states import DRAIN_OPEN
 from ukcloud_maintenance.exceptions import CloudError
+from ukcloud_maintenance.services import HostNow
 from ukcloud_maintenance.store import Drain, HostRecord
 
 from ..common import formats, labels
@@ -65,37 +66,44 @@ class HostRow:
         )
         #: whether it can be given back to service
         self.returnable = self.in_maintenance and not self.returning and self.open_drain is None
-        found = facts.hypervisor
-        self.vcpus = self.memory = None
-        #: Nova's statistic, a minute old at worst; None where Nova knows no hypervisor
+        self.vcpus: Usage | None = None
+        self.memory: Usage | None = None
+        #: Nova's statistic, a minute old at worst when it was read; None where Nova knows no
+        #: hypervisor
         self.statistic: int | None = None
-        if found:
-            self.statistic = found.running_vms
-            self.vcpus = Usage(
-                found.vcpus_used,
-                found.vcpus,
-                _("%(part)s of %(whole)s")
-                % {
-                    "part": formats.number(found.vcpus_used),
-                    "whole": formats.number(found.vcpus),
-                },
-                _("vCPUs in use"),
-            )
-            self.memory = Usage(
-                found.memory_used_bytes,
-                found.memory_bytes,
-                formats.size_of(found.memory_used_bytes, found.memory_bytes),
-                _("memory in use"),
-            )
+        if facts.hypervisor:
+            self._uses(facts.hypervisor)
         #: the true number, asked of Nova for the rows shown
         self.instances: int | None = None
         self.count_error = ""
 
-    def counted(self, answer: "int | CloudError | None") -> None:
+    def _uses(self, found: Hypervisor) -> None:
+        self.statistic = found.running_vms
+        self.vcpus = Usage(
+            found.vcpus_used,
+            found.vcpus,
+            _("%(part)s of %(whole)s")
+            % {
+                "part": formats.number(found.vcpus_used),
+                "whole": formats.number(found.vcpus),
+            },
+            _("vCPUs in use"),
+        )
+        self.memory = Usage(
+            found.memory_used_bytes,
+            found.memory_bytes,
+            formats.size_of(found.memory_used_bytes, found.memory_bytes),
+            _("memory in use"),
+        )
+
+    def is_now(self, answer: HostNow | CloudError) -> None:
+        """What Nova says of a host that is shown, at this moment."""
         if isinstance(answer, CloudError):
             self.count_error = said(answer.cause)
-        else:
-            self.instances = answer
+            return
+        self.instances = answer.instances
+        if answer.hypervisor:
+            self._uses(answer.hypervisor)
 
     @property
     def url(self) -> str:
