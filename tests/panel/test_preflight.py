@@ -213,8 +213,10 @@ def test_what_was_entered_survives_a_cloud_that_fails(admin, known):
     db = server_id("db-1")
     entered = {**GOOD, f"choice-{db}": "cold", f"note-{db}": "<b>why"}
     page = admin.post(url("cmp1"), entered, **AJAX).content.decode()
-    assert f'<input type="hidden" name="choice-{db}" value="cold">' in page
-    assert f'<input type="hidden" name="note-{db}" value="&lt;b&gt;why">' in page
+    kept = f'<input type="hidden" name="choices" value="{db} cold &lt;b&gt;why"'
+    assert kept in page
+    again = {**GOOD, "choices": f"{db} cold <b>why"}
+    assert kept in admin.post(url("cmp1"), again, **AJAX).content.decode()
 
 
 def test_locked_ones_are_moved_or_left_as_was_chosen(admin, known):
@@ -321,6 +323,34 @@ def test_two_hundred_instances_cost_no_more_requests_than_one(admin, known):
     assert page.count("<tr data-server=") == 200
     # what can be said is sent once, not for each instance
     assert page.split("mnt-sayings")[1].split("mnt-hosts")[0].count("<div>") < 12
+
+
+def test_what_is_chosen_for_a_thousand_instances_is_requested(admin, known):
+    """Django takes a thousand fields: it is one field for all of them. Each has a line."""
+    known.all_servers = [server(f"vm-{n}", memory_bytes=GIB // 64) for n in range(1000)]
+    page = html.unescape(admin.get(url("cmp1")).content.decode())
+    assert len(re.findall('name="(?:choice|note)-', page)) == 0
+    assert page.count("<select") > 1000
+    chosen = {one.id: f"why {n}" for n, one in enumerate(known.all_servers)}
+    lines = "\r\n".join(f"{one} stay {why}" for one, why in chosen.items())
+    refused = admin.post(url("cmp1"), {**GOOD, "reason": "", "choices": lines})
+    assert refused.status_code == 200
+    assert "1000 stay" in text(refused)
+    kept = re.search(r'name="choices" value="([^"]*)"', refused.content.decode())[1]
+    assert html.unescape(kept).splitlines() == lines.splitlines()
+    assert 'value="why 999"' in row(refused.content.decode(), "vm-999")
+    assert admin.post(url("cmp1"), {**GOOD, "choices": lines}).status_code == 302
+    drain = Drain.objects.get()
+    assert {r.server_id: r.note for r in drain.migrations.filter(state="stays")} == chosen
+
+
+def test_what_was_no_choice_is_none_once_it_is_shown_again(admin, known):
+    """What is no choice stays none, and a note of two lines is a note."""
+    web, db = server_id("web-1"), server_id("db-1")
+    crafted = {f"choice-{web}": "stay too", f"note-{web}": f"a\n{db} stay"}
+    known.failure = CloudUnreachable("list the compute services", "timed out")
+    page = admin.post(url("cmp1"), {**GOOD, **crafted}, **AJAX).content.decode()
+    assert f'name="choices" value="{web} stay_too a {db} stay"' in page
 
 
 def test_all_kinds_and_choices_have_words():

@@ -22,7 +22,8 @@ from .words import COUNTED, REVIEWED, STOPPED, Count, amount
 
 #: more hosts than this are folded
 HOSTS_SHOWN = 8
-#: more instances than this send a field only where something is chosen: Django takes 1,000 fields
+#: more instances than this have no fields of their own, so that a script is needed to choose:
+#: Django takes 1,000 fields
 MANY = 200
 
 

@@ -191,7 +191,7 @@ class DrainHostWorkflow(workflows.Workflow):
 
     @property
     def sparse(self) -> bool:
-        """Whether only instances with a choice get their fields."""
+        """Whether no instance gets fields of its own: the script sends what is chosen as a list."""
         return self.preflight is not None and len(self.preflight.rows) > MANY
 
     @property
@@ -209,10 +209,10 @@ class DrainHostWorkflow(workflows.Workflow):
         return [*self.unknown, *refused]
 
     @property
-    def carried(self) -> list[tuple[str, str]]:
-        """What was entered for instances that cannot be shown now."""
-        rows = self.preflight.rows if self.preflight else []
-        return self.entered.fields_without({row.server.id for row in rows})
+    def carried(self) -> str:
+        """What was entered for instances that have no field of their own now."""
+        rows = self.preflight.rows if self.preflight and not self.sparse else []
+        return self.entered.listed({row.server.id for row in rows})
 
     @property
     def note_max(self) -> int:

@@ -323,6 +323,7 @@
 
     var hosts = root ? root.querySelectorAll('.mnt-of-host') : [];
     each(hosts.length ? hosts : root ? [root] : [], function (one) { p.choosable(one, form); });
+    p.listed(form);
     if (order) { orderable(order, form, updateAll); }
     if (!$(form).closest('.modal').length) { sentOnce(form); }
     $(form).on('input', '[name=hosts_at_once]', function () {
