@@ -8,7 +8,7 @@ from ..exceptions import CloudAnswerUnusable, CloudBadRequest, CloudNotFound
 from .answers import list_of, request_id_of
 from .http import side_by_side
 from .transport import GOES_ROUND, PAGE, Transport
-from .wire import as_aggregate, as_hypervisor, as_server_group, as_service, summed
+from .wire import as_aggregate, as_hosts, as_hypervisor, as_server_group, as_service
 
 
 class Hosts(Transport):
@@ -93,10 +93,7 @@ class Hosts(Transport):
         without a hypervisor are kept: they are hosts all the same.
         """
         services, hypervisors = side_by_side([self.services, self.hypervisors])
-        by_host: dict[str, list[Hypervisor]] = {}
-        for hypervisor in hypervisors:
-            by_host.setdefault(hypervisor.host, []).append(hypervisor)
-        return [HostFacts(s, summed(by_host.get(s.host, []))) for s in services]
+        return as_hosts(services, hypervisors)
 
     def server_groups(self) -> list[ServerGroup]:
         """The server groups of all projects: one request for every 1,000, and a last

@@ -1,7 +1,7 @@
 """What the list of hosts and the page of a host show."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from .. import settings, store
@@ -15,9 +15,11 @@ from .checks import find_service
 
 
 def list_hosts(actor: Actor, cloud: Cloud) -> list[HostFacts]:
-    """Every compute host of the region: two requests (one more for each 1,000 hypervisors)."""
+    """Every compute host of the region: three requests (one more for each 1,000 hypervisors). What
+    Placement says of a host is left out where it does not answer."""
     require(actor, RULE_VIEW)
-    return cloud.hosts()
+    hosts, capacity = cloud.hosts_and_capacity()
+    return [replace(one, capacity=(capacity or {}).get(one.host)) for one in hosts]
 
 
 def count_instances(

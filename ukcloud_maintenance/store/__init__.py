@@ -40,6 +40,7 @@ from .draining import (
     migrations,
     open_drain_of,
     state_of,
+    to_be_moved,
 )
 from .hosts import (
     change_maintenance,
@@ -235,6 +236,7 @@ __all__ = [
     "skip_instance",
     "standing",
     "state_of",
+    "to_be_moved",
     "traffic",
     "travelling_groups",
     "verified",

@@ -1,6 +1,5 @@
 """The rows and columns of the list of hosts."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from django.urls import reverse
@@ -15,26 +14,9 @@ from ..common import formats, labels
 from ..common.addresses import PANEL, of_host
 from ..common.labels import Label
 from ..common.listing import Column
+from ..common.usage import memory_of, vcpus_of, vcpus_title
 from ..common.words import said
 from .maintenance import MaintenanceCell, maintenance_cell
-
-
-@dataclass(frozen=True)
-class Usage:
-    """How much of something is in use."""
-
-    used: int
-    total: int
-    text: str
-    name: str
-
-    @property
-    def percent(self) -> int:
-        return min(100, 100 * self.used // self.total) if self.total > 0 else 0
-
-    @property
-    def key(self) -> tuple[float, int]:
-        return (self.used / self.total if self.total > 0 else 0, self.used)
 
 
 class HostRow:
@@ -66,27 +48,10 @@ class HostRow:
         #: whether it can be given back to service
         self.returnable = self.in_maintenance and not self.returning and self.open_drain is None
         found = facts.hypervisor
-        self.vcpus = self.memory = None
+        self.vcpus = vcpus_of(facts)
+        self.memory = memory_of(facts)
         #: Nova's statistic, a minute old at worst; None where Nova knows no hypervisor
-        self.statistic: int | None = None
-        if found:
-            self.statistic = found.running_vms
-            self.vcpus = Usage(
-                found.vcpus_used,
-                found.vcpus,
-                _("%(part)s of %(whole)s")
-                % {
-                    "part": formats.number(found.vcpus_used),
-                    "whole": formats.number(found.vcpus),
-                },
-                _("vCPUs in use"),
-            )
-            self.memory = Usage(
-                found.memory_used_bytes,
-                found.memory_bytes,
-                formats.size_of(found.memory_used_bytes, found.memory_bytes),
-                _("memory in use"),
-            )
+        self.statistic: int | None = found.running_vms if found else None
         #: the true number, asked of Nova for the rows shown
         self.instances: int | None = None
         self.count_error = ""
@@ -151,7 +116,7 @@ def host_columns() -> list[Column[HostRow]]:
         ),
         Column(
             "vcpus",
-            _("vCPUs"),
+            vcpus_title(),
             lambda r: r.vcpus.text if r.vcpus else "",
             lambda r: r.vcpus.key if r.vcpus else (-1, 0),
         ),

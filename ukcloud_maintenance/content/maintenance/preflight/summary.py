@@ -10,15 +10,17 @@ from django.utils.translation import ngettext
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.copying.duration import ASSUMED_OVERHEAD, Duration
+from ukcloud_maintenance.core.preflight.surroundings import CODES, amounts
 from ukcloud_maintenance.core.preflight.verdicts import Kind
 from ukcloud_maintenance.services import HostPreflight, Planned
 
-from ..common import formats
+from ..common import formats, usage
+from ..common.fields import FOLLOW_PLAN
 from ..common.formats import about
-from ..common.words import said
+from ..common.words import remedy, said
 from .hosts import HostBar, host_bars
 from .rows import Row, Rows
-from .words import COUNTED, REVIEWED, STOPPED, Count, amount
+from .words import COUNTED, REVIEWED, STOPPED, Count
 
 #: more hosts than this are folded
 HOSTS_SHOWN = 8
@@ -32,11 +34,19 @@ class Preflight:
 
     :param notes: what was noted so far, by server id
     :param choose: whether choices are offered
+    :param destination: where all are to go: one host, FOLLOW_PLAN, or empty for the scheduler's
+        choice
     """
 
     def __init__(
-        self, plan: HostPreflight, notes: Mapping[str, str] | None = None, *, choose: bool
+        self,
+        plan: HostPreflight,
+        notes: Mapping[str, str] | None = None,
+        *,
+        choose: bool,
+        destination: str = "",
     ):
+        self.destination = destination
         self.plan = plan
         self.notes = notes or {}
         self.choose = choose
@@ -127,6 +137,38 @@ class Preflight:
         return [(_(services.PARTS[part]), said(why)) for part, why in self.plan.unknown.items()]
 
     @property
+    def placing(self) -> dict[str, str]:
+        """That there is room for all that leave, by who chooses their hosts: what can be said of
+        it is not the same. Empty where there is not, or that is not known."""
+        packing = self.plan.packing
+        if not self.plan.moving or not packing or not packing.fits:
+            return {}
+        if any(row.planned.verdict.code in CODES for row in self.rows):
+            return {}  # what is around them blocks some, so that not all have a host
+        if self.destination not in ("", FOLLOW_PLAN):
+            words = _("%(host)s has room for all instances together.")
+            return {self.destination: words % {"host": self.destination}}
+        return {
+            "": _(
+                "There is room for all instances together. Nova's scheduler chooses their hosts,"
+                " and may choose others than those of the estimate."
+            ),
+            FOLLOW_PLAN: _(
+                "Together they fit: each instance is first sent to its host of the estimate."
+            ),
+        }
+
+    @property
+    def placed(self) -> list[tuple[str, str, bool]]:
+        """The same: who chooses, the words, and whether that is what is chosen now."""
+        return [(who, words, who == self.destination) for who, words in self.placing.items()]
+
+    @property
+    def relief(self) -> list[tuple[str, str]]:
+        """What would give room where it is missing, and how."""
+        return [(said(one, remedy=False), remedy(one)) for one in self.plan.relief]
+
+    @property
     def unplaced(self) -> str:
         """Those that find no place together with the others, with what is missing."""
         packing = self.plan.packing
@@ -156,7 +198,7 @@ class Preflight:
         name = planned.server.name or planned.server.id
         if not found or not found.nearest:
             return name
-        missing = ", ".join(amount(*one) for one in sorted(found.missing.items()))
+        missing = ", ".join(map(said, amounts(found.missing)))
         return _("%(name)s (%(host)s lacks %(missing)s)") % {
             "name": name,
             "missing": missing,
@@ -212,5 +254,10 @@ class Preflight:
         return len(self.hosts) > HOSTS_SHOWN
 
     @property
-    def hosts_taking(self) -> int:
-        return sum(1 for bar in self.hosts if bar.come)
+    def hosts_without(self) -> int:
+        """How many could receive, and would receive none."""
+        return len(self.plan.receivers) - len(self.hosts)
+
+    @property
+    def vcpus_title(self) -> str:
+        return usage.vcpus_title()

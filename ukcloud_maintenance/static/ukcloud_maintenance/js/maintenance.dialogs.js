@@ -6,6 +6,7 @@
   // Gives {post}: ask with the page's form, for the rows of these ids; a dialog may be the answer.
   function dialogs(root, done) {
     var form = document.getElementById('mnt-post');
+    var forms = horizon.maintenance.forms;
     var busy = false;
 
     function tell(messages) {
@@ -58,15 +59,11 @@
     function open(html, opener) {
       var modal = horizon.modals.success(html);
       bind(modal);
-      modal.one('hidden.bs.modal', function () {
-        // The focus goes back to where it came from, if that is still there.
-        if (opener && document.contains(opener) && opener.offsetParent) { opener.focus(); }
-      });
+      if (opener) { forms.openedBy(opener); }
     }
 
     function bind(modal) {
-      var first = modal.find('.has-error :input:visible, [type=radio]:checked, select').first();
-      (first.length ? first : modal.find('.modal-footer .cancel')).trigger('focus');
+      forms.focusFirst(modal[0]);
       modal.find('form.mnt-steer').on('submit', function (event) {
         event.preventDefault();
         event.stopPropagation();  // Horizon would load the page again
