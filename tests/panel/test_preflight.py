@@ -172,9 +172,10 @@ def test_where_room_is_missing_it_says_what_would_give_it(admin, known, make_dra
         "cmp3 is down; in service it would offer 64 GiB of memory, 32 vCPUs."
         " Start nova-compute there, and enable it if it is disabled.",
         "idle is in maintenance and empty; in service it would offer 64 GiB of memory, 32 vCPUs."
-        " Return it to service (host_return idle).",
+        " If its maintenance is finished, return it to service (host_return idle).",
         "cmp4 is disabled (bad fan); enabled it would offer 60 GiB of memory, 30 vCPUs."
-        " Enable it: openstack compute service set --enable cmp4 nova-compute.",
+        " If that reason no longer holds, enable it: openstack compute service set --enable cmp4"
+        " nova-compute.",
         "cmp10 has a memory allocation ratio of 1; each 0.1 more would offer 6.4 GiB of memory."
         " Set ram_allocation_ratio in its nova.conf. If guests then use more memory than the host"
         " has, the kernel may kill some of them.",

@@ -226,11 +226,11 @@ TEMPLATES: Mapping[str, Template] = {
     # -- what would give room
     "relief_maintenance": Template(
         "{host} is in maintenance; in service it would offer {gives}.",
-        remedy="Return it to service (host_return {host}).",
+        remedy="If its maintenance is finished, return it to service (host_return {host}).",
     ),
     "relief_maintenance_empty": Template(
         "{host} is in maintenance and empty; in service it would offer {gives}.",
-        remedy="Return it to service (host_return {host}).",
+        remedy="If its maintenance is finished, return it to service (host_return {host}).",
     ),
     "relief_maintenance_down": Template(
         "{host} is in maintenance and down; in service it would offer {gives}.",
@@ -238,11 +238,13 @@ TEMPLATES: Mapping[str, Template] = {
     ),
     "relief_disabled": Template(
         "{host} is disabled ({reason}); enabled it would offer {gives}.",
-        remedy="Enable it: openstack compute service set --enable {host} nova-compute.",
+        remedy="If that reason no longer holds, enable it: openstack compute service set --enable"
+        " {host} nova-compute.",
     ),
     "relief_disabled_empty": Template(
         "{host} is disabled ({reason}) and empty; enabled it would offer {gives}.",
-        remedy="Enable it: openstack compute service set --enable {host} nova-compute.",
+        remedy="If that reason no longer holds, enable it: openstack compute service set --enable"
+        " {host} nova-compute.",
     ),
     "relief_down": Template(
         "{host} is down; in service it would offer {gives}.",

@@ -100,7 +100,7 @@
     if (wrong) { focusOn(wrong); }
   }
 
-  // Horizon's script puts them beside some kinds of fields alone.
+  // Horizon's script puts them beside some kinds of fields alone, once its request is over.
   $(document).ajaxSuccess(function (event, xhr, settings) {
     var form = document.querySelector('form.mnt-drain-form');
     var found = xhr.responseJSON;
@@ -111,7 +111,7 @@
     if (found && found.has_errors) {
       Object.keys(found.errors).forEach(function (step) { $.extend(errors, found.errors[step]); });
     }
-    showErrors(form, errors);
+    window.setTimeout(function () { showErrors(form, errors); }, 0);
   });
 
   // An error is about what was entered before.
