@@ -199,6 +199,45 @@ def test_one_summary_for_all_hosts_packed_together(admin, room):
     assert "No host found app-1" in text(rest[1])
 
 
+def test_one_host_and_several_have_one_form(admin, room):
+    """The same options, words, counters and errors; several have their order and pace besides."""
+    room.all_servers = [server("web-1"), server("busy-1", task_state="rebooting")]
+    wrong = {"reason": "", "max_concurrent": "0", "stop_at": "soon"}
+    one = reverse(f"{PANEL}:drain_host", args=["cmp1"])
+    forms = [shown(admin.get(one)), shown(admin.get(NEW, {"host": ["cmp1", "cmp2"]}))]
+    sent = entered("cmp1", "cmp2", **wrong)
+    refused = [shown(admin.post(one, sent)), shown(admin.post(NEW, sent))]
+
+    names = [set(re.findall(r' name="([a-z_]+)"', html)) for html in forms]
+    assert names[1] - names[0] == {"pace", "hosts_at_once", "host"}
+    assert names[0] < names[1]
+    for words in (
+        "1 leaves live, 1 blocked",
+        "needs 1 GiB",
+        "There is room for all instances together.",
+        "The estimate of free capacity does not include your latest choices yet.",
+        "Update Estimate",
+        "What will happen to each instance",
+        "The hosts before and after",
+        "1 instance is currently blocked: busy-1",
+        "ends as failed.",
+        "Estimated duration:",
+        "Expected end: about",
+        "Memory needed: 1 GiB",
+    ):
+        assert [words in text(html) for html in forms] == [True, True], words
+    assert ["No known obstacles." in text(html) for html in forms] == [False, False]
+    for counter in ("mnt-counter", "mnt-plan-count", 'data-summary="time"', "data-fit"):
+        assert all(counter in html for html in forms), counter
+    errors = [re.findall(r'class="help-block">([^<]+)<', html) for html in refused]
+    assert len(errors[0]) == 3
+    assert errors[0] == errors[1]
+
+    room.all_servers = [server("web-1")]
+    forms = [shown(admin.get(one)), shown(admin.get(NEW, {"host": ["cmp1", "cmp2"]}))]
+    assert ["No known obstacles." in text(html) for html in forms] == [True, True]
+
+
 def test_the_time_follows_the_pace(admin, room):
     def time(pace: str) -> str:
         answer = admin.post(NEW, entered("cmp1", "cmp10", do="update", pace=pace))

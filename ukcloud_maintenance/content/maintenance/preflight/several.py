@@ -15,7 +15,7 @@ from ukcloud_maintenance.services import HostPreflight, Planned, PlanPreflight
 from ..common import formats, labels
 from ..common.labels import Label
 from ..common.words import remedy, said
-from .issues import STAYS, TO_KNOW, Issue, issues_of
+from .issues import STAYS, TO_KNOW, Issue
 from .summary import Preflight
 from .words import Count, abbreviate, verdict_label
 
@@ -100,7 +100,7 @@ class PlanHost:
         refusal = plan.refusal.said if plan.refusal else None
         self.refused = said(refusal, remedy=False)
         self.remedy = remedy(refusal)
-        self.issues = issues_of(self.preflight.rows)
+        self.issues = self.preflight.issues
 
     @property
     def host(self) -> str:
@@ -175,10 +175,6 @@ class SeveralHosts:
         """The hosts that can be drained, those that need a look first."""
         found = [host for host in self.hosts if not host.refusal]
         return sorted(found, key=lambda host: (host.weight, host.place))
-
-    @property
-    def has_issues(self) -> bool:
-        return any(host.issues for host in self.hosts)
 
     @property
     def lead(self) -> str:

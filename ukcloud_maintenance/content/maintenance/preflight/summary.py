@@ -19,6 +19,7 @@ from ..common.fields import FOLLOW_PLAN
 from ..common.formats import about
 from ..common.words import remedy, said
 from .hosts import HostBar, host_bars
+from .issues import Issue, issues_of
 from .rows import Row, Rows
 from .words import COUNTED, REVIEWED, STOPPED, Count
 
@@ -130,6 +131,11 @@ class Preflight:
             "The time is an estimate for %(n)s at once, or one by one if Nova allows no more;"
             " %(basis)s. Guests that write a lot and disks that are copied take longer."
         ) % {"n": formats.number(found.at_once), "basis": basis}
+
+    @cached_property
+    def issues(self) -> list[Issue]:
+        """What stands against it, or is to be known before, the worst first."""
+        return issues_of(self.rows)
 
     @property
     def unknown(self) -> list[tuple[str, str]]:

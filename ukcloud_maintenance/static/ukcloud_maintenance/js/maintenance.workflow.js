@@ -112,7 +112,7 @@
     var now = JSON.stringify([found.moving, to === PLAN ? '' : to]);
     if (!root.hasAttribute('data-pictured')) { root.setAttribute('data-pictured', now); }
     var isStale = root.getAttribute('data-pictured') !== now;
-    each(root.querySelectorAll('.mnt-stale'), function (stale) { stale.hidden = !isStale; });
+    each(form.querySelectorAll('.mnt-stale'), function (stale) { stale.hidden = !isStale; });
     each(form.querySelectorAll('[data-placing]'), function (said) {
       said.hidden = isStale || said.getAttribute('data-placing') !== to;
     });
