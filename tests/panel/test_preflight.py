@@ -19,6 +19,7 @@ from ukcloud_maintenance.content.maintenance.preflight.summary import Preflight
 from ukcloud_maintenance.core.actor import RULE_VIEW
 from ukcloud_maintenance.core.copying.duration import Duration
 from ukcloud_maintenance.core.facts import Capacity, Inventory
+from ukcloud_maintenance.core.preflight import relief
 from ukcloud_maintenance.core.preflight.verdicts import Choice, Kind
 from ukcloud_maintenance.core.states import DrainResult, DrainState
 from ukcloud_maintenance.exceptions import CloudUnreachable
@@ -185,6 +186,25 @@ def test_where_room_is_missing_it_says_what_would_give_it(admin, known, make_dra
     page = text(admin.get(check_url("cmp1")))
     assert "idle is in maintenance and empty" in page
     assert "allocation ratio" not in page
+
+
+def test_looking_for_room_is_bounded(admin, known, monkeypatch):
+    """However many instances have none, and however many hosts are out of service."""
+    asked: list[str] = []
+    real = relief.judge
+    monkeypatch.setattr(
+        relief, "judge", lambda server, *more: asked.append(server.name) or real(server, *more)
+    )
+    known.all_servers = [server(f"huge-{n}", memory_bytes=99 * GIB) for n in range(300)]
+    for n in range(30):
+        known.all_services.append(service(f"off-{n}", status="disabled"))
+        known.all_capacity[f"off-{n}"] = room(60)
+    assert "What would provide capacity" not in text(admin.get(check_url("cmp1")))
+    assert len(asked) == 20 * 30
+    known.all_servers.append(server("small", memory_bytes=50 * GIB))
+    page = text(admin.get(check_url("cmp1")))
+    assert page.count("enabled it would offer") == 5
+    assert "25 more hosts would offer capacity if they were in service." in page
 
 
 def test_the_review_of_one_host_names_estimate_room_and_what_blocked_ones_lead_to(admin, known):

@@ -10,11 +10,15 @@ from ..core.facts import Service
 from ..core.message import Message
 from ..core.preflight import relief
 from ..core.preflight.relief import Short
+from ..core.preflight.verdicts import PlacementContext
 from ..exceptions import CloudError
-from ..preflight import HostPreflight
+from ..preflight import HostPreflight, Planned
 
 #: verdicts of an instance that another host may change
-_OTHER_HOST = frozenset({"no_receiver", "zone_without_host", "traits", "anti_affinity"})
+_OTHER_HOST = frozenset({"no_room", "no_receiver", "zone_without_host", "traits", "anti_affinity"})
+#: instances that are looked at, of those without room: a host that has room for none of the
+#: smallest has hardly any for another
+_SMALLEST = 20
 #: hosts of which the overcommit is read: two requests each
 _LOOKED_AT = 3
 
@@ -29,19 +33,26 @@ def with_relief(
     :param plans: that were placed together
     """
     around = plans[0].around
-    short: list[Short] = []
-    for planned in (one for plan in plans for one in plan.planned):
-        server, wishes, unplaced = planned.server, planned.wishes, planned.unplaced
-        if unplaced is not None:
-            short.append(Short(server, wishes, unplaced.nearest, unplaced.missing))
-        elif planned.verdict.code == "no_room":
-            short.append(Short.alone(server, wishes, around))
-        elif planned.verdict.code in _OTHER_HOST:
-            short.append(Short(server, wishes))
+    every = [one for plan in plans for one in plan.planned if _is_short(one)]
+    every.sort(key=lambda planned: (planned.server.memory_bytes, planned.server.id))
+    short = [_short(planned, around) for planned in every[:_SMALLEST]]
     if not short or around.capacity is None:
         return plans
     found = tuple([*_kept(cloud, plans, services, short), *_overcommit(cloud, short)])
     return [replace(plan, relief=found) for plan in plans]
+
+
+def _is_short(planned: Planned) -> bool:
+    return planned.unplaced is not None or planned.verdict.code in _OTHER_HOST
+
+
+def _short(planned: Planned, around: PlacementContext) -> Short:
+    server, wishes, unplaced = planned.server, planned.wishes, planned.unplaced
+    if unplaced is not None:
+        return Short(server, wishes, unplaced.nearest, unplaced.missing)
+    if planned.verdict.code == "no_room":
+        return Short.alone(server, wishes, around)
+    return Short(server, wishes)
 
 
 def _kept(
