@@ -97,6 +97,7 @@ class HostPreflight:
     :param unknown: why something could not be read, by its name in `PARTS`
     :param refusal: why the host cannot be drained now; set by a check alone
     :param around: what was known when the instances were judged
+    :param relief: what would give room where it is missing; said by a check alone
     """
 
     service: Service
@@ -109,6 +110,7 @@ class HostPreflight:
     unknown: Mapping[str, Message] = field(default_factory=dict)
     refusal: Refused | None = None
     around: PlacementContext = field(default_factory=PlacementContext, repr=False, compare=False)
+    relief: tuple[Message, ...] = ()
 
     def if_wished(self, planned: Planned, wishes: Wishes) -> Verdict:
         """What would be said of an instance if something else were chosen for it alone. Nothing
@@ -133,8 +135,7 @@ class HostPreflight:
     def moving(self) -> list[Planned]:
         """Those that leave and need room elsewhere. A server that has left already, and only
         waits for the confirmation, has its place."""
-        host = self.service.host
-        return [p for p in self.planned if p.verdict.leaves and p.server.host == host]
+        return [p for p in self.planned if p.verdict.leaves and p.server.host == self.service.host]
 
     @property
     def needed_memory_bytes(self) -> int:
@@ -342,11 +343,10 @@ def _whereabouts(
 
 
 def _duration(plan: HostPreflight, choices: PreflightChoices, learned: Learned) -> Duration | None:
-    moving = plan.moving
-    if not moving:
+    if not plan.moving:
         return None
     at_once = choices.max_concurrent or settings.current().max_concurrent
-    return estimate([p.server.memory_bytes for p in moving], at_once, learned)
+    return estimate([p.server.memory_bytes for p in plan.moving], at_once, learned)
 
 
 def _packed(plans: list[HostPreflight]) -> list[HostPreflight]:

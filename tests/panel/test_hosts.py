@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from tests.fakes import server, service
 from ukcloud_maintenance import store
+from ukcloud_maintenance.core.facts import Capacity
 from ukcloud_maintenance.core.message import text
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
 from ukcloud_maintenance.exceptions import (
@@ -66,11 +67,33 @@ def hosts(response) -> list[str]:
     return list(rows(response))
 
 
-def test_lists_every_host_with_what_an_admin_needs(admin):
+def test_vcpus_are_those_that_decide_about_placing_on_all_pages(admin, cloud):
+    """Allocated, of what may be allocated: 16 physical ones, four times overcommitted."""
+    whole = {"VCPU": 64, "MEMORY_MB": 64 * 1024}
+    cloud.all_capacity = {
+        host: Capacity(whole, {"VCPU": 5, "MEMORY_MB": 0}) for host in ("cmp1", "cmp2", "cmp10")
+    }
+    page = admin.get(INDEX)
+    assert rows(page)["cmp1"][5] == "5 of 64"
+    assert rows(page)["cmp3"][5] == "\N{EN DASH}"  # Placement does not tell
+    html = page.content.decode()
+    assert "7% of the vCPUs that may be allocated (16 physical, with overcommit)" in html
+    check = admin.get(reverse("horizon:admin:maintenance:check_host", args=["cmp1"]))
+    assert re.search(r"5 → \d+ of 64<", check.content.decode())
+    for one in (page, check):
+        assert "vCPUs allocated" in one.content.decode()
+    # Where Placement does not answer, the rest of the list is shown all the same.
+    cloud.all_capacity = None
+    found = rows(admin.get(INDEX))
+    assert found["cmp1"][4:7] == ["5", "\N{EN DASH}", "8 of 64 GiB"]
+
+
+def test_lists_every_host_with_what_an_admin_needs(admin, cloud):
+    cloud.all_capacity = {"cmp1": Capacity({"VCPU": 64}, {"VCPU": 5})}
     found = rows(admin.get(INDEX))
 
     assert found["cmp1"][:5] == ["cmp1", "az1", "Up", "Enabled", "5"]
-    assert found["cmp1"][5:7] == ["5 of 16", "8 of 64 GiB"]
+    assert found["cmp1"][5:7] == ["5 of 64", "8 of 64 GiB"]
     assert found["cmp3"][2] == "Down"
     assert found["cmp4"][3] == "Disabledbad fan"
 
@@ -300,7 +323,7 @@ def keep_inventory(cloud, seconds_ago=20, region="RegionOne"):
     store.begin_round(head, "w", [one.host for one in cloud.all_services])
     at = now - timedelta(seconds=seconds_ago)
     store.keep_page(head, "w", found, at)
-    store.keep_page(head, "w", [], at)
+    store.keep_page(head, "w", [], at, cloud.all_capacity)
     store.release_inventory(head, "w", now)
 
 

@@ -16,6 +16,7 @@ from tests.unit.openstack_server import Answer
 from ukcloud_maintenance import cloud as gateway
 from ukcloud_maintenance.cloud import Cloud, from_clouds_yaml
 from ukcloud_maintenance.cloud.wire import as_hypervisor
+from ukcloud_maintenance.core.facts import Capacity, Inventory
 from ukcloud_maintenance.exceptions import (
     CloudAnswerUnusable,
     CloudAuthError,
@@ -911,6 +912,46 @@ def test_an_aggregate(openstack, cloud):
     [found] = cloud.aggregates()
     assert (found.zone, found.hosts) == ("", ("cmp1",))
     assert found.metadata == {"trait:CUSTOM_FAST": "required"}
+
+
+def test_the_hosts_are_shown_whether_placement_answers_or_not(openstack, cloud):
+    openstack.nova["/os-services"] = Answer(
+        {"services": [raw_service("cmp1"), raw_service("cmp2")]}
+    )
+    openstack.nova["/os-hypervisors/detail"] = Answer(
+        {"hypervisors": [raw_hypervisor("cmp1", "cmp1", id="p1")]}
+    )
+    told = {"VCPU": {"capacity": 64, "used": 5}}
+    summaries = {"provider_summaries": {"p1": {"resources": told, "root_provider_uuid": "p1"}}}
+    openstack.placement["/allocation_candidates"] = Answer(summaries)
+    hosts, capacity = cloud.hosts_and_capacity()
+    assert [one.host for one in hosts] == ["cmp1", "cmp2"]
+    assert capacity == {"cmp1": Capacity({"VCPU": 64}, {"VCPU": 5})}
+    assert len(openstack.requests) == 3
+    openstack.placement["/allocation_candidates"] = Answer({}, status=500)
+    hosts, capacity = cloud.hosts_and_capacity()
+    assert (len(hosts), capacity) == (2, None)
+    openstack.nova["/os-services"] = Answer({}, status=403)
+    with pytest.raises(CloudForbidden):
+        cloud.hosts_and_capacity()
+
+
+def test_the_overcommit_of_exactly_this_host(openstack, cloud):
+    openstack.nova["/os-hypervisors/detail"] = Answer(
+        {
+            "hypervisors": [
+                raw_hypervisor("cmp10", "cmp10", id="p10"),
+                raw_hypervisor("x", "cmp1", id="p1"),
+            ]
+        }
+    )
+    memory = {"total": 65536, "reserved": 512, "allocation_ratio": 1.5, "step_size": 1}
+    openstack.placement["/resource_providers/p1/inventories"] = Answer(
+        {"inventories": {"MEMORY_MB": memory, "VCPU": {"total": 16}}}
+    )
+    found = cloud.inventories_of("cmp1")
+    assert found == {"MEMORY_MB": Inventory(65536, 512, 1.5), "VCPU": Inventory(16, 0, 1.0)}
+    assert cloud.inventories_of("CMP1") == {}
 
 
 def test_capacity_by_host_with_nested_providers_added_up(openstack, cloud):

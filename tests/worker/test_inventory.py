@@ -7,7 +7,7 @@ import pytest
 
 from tests.fakes import FakeCloud, service
 from ukcloud_maintenance import store
-from ukcloud_maintenance.core.facts import Hypervisor
+from ukcloud_maintenance.core.facts import Capacity, Hypervisor
 from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.exceptions import CloudAuthError, CloudBadRequest, CloudUnreachable
 from ukcloud_maintenance.models import Inventory
@@ -185,3 +185,13 @@ def test_two_nodes_of_one_service_and_a_service_without_any(keeper, cloud):
     assert [one.id for one in known().of("cmp0")] == ["id-000", "id-001"]
     assert known().of("cmp1") == ()
     assert "cmp1" in known().hosts
+
+
+def test_the_vcpus_are_placements_at_the_end_of_a_round_if_it_answers(keeper, cloud):
+    cloud.all_capacity = {"cmp1": Capacity({"VCPU": 16, "MEMORY_MB": 9}, {"VCPU": 3})}
+    steps(keeper, 4)
+    assert known().capacity == {"cmp1": Capacity({"VCPU": 16}, {"VCPU": 3})}
+    cloud.all_capacity = None
+    steps(keeper, 4)
+    assert known().capacity == {}
+    assert known().all == cloud.nodes

@@ -183,6 +183,10 @@ CALLS = {
         {"os-hypervisors:list-detail"},
     ),
     "hosts": (lambda c, **t: len(c.hosts()) == 6, {"os-hypervisors:list-detail"}),
+    "hosts_and_capacity": (
+        lambda c, **t: [len(found or ()) for found in c.hosts_and_capacity()] == [6, 6],
+        {"os-hypervisors:list-detail", "placement:allocation_candidates:list"},
+    ),
     "servers_on": (
         lambda c, **t: [(s.name, s.host) for s in c.servers_on("cmp5")] == [("seen", "cmp5")],
         {
@@ -290,8 +294,13 @@ CALLS = {
 #: Methods that ask nothing themselves, or only by others of these.
 NO_CALLS = {"try_side_by_side", "within", "use_newest_of", "stop", "providers_of"}
 #: What an administrator does, never the worker: an allocation that was left behind is removed, the
-#: rows of the hosts page are looked at.
-OF_AN_ADMIN = {"allocations_of", "set_allocations", "hypervisor_and_servers"}
+#: rows of the hosts page are looked at, and the overcommit is read where room is missing.
+OF_AN_ADMIN = {
+    "allocations_of",
+    "set_allocations",
+    "hypervisor_and_servers",
+    "inventories_of",
+}
 
 
 def full(rule: str) -> str:

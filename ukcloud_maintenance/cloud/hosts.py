@@ -9,7 +9,7 @@ from ..exceptions import CloudAnswerUnusable, CloudBadRequest, CloudNotFound
 from .answers import dict_of, list_of, request_id_of
 from .http import side_by_side
 from .transport import GOES_ROUND, PAGE, Transport
-from .wire import as_aggregate, as_hypervisor, as_server_group, as_service, summed
+from .wire import as_aggregate, as_hosts, as_hypervisor, as_server_group, as_service
 
 #: Hypervisors of a small page: at 1,000 hosts a twentieth of what Nova takes for the whole list.
 HYPERVISORS = 50
@@ -125,10 +125,7 @@ class Hosts(Transport):
         """
         hypervisors = self.hypervisors if known is None else lambda: list(known)
         services, found = side_by_side([self.services, hypervisors])
-        by_host: dict[str, list[Hypervisor]] = {}
-        for hypervisor in found:
-            by_host.setdefault(hypervisor.host, []).append(hypervisor)
-        return [HostFacts(s, summed(by_host.get(s.host, []))) for s in services]
+        return as_hosts(services, found)
 
     def server_groups(self) -> list[ServerGroup]:
         """The server groups of all projects: one request for every 1,000, and a last

@@ -18,6 +18,7 @@ class Migration(migrations.Migration):
                 ('region_key', models.CharField(max_length=64, unique=True)),
                 ('region', models.CharField(max_length=255)),
                 ('hosts', models.JSONField(default=list)),
+                ('vcpus', models.JSONField(default=dict)),
                 ('hosts_next', models.JSONField(default=list)),
                 ('marker', models.CharField(blank=True, max_length=255)),
                 ('number', models.PositiveIntegerField(default=0)),

@@ -17,7 +17,10 @@ class Inventory(models.Model):
     #: the hosts of the compute services, as listed when the last whole round began: one of them
     #: without a hypervisor has none
     hosts = models.JSONField(default=list)
-    #: the same of the round that is being made
+    #: of each host the vCPUs that are allocated, and those that may be, by Placement at the end of
+    #: that round; empty: it did not answer
+    vcpus = models.JSONField(default=dict)
+    #: the hosts of the round that is being made
     hosts_next = models.JSONField(default=list)
     #: the hypervisor that the next page comes after, and the number of that page; empty and 0: a
     #: round begins

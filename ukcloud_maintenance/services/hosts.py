@@ -1,14 +1,14 @@
 """What the list of hosts and the page of a host show."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
 from .. import settings, store
 from ..cloud import PARALLEL, Cloud
 from ..core.actor import RULE_VIEW, Actor
-from ..core.facts import HostFacts, Hypervisor, Server, Service
+from ..core.facts import Capacity, HostFacts, Hypervisor, Server, Service
 from ..exceptions import CloudError, CloudForbidden, CloudNotFound
 from .access import require
 from .certificates import verified_after
@@ -19,9 +19,10 @@ from .checks import find_service
 class RegionHosts:
     """The compute hosts of a region.
 
-    :param hosts: their services as of now, and their hypervisors
-    :param read_at: when the hypervisors were read for the inventory, the oldest of them; None:
-        for this list, because there is no inventory that can be shown
+    :param hosts: their services as of now, their hypervisors, and what Placement says of them
+        (left out where that did not answer)
+    :param read_at: when hypervisors and Placement were read for the inventory, the oldest of it;
+        None: for this list, because there is no inventory that can be shown
     """
 
     hosts: list[HostFacts]
@@ -29,13 +30,17 @@ class RegionHosts:
 
 
 def list_hosts(actor: Actor, cloud: Cloud) -> RegionHosts:
-    """Every compute host of the region: one request where the worker keeps an inventory, two where
-    not (one more for each 1,000 hypervisors)."""
+    """Every compute host of the region: one request where the worker keeps an inventory, three
+    where not (one more for each 1,000 hypervisors)."""
     require(actor, RULE_VIEW)
     known = store.inventory(cloud.region, store.now())
+    capacity: Mapping[str, Capacity] | None
     if known is None:
-        return RegionHosts(cloud.hosts())
-    return RegionHosts(cloud.hosts(known.all), known.read_at)
+        hosts, capacity = cloud.hosts_and_capacity()
+    else:
+        hosts, capacity = cloud.hosts(known.all), known.capacity
+    with_capacity = [replace(one, capacity=(capacity or {}).get(one.host)) for one in hosts]
+    return RegionHosts(with_capacity, known.read_at if known else None)
 
 
 @dataclass(frozen=True)

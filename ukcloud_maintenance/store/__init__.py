@@ -49,6 +49,7 @@ from .draining import (
     migrations,
     open_drain_of,
     state_of,
+    to_be_moved,
 )
 from .hosts import (
     change_maintenance,
@@ -86,6 +87,7 @@ from .inventory import (
     forget_inventories,
     inventory,
     keep_page,
+    listed,
     release_inventory,
     restart_round,
 )
@@ -227,6 +229,7 @@ __all__ = [
     "keep_page",
     "learned_rate",
     "left_in",
+    "listed",
     "looked_around",
     "maintenance",
     "maintenances_of",
@@ -263,6 +266,7 @@ __all__ = [
     "skip_instance",
     "standing",
     "state_of",
+    "to_be_moved",
     "traffic",
     "travelling_groups",
     "verified",

@@ -13,6 +13,7 @@ from ..core.states import (
     DRAIN_OPEN,
     DRAIN_TERMINAL,
     MIGRATION_TERMINAL,
+    MIGRATION_UNDER_WAY,
     Direction,
     DrainResult,
     DrainState,
@@ -90,6 +91,15 @@ def in_question(drain_ids: Iterable[int]) -> "QuerySet[InstanceMigration]":
     copies = Q(state=MigrationState.MIGRATING, newest_attempt__course__in=list(ENDLESS))
     rows = InstanceMigration.objects.filter(Q(state__in=states) | copies)
     found = rows.filter(drain_id__in=list(drain_ids)).select_related("newest_attempt")
+    return found.prefetch_related("request_rows").order_by("drain_id", "position", "id")
+
+
+def to_be_moved(drain_ids: Iterable[int]) -> "QuerySet[InstanceMigration]":
+    """Of several drains, the instances that are on their way or have not started yet, with their
+    newest attempts and what was requested for them. Two queries."""
+    states = MIGRATION_UNDER_WAY | {MigrationState.PENDING}
+    rows = InstanceMigration.objects.filter(drain_id__in=list(drain_ids), state__in=states)
+    found = rows.select_related("newest_attempt").defer("newest_attempt__points")
     return found.prefetch_related("request_rows").order_by("drain_id", "position", "id")
 
 

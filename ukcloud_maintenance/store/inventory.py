@@ -1,13 +1,14 @@
 """The inventory of a region's hypervisors: kept by one worker at a time, read by pages."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, field, fields
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from ..core.facts import Hypervisor
+from ..core.facts import VCPUS, Capacity, Hypervisor
 from ..models import Inventory, InventoryPage, host_key
 from .clock import SLACK
 from .workers import LONGEST_PAUSE, free_claim
@@ -26,12 +27,14 @@ class Hypervisors:
 
     :param by_host: those of each host, in Nova's order
     :param hosts: of all compute services when the round began; one without a hypervisor has none
-    :param read_at: when the oldest page was read
+    :param read_at: when the oldest of it was read
+    :param capacity: the vCPUs of each host by Placement, and nothing else of it
     """
 
     by_host: Mapping[str, tuple[Hypervisor, ...]]
     hosts: frozenset[str]
     read_at: datetime
+    capacity: Mapping[str, Capacity] = field(default_factory=dict)
 
     def of(self, host: str) -> tuple[Hypervisor, ...]:
         return self.by_host.get(host, ())
@@ -46,19 +49,35 @@ def inventory(region: str, now: datetime) -> Hypervisors | None:
     was no whole round yet, and where a page was read later than now: the clock was set back since.
     Two queries."""
     head = Inventory.objects.filter(region_key=host_key(region, ""), complete_at__isnull=False)
-    found = head.values_list("pk", "hosts").first()
+    found = head.values_list("pk", "hosts", "vcpus", "complete_at").first()
     if found is None:
         return None
-    pages = InventoryPage.objects.filter(inventory=found[0]).order_by("read_at")
-    rows = list(pages.values_list("read_at", "hypervisors"))
+    key, hosts, vcpus, complete_at = found
+    rows = _pages(key)
     if not rows or rows[0][0] < now - _TOO_OLD or rows[-1][0] > now + SLACK:
         return None
-    # one that is on two pages was read twice: the later one counts
-    by_id = {one[0]: Hypervisor(*one[:_KNOWN]) for _, page in rows for one in page}
     by_host: dict[str, tuple[Hypervisor, ...]] = {}
-    for one in by_id.values():
+    for one in _each(rows):
         by_host[one.host] = (*by_host.get(one.host, ()), one)
-    return Hypervisors(by_host, frozenset(found[1]), rows[0][0])
+    capacity = {
+        host: Capacity({VCPUS: total}, {VCPUS: used}) for host, (used, total) in vcpus.items()
+    }
+    return Hypervisors(by_host, frozenset(hosts), min(rows[0][0], complete_at), capacity)
+
+
+def listed(head: Inventory) -> list[Hypervisor]:
+    """Those of all pages, also of one whose first round is not over."""
+    return _each(_pages(head.pk))
+
+
+def _pages(key: int) -> list[tuple[datetime, list[Any]]]:
+    pages = InventoryPage.objects.filter(inventory=key).order_by("read_at")
+    return list(pages.values_list("read_at", "hypervisors"))
+
+
+def _each(pages: Iterable[tuple[datetime, list[Any]]]) -> list[Hypervisor]:
+    # one that is on two pages was read twice: the later one counts
+    return list({one[0]: Hypervisor(*one[:_KNOWN]) for _, page in pages for one in page}.values())
 
 
 def claim_inventory(
@@ -86,12 +105,17 @@ def begin_round(head: Inventory, worker: str, hosts: Iterable[str]) -> bool:
 
 
 def keep_page(
-    head: Inventory, worker: str, hypervisors: Iterable[Hypervisor], read_at: datetime
+    head: Inventory,
+    worker: str,
+    hypervisors: Iterable[Hypervisor],
+    read_at: datetime,
+    capacity: Mapping[str, Capacity] | None = None,
 ) -> bool:
     """The next page of the round, or with none the end of it; whether it was kept: not where
     another worker has the inventory by now.
 
     :param read_at: when Nova was asked
+    :param capacity: at the end, what Placement says of each host; None: it does not answer
     """
     found = [astuple(one) for one in hypervisors]
     with transaction.atomic():
@@ -101,6 +125,11 @@ def keep_page(
             changes = {
                 **{"marker": "", "number": 0, "pages": head.number, "complete_at": read_at},
                 "hosts": head.hosts_next,
+                "vcpus": {
+                    host: (one.used.get(VCPUS, 0), one.total[VCPUS])
+                    for host, one in (capacity or {}).items()
+                    if one.total.get(VCPUS)
+                },
             }
         # the head first: whoever holds it writes the page
         if not _held(head, worker).filter(number=head.number).update(**changes):

@@ -8,12 +8,13 @@ twice as long as Nova takes for it.
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from .. import settings, store
 from ..cloud import Cloud
-from ..exceptions import CloudAuthError, CloudBadRequest, MaintenanceError, PassOver
+from ..core.facts import Capacity
+from ..exceptions import CloudAuthError, CloudBadRequest, CloudError, MaintenanceError, PassOver
 from ..log import LOG, log_event
 from .housekeeping import DATABASE_LOST, DatabaseOutage, close_connections
 from .passes import Clouds
@@ -132,8 +133,17 @@ class InventoryKeeper:
             # the hypervisor that the last page ended with is gone
             store.restart_round(head, self.worker)
             return AFTER_FAILURE
-        store.keep_page(head, self.worker, found, read_at)
+        capacity = None if found else self._capacity(cloud, head)
+        store.keep_page(head, self.worker, found, read_at, capacity)
         took = time.monotonic() - began
         if head.complete_at is None:
             return took
         return max(ROUND_SECONDS / (head.pages + 1) - took, took)
+
+    @staticmethod
+    def _capacity(cloud: Cloud, head: store.Inventory) -> Mapping[str, Capacity] | None:
+        """At the end of a round. One request."""
+        try:
+            return cloud.capacity(store.listed(head))
+        except CloudError:
+            return None

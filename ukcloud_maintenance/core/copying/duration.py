@@ -174,6 +174,26 @@ def forecast(
     return Forecast(low, likely, high, learned.samples if known else 0, not known)
 
 
+def forecast_of_plan(
+    begun: Sequence[Forecast], waiting: Sequence[Forecast], whole: Forecast, hosts_at_once: int
+) -> Forecast:
+    """How long several hosts still take.
+
+    :param begun: of each host that is being emptied
+    :param waiting: of each that is not yet, in the order of the plan
+    :param whole: of all their instances as if they were on one host, at most so many at a time as
+        the region takes
+    :param hosts_at_once: hosts that are emptied at a time; 0: all
+    """
+    lanes = max(hosts_at_once or len(begun) + len(waiting), 1)
+
+    def all_of(name: str) -> float:
+        first, rest = ([getattr(one, name) for one in each] for each in (begun, waiting))
+        return max(_until_the_last(rest, first, lanes), getattr(whole, name))
+
+    return Forecast(all_of("low"), all_of("likely"), all_of("high"), whole.samples, whole.assumed)
+
+
 def _still(
     one: float | tuple[int, float], rate: float, overhead: float, told: float, overdue: float
 ) -> float:
@@ -185,7 +205,7 @@ def _still(
 
 
 def _until_the_last(waiting: list[float], running: list[float], at_once: int) -> float:
-    """Where those that wait take the places of those that run, the longest first.
+    """Where those that wait take the places of those that run, in their order.
 
     Where more run than may (the limit was lowered meanwhile), nobody takes the place of the first
     to end.

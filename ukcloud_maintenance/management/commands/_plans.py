@@ -8,7 +8,7 @@ from ukcloud_maintenance import services
 from ukcloud_maintenance.core.message import as_json
 from ukcloud_maintenance.core.preflight.verdicts import Kind
 from ukcloud_maintenance.exceptions import Refused
-from ukcloud_maintenance.messages import english, english_remedy
+from ukcloud_maintenance.messages import documents, english, english_remedy
 from ukcloud_maintenance.services import HostPreflight, Planned, PlanPreflight
 
 from ._documents import table
@@ -48,6 +48,7 @@ def plan_document(plan: HostPreflight) -> dict[str, Any]:
             "samples": duration.samples,
         },
         **_unknown_document(plan),
+        **documents("relief", plan.relief),
         "instances": [_instance(planned) for planned in _sorted(plan)],
         "estimate": packing
         and {
@@ -119,7 +120,7 @@ def _instance(planned: Planned) -> dict[str, Any]:
 def plan_text(plan: HostPreflight) -> list[str]:
     """A plan for people, line by line: summary, instances, cautions, hosts before and after."""
     parts = [[f"{plan.service.host}: {plan_summary(plan)}."], *_of_host(plan)]
-    parts.append(list(_unknown(plan)))
+    parts += [list(_unknown(plan)), list(_relief(plan))]
     if plan.moving and plan.packing:
         parts.append(_places(plan))
     return _paragraphs(parts)
@@ -146,7 +147,7 @@ def plans_text(found: PlanPreflight, hosts_at_once: int) -> list[str]:
             )
         parts += [[f"{plan.service.host}: {plan_summary(plan, alone=False)}."], *_of_host(plan)]
     first = plans[0]
-    parts.append(list(_unknown(first)))
+    parts += [list(_unknown(first)), list(_relief(first))]
     if any(plan.moving for plan in plans) and first.packing:
         parts.append(_places(first))
     parts.append([_whole(found, hosts_at_once)])
@@ -268,6 +269,13 @@ def _unknown(plan: HostPreflight) -> Iterator[str]:
         yield "Unknown, and therefore not checked:"
     for part, why in plan.unknown.items():
         yield f"  {services.PARTS[part]}: {english(why)}"
+
+
+def _relief(plan: HostPreflight) -> Iterator[str]:
+    if plan.relief:
+        yield "What would provide capacity:"
+    for one in plan.relief:
+        yield f"  {english(one)}"
 
 
 def _hosts(plan: HostPreflight) -> list[str]:
