@@ -347,11 +347,13 @@ def test_with_an_inventory_nova_is_asked_for_the_services_and_the_rows_shown(
 def test_with_an_inventory_the_rows_shown_are_as_of_now_and_the_page_says_how_old_the_rest_is(
     admin, cloud
 ):
+    cloud.all_capacity = {"cmp10": Capacity({"VCPU": 64}, {"VCPU": 1})}
     keep_inventory(cloud, seconds_ago=20)
+    cloud.all_capacity = None
     cloud.all_servers.append(server("new-1", host="cmp10"))
     cloud.all_services[1] = service("cmp10", status="disabled", disabled_reason="just now")
     response = admin.get(INDEX)
-    assert rows(response)["cmp10"][3:7] == ["Disabledjust now", "2", "2 of 16", "2 of 64 GiB"]
+    assert rows(response)["cmp10"][3:7] == ["Disabledjust now", "2", "1 of 64", "2 of 64 GiB"]
     assert re.search(r"read at most 2\d s ago", response.content.decode())
 
 
@@ -389,7 +391,7 @@ def test_a_host_whose_hypervisor_is_not_told_is_counted_by_its_servers(
         raise error("read the hypervisor", "no", status=403)
 
     monkeypatch.setattr(cloud, "hypervisor_and_servers", refuse)
-    assert rows(admin.get(INDEX))["cmp1"][4:6] == ["5", "5 of 16"]
+    assert rows(admin.get(INDEX))["cmp1"][4:7:2] == ["5", "8 of 64 GiB"]
 
 
 def test_a_hypervisor_that_is_another_hosts_by_now_counts_for_none(admin, cloud, monkeypatch):
@@ -400,7 +402,7 @@ def test_a_hypervisor_that_is_another_hosts_by_now_counts_for_none(admin, cloud,
         return replace(hypervisor, host="cmp99"), number + 40
 
     monkeypatch.setattr(cloud, "hypervisor_and_servers", moved)
-    assert rows(admin.get(INDEX))["cmp1"][4:6] == ["5", "5 of 16"]
+    assert rows(admin.get(INDEX))["cmp1"][4:7:2] == ["5", "8 of 64 GiB"]
 
 
 def test_the_nodes_of_one_service_are_added_up_and_counted_by_its_name(admin, cloud, monkeypatch):
@@ -411,7 +413,7 @@ def test_the_nodes_of_one_service_are_added_up_and_counted_by_its_name(admin, cl
         lambda: [replace(h, id=f"{h.id}-{n}") for h in real() for n in range(2)],
     )
     keep_inventory(cloud)
-    assert rows(admin.get(INDEX))["cmp1"][4:6] == ["5", "10 of 32"]
+    assert rows(admin.get(INDEX))["cmp1"][4:7:2] == ["5", "16 of 128 GiB"]
 
 
 # -- one host --------------------------------------------------------------------------------
