@@ -1,8 +1,10 @@
 """What one pass over one drain looks at, read into the frozen value that core decides by.
 
-At most three requests, four where nothing is left to be moved, and one for each migration in
-progress, two where Nova's record of it is not among the newest (what is read once per event comes
-on top).
+Three requests, four where nothing is left to be moved: the service (is the host up, is it
+disabled), then its servers (what is still there, what is new), and the newest records of the
+migrations from it (how far are they). One more for each server that left the list: where it is, and
+whether it arrived well; one for each copy in progress, every few seconds: its bytes; one for each
+migration whose record is not among the newest, and for each request whose answer got lost.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -67,10 +69,28 @@ class Observer:
     read_placement_context: ReadPlacementContext
 
 
-def observe(by: Observer, drain: Drain, rows: list[InstanceMigration]) -> d.Observation:
+Records = dict[str, list[Migration]]
+
+
+def glance(by: Observer, drain: Drain) -> Records:
+    """Nova's newest records of the migrations from the host, by server: one request. By itself it
+    tells whether any of those in progress began or ended."""
+    by_server: Records = {}
+    for record in by.cloud.newest_migrations_from(drain.host, NEWEST):
+        by_server.setdefault(record.server_id, []).append(record)
+    by.alive()
+    return by_server
+
+
+def observe(
+    by: Observer, drain: Drain, rows: list[InstanceMigration], records: Records | None = None
+) -> d.Observation:
     """Read the service first and the servers after it: what is listed then was listed after
     the service was disabled, if it is.
 
+    :param records: those of `glance`, where this pass has read them already. They are older than
+        the list of servers then: a record that was not over may be by now, and says so in the next
+        pass.
     :raises CloudError: what must be known cannot be read
     """
     untouched = drain.state == DrainState.PAUSED and drain.started_at is None
@@ -90,7 +110,9 @@ def observe(by: Observer, drain: Drain, rows: list[InstanceMigration]) -> d.Obse
         contents = replace(contents, names={r.server_id: r.server_name for r in rows})
         service, servers = contents.before, {s.id: s for s in contents.servers}
     by.alive()
-    records = _records(by, drain, under_way)
+    if records is None:
+        records = glance(by, drain) if under_way else {}
+    _add_older(by, drain, under_way, records)
     views = [row_view(r) for r in rows]
     lost = [r.server_id for r in under_way if r.state == MigrationState.SUBMITTED]
     due = d.is_due(drain.looked_around_at, by.clock())
@@ -120,22 +142,17 @@ def observe(by: Observer, drain: Drain, rows: list[InstanceMigration]) -> d.Obse
         our_user_id=cloud.user_id() if lost else "",
         around=around,
         travelling=store.travelling_groups(drain),
-        admission=_gate(drain),
+        admission=admission(drain),
         on_their_way=_on_their_way(by, rows),
+        last_limit=store.last_limit(drain),
     )
     return with_words(by, drain, rows, seen, due)
 
 
-def _records(
-    by: Observer, drain: Drain, under_way: list[InstanceMigration]
-) -> dict[str, list[Migration]]:
-    """Nova's newest records of the migrations from the host, by server."""
-    records: list[Migration] = []
-    if under_way:
-        records = by.cloud.newest_migrations_from(drain.host, NEWEST)
-    by_server: dict[str, list[Migration]] = {}
-    for record in records:
-        by_server.setdefault(record.server_id, []).append(record)
+def _add_older(
+    by: Observer, drain: Drain, under_way: list[InstanceMigration], by_server: Records
+) -> None:
+    """Read the records of those in progress that are not among the newest: one request each."""
     # The record of one that takes long may be older than the newest by now. That of a resize
     # has another source: the host that its owner left.
     older = [
@@ -146,7 +163,6 @@ def _records(
     for server_id, found in _each(by.cloud.migrations_of, older).items():
         by_server[server_id] = [m for m in found if m.source_compute == drain.host]
     by.alive()
-    return by_server
 
 
 def _observe_way_back(by: Observer, drain: Drain, rows: list[InstanceMigration]) -> d.Observation:
@@ -186,7 +202,7 @@ def _observe_way_back(by: Observer, drain: Drain, rows: list[InstanceMigration])
         other_runs=_other_runs(drain, elsewhere),
         our_user_id=cloud.user_id() if lost else "",
         travelling=store.travelling_groups(drain),
-        admission=_gate(drain),
+        admission=admission(drain),
         on_their_way=_on_their_way(by, rows),
         sources={r.source_compute: services.get(r.source_compute) for r in under_way},
     )
@@ -249,7 +265,7 @@ def _other_runs(drain: Drain, elsewhere: Mapping[str, Server | None]) -> dict[st
     }
 
 
-def _gate(drain: Drain) -> d.Admission:
+def admission(drain: Drain) -> d.Admission:
     """What the plan and the region's limits leave to this drain, by our own record."""
     taking, before = store.ahead_of(drain)
     holds = None

@@ -132,6 +132,23 @@ def cancel_choice(drain: Drain) -> dict[str, Any]:
     return {"cancel_abort": drain.cancel_abort, "cancel_enable": drain.cancel_enable}
 
 
+def last_limit(drain: Drain) -> int:
+    """How many live migrations Nova ran at once from this host as far as its last drain found
+    out; 0: nothing is known, or this drain knows it itself. One query."""
+    if drain.learned_limit is not None or drain.nova_runs_more:
+        return 0
+    known = Q(learned_limit__isnull=False) | Q(nova_runs_more=True)
+    last = (
+        Drain.objects.filter(known, host_key=drain.host_key, direction=Direction.AWAY)
+        .exclude(pk=drain.pk)
+        .order_by("-id")
+        .first()
+    )
+    if last is None:
+        return 0
+    return max(last.learned_limit or 0, last.max_concurrent + 1 if last.nova_runs_more else 0)
+
+
 def looked_around(drain: Drain, now: datetime) -> None:
     """Remember when what is around the instances was looked at; nothing that is shown changes."""
     Drain.objects.filter(pk=drain.pk).update(looked_around_at=now)

@@ -34,6 +34,7 @@ from .actions import (
 )
 from .attempts import adopted_request, failed_attempt
 from .inputs import Admission, DrainView, Limits, MaintenanceView, Observation, OtherRun, Row
+from .looking import is_unchanged, leads_on, may_glance, pause_after
 from .order import decide, words_wanted
 from .pacing import turn
 from .requests import ASK_AGAIN_TIMES
@@ -76,6 +77,10 @@ __all__ = [
     "is_due",
     "is_held",
     "is_looked_for",
+    "is_unchanged",
+    "leads_on",
+    "may_glance",
+    "pause_after",
     "turn",
     "wants_a_look",
     "words_wanted",

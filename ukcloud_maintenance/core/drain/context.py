@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from ..attempt import ATTEMPT_FIELDS, RequestView, ends_requests
+from ..attempt import ATTEMPT_FIELDS, AttemptView, RequestView, ends_requests
 from ..copying.patience import bytes_to_copy, late_after_seconds
 from ..facts import Server
 from ..message import Message, message
@@ -76,6 +76,19 @@ class Pass:
             request = {"id": before.requests.open.id, **request}
         self.actions.append(ChangeRow(row.id, changed, kind, said, ask_why, request or {}))
         self.rows[row.id] = changed_row(before, changed, request or {})
+
+    def is_submitted(self, row: Row, host: str) -> None:
+        """One more is in progress, for the rest of this pass.
+
+        :param host: where it goes; empty: the scheduler chooses
+        """
+        self.rows[row.id] = replace(
+            row,
+            state=MigrationState.SUBMITTED,
+            attempt=AttemptView(row.attempt.number, submitted_at=self.now),
+        )
+        admission = self.seen.admission.with_one_more(host)
+        self.seen = replace(self.seen, admission=admission)
 
     def make_request(self, row: Row, kind: RequestKind, origin: RequestOrigin) -> None:
         """The drain requests something for a migration that Nova has."""

@@ -1,0 +1,147 @@
+"""When a drain is looked at again, and whether a glance at Nova's records is enough for that."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from ..facts import NOVA_STATUS_RUNNING, Migration
+from ..states import MIGRATION_OPEN, MIGRATION_UNDER_WAY, Direction, DrainState, Method
+from ..states import MigrationState as State
+from .actions import Action, ChangeDrain, Disable, OpenMaintenance
+from .attempts import record_of
+from .context import Pass
+from .inputs import DrainView, Row
+from .pacing import may_add, waiting_in_nova
+
+#: Seconds between two looks while the next migration may be submitted as soon as Nova begins the
+#: last one; for so long after that one was submitted.
+RAMP_SECONDS = 0.3
+RAMP_LASTS = 5.0
+#: By this factor a look is put off beyond the usual, if an end is expected then.
+STRETCH = 1.5
+
+
+def leads_on(actions: Iterable[Action]) -> bool:
+    """Whether a pass did what opens the way for the next, which is to follow at once: the drain
+    began, or its host's service was disabled. What is on the host is listed again then."""
+    return any(
+        isinstance(action, OpenMaintenance | Disable)
+        or (isinstance(action, ChangeDrain) and action.fields.get("state") == DrainState.RUNNING)
+        for action in actions
+    )
+
+
+def pause_after(p: Pass, poll: float, idle: float, *, acted: bool) -> float:
+    """Seconds until the next pass, from the rows as this one left them.
+
+    Where everything that may be submitted is, and one of them waits in Nova's queue, nothing is
+    gained by a look before the first of those that run can have ended: no migration of this drain
+    was quicker, in proportion to its memory.
+
+    :param poll: seconds between two passes while there is something to be done or to be seen
+    :param idle: … while nothing is in progress
+    :param acted: this pass changed something
+    """
+    under_way = p.rows_in(MIGRATION_UNDER_WAY)
+    if under_way:
+        if not all(_is_copied(row) for row in under_way):
+            return _ramp(p, poll) if may_submit(p) or _learns(p) else poll
+        if may_submit(p) or _learns(p):
+            return _ramp(p, poll)
+        left = _until_one_ends(p, under_way)
+        return poll if left is None else _between(poll, left, idle)
+    if may_submit(p):
+        return poll
+    if any(row.state in MIGRATION_OPEN for row in p.rows.values()):
+        due = [p.since(row.not_before) for row in _waiting(p) if row.not_before]
+        soonest = min((-seconds for seconds in due), default=idle)
+        return min(max(soonest, poll), idle)
+    return poll if acted else idle
+
+
+def _between(poll: float, left: float, idle: float) -> float:
+    """The look at which an end is expected, or the usual one if that is far off."""
+    return max(left, poll) if left <= STRETCH * idle else max(idle, poll)
+
+
+def may_glance(drain: DrainView, rows: Iterable[Row]) -> bool:
+    """Whether Nova's records alone may tell that nothing is to be done: nothing but live copies is
+    in progress, and nothing about them is odd or requested."""
+    under_way = [row for row in rows if row.state in MIGRATION_UNDER_WAY]
+    return (
+        drain.state == DrainState.RUNNING
+        and drain.direction == Direction.AWAY
+        and not drain.host_down_since
+        and bool(under_way)
+        and all(map(_is_copied, under_way))
+    )
+
+
+def is_unchanged(p: Pass, records: Mapping[str, Sequence[Migration]]) -> bool:
+    """Whether Nova's records of the migrations in progress tell nothing new, so that no more is to
+    be read in this pass: each is as it was, and all that may be submitted is. Of a drain that
+    `may_glance`.
+
+    What a record does not tell (the host, its other servers, the bytes) is read now and then all
+    the same; whoever asks sees to that.
+    """
+    p.seen = replace(p.seen, migrations=records)
+    found = [(row, record_of(p, row)) for row in p.rows_in(MIGRATION_UNDER_WAY)]
+    same = all(r is not None and r.status == row.attempt.nova_status for row, r in found)
+    return same and (bool(waiting_in_nova(p)) or not may_submit(p))
+
+
+def may_submit(p: Pass) -> bool:
+    """Whether something waits that could be submitted now, as far as numbers go."""
+    if p.drain.state != DrainState.RUNNING or p.seen.admission.holds:
+        return False
+    return any(
+        may_add(p, row) for row in _waiting(p) if row.not_before is None or row.not_before <= p.now
+    )
+
+
+def _waiting(p: Pass) -> list[Row]:
+    return p.rows_in({State.PENDING})
+
+
+def _is_copied(row: Row) -> bool:
+    """Whether it is with Nova, live, and nothing about it is odd or requested."""
+    return (
+        row.state == State.MIGRATING
+        and row.method == Method.LIVE
+        and row.anomaly_since is None
+        and not row.attempt.source_service
+        and not row.requests.open
+        and not row.requests.abort
+    )
+
+
+def _learns(p: Pass) -> bool:
+    """Whether something waits to be begun, by which Nova's limit will be learned."""
+    known = p.drain.learned_limit is not None or p.drain.nova_runs_more
+    return not p.back and not known and bool(waiting_in_nova(p)) and bool(_waiting(p))
+
+
+def _ramp(p: Pass, poll: float) -> float:
+    waits = [p.since(row.attempt.submitted_at) for row in waiting_in_nova(p)]
+    return min(poll, RAMP_SECONDS) if waits and max(waits) < RAMP_LASTS else poll
+
+
+def _until_one_ends(p: Pass, under_way: Sequence[Row]) -> float | None:
+    """Seconds until the first of them can have ended; None where nothing tells."""
+    done = [
+        (row.memory_bytes, (row.attempt.ended_at - row.attempt.running_since).total_seconds())
+        for row in p.rows_in({State.SUCCEEDED})
+        if row.attempt.running_since and row.attempt.ended_at
+    ]
+    if not done:
+        return None
+
+    def left(row: Row) -> float:
+        least = min(
+            seconds * min(row.memory_bytes / memory, 1) if memory else seconds
+            for memory, seconds in done
+        )
+        runs = row.attempt.nova_status in NOVA_STATUS_RUNNING
+        return least - p.since(row.attempt.running_since) if runs else least
+
+    return min(map(left, under_way))
