@@ -7,7 +7,7 @@ whether it arrived well; one for each copy in progress, every few seconds: its b
 migration whose record is not among the newest, and for each request whose answer got lost.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -16,7 +16,7 @@ from typing import Protocol, TypeVar
 from .. import settings, store
 from ..cloud import Cloud, side_by_side
 from ..core import drain as d
-from ..core.facts import Migration, Server
+from ..core.facts import NOVA_STATUS_RUNNING, Migration, Server
 from ..core.message import message, some
 from ..core.preflight.verdicts import PlacementContext
 from ..core.states import (
@@ -35,6 +35,8 @@ from .views import drain_view, limits, row_view
 
 #: How many migration records of the host a pass reads; far more than can be in progress.
 NEWEST = 100
+#: Seconds between two times that libvirt's driver writes the bytes of a copy (nova/virt/libvirt).
+BYTES_EVERY = 5.0
 
 T = TypeVar("T")
 
@@ -135,7 +137,7 @@ def observe(
         servers=servers,
         migrations=records,
         contents=contents,
-        progress=_each(cloud.progress, _flying(under_way, servers)),
+        progress=_each(cloud.progress, _copied(by, drain, views, under_way, servers, records)),
         actions=_each(cloud.actions, lost),
         elsewhere=elsewhere,
         other_runs=_other_runs(drain, elsewhere),
@@ -244,6 +246,32 @@ def _flying(under_way: Iterable[InstanceMigration], here: Mapping[str, Server]) 
         for r in under_way
         if r.server_id in here and r.state != MigrationState.SUBMITTED and r.method == Method.LIVE
     ]
+
+
+def _copied(
+    by: Observer,
+    drain: Drain,
+    rows: Sequence[d.Row],
+    under_way: Iterable[InstanceMigration],
+    here: Mapping[str, Server],
+    records: Records,
+) -> list[str]:
+    """The servers whose bytes are to be read in this pass. Of what waits in Nova's queue there are
+    none, and libvirt's driver writes them every few seconds; while one is watched until it is about
+    to end, to learn Nova's limit then, they are read in every pass."""
+    begun = {
+        m.server_id for found in records.values() for m in found if m.status in NOVA_STATUS_RUNNING
+    }
+    wanted = [r for r in under_way if r.server_id in begun]
+    if not d.probes(drain_view(drain), rows):
+        wanted = [r for r in wanted if _is_old(by, r)]
+    return _flying(wanted, here)
+
+
+def _is_old(by: Observer, row: InstanceMigration) -> bool:
+    """Whether libvirt's driver wrote the bytes of a copy again since they were read."""
+    known = row.attempt.sampled_at or row.attempt.running_since
+    return known is not None and (by.clock() - known).total_seconds() >= BYTES_EVERY
 
 
 def _on_their_way(by: Observer, rows: Iterable[InstanceMigration]) -> frozenset[str]:

@@ -144,7 +144,7 @@ def run(at: DrainPass, looks: Looks) -> tuple[Outcome, bool]:
     outage.cloud_is_back(at)
     left = [row_view(row) for row in by_id.values()]
     after = Pass(drain_view(drain), left, seen, limits(), at.clock())
-    return Outcome(_pause(after, acted=bool(actions))), d.leads_on(actions)
+    return Outcome(_pause(after, acted=bool(actions))), d.leads_on(views, left, actions)
 
 
 def _pause(p: Pass, *, acted: bool) -> float:

@@ -4,6 +4,7 @@ import threading
 import time
 
 from .. import settings
+from ..core.drain import LATEST_LOOK
 from ..store import Drain
 
 #: Drains that are remembered; far more than are open.
@@ -25,7 +26,10 @@ class Looks:
             self._at[drain.pk] = time.monotonic()
 
     def is_fresh(self, drain: Drain) -> bool:
-        """Whether everything was read less than IDLE_SECONDS ago, by this process."""
+        """Whether everything was read a short while ago, by this process: in the last look that
+        was put off to when an end is expected, or later."""
         with self._lock:
             at = self._at.get(drain.pk)
-        return at is not None and time.monotonic() - at < settings.current().idle_seconds
+        return (
+            at is not None and time.monotonic() - at < LATEST_LOOK * settings.current().idle_seconds
+        )

@@ -37,6 +37,7 @@ class Pass:
         now: datetime,
     ):
         self.drain = drain
+        self.before = rows
         self.rows = {row.id: row for row in rows}
         self.seen = seen
         self.limits = limits
@@ -77,6 +78,14 @@ class Pass:
         self.actions.append(ChangeRow(row.id, changed, kind, said, ask_why, request or {}))
         self.rows[row.id] = changed_row(before, changed, request or {})
 
+    def count_who_left(self) -> None:
+        """Those that this pass saw finish no longer count in what others leave to this drain."""
+        counted = (MigrationState.SUBMITTED, MigrationState.MIGRATING)
+        for row in self.before:
+            if row.state in counted and self.rows[row.id].state not in counted:
+                admission = self.seen.admission.with_more(-1, row.dest_compute)
+                self.seen = replace(self.seen, admission=admission)
+
     def is_submitted(self, row: Row, host: str) -> None:
         """One more is in progress, for the rest of this pass.
 
@@ -87,7 +96,7 @@ class Pass:
             state=MigrationState.SUBMITTED,
             attempt=AttemptView(row.attempt.number, submitted_at=self.now),
         )
-        admission = self.seen.admission.with_one_more(host)
+        admission = self.seen.admission.with_more(1, host)
         self.seen = replace(self.seen, admission=admission)
 
     def make_request(self, row: Row, kind: RequestKind, origin: RequestOrigin) -> None:

@@ -73,14 +73,15 @@ class Admission:
         known = self.inbound.get(host, 0) if host else worst
         return known + self.anywhere < self.per_destination
 
-    def with_one_more(self, host: str) -> "Admission":
-        """What is left once one more is in progress, to this host or, where that is empty, to
+    def with_more(self, count: int, host: str) -> "Admission":
+        """What is left once so many more are in progress, to this host or, where that is empty, to
         whichever the scheduler chooses."""
+        to_host = {host: max(self.inbound.get(host, 0) + count, 0)} if host else {}
         return replace(
             self,
-            room=None if self.room is None else self.room - 1,
-            inbound={**self.inbound, host: self.inbound.get(host, 0) + 1} if host else self.inbound,
-            anywhere=self.anywhere + (0 if host else 1),
+            room=None if self.room is None else self.room - count,
+            inbound={**self.inbound, **to_host},
+            anywhere=self.anywhere if host else max(self.anywhere + count, 0),
         )
 
 

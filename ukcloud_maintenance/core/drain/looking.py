@@ -1,5 +1,7 @@
 """When a drain is looked at again, and whether a glance at Nova's records is enough for that."""
 
+import math
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -10,19 +12,37 @@ from .actions import Action, ChangeDrain, Disable, OpenMaintenance
 from .attempts import record_of
 from .context import Pass
 from .inputs import DrainView, Row
-from .pacing import may_add, waiting_in_nova
+from .pacing import (
+    is_limit_known,
+    may_add,
+    probes,
+    running_rows,
+    until_about_to_end,
+    waiting_in_nova,
+)
 
 #: Seconds between two looks while the next migration may be submitted as soon as Nova begins the
 #: last one; for so long after that one was submitted.
 RAMP_SECONDS = 0.3
 RAMP_LASTS = 5.0
-#: By this factor a look is put off beyond the usual, if an end is expected then.
-STRETCH = 1.5
+#: By this factor of IDLE_SECONDS a look may be put off, if an end is expected then.
+LATEST_LOOK = 1.5
+#: This share of what a migration is expected to take, it is looked at again: one that waits in
+#: Nova's queue takes its place, and the next is to be submitted before that one ends.
+EARLY = 0.85
 
 
-def leads_on(actions: Iterable[Action]) -> bool:
+def leads_on(before: Iterable[Row], after: Iterable[Row], actions: Iterable[Action]) -> bool:
     """Whether a pass did what opens the way for the next, which is to follow at once: the drain
-    began, or its host's service was disabled. What is on the host is listed again then."""
+    began, or its host's service was disabled, and what is on the host is listed again; or the last
+    instance left, and the host is to be proved empty.
+
+    :param before: its rows as they were
+    :param after: … as the pass left them
+    """
+    was_open = any(row.state in MIGRATION_OPEN for row in before)
+    if was_open and not any(row.state in MIGRATION_OPEN for row in after):
+        return True
     return any(
         isinstance(action, OpenMaintenance | Disable)
         or (isinstance(action, ChangeDrain) and action.fields.get("state") == DrainState.RUNNING)
@@ -47,6 +67,9 @@ def pause_after(p: Pass, poll: float, idle: float, *, acted: bool) -> float:
             return _ramp(p, poll) if may_submit(p) or _learns(p) else poll
         if may_submit(p) or _learns(p):
             return _ramp(p, poll)
+        if probes(p.drain, list(p.rows.values())):
+            ends = min((until_about_to_end(p, row) for row in running_rows(p)), default=poll)
+            return min(max(ends, RAMP_SECONDS), poll if math.isinf(ends) else idle)
         left = _until_one_ends(p, under_way)
         return poll if left is None else _between(poll, left, idle)
     if may_submit(p):
@@ -60,7 +83,7 @@ def pause_after(p: Pass, poll: float, idle: float, *, acted: bool) -> float:
 
 def _between(poll: float, left: float, idle: float) -> float:
     """The look at which an end is expected, or the usual one if that is far off."""
-    return max(left, poll) if left <= STRETCH * idle else max(idle, poll)
+    return max(left, poll) if left <= LATEST_LOOK * idle else max(idle, poll)
 
 
 def may_glance(drain: DrainView, rows: Iterable[Row]) -> bool:
@@ -87,7 +110,11 @@ def is_unchanged(p: Pass, records: Mapping[str, Sequence[Migration]]) -> bool:
     p.seen = replace(p.seen, migrations=records)
     found = [(row, record_of(p, row)) for row in p.rows_in(MIGRATION_UNDER_WAY)]
     same = all(r is not None and r.status == row.attempt.nova_status for row, r in found)
-    return same and (bool(waiting_in_nova(p)) or not may_submit(p))
+    return (
+        same
+        and not probes(p.drain, list(p.rows.values()))
+        and (bool(waiting_in_nova(p)) or not may_submit(p))
+    )
 
 
 def may_submit(p: Pass) -> bool:
@@ -116,9 +143,13 @@ def _is_copied(row: Row) -> bool:
 
 
 def _learns(p: Pass) -> bool:
-    """Whether something waits to be begun, by which Nova's limit will be learned."""
-    known = p.drain.learned_limit is not None or p.drain.nova_runs_more
-    return not p.back and not known and bool(waiting_in_nova(p)) and bool(_waiting(p))
+    """Whether one waits to be begun, by which Nova's limit is learned as soon as it is queued."""
+    return (
+        not p.back
+        and not is_limit_known(p.drain)
+        and bool(waiting_in_nova(p))
+        and bool(_waiting(p))
+    )
 
 
 def _ramp(p: Pass, poll: float) -> float:
@@ -127,7 +158,8 @@ def _ramp(p: Pass, poll: float) -> float:
 
 
 def _until_one_ends(p: Pass, under_way: Sequence[Row]) -> float | None:
-    """Seconds until the first of them can have ended; None where nothing tells."""
+    """Seconds until the first of them is about to end, by what those before it took in proportion
+    to their memory; None where nothing tells."""
     done = [
         (row.memory_bytes, (row.attempt.ended_at - row.attempt.running_since).total_seconds())
         for row in p.rows_in({State.SUCCEEDED})
@@ -137,11 +169,11 @@ def _until_one_ends(p: Pass, under_way: Sequence[Row]) -> float | None:
         return None
 
     def left(row: Row) -> float:
-        least = min(
+        took = statistics.median(
             seconds * min(row.memory_bytes / memory, 1) if memory else seconds
             for memory, seconds in done
         )
         runs = row.attempt.nova_status in NOVA_STATUS_RUNNING
-        return least - p.since(row.attempt.running_since) if runs else least
+        return EARLY * took - (p.since(row.attempt.running_since) if runs else 0)
 
     return min(map(left, under_way))

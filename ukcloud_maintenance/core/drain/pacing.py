@@ -1,20 +1,30 @@
 """How many at a time, which is next, and where it is sent."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ..codes import HOLDS
 from ..facts import NOVA_STATUS_RUNNING, NOVA_STATUS_WAITING
 from ..message import Message, message
 from ..preflight import surroundings
-from ..states import MIGRATION_UNDER_WAY, MIGRATION_WAITING, Method, MigrationState
+from ..states import (
+    MIGRATION_UNDER_WAY,
+    MIGRATION_WAITING,
+    Direction,
+    Method,
+    MigrationState,
+)
 from .actions import ChangeDrain, Confirm, Submit
 from .context import Pass
-from .inputs import Row
+from .inputs import DrainView, Row
 from .waiting import no_fit_host
 
 #: From this fraction on a running migration is about to end, and it is the time to find out
 #: whether Nova would queue one more.
 ABOUT_TO_END = 0.75
+#: … and so many seconds before the end: one that is queued then is seen in time.
+SOON_SECONDS = 3.0
 #: At most so many are submitted in one pass: what it read gets old meanwhile.
 SUBMITS_A_PASS = 5
 #: What Nova has neither queued nor begun after so many seconds may be stuck: it lasts for the
@@ -100,6 +110,19 @@ def _is_stuck(p: Pass, row: Row) -> bool:
     return not queued and p.since(row.attempt.submitted_at) > STUCK_SECONDS
 
 
+def is_limit_known(drain: DrainView) -> bool:
+    """Whether Nova's limit is known, or that it is above ours."""
+    return drain.learned_limit is not None or drain.nova_runs_more
+
+
+def probes(drain: DrainView, rows: Sequence[Row]) -> bool:
+    """Whether a copy is watched until it is about to end, to find out then whether Nova would
+    queue one more."""
+    full = sum(row.state in MIGRATION_UNDER_WAY for row in rows) == drain.max_concurrent
+    waits = any(row.state == MigrationState.PENDING for row in rows)
+    return full and waits and drain.direction == Direction.AWAY and not is_limit_known(drain)
+
+
 def may_add(p: Pass, row: Row) -> bool:
     under_way = len(p.rows_in(MIGRATION_UNDER_WAY))
     wanted = p.drain.max_concurrent
@@ -119,16 +142,28 @@ def may_add(p: Pass, row: Row) -> bool:
     learned = p.drain.learned_limit
     if learned is not None:
         return learned <= len(running)
-    return any((row.attempt.fraction or 0) >= ABOUT_TO_END for row in running)
+    return any(until_about_to_end(p, row) <= 0 for row in running)
+
+
+def until_about_to_end(p: Pass, row: Row) -> float:
+    """Seconds until a copy is about to end, as it goes; infinite where its bytes tell nothing."""
+    fraction = row.attempt.fraction or 0
+    if fraction >= ABOUT_TO_END:
+        return 0
+    took = p.since(row.attempt.running_since)
+    if not fraction or not took:
+        return math.inf
+    return min(took * (ABOUT_TO_END / fraction - 1), took * (1 / fraction - 1) - SOON_SECONDS)
 
 
 def submit_next(p: Pass) -> None:
     """Submit what may be in progress now, or say what it waits for. One after the other: each is
     looked at once more before Nova is asked."""
-    admission = p.seen.admission
-    if admission.holds:
-        say_hold(p, admission.holds)
+    if p.seen.admission.holds:
+        say_hold(p, p.seen.admission.holds)
         return
+    p.count_who_left()
+    admission = p.seen.admission
     if admission.room is not None and admission.room <= 0:
         say_full(p, message("region_full"))
         return
