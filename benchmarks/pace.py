@@ -15,9 +15,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from django.core.management import call_command
+
+from benchmarks import model
 from tests.worker.driving import REPOSITORY, Installation
 from ukcloud_maintenance.core.facts import NOVA_STATUS_OVER, NOVA_STATUS_RUNNING
 from ukcloud_maintenance.demo.config import FAST, MIB, CloudConfig, HostSpec
@@ -182,6 +186,15 @@ def blocked(product: Path, scale: float) -> dict[str, Any]:
     return {"seconds": seconds, "passes": passes, "requests": len(asked)}
 
 
+def _modelled(
+    row: Callable[[float], dict[str, Any]], product: Path, scale: float
+) -> dict[str, Any]:
+    """A row of the model, in a database of this process."""
+    assert product == REPOSITORY, "the model is run in this process"
+    call_command("migrate", verbosity=0)
+    return row(scale)
+
+
 ENABLED = {"status": "enabled"}
 #: every row, by name
 ROWS: dict[str, Callable[[Path, float], dict[str, Any]]] = {
@@ -189,6 +202,7 @@ ROWS: dict[str, Callable[[Path, float], dict[str, Any]]] = {
     "three-at-a-time": lambda product, scale: one_host(product, 3, 3, scale),
     "three-of-ten": lambda product, scale: one_host(product, 3, 10, scale),
     "blocked": blocked,
+    **{name: partial(_modelled, row) for name, row in model.ROWS.items()},
 }
 
 

@@ -7,7 +7,13 @@ from datetime import datetime, timedelta
 
 from .. import settings, store
 from ..core.actor import RULE_VIEW, Actor
-from ..core.copying.duration import Forecast, forecast
+from ..core.copying.duration import (
+    Forecast,
+    at_own_pace,
+    busy_seconds,
+    forecast,
+    nominal_seconds,
+)
 from ..core.copying.patience import TimeoutBounds, TimeoutOutlook, timeout_outlook
 from ..core.drain import needs
 from ..core.message import message
@@ -137,4 +143,25 @@ def forecast_of(drain: Drain, rows: list[InstanceMigration]) -> Forecast | None:
     if not waiting and not moving:
         return None
     at_once = min(drain.max_concurrent, drain.learned_limit or drain.max_concurrent)
-    return forecast(waiting, moving, at_once, store.learned_rate(drain.region))
+    found = forecast(waiting, moving, at_once, store.learned_rate(drain.region))
+    return _at_own_pace(found, rows, waiting, now)
+
+
+def _at_own_pace(
+    found: Forecast, rows: list[InstanceMigration], waiting: list[int], now: datetime
+) -> Forecast:
+    """Corrected by what this drain has done so far."""
+    begun = [row for row in rows if row.attempt.running_since is not None]
+    over = [row for row in begun if row.state == MigrationState.SUCCEEDED]
+    moving = [row for row in begun if row.state in MIGRATION_UNDER_WAY]
+    spans = [
+        (row.attempt.running_since.timestamp(), (row.attempt.ended_at or now).timestamp())
+        for row in over + moving
+    ]
+    done = sum(nominal_seconds(row.memory_bytes) for row in over)
+    left = sum(map(nominal_seconds, waiting))
+    for row in moving:
+        whole = nominal_seconds(row.memory_bytes)
+        part = row.attempt.fraction or 0.0
+        done, left = done + part * whole, left + (1 - part) * whole
+    return at_own_pace(found, done, left, busy_seconds(spans), len(over))

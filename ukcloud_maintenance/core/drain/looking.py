@@ -29,7 +29,7 @@ RAMP_LASTS = 5.0
 LATEST_LOOK = 1.5
 #: This share of what a migration is expected to take, it is looked at again: one that waits in
 #: Nova's queue takes its place, and the next is to be submitted before that one ends.
-EARLY = 0.85
+EARLY = 0.9
 
 
 def leads_on(before: Iterable[Row], after: Iterable[Row], actions: Iterable[Action]) -> bool:
@@ -71,7 +71,11 @@ def pause_after(p: Pass, poll: float, idle: float, *, acted: bool) -> float:
             ends = min((until_about_to_end(p, row) for row in running_rows(p)), default=poll)
             return min(max(ends, RAMP_SECONDS), poll if math.isinf(ends) else idle)
         left = _until_one_ends(p, under_way)
-        return poll if left is None else _between(poll, left, idle)
+        if left is None or left > LATEST_LOOK * idle:
+            return poll if left is None else max(idle, poll)
+        # Where none waits in Nova's queue, a place is idle from the end of one until it is seen.
+        idles = bool(_waiting(p)) and not waiting_in_nova(p) and left > -RAMP_LASTS
+        return max(left, min(poll, RAMP_SECONDS) if idles else poll)
     if may_submit(p):
         return poll
     if any(row.state in MIGRATION_OPEN for row in p.rows.values()):
@@ -79,11 +83,6 @@ def pause_after(p: Pass, poll: float, idle: float, *, acted: bool) -> float:
         soonest = min((-seconds for seconds in due), default=idle)
         return min(max(soonest, poll), idle)
     return poll if acted else idle
-
-
-def _between(poll: float, left: float, idle: float) -> float:
-    """The look at which an end is expected, or the usual one if that is far off."""
-    return max(left, poll) if left <= LATEST_LOOK * idle else max(idle, poll)
 
 
 def may_glance(drain: DrainView, rows: Iterable[Row]) -> bool:
