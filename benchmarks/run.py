@@ -1,4 +1,4 @@
-"""How the costs grow: `python -m benchmarks.run`.
+"""How the costs grow: `python -m benchmarks.run`; how quick drains are: with `--pace`, see there.
 
 Milliseconds are of processor time, and depend on the machine; what is to be looked at is the
 column of ratios, which compares lines of one run. A cost that is linear in the size grows by
@@ -7,6 +7,7 @@ the ratio of the sizes, one that does not depend on it stays at 1.
 
 import json
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -22,6 +23,13 @@ MEASURE_SECONDS = float(os.environ.get("BENCHMARK_SECONDS", "1"))
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["--pace"]:
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+        django.setup()
+        from benchmarks import pace
+
+        pace.main(sys.argv[2:])
+        return
     with tempfile.TemporaryDirectory() as folder:
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
         os.environ.setdefault("TEST_DATABASE_URL", f"sqlite:///{folder}/benchmark.sqlite3")

@@ -8,7 +8,13 @@ from datetime import datetime, timedelta
 from .. import settings, store
 from ..core.actor import RULE_VIEW, Actor
 from ..core.copying import duration
-from ..core.copying.duration import Forecast, forecast
+from ..core.copying.duration import (
+    Forecast,
+    at_own_pace,
+    busy_seconds,
+    forecast,
+    nominal_seconds,
+)
 from ..core.copying.patience import TimeoutBounds, TimeoutOutlook, timeout_outlook
 from ..core.drain import needs
 from ..core.message import message
@@ -123,7 +129,8 @@ def forecast_of(drain: Drain, rows: list[InstanceMigration]) -> Forecast | None:
     waiting, moving = _to_be_moved(rows)
     if not waiting and not moving:
         return None
-    return forecast(waiting, moving, _at_once(drain), store.learned_rate(drain.region))
+    found = forecast(waiting, moving, _at_once(drain), store.learned_rate(drain.region))
+    return _at_own_pace(found, rows, waiting)
 
 
 def forecast_of_plan(plan: Plan, drains: Iterable[Drain]) -> Forecast | None:
@@ -140,7 +147,8 @@ def forecast_of_plan(plan: Plan, drains: Iterable[Drain]) -> Forecast | None:
     for drain in still_open:
         waiting, moving = _to_be_moved(rows[drain.pk])
         if waiting or moving:
-            one = forecast(waiting, moving, _at_once(drain), learned)
+            found = forecast(waiting, moving, _at_once(drain), learned)
+            one = _at_own_pace(found, rows[drain.pk], waiting)
             (to_begin if drain.state == DrainState.PENDING else begun).append(one)
             every_size += waiting
             every_moving += moving
@@ -174,3 +182,24 @@ def _to_be_moved(
         elif row.state in MIGRATION_UNDER_WAY or row.state == MigrationState.PENDING:
             waiting.append(row.memory_bytes)
     return waiting, moving
+
+
+def _at_own_pace(
+    found: Forecast, rows: Iterable[InstanceMigration], waiting: list[int]
+) -> Forecast:
+    """Corrected by what this drain has done so far."""
+    now = store.now()
+    begun = [row for row in rows if row.attempt.running_since is not None]
+    over = [row for row in begun if row.state == MigrationState.SUCCEEDED]
+    moving = [row for row in begun if row.state in MIGRATION_UNDER_WAY]
+    spans = [
+        (row.attempt.running_since.timestamp(), (row.attempt.ended_at or now).timestamp())
+        for row in over + moving
+    ]
+    done = sum(nominal_seconds(row.memory_bytes) for row in over)
+    left = sum(map(nominal_seconds, waiting))
+    for row in moving:
+        whole = nominal_seconds(row.memory_bytes)
+        part = row.attempt.fraction or 0.0
+        done, left = done + part * whole, left + (1 - part) * whole
+    return at_own_pace(found, done, left, busy_seconds(spans), len(over))

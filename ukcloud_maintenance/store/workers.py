@@ -106,6 +106,17 @@ def claim(
     return None
 
 
+def is_requested(now: datetime, lease_seconds: float, regions: Iterable[str] | None = None) -> bool:
+    """Whether something was requested that no worker has looked at yet: a new drain, a change of
+    one, a return to service. Two queries by the few rows that are open; asked each second.
+    """
+    new = free_claim(now, lease_seconds) & Q(next_pass_at=None, open_key__isnull=False)
+    if regions is not None:
+        new &= Q(region__in=list(regions))
+    returning = HostMaintenance.objects.filter(new, returning_since__isnull=False)
+    return Drain.objects.filter(new).exists() or returning.exists()
+
+
 def claim_host(
     worker: str,
     now: datetime,

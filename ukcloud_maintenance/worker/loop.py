@@ -246,13 +246,25 @@ class Worker:
         self._watch_the_clock()
         self._report()
         self.runner.give_back()
-        if not self.agenda.is_time:
+        if not self.agenda.is_time and not self._is_requested():
             return False
         self.agenda.begin()
         if self._claim():
             return False  # it asks again at once
         self.agenda.found_nothing()
         return True
+
+    def _is_requested(self) -> bool:
+        """Whether somebody waits for a worker: asked each turn, as one small look costs less than
+        a claim, and all that is put off is known to be due later."""
+        lease = settings.current().lease_seconds
+        return store.is_requested(store.now(), lease, self._regions)
+
+    @property
+    def _regions(self) -> list[str] | None:
+        """Those that it can log in to; None: any."""
+        regions = settings.current().regions
+        return None if "" in regions else list(regions)
 
     def _watch_the_clock(self) -> None:
         if self.clock.was_set_back():
@@ -289,7 +301,7 @@ class Worker:
             if one.has_ended:
                 self.passes.pop(one.key, None)
         kinds = [key[0] for key in self.passes]
-        regions = None if "" in settings.current().regions else list(settings.current().regions)
+        regions = self._regions
         lease, longest = settings.current().lease_seconds, longest_pause()
         taken: list[Drain | HostMaintenance | None] = []
         if kinds.count("drain") < THREADS:
