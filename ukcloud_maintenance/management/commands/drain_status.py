@@ -81,6 +81,7 @@ class Command(ShellCommand):
                     )
                     for r in reports
                 ],
+                self.columns,
             )
         )
         self.warn_without_worker(reports[0])
@@ -123,6 +124,7 @@ class Command(ShellCommand):
                     )
                     for r in reports
                 ],
+                self.columns,
             )
         )
         if not report.is_over:
@@ -168,6 +170,7 @@ class Command(ShellCommand):
                     )
                     for row in report.migrations
                 ],
+                self.columns,
             ),
         )
         if advice := list(_advice(report)):
