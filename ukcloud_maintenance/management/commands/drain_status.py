@@ -82,6 +82,7 @@ class Command(ShellCommand):
                     )
                     for r in reports
                 ],
+                self.columns,
             )
         )
         self.warn_without_worker(reports[0])
@@ -125,6 +126,7 @@ class Command(ShellCommand):
                     )
                     for r in reports
                 ],
+                self.columns,
             )
         )
         if not report.is_over:
@@ -170,6 +172,7 @@ class Command(ShellCommand):
                     )
                     for row in report.migrations
                 ],
+                self.columns,
             ),
         )
         if advice := list(_advice(report)):
