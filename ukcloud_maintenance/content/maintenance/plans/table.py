@@ -1,6 +1,5 @@
 """The hosts of a plan's page, one row each, and whether each may be switched off."""
 
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +17,7 @@ from ukcloud_maintenance.store import Counts, Drain, HostRecord, WorkerStatus
 from ..common import formats, labels
 from ..common.addresses import PANEL, of_host
 from ..common.formats import NOTHING
-from ..drains import overview as progress
+from ..drains.mark import digest, look, worker_token
 from ..hosts.table import MaintenanceCell, maintenance_cell
 from .overview import bar, elapsed
 
@@ -163,4 +162,4 @@ def token(drains: list[Drain], worker: WorkerStatus, records: Records, now: date
     """Names what a page shows; the same token means that there is nothing new."""
     revision = sum(drain.revision for drain in drains)
     safe = "|".join(safety(drain, records, now).text for drain in drains)
-    return f"{progress.token(revision, worker)}-{zlib.crc32(safe.encode()):x}"
+    return f"{revision}-{look(now)}-{worker_token(worker)}-{digest(safe)}"

@@ -29,7 +29,7 @@ from ukcloud_maintenance.store import Plan
 from ..common import fields, formats, labels, listing, words
 from ..common.addresses import PANEL
 from ..common.base import PanelPage, PanelView, Problem, is_ajax, problem_json, uncached
-from ..drains import overview as progress
+from ..common.worker import worker_warning
 from ..drains.dialogs import ChangeForm, refusal_text
 from ..preflight.words import abbreviate
 from . import overview as plan_page
@@ -305,7 +305,7 @@ class PlansView(PanelPage):
             tab="plans",
             listing=shown,
             rows=[PlanListRow(plan, drains[plan.pk], counts, worker, now) for plan in plans],
-            worker=progress.worker_warning(worker),
+            worker=worker_warning(worker),
             **kwargs,
         )
 
