@@ -9,6 +9,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from ukcloud_maintenance import services
+from ukcloud_maintenance.core.actor import Actor
 from ukcloud_maintenance.core.message import LINES, holds
 from ukcloud_maintenance.core.states import DRAIN_TERMINAL, DrainState
 from ukcloud_maintenance.services import PlanReport
@@ -136,6 +138,14 @@ def _safety_html(cell: MaintenanceCell) -> SafeString | str:
         cell.kind,
         cell.text,
     )
+
+
+def records_of(actor: Actor, drains: list[Drain]) -> Records:
+    """What is known of the hosts that may be switched off: their drains are over."""
+    over = [drain for drain in drains if drain.state in DRAIN_TERMINAL]
+    if not over:
+        return {}
+    return services.host_records(actor, over[0].region, [drain.host for drain in over])
 
 
 def rows(report: PlanReport, records: Records) -> list[PlanRow]:
