@@ -1,4 +1,5 @@
 """How the costs grow: `python -m benchmarks.run`; how quick drains are: with `--pace`, see there.
+With `--json FILE` the same for a program.
 
 Milliseconds are of processor time, and depend on the machine; what is to be looked at is the
 column of ratios, which compares lines of one run. A cost that is linear in the size grows by
@@ -10,7 +11,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -20,6 +21,8 @@ import django
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 #: each cost is measured for so long, in seconds; its cheapest run counts
 MEASURE_SECONDS = float(os.environ.get("BENCHMARK_SECONDS", "1"))
+#: what was measured, by the titles of the tables: milliseconds by line, or what `watching` tells
+RESULTS: dict[str, dict[str, Any]] = {}
 
 
 def main() -> None:
@@ -42,53 +45,77 @@ def main() -> None:
         claims()
         decisions()
         the_past()
+        many_watch()
+    if sys.argv[1:2] == ["--json"]:
+        with open(sys.argv[2], "w") as file:
+            json.dump(RESULTS, file, indent=1)
 
 
 def report(title: str, costs: dict[str, Callable[[], Any]]) -> None:
     """A table of costs; ratios are to the first line."""
+    table(title, ((name, _cheapest(function)) for name, function in costs.items()))
+
+
+def table(title: str, seconds: Iterable[tuple[str, float]]) -> None:
+    """The same of what is measured while it is asked for, one line after the other."""
     print(f"\n{title}\n{'':40}{'ms':>10}{'ratio':>8}")
-    first = 0.0
-    for name, function in costs.items():
-        seconds = _cheapest(function)
-        first = first or seconds
-        print(f"{name:40}{seconds * 1000:10.3f}{seconds / first:8.1f}")
+    found = RESULTS.setdefault(title, {})
+    for name, cost in seconds:
+        found[name] = cost * 1000
+        print(f"{name:40}{found[name]:10.3f}{found[name] / next(iter(found.values())):8.1f}")
 
 
 def _cheapest(function: Callable[[], Any]) -> float:
     function()  # warm caches and lazy imports
     best, end = float("inf"), time.perf_counter() + MEASURE_SECONDS
-    while time.perf_counter() < end:
+    while True:
         start = time.process_time()
         function()
         best = min(best, time.process_time() - start)
-    return best
+        if time.perf_counter() >= end:
+            return best
 
 
 def pages_that_poll() -> None:
-    """What the drain page asks for every 2 s: nothing new, and everything new."""
+    """What the drain page asks for: nothing new, one row new, and all of it."""
     from ukcloud_maintenance import services, store
-    from ukcloud_maintenance.content.maintenance.drains import overview as progress
-    from ukcloud_maintenance.content.maintenance.drains import table
+    from ukcloud_maintenance.content.maintenance.drains import mark, overview, table
+    from ukcloud_maintenance.content.maintenance.drains.offers import Offers
     from ukcloud_maintenance.core.actor import Actor
 
     actor = Actor("u1", "admin", may=lambda rule: True)
 
     def unchanged(drain_id: int) -> None:
-        revision = store.revision(drain_id)
-        assert revision is not None
-        progress.token(revision, services.worker_status(actor))
+        mark.mark(actor, services.get_drain(actor, drain_id, outline=True))
 
-    def changed(drain_id: int) -> str:
-        found = services.drain_report(actor, drain_id)
-        rows = [row.as_json() for row in table.rows(found, actor)]
-        return json.dumps({"rows": rows, "parts": progress.parts(found, actor)})
+    def changed(drain_id: int, since: int) -> str:
+        offers = Offers(actor)
+        found = services.drain_report(actor, drain_id, since)
+        rows = [row.as_json() for row in table.rows(found, offers)]
+        return json.dumps({"rows": rows, "parts": overview.parts(found, offers)})
 
-    drains = {number: _drain(f"polled-{number}", number) for number in (10, 100, 1000)}
+    drains = {number: make_drain(f"polled-{number}", number) for number in (10, 100, 1000)}
+    for drain_id in drains.values():
+        [row, *_others] = store.migrations(services.get_drain(actor, drain_id))
+        store.change_migration(row, NOW, note="changed")
     report(
         "a drain page's request for updates",
         {f"nothing new, {n} instances": partial(unchanged, pk) for n, pk in drains.items()}
-        | {f"something new, {n} instances": partial(changed, pk) for n, pk in drains.items()},
+        | {f"one row new, {n} instances": partial(changed, pk, 1) for n, pk in drains.items()}
+        | {f"all of it, {n} instances": partial(changed, pk, 0) for n, pk in drains.items()},
     )
+
+
+def many_watch() -> None:
+    """A drain that is watched by fifty admins: what a poll costs, and what is asked of Nova."""
+    from benchmarks import watching
+
+    title = "a drain that is watched"
+    found = watching.measure(50 if MEASURE_SECONDS else 2)
+    RESULTS[title] = found
+    print(f"\n{title}")
+    for name, value in found.items():
+        print(f"{name.replace('_', ' '):40}{round(value, 3):10}")
 
 
 def hosts_page() -> None:
@@ -144,16 +171,14 @@ def claims() -> None:
 
     def among(number: int) -> Callable[[], None]:
         for index in range(store.drains().count(), number):
-            _drain(f"claimed-{index}", 0)
+            make_drain(f"claimed-{index}", 0)
         return take
 
     # Measured one after the other, because each needs its own number of open drains.
-    print(f"\na claim and a release\n{'':40}{'ms':>10}{'ratio':>8}")
-    first = 0.0
-    for number in (10, 100, 1000):
-        seconds = _cheapest(among(number))
-        first = first or seconds
-        print(f"{f'{number} drains open':40}{seconds * 1000:10.3f}{seconds / first:8.1f}")
+    table(
+        "a claim and a release",
+        ((f"{number} drains open", _cheapest(among(number))) for number in (10, 100, 1000)),
+    )
 
 
 def decisions() -> None:
@@ -176,7 +201,7 @@ def the_past() -> None:
     from ukcloud_maintenance.models import Attempt, InstanceMigration
 
     def remember(number: int) -> None:
-        drain_id = _drain(f"past-{number}", 0)
+        drain_id = make_drain(f"past-{number}", 0)
         InstanceMigration.objects.bulk_create(
             (
                 InstanceMigration(
@@ -211,7 +236,8 @@ def the_past() -> None:
         )
 
     # Measured one after the other, because the record grows.
-    print(f"\nthe region's past, by what is on record\n{'':40}{'ms':>10}{'ratio':>8}")
+    title_of_all = "the region's past, by what is on record"
+    print(f"\n{title_of_all}\n{'':40}{'ms':>10}{'ratio':>8}")
     first: dict[str, float] = {}
     for number in (100, 1000, 10000):
         remember(number)
@@ -221,10 +247,11 @@ def the_past() -> None:
         }.items():
             seconds = _cheapest(function)
             ratio = seconds / first.setdefault(title, seconds)
+            RESULTS.setdefault(title_of_all, {})[f"{title}, {number}"] = seconds * 1000
             print(f"{f'{title}, {number}':40}{seconds * 1000:10.3f}{ratio:8.1f}")
 
 
-def _drain(host: str, instances: int) -> int:
+def make_drain(host: str, instances: int) -> int:
     """An open drain in the database; its number."""
     from tests.fakes import server
     from ukcloud_maintenance import store

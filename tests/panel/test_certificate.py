@@ -14,7 +14,7 @@ from tests.fakes import server, service
 from tests.panel.test_hosts import rows, updated
 from tests.panel.test_plans import page, shown, text
 from ukcloud_maintenance import store
-from ukcloud_maintenance.content.maintenance.common import session
+from ukcloud_maintenance.content.maintenance.common import release, session
 from ukcloud_maintenance.content.maintenance.hosts import certificate as certificate_page
 from ukcloud_maintenance.core import message as m
 from ukcloud_maintenance.core.actor import RULE_DRAIN, RULE_VIEW
@@ -287,7 +287,7 @@ def test_the_page_to_print_has_all_that_a_paper_needs(admin, maintained):
         "Host cmp4",
         "Region RegionOne",
         f"Drain {drain.pk}, requested by alice: new kernel",
-        f"ukcloud-maintenance {certificate_page.version()}",
+        f"ukcloud-maintenance {release.version()}",
         *HOLDS.values(),
     ):
         assert words in said

@@ -19,6 +19,7 @@ from ukcloud_maintenance.content.maintenance.common import labels
 from ukcloud_maintenance.core.host.evidence import ErrorSight, weigh
 from ukcloud_maintenance.core.message import lines, message, text
 from ukcloud_maintenance.core.states import DrainState, MigrationState
+from ukcloud_maintenance.models import Drain
 
 PANEL = "horizon:admin:maintenance"
 AJAX = {"HTTP_X_REQUESTED_WITH": "XMLHttpRequest"}
@@ -142,6 +143,28 @@ def test_the_reader_finds_what_is_english():
 
 
 # -- the drain -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "of"), [("updates", "pk"), ("plan_updates", "plan_id")])
+def test_a_page_that_showed_another_language_is_sent_all_of_it(admin, drain, name, of):
+    plan = store.create_plan(
+        region=drain.region,
+        reason="x",
+        hosts_at_once=1,
+        now=timezone.now(),
+        actor_id="u",
+        actor="a",
+    )
+    Drain.objects.filter(pk=drain.pk).update(plan=plan)
+    drain.refresh_from_db()
+    url = reverse(f"{PANEL}:{name}", args=[getattr(drain, of)])
+    with override(get_language()):
+        shown = admin.get(url).json()
+        assert admin.get(url, {"seen": shown["token"]}).status_code == 204
+        admin.cookies[django_settings.LANGUAGE_COOKIE_NAME] = "de"
+        again = admin.get(url, {"seen": shown["token"]}).json()
+    assert len(again["rows"]) == len(shown["rows"])
+    assert again["parts"]["state"] != shown["parts"]["state"]
 
 
 def test_the_page_of_a_drain_with_every_verb(german, drain, evidence):

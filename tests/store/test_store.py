@@ -146,6 +146,9 @@ def test_hosts_of_another_spelling_are_other_hosts():
         assert list(store.drains_of("RegionOne", host)) == [drain]
     records = store.host_records("RegionOne")
     assert {host: record.drain for host, record in records.items()} == drains
+    alone = store.host_records("RegionOne", hosts=["cmp1"])
+    assert {host: record.drain for host, record in alone.items()} == {"cmp1": drains["cmp1"]}
+    assert store.host_records("RegionOne", hosts=[]) == {}
     end(begin(drains["cmp1"]))
     assert store.open_drain_of("RegionOne", "cmp1") is None
     assert store.open_drain_of("RegionOne", "CMP1") == drains["CMP1"]

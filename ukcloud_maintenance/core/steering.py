@@ -182,7 +182,7 @@ def objection_of_nova(kind: RequestKind, row: InstanceLike) -> Message | None:
 
 def _objection_to_force(row: InstanceLike) -> Message | None:
     why = objection_of_nova(RequestKind.FORCE, row)
-    if row.requests.forced_at is not None and not why:
+    if not why and row.requests.forced_at is not None:
         return message("forced_already")
     if row.initial_status != "ACTIVE":
         if row.state == MigrationState.MIGRATING:

@@ -81,6 +81,9 @@ class InstanceMigration(models.Model):
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     updated_at = models.DateTimeField()
+    #: the drain's revision as of the last change of this row, its attempts and its requests: a
+    #: page that has seen a revision is sent the rows of later ones
+    revision = models.PositiveBigIntegerField(default=1)
 
     class Meta:
         ordering = ["drain_id", "position", "id"]
@@ -99,8 +102,8 @@ class InstanceMigration(models.Model):
 
     @property
     def attempt(self) -> "Attempt":
-        """The newest attempt; a blank one where there was none."""
-        return self.newest_attempt or Attempt()
+        """The newest attempt; a blank one, which is not to be changed, where there was none."""
+        return self.newest_attempt or _NO_ATTEMPT
 
     @property
     def requests(self) -> Requests:
@@ -185,6 +188,10 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"attempt {self.number} of {self.migration_id}"
+
+
+#: One for all: a page with hundreds of instances that wait is drawn from it every two seconds.
+_NO_ATTEMPT = Attempt()
 
 
 class Request(models.Model):

@@ -97,11 +97,16 @@ def hosts_now(
 JUST_NOW = timedelta(hours=1)
 
 
-def host_records(actor: Actor, region: str) -> dict[str, store.HostRecord]:
-    """What the database knows of the hosts of a region, by host."""
+def host_records(
+    actor: Actor, region: str, hosts: Iterable[str] | None = None
+) -> dict[str, store.HostRecord]:
+    """What the database knows of the hosts of a region, by host.
+
+    :param hosts: of these alone, or None for all
+    """
     require(actor, RULE_VIEW)
     now = store.now()
-    return store.host_records(region, verified_after(now), now - JUST_NOW)
+    return store.host_records(region, verified_after(now), now - JUST_NOW, hosts)
 
 
 def worker_status(actor: Actor) -> store.WorkerStatus:

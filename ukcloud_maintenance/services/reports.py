@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from .. import settings, store
 from ..core.actor import RULE_VIEW, Actor
@@ -31,13 +32,16 @@ from .access import require
 from .hosts import worker_status
 
 
-def get_drain(actor: Actor, drain_id: int, *, rule: str = RULE_VIEW) -> Drain:
+def get_drain(
+    actor: Actor, drain_id: int, *, rule: str = RULE_VIEW, outline: bool = False
+) -> Drain:
     """One drain.
 
+    :param outline: with no more than what tells whether it changed
     :raises Refused: there is no such drain
     """
     require(actor, rule)
-    drain = store.drain(drain_id)
+    drain = store.drain_outline(drain_id) if outline else store.drain(drain_id)
     if drain is None:
         raise Refused(message("unknown_drain", id=drain_id))
     return drain
@@ -51,7 +55,11 @@ def open_drains(actor: Actor) -> list[Drain]:
 
 @dataclass(frozen=True)
 class DrainReport:
-    """A drain with its instances and their counts, as of one moment, from the database alone."""
+    """A drain with its instances and their counts, as of one moment, from the database alone.
+
+    :ivar since: the revision of the drain that was seen already; of instances at rest that have not
+        changed since, only an outline was read
+    """
 
     drain: Drain
     migrations: list["store.InstanceMigration"]
@@ -69,17 +77,31 @@ class DrainReport:
 
     #: the hosts that those that have not left were to go to so far, by the row's id
     tried: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    since: int = 0
 
     @property
+    def news(self) -> list[InstanceMigration]:
+        """The instances that may look otherwise than at the revision that was seen: those that
+        changed, and those in progress, of which the clock changes what is said."""
+        return [
+            row
+            for row in self.migrations
+            if row.revision > self.since or row.state in MIGRATION_UNDER_WAY
+        ]
+
+    @cached_property
     def in_need(self) -> list[tuple[needs.Need, InstanceMigration]]:
         """The instances that need a person, and why; the worst first."""
         return needs.in_need(self.migrations, self.drain.state, may_go_on=self.may_go_on)
 
 
-def drain_report(actor: Actor, drain_id: int) -> DrainReport:
-    """Everything that the drain page and `drain_status` show. Nova is not asked."""
+def drain_report(actor: Actor, drain_id: int, since: int = 0) -> DrainReport:
+    """Everything that the drain page and `drain_status` show. Nova is not asked.
+
+    :param since: the revision of the drain that was seen already, see `DrainReport.news`; 0: none
+    """
     drain = get_drain(actor, drain_id)
-    rows = list(store.migrations(drain))
+    rows = store.migrations_since(drain, since) if since else list(store.migrations(drain))
     now = store.now()
     return DrainReport(
         drain,
@@ -91,7 +113,8 @@ def drain_report(actor: Actor, drain_id: int) -> DrainReport:
         may_go_on=store.may_go_on(drain),
         timeouts=_timeouts(drain, rows, now),
         blocked_until=_blocked_until(drain),
-        tried=_tried(drain, rows),
+        tried=_tried(drain, rows, since),
+        since=since,
     )
 
 
@@ -99,9 +122,9 @@ def drain_report(actor: Actor, drain_id: int) -> DrainReport:
 _NOT_LEFT = MIGRATION_WAITING | {MigrationState.FAILED, MigrationState.UNKNOWN}
 
 
-def _tried(drain: Drain, rows: list[InstanceMigration]) -> dict[int, tuple[str, ...]]:
-    """By one query, where some have."""
-    of = [row.pk for row in rows if row.attempts and row.state in _NOT_LEFT]
+def _tried(drain: Drain, rows: list[InstanceMigration], since: int) -> dict[int, tuple[str, ...]]:
+    """By one query, where some of what changed have."""
+    of = [r.pk for r in rows if r.revision > since and r.attempts and r.state in _NOT_LEFT]
     return store.hosts_tried(of) if of else {}
 
 

@@ -18,7 +18,7 @@ from ..core.states import (
     MigrationState,
     Result,
 )
-from ..models import Attempt, Drain, HostMaintenance, InstanceMigration
+from ..models import Attempt, Drain, HostMaintenance, InstanceMigration, host_key
 from . import clock
 
 
@@ -148,23 +148,30 @@ class HostRecord:
 
 
 def host_records(
-    region: str, verified_after: datetime | None = None, returned_after: datetime | None = None
+    region: str,
+    verified_after: datetime | None = None,
+    returned_after: datetime | None = None,
+    hosts: Iterable[str] | None = None,
 ) -> dict[str, HostRecord]:
     """The latest drain of every host of a region that ever had one, by host: four queries.
 
+    :param hosts: of these hosts alone
     :param verified_after: what was verified before this is not called safe; None: nothing is
     :param returned_after: since when a host that was returned to service is told of; None: no one
         is
     """
+    of_these = Q()
+    if hosts is not None:
+        of_these = Q(host_key__in=[host_key(region, host) for host in hosts])
     newest = (
-        Drain.objects.filter(region=region, direction=Direction.AWAY)
+        Drain.objects.filter(of_these, region=region, direction=Direction.AWAY)
         .order_by()
         .values("host_key")
         .annotate(newest=Max("id"))
         .values_list("newest", flat=True)
     )
     wanted = Q(pk__in=list(newest)) | Q(
-        region=region, open_key__isnull=False, direction=Direction.BACK
+        of_these, region=region, open_key__isnull=False, direction=Direction.BACK
     )
     found_drains = list(Drain.objects.filter(wanted))
     latest = [d for d in found_drains if d.direction == Direction.AWAY]
@@ -174,7 +181,9 @@ def host_records(
         asked |= Q(closed_at__gte=returned_after, returning_since__isnull=False)
     maintenances: dict[str, HostMaintenance] = {}
     returned: dict[str, HostMaintenance] = {}
-    for found in HostMaintenance.objects.filter(asked, region=region).order_by("closed_at"):
+    for found in HostMaintenance.objects.filter(asked, of_these, region=region).order_by(
+        "closed_at"
+    ):
         (returned if found.open_key is None else maintenances)[found.host_key] = found
 
     def given_back(drain: Drain) -> HostMaintenance | None:

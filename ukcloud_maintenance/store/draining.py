@@ -36,6 +36,13 @@ def drain(drain_id: int) -> Drain | None:
     return Drain.objects.select_related("maintenance").filter(pk=drain_id).first()
 
 
+def drain_outline(drain_id: int) -> Drain | None:
+    """The same with what tells whether it changed, and whether it may go on. What else is asked of
+    it is read by a query of its own."""
+    fields = ("revision", "region", "state", "host_key", "direction", "maintenance_id")
+    return Drain.objects.filter(pk=drain_id).only(*fields).order_by().first()
+
+
 def drains_of(region: str, host: str) -> "QuerySet[Drain]":
     """The drains of exactly this host, newest first."""
     return drains().filter(host_key=host_key(region, host))
@@ -84,12 +91,34 @@ def migrations(drain: Drain) -> "QuerySet[InstanceMigration]":
     return found.order_by("position", "id")
 
 
+#: What is known of an instance at rest: enough to count it, and to see that nobody is needed. What
+#: else is asked of one is read by a query of its own.
+_OUTLINE = (
+    *("drain_id", "revision", "state", "code", "method", "position", "created_at"),
+    *("server_id", "server_name", "server_status", "initial_status", "memory_bytes"),
+    *("dest_compute", "attempts"),
+)
+_NEEDS_A_LOOK = (MigrationState.UNKNOWN, MigrationState.FAILED, MigrationState.BLOCKED)
+#: Instances that are always read with all of it.
+_NOT_AT_REST = (*MIGRATION_UNDER_WAY, *_NEEDS_A_LOOK)
+
+
+def migrations_since(drain: Drain, revision: int) -> list[InstanceMigration]:
+    """The same, for whoever has seen a revision of the drain: of those that have not changed since,
+    and are at rest, only an outline. Three queries."""
+    # All in outline first: one that changes in between is then among those that are read whole.
+    every = InstanceMigration.objects.filter(drain_id=drain.pk).order_by().only(*_OUTLINE)
+    rows = {row.pk: row for row in every}
+    news = Q(revision__gt=revision) | Q(state__in=_NOT_AT_REST)
+    rows |= {row.pk: row for row in migrations(drain).filter(news)}
+    return sorted(rows.values(), key=lambda row: (row.position, row.pk))
+
+
 def in_question(drain_ids: Iterable[int]) -> "QuerySet[InstanceMigration]":
     """Of several drains, the instances that may need a person, see core.drain.needs; with their
     newest attempts and what was requested for them. Two queries."""
-    states = (MigrationState.UNKNOWN, MigrationState.FAILED, MigrationState.BLOCKED)
     copies = Q(state=MigrationState.MIGRATING, newest_attempt__course__in=list(ENDLESS))
-    rows = InstanceMigration.objects.filter(Q(state__in=states) | copies)
+    rows = InstanceMigration.objects.filter(Q(state__in=_NEEDS_A_LOOK) | copies)
     found = rows.filter(drain_id__in=list(drain_ids)).select_related("newest_attempt")
     return found.prefetch_related("request_rows").order_by("drain_id", "position", "id")
 

@@ -31,7 +31,7 @@ from ..exceptions import StaleState
 from ..models import Attempt, Drain, InstanceMigration
 from .destinations import check_destination, in_turn
 from .draining import change_drain
-from .journal import HappenedToRow, Who, add_event, touch
+from .journal import HappenedToRow, Who, add_event, revision, revision_of_drain, touch
 from .requests import Entry, new_row, reopen_drain
 
 
@@ -82,7 +82,8 @@ def add_request(row: InstanceMigration, made: RequestView, now: datetime) -> Non
         with transaction.atomic():
             touch(row.drain_id, now)
             as_read = {"pk": row.pk, "state": row.state, "attempts": row.attempts}
-            if not InstanceMigration.objects.filter(**as_read).exists():
+            marked = {"revision": revision_of_drain(row.drain_id)}
+            if not InstanceMigration.objects.filter(**as_read).update(**marked):
                 raise StaleState(f"server {row.server_id} is no longer {row.state}")
             row.request_rows.create(
                 attempt_number=row.attempt.number,
@@ -204,7 +205,7 @@ def change_migration(
         attempt = row.newest_attempt
         changed = InstanceMigration.objects.filter(
             pk=row.pk, state=old, attempts=row.attempts
-        ).update(**own, updated_at=now)
+        ).update(**own, updated_at=now, revision=revision_of_drain(row.drain_id))
         if changed != 1:
             raise StaleState(f"server {row.server_id} is no longer {old}")
         if begins(old, new):
@@ -304,6 +305,7 @@ def add_server(
             touch(drain.pk, now)
             last = drain.migrations.aggregate(last=Max("position"))["last"]
             row = new_row(drain, Entry(server, verdict, group=group), (last or 0) + 1, {}, now)
+            row.revision = revision(drain.pk)
             row.save(force_insert=True)
             add_event(drain, row, now, "joined", actor, message("joined"))
     except IntegrityError:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Count, F, Max, Q, QuerySet
+from django.db.models import Count, F, Max, Q, QuerySet, Subquery
 
 from ..core.actor import Actor
 from ..core.message import Message
@@ -32,6 +32,13 @@ def touch(drain_id: int, now: datetime) -> None:
     shares its lock on MariaDB, and two that do so and then raise the revision are a deadlock.
     """
     Drain.objects.filter(pk=drain_id).update(revision=F("revision") + 1, updated_at=now)
+
+
+def revision_of_drain(drain_id: int) -> Subquery:
+    """The drain's revision as the database has it by then: what every change of an instance, of
+    its attempts or its requests writes to the instance's row, in the transaction that raised the
+    drain's. Whoever has seen a revision of the drain lacks the rows of later ones, and no other."""
+    return Subquery(Drain.objects.filter(pk=drain_id).order_by().values("revision"))
 
 
 def record(

@@ -23,7 +23,7 @@ from ..models import Drain, HostMaintenance, InstanceMigration, Plan, host_key
 from .destinations import check_destination, check_no_destination, in_turn
 from .draining import cancel_choice, change_drain, finish_drain, open_drain_of
 from .hosts import take_maintenance, withdrawn
-from .journal import Who, add_event
+from .journal import Who, add_event, revision_of_drain
 from .refusals import DrainExists, GivenBack
 
 
@@ -191,6 +191,7 @@ def cancel_drain(
                 message=message("cancelled_before_it_began"),
                 finished_at=now,
                 updated_at=now,
+                revision=revision_of_drain(drain.pk),
             )
         return DrainState(drain.state)
     if abort:

@@ -138,9 +138,10 @@ def timeout_outlook(
 
     :param action: of the drain, as it is now
     """
-    runs = row.state == MigrationState.MIGRATING and row.method in ("", Method.LIVE)
+    if row.state != MigrationState.MIGRATING or row.method not in ("", Method.LIVE):
+        return None
     begun = row.attempt.running_since
-    if not runs or begun is None or row.attempt.nova_status not in NOVA_STATUS_RUNNING:
+    if begun is None or row.attempt.nova_status not in NOVA_STATUS_RUNNING:
         return None
     allowed = timeout_seconds(bytes_to_copy(row), bounds)
     at = begun + timedelta(seconds=allowed)

@@ -70,9 +70,11 @@ Row = TypeVar("Row", bound=InstanceLike)
 
 def is_aborting(row: InstanceLike) -> bool:
     """Whether an abort of its migration is requested, or taken and not settled yet."""
+    if row.state != MigrationState.MIGRATING:
+        return False
     asked = row.requests.open
     requested = asked is not None and asked.kind == RequestKind.ABORT
-    return row.state == MigrationState.MIGRATING and (requested or row.requests.abort is not None)
+    return requested or row.requests.abort is not None
 
 
 def course_of(row: InstanceLike) -> str:

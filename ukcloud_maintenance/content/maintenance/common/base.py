@@ -235,12 +235,13 @@ class PanelView(View):
             status=200 if modal and status != 400 else status,
         )
 
-    def drain_here(self, drain_id: int, rule: str = RULE_VIEW) -> Drain:
+    def drain_here(self, drain_id: int, rule: str = RULE_VIEW, *, outline: bool = False) -> Drain:
         """The drain, if it is one of the region that is chosen.
 
+        :param outline: with no more than what tells whether it changed
         :raises Refused: there is no such drain, or it belongs to another region
         """
-        drain = services.get_drain(self.actor, drain_id, rule=rule)
+        drain = services.get_drain(self.actor, drain_id, rule=rule, outline=outline)
         if drain.region != self.region:
             raise Refused(
                 message("drain_of_other_region", drain=drain.pk, region=drain.region),

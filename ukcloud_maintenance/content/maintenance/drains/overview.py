@@ -4,8 +4,6 @@ Pieces are small and built without templates, because every browser that watches
 every two seconds; the script replaces the ones that changed. All are escaped here.
 """
 
-import zlib
-
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -13,7 +11,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from ukcloud_maintenance import store
-from ukcloud_maintenance.core.actor import Actor
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
     Direction,
@@ -22,7 +19,6 @@ from ukcloud_maintenance.core.states import (
     MigrationState,
 )
 from ukcloud_maintenance.services import DrainReport
-from ukcloud_maintenance.store import WorkerStatus
 
 from ..common import formats, labels
 from ..common.addresses import PANEL, of_host
@@ -30,16 +26,6 @@ from ..common.formats import NOTHING
 from ..common.worker import worker_warning
 from . import attention, course
 from .offers import Offers
-
-
-def worker_token(worker: WorkerStatus) -> str:
-    """Changes when what is said about the workers changes."""
-    return f"{int(worker.alive)}{zlib.crc32(str(worker.problem).encode()):x}"
-
-
-def token(revision: int, worker: WorkerStatus) -> str:
-    """Names what a page shows; the same token means that there is nothing new."""
-    return f"{revision}-{worker_token(worker)}"
 
 
 def title(report: DrainReport) -> str:
@@ -329,9 +315,9 @@ def _message(report: DrainReport) -> SafeString | str:
     return format_html('<div class="alert alert-{} mnt-message">{}</div>', kind, text)
 
 
-def parts(report: DrainReport, actor: Actor) -> dict[str, SafeString]:
+def parts(report: DrainReport, offers: Offers) -> dict[str, SafeString]:
     """The pieces above the table, by name."""
-    counts, offers = report.counts, Offers(actor)
+    counts = report.counts
     pieces: dict[str, SafeString | str] = {
         "worker": "" if report.drain.is_settled else worker_warning(report.worker),
         "state": labels.drain_state(report.drain, counts).html,

@@ -8,7 +8,6 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from ukcloud_maintenance.core.actor import Actor
 from ukcloud_maintenance.core.drain import needs
 from ukcloud_maintenance.core.states import (
     MIGRATION_UNDER_WAY,
@@ -294,10 +293,12 @@ class Cell:
 class ProgressRow:
     """One instance: its cells in the order of the columns.
 
+    :param place: in the order of the table; where two have the same, the smaller id comes first
     :param verbs: what can be requested for it now, see `verbs`
     """
 
     id: int
+    place: int
     name: str
     state: str
     verbs: list[str]
@@ -310,6 +311,7 @@ class ProgressRow:
     def as_json(self) -> dict:
         return {
             "id": self.id,
+            "place": self.place,
             "name": self.name,
             "state": self.state,
             "verbs": self.verbs,
@@ -317,12 +319,13 @@ class ProgressRow:
         }
 
 
-def rows(report: DrainReport, actor: Actor) -> list[ProgressRow]:
-    offers = Offers(actor)
+def rows(report: DrainReport, offers: Offers) -> list[ProgressRow]:
+    """Those that are new to whoever has seen an earlier revision; all of them to others."""
     columns = fields(offers)
     return [
         ProgressRow(
             row.pk,
+            row.position,
             row.server_name or row.server_id,
             row.state,
             offers.of_row(row, report),
@@ -335,8 +338,13 @@ def rows(report: DrainReport, actor: Actor) -> list[ProgressRow]:
                 for column in columns
             ],
         )
-        for row in report.migrations
+        for row in report.news
     ]
+
+
+def verbs(report: DrainReport, offers: Offers) -> dict[int, list[str]]:
+    """What can be requested for each instance now, by its row's id."""
+    return {row.pk: offers.of_row(row, report) for row in report.migrations}
 
 
 def state_choices(report: DrainReport) -> list[tuple[str, str]]:

@@ -22,6 +22,7 @@ from ..common.worker import worker_warning
 from . import overview as progress
 from . import table
 from .list import DrainRow
+from .mark import Mark, mark
 from .offers import Offers, url
 
 
@@ -58,13 +59,12 @@ class DrainView(PanelPage):
         return [(_("Drains"), reverse(f"{PANEL}:drains"))]
 
     def get_context_data(self, **kwargs):
-        drain_id = self.kwargs["drain_id"]
-        self.drain_here(drain_id)
-        report = services.drain_report(self.actor, drain_id)
-        drain = report.drain
         offers = Offers(self.actor)
+        there = mark(self.actor, self.drain_here(self.kwargs["drain_id"], outline=True))
+        report = services.drain_report(self.actor, self.kwargs["drain_id"])
+        drain = report.drain
         buttons = offers.buttons_of(drain)
-        rows = table.rows(report, self.actor)
+        rows = table.rows(report, offers)
         columns = table.fields(offers)
         over = drain.state in DRAIN_TERMINAL
         return super().get_context_data(
@@ -72,14 +72,14 @@ class DrainView(PanelPage):
                 "page_title": progress.page_title(drain),
                 "browser_title": progress.title(report),
                 "drain": drain,
-                "parts": progress.parts(report, self.actor),
+                "parts": progress.parts(report, offers),
                 "fields": columns,
                 "columns": len(columns) + 2 * bool(buttons),
                 "rows": rows,
                 "buttons": [{"button": one, "url": url(one.slug, drain)} for one in buttons],
                 "offered": not over or any(row.verbs for row in rows),
                 "states": table.state_choices(report),
-                "token": progress.token(drain.revision, report.worker),
+                "token": there.of(report, offers),
                 "over": drain.is_settled,
                 "announcement": progress.announcement(report),
                 "updates_url": reverse(f"{PANEL}:updates", args=[drain.pk]),
@@ -89,7 +89,9 @@ class DrainView(PanelPage):
 
 
 class UpdatesView(PanelView):
-    """What is new on a drain's page: 204 when nothing is, by two small queries.
+    """What is new on a drain's page: 204 when nothing is, by two small queries; else the pieces
+    above the table, and the rows that changed since what was seen. All rows to a page that shows
+    none of them, or in other words.
 
     Answered from the database alone; OpenStack is not asked.
     """
@@ -97,24 +99,28 @@ class UpdatesView(PanelView):
     http_method_names = ["get", "head"]
 
     def get(self, request, drain_id):
-        seen = request.GET.get("seen", "")
-        revision = store.revision(drain_id)
-        if revision is not None and seen:
-            worker = services.worker_status(self.actor)
-            if seen == progress.token(revision, worker):
-                return uncached(HttpResponse(status=204))
-        self.drain_here(drain_id)
-        report = services.drain_report(self.actor, drain_id)
+        there = mark(self.actor, self.drain_here(drain_id, outline=True))
+        seen = Mark.read(request.GET.get("seen", ""))
+        if seen and seen.holds(there):
+            return uncached(HttpResponse(status=204))
+        offers = Offers(self.actor)
+        since = seen.rows_since(there) if seen else 0
+        report = services.drain_report(self.actor, drain_id, since)
+        shown = there.of(report, offers)
         return uncached(
             JsonResponse(
                 {
-                    "token": progress.token(report.drain.revision, report.worker),
+                    "token": str(shown),
                     "over": report.drain.is_settled,
                     "title": progress.title(report),
                     "now": report.now.isoformat(),
                     "announcement": progress.announcement(report),
-                    "parts": progress.parts(report, self.actor),
-                    "rows": [row.as_json() for row in table.rows(report, self.actor)],
+                    "parts": progress.parts(report, offers),
+                    "rows": [row.as_json() for row in table.rows(report, offers)],
+                    "whole": not since,
+                    "verbs": table.verbs(report, offers)
+                    if seen and not seen.offers_as(shown)
+                    else {},
                 }
             )
         )

@@ -2,7 +2,6 @@
 
 import re
 from datetime import datetime
-from importlib import metadata
 
 from django.utils.translation import gettext as _
 
@@ -13,16 +12,6 @@ from ukcloud_maintenance.store import HostMaintenance
 
 from ..common import formats, labels
 from ..common.labels import Label
-
-DISTRIBUTION = "ukcloud-maintenance"
-
-
-def version() -> str:
-    """The version of this plugin, or empty where it was not installed as a package."""
-    try:
-        return metadata.version(DISTRIBUTION)
-    except metadata.PackageNotFoundError:
-        return ""
 
 
 def clean_name(text: str) -> str:

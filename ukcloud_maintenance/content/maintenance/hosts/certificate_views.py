@@ -11,7 +11,7 @@ from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import RULE_RESET
 from ukcloud_maintenance.exceptions import CloudError, Refused, UnknownHost
 
-from ..common import labels
+from ..common import labels, release
 from ..common.addresses import PANEL, of_host
 from ..common.base import (
     PanelView,
@@ -71,7 +71,7 @@ class CertificateView(PanelView):
             "drains": [
                 (drain, certificate_page.zoned(drain.finished_at)) for drain in panel.found.drains
             ],
-            "version": certificate_page.version(),
+            "version": release.version(),
         }
         return uncached(render(request, "admin/maintenance/hosts/certificate.html", context))
 

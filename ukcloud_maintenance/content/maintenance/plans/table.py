@@ -1,6 +1,5 @@
 """The hosts of a plan's page, one row each, and whether each may be switched off."""
 
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +9,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from ukcloud_maintenance import services
+from ukcloud_maintenance.core.actor import Actor
 from ukcloud_maintenance.core.message import LINES, holds
 from ukcloud_maintenance.core.states import DRAIN_TERMINAL, DrainState
 from ukcloud_maintenance.services import PlanReport
@@ -18,7 +19,7 @@ from ukcloud_maintenance.store import Counts, Drain, HostRecord, WorkerStatus
 from ..common import formats, labels
 from ..common.addresses import PANEL, of_host
 from ..common.formats import NOTHING
-from ..drains import overview as progress
+from ..drains.mark import digest, look, worker_token
 from ..hosts.table import MaintenanceCell, maintenance_cell
 from .overview import bar, elapsed
 
@@ -139,6 +140,14 @@ def _safety_html(cell: MaintenanceCell) -> SafeString | str:
     )
 
 
+def records_of(actor: Actor, drains: list[Drain]) -> Records:
+    """What is known of the hosts that may be switched off: their drains are over."""
+    over = [drain for drain in drains if drain.state in DRAIN_TERMINAL]
+    if not over:
+        return {}
+    return services.host_records(actor, over[0].region, [drain.host for drain in over])
+
+
 def rows(report: PlanReport, records: Records) -> list[PlanRow]:
     found = []
     for drain in report.drains:
@@ -163,4 +172,4 @@ def token(drains: list[Drain], worker: WorkerStatus, records: Records, now: date
     """Names what a page shows; the same token means that there is nothing new."""
     revision = sum(drain.revision for drain in drains)
     safe = "|".join(safety(drain, records, now).text for drain in drains)
-    return f"{progress.token(revision, worker)}-{zlib.crc32(safe.encode()):x}"
+    return f"{revision}-{look(now)}-{worker_token(worker)}-{digest(safe)}"

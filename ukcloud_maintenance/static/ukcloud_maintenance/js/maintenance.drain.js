@@ -8,46 +8,65 @@
     var body = table && table.tBodies[0];
     var tools = table && table.hasAttribute('data-tools') ? 1 : 0;  // cells before the first column
 
-    function showRows(rows, replace) {
+    // What is new: rows that changed, and what can be requested now for the others. Only an answer
+    // that is whole has all rows.
+    function showRows(data, replace) {
       if (!body) { return; }
       var known = {};
-      Array.prototype.forEach.call(body.rows, function (tr) {
-        if (tr.hasAttribute('data-id')) { known[tr.getAttribute('data-id')] = tr; }
-      });
+      rowsOf(body).forEach(function (tr) { known[tr.getAttribute('data-id')] = tr; });
       var empty = body.querySelector('tr.empty');
-      if (empty && rows.length) { body.removeChild(empty); }
-      rows.forEach(function (row, place) {
-        var tr = known[row.id];
-        if (!tr) {
-          tr = document.createElement('tr');
-          tr.setAttribute('data-id', row.id);
-          if (tools) { tr.appendChild(steering.cell(row)); }
-          row.cells.forEach(function (cell, i) {
-            var td = document.createElement('td');
-            td.className = table.tHead.rows[0].cells[i + tools].className;
-            tr.appendChild(td);
-          });
-          if (tools) { tr.appendChild(steering.actions(row)); }
-          body.appendChild(tr);
-        }
-        tr.setAttribute('data-state', row.state);
-        tr.setAttribute('data-name', row.name);
-        tr.setAttribute('data-verbs', row.verbs.join(' '));
-        tr.setAttribute('data-place', place);
+      if (empty && data.rows.length) { body.removeChild(empty); }
+      data.rows.forEach(function (row) {
+        var tr = known[row.id] || body.appendChild(newRow(row));
+        put(tr, 'data-state', row.state);
+        put(tr, 'data-name', row.name);
+        put(tr, 'data-verbs', row.verbs.join(' '));
+        put(tr, 'data-place', row.place);
         row.cells.forEach(function (cell, i) {
           var td = tr.cells[i + tools];
           replace(td, row.id + ' ' + i, cell[0]);
-          if (cell[1] === null) { td.removeAttribute('data-key'); }
-          else { td.setAttribute('data-key', cell[1]); }
+          put(td, 'data-key', cell[1]);
         });
+        tr.mntText = null;
         delete known[row.id];
       });
-      Object.keys(known).forEach(function (id) {
-        if (tools) { steering.removed(known[id]); }
-        body.removeChild(known[id]);
+      Object.keys(data.verbs).forEach(function (id) {
+        if (known[id]) { put(known[id], 'data-verbs', data.verbs[id].join(' ')); }
       });
+      if (data.whole) {
+        Object.keys(known).forEach(function (id) {
+          if (tools) { steering.removed(known[id]); }
+          body.removeChild(known[id]);
+        });
+      }
       arrange();
       if (tools) { steering.update(); }
+    }
+
+    function newRow(row) {
+      var tr = document.createElement('tr');
+      tr.setAttribute('data-id', row.id);
+      if (tools) { tr.appendChild(steering.cell(row)); }
+      row.cells.forEach(function (cell, i) {
+        var td = document.createElement('td');
+        td.className = table.tHead.rows[0].cells[i + tools].className;
+        tr.appendChild(td);
+      });
+      if (tools) { tr.appendChild(steering.actions(row)); }
+      return tr;
+    }
+
+    function rowsOf(section) {
+      return Array.prototype.filter.call(section.rows, function (tr) {
+        return tr.hasAttribute('data-id');
+      });
+    }
+
+    // An attribute as it is to be; without a value where that is null. What is so already is not
+    // touched: each touch of a table of hundreds of rows costs the browser.
+    function put(element, name, value) {
+      if (value === null) { return element.removeAttribute(name); }
+      if (element.getAttribute(name) !== String(value)) { element.setAttribute(name, value); }
     }
 
     // -- filter and order -------------------------------------------------------------------
@@ -76,27 +95,20 @@
     }
 
     function arrange() {
-      var rows = Array.prototype.filter.call(body.rows, function (tr) {
-        return tr.hasAttribute('data-id');
-      });
+      var rows = rowsOf(body);
       var sorted = rows.map(function (tr) { return {tr: tr, key: sortKey(tr)}; });
       sorted.sort(function (a, b) {
-        var difference = compare(a.key, b.key) * (order.down ? -1 : 1);
-        return difference || a.tr.getAttribute('data-place') - b.tr.getAttribute('data-place');
+        return compare(a.key, b.key) * (order.down ? -1 : 1) ||
+          a.tr.getAttribute('data-place') - b.tr.getAttribute('data-place') ||
+          a.tr.getAttribute('data-id') - b.tr.getAttribute('data-id');
       });
-      var moved = sorted.some(function (item, i) { return item.tr !== rows[i]; });
-      if (moved) {
-        // A row that is moved loses the focus that is inside of it.
-        var focused = body.contains(document.activeElement) && document.activeElement;
-        sorted.forEach(function (item) { body.appendChild(item.tr); });
-        if (focused) { focused.focus(); }
-      }
+      move(sorted.map(function (item) { return item.tr; }));
       var wanted = text.value.trim().toLowerCase();
       var shown = 0;
       rows.forEach(function (tr) {
         var fits = (!state.value || tr.getAttribute('data-state') === state.value) &&
           (!wanted || textOf(tr).indexOf(wanted) !== -1);
-        tr.hidden = !fits;
+        if (tr.hidden === fits) { tr.hidden = !fits; }
         shown += fits ? 1 : 0;
       });
       var filtered = Boolean(wanted || state.value);
@@ -107,10 +119,31 @@
       if (number.textContent !== said) { number.textContent = said; }
     }
 
+    // Into this order, by moving as few rows as can be.
+    function move(sorted) {
+      var focused = body.contains(document.activeElement) && document.activeElement;
+      var moved = false;
+      var at = body.firstElementChild;
+      sorted.forEach(function (tr) {
+        // What stands before the next one that fits goes further down: its turn comes later.
+        if (at && at !== tr && at.nextElementSibling === tr) { at = tr; }
+        if (at === tr) {
+          at = tr.nextElementSibling;
+        } else {
+          body.insertBefore(tr, at);
+          moved = true;
+        }
+      });
+      // A row that is moved loses the focus that is inside of it.
+      if (moved && focused && document.activeElement !== focused) { focused.focus(); }
+    }
+
+    // What a row is found by, until it is shown otherwise.
     function textOf(tr) {
-      return Array.prototype.slice.call(tr.cells, tools).map(function (td) {
+      tr.mntText = tr.mntText || Array.prototype.slice.call(tr.cells, tools).map(function (td) {
         return td.textContent.toLowerCase();
       }).join(' ');
+      return tr.mntText;
     }
 
     function sortable(th, column) {
@@ -144,9 +177,6 @@
     });
 
     if (body) {
-      Array.prototype.forEach.call(body.rows, function (tr, place) {
-        tr.setAttribute('data-place', place);
-      });
       Array.prototype.forEach.call(table.tHead.rows[0].cells, sortable);
       filter.hidden = false;
       filter.addEventListener('submit', function (event) { event.preventDefault(); });

@@ -10,7 +10,7 @@
   var SLOWEST = 30000;     // while the connection is lost
 
   // Keep what is inside of `root` up to date.
-  //   rows: function (rows, replace), to show the rows of an update
+  //   rows: function (data, replace), to show the rows of an update
   //   texts: {lost, expired, forbidden}, why the page is out of date
   // Gives {now}: ask at once, also of what was over, as it may go on.
   function keep(root, rows, texts) {
@@ -80,6 +80,10 @@
 
     function replace(element, key, html) {
       if (sent[key] === html) { return; }
+      if (sent[key] === undefined && element.innerHTML === html) {
+        sent[key] = html;
+        return;
+      }
       var focused = element.contains(document.activeElement) && document.activeElement;
       var open = {};
       element.querySelectorAll('details[open]').forEach(function (details) {
@@ -107,7 +111,7 @@
         var name = element.getAttribute('data-part');
         replace(element, 'part ' + name, data.parts[name] || '');
       });
-      rows(data.rows, replace);
+      rows(data, replace);
       // What was so when the page came is no news.
       if (data.announcement !== announced) {
         announced = data.announcement;
@@ -190,15 +194,19 @@
       return (h ? h + ':' + two(m) : m) + ':' + two(s % 60);
     }
 
+    function put(element, text) {
+      if (element.textContent !== text) { element.textContent = text; }
+    }
+
     function tick() {
       var at = new Date().getTime() + skew;
       root.querySelectorAll('[data-since]').forEach(function (element) {
         var since = new Date(element.getAttribute('data-since'));
-        element.textContent = time(Math.max(0, Math.floor((at - since) / 1000)));
+        put(element, time(Math.max(0, Math.floor((at - since) / 1000))));
       });
       root.querySelectorAll('[data-until]').forEach(function (element) {
         var until = new Date(element.getAttribute('data-until'));
-        element.textContent = time(Math.max(0, Math.ceil((until - at) / 1000)));
+        put(element, time(Math.max(0, Math.ceil((until - at) / 1000))));
       });
     }
 

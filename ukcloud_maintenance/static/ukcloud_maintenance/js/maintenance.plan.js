@@ -4,8 +4,8 @@
 
   function start(root) {
     var body = document.getElementById('mnt-plan-hosts').tBodies[0];
-    horizon.maintenance.keepUpToDate(root, function (rows, replace) {
-      rows.forEach(function (row) {
+    horizon.maintenance.keepUpToDate(root, function (data, replace) {
+      data.rows.forEach(function (row) {
         var tr = body.querySelector('tr[data-id="' + row.id + '"]');
         if (!tr) { return; }
         row.cells.forEach(function (html, i) { replace(tr.cells[i], row.id + ' ' + i, html); });
