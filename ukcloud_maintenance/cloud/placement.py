@@ -1,17 +1,24 @@
 """What Placement holds, and of whom."""
 
+import math
+import time
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
-from ..core.facts import Allocation, Capacity, Consumer
+from ..core.facts import Allocation, Capacity, Consumer, Hypervisor
 from ..core.message import Message, message
 from ..exceptions import CloudAnswerUnusable, CloudNotFound
 from .answers import dict_of, json_of, list_of, request_id_of
 from .hosts import Hosts
 from .http import side_by_side
 from .transport import PLACEMENT_MICROVERSION
-from .wire import as_capacity
+from .wire import as_capacity, with_memory
+
+#: For so many seconds the list of hypervisors is kept, and for so many where Placement has one
+#: that it lacks.
+KEPT_SECONDS = 600.0
+KEPT_SECONDS_UNKNOWN = 60.0
 
 
 class Placement(Hosts):
@@ -26,6 +33,9 @@ class Placement(Hosts):
         host that has any left. One that has none is not in the answer. A host of Ironic's is, by
         what Nova says of it, and without anything to take. Nested providers are added
         to their root (1.29), which is the compute node: its UUID is the hypervisor's id.
+
+        Nova's list is by far the dearer one, and tells no more here than which hypervisor is which
+        host's: what was read within `KEPT_SECONDS` will do, if it knows all that have room.
         """
         what = message("to_read_capacity")
         answer, hypervisors = side_by_side(
@@ -37,15 +47,27 @@ class Placement(Hosts):
                     "/allocation_candidates?resources=MEMORY_MB:1",
                     microversion=PLACEMENT_MICROVERSION,
                 ),
-                self.hypervisors,
+                lambda: self._hypervisors_kept(KEPT_SECONDS),
             ]
         )
+        summaries = dict_of(json_of(answer, what), "provider_summaries", what)
+        if with_memory(summaries) - {hypervisor.id for hypervisor in hypervisors}:
+            hypervisors = self._hypervisors_kept(KEPT_SECONDS_UNKNOWN)
         hosts = {hypervisor.id: hypervisor.host for hypervisor in hypervisors}
-        found = as_capacity(dict_of(json_of(answer, what), "provider_summaries", what), hosts)
+        found = as_capacity(summaries, hosts)
         for hypervisor in hypervisors:
             if hypervisor.is_bare_metal:
                 found[hypervisor.host] = Capacity(bare_metal=True)
         return found
+
+    def _hypervisors_kept(self, seconds: float) -> list[Hypervisor]:
+        """All hypervisors, read within so many seconds; their usage may be outdated."""
+        read_at, found = self._kept.get("hypervisors", (-math.inf, []))
+        if time.monotonic() - read_at > seconds:
+            began = time.monotonic()
+            found = self.hypervisors()
+            self._kept["hypervisors"] = began, found
+        return list(found)
 
     def allocations_of(self, consumer_id: str) -> Consumer:
         """Everything that a consumer holds. One request; one that Placement does not know holds

@@ -75,6 +75,8 @@ class Transport:
         self._identity = adapter.Adapter(service_type="identity", **common)
         self._placement = adapter.Adapter(service_type="placement", **common)
         self._servers_at = MICROVERSION
+        #: what changes seldom and was read, with the monotonic time; the passes share it
+        self._kept: dict[str, tuple[float, Any]] = {}
 
     def within(self, seconds: float, before_write: Callable[[], None] = lambda: None) -> Self:
         """The same cloud for one pass, which ends after so many seconds: what is read then is a

@@ -166,6 +166,15 @@ def as_capacity(summaries: dict[str, Any], hosts: dict[str, str]) -> dict[str, C
     }
 
 
+def with_memory(summaries: dict[str, Any]) -> set[str]:
+    """The providers that are compute nodes, by their memory."""
+    return {
+        str(one.get("root_provider_uuid") or uuid)
+        for uuid, one in summaries.items()
+        if "MEMORY_MB" in (one.get("resources") or {})
+    }
+
+
 def version_key(text: str) -> tuple[int, ...]:
     """A microversion to compare by; what is none is below all."""
     return tuple(int(part) for part in re.findall(r"\d+", text)) or (0,)

@@ -30,7 +30,6 @@ from ..exceptions import CloudError, StaleState
 from ..log import log_event
 from ..observe.drain import Observer, observe
 from ..observe.views import drain_view, limits, row_view
-from ..preflight import read_placement_context
 from ..store import Drain, InstanceMigration
 from . import attempts, outage, requests, service
 from .asking import DrainPass, may_be_ours
@@ -91,7 +90,7 @@ def run(at: DrainPass) -> Outcome:
     rows = list(store.migrations(drain))
     if store.set_back(drain, rows, at.clock(), settings.current().retry_max_seconds):
         log_event(logging.WARNING, "clock_set_back", drain=drain.pk, host=drain.host)
-    by = Observer(at.cloud, at.clock, at.alive, at.known_for, read_placement_context)
+    by = Observer(at.cloud, at.clock, at.alive, at.known_for)
     try:
         seen = observe(by, drain, rows)
     except CloudError as error:

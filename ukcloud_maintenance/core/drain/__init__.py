@@ -34,7 +34,7 @@ from .actions import (
 )
 from .attempts import adopted_request, failed_attempt
 from .inputs import Admission, DrainView, Limits, MaintenanceView, Observation, OtherRun, Row
-from .order import decide, words_wanted
+from .order import decide, place_wanted, words_wanted
 from .pacing import turn
 from .requests import ASK_AGAIN_TIMES
 from .waiting import is_due, is_held, is_looked_for, wants_a_look
@@ -76,6 +76,7 @@ __all__ = [
     "is_due",
     "is_held",
     "is_looked_for",
+    "place_wanted",
     "turn",
     "wants_a_look",
     "words_wanted",

@@ -43,6 +43,10 @@ class Pass:
         self.now = now
         self.back = drain.direction == Direction.BACK
         self.actions: list[Action] = []
+        #: the first instance whose place would have to be known for it to start, by server id
+        self.place_wanted = ""
+        #: host by server id, once worked out: see `placing`
+        self.places: Mapping[str, str] | None = None
 
     def source(self, row: Row) -> str:
         return row.source_compute or self.drain.host

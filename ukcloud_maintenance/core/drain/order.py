@@ -38,6 +38,16 @@ def words_wanted(
     return wanted_words(Pass(drain, rows, seen, limits, now))
 
 
+def place_wanted(
+    drain: DrainView, rows: Sequence[Row], seen: Observation, limits: Limits, now: datetime
+) -> str:
+    """The server, by id, that this pass would start if it knew where the hosts stay even; empty
+    where it needs to know of none. What is around goes into `Observation.placing`."""
+    p = Pass(drain, rows, seen, limits, now)
+    run_pass(p)
+    return p.place_wanted
+
+
 def run_pass(p: Pass) -> list[Action]:
     if p.drain.state in DRAIN_TERMINAL:
         carry_out_requests(p)

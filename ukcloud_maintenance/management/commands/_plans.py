@@ -174,7 +174,11 @@ def _of_host(plan: HostPreflight) -> Iterator[list[str]]:
 
 
 def _places(plan: HostPreflight) -> list[str]:
-    return ["Possible destinations (an estimate: Nova's scheduler decides):", *_hosts(plan)]
+    if plan.packing_is_asked_for:
+        said = "Destinations to be requested (an estimate: worked out anew for each instance):"
+    else:
+        said = "Possible destinations (an estimate: Nova's scheduler decides):"
+    return [said, *_hosts(plan)]
 
 
 def pace_of(hosts_at_once: int, hosts: int) -> str:
