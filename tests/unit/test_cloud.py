@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -956,6 +957,40 @@ def test_capacity_by_host_with_nested_providers_added_up(openstack, cloud):
     [asked] = [r for r in openstack.requests if r.path == "/allocation_candidates"]
     assert asked.query == {"resources": "MEMORY_MB:1"}
     assert asked.headers["openstack-api-version"] == "placement 1.29"
+
+
+@pytest.mark.parametrize("minutes", [2, 11])
+def test_the_hypervisors_are_read_anew_for_one_that_is_not_known_or_after_a_while(
+    openstack, cloud, monkeypatch, minutes
+):
+    """Nova's list takes seconds where there are a thousand hosts, and tells names alone here."""
+
+    def hosts(*names):
+        known = [raw_hypervisor(name, name, id=name) for name in names]
+        openstack.nova["/os-hypervisors/detail"] = Answer({"hypervisors": known})
+
+    def rooms(*names):
+        some = {"traits": [], "resources": {"MEMORY_MB": {"capacity": 8, "used": 1}}}
+        summaries = {name: {**some, "root_provider_uuid": name} for name in names}
+        openstack.placement["/allocation_candidates"] = Answer({"provider_summaries": summaries})
+
+    def read(one=cloud):
+        before = len(openstack.requests)
+        found = sorted(one.capacity())
+        asked = [r.path for r in openstack.requests[before:]]
+        return found, asked.count("/os-hypervisors/detail")
+
+    hosts("cmp1")
+    rooms("cmp1")
+    assert read() == (["cmp1"], 1)
+    assert read(cloud.within(60)) == (["cmp1"], 0)  # the passes have it in common
+    hosts("cmp1", "cmp2")
+    rooms("cmp1", "cmp2")
+    assert read() == (["cmp1"], 0)  # one of which Nova may not know either is not asked for always
+    now = time.monotonic() + 60 * minutes
+    monkeypatch.setattr("ukcloud_maintenance.cloud.placement.time.monotonic", lambda: now)
+    assert read() == (["cmp1", "cmp2"], 1)
+    assert read() == (["cmp1", "cmp2"], 0)
 
 
 def test_a_host_of_ironic_has_nothing_to_take(openstack, cloud):

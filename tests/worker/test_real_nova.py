@@ -92,7 +92,7 @@ def test_every_way_to_go_wrong_is_told_apart(nova, passes, settings):
     }.items():
         nova.create_server(name, host="big1", play=play)
     nova.create_server("asleep", host="big1", state="SUSPENDED")
-    drain = passes.until_over(passes.ask("big1", max_concurrent=4), timeout=150)
+    drain = passes.until_over(passes.ask("big1", max_concurrent=4), timeout=300)
     rows = rows_by_name(drain)
     told = {name: (row.state, row.code, row.attempts) for name, row in rows.items()}
     assert told == {
