@@ -51,10 +51,12 @@ def spread(sizes: list[int], situations: dict[float, list[int]] = SITUATIONS) ->
 
     :param situations: by how full the destinations are: the instances for each of them
     """
+    from ukcloud_maintenance.demo import plane_process
     from ukcloud_maintenance.demo.config import FAST, GIB, HostSpec
     from ukcloud_maintenance.demo.harness import DemoCloud
 
-    found = []
+    plane_process.START_TIMEOUT = PATIENCE  # a hundred hosts, on whatever machine
+    found: list[Landing] = []
     for size in sizes:
         names = [f"from-{n}" for n in range(len(situations) * len(WAYS))]
         sources = [HostSpec(n, "az1", vcpus=512, memory_mib=2**20, disk_gib=2**14) for n in names]
@@ -90,7 +92,7 @@ class _Ground:
             wanted = self.situations[filled] * self.size
             wanted = sorted(wanted, key=lambda mib: mib * 7919 % 31) if filled else wanted
             if not filled:
-                wanted = wanted[: 24 + self.size // 4]
+                wanted = wanted[: max(12, min(self.size, 48))]
             servers[filled, way] = [
                 cloud.create_server(f"{source}-{n}", host=source, ram_mib=mib, wait=False)
                 for n, mib in enumerate(wanted)

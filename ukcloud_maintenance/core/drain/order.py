@@ -44,7 +44,8 @@ def place_wanted(
     """The server, by id, that this pass would start if it knew where the hosts stay even; empty
     where it needs to know of none. What is around goes into `Observation.placing`."""
     p = Pass(drain, rows, seen, limits, now)
-    run_pass(p)
+    if drain.follow_estimate:
+        run_pass(p)
     return p.place_wanted
 
 
