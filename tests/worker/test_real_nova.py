@@ -10,6 +10,7 @@ from tests.worker.driving import rows_by_name, servers_on, service_of
 from ukcloud_maintenance import cloud as gateway
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import shell_actor
+from ukcloud_maintenance.demo.behaviours import LIVE_KEY
 from ukcloud_maintenance.demo.harness import DemoCloudError
 from ukcloud_maintenance.messages import english
 
@@ -91,12 +92,13 @@ def test_every_way_to_go_wrong_is_told_apart(nova, passes, settings):
     }.items():
         nova.create_server(name, host="big1", play=play)
     nova.create_server("asleep", host="big1", state="SUSPENDED")
-    drain = passes.until_over(passes.ask("big1", max_concurrent=4), timeout=150)
+    drain = passes.until_over(passes.ask("big1", max_concurrent=4), timeout=300)
     rows = rows_by_name(drain)
     told = {name: (row.state, row.code, row.attempts) for name, row in rows.items()}
     assert told == {
         "once": ("succeeded", "", 2),
-        "never": ("failed", "nova_error", 2),
+        # two attempts, each of them with a host of ours and with one of the scheduler's
+        "never": ("failed", "nova_error", 4),
         "source": ("succeeded", "", 2),
         "landing": ("failed", "arrived_error", 1),
         "broken": ("unknown", "error_at_source", 1),
@@ -212,9 +214,9 @@ def test_a_pass_costs_three_requests_and_one_for_each_under_way(nova, passes, mo
         drain = passes.one(drain)
         posts = [path for method, path in asked if method == "POST"]
         ended = any(r.state == "succeeded" for r in store.migrations(drain))
-        # Before a POST four things are read of its server: they come on top of the pass.
+        # Before a POST five are read of what is around, and four of its server.
         reads = [path for method, path in asked if method == "GET"]
-        measured.append((flying, len(reads) - 4 * len(posts)))
+        measured.append((flying, len(reads) - 9 * len(posts)))
         assert before <= store.revision(drain.pk)
         time.sleep(0.3)
     assert drain.state == "succeeded"
@@ -286,6 +288,26 @@ def test_a_resize_that_was_pending_is_confirmed_only_where_it_was_chosen(nova, p
     drain = passes.until_over(passes.ask("cmp12", choices={held: "confirm"}))
     assert (drain.state, drain.result) == ("succeeded", "empty"), drain.message
     assert nova.server(held)["status"] == "SHUTOFF"
+
+
+def test_a_host_that_nova_does_not_accept_leaves_the_instance_to_the_scheduler(nova, passes):
+    server = nova.create_server("picky", host="cmp8")
+    found = services.preflight_host(shell_actor(), passes.cloud, "cmp8")
+    assert found.packing_is_asked_for
+    chosen = found.planned[0].planned_host
+    play = {"metadata": {LIVE_KEY: f"fail-destination-check to={chosen}"}}
+    nova.nova.post(f"/servers/{server}/metadata", json=play)
+    drain = passes.until_over(passes.ask("cmp8"))
+    row = rows_by_name(drain)["picky"]
+    assert (row.state, row.attempts, row.extra_attempts) == ("succeeded", 2, 1)
+    first, second = store.attempts(drain)[row.pk]
+    assert (first.asked_host, first.code) == (chosen, "host_refused")
+    assert (second.asked_host, second.sent_to) == ("", row.dest_compute)
+    assert nova.host_of(server) == row.dest_compute not in ("cmp8", chosen)
+    [event] = row.events.filter(kind="host_refused")
+    assert f"Nova did not accept {chosen} as its destination" in english(event.message)
+    assert "Nova: " in english(event.message)
+    assert live_migrations(nova, server) == {server: 2}
 
 
 def test_members_of_an_anti_affinity_group_never_travel_together(nova, passes):

@@ -10,6 +10,8 @@ UNCONFIRMED = "arrived_unconfirmed"
 #: The code of one whose abort Nova took, and whose server Nova set to ERROR afterwards: the guest
 #: most likely runs on at the source (Nova 33 and 34 do that).
 LATE_ERROR = "error_after_abort"
+#: The code of one for which Nova did not accept the host that we asked for.
+HOST_REFUSED = "host_refused"
 #: The code of one whose record waits in Nova for ever, though its guest never left.
 LEFT_RECORD = "record_left_waiting"
 #: What was seen of the compute service of an instance's source during an attempt.

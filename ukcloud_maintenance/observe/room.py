@@ -13,11 +13,6 @@ from ..core.facts import Capacity, Service
 from ..exceptions import CloudError
 
 
-def can_receive(service: Service) -> bool:
-    """Whether Nova's scheduler may send instances to it."""
-    return service.is_up and service.status == "enabled"
-
-
 def read_capacity(
     cloud: Cloud, services: Iterable[Service], known: store.Hypervisors | None
 ) -> Mapping[str, Capacity]:
@@ -27,7 +22,7 @@ def read_capacity(
     read where there is no inventory, and where it is behind for one of them."""
     if known is None:
         return cloud.capacity()
-    hosts = {service.host for service in services if can_receive(service)}
+    hosts = {service.host for service in services if service.can_receive}
     if hosts <= known.hosts | known.by_host.keys():
         found = cloud.capacity(known.all)
         absent = {one.id for host in hosts - found.keys() for one in known.of(host)}

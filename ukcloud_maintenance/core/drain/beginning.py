@@ -63,7 +63,8 @@ def new_attempt(
         "sent_to": host or "",
         "dest_compute": host or "",
         "code": "",
-        "message": None,
+        # why it is left to the scheduler is told for as long as it lasts
+        "message": row.message if row.fall_back else None,
         "not_before": None,
         "anomaly_since": None,
     }

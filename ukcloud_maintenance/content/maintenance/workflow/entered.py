@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ukcloud_maintenance.core.preflight.verdicts import Choice
 from ukcloud_maintenance.services import PreflightChoices
 
-from ..common.fields import FOLLOW_PLAN
+from ..common.fields import SCHEDULER
 
 #: the fields of the first step without a script: one of each for an instance, its id behind
 CHOICE, NOTE = "choice-", "note-"
@@ -67,5 +67,6 @@ class Entered:
             self.known_choices,
             move_locked="move_locked" in posted,
             max_concurrent=at_once if 1 <= at_once <= ceiling else None,
-            destination="" if destination == FOLLOW_PLAN else destination,
+            destination="" if destination == SCHEDULER else destination,
+            follow_estimate=destination != SCHEDULER,
         )
