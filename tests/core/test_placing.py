@@ -216,6 +216,10 @@ def test_a_host_that_is_refused_leaves_it_to_the_scheduler_at_once():
     again = altered(one, **new_attempt(one, Method.LIVE, "ACTIVE", None, [], [], NOW))
     assert again.message == one.message  # told while it lasts
     assert again.dest_compute == again.attempt.asked_host == ""
+    # what was said of it since is not taken for the reason
+    late = altered(again, **stepped_back(again, text("Others were faster."), 1, NOW).fields)
+    later = altered(late, **new_attempt(late, Method.LIVE, "ACTIVE", None, [], [], NOW))
+    assert later.message is None
 
 
 def test_so_does_no_valid_host_in_the_record_which_is_about_that_host_alone():

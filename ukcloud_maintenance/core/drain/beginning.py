@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from ..codes import HOST_REFUSED
 from ..facts import Action, Migration, Server
 from ..message import Message, message
 from ..preflight.verdicts import Choice
@@ -64,7 +65,7 @@ def new_attempt(
         "dest_compute": host or "",
         "code": "",
         # why it is left to the scheduler is told for as long as it lasts
-        "message": row.message if row.fall_back else None,
+        "message": row.message if row.code == HOST_REFUSED else None,
         "not_before": None,
         "anomaly_since": None,
     }
