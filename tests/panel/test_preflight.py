@@ -480,9 +480,10 @@ def test_what_was_no_choice_is_none_once_it_is_shown_again(admin, known):
     """What is no choice stays none, and a note of two lines is a note."""
     web, db = server_id("web-1"), server_id("db-1")
     crafted = {f"choice-{web}": "stay too", f"note-{web}": f"a\n{db} stay"}
+    crafted[f"choice-x\n{db}"] = "stay"
     known.failure = CloudUnreachable("list the compute services", "timed out")
     page = admin.post(url("cmp1"), {**GOOD, **crafted}, **AJAX).content.decode()
-    assert f'name="choices" value="{web} stay_too a {db} stay"' in page
+    assert f'name="choices" value="{web} stay_too a {db} stay\nx_{db} stay"' in page
 
 
 def test_all_kinds_and_choices_have_words():

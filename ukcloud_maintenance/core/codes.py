@@ -17,10 +17,11 @@ LEFT_RECORD = "record_left_waiting"
 #: What was seen of the compute service of an instance's source during an attempt.
 SOURCE_DOWN = "down"
 SOURCE_WAS_DOWN = "was_down"
-#: The codes of what a drain says while it waits for others of its plan or region.
+#: The codes of what a drain says while it waits for others of its plan or region, or for its host
+#: to be back in service; no longer once it may submit.
 HOLDS = frozenset(
     {
-        *("waits_for_services", "waits_for_hosts"),
+        *("waits_for_services", "waits_for_hosts", "waits_for_service"),
         *("region_full", "destinations_full", "destinations_unknown_full"),
     }
 )

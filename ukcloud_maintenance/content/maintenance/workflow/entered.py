@@ -48,8 +48,9 @@ class Entered:
 
         def line(server: str) -> str:
             # A word each, and one line, whatever was sent: the note is all that follows.
-            choice = "_".join(self.choices.get(server, "").split())
-            return f"{server} {choice} {' '.join(self.notes.get(server, '').split())}".rstrip()
+            words = ("_".join(one.split()) for one in (server, self.choices.get(server, "")))
+            note = " ".join(self.notes.get(server, "").split())
+            return " ".join((*words, note)).rstrip()
 
         return "\n".join(line(k) for k in self.choices | self.notes if k not in but)
 
