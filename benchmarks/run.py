@@ -1,4 +1,5 @@
-"""How the costs grow: `python -m benchmarks.run`; with `--json FILE` the same for a program.
+"""How the costs grow: `python -m benchmarks.run`; how quick drains are: with `--pace`, see there.
+With `--json FILE` the same for a program.
 
 Milliseconds are of processor time, and depend on the machine; what is to be looked at is the
 column of ratios, which compares lines of one run. A cost that is linear in the size grows by
@@ -25,6 +26,13 @@ RESULTS: dict[str, dict[str, Any]] = {}
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["--pace"]:
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+        django.setup()
+        from benchmarks import pace
+
+        pace.main(sys.argv[2:])
+        return
     with tempfile.TemporaryDirectory() as folder:
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
         os.environ.setdefault("TEST_DATABASE_URL", f"sqlite:///{folder}/benchmark.sqlite3")

@@ -8,6 +8,7 @@ ADD_INSTALLED_APPS = ["ukcloud_maintenance"]
 ADD_JS_FILES = [
     "ukcloud_maintenance/js/maintenance.poll.js",
     "ukcloud_maintenance/js/maintenance.live.js",
+    "ukcloud_maintenance/js/maintenance.forms.js",
     "ukcloud_maintenance/js/maintenance.dialogs.js",
     "ukcloud_maintenance/js/maintenance.selection.js",
     "ukcloud_maintenance/js/maintenance.drain.js",

@@ -11,6 +11,9 @@ from ukcloud_maintenance.cloud import Cloud
 from ukcloud_maintenance.core.facts import (
     Aggregate,
     Capacity,
+    HostFacts,
+    Hypervisor,
+    Inventory,
     Migration,
     Server,
     ServerGroup,
@@ -73,6 +76,7 @@ class FakeCloud(Cloud):
         self.all_groups: list[ServerGroup] | None = None
         self.all_aggregates: list[Aggregate] | None = None
         self.all_capacity: dict[str, Capacity] | None = None
+        self.all_inventories: dict[str, dict[str, Inventory]] = {}
         #: servers that are elsewhere, and whose migration from a host is not confirmed
         self.unconfirmed: list[tuple[str, Server]] = []
 
@@ -110,8 +114,14 @@ class FakeCloud(Cloud):
     def aggregates(self) -> list[Aggregate]:
         return self._known(message("to_list_aggregates"), self.all_aggregates)
 
-    def capacity(self) -> dict[str, Capacity]:
+    def capacity(self, known: Iterable[Hypervisor] | None = None) -> dict[str, Capacity]:
         return self._known(message("to_read_capacity"), self.all_capacity)
+
+    def hosts_and_capacity(self) -> tuple[list[HostFacts], dict[str, Capacity] | None]:
+        return self.hosts(), self.all_capacity
+
+    def inventories_of(self, host: str) -> dict[str, Inventory]:
+        return self._known(message("to_read_capacity"), self.all_inventories.get(host))
 
     def _known(self, what: Message, value: Any) -> Any:
         self._fail()

@@ -3,14 +3,15 @@
 Requests: the compute services and Nova's microversion side by side; then, side by side, the
 host's servers, its unconfirmed migrations, the projects, server groups, aggregates, hypervisors
 and Placement's candidates: ten in all, whatever the number of instances below 1,000 (the server
-groups take two: the last page is an empty one). Then one for each member that a hard server group
+groups take two: the last page is an empty one). Where the worker keeps an inventory, the hypervisor
+of the host stands for those of the region. Then one for each member that a hard server group
 has on another host, `MEMBERS` at most, and one for each server that left the host unconfirmed.
 
 Only the host's servers and its unconfirmed migrations must be readable. Whatever else cannot be
 read is named in `unknown`, and the filters that need it are silent.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -25,6 +26,7 @@ from .core.preflight.packing import Packing, Unplaced, items_of, pack
 from .core.preflight.surroundings import amounts
 from .core.preflight.verdicts import Caution, Choice, Kind, PlacementContext, Verdict, Wishes
 from .exceptions import CloudError, Refused
+from .observe import room
 from .observe.views import opt_out_names
 
 MIB = 1024**2
@@ -95,6 +97,7 @@ class HostPreflight:
     :param unknown: why something could not be read, by its name in `PARTS`
     :param refusal: why the host cannot be drained now; set by a check alone
     :param around: what was known when the instances were judged
+    :param relief: what would give room where it is missing; said by a check alone
     """
 
     service: Service
@@ -107,6 +110,7 @@ class HostPreflight:
     unknown: Mapping[str, Message] = field(default_factory=dict)
     refusal: Refused | None = None
     around: PlacementContext = field(default_factory=PlacementContext, repr=False, compare=False)
+    relief: tuple[Message, ...] = ()
 
     def if_wished(self, planned: Planned, wishes: Wishes) -> Verdict:
         """What would be said of an instance if something else were chosen for it alone. Nothing
@@ -131,8 +135,7 @@ class HostPreflight:
     def moving(self) -> list[Planned]:
         """Those that leave and need room elsewhere. A server that has left already, and only
         waits for the confirmation, has its place."""
-        host = self.service.host
-        return [p for p in self.planned if p.verdict.leaves and p.server.host == host]
+        return [p for p in self.planned if p.verdict.leaves and p.server.host == self.service.host]
 
     @property
     def needed_memory_bytes(self) -> int:
@@ -180,10 +183,17 @@ def make_plans(
 
     :raises CloudError: the servers or the unconfirmed migrations of a host cannot be read
     """
-    servers_of, found, unknown = _read(cloud, [service.host for service, _ in wanted])
+    services = list(services)
+    known = store.inventory(cloud.region, store.now())
+    capacity = partial(room.read_capacity, cloud, services, known)
+    servers_of, found, unknown = _read(cloud, [service.host for service, _ in wanted], capacity)
     hosts = {service.host for service, _ in wanted}
-    bare_metal = _bare_metal(cloud, found.get("capacity"), hosts)
-    others = [s for s in services if _can_receive(s) and s.host not in bare_metal]
+    bare_metal = room.bare_metal(cloud, found.get("capacity"), hosts)
+    if known is not None:
+        # what is drained, and what was chosen to receive, is not judged by the inventory
+        chosen = hosts | {choices.destination for _, choices in wanted if choices.destination}
+        bare_metal = room.bare_metal_now(cloud, chosen, known, bare_metal)
+    others = [s for s in services if room.can_receive(s) and s.host not in bare_metal]
     everybody = [s for servers in servers_of.values() for s in servers]
     wishes = {
         s.id: _wishes(s, choices) for service, choices in wanted for s in servers_of[service.host]
@@ -241,33 +251,15 @@ def read_placement_context(
     known = {name: value for name, value in found.items() if not isinstance(value, CloudError)}
     if "services" not in known:
         return PlacementContext()
-    bare_metal = _bare_metal(cloud, known.get("capacity"), ())
+    bare_metal = room.bare_metal(cloud, known.get("capacity"), ())
     destinations = [
         s
         for s in known["services"]
-        if s.host != host and _can_receive(s) and s.host not in bare_metal
+        if s.host != host and room.can_receive(s) and s.host not in bare_metal
     ]
     draining = store.draining_hosts(cloud.region)
     receivers = _receivers(destinations, draining, PreflightChoices(destination=destination))
     return _around(cloud, servers, receivers, leaving, known, bare_metal)
-
-
-def _bare_metal(
-    cloud: Cloud, capacity: Mapping[str, Capacity] | None, hosts: Iterable[str]
-) -> frozenset[str]:
-    """The hosts of Ironic's. Where the room of all is not known, at least these hosts are looked
-    at, one request each; what cannot be read is not known."""
-    if capacity is not None:
-        return frozenset(host for host, found in capacity.items() if found.bare_metal)
-    return frozenset(host for host in hosts if is_bare_metal(cloud, host))
-
-
-def is_bare_metal(cloud: Cloud, host: str) -> bool:
-    """Whether the nodes of exactly this host are Ironic's, as far as Nova tells. One request."""
-    try:
-        return any(hypervisor.is_bare_metal for hypervisor in cloud.hypervisors_of(host))
-    except CloudError:
-        return False
 
 
 def _receivers(
@@ -299,14 +291,14 @@ def _around(
 
 
 def _read(
-    cloud: Cloud, hosts: Sequence[str]
+    cloud: Cloud, hosts: Sequence[str], capacity: Callable[[], Mapping[str, Capacity]]
 ) -> tuple[dict[str, list[Server]], dict[str, Any], dict[str, Message]]:
     """The servers of each host, what else could be read, and why the rest could not."""
     calls: dict[str, Any] = {
         "projects": cloud.project_names,
         "groups": cloud.server_groups,
         "aggregates": cloud.aggregates,
-        "capacity": cloud.capacity,
+        "capacity": capacity,
     }
     found = cloud.try_side_by_side(
         calls
@@ -350,16 +342,11 @@ def _whereabouts(
     return here | {s.id: s.host for s in elsewhere.values() if s.host}
 
 
-def _can_receive(service: Service) -> bool:
-    return service.is_up and service.status == "enabled"
-
-
 def _duration(plan: HostPreflight, choices: PreflightChoices, learned: Learned) -> Duration | None:
-    moving = plan.moving
-    if not moving:
+    if not plan.moving:
         return None
     at_once = choices.max_concurrent or settings.current().max_concurrent
-    return estimate([p.server.memory_bytes for p in moving], at_once, learned)
+    return estimate([p.server.memory_bytes for p in plan.moving], at_once, learned)
 
 
 def _packed(plans: list[HostPreflight]) -> list[HostPreflight]:

@@ -45,14 +45,26 @@ ROWS = {
     "skipped": {"state": MigrationState.SKIPPED},
 }
 
+#: names as long as Nova takes them, without a blank at which to break
+LONG_HOST = "compute-" + "0123456789abcdef" * 12
+LONG_TAIL = "m" * 240
 
-def drain(host: str, *names: str, state: DrainState = DrainState.RUNNING, **more) -> Drain:
-    servers = [server(f"{name}-{host}", host=host) for name in names]
+
+def drain(
+    host: str,
+    *names: str,
+    state: DrainState = DrainState.RUNNING,
+    tail: str = "",
+    reason: str = "new kernel",
+    **more,
+) -> Drain:
+    tail = f"-{tail or host}"
+    servers = [server(name + tail, host=host) for name in names]
     made = store.create_drain(
         region=REGION,
         host=host,
         service_id="s-1",
-        reason="new kernel",
+        reason=reason,
         max_concurrent=2,
         destination="",
         planned=[(one, judge(one)) for one in servers],
@@ -64,7 +76,7 @@ def drain(host: str, *names: str, state: DrainState = DrainState.RUNNING, **more
     if state != DrainState.PENDING:
         store.change_drain(made, NOW, state=DrainState.RUNNING, started_at=NOW)
     for row in made.migrations.all():
-        change(row, ROWS[row.server_name.removesuffix(f"-{host}")])
+        change(row, ROWS[row.server_name.removesuffix(tail)])
     if state == DrainState.PAUSED:
         store.change_drain(made, NOW, state=state)
     return made
@@ -137,9 +149,21 @@ def write() -> dict[str, int]:
         ),
         "succeeded": safe(drain("cmp10", "arrived", "gone")),
     }
+    found["long"] = drain(
+        LONG_HOST,
+        *("unknown", "endless", "copied", "failed", "waits", "arrived"),
+        tail=LONG_TAIL,
+        reason="r" * 255,
+    )
+    store.change_migration(
+        InstanceMigration.objects.get(drain=found["long"], state=MigrationState.SUCCEEDED),
+        NOW,
+        dest_compute=f"new-{LONG_HOST}",
+    )
     plan = store.create_plan(region=REGION, reason="firmware", hosts_at_once=1, now=NOW, **ACTOR)
     drain("cmp5", "copied", "blocked", plan=plan, plan_order=0)
     drain("cmp12", "waits", state=DrainState.PENDING, plan=plan, plan_order=1)
+    drain(f"old-{LONG_HOST}", "waits", state=DrainState.PENDING, plan=plan, plan_order=2)
     return {name: one.pk for name, one in found.items()} | {"plan": plan.pk}
 
 

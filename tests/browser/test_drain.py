@@ -280,6 +280,11 @@ def test_the_workflow_by_keyboard_alone_on_a_page_of_its_own(window, servers, cl
     window.picture("workflow-page")
     window.find(".button-next").send_keys(Keys.ENTER)
     reason = window.see("[name=reason]")
+    # A step is read from its beginning; the field is the first thing behind that.
+    window.wait(
+        lambda: window.driver.switch_to.active_element.text == "Options", "the step has the focus"
+    )
+    window.press(Keys.TAB)
     window.wait(lambda: window.driver.switch_to.active_element == reason, "the field has the focus")
     # Enter goes on; it must not send the form before the review was seen.
     window.press("by keyboard", Keys.ENTER)

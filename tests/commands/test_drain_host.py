@@ -21,7 +21,7 @@ from tests.commands.helpers import (
 )
 from tests.fakes import GIB, server, service
 from ukcloud_maintenance import services, store
-from ukcloud_maintenance.core.facts import Capacity
+from ukcloud_maintenance.core.facts import Capacity, Inventory
 from ukcloud_maintenance.core.message import text
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
 from ukcloud_maintenance.exceptions import (
@@ -540,6 +540,22 @@ def test_a_dry_run_tells_that_not_all_fit(known):
     assert left_over["unplaced"] == {"nearest": "cmp10", "missing": {"MEMORY_MB": 5120 - 4500}}
     assert [c["code"] for c in left_over["cautions"]] == ["no_place"]
     assert "no room for 1 of them" in outcome.stderr
+
+
+def test_a_dry_run_tells_what_would_give_room(known):
+    _remove(known, "old-1")
+    known.all_services.append(service("spare", status="disabled", disabled_reason="new"))
+    half = {"MEMORY_MB": 8192, "VCPU": 32}
+    known.all_capacity = {"cmp10": Capacity({"MEMORY_MB": 4500, "VCPU": 32}, {"VCPU": 4})}
+    known.all_capacity["spare"] = Capacity(half, {})
+    known.all_inventories = {"cmp10": {"MEMORY_MB": Inventory(5012, 512, 1.0)}}
+    [document] = run("drain_host", "cmp1", "--dry-run", "--json").json
+    assert document["relief_code"] == ["relief_disabled_empty", "relief_memory_ratio"]
+    assert document["relief_values"][1]["host"] == "cmp10"
+    said = run("drain_host", "cmp1", "--dry-run").stdout
+    assert "What would provide capacity:" in said
+    assert "spare is disabled (new) and empty; enabled it would offer 8 GiB of memory" in said
+    assert "cmp10 has a memory allocation ratio of 1; each 0.1 more would offer 450 MiB" in said
 
 
 def test_a_dry_run_as_json(known):

@@ -12,7 +12,7 @@ from tests.commands.helpers import begin, finish, move, run
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.copying.duration import Forecast
 from ukcloud_maintenance.core.message import message, text
-from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
+from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState, RequestState
 from ukcloud_maintenance.exceptions import ConfigurationError
 from ukcloud_maintenance.models import Drain
 
@@ -187,15 +187,23 @@ def test_one_drain_tells_which_copy_will_not_end_and_the_ways_out(drain):
         timed_out_at=datetime(2026, 3, 1, 12, 40, tzinfo=UTC),
     )
     no = message("text", text="Migration 7\nis not running.")
-    request(drain.migrations.get(server_name="web-1"), "abort", "ada", answer=no)
+    row = drain.migrations.get(server_name="web-1")
+    request(row, "abort", "ada", answer=no)
     move(drain, "db-1", MigrationState.MIGRATING, course="converging", seconds_left=300.0)
     text = run("drain_status", str(drain.pk)).stdout
     web = next(line for line in text.splitlines() if line.startswith("web-1"))
-    assert "not converging" in web
+    assert re.search(r"migrating +aborting ", web)
     assert "[abort requested by ada] [Nova: Migration 7 is not running.]" in web
+    assert "not converging" not in text
+
+    store.change_migration(row, timezone.now(), request={"state": RequestState.REFUSED})
+    text = run("drain_status", str(drain.pk)).stdout
+    web = next(line for line in text.splitlines() if line.startswith("web-1"))
+    assert re.search(r"migrating +not converging ", web)
+    assert "[Nova: Migration 7 is not running.]" in web
     assert "[timeout exceeded at 2026-03-01T12:40:00Z]" in web
     db = next(line for line in text.splitlines() if line.startswith("db-1"))
-    assert re.search(r"converging +5 min", db)
+    assert re.search(r"converging +at least 5 min", db)
     _, advice = text.rsplit("\nweb-1 (", 1)
     assert "is not converging: the guest writes at least as fast as it is copied" in advice
     assert f"`drain_instance abort {drain.pk} INSTANCE`" in advice

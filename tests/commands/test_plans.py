@@ -333,6 +333,7 @@ def test_status_of_a_plan(plan):
     text = run("drain_status", "--plan", str(plan.pk)).stdout
     assert f"Plan {plan.pk}: 2 hosts, one after another; 1 of 3 left their hosts" in text
     assert "Reason: kernel" in text
+    assert re.search(r"^Time left: about .+ \(.+ to .+; a rough estimate: ", text, re.M)
     first, second = text.splitlines()[-2:]
     numbers = [str(drain.pk) for drain in Drain.objects.order_by("plan_order")]
     assert first.split()[:6] == ["cmp1", numbers[0], "running", "1", "2", "0"]
@@ -344,6 +345,10 @@ def test_status_of_a_plan_as_json(plan):
     assert (document["id"], document["hosts_at_once"], document["reason"]) == (plan.pk, 1, "kernel")
     assert (document["left"], document["total"], document["is_over"]) == (1, 3, False)
     assert document["requested_by"].endswith("(shell)")
+    forecast, each = document["forecast"], [d["forecast"] for d in document["drains"]]
+    assert forecast.keys() == each[0].keys()
+    seconds = [one["seconds"]["likely"] for one in (forecast, *each)]
+    assert 0 < seconds[0] == pytest.approx(sum(seconds[1:]), abs=1)
     assert [d["host"] for d in document["drains"]] == ["cmp1", "cmp2"]
     assert {m["server_name"] for m in document["drains"][0]["instances"]} == {"web-1", "db-1"}
 

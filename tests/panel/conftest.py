@@ -1,6 +1,7 @@
 """Horizon's pages with a user of our making and a cloud without a network."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -46,6 +47,9 @@ class PanelCloud(FakeCloud):
     def hypervisors(self):
         self.asked.append("hypervisors")
         self._fail()
+        return self._hypervisors()
+
+    def _hypervisors(self):
         found = []
         for one in self.all_services:
             here = [s for s in self.all_servers if s.host == one.host]
@@ -62,6 +66,13 @@ class PanelCloud(FakeCloud):
                 )
             )
         return found
+
+    def hypervisor_and_servers(self, hypervisor_id):
+        one = next(s for s in self.all_services if s.id == hypervisor_id)
+        number = self.count_servers_on(one.host)
+        # at this moment the statistic is right
+        now = next(h for h in self._hypervisors() if h.id == hypervisor_id)
+        return replace(now, running_vms=number), number
 
     def count_servers_on(self, host):
         self.asked.append(f"count {host}")

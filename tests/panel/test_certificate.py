@@ -20,6 +20,7 @@ from ukcloud_maintenance.core import message as m
 from ukcloud_maintenance.core.actor import RULE_DRAIN, RULE_VIEW
 from ukcloud_maintenance.core.facts import Allocation, Consumer, Hypervisor, Migration
 from ukcloud_maintenance.core.host import certificate as c
+from ukcloud_maintenance.core.host.emptiness import called
 from ukcloud_maintenance.core.host.returning import standing_against
 from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState, ReturnResult
@@ -248,11 +249,28 @@ def test_on_the_page_of_a_drain_it_is_told_once_the_drain_is_over(admin, maintai
     verify(maintained)
     drain = Drain.objects.get(host="cmp4")
     html = shown(admin.get(reverse(f"{PANEL}:drain", args=[drain.pk])))
-    assert f'data-url="{url("host_panel")}?region=RegionOne&amp;drain=1"' in html
-    assert panel(admin, drain="1").startswith("Safe to power off")
+    assert f'data-url="{url("host_panel")}?region=RegionOne&amp;drain={drain.pk}"' in html
+    assert panel(admin, drain=drain.pk).startswith("Safe to power off")
     make_drain("cmp4", server("late-1", host="cmp4"))
-    assert panel(admin, drain="1") == ""
+    assert panel(admin, drain=drain.pk) == ""
     assert panel(admin).startswith("Not safe to power off: being drained")
+
+
+def test_who_is_in_the_list_of_the_drain_is_linked_to_and_not_told_again(admin, maintained):
+    drain = Drain.objects.get(host="cmp4")
+    row = drain.migrations.get(server_name="moved-1")
+    drain.migrations.filter(pk=row.pk).update(state=MigrationState.UNKNOWN)
+    here = [called(row.server_name, row.server_id), "late-1 (s-9)"]
+    said = tuple(message("server_on_host", server=one, status="ACTIVE") for one in here)
+    found = message("servers_here", count=2)
+    verify(maintained, no_servers=c.Check(c.NO_SERVERS, False, found, said))
+    assert all(one in panel(admin) for one in here)
+    for elsewhere in (drain.pk + 1, "1" * 30, "x"):
+        assert all(one in panel(admin, drain=elsewhere) for one in here)
+    shown_there = panel(admin, drain=drain.pk)
+    assert here[0] not in shown_there
+    assert "2 instances are on this host. Needs you" in shown_there
+    assert here[1] in shown_there
 
 
 # -- the page to print, and the file ---------------------------------------------------------

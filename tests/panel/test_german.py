@@ -13,7 +13,7 @@ from django.utils.translation import get_language, override
 import ukcloud_maintenance
 from tests.asking import request
 from tests.fakes import GIB, server, service
-from tests.panel import test_certificate, test_plans, test_record, test_steering
+from tests.panel import test_certificate, test_hosts, test_plans, test_record, test_steering
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.content.maintenance.common import labels
 from ukcloud_maintenance.core.host.evidence import ErrorSight, weigh
@@ -372,3 +372,19 @@ def test_what_is_told_of_a_return_is_german_around_its_values():
             'Der Dienst, den eine Leerung deaktiviert hat ("kernel 6.1. See 12."), wird'
             " aktiviert. Die Wartung endet, wenn Nova den Host als erreichbar meldet."
         )
+
+
+@pytest.mark.parametrize(
+    ("inventory", "words"),
+    [(True, "vor höchstens 2"), (False, "nach allen Hypervisoren gefragt")],
+    ids=["with", "without"],
+)
+def test_how_old_the_list_of_hosts_is_or_why_it_is_slow_in_german(
+    admin, cloud, settings, inventory, words
+):
+    cloud.all_services = [service(f"n{n}") for n in range(101)]
+    if inventory:
+        test_hosts.keep_inventory(cloud)
+    settings.LANGUAGE_CODE = "de"
+    page = admin.get(reverse(f"{PANEL}:index"), HTTP_ACCEPT_LANGUAGE="de").content.decode()
+    assert words in page

@@ -11,11 +11,13 @@ from django.utils import timezone
 
 from tests.fakes import server, service
 from ukcloud_maintenance import store
+from ukcloud_maintenance.core.facts import Capacity
 from ukcloud_maintenance.core.message import text
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
 from ukcloud_maintenance.exceptions import (
     CloudAuthError,
     CloudForbidden,
+    CloudNotFound,
     CloudServerError,
     CloudUnreachable,
 )
@@ -65,11 +67,33 @@ def hosts(response) -> list[str]:
     return list(rows(response))
 
 
-def test_lists_every_host_with_what_an_admin_needs(admin):
+def test_vcpus_are_those_that_decide_about_placing_on_all_pages(admin, cloud):
+    """Allocated, of what may be allocated: 16 physical ones, four times overcommitted."""
+    whole = {"VCPU": 64, "MEMORY_MB": 64 * 1024}
+    cloud.all_capacity = {
+        host: Capacity(whole, {"VCPU": 5, "MEMORY_MB": 0}) for host in ("cmp1", "cmp2", "cmp10")
+    }
+    page = admin.get(INDEX)
+    assert rows(page)["cmp1"][5] == "5 of 64"
+    assert rows(page)["cmp3"][5] == "\N{EN DASH}"  # Placement does not tell
+    html = page.content.decode()
+    assert "7% of the vCPUs that may be allocated (16 physical, with overcommit)" in html
+    check = admin.get(reverse("horizon:admin:maintenance:check_host", args=["cmp1"]))
+    assert re.search(r"5 → \d+ of 64<", check.content.decode())
+    for one in (page, check):
+        assert "vCPUs allocated" in one.content.decode()
+    # Where Placement does not answer, the rest of the list is shown all the same.
+    cloud.all_capacity = None
+    found = rows(admin.get(INDEX))
+    assert found["cmp1"][4:7] == ["5", "\N{EN DASH}", "8 of 64 GiB"]
+
+
+def test_lists_every_host_with_what_an_admin_needs(admin, cloud):
+    cloud.all_capacity = {"cmp1": Capacity({"VCPU": 64}, {"VCPU": 5})}
     found = rows(admin.get(INDEX))
 
     assert found["cmp1"][:5] == ["cmp1", "az1", "Up", "Enabled", "5"]
-    assert found["cmp1"][5:7] == ["5 of 16", "8 of 64 GiB"]
+    assert found["cmp1"][5:7] == ["5 of 64", "8 of 64 GiB"]
     assert found["cmp3"][2] == "Down"
     assert found["cmp4"][3] == "Disabledbad fan"
 
@@ -286,6 +310,110 @@ def test_warns_when_no_worker_is_at_work(admin):
     store.sign_of_life("w", "controller", 1, timezone.now())
     assert "worker" not in rows(admin.get(INDEX))
     assert "The worker reports" not in admin.get(INDEX).content.decode()
+
+
+# -- the inventory -----------------------------------------------------------------------------
+
+
+def keep_inventory(cloud, seconds_ago=20, region="RegionOne"):
+    """What a worker kept of the hypervisors as they are now."""
+    now = store.now()
+    found = cloud._hypervisors()
+    head = store.claim_inventory(region, "w", now, 90)
+    store.begin_round(head, "w", [one.host for one in cloud.all_services])
+    at = now - timedelta(seconds=seconds_ago)
+    store.keep_page(head, "w", found, at)
+    store.keep_page(head, "w", [], at, cloud.all_capacity)
+    store.release_inventory(head, "w", now)
+
+
+def test_with_an_inventory_nova_is_asked_for_the_services_and_the_rows_shown(
+    admin, cloud, settings
+):
+    settings.API_RESULT_PAGE_SIZE = 2
+    keep_inventory(cloud)
+    for query, shown in (
+        ({}, ["cmp1", "cmp2"]),
+        ({"page": "3"}, ["cmp10"]),
+        ({"sort": "memory", "order": "desc"}, ["cmp1", "cmp10"]),
+        ({"sort": "instances", "order": "desc"}, ["cmp1", "cmp10"]),
+        ({"q": "8 of 64", "column": "memory"}, ["cmp1"]),
+    ):
+        cloud.asked.clear()
+        assert hosts(admin.get(INDEX, query)) == shown
+        assert cloud.asked == ["services", *(f"count {host}" for host in shown)]
+
+
+def test_with_an_inventory_the_rows_shown_are_as_of_now_and_the_page_says_how_old_the_rest_is(
+    admin, cloud
+):
+    cloud.all_capacity = {"cmp10": Capacity({"VCPU": 64}, {"VCPU": 1})}
+    keep_inventory(cloud, seconds_ago=20)
+    cloud.all_capacity = None
+    cloud.all_servers.append(server("new-1", host="cmp10"))
+    cloud.all_services[1] = service("cmp10", status="disabled", disabled_reason="just now")
+    response = admin.get(INDEX)
+    assert rows(response)["cmp10"][3:7] == ["Disabledjust now", "2", "1 of 64", "2 of 64 GiB"]
+    assert re.search(r"read at most 2\d s ago", response.content.decode())
+
+
+def test_hosts_appear_and_vanish_at_once_whatever_the_inventory_knows(admin, cloud):
+    keep_inventory(cloud)
+    cloud.all_services[0] = service("new1")
+    found = rows(admin.get(INDEX))
+    assert "cmp1" not in found
+    assert found["new1"][4:7] == ["0", "\N{EN DASH}", "\N{EN DASH}"]
+
+
+def test_an_inventory_of_another_region_is_not_shown(admin, cloud):
+    keep_inventory(cloud, region="RegionTwo")
+    admin.get(INDEX)
+    assert "hypervisors" in cloud.asked
+
+
+@pytest.mark.parametrize("number", [100, 101])
+def test_without_an_inventory_a_large_region_says_why_its_list_is_slow(admin, cloud, number):
+    keep_inventory(cloud, seconds_ago=600)
+    cloud.all_services = [service(f"n{n}") for n in range(number)]
+    response = admin.get(INDEX)
+    assert "hypervisors" in cloud.asked
+    assert len(hosts(response)) == 20
+    assert ("no worker keeps an up-to-date inventory" in response.content.decode()) == (
+        number > 100
+    )
+
+
+@pytest.mark.parametrize("error", [CloudForbidden, CloudNotFound])
+def test_a_host_whose_hypervisor_is_not_told_is_counted_by_its_servers(
+    admin, cloud, monkeypatch, error
+):
+    def refuse(hypervisor_id):
+        raise error("read the hypervisor", "no", status=403)
+
+    monkeypatch.setattr(cloud, "hypervisor_and_servers", refuse)
+    assert rows(admin.get(INDEX))["cmp1"][4:7:2] == ["5", "8 of 64 GiB"]
+
+
+def test_a_hypervisor_that_is_another_hosts_by_now_counts_for_none(admin, cloud, monkeypatch):
+    real = cloud.hypervisor_and_servers
+
+    def moved(hypervisor_id):
+        hypervisor, number = real(hypervisor_id)
+        return replace(hypervisor, host="cmp99"), number + 40
+
+    monkeypatch.setattr(cloud, "hypervisor_and_servers", moved)
+    assert rows(admin.get(INDEX))["cmp1"][4:7:2] == ["5", "8 of 64 GiB"]
+
+
+def test_the_nodes_of_one_service_are_added_up_and_counted_by_its_name(admin, cloud, monkeypatch):
+    real = cloud._hypervisors
+    monkeypatch.setattr(
+        cloud,
+        "_hypervisors",
+        lambda: [replace(h, id=f"{h.id}-{n}") for h in real() for n in range(2)],
+    )
+    keep_inventory(cloud)
+    assert rows(admin.get(INDEX))["cmp1"][4:7:2] == ["5", "16 of 128 GiB"]
 
 
 # -- one host --------------------------------------------------------------------------------

@@ -13,8 +13,8 @@ from django.utils import timezone
 from tests.commands.helpers import run as run_command
 from tests.fakes import GIB, server, service
 from ukcloud_maintenance import services, store
-from ukcloud_maintenance.content.maintenance.common import session
-from ukcloud_maintenance.core.actor import RULE_CANCEL, RULE_DRAIN, RULE_STEER, RULE_VIEW
+from ukcloud_maintenance.content.maintenance.common import formats, session
+from ukcloud_maintenance.core.actor import RULE_CANCEL, RULE_DRAIN, RULE_STEER, RULE_VIEW, Actor
 from ukcloud_maintenance.core.facts import Aggregate, Capacity
 from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState, ReturnResult
@@ -24,6 +24,7 @@ from ukcloud_maintenance.models import Drain, Plan
 PANEL = "horizon:admin:maintenance"
 INDEX = reverse(f"{PANEL}:index")
 NEW = reverse(f"{PANEL}:new_plan")
+ACTOR = Actor("id-of-alice", "alice", may=lambda rule: True)
 
 
 def shown(response) -> str:
@@ -184,18 +185,57 @@ def test_one_summary_for_all_hosts_packed_together(admin, room):
     # cmp3 is down and cmp4 disabled, so that cmp2 alone can receive
     assert "6 instances on 2 hosts: 4 leave live, 1 cold, 1 blocked ; needs 8 GiB" in said
     assert "12 GiB free on 1 host" in said
-    assert "the other hosts have room for all instances" in said
+    assert "There is room for all instances together. Nova&#x27;s scheduler chooses" in said
 
     room.all_servers.append(server("huge-1", host="cmp10", memory_bytes=8 * GIB))
     said = page(admin.get(NEW, {"host": ["cmp1", "cmp10"]}))
     assert "The other hosts have no room for 4 instances" in said
-    assert "the other hosts have room for all instances" not in said
+    assert "room for all instances" not in said
     # each of the two alone would fit
     assert "have no room" not in page(admin.get(NEW, {"host": ["cmp10"]}))
     rest = re.search(
         r'(?s)<tr data-host="cmp10">(.*?)</tr>', html_of_review(admin, "cmp1", "cmp10")
     )
     assert "No host found app-1" in text(rest[1])
+
+
+def test_one_host_and_several_have_one_form(admin, room):
+    """The same options, words, counters and errors; several have their order and pace besides."""
+    room.all_servers = [server("web-1"), server("busy-1", task_state="rebooting")]
+    wrong = {"reason": "", "max_concurrent": "0", "stop_at": "soon"}
+    one = reverse(f"{PANEL}:drain_host", args=["cmp1"])
+    forms = [shown(admin.get(one)), shown(admin.get(NEW, {"host": ["cmp1", "cmp2"]}))]
+    sent = entered("cmp1", "cmp2", **wrong)
+    refused = [shown(admin.post(one, sent)), shown(admin.post(NEW, sent))]
+
+    names = [set(re.findall(r' name="([a-z_]+)"', html)) for html in forms]
+    assert names[1] - names[0] == {"pace", "hosts_at_once", "host"}
+    assert names[0] < names[1]
+    for words in (
+        "1 leaves live, 1 blocked",
+        "needs 1 GiB",
+        "There is room for all instances together.",
+        "The estimate of free capacity does not include your latest choices yet.",
+        "Update Estimate",
+        "What will happen to each instance",
+        "The hosts before and after",
+        "1 instance is currently blocked: busy-1",
+        "ends as failed.",
+        "Estimated duration:",
+        "Expected end: about",
+        "Memory needed: 1 GiB",
+    ):
+        assert [words in text(html) for html in forms] == [True, True], words
+    assert ["No known obstacles." in text(html) for html in forms] == [False, False]
+    for counter in ("mnt-counter", "mnt-plan-count", 'data-summary="time"', "data-fit"):
+        assert all(counter in html for html in forms), counter
+    errors = [re.findall(r'class="help-block">([^<]+)<', html) for html in refused]
+    assert len(errors[0]) == 3
+    assert errors[0] == errors[1]
+
+    room.all_servers = [server("web-1")]
+    forms = [shown(admin.get(one)), shown(admin.get(NEW, {"host": ["cmp1", "cmp2"]}))]
+    assert ["No known obstacles." in text(html) for html in forms] == [True, True]
 
 
 def test_the_time_follows_the_pace(admin, room):
@@ -266,7 +306,8 @@ def test_hosts_are_moved_and_removed_and_what_was_entered_is_kept(admin, cloud):
     assert "A reason is required" not in html  # it was not sent off
     # choices for a host that went are carried along, should it come back
     html = post("remove:cmp1", "cmp1", "cmp2", "cmp10").content.decode()
-    assert f'type="hidden" name="{choice}" value="stay"' in html
+    kept = f"{choice.removeprefix('choice-')} stay wait &lt;for&gt; it"
+    assert f'type="hidden" name="choices" value="{kept}"' in html
     assert Plan.objects.count() == 0
 
 
@@ -411,7 +452,8 @@ def test_many_instances_send_no_field_each(admin, cloud):
     html = admin.post(
         NEW, entered("cmp10", "cmp1", do="update", **{chosen: "stay"})
     ).content.decode()
-    assert re.findall(r'name="(choice-[^"]+)"', html) == [chosen]
+    assert 'name="choice-' not in html
+    assert f'name="choices" value="{server("many-7").id} stay"' in html
 
 
 #: What is read of Nova, Placement and Keystone whatever the hosts are.
@@ -524,6 +566,47 @@ def test_the_page_shows_the_hosts_in_order_with_their_drains(admin, make_plan, w
     assert reverse(f"{PANEL}:drain", args=[drain_of(plan, "cmp1").pk]) in html
     assert "2/6 · Plan" in answer.content.decode()
     assert "No worker is running" not in said
+
+
+def facts(client, plan: Plan) -> str:
+    return text(updates(client, plan).json()["parts"]["facts"])
+
+
+def test_the_page_says_how_long_the_plan_still_takes_and_when_it_ends(admin, make_plan):
+    """By what a drain says, for all of its hosts: two instances each, one at a time by default."""
+    plan = make_plan("cmp1", "cmp2", at_once=1)
+    one = services.drain_report(ACTOR, drain_of(plan, "cmp1").pk).forecast
+    whole = services.plan_report(ACTOR, plan.pk).forecast
+    assert whole.likely == 2 * one.likely > 0
+    assert f"Expected time rough estimate: about {formats.about(whole.likely)} (" in facts(
+        admin, plan
+    )
+    assert "Expected end" not in facts(admin, plan)
+    run(drain_of(plan, "cmp1"))
+    assert "Time left rough estimate: about" in facts(admin, plan)
+    assert re.search(r"Expected end (\d{4}-\d\d-\d\d )?\d\d:\d\d", facts(admin, plan))
+    finish(drain_of(plan, "cmp1"))
+    assert services.plan_report(ACTOR, plan.pk).forecast.likely == one.likely
+    finish(drain_of(plan, "cmp2"))
+    assert services.plan_report(ACTOR, plan.pk).forecast is None
+    assert "Expected" not in facts(admin, plan)
+    assert "Time left" not in facts(admin, plan)
+
+
+def test_hosts_at_once_end_when_the_last_one_does(admin, make_plan, settings):
+    plan = make_plan("cmp1", "cmp2", at_once=0)
+    one = services.drain_report(ACTOR, drain_of(plan, "cmp1").pk).forecast
+    assert services.plan_report(ACTOR, plan.pk).forecast == one
+    settings.UKCLOUD_MAINTENANCE = {**settings.UKCLOUD_MAINTENANCE, "MAX_IN_REGION": 1}
+    # The region's limit goes before the pace.
+    assert services.plan_report(ACTOR, plan.pk).forecast.likely > one.likely
+
+
+def test_a_plan_that_is_paused_says_how_long_it_takes_after_resuming(admin, make_plan):
+    plan = make_plan("cmp1")
+    run(drain_of(plan, "cmp1"))
+    store.change_drain(drain_of(plan, "cmp1"), timezone.now(), state=DrainState.PAUSED)
+    assert "Time left after resuming rough estimate" in facts(admin, plan)
 
 
 def test_no_worker_is_said(admin, make_plan):

@@ -8,16 +8,20 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from tests.fakes import GIB, server, service
 from tests.panel.test_workflow import AJAX, GOOD, text, url
+from ukcloud_maintenance import store
 from ukcloud_maintenance.content.maintenance.common import formats, session
 from ukcloud_maintenance.content.maintenance.preflight import words as preflight
 from ukcloud_maintenance.content.maintenance.preflight.summary import Preflight
 from ukcloud_maintenance.core.actor import RULE_VIEW
 from ukcloud_maintenance.core.copying.duration import Duration
-from ukcloud_maintenance.core.facts import Capacity
+from ukcloud_maintenance.core.facts import Capacity, Inventory
+from ukcloud_maintenance.core.preflight import relief
 from ukcloud_maintenance.core.preflight.verdicts import Choice, Kind
+from ukcloud_maintenance.core.states import DrainResult, DrainState
 from ukcloud_maintenance.exceptions import CloudUnreachable
 from ukcloud_maintenance.models import Drain
 from ukcloud_maintenance.services import HostPreflight
@@ -40,6 +44,10 @@ def known(cloud):
     cloud.all_groups, cloud.all_aggregates = [], []
     cloud.all_capacity = {"cmp2": room(16), "cmp10": room(32)}
     return cloud
+
+
+def text_of(fragment: str) -> str:
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", fragment))).strip()
 
 
 def server_id(name: str) -> str:
@@ -85,19 +93,143 @@ def test_who_finds_no_place_is_named_with_what_is_missing(admin, known):
 
 
 def test_the_hosts_before_and_after(admin, known):
-    known.all_services += [service("cmp20")]
+    """Those that receive, and how many do not: a cloud may have a thousand."""
+    known.all_services += [service("cmp20"), *(service(f"more-{n}") for n in range(1000))]
     page = admin.get(check_url("cmp1")).content.decode()
     hosts = page.split("mnt-hosts-table")[1]
-    assert re.findall(r'<tr data-host="([^"]+)"', hosts) == ["cmp2", "cmp10", "cmp20"]
+    assert re.findall(r'<tr data-host="([^"]+)"', hosts) == ["cmp10"]
     assert "32 → 39 of 64 GiB" in hosts
     assert 'aria-label="50% used now, 61% after"' in hosts
-    assert "48 of 64 GiB" in hosts
-    assert "full" in hosts.split('data-host="cmp20"')[1]
-    assert "<details" in page
+    assert "1002 other hosts would receive no instance." in re.sub(r"\s+", " ", hosts)
     assert re.search(r'<details class="mnt-hosts" open', page)
-    for n in range(10):
-        known.all_services.append(service(f"more-{n}"))
-    assert re.search(r'<details class="mnt-hosts">', admin.get(check_url("cmp1")).content.decode())
+    known.all_capacity |= {f"more-{n}": room(8) for n in range(1000)}
+    known.all_servers += [server(f"big-{n}", memory_bytes=6 * GIB) for n in range(10)]
+    page = admin.get(check_url("cmp1")).content.decode()
+    assert re.search(r'<details class="mnt-hosts">', page)
+    assert 9 <= page.split("mnt-hosts-table")[1].count("<tr data-host=") <= 15
+
+
+def placing(response) -> dict[str, bool]:
+    """Who chooses the hosts, and whether what is said of the room then is shown."""
+    first = response.content.decode().split("mnt-scroll")[0]
+    found = re.findall(r'<p data-placing="([^"]*)"( hidden)?', re.sub(r"\s+", " ", first))
+    return {who: not hidden for who, hidden in found}
+
+
+def test_that_they_fit_is_only_said_where_their_hosts_are_those_of_the_estimate(admin, known):
+    """Nova's scheduler may place them otherwise, so that the last one finds no room."""
+
+    def shown(destination: str):
+        fields = {**GOOD, "reason": "", "destination": destination}
+        return admin.post(url("cmp1"), fields, **AJAX)
+
+    assert placing(shown("")) == {"": True, "*plan": False}
+    assert placing(shown("*plan")) == {"": False, "*plan": True}
+    said = text(shown(""))
+    assert "There is room for all instances together. Nova's scheduler chooses their hosts" in said
+    assert "Together they fit: each instance is first sent to its host of the estimate." in said
+    assert placing(shown("cmp2")) == {"cmp2": True}
+    assert "cmp2 has room for all instances together." in text(shown("cmp2"))
+    known.all_servers.append(server("huge", memory_bytes=30 * GIB))
+    assert placing(shown("*plan"))["*plan"] is True
+    assert placing(shown("cmp10")) == {}
+    known.all_servers[-1] = server("huge", memory_bytes=40 * GIB)
+    assert "No host has room for it" in text(shown("*plan"))
+    assert placing(shown("*plan")) == {}
+    # The check has no destination: it is the scheduler who chooses.
+    known.all_servers.pop()
+    assert placing(admin.get(check_url("cmp1")))[""] is True
+
+
+def test_where_room_is_missing_it_says_what_would_give_it(admin, known, make_drain):
+    """By name, and how much: hosts in maintenance, disabled or down, and the overcommit."""
+    known.all_servers = [server("huge", memory_bytes=40 * GIB, vcpus=8)]
+    assert "What would provide capacity:" not in text(admin.get(check_url("cmp2")))
+    half = {"MEMORY_MB": 64 * 1024, "VCPU": 32}
+    known.all_services += [
+        service("idle", status="disabled", disabled_reason="maintenance"),
+        service("small", status="disabled"),
+        service("drained", status="disabled"),
+    ]
+    known.all_capacity |= {
+        "cmp3": Capacity(half, {"MEMORY_MB": 0, "VCPU": 0}),
+        "cmp4": Capacity(half, {"MEMORY_MB": 4096, "VCPU": 2}),
+        "idle": Capacity(half, {"MEMORY_MB": 0, "VCPU": 0}),
+        "small": room(8),
+        "drained": Capacity(half, {"MEMORY_MB": 0}),
+    }
+    known.all_inventories = {"cmp10": {"MEMORY_MB": Inventory(64 * 1024, 0, 1.0)}}
+    make_drain("drained")
+    kept = make_drain("idle")
+    now = timezone.now()
+    found = {"found_status": "enabled", "found_reason": "", "service_id": "s"}
+    store.join_maintenance(kept, now=now, **found)
+    store.change_drain(kept, now, state=DrainState.RUNNING, started_at=now)
+    store.finish_drain(kept, DrainState.SUCCEEDED, DrainResult.EMPTY, "", "w", now)
+    page = admin.get(check_url("cmp1")).content.decode()
+    listed = page.split('class="mnt-relief"')[1].split("</ul>")[0]
+    told = [text_of(one) for one in listed.split("<li>")[1:]]
+    assert told == [
+        "cmp3 is down; in service it would offer 64 GiB of memory, 32 vCPUs."
+        " Start nova-compute there, and enable it if it is disabled.",
+        "idle is in maintenance and empty; in service it would offer 64 GiB of memory, 32 vCPUs."
+        " If its maintenance is finished, return it to service (host_return idle).",
+        "cmp4 is disabled (bad fan); enabled it would offer 60 GiB of memory, 30 vCPUs."
+        " If that reason no longer holds, enable it: openstack compute service set --enable cmp4"
+        " nova-compute.",
+        "cmp10 has a memory allocation ratio of 1; each 0.1 more would offer 6.4 GiB of memory."
+        " Set ram_allocation_ratio in its nova.conf. If guests then use more memory than the host"
+        " has, the kernel may kill some of them.",
+    ]
+    # What cannot be read is not said; the rest is.
+    known.all_inventories = {}
+    page = text(admin.get(check_url("cmp1")))
+    assert "idle is in maintenance and empty" in page
+    assert "allocation ratio" not in page
+
+
+def test_looking_for_room_is_bounded(admin, known, monkeypatch):
+    """However many instances have none, and however many hosts are out of service."""
+    asked: list[str] = []
+    real = relief.judge
+    monkeypatch.setattr(
+        relief, "judge", lambda server, *more: asked.append(server.name) or real(server, *more)
+    )
+    known.all_servers = [server(f"huge-{n}", memory_bytes=99 * GIB) for n in range(300)]
+    for n in range(30):
+        known.all_services.append(service(f"off-{n}", status="disabled"))
+        known.all_capacity[f"off-{n}"] = room(60)
+    assert "What would provide capacity" not in text(admin.get(check_url("cmp1")))
+    assert len(asked) == 20 * 30
+    known.all_servers.append(server("small", memory_bytes=50 * GIB))
+    page = text(admin.get(check_url("cmp1")))
+    assert page.count("enabled it would offer") == 5
+    assert "25 more hosts would offer capacity if they were in service." in page
+
+
+def test_the_review_of_one_host_names_estimate_room_and_what_blocked_ones_lead_to(admin, known):
+    review = text_of(admin.get(url("cmp1")).content.decode().split('class="mnt-review"')[1])
+    assert re.search(r"Estimated duration: about .+\. Expected end: about [\d: -]+", review)
+    assert "Memory needed: 7 GiB (48 GiB free on 2 hosts)." in review
+    assert "There is room for all instances together." in review
+    assert (
+        "1 instance is currently blocked: busy-1 . The drain checks them again while it runs;"
+        in (review)
+    )
+    assert "if one stays blocked, the drain ends as failed." in review
+
+
+def test_the_estimate_of_one_host_is_updated_without_requesting_anything(admin, known):
+    fields = {**GOOD, "reason": "", "do": "update", **chosen(**{"db-1": "stay"})}
+    for more in ({}, AJAX):
+        page = admin.post(url("cmp1"), {**fields, "destination": "cmp2"}, **more)
+        assert "A reason is required" not in text(page)
+        assert "16 GiB free on 1 host" in text(page)
+        assert re.search(
+            r'id="drain_host__instances" class="js-tab-pane active"', page.content.decode()
+        )
+    admin.post(url("cmp1"), {**GOOD, "do": "update"})
+    assert not Drain.objects.exists()
 
 
 def test_only_choices_that_make_sense_are_offered(admin, known):
@@ -213,8 +345,10 @@ def test_what_was_entered_survives_a_cloud_that_fails(admin, known):
     db = server_id("db-1")
     entered = {**GOOD, f"choice-{db}": "cold", f"note-{db}": "<b>why"}
     page = admin.post(url("cmp1"), entered, **AJAX).content.decode()
-    assert f'<input type="hidden" name="choice-{db}" value="cold">' in page
-    assert f'<input type="hidden" name="note-{db}" value="&lt;b&gt;why">' in page
+    kept = f'<input type="hidden" name="choices" value="{db} cold &lt;b&gt;why"'
+    assert kept in page
+    again = {**GOOD, "choices": f"{db} cold <b>why"}
+    assert kept in admin.post(url("cmp1"), again, **AJAX).content.decode()
 
 
 def test_locked_ones_are_moved_or_left_as_was_chosen(admin, known):
@@ -308,6 +442,7 @@ def test_two_hundred_instances_cost_no_more_requests_than_one(admin, known):
             page = admin.get(path, **AJAX).content
         return len(known.asked), len(queries), len(page)
 
+    known.all_capacity["cmp2"] = Capacity({"MEMORY_MB": 64 * 1024, "VCPU": 400}, {})
     known.all_servers = [server("only")]
     asked, queries, _size = cost(url("cmp1"))
     known.all_servers = [
@@ -321,6 +456,34 @@ def test_two_hundred_instances_cost_no_more_requests_than_one(admin, known):
     assert page.count("<tr data-server=") == 200
     # what can be said is sent once, not for each instance
     assert page.split("mnt-sayings")[1].split("mnt-hosts")[0].count("<div>") < 12
+
+
+def test_what_is_chosen_for_a_thousand_instances_is_requested(admin, known):
+    """Django takes a thousand fields: it is one field for all of them. Each has a line."""
+    known.all_servers = [server(f"vm-{n}", memory_bytes=GIB // 64) for n in range(1000)]
+    page = html.unescape(admin.get(url("cmp1")).content.decode())
+    assert len(re.findall('name="(?:choice|note)-', page)) == 0
+    assert page.count("<select") > 1000
+    chosen = {one.id: f"why {n}" for n, one in enumerate(known.all_servers)}
+    lines = "\r\n".join(f"{one} stay {why}" for one, why in chosen.items())
+    refused = admin.post(url("cmp1"), {**GOOD, "reason": "", "choices": lines})
+    assert refused.status_code == 200
+    assert "1000 stay" in text(refused)
+    kept = re.search(r'name="choices" value="([^"]*)"', refused.content.decode())[1]
+    assert html.unescape(kept).splitlines() == lines.splitlines()
+    assert 'value="why 999"' in row(refused.content.decode(), "vm-999")
+    assert admin.post(url("cmp1"), {**GOOD, "choices": lines}).status_code == 302
+    drain = Drain.objects.get()
+    assert {r.server_id: r.note for r in drain.migrations.filter(state="stays")} == chosen
+
+
+def test_what_was_no_choice_is_none_once_it_is_shown_again(admin, known):
+    """What is no choice stays none, and a note of two lines is a note."""
+    web, db = server_id("web-1"), server_id("db-1")
+    crafted = {f"choice-{web}": "stay too", f"note-{web}": f"a\n{db} stay"}
+    known.failure = CloudUnreachable("list the compute services", "timed out")
+    page = admin.post(url("cmp1"), {**GOOD, **crafted}, **AJAX).content.decode()
+    assert f'name="choices" value="{web} stay_too a {db} stay"' in page
 
 
 def test_all_kinds_and_choices_have_words():

@@ -360,6 +360,20 @@ def test_each_of_several_is_judged_by_itself(admin, drain):
     assert verbs(admin, drain)["running"] == set()
 
 
+def test_a_thousand_are_selected_and_steered_by_one_field(admin, make_drain):
+    """Django takes a thousand fields; the script asks with a POST, as an address has a limit."""
+    drain = make_drain("cmp1", *(server(f"vm-{n}") for n in range(1001)))
+    chosen = ",".join(str(row.pk) for row in store.migrations(drain))
+    asked = admin.post(url("skip", drain), {"row": chosen}, **SCRIPT).content.decode()
+    assert "Skip 1001 instances?" in text(asked)
+    assert asked.count("<li><strong>") == 1001
+    sent = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', asked))
+    assert sent["row"] == chosen
+    assert not InstanceMigration.objects.filter(state=MigrationState.SKIPPED).exists()
+    admin.post(url("skip", drain), {k: sent[k] for k in ("row", "confirmed")}, **SCRIPT)
+    assert InstanceMigration.objects.filter(state=MigrationState.SKIPPED).count() == 1001
+
+
 def test_another_admin_was_faster(admin, drain):
     """The dialog is open while somebody else aborts one of the two."""
     rows = rows_of(drain)

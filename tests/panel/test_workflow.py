@@ -115,7 +115,7 @@ def at_field(response, name: str) -> str:
     page = response.content.decode()
     group = next(g for g in page.split('<div class="form-group') if f'name="{name}"' in g)
     assert group.startswith(" has-error")
-    return html.unescape(re.search(r'role="alert">(.*?)<', group).group(1))
+    return html.unescape(re.search(r'class="help-block">(.*?)<', group).group(1))
 
 
 @pytest.mark.parametrize(

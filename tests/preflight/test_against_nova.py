@@ -229,6 +229,30 @@ def test_room_is_what_placement_says(nova, cloud):
     assert ends(nova, planned["large"].server.id) == "error"
 
 
+def test_what_would_give_room_is_what_placement_has(nova, cloud):
+    """A host that is disabled, and a higher allocation ratio of the one that comes nearest."""
+    nova.create_server("large", host="cmp1", ram_mib=5000)
+    nova.create_server("half-2", host="cmp2", ram_mib=5000)
+    nova.create_server("more-3", host="cmp3", ram_mib=6000)
+    plan, _ = plan_of(cloud)
+    assert plan.relief == ()  # there is room on lone
+    lone = nova.service("lone")["id"]
+    nova.nova.put(f"/os-services/{lone}", json={"status": "disabled", "disabled_reason": "spare"})
+    try:
+        plan, planned = plan_of(cloud)
+    finally:
+        nova.nova.put(f"/os-services/{lone}", json={"status": "enabled"})
+    assert planned["large"].verdict.code == "no_room"
+    empty, ratio = plan.relief
+    assert empty.code == "relief_disabled_empty"
+    assert english(empty).startswith("lone is disabled (spare) and empty; enabled it would offer 8")
+    assert (ratio.code, ratio.values["host"]) == ("relief_memory_ratio", "cmp2")
+    found = cloud.inventories_of("cmp2")["MEMORY_MB"]
+    whole = (found.total - found.reserved) * found.allocation_ratio
+    assert round(whole) == plan.capacity["cmp2"].total["MEMORY_MB"]
+    assert ratio.values["ratio"] == f"{found.allocation_ratio:g}"
+
+
 def test_a_host_that_has_no_memory_left_is_full(nova, cloud):
     nova.create_server("all-of-it", host="lone", ram_mib=8192)
     plan, _ = plan_of(cloud)

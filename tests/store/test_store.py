@@ -699,3 +699,25 @@ def test_a_run_back_counts_who_came_back(direction):
     wanted = 5 if direction == "away" else 1
     assert store.counts([drain.pk])[drain.pk].left == wanted
     assert store.counts_of(drain, rows).left == wanted
+
+
+class TestRequested:
+    """Whether somebody waits for a worker, by one small look."""
+
+    LEASE = 60
+
+    def is_requested(self, regions=None):
+        return store.is_requested(store.now(), self.LEASE, regions)
+
+    def test_a_new_drain_until_a_worker_has_it(self, db):
+        drain = create()
+        assert self.is_requested()
+        assert not self.is_requested(["elsewhere"])
+        taken = store.claim("one", store.now(), self.LEASE)
+        assert not self.is_requested()
+        store.release(taken, "one", store.now())
+        assert not self.is_requested()
+        begin(drain)
+        actor = Actor("u1", "admin", may=lambda rule: True)
+        store.pause_drain(store.drain(drain.pk), actor, store.now())
+        assert self.is_requested()

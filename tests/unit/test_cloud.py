@@ -15,6 +15,8 @@ from tests.unit import openstack_server
 from tests.unit.openstack_server import Answer
 from ukcloud_maintenance import cloud as gateway
 from ukcloud_maintenance.cloud import Cloud, from_clouds_yaml
+from ukcloud_maintenance.cloud.wire import as_hypervisor
+from ukcloud_maintenance.core.facts import Capacity, Inventory
 from ukcloud_maintenance.exceptions import (
     CloudAnswerUnusable,
     CloudAuthError,
@@ -912,6 +914,46 @@ def test_an_aggregate(openstack, cloud):
     assert found.metadata == {"trait:CUSTOM_FAST": "required"}
 
 
+def test_the_hosts_are_shown_whether_placement_answers_or_not(openstack, cloud):
+    openstack.nova["/os-services"] = Answer(
+        {"services": [raw_service("cmp1"), raw_service("cmp2")]}
+    )
+    openstack.nova["/os-hypervisors/detail"] = Answer(
+        {"hypervisors": [raw_hypervisor("cmp1", "cmp1", id="p1")]}
+    )
+    told = {"VCPU": {"capacity": 64, "used": 5}}
+    summaries = {"provider_summaries": {"p1": {"resources": told, "root_provider_uuid": "p1"}}}
+    openstack.placement["/allocation_candidates"] = Answer(summaries)
+    hosts, capacity = cloud.hosts_and_capacity()
+    assert [one.host for one in hosts] == ["cmp1", "cmp2"]
+    assert capacity == {"cmp1": Capacity({"VCPU": 64}, {"VCPU": 5})}
+    assert len(openstack.requests) == 3
+    openstack.placement["/allocation_candidates"] = Answer({}, status=500)
+    hosts, capacity = cloud.hosts_and_capacity()
+    assert (len(hosts), capacity) == (2, None)
+    openstack.nova["/os-services"] = Answer({}, status=403)
+    with pytest.raises(CloudForbidden):
+        cloud.hosts_and_capacity()
+
+
+def test_the_overcommit_of_exactly_this_host(openstack, cloud):
+    openstack.nova["/os-hypervisors/detail"] = Answer(
+        {
+            "hypervisors": [
+                raw_hypervisor("cmp10", "cmp10", id="p10"),
+                raw_hypervisor("x", "cmp1", id="p1"),
+            ]
+        }
+    )
+    memory = {"total": 65536, "reserved": 512, "allocation_ratio": 1.5, "step_size": 1}
+    openstack.placement["/resource_providers/p1/inventories"] = Answer(
+        {"inventories": {"MEMORY_MB": memory, "VCPU": {"total": 16}}}
+    )
+    found = cloud.inventories_of("cmp1")
+    assert found == {"MEMORY_MB": Inventory(65536, 512, 1.5), "VCPU": Inventory(16, 0, 1.0)}
+    assert cloud.inventories_of("CMP1") == {}
+
+
 def test_capacity_by_host_with_nested_providers_added_up(openstack, cloud):
     def resources(**amounts):
         return {k: {"capacity": c, "used": u} for k, (c, u) in amounts.items()}
@@ -1135,6 +1177,80 @@ def test_hypervisors_of_another_name_are_found_in_the_whole_list(openstack, clou
 
     openstack.nova["/os-hypervisors/detail"] = answer
     assert [h.hypervisor_hostname for h in cloud.hypervisors_of("cmp1")] == names
+
+
+def test_hypervisors_of_a_host_are_asked_for_by_the_name_that_is_known(openstack, cloud):
+    openstack.nova["/os-hypervisors/detail"] = Answer(
+        {"hypervisors": [raw_hypervisor("node-7", "cmp1"), raw_hypervisor("node-70", "cmp10")]}
+    )
+    assert [h.id for h in cloud.hypervisors_of("cmp1", "node-7")] == ["hv-node-7"]
+    [request] = openstack.requests
+    assert request.query == {"hypervisor_hostname_pattern": "node-7"}
+
+
+def test_hypervisors_are_listed_in_small_pages_whatever_the_links_say(openstack, cloud):
+    """Nova leaves the link out where it left a hypervisor out, whose service was deleted."""
+    everything = [raw_hypervisor(f"n{n}", f"cmp{n}") for n in range(5)]
+
+    def answer(request):
+        ids = [one["id"] for one in everything]
+        first = ids.index(request.query["marker"]) + 1 if "marker" in request.query else 0
+        return Answer({"hypervisors": everything[first : first + 2]})
+
+    openstack.nova["/os-hypervisors/detail"] = answer
+    found, marker = [], ""
+    while page := cloud.hypervisors_after(marker):
+        found += page
+        marker = page[-1].id
+    assert [one.host for one in found] == [f"cmp{n}" for n in range(5)]
+    assert [r.query for r in openstack.requests][:2] == [
+        {"limit": "50"},
+        {"limit": "50", "marker": "hv-n1"},
+    ]
+    # usage ends there, and beyond it Nova asks every host
+    assert openstack.requests[0].headers["openstack-api-version"] == "compute 2.87"
+
+
+def test_one_hypervisor_says_how_many_servers_its_host_has_now(openstack, cloud):
+    servers = [{"uuid": "1", "name": "a"}, {"uuid": "2", "name": "b"}]
+    openstack.nova["/os-hypervisors/hv-n1"] = Answer(
+        {"hypervisor": raw_hypervisor("n1", "cmp1") | {"servers": servers}}
+    )
+    hypervisor, number = cloud.hypervisor_and_servers("hv-n1")
+    assert (hypervisor.host, number) == ("cmp1", 2)
+    [request] = openstack.requests
+    assert request.query == {"with_servers": "true"}
+
+
+def test_one_that_does_not_tell_its_servers_is_no_empty_one(openstack, cloud):
+    openstack.nova["/os-hypervisors/hv-n1"] = Answer({"hypervisor": raw_hypervisor("n1", "cmp1")})
+    with raises(CloudAnswerUnusable, match="servers"):
+        cloud.hypervisor_and_servers("hv-n1")
+
+
+def test_capacity_asks_nova_for_no_list_where_the_hypervisors_are_known(openstack, cloud):
+    summary = {"root_provider_uuid": "n1", "traits": [], "resources": {}}
+    openstack.placement["/allocation_candidates"] = Answer(
+        {"allocation_requests": [], "provider_summaries": {"n1": summary}}
+    )
+    known = [as_hypervisor(raw_hypervisor("cmp1", "cmp1", id="n1"))]
+    assert set(cloud.capacity(known)) == {"cmp1"}
+    assert [r.path for r in openstack.requests] == ["/allocation_candidates"]
+
+
+def test_hosts_ask_nova_for_no_list_where_the_hypervisors_are_known(openstack, cloud):
+    openstack.nova["/os-services"] = Answer({"services": [{"id": "s", "host": "cmp1"}]})
+    known = [as_hypervisor(raw_hypervisor("cmp1", "cmp1", id="n1"))]
+    [found] = cloud.hosts(known)
+    assert (found.host, found.hypervisor) == ("cmp1", known[0])
+    assert [r.path for r in openstack.requests] == ["/os-services"]
+
+
+def test_the_region_that_nobody_named_is_the_catalogues(openstack, cloud):
+    assert cloud.find_region() == cloud.region != ""
+    named = cloud.region
+    cloud.region = ""
+    assert cloud.find_region() == named
 
 
 def test_a_list_of_hypervisors_that_fails_is_not_an_empty_one(openstack, cloud):

@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ukcloud_maintenance.core.copying import duration
-from ukcloud_maintenance.core.copying.duration import Learned, forecast, learned_of
+from ukcloud_maintenance.core.copying.duration import (
+    Learned,
+    at_own_pace,
+    busy_seconds,
+    forecast,
+    learned_of,
+    nominal_seconds,
+)
 
 MIB = 1024**2
 GIB = 1024**3
@@ -104,3 +111,30 @@ def test_any_forecast_is_in_order_and_within_its_bounds(waiting, running, at_onc
     least = max([0.0, *each, *ends, sum(each) / places])
     most = max([0.0, *ends]) + sum(each)
     assert least * (1 - 1e-9) <= found.likely <= most * (1 + 1e-9)
+
+
+class TestItsOwnPace:
+    """A drain that has done a part is the best measure of the rest."""
+
+    def test_a_fixed_part_of_each_is_learned(self):
+        # 300 small instances by three at a time, 30 s each however small they are
+        size, each, at_once, count = 64 * MIB, 30.0, 3, 300
+        learned = Learned()
+        for done in range(30, 300, 30):
+            left = count - done
+            by_rate = forecast([size] * left, [], at_once, learned)
+            one = nominal_seconds(size)
+            found = at_own_pace(by_rate, done * one, left * one, done * each / at_once, done)
+            assert found.likely == pytest.approx(left * each / at_once)
+            assert found.low < found.likely < found.high
+            assert found.samples == done
+
+    def test_a_few_teach_nothing_and_endless_stays_endless(self):
+        few = forecast([GIB], [], 1, Learned())
+        assert at_own_pace(few, 10, 10, 99, 4) == few
+        endless = forecast([GIB], [math.inf], 1, Learned())
+        assert at_own_pace(endless, 10, 10, 99, 50) == endless
+
+    def test_a_time_in_which_nothing_was_in_progress_does_not_count(self):
+        assert busy_seconds([(0, 10), (5, 12), (100, 110)]) == 22
+        assert busy_seconds([]) == 0

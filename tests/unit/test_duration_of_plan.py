@@ -1,8 +1,10 @@
 """How long several hosts take: one after another, some at a time, and within the region's limit."""
 
+import math
+
 import pytest
 
-from ukcloud_maintenance.core.copying.duration import Duration, of_plan
+from ukcloud_maintenance.core.copying.duration import Duration, Forecast, forecast_of_plan, of_plan
 
 
 def host(seconds: float, one_by_one: float) -> Duration:
@@ -37,3 +39,28 @@ def test_the_region_takes_no_more_than_its_limit():
 
 def test_nothing_to_migrate_takes_no_time():
     assert of_plan([], 1, in_region=20) is None
+
+
+def left(likely: float) -> Forecast:
+    return Forecast(likely / 2, likely, likely * 2, samples=7, assumed=False)
+
+
+@pytest.mark.parametrize(
+    ("at_once", "likely"),
+    [
+        (1, 40 + 60 + 30),  # one after another
+        (2, 40 + 30),  # 60 beside the one that runs, and the next in its place
+        (0, 60),
+        (9, 60),
+    ],
+)
+def test_hosts_that_wait_take_the_places_of_those_that_are_emptied(at_once, likely):
+    found = forecast_of_plan([left(40)], [left(60), left(30)], left(1), at_once)
+    assert (found.low, found.likely, found.high) == (likely / 2, likely, likely * 2)
+    assert (found.samples, found.assumed) == (7, False)
+
+
+def test_a_running_plan_takes_no_less_than_the_region_needs_for_all():
+    assert forecast_of_plan([left(40)], [left(60)], left(500), 0).likely == 500
+    forever = Forecast(math.inf, math.inf, math.inf, 7, False)
+    assert forecast_of_plan([forever], [left(60)], left(1), 0).likely == math.inf

@@ -25,7 +25,7 @@ from ukcloud_maintenance.messages import english
 #: What each function needs, and arguments beside the actor.
 NEEDS = {
     "list_hosts": (RULE_VIEW, ["cloud"]),
-    "count_instances": (RULE_VIEW, ["cloud", ["cmp1"]]),
+    "hosts_now": (RULE_VIEW, ["cloud", []]),
     "host_records": (RULE_VIEW, ["RegionOne"]),
     "worker_status": (RULE_VIEW, []),
     "project_names": (RULE_VIEW, ["cloud"]),

@@ -29,6 +29,8 @@ class Dispatcher:
         #: what a claim finds
         self.due: list[Drain] = []
         self.begun: list[float] = []
+        #: whether somebody waits for a worker
+        self.requested = False
         self.worker = Worker()
         clock = SimpleNamespace(monotonic=lambda: self.time)
         monkeypatch.setattr(agenda, "time", clock)
@@ -37,6 +39,7 @@ class Dispatcher:
         monkeypatch.setattr(loop, "close_old_connections", lambda: None)
         monkeypatch.setattr(store, "claim", self.claim)
         monkeypatch.setattr(store, "claim_host", self.claim_host)
+        monkeypatch.setattr(store, "is_requested", lambda *args: self.requested)
         monkeypatch.setattr(self.worker.signs, "release_the_dead", lambda: None)
         monkeypatch.setattr(self.worker.signs, "report", lambda more: None)
         monkeypatch.setattr(self.worker.clock, "was_set_back", lambda: False)
@@ -88,6 +91,16 @@ def test_an_idle_worker_asks_once_in_idle_seconds(dispatcher):
     dispatcher.run(60)
     assert dispatcher.asked == [IDLE * n for n in range(12)]
     assert dispatcher.asked_for_hosts == dispatcher.asked
+
+
+def test_what_is_requested_is_begun_within_a_second(dispatcher):
+    def press():
+        dispatcher.requested = True
+        dispatcher.due.append(Drain(pk=1, region=""))
+
+    dispatcher.at(17.3, press)
+    dispatcher.run(18.9)
+    assert dispatcher.begun == [18]
 
 
 def test_a_new_drain_is_begun_within_idle_seconds(dispatcher):

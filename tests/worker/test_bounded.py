@@ -214,7 +214,7 @@ class TestABug:
         drain = Drain.objects.get()
         assert "KeyError: 'cacert'" in english(drain.message)
         assert drain.next_pass_at > store.now(), "it is not tried at once"
-        run(monkeypatch, lambda this, drain: reconciler.Outcome(moving=False))
+        run(monkeypatch, lambda this, drain: reconciler.Outcome(pause_seconds=5))
         Drain.objects.update(next_pass_at=None)
         (one,) = worker._take()
         worker.runner.work(one)

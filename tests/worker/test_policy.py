@@ -178,7 +178,15 @@ CALLS = {
     "enable_service": (_update, {"os-services:update"}),
     "hypervisors": (lambda c, **t: len(c.hypervisors()) == 6, {"os-hypervisors:list-detail"}),
     "hypervisors_of": (lambda c, **t: len(_hypervisor_ids(c)) == 1, {"os-hypervisors:list-detail"}),
+    "hypervisors_after": (
+        lambda c, **t: len(c.hypervisors_after("")) == 6,
+        {"os-hypervisors:list-detail"},
+    ),
     "hosts": (lambda c, **t: len(c.hosts()) == 6, {"os-hypervisors:list-detail"}),
+    "hosts_and_capacity": (
+        lambda c, **t: [len(found or ()) for found in c.hosts_and_capacity()] == [6, 6],
+        {"os-hypervisors:list-detail", "placement:allocation_candidates:list"},
+    ),
     "servers_on": (
         lambda c, **t: [(s.name, s.host) for s in c.servers_on("cmp5")] == [("seen", "cmp5")],
         {
@@ -219,6 +227,7 @@ CALLS = {
         {"os-aggregates:index"},
     ),
     "capacity": (lambda c, **t: len(c.capacity()) == 6, {"placement:allocation_candidates:list"}),
+    "providers": (lambda c, **t: len(c.providers()) == 6, {"placement:resource_providers:list"}),
     "allocations_on": (
         lambda c, server, **t: server in _holders(c),
         {"placement:resource_providers:list", "placement:resource_providers:allocations:list"},
@@ -279,12 +288,19 @@ CALLS = {
         {"identity:list_projects"},
     ),
     "user_id": (lambda c, **t: bool(c.user_id()), set()),
+    "find_region": (lambda c, **t: c.find_region() == "RegionOne", set()),
     "log_in": (lambda c, **t: c.log_in() is None, set()),
 }
 #: Methods that ask nothing themselves, or only by others of these.
 NO_CALLS = {"try_side_by_side", "within", "use_newest_of", "stop", "providers_of"}
-#: What an administrator does, never the worker: an allocation that was left behind is removed.
-OF_AN_ADMIN = {"allocations_of", "set_allocations"}
+#: What an administrator does, never the worker: an allocation that was left behind is removed, the
+#: rows of the hosts page are looked at, and the overcommit is read where room is missing.
+OF_AN_ADMIN = {
+    "allocations_of",
+    "set_allocations",
+    "hypervisor_and_servers",
+    "inventories_of",
+}
 
 
 def full(rule: str) -> str:

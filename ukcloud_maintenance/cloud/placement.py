@@ -4,22 +4,22 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
-from ..core.facts import Allocation, Capacity, Consumer
+from ..core.facts import Allocation, Capacity, Consumer, HostFacts, Hypervisor, Inventory
 from ..core.message import Message, message
-from ..exceptions import CloudAnswerUnusable, CloudNotFound
+from ..exceptions import CloudAnswerUnusable, CloudError, CloudNotFound
 from .answers import dict_of, json_of, list_of, request_id_of
 from .hosts import Hosts
 from .http import side_by_side
 from .transport import PLACEMENT_MICROVERSION
-from .wire import as_capacity
+from .wire import as_capacity, as_hosts, as_inventories
 
 
 class Placement(Hosts):
     """What Placement holds of whom."""
 
-    def capacity(self) -> dict[str, Capacity]:
+    def capacity(self, known: Iterable[Hypervisor] | None = None) -> dict[str, Capacity]:
         """What every compute host could take, by host: two requests, side by side (and one more
-        for every further 1,000 hypervisors).
+        for every further 1,000 hypervisors). One request where the hypervisors are known.
 
         `GET /allocation_candidates` answers with the providers that have room for what is asked
         for, and with all their resources (1.27): asked for one MiB of memory, with those of every
@@ -27,25 +27,47 @@ class Placement(Hosts):
         what Nova says of it, and without anything to take. Nested providers are added
         to their root (1.29), which is the compute node: its UUID is the hypervisor's id.
         """
-        what = message("to_read_capacity")
-        answer, hypervisors = side_by_side(
-            [
-                lambda: self._send(
-                    self._placement,
-                    what,
-                    "GET",
-                    "/allocation_candidates?resources=MEMORY_MB:1",
-                    microversion=PLACEMENT_MICROVERSION,
-                ),
-                self.hypervisors,
-            ]
+        hypervisors = self.hypervisors if known is None else lambda: list(known)
+        summaries, found = side_by_side([self._summaries, hypervisors])
+        return _by_host(summaries, found)
+
+    def hosts_and_capacity(self) -> tuple[list[HostFacts], dict[str, Capacity] | None]:
+        """Every compute service with its hypervisor, and what Placement says of each; None where
+        it does not answer: three requests, side by side, and see :meth:`hosts`."""
+        found = self.try_side_by_side(
+            {
+                "services": self.services,
+                "hypervisors": self.hypervisors,
+                "summaries": self._summaries,
+            }
         )
-        hosts = {hypervisor.id: hypervisor.host for hypervisor in hypervisors}
-        found = as_capacity(dict_of(json_of(answer, what), "provider_summaries", what), hosts)
-        for hypervisor in hypervisors:
-            if hypervisor.is_bare_metal:
-                found[hypervisor.host] = Capacity(bare_metal=True)
-        return found
+        for name in ("services", "hypervisors"):
+            if isinstance(found[name], CloudError):
+                raise found[name]
+        hosts = as_hosts(found["services"], found["hypervisors"])
+        if isinstance(found["summaries"], CloudError):
+            return hosts, None
+        return hosts, _by_host(found["summaries"], found["hypervisors"])
+
+    def _summaries(self) -> dict[str, Any]:
+        what = message("to_read_capacity")
+        body = self._placed(what, "/allocation_candidates?resources=MEMORY_MB:1")
+        return dict_of(body, "provider_summaries", what)
+
+    def inventories_of(self, host: str) -> dict[str, Inventory]:
+        """What exactly this host has, by resource class, of the provider that is the compute node
+        itself; of several nodes the first. Two requests; one or two of them for the hypervisor."""
+        what = message("to_read_capacity")
+        for hypervisor in self.hypervisors_of(host)[:1]:
+            path = f"/resource_providers/{quote(hypervisor.id, safe='')}/inventories"
+            return as_inventories(dict_of(self._placed(what, path), "inventories", what))
+        return {}
+
+    def providers(self) -> frozenset[str]:
+        """The UUIDs of all resource providers. One request."""
+        what = message("to_read_capacity")
+        found = list_of(self._placed(what, "/resource_providers"), "resource_providers", what)
+        return frozenset(str(raw.get("uuid") or "") for raw in found)
 
     def allocations_of(self, consumer_id: str) -> Consumer:
         """Everything that a consumer holds. One request; one that Placement does not know holds
@@ -137,3 +159,9 @@ class Placement(Hosts):
     def _placed(self, what: Message, path: str) -> Any:
         answer = self._send(self._placement, what, "GET", path, microversion=PLACEMENT_MICROVERSION)
         return json_of(answer, what)
+
+
+def _by_host(summaries: dict[str, Any], hypervisors: Iterable[Hypervisor]) -> dict[str, Capacity]:
+    known = list(hypervisors)
+    found = as_capacity(summaries, {one.id: one.host for one in known})
+    return found | {one.host: Capacity(bare_metal=True) for one in known if one.is_bare_metal}

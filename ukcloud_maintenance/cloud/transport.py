@@ -3,7 +3,7 @@
 import copy
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Self
 from urllib.parse import quote
@@ -104,7 +104,9 @@ class Transport:
         self._guard(message("to_log_in"), self.session.get_token)
         self._compute_endpoint()
 
-    def try_side_by_side(self, calls: dict[str, Callable[[], Any]]) -> dict[str, Any]:
+    def try_side_by_side(
+        self, calls: Mapping[str, Callable[[], Any]], at_once: int = 2 * PARALLEL
+    ) -> dict[str, Any]:
         """The results of several reads that go out at once; a failure is its value."""
 
         def attempt(call: Callable[[], Any]) -> Any:
@@ -114,8 +116,22 @@ class Transport:
                 return error
 
         attempts = [partial(attempt, call) for call in calls.values()]
-        found = side_by_side(attempts, 2 * PARALLEL)
+        found = side_by_side(attempts, at_once)
         return dict(zip(calls, found, strict=True))
+
+    def find_region(self) -> str:
+        """The region of the Nova that is asked; where none was named, what the service catalogue
+        calls it. No request but a login."""
+        if self.region:
+            return self.region
+        what = message("to_find_service", name="Nova")
+        found = self._guard(
+            what,
+            lambda: self.session.get_endpoint_data(
+                service_type="compute", interface=self._compute.interface, discover_versions=False
+            ),
+        )
+        return str(getattr(found, "region_name", None) or "")
 
     def _compute_endpoint(self) -> str:
         return self._endpoint(self._compute, "Nova")

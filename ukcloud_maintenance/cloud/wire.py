@@ -1,6 +1,7 @@
 """The JSON of OpenStack's APIs as values of `core.facts`."""
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,7 +9,9 @@ from ..core.facts import (
     Action,
     Aggregate,
     Capacity,
+    HostFacts,
     Hypervisor,
+    Inventory,
     Migration,
     Progress,
     Server,
@@ -163,6 +166,25 @@ def as_capacity(summaries: dict[str, Any], hosts: dict[str, str]) -> dict[str, C
     return {
         host: Capacity(total.get(host, {}), used.get(host, {}), frozenset(found))
         for host, found in traits.items()
+    }
+
+
+def as_hosts(services: Iterable[Service], hypervisors: Iterable[Hypervisor]) -> list[HostFacts]:
+    """Each service with its hypervisor, or the sum of several."""
+    by_host: dict[str, list[Hypervisor]] = {}
+    for hypervisor in hypervisors:
+        by_host.setdefault(hypervisor.host, []).append(hypervisor)
+    return [HostFacts(s, summed(by_host.get(s.host, []))) for s in services]
+
+
+def as_inventories(raw: dict[str, Any]) -> dict[str, Inventory]:
+    return {
+        name: Inventory(
+            int(one.get("total") or 0),
+            int(one.get("reserved") or 0),
+            float(one.get("allocation_ratio") or 1.0),
+        )
+        for name, one in raw.items()
     }
 
 

@@ -51,6 +51,7 @@ class AttemptView:
     course: str = ""
     seconds_left: float | None = None
     pass_bytes: int | None = None
+    ended_at: datetime | None = None
 
 
 #: What changes in the course of an attempt, by name; no field of an instance is called so.

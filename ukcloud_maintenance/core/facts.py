@@ -66,18 +66,6 @@ class Hypervisor:
 
 
 @dataclass(frozen=True)
-class HostFacts:
-    """One row of the hosts page: the service, and the hypervisor where Nova knows one."""
-
-    service: Service
-    hypervisor: Hypervisor | None = None
-
-    @property
-    def host(self) -> str:
-        return self.service.host
-
-
-@dataclass(frozen=True)
 class Server:
     """A server as an admin sees it, `GET /servers/detail`."""
 
@@ -150,6 +138,10 @@ class Aggregate:
     metadata: dict[str, str] = field(default_factory=dict, hash=False)
 
 
+#: Placement's resource class of processors that may be overcommitted
+VCPUS = "VCPU"
+
+
 @dataclass(frozen=True)
 class Capacity:
     """What Placement says of one compute host, its nested providers added up.
@@ -165,6 +157,32 @@ class Capacity:
 
     def free(self, resource: str) -> int:
         return self.total.get(resource, 0) - self.used.get(resource, 0)
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """One row of the hosts page: the service, the hypervisor where Nova knows one, and what
+    Placement says of it, where that is known and it has any memory left."""
+
+    service: Service
+    hypervisor: Hypervisor | None = None
+    capacity: Capacity | None = None
+
+    @property
+    def host(self) -> str:
+        return self.service.host
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What a compute host has of one resource class, `GET /resource_providers/{id}/inventories`.
+
+    In Placement's units; (total - reserved) x allocation_ratio may be allocated.
+    """
+
+    total: int
+    reserved: int = 0
+    allocation_ratio: float = 1.0
 
 
 @dataclass(frozen=True)

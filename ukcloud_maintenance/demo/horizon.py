@@ -5,8 +5,8 @@ Its settings come from the environment, see ``horizon_settings``. Tests use ``Ho
     with DemoCloud() as cloud, HorizonProcess(cloud, tmp_path) as horizon:
         browser.get(horizon.url)
 
-Static files are collected and compressed once for each content of the plugin's static files and
-templates, into the cache directory, from which any number of Horizons are served.
+Static files are collected and compressed once for each content of the plugin's static files,
+templates and theme, into the cache directory, from which any number of Horizons are served.
 """
 
 from __future__ import annotations
@@ -47,12 +47,16 @@ def static_root() -> Path:
     digest = hashlib.sha256()
     for name in ("horizon", "django_compressor"):
         digest.update(f"{name}={metadata.version(name)}".encode())
+    theme = os.environ.get("DEMO_THEME", "")
+    digest.update(theme.encode())
     from ukcloud_maintenance import enabled
 
     files = [Path(__file__).with_name("horizon_settings.py")]
     files += Path(next(iter(enabled.__path__))).glob("*.py")
     files += (package / "static").rglob("*")
     files += package.glob("content/**/*.html")
+    if Path(theme).is_absolute():
+        files += Path(theme).rglob("*")
     for file in sorted(file for file in files if file.is_file()):
         digest.update(str(file.name).encode() + file.read_bytes())
     return cache_directory() / "static" / digest.hexdigest()[:20]

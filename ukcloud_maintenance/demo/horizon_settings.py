@@ -11,6 +11,7 @@ Everything that may be chosen comes from the environment:
                           default SQLite in Horizon's directory
 ``DEMO_STATIC_ROOT``      collected static files, see ``horizon``
 ``DEMO_MAINTENANCE``      JSON, merged into ``UKCLOUD_MAINTENANCE``
+``DEMO_THEME``            directory of the theme: of one's own, or ``themes/material`` of Horizon's
 ========================= =====================================================================
 
 ``DJANGO_SETTINGS_MODULE=ukcloud_maintenance.demo.horizon_settings django-admin drain_status``
@@ -51,7 +52,11 @@ def _auth_url() -> str:
 # without a SECRET_KEY there it would write one beside its code, and each theme is compiled.
 _local = types.ModuleType("local.local_settings")
 _local.SECRET_KEY = _secret_key()
-_local.AVAILABLE_THEMES = [("default", "Default", "themes/default")]
+_theme = os.environ.get("DEMO_THEME", "themes/default")
+_local.DEFAULT_THEME = Path(_theme).name
+_local.AVAILABLE_THEMES = [(_local.DEFAULT_THEME, _local.DEFAULT_THEME.title(), _theme)]
+if _local.DEFAULT_THEME != "default":  # which others take their variables from
+    _local.AVAILABLE_THEMES.append(("default", "Default", "themes/default"))
 sys.modules.setdefault("local", types.ModuleType("local"))
 sys.modules["local.local_settings"] = _local
 

@@ -12,6 +12,7 @@ Times are UTC, sizes are bytes.
 from .drains import Drain, Plan
 from .hosts import HostMaintenance, Turn, host_key
 from .instances import Attempt, InstanceMigration, Request
+from .inventory import Inventory, InventoryPage
 from .record import Event, Worker
 
 __all__ = [
@@ -20,6 +21,8 @@ __all__ = [
     "Event",
     "HostMaintenance",
     "InstanceMigration",
+    "Inventory",
+    "InventoryPage",
     "Plan",
     "Request",
     "Turn",

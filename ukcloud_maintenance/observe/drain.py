@@ -1,11 +1,13 @@
 """What one pass over one drain looks at, read into the frozen value that core decides by.
 
-At most three requests, four where nothing is left to be moved, and one for each migration in
-progress, two where Nova's record of it is not among the newest (what is read once per event comes
-on top).
+Three requests, four where nothing is left to be moved: the service (is the host up, is it
+disabled), then its servers (what is still there, what is new), and the newest records of the
+migrations from it (how far are they). One more for each server that left the list: where it is, and
+whether it arrived well; one for each copy in progress, every few seconds: its bytes; one for each
+migration whose record is not among the newest, and for each request whose answer got lost.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -14,7 +16,7 @@ from typing import Protocol, TypeVar
 from .. import settings, store
 from ..cloud import Cloud, side_by_side
 from ..core import drain as d
-from ..core.facts import Migration, Server
+from ..core.facts import NOVA_STATUS_RUNNING, Migration, Server
 from ..core.message import message, some
 from ..core.preflight.verdicts import PlacementContext
 from ..core.states import (
@@ -33,6 +35,8 @@ from .views import drain_view, limits, row_view
 
 #: How many migration records of the host a pass reads; far more than can be in progress.
 NEWEST = 100
+#: Seconds between two times that libvirt's driver writes the bytes of a copy (nova/virt/libvirt).
+BYTES_EVERY = 5.0
 
 T = TypeVar("T")
 
@@ -67,10 +71,28 @@ class Observer:
     read_placement_context: ReadPlacementContext
 
 
-def observe(by: Observer, drain: Drain, rows: list[InstanceMigration]) -> d.Observation:
+Records = dict[str, list[Migration]]
+
+
+def glance(by: Observer, drain: Drain) -> Records:
+    """Nova's newest records of the migrations from the host, by server: one request. By itself it
+    tells whether any of those in progress began or ended."""
+    by_server: Records = {}
+    for record in by.cloud.newest_migrations_from(drain.host, NEWEST):
+        by_server.setdefault(record.server_id, []).append(record)
+    by.alive()
+    return by_server
+
+
+def observe(
+    by: Observer, drain: Drain, rows: list[InstanceMigration], records: Records | None = None
+) -> d.Observation:
     """Read the service first and the servers after it: what is listed then was listed after
     the service was disabled, if it is.
 
+    :param records: those of `glance`, where this pass has read them already. They are older than
+        the list of servers then: a record that was not over may be by now, and says so in the next
+        pass.
     :raises CloudError: what must be known cannot be read
     """
     untouched = drain.state == DrainState.PAUSED and drain.started_at is None
@@ -90,7 +112,9 @@ def observe(by: Observer, drain: Drain, rows: list[InstanceMigration]) -> d.Obse
         contents = replace(contents, names={r.server_id: r.server_name for r in rows})
         service, servers = contents.before, {s.id: s for s in contents.servers}
     by.alive()
-    records = _records(by, drain, under_way)
+    if records is None:
+        records = glance(by, drain) if under_way else {}
+    _add_older(by, drain, under_way, records)
     views = [row_view(r) for r in rows]
     lost = [r.server_id for r in under_way if r.state == MigrationState.SUBMITTED]
     due = d.is_due(drain.looked_around_at, by.clock())
@@ -113,29 +137,24 @@ def observe(by: Observer, drain: Drain, rows: list[InstanceMigration]) -> d.Obse
         servers=servers,
         migrations=records,
         contents=contents,
-        progress=_each(cloud.progress, _flying(under_way, servers)),
+        progress=_each(cloud.progress, _copied(by, drain, views, under_way, servers, records)),
         actions=_each(cloud.actions, lost),
         elsewhere=elsewhere,
         other_runs=_other_runs(drain, elsewhere),
         our_user_id=cloud.user_id() if lost else "",
         around=around,
         travelling=store.travelling_groups(drain),
-        admission=_gate(drain),
+        admission=admission(drain),
         on_their_way=_on_their_way(by, rows),
+        last_limit=store.last_limit(drain),
     )
     return with_words(by, drain, rows, seen, due)
 
 
-def _records(
-    by: Observer, drain: Drain, under_way: list[InstanceMigration]
-) -> dict[str, list[Migration]]:
-    """Nova's newest records of the migrations from the host, by server."""
-    records: list[Migration] = []
-    if under_way:
-        records = by.cloud.newest_migrations_from(drain.host, NEWEST)
-    by_server: dict[str, list[Migration]] = {}
-    for record in records:
-        by_server.setdefault(record.server_id, []).append(record)
+def _add_older(
+    by: Observer, drain: Drain, under_way: list[InstanceMigration], by_server: Records
+) -> None:
+    """Read the records of those in progress that are not among the newest: one request each."""
     # The record of one that takes long may be older than the newest by now. That of a resize
     # has another source: the host that its owner left.
     older = [
@@ -146,7 +165,6 @@ def _records(
     for server_id, found in _each(by.cloud.migrations_of, older).items():
         by_server[server_id] = [m for m in found if m.source_compute == drain.host]
     by.alive()
-    return by_server
 
 
 def _observe_way_back(by: Observer, drain: Drain, rows: list[InstanceMigration]) -> d.Observation:
@@ -186,7 +204,7 @@ def _observe_way_back(by: Observer, drain: Drain, rows: list[InstanceMigration])
         other_runs=_other_runs(drain, elsewhere),
         our_user_id=cloud.user_id() if lost else "",
         travelling=store.travelling_groups(drain),
-        admission=_gate(drain),
+        admission=admission(drain),
         on_their_way=_on_their_way(by, rows),
         sources={r.source_compute: services.get(r.source_compute) for r in under_way},
     )
@@ -230,6 +248,32 @@ def _flying(under_way: Iterable[InstanceMigration], here: Mapping[str, Server]) 
     ]
 
 
+def _copied(
+    by: Observer,
+    drain: Drain,
+    rows: Sequence[d.Row],
+    under_way: Iterable[InstanceMigration],
+    here: Mapping[str, Server],
+    records: Records,
+) -> list[str]:
+    """The servers whose bytes are to be read in this pass. Of what waits in Nova's queue there are
+    none, and libvirt's driver writes them every few seconds; while one is watched until it is about
+    to end, to learn Nova's limit then, they are read in every pass."""
+    begun = {
+        m.server_id for found in records.values() for m in found if m.status in NOVA_STATUS_RUNNING
+    }
+    wanted = [r for r in under_way if r.server_id in begun]
+    if not d.probes(drain_view(drain), rows):
+        wanted = [r for r in wanted if _is_old(by, r)]
+    return _flying(wanted, here)
+
+
+def _is_old(by: Observer, row: InstanceMigration) -> bool:
+    """Whether libvirt's driver wrote the bytes of a copy again since they were read."""
+    known = row.attempt.sampled_at or row.attempt.running_since
+    return known is not None and (by.clock() - known).total_seconds() >= BYTES_EVERY
+
+
 def _on_their_way(by: Observer, rows: Iterable[InstanceMigration]) -> frozenset[str]:
     """The servers whose request may still be on its way to Nova, however late it is by a
     clock that was set meanwhile."""
@@ -249,7 +293,7 @@ def _other_runs(drain: Drain, elsewhere: Mapping[str, Server | None]) -> dict[st
     }
 
 
-def _gate(drain: Drain) -> d.Admission:
+def admission(drain: Drain) -> d.Admission:
     """What the plan and the region's limits leave to this drain, by our own record."""
     taking, before = store.ahead_of(drain)
     holds = None

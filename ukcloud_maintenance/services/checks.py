@@ -70,7 +70,9 @@ class RegionSight:
 
     @cached_property
     def _hypervisors(self) -> list[Hypervisor]:
-        """What cannot be read is not known."""
+        """For a hint alone: the inventory will do, and what cannot be read is not known."""
+        if known := store.inventory(self._region, store.now()):
+            return known.all
         try:
             return self._cloud.hypervisors() if self._cloud else []
         except CloudError:

@@ -1,28 +1,59 @@
 """What the list of hosts and the page of a host show."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
 
 from .. import settings, store
-from ..cloud import Cloud
+from ..cloud import PARALLEL, Cloud
 from ..core.actor import RULE_VIEW, Actor
-from ..core.facts import HostFacts, Server, Service
-from ..exceptions import CloudError
+from ..core.facts import Capacity, HostFacts, Hypervisor, Server, Service
+from ..exceptions import CloudError, CloudForbidden, CloudNotFound
 from .access import require
 from .certificates import verified_after
 from .checks import find_service
 
 
-def list_hosts(actor: Actor, cloud: Cloud) -> list[HostFacts]:
-    """Every compute host of the region: two requests (one more for each 1,000 hypervisors)."""
+@dataclass(frozen=True)
+class RegionHosts:
+    """The compute hosts of a region.
+
+    :param hosts: their services as of now, their hypervisors, and what Placement says of them
+        (left out where that did not answer)
+    :param read_at: when hypervisors and Placement were read for the inventory, the oldest of it;
+        None: for this list, because there is no inventory that can be shown
+    """
+
+    hosts: list[HostFacts]
+    read_at: datetime | None = None
+
+
+def list_hosts(actor: Actor, cloud: Cloud) -> RegionHosts:
+    """Every compute host of the region: one request where the worker keeps an inventory, three
+    where not (one more for each 1,000 hypervisors)."""
     require(actor, RULE_VIEW)
-    return cloud.hosts()
+    known = store.inventory(cloud.region, store.now())
+    capacity: Mapping[str, Capacity] | None
+    if known is None:
+        hosts, capacity = cloud.hosts_and_capacity()
+    else:
+        hosts, capacity = cloud.hosts(known.all), known.capacity
+    with_capacity = [replace(one, capacity=(capacity or {}).get(one.host)) for one in hosts]
+    return RegionHosts(with_capacity, known.read_at if known else None)
 
 
-def count_instances(
-    actor: Actor, cloud: Cloud, hosts: Iterable[str], among: Iterable[str] = ()
-) -> dict[str, int | CloudError]:
+@dataclass(frozen=True)
+class HostNow:
+    """How many instances a host has at this moment, and its hypervisor if that was read too."""
+
+    instances: int
+    hypervisor: Hypervisor | None = None
+
+
+def hosts_now(
+    actor: Actor, cloud: Cloud, hosts: Iterable[HostFacts], among: Iterable[str] = ()
+) -> dict[str, HostNow | CloudError]:
     """The true number of instances of each host: one small request a host, side by side.
 
     A host that cannot be counted has the error as its value.
@@ -31,18 +62,35 @@ def count_instances(
         alone for the same; such hosts are counted by looking at each instance.
     """
     require(actor, RULE_VIEW)
-    wanted = list(hosts)
+    wanted = {facts.host: facts.hypervisor for facts in hosts}
     spellings: dict[str, set[str]] = {}
     for name in {*wanted, *among}:
         spellings.setdefault(name.casefold(), set()).add(name)
     twins = [name for name in wanted if len(spellings[name.casefold()]) > 1]
-    counted = cloud.count_servers_on_each([name for name in wanted if name not in twins])
+    found: dict[str, HostNow | CloudError] = {}
     for name in twins:
         try:
-            counted[name] = len(cloud.servers_on(name))
+            found[name] = HostNow(len(cloud.servers_on(name)))
         except CloudError as error:
-            counted[name] = error
-    return counted
+            found[name] = error
+    by_id = {
+        name: partial(cloud.hypervisor_and_servers, one.id)
+        for name, one in wanted.items()
+        if name not in twins and one and one.id
+    }
+    for name, answer in cloud.try_side_by_side(by_id, PARALLEL).items():
+        if not isinstance(answer, CloudError):
+            hypervisor, number = answer
+            # its id is of another host's by now, or names none: it is counted by its name
+            if hypervisor.host == name:
+                found[name] = HostNow(number, hypervisor)
+        elif not isinstance(answer, CloudNotFound | CloudForbidden):
+            found[name] = answer
+    counted = cloud.count_servers_on_each([name for name in wanted if name not in found])
+    return found | {
+        name: answer if isinstance(answer, CloudError) else HostNow(answer)
+        for name, answer in counted.items()
+    }
 
 
 #: how long it is told in a few words how a drain or a return ended

@@ -13,7 +13,7 @@ from ..core.states import MigrationState, RequestKind
 from ..core.steering import DrainVerb, Verb
 from ..exceptions import Refused, StaleState
 from ..observe.evidence import inquire
-from ..preflight import is_bare_metal
+from ..observe.room import is_bare_metal
 from ..store import Drain, InstanceMigration
 from .access import cloud_name, require
 from .checks import (

@@ -9,6 +9,7 @@ from .. import store
 from ..cloud import Cloud
 from ..core import steering
 from ..core.actor import RULE_DRAIN, RULE_VIEW, Actor
+from ..core.copying.duration import Forecast
 from ..core.drain import needs
 from ..core.drain.needs import Need
 from ..core.message import Message, message
@@ -20,6 +21,7 @@ from .access import require
 from .drains import ready_to_request, write_request
 from .hosts import worker_status
 from .instances import retry_failed
+from .reports import forecast_of_plan
 from .requests import PLAN_MAX_HOSTS, DrainRequest, check_hosts_of_plan
 from .steering import cancel_drain, change_drain, pause_drain, require_cancel, resume_drain
 
@@ -76,6 +78,8 @@ class PlanReport:
     now: datetime = field(default_factory=store.now)
     #: the instances of all its drains that need a person, and why; the worst first
     in_need: Sequence[tuple[Need, InstanceMigration]] = ()
+    #: how long it still takes; None where it is over, or nothing is left to be moved
+    forecast: Forecast | None = None
 
     @property
     def is_over(self) -> bool:
@@ -115,6 +119,7 @@ def plan_report(actor: Actor, plan_id: int) -> PlanReport:
         store.counts(d.pk for d in drains),
         worker_status(actor),
         in_need=_in_need(drains),
+        forecast=forecast_of_plan(plan, drains),
     )
 
 

@@ -13,6 +13,7 @@ from ..exceptions import CloudError, Refused
 from ..preflight import NO_CHOICES, HostPreflight, PreflightChoices, make_plan, make_plans
 from .access import require
 from .checks import RegionSight, check_may_drain, check_not_bare_metal, find_service
+from .relief import with_relief
 from .requests import check_choices, check_hosts_of_plan
 
 
@@ -31,7 +32,7 @@ def preflight_host(
     check_may_drain(service, RegionSight(cloud.region, cloud))
     plan = make_plan(cloud, service, services, choices)
     check_not_bare_metal(plan)
-    return plan
+    return with_relief(cloud, [plan], services)[0]
 
 
 def check_host(
@@ -47,7 +48,7 @@ def check_host(
     check_choices(choices.choices)
     services = services_for_a_plan(cloud)
     service = find_service(services, host, cloud.region, cloud)
-    plan = make_plan(cloud, service, services, choices)
+    [plan] = with_relief(cloud, [make_plan(cloud, service, services, choices)], services)
     return replace(plan, refusal=_refusal(plan, RegionSight(cloud.region, cloud)))
 
 
@@ -137,6 +138,7 @@ def check_plan(
         return PlanPreflight(unknown=unknown)
     together = replace(choices, drained_too=choices.drained_too | frozenset(names))
     plans = make_plans(cloud, [(service, together) for service in found], services)
+    plans = with_relief(cloud, plans, services)
     sight = RegionSight(cloud.region, cloud)
     in_region = settings.current().max_in_region
     checked = [replace(plan, refusal=_refusal(plan, sight)) for plan in plans]

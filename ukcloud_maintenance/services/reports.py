@@ -1,14 +1,21 @@
 """How far a drain is."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 
 from .. import settings, store
 from ..core.actor import RULE_VIEW, Actor
-from ..core.copying.duration import Forecast, forecast
+from ..core.copying import duration
+from ..core.copying.duration import (
+    Forecast,
+    at_own_pace,
+    busy_seconds,
+    forecast,
+    nominal_seconds,
+)
 from ..core.copying.patience import TimeoutBounds, TimeoutOutlook, timeout_outlook
 from ..core.drain import needs
 from ..core.message import message
@@ -20,7 +27,7 @@ from ..core.states import (
     MigrationState,
 )
 from ..exceptions import Refused
-from ..store import Drain, InstanceMigration
+from ..store import Drain, InstanceMigration, Plan
 from .access import require
 from .hosts import worker_status
 
@@ -142,6 +149,46 @@ def forecast_of(drain: Drain, rows: list[InstanceMigration]) -> Forecast | None:
     not end as it goes makes it infinite."""
     if drain.state in DRAIN_TERMINAL:
         return None
+    waiting, moving = _to_be_moved(rows)
+    if not waiting and not moving:
+        return None
+    found = forecast(waiting, moving, _at_once(drain), store.learned_rate(drain.region))
+    return _at_own_pace(found, rows, waiting)
+
+
+def forecast_of_plan(plan: Plan, drains: Iterable[Drain]) -> Forecast | None:
+    """The same of the drains of a plan that are open, in its order. Three queries."""
+    still_open = [drain for drain in drains if drain.state not in DRAIN_TERMINAL]
+    rows: dict[int, list[InstanceMigration]] = {drain.pk: [] for drain in still_open}
+    for row in store.to_be_moved(rows) if rows else ():
+        rows[row.drain_id].append(row)
+    learned = store.learned_rate(plan.region)
+    every_size: list[int] = []
+    every_moving: list[float | tuple[int, float]] = []
+    begun: list[Forecast] = []
+    to_begin: list[Forecast] = []
+    for drain in still_open:
+        waiting, moving = _to_be_moved(rows[drain.pk])
+        if waiting or moving:
+            found = forecast(waiting, moving, _at_once(drain), learned)
+            one = _at_own_pace(found, rows[drain.pk], waiting)
+            (to_begin if drain.state == DrainState.PENDING else begun).append(one)
+            every_size += waiting
+            every_moving += moving
+    if not begun and not to_begin:
+        return None
+    whole = forecast(every_size, every_moving, settings.current().max_in_region, learned)
+    return duration.forecast_of_plan(begun, to_begin, whole, plan.hosts_at_once)
+
+
+def _at_once(drain: Drain) -> int:
+    return min(drain.max_concurrent, drain.learned_limit or drain.max_concurrent)
+
+
+def _to_be_moved(
+    rows: Iterable[InstanceMigration],
+) -> tuple[list[int], list[float | tuple[int, float]]]:
+    """What `forecast` takes: those that did not start yet, and those that did."""
     now = store.now()
     waiting: list[int] = []
     moving: list[float | tuple[int, float]] = []
@@ -157,7 +204,25 @@ def forecast_of(drain: Drain, rows: list[InstanceMigration]) -> Forecast | None:
             moving.append((row.memory_bytes, (now - row.attempt.running_since).total_seconds()))
         elif row.state in MIGRATION_UNDER_WAY or row.state == MigrationState.PENDING:
             waiting.append(row.memory_bytes)
-    if not waiting and not moving:
-        return None
-    at_once = min(drain.max_concurrent, drain.learned_limit or drain.max_concurrent)
-    return forecast(waiting, moving, at_once, store.learned_rate(drain.region))
+    return waiting, moving
+
+
+def _at_own_pace(
+    found: Forecast, rows: Iterable[InstanceMigration], waiting: list[int]
+) -> Forecast:
+    """Corrected by what this drain has done so far."""
+    now = store.now()
+    begun = [row for row in rows if row.attempt.running_since is not None]
+    over = [row for row in begun if row.state == MigrationState.SUCCEEDED]
+    moving = [row for row in begun if row.state in MIGRATION_UNDER_WAY]
+    spans = [
+        (row.attempt.running_since.timestamp(), (row.attempt.ended_at or now).timestamp())
+        for row in over + moving
+    ]
+    done = sum(nominal_seconds(row.memory_bytes) for row in over)
+    left = sum(map(nominal_seconds, waiting))
+    for row in moving:
+        whole = nominal_seconds(row.memory_bytes)
+        part = row.attempt.fraction or 0.0
+        done, left = done + part * whole, left + (1 - part) * whole
+    return at_own_pace(found, done, left, busy_seconds(spans), len(over))

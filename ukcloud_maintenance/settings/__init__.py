@@ -61,7 +61,8 @@ class Settings:
     poll_seconds: float = setting(
         1,
         "seconds",
-        "Interval between two passes over a drain while instances are being moved.",
+        "Interval between two passes over a drain while instances are being moved and something"
+        " may have changed.",
         0.1,
         60,
     )
@@ -69,7 +70,7 @@ class Settings:
         5,
         "seconds",
         "Interval between two passes over a drain while nothing is being moved, and between two"
-        " checks for new drains.",
+        " looks at everything while nothing changes. What is requested is begun within a second.",
         0.1,
         300,
     )

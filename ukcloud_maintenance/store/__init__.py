@@ -10,7 +10,16 @@ of all machines. It can be set back as well; so a stamp of what has happened tha
 now proves nothing: the lease is void, the pass is due, the host is not known to be safe.
 """
 
-from ..models import Attempt, Drain, Event, HostMaintenance, InstanceMigration, Plan, Request
+from ..models import (
+    Attempt,
+    Drain,
+    Event,
+    HostMaintenance,
+    InstanceMigration,
+    Inventory,
+    Plan,
+    Request,
+)
 from .clock import SLACK, now
 from .counting import Counts, HostRecord, counts, counts_of, host_records, is_safe, learned_rate
 from .destinations import (
@@ -37,11 +46,13 @@ from .draining import (
     finish_drain,
     hosts_tried,
     in_question,
+    last_limit,
     looked_around,
     migrations,
     migrations_since,
     open_drain_of,
     state_of,
+    to_be_moved,
 )
 from .hosts import (
     change_maintenance,
@@ -71,6 +82,17 @@ from .instances import (
     put_first,
     retry_instance,
     skip_instance,
+)
+from .inventory import (
+    Hypervisors,
+    begin_round,
+    claim_inventory,
+    forget_inventories,
+    inventory,
+    keep_page,
+    listed,
+    release_inventory,
+    restart_round,
 )
 from .journal import (
     Happened,
@@ -114,6 +136,7 @@ from .workers import (
     claim,
     claim_host,
     forget_workers,
+    is_requested,
     release,
     release_host,
     renew,
@@ -141,7 +164,9 @@ __all__ = [
     "HappenedToRow",
     "HostMaintenance",
     "HostRecord",
+    "Hypervisors",
     "InstanceMigration",
+    "Inventory",
     "IsDestination",
     "Plan",
     "Request",
@@ -157,6 +182,7 @@ __all__ = [
     "all_or_none",
     "attempts",
     "away_hosts",
+    "begin_round",
     "cancel_choice",
     "cancel_drain",
     "change_drain",
@@ -166,6 +192,7 @@ __all__ = [
     "check_no_destination",
     "claim",
     "claim_host",
+    "claim_inventory",
     "clear",
     "clock_was_set_back",
     "close_maintenance",
@@ -190,6 +217,7 @@ __all__ = [
     "find_events",
     "finish_drain",
     "finish_return",
+    "forget_inventories",
     "forget_workers",
     "give_up_return",
     "host_records",
@@ -198,12 +226,17 @@ __all__ = [
     "in_turn",
     "intend_to_disable",
     "intend_to_enable",
+    "inventory",
     "is_recorded",
+    "is_requested",
     "is_safe",
     "is_untouched",
     "join_maintenance",
+    "keep_page",
+    "last_limit",
     "learned_rate",
     "left_in",
+    "listed",
     "looked_around",
     "maintenance",
     "maintenances_of",
@@ -225,10 +258,12 @@ __all__ = [
     "record_of_host",
     "release",
     "release_host",
+    "release_inventory",
     "renew",
     "renew_host",
     "reopen_drain",
     "request_return",
+    "restart_round",
     "resume_drain",
     "retry_instance",
     "return_run",
@@ -239,6 +274,7 @@ __all__ = [
     "skip_instance",
     "standing",
     "state_of",
+    "to_be_moved",
     "traffic",
     "travelling_groups",
     "verified",

@@ -123,6 +123,17 @@ def in_question(drain_ids: Iterable[int]) -> "QuerySet[InstanceMigration]":
     return found.prefetch_related("request_rows").order_by("drain_id", "position", "id")
 
 
+def to_be_moved(drain_ids: Iterable[int]) -> "QuerySet[InstanceMigration]":
+    """Of several drains, the instances that are on their way or have not started yet, and of those
+    that run the ones that arrived, with their newest attempts and what was requested for them. Two
+    queries."""
+    left = Q(state__in=MIGRATION_UNDER_WAY | {MigrationState.PENDING})
+    done = Q(state=MigrationState.SUCCEEDED, drain__state=DrainState.RUNNING)
+    rows = InstanceMigration.objects.filter(left | done, drain_id__in=list(drain_ids))
+    found = rows.select_related("newest_attempt").defer("newest_attempt__points")
+    return found.prefetch_related("request_rows").order_by("drain_id", "position", "id")
+
+
 def attempts(drain: Drain) -> dict[int, list[Attempt]]:
     """All attempts to move instances of a drain, the first one first, by the ids of their rows. One
     query, without the points of their courses."""
@@ -160,6 +171,23 @@ def cancel_choice(drain: Drain) -> dict[str, Any]:
     """What was chosen with its cancel, for a change that stands on it: a second thought is not
     to be lost."""
     return {"cancel_abort": drain.cancel_abort, "cancel_enable": drain.cancel_enable}
+
+
+def last_limit(drain: Drain) -> int:
+    """How many live migrations Nova ran at once from this host as far as its last drain found
+    out; 0: nothing is known, or this drain knows it itself. One query."""
+    if drain.learned_limit is not None or drain.nova_runs_more:
+        return 0
+    known = Q(learned_limit__isnull=False) | Q(nova_runs_more=True)
+    last = (
+        Drain.objects.filter(known, host_key=drain.host_key, direction=Direction.AWAY)
+        .exclude(pk=drain.pk)
+        .order_by("-id")
+        .first()
+    )
+    if last is None:
+        return 0
+    return max(last.learned_limit or 0, last.max_concurrent + 1 if last.nova_runs_more else 0)
 
 
 def looked_around(drain: Drain, now: datetime) -> None:

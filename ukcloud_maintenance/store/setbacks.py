@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from ..core.states import MIGRATION_UNDER_WAY
-from ..models import Attempt, Drain, HostMaintenance, InstanceMigration, Request
+from ..models import Attempt, Drain, HostMaintenance, InstanceMigration, Inventory, Request
 from . import clock
 from .clock import SLACK
 from .draining import change_drain, drains_with_requests
@@ -97,9 +97,10 @@ def set_back_host(maintenance: HostMaintenance, at: datetime) -> bool:
 def clock_was_set_back() -> None:
     """A worker saw the database's clock go back: how old a verification is, and how long a pause
     lasts, is no longer known. Nothing is safe until somebody has looked again, at once; a look that
-    began before counts for nothing."""
+    began before counts for nothing. How old an inventory is is not known either."""
     HostMaintenance.objects.filter(open_key__isnull=False).update(
         verified_at=None, next_pass_at=None, looks=F("looks") + 1
     )
     requested = list(drains_with_requests())
     Drain.objects.filter(Q(open_key__isnull=False) | Q(pk__in=requested)).update(next_pass_at=None)
+    Inventory.objects.update(complete_at=None, marker="", number=0, next_step_at=None)

@@ -9,7 +9,7 @@ from django.db.models import Exists, F, OuterRef, Q
 
 from ..core.message import Message
 from ..core.states import DRAIN_OPEN
-from ..models import Drain, HostMaintenance, Worker
+from ..models import Drain, HostMaintenance, Inventory, Worker
 from .clock import SLACK
 from .draining import drain, drains_with_requests
 from .hosts import maintenance
@@ -56,7 +56,7 @@ def worker_status(now: datetime, silent_seconds: float) -> WorkerStatus:
 LONGEST_PAUSE = 300.0
 
 
-def _free(now: datetime, lease_seconds: float) -> Q:
+def free_claim(now: datetime, lease_seconds: float) -> Q:
     """What nobody holds. A lease that ends later than any could that was taken by now is void."""
     latest = now + timedelta(seconds=_BELIEVED * lease_seconds)
     return Q(claimed_until=None) | Q(claimed_until__lt=now) | Q(claimed_until__gt=latest)
@@ -88,7 +88,7 @@ def claim(
     A claim spares two workers from doing the same reads. It is not what keeps them from doing
     the same change: that is the compare-and-set of each row.
     """
-    free, due = _free(now, lease_seconds), _due(now, longest_pause, regions)
+    free, due = free_claim(now, lease_seconds), _due(now, longest_pause, regions)
     wanted = Q(state__in=[s.value for s in DRAIN_OPEN]) | Q(pk__in=drains_with_requests())
     candidates = (
         Drain.objects.filter(free, due, wanted)
@@ -106,6 +106,17 @@ def claim(
     return None
 
 
+def is_requested(now: datetime, lease_seconds: float, regions: Iterable[str] | None = None) -> bool:
+    """Whether something was requested that no worker has looked at yet: a new drain, a change of
+    one, a return to service. Two queries by the few rows that are open; asked each second.
+    """
+    new = free_claim(now, lease_seconds) & Q(next_pass_at=None, open_key__isnull=False)
+    if regions is not None:
+        new &= Q(region__in=list(regions))
+    returning = HostMaintenance.objects.filter(new, returning_since__isnull=False)
+    return Drain.objects.filter(new).exists() or returning.exists()
+
+
 def claim_host(
     worker: str,
     now: datetime,
@@ -119,7 +130,7 @@ def claim_host(
     While the host is drained it is not due; while it is returned to service it is due whatever else
     is in progress. What its previous holder still finds out does not count.
     """
-    free = _free(now, lease_seconds)
+    free = free_claim(now, lease_seconds)
     ahead = Q(verified_at__gt=now, safe_since__isnull=False, returning_since=None)
     due = _due(now, longest_pause, regions, ahead) & Q(closed_at=None)
     candidates = (
@@ -196,7 +207,8 @@ def worker_stopped(name: str, now: datetime) -> None:
     """A worker says goodbye, or is known to be dead; what it held is free."""
     Worker.objects.filter(name=name).update(stopped_at=now)
     Drain.objects.filter(claimed_by=name).update(claimed_by="", claimed_until=None)
-    HostMaintenance.objects.filter(claimed_by=name).update(claimed_by="", claimed_until=None)
+    for claimed in (HostMaintenance, Inventory):
+        claimed.objects.filter(claimed_by=name).update(claimed_by="", claimed_until=None)
 
 
 def workers_of(host: str) -> list[Worker]:

@@ -12,8 +12,9 @@ SLACK = 0.1
 
 
 class Agenda:
-    """When to ask next: after IDLE_SECONDS, which is how long a new drain may wait; or before, when
-    what this worker itself has put off is due, or when it has a free place again.
+    """When to claim next: after IDLE_SECONDS; or before, when what this worker itself has put off
+    is due, or when it has a free place again. What was requested meanwhile it is told of by a
+    smaller look, see `store.is_requested`.
 
     Its times are those of the monotonic clock.
     """

@@ -28,12 +28,18 @@ def submit(at: DrainPass, row: InstanceMigration, action: d.Submit) -> None:
     """Look once more, record the intent and what was there before, ask Nova, record the
     answer.
 
+    Five requests, four of a server that never moved: its actions (by which a request whose answer
+    gets lost is found again), its migrations (does one leave doubt about its guest?), the
+    hypervisor's word that the guest runs here, the server itself, which must still be as it was
+    seen, and the request.
+
     :raises CloudError: it is the drain's trouble, not this row's
     :raises StaleState: the drain or the row is no longer as it was
     """
     try:
         actions = at.cloud.actions(row.server_id)
-        records = at.cloud.migrations_of(row.server_id)
+        unmoved = objections.was_never_moved(actions)
+        records = [] if unmoved else at.cloud.migrations_of(row.server_id)
         # The server is read last: what its host's hypervisor said is about this host only
         # where it still is on it.
         doubtful = objections.doubtful_request(row.source_compute, records, actions)

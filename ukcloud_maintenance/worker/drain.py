@@ -10,55 +10,63 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from .. import settings, store
 from ..cloud import Cloud
 from ..core import drain as d
 from ..core.drain.answers import with_reason
+from ..core.drain.context import Pass
+from ..core.drain.inputs import Observation
 from ..core.message import Message
 from ..core.preflight.judge import group_of
 from ..core.preflight.verdicts import PlacementContext
 from ..core.states import (
     DRAIN_TERMINAL,
-    MIGRATION_OPEN,
-    MIGRATION_UNDER_WAY,
     Direction,
     DrainState,
 )
 from ..exceptions import CloudError, StaleState
 from ..log import log_event
-from ..observe.drain import Observer, observe
+from ..observe.drain import Observer, admission, glance, observe
 from ..observe.views import drain_view, limits, row_view
 from ..preflight import read_placement_context
 from ..store import Drain, InstanceMigration
 from . import attempts, outage, requests, service
 from .asking import DrainPass, may_be_ours
+from .looks import Looks
+
+#: Passes that follow each other without a pause: a drain is begun, its host disabled, what is on
+#: the host listed again, and the first migration submitted.
+PASSES_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
 class Outcome:
     """How a pass went.
 
-    :param moving: something is in progress or can be started: look again soon
+    :param pause_seconds: when the drain is due again
     :param problem: what keeps the worker from its work, or None
-    :param wait_seconds: for how long OpenStack asks to be left alone
     :param reconnect: clouds.yaml is to be read, and a session begun, anew: the problem may be in
         either
     """
 
-    moving: bool
+    pause_seconds: float
     problem: Message | None = None
-    wait_seconds: float = 0
     reconnect: bool = False
 
 
 def _outcome_of(error: CloudError) -> Outcome:
-    return Outcome(False, error.said, error.retry_after or 0, may_be_ours(error))
+    pause = max(settings.current().idle_seconds, error.retry_after or 0)
+    return Outcome(pause, error.said, may_be_ours(error))
 
 
 class Reconciler:
-    """Works off drains of one region; see `DrainPass` for what it is given."""
+    """Works off drains of one region; see `DrainPass` for what it is given.
+
+    :param looks: when each drain was looked at, where that is remembered
+    """
 
     def __init__(
         self,
@@ -67,23 +75,40 @@ class Reconciler:
         clock: Callable[[], datetime],
         alive: Callable[[Drain], None] = lambda drain: None,
         known_for: Callable[[InstanceMigration], float] = lambda row: math.inf,
+        looks: Looks | None = None,
     ):
         self.cloud = cloud
         self.worker = worker
         self.clock = clock
         self.alive = alive
         self.known_for = known_for
+        self.looks = looks or Looks()
 
     def run(self, drain: Drain) -> Outcome:
-        """One pass. An OpenStack that does not answer is an outcome; a bug is raised."""
-        at = DrainPass(
-            drain, self.cloud, self.worker, self.clock, lambda: self.alive(drain), self.known_for
-        )
-        return run(at)
+        """One pass, or a few where the first only opens the way for the next. An OpenStack that
+        does not answer is an outcome; a bug is raised.
+
+        :raises StaleState: somebody else changed the drain while its trouble was recorded
+        """
+        outcome, leads_on = Outcome(0), True
+        for _ in range(PASSES_AT_ONCE):
+            alive = partial(self.alive, drain)
+            at = DrainPass(drain, self.cloud, self.worker, self.clock, alive, self.known_for)
+            outcome, leads_on = run(at, self.looks)
+            found = store.drain(drain.pk) if leads_on else None
+            if found is None:
+                break
+            drain = found
+            self.alive(drain)
+        return outcome
 
 
-def run(at: DrainPass) -> Outcome:
-    """One pass. An OpenStack that does not answer is an outcome; a bug is raised.
+def run(at: DrainPass, looks: Looks) -> tuple[Outcome, bool]:
+    """One pass; and whether the next one is to follow at once.
+
+    While nothing but copies are in progress, and no more may be submitted, it is a glance: one
+    request, which tells whether any migration ended or began. See `observe.drain` for what the
+    others cost.
 
     :raises StaleState: somebody else changed the drain while its trouble was recorded
     """
@@ -92,12 +117,20 @@ def run(at: DrainPass) -> Outcome:
     if store.set_back(drain, rows, at.clock(), settings.current().retry_max_seconds):
         log_event(logging.WARNING, "clock_set_back", drain=drain.pk, host=drain.host)
     by = Observer(at.cloud, at.clock, at.alive, at.known_for, read_placement_context)
+    views = [row_view(row) for row in rows]
     try:
-        seen = observe(by, drain, rows)
+        records = None
+        if d.may_glance(drain_view(drain), views) and looks.is_fresh(drain):
+            records = glance(by, drain)
+            known = Observation(None, admission=admission(drain))
+            before = Pass(drain_view(drain), views, known, limits(), at.clock())
+            if d.is_unchanged(before, records):
+                return Outcome(_pause(before, acted=False)), False
+        seen = observe(by, drain, rows, records)
     except CloudError as error:
         outage.cloud_is_down(at, rows, error)
-        return _outcome_of(error)
-    views = [row_view(row) for row in rows]
+        return _outcome_of(error), False
+    looks.remember(drain)
     actions = d.decide(drain_view(drain), views, seen, limits(), at.clock())
     by_id = {row.pk: row for row in rows}
     try:
@@ -107,21 +140,16 @@ def run(at: DrainPass) -> Outcome:
         # its bound is that of an OpenStack that does not answer.
         if drain.state not in DRAIN_TERMINAL:
             outage.cloud_is_down(at, by_id.values(), error)
-        return _outcome_of(error)
+        return _outcome_of(error), False
     outage.cloud_is_back(at)
-    moving = _is_moving(drain, by_id.values(), seen)
-    return Outcome(moving=moving or bool(actions))
+    left = [row_view(row) for row in by_id.values()]
+    after = Pass(drain_view(drain), left, seen, limits(), at.clock())
+    return Outcome(_pause(after, acted=bool(actions))), d.leads_on(views, left, actions)
 
 
-def _is_moving(drain: Drain, rows: Iterable[InstanceMigration], seen: d.Observation) -> bool:
-    """Whether something is in progress or can be started."""
-    at_work = drain.state in (DrainState.RUNNING, DrainState.CANCELLING)
-    starts = at_work and not seen.admission.holds
-    return any(
-        r.state in MIGRATION_UNDER_WAY
-        or (starts and r.state in MIGRATION_OPEN and r.not_before is None)
-        for r in rows
-    )
+def _pause(p: Pass, *, acted: bool) -> float:
+    now = settings.current()
+    return d.pause_after(p, now.poll_seconds, now.idle_seconds, acted=acted)
 
 
 def _apply_all(

@@ -31,6 +31,7 @@ from .housekeeping import (
     SignsOfLife,
     close_connections,
 )
+from .inventory import InventoryKeeper
 from .passes import AFTER_A_BUG, Pass, PassRunner, longest_pause
 from .watchdog import Watchdog, notify
 
@@ -66,6 +67,7 @@ class Worker:
         self.watchdog = Watchdog(self.name)
         self.runner = PassRunner(self.name, self.signs, self.database, self.agenda, self.stopping)
         self.passes: dict[Key, Pass] = {}
+        self.keepers: list[tuple[InventoryKeeper, threading.Thread]] = []
         self.dispatcher = threading.Thread()
         #: when the dispatcher is expected to turn again, by the monotonic clock
         self.turn_expected = 0.0
@@ -75,7 +77,7 @@ class Worker:
     @property
     def has_leftovers(self) -> bool:
         """Whether threads did not come back: the process must be left without them."""
-        threads = (p.thread for p in self.passes.values())
+        threads = [p.thread for p in self.passes.values()] + [thread for _, thread in self.keepers]
         mine = [self.dispatcher, *self.watchdog.abandoned, *threads]
         return any(thread is not None and thread.is_alive() for thread in mine)
 
@@ -113,6 +115,8 @@ class Worker:
             regions=",".join(settings.current().regions),
         )
         self._start_dispatcher(once)
+        if not once:
+            self._keep_inventories()
         notify("READY=1")
         while not self.stopping.is_set():
             self._watch(once)
@@ -130,7 +134,10 @@ class Worker:
         passes = list(self.passes.values())
         for one in passes:
             one.stop()
-        for thread in (self.dispatcher, *(one.thread for one in passes)):
+        for keeper, _ in self.keepers:
+            keeper.stop()
+        threads = [one.thread for one in passes] + [thread for _, thread in self.keepers]
+        for thread in (self.dispatcher, *threads):
             if thread is not None and thread.ident is not None:
                 thread.join(max(until - time.monotonic(), 0))
         for one in passes:
@@ -179,6 +186,20 @@ class Worker:
         self.passes.pop(one.key, None)
         self.runner.abandon(one, said)
 
+    def _keep_inventories(self) -> None:
+        """A thread for each region, beside those of passes: what it fails at, nobody waits for."""
+
+        def drains() -> bool:
+            return any(key[0] == "drain" for key in list(self.passes))
+
+        for region in settings.current().regions:
+            keeper = InventoryKeeper(
+                self.name, region, self.runner.clouds, self.database, drains, self.stopping
+            )
+            thread = threading.Thread(target=keeper.run, daemon=True, name="inventory")
+            self.keepers.append((keeper, thread))
+            thread.start()
+
     # -- claiming ----------------------------------------------------------------------------
 
     def _start_dispatcher(self, once: bool) -> None:
@@ -225,13 +246,25 @@ class Worker:
         self._watch_the_clock()
         self._report()
         self.runner.give_back()
-        if not self.agenda.is_time:
+        if not self.agenda.is_time and not self._is_requested():
             return False
         self.agenda.begin()
         if self._claim():
             return False  # it asks again at once
         self.agenda.found_nothing()
         return True
+
+    def _is_requested(self) -> bool:
+        """Whether somebody waits for a worker: asked each turn, as one small look costs less than
+        a claim, and all that is put off is known to be due later."""
+        lease = settings.current().lease_seconds
+        return store.is_requested(store.now(), lease, self._regions)
+
+    @property
+    def _regions(self) -> list[str] | None:
+        """Those that it can log in to; None: any."""
+        regions = settings.current().regions
+        return None if "" in regions else list(regions)
 
     def _watch_the_clock(self) -> None:
         if self.clock.was_set_back():
@@ -268,7 +301,7 @@ class Worker:
             if one.has_ended:
                 self.passes.pop(one.key, None)
         kinds = [key[0] for key in self.passes]
-        regions = None if "" in settings.current().regions else list(settings.current().regions)
+        regions = self._regions
         lease, longest = settings.current().lease_seconds, longest_pause()
         taken: list[Drain | HostMaintenance | None] = []
         if kinds.count("drain") < THREADS:

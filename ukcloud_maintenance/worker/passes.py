@@ -37,6 +37,7 @@ from .housekeeping import (
     Witness,
     close_connections,
 )
+from .looks import Looks
 
 #: Pause after a pass that ended in a bug, in seconds; it doubles with each further one, up to …
 AFTER_A_BUG = 30.0
@@ -144,6 +145,7 @@ class PassRunner:
         self.agenda = agenda
         self.stopping = stopping
         self.witness = Witness()
+        self.looks = Looks()
         self.clouds = Clouds()
         self.to_give_back: list[GivenBack] = []
 
@@ -210,13 +212,9 @@ class PassRunner:
 
         if isinstance(one.of, Drain):
             known_for = self.witness.known_for
-            outcome = Reconciler(cloud, self.name, store.now, alive, known_for).run(one.of)
-            pause = (
-                settings.current().poll_seconds
-                if outcome.moving
-                else settings.current().idle_seconds
-            )
-            return max(pause, outcome.wait_seconds), outcome.problem, outcome.reconnect
+            by = Reconciler(cloud, self.name, store.now, alive, known_for, self.looks)
+            outcome = by.run(one.of)
+            return outcome.pause_seconds, outcome.problem, outcome.reconnect
         seen = HostReconciler(cloud, self.name, store.now, alive).run(one.of)
         return seen.pause_seconds, seen.problem, seen.reconnect
 

@@ -25,6 +25,8 @@ TOLD_LOW, TOLD_HIGH = 0.75, 1.5
 #: Of a migration that takes longer than was to be expected: how much longer still, as a share of
 #: what it took so far: at least, likely, at most.
 OVERDUE = (0.0, 0.25, 1.0)
+#: How much less, and more, a drain may take than at its own pace so far.
+OWN_PACE = (0.75, 1.5)
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,26 @@ def forecast(
     return Forecast(low, likely, high, learned.samples if known else 0, not known)
 
 
+def forecast_of_plan(
+    begun: Sequence[Forecast], waiting: Sequence[Forecast], whole: Forecast, hosts_at_once: int
+) -> Forecast:
+    """How long several hosts still take.
+
+    :param begun: of each host that is being emptied
+    :param waiting: of each that is not yet, in the order of the plan
+    :param whole: of all their instances as if they were on one host, at most so many at a time as
+        the region takes
+    :param hosts_at_once: hosts that are emptied at a time; 0: all
+    """
+    lanes = max(hosts_at_once or len(begun) + len(waiting), 1)
+
+    def all_of(name: str) -> float:
+        first, rest = ([getattr(one, name) for one in each] for each in (begun, waiting))
+        return max(_until_the_last(rest, first, lanes), getattr(whole, name))
+
+    return Forecast(all_of("low"), all_of("likely"), all_of("high"), whole.samples, whole.assumed)
+
+
 def _still(
     one: float | tuple[int, float], rate: float, overhead: float, told: float, overdue: float
 ) -> float:
@@ -185,7 +207,7 @@ def _still(
 
 
 def _until_the_last(waiting: list[float], running: list[float], at_once: int) -> float:
-    """Where those that wait take the places of those that run, the longest first.
+    """Where those that wait take the places of those that run, in their order.
 
     Where more run than may (the limit was lowered meanwhile), nobody takes the place of the first
     to end.
@@ -196,3 +218,36 @@ def _until_the_last(waiting: list[float], running: list[float], at_once: int) ->
     for seconds in waiting:
         heapq.heappush(free_at, heapq.heappop(free_at) + seconds)
     return max(free_at)
+
+
+def nominal_seconds(size: int) -> float:
+    """What a migration of so many bytes of memory takes by assumption, its fixed part included:
+    a measure by which instances of different sizes are compared."""
+    return ASSUMED_OVERHEAD + size / ASSUMED_RATE
+
+
+def at_own_pace(
+    found: Forecast, done: float, left: float, busy_seconds: float, samples: int
+) -> Forecast:
+    """A forecast corrected by how long the drain took for what it has done so far: with all that is
+    not seen of a single migration (the pauses between them, how many Nova really runs at once).
+
+    :param done: `nominal_seconds` of what is done, a part of what is in progress included
+    :param left: … of the rest
+    :param busy_seconds: for how long any of them was in progress
+    :param samples: migrations that are done
+    """
+    if samples < ENOUGH_SAMPLES or done <= 0 or math.isinf(found.likely):
+        return found
+    likely = left * busy_seconds / done
+    low, high = likely * OWN_PACE[0], likely * OWN_PACE[1]
+    return Forecast(low, likely, high, samples, assumed=False)
+
+
+def busy_seconds(spans: Iterable[tuple[float, float]]) -> float:
+    """For how long at least one of these lasted; each from and until, in seconds."""
+    total, until = 0.0, -math.inf
+    for begun, ended in sorted(spans):
+        total += max(ended - max(begun, until), 0.0)
+        until = max(until, ended)
+    return total

@@ -34,8 +34,9 @@ from .actions import (
 )
 from .attempts import adopted_request, failed_attempt
 from .inputs import Admission, DrainView, Limits, MaintenanceView, Observation, OtherRun, Row
+from .looking import LATEST_LOOK, is_unchanged, leads_on, may_glance, pause_after
 from .order import decide, words_wanted
-from .pacing import turn
+from .pacing import probes, turn
 from .requests import ASK_AGAIN_TIMES
 from .waiting import is_due, is_held, is_looked_for, wants_a_look
 
@@ -43,6 +44,7 @@ __all__ = [
     "ASK_AGAIN_TIMES",
     "HELD",
     "HOLDS",
+    "LATEST_LOOK",
     "LATE_ERROR",
     "LEFT_RECORD",
     "SOURCE_DOWN",
@@ -76,6 +78,11 @@ __all__ = [
     "is_due",
     "is_held",
     "is_looked_for",
+    "is_unchanged",
+    "leads_on",
+    "may_glance",
+    "pause_after",
+    "probes",
     "turn",
     "wants_a_look",
     "words_wanted",

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from ..attempt import ATTEMPT_FIELDS, RequestView, ends_requests
+from ..attempt import ATTEMPT_FIELDS, AttemptView, RequestView, ends_requests
 from ..copying.patience import bytes_to_copy, late_after_seconds
 from ..facts import Server
 from ..message import Message, message
@@ -37,6 +37,7 @@ class Pass:
         now: datetime,
     ):
         self.drain = drain
+        self.before = rows
         self.rows = {row.id: row for row in rows}
         self.seen = seen
         self.limits = limits
@@ -76,6 +77,27 @@ class Pass:
             request = {"id": before.requests.open.id, **request}
         self.actions.append(ChangeRow(row.id, changed, kind, said, ask_why, request or {}))
         self.rows[row.id] = changed_row(before, changed, request or {})
+
+    def count_who_left(self) -> None:
+        """Those that this pass saw finish no longer count in what others leave to this drain."""
+        counted = (MigrationState.SUBMITTED, MigrationState.MIGRATING)
+        for row in self.before:
+            if row.state in counted and self.rows[row.id].state not in counted:
+                admission = self.seen.admission.with_more(-1, row.dest_compute)
+                self.seen = replace(self.seen, admission=admission)
+
+    def is_submitted(self, row: Row, host: str) -> None:
+        """One more is in progress, for the rest of this pass.
+
+        :param host: where it goes; empty: the scheduler chooses
+        """
+        self.rows[row.id] = replace(
+            row,
+            state=MigrationState.SUBMITTED,
+            attempt=AttemptView(row.attempt.number, submitted_at=self.now),
+        )
+        admission = self.seen.admission.with_more(1, host)
+        self.seen = replace(self.seen, admission=admission)
 
     def make_request(self, row: Row, kind: RequestKind, origin: RequestOrigin) -> None:
         """The drain requests something for a migration that Nova has."""

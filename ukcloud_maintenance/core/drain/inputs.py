@@ -1,7 +1,7 @@
 """What a pass over a drain is decided from: limits, the drain and its rows, what was observed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from .. import facts
@@ -72,6 +72,17 @@ class Admission:
         worst = max(self.inbound.values(), default=0)
         known = self.inbound.get(host, 0) if host else worst
         return known + self.anywhere < self.per_destination
+
+    def with_more(self, count: int, host: str) -> "Admission":
+        """What is left once so many more are in progress, to this host or, where that is empty, to
+        whichever the scheduler chooses."""
+        to_host = {host: max(self.inbound.get(host, 0) + count, 0)} if host else {}
+        return replace(
+            self,
+            room=None if self.room is None else self.room - count,
+            inbound={**self.inbound, **to_host},
+            anywhere=self.anywhere if host else max(self.anywhere + count, 0),
+        )
 
 
 @dataclass(frozen=True)
@@ -178,6 +189,8 @@ class Observation:
     :param around: what stands around the servers, where this pass looked (see `wants_a_look`)
     :param admission: what the plan and the limits of the region leave to this drain
     :param sources: for a run back, the compute services of the hosts that instances leave
+    :param last_limit: how many live migrations Nova is known to run at once from this host, by the
+        last drain of it; 0: not known
     :param guests: what the hypervisors said of the guests about which `words_wanted` asks
     """
 
@@ -196,3 +209,4 @@ class Observation:
     admission: Admission = field(default_factory=Admission)
     sources: Mapping[str, Service | None] = field(default_factory=dict)
     guests: Mapping[str, GuestSight] = field(default_factory=dict)
+    last_limit: int = 0

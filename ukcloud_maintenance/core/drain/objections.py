@@ -16,6 +16,13 @@ SETTLING = frozenset({"start", "reboot", "rebuild", "unshelve", "create", "resto
 #: for down (nova.conf, `service_down_time`). An action is stamped by the API, a record by another.
 CLOCKS_DIFFER = timedelta(seconds=60)
 
+#: Actions that leave a server on its host, and no record of a migration (Nova writes the action
+#: before it answers the request, nova/compute/instance_actions.py).
+STAYING = frozenset(
+    {"create", "start", "stop", "reboot", "pause", "unpause", "lock", "unlock"}
+    | {"attach_volume", "detach_volume", "attach_interface", "detach_interface"}
+)
+
 
 @dataclass(frozen=True)
 class Objection:
@@ -173,3 +180,13 @@ def doubtful_request(host: str, records: Sequence[Migration], actions: Iterable[
         if action.action == "live-migration" and action.started_at is not None
     }
     return min(apart, key=apart.__getitem__, default="")
+
+
+def was_never_moved(actions: Sequence[Action]) -> bool:
+    """Whether the actions of a server, back to its creation, say that Nova can have no record of a
+    migration of it: then there is none to be read.
+
+    :param actions: its instance actions, newest first
+    """
+    names = [action.action for action in actions]
+    return "create" in names and STAYING.issuperset(names)

@@ -1,20 +1,35 @@
 """How many at a time, which is next, and where it is sent."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ..codes import HOLDS
 from ..facts import NOVA_STATUS_RUNNING, NOVA_STATUS_WAITING
 from ..message import Message, message
 from ..preflight import surroundings
-from ..states import MIGRATION_UNDER_WAY, MIGRATION_WAITING, Method, MigrationState
+from ..states import (
+    MIGRATION_UNDER_WAY,
+    MIGRATION_WAITING,
+    Direction,
+    Method,
+    MigrationState,
+)
 from .actions import ChangeDrain, Confirm, Submit
 from .context import Pass
-from .inputs import Row
+from .inputs import DrainView, Row
 from .waiting import no_fit_host
 
 #: From this fraction on a running migration is about to end, and it is the time to find out
 #: whether Nova would queue one more.
 ABOUT_TO_END = 0.75
+#: … and so many seconds before the end: one that is queued then is seen in time.
+SOON_SECONDS = 3.0
+#: At most so many are submitted in one pass: what it read gets old meanwhile.
+SUBMITS_A_PASS = 5
+#: What Nova has neither queued nor begun after so many seconds may be stuck: it lasts for the
+#: moment that nova-conductor takes to choose a host and to pass it on.
+STUCK_SECONDS = 10.0
 
 
 def running_rows(p: Pass) -> list[Row]:
@@ -51,10 +66,12 @@ def learn_limit(p: Pass) -> None:
         p.actions.append(ChangeDrain({"nova_runs_more": True}))
         p.drain = replace(p.drain, nova_runs_more=True)
     learned = p.drain.learned_limit
-    queued = any(
+    queued = sum(
         row.attempt.nova_status == "queued" for row in p.rows_in({MigrationState.MIGRATING})
     )
-    if running and queued:
+    if running and queued > 1:
+        learned = running  # no more than one waits where what is known of the limit is true
+    elif running and queued:
         learned = max(running, learned or 0)
     elif learned is not None and running > learned:
         learned = running
@@ -69,11 +86,50 @@ def learn_limit(p: Pass) -> None:
         p.drain = replace(p.drain, learned_limit=learned)
 
 
+def sure_of(p: Pass) -> int:
+    """How many live migrations may be in progress however many of them are not begun yet, because
+    it is known what becomes of them: Nova begins all but one at once.
+
+    In this drain that is known by its limit here, once learned. Before that, the limit that the
+    last drain of this host found is believed for those that run, not for one that waits.
+    """
+    wanted = p.drain.max_concurrent
+    if p.back or any(_is_stuck(p, row) for row in waiting_in_nova(p)):
+        return 0
+    if p.drain.nova_runs_more:
+        return wanted
+    learned = p.drain.learned_limit
+    if learned is not None:
+        return min(learned + 1, wanted + 1) if learned <= wanted else wanted
+    return min(p.seen.last_limit, wanted)
+
+
+def _is_stuck(p: Pass, row: Row) -> bool:
+    """Whether Nova was asked a while ago, and did not come to queue it."""
+    queued = row.attempt.nova_status == "queued" and row.state == MigrationState.MIGRATING
+    return not queued and p.since(row.attempt.submitted_at) > STUCK_SECONDS
+
+
+def is_limit_known(drain: DrainView) -> bool:
+    """Whether Nova's limit is known, or that it is above ours."""
+    return drain.learned_limit is not None or drain.nova_runs_more
+
+
+def probes(drain: DrainView, rows: Sequence[Row]) -> bool:
+    """Whether a copy is watched until it is about to end, to find out then whether Nova would
+    queue one more."""
+    full = sum(row.state in MIGRATION_UNDER_WAY for row in rows) == drain.max_concurrent
+    waits = any(row.state == MigrationState.PENDING for row in rows)
+    return full and waits and drain.direction == Direction.AWAY and not is_limit_known(drain)
+
+
 def may_add(p: Pass, row: Row) -> bool:
-    if waiting_in_nova(p):
-        return False
     under_way = len(p.rows_in(MIGRATION_UNDER_WAY))
     wanted = p.drain.max_concurrent
+    if row.method == Method.LIVE and under_way < sure_of(p):
+        return True
+    if waiting_in_nova(p):
+        return False
     if under_way < wanted:
         return True
     if p.back:
@@ -86,14 +142,28 @@ def may_add(p: Pass, row: Row) -> bool:
     learned = p.drain.learned_limit
     if learned is not None:
         return learned <= len(running)
-    return any((row.attempt.fraction or 0) >= ABOUT_TO_END for row in running)
+    return any(until_about_to_end(p, row) <= 0 for row in running)
+
+
+def until_about_to_end(p: Pass, row: Row) -> float:
+    """Seconds until a copy is about to end, as it goes; infinite where its bytes tell nothing."""
+    fraction = row.attempt.fraction or 0
+    if fraction >= ABOUT_TO_END:
+        return 0
+    took = p.since(row.attempt.running_since)
+    if not fraction or not took:
+        return math.inf
+    return min(took * (ABOUT_TO_END / fraction - 1), took * (1 / fraction - 1) - SOON_SECONDS)
 
 
 def submit_next(p: Pass) -> None:
-    admission = p.seen.admission
-    if admission.holds:
-        say_hold(p, admission.holds)
+    """Submit what may be in progress now, or say what it waits for. One after the other: each is
+    looked at once more before Nova is asked."""
+    if p.seen.admission.holds:
+        say_hold(p, p.seen.admission.holds)
         return
+    p.count_who_left()
+    admission = p.seen.admission
     if admission.room is not None and admission.room <= 0:
         say_full(p, message("region_full"))
         return
@@ -102,14 +172,14 @@ def submit_next(p: Pass) -> None:
     ready = [
         row
         for row in p.rows_in({MigrationState.PENDING})
-        if (row.not_before is None or row.not_before <= p.now)
-        and row.group not in travelling
-        and can_go(p, row)
+        if (row.not_before is None or row.not_before <= p.now) and can_go(p, row)
     ]
-    full = False
+    full, submitted = False, 0
     for row in sorted(ready, key=turn):
-        if not may_add(p, row):
+        if submitted == SUBMITS_A_PASS or p.seen.admission.room == 0 or not may_add(p, row):
             break
+        if row.group in travelling:
+            continue
         if row.method == Method.CONFIRM:
             p.actions.append(Confirm(row.id))
             break
@@ -119,16 +189,18 @@ def submit_next(p: Pass) -> None:
             if found is None:
                 continue
             host = found
-        elif not admission.takes(host):
+        elif not p.seen.admission.takes(host):
             host = elsewhere_with_room(p, row)
             if not host:
                 full = True
                 continue
         status = p.seen.servers[row.server_id].status
         p.actions.append(Submit(row.id, host or None, status, Method(row.method)))
-        break
+        p.is_submitted(row, host)
+        travelling |= {row.group} - {""}
+        submitted += 1
     else:
-        if full:
+        if full and not submitted:
             hosts = sorted(admission.inbound, key=lambda h: -admission.inbound[h])[:3]
             unknown = message("destinations_unknown_full")
             say_full(p, message("destinations_full", hosts=hosts) if hosts else unknown)

@@ -243,19 +243,26 @@ def room(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
     """Whether any host has room for it now, for it alone."""
     if around.receivers is None or around.capacity is None:
         return None
-    needs = needs_of(server)
-    hosts = _candidates(server, around)
+    nearest, missing = nearest_of(server, around)
+    if not missing:
+        return None
+    return blocked(message("no_room", nearest=nearest, lacks=amounts(missing)))
+
+
+def nearest_of(server: Server, around: PlacementContext) -> tuple[str, dict[str, int]]:
+    """The host that comes nearest to having room for it, for it alone, and what is missing there;
+    nothing where it has room, or no host comes into question."""
+    needs, capacity = needs_of(server), around.capacity or {}
     short: dict[str, dict[str, int]] = {}
-    for host in hosts:
-        missing = needs.missing(around.capacity.get(host, FULL))
+    for host in _candidates(server, around):
+        missing = needs.missing(capacity.get(host, FULL))
         if not missing:
-            return None
+            return host, {}
         short[host] = missing
     if not short:
-        return None
+        return "", {}
     nearest = min(short, key=lambda host: lack(needs.resources, short[host]))
-    lacks = amounts(short[nearest])
-    return blocked(message("no_room", nearest=nearest, lacks=lacks))
+    return nearest, short[nearest]
 
 
 def amounts(resources: Mapping[str, int]) -> tuple[Message, ...]:
@@ -268,6 +275,8 @@ def _amount(name: str, amount: int) -> Message:
         return message("amount_of_memory", amount=amount * MIB)
     if name == "DISK_GB":
         return message("amount_of_disk", amount=amount * GIB)
+    if name == "VCPU":
+        return message("amount_of_vcpus", count=amount)
     return message("amount_of", amount=amount, resource=name)
 
 

@@ -91,7 +91,7 @@ def drain_document(drain: Any, said: Said, forecast: Forecast | None = None) -> 
         **said("message", drain.message),
         **_values(drain, _DRAIN_VALUES),
         **_times(drain, _DRAIN_TIMES),
-        "forecast": _forecast(forecast),
+        "forecast": forecast_document(forecast),
     }
 
 
@@ -184,7 +184,7 @@ def _times(one: Any, names: Iterable[str]) -> dict[str, Any]:
     return {name: iso(getattr(one, name)) for name in names}
 
 
-def _forecast(forecast: Forecast | None) -> dict[str, Any] | None:
+def forecast_document(forecast: Forecast | None) -> dict[str, Any] | None:
     """How many seconds it still takes; null for what does not end as things are."""
     if forecast is None:
         return None

@@ -6,6 +6,7 @@ anything, also where the database alone would do.
 """
 
 import argparse
+import shutil
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -200,6 +201,11 @@ class ShellCommand(EdgeCommand):
         raise problem
 
     # -- output ------------------------------------------------------------------------------
+
+    @property
+    def columns(self) -> int | None:
+        """Letters in a line of the terminal; None where a file or a pipe gets every word whole."""
+        return shutil.get_terminal_size().columns if self.stdout.isatty() else None
 
     def say(self, *lines: str) -> None:
         """For people: on standard output, or beside the JSON on standard error."""

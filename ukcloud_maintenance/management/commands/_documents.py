@@ -1,7 +1,9 @@
 """Drains for programs, and tables and paragraphs for people."""
 
-from collections.abc import Iterable, Sequence
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import zip_longest
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.drain.alarm import alarm
@@ -9,6 +11,9 @@ from ukcloud_maintenance.core.message import Message
 from ukcloud_maintenance.core.printable import printable
 from ukcloud_maintenance.core.states import Direction
 from ukcloud_maintenance.messages import english
+
+#: letters of a column, below which it would say nothing
+NARROWEST = 8
 
 
 def iso(moment: datetime | None) -> str | None:
@@ -33,11 +38,26 @@ def paragraph(said: Message | None) -> list[str]:
     return english(said).split("\n")
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    """Lines of columns as wide as their widest cell."""
+def table(
+    head: Sequence[str], rows: Iterable[Sequence[object]], columns: int | None = None
+) -> list[str]:
+    """Lines of columns as wide as their widest cell.
+
+    :param columns: letters in a line of the terminal: where the table is wider, the widest columns
+        break their cells over several lines, no letter is lost; None: nothing breaks
+    """
     lines = [list(head), *([printable(cell) for cell in row] for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
+    while columns and sum(widths) + 2 * (len(widths) - 1) > columns and max(widths) > NARROWEST:
+        widths[widths.index(max(widths))] -= 1
+    return [text for line in lines for text in _texts(line, widths)]
+
+
+def _texts(line: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
+    """A line of the table as one of text, or as several where a cell is wider than its column."""
+    cells = [
+        [cell] if len(cell) <= width else textwrap.wrap(cell, width, break_on_hyphens=False)
+        for cell, width in zip(line, widths, strict=True)
     ]
+    for parts in zip_longest(*cells, fillvalue=""):
+        yield "  ".join(part.ljust(w) for part, w in zip(parts, widths, strict=True)).rstrip()

@@ -8,7 +8,7 @@ from ukcloud_maintenance import services
 from ukcloud_maintenance.core.message import as_json
 from ukcloud_maintenance.core.preflight.verdicts import Kind
 from ukcloud_maintenance.exceptions import Refused
-from ukcloud_maintenance.messages import english, english_remedy
+from ukcloud_maintenance.messages import documents, english, english_remedy
 from ukcloud_maintenance.services import HostPreflight, Planned, PlanPreflight
 
 from ._documents import table
@@ -48,6 +48,7 @@ def plan_document(plan: HostPreflight) -> dict[str, Any]:
             "samples": duration.samples,
         },
         **_unknown_document(plan),
+        **documents("relief", plan.relief),
         "instances": [_instance(planned) for planned in _sorted(plan)],
         "estimate": packing
         and {
@@ -116,12 +117,15 @@ def _instance(planned: Planned) -> dict[str, Any]:
     }
 
 
-def plan_text(plan: HostPreflight) -> list[str]:
-    """A plan for people, line by line: summary, instances, cautions, hosts before and after."""
-    parts = [[f"{plan.service.host}: {plan_summary(plan)}."], *_of_host(plan)]
-    parts.append(list(_unknown(plan)))
+def plan_text(plan: HostPreflight, columns: int | None = None) -> list[str]:
+    """A plan for people, line by line: summary, instances, cautions, hosts before and after.
+
+    :param columns: see `table`
+    """
+    parts = [[f"{plan.service.host}: {plan_summary(plan)}."], *_of_host(plan, columns)]
+    parts += [list(_unknown(plan)), list(_relief(plan))]
     if plan.moving and plan.packing:
-        parts.append(_places(plan))
+        parts.append(_places(plan, columns))
     return _paragraphs(parts)
 
 
@@ -131,11 +135,12 @@ def _paragraphs(parts: Iterable[list[str]]) -> list[str]:
     return lines[1:]
 
 
-def plans_text(found: PlanPreflight, hosts_at_once: int) -> list[str]:
+def plans_text(found: PlanPreflight, hosts_at_once: int, columns: int | None = None) -> list[str]:
     """Several hosts as one plan, line by line: each by itself, then what the whole would do.
 
     :param found: by `services.check_plan` for the same `hosts_at_once`
     :param hosts_at_once: hosts whose instances move at a time; 0: all
+    :param columns: see `table`
     """
     plans = found.hosts
     parts = []
@@ -144,16 +149,17 @@ def plans_text(found: PlanPreflight, hosts_at_once: int) -> list[str]:
             parts.append(
                 [f"{plan.service.host}: CANNOT BE DRAINED NOW. {english(plan.refusal.said)}"]
             )
-        parts += [[f"{plan.service.host}: {plan_summary(plan, alone=False)}."], *_of_host(plan)]
+        said = f"{plan.service.host}: {plan_summary(plan, alone=False)}."
+        parts += [[said], *_of_host(plan, columns)]
     first = plans[0]
-    parts.append(list(_unknown(first)))
+    parts += [list(_unknown(first)), list(_relief(first))]
     if any(plan.moving for plan in plans) and first.packing:
-        parts.append(_places(first))
+        parts.append(_places(first, columns))
     parts.append([_whole(found, hosts_at_once)])
     return _paragraphs(parts)
 
 
-def _of_host(plan: HostPreflight) -> Iterator[list[str]]:
+def _of_host(plan: HostPreflight, columns: int | None) -> Iterator[list[str]]:
     """Its instances, and what is worth knowing of them."""
     if plan.planned:
         yield table(
@@ -169,12 +175,14 @@ def _of_host(plan: HostPreflight) -> Iterator[list[str]]:
                 )
                 for p in _sorted(plan)
             ),
+            columns,
         )
     yield list(_cautions(plan))
 
 
-def _places(plan: HostPreflight) -> list[str]:
-    return ["Possible destinations (an estimate: Nova's scheduler decides):", *_hosts(plan)]
+def _places(plan: HostPreflight, columns: int | None) -> list[str]:
+    said = "Possible destinations (an estimate: Nova's scheduler decides):"
+    return [said, *_hosts(plan, columns)]
 
 
 def pace_of(hosts_at_once: int, hosts: int) -> str:
@@ -270,7 +278,14 @@ def _unknown(plan: HostPreflight) -> Iterator[str]:
         yield f"  {services.PARTS[part]}: {english(why)}"
 
 
-def _hosts(plan: HostPreflight) -> list[str]:
+def _relief(plan: HostPreflight) -> Iterator[str]:
+    if plan.relief:
+        yield "What would provide capacity:"
+    for one in plan.relief:
+        yield f"  {english(one)}"
+
+
+def _hosts(plan: HostPreflight, columns: int | None) -> list[str]:
     packing = plan.packing
     assert packing
     rows = [
@@ -286,7 +301,7 @@ def _hosts(plan: HostPreflight) -> list[str]:
         for fill in packing.hosts
     ]
     rows += [(host, 0, "full", "-") for host in plan.full]
-    return table(["HOST", "COME", "MEMORY", "VCPU"], rows)
+    return table(["HOST", "COME", "MEMORY", "VCPU"], rows, columns)
 
 
 def _part(used: Any, total: Any, name: str) -> str:

@@ -10,6 +10,7 @@ from ukcloud_maintenance.core import steering
 from ukcloud_maintenance.core.host.certificate import for_programs
 from ukcloud_maintenance.core.host.evidence import Evidence
 from ukcloud_maintenance.core.message import Message
+from ukcloud_maintenance.core.record.export import forecast_document
 from ukcloud_maintenance.core.steering import DrainVerb, Verb
 from ukcloud_maintenance.messages import document, documents, english
 from ukcloud_maintenance.services import DrainReport, InstanceMigration, PlanReport, Steered
@@ -55,6 +56,7 @@ def plan_progress_document(plan: PlanReport, drains: Iterable[DrainReport]) -> d
         "is_over": plan.is_over,
         "left": total.left,
         "total": total.total,
+        "forecast": forecast_document(plan.forecast),
         "drains": [services.drain_document(report) for report in drains],
     }
 

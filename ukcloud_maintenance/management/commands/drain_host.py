@@ -208,12 +208,12 @@ class Command(WaitingCommand):
         )
         if len(hosts) == 1:
             plans = [services.preflight_host(self.actor, cloud, hosts[0], choices)]
-            lines = plan_text(plans[0])
+            lines = plan_text(plans[0], self.columns)
         else:
             at_once = options["hosts_at_once"]
             found = services.check_plan(self.actor, cloud, hosts, choices, hosts_at_once=at_once)
             plans = found.hosts
-            lines = plans_text(found, at_once)
+            lines = plans_text(found, at_once, self.columns)
         if self.json:
             self.print_json([plan_document(plan) for plan in plans])
         self.say(*lines)

@@ -8,6 +8,7 @@ from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.copying.convergence import ADVICE, Verdict
+from ukcloud_maintenance.core.copying.duration import Forecast
 from ukcloud_maintenance.core.drain import needs
 from ukcloud_maintenance.core.drain.alarm import alarm
 from ukcloud_maintenance.core.states import MIGRATION_WAITING, MigrationState, TimeoutAction
@@ -81,6 +82,7 @@ class Command(ShellCommand):
                     )
                     for r in reports
                 ],
+                self.columns,
             )
         )
         self.warn_without_worker(reports[0])
@@ -105,6 +107,7 @@ class Command(ShellCommand):
             f" {total.left} of {total.total} left their hosts",
             f"Reason: {plan.reason}",
             f"Requested by {plan.requested_by} at {iso(plan.created_at)}",
+            *([_forecast(report.forecast)] if report.forecast else []),
             "",
         )
         self.say(
@@ -123,6 +126,7 @@ class Command(ShellCommand):
                     )
                     for r in reports
                 ],
+                self.columns,
             )
         )
         if not report.is_over:
@@ -168,6 +172,7 @@ class Command(ShellCommand):
                     )
                     for row in report.migrations
                 ],
+                self.columns,
             ),
         )
         if advice := list(_advice(report)):
@@ -187,18 +192,8 @@ def _time_left(report: DrainReport) -> Iterator[str]:
     found, stop_at = report.forecast, report.drain.stop_at
     if found is None:
         return
-    if not math.isfinite(found.likely):
-        yield "Time left: no estimate: a migration is not converging, see below"
-        return
-    source = f"based on {found.samples} earlier migrations"
-    if found.assumed:
-        source = "a rough estimate: too few migrations in this region so far"
-    high = duration_text(found.high) if math.isfinite(found.high) else "unknown"
-    said = (
-        f"Time left: about {duration_text(found.likely)}"
-        f" ({duration_text(found.low)} to {high}; {source})"
-    )
-    if stop_at is not None:
+    said = _forecast(found)
+    if math.isfinite(found.likely) and stop_at is not None:
         begins = max(report.now, report.drain.start_at or report.now)
         room = (stop_at - begins).total_seconds()
         if found.low > room:
@@ -208,6 +203,20 @@ def _time_left(report: DrainReport) -> Iterator[str]:
         else:
             said += "; it fits into its window"
     yield said
+
+
+def _forecast(found: Forecast) -> str:
+    """How long a drain or a plan still takes, and how sure that is."""
+    if not math.isfinite(found.likely):
+        return "Time left: no estimate: a migration is not converging, see below"
+    source = f"based on {found.samples} earlier migrations"
+    if found.assumed:
+        source = "a rough estimate: too few migrations in this region so far"
+    high = duration_text(found.high) if math.isfinite(found.high) else "unknown"
+    return (
+        f"Time left: about {duration_text(found.likely)}"
+        f" ({duration_text(found.low)} to {high}; {source})"
+    )
 
 
 def _said(row: InstanceMigration, report: DrainReport) -> Iterator[str]:

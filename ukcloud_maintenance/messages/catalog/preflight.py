@@ -223,7 +223,54 @@ TEMPLATES: Mapping[str, Template] = {
         "No host has room for it together with the other instances of this drain; the closest is"
         " {nearest}, which then lacks {lacks}."
     ),
+    # -- what would give room
+    "relief_maintenance": Template(
+        "{host} is in maintenance; in service it would offer {gives}.",
+        remedy="If its maintenance is finished, return it to service (host_return {host}).",
+    ),
+    "relief_maintenance_empty": Template(
+        "{host} is in maintenance and empty; in service it would offer {gives}.",
+        remedy="If its maintenance is finished, return it to service (host_return {host}).",
+    ),
+    "relief_maintenance_down": Template(
+        "{host} is in maintenance and down; in service it would offer {gives}.",
+        remedy="Start it, then return it to service (host_return {host}).",
+    ),
+    "relief_disabled": Template(
+        "{host} is disabled ({reason}); enabled it would offer {gives}.",
+        remedy="If that reason no longer holds, enable it: openstack compute service set --enable"
+        " {host} nova-compute.",
+    ),
+    "relief_disabled_empty": Template(
+        "{host} is disabled ({reason}) and empty; enabled it would offer {gives}.",
+        remedy="If that reason no longer holds, enable it: openstack compute service set --enable"
+        " {host} nova-compute.",
+    ),
+    "relief_down": Template(
+        "{host} is down; in service it would offer {gives}.",
+        remedy="Start nova-compute there, and enable it if it is disabled.",
+    ),
+    "relief_more": Template(
+        "{count} more host would offer capacity if it were in service.",
+        plural="{count} more hosts would offer capacity if they were in service.",
+    ),
+    "relief_memory_ratio": Template(
+        "{host} has a memory allocation ratio of {ratio}; each 0.1 more would offer {gives}.",
+        remedy="Set ram_allocation_ratio in its nova.conf. If guests then use more memory than"
+        " the host has, the kernel may kill some of them.",
+    ),
+    "relief_vcpu_ratio": Template(
+        "{host} has a vCPU allocation ratio of {ratio}; each 0.1 more would offer {gives}.",
+        remedy="Set cpu_allocation_ratio in its nova.conf. Guests that compute at the same time"
+        " then slow each other down.",
+    ),
+    "relief_disk_ratio": Template(
+        "{host} has a disk allocation ratio of {ratio}; each 0.1 more would offer {gives}.",
+        remedy="Set disk_allocation_ratio in its nova.conf. If disks then grow beyond what the"
+        " host has, guests stop with I/O errors.",
+    ),
     "amount_of_memory": Template("{amount:size} of memory"),
     "amount_of_disk": Template("{amount:size} of disk"),
+    "amount_of_vcpus": Template("{count} vCPU", plural="{count} vCPUs"),
     "amount_of": Template("{amount} {resource}", cause="A resource class in Placement's words."),
 }

@@ -166,6 +166,16 @@ def at_most(field: forms.Field, most: int, words: str = "") -> None:
     field.widget.attrs["max"] = most
 
 
+def describe(form: forms.BaseForm) -> None:
+    """Tie each field to its help and to what is wrong with it, which common/_field.html has under
+    these ids; radio buttons are tied as a group there."""
+    for bound in form:
+        widget = bound.field.widget
+        if not isinstance(widget, forms.RadioSelect):
+            helped = f"{bound.auto_id}_helptext " if bound.help_text else ""
+            widget.attrs["aria-describedby"] = f"{helped}{bound.auto_id}_error"
+
+
 def check_window(form: forms.BaseForm) -> None:
     """Put what is wrong with a window beside the field that it is about."""
     start, stop = form.cleaned_data.get("start_at"), form.cleaned_data.get("stop_at")

@@ -8,6 +8,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from ukcloud_maintenance.core.copying.duration import Forecast
 from ukcloud_maintenance.core.drain import needs
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
@@ -167,9 +168,13 @@ def advice(row: InstanceMigration) -> SafeString | str:
 
 def time_left(report: DrainReport) -> str:
     """How long the drain still takes, and how sure that is; empty where nobody can say."""
-    forecast = report.forecast
-    if forecast is None or report.drain.state in DRAIN_TERMINAL:
+    if report.forecast is None or report.drain.state in DRAIN_TERMINAL:
         return ""
+    return forecast_text(report.forecast)
+
+
+def forecast_text(forecast: Forecast) -> str:
+    """The same of a drain or a plan."""
     if math.isinf(forecast.likely):
         return _("no estimate: a migration is not converging")
     values = {

@@ -257,6 +257,7 @@ class ChangeForm(forms.Form):
         if has_begun:
             del self.fields["start_at"]
         fields.offer_timeouts(self.fields["timeout_action"], actor, choices, drain.timeout_action)
+        fields.describe(self)
 
     def clean_start_at(self):
         value = self.cleaned_data["start_at"]

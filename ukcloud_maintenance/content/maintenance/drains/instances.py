@@ -73,11 +73,13 @@ class InstancesView(SteeringView):
             return self.refused(drain_id, error)
 
     def selected(self, drain: Drain, sent) -> list[InstanceMigration]:
-        """The instances that were selected, in the order of the drain.
+        """The instances that were selected, in the order of the drain. The script names them all in
+        one field, as Django takes 1,000 of them.
 
         :raises Refused: none is, or one is not part of this drain
         """
-        wanted = {int(pk) if pk.isdecimal() and len(pk) < 19 else -1 for pk in sent.getlist("row")}
+        ids = [pk for value in sent.getlist("row") for pk in value.split(",")]
+        wanted = {int(pk) if pk.isdecimal() and len(pk) < 19 else -1 for pk in ids}
         if not wanted:
             raise Refused(message("none_in_table_selected"), code="nothing_selected")
         rows = [row for row in store.migrations(drain) if row.pk in wanted]
@@ -104,6 +106,7 @@ class InstancesView(SteeringView):
                 "consequences": self.consequences(drain, len(fit)) if fit else [],
                 "fit": fit,
                 "unfit": unfit,
+                "selected": ",".join(str(one.row.pk) for one in fit),
                 "submit_url": url(self.slug, drain),
                 **context,
             },
@@ -205,7 +208,7 @@ class RetryOnView(RetryView):
         """Those that can receive, with what the hypervisor says is free: name and text."""
         away = store.away_hosts(self.region) | {drain.host}
         found = []
-        for facts in services.list_hosts(self.actor, self.cloud):
+        for facts in services.list_hosts(self.actor, self.cloud).hosts:
             service = facts.service
             bare_metal = facts.hypervisor is not None and facts.hypervisor.is_bare_metal
             if bare_metal or facts.host in away or not service.is_up or service.status != "enabled":

@@ -36,7 +36,8 @@ class HostPanelView(PanelView):
     http_method_names = ["get", "head"]
 
     def get(self, request, host):
-        on_drain = "drain" in request.GET
+        drain = request.GET.get("drain", "")
+        on_drain = int(drain) if drain.isascii() and drain.isdecimal() and len(drain) < 19 else None
         panel = HostPanel(self.actor, self.region, host, on_drain=on_drain)
         if request.GET.get("seen") == panel.token:
             return uncached(HttpResponse(status=204))

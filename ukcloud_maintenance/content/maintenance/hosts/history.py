@@ -88,9 +88,9 @@ def history(
 
 CHART_HEIGHT = 110  # pixels, for the bars
 _CHART_TOP = 18
-_CHART_LEFT = 7.0  # per cent, for the scale
 _FEWEST = 8  # one bar alone is not as wide as the page
 _WIDELY = 12  # up to so many bars, each has its own words
+_MOST_DATES = 6
 
 
 def _nice(seconds: float) -> int:
@@ -104,14 +104,13 @@ def _chart(drains: Sequence[HistoryRow], now: datetime) -> SafeString:
     """A bar a drain, oldest first: as high as it took long, and of what share it failed."""
     ordered = list(reversed(drains))
     top = _nice(max(row.seconds for row in ordered))
-    slot = (100.0 - _CHART_LEFT) / max(len(ordered), _FEWEST)
-    every = -(-len(ordered) // _WIDELY)
+    slot = 100.0 / max(len(ordered), _FEWEST)
+    every = -(-len(ordered) // _MOST_DATES)
     base = _CHART_TOP + CHART_HEIGHT
     pieces = [
         format_html(
-            '<line class="mnt-tick" x1="{0}%" x2="100%" y1="{1}" y2="{1}"></line>'
-            '<text class="mnt-scale" x="{0}%" dx="-6" y="{2}" text-anchor="end">{3}</text>',
-            _CHART_LEFT,
+            '<line class="mnt-tick" x1="0" x2="100%" y1="{0}" y2="{0}"></line>'
+            '<text class="mnt-scale" x="-6" y="{1}" text-anchor="end">{2}</text>',
             base - round(CHART_HEIGHT * share),
             base - round(CHART_HEIGHT * share) + 4,
             formats.duration(top * share),
@@ -119,8 +118,8 @@ def _chart(drains: Sequence[HistoryRow], now: datetime) -> SafeString:
         for share in (0, 0.5, 1)
     ]
     for n, row in enumerate(ordered):
-        left = _CHART_LEFT + slot * (n + 0.15)
-        middle = _CHART_LEFT + slot * (n + 0.5)
+        left = slot * (n + 0.15)
+        middle = slot * (n + 0.5)
         height = max(CHART_HEIGHT * row.seconds / top, 2.0)
         share = row.failed / row.total if row.total else 0.0
         bad = round(height * share, 1)

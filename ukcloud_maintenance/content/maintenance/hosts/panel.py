@@ -12,6 +12,8 @@ from django.utils.translation import gettext as _
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.actor import RULE_RESET, RULE_RETURN, Actor
 from ukcloud_maintenance.core.host.certificate import NO_ALLOCATIONS, worth_saying
+from ukcloud_maintenance.core.host.emptiness import called
+from ukcloud_maintenance.core.message import NAMED
 from ukcloud_maintenance.core.states import ReturnResult
 from ukcloud_maintenance.services import Certificate
 from ukcloud_maintenance.store import Drain, HostMaintenance
@@ -90,10 +92,11 @@ def return_state(actor: Actor, region: str, host: str, found: Certificate) -> Re
 class HostPanel:
     """What is shown of one host, from the database alone.
 
-    :param on_drain: on the page of a drain, where a drain in progress says enough of itself
+    :param on_drain: the number of the drain on whose page it is, where a drain in progress says
+        enough of itself; None: on another page
     """
 
-    def __init__(self, actor: Actor, region: str, host: str, *, on_drain: bool = False):
+    def __init__(self, actor: Actor, region: str, host: str, *, on_drain: int | None = None):
         self.actor = actor
         self.region = region
         self.host = host
@@ -103,7 +106,7 @@ class HostPanel:
 
     @property
     def is_shown(self) -> bool:
-        if self.on_drain and self.found.open_drain:
+        if self.on_drain is not None and self.found.open_drain:
             return False
         return self.found.maintenance is not None or self.returning is not None
 
@@ -122,7 +125,16 @@ class HostPanel:
 
     @property
     def checks(self) -> list[Told]:
-        return told(worth_saying(self.found.checks))
+        return told(worth_saying(self.found.checks), self.above)
+
+    @cached_property
+    def above(self) -> frozenset[str]:
+        """Who is in the list "Needs you" of the same page, as the checks call them."""
+        drain = next((one for one in self.found.drains if one.pk == self.on_drain), None)
+        if drain is None:
+            return frozenset()
+        listed = services.drain_report(self.actor, drain.pk).in_need[:NAMED]
+        return frozenset(called(row.server_name, row.server_id) for _need, row in listed)
 
     @property
     def scope(self) -> str:
@@ -186,6 +198,7 @@ class HostPanel:
             found.why_not if not found.stale else "stale",
             found.open_drain.pk if found.open_drain else 0,
             (run.pk, run.state) if run else 0,
+            sorted(self.above),
         )
         return f"{zlib.crc32(repr(told).encode()):x}"
 

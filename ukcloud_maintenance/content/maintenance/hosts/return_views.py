@@ -19,6 +19,9 @@ from ..common.base import PanelView, is_ajax, problem_of, uncached
 from ..common.words import remedy, said
 from ..preflight.words import verdict_html
 
+#: what is entered
+_FIELDS = ("choice", "max_concurrent")
+
 
 class ReturnHostView(PanelView):
     """Ask how a host is to be given back (GET), and ask for it (POST)."""
@@ -60,7 +63,10 @@ class ReturnHostView(PanelView):
     def _ask(self, host: str, entered, error: Exception | None = None) -> HttpResponse:
         preview = services.return_preview(self.actor, self.cloud, host)
         modal = is_ajax(self.request)
-        problem = problem_of(error) or problem_of(preview.refusal)
+        # What is wrong with a field is said beside it.
+        field = error.field if isinstance(error, Refused) and error.field in _FIELDS else ""
+        problem = problem_of(preview.refusal) if field else problem_of(error or preview.refusal)
+        wrong = said(error.said) if field and isinstance(error, Refused) else ""
         chosen = entered.get("choice") or (preview.default.value if preview.default else "")
         context = {
             "page_title": str(self.title),
@@ -69,6 +75,8 @@ class ReturnHostView(PanelView):
             "modal_backdrop": "static",
             "host": host,
             "problem": problem,
+            "choice_error": wrong if field == "choice" else "",
+            "at_once_error": wrong if field == "max_concurrent" else "",
             "preview": preview,
             "found": _service_words(
                 preview.maintenance.found_status, preview.maintenance.found_reason

@@ -1,6 +1,6 @@
 """The rows and columns of the list of hosts."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 
 from django.urls import reverse
@@ -9,32 +9,16 @@ from django.utils.translation import gettext as _
 from ukcloud_maintenance.core.facts import HostFacts
 from ukcloud_maintenance.core.states import DRAIN_OPEN
 from ukcloud_maintenance.exceptions import CloudError
+from ukcloud_maintenance.services import HostNow
 from ukcloud_maintenance.store import Drain, HostRecord
 
 from ..common import formats, labels
 from ..common.addresses import PANEL, of_host
 from ..common.labels import Label
 from ..common.listing import Column
+from ..common.usage import memory_of, vcpus_of, vcpus_title
 from ..common.words import said
 from .maintenance import MaintenanceCell, maintenance_cell
-
-
-@dataclass(frozen=True)
-class Usage:
-    """How much of something is in use."""
-
-    used: int
-    total: int
-    text: str
-    name: str
-
-    @property
-    def percent(self) -> int:
-        return min(100, 100 * self.used // self.total) if self.total > 0 else 0
-
-    @property
-    def key(self) -> tuple[float, int]:
-        return (self.used / self.total if self.total > 0 else 0, self.used)
 
 
 class HostRow:
@@ -65,37 +49,24 @@ class HostRow:
         )
         #: whether it can be given back to service
         self.returnable = self.in_maintenance and not self.returning and self.open_drain is None
-        found = facts.hypervisor
-        self.vcpus = self.memory = None
-        #: Nova's statistic, a minute old at worst; None where Nova knows no hypervisor
-        self.statistic: int | None = None
-        if found:
-            self.statistic = found.running_vms
-            self.vcpus = Usage(
-                found.vcpus_used,
-                found.vcpus,
-                _("%(part)s of %(whole)s")
-                % {
-                    "part": formats.number(found.vcpus_used),
-                    "whole": formats.number(found.vcpus),
-                },
-                _("vCPUs in use"),
-            )
-            self.memory = Usage(
-                found.memory_used_bytes,
-                found.memory_bytes,
-                formats.size_of(found.memory_used_bytes, found.memory_bytes),
-                _("memory in use"),
-            )
+        self.vcpus = vcpus_of(facts)
+        self.memory = memory_of(facts)
+        #: Nova's statistic, a minute old at worst when it was read; None where Nova knows no
+        #: hypervisor
+        self.statistic = facts.hypervisor.running_vms if facts.hypervisor else None
         #: the true number, asked of Nova for the rows shown
         self.instances: int | None = None
         self.count_error = ""
 
-    def counted(self, answer: "int | CloudError | None") -> None:
+    def is_now(self, answer: HostNow | CloudError) -> None:
+        """What Nova says of a host that is shown, at this moment."""
         if isinstance(answer, CloudError):
             self.count_error = said(answer.cause)
-        else:
-            self.instances = answer
+            return
+        self.instances = answer.instances
+        if answer.hypervisor:
+            now = replace(self.facts, hypervisor=answer.hypervisor)
+            self.memory, self.statistic = memory_of(now), answer.hypervisor.running_vms
 
     @property
     def url(self) -> str:
@@ -151,7 +122,7 @@ def host_columns() -> list[Column[HostRow]]:
         ),
         Column(
             "vcpus",
-            _("vCPUs"),
+            vcpus_title(),
             lambda r: r.vcpus.text if r.vcpus else "",
             lambda r: r.vcpus.key if r.vcpus else (-1, 0),
         ),

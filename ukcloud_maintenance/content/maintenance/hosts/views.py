@@ -30,10 +30,13 @@ from .maintenance import maintenance_cell
 from .panel import HostPanel
 
 DRAINS_ON_HOST_PAGE = 30
+#: hosts of which a list without an inventory takes long
+MANY = 100
 
 
 class HostsView(PanelPage):
-    """All hosts of the region. Two requests to Nova, and a small one for each row shown."""
+    """All hosts of the region. One request to Nova, or two where the worker keeps no inventory, and
+    a small one for each row shown."""
 
     template_name = "admin/maintenance/hosts/index.html"
 
@@ -41,13 +44,14 @@ class HostsView(PanelPage):
         now = store.now()
         query = listing.Query.of(self.request.GET)
         problem = None
-        hosts: list = []
+        found = services.RegionHosts([])
         try:
-            hosts = services.list_hosts(self.actor, self.cloud)
+            found = services.list_hosts(self.actor, self.cloud)
         except CloudError as error:
             if error.status == 401:
                 raise
             problem = cloud_problem(error)
+        hosts = found.hosts
         records = services.host_records(self.actor, self.region)
         shown = listing.listing(
             [tables.HostRow(facts, records.get(facts.host), now, self.region) for facts in hosts],
@@ -57,7 +61,7 @@ class HostsView(PanelPage):
             page_size=get_page_size(self.request),
             default_sort="host",
         )
-        self._count(shown, [facts.host for facts in hosts])
+        self._look_at(shown, [facts.host for facts in hosts])
         worker = services.worker_status(self.actor)
         return super().get_context_data(
             tab="hosts",
@@ -69,17 +73,19 @@ class HostsView(PanelPage):
             problem=problem,
             open_drains=self._open_drains(records, now) if problem else [],
             worker=worker_warning(worker),
+            age=_age(found, now),
+            is_slow=found.read_at is None and len(hosts) > MANY,
             count_problem=next((r.count_error for r in shown.page if r.count_error), ""),
             **kwargs,
         )
 
-    def _count(self, shown: listing.Listing, among: list[str]) -> None:
+    def _look_at(self, shown: listing.Listing, among: list[str]) -> None:
         rows = [row for row in shown.page if row.facts.service.is_known]
-        answers = services.count_instances(
-            self.actor, self.cloud, [row.host for row in rows], among=among
+        answers = services.hosts_now(
+            self.actor, self.cloud, [row.facts for row in rows], among=among
         )
         for row in rows:
-            row.counted(answers.get(row.host))
+            row.is_now(answers[row.host])
 
     @staticmethod
     def _open_drains(records: dict[str, store.HostRecord], now: datetime) -> list[DrainRow]:
@@ -89,6 +95,13 @@ class HostsView(PanelPage):
             for r in records.values()
             if r.drain.state not in DRAIN_TERMINAL
         ]
+
+
+def _age(found: services.RegionHosts, now: datetime) -> str:
+    """How old the numbers are of hosts that are not shown, at most; empty: they were just read."""
+    if found.read_at is None:
+        return ""
+    return formats.about(max((now - found.read_at).total_seconds(), 1))
 
 
 class HostUpdatesView(PanelView):

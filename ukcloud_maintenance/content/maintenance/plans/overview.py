@@ -3,7 +3,8 @@
 Like the drain page's (see `progress`): small, built without templates, all escaped here.
 """
 
-from datetime import datetime
+import math
+from datetime import datetime, timedelta
 
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
@@ -29,7 +30,7 @@ from ..common import formats, labels
 from ..common.addresses import PANEL, of_host
 from ..common.formats import NOTHING
 from ..common.labels import Label
-from ..drains import attention
+from ..drains import attention, course
 from ..drains import overview as progress
 
 #: the form of the page that the buttons belong to; it has the CSRF token
@@ -196,12 +197,30 @@ def _facts(report: PlanReport) -> SafeString:
         (_("Finished"), formats.when(ended(report), now, seconds=True)),
         (_("Elapsed"), elapsed(begun(report), ended(report), now)),
     ]
+    facts += _forecast(report)
     first = report.drains[0] if report.drains else None
     if first and first.start_at:
         facts.append((_("Start at"), formats.full_time(first.start_at)))
     if first and first.stop_at:
         facts.append((_("No new migrations after"), formats.full_time(first.stop_at)))
     return format_html_join("", "<dt>{}</dt><dd>{}</dd>", facts)
+
+
+def _forecast(report: PlanReport) -> list[tuple[str, SafeString | str]]:
+    """How long the plan still takes, in the words of a drain, and when it ends if it goes on so."""
+    if report.forecast is None:
+        return []
+    still_open = {drain.state for drain in report.drains} - DRAIN_TERMINAL
+    text = course.forecast_text(report.forecast)
+    if still_open == {DrainState.PAUSED}:
+        return [(_("Time left after resuming"), text)]
+    if begun(report) is None:
+        return [(_("Expected time"), text)]
+    likely = report.forecast.likely
+    if math.isinf(likely):
+        return [(_("Time left"), text)]
+    end = report.now + timedelta(seconds=likely)
+    return [(_("Time left"), text), (_("Expected end"), formats.when(end, report.now))]
 
 
 def verbs(report: PlanReport, actor: Actor) -> list[DrainVerb]:

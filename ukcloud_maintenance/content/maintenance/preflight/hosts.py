@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from ukcloud_maintenance.core.preflight.packing import HostFill
 from ukcloud_maintenance.services import HostPreflight
 
-from ..common import formats
+from ..common import formats, usage
 from .words import MIB, abbreviate
 
 
@@ -32,12 +32,12 @@ class HostBar:
 
 
 def host_bars(plan: HostPreflight, names: Mapping[str, str]) -> list[HostBar]:
-    """:param names: of the instances, by server id"""
-    packing = plan.packing
-    if not packing:
-        return []
-    found = [_bar(fill, names) for fill in packing.hosts]
-    found += [HostBar(host, 0, "", None, None) for host in plan.full]
+    """The hosts that would receive instances.
+
+    :param names: of the instances, by server id
+    """
+    receiving = [fill for fill in plan.packing.hosts if fill.servers] if plan.packing else []
+    found = [_bar(fill, names) for fill in receiving]
     return sorted(found, key=lambda bar: formats.natural_key(bar.host))
 
 
@@ -48,7 +48,7 @@ def _bar(fill: HostFill, names: Mapping[str, str]) -> HostBar:
         len(come),
         abbreviate(sorted(come, key=formats.natural_key)),
         _fill(fill, "MEMORY_MB", lambda n, whole: formats.size(n * MIB, like=whole * MIB)),
-        _fill(fill, "VCPU", lambda n, _whole: formats.number(n)),
+        _fill(fill, usage.VCPUS, lambda n, _whole: formats.number(n)),
     )
 
 

@@ -15,7 +15,7 @@ from ukcloud_maintenance.services import HostPreflight, Planned, PlanPreflight
 from ..common import formats, labels
 from ..common.labels import Label
 from ..common.words import remedy, said
-from .issues import STAYS, TO_KNOW, Issue, issues_of
+from .issues import STAYS, TO_KNOW, Issue
 from .summary import Preflight
 from .words import Count, abbreviate, verdict_label
 
@@ -45,6 +45,7 @@ def joined(plans: Sequence[HostPreflight], duration: Duration | None) -> JointPl
         duration,
         first.unknown,
         around=first.around,
+        relief=first.relief,
         hosts=frozenset(plan.service.host for plan in plans),
     )
 
@@ -59,11 +60,21 @@ class JointPreflight(Preflight):
                 "%(n)s instance stays where it is:", "%(n)s instances stay where they are:", n
             )
 
-        tail = _("Their hosts will not be empty, and the drains finish with instances that stay.")
-        return [
-            replace(count, words=stay, tail=tail) if count.group == Kind.STAYS.value else count
-            for count in super().review
-        ]
+        said = {
+            Kind.STAYS.value: {
+                "words": stay,
+                "tail": _(
+                    "Their hosts will not be empty, and the drains finish with instances that stay."
+                ),
+            },
+            Kind.BLOCKED.value: {
+                "tail": _(
+                    "The drains check them again while they run; if one stays blocked, the drain of"
+                    " its host ends as failed."
+                )
+            },
+        }
+        return [replace(count, **said.get(count.group, {})) for count in super().review]
 
 
 @dataclass(frozen=True)
@@ -89,7 +100,7 @@ class PlanHost:
         refusal = plan.refusal.said if plan.refusal else None
         self.refused = said(refusal, remedy=False)
         self.remedy = remedy(refusal)
-        self.issues = issues_of(self.preflight.rows)
+        self.issues = self.preflight.issues
 
     @property
     def host(self) -> str:
@@ -142,15 +153,16 @@ class SeveralHosts:
     """A plan as it is shown before it is requested.
 
     :param found: with one known host at least
+    :param destination: see `Preflight`
     """
 
-    def __init__(self, found: PlanPreflight, notes: Mapping[str, str]):
+    def __init__(self, found: PlanPreflight, notes: Mapping[str, str], destination: str = ""):
         self.duration = found.duration
         self.in_region = found.in_region
         self.unknown = found.unknown
         able = [plan for plan in found.hosts if not plan.refusal]
         self.plan = joined(able or found.hosts, found.duration)
-        self.joint = JointPreflight(self.plan, choose=False)
+        self.joint = JointPreflight(self.plan, choose=False, destination=destination)
         self.hosts = [PlanHost(n, plan, notes) for n, plan in enumerate(found.hosts)]
 
     @property
@@ -163,16 +175,6 @@ class SeveralHosts:
         """The hosts that can be drained, those that need a look first."""
         found = [host for host in self.hosts if not host.refusal]
         return sorted(found, key=lambda host: (host.weight, host.place))
-
-    @property
-    def has_issues(self) -> bool:
-        return any(host.issues for host in self.hosts)
-
-    @property
-    def fits(self) -> bool:
-        """Whether a place was found for all that leave, together."""
-        packing = self.plan.packing
-        return bool(self.plan.moving) and packing is not None and packing.fits
 
     @property
     def lead(self) -> str:

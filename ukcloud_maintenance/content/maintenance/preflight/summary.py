@@ -10,19 +10,23 @@ from django.utils.translation import ngettext
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.copying.duration import ASSUMED_OVERHEAD, Duration
+from ukcloud_maintenance.core.preflight.surroundings import CODES, amounts
 from ukcloud_maintenance.core.preflight.verdicts import Kind
 from ukcloud_maintenance.services import HostPreflight, Planned
 
-from ..common import formats
+from ..common import formats, usage
+from ..common.fields import FOLLOW_PLAN
 from ..common.formats import about
-from ..common.words import said
+from ..common.words import remedy, said
 from .hosts import HostBar, host_bars
+from .issues import Issue, issues_of
 from .rows import Row, Rows
-from .words import COUNTED, REVIEWED, STOPPED, Count, amount
+from .words import COUNTED, REVIEWED, STOPPED, Count
 
 #: more hosts than this are folded
 HOSTS_SHOWN = 8
-#: more instances than this send a field only where something is chosen: Django takes 1,000 fields
+#: more instances than this have no fields of their own, so that a script is needed to choose:
+#: Django takes 1,000 fields
 MANY = 200
 
 
@@ -31,11 +35,19 @@ class Preflight:
 
     :param notes: what was noted so far, by server id
     :param choose: whether choices are offered
+    :param destination: where all are to go: one host, FOLLOW_PLAN, or empty for the scheduler's
+        choice
     """
 
     def __init__(
-        self, plan: HostPreflight, notes: Mapping[str, str] | None = None, *, choose: bool
+        self,
+        plan: HostPreflight,
+        notes: Mapping[str, str] | None = None,
+        *,
+        choose: bool,
+        destination: str = "",
     ):
+        self.destination = destination
         self.plan = plan
         self.notes = notes or {}
         self.choose = choose
@@ -120,10 +132,47 @@ class Preflight:
             " %(basis)s. Guests that write a lot and disks that are copied take longer."
         ) % {"n": formats.number(found.at_once), "basis": basis}
 
+    @cached_property
+    def issues(self) -> list[Issue]:
+        """What stands against it, or is to be known before, the worst first."""
+        return issues_of(self.rows)
+
     @property
     def unknown(self) -> list[tuple[str, str]]:
         """What could not be read, and why."""
         return [(_(services.PARTS[part]), said(why)) for part, why in self.plan.unknown.items()]
+
+    @property
+    def placing(self) -> dict[str, str]:
+        """That there is room for all that leave, by who chooses their hosts: what can be said of
+        it is not the same. Empty where there is not, or that is not known."""
+        packing = self.plan.packing
+        if not self.plan.moving or not packing or not packing.fits:
+            return {}
+        if any(row.planned.verdict.code in CODES for row in self.rows):
+            return {}  # what is around them blocks some, so that not all have a host
+        if self.destination not in ("", FOLLOW_PLAN):
+            words = _("%(host)s has room for all instances together.")
+            return {self.destination: words % {"host": self.destination}}
+        return {
+            "": _(
+                "There is room for all instances together. Nova's scheduler chooses their hosts,"
+                " and may choose others than those of the estimate."
+            ),
+            FOLLOW_PLAN: _(
+                "Together they fit: each instance is first sent to its host of the estimate."
+            ),
+        }
+
+    @property
+    def placed(self) -> list[tuple[str, str, bool]]:
+        """The same: who chooses, the words, and whether that is what is chosen now."""
+        return [(who, words, who == self.destination) for who, words in self.placing.items()]
+
+    @property
+    def relief(self) -> list[tuple[str, str]]:
+        """What would give room where it is missing, and how."""
+        return [(said(one, remedy=False), remedy(one)) for one in self.plan.relief]
 
     @property
     def unplaced(self) -> str:
@@ -155,7 +204,7 @@ class Preflight:
         name = planned.server.name or planned.server.id
         if not found or not found.nearest:
             return name
-        missing = ", ".join(amount(*one) for one in sorted(found.missing.items()))
+        missing = ", ".join(map(said, amounts(found.missing)))
         return _("%(name)s (%(host)s lacks %(missing)s)") % {
             "name": name,
             "missing": missing,
@@ -211,5 +260,10 @@ class Preflight:
         return len(self.hosts) > HOSTS_SHOWN
 
     @property
-    def hosts_taking(self) -> int:
-        return sum(1 for bar in self.hosts if bar.come)
+    def hosts_without(self) -> int:
+        """How many could receive, and would receive none."""
+        return len(self.plan.receivers) - len(self.hosts)
+
+    @property
+    def vcpus_title(self) -> str:
+        return usage.vcpus_title()

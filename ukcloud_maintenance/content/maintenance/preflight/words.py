@@ -180,12 +180,3 @@ def abbreviate(names: Iterable[str]) -> str:
         "names": shown,
         "n": formats.number(more),
     }
-
-
-def amount(resource: str, n: int) -> str:
-    """An amount of a resource class, from Placement's units."""
-    if resource == "MEMORY_MB":
-        return _("%(size)s of memory") % {"size": formats.size(n * MIB)}
-    if resource == "DISK_GB":
-        return _("%(size)s of disk") % {"size": formats.size(n * 1024 * MIB)}
-    return f"{formats.number(n)} {resource}"

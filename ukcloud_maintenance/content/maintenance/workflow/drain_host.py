@@ -1,7 +1,7 @@
 """The Drain Host workflow, for one host or several: the preflight, how to drain, what is about to
 happen."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django import forms
 from django.urls import reverse
@@ -156,7 +156,7 @@ class DrainHostWorkflow(workflows.Workflow):
         )
         self.unknown = found.unknown
         if found.hosts:
-            self.several = SeveralHosts(found, self.entered.notes)
+            self.several = SeveralHosts(found, self.entered.notes, self.destination)
             self._offer(found.hosts[0])
 
     def _offer(self, plan: HostPreflight) -> None:
@@ -187,11 +187,13 @@ class DrainHostWorkflow(workflows.Workflow):
         """Of the one host, or of all together."""
         if self.several:
             return self.several.joint
-        return Preflight(self.plan, self.entered.notes, choose=True) if self.plan else None
+        if not self.plan:
+            return None
+        return Preflight(self.plan, self.entered.notes, choose=True, destination=self.destination)
 
     @property
     def sparse(self) -> bool:
-        """Whether only instances with a choice get their fields."""
+        """Whether no instance gets fields of its own: the script sends what is chosen as a list."""
         return self.preflight is not None and len(self.preflight.rows) > MANY
 
     @property
@@ -209,19 +211,23 @@ class DrainHostWorkflow(workflows.Workflow):
         return [*self.unknown, *refused]
 
     @property
-    def carried(self) -> list[tuple[str, str]]:
-        """What was entered for instances that cannot be shown now."""
-        rows = self.preflight.rows if self.preflight else []
-        return self.entered.fields_without({row.server.id for row in rows})
+    def carried(self) -> str:
+        """What was entered for instances that have no field of their own now."""
+        rows = self.preflight.rows if self.preflight and not self.sparse else []
+        return self.entered.listed({row.server.id for row in rows})
 
     @property
     def note_max(self) -> int:
         return services.NOTE_MAX
 
     @property
+    def destination(self) -> str:
+        """Where all go: one host, FOLLOW_PLAN, or empty for the scheduler's choice."""
+        return self.options["destination"].value() or ""
+
+    @property
     def destination_text(self) -> str:
-        chosen = self.options["destination"].value() or ""
-        return self.options.texts.get(chosen, chosen)
+        return self.options.texts.get(self.destination, self.destination)
 
     @property
     def order_text(self) -> str:
@@ -274,6 +280,19 @@ class DrainHostWorkflow(workflows.Workflow):
     @property
     def duration(self) -> Duration | None:
         return self.preflight.duration if self.preflight else None
+
+    @property
+    def expected_end(self) -> str:
+        """When it ends by the preflight's estimate, in words; empty without one."""
+        if not self.duration:
+            return ""
+        now = store.now()
+        begin = self._time("start_at") or now
+        seconds = (self.duration.seconds, self.duration.seconds_one_by_one)
+        least, most = (formats.clock(begin + timedelta(seconds=n), now) for n in seconds)
+        if least == most:
+            return _("about %(time)s") % {"time": least}
+        return _("about %(least)s to %(most)s") % {"least": least, "most": most}
 
     @property
     def fit(self) -> str:

@@ -1,5 +1,6 @@
 """What was entered so far in the Drain Host workflow, as far as it makes sense."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -8,8 +9,11 @@ from ukcloud_maintenance.services import PreflightChoices
 
 from ..common.fields import FOLLOW_PLAN
 
-#: the fields of the first step: one of each for an instance, its id behind
+#: the fields of the first step without a script: one of each for an instance, its id behind
 CHOICE, NOTE = "choice-", "note-"
+#: what is entered for all others, in one field: Django takes 1,000. A line for each instance:
+#: its id, what is chosen or nothing, and the note, with a blank between two.
+LIST = "choices"
 
 
 @dataclass(frozen=True)
@@ -21,24 +25,33 @@ class Entered:
 
     @classmethod
     def of(cls, posted: Mapping[str, str]) -> "Entered":
-        def under(prefix: str) -> dict[str, str]:
-            found = {n.removeprefix(prefix): v.strip() for n, v in posted.items()}
-            return {k: v for k, v in found.items() if f"{prefix}{k}" in posted and v}
-
-        return cls(under(CHOICE), under(NOTE))
+        choices: dict[str, str] = {}
+        notes: dict[str, str] = {}
+        for line in re.split(r"\r?\n", posted.get(LIST, "")):
+            server, choice, note = (*line.split(" ", 2), "", "")[:3]
+            choices[server], notes[server] = choice, note
+        for name in posted:
+            for prefix, found in ((CHOICE, choices), (NOTE, notes)):
+                if name.startswith(prefix):
+                    found[name.removeprefix(prefix)] = posted[name]
+        return cls(*({k: v.strip() for k, v in d.items() if v.strip()} for d in (choices, notes)))
 
     @property
     def known_choices(self) -> dict[str, str]:
         return {k: v for k, v in self.choices.items() if v in list(Choice)}
 
-    def fields_without(self, shown: set[str]) -> list[tuple[str, str]]:
-        """What was entered for instances that are not shown.
+    def listed(self, but: set[str]) -> str:
+        """What was entered for all but these, as `LIST` has it.
 
-        :param shown: server ids
+        :param but: server ids
         """
-        every = [(CHOICE, k, v) for k, v in self.choices.items()]
-        every += [(NOTE, k, v) for k, v in self.notes.items()]
-        return [(f"{prefix}{k}", v) for prefix, k, v in every if k not in shown]
+
+        def line(server: str) -> str:
+            # A word each, and one line, whatever was sent: the note is all that follows.
+            choice = "_".join(self.choices.get(server, "").split())
+            return f"{server} {choice} {' '.join(self.notes.get(server, '').split())}".rstrip()
+
+        return "\n".join(line(k) for k in self.choices | self.notes if k not in but)
 
     def for_preflight(self, posted: Mapping[str, str], ceiling: int) -> PreflightChoices:
         """What the preflight looks different for.

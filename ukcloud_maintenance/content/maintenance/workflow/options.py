@@ -95,6 +95,7 @@ class OptionsAction(workflows.Action):
         too_many = _("At most %(n)s migrations may run at once.")
         fields.at_most(limit, choices.max_concurrent_ceiling, too_many)
         self.offer([], with_plan=True)
+        fields.describe(self)
 
     def _for_several(self, choices: services.DrainChoices) -> None:
         limit = self.fields["max_concurrent"]

@@ -26,8 +26,8 @@ from .options import OptionsAction
 #: how Horizon's script names the steps of a workflow that are to be checked
 VALIDATE_FROM = "HTTP_X_HORIZON_VALIDATE_STEP_START"
 VALIDATE_TO = "HTTP_X_HORIZON_VALIDATE_STEP_END"
-#: what the form is sent for, where it is not to show again what it would do
-DRAIN = "drain"
+#: what the form is sent for: to request it, or to show again what it would do
+DRAIN, UPDATE = "drain", "update"
 
 
 def asked_for(drains: Sequence[Drain]) -> str:
@@ -72,7 +72,18 @@ class DrainHostView(PanelView, workflows.WorkflowView):
     def get_workflow(self) -> DrainHostWorkflow:
         host = self.kwargs["host"]
         url = of_host("drain_host", host, self.cloud.region)
-        return self.workflow_for([host], url)
+        step = "" if self._is_submitted else InstancesAction.slug
+        return self.workflow_for([host], url, step=step, is_submitted=self._is_submitted)
+
+    @property
+    def _what(self) -> str:
+        """Which button was pressed."""
+        return self.request.POST.get("do", "")
+
+    @property
+    def _is_submitted(self) -> bool:
+        """Whether what was entered is to be checked. In a modal, no button may be named."""
+        return self._what != UPDATE
 
     def workflow_for(self, hosts: list[str], url: str, **more) -> DrainHostWorkflow:
         return DrainHostWorkflow(
@@ -94,7 +105,7 @@ class DrainHostView(PanelView, workflows.WorkflowView):
         workflow: DrainHostWorkflow = context["workflow"]
         if VALIDATE_FROM in request.META:
             return self._validate(workflow)
-        if workflow.is_valid() and workflow.finalize():
+        if self._is_submitted and workflow.is_valid() and workflow.finalize():
             return self.requested(workflow.object)
         workflow.load_after_refusal()
         return self.render_to_response(context)
@@ -141,11 +152,6 @@ class DrainHostsView(DrainHostView):
             step=OptionsAction.slug if moved else InstancesAction.slug,
             is_submitted=self._is_submitted,
         )
-
-    @property
-    def _what(self) -> str:
-        """Which button was pressed."""
-        return self.request.POST.get("do", "")
 
     @property
     def _is_submitted(self) -> bool:

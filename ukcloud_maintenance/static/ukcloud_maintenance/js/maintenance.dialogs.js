@@ -3,9 +3,10 @@
   'use strict';
 
   //   done: function, called when something was requested
-  // Gives {post, show}: ask with the page's form, or show a dialog, for the rows of these ids.
+  // Gives {post}: ask with the page's form, for the rows of these ids; a dialog may be the answer.
   function dialogs(root, done) {
     var form = document.getElementById('mnt-post');
+    var forms = horizon.maintenance.forms;
     var busy = false;
 
     function tell(messages) {
@@ -39,16 +40,17 @@
       }).always(function () { busy = false; });
     }
 
-    function post(url, rows) {
+    // All in one field: Django takes a limited number of them, and an address has a limit too.
+    function post(url, rows, opener) {
       var data = [{name: 'csrfmiddlewaretoken', value: form.csrfmiddlewaretoken.value}];
-      rows.forEach(function (id) { data.push({name: 'row', value: id}); });
-      send(url, data, function (dialog) { if (dialog) { open(dialog); } });
+      if (rows.length) { data.push({name: 'row', value: rows.join(',')}); }
+      send(url, data, function (dialog) { if (dialog) { open(dialog, opener); } });
     }
 
-    function show(url, rows, opener) {
+    function show(url, opener) {
       if (busy) { return; }
       busy = true;
-      $.ajax(url, {data: rows.map(function (id) { return {name: 'row', value: id}; })})
+      $.ajax(url)
         .done(function (html) { open(html, opener); })
         .fail(failed)
         .always(function () { busy = false; });
@@ -57,15 +59,11 @@
     function open(html, opener) {
       var modal = horizon.modals.success(html);
       bind(modal);
-      modal.one('hidden.bs.modal', function () {
-        // The focus goes back to where it came from, if that is still there.
-        if (opener && document.contains(opener) && opener.offsetParent) { opener.focus(); }
-      });
+      if (opener) { forms.openedBy(opener); }
     }
 
     function bind(modal) {
-      var first = modal.find('.has-error :input:visible, [type=radio]:checked, select').first();
-      (first.length ? first : modal.find('.modal-footer .cancel')).trigger('focus');
+      forms.focusFirst(modal[0]);
       modal.find('form.mnt-steer').on('submit', function (event) {
         event.preventDefault();
         event.stopPropagation();  // Horizon would load the page again
@@ -89,13 +87,13 @@
       if (link && !event.ctrlKey && !event.metaKey) {
         event.preventDefault();
         event.stopPropagation();
-        show(link.getAttribute('href'), [], link);
+        show(link.getAttribute('href'), link);
       } else if (button) {
         event.preventDefault();
         post(button.getAttribute('formaction'), button.name === 'row' ? [button.value] : []);
       }
     });
-    return {post: post, show: show};
+    return {post: post};
   }
 
   horizon.maintenance.dialogs = dialogs;

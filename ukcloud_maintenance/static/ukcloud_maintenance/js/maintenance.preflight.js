@@ -130,10 +130,11 @@
     var sayings = root.querySelectorAll('.mnt-sayings > div');
     var locked = form.querySelector('[name=move_locked]');
 
-    // What is as it was is not sent: Django takes a limited number of fields.
-    function send(field, name, wanted) {
-      if (wanted) { field.name = name; } else { field.removeAttribute('name'); }
-    }
+    // Sent in one field for all of them, see listed: Django takes a limited number of fields.
+    each(root.querySelectorAll('.mnt-choice select, .mnt-why'), function (field) {
+      field.removeAttribute('name');
+      field.disabled = false;
+    });
 
     function show(tr) {
       var select = tr.querySelector('select');
@@ -143,8 +144,6 @@
       var left = locked && !locked.checked && option.hasAttribute('data-group-locked')
         ? '-locked' : '';
       var says = option.getAttribute('data-says' + left);
-      send(select, 'choice-' + tr.getAttribute('data-server'), select.value);
-      send(note, 'note-' + tr.getAttribute('data-server'), select.value);
       note.hidden = !select.value;
       tr.setAttribute('data-group', option.getAttribute('data-group' + left));
       tr.classList.toggle('mnt-chosen', Boolean(select.value));
@@ -159,6 +158,34 @@
     $(root).on('change', 'select', function () { show($(this).closest('tr')[0]); });
     if (locked) { $(locked).on('change', showAll); }
     showAll();
+  }
+
+  // Keep the field that is sent in step with what is chosen for all instances of a form, as
+  // workflow/entered.py reads it. What it has of instances that are not shown stays.
+  function listed(form) {
+    var field = form.querySelector('[name=choices]');
+    var rows = form.querySelectorAll('tr[data-server]');
+    var shown = {};
+    each(rows, function (tr) { shown[tr.getAttribute('data-server')] = true; });
+    var others = field.value.split(/\r?\n/).filter(function (line) {
+      return line && !shown[line.split(' ')[0]];
+    });
+
+    function write() {
+      var lines = others.slice();
+      each(rows, function (tr) {
+        var select = tr.querySelector('select');
+        if (select && select.value) {
+          lines.push([tr.getAttribute('data-server'), select.value,
+            tr.querySelector('.mnt-why').value.trim()].join(' '));
+        }
+      });
+      field.value = lines.join('\n');
+    }
+
+    $(form).on('change', '.mnt-choice select, .mnt-why', write);
+    $(form).on('input', '.mnt-why', write);
+    write();
   }
 
   function init(container) {
@@ -184,7 +211,7 @@
   horizon.maintenance = horizon.maintenance || {};
   horizon.maintenance.preflight = {
     COUNTED: COUNTED, REVIEWED: REVIEWED, about: about, choosable: choosable, counted: counted,
-    each: each, number: number, size: size
+    each: each, listed: listed, number: number, size: size
   };
 
   horizon.addInitFunction(function () {

@@ -157,6 +157,7 @@
       });
       set.value = '';
     });
+    horizon.maintenance.forms.once(form, gettext('Reading the hosts; this may take some seconds.'));
     // Back from the next page: the browser shows the boxes as they were, or as it likes.
     window.addEventListener('pageshow', function () {
       selected = read(key);

@@ -116,12 +116,9 @@
       var button = buttons.filter(function (one) {
         return one.getAttribute('data-verb') === verb;
       })[0];
-      var url = button.getAttribute('formaction');
-      if (button.hasAttribute('data-confirm')) {
-        dialogs.show(url, ids(list), opener);
-      } else {
-        dialogs.post(url, ids(able(list, verb)));
-      }
+      // A dialog also says which of them it cannot be done for.
+      var asks = button.hasAttribute('data-confirm');
+      dialogs.post(button.getAttribute('formaction'), ids(asks ? list : able(list, verb)), opener);
     }
 
     // -- the menu of a row

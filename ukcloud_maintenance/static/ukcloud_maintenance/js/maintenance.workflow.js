@@ -5,6 +5,8 @@
   'use strict';
 
   var p = horizon.maintenance.preflight;
+  var forms = horizon.maintenance.forms;
+  var PLAN = '*plan';      // the destination that is each one's of the estimate, see fields.py
   var about = p.about, counted = p.counted, each = p.each;
 
   function put(element, text) {
@@ -77,8 +79,9 @@
     return {least: over('least'), most: over('most')};
   }
 
-  function timeText(time) {
-    var least = about(time.least), most = about(time.most);
+  function timeText(time) { return between(about(time.least), about(time.most)); }
+
+  function between(least, most) {
     return least === most ? interpolate(gettext('about %(time)s'), {time: least}, true)
       : interpolate(gettext('about %(least)s to %(most)s'), {least: least, most: most}, true);
   }
@@ -104,11 +107,14 @@
 
     summary('counts', countsText(found));
     summary('needed', p.size(found.moving.reduce(function (a, b) { return a + b; }, 0)));
-    // The picture of the hosts is the server's; what moves now may not be what moves in it.
-    var now = JSON.stringify(found.moving);
+    // The picture of the hosts is the server's; what moves now, or where to, may not be that of it.
+    var to = form.querySelector('[name=destination]').value;
+    var now = JSON.stringify([found.moving, to === PLAN ? '' : to]);
     if (!root.hasAttribute('data-pictured')) { root.setAttribute('data-pictured', now); }
-    each(root.querySelectorAll('.mnt-stale'), function (stale) {
-      stale.hidden = root.getAttribute('data-pictured') === now;
+    var isStale = root.getAttribute('data-pictured') !== now;
+    each(form.querySelectorAll('.mnt-stale'), function (stale) { stale.hidden = !isStale; });
+    each(form.querySelectorAll('[data-placing]'), function (said) {
+      said.hidden = isStale || said.getAttribute('data-placing') !== to;
     });
     var rows = hostRows(form);
     form.mntTime = null;
@@ -229,14 +235,12 @@
       : interpolate(ngettext('%(n)s at a time', '%(n)s at a time', n), {n: p.number(n)}, true);
   }
 
-  // Sent once. Horizon's way, to disable the buttons, would keep back which one was pressed.
-  function sentOnce(form) {
-    var sent = false;
-    form.addEventListener('submit', function (event) {
-      if (sent) { event.preventDefault(); }
-      sent = true;
+  // Horizon sends the form of a modal without the button that was pressed.
+  function updatable(form) {
+    $(form).on('click', 'button[name=do]', function () {
+      $(form).find('input[name=do]').remove();
+      $('<input type="hidden" name="do">').val(this.value).appendTo(form);
     });
-    window.addEventListener('pageshow', function () { sent = false; });
   }
 
   // -- the workflow ---------------------------------------------------------------------------
@@ -285,6 +289,8 @@
 
     function showWindow() {
       var start = form.querySelector('[name=start_at]').value;
+      var now = windowed.getAttribute('data-now');
+      var begin = start ? minutes(start) : minutes(now) + (new Date() - loaded) / 60000;
       var stop = form.querySelector('[name=stop_at]').value;
       var fit = '';
       function at(value) {
@@ -293,9 +299,15 @@
       text('begins', start ? interpolate(gettext('at %(time)s'), {time: at(start)}, true)
         : gettext('at once'));
       text('ends', stop ? at(stop) : gettext('no end'));
+      function clock(seconds) {
+        var at = new Date(60000 * begin + 1000 * seconds).toISOString();
+        return at.slice(0, 10) === now.slice(0, 10) ? at.slice(11, 16)
+          : at.slice(0, 10) + ' ' + at.slice(11, 16);
+      }
+      if (form.mntTime && !isNaN(begin)) {
+        text('expected_end', between(clock(form.mntTime.least), clock(form.mntTime.most)));
+      }
       if (stop && form.mntTime) {
-        var begin = start ? minutes(start)
-          : minutes(windowed.getAttribute('data-now')) + (new Date() - loaded) / 60000;
         var seconds = 60 * (minutes(stop) - begin);
         if (seconds > 0) {
           fit = form.mntTime.most <= seconds
@@ -323,8 +335,13 @@
 
     var hosts = root ? root.querySelectorAll('.mnt-of-host') : [];
     each(hosts.length ? hosts : root ? [root] : [], function (one) { p.choosable(one, form); });
+    p.listed(form);
     if (order) { orderable(order, form, updateAll); }
-    if (!$(form).closest('.modal').length) { sentOnce(form); }
+    if ($(form).closest('.modal').length) {
+      updatable(form);
+    } else {
+      forms.once(form, gettext('This may take some seconds.'));
+    }
     $(form).on('input', '[name=hosts_at_once]', function () {
       form.querySelector('[name=pace][value=n]').checked = true;
       updateAll();
@@ -332,10 +349,6 @@
     $(form).on('input', update);
     if (windowed) { $(form).on('input', '[type=datetime-local]', showWindow); }
     $(form).on('change', updateAll);
-    // An error is about what was entered before.
-    $(form).on('input change', '.has-error .form-control', function () {
-      $(this).closest('.form-group').removeClass('has-error').find('.help-block').remove();
-    });
     // Enter would send the form from any step; here it goes on to the next one.
     $(form).on('keydown', 'input, select', function (event) {
       var next = $(form).find('.button-next:visible');
@@ -344,17 +357,13 @@
         next.trigger('click');
       }
     });
-    each(form.querySelectorAll('[id$=_note]'), function (note) {
-      var field = document.getElementById(note.id.replace(/_note$/, ''));
-      if (field) { field.setAttribute('aria-describedby', note.id); }
-    });
-    // A field is there to be typed in as soon as its step is shown.
+    // A step is read from its beginning.
     $(form).on('shown.bs.tab', 'a[data-toggle=tab]', function () {
       var pane = document.querySelector(this.getAttribute('data-target'));
-      var field = pane && pane.querySelector('input:not([type=hidden]), select');
+      var first = pane && (forms.firstWrong(pane) || pane.querySelector('.mnt-step'));
       each(form.querySelectorAll('.wizard-tabs a'), function (one) { one.removeAttribute('aria-current'); });
       this.setAttribute('aria-current', 'step');
-      if (field) { field.focus(); }
+      if (first) { forms.focusOn(first); }
       updateAll();
     });
     var dialog = $(form).closest('.modal')[0];
@@ -364,8 +373,6 @@
       dialog.setAttribute('aria-labelledby', 'mnt-dialog-title');
     }
     updateAll();
-    var wrong = form.querySelector('.has-error input, .has-error select');
-    if (wrong) { window.setTimeout(function () { wrong.focus(); }, 0); }
   }
 
   horizon.addInitFunction(function () {

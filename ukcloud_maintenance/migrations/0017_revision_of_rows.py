@@ -6,7 +6,7 @@ from . import _repeatable
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("ukcloud_maintenance", "0015_pass_and_problem"),
+        ("ukcloud_maintenance", "0016_inventory"),
     ]
 
     operations = [

@@ -1,0 +1,158 @@
+"""The pages of a large region beside Horizon's own: `python -m benchmarks.run region`.
+
+A real Nova, Placement and Keystone with 1,000 hosts (see `region`), a Horizon with the plugin, and
+a worker. Each page is fetched in turn with Horizon's Admin > Compute > Hypervisors, all from
+one process, and its best time counts; what is to be looked at is the ratio.
+"""
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from ukcloud_maintenance.demo.harness import DemoCloud
+from ukcloud_maintenance.demo.horizon import HorizonProcess
+from ukcloud_maintenance.demo.identity import PEOPLE_PASSWORD
+
+from .region import CONFIG, Size, fill
+
+HORIZONS = "Horizon's Admin > Hypervisors"
+#: what each page may take, as a ratio to Horizon's
+AIMS = {
+    "hosts": 0.08,
+    "hosts, filtered": 0.05,
+    "hosts, sorted": 0.05,
+    "hosts, page 30": 0.05,
+    "Drain Host form": 0.10,
+    "preflight": 0.10,
+    "preflight of the full host": 0.15,
+    "plan form": 0.25,
+}
+LARGE = Size()
+#: hosts of the plan's form
+TOGETHER = 20
+
+
+class Browser:
+    """Somebody who is logged in to Horizon as admin."""
+
+    def __init__(self, url: str):
+        self.url = url
+        self._session = requests.Session()
+        self._session.trust_env = False
+        page = self._session.get(f"{url}/auth/login/", timeout=120)
+        found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)
+        assert found, page.status_code
+        self._session.post(
+            f"{url}/auth/login/",
+            data={
+                "csrfmiddlewaretoken": found[1],
+                **{"username": "admin", "password": PEOPLE_PASSWORD, "region": "default"},
+            },
+            timeout=300,
+        )
+
+    def get(self, path: str) -> tuple[float, str]:
+        """Seconds, and the page."""
+        began = time.perf_counter()
+        answer = self._session.get(f"{self.url}{path}", timeout=600)
+        seconds = time.perf_counter() - began
+        assert answer.status_code == 200, (path, answer.status_code)
+        assert "/auth/login" not in answer.url, "not logged in"
+        return seconds, answer.text
+
+
+@contextmanager
+def region(size: Size, *, with_worker: bool = True) -> Iterator[Browser]:
+    """A region of this size with a Horizon and a worker, and somebody who looks at it."""
+    with ExitStack() as stack:
+        state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="region-")))
+        cloud = stack.enter_context(DemoCloud(config=CONFIG))
+        fill(cloud, size)
+        settings = json.dumps({"IDLE_SECONDS": 2})
+        horizon = stack.enter_context(HorizonProcess(cloud, state, maintenance=settings))
+        if with_worker:
+            stack.enter_context(_worker(horizon))
+        browser = Browser(horizon.url)
+        if with_worker:
+            _wait_for_the_inventory(browser)
+        yield browser
+
+
+@contextmanager
+def _worker(horizon: HorizonProcess) -> Iterator[None]:
+    with (horizon.state / "worker.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "django", "maintenance_worker"],
+            env=horizon.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def _wait_for_the_inventory(browser: Browser) -> None:
+    until = time.monotonic() + 300
+    while "that was read at most" not in browser.get("/admin/maintenance/")[1]:
+        assert time.monotonic() < until, "no inventory"
+        time.sleep(1)
+
+
+def pages(size: Size) -> dict[str, tuple[str, str]]:
+    """The address of each page, and what must be on it."""
+    one, full = size.host(size.hosts // 2), size.host(size.hosts - 1)
+    several = "&".join(f"host={size.host(n)}" for n in range(min(TOGETHER, size.hosts - 1)))
+    of = "/admin/maintenance"
+    last = min(30, (size.hosts + 2) // 20)
+    return {
+        HORIZONS: ("/admin/hypervisors/", one),
+        "hosts": (f"{of}/", size.host(0)),
+        "hosts, filtered": (f"{of}/?q={one[:-1]}&column=host", one),
+        "hosts, sorted": (f"{of}/?sort=memory&order=desc", full),
+        "hosts, page 30": (f"{of}/?page={last}", f"page {last} of"),
+        "Drain Host form": (f"{of}/hosts/{one}/drain/", "Drain Host"),
+        "preflight": (f"{of}/hosts/{one}/check/", one),
+        "preflight of the full host": (f"{of}/hosts/{full}/check/", full),
+        "plan form": (f"{of}/plans/new/?{several}", size.host(1)),
+    }
+
+
+def measure(browser: Browser, size: Size, rounds: int) -> dict[str, Any]:
+    """The best of so many fetches of each page, in turn; seconds, ratios and aims."""
+    best: dict[str, float] = {}
+    for _ in range(rounds):
+        for name, (path, needle) in pages(size).items():
+            seconds, page = browser.get(path)
+            assert needle in page, (name, path)
+            best[name] = min(best.get(name, seconds), seconds)
+    return {
+        "size": vars(size),
+        "pages": {
+            name: {
+                "seconds": round(seconds, 3),
+                "ratio": round(seconds / best[HORIZONS], 3),
+                **({"aim": AIMS[name]} if name in AIMS else {}),
+            }
+            for name, seconds in best.items()
+        },
+    }
+
+
+def main(size: Size = LARGE, rounds: int = 3) -> None:
+    """Measure, and print it as JSON."""
+    with region(size) as browser:
+        measured = measure(browser, size, rounds)
+    print(json.dumps(measured, indent=2))
