@@ -15,6 +15,7 @@ from django.utils import timezone
 from tests.fakes import FakeCloud, server, service
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import Actor
+from ukcloud_maintenance.core.attempt import RequestView
 from ukcloud_maintenance.core.message import text
 from ukcloud_maintenance.core.preflight.judge import judge
 from ukcloud_maintenance.core.states import (
@@ -354,6 +355,44 @@ def test_every_change_raises_the_revision():
     store.add_server(drain, server("late"), judge(server("late")), "worker", NOW)
     assert raised()
     assert store.revision(drain.pk + 1) is None
+
+
+def test_a_row_that_changed_is_marked_with_the_revision_that_it_changed_at():
+    """A page that has seen a revision is sent the rows of later ones, on every database."""
+    drain = begin(create(servers=["a", "b", "c"]))
+    moved, other, _last = store.migrations(drain)
+
+    def changed() -> set[str]:
+        """The rows of the newest revision; that is the drain's."""
+        newest = store.revision(drain.pk)
+        assert store.migrations(drain).filter(revision__gt=newest).count() == 0
+        return {found.server_name for found in store.migrations(drain).filter(revision=newest)}
+
+    store.change_migration(moved, NOW, state=MigrationState.SUBMITTED)
+    assert changed() == {"a"}
+    store.change_migration(moved, NOW, nova_status="running")
+    assert changed() == {"a"}
+    store.add_request(other, RequestView(RequestKind.ABORT), NOW)
+    assert changed() == {"b"}
+    store.change_migration(other, NOW, request={"tries": 1})
+    assert changed() == {"b"}
+    store.record(drain, other, NOW, "note", "me", "something")
+    assert changed() == set()
+    store.add_server(drain, server("late"), judge(server("late")), "worker", NOW)
+    assert changed() == {"late"}
+    seen = store.revision(drain.pk)
+    store.put_first(drain, other, "me", NOW)
+    news = [found.server_name for found in store.migrations_since(drain, seen)]
+    assert news == ["b", "a", "c", "late"]
+    outlines = [bool(f.get_deferred_fields()) for f in store.migrations_since(drain, seen)]
+    assert outlines == [False, False, True, True]  # b changed, and a is in progress
+
+
+def test_a_cancel_before_it_began_marks_the_rows():
+    drain = create(servers=["a", "b"])
+    before = store.revision(drain.pk)
+    store.cancel_drain(drain, "me", NOW)
+    assert store.migrations(drain).filter(revision__gt=before).count() == 2
 
 
 def test_no_raise_is_lost(at_once):
