@@ -1,4 +1,5 @@
-"""How the costs grow: `python -m benchmarks.run`.
+"""How the costs grow: `python -m benchmarks.run`; the pages of a large region beside Horizon's own,
+as JSON: `python -m benchmarks.run region`.
 
 Milliseconds are of processor time, and depend on the machine; what is to be looked at is the
 column of ratios, which compares lines of one run. A cost that is linear in the size grows by
@@ -7,6 +8,7 @@ the ratio of the sizes, one that does not depend on it stays at 1.
 
 import json
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,6 +17,8 @@ from functools import partial
 from typing import Any
 
 import django
+
+from . import hosts
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 #: each cost is measured for so long, in seconds; its cheapest run counts
@@ -239,4 +243,7 @@ def _drain(host: str, instances: int) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:] == ["region"]:
+        hosts.main()
+    else:
+        main()

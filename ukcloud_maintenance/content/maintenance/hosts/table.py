@@ -1,5 +1,6 @@
 """The rows and columns of the list of hosts."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,12 +23,19 @@ from .maintenance import MaintenanceCell, maintenance_cell
 
 @dataclass(frozen=True)
 class Usage:
-    """How much of something is in use."""
+    """How much of something is in use. A list of a thousand is put in words where it is looked at.
+
+    :param in_words: of a part and its whole
+    """
 
     used: int
     total: int
-    text: str
+    in_words: Callable[[float, float], str]
     name: str
+
+    @property
+    def text(self) -> str:
+        return self.in_words(self.used, self.total)
 
     @property
     def percent(self) -> int:
@@ -36,6 +44,13 @@ class Usage:
     @property
     def key(self) -> tuple[float, int]:
         return (self.used / self.total if self.total > 0 else 0, self.used)
+
+
+def _number_of(part: float, whole: float) -> str:
+    return _("%(part)s of %(whole)s") % {
+        "part": formats.number(part),
+        "whole": formats.number(whole),
+    }
 
 
 class HostRow:
@@ -79,21 +94,9 @@ class HostRow:
 
     def _uses(self, found: Hypervisor) -> None:
         self.statistic = found.running_vms
-        self.vcpus = Usage(
-            found.vcpus_used,
-            found.vcpus,
-            _("%(part)s of %(whole)s")
-            % {
-                "part": formats.number(found.vcpus_used),
-                "whole": formats.number(found.vcpus),
-            },
-            _("vCPUs in use"),
-        )
+        self.vcpus = Usage(found.vcpus_used, found.vcpus, _number_of, _("vCPUs in use"))
         self.memory = Usage(
-            found.memory_used_bytes,
-            found.memory_bytes,
-            formats.size_of(found.memory_used_bytes, found.memory_bytes),
-            _("memory in use"),
+            found.memory_used_bytes, found.memory_bytes, formats.size_of, _("memory in use")
         )
 
     def is_now(self, answer: HostNow | CloudError) -> None:
