@@ -22,7 +22,6 @@ from typing import Any
 import requests
 
 from ukcloud_maintenance.cloud import MICROVERSION
-from ukcloud_maintenance.cloud.hosts import HYPERVISORS
 from ukcloud_maintenance.demo.harness import DemoCloud
 from ukcloud_maintenance.demo.horizon import HorizonProcess
 from ukcloud_maintenance.demo.identity import PEOPLE_PASSWORD
@@ -170,7 +169,8 @@ def measure(cloud: DemoCloud, browser: Browser, size: Size, rounds: int) -> dict
 
 def _requests(cloud: DemoCloud, since: int) -> int:
     """What the page asked Nova for since then; the worker's steps meanwhile are none of its."""
-    return sum("maintenance_worker" not in one["user_agent"] for one in cloud.requests(since))
+    agents = [one["user_agent"] for one in cloud.requests(since)]
+    return sum(not agent.startswith("ukcloud_maintenance") for agent in agents)
 
 
 def main() -> None:
