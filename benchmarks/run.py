@@ -1,5 +1,6 @@
-"""How the costs grow: `python -m benchmarks.run`; how quick drains are: with `--pace`, see there;
-how evenly instances land: see `spread`. With `--json FILE` the same for a program.
+"""How the costs grow: `python -m benchmarks.run`, with `--json FILE` for a program too. How quick
+drains are: `--pace`, see there; how evenly instances land: `spread`; the pages of a large region
+beside Horizon's own, as JSON: `region`.
 
 Milliseconds are of processor time, and depend on the machine; what is to be looked at is the
 column of ratios, which compares lines of one run. A cost that is linear in the size grows by
@@ -18,7 +19,7 @@ from typing import Any
 
 import django
 
-from . import spread
+from . import hosts, spread
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 #: each cost is measured for so long, in seconds; its cheapest run counts
@@ -310,4 +311,7 @@ def make_drain(host: str, instances: int) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:] == ["region"]:
+        hosts.main()
+    else:
+        main()

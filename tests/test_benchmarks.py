@@ -11,11 +11,11 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def run(*arguments: str) -> str:
+def run(*arguments: str, **environment: str) -> str:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "benchmarks.run", *arguments],
         cwd=ROOT,
-        env={**os.environ, "BENCHMARK_SECONDS": "0"},
+        env={**os.environ, "BENCHMARK_SECONDS": "0", **environment},
         capture_output=True,
         text=True,
         timeout=1700,
@@ -48,3 +48,18 @@ def test_twelve_equal_instances_are_spread_over_four_equal_hosts():
     ours = landed["even"]
     assert (ours["instances"], ours["most"], ours["left"], ours["deviation"]) == (12, 3, 0, 0)
     assert ours["no_valid_host"] == 0
+
+
+@pytest.mark.timeout(1800)
+def test_the_pages_of_a_region_are_measured_beside_horizons():
+    """A real Nova of few hosts, but more than a page of the inventory."""
+    measured = json.loads(run("region", BENCHMARK_HOSTS="70", BENCHMARK_ROUNDS="1"))
+    pages = measured["pages"]
+    assert measured["size"]["hosts"] == 70
+    assert {"hosts", "Drain Host form", "plan form"} < pages.keys()
+    assert all(page["seconds"] > 0 and page["ratio"] > 0 for page in pages.values())
+    # the services, and each row
+    rows = {"hosts": 20, "hosts, filtered": 10, "hosts, sorted": 20}
+    assert {name: pages[name]["nova_requests"] for name in rows} == {
+        name: number + 1 for name, number in rows.items()
+    }

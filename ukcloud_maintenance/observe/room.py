@@ -49,7 +49,12 @@ def bare_metal_now(
     answers = cloud.try_side_by_side(
         {host: partial(cloud.hypervisors_of, host, *found[:1]) for host, found in names.items()}
     )
-    now = {host: nodes for host, nodes in answers.items() if not isinstance(nodes, CloudError)}
+    # one that cannot be read, or is not there at this moment, is what it was
+    now = {
+        host: nodes
+        for host, nodes in answers.items()
+        if nodes and not isinstance(nodes, CloudError)
+    }
     metal = {host for host, nodes in now.items() if any(node.is_bare_metal for node in nodes)}
     return (by_inventory - now.keys()) | metal
 
