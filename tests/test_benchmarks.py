@@ -63,3 +63,27 @@ def test_the_pages_of_a_region_are_measured_beside_horizons():
     assert {name: pages[name]["nova_requests"] for name in rows} == {
         name: number + 1 for name, number in rows.items()
     }
+
+
+@pytest.mark.timeout(1800)
+def test_drains_in_a_time_of_their_own_are_short_and_cheap():
+    """No clock and no other process has a part in what is compared here."""
+    rows = ["model-one-host", "model-300-on-one-host", "model-50-drains", "model-10000-migrations"]
+    done = run("--pace", *rows, "--scale=0.05", TEST_DATABASE_URL="sqlite://")
+    one_host, many, drains, endurance = map(json.loads, done.splitlines())
+    assert [one["row"] for one in (one_host, many, drains, endurance)] == rows
+    cases = {name: case for name, case in one_host.items() if isinstance(case, dict)}
+    assert all(case["states"] == ["succeeded"] for case in cases.values())
+    assert {name: case["most_running"] for name, case in cases.items()} == {
+        "1 of 1": 1,
+        "1 of 1, known": 1,
+        "3 of 3": 3,
+        "3 of 3, known": 3,
+        "3 of 10": 4,  # one more, to find out
+        "3 of 10, known": 3,
+    }
+    for name, most in {"1 of 1": 13, "3 of 3": 11, "3 of 10": 12}.items():
+        assert cases[name]["requests_per_instance"] <= most, name
+    assert many["states"] == drains["1 workers"]["states"] == ["succeeded"]
+    assert drains["1 workers"]["pipe_full_share"] > 0.9
+    assert endurance["log_bytes_per_instance"] <= 1024
