@@ -245,14 +245,10 @@ def test_the_forms_in_german(window, servers, width):
     # The texts of the scripts have one address for all languages.
     window.driver.execute_cdp_cmd("Network.clearBrowserCache", {})
     resize(window, width, 1000)
-
-    def in_german() -> bool:
-        # An answer that is under way may bring the language of before with it once more.
-        window.driver.add_cookie({"name": "django_language", "value": "de"})
-        window.go("plans/new/?host=cmp1&host=cmp2")
-        return "Es gibt Platz für alle Instanzen zusammen." in window.text(".mnt-preflight")
-
-    window.wait(in_german, "it is in German", 60)
+    window.driver.add_cookie({"name": "horizon_language", "value": "de"})
+    window.go("plans/new/?host=cmp1&host=cmp2")
+    window.see("form.mnt-drain-form")
+    window.wait_for_text("Es gibt Platz für alle Instanzen zusammen.", ".mnt-preflight")
     pictures(window, f"forms-german-{width}-preflight")
     click(window, ".button-next")
     wait_for_focus(window, "#drain_host__options .mnt-step")
