@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ukcloud_maintenance.core.host.certificate import Check
+from ukcloud_maintenance.core.host.certificate import NO_SERVERS, Check
 
 from .words import said
 
@@ -28,6 +28,7 @@ def told(checks: Iterable[Check], above: frozenset[str] = frozenset()) -> list[T
 
 
 def _told(check: Check, above: frozenset[str]) -> Told:
-    rest = tuple(d for d in check.details if d.values.get("server") not in above)
+    known = above if check.code == NO_SERVERS else ()
+    rest = tuple(d for d in check.details if d.values.get("server") not in known)
     is_above = len(rest) < len(check.details)
     return Told(check.code, check.passed, said(check.found), tuple(map(said, rest)), is_above)
