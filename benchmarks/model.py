@@ -161,7 +161,7 @@ def _work(novas: dict[int, Nova], lanes: int, each_pass: Callable[[Drain, Nova],
         assert drain is not None
         clock = mock.Mock(monotonic=nova.now.timestamp)
         with mock.patch.object(looks, "time", clock):
-            outcome = Reconciler(nova, "worker", nova.clock, looks=memory).run(drain)
+            outcome = Reconciler(nova, "worker", nova.clock, looks=memory).run_on(drain)
         passes += 1
         each_pass(drain, nova)
         heapq.heappush(free, nova.now)
