@@ -32,7 +32,7 @@ def test_drains_in_a_time_of_their_own_are_short_and_cheap():
     """No clock and no other process has a part in what is compared here."""
     rows = ["model-one-host", "model-300-on-one-host", "model-50-drains", "model-10000-migrations"]
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "benchmarks.run", "--pace", *rows, "--scale=0.05"],
+        [sys.executable, "-W", "ignore", "-m", "benchmarks.run", "--pace", *rows, "--scale=0.02"],
         cwd=ROOT,
         env={**os.environ, "TEST_DATABASE_URL": "sqlite://"},
         capture_output=True,
@@ -58,4 +58,4 @@ def test_drains_in_a_time_of_their_own_are_short_and_cheap():
         assert cases[name]["requests_per_instance"] <= most, name
     assert many["states"] == drains["1 workers"]["states"] == ["succeeded"]
     assert drains["1 workers"]["pipe_full_share"] > 0.9
-    assert endurance["log_bytes_per_instance"] <= 1024
+    assert 0 < endurance["log_bytes_per_instance"] <= 1024
