@@ -6,6 +6,7 @@ many requests a drain costs, and how much of its length is waiting. Each request
 """
 
 import heapq
+import logging
 import resource
 import threading
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.facts import Action, Server, Service
 from ukcloud_maintenance.core.preflight.judge import judge
 from ukcloud_maintenance.core.states import DRAIN_TERMINAL
+from ukcloud_maintenance.log import LOG
 from ukcloud_maintenance.models import Drain
 from ukcloud_maintenance.worker import looks
 from ukcloud_maintenance.worker.agenda import SLACK
@@ -161,7 +163,7 @@ def _work(novas: dict[int, Nova], lanes: int, each_pass: Callable[[Drain, Nova],
         assert drain is not None
         clock = mock.Mock(monotonic=nova.now.timestamp)
         with mock.patch.object(looks, "time", clock):
-            outcome = Reconciler(nova, "worker", nova.clock, looks=memory).run(drain)
+            outcome = Reconciler(nova, "worker", nova.clock, looks=memory).run_on(drain)
         passes += 1
         each_pass(drain, nova)
         heapq.heappush(free, nova.now)
@@ -234,6 +236,7 @@ def endurance(scale: float) -> dict[str, Any]:
     size, rounds = 100, int(100 * scale)
     memory, log = [], _Counter()
     with _settings(), mock.patch("ukcloud_maintenance.log.LOG.handle", log.count):
+        LOG.setLevel(logging.INFO)
         before = _database_bytes()
         for _ in range(rounds):
             drained([size], 10, 10, 2)

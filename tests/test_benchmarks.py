@@ -69,7 +69,7 @@ def test_the_pages_of_a_region_are_measured_beside_horizons():
 def test_drains_in_a_time_of_their_own_are_short_and_cheap():
     """No clock and no other process has a part in what is compared here."""
     rows = ["model-one-host", "model-300-on-one-host", "model-50-drains", "model-10000-migrations"]
-    done = run("--pace", *rows, "--scale=0.05", TEST_DATABASE_URL="sqlite://")
+    done = run("--pace", *rows, "--scale=0.02", TEST_DATABASE_URL="sqlite://")
     one_host, many, drains, endurance = map(json.loads, done.splitlines())
     assert [one["row"] for one in (one_host, many, drains, endurance)] == rows
     cases = {name: case for name, case in one_host.items() if isinstance(case, dict)}
@@ -86,4 +86,4 @@ def test_drains_in_a_time_of_their_own_are_short_and_cheap():
         assert cases[name]["requests_per_instance"] <= most, name
     assert many["states"] == drains["1 workers"]["states"] == ["succeeded"]
     assert drains["1 workers"]["pipe_full_share"] > 0.9
-    assert endurance["log_bytes_per_instance"] <= 1024
+    assert 0 < endurance["log_bytes_per_instance"] <= 1024

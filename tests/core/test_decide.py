@@ -43,7 +43,7 @@ class TestTheHostFirst:
     def test_the_service_as_found_is_recorded_before_it_is_touched(self):
         enabled = service(status="enabled", disabled_reason="")
         actions = decide(drain(maintenance=None), [row()], seen(server(), service=enabled))
-        assert actions == [d.OpenMaintenance(enabled), d.Disable("5e8a", "new kernel")]
+        assert actions == [d.OpenMaintenance(enabled)]
 
     def test_an_enabled_service_is_disabled_and_nothing_is_submitted_in_that_pass(self):
         enabled = service(status="enabled", disabled_reason="")

@@ -60,6 +60,12 @@ class TestSeveralInOnePass:
         actions = one_pass(drain(max_concurrent=50), last_limit=50)
         assert len(submits(actions)) == pacing.SUBMITS_A_PASS
 
+    def test_what_the_last_drain_knew_is_tried_a_few_at_a_time(self):
+        unseen = [copied(n, "") for n in range(pacing.SUBMITS_A_PASS)]
+        assert submits(one_pass(drain(max_concurrent=50), *unseen, last_limit=50)) == []
+        begun = [copied(n) for n in range(pacing.SUBMITS_A_PASS)]
+        assert submits(one_pass(drain(max_concurrent=50), *begun, last_limit=50)) != []
+
     def test_the_room_in_the_region_is_shared_by_those_of_one_pass(self):
         admission = d.Admission(room=2)
         actions = one_pass(drain(max_concurrent=5), last_limit=5, admission=admission)

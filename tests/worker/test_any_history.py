@@ -27,6 +27,7 @@ from ukcloud_maintenance.core.steering import Verb
 from ukcloud_maintenance.exceptions import Refused
 from ukcloud_maintenance.models import Drain, InstanceMigration
 from ukcloud_maintenance.worker import drain as reconciler
+from ukcloud_maintenance.worker.looks import Looks
 
 QUICK = {
     "CLOUD": "worker",
@@ -88,6 +89,7 @@ def one_pass(nova: FakeNova, drain_id: int) -> None:
 def run(nova: FakeNova, drain: Drain, kills: list[tuple[int, int]] = ()) -> Drain:
     """Pass after pass until the drain is over; `kills` are (pass, instruction) pairs."""
     by_pass = dict(kills)
+    remembers = Looks()
     for number in range(PASSES):
         instruction = by_pass.get(number)
         in_nova = instruction is not None and instruction % 2 == 0
@@ -95,9 +97,10 @@ def run(nova: FakeNova, drain: Drain, kills: list[tuple[int, int]] = ()) -> Drai
         nova.kill_after = (instruction // 2 + 1) if in_nova else None
         try:
             with killed_in_the_database(None if in_nova or instruction is None else instruction):
-                one_pass(nova, drain.pk)
+                by = reconciler.Reconciler(nova, "worker", lambda: nova.now, looks=remembers)
+                by.run_on(store.drain(drain.pk))
         except Killed:
-            pass
+            remembers = Looks()  # another process
         nova.kill_after = None
         nova.tick()
         running = [r for r in nova.records if r.status == "running"]

@@ -144,7 +144,7 @@ def lines():
 
 
 def run(monkeypatch, act):
-    monkeypatch.setattr(reconciler.Reconciler, "run", lambda self, drain: act(self, drain))
+    monkeypatch.setattr(reconciler.Reconciler, "run_on", lambda self, drain: act(self, drain))
 
 
 class TestAPassThatDoesNotEnd:

@@ -13,7 +13,7 @@ from tests.core import build
 from tests.worker.fake_nova import FakeNova as Nova
 from tests.worker.fake_nova import Killed
 from tests.worker.test_any_history import QUICK, ask, one_pass
-from ukcloud_maintenance import services, store
+from ukcloud_maintenance import services, settings, store
 from ukcloud_maintenance.core import drain as d
 from ukcloud_maintenance.core import steering
 from ukcloud_maintenance.core.actor import Actor
@@ -797,7 +797,7 @@ def test_a_drain_that_waits_for_others_is_not_looked_at_each_second(how):
         passes(nova, drain, 8)
     for _ in range(3):  # the message, the last writes
         found = reconciler.Reconciler(nova, "w", lambda: nova.now).run(read(drain))
-    assert not found.moving
+    assert found.pause_seconds == settings.current().idle_seconds
 
 
 def held(drain, nova) -> Drain:

@@ -49,11 +49,13 @@ class Outcome:
     :param problem: what keeps the worker from its work, or None
     :param reconnect: clouds.yaml is to be read, and a session begun, anew: the problem may be in
         either
+    :param leads_on: the next pass is to follow at once
     """
 
     pause_seconds: float
     problem: Message | None = None
     reconnect: bool = False
+    leads_on: bool = False
 
 
 def _outcome_of(error: CloudError) -> Outcome:
@@ -84,26 +86,34 @@ class Reconciler:
         self.looks = looks or Looks()
 
     def run(self, drain: Drain) -> Outcome:
-        """One pass, or a few where the first only opens the way for the next. An OpenStack that
-        does not answer is an outcome; a bug is raised.
+        """One pass. An OpenStack that does not answer is an outcome; a bug is raised.
 
         :raises StaleState: somebody else changed the drain while its trouble was recorded
         """
-        outcome, leads_on = Outcome(0), True
-        for _ in range(PASSES_AT_ONCE):
-            alive = partial(self.alive, drain)
-            at = DrainPass(drain, self.cloud, self.worker, self.clock, alive, self.known_for)
-            outcome, leads_on = run(at, self.looks)
-            found = store.drain(drain.pk) if leads_on else None
+        alive = partial(self.alive, drain)
+        at = DrainPass(drain, self.cloud, self.worker, self.clock, alive, self.known_for)
+        return run(at, self.looks)
+
+    def run_on(self, drain: Drain) -> Outcome:
+        """One pass, and those to which it only opens the way: each looks anew, at the drain as it
+        is by then. See `run`.
+
+        :raises PassOver: the drain is no longer ours
+        """
+        outcome = self.run(drain)
+        for _ in range(PASSES_AT_ONCE - 1):
+            if not outcome.leads_on:
+                break
+            self.alive(drain)
+            found = store.drain(drain.pk)
             if found is None:
                 break
-            drain = found
-            self.alive(drain)
+            outcome = self.run(found)
         return outcome
 
 
-def run(at: DrainPass, looks: Looks) -> tuple[Outcome, bool]:
-    """One pass; and whether the next one is to follow at once.
+def run(at: DrainPass, looks: Looks) -> Outcome:
+    """One pass.
 
     While nothing but copies are in progress, and no more may be submitted, it is a glance: one
     request, which tells whether any migration ended or began. See `observe.drain` for what the
@@ -119,16 +129,17 @@ def run(at: DrainPass, looks: Looks) -> tuple[Outcome, bool]:
     views = [row_view(row) for row in rows]
     try:
         records = None
-        if d.may_glance(drain_view(drain), views) and looks.is_fresh(drain):
+        is_well = drain.cloud_down_since is None
+        if is_well and looks.is_fresh(drain) and d.may_glance(drain_view(drain), views):
             records = glance(by, drain)
             known = Observation(None, admission=admission(drain))
             before = Pass(drain_view(drain), views, known, limits(), at.clock())
             if d.is_unchanged(before, records):
-                return Outcome(_pause(before, acted=False)), False
+                return Outcome(_pause(before, acted=False))
         seen = observe(by, drain, rows, records)
     except CloudError as error:
         outage.cloud_is_down(at, rows, error)
-        return _outcome_of(error), False
+        return _outcome_of(error)
     looks.remember(drain)
     actions = d.decide(drain_view(drain), views, seen, limits(), at.clock())
     by_id = {row.pk: row for row in rows}
@@ -139,11 +150,12 @@ def run(at: DrainPass, looks: Looks) -> tuple[Outcome, bool]:
         # its bound is that of an OpenStack that does not answer.
         if drain.state not in DRAIN_TERMINAL:
             outage.cloud_is_down(at, by_id.values(), error)
-        return _outcome_of(error), False
+        return _outcome_of(error)
     outage.cloud_is_back(at)
     left = [row_view(row) for row in by_id.values()]
     after = Pass(drain_view(drain), left, seen, limits(), at.clock())
-    return Outcome(_pause(after, acted=bool(actions))), d.leads_on(views, left, actions)
+    pause = _pause(after, acted=bool(actions))
+    return Outcome(pause, leads_on=d.leads_on(views, left, actions))
 
 
 def _pause(p: Pass, *, acted: bool) -> float:

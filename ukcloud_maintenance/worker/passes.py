@@ -213,7 +213,7 @@ class PassRunner:
         if isinstance(one.of, Drain):
             known_for = self.witness.known_for
             by = Reconciler(cloud, self.name, store.now, alive, known_for, self.looks)
-            outcome = by.run(one.of)
+            outcome = by.run_on(one.of)
             return outcome.pause_seconds, outcome.problem, outcome.reconnect
         seen = HostReconciler(cloud, self.name, store.now, alive).run(one.of)
         return seen.pause_seconds, seen.problem, seen.reconnect

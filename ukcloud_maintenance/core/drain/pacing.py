@@ -90,17 +90,19 @@ def sure_of(p: Pass) -> int:
     it is known what becomes of them: Nova begins all but one at once.
 
     In this drain that is known by its limit here, once learned. Before that, the limit that the
-    last drain of this host found is believed for those that run, not for one that waits.
+    last drain of this host found is believed for those that run, not for one that waits; a few at a
+    time, as it may have been lowered since.
     """
     wanted = p.drain.max_concurrent
-    if p.back or any(_is_stuck(p, row) for row in waiting_in_nova(p)):
+    waiting = waiting_in_nova(p)
+    if p.back or any(_is_stuck(p, row) for row in waiting):
         return 0
     if p.drain.nova_runs_more:
         return wanted
     learned = p.drain.learned_limit
     if learned is not None:
         return min(learned + 1, wanted + 1) if learned <= wanted else wanted
-    return min(p.seen.last_limit, wanted)
+    return min(p.seen.last_limit, wanted) if len(waiting) < SUBMITS_A_PASS else 0
 
 
 def _is_stuck(p: Pass, row: Row) -> bool:
