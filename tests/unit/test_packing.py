@@ -296,13 +296,15 @@ def test_no_move_of_one_instance_makes_the_fuller_of_two_hosts_less_full(case):
 
 
 def test_what_had_to_be_packed_tightly_is_evened_out_where_it_can_be():
-    """4, 3 and 6 fit on h1 and h2 in one way alone; that leaves the others no reason to pile."""
-    hosts = {"h1": capacity(7), "h2": capacity(6), "h3": capacity(100), "h4": capacity(100)}
-    items = [item("a", 4, ["h1", "h2"]), item("b", 3, ["h1", "h2"]), item("c", 6, ["h2"])]
+    """The first five fit on h1 and h2 as 6 + 4 and 4 + 3 + 3 alone; that leaves the others no
+    reason to pile."""
+    hosts = {"h1": capacity(10), "h2": capacity(10), "h3": capacity(100), "h4": capacity(100)}
+    items = [item(f"s{n}", size, ["h1", "h2"]) for n, size in enumerate([6, 4, 4, 3, 3])]
     items += [item(f"d{n}", 10, ["h3", "h4"]) for n in range(4)]
     found = pack(items, hosts)
     assert found.fits
-    assert Counter(found.placed.values()) == {"h1": 2, "h2": 1, "h3": 2, "h4": 2}
+    there = Counter(found.placed.values())
+    assert (there["h3"], there["h4"]) == (2, 2)
 
 
 @given(st.integers(1, 30), st.integers(1, 8), st.integers(1, 8))
