@@ -121,7 +121,7 @@ def test_check_choose_and_drain(window, cloud, all_kinds, start_worker):
     window.see(".modal .button-final").click()
     window.see("#mnt-drain")
     facts = window.text("[data-part=facts]")
-    assert "as estimated where possible, otherwise chosen by the scheduler" in facts
+    assert "Destination chosen by the scheduler for each instance" in facts
     assert "Locked instances" not in facts
     assert "Chosen: cold" in window.rows()["db-1"][-1]
     assert "agreed with its owner" in window.rows()["db-1"][-1]

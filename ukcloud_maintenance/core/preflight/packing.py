@@ -270,15 +270,17 @@ class _Board:
         )
 
     def even_out(self, items: Iterable[Item]) -> None:
-        """Move what makes the fullest host that takes some less full, until nothing does. Each
-        move lowers the higher share of two hosts, so that it ends; a bound cuts it short."""
+        """Move what makes the fuller of two hosts less full, of the fullest host first, until
+        nothing does. Each move lowers the higher share of the two, so that it ends; a bound cuts
+        it short."""
         taken: dict[str, list[Item]] = {}
         for item in items:
             if item.id in self.placed:
                 taken.setdefault(self.placed[item.id], []).append(item)
         looks = EVEN
-        while looks > 0 and taken:
-            fullest = max(taken, key=lambda host: (self.share(host), host))
+        stuck: set[str] = set()
+        while looks > 0 and taken.keys() - stuck:
+            fullest = max(taken.keys() - stuck, key=lambda host: (self.share(host), host))
             lowest, move = self.share(fullest) - LEAST, None
             for item in taken[fullest]:
                 if item.group and item.group.is_soft:
@@ -293,7 +295,9 @@ class _Board:
                             lowest, move = higher, (item, host)
                 self.put(item, fullest)
             if move is None:
-                return
+                stuck.add(fullest)
+                continue
+            stuck.clear()
             item, host = move
             self.take_back(item)
             self.put(item, host)
