@@ -97,7 +97,7 @@ def mark(actor: Actor, drain: Drain) -> Mark:
 def look(now: datetime) -> str:
     """Changes when the same thing is shown in other words, or not at all so by a later release."""
     zone = timezone.get_current_timezone_name()
-    return digest(version(), translation.get_language(), zone, timezone.localdate(now))
+    return digest(version(), translation.get_language(), zone, timezone.localtime(now).date())
 
 
 def worker_token(worker: WorkerStatus) -> str:
