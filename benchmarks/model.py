@@ -213,7 +213,11 @@ def many_on_one_host(scale: float) -> dict[str, Any]:
         for at, likely in told
         if (end - at).total_seconds() > found["length_seconds"] / 10
     ]
-    return {**found, "forecast_least": min(ratios), "forecast_most": max(ratios)}
+    return {
+        **found,
+        "forecast_least": min(ratios, default=None),
+        "forecast_most": max(ratios, default=None),
+    }
 
 
 def many_drains(scale: float) -> dict[str, Any]:

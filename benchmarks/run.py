@@ -1,5 +1,6 @@
-"""How the costs grow: `python -m benchmarks.run`; how quick drains are: with `--pace`, see there.
-With `--json FILE` the same for a program.
+"""How the costs grow: `python -m benchmarks.run`, with `--json FILE` for a program too. How quick
+drains are: `--pace`, see there; how evenly instances land: `spread`; the pages of a large region
+beside Horizon's own, as JSON: `region`.
 
 Milliseconds are of processor time, and depend on the machine; what is to be looked at is the
 column of ratios, which compares lines of one run. A cost that is linear in the size grows by
@@ -17,6 +18,8 @@ from functools import partial
 from typing import Any
 
 import django
+
+from . import hosts, spread
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 #: each cost is measured for so long, in seconds; its cheapest run counts
@@ -40,10 +43,14 @@ def main() -> None:
         from django.core.management import call_command
 
         call_command("migrate", verbosity=0)
+        if sys.argv[1:2] == ["spread"]:
+            spread.main(sys.argv[2:])
+            return
         pages_that_poll()
         hosts_page()
         claims()
         decisions()
+        packings()
         the_past()
         many_watch()
     if sys.argv[1:2] == ["--json"]:
@@ -193,6 +200,36 @@ def decisions() -> None:
     report("one decision", {f"{n} instances": think(n) for n in (10, 100, 1000)})
 
 
+def packings() -> None:
+    """Where the instances of a drain go: worked out before each of them is sent."""
+    from ukcloud_maintenance.core.facts import Capacity
+    from ukcloud_maintenance.core.preflight.needs import Needs
+    from ukcloud_maintenance.core.preflight.packing import Item, pack
+
+    def among(hosts: int, full: int, instances: int = 30) -> Callable[[], Any]:
+        names = tuple(f"cmp{n}" for n in range(hosts))
+        total = {"MEMORY_MB": 2**19, "VCPU": 256}
+        room = {
+            name: Capacity(total, {"MEMORY_MB": 2**19 * (full - n % 10) // 100})
+            for n, name in enumerate(names)
+        }
+        sizes = (2048, 4096, 8192, 16384, 32768)
+        items = [
+            Item(f"s{n}", Needs({"MEMORY_MB": sizes[n % 5], "VCPU": 1 + n % 3}), names)
+            for n in range(instances)
+        ]
+        return partial(pack, items, room)
+
+    report(
+        "30 instances are packed",
+        {
+            f"{hosts} hosts, {full} % full": among(hosts, full)
+            for hosts in (4, 20, 100, 1000)
+            for full in (30, 95)
+        },
+    )
+
+
 def the_past() -> None:
     """What every pass asks the database about the whole region, as the record grows."""
     from datetime import timedelta
@@ -274,4 +311,7 @@ def make_drain(host: str, instances: int) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:] == ["region"]:
+        hosts.main()
+    else:
+        main()

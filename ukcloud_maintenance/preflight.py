@@ -19,7 +19,7 @@ from typing import Any
 from . import settings, store
 from .cloud import Cloud
 from .core.copying.duration import Duration, Learned, estimate
-from .core.facts import Capacity, Server, ServerGroup, Service
+from .core.facts import Capacity, Server, Service
 from .core.message import Message, message
 from .core.preflight.judge import group_of, judge
 from .core.preflight.packing import Packing, Unplaced, items_of, pack
@@ -27,11 +27,10 @@ from .core.preflight.surroundings import amounts
 from .core.preflight.verdicts import Caution, Choice, Kind, PlacementContext, Verdict, Wishes
 from .exceptions import CloudError, Refused
 from .observe import room
+from .observe.placement import context, receivers
 from .observe.views import opt_out_names
 
 MIB = 1024**2
-#: members of server groups that are looked up
-MEMBERS = 100
 #: what is read around the servers, in words
 PARTS = {
     "projects": "names of the projects",
@@ -49,6 +48,7 @@ class PreflightChoices:
     :param move_locked: whether instances that are locked are moved
     :param max_concurrent: migrations at once, or None for the setting's
     :param destination: one host that all go to, or empty
+    :param follow_estimate: whether Nova is asked to send each to its place in the estimate
     :param drained_too: other hosts that are to be drained with this one
     """
 
@@ -56,6 +56,7 @@ class PreflightChoices:
     move_locked: bool = True
     max_concurrent: int | None = None
     destination: str = ""
+    follow_estimate: bool = True
     drained_too: frozenset[str] = frozenset()
 
 
@@ -96,6 +97,7 @@ class HostPreflight:
     :param duration: how long it may take; None where nothing is to be migrated
     :param unknown: why something could not be read, by its name in `PARTS`
     :param refusal: why the host cannot be drained now; set by a check alone
+    :param follow_estimate: whether Nova is to be asked for the places, see `packing_is_asked_for`
     :param around: what was known when the instances were judged
     :param relief: what would give room where it is missing; said by a check alone
     """
@@ -109,6 +111,7 @@ class HostPreflight:
     duration: Duration | None = None
     unknown: Mapping[str, Message] = field(default_factory=dict)
     refusal: Refused | None = None
+    follow_estimate: bool = True
     around: PlacementContext = field(default_factory=PlacementContext, repr=False, compare=False)
     relief: tuple[Message, ...] = ()
 
@@ -117,6 +120,12 @@ class HostPreflight:
         is asked of OpenStack, and nothing is placed anew."""
         verdict = judge(planned.server, wishes, self.around)
         return _with_caution(verdict, planned.unplaced) if verdict.leaves else verdict
+
+    @property
+    def packing_is_asked_for(self) -> bool:
+        """Whether the drain will ask Nova for such places, worked out anew for each instance; else
+        the packing only shows that there are some. No host was named, and room is known."""
+        return self.packing is not None and self.follow_estimate
 
     @property
     def bare_metal(self) -> frozenset[str]:
@@ -193,7 +202,7 @@ def make_plans(
         # what is drained, and what was chosen to receive, is not judged by the inventory
         chosen = hosts | {choices.destination for _, choices in wanted if choices.destination}
         bare_metal = room.bare_metal_now(cloud, chosen, known, bare_metal)
-    others = [s for s in services if room.can_receive(s) and s.host not in bare_metal]
+    others = [s for s in services if s.can_receive and s.host not in bare_metal]
     everybody = [s for servers in servers_of.values() for s in servers]
     wishes = {
         s.id: _wishes(s, choices) for service, choices in wanted for s in servers_of[service.host]
@@ -207,10 +216,11 @@ def make_plans(
     draining, learned = store.draining_hosts(cloud.region), store.learned_rate(cloud.region)
     for service, choices in wanted:
         destinations = [s for s in others if s.host != service.host]
-        receivers = _receivers([s for s in destinations if s.host not in hosts], draining, choices)
+        away = draining | choices.drained_too | hosts
+        able = receivers(destinations, away, choices.destination)
         around = arounds.get(choices.destination)
         if around is None:
-            around = _around(cloud, everybody, receivers, leaving, found, bare_metal)
+            around = context(cloud, everybody, able, leaving, found, bare_metal)
             arounds[choices.destination] = around
         planned = [
             Planned(
@@ -222,72 +232,20 @@ def make_plans(
             )
             for s in servers_of[service.host]
         ]
-        plan = HostPreflight(service, planned, destinations, receivers, found.get("capacity"))
+        follows = choices.follow_estimate and not choices.destination
+        plan = HostPreflight(
+            service,
+            planned,
+            destinations,
+            able,
+            found.get("capacity"),
+            follow_estimate=follows,
+        )
         duration = _duration(plan, choices, learned)
         plans.append(replace(plan, duration=duration, unknown=unknown, around=around))
     if len(arounds) > 1:
         return [_packed([plan])[0] for plan in plans]
     return _packed(plans)
-
-
-def read_placement_context(
-    cloud: Cloud, host: str, servers: Sequence[Server], leaving: frozenset[str], destination: str
-) -> PlacementContext:
-    """What stands around the servers of a drain that runs, for another look at those that it
-    stands against: five requests side by side, and one for each member of a hard server group
-    on another host. What cannot be read is not known.
-
-    :param leaving: ids of the servers that leave in this drain
-    :param destination: the one host that all go to, or empty
-    """
-    found = cloud.try_side_by_side(
-        {
-            "services": cloud.services,
-            "groups": cloud.server_groups,
-            "aggregates": cloud.aggregates,
-            "capacity": cloud.capacity,
-        }
-    )
-    known = {name: value for name, value in found.items() if not isinstance(value, CloudError)}
-    if "services" not in known:
-        return PlacementContext()
-    bare_metal = room.bare_metal(cloud, known.get("capacity"), ())
-    destinations = [
-        s
-        for s in known["services"]
-        if s.host != host and room.can_receive(s) and s.host not in bare_metal
-    ]
-    draining = store.draining_hosts(cloud.region)
-    receivers = _receivers(destinations, draining, PreflightChoices(destination=destination))
-    return _around(cloud, servers, receivers, leaving, known, bare_metal)
-
-
-def _receivers(
-    others: list[Service], draining: frozenset[str], choices: PreflightChoices
-) -> list[Service]:
-    """The hosts that instances may go to: not drained themselves, and chosen if one is."""
-    away = draining | choices.drained_too
-    return [s for s in others if s.host not in away and choices.destination in ("", s.host)]
-
-
-def _around(
-    cloud: Cloud,
-    servers: Iterable[Server],
-    receivers: Iterable[Service],
-    leaving: frozenset[str],
-    found: Mapping[str, Any],
-    bare_metal: frozenset[str],
-) -> PlacementContext:
-    groups = found.get("groups")
-    return PlacementContext(
-        groups=tuple(groups) if groups is not None else None,
-        whereabouts=_whereabouts(cloud, servers, groups or []),
-        aggregates=tuple(found["aggregates"]) if "aggregates" in found else None,
-        receivers={s.host: s.zone for s in receivers},
-        capacity=found.get("capacity"),
-        leaving=leaving,
-        bare_metal=bare_metal,
-    )
 
 
 def _read(
@@ -326,20 +284,6 @@ def _read(
 
 def _wishes(server: Server, choices: PreflightChoices) -> Wishes:
     return Wishes(Choice(choices.choices.get(server.id, "")), choices.move_locked, opt_out_names())
-
-
-def _whereabouts(
-    cloud: Cloud, servers: Iterable[Server], groups: Iterable[ServerGroup]
-) -> dict[str, str]:
-    """The hosts of the members of the groups that instances of this drain are in.
-
-    Of a hard group those on other hosts are looked up: one request each, `MEMBERS` at most.
-    """
-    here = {s.id: s.host for s in servers}
-    touched = [g for g in groups if not here.keys().isdisjoint(g.members)]
-    others = [m for g in touched if not g.is_soft for m in g.members if m not in here]
-    elsewhere = cloud.servers_by_id(others[:MEMBERS])
-    return here | {s.id: s.host for s in elsewhere.values() if s.host}
 
 
 def _duration(plan: HostPreflight, choices: PreflightChoices, learned: Learned) -> Duration | None:

@@ -93,7 +93,7 @@ def test_check_choose_and_drain(window, cloud, all_kinds, start_worker):
     window.picture("workflow-chosen")
     next_step(window)
     window.see(".modal [name=reason]").send_keys("new firmware")
-    Select(window.find(".modal [name=destination]")).select_by_value("*plan")
+    Select(window.find(".modal [name=destination]")).select_by_value("*scheduler")
     locked = window.find(".modal [name=move_locked]")
     locked.click()
     window.picture("workflow-options-plan")
@@ -108,7 +108,7 @@ def test_check_choose_and_drain(window, cloud, all_kinds, start_worker):
     assert "3 instances stay on this host:" in review
     assert "locked-1" in review
     assert "No other instance is stopped" in review
-    assert "Follow the plan" in review
+    assert "Leave it to Nova's scheduler" in review
     window.see(".modal .button-previous").click()
     window.see(".modal [name=move_locked]").click()
     next_step(window)

@@ -138,13 +138,13 @@ def test_window_timeout_and_order_reach_every_drain(racks, hosts):
         *("drain_host", *hosts, "--reason", "r"),
         *("--start-at", "2126-03-01T22:00+01:00", "--stop-at", "2126-03-02T04:00Z"),
         *("--timeout-action", "force-complete", "--order", "smallest"),
-        *("--follow-estimate", "--leave-locked"),
+        *("--placing", "scheduler", "--leave-locked"),
     )
     assert outcome.exit_code == 0
     for drain in Drain.objects.all():
         assert drain.start_at == datetime(2126, 3, 1, 21, tzinfo=UTC)
         assert drain.stop_at == datetime(2126, 3, 2, 4, tzinfo=UTC)
-        assert (drain.timeout_action, drain.follow_estimate) == ("force_complete", True)
+        assert (drain.timeout_action, drain.follow_estimate) == ("force_complete", False)
         assert drain.move_locked is False
     first = Drain.objects.get(host="cmp1")
     assert [r.server_name for r in first.migrations.order_by("position")] == ["web-1", "db-1"]
@@ -168,7 +168,7 @@ def test_window_timeout_and_order_reach_every_drain(racks, hosts):
             "before it starts",
         ),
         (["--timeout-action", "explode"], "timeout_action_unknown", "warn, abort"),
-        (["--destination", "cmp10", "--follow-estimate"], "destination_and_plan", "not both"),
+        (["--placing", "anywhere"], "bad_arguments", "even"),
     ],
 )
 @pytest.mark.parametrize("more", [["--reason", "r"], ["--dry-run"]])
@@ -197,11 +197,26 @@ def test_a_dry_run_tells_what_the_whole_plan_would_do(racks):
     assert re.search(r"^cmp2: 1 leave live; needs 1 GiB; about ", text, re.MULTILINE)
     # one estimate for all three of them, shown once
     assert re.findall(r"^cmp10 +3 +50% -> 88%", text, re.MULTILINE)
-    assert text.count("Possible destinations") == 1
+    assert text.count("Destinations to be requested (an estimate") == 1
     assert text.splitlines()[-1] == (
         "The whole plan: 2 hosts, one after another; 3 leave live; needs 6 GiB, 8 GiB free on 2"
         " hosts; about 61 s."
     )
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--placing", "scheduler"], ["--destination", "cmp10"]], ids=lambda a: a[0]
+)
+def test_where_the_estimate_is_not_what_is_asked_for_a_dry_run_does_not_say_so(racks, arguments):
+    text = run("drain_host", "cmp1", "--dry-run", *arguments).stdout
+    assert "Possible destinations (an estimate: Nova's scheduler decides)" in text
+    assert "to be requested" not in text
+
+
+def test_a_host_that_is_named_goes_before_any_placing(racks):
+    run("drain_host", "cmp1", "--reason", "r", "--destination", "cmp10", "--placing", "even")
+    drain = Drain.objects.get()
+    assert (drain.destination, drain.follow_estimate) == ("cmp10", False)
 
 
 def test_the_time_of_a_dry_run_follows_the_hosts_at_a_time(racks):

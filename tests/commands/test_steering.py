@@ -465,6 +465,17 @@ def test_changes_a_drain(drain):
     assert "(pending): 5 migrations at once; not before 2126-03-01T21:00:00Z" in outcome.stdout
 
 
+def test_changes_how_destinations_are_chosen(drain):
+    outcome = run("drain_change", str(drain.pk), "--placing", "scheduler")
+    assert outcome.exit_code == 0
+    assert "placing: scheduler" in outcome.stdout
+    document = run("drain_change", str(drain.pk), "--placing", "even", "--json").json
+    assert document["follow_estimate"] is True
+    store.change_drain(drain, timezone.now(), destination="cmp2")
+    outcome = run("drain_change", str(drain.pk), "--placing", "scheduler", "--json")
+    assert (outcome.exit_code, outcome.json["error"]["code"]) == (3, "destination_is_set")
+
+
 def test_what_is_not_named_is_not_changed(drain):
     end = timezone.now() + timedelta(days=1)
     store.change_drain(drain, timezone.now(), stop_at=end, start_at=end - timedelta(hours=1))

@@ -8,8 +8,17 @@ from ukcloud_maintenance.core import drain as d
 from ukcloud_maintenance.core.attempt import ATTEMPT_FIELDS, AttemptView, Requests, RequestView
 from ukcloud_maintenance.core.drain.context import changed_row
 from ukcloud_maintenance.core.drain.whereabouts import GuestSight
-from ukcloud_maintenance.core.facts import Action, Diagnostics, Migration, Progress, Server, Service
+from ukcloud_maintenance.core.facts import (
+    Action,
+    Capacity,
+    Diagnostics,
+    Migration,
+    Progress,
+    Server,
+    Service,
+)
 from ukcloud_maintenance.core.host.emptiness import HostContents
+from ukcloud_maintenance.core.preflight.verdicts import PlacementContext
 from ukcloud_maintenance.core.states import (
     DrainState,
     MigrationState,
@@ -164,6 +173,17 @@ def seen(
         )
         given["migrations"] = {}
     return d.Observation(**{**given, **more})
+
+
+def placing(**free: int) -> PlacementContext:
+    """What stands around them: so many MiB are free on each of these hosts, of 64 GiB."""
+    room = {"VCPU": 64, "MEMORY_MB": 65536, "DISK_GB": 999}
+    return PlacementContext(
+        groups=(),
+        aggregates=(),
+        receivers=dict.fromkeys(free, "az1"),
+        capacity={host: Capacity(room, {"MEMORY_MB": 65536 - n}) for host, n in free.items()},
+    )
 
 
 def decide(

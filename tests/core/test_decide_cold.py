@@ -80,16 +80,6 @@ class TestWhatIsMovedHow:
         changed = changes(decide(drain(move_locked=False), [row()], locked), row())
         assert changed["state"] == MigrationState.STAYS
 
-    def test_the_planned_host_is_asked_for_first_and_the_scheduler_after_that(self):
-        planned = row(planned_host="cmp7")
-        (action,) = submitted(decide(drain(follow_estimate=True), [planned], seen(server())))
-        assert action.host == "cmp7"
-        again = replace(planned, attempts=1, not_before=ago(1))
-        (action,) = submitted(decide(drain(follow_estimate=True), [again], seen(server())))
-        assert action.host is None
-        (action,) = submitted(decide(drain(), [planned], seen(server())))
-        assert action.host is None
-
 
 class TestGroups:
     def test_members_of_one_group_never_travel_together(self):

@@ -4,7 +4,19 @@ from dataclasses import replace
 
 import pytest
 
-from tests.core.build import ago, changes, decide, drain, finish, record, row, seen, server, service
+from tests.core.build import (
+    ago,
+    changes,
+    decide,
+    drain,
+    finish,
+    placing,
+    record,
+    row,
+    seen,
+    server,
+    service,
+)
 from ukcloud_maintenance.core import drain as d
 from ukcloud_maintenance.core.drain.alarm import alarm
 from ukcloud_maintenance.core.facts import NOVA_STATUS_OVER, Hypervisor
@@ -183,9 +195,8 @@ def test_one_that_was_in_error_before_is_gone_when_somebody_moves_it():
 
 
 @pytest.mark.parametrize("avoid", [frozenset(), frozenset({"cmp5"})])
-def test_the_estimate_of_before_is_not_followed_to_a_host_that_is_drained_by_now(avoid):
-    waiting = row(planned_host="cmp5", method=Method.LIVE)
-    admission = d.Admission(avoid=avoid)
-    actions = decide(drain(follow_estimate=True), [waiting], seen(server(), admission=admission))
+def test_no_instance_is_sent_to_a_host_that_is_drained_by_now(avoid):
+    sight = seen(server(), admission=d.Admission(avoid=avoid), placing=placing(cmp5=9000))
+    actions = decide(drain(follow_estimate=True), [row(method=Method.LIVE)], sight)
     [submit] = [a for a in actions if isinstance(a, d.Submit)]
     assert submit.host == (None if avoid else "cmp5")

@@ -15,10 +15,12 @@ from tests.core.build import (
     row,
     seen,
     server,
+    service,
 )
 from tests.core.build import decide as decided
-from ukcloud_maintenance.core.codes import ABORTED, OBJECTIONS
+from ukcloud_maintenance.core.codes import ABORTED, HOLDS, OBJECTIONS
 from ukcloud_maintenance.core.drain import needs
+from ukcloud_maintenance.core.drain.actions import ChangeDrain
 from ukcloud_maintenance.core.drain.needs import Need
 from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.states import (
@@ -141,6 +143,23 @@ def test_what_a_drain_waited_for_is_no_longer_said_once_it_runs(more):
     started = [a for a in decided(waits, [row("web")], seen(server("web"))) if kind_of(a)]
     assert started[0].fields["state"] == DrainState.RUNNING
     assert started[0].fields["message"] is None
+
+
+@pytest.mark.parametrize("code", sorted(HOLDS | {"waits_for_service"}))
+def test_what_it_waited_for_goes_from_one_that_runs_already(code):
+    """As it was recorded before that was so: instances come back while it still says it waits."""
+    values = {"hosts": ["cmp2"], "host": "cmp2", "count": 1}
+    runs = drain(
+        state=DrainState.RUNNING,
+        direction="back",
+        destination="cmp1",
+        maintenance=None,
+        message=message(code, **values),
+    )
+    up = service(status="enabled", disabled_reason="")
+    actions = decided(runs, [row("web")], seen(server("web", host="cmp2"), service=up))
+    changed = [a.fields for a in actions if isinstance(a, ChangeDrain)]
+    assert {"message": None} in changed
 
 
 def kind_of(action):

@@ -319,7 +319,6 @@ def test_a_plan_is_asked_for_with_all_that_was_entered(admin, room):
         pace="n",
         hosts_at_once="2",
         max_concurrent="3",
-        destination="*plan",
         order="smallest",
         start_at=start.strftime("%Y-%m-%dT%H:%M"),
         stop_at=(start + timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M"),
@@ -818,6 +817,8 @@ def change_form(admin, plan):
         unchecked = 'type="radio"' in tag and "checked" not in tag
         if name and name[1] != "csrfmiddlewaretoken" and not unchecked:
             found[name[1]] = value[1] if value else ""
+    for name, options in re.findall(r'<select name="([^"]+)".*?>(.*?)</select>', html, re.S):
+        found[name] = re.search(r'value="([^"]*)" selected', options)[1]
     return found
 
 
@@ -830,9 +831,13 @@ def test_all_drains_of_a_plan_are_changed_at_once(admin, make_plan):
     assert url in html
     entered = change_form(admin, plan)
     assert "start_at" not in entered  # one has begun
-    answer = admin.post(url, {**entered, "max_concurrent": "7"}, follow=True)
+    answer = admin.post(
+        url, {**entered, "max_concurrent": "7", "placing": "scheduler"}, follow=True
+    )
     assert "2 drains were changed." in page(answer)
-    assert [d.max_concurrent for d in store.drains_of_plan(plan.pk)] == [2, 7, 7]
+    drains = store.drains_of_plan(plan.pk)
+    assert [d.max_concurrent for d in drains] == [2, 7, 7]
+    assert [d.follow_estimate for d in drains] == [True, False, False]
 
 
 def test_nothing_is_changed_in_a_plan_where_a_value_is_wrong(admin, make_plan):

@@ -80,7 +80,6 @@ def test_what_is_not_known_is_said_once(admin, cloud):
     assert page.count("Could not list the server groups: timed out") == 1
     assert "server groups: " in page
     assert "The hosts before and after" not in page
-    assert "*plan" not in admin.get(url("cmp1")).content.decode()
 
 
 def test_who_finds_no_place_is_named_with_what_is_missing(admin, known):
@@ -116,27 +115,27 @@ def placing(response) -> dict[str, bool]:
     return {who: not hidden for who, hidden in found}
 
 
-def test_that_they_fit_is_only_said_where_their_hosts_are_those_of_the_estimate(admin, known):
+def test_that_they_fit_is_only_said_where_it_is_what_nova_is_asked_for(admin, known):
     """Nova's scheduler may place them otherwise, so that the last one finds no room."""
 
     def shown(destination: str):
         fields = {**GOOD, "reason": "", "destination": destination}
         return admin.post(url("cmp1"), fields, **AJAX)
 
-    assert placing(shown("")) == {"": True, "*plan": False}
-    assert placing(shown("*plan")) == {"": False, "*plan": True}
+    assert placing(shown("")) == {"": True, "*scheduler": False}
+    assert placing(shown("*scheduler")) == {"": False, "*scheduler": True}
     said = text(shown(""))
     assert "There is room for all instances together. Nova's scheduler chooses their hosts" in said
-    assert "Together they fit: each instance is first sent to its host of the estimate." in said
+    assert "Together they fit: each instance is requested to go where the hosts stay even" in said
     assert placing(shown("cmp2")) == {"cmp2": True}
     assert "cmp2 has room for all instances together." in text(shown("cmp2"))
     known.all_servers.append(server("huge", memory_bytes=30 * GIB))
-    assert placing(shown("*plan"))["*plan"] is True
+    assert placing(shown("*scheduler"))["*scheduler"] is True
     assert placing(shown("cmp10")) == {}
     known.all_servers[-1] = server("huge", memory_bytes=40 * GIB)
-    assert "No host has room for it" in text(shown("*plan"))
-    assert placing(shown("*plan")) == {}
-    # The check has no destination: it is the scheduler who chooses.
+    assert "No host has room for it" in text(shown(""))
+    assert placing(shown("*scheduler")) == {}
+    # The check has no destination: the hosts are to stay even.
     known.all_servers.pop()
     assert placing(admin.get(check_url("cmp1")))[""] is True
 
@@ -266,13 +265,13 @@ def test_choices_notes_and_options_reach_the_drain(admin, known):
         f"note-{web}": "in use",
         f"choice-{db}": "cold",
         "order": "smallest",
-        "destination": "*plan",
+        "destination": "*scheduler",
     }
     del entered["move_locked"]
     admin.post(url("cmp1"), entered)
     drain = Drain.objects.get()
     rows = {m.server_name: m for m in drain.migrations.all()}
-    assert (drain.follow_estimate, drain.move_locked, drain.destination) == (True, False, "")
+    assert (drain.follow_estimate, drain.move_locked, drain.destination) == (False, False, "")
     assert (rows["web-1"].state, rows["web-1"].choice, rows["web-1"].note) == (
         "stays",
         "stay",
@@ -289,7 +288,7 @@ def test_choices_notes_and_options_reach_the_drain(admin, known):
     page = admin.get(reverse("horizon:admin:maintenance:drain", args=[drain.pk]))
     said = text(page)
     assert "Stopped, moved and started again: db-1." in page.content.decode()
-    assert "as estimated where possible, otherwise chosen by the scheduler" in said
+    assert "Destination chosen by the scheduler for each instance" in said
     assert "smallest first" in said
     assert "not moved" in said
     assert "Chosen: stay \N{EN DASH} in use" in said
@@ -481,9 +480,10 @@ def test_what_was_no_choice_is_none_once_it_is_shown_again(admin, known):
     """What is no choice stays none, and a note of two lines is a note."""
     web, db = server_id("web-1"), server_id("db-1")
     crafted = {f"choice-{web}": "stay too", f"note-{web}": f"a\n{db} stay"}
+    crafted[f"choice-x\n{db}"] = "stay"
     known.failure = CloudUnreachable("list the compute services", "timed out")
     page = admin.post(url("cmp1"), {**GOOD, **crafted}, **AJAX).content.decode()
-    assert f'name="choices" value="{web} stay_too a {db} stay"' in page
+    assert f'name="choices" value="{web} stay_too a {db} stay\nx_{db} stay"' in page
 
 
 def test_all_kinds_and_choices_have_words():

@@ -795,6 +795,32 @@ def test_a_change_that_cannot_be_is_refused_at_its_field(admin, drain, entered, 
     assert (drain.max_concurrent, drain.stop_at, drain.timeout_action) == (2, None, "warn")
 
 
+def test_the_choice_of_destinations_is_changed_for_those_to_come(admin, drain):
+    facts = text(updates(admin, drain)["parts"]["facts"])
+    assert "Destination hosts are kept even; chosen by the scheduler where Nova" in facts
+    response = change(admin, drain, placing="scheduler")
+    assert messages_of(response) == [["success", "The drain was changed."]]
+    drain.refresh_from_db()
+    assert drain.follow_estimate is False
+    facts = text(updates(admin, drain)["parts"]["facts"])
+    assert "Destination chosen by the scheduler for each instance" in facts
+    assert messages_of(change(admin, drain)) == [["info", "Nothing was changed."]]
+    change(admin, drain, placing="even")
+    said = [english(e.message) for e in drain.events.filter(kind="drain_changed").order_by("pk")]
+    assert said == [
+        "destinations chosen by the scheduler, was kept even",
+        "destinations kept even, was chosen by the scheduler",
+    ]
+
+
+def test_where_all_go_to_one_host_there_is_no_choice_of_destinations(admin, drain):
+    type(drain).objects.filter(pk=drain.pk).update(destination="cmp2", follow_estimate=False)
+    page = admin.get(drain_url("change_drain", drain), **AJAX).content.decode()
+    assert 'name="placing"' not in page
+    assert 'name="max_concurrent"' in page
+    assert "Destination cmp2" in text(updates(admin, drain)["parts"]["facts"])
+
+
 def test_the_beginning_can_be_changed_before_it(admin, make_drain):
     drain = make_drain("cmp1", server("a"))
     at = (timezone.now() + timedelta(hours=3)).replace(second=0, microsecond=0)

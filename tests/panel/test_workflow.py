@@ -64,7 +64,7 @@ def test_offers_the_hosts_that_can_receive(admin, cloud):
     field = page.split('name="destination"')[1].split("</select>")[0]
     offered = re.findall(r'<option value="([^"]*)"', field)
     # neither itself, nor the one that is down, nor the one that is disabled
-    assert offered == ["", "cmp2", "cmp9", "cmp10", "cmp21"]
+    assert offered == ["", "*scheduler", "cmp2", "cmp9", "cmp10", "cmp21"]
 
 
 def test_a_service_that_is_disabled_already_is_left_as_it_is(admin):

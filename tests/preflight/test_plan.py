@@ -17,7 +17,7 @@ from ukcloud_maintenance.core.preflight.verdicts import Kind
 from ukcloud_maintenance.exceptions import CloudUnreachable, NotAllowed, Refused, UnknownHost
 from ukcloud_maintenance.messages import english, english_remedy
 from ukcloud_maintenance.models import Drain, InstanceMigration
-from ukcloud_maintenance.preflight import read_placement_context
+from ukcloud_maintenance.observe.placement import read_placement_context
 from ukcloud_maintenance.services import DrainRequest, PreflightChoices
 
 pytestmark = pytest.mark.django_db

@@ -1211,6 +1211,13 @@ def test_hypervisors_are_listed_in_small_pages_whatever_the_links_say(openstack,
     assert openstack.requests[0].headers["openstack-api-version"] == "compute 2.87"
 
 
+def test_a_list_of_hypervisors_that_goes_round_is_an_error(openstack, cloud):
+    first = Answer({"hypervisors": [raw_hypervisor("n0", "cmp0")]})
+    openstack.nova["/os-hypervisors/detail"] = first
+    with raises(CloudAnswerUnusable, match="endless"):
+        cloud.hypervisors_after("hv-n0")
+
+
 def test_one_hypervisor_says_how_many_servers_its_host_has_now(openstack, cloud):
     servers = [{"uuid": "1", "name": "a"}, {"uuid": "2", "name": "b"}]
     openstack.nova["/os-hypervisors/hv-n1"] = Answer(

@@ -61,6 +61,6 @@ def test_the_words_about_an_attempt_count_for_what_is_under_way_alone(monkeypatc
             server_id="moves", state="migrating", attempt=AttemptView(request_id="req-now")
         ),
     ]
-    by = observed.Observer(None, lambda: None, lambda: None, lambda row: math.inf, None)
+    by = observed.Observer(None, lambda: None, lambda: None, lambda row: math.inf)
     observed.with_words(by, SimpleNamespace(), rows, Observation(service=None), due=True)
     assert heard == {"waits": "", "moves": "req-now"}

@@ -10,9 +10,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tests.fakes import GIB, server
-from ukcloud_maintenance.core.facts import Capacity, ServerGroup
+from ukcloud_maintenance.core.facts import Aggregate, Capacity, ServerGroup
 from ukcloud_maintenance.core.preflight import packing
-from ukcloud_maintenance.core.preflight.needs import Needs
+from ukcloud_maintenance.core.preflight.needs import Needs, is_all_seen
 from ukcloud_maintenance.core.preflight.packing import Item, items_of, pack
 from ukcloud_maintenance.core.preflight.verdicts import PlacementContext
 
@@ -247,6 +247,156 @@ def test_one_that_is_left_over_lacks_what_is_said(case):
                 assert short == it.needs.resources[name] - (total - taken)
 
 
+# -- even, and alike whatever the order ------------------------------------------------------
+
+
+def share(found: Capacity, used) -> float:
+    return max(used.get(n, 0) / t for n, t in found.total.items() if n in packing.EVEN_BY and t)
+
+
+def shares(items, found, placed) -> dict[str, float]:
+    """The higher of its shares of memory and of processors, of each host, with what comes."""
+    result = {}
+    for host, has in found.items():
+        used = dict(has.used)
+        for i in items:
+            if placed.get(i.id) == host:
+                for name, n in i.needs.resources.items():
+                    used[name] = used.get(name, 0) + n
+        result[host] = share(has, used)
+    return result
+
+
+@given(cases(most_items=8), st.randoms())
+@hypothesis_settings(max_examples=200, deadline=None)
+def test_the_order_in_which_instances_and_hosts_are_named_is_nothing_to_it(case, chance):
+    items, found, whereabouts = case
+    mixed = [
+        Item(i.id, i.needs, tuple(chance.sample(i.hosts, len(i.hosts))), i.group) for i in items
+    ]
+    chance.shuffle(mixed)
+    turned = dict(chance.sample(list(found.items()), len(found)))
+    assert pack(mixed, turned, whereabouts).placed == pack(items, found, whereabouts).placed
+
+
+@given(cases(most_items=8))
+@hypothesis_settings(max_examples=300, deadline=None)
+def test_no_move_of_one_instance_makes_the_fullest_host_that_takes_some_less_full(case):
+    items, found, whereabouts = case
+    placed = dict(pack(items, found, whereabouts).placed)
+    if not placed:
+        return
+    now = shares(items, found, placed)
+    highest = max(now[host] for host in placed.values())
+    soft = {i.id for i in items if i.group and i.group.is_soft}
+    fullest = max(set(placed.values()), key=lambda host: (now[host], host))
+    for i in items:
+        if placed.get(i.id) != fullest or i.id in soft:
+            continue
+        for host in i.hosts:
+            moved = {**placed, i.id: host}
+            if host in found and allowed(items, found, whereabouts, moved):
+                after = shares(items, found, moved)
+                assert max(after[fullest], after[host]) >= highest - 1e-6
+
+
+@given(st.integers(1, 30), st.integers(1, 8), st.integers(1, 8))
+def test_equal_instances_on_equal_hosts_differ_by_one_at_most(number, hosts, size):
+    names = [f"h{n}" for n in range(hosts)]
+    items = [item(f"s{n}", size, names) for n in range(number)]
+    placed = pack(items, {h: capacity(size * number) for h in names}).placed
+    there = Counter(placed.values())
+    assert len(placed) == number
+    assert max(there.values()) - min(there[h] for h in names) <= 1
+
+
+def test_processors_count_as_memory_does():
+    hosts = {"h1": capacity(100, used=10, vcpus=10), "h2": capacity(100, used=20, vcpus=40)}
+    items = [item(str(n), 1, ["h1", "h2"], vcpus=5) for n in range(4)]
+    assert Counter(pack(items, hosts).placed.values()) == {"h1": 1, "h2": 3}
+
+
+def test_a_disk_limits_and_does_not_weigh():
+    disks = {"h1": 90, "h2": 0, "h3": 96}
+    hosts = {
+        h: Capacity({"MEMORY_MB": 100, "DISK_GB": 100}, {"DISK_GB": used})
+        for h, used in disks.items()
+    }
+    items = [Item(str(n), Needs({"MEMORY_MB": 10, "DISK_GB": 5}), tuple(HOSTS)) for n in range(4)]
+    assert Counter(pack(items, hosts).placed.values()) == {"h1": 2, "h2": 2}
+
+
+def test_a_large_one_has_its_place_before_the_small_ones_that_would_take_it():
+    hosts = {"h1": capacity(40), "h2": capacity(20, 8), "h3": capacity(20, 8)}
+    items = [item(f"small{n}", 6) for n in range(4)] + [item("large", 36)]
+    assert pack(items, hosts).placed == {
+        "large": "h1",
+        **{"small0": "h3", "small1": "h2", "small2": "h3", "small3": "h2"},
+    }
+
+
+def test_a_soft_group_is_kept_where_it_can_be():
+    apart, together = group("soft-anti-affinity", "a", "b", "o1"), group("soft-affinity", "c", "o2")
+    items = [item("a", 1, group=apart), item("b", 1, group=apart), item("c", 1, group=together)]
+    hosts = {"h1": capacity(100), "h2": capacity(100, 50), "h3": capacity(100, 60)}
+    placed = pack(items, hosts, {"o1": "h1", "o2": "h3"}).placed
+    assert {placed["a"], placed["b"]} == {"h2", "h3"}
+    assert placed["c"] == "h3"
+
+
+# -- where they may go -----------------------------------------------------------------------
+
+
+def test_an_unknown_pin_keeps_to_the_zone_where_that_has_a_host():
+    around = PlacementContext(receivers={"h1": "az1", "h2": "az2"})
+    known = [
+        server("a", zone="az2"),
+        server("b", zone="az3"),
+        server("c", zone="az2", pinned_zone=""),
+    ]
+    hosts = [one.hosts for one in items_of(known, around)]
+    assert hosts == [("h2",), ("h1", "h2"), ("h1", "h2")]
+
+
+def test_hosts_for_other_images_or_projects_are_left_out():
+    aggregates = (
+        Aggregate("win", hosts=("h1", "h2"), metadata={"os_distro": "windows, other"}),
+        Aggregate("lin", hosts=("h2",), metadata={"os_distro": "ubuntu"}),
+        Aggregate("ours", hosts=("h1", "h2"), metadata={"filter_tenant_id": "p1"}),
+    )
+    around = PlacementContext(receivers=dict.fromkeys(HOSTS, ""), aggregates=aggregates)
+    ubuntu = server("a", project_id="p1", image_properties={"os_distro": "ubuntu"})
+    plain = server("b", project_id="p1", image_properties={})
+    other = server("c", project_id="p2", image_properties={"os_distro": "ubuntu"})
+    hosts = [one.hosts for one in items_of([ubuntu, plain, other], around)]
+    assert hosts == [("h2",), ("h1", "h2"), ("h3",)]
+
+
+@pytest.mark.parametrize(
+    ("specs", "image", "seen"),
+    [
+        ({}, None, True),
+        ({"hw:cpu_policy": "dedicated", "resources:CUSTOM_GPU": "1"}, {"os_distro": "x"}, True),
+        ({"trait:CUSTOM_FAST": "required", "hw:watchdog_action": "none"}, {}, True),
+        ({"pci_passthrough:alias": "gpu:1"}, {}, False),
+        ({"accel:device_profile": "p"}, {}, False),
+        ({"resources1:VGPU": "1"}, {}, False),
+        ({"resources_NIC:CUSTOM_X": "1"}, {}, False),
+        ({"trait2:CUSTOM_X": "required"}, {}, False),
+        ({"group_policy": "isolate"}, {}, False),
+        ({"hw:numa_nodes": "2"}, {}, False),
+        ({"hw:mem_page_size": "1GB"}, {}, False),
+        ({"capabilities:cpu_info": "x"}, {}, False),
+        ({"aggregate_instance_extra_specs:ssd": "true"}, {}, False),
+        ({"ssd": "true"}, {}, False),
+        ({}, {"trait:CUSTOM_X": "required"}, False),
+        ({}, {"hw_mem_page_size": "large"}, False),
+    ],
+)
+def test_what_is_asked_for_and_not_seen_is_known_as_such(specs, image, seen):
+    assert is_all_seen(server("a", extra_specs=specs, image_properties=image)) is seen
+
+
 # -- time ------------------------------------------------------------------------------------
 
 
@@ -267,3 +417,4 @@ def test_two_hundred_instances_on_a_hundred_hosts_are_quick(memory, fits):
     assert time.process_time() - before < 2  # measured 0.04 and 0.12; the machine may be busy
     assert result.fits is fits
     assert packing.SEARCH < 100_000
+    assert packing.EVEN < 100_000

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from ukcloud_maintenance.core.facts import (
     Action,
+    Capacity,
     Diagnostics,
     Migration,
     Progress,
@@ -17,7 +18,9 @@ from ukcloud_maintenance.core.facts import (
     Service,
 )
 from ukcloud_maintenance.exceptions import (
+    CloudBadRequest,
     CloudConflict,
+    CloudError,
     CloudNotFound,
     CloudServerError,
     CloudUnreachable,
@@ -56,7 +59,8 @@ class FakeNova:
     :param limit: max_concurrent_live_migrations of the source
     :param outcomes: by server, what its attempts come to, in order; then it works
     :param posts: by server, what becomes of its POSTs, in order: lost (done, no answer), never
-        (not done, no answer), broken (done, 500); then it is answered
+        (not done, no answer), broken (done, 500), refused (400, where a host is asked for); then
+        it is answered
     """
 
     limit: int = 1
@@ -185,6 +189,31 @@ class FakeNova:
         self._call()
         return list(self.groups)
 
+    # -- what is around: one destination, cmp2, unless a host is asked for by name ----------
+
+    def try_side_by_side(self, calls):
+        found = {}
+        for name, call in calls.items():
+            try:
+                found[name] = call()
+            except CloudError as error:
+                found[name] = error
+        return found
+
+    def services(self):
+        self._call()
+        return [self.the_service, Service("svc-2", "cmp2", "az1", "up", "enabled")]
+
+    def aggregates(self):
+        return []
+
+    def capacity(self):
+        self._call()
+        return {"cmp2": Capacity({"MEMORY_MB": 2**30, "VCPU": 2**20, "DISK_GB": 2**20})}
+
+    def servers_by_id(self, server_ids):
+        return {i: self._told(self.all[i]) for i in server_ids if i in self.all}
+
     def progress(self, server_id):
         self._call()
         for flight in self.flights:
@@ -279,6 +308,8 @@ class FakeNova:
         fate = self._next(self.posts, server_id, "answered")
         if fate == "never":
             raise CloudUnreachable("live-migrate", "connection refused")
+        if fate == "refused" and host:
+            raise CloudBadRequest("live-migrate", f"{host} is not known", status=400)
         server = self.all[server_id]
         takes = ("ACTIVE", "PAUSED") if record_type == "live-migration" else ("ACTIVE", "SHUTOFF")
         if server.task_state or server.status not in takes:

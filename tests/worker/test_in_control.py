@@ -869,10 +869,11 @@ def test_one_full_destination_does_not_hold_the_region_without_a_word():
     assert build.submits(actions) or said
 
 
-def test_one_that_stepped_back_still_goes_where_the_plan_has_it():
-    one = build.row(attempts=1, extra_attempts=1, planned_host="cmp7")  # as _step_back leaves it
+def test_one_that_stepped_back_still_goes_where_the_hosts_stay_even():
+    one = build.row(attempts=1, extra_attempts=1, dest_compute="cmp7")  # as stepping back leaves it
     view = build.drain(follow_estimate=True)
-    actions = build.decide(view, [one], build.seen(build.server()))
+    sight = build.seen(build.server(), placing=build.placing(cmp7=9000, cmp8=8000))
+    actions = build.decide(view, [one], sight)
     assert [a.host for a in actions if isinstance(a, d.Submit)] == ["cmp7"]
 
 

@@ -10,6 +10,7 @@ from tests.worker.driving import rows_by_name, servers_on, service_of
 from ukcloud_maintenance import cloud as gateway
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import shell_actor
+from ukcloud_maintenance.demo.behaviours import LIVE_KEY
 from ukcloud_maintenance.demo.harness import DemoCloudError
 from ukcloud_maintenance.messages import english
 
@@ -39,18 +40,24 @@ def build_when_the_scheduler_knows(nova, name: str, host: str) -> str:
 
 
 def test_a_host_is_drained(nova, passes):
-    servers = nova.create_servers([f"web-{n}" for n in range(5)], host="cmp1", play="rate=80000000")
-    paused = nova.create_server("paused", host="cmp1", state="PAUSED", play="rate=80000000")
+    # Long enough for a pass of a busy machine to see one queued while others run.
+    play = "rate=40000000"
+    servers = nova.create_servers([f"web-{n}" for n in range(5)], host="cmp1", play=play)
+    paused = nova.create_server("paused", host="cmp1", state="PAUSED", play=play)
     neighbour = nova.create_server("neighbour", host="cmp10")
-    running, queued = [], []
+    running, queued, learned = [], [], []
 
     def watch(drain):
         records = nova.nova.get("/os-migrations?source_compute=cmp1").json()["migrations"]
         under_way = [m["status"] for m in records]
         running.append(sum(s in ("preparing", "running") for s in under_way))
         queued.append(sum(s in ("accepted", "queued") for s in under_way))
+        rows = [r for r in store.migrations(drain) if r.state == "migrating"]
+        statuses = [r.attempt.nova_status for r in rows]
+        if "queued" in statuses and "running" in statuses:
+            learned.append(drain.learned_limit)
 
-    drain = passes.until_over(passes.ask("cmp1", max_concurrent=3), watch=watch)
+    drain = passes.until_over(passes.ask("cmp1", max_concurrent=3), timeout=240, watch=watch)
 
     assert (drain.state, drain.result) == ("succeeded", "empty"), drain.message
     assert servers_on(nova, "cmp1") == []
@@ -66,6 +73,8 @@ def test_a_host_is_drained(nova, passes):
     # small waves: Nova runs 2 at once here, one more waits, and that was found out
     assert max(running) == 2
     assert max(queued) == 1
+    assert learned, "no pass saw one queued while others ran"
+    assert None not in learned, "a pass that saw it did not learn from it"
     assert drain.learned_limit == 2
     assert set(live_migrations(nova, *servers, paused).values()) == {1}
     for row in store.migrations(drain):
@@ -91,12 +100,13 @@ def test_every_way_to_go_wrong_is_told_apart(nova, passes, settings):
     }.items():
         nova.create_server(name, host="big1", play=play)
     nova.create_server("asleep", host="big1", state="SUSPENDED")
-    drain = passes.until_over(passes.ask("big1", max_concurrent=4), timeout=150)
+    drain = passes.until_over(passes.ask("big1", max_concurrent=4), timeout=300)
     rows = rows_by_name(drain)
     told = {name: (row.state, row.code, row.attempts) for name, row in rows.items()}
     assert told == {
         "once": ("succeeded", "", 2),
-        "never": ("failed", "nova_error", 2),
+        # two attempts, each of them with a host of ours and with one of the scheduler's
+        "never": ("failed", "nova_error", 4),
         "source": ("succeeded", "", 2),
         "landing": ("failed", "arrived_error", 1),
         "broken": ("unknown", "error_at_source", 1),
@@ -212,9 +222,9 @@ def test_a_pass_costs_three_requests_and_one_for_each_under_way(nova, passes, mo
         drain = passes.one(drain)
         posts = [path for method, path in asked if method == "POST"]
         ended = any(r.state == "succeeded" for r in store.migrations(drain))
-        # Before a POST four things are read of its server: they come on top of the pass.
+        # Before a POST five are read of what is around, and four of its server.
         reads = [path for method, path in asked if method == "GET"]
-        measured.append((flying, len(reads) - 4 * len(posts)))
+        measured.append((flying, len(reads) - 9 * len(posts)))
         assert before <= store.revision(drain.pk)
         time.sleep(0.3)
     assert drain.state == "succeeded"
@@ -286,6 +296,26 @@ def test_a_resize_that_was_pending_is_confirmed_only_where_it_was_chosen(nova, p
     drain = passes.until_over(passes.ask("cmp12", choices={held: "confirm"}))
     assert (drain.state, drain.result) == ("succeeded", "empty"), drain.message
     assert nova.server(held)["status"] == "SHUTOFF"
+
+
+def test_a_host_that_nova_does_not_accept_leaves_the_instance_to_the_scheduler(nova, passes):
+    server = nova.create_server("picky", host="cmp8")
+    found = services.preflight_host(shell_actor(), passes.cloud, "cmp8")
+    assert found.packing_is_asked_for
+    chosen = found.planned[0].planned_host
+    play = {"metadata": {LIVE_KEY: f"fail-destination-check to={chosen}"}}
+    nova.nova.post(f"/servers/{server}/metadata", json=play)
+    drain = passes.until_over(passes.ask("cmp8"))
+    row = rows_by_name(drain)["picky"]
+    assert (row.state, row.attempts, row.extra_attempts) == ("succeeded", 2, 1)
+    first, second = store.attempts(drain)[row.pk]
+    assert (first.asked_host, first.code) == (chosen, "host_refused")
+    assert (second.asked_host, second.sent_to) == ("", row.dest_compute)
+    assert nova.host_of(server) == row.dest_compute not in ("cmp8", chosen)
+    [event] = row.events.filter(kind="host_refused")
+    assert f"Nova did not accept {chosen} as its destination" in english(event.message)
+    assert "Nova: " in english(event.message)
+    assert live_migrations(nova, server) == {server: 2}
 
 
 def test_members_of_an_anti_affinity_group_never_travel_together(nova, passes):

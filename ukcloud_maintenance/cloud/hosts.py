@@ -76,11 +76,15 @@ class Hosts(Transport):
         page that is shorter for it for the last one (nova/api/openstack/compute/hypervisors.py).
 
         :raises CloudBadRequest: there is no such hypervisor any longer
+        :raises CloudAnswerUnusable: Nova does not heed the marker
         """
         what = message("to_list_hypervisors")
         path = f"/os-hypervisors/detail?limit={HYPERVISORS}"
         path += f"&marker={quote(marker, safe='')}" if marker else ""
-        return [as_hypervisor(raw) for raw in list_of(self._get(what, path), "hypervisors", what)]
+        found = [as_hypervisor(raw) for raw in list_of(self._get(what, path), "hypervisors", what)]
+        if marker and marker in {one.id for one in found}:
+            raise CloudAnswerUnusable(what, GOES_ROUND)
+        return found
 
     def hypervisor_and_servers(self, hypervisor_id: str) -> tuple[Hypervisor, int]:
         """One hypervisor, with its usage, and how many servers its service's host has, SOFT_DELETED

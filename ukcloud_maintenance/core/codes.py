@@ -10,15 +10,18 @@ UNCONFIRMED = "arrived_unconfirmed"
 #: The code of one whose abort Nova took, and whose server Nova set to ERROR afterwards: the guest
 #: most likely runs on at the source (Nova 33 and 34 do that).
 LATE_ERROR = "error_after_abort"
+#: The code of one for which Nova did not accept the host that we asked for.
+HOST_REFUSED = "host_refused"
 #: The code of one whose record waits in Nova for ever, though its guest never left.
 LEFT_RECORD = "record_left_waiting"
 #: What was seen of the compute service of an instance's source during an attempt.
 SOURCE_DOWN = "down"
 SOURCE_WAS_DOWN = "was_down"
-#: The codes of what a drain says while it waits for others of its plan or region.
+#: The codes of what a drain says while it waits for others of its plan or region, or for its host
+#: to be back in service; no longer once it may submit.
 HOLDS = frozenset(
     {
-        *("waits_for_services", "waits_for_hosts"),
+        *("waits_for_services", "waits_for_hosts", "waits_for_service"),
         *("region_full", "destinations_full", "destinations_unknown_full"),
     }
 )

@@ -40,6 +40,11 @@ class Service:
         return self.state == "up" and not self.forced_down
 
     @property
+    def can_receive(self) -> bool:
+        """Whether the scheduler sends instances there."""
+        return self.is_up and self.status == "enabled"
+
+    @property
     def is_known(self) -> bool:
         """False where Nova can't reach the cell of this host."""
         return self.status in ("enabled", "disabled") and bool(self.id)

@@ -49,10 +49,11 @@ class Drain(models.Model):
 
     reason = models.CharField(max_length=255)
     max_concurrent = models.PositiveIntegerField()
-    #: the one host that all instances go to, or empty: the scheduler's choice
+    #: the one host that all instances go to, or empty
     destination = models.CharField(max_length=255, blank=True)
-    #: each instance is asked to go to its planned host first; a refusal falls back
-    follow_estimate = models.BooleanField(default=False)
+    #: each instance is asked to go where the hosts stay even, worked out anew each time; a refusal
+    #: leaves it to the scheduler. False: all are left to it
+    follow_estimate = models.BooleanField(default=True)
     #: whether instances that their owner locked are moved
     move_locked = models.BooleanField(default=True)
     requested_by_id = models.CharField(max_length=255)

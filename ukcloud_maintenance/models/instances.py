@@ -46,6 +46,8 @@ class InstanceMigration(models.Model):
     planned_host = models.CharField(max_length=255, blank=True)
     #: hosts that it is not sent to again, and the cause of the failure there (core.causes)
     unfit_hosts = models.JSONField(default=dict, blank=True)
+    #: the next attempt is the scheduler's: Nova refused the host that we chose
+    fall_back = models.BooleanField(default=False)
     #: a stable word for the reason of the state, e.g. status_shutoff
     code = models.CharField(max_length=64, blank=True)
     #: why it stays, is blocked or failed; Nova's words where it has them

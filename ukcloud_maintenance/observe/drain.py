@@ -11,14 +11,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from .. import settings, store
 from ..cloud import Cloud, side_by_side
 from ..core import drain as d
 from ..core.facts import NOVA_STATUS_RUNNING, Migration, Server
 from ..core.message import message, some
-from ..core.preflight.verdicts import PlacementContext
 from ..core.states import (
     DRAIN_TERMINAL,
     MIGRATION_OPEN,
@@ -31,6 +30,7 @@ from ..core.states import (
 from ..store import Drain, InstanceMigration
 from .evidence import hear
 from .host import read_contents
+from .placement import read_placement_context, read_placing
 from .views import drain_view, limits, row_view
 
 #: How many migration records of the host a pass reads; far more than can be in progress.
@@ -39,19 +39,6 @@ NEWEST = 100
 BYTES_EVERY = 5.0
 
 T = TypeVar("T")
-
-
-class ReadPlacementContext(Protocol):
-    """What stands around the servers of a drain, see `preflight.read_placement_context`."""
-
-    def __call__(
-        self,
-        cloud: Cloud,
-        host: str,
-        servers: list[Server],
-        leaving: frozenset[str],
-        destination: str,
-    ) -> PlacementContext: ...
 
 
 @dataclass(frozen=True)
@@ -68,7 +55,6 @@ class Observer:
     clock: Callable[[], datetime]
     alive: Callable[[], None]
     known_for: Callable[[InstanceMigration], float]
-    read_placement_context: ReadPlacementContext
 
 
 Records = dict[str, list[Migration]]
@@ -128,7 +114,7 @@ def observe(
     if running and d.wants_a_look(views, drain.looked_around_at, by.clock()):
         leaving = frozenset(r.server_id for r in still_open if r.method)
         here = list(servers.values())
-        around = by.read_placement_context(cloud, drain.host, here, leaving, drain.destination)
+        around = read_placement_context(cloud, drain.host, here, leaving, drain.destination)
     if around or (due and any(d.is_held(r) for r in views)):
         store.looked_around(drain, by.clock())
     elsewhere = _each(cloud.server, moved)
@@ -148,7 +134,20 @@ def observe(
         on_their_way=_on_their_way(by, rows),
         last_limit=store.last_limit(drain),
     )
-    return with_words(by, drain, rows, seen, due)
+    return with_placing(by, drain, rows, with_words(by, drain, rows, seen, due))
+
+
+def with_placing(
+    by: Observer, drain: Drain, rows: list[InstanceMigration], seen: d.Observation
+) -> d.Observation:
+    """What stands around the next instance, where a host is to be chosen for it."""
+    views = [row_view(r) for r in rows]
+    wanted = d.places_wanted(drain_view(drain), views, seen, limits(), by.clock())
+    if not wanted:
+        return seen
+    placing = read_placing(by.cloud, drain, seen.servers, wanted)
+    by.alive()
+    return replace(seen, placing=placing, placing_of=frozenset(wanted))
 
 
 def _add_older(

@@ -13,11 +13,6 @@ from ..core.facts import Capacity, Service
 from ..exceptions import CloudError
 
 
-def can_receive(service: Service) -> bool:
-    """Whether Nova's scheduler may send instances to it."""
-    return service.is_up and service.status == "enabled"
-
-
 def read_capacity(
     cloud: Cloud, services: Iterable[Service], known: store.Hypervisors | None
 ) -> Mapping[str, Capacity]:
@@ -27,7 +22,7 @@ def read_capacity(
     read where there is no inventory, and where it is behind for one of them."""
     if known is None:
         return cloud.capacity()
-    hosts = {service.host for service in services if can_receive(service)}
+    hosts = {service.host for service in services if service.can_receive}
     if hosts <= known.hosts | known.by_host.keys():
         found = cloud.capacity(known.all)
         absent = {one.id for host in hosts - found.keys() for one in known.of(host)}
@@ -54,7 +49,12 @@ def bare_metal_now(
     answers = cloud.try_side_by_side(
         {host: partial(cloud.hypervisors_of, host, *found[:1]) for host, found in names.items()}
     )
-    now = {host: nodes for host, nodes in answers.items() if not isinstance(nodes, CloudError)}
+    # one that cannot be read, or is not there at this moment, is what it was
+    now = {
+        host: nodes
+        for host, nodes in answers.items()
+        if nodes and not isinstance(nodes, CloudError)
+    }
     metal = {host for host, nodes in now.items() if any(node.is_bare_metal for node in nodes)}
     return (by_inventory - now.keys()) | metal
 

@@ -79,6 +79,7 @@ def ready_to_request(
                 move_locked=one.move_locked,
                 max_concurrent=one.max_concurrent,
                 destination=one.destination,
+                follow_estimate=one.follow_estimate,
                 drained_too=hosts,
             ),
         )

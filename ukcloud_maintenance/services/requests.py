@@ -81,11 +81,13 @@ class DrainRequest:
     :param host: service.host, compared exactly
     :param reason: becomes the service's disabled reason; 1 to 255 characters
     :param max_concurrent: migrations at once, or None for the setting's
-    :param destination: one host that all go to, or empty for the scheduler's choice
+    :param destination: one host that all go to, or empty
     :param choices: by server id, what the admin chose for it: live, cold, stay or confirm
     :param notes: by server id, why
     :param move_locked: whether instances that are locked are moved
-    :param follow_estimate: whether each instance is asked to go to its host of the estimate first
+    :param follow_estimate: whether each instance is asked to go where the hosts stay even, and
+        the scheduler chooses what Nova refuses; else it chooses for all. A `destination` goes
+        before it.
     :param order: largest first, which keeps the drain short, or smallest first
     :param start_at: not begun before this time, the service not disabled before it; None: at once
     :param stop_at: nothing new is started after this time; None: no such end
@@ -100,7 +102,7 @@ class DrainRequest:
     choices: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
     move_locked: bool = True
-    follow_estimate: bool = False
+    follow_estimate: bool = True
     order: str = LARGEST_FIRST
     start_at: datetime | None = None
     stop_at: datetime | None = None
@@ -133,13 +135,12 @@ def check_request(request: DrainRequest) -> DrainRequest:
     if request.order not in ORDERS:
         raise Refused(message("order_unknown", order=request.order, known=ORDERS), field="order")
     destination = request.destination.strip()
-    if destination and request.follow_estimate:
-        raise Refused(message("destination_and_plan"), field="destination")
     return replace(
         request,
         reason=reason,
         max_concurrent=limit,
         destination=destination,
+        follow_estimate=request.follow_estimate and not destination,
         timeout_action=action,
     )
 

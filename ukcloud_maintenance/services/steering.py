@@ -116,12 +116,14 @@ class DrainChange:
 
     max_concurrent: int | None = None
     timeout_action: str | None = None
+    follow_estimate: bool | None = None
     start_at: datetime | _Unchanged | None = UNCHANGED
     stop_at: datetime | _Unchanged | None = UNCHANGED
 
 
 def change_drain(actor: Actor, drain_id: int, change: DrainChange) -> Drain:
-    """Change the pace, the window or the timeout of a drain while it runs, waits or is paused.
+    """Change the pace, the placing, the window or the timeout of a drain while it runs, waits or
+    is paused.
 
     :raises Refused: a value is wrong, or the drain is over or being cancelled
     """
@@ -143,6 +145,15 @@ def change_drain(actor: Actor, drain_id: int, change: DrainChange) -> Drain:
             may_time_out(actor, action)
             fields["timeout_action"] = action
             said.append(message("timeout_changed", action=action, before=drain.timeout_action))
+        follow = change.follow_estimate
+        if follow is not None and follow != drain.follow_estimate:
+            if drain.destination:
+                raise Refused(
+                    message("destination_is_set", host=drain.destination),
+                    field="placing",
+                )
+            fields["follow_estimate"] = follow
+            said.append(message("placed_evenly") if follow else message("placed_by_scheduler"))
         window = {
             name: value
             for name, value in (("start_at", change.start_at), ("stop_at", change.stop_at))

@@ -109,7 +109,7 @@ from .journal import (
 )
 from .planning import ahead_of, create_plan, drains_of_plan, plan, plans
 from .refusals import BeingReturned, DestinationAway, DrainExists, GivenBack, IsDestination
-from .region import Traffic, traffic, travelling_groups
+from .region import Traffic, sent_unseen, traffic, travelling_groups
 from .requests import (
     CANCELLING,
     Entry,
@@ -272,6 +272,7 @@ __all__ = [
     "retry_instance",
     "return_run",
     "revision",
+    "sent_unseen",
     "set_back",
     "set_back_host",
     "sign_of_life",

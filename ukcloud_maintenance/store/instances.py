@@ -134,6 +134,7 @@ def retry_instance(
                 anomaly_since=None,
                 # whoever tries it again has seen to what was there, or names another host
                 unfit_hosts={},
+                fall_back=False,
             )
 
 

@@ -1,10 +1,12 @@
 """What is in progress in a region."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from django.db.models import Count
+from django.db.models import Count, Q
 
+from ..core.preflight.needs import GIB, MIB
 from ..core.states import MIGRATION_UNDER_WAY, MigrationState
 from ..models import Drain, InstanceMigration
 
@@ -33,6 +35,21 @@ class Traffic:
     total: int = 0
     inbound: Mapping[str, int] = field(default_factory=dict)
     anywhere: int = 0
+
+
+def sent_unseen(region: str) -> list[tuple[str, Mapping[str, int]]]:
+    """The migrations of a region that were sent to a host, and of which Nova has not told that it
+    was chosen: that host, and what comes in Placement's units. One query."""
+    unseen = Q(state=MigrationState.SUBMITTED) | Q(
+        state=MigrationState.MIGRATING, newest_attempt__nova_status__in=["", "accepted"]
+    )
+    rows = InstanceMigration.objects.filter(unseen, drain__region=region).exclude(dest_compute="")
+    return [
+        (host, {"VCPU": vcpus, "MEMORY_MB": memory // MIB, "DISK_GB": math.ceil(disk / GIB)})
+        for host, vcpus, memory, disk in rows.values_list(
+            "dest_compute", "vcpus", "memory_bytes", "local_disk_bytes"
+        )
+    ]
 
 
 def traffic(region: str) -> Traffic:

@@ -57,7 +57,7 @@ def create_drain(
     planned: Iterable["Entry | tuple[Server, Verdict]"],
     project_names: Mapping[str, str],
     now: datetime,
-    follow_estimate: bool = False,
+    follow_estimate: bool = True,
     move_locked: bool = True,
     plan: Plan | None = None,
     plan_order: int = 0,

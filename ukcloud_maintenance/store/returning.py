@@ -95,6 +95,7 @@ def create_return_run(
         reason=run.reason,
         max_concurrent=run.max_concurrent,
         destination=maintenance.host,
+        follow_estimate=False,
         requested_by_id=run.actor_id,
         requested_by=str(actor),
         message=message("waits_for_service"),

@@ -89,6 +89,7 @@ def _ask_to_move(at: DrainPass, row: InstanceMigration, action: d.Submit) -> Non
             at.clock(),
             patience_seconds=settings.current().cloud_down_wait_seconds,
             retry=at.drain.state != DrainState.CANCELLING,
+            named=row.destination or at.drain.destination,
         )
         becomes(at, row, what, error)
         return

@@ -31,7 +31,6 @@ from ..exceptions import CloudError, StaleState
 from ..log import log_event
 from ..observe.drain import Observer, admission, glance, observe
 from ..observe.views import drain_view, limits, row_view
-from ..preflight import read_placement_context
 from ..store import Drain, InstanceMigration
 from . import attempts, outage, requests, service
 from .asking import DrainPass, may_be_ours
@@ -116,7 +115,7 @@ def run(at: DrainPass, looks: Looks) -> tuple[Outcome, bool]:
     rows = list(store.migrations(drain))
     if store.set_back(drain, rows, at.clock(), settings.current().retry_max_seconds):
         log_event(logging.WARNING, "clock_set_back", drain=drain.pk, host=drain.host)
-    by = Observer(at.cloud, at.clock, at.alive, at.known_for, read_placement_context)
+    by = Observer(at.cloud, at.clock, at.alive, at.known_for)
     views = [row_view(row) for row in rows]
     try:
         records = None

@@ -101,6 +101,8 @@ class InventoryKeeper:
         """
         lease = settings.current().lease_seconds
         self._cloud = cloud = self.clouds.of(self.region).within(lease)
+        if self.stopping.is_set():
+            cloud.stop()  # told to before there was anything to be told
         head = store.claim_inventory(cloud.find_region(), self.worker, store.now(), lease)
         if head is None:
             return LOOK_AGAIN

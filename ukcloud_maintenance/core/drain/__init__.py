@@ -35,7 +35,7 @@ from .actions import (
 from .attempts import adopted_request, failed_attempt
 from .inputs import Admission, DrainView, Limits, MaintenanceView, Observation, OtherRun, Row
 from .looking import LATEST_LOOK, is_unchanged, leads_on, may_glance, pause_after
-from .order import decide, words_wanted
+from .order import decide, places_wanted, words_wanted
 from .pacing import probes, turn
 from .requests import ASK_AGAIN_TIMES
 from .waiting import is_due, is_held, is_looked_for, wants_a_look
@@ -82,6 +82,7 @@ __all__ = [
     "leads_on",
     "may_glance",
     "pause_after",
+    "places_wanted",
     "probes",
     "turn",
     "wants_a_look",

@@ -17,6 +17,7 @@ from .actions import ChangeRow
 from .attempts import failed_attempt
 from .causes import cause_of
 from .inputs import Limits, Row
+from .placing import fallen_back, falls_back
 from .requests import ASK_AGAIN_TIMES
 
 #: What is noted on an instance before Nova is asked to reset it.
@@ -28,6 +29,9 @@ _KINDS = {
     RequestKind.FORCE: ("force_refused", "force_unanswered"),
     RequestKind.RESET: ("reset_refused", "reset_unanswered"),
 }
+
+#: By these Nova may mean the host that it was asked for (api/openstack/compute/migrate_server.py).
+_OF_THE_HOST = (400, 404)
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,7 @@ def submit_failed(
     *,
     patience_seconds: float,
     retry: bool,
+    named: str = "",
 ) -> Consequence:
     """What becomes of a row whose migration was requested in vain: back in the line where it was
     not begun, a failed attempt where Nova said no, and looked for where that is not known.
@@ -115,6 +120,7 @@ def submit_failed(
     :param patience_seconds: for how long what was not begun counts as no attempt: for as long as
         an OpenStack that fails is waited for
     :param retry: whether a refused one may be tried again
+    :param named: the host that an admin named for it, or for all, or empty
     """
     since = row.put_off_since
     may_put_off = since is None or now - since < timedelta(seconds=patience_seconds)
@@ -140,6 +146,10 @@ def submit_failed(
         )
     if answer.refuses:
         said = message("nova_refused", words=answer.words)
+        if retry and answer.status in _OF_THE_HOST and falls_back(row, named):
+            said = several(message("host_refused", host=row.attempt.asked_host), said)
+            fields = {**fallen_back(row, said), "request_id": answer.request_id}
+            return Consequence(fields, "host_refused", said, answer.request_id)
         fields = failed_attempt(row, said, f"refused_{answer.status}", limits, now, retry=retry)
         fields["request_id"] = answer.request_id
         return Consequence(fields, _kind(fields), said, answer.request_id)

@@ -32,6 +32,7 @@ def failed_attempt(
         "code": code,
         "message": said,
         "anomaly_since": None,
+        "fall_back": False,
         **NO_COURSE,
     }
     if not retry or row.attempts >= attempts_allowed(row, limits):

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from ..codes import HOST_REFUSED
 from ..facts import Action, Migration, Server
 from ..message import Message, message
 from ..preflight.verdicts import Choice
@@ -63,7 +64,8 @@ def new_attempt(
         "sent_to": host or "",
         "dest_compute": host or "",
         "code": "",
-        "message": None,
+        # why it is left to the scheduler is told for as long as it lasts
+        "message": row.message if row.code == HOST_REFUSED else None,
         "not_before": None,
         "anomaly_since": None,
     }

@@ -44,6 +44,10 @@ class Pass:
         self.now = now
         self.back = drain.direction == Direction.BACK
         self.actions: list[Action] = []
+        #: the instances whose places would have to be known for them to start, by server id
+        self.places_wanted: list[str] = []
+        #: host by server id, once worked out: see `placing`
+        self.places: Mapping[str, str] | None = None
 
     def source(self, row: Row) -> str:
         return row.source_compute or self.drain.host

@@ -13,6 +13,7 @@ from .host import source_is_up
 from .inputs import Row
 from .leaving import has_gone
 from .measuring import note_progress
+from .placing import fallen_back, falls_back
 from .whereabouts import Ending, Step, Word
 
 
@@ -158,6 +159,9 @@ def still_here(p: Pass, row: Row, server: Server, record: Migration | None) -> N
         task_stuck(p, row, server, how_it_ended(ending, record))
     elif ending in (Ending.ABORTED, Ending.ABORT_ERROR) and is_aborted(row, record):
         abort_settled(p, row, server)
+    elif ending is Ending.NO_HOST and p.may_retry() and falls_back(row, p.named(row)):
+        text = message("host_refused", host=row.attempt.asked_host)
+        p.change(row, fallen_back(row, text), "host_refused", text, ask_why=True)
     elif ending is Ending.NOT_BEGUN:
         attempt_failed(p, row, "no_record", how_it_ended(ending, record))
     elif ending is Ending.LEFT_WAITING:

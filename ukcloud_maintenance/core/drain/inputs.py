@@ -149,6 +149,7 @@ class Row:
     group: str = ""
     planned_host: str = ""
     unfit_hosts: Mapping[str, str] = field(default_factory=dict)
+    fall_back: bool = False
     code: str = ""
     message: Message | None = None
     memory_bytes: int = 0
@@ -187,6 +188,9 @@ class Observation:
     :param our_user_id: who we are for Nova
     :param travelling: anti-affinity groups of which a member is in progress in another drain
     :param around: what stands around the servers, where this pass looked (see `wants_a_look`)
+    :param placing: what stands around the servers now, to choose hosts for them, where this pass
+        looked (see `places_wanted`)
+    :param placing_of: the servers, by id, whose groups were looked at for it; None: all
     :param admission: what the plan and the limits of the region leave to this drain
     :param sources: for a run back, the compute services of the hosts that instances leave
     :param last_limit: how many live migrations Nova is known to run at once from this host, by the
@@ -205,6 +209,8 @@ class Observation:
     on_their_way: frozenset[str] = frozenset()
     our_user_id: str = ""
     around: PlacementContext | None = None
+    placing: PlacementContext | None = None
+    placing_of: frozenset[str] | None = None
     travelling: frozenset[str] = frozenset()
     admission: Admission = field(default_factory=Admission)
     sources: Mapping[str, Service | None] = field(default_factory=dict)

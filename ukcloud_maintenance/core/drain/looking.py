@@ -4,8 +4,9 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
-from ..facts import NOVA_STATUS_RUNNING, Migration
+from ..facts import Migration
 from ..states import MIGRATION_OPEN, MIGRATION_UNDER_WAY, Direction, DrainState, Method
 from ..states import MigrationState as State
 from .actions import Action, ChangeDrain, Disable, OpenMaintenance
@@ -160,9 +161,9 @@ def _until_one_ends(p: Pass, under_way: Sequence[Row]) -> float | None:
     """Seconds until the first of them is about to end, by what those before it took in proportion
     to their memory; None where nothing tells."""
     done = [
-        (row.memory_bytes, (row.attempt.ended_at - row.attempt.running_since).total_seconds())
+        (row.memory_bytes, (row.attempt.ended_at - begun).total_seconds())
         for row in p.rows_in({State.SUCCEEDED})
-        if row.attempt.running_since and row.attempt.ended_at
+        if (begun := _begun_at(p, row)) and row.attempt.ended_at
     ]
     if not done:
         return None
@@ -172,7 +173,14 @@ def _until_one_ends(p: Pass, under_way: Sequence[Row]) -> float | None:
             seconds * min(row.memory_bytes / memory, 1) if memory else seconds
             for memory, seconds in done
         )
-        runs = row.attempt.nova_status in NOVA_STATUS_RUNNING
-        return EARLY * took - (p.since(row.attempt.running_since) if runs else 0)
+        return EARLY * took - p.since(_begun_at(p, row))
 
     return min(map(left, under_way))
+
+
+def _begun_at(p: Pass, row: Row) -> datetime | None:
+    """When Nova began it, as far as is known; where none has to wait, that is when it was
+    submitted, long before a look sees it."""
+    if p.drain.nova_runs_more:
+        return row.attempt.submitted_at
+    return row.attempt.running_since

@@ -38,6 +38,17 @@ def words_wanted(
     return wanted_words(Pass(drain, rows, seen, limits, now))
 
 
+def places_wanted(
+    drain: DrainView, rows: Sequence[Row], seen: Observation, limits: Limits, now: datetime
+) -> list[str]:
+    """The servers, by id, that this pass would start if it knew where the hosts stay even. What is
+    around them goes into `Observation.placing`."""
+    p = Pass(drain, rows, seen, limits, now)
+    if drain.follow_estimate:
+        run_pass(p)
+    return p.places_wanted
+
+
 def run_pass(p: Pass) -> list[Action]:
     if p.drain.state in DRAIN_TERMINAL:
         carry_out_requests(p)

@@ -1,4 +1,4 @@
-"""How many at a time, which is next, and where it is sent."""
+"""How many at a time, and which is next."""
 
 import math
 from collections.abc import Sequence
@@ -7,7 +7,6 @@ from dataclasses import replace
 from ..codes import HOLDS
 from ..facts import NOVA_STATUS_RUNNING, NOVA_STATUS_WAITING
 from ..message import Message, message
-from ..preflight import surroundings
 from ..states import (
     MIGRATION_UNDER_WAY,
     MIGRATION_WAITING,
@@ -18,7 +17,7 @@ from ..states import (
 from .actions import ChangeDrain, Confirm, Submit
 from .context import Pass
 from .inputs import DrainView, Row
-from .waiting import no_fit_host
+from .placing import elsewhere_with_room, fit_host, where_to
 
 #: From this fraction on a running migration is about to end, and it is the time to find out
 #: whether Nova would queue one more.
@@ -184,19 +183,22 @@ def submit_next(p: Pass) -> None:
             p.actions.append(Confirm(row.id))
             break
         host = where_to(p, row)
-        if not host and row.unfit_hosts:
-            found = fit_host(p, row)
-            if found is None:
-                continue
-            host = found
-        elif not p.seen.admission.takes(host):
-            host = elsewhere_with_room(p, row)
-            if not host:
-                full = True
-                continue
-        status = p.seen.servers[row.server_id].status
-        p.actions.append(Submit(row.id, host or None, status, Method(row.method)))
-        p.is_submitted(row, host)
+        if host is None:
+            p.places_wanted.append(row.server_id)
+        else:
+            if not host and row.unfit_hosts:
+                found = fit_host(p, row)
+                if found is None:
+                    continue
+                host = found
+            elif not p.seen.admission.takes(host):
+                host = elsewhere_with_room(p, row)
+                if not host:
+                    full = True
+                    continue
+            status = p.seen.servers[row.server_id].status
+            p.actions.append(Submit(row.id, host or None, status, Method(row.method)))
+        p.is_submitted(row, host or "")
         travelling |= {row.group} - {""}
         submitted += 1
     else:
@@ -206,37 +208,6 @@ def submit_next(p: Pass) -> None:
             say_full(p, message("destinations_full", hosts=hosts) if hosts else unknown)
             return
     say_hold(p, None)
-
-
-def elsewhere_with_room(p: Pass, row: Row) -> str:
-    """Where the scheduler might choose a host that takes no more, the estimate knows another,
-    unless it was tried; or empty."""
-    host = row.planned_host
-    if host in p.seen.admission.avoid:
-        return ""
-    named = row.destination or p.drain.destination
-    tried = row.attempts > row.extra_attempts and row.dest_compute == host
-    tried = tried or host in row.unfit_hosts
-    return host if not named and not tried and p.seen.admission.takes(host) else ""
-
-
-def fit_host(p: Pass, row: Row) -> str | None:
-    """Another host for an instance that the scheduler might send again to one where it cannot
-    arrive; empty: the scheduler's choice, where nothing is known; None: not in this pass."""
-    if other := elsewhere_with_room(p, row):
-        return other
-    around = p.seen.around
-    if around is None:
-        return None  # the next pass that is due to look around will know
-    if around.receivers is None:
-        return ""
-    places = surroundings.with_room(p.seen.servers[row.server_id], around)
-    fit = [host for host in places if host not in row.unfit_hosts]
-    fit = [host for host in fit if host not in p.seen.admission.avoid]
-    if not fit:
-        no_fit_host(p, row, sorted(row.unfit_hosts))
-        return None
-    return next((host for host in fit if p.seen.admission.takes(host)), None)
 
 
 def say_full(p: Pass, why: Message) -> None:
@@ -259,18 +230,6 @@ def say_hold(p: Pass, why: Message | None) -> None:
         p.actions.append(ChangeDrain({"message": why}))
 
 
-def where_to(p: Pass, row: Row) -> str:
-    """The host to ask for, or empty: the scheduler's choice."""
-    if named := row.destination or p.drain.destination:
-        return named
-    # A refusal falls back to the scheduler, as does a host that is drained by now, or where it
-    # cannot arrive.
-    fit = row.planned_host not in {*p.seen.admission.avoid, *row.unfit_hosts}
-    if p.drain.follow_estimate and row.attempts <= row.extra_attempts and fit:
-        return row.planned_host
-    return ""
-
-
 def can_go(p: Pass, row: Row) -> bool:
     server = p.seen.servers.get(row.server_id)
     if server is not None:
@@ -286,4 +245,5 @@ def can_go(p: Pass, row: Row) -> bool:
 
 def turn(row: Row) -> tuple[bool, int, int, int]:
     """The order of starting. What an admin put at the head has a place below 0."""
-    return (row.position >= 0, row.attempts if row.position >= 0 else 0, row.position, row.id)
+    tries = row.attempts - row.fall_back
+    return (row.position >= 0, tries if row.position >= 0 else 0, row.position, row.id)

@@ -80,6 +80,7 @@ def join_new(p: Pass) -> None:
                     "state": MigrationState.PENDING,
                     "code": "came_back",
                     "message": text,
+                    "fall_back": False,
                     "not_before": None,
                     "anomaly_since": None,
                 },

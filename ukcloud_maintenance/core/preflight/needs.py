@@ -17,6 +17,13 @@ GIB = 1024**3
 MIB = 1024**2
 
 _SPEC = re.compile(r"(resources|trait)[\w-]*:(\w+)")
+#: What flavors ask for that is not seen here: devices, NUMA and page sizes, groups of providers,
+#: capabilities, and what aggregates are compared with. Names of image properties have "_" for ":".
+_NOT_SEEN = re.compile(
+    r"(pci_passthrough|accel|capabilities|aggregate_instance_extra_specs):.+"
+    r"|hw:(numa_|pci_numa_|mem_page_size).*|(resources|trait)[\w-]+:.+|[^:]+"
+)
+_NOT_SEEN_OF_IMAGE = re.compile(r"trait:.+|hw_(numa_|pci_numa_|mem_page_size).*")
 _CPUS = re.compile(r"(\^)?(\d+)(?:-(\d+))?")
 
 
@@ -79,6 +86,15 @@ def needs_of(server: Server) -> Needs:
         {name: amount for name, amount in resources.items() if amount},
         frozenset(traits["required"]),
         frozenset(traits["forbidden"]),
+    )
+
+
+def is_all_seen(server: Server) -> bool:
+    """Whether all that its flavor and its image ask for is seen here, as far as they tell."""
+    image = server.image_properties or {}
+    return not (
+        any(map(_NOT_SEEN.fullmatch, server.extra_specs))
+        or any(map(_NOT_SEEN_OF_IMAGE.fullmatch, image))
     )
 
 

@@ -1,16 +1,17 @@
-"""Do all instances of a drain fit on the other hosts together? An estimate, not a promise.
+"""Where the instances of a drain go so that all fit, and the hosts stay even.
 
-Largest first, each to the host that is emptiest with it, as Nova's scheduler spreads by default.
-Where not all fit that way, they are placed again, each on the host that is fullest with it, which
-leaves larger gaps for others. Where that does not help either, other arrangements are searched,
-for a bounded time; a search that ended has proved that there is none.
+Largest first, each to the host that is emptiest with it, by the higher of its shares of memory
+and of processors. Where not all fit that way, they are placed again, each on the host that is
+fullest with it, which leaves larger gaps for others. Where that does not help either, other
+arrangements are searched, for a bounded time; a search that ended has proved that there is none.
+At last whatever makes the fullest host less full is moved.
 
-Nova's scheduler chooses for itself unless it is told otherwise, so the picture shows that there
-is an arrangement, not which one there will be.
+An estimate shows it, and a drain asks Nova for it, unless the choice is left to the scheduler.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from heapq import heapify, heapreplace
 
 from ..facts import Capacity, Server, ServerGroup
 from .needs import Needs, needs_of
@@ -19,6 +20,13 @@ from .verdicts import PlacementContext
 
 #: how many hosts the search may look at, over all instances; some 0.2 s
 SEARCH = 40_000
+#: … and how many the moves that even out
+EVEN = 40_000
+#: what the hosts are kept even by
+EVEN_BY = ("MEMORY_MB", "VCPU", "PCPU")
+#: a share that counts as a difference
+LEAST = 1e-9
+NOTHING: Mapping[str, int] = {}
 
 
 @dataclass(frozen=True)
@@ -86,7 +94,17 @@ class Packing:
 
 def items_of(servers: Iterable[Server], around: PlacementContext) -> list[Item]:
     """The instances of a drain as they are to be placed."""
-    return [Item(s.id, needs_of(s), tuple(suitable(s, around)), around.group(s)) for s in servers]
+    return [Item(s.id, needs_of(s), _hosts_for(s, around), around.group(s)) for s in servers]
+
+
+def _hosts_for(server: Server, around: PlacementContext) -> tuple[str, ...]:
+    """The hosts that come into question; where Nova does not tell whether it is pinned to its
+    zone (before 2.96), those of its zone, if there are any."""
+    hosts = suitable(server, around)
+    if server.pinned_zone is None and server.zone:
+        zones = around.receivers or {}
+        hosts = [host for host in hosts if zones.get(host) == server.zone] or hosts
+    return tuple(hosts)
 
 
 def pack(
@@ -102,7 +120,8 @@ def pack(
     :param hosts: the hosts to report on; by default those that an item may go to
     """
     wanted = list(items)
-    ordered = sorted(wanted, key=lambda item: _size(item, capacity), reverse=True)
+    sizes = _sizes(wanted, capacity)
+    ordered = sorted(wanted, key=lambda item: (sizes[item.id], item.id), reverse=True)
     shown = list(hosts) if hosts is not None else sorted({h for i in wanted for h in i.hosts})
 
     def board() -> _Board:
@@ -121,6 +140,7 @@ def pack(
         if search.found:
             best = search.board
         proved = search.ended
+    best.even_out(ordered)
     return Packing(
         dict(best.placed),
         tuple(best.why_not(item) for item in ordered if item.id not in best.placed),
@@ -129,14 +149,23 @@ def pack(
     )
 
 
-def _size(item: Item, capacity: Mapping[str, Capacity]) -> tuple[float, str]:
-    """The largest share that it takes of any resource of all hosts that it may go to."""
-    totals: dict[str, int] = {}
-    for host in item.hosts:
-        for name, amount in capacity.get(host, FULL).total.items():
-            totals[name] = totals.get(name, 0) + amount
-    wanted = item.needs.resources.items()
-    return max((n / totals[name] for name, n in wanted if totals.get(name)), default=0), item.id
+def _sizes(items: Iterable[Item], capacity: Mapping[str, Capacity]) -> dict[str, float]:
+    """Of each item the largest share that it takes of any resource of all hosts that it may go
+    to."""
+    totals_of: dict[tuple[str, ...], dict[str, int]] = {}
+    found = {}
+    for item in items:
+        totals = totals_of.get(item.hosts)
+        if totals is None:
+            totals = totals_of[item.hosts] = {}
+            for host in item.hosts:
+                for name, amount in capacity.get(host, FULL).total.items():
+                    totals[name] = totals.get(name, 0) + amount
+        wanted = item.needs.resources.items()
+        found[item.id] = max(
+            (n / totals[name] for name, n in wanted if totals.get(name)), default=0
+        )
+    return found
 
 
 class _Board:
@@ -163,10 +192,34 @@ class _Board:
 
     def place_all(self, items: Iterable[Item], *, tightly: bool) -> None:
         """Place each where it fits, if anywhere."""
+        known: dict[object, list[tuple[float, str]]] = {}
         for item in items:
-            fitting = self.fitting(item)
-            if fitting:
-                self.put(item, fitting[-1 if tightly else 0])
+            if tightly or item.group:
+                host = next(iter(self.fitting(item, tightly=tightly)), "")
+            else:
+                host = self._emptiest(item, known)
+            if host:
+                self.put(item, host)
+
+    def _emptiest(self, item: Item, known: dict[object, list[tuple[float, str]]]) -> str:
+        """The host that is emptiest with an item of no group, or empty.
+
+        :param known: heaps of the hosts for items alike. Hosts grow fuller and never emptier
+            meanwhile, so that what was found before is a lower bound.
+        """
+        alike = item.hosts, frozenset(item.needs.resources.items())
+        heap = known.get(alike)
+        if heap is None:
+            heap = [(self.fullness(item, h), h) for h in item.hosts if h in self.capacity]
+            heapify(heap)
+            known[alike] = heap
+        while heap and heap[0][0] <= 1:
+            before, host = heap[0]
+            now = self.fullness(item, host)
+            if now <= before:
+                return host
+            heapreplace(heap, (now, host))
+        return ""
 
     def allowed(self, item: Item) -> list[str]:
         """The hosts on which its group allows it now."""
@@ -176,25 +229,78 @@ class _Board:
         key = item.group.id
         return allowed_by_group(item.group, hosts, self.members[key], self.home[key])
 
-    def fitting(self, item: Item) -> list[str]:
-        """The hosts on which it fits now, the one that is emptiest with it first."""
+    def fitting(self, item: Item, *, tightly: bool = False) -> list[str]:
+        """The hosts on which it fits now: the one that its soft group likes best first, and of
+        those the one that is emptiest with it, or, tightly, fullest."""
+        sign = -1 if tightly else 1
         found = [
-            (fullness, host)
+            (self._disliked(item, host), sign * fullness, host)
             for host in self.allowed(item)
             if (fullness := self.fullness(item, host)) <= 1
         ]
-        return [host for _, host in sorted(found)]
+        return [host for _, _, host in sorted(found)]
+
+    def _disliked(self, item: Item, host: str) -> int:
+        """How little a soft group wants it there, by the members that are there already."""
+        if item.group is None or not item.group.is_soft:
+            return 0
+        there = self.members[item.group.id].get(host, 0)
+        return there if item.group.is_anti_affinity else -there
 
     def fullness(self, item: Item, host: str) -> float:
-        """How full the host is with it, by its scarcest resource; above 1 where it has no room."""
+        """How full the host is with it, see `share`; above 1 where it has no room."""
         found, used = self.capacity[host], self.used[host]
-        fullest = 0.0
-        for name, amount in item.needs.at(found).items():
-            total, taken = found.total.get(name, 0), used.get(name, 0) + amount
-            if taken > total:
+        wanted = item.needs.at(found)
+        for name, amount in wanted.items():
+            if used.get(name, 0) + amount > found.total.get(name, 0):
                 return 2.0
-            fullest = max(fullest, taken / total)
-        return fullest
+        return self.share(host, wanted)
+
+    def share(self, host: str, more: Mapping[str, int] = NOTHING) -> float:
+        """The highest of its shares of memory and of processors, 0 to 1, or above where it is
+        overcommitted."""
+        total, used = self.capacity[host].total, self.used[host]
+        return max(
+            [
+                (used.get(name, 0) + more.get(name, 0)) / total[name]
+                for name in EVEN_BY
+                if total.get(name)
+            ],
+            default=0.0,
+        )
+
+    def even_out(self, items: Iterable[Item]) -> None:
+        """Move what makes the fullest host that takes some less full, until nothing does. Each
+        move lowers the higher share of two hosts, so that it ends; a bound cuts it short."""
+        taken: dict[str, list[Item]] = {}
+        for item in items:
+            if item.id in self.placed:
+                taken.setdefault(self.placed[item.id], []).append(item)
+        looks = EVEN
+        while looks > 0 and taken:
+            fullest = max(taken, key=lambda host: (self.share(host), host))
+            lowest, move = self.share(fullest) - LEAST, None
+            for item in taken[fullest]:
+                if item.group and item.group.is_soft:
+                    continue
+                self.take_back(item)
+                left = self.share(fullest)
+                if left < lowest:
+                    for host in self.allowed(item):
+                        looks -= 1
+                        higher = max(left, self.fullness(item, host))
+                        if host != fullest and higher < lowest:
+                            lowest, move = higher, (item, host)
+                self.put(item, fullest)
+            if move is None:
+                return
+            item, host = move
+            self.take_back(item)
+            self.put(item, host)
+            taken[fullest].remove(item)
+            taken.setdefault(host, []).append(item)
+            if not taken[fullest]:
+                del taken[fullest]
 
     def put(self, item: Item, host: str) -> None:
         self.placed[item.id] = host
@@ -271,7 +377,7 @@ class _Search:
     def _candidates(self, item: Item) -> Iterator[str]:
         self.looks -= len(item.hosts)
         # tightly: what is left of an emptier host may hold one that is still to come
-        return reversed(self.board.fitting(item))
+        return iter(self.board.fitting(item, tightly=True))
 
     def _alike(self, host: str) -> object:
         """Equal for hosts that are the same to every instance that is still to be placed."""

@@ -59,7 +59,8 @@ def not_reserved(server: Server, hosts: Iterable[str], around: PlacementContext)
     """Those of the hosts that no aggregate keeps for others.
 
     `filter_tenant_id…` keeps hosts for projects and projects to hosts, `trait:…=required` keeps
-    hosts for flavors that ask for the trait; both if the scheduler is set up to heed them.
+    hosts for flavors that ask for the trait, a property of images for images that have one of
+    its values, or none; all if the scheduler is set up to heed them.
     """
     required = needs_of(server).required
     kept_from: set[str] = set()
@@ -77,7 +78,8 @@ def not_reserved(server: Server, hosts: Iterable[str], around: PlacementContext)
         }
         if traits - required:
             kept_from.update(aggregate.hosts)
-    return [host for host in hosts if host not in kept_from - ours and (not ours or host in ours)]
+    away = (kept_from - ours) | _for_other_images(server, around)
+    return [host for host in hosts if host not in away and (not ours or host in ours)]
 
 
 def suitable(server: Server, around: PlacementContext) -> list[str]:
@@ -105,6 +107,19 @@ def allowed_by_group(
     if group.policy == "affinity":
         return [host for host in hosts if host in set(home)]
     return list(hosts)
+
+
+def _for_other_images(server: Server, around: PlacementContext) -> set[str]:
+    """The hosts whose aggregates name a property of its image, and not its value
+    (scheduler/filters/aggregate_image_properties_isolation.py)."""
+    values: dict[tuple[str, str], set[str]] = {}
+    for aggregate in around.aggregates or ():
+        for name in aggregate.metadata.keys() & (server.image_properties or {}).keys():
+            named = {value.strip() for value in aggregate.metadata[name].split(",")}
+            for host in aggregate.hosts:
+                values.setdefault((host, name), set()).update(named)
+    own = server.image_properties or {}
+    return {host for (host, name), named in values.items() if own[name] not in named}
 
 
 def _projects(aggregate: Aggregate) -> set[str]:

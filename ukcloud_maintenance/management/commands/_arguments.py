@@ -36,6 +36,22 @@ def timeout_action(text: str | None) -> str | None:
     return text and text.replace("-", "_")
 
 
+#: What is typed for how destinations are chosen: whether the hosts are kept even.
+PLACING = {"even": True, "scheduler": False}
+
+
+def add_placing(parser: CommandParser, *, default: str | None = None) -> None:
+    """The option of how the destination of each instance is chosen."""
+    parser.add_argument(
+        "--placing",
+        choices=PLACING,
+        default=default,
+        help="even: Nova is asked to send each instance where the hosts stay even, and its"
+        " scheduler chooses where it refuses that; scheduler: Nova's scheduler chooses for all"
+        + (f"; default: {default}" if default else ""),
+    )
+
+
 def add_window(parser: CommandParser, *, none: bool = False) -> None:
     """The options of when a drain works, and of what becomes of what takes too long.
 

@@ -69,7 +69,6 @@ _BAD_INPUT = frozenset(
         "window_is_empty",
         "destination_is_source",
         "destination_unknown",
-        "destination_and_plan",
         "region_without_worker",
         "choice_unknown",
         "days_out_of_range",

@@ -181,7 +181,10 @@ def _of_host(plan: HostPreflight, columns: int | None) -> Iterator[list[str]]:
 
 
 def _places(plan: HostPreflight, columns: int | None) -> list[str]:
-    said = "Possible destinations (an estimate: Nova's scheduler decides):"
+    if plan.packing_is_asked_for:
+        said = "Destinations to be requested (an estimate: worked out anew for each instance):"
+    else:
+        said = "Possible destinations (an estimate: Nova's scheduler decides):"
     return [said, *_hosts(plan, columns)]
 
 

@@ -40,6 +40,8 @@ def pace_and_window(drain: services.Drain) -> str:
     if drain.stop_at:
         said.append(f"no new migrations after {iso(drain.stop_at)}")
     said.append(f"timeout action: {drain.timeout_action}")
+    if not drain.destination:
+        said.append(f"placing: {'even' if drain.follow_estimate else 'scheduler'}")
     return "; ".join(said)
 
 

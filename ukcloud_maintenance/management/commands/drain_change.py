@@ -9,14 +9,14 @@ from ukcloud_maintenance import services
 from ukcloud_maintenance.core.steering import DrainVerb
 from ukcloud_maintenance.services import UNCHANGED, DrainChange
 
-from ._arguments import add_window, moment
+from ._arguments import PLACING, add_placing, add_window, moment
 from ._steering import SteeringCommand, pace_and_window
 
 
 class Command(SteeringCommand):
     help = (
-        "Change the pace, the window or the timeout action of a drain that is waiting, running"
-        " or paused, or of all such drains of a plan."
+        "Change the pace, the choice of destinations, the window or the timeout action of a drain"
+        " that is waiting, running or paused, or of all such drains of a plan."
     )
     verb = DrainVerb.CHANGE
 
@@ -28,16 +28,18 @@ class Command(SteeringCommand):
             metavar="N",
             help="number of migrations of the host at once",
         )
+        add_placing(parser)
         add_window(parser, none=True)
         super().add_arguments(parser)
 
     def act(self, **options: Any) -> None:
-        names = ("max_concurrent", "start_at", "stop_at", "timeout_action")
+        names = ("max_concurrent", "placing", "start_at", "stop_at", "timeout_action")
         if all(options[name] is None for name in names):
             self.usage_error("nothing to change: give at least one option")
         change = DrainChange(
             max_concurrent=options["max_concurrent"],
             timeout_action=options["timeout_action"],
+            follow_estimate=options["placing"] and PLACING[options["placing"]],
             start_at=_end("--start-at", options["start_at"]),
             stop_at=_end("--stop-at", options["stop_at"]),
         )

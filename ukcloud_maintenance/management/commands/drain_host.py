@@ -10,7 +10,7 @@ from ukcloud_maintenance import services
 from ukcloud_maintenance.core.states import DrainState, MigrationState, TimeoutAction
 from ukcloud_maintenance.messages import document
 
-from ._arguments import add_window, moment
+from ._arguments import PLACING, add_placing, add_window, moment
 from ._base import EXIT_BAD_INPUT, EXIT_NOT_DRAINED, EXIT_REFUSED, Failure
 from ._documents import iso
 from ._plans import pace_of, plan_document, plan_text, plans_text
@@ -91,13 +91,9 @@ class Command(WaitingCommand):
             "--destination",
             default="",
             metavar="HOST",
-            help="one destination for all instances; default: the scheduler chooses",
+            help="one destination for all instances; it goes before --placing",
         )
-        parser.add_argument(
-            "--follow-estimate",
-            action="store_true",
-            help="send each instance to its estimated host first",
-        )
+        add_placing(parser, default="even")
         parser.add_argument(
             "--order",
             choices=services.ORDERS,
@@ -129,7 +125,7 @@ class Command(WaitingCommand):
             options["max_concurrent"],
             options["destination"],
             move_locked=not options["leave_locked"],
-            follow_estimate=options["follow_estimate"],
+            follow_estimate=PLACING[options["placing"]],
             order=options["order"],
             start_at=moment("--start-at", options["start_at"]),
             stop_at=moment("--stop-at", options["stop_at"]),
@@ -204,6 +200,7 @@ class Command(WaitingCommand):
             move_locked=not options["leave_locked"],
             max_concurrent=options["max_concurrent"],
             destination=options["destination"],
+            follow_estimate=PLACING[options["placing"]],
             drained_too=frozenset(hosts),
         )
         if len(hosts) == 1:

@@ -85,6 +85,11 @@ _INSTANCE: Mapping[str, Template] = {
     "put_off": Template("Not requested from Nova yet. {why}"),
     "answer_lost": Template("Nova's answer was lost: {what}"),
     "nova_refused": Template("Nova refused the request: {words}"),
+    "host_refused": Template(
+        "Nova did not accept {host} as its destination; the scheduler chooses another host.",
+        cause="The host was chosen to keep the region even, and something that only Nova knows"
+        " stands against it.",
+    ),
     "adopted": Template("Nova did receive the request whose answer was lost."),
     "never_sent": Template("The request never reached Nova."),
     "resized_again": Template(
@@ -347,6 +352,8 @@ _DRAIN: Mapping[str, Template] = {
     # -- it is changed
     "changed": Template("{what:clauses}"),
     "pace_changed": Template("{count} migrations at once, was {before}"),
+    "placed_evenly": Template("destinations kept even, was chosen by the scheduler"),
+    "placed_by_scheduler": Template("destinations chosen by the scheduler, was kept even"),
     "timeout_changed": Template("timeout action {action}, was {before}"),
     "window_start_removed": Template("window start removed, was {before:time}"),
     "window_end_removed": Template("window end removed, was {before:time}"),

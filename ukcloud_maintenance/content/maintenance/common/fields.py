@@ -19,8 +19,11 @@ from ukcloud_maintenance.services import (
 
 from . import formats, labels
 
-#: the destination that means: each to its host of the estimate. No host has such a name.
-FOLLOW_PLAN = "*plan"
+#: the destination that means: the scheduler chooses each. No host has such a name.
+SCHEDULER = "*scheduler"
+#: how destinations are chosen where none is named
+EVENLY = gettext_lazy("Keep the hosts even")
+BY_SCHEDULER = gettext_lazy("Leave it to Nova's scheduler")
 #: what the browser sends and takes for `datetime-local`
 LOCAL = "%Y-%m-%dT%H:%M"
 _TAKEN = (LOCAL, "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S")
@@ -135,16 +138,26 @@ def order_choices() -> list:
     ]
 
 
-def destination_choices(hosts: list[tuple[str, str]], chosen: str, *, with_plan: bool) -> list:
+def placing_field() -> forms.ChoiceField:
+    """How destinations are chosen, of a drain that names none."""
+    return forms.ChoiceField(
+        label=gettext_lazy("Destinations"),
+        required=False,
+        choices=[("even", EVENLY), ("scheduler", BY_SCHEDULER)],
+        help_text=gettext_lazy(
+            "Applies to new migrations. Nova checks every instance in any case."
+        ),
+    )
+
+
+def destination_choices(hosts: list[tuple[str, str]], chosen: str) -> list:
     """What to choose from. What was chosen before stays to be seen.
 
     :param hosts: name and text of each
     """
-    if chosen and chosen not in (FOLLOW_PLAN, *(name for name, _text in hosts)):
+    if chosen and chosen not in (SCHEDULER, *(name for name, _text in hosts)):
         hosts = [*hosts, (chosen, chosen)]
-    offered: list = [("", _("Chosen by the scheduler for each instance"))]
-    if with_plan or chosen == FOLLOW_PLAN:
-        offered.append((FOLLOW_PLAN, _("Follow the plan: each instance to its estimated host")))
+    offered: list = [("", EVENLY), (SCHEDULER, BY_SCHEDULER)]
     if hosts:
         offered.append((_("One host for all instances"), hosts))
     return offered

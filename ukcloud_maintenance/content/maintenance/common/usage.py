@@ -15,15 +15,22 @@ from . import formats
 
 @dataclass(frozen=True)
 class Usage:
-    """How much of something is in use.
-
-    :param name: of what it is, after the percentage
-    """
+    """How much of something is in use; a list of a thousand is put into words where it is shown."""
 
     used: int
     total: int
-    text: str
-    name: str
+
+    @property
+    def text(self) -> str:
+        return _("%(part)s of %(whole)s") % {
+            "part": formats.number(self.used),
+            "whole": formats.number(self.total),
+        }
+
+    @property
+    def name(self) -> str:
+        """Of what it is, after the percentage."""
+        raise NotImplementedError
 
     @property
     def percent(self) -> int:
@@ -32,6 +39,29 @@ class Usage:
     @property
     def key(self) -> tuple[float, int]:
         return (self.used / self.total if self.total > 0 else 0, self.used)
+
+
+@dataclass(frozen=True)
+class Vcpus(Usage):
+    physical: int
+
+    @property
+    def name(self) -> str:
+        words = _("of the vCPUs that may be allocated (%(physical)s physical, with overcommit)")
+        return words % {"physical": formats.number(self.physical)}
+
+
+@dataclass(frozen=True)
+class Memory(Usage):
+    """In bytes."""
+
+    @property
+    def text(self) -> str:
+        return formats.size_of(self.used, self.total)
+
+    @property
+    def name(self) -> str:
+        return _("memory in use")
 
 
 def vcpus_title() -> str:
@@ -44,24 +74,10 @@ def vcpus_of(facts: HostFacts) -> Usage | None:
     total = facts.capacity.total.get(VCPUS, 0) if facts.capacity else 0
     if not facts.capacity or not facts.hypervisor or total <= 0:
         return None
-    used = facts.capacity.used.get(VCPUS, 0)
-    return Usage(
-        used,
-        total,
-        _("%(part)s of %(whole)s") % {"part": formats.number(used), "whole": formats.number(total)},
-        _("of the vCPUs that may be allocated (%(physical)s physical, with overcommit)")
-        % {"physical": formats.number(facts.hypervisor.vcpus)},
-    )
+    return Vcpus(facts.capacity.used.get(VCPUS, 0), total, facts.hypervisor.vcpus)
 
 
 def memory_of(facts: HostFacts) -> Usage | None:
     """The memory of a host by its hypervisor; None where Nova knows none."""
     found = facts.hypervisor
-    if not found:
-        return None
-    return Usage(
-        found.memory_used_bytes,
-        found.memory_bytes,
-        formats.size_of(found.memory_used_bytes, found.memory_bytes),
-        _("memory in use"),
-    )
+    return Memory(found.memory_used_bytes, found.memory_bytes) if found else None

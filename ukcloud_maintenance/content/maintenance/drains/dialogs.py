@@ -224,6 +224,7 @@ class ChangeForm(forms.Form):
             "If more are in progress now, they finish; the limit applies to new migrations."
         ),
     )
+    placing = fields.placing_field()
     start_at = fields.start_field()
     stop_at = fields.stop_field()
     timeout_action = fields.timeout_field()
@@ -245,6 +246,7 @@ class ChangeForm(forms.Form):
             data,
             initial={
                 "max_concurrent": drain.max_concurrent,
+                "placing": "even" if drain.follow_estimate else "scheduler",
                 "start_at": drain.start_at,
                 "stop_at": drain.stop_at,
                 "timeout_action": drain.timeout_action,
@@ -254,6 +256,8 @@ class ChangeForm(forms.Form):
             field.show_hidden_initial = True
         limit = self.fields["max_concurrent"]
         limit.widget.attrs["max"] = choices.max_concurrent_ceiling
+        if drain.destination:
+            del self.fields["placing"]
         if has_begun:
             del self.fields["start_at"]
         fields.offer_timeouts(self.fields["timeout_action"], actor, choices, drain.timeout_action)
@@ -276,13 +280,14 @@ class ChangeForm(forms.Form):
         return DrainChange(
             max_concurrent=new.get("max_concurrent"),
             timeout_action=new.get("timeout_action") or None,
+            follow_estimate=new["placing"] == "even" if new.get("placing") else None,
             start_at=new.get("start_at", UNCHANGED),
             stop_at=new.get("stop_at", UNCHANGED),
         )
 
 
 class ChangeDrainView(SteeringView):
-    """The pace, the window and the timeout of a drain."""
+    """The pace, the destinations, the window and the timeout of a drain."""
 
     rule = RULE_STEER
     title = gettext_lazy("Change Drain")

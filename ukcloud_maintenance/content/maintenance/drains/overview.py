@@ -217,8 +217,8 @@ def _facts(report: DrainReport) -> SafeString:
             '<span data-since="{}">{}</span>', begun.isoformat(), formats.duration(now - begun)
         )
     destination = drain.destination or _("chosen by the scheduler for each instance")
-    if drain.follow_estimate:
-        destination = _("as estimated where possible, otherwise chosen by the scheduler")
+    if drain.follow_estimate and not drain.destination:
+        destination = _("hosts are kept even; chosen by the scheduler where Nova refuses one")
     at_once = ngettext("at most %(n)s", "at most %(n)s", drain.max_concurrent) % {
         "n": drain.max_concurrent
     }

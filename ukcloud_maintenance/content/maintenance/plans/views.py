@@ -186,7 +186,7 @@ def carry_out(request, actor, plan_id: int, verb: DrainVerb, **options) -> None:
 
 
 class ChangePlanView(_OnePlan):
-    """The pace, the window and the timeout of all drains of a plan that are open."""
+    """The pace, the destinations, the window and the timeout of all open drains of a plan."""
 
     rule = RULE_STEER
     http_method_names = ["get", "head", "post"]

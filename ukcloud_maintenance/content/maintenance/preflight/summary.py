@@ -15,7 +15,7 @@ from ukcloud_maintenance.core.preflight.verdicts import Kind
 from ukcloud_maintenance.services import HostPreflight, Planned
 
 from ..common import formats, usage
-from ..common.fields import FOLLOW_PLAN
+from ..common.fields import SCHEDULER
 from ..common.formats import about
 from ..common.words import remedy, said
 from .hosts import HostBar, host_bars
@@ -35,8 +35,8 @@ class Preflight:
 
     :param notes: what was noted so far, by server id
     :param choose: whether choices are offered
-    :param destination: where all are to go: one host, FOLLOW_PLAN, or empty for the scheduler's
-        choice
+    :param destination: where all are to go: one host, SCHEDULER, or empty: so that the hosts stay
+        even
     """
 
     def __init__(
@@ -151,16 +151,17 @@ class Preflight:
             return {}
         if any(row.planned.verdict.code in CODES for row in self.rows):
             return {}  # what is around them blocks some, so that not all have a host
-        if self.destination not in ("", FOLLOW_PLAN):
+        if self.destination not in ("", SCHEDULER):
             words = _("%(host)s has room for all instances together.")
             return {self.destination: words % {"host": self.destination}}
         return {
             "": _(
+                "Together they fit: each instance is requested to go where the hosts stay even, and"
+                " Nova checks it."
+            ),
+            SCHEDULER: _(
                 "There is room for all instances together. Nova's scheduler chooses their hosts,"
                 " and may choose others than those of the estimate."
-            ),
-            FOLLOW_PLAN: _(
-                "Together they fit: each instance is first sent to its host of the estimate."
             ),
         }
 

@@ -39,6 +39,7 @@ _NARROWEST = 0.25
 _TOLD = frozenset(
     {
         *("attempt_failed", "failed", "gone", "cancelled", "stays", "skipped", "unknown"),
+        "host_refused",
         *("blocked", "unblocked", "resize_settled", "came_back", "aborted"),
     }
 )

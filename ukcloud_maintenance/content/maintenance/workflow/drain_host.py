@@ -19,7 +19,7 @@ from ukcloud_maintenance.exceptions import CloudError, Refused
 from ukcloud_maintenance.services import DrainRequest, HostPreflight, PlanRequest
 
 from ..common import fields, formats, labels, words
-from ..common.fields import FOLLOW_PLAN
+from ..common.fields import SCHEDULER
 from ..preflight.several import SeveralHosts
 from ..preflight.summary import MANY, Preflight
 from ..preflight.words import MIB
@@ -163,9 +163,7 @@ class DrainHostWorkflow(workflows.Workflow):
         """Offer the destinations of a plan, with what Placement says is free there."""
         names = {service.host for service in plan.destinations} - set(self.hosts)
         offered = sorted(names, key=formats.natural_key)
-        self.options.offer(
-            [(name, _with_room(plan, name)) for name in offered], with_plan=bool(plan.packing)
-        )
+        self.options.offer([(name, _with_room(plan, name)) for name in offered])
 
     def load_after_refusal(self) -> None:
         """The same, for a form that is shown again: it keeps what was entered in any case."""
@@ -222,7 +220,7 @@ class DrainHostWorkflow(workflows.Workflow):
 
     @property
     def destination(self) -> str:
-        """Where all go: one host, FOLLOW_PLAN, or empty for the scheduler's choice."""
+        """Where all go: one host, SCHEDULER, or empty: so that the hosts stay even."""
         return self.options["destination"].value() or ""
 
     @property
@@ -322,16 +320,16 @@ class DrainHostWorkflow(workflows.Workflow):
         """Ask for the drain, or for the plan. False where it was refused; what was entered is
         kept."""
         destination = context["destination"] or ""
-        follow_estimate = destination == FOLLOW_PLAN
+        by_scheduler = destination == SCHEDULER
         each = DrainRequest(
             self.host,
             context["reason"],
             context["max_concurrent"],
-            "" if follow_estimate else destination,
+            "" if by_scheduler else destination,
             choices=self.entered.choices,
             notes=self.entered.notes,
             move_locked=context["move_locked"],
-            follow_estimate=follow_estimate,
+            follow_estimate=not by_scheduler,
             order=context["order"] or services.LARGEST_FIRST,
             start_at=context["start_at"],
             stop_at=context["stop_at"],

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ukcloud_maintenance.core.preflight.verdicts import Choice
 from ukcloud_maintenance.services import PreflightChoices
 
-from ..common.fields import FOLLOW_PLAN
+from ..common.fields import SCHEDULER
 
 #: the fields of the first step without a script: one of each for an instance, its id behind
 CHOICE, NOTE = "choice-", "note-"
@@ -48,8 +48,9 @@ class Entered:
 
         def line(server: str) -> str:
             # A word each, and one line, whatever was sent: the note is all that follows.
-            choice = "_".join(self.choices.get(server, "").split())
-            return f"{server} {choice} {' '.join(self.notes.get(server, '').split())}".rstrip()
+            words = ("_".join(one.split()) for one in (server, self.choices.get(server, "")))
+            note = " ".join(self.notes.get(server, "").split())
+            return " ".join((*words, note)).rstrip()
 
         return "\n".join(line(k) for k in self.choices | self.notes if k not in but)
 
@@ -67,5 +68,6 @@ class Entered:
             self.known_choices,
             move_locked="move_locked" in posted,
             max_concurrent=at_once if 1 <= at_once <= ceiling else None,
-            destination="" if destination == FOLLOW_PLAN else destination,
+            destination="" if destination == SCHEDULER else destination,
+            follow_estimate=destination != SCHEDULER,
         )

@@ -54,9 +54,9 @@ class OptionsAction(workflows.Action):
         required=False,
         widget=forms.Select,
         help_text=gettext_lazy(
-            "Nova checks every instance in any case. If you follow the plan, each instance is"
-            " first sent to its estimated host; if Nova refuses that, the scheduler chooses. One"
-            " host for all instances may run out of capacity."
+            "Nova checks every instance in any case. To keep the hosts even, each instance is sent"
+            " to the host that is least full with it; if Nova refuses that host, the scheduler"
+            " chooses another. One host for all instances may run out of capacity."
         ),
     )
     order = forms.ChoiceField(
@@ -94,7 +94,7 @@ class OptionsAction(workflows.Action):
         limit.initial = choices.max_concurrent
         too_many = _("At most %(n)s migrations may run at once.")
         fields.at_most(limit, choices.max_concurrent_ceiling, too_many)
-        self.offer([], with_plan=True)
+        self.offer([])
         fields.describe(self)
 
     def _for_several(self, choices: services.DrainChoices) -> None:
@@ -116,13 +116,13 @@ class OptionsAction(workflows.Action):
         fields.at_most(some, choices.max_hosts)
         some.widget.attrs |= {"class": "form-control input-sm", "aria-label": some.label}
 
-    def offer(self, hosts: list[tuple[str, str]], *, with_plan: bool) -> None:
+    def offer(self, hosts: list[tuple[str, str]]) -> None:
         """Set what to choose from. What was chosen before stays to be seen.
 
         :param hosts: name and text of each
         """
         chosen = (self.data.get("destination") or "") if self.is_bound else ""
-        offered = fields.destination_choices(hosts, chosen, with_plan=with_plan)
+        offered = fields.destination_choices(hosts, chosen)
         self.fields["destination"].widget.choices = offered
 
     @property
@@ -165,7 +165,7 @@ class OptionsAction(workflows.Action):
         """The texts of the destinations."""
         found: dict[str, str] = {}
         for value, text in self.fields["destination"].widget.choices:
-            found |= dict(text) if isinstance(text, list) else {value: text}
+            found |= dict(text) if isinstance(text, list) else {value: str(text)}
         return found
 
 

@@ -185,6 +185,7 @@
 
     $(form).on('change', '.mnt-choice select, .mnt-why', write);
     $(form).on('input', '.mnt-why', write);
+    form.addEventListener('submit', write, true);
     write();
   }
 

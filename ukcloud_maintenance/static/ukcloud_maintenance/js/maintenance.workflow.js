@@ -6,7 +6,7 @@
 
   var p = horizon.maintenance.preflight;
   var forms = horizon.maintenance.forms;
-  var PLAN = '*plan';      // the destination that is each one's of the estimate, see fields.py
+  var SCHEDULER = '*scheduler';  // the destination that is the scheduler's choice, see fields.py
   var about = p.about, counted = p.counted, each = p.each;
 
   function put(element, text) {
@@ -109,7 +109,7 @@
     summary('needed', p.size(found.moving.reduce(function (a, b) { return a + b; }, 0)));
     // The picture of the hosts is the server's; what moves now, or where to, may not be that of it.
     var to = form.querySelector('[name=destination]').value;
-    var now = JSON.stringify([found.moving, to === PLAN ? '' : to]);
+    var now = JSON.stringify([found.moving, to === SCHEDULER ? '' : to]);
     if (!root.hasAttribute('data-pictured')) { root.setAttribute('data-pictured', now); }
     var isStale = root.getAttribute('data-pictured') !== now;
     each(form.querySelectorAll('.mnt-stale'), function (stale) { stale.hidden = !isStale; });

@@ -1,0 +1,155 @@
+"""What stands around the instances of a drain: which hosts can receive, their room, zones and
+aggregates, and where the members of server groups are."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from .. import store
+from ..cloud import Cloud
+from ..core.facts import Capacity, Server, ServerGroup, Service
+from ..core.preflight.verdicts import PlacementContext
+from ..exceptions import CloudError
+from ..log import log_event
+from ..store import Drain
+from . import room
+
+#: members of server groups that are looked up
+MEMBERS = 100
+
+
+def read_placement_context(
+    cloud: Cloud, host: str, servers: Sequence[Server], leaving: frozenset[str], destination: str
+) -> PlacementContext:
+    """What stands around the servers of a drain that runs, for another look at those that it
+    stands against: five requests side by side, and one for each member of a hard server group
+    on another host. What cannot be read is not known.
+
+    :param leaving: ids of the servers that leave in this drain
+    :param destination: the one host that all go to, or empty
+    """
+    found = _read(cloud)
+    known = {name: value for name, value in found.items() if not isinstance(value, CloudError)}
+    if "services" not in known:
+        return PlacementContext()
+    ironic = room.bare_metal(cloud, known.get("capacity"), ())
+    others = [
+        s for s in known["services"] if s.host != host and s.can_receive and s.host not in ironic
+    ]
+    able = receivers(others, store.draining_hosts(cloud.region), destination)
+    return context(cloud, servers, able, leaving, known, ironic)
+
+
+def read_placing(
+    cloud: Cloud, drain: Drain, servers: Mapping[str, Server], wanted: Iterable[str]
+) -> PlacementContext:
+    """What stands around the next instances, to choose hosts for them: four requests, and a fifth
+    without an inventory, whatever the number of hosts; and one for each member of their groups on
+    another host. It is all known, or nothing.
+
+    Placement counts a migration in as soon as the scheduler has chosen its host. Those that were
+    sent and that it may not know yet are counted in here; one that it has learned of meanwhile
+    counts twice for a moment.
+
+    :param servers: those on the drain's host, by id
+    :param wanted: the ids of those that are next
+    """
+    sent = store.sent_unseen(drain.region)
+    found = _read(cloud)
+    for name, value in found.items():
+        if isinstance(value, CloudError):
+            log_event(logging.WARNING, f"no_{name}", drain=drain.pk, detail=value.said)
+            return PlacementContext()
+    found["capacity"] = with_sent(found["capacity"], sent)
+    away, capacity = store.away_hosts(drain.region), found["capacity"]
+    able = [
+        s
+        for s in found["services"]
+        if s.can_receive and s.host != drain.host and s.host not in away and s.host in capacity
+    ]
+    ironic = room.bare_metal(cloud, capacity, ())
+    able = [s for s in able if s.host not in ironic]
+    next_ones = [servers[server_id] for server_id in wanted]
+    around = context(cloud, next_ones, able, frozenset(), found, ironic, soft=True)
+    here = {s.id: s.host for s in servers.values()}
+    return replace(around, whereabouts={**around.whereabouts, **here})
+
+
+def with_sent(
+    capacity: Mapping[str, Capacity], sent: Iterable[tuple[str, Mapping[str, int]]]
+) -> dict[str, Capacity]:
+    """The room that is left once those arrive that were sent: (host, amounts) each."""
+    found = dict(capacity)
+    for host, amounts in sent:
+        if (before := found.get(host)) is None:
+            continue
+        used = dict(before.used)
+        for name, amount in amounts.items():
+            used[name] = used.get(name, 0) + amount
+        found[host] = replace(before, used=used)
+    return found
+
+
+def _read(cloud: Cloud) -> dict[str, Any]:
+    """What cannot be read is the error. The room that there is comes after the services, as the
+    inventory must know their hosts, see `room.read_capacity`."""
+    found = cloud.try_side_by_side(
+        {
+            "services": cloud.services,
+            "groups": cloud.server_groups,
+            "aggregates": cloud.aggregates,
+        }
+    )
+    services = found["services"]
+    if isinstance(services, CloudError):
+        return {**found, "capacity": services}
+    known = store.inventory(cloud.region, store.now())
+    read = partial(room.read_capacity, cloud, services, known)
+    return {**found, **cloud.try_side_by_side({"capacity": read})}
+
+
+def receivers(others: Iterable[Service], away: frozenset[str], destination: str) -> list[Service]:
+    """The hosts that instances may go to: not drained themselves, and chosen if one is."""
+    return [s for s in others if s.host not in away and destination in ("", s.host)]
+
+
+def context(
+    cloud: Cloud,
+    servers: Iterable[Server],
+    able: Iterable[Service],
+    leaving: frozenset[str],
+    found: Mapping[str, Any],
+    bare_metal: frozenset[str],
+    *,
+    soft: bool = False,
+) -> PlacementContext:
+    """What was read, put together.
+
+    :param soft: whether the members of soft groups are looked up as well
+    """
+    groups = found.get("groups")
+    return PlacementContext(
+        groups=tuple(groups) if groups is not None else None,
+        whereabouts=_whereabouts(cloud, servers, groups or [], soft=soft),
+        aggregates=tuple(found["aggregates"]) if "aggregates" in found else None,
+        receivers={s.host: s.zone for s in able},
+        capacity=found.get("capacity"),
+        leaving=leaving,
+        bare_metal=bare_metal,
+    )
+
+
+def _whereabouts(
+    cloud: Cloud, servers: Iterable[Server], groups: Iterable[ServerGroup], *, soft: bool
+) -> dict[str, str]:
+    """The hosts of the members of the groups that instances of this drain are in.
+
+    Of a hard group those on other hosts are looked up: one request each, `MEMBERS` at most.
+    """
+    here = {s.id: s.host for s in servers}
+    touched = [g for g in groups if not here.keys().isdisjoint(g.members)]
+    others = [m for g in touched if soft or not g.is_soft for m in g.members if m not in here]
+    elsewhere = cloud.servers_by_id(others[:MEMBERS])
+    return here | {s.id: s.host for s in elsewhere.values() if s.host}
