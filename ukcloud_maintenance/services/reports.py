@@ -153,7 +153,9 @@ def forecast_of(drain: Drain, rows: list[InstanceMigration]) -> Forecast | None:
     if not waiting and not moving:
         return None
     found = forecast(waiting, moving, _at_once(drain), store.learned_rate(drain.region))
-    return _at_own_pace(found, store.copied([drain.pk]).get(drain.pk, []), rows, waiting)
+    some = any(row.state == MigrationState.SUCCEEDED for row in rows)
+    arrived = store.copied([drain.pk]).get(drain.pk, []) if some else []
+    return _at_own_pace(found, arrived, rows, waiting)
 
 
 def forecast_of_plan(plan: Plan, drains: Iterable[Drain]) -> Forecast | None:
