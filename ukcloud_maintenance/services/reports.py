@@ -153,15 +153,18 @@ def forecast_of(drain: Drain, rows: list[InstanceMigration]) -> Forecast | None:
     if not waiting and not moving:
         return None
     found = forecast(waiting, moving, _at_once(drain), store.learned_rate(drain.region))
-    return _at_own_pace(found, rows, waiting)
+    some = any(row.state == MigrationState.SUCCEEDED for row in rows)
+    arrived = store.copied([drain.pk]).get(drain.pk, []) if some else []
+    return _at_own_pace(found, arrived, rows, waiting)
 
 
 def forecast_of_plan(plan: Plan, drains: Iterable[Drain]) -> Forecast | None:
-    """The same of the drains of a plan that are open, in its order. Three queries."""
+    """The same of the drains of a plan that are open, in its order. Four queries."""
     still_open = [drain for drain in drains if drain.state not in DRAIN_TERMINAL]
     rows: dict[int, list[InstanceMigration]] = {drain.pk: [] for drain in still_open}
     for row in store.to_be_moved(rows) if rows else ():
         rows[row.drain_id].append(row)
+    arrived = store.copied(d.pk for d in still_open if d.state == DrainState.RUNNING)
     learned = store.learned_rate(plan.region)
     every_size: list[int] = []
     every_moving: list[float | tuple[int, float]] = []
@@ -171,7 +174,7 @@ def forecast_of_plan(plan: Plan, drains: Iterable[Drain]) -> Forecast | None:
         waiting, moving = _to_be_moved(rows[drain.pk])
         if waiting or moving:
             found = forecast(waiting, moving, _at_once(drain), learned)
-            one = _at_own_pace(found, rows[drain.pk], waiting)
+            one = _at_own_pace(found, arrived.get(drain.pk, []), rows[drain.pk], waiting)
             (to_begin if drain.state == DrainState.PENDING else begun).append(one)
             every_size += waiting
             every_moving += moving
@@ -208,21 +211,24 @@ def _to_be_moved(
 
 
 def _at_own_pace(
-    found: Forecast, rows: Iterable[InstanceMigration], waiting: list[int]
+    found: Forecast,
+    arrived: list[store.Copied],
+    rows: Iterable[InstanceMigration],
+    waiting: list[int],
 ) -> Forecast:
-    """Corrected by what this drain has done so far."""
+    """Corrected by what this drain has done so far.
+
+    :param arrived: those that were copied; of others that are at rest nothing is asked
+    """
     now = store.now()
-    begun = [row for row in rows if row.attempt.running_since is not None]
-    over = [row for row in begun if row.state == MigrationState.SUCCEEDED]
-    moving = [row for row in begun if row.state in MIGRATION_UNDER_WAY]
-    spans = [
-        (row.attempt.running_since.timestamp(), (row.attempt.ended_at or now).timestamp())
-        for row in over + moving
-    ]
-    done = sum(nominal_seconds(row.memory_bytes) for row in over)
+    spans = [(one.since.timestamp(), (one.until or now).timestamp()) for one in arrived]
+    done = sum(nominal_seconds(one.memory_bytes) for one in arrived)
     left = sum(map(nominal_seconds, waiting))
-    for row in moving:
+    for row in rows:
+        if row.state not in MIGRATION_UNDER_WAY or row.attempt.running_since is None:
+            continue
+        spans.append((row.attempt.running_since.timestamp(), now.timestamp()))
         whole = nominal_seconds(row.memory_bytes)
         part = row.attempt.fraction or 0.0
         done, left = done + part * whole, left + (1 - part) * whole
-    return at_own_pace(found, done, left, busy_seconds(spans), len(over))
+    return at_own_pace(found, done, left, busy_seconds(spans), len(arrived))

@@ -31,10 +31,12 @@ from .destinations import (
     standing,
 )
 from .draining import (
+    Copied,
     attempts,
     away_hosts,
     cancel_choice,
     change_drain,
+    copied,
     drain,
     drain_outline,
     draining_hosts,
@@ -153,6 +155,7 @@ __all__ = [
     "Attempt",
     "BeingReturned",
     "Cleared",
+    "Copied",
     "Counts",
     "DestinationAway",
     "Drain",
@@ -196,6 +199,7 @@ __all__ = [
     "clear",
     "clock_was_set_back",
     "close_maintenance",
+    "copied",
     "counts",
     "counts_of",
     "create_drain",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
@@ -124,14 +124,39 @@ def in_question(drain_ids: Iterable[int]) -> "QuerySet[InstanceMigration]":
 
 
 def to_be_moved(drain_ids: Iterable[int]) -> "QuerySet[InstanceMigration]":
-    """Of several drains, the instances that are on their way or have not started yet, and of those
-    that run the ones that arrived, with their newest attempts and what was requested for them. Two
-    queries."""
+    """Of several drains, the instances that are on their way or have not started yet, with their
+    newest attempts and what was requested for them. Two queries."""
     left = Q(state__in=MIGRATION_UNDER_WAY | {MigrationState.PENDING})
-    done = Q(state=MigrationState.SUCCEEDED, drain__state=DrainState.RUNNING)
-    rows = InstanceMigration.objects.filter(left | done, drain_id__in=list(drain_ids))
+    rows = InstanceMigration.objects.filter(left, drain_id__in=list(drain_ids))
     found = rows.select_related("newest_attempt").defer("newest_attempt__points")
     return found.prefetch_related("request_rows").order_by("drain_id", "position", "id")
+
+
+class Copied(NamedTuple):
+    """An instance that arrived, and from when to when its last attempt ran."""
+
+    memory_bytes: int
+    since: datetime
+    until: datetime | None
+
+
+def copied(drain_ids: Iterable[int]) -> dict[int, list[Copied]]:
+    """Of several drains, the instances that arrived and were seen running on their way, by drain.
+    One query, of no more than that: there may be hundreds."""
+    found: dict[int, list[Copied]] = {}
+    rows = InstanceMigration.objects.filter(
+        drain_id__in=list(drain_ids),
+        state=MigrationState.SUCCEEDED,
+        newest_attempt__running_since__isnull=False,
+    ).order_by("drain_id", "position", "id")
+    for drain_id, *one in rows.values_list(
+        "drain_id",
+        "memory_bytes",
+        "newest_attempt__running_since",
+        "newest_attempt__ended_at",
+    ):
+        found.setdefault(drain_id, []).append(Copied(*one))
+    return found
 
 
 def attempts(drain: Drain) -> dict[int, list[Attempt]]:
