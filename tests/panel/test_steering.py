@@ -15,6 +15,7 @@ from openstack_auth import policy as auth_policy
 
 from tests.asking import request, wanted
 from tests.fakes import GIB, server, service
+from tests.panel import test_hosts
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.content.maintenance.common import fields, session
 from ukcloud_maintenance.content.maintenance.drains import course
@@ -461,6 +462,10 @@ def test_a_retry_is_offered_the_hosts_that_can_receive(admin, cloud, drain, make
     # not the host itself, nor what is down, disabled or drained
     assert re.findall(r'<option value="([^"]+)"', page) == ["cmp2", "cmp10"]
     assert "cmp2 (64 GiB free)" in page
+    # of an inventory it says how old that is
+    test_hosts.keep_inventory(cloud, seconds_ago=10)
+    page = admin.get(url("retry_on", drain), {"row": row.pk}, **AJAX).content.decode()
+    assert re.search(r"cmp2 \(64 GiB free [1-9]\d s ago\)", page)
 
     for entered, words in (
         ("", "No destination is chosen."),

@@ -87,6 +87,11 @@ def about(seconds: float) -> str:
     return _("%(n)s h") % {"n": number(seconds / 3600, 1)}
 
 
+def age(read_at: datetime | None, now: datetime) -> str:
+    """How old what was read then is, at most; empty where it was read just now."""
+    return about(max((now - read_at).total_seconds(), 1)) if read_at else ""
+
+
 def zone(at: datetime) -> str:
     """The user's time zone as of a time: Europe/Berlin (UTC+01:00)."""
     name = timezone.get_current_timezone_name()

@@ -208,7 +208,9 @@ class RetryOnView(RetryView):
         """Those that can receive, with what the hypervisor says is free: name and text."""
         away = store.away_hosts(self.region) | {drain.host}
         found = []
-        for facts in services.list_hosts(self.actor, self.cloud).hosts:
+        region = services.list_hosts(self.actor, self.cloud)
+        age = formats.age(region.read_at, store.now())
+        for facts in region.hosts:
             service = facts.service
             bare_metal = facts.hypervisor is not None and facts.hypervisor.is_bare_metal
             if bare_metal or facts.host in away or not service.is_up or service.status != "enabled":
@@ -216,9 +218,11 @@ class RetryOnView(RetryView):
             text = facts.host
             if facts.hypervisor:
                 free = facts.hypervisor.memory_bytes - facts.hypervisor.memory_used_bytes
-                text = _("%(host)s (%(size)s free)") % {
+                words = _("%(host)s (%(size)s free %(age)s ago)")
+                text = (words if age else _("%(host)s (%(size)s free)")) % {
                     "host": facts.host,
                     "size": formats.size(max(0, free)),
+                    "age": age,
                 }
             found.append((facts.host, text))
         return sorted(found, key=lambda host: formats.natural_key(host[0]))

@@ -73,7 +73,7 @@ class HostsView(PanelPage):
             problem=problem,
             open_drains=self._open_drains(records, now) if problem else [],
             worker=worker_warning(worker),
-            age=_age(found, now),
+            age=formats.age(found.read_at, now),
             is_slow=found.read_at is None and len(hosts) > MANY,
             count_problem=next((r.count_error for r in shown.page if r.count_error), ""),
             **kwargs,
@@ -95,13 +95,6 @@ class HostsView(PanelPage):
             for r in records.values()
             if r.drain.state not in DRAIN_TERMINAL
         ]
-
-
-def _age(found: services.RegionHosts, now: datetime) -> str:
-    """How old the numbers are of hosts that are not shown, at most; empty: they were just read."""
-    if found.read_at is None:
-        return ""
-    return formats.about(max((now - found.read_at).total_seconds(), 1))
 
 
 class HostUpdatesView(PanelView):
