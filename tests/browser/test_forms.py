@@ -248,7 +248,7 @@ def test_the_forms_in_german(window, servers, width):
     window.driver.add_cookie({"name": "horizon_language", "value": "de"})
     window.go("plans/new/?host=cmp1&host=cmp2")
     window.see("form.mnt-drain-form")
-    window.wait_for_text("Es gibt Platz für alle Instanzen zusammen.", ".mnt-preflight")
+    window.wait_for_text("Zusammen finden sie Platz:", ".mnt-preflight")
     pictures(window, f"forms-german-{width}-preflight")
     click(window, ".button-next")
     wait_for_focus(window, "#drain_host__options .mnt-step")

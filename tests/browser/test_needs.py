@@ -104,5 +104,5 @@ def test_a_plan_is_changed_in_a_dialog_that_keeps_what_was_entered(window, drain
     field.clear()
     field.send_keys("3")
     window.find(".modal [type=submit]").click()
-    window.wait_for_text("2 drains were changed.")
+    window.wait_for_text("3 drains were changed.")
     assert window.problems() == []

@@ -419,7 +419,7 @@ def test_what_is_left_to_the_scheduler_has_a_rule_of_its_own(demo, gateway, poli
 
 def test_without_the_files_the_role_is_refused(gateway, things, policy):
     policy({})
-    asks_nothing = {"prefer_newest", "user_id", "log_in"}
+    asks_nothing = {"prefer_newest", "user_id", "log_in", "find_region"}
     empty_is_fine = {"progress"}  # of a server that is not there for this account
     got = {name for name in CALLS if gets_it(name, gateway, things)}
     # what asks for something and is told that there is no such server was refused as well

@@ -121,6 +121,10 @@ DESTINATIONS = {
     "destination_disabled_without_reason": Template(
         "Destination {host} is disabled.", remedy=_BY_SCHEDULER
     ),
+    # said by releases that could follow the estimate of the start
+    "destination_and_plan": Template(
+        "Instances can either go to one named host or follow the plan, not both."
+    ),
     "destination_not_taken": Template("A destination can be given only for a retry."),
     "destination_is_set": Template("All instances of this drain go to {host}."),
     "destination_missing": Template(

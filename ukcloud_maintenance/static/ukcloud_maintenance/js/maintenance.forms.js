@@ -3,8 +3,9 @@
 (function () {
   'use strict';
 
-  var FIELDS = 'input:not([type=hidden]):not([disabled]), select:not([disabled]), ' +
-    'textarea:not([disabled])';
+  // What is entered; a button is none: what cannot be undone must not have the focus at first.
+  var FIELDS = 'input:not([type=hidden]):not([type=submit]):not([disabled]), ' +
+    'select:not([disabled]), textarea:not([disabled])';
   var opener = null;       // what has opened the dialog
 
   function each(list, f) { Array.prototype.forEach.call(list, f); }
