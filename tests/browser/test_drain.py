@@ -338,17 +338,16 @@ def test_what_the_hosts_page_asks_of_nova(window, cloud, servers):
     since = cloud.mark()
     window.go("?sort=instances&order=desc")
     window.see("tr[data-host=cmp1]")
-    # The API's version and root are not looked for: two lists, Placement's, and a small one a row.
-    # There is no worker, and no inventory.
+    # The API's version and root are not looked for: two lists, and a small one a row. There is no
+    # worker, and no inventory.
     paths = [request["path"] for request in cloud.requests(since)]
     lists = [path for path in paths if "?with_servers=true" not in path]
     assert sorted(path.partition("?")[0].rpartition("/")[2] for path in lists) == [
-        "allocation_candidates",
         "detail",
         "os-services",
     ]
     rows = len(window.find_all("#hosts tr[data-host]"))
-    assert len(paths) == 3 + rows
+    assert len(paths) == 2 + rows
     assert "may be a minute old" in window.text("#content_body")
     # which hosts a zone or an aggregate has is asked when somebody turns to them
     Select(window.find("#mnt-set")).select_by_value("zone:az1")
