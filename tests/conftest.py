@@ -22,6 +22,9 @@ def pytest_addoption(parser):
 #: one process where tests run side by side. Of the rest, what is in one file stays together, except
 #: in folders whose tests have nothing in common.
 TOGETHER = {
+    "tests/browser/test_looks.py": "browser's other",
+    "tests/browser/test_themes.py": "browser's other",
+    "tests/browser/test_forms.py": "browser's other",
     "tests/browser/": "browser",
     "tests/hostile/": "hostile",
     "tests/libvirt/": "libvirt",
@@ -35,7 +38,13 @@ TOGETHER = {
     "tests/worker/test_commands.py": "worker's nova",
     "tests/worker/test_steering.py": "worker's nova",
 }
-SPREAD = ("tests/commands/", "tests/panel/", "tests/unit/")
+SPREAD = (
+    "tests/commands/",
+    "tests/panel/",
+    "tests/test_benchmarks.py",
+    "tests/unit/",
+    "tests/worker/test_any_history.py",
+)
 ENGINES = ("sqlite", "postgresql", "mariadb")
 
 #: The order of the groups, by how their names begin: first what is quick and fails most often, then
@@ -50,7 +59,9 @@ ORDER = (
     "tests/worker/test_hosts_real_nova",
     "cloud",
     "own clouds",
+    "tests/test_benchmarks",
     "tests/chaos/",
+    "tests/worker/test_any_history",
     "tests/preflight/test_against_nova",
     "tests/worker/test_policy",
     "store",
