@@ -131,15 +131,15 @@ def window(open_window) -> Window:
 @pytest.fixture
 def servers(cloud) -> Iterator[Callable[..., dict[str, str]]]:
     """Make servers on a host; they are deleted at the end. Their ids by name."""
-    made: dict[str, str] = {}
+    made: list[str] = []  # several may have one name
 
     def make(host: str, *names: str, **more) -> dict[str, str]:
         ids = cloud.create_servers(names, host=host, **more)
-        made.update(zip(names, ids, strict=True))
+        made.extend(ids)
         return dict(zip(names, ids, strict=True))
 
     yield make
-    cloud.delete_server(*made.values())
+    cloud.delete_server(*made)
     for service in cloud.nova.get("/os-services?binary=nova-compute").json()["services"]:
         if service["status"] == "disabled":
             cloud.nova.put(f"/os-services/{service['id']}", json={"status": "enabled"})

@@ -5,7 +5,7 @@ from dataclasses import astuple, dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import Q, QuerySet
 
 from ..core.facts import VCPUS, Capacity, Hypervisor
@@ -92,10 +92,22 @@ def claim_inventory(
     if not mine.update(**claim):
         if Inventory.objects.filter(region_key=key).exists():
             return None
-        Inventory.objects.get_or_create(region_key=key, defaults={"region": region})
+        _create(region, key)
         if not mine.update(**claim):
             return None
     return Inventory.objects.get(region_key=key)
+
+
+def _create(region: str, key: str) -> None:
+    """The row of a region, once. Of several workers that create it at the same moment MariaDB may
+    refuse all but one as a deadlock, and asks for the same again."""
+    for last in (False, False, True):
+        try:
+            Inventory.objects.get_or_create(region_key=key, defaults={"region": region})
+            return
+        except OperationalError:
+            if last:
+                raise
 
 
 def begin_round(head: Inventory, worker: str, hosts: Iterable[str]) -> bool:
