@@ -40,6 +40,13 @@ class TestSeveralInOnePass:
         under_way = [copied(n) for n in range(3)]
         assert len(submits(one_pass(drain(max_concurrent=3), *under_way, last_limit=3))) == 0
 
+    @pytest.mark.parametrize(("limit", "more"), [(0, 1), (3, 1), (4, 0)])
+    def test_no_more_than_are_to_run_where_the_last_drain_saw_nova_run_more(self, limit, more):
+        """One more is to wait in Nova's queue, never to run."""
+        under_way = [copied(n, fraction=0.9) for n in range(3)]
+        actions = one_pass(drain(max_concurrent=3), *under_way, last_limit=limit)
+        assert len(submits(actions)) == more
+
     @pytest.mark.parametrize("learned", [1, 2, 3])
     @pytest.mark.parametrize("running", [0, 1, 2, 3])
     def test_the_places_that_are_free_and_one_that_waits(self, learned, running):

@@ -135,7 +135,8 @@ def may_add(p: Pass, row: Row) -> bool:
         return True
     if p.back:
         return False  # each comes from a host, and a queue, of its own
-    if under_way > wanted or p.drain.nova_runs_more or row.method != Method.LIVE:
+    runs_more = p.drain.nova_runs_more or p.seen.last_limit > wanted
+    if under_way > wanted or runs_more or row.method != Method.LIVE:
         return False
     # One more is to wait in Nova's queue, never to run: either Nova's limit is known, or one
     # of those that run is about to end, so that finding out costs next to nothing.
