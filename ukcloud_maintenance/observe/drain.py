@@ -262,7 +262,7 @@ def _copied(
         m.server_id for found in records.values() for m in found if m.status in NOVA_STATUS_RUNNING
     }
     wanted = [r for r in under_way if r.server_id in begun]
-    if not d.probes(drain_view(drain), rows):
+    if not d.probes(drain_view(drain), rows, store.last_limit(drain)):
         wanted = [r for r in wanted if _is_old(by, r)]
     return _flying(wanted, here)
 

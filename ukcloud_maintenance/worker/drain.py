@@ -132,7 +132,8 @@ def run(at: DrainPass, looks: Looks) -> Outcome:
         is_well = drain.cloud_down_since is None
         if is_well and looks.is_fresh(drain) and d.may_glance(drain_view(drain), views):
             records = glance(by, drain)
-            known = Observation(None, admission=admission(drain))
+            limit = store.last_limit(drain)
+            known = Observation(None, admission=admission(drain), last_limit=limit)
             before = Pass(drain_view(drain), views, known, limits(), at.clock())
             if d.is_unchanged(before, records):
                 return Outcome(_pause(before, acted=False))

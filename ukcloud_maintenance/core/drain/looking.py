@@ -68,7 +68,7 @@ def pause_after(p: Pass, poll: float, idle: float, *, acted: bool) -> float:
             return _ramp(p, poll) if may_submit(p) or _learns(p) else poll
         if may_submit(p) or _learns(p):
             return _ramp(p, poll)
-        if probes(p.drain, list(p.rows.values())):
+        if probes(p.drain, list(p.rows.values()), p.seen.last_limit):
             ends = min((until_about_to_end(p, row) for row in running_rows(p)), default=poll)
             return min(max(ends, RAMP_SECONDS), poll if math.isinf(ends) else idle)
         left = _until_one_ends(p, under_way)
@@ -112,7 +112,7 @@ def is_unchanged(p: Pass, records: Mapping[str, Sequence[Migration]]) -> bool:
     same = all(r is not None and r.status == row.attempt.nova_status for row, r in found)
     return (
         same
-        and not probes(p.drain, list(p.rows.values()))
+        and not probes(p.drain, list(p.rows.values()), p.seen.last_limit)
         and (bool(waiting_in_nova(p)) or not may_submit(p))
     )
 

@@ -116,9 +116,14 @@ def is_limit_known(drain: DrainView) -> bool:
     return drain.learned_limit is not None or drain.nova_runs_more
 
 
-def probes(drain: DrainView, rows: Sequence[Row]) -> bool:
+def probes(drain: DrainView, rows: Sequence[Row], last_limit: int) -> bool:
     """Whether a copy is watched until it is about to end, to find out then whether Nova would
-    queue one more."""
+    queue one more.
+
+    :param last_limit: see `Observation`
+    """
+    if last_limit > drain.max_concurrent:
+        return False
     full = sum(row.state in MIGRATION_UNDER_WAY for row in rows) == drain.max_concurrent
     waits = any(row.state == MigrationState.PENDING for row in rows)
     return full and waits and drain.direction == Direction.AWAY and not is_limit_known(drain)
