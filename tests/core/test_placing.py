@@ -163,6 +163,26 @@ def test_a_full_destination_is_waited_for_and_the_next_one_goes_elsewhere():
     assert said == ["destinations_full"]
 
 
+@pytest.mark.parametrize("grouped", [False, True])
+def test_one_whose_groups_were_not_looked_at_goes_if_it_is_in_none(grouped):
+    """The first in turn were looked at; those wait for room at their places, and hold up none."""
+    group = ServerGroup("g1", "g", "anti-affinity", ("b", "old") if grouped else ("old",))
+    sight = seen(
+        server("a", memory_bytes=2 * 1024**3),
+        server("b"),
+        placing=replace(placing(cmp2=9000, cmp3=8500), groups=(group,)),
+        placing_of=frozenset({"a"}),
+        admission=d.Admission(inbound={"cmp2": 4}, per_destination=4),
+    )
+    assert sent(decide(EVEN, [row("a"), row("b", position=1)], sight)) == [*["cmp3"][grouped:]]
+
+
+def test_the_first_in_turn_are_looked_at_and_no_more_than_a_pass_may_submit():
+    rows = [row(f"s{n}", id=n, position=n) for n in range(9)]
+    sight = seen(*(server(r.server_id) for r in rows))
+    assert wanted(rows, sight) == [r.server_id for r in rows[:5]]
+
+
 def test_members_of_a_group_go_apart():
     group = ServerGroup("g1", "g", "anti-affinity", ("a", "old"))
     around = replace(ROOM, groups=(group,), whereabouts={"a": "cmp1", "old": "cmp2"})

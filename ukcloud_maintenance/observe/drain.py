@@ -7,7 +7,7 @@ whether it arrived well; one for each copy in progress, every few seconds: its b
 migration whose record is not among the newest, and for each request whose answer got lost.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -118,12 +118,14 @@ def observe(
     if around or (due and any(d.is_held(r) for r in views)):
         store.looked_around(drain, by.clock())
     elsewhere = _each(cloud.server, moved)
+    limit = store.last_limit(drain)
+    probed = d.probes(drain_view(drain), views, limit)
     seen = d.Observation(
         service=service,
         servers=servers,
         migrations=records,
         contents=contents,
-        progress=_each(cloud.progress, _copied(by, drain, views, under_way, servers, records)),
+        progress=_each(cloud.progress, _copied(by, under_way, servers, records, each_pass=probed)),
         actions=_each(cloud.actions, lost),
         elsewhere=elsewhere,
         other_runs=_other_runs(drain, elsewhere),
@@ -132,7 +134,7 @@ def observe(
         travelling=store.travelling_groups(drain),
         admission=admission(drain),
         on_their_way=_on_their_way(by, rows),
-        last_limit=store.last_limit(drain),
+        last_limit=limit,
     )
     return with_placing(by, drain, rows, with_words(by, drain, rows, seen, due))
 
@@ -249,20 +251,22 @@ def _flying(under_way: Iterable[InstanceMigration], here: Mapping[str, Server]) 
 
 def _copied(
     by: Observer,
-    drain: Drain,
-    rows: Sequence[d.Row],
     under_way: Iterable[InstanceMigration],
     here: Mapping[str, Server],
     records: Records,
+    *,
+    each_pass: bool,
 ) -> list[str]:
     """The servers whose bytes are to be read in this pass. Of what waits in Nova's queue there are
-    none, and libvirt's driver writes them every few seconds; while one is watched until it is about
-    to end, to learn Nova's limit then, they are read in every pass."""
+    none, and libvirt's driver writes them every few seconds.
+
+    :param each_pass: one is watched until it is about to end, to learn Nova's limit then
+    """
     begun = {
         m.server_id for found in records.values() for m in found if m.status in NOVA_STATUS_RUNNING
     }
     wanted = [r for r in under_way if r.server_id in begun]
-    if not d.probes(drain_view(drain), rows, store.last_limit(drain)):
+    if not each_pass:
         wanted = [r for r in wanted if _is_old(by, r)]
     return _flying(wanted, here)
 

@@ -24,8 +24,8 @@ def read_placement_context(
     cloud: Cloud, host: str, servers: Sequence[Server], leaving: frozenset[str], destination: str
 ) -> PlacementContext:
     """What stands around the servers of a drain that runs, for another look at those that it
-    stands against: five requests side by side, and one for each member of a hard server group
-    on another host. What cannot be read is not known.
+    stands against: four requests, a fifth without an inventory, and one for each member of a hard
+    server group on another host. What cannot be read is not known.
 
     :param leaving: ids of the servers that leave in this drain
     :param destination: the one host that all go to, or empty

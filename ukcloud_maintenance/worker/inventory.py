@@ -144,8 +144,10 @@ class InventoryKeeper:
 
     @staticmethod
     def _capacity(cloud: Cloud, head: store.Inventory) -> Mapping[str, Capacity] | None:
-        """At the end of a round. One request."""
+        """At the end of a round; None: Placement does not tell, and no vCPUs are shown. One
+        request."""
         try:
             return cloud.capacity(store.listed(head))
-        except CloudError:
+        except CloudError as error:
+            log_event(logging.WARNING, "no_capacity", region=head.region, detail=error.said)
             return None

@@ -16,7 +16,7 @@ from .ending import finish_if_over, give_up
 from .following import follow, wanted_words
 from .host import cell_is_down, disable_first, host_is_lost, host_is_up, watch_host, watch_source
 from .inputs import DrainView, Limits, Observation, Row
-from .pacing import learn_limit, submit_next
+from .pacing import SUBMITS_A_PASS, learn_limit, submit_next
 from .requests import carry_out_requests, enforce_cancel_deadline
 from .schedule import begin, pause_at_window_end, window_is_closed
 from .waiting import join_new, watch_settled, watch_waiting
@@ -41,12 +41,12 @@ def words_wanted(
 def places_wanted(
     drain: DrainView, rows: Sequence[Row], seen: Observation, limits: Limits, now: datetime
 ) -> list[str]:
-    """The servers, by id, that this pass would start if it knew where the hosts stay even. What is
-    around them goes into `Observation.placing`."""
+    """The servers, by id, of which this pass would start some if it knew where the hosts stay even,
+    those first in turn. What is around them goes into `Observation.placing`."""
     p = Pass(drain, rows, seen, limits, now)
     if drain.follow_estimate:
         run_pass(p)
-    return p.places_wanted
+    return p.places_wanted[:SUBMITS_A_PASS]
 
 
 def run_pass(p: Pass) -> list[Action]:

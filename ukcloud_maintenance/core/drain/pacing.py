@@ -193,20 +193,20 @@ def submit_next(p: Pass) -> None:
         host = where_to(p, row)
         if host is None:
             p.places_wanted.append(row.server_id)
-        else:
-            if not host and row.unfit_hosts:
-                found = fit_host(p, row)
-                if found is None:
-                    continue
-                host = found
-            elif not p.seen.admission.takes(host):
-                host = elsewhere_with_room(p, row)
-                if not host:
-                    full = True
-                    continue
-            status = p.seen.servers[row.server_id].status
-            p.actions.append(Submit(row.id, host or None, status, Method(row.method)))
-        p.is_submitted(row, host or "")
+            continue
+        if not host and row.unfit_hosts:
+            found = fit_host(p, row)
+            if found is None:
+                continue
+            host = found
+        elif not p.seen.admission.takes(host):
+            host = elsewhere_with_room(p, row)
+            if not host:
+                full = True
+                continue
+        status = p.seen.servers[row.server_id].status
+        p.actions.append(Submit(row.id, host or None, status, Method(row.method)))
+        p.is_submitted(row, host)
         travelling |= {row.group} - {""}
         submitted += 1
     else:

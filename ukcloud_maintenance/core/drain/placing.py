@@ -14,6 +14,7 @@ from ..message import Message
 from ..preflight import surroundings
 from ..preflight.needs import is_all_seen
 from ..preflight.packing import Item, items_of, pack
+from ..preflight.verdicts import PlacementContext
 from ..states import Method, MigrationState
 from .attempts import NO_COURSE
 from .context import Pass
@@ -30,10 +31,17 @@ def where_to(p: Pass, row: Row) -> str | None:
         return ""
     if not is_all_seen(p.seen.servers[row.server_id]):
         return ""
-    looked_at = p.seen.placing_of
-    if p.seen.placing is None or (looked_at is not None and row.server_id not in looked_at):
+    if p.seen.placing is None or not _is_looked_at(p, p.seen.placing, row):
         return None
     return places(p).get(row.server_id, "")
+
+
+def _is_looked_at(p: Pass, around: PlacementContext, row: Row) -> bool:
+    """Whether all is known that its place goes by: where the members of its groups are, if any."""
+    looked_at = p.seen.placing_of
+    if looked_at is None or row.server_id in looked_at:
+        return True
+    return not any(row.server_id in group.members for group in around.groups or ())
 
 
 def places(p: Pass) -> Mapping[str, str]:
