@@ -110,7 +110,7 @@ def _worker(horizon: HorizonProcess) -> Iterator[None]:
 
 def _wait_for_the_inventory(browser: Browser) -> None:
     until = time.monotonic() + 300
-    while "were read at most" not in browser.get("/admin/maintenance/")[1]:
+    while "was read at most" not in browser.get("/admin/maintenance/")[1]:
         assert time.monotonic() < until, "no inventory"
         time.sleep(1)
 
