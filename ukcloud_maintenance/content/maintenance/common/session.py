@@ -1,6 +1,7 @@
 """The one place where Horizon's request becomes an actor and a cloud."""
 
 from datetime import datetime
+from functools import cache, partial
 
 from django.conf import settings
 from keystoneauth1 import session as ksa_session
@@ -32,7 +33,7 @@ def actor(request) -> Actor:
     return Actor(
         id=str(user.id or ""),
         name=_display_name(user),
-        may=lambda rule: may(request, rule),
+        may=cache(partial(may, request)),  # a page asks for the same few rules again and again
     )
 
 
