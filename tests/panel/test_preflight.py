@@ -476,6 +476,28 @@ def test_what_is_chosen_for_a_thousand_instances_is_requested(admin, known):
     assert {r.server_id: r.note for r in drain.migrations.filter(state="stays")} == chosen
 
 
+def test_hundreds_are_told_by_some_names_and_a_number(admin, known):
+    """Those that find no host, those that stay, and those that were stopped, wherever they are
+    named together."""
+    few = lambda said: re.findall(r"vm-\d+", said)  # noqa: E731
+    known.all_servers = [server(f"vm-{n}", memory_bytes=4 * GIB) for n in range(300)]
+    page = html.unescape(admin.get(url("cmp1")).content.decode())
+    [said] = re.findall(r"<p>(The other hosts.*?)</p>", page, re.DOTALL)
+    assert "288 instances" in said
+    assert "and 282 more" in said
+    assert len(few(said)) == 6
+    chosen = "\r\n".join(
+        f"{one.id} {'stay' if n % 2 else 'cold'}" for n, one in enumerate(known.all_servers)
+    )
+    refused = admin.post(url("cmp1"), {**GOOD, "reason": "", "choices": chosen})
+    names = re.findall(r"data-names>([^<]*)<", refused.content.decode())
+    assert [len(few(one)) for one in names if few(one)] == [6, 6]
+    assert all("and 144 more" in one for one in names if few(one))
+    done = admin.post(url("cmp1"), {**GOOD, "choices": chosen}, follow=True)
+    [told] = [str(one) for one in done.context["messages"]]
+    assert len(few(told)) == 6
+
+
 def test_what_was_no_choice_is_none_once_it_is_shown_again(admin, known):
     """What is no choice stays none, and a note of two lines is a note."""
     web, db = server_id("web-1"), server_id("db-1")
@@ -504,8 +526,8 @@ def test_times_are_rounded_to_one_unit(seconds, words):
 
 
 def test_few_names():
-    assert preflight.abbreviate("abc") == "a, b, c"
-    assert preflight.abbreviate("abcdefgh") == "a, b, c, d, e, f and 2 more"
+    assert formats.abbreviate("abc") == "a, b, c"
+    assert formats.abbreviate("abcdefgh") == "a, b, c, d, e, f and 2 more"
 
 
 def test_a_learned_rate_is_named(known):

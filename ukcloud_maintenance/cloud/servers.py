@@ -11,6 +11,10 @@ from .http import side_by_side
 from .transport import LOG, Transport
 from .wire import as_action, as_server, last_line
 
+#: servers with all details that are asked for in one request: Nova takes some milliseconds for
+#: each, and an answer must be whole within the timeout of a request
+DETAILED = 300
+
 
 class Servers(Transport):
     """Servers, one by one and of a host."""
@@ -18,12 +22,14 @@ class Servers(Transport):
     def servers_on(self, host: str) -> list[Server]:
         """Every server of exactly this host, in any state, SOFT_DELETED ones included.
 
-        One request for every 1,000 servers. An empty list alone proves nothing: Nova leaves
-        out a cell that is down without a word; look at the service as well.
+        One request for every :data:`DETAILED` servers. An empty list alone proves nothing: Nova
+        leaves out a cell that is down without a word; look at the service as well.
         """
         what = message("to_list_servers", host=host)
         query = {"all_tenants": "1", "host": host, "soft_deleted": "1"}
-        raw = list(self._pages(what, "/servers/detail", query, "servers", self._servers_at))
+        raw = list(
+            self._pages(what, "/servers/detail", query, "servers", self._servers_at, page=DETAILED)
+        )
         if any("OS-EXT-SRV-ATTR:host" not in item for item in raw):
             raise CloudAnswerUnusable(what, message("nova_hides_hosts"))
         servers = [as_server(item) for item in raw]

@@ -304,19 +304,21 @@ class Transport:
         microversion: str = MICROVERSION,
         *,
         at_most: int | None = None,
+        page: int = PAGE,
         links: str = "",
     ) -> Iterator[dict[str, Any]]:
         """The items of a list of Nova's, page by page as its links say: how long a page is, is
         up to Nova (`[api] max_limit`). A marker that comes again ends in an error.
 
         :param at_most: how many of the first are wanted; None: all
+        :param page: how many are asked for at once, at most
         :param links: where the answer has its links, if not in `<key>_links`
         """
         left = at_most
         marker = ""
         seen: set[str] = set()
         while True:
-            limit = PAGE if left is None else min(left, PAGE)
+            limit = page if left is None else min(left, page)
             params = {**query, "limit": str(limit)} | ({"marker": marker} if marker else {})
             text = "&".join(f"{quote(k)}={quote(v, safe='')}" for k, v in params.items())
             body = self._get(what, f"{path}?{text}", microversion)

@@ -2,15 +2,20 @@
 
 import math
 import re
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 #: what is shown where there is nothing to show
 NOTHING = "\N{EN DASH}"
+
+#: names of instances or hosts that are told of many
+NAMES_SHOWN = 6
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
@@ -144,3 +149,16 @@ def when(value: datetime | None, now: datetime, seconds: bool = False) -> SafeSt
         zoned_time(value),
         clock(value, now, seconds),
     )
+
+
+def abbreviate(names: Iterable[str], between: str = ", ") -> str:
+    """Some names, and how many more there are."""
+    every = list(names)
+    shown = between.join(every[:NAMES_SHOWN])
+    more = len(every) - NAMES_SHOWN
+    if more <= 0:
+        return shown
+    return ngettext("%(names)s and %(n)s more", "%(names)s and %(n)s more", more) % {
+        "names": shown,
+        "n": number(more),
+    }

@@ -37,10 +37,9 @@ from ukcloud_maintenance.exceptions import Refused
 from ukcloud_maintenance.services import UNCHANGED, DrainChange, Steered
 from ukcloud_maintenance.store import Drain
 
-from ..common import fields, words
+from ..common import fields, formats, words
 from ..common.addresses import PANEL
 from ..common.base import PanelView, Problem, is_ajax
-from ..preflight.words import abbreviate
 from .offers import Button, button
 
 #: what is told: a kind of Horizon's messages, and a text
@@ -335,7 +334,7 @@ def told(asked: Button, steered: Steered) -> list[Said]:
     """What became of a request for several instances."""
     said: list[Said] = []
     if steered.done:
-        names = abbreviate(row.server_name for row in steered.done)
+        names = formats.abbreviate(row.server_name for row in steered.done)
         text = {
             Verb.RETRY: _("Retry requested: %(names)s."),
             Verb.SKIP: _("Skipped: %(names)s."),

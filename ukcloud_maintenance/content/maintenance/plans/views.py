@@ -31,7 +31,6 @@ from ..common.addresses import PANEL
 from ..common.base import PanelPage, PanelView, Problem, is_ajax, problem_json, uncached
 from ..common.worker import worker_warning
 from ..drains.dialogs import ChangeForm, refusal_text
-from ..preflight.words import abbreviate
 from . import overview as plan_page
 from . import table
 
@@ -320,7 +319,7 @@ class PlanListRow:
         self.plan = plan
         self.url = reverse(f"{PANEL}:plan", args=[plan.pk])
         self.label = plan_page.plan_state(drains, report.total)
-        self.names = abbreviate(drain.host for drain in drains)
+        self.names = formats.abbreviate(drain.host for drain in drains)
         self.number = formats.number(len(drains))
         self.pace = plan_page.at_a_time(plan, len(drains))
         self.share = labels.share(report.total)

@@ -9,7 +9,7 @@ from ukcloud_maintenance.core.preflight.packing import HostFill
 from ukcloud_maintenance.services import HostPreflight
 
 from ..common import formats, usage
-from .words import MIB, abbreviate
+from .words import MIB
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def _bar(fill: HostFill, names: Mapping[str, str]) -> HostBar:
     return HostBar(
         fill.host,
         len(come),
-        abbreviate(sorted(come, key=formats.natural_key)),
+        formats.abbreviate(sorted(come, key=formats.natural_key)),
         _fill(fill, "MEMORY_MB", lambda n, whole: formats.size(n * MIB, like=whole * MIB)),
         _fill(fill, usage.VCPUS, lambda n, _whole: formats.number(n)),
     )

@@ -8,10 +8,10 @@ from django.utils.translation import gettext as _
 from ukcloud_maintenance.core.message import Message
 from ukcloud_maintenance.core.preflight.verdicts import Kind
 
-from ..common import words
+from ..common import formats, words
 from ..common.labels import Label
 from .rows import Row
-from .words import COMMON, STOPPED, abbreviate, verdict_label
+from .words import COMMON, STOPPED, verdict_label
 
 #: from the worst to what is only to be known
 BLOCKED, NO_PLACE, STAYS, DOWNTIME, CONFIRM, TO_KNOW = range(6)
@@ -39,7 +39,7 @@ def issues_of(rows: Sequence[Row]) -> list[Issue]:
             key = weight, words.said(said, remedy=False), words.remedy(said)
             found.setdefault(key, []).append(row.name)
     issues = [
-        Issue(weight, _label(weight), abbreviate(names), text, remedy)
+        Issue(weight, _label(weight), formats.abbreviate(names), text, remedy)
         for (weight, text, remedy), names in found.items()
     ]
     return sorted(issues, key=lambda issue: issue.weight)

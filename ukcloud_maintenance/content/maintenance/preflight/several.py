@@ -17,7 +17,7 @@ from ..common.labels import Label
 from ..common.words import remedy, said
 from .issues import STAYS, TO_KNOW, Issue
 from .summary import Preflight
-from .words import Count, abbreviate, verdict_label
+from .words import Count, verdict_label
 
 
 @dataclass(frozen=True)
@@ -137,11 +137,12 @@ class PlanHost:
         named = [(group, [row.name for row in rows if row.group == group]) for group in groups]
         lost = [row.name for row in rows if row.planned.unplaced and row.planned.verdict.leaves]
         found = [
-            Remainder(group, verdict_label(group), abbreviate(names)) for group, names in named
+            Remainder(group, verdict_label(group), formats.abbreviate(names))
+            for group, names in named
         ]
         return [
             *found,
-            Remainder("unplaced", Label(_("No host found"), "warning"), abbreviate(lost)),
+            Remainder("unplaced", Label(_("No host found"), "warning"), formats.abbreviate(lost)),
         ]
 
     @property

@@ -182,7 +182,7 @@ class Preflight:
         if not packing or packing.fits:
             return ""
         lost = [row for row in self.rows if row.planned.unplaced]
-        names = "; ".join(self._lack(row.planned) for row in lost)
+        names = formats.abbreviate((self._lack(row.planned) for row in lost), "; ")
         if packing.proved:
             words = ngettext(
                 "The other hosts have no room for %(n)s instance: %(names)s.",
@@ -232,7 +232,7 @@ class Preflight:
                 group,
                 self._number(group),
                 words,
-                ", ".join(r.name for r in self.rows if r.group == group) if group != "live" else "",
+                formats.abbreviate(r.name for r in self.rows if r.group == group != "live"),
                 tails.get(group, ""),
             )
             for group, words in REVIEWED.items()

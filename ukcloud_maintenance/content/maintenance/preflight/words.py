@@ -1,6 +1,6 @@
 """The words of a preflight: verdicts, choices, counts, names."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from django.utils.html import format_html, format_html_join
@@ -15,8 +15,6 @@ from ..common import formats, words
 from ..common.labels import Label
 
 MIB = 1024**2
-#: names of instances that are told of a host
-NAMES_SHOWN = 6
 
 #: What is told apart of the cold ones, because its user notices: it runs, and is stopped.
 STOPPED = "stopped"
@@ -167,16 +165,3 @@ class Count:
     @property
     def text(self) -> str:
         return self.words(self.n) % {"n": formats.number(self.n)}
-
-
-def abbreviate(names: Iterable[str]) -> str:
-    """Some names, and how many more there are."""
-    every = list(names)
-    shown = ", ".join(every[:NAMES_SHOWN])
-    more = len(every) - NAMES_SHOWN
-    if more <= 0:
-        return shown
-    return ngettext("%(names)s and %(n)s more", "%(names)s and %(n)s more", more) % {
-        "names": shown,
-        "n": formats.number(more),
-    }

@@ -53,10 +53,10 @@ def asked_for(drains: Sequence[Drain]) -> str:
     confirmed = [row.server_name for row in rows if row.method == Method.CONFIRM]
     if stopped:
         words = _("Stopped, moved and started again: %(names)s.")
-        said += " " + words % {"names": ", ".join(stopped)}
+        said += " " + words % {"names": formats.abbreviate(stopped)}
     if confirmed:
         words = _("Resize confirmed, cannot be reverted: %(names)s.")
-        said += " " + words % {"names": ", ".join(confirmed)}
+        said += " " + words % {"names": formats.abbreviate(confirmed)}
     return said
 
 

@@ -109,5 +109,16 @@
     return '';
   }
 
-  horizon.maintenance = {poll: poll, json: json, seen: seen, ground: ground, copy: copy};
+  // Some names, and how many more there are: as formats.abbreviate does it.
+  function few(names) {
+    var more = names.length - 6;
+    var shown = names.slice(0, 6).join(', ');
+    return more <= 0 ? shown : interpolate(
+      ngettext('%(names)s and %(n)s more', '%(names)s and %(n)s more', more),
+      {names: shown, n: more}, true);
+  }
+
+  horizon.maintenance = {
+    poll: poll, json: json, seen: seen, ground: ground, copy: copy, few: few
+  };
 }());

@@ -18,14 +18,6 @@
       if (element.textContent !== text) { element.textContent = text; }
     }
 
-    function few(names) {
-      var shown = names.slice(0, 5).join(', ');
-      var more = names.length - 5;
-      return more <= 0 ? shown : interpolate(
-        ngettext('%(names)s and %(n)s more', '%(names)s and %(n)s more', more),
-        {names: shown, n: more}, true);
-    }
-
     function rows() {
       return Array.prototype.filter.call(body.rows, function (tr) {
         return tr.hasAttribute('data-id');
@@ -94,10 +86,10 @@
       }
       if (unfit.length) {
         tell(gettext('No action is available now for: %(names)s.'),
-          {names: few(unfit.map(name))});
+          {names: horizon.maintenance.few(unfit.map(name))});
       }
       if (gone.length) {
-        tell(gettext('No longer part of the drain: %(names)s.'), {names: few(gone)});
+        tell(gettext('No longer part of the drain: %(names)s.'), {names: horizon.maintenance.few(gone)});
       }
       put(told, said.join(' '));
       told.hidden = !said.length;

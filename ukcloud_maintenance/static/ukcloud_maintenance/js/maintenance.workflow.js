@@ -5,6 +5,7 @@
   'use strict';
 
   var p = horizon.maintenance.preflight;
+  var few = horizon.maintenance.few;
   var forms = horizon.maintenance.forms;
   var SCHEDULER = '*scheduler';  // the destination that is the scheduler's choice, see fields.py
   var about = p.about, counted = p.counted, each = p.each;
@@ -95,7 +96,7 @@
       var group = li.getAttribute('data-group');
       li.hidden = !found.n(group);
       li.querySelector('[data-count]').textContent = counted(p.REVIEWED[group], found.n(group));
-      put(li.querySelector('[data-names]'), (found.names[group] || []).join(', '));
+      put(li.querySelector('[data-names]'), few(found.names[group] || []));
       put(li.querySelector('[data-memory]'), p.size(found.live));
     });
     var moves = found.n('live') + found.n('cold') + found.n('stopped') + found.n('confirm') > 0;
@@ -177,7 +178,7 @@
       var key = names.join('\n');
       if (!rest.hasAttribute('data-was')) { rest.setAttribute('data-was', key); }
       if (rest.getAttribute('data-was') !== key) {
-        put(rest.querySelector('[data-names]'), names.join(', '));
+        put(rest.querySelector('[data-names]'), few(names));
         rest.setAttribute('data-was', key);
       }
     });
