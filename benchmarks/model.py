@@ -25,6 +25,7 @@ from ukcloud_maintenance.core.preflight.judge import judge
 from ukcloud_maintenance.core.states import DRAIN_TERMINAL
 from ukcloud_maintenance.log import LOG
 from ukcloud_maintenance.models import Drain
+from ukcloud_maintenance.observe import placement
 from ukcloud_maintenance.worker import looks
 from ukcloud_maintenance.worker.agenda import SLACK
 from ukcloud_maintenance.worker.drain import Reconciler
@@ -64,6 +65,14 @@ class Nova(fake_nova.FakeNova):
         self.first_post = self.first_post or self.now
         self.requests -= 1  # it is counted as it comes and as it goes
         return super()._migrate(server_id, host or f"beside-{self.host}", record, action)
+
+    def disable_service(self, service_id: str, reason: str) -> str:
+        self.requests -= 1  # so is this
+        return super().disable_service(service_id, reason)
+
+    def aggregates(self) -> list[Any]:
+        self._call()
+        return super().aggregates()
 
     def clock(self) -> datetime:
         return self.now
@@ -153,7 +162,7 @@ def _work(novas: dict[int, Nova], lanes: int, each_pass: Callable[[Drain, Nova],
     """Passes, as a worker with so many threads makes them; how many there were."""
     due = [(fake_nova.START, pk) for pk in novas]
     free = [fake_nova.START] * lanes
-    passes, memory = 0, looks.Looks()
+    passes, memory, around = 0, looks.Looks(), placement.Surroundings()
     while due:
         at, pk = heapq.heappop(due)
         start = max(at, heapq.heappop(free))
@@ -162,8 +171,9 @@ def _work(novas: dict[int, Nova], lanes: int, each_pass: Callable[[Drain, Nova],
         drain = store.drain(pk)
         assert drain is not None
         clock = mock.Mock(monotonic=nova.now.timestamp)
-        with mock.patch.object(looks, "time", clock):
-            outcome = Reconciler(nova, "worker", nova.clock, looks=memory).run_on(drain)
+        work = Reconciler(nova, "worker", nova.clock, looks=memory, surroundings=around)
+        with mock.patch.object(looks, "time", clock), mock.patch.object(placement, "time", clock):
+            outcome = work.run_on(drain)
         passes += 1
         each_pass(drain, nova)
         heapq.heappush(free, nova.now)

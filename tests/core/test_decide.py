@@ -321,6 +321,36 @@ class TestFollowing:
         same = seen(server(status="MIGRATING", task_state="migrating"), records=(record(),))
         assert decide(drain(), [ours], same) == []
 
+    @pytest.mark.parametrize(
+        ("known", "beside", "begun"),
+        [
+            ({"learned_limit": 2}, {"submitted_at": ago(60)}, ago(10)),
+            ({"learned_limit": 1}, {"submitted_at": ago(60)}, NOW),
+            ({"learned_limit": 1}, {"submitted_at": ago(60), "ended_at": ago(11)}, ago(10)),
+            ({"learned_limit": 1}, {"submitted_at": ago(60), "ended_at": ago(9)}, NOW),
+            ({"learned_limit": 1}, {"submitted_at": ago(5)}, ago(10)),
+            ({"nova_runs_more": True}, {"submitted_at": ago(60)}, ago(10)),
+            ({}, {"submitted_at": ago(60)}, NOW),
+        ],
+    )
+    def test_a_copy_began_as_it_was_submitted_where_a_place_was_free(self, known, beside, begun):
+        """Looks may be far apart: the first that sees it running says little of when it began."""
+        ended = "ended_at" in beside
+        other = migrating("other", **beside)
+        if ended:
+            other = altered(other, state=MigrationState.SUCCEEDED)
+        ours = migrating()
+        there = [server(status="MIGRATING", task_state="migrating"), server("other")][: 2 - ended]
+        found = seen(*there, records=(record(),))
+        changed = changes(decide(drain(**known), [other, ours], found), ours)
+        assert changed["running_since"] == begun
+
+    def test_one_that_was_seen_queued_began_after_that(self):
+        ours = migrating(queued_since=ago(4))
+        found = seen(server(status="MIGRATING", task_state="migrating"), records=(record(),))
+        changed = changes(decide(drain(learned_limit=1), [ours], found), ours)
+        assert changed["running_since"] == ago(4)
+
     def test_an_older_migration_of_the_server_is_not_taken_for_ours(self):
         ours = migrating(before_migration_id=7)
         actions = decide(

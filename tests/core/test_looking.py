@@ -61,12 +61,6 @@ class TestThePause:
         rows = arrived(took=6), small, queued(), WAITS
         assert pause(drain(**LEARNED), *rows) == pytest.approx(expected)
 
-    def test_where_nova_runs_more_a_copy_lasts_since_it_was_submitted(self):
-        view = drain(max_concurrent=1, nova_runs_more=True)
-        first = arrived(took=4, submitted_at=ago(106))
-        late = running(since=0, submitted_at=ago(2))
-        assert pause(view, first, late, WAITS) == pytest.approx(looking.EARLY * 6 - 2)
-
     def test_an_end_that_is_far_off_does_not_delay_the_usual_look(self):
         assert pause(drain(**LEARNED), arrived(took=600), running(), queued(), WAITS) == IDLE
 

@@ -10,7 +10,7 @@ from ukcloud_maintenance.core.facts import Capacity, ServerGroup
 from ukcloud_maintenance.core.preflight.judge import judge
 from ukcloud_maintenance.core.states import MigrationState
 from ukcloud_maintenance.models import Drain
-from ukcloud_maintenance.observe.placement import read_placing
+from ukcloud_maintenance.observe.placement import Surroundings, read_placing
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 1, 2, 3, 0, tzinfo=UTC)
@@ -49,7 +49,8 @@ def make(host: str, *servers) -> Drain:
 
 def read(cloud, drain, wanted="a"):
     servers = {s.id: s for s in cloud.servers_on(drain.host)}
-    return read_placing(cloud, drain, servers, [server(one).id for one in wanted])
+    around = Surroundings().read(cloud)
+    return read_placing(cloud, drain, servers, [server(one).id for one in wanted], around)
 
 
 def send(drain, host, **more) -> None:

@@ -11,6 +11,7 @@ from ukcloud_maintenance.core.drain.whereabouts import GuestSight
 from ukcloud_maintenance.exceptions import CloudConflict, CloudNotFound, CloudServerError
 from ukcloud_maintenance.observe import drain as observed
 from ukcloud_maintenance.observe import evidence as inquiry
+from ukcloud_maintenance.observe.placement import Surroundings
 
 
 class Answers:
@@ -61,6 +62,7 @@ def test_the_words_about_an_attempt_count_for_what_is_under_way_alone(monkeypatc
             server_id="moves", state="migrating", attempt=AttemptView(request_id="req-now")
         ),
     ]
-    by = observed.Observer(None, lambda: None, lambda: None, lambda row: math.inf)
+    surroundings = Surroundings()
+    by = observed.Observer(None, lambda: None, lambda: None, lambda row: math.inf, surroundings)
     observed.with_words(by, SimpleNamespace(), rows, Observation(service=None), due=True)
     assert heard == {"waits": "", "moves": "req-now"}

@@ -30,7 +30,7 @@ from ..core.states import (
 from ..store import Drain, InstanceMigration
 from .evidence import hear
 from .host import read_contents
-from .placement import read_placement_context, read_placing
+from .placement import Surroundings, read_placement_context, read_placing
 from .views import drain_view, limits, row_view
 
 #: How many migration records of the host a pass reads; far more than can be in progress.
@@ -49,12 +49,14 @@ class Observer:
     :param alive: called between the requests, so that a long look is not taken for dead
     :param known_for: for how many seconds this process has known of an attempt, by a clock that
         nobody can set
+    :param surroundings: what was read of the region lately
     """
 
     cloud: Cloud
     clock: Callable[[], datetime]
     alive: Callable[[], None]
     known_for: Callable[[InstanceMigration], float]
+    surroundings: Surroundings
 
 
 Records = dict[str, list[Migration]]
@@ -147,7 +149,10 @@ def with_placing(
     wanted = d.places_wanted(drain_view(drain), views, seen, limits(), by.clock())
     if not wanted:
         return seen
-    placing = read_placing(by.cloud, drain, seen.servers, wanted)
+    # One was refused its host: what is remembered of the hosts may be why.
+    anew = any(row.fall_back and row.state in MIGRATION_OPEN for row in views)
+    around = by.surroundings.read(by.cloud, anew=anew)
+    placing = read_placing(by.cloud, drain, seen.servers, wanted, around)
     by.alive()
     return replace(seen, placing=placing, placing_of=frozenset(wanted))
 

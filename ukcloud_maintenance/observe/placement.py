@@ -2,6 +2,8 @@
 aggregates, and where the members of server groups are."""
 
 import logging
+import math
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -16,8 +18,32 @@ from ..log import log_event
 from ..store import Drain
 from . import room
 
+#: seconds for which what changes seldom is not read again
+KEPT_SECONDS = 30.0
 #: members of server groups that are looked up
 MEMBERS = 100
+
+
+class Surroundings:
+    """Remembers of each region, for :data:`KEPT_SECONDS`, what changes seldom around the instances
+    of a drain: services, server groups, aggregates. It saves requests, no more: Nova checks each
+    host that it is asked for, and the room on it is read each time."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[float, dict[str, Any]]] = {}
+
+    def read(self, cloud: Cloud, *, anew: bool = False) -> dict[str, Any]:
+        """Three requests, or none; what cannot be read is the error, and not remembered.
+
+        :param anew: what is remembered may be wrong
+        """
+        now = time.monotonic()
+        at, found = self._kept.get(cloud.region, (-math.inf, {}))
+        if anew or now - at >= KEPT_SECONDS:
+            found = _read_surroundings(cloud)
+            if not any(isinstance(value, CloudError) for value in found.values()):
+                self._kept[cloud.region] = now, found
+        return found
 
 
 def read_placement_context(
@@ -30,7 +56,7 @@ def read_placement_context(
     :param leaving: ids of the servers that leave in this drain
     :param destination: the one host that all go to, or empty
     """
-    found = _read(cloud)
+    found = _with_capacity(cloud, _read_surroundings(cloud))
     known = {name: value for name, value in found.items() if not isinstance(value, CloudError)}
     if "services" not in known:
         return PlacementContext()
@@ -43,9 +69,13 @@ def read_placement_context(
 
 
 def read_placing(
-    cloud: Cloud, drain: Drain, servers: Mapping[str, Server], wanted: Iterable[str]
+    cloud: Cloud,
+    drain: Drain,
+    servers: Mapping[str, Server],
+    wanted: Iterable[str],
+    surroundings: Mapping[str, Any],
 ) -> PlacementContext:
-    """What stands around the next instances, to choose hosts for them: four requests, and a fifth
+    """What stands around the next instances, to choose hosts for them: one request, and a second
     without an inventory, whatever the number of hosts; and one for each member of their groups on
     another host. It is all known, or nothing.
 
@@ -55,9 +85,10 @@ def read_placing(
 
     :param servers: those on the drain's host, by id
     :param wanted: the ids of those that are next
+    :param surroundings: see `Surroundings.read`
     """
     sent = store.sent_unseen(drain.region)
-    found = _read(cloud)
+    found = _with_capacity(cloud, surroundings)
     for name, value in found.items():
         if isinstance(value, CloudError):
             log_event(logging.WARNING, f"no_{name}", drain=drain.pk, detail=value.said)
@@ -92,16 +123,20 @@ def with_sent(
     return found
 
 
-def _read(cloud: Cloud) -> dict[str, Any]:
-    """What cannot be read is the error. The room that there is comes after the services, as the
-    inventory must know their hosts, see `room.read_capacity`."""
-    found = cloud.try_side_by_side(
+def _read_surroundings(cloud: Cloud) -> dict[str, Any]:
+    """What cannot be read is the error. Three requests."""
+    return cloud.try_side_by_side(
         {
             "services": cloud.services,
             "groups": cloud.server_groups,
             "aggregates": cloud.aggregates,
         }
     )
+
+
+def _with_capacity(cloud: Cloud, found: Mapping[str, Any]) -> dict[str, Any]:
+    """With the room that there is, or the error. It comes after the services, as the inventory must
+    know their hosts, see `room.read_capacity`."""
     services = found["services"]
     if isinstance(services, CloudError):
         return {**found, "capacity": services}

@@ -30,6 +30,7 @@ from ..core.states import (
 from ..exceptions import CloudError, StaleState
 from ..log import log_event
 from ..observe.drain import Observer, admission, glance, observe
+from ..observe.placement import Surroundings
 from ..observe.views import drain_view, limits, row_view
 from ..store import Drain, InstanceMigration
 from . import attempts, outage, requests, service
@@ -67,6 +68,7 @@ class Reconciler:
     """Works off drains of one region; see `DrainPass` for what it is given.
 
     :param looks: when each drain was looked at, where that is remembered
+    :param surroundings: … what was read of the region lately
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Reconciler:
         alive: Callable[[Drain], None] = lambda drain: None,
         known_for: Callable[[InstanceMigration], float] = lambda row: math.inf,
         looks: Looks | None = None,
+        surroundings: Surroundings | None = None,
     ):
         self.cloud = cloud
         self.worker = worker
@@ -84,6 +87,7 @@ class Reconciler:
         self.alive = alive
         self.known_for = known_for
         self.looks = looks or Looks()
+        self.surroundings = surroundings or Surroundings()
 
     def run(self, drain: Drain) -> Outcome:
         """One pass. An OpenStack that does not answer is an outcome; a bug is raised.
@@ -92,7 +96,7 @@ class Reconciler:
         """
         alive = partial(self.alive, drain)
         at = DrainPass(drain, self.cloud, self.worker, self.clock, alive, self.known_for)
-        return run(at, self.looks)
+        return run(at, self.looks, self.surroundings)
 
     def run_on(self, drain: Drain) -> Outcome:
         """One pass, and those to which it only opens the way: each looks anew, at the drain as it
@@ -112,7 +116,7 @@ class Reconciler:
         return outcome
 
 
-def run(at: DrainPass, looks: Looks) -> Outcome:
+def run(at: DrainPass, looks: Looks, surroundings: Surroundings) -> Outcome:
     """One pass.
 
     While nothing but copies are in progress, and no more may be submitted, it is a glance: one
@@ -125,7 +129,7 @@ def run(at: DrainPass, looks: Looks) -> Outcome:
     rows = list(store.migrations(drain))
     if store.set_back(drain, rows, at.clock(), settings.current().retry_max_seconds):
         log_event(logging.WARNING, "clock_set_back", drain=drain.pk, host=drain.host)
-    by = Observer(at.cloud, at.clock, at.alive, at.known_for)
+    by = Observer(at.cloud, at.clock, at.alive, at.known_for, surroundings)
     views = [row_view(row) for row in rows]
     try:
         records = None

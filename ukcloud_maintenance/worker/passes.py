@@ -23,6 +23,7 @@ from ..exceptions import (
     StaleState,
 )
 from ..log import LOG, log_event
+from ..observe.placement import Surroundings
 from ..store import Drain, HostMaintenance
 from . import host as hosts
 from . import outage
@@ -146,6 +147,7 @@ class PassRunner:
         self.stopping = stopping
         self.witness = Witness()
         self.looks = Looks()
+        self.surroundings = Surroundings()
         self.clouds = Clouds()
         self.to_give_back: list[GivenBack] = []
 
@@ -212,7 +214,9 @@ class PassRunner:
 
         if isinstance(one.of, Drain):
             known_for = self.witness.known_for
-            by = Reconciler(cloud, self.name, store.now, alive, known_for, self.looks)
+            by = Reconciler(
+                cloud, self.name, store.now, alive, known_for, self.looks, self.surroundings
+            )
             outcome = by.run_on(one.of)
             return outcome.pause_seconds, outcome.problem, outcome.reconnect
         seen = HostReconciler(cloud, self.name, store.now, alive).run(one.of)

@@ -4,7 +4,6 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 
 from ..facts import Migration
 from ..states import MIGRATION_OPEN, MIGRATION_UNDER_WAY, Direction, DrainState, Method
@@ -163,7 +162,7 @@ def _until_one_ends(p: Pass, under_way: Sequence[Row]) -> float | None:
     done = [
         (row.memory_bytes, (row.attempt.ended_at - begun).total_seconds())
         for row in p.rows_in({State.SUCCEEDED})
-        if (begun := _begun_at(p, row)) and row.attempt.ended_at
+        if (begun := row.attempt.running_since) and row.attempt.ended_at
     ]
     if not done:
         return None
@@ -173,14 +172,6 @@ def _until_one_ends(p: Pass, under_way: Sequence[Row]) -> float | None:
             seconds * min(row.memory_bytes / memory, 1) if memory else seconds
             for memory, seconds in done
         )
-        return EARLY * took - p.since(_begun_at(p, row))
+        return EARLY * took - p.since(row.attempt.running_since)
 
     return min(map(left, under_way))
-
-
-def _begun_at(p: Pass, row: Row) -> datetime | None:
-    """When Nova began it, as far as is known; where none has to wait, that is when it was
-    submitted, long before a look sees it."""
-    if p.drain.nova_runs_more:
-        return row.attempt.submitted_at
-    return row.attempt.running_since

@@ -1,6 +1,7 @@
 """Bytes, rate and course of a copy, and what is done when it takes too long."""
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from ..attempt import RequestView
@@ -10,7 +11,14 @@ from ..copying.fraction import Sample, fraction, rate
 from ..copying.patience import bytes_to_copy, late_after_seconds, timeout_outlook
 from ..facts import NOVA_STATUS_RUNNING, NOVA_STATUS_WAITING, Migration, Progress, Server
 from ..message import message, several
-from ..states import ABORTABLE, RequestKind, RequestOrigin, RequestState, TimeoutAction
+from ..states import (
+    ABORTABLE,
+    Method,
+    RequestKind,
+    RequestOrigin,
+    RequestState,
+    TimeoutAction,
+)
 from .context import Pass
 from .inputs import Row
 
@@ -39,7 +47,7 @@ def note_progress(p: Pass, row: Row, server: Server, record: Migration | None) -
         if record.status == "cancelled":
             fields["was_cancelled"] = True
         if record.status in NOVA_STATUS_RUNNING and row.attempt.running_since is None:
-            fields |= {"queued_since": None, "running_since": p.now}
+            fields |= {"queued_since": None, "running_since": _begun_at(p, row)}
             p.change(row, fields, "copying", message("moves_to", host=record.dest_compute))
         elif not waits and row.attempt.running_since is None:
             fields |= {"queued_since": None, "running_since": p.now}
@@ -55,6 +63,23 @@ def note_progress(p: Pass, row: Row, server: Server, record: Migration | None) -
     if attempt.late_since is None and begun and p.since(begun) > after:
         text = message("late", seconds=round(after))
         p.change(row, {"late_since": p.now}, "late", text)
+
+
+def _begun_at(p: Pass, row: Row) -> datetime:
+    """When Nova began a copy that this pass sees running. Passes may be far apart: where a place
+    was free it was at once, and else, as far as is known, now."""
+    submitted, limit = row.attempt.submitted_at, p.drain.learned_limit or p.seen.last_limit
+    if submitted is None or row.method != Method.LIVE:
+        return p.now
+    before = sum(_was_under_way(one, submitted) for one in p.rows.values() if one.id != row.id)
+    if p.drain.nova_runs_more or before < limit:
+        return row.attempt.queued_since or submitted
+    return p.now
+
+
+def _was_under_way(row: Row, at: datetime) -> bool:
+    begun, ended = row.attempt.submitted_at, row.attempt.ended_at
+    return begun is not None and begun < at and (ended is None or ended > at)
 
 
 def time_out(p: Pass, row: Row) -> None:
