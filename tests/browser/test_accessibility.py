@@ -13,20 +13,22 @@ pytestmark = pytest.mark.timeout(600)
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 #: WCAG 2.2 at level AA, and what axe calls good practice besides
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+EVERYTHING = {"type": "tag", "values": TAGS}
+COLOURS = {"type": "rule", "values": ["color-contrast"]}
 #: what is ours on a page, and where a dialog is shown, in it
 CONTENT = ".mnt-page"
 MODAL = "#modal_wrapper .modal"
 #: Every element that breaks a rule, and what makes it the same as one of Horizon's: its colours
 #: where they are what is wrong, otherwise its kind and its classes.
 RUN = """
-    const [scope, tags, done] = arguments;
+    const [scope, only, done] = arguments;
     const looksLike = node => {
       const colours = node.any.map(one => one.data).find(data => data && data.fgColor);
       if (colours) { return colours.fgColor + ' on ' + colours.bgColor; }
       const found = document.querySelector(node.target.join(' '));
       return found ? found.localName + '.' + Array.from(found.classList).sort().join('.') : '';
     };
-    axe.run(scope, {runOnly: {type: 'tag', values: tags}, resultTypes: ['violations']})
+    axe.run(scope, {runOnly: only, resultTypes: ['violations']})
       .then(found => done(found.violations.flatMap(one => one.nodes.map(node => ({
         key: one.id + ' ' + looksLike(node),
         said: one.id + ': ' + one.help + '\\n    ' + node.target.join(' ') + ': '
@@ -57,10 +59,15 @@ def horizons_own() -> set[str]:
 
 
 class Axe:
-    """Looks at what a window shows, and gathers what is wrong of it."""
+    """Looks at what a window shows, and gathers what is wrong of it.
 
-    def __init__(self, window, source: str, excused: set[str]):
+    :param excused: what is wrong of Horizon's own pages; filled where it is empty
+    :param only: the rules of axe
+    """
+
+    def __init__(self, window, source: str, excused: set[str], only: dict = EVERYTHING):
         self.window = window
+        self.only = only
         self.source = source
         self.found: list[str] = []
         self.excused = excused
@@ -70,7 +77,7 @@ class Axe:
     def _violations(self, scope: str) -> list[dict]:
         if not self.window.driver.execute_script("return typeof axe === 'object'"):
             self.window.driver.execute_script(self.source)
-        return self.window.driver.execute_async_script(RUN, scope, TAGS)
+        return self.window.driver.execute_async_script(RUN, scope, self.only)
 
     def _what_horizon_does(self) -> set[str]:
         """What is wrong of Horizon's own pages and of its theme: nothing of ours to mend."""

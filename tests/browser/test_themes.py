@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.everywhere import everywhere
-from tests.browser.test_accessibility import Axe, axe  # noqa: F401
+from tests.browser.test_accessibility import COLOURS, Axe, axe  # noqa: F401
 from tests.browser.test_looks import full  # noqa: F401
 from ukcloud_maintenance.demo.horizon import HorizonProcess
 
@@ -32,7 +32,7 @@ def horizon(request, cloud, tmp_path_factory):
 
 def test_every_word_can_be_read(window, drains, full, axe):  # noqa: F811
     window.driver.set_script_timeout(60)
-    looking = Axe(window, axe, set())
+    looking = Axe(window, axe, set(), COLOURS)
     unseen = []
     for name, scope in everywhere(window, drains):
         looking.look(name, scope)

@@ -89,6 +89,9 @@ class Installation:
     :param environment: goes before what the environment would be: another database, say
     """
 
+    #: a database file as `migrate` makes it
+    _tables: bytes | None = None
+
     def __init__(self, nova, folder: Path, **environment: str):
         self.nova = nova
         self.file = folder / "queue.sqlite3"
@@ -103,7 +106,17 @@ class Installation:
         }
         self.log = folder / "worker.log"
         self.workers: list[subprocess.Popen] = []
-        self.run("migrate", "--verbosity=0")
+        if "TEST_DATABASE_URL" in environment:
+            self.run("migrate", "--verbosity=0")
+        else:
+            self._copy_tables()
+
+    def _copy_tables(self) -> None:
+        """Make them once for all installations of this process: it takes seconds."""
+        if Installation._tables is None:
+            self.run("migrate", "--verbosity=0")
+            Installation._tables = self.file.read_bytes()
+        self.file.write_bytes(Installation._tables)
 
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess:
         done = subprocess.run(

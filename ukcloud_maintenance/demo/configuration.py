@@ -111,6 +111,8 @@ vif_plugging_is_fatal = false
 sync_power_state_interval = -1
 heal_instance_info_cache_interval = -1
 periodic_fuzzy_delay = 60
+[api]
+response_validation = ignore
 [compute]
 live_migration_wait_for_vif_plug = false
 [database]
