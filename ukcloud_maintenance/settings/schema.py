@@ -7,6 +7,7 @@ field's name in capitals.
 import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
+from functools import cache
 from typing import Any, TypeVar, get_origin
 
 T = TypeVar("T")
@@ -81,6 +82,7 @@ class Setting:
         return ""
 
 
+@cache
 def settings_of(schema: type) -> tuple[Setting, ...]:
     """The keys of a dataclass of settings, in its order."""
     return tuple(_setting(one) for one in fields(schema))
