@@ -45,7 +45,7 @@ def ask(nova: FakeNova, max_concurrent: int, choice: str = "") -> Drain:
     """:param choice: the admin's for every server, as in a drain's form"""
     wishes = Wishes(choice=choice)
     return store.create_drain(
-        region="RegionOne",
+        region=nova.region,
         host=nova.the_service.host,
         service_id="svc-1",
         reason="new kernel",
