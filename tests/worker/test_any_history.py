@@ -105,7 +105,7 @@ def run(nova: FakeNova, drain: Drain, kills: list[tuple[int, int]] = ()) -> Drai
         nova.tick()
         running = [r for r in nova.records if r.status == "running"]
         nova.times_over += len(running) > drain.max_concurrent
-        if Drain.objects.get(pk=drain.pk).state in DRAIN_TERMINAL:
+        if store.state_of(drain) in DRAIN_TERMINAL:
             return Drain.objects.get(pk=drain.pk)
     raise AssertionError(f"the drain did not end in {PASSES} passes")
 
