@@ -101,7 +101,8 @@ def read(schema: type[T], given: Mapping[Any, Any]) -> T:
     :raises ValueError: a value is wrong; its text begins with the key
     """
     values = {}
-    for one in settings_of(schema):
+    known: type = schema  # mypy takes `type[T]` for something that no cache can keep
+    for one in settings_of(known):
         value = given.get(one.name, one.default)
         if problem := one.problem(value):
             raise ValueError(f"[{one.name!r}] {problem}.")
