@@ -177,7 +177,8 @@ def main() -> None:
     """Measure, and print it as JSON."""
     number = int(os.environ.get("BENCHMARK_HOSTS", LARGE.hosts))
     share = number / LARGE.hosts
-    size = Size(number, migrations=round(share * LARGE.migrations))
+    full, migrations = round(share * LARGE.full), round(share * LARGE.migrations)
+    size = Size(number, full=max(full, LARGE.instances + 1), migrations=migrations)
     rounds = int(os.environ.get("BENCHMARK_ROUNDS", "3"))
     with region(size) as (cloud, browser):
         measured = measure(cloud, browser, size, rounds)

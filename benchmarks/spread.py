@@ -191,7 +191,7 @@ def _drain(source: str, *, follow_estimate: bool) -> None:
             raise TimeoutError(f"the drain of {source} does not end: {drain.message}")
         Reconciler(cloud, "benchmark", timezone.now).run(drain)
         drain = store.drain(drain.pk)
-        time.sleep(0.2)
+        time.sleep(0.5)
 
 
 def main(arguments: list[str]) -> None:

@@ -41,21 +41,21 @@ def test_all_of_them_run(tmp_path):
 
 
 @pytest.mark.timeout(1800)  # a minute, but on a machine that is busy with something else
-def test_twelve_equal_instances_are_spread_over_four_equal_hosts():
+def test_nine_equal_instances_are_spread_over_three_equal_hosts():
     """On a real Nova. How its scheduler would spread them is shown, and not ours to promise."""
-    landed = {one["way"]: one for one in json.loads(run("spread", "--empty", "4"))}
+    landed = {one["way"]: one for one in json.loads(run("spread", "--empty", "3"))}
     assert set(landed) == {"even", "scheduler", "horizon"}
     ours = landed["even"]
-    assert (ours["instances"], ours["most"], ours["left"], ours["deviation"]) == (12, 3, 0, 0)
+    assert (ours["instances"], ours["most"], ours["left"], ours["deviation"]) == (9, 3, 0, 0)
     assert ours["no_valid_host"] == 0
 
 
 @pytest.mark.timeout(1800)
 def test_the_pages_of_a_region_are_measured_beside_horizons():
     """A real Nova of few hosts, but more than a page of the inventory."""
-    measured = json.loads(run("region", BENCHMARK_HOSTS="70", BENCHMARK_ROUNDS="1"))
+    measured = json.loads(run("region", BENCHMARK_HOSTS="55", BENCHMARK_ROUNDS="1"))
     pages = measured["pages"]
-    assert measured["size"]["hosts"] == 70
+    assert measured["size"]["hosts"] == 55
     assert {"hosts", "Drain Host form", "plan form"} < pages.keys()
     assert all(page["seconds"] > 0 and page["ratio"] > 0 for page in pages.values())
     # the services, and each row

@@ -40,7 +40,7 @@ def test_drains_survive(tmp_path):
     done = subprocess.run(
         [
             *(sys.executable, "-m", "tests.chaos"),
-            *(f"--seed={SEED}", "--minutes=1", "--database=sqlite", f"--report={report}"),
+            *(f"--seed={SEED}", "--minutes=0.7", "--database=sqlite", f"--report={report}"),
         ],
         env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
         cwd=REPOSITORY,

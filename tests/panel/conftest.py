@@ -1,17 +1,22 @@
 """Horizon's pages with a user of our making and a cloud without a network."""
 
+import inspect
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from types import SimpleNamespace
 
 import pytest
+import yaml
 from compressor.templatetags.compress import CompressorNode
 from django.utils import timezone
+from horizon.themes import ThemeTemplateLoader
 from openstack_auth import policy as auth_policy
 from openstack_auth import user as auth_user
 from openstack_auth import utils as auth_utils
 from openstack_dashboard.api import keystone as horizon_keystone
+from oslo_policy import _checks
 from oslo_policy.policy import Enforcer
 
 from tests.fakes import GIB, FakeCloud, server, service
@@ -128,12 +133,18 @@ def make_user(*roles: str, region: str = REGION, name: str = "alice", domain: st
 
 @pytest.fixture(autouse=True)
 def _plain_pages(settings, monkeypatch):
+    make_pages_plain(settings, monkeypatch)
+
+
+def make_pages_plain(settings, monkeypatch) -> None:
     """Style sheets, scripts, and what other panels ask OpenStack to know whether they are shown,
     are not what these tests look at."""
     settings.COMPRESS_ENABLED = False
     settings.COMPRESS_PRECOMPILERS = ()
     # A page of Horizon names half a thousand of them: most of the time that it takes.
     monkeypatch.setattr(CompressorNode, "render", lambda node, context, forced=False: "")
+    # Nor does the theme bring a template: each is looked for on the disk, each time.
+    monkeypatch.setattr(ThemeTemplateLoader, "get_template_sources", lambda loader, name: ())
     # Whether a file has changed is looked after before every single check, a hundred times a page.
     load_rules = Enforcer.load_rules
 
@@ -142,15 +153,23 @@ def _plain_pages(settings, monkeypatch):
             load_rules(enforcer, force_reload)
 
     monkeypatch.setattr(Enforcer, "load_rules", load_once)
+    # They are half a megabyte of YAML, which libyaml reads in a tenth of the time.
+    monkeypatch.setattr(yaml, "safe_load", lambda stream: yaml.load(stream, yaml.CSafeLoader))
+    # And what arguments a check takes is read from its code, a thousand times a page.
+    arguments = SimpleNamespace(getfullargspec=lambda call: _arguments(type(call.__self__)))
+    monkeypatch.setattr(_checks, "inspect", arguments)
     monkeypatch.setattr(horizon_keystone, "get_identity_api_version", lambda request: (3, 14))
 
 
+@cache
+def _arguments(check: type) -> inspect.FullArgSpec:
+    return inspect.getfullargspec(check.__call__)
+
+
 @pytest.fixture
-def fresh_policy():
-    """For tests that change the policy's settings; reading all of Horizon's takes a second."""
-    auth_policy.reset()
-    yield
-    auth_policy.reset()
+def fresh_policy(monkeypatch):
+    """For tests that change the policy's settings. The one that all others share comes back."""
+    monkeypatch.setattr(auth_policy, "_ENFORCER", None)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from tests.databases import as_default
 from ukcloud_maintenance.core.host.certificate import from_json
 from ukcloud_maintenance.core.message import holds, message, text
 from ukcloud_maintenance.messages import TEMPLATES, english
@@ -59,8 +60,14 @@ EVENTS = {
 
 
 @pytest.fixture
-def old_record():
-    """A record in the schema of before, and the way back to the present one at the end."""
+def old_record(empty_database):
+    """A record in the schema of before, in a database of its own."""
+    with as_default(empty_database()):
+        yield recorded()
+
+
+def recorded():
+    """An empty database becomes one of before, with a record in it; its models."""
     call_command("migrate", "ukcloud_maintenance", BEFORE, verbosity=0)
     model = models_of(BEFORE)
     host = model["HostMaintenance"].objects.create(
@@ -77,8 +84,7 @@ def old_record():
     )  # fmt: skip
     for kind, said in EVENTS.items():
         model["Event"].objects.create(drain=drain, migration=web, at=AT, kind=kind, message=said)
-    yield model
-    call_command("migrate", "ukcloud_maintenance", verbosity=0)
+    return model
 
 
 CHECKS = [
@@ -147,6 +153,7 @@ def test_what_was_recorded_is_a_message_now_and_says_the_same(old_record):
     assert {kind: english(found[kind]) for kind in kinds} == (
         {kind: before[kind] for kind in kinds} | TODAY
     )
+    call_command("migrate", "ukcloud_maintenance", verbosity=0)  # and what comes after it
 
 
 def test_an_upgrade_that_was_cut_off_can_be_done_once_more(old_record):

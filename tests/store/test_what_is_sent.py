@@ -8,11 +8,10 @@ from django.db import connection, connections
 from django.test import Client
 from django.utils import timezone
 from openstack_auth import utils as auth_utils
-from openstack_dashboard.api import keystone as horizon_keystone
 
 from tests.databases import as_default
 from tests.fakes import server, service
-from tests.panel.conftest import REGION, PanelCloud, make_user
+from tests.panel.conftest import REGION, PanelCloud, make_pages_plain, make_user
 from ukcloud_maintenance import store
 from ukcloud_maintenance.content.maintenance import urls
 from ukcloud_maintenance.content.maintenance.common import session
@@ -61,12 +60,10 @@ MANY_DIGITS = ("9" * 31, "9" * 5000, str(2**63))
 
 @pytest.fixture(autouse=True)
 def _pages(settings, monkeypatch):
-    settings.COMPRESS_ENABLED = False
-    settings.COMPRESS_PRECOMPILERS = ()
+    make_pages_plain(settings, monkeypatch)
     fake = PanelCloud([service("cmp1"), service("cmp2")], [server("web-1")])
     fake.all_aggregates, fake.all_groups, fake.all_capacity = [], [], {}
     user = make_user("admin")
-    monkeypatch.setattr(horizon_keystone, "get_identity_api_version", lambda request: (3, 14))
     monkeypatch.setattr(session, "cloud", lambda request: fake)
     monkeypatch.setattr(auth_utils, "get_user", lambda request: user)
 

@@ -45,7 +45,7 @@ def ask(nova: FakeNova, max_concurrent: int, choice: str = "") -> Drain:
     """:param choice: the admin's for every server, as in a drain's form"""
     wishes = Wishes(choice=choice)
     return store.create_drain(
-        region="RegionOne",
+        region=nova.region,
         host=nova.the_service.host,
         service_id="svc-1",
         reason="new kernel",
@@ -105,7 +105,7 @@ def run(nova: FakeNova, drain: Drain, kills: list[tuple[int, int]] = ()) -> Drai
         nova.tick()
         running = [r for r in nova.records if r.status == "running"]
         nova.times_over += len(running) > drain.max_concurrent
-        if Drain.objects.get(pk=drain.pk).state in DRAIN_TERMINAL:
+        if store.state_of(drain) in DRAIN_TERMINAL:
             return Drain.objects.get(pk=drain.pk)
     raise AssertionError(f"the drain did not end in {PASSES} passes")
 

@@ -11,11 +11,11 @@ def _has_table(schema_editor, model):
 
 
 def _has_column(schema_editor, model, name):
-    connection = schema_editor.connection
-    column = model._meta.get_field(name).column
-    with connection.cursor() as cursor:
-        table = connection.introspection.get_table_description(cursor, model._meta.db_table)
-    return column in {one.name for one in table}
+    table = schema_editor.quote_name(model._meta.db_table)
+    # Not by Django's introspection, which on SQLite parses the table's whole SQL for it.
+    with schema_editor.connection.cursor() as cursor:
+        cursor.execute(f"SELECT * FROM {table} LIMIT 0")
+        return model._meta.get_field(name).column in {one[0] for one in cursor.description}
 
 
 def _lacks_keys(schema_editor, model, names=None):

@@ -69,21 +69,22 @@ def host_view(maintenance: HostMaintenance) -> h.MaintenanceView:
 
 def limits() -> d.Limits:
     """The settings that a pass over a drain is bound by."""
+    now = settings.current()
     return d.Limits(
-        max_attempts=settings.current().max_attempts,
-        retry_seconds=settings.current().retry_seconds,
-        retry_max_seconds=settings.current().retry_max_seconds,
-        late_seconds_per_gib=settings.current().late_seconds_per_gib,
-        late_min_seconds=settings.current().late_min_seconds,
-        blocked_wait_seconds=settings.current().blocked_wait_seconds,
-        proof_wait_seconds=settings.current().proof_wait_seconds,
-        host_down_wait_seconds=settings.current().host_down_wait_seconds,
-        submit_grace_seconds=settings.current().submit_grace_seconds,
-        settle_seconds=settings.current().settle_seconds,
-        timeout_seconds_per_gib=settings.current().timeout_seconds_per_gib,
-        timeout_min_seconds=settings.current().timeout_min_seconds,
-        cancel_wait_seconds=settings.current().cancel_wait_seconds,
-        abort_wait_seconds=settings.current().abort_wait_seconds,
+        max_attempts=now.max_attempts,
+        retry_seconds=now.retry_seconds,
+        retry_max_seconds=now.retry_max_seconds,
+        late_seconds_per_gib=now.late_seconds_per_gib,
+        late_min_seconds=now.late_min_seconds,
+        blocked_wait_seconds=now.blocked_wait_seconds,
+        proof_wait_seconds=now.proof_wait_seconds,
+        host_down_wait_seconds=now.host_down_wait_seconds,
+        submit_grace_seconds=now.submit_grace_seconds,
+        settle_seconds=now.settle_seconds,
+        timeout_seconds_per_gib=now.timeout_seconds_per_gib,
+        timeout_min_seconds=now.timeout_min_seconds,
+        cancel_wait_seconds=now.cancel_wait_seconds,
+        abort_wait_seconds=now.abort_wait_seconds,
         opt_out_names=opt_out_names(),
     )
 
@@ -97,8 +98,5 @@ def return_limits() -> h.ReturnLimits:
 
 def opt_out_names() -> OptOutNames:
     """The names by which owners have a say, from the settings."""
-    return OptOutNames(
-        settings.current().opt_out_live,
-        settings.current().opt_out_cold,
-        settings.current().opt_out_stay,
-    )
+    now = settings.current()
+    return OptOutNames(now.opt_out_live, now.opt_out_cold, now.opt_out_stay)

@@ -7,6 +7,7 @@ field's name in capitals.
 import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
+from functools import cache
 from typing import Any, TypeVar, get_origin
 
 T = TypeVar("T")
@@ -81,6 +82,7 @@ class Setting:
         return ""
 
 
+@cache
 def settings_of(schema: type) -> tuple[Setting, ...]:
     """The keys of a dataclass of settings, in its order."""
     return tuple(_setting(one) for one in fields(schema))
@@ -99,7 +101,8 @@ def read(schema: type[T], given: Mapping[Any, Any]) -> T:
     :raises ValueError: a value is wrong; its text begins with the key
     """
     values = {}
-    for one in settings_of(schema):
+    known: type = schema  # mypy takes `type[T]` for something that no cache can keep
+    for one in settings_of(known):
         value = given.get(one.name, one.default)
         if problem := one.problem(value):
             raise ValueError(f"[{one.name!r}] {problem}.")
