@@ -2,12 +2,13 @@
 
 import itertools
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
 
 from tests.commands.helpers import begin, finish, move, run, succeed
 from tests.fakes import GIB, server, service
+from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.facts import Aggregate, Capacity
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
 from ukcloud_maintenance.management.commands import _waiting

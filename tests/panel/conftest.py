@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -17,6 +17,7 @@ from oslo_policy.policy import Enforcer
 from tests.fakes import GIB, FakeCloud, server, service
 from ukcloud_maintenance import store
 from ukcloud_maintenance.content.maintenance.common import session
+from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.facts import Hypervisor, Server, Service
 from ukcloud_maintenance.core.preflight.judge import judge
 

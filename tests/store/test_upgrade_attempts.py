@@ -7,7 +7,7 @@ cancelled and are over, instances in each state, requests in each stage.
 import json
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from django.db.migrations.executor import MigrationExecutor
 from tests.worker.fake_nova import FakeNova
 from tests.worker.test_any_history import ask, one_pass, run
 from ukcloud_maintenance import store
+from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.drain.requests import is_to_abort
 from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.states import MIGRATION_UNDER_WAY, RequestKind
