@@ -18,9 +18,12 @@ def test_a_member_is_its_text_however_it_is_written():
     assert "%s" % Colour.RED == "red"  # noqa: UP031
     assert ", ".join([Colour.RED]) == "red"
     assert json.dumps({Colour.RED: Colour.RED}) == '{"red": "red"}'
-    assert Colour.RED == "red" and Colour("red") is Colour.RED and {"red": 1}[Colour.RED] == 1
+    assert Colour.RED == "red"
+    assert Colour("red") is Colour.RED
+    assert {"red": 1}[Colour.RED] == 1
     assert pickle.loads(pickle.dumps(Verb.SKIP)) is Verb.SKIP
 
 
 def test_utc_is_utc():
-    assert UTC.utcoffset(None) == timedelta(0) and str(UTC) == "UTC"
+    assert UTC.utcoffset(None) == timedelta(0)
+    assert str(UTC) == "UTC"
