@@ -162,6 +162,8 @@ def test_window_timeout_and_order_reach_every_drain(racks, hosts):
         (["--stop-at", "22:00"], "time_unreadable", "ISO 8601"),
         (["--start-at", "0001-01-01T00:00+14:00"], "time_unreadable", "--start-at"),
         (["--start-at", ""], "time_unreadable", "Write it like"),
+        (["--start-at", "0001-01-01T00:00Z"], "window_out_of_range", "year"),
+        (["--stop-at", "9999-12-31T23:59Z"], "window_out_of_range", "year"),
         (["--stop-at", "2026-01-01T00:00Z"], "window_is_over", "past"),
         (
             ["--start-at", "2126-03-01T22:00Z", "--stop-at", "2126-03-01T22:00Z"],

@@ -1,8 +1,11 @@
 """What a browser may send and a database may refuse: answered with 400 or 404, never with 500."""
 
+import re
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from django import forms
 from django.core.management import call_command
 from django.db import connection, connections
 from django.test import Client
@@ -14,6 +17,7 @@ from tests.databases import as_default
 from tests.fakes import server, service
 from tests.panel.conftest import REGION, PanelCloud, make_user
 from ukcloud_maintenance import store
+from ukcloud_maintenance.content import maintenance
 from ukcloud_maintenance.content.maintenance import urls
 from ukcloud_maintenance.content.maintenance.common import session
 from ukcloud_maintenance.core.preflight.judge import judge
@@ -51,8 +55,15 @@ NAMES = (
     "service",
     "under_way",
     "confirmed",
+    "consumer",
+    "flying",
+    "move_locked",
+    "pace",
+    "placing",
     "nobody-reads-this",
 )
+#: how a view reads one
+READ = re.compile(r"""\b(?:GET|POST|given|sent|entered|data)\.(?:get|getlist)\(\s*"([\w-]+)\"""")
 VIEWS = {pattern.name: str(pattern.pattern) for pattern in urls.urlpatterns}
 DRAIN = {"reason": "new kernel", "max_concurrent": "1", "order": LARGEST_FIRST, "move_locked": ""}
 SCRIPT = {"HTTP_X_REQUESTED_WITH": "XMLHttpRequest"}
@@ -94,6 +105,20 @@ def path(name: str, drain: Drain, host: str = "cmp1", number: str = "") -> str:
     found = VIEWS[name].replace("<str:host>", quote(host, safe=""))
     found = found.replace("<int:plan_id>", number or str(drain.plan_id))
     return ROOT + found.replace("<int:drain_id>", number or str(drain.pk))
+
+
+def test_every_parameter_and_field_is_sent():
+    sources = [file.read_text() for file in Path(maintenance.__file__).parent.rglob("*.py")]
+    read = {name for source in sources for name in READ.findall(source)}
+    # their fields are there once their modules are, which the table of URLs has seen to
+    of_forms = {name for form in _all_forms(forms.Form) for name in form.base_fields}
+    assert {"seen", "page", "reason"} <= read | of_forms
+    assert read | of_forms <= set(NAMES)
+
+
+def _all_forms(kind):
+    ours = [kind] if kind.__module__.startswith("ukcloud_maintenance") else []
+    return ours + [form for below in kind.__subclasses__() for form in _all_forms(below)]
 
 
 @pytest.mark.parametrize("name", VIEWS)
@@ -142,13 +167,29 @@ def test_numbers_that_are_too_great_are_no_error_of_the_server(drain, name):
     where = path(name, drain)
     for number in (*MANY_DIGITS, "-" + "9" * 31):
         asked = {"page": number, "row": number, "host": f"cmp{number}", "seen": number}
-        assert client.get(where, asked, **SCRIPT).status_code < 500
+        everywhere = {name: number for name in NAMES if name != "region"}
+        for one in (asked, everywhere):
+            assert client.get(where, one, **SCRIPT).status_code < 500
+        assert client.post(where, everywhere, **SCRIPT).status_code < 500
         sent = {**DRAIN, "row": "1", "confirmed": "yes", "do": "drain", "pace": "n"}
         sent |= {"max_concurrent": number, "hosts_at_once": number, "choice": "ours"}
         assert client.post(where, sent, **SCRIPT).status_code < 500
     for time in ("0001-01-01T00:00", "9999-12-31T23:59", f"{'9' * 31}-01-01T00:00"):
         sent = {**DRAIN, "host": "cmp1", "do": "drain", "start_at": time, "stop_at": time}
         assert client.post(where, sent, **SCRIPT).status_code < 500
+
+
+def test_a_window_that_no_time_zone_can_show_is_refused(drain):
+    client = Client()
+    last = "9999-12-31T23:59"
+    where = path("drain_host", drain, host="cmp2")
+    answer = client.post(where, {**DRAIN, "stop_at": last})
+    assert "The year is out of range." in answer.content.decode()
+    where = path("change_drain", drain)
+    sent = {"max_concurrent": "1", "initial-max_concurrent": "1", "stop_at": last}
+    answer = client.post(where, sent | {"timeout_action": "warn"}, **SCRIPT)
+    assert "The year is out of range." in answer.content.decode()
+    assert not Drain.objects.filter(stop_at__isnull=False).exists()
 
 
 @pytest.mark.parametrize("name", ["index", "drains", "host", "timeline", "new_plan"])

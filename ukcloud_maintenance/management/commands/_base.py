@@ -65,6 +65,7 @@ _BAD_INPUT = frozenset(
         "order_unknown",
         "timeout_action_unknown",
         "window_without_zone",
+        "window_out_of_range",
         "window_is_over",
         "window_is_empty",
         "destination_is_source",

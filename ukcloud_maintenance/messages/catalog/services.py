@@ -150,6 +150,7 @@ REQUESTS = {
     "window_without_zone": Template(
         "{time} has no time zone.", remedy="Add one, for example +00:00."
     ),
+    "window_out_of_range": Template("The year is out of range."),
     "window_is_over": Template("The window ends in the past.", remedy="Choose a later end."),
     "window_is_empty": Template("The window ends before it starts."),
     "window_has_begun": Template(

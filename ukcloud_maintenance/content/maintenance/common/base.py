@@ -42,8 +42,6 @@ LOG = logger(__name__)
 
 #: refusals that say that there is no such thing
 UNKNOWN = ("unknown_drain", "unknown_plan")
-#: the greatest id that a database has room for
-MAX_ID = 2**63 - 1
 #: MariaDB's ER_TRUNCATED_WRONG_VALUE_FOR_FIELD: text that it has no characters for, such as emoji
 #: in its utf8mb3. PyMySQL calls it a DataError, mysqlclient an OperationalError.
 NO_SUCH_CHARACTER = 1366
@@ -165,7 +163,6 @@ class PanelView(View):
                 raise NotAllowed(said, rule=self.rule)
             if not all(map(is_text, self._sent())):
                 return self._unreadable()
-            self._check_ids()
             self._check_region()
             return super().dispatch(request, *args, **kwargs)
         except (DataError, OperationalError) as error:
@@ -196,13 +193,6 @@ class PanelView(View):
             for name, values in fields.lists():
                 yield name
                 yield from values
-
-    def _check_ids(self) -> None:
-        """:raises Refused: an id is one that no row can have"""
-        for name, value in self.kwargs.items():
-            if isinstance(value, int) and value > MAX_ID:
-                what = name.removesuffix("_id")
-                raise Refused(message(f"unknown_{what}", id=value))
 
     def _unreadable(self) -> HttpResponse:
         return self.problem(
