@@ -59,7 +59,7 @@ def plan_state(drains: list[Drain], counts: Counts | None = None) -> Label:
         done = sum(drain.state == DrainState.SUCCEEDED for drain in drains)
         if counts and counts.need_a_look:
             return Label(
-                _("Needs attention"), "danger", "triangle-exclamation", labels.alarm(counts)
+                _("Needs attention"), "danger", "exclamation-triangle", labels.alarm(counts)
             )
         if done == len(drains):
             return Label(_("All drained"), "success", "check", _("Every host is empty."))
@@ -75,9 +75,9 @@ def plan_state(drains: list[Drain], counts: Counts | None = None) -> Label:
             _("Paused"), "warning", "pause", _("No new migrations start; those in progress finish.")
         )
     if still_open == {DrainState.PENDING} and states == still_open:
-        return Label(_("Pending"), "default", "clock", _("Waiting for a worker."))
+        return Label(_("Pending"), "default", "hourglass-start", _("Waiting for a worker."))
     if counts and (n := counts.in_need(DrainState.RUNNING)):
-        return Label(_("Running"), "warning", "triangle-exclamation", labels.needs_you(n))
+        return Label(_("Running"), "warning", "exclamation-triangle", labels.needs_you(n))
     return Label(_("Running"), "primary", "arrow-right", _("Instances are being moved."))
 
 
