@@ -4,18 +4,19 @@ from django.db import models
 
 from ..core.states import DRAIN_TERMINAL, Direction, DrainState, TimeoutAction
 from ..message_field import MessageField
+from ..stored_text import Words
 from .hosts import HostMaintenance
 
 
 class Plan(models.Model):
     """Several hosts that are drained as one: all are disabled before the first instance moves."""
 
-    region = models.CharField(max_length=255)
-    reason = models.CharField(max_length=255)
+    region = Words(max_length=255)
+    reason = Words(max_length=255)
     #: hosts whose instances move at a time; 0: all
     hosts_at_once = models.PositiveIntegerField(default=0)
-    requested_by_id = models.CharField(max_length=255)
-    requested_by = models.CharField(max_length=255)
+    requested_by_id = Words(max_length=255)
+    requested_by = Words(max_length=255)
     created_at = models.DateTimeField(db_index=True)
 
     class Meta:
@@ -29,7 +30,7 @@ class Drain(models.Model):
     """One request to empty one host, or to bring instances back to it."""
 
     #: away from the host, or back to it after its return to service
-    direction = models.CharField(
+    direction = Words(
         max_length=8,
         default=Direction.AWAY.value,
         choices=[(d.value, d.value) for d in Direction],
@@ -37,37 +38,37 @@ class Drain(models.Model):
     plan = models.ForeignKey(Plan, null=True, on_delete=models.SET_NULL, related_name="drains")
     #: the place of the host in its plan, from 0
     plan_order = models.PositiveIntegerField(default=0)
-    region = models.CharField(max_length=255)
-    host = models.CharField(max_length=255)
-    host_key = models.CharField(max_length=64, db_index=True)
+    region = Words(max_length=255)
+    host = Words(max_length=255)
+    host_key = Words(max_length=64, db_index=True)
     #: `host_key` while the drain is open, else NULL: at most one open drain a host
-    open_key = models.CharField(max_length=64, null=True, unique=True, editable=False)
-    service_id = models.CharField(max_length=36)
+    open_key = Words(max_length=64, null=True, unique=True, editable=False)
+    service_id = Words(max_length=36)
     maintenance = models.ForeignKey(
         HostMaintenance, null=True, on_delete=models.SET_NULL, related_name="drains"
     )
 
-    reason = models.CharField(max_length=255)
+    reason = Words(max_length=255)
     max_concurrent = models.PositiveIntegerField()
     #: the one host that all instances go to, or empty
-    destination = models.CharField(max_length=255, blank=True)
+    destination = Words(max_length=255, blank=True)
     #: each instance is asked to go where the hosts stay even, worked out anew each time; a refusal
     #: leaves it to the scheduler. False: all are left to it
     follow_estimate = models.BooleanField(default=True)
     #: whether instances that their owner locked are moved
     move_locked = models.BooleanField(default=True)
-    requested_by_id = models.CharField(max_length=255)
-    requested_by = models.CharField(max_length=255)
+    requested_by_id = Words(max_length=255)
+    requested_by = Words(max_length=255)
 
-    state = models.CharField(
+    state = Words(
         max_length=16,
         default=DrainState.PENDING.value,
         choices=[(s.value, s.value) for s in DrainState],
     )
-    result = models.CharField(max_length=32, blank=True)
+    result = Words(max_length=32, blank=True)
     #: what the drain is doing or why it ended, in words
     message = MessageField()
-    cancelled_by = models.CharField(max_length=255, blank=True)
+    cancelled_by = Words(max_length=255, blank=True)
     cancelling_since = models.DateTimeField(null=True)
     #: what was chosen with the cancel: whether what is in progress is aborted, or finishes; and
     #: whether the service is enabled again
@@ -79,7 +80,7 @@ class Drain(models.Model):
     start_at = models.DateTimeField(null=True)
     stop_at = models.DateTimeField(null=True)
     #: what becomes of a migration that takes longer than its timeout
-    timeout_action = models.CharField(
+    timeout_action = Words(
         max_length=16,
         default=TimeoutAction.WARN.value,
         choices=[(a.value, a.value) for a in TimeoutAction],
@@ -106,7 +107,7 @@ class Drain(models.Model):
     revision = models.PositiveBigIntegerField(default=1)
 
     #: the worker that has it, and until when
-    claimed_by = models.CharField(max_length=255, blank=True)
+    claimed_by = Words(max_length=255, blank=True)
     claimed_until = models.DateTimeField(null=True)
     next_pass_at = models.DateTimeField(null=True)
 

@@ -3,6 +3,8 @@ not wait until Nova has listed a thousand of them."""
 
 from django.db import models
 
+from ..stored_text import Words
+
 
 class Inventory(models.Model):
     """One row a region: how far the worker is with its round over Nova's list of hypervisors.
@@ -12,8 +14,8 @@ class Inventory(models.Model):
     """
 
     #: `host_key` of the region and no host
-    region_key = models.CharField(max_length=64, unique=True)
-    region = models.CharField(max_length=255)
+    region_key = Words(max_length=64, unique=True)
+    region = Words(max_length=255)
     #: the hosts of the compute services, as listed when the last whole round began: one of them
     #: without a hypervisor has none
     hosts = models.JSONField(default=list)
@@ -24,13 +26,13 @@ class Inventory(models.Model):
     hosts_next = models.JSONField(default=list)
     #: the hypervisor that the next page comes after, and the number of that page; empty and 0: a
     #: round begins
-    marker = models.CharField(max_length=255, blank=True)
+    marker = Words(max_length=255, blank=True)
     number = models.PositiveIntegerField(default=0)
     #: how many pages the last whole round had, and when it ended; NULL: there was none
     pages = models.PositiveIntegerField(default=0)
     complete_at = models.DateTimeField(null=True)
     #: the worker that reads the next page now, and until when
-    claimed_by = models.CharField(max_length=255, blank=True)
+    claimed_by = Words(max_length=255, blank=True)
     claimed_until = models.DateTimeField(null=True)
     next_step_at = models.DateTimeField(null=True)
 

@@ -61,6 +61,7 @@ _BAD_INPUT = frozenset(
         "hosts_at_once_out_of_range",
         "reason_missing",
         "reason_too_long",
+        "characters_not_stored",
         "max_concurrent_out_of_range",
         "order_unknown",
         "timeout_action_unknown",
