@@ -138,15 +138,15 @@ def bar(share: labels.Share, kind: str, *, over: bool, name: str, small: bool) -
     # Only an end is a full bar: after the last one left, the host is still to be proved empty.
     percent = share.percent if over else min(share.percent, 99)
     return format_html(
-        '<div class="progress {}"><div class="progress-bar progress-bar-{}" role="progressbar"'
-        ' aria-label="{}" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{}"'
-        ' aria-valuetext="{}" style="width: {}%"></div></div>',
+        '<div class="progress {}"><div class="progress-bar progress-bar-{} mnt-w-{}"'
+        ' role="progressbar" aria-label="{}" aria-valuemin="0" aria-valuemax="100"'
+        ' aria-valuenow="{}" aria-valuetext="{}"></div></div>',
         "mnt-small" if small else "mnt-progress",
         kind,
+        percent,
         name,
         percent,
         share.text,
-        percent,
     )
 
 
