@@ -77,7 +77,8 @@ def _narrow(text: str, to: Any) -> list[_Narrow]:
 
 
 class _Words(models.CharField):
-    """A text that others may have written. For migrations it is Django's own field."""
+    """A text that others may have written, to be read. What is compared to the letter, such as a
+    host, is none: another name would be another host. For migrations it is Django's own field."""
 
     def get_db_prep_save(self, value: Any, connection: Any) -> Any:
         value = super().get_db_prep_save(value, connection)

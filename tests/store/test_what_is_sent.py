@@ -265,6 +265,14 @@ def test_a_reason_with_them_is_refused_in_a_shell(narrow):
     assert str(caught.value.said.values["characters"]) == "\N{GRINNING FACE}"
 
 
+def test_nor_is_a_host_taken_for_another_one(narrow):
+    """cmp😀 is none that is stored as cmp�."""
+    for given in ({"host": "cmp\N{GRINNING FACE}"}, {"destination": "cmp\N{GRINNING FACE}"}):
+        with pytest.raises(Refused) as caught:
+            check_request(DrainRequest(**{"host": "cmp1", "reason": "new kernel", **given}))
+        assert (caught.value.code, caught.value.field) == ("characters_not_stored", *given)
+
+
 def test_in_what_others_have_named_each_is_replaced(narrow):
     """By their id they are known; the messages have them whole."""
     smile, now = "\N{GRINNING FACE}", timezone.now()

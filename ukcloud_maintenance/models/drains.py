@@ -11,8 +11,8 @@ from .hosts import HostMaintenance
 class Plan(models.Model):
     """Several hosts that are drained as one: all are disabled before the first instance moves."""
 
-    region = Words(max_length=255)
-    reason = Words(max_length=255)
+    region = models.CharField(max_length=255)
+    reason = models.CharField(max_length=255)
     #: hosts whose instances move at a time; 0: all
     hosts_at_once = models.PositiveIntegerField(default=0)
     requested_by_id = Words(max_length=255)
@@ -38,20 +38,20 @@ class Drain(models.Model):
     plan = models.ForeignKey(Plan, null=True, on_delete=models.SET_NULL, related_name="drains")
     #: the place of the host in its plan, from 0
     plan_order = models.PositiveIntegerField(default=0)
-    region = Words(max_length=255)
-    host = Words(max_length=255)
-    host_key = Words(max_length=64, db_index=True)
+    region = models.CharField(max_length=255)
+    host = models.CharField(max_length=255)
+    host_key = models.CharField(max_length=64, db_index=True)
     #: `host_key` while the drain is open, else NULL: at most one open drain a host
-    open_key = Words(max_length=64, null=True, unique=True, editable=False)
-    service_id = Words(max_length=36)
+    open_key = models.CharField(max_length=64, null=True, unique=True, editable=False)
+    service_id = models.CharField(max_length=36)
     maintenance = models.ForeignKey(
         HostMaintenance, null=True, on_delete=models.SET_NULL, related_name="drains"
     )
 
-    reason = Words(max_length=255)
+    reason = models.CharField(max_length=255)
     max_concurrent = models.PositiveIntegerField()
     #: the one host that all instances go to, or empty
-    destination = Words(max_length=255, blank=True)
+    destination = models.CharField(max_length=255, blank=True)
     #: each instance is asked to go where the hosts stay even, worked out anew each time; a refusal
     #: leaves it to the scheduler. False: all are left to it
     follow_estimate = models.BooleanField(default=True)

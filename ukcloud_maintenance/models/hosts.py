@@ -20,16 +20,16 @@ class HostMaintenance(models.Model):
     take our own disabling for somebody else's.
     """
 
-    region = Words(max_length=255)
-    host = Words(max_length=255)
-    host_key = Words(max_length=64, db_index=True)
-    open_key = Words(max_length=64, null=True, unique=True, editable=False)
-    service_id = Words(max_length=36)
+    region = models.CharField(max_length=255)
+    host = models.CharField(max_length=255)
+    host_key = models.CharField(max_length=64, db_index=True)
+    open_key = models.CharField(max_length=64, null=True, unique=True, editable=False)
+    service_id = models.CharField(max_length=36)
     #: enabled or disabled, as found before we did anything
     found_status = Words(max_length=16)
     found_reason = Words(max_length=255, blank=True)
     #: the reason that we wrote; empty where the service is not disabled by us
-    our_reason = Words(max_length=255, blank=True)
+    our_reason = models.CharField(max_length=255, blank=True)
     disabled_at = models.DateTimeField(null=True)
     opened_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
@@ -79,5 +79,5 @@ class Turn(models.Model):
     """
 
     #: `host_key` of the region and no host
-    region_key = Words(max_length=64, unique=True)
+    region_key = models.CharField(max_length=64, unique=True)
     taken = models.PositiveBigIntegerField(default=0)

@@ -19,7 +19,7 @@ class InstanceMigration(models.Model):
     """One instance on its way off the host."""
 
     drain = models.ForeignKey(Drain, on_delete=models.CASCADE, related_name="migrations")
-    server_id = Words(max_length=36)
+    server_id = models.CharField(max_length=36)
     server_name = Words(max_length=255)
     project_id = Words(max_length=64, blank=True)
     project_name = Words(max_length=255, blank=True)
@@ -42,7 +42,7 @@ class InstanceMigration(models.Model):
     choice = Words(max_length=8, blank=True)
     note = Words(max_length=255, blank=True)
     #: the hard anti-affinity group that it is in; no two of one group travel at a time
-    group = Words(max_length=36, blank=True)
+    group = models.CharField(max_length=36, blank=True)
     #: where the preflight's estimate would place it
     planned_host = Words(max_length=255, blank=True)
     #: hosts that it is not sent to again, and the cause of the failure there (core.causes)
@@ -61,7 +61,7 @@ class InstanceMigration(models.Model):
     server_status = Words(max_length=32, blank=True)
     task_state = Words(max_length=64, blank=True)
 
-    source_compute = Words(max_length=255)
+    source_compute = models.CharField(max_length=255)
     #: where it is sent to, or is by now
     dest_compute = Words(max_length=255, blank=True)
 
@@ -73,7 +73,7 @@ class InstanceMigration(models.Model):
         "Attempt", null=True, on_delete=models.SET_NULL, related_name="+"
     )
     #: the host that an admin named for this instance, or empty
-    destination = Words(max_length=255, blank=True)
+    destination = models.CharField(max_length=255, blank=True)
     not_before = models.DateTimeField(null=True)
     #: since when OpenStack puts off, without a word on the instance, what is requested for it
     put_off_since = models.DateTimeField(null=True)
@@ -124,7 +124,7 @@ class Attempt(models.Model):
     #: from 1; one that was never sent is taken for the next
     number = models.PositiveIntegerField(default=0)
     method = Words(max_length=8, blank=True)
-    source_compute = Words(max_length=255, blank=True)
+    source_compute = models.CharField(max_length=255, blank=True)
     #: the host that was requested, or empty: the scheduler's choice; and the one that Nova named
     asked_host = Words(max_length=255, blank=True)
     sent_to = Words(max_length=255, blank=True)

@@ -14,8 +14,8 @@ class Inventory(models.Model):
     """
 
     #: `host_key` of the region and no host
-    region_key = Words(max_length=64, unique=True)
-    region = Words(max_length=255)
+    region_key = models.CharField(max_length=64, unique=True)
+    region = models.CharField(max_length=255)
     #: the hosts of the compute services, as listed when the last whole round began: one of them
     #: without a hypervisor has none
     hosts = models.JSONField(default=list)

@@ -40,7 +40,7 @@ class Worker(models.Model):
     """A sign of life of one worker process."""
 
     name = Words(max_length=255, unique=True)
-    host = Words(max_length=255)
+    host = models.CharField(max_length=255)
     pid = models.PositiveIntegerField()
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField(db_index=True)

@@ -132,7 +132,8 @@ def check_request(request: DrainRequest) -> DrainRequest:
     longest = max(map(len, request.notes.values()), default=0)
     if longest > NOTE_MAX:
         raise Refused(message("note_too_long", length=longest, most=NOTE_MAX), field="choices")
-    for name, text in (("reason", reason), *(("choices", n) for n in request.notes.values())):
+    entered = [("reason", reason), ("host", request.host), ("destination", request.destination)]
+    for name, text in (*entered, *(("choices", note) for note in request.notes.values())):
         if lost := store.lost(text):
             raise Refused(message("characters_not_stored", characters=lost), field=name)
     if request.order not in ORDERS:

@@ -45,7 +45,7 @@ UNKNOWN = ("unknown_drain", "unknown_plan")
 #: MariaDB's ER_TRUNCATED_WRONG_VALUE_FOR_FIELD: text that it has no characters for, such as emoji
 #: in its utf8mb3; and ER_CANT_AGGREGATE_2COLLATIONS where it is to be compared. PyMySQL calls the
 #: first a DataError, mysqlclient an OperationalError.
-NO_SUCH_CHARACTER = (1366, 1267)
+NO_SUCH_CHARACTER = {(1366,), (1267,)}
 
 
 def is_ajax(request) -> bool:
@@ -167,7 +167,7 @@ class PanelView(View):
             self._check_region()
             return super().dispatch(request, *args, **kwargs)
         except (DataError, OperationalError) as error:
-            if isinstance(error, OperationalError) and error.args[0] not in NO_SUCH_CHARACTER:
+            if isinstance(error, OperationalError) and error.args[:1] not in NO_SUCH_CHARACTER:
                 raise
             LOG.warning("the database refused what was sent to %s", request.path, exc_info=True)
             return self._unreadable()

@@ -199,9 +199,7 @@ def _return_state(drain: Drain) -> Label | None:
             _("Brought back"), "success", "check", _("All instances to bring back have arrived.")
         )
     if drain.state == DrainState.FAILED and drain.result == DrainResult.INSTANCES_FAILED:
-        return Label(
-            _("Not all brought back"), "warning", "adjust", said(drain.message)
-        )
+        return Label(_("Not all brought back"), "warning", "adjust", said(drain.message))
     return None
 
 

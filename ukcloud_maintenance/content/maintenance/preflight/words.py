@@ -61,7 +61,10 @@ def verdict_label(group: str) -> Label:
             _("Live"), "default", "arrow-right", _("It keeps running during the move.")
         ),
         Kind.COLD.value: Label(
-            _("Cold"), "default", "thermometer-empty", _("It is shut off, is moved, and stays shut off.")
+            _("Cold"),
+            "default",
+            "thermometer-empty",
+            _("It is shut off, is moved, and stays shut off."),
         ),
         STOPPED: Label(
             _("Cold, with downtime"),
