@@ -81,6 +81,13 @@ def test_every_address_is_below_it(admin, webroot, addresses, name):
             assert where.partition(" ")[2].split("> ")[-1].lstrip().startswith(webroot), where
 
 
+def test_the_page_to_print_has_its_style_and_its_script_there(admin, webroot, addresses):
+    below = {"SCRIPT_NAME": webroot[:-1]}
+    page = admin.get(addresses["certificate"].removeprefix(webroot[:-1]), **below)
+    for kind in ("css", "js"):
+        assert f'="{webroot}static/ukcloud_maintenance/{kind}/' in page.content.decode()
+
+
 def test_addresses_are_found():
     html = {"html": ['<a href="/x/">', "/y/"], "no": "//z"}
     assert found_in(html) == ["<a href> /x/", " /y/"]
