@@ -14,12 +14,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from django.core.management import call_command
+from django.utils.dateparse import parse_datetime
 
 from benchmarks import model
 from tests.worker.driving import REPOSITORY, Installation
@@ -79,7 +79,7 @@ class Site:
     def stamp(self, text: str, *parameters: Any) -> float:
         """A time of the product's record, in seconds since the epoch."""
         [[found]] = self.installed.query(text, *parameters)
-        return datetime.fromisoformat(f"{found}+00:00").timestamp()
+        return parse_datetime(f"{found}+00:00").timestamp()
 
 
 @contextlib.contextmanager

@@ -13,11 +13,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 import django
+
+from ukcloud_maintenance.core.backports import UTC
 
 from . import hosts, spread
 

@@ -1,5 +1,9 @@
 """Admin > Compute > Maintenance, right after Hypervisors (2120)."""
 
+from pathlib import Path
+
+import openstack_dashboard
+
 PANEL = "maintenance"
 PANEL_DASHBOARD = "admin"
 PANEL_GROUP = "compute"
@@ -19,4 +23,7 @@ ADD_JS_FILES = [
     "ukcloud_maintenance/js/maintenance.select.js",
     "ukcloud_maintenance/js/maintenance.workflow.js",
 ]
-ADD_SCSS_FILES = ["ukcloud_maintenance/scss/maintenance.scss"]
+# Up to 2025.2 Horizon imports the style sheets of plugins into its own; it has a template for that.
+_HORIZON = Path(openstack_dashboard.__file__).parent
+_OWN_SHEET = not (_HORIZON / "templates" / "themes" / "themes.scss").exists()
+ADD_SCSS_FILES = [f"ukcloud_maintenance/scss/{'maintenance' if _OWN_SHEET else 'pages'}.scss"]

@@ -6,15 +6,17 @@ reported by the worker and the commands, when they open it.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+import django
 import yaml
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
+from django.db import connection
 
-from . import policies, settings
+from . import policies, settings, stored_text
 
 #: for ``django-admin check --tag ukcloud_maintenance`` and for our commands
 TAG = "ukcloud_maintenance"
@@ -42,6 +44,32 @@ def check_database(**_: Any) -> list[CheckMessage]:
             " MariaDB database where Horizon runs on several controllers.",
             id="ukcloud_maintenance.E001",
         )
+    ]
+
+
+@register(TAG)
+def check_character_set(databases: Iterable[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """MariaDB and MySQL store the characters of a character set, and only one has all of them.
+
+    :param databases: those that may be asked: of `check --database default`, and of `migrate`
+    """
+    default = getattr(django_settings, "DATABASES", {}).get("default", {})
+    if default.get("ENGINE") != "django.db.backends.mysql":
+        return []
+    plain = stored_text.WHOLE if django.VERSION >= (5, 2) else "utf8"
+    found = {(default.get("OPTIONS") or {}).get("charset", plain)}
+    if "default" in (databases or ()):
+        found |= stored_text.character_sets(connection)
+    return [
+        CheckWarning(
+            f"The database stores text as {name}, which lacks characters such as emoji: a reason"
+            " with one is refused, and in the names of others each is replaced.",
+            hint='Add "charset": "utf8mb4" to the OPTIONS of DATABASES["default"]. A database that'
+            " was made without it: ALTER DATABASE … CHARACTER SET utf8mb4, and ALTER TABLE …"
+            " CONVERT TO CHARACTER SET utf8mb4 for each of its tables ukcloud_maintenance_….",
+            id="ukcloud_maintenance.W006",
+        )
+        for name in sorted(found - {stored_text.WHOLE})
     ]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from django.db import models
 
 from .core.message import Message, as_json, from_json, text
+from .stored_text import escaped
 
 
 class MessageField(models.TextField):
@@ -33,6 +34,10 @@ class MessageField(models.TextField):
         if isinstance(value, str):
             value = text(value) if value else None
         return json.dumps(as_json(value), ensure_ascii=False) if value is not None else ""
+
+    def get_db_prep_save(self, value: Any, connection: Any) -> Any:
+        value = super().get_db_prep_save(value, connection)
+        return escaped(value, connection) if isinstance(value, str) else value
 
     def value_to_string(self, obj: models.Model) -> str:
         """As it is stored, for what is dumped to be loaded again."""

@@ -12,14 +12,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.db import DatabaseError, connections
+from django.utils.dateparse import parse_datetime
 
 from tests.chaos.proxy import Entry
 from ukcloud_maintenance import models, services
 from ukcloud_maintenance.core.actor import shell_actor
+from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.states import DRAIN_TERMINAL
 from ukcloud_maintenance.demo import databases
 from ukcloud_maintenance.demo.harness import DemoCloud
@@ -282,7 +284,7 @@ class NovaDatabase:
 
 
 def _seconds(stamp: Any) -> float:
-    return datetime.fromisoformat(str(stamp)).replace(tzinfo=UTC).timestamp()
+    return parse_datetime(str(stamp)).replace(tzinfo=UTC).timestamp()
 
 
 # -- both, while it goes on ------------------------------------------------------------------

@@ -1,11 +1,12 @@
 """Servers in ERROR on the real Nova: whose guest runs at the source, and whose does not."""
 
 import time
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
 
 from ukcloud_maintenance.cloud import Cloud
+from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.host.certificate import HostObservation, certify, is_safe
 from ukcloud_maintenance.core.host.evidence import ErrorSight, weigh
 from ukcloud_maintenance.demo.config import REGION

@@ -2,7 +2,7 @@
 
 import math
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.utils import timezone
@@ -10,6 +10,7 @@ from django.utils import timezone
 from tests.asking import request
 from tests.commands.helpers import begin, finish, move, run
 from ukcloud_maintenance import services, store
+from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.copying.duration import Forecast
 from ukcloud_maintenance.core.message import message, text
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState, RequestState

@@ -2,12 +2,13 @@
 
 import itertools
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
 
 from tests.commands.helpers import begin, finish, move, run, succeed
 from tests.fakes import GIB, server, service
+from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.facts import Aggregate, Capacity
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
 from ukcloud_maintenance.management.commands import _waiting
@@ -161,6 +162,8 @@ def test_window_timeout_and_order_reach_every_drain(racks, hosts):
         (["--stop-at", "22:00"], "time_unreadable", "ISO 8601"),
         (["--start-at", "0001-01-01T00:00+14:00"], "time_unreadable", "--start-at"),
         (["--start-at", ""], "time_unreadable", "Write it like"),
+        (["--start-at", "0001-01-01T00:00Z"], "window_out_of_range", "year"),
+        (["--stop-at", "9999-12-31T23:59Z"], "window_out_of_range", "year"),
         (["--stop-at", "2026-01-01T00:00Z"], "window_is_over", "past"),
         (
             ["--start-at", "2126-03-01T22:00Z", "--stop-at", "2126-03-01T22:00Z"],

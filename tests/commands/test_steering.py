@@ -3,7 +3,7 @@
 import io
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.utils import timezone
@@ -12,6 +12,7 @@ from tests.asking import request, wanted
 from tests.commands.helpers import begin, finish, move, run, shell_user
 from tests.fakes import GIB, server, service
 from ukcloud_maintenance import services, store
+from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.drain import LATE_ERROR
 from ukcloud_maintenance.core.facts import Diagnostics, Migration
 from ukcloud_maintenance.core.host.evidence import CODES

@@ -1,11 +1,12 @@
 """Short ways to say the facts that the pure tests are about."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from ukcloud_maintenance.core import drain as d
 from ukcloud_maintenance.core.attempt import ATTEMPT_FIELDS, AttemptView, Requests, RequestView
+from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.drain.context import changed_row
 from ukcloud_maintenance.core.drain.whereabouts import GuestSight
 from ukcloud_maintenance.core.facts import (

@@ -3,13 +3,14 @@
 import csv
 import io
 import json
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 
 import pytest
 
 from ukcloud_maintenance import messages
 from ukcloud_maintenance.core.attempt import AttemptView, Requests, RequestView
+from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.message import text
 from ukcloud_maintenance.core.record import export
 

@@ -1,13 +1,14 @@
 """Rows and events of a drain into lanes: which stretch from when to when, and how it ended."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.message import text
 from ukcloud_maintenance.core.record.axis import ticks
 from ukcloud_maintenance.core.record.lanes import (

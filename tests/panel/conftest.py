@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from types import SimpleNamespace
 
@@ -22,6 +22,7 @@ from oslo_policy.policy import Enforcer
 from tests.fakes import GIB, FakeCloud, server, service
 from ukcloud_maintenance import store
 from ukcloud_maintenance.content.maintenance.common import session
+from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.facts import Hypervisor, Server, Service
 from ukcloud_maintenance.core.preflight.judge import judge
 
@@ -108,7 +109,8 @@ CATALOG = [
 
 def make_user(*roles: str, region: str = REGION, name: str = "alice", domain: str = "Default"):
     """A user of Horizon as openstack_auth makes one at a login."""
-    token = auth_user.Token()
+    # before Horizon 26 it is made of an answer of Keystone alone
+    token = auth_user.Token.__new__(auth_user.Token)
     token.id = f"token-of-{name}"
     token.expires = datetime.now(UTC) + timedelta(hours=1)
     token.user = {"id": f"id-of-{name}", "name": name, "password_expires_at": None}

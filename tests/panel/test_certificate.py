@@ -354,7 +354,7 @@ def test_the_list_says_it_in_words_and_goes_on_by_itself(admin, cloud, maintaine
         "safe to power off",
         "Return to Service Preflight",
     ]
-    assert "fa-circle-check" in html
+    assert "fa-check-circle" in html
     assert html.count(" data-watch>") == 1
     assert list(rows(admin.get(INDEX, {"state": "safe"}))) == ["cmp4"]
     assert list(rows(admin.get(INDEX, {"state": "maintenance"}))) == ["cmp4"]

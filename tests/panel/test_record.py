@@ -7,7 +7,7 @@ import io
 import json
 import re
 import xml.etree.ElementTree as ET
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from ukcloud_maintenance.content.maintenance.hosts.history import CHART_HEIGHT
 from ukcloud_maintenance.content.maintenance.record import events, timeline
 from ukcloud_maintenance.content.maintenance.record import picture as lanes_page
 from ukcloud_maintenance.core.actor import Actor
+from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.record.lanes import Outcome
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState

@@ -3,7 +3,7 @@
 import dataclasses
 import html
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -19,6 +19,7 @@ from tests.panel import test_hosts
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.content.maintenance.common import fields, session
 from ukcloud_maintenance.content.maintenance.drains import course
+from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.copying.duration import Forecast
 from ukcloud_maintenance.core.drain import LATE_ERROR
 from ukcloud_maintenance.core.host.certificate import Check

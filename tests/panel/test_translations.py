@@ -6,7 +6,7 @@ Whether the scripts say nothing that has no translation is looked at in tests/un
 import gettext
 import json
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from django.utils.translation import get_language, override
 import ukcloud_maintenance
 from tests.panel.test_german import ENGLISH
 from ukcloud_maintenance.content.maintenance.common import labels
+from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.message import lines, message, several
 from ukcloud_maintenance.exceptions import CloudForbidden
 

@@ -1,11 +1,12 @@
 """What is read to keep the hosts even: fresh, all or nothing, and what was sent counted in."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
 
 from tests.fakes import GIB, FakeCloud, server, service
 from ukcloud_maintenance import store
+from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.facts import Capacity, ServerGroup
 from ukcloud_maintenance.core.preflight.judge import judge
 from ukcloud_maintenance.core.states import MigrationState

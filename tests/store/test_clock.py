@@ -3,7 +3,7 @@ that is ahead of it proves nothing, keeps nobody away, and is overwritten."""
 
 import time
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from types import SimpleNamespace
 from unittest import mock
@@ -18,6 +18,7 @@ from tests.store.test_hosts import give_back, in_maintenance, verified
 from tests.store.test_store import NOW, begin, create, read, row
 from tests.worker.test_hosts import QUICK, HostNova
 from ukcloud_maintenance import store
+from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.message import text
 from ukcloud_maintenance.core.states import DrainState, MigrationState
 from ukcloud_maintenance.exceptions import CloudUnreachable, StaleState

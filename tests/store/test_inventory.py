@@ -1,11 +1,12 @@
 """The inventory of hypervisors, on each database."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
 
 from ukcloud_maintenance import store
+from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.facts import Hypervisor
 from ukcloud_maintenance.models import Inventory, InventoryPage
 

@@ -3,7 +3,7 @@
 import io
 import threading
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
@@ -16,6 +16,7 @@ from tests.fakes import FakeCloud, server, service
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import Actor
 from ukcloud_maintenance.core.attempt import RequestView
+from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.message import text
 from ukcloud_maintenance.core.preflight.judge import judge
 from ukcloud_maintenance.core.states import (

@@ -1,6 +1,6 @@
 """The record of before messages had codes: what an upgrade keeps of it, and the way back."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
 from django.core.management import call_command
@@ -8,6 +8,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from tests.databases import as_default
+from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.host.certificate import from_json
 from ukcloud_maintenance.core.message import holds, message, text
 from ukcloud_maintenance.messages import TEMPLATES, english

@@ -7,7 +7,7 @@ cancelled and are over, instances in each state, requests in each stage.
 import json
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from tests.databases import as_default
 from tests.worker.fake_nova import FakeNova
 from tests.worker.test_any_history import QUICK, ask, one_pass, run
 from ukcloud_maintenance import store
+from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.drain.requests import is_to_abort
 from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.states import MIGRATION_UNDER_WAY, RequestKind

@@ -1,8 +1,13 @@
 """What a browser may send and a database may refuse: answered with 400 or 404, never with 500."""
 
+import re
+from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import quote
 
 import pytest
+from django import forms
+from django.core.checks import run_checks
 from django.core.management import call_command
 from django.db import connection, connections
 from django.test import Client
@@ -13,11 +18,17 @@ from tests.databases import as_default
 from tests.fakes import server, service
 from tests.panel.conftest import REGION, PanelCloud, make_pages_plain, make_user
 from ukcloud_maintenance import store
+from ukcloud_maintenance.checks import TAG
+from ukcloud_maintenance.content import maintenance
 from ukcloud_maintenance.content.maintenance import urls
 from ukcloud_maintenance.content.maintenance.common import session
+from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.preflight.judge import judge
+from ukcloud_maintenance.core.states import MigrationState
+from ukcloud_maintenance.exceptions import Refused
 from ukcloud_maintenance.models import Drain
-from ukcloud_maintenance.services import LARGEST_FIRST
+from ukcloud_maintenance.services import LARGEST_FIRST, DrainRequest
+from ukcloud_maintenance.services.requests import check_request
 
 ROOT = "/admin/maintenance/"
 #: every parameter and field that a view reads, and one that none does
@@ -50,8 +61,15 @@ NAMES = (
     "service",
     "under_way",
     "confirmed",
+    "consumer",
+    "flying",
+    "move_locked",
+    "pace",
+    "placing",
     "nobody-reads-this",
 )
+#: how a view reads one
+READ = re.compile(r"""\b(?:GET|POST|given|sent|entered|data)\.(?:get|getlist)\(\s*"([\w-]+)\"""")
 VIEWS = {pattern.name: str(pattern.pattern) for pattern in urls.urlpatterns}
 DRAIN = {"reason": "new kernel", "max_concurrent": "1", "order": LARGEST_FIRST, "move_locked": ""}
 SCRIPT = {"HTTP_X_REQUESTED_WITH": "XMLHttpRequest"}
@@ -91,6 +109,20 @@ def path(name: str, drain: Drain, host: str = "cmp1", number: str = "") -> str:
     found = VIEWS[name].replace("<str:host>", quote(host, safe=""))
     found = found.replace("<int:plan_id>", number or str(drain.plan_id))
     return ROOT + found.replace("<int:drain_id>", number or str(drain.pk))
+
+
+def test_every_parameter_and_field_is_sent():
+    sources = [file.read_text() for file in Path(maintenance.__file__).parent.rglob("*.py")]
+    read = {name for source in sources for name in READ.findall(source)}
+    # their fields are there once their modules are, which the table of URLs has seen to
+    of_forms = {name for form in _all_forms(forms.Form) for name in form.base_fields}
+    assert {"seen", "page", "reason"} <= read | of_forms
+    assert read | of_forms <= set(NAMES)
+
+
+def _all_forms(kind):
+    ours = [kind] if kind.__module__.startswith("ukcloud_maintenance") else []
+    return ours + [form for below in kind.__subclasses__() for form in _all_forms(below)]
 
 
 @pytest.mark.parametrize("name", VIEWS)
@@ -139,13 +171,29 @@ def test_numbers_that_are_too_great_are_no_error_of_the_server(drain, name):
     where = path(name, drain)
     for number in (*MANY_DIGITS, "-" + "9" * 31):
         asked = {"page": number, "row": number, "host": f"cmp{number}", "seen": number}
-        assert client.get(where, asked, **SCRIPT).status_code < 500
+        everywhere = {name: number for name in NAMES if name != "region"}
+        for one in (asked, everywhere):
+            assert client.get(where, one, **SCRIPT).status_code < 500
+        assert client.post(where, everywhere, **SCRIPT).status_code < 500
         sent = {**DRAIN, "row": "1", "confirmed": "yes", "do": "drain", "pace": "n"}
         sent |= {"max_concurrent": number, "hosts_at_once": number, "choice": "ours"}
         assert client.post(where, sent, **SCRIPT).status_code < 500
     for time in ("0001-01-01T00:00", "9999-12-31T23:59", f"{'9' * 31}-01-01T00:00"):
         sent = {**DRAIN, "host": "cmp1", "do": "drain", "start_at": time, "stop_at": time}
         assert client.post(where, sent, **SCRIPT).status_code < 500
+
+
+def test_a_window_that_no_time_zone_can_show_is_refused(drain):
+    client = Client()
+    last = "9999-12-31T23:59"
+    where = path("drain_host", drain, host="cmp2")
+    answer = client.post(where, {**DRAIN, "stop_at": last})
+    assert "The year is out of range." in answer.content.decode()
+    where = path("change_drain", drain)
+    sent = {"max_concurrent": "1", "initial-max_concurrent": "1", "stop_at": last}
+    answer = client.post(where, sent | {"timeout_action": "warn"}, **SCRIPT)
+    assert "The year is out of range." in answer.content.decode()
+    assert not Drain.objects.filter(stop_at__isnull=False).exists()
 
 
 @pytest.mark.parametrize("name", ["index", "drains", "host", "timeline", "new_plan"])
@@ -164,19 +212,99 @@ def test_emoji_are_stored(drain):
     assert Drain.objects.latest("pk").reason == "new kernel \N{GRINNING FACE}"
 
 
-def test_characters_that_this_database_lacks_are_a_bad_request(engine, django_db_blocker, database):
-    """MariaDB's old utf8 has three bytes for a character, and none for emoji."""
+@pytest.fixture(params=["utf8mb3", "latin1"])
+def narrow(engine, django_db_blocker, database, request):
+    """A MariaDB that lacks characters: its old utf8 has three bytes for a character, and none for
+    emoji; latin1 is what it takes where nobody names one."""
     if connection.vendor != "mysql":
         pytest.skip("the character sets of the other databases have all characters")
     with connection.cursor() as cursor:
-        cursor.execute("CREATE DATABASE IF NOT EXISTS narrow CHARACTER SET utf8mb3")
-    with as_default(engine | {"NAME": "narrow"}):
+        cursor.execute(f"CREATE DATABASE IF NOT EXISTS narrow CHARACTER SET {request.param}")
+    # as Django has it before 5.2
+    with as_default(engine | {"NAME": "narrow", "OPTIONS": {"charset": "utf8"}}):
         call_command("migrate", verbosity=0)
-        client = Client()
-        where = f"{ROOT}hosts/cmp2/drain/"
-        answer = client.post(where, {**DRAIN, "reason": "new kernel \N{GRINNING FACE}"})
-        assert answer.status_code == 400
-        assert "text that the database cannot store" in answer.content.decode()
-        assert not Drain.objects.exists()
-        assert client.post(where, DRAIN).status_code == 302
+        yield request.param
+        with connection.cursor() as cursor:
+            cursor.execute("DROP DATABASE narrow")
         connections["default"].close()
+
+
+@pytest.mark.parametrize("field", ["reason", f"note-{server('web-1').id}"])
+def test_characters_that_this_database_lacks_are_refused_where_they_are_entered(narrow, field):
+    client = Client()
+    where = f"{ROOT}hosts/cmp1/drain/"
+    answer = client.post(where, {**DRAIN, field: "new kernel \N{GRINNING FACE}"})
+    assert answer.status_code == 200
+    words = "The database cannot store these characters: \N{GRINNING FACE}"
+    assert words in answer.content.decode()
+    assert not Drain.objects.exists()
+    assert client.post(where, DRAIN).status_code == 302
+
+
+def test_nor_are_they_looked_for(narrow):
+    client, smile = Client(), "\N{GRINNING FACE}"
+    drain = SimpleNamespace(pk=1, plan_id=1)
+    given = {one: smile for one in NAMES}
+    for name in VIEWS:
+        answer = client.get(path(name, drain), given)
+        if name != "steer_plan":
+            assert answer.status_code == 400, name
+            assert "text that the database cannot store" in answer.content.decode()
+        for sent in (given, {**given, **DRAIN}):
+            assert client.post(path(name, drain), sent, **SCRIPT).status_code < 500, name
+
+
+def test_a_reason_with_them_is_refused_in_a_shell(narrow):
+    request = DrainRequest("cmp1", "new kernel \N{GRINNING FACE}\N{GRINNING FACE}")
+    with pytest.raises(Refused) as caught:
+        check_request(request)
+    assert (caught.value.code, caught.value.field) == ("characters_not_stored", "reason")
+    assert str(caught.value.said.values["characters"]) == "\N{GRINNING FACE}"
+
+
+def test_nor_is_a_host_taken_for_another_one(narrow):
+    """cmp😀 is none that is stored as cmp�."""
+    for given in ({"host": "cmp\N{GRINNING FACE}"}, {"destination": "cmp\N{GRINNING FACE}"}):
+        with pytest.raises(Refused) as caught:
+            check_request(DrainRequest(**{"host": "cmp1", "reason": "new kernel", **given}))
+        assert (caught.value.code, caught.value.field) == ("characters_not_stored", *given)
+
+
+def test_in_what_others_have_named_each_is_replaced(narrow):
+    """By their id they are known; the messages have them whole."""
+    smile, now = "\N{GRINNING FACE}", timezone.now()
+    name = f"ä Ω\N{SNOWMAN} {smile}"
+    utf8 = narrow == "utf8mb3"
+    stored = "ä Ω\N{SNOWMAN} \N{REPLACEMENT CHARACTER}" if utf8 else "ä ?? ?"
+    about = {"region": REGION, "actor_id": "1", "actor": name, "reason": "new kernel"}
+    one = server(name, flavor_name=name)
+    drain = store.create_drain(
+        host="cmp1",
+        service_id="s-1",
+        max_concurrent=1,
+        destination="",
+        planned=[(one, judge(one))],
+        project_names={one.project_id: name},
+        now=now,
+        **about,
+    )
+    maintenance = store.join_maintenance(
+        drain, found_status="disabled", found_reason=name, service_id="s-1", now=now
+    )
+    row = drain.migrations.get()
+    told = message("text", text=f"No valid host: {name}")
+    store.change_migration(row, now, state=MigrationState.BLOCKED, message=told, code="no_host")
+    row.refresh_from_db()
+    assert (row.server_id, row.server_name) == (one.id, stored)
+    assert (row.flavor_name, row.project_name) == (stored, stored)
+    assert row.message == told
+    maintenance.refresh_from_db()
+    assert maintenance.found_reason == stored
+    assert Drain.objects.get().requested_by == stored
+    assert {event.actor for event in drain.events.all()} == {stored}
+
+
+def test_it_is_told_of_by_the_check(narrow):
+    found = {one.id: one.msg for one in run_checks(tags=[TAG], databases=["default"])}
+    assert list(found) == ["ukcloud_maintenance.W006"]
+    assert "utf8mb3" in found["ukcloud_maintenance.W006"] or narrow == "latin1"

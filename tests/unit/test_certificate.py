@@ -2,10 +2,11 @@
 
 import dataclasses
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
 
+from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.facts import (
     NOVA_STATUS_OVER,
     Allocation,

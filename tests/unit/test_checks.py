@@ -38,6 +38,30 @@ def test_no_database(monkeypatch, databases):
     assert 'DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3"' in message.hint
 
 
+def _mariadb(monkeypatch, **options):
+    default = {"ENGINE": "django.db.backends.mysql", "NAME": "x", **options}
+    monkeypatch.setattr("django.conf.settings.DATABASES", {"default": default})
+
+
+@pytest.mark.parametrize("name", ["utf8", "utf8mb3", "latin1"])
+def test_a_connection_that_lacks_characters(monkeypatch, name):
+    _mariadb(monkeypatch, OPTIONS={"charset": name})
+    message = _only("W006", django_checks.WARNING)
+    assert f"stores text as {name}," in message.msg
+    assert '"charset": "utf8mb4"' in message.hint
+
+
+@pytest.mark.parametrize(
+    ("version", "found"), [((4, 2), True), ((5, 1), True), ((5, 2), False), ((6, 0), False)]
+)
+def test_what_django_takes_where_none_is_named(monkeypatch, version, found):
+    monkeypatch.setattr("django.VERSION", (*version, 0, "final", 0))
+    _mariadb(monkeypatch)
+    assert ("ukcloud_maintenance.W006" in _found()) is found
+    _mariadb(monkeypatch, OPTIONS={"charset": "utf8mb4"})
+    assert _found() == {}
+
+
 @pytest.mark.parametrize("value", [None, ""])
 def test_policies_are_not_checked_at_all(settings, value):
     settings.POLICY_CHECK_FUNCTION = value

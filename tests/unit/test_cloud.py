@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
 from hypothesis import given
@@ -16,6 +16,7 @@ from tests.unit.openstack_server import Answer
 from ukcloud_maintenance import cloud as gateway
 from ukcloud_maintenance.cloud import Cloud, from_clouds_yaml
 from ukcloud_maintenance.cloud.wire import as_hypervisor
+from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.facts import Capacity, Inventory
 from ukcloud_maintenance.exceptions import (
     CloudAnswerUnusable,

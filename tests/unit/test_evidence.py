@@ -1,10 +1,11 @@
 """A server in ERROR at the source: complete evidence, and each reason for which it is not."""
 
 import dataclasses
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
+from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.facts import (
     NOVA_STATUS_OVER,
     Diagnostics,

@@ -5,7 +5,7 @@ import gettext
 import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import ukcloud_maintenance
 from ukcloud_maintenance.core import message as m
+from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.message import Message, message, text
 from ukcloud_maintenance.core.states import MigrationState
 from ukcloud_maintenance.message_field import MessageField

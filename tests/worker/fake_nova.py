@@ -5,8 +5,9 @@ is tested against the real one, in tests/worker/test_real_nova.py.
 """
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.facts import (
     Action,
     Capacity,

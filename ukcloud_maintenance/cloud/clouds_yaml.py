@@ -36,8 +36,9 @@ def from_clouds_yaml(name: str, region: str) -> Cloud:
             timeout=settings.current().api_timeout_seconds,
             cloud_name=name,
         )
-    except openstack.exceptions.ConfigException as error:
-        # openstacksdk passes over a file that it can't read, and then misses the cloud
+    except (openstack.exceptions.ConfigException, yaml.YAMLError) as error:
+        # openstacksdk passes over a file that it cannot read, and then misses the cloud; an older
+        # one falls over one that is no YAML
         why = "; ".join(filter(None, map(_unreadable, _config_files()))) or error
         said = message("clouds_yaml_unusable", cloud=name, why=str(why))
         raise ConfigurationError(said) from error

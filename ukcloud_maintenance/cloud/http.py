@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotInTime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -199,10 +200,10 @@ class Bounds:
             threading.Thread(target=run, daemon=True, name="request").start()
             try:
                 return future.result(seconds)
-            except TimeoutError:
+            except (NotInTime, TimeoutError) as error:  # before Python 3.11 two
                 if not future.done():
                     exchange.cut()
-                raise
+                raise TimeoutError from error
         finally:
             self._waiting.pop(future, None)
 

@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any, Self
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import requests
@@ -42,6 +42,7 @@ READ_WAITS = 5.0
 #: By so many seconds the HTTP library's own timer is behind ours: one of the two has the word.
 BEHIND = 1.0
 GOES_ROUND = message("pages_go_round")
+Same = TypeVar("Same", bound="Transport")
 
 
 class Transport:
@@ -76,7 +77,7 @@ class Transport:
         self._placement = adapter.Adapter(service_type="placement", **common)
         self._servers_at = MICROVERSION
 
-    def within(self, seconds: float, before_write: Callable[[], None] = lambda: None) -> Self:
+    def within(self: Same, seconds: float, before_write: Callable[[], None] = lambda: None) -> Same:
         """The same cloud for one pass, which ends after so many seconds: what is read then is a
         :class:`CloudUnreachable`.
 

@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from django.utils.dateparse import parse_datetime
+
+from ..core.backports import UTC
 from ..core.facts import (
     Action,
     Aggregate,
@@ -33,8 +36,10 @@ def as_time(text: Any) -> datetime | None:
     if not text:
         return None
     try:
-        value = datetime.fromisoformat(str(text))
+        value = parse_datetime(str(text))
     except ValueError:
+        return None
+    if value is None:
         return None
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 

@@ -4,7 +4,7 @@ A state is never written without :func:`check_drain_transition` or
 :func:`check_migration_transition` having allowed it; `store` sees to that.
 """
 
-from enum import StrEnum
+from .backports import StrEnum
 
 
 class Direction(StrEnum):

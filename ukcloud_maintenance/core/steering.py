@@ -5,11 +5,11 @@ One place decides what is offered and what is refused, for the buttons, the comm
 live_migrate_force_complete) and design.md.
 """
 
-from enum import StrEnum
 from typing import Protocol
 
 from .actor import RULE_ABORT, RULE_CANCEL, RULE_FORCE, RULE_RESET, RULE_STEER
 from .attempt import Requests
+from .backports import StrEnum
 from .codes import ARRIVED, LATE_ERROR, OBJECTIONS, SOURCE_DOWN
 from .message import Message, message
 from .states import (

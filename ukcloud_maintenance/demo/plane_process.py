@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Self, TextIO
+from typing import TextIO
 
 from .children import child_environment
 from .config import FAST, CloudConfig
@@ -46,7 +46,7 @@ class ControlPlaneProcess:
         self.config = config
         self.process: subprocess.Popen | None = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> ControlPlaneProcess:
         self.start()
         return self
 

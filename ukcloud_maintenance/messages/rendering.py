@@ -1,12 +1,14 @@
 """Messages as text, in the active language."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from string import Formatter
 from typing import Any, Protocol
 
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext, ngettext, override
 
+from ..core.backports import UTC
 from ..core.message import TEXT, Message, as_json
 from .catalog import TEMPLATES
 
@@ -147,7 +149,7 @@ def _moment(value: Any) -> datetime | None:
     if isinstance(value, datetime):
         return value
     try:
-        return datetime.fromisoformat(value)
+        return parse_datetime(value)
     except (TypeError, ValueError):
         return None
 

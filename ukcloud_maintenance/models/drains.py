@@ -4,6 +4,7 @@ from django.db import models
 
 from ..core.states import DRAIN_TERMINAL, Direction, DrainState, TimeoutAction
 from ..message_field import MessageField
+from ..stored_text import Words
 from .hosts import HostMaintenance
 
 
@@ -14,8 +15,8 @@ class Plan(models.Model):
     reason = models.CharField(max_length=255)
     #: hosts whose instances move at a time; 0: all
     hosts_at_once = models.PositiveIntegerField(default=0)
-    requested_by_id = models.CharField(max_length=255)
-    requested_by = models.CharField(max_length=255)
+    requested_by_id = Words(max_length=255)
+    requested_by = Words(max_length=255)
     created_at = models.DateTimeField(db_index=True)
 
     class Meta:
@@ -29,7 +30,7 @@ class Drain(models.Model):
     """One request to empty one host, or to bring instances back to it."""
 
     #: away from the host, or back to it after its return to service
-    direction = models.CharField(
+    direction = Words(
         max_length=8,
         default=Direction.AWAY.value,
         choices=[(d.value, d.value) for d in Direction],
@@ -56,18 +57,18 @@ class Drain(models.Model):
     follow_estimate = models.BooleanField(default=True)
     #: whether instances that their owner locked are moved
     move_locked = models.BooleanField(default=True)
-    requested_by_id = models.CharField(max_length=255)
-    requested_by = models.CharField(max_length=255)
+    requested_by_id = Words(max_length=255)
+    requested_by = Words(max_length=255)
 
-    state = models.CharField(
+    state = Words(
         max_length=16,
         default=DrainState.PENDING.value,
         choices=[(s.value, s.value) for s in DrainState],
     )
-    result = models.CharField(max_length=32, blank=True)
+    result = Words(max_length=32, blank=True)
     #: what the drain is doing or why it ended, in words
     message = MessageField()
-    cancelled_by = models.CharField(max_length=255, blank=True)
+    cancelled_by = Words(max_length=255, blank=True)
     cancelling_since = models.DateTimeField(null=True)
     #: what was chosen with the cancel: whether what is in progress is aborted, or finishes; and
     #: whether the service is enabled again
@@ -79,7 +80,7 @@ class Drain(models.Model):
     start_at = models.DateTimeField(null=True)
     stop_at = models.DateTimeField(null=True)
     #: what becomes of a migration that takes longer than its timeout
-    timeout_action = models.CharField(
+    timeout_action = Words(
         max_length=16,
         default=TimeoutAction.WARN.value,
         choices=[(a.value, a.value) for a in TimeoutAction],
@@ -106,7 +107,7 @@ class Drain(models.Model):
     revision = models.PositiveBigIntegerField(default=1)
 
     #: the worker that has it, and until when
-    claimed_by = models.CharField(max_length=255, blank=True)
+    claimed_by = Words(max_length=255, blank=True)
     claimed_until = models.DateTimeField(null=True)
     next_pass_at = models.DateTimeField(null=True)
 

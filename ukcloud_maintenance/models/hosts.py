@@ -5,6 +5,7 @@ import hashlib
 from django.db import models
 
 from ..message_field import MessageField
+from ..stored_text import Words
 
 
 def host_key(region: str, host: str) -> str:
@@ -25,8 +26,8 @@ class HostMaintenance(models.Model):
     open_key = models.CharField(max_length=64, null=True, unique=True, editable=False)
     service_id = models.CharField(max_length=36)
     #: enabled or disabled, as found before we did anything
-    found_status = models.CharField(max_length=16)
-    found_reason = models.CharField(max_length=255, blank=True)
+    found_status = Words(max_length=16)
+    found_reason = Words(max_length=255, blank=True)
     #: the reason that we wrote; empty where the service is not disabled by us
     our_reason = models.CharField(max_length=255, blank=True)
     disabled_at = models.DateTimeField(null=True)
@@ -48,19 +49,19 @@ class HostMaintenance(models.Model):
     #: since when the host is being given back, who asked, and what becomes of the service: see
     #: core.states.ReturnChoice
     returning_since = models.DateTimeField(null=True)
-    returned_by = models.CharField(max_length=255, blank=True)
-    return_choice = models.CharField(max_length=8, blank=True)
+    returned_by = Words(max_length=255, blank=True)
+    return_choice = Words(max_length=8, blank=True)
     #: when we were about to ask Nova to enable the service, and when Nova took that
     enabling_since = models.DateTimeField(null=True)
     enabled_at = models.DateTimeField(null=True)
     #: how it ended, see core.states.ReturnResult; and what is going on or how it ended, in words
-    return_result = models.CharField(max_length=16, blank=True)
+    return_result = Words(max_length=16, blank=True)
     message = MessageField()
 
     #: raised by every change that a page shows
     revision = models.PositiveBigIntegerField(default=1)
     #: the worker that has it, and until when
-    claimed_by = models.CharField(max_length=255, blank=True)
+    claimed_by = Words(max_length=255, blank=True)
     claimed_until = models.DateTimeField(null=True)
     next_pass_at = models.DateTimeField(null=True)
 

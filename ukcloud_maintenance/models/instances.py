@@ -11,6 +11,7 @@ from ..core.states import (
     RequestState,
 )
 from ..message_field import MessageField
+from ..stored_text import Words
 from .drains import Drain
 
 
@@ -19,50 +20,50 @@ class InstanceMigration(models.Model):
 
     drain = models.ForeignKey(Drain, on_delete=models.CASCADE, related_name="migrations")
     server_id = models.CharField(max_length=36)
-    server_name = models.CharField(max_length=255)
-    project_id = models.CharField(max_length=64, blank=True)
-    project_name = models.CharField(max_length=255, blank=True)
-    flavor_name = models.CharField(max_length=255, blank=True)
+    server_name = Words(max_length=255)
+    project_id = Words(max_length=64, blank=True)
+    project_name = Words(max_length=255, blank=True)
+    flavor_name = Words(max_length=255, blank=True)
     vcpus = models.PositiveIntegerField(default=0)
     memory_bytes = models.PositiveBigIntegerField(default=0)
     disk_bytes = models.PositiveBigIntegerField(default=0)
     #: the part of it that is on the host itself, and copied unless the hosts share storage
     local_disk_bytes = models.PositiveBigIntegerField(default=0)
 
-    state = models.CharField(
+    state = Words(
         max_length=16,
         default=MigrationState.PENDING.value,
         choices=[(s.value, s.value) for s in MigrationState],
     )
-    method = models.CharField(
+    method = Words(
         max_length=8, blank=True, choices=[(m.value, m.value) for m in Method if m.value]
     )
     #: the admin's own choice for this instance, and why
-    choice = models.CharField(max_length=8, blank=True)
-    note = models.CharField(max_length=255, blank=True)
+    choice = Words(max_length=8, blank=True)
+    note = Words(max_length=255, blank=True)
     #: the hard anti-affinity group that it is in; no two of one group travel at a time
     group = models.CharField(max_length=36, blank=True)
     #: where the preflight's estimate would place it
-    planned_host = models.CharField(max_length=255, blank=True)
+    planned_host = Words(max_length=255, blank=True)
     #: hosts that it is not sent to again, and the cause of the failure there (core.causes)
     unfit_hosts = models.JSONField(default=dict, blank=True)
     #: the next attempt is the scheduler's: Nova refused the host that we chose
     fall_back = models.BooleanField(default=False)
     #: a stable word for the reason of the state, e.g. status_shutoff
-    code = models.CharField(max_length=64, blank=True)
+    code = Words(max_length=64, blank=True)
     #: why it stays, is blocked or failed; Nova's words where it has them
     message = MessageField()
     #: the order in which they are started, smallest first
     position = models.IntegerField(default=0)
 
     #: the server's status before the first attempt: what it must be again after arriving
-    initial_status = models.CharField(max_length=32, blank=True)
-    server_status = models.CharField(max_length=32, blank=True)
-    task_state = models.CharField(max_length=64, blank=True)
+    initial_status = Words(max_length=32, blank=True)
+    server_status = Words(max_length=32, blank=True)
+    task_state = Words(max_length=64, blank=True)
 
     source_compute = models.CharField(max_length=255)
     #: where it is sent to, or is by now
-    dest_compute = models.CharField(max_length=255, blank=True)
+    dest_compute = Words(max_length=255, blank=True)
 
     #: how often it was tried; what is decided on one attempt is not applied to the next
     attempts = models.PositiveIntegerField(default=0)
@@ -122,21 +123,21 @@ class Attempt(models.Model):
     )
     #: from 1; one that was never sent is taken for the next
     number = models.PositiveIntegerField(default=0)
-    method = models.CharField(max_length=8, blank=True)
+    method = Words(max_length=8, blank=True)
     source_compute = models.CharField(max_length=255, blank=True)
     #: the host that was requested, or empty: the scheduler's choice; and the one that Nova named
-    asked_host = models.CharField(max_length=255, blank=True)
-    sent_to = models.CharField(max_length=255, blank=True)
+    asked_host = Words(max_length=255, blank=True)
+    sent_to = Words(max_length=255, blank=True)
     #: recorded before the POST: the newest migration and instance action of the server by then,
     #: so that a newer one is known to be ours after a crash
     before_migration_id = models.BigIntegerField(null=True)
-    before_action = models.CharField(max_length=64, blank=True)
+    before_action = Words(max_length=64, blank=True)
     #: NULL: it was not sent
     submitted_at = models.DateTimeField(null=True)
     #: x-openstack-request-id of our POST: the key of its instance action
-    request_id = models.CharField(max_length=64, blank=True)
+    request_id = Words(max_length=64, blank=True)
     nova_migration_id = models.BigIntegerField(null=True)
-    nova_status = models.CharField(max_length=32, blank=True)
+    nova_status = Words(max_length=32, blank=True)
     #: Nova's record was seen as cancelled, whatever it says now
     was_cancelled = models.BooleanField(default=False)
     #: since when it waits in Nova's queue; since when it runs, out of the queue
@@ -147,7 +148,7 @@ class Attempt(models.Model):
     timed_out_at = models.DateTimeField(null=True)
     #: whether the compute service of the source was seen down during it: `down` as it is now,
     #: `was_down` where it is up again, empty where it was up all the while
-    source_service = models.CharField(max_length=8, blank=True)
+    source_service = Words(max_length=8, blank=True)
     #: how often, and when last, Nova was asked to confirm a cold migration
     confirms = models.PositiveIntegerField(default=0)
     confirm_at = models.DateTimeField(null=True)
@@ -165,15 +166,15 @@ class Attempt(models.Model):
     #: how the bytes go, see core.convergence; whether it will end, see core.convergence.Verdict;
     #: and in how many seconds
     points = models.JSONField(default=list)
-    course = models.CharField(max_length=16, blank=True)
+    course = Words(max_length=16, blank=True)
     seconds_left = models.FloatField(null=True)
     #: what this pass copies, where it copies what was written since; NULL in the first pass
     pass_bytes = models.BigIntegerField(null=True)
 
     #: when and how it ended, see core.states.Result; and what was said of it then
     ended_at = models.DateTimeField(null=True)
-    result = models.CharField(max_length=16, blank=True)
-    code = models.CharField(max_length=64, blank=True)
+    result = Words(max_length=16, blank=True)
+    code = Words(max_length=64, blank=True)
     message = MessageField()
 
     class Meta:
@@ -204,14 +205,14 @@ class Request(models.Model):
     )
     #: the number of the attempt that it is about; 0: there was none
     attempt_number = models.PositiveIntegerField(default=0)
-    kind = models.CharField(max_length=16, choices=[(k.value, k.value) for k in RequestKind])
+    kind = Words(max_length=16, choices=[(k.value, k.value) for k in RequestKind])
     #: an admin, whose name follows, or the drain itself
-    origin = models.CharField(max_length=8, choices=[(o.value, o.value) for o in RequestOrigin])
-    requested_by = models.CharField(max_length=255, blank=True)
+    origin = Words(max_length=8, choices=[(o.value, o.value) for o in RequestOrigin])
+    requested_by = Words(max_length=255, blank=True)
     requested_at = models.DateTimeField()
     #: of which migration of Nova's; NULL: Nova told none yet
     nova_migration_id = models.BigIntegerField(null=True)
-    state = models.CharField(
+    state = Words(
         max_length=16,
         default=RequestState.OPEN.value,
         choices=[(s.value, s.value) for s in RequestState],
@@ -224,7 +225,7 @@ class Request(models.Model):
     taken_at = models.DateTimeField(null=True)
     #: what Nova made of it, where it did not take it; and its own id of the request
     answer = MessageField()
-    request_id = models.CharField(max_length=64, blank=True)
+    request_id = Words(max_length=64, blank=True)
 
     class Meta:
         ordering = ["id"]

@@ -3,6 +3,8 @@ not wait until Nova has listed a thousand of them."""
 
 from django.db import models
 
+from ..stored_text import Words
+
 
 class Inventory(models.Model):
     """One row a region: how far the worker is with its round over Nova's list of hypervisors.
@@ -24,13 +26,13 @@ class Inventory(models.Model):
     hosts_next = models.JSONField(default=list)
     #: the hypervisor that the next page comes after, and the number of that page; empty and 0: a
     #: round begins
-    marker = models.CharField(max_length=255, blank=True)
+    marker = Words(max_length=255, blank=True)
     number = models.PositiveIntegerField(default=0)
     #: how many pages the last whole round had, and when it ended; NULL: there was none
     pages = models.PositiveIntegerField(default=0)
     complete_at = models.DateTimeField(null=True)
     #: the worker that reads the next page now, and until when
-    claimed_by = models.CharField(max_length=255, blank=True)
+    claimed_by = Words(max_length=255, blank=True)
     claimed_until = models.DateTimeField(null=True)
     next_step_at = models.DateTimeField(null=True)
 

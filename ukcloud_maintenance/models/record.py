@@ -3,6 +3,7 @@
 from django.db import models
 
 from ..message_field import MessageField
+from ..stored_text import Words
 from .drains import Drain
 from .hosts import HostMaintenance
 from .instances import InstanceMigration
@@ -20,13 +21,13 @@ class Event(models.Model):
     )
     at = models.DateTimeField(db_index=True)
     #: a stable word, e.g. drain_requested, service_disabled, submitted, failed
-    kind = models.CharField(max_length=32)
+    kind = Words(max_length=32)
     #: the admin, the shell's user, or the worker
-    actor = models.CharField(max_length=255)
+    actor = Words(max_length=255)
     #: Keystone's user id, or shell:<uid>: names are given anew, ids are not; empty for a worker
-    actor_id = models.CharField(max_length=255, blank=True)
+    actor_id = Words(max_length=255, blank=True)
     message = MessageField()
-    request_id = models.CharField(max_length=64, blank=True)
+    request_id = Words(max_length=64, blank=True)
 
     class Meta:
         ordering = ["at", "id"]
@@ -38,7 +39,7 @@ class Event(models.Model):
 class Worker(models.Model):
     """A sign of life of one worker process."""
 
-    name = models.CharField(max_length=255, unique=True)
+    name = Words(max_length=255, unique=True)
     host = models.CharField(max_length=255)
     pid = models.PositiveIntegerField()
     started_at = models.DateTimeField()

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from .. import settings, store
 from ..core.actor import RULE_VIEW, Actor
+from ..core.backports import UTC
 from ..core.host import returning as h
 from ..core.host.certificate import SCOPE, Check, for_programs, from_json
 from ..core.message import Message, holds, message

@@ -132,6 +132,10 @@ def check_request(request: DrainRequest) -> DrainRequest:
     longest = max(map(len, request.notes.values()), default=0)
     if longest > NOTE_MAX:
         raise Refused(message("note_too_long", length=longest, most=NOTE_MAX), field="choices")
+    entered = [("reason", reason), ("host", request.host), ("destination", request.destination)]
+    for name, text in (*entered, *(("choices", note) for note in request.notes.values())):
+        if lost := store.lost(text):
+            raise Refused(message("characters_not_stored", characters=lost), field=name)
     if request.order not in ORDERS:
         raise Refused(message("order_unknown", order=request.order, known=ORDERS), field="order")
     destination = request.destination.strip()
@@ -151,12 +155,18 @@ def check_pace(limit: int) -> None:
         raise Refused(message("max_concurrent_out_of_range", most=most), field="max_concurrent")
 
 
+#: Years that every database stores and every time zone can show.
+_YEARS = range(1970, 9999)
+
+
 def check_window(start_at: datetime | None, stop_at: datetime | None) -> None:
     for name, moment in (("start_at", start_at), ("stop_at", stop_at)):
         if moment is not None and timezone.is_naive(moment):
             raise Refused(
                 message("window_without_zone", time=f"{moment:%Y-%m-%d %H:%M}"), field=name
             )
+        if moment is not None and moment.year not in _YEARS:
+            raise Refused(message("window_out_of_range"), field=name)
     if stop_at is not None and stop_at <= store.now():
         raise Refused(message("window_is_over"), field="stop_at")
     if start_at is not None and stop_at is not None and stop_at <= start_at:

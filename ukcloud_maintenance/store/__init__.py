@@ -20,6 +20,7 @@ from ..models import (
     Plan,
     Request,
 )
+from ..stored_text import lost
 from .clock import SLACK, now
 from .counting import Counts, HostRecord, counts, counts_of, host_records, is_safe, learned_rate
 from .destinations import (
@@ -242,6 +243,7 @@ __all__ = [
     "left_in",
     "listed",
     "looked_around",
+    "lost",
     "maintenance",
     "maintenances_of",
     "make_request",

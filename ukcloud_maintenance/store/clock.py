@@ -1,10 +1,12 @@
 """The database's clock, by which everything goes."""
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from django.db import connection
 from django.utils import timezone
+
+from ..core.backports import UTC
 
 #: The clock of a server that is a process of its own, in any time zone or in UTC. PostgreSQL's
 #: now() stands still in a transaction; MariaDB's NOW() is in the time zone of the session.

@@ -23,6 +23,7 @@ from ..core.states import (
 from ..exceptions import StaleState
 from ..models import Attempt, Drain, HostMaintenance, InstanceMigration, Request, host_key
 from .journal import Happened, Who, add_event
+from .keys import with_key
 
 
 def drains(region: str | None = None) -> "QuerySet[Drain]":
@@ -33,14 +34,14 @@ def drains(region: str | None = None) -> "QuerySet[Drain]":
 
 def drain(drain_id: int) -> Drain | None:
     """One drain, or None."""
-    return Drain.objects.select_related("maintenance").filter(pk=drain_id).first()
+    return with_key(Drain.objects.select_related("maintenance"), drain_id).first()
 
 
 def drain_outline(drain_id: int) -> Drain | None:
     """The same with what tells whether it changed, and whether it may go on. What else is asked of
     it is read by a query of its own."""
     fields = ("revision", "region", "state", "host_key", "direction", "maintenance_id")
-    return Drain.objects.filter(pk=drain_id).only(*fields).order_by().first()
+    return with_key(Drain.objects.only(*fields).order_by(), drain_id).first()
 
 
 def drains_of(region: str, host: str) -> "QuerySet[Drain]":

@@ -7,11 +7,12 @@ from django.db.models import QuerySet
 from ..core.states import DRAIN_OPEN, DrainState
 from ..models import Drain, Plan
 from .draining import drains
+from .keys import with_key
 
 
 def plan(plan_id: int) -> Plan | None:
     """One plan, or None."""
-    return Plan.objects.filter(pk=plan_id).first()
+    return with_key(Plan.objects.all(), plan_id).first()
 
 
 def plans(region: str) -> "QuerySet[Plan]":
@@ -21,7 +22,7 @@ def plans(region: str) -> "QuerySet[Plan]":
 
 def drains_of_plan(plan_id: int) -> "QuerySet[Drain]":
     """The drains of a plan, in its order."""
-    return drains().filter(plan_id=plan_id).order_by("plan_order", "id")
+    return with_key(drains(), plan_id, "plan_id").order_by("plan_order", "id")
 
 
 def ahead_of(drain: Drain) -> tuple[list[str], list[str]]:

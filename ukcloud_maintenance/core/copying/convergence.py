@@ -13,9 +13,9 @@ default, so that a fast migration has a single one.
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Any
 
+from ..backports import StrEnum
 from ..facts import Progress
 from ..message import Message, message
 

@@ -1,10 +1,10 @@
 """The instances of a drain that need a person, and why: for headlines, lists and counts alike."""
 
 from collections.abc import Iterable, Mapping
-from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from ..attempt import Requests
+from ..backports import StrEnum
 from ..codes import ABORTED
 from ..states import (
     DRAIN_TERMINAL,

@@ -18,8 +18,8 @@ that is PAUSED or SHUTOFF; for these the way in which the attempt ended must be 
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 
+from ..backports import StrEnum
 from ..facts import NOVA_STATUS_WAITING, POWER_RUNNING, Diagnostics, Migration, Server
 from ..message import Message, message
 

@@ -7,8 +7,8 @@ what is on it: it arrives, whether the service is disabled or not.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 
+from ..backports import StrEnum
 from ..facts import Migration, Server, Service
 from ..message import Message, message
 

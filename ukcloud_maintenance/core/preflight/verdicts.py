@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
+from ..backports import StrEnum
 from ..facts import Aggregate, Capacity, Server, ServerGroup
 from ..message import Message
 from ..states import Method, MigrationState

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta, tzinfo
+from datetime import datetime, time, timedelta, tzinfo
+
+from ..backports import UTC
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _STEPS = (

@@ -11,9 +11,10 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from ..backports import UTC
 from ..copying.duration import Forecast
 from ..message import Message
 from ..printable import cell

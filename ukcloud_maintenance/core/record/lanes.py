@@ -10,9 +10,9 @@ A kind of event that is not known here is a mark in the lane and changes nothing
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from enum import StrEnum
+from datetime import datetime, timedelta
 
+from ..backports import UTC, StrEnum
 from ..message import Message
 from ..states import (
     MIGRATION_TERMINAL,

@@ -1,9 +1,11 @@
 """Arguments that several commands take."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from django.core.management.base import CommandParser
+from django.utils.dateparse import parse_datetime
 
+from ...core.backports import UTC
 from ._base import EXIT_BAD_INPUT, Failure
 
 
@@ -16,16 +18,18 @@ def moment(option: str, text: str | None) -> datetime | None:
         return None
     form = "Write it like 2026-03-01T22:00+01:00 or 2026-03-01T21:00Z."
     try:
-        found = datetime.fromisoformat(text)
-        if found.tzinfo is not None:
+        found = parse_datetime(text)
+        if found is not None and found.tzinfo is not None:
             return found.astimezone(UTC)
     except (ValueError, OverflowError):
+        found = None
+    if found is None:
         raise Failure(
             f"{option}: {text!r} is not an ISO 8601 date and time.",
             EXIT_BAD_INPUT,
             "time_unreadable",
             form,
-        ) from None
+        )
     raise Failure(
         f"{option}: {text!r} has no time zone.", EXIT_BAD_INPUT, "window_without_zone", form
     )

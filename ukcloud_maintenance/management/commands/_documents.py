@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import zip_longest
 
 from ukcloud_maintenance import services
@@ -11,6 +11,8 @@ from ukcloud_maintenance.core.message import Message
 from ukcloud_maintenance.core.printable import printable
 from ukcloud_maintenance.core.states import Direction
 from ukcloud_maintenance.messages import english
+
+from ...core.backports import UTC
 
 #: letters of a column, below which it would say nothing
 NARROWEST = 8

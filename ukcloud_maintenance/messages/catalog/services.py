@@ -140,6 +140,10 @@ REQUESTS = {
     ),
     "reason_too_long": Template("The reason has {length} characters; Nova accepts at most {most}."),
     "note_too_long": Template("The note has {length} characters; at most {most} are stored."),
+    "characters_not_stored": Template(
+        "The database cannot store these characters: {characters}",
+        remedy="Remove them, or set up the database with the character set utf8mb4.",
+    ),
     "order_unknown": Template("'{order}' is not a valid order.", remedy="Choose one of: {known}."),
     "max_concurrent_out_of_range": Template(
         "The number of migrations at once must be from 1 to {most}."
@@ -150,6 +154,7 @@ REQUESTS = {
     "window_without_zone": Template(
         "{time} has no time zone.", remedy="Add one, for example +00:00."
     ),
+    "window_out_of_range": Template("The year is out of range."),
     "window_is_over": Template("The window ends in the past.", remedy="Choose a later end."),
     "window_is_empty": Template("The window ends before it starts."),
     "window_has_begun": Template(

@@ -19,7 +19,7 @@ from django.views.generic import TemplateView, View
 from horizon import exceptions as horizon_exceptions
 from horizon.utils.functions import get_timezone
 
-from ukcloud_maintenance import services
+from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import RULE_DRAIN, RULE_VIEW, Actor
 from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.printable import logger
@@ -42,11 +42,10 @@ LOG = logger(__name__)
 
 #: refusals that say that there is no such thing
 UNKNOWN = ("unknown_drain", "unknown_plan")
-#: the greatest id that a database has room for
-MAX_ID = 2**63 - 1
 #: MariaDB's ER_TRUNCATED_WRONG_VALUE_FOR_FIELD: text that it has no characters for, such as emoji
-#: in its utf8mb3. PyMySQL calls it a DataError, mysqlclient an OperationalError.
-NO_SUCH_CHARACTER = 1366
+#: in its utf8mb3; and ER_CANT_AGGREGATE_2COLLATIONS where it is to be compared. PyMySQL calls the
+#: first a DataError, mysqlclient an OperationalError.
+NO_SUCH_CHARACTER = {(1366,), (1267,)}
 
 
 def is_ajax(request) -> bool:
@@ -163,13 +162,12 @@ class PanelView(View):
             if self.actor.may(self.rule) is not True:
                 said = message("not_allowed", name=self.actor.name, rule=self.rule)
                 raise NotAllowed(said, rule=self.rule)
-            if not all(map(is_text, self._sent())):
+            if not all(map(is_text, self._sent())) or any(map(store.lost, self._looked_up())):
                 return self._unreadable()
-            self._check_ids()
             self._check_region()
             return super().dispatch(request, *args, **kwargs)
         except (DataError, OperationalError) as error:
-            if isinstance(error, OperationalError) and error.args[:1] != (NO_SUCH_CHARACTER,):
+            if isinstance(error, OperationalError) and error.args[:1] not in NO_SUCH_CHARACTER:
                 raise
             LOG.warning("the database refused what was sent to %s", request.path, exc_info=True)
             return self._unreadable()
@@ -197,12 +195,12 @@ class PanelView(View):
                 yield name
                 yield from values
 
-    def _check_ids(self) -> None:
-        """:raises Refused: an id is one that no row can have"""
-        for name, value in self.kwargs.items():
-            if isinstance(value, int) and value > MAX_ID:
-                what = name.removesuffix("_id")
-                raise Refused(message(f"unknown_{what}", id=value))
+    def _looked_up(self) -> Iterator[str]:
+        """The texts of the address: what is looked for in the database. What is entered is refused
+        where it was entered."""
+        yield from (value for value in self.kwargs.values() if isinstance(value, str))
+        for _name, values in self.request.GET.lists():
+            yield from values
 
     def _unreadable(self) -> HttpResponse:
         return self.problem(

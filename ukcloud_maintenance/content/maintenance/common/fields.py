@@ -1,6 +1,6 @@
 """Form fields: a time in the user's time zone, and the window and timeout that drains share."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from django import forms
 from django.utils import timezone
@@ -17,6 +17,7 @@ from ukcloud_maintenance.services import (
     DrainChoices,
 )
 
+from ....core.backports import UTC
 from . import formats, labels
 
 #: the destination that means: the scheduler chooses each. No host has such a name.

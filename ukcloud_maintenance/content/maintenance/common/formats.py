@@ -121,7 +121,10 @@ _RECORDED = re.compile(r"\b(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:Z| UTC\b)")
 def in_zone(text: str) -> str:
     """A text of the record, with its times in the user's time zone, which is named."""
     return _RECORDED.sub(
-        lambda found: zoned_time(datetime.fromisoformat(f"{found[1]}T{found[2]}Z")), text
+        lambda found: zoned_time(
+            datetime.strptime(f"{found[1]} {found[2]} +0000", "%Y-%m-%d %H:%M:%S %z")
+        ),
+        text,
     )
 
 

@@ -64,12 +64,12 @@ def host_state(service: Service) -> Label:
         return Label(
             _("Forced down"),
             "danger",
-            "xmark",
+            "times",
             _("Somebody marked it as down in Nova (forced down)."),
         )
     if service.is_up:
         return Label(_("Up"), "success", "check", _("Its compute service reports to Nova."))
-    return Label(_("Down"), "danger", "xmark", _("Its compute service no longer reports to Nova."))
+    return Label(_("Down"), "danger", "times", _("Its compute service no longer reports to Nova."))
 
 
 def service_status(service: Service) -> Label:
@@ -125,7 +125,7 @@ def needs_badge(n: int, worst: str = "") -> SafeString | str:
     if not n:
         return ""
     kind = "danger" if worst else "warning"
-    return Label(needs_you(n), kind, "hand-point-right", worst).html
+    return Label(needs_you(n), kind, "eye", worst).html
 
 
 def drain_state(drain: Drain, counts: Counts | None = None) -> Label:
@@ -133,17 +133,17 @@ def drain_state(drain: Drain, counts: Counts | None = None) -> Label:
     state = drain.state
     over_well = state in (DrainState.SUCCEEDED, DrainState.CANCELLED)
     if counts and counts.need_a_look and (over_well or drain.result == DrainResult.INSTANCES_LEFT):
-        return Label(_("Needs attention"), "danger", "triangle-exclamation", alarm(counts))
+        return Label(_("Needs attention"), "danger", "exclamation-triangle", alarm(counts))
     if drain.direction == Direction.BACK and (label := _return_state(drain)):
         return label
     if state in (DrainState.PENDING, DrainState.RUNNING) and (host := waits_for_host(drain)):
         return Label(_("Waiting for %(host)s") % {"host": host}, "default", "hourglass-half")
     if state == DrainState.PENDING and drain.start_at and drain.start_at > store.now():
-        return Label(_("Scheduled"), "default", "clock", _("Waiting for its start time."))
+        return Label(_("Scheduled"), "default", "calendar", _("Waiting for its start time."))
     if state == DrainState.PENDING:
-        return Label(_("Pending"), "default", "clock", _("Waiting for a worker."))
+        return Label(_("Pending"), "default", "hourglass-start", _("Waiting for a worker."))
     if state == DrainState.RUNNING and counts and (n := counts.in_need(state)):
-        return Label(_("Running"), "warning", "triangle-exclamation", needs_you(n))
+        return Label(_("Running"), "warning", "exclamation-triangle", needs_you(n))
     if state == DrainState.RUNNING:
         return Label(_("Running"), "primary", "arrow-right", _("Instances are being moved."))
     if state == DrainState.PAUSED and drain.started_at is None:
@@ -177,10 +177,10 @@ def drain_state(drain: Drain, counts: Counts | None = None) -> Label:
     if drain.result == DrainResult.NOT_PROVED:
         return Label(_("Not verified empty"), "warning", "question", said(drain.message))
     if drain.result == DrainResult.INTERRUPTED:
-        return Label(_("Interrupted"), "danger", "xmark", said(drain.message))
+        return Label(_("Interrupted"), "danger", "times", said(drain.message))
     if drain.result == DrainResult.HOST_LOST:
-        return Label(_("Host lost"), "danger", "xmark", said(drain.message))
-    return Label(_("Failed"), "danger", "xmark", said(drain.message))
+        return Label(_("Host lost"), "danger", "times", said(drain.message))
+    return Label(_("Failed"), "danger", "times", said(drain.message))
 
 
 def waits_for_host(drain: Drain) -> str:
@@ -199,9 +199,7 @@ def _return_state(drain: Drain) -> Label | None:
             _("Brought back"), "success", "check", _("All instances to bring back have arrived.")
         )
     if drain.state == DrainState.FAILED and drain.result == DrainResult.INSTANCES_FAILED:
-        return Label(
-            _("Not all brought back"), "warning", "circle-half-stroke", said(drain.message)
-        )
+        return Label(_("Not all brought back"), "warning", "adjust", said(drain.message))
     return None
 
 
@@ -300,13 +298,13 @@ def migration_state(state: str) -> Label:
         MigrationState.PENDING: Label(
             _("Pending"),
             "default",
-            "clock",
+            "hourglass-start",
             _("Waiting to be moved; nothing was requested from Nova yet."),
         ),
         MigrationState.BLOCKED: Label(
             _("Blocked"),
             "warning",
-            "hand",
+            "minus-circle",
             _("Cannot be moved now; the drain checks it again while it runs."),
         ),
         MigrationState.SUBMITTED: Label(
@@ -330,7 +328,7 @@ def migration_state(state: str) -> Label:
             "check",
             _("It was deleted, or moved by another drain or by somebody else."),
         ),
-        MigrationState.FAILED: Label(_("Failed"), "danger", "xmark", _("It could not be moved.")),
+        MigrationState.FAILED: Label(_("Failed"), "danger", "times", _("It could not be moved.")),
         MigrationState.STAYS: Label(
             _("Stays"),
             "default",

@@ -93,7 +93,7 @@ def listed(
     return format_html(
         '<section class="mnt-needs" aria-labelledby="mnt-needs-title">'
         '<h2 class="h4" id="mnt-needs-title">'
-        '<span class="fa fa-hand-point-right" aria-hidden="true"></span> {}</h2>'
+        '<span class="fa fa-eye" aria-hidden="true"></span> {}</h2>'
         "<ul>{}</ul></section>",
         _("Needs you"),
         format_html_join("", "{}", ((item,) for item in items)),

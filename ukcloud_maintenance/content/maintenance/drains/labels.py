@@ -141,13 +141,13 @@ def course(row: InstanceMigration) -> Label | None:
         "slow": Label(
             _("Slow"),
             "warning",
-            "gauge",
+            "tachometer",
             _("The data left to copy decreases, but the migration will exceed its timeout."),
         ),
         "not_converging": Label(
             _("Not converging"),
             "warning",
-            "arrows-rotate",
+            "refresh",
             _("The guest writes data at least as fast as it is copied."),
         ),
         "stalled": Label(_("Stalled"), "danger", "pause", _("No data is being copied.")),

@@ -193,14 +193,14 @@ def _bar(report: DrainReport) -> SafeString:
         # Only an end is a full bar: after the last one left, the host is still to be proved empty.
         percent = min(percent, 99)
     return format_html(
-        '<div class="progress mnt-progress"><div class="progress-bar progress-bar-{}"'
+        '<div class="progress mnt-progress"><div class="progress-bar progress-bar-{} mnt-w-{}"'
         ' role="progressbar" aria-label="{}" aria-valuemin="0" aria-valuemax="100"'
-        ' aria-valuenow="{}" aria-valuetext="{}" style="width: {}%"></div></div>',
+        ' aria-valuenow="{}" aria-valuetext="{}"></div></div>',
         kind,
+        percent,
         _("Instances that have left"),
         percent,
         share.text,
-        percent,
     )
 
 

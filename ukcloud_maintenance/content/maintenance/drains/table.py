@@ -116,12 +116,11 @@ def _memory_copied(row: InstanceMigration, report: DrainReport) -> SafeString | 
     kind = "success" if percent == 100 else "primary"
     return format_html(
         '<div class="mnt-copied"><div class="progress mnt-small"><div class="progress-bar'
-        ' progress-bar-{}" role="progressbar" aria-label="{}" aria-valuemin="0"'
-        ' aria-valuemax="100" aria-valuenow="{}" style="width: {}%"></div></div>{}</div>'
-        "<small>{}</small>{}",
+        ' progress-bar-{} mnt-w-{}" role="progressbar" aria-label="{}" aria-valuemin="0"'
+        ' aria-valuemax="100" aria-valuenow="{}"></div></div>{}</div><small>{}</small>{}',
         kind,
-        _("Memory copied of %(name)s") % {"name": row.server_name},
         percent,
+        _("Memory copied of %(name)s") % {"name": row.server_name},
         percent,
         course.sparkline(row),
         text,

@@ -43,23 +43,23 @@ def scope() -> str:
 def verdict(found: Certificate) -> Label:
     """The one thing that a person wants to know."""
     if found.safe:
-        return Label(_("Safe to power off"), "success", "circle-check")
+        return Label(_("Safe to power off"), "success", "check-circle")
     maintenance = found.maintenance
     if maintenance and maintenance.returning_since:
         return Label(_("Being returned to service"), "info", "rotate-left")
     if found.open_drain:
         return Label(_("Not safe to power off: being drained"), "warning", "arrow-right")
     if maintenance is None:
-        return Label(_("Not in maintenance"), "default", "circle-info")
+        return Label(_("Not in maintenance"), "default", "info-circle")
     if found.verified_at is None:
-        return Label(_("Not verified yet"), "default", "clock")
+        return Label(_("Not verified yet"), "default", "hourglass-start")
     if found.stale:
         return Label(_("No longer verified"), "warning", "hourglass-half")
     if found.withdrawn_at and went_down(found.checks):
         return Label(_("The host is down"), "info", "power-off")
     if found.withdrawn_at:
-        return Label(_("No longer safe to power off"), "danger", "triangle-exclamation")
-    return Label(_("Not safe to power off"), "warning", "circle-xmark")
+        return Label(_("No longer safe to power off"), "danger", "exclamation-triangle")
+    return Label(_("Not safe to power off"), "warning", "times-circle")
 
 
 def headline_why(found: Certificate) -> str:

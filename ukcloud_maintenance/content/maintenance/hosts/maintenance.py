@@ -55,7 +55,7 @@ def maintenance_cell(
     said = f"{first} {cell.help}".strip()
     text = f"{first.rstrip('.')}; {cell.text}"
     return replace(
-        cell, text=text, share=None, icon="triangle-exclamation", kind="danger", help=said
+        cell, text=text, share=None, icon="exclamation-triangle", kind="danger", help=said
     )
 
 
@@ -110,7 +110,7 @@ def _in_maintenance(record: HostRecord, now: datetime) -> MaintenanceCell:
             _("safe to power off"),
             url,
             None,
-            "circle-check",
+            "check-circle",
             "success",
             _("since %(time)s") % {"time": since},
         )
@@ -120,7 +120,7 @@ def _in_maintenance(record: HostRecord, now: datetime) -> MaintenanceCell:
         return MaintenanceCell(_("host is down"), url, None, "power-off", "info", help_text)
     text = _("not safe: %(why)s") % {"why": why}
     kind = "muted" if maintenance.verified_at is None else "warning"
-    return MaintenanceCell(text, url, None, "circle-xmark", kind, text)
+    return MaintenanceCell(text, url, None, "times-circle", kind, text)
 
 
 def _coming_back(run: Drain) -> MaintenanceCell:
@@ -142,7 +142,7 @@ def _given_back(maintenance: HostMaintenance, now: datetime) -> MaintenanceCell:
     at = {"time": formats.clock(maintenance.closed_at, now)}
     text, icon, kind = {
         ReturnResult.LEFT: (_("maintenance ended %(time)s"), "flag-checkered", "muted"),
-        ReturnResult.NOT_UP: (_("not reported up %(time)s"), "triangle-exclamation", "warning"),
+        ReturnResult.NOT_UP: (_("not reported up %(time)s"), "exclamation-triangle", "warning"),
     }.get(
         maintenance.return_result,
         (_("back in service %(time)s"), "rotate-left", "muted"),

@@ -47,14 +47,14 @@ class ReturnState:
         if not self.is_over:
             return Label(_("Being returned to service"), "info", "rotate-left")
         ended = {
-            ReturnResult.IN_SERVICE: Label(_("Back in service"), "success", "circle-check"),
+            ReturnResult.IN_SERVICE: Label(_("Back in service"), "success", "check-circle"),
             ReturnResult.LEFT: Label(
                 _("Maintenance ended, the service unchanged"), "info", "flag-checkered"
             ),
             ReturnResult.NOT_UP: Label(
-                _("Not reported up in time"), "warning", "triangle-exclamation"
+                _("Not reported up in time"), "warning", "exclamation-triangle"
             ),
-            ReturnResult.REFUSED: Label(_("Not returned"), "warning", "circle-xmark"),
+            ReturnResult.REFUSED: Label(_("Not returned"), "warning", "times-circle"),
         }
         known = ended.get(self.maintenance.return_result)
         return known or Label(_("Maintenance ended"), "default", "flag-checkered")

@@ -59,7 +59,7 @@ def plan_state(drains: list[Drain], counts: Counts | None = None) -> Label:
         done = sum(drain.state == DrainState.SUCCEEDED for drain in drains)
         if counts and counts.need_a_look:
             return Label(
-                _("Needs attention"), "danger", "triangle-exclamation", labels.alarm(counts)
+                _("Needs attention"), "danger", "exclamation-triangle", labels.alarm(counts)
             )
         if done == len(drains):
             return Label(_("All drained"), "success", "check", _("Every host is empty."))
@@ -75,9 +75,9 @@ def plan_state(drains: list[Drain], counts: Counts | None = None) -> Label:
             _("Paused"), "warning", "pause", _("No new migrations start; those in progress finish.")
         )
     if still_open == {DrainState.PENDING} and states == still_open:
-        return Label(_("Pending"), "default", "clock", _("Waiting for a worker."))
+        return Label(_("Pending"), "default", "hourglass-start", _("Waiting for a worker."))
     if counts and (n := counts.in_need(DrainState.RUNNING)):
-        return Label(_("Running"), "warning", "triangle-exclamation", labels.needs_you(n))
+        return Label(_("Running"), "warning", "exclamation-triangle", labels.needs_you(n))
     return Label(_("Running"), "primary", "arrow-right", _("Instances are being moved."))
 
 
@@ -138,15 +138,15 @@ def bar(share: labels.Share, kind: str, *, over: bool, name: str, small: bool) -
     # Only an end is a full bar: after the last one left, the host is still to be proved empty.
     percent = share.percent if over else min(share.percent, 99)
     return format_html(
-        '<div class="progress {}"><div class="progress-bar progress-bar-{}" role="progressbar"'
-        ' aria-label="{}" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{}"'
-        ' aria-valuetext="{}" style="width: {}%"></div></div>',
+        '<div class="progress {}"><div class="progress-bar progress-bar-{} mnt-w-{}"'
+        ' role="progressbar" aria-label="{}" aria-valuemin="0" aria-valuemax="100"'
+        ' aria-valuenow="{}" aria-valuetext="{}"></div></div>',
         "mnt-small" if small else "mnt-progress",
         kind,
+        percent,
         name,
         percent,
         share.text,
-        percent,
     )
 
 

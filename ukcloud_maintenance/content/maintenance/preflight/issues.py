@@ -64,7 +64,7 @@ def _said_of(row: Row) -> list[tuple[int, Message | None]]:
 def _label(weight: int) -> Label:
     return {
         BLOCKED: verdict_label(Kind.BLOCKED.value),
-        NO_PLACE: Label(_("No host found"), "warning", "box-open"),
+        NO_PLACE: Label(_("No host found"), "warning", "inbox"),
         STAYS: verdict_label(Kind.STAYS.value),
         DOWNTIME: verdict_label(STOPPED),
         CONFIRM: verdict_label(Kind.CONFIRM.value),

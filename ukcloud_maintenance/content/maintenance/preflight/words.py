@@ -59,7 +59,10 @@ def verdict_label(group: str) -> Label:
             _("Live"), "default", "arrow-right", _("It keeps running during the move.")
         ),
         Kind.COLD.value: Label(
-            _("Cold"), "default", "snowflake", _("It is shut off, is moved, and stays shut off.")
+            _("Cold"),
+            "default",
+            "thermometer-empty",
+            _("It is shut off, is moved, and stays shut off."),
         ),
         STOPPED: Label(
             _("Cold, with downtime"),
@@ -75,7 +78,7 @@ def verdict_label(group: str) -> Label:
         ),
         Kind.STAYS.value: Label(_("Stays"), "info", "anchor", _("It stays on this host.")),
         Kind.BLOCKED.value: Label(
-            _("Blocked"), "danger", "hand", _("The drain checks it again while it runs.")
+            _("Blocked"), "danger", "minus-circle", _("The drain checks it again while it runs.")
         ),
     }
     return known[group]
@@ -102,7 +105,7 @@ def _caution_html(caution: Caution) -> SafeString:
     if caution.code in COMMON:
         return format_html(' <span class="mnt-caution">{}</span>', text)
     return format_html(
-        '<div class="mnt-caution{}"><span class="fa fa-triangle-exclamation" aria-hidden="true">'
+        '<div class="mnt-caution{}"><span class="fa fa-exclamation-triangle" aria-hidden="true">'
         "</span> {}</div>",
         " mnt-caution-strong" if caution.code in STRONG else "",
         text,

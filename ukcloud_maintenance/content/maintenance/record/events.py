@@ -9,7 +9,7 @@ from ukcloud_maintenance.store import Event
 from ..common import formats, labels
 
 GOOD, BAD, WARN, PLAIN = "good", "bad", "warn", "plain"
-ICONS = {GOOD: "check", BAD: "xmark", WARN: "triangle-exclamation", PLAIN: ""}
+ICONS = {GOOD: "check", BAD: "times", WARN: "exclamation-triangle", PLAIN: ""}
 #: What each kind of event means, and whether it is good news.
 KINDS = {
     "drain_requested": (gettext_lazy("Drain requested"), PLAIN),

@@ -127,7 +127,7 @@
       toggle.setAttribute('aria-expanded', 'false');
       toggle.setAttribute('aria-label',
         interpolate(gettext('Actions for %(name)s'), {name: name(tr)}, true));
-      toggle.innerHTML = '<span class="fa fa-ellipsis-vertical" aria-hidden="true"></span>';
+      toggle.innerHTML = '<span class="fa fa-ellipsis-v" aria-hidden="true"></span>';
       list.className = 'dropdown-menu';
       list.setAttribute('role', 'menu');
       holder.appendChild(toggle);

@@ -250,6 +250,7 @@
     var form = $(container).find('form.mnt-drain-form').addBack('form.mnt-drain-form')[0];
     if (!form || form.hasAttribute('data-mnt-ready')) { return; }
     form.setAttribute('data-mnt-ready', '');
+    horizon.modals.init_wizard();
     var root = form.querySelector('.mnt-preflight');
     var order = document.getElementById('mnt-order');
     var reason = form.querySelector('[name=reason]');
