@@ -1,0 +1,126 @@
+"""One release on one Python: an install as an operator does it, and the tests without a cloud."""
+
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from xml.etree import ElementTree
+
+from tests.building import copy
+
+from .environments import CONSTRAINTS, EXTRA, KEPT, Environment, Failed, extra, run
+
+#: The tests that need no control plane and no browser.
+FOLDERS = ("tests/core", "tests/unit", "tests/panel", "tests/commands", "tests/store")
+NAME = "ukcloud-maintenance"
+
+
+@dataclass
+class Result:
+    """What came of a cell.
+
+    :param problems: why it is no success, besides tests that failed
+    """
+
+    release: str
+    python: str
+    horizon: str = ""
+    django: str = ""
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def good(self) -> bool:
+        return self.passed > 0 and not self.failed and not self.problems
+
+    @property
+    def verdict(self) -> str:
+        return "good" if self.good else "BAD"
+
+
+def environment(release: str, version: str, python: Path) -> Environment:
+    """A Horizon of that release, with what the tests need, and without us.
+
+    :raises Failed: it cannot be installed with this Python
+    """
+    made = Environment(KEPT / f"{release}-py{version}")
+    made.make(python, CONSTRAINTS / f"{release}.txt", ["horizon", *extra(EXTRA)])
+    return made
+
+
+def wheel(made: Environment) -> Path:
+    """A wheel of what is in git, built with an environment's setuptools."""
+    source, target = made.folder / "source", made.folder / "wheel"
+    for folder in (source, target):
+        shutil.rmtree(folder, ignore_errors=True)
+    made.pip("wheel", "--no-deps", "--no-build-isolation", "-w", target, copy(source))
+    [built] = target.glob("*.whl")
+    return built
+
+
+def install(made: Environment, release: str) -> list[str]:
+    """Install the wheel; what that changed besides, and what pip finds wrong then."""
+    built = wheel(made)
+    made.pip("uninstall", "--yes", NAME)
+    before = made.installed()
+    problems = []
+    # Constrained as the documentation says, and not constrained at all.
+    report = made.pip("install", "--dry-run", "--report", "-", built)
+    others = [name for name in re.findall(r'"name": "([^"]+)"', report) if name != NAME]
+    if others:
+        problems.append(f"without constraints an install would change {', '.join(others)}")
+    made.pip("install", "-c", CONSTRAINTS / f"{release}.txt", built)
+    after = made.installed()
+    if changed := sorted(
+        name for name in before.keys() | after.keys() if before.get(name) != after.get(name)
+    ) != [NAME]:
+        problems.append(f"an install changes {changed}")
+    try:
+        made.pip("check")
+    except Failed as failure:
+        problems.append(f"pip check: {failure}")
+    return problems
+
+
+def run_tests(made: Environment, tests: Sequence[str], workers: int) -> tuple[int, int, int]:
+    """Run tests against what is installed, not against this checkout: passed, failed, skipped.
+
+    What pytest says is in the environment's `tests.log`, tests that failed at its end.
+    """
+    tree, report = made.folder / "tree", made.folder / "tests.xml"
+    shutil.rmtree(tree, ignore_errors=True)
+    report.unlink(missing_ok=True)
+    copy(tree, "ukcloud_maintenance", "enabled")
+    options = ["-p", "no:cacheprovider", f"--junitxml={report}", f"-n{workers}"]
+    spread = ["--dist=loadgroup", "--no-loadscope-reorder"]
+    try:
+        said = run(made.python, "-m", "pytest", "-q", *options, *spread, *tests, cwd=tree)
+    except Failed as failure:
+        said = str(failure)
+    (made.folder / "tests.log").write_text(said)
+    if not report.is_file():
+        raise Failed(f"the tests did not run:\n{said}")
+    [suite] = ElementTree.parse(report).getroot().iter("testsuite")
+    ran, failed, errors, skipped = (
+        int(suite.attrib[name]) for name in ("tests", "failures", "errors", "skipped")
+    )
+    return ran - failed - errors - skipped, failed + errors, skipped
+
+
+def run_cell(
+    release: str, version: str, python: Path, tests: Sequence[str] = FOLDERS, workers: int = 2
+) -> Result:
+    """A cell from nothing, or from the environment that an earlier run made."""
+    result = Result(release, version)
+    try:
+        made = environment(release, version, python)
+        found = made.installed()
+        result.horizon, result.django = found["horizon"], found["Django"]
+        result.problems = install(made, release)
+        result.passed, result.failed, result.skipped = run_tests(made, tests, workers)
+    except Failed as failure:
+        result.problems.append(str(failure))
+    return result
