@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tarfile
 import venv
+from configparser import ConfigParser
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -123,6 +124,28 @@ def test_no_requirement_makes_pip_exchange_what_a_horizon_has(wheel):
         there = dict(line.partition(" ;")[0].split("==") for line in lines if "==" in line)
         for each in needed:
             assert each.specifier.contains(there[each.name.lower()]), (release, str(each))
+
+
+@pytest.mark.parametrize("file", sorted(CONSTRAINTS.glob("*.txt")), ids=lambda file: file.stem)
+def test_constraints_are_versions_and_nothing_of_where_they_come_from(file):
+    head, _, lines = file.read_text().partition("\n\n")
+    assert "/" not in head
+    for line in lines.splitlines():
+        requirement = Requirement(line)
+        assert requirement.url is None
+        assert [each.operator for each in requirement.specifier] == ["=="]
+
+
+def test_the_names_that_openstack_has_call_what_the_makefile_has():
+    """`docs` and `releasenotes` are there where the documentation can be built."""
+    config = ConfigParser()
+    config.read(ROOT / "tox.ini")
+    assert {"testenv:pep8", "testenv:cover", "testenv:docs", "testenv:releasenotes"} < set(config)
+    called = {config[name]["commands"].split()[-1] for name in config if "commands" in config[name]}
+    makefile = (ROOT / "Makefile").read_text()
+    assert {"check", "cover", "lint"} <= called
+    for target in called - {"docs", "releasenotes"}:
+        assert re.search(rf"^{target}:", makefile, re.M), target
 
 
 def build(source: Path, target: Path, *commands: str) -> Path:

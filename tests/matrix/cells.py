@@ -20,6 +20,8 @@ NAME = "ukcloud-maintenance"
 class Result:
     """What came of a cell.
 
+    :param nova: whose tests they are, where they need one
+    :param counts: tests passed, failed, skipped
     :param problems: why it is no success, besides tests that failed
     """
 
@@ -27,14 +29,14 @@ class Result:
     python: str
     horizon: str = ""
     django: str = ""
-    passed: int = 0
-    failed: int = 0
-    skipped: int = 0
+    nova: str = ""
+    counts: tuple[int, int, int] = (0, 0, 0)
     problems: list[str] = field(default_factory=list)
 
     @property
     def good(self) -> bool:
-        return self.passed > 0 and not self.failed and not self.problems
+        passed, failed, _skipped = self.counts
+        return passed > 0 and not failed and not self.problems
 
     @property
     def verdict(self) -> str:
@@ -64,7 +66,7 @@ def wheel(made: Environment) -> Path:
 def install(made: Environment, release: str) -> list[str]:
     """Install the wheel; what that changed besides, and what pip finds wrong then."""
     built = wheel(made)
-    made.pip("uninstall", "--yes", NAME)
+    made.pip("uninstall", "--yes", NAME)  # of an earlier run
     before = made.installed()
     problems = []
     # Constrained as the documentation says, and not constrained at all.
@@ -85,7 +87,9 @@ def install(made: Environment, release: str) -> list[str]:
     return problems
 
 
-def run_tests(made: Environment, tests: Sequence[str], workers: int) -> tuple[int, int, int]:
+def run_tests(
+    made: Environment, tests: Sequence[str], workers: int, **environment: str
+) -> tuple[int, int, int]:
     """Run tests against what is installed, not against this checkout: passed, failed, skipped.
 
     What pytest says is in the environment's `tests.log`, tests that failed at its end.
@@ -97,7 +101,8 @@ def run_tests(made: Environment, tests: Sequence[str], workers: int) -> tuple[in
     options = ["-p", "no:cacheprovider", f"--junitxml={report}", f"-n{workers}"]
     spread = ["--dist=loadgroup", "--no-loadscope-reorder"]
     try:
-        said = run(made.python, "-m", "pytest", "-q", *options, *spread, *tests, cwd=tree)
+        pytest = (made.python, "-m", "pytest", "-q", *options, *spread, *tests)
+        said = run(*pytest, cwd=tree, **environment)
     except Failed as failure:
         said = str(failure)
     (made.folder / "tests.log").write_text(said)
@@ -110,17 +115,26 @@ def run_tests(made: Environment, tests: Sequence[str], workers: int) -> tuple[in
     return ran - failed - errors - skipped, failed + errors, skipped
 
 
+def prepare(result: Result, python: Path) -> Environment:
+    """The environment of a cell with us in it, and what there is to say of it in the result.
+
+    :raises Failed: it cannot be installed
+    """
+    made = environment(result.release, result.python, python)
+    found = made.installed()
+    result.horizon, result.django = found["horizon"], found["Django"]
+    result.problems += install(made, result.release)
+    return made
+
+
 def run_cell(
     release: str, version: str, python: Path, tests: Sequence[str] = FOLDERS, workers: int = 2
 ) -> Result:
     """A cell from nothing, or from the environment that an earlier run made."""
     result = Result(release, version)
     try:
-        made = environment(release, version, python)
-        found = made.installed()
-        result.horizon, result.django = found["horizon"], found["Django"]
-        result.problems = install(made, release)
-        result.passed, result.failed, result.skipped = run_tests(made, tests, workers)
+        made = prepare(result, python)
+        result.counts = run_tests(made, tests, workers)
     except Failed as failure:
         result.problems.append(str(failure))
     return result

@@ -17,6 +17,8 @@ CONSTRAINTS = ROOT / "constraints"
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 #: What the tests need that need no control plane, beside a Horizon.
 EXTRA = "matrix"
+#: What packages without a wheel are built with.
+BUILDERS = ("pip>=23.1", "setuptools<81", "wheel", "pbr")
 
 
 class Failed(Exception):
@@ -92,23 +94,24 @@ class Environment:
         self.folder = folder
         self.python = folder / "bin" / "python"
 
-    def make(self, python: Path, constraints: Path, requirements: Sequence[str]) -> None:
+    def make(self, python: Path, constraints: Path | None, requirements: Sequence[str]) -> None:
         """Made from nothing, unless it is there as it would be made now.
 
         :raises Failed: pip could not install it
         """
-        wanted = json.dumps([str(python), constraints.read_text(), *requirements])
+        text = constraints.read_text() if constraints else ""
+        given = ("-c", constraints) if constraints else ()
+        wanted = json.dumps([str(python), text, *requirements])
         stamp, stamped = self.folder / "made", hashlib.sha256(wanted.encode()).hexdigest()
         if stamp.is_file() and stamp.read_text() == stamped:
             return
         shutil.rmtree(self.folder, ignore_errors=True)
         run(python, "-m", "venv", self.folder)
-        # The first pip that constrains what packages are built with, too: those of 2024.1 know
-        # no newer setuptools.
-        self.pip("install", "--upgrade", "pip>=25.3")
+        # What packages are built with, once for all of them. Those of XStatic from before 2025 find
+        # each other by what is gone in setuptools 81.
+        self.pip("install", *given, *BUILDERS)
         # Python compiles what the tests import; the rest need not be.
-        given = ("-c", constraints, "--build-constraint", constraints, "--no-compile")
-        self.pip("install", *given, "setuptools", "wheel", *requirements)
+        self.pip("install", *given, "--no-build-isolation", "--no-compile", *requirements)
         stamp.write_text(stamped)
 
     def pip(self, *arguments: str | Path) -> str:
@@ -117,5 +120,5 @@ class Environment:
 
     def installed(self) -> Mapping[str, str]:
         """The versions of all packages, by their names as pip writes them."""
-        found = json.loads(self.pip("list", "--format=json"))
+        found = json.loads(run(self.python, "-m", "pip", "list", "--format=json"))
         return {package["name"]: package["version"] for package in found}

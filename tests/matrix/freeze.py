@@ -11,41 +11,50 @@ import json
 import re
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from .cells import NAME
-from .environments import CONSTRAINTS, EXTRA, PYTHONS, Environment, Failed, extra, find_python
+from .environments import (
+    BUILDERS,
+    CONSTRAINTS,
+    EXTRA,
+    KEPT,
+    PYTHONS,
+    Environment,
+    Failed,
+    extra,
+    find_python,
+)
 
 HEAD = """\
-# The versions that the tests run with in OpenStack {release}, of all packages that they need:
+# The versions that the tests run with for {release}, of all packages that they need:
 # `python -m tests.matrix.freeze` on Python {pythons}.
 
 """
 #: What the release has no say in: us, and what only runs tests.
 FREE = (NAME, "execnet", "pip", "setuptools", "wheel")
-#: What XStatic's packages of before 2025 are built with and find each other by, gone in 81.
-SETUPTOOLS = "setuptools<81"
 
 
-def resolve(python: Path, upper: Path) -> dict[str, str]:
-    """All packages of a Horizon with the tests' own, and their versions."""
-    with tempfile.TemporaryDirectory() as folder:
-        constraints = Path(folder, "constraints.txt")
-        lines = [
-            line
-            for line in upper.read_text().splitlines()
-            if not re.match(rf"#|$|-e |.* @ |({'|'.join(FREE)})[=;<>]", line)
-        ]
-        constraints.write_text("\n".join([*lines, SETUPTOOLS, ""]))
-        made = Environment(Path(folder, "environment"))
-        made.make(python, constraints, [])
-        asked = ["setuptools", "wheel", "horizon", *extra(EXTRA)]
-        given = ("-c", constraints, "--build-constraint", constraints)
-        report = made.pip(
-            "install", "--dry-run", "--ignore-installed", "--report=-", *given, *asked
-        )
+def resolve(version: str, python: Path, upper: Path, requirements: Sequence[str]) -> dict[str, str]:
+    """The versions of all packages that these need."""
+    resolver = Environment(KEPT / f"resolver-py{version}")
+    resolver.make(python, None, ["packaging"])
+    lines = [
+        line
+        for line in upper.read_text().splitlines()
+        if not re.match(rf"#|$|-e |.* @ |({'|'.join(FREE)})[=;<>]", line)
+    ]
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as constraints:
+        constraints.write("\n".join([*lines, ""]))
+        constraints.flush()
+        options = ("--dry-run", "--ignore-installed", "--no-build-isolation", "--report=-")
+        given = ("-c", constraints.name, *BUILDERS, *requirements)
+        report = resolver.pip("install", *options, *given)
     found = (each["metadata"] for each in json.loads(report)["install"])
-    return {package["name"]: package["version"] for package in found}
+    versions = {package["name"]: package["version"] for package in found}
+    del versions["pip"]
+    return versions
 
 
 def merged(found: dict[str, dict[str, str]]) -> list[str]:
@@ -67,6 +76,7 @@ def main() -> None:
     parser.add_argument("release")
     parser.add_argument("upper", type=Path)
     parser.add_argument("--python", nargs="+", default=PYTHONS)
+    parser.add_argument("--requires", nargs="+", default=["horizon", *extra(EXTRA)])
     asked = parser.parse_args()
     found = {}
     for version in asked.python:
@@ -74,9 +84,11 @@ def main() -> None:
             print(f"Python {version}: not found", file=sys.stderr)
             continue
         try:
-            found[version] = resolve(python, asked.upper)
+            found[version] = resolve(version, python, asked.upper, asked.requires)
         except Failed as failure:
             print(f"Python {version}: {failure}", file=sys.stderr)
+    if not found:
+        sys.exit(f"{asked.release} cannot be installed on any Python")
     head = HEAD.format(release=asked.release, pythons=", ".join(found))
     text = head + "\n".join([*merged(found), ""])
     CONSTRAINTS.mkdir(exist_ok=True)
