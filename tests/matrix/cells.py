@@ -1,7 +1,8 @@
 """One release on one Python: an install as an operator does it, and the tests without a cloud."""
 
-import re
+import json
 import shutil
+import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,7 @@ from xml.etree import ElementTree
 
 from tests.building import copy
 
-from .environments import CONSTRAINTS, EXTRA, KEPT, Environment, Failed, extra, run
+from .environments import CONSTRAINTS, EXTRA, KEPT, Environment, Failed, clean, extra
 
 #: The tests that need no control plane and no browser.
 FOLDERS = ("tests/core", "tests/unit", "tests/panel", "tests/commands", "tests/store")
@@ -63,23 +64,24 @@ def wheel(made: Environment) -> Path:
     return built
 
 
-def install(made: Environment, release: str) -> list[str]:
+def install(made: Environment) -> list[str]:
     """Install the wheel; what that changed besides, and what pip finds wrong then."""
     built = wheel(made)
     made.pip("uninstall", "--yes", NAME)  # of an earlier run
     before = made.installed()
     problems = []
-    # Constrained as the documentation says, and not constrained at all.
-    report = made.pip("install", "--dry-run", "--report", "-", built)
-    others = [name for name in re.findall(r'"name": "([^"]+)"', report) if name != NAME]
+    # Not constrained at all; then as docs/installing.md says.
+    report = json.loads(made.pip("install", "--dry-run", "--report", "-", built))
+    others = {each["metadata"]["name"] for each in report["install"]} - {NAME}
     if others:
-        problems.append(f"without constraints an install would change {', '.join(others)}")
-    made.pip("install", "-c", CONSTRAINTS / f"{release}.txt", built)
+        problems.append(f"without constraints an install would exchange {sorted(others)}")
+    constraints = made.folder / "installed.txt"
+    constraints.write_text("".join(f"{name}=={version}\n" for name, version in before.items()))
+    made.pip("install", "-c", constraints, built)
     after = made.installed()
-    if changed := sorted(
-        name for name in before.keys() | after.keys() if before.get(name) != after.get(name)
-    ) != [NAME]:
-        problems.append(f"an install changes {changed}")
+    changed = {name for name in before.keys() | after if before.get(name) != after.get(name)}
+    if changed != {NAME}:
+        problems.append(f"an install changes {sorted(changed)}")
     try:
         made.pip("check")
     except Failed as failure:
@@ -92,22 +94,28 @@ def run_tests(
 ) -> tuple[int, int, int]:
     """Run tests against what is installed, not against this checkout: passed, failed, skipped.
 
-    What pytest says is in the environment's `tests.log`, tests that failed at its end.
+    What pytest says is in the environment's `tests.log`.
+
+    :raises Failed: pytest came to no end
     """
-    tree, report = made.folder / "tree", made.folder / "tests.xml"
+    tree, report, log = (made.folder / name for name in ("tree", "tests.xml", "tests.log"))
     shutil.rmtree(tree, ignore_errors=True)
     report.unlink(missing_ok=True)
     copy(tree, "ukcloud_maintenance", "enabled")
-    options = ["-p", "no:cacheprovider", f"--junitxml={report}", f"-n{workers}"]
+    options = ["-q", "-p", "no:cacheprovider", f"--junitxml={report}", f"-n{workers}"]
     spread = ["--dist=loadgroup", "--no-loadscope-reorder"]
-    try:
-        pytest = (made.python, "-m", "pytest", "-q", *options, *spread, *tests)
-        said = run(*pytest, cwd=tree, **environment)
-    except Failed as failure:
-        said = str(failure)
-    (made.folder / "tests.log").write_text(said)
+    with log.open("w") as output:
+        subprocess.run(
+            [made.python, "-m", "pytest", *options, *spread, *tests],
+            cwd=tree,
+            env=clean() | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
     if not report.is_file():
-        raise Failed(f"the tests did not run:\n{said}")
+        raise Failed(f"the tests did not run:\n{log.read_text()[-2000:]}")
     [suite] = ElementTree.parse(report).getroot().iter("testsuite")
     ran, failed, errors, skipped = (
         int(suite.attrib[name]) for name in ("tests", "failures", "errors", "skipped")
@@ -123,7 +131,7 @@ def prepare(result: Result, python: Path) -> Environment:
     made = environment(result.release, result.python, python)
     found = made.installed()
     result.horizon, result.django = found["horizon"], found["Django"]
-    result.problems += install(made, result.release)
+    result.problems += install(made)
     return made
 
 

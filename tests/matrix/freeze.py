@@ -28,7 +28,7 @@ from .environments import (
 )
 
 HEAD = """\
-# The versions that the tests run with for {release}, of all packages that they need:
+# The versions that the tests run with in {release}, of all packages that they need:
 # `python -m tests.matrix.freeze` on Python {pythons}.
 
 """
