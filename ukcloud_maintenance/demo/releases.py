@@ -3,6 +3,9 @@
 
 Up to 31, Nova knows green threads only: everything in the process is patched by eventlet, the
 simulated hosts and the HTTP server too.
+
+An environment with another Nova has its Keystone and Placement, cheroot and this package
+(``pip install --no-deps``); ``MAINTENANCE_DEMO_PYTHON`` names its Python, see ``plane_process``.
 """
 
 from __future__ import annotations
