@@ -6,14 +6,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test check chaos lint clean
+.PHONY: help demo demo-reset test check cover chaos matrix lint clean
 
 help:
 	@echo "make demo        a cloud with servers, Horizon with the plugin, and a worker"
 	@echo "make demo-reset  the same, from the beginning"
 	@echo "make test        lint, types, and all tests: WORKERS=4 side by side"
 	@echo "make check       lint, types, and the tests that need nothing but Python: a minute"
+	@echo "make cover       the lines that the tests run which need no cloud and no server"
 	@echo "make chaos       drains while everything fails: SEED=7 MINUTES=30 DATABASE=postgresql"
+	@echo "make matrix      the plugin in each release of Horizon: RELEASES=\"2024.1 2026.2\" PYTHONS=3.11"
 	@echo "make lint        lint and types alone"
 	@echo "make clean       remove what all of these have made, the demo's cloud too"
 
@@ -52,6 +54,12 @@ check: lint
 	$(BIN)/pytest -q -n $(WORKERS) --dist loadgroup --no-loadscope-reorder \
 	  tests/core tests/unit tests/commands tests/test_architecture.py tests/test_readme.py
 
+# Which lines the tests run that need no control plane.
+cover: $(VENV)/.test
+	$(BIN)/coverage run --branch --source ukcloud_maintenance --omit '*/demo/*,*/migrations/*' \
+	  -m pytest -q tests/core tests/unit tests/commands tests/panel
+	$(BIN)/coverage report --skip-covered --show-missing
+
 # SEED is what everything follows from, random where it is not given, and printed; MINUTES is how
 # long faults are made; DATABASE is sqlite, postgresql or mariadb, chosen by the seed by default.
 chaos: $(VENV)/.test
@@ -60,13 +68,21 @@ chaos: $(VENV)/.test
 	  $(if $(SEED),--seed=$(SEED)) $(if $(MINUTES),--minutes=$(MINUTES)) \
 	  $(if $(DATABASE),--database=$(DATABASE))
 
+# Each cell has its log below .matrix. NOVAS="29 31" runs the tests that need a control plane
+# instead, against older ones than that of the demo.
+matrix:
+	@.ci/debian-packages
+	$(PYTHON) -m tests.matrix --workers $(WORKERS) \
+	  $(if $(RELEASES),--release $(RELEASES)) $(if $(PYTHONS),--python $(PYTHONS)) \
+	  $(if $(NOVAS),--nova $(NOVAS))
+
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) .demo .libvirt .test-static .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .matrix .demo .libvirt .test-static .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .tox
 	rm -rf build dist *.egg-info screenshots tests/browser/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -1,3 +1,41 @@
-from setuptools import setup
+"""What `setup.cfg` cannot say: that two builds of the same source are equal to the byte."""
 
-setup()
+import gzip
+import os
+import tarfile
+import time
+from pathlib import Path
+
+from setuptools import setup
+from setuptools.command.sdist import sdist
+
+
+class ReproducibleSdist(sdist):
+    """An archive of files in order, by nobody, all of the time that SOURCE_DATE_EPOCH tells; a
+    wheel is made so by setuptools itself."""
+
+    def make_archive(self, base_name, format, root_dir=None, base_dir=None, owner=None, group=None):
+        if format != "gztar":
+            return super().make_archive(base_name, format, root_dir, base_dir, owner, group)
+        made = int(os.environ.get("SOURCE_DATE_EPOCH", time.time()))
+
+        def plain(member):
+            member.uid = member.gid = 0
+            member.uname = member.gname = ""
+            member.mtime = made
+            member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
+            return member
+
+        os.makedirs(os.path.dirname(base_name), exist_ok=True)
+        name = f"{base_name}.tar.gz"
+        with (
+            open(name, "wb") as file,
+            gzip.GzipFile("", "wb", mtime=made, fileobj=file) as packed,
+            tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as archive,
+        ):
+            for path in sorted(Path(base_dir).rglob("*")):
+                archive.add(path, recursive=False, filter=plain)
+        return name
+
+
+setup(cmdclass={"sdist": ReproducibleSdist})

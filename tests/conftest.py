@@ -53,6 +53,7 @@ ORDER = (
     "tests/test_architecture",
     "tests/test_readme",
     "tests/core/",
+    "tests/test_oldest_horizon",
     "libvirt",
     "browser",
     "worker's",

@@ -92,8 +92,11 @@ class FakeCloud(Cloud):
         self._fail()
         return {"p1": "customer"}
 
+    #: what Nova offers
+    servers_at = "2.98"
+
     def prefer_newest(self) -> str:
-        return "2.98"
+        return self.servers_at
 
     def server(self, server_id: str) -> Server | None:
         self._fail()

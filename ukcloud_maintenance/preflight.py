@@ -18,6 +18,7 @@ from typing import Any
 
 from . import settings, store
 from .cloud import Cloud
+from .cloud.wire import version_key
 from .core.copying.duration import Duration, Learned, estimate
 from .core.facts import Capacity, Server, Service
 from .core.message import Message, message
@@ -37,7 +38,11 @@ PARTS = {
     "groups": "server groups",
     "aggregates": "aggregates and availability zones",
     "capacity": "room on the other hosts",
+    "pinned_zones": "zones that instances are pinned to",
+    "image_properties": "properties of images",
 }
+#: and the microversion from which on Nova tells it of servers
+TOLD_SINCE = {"pinned_zones": "2.96", "image_properties": "2.98"}
 
 
 @dataclass(frozen=True)
@@ -196,6 +201,7 @@ def make_plans(
     known = store.inventory(cloud.region, store.now())
     capacity = partial(room.read_capacity, cloud, services, known)
     servers_of, found, unknown = _read(cloud, [service.host for service, _ in wanted], capacity)
+    unknown |= _not_told(cloud)
     hosts = {service.host for service, _ in wanted}
     bare_metal = room.bare_metal(cloud, found.get("capacity"), hosts)
     if known is not None:
@@ -280,6 +286,15 @@ def _read(
     for name in unknown:
         del found[name]
     return servers_of, found, unknown
+
+
+def _not_told(cloud: Cloud) -> dict[str, Message]:
+    """What this Nova is too old to tell of servers, by its name in `PARTS`."""
+    return {
+        part: message("not_told", since=since, microversion=cloud.servers_at)
+        for part, since in TOLD_SINCE.items()
+        if version_key(cloud.servers_at) < version_key(since)
+    }
 
 
 def _wishes(server: Server, choices: PreflightChoices) -> Wishes:

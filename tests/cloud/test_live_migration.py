@@ -7,7 +7,7 @@ import pytest
 from keystoneauth1 import exceptions
 
 from tests.cloud.conftest import ONE_AT_A_TIME
-from tests.cloud.watching import in_order, watch
+from tests.cloud.watching import in_order, nova_of, watch
 from ukcloud_maintenance.demo import behaviours
 
 MIB = 1024**2
@@ -214,7 +214,8 @@ def test_landing_fails(cloud):
     server = cloud.create_server("landing", host="cmp1", play="landing-fails")
     cloud.live_migrate(server)
     seen = watch(cloud, server)
-    assert seen.record["status"] == "error"
+    # In 29 the source takes no notice of it, and calls the migration completed.
+    assert seen.record["status"] == ("error" if nova_of(cloud) > 29 else "completed")
     assert state(seen.server) == ("ERROR", seen.record["dest_compute"])
     assert seen.server["OS-EXT-STS:vm_state"] == "error"
 

@@ -1,6 +1,7 @@
 """Watch one migration through the API, as the product would."""
 
 import dataclasses
+import re
 import time
 from typing import Any
 
@@ -55,6 +56,12 @@ def watch(cloud: DemoCloud, server: str, timeout: float = 40) -> Watched:
 def _note(watched: Watched, status: str) -> None:
     if not watched.statuses or watched.statuses[-1] != status:
         watched.statuses.append(status)
+
+
+def nova_of(cloud: DemoCloud) -> int:
+    """The release of the cloud's Nova, e.g. 34."""
+    [found] = re.findall(r"nova=(\d+)", (cloud.state / "versions").read_text())
+    return int(found)
 
 
 def in_order(part: list[str], whole: list[str]) -> bool:

@@ -21,6 +21,7 @@ from tests.commands.helpers import (
 )
 from tests.fakes import GIB, server, service
 from ukcloud_maintenance import services, store
+from ukcloud_maintenance.core.actor import shell_actor
 from ukcloud_maintenance.core.facts import Capacity, Inventory
 from ukcloud_maintenance.core.message import text
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
@@ -444,6 +445,52 @@ def test_a_bar_on_a_terminal(cloud, worker):
     # half of one of the two instances that move; the third one stays
     assert " 25%|" in outcome.stderr
     assert "web-1 running 50%" in outcome.stderr
+
+
+def drawn(text: str, rows: int) -> list[str]:
+    """What a terminal of so many rows shows, above its screen too, for what was written to it."""
+    lines, cursor = [""], 0
+    for part in re.findall(r"\x1b\[[?\d]*[A-Za-z]|\n|[^\x1b\n]+", text):
+        if part == "\n":
+            cursor += 1
+            lines += [""] * (cursor + 1 - len(lines))
+        elif part.endswith("A") and part[0] == "\x1b":
+            cursor = max(cursor - int(part[2:-1]), len(lines) - rows, 0)
+        elif part == "\x1b[J":
+            del lines[cursor + 1 :]
+            lines[cursor] = ""
+        elif part[0] != "\x1b":
+            lines[cursor] += part
+    return lines[:-1]
+
+
+def test_bars_are_drawn_in_their_place_and_a_warning_between_them_stays(cloud, worker):
+    def die():
+        store.sign_of_life("w1", "ctl1", 1, timezone.now() - timedelta(hours=1))
+
+    store.sign_of_life("w1", "ctl1", 1, timezone.now())
+    worker += [lambda: None, lambda: begin(_drain()), die, lambda: None, lambda: succeed(_drain())]
+    terminal = _Terminal()
+    run("drain_host", "cmp1", "--reason", "r", "--wait", stderr=terminal)
+    seen = [line.split(", ")[0] for line in drawn(terminal.getvalue(), rows=24)]
+    bars = [line for line in seen if "|" in line]
+    assert [bar.rpartition(" ")[2] for bar in bars] == ["running", "succeeded"]
+    between = seen[seen.index(bars[0]) + 1 : seen.index(bars[1])]
+    assert between == ["No worker is running"]
+
+
+def test_of_bars_that_do_not_fit_the_screen_the_rest_is_counted(cloud, worker, monkeypatch):
+    monkeypatch.setenv("LINES", "5")
+    worker += [lambda: succeed(_drain())]
+    run("drain_host", "cmp1", "--reason", "r", "--wait")
+    terminal = io.StringIO()
+    bars = _waiting.Bars(terminal.write)
+    report = services.drain_report(shell_actor(), _drain().pk)
+    for _ in range(3):
+        bars.show([report] * 9)
+    *shown, last = drawn(terminal.getvalue(), rows=5)
+    assert last == "and 6 more"
+    assert len(shown) == 3
 
 
 def test_a_database_that_restarts_does_not_end_the_waiting(cloud, worker, monkeypatch):

@@ -206,6 +206,23 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_shown(cloud, part):
     assert (plan.free_memory_bytes is None) == (part == "capacity")
 
 
+@pytest.mark.parametrize(
+    ("offered", "missing"),
+    [
+        ("2.87", {"pinned_zones", "image_properties"}),
+        ("2.96", {"image_properties"}),
+        ("2.98", set()),
+    ],
+)
+def test_what_nova_is_too_old_to_tell_is_named(cloud, offered, missing):
+    cloud.servers_at = offered
+    plan = plan_of(cloud)
+    assert plan.unknown.keys() == missing <= set(services.PARTS)
+    for why in plan.unknown.values():
+        assert why.code == "not_told"
+        assert f"was asked at {offered}" in english(why)
+
+
 def test_projects_that_cannot_be_read(cloud, monkeypatch):
     def fail():
         raise CloudUnreachable("list the projects", "timed out")

@@ -333,6 +333,11 @@ class Transport:
                 raise CloudAnswerUnusable(what, GOES_ROUND)
             seen.add(marker)
 
+    @property
+    def servers_at(self) -> str:
+        """The microversion at which servers are listed: what they tell depends on it."""
+        return self._servers_at
+
     def prefer_newest(self) -> str:
         """Ask Nova what it offers, and list servers at the newest microversion that tells us more
         from now on; the microversion. One request.

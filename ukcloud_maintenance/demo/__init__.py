@@ -14,6 +14,7 @@ module                   what it is
 ``standins``             the few answers of Glance and Neutron that Nova and Horizon need
 ``instrumentation``      WSGI middleware: request log, API faults, control of single hosts
 ``cell``                 a cell that is down, as nova-api sees it
+``releases``             what differs between the releases of Nova
 
 ``hypervisors``          what the simulated hosts share, and what outlives their nova-computes
 ``simulated_compute``    one nova-compute per simulated host, with its own live-migration pool

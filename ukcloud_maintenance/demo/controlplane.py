@@ -31,7 +31,7 @@ import time
 import traceback
 from pathlib import Path
 
-from . import configuration, databases, identity, instrumentation, standins
+from . import configuration, databases, identity, instrumentation, releases, standins
 from .children import end_with_parent
 from .config import REGION, CloudConfig
 from .hypervisors import Hypervisors
@@ -46,6 +46,7 @@ def say(text: str) -> None:
 
 def main(argv: list[str] | None = None, plane: type[ControlPlane] | None = None) -> int:
     """Run until it is told to stop; ``plane`` is the class of the control plane."""
+    releases.patch()
     parser = argparse.ArgumentParser(prog="controlplane", description=__doc__.split("\n")[0])
     parser.add_argument("--state", type=Path, required=True, help="directory of the cloud")
     parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1")
@@ -213,10 +214,6 @@ class ControlPlane:
     # --- services -----------------------------------------------------------------------------
 
     def _import_nova(self) -> None:
-        os.environ["OS_NOVA_DISABLE_EVENTLET_PATCHING"] = "1"
-        import nova.monkey_patch
-
-        nova.monkey_patch.patch(backend="threading")
         # What binds itself to oslo.config's global object has to do so before Keystone comes.
         for name in (
             "nova.conf",
@@ -239,7 +236,7 @@ class ControlPlane:
             shutdown_timeout=1,
             server_name="demo-cloud",
         )
-        server.keep_alive_conn_limit = 400
+        server.keep_alive_conn_limit = releases.keep_alive_connections()
         try:
             server.prepare()
         except OSError as error:
@@ -256,9 +253,7 @@ class ControlPlane:
     def _load_nova_api(self) -> None:
         os.environ["OS_NOVA_CONFIG_DIR"] = str(self.state / "etc")
         shutil.copyfile(configuration.nova_paste_file(), self.state / "etc" / "api-paste.ini")
-        from nova.wsgi import osapi_compute
-
-        self.applications["/compute"] = osapi_compute.application
+        self.applications["/compute"] = releases.nova_api()
 
     def _prepare_computes(self) -> None:
         from . import simulated_compute, simulated_driver

@@ -22,6 +22,10 @@ from .waiting import DemoCloudError
 
 START_TIMEOUT = 120.0
 
+OTHER_PYTHON = "MAINTENANCE_DEMO_PYTHON"
+"""Environment variable: the Python of an environment with another release of Nova, Keystone and
+Placement (see ``releases``), and with this package installed."""
+
 
 class ControlPlaneProcess:
     """A control plane in a process of its own, stopped at the end of the ``with`` block.
@@ -82,7 +86,7 @@ class ControlPlaneProcess:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [
-                    sys.executable,
+                    os.environ.get(OTHER_PYTHON) or sys.executable,
                     "-P",
                     "-m",
                     self.program,
@@ -125,7 +129,11 @@ class ControlPlaneProcess:
 
     def environment(self) -> dict[str, str]:
         """The environment of the process."""
-        return child_environment()
+        environment = child_environment()
+        if os.environ.get(OTHER_PYTHON):
+            # Its packages are its own.
+            environment.pop("PYTHONPATH")
+        return environment
 
     def stop(self) -> None:
         """SIGTERM, and wait."""

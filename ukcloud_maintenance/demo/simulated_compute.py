@@ -8,12 +8,11 @@ import time
 from collections.abc import Container
 from concurrent.futures import CancelledError
 
-import futurist
 import nova.conf
 import sqlalchemy
 from nova import context as nova_context
-from nova import exception, objects, service, thread_pool_factory
-from nova.compute import manager, rpcapi
+from nova import exception, objects, service
+from nova.compute import manager
 from nova.db.main import api as main_db
 from nova.db.main import models
 from nova.servicegroup.drivers import db as servicegroup_db
@@ -22,6 +21,7 @@ from oslo_log import log as logging
 from oslo_messaging._drivers import base, impl_fake
 from oslo_utils import timeutils
 
+from . import releases
 from .config import HostSpec
 from .hypervisors import Hypervisors, ProcessGone
 
@@ -40,7 +40,8 @@ class SimulatedComputeManager(manager.ComputeManager):
         super().__init__(*args, **kwargs)
         hypervisors = self.driver.hypervisors
         limit = hypervisors.config.limit_of(hypervisors.spec(self.host))
-        self._live_migrations = futurist.ThreadPoolExecutor(max_workers=limit)
+        self._live_migrations = releases.pool(limit)
+        self._live_migration_executor = self._live_migrations  # up to Nova 31
         # Nova asks Placement for the allocations of each server of the host, one by one, with
         # every claim, and uses them where PCI devices are moved between providers only.
         self.reportclient.get_allocations_for_provider_tree = lambda context, nodename: {}
@@ -51,7 +52,7 @@ class SimulatedComputeManager(manager.ComputeManager):
     def _start_recorded_task(
         self, executor_type, task_name, instance, context, func, *args, **kwargs
     ):
-        if executor_type is not thread_pool_factory.ExecutorType.LIVE_MIGRATION:
+        if not releases.is_live_migration(executor_type):
             return super()._start_recorded_task(
                 executor_type, task_name, instance, context, func, *args, **kwargs
             )
@@ -228,8 +229,7 @@ class SimulatedHost:
             self._service = service.Service.create(
                 host=self.spec.name,
                 binary="nova-compute",
-                topic=rpcapi.RPC_TOPIC,
-                topic_alt=rpcapi.RPC_TOPIC_ALT,
+                **releases.compute_topics(),
                 manager=f"{__name__}.SimulatedComputeManager",
             )
             self._service.start()
@@ -252,7 +252,7 @@ class SimulatedHost:
             else:
                 ended.manager.cancel_queued()
             ended.tg.stop()
-            for server in (ended.rpcserver, ended.rpcserver_alt):
+            for server in (ended.rpcserver, getattr(ended, "rpcserver_alt", None)):
                 if server is not None:
                     server.stop()
 

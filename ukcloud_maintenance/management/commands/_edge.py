@@ -8,7 +8,7 @@ import json
 import logging
 import traceback
 from collections.abc import Iterable, Mapping
-from typing import Any, TextIO
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser, OutputWrapper
 
@@ -24,15 +24,14 @@ class Console(OutputWrapper):
         # what Django wraps it in, it would end each line once more
         super().__init__(out._out if isinstance(out, OutputWrapper) else out)
 
-    @property
-    def stream(self) -> TextIO:
-        """What is below, for what draws bars: their words must be printable."""
-        out: TextIO = self._out
-        return out
-
     def lines(self, *lines: str) -> None:
         """Each as one line, whatever it holds: a line break in a name begins no other one."""
         self._put("".join(f"{printable(line)}\n" for line in lines))
+
+    def draw(self, text: str) -> None:
+        """A picture that moves the cursor: what it has of others must be printable."""
+        self._put(text)
+        self.flush()
 
     def ask(self, question: str) -> None:
         """A line that is left open for the answer."""

@@ -1,11 +1,12 @@
 """Watching drains from a shell until they are over."""
 
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol, TextIO, TypeVar
+from datetime import timedelta
+from typing import Any, Protocol, TypeVar
 
 from django.db import InterfaceError, OperationalError, close_old_connections
-from tqdm import tqdm
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.copying.convergence import Verdict
@@ -63,34 +64,39 @@ class Lines:
 
 
 class Bars:
-    """A bar for each drain: for terminals."""
+    """A bar for each drain, drawn again in its place: for terminals."""
 
-    _FORMAT = "{desc} {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
+    _WIDTH = 20
+    #: up by so many lines; clear the rest of the screen; cut lines that are too long, or break them
+    _UP, _CLEAR, _CUT, _BREAK = "\x1b[{}A", "\x1b[J", "\x1b[?7l", "\x1b[?7h"
 
-    def __init__(self, stream: TextIO):
-        self._stream = stream
-        self._bars: dict[int, tqdm] = {}
+    def __init__(self, draw: Callable[[str], None]):
+        self._draw = draw
+        self._begun = time.monotonic()
+        self._drawn = 0
 
     def show(self, reports: Sequence[DrainReport]) -> None:
-        for position, report in enumerate(reports):
-            bar = self._bars.get(report.drain.pk)
-            if bar is None:
-                bar = self._bars[report.drain.pk] = tqdm(
-                    position=position,
-                    file=self._stream,
-                    bar_format=self._FORMAT,
-                    dynamic_ncols=True,
-                )
-            done, bar.total = progress(report)
-            bar.n = done
-            bar.set_description_str(printable(summary(report)), refresh=False)
-            moving = ", ".join(_under_way(report, percent=True))
-            bar.set_postfix_str(printable(moving), refresh=False)
-            bar.refresh()
+        bars = [self._bar(report) for report in reports]
+        # What leaves the screen at its top cannot be drawn again.
+        fitting = shutil.get_terminal_size().lines - 2
+        if len(bars) > fitting:
+            bars[fitting:] = [f"and {len(bars) - fitting} more"]
+        up = self._UP.format(self._drawn) if self._drawn else ""
+        lines = "".join(f"{bar}\n" for bar in bars)
+        self._draw(f"{up}{self._CLEAR}{self._CUT}{lines}{self._BREAK}")
+        self._drawn = len(bars)
 
     def close(self) -> None:
-        for bar in self._bars.values():
-            bar.close()
+        """What is drawn stays; what is written next stands below it."""
+        self._drawn = 0
+
+    def _bar(self, report: DrainReport) -> str:
+        done, whole = progress(report)
+        elapsed = timedelta(seconds=int(time.monotonic() - self._begun))
+        moving = ", ".join(_under_way(report, percent=True))
+        bar = "#" * int(self._WIDTH * done / whole)
+        said = printable(f"{summary(report)} {moving}")
+        return f"{done / whole:4.0%}|{bar:<{self._WIDTH}}| {elapsed} {said}"
 
 
 def progress(report: DrainReport) -> tuple[float, int]:
@@ -180,6 +186,13 @@ class _Verdict:
 class WaitingCommand(ShellCommand):
     """A command that can wait until drains are over, and until hosts are safe to power off."""
 
+    _display: Display | None = None
+
+    def note(self, *lines: str) -> None:
+        if self._display:
+            self._display.close()
+        super().note(*lines)
+
     def until_safe(self, region: str, host: str) -> services.Certificate:
         """Wait until a host is safe to power off or will not be, and show why it is not yet."""
         shown: Message | None = None
@@ -222,7 +235,8 @@ class WaitingCommand(ShellCommand):
         :param then: waits for what is to follow, before anything is printed
         :param plan_id: the plan that is all of them, or None
         """
-        display: Display = Bars(self.stderr.stream) if self.stderr.isatty() else Lines(self.note)
+        display: Display = Bars(self.stderr.draw) if self.stderr.isatty() else Lines(self.note)
+        self._display = display
         try:
             reports = watch(lambda: self._look(ids), display)
             display.close()

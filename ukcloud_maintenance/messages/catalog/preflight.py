@@ -46,6 +46,11 @@ TEMPLATES: Mapping[str, Template] = {
         "Its owner does not want live migration for it ({name}).",
         remedy="Choose cold migration for this instance: its owner allows it.",
     ),
+    # -- what cannot be known
+    "not_told": Template(
+        "Nova reports them from microversion {since} on, and was asked at {microversion};"
+        " only its scheduler knows them."
+    ),
     # -- what Nova is doing with it, and its status
     "building": Template("It is being built.", remedy=_AGAIN),
     "task_under_way": Template("Nova has a task in progress for it ({task}).", remedy=_AGAIN),
