@@ -29,7 +29,12 @@
         method: 'POST',
         data: data,
         headers: {Accept: 'application/json, text/html'}
-      }).done(function (answer) {
+      }).done(function (answer, status, xhr) {
+        // Up to 2026.1 Horizon answers so where the session has ended.
+        if (xhr.getResponseHeader('X-Horizon-Location')) {
+          failed({status: 401});
+          return more(null);
+        }
         if (typeof answer === 'string') { return more(answer); }
         tell(answer.messages);
         more(null);
