@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test check cover chaos matrix lint clean
+.PHONY: help demo demo-reset test check cover chaos matrix bench lint clean
 
 help:
 	@echo "make demo        a cloud with servers, Horizon with the plugin, and a worker"
@@ -16,6 +16,7 @@ help:
 	@echo "make cover       the lines that the tests run which need no cloud and no server"
 	@echo "make chaos       drains while everything fails: SEED=7 MINUTES=30 DATABASE=postgresql"
 	@echo "make matrix      the plugin in each release of Horizon: RELEASES=\"2024.1 2026.2\" PYTHONS=3.11"
+	@echo "make bench       how quick it is, beside what is aimed at: PARTS=\"pages drains\""
 	@echo "make lint        lint and types alone"
 	@echo "make clean       remove what all of these have made, the demo's cloud too"
 
@@ -76,6 +77,10 @@ matrix:
 	  $(if $(RELEASES),--release $(RELEASES)) $(if $(PYTHONS),--python $(PYTHONS)) \
 	  $(if $(NOVAS),--nova $(NOVAS))
 
+# What is aimed at, and what is reached here: PARTS="pages drains" for some of it; bench.json.
+bench: $(VENV)/.test
+	$(BIN)/python -m benchmarks $(PARTS)
+
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -83,7 +88,7 @@ lint: $(VENV)/.test
 
 clean:
 	rm -rf $(VENV) .matrix .demo .libvirt .test-static .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .tox
-	rm -rf build dist *.egg-info screenshots tests/browser/node_modules
+	rm -rf bench.json build dist *.egg-info screenshots tests/browser/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # -- the environment, one for the demo and the tests ---------------------------------------------

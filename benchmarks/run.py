@@ -53,6 +53,7 @@ def main() -> None:
         pages_that_poll()
         hosts_page()
         claims()
+        idle_workers()
         decisions()
         packings()
         the_past()
@@ -189,6 +190,27 @@ def claims() -> None:
     table(
         "a claim and a release",
         ((f"{number} drains open", _cheapest(among(number))) for number in SIZES),
+    )
+
+
+def idle_workers() -> None:
+    """What a hundred workers that have nothing to do ask of the database in one second."""
+    from ukcloud_maintenance import store
+    from ukcloud_maintenance.models import Drain
+
+    def look() -> None:
+        for _ in range(100):
+            assert not store.is_requested(NOW, 60, None)
+
+    def beside(number: int) -> Callable[[], None]:
+        for index in range(store.drains().count(), number):
+            make_drain(f"over-{index}", 0)
+        Drain.objects.update(state="succeeded", open_key=None)
+        return look
+
+    table(
+        "a second of a hundred idle workers",
+        ((f"{number} drains that are over", _cheapest(beside(number))) for number in SIZES),
     )
 
 

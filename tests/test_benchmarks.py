@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.__main__ import report
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -26,24 +28,32 @@ def run(*arguments: str, **environment: str) -> str:
     return done.stdout
 
 
+def lines(found: dict) -> list[str]:
+    """What `make bench` says of it, a line for each aim."""
+    return list(report(found))[1:]
+
+
 @pytest.mark.timeout(1800)  # 40 s, but on a machine that is busy with something else
 def test_all_of_them_run(tmp_path):
     results = tmp_path / "results.json"
-    assert run("--json", str(results)).count("ratio") == 6  # a table each
+    assert run("--json", str(results)).count("ratio") == 7  # a table each
 
     found = json.loads(results.read_text())
-    assert len(found) == 7
+    assert len(found) == 8
     watched = found["a drain that is watched"]
     assert watched["requests_to_openstack"] == 0
     assert watched["bytes_without_news"] == 0
     # what changed is sent, and not the table
     assert watched["bytes_with_news"] < watched["bytes_whole"] / 10
+    assert len(lines({"costs": found})) == 2
 
 
 @pytest.mark.timeout(1800)  # a minute, but on a machine that is busy with something else
 def test_nine_equal_instances_are_spread_over_three_equal_hosts():
     """On a real Nova. How its scheduler would spread them is shown, and not ours to promise."""
-    landed = {one["way"]: one for one in json.loads(run("spread", "--empty", "3"))}
+    found = json.loads(run("spread", "--empty", "3"))
+    landed = {one["way"]: one for one in found}
+    assert {line.split()[2] for line in lines({"spread": found})[2:]} == set(landed)
     assert set(landed) == {"even", "scheduler", "horizon"}
     ours = landed["even"]
     assert (ours["instances"], ours["most"], ours["left"], ours["deviation"]) == (9, 3, 0, 0)
@@ -58,6 +68,7 @@ def test_the_pages_of_a_region_are_measured_beside_horizons():
     assert measured["size"]["hosts"] == 55
     assert {"hosts", "Drain Host form", "plan form"} < pages.keys()
     assert all(page["seconds"] > 0 and page["ratio"] > 0 for page in pages.values())
+    assert len(lines({"pages": measured})) == len(pages) - 2  # but Horizon's, and Nova's list
     # the services, and each row
     rows = {"hosts": 20, "hosts, filtered": 10, "hosts, sorted": 20}
     assert {name: pages[name]["nova_requests"] for name in rows} == {
@@ -72,6 +83,8 @@ def test_drains_in_a_time_of_their_own_are_short_and_cheap():
     done = run("--pace", *rows, "--scale=0.02", TEST_DATABASE_URL="sqlite://")
     one_host, many, drains, endurance = map(json.loads, done.splitlines())
     assert [one["row"] for one in (one_host, many, drains, endurance)] == rows
+    told = dict(zip(rows, (one_host, many, drains, endurance), strict=True))
+    assert len(lines({"model": told})) == 7
     cases = {name: case for name, case in one_host.items() if isinstance(case, dict)}
     assert all(case["states"] == ["succeeded"] for case in cases.values())
     assert {name: case["most_running"] for name, case in cases.items()} == {
