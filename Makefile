@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test check cover chaos matrix lint clean
+.PHONY: help demo demo-reset test check cover chaos matrix lint docs pictures releasenotes clean
 
 help:
 	@echo "make demo        a cloud with servers, Horizon with the plugin, and a worker"
@@ -17,6 +17,9 @@ help:
 	@echo "make chaos       drains while everything fails: SEED=7 MINUTES=30 DATABASE=postgresql"
 	@echo "make matrix      the plugin in each release of Horizon: RELEASES=\"2024.1 2026.2\" PYTHONS=3.11"
 	@echo "make lint        lint and types alone"
+	@echo "make docs        the documentation as HTML, in doc/build/html"
+	@echo "make pictures    the pictures of the documentation, from the demo: some minutes"
+	@echo "make releasenotes  the release notes as HTML, in releasenotes/build/html"
 	@echo "make clean       remove what all of these have made, the demo's cloud too"
 
 # -- demo ----------------------------------------------------------------------------------------
@@ -81,9 +84,39 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# -- documentation -------------------------------------------------------------------------------
+
+# Sphinx is not among what the tests need: it has an environment of its own.
+DOCS_VENV := $(VENV)-docs
+SPHINX := $(DOCS_VENV)/bin/sphinx-build --quiet --fail-on-warning --keep-going --jobs auto
+
+docs: $(DOCS_VENV)/.docs
+	$(SPHINX) -b html doc/source doc/build/html
+	@echo "doc/build/html/index.html"
+
+releasenotes: $(DOCS_VENV)/.docs
+	$(DOCS_VENV)/bin/reno lint
+	$(SPHINX) -b html releasenotes/source releasenotes/build/html
+	@echo "releasenotes/build/html/index.html"
+
+pictures: $(VENV)/.test
+	@.ci/debian-packages
+	$(BIN)/python -m tests.browser.pictures
+
+$(DOCS_VENV)/.docs: setup.cfg
+	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or newer is needed" >&2; exit 1; }
+	@echo "installing into $(DOCS_VENV) (once; some seconds)"
+	@$(PYTHON) -m venv $(DOCS_VENV)
+	@$(PYTHON) -c $(DOCS_EXTRA) | xargs $(DOCS_VENV)/bin/python -m pip install -qq --disable-pip-version-check
+	@touch $@
+
+# Without the plugin, which the pages do not import: it would bring Horizon with it.
+DOCS_EXTRA := 'from configparser import ConfigParser as C; c = C(); c.read("setup.cfg"); \
+  print(c["options.extras_require"]["docs"])'
+
 clean:
-	rm -rf $(VENV) .matrix .demo .libvirt .test-static .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .tox
-	rm -rf build dist *.egg-info screenshots tests/browser/node_modules
+	rm -rf $(VENV) $(DOCS_VENV) .matrix .demo .libvirt .test-static .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .tox
+	rm -rf build dist doc/build releasenotes/build *.egg-info screenshots tests/browser/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # -- the environment, one for the demo and the tests ---------------------------------------------
