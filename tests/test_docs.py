@@ -11,8 +11,8 @@ ROOT = Path(__file__).resolve().parent.parent
 @pytest.mark.parametrize(
     ("target", "page", "said"),
     [
-        ("docs", "doc/build/html/index.html", "openstackdocstheme"),
-        ("releasenotes", "releasenotes/build/html/index.html", "1.0.0"),
+        ("docs", "doc/build/html/kolla.html", "horizon-plugin-ukcloud-maintenance"),
+        ("releasenotes", "releasenotes/build/html/index.html", "first release for production"),
     ],
 )
 @pytest.mark.xdist_group("docs")
