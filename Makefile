@@ -88,7 +88,8 @@ lint: $(VENV)/.test
 
 # Sphinx is not among what the tests need: it has an environment of its own.
 DOCS_VENV := $(VENV)-docs
-SPHINX := $(DOCS_VENV)/bin/sphinx-build --quiet --fail-on-warning --keep-going --jobs auto
+# From scratch: what was built before would not warn again.
+SPHINX := $(DOCS_VENV)/bin/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env
 
 docs: $(DOCS_VENV)/.docs
 	$(SPHINX) -b html doc/source doc/build/html
