@@ -103,6 +103,7 @@ releasenotes: $(DOCS_VENV)/.docs
 
 pictures: $(VENV)/.test
 	@.ci/debian-packages
+	@$(MAKE) --no-print-directory $(AXE)
 	$(BIN)/python -m tests.browser.pictures
 
 $(DOCS_VENV)/.docs: setup.cfg
