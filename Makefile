@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test check cover chaos matrix bench lint clean
+.PHONY: help demo demo-reset test check cover chaos matrix bench lint docs pictures releasenotes clean
 
 help:
 	@echo "make demo        a cloud with servers, Horizon with the plugin, and a worker"
@@ -18,6 +18,9 @@ help:
 	@echo "make matrix      the plugin in each release of Horizon: RELEASES=\"2024.1 2026.2\" PYTHONS=3.11"
 	@echo "make bench       how quick it is, beside what is aimed at: PARTS=\"pages drains\""
 	@echo "make lint        lint and types alone"
+	@echo "make docs        the documentation as HTML, in doc/build/html"
+	@echo "make pictures    the pictures of the documentation, from the demo: some minutes"
+	@echo "make releasenotes  the release notes as HTML, in releasenotes/build/html"
 	@echo "make clean       remove what all of these have made, the demo's cloud too"
 
 # -- demo ----------------------------------------------------------------------------------------
@@ -86,9 +89,42 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# -- documentation -------------------------------------------------------------------------------
+
+# Sphinx is not among what the tests need: it has an environment of its own.
+DOCS_VENV := $(VENV)-docs
+# From scratch: what was built before would not warn again. Without Git the theme warns of that.
+SPHINX := $(DOCS_VENV)/bin/sphinx-build --quiet --fresh-env \
+  $(if $(wildcard .git),--fail-on-warning --keep-going)
+
+docs: $(DOCS_VENV)/.docs
+	$(SPHINX) -b html doc/source doc/build/html
+	@echo "doc/build/html/index.html"
+
+releasenotes: $(DOCS_VENV)/.docs
+	$(DOCS_VENV)/bin/reno lint
+	$(SPHINX) -b html releasenotes/source releasenotes/build/html
+	@echo "releasenotes/build/html/index.html"
+
+pictures: $(VENV)/.test
+	@.ci/debian-packages
+	@$(MAKE) --no-print-directory $(AXE)
+	$(BIN)/python -m tests.browser.pictures
+
+$(DOCS_VENV)/.docs: setup.cfg
+	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or newer is needed" >&2; exit 1; }
+	@echo "installing into $(DOCS_VENV) (once; some seconds)"
+	@$(PYTHON) -m venv $(DOCS_VENV)
+	@$(PYTHON) -c $(DOCS_EXTRA) | xargs $(DOCS_VENV)/bin/python -m pip install -qq --disable-pip-version-check
+	@touch $@
+
+# Without the plugin, which the pages do not import: it would bring Horizon with it.
+DOCS_EXTRA := 'from configparser import ConfigParser as C; c = C(); c.read("setup.cfg"); \
+  print(c["options.extras_require"]["docs"])'
+
 clean:
-	rm -rf $(VENV) .matrix .demo .libvirt .test-static .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .tox
-	rm -rf bench.json build dist *.egg-info screenshots tests/browser/node_modules
+	rm -rf $(VENV) $(DOCS_VENV) .matrix .demo .libvirt .test-static .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .tox
+	rm -rf bench.json build dist doc/build releasenotes/build *.egg-info screenshots tests/browser/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # -- the environment, one for the demo and the tests ---------------------------------------------

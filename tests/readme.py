@@ -1,4 +1,4 @@
-"""README.md and the pages of docs/, and the parts of them that follow from the code.
+"""README.md and the pages of doc/source, and the parts of them that follow from the code.
 
 `python -m tests.readme` writes those parts.
 """
@@ -9,13 +9,16 @@ import textwrap
 from importlib import import_module
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
-DOCS = ROOT / "docs"
+DOCS = ROOT / "doc" / "source"
 COMMANDS = DOCS / "commands.md"
 INSTALLING = DOCS / "installing.md"
 MESSAGES = DOCS / "messages.md"
 OPERATING = DOCS / "operating.md"
+POLICIES = DOCS / "policies.md"
 SECURITY = DOCS / "security.md"
 SETTINGS = DOCS / "settings.md"
 
@@ -32,7 +35,7 @@ ROOMS = {
 
 
 def pages() -> list[Path]:
-    """README.md, then the pages of docs/ in alphabetical order."""
+    """README.md, then the pages of doc/source in alphabetical order."""
     return [README, *sorted(DOCS.glob("*.md"))]
 
 
@@ -70,6 +73,7 @@ def generated() -> dict[tuple[Path, str], str]:
         (SETTINGS, "settings"): _settings(),
         (COMMANDS, "commands"): _commands(),
         (COMMANDS, "exit codes"): _table_of_exit_codes(_base().EXIT_CODES),
+        (POLICIES, "policies"): _policies(),
     }
 
 
@@ -90,7 +94,7 @@ def write() -> None:
 
 
 def messages() -> str:
-    """docs/messages.md: every code with what it says and what can be done about it."""
+    """messages.md: every code with what it says and what can be done about it."""
     lines = [
         "# Messages",
         "",
@@ -120,6 +124,15 @@ def _settings() -> str:
     from ukcloud_maintenance import settings
 
     return settings.table()
+
+
+def _policies() -> str:
+    from ukcloud_maintenance import policies
+
+    lines = ["| rule | default | what it is |", "|---|---|---|"]
+    for rule in yaml.safe_load(Path(policies.DEFAULT_POLICY_FILE).read_text()):
+        lines.append(f"| `{rule['name']}` | `{rule['check_str']}` | {rule['description']} |")
+    return "\n".join(lines) + "\n"
 
 
 # -- the commands ------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Horizon's own settings with this plugin installed as docs/installing.md says, for the tests.
+"""Horizon's own settings with this plugin installed as the docs say, for the tests.
 
 What a test run, or a process that a test starts, may choose by its environment:
 

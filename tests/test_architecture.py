@@ -189,6 +189,21 @@ def test_every_module_keeps_to_its_layer():
     assert violations(ROOT) == []
 
 
+def test_the_picture_of_the_rooms_shows_each_above_what_it_imports():
+    """The one in the contributor guide."""
+    picture = ROOT.parent / "doc" / "source" / "images" / "rooms.svg"
+    boxes = re.findall(r'<rect class="room" id="(\w+)" x="\d+" y="(\d+)"', picture.read_text())
+    row = {name: int(y) for name, y in boxes}
+    corners = {"apps", "checks", "exceptions", "log", "message_field", "migrations", "policies"}
+    corners |= {"stored_text", "worker_settings", "__init__"}
+    assert row.keys() == {name for name in MAY_IMPORT if "." not in name} - corners
+    for layer, known in MAY_IMPORT.items():
+        room = layer.split(".")[0]
+        below = {name.split(".")[0] for name in known} & row.keys() - {room}
+        if room in row:
+            assert all(row[name] > row[room] for name in below), layer
+
+
 def test_every_module_has_a_layer():
     modules = {_module(ROOT, file) for file in ROOT.rglob("*.py")}
     assert {m for m in modules if not _within(m, set(MAY_IMPORT) | FREE)} == set()

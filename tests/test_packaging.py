@@ -47,7 +47,7 @@ def tracked() -> list[str]:
 @pytest.fixture(scope="module")
 def wheel(tracked, tmp_path_factory) -> Path:
     """Built from what is in git, so that no leftover of a build gets into it."""
-    source = building.copy(tmp_path_factory.mktemp("source"), "tests", "docs")
+    source = building.copy(tmp_path_factory.mktemp("source"), "tests", "doc")
     target = tmp_path_factory.mktemp("wheel")
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"]
     run(*pip, "--no-deps", "--no-build-isolation", "-w", str(target), str(source), cwd=source)
@@ -211,7 +211,7 @@ def test_the_install_that_the_tests_run_in_has_the_enabled_files(tmp_path):
     assert (found / "_2125_admin_maintenance_panel.py").is_file()
 
 
-# -- as docs/installing.md says --------------------------------------------------------------
+# -- as doc/source/installing.md says --------------------------------------------------------------
 
 SETTINGS = """
 import sys, types

@@ -281,7 +281,7 @@ def _name(records: Records, server: str) -> str:
 def certificates(records: Records, certificate_seconds: float) -> Iterator[Violation]:
     """A host that we call safe to power off holds nothing, and nothing can come to it.
 
-    What is tolerated is the time that docs/using.md names between a change and the withdrawal:
+    What is tolerated is the time that the docs name between a change and the withdrawal:
     a certificate stands on a verification that is no older than `certificate_seconds`. So what
     was on the host all that long, and is there still, makes it untrue.
     """

@@ -70,7 +70,7 @@ def install(made: Environment) -> list[str]:
     made.pip("uninstall", "--yes", NAME)  # of an earlier run
     before = made.installed()
     problems = []
-    # Not constrained at all; then as docs/installing.md says.
+    # Not constrained at all; then as doc/source/installing.md says.
     report = json.loads(made.pip("install", "--dry-run", "--report", "-", built))
     others = {each["metadata"]["name"] for each in report["install"]} - {NAME}
     if others:

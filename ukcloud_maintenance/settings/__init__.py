@@ -113,8 +113,8 @@ class Settings:
         "warn, abort or force_complete",
         "Default for what happens to a migration that has timed out: it is marked; it is"
         " aborted, and retried if Nova leaves the instance ACTIVE (Nova 33 and 34 set it to"
-        " ERROR, see docs/limits.md); or its guest is paused until the rest is copied. A"
-        " migration that should finish within another half of its timeout may continue.",
+        " ERROR, see Limits in the documentation); or its guest is paused until the rest is copied."
+        " A migration that should finish within another half of its timeout may continue.",
         choices=("warn", "abort", "force_complete"),
     )
     max_in_region: int = setting(
@@ -351,5 +351,5 @@ def leftovers() -> Iterator[tuple[str, str]]:
 
 
 def table() -> str:
-    """The table of settings of docs/settings.md."""
+    """The table of settings of the docs."""
     return schema.table(Settings)

@@ -1,4 +1,4 @@
-"""Prints the table of settings of docs/settings.md: ``python -m ukcloud_maintenance.settings``."""
+"""Prints the table of settings of the docs: ``python -m ukcloud_maintenance.settings``."""
 
 from . import table
 

@@ -1,4 +1,4 @@
-"""What a setting may be, what is wrong with a dict of them, and the table of docs/settings.md.
+"""What a setting may be, what is wrong with a dict of them, and the table of the docs.
 
 A setting is a field of a frozen dataclass, made by :func:`setting`; its key in the dict is the
 field's name in capitals.
@@ -33,7 +33,7 @@ def setting(
     """A field of the settings.
 
     :param unit: in what it is counted, or what it names
-    :param explanation: whole sentences, for docs/settings.md and the system checks
+    :param explanation: whole sentences, for the docs and the system checks
     :param minimum: inclusive, for numbers; as is `maximum`
     """
     kept = {
@@ -137,7 +137,7 @@ def leftovers(given: Mapping[Any, Any], removed: Mapping[str, str]) -> Iterator[
 
 
 def table(schema: type) -> str:
-    """The table of docs/settings.md for a dataclass of settings, in Markdown."""
+    """The table of the docs for a dataclass of settings, in Markdown."""
     lines = ["| key | default | unit | what it is |", "|---|---|---|---|"]
     for one in settings_of(schema):
         default = f"`{one.default!r}`" if one.default not in ("", {}) else ""
