@@ -48,7 +48,7 @@ def static_root() -> Path:
     for name in ("horizon", "django_compressor"):
         digest.update(f"{name}={metadata.version(name)}".encode())
     theme = os.environ.get("DEMO_THEME", "")
-    digest.update(theme.encode())
+    digest.update(f"{theme}{os.environ.get('DEMO_WEBROOT', '/')}".encode())
     from ukcloud_maintenance import enabled
 
     files = [Path(__file__).with_name("horizon_settings.py")]

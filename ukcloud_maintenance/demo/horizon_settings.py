@@ -12,6 +12,7 @@ Everything that may be chosen comes from the environment:
 ``DEMO_STATIC_ROOT``      collected static files, see ``horizon``
 ``DEMO_MAINTENANCE``      JSON, merged into ``UKCLOUD_MAINTENANCE``
 ``DEMO_THEME``            directory of the theme: of one's own, or ``themes/material`` of Horizon's
+``DEMO_WEBROOT``          Horizon's path on its server, ``/`` by default
 ========================= =====================================================================
 
 ``DJANGO_SETTINGS_MODULE=ukcloud_maintenance.demo.horizon_settings django-admin drain_status``
@@ -52,6 +53,7 @@ def _auth_url() -> str:
 # without a SECRET_KEY there it would write one beside its code, and each theme is compiled.
 _local = types.ModuleType("local.local_settings")
 _local.SECRET_KEY = _secret_key()
+_local.WEBROOT = os.environ.get("DEMO_WEBROOT", "/")
 _theme = os.environ.get("DEMO_THEME", "themes/default")
 _local.DEFAULT_THEME = Path(_theme).name
 _local.AVAILABLE_THEMES = [(_local.DEFAULT_THEME, _local.DEFAULT_THEME.title(), _theme)]
