@@ -67,7 +67,8 @@ def test_a_pause_lets_land_what_flies_and_a_resume_goes_on(nova, passes):
 
 
 def test_the_pace_can_be_changed_while_it_runs(nova, passes):
-    nova.create_servers([f"s{n}" for n in range(4)], host="st2", play=SLOW)
+    # long enough to be seen together by passes that are far apart
+    nova.create_servers([f"s{n}" for n in range(4)], host="st2", play="rate=40000000")
     most = []
 
     def watch(drain):
