@@ -85,7 +85,7 @@ def test_the_pace_can_be_changed_while_it_runs(nova, passes):
 
 
 def test_a_cancel_aborts_a_copy_that_stalls_and_gives_the_host_back(nova, passes):
-    stuck = nova.create_server("stuck", host="st3", play="stall")
+    stuck = nova.create_server("stuck", host="st3", play="stall at=0.02")
     waits = nova.create_server("waits", host="st3")
     drain = passes.ask("st3", max_concurrent=1)
     drain = until_status(passes, drain, "stuck", "running")
