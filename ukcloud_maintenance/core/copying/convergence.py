@@ -270,7 +270,8 @@ def _ending(found: Course, seconds: float | None, patience_seconds: float) -> Co
     if seconds is None:
         return replace(found, verdict=Verdict.UNKNOWN)
     verdict = Verdict.SLOW if seconds > patience_seconds else Verdict.CONVERGING
-    return replace(found, verdict=verdict, seconds_left=seconds)
+    left = None if seconds is None else max(seconds, 0.0)
+    return replace(found, verdict=verdict, seconds_left=left)
 
 
 def _stands_still(seen: Sequence[Point]) -> float:
