@@ -345,6 +345,17 @@ class TestFollowing:
         changed = changes(decide(drain(**known), [other, ours], found), ours)
         assert changed["running_since"] == begun
 
+    def test_it_began_no_longer_ago_than_looks_are_apart(self):
+        """What others of this host wait for is not known, nor how long nobody looked: a timeout
+        that aborts is not to count the time in Nova's queue."""
+        for late in ({"submitted_at": ago(3600)}, {"queued_since": ago(3600)}):
+            ours = migrating(**late)
+            found = seen(server(status="MIGRATING", task_state="migrating"), records=(record(),))
+            known = drain(learned_limit=2, timeout_action="abort")
+            changed = changes(decide(known, [ours], found), ours)
+            assert changed["running_since"] >= ago(10)
+            assert "timed_out_at" not in changed
+
     def test_one_that_was_seen_queued_began_after_that(self):
         ours = migrating(queued_since=ago(4))
         found = seen(server(status="MIGRATING", task_state="migrating"), records=(record(),))

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ukcloud_maintenance.core.copying import convergence
@@ -305,6 +305,7 @@ def test_any_course_has_a_verdict(points, memory_total, disk_total, flavor, pati
     dirty=st.floats(0, 0.6),
     every=st.floats(1, 30),
 )
+@example(total=19752, rate=1057.0, dirty=0.5625, every=8.0)
 def test_a_guest_that_writes_less_than_is_copied_is_never_said_not_to_end(
     total, rate, dirty, every
 ):

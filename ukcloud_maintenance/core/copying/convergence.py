@@ -250,7 +250,12 @@ def _after_leaps(
     if rate is not None:
         found = replace(found, progress=(1 - again) * rate, dirty_rate=again * rate)
     grows = newest.least >= NO_SMALLER * recent[-2].most
-    if grows or (len(recent) > 2 and again >= NO_SMALLER):
+    surely = again
+    if newest.least < SMALLER * recent[-2].least:
+        # It may be much smaller than the one before: then it must hold however many passes the
+        # first one was.
+        surely = min(again, _written_again([replace(recent[0], least=recent[0].most), *recent[1:]]))
+    if grows or (len(recent) > 2 and surely >= NO_SMALLER):
         return replace(found, verdict=Verdict.NOT_CONVERGING)
     if again > SMALLER:
         return found

@@ -1,7 +1,7 @@
 """Bytes, rate and course of a copy, and what is done when it takes too long."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from ..attempt import RequestView
@@ -24,6 +24,8 @@ from .inputs import Row
 
 #: Seconds between two looks at whether a copy will end, while its bytes stay the same.
 SAME_BYTES_EVERY = 5.0
+#: … between two looks at a drain whose copies are in progress, at most, with the usual settings.
+LOOKS_ARE_APART = timedelta(seconds=10)
 #: What a timeout asks of Nova.
 _REQUESTS = {TimeoutAction.ABORT: RequestKind.ABORT, TimeoutAction.FORCE: RequestKind.FORCE}
 
@@ -67,13 +69,17 @@ def note_progress(p: Pass, row: Row, server: Server, record: Migration | None) -
 
 def _begun_at(p: Pass, row: Row) -> datetime:
     """When Nova began a copy that this pass sees running. Passes may be far apart: where a place
-    was free it was at once, and else, as far as is known, now."""
+    was free it was at once, and else, as far as is known, now.
+
+    Others may fill Nova's queue, and no worker may have looked for a while: no timeout is to count
+    from further back than two looks are apart where all is well.
+    """
     submitted, limit = row.attempt.submitted_at, p.drain.learned_limit or p.seen.last_limit
     if submitted is None or row.method != Method.LIVE:
         return p.now
     before = sum(_was_under_way(one, submitted) for one in p.rows.values() if one.id != row.id)
     if p.drain.nova_runs_more or before < limit:
-        return row.attempt.queued_since or submitted
+        return max(row.attempt.queued_since or submitted, p.now - LOOKS_ARE_APART)
     return p.now
 
 
