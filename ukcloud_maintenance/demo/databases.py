@@ -24,6 +24,8 @@ import types
 from importlib import metadata
 from pathlib import Path
 
+from . import cache
+
 CELL0_UUID = "00000000-0000-0000-0000-000000000000"
 CELL1_UUID = "5a9d9d6e-5f5c-4d8e-9d0a-0c7d1b6d2c11"
 TRANSPORT_URL = "fake://"
@@ -183,13 +185,8 @@ def relocate(state: Path, base_url: str, transport_url: str) -> None:
 # --- the cached template ----------------------------------------------------------------------
 
 
-def cache_directory() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "ukcloud-maintenance-demo"
-
-
-def _templates() -> Path:
-    return cache_directory() / "templates"
+def _template() -> Path:
+    return cache.directory() / "templates" / template_key()
 
 
 def service_versions() -> str:
@@ -209,12 +206,19 @@ def template_key() -> str:
 
 def copy_from_template(state: Path) -> bool:
     """Fill an empty state directory from the cache; False where the cache has nothing."""
-    template = _templates() / template_key()
-    if not (template / "complete").exists():
+    template = _template()
+    try:
+        held = cache.hold(template)
+    except FileNotFoundError:
         return False
-    for part in ("db", "keys"):
-        shutil.copytree(template / part, state / part, dirs_exist_ok=True)
-    shutil.copy2(template / "secrets.json", state / "secrets.json")
+    try:
+        if not (template / "complete").exists():  # half removed
+            return False
+        for part in ("db", "keys"):
+            shutil.copytree(template / part, state / part, dirs_exist_ok=True)
+        shutil.copy2(template / "secrets.json", state / "secrets.json")
+    finally:
+        os.close(held)
     return True
 
 
@@ -223,12 +227,15 @@ def save_template(state: Path) -> None:
 
     Failing to do so costs time, never correctness, so that an unwritable cache is no error.
     """
-    cache = _templates()
-    try:
-        cache.mkdir(parents=True, exist_ok=True, mode=0o700)
-        work = Path(tempfile.mkdtemp(dir=cache, prefix="new-"))
-    except OSError:
-        return
+    template = _template()
+    with contextlib.suppress(OSError), cache.one_at_a_time(template.parent):
+        if not (template / "complete").exists():
+            _save(state, template)
+        cache.remove_others(template)
+
+
+def _save(state: Path, template: Path) -> None:
+    work = Path(tempfile.mkdtemp(dir=template.parent, prefix="new-"))
     try:
         (work / "db").mkdir()
         for name in NAMES:
@@ -241,9 +248,7 @@ def save_template(state: Path) -> None:
         shutil.copytree(state / "keys", work / "keys")
         shutil.copy2(state / "secrets.json", work / "secrets.json")
         (work / "complete").touch()
-        work.rename(cache / template_key())
-    except OSError:
+        shutil.rmtree(template, ignore_errors=True)  # half removed
+        work.rename(template)
+    finally:
         shutil.rmtree(work, ignore_errors=True)
-    for old in cache.iterdir():
-        if old.name != template_key() and not old.name.startswith("new-"):
-            shutil.rmtree(old, ignore_errors=True)

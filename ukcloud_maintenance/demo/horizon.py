@@ -12,8 +12,6 @@ templates and theme, into the cache directory, from which any number of Horizons
 from __future__ import annotations
 
 import argparse
-import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
@@ -28,8 +26,7 @@ import urllib.request
 from importlib import metadata
 from pathlib import Path
 
-from . import children
-from .databases import cache_directory
+from . import cache, children
 from .harness import DemoCloud
 from .ports import free_port
 
@@ -59,24 +56,20 @@ def static_root() -> Path:
         files += Path(theme).rglob("*")
     for file in sorted(file for file in files if file.is_file()):
         digest.update(str(file.name).encode() + file.read_bytes())
-    return cache_directory() / "static" / digest.hexdigest()[:20]
+    return cache.directory() / "static" / digest.hexdigest()[:20]
 
 
 def prepare_static() -> Path:
-    """Collect and compress the static files unless that has been done; returns their root."""
+    """Collect and compress the static files unless that has been done; returns their root, which
+    stays for as long as this process runs."""
     root = static_root()
-    if (root / "dashboard").exists():
-        return root
     try:
-        root.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = root.parent.with_suffix(".lock").open("w")
+        with cache.one_at_a_time(root.parent):
+            if not (root / "dashboard").exists():
+                _collect_and_compress(root)
+            cache.hold(root)
     except OSError as error:
         raise SystemExit(f"{error}; choose another directory with XDG_CACHE_HOME=…") from error
-    with lock:
-        # Who comes second waits, and finds it done.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (root / "dashboard").exists():
-            _collect_and_compress(root)
     return root
 
 
@@ -97,14 +90,11 @@ def _collect_and_compress(root: Path) -> None:
             "static files could not be compressed",
         )
         shutil.rmtree(work / "state", ignore_errors=True)
-        with contextlib.suppress(OSError):  # somebody else was faster
-            work.rename(root)
+        shutil.rmtree(root, ignore_errors=True)  # half removed
+        work.rename(root)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    for old in root.parent.iterdir():
-        with contextlib.suppress(FileNotFoundError):  # somebody else removed it
-            if old != root and time.time() - old.stat().st_mtime > 3600:
-                shutil.rmtree(old, ignore_errors=True)
+    cache.remove_others(root)
 
 
 def child_environment(**variables: str) -> dict[str, str]:
