@@ -3,16 +3,25 @@
 from collections.abc import Iterable
 from urllib.parse import quote
 
-from ..core.facts import Aggregate, HostFacts, Hypervisor, ServerGroup, Service
+from ..core.facts import Aggregate, HostFacts, Hypervisor, Machine, ServerGroup, Service
 from ..core.message import message
 from ..exceptions import CloudAnswerUnusable, CloudBadRequest, CloudNotFound
 from .answers import dict_of, list_of, request_id_of
 from .http import side_by_side
 from .transport import GOES_ROUND, PAGE, Transport
-from .wire import as_aggregate, as_hosts, as_hypervisor, as_server_group, as_service
+from .wire import (
+    as_aggregate,
+    as_hosts,
+    as_hypervisor,
+    as_machine,
+    as_server_group,
+    as_service,
+)
 
 #: Hypervisors of a small page: at 1,000 hosts a twentieth of what Nova takes for the whole list.
 HYPERVISORS = 50
+#: the microversion from which on one hypervisor tells its uptime
+UPTIME_SINCE = "2.88"
 
 
 class Hosts(Transport):
@@ -96,6 +105,18 @@ class Hosts(Transport):
         body = self._get(what, f"/os-hypervisors/{quote(hypervisor_id)}?with_servers=true")
         raw = dict_of(body, "hypervisor", what)
         return as_hypervisor(raw), len(list_of(raw, "servers", what))
+
+    def machine(self, host: str) -> Machine:
+        """What tells whether the machine of this host was restarted: two requests.
+
+        :raises CloudError: it cannot be read
+        """
+        found = self.hypervisors_of(host)
+        if not found:
+            return Machine()
+        what = message("to_read_hypervisor", host=host)
+        body = self._get(what, f"/os-hypervisors/{quote(found[0].id)}", UPTIME_SINCE)
+        return as_machine(dict_of(body, "hypervisor", what))
 
     def hypervisors_of(self, host: str, name: str = "") -> list[Hypervisor]:
         """The hypervisors (nodes) whose service.host is exactly this host. One request, and where

@@ -15,6 +15,7 @@ from ..core.facts import (
     HostFacts,
     Hypervisor,
     Inventory,
+    Machine,
     Migration,
     Progress,
     Server,
@@ -55,6 +56,24 @@ def as_service(raw: dict[str, Any]) -> Service:
         forced_down=bool(raw.get("forced_down")),
         updated_at=as_time(raw.get("updated_at")),
     )
+
+
+def as_machine(raw: dict[str, Any]) -> Machine:
+    version = raw.get("hypervisor_version")
+    return Machine(uptime_of(raw.get("uptime")), version if isinstance(version, int) else None)
+
+
+#: What uptime(1) prints: " 10:31:12 up 3 days,  2:11,  1 user, …", "up 5 min", "up 1 day, 3 min".
+_UPTIME = re.compile(r"\bup\s+(?:(\d+)\s+days?,\s*)?(?:(\d+):(\d\d)|(\d+)\s+min|(\d+)\s+sec)?")
+
+
+def uptime_of(said: Any) -> int | None:
+    """Seconds since the machine was started, by the words of uptime(1); None where they are not."""
+    found = _UPTIME.search(said) if isinstance(said, str) else None
+    if found is None or not any(found.groups()):
+        return None
+    days, hours, minutes, just, seconds = (int(one or 0) for one in found.groups())
+    return ((days * 24 + hours) * 60 + minutes + just) * 60 + seconds
 
 
 def as_hypervisor(raw: dict[str, Any]) -> Hypervisor:

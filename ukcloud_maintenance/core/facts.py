@@ -71,6 +71,18 @@ class Hypervisor:
 
 
 @dataclass(frozen=True)
+class Machine:
+    """What tells that a hypervisor was restarted or upgraded, `GET /os-hypervisors/{id}` (2.88).
+
+    libvirt's driver tells the uptime with each report of its resources, and at its start: it is a
+    minute old at most, and told in whole minutes. None: not told, by this driver or this Nova.
+    """
+
+    uptime_seconds: int | None = None
+    version: int | None = None
+
+
+@dataclass(frozen=True)
 class Server:
     """A server as an admin sees it, `GET /servers/detail`."""
 

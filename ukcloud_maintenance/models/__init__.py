@@ -14,6 +14,7 @@ from .hosts import HostMaintenance, Turn, host_key
 from .instances import Attempt, InstanceMigration, Request
 from .inventory import Inventory, InventoryPage
 from .record import Event, Worker
+from .runs import Run, RunAction, RunHost
 
 __all__ = [
     "Attempt",
@@ -25,6 +26,9 @@ __all__ = [
     "InventoryPage",
     "Plan",
     "Request",
+    "Run",
+    "RunAction",
+    "RunHost",
     "Turn",
     "Worker",
     "host_key",

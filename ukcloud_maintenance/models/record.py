@@ -7,6 +7,7 @@ from ..stored_text import Words
 from .drains import Drain
 from .hosts import HostMaintenance
 from .instances import InstanceMigration
+from .runs import Run
 
 
 class Event(models.Model):
@@ -19,6 +20,7 @@ class Event(models.Model):
     migration = models.ForeignKey(
         InstanceMigration, null=True, on_delete=models.CASCADE, related_name="events"
     )
+    run = models.ForeignKey(Run, null=True, on_delete=models.CASCADE, related_name="events")
     at = models.DateTimeField(db_index=True)
     #: a stable word, e.g. drain_requested, service_disabled, submitted, failed
     kind = Words(max_length=32)

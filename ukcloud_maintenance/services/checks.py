@@ -61,17 +61,17 @@ class RegionSight:
     for all hosts that are checked with it."""
 
     def __init__(self, region: str, cloud: Cloud | None = None):
-        self._region = region
+        self.region = region
         self._cloud = cloud
 
     @cached_property
     def standing(self) -> store.Standing:
-        return store.standing(self._region)
+        return store.standing(self.region)
 
     @cached_property
     def _hypervisors(self) -> list[Hypervisor]:
         """For a hint alone: the inventory will do, and what cannot be read is not known."""
-        if known := store.inventory(self._region, store.now()):
+        if known := store.inventory(self.region, store.now()):
             return known.all
         try:
             return self._cloud.hypervisors() if self._cloud else []

@@ -9,7 +9,7 @@ from django.db.models import Count, F, Max, Q, QuerySet, Subquery
 
 from ..core.actor import Actor
 from ..core.message import Message
-from ..models import Drain, Event, HostMaintenance, InstanceMigration, Worker
+from ..models import Drain, Event, HostMaintenance, InstanceMigration, Run, Worker
 
 #: What happened, who did it, and what is said of it; of a row and a host also Nova's request id.
 Happened = tuple[str, "Who", Message | str | None]
@@ -66,9 +66,11 @@ def add_event(
     message: Message | str | None,
     request_id: str = "",
     maintenance: HostMaintenance | None = None,
+    run: Run | None = None,
 ) -> None:
     Event.objects.create(
         drain=drain,
+        run=run,
         maintenance=maintenance,
         migration=row,
         at=now,

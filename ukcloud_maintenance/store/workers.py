@@ -9,7 +9,7 @@ from django.db.models import Exists, F, OuterRef, Q
 
 from ..core.message import Message
 from ..core.states import DRAIN_OPEN
-from ..models import Drain, HostMaintenance, Inventory, Worker
+from ..models import Drain, HostMaintenance, Inventory, Run, Worker
 from .clock import SLACK
 from .draining import drain, drains_with_requests
 from .hosts import maintenance
@@ -62,14 +62,14 @@ def free_claim(now: datetime, lease_seconds: float) -> Q:
     return Q(claimed_until=None) | Q(claimed_until__lt=now) | Q(claimed_until__gt=latest)
 
 
-def _due(
+def due(
     now: datetime, longest_pause: float, regions: Iterable[str] | None, at_once: Q | None = None
 ) -> Q:
     """What is to be looked at by now, or is put off for longer than any pause is."""
     latest = now + timedelta(seconds=_BELIEVED * longest_pause)
-    due = Q(next_pass_at=None) | Q(next_pass_at__lte=now) | Q(next_pass_at__gt=latest)
-    due |= at_once or Q()
-    return due if regions is None else due & Q(region__in=list(regions))
+    found = Q(next_pass_at=None) | Q(next_pass_at__lte=now) | Q(next_pass_at__gt=latest)
+    found |= at_once or Q()
+    return found if regions is None else found & Q(region__in=list(regions))
 
 
 def claim(
@@ -88,15 +88,15 @@ def claim(
     A claim spares two workers from doing the same reads. It is not what keeps them from doing
     the same change: that is the compare-and-set of each row.
     """
-    free, due = free_claim(now, lease_seconds), _due(now, longest_pause, regions)
+    free, is_due = free_claim(now, lease_seconds), due(now, longest_pause, regions)
     wanted = Q(state__in=[s.value for s in DRAIN_OPEN]) | Q(pk__in=drains_with_requests())
     candidates = (
-        Drain.objects.filter(free, due, wanted)
+        Drain.objects.filter(free, is_due, wanted)
         .order_by(F("next_pass_at").asc(nulls_first=True), "id")
         .values_list("pk", flat=True)[:20]
     )
     for drain_id in list(candidates):
-        taken = Drain.objects.filter(free, due, wanted, pk=drain_id).update(
+        taken = Drain.objects.filter(free, is_due, wanted, pk=drain_id).update(
             claimed_by=worker,
             claimed_until=now + timedelta(seconds=lease_seconds),
             next_pass_at=now,  # NULL from here on: a pass was requested, see `release`
@@ -132,9 +132,9 @@ def claim_host(
     """
     free = free_claim(now, lease_seconds)
     ahead = Q(verified_at__gt=now, safe_since__isnull=False, returning_since=None)
-    due = _due(now, longest_pause, regions, ahead) & Q(closed_at=None)
+    is_due = due(now, longest_pause, regions, ahead) & Q(closed_at=None)
     candidates = (
-        HostMaintenance.objects.filter(free, due, open_key__isnull=False)
+        HostMaintenance.objects.filter(free, is_due, open_key__isnull=False)
         .filter(
             Q(returning_since__isnull=False)
             | ~Exists(Drain.objects.filter(open_key=OuterRef("host_key")))
@@ -143,7 +143,7 @@ def claim_host(
         .values_list("pk", flat=True)[:20]
     )
     for maintenance_id in list(candidates):
-        taken = HostMaintenance.objects.filter(free, due, pk=maintenance_id).update(
+        taken = HostMaintenance.objects.filter(free, is_due, pk=maintenance_id).update(
             claimed_by=worker,
             claimed_until=now + timedelta(seconds=lease_seconds),
             looks=F("looks") + 1,
@@ -207,7 +207,7 @@ def worker_stopped(name: str, now: datetime) -> None:
     """A worker says goodbye, or is known to be dead; what it held is free."""
     Worker.objects.filter(name=name).update(stopped_at=now)
     Drain.objects.filter(claimed_by=name).update(claimed_by="", claimed_until=None)
-    for claimed in (HostMaintenance, Inventory):
+    for claimed in (HostMaintenance, Inventory, Run):
         claimed.objects.filter(claimed_by=name).update(claimed_by="", claimed_until=None)
 
 

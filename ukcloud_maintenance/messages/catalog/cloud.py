@@ -41,6 +41,7 @@ ASKED = {
     "to_list_actions": Template("list the actions of server {server}"),
     "to_list_aggregates": Template("list the aggregates"),
     "to_list_hypervisors": Template("list the hypervisors"),
+    "to_list_errors": Template("list the instances in ERROR"),
     "to_list_migrations": Template("list the migrations of server {server}"),
     "to_list_migrations_touching": Template("list the migrations from and to host {host}"),
     "to_list_newest_migrations": Template("list the newest migrations from host {host}"),

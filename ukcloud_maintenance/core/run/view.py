@@ -1,0 +1,138 @@
+"""What is known of a run and its hosts when it is decided what to do next: frozen values, read from
+the database and from Nova."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ..message import Message
+from ..states import DrainState, ReturnResult
+from .states import (
+    STAGES_OUT,
+    STAGES_UNDER_WAY,
+    ActionKind,
+    ActionState,
+    Approval,
+    Domain,
+    OnFailure,
+    RunState,
+    Stage,
+)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of what is waited for, in seconds, and of tries.
+
+    :param safe_seconds: how long a drained host may take to be verified safe to power off
+    :param back_seconds: how long a host may take to be up after its action
+    :param remind_seconds: a person who has a host is reminded as often as this
+    :param later_tries: how often an action may ask to be tried again later
+    """
+
+    safe_seconds: float = 900
+    back_seconds: float = 1800
+    remind_seconds: float = 3600
+    later_tries: int = 20
+
+
+@dataclass(frozen=True)
+class ActionView:
+    """The newest try of the action on a host.
+
+    :param next_at: when it may be tried again, of one that asked for it
+    :param is_idempotent: whether it may be run again where its end is not known
+    """
+
+    state: ActionState
+    kind: ActionKind = ActionKind.HAND
+    tries: int = 1
+    started_at: datetime | None = None
+    next_at: datetime | None = None
+    reminded_at: datetime | None = None
+    is_idempotent: bool = False
+    message: Message | None = None
+
+
+@dataclass(frozen=True)
+class HostView:
+    """One host of a run.
+
+    :param key: of its row
+    :param domains: what fails together with it: its zone, or the aggregates that count
+    :param since: since when it is in its stage
+    :param failed_in: the stage in which it failed
+    :param is_unwanted: a person asked to leave it out
+    :param is_approved: a person said that it may begin
+    :param drain: the state of its drain, None where it has none
+    :param drain_said: what the drain says of itself
+    :param is_in_maintenance: its maintenance is open: it is, or may be, disabled by us
+    :param is_returning: somebody asked for its return to service
+    :param returned: how its return ended, None where it has not
+    :param is_safe: verified safe to power off, as of now
+    :param is_up: whether Nova sees its service up, None where that is not known
+    :param up_since: since when it was seen up without a break, since its action
+    :param was_down: its service was seen down since its action began
+    :param objection: what the checks after the action found wrong; None: nothing, or not looked
+    :param is_checked: those checks were made, and hold
+    :param back: the state of the run that brings its instances back, None where there is none
+    """
+
+    key: int
+    host: str
+    stage: Stage
+    since: datetime
+    domains: frozenset[str] = frozenset()
+    failed_in: Stage | None = None
+    is_unwanted: bool = False
+    is_approved: bool = False
+    drain: DrainState | None = None
+    drain_said: Message | None = None
+    is_in_maintenance: bool = False
+    is_returning: bool = False
+    returned: ReturnResult | None = None
+    is_safe: bool = False
+    action: ActionView | None = None
+    is_up: bool | None = None
+    up_since: datetime | None = None
+    was_down: bool = False
+    objection: Message | None = None
+    is_checked: bool = False
+    back: DrainState | None = None
+    back_said: Message | None = None
+
+    @property
+    def is_under_way(self) -> bool:
+        return self.stage in STAGES_UNDER_WAY
+
+    @property
+    def is_out(self) -> bool:
+        """Out of service because of the run, or of what failed in it."""
+        return self.stage in STAGES_OUT or (
+            self.is_in_maintenance and self.stage in (Stage.FAILED, Stage.SKIPPED)
+        )
+
+
+@dataclass(frozen=True)
+class RunView:
+    """A run.
+
+    :param at_once: the most hosts that it is at work on
+    :param per_domain: the most of them in one failure domain; 0: any number
+    :param failures: how many hosts may fail before it stops, where it goes on at all
+    :param accepted: how many failed ones a person has seen and gone on after
+    :param settle_seconds: how long a host must be up after its action before it is given back
+    :param promises_reboot: its action says that it restarts the host
+    """
+
+    state: RunState
+    at_once: int = 1
+    domain: Domain = Domain.ZONE
+    per_domain: int = 1
+    on_failure: OnFailure = OnFailure.STOP
+    failures: int = 0
+    accepted: int = 0
+    approval: Approval = Approval.NONE
+    bring_back: bool = False
+    settle_seconds: float = 60
+    promises_reboot: bool = False
+    limits: Limits = field(default_factory=Limits)

@@ -1,0 +1,55 @@
+"""What is looked at after an action, before a host is given back."""
+
+from datetime import datetime
+
+from ..cloud import Cloud
+from ..core.facts import Machine
+from ..core.message import Message, message
+from ..settings.actions import Action
+from ..store import RunHost
+
+#: uptime(1) tells whole minutes, of a report that is a minute old at most.
+UPTIME_SLACK = 120.0
+
+
+def facts_before(cloud: Cloud, host: str) -> dict[str, int | None]:
+    """What is kept of a host's machine before it is acted on; up to two requests."""
+    found = cloud.machine(host)
+    return {"uptime": found.uptime_seconds, "version": found.version}
+
+
+def standing_against(
+    cloud: Cloud, action: Action | None, row: RunHost, began: datetime, now: datetime
+) -> Message | None:
+    """What the checks find wrong with a host that is up again; None: they hold.
+
+    :param began: when its action began
+    :raises CloudError: something cannot be read
+    """
+    if action is None:
+        return None
+    wanted = set(action.checks) | ({"reboot"} if action.reboots else set())
+    machine = Machine()
+    if wanted & {"reboot", "uptime_changed", "version_changed"}:
+        machine = cloud.machine(row.host)
+    restarted = was_restarted(machine, row.before, (now - began).total_seconds())
+    if "reboot" in wanted and row.down_at is None and not restarted:
+        return message("run_no_reboot", host=row.host)
+    if "uptime_changed" in wanted and not restarted:
+        return message("run_same_uptime", host=row.host)
+    if "version_changed" in wanted and machine.version == row.before.get("version"):
+        return message("run_same_version", host=row.host, version=machine.version or 0)
+    return None
+
+
+def was_restarted(machine: Machine, before: dict[str, int | None], seconds: float) -> bool:
+    """Whether the machine has been up for less than since its action began, or than before it.
+
+    :param seconds: since the action began
+    """
+    uptime, known = machine.uptime_seconds, before.get("uptime")
+    if uptime is None:
+        return False
+    if known is None:
+        return uptime < seconds
+    return uptime < known + seconds - UPTIME_SLACK

@@ -1,0 +1,72 @@
+"""What stands against a further host at this moment, whatever the run itself says: each is asked
+anew before each host."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from .. import settings, store
+from ..actions import alerts
+from ..cloud import Cloud
+from ..core.facts import Service
+from ..core.message import Message, message, some
+from ..core.run.windows import parse_all
+from ..services.requests import DrainRequest
+from ..services.runs import room_for
+from ..store import Run
+
+
+def window_is_shut(run: Run, seconds: float, host: str, now: datetime) -> Message | None:
+    """Why no host may begin now that takes so long; None: it may."""
+    windows = parse_all(run.windows)
+    if windows.fits(now, seconds):
+        return None
+    opening = windows.next_opening(now)
+    if windows.open_until(now) is not None:
+        return message("run_too_long_for_window", host=host, seconds=int(seconds))
+    if opening is None:
+        return message("run_no_window")
+    return message("run_waits_for_window", at=opening[0])
+
+
+def hosts_are_down(run: Run, services: Iterable[Service], ours: Iterable[str]) -> Message | None:
+    """Whether a host is down that was not when the run was requested; those that are in maintenance
+    are somebody's work."""
+    if not settings.current().gate_hosts_down:
+        return None
+    known = set(run.found_down) | set(ours) | store.away_hosts(run.region)
+    down = sorted(one.host for one in services if not one.is_up and one.host not in known)
+    return message("run_hosts_down", hosts=some(down), count=len(down)) if down else None
+
+
+def instances_are_in_error(run: Run, cloud: Cloud) -> Message | None:
+    """Whether an instance is in ERROR that was not when the run was requested. One request."""
+    if not settings.current().gate_errors:
+        return None
+    found = cloud.servers_in_error()
+    new = sorted(name for server, name in found.items() if server not in set(run.found_in_error))
+    return message("run_instances_in_error", instances=some(new), count=len(new)) if new else None
+
+
+def alerts_fire() -> Message | None:
+    """Whether the query of the settings finds anything; what cannot be asked is no all-clear."""
+    asked = settings.current().alerts
+    return alerts.standing_against(asked) if asked is not None else None
+
+
+def room_is_missing(
+    run: Run, cloud: Cloud, hosts: Sequence[Service], services: Sequence[Service]
+) -> Message | None:
+    """Whether what runs on these hosts finds room on those that stay."""
+    return room_for(cloud, hosts, request_of(run, hosts[0].host), services)[1]
+
+
+def request_of(run: Run, host: str) -> DrainRequest:
+    """What the drain of one of its hosts is requested with."""
+    return DrainRequest(
+        host=host,
+        reason=run.reason,
+        max_concurrent=run.max_concurrent,
+        move_locked=run.move_locked,
+        follow_estimate=run.follow_estimate,
+        timeout_action=run.timeout_action,
+    )

@@ -1,0 +1,411 @@
+"""Rolling runs: written, claimed, and changed from one state to the next."""
+
+import uuid
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+
+from ..core.message import Message
+from ..core.run.states import (
+    ACTION_OPEN,
+    RUN_OPEN,
+    RUN_TERMINAL,
+    RUN_TRANSITIONS,
+    STAGE_TRANSITIONS,
+    ActionKind,
+    ActionState,
+    RunState,
+    Stage,
+)
+from ..exceptions import StaleState
+from ..models import Event, Run, RunAction, RunHost, Worker, host_key
+from . import clock
+from .clock import SLACK
+from .journal import Happened, add_event
+from .keys import with_key
+from .workers import due, free_claim
+
+#: With these a host is free for another run.
+_LETS_GO = frozenset({Stage.DONE, Stage.SKIPPED})
+
+
+class HostInRun(StaleState):
+    """A host is in another run that is not over. `run` is it, or None where it is just over."""
+
+    def __init__(self, host: str, run: Run | None):
+        super().__init__(f"host {host} is in a run")
+        self.host = host
+        self.run = run
+
+
+class NewHost(NamedTuple):
+    """A host of a run that is requested.
+
+    :param domains: what fails together with it
+    :param instances: how many it has
+    """
+
+    host: str
+    domains: Iterable[str] = ()
+    instances: int = 0
+
+
+# -- reading ---------------------------------------------------------------------------------
+
+
+def run(run_id: int) -> Run | None:
+    """One run, or None."""
+    return with_key(Run.objects.all(), run_id).first()
+
+
+def runs(region: str) -> "QuerySet[Run]":
+    """The runs of a region, newest first."""
+    return Run.objects.filter(region=region)
+
+
+def run_hosts(run: Run) -> list[RunHost]:
+    """The hosts of a run in their order, with their drains, maintenances and actions. Two
+    queries."""
+    found = run.hosts.select_related("drain", "drain__maintenance", "maintenance")
+    rows = list(found.order_by("position", "id"))
+    actions: dict[int, list[RunAction]] = {row.pk: [] for row in rows}
+    for action in RunAction.objects.filter(host__run=run).order_by("number", "id"):
+        if action.host_id in actions:
+            actions[action.host_id].append(action)
+    for row in rows:
+        row.tries = actions[row.pk]  # type: ignore[attr-defined]
+    return rows
+
+
+def tries_of(host: RunHost) -> list[RunAction]:
+    """Its actions, the first one first, as :func:`run_hosts` read them."""
+    found = getattr(host, "tries", None)
+    return list(host.actions.order_by("number", "id")) if found is None else found
+
+
+def run_of_host(region: str, host: str) -> RunHost | None:
+    """The place of exactly this host in the run that it is in, or None."""
+    rows = RunHost.objects.filter(open_key=host_key(region, host))
+    return rows.select_related("run").first()
+
+
+def run_events(run: Run) -> "QuerySet[Event]":
+    """What happened in a run, in the order in which it did."""
+    return Event.objects.filter(run=run).order_by("at", "id")
+
+
+# -- writing ---------------------------------------------------------------------------------
+
+
+def create_run(
+    *, hosts: Iterable[NewHost], actor: Any, said: Message, now: datetime, **fields: Any
+) -> Run:
+    """Write a run and its hosts, all or nothing.
+
+    :param fields: of :class:`models.Run`
+    :raises HostInRun: one of them is in another run
+    """
+    with transaction.atomic():
+        made = Run.objects.create(
+            requested_by_id=actor.id,
+            requested_by=str(actor),
+            created_at=now,
+            updated_at=now,
+            **fields,
+        )
+        _add_hosts(made, hosts, 0, now)
+        _event(made, now, ("run_requested", actor, said))
+    return made
+
+
+def add_hosts(run: Run, hosts: Iterable[NewHost], event: Happened, now: datetime) -> None:
+    """Further hosts at the end of an open run.
+
+    :raises HostInRun: one of them is in another run, or in this one
+    :raises StaleState: the run is over
+    """
+    with transaction.atomic():
+        _touch(run, now, state__in=[RunState.RUNNING, RunState.PAUSED, RunState.STOPPED])
+        last = run.hosts.order_by("-position").values_list("position", flat=True).first()
+        _add_hosts(run, hosts, (last or 0) + 1, now)
+        _event(run, now, event)
+
+
+def _add_hosts(run: Run, hosts: Iterable[NewHost], first: int, now: datetime) -> None:
+    new = list(hosts)
+    keys = {host_key(run.region, one.host): one for one in new}
+    taken = RunHost.objects.filter(open_key__in=keys).select_related("run").first()
+    if taken is not None:
+        raise HostInRun(taken.host, taken.run)
+    RunHost.objects.bulk_create(
+        RunHost(
+            run=run,
+            position=first + place,
+            host=one.host,
+            host_key=key,
+            open_key=key,
+            domains=sorted(one.domains),
+            instances=one.instances,
+            since=now,
+        )
+        for place, (key, one) in enumerate(keys.items())
+    )
+
+
+def change_run(
+    run: Run,
+    now: datetime,
+    *,
+    event: Happened | None = None,
+    expect: Mapping[str, Any] | None = None,
+    **fields: Any,
+) -> None:
+    """Change a run, only if it is still in the state in which it was read.
+
+    :param expect: further fields that must still be so
+    :raises StaleState: it is not
+    """
+    old, new = RunState(run.state), RunState(fields.get("state", run.state))
+    if new is not old:
+        if new not in RUN_TRANSITIONS[old]:
+            raise ValueError(f"a run cannot go from {old} to {new}")
+        fields["state"] = new.value
+        if new in RUN_TERMINAL:
+            fields |= {"finished_at": now, "claimed_by": "", "claimed_until": None}
+    with transaction.atomic():
+        _touch(run, now, state=old.value, **(expect or {}), _set=fields)
+        if new in RUN_TERMINAL:
+            run.hosts.update(open_key=None)
+        if event:
+            _event(run, now, event)
+    for name, value in fields.items():
+        setattr(run, name, value)
+
+
+def _touch(run: Run, now: datetime, *, _set: Mapping[str, Any] | None = None, **expect: Any) -> None:
+    """Raise the revision: what every transaction begins with, as it takes the lock of the run."""
+    changed = Run.objects.filter(pk=run.pk, **expect).update(
+        **(_set or {}), updated_at=now, revision=F("revision") + 1
+    )
+    if changed != 1:
+        raise StaleState(f"run {run.pk} is no longer as it was read")
+
+
+def change_host(
+    run: Run,
+    host: RunHost,
+    now: datetime,
+    *,
+    event: Happened | None = None,
+    expect: Mapping[str, Any] | None = None,
+    at_once: bool = False,
+    **fields: Any,
+) -> None:
+    """Change a host of a run, only if it is still in the stage in which it was read.
+
+    :param at_once: a worker is to look at the run
+    :raises StaleState: it is not
+    """
+    old, new = Stage(host.stage), Stage(fields.get("stage", host.stage))
+    if new is not old:
+        if new not in STAGE_TRANSITIONS[old]:
+            raise ValueError(f"a host of a run cannot go from {old} to {new}")
+        fields |= {"stage": new.value, "since": now}
+        fields["failed_in"] = old.value if new is Stage.FAILED else ""
+        if new in _LETS_GO:
+            fields["open_key"] = None
+        if new in _LETS_GO | {Stage.FAILED}:
+            fields["finished_at"] = now
+    with transaction.atomic():
+        _touch(run, now, _set={"next_pass_at": None} if at_once else None)
+        changed = RunHost.objects.filter(pk=host.pk, stage=old.value, **(expect or {})).update(
+            **fields
+        )
+        if changed != 1:
+            raise StaleState(f"host {host.host} of run {run.pk} is no longer {old}")
+        if event:
+            _event(run, now, event)
+    for name, value in fields.items():
+        setattr(host, name, value)
+
+
+def intend_to_act(
+    run: Run,
+    host: RunHost,
+    now: datetime,
+    *,
+    name: str,
+    kind: ActionKind,
+    machine: str,
+    event: Happened,
+    before: Mapping[str, Any],
+) -> RunAction:
+    """Record that an action is about to be started on a host, before it is.
+
+    :param machine: where a command will run; empty for another kind
+    :param before: what is known of the host until then
+    :raises StaleState: somebody else got there first
+    """
+    newest = max((one.number for one in tries_of(host)), default=0)
+    with transaction.atomic():
+        fields: dict[str, Any] = {"before": before, "down_at": None, "up_since": None}
+        fields |= {"checked_at": None, "objection": None, "message": None}
+        where = {"_set": {"machine": machine}} if machine else {}
+        _touch(run, now, state__in=[RunState.RUNNING, RunState.CANCELLING], **where)
+        if host.stage == Stage.ACTING:
+            RunHost.objects.filter(pk=host.pk, stage=Stage.ACTING).update(**fields)
+        else:
+            change_host(run, host, now, stage=Stage.ACTING, event=event, **fields)
+        made, is_new = RunAction.objects.get_or_create(
+            host=host,
+            number=newest + 1,
+            defaults={
+                "name": name,
+                "kind": kind.value,
+                "token": str(uuid.uuid4()),
+                "machine": machine,
+                "started_at": now,
+            },
+        )
+        if not is_new:
+            raise StaleState(f"somebody else acts on {host.host}")
+    if machine:
+        run.machine = machine
+    return made
+
+
+def change_action(
+    run: Run,
+    host: RunHost,
+    action: RunAction,
+    now: datetime,
+    *,
+    event: Happened | None = None,
+    at_once: bool = False,
+    **fields: Any,
+) -> None:
+    """Change a try of an action, only if it is still in the state in which it was read.
+
+    :raises StaleState: it is not
+    """
+    old, new = ActionState(action.state), ActionState(fields.get("state", action.state))
+    if new is not old:
+        if old not in ACTION_OPEN and not (old is ActionState.UNKNOWN and new is ActionState.DONE):
+            raise ValueError(f"an action cannot go from {old} to {new}")
+        fields["state"] = new.value
+        if new not in ACTION_OPEN:
+            fields["ended_at"] = now
+    with transaction.atomic():
+        _touch(run, now, _set={"next_pass_at": None} if at_once else None)
+        if RunAction.objects.filter(pk=action.pk, state=old.value).update(**fields) != 1:
+            raise StaleState(f"the action on {host.host} is no longer {old}")
+        if new not in ACTION_OPEN and action.machine:
+            open_there = RunAction.objects.filter(host__run=run, state__in=ACTION_OPEN)
+            if not open_there.exclude(machine="").exists():
+                Run.objects.filter(pk=run.pk).update(machine="")
+        if event:
+            _event(run, now, event)
+    for name, value in fields.items():
+        setattr(action, name, value)
+
+
+def record_of_run(run: Run, now: datetime, event: Happened) -> None:
+    """Record what was done in a run."""
+    with transaction.atomic():
+        _touch(run, now)
+        _event(run, now, event)
+
+
+def _event(run: Run, now: datetime, event: Happened) -> None:
+    kind, actor, said = event
+    add_event(None, None, now, kind, actor, said, run=run)
+
+
+# -- claims ----------------------------------------------------------------------------------
+
+
+def claim_run(
+    worker: str,
+    machine: str,
+    now: datetime,
+    lease_seconds: float,
+    silent_seconds: float,
+    regions: Iterable[str] | None,
+    longest_pause: float,
+) -> Run | None:
+    """Take the open run that is due first and that nobody holds, see :func:`store.claim`. One with
+    a command that runs on another machine is left to the workers there while there is one.
+
+    :param machine: the one that the worker runs on
+    :param silent_seconds: after which a worker that does not report is taken for dead
+    """
+    here = Q(machine__in=["", machine]) | ~Q(machine__in=_machines(now, silent_seconds))
+    free, is_due = free_claim(now, lease_seconds), due(now, longest_pause, regions)
+    wanted = Q(state__in=[s.value for s in RUN_OPEN]) & here
+    rows = Run.objects.filter(free, is_due, wanted)
+    ordered = rows.order_by(F("next_pass_at").asc(nulls_first=True), "id")
+    for run_id in list(ordered.values_list("pk", flat=True)[:20]):
+        taken = Run.objects.filter(free, is_due, wanted, pk=run_id).update(
+            claimed_by=worker,
+            claimed_until=now + timedelta(seconds=lease_seconds),
+            next_pass_at=now,  # NULL from here on: a pass was requested
+        )
+        if taken == 1:
+            return run(run_id)
+    return None
+
+
+def _machines(now: datetime, silent_seconds: float) -> list[str]:
+    """Those with a living worker."""
+    alive = Worker.objects.filter(
+        stopped_at=None, seen_at__gte=now - timedelta(seconds=silent_seconds)
+    )
+    return list(alive.filter(seen_at__lte=now + SLACK).values_list("host", flat=True).distinct())
+
+
+def release_run(run: Run, worker: str, next_pass_at: datetime | None) -> None:
+    """Give a run back, to be taken again after a time; at once where that was requested since."""
+    held = Run.objects.filter(pk=run.pk, claimed_by=worker)
+    free: dict[str, Any] = {"claimed_by": "", "claimed_until": None}
+    if not held.filter(next_pass_at__isnull=False).update(**free, next_pass_at=next_pass_at):
+        held.update(**free)
+
+
+def renew_run(run: Run, worker: str, until: datetime) -> bool:
+    """Keep a run that this worker holds; whether it does (still)."""
+    held = Run.objects.filter(pk=run.pk, claimed_by=worker)
+    return held.update(claimed_until=until) == 1
+
+
+def set_back_run(run: Run, hosts: Iterable[RunHost], at: datetime) -> bool:
+    """Whether the clock was set back since these rows were written: waits begin anew, now, as
+    :func:`store.set_back` has it for drains."""
+    at = max(at, clock.now())
+    limit = at + SLACK
+    changed = False
+    for host in hosts:
+        names = ("since", "down_at", "up_since", "checked_at")
+        late = {name: at for name in names if (getattr(host, name) or at) > limit}
+        for action in tries_of(host):
+            stamps = ("started_at", "ended_at", "reminded_at")
+            ahead = {name: at for name in stamps if (getattr(action, name) or at) > limit}
+            if ahead:
+                RunAction.objects.filter(pk=action.pk).update(**ahead)
+                changed = True
+                for name in ahead:
+                    setattr(action, name, at)
+        if late:
+            change_host(run, host, at, **late)
+            changed = True
+    return changed
+
+
+def is_run_requested(now: datetime, lease_seconds: float, regions: Iterable[str] | None) -> bool:
+    """Whether a run was requested, or changed, that no worker has looked at yet. One query."""
+    new = free_claim(now, lease_seconds) & Q(next_pass_at=None)
+    if regions is not None:
+        new &= Q(region__in=list(regions))
+    return Run.objects.filter(new, state__in=[s.value for s in RUN_OPEN]).exists()
