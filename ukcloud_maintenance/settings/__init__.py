@@ -14,6 +14,7 @@ from django.conf import settings as django_settings
 from ..core.message import message
 from ..exceptions import ConfigurationError
 from . import schema
+from .actions import ACTIONS, ACTIONS_DIRECTORY, ALERTS, Action, Alerts
 from .removed import REMOVED
 from .schema import Setting, setting
 
@@ -214,6 +215,9 @@ class Settings:
         "With this and the value false, an owner requests that a server not be cold-migrated;"
         " with the value true, the owner agrees to it.",
     )
+    actions: Mapping[str, Action] = ACTIONS
+    actions_directory: str = ACTIONS_DIRECTORY
+    alerts: Alerts | None = ALERTS
     interface: str = setting(
         "",
         "public, internal or admin",

@@ -5,7 +5,7 @@ field's name in capitals.
 """
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import cache
 from typing import Any, TypeVar, get_origin
@@ -21,6 +21,18 @@ _TAKEN: dict[type, tuple[type, ...]] = {
 }
 
 
+class Wrong(ValueError):
+    """What is wrong with the parts of a value.
+
+    :param found: sentences without their subject; each begins with the keys that lead to the
+        part, or with a blank
+    """
+
+    def __init__(self, found: list[str]):
+        super().__init__(*found)
+        self.found = found
+
+
 def setting(
     default: Any,
     unit: str,
@@ -29,12 +41,15 @@ def setting(
     maximum: float | None = None,
     *,
     choices: tuple[str, ...] = (),
+    parse: Callable[[Any], Any] | None = None,
 ) -> Any:
     """A field of the settings.
 
     :param unit: in what it is counted, or what it names
     :param explanation: whole sentences, for the docs and the system checks
     :param minimum: inclusive, for numbers; as is `maximum`
+    :param parse: makes the field's value of a dict, or raises :class:`Wrong`; nothing of what is
+        wrong is quoted but by it
     """
     kept = {
         "unit": unit,
@@ -42,7 +57,11 @@ def setting(
         "minimum": minimum,
         "maximum": maximum,
         "choices": choices,
+        "parse": parse,
     }
+    if parse is not None:
+        given = {"given": default, **kept}
+        return field(default_factory=lambda: parse(default), metadata=given)
     if isinstance(default, dict):
         return field(default_factory=lambda: dict(default), metadata=kept)
     return field(default=default, metadata=kept)
@@ -60,9 +79,32 @@ class Setting:
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[str, ...] = ()
+    parse: Callable[[Any], Any] | None = None
 
     def problem(self, value: Any) -> str:
         """Why `value` cannot be used, or empty."""
+        return next(self.problems(value), "").strip().removesuffix(".")
+
+    def problems(self, value: Any) -> Iterator[str]:
+        """All that is wrong with `value`: sentences that go behind its key."""
+        if self.parse is None:
+            if problem := self._problem(value):
+                yield f" {problem}."
+        elif not isinstance(value, self.types):
+            yield f" must be dict, not {type(value).__name__}."
+        else:
+            try:
+                self.parse(value)
+            except Wrong as wrong:
+                yield from wrong.found
+
+    def read(self, value: Any) -> Any:
+        """A value without problems as the field has it."""
+        if self.parse is not None:
+            return self.parse(value)
+        return float(value) if float in self.types else value
+
+    def _problem(self, value: Any) -> str:
         if isinstance(value, bool) or not isinstance(value, self.types):
             names = " or ".join(t.__name__ for t in self.types)
             return f"must be {names}, not {type(value).__name__} ({value!r})"
@@ -89,9 +131,12 @@ def settings_of(schema: type) -> tuple[Setting, ...]:
 
 
 def _setting(one: "Field[Any]") -> Setting:
+    kept = dict(one.metadata)
+    if "given" in kept:
+        return Setting(one.name.upper(), (dict,), kept.pop("given"), **kept)
     kind: Any = get_origin(one.type) or one.type
     default = one.default if one.default_factory is MISSING else one.default_factory()
-    return Setting(one.name.upper(), _TAKEN[kind], default, **one.metadata)
+    return Setting(one.name.upper(), _TAKEN[kind], default, **kept)
 
 
 def read(schema: type[T], given: Mapping[Any, Any]) -> T:
@@ -104,9 +149,9 @@ def read(schema: type[T], given: Mapping[Any, Any]) -> T:
     known: type = schema  # mypy takes `type[T]` for something that no cache can keep
     for one in settings_of(known):
         value = given.get(one.name, one.default)
-        if problem := one.problem(value):
-            raise ValueError(f"[{one.name!r}] {problem}.")
-        values[one.name.lower()] = float(value) if float in one.types else value
+        for problem in one.problems(value):
+            raise ValueError(f"[{one.name!r}]{problem}")
+        values[one.name.lower()] = one.read(value)
     return schema(**values)
 
 
@@ -121,8 +166,8 @@ def problems(
     for key, value in given.items():
         one = known.get(key) if isinstance(key, str) else None
         if one is not None:
-            if problem := one.problem(value):
-                yield f"[{key!r}] {problem}.", f"{one.help} Unit: {one.unit}."
+            for problem in one.problems(value):
+                yield f"[{key!r}]{problem}", f"{one.help} Unit: {one.unit}."
         elif key not in removed:
             near = difflib.get_close_matches(str(key), known, n=1)
             remedy = f"Did you mean {near[0]!r}?" if near else f"Known are: {', '.join(known)}."
