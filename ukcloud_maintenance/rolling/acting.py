@@ -1,0 +1,233 @@
+"""Actions on hosts: started once, followed to their end, and never started again by themselves
+where it is not known how they ended."""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from .. import store
+from ..actions import command, webhook
+from ..actions.outcome import Ending, Outcome
+from ..cloud import Cloud
+from ..core.message import Message, message
+from ..core.run.states import ACTION_OPEN, ActionKind, ActionState
+from ..log import log_event
+from ..settings.actions import Action
+from ..store import Run, RunAction, RunHost
+from . import checks
+from .views import action_of
+
+#: What an ending makes of a try.
+_STATES = {
+    Ending.RUNNING: ActionState.RUNNING,
+    Ending.DONE: ActionState.DONE,
+    Ending.LATER: ActionState.LATER,
+    Ending.FAILED: ActionState.FAILED,
+    Ending.UNKNOWN: ActionState.UNKNOWN,
+}
+#: How long after its time limit the end of an action is waited for, that nobody here can look at.
+GRACE = 120.0
+
+
+class Acting:
+    """Starts and follows actions, for one worker.
+
+    :param worker: its name: the actor of its events
+    :param machine: the one that it runs on
+    :param clock: tells the time, aware and in UTC
+    """
+
+    def __init__(self, cloud: Cloud, worker: str, machine: str, clock: Callable[[], datetime]):
+        self.cloud = cloud
+        self.worker = worker
+        self.machine = machine
+        self.clock = clock
+
+    # -- starting ----------------------------------------------------------------------------
+
+    def act(self, run: Run, row: RunHost) -> None:
+        """Record that the action is about to start; then start it, or hand the host over.
+
+        :raises StaleState: somebody else got there first
+        :raises CloudError: what is kept of the host before it cannot be read
+        """
+        action = action_of(run)
+        if run.action and action is None:
+            said = message("run_action_gone", action=run.action)
+            event = ("run_host_failed", self.worker, of(row, said))
+            store.change_host(run, row, self.clock(), stage="failed", message=said, event=event)
+            return
+        kind = ActionKind.HAND
+        if action is not None:
+            kind = ActionKind.COMMAND if action.command else ActionKind.WEBHOOK
+        made = store.intend_to_act(
+            run,
+            row,
+            self.clock(),
+            name=run.action,
+            kind=kind,
+            machine=self.machine if kind is ActionKind.COMMAND else "",
+            before=checks.facts_before(self.cloud, row.host),
+            event=("run_host_acting", self.worker, of(row, _begins(run, row))),
+        )
+        log_event(logging.INFO, "action_begins", run=run.pk, host=row.host, action=run.action)
+        self._start(run, row, made, action)
+
+    def _start(self, run: Run, row: RunHost, made: RunAction, action: Action | None) -> None:
+        if action is None:
+            self._change(run, row, made, ActionState.RUNNING)
+        elif action.command is not None:
+            try:
+                command.begin(record_of(made), action.command, _values(run, row))
+            except OSError as error:
+                said = message("run_action_not_started", error=_in_words(error))
+                self._change(run, row, made, ActionState.FAILED, said)
+                return
+            self._change(run, row, made, ActionState.RUNNING)
+        else:
+            self._send(run, row, made, action)
+
+    def _send(self, run: Run, row: RunHost, made: RunAction, action: Action) -> None:
+        assert action.webhook is not None
+        now = self.clock()
+        answer = webhook.send(action.webhook, made.token, _values(run, row), now)
+        outcome = answer.outcome
+        if outcome.ending is Ending.LATER and not self._is_late(made, action, now):
+            # the same delivery, until it is taken
+            pause = answer.retry_after or action.retry_after
+            self._change(run, row, made, ActionState.INTENDED, outcome.said, in_seconds=pause)
+            return
+        self._change(
+            run, row, made, _STATES[outcome.ending], outcome.said, poll_url=answer.poll_url
+        )
+
+    # -- following ---------------------------------------------------------------------------
+
+    def follow(self, run: Run, row: RunHost) -> None:
+        """Look how far the newest try of a host is that is not over.
+
+        :raises StaleState: somebody else got there first
+        """
+        made = next(iter(reversed(store.tries_of(row))), None)
+        if made is None or made.state not in ACTION_OPEN:
+            return
+        action = action_of(run)
+        if made.kind == ActionKind.HAND:
+            if made.state == ActionState.INTENDED:
+                self._change(run, row, made, ActionState.RUNNING)
+        elif made.kind == ActionKind.COMMAND:
+            self._follow_command(run, row, made, action)
+        else:
+            self._follow_webhook(run, row, made, action)
+
+    def _follow_command(
+        self, run: Run, row: RunHost, made: RunAction, action: Action | None
+    ) -> None:
+        if made.machine != self.machine:
+            # Nobody is left there who could look, or this would not be ours.
+            if self._is_late(made, action, self.clock()):
+                said = message("run_machine_lost", machine=made.machine)
+                self._change(run, row, made, ActionState.UNKNOWN, said)
+            elif made.message is None:
+                said = message("run_other_machine", machine=made.machine)
+                store.change_action(run, row, made, self.clock(), message=said)
+            return
+        record = record_of(made)
+        outcome = command.outcome(command.look(record))
+        output = command.output(record)
+        if output != made.output:
+            store.change_action(run, row, made, self.clock(), output=output)
+        self._end(run, row, made, outcome, action)
+        if outcome.ending is not Ending.RUNNING:
+            command.forget(record)
+
+    def _follow_webhook(
+        self, run: Run, row: RunHost, made: RunAction, action: Action | None
+    ) -> None:
+        now = self.clock()
+        if made.next_at is not None and now < made.next_at:
+            return
+        if action is None or action.webhook is None:
+            self._change(
+                run, row, made, ActionState.UNKNOWN, message("run_action_gone", action=made.name)
+            )
+        elif made.state == ActionState.INTENDED:
+            self._send(run, row, made, action)
+        elif self._is_late(made, action, now):
+            said = message("run_action_too_long", seconds=int(action.time_limit))
+            self._change(run, row, made, ActionState.UNKNOWN, said)
+        elif action.webhook.poll is not None and made.poll_url:
+            outcome = webhook.poll(action.webhook, made.poll_url)
+            if outcome.ending in (Ending.RUNNING, Ending.LATER):
+                until = now + timedelta(seconds=action.webhook.poll.interval)
+                store.change_action(run, row, made, now, next_at=until, message=outcome.said)
+            else:
+                self._end(run, row, made, outcome, action)
+
+    def _end(
+        self, run: Run, row: RunHost, made: RunAction, outcome: Outcome, action: Action | None
+    ) -> None:
+        state = _STATES[outcome.ending]
+        if state is ActionState.LATER:
+            pause = action.retry_after if action else GRACE
+            self._change(run, row, made, state, outcome.said, in_seconds=pause)
+        elif state is not ActionState.RUNNING:
+            self._change(run, row, made, state, outcome.said)
+        elif made.state == ActionState.INTENDED:
+            self._change(run, row, made, state)
+
+    def _is_late(self, made: RunAction, action: Action | None, now: datetime) -> bool:
+        limit = (action.time_limit if action else 0) + GRACE
+        return now - made.started_at > timedelta(seconds=limit)
+
+    def _change(
+        self,
+        run: Run,
+        row: RunHost,
+        made: RunAction,
+        state: ActionState,
+        said: Message | None = None,
+        *,
+        in_seconds: float | None = None,
+        **fields: object,
+    ) -> None:
+        now = self.clock()
+        if in_seconds is not None:
+            fields["next_at"] = now + timedelta(seconds=in_seconds)
+        event = None
+        if state not in ACTION_OPEN:
+            event = (f"run_action_{state.value}", self.worker, of(row, said or _ended(state)))
+        elif state is ActionState.RUNNING and made.kind == ActionKind.HAND:
+            event = ("run_host_yours", self.worker, message("run_host_is_yours", host=row.host))
+        store.change_action(
+            run, row, made, now, state=state.value, message=said, event=event, **fields
+        )
+
+
+def of(row: RunHost, said: Message) -> Message:
+    """What is said of one host, in the record of its run."""
+    return message("run_of_host", host=row.host, said=said)
+
+
+def record_of(made: RunAction) -> Path:
+    """Where a command of this try is recorded on its machine."""
+    return command.directory() / made.token
+
+
+def _values(run: Run, row: RunHost) -> dict[str, str]:
+    return {"host": row.host, "run": str(run.pk), "reason": run.reason}
+
+
+def _begins(run: Run, row: RunHost) -> Message:
+    if not run.action:
+        return message("run_host_is_yours", host=row.host)
+    return message("run_action_begins", action=run.action)
+
+
+def _ended(state: ActionState) -> Message:
+    return message("run_action_done" if state is ActionState.DONE else "run_no_reason")
+
+
+def _in_words(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,286 @@
+"""One pass over one run: observe, decide, apply."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from .. import settings, store
+from ..actions.alerts import AlertsUnknown
+from ..cloud import Cloud
+from ..core.facts import Service
+from ..core.message import Message, message, several
+from ..core.run import decide as d
+from ..core.run.states import ActionState, RunState, Stage
+from ..core.run.view import HostView
+from ..exceptions import CloudError, Refused, StaleState
+from ..log import log_event
+from ..services import drains, returning, steering
+from ..services.runs import seconds_of_host
+from ..store import Run, RunHost
+from . import checks, gates
+from .acting import Acting, of
+from .actor import actor_of
+from .views import action_of, host_view, maintenance_of, notice_service, run_view
+
+#: In these stages the service of a host is looked at in each pass.
+_WATCHED = frozenset({Stage.ACTING, Stage.SETTLING, Stage.RETURNING})
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """How a pass went.
+
+    :param pause_seconds: when the run is due again
+    :param problem: what keeps the worker from its work, or None
+    """
+
+    pause_seconds: float
+    problem: Message | None = None
+
+
+class RunReconciler:
+    """Works on runs of one region.
+
+    :param cloud: the region, logged in as the worker
+    :param worker: the worker's name: the actor of its events
+    :param machine: the one that it runs on
+    :param clock: tells the time, aware and in UTC
+    :param alive: called between the steps of a pass; raises where it is no longer ours
+    """
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        worker: str,
+        machine: str,
+        clock: Callable[[], datetime],
+        alive: Callable[[Run], None] = lambda run: None,
+    ):
+        self.cloud = cloud
+        self.worker = worker
+        self.clock = clock
+        self.alive = alive
+        self.acting = Acting(cloud, worker, machine, clock)
+
+    def run(self, run: Run) -> RunOutcome:
+        """One pass. An OpenStack that does not answer is an outcome; a bug is raised."""
+        before = run.revision
+        try:
+            self._pass(run)
+        except StaleState as error:
+            log_event(logging.INFO, "overtaken", run=run.pk, detail=error)
+            return RunOutcome(settings.current().poll_seconds)
+        except CloudError as error:
+            self._say(run, message("openstack_trouble", detail=error.said))
+            pause = max(settings.current().idle_seconds, error.retry_after or 0)
+            return RunOutcome(pause, error.said)
+        now = store.run(run.pk)
+        has_changed = now is not None and now.revision != before
+        current = settings.current()
+        return RunOutcome(current.poll_seconds if has_changed else current.idle_seconds)
+
+    def _pass(self, run: Run) -> None:
+        rows = store.run_hosts(run)
+        if store.set_back_run(run, rows, self.clock()):
+            log_event(logging.WARNING, "clock_set_back", run=run.pk)
+        services: list[Service] | None = None
+        if any(row.stage in _WATCHED for row in rows):
+            services = self.cloud.services()
+        for row in rows:
+            self.alive(run)
+            self._one(run, row, services)
+        rows = store.run_hosts(run)
+        views = [self._view(run, row) for row in rows]
+        if (found := d.of_run(run_view(run), views)) is not None:
+            self._be(run, *found)
+        if run.state == RunState.RUNNING:
+            self._begin_next(run, rows, views, services)
+
+    def _view(self, run: Run, row: RunHost) -> HostView:
+        action = action_of(run)
+        return host_view(row, bool(action and action.idempotent), self.clock())
+
+    # -- one host ----------------------------------------------------------------------------
+
+    def _one(self, run: Run, row: RunHost, services: Sequence[Service] | None) -> None:
+        if row.stage == Stage.ACTING:
+            self.acting.follow(run, row)
+        if row.stage in _WATCHED and services is not None:
+            service = next((one for one in services if one.host == row.host), None)
+            notice_service(run, row, service, self.clock())
+        if row.stage == Stage.SETTLING:
+            self._check(run, row)
+        step = d.of_host(run_view(run), self._view(run, row), self.clock())
+        if step is not None:
+            self._apply(run, row, step)
+
+    def _check(self, run: Run, row: RunHost) -> None:
+        """What is to be looked at before the host is given back, once it is up for long enough."""
+        now, settle = self.clock(), run_view(run).settle_seconds
+        if row.checked_at or row.up_since is None:
+            return
+        if (now - row.up_since).total_seconds() < settle:
+            return
+        tries = store.tries_of(row)
+        began = tries[-1].started_at if tries else row.since
+        wrong = checks.standing_against(self.cloud, action_of(run), row, began, now)
+        if wrong is None:
+            store.change_host(run, row, now, checked_at=now, objection=None)
+        elif row.objection != wrong:
+            store.change_host(run, row, now, objection=wrong)
+
+    def _apply(self, run: Run, row: RunHost, step: d.Step) -> None:
+        now = self.clock()
+        match step:
+            case d.Move():
+                self._move(run, row, step.to, step.message)
+            case d.Fail():
+                self._move(run, row, Stage.FAILED, step.message)
+            case d.Act():
+                self.acting.act(run, row)
+            case d.GiveBack():
+                self._give_back(run, row)
+            case d.CancelDrain():
+                assert row.drain is not None
+                self._ask(run, row, lambda: self._cancel(run, row))
+            case d.Say():
+                if row.message != step.message:
+                    store.change_host(run, row, now, message=step.message)
+            case d.Remind():
+                newest = store.tries_of(row)[-1]
+                event = ("run_reminder", self.worker, step.message)
+                store.change_action(run, row, newest, now, reminded_at=now, event=event)
+
+    def _move(self, run: Run, row: RunHost, to: Stage, said: Message | None) -> None:
+        fields: dict[str, Any] = {"message": said}
+        if to is Stage.READY and row.maintenance is None:
+            fields["maintenance"] = maintenance_of(row)
+        if to is Stage.SETTLING:
+            fields |= {"checked_at": None, "objection": None}
+        told = of(row, said or message(f"run_stage_{to.value}"))
+        event = (f"run_host_{to.value}", self.worker, told)
+        store.change_host(run, row, self.clock(), stage=to.value, event=event, **fields)
+        level = logging.WARNING if to is Stage.FAILED else logging.INFO
+        log_event(level, "host_of_run", run=run.pk, host=row.host, stage=to.value, detail=said)
+
+    def _give_back(self, run: Run, row: RunHost) -> None:
+        dropped = row.stage == Stage.READY
+        request = returning.ReturnRequest(
+            row.host,
+            bring_back=run.bring_back or dropped,
+            max_concurrent=run.max_concurrent,
+        )
+
+        def ask() -> None:
+            returning.return_host(actor_of(run), self.cloud, request)
+            self._move(run, row, Stage.RETURNING, None)
+
+        self._ask(run, row, ask)
+
+    def _cancel(self, run: Run, row: RunHost) -> None:
+        assert row.drain is not None
+        steering.cancel_drain(actor_of(run), row.drain.pk, enable=True)
+        said = message("run_drain_cancelled", drain=row.drain.pk)
+        store.change_host(run, row, self.clock(), message=said)
+
+    def _ask(self, run: Run, row: RunHost, ask: Callable[[], None]) -> None:
+        """Ask for something as an admin would; a refusal is said, and tried again in the next
+        pass: what stands against it may be over."""
+        try:
+            ask()
+        except Refused as error:
+            if row.message != error.said:
+                store.change_host(run, row, self.clock(), message=error.said)
+
+    # -- the next host -----------------------------------------------------------------------
+
+    def _begin_next(
+        self,
+        run: Run,
+        rows: Sequence[RunHost],
+        views: Sequence[HostView],
+        services: Sequence[Service] | None,
+    ) -> None:
+        found = d.next_host(run_view(run), views)
+        if found is None:
+            return
+        if not isinstance(found, HostView):
+            self._say(run, found)
+            return
+        row = next(one for one in rows if one.pk == found.key)
+        shut = gates.window_is_shut(run, seconds_of_host(run, row), row.host, self.clock())
+        if shut is not None:
+            self._say(run, shut)
+            return
+        listed = list(services) if services is not None else self.cloud.services()
+        self.alive(run)
+        if (held := self._held_back(run, row, rows, listed)) is not None:
+            self._say(run, held)
+            return
+        self._begin(run, row)
+
+    def _held_back(
+        self, run: Run, row: RunHost, rows: Sequence[RunHost], services: Sequence[Service]
+    ) -> Message | None:
+        """Why it may not begin although it is its turn; the first reason that is found."""
+        under_way = sum(host_view(one, False, self.clock()).is_under_way for one in rows)
+        waiting = [one.host for one in rows if one.stage == Stage.WAITING and one.pk != row.pk]
+        names = [row.host, *waiting[: max(run.at_once - under_way - 1, 0)]]
+        by_name = {service.host: service for service in services}
+        if row.host not in by_name:
+            self._move(run, row, Stage.FAILED, message("run_host_gone", host=row.host))
+            raise StaleState("the host is gone")
+        together = [by_name[name] for name in names if name in by_name]
+        ours = [one.host for one in rows]
+        if why := gates.hosts_are_down(run, services, ours):
+            return why
+        if why := gates.instances_are_in_error(run, self.cloud):
+            return why
+        try:
+            if why := gates.alerts_fire():
+                return why
+        except AlertsUnknown as error:
+            return error.said
+        return gates.room_is_missing(run, self.cloud, together, services)
+
+    def _begin(self, run: Run, row: RunHost) -> None:
+        actor = actor_of(run)
+        request = gates.request_of(run, row.host)
+        now = self.clock()
+        try:
+            [(checked, plan)] = drains.ready_to_request(actor, self.cloud, [request])
+            with store.in_turn(run.region):
+                drain = drains.write_request(actor, run.region, checked, plan)
+                event = ("run_host_draining", self.worker, of(row, message("run_begins")))
+                store.change_host(
+                    run,
+                    row,
+                    now,
+                    stage=Stage.DRAINING.value,
+                    drain=drain,
+                    maintenance=None,
+                    started_at=row.started_at or now,
+                    finished_at=None,
+                    message=None,
+                    event=event,
+                )
+        except Refused as error:
+            self._move(run, row, Stage.FAILED, error.said)
+            return
+        self._say(run, None)
+        log_event(logging.INFO, "host_of_run", run=run.pk, host=row.host, stage="draining")
+
+    # -- the run -----------------------------------------------------------------------------
+
+    def _be(self, run: Run, state: RunState, said: Message | None) -> None:
+        event = (f"run_{state.value}", self.worker, said or message("run_goes_on"))
+        if state is RunState.RUNNING:
+            event = ("run_resumed", self.worker, message("run_goes_on"))
+        store.change_run(run, self.clock(), state=state.value, message=said, event=event)
+        log_event(logging.INFO, "run_state", run=run.pk, state=state.value, detail=said)
+
+    def _say(self, run: Run, said: Message | None) -> None:
+        if run.message != said and run.finished_at is None:
+            store.change_run(run, self.clock(), message=said)
