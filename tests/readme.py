@@ -29,6 +29,8 @@ ROOMS = {
     "emptiness": "What is on a host",
     "host": "Hosts: certificate, evidence, return",
     "services": "Requests that are refused",
+    "runs_windows": "Windows of a rolling run that cannot be read",
+    "runs_domains": "Hosts of a rolling run that may not go out yet",
     "cloud": "OpenStack that refuses, fails or does not answer",
     "common": "What messages are put together of",
 }

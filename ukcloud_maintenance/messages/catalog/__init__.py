@@ -5,9 +5,22 @@ from collections.abc import Mapping
 from itertools import combinations
 
 from ..template import Template
-from . import cloud, common, drain, emptiness, host, preflight, services
+from . import (
+    cloud,
+    common,
+    drain,
+    emptiness,
+    host,
+    preflight,
+    runs_domains,
+    runs_windows,
+    services,
+)
 
-_ROOMS = (common, preflight, drain, emptiness, host, services, cloud)
+_ROOMS = (
+    *(common, preflight, drain, emptiness, host, services, cloud),
+    *(runs_windows, runs_domains),
+)
 
 TEMPLATES: Mapping[str, Template] = ChainMap({}, *(dict(room.TEMPLATES) for room in _ROOMS))
 
