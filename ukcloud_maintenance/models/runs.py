@@ -2,11 +2,11 @@
 
 from django.db import models
 
+from ..core.run.domains import DomainKind
 from ..core.run.states import (
     ActionKind,
     ActionState,
     Approval,
-    Domain,
     OnFailure,
     Order,
     RunState,
@@ -36,12 +36,12 @@ class Run(models.Model):
 
     #: the name of the action in the settings; empty: by hand
     action = models.CharField(max_length=64, blank=True)
-    #: the most hosts that are out at a time, and of one failure domain; 0: any number
+    #: the most hosts that are out at a time, and of one failure domain; 0: as many
     at_once = models.PositiveIntegerField(default=1)
     domain = Words(
-        max_length=16, default=Domain.ZONE.value, choices=[(d.value, d.value) for d in Domain]
+        max_length=16, default=DomainKind.ZONE.value, choices=[(d.value, d.value) for d in DomainKind]
     )
-    per_domain = models.PositiveIntegerField(default=1)
+    per_domain = models.PositiveIntegerField(default=0)
     order = Words(
         max_length=16, default=Order.BY_HAND.value, choices=[(o.value, o.value) for o in Order]
     )
@@ -100,6 +100,8 @@ class RunHost(models.Model):
     domains = models.JSONField(default=list)
     #: how many instances it had when the run was requested
     instances = models.PositiveIntegerField(default=0)
+    #: how long it was forecast to take then, in seconds
+    seconds = models.FloatField(default=0)
 
     stage = Words(
         max_length=16, default=Stage.WAITING.value, choices=[(s.value, s.value) for s in Stage]

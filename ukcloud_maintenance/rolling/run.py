@@ -10,14 +10,13 @@ from .. import settings, store
 from ..actions.alerts import AlertsUnknown
 from ..cloud import Cloud
 from ..core.facts import Service
-from ..core.message import Message, message, several
+from ..core.message import Message, message
 from ..core.run import decide as d
-from ..core.run.states import ActionState, RunState, Stage
+from ..core.run.states import RunState, Stage
 from ..core.run.view import HostView
 from ..exceptions import CloudError, Refused, StaleState
 from ..log import log_event
 from ..services import drains, returning, steering
-from ..services.runs import seconds_of_host
 from ..store import Run, RunHost
 from . import checks, gates
 from .acting import Acting, of
@@ -166,10 +165,9 @@ class RunReconciler:
         log_event(level, "host_of_run", run=run.pk, host=row.host, stage=to.value, detail=said)
 
     def _give_back(self, run: Run, row: RunHost) -> None:
-        dropped = row.stage == Stage.READY
         request = returning.ReturnRequest(
             row.host,
-            bring_back=run.bring_back or dropped,
+            bring_back=run.bring_back,
             max_concurrent=run.max_concurrent,
         )
 
@@ -210,7 +208,7 @@ class RunReconciler:
             self._say(run, found)
             return
         row = next(one for one in rows if one.pk == found.key)
-        shut = gates.window_is_shut(run, seconds_of_host(run, row), row.host, self.clock())
+        shut = gates.window_is_shut(run, row.seconds, row.host, self.clock())
         if shut is not None:
             self._say(run, shut)
             return

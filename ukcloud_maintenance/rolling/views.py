@@ -4,11 +4,11 @@ from datetime import datetime
 
 from .. import settings, store
 from ..core.facts import Service
+from ..core.run.domains import DomainKind
 from ..core.run.states import (
     ActionKind,
     ActionState,
     Approval,
-    Domain,
     OnFailure,
     RunState,
     Stage,
@@ -31,7 +31,7 @@ def run_view(run: Run) -> RunView:
     return RunView(
         RunState(run.state),
         run.at_once,
-        Domain(run.domain),
+        DomainKind(run.domain),
         run.per_domain,
         OnFailure(run.on_failure),
         run.failures,

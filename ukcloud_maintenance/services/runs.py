@@ -10,9 +10,9 @@ from ..core.actor import RULE_DRAIN, RULE_RETURN, RULE_ROLL, Actor
 from ..core.copying.duration import estimate
 from ..core.facts import Server, Service
 from ..core.message import Message, message, some
-from ..core.run.order import by_name
-from ..core.run.states import Approval, Domain, OnFailure, Order
-from ..core.run.windows import WindowError, Windows
+from ..core.run.domains import DomainKind
+from ..core.run.states import Approval, OnFailure, Order
+from ..core.run.windows import WindowError, Windows, parse_all
 from ..exceptions import CloudError, Refused
 from ..preflight import HostPreflight, PreflightChoices, make_plans
 from ..store import Run
@@ -43,7 +43,7 @@ class RunRequest:
     :param at_once: hosts that are out at a time
     :param domain: what fails together
     :param aggregates: the ones that count, where that is aggregates
-    :param per_domain: hosts of one of them that are out at a time; 0: any number
+    :param per_domain: hosts of one of them that are out at a time; 0: as many as at once
     :param windows: when hosts may begin; none: always
     :param failures: how many hosts may fail, where it goes on after a failure
     """
@@ -52,9 +52,9 @@ class RunRequest:
     each: DrainRequest
     action: str = ""
     at_once: int = 1
-    domain: str = Domain.ZONE.value
+    domain: str = DomainKind.ZONE.value
     aggregates: tuple[str, ...] = ()
-    per_domain: int = 1
+    per_domain: int = 0
     order: str = Order.BY_HAND.value
     windows: tuple[str, ...] = ()
     on_failure: str = OnFailure.STOP.value
@@ -131,7 +131,7 @@ def check_run_request(actor: Actor, request: RunRequest) -> RunRequest:
             field="action",
         )
     for name, value, kind in (
-        ("domain", request.domain, Domain),
+        ("domain", request.domain, DomainKind),
         ("order", request.order, Order),
         ("on_failure", request.on_failure, OnFailure),
         ("approval", request.approval, Approval),
@@ -143,16 +143,16 @@ def check_run_request(actor: Actor, request: RunRequest) -> RunRequest:
         if not least <= getattr(request, name) <= PLAN_MAX_HOSTS:
             said = message("run_number_out_of_range", least=least, most=PLAN_MAX_HOSTS)
             raise Refused(said, field=name)
-    if request.domain == Domain.AGGREGATE and not request.aggregates:
+    if request.domain == DomainKind.AGGREGATE and not request.aggregates:
         raise Refused(message("run_no_aggregate"), field="aggregates")
-    windows = tuple(map(str, parse_windows(request.windows)))
+    windows = tuple(map(str, parse_windows(request.windows).windows))
     return replace(request, hosts=hosts, each=each, windows=windows)
 
 
 def parse_windows(texts: Iterable[str]) -> Windows:
     """:raises Refused: one of them is none"""
     try:
-        return Windows.parse(texts)
+        return parse_all(texts)
     except WindowError as error:
         raise Refused(error.said, field="windows") from error
 
@@ -198,7 +198,7 @@ def check_run(actor: Actor, cloud: Cloud, request: RunRequest) -> RunPreview:
         hosts,
         room,
         lacks,
-        [one.host for one in hosts if not windows.ever_fits(store.now(), one.seconds)],
+        [one.host for one in hosts if windows.never_fits(store.now(), one.seconds)],
         sorted(s.host for s in services if not s.is_up),
         found["errors"],
     )
@@ -212,9 +212,9 @@ def _drain_seconds(servers: Sequence[Server], at_once: int, learned: object) -> 
 def _domains(
     request: RunRequest, services: Sequence[Service], aggregates: Iterable[object]
 ) -> dict[str, tuple[str, ...]]:
-    if request.domain == Domain.ZONE:
+    if request.domain == DomainKind.ZONE:
         return {s.host: (s.zone,) for s in services}
-    if request.domain == Domain.NONE:
+    if request.domain == DomainKind.NONE:
         return {s.host: () for s in services}
     by_names = {one.name: one for one in aggregates}  # type: ignore[attr-defined]
     if unknown := [name for name in request.aggregates if name not in by_names]:
@@ -310,7 +310,7 @@ def request_run(actor: Actor, cloud: Cloud, request: RunRequest) -> Run:
     each = request.each
     try:
         return store.create_run(
-            hosts=[store.NewHost(h.host, h.domains, len(h.servers)) for h in preview.hosts],
+            hosts=[store.NewHost(h.host, h.domains, len(h.servers), h.seconds) for h in preview.hosts],
             actor=actor,
             said=message("run_requested", reason=each.reason, count=len(preview.hosts)),
             now=store.now(),

@@ -14,7 +14,8 @@ from django.conf import settings as django_settings
 from ..core.message import message
 from ..exceptions import ConfigurationError
 from . import schema
-from .actions import ACTIONS, ACTIONS_DIRECTORY, ALERTS, Action, Alerts
+from .actions import Action, Alerts
+from . import actions as of_runs
 from .removed import REMOVED
 from .schema import Setting, setting
 
@@ -215,9 +216,11 @@ class Settings:
         "With this and the value false, an owner requests that a server not be cold-migrated;"
         " with the value true, the owner agrees to it.",
     )
-    actions: Mapping[str, Action] = ACTIONS
-    actions_directory: str = ACTIONS_DIRECTORY
-    alerts: Alerts | None = ALERTS
+    actions: Mapping[str, Action] = of_runs.ACTIONS
+    actions_directory: str = of_runs.ACTIONS_DIRECTORY
+    alerts: Alerts | None = of_runs.ALERTS
+    gate_hosts_down: bool = of_runs.GATE_HOSTS_DOWN
+    gate_errors: bool = of_runs.GATE_ERRORS
     interface: str = setting(
         "",
         "public, internal or admin",

@@ -223,3 +223,15 @@ ALERTS: Any = setting(
     " of the documentation. If empty, none are asked for.",
     parse=read_alerts,
 )
+GATE_HOSTS_DOWN: Any = setting(
+    True,
+    "true or false",
+    "Whether a rolling run begins no host while another host of the region is down that was up"
+    " when the run was requested.",
+)
+GATE_ERRORS: Any = setting(
+    True,
+    "true or false",
+    "Whether a rolling run begins no host while an instance is in ERROR that was not when the run"
+    " was requested.",
+)

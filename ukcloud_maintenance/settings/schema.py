@@ -17,6 +17,7 @@ _TAKEN: dict[type, tuple[type, ...]] = {
     int: (int,),
     float: (int, float),
     str: (str,),
+    bool: (bool,),
     Mapping: (dict,),
 }
 
@@ -105,6 +106,8 @@ class Setting:
         return float(value) if float in self.types else value
 
     def _problem(self, value: Any) -> str:
+        if isinstance(value, bool) and bool in self.types:
+            return ""
         if isinstance(value, bool) or not isinstance(value, self.types):
             names = " or ".join(t.__name__ for t in self.types)
             return f"must be {names}, not {type(value).__name__} ({value!r})"

@@ -46,11 +46,13 @@ class NewHost(NamedTuple):
 
     :param domains: what fails together with it
     :param instances: how many it has
+    :param seconds: how long it is forecast to take
     """
 
     host: str
     domains: Iterable[str] = ()
     instances: int = 0
+    seconds: float = 0
 
 
 # -- reading ---------------------------------------------------------------------------------
@@ -149,6 +151,7 @@ def _add_hosts(run: Run, hosts: Iterable[NewHost], first: int, now: datetime) ->
             open_key=key,
             domains=sorted(one.domains),
             instances=one.instances,
+            seconds=one.seconds,
             since=now,
         )
         for place, (key, one) in enumerate(keys.items())

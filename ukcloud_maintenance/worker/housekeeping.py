@@ -27,7 +27,7 @@ WITNESSED = 10_000
 #: What a database that is down or restarts comes up with; everything else of it is a bug of ours.
 DATABASE_LOST = (OperationalError, InterfaceError)
 
-#: "drain" or "host", and the id
+#: "drain", "host" or "run", and the id
 Key = tuple[str, int]
 
 
@@ -103,6 +103,9 @@ class SignsOfLife:
 
 def _stays(kind: str, pk: int) -> bool:
     """Whether a problem with a drain or a host is one still."""
+    if kind == "run":
+        run = store.run(pk)
+        return run is not None and run.finished_at is None
     if kind == "host":
         found = store.maintenance(pk)
         return found is not None and found.closed_at is None

@@ -21,7 +21,6 @@ from .. import settings, store
 from ..core.message import message
 from ..exceptions import ConfigurationError
 from ..log import LOG, log_event
-from ..store import Drain, HostMaintenance
 from .agenda import Agenda
 from .housekeeping import (
     DATABASE_LOST,
@@ -32,13 +31,15 @@ from .housekeeping import (
     close_connections,
 )
 from .inventory import InventoryKeeper
-from .passes import AFTER_A_BUG, Pass, PassRunner, longest_pause
+from .passes import AFTER_A_BUG, Pass, PassRunner, Work, longest_pause
 from .watchdog import Watchdog, notify
 
 #: Drains that one worker works on side by side; a region that hangs must not hold up the others.
 THREADS = 4
 #: Hosts in maintenance beside them, with threads of their own: neither may hold up the other.
 HOST_THREADS = 2
+#: Runs beside both.
+RUN_THREADS = 2
 #: The dispatcher turns at least this often, in seconds, to watch the clock and to report.
 TURN_SECONDS = 1.0
 #: Pause while the database does not answer, in seconds; it doubles each time, up to …
@@ -258,7 +259,10 @@ class Worker:
         """Whether somebody waits for a worker: asked each turn, as one small look costs less than
         a claim, and all that is put off is known to be due later."""
         lease = settings.current().lease_seconds
-        return store.is_requested(store.now(), lease, self._regions)
+        now, regions = store.now(), self._regions
+        return store.is_requested(now, lease, regions) or store.is_run_requested(
+            now, lease, regions
+        )
 
     @property
     def _regions(self) -> list[str] | None:
@@ -303,9 +307,16 @@ class Worker:
         kinds = [key[0] for key in self.passes]
         regions = self._regions
         lease, longest = settings.current().lease_seconds, longest_pause()
-        taken: list[Drain | HostMaintenance | None] = []
+        taken: list[Work | None] = []
         if kinds.count("drain") < THREADS:
             taken.append(store.claim(self.name, store.now(), lease, regions, longest))
         if kinds.count("host") < HOST_THREADS:
             taken.append(store.claim_host(self.name, store.now(), lease, regions, longest))
+        if kinds.count("run") < RUN_THREADS:
+            silent = settings.current().worker_silent_seconds
+            taken.append(
+                store.claim_run(
+                    self.name, self.signs.host, store.now(), lease, silent, regions, longest
+                )
+            )
         return [Pass(one) for one in taken if one is not None]

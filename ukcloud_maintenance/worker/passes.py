@@ -24,7 +24,8 @@ from ..exceptions import (
 )
 from ..log import LOG, log_event
 from ..observe.placement import Surroundings
-from ..store import Drain, HostMaintenance
+from ..rolling.run import RunReconciler
+from ..store import Drain, HostMaintenance, Run
 from . import host as hosts
 from . import outage
 from .agenda import Agenda
@@ -45,11 +46,16 @@ AFTER_A_BUG = 30.0
 AFTER_A_BUG_MAX = 300.0
 
 
+#: What a pass is over.
+Work = Drain | HostMaintenance | Run
+_KINDS: dict[type, str] = {Drain: "drain", HostMaintenance: "host", Run: "run"}
+
+
 @dataclass(eq=False)
 class Pass:
-    """One pass over a drain or over a host in maintenance, in a thread of its own."""
+    """One pass over a drain, a host in maintenance or a run, in a thread of its own."""
 
-    of: Drain | HostMaintenance
+    of: Work
     began: float = field(default_factory=lambda: time.monotonic())
     thread: threading.Thread | None = None
     cloud: Cloud | None = None
@@ -60,7 +66,7 @@ class Pass:
 
     @property
     def key(self) -> Key:
-        return ("drain" if isinstance(self.of, Drain) else "host", self.of.pk)
+        return (_KINDS[type(self.of)], self.of.pk)
 
     @property
     def region(self) -> str:
@@ -70,6 +76,8 @@ class Pass:
     def name(self) -> Message:
         if isinstance(self.of, Drain):
             return message("drain_of", drain=self.of.pk, host=self.of.host)
+        if isinstance(self.of, Run):
+            return message("run_named", run=self.of.pk)
         return message("maintenance_of", host=self.of.host)
 
     @property
@@ -85,7 +93,7 @@ class Pass:
 class GivenBack:
     """A claim to be released, once the database accepts that."""
 
-    of: Drain | HostMaintenance
+    of: Work
     pause: float
     #: what is to be said of it first
     trouble: Message | None = None
@@ -141,6 +149,7 @@ class PassRunner:
         stopping: threading.Event,
     ):
         self.name = name
+        self.machine = signs.host
         self.signs = signs
         self.database = database
         self.agenda = agenda
@@ -209,7 +218,7 @@ class PassRunner:
         """The pause, the problem and whether a new session may help."""
         cloud = self.cloud_for(one)
 
-        def alive(of: Drain | HostMaintenance) -> None:
+        def alive(of: Work) -> None:
             self.still_ours(one)
 
         if isinstance(one.of, Drain):
@@ -219,6 +228,9 @@ class PassRunner:
             )
             outcome = by.run_on(one.of)
             return outcome.pause_seconds, outcome.problem, outcome.reconnect
+        if isinstance(one.of, Run):
+            rolled = RunReconciler(cloud, self.name, self.machine, store.now, alive).run(one.of)
+            return rolled.pause_seconds, rolled.problem, False
         seen = HostReconciler(cloud, self.name, store.now, alive).run(one.of)
         return seen.pause_seconds, seen.problem, seen.reconnect
 
@@ -245,6 +257,8 @@ class PassRunner:
         until = store.now() + timedelta(seconds=settings.current().lease_seconds)
         if isinstance(one.of, Drain):
             ours = store.renew(one.of, self.name, until)
+        elif isinstance(one.of, Run):
+            ours = store.renew_run(one.of, self.name, until)
         else:
             ours = store.renew_host(one.of, self.name, until)
         if not ours:
@@ -266,13 +280,15 @@ class PassRunner:
             self.release(one.of, one.pause)
             self.to_give_back.pop(0)
 
-    def release(self, of: Drain | HostMaintenance, pause: float) -> None:
+    def release(self, of: Work, pause: float) -> None:
         """Give it back, to be due again after a time. What is put off for longer than anything is
         would be taken for a clock's error."""
         pause = min(pause, longest_pause())
         at = store.now() + timedelta(seconds=pause)
         if isinstance(of, Drain):
             store.release(of, self.name, at)
+        elif isinstance(of, Run):
+            store.release_run(of, self.name, at)
         else:
             store.release_host(of, self.name, at)
         self.agenda.put_off(Pass(of).key, pause)
@@ -280,7 +296,7 @@ class PassRunner:
     def _remember(self, one: Pass, problem: Message | None) -> None:
         self.signs.remember(one.key, None if one.abandoned else problem)
 
-    def _tell(self, of: Drain | HostMaintenance, trouble: Message) -> None:
+    def _tell(self, of: Work, trouble: Message) -> None:
         """Say of a drain or a host, where it is shown, what keeps the worker from it."""
         now = store.now()
         # somebody else's change may be what it says by now
@@ -291,6 +307,11 @@ class PassRunner:
                     rows = list(store.migrations(drain))
                     failed = message("worker_failed", detail=trouble)
                     outage.in_trouble(drain, rows, failed, self.name, now)
+            elif isinstance(of, Run):
+                run = store.run(of.pk)
+                if run is not None and run.finished_at is None:
+                    failed = message("worker_failed_on_run", detail=trouble)
+                    store.change_run(run, now, message=failed)
             else:
                 found = store.maintenance(of.pk)
                 if found is not None and found.closed_at is None:

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ..message import Message, message, several, some
+from ..message import Message, message, some
 from ..states import DRAIN_TERMINAL, DrainState, ReturnResult
+from .domains import may_go_out
 from .states import (
     STAGES_OVER,
     ActionKind,
@@ -266,28 +267,17 @@ def next_host(run: RunView, hosts: Sequence[HostView]) -> HostView | Message | N
     waiting = [host for host in hosts if host.stage == Stage.WAITING and not host.is_unwanted]
     if not waiting or run.state != RunState.RUNNING or len(failed(hosts)) > may_fail(run):
         return None
-    under_way = [host for host in hosts if host.is_under_way]
-    if len(under_way) >= run.at_once:
-        return message("run_full", hosts=some([host.host for host in under_way]))
-    reasons: list[Message] = []
+    out = [run.place(host) for host in hosts if host.is_under_way]
+    limits = run.out_limits(frozenset().union(*(host.domains for host in hosts)))
+    why: Message | None = None
     for host in waiting:
-        if why := _domain_is_full(run, host, under_way):
-            reasons.append(why)
-        elif _waits_for_approval(run, host, hosts):
+        held = may_go_out(run.place(host), out, limits)
+        if held is None and _waits_for_approval(run, host, hosts):
             return message("run_waits_for_approval", host=host.host)
-        else:
+        if held is None:
             return host
-    return several(reasons[0]) if reasons else None
-
-
-def _domain_is_full(run: RunView, host: HostView, out: Iterable[HostView]) -> Message | None:
-    if not run.per_domain:
-        return None
-    for domain in sorted(host.domains):
-        there = [other.host for other in out if domain in other.domains]
-        if len(there) >= run.per_domain:
-            return message("run_domain_full", domain=domain, hosts=some(there), host=host.host)
-    return None
+        why = why or held
+    return why
 
 
 def _waits_for_approval(run: RunView, host: HostView, hosts: Sequence[HostView]) -> bool:

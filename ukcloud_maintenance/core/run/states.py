@@ -120,14 +120,6 @@ class Approval(StrEnum):
     EACH = "each"
 
 
-class Domain(StrEnum):
-    """What fails together, so that few hosts of it may be out at a time."""
-
-    ZONE = "zone"  # an availability zone
-    AGGREGATE = "aggregate"  # a named aggregate
-    NONE = "none"
-
-
 class Order(StrEnum):
     """In which order the hosts of a run take their turns."""
 

@@ -6,13 +6,13 @@ from datetime import datetime
 
 from ..message import Message
 from ..states import DrainState, ReturnResult
+from .domains import DomainKind, OutLimits, Place
 from .states import (
     STAGES_OUT,
     STAGES_UNDER_WAY,
     ActionKind,
     ActionState,
     Approval,
-    Domain,
     OnFailure,
     RunState,
     Stage,
@@ -117,7 +117,8 @@ class RunView:
     """A run.
 
     :param at_once: the most hosts that it is at work on
-    :param per_domain: the most of them in one failure domain; 0: any number
+    :param domain: what a failure domain is; the hosts of one of them are out at a time
+    :param per_domain: the most of them in one failure domain; 0: as many as at once
     :param failures: how many hosts may fail before it stops, where it goes on at all
     :param accepted: how many failed ones a person has seen and gone on after
     :param settle_seconds: how long a host must be up after its action before it is given back
@@ -126,8 +127,8 @@ class RunView:
 
     state: RunState
     at_once: int = 1
-    domain: Domain = Domain.ZONE
-    per_domain: int = 1
+    domain: DomainKind = DomainKind.ZONE
+    per_domain: int = 0
     on_failure: OnFailure = OnFailure.STOP
     failures: int = 0
     accepted: int = 0
@@ -136,3 +137,13 @@ class RunView:
     settle_seconds: float = 60
     promises_reboot: bool = False
     limits: Limits = field(default_factory=Limits)
+
+    def out_limits(self, domains: frozenset[str]) -> OutLimits:
+        """:param domains: the failure domains of all its hosts"""
+        kind = self.domain if domains else DomainKind.NONE
+        one = None if kind is DomainKind.NONE else 1
+        return OutLimits(self.at_once, self.per_domain or self.at_once, one, kind, domains)
+
+    def place(self, host: HostView) -> Place:
+        zone = next(iter(host.domains), "") if self.domain is DomainKind.ZONE else ""
+        return Place(host.host, zone, host.domains)
