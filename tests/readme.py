@@ -30,6 +30,7 @@ ROOMS = {
     "host": "Hosts: certificate, evidence, return",
     "services": "Requests that are refused",
     "cloud": "OpenStack that refuses, fails or does not answer",
+    "actions": "Maintenance actions and alerts",
     "common": "What messages are put together of",
 }
 
