@@ -69,9 +69,12 @@ MAY_IMPORT = {
         *("services.access", "services.reports", "messages", "store", "core"),
         *("settings", "exceptions"),
     },
+    "actions": {"core", "settings", "exceptions"},
+    # a run does what an admin would do
+    "rolling": {"services", "actions", "store", "cloud", "core", "settings", "log", "exceptions"},
     "worker": {
         *("preflight", "observe", "store", "cloud", "core", "messages", "settings", "log"),
-        "exceptions",
+        *("rolling", "exceptions"),
     },
     "content": {"services", "store", "messages", "core", "exceptions"},
     **CONTENT,
@@ -91,7 +94,7 @@ RESERVED = {
     "openstack_dashboard": {"content", "worker_settings"},
     "openstack_auth": {"content"},
     "openstack": {"cloud"},
-    "requests": {"cloud"},
+    "requests": {"cloud", "actions"},
     "novaclient": {"cloud"},
     "keystoneclient": {"cloud"},
     # the session adapter makes a session of Horizon's request; the gateway takes it

@@ -6,6 +6,8 @@
       NotAllowed                       the policy does not let this actor do it
       StaleState                       somebody else changed the row first
       PassOver                         the worker must not go on with what it has in hand
+      ActionError                      an action could not be begun, or its record not be read
+      AlertsUnknown                    whether alerts fire could not be read
       ConfigurationError               a setting is missing or wrong
       CloudError                       OpenStack did not do what we asked of it
         CloudUnreachable               no answer: down, slow, or the connection broke
@@ -85,6 +87,15 @@ class PassOver(MaintenanceError):
 
 class ConfigurationError(_Said):
     """A setting is missing or has a wrong value; the message names it."""
+
+
+class ActionError(_Said):
+    """An action could not be begun, or what became of it could not be read. Who gets this looks at
+    the record again before anything else is done."""
+
+
+class AlertsUnknown(_Said):
+    """Whether alerts fire could not be read; what waits for their silence must not begin."""
 
 
 class CloudError(_Said):

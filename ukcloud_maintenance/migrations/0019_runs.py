@@ -100,6 +100,7 @@ class Migration(migrations.Migration):
                 ('state', models.CharField(choices=[('intended', 'intended'), ('running', 'running'), ('done', 'done'), ('later', 'later'), ('failed', 'failed'), ('unknown', 'unknown')], default='intended', max_length=16)),
                 ('token', models.CharField(max_length=36, unique=True)),
                 ('machine', models.CharField(blank=True, max_length=255)),
+                ('place', models.CharField(blank=True, max_length=64)),
                 ('poll_url', models.TextField(blank=True)),
                 ('started_at', models.DateTimeField()),
                 ('ended_at', models.DateTimeField(null=True)),

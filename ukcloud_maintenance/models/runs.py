@@ -39,7 +39,9 @@ class Run(models.Model):
     #: the most hosts that are out at a time, and of one failure domain; 0: as many
     at_once = models.PositiveIntegerField(default=1)
     domain = Words(
-        max_length=16, default=DomainKind.ZONE.value, choices=[(d.value, d.value) for d in DomainKind]
+        max_length=16,
+        default=DomainKind.ZONE.value,
+        choices=[(d.value, d.value) for d in DomainKind],
     )
     per_domain = models.PositiveIntegerField(default=0)
     order = Words(
@@ -155,6 +157,8 @@ class RunAction(models.Model):
     token = models.CharField(max_length=36, unique=True)
     #: where a command runs
     machine = Words(max_length=255, blank=True)
+    #: which directory of records has it, see actions.records.place
+    place = models.CharField(max_length=64, blank=True)
     #: where the end of a webhook's work is asked for; empty: it is reported
     poll_url = models.TextField(blank=True)
     started_at = models.DateTimeField()

@@ -1,17 +1,21 @@
 """Actions on hosts: started once, followed to their end, and never started again by themselves
 where it is not known how they ended."""
 
+import contextlib
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from .. import store
-from ..actions import command, webhook
+from .. import settings, store
+from ..actions import command, records, webhook
 from ..actions.outcome import Ending, Outcome
+from ..actions.webhook import Progress, Sending
 from ..cloud import Cloud
 from ..core.message import Message, message
 from ..core.run.states import ACTION_OPEN, ActionKind, ActionState
+from ..exceptions import ActionError
 from ..log import log_event
 from ..settings.actions import Action
 from ..store import Run, RunAction, RunHost
@@ -28,6 +32,8 @@ _STATES = {
 }
 #: How long after its time limit the end of an action is waited for, that nobody here can look at.
 GRACE = 120.0
+#: The longest pause before a delivery that was not taken is sent again, in seconds.
+RESEND = 30.0
 
 
 class Acting:
@@ -68,6 +74,7 @@ class Acting:
             name=run.action,
             kind=kind,
             machine=self.machine if kind is ActionKind.COMMAND else "",
+            place=records.place(_records()) if kind is ActionKind.COMMAND else "",
             before=checks.facts_before(self.cloud, row.host),
             event=("run_host_acting", self.worker, of(row, _begins(run, row))),
         )
@@ -78,29 +85,28 @@ class Acting:
         if action is None:
             self._change(run, row, made, ActionState.RUNNING)
         elif action.command is not None:
-            try:
+            # where it is not known whether it was begun, the next look tells
+            with contextlib.suppress(ActionError):
                 command.begin(record_of(made), action.command, _values(run, row))
-            except OSError as error:
-                said = message("run_action_not_started", error=_in_words(error))
-                self._change(run, row, made, ActionState.FAILED, said)
-                return
-            self._change(run, row, made, ActionState.RUNNING)
+                self._change(run, row, made, ActionState.RUNNING)
         else:
             self._send(run, row, made, action)
 
     def _send(self, run: Run, row: RunHost, made: RunAction, action: Action) -> None:
-        assert action.webhook is not None
         now = self.clock()
-        answer = webhook.send(action.webhook, made.token, _values(run, row), now)
-        outcome = answer.outcome
-        if outcome.ending is Ending.LATER and not self._is_late(made, action, now):
+        content = webhook.body(action, _values(run, row))
+        answer = webhook.send(action, made.token, content, now)
+        if answer.kind is Sending.ACCEPTED:
+            self._change(
+                run, row, made, ActionState.RUNNING, answer.said, poll_url=answer.poll_url
+            )
+        elif answer.kind is Sending.LATER and not self._is_late(made, action, now):
             # the same delivery, until it is taken
-            pause = answer.retry_after or action.retry_after
-            self._change(run, row, made, ActionState.INTENDED, outcome.said, in_seconds=pause)
-            return
-        self._change(
-            run, row, made, _STATES[outcome.ending], outcome.said, poll_url=answer.poll_url
-        )
+            pause = answer.retry_after or min(action.retry_after, RESEND)
+            self._change(run, row, made, ActionState.INTENDED, answer.said, in_seconds=pause)
+        else:
+            state = ActionState.UNKNOWN if answer.may_have_begun else ActionState.FAILED
+            self._change(run, row, made, state, answer.said)
 
     # -- following ---------------------------------------------------------------------------
 
@@ -129,12 +135,20 @@ class Acting:
             if self._is_late(made, action, self.clock()):
                 said = message("run_machine_lost", machine=made.machine)
                 self._change(run, row, made, ActionState.UNKNOWN, said)
-            elif made.message is None:
+            elif not made.message:
                 said = message("run_other_machine", machine=made.machine)
                 store.change_action(run, row, made, self.clock(), message=said)
             return
+        if records.place(_records()) != made.place:
+            said = message("run_record_lost", machine=made.machine)
+            self._change(run, row, made, ActionState.UNKNOWN, said)
+            return
         record = record_of(made)
-        outcome = command.outcome(command.look(record))
+        try:
+            outcome = command.outcome(command.look(record))
+        except ActionError as error:
+            store.change_action(run, row, made, self.clock(), message=error.said)
+            return
         output = command.output(record)
         if output != made.output:
             store.change_action(run, row, made, self.clock(), output=output)
@@ -158,12 +172,15 @@ class Acting:
             said = message("run_action_too_long", seconds=int(action.time_limit))
             self._change(run, row, made, ActionState.UNKNOWN, said)
         elif action.webhook.poll is not None and made.poll_url:
-            outcome = webhook.poll(action.webhook, made.poll_url)
-            if outcome.ending in (Ending.RUNNING, Ending.LATER):
-                until = now + timedelta(seconds=action.webhook.poll.interval)
-                store.change_action(run, row, made, now, next_at=until, message=outcome.said)
+            report = webhook.poll(action, made.poll_url)
+            if report.kind is Progress.DONE:
+                self._change(run, row, made, ActionState.DONE, report.said)
+            elif report.kind is Progress.FAILED:
+                self._change(run, row, made, ActionState.FAILED, report.said)
             else:
-                self._end(run, row, made, outcome, action)
+                pause = report.retry_after or action.webhook.poll.interval
+                until = now + timedelta(seconds=pause)
+                store.change_action(run, row, made, now, next_at=until, message=report.said)
 
     def _end(
         self, run: Run, row: RunHost, made: RunAction, outcome: Outcome, action: Action | None
@@ -190,7 +207,7 @@ class Acting:
         said: Message | None = None,
         *,
         in_seconds: float | None = None,
-        **fields: object,
+        **fields: Any,
     ) -> None:
         now = self.clock()
         if in_seconds is not None:
@@ -212,7 +229,11 @@ def of(row: RunHost, said: Message) -> Message:
 
 def record_of(made: RunAction) -> Path:
     """Where a command of this try is recorded on its machine."""
-    return command.directory() / made.token
+    return _records() / made.token
+
+
+def _records() -> Path:
+    return records.directory(settings.current().actions_directory)
 
 
 def _values(run: Run, row: RunHost) -> dict[str, str]:
@@ -227,7 +248,3 @@ def _begins(run: Run, row: RunHost) -> Message:
 
 def _ended(state: ActionState) -> Message:
     return message("run_action_done" if state is ActionState.DONE else "run_no_reason")
-
-
-def _in_words(error: Exception) -> str:
-    return " ".join(str(error).split())

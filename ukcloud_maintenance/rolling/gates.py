@@ -48,9 +48,13 @@ def instances_are_in_error(run: Run, cloud: Cloud) -> Message | None:
 
 
 def alerts_fire() -> Message | None:
-    """Whether the query of the settings finds anything; what cannot be asked is no all-clear."""
+    """Whether the query of the settings finds anything; what cannot be asked is no all-clear.
+
+    :raises AlertsUnknown: it cannot be asked
+    """
     asked = settings.current().alerts
-    return alerts.standing_against(asked) if asked is not None else None
+    found = alerts.firing(asked) if asked is not None else []
+    return alerts.holding(found) if found else None
 
 
 def room_is_missing(

@@ -7,14 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from .. import settings, store
-from ..actions.alerts import AlertsUnknown
 from ..cloud import Cloud
 from ..core.facts import Service
 from ..core.message import Message, message
 from ..core.run import decide as d
 from ..core.run.states import RunState, Stage
 from ..core.run.view import HostView
-from ..exceptions import CloudError, Refused, StaleState
+from ..exceptions import AlertsUnknown, CloudError, Refused, StaleState
 from ..log import log_event
 from ..services import drains, returning, steering
 from ..store import Run, RunHost

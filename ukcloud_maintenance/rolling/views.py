@@ -95,7 +95,7 @@ def host_view(row: RunHost, is_idempotent: bool, now: datetime) -> HostView:
 
 
 def _returned(maintenance: HostMaintenance | None) -> ReturnResult | None:
-    if maintenance is None or maintenance.returning_since and maintenance.closed_at is None:
+    if maintenance is None or (maintenance.returning_since and maintenance.closed_at is None):
         return None
     if maintenance.return_result:
         return ReturnResult(maintenance.return_result)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from .. import settings, store
 from ..cloud import Cloud
@@ -171,12 +171,12 @@ def steer_run(actor: Actor, run_id: int, verb: RunVerb) -> Run:
         if (why := report.objection(verb)) is not None:
             raise Refused(why, code=f"cannot_{verb.value}")
         now = store.now()
-        fields: dict[str, object] = {"next_pass_at": None}
+        fields: dict[str, Any] = {"next_pass_at": None}
         if verb is RunVerb.APPROVE:
             waiting = (h for h in hosts if h.stage == Stage.WAITING and h.approved_at is None)
             host = next(waiting)
             event = ("run_host_approved", actor, message("run_approved", host=host.host))
-            given = {"approved_at": now, "approved_by": str(actor)}
+            given: dict[str, Any] = {"approved_at": now, "approved_by": str(actor)}
             store.change_host(run, host, now, event=event, at_once=True, **given)
             return run
         if verb is RunVerb.RESUME:
@@ -307,7 +307,10 @@ def add_to_run(actor: Actor, cloud: Cloud, run_id: int, hosts: Iterable[str]) ->
     request = RunRequest(
         tuple(hosts),
         DrainRequest(
-            "", run.reason, run.max_concurrent, move_locked=run.move_locked,
+            "",
+            run.reason,
+            run.max_concurrent,
+            move_locked=run.move_locked,
             timeout_action=run.timeout_action,
         ),
         action=run.action if run.action in settings.current().actions else "",

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 from .. import settings, store
 from ..cloud import Cloud
 from ..core.actor import RULE_DRAIN, RULE_RETURN, RULE_ROLL, Actor
-from ..core.copying.duration import estimate
-from ..core.facts import Server, Service
+from ..core.copying.duration import Learned, estimate
+from ..core.facts import Aggregate, Server, Service
 from ..core.message import Message, message, some
 from ..core.run.domains import DomainKind
 from ..core.run.states import Approval, OnFailure, Order
@@ -169,7 +170,7 @@ def check_run(actor: Actor, cloud: Cloud, request: RunRequest) -> RunPreview:
     services = services_for_a_plan(cloud)
     chosen = [find_service(services, name, cloud.region, cloud) for name in request.hosts]
     sight = RegionSight(cloud.region, cloud)
-    calls = {f"on {s.host}": partial(cloud.servers_on, s.host) for s in chosen}
+    calls: dict[str, Any] = {f"on {s.host}": partial(cloud.servers_on, s.host) for s in chosen}
     calls |= {"errors": cloud.servers_in_error, "aggregates": cloud.aggregates}
     found = cloud.try_side_by_side(calls)
     for answer in found.values():
@@ -204,19 +205,19 @@ def check_run(actor: Actor, cloud: Cloud, request: RunRequest) -> RunPreview:
     )
 
 
-def _drain_seconds(servers: Sequence[Server], at_once: int, learned: object) -> float:
+def _drain_seconds(servers: Sequence[Server], at_once: int, learned: Learned) -> float:
     sizes = [server.memory_bytes for server in servers]
-    return estimate(sizes, at_once, learned).seconds if sizes else 0.0  # type: ignore[arg-type]
+    return estimate(sizes, at_once, learned).seconds if sizes else 0.0
 
 
 def _domains(
-    request: RunRequest, services: Sequence[Service], aggregates: Iterable[object]
+    request: RunRequest, services: Sequence[Service], aggregates: Iterable[Aggregate]
 ) -> dict[str, tuple[str, ...]]:
     if request.domain == DomainKind.ZONE:
         return {s.host: (s.zone,) for s in services}
     if request.domain == DomainKind.NONE:
         return {s.host: () for s in services}
-    by_names = {one.name: one for one in aggregates}  # type: ignore[attr-defined]
+    by_names = {one.name: one for one in aggregates}
     if unknown := [name for name in request.aggregates if name not in by_names]:
         raise Refused(
             message("run_aggregate_unknown", name=unknown[0], known=some(sorted(by_names))),
@@ -245,7 +246,7 @@ def in_another_run(host: str, run: Run | None) -> Refused:
 def _ordered(request: RunRequest, hosts: list[RunHostPreview]) -> list[RunHostPreview]:
     if request.order == Order.BY_HAND:
         return hosts
-    return sorted(hosts, key=lambda one: (len(one.servers), by_name(one.host)))
+    return sorted(hosts, key=lambda one: (len(one.servers), one.host))
 
 
 def _room(
@@ -310,7 +311,9 @@ def request_run(actor: Actor, cloud: Cloud, request: RunRequest) -> Run:
     each = request.each
     try:
         return store.create_run(
-            hosts=[store.NewHost(h.host, h.domains, len(h.servers), h.seconds) for h in preview.hosts],
+            hosts=[
+                store.NewHost(h.host, h.domains, len(h.servers), h.seconds) for h in preview.hosts
+            ],
             actor=actor,
             said=message("run_requested", reason=each.reason, count=len(preview.hosts)),
             now=store.now(),

@@ -13,9 +13,9 @@ from django.conf import settings as django_settings
 
 from ..core.message import message
 from ..exceptions import ConfigurationError
+from . import actions as of_runs
 from . import schema
 from .actions import Action, Alerts
-from . import actions as of_runs
 from .removed import REMOVED
 from .schema import Setting, setting
 

@@ -29,7 +29,7 @@ class Command:
     :ivar argv: the program and its arguments; ``{host}`` and the other `parts.VALUES` are filled
         in, and ``{{`` and ``}}`` stand for braces
     :ivar time_limit: seconds after which it is ended
-    :ivar directory: where it is run, absolute; empty: in the directory of its record
+    :ivar directory: where it is run, absolute; empty: in /
     """
 
     argv: tuple[str, ...]

@@ -136,6 +136,7 @@ from .returning import (
     intend_to_enable,
     request_return,
 )
+from .run_claims import claim_run, is_run_requested, release_run, renew_run, set_back_run
 from .runs import (
     HostInRun,
     NewHost,
@@ -143,19 +144,14 @@ from .runs import (
     change_action,
     change_host,
     change_run,
-    claim_run,
     create_run,
     intend_to_act,
-    is_run_requested,
     record_of_run,
-    release_run,
-    renew_run,
     run,
     run_events,
     run_hosts,
     run_of_host,
     runs,
-    set_back_run,
     tries_of,
 )
 from .setbacks import clock_was_set_back, set_back, set_back_host

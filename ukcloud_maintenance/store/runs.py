@@ -2,16 +2,15 @@
 
 import uuid
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 
 from ..core.message import Message
 from ..core.run.states import (
     ACTION_OPEN,
-    RUN_OPEN,
     RUN_TERMINAL,
     RUN_TRANSITIONS,
     STAGE_TRANSITIONS,
@@ -21,12 +20,9 @@ from ..core.run.states import (
     Stage,
 )
 from ..exceptions import StaleState
-from ..models import Event, Run, RunAction, RunHost, Worker, host_key
-from . import clock
-from .clock import SLACK
+from ..models import Event, Run, RunAction, RunHost, host_key
 from .journal import Happened, add_event
 from .keys import with_key
-from .workers import due, free_claim
 
 #: With these a host is free for another run.
 _LETS_GO = frozenset({Stage.DONE, Stage.SKIPPED})
@@ -78,7 +74,7 @@ def run_hosts(run: Run) -> list[RunHost]:
         if action.host_id in actions:
             actions[action.host_id].append(action)
     for row in rows:
-        row.tries = actions[row.pk]  # type: ignore[attr-defined]
+        row.tries = actions[row.pk]
     return rows
 
 
@@ -188,7 +184,9 @@ def change_run(
         setattr(run, name, value)
 
 
-def _touch(run: Run, now: datetime, *, _set: Mapping[str, Any] | None = None, **expect: Any) -> None:
+def _touch(
+    run: Run, now: datetime, *, _set: Mapping[str, Any] | None = None, **expect: Any
+) -> None:
     """Raise the revision: what every transaction begins with, as it takes the lock of the run."""
     changed = Run.objects.filter(pk=run.pk, **expect).update(
         **(_set or {}), updated_at=now, revision=F("revision") + 1
@@ -243,12 +241,13 @@ def intend_to_act(
     name: str,
     kind: ActionKind,
     machine: str,
+    place: str,
     event: Happened,
     before: Mapping[str, Any],
 ) -> RunAction:
     """Record that an action is about to be started on a host, before it is.
 
-    :param machine: where a command will run; empty for another kind
+    :param machine: where a command will run; empty for another kind; as is `place`
     :param before: what is known of the host until then
     :raises StaleState: somebody else got there first
     """
@@ -270,6 +269,7 @@ def intend_to_act(
                 "kind": kind.value,
                 "token": str(uuid.uuid4()),
                 "machine": machine,
+                "place": place,
                 "started_at": now,
             },
         )
@@ -325,90 +325,3 @@ def record_of_run(run: Run, now: datetime, event: Happened) -> None:
 def _event(run: Run, now: datetime, event: Happened) -> None:
     kind, actor, said = event
     add_event(None, None, now, kind, actor, said, run=run)
-
-
-# -- claims ----------------------------------------------------------------------------------
-
-
-def claim_run(
-    worker: str,
-    machine: str,
-    now: datetime,
-    lease_seconds: float,
-    silent_seconds: float,
-    regions: Iterable[str] | None,
-    longest_pause: float,
-) -> Run | None:
-    """Take the open run that is due first and that nobody holds, see :func:`store.claim`. One with
-    a command that runs on another machine is left to the workers there while there is one.
-
-    :param machine: the one that the worker runs on
-    :param silent_seconds: after which a worker that does not report is taken for dead
-    """
-    here = Q(machine__in=["", machine]) | ~Q(machine__in=_machines(now, silent_seconds))
-    free, is_due = free_claim(now, lease_seconds), due(now, longest_pause, regions)
-    wanted = Q(state__in=[s.value for s in RUN_OPEN]) & here
-    rows = Run.objects.filter(free, is_due, wanted)
-    ordered = rows.order_by(F("next_pass_at").asc(nulls_first=True), "id")
-    for run_id in list(ordered.values_list("pk", flat=True)[:20]):
-        taken = Run.objects.filter(free, is_due, wanted, pk=run_id).update(
-            claimed_by=worker,
-            claimed_until=now + timedelta(seconds=lease_seconds),
-            next_pass_at=now,  # NULL from here on: a pass was requested
-        )
-        if taken == 1:
-            return run(run_id)
-    return None
-
-
-def _machines(now: datetime, silent_seconds: float) -> list[str]:
-    """Those with a living worker."""
-    alive = Worker.objects.filter(
-        stopped_at=None, seen_at__gte=now - timedelta(seconds=silent_seconds)
-    )
-    return list(alive.filter(seen_at__lte=now + SLACK).values_list("host", flat=True).distinct())
-
-
-def release_run(run: Run, worker: str, next_pass_at: datetime | None) -> None:
-    """Give a run back, to be taken again after a time; at once where that was requested since."""
-    held = Run.objects.filter(pk=run.pk, claimed_by=worker)
-    free: dict[str, Any] = {"claimed_by": "", "claimed_until": None}
-    if not held.filter(next_pass_at__isnull=False).update(**free, next_pass_at=next_pass_at):
-        held.update(**free)
-
-
-def renew_run(run: Run, worker: str, until: datetime) -> bool:
-    """Keep a run that this worker holds; whether it does (still)."""
-    held = Run.objects.filter(pk=run.pk, claimed_by=worker)
-    return held.update(claimed_until=until) == 1
-
-
-def set_back_run(run: Run, hosts: Iterable[RunHost], at: datetime) -> bool:
-    """Whether the clock was set back since these rows were written: waits begin anew, now, as
-    :func:`store.set_back` has it for drains."""
-    at = max(at, clock.now())
-    limit = at + SLACK
-    changed = False
-    for host in hosts:
-        names = ("since", "down_at", "up_since", "checked_at")
-        late = {name: at for name in names if (getattr(host, name) or at) > limit}
-        for action in tries_of(host):
-            stamps = ("started_at", "ended_at", "reminded_at")
-            ahead = {name: at for name in stamps if (getattr(action, name) or at) > limit}
-            if ahead:
-                RunAction.objects.filter(pk=action.pk).update(**ahead)
-                changed = True
-                for name in ahead:
-                    setattr(action, name, at)
-        if late:
-            change_host(run, host, at, **late)
-            changed = True
-    return changed
-
-
-def is_run_requested(now: datetime, lease_seconds: float, regions: Iterable[str] | None) -> bool:
-    """Whether a run was requested, or changed, that no worker has looked at yet. One query."""
-    new = free_claim(now, lease_seconds) & Q(next_pass_at=None)
-    if regions is not None:
-        new &= Q(region__in=list(regions))
-    return Run.objects.filter(new, state__in=[s.value for s in RUN_OPEN]).exists()

@@ -1,9 +1,9 @@
 """What is to be done next in a run: run + hosts + now -> steps. Pure.
 
 Each host goes its way by itself, one step a pass (`of_host`). Whether a further one may begin is
-asked of the run as a whole (`next_host`): what else stands against it, the gates and the room, costs
-requests and is asked by the caller for that host alone. A step is safe to repeat, and what it leads
-to is seen by the next pass: a process that dies at any instruction loses nothing.
+asked of the run as a whole (`next_host`): what else stands against it, the gates and the room,
+costs requests and is asked by the caller for that host alone. A step is safe to repeat, and what it
+leads to is seen by the next pass: a process that dies at any instruction loses nothing.
 """
 
 from collections.abc import Iterable, Sequence
@@ -184,11 +184,11 @@ def _settling(run: RunView, host: HostView, now: datetime) -> Step | None:
             return Fail(key, message("run_host_not_back", seconds=int(waited.total_seconds())))
         return Say(key, message("run_waits_until_up"))
     up_since = host.up_since or now
-    left = run.settle_seconds - (now - up_since).total_seconds()
-    if left > 0:
-        return Say(key, message("run_settles", seconds=int(left) + 1))
+    until = up_since + timedelta(seconds=run.settle_seconds)
+    if now < until:
+        return Say(key, message("run_settles", until=until))
     if host.objection is not None:
-        if is_late or run.promises_reboot and host.objection.code == "run_no_reboot":
+        if is_late or (run.promises_reboot and host.objection.code == "run_no_reboot"):
             return Fail(key, host.objection)
         return Say(key, host.objection)
     if not host.is_checked:

@@ -52,9 +52,7 @@ class Stage(StrEnum):
 #: Nothing more is done with the host in this run, unless somebody asks.
 STAGES_OVER = frozenset({Stage.DONE, Stage.FAILED, Stage.SKIPPED})
 #: The host is out of service, or on its way there or back, because of the run.
-STAGES_OUT = frozenset(
-    {Stage.DRAINING, Stage.READY, Stage.ACTING, Stage.SETTLING, Stage.RETURNING}
-)
+STAGES_OUT = frozenset({Stage.DRAINING, Stage.READY, Stage.ACTING, Stage.SETTLING, Stage.RETURNING})
 #: The run is at work on it.
 STAGES_UNDER_WAY = STAGES_OUT | {Stage.BRINGING_BACK}
 

@@ -14,9 +14,9 @@ from .states import (
 )
 
 
-def run_objection(verb: RunVerb, state: str, approval: str = "", waits: bool = False) -> (
-    Message | None
-):
+def run_objection(
+    verb: RunVerb, state: str, approval: str = "", waits: bool = False
+) -> Message | None:
     """Why this cannot be done with a run in this state; None: it can.
 
     :param waits: whether a host waits for its turn that was not approved

@@ -6,12 +6,14 @@ from itertools import combinations
 
 from ..template import Template
 from . import (
+    actions,
     cloud,
     common,
     drain,
     emptiness,
     host,
     preflight,
+    runs,
     runs_domains,
     runs_windows,
     services,
@@ -19,7 +21,7 @@ from . import (
 
 _ROOMS = (
     *(common, preflight, drain, emptiness, host, services, cloud),
-    *(runs_windows, runs_domains),
+    *(actions, runs, runs_windows, runs_domains),
 )
 
 TEMPLATES: Mapping[str, Template] = ChainMap({}, *(dict(room.TEMPLATES) for room in _ROOMS))
