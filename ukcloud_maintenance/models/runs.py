@@ -3,12 +3,12 @@
 from django.db import models
 
 from ..core.run.domains import DomainKind
+from ..core.run.order import Order
 from ..core.run.states import (
     ActionKind,
     ActionState,
     Approval,
     OnFailure,
-    Order,
     RunState,
     Stage,
 )

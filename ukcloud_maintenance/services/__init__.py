@@ -9,7 +9,16 @@ worker's in a shell. Nothing here changes anything in OpenStack, but for
 from ..cloud import Cloud
 from ..core.host.certificate import SCOPE
 from ..preflight import PARTS, HostPreflight, Planned, PreflightChoices
-from ..store import Drain, HostMaintenance, InstanceMigration, Plan, WorkerStatus
+from ..store import (
+    Drain,
+    HostMaintenance,
+    InstanceMigration,
+    Plan,
+    Run,
+    RunAction,
+    RunHost,
+    WorkerStatus,
+)
 from .access import connect, connect_shell, shell_regions
 from .allocations import host_allocations, remove_allocation
 from .certificates import Certificate, certificate, certificate_document, document_of
@@ -60,6 +69,19 @@ from .returning import (
     return_preview,
     return_run,
 )
+from .rolling import (
+    RunReport,
+    add_to_run,
+    get_run,
+    host_done,
+    list_runs,
+    run_of_host,
+    run_record,
+    run_report,
+    steer_host,
+    steer_run,
+)
+from .runs import RunPreview, RunRequest, check_run, request_run
 from .steering import UNCHANGED, DrainChange, cancel_drain, change_drain, pause_drain, resume_drain
 
 __all__ = [
@@ -94,8 +116,15 @@ __all__ = [
     "ReturnPreview",
     "ReturnRequest",
     "Returnable",
+    "Run",
+    "RunAction",
+    "RunHost",
+    "RunPreview",
+    "RunReport",
+    "RunRequest",
     "Steered",
     "WorkerStatus",
+    "add_to_run",
     "cancel_drain",
     "certificate",
     "certificate_document",
@@ -105,6 +134,7 @@ __all__ = [
     "check_plan",
     "check_recorded",
     "check_request",
+    "check_run",
     "clear_record",
     "connect",
     "connect_shell",
@@ -117,7 +147,9 @@ __all__ = [
     "get_drain",
     "get_maintenance",
     "get_plan",
+    "get_run",
     "host_allocations",
+    "host_done",
     "host_maintenance",
     "host_page",
     "host_records",
@@ -126,6 +158,7 @@ __all__ = [
     "is_listed",
     "left_alone",
     "list_hosts",
+    "list_runs",
     "open_drains",
     "pause_drain",
     "plan_report",
@@ -135,13 +168,19 @@ __all__ = [
     "request_drain",
     "request_drains",
     "request_plan",
+    "request_run",
     "resume_drain",
     "retry_failed",
     "return_host",
     "return_preview",
     "return_run",
+    "run_of_host",
+    "run_record",
+    "run_report",
     "shell_regions",
     "steer",
+    "steer_host",
     "steer_plan",
+    "steer_run",
     "worker_status",
 ]

@@ -9,13 +9,16 @@ from .. import settings, store
 from ..cloud import Cloud
 from ..core.actor import RULE_DRAIN, RULE_RETURN, RULE_ROLL, Actor
 from ..core.copying.duration import Learned, estimate
-from ..core.facts import Aggregate, Server, Service
+from ..core.facts import Aggregate, Capacity, Server, Service
 from ..core.message import Message, message, some
 from ..core.run.domains import DomainKind
-from ..core.run.states import Approval, OnFailure, Order
+from ..core.run.forecast import Forecast, forecast
+from ..core.run.order import Host, Load, Order, Rolling, roll
+from ..core.run.states import Approval, OnFailure
 from ..core.run.windows import WindowError, Windows, parse_all
 from ..exceptions import CloudError, Refused
-from ..preflight import HostPreflight, PreflightChoices, make_plans
+from ..observe.room import read_capacity
+from ..preflight import MIB, HostPreflight, PreflightChoices, make_plans
 from ..store import Run
 from .access import cloud_name, require
 from .checks import RegionSight, check_may_drain, find_service
@@ -92,26 +95,23 @@ class RunPreview:
     """What a run would do, as of now. Nothing is changed.
 
     :param hosts: in the order in which they take their turns
+    :param rolling: their order, how many moves it needs, and how many any order needs at least
     :param room: the preflight of the hosts that need most room, as many as are out at a time,
         placed together
     :param lacks: what stands against their drain for want of room; None: there is enough
+    :param forecast: when each begins and ends
     :param never_fit: the hosts that no window is long enough for
-    :param ends: when the last one is in service again, by the forecast; None: not within the
-        windows that were looked at
     """
 
     request: RunRequest
     hosts: Sequence[RunHostPreview]
+    rolling: Rolling
+    forecast: Forecast
     room: Sequence[HostPreflight] = ()
     lacks: Message | None = None
     never_fit: Sequence[str] = ()
     found_down: Sequence[str] = ()
     found_in_error: Mapping[str, str] = field(default_factory=dict)
-    unknown: Mapping[str, Message] = field(default_factory=dict)
-
-    @property
-    def moves(self) -> int:
-        return sum(len(one.servers) for one in self.hosts)
 
 
 def check_run_request(actor: Actor, request: RunRequest) -> RunRequest:
@@ -172,6 +172,8 @@ def check_run(actor: Actor, cloud: Cloud, request: RunRequest) -> RunPreview:
     sight = RegionSight(cloud.region, cloud)
     calls: dict[str, Any] = {f"on {s.host}": partial(cloud.servers_on, s.host) for s in chosen}
     calls |= {"errors": cloud.servers_in_error, "aggregates": cloud.aggregates}
+    known = store.inventory(cloud.region, store.now())
+    calls["capacity"] = partial(read_capacity, cloud, services, known)
     found = cloud.try_side_by_side(calls)
     for answer in found.values():
         if isinstance(answer, CloudError):
@@ -191,12 +193,16 @@ def check_run(actor: Actor, cloud: Cloud, request: RunRequest) -> RunPreview:
         )
         for service in chosen
     ]
-    hosts = _ordered(request, hosts)
+    rolling = _rolling(cloud, request, hosts, services, found["capacity"])
+    by_name = {one.host: one for one in hosts}
+    hosts = [by_name[name] for name in rolling.hosts]
     room, lacks = _room(cloud, request, hosts, services)
     windows = parse_windows(request.windows)
     return RunPreview(
         request,
         hosts,
+        rolling,
+        forecast(windows, store.now(), [one.seconds for one in hosts], request.at_once),
         room,
         lacks,
         [one.host for one in hosts if windows.never_fits(store.now(), one.seconds)],
@@ -243,10 +249,26 @@ def in_another_run(host: str, run: Run | None) -> Refused:
     return Refused(said, code="run_host_taken", field="hosts")
 
 
-def _ordered(request: RunRequest, hosts: list[RunHostPreview]) -> list[RunHostPreview]:
-    if request.order == Order.BY_HAND:
-        return hosts
-    return sorted(hosts, key=lambda one: (len(one.servers), one.host))
+def _rolling(
+    cloud: Cloud,
+    request: RunRequest,
+    hosts: Sequence[RunHostPreview],
+    services: Sequence[Service],
+    capacity: Mapping[str, Capacity],
+) -> Rolling:
+    """The order in which they take their turns, and the moves that it needs."""
+    kept = store.away_hosts(cloud.region)
+
+    def host(service: Service, servers: Iterable[Server] = ()) -> Host:
+        loads = tuple(Load(server.memory_bytes, server.vcpus) for server in servers)
+        has = capacity.get(service.host)
+        memory = has.free("MEMORY_MB") * MIB if has else 0
+        return Host(service.host, loads, memory, has.free("VCPU") if has else 0, service.zone)
+
+    chosen = [host(one.service, one.servers) for one in hosts]
+    mine = {one.host for one in hosts}
+    others = [host(s) for s in services if s.can_receive and s.host not in mine | kept]
+    return roll(Order(request.order), chosen, others, request.at_once)
 
 
 def _room(

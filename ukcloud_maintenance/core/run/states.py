@@ -118,14 +118,6 @@ class Approval(StrEnum):
     EACH = "each"
 
 
-class Order(StrEnum):
-    """In which order the hosts of a run take their turns."""
-
-    BY_HAND = "by_hand"  # as they were named
-    FEWEST = "fewest"  # fewest instances first
-    FEW_MOVES = "few_moves"  # so that few instances move twice
-
-
 class RunVerb(StrEnum):
     """What a person can do with a run."""
 
