@@ -53,8 +53,8 @@ def test_every_number_is_bounded(setting):
 @pytest.mark.parametrize("setting", SETTINGS, ids=named)
 def test_what_is_not_set_has_its_default(settings, setting):
     settings.UKCLOUD_MAINTENANCE = {}
-    assert value_of(setting) == setting.default
-    assert getattr(Settings(), setting.name.lower()) == setting.default
+    assert value_of(setting) == setting.read(setting.default)
+    assert getattr(Settings(), setting.name.lower()) == setting.read(setting.default)
 
 
 def test_what_is_read_cannot_be_changed(settings):

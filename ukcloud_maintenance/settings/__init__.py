@@ -342,6 +342,11 @@ def problems() -> Iterator[tuple[str, str]]:
             f'{NAME}["SUBMIT_GRACE_SECONDS"] must be longer than "API_TIMEOUT_SECONDS".',
             "A request that is still on its way must not be taken for a lost one.",
         )
+    if read.actions_directory and not read.actions_directory.startswith("/"):
+        yield (
+            f'{NAME}["ACTIONS_DIRECTORY"] must be an absolute path.',
+            "Name a directory of the worker's machine, e.g. /var/lib/ukcloud-maintenance/actions.",
+        )
     # the default is no one's choice, and a region may be small
     if read.max_concurrent > read.max_in_region and "MAX_CONCURRENT" in given:
         yield (

@@ -72,4 +72,85 @@ COMMANDS = {
     "others_may_read_it": Template("its mode is {mode}, not 0700"),
 }
 
-TEMPLATES: Mapping[str, Template] = {**COMMANDS}
+#: Of webhooks.
+WEBHOOKS = {
+    "webhook_accepted": Template("{receiver} accepted the action."),
+    "webhook_done": Template("{receiver} reports the action as done ({status})."),
+    "webhook_failed": Template(
+        "{receiver} reports the action as failed ({status}).",
+        remedy="Read there why, correct the cause, then retry the host.",
+    ),
+    "webhook_no_address": Template(
+        "{receiver} accepted the action, and its answer names no address at which its end can be"
+        " read.",
+        remedy="Report the action as done when it is.",
+    ),
+    "webhook_no_answer": Template(
+        "No answer from {receiver}: {why:inline}.",
+        remedy='Check "url" of the webhook in ACTIONS, and the receiver.',
+    ),
+    "webhook_no_status": Template(
+        "The answer of {receiver} has no readable '{field}'.",
+        remedy='Check "field" of "poll" in ACTIONS.',
+    ),
+    "webhook_other_address": Template(
+        "{receiver} accepted the action, but names an address of another server ({other}) for its"
+        " end, which is not followed.",
+        remedy="Verify on the host whether the action was done. Have the receiver name an address"
+        ' of its own, or set "url" of the webhook in ACTIONS to the server that it names.',
+    ),
+    "webhook_redirects": Template(
+        "{receiver} redirects to another address (HTTP {status}), which is not followed.",
+        remedy='Set "url" of the webhook in ACTIONS to the final address.',
+    ),
+    "webhook_refused": Template(
+        "{receiver} did not accept the request (HTTP {status}).",
+        remedy="Check the webhook in ACTIONS, and the receiver.",
+    ),
+    "webhook_refused_because": Template(
+        "{receiver} did not accept the request: {detail} (HTTP {status}).",
+        remedy="Check the webhook in ACTIONS, and the receiver.",
+    ),
+    "webhook_running": Template("{receiver} reports the action as in progress ({status})."),
+    "webhook_sent_elsewhere": Template(
+        "The address at which the end of the action can be read is not one of {receiver}.",
+        remedy="Verify on the host whether the action was done. Then report it as done, or retry"
+        " the host.",
+        cause="The settings of the action were changed while it was in progress.",
+    ),
+}
+
+#: Of alerts.
+ALERTS = {
+    "alerts_firing": Template(
+        "Alerts are firing: {alerts}.",
+        remedy="The next host begins when none is. Correct what they report, or leave them out in the"
+        " query of ALERTS.",
+    ),
+    "alerts_unknown": Template(
+        "Whether alerts are firing could not be read from {server}: {why:inline}.",
+        remedy="Check ALERTS and the server. No host begins before this is known.",
+    ),
+}
+
+#: Why an answer could not be used.
+DETAILS = {
+    "answer_incomplete": Template("the answer is too large, or was cut off"),
+    "answer_no_vector": Template(
+        "the query gives neither a vector nor a scalar number ({kind})",
+        cause="A scalar that is NaN is what scalar() makes of nothing.",
+    ),
+    "answer_not_prometheus": Template("the answer is not one of Prometheus"),
+    "answer_redirects": Template("it redirects to another address (HTTP {status})"),
+    "answer_status": Template("HTTP {status}"),
+    "connection_broke": Template("the connection broke"),
+    "no_connection": Template("no connection could be made"),
+    "prometheus_refused": Template("it refused the query: {words}"),
+    "prometheus_warns": Template(
+        "the answer may lack something: {words}",
+        cause="Thanos, for one, answers with a warning when some of its stores do not.",
+    ),
+    "tls_failed": Template("TLS failed; its certificate may not be trusted"),
+}
+
+TEMPLATES: Mapping[str, Template] = {**COMMANDS, **WEBHOOKS, **ALERTS, **DETAILS}
