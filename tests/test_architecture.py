@@ -72,7 +72,6 @@ MAY_IMPORT = {
         *("services.access", "services.reports", "messages", "store", "core"),
         *("settings", "exceptions"),
     },
-    "actions": {"core", "settings", "exceptions"},
     # a run does what an admin would do
     "rolling": {"services", "actions", "store", "cloud", "core", "settings", "log", "exceptions"},
     "worker": {

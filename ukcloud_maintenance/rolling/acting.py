@@ -97,9 +97,7 @@ class Acting:
         content = webhook.body(action, _values(run, row))
         answer = webhook.send(action, made.token, content, now)
         if answer.kind is Sending.ACCEPTED:
-            self._change(
-                run, row, made, ActionState.RUNNING, answer.said, poll_url=answer.poll_url
-            )
+            self._change(run, row, made, ActionState.RUNNING, answer.said, poll_url=answer.poll_url)
         elif answer.kind is Sending.LATER and not self._is_late(made, action, now):
             # the same delivery, until it is taken
             pause = answer.retry_after or min(action.retry_after, RESEND)
