@@ -66,7 +66,8 @@ class World:
             case d.Fail():
                 self.move(key, Stage.FAILED)
             case d.Act():
-                assert host.is_safe or host.stage is Stage.ACTING
+                dropped = host.is_unwanted or self.run.state is RunState.CANCELLING
+                assert host.stage is Stage.ACTING or host.is_safe and not dropped
                 assert self.run.state not in (RunState.PAUSED, RunState.STOPPED)
                 if host.action is not None:
                     assert host.action.state not in ACTION_OPEN
