@@ -51,6 +51,31 @@ def test_what_finds_no_room_on_a_patched_host_goes_to_the_one_that_comes_last():
     assert roll(BY_HAND, hosts).moves == 4
 
 
+def test_of_those_to_come_the_last_one_is_the_best_destination():
+    """On cmp2, cmp1's would have to move again before there is room for it on a patched host."""
+    hosts = [host("cmp1", 4), host("cmp2", 4, free=4), host("cmp3", 4, free=4)]
+    assert roll(BY_HAND, hosts).moves == 4
+
+
+def test_of_the_patched_ones_the_last_one_is_the_best_destination():
+    """So the first one keeps its room for the large instance."""
+    hosts = [host("cmp1", free=8), host("cmp2", free=4), host("cmp3", 4), host("cmp4", 8)]
+    assert roll(BY_HAND, hosts).no_room == 0
+
+
+def test_room_is_given_once():
+    assert roll(BY_HAND, [host("cmp1", free=4), host("cmp2", 4, 4)]).no_room == 1
+
+
+def test_what_finds_no_room_stays_and_takes_room():
+    assert roll(BY_HAND, [host("cmp1", 4), host("cmp2", 4)]).no_room == 2
+
+
+def test_the_empty_ones_come_first_even_where_others_would_fit_elsewhere():
+    hosts = [host("cmp1", 4, free=20), host("cmp2", free=9)]
+    assert [one.name for one in o._greedy(hosts, [host("spare", free=8)], 1)] == ["cmp2", "cmp1"]
+
+
 def test_two_at_a_time_cannot_take_from_each_other():
     hosts = [host("cmp1", free=8), host("cmp2", 4, free=4), host("cmp3", 4, free=8)]
     assert roll(BY_HAND, hosts, at_once=1).moves == 2
@@ -66,6 +91,8 @@ def test_hosts_that_are_not_rolled_take_what_they_have_room_for():
 def test_instances_stay_in_their_zone():
     hosts = [host("cmp1", free=9, zone="a"), host("cmp2", 4, zone="b"), host("cmp3", zone="b")]
     assert roll(BY_HAND, hosts) == o.Rolling(("cmp1", "cmp2", "cmp3"), 1, 1, 1)
+    to_come = [host("cmp1", 4, zone="b"), host("cmp2", free=9, zone="a")]
+    assert roll(BY_HAND, to_come).no_room == 1
 
 
 def test_processors_count_as_well():
