@@ -3,7 +3,7 @@
 from itertools import permutations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -92,7 +92,7 @@ def test_instances_stay_in_their_zone():
     hosts = [host("cmp1", free=9, zone="a"), host("cmp2", 4, zone="b"), host("cmp3", zone="b")]
     assert roll(BY_HAND, hosts) == o.Rolling(("cmp1", "cmp2", "cmp3"), 1, 1, 1)
     to_come = [host("cmp1", 4, zone="b"), host("cmp2", free=9, zone="a")]
-    assert roll(BY_HAND, to_come).no_room == 1
+    assert roll(BY_HAND, to_come) == o.Rolling(("cmp1", "cmp2"), 1, 1, 1)
 
 
 def test_processors_count_as_well():
@@ -147,7 +147,7 @@ def regions(most: int):
     )
 
 
-@hypothesis_settings(deadline=None)
+@hypothesis_settings(suppress_health_check=[HealthCheck.too_slow])
 @given(regions(14), regions(3), st.integers(1, 3), st.sampled_from(Order))
 def test_each_host_once_and_never_fewer_moves_than_any_order_needs(hosts, others, at_once, order):
     others = [Host(f"other-{host.name}", *list(vars(host).values())[1:]) for host in others]
@@ -163,7 +163,7 @@ def cost(rolling) -> tuple[int, int]:
     return rolling.no_room, rolling.moves
 
 
-@hypothesis_settings(max_examples=150, deadline=None)
+@hypothesis_settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(regions(5), st.integers(1, 2))
 def test_few_moves_is_never_worse_than_the_simple_orders_nor_better_than_the_best(hosts, at_once):
     found = roll(FEW_MOVES, hosts, at_once=at_once)
@@ -174,7 +174,7 @@ def test_few_moves_is_never_worse_than_the_simple_orders_nor_better_than_the_bes
     assert cost(found) <= cost(roll(BY_HAND, hosts, at_once=at_once))
 
 
-@hypothesis_settings(max_examples=150, deadline=None)
+@hypothesis_settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(regions(6).filter(lambda hosts: any(not host.instances for host in hosts)))
 def test_what_it_says_is_what_the_order_takes_by_hand(hosts):
     found = roll(FEW_MOVES, hosts)

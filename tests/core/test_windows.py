@@ -314,7 +314,7 @@ starts = st.builds(
 DAYS_SEEN = 8
 
 
-@hypothesis_settings(max_examples=120, deadline=None)
+@hypothesis_settings(max_examples=80, deadline=None)
 @given(st.lists(windows, min_size=1, max_size=3), starts)
 @example([Window(EVERY_DAY, 90, 150, LONDON)], utc(2026, 10, 24, 12))
 @example([Window(EVERY_DAY, 70, 110, LONDON)], utc(2026, 3, 28, 12))
