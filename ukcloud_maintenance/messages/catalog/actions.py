@@ -142,7 +142,7 @@ DETAILS = {
     ),
     "answer_not_prometheus": Template("the answer is not one of Prometheus"),
     "answer_redirects": Template("it redirects to another address (HTTP {status})"),
-    "answer_status": Template("HTTP {status}"),
+    "answer_status": Template("HTTP status {status}"),
     "connection_broke": Template("the connection broke"),
     "no_connection": Template("no connection could be made"),
     "prometheus_refused": Template("it refused the query: {words}"),
