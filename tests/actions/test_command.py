@@ -75,6 +75,11 @@ def ended(record: Path):
     return until(lambda: (found := look(record)).state is not State.RUNNING and found)
 
 
+def lose_the_result(record: Path) -> None:
+    (record / supervise.RESULT).unlink()
+    assert ended(record).state is State.UNKNOWN  # its supervisor has gone as well
+
+
 def shell(script: str, **more) -> Command:
     return Command(("/bin/sh", "-c", script), **more)
 
@@ -306,9 +311,8 @@ def test_one_that_was_stopped_before_it_began_never_begins(record):
 
 
 def test_many_that_look_at_once_see_the_same(record):
-    begin(record, shell("exit 3"), VALUES)
-    ended(record)
-    (record / supervise.RESULT).unlink()
+    run(record, "exit 3")
+    lose_the_result(record)
     seen, gate = [], threading.Barrier(8)
 
     def see():
@@ -326,7 +330,7 @@ def test_many_that_look_at_once_see_the_same(record):
 def test_a_result_that_cannot_be_read_is_none(record):
     run(record, "exit 0")
     (record / supervise.RESULT).write_bytes(b'{"exit_')
-    assert look(record).state is State.UNKNOWN
+    assert ended(record).state is State.UNKNOWN
 
 
 def test_only_what_runs_no_longer_is_forgotten(record):
@@ -476,7 +480,7 @@ def test_a_command_whose_supervisor_was_killed_is_named_and_can_be_ended(record)
 
 def test_another_process_that_has_its_number_is_none_of_it(record):
     run(record, "exit 0")
-    (record / supervise.RESULT).unlink()
+    lose_the_result(record)
     (record / supervise.PID).write_text(json.dumps({"pid": os.getpid(), "began_at": "1"}))
     assert look(record).pid is None
     stop(record)

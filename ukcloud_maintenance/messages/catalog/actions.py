@@ -124,8 +124,8 @@ WEBHOOKS = {
 ALERTS = {
     "alerts_firing": Template(
         "Alerts are firing: {alerts}.",
-        remedy="The next host begins when none is. Correct what they report, or leave them out in the"
-        " query of ALERTS.",
+        remedy="The next host begins when none is. Correct what they report, or leave them out in"
+        " the query of ALERTS.",
     ),
     "alerts_unknown": Template(
         "Whether alerts are firing could not be read from {server}: {why:inline}.",
