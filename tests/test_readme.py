@@ -241,6 +241,15 @@ def test_the_policy_rules_that_are_named_exist():
 def test_the_settings_that_are_named_exist(page):
     of_others = {"DATABASES", "POLICY_FILES", "POLICY_FILES_PATH"}
     of_others |= {"SECRET_KEY", "SUDO_USER", "UKCLOUD_MAINTENANCE"}
+    # of actions, their records and what they are run with
+    of_others |= {
+        "MAINTENANCE_HOST",
+        "MAINTENANCE_RUN",
+        "MAINTENANCE_REASON",
+        "PATH",
+        "LANG",
+        "HOME",
+    }
     of_others |= {"ACTIVE", "ERROR", "INSTANCE", "PAUSED", "REASON", "VERB", "HOST", "ID"}
     named = set(re.findall(r"`([A-Z][A-Z_]+)`", text_of(page)))
     assert named - of_others - {one.name for one in settings.SETTINGS} == set()
