@@ -169,7 +169,7 @@ def test_one_that_is_stopped(record):
     found = ended(record)
     assert (found.stopped, found.signal) == (True, signal.SIGTERM)
     assert outcome(found).ending is Ending.FAILED
-    assert "stopped on request" in said(found)
+    assert "was stopped" in said(found)
 
 
 def test_a_supervisor_that_is_told_to_end_ends_its_command_and_says_so(record):
@@ -300,6 +300,24 @@ def test_one_that_was_looked_for_never_begins(record):
     assert outcome(look(record)).ending is Ending.LATER
     with raises(ActionError, match="could not be begun"):
         begin(record, shell("exit 0"), VALUES)
+    assert look(record).state is State.NEVER_BEGAN
+
+
+def test_one_that_is_looked_for_while_it_is_made_never_begins(record, monkeypatch):
+    seen = []
+    make = type(record).mkdir
+
+    def mkdir(path, **more):
+        make(path, **more)
+        if not seen:
+            seen.append(1)
+            seen.append(look(path).state)
+
+    monkeypatch.setattr(type(record), "mkdir", mkdir)
+    with raises(ActionError, match="void"):
+        begin(record, shell("exit 0"), VALUES)
+    monkeypatch.undo()
+    assert seen[1] is State.NEVER_BEGAN
     assert look(record).state is State.NEVER_BEGAN
 
 
@@ -485,6 +503,73 @@ def test_another_process_that_has_its_number_is_none_of_it(record):
     assert look(record).pid is None
     stop(record)
     stop(record)  # and this process is still there
+
+
+# -- what goes wrong here ---------------------------------------------------------------------
+
+
+def test_one_that_was_stopped_while_its_supervisor_came_up_does_not_begin(record, monkeypatch):
+    start = command._start
+
+    def stopped(record, *more):
+        (record / supervise.STOP).touch()
+        start(record, *more)
+
+    monkeypatch.setattr(command, "_start", stopped)
+    begin(record, counting(record), VALUES)
+    assert told_the_truth(record) is State.NEVER_BEGAN
+
+
+def test_what_cannot_be_kept_has_not_begun(tmp_path, monkeypatch):
+    def full(_file):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        supervise.write_once(supervise.BEGAN, {})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_result_is_written_when_there_is_room_again(monkeypatch):
+    tries = []
+
+    def write():
+        tries.append(1)
+        if len(tries) < 4:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(supervise, "PAUSE", 0)
+    supervise._patiently(write)
+    assert len(tries) == 4
+
+
+def test_one_that_cannot_be_killed_is_left_and_its_end_is_not_known(record, monkeypatch):
+    """Another user's, as sudo makes it."""
+    record.mkdir()
+    monkeypatch.setattr(supervise, "_signal", lambda group, number: None)
+    monkeypatch.setattr(supervise, "LEAVE", 0.1)
+    job = {"argv": ["/bin/sleep", "1000"], "environment": {}, "directory": "/", "grace": 0.1}
+    job |= {"time_limit": 0.1, "interval": 0.05}
+
+    def act():
+        os.chdir(record)
+        supervise.write_once(supervise.BEGAN, {"supervisor": os.getpid()})
+        supervise.Supervisor(job).run()
+
+    assert in_a_worker(act) == 0
+    found = look(record)
+    assert found.state is State.UNKNOWN
+    assert found.pid == pids_of(record, "pid", "pid")[0]
+    os.killpg(found.pid, signal.SIGKILL)
+
+
+def test_a_supervisor_that_does_not_come_up_is_an_error_and_nothing_began(record, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with raises(ActionError, match="exited with 1"):
+        begin(record, counting(record), VALUES)
+    monkeypatch.undo()
+    assert told_the_truth(record) is State.NEVER_BEGAN
 
 
 # -- where records are -----------------------------------------------------------------------

@@ -1,16 +1,10 @@
 """The settings of actions and alerts: what is read, and that what is wrong is named and not
 quoted."""
 
-import dataclasses
-import time
-
 import pytest
-import yaml
 
-from tests import readme
 from tests.said import raises
 from ukcloud_maintenance import settings as our_settings
-from ukcloud_maintenance.actions.signing import headers
 from ukcloud_maintenance.exceptions import ConfigurationError
 from ukcloud_maintenance.settings import actions, current
 from ukcloud_maintenance.settings.actions import Action, Alerts, Command, Poll, Webhook
@@ -209,29 +203,3 @@ def test_what_can_be_secret_is_not_shown(settings):
     assert our_settings_problems() == []
     assert "s3cret" not in repr(current())
     assert actions.read_actions({"awx": {"webhook": hook}})["awx"].webhook.url == url
-
-
-def test_the_examples_of_the_docs_can_be_used(settings):
-    found = {}
-    for block in readme.code_blocks(readme.DOCS / "actions.md", "python"):
-        exec(compile(block, "actions.md", "exec"), found)
-    ours = found["UKCLOUD_MAINTENANCE"]
-    every = {**ours["ACTIONS"], **found["ACTIONS"]}
-    use(settings, **{**ours, "ACTIONS": every, "ALERTS": found["ALERTS"]})
-    assert our_settings_problems() == []
-    assert current().actions.keys() == {"reboot", "awx", "rundeck"}
-    signed = headers("key", 1000, "1", b"{}")
-    assert not found["is_genuine"]("key", signed, b"{}")  # it is old
-    now = int(time.time())
-    assert found["is_genuine"]("key", headers("key", now, "1", b"{}"), b"{}")
-    assert not found["is_genuine"]("other", headers("key", now, "1", b"{}"), b"{}")
-    [told] = readme.code_blocks(readme.DOCS / "actions.md", "yaml")
-    assert yaml.safe_load(told)[0]["hosts"] == "all"
-
-
-def test_every_key_is_in_the_docs():
-    told = (readme.DOCS / "actions.md").read_text().partition("## All keys")[2]
-    names = {field.name for field in dataclasses.fields(actions.Action)} - {"name"}
-    names |= {field.name for kind in (Webhook, Poll) for field in dataclasses.fields(kind)}
-    assert {name for name in names if f"`{name}`" not in told} == set()
-    assert [check for check in actions.CHECKS if f"`{check}`" not in told] == []

@@ -46,7 +46,11 @@ COMMANDS = {
         remedy="Stop it first.",
         cause="The record of a command cannot be removed while the command is running.",
     ),
-    "action_stopped": Template("The command of the action was stopped on request. {last}"),
+    "action_stopped": Template(
+        "The command of the action was stopped. {last}",
+        remedy="Verify how far it got, then retry the host.",
+        cause="Somebody requested it, or the worker's machine shut down.",
+    ),
     "action_timed_out": Template(
         "The command of the action exceeded its time limit and was ended after"
         " {seconds:duration}. {last}",
