@@ -3,11 +3,16 @@
 import contextlib
 import json
 import socket
+import ssl
+import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 
 @dataclass
@@ -33,6 +38,23 @@ def answer(status: int = 200, content: Any = None, **headers: str):
     """An answer of JSON, or of bytes as they are."""
     body = content if isinstance(content, bytes) else json.dumps(content).encode()
     return status, {name.replace("_", "-"): value for name, value in headers.items()}, body
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory) -> tuple[Path, Path]:
+    """One for 127.0.0.1, and its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    files = folder / "certificate.pem", folder / "key.pem"
+    subprocess.run(
+        [
+            *["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"],
+            *["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"],
+            *["-out", str(files[0]), "-keyout", str(files[1])],
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return files
 
 
 @contextlib.contextmanager
@@ -72,8 +94,18 @@ def serving(*answers: tuple[int, dict[str, str], bytes]) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def raw(serve: Callable[[socket.socket, threading.Event], None]) -> Iterator[str]:
-    """A server that does with each connection what `serve` does, until the event is set."""
+def raw(
+    serve: Callable[[socket.socket, threading.Event], None],
+    certificate: tuple[Path, Path] | None = None,
+) -> Iterator[str]:
+    """A server that does with each connection what `serve` does, until the event is set.
+
+    :param certificate: and its key: with TLS
+    """
+    tls = None
+    if certificate is not None:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(*certificate)
     over = threading.Event()
     listening = socket.create_server(("127.0.0.1", 0))
 
@@ -85,11 +117,14 @@ def raw(serve: Callable[[socket.socket, threading.Event], None]) -> Iterator[str
 
     def handle(connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
+            if tls is not None:
+                connection = tls.wrap_socket(connection, server_side=True)
             serve(connection, over)
 
     threading.Thread(target=accept, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        scheme = "https" if tls else "http"
+        yield f"{scheme}://127.0.0.1:{listening.getsockname()[1]}"
     finally:
         over.set()
         listening.shutdown(socket.SHUT_RDWR)

@@ -141,24 +141,35 @@ def test_one_that_hangs_up():
 )
 def test_one_that_never_answers_is_not_waited_for(serve):
     with raw(serve) as url:
-        found = send(action(url, timeout=0.5))
+        found = send(action(url, timeout=2))
     assert (found.kind, found.may_have_begun) == (Sending.LATER, True)
-    assert "0.5 s" in said(found) or "broke" in said(found)
+    assert "2 s" in said(found) or "broke" in said(found)
 
 
-def test_nothing_waits_for_it_either():
-    with raw(silent) as url:
-        send(action(url, timeout=0.5))
+@pytest.mark.parametrize("tls", [False, True])
+def test_nothing_waits_for_it_either(tls, certificate, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate[0]))
+    served = drips(b"HTTP/1.1 200 OK\r\nX-A: ")
+    with raw(served, certificate if tls else None) as url:
+        found = send(action(url, timeout=2))
+        assert found.kind is Sending.LATER
         for thread in threading.enumerate():
             if thread.name == "action request":
                 thread.join(60)
                 assert not thread.is_alive()
 
 
+def test_a_certificate_that_is_not_trusted(certificate):
+    with raw(silent, certificate) as url:
+        found = send(action(url))
+    assert (found.kind, found.may_have_begun) == (Sending.LATER, False)
+    assert "TLS failed" in said(found)
+
+
 def test_one_that_accepts_and_never_ends_its_answer_has_accepted():
     begin = b"HTTP/1.1 201 Created\r\nLocation: /jobs/1\r\nContent-Length: 999999\r\n\r\n"
     with raw(drips(begin)) as url:
-        found = send(action(url, timeout=0.5))
+        found = send(action(url, timeout=2))
     assert (found.kind, found.poll_url) == (Sending.ACCEPTED, f"{url}/jobs/1")
 
 
@@ -329,5 +340,5 @@ def test_no_server_to_poll():
     url = closed()
     assert webhook.poll(action(url), f"{url}/jobs/1").kind is Progress.TRY_LATER
     with raw(silent) as url:
-        found = webhook.poll(action(url, timeout=0.5), f"{url}/jobs/1")
+        found = webhook.poll(action(url, timeout=2), f"{url}/jobs/1")
     assert found.kind is Progress.TRY_LATER
