@@ -225,10 +225,12 @@ def test_signals_that_are_ignored_or_blocked_here_are_not_there(record):
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
-        run(record, "grep -E 'Sig(Blk|Ign)' /proc/self/status")
+        # without a shell, which would put them right
+        begin(record, Command(("grep", "-E", "Sig(Blk|Ign)", "/proc/self/status")), VALUES)
     finally:
         signal.signal(signal.SIGHUP, before)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    ended(record)
     assert {int(line.split()[1], 16) for line in output(record).splitlines()} == {0}
 
 
