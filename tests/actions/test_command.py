@@ -139,11 +139,15 @@ def test_one_whose_time_is_over_is_ended_and_has_failed_whatever_it_exits_with(r
     assert "time limit" in said(found)
 
 
-def test_one_that_ignores_it_is_killed_with_all_of_its_group(record, tmp_path):
+@pytest.mark.parametrize(("leader", "ended_by"), [("", signal.SIGTERM), ("trap '' TERM; ", 9)])
+def test_whatever_of_its_group_ignores_it_is_killed(record, tmp_path, leader, ended_by):
     child = tmp_path / "child"
-    script = f"trap '' TERM; sh -c 'echo $$ > {child}; while :; do sleep 0.02; done' & wait; wait"
-    found = run(record, f"{script}; while :; do sleep 0.02; done", time_limit=0.5)
-    assert (found.timed_out, found.signal) == (True, signal.SIGKILL)
+    loop = "while :; do sleep 0.02; done"
+    inner = f"trap '' TERM; echo $$ > {child}; {loop}"
+    begin(record, shell(f'{leader}sh -c "{inner.replace("$", chr(92) + "$")}" & {loop}'), VALUES)
+    until(lambda: child.exists() and child.read_text())
+    stop(record)
+    assert ended(record).signal == ended_by
     pid = int(child.read_text())
     until(lambda: not supervise.began_at(pid))
 
