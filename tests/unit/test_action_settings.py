@@ -40,7 +40,7 @@ def test_all_that_can_be_set(settings):
     hook = {**HOOK, "headers": {"Authorization": "Bearer x"}, "poll": poll, "timeout": 3}
     hook["body"] = {"limit": "{host}", "n": [1, None, True, {"a": "{{{run}}}"}]}
     common = {"time_limit": 60, "reboots": True, "idempotent": True, "settle": 0}
-    common |= {"retry_after": 1, "checks": ["canary", "uptime_changed"]}
+    common |= {"retry_after": 1, "checks": ["version_changed", "uptime_changed"]}
     command = {**COMMAND, "environment": {"A_1": "b"}, "directory": "/etc/ansible"}
     use(
         settings,
@@ -51,7 +51,7 @@ def test_all_that_can_be_set(settings):
     assert our_settings_problems() == []
     found = current().actions["reboot-1"]
     assert (found.time_limit, found.reboots, found.idempotent, found.settle) == (60, True, True, 0)
-    assert found.checks == ("uptime_changed", "canary")
+    assert found.checks == ("uptime_changed", "version_changed")
     assert found.command.time_limit == 60
     assert found.command.environment == {"A_1": "b"}
     assert found.command.directory == "/etc/ansible"
