@@ -8,6 +8,7 @@ from django.core.management.base import CommandParser
 from ukcloud_maintenance import services
 
 from ._base import ShellCommand
+from ._documents import counted
 
 
 class Command(ShellCommand):
@@ -36,16 +37,12 @@ class Command(ShellCommand):
             self.print_json({"dry_run": options["dry_run"], **asdict(found)})
         verb = "Would remove" if options["dry_run"] else "Removed"
         self.say(
-            f"{verb} {_count(found.drains, 'drain')} with {_count(found.instances, 'instance')}"
-            f" and {_count(found.events, 'event')}, {_count(found.maintenances, 'maintenance')}"
-            f" of hosts and {_count(found.plans, 'plan')}."
+            f"{verb} {counted(found.drains, 'drain')} with {counted(found.instances, 'instance')}"
+            f" and {counted(found.events, 'event')}, {counted(found.maintenances, 'maintenance')}"
+            f" of hosts and {counted(found.plans, 'plan')}."
         )
         if found.kept:
             self.say(
-                f"Kept {_count(found.kept, 'drain')} of that age: their hosts are still in"
+                f"Kept {counted(found.kept, 'drain')} of that age: their hosts are still in"
                 " maintenance."
             )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
