@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from ukcloud_maintenance import services
+from ukcloud_maintenance.core.message import Message
 from ukcloud_maintenance.core.run.domains import DomainKind
 from ukcloud_maintenance.core.run.order import Order
 from ukcloud_maintenance.core.run.states import (
@@ -18,7 +19,7 @@ from ukcloud_maintenance.core.run.states import (
 from ukcloud_maintenance.messages import document, english
 from ukcloud_maintenance.services import Run, RunAction, RunHost, RunPreview, RunReport
 
-from ._documents import counted, iso, paragraph, table
+from ._documents import counted, iso, table
 from ._plans import duration_text, plan_document, plan_summary, refusal_document
 
 ORDERS = {
@@ -203,7 +204,7 @@ def run_text(report: RunReport, columns: int | None = None) -> list[str]:
     :param columns: see `table`
     """
     run = report.run
-    lines = [headline(report), *(paragraph(run.message) if run.message else ())]
+    lines = [headline(report), *filter(None, [_on_one_line(run.message)])]
     if needs := list(_needs(report)):
         lines += ["Needs you:", *needs]
     lines += [
@@ -241,7 +242,12 @@ def run_text(report: RunReport, columns: int | None = None) -> list[str]:
 
 def said_of(host: RunHost) -> str:
     """What there is to say of a host, on one line."""
-    return " ".join(english(host.message).split())
+    return _on_one_line(host.message)
+
+
+def _on_one_line(said: Message | None) -> str:
+    """What others wrote begins no line."""
+    return " ".join(english(said).split())
 
 
 def _needs(report: RunReport) -> Iterator[str]:
@@ -312,7 +318,7 @@ def list_lines(runs: list[Run], columns: int | None = None) -> list[str]:
                 iso(run.created_at),
                 iso(run.finished_at) or "-",
                 run.reason,
-                " ".join(english(run.message).split()),
+                _on_one_line(run.message),
             )
             for run in runs
         ],
