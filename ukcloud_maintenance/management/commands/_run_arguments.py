@@ -29,7 +29,7 @@ def add_verbs(parser: CommandParser) -> Iterable[CommandParser]:
 
     def about_a_run(verb: str, help_: str) -> CommandParser:
         made = add(verb, help_)
-        made.add_argument("id", type=int, metavar="RUN", help="the run's number")
+        made.add_argument("id", type=int, metavar="ID", help="the run's number")
         return made
 
     def about_a_host(verb: str, help_: str) -> CommandParser:
@@ -39,7 +39,7 @@ def add_verbs(parser: CommandParser) -> Iterable[CommandParser]:
 
     _add_start(add("start", "request a run"))
     shown = add("status", "show a run with its hosts, or all that are not over")
-    shown.add_argument("id", type=int, nargs="?", metavar="RUN", help="the run's number")
+    shown.add_argument("id", type=int, nargs="?", metavar="ID", help="the run's number")
     _add_wait(shown)
     every = add("list", "list the runs, newest first, those that are over included")
     every.add_argument("--region", help="only those of this region")
