@@ -75,6 +75,7 @@ MAY_IMPORT = {
         *("services.access", "services.reports", "messages", "store", "core"),
         *("settings", "exceptions"),
     },
+    "services.run_records": {"services.access", "services.rolling", "messages", "store", "core"},
     # a run does what an admin would do
     "rolling": {"services", "actions", "store", "cloud", "core", "settings", "log", "exceptions"},
     "worker": {

@@ -18,6 +18,7 @@ from ..store import (
     RunAction,
     RunHost,
     WorkerStatus,
+    tries_of,
 )
 from .access import connect, connect_shell, shell_regions
 from .allocations import host_allocations, remove_allocation
@@ -81,7 +82,8 @@ from .rolling import (
     steer_host,
     steer_run,
 )
-from .runs import RunPreview, RunRequest, check_run, request_run
+from .run_records import openings, progress_document, run_document
+from .runs import RunHostPreview, RunPreview, RunRequest, check_run, request_run
 from .steering import UNCHANGED, DrainChange, cancel_drain, change_drain, pause_drain, resume_drain
 
 __all__ = [
@@ -119,6 +121,7 @@ __all__ = [
     "Run",
     "RunAction",
     "RunHost",
+    "RunHostPreview",
     "RunPreview",
     "RunReport",
     "RunRequest",
@@ -160,9 +163,11 @@ __all__ = [
     "list_hosts",
     "list_runs",
     "open_drains",
+    "openings",
     "pause_drain",
     "plan_report",
     "preflight_host",
+    "progress_document",
     "project_names",
     "remove_allocation",
     "request_drain",
@@ -174,6 +179,7 @@ __all__ = [
     "return_host",
     "return_preview",
     "return_run",
+    "run_document",
     "run_of_host",
     "run_record",
     "run_report",
@@ -182,5 +188,6 @@ __all__ = [
     "steer_host",
     "steer_plan",
     "steer_run",
+    "tries_of",
     "worker_status",
 ]
