@@ -29,6 +29,7 @@ ROOMS = {
     "emptiness": "What is on a host",
     "host": "Hosts: certificate, evidence, return",
     "services": "Requests that are refused",
+    "notices": "Notices, and why one did not arrive",
     "cloud": "OpenStack that refuses, fails or does not answer",
     "common": "What messages are put together of",
 }

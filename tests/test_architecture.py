@@ -41,7 +41,7 @@ MAY_IMPORT = {
     "core": set(),
     "exceptions": {"core.message"},
     "policies": set(),
-    "settings": {"core.message", "exceptions"},
+    "settings": {"core.message", "core.notices", "exceptions"},
     "messages": {"core.backports", "core.message"},
     "models": {"core.states", "core.attempt", "message_field", "stored_text"},
     "stored_text": set(),
@@ -55,9 +55,15 @@ MAY_IMPORT = {
     "cloud.errors": {"cloud.answers", "cloud.http", "core.message", "exceptions"},
     "cloud.wire": {"core.backports", "core.facts"},
     "log": {"core.printable", "core.message", "messages"},
+    # it is handed what it tells of, and writes nothing down
+    "notify": {"core", "messages", "settings"},
+    # a program of its own
+    "notify.courier": set(),
     "observe": {"store", "cloud", "core", "settings", "log", "exceptions"},
     "preflight": {"observe", "store", "core", "cloud", "settings", "exceptions"},
-    "services": {"observe", "preflight", "store", "core", "cloud", "settings", "exceptions"},
+    "services": {
+        *("observe", "preflight", "store", "core", "cloud", "notify", "settings", "exceptions"),
+    },
     # what is checked knows nothing of what is done then
     "services.access": {"cloud", "core.actor", "core.message", "settings", "exceptions"},
     "services.requests": {"services.access", "store", "core", "settings", "exceptions"},
@@ -71,7 +77,7 @@ MAY_IMPORT = {
     },
     "worker": {
         *("preflight", "observe", "store", "cloud", "core", "messages", "settings", "log"),
-        "exceptions",
+        *("notify", "exceptions"),
     },
     "content": {"services", "store", "messages", "core", "exceptions"},
     **CONTENT,
@@ -91,7 +97,8 @@ RESERVED = {
     "openstack_dashboard": {"content", "worker_settings"},
     "openstack_auth": {"content"},
     "openstack": {"cloud"},
-    "requests": {"cloud"},
+    "requests": {"cloud", "notify.courier"},
+    "apprise": {"notify.courier"},
     "novaclient": {"cloud"},
     "keystoneclient": {"cloud"},
     # the session adapter makes a session of Horizon's request; the gateway takes it

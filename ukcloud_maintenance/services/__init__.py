@@ -28,6 +28,7 @@ from .hosts import (
 )
 from .instances import Steered, evidence, retry_failed, steer
 from .maintenance import check_recorded, get_maintenance, host_maintenance, is_listed
+from .notices import Told, send_test, who_is_told
 from .plans import (
     PlanReport,
     PlanRequest,
@@ -95,6 +96,7 @@ __all__ = [
     "ReturnRequest",
     "Returnable",
     "Steered",
+    "Told",
     "WorkerStatus",
     "cancel_drain",
     "certificate",
@@ -143,5 +145,7 @@ __all__ = [
     "shell_regions",
     "steer",
     "steer_plan",
+    "send_test",
+    "who_is_told",
     "worker_status",
 ]

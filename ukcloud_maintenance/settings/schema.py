@@ -5,9 +5,10 @@ field's name in capitals.
 """
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import cache
+from inspect import get_annotations
 from typing import Any, TypeVar, get_origin
 
 T = TypeVar("T")
@@ -18,6 +19,7 @@ _TAKEN: dict[type, tuple[type, ...]] = {
     float: (int, float),
     str: (str,),
     Mapping: (dict,),
+    Sequence: (list, tuple),
 }
 
 
@@ -29,12 +31,15 @@ def setting(
     maximum: float | None = None,
     *,
     choices: tuple[str, ...] = (),
+    check: Callable[[Any], str] | None = None,
 ) -> Any:
     """A field of the settings.
 
     :param unit: in what it is counted, or what it names
     :param explanation: whole sentences, for the docs and the system checks
     :param minimum: inclusive, for numbers; as is `maximum`
+    :param check: what is wrong with a value, or empty: the only check that is made then. The value
+        may have secrets in it, which nothing shows
     """
     kept = {
         "unit": unit,
@@ -42,10 +47,11 @@ def setting(
         "minimum": minimum,
         "maximum": maximum,
         "choices": choices,
+        "check": check,
     }
     if isinstance(default, dict):
         return field(default_factory=lambda: dict(default), metadata=kept)
-    return field(default=default, metadata=kept)
+    return field(default=default, metadata=kept, repr=check is None)
 
 
 @dataclass(frozen=True)
@@ -60,9 +66,12 @@ class Setting:
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[str, ...] = ()
+    check: Callable[[Any], str] | None = None
 
     def problem(self, value: Any) -> str:
         """Why `value` cannot be used, or empty."""
+        if self.check is not None:
+            return self.check(value)
         if isinstance(value, bool) or not isinstance(value, self.types):
             names = " or ".join(t.__name__ for t in self.types)
             return f"must be {names}, not {type(value).__name__} ({value!r})"
@@ -84,8 +93,9 @@ class Setting:
 
 @cache
 def settings_of(schema: type) -> tuple[Setting, ...]:
-    """The keys of a dataclass of settings, in its order."""
-    return tuple(_setting(one) for one in fields(schema))
+    """The keys of a dataclass of settings, in its order; behind its own those that it inherits."""
+    own = get_annotations(schema)
+    return tuple(_setting(one) for one in sorted(fields(schema), key=lambda f: f.name not in own))
 
 
 def _setting(one: "Field[Any]") -> Setting:
@@ -140,6 +150,6 @@ def table(schema: type) -> str:
     """The table of the docs for a dataclass of settings, in Markdown."""
     lines = ["| key | default | unit | what it is |", "|---|---|---|---|"]
     for one in settings_of(schema):
-        default = f"`{one.default!r}`" if one.default not in ("", {}) else ""
+        default = f"`{one.default!r}`" if one.default not in ("", {}, ()) else ""
         lines.append(f"| `{one.name}` | {default} | {one.unit} | {one.help} |")
     return "\n".join(lines) + "\n"

@@ -25,6 +25,7 @@ KINDS = {
     "limit_learned": (gettext_lazy("Number of migrations that Nova runs at once learned"), PLAIN),
     "window_closed": (gettext_lazy("The window ended: no new migrations start"), WARN),
     "waiting_for_blocked": (gettext_lazy("Waiting for blocked instances"), WARN),
+    "needs_you": (gettext_lazy("Needs you"), WARN),
     "not_proved_yet": (gettext_lazy("Not verified empty yet"), WARN),
     "service_disabled": (gettext_lazy("Compute service disabled"), PLAIN),
     "service_enabled": (gettext_lazy("Compute service enabled"), PLAIN),
