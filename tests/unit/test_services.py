@@ -70,6 +70,8 @@ NEEDS = {
     "host_allocations": (RULE_VIEW, ["cloud", "cmp1"]),
     "remove_allocation": (RULE_RESET, ["cloud", "cmp1", "c"]),
     "left_alone": (RULE_VIEW, ["cloud", None]),
+    "who_is_told": (RULE_VIEW, []),
+    "send_test": (RULE_DRAIN, []),
 }
 
 

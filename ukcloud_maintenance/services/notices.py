@@ -39,8 +39,11 @@ def send_test(actor: Actor) -> Iterator[tuple[Receiver, Message | None]]:
     """Send a test to each receiver of the settings, one after the other: with each why it did not
     arrive, or None."""
     require(actor, RULE_DRAIN)
-    now = settings.current()
-    for receiver in now.receivers:
-        letter = notify.letter_for_test(str(uuid4()), now.notify_language, now.horizon_url, store.now())
-        failed = notify.deliver(receiver, letter, store.now())
-        yield receiver, failed.why if failed else None
+    return ((one, _tested(one)) for one in settings.current().receivers)
+
+
+def _tested(receiver: Receiver) -> Message | None:
+    now, at = settings.current(), store.now()
+    letter = notify.letter_for_test(str(uuid4()), now.notify_language, now.horizon_url, at)
+    failed = notify.deliver(receiver, letter, at)
+    return failed.why if failed else None
