@@ -42,7 +42,7 @@ def notify(order: dict[str, Any]) -> dict[str, Any]:
     taken = to.notify(
         title=order["title"], body=order["body"], notify_type=order["tone"], body_format="text"
     )
-    return {"taken": taken is True}
+    return {"taken": bool(taken)}
 
 
 def main() -> None:
