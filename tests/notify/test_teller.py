@@ -118,6 +118,24 @@ def test_what_is_refused_for_good_is_given_up_and_the_next_is_told(told, hook):
     assert (found.sent, found.failed, found.problem.code) == (1, 1, "told_refused")
 
 
+def test_a_bug_is_an_attempt_that_failed(told, hook, monkeypatch):
+    told(hook.webhook())
+    write = notify.letter_of
+
+    def fails(event, *more):
+        assert event.kind != "drain_started"
+        return write(event, *more)
+
+    monkeypatch.setattr(notify, "letter_of", fails)
+    happen(a_drain(), "drain_started", "drain_succeeded")
+    step(teller())
+    assert states() == ["queued", "queued"]
+    Event.objects.update(at=timezone.now() - timedelta(seconds=GIVE_UP_SECONDS + 1))
+    is_due()
+    step(teller())
+    assert states() == ["failed", "sent"]
+
+
 def test_after_a_day_it_is_given_up(told):
     with receiver() as gone:
         told(gone.webhook())

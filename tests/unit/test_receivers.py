@@ -1,6 +1,7 @@
 """The settings of who is told: what is wrong with one is named, and none of its secrets is."""
 
 import importlib.util
+from pathlib import Path
 
 import pytest
 from django.core import checks as django_checks
@@ -78,6 +79,12 @@ def test_a_receiver_has_a_name_without_anything_secret():
     assert first.topics == frozenset(TOPICS)
     assert (first.is_webhook, third.is_webhook) == (False, True)
     assert third.key == SECRET.encode()
+
+
+def test_the_languages_are_those_that_there_are_texts_in():
+    [setting] = [one for one in our_settings.SETTINGS if one.name == "NOTIFY_LANGUAGE"]
+    locale = Path(our_settings.__file__).parents[1] / "locale"
+    assert setting.choices == ("en", *sorted(f.name for f in locale.iterdir() if f.is_dir()))
 
 
 def test_without_apprise_it_is_said_what_to_install(settings, monkeypatch):

@@ -142,10 +142,10 @@ __all__ = [
     "return_host",
     "return_preview",
     "return_run",
+    "send_test",
     "shell_regions",
     "steer",
     "steer_plan",
-    "send_test",
     "who_is_told",
     "worker_status",
 ]

@@ -51,6 +51,8 @@ def claim_notice(receiver: str, worker: str, now: datetime, lease_seconds: float
     delivered or given up. It counts as an attempt."""
     queue = Notice.objects.filter(receiver=receiver, state=Notice.QUEUED)
     first = queue.order_by("pk").values_list("pk", flat=True).first()
+    if first is None:
+        return None
     # a pause that is longer than any was begun before the clock was set back
     longest = now + timedelta(seconds=2 * RETRY_MAX_SECONDS)
     due = Q(next_at=None) | Q(next_at__lte=now) | Q(next_at__gt=longest)

@@ -12,6 +12,7 @@ import time
 from datetime import datetime
 
 from .. import notify, settings, store
+from ..core.message import message
 from ..core.notices import retry_after
 from ..exceptions import ConfigurationError
 from ..log import LOG, log_event
@@ -118,12 +119,12 @@ class Teller:
             close_connections()
 
     def _deliver(self, receiver: Receiver, notice: store.Notice) -> None:
-        now = settings.current()
-        letter = notify.letter_of(
-            notice.event, str(notice.delivery), now.notify_language, now.horizon_url
-        )
-        failed = notify.deliver(receiver, letter, store.now())
-        told = {"receiver": receiver.name, "about": letter.topic, "delivery": letter.delivery}
+        failed = self._attempt(receiver, notice)
+        told = {
+            "receiver": receiver.name,
+            "about": notice.event.kind,
+            "delivery": notice.delivery,
+        }
         if failed is None:
             store.delivered(notice, store.now())
             log_event(logging.INFO, "told", **told)
@@ -133,6 +134,20 @@ class Teller:
         store.not_delivered(notice, self.worker, store.now(), failed.why, pause)
         event = "not_told" if pause is not None else "told_nobody"
         log_event(logging.WARNING, event, **told, attempt=notice.attempts, detail=failed.why)
+
+    def _attempt(self, receiver: Receiver, notice: store.Notice) -> notify.Failed | None:
+        """A bug is an attempt that failed: it must not keep what follows from the receiver."""
+        now = settings.current()
+        try:
+            letter = notify.letter_of(
+                notice.event, str(notice.delivery), now.notify_language, now.horizon_url
+            )
+            return notify.deliver(receiver, letter, store.now())
+        except DATABASE_LOST:
+            raise
+        except Exception as error:
+            LOG.exception("bug notices worker=%s receiver=%s", self.worker, receiver.name)
+            return notify.Failed(message("told_not_sent", fault=type(error).__name__))
 
     def _watch_workers(self) -> None:
         """Tell of workers that no longer report. Where there is one alone, nobody is left to."""
