@@ -47,6 +47,7 @@ KINDS = {
     "cloud_down": (gettext_lazy("OpenStack does not answer"), BAD),
     "cloud_back": (gettext_lazy("OpenStack answers again"), GOOD),
     "worker_failed": (gettext_lazy("The worker failed on this drain"), BAD),
+    "worker_silent": (gettext_lazy("A worker is silent"), BAD),
     "came_late": (gettext_lazy("A request was answered too late"), BAD),
     "put_off": (gettext_lazy("Postponed: OpenStack does not accept requests"), WARN),
     "joined": (gettext_lazy("Joined the drain"), PLAIN),
