@@ -32,6 +32,7 @@ ROOMS = {
     "runs": "Rolling runs",
     "runs_windows": "Windows of a rolling run that cannot be read",
     "runs_domains": "Hosts of a rolling run that may not go out yet",
+    "notices": "Notices, and why one did not arrive",
     "cloud": "OpenStack that refuses, fails or does not answer",
     "actions": "Maintenance actions and alerts",
     "common": "What messages are put together of",

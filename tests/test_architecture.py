@@ -41,10 +41,10 @@ MAY_IMPORT = {
     "core": set(),
     "exceptions": {"core.message"},
     "policies": set(),
-    "settings": {"core.message", "exceptions"},
     "actions": {"settings", "core", "exceptions"},
     # a program of its own, which is there at once
     "actions.supervise": set(),
+    "settings": {"core.message", "core.notices", "core.signing", "exceptions"},
     "messages": {"core.backports", "core.message"},
     "models": {
         *("core.states", "core.attempt", "message_field", "stored_text"),
@@ -61,9 +61,15 @@ MAY_IMPORT = {
     "cloud.errors": {"cloud.answers", "cloud.http", "core.message", "exceptions"},
     "cloud.wire": {"core.backports", "core.facts"},
     "log": {"core.printable", "core.message", "messages"},
+    # it is handed what it tells of, and writes nothing down
+    "notify": {"core", "messages", "settings"},
+    # a program of its own
+    "notify.courier": set(),
     "observe": {"store", "cloud", "core", "settings", "log", "exceptions"},
     "preflight": {"observe", "store", "core", "cloud", "settings", "exceptions"},
-    "services": {"observe", "preflight", "store", "core", "cloud", "settings", "exceptions"},
+    "services": {
+        *("observe", "preflight", "store", "core", "cloud", "notify", "settings", "exceptions"),
+    },
     # what is checked knows nothing of what is done then
     "services.access": {"cloud", "core.actor", "core.message", "settings", "exceptions"},
     "services.requests": {"services.access", "store", "core", "settings", "exceptions"},
@@ -80,7 +86,7 @@ MAY_IMPORT = {
     "rolling": {"services", "actions", "store", "cloud", "core", "settings", "log", "exceptions"},
     "worker": {
         *("preflight", "observe", "store", "cloud", "core", "messages", "settings", "log"),
-        *("rolling", "exceptions"),
+        *("rolling", "notify", "exceptions"),
     },
     "content": {"services", "store", "messages", "core", "exceptions"},
     **CONTENT,
@@ -100,7 +106,8 @@ RESERVED = {
     "openstack_dashboard": {"content", "worker_settings"},
     "openstack_auth": {"content"},
     "openstack": {"cloud"},
-    "requests": {"cloud", "actions"},
+    "requests": {"cloud", "actions", "notify.courier"},
+    "apprise": {"notify.courier"},
     "novaclient": {"cloud"},
     "keystoneclient": {"cloud"},
     # the session adapter makes a session of Horizon's request; the gateway takes it

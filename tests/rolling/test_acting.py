@@ -61,7 +61,7 @@ class Bench:
 
 def hook(settings, url: str, **more) -> None:
     poll = {"field": "status", "done": ["successful"], "failed": ["failed"], "interval": 5}
-    action = {"webhook": {"url": f"{url}/hook", "secret": "s3cret", "poll": poll}}
+    action = {"webhook": {"url": f"{url}/hook", "secret": "s3cret-of-both-ends", "poll": poll}}
     settings.UKCLOUD_MAINTENANCE = {
         "CLOUD": "worker",
         "ACTIONS": {"awx": {"time_limit": 600, "retry_after": 10, **action, **more}},
@@ -83,7 +83,7 @@ def test_a_webhook_is_sent_until_it_is_taken_and_asked_until_it_ends(settings):
         assert bench.follow(after=1) is ActionState.RUNNING
         assert bench.follow(after=6) is ActionState.DONE
         assert [one.path for one in server.sent] == ["/hook", "/hook", "/jobs/7", "/jobs/7"]
-        deliveries = {one.headers["X-Maintenance-Delivery"] for one in server.sent[:2]}
+        deliveries = {one.headers["webhook-id"] for one in server.sent[:2]}
         assert deliveries == {bench.tried.token}
 
 

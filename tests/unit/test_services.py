@@ -85,6 +85,8 @@ NEEDS = {
     "steer_host": (RULE_ROLL, [1, "cmp1", HostVerb.DONE]),
     "host_done": (RULE_ROLL, ["RegionOne", "cmp1"]),
     "add_to_run": (RULE_ROLL, ["cloud", 1, ["cmp1"]]),
+    "who_is_told": (RULE_VIEW, []),
+    "send_test": (RULE_DRAIN, []),
 }
 
 

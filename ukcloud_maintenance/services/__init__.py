@@ -38,6 +38,7 @@ from .hosts import (
 )
 from .instances import Steered, evidence, retry_failed, steer
 from .maintenance import check_recorded, get_maintenance, host_maintenance, is_listed
+from .notices import Told, send_test, who_is_told
 from .plans import (
     PlanReport,
     PlanRequest,
@@ -126,6 +127,7 @@ __all__ = [
     "RunReport",
     "RunRequest",
     "Steered",
+    "Told",
     "WorkerStatus",
     "add_to_run",
     "cancel_drain",
@@ -183,11 +185,13 @@ __all__ = [
     "run_of_host",
     "run_record",
     "run_report",
+    "send_test",
     "shell_regions",
     "steer",
     "steer_host",
     "steer_plan",
     "steer_run",
     "tries_of",
+    "who_is_told",
     "worker_status",
 ]

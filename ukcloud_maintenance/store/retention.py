@@ -88,7 +88,7 @@ def _clear_drain(drain_id: int, goes: "QuerySet[Drain]", found: Cleared) -> bool
         Drain.objects.filter(pk=drain_id).update(revision=F("revision") + 1)
         if not goes.filter(pk=drain_id).exists():
             return False
-        found.events += Event.objects.filter(drain_id=drain_id).delete()[0]
+        found.events += _remove(Event.objects.filter(drain_id=drain_id))
         rows = InstanceMigration.objects.filter(drain_id=drain_id)
         found.instances += rows.count()
         rows.delete()
@@ -115,8 +115,10 @@ def _clear_what_is_left(
             found.events += events_of.exclude(drain_id__in=gone).count()
             continue
         with transaction.atomic():
-            found.events += events_of.delete()[0]
+            found.events += _remove(events_of)
             closed.filter(pk=pk).delete()
+    of_workers = Event.objects.filter(drain=None, maintenance=None, at__lt=before)
+    found.events += of_workers.count() if dry_run else _remove(of_workers)
     plans = Plan.objects.filter(created_at__lt=before)
     for pk in list(plans.order_by("pk").values_list("pk", flat=True)):
         if has_drains({"plan_id": pk}):
@@ -165,3 +167,9 @@ def _clear_run(run_id: int, dry_run: bool, old: "QuerySet[Run]", found: Cleared)
             RunAction.objects.filter(host_id__in=list(hosts.values_list("pk", flat=True))).delete()
             hosts.delete()
             Run.objects.filter(pk=run_id).delete()
+
+
+def _remove(events: "QuerySet[Event]") -> int:
+    """Remove events with the notices of them; how many events there were."""
+    by_kind: dict[str, int] = events.delete()[1]
+    return by_kind.get(Event._meta.label, 0)
