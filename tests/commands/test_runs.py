@@ -366,13 +366,23 @@ def test_what_needs_somebody_stands_first(a_run):
     said = run("maintenance_run", "status", str(a_run.pk)).stdout
     assert ", 1 failed" in said.splitlines()[0]
     assert "Needs you:" in said
-    assert f"cmp1 failed (draining): `maintenance_run retry {a_run.pk} cmp1`" in said
+    assert f"cmp1 failed (draining): `maintenance_run retry {a_run.pk} cmp1`, or skip it." in said
     assert f"`maintenance_run resume {a_run.pk}`" in said
     store.change_run(act_on_hand, timezone.now(), state=RunState.RUNNING.value)
     act_on(a_run, "cmp2", ActionKind.HAND)
     said = run("maintenance_run", "status", str(a_run.pk)).stdout
     assert "cmp2 is yours: `host_done cmp2`" in said
     assert "by hand: running" in said
+
+
+def test_an_action_that_failed_may_have_been_done_by_hand(a_run):
+    act_on(a_run, "cmp1", state=ActionState.FAILED, message=message("run_no_reason"))
+    bring(a_run, "cmp1", Stage.FAILED, message=message("run_no_reason"))
+    said = run("maintenance_run", "status", str(a_run.pk)).stdout
+    assert "cmp1 failed (acting): " in said
+    assert "`host_done cmp1` if it was done nevertheless, or skip it." in said
+    assert run("host_done", "cmp1").exit_code == 0
+    assert host_of(a_run).stage == "settling"
 
 
 def test_an_approval_that_is_waited_for(a_run):
