@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from tests.commands.helpers import run
 from tests.commands.test_edge import EVIL, is_harmless
-from tests.fakes import GIB, server, service
+from tests.fakes import GIB, FakeCloud, server, service
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import Actor
 from ukcloud_maintenance.core.facts import Aggregate, Capacity
@@ -366,13 +366,23 @@ def test_what_needs_somebody_stands_first(a_run):
     said = run("maintenance_run", "status", str(a_run.pk)).stdout
     assert ", 1 failed" in said.splitlines()[0]
     assert "Needs you:" in said
-    assert f"cmp1 failed (draining): `maintenance_run retry {a_run.pk} cmp1`" in said
+    assert f"cmp1 failed (draining): `maintenance_run retry {a_run.pk} cmp1`, or skip it." in said
     assert f"`maintenance_run resume {a_run.pk}`" in said
     store.change_run(act_on_hand, timezone.now(), state=RunState.RUNNING.value)
     act_on(a_run, "cmp2", ActionKind.HAND)
     said = run("maintenance_run", "status", str(a_run.pk)).stdout
     assert "cmp2 is yours: `host_done cmp2`" in said
     assert "by hand: running" in said
+
+
+def test_an_action_that_failed_may_have_been_done_by_hand(a_run):
+    act_on(a_run, "cmp1", state=ActionState.FAILED, message=message("run_no_reason"))
+    bring(a_run, "cmp1", Stage.FAILED, message=message("run_no_reason"))
+    said = run("maintenance_run", "status", str(a_run.pk)).stdout
+    assert "cmp1 failed (acting): " in said
+    assert "`host_done cmp1` if it was done nevertheless, or skip it." in said
+    assert run("host_done", "cmp1").exit_code == 0
+    assert host_of(a_run).stage == "settling"
 
 
 def test_an_approval_that_is_waited_for(a_run):
@@ -649,6 +659,55 @@ def test_who_may_not_read_the_credentials_may_nothing(a_run, monkeypatch):
     assert list(Run.objects.values()) == before
 
 
+# -- regions ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two_regions(a_run, monkeypatch, settings):
+    """RegionOne with the run, and south, whose clouds.yaml has a cloud of another name."""
+    clouds = {"CLOUDS": {"RegionOne": "demo", "south": "demo"}}
+    settings.UKCLOUD_MAINTENANCE = {**settings.UKCLOUD_MAINTENANCE, **clouds}
+    settings.UKCLOUD_MAINTENANCE.pop("CLOUD", None)
+    south = FakeCloud([service("cmp1")], region="south")
+    here = services.connect_shell("RegionOne")
+    found = {"RegionOne": here, "south": south}
+    monkeypatch.setattr(services, "connect_shell", lambda region: found[region])
+    return found
+
+
+def test_a_host_is_done_in_the_region_that_is_named(a_run, two_regions):
+    act_on(a_run, "cmp1", ActionKind.HAND)
+    outcome = run("host_done", "cmp1", "--json")
+    assert (outcome.exit_code, outcome.json["error"]["code"]) == (2, "region_missing")
+    outcome = run("host_done", "cmp1", "--region", "south", "--json")
+    assert (outcome.exit_code, outcome.json["error"]["code"]) == (2, "run_host_in_none")
+    assert run("host_done", "cmp1", "--region", "RegionOne").exit_code == 0
+    assert RunAction.objects.get().state == "done"
+
+
+def test_a_list_has_all_regions_or_one(a_run, two_regions):
+    assert run(*START, "--hosts", "cmp1", "--reason", "r", "--json").exit_code == 2
+    both = run("maintenance_run", "list", "--json").json
+    assert [one["id"] for one in both] == [a_run.pk]
+    assert run("maintenance_run", "list", "--region", "south", "--json").json == []
+    [here] = run("maintenance_run", "list", "--region", "RegionOne", "--json").json
+    assert here["region"] == "RegionOne"
+
+
+def test_a_region_that_cannot_be_opened_does_not_hide_the_others(a_run, two_regions, monkeypatch):
+    def connect(region):
+        if region == "south":
+            raise ConfigurationError(text("There is no cloud of that name."))
+        return two_regions[region]
+
+    monkeypatch.setattr(services, "connect_shell", connect)
+    outcome = run("maintenance_run", "status", "--json")
+    assert [one["id"] for one in outcome.json] == [a_run.pk]
+    assert "Region south is left out." in outcome.stderr
+    outcome = run("maintenance_run", "list", "--region", "south")
+    assert (outcome.exit_code, outcome.stdout) == (2, "")
+
+
 # -- waiting ---------------------------------------------------------------------------------
 
 
@@ -810,6 +869,23 @@ def test_nothing_that_others_wrote_reaches_the_terminal_raw(
         assert not [line for line in lines if line.startswith("Drain 9")]
     if json_too:
         assert outcome.json is not None
+
+
+@pytest.mark.parametrize("number", ["9" * 26, str(2**63), "9" * 5000, "-" + "9" * 26])
+@pytest.mark.parametrize(
+    "option", ["--at-once", "--per-domain", "--failures", "--max-concurrent", "--try", "id"]
+)
+def test_a_number_that_nothing_takes_is_bad_input(a_run, option, number):
+    if option == "--try":
+        arguments = ["output", str(a_run.pk), "cmp1", f"--try={number}"]
+    elif option == "id":
+        arguments = ["status", "--", number]
+    else:
+        arguments = [*START[1:], "--hosts", "cmp4", "--reason", "r", "--on-failure", "skip"]
+        arguments.append(f"{option}={number}")
+    outcome = run("maintenance_run", *arguments)
+    assert (outcome.exit_code, "Traceback" in outcome.stderr) == (2, False), outcome.stderr
+    assert Run.objects.count() == 1
 
 
 def test_bytes_that_are_no_text_are_bad_input(racks):

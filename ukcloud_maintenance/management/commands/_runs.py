@@ -12,6 +12,7 @@ from ukcloud_maintenance.core.run.states import (
     STAGES_OVER,
     ActionKind,
     Approval,
+    HostVerb,
     OnFailure,
     RunState,
     Stage,
@@ -254,11 +255,11 @@ def _needs(report: RunReport) -> Iterator[str]:
     """What a person is waited for, with what is to be typed."""
     run = report.run
     for host in report.failed:
+        ways = [f"`maintenance_run retry {run.pk} {host.host}`"]
+        if report.host_objection(HostVerb.DONE, host) is None:
+            ways.append(f"`host_done {host.host}` if it was done nevertheless")
         where = host.failed_in.replace("_", " ")
-        yield (
-            f"  {host.host} failed ({where}): `maintenance_run retry {run.pk} {host.host}`, or"
-            f" skip it."
-        )
+        yield f"  {host.host} failed ({where}): {', '.join([*ways, 'or skip it'])}."
     for host in report.yours:
         yield f"  {host.host} is yours: `host_done {host.host}` when its maintenance is done."
     if run.message is not None and run.message.code == "run_waits_for_approval":

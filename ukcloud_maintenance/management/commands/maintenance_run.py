@@ -10,8 +10,8 @@ from ukcloud_maintenance import services
 from ukcloud_maintenance.core.record import export
 from ukcloud_maintenance.core.run.domains import DomainKind
 from ukcloud_maintenance.core.run.states import HostVerb, OnFailure, RunState, RunVerb
-from ukcloud_maintenance.exceptions import Refused
-from ukcloud_maintenance.messages import document
+from ukcloud_maintenance.exceptions import ConfigurationError, Refused
+from ukcloud_maintenance.messages import document, english
 
 from ._arguments import PLACING
 from ._base import (
@@ -158,7 +158,7 @@ exit codes:
     def _open_runs(self, *, wait: bool) -> None:
         reports = [
             services.run_report(self.actor, run.pk)
-            for run in self._runs(services.shell_regions())
+            for run in self._runs()
             if run.finished_at is None
         ]
         if wait:
@@ -175,10 +175,17 @@ exit codes:
             self.say(*([""] if number else []))
             self._show(report)
 
-    def _runs(self, regions: Any) -> list[services.Run]:
-        """Those of some regions of the settings, newest first."""
-        clouds = [self.cloud(region) for region in regions]
-        found = [run for one in clouds for run in services.list_runs(self.actor, one.region)]
+    def _runs(self, region: str | None = None) -> list[services.Run]:
+        """Those of a region, or of all regions of the settings, newest first."""
+        self.prove_authority()
+        names = {self.cloud(region).region} if region else set()
+        for each in [] if region else services.shell_regions():
+            try:
+                names.add(self.cloud(each).region)
+            except ConfigurationError as error:
+                # one that nobody can open does not hide the others
+                self.note(f"Region {each} is left out. {english(error.said)}")
+        found = [run for name in names for run in services.list_runs(self.actor, name)]
         return sorted(found, key=lambda run: (run.created_at, run.pk), reverse=True)
 
     def _show(self, report: services.RunReport) -> None:
@@ -189,8 +196,7 @@ exit codes:
             self.warn_of_worker(report.worker)
 
     def _list(self, options: dict[str, Any]) -> None:
-        region = options["region"]
-        runs = self._runs([region] if region else services.shell_regions())
+        runs = self._runs(options["region"])
         if self.json:
             self.print_json([_brief(run) for run in runs])
         elif runs:
