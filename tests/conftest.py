@@ -32,6 +32,7 @@ TOGETHER = {
     "tests/cloud/test_process.py": "own clouds",
     "tests/cloud/": "cloud",
     "tests/worker/test_processes.py": "worker's other nova",
+    "tests/worker/test_metrics.py": "worker's other nova",
     "tests/worker/test_way_back.py": "worker's other nova",
     "tests/worker/test_whereabouts.py": "worker's other nova",
     "tests/worker/test_real_nova.py": "worker's nova",

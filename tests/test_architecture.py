@@ -54,6 +54,7 @@ MAY_IMPORT = {
     "cloud.answers": {"core.message", "exceptions"},
     "cloud.errors": {"cloud.answers", "cloud.http", "core.message", "exceptions"},
     "cloud.wire": {"core.backports", "core.facts"},
+    "cloud.routes": set(),
     "log": {"core.printable", "core.message", "messages"},
     "observe": {"store", "cloud", "core", "settings", "log", "exceptions"},
     "preflight": {"observe", "store", "core", "cloud", "settings", "exceptions"},
@@ -96,6 +97,8 @@ RESERVED = {
     "keystoneclient": {"cloud"},
     # the session adapter makes a session of Horizon's request; the gateway takes it
     "keystoneauth1": {"cloud", "content.maintenance.common.session"},
+    # optional: whoever wants metrics installs it
+    "prometheus_client": {"worker.prometheus"},
     # the control plane of the demo
     "nova": set(),
     "keystone": set(),

@@ -14,6 +14,7 @@ from django.conf import settings as django_settings
 from ..core.message import message
 from ..exceptions import ConfigurationError
 from . import schema
+from .metrics import MetricsSettings
 from .removed import REMOVED
 from .schema import Setting, setting
 
@@ -23,7 +24,7 @@ NAME = "UKCLOUD_MAINTENANCE"
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(MetricsSettings):
     """What an operator sets, and below it what is derived from that."""
 
     cloud: str = setting(
@@ -330,6 +331,8 @@ def problems() -> Iterator[tuple[str, str]]:
         read = current()
     except ConfigurationError:
         return  # named above
+    for problem, remedy in read.metrics_problems():
+        yield f"{NAME}{problem}", remedy
     if read.submit_grace_seconds <= read.api_timeout_seconds:
         yield (
             f'{NAME}["SUBMIT_GRACE_SECONDS"] must be longer than "API_TIMEOUT_SECONDS".',

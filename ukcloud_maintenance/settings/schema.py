@@ -5,6 +5,7 @@ field's name in capitals.
 """
 
 import difflib
+import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import cache
@@ -84,8 +85,10 @@ class Setting:
 
 @cache
 def settings_of(schema: type) -> tuple[Setting, ...]:
-    """The keys of a dataclass of settings, in its order."""
-    return tuple(_setting(one) for one in fields(schema))
+    """The keys of a dataclass of settings: its own in their order, then those that it inherits."""
+    own = inspect.get_annotations(schema)
+    ordered = sorted(fields(schema), key=lambda one: one.name not in own)
+    return tuple(_setting(one) for one in ordered)
 
 
 def _setting(one: "Field[Any]") -> Setting:

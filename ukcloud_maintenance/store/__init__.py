@@ -22,6 +22,7 @@ from ..models import (
 )
 from ..stored_text import lost
 from .clock import SLACK, now
+from .condition import Condition, DrainCondition, HostCondition, condition
 from .counting import Counts, HostRecord, counts, counts_of, host_records, is_safe, learned_rate
 from .destinations import (
     Standing,
@@ -156,16 +157,19 @@ __all__ = [
     "Attempt",
     "BeingReturned",
     "Cleared",
+    "Condition",
     "Copied",
     "Counts",
     "DestinationAway",
     "Drain",
+    "DrainCondition",
     "DrainExists",
     "Entry",
     "Event",
     "GivenBack",
     "Happened",
     "HappenedToRow",
+    "HostCondition",
     "HostMaintenance",
     "HostRecord",
     "Hypervisors",
@@ -200,6 +204,7 @@ __all__ = [
     "clear",
     "clock_was_set_back",
     "close_maintenance",
+    "condition",
     "copied",
     "counts",
     "counts_of",
