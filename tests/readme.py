@@ -31,6 +31,7 @@ ROOMS = {
     "host": "Hosts: certificate, evidence, return",
     "services": "Requests that are refused",
     "cloud": "OpenStack that refuses, fails or does not answer",
+    "monitoring": "Monitoring",
     "common": "What messages are put together of",
 }
 

@@ -15,6 +15,7 @@ from .allocations import host_allocations, remove_allocation
 from .certificates import Certificate, certificate, certificate_document, document_of
 from .checks import check_destination
 from .drains import request_drain, request_drains
+from .health import Finding, Health, Level, Threshold, Thresholds, default_thresholds, health
 from .hosts import (
     JUST_NOW,
     HostNow,
@@ -80,10 +81,13 @@ __all__ = [
     "DrainChoices",
     "DrainReport",
     "DrainRequest",
+    "Finding",
+    "Health",
     "HostMaintenance",
     "HostNow",
     "HostPreflight",
     "InstanceMigration",
+    "Level",
     "Plan",
     "PlanPreflight",
     "PlanReport",
@@ -95,6 +99,8 @@ __all__ = [
     "ReturnRequest",
     "Returnable",
     "Steered",
+    "Threshold",
+    "Thresholds",
     "WorkerStatus",
     "cancel_drain",
     "certificate",
@@ -108,6 +114,7 @@ __all__ = [
     "clear_record",
     "connect",
     "connect_shell",
+    "default_thresholds",
     "document_of",
     "drain_choices",
     "drain_document",
@@ -117,6 +124,7 @@ __all__ = [
     "get_drain",
     "get_maintenance",
     "get_plan",
+    "health",
     "host_allocations",
     "host_maintenance",
     "host_page",

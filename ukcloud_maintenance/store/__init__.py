@@ -19,6 +19,7 @@ from ..models import (
     Inventory,
     Plan,
     Request,
+    Worker,
 )
 from ..stored_text import lost
 from .clock import SLACK, now
@@ -182,6 +183,7 @@ __all__ = [
     "Standing",
     "Traffic",
     "Who",
+    "Worker",
     "WorkerStatus",
     "add_request",
     "add_server",

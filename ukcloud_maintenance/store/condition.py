@@ -1,4 +1,4 @@
-"""How the whole stands, for those who watch it: a bounded number of rows, by seven queries."""
+"""How the whole stands, for those who watch it: a bounded number of rows, by eight queries."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -49,7 +49,9 @@ class Condition:
 
     :param drains_by: how many drains are on record, by region and state
     :param instances_by: how many instances the open drains have, by region and state
-    :param workers: those that have not said goodbye, and reported within a week
+    :param workers: those that have not said goodbye, and reported within a week; the one that
+        reported last comes first
+    :param had_workers: whether any worker reported within a week
     """
 
     now: datetime
@@ -58,6 +60,7 @@ class Condition:
     drains: Sequence[DrainCondition]
     hosts: Sequence[HostCondition]
     workers: Sequence[Worker]
+    had_workers: bool
 
 
 def condition(now: datetime) -> Condition:
@@ -83,6 +86,7 @@ def condition(now: datetime) -> Condition:
                 :WORKERS_MAX
             ]
         ),
+        Worker.objects.exists(),
     )
 
 

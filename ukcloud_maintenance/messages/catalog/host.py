@@ -139,16 +139,6 @@ _CERTIFICATE: Mapping[str, Template] = {
         remedy="Look at the worker's log.",
     ),
     "database_silent": Template("The database has not answered the worker for a long time."),
-    "metrics_not_installed": Template(
-        "The worker cannot serve metrics: {detail}",
-        remedy="Install the extra metrics (prometheus_client), or set METRICS_PORT to 0. Drains are"
-        " not affected.",
-    ),
-    "metrics_not_served": Template(
-        "The worker cannot serve metrics at {address}, port {port}: {detail}",
-        remedy="Set METRICS_ADDRESS and METRICS_PORT to an address of its machine and a free port."
-        " The worker tries again; drains are not affected.",
-    ),
 }
 
 _RETURN: Mapping[str, Template] = {
