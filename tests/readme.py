@@ -32,6 +32,7 @@ ROOMS = {
     "services": "Requests that are refused",
     "cloud": "OpenStack that refuses, fails or does not answer",
     "monitoring": "Monitoring",
+    "affected": "Who is affected",
     "common": "What messages are put together of",
 }
 

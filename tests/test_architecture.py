@@ -32,6 +32,7 @@ CONTENT = {
         "drains": ("common", "preflight"),
         "hosts": ("common", "preflight", "drains"),
         "workflow": ("common", "preflight"),
+        "affected": ("common",),
         "plans": ("common", "preflight", "drains", "hosts"),
     }.items()
 }
@@ -66,6 +67,7 @@ MAY_IMPORT = {
     "services.certificates": {
         *{"services.access", "messages", "store", "core", "settings"},
     },
+    "services.affected_files": {"services.affected", "messages", "core"},
     "services.records": {
         *("services.access", "services.reports", "messages", "store", "core"),
         *("settings", "exceptions"),

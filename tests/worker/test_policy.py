@@ -298,6 +298,7 @@ NO_CALLS = {
 #: What an administrator does, never the worker: an allocation that was left behind is removed, the
 #: rows of the hosts page are looked at, and the overcommit is read where room is missing.
 OF_AN_ADMIN = {
+    "contacts_of",
     "allocations_of",
     "set_allocations",
     "hypervisor_and_servers",

@@ -16,6 +16,7 @@ RULE_ABORT = "maintenance:abort"
 RULE_FORCE = "maintenance:force_complete"
 RULE_RESET = "maintenance:reset"
 RULE_RETURN = "maintenance:return"
+RULE_AFFECTED = "maintenance:affected"
 
 
 def _nothing(rule: str) -> bool:

@@ -11,6 +11,12 @@ from ..core.host.certificate import SCOPE
 from ..preflight import PARTS, HostPreflight, Planned, PreflightChoices
 from ..store import Drain, HostMaintenance, InstanceMigration, Plan, WorkerStatus
 from .access import connect, connect_shell, shell_regions
+from .affected import Affected, AffectedProject, AffectedRequest, affected, affected_region
+from .affected_files import FORMS as AFFECTED_FORMS
+from .affected_files import TYPES as AFFECTED_TYPES
+from .affected_files import affected_problems, affected_text
+from .affected_files import file_name as affected_file_name
+from .affected_files import rendered as affected_rendered
 from .allocations import host_allocations, remove_allocation
 from .certificates import Certificate, certificate, certificate_document, document_of
 from .checks import check_destination
@@ -64,6 +70,8 @@ from .returning import (
 from .steering import UNCHANGED, DrainChange, cancel_drain, change_drain, pause_drain, resume_drain
 
 __all__ = [
+    "AFFECTED_FORMS",
+    "AFFECTED_TYPES",
     "JUST_NOW",
     "LARGEST_FIRST",
     "NOTE_MAX",
@@ -74,6 +82,9 @@ __all__ = [
     "SCOPE",
     "SMALLEST_FIRST",
     "UNCHANGED",
+    "Affected",
+    "AffectedProject",
+    "AffectedRequest",
     "Certificate",
     "Cloud",
     "Drain",
@@ -102,6 +113,12 @@ __all__ = [
     "Threshold",
     "Thresholds",
     "WorkerStatus",
+    "affected",
+    "affected_file_name",
+    "affected_problems",
+    "affected_region",
+    "affected_rendered",
+    "affected_text",
     "cancel_drain",
     "certificate",
     "certificate_document",

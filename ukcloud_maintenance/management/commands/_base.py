@@ -74,6 +74,8 @@ _BAD_INPUT = frozenset(
         "region_without_worker",
         "choice_unknown",
         "days_out_of_range",
+        "affected_nothing_named",
+        "affected_several_regions",
     }
 )
 

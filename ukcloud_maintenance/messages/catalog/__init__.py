@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from itertools import combinations
 
 from ..template import Template
-from . import cloud, common, drain, emptiness, host, monitoring, preflight, services
+from . import affected, cloud, common, drain, emptiness, host, monitoring, preflight, services
 
-_ROOMS = (common, preflight, drain, emptiness, host, services, cloud, monitoring)
+_ROOMS = (common, preflight, drain, emptiness, host, services, cloud, monitoring, affected)
 
 TEMPLATES: Mapping[str, Template] = ChainMap({}, *(dict(room.TEMPLATES) for room in _ROOMS))
 
