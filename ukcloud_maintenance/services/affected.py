@@ -1,7 +1,7 @@
 """Who is affected by drains, before and after: by project, with whom to tell."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from .. import settings, store
@@ -10,20 +10,19 @@ from ..core import affected as a
 from ..core.actor import RULE_AFFECTED, Actor
 from ..core.copying import schedule as s
 from ..core.copying.duration import Learned
-from ..core.copying.schedule import Expected, Schedule
-from ..core.drain import pacing
+from ..core.copying.schedule import Expected
 from ..core.facts import Contacts, Server
 from ..core.message import Message, message
 from ..core.preflight.judge import judge
 from ..core.preflight.verdicts import OptOutNames, Wishes
-from ..core.states import DRAIN_TERMINAL, MIGRATION_UNDER_WAY, DrainState, MigrationState
+from ..core.states import MIGRATION_UNDER_WAY, MigrationState
 from ..exceptions import CloudError, Refused
-from ..observe.views import row_view
 from ..store import Attempt, Drain, InstanceMigration
 from .access import require
 from .checks import find_service
+from .expected import planned
 from .plans import get_plan
-from .reports import at_once, forecast_of, forecast_of_plan, get_drain, plain_forecast, to_be_moved
+from .reports import get_drain
 
 #: So many seconds may whom to tell take to be read.
 CONTACTS_SECONDS = 20.0
@@ -193,33 +192,11 @@ def _find(
 # -- drains ------------------------------------------------------------------------------------
 
 
-@dataclass
-class _Planned:
-    """A drain with its rows, and when those that are to be moved are expected to."""
-
-    drain: Drain
-    rows: list[InstanceMigration]
-    order: list[InstanceMigration] = field(default_factory=list)
-    moving: list[InstanceMigration] = field(default_factory=list)
-    schedule: Schedule = field(default_factory=lambda: Schedule((), ()))
-    share: s.Share = field(default_factory=s.Share)
-    offset: tuple[float, float, float] = _NO_OFFSET
-    is_known: bool = True
-
-    @property
-    def total(self) -> tuple[float, float, float]:
-        low, likely, high = self.schedule.total
-        by = self.share
-        return low * by.low, likely * by.likely, high * by.high
-
-
 def _of_drains(
     drains: Sequence[Drain], plan_id: int | None, now: datetime
 ) -> Iterable[tuple[list[AffectedInstance], dict[str, str]]]:
-    planned = [_plan_of(drain, now) for drain in drains]
-    _in_turn(planned, plan_id)
-    for one in planned:
-        expected = _expected(one)
+    for one in planned(drains, plan_id, now):
+        expected = one.expected
         attempts = store.attempts(one.drain)
         yield (
             [
@@ -228,78 +205,6 @@ def _of_drains(
             ],
             {row.project_id: row.project_name for row in one.rows},
         )
-
-
-def _plan_of(drain: Drain, now: datetime) -> _Planned:
-    """By the drain's own pace as soon as it has one, else by its region's."""
-    rows = list(store.migrations(drain))
-    found = _Planned(drain, rows)
-    moves_on = (DrainState.PENDING, DrainState.RUNNING)
-    if drain.state in DRAIN_TERMINAL:
-        return found
-    # what waits does not begin while it is paused, or never where it is cancelled
-    found.is_known = drain.state in moves_on
-    found.order, found.moving, sizes, moving = to_be_moved(_in_order(rows))
-    learned = store.learned_rate(drain.region)
-    found.schedule = s.schedule(sizes, moving, at_once(drain), learned)
-    before, corrected = plain_forecast(drain, rows), forecast_of(drain, rows)
-    if before is not None and corrected is not None:
-        found.share = s.share_of(before, corrected)
-    if drain.state == DrainState.PENDING and drain.start_at is not None:
-        wait = max((drain.start_at - now).total_seconds(), 0.0)
-        found.offset = (wait, wait, wait)
-    return found
-
-
-def _in_order(rows: Iterable[InstanceMigration]) -> list[InstanceMigration]:
-    """What Nova has in its queue comes before what has not been requested of it."""
-    return sorted(
-        rows,
-        key=lambda row: (
-            row.state not in MIGRATION_UNDER_WAY,
-            pacing.turn(row_view(row)),
-        ),
-    )
-
-
-def _in_turn(planned: Sequence[_Planned], plan_id: int | None) -> None:
-    """Those of a plan whose hosts take turns begin when it is theirs; a region takes no more at a
-    time than its limit."""
-    plan = store.plan(plan_id) if plan_id is not None else None
-    if plan is None:
-        return
-    ours = [one for one in planned if one.drain.plan_id == plan.pk and one.is_known]
-    begun = [one for one in ours if one.drain.state == DrainState.RUNNING]
-    waiting = [one for one in ours if one.drain.state == DrainState.PENDING]
-    turns = s.in_turn(
-        [one.total for one in begun], [one.total for one in waiting], plan.hosts_at_once
-    )
-    for one, offset in zip(waiting, turns, strict=True):
-        low, likely, high = (max(pair) for pair in zip(one.offset, offset, strict=True))
-        one.offset = (low, likely, high)
-    whole = forecast_of_plan(plan, [one.drain for one in ours])
-    if whole is None:
-        return
-    ends = [max((one.offset[n] + one.total[n] for one in ours), default=0.0) for n in range(3)]
-    for one in ours:
-        stretch = [
-            max(limit / end, 1.0) if 0 < end < float("inf") and limit < float("inf") else 1.0
-            for limit, end in zip((whole.low, whole.likely, whole.high), ends, strict=True)
-        ]
-        by = one.share
-        one.share = s.Share(by.low * stretch[0], by.likely * stretch[1], by.high * stretch[2])
-        low, likely, high = (
-            seconds * factor for seconds, factor in zip(one.offset, stretch, strict=True)
-        )
-        one.offset = (low, likely, high)
-
-
-def _expected(one: _Planned) -> dict[int, Expected]:
-    moving, waiting = one.schedule.expected(one.share, one.offset)
-    found = {row.pk: when for row, when in zip(one.moving, moving, strict=True)}
-    if one.is_known:
-        found |= {row.pk: when for row, when in zip(one.order, waiting, strict=True)}
-    return found
 
 
 def _instance(
@@ -314,6 +219,8 @@ def _instance(
     def at(seconds: float) -> datetime:
         return now + timedelta(seconds=seconds)
 
+    if known is not None and drain.stop_at is not None and at(known.begins) > drain.stop_at:
+        known = None  # it is not begun in this window, and nobody knows of another
     moved = row.state == MigrationState.SUCCEEDED or row.state == MigrationState.FAILED
     found = a.effect(row, attempts, row.requests.every, now)
     begun = row.attempt.submitted_at if row.state in MIGRATION_UNDER_WAY else None

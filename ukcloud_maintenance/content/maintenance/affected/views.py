@@ -134,11 +134,13 @@ def _rows(project: services.AffectedProject) -> list[_Row]:
             one.host,
             words.said(one.when) or formats.NOTHING,
             words.said(one.effect.said),
-            formats.NOTHING
-            if one.effect.at_most is None
-            else formats.about(one.effect.at_most)
-            if one.effect.at_most
-            else _("0 s"),
+            _at_most(one.effect.at_most),
         )
         for one in project.instances
     ]
+
+
+def _at_most(seconds: float | None) -> str:
+    if seconds is None:
+        return _("not known")
+    return formats.about(seconds) if seconds else formats.NOTHING
