@@ -91,7 +91,7 @@ class AffectedView(PanelPage, _Of):
             % {"n": formats.number(number), "projects": _projects(len(found.projects))},
             problems=[words.said(one) for one in found.problems],
             projects=[(one, _rows(one)) for one in found.projects[:SHOWN]],
-            beyond=_projects(beyond) if beyond > 0 else "",
+            beyond=_beyond(beyond) if beyond > 0 else "",
             files=[
                 (reverse(f"{PANEL}:affected_{self.of}_{form}", kwargs=self.kwargs), _FORMS[form])
                 for form in AFFECTED_FORMS
@@ -122,6 +122,13 @@ class AffectedFileView(_Of):
 
 def _projects(number: int) -> str:
     text = ngettext("%(n)s project", "%(n)s projects", number)
+    return text % {"n": formats.number(number)}
+
+
+def _beyond(number: int) -> str:
+    text = ngettext(
+        "%(n)s more project is in the files.", "%(n)s more projects are in the files.", number
+    )
     return text % {"n": formats.number(number)}
 
 
