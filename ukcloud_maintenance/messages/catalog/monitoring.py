@@ -4,7 +4,7 @@ from ..template import Template
 
 _START = "Start one: `django-admin maintenance_worker`, or `systemctl start` its unit."
 _SEE_LOG = "Look at the worker's log on its machine."
-_SEE_DRAIN = "Open the drain's page, or run `drain_status {drain}`."
+_SEE_DRAIN = "Open the drain's page, or run `drain_status` with its number."
 
 TEMPLATES = {
     "metrics_not_installed": Template(
