@@ -36,6 +36,7 @@ TOGETHER = {
     "tests/worker/test_way_back.py": "worker's other nova",
     "tests/worker/test_whereabouts.py": "worker's other nova",
     "tests/worker/test_real_nova.py": "worker's nova",
+    "tests/worker/test_affected.py": "worker's nova",
     "tests/worker/test_commands.py": "worker's nova",
     "tests/worker/test_steering.py": "worker's nova",
 }

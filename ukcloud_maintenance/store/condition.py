@@ -1,4 +1,4 @@
-"""How the whole stands, for those who watch it: a bounded number of rows, by eight queries."""
+"""How the whole stands, for those who watch it: a bounded number of rows, by nine queries."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
