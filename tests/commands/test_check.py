@@ -13,7 +13,7 @@ from django.db import OperationalError
 from tests.commands.helpers import begin, finish, move, run, succeed
 from tests.worker.driving import REPOSITORY
 from ukcloud_maintenance import store
-from ukcloud_maintenance.core.message import text
+from ukcloud_maintenance.core.message import lines, message, text
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
 from ukcloud_maintenance.models import Drain, HostMaintenance
 
@@ -102,6 +102,15 @@ def test_a_problem_of_one_worker_is_not_hidden_by_one_that_is_well(worker):
     assert "Worker ctl2:1:1 reports a problem: Keystone refuses us." in line(outcome)
     store.sign_of_life("ctl1:1:1", "ctl1", 1, store.now(), text("Keystone refuses us."))
     assert run("maintenance_check").exit_code == 2, "no worker works"
+
+
+@pytest.mark.parametrize("more", [(), (text("Keystone refuses us."),)])
+def test_metrics_that_are_not_served_keep_no_worker_from_its_work(more):
+    problem = message("metrics_not_served", address="127.0.0.1", port=9105, detail="in use")
+    store.sign_of_life("ctl1:1:1", "ctl1", 1, store.now(), lines(problem, *more))
+    outcome = run("maintenance_check")
+    assert outcome.exit_code == (2 if more else 1)
+    assert "cannot serve metrics at 127.0.0.1, port 9105" in line(outcome)
 
 
 # -- drains ------------------------------------------------------------------------------------

@@ -23,10 +23,10 @@ from ukcloud_maintenance.core.message import text
 from ukcloud_maintenance.core.states import DrainState, MigrationState
 from ukcloud_maintenance.exceptions import CloudError
 from ukcloud_maintenance.messages import english
-from ukcloud_maintenance.models import Drain
+from ukcloud_maintenance.models import Attempt, Drain, InstanceMigration
 from ukcloud_maintenance.settings import problems
 from ukcloud_maintenance.worker import Worker, measured, metrics
-from ukcloud_maintenance.worker.drain import Outcome
+from ukcloud_maintenance.worker.drain import Outcome, _has_ended
 from ukcloud_maintenance.worker.metrics import Endpoint
 from ukcloud_maintenance.worker.passes import Pass
 from ukcloud_maintenance.worker.prometheus import PrometheusMetrics
@@ -197,6 +197,24 @@ def one_pass(worker: Worker) -> Pass:
     until = store.now() + timedelta(seconds=90)
     Drain.objects.update(claimed_by=worker.name, claimed_until=until)
     return Pass(store.drains().first())
+
+
+@pytest.mark.parametrize(
+    ("state", "attempts", "ended", "before", "counts"),
+    [
+        ("succeeded", 1, True, (1, True), True),
+        ("pending", 1, True, (1, True), True),  # it failed, and is retried
+        ("blocked", 1, True, (0, False), True),  # it began and was refused in one pass
+        ("migrating", 1, False, (1, True), False),
+        ("pending", 1, True, (1, False), False),  # it ended in an earlier pass
+        ("pending", 1, False, (1, True), False),  # it was put off before Nova was asked
+        ("pending", 0, False, (0, False), False),
+    ],
+)
+def test_an_attempt_counts_once_when_it_has_ended(state, attempts, ended, before, counts):
+    row = InstanceMigration(state=state, attempts=attempts)
+    row.newest_attempt = Attempt(ended_at=store.now() if ended else None)
+    assert _has_ended(row, *before) is counts
 
 
 # -- the database ------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from enum import IntEnum
 
 from .. import settings, store
 from ..core.actor import RULE_VIEW, Actor
-from ..core.message import Message, message
+from ..core.message import LINES, Message, message
 from ..core.states import DrainState
 from ..store import Condition, DrainCondition, HostCondition
 from .access import require
@@ -133,7 +133,7 @@ def _of_workers(found: Condition, limits: Thresholds) -> Iterator[Finding]:
     alive = [one for one in found.workers if silent[one.name] <= limits.worker_silent]
     if not alive:
         yield Finding(Level.CRITICAL, _why_none(found))
-    all_fail = all(one.problem for one in alive)
+    all_fail = all(one.problem and not _is_minor(one.problem) for one in alive)
     for one in found.workers:
         if one in alive and one.problem:
             said = message("health_worker_problem", worker=one.name, detail=one.problem)
@@ -141,6 +141,17 @@ def _of_workers(found: Condition, limits: Thresholds) -> Iterator[Finding]:
         elif one not in alive and alive:
             said = message("health_worker_silent", worker=one.name, seconds=silent[one.name])
             yield Finding(Level.WARNING, said)
+
+
+#: Problems of a worker that keep no drain from anything.
+_MINOR = frozenset({"metrics_not_installed", "metrics_not_served"})
+
+
+def _is_minor(problem: Message) -> bool:
+    """Whether none of what a worker reports keeps it from its work."""
+    if problem.code == LINES:
+        return all(one.code in _MINOR for one in (problem.values["first"], *problem.values["rest"]))
+    return problem.code in _MINOR
 
 
 def _why_none(found: Condition) -> Message:

@@ -128,8 +128,12 @@ class Reconciler:
 
 
 def _has_ended(row: InstanceMigration, attempts: int, was_under_way: bool) -> bool:
-    """Whether an attempt ended since it was the so-manieth, and in progress or not: one may begin
-    and end in the same pass. What was put off before Nova was asked is none."""
+    """Whether an attempt ended in a pass; one may begin and end in the same pass. What was put off
+    before Nova was asked is none.
+
+    :param attempts: how many there were before the pass
+    :param was_under_way: whether one was in progress then
+    """
     if row.state in MIGRATION_UNDER_WAY or row.attempt.ended_at is None:
         return False
     return was_under_way or row.attempts > attempts

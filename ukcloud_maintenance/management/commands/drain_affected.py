@@ -26,9 +26,7 @@ exit codes:
 """
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "ids", nargs="*", type=int, metavar="ID", help="the numbers of drains"
-        )
+        parser.add_argument("ids", nargs="*", type=int, metavar="ID", help="the numbers of drains")
         parser.add_argument("--plan", type=int, metavar="PLAN", help="the number of a plan")
         parser.add_argument(
             "--host",
