@@ -33,6 +33,7 @@ CONTENT = {
         "hosts": ("common", "preflight", "drains"),
         "workflow": ("common", "preflight"),
         "plans": ("common", "preflight", "drains", "hosts"),
+        "runs": ("common", "drains", "workflow"),
     }.items()
 }
 #: What a module may import of ours; the longest name that fits a module counts. A layer may

@@ -21,6 +21,7 @@ from ukcloud_maintenance.core.actor import (
     RULE_FORCE,
     RULE_RESET,
     RULE_RETURN,
+    RULE_ROLL,
     RULE_STEER,
     RULE_VIEW,
 )
@@ -65,6 +66,16 @@ URLS: dict[str, tuple[str, set[str]]] = {
     "steer_plan": (RULE_STEER, {"POST"}),
     "change_plan": (RULE_STEER, READ | {"POST"}),
     "cancel_plan": (RULE_CANCEL, READ | {"POST"}),
+    "host_done": (RULE_ROLL, {"POST"}),
+    "runs": (RULE_VIEW, READ),
+    "new_run": (RULE_ROLL, READ | {"POST"}),
+    "run": (RULE_VIEW, READ),
+    "run_updates": (RULE_VIEW, READ),
+    "run_record": (RULE_VIEW, READ),
+    "steer_run": (RULE_ROLL, {"POST"}),
+    "steer_run_host": (RULE_ROLL, {"POST"}),
+    "cancel_run": (RULE_ROLL, READ | {"POST"}),
+    "add_to_run": (RULE_ROLL, READ | {"POST"}),
 }
 #: Who there is, and which rules each of them meets.
 EVERYTHING = {rule for rule, _methods in URLS.values()}

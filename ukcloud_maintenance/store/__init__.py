@@ -137,6 +137,7 @@ from .returning import (
     request_return,
 )
 from .run_claims import claim_run, is_run_requested, release_run, renew_run, set_back_run
+from .run_places import open_places, run_stages
 from .runs import (
     HostInRun,
     NewHost,
@@ -290,6 +291,7 @@ __all__ = [
     "now",
     "open_drain_of",
     "open_maintenance",
+    "open_places",
     "pause_drain",
     "plan",
     "plans",
@@ -315,6 +317,7 @@ __all__ = [
     "run_events",
     "run_hosts",
     "run_of_host",
+    "run_stages",
     "runs",
     "sent_unseen",
     "set_back",

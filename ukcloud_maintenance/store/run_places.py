@@ -1,0 +1,34 @@
+"""Where hosts are in runs that are not over, and how far runs are, for lists of them."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from django.db.models import Count
+
+from ..core.run.states import RUN_OPEN
+from ..models import Run, RunAction, RunHost
+
+
+def open_places(region: str) -> dict[str, RunHost]:
+    """The place of each host that is in a run of the region that is not over, by host, with its
+    run and its actions. Two queries."""
+    rows = RunHost.objects.filter(
+        run__region=region, run__state__in=sorted(RUN_OPEN), open_key__isnull=False
+    ).select_related("run")
+    found = {row.host: row for row in rows}
+    tries: dict[int, list[RunAction]] = {row.pk: [] for row in found.values()}
+    if tries:
+        for action in RunAction.objects.filter(host__in=tries).order_by("number", "id"):
+            tries[action.host_id].append(action)
+    for row in found.values():
+        row.tries = tries[row.pk]
+    return found
+
+
+def run_stages(runs: Iterable[Run]) -> dict[int, Counter[str]]:
+    """How many hosts of each run are in each stage. One query."""
+    found: dict[int, Counter[str]] = {run.pk: Counter() for run in runs}
+    rows = RunHost.objects.filter(run__in=found).order_by().values("run_id", "stage")
+    for row in rows.annotate(n=Count("id")):
+        found[row["run_id"]][row["stage"]] = row["n"]
+    return found
