@@ -54,7 +54,7 @@ def needs_you(n: int) -> str:
 
 
 def stage_words(stage: str) -> str:
-    return {
+    words: dict[str, str] = {
         Stage.WAITING: _("waiting"),
         Stage.DRAINING: _("being drained"),
         Stage.READY: _("drained"),
@@ -65,7 +65,8 @@ def stage_words(stage: str) -> str:
         Stage.DONE: _("done"),
         Stage.FAILED: _("failed"),
         Stage.SKIPPED: _("left out"),
-    }.get(stage, str(stage))
+    }
+    return words.get(stage, str(stage))
 
 
 def stage_label(host: RunHost, *, is_yours: bool = False) -> Label:

@@ -228,7 +228,8 @@ class Picture:
     def _window(self, opens: datetime, closes: datetime) -> SafeString:
         left = self._x(opens)
         return format_html(
-            '<rect class="mnt-window" x="{}%" y="0" width="{}%" height="{}"><title>{}</title></rect>',
+            '<rect class="mnt-window" x="{}%" y="0" width="{}%" height="{}">'
+            "<title>{}</title></rect>",
             left,
             max(round(self._x(closes) - left, 3), _NARROWEST),
             self.height,
@@ -288,7 +289,7 @@ class Picture:
             "failed" if failed else "open",
             self._x(at),
             top + LANE_HEIGHT // 2 + 4,
-            "× " if failed else "",
+            "\N{MULTIPLICATION SIGN} " if failed else "",
             labels.stage_words(host.stage),
         )
 
