@@ -24,7 +24,10 @@ _WARN = ("run_reminder", "run_paused", "run_pause_requested", "run_cancel_reques
 
 def event_text(event: Event) -> str:
     """What was said of it, with times in the reader's zone."""
-    return formats.in_zone(words.said(event.message, remedy=False))
+    said = formats.in_zone(words.said(event.message, remedy=False))
+    if event.kind == "run_requested":
+        return _("Run requested: %(said)s") % {"said": said}
+    return said
 
 
 def listed(run: Run, record: Sequence[Event], now: datetime) -> SafeString:

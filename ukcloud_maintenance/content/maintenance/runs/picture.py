@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from ukcloud_maintenance.core.record.axis import ticks
@@ -128,10 +128,10 @@ class Picture:
         if self.ahead:
             found.append((_sample(_bar("forecast", "0", "100%", 1)), _("forecast")))
         if self.run.windows and self.openings:
-            ground = format_html('<rect class="mnt-window" width="100%" height="14"></rect>')
+            ground = mark_safe('<rect class="mnt-window" width="100%" height="14"></rect>')
             found.append((_sample(ground), _("a window is open")))
         if not self.report.is_over:
-            line = format_html('<line class="mnt-now" x1="50%" x2="50%" y1="0" y2="14"></line>')
+            line = mark_safe('<line class="mnt-now" x1="50%" x2="50%" y1="0" y2="14"></line>')
             found.append((_sample(line), _("now")))
         return found
 
