@@ -78,7 +78,9 @@ class RunForm(forms.Form):
         label=gettext_lazy("Failure domain"),
         widget=forms.RadioSelect,
         initial=DomainKind.ZONE.value,
-        help_text=gettext_lazy("Hosts of one failure domain at a time are out of service."),
+        help_text=gettext_lazy(
+            "Only hosts of the same failure domain are out of service together."
+        ),
     )
     aggregates = Named(label=gettext_lazy("These aggregates"), required=False)
     per_domain = forms.IntegerField(

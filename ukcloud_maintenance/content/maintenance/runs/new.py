@@ -75,7 +75,7 @@ class NewRunView(PanelPage):
     @property
     def what(self) -> str:
         """Which button was pressed."""
-        return self.request.POST.get("do", "")
+        return self.request.POST.get("do", REVIEW)
 
     def _form(self, data=None) -> RunForm:
         return RunForm(
