@@ -12,6 +12,7 @@ from django.utils import timezone
 from openstack_auth import utils as auth_utils
 
 from tests.fakes import server
+from tests.panel import test_runs
 from ukcloud_maintenance import store
 from ukcloud_maintenance.content.maintenance import urls
 from ukcloud_maintenance.core.actor import (
@@ -112,7 +113,8 @@ def addresses(make_drain):
         now=timezone.now(),
     )
     drain = make_drain("cmp1", server("web-1"), plan=plan)
-    arguments = {"host": "cmp1", "drain_id": drain.pk, "plan_id": plan.pk}
+    run = test_runs.write_run("cmp1", "cmp2")
+    arguments = {"host": "cmp1", "drain_id": drain.pk, "plan_id": plan.pk, "run_id": run.pk}
     return {
         pattern.name: reverse(
             f"horizon:admin:maintenance:{pattern.name}",
