@@ -360,6 +360,10 @@ def test_a_host_that_is_yours_comes_first(admin, make_run, worker_alive):
     assert buttons(needs) == {"need-done", "need-retry", "need-skip"}
     assert answer["title"] == f"2 need you · 0/3 · Run {run.pk}"
     assert "cmp1: waits for you." in text(answer["parts"]["headline"])
+    assert "waits for you</text>" in answer["parts"]["picture"]
+    limit = message("hosts_out_limit", count=1, hosts=["cmp1"])
+    store.change_run(run, timezone.now(), message=limit)
+    assert "no more may be" not in part(admin, run, "headline")
     assert "2 need you: cmp1, cmp2." in answer["announcement"]
     assert "Yours" in cells(admin, run, "cmp1")["stage"]
     assert "by hand: waiting for a person" in cells(admin, run, "cmp1")["action"]

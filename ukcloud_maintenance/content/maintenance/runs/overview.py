@@ -31,6 +31,9 @@ from . import events, labels
 from .needs import STEER_FORM, Need, approve_button, listed, needs, waits_for_approval
 from .picture import Picture
 
+#: the end of the codes by which a run says that as many hosts are out as may be
+_OTHERS_TURN = "_out_limit"
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -97,7 +100,9 @@ def headline(one: Shown) -> str:
             ngettext("%(n)s host is out.", "%(n)s hosts are out.", len(out))
             % {"n": formats.number(len(out))}
         ]
-    waits = words.said(one.run.message, remedy=not one.needs)
+    # that it is the turn of others is told by who they are
+    told = out and one.run.message is not None and one.run.message.code.endswith(_OTHERS_TURN)
+    waits = "" if told else words.said(one.run.message, remedy=not one.needs)
     return " ".join(part for part in (said, *now, waits) if part)
 
 

@@ -16,7 +16,7 @@ from ukcloud_maintenance.core.record.axis import ticks
 from ukcloud_maintenance.core.run.course import Happened, HostNow, Stretch, courses
 from ukcloud_maintenance.core.run.states import STAGES_OVER, STAGES_UNDER_WAY, Stage
 from ukcloud_maintenance.core.run.windows import parse_all
-from ukcloud_maintenance.services import RunReport
+from ukcloud_maintenance.services import RunReport, is_yours
 from ukcloud_maintenance.store import Event, RunHost
 
 from ..common import formats
@@ -284,13 +284,14 @@ class Picture:
         if host.host in self.ahead:
             at = max(at, self.ahead[host.host][1])
         failed = host.stage == Stage.FAILED
+        said = _("waits for you") if is_yours(host) else labels.stage_words(host.stage)
         return format_html(
             '<text class="mnt-lane-end mnt-lane-{}" x="{}%" dx="9" y="{}">{}{}</text>',
             "failed" if failed else "open",
             self._x(at),
             top + LANE_HEIGHT // 2 + 4,
             "\N{MULTIPLICATION SIGN} " if failed else "",
-            labels.stage_words(host.stage),
+            said,
         )
 
 
