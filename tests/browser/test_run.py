@@ -40,6 +40,7 @@ def test_two_hosts_one_after_the_other_by_hand(window, look, cloud, servers, sta
     # -- the hosts, and the form
     window.go("runs/")
     window.wait_for_text("There are no runs yet.")
+    window.problems()  # those of the page that a login leads to, which is Horizon's
     look("no runs")
     window.go()
     window.see("#hosts")

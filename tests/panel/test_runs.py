@@ -587,7 +587,7 @@ def test_the_list_of_runs(admin, make_run):
     stage(first, "cmp1", Stage.DRAINING, Stage.FAILED)
     make_run("cmp3", region="RegionTwo")
     said = page(admin.get(RUNS))
-    assert f"Run {first.pk} Running 0 of 2, 1 failed (one at a time) by hand" in said
+    assert f"Run {first.pk} Running 1 needs you 0 of 2, 1 failed (one at a time) by hand" in said
     assert said.count("new firmware") == 1
     assert "so far" in said
 
@@ -679,5 +679,7 @@ def test_services_give_the_pages_what_they_need(make_run):
         "cmp1": True,
         "cmp2": False,
     }
-    assert services.run_stages(ACTOR, [run])[run.pk] == {"acting": 1, "waiting": 1}
+    tally = services.run_tallies(ACTOR, [run])[run.pk]
+    assert tally.stages == {"acting": 1, "waiting": 1}
+    assert tally.started_at == host_of(run, "cmp1").started_at
     assert services.run_places(ACTOR, "RegionTwo") == {}

@@ -83,7 +83,7 @@ from .rolling import (
     steer_host,
     steer_run,
 )
-from .run_places import RunChoices, run_choices, run_places, run_stages
+from .run_places import RunChoices, run_choices, run_places, run_tallies
 from .runs import RunPreview, RunRequest, check_run, request_run
 from .steering import UNCHANGED, DrainChange, cancel_drain, change_drain, pause_drain, resume_drain
 
@@ -185,7 +185,7 @@ __all__ = [
     "run_places",
     "run_record",
     "run_report",
-    "run_stages",
+    "run_tallies",
     "shell_regions",
     "steer",
     "steer_host",

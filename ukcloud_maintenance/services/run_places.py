@@ -1,12 +1,11 @@
 """What the pages of rolling runs need beside the runs themselves."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from .. import settings, store
 from ..core.actor import RULE_ROLL, RULE_VIEW, Actor
-from ..store import Run, RunHost
+from ..store import Run, RunHost, RunTally
 from .access import require
 from .requests import PLAN_MAX_HOSTS
 
@@ -35,7 +34,7 @@ def run_places(actor: Actor, region: str) -> Mapping[str, RunHost]:
     return store.open_places(region)
 
 
-def run_stages(actor: Actor, runs: Iterable[Run]) -> Mapping[int, Counter[str]]:
-    """How many hosts of each run are in each stage."""
+def run_tallies(actor: Actor, runs: Iterable[Run]) -> Mapping[int, RunTally]:
+    """How far each run is."""
     require(actor, RULE_VIEW)
-    return store.run_stages(runs)
+    return store.run_tallies(runs)

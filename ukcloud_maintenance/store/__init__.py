@@ -137,7 +137,7 @@ from .returning import (
     request_return,
 )
 from .run_claims import claim_run, is_run_requested, release_run, renew_run, set_back_run
-from .run_places import open_places, run_stages
+from .run_places import RunTally, open_places, run_tallies
 from .runs import (
     HostInRun,
     NewHost,
@@ -202,6 +202,7 @@ __all__ = [
     "Run",
     "RunAction",
     "RunHost",
+    "RunTally",
     "Standing",
     "Traffic",
     "Who",
@@ -317,7 +318,7 @@ __all__ = [
     "run_events",
     "run_hosts",
     "run_of_host",
-    "run_stages",
+    "run_tallies",
     "runs",
     "sent_unseen",
     "set_back",

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime
 
-from django.db.models import Count
+from django.db.models import Count, Min
 
 from ..core.run.states import RUN_OPEN
 from ..models import Run, RunAction, RunHost
@@ -25,10 +26,25 @@ def open_places(region: str) -> dict[str, RunHost]:
     return found
 
 
-def run_stages(runs: Iterable[Run]) -> dict[int, Counter[str]]:
-    """How many hosts of each run are in each stage. One query."""
-    found: dict[int, Counter[str]] = {run.pk: Counter() for run in runs}
+class RunTally:
+    """How far a run is.
+
+    :ivar stages: how many of its hosts are in each stage
+    :ivar started_at: when the first of them began, or None
+    """
+
+    def __init__(self) -> None:
+        self.stages: Counter[str] = Counter()
+        self.started_at: datetime | None = None
+
+
+def run_tallies(runs: Iterable[Run]) -> dict[int, RunTally]:
+    """How far each run is. One query."""
+    found = {run.pk: RunTally() for run in runs}
     rows = RunHost.objects.filter(run__in=found).order_by().values("run_id", "stage")
-    for row in rows.annotate(n=Count("id")):
-        found[row["run_id"]][row["stage"]] = row["n"]
+    for row in rows.annotate(n=Count("id"), begun=Min("started_at")):
+        tally = found[row["run_id"]]
+        tally.stages[row["stage"]] = row["n"]
+        times = [at for at in (tally.started_at, row["begun"]) if at is not None]
+        tally.started_at = min(times, default=None)
     return found

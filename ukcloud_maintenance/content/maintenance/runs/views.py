@@ -1,5 +1,8 @@
 """The page of a run, what is done with it, and all runs of the region."""
 
+from collections import Counter
+from datetime import datetime
+
 from django import forms
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
@@ -13,15 +16,15 @@ from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import RULE_ROLL, RULE_VIEW
 from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.run.states import (
+    RUN_OPEN,
     STAGES_UNDER_WAY,
     HostVerb,
-    RunState,
     RunVerb,
     Stage,
 )
 from ukcloud_maintenance.exceptions import Refused
 from ukcloud_maintenance.services import RunReport
-from ukcloud_maintenance.store import Run
+from ukcloud_maintenance.store import Run, RunTally
 
 from ..common import formats, listing, words
 from ..common.addresses import PANEL, of_host
@@ -342,11 +345,13 @@ class RunsView(PanelPage):
         found = services.list_runs(self.actor, self.region)
         shown = listing.Paged(query, found, get_page_size(self.request))
         runs = list(shown.page)
-        stages = services.run_stages(self.actor, runs)
+        tallies = services.run_tallies(self.actor, runs)
+        places = services.run_places(self.actor, self.region).values()
+        yours = Counter(place.run_id for place in places if services.is_yours(place))
         return super().get_context_data(
             tab="runs",
             listing=shown,
-            rows=[RunListRow(run, stages[run.pk], now) for run in runs],
+            rows=[RunListRow(run, tallies[run.pk], yours[run.pk], now) for run in runs],
             may_roll=self.actor.may(RULE_ROLL) is True,
             worker=worker_warning(services.worker_status(self.actor)),
             **kwargs,
@@ -356,10 +361,14 @@ class RunsView(PanelPage):
 class RunListRow:
     """One run as the list shows it."""
 
-    def __init__(self, run: Run, stages, now):
+    def __init__(self, run: Run, tally: RunTally, yours: int, now: datetime):
+        stages = tally.stages
         self.run = run
         self.url = reverse(f"{PANEL}:run", args=[run.pk])
-        self.label = labels.run_state(run)
+        self.is_open = run.state in RUN_OPEN
+        needs = yours + stages[Stage.FAILED.value] if self.is_open else 0
+        self.label = labels.run_state(run, needs)
+        self.needs = labels.needs_you(needs) if needs else ""
         self.done = _("%(done)s of %(total)s") % {
             "done": formats.number(stages[Stage.DONE.value]),
             "total": formats.number(sum(stages.values())),
@@ -370,6 +379,7 @@ class RunListRow:
         self.pace = labels.pace(run)
         self.action = labels.action_name(run.action)
         self.asked = formats.when(run.created_at, now)
-        end = run.finished_at or now
-        self.took = formats.duration(end - run.created_at)
-        self.is_open = run.state not in (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED)
+        self.started = formats.when(tally.started_at, now)
+        self.took = ""
+        if tally.started_at is not None:
+            self.took = formats.duration((run.finished_at or now) - tally.started_at)
