@@ -56,12 +56,12 @@ $(AXE): tests/browser/package.json
 # What needs nothing but Python, side by side.
 check: lint
 	$(BIN)/pytest -q -n $(WORKERS) --dist loadgroup --no-loadscope-reorder \
-	  tests/core tests/unit tests/commands tests/test_architecture.py tests/test_readme.py
+	  tests/core tests/unit tests/actions tests/commands tests/test_architecture.py tests/test_readme.py
 
 # Which lines the tests run that need no control plane.
 cover: $(VENV)/.test
 	$(BIN)/coverage run --branch --source ukcloud_maintenance --omit '*/demo/*,*/migrations/*' \
-	  -m pytest -q tests/core tests/unit tests/commands tests/panel
+	  -m pytest -q tests/core tests/unit tests/actions tests/commands tests/panel
 	$(BIN)/coverage report --skip-covered --show-missing
 
 # SEED is what everything follows from, random where it is not given, and printed; MINUTES is how

@@ -37,6 +37,7 @@ TOGETHER = {
     "tests/worker/test_real_nova.py": "worker's nova",
     "tests/worker/test_commands.py": "worker's nova",
     "tests/worker/test_steering.py": "worker's nova",
+    "tests/worker/test_runs.py": "worker's nova",
 }
 SPREAD = (
     "tests/commands/",

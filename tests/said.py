@@ -6,13 +6,23 @@ from contextlib import contextmanager
 
 import pytest
 
-from ukcloud_maintenance.exceptions import CloudError, ConfigurationError, NotAllowed, Refused
+from ukcloud_maintenance.exceptions import (
+    ActionError,
+    AlertsUnknown,
+    CloudError,
+    ConfigurationError,
+    NotAllowed,
+    Refused,
+)
 from ukcloud_maintenance.messages import english
 
 
 @contextmanager
 def raises(
-    kind: type[CloudError | ConfigurationError | NotAllowed | Refused], match: str
+    kind: type[
+        ActionError | AlertsUnknown | CloudError | ConfigurationError | NotAllowed | Refused
+    ],
+    match: str,
 ) -> Iterator[pytest.ExceptionInfo]:
     """`pytest.raises`, with what the message says for its text."""
     with pytest.raises(kind) as caught:

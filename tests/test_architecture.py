@@ -47,7 +47,10 @@ MAY_IMPORT = {
     # a program of its own, which is there at once
     "actions.supervise": set(),
     "messages": {"core.backports", "core.message"},
-    "models": {"core.states", "core.attempt", "message_field", "stored_text"},
+    "models": {
+        *("core.states", "core.attempt", "message_field", "stored_text"),
+        *("core.run.states", "core.run.domains", "core.run.order"),
+    },
     "stored_text": set(),
     "message_field": {"core.message", "stored_text"},
     "migrations": {"message_field"},

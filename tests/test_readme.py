@@ -1,9 +1,11 @@
 """What README.md and doc/source say of settings, commands, messages and files is true."""
 
+import dataclasses
 import json
 import re
 import shlex
 import subprocess
+import time
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -14,8 +16,10 @@ from django.core.management import get_commands
 
 from tests import readme
 from ukcloud_maintenance import checks, policies, settings
+from ukcloud_maintenance.actions.signing import headers
 from ukcloud_maintenance.core.record import export
 from ukcloud_maintenance.messages import TEMPLATES
+from ukcloud_maintenance.settings import actions as action_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "ukcloud_maintenance"
@@ -177,6 +181,34 @@ def test_the_examples_can_be_read(page):
             READERS[language](block)
 
 
+def test_the_examples_of_actions_can_be_used(monkeypatch):
+    found = {}
+    for block in readme.code_blocks(readme.DOCS / "actions.md", "python"):
+        exec(compile(block, "actions.md", "exec"), found)
+    ours = found["UKCLOUD_MAINTENANCE"]
+    every = {**ours["ACTIONS"], **found["ACTIONS"]}
+    ours |= {"ACTIONS": every, "ALERTS": found["ALERTS"]}
+    monkeypatch.setattr("django.conf.settings.UKCLOUD_MAINTENANCE", ours)
+    assert list(settings.problems()) == []
+    assert settings.current().actions.keys() == {"reboot", "awx", "rundeck"}
+    signed = headers("key", 1000, "1", b"{}")
+    assert not found["is_genuine"]("key", signed, b"{}")  # it is old
+    now = int(time.time())
+    assert found["is_genuine"]("key", headers("key", now, "1", b"{}"), b"{}")
+    assert not found["is_genuine"]("other", headers("key", now, "1", b"{}"), b"{}")
+    [told] = readme.code_blocks(readme.DOCS / "actions.md", "yaml")
+    assert yaml.safe_load(told)[0]["hosts"] == "all"
+
+
+def test_every_key_of_an_action_is_explained():
+    told = (readme.DOCS / "actions.md").read_text().partition("## All keys")[2]
+    names = {field.name for field in dataclasses.fields(action_settings.Action)} - {"name"}
+    kinds = (action_settings.Webhook, action_settings.Poll)
+    names |= {field.name for kind in kinds for field in dataclasses.fields(kind)}
+    assert {name for name in names if f"`{name}`" not in told} == set()
+    assert [check for check in action_settings.CHECKS if f"`{check}`" not in told] == []
+
+
 # -- commands that are named -------------------------------------------------------------------
 
 
@@ -241,6 +273,15 @@ def test_the_policy_rules_that_are_named_exist():
 def test_the_settings_that_are_named_exist(page):
     of_others = {"DATABASES", "POLICY_FILES", "POLICY_FILES_PATH"}
     of_others |= {"SECRET_KEY", "SUDO_USER", "UKCLOUD_MAINTENANCE"}
+    # of actions, their records and what they are run with
+    of_others |= {
+        "MAINTENANCE_HOST",
+        "MAINTENANCE_RUN",
+        "MAINTENANCE_REASON",
+        "PATH",
+        "LANG",
+        "HOME",
+    }
     of_others |= {"ACTIVE", "ERROR", "INSTANCE", "PAUSED", "REASON", "VERB", "HOST", "ID"}
     named = set(re.findall(r"`([A-Z][A-Z_]+)`", text_of(page)))
     assert named - of_others - {one.name for one in settings.SETTINGS} == set()

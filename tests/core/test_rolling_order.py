@@ -3,7 +3,7 @@
 from itertools import permutations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -51,6 +51,31 @@ def test_what_finds_no_room_on_a_patched_host_goes_to_the_one_that_comes_last():
     assert roll(BY_HAND, hosts).moves == 4
 
 
+def test_of_those_to_come_the_last_one_is_the_best_destination():
+    """On cmp2, cmp1's would have to move again before there is room for it on a patched host."""
+    hosts = [host("cmp1", 4), host("cmp2", 4, free=4), host("cmp3", 4, free=4)]
+    assert roll(BY_HAND, hosts).moves == 4
+
+
+def test_of_the_patched_ones_the_last_one_is_the_best_destination():
+    """So the first one keeps its room for the large instance."""
+    hosts = [host("cmp1", free=8), host("cmp2", free=4), host("cmp3", 4), host("cmp4", 8)]
+    assert roll(BY_HAND, hosts).no_room == 0
+
+
+def test_room_is_given_once():
+    assert roll(BY_HAND, [host("cmp1", free=4), host("cmp2", 4, 4)]).no_room == 1
+
+
+def test_what_finds_no_room_stays_and_takes_room():
+    assert roll(BY_HAND, [host("cmp1", 4), host("cmp2", 4)]).no_room == 2
+
+
+def test_the_empty_ones_come_first_even_where_others_would_fit_elsewhere():
+    hosts = [host("cmp1", 4, free=20), host("cmp2", free=9)]
+    assert [one.name for one in o._greedy(hosts, [host("spare", free=8)], 1)] == ["cmp2", "cmp1"]
+
+
 def test_two_at_a_time_cannot_take_from_each_other():
     hosts = [host("cmp1", free=8), host("cmp2", 4, free=4), host("cmp3", 4, free=8)]
     assert roll(BY_HAND, hosts, at_once=1).moves == 2
@@ -66,6 +91,8 @@ def test_hosts_that_are_not_rolled_take_what_they_have_room_for():
 def test_instances_stay_in_their_zone():
     hosts = [host("cmp1", free=9, zone="a"), host("cmp2", 4, zone="b"), host("cmp3", zone="b")]
     assert roll(BY_HAND, hosts) == o.Rolling(("cmp1", "cmp2", "cmp3"), 1, 1, 1)
+    to_come = [host("cmp1", 4, zone="b"), host("cmp2", free=9, zone="a")]
+    assert roll(BY_HAND, to_come) == o.Rolling(("cmp1", "cmp2"), 1, 1, 1)
 
 
 def test_processors_count_as_well():
@@ -120,7 +147,7 @@ def regions(most: int):
     )
 
 
-@hypothesis_settings(deadline=None)
+@hypothesis_settings(suppress_health_check=[HealthCheck.too_slow])
 @given(regions(14), regions(3), st.integers(1, 3), st.sampled_from(Order))
 def test_each_host_once_and_never_fewer_moves_than_any_order_needs(hosts, others, at_once, order):
     others = [Host(f"other-{host.name}", *list(vars(host).values())[1:]) for host in others]
@@ -136,7 +163,7 @@ def cost(rolling) -> tuple[int, int]:
     return rolling.no_room, rolling.moves
 
 
-@hypothesis_settings(max_examples=150, deadline=None)
+@hypothesis_settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(regions(5), st.integers(1, 2))
 def test_few_moves_is_never_worse_than_the_simple_orders_nor_better_than_the_best(hosts, at_once):
     found = roll(FEW_MOVES, hosts, at_once=at_once)
@@ -147,7 +174,7 @@ def test_few_moves_is_never_worse_than_the_simple_orders_nor_better_than_the_bes
     assert cost(found) <= cost(roll(BY_HAND, hosts, at_once=at_once))
 
 
-@hypothesis_settings(max_examples=150, deadline=None)
+@hypothesis_settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(regions(6).filter(lambda hosts: any(not host.instances for host in hosts)))
 def test_what_it_says_is_what_the_order_takes_by_hand(hosts):
     found = roll(FEW_MOVES, hosts)

@@ -13,7 +13,9 @@ from tests.building import copy
 from .environments import CONSTRAINTS, EXTRA, KEPT, Environment, Failed, clean, extra
 
 #: The tests that need no control plane and no browser.
-FOLDERS = ("tests/core", "tests/unit", "tests/panel", "tests/commands", "tests/store")
+FOLDERS = (
+    *("tests/core", "tests/unit", "tests/actions", "tests/panel", "tests/commands", "tests/store"),
+)
 NAME = "ukcloud-maintenance"
 
 

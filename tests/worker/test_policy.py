@@ -182,6 +182,10 @@ CALLS = {
         lambda c, **t: len(c.hypervisors_after("")) == 6,
         {"os-hypervisors:list-detail"},
     ),
+    "machine": (
+        lambda c, **t: c.machine("cmp5").uptime_seconds == (42 * 24 + 3) * 3600 + 14 * 60,
+        {"os-hypervisors:list-detail", "os-hypervisors:show"},
+    ),
     "hosts": (lambda c, **t: len(c.hosts()) == 6, {"os-hypervisors:list-detail"}),
     "hosts_and_capacity": (
         lambda c, **t: [len(found or ()) for found in c.hosts_and_capacity()] == [6, 6],
@@ -203,6 +207,10 @@ CALLS = {
     "count_servers_on_each": (
         lambda c, **t: c.count_servers_on_each(["cmp5"]) == {"cmp5": 1},
         {"servers:index", "servers:index:get_all_tenants", "servers:allow_all_filters"},
+    ),
+    "servers_in_error": (
+        lambda c, **t: c.servers_in_error() == {},
+        {"servers:index", "servers:index:get_all_tenants"},
     ),
     "server": (
         lambda c, server, **t: c.server(server).extra_specs == EXTRA_SPECS,

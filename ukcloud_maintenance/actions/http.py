@@ -212,6 +212,8 @@ class _Call:
 class _Watched:
     """A connection whose socket can be shut down by who waits for it."""
 
+    sock: Any
+
     def _new_conn(self) -> Any:
         sock = super()._new_conn()  # type: ignore[misc]
         _HERE.call.opened(sock)
@@ -219,6 +221,7 @@ class _Watched:
 
     def connect(self) -> None:
         super().connect()  # type: ignore[misc]
+        _HERE.call.opened(self.sock)  # with TLS, another than the one that was connected
         _HERE.call.sent = True
 
 

@@ -166,12 +166,14 @@ def _accepted(hook: Webhook, receiver: str, reply: Reply) -> Answer:
 
 
 def _address(reply: Reply) -> str:
+    """Empty where there is none that can be one."""
     found = reply.headers.get("Location")
     if not found:
         content = _json(reply)
         values = [content.get(key) for key in _ADDRESSES] if isinstance(content, dict) else []
         found = next((one for one in values if isinstance(one, str) and one), "")
-    return found if len(found) <= ADDRESS else "?://"
+    usable = found.isprintable() and " " not in found and len(found) <= ADDRESS
+    return found if usable else ""
 
 
 def _same_origin(url: str, other: str) -> bool:

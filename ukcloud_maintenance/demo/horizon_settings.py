@@ -166,6 +166,19 @@ UKCLOUD_MAINTENANCE = {
     "CLOUD": "worker",
     "RETRY_SECONDS": 10,
     "BLOCKED_WAIT_SECONDS": 60,
+    "VERIFY_SECONDS": 10,
+    "ACTIONS_DIRECTORY": str(_OURS / "actions"),
+    "ACTIONS": {
+        "reboot": {
+            "command": [
+                *(sys.executable, "-P", "-m", "ukcloud_maintenance.demo.reboot", "{host}"),
+                *(_auth_url().removesuffix("/identity/v3"), "8"),
+            ],
+            "reboots": True,
+            "settle": 5,
+            "time_limit": 120,
+        },
+    },
     **json.loads(os.environ.get("DEMO_MAINTENANCE", "{}")),
 }
 

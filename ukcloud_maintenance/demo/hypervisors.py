@@ -22,6 +22,8 @@ class Hypervisors:
         """Host -> the driver of its newest nova-compute, which has the guests."""
         self.frozen: set[str] = set()
         """Hosts that say nothing, read nothing and copy nothing."""
+        self.booted: dict[str, float] = {}
+        """When the machines were started, by the monotonic clock, of those that were meanwhile."""
         self.alone: dict[str, threading.Event] = {}
         """Copies that libvirt goes on with although their nova-compute is gone: server id -> set
         to abort."""

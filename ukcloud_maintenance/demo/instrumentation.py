@@ -10,7 +10,7 @@ It is test instrumentation: it listens on loopback only, knows no accounts, and 
 ``GET /demo/faults/ID``      how many requests it has met (``hits``) and passed on (``passed``)
 ``DELETE /demo/faults/ID``   forget it, and let go what it holds; without ID: all
 ``GET /demo/hosts``          host -> ``running``, ``frozen`` or ``stopped``
-``POST /demo/hosts/HOST``    ``{"do": "stop" | "kill" | "start" | "freeze" | "thaw"}``
+``POST /demo/hosts/HOST``    ``{"do": "stop" | "kill" | "start" | "boot" | "freeze" | "thaw"}``
 ``POST /demo/cell``           ``{"do": "down" | "up"}``: see ``cell``
 ``GET /demo/guests``         server id -> hosts on which a simulated guest is, whatever the
                              database says
@@ -271,6 +271,7 @@ class Instrumentation:
         host = self._plane.hosts[name]
         {
             "start": host.start,
+            "boot": lambda: host.start(booted=True),
             "stop": host.stop,
             "kill": lambda: host.stop(killed=True),
             "freeze": host.freeze,

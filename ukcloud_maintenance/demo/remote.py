@@ -98,7 +98,8 @@ class RemoteControl(ControlPlaneProcess):
         ]
 
     def control_host(self, host: str, do: str) -> None:
-        """``stop``, ``kill``, ``start``, ``freeze`` or ``thaw`` one nova-compute."""
+        """``stop``, ``kill``, ``start``, ``freeze`` or ``thaw`` one nova-compute; ``boot`` starts
+        it on a machine that was started anew."""
         self._demo("POST", f"hosts/{host}", json={"do": do})
 
     @contextlib.contextmanager

@@ -213,6 +213,7 @@ class SimulatedHost:
     def __init__(self, spec: HostSpec, hypervisors: Hypervisors) -> None:
         self.spec = spec
         self._frozen = hypervisors.frozen
+        self._booted = hypervisors.booted
         self._service: service.Service | None = None
         self._lock = threading.Lock()
 
@@ -222,10 +223,13 @@ class SimulatedHost:
             return "stopped"
         return "frozen" if self.spec.name in self._frozen else "running"
 
-    def start(self) -> None:
+    def start(self, *, booted: bool = False) -> None:
+        """:param booted: its machine was started anew, and tells its uptime from now on"""
         with self._lock:
             if self._service is not None:
                 return
+            if booted:
+                self._booted[self.spec.name] = time.monotonic()
             self._service = service.Service.create(
                 host=self.spec.name,
                 binary="nova-compute",

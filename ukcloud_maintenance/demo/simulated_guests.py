@@ -7,6 +7,7 @@ nova-compute can be restarted at any time.
 from __future__ import annotations
 
 import contextlib
+import time
 import uuid
 
 from nova import context as nova_context
@@ -94,7 +95,12 @@ class SimulatedGuests(fake.FakeDriver):
         return "127.0.0.1"
 
     def get_host_uptime(self):
-        return " 12:00:00 up 42 days,  3:14,  1 user,  load average: 0.42, 0.37, 0.35"
+        booted = self.hypervisors.booted.get(self._host)
+        up = "42 days,  3:14"
+        if booted is not None:
+            minutes = int(time.monotonic() - booted) // 60
+            up = f"{minutes // 60:2}:{minutes % 60:02}" if minutes >= 60 else f"{minutes} min"
+        return f" 12:00:00 up {up},  1 user,  load average: 0.42, 0.37, 0.35"
 
     # --- power states, which the stock driver forgets -----------------------------------------
 

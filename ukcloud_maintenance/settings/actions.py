@@ -16,7 +16,7 @@ from .schema import Wrong, setting
 __all__ = ["CHECKS", "VALUES", "Action", "Alerts", "Command", "Poll", "Webhook"]
 
 #: What can be verified of a host after its action.
-CHECKS = ("uptime_changed", "version_changed", "agents_up", "canary")
+CHECKS = ("uptime_changed", "version_changed")
 #: What a run calls the action that a person does.
 BY_HAND = ("by-hand", "by_hand")
 FIRING = 'ALERTS{alertstate="firing",severity="critical"}'

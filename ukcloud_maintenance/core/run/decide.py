@@ -136,15 +136,17 @@ def _ready(run: RunView, host: HostView, now: datetime) -> Step | None:
         return GiveBack(key)
     if run.state in _HOLDS:
         return Say(key, message("run_host_is_empty"))
+    since = host.since
     if host.action is not None and host.action.state == ActionState.LATER:
+        since = max(since, host.action.next_at or since)
         if host.action.tries > run.limits.later_tries:
             return Fail(key, message("run_action_never_ready", count=host.action.tries))
         if host.action.next_at is not None and now < host.action.next_at:
             return Say(key, message("run_action_later", at=host.action.next_at))
     if host.is_safe:
         return Act(key)
-    if now - host.since > timedelta(seconds=run.limits.safe_seconds):
-        seconds = int((now - host.since).total_seconds())
+    if now - since > timedelta(seconds=run.limits.safe_seconds):
+        seconds = int((now - since).total_seconds())
         return Fail(key, message("run_never_safe", seconds=seconds))
     return Say(key, message("run_waits_for_certificate"))
 
@@ -262,10 +264,11 @@ def next_host(run: RunView, hosts: Sequence[HostView]) -> HostView | Message | N
     one pass. That one is stopped after a failure, paused or cancelled, is no reason that is said
     here.
 
+    :param run: as it is once :func:`of_run` was heeded
     :param hosts: in their order
     """
     waiting = [host for host in hosts if host.stage == Stage.WAITING and not host.is_unwanted]
-    if not waiting or run.state != RunState.RUNNING or len(failed(hosts)) > may_fail(run):
+    if not waiting or run.state != RunState.RUNNING:
         return None
     out = [run.place(host) for host in hosts if host.is_under_way]
     limits = run.out_limits(frozenset().union(*(host.domains for host in hosts)))

@@ -95,7 +95,7 @@ def roll(
     """
     names = [host.name for host in (*hosts, *others)]
     if at_once < 1 or len(names) != len(set(names)):
-        raise ValueError(f"{at_once=}, {names=}")
+        raise ValueError(f"{at_once=},{names=}")
     if order == Order.BY_HAND:
         return _estimate(hosts, others, at_once)
     fewest = sorted(hosts, key=_by_instances)

@@ -60,7 +60,8 @@ STAGE_TRANSITIONS: dict[Stage, frozenset[Stage]] = {
     Stage.WAITING: frozenset({Stage.DRAINING, Stage.FAILED, Stage.SKIPPED}),
     Stage.DRAINING: frozenset({Stage.READY, Stage.FAILED, Stage.SKIPPED}),
     Stage.READY: frozenset({Stage.ACTING, Stage.RETURNING, Stage.FAILED, Stage.SKIPPED}),
-    Stage.ACTING: frozenset({Stage.SETTLING, Stage.FAILED}),
+    # an action may ask to be tried again later
+    Stage.ACTING: frozenset({Stage.SETTLING, Stage.READY, Stage.FAILED}),
     Stage.SETTLING: frozenset({Stage.RETURNING, Stage.FAILED}),
     Stage.RETURNING: frozenset({Stage.BRINGING_BACK, Stage.DONE, Stage.FAILED, Stage.SKIPPED}),
     Stage.BRINGING_BACK: frozenset({Stage.DONE}),

@@ -290,7 +290,7 @@ class Windows:
         if not self.windows:
             return now, None
         for opens, closes in self._merged(now, now + AHEAD):
-            if opens <= now < closes:
+            if opens <= now:  # it overlaps what was asked for, so it is not over
                 return opens, closes if closes < now + AHEAD else None
         return None
 

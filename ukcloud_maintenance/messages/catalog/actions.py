@@ -46,7 +46,11 @@ COMMANDS = {
         remedy="Stop it first.",
         cause="The record of a command cannot be removed while the command is running.",
     ),
-    "action_stopped": Template("The command of the action was stopped on request. {last}"),
+    "action_stopped": Template(
+        "The command of the action was stopped. {last}",
+        remedy="Verify how far it got, then retry the host.",
+        cause="Somebody requested it, or the worker's machine shut down.",
+    ),
     "action_timed_out": Template(
         "The command of the action exceeded its time limit and was ended after"
         " {seconds:duration}. {last}",
@@ -142,7 +146,7 @@ DETAILS = {
     ),
     "answer_not_prometheus": Template("the answer is not one of Prometheus"),
     "answer_redirects": Template("it redirects to another address (HTTP {status})"),
-    "answer_status": Template("HTTP {status}"),
+    "answer_status": Template("HTTP status {status}"),
     "connection_broke": Template("the connection broke"),
     "no_connection": Template("no connection could be made"),
     "prometheus_refused": Template("it refused the query: {words}"),

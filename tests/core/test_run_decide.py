@@ -1,0 +1,321 @@
+"""Any history of a run: whatever fails, is pressed or is lost, few hosts are out, nothing is acted
+on that is not safe, nothing is run twice by itself, and each host ends in service or is named."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ukcloud_maintenance.core.backports import UTC
+from ukcloud_maintenance.core.message import message
+from ukcloud_maintenance.core.run import decide as d
+from ukcloud_maintenance.core.run import steering
+from ukcloud_maintenance.core.run.domains import DomainKind
+from ukcloud_maintenance.core.run.states import (
+    ACTION_OPEN,
+    RUN_TERMINAL,
+    RUN_TRANSITIONS,
+    STAGE_TRANSITIONS,
+    STAGES_OUT,
+    ActionKind,
+    ActionState,
+    Approval,
+    HostVerb,
+    OnFailure,
+    RunState,
+    RunVerb,
+    Stage,
+)
+from ukcloud_maintenance.core.run.view import ActionView, HostView, RunView
+from ukcloud_maintenance.core.states import DRAIN_TERMINAL, DrainState, ReturnResult
+
+START = datetime(2026, 11, 2, 22, tzinfo=UTC)
+SAID = message("run_no_reason")
+
+
+@dataclass
+class World:
+    """What the rows, Nova and a machine hold: steps are applied to it as the worker does."""
+
+    run: RunView
+    hosts: dict[int, HostView]
+    idempotent: bool = False
+    now: datetime = START
+    #: how often the action was started on a host, since its end was last known
+    started: dict[int, int] = field(default_factory=dict)
+    begun: list[str] = field(default_factory=list)
+
+    def set(self, key: int, **fields) -> None:
+        self.hosts[key] = replace(self.hosts[key], **fields)
+
+    def move(self, key: int, to: Stage) -> None:
+        host = self.hosts[key]
+        assert to in STAGE_TRANSITIONS[host.stage], f"{host.stage} -> {to}"
+        failed_in = host.stage if to is Stage.FAILED else None
+        self.set(key, stage=to, since=self.now, failed_in=failed_in)
+        if to is Stage.SETTLING:
+            self.set(key, is_checked=False)
+
+    def apply(self, key: int, step: d.Step | None) -> None:
+        host = self.hosts[key]
+        match step:
+            case d.Move():
+                self.move(key, step.to)
+            case d.Fail():
+                self.move(key, Stage.FAILED)
+            case d.Act():
+                dropped = host.is_unwanted or self.run.state is RunState.CANCELLING
+                assert host.stage is Stage.ACTING or host.is_safe and not dropped
+                assert self.run.state not in (RunState.PAUSED, RunState.STOPPED)
+                if host.action is not None:
+                    assert host.action.state not in ACTION_OPEN
+                    assert host.action.state is not ActionState.UNKNOWN or (
+                        self.idempotent or host.stage is Stage.READY  # a person retried it
+                    )
+                if host.stage is not Stage.ACTING:
+                    self.move(key, Stage.ACTING)
+                tries = host.action.tries + 1 if host.action else 1
+                kind = ActionKind.COMMAND if self.idempotent else ActionKind.HAND
+                action = ActionView(
+                    ActionState.RUNNING, kind, tries, self.now, is_idempotent=self.idempotent
+                )
+                self.set(key, action=action, up_since=None, is_up=False, is_checked=False)
+            case d.GiveBack():
+                self.set(key, is_returning=True, is_safe=False)
+                self.move(key, Stage.RETURNING)
+            case d.CancelDrain():
+                self.set(key, drain=DrainState.CANCELLING)
+            case d.Remind():
+                assert host.action is not None
+                self.set(key, action=replace(host.action, reminded_at=self.now))
+
+    def one_pass(self, lost: bool = False) -> None:
+        """:param lost: the worker dies after the first step"""
+        for key in list(self.hosts):
+            step = d.of_host(self.run, self.hosts[key], self.now)
+            self.apply(key, step)
+            if lost and step is not None:
+                return
+        views = list(self.hosts.values())
+        if (found := d.of_run(self.run, views)) is not None:
+            state, _said = found
+            assert state in RUN_TRANSITIONS[self.run.state], f"{self.run.state} -> {state}"
+            self.run = replace(self.run, state=state)
+        if self.run.state is not RunState.RUNNING:
+            return
+        host = d.next_host(self.run, views)
+        if isinstance(host, HostView):
+            self.check_begin(host)
+            self.begun.append(host.host)
+            self.move(host.key, Stage.DRAINING)
+            self.set(host.key, drain=DrainState.RUNNING, is_in_maintenance=True, returned=None)
+
+    def check_begin(self, host: HostView) -> None:
+        """A host is about to go out. One that failed is out already, and a person may have gone on
+        with it meanwhile."""
+        under_way = [one for one in self.hosts.values() if one.is_under_way]
+        assert len(under_way) < self.run.at_once
+        assert len(d.failed(self.hosts.values())) <= d.may_fail(self.run)
+        zones = {zone for one in (host, *under_way) for zone in one.domains}
+        if self.run.domain is not DomainKind.NONE:
+            before = {zone for one in under_way for zone in one.domains}
+            assert len(zones) == 1 or host.domains <= before
+
+    # -- what happens outside ----------------------------------------------------------------
+
+    def happens(self, what: str, key: int) -> None:
+        host = self.hosts[key]
+        if what == "later":
+            self.now += timedelta(seconds=400)
+        elif what == "much later":
+            self.now += timedelta(hours=3)
+        elif host.stage is Stage.DRAINING and host.drain not in DRAIN_TERMINAL:
+            if host.drain is DrainState.CANCELLING:
+                self.set(key, drain=DrainState.CANCELLED, is_in_maintenance=False)
+            elif what == "well":
+                self.set(key, drain=DrainState.SUCCEEDED, is_safe=True)
+            elif what == "badly":
+                self.set(key, drain=DrainState.FAILED)
+        elif host.stage is Stage.READY:
+            self.set(key, is_safe=what == "well")
+        elif host.stage is Stage.ACTING and host.action is not None:
+            if host.action.state in ACTION_OPEN:
+                ends = {"well": ActionState.DONE, "badly": ActionState.FAILED}
+                ends |= {"unknown": ActionState.UNKNOWN, "again": ActionState.LATER}
+                if what in ends:
+                    action = replace(host.action, state=ends[what], message=SAID, next_at=self.now)
+                    self.set(key, action=action)
+        elif host.stage is Stage.SETTLING:
+            if what == "well":
+                since = host.up_since or self.now
+                self.set(key, is_up=True, up_since=since, is_checked=True, objection=None)
+            elif what == "badly":
+                self.set(key, is_up=False, up_since=None)
+            elif what == "unknown":
+                self.set(key, objection=message("run_no_reboot"), is_checked=False)
+        elif host.stage is Stage.RETURNING and host.is_returning:
+            if what == "well":
+                back = DrainState.RUNNING if self.run.bring_back else None
+                self.set(
+                    key,
+                    is_returning=False,
+                    is_in_maintenance=False,
+                    returned=ReturnResult.IN_SERVICE,
+                    back=back,
+                )
+            elif what == "badly":
+                self.set(key, is_returning=False, returned=ReturnResult.REFUSED)
+        elif host.stage is Stage.BRINGING_BACK:
+            ends = {"well": DrainState.SUCCEEDED, "badly": DrainState.FAILED}
+            if what in ends:
+                self.set(key, back=ends[what])
+
+    def press(self, what: str, key: int) -> None:
+        host = self.hosts[key]
+        if what in list(RunVerb):
+            verb = RunVerb(what)
+            waits = any(h.stage is Stage.WAITING and not h.is_approved for h in self.hosts.values())
+            if verb is RunVerb.ADD or steering.run_objection(
+                verb, self.run.state, self.run.approval, waits
+            ):
+                return
+            if verb is RunVerb.APPROVE:
+                waiting = (h for h in self.hosts.values() if h.stage is Stage.WAITING)
+                first = next(h for h in waiting if not h.is_approved)
+                self.set(first.key, is_approved=True)
+                return
+            to = {"pause": RunState.PAUSED, "resume": RunState.RUNNING}.get(what)
+            to = to or RunState.CANCELLING
+            assert to in RUN_TRANSITIONS[self.run.state]
+            accepted = len(d.failed(self.hosts.values()))
+            accepted = accepted if verb is RunVerb.RESUME else self.run.accepted
+            self.run = replace(self.run, state=to, accepted=accepted)
+            return
+        verb = HostVerb(what)
+        kind = host.action.kind if host.action else ""
+        failed_in = host.failed_in or ""
+        if steering.host_objection(verb, self.run.state, host.stage, failed_in, kind):
+            return
+        if verb is HostVerb.SKIP:
+            self.set(key, is_unwanted=True)
+            if host.stage in (Stage.WAITING, Stage.FAILED):
+                self.move(key, Stage.SKIPPED)
+        elif verb is HostVerb.RETRY:
+            is_drained = host.drain is DrainState.SUCCEEDED
+            self.move(key, steering.retry_stage(failed_in, is_drained))
+            self.set(key, is_checked=False, objection=None)
+        elif host.stage is Stage.FAILED:
+            self.move(key, Stage.SETTLING)
+        else:
+            assert host.action is not None
+            self.set(key, action=replace(host.action, state=ActionState.DONE))
+
+
+EVENTS = ("well", "well", "well", "badly", "unknown", "again", "later", "much later")
+PRESSES = (*(v.value for v in RunVerb), *(v.value for v in HostVerb))
+
+
+@st.composite
+def histories(draw):
+    number = draw(st.integers(1, 5))
+    hosts = {
+        key: HostView(
+            key,
+            f"cmp{key}",
+            Stage.WAITING,
+            START,
+            frozenset({draw(st.sampled_from(["az1", "az2"]))}),
+        )
+        for key in range(number)
+    }
+    run = RunView(
+        RunState.RUNNING,
+        at_once=draw(st.integers(1, 3)),
+        domain=draw(st.sampled_from([DomainKind.ZONE, DomainKind.NONE])),
+        on_failure=draw(st.sampled_from(list(OnFailure))),
+        failures=draw(st.integers(0, 2)),
+        approval=draw(st.sampled_from(list(Approval))),
+        bring_back=draw(st.booleans()),
+    )
+    world = World(run, hosts, idempotent=draw(st.booleans()))
+    steps = draw(
+        st.lists(
+            st.tuples(
+                st.sampled_from(("pass", "pass", "dies", "event", "event", "event", "press")),
+                st.sampled_from(EVENTS),
+                st.sampled_from(PRESSES),
+                st.integers(0, number - 1),
+            ),
+            min_size=15,
+            max_size=80,
+        )
+    )
+    return world, steps
+
+
+@settings(max_examples=600)
+@given(histories())
+def test_whatever_happens_few_are_out_and_none_is_lost(history):
+    world, steps = history
+    for what, event, pressed, key in steps:
+        before = [h.key for h in world.hosts.values() if h.stage in STAGES_OUT]
+        failed = len(d.failed(world.hosts.values()))
+        if under_way := [h.key for h in world.hosts.values() if h.is_under_way]:
+            touched = under_way[key % len(under_way)]
+        else:
+            touched = key
+        if what in ("pass", "dies"):
+            world.one_pass(lost=what == "dies")
+            begun = [
+                h.key for h in world.hosts.values() if h.stage in STAGES_OUT and h.key not in before
+            ]
+            if failed > d.may_fail(world.run):
+                assert begun == []  # a failure takes no other host out
+        elif what == "event":
+            world.happens(event, touched)
+        else:
+            world.press(pressed, key)
+        if world.run.state in RUN_TERMINAL:
+            break
+
+    # from here on all goes well, and a person says what has to be said
+    for _ in range(40 * len(world.hosts) + 40):
+        if world.run.state in RUN_TERMINAL:
+            break
+        world.now += timedelta(seconds=100)
+        for key in world.hosts:
+            world.happens("well", key)
+        world.one_pass()
+        if world.run.state in (RunState.PAUSED, RunState.STOPPED):
+            world.press("resume", 0)
+        world.press("approve", 0)
+    assert world.run.state in RUN_TERMINAL, [h.stage for h in world.hosts.values()]
+    named = {
+        RunState.SUCCEEDED: {Stage.DONE, Stage.SKIPPED},
+        RunState.CANCELLED: {Stage.DONE, Stage.SKIPPED, Stage.FAILED},
+        RunState.FAILED: {Stage.DONE, Stage.SKIPPED, Stage.FAILED},
+    }[world.run.state]
+    assert {host.stage for host in world.hosts.values()} <= named
+    for host in world.hosts.values():
+        if host.stage is Stage.DONE:
+            assert not host.is_in_maintenance
+
+
+def test_hosts_begin_in_their_order_and_only_in_one_failure_domain():
+    zones = ("az1", "az2", "az1")
+    hosts = {
+        key: HostView(key, f"cmp{key}", Stage.WAITING, START, frozenset({zone}))
+        for key, zone in enumerate(zones)
+    }
+    world = World(RunView(RunState.RUNNING, at_once=2), hosts)
+    world.one_pass()
+    world.one_pass()
+    assert world.begun == ["cmp0", "cmp2"]
+
+
+@pytest.mark.parametrize("verb", list(RunVerb))
+@pytest.mark.parametrize("state", list(RUN_TERMINAL))
+def test_nothing_can_be_done_with_a_run_that_is_over(verb, state):
+    assert steering.run_objection(verb, state, Approval.EACH, True).code == "run_is_over"
