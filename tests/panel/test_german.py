@@ -422,7 +422,7 @@ def test_the_form_and_the_review_of_a_run(german, cloud):
 
 def test_the_pages_of_a_run(german, make_run):
     assert "Es gibt noch keine Läufe." in german("runs")
-    run = make_run("cmp1", "cmp2", "cmp3", "cmp4", windows=["daily 00:00-24:00 UTC"])
+    run = make_run("cmp1", "cmp2", "cmp3", "cmp4", windows=["daily 00:00-24:00 UTC"], at_once=3)
     test_runs.act(run, "cmp1")
     test_runs.act(run, "cmp2", ActionKind.COMMAND, "reboot", output="ok\n")
     test_runs.stage(run, "cmp3", Stage.DRAINING, Stage.READY)

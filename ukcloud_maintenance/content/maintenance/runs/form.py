@@ -165,7 +165,8 @@ class RunForm(forms.Form):
         fields.offer_timeouts(
             found["timeout_action"], actor, choices, self.data.get("timeout_action", "")
         )
-        found["windows"].widget.attrs |= {"rows": 3, "placeholder": EXAMPLE, "spellcheck": "false"}
+        style = {"class": "form-control", "rows": 3, "spellcheck": "false"}
+        found["windows"].widget.attrs |= style
         found["failures"].widget.attrs["aria-label"] = str(found["failures"].label)
         fields.describe(self)
 

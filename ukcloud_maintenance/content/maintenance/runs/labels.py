@@ -164,7 +164,8 @@ def pace(run: Run) -> str:
             "at most %(n)s of one failure domain", "at most %(n)s of one failure domain", n
         ) % {"n": formats.number(run.per_domain)}
         text = f"{text}, {more}"
-    return f"{text}, {_('one failure domain at a time')}" if n > 1 else text
+    one_by_one = _("one failure domain at a time")
+    return f"{text}, {one_by_one}" if n > 1 else text
 
 
 def on_failure(run: Run) -> str:
