@@ -1,6 +1,7 @@
 """The page of a run, what is done with it, and all runs of the region."""
 
 from collections import Counter
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from django import forms
@@ -24,7 +25,7 @@ from ukcloud_maintenance.core.run.states import (
 )
 from ukcloud_maintenance.exceptions import Refused
 from ukcloud_maintenance.services import RunReport
-from ukcloud_maintenance.store import Run, RunTally
+from ukcloud_maintenance.store import Run, RunHost, RunTally
 
 from ..common import formats, listing, words
 from ..common.addresses import PANEL, of_host
@@ -254,6 +255,11 @@ class _Dialog(_OneRun):
         )
 
 
+def _names(hosts: Iterable[RunHost], stages: Collection[Stage]) -> str:
+    """The hosts that are in one of these stages, by name."""
+    return ", ".join(host.host for host in hosts if host.stage in stages)
+
+
 class CancelRunView(_Dialog):
     name = "cancel_run"
     verb = RunVerb.CANCEL
@@ -264,11 +270,9 @@ class CancelRunView(_Dialog):
         return self.show(
             run_id,
             waiting=[h.host for h in hosts if h.stage == Stage.WAITING],
-            draining=[h.host for h in hosts if h.stage == Stage.DRAINING],
-            out=[
-                h.host for h in hosts if h.stage in STAGES_UNDER_WAY and h.stage != Stage.DRAINING
-            ],
-            failed=[h.host for h in hosts if h.stage == Stage.FAILED],
+            draining=_names(hosts, {Stage.DRAINING}),
+            out=_names(hosts, STAGES_UNDER_WAY - {Stage.DRAINING}),
+            failed=_names(hosts, {Stage.FAILED}),
         )
 
     def post(self, request, run_id):
