@@ -88,6 +88,10 @@ class FakeCloud(Cloud):
         self._fail()
         return [s for s in self.all_servers if s.host == host]
 
+    def servers_in_error(self) -> dict[str, str]:
+        self._fail()
+        return {s.id: s.name for s in self.all_servers if s.status == "ERROR"}
+
     def project_names(self) -> dict[str, str]:
         self._fail()
         return {"p1": "customer"}

@@ -29,8 +29,10 @@ ROOMS = {
     "emptiness": "What is on a host",
     "host": "Hosts: certificate, evidence, return",
     "services": "Requests that are refused",
+    "runs": "Rolling runs",
     "runs_windows": "Windows of a rolling run that cannot be read",
     "runs_domains": "Hosts of a rolling run that may not go out yet",
+    "notices": "Notices, and why one did not arrive",
     "cloud": "OpenStack that refuses, fails or does not answer",
     "actions": "Maintenance actions and alerts",
     "common": "What messages are put together of",
@@ -155,15 +157,21 @@ def parser_of(command: str) -> argparse.ArgumentParser:
     return load_command_class("ukcloud_maintenance", command).create_parser("django-admin", command)
 
 
-def arguments_of(command: str) -> list[argparse.Action]:
+def verbs_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """The parsers of its sub-commands; none where it has none."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            return dict(action.choices)
+    return {}
+
+
+def arguments_of(parser: argparse.ArgumentParser) -> list[argparse.Action]:
     """The arguments of a command, without those that every command of Django has."""
     from django.core.management.base import BaseCommand
 
     theirs = BaseCommand().create_parser("django-admin", "")
     known = {option for action in theirs._actions for option in action.option_strings}
-    return [
-        action for action in parser_of(command)._actions if not known & set(action.option_strings)
-    ]
+    return [action for action in parser._actions if not known & set(action.option_strings)]
 
 
 def _base():
@@ -178,27 +186,39 @@ def _commands() -> str:
     lines: list[str] = []
     for name in command_names():
         command = load_command_class("ukcloud_maintenance", name)
-        arguments = arguments_of(name)
-        lines += [f"### {name}", "", command.help, "", "```text", _usage(name), "```", ""]
-        lines += ["| argument | what it is |", "|---|---|"]
-        for action in arguments:
-            explained = (action.help or "").replace("|", "\\|")
-            lines.append(f"| `{_spelled(action)}` | {explained} |")
-        lines.append("")
+        lines += [f"### {name}", "", command.help, ""]
+        verbs = verbs_of(parser_of(name))
+        for verb, parser in verbs.items():
+            lines += [f"#### {name} {verb}", "", parser.description, ""]
+            lines += _of_parser(f"{name} {verb}", parser)
+        lines += [] if verbs else _of_parser(name, parser_of(name))
         codes = getattr(command, "exit_codes", None)
         if codes == _base().EXIT_CODES:
             lines += ["Exit codes: [those of all commands](#exit-codes).", ""]
         elif codes:
+            lines += [f"Exit codes of {name}:", ""] if verbs else []
             lines += [_table_of_exit_codes(codes)]
-    return "\n".join(lines)
+    return "\n".join(lines) + "\n"
 
 
-def _usage(command: str) -> str:
+def _of_parser(name: str, parser: argparse.ArgumentParser) -> list[str]:
+    """Its usage, and the table of its arguments."""
+    lines = ["```text", _usage(name, parser), "```", "", "| argument | what it is |", "|---|---|"]
+    for action in arguments_of(parser):
+        explained = (action.help or "").replace("|", "\\|")
+        lines.append(f"| `{_spelled(action)}` | {explained} |")
+    return [*lines, ""]
+
+
+def _usage(command: str, parser: argparse.ArgumentParser) -> str:
     """One line, wrapped: the options, then what has a place."""
-    groups = parser_of(command)._mutually_exclusive_groups
-    either = {_spelled(action): group for group in groups for action in group._group_actions}
+    either = {
+        _spelled(action): group
+        for group in parser._mutually_exclusive_groups
+        for action in group._group_actions
+    }
     parts: list[str] = []
-    for action in sorted(arguments_of(command), key=lambda action: not action.option_strings):
+    for action in sorted(arguments_of(parser), key=lambda action: not action.option_strings):
         if group := either.get(_spelled(action)):
             choice = " | ".join(_spelled(other) for other in group._group_actions)
             parts.append(f"({choice})" if group.required else f"[{choice}]")
@@ -216,7 +236,8 @@ def _in_usage(action: argparse.Action) -> str:
     name = _spelled(action)
     if not action.option_strings:
         return {"*": f"[{name} …]", "+": f"{name} …", "?": f"[{name}]"}.get(action.nargs, name)
-    name += " …" if isinstance(action, argparse._AppendAction) else ""
+    several = isinstance(action, argparse._AppendAction) or action.nargs == "+"
+    name += " …" if several else ""
     return name if action.required else f"[{name}]"
 
 

@@ -42,10 +42,10 @@ MAY_IMPORT = {
     "core": set(),
     "exceptions": {"core.message"},
     "policies": set(),
-    "settings": {"core.message", "exceptions"},
     "actions": {"settings", "core", "exceptions"},
     # a program of its own, which is there at once
     "actions.supervise": set(),
+    "settings": {"core.message", "core.notices", "core.signing", "exceptions"},
     "messages": {"core.backports", "core.message"},
     "models": {
         *("core.states", "core.attempt", "message_field", "stored_text"),
@@ -62,9 +62,15 @@ MAY_IMPORT = {
     "cloud.errors": {"cloud.answers", "cloud.http", "core.message", "exceptions"},
     "cloud.wire": {"core.backports", "core.facts"},
     "log": {"core.printable", "core.message", "messages"},
+    # it is handed what it tells of, and writes nothing down
+    "notify": {"core", "messages", "settings"},
+    # a program of its own
+    "notify.courier": set(),
     "observe": {"store", "cloud", "core", "settings", "log", "exceptions"},
     "preflight": {"observe", "store", "core", "cloud", "settings", "exceptions"},
-    "services": {"observe", "preflight", "store", "core", "cloud", "settings", "exceptions"},
+    "services": {
+        *("observe", "preflight", "store", "core", "cloud", "notify", "settings", "exceptions"),
+    },
     # what is checked knows nothing of what is done then
     "services.access": {"cloud", "core.actor", "core.message", "settings", "exceptions"},
     "services.requests": {"services.access", "store", "core", "settings", "exceptions"},
@@ -76,11 +82,12 @@ MAY_IMPORT = {
         *("services.access", "services.reports", "messages", "store", "core"),
         *("settings", "exceptions"),
     },
+    "services.run_records": {"services.access", "services.rolling", "messages", "store", "core"},
     # a run does what an admin would do
     "rolling": {"services", "actions", "store", "cloud", "core", "settings", "log", "exceptions"},
     "worker": {
         *("preflight", "observe", "store", "cloud", "core", "messages", "settings", "log"),
-        *("rolling", "exceptions"),
+        *("rolling", "notify", "exceptions"),
     },
     "content": {"services", "store", "messages", "core", "exceptions"},
     **CONTENT,
@@ -100,7 +107,8 @@ RESERVED = {
     "openstack_dashboard": {"content", "worker_settings"},
     "openstack_auth": {"content"},
     "openstack": {"cloud"},
-    "requests": {"cloud", "actions"},
+    "requests": {"cloud", "actions", "notify.courier"},
+    "apprise": {"notify.courier"},
     "novaclient": {"cloud"},
     "keystoneclient": {"cloud"},
     # the session adapter makes a session of Horizon's request; the gateway takes it

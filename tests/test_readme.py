@@ -13,10 +13,10 @@ import jinja2
 import pytest
 import yaml
 from django.core.management import get_commands
+from ukcloud_maintenance.actions.signing import headers
 
 from tests import readme
 from ukcloud_maintenance import checks, policies, settings
-from ukcloud_maintenance.actions.signing import headers
 from ukcloud_maintenance.core.record import export
 from ukcloud_maintenance.messages import TEMPLATES
 from ukcloud_maintenance.settings import actions as action_settings
@@ -63,14 +63,15 @@ def test_the_options_of_the_commands(command):
         readme.section(readme.COMMANDS, "commands"),
         re.MULTILINE | re.DOTALL,
     )
-    usage, table = re.split(r"^\| argument ", part, flags=re.MULTILINE)
-    usage = usage.partition("```text")[2]
+    usage = "\n".join(re.findall(r"```text\n(.*?)```", part, re.DOTALL))
     from_django = {"--help", "--version", "--settings", "--pythonpath", "--traceback"}
     from_django |= {"--verbosity", "--no-color", "--force-color", "--skip-checks"}
-    actions = readme.parser_of(command)._actions
+    parser = readme.parser_of(command)
+    parsers = [parser, *readme.verbs_of(parser).values()]
+    actions = [action for one in parsers for action in one._actions]
     options = {o for a in actions for o in a.option_strings if o.startswith("--")} - from_django
     assert set(re.findall(r"--[a-z-]+", usage)) == options
-    assert set(re.findall(r"^\| `(--[a-z-]+)", table, re.MULTILINE)) == options
+    assert set(re.findall(r"^\| `(--[a-z-]+)", part, re.MULTILINE)) == options
 
 
 def test_every_key_of_a_drain_is_explained():

@@ -5,6 +5,7 @@ them too, and it must not need the worker's credentials. A cloud that clouds.yam
 reported by the worker and the commands, when they open it.
 """
 
+import importlib.util
 import os
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -142,4 +143,21 @@ def check_settings(**_: Any) -> list[CheckMessage]:
             CheckWarning(problem, hint=remedy, id="ukcloud_maintenance.W011")
             for problem, remedy in settings.leftovers()
         ),
+    ]
+
+
+@register(TAG)
+def check_apprise(**_: Any) -> list[CheckMessage]:
+    """Apprise is an extra: it is needed where somebody is told by it."""
+    given = getattr(django_settings, settings.NAME, None)
+    wanted = isinstance(given, dict) and given.get("NOTIFY")
+    if not wanted or importlib.util.find_spec("apprise") is not None:
+        return []
+    return [
+        Error(
+            f'{settings.NAME}["NOTIFY"] is set, and Apprise is not installed.',
+            hint="Install it where the worker runs: pip install ukcloud-maintenance[notify]."
+            " WEBHOOKS needs none.",
+            id="ukcloud_maintenance.E012",
+        )
     ]

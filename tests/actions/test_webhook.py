@@ -8,8 +8,9 @@ from datetime import datetime
 import pytest
 
 from tests.actions.servers import answer, closed, drips, raw, serving, silent
-from ukcloud_maintenance.actions import signing, webhook
+from ukcloud_maintenance.actions import webhook
 from ukcloud_maintenance.actions.webhook import Progress, Sending
+from ukcloud_maintenance.core import signing
 from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.messages import english
 from ukcloud_maintenance.settings.actions import Action, read_actions
@@ -20,7 +21,7 @@ VALUES = {"host": "cmp1", "run": "7", "reason": "new kernel"}
 
 
 def action(url: str, **more) -> Action:
-    hook = {"url": url, "secret": "s3cret-of-both", "timeout": 5, "poll": POLL, **more}
+    hook = {"url": url, "secret": "s3cret-of-both-ends", "timeout": 5, "poll": POLL, **more}
     return read_actions({"awx": {"webhook": hook}})["awx"]
 
 
@@ -43,12 +44,11 @@ def test_the_receiver_can_verify_what_it_gets():
     assert json.loads(sent.body) == {"action": "awx", **VALUES}
     assert sent.headers["Content-Type"] == "application/json"
     assert sent.headers["Authorization"] == "Bearer token-1"
-    assert sent.headers[signing.DELIVERY] == "delivery-1"
-    stamp, signature = sent.headers[signing.TIMESTAMP], sent.headers[signing.SIGNATURE]
+    assert sent.headers[signing.ID] == "delivery-1"
     now = NOW.timestamp()
-    assert signing.verify("s3cret-of-both", stamp, sent.body, signature, now)
-    assert not signing.verify("another", stamp, sent.body, signature, now)
-    assert not signing.verify("s3cret-of-both", stamp, sent.body + b" ", signature, now)
+    assert signing.verify(b"s3cret-of-both-ends", sent.headers, sent.body, now)
+    assert not signing.verify(b"another", sent.headers, sent.body, now)
+    assert not signing.verify(b"s3cret-of-both-ends", sent.headers, sent.body + b" ", now)
 
 
 def test_a_body_of_the_settings_has_its_values():
@@ -102,7 +102,7 @@ def test_one_that_fails_once_gets_the_same_delivery_again():
         found = send(one)
     assert (found.kind, found.poll_url) == (Sending.ACCEPTED, f"{server.url}/jobs/38/")
     first, second = server.sent
-    assert first.headers[signing.DELIVERY] == second.headers[signing.DELIVERY]
+    assert first.headers[signing.ID] == second.headers[signing.ID]
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def test_an_address_of_another_server_is_refused_and_said_to_have_begun(address)
 def test_where_nothing_is_polled_no_address_is_looked_for():
     with serving(answer(201, {"url": "http://elsewhere/"})) as server:
         one = action(server.url)
-        hook = {"url": server.url, "secret": "s3cret-of-both"}
+        hook = {"url": server.url, "secret": "s3cret-of-both-ends"}
         found = send(read_actions({"awx": {"webhook": hook}})["awx"])
         assert (found.kind, found.poll_url) == (Sending.ACCEPTED, "")
         assert said(found).endswith("accepted the action.")
@@ -256,7 +256,7 @@ def test_where_nothing_is_polled_no_address_is_looked_for():
         ({"message": "a\n\x1b[31mb"}, r": a \x1b[31mb (HTTP 400)"),
         (b"Bad <b>limit</b>", ": Bad <b>limit</b> (HTTP 400)"),
         (b"<!DOCTYPE html><p>No", "(HTTP 400)"),
-        ({"detail": "token-of-mine, s3cret-of-both"}, ": ***, *** (HTTP 400)"),
+        ({"detail": "token-of-mine, s3cret-of-both-ends"}, ": ***, *** (HTTP 400)"),
         ({"detail": "x" * 5000}, "x... (HTTP 400)"),
     ],
     ids=["detail", "control", "text", "html", "secrets", "long"],

@@ -6,11 +6,12 @@ import pytest
 from django.utils import timezone
 
 from tests.commands.helpers import begin, finish, run
-from ukcloud_maintenance import services
+from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.message import text
+from ukcloud_maintenance.core.run.states import RunState
 from ukcloud_maintenance.core.states import DrainResult, DrainState
 from ukcloud_maintenance.exceptions import ConfigurationError
-from ukcloud_maintenance.models import Drain, InstanceMigration
+from ukcloud_maintenance.models import Drain, InstanceMigration, Run, RunHost
 
 pytestmark = pytest.mark.django_db
 
@@ -82,3 +83,45 @@ def test_who_may_not_read_the_credentials_removes_nothing(cloud, monkeypatch):
     monkeypatch.setattr(services, "connect_shell", unreadable)
     assert run("maintenance_clear").exit_code == 2
     assert left() == {drain.pk}
+
+
+def run_over_since(days: float, *hosts: str) -> Run:
+    """A rolling run that was cancelled."""
+    now = timezone.now()
+    made = Run.objects.create(
+        region="RegionOne",
+        reason="kernel update",
+        max_concurrent=1,
+        created_at=now,
+        updated_at=now,
+    )
+    for position, host in enumerate(hosts):
+        RunHost.objects.create(run=made, position=position, host=host, since=now)
+    store.change_run(made, now, state=RunState.CANCELLING.value)
+    store.change_run(made, now, state=RunState.CANCELLED.value)
+    Run.objects.filter(pk=made.pk).update(finished_at=now - timedelta(days=days))
+    return made
+
+
+def test_rolling_runs_go_as_well(cloud):
+    old, young = run_over_since(366, "cmp1"), run_over_since(364, "cmp1", "cmp2")
+    tried = run("maintenance_clear", "--dry-run")
+    assert "Would remove 1 rolling run with 1 host and 0 actions." in tried.stdout
+    assert Run.objects.count() == 2
+    assert "Removed 1 rolling run with 1 host and 0 actions." in run("maintenance_clear").stdout
+    assert list(Run.objects.all()) == [young]
+    assert not RunHost.objects.filter(run_id=old.pk).exists()
+    found = run("maintenance_clear", "--older-than", "300", "--json").json
+    assert (found["runs"], found["run_hosts"], found["run_actions"]) == (1, 2, 0)
+
+
+def test_a_rolling_run_with_a_host_in_maintenance_is_kept_and_counted(cloud):
+    drain = over_since(400)
+    maintenance = store.join_maintenance(
+        drain, found_status="enabled", found_reason="", service_id="s1", now=timezone.now()
+    )
+    made = run_over_since(400, "cmp1", "cmp2")
+    RunHost.objects.filter(run=made, host="cmp1").update(maintenance=maintenance)
+    outcome = run("maintenance_clear")
+    assert "Kept 1 rolling run of that age: a host of it is still in maintenance." in outcome.stdout
+    assert Run.objects.count() == 1

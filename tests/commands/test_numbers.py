@@ -32,6 +32,7 @@ def numbers() -> list[tuple[str, str]]:
         module = import_module(f"ukcloud_maintenance.management.commands.{name}")
         command = module.Command(stdout=io.StringIO(), stderr=io.StringIO())
         parser = command.create_parser("django-admin", name)
+        # of commands with sub-commands see test_runs.py
         for action in parser._actions:
             theirs = "--verbosity" in action.option_strings
             if action.type is int and not theirs:

@@ -373,3 +373,12 @@ def test_whatever_happens_at_most_one_more_is_asked_for_each_attempt_and_never_t
     free = [n for n, (host, what) in enumerate(asked) if host and what in NO]
     assert all(asked[n + 1][0] is None for n in free)
     assert len(asked) - len(free) == most
+
+
+def test_the_hosts_that_a_run_is_done_with_go_before_emptier_ones_as_far_as_they_have_room():
+    def goes(**free: int) -> list[str | None]:
+        sight = seen(server(), placing=placing(**free), preferred=frozenset({"cmp3"}))
+        return sent(decide(EVEN, [row()], sight))
+
+    assert goes(cmp2=9000, cmp3=1500) == ["cmp3"]
+    assert goes(cmp2=9000, cmp3=500) == ["cmp2"]

@@ -67,7 +67,7 @@ class World:
                 self.move(key, Stage.FAILED)
             case d.Act():
                 dropped = host.is_unwanted or self.run.state is RunState.CANCELLING
-                assert host.stage is Stage.ACTING or host.is_safe and not dropped
+                assert host.stage is Stage.ACTING or (host.is_safe and not dropped)
                 assert self.run.state not in (RunState.PAUSED, RunState.STOPPED)
                 if host.action is not None:
                     assert host.action.state not in ACTION_OPEN

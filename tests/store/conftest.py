@@ -17,6 +17,7 @@ from ukcloud_maintenance.models import (
     HostMaintenance,
     InstanceMigration,
     Plan,
+    Run,
     Turn,
     Worker,
 )
@@ -61,7 +62,16 @@ def database(engine, django_db_blocker) -> Iterator[None]:
     """That database as the default one, empty at the start, and no transaction around the test."""
     with django_db_blocker.unblock(), as_default(engine):
         with transaction.atomic():
-            for model in (Event, InstanceMigration, Drain, Plan, HostMaintenance, Turn, Worker):
+            for model in (
+                Event,
+                Run,
+                InstanceMigration,
+                Drain,
+                Plan,
+                HostMaintenance,
+                Turn,
+                Worker,
+            ):
                 model.objects.all().delete()
         yield
 

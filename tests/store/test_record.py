@@ -80,7 +80,7 @@ def test_another_event_gives_the_record_another_name():
     names = [store.newest_event(drain.pk)]
     store.record(create("cmp2"), None, NOW, "drain_started", WORKER, "")
     assert store.newest_event(drain.pk) == names[0]
-    store.record(drain, None, NOW, "drain_started", WORKER, "")
+    store.record(drain, None, NOW, "limit_learned", WORKER, "")
     names.append(store.newest_event(drain.pk))
     # one that was begun before and committed after
     newest = Event.objects.filter(drain=drain).order_by("-pk").first()

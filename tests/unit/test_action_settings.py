@@ -10,7 +10,7 @@ from ukcloud_maintenance.settings import actions, current
 from ukcloud_maintenance.settings.actions import Action, Alerts, Command, Poll, Webhook
 
 COMMAND = {"command": ["ansible-playbook", "reboot.yml", "--limit", "{host}"]}
-HOOK = {"url": "https://awx/launch", "secret": "s3cret"}
+HOOK = {"url": "https://awx/launch", "secret": "s3cret-of-both-ends"}
 
 
 def use(settings, **values):
@@ -27,7 +27,9 @@ def test_an_action_has_what_is_set_and_otherwise_the_defaults(settings):
     found = current().actions
     argv = ("ansible-playbook", "reboot.yml", "--limit", "{host}")
     assert found["reboot"] == Action("reboot", command=Command(argv))
-    assert found["awx"] == Action("awx", webhook=Webhook("https://awx/launch", "s3cret"))
+    assert found["awx"] == Action(
+        "awx", webhook=Webhook("https://awx/launch", "s3cret-of-both-ends")
+    )
     assert not our_settings_problems()
 
 
@@ -194,7 +196,12 @@ def test_all_that_is_wrong_is_told_at_once(settings):
 
 def test_what_can_be_secret_is_not_shown(settings):
     url = "https://me:s3cret@awx/s3cret"
-    hook = {"url": url, "secret": "s3cret", "headers": {"A": "s3cret"}, "body": {"a": "s3cret"}}
+    hook = {
+        "url": url,
+        "secret": "s3cret-of-both-ends",
+        "headers": {"A": "s3cret"},
+        "body": {"a": "s3cret"},
+    }
     use(
         settings,
         ACTIONS={"awx": {"webhook": hook}, "x": {**COMMAND, "environment": {"A": "s3cret"}}},

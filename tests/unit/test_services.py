@@ -12,16 +12,19 @@ from ukcloud_maintenance.core.actor import (
     RULE_DRAIN,
     RULE_RESET,
     RULE_RETURN,
+    RULE_ROLL,
     RULE_STEER,
     RULE_VIEW,
     Actor,
     shell_actor,
 )
 from ukcloud_maintenance.core.preflight.verdicts import Kind
+from ukcloud_maintenance.core.run.states import HostVerb, RunVerb
 from ukcloud_maintenance.core.steering import DrainVerb, Verb
 from ukcloud_maintenance.exceptions import NotAllowed
 from ukcloud_maintenance.messages import english
 
+A_RUN = services.RunRequest(("cmp1",), services.DrainRequest("", "r"))
 #: What each function needs, and arguments beside the actor.
 NEEDS = {
     "list_hosts": (RULE_VIEW, ["cloud"]),
@@ -70,6 +73,20 @@ NEEDS = {
     "host_allocations": (RULE_VIEW, ["cloud", "cmp1"]),
     "remove_allocation": (RULE_RESET, ["cloud", "cmp1", "c"]),
     "left_alone": (RULE_VIEW, ["cloud", None]),
+    "check_run": (RULE_ROLL, ["cloud", A_RUN]),
+    "request_run": (RULE_ROLL, ["cloud", A_RUN]),
+    "list_runs": (RULE_VIEW, ["RegionOne"]),
+    "get_run": (RULE_VIEW, [1]),
+    "run_report": (RULE_VIEW, [1]),
+    "run_record": (RULE_VIEW, [None]),
+    "run_document": (RULE_VIEW, [None]),
+    "run_of_host": (RULE_VIEW, ["RegionOne", "cmp1"]),
+    "steer_run": (RULE_ROLL, [1, RunVerb.PAUSE]),
+    "steer_host": (RULE_ROLL, [1, "cmp1", HostVerb.DONE]),
+    "host_done": (RULE_ROLL, ["RegionOne", "cmp1"]),
+    "add_to_run": (RULE_ROLL, ["cloud", 1, ["cmp1"]]),
+    "who_is_told": (RULE_VIEW, []),
+    "send_test": (RULE_DRAIN, []),
 }
 
 
@@ -96,7 +113,8 @@ def test_every_function_that_takes_an_actor_is_in_the_table():
     # What remains reads settings, makes a document of what was read, or makes a connection of
     # credentials that the caller has.
     assert public - with_actor == {
-        *("connect", "connect_shell", "shell_regions", "check_request", "drain_document")
+        *("connect", "connect_shell", "shell_regions", "check_request", "drain_document"),
+        *("openings", "progress_document"),
     }
 
 

@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urljoin
 
+from ..core import signing
 from ..core.backports import StrEnum
 from ..core.message import Message, message
 from ..core.printable import printable
 from ..settings.actions import VALUES, Action, Poll, Webhook
-from . import signing
 from .http import NoReply, Reply, ask, named, origin
 
 #: Bytes of an answer that are read at most, characters of one that are quoted, and of an address.
@@ -88,7 +88,7 @@ def send(action: Action, delivery_id: str, content: Mapping[str, Any], now: date
     """
     hook = _of(action)
     sent = json.dumps(content, sort_keys=True).encode()
-    signed = signing.headers(hook.secret, int(now.timestamp()), delivery_id, sent)
+    signed = signing.headers(hook.key, delivery_id, int(now.timestamp()), sent)
     receiver = named(hook.url)
     try:
         reply = ask(

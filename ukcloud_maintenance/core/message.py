@@ -66,11 +66,11 @@ def lines(first: Message, *rest: Message) -> Message:
     return Message(LINES, {"first": first, "rest": rest}) if rest else first
 
 
-def some(values: Iterable[Any], named: int = NAMED) -> tuple[Any, ...]:
+def some(values: Iterable[Any], most: int = NAMED) -> tuple[Any, ...]:
     """The first few of a list, and how many there are beyond."""
     everything = tuple(values)
-    beyond = len(everything) - named
-    return (*everything[:named], message("and_more", count=beyond)) if beyond > 0 else everything
+    beyond = len(everything) - most
+    return (*everything[:most], message("and_more", count=beyond)) if beyond > 0 else everything
 
 
 def holds(one: Message | None, *codes: str) -> bool:

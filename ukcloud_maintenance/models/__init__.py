@@ -13,7 +13,7 @@ from .drains import Drain, Plan
 from .hosts import HostMaintenance, Turn, host_key
 from .instances import Attempt, InstanceMigration, Request
 from .inventory import Inventory, InventoryPage
-from .record import Event, Worker
+from .record import Event, Notice, Worker
 from .runs import Run, RunAction, RunHost
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "InstanceMigration",
     "Inventory",
     "InventoryPage",
+    "Notice",
     "Plan",
     "Request",
     "Run",

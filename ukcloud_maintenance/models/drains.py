@@ -98,6 +98,9 @@ class Drain(models.Model):
     proving_since = models.DateTimeField(null=True)
     host_down_since = models.DateTimeField(null=True)
     cloud_down_since = models.DateTimeField(null=True)
+    #: the instances that somebody was told need a person, by id, and when: see core.drain.telling
+    needs_told = models.JSONField(default=list)
+    needs_told_at = models.DateTimeField(null=True)
 
     created_at = models.DateTimeField(db_index=True)
     started_at = models.DateTimeField(null=True)

@@ -1,4 +1,6 @@
-"""What happened, and which workers are alive."""
+"""What happened, who is told of it, and which workers are alive."""
+
+from uuid import uuid4
 
 from django.db import models
 
@@ -36,6 +38,40 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} at {self.at}"
+
+
+class Notice(models.Model):
+    """An event that somebody is told of: written in the transaction of the event, replaced by one
+    for each receiver that wants it, and delivered in the order of their ids.
+
+    A receiver is known by its name alone: its address is a secret, and in the settings.
+    """
+
+    #: not handed to the receivers yet; waits for its delivery; delivered; given up
+    NEW, QUEUED, SENT, FAILED = "new", "queued", "sent", "failed"
+
+    event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="notices")
+    receiver = models.CharField(max_length=64, blank=True)
+    #: the same in each attempt: a receiver that gets two of one number was told once
+    delivery = models.UUIDField(default=uuid4, unique=True, editable=False)
+    state = models.CharField(max_length=8, default=NEW)
+    attempts = models.PositiveIntegerField(default=0)
+    #: the next attempt is not before that
+    next_at = models.DateTimeField(null=True)
+    #: when it was delivered or given up
+    done_at = models.DateTimeField(null=True)
+    #: why the last attempt failed
+    problem = MessageField()
+    #: the worker that delivers it, and until when
+    claimed_by = Words(max_length=255, blank=True)
+    claimed_until = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["state", "receiver"], name="notice_queue")]
+
+    def __str__(self) -> str:
+        return f"{self.event.kind} to {self.receiver or 'all'}"
 
 
 class Worker(models.Model):

@@ -154,7 +154,8 @@ def with_placing(
     around = by.surroundings.read(by.cloud, anew=anew)
     placing = read_placing(by.cloud, drain, seen.servers, wanted, around)
     by.alive()
-    return replace(seen, placing=placing, placing_of=frozenset(wanted))
+    preferred = store.done_before(drain.pk)
+    return replace(seen, placing=placing, placing_of=frozenset(wanted), preferred=preferred)
 
 
 def _add_older(

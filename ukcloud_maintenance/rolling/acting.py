@@ -98,7 +98,11 @@ class Acting:
         answer = webhook.send(action, made.token, content, now)
         if answer.kind is Sending.ACCEPTED:
             self._change(run, row, made, ActionState.RUNNING, answer.said, poll_url=answer.poll_url)
-        elif answer.kind is Sending.LATER and not self._is_late(made, action, now):
+        elif (
+            answer.kind is Sending.LATER
+            and (action.idempotent or not answer.may_have_begun)
+            and not self._is_late(made, action, now)
+        ):
             # the same delivery, until it is taken
             pause = answer.retry_after or min(action.retry_after, RESEND)
             self._change(run, row, made, ActionState.INTENDED, answer.said, in_seconds=pause)
@@ -164,8 +168,12 @@ class Acting:
             self._change(
                 run, row, made, ActionState.UNKNOWN, message("run_action_gone", action=made.name)
             )
-        elif made.state == ActionState.INTENDED:
+        elif made.state == ActionState.INTENDED and (made.next_at or action.idempotent):
+            # what is about to be sent is not due: should nobody come back, it may have been sent
+            store.change_action(run, row, made, now, next_at=None)
             self._send(run, row, made, action)
+        elif made.state == ActionState.INTENDED:
+            self._change(run, row, made, ActionState.UNKNOWN, message("run_maybe_sent"))
         elif self._is_late(made, action, now):
             said = message("run_action_too_long", seconds=int(action.time_limit))
             self._change(run, row, made, ActionState.UNKNOWN, said)

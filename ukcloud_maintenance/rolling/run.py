@@ -280,4 +280,7 @@ class RunReconciler:
 
     def _say(self, run: Run, said: Message | None) -> None:
         if run.message != said and run.finished_at is None:
-            store.change_run(run, self.clock(), message=said)
+            event = None
+            if said is not None and said.code == "run_waits_for_approval":
+                event = ("run_waits_for_approval", self.worker, said)
+            store.change_run(run, self.clock(), message=said, event=event)

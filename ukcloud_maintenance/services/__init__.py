@@ -18,6 +18,7 @@ from ..store import (
     RunAction,
     RunHost,
     WorkerStatus,
+    tries_of,
 )
 from .access import connect, connect_shell, shell_regions
 from .allocations import host_allocations, remove_allocation
@@ -37,6 +38,7 @@ from .hosts import (
 )
 from .instances import Steered, evidence, retry_failed, steer
 from .maintenance import check_recorded, get_maintenance, host_maintenance, is_listed
+from .notices import Told, send_test, who_is_told
 from .plans import (
     PlanReport,
     PlanRequest,
@@ -84,7 +86,8 @@ from .rolling import (
     steer_run,
 )
 from .run_places import RunChoices, run_choices, run_places, run_tallies
-from .runs import RunPreview, RunRequest, check_run, request_run
+from .run_records import openings, progress_document, run_document
+from .runs import RunHostPreview, RunPreview, RunRequest, check_run, request_run
 from .steering import UNCHANGED, DrainChange, cancel_drain, change_drain, pause_drain, resume_drain
 
 __all__ = [
@@ -123,10 +126,12 @@ __all__ = [
     "RunAction",
     "RunChoices",
     "RunHost",
+    "RunHostPreview",
     "RunPreview",
     "RunReport",
     "RunRequest",
     "Steered",
+    "Told",
     "WorkerStatus",
     "add_to_run",
     "cancel_drain",
@@ -166,9 +171,11 @@ __all__ = [
     "list_runs",
     "newest_try",
     "open_drains",
+    "openings",
     "pause_drain",
     "plan_report",
     "preflight_host",
+    "progress_document",
     "project_names",
     "remove_allocation",
     "request_drain",
@@ -181,15 +188,19 @@ __all__ = [
     "return_preview",
     "return_run",
     "run_choices",
+    "run_document",
     "run_of_host",
     "run_places",
     "run_record",
     "run_report",
     "run_tallies",
+    "send_test",
     "shell_regions",
     "steer",
     "steer_host",
     "steer_plan",
     "steer_run",
+    "tries_of",
+    "who_is_told",
     "worker_status",
 ]

@@ -289,6 +289,7 @@ def host_done(actor: Actor, region: str, host: str) -> RunHost:
 
     :raises Refused: it is in none, or nothing was to be done with it
     """
+    require(actor, RULE_ROLL)
     found = run_of_host(actor, region, host)
     if found is None:
         raise Refused(message("run_host_in_none", host=host), field="host")

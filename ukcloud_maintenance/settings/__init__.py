@@ -16,16 +16,18 @@ from ..exceptions import ConfigurationError
 from . import actions as of_runs
 from . import schema
 from .actions import Action, Alerts
+from .notices import Notices
+from .receivers import Receiver, same_names
 from .removed import REMOVED
 from .schema import Setting, setting
 
-__all__ = ["NAME", "SETTINGS", "Settings", "current", "leftovers", "problems", "table"]
+__all__ = ["NAME", "SETTINGS", "Receiver", "Settings", "current", "leftovers", "problems", "table"]
 
 NAME = "UKCLOUD_MAINTENANCE"
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(Notices):
     """What an operator sets, and below it what is derived from that."""
 
     cloud: str = setting(
@@ -346,6 +348,11 @@ def problems() -> Iterator[tuple[str, str]]:
         yield (
             f'{NAME}["ACTIONS_DIRECTORY"] must be an absolute path.',
             "Name a directory of the worker's machine, e.g. /var/lib/ukcloud-maintenance/actions.",
+        )
+    if name := same_names(read.notify, read.webhooks):
+        yield (
+            f'{NAME}["NOTIFY"] and "WEBHOOKS" have two receivers called {name}.',
+            'Give each a "name" of its own: the record knows them by it.',
         )
     # the default is no one's choice, and a region may be small
     if read.max_concurrent > read.max_in_region and "MAX_CONCURRENT" in given:

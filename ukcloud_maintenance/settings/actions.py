@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..core.signing import key_of
 from .parts import VALUES, Parts
 from .schema import Wrong, setting
 
@@ -66,6 +67,11 @@ class Webhook:
     body: Mapping[str, Any] | None = field(default=None, repr=False)
     poll: Poll | None = None
     timeout: float = 10.0
+
+    @property
+    def key(self) -> bytes:
+        """What it is signed with."""
+        return key_of(self.secret)
 
 
 @dataclass(frozen=True)
@@ -191,7 +197,7 @@ def _webhook(one: Parts) -> Webhook:
     one.known.add("poll")
     read = Webhook(
         url=one.address("url"),
-        secret=one.text("secret"),
+        secret=one.secret("secret"),
         headers=one.headers("headers"),
         body=one.body("body"),
         poll=poll,

@@ -10,6 +10,8 @@ from string import Formatter
 from typing import Any
 from urllib.parse import urlsplit
 
+from ..core.signing import BASE64, KEY_MIN, is_secret
+
 #: What is filled in where a text names it in braces.
 VALUES = ("host", "run", "reason")
 #: A header's value: no control characters, no blanks at its ends.
@@ -117,6 +119,17 @@ class Parts:
             if isinstance(told, str) and not _HEADER.fullmatch(told):
                 self.wrong(key, f"has characters in {one!r} that no header may have")
         return value
+
+    def secret(self, key: str) -> str:
+        """One that requests are signed with, see core.signing."""
+        given = self.text(key)
+        if given and not is_secret(given):
+            self.wrong(
+                key,
+                f"must be a text of at least {KEY_MIN} characters, or {BASE64} and at least"
+                f" {KEY_MIN} bytes in base64",
+            )
+        return given
 
     def address(self, key: str) -> str:
         value = self.text(key)

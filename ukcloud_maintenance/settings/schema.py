@@ -5,9 +5,10 @@ field's name in capitals.
 """
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import cache
+from inspect import get_annotations
 from typing import Any, TypeVar, get_origin
 
 T = TypeVar("T")
@@ -19,6 +20,7 @@ _TAKEN: dict[type, tuple[type, ...]] = {
     str: (str,),
     bool: (bool,),
     Mapping: (dict,),
+    Sequence: (list, tuple),
 }
 
 
@@ -43,6 +45,7 @@ def setting(
     *,
     choices: tuple[str, ...] = (),
     parse: Callable[[Any], Any] | None = None,
+    check: Callable[[Any], str] | None = None,
 ) -> Any:
     """A field of the settings.
 
@@ -51,6 +54,8 @@ def setting(
     :param minimum: inclusive, for numbers; as is `maximum`
     :param parse: makes the field's value of a dict, or raises :class:`Wrong`; nothing of what is
         wrong is quoted but by it
+    :param check: what is wrong with a value, or empty: the only check that is made then. The value
+        may have secrets in it, which nothing shows
     """
     kept = {
         "unit": unit,
@@ -59,13 +64,14 @@ def setting(
         "maximum": maximum,
         "choices": choices,
         "parse": parse,
+        "check": check,
     }
     if parse is not None:
         given = {"given": default, **kept}
         return field(default_factory=lambda: parse(default), metadata=given)
     if isinstance(default, dict):
         return field(default_factory=lambda: dict(default), metadata=kept)
-    return field(default=default, metadata=kept)
+    return field(default=default, metadata=kept, repr=check is None)
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,7 @@ class Setting:
     maximum: float | None = None
     choices: tuple[str, ...] = ()
     parse: Callable[[Any], Any] | None = None
+    check: Callable[[Any], str] | None = None
 
     def problem(self, value: Any) -> str:
         """Why `value` cannot be used, or empty."""
@@ -106,6 +113,8 @@ class Setting:
         return float(value) if float in self.types else value
 
     def _problem(self, value: Any) -> str:
+        if self.check is not None:
+            return self.check(value)
         if isinstance(value, bool) and bool in self.types:
             return ""
         if isinstance(value, bool) or not isinstance(value, self.types):
@@ -129,8 +138,9 @@ class Setting:
 
 @cache
 def settings_of(schema: type) -> tuple[Setting, ...]:
-    """The keys of a dataclass of settings, in its order."""
-    return tuple(_setting(one) for one in fields(schema))
+    """The keys of a dataclass of settings, in its order; behind its own those that it inherits."""
+    own = get_annotations(schema)
+    return tuple(_setting(one) for one in sorted(fields(schema), key=lambda f: f.name not in own))
 
 
 def _setting(one: "Field[Any]") -> Setting:
@@ -188,6 +198,6 @@ def table(schema: type) -> str:
     """The table of the docs for a dataclass of settings, in Markdown."""
     lines = ["| key | default | unit | what it is |", "|---|---|---|---|"]
     for one in settings_of(schema):
-        default = f"`{one.default!r}`" if one.default not in ("", {}) else ""
+        default = f"`{one.default!r}`" if one.default not in ("", {}, ()) else ""
         lines.append(f"| `{one.name}` | {default} | {one.unit} | {one.help} |")
     return "\n".join(lines) + "\n"

@@ -9,7 +9,8 @@ from django.db.models import Count, F, Max, Q, QuerySet, Subquery
 
 from ..core.actor import Actor
 from ..core.message import Message
-from ..models import Drain, Event, HostMaintenance, InstanceMigration, Run, Worker
+from ..core.notices import TOLD
+from ..models import Drain, Event, HostMaintenance, InstanceMigration, Notice, Run, Worker
 
 #: What happened, who did it, and what is said of it; of a row and a host also Nova's request id.
 Happened = tuple[str, "Who", Message | str | None]
@@ -68,7 +69,9 @@ def add_event(
     maintenance: HostMaintenance | None = None,
     run: Run | None = None,
 ) -> None:
-    Event.objects.create(
+    """Record an event, and that somebody is to be told of it; in the transaction of the caller,
+    which changes what the event is about."""
+    event = Event.objects.create(
         drain=drain,
         run=run,
         maintenance=maintenance,
@@ -80,6 +83,8 @@ def add_event(
         message=message,
         request_id=request_id,
     )
+    if kind in TOLD:
+        Notice.objects.create(event=event)
 
 
 #: How a worker names itself: machine, process, and when it started.

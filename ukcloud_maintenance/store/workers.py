@@ -9,7 +9,7 @@ from django.db.models import Exists, F, OuterRef, Q
 
 from ..core.message import Message
 from ..core.states import DRAIN_OPEN
-from ..models import Drain, HostMaintenance, Inventory, Run, Worker
+from ..models import Drain, HostMaintenance, Inventory, Notice, Run, Worker
 from .clock import SLACK
 from .draining import drain, drains_with_requests
 from .hosts import maintenance
@@ -207,7 +207,7 @@ def worker_stopped(name: str, now: datetime) -> None:
     """A worker says goodbye, or is known to be dead; what it held is free."""
     Worker.objects.filter(name=name).update(stopped_at=now)
     Drain.objects.filter(claimed_by=name).update(claimed_by="", claimed_until=None)
-    for claimed in (HostMaintenance, Inventory, Run):
+    for claimed in (HostMaintenance, Inventory, Notice, Run):
         claimed.objects.filter(claimed_by=name).update(claimed_by="", claimed_until=None)
 
 

@@ -36,6 +36,7 @@ from ..store import Drain, InstanceMigration
 from . import attempts, outage, requests, service
 from .asking import DrainPass, may_be_ours
 from .looks import Looks
+from .needs import tell_who_needs_you
 
 #: Passes that follow each other without a pause: a drain is begun, its host disabled, what is on
 #: the host listed again, and the first migration submitted.
@@ -158,6 +159,7 @@ def run(at: DrainPass, looks: Looks, surroundings: Surroundings) -> Outcome:
         return _outcome_of(error)
     outage.cloud_is_back(at)
     left = [row_view(row) for row in by_id.values()]
+    tell_who_needs_you(at, left)
     after = Pass(drain_view(drain), left, seen, limits(), at.clock())
     pause = _pause(after, acted=bool(actions))
     return Outcome(pause, leads_on=d.leads_on(views, left, actions))

@@ -32,6 +32,7 @@ from .housekeeping import (
 )
 from .inventory import InventoryKeeper
 from .passes import AFTER_A_BUG, Pass, PassRunner, Work, longest_pause
+from .teller import Teller
 from .watchdog import Watchdog, notify
 
 #: Drains that one worker works on side by side; a region that hangs must not hold up the others.
@@ -68,7 +69,7 @@ class Worker:
         self.watchdog = Watchdog(self.name)
         self.runner = PassRunner(self.name, self.signs, self.database, self.agenda, self.stopping)
         self.passes: dict[Key, Pass] = {}
-        self.keepers: list[tuple[InventoryKeeper, threading.Thread]] = []
+        self.keepers: list[tuple[InventoryKeeper | Teller, threading.Thread]] = []
         self.dispatcher = threading.Thread()
         #: when the dispatcher is expected to turn again, by the monotonic clock
         self.turn_expected = 0.0
@@ -118,6 +119,7 @@ class Worker:
         self._start_dispatcher(once)
         if not once:
             self._keep_inventories()
+            self._keep(Teller(self.name, self.database, self.stopping), "teller")
         notify("READY=1")
         while not self.stopping.is_set():
             self._watch(once)
@@ -197,9 +199,12 @@ class Worker:
             keeper = InventoryKeeper(
                 self.name, region, self.runner.clouds, self.database, drains, self.stopping
             )
-            thread = threading.Thread(target=keeper.run, daemon=True, name="inventory")
-            self.keepers.append((keeper, thread))
-            thread.start()
+            self._keep(keeper, "inventory")
+
+    def _keep(self, keeper: InventoryKeeper | Teller, name: str) -> None:
+        thread = threading.Thread(target=keeper.run, daemon=True, name=name)
+        self.keepers.append((keeper, thread))
+        thread.start()
 
     # -- claiming ----------------------------------------------------------------------------
 

@@ -191,6 +191,7 @@ class Observation:
     :param placing: what stands around the servers now, to choose hosts for them, where this pass
         looked (see `places_wanted`)
     :param placing_of: the servers, by id, whose groups were looked at for it; None: all
+    :param preferred: hosts that are a better destination than others, as far as they have room
     :param admission: what the plan and the limits of the region leave to this drain
     :param sources: for a run back, the compute services of the hosts that instances leave
     :param last_limit: how many live migrations Nova is known to run at once from this host, by the
@@ -211,6 +212,7 @@ class Observation:
     around: PlacementContext | None = None
     placing: PlacementContext | None = None
     placing_of: frozenset[str] | None = None
+    preferred: frozenset[str] = frozenset()
     travelling: frozenset[str] = frozenset()
     admission: Admission = field(default_factory=Admission)
     sources: Mapping[str, Service | None] = field(default_factory=dict)

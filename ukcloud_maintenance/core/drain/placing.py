@@ -5,7 +5,7 @@ next attempt to the scheduler, once for each attempt that counts: from 2.34 on N
 host" is about the host that was asked for, and no proof that no other would do.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -63,7 +63,19 @@ def _packed(p: Pass) -> Mapping[str, str]:
     }
     servers = [p.seen.servers[server_id] for server_id in rows]
     items = [_for_row(p, rows[item.id], item) for item in items_of(servers, around)]
+    if p.seen.preferred:
+        items = _preferred(p.seen.preferred, items, around)
     return pack(items, around.capacity, around.whereabouts).placed
+
+
+def _preferred(
+    hosts: frozenset[str], items: Sequence[Item], around: PlacementContext
+) -> list[Item]:
+    """The same, where those that the preferred hosts have room for may go nowhere else."""
+    here = [replace(i, hosts=tuple(host for host in i.hosts if host in hosts)) for i in items]
+    fit = [item for item in here if item.hosts]
+    placed = pack(fit, around.capacity or {}, around.whereabouts).placed
+    return [replace(i, hosts=(placed[i.id],)) if i.id in placed else i for i in items]
 
 
 def _for_row(p: Pass, row: Row, item: Item) -> Item:

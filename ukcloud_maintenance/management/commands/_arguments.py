@@ -1,5 +1,6 @@
 """Arguments that several commands take."""
 
+import argparse
 from datetime import datetime
 
 from django.core.management.base import CommandParser
@@ -35,7 +36,7 @@ def moment(option: str, text: str | None) -> datetime | None:
     )
 
 
-def timeout_action(text: str | None) -> str | None:
+def underscored(text: str | None) -> str | None:
     """`force-complete`, as the verb is typed, means the setting's `force_complete`."""
     return text and text.replace("-", "_")
 
@@ -44,7 +45,7 @@ def timeout_action(text: str | None) -> str | None:
 PLACING = {"even": True, "scheduler": False}
 
 
-def add_placing(parser: CommandParser, *, default: str | None = None) -> None:
+def add_placing(parser: argparse.ArgumentParser, *, default: str | None = None) -> None:
     """The option of how the destination of each instance is chosen."""
     parser.add_argument(
         "--placing",
@@ -72,12 +73,20 @@ def add_window(parser: CommandParser, *, none: bool = False) -> None:
         metavar="TIME",
         help=f"start no new migrations after this time; those in progress finish{or_none}",
     )
+    add_timeout_action(parser, default=not none)
+
+
+def add_timeout_action(parser: argparse.ArgumentParser, *, default: bool = True) -> None:
+    """The option of what becomes of a migration that takes too long.
+
+    :param default: whether the setting counts where it is not given
+    """
     parser.add_argument(
         "--timeout-action",
-        type=timeout_action,
+        type=underscored,
         metavar="ACTION",
         help="what to do with a migration that takes too long: warn; abort (the instance keeps"
         " running on its host, and is retried if Nova leaves it ACTIVE); force_complete"
         " (its guest is paused until the rest is copied)"
-        + ("" if none else "; default: the setting TIMEOUT_ACTION"),
+        + ("; default: the setting TIMEOUT_ACTION" if default else ""),
     )

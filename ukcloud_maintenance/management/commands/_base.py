@@ -74,6 +74,21 @@ _BAD_INPUT = frozenset(
         "region_without_worker",
         "choice_unknown",
         "days_out_of_range",
+        "unknown_run",
+        "run_host_unknown",
+        "run_host_in_none",
+        "run_action_unknown",
+        "run_choice_unknown",
+        "run_number_out_of_range",
+        "run_no_aggregate",
+        "run_aggregate_unknown",
+        "window_unreadable",
+        "window_unknown_day",
+        "window_bad_time",
+        "window_begins_at_24",
+        "window_has_no_length",
+        "window_lacks_zone",
+        "window_unknown_zone",
     }
 )
 
@@ -148,7 +163,7 @@ class ShellCommand(EdgeCommand):
             self.actor: Actor = shell_actor()
             self.act(**options)
         except (Failure, MaintenanceError, DatabaseError, InterfaceError) as error:
-            failure = _failure(error)
+            failure = failure_of(error)
             if self.json:
                 self._print_error(failure)
             raise CommandError(printable(failure), returncode=failure.exit_code) from error
@@ -265,7 +280,7 @@ def _check_settings() -> None:
         )
 
 
-def _failure(error: Failure | MaintenanceError | DatabaseError | InterfaceError) -> Failure:
+def failure_of(error: Failure | MaintenanceError | DatabaseError | InterfaceError) -> Failure:
     """What came up, with its exit code."""
     if isinstance(error, Failure):
         return error

@@ -35,6 +35,11 @@ def summary(report: services.DrainReport) -> str:
     )
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things, e.g. "1 host", "2 hosts"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def paragraph(said: Message | None) -> list[str]:
     """The lines of a message that has several; what others wrote begins none."""
     return english(said).split("\n")

@@ -4,11 +4,12 @@ What is shown was named by others (servers, reasons, faults), so that everything
 is made printable first, errors and tracebacks included; see `core.printable`.
 """
 
+import argparse
 import json
 import logging
 import traceback
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand, CommandParser, OutputWrapper
 
@@ -76,15 +77,23 @@ class EdgeCommand(BaseCommand):
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         parser = super().create_parser(prog_name, subcommand, **kwargs)
+        self._speaks_printably(parser)
+        self._parser = parser
+        return parser
+
+    def _speaks_printably(self, parser: argparse.ArgumentParser) -> None:
+        """The errors of a parser, and of those of its sub-commands."""
         plain_error = parser.error
 
-        def error(message: str) -> None:
+        def error(message: str) -> NoReturn:
             self.on_bad_arguments(printable(message))
             plain_error(printable(message))
 
-        parser.error = error
-        self._parser = parser
-        return parser
+        parser.error = error  # type: ignore[method-assign]
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                for one in action.choices.values():
+                    self._speaks_printably(one)
 
     def on_bad_arguments(self, message: str) -> None:
         """Called before the parser ends the command."""

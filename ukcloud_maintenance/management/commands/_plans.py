@@ -33,7 +33,7 @@ def plan_document(plan: HostPreflight) -> dict[str, Any]:
     duration, packing = plan.duration, plan.packing
     return {
         "host": plan.service.host,
-        "refusal": _refusal(plan.refusal),
+        "refusal": refusal_document(plan.refusal),
         "everything_leaves": plan.everything_leaves,
         "counts": {kind.value: len(plan.of_kind(kind)) for kind in Kind},
         "needed_memory_bytes": plan.needed_memory_bytes,
@@ -79,7 +79,7 @@ def _unknown_document(plan: HostPreflight) -> dict[str, dict[str, Any]]:
     }
 
 
-def _refusal(refusal: Refused | None) -> dict[str, Any] | None:
+def refusal_document(refusal: Refused | None) -> dict[str, Any] | None:
     """Why the host cannot be drained now; None where it can."""
     if refusal is None:
         return None

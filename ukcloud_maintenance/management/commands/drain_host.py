@@ -1,6 +1,5 @@
 """Drain hosts, from a shell."""
 
-import argparse
 from dataclasses import replace
 from typing import Any
 
@@ -11,8 +10,9 @@ from ukcloud_maintenance.core.states import DrainState, MigrationState, TimeoutA
 from ukcloud_maintenance.messages import document
 
 from ._arguments import PLACING, add_placing, add_window, moment
-from ._base import EXIT_BAD_INPUT, EXIT_NOT_DRAINED, EXIT_REFUSED, Failure
+from ._base import EXIT_NOT_DRAINED, EXIT_REFUSED
 from ._documents import iso
+from ._hosts import add_dry_run, add_host_sets, chosen_hosts
 from ._plans import pace_of, plan_document, plan_text, plans_text
 from ._waiting import WaitingCommand
 
@@ -33,20 +33,7 @@ class Command(WaitingCommand):
             metavar="HOST",
             help=("host name of a compute service, which must match exactly"),
         )
-        parser.add_argument(
-            "--zone",
-            action="append",
-            default=[],
-            metavar="ZONE",
-            help="all hosts of this availability zone; can be given several times",
-        )
-        parser.add_argument(
-            "--aggregate",
-            action="append",
-            default=[],
-            metavar="NAME",
-            help="all hosts of this aggregate; can be given several times",
-        )
+        add_host_sets(parser)
         reason = parser.add_argument(
             "--reason",
             required=True,
@@ -55,22 +42,10 @@ class Command(WaitingCommand):
             ),
         )
 
-        class DryRun(argparse.Action):
-            """Nothing is requested, so no reason is needed."""
-
-            def __call__(self, *args: Any) -> None:
-                reason.required = False
-                args[1].dry_run = True
-
-        parser.add_argument(
-            "--dry-run",
-            action=DryRun,
-            nargs=0,
-            default=False,
-            help=(
-                "preflight only: which instances can leave, how, to which hosts, and what"
-                " prevents it"
-            ),
+        add_dry_run(
+            parser,
+            reason,
+            "preflight only: which instances can leave, how, to which hosts, and what prevents it",
         )
         parser.add_argument("--region", help="required if several regions are configured")
         parser.add_argument(
@@ -132,7 +107,7 @@ class Command(WaitingCommand):
             timeout_action=options["timeout_action"],
         )
         cloud = self.cloud(options["region"])
-        hosts = self._hosts(cloud, options)
+        hosts = chosen_hosts(self.actor, cloud, options)
         request = replace(request, host=hosts[0])
         if options["dry_run"]:
             services.check_request(replace(request, reason=request.reason or "none is needed"))
@@ -163,37 +138,6 @@ class Command(WaitingCommand):
         for report in reports:
             self.say(_asked(report))
         self.warn_without_worker(reports[0])
-
-    def _hosts(self, cloud: services.Cloud, options: dict[str, Any]) -> list[str]:
-        """The hosts that are named, then those of the zones and of the aggregates, each once.
-
-        One that is named twice by itself stays twice: `services` refuse that.
-        """
-        hosts = list(options["hosts"])
-        if not (options["zone"] or options["aggregate"]):
-            return hosts
-        sets = services.host_sets(self.actor, cloud)
-        for what, names, known in (
-            ("availability zone", options["zone"], sets.zones),
-            ("aggregate", options["aggregate"], sets.aggregates),
-        ):
-            for name in names:
-                if name not in known:
-                    there_are = ", ".join(sorted(known)) or "none"
-                    raise Failure(
-                        f"There is no {what} {name!r} in this region.",
-                        EXIT_BAD_INPUT,
-                        f"unknown_{what.split()[-1]}",
-                        f"Available: {there_are}.",
-                    )
-                hosts += [host for host in known[name] if host not in hosts]
-        if not hosts:
-            raise Failure(
-                "The given zones and aggregates contain no compute host.",
-                EXIT_BAD_INPUT,
-                "nothing_selected",
-            )
-        return hosts
 
     def _check(self, cloud: services.Cloud, hosts: list[str], options: dict[str, Any]) -> None:
         choices = services.PreflightChoices(

@@ -1,4 +1,4 @@
-"""Remove the record of drains that are long over, from a shell."""
+"""Remove the record of drains and rolling runs that are long over, from a shell."""
 
 from dataclasses import asdict
 from typing import Any
@@ -8,13 +8,14 @@ from django.core.management.base import CommandParser
 from ukcloud_maintenance import services
 
 from ._base import ShellCommand
+from ._documents import counted
 
 
 class Command(ShellCommand):
     help = (
         "Remove drains that ended more than KEEP_DAYS ago, with their instances and events, and"
-        " the host maintenances that ended as long ago. Drains in progress, and drains of a"
-        " host that is still in maintenance, are never removed."
+        " the host maintenances and the rolling runs that ended as long ago. Drains and runs in"
+        " progress, and those of a host that is still in maintenance, are never removed."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -36,16 +37,21 @@ class Command(ShellCommand):
             self.print_json({"dry_run": options["dry_run"], **asdict(found)})
         verb = "Would remove" if options["dry_run"] else "Removed"
         self.say(
-            f"{verb} {_count(found.drains, 'drain')} with {_count(found.instances, 'instance')}"
-            f" and {_count(found.events, 'event')}, {_count(found.maintenances, 'maintenance')}"
-            f" of hosts and {_count(found.plans, 'plan')}."
+            f"{verb} {counted(found.drains, 'drain')} with {counted(found.instances, 'instance')}"
+            f" and {counted(found.events, 'event')}, {counted(found.maintenances, 'maintenance')}"
+            f" of hosts and {counted(found.plans, 'plan')}."
+        )
+        self.say(
+            f"{verb} {counted(found.runs, 'rolling run')} with {counted(found.run_hosts, 'host')}"
+            f" and {counted(found.run_actions, 'action')}."
         )
         if found.kept:
             self.say(
-                f"Kept {_count(found.kept, 'drain')} of that age: their hosts are still in"
+                f"Kept {counted(found.kept, 'drain')} of that age: their hosts are still in"
                 " maintenance."
             )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+        if found.kept_runs:
+            self.say(
+                f"Kept {counted(found.kept_runs, 'rolling run')} of that age: a host of it is still"
+                " in maintenance."
+            )

@@ -20,9 +20,10 @@ class Command(EdgeCommand):
     help = (
         "Runs the drains: disables the hosts' compute services, live-migrates the instances at"
         " a safe pace and follows each migration to its end; verifies that hosts in maintenance"
-        " are safe to power off, and returns them to service. Any number of workers can run, on"
-        " any number of machines. On SIGTERM the worker waits some seconds for the answer to a"
-        " request in progress, then stops; on a second SIGTERM it stops at once."
+        " are safe to power off, and returns them to service; works off rolling runs. Any number"
+        " of workers can run, on any number of machines. On SIGTERM the worker waits some seconds"
+        " for the answer to a request in progress, then stops; on a second SIGTERM it stops at"
+        " once."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -12,6 +12,7 @@ from . import (
     drain,
     emptiness,
     host,
+    notices,
     preflight,
     runs,
     runs_domains,
@@ -21,7 +22,7 @@ from . import (
 
 _ROOMS = (
     *(common, preflight, drain, emptiness, host, services, cloud),
-    *(actions, runs, runs_windows, runs_domains),
+    *(actions, runs, runs_windows, runs_domains, notices),
 )
 
 TEMPLATES: Mapping[str, Template] = ChainMap({}, *(dict(room.TEMPLATES) for room in _ROOMS))

@@ -12,6 +12,6 @@ TEMPLATES = {
     "and_more": Template(
         "and {count} more",
         plural="and {count} more",
-        cause="A list names ten things, and says how many there are beyond.",
+        cause="A list names a few things, and says how many there are beyond.",
     ),
 }

@@ -55,6 +55,10 @@ _HOSTS: Mapping[str, Template] = {
     "run_action_too_long": Template(
         "No end of the action was reported within {seconds:duration}.", remedy=_LOOK
     ),
+    "run_maybe_sent": Template(
+        "The worker was stopped while it sent the webhook: whether it was taken is not known.",
+        remedy=_LOOK,
+    ),
     "run_machine_lost": Template(
         "The command began on {machine}, where no worker runs any longer: its end is not known.",
         remedy=_LOOK,

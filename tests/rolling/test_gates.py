@@ -1,0 +1,111 @@
+"""What holds a run back before its next host, and who may take it."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from tests.actions.servers import answer, serving
+from ukcloud_maintenance import store
+from ukcloud_maintenance.core.actor import shell_actor
+from ukcloud_maintenance.core.backports import UTC
+from ukcloud_maintenance.core.facts import Service
+from ukcloud_maintenance.core.message import text
+from ukcloud_maintenance.exceptions import AlertsUnknown
+from ukcloud_maintenance.models import Run, Worker
+from ukcloud_maintenance.rolling import gates
+
+pytestmark = pytest.mark.django_db
+
+MONDAY = datetime(2026, 11, 2, 21, tzinfo=UTC)
+HOUR = 3600.0
+
+
+def make(**fields) -> Run:
+    return store.create_run(
+        hosts=[store.NewHost("cmp1")],
+        actor=shell_actor(),
+        said=text("new kernel"),
+        now=store.now(),
+        region="",
+        reason="new kernel",
+        max_concurrent=1,
+        **fields,
+    )
+
+
+def service(host: str, state: str = "up") -> Service:
+    return Service(f"id-{host}", host, "az1", state, "enabled")
+
+
+def test_nothing_begins_outside_the_windows_or_too_late_in_one():
+    run = make(windows=["Mon-Fri 22:00-04:00 UTC"])
+    shut = gates.window_is_shut(run, HOUR, "cmp1", MONDAY)
+    assert shut.code == "run_waits_for_window"
+    assert shut.values["at"] == (MONDAY + timedelta(hours=1)).isoformat()
+    assert gates.window_is_shut(run, HOUR, "cmp1", MONDAY + timedelta(hours=1)) is None
+    late = gates.window_is_shut(run, 2 * HOUR, "cmp1", MONDAY + timedelta(hours=6))
+    assert late.code == "run_too_long_for_window"
+
+
+def test_a_host_that_went_down_since_holds_the_run_and_one_that_was_down_does_not(settings):
+    settings.UKCLOUD_MAINTENANCE = {"CLOUD": "worker"}
+    run = make(found_down=["cmp7"])
+    services = [service("cmp1"), service("cmp7", "down"), service("cmp8", "down")]
+    held = gates.hosts_are_down(run, services, ["cmp1"])
+    assert held.code == "run_hosts_down"
+    assert held.values["hosts"] == ("cmp8",)
+    assert gates.hosts_are_down(run, services[:2], ["cmp1"]) is None
+    settings.UKCLOUD_MAINTENANCE = {"CLOUD": "worker", "GATE_HOSTS_DOWN": False}
+    assert gates.hosts_are_down(run, services, ["cmp1"]) is None
+
+
+def test_an_instance_in_error_holds_the_run_unless_it_was_before(settings):
+    settings.UKCLOUD_MAINTENANCE = {"CLOUD": "worker"}
+
+    class Region:
+        def servers_in_error(self) -> dict[str, str]:
+            return {"a": "old", "b": "new"}
+
+    held = gates.instances_are_in_error(make(found_in_error=["a"]), Region())
+    assert held.values["instances"] == ("new",)
+    Run.objects.all().delete()
+    assert gates.instances_are_in_error(make(found_in_error=["a", "b"]), Region()) is None
+
+
+def test_alerts_hold_the_run_and_so_does_a_prometheus_that_does_not_answer(settings):
+    def vector(*alerts: str):
+        found = [{"metric": {"alertname": one}, "value": [0, "1"]} for one in alerts]
+        data = {"resultType": "vector", "result": found}
+        return answer(200, {"status": "success", "data": data})
+
+    assert gates.alerts_fire() is None  # none are asked for
+    with serving(vector("DiskFull"), vector(), answer(500)) as server:
+        settings.UKCLOUD_MAINTENANCE = {"CLOUD": "worker", "ALERTS": {"url": server.url}}
+        assert "DiskFull" in str(gates.alerts_fire())
+        assert gates.alerts_fire() is None
+        with pytest.raises(AlertsUnknown):
+            gates.alerts_fire()
+
+
+def test_a_run_with_a_command_is_left_to_a_living_worker_of_its_machine():
+    run = make()
+    now = store.now()
+    Run.objects.update(machine="there")
+
+    def claim(machine: str) -> Run | None:
+        return store.claim_run("me", machine, store.now(), 90, 90, None, 300)
+
+    Worker.objects.create(name="there:1", host="there", pid=1, started_at=now, seen_at=now)
+    assert claim("here") is None
+    assert claim("there").pk == run.pk
+    store.release_run(run, "me", None)
+    Worker.objects.update(seen_at=now - timedelta(seconds=200))
+    assert claim("here").pk == run.pk
+    assert claim("here") is None  # it is taken
+
+
+def test_a_host_is_in_one_run_at_a_time():
+    make()
+    with pytest.raises(store.HostInRun):
+        make()
+    assert Run.objects.count() == 1

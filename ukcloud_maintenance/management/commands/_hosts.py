@@ -1,0 +1,73 @@
+"""How hosts are named on a command line: one by one, by zone, by aggregate."""
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from ukcloud_maintenance import services
+from ukcloud_maintenance.core.actor import Actor
+
+from ._base import EXIT_BAD_INPUT, Failure
+
+
+def add_host_sets(parser: argparse.ArgumentParser) -> None:
+    """The options that name many hosts at once."""
+    parser.add_argument(
+        "--zone",
+        action="append",
+        default=[],
+        metavar="ZONE",
+        help="all hosts of this availability zone; can be given several times",
+    )
+    parser.add_argument(
+        "--aggregate",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="all hosts of this aggregate; can be given several times",
+    )
+
+
+def add_dry_run(parser: argparse.ArgumentParser, reason: argparse.Action, help_: str) -> None:
+    """The option with which nothing is requested, so that no reason is needed."""
+
+    class DryRun(argparse.Action):
+        def __call__(self, *args: Any) -> None:
+            reason.required = False
+            args[1].dry_run = True
+
+    parser.add_argument("--dry-run", action=DryRun, nargs=0, default=False, help=help_)
+
+
+def chosen_hosts(actor: Actor, cloud: services.Cloud, options: Mapping[str, Any]) -> list[str]:
+    """The hosts that are named, then those of the zones and of the aggregates, each once.
+
+    One that is named twice by itself stays twice: `services` refuse that.
+
+    :raises Failure: there is no such zone or aggregate, or none has a host
+    """
+    hosts = list(options["hosts"])
+    if not (options["zone"] or options["aggregate"]):
+        return hosts
+    sets = services.host_sets(actor, cloud)
+    for what, names, known in (
+        ("availability zone", options["zone"], sets.zones),
+        ("aggregate", options["aggregate"], sets.aggregates),
+    ):
+        for name in names:
+            if name not in known:
+                there_are = ", ".join(sorted(known)) or "none"
+                raise Failure(
+                    f"There is no {what} {name!r} in this region.",
+                    EXIT_BAD_INPUT,
+                    f"unknown_{what.split()[-1]}",
+                    f"Available: {there_are}.",
+                )
+            hosts += [host for host in known[name] if host not in hosts]
+    if not hosts:
+        raise Failure(
+            "The given zones and aggregates contain no compute host.",
+            EXIT_BAD_INPUT,
+            "nothing_selected",
+        )
+    return hosts

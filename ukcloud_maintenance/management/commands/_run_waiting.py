@@ -1,0 +1,126 @@
+"""Watching a rolling run from a shell until it is over, or stopped."""
+
+import shutil
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from ukcloud_maintenance import services
+from ukcloud_maintenance.core.printable import printable
+from ukcloud_maintenance.core.run.states import RunState
+from ukcloud_maintenance.messages import english
+from ukcloud_maintenance.services import RunReport
+
+from ._base import EXIT_INTERRUPTED, ShellCommand
+from ._runs import headline, run_text, said_of
+from ._waiting import patiently
+
+
+class Display(Protocol):
+    """Shows how far a run is."""
+
+    def show(self, report: RunReport) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Lines:
+    """A line for each change: for logs and pipes."""
+
+    def __init__(self, write: Callable[..., None]):
+        self._write = write
+        self._shown: dict[str, str] = {}
+
+    def show(self, report: RunReport) -> None:
+        said = " ".join(english(report.run.message).split())
+        lines = {"": f"{headline(report)}{f'. {said}' if said else ''}"}
+        for host in report.hosts:
+            words = said_of(host)
+            stage = host.stage.replace("_", " ")
+            lines[host.host] = f"{host.host}: {stage}{f'. {words}' if words else ''}"
+        for name, line in lines.items():
+            if self._shown.get(name) != line:
+                self._shown[name] = line
+                self._write(line)
+
+    def close(self) -> None:
+        pass
+
+
+class Table:
+    """The whole run, drawn again in its place: for terminals."""
+
+    #: up by so many lines; clear the rest of the screen; cut lines that are too long, or break them
+    _UP, _CLEAR, _CUT, _BREAK = "\x1b[{}A", "\x1b[J", "\x1b[?7l", "\x1b[?7h"
+
+    def __init__(self, draw: Callable[[str], None]):
+        self._draw = draw
+        self._drawn = 0
+
+    def show(self, report: RunReport) -> None:
+        size = shutil.get_terminal_size()
+        lines = run_text(report, size.columns)
+        # What leaves the screen at its top cannot be drawn again.
+        fitting = max(size.lines - 2, 1)
+        if len(lines) > fitting:
+            lines[fitting:] = [f"and {len(lines) - fitting} more lines"]
+        up = self._UP.format(self._drawn) if self._drawn else ""
+        text = "".join(f"{printable(line)}\n" for line in lines)
+        self._draw(f"{up}{self._CLEAR}{self._CUT}{text}{self._BREAK}")
+        self._drawn = len(lines)
+
+    def close(self) -> None:
+        self._drawn = 0
+
+
+def is_at_rest(report: RunReport) -> bool:
+    """Whether nothing more becomes of the run by itself: it is over, or it stopped after a failure
+    and a person must look."""
+    return report.is_over or report.run.state == RunState.STOPPED
+
+
+class RunCommand(ShellCommand):
+    """A command about one rolling run."""
+
+    _display: Display | None = None
+
+    def note(self, *lines: str) -> None:
+        if self._display:
+            self._display.close()
+        super().note(*lines)
+
+    def wait_for(self, run_id: int, *, is_over: Callable[[RunReport], bool]) -> RunReport:
+        """Show a run until it is over; its last report, whose JSON is printed, also where the
+        waiting is interrupted."""
+        drawn = self.stderr.isatty()
+        display: Display = Table(self.stderr.draw) if drawn else Lines(super().note)
+        self._display = display
+
+        def look() -> RunReport:
+            report = services.run_report(self.actor, run_id)
+            self.warn_of_worker(report.worker)
+            return report
+
+        def shown(report: RunReport) -> bool:
+            display.show(report)
+            return is_over(report)
+
+        try:
+            report = patiently(look, shown)
+        except KeyboardInterrupt:
+            display.close()
+            report = services.run_report(self.actor, run_id)
+            self.print_run(report)
+            if not report.is_over:
+                self.note(
+                    f"Run {run_id} continues. Follow it with `maintenance_run status {run_id}"
+                    f" --wait`, cancel it with `maintenance_run cancel {run_id}`."
+                )
+            raise SystemExit(EXIT_INTERRUPTED) from None
+        display.close()
+        self.print_run(report)
+        return report
+
+    def print_run(self, report: RunReport, **more: Any) -> None:
+        """Its JSON, where JSON is wanted."""
+        if self.json:
+            self.print_json({**services.progress_document(report), **more})
