@@ -20,6 +20,7 @@ ADD_JS_FILES = [
     "ukcloud_maintenance/js/maintenance.plan.js",
     "ukcloud_maintenance/js/maintenance.preflight.js",
     "ukcloud_maintenance/js/maintenance.record.js",
+    "ukcloud_maintenance/js/maintenance.run.js",
     "ukcloud_maintenance/js/maintenance.select.js",
     "ukcloud_maintenance/js/maintenance.workflow.js",
 ]

@@ -12,9 +12,11 @@ django.setup()
 
 from tests.fakes import server  # noqa: E402
 from ukcloud_maintenance import store  # noqa: E402
+from ukcloud_maintenance.core.actor import Actor  # noqa: E402
 from ukcloud_maintenance.core.host import certificate as c  # noqa: E402
 from ukcloud_maintenance.core.message import lines, message  # noqa: E402
 from ukcloud_maintenance.core.preflight.judge import judge  # noqa: E402
+from ukcloud_maintenance.core.run.states import ActionKind  # noqa: E402
 from ukcloud_maintenance.core.states import (  # noqa: E402
     DrainResult,
     DrainState,
@@ -131,6 +133,61 @@ def safe(made: Drain) -> Drain:
     return made
 
 
+def run() -> int:
+    """A run with a host in every stage that a page tells more of: somebody's, failed, acted on by a
+    command, done, and waiting for a window."""
+    stages = {
+        "run-yours": ("draining", "ready", "acting"),
+        f"run-failed-{LONG_HOST}": ("draining", "failed"),
+        "run-acted-on": ("draining", "ready", "acting"),
+        "run-done": ("draining", "ready", "acting", "settling", "returning", "done"),
+        "run-waiting": (),
+    }
+    actor = Actor("id-of-admin", "admin", may=lambda rule: True)
+    made = store.create_run(
+        hosts=[store.NewHost(host, ("az1",), 12, 900) for host in stages],
+        actor=actor,
+        said=message("run_requested", reason="r" * 255, count=len(stages)),
+        now=NOW - timedelta(hours=1),
+        region=REGION,
+        reason="r" * 255,
+        action="reboot",
+        at_once=3,
+        windows=["daily 00:00-24:00 UTC"],
+        approval="each",
+        max_concurrent=2,
+        message=message("run_waits_for_approval", host="run-waiting"),
+    )
+    for row in store.run_hosts(made):
+        at = NOW - timedelta(minutes=30)
+        for stage in stages[row.host]:
+            told = message("run_of_host", host=row.host, said=message(f"run_stage_{stage}"))
+            fields = {"started_at": row.started_at or at, "message": None}
+            if stage == "failed":
+                fields["message"] = message("run_drain_failed", why=message("run_no_reason"))
+            if stage == "acting":
+                by_hand = row.host == "run-yours"
+                action = store.intend_to_act(
+                    made,
+                    row,
+                    at,
+                    name="" if by_hand else "reboot",
+                    kind=ActionKind.HAND if by_hand else ActionKind.COMMAND,
+                    machine="" if by_hand else "controller",
+                    place="",
+                    event=("run_host_acting", "worker", told),
+                    before={},
+                )
+                output = "" if by_hand else f"TASK [reboot]\n{'x' * 300}\nok\n" * 20
+                store.change_action(made, row, action, at, state="running", output=output)
+                row.refresh_from_db()
+            else:
+                event = (f"run_host_{stage}", "worker", told)
+                store.change_host(made, row, at, stage=stage, event=event, **fields)
+            at += timedelta(minutes=4)
+    return made.pk
+
+
 def write() -> dict[str, int]:
     found = {
         "running": drain("cmp1", "copied", "arrived", "waits"),
@@ -164,7 +221,8 @@ def write() -> dict[str, int]:
     drain("cmp5", "copied", "blocked", plan=plan, plan_order=0)
     drain("cmp12", "waits", state=DrainState.PENDING, plan=plan, plan_order=1)
     drain(f"old-{LONG_HOST}", "waits", state=DrainState.PENDING, plan=plan, plan_order=2)
-    return {name: one.pk for name, one in found.items()} | {"plan": plan.pk}
+    more = {"plan": plan.pk, "run": run()}
+    return {name: one.pk for name, one in found.items()} | more
 
 
 if __name__ == "__main__":

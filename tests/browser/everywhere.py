@@ -7,7 +7,7 @@ from selenium.webdriver.common.keys import Keys
 #: what is ours on a page, and where a dialog is shown, in it
 CONTENT = ".mnt-page"
 MODAL = "#modal_wrapper .modal"
-LISTS = ("", "drains/", "plans/", "hosts/cmp1/", "hosts/cmp10/", "hosts/cmp5/")
+LISTS = ("", "drains/", "plans/", "runs/", "hosts/cmp1/", "hosts/cmp10/", "hosts/cmp5/")
 STATES = ("running", "needs", "paused", "scheduled", "failed", "unknown", "succeeded", "long")
 #: what opens a dialog on the page of the drain that needs somebody
 NEEDS = {
@@ -48,7 +48,7 @@ def everywhere(window, drains: dict[str, int]) -> Iterator[tuple[str, str]]:
 
     :param drains: numbers of the drains of `all_drains`, and with servers on cmp1 and cmp11
     """
-    for stops in (lists, pages_of_drains, dialogs, preflights, plans):
+    for stops in (lists, pages_of_drains, dialogs, preflights, plans, runs):
         yield from stops(window, drains)
 
 
@@ -127,6 +127,26 @@ def plans(window, drains) -> Iterator[tuple[str, str]]:
     yield from steps(window, "several hosts", CONTENT)
     window.go("plans/new/?host=cmp1&host=cmp2")
     yield "several hosts that are refused", CONTENT
+
+
+def runs(window, drains) -> Iterator[tuple[str, str]]:
+    window.go(f"runs/{drains['run']}/")
+    window.see("#mnt-run")
+    unfold(window)
+    yield "run, unfolded", CONTENT
+    for page in ("cancel", "add", "record"):
+        window.go(f"runs/{drains['run']}/{page}/")
+        yield f"{page} of a run", CONTENT
+    window.go("runs/new/?host=cmp11&host=cmp12")
+    window.see("[name=windows]").send_keys("whenever")
+    click(window, ".mnt-form-buttons [value=review]")
+    window.wait(lambda: window.find_all(".has-error"), "a reason is required")
+    yield "the form of a run", CONTENT
+    window.find("[name=windows]").clear()
+    window.find("[name=reason]").send_keys("new kernel")
+    click(window, ".mnt-form-buttons [value=review]")
+    window.see("#mnt-run-preview")
+    yield "the review of a run", CONTENT
 
 
 def steps(window, name: str, scope: str) -> Iterator[tuple[str, str]]:

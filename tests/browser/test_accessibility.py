@@ -6,6 +6,7 @@ import pytest
 from selenium.common.exceptions import NoSuchElementException
 from selenium.webdriver.common.keys import Keys
 
+from tests.browser.everywhere import runs
 from tests.browser.test_plan import django
 
 pytestmark = pytest.mark.timeout(600)
@@ -125,7 +126,7 @@ def test_what_is_wrong_of_ours_is_found(window, axe, horizons_own):
 
 def test_the_lists_and_the_pages_of_hosts(window, look, drains, servers):
     servers("cmp1", "web-1", ram_mib=512)
-    for path in ("", "drains/", "plans/", "hosts/cmp1/", "hosts/cmp10/", "hosts/cmp5/"):
+    for path in ("", "drains/", "plans/", "runs/", "hosts/cmp1/", "hosts/cmp10/", "hosts/cmp5/"):
         window.go(path)
         look(path)
     window.go("hosts/cmp10/certificate/")
@@ -156,6 +157,12 @@ def test_the_page_of_a_plan(window, look, drains):
     look("plan")
     window.go(f"plans/{drains['plan']}/cancel/")
     look("cancel of a plan")
+
+
+def test_the_pages_of_a_run(window, look, drains, servers):
+    servers("cmp11", "web-1", ram_mib=512)
+    for name, scope in runs(window, drains):
+        look(name, scope)
 
 
 def test_the_dialogs(window, look, drains):

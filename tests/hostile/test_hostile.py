@@ -16,7 +16,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.browser.window import Window
 from tests.hostile import world
-from tests.hostile.world import DOWN, DRAINED, FREE, MARK, PRODUCT, SAFE
+from tests.hostile.world import DOWN, DRAINED, FREE, MARK, OTHER, PRODUCT, SAFE, THIRD
 from ukcloud_maintenance.content.maintenance import urls
 from ukcloud_maintenance.services import LARGEST_FIRST
 
@@ -144,6 +144,17 @@ DRAIN_FIELDS = {
     "move_locked": "on",
     "order": LARGEST_FIRST,
 }
+RUN_FIELDS = {
+    **{"reason": world.hostile("typed")[:255], "order": "by_hand", "at_once": "1"},
+    **{"domain": "zone", "per_domain": "1", "on_failure": "stop", "approval": "none"},
+    **{"max_concurrent": "1", "timeout_action": "warn", "move_locked": "on"},
+}
+
+
+def _run_fields(**more: str) -> Callable[[dict[str, int]], list[tuple[str, str]]]:
+    return lambda ids: [("host", THIRD), ("host", FREE), *(RUN_FIELDS | more).items()]
+
+
 BOTH = (PAGE, PIECE)
 EVERY_ROW = (
     "row=%(pending)s&row=%(blocked)s&row=%(migrating)s&row=%(failed)s&row=%(unknown)s"
@@ -219,6 +230,26 @@ ROWS = {
     "steer_plan": Row(kinds=(), posts=(_fields(verb="pause"), _fields(verb=ECHO))),
     "change_plan": Row(BOTH, posts=(_fields(max_concurrent=world.hostile("number")),)),
     "cancel_plan": Row(BOTH, posts=(_fields(flying="land"),)),
+    "runs": Row(),
+    "new_run": Row(
+        queries=(f"host={quote(FREE)}&host={quote(DRAINED)}&host={ECHO}",),
+        posts=(
+            _run_fields(do="review"),
+            _run_fields(do="edit"),
+            _run_fields(do="review", windows=world.hostile("window"), action=world.hostile("act")),
+            _run_fields(do="request", domain="aggregate", aggregates=world.hostile("no-aggregate")),
+        ),
+    ),
+    "run": Row(),
+    "run_updates": Row((PIECE, FILE)),
+    "run_record": Row(),
+    "steer_run": Row(kinds=(), posts=(_fields(verb="pause"), _fields(verb=ECHO))),
+    "steer_run_host": Row(
+        kinds=(), posts=(_fields(skip=world.hostile("no-host")), _fields(skip=FREE))
+    ),
+    "add_to_run": Row(BOTH, posts=(_fields(hosts=world.hostile("added")),)),
+    "cancel_run": Row(BOTH, posts=(_fields(),)),
+    "host_done": Row(kinds=(), host=OTHER, posts=(_fields(back="host"),)),
 }
 #: Hosts that are shown beside the one of the row.
 OTHER_HOSTS = {"host": (SAFE, DRAINED, DOWN, world.hostile("unknown-host")), "certificate": (DOWN,)}
@@ -230,6 +261,9 @@ NOT_SHOWN = {
     *("Attempt.asked_host", "Attempt.request_id", "Attempt.source_compute", "Request.request_id"),
     "HostMaintenance.our_reason",
     "InstanceMigration.flavor_name",
+    # what the worker goes by
+    *("Run.machine", "RunAction.machine", "RunAction.place", "RunAction.poll_url"),
+    *("RunAction.token", "RunAction.message", "RunHost.objection"),
     "InstanceMigration.planned_host",
     "Worker.host",
     "Worker.name",

@@ -24,6 +24,9 @@ from ukcloud_maintenance.models import (
     HostMaintenance,
     InstanceMigration,
     Plan,
+    Run,
+    RunAction,
+    RunHost,
     Worker,
     host_key,
 )
@@ -188,7 +191,11 @@ def _services(request: Request) -> Answer:
 
 def _servers(request: Request) -> Answer:
     return Answer(
-        {"servers": [s for s in SERVERS if s["OS-EXT-SRV-ATTR:host"] == request.query["host"]]}
+        {
+            "servers": [
+                s for s in SERVERS if request.query.get("host") in (None, s["OS-EXT-SRV-ATTR:host"])
+            ]
+        }
     )
 
 
@@ -372,6 +379,24 @@ def _open(host: str) -> dict[str, Any]:
     return _at(host) | {"open_key": host_key(REGION, host)}
 
 
+def _run(now: Any) -> int:
+    """A run with a host in each stage that a page tells more of; its number."""
+    chosen = {"domain": "none", "order": "by_hand", "on_failure": "stop", "approval": "none"}
+    run = row(Run, region=REGION, state="running", **chosen)
+    stages = {OTHER: "acting", THIRD: "acting", SAFE: "failed", FREE: "waiting"}
+    for place, (host, stage) in enumerate(stages.items()):
+        known = {"host_key": host_key(REGION, host), "open_key": host_key(REGION, host)}
+        failed_in = "draining" if stage == "failed" else ""
+        one = row(RunHost, run=run, host=host, position=place, stage=stage, started_at=now,
+                  failed_in=failed_in, **known)  # fmt: skip
+        if stage == "acting":
+            kind = "hand" if host == OTHER else "command"
+            row(RunAction, host=one, number=1, kind=kind, state="running",
+                token=str(place))  # fmt: skip
+    row(Event, run=run, kind="run_requested", at=now)
+    return run.pk
+
+
 def fill() -> dict[str, int]:
     """Write rows of every kind; the ids that the pages are asked for."""
     now = timezone.now()
@@ -407,7 +432,7 @@ def fill() -> dict[str, int]:
         row(Drain, **_at(DOWN), state=state, result=result, maintenance=returning,
             started_at=now, finished_at=now)  # fmt: skip
     back = row(Drain, **_open(THIRD), state="running", direction="back", started_at=now)
-    ids = {"drain_id": drain.pk, "plan_id": plan.pk, "back": back.pk}
+    ids = {"drain_id": drain.pk, "plan_id": plan.pk, "back": back.pk, "run_id": _run(now)}
     kinds = [kind for kind in KINDS if kind != "broken"]
     for n, state in enumerate(MigrationState):
         kind = "broken" if state is MigrationState.UNKNOWN else (*kinds, *"1234567")[n]

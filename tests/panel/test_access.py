@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from tests.fakes import server
+from tests.panel import test_runs
 from tests.panel.conftest import make_user
 from ukcloud_maintenance import policies, store
 from ukcloud_maintenance.content.maintenance import urls
@@ -22,6 +23,7 @@ from ukcloud_maintenance.core.actor import (
     RULE_FORCE,
     RULE_RESET,
     RULE_RETURN,
+    RULE_ROLL,
     RULE_STEER,
     RULE_VIEW,
 )
@@ -42,6 +44,7 @@ def every_url(make_drain):
     )
     drain = make_drain("cmp1", server("web-1"), plan=plan)
     arguments = {"host": "cmp1", "drain_id": drain.pk, "plan_id": plan.pk}
+    arguments["run_id"] = test_runs.write_run("cmp1").pk
     return {
         pattern.name: reverse(
             f"{PANEL}:{pattern.name}",
@@ -188,4 +191,5 @@ def test_every_view_is_one_of_ours():
         RULE_FORCE,
         RULE_RESET,
         RULE_RETURN,
+        RULE_ROLL,
     }

@@ -13,13 +13,21 @@ from django.utils.translation import get_language, override
 import ukcloud_maintenance
 from tests.asking import request
 from tests.fakes import GIB, server, service
-from tests.panel import test_certificate, test_hosts, test_plans, test_record, test_steering
+from tests.panel import (
+    test_certificate,
+    test_hosts,
+    test_plans,
+    test_record,
+    test_runs,
+    test_steering,
+)
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.content.maintenance.common import labels
 from ukcloud_maintenance.core.host.evidence import ErrorSight, weigh
 from ukcloud_maintenance.core.message import lines, message, text
+from ukcloud_maintenance.core.run.states import ActionKind, Stage
 from ukcloud_maintenance.core.states import DrainState, MigrationState
-from ukcloud_maintenance.models import Drain
+from ukcloud_maintenance.models import Drain, Event, Run, RunHost
 
 PANEL = "horizon:admin:maintenance"
 AJAX = {"HTTP_X_REQUESTED_WITH": "XMLHttpRequest"}
@@ -43,6 +51,7 @@ READ = re.compile(r"aria-label|title|placeholder")
 drain = test_steering.drain
 maintained = test_certificate.maintained
 make_plan = test_plans.make_plan
+make_run = test_runs.make_run
 room = test_plans.room
 
 
@@ -388,3 +397,48 @@ def test_how_old_the_list_of_hosts_is_or_why_it_is_slow_in_german(
     settings.LANGUAGE_CODE = "de"
     page = admin.get(reverse(f"{PANEL}:index"), HTTP_ACCEPT_LANGUAGE="de").content.decode()
     assert words in page
+
+
+# -- rolling maintenance -----------------------------------------------------------------------
+
+
+def test_the_form_and_the_review_of_a_run(german, cloud):
+    test_runs.room.__wrapped__(cloud)
+    page = german("new_run", host=["cmp1", "cmp2"])
+    assert english(page) == []
+    assert "Rollende Wartung von 2 Hosts" in page
+    wrong = test_runs.entered("cmp1", reason="", at_once="999", on_failure="skip", failures="")
+    assert english(german("new_run", post=wrong)) == []
+    cloud.servers_in_error = lambda: {"id-1": "err-1"}
+    cloud.all_services.append(service("cmp4", zone="az1", state="down"))
+    for one in (
+        test_runs.entered("cmp1", "cmp2"),
+        test_runs.entered("cmp1", at_once="2", on_failure="skip", domain="none", bring_back="on"),
+    ):
+        review = german("new_run", post=one)
+        assert english(review) == []
+        assert "Noch wurde nichts geändert." in review
+
+
+def test_the_pages_of_a_run(german, make_run):
+    assert "Es gibt noch keine Läufe." in german("runs")
+    run = make_run("cmp1", "cmp2", "cmp3", "cmp4", windows=["daily 00:00-24:00 UTC"], at_once=3)
+    test_runs.act(run, "cmp1")
+    test_runs.act(run, "cmp2", ActionKind.COMMAND, "reboot", output="ok\n")
+    test_runs.stage(run, "cmp3", Stage.DRAINING, Stage.READY)
+    # what the worker says is translated with the messages of the worker
+    Event.objects.all().delete()
+    RunHost.objects.update(message=None)
+    Run.objects.update(message=None)
+    shown = german("run", run.pk)
+    assert english(shown) == []
+    for words in ("Ihr Host", "Wartung erledigt", "wird gewartet", "Ausgabe, 1 Zeile", "Braucht"):
+        assert words in shown, words
+    for name in ("cancel_run", "add_to_run"):
+        assert english(german(name, run.pk, ajax=True)) == []
+    for name in ("runs", "index"):
+        assert english(german(name)) == []
+    assert english(german("run_record", run.pk)) == []
+    page = german("host", "cmp1")
+    assert english(page) == []
+    assert f"Dieser Host ist in Lauf {run.pk}" in page

@@ -12,6 +12,7 @@ from django.utils import timezone
 from openstack_auth import utils as auth_utils
 
 from tests.fakes import server
+from tests.panel import test_runs
 from ukcloud_maintenance import store
 from ukcloud_maintenance.content.maintenance import urls
 from ukcloud_maintenance.core.actor import (
@@ -22,6 +23,7 @@ from ukcloud_maintenance.core.actor import (
     RULE_FORCE,
     RULE_RESET,
     RULE_RETURN,
+    RULE_ROLL,
     RULE_STEER,
     RULE_VIEW,
 )
@@ -74,6 +76,16 @@ URLS: dict[str, tuple[str, set[str]]] = {
     "steer_plan": (RULE_STEER, {"POST"}),
     "change_plan": (RULE_STEER, READ | {"POST"}),
     "cancel_plan": (RULE_CANCEL, READ | {"POST"}),
+    "host_done": (RULE_ROLL, {"POST"}),
+    "runs": (RULE_VIEW, READ),
+    "new_run": (RULE_ROLL, READ | {"POST"}),
+    "run": (RULE_VIEW, READ),
+    "run_updates": (RULE_VIEW, READ),
+    "run_record": (RULE_VIEW, READ),
+    "steer_run": (RULE_ROLL, {"POST"}),
+    "steer_run_host": (RULE_ROLL, {"POST"}),
+    "cancel_run": (RULE_ROLL, READ | {"POST"}),
+    "add_to_run": (RULE_ROLL, READ | {"POST"}),
 }
 #: Who there is, and which rules each of them meets.
 EVERYTHING = {rule for rule, _methods in URLS.values()}
@@ -113,7 +125,8 @@ def addresses(make_drain):
         now=timezone.now(),
     )
     drain = make_drain("cmp1", server("web-1"), plan=plan)
-    arguments = {"host": "cmp1", "drain_id": drain.pk, "plan_id": plan.pk}
+    run = test_runs.write_run("cmp1", "cmp2")
+    arguments = {"host": "cmp1", "drain_id": drain.pk, "plan_id": plan.pk, "run_id": run.pk}
     return {
         pattern.name: reverse(
             f"horizon:admin:maintenance:{pattern.name}",

@@ -20,7 +20,7 @@ NAMED = re.compile(r"\bfa-([a-z0-9-]+)")
 #: what `fa-{{ … }}` becomes in a template that chooses between two
 CHOSEN = re.compile(r"fa-\{\{[^}]*yesno:'([^']*)'")
 #: Words of ours that one of the two has an icon of, and that are none here.
-NO_ICONS = {"cancel", "memory", "message", "running", "timeline"}
+NO_ICONS = {"cancel", "memory", "message", "running", "timeline", "windows"}
 
 
 def old() -> set[str]:

@@ -151,6 +151,7 @@ from .returning import (
     request_return,
 )
 from .run_claims import claim_run, is_run_requested, release_run, renew_run, set_back_run
+from .run_places import RunTally, open_places, run_tallies
 from .runs import (
     HostInRun,
     NewHost,
@@ -220,6 +221,7 @@ __all__ = [
     "Run",
     "RunAction",
     "RunHost",
+    "RunTally",
     "Standing",
     "Told",
     "Traffic",
@@ -318,6 +320,7 @@ __all__ = [
     "now",
     "open_drain_of",
     "open_maintenance",
+    "open_places",
     "pause_drain",
     "plan",
     "plans",
@@ -343,6 +346,7 @@ __all__ = [
     "run_events",
     "run_hosts",
     "run_of_host",
+    "run_tallies",
     "runs",
     "sent_unseen",
     "set_back",

@@ -11,6 +11,8 @@ from .hosts import views as host_views
 from .plans import views as plan_views
 from .preflight import views as preflight_views
 from .record import views as record_views
+from .runs import new as run_form
+from .runs import views as run_views
 from .workflow import views as workflow_views
 
 #: how the files of who is affected end
@@ -39,6 +41,7 @@ urlpatterns = [
         certificate_views.AllocationsView.as_view(),
         name="allocations",
     ),
+    path("hosts/<str:host>/done/", run_views.HostDoneView.as_view(), name="host_done"),
     path("hosts/<str:host>/return/", return_views.ReturnHostView.as_view(), name="return_host"),
     path("drains/", drain_views.DrainsView.as_view(), name="drains"),
     path("drains/<int:drain_id>/", drain_views.DrainView.as_view(), name="drain"),
@@ -96,4 +99,14 @@ urlpatterns = [
     path("plans/<int:plan_id>/steer/", plan_views.SteerPlanView.as_view(), name="steer_plan"),
     path("plans/<int:plan_id>/change/", plan_views.ChangePlanView.as_view(), name="change_plan"),
     path("plans/<int:plan_id>/cancel/", plan_views.CancelPlanView.as_view(), name="cancel_plan"),
+    # rolling maintenance
+    path("runs/", run_views.RunsView.as_view(), name="runs"),
+    path("runs/new/", run_form.NewRunView.as_view(), name="new_run"),
+    path("runs/<int:run_id>/", run_views.RunView.as_view(), name="run"),
+    path("runs/<int:run_id>/updates/", run_views.RunUpdatesView.as_view(), name="run_updates"),
+    path("runs/<int:run_id>/record/", run_views.RunRecordView.as_view(), name="run_record"),
+    path("runs/<int:run_id>/steer/", run_views.SteerRunView.as_view(), name="steer_run"),
+    path("runs/<int:run_id>/hosts/", run_views.SteerRunHostView.as_view(), name="steer_run_host"),
+    path("runs/<int:run_id>/cancel/", run_views.CancelRunView.as_view(), name="cancel_run"),
+    path("runs/<int:run_id>/add/", run_views.AddHostsView.as_view(), name="add_to_run"),
 ]

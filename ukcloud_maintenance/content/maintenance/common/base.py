@@ -41,7 +41,7 @@ from .addresses import PANEL, REGION
 LOG = logger(__name__)
 
 #: refusals that say that there is no such thing
-UNKNOWN = ("unknown_drain", "unknown_plan")
+UNKNOWN = ("unknown_drain", "unknown_plan", "unknown_run")
 #: MariaDB's ER_TRUNCATED_WRONG_VALUE_FOR_FIELD: text that it has no characters for, such as emoji
 #: in its utf8mb3; and ER_CANT_AGGREGATE_2COLLATIONS where it is to be compared. PyMySQL calls the
 #: first a DataError, mysqlclient an OperationalError.

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from ukcloud_maintenance.core.states import DRAIN_OPEN, DrainState, ReturnResult
-from ukcloud_maintenance.store import Drain, HostMaintenance, HostRecord
+from ukcloud_maintenance.store import Drain, HostMaintenance, HostRecord, RunHost
 
 from ..common import formats, labels
 from ..common.addresses import PANEL, of_host
@@ -31,10 +31,21 @@ class MaintenanceCell:
     help: str = ""
     needs: int = 0  # of a drain in progress: how many instances need a person
     alarm: str = ""  # … what is worst of that
+    run_url: str = ""  # the run that the host is in
+    run_text: str = ""
 
     @property
     def badge(self) -> SafeString | str:
         return labels.needs_badge(self.needs, worst=self.alarm)
+
+
+def in_run(cell: MaintenanceCell, place: RunHost | None) -> MaintenanceCell:
+    """The same with the run that the host is in, if it is in one."""
+    if place is None:
+        return cell
+    url = reverse(f"{PANEL}:run", args=[place.run_id])
+    text = _("in run %(id)s") % {"id": place.run_id}
+    return replace(cell, run_url=url, run_text=text)
 
 
 def maintenance_cell(

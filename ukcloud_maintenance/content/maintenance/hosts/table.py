@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 from ukcloud_maintenance.core.facts import HostFacts
 from ukcloud_maintenance.core.states import DRAIN_OPEN
 from ukcloud_maintenance.exceptions import CloudError
-from ukcloud_maintenance.services import HostNow
-from ukcloud_maintenance.store import Drain, HostRecord
+from ukcloud_maintenance.services import HostNow, is_yours
+from ukcloud_maintenance.store import Drain, HostRecord, RunHost
 
 from ..common import formats, labels
 from ..common.addresses import PANEL, of_host
@@ -18,13 +18,20 @@ from ..common.labels import Label
 from ..common.listing import Column
 from ..common.usage import memory_of, vcpus_of, vcpus_title
 from ..common.words import said
-from .maintenance import MaintenanceCell, maintenance_cell
+from .maintenance import MaintenanceCell, in_run, maintenance_cell
 
 
 class HostRow:
     """One host as the page shows it."""
 
-    def __init__(self, facts: HostFacts, record: HostRecord | None, now: datetime, region: str):
+    def __init__(
+        self,
+        facts: HostFacts,
+        record: HostRecord | None,
+        now: datetime,
+        region: str,
+        place: RunHost | None = None,
+    ):
         self.facts = facts
         self.region = region
         self.host = facts.host
@@ -32,9 +39,10 @@ class HostRow:
         self.state: Label = labels.host_state(facts.service)
         self.service: Label = labels.service_status(facts.service)
         self.disabled_reason = facts.service.disabled_reason
-        self.maintenance: MaintenanceCell = maintenance_cell(
-            record, now, in_service=facts.service.status == "enabled"
-        )
+        cell = maintenance_cell(record, now, in_service=facts.service.status == "enabled")
+        self.maintenance: MaintenanceCell = in_run(cell, place)
+        #: a run waits for somebody to say that its maintenance is done
+        self.is_yours = place is not None and is_yours(place)
         self.open_drain: Drain | None = (
             record.drain if record and record.drain.state in DRAIN_OPEN else None
         )
@@ -44,8 +52,9 @@ class HostRow:
         self.in_maintenance = record is not None and record.maintenance is not None
         self.returning = record is not None and record.returning
         #: whether its maintenance column may change by itself
-        self.changes = record is not None and (
-            self.open_drain is not None or self.in_maintenance or self.run_back is not None
+        self.changes = place is not None or (
+            record is not None
+            and (self.open_drain is not None or self.in_maintenance or self.run_back is not None)
         )
         #: whether it can be given back to service
         self.returnable = self.in_maintenance and not self.returning and self.open_drain is None
@@ -81,6 +90,10 @@ class HostRow:
         """The page of what moves instances from or to it now, or empty."""
         drain = self.open_drain or self.run_back
         return reverse(f"{PANEL}:drain", args=[drain.pk]) if drain else ""
+
+    @property
+    def done_url(self) -> str:
+        return of_host("host_done", self.host, self.region)
 
     @property
     def return_url(self) -> str:
@@ -135,7 +148,7 @@ def host_columns() -> list[Column[HostRow]]:
         Column(
             "maintenance",
             _("Maintenance"),
-            lambda r: r.maintenance.text,
+            lambda r: f"{r.maintenance.text} {r.maintenance.run_text}".strip(),
             lambda r: (
                 0 if r.maintenance.share else 1 if r.maintenance.text else 2,
                 r.maintenance.text,

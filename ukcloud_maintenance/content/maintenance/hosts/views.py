@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from horizon.utils.functions import get_page_size
 
 from ukcloud_maintenance import services, store
-from ukcloud_maintenance.core.actor import RULE_RETURN
+from ukcloud_maintenance.core.actor import RULE_RETURN, RULE_ROLL
 from ukcloud_maintenance.core.states import DRAIN_TERMINAL
 from ukcloud_maintenance.exceptions import CloudError, UnknownHost
 
@@ -26,7 +26,7 @@ from ..common.worker import worker_warning
 from ..drains.list import DrainRow
 from . import table as tables
 from .history import HistoryRow, history
-from .maintenance import maintenance_cell
+from .maintenance import MaintenanceCell, in_run, maintenance_cell
 from .panel import HostPanel
 
 DRAINS_ON_HOST_PAGE = 30
@@ -53,8 +53,14 @@ class HostsView(PanelPage):
             problem = cloud_problem(error)
         hosts = found.hosts
         records = services.host_records(self.actor, self.region)
+        places = services.run_places(self.actor, self.region)
         shown = listing.listing(
-            [tables.HostRow(facts, records.get(facts.host), now, self.region) for facts in hosts],
+            [
+                tables.HostRow(
+                    facts, records.get(facts.host), now, self.region, places.get(facts.host)
+                )
+                for facts in hosts
+            ],
             tables.host_columns(),
             query,
             has_state=tables.host_has_state,
@@ -67,6 +73,7 @@ class HostsView(PanelPage):
             tab="hosts",
             listing=shown,
             may_return=self.actor.may(RULE_RETURN) is True,
+            may_roll=self.actor.may(RULE_ROLL) is True,
             states=tables.host_state_choices(),
             max_hosts=services.PLAN_MAX_HOSTS,
             zones=sorted({facts.service.zone for facts in hosts if facts.service.zone}),
@@ -109,14 +116,17 @@ class HostUpdatesView(PanelView):
     def get(self, request):
         now = store.now()
         records = services.host_records(self.actor, self.region)
-        shown = {
-            host: maintenance_cell(record, now, in_service=False)
+        places = services.run_places(self.actor, self.region)
+        shown = {host: in_run(MaintenanceCell(), place) for host, place in places.items()}
+        shown |= {
+            host: in_run(maintenance_cell(record, now, in_service=False), places.get(host))
             for host, record in records.items()
             if record.maintenance
             or record.drain.finished_at is None
             or record.returned
             or record.run_back
             or now - record.drain.finished_at < services.JUST_NOW
+            or host in places
         }
         cells = {
             host: render_to_string("admin/maintenance/hosts/_maintenance.html", {"cell": cell})
@@ -158,6 +168,7 @@ class HostView(PanelPage):
             if error.status == 401:
                 raise
             problem = cloud_problem(error)
+        place = services.run_of_host(self.actor, self.region, host)
         counts = store.counts(d.pk for d in drains)
         drain_rows = [HistoryRow(d, counts[d.pk], now) for d in drains]
         context = super().get_context_data(
@@ -170,6 +181,9 @@ class HostView(PanelPage):
             ),
             open_drain=next((row for row in drain_rows if row.is_open), None),
             panel=HostPanel(self.actor, self.region, host),
+            place=place,
+            is_yours=place is not None and services.is_yours(place),
+            may_roll=self.actor.may(RULE_ROLL) is True,
             **kwargs,
         )
         if page:

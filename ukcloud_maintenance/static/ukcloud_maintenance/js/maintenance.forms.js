@@ -26,7 +26,8 @@
 
   // What is wrong, or null: the first field, or what is said of the whole form.
   function firstWrong(root) {
-    var fields = shown(root, '.has-error input:not([type=hidden]), .has-error select');
+    var fields = shown(root, '.has-error input:not([type=hidden]), .has-error select, ' +
+      '.has-error textarea');
     var said = shown(root, 'form .alert-danger, .modal-body .alert-danger')[0];
     if (fields.length) { return fields[0]; }
     if (said) { said.tabIndex = -1; }

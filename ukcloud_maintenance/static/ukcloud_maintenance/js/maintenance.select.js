@@ -23,7 +23,7 @@
   function start(form, table) {
     var key = KEY + form.getAttribute('data-region');
     var most = Number(form.getAttribute('data-max'));
-    var button = document.getElementById('mnt-drain-selected');
+    var buttons = form.querySelectorAll('#mnt-drain-selected, #mnt-roll-selected');
     var said = document.getElementById('mnt-selected');
     var none = document.getElementById('mnt-select-none');
     var all = document.getElementById('mnt-all');
@@ -69,7 +69,9 @@
       if (failed) { words.push(gettext('The aggregates could not be read.')); }
       said.textContent = words.join(' ');
       none.hidden = n === 0;
-      button.disabled = n === 0 || n > most;
+      Array.prototype.forEach.call(buttons, function (button) {
+        button.disabled = n === 0 || n > most;
+      });
     }
 
     boxes.forEach(function (box, place) {
@@ -181,12 +183,12 @@
   // The form for what was selected. Any other page than what was requested after it: it was refused.
   function asking(form) {
     form.addEventListener('submit', function (event) {
-      var drain = event.submitter && event.submitter.value === 'drain';
-      keep(drain ? form.getAttribute('data-selected') : null);
+      var value = event.submitter && event.submitter.value;
+      keep(value === 'drain' || value === 'request' ? form.getAttribute('data-selected') : null);
     });
   }
 
-  // The page of a plan or of a drain: the one that was just requested, or any other.
+  // The page of a plan, of a run or of a drain: the one that was just requested, or any other.
   function planned() {
     try {
       var region = window.sessionStorage.getItem(ASKED);
@@ -200,7 +202,7 @@
     if (form) { start(form, document.getElementById('hosts')); }
     var asked = document.querySelector('form[data-selected]');
     if (asked) { asking(asked); }
-    var shown = document.getElementById('mnt-plan') || document.getElementById('mnt-drain');
+    var shown = document.querySelector('#mnt-plan, #mnt-drain, #mnt-run');
     if (shown) { planned(); } else { keep(null); }
   });
 }());
