@@ -316,6 +316,6 @@ def test_hosts_begin_in_their_order_and_only_in_one_failure_domain():
 
 
 @pytest.mark.parametrize("verb", list(RunVerb))
-@pytest.mark.parametrize("state", list(RUN_TERMINAL))
+@pytest.mark.parametrize("state", sorted(RUN_TERMINAL))
 def test_nothing_can_be_done_with_a_run_that_is_over(verb, state):
     assert steering.run_objection(verb, state, Approval.EACH, True).code == "run_is_over"

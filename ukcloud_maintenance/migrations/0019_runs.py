@@ -26,6 +26,7 @@ class Migration(migrations.Migration):
                 ('at_once', models.PositiveIntegerField(default=1)),
                 ('domain', models.CharField(choices=[('zone', 'zone'), ('aggregate', 'aggregate'), ('none', 'none')], default='zone', max_length=16)),
                 ('per_domain', models.PositiveIntegerField(default=0)),
+                ('aggregates', models.JSONField(default=list)),
                 ('order', models.CharField(choices=[('by_hand', 'by_hand'), ('fewest', 'fewest'), ('few_moves', 'few_moves')], default='by_hand', max_length=16)),
                 ('windows', models.JSONField(default=list)),
                 ('on_failure', models.CharField(choices=[('stop', 'stop'), ('skip', 'skip')], default='stop', max_length=8)),

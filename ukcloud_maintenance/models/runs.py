@@ -44,6 +44,8 @@ class Run(models.Model):
         choices=[(d.value, d.value) for d in DomainKind],
     )
     per_domain = models.PositiveIntegerField(default=0)
+    #: the aggregates that are failure domains, where those are aggregates
+    aggregates = models.JSONField(default=list)
     order = Words(
         max_length=16, default=Order.BY_HAND.value, choices=[(o.value, o.value) for o in Order]
     )

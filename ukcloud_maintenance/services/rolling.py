@@ -28,7 +28,7 @@ from ..store import Event, Run, RunAction, RunHost
 from .access import require
 from .hosts import worker_status
 from .requests import DrainRequest
-from .runs import RunRequest, check_run, in_another_run
+from .runs import RunRequest, check_run, in_another_run, never_fits
 
 #: How often a change is tried again that a worker or another admin was faster than.
 TRIES = 5
@@ -317,13 +317,15 @@ def add_to_run(actor: Actor, cloud: Cloud, run_id: int, hosts: Iterable[str]) ->
         action=run.action if run.action in settings.current().actions else "",
         at_once=run.at_once,
         domain=run.domain,
-        aggregates=_aggregates_of(run),
+        aggregates=tuple(run.aggregates),
         windows=tuple(run.windows),
     )
     preview = check_run(actor, cloud, request)
     for one in preview.hosts:
         if one.refusal is not None:
             raise one.refusal
+    if preview.never_fit:
+        raise never_fits(preview.never_fit)
     new = [store.NewHost(h.host, h.domains, len(h.servers), h.seconds) for h in preview.hosts]
     names = [one.host for one in new]
 
@@ -337,11 +339,6 @@ def add_to_run(actor: Actor, cloud: Cloud, run_id: int, hosts: Iterable[str]) ->
         return run
 
     return _again(change, run_id)
-
-
-def _aggregates_of(run: Run) -> tuple[str, ...]:
-    names = {name for host in store.run_hosts(run) for name in host.domains}
-    return tuple(sorted(names)) or ("",)
 
 
 def _again(change: Callable[[], Done], run_id: int) -> Done:

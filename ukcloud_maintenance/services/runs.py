@@ -244,6 +244,10 @@ def _refusal(service: Service, sight: RegionSight) -> Refused | None:
     return in_another_run(service.host, place.run) if place else None
 
 
+def never_fits(hosts: Sequence[str]) -> Refused:
+    return Refused(message("run_never_fits", hosts=some(hosts)), field="windows")
+
+
 def in_another_run(host: str, run: Run | None) -> Refused:
     said = message("run_host_taken", host=host, run=run.pk if run else 0)
     return Refused(said, code="run_host_taken", field="hosts")
@@ -329,7 +333,7 @@ def request_run(actor: Actor, cloud: Cloud, request: RunRequest) -> Run:
         if one.refusal is not None:
             raise one.refusal
     if preview.never_fit:
-        raise Refused(message("run_never_fits", hosts=some(preview.never_fit)), field="windows")
+        raise never_fits(preview.never_fit)
     each = request.each
     try:
         return store.create_run(
@@ -344,6 +348,7 @@ def request_run(actor: Actor, cloud: Cloud, request: RunRequest) -> Run:
             action=request.action,
             at_once=request.at_once,
             domain=request.domain,
+            aggregates=list(request.aggregates),
             per_domain=request.per_domain,
             order=request.order,
             windows=list(request.windows),
