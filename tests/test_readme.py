@@ -12,7 +12,6 @@ import jinja2
 import pytest
 import yaml
 from django.core.management import get_commands
-from ukcloud_maintenance.actions.signing import headers
 
 from tests import readme
 from ukcloud_maintenance import checks, policies, settings
