@@ -13,10 +13,10 @@ import jinja2
 import pytest
 import yaml
 from django.core.management import get_commands
-from ukcloud_maintenance.actions.signing import headers
 
 from tests import readme
 from ukcloud_maintenance import checks, policies, settings
+from ukcloud_maintenance.actions.signing import headers
 from ukcloud_maintenance.core.record import export
 from ukcloud_maintenance.messages import TEMPLATES
 from ukcloud_maintenance.settings import actions as action_settings
