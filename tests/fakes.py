@@ -11,6 +11,7 @@ from ukcloud_maintenance.cloud import Cloud
 from ukcloud_maintenance.core.facts import (
     Aggregate,
     Capacity,
+    Contacts,
     HostFacts,
     Hypervisor,
     Inventory,
@@ -95,6 +96,10 @@ class FakeCloud(Cloud):
     def project_names(self) -> dict[str, str]:
         self._fail()
         return {"p1": "customer"}
+
+    def contacts_of(self, project_ids: Iterable[str]) -> Contacts:
+        self._fail()
+        return Contacts({one: (f"{one}@example.org",) for one in project_ids})
 
     #: what Nova offers
     servers_at = "2.98"

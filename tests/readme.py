@@ -18,6 +18,7 @@ COMMANDS = DOCS / "commands.md"
 INSTALLING = DOCS / "installing.md"
 MESSAGES = DOCS / "messages.md"
 OPERATING = DOCS / "operating.md"
+MONITORING = DOCS / "monitoring.md"
 POLICIES = DOCS / "policies.md"
 SECURITY = DOCS / "security.md"
 SETTINGS = DOCS / "settings.md"
@@ -35,6 +36,8 @@ ROOMS = {
     "notices": "Notices, and why one did not arrive",
     "cloud": "OpenStack that refuses, fails or does not answer",
     "actions": "Maintenance actions and alerts",
+    "monitoring": "Monitoring",
+    "affected": "Who is affected",
     "common": "What messages are put together of",
 }
 
@@ -79,6 +82,7 @@ def generated() -> dict[tuple[Path, str], str]:
         (COMMANDS, "commands"): _commands(),
         (COMMANDS, "exit codes"): _table_of_exit_codes(_base().EXIT_CODES),
         (POLICIES, "policies"): _policies(),
+        (MONITORING, "metrics"): _metrics(),
     }
 
 
@@ -129,6 +133,12 @@ def _settings() -> str:
     from ukcloud_maintenance import settings
 
     return settings.table()
+
+
+def _metrics() -> str:
+    from ukcloud_maintenance.worker import measured
+
+    return measured.table()
 
 
 def _policies() -> str:

@@ -32,6 +32,7 @@ CONTENT = {
         "drains": ("common", "preflight"),
         "hosts": ("common", "preflight", "drains"),
         "workflow": ("common", "preflight"),
+        "affected": ("common",),
         "plans": ("common", "preflight", "drains", "hosts"),
         "runs": ("common", "drains", "workflow"),
     }.items()
@@ -61,6 +62,7 @@ MAY_IMPORT = {
     "cloud.answers": {"core.message", "exceptions"},
     "cloud.errors": {"cloud.answers", "cloud.http", "core.message", "exceptions"},
     "cloud.wire": {"core.backports", "core.facts"},
+    "cloud.routes": set(),
     "log": {"core.printable", "core.message", "messages"},
     # it is handed what it tells of, and writes nothing down
     "notify": {"core", "messages", "settings"},
@@ -78,6 +80,7 @@ MAY_IMPORT = {
     "services.certificates": {
         *{"services.access", "messages", "store", "core", "settings"},
     },
+    "services.affected_files": {"services.affected", "messages", "core"},
     "services.records": {
         *("services.access", "services.reports", "messages", "store", "core"),
         *("settings", "exceptions"),
@@ -113,6 +116,8 @@ RESERVED = {
     "keystoneclient": {"cloud"},
     # the session adapter makes a session of Horizon's request; the gateway takes it
     "keystoneauth1": {"cloud", "content.maintenance.common.session"},
+    # optional: whoever wants metrics installs it
+    "prometheus_client": {"worker.prometheus"},
     # the control plane of the demo
     "nova": set(),
     "keystone": set(),

@@ -17,6 +17,7 @@ from ukcloud_maintenance import store
 from ukcloud_maintenance.content.maintenance import urls
 from ukcloud_maintenance.core.actor import (
     RULE_ABORT,
+    RULE_AFFECTED,
     RULE_CANCEL,
     RULE_DRAIN,
     RULE_FORCE,
@@ -59,6 +60,14 @@ URLS: dict[str, tuple[str, set[str]]] = {
     "picture": (RULE_VIEW, READ),
     "export_csv": (RULE_VIEW, READ),
     "export_json": (RULE_VIEW, READ),
+    "affected_drain": (RULE_AFFECTED, READ),
+    "affected_drain_csv": (RULE_AFFECTED, READ),
+    "affected_drain_json": (RULE_AFFECTED, READ),
+    "affected_drain_text": (RULE_AFFECTED, READ),
+    "affected_plan": (RULE_AFFECTED, READ),
+    "affected_plan_csv": (RULE_AFFECTED, READ),
+    "affected_plan_json": (RULE_AFFECTED, READ),
+    "affected_plan_text": (RULE_AFFECTED, READ),
     "plans": (RULE_VIEW, READ),
     "new_plan": (RULE_DRAIN, READ | {"POST"}),
     "host_sets": (RULE_DRAIN, READ),
@@ -87,7 +96,10 @@ ROLES: dict[str, tuple[tuple[str, ...] | None, set[str]]] = {
     "of a similar name": (("Administrator", "admin2", "maintenance_viewer2"), set()),
     "viewer": (("maintenance_viewer",), {RULE_VIEW}),
     "viewer in a project": (("member", "maintenance_viewer"), {RULE_VIEW}),
-    "administrator who looks only": (("admin", "maintenance_viewer"), {RULE_VIEW}),
+    "administrator who looks only": (
+        ("admin", "maintenance_viewer"),
+        {RULE_VIEW, RULE_AFFECTED},
+    ),
     "administrator": (("admin", "member"), EVERYTHING),
 }
 #: Those that differ from another one by what their roles are called alone.

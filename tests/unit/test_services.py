@@ -8,6 +8,7 @@ from tests.fakes import FakeCloud, server, service
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.actor import (
     RULE_ABORT,
+    RULE_AFFECTED,
     RULE_CANCEL,
     RULE_DRAIN,
     RULE_RESET,
@@ -87,6 +88,9 @@ NEEDS = {
     "add_to_run": (RULE_ROLL, ["cloud", 1, ["cmp1"]]),
     "who_is_told": (RULE_VIEW, []),
     "send_test": (RULE_DRAIN, []),
+    "affected": (RULE_AFFECTED, ["cloud", services.AffectedRequest((1,))]),
+    "affected_region": (RULE_AFFECTED, [services.AffectedRequest((1,))]),
+    "health": (RULE_VIEW, [None]),
 }
 
 
@@ -114,7 +118,8 @@ def test_every_function_that_takes_an_actor_is_in_the_table():
     # credentials that the caller has.
     assert public - with_actor == {
         *("connect", "connect_shell", "shell_regions", "check_request", "drain_document"),
-        *("openings", "progress_document"),
+        *("affected_text", "affected_problems", "affected_rendered", "affected_file_name"),
+        *("default_thresholds", "openings", "progress_document"),
     }
 
 

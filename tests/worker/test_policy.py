@@ -300,10 +300,13 @@ CALLS = {
     "log_in": (lambda c, **t: c.log_in() is None, set()),
 }
 #: Methods that ask nothing themselves, or only by others of these.
-NO_CALLS = {"try_side_by_side", "within", "use_newest_of", "stop", "providers_of"}
+NO_CALLS = {
+    *("try_side_by_side", "within", "use_newest_of", "stop", "providers_of", "tell_of_requests"),
+}
 #: What an administrator does, never the worker: an allocation that was left behind is removed, the
 #: rows of the hosts page are looked at, and the overcommit is read where room is missing.
 OF_AN_ADMIN = {
+    "contacts_of",
     "allocations_of",
     "set_allocations",
     "hypervisor_and_servers",

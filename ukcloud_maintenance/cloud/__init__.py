@@ -20,6 +20,7 @@ from .clouds_yaml import from_clouds_yaml
 from .errors import BUSY_SECONDS, BUSY_SECONDS_MAX
 from .gateway import Cloud
 from .http import PARALLEL, side_by_side
+from .routes import Asked
 from .transport import MICROVERSION
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "BUSY_SECONDS_MAX",
     "MICROVERSION",
     "PARALLEL",
+    "Asked",
     "Cloud",
     "from_clouds_yaml",
     "side_by_side",

@@ -115,7 +115,29 @@ class _TlsPool(HTTPSConnectionPool):
 _POOLS = {"http": _Pool, "https": _TlsPool}
 
 
+#: Told of each request: its method, its URL, the HTTP status or None where no answer came, and the
+#: seconds until then.
+Observer = Callable[[str, str, int | None, float], None]
+
+
 class _Adapter(session.TCPKeepAliveAdapter):
+    """The one place that every request of a session passes, a login and discovery included.
+
+    :ivar observer: what it raises would be the request's
+    """
+
+    observer: Observer | None = None
+
+    def send(self, request: Any, *args: Any, **more: Any) -> requests.Response:
+        began, status = time.monotonic(), None
+        try:
+            answer: requests.Response = super().send(request, *args, **more)
+            status = answer.status_code
+            return answer
+        finally:
+            if self.observer is not None:
+                self.observer(request.method, request.url, status, time.monotonic() - began)
+
     def init_poolmanager(self, *args: Any, **more: Any) -> None:
         super().init_poolmanager(*args, **more)
         self.poolmanager.pool_classes_by_scheme = _POOLS
@@ -131,6 +153,12 @@ def make_cuttable(ksa_session: session.Session) -> None:
     for scheme, adapter in list(ksa_session.adapters.items()):
         if not isinstance(adapter, _Adapter):
             ksa_session.mount(scheme, _Adapter())
+
+
+def watch(ksa_session: session.Session, observer: Observer) -> None:
+    """Tell of each request of a session whose requests can be cut off."""
+    for adapter in ksa_session.adapters.values():
+        adapter.observer = observer
 
 
 class Bounds:

@@ -23,7 +23,8 @@ from ..exceptions import (
 )
 from .answers import dict_of, json_of, list_of, next_marker
 from .errors import error_in, not_logged_in, remedy_of
-from .http import PARALLEL, Bounds, Exchange, make_cuttable, side_by_side
+from .http import PARALLEL, Bounds, Exchange, make_cuttable, side_by_side, watch
+from .routes import Asked, asked
 from .wire import version_key
 
 LOG = logger(__name__)
@@ -93,6 +94,11 @@ class Transport:
         """Ask as one of this cloud's passes (see :meth:`within`) what Nova offers, for it and
         for those to come: see :meth:`prefer_newest`."""
         self._servers_at = one.prefer_newest()
+
+    def tell_of_requests(self, observer: Callable[[Asked], None]) -> None:
+        """Tell of each request of this session, logins and discovery included, in the thread that
+        made it."""
+        watch(self.session, lambda *request: observer(asked(*request)))
 
     def stop(self) -> None:
         """End the pass that this one was made for (:meth:`within`): whatever it asks for from

@@ -17,6 +17,7 @@ RULE_FORCE = "maintenance:force_complete"
 RULE_RESET = "maintenance:reset"
 RULE_RETURN = "maintenance:return"
 RULE_ROLL = "maintenance:roll"
+RULE_AFFECTED = "maintenance:affected"
 
 
 def _nothing(rule: str) -> bool:

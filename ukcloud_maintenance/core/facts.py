@@ -4,8 +4,11 @@ Field names follow Nova's API; sizes are bytes, times are aware datetimes in UTC
 flavor sizes in MiB and GiB; `cloud` converts once, at the edge.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+
+from .message import Message
 
 #: nova/compute/power_state.py: the guest runs.
 POWER_RUNNING = 1
@@ -290,3 +293,19 @@ class Action:
     user_id: str
     started_at: datetime | None = None
     message: str = ""
+
+
+@dataclass(frozen=True)
+class Contacts:
+    """Whom to tell of what happens to a project's servers.
+
+    :param emails: by project id; empty where none of its users has an address
+    :param not_read: ids of the projects whose users could not be read
+    :param problem: why, or None
+    :param left_out: of how many projects nothing was asked: there are too many
+    """
+
+    emails: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    not_read: frozenset[str] = frozenset()
+    problem: Message | None = None
+    left_out: int = 0

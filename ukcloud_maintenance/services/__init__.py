@@ -21,10 +21,17 @@ from ..store import (
     tries_of,
 )
 from .access import connect, connect_shell, shell_regions
+from .affected import Affected, AffectedProject, AffectedRequest, affected, affected_region
+from .affected_files import FORMS as AFFECTED_FORMS
+from .affected_files import TYPES as AFFECTED_TYPES
+from .affected_files import affected_problems, affected_text
+from .affected_files import file_name as affected_file_name
+from .affected_files import rendered as affected_rendered
 from .allocations import host_allocations, remove_allocation
 from .certificates import Certificate, certificate, certificate_document, document_of
 from .checks import check_destination
 from .drains import request_drain, request_drains
+from .health import Finding, Health, Level, Threshold, Thresholds, default_thresholds, health
 from .hosts import (
     JUST_NOW,
     HostNow,
@@ -91,6 +98,8 @@ from .runs import RunHostPreview, RunPreview, RunRequest, check_run, request_run
 from .steering import UNCHANGED, DrainChange, cancel_drain, change_drain, pause_drain, resume_drain
 
 __all__ = [
+    "AFFECTED_FORMS",
+    "AFFECTED_TYPES",
     "JUST_NOW",
     "LARGEST_FIRST",
     "NOTE_MAX",
@@ -101,6 +110,9 @@ __all__ = [
     "SCOPE",
     "SMALLEST_FIRST",
     "UNCHANGED",
+    "Affected",
+    "AffectedProject",
+    "AffectedRequest",
     "Certificate",
     "Cloud",
     "Drain",
@@ -108,10 +120,13 @@ __all__ = [
     "DrainChoices",
     "DrainReport",
     "DrainRequest",
+    "Finding",
+    "Health",
     "HostMaintenance",
     "HostNow",
     "HostPreflight",
     "InstanceMigration",
+    "Level",
     "Plan",
     "PlanPreflight",
     "PlanReport",
@@ -131,9 +146,17 @@ __all__ = [
     "RunReport",
     "RunRequest",
     "Steered",
+    "Threshold",
+    "Thresholds",
     "Told",
     "WorkerStatus",
     "add_to_run",
+    "affected",
+    "affected_file_name",
+    "affected_problems",
+    "affected_region",
+    "affected_rendered",
+    "affected_text",
     "cancel_drain",
     "certificate",
     "certificate_document",
@@ -147,6 +170,7 @@ __all__ = [
     "clear_record",
     "connect",
     "connect_shell",
+    "default_thresholds",
     "document_of",
     "drain_choices",
     "drain_document",
@@ -157,6 +181,7 @@ __all__ = [
     "get_maintenance",
     "get_plan",
     "get_run",
+    "health",
     "host_allocations",
     "host_done",
     "host_maintenance",

@@ -147,15 +147,23 @@ def _timeouts(
 def forecast_of(drain: Drain, rows: list[InstanceMigration]) -> Forecast | None:
     """From what this region has shown so far, and from what is in progress. A migration that does
     not end as it goes makes it infinite."""
+    found = plain_forecast(drain, rows)
+    if found is None:
+        return None
+    waiting, _moving = _to_be_moved(rows)
+    some = any(row.state == MigrationState.SUCCEEDED for row in rows)
+    arrived = store.copied([drain.pk]).get(drain.pk, []) if some else []
+    return _at_own_pace(found, arrived, rows, waiting)
+
+
+def plain_forecast(drain: Drain, rows: list[InstanceMigration]) -> Forecast | None:
+    """The same as :func:`forecast_of`, whatever pace of its own the drain has."""
     if drain.state in DRAIN_TERMINAL:
         return None
     waiting, moving = _to_be_moved(rows)
     if not waiting and not moving:
         return None
-    found = forecast(waiting, moving, _at_once(drain), store.learned_rate(drain.region))
-    some = any(row.state == MigrationState.SUCCEEDED for row in rows)
-    arrived = store.copied([drain.pk]).get(drain.pk, []) if some else []
-    return _at_own_pace(found, arrived, rows, waiting)
+    return forecast(waiting, moving, at_once(drain), store.learned_rate(drain.region))
 
 
 def forecast_of_plan(plan: Plan, drains: Iterable[Drain]) -> Forecast | None:
@@ -173,7 +181,7 @@ def forecast_of_plan(plan: Plan, drains: Iterable[Drain]) -> Forecast | None:
     for drain in still_open:
         waiting, moving = _to_be_moved(rows[drain.pk])
         if waiting or moving:
-            found = forecast(waiting, moving, _at_once(drain), learned)
+            found = forecast(waiting, moving, at_once(drain), learned)
             one = _at_own_pace(found, arrived.get(drain.pk, []), rows[drain.pk], waiting)
             (to_begin if drain.state == DrainState.PENDING else begun).append(one)
             every_size += waiting
@@ -184,7 +192,8 @@ def forecast_of_plan(plan: Plan, drains: Iterable[Drain]) -> Forecast | None:
     return duration.forecast_of_plan(begun, to_begin, whole, plan.hosts_at_once)
 
 
-def _at_once(drain: Drain) -> int:
+def at_once(drain: Drain) -> int:
+    """How many migrations of a drain run at a time."""
     return min(drain.max_concurrent, drain.learned_limit or drain.max_concurrent)
 
 
@@ -192,13 +201,27 @@ def _to_be_moved(
     rows: Iterable[InstanceMigration],
 ) -> tuple[list[int], list[float | tuple[int, float]]]:
     """What `forecast` takes: those that did not start yet, and those that did."""
+    _waiting_rows, _moving_rows, waiting, moving = to_be_moved(rows)
+    return waiting, moving
+
+
+def to_be_moved(
+    rows: Iterable[InstanceMigration],
+) -> tuple[
+    list[InstanceMigration], list[InstanceMigration], list[int], list[float | tuple[int, float]]
+]:
+    """The instances that did not start yet, in their order, and those that did; and what `forecast`
+    takes of each."""
     now = store.now()
-    waiting: list[int] = []
+    waiting: list[InstanceMigration] = []
+    begun: list[InstanceMigration] = []
     moving: list[float | tuple[int, float]] = []
     for row in rows:
         runs = row.state in MIGRATION_UNDER_WAY and row.attempt.running_since is not None
         if needs.is_aborting(row):
             continue  # it is over in a moment, and not retried by itself
+        if runs:
+            begun.append(row)
         if needs.course_of(row) in needs.ENDLESS and runs:
             moving.append(math.inf)
         elif runs and row.attempt.seconds_left is not None:
@@ -206,8 +229,8 @@ def _to_be_moved(
         elif runs:
             moving.append((row.memory_bytes, (now - row.attempt.running_since).total_seconds()))
         elif row.state in MIGRATION_UNDER_WAY or row.state == MigrationState.PENDING:
-            waiting.append(row.memory_bytes)
-    return waiting, moving
+            waiting.append(row)
+    return waiting, begun, [row.memory_bytes for row in waiting], moving
 
 
 def _at_own_pace(

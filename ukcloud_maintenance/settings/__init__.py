@@ -16,6 +16,7 @@ from ..exceptions import ConfigurationError
 from . import actions as of_runs
 from . import schema
 from .actions import Action, Alerts
+from .metrics import MetricsSettings
 from .notices import Notices
 from .receivers import Receiver, same_names
 from .removed import REMOVED
@@ -27,7 +28,7 @@ NAME = "UKCLOUD_MAINTENANCE"
 
 
 @dataclass(frozen=True)
-class Settings(Notices):
+class Settings(Notices, MetricsSettings):
     """What an operator sets, and below it what is derived from that."""
 
     cloud: str = setting(
@@ -339,6 +340,8 @@ def problems() -> Iterator[tuple[str, str]]:
         read = current()
     except ConfigurationError:
         return  # named above
+    for problem, remedy in read.metrics_problems():
+        yield f"{NAME}{problem}", remedy
     if read.submit_grace_seconds <= read.api_timeout_seconds:
         yield (
             f'{NAME}["SUBMIT_GRACE_SECONDS"] must be longer than "API_TIMEOUT_SECONDS".',

@@ -23,9 +23,11 @@ from ..models import (
     Run,
     RunAction,
     RunHost,
+    Worker,
 )
 from ..stored_text import lost
 from .clock import SLACK, now
+from .condition import Condition, DrainCondition, HostCondition, condition
 from .counting import Counts, HostRecord, counts, counts_of, host_records, is_safe, learned_rate
 from .destinations import (
     Standing,
@@ -191,16 +193,19 @@ __all__ = [
     "Attempt",
     "BeingReturned",
     "Cleared",
+    "Condition",
     "Copied",
     "Counts",
     "DestinationAway",
     "Drain",
+    "DrainCondition",
     "DrainExists",
     "Entry",
     "Event",
     "GivenBack",
     "Happened",
     "HappenedToRow",
+    "HostCondition",
     "HostInRun",
     "HostMaintenance",
     "HostRecord",
@@ -221,6 +226,7 @@ __all__ = [
     "Told",
     "Traffic",
     "Who",
+    "Worker",
     "WorkerStatus",
     "add_hosts",
     "add_request",
@@ -249,6 +255,7 @@ __all__ = [
     "clear",
     "clock_was_set_back",
     "close_maintenance",
+    "condition",
     "copied",
     "counts",
     "counts_of",

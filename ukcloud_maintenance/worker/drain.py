@@ -24,6 +24,7 @@ from ..core.preflight.judge import group_of
 from ..core.preflight.verdicts import PlacementContext
 from ..core.states import (
     DRAIN_TERMINAL,
+    MIGRATION_UNDER_WAY,
     Direction,
     DrainState,
 )
@@ -70,6 +71,7 @@ class Reconciler:
 
     :param looks: when each drain was looked at, where that is remembered
     :param surroundings: … what was read of the region lately
+    :param ended: told of each instance of which an attempt ended in a pass
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Reconciler:
         known_for: Callable[[InstanceMigration], float] = lambda row: math.inf,
         looks: Looks | None = None,
         surroundings: Surroundings | None = None,
+        ended: Callable[[InstanceMigration], None] = lambda row: None,
     ):
         self.cloud = cloud
         self.worker = worker
@@ -89,6 +92,7 @@ class Reconciler:
         self.known_for = known_for
         self.looks = looks or Looks()
         self.surroundings = surroundings or Surroundings()
+        self.ended = ended
 
     def run(self, drain: Drain) -> Outcome:
         """One pass. An OpenStack that does not answer is an outcome; a bug is raised.
@@ -97,7 +101,14 @@ class Reconciler:
         """
         alive = partial(self.alive, drain)
         at = DrainPass(drain, self.cloud, self.worker, self.clock, alive, self.known_for)
-        return run(at, self.looks, self.surroundings)
+        rows = list(store.migrations(drain))
+        before = {row.pk: (row.attempts, row.state in MIGRATION_UNDER_WAY) for row in rows}
+        try:
+            return run(at, self.looks, self.surroundings, rows)
+        finally:
+            for row in rows:
+                if _has_ended(row, *before.get(row.pk, (0, False))):
+                    self.ended(row)
 
     def run_on(self, drain: Drain) -> Outcome:
         """One pass, and those to which it only opens the way: each looks anew, at the drain as it
@@ -117,8 +128,22 @@ class Reconciler:
         return outcome
 
 
-def run(at: DrainPass, looks: Looks, surroundings: Surroundings) -> Outcome:
-    """One pass.
+def _has_ended(row: InstanceMigration, attempts: int, was_under_way: bool) -> bool:
+    """Whether an attempt ended in a pass; one may begin and end in the same pass. What was put off
+    before Nova was asked is none.
+
+    :param attempts: how many there were before the pass
+    :param was_under_way: whether one was in progress then
+    """
+    if row.state in MIGRATION_UNDER_WAY or row.attempt.ended_at is None:
+        return False
+    return was_under_way or row.attempts > attempts
+
+
+def run(
+    at: DrainPass, looks: Looks, surroundings: Surroundings, rows: list[InstanceMigration]
+) -> Outcome:
+    """One pass over a drain and its instances.
 
     While nothing but copies are in progress, and no more may be submitted, it is a glance: one
     request, which tells whether any migration ended or began. See `observe.drain` for what the
@@ -127,7 +152,6 @@ def run(at: DrainPass, looks: Looks, surroundings: Surroundings) -> Outcome:
     :raises StaleState: somebody else changed the drain while its trouble was recorded
     """
     drain = at.drain
-    rows = list(store.migrations(drain))
     if store.set_back(drain, rows, at.clock(), settings.current().retry_max_seconds):
         log_event(logging.WARNING, "clock_set_back", drain=drain.pk, host=drain.host)
     by = Observer(at.cloud, at.clock, at.alive, at.known_for, surroundings)

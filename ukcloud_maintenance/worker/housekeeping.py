@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connections
@@ -167,10 +167,12 @@ class DatabaseOutage:
     """One line for each outage of the database, whoever notices it, and one when it is over.
 
     :param worker: the worker's name
+    :param tell: who is told whether it answers, when that changes
     """
 
-    def __init__(self, worker: str):
+    def __init__(self, worker: str, tell: Callable[..., None] = lambda *, answers: None):
         self.worker = worker
+        self.tell = tell
         self._lock = threading.Lock()
         self._since: float | None = None
 
@@ -181,6 +183,7 @@ class DatabaseOutage:
         if first:
             detail = " ".join(str(error).split())
             log_event(logging.ERROR, "database_down", worker=self.worker, detail=detail)
+            self.tell(answers=False)
 
     def is_back(self) -> None:
         with self._lock:
@@ -188,6 +191,7 @@ class DatabaseOutage:
         if since is not None:
             seconds = round(time.monotonic() - since)
             log_event(logging.INFO, "database_back", worker=self.worker, seconds=seconds)
+            self.tell(answers=True)
 
 
 def close_connections() -> None:

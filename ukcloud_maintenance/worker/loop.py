@@ -31,6 +31,7 @@ from .housekeeping import (
     close_connections,
 )
 from .inventory import InventoryKeeper
+from .metrics import Endpoint
 from .passes import AFTER_A_BUG, Pass, PassRunner, Work, longest_pause
 from .teller import Teller
 from .watchdog import Watchdog, notify
@@ -56,18 +57,23 @@ class Worker:
     """The loop around the reconcilers: claims what is due, and gives it back.
 
     :param name: what it is called in the record; by default by its machine, process and start
+    :param metrics_port: where it serves metrics, 0: nowhere; None: where the settings say
     """
 
-    def __init__(self, name: str = "") -> None:
+    def __init__(self, name: str = "", metrics_port: int | None = None) -> None:
         host, pid = socket.gethostname(), os.getpid()
         self.name = name or f"{host}:{pid}:{int(time.time())}"
         self.stopping = threading.Event()
         self.agenda = Agenda()
-        self.database = DatabaseOutage(self.name)
+        self.endpoint = Endpoint(self.name, metrics_port)
+        self.database = DatabaseOutage(self.name, self.endpoint.metrics.database)
         self.signs = SignsOfLife(self.name, host, pid)
         self.clock = ClockWatch()
         self.watchdog = Watchdog(self.name)
-        self.runner = PassRunner(self.name, self.signs, self.database, self.agenda, self.stopping)
+        self.runner = PassRunner(
+            *(self.name, self.signs, self.database, self.agenda, self.stopping),
+            metrics=self.endpoint.metrics,
+        )
         self.passes: dict[Key, Pass] = {}
         self.keepers: list[tuple[InventoryKeeper | Teller, threading.Thread]] = []
         self.dispatcher = threading.Thread()
@@ -149,6 +155,7 @@ class Worker:
         goodbye = threading.Thread(target=self._say_goodbye, daemon=True)
         goodbye.start()
         goodbye.join(GOODBYE_SECONDS)
+        self.endpoint.close()
         log_event(logging.INFO, "worker_stopped", worker=self.name)
 
     def _say_goodbye(self) -> None:
@@ -163,6 +170,8 @@ class Worker:
 
     def _watch(self, once: bool) -> None:
         """Abandon what does not come back, and tell systemd whether all is well."""
+        if not once:
+            self.endpoint.attend()
         now = time.monotonic()
         # its reads end by themselves then, and what changes something a little later
         bound = settings.current().pass_seconds + 2 * settings.current().api_timeout_seconds
@@ -280,7 +289,8 @@ class Worker:
             self.agenda.ask_at_once()
 
     def _report(self) -> None:
-        self.signs.report([*self.watchdog.abandoned.values()])
+        served = [self.endpoint.problem] if self.endpoint.problem else []
+        self.signs.report([*self.watchdog.abandoned.values(), *served])
 
     def _rest(self, seconds: float) -> None:
         self.turn_expected = time.monotonic() + seconds

@@ -4,13 +4,15 @@ import contextlib
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 from django.db import DatabaseError, InterfaceError
 
 from .. import settings, store
-from ..cloud import BUSY_SECONDS_MAX, Cloud
+from ..cloud import BUSY_SECONDS_MAX, Asked, Cloud
 from ..cloud.shell import connect_shell
 from ..core.message import Message, message, text
 from ..core.states import DRAIN_TERMINAL
@@ -40,6 +42,7 @@ from .housekeeping import (
     close_connections,
 )
 from .looks import Looks
+from .metrics import Metrics, NoMetrics
 
 #: Pause after a pass that ended in a bug, in seconds; it doubles with each further one, up to …
 AFTER_A_BUG = 30.0
@@ -61,6 +64,8 @@ class Pass:
     cloud: Cloud | None = None
     #: nobody waits for it any longer
     abandoned: bool = False
+    #: how it went, see `metrics.Metrics.pass_ended`
+    result: str = "done"
     #: nothing is left to be done of it
     is_over: bool = False
 
@@ -101,9 +106,13 @@ class GivenBack:
 
 class Clouds:
     """The sessions of a worker, one a region; they log in by themselves, and again when they
-    must."""
+    must.
 
-    def __init__(self) -> None:
+    :param tell: who is told of each request
+    """
+
+    def __init__(self, tell: Callable[[Asked], None]) -> None:
+        self._tell = tell
         self._lock = threading.Lock()
         self._of: dict[str, Cloud] = {}
         self._asked: set[str] = set()
@@ -117,6 +126,7 @@ class Clouds:
         with self._lock:
             if region not in self._of:
                 self._of[region] = connect_shell(region)
+                self._of[region].tell_of_requests(self._tell)
             return self._of[region]
 
     def is_first(self, region: str) -> bool:
@@ -147,9 +157,11 @@ class PassRunner:
         database: DatabaseOutage,
         agenda: Agenda,
         stopping: threading.Event,
+        metrics: Metrics | None = None,
     ):
         self.name = name
         self.machine = signs.host
+        self.metrics: Metrics = metrics or NoMetrics()
         self.signs = signs
         self.database = database
         self.agenda = agenda
@@ -157,7 +169,7 @@ class PassRunner:
         self.witness = Witness()
         self.looks = Looks()
         self.surroundings = Surroundings()
-        self.clouds = Clouds()
+        self.clouds = Clouds(self.metrics.asked)
         self.to_give_back: list[GivenBack] = []
 
     def work(self, one: Pass) -> None:
@@ -166,10 +178,12 @@ class PassRunner:
         try:
             pause = self.try_it(one)
         except DATABASE_LOST as error:
+            one.result = "problem"
             self.database.is_down(error)
             pause = settings.current().idle_seconds
         except Exception as error:
             # not even that the pass failed could be written down
+            one.result = "bug"
             pause = AFTER_A_BUG_MAX
             LOG.exception("bug %s", one.name)
             self._remember(one, message("worker_bug", of=one.name, error=_in_words(error)))
@@ -182,6 +196,8 @@ class PassRunner:
         finally:
             close_connections()
             one.is_over = True
+            if not one.abandoned:
+                self.metrics.pass_ended(one.key[0], one.result, time.monotonic() - one.began)
             self.agenda.ask_at_once()
 
     def try_it(self, one: Pass) -> float:
@@ -190,19 +206,25 @@ class PassRunner:
             pause, problem, reconnect = self._run(one)
         except (CloudError, ConfigurationError) as error:
             said = error.said
+            one.result = "problem"
+            if isinstance(error, CloudError):
+                self.metrics.openstack(one.region, one.key, answers=False)
             log_event(logging.ERROR, "no_cloud", of=one.name, region=one.region, detail=said)
             pause, problem, reconnect = settings.current().idle_seconds, said, True
             self._tell(one.of, said)
         except PassOver as error:
+            one.result = "overtaken"
             log_event(logging.INFO, "pass_over", of=one.name, detail=error)
             return 0.0
         except MaintenanceError as error:
+            one.result = "overtaken" if isinstance(error, StaleState) else "problem"
             why = error.said if isinstance(error, Refused) else error
             log_event(logging.WARNING, "pass_given_up", of=one.name, detail=why)
             return settings.current().poll_seconds
         except DATABASE_LOST:
             raise
         except Exception as error:
+            one.result = "bug"
             LOG.exception("bug %s", one.name)
             times = self.signs.count_bug(one.key)
             self._remember(one, message("worker_bug", of=one.name, error=_in_words(error)))
@@ -210,6 +232,8 @@ class PassRunner:
             return min(AFTER_A_BUG * 2 ** (times - 1), AFTER_A_BUG_MAX)
         self.signs.forget_bugs(one.key)
         self._remember(one, problem)
+        one.result = "problem" if problem is not None else "done"
+        self.metrics.openstack(one.region, one.key, answers=problem is None)
         if reconnect:
             self.clouds.forget(one.region)
         return pause
@@ -224,7 +248,8 @@ class PassRunner:
         if isinstance(one.of, Drain):
             known_for = self.witness.known_for
             by = Reconciler(
-                cloud, self.name, store.now, alive, known_for, self.looks, self.surroundings
+                *(cloud, self.name, store.now, alive, known_for, self.looks, self.surroundings),
+                ended=partial(self.metrics.attempt_ended, one.region),
             )
             outcome = by.run_on(one.of)
             return outcome.pause_seconds, outcome.problem, outcome.reconnect
@@ -268,6 +293,7 @@ class PassRunner:
         """Nobody waits for it any longer: its claim is released, and what it does is void."""
         one.abandoned = True
         one.stop()
+        self.metrics.pass_ended(one.key[0], "abandoned", time.monotonic() - one.began)
         self.to_give_back.append(GivenBack(one.of, AFTER_A_BUG, trouble))
         self.agenda.ask_at_once()
 

@@ -1,7 +1,9 @@
 from django.urls import path
 
 from ukcloud_maintenance.core.record import export
+from ukcloud_maintenance.services import AFFECTED_FORMS
 
+from .affected import views as affected_views
 from .drains import dialogs, instances
 from .drains import views as drain_views
 from .hosts import certificate_views, return_views
@@ -12,6 +14,9 @@ from .record import views as record_views
 from .runs import new as run_form
 from .runs import views as run_views
 from .workflow import views as workflow_views
+
+#: how the files of who is affected end
+_SUFFIXES = {"csv": "csv", "json": "json", "text": "txt"}
 
 # A host's name may hold anything but a slash; it is compared to the letter.
 urlpatterns = [
@@ -66,6 +71,24 @@ urlpatterns = [
         "drains/<int:drain_id>/export.json",
         record_views.ExportView.as_view(form=export.JSON),
         name="export_json",
+    ),
+    # who is affected
+    *(
+        path(
+            f"{of}s/<int:{of}_id>/affected/",
+            affected_views.AffectedView.as_view(),
+            name=f"affected_{of}",
+        )
+        for of in ("drain", "plan")
+    ),
+    *(
+        path(
+            f"{of}s/<int:{of}_id>/affected.{_SUFFIXES[form]}",
+            affected_views.AffectedFileView.as_view(form=form),
+            name=f"affected_{of}_{form}",
+        )
+        for of in ("drain", "plan")
+        for form in AFFECTED_FORMS
     ),
     # several hosts
     path("plans/", plan_views.PlansView.as_view(), name="plans"),

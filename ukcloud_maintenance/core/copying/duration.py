@@ -78,6 +78,49 @@ class Forecast:
     assumed: bool
 
 
+@dataclass(frozen=True)
+class Pace:
+    """How fast migrations are taken to be.
+
+    :param rate: bytes a second
+    :param overhead: seconds beside the copy
+    :param told: how many times as long as it is told to one takes that is in progress
+    :param overdue: how much longer one takes that is overdue, as a share of what it took so far
+    """
+
+    rate: float
+    overhead: float
+    told: float
+    overdue: float
+
+    def takes(self, size: int) -> float:
+        """Seconds for so many bytes of memory."""
+        return size / self.rate + self.overhead
+
+    def still(self, one: float | tuple[int, float]) -> float:
+        """Seconds that one in progress still takes, see :func:`forecast`."""
+        if not isinstance(one, tuple):
+            return max(float(one), 0.0) * self.told
+        size, elapsed = one
+        return max(self.takes(size) - elapsed, elapsed * self.overdue, 0.0)
+
+
+def three_paces(learned: Learned) -> tuple[bool, tuple[Pace, Pace, Pace]]:
+    """Whether enough was learned, and the paces of `low`, `likely` and `high`."""
+    if learned.samples >= ENOUGH_SAMPLES and learned.rate > 0:
+        known, rate, overhead = True, learned.rate, 0.0
+        slow = min(learned.slow_rate or rate / LEARNED_SPREAD, rate)
+        fast = max(learned.fast_rate or rate * LEARNED_SPREAD, rate)
+    else:
+        known, rate, overhead = False, float(ASSUMED_RATE), ASSUMED_OVERHEAD
+        slow, fast = rate / ASSUMED_SPREAD, rate * ASSUMED_SPREAD
+    return known, (
+        Pace(fast, 0.0, TOLD_LOW, OVERDUE[0]),
+        Pace(rate, overhead, 1.0, OVERDUE[1]),
+        Pace(slow, overhead, TOLD_HIGH, OVERDUE[2]),
+    )
+
+
 def learned_of(rates: Iterable[float]) -> Learned:
     """What past migrations tell.
 
@@ -153,25 +196,14 @@ def forecast(
     """
     waiting = sorted(sizes_waiting, reverse=True)
     running = list(under_way)
-    known = learned.samples >= ENOUGH_SAMPLES and learned.rate > 0
-    if known:
-        rate, overhead = learned.rate, 0.0
-        slow = min(learned.slow_rate or rate / LEARNED_SPREAD, rate)
-        fast = max(learned.fast_rate or rate * LEARNED_SPREAD, rate)
-    else:
-        rate, overhead = float(ASSUMED_RATE), ASSUMED_OVERHEAD
-        slow, fast = rate / ASSUMED_SPREAD, rate * ASSUMED_SPREAD
+    known, paces = three_paces(learned)
     low, likely, high = (
         _until_the_last(
-            [size / speed + extra for size in waiting],
-            [_still(one, speed, extra, told, overdue) for one in running],
+            [pace.takes(size) for size in waiting],
+            [pace.still(one) for one in running],
             max(at_once, 1),
         )
-        for speed, extra, told, overdue in (
-            (fast, 0.0, TOLD_LOW, OVERDUE[0]),
-            (rate, overhead, 1.0, OVERDUE[1]),
-            (slow, overhead, TOLD_HIGH, OVERDUE[2]),
-        )
+        for pace in paces
     )
     return Forecast(low, likely, high, learned.samples if known else 0, not known)
 
@@ -194,16 +226,6 @@ def forecast_of_plan(
         return max(_until_the_last(rest, first, lanes), getattr(whole, name))
 
     return Forecast(all_of("low"), all_of("likely"), all_of("high"), whole.samples, whole.assumed)
-
-
-def _still(
-    one: float | tuple[int, float], rate: float, overhead: float, told: float, overdue: float
-) -> float:
-    """Seconds that one in progress still takes."""
-    if not isinstance(one, tuple):
-        return max(float(one), 0.0) * told
-    size, elapsed = one
-    return max(size / rate + overhead - elapsed, elapsed * overdue, 0.0)
 
 
 def _until_the_last(waiting: list[float], running: list[float], at_once: int) -> float:

@@ -89,6 +89,8 @@ _BAD_INPUT = frozenset(
         "window_has_no_length",
         "window_lacks_zone",
         "window_unknown_zone",
+        "affected_nothing_named",
+        "affected_several_regions",
     }
 )
 

@@ -32,11 +32,21 @@ class Command(EdgeCommand):
             action="store_true",
             help="make one pass over every drain that is due, then stop",
         )
+        parser.add_argument(
+            "--metrics-port",
+            type=int,
+            metavar="PORT",
+            help="the port at which it serves metrics for Prometheus, 0: none; default: the setting"
+            " METRICS_PORT",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         _log_to_stderr()
+        port = options["metrics_port"]
+        if port is not None and not 0 <= port <= 65535:
+            raise CommandError(f"--metrics-port: {port} is no TCP port.", returncode=2)
         try:
-            worker = Worker()
+            worker = Worker(metrics_port=port)
             worker.check_clouds()
         except MaintenanceError as error:
             said = getattr(error, "said", None)

@@ -7,11 +7,13 @@ from itertools import combinations
 from ..template import Template
 from . import (
     actions,
+    affected,
     cloud,
     common,
     drain,
     emptiness,
     host,
+    monitoring,
     notices,
     preflight,
     runs,
@@ -22,7 +24,7 @@ from . import (
 
 _ROOMS = (
     *(common, preflight, drain, emptiness, host, services, cloud),
-    *(actions, runs, runs_windows, runs_domains, notices),
+    *(actions, runs, runs_windows, runs_domains, notices, monitoring, affected),
 )
 
 TEMPLATES: Mapping[str, Template] = ChainMap({}, *(dict(room.TEMPLATES) for room in _ROOMS))

@@ -20,7 +20,7 @@ from horizon import exceptions as horizon_exceptions
 from horizon.utils.functions import get_timezone
 
 from ukcloud_maintenance import services, store
-from ukcloud_maintenance.core.actor import RULE_DRAIN, RULE_VIEW, Actor
+from ukcloud_maintenance.core.actor import RULE_AFFECTED, RULE_DRAIN, RULE_VIEW, Actor
 from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.printable import logger
 from ukcloud_maintenance.exceptions import (
@@ -259,5 +259,6 @@ class PanelPage(PanelView, TemplateView):
             "custom_breadcrumb": self.crumbs(),
             "region": self.region,
             "may_drain": self.actor.may(RULE_DRAIN),
+            "may_see_affected": self.actor.may(RULE_AFFECTED),
             **super().get_context_data(**kwargs),
         }

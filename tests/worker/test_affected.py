@@ -1,0 +1,64 @@
+"""Who is affected, with a real Nova that moves instances and a real Keystone that knows users."""
+
+import uuid
+
+import pytest
+from keystoneauth1.adapter import Adapter
+
+from tests.worker.driving import Passes
+from ukcloud_maintenance import services
+from ukcloud_maintenance.core.actor import shell_actor
+from ukcloud_maintenance.core.affected import Interruption, Part
+
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(300)]
+
+
+@pytest.fixture
+def project(nova):
+    """The id of the servers' project, with users of our making."""
+    session = nova.session()
+    keystone = Adapter(session, service_type="identity", interface="public")
+    project_id = session.get_project_id()
+    role = next(r["id"] for r in keystone.get("/roles").json()["roles"] if r["name"] == "admin")
+    made = []
+
+    def user(**fields) -> str:
+        named = {"name": f"u-{uuid.uuid4().hex}", "domain_id": "default", **fields}
+        made.append(keystone.post("/users", json={"user": named}).json()["user"]["id"])
+        return made[-1]
+
+    direct, off, grouped = (
+        user(email="direct@example.org"),
+        user(email="off@example.org", enabled=False),
+        user(email="group@example.org"),
+    )
+    user(email="stranger@example.org")
+    for one in (direct, off):
+        keystone.put(f"/projects/{project_id}/users/{one}/roles/{role}")
+    group = {"name": f"g-{uuid.uuid4().hex}", "domain_id": "default"}
+    group_id = keystone.post("/groups", json={"group": group}).json()["group"]["id"]
+    keystone.put(f"/groups/{group_id}/users/{grouped}")
+    keystone.put(f"/projects/{project_id}/groups/{group_id}/roles/{role}")
+    yield project_id
+    for one in made:
+        keystone.delete(f"/users/{one}")
+    keystone.delete(f"/groups/{group_id}")
+
+
+def test_before_and_after_with_whom_to_tell(nova, passes: Passes, project):
+    nova.create_servers(["web-1", "web-2"], host="st2")
+    drain = passes.ask("st2")
+    request = services.AffectedRequest((drain.pk,))
+    before = services.affected(shell_actor(), passes.cloud, request)
+    [found] = before.projects
+    assert before.problems == ()
+    assert found.id == project
+    assert {"direct@example.org", "group@example.org"} <= set(found.emails)
+    assert not {"off@example.org", "stranger@example.org"} & set(found.emails)
+    assert {one.effect.part for one in before.instances} == {Part.TO_MOVE}
+    assert all(one.begins_at <= one.ends_at for one in before.instances)
+    passes.until_over(drain)
+    after = services.affected(shell_actor(), passes.cloud, request)
+    assert {one.effect.part for one in after.instances} == {Part.MOVED}
+    assert {one.effect.interruption for one in after.instances} == {Interruption.MOMENT}
+    assert all(one.moved_at is not None for one in after.instances)

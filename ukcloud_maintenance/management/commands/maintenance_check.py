@@ -1,0 +1,234 @@
+"""Whether all is well, for Nagios and what understands its plugins (Icinga, Zabbix, Sensu, …)."""
+
+import math
+import signal
+import threading
+from argparse import ArgumentTypeError
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, NoReturn
+
+from django.core.management.base import CommandParser
+from django.db import DatabaseError, InterfaceError
+
+from ukcloud_maintenance import services
+from ukcloud_maintenance.core.actor import shell_actor
+from ukcloud_maintenance.core.message import message
+from ukcloud_maintenance.exceptions import MaintenanceError
+from ukcloud_maintenance.messages import document, english
+from ukcloud_maintenance.services import Health, Level, Threshold
+
+from ._base import ShellCommand
+from ._edge import unusable
+
+#: Longer, and monitoring cuts the line.
+FINDINGS_SHOWN = 5
+#: name of the option, what it is, where it is 0: never
+_THRESHOLDS = {
+    "in_need": "instances of a drain that need a person",
+    "not_passed": "seconds for which a pass over an open drain is due that no worker makes",
+    "open_long": "seconds since an open drain began",
+    "certificate": "seconds since a host in maintenance was verified",
+}
+
+_DEFAULTS = {
+    "in_need": "1,0",
+    "not_passed": "300,900",
+    "open_long": "86400,0",
+    "certificate": "three times VERIFY_SECONDS (90), and 900",
+}
+
+
+class _NotInTime(Exception):
+    pass
+
+
+class Command(ShellCommand):
+    help = (
+        "Check that the workers, the drains and the hosts in maintenance are well: a plugin for"
+        " Nagios and compatible monitoring. Prints one line with performance data. Reads the"
+        " database alone; neither OpenStack nor clouds.yaml is needed. A problem of one worker is"
+        " reported however well the others are."
+    )
+    exit_codes = """\
+exit codes:
+  0    OK
+  1    WARNING: something needs a person, or one of several workers does not work
+  2    CRITICAL: no worker works, a critical threshold is reached, or the database failed
+  3    UNKNOWN: bad arguments or settings, or a bug of this command
+"""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--region", help="drains and hosts of this region alone; default: of all regions"
+        )
+        parser.add_argument(
+            "--worker-silent",
+            type=_seconds,
+            metavar="SECONDS",
+            help="a worker that has been silent for longer does not count; default: as on the pages"
+            " (90, or three times API_TIMEOUT_SECONDS)",
+        )
+        for name, what in _THRESHOLDS.items():
+            option = name.replace("_", "-")
+            parser.add_argument(
+                f"--{option}",
+                type=_threshold,
+                metavar="WARNING[,CRITICAL]",
+                help=f"{what}; 0: never; default: {_DEFAULTS[name]}",
+            )
+        parser.add_argument(
+            "--timeout",
+            type=_seconds,
+            metavar="SECONDS",
+            default=10.0,
+            help="how long the database may take; default: 10",
+        )
+        super().add_arguments(parser)
+
+    def on_bad_arguments(self, message: str) -> None:
+        """Not argparse's exit code, which would be CRITICAL."""
+        self._end(message)
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        self._arguments = argv
+        try:
+            super().run_from_argv(argv)
+        except SystemExit as end:
+            # 1 is what Python ends a bug with, and WARNING here
+            if end.code == 1 and not self._is_said:
+                self._end("This command failed; standard error has the details.")
+            raise
+
+    _is_said = False
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.json = options["json"]
+        try:
+            if problem := unusable(options):
+                self._end(problem)
+            with _within(options["timeout"]):
+                found = self._look(options)
+        except MaintenanceError as error:
+            self._end(english(said) if (said := getattr(error, "said", None)) else str(error))
+        except _NotInTime:
+            said = message("health_database_silent", seconds=options["timeout"])
+            found = Health((services.Finding(Level.CRITICAL, said),), ())
+        except (DatabaseError, InterfaceError) as error:
+            detail = " ".join(str(error).split())
+            said = message("health_database", detail=detail)
+            found = Health((services.Finding(Level.CRITICAL, said),), ())
+        self._is_said = True
+        self._show(found)
+        raise SystemExit(int(found.level))
+
+    def _look(self, options: dict[str, Any]) -> Health:
+        limits = services.default_thresholds()
+        given = {name: options[name] for name in _THRESHOLDS if options[name] is not None}
+        if options["worker_silent"] is not None:
+            given["worker_silent"] = options["worker_silent"]
+        return services.health(shell_actor(), replace(limits, **given), options["region"])
+
+    def _show(self, found: Health) -> None:
+        if self.json:
+            self.print_json(
+                {
+                    "status": found.level.name.lower(),
+                    "exit_code": int(found.level),
+                    "findings": [
+                        {"level": one.level.name.lower(), **document("message", one.said)}
+                        for one in found.findings
+                    ],
+                    "measures": {
+                        one.name: {
+                            "value": _plain(one.value),
+                            "warning": _plain(one.threshold.warning),
+                            "critical": _plain(one.threshold.critical),
+                        }
+                        for one in found.measures
+                    },
+                }
+            )
+            return
+        said = [english(one.said, remedy=False) for one in found.findings[:FINDINGS_SHOWN]]
+        beyond = len(found.findings) - FINDINGS_SHOWN
+        if beyond > 0:
+            said.append(f"And {beyond} more.")
+        self._line(found.level, " ".join(said) or "All is well.", _performance(found))
+
+    def _line(self, level: Level, text: str, performance: str = "") -> None:
+        # what follows a bar is performance data
+        text = " ".join(text.replace("|", "/").split())
+        tail = f" | {performance}" if performance else ""
+        self.stdout.lines(f"MAINTENANCE {level.name} - {text}{tail}")
+
+    def _end(self, text: str) -> NoReturn:
+        """UNKNOWN: nothing could be looked at."""
+        self._is_said = True
+        if "--json" in self._arguments:
+            self.print_json({"status": "unknown", "exit_code": 3, "error": {"message": text}})
+        else:
+            self._line(Level.UNKNOWN, text)
+        raise SystemExit(int(Level.UNKNOWN))
+
+
+def _plain(number: float) -> float | int | None:
+    if math.isinf(number):
+        return None
+    return int(number) if float(number).is_integer() else round(number, 1)
+
+
+def _performance(found: Health) -> str:
+    """As the Monitoring Plugins guidelines have it: 'label'=value[unit];[warn];[crit];[min]."""
+    parts = []
+    for one in found.measures:
+        limits = [_plain(one.threshold.warning), _plain(one.threshold.critical)]
+        told = ";".join("" if limit is None else str(limit) for limit in limits)
+        parts.append(f"{one.name}={_plain(one.value)}{one.unit};{told};0")
+    return " ".join(parts)
+
+
+def _seconds(text: str) -> float:
+    value = _number(text)
+    if value == 0:
+        raise ArgumentTypeError("must be more than 0")
+    return value
+
+
+def _threshold(text: str) -> Threshold:
+    """`WARNING` or `WARNING,CRITICAL`; 0 is never."""
+    numbers = [_number(part) for part in text.split(",")]
+    if len(numbers) > 2:
+        raise ArgumentTypeError("must be one number, or two with a comma between")
+    warning, critical = [number or math.inf for number in (*numbers, 0.0)][:2]
+    return Threshold(warning, critical)
+
+
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value < math.inf:
+        raise ArgumentTypeError(f"{text!r} is not a number of 0 or more")
+    return value
+
+
+@contextmanager
+def _within(seconds: float) -> Iterator[None]:
+    """Only the main thread gets signals; elsewhere it takes as long as it takes."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def over(*_: object) -> NoReturn:
+        raise _NotInTime
+
+    before = signal.signal(signal.SIGALRM, over)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
