@@ -15,7 +15,6 @@ from django.core.management import get_commands
 
 from tests import readme
 from ukcloud_maintenance import checks, policies, settings
-from ukcloud_maintenance.actions.signing import headers
 from ukcloud_maintenance.core.record import export
 from ukcloud_maintenance.messages import TEMPLATES
 from ukcloud_maintenance.settings import actions as action_settings

@@ -27,7 +27,8 @@ def test_an_action_has_what_is_set_and_otherwise_the_defaults(settings):
     found = current().actions
     argv = ("ansible-playbook", "reboot.yml", "--limit", "{host}")
     assert found["reboot"] == Action("reboot", command=Command(argv))
-    assert found["awx"] == Action("awx", webhook=Webhook("https://awx/launch", "s3cret-of-both-ends"))
+    webhook = Webhook("https://awx/launch", "s3cret-of-both-ends")
+    assert found["awx"] == Action("awx", webhook=webhook)
     assert not our_settings_problems()
 
 
