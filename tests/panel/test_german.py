@@ -421,7 +421,7 @@ def test_the_form_and_the_review_of_a_run(german, cloud):
 
 
 def test_the_pages_of_a_run(german, make_run):
-    assert "Es gibt noch keine Läufe." in german("runs")
+    assert "Es gibt noch keine Durchläufe." in german("runs")
     run = make_run("cmp1", "cmp2", "cmp3", "cmp4", windows=["daily 00:00-24:00 UTC"], at_once=3)
     test_runs.act(run, "cmp1")
     test_runs.act(run, "cmp2", ActionKind.COMMAND, "reboot", output="ok\n")
@@ -432,7 +432,7 @@ def test_the_pages_of_a_run(german, make_run):
     Run.objects.update(message=None)
     shown = german("run", run.pk)
     assert english(shown) == []
-    for words in ("Ihr Host", "Wartung erledigt", "wird gewartet", "Ausgabe, 1 Zeile", "Braucht"):
+    for words in ("Ihr Host", "Wartung beendet", "wird gewartet", "Ausgabe, 1 Zeile", "Braucht"):
         assert words in shown, words
     for name in ("cancel_run", "add_to_run"):
         assert english(german(name, run.pk, ajax=True)) == []
@@ -441,4 +441,4 @@ def test_the_pages_of_a_run(german, make_run):
     assert english(german("run_record", run.pk)) == []
     page = german("host", "cmp1")
     assert english(page) == []
-    assert f"Dieser Host ist in Lauf {run.pk}" in page
+    assert f"Dieser Host ist in Durchlauf {run.pk}" in page

@@ -544,7 +544,13 @@ def recorded_kinds() -> set[str]:
         if room not in {"core", "worker", "store", "services"} or file.stem in OF_RUNS:
             continue
         for call in ast.walk(ast.parse(file.read_text())):
-            if isinstance(call, ast.Tuple) and room == "store" and len(call.elts) in (3, 4):
+            if (
+                isinstance(call, ast.Tuple)
+                and room == "store"
+                and len(call.elts) in (3, 4)
+                # who did it is no constant; names of fields are
+                and not all(isinstance(one, ast.Constant) for one in call.elts)
+            ):
                 found.add(getattr(call.elts[0], "value", None))
             if not isinstance(call, ast.Call):
                 continue
