@@ -16,6 +16,7 @@ from ukcloud_maintenance.content.maintenance.common import session
 from ukcloud_maintenance.content.maintenance.panel import Maintenance
 from ukcloud_maintenance.core.actor import (
     RULE_ABORT,
+    RULE_AFFECTED,
     RULE_CANCEL,
     RULE_DRAIN,
     RULE_FORCE,
@@ -183,6 +184,7 @@ def test_every_view_is_one_of_ours():
         RULE_CANCEL,
         RULE_STEER,
         RULE_ABORT,
+        RULE_AFFECTED,
         RULE_FORCE,
         RULE_RESET,
         RULE_RETURN,

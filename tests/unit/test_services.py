@@ -8,6 +8,7 @@ from tests.fakes import FakeCloud, server, service
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.actor import (
     RULE_ABORT,
+    RULE_AFFECTED,
     RULE_CANCEL,
     RULE_DRAIN,
     RULE_RESET,
@@ -70,6 +71,9 @@ NEEDS = {
     "host_allocations": (RULE_VIEW, ["cloud", "cmp1"]),
     "remove_allocation": (RULE_RESET, ["cloud", "cmp1", "c"]),
     "left_alone": (RULE_VIEW, ["cloud", None]),
+    "affected": (RULE_AFFECTED, ["cloud", services.AffectedRequest((1,))]),
+    "affected_region": (RULE_AFFECTED, [services.AffectedRequest((1,))]),
+    "health": (RULE_VIEW, [None]),
 }
 
 
@@ -96,7 +100,9 @@ def test_every_function_that_takes_an_actor_is_in_the_table():
     # What remains reads settings, makes a document of what was read, or makes a connection of
     # credentials that the caller has.
     assert public - with_actor == {
-        *("connect", "connect_shell", "shell_regions", "check_request", "drain_document")
+        *("connect", "connect_shell", "shell_regions", "check_request", "drain_document"),
+        *("affected_text", "affected_problems", "affected_rendered", "affected_file_name"),
+        "default_thresholds",
     }
 
 
