@@ -86,6 +86,9 @@ NEEDS = {
     "steer_host": (RULE_ROLL, [1, "cmp1", HostVerb.DONE]),
     "host_done": (RULE_ROLL, ["RegionOne", "cmp1"]),
     "add_to_run": (RULE_ROLL, ["cloud", 1, ["cmp1"]]),
+    "run_choices": (RULE_ROLL, []),
+    "run_places": (RULE_VIEW, ["RegionOne"]),
+    "run_tallies": (RULE_VIEW, [[]]),
     "who_is_told": (RULE_VIEW, []),
     "send_test": (RULE_DRAIN, []),
     "affected": (RULE_AFFECTED, ["cloud", services.AffectedRequest((1,))]),
@@ -119,7 +122,7 @@ def test_every_function_that_takes_an_actor_is_in_the_table():
     assert public - with_actor == {
         *("connect", "connect_shell", "shell_regions", "check_request", "drain_document"),
         *("affected_text", "affected_problems", "affected_rendered", "affected_file_name"),
-        *("default_thresholds", "openings", "progress_document"),
+        *("default_thresholds", "openings", "progress_document", "is_yours", "newest_try"),
     }
 
 

@@ -248,7 +248,7 @@ def of_run(run: RunView, hosts: Sequence[HostView]) -> tuple[RunState, Message |
         if run.state == RunState.STOPPED:
             return None
         return RunState.STOPPED, message("run_stopped", hosts=names, count=len(broken))
-    if is_over and run.state != RunState.PAUSED:
+    if is_over:
         if broken:
             return RunState.FAILED, message("run_failed", hosts=names, count=len(broken))
         return RunState.SUCCEEDED, message("run_succeeded", count=len(hosts))

@@ -25,8 +25,15 @@ RUN_TRANSITIONS: dict[RunState, frozenset[RunState]] = {
             *(RunState.SUCCEEDED, RunState.FAILED),
         }
     ),
-    RunState.PAUSED: frozenset({RunState.RUNNING, RunState.STOPPED, RunState.CANCELLING}),
-    RunState.STOPPED: frozenset({RunState.RUNNING, RunState.CANCELLING, RunState.FAILED}),
+    RunState.PAUSED: frozenset(
+        {
+            *(RunState.RUNNING, RunState.STOPPED, RunState.CANCELLING),
+            *(RunState.SUCCEEDED, RunState.FAILED),
+        }
+    ),
+    RunState.STOPPED: frozenset(
+        {RunState.RUNNING, RunState.CANCELLING, RunState.SUCCEEDED, RunState.FAILED}
+    ),
     RunState.CANCELLING: frozenset({RunState.CANCELLED}),
     RunState.SUCCEEDED: frozenset(),
     RunState.FAILED: frozenset(),
