@@ -111,3 +111,12 @@ def test_it_is_what_happens_when_one_looks_every_minute(several, after, lengths,
     for i in found.never_fits:
         turn = max([now, *(found.hosts[j][0] for j in fitting if j < i)])
         assert several.never_fits(turn, seconds[i]) or len(fitting) >= at_once
+
+
+def test_hosts_that_have_begun_go_on_whatever_the_windows_are():
+    now = utc(2026, 11, 2, 22, 50)
+    found = forecast(parse_text("daily 22:00-23:00 UTC"), now, [1800, 1800], begun=[0])
+    assert found.hosts == (
+        (now, utc(2026, 11, 2, 23, 20)),
+        (utc(2026, 11, 3, 22), utc(2026, 11, 3, 22, 30)),  # the next opening that is long enough
+    )

@@ -13,8 +13,8 @@ def at(minutes: int) -> datetime:
     return START + timedelta(minutes=minutes)
 
 
-def happened(minutes: int, kind: str, host: str = "cmp1", code: str = "run_of_host") -> Happened:
-    return Happened(at(minutes), f"run_host_{kind}", host, code)
+def happened(minutes: int, kind: str, host: str = "cmp1") -> Happened:
+    return Happened(at(minutes), f"run_host_{kind}", host)
 
 
 def course(stage: Stage, since: int, *events: Happened) -> list[tuple[Stage, int, int | None]]:
@@ -57,7 +57,7 @@ def test_a_retry_waits_until_it_goes_on():
 def test_a_person_who_says_that_a_failed_host_is_done_does_not_end_it():
     events = (
         *(happened(2, "acting"), happened(5, "failed")),
-        *(happened(8, "done", code="run_host_done_by"), happened(9, "done")),
+        *(happened(8, "said_done"), happened(9, "done")),
     )
     assert course(Stage.DONE, 9, *events) == [
         (Stage.ACTING, 2, 5),

@@ -16,6 +16,7 @@ from ..core.run.states import (
     RUN_TERMINAL,
     STAGES_OVER,
     ActionState,
+    Approval,
     HostVerb,
     RunState,
     RunVerb,
@@ -60,7 +61,7 @@ class RunReport:
 
     @property
     def yours(self) -> list[RunHost]:
-        """The hosts that wait for a person: by hand, or for an approval."""
+        """The hosts that are a person's: maintained by hand."""
         return [host for host in self.hosts if is_yours(host)]
 
     @property
@@ -70,6 +71,9 @@ class RunReport:
 
     def objection(self, verb: RunVerb) -> Message | None:
         waits = any(h.stage == Stage.WAITING and h.approved_at is None for h in self.hosts)
+        if self.run.approval == Approval.FIRST:
+            untouched = (Stage.WAITING, Stage.SKIPPED)
+            waits &= all(h.approved_at is None and h.stage in untouched for h in self.hosts)
         return steering.run_objection(verb, self.run.state, self.run.approval, waits)
 
     def host_objection(self, verb: HostVerb, host: RunHost) -> Message | None:
@@ -127,8 +131,12 @@ def _forecast(run: Run, hosts: Sequence[RunHost], now: datetime) -> Forecast | N
     """Of the hosts that are not over, in their order."""
     if run.state in RUN_TERMINAL:
         return None
-    left = [_seconds_left(host, now) for host in hosts if host.stage not in STAGES_OVER]
-    return forecast(parse_all(run.windows), now, left, run.at_once) if left else None
+    open_ones = [host for host in hosts if host.stage not in STAGES_OVER]
+    if not open_ones:
+        return None
+    left = [_seconds_left(host, now) for host in open_ones]
+    begun = [place for place, one in enumerate(open_ones) if one.stage != Stage.WAITING]
+    return forecast(parse_all(run.windows), now, left, run.at_once, begun)
 
 
 def _seconds_left(host: RunHost, now: datetime) -> float:
@@ -254,7 +262,7 @@ def _done(actor: Actor, run: Run, row: RunHost) -> None:
     said = message("run_host_done_by", host=row.host, who=str(actor))
     newest = newest_try(row)
     if row.stage == Stage.FAILED:
-        event = ("run_host_done", actor, said)
+        event = ("run_host_said_done", actor, said)
         store.change_host(
             run,
             row,

@@ -180,7 +180,9 @@ def check_run(actor: Actor, cloud: Cloud, request: RunRequest) -> RunPreview:
             raise answer
     domains = _domains(request, chosen, found["aggregates"])
     act = settings.current().actions.get(request.action)
-    after = (act.settle if act else settings.current().settle_seconds) + ACTION_SECONDS
+    takes = store.action_seconds(request.action)
+    after = act.settle if act else settings.current().settle_seconds
+    after += ACTION_SECONDS if takes is None else takes
     learned = store.learned_rate(cloud.region)
     at_once = request.each.max_concurrent or settings.current().max_concurrent
     hosts = [

@@ -155,6 +155,7 @@ from .run_places import RunTally, open_places, run_tallies
 from .runs import (
     HostInRun,
     NewHost,
+    action_seconds,
     add_hosts,
     change_action,
     change_host,
@@ -228,6 +229,7 @@ __all__ = [
     "Who",
     "Worker",
     "WorkerStatus",
+    "action_seconds",
     "add_hosts",
     "add_request",
     "add_server",

@@ -8,10 +8,8 @@ from .states import Stage
 
 #: Of these kinds is an event that tells the stage of a host, with the stage behind it.
 _KIND = "run_host_"
-#: What a person asked, and what the stage is until the next event tells.
-_ASKED = {"run_host_retry_requested": Stage.WAITING}
-#: A person said that a host which had failed is done. The kind of the event is that of the end.
-_SAID_DONE = "run_host_done_by"
+#: What a person asked or said, and what the stage is until the next event tells.
+_ASKED = {"run_host_retry_requested": Stage.WAITING, "run_host_said_done": Stage.SETTLING}
 
 
 @dataclass(frozen=True)
@@ -19,13 +17,11 @@ class Happened:
     """One event of a run.
 
     :param host: the one that it is about
-    :param code: of what was said
     """
 
     at: datetime
     kind: str
     host: str
-    code: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,8 +59,6 @@ def courses(
 
 
 def _stage(one: Happened) -> Stage | None:
-    if one.code == _SAID_DONE:
-        return Stage.SETTLING
     if one.kind in _ASKED:
         return _ASKED[one.kind]
     name = one.kind.removeprefix(_KIND)

@@ -1,9 +1,9 @@
 """When the hosts of a run begin and end, by how long each takes and when the windows are open."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from .windows import Opening, Windows, in_utc, length_of
 
@@ -23,7 +23,11 @@ class Forecast:
 
 
 def forecast(
-    windows: Windows, now: datetime, lengths: Sequence[float], at_once: int = 1
+    windows: Windows,
+    now: datetime,
+    lengths: Sequence[float],
+    at_once: int = 1,
+    begun: Collection[int] = (),
 ) -> Forecast:
     """When a run ends whose hosts take so long each.
 
@@ -33,27 +37,32 @@ def forecast(
     where they hold hosts back, a run takes longer.
 
     :param lengths: of each host, in seconds, from the beginning of its drain to its return
+    :param begun: the places in that order of those that have begun: they go on from now for what
+        their lengths say, whatever the windows are
     :raises ValueError: a length or `at_once` that makes no sense
     """
     if at_once < 1:
         raise ValueError(f"{at_once=}")
     turn = in_utc(now)
-    busy: list[datetime] = []  # when the places are free that are taken
-    hosts: list[Opening | None] = []
+    hosts: list[Opening | None] = [None] * len(lengths)
+    for place in begun:
+        hosts[place] = (turn, turn + length_of(lengths[place]))
+    busy = [host[1] for host in hosts if host]  # when the places are free that are taken
+    heapify(busy)
     closes: datetime | None = None  # of the opening in which the last one began
-    for length in map(length_of, lengths):
-        free = max(turn, busy[0]) if len(busy) >= at_once else turn
-        if closes is not None and free + length <= closes:
-            begins = free
-        elif found := windows.begin(free, length):
+    for place, length in enumerate(map(length_of, lengths)):
+        if place in begun:
+            continue
+        while len(busy) >= at_once:
+            turn = max(turn, heappop(busy))
+        if closes is not None and turn + length <= closes:
+            begins = turn
+        elif found := windows.begin(turn, length):
             begins, closes = found
         else:
-            hosts.append(None)
             continue
-        if len(busy) >= at_once:
-            heappop(busy)
         heappush(busy, begins + length)
-        hosts.append((begins, begins + length))
+        hosts[place] = (begins, begins + length)
         turn = begins
     never = tuple(place for place, host in enumerate(hosts) if host is None)
     last = max((host[1] for host in hosts if host), default=turn)

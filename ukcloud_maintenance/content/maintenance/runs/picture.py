@@ -46,9 +46,7 @@ class Picture:
         self.hosts = report.hosts
         self.now = report.now
         happened = [
-            Happened(one.at, one.kind, host, one.message.code if one.message else "")
-            for one in record
-            if (host := host_of(one.message))
+            Happened(one.at, one.kind, host) for one in record if (host := host_of(one.message))
         ]
         now = [HostNow(host.host, Stage(host.stage), host.since) for host in self.hosts]
         found = courses(now, happened)
