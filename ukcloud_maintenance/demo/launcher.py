@@ -233,6 +233,8 @@ class Launcher:
     4. Then drain cmp2, where some refuse, to see what a failure looks like.
     5. Or tick cmp10, cmp11 and cmp12, and drain them as one plan. etl-01 never ends by itself:
        force it. Abort training-01 while it moves, to see what some releases of Nova make of it.
+    6. Or tick six hosts and choose Rolling Maintenance: with the action reboot they are drained,
+       rebooted and returned to service one after the other, in some minutes.
 
   In a shell DEMO_STATE={self.state}
              DJANGO_SETTINGS_MODULE={horizon.SETTINGS} django-admin drain_status
