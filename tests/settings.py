@@ -31,7 +31,6 @@ _local.SECRET_KEY = "only-for-tests"  # type: ignore[attr-defined]
 sys.modules[_local.__name__] = _local
 
 import openstack_dashboard.local.enabled as _enabled  # noqa: E402
-
 import ukcloud_maintenance.enabled as _our_enabled  # noqa: E402
 
 # As if our files were linked into that folder.
