@@ -5,6 +5,7 @@ from datetime import datetime
 from ..cloud import Cloud
 from ..core.facts import Machine
 from ..core.message import Message, message
+from ..exceptions import CloudError
 from ..settings.actions import Action
 from ..store import RunHost
 
@@ -13,8 +14,12 @@ UPTIME_SLACK = 120.0
 
 
 def facts_before(cloud: Cloud, host: str) -> dict[str, int | None]:
-    """What is kept of a host's machine before it is acted on; up to two requests."""
-    found = cloud.machine(host)
+    """What is kept of a host's machine before it is acted on; up to two requests. What cannot be
+    read is not known."""
+    try:
+        found = cloud.machine(host)
+    except CloudError:
+        found = Machine()
     return {"uptime": found.uptime_seconds, "version": found.version}
 
 
@@ -29,11 +34,13 @@ def standing_against(
     if action is None:
         return None
     wanted = set(action.checks) | ({"reboot"} if action.reboots else set())
-    machine = Machine()
-    if wanted & {"reboot", "uptime_changed", "version_changed"}:
-        machine = cloud.machine(row.host)
+    if row.down_at is not None:
+        wanted.discard("reboot")  # it was seen
+    if not wanted:
+        return None
+    machine = cloud.machine(row.host)
     restarted = was_restarted(machine, row.before, (now - began).total_seconds())
-    if "reboot" in wanted and row.down_at is None and not restarted:
+    if "reboot" in wanted and not restarted:
         return message("run_no_reboot", host=row.host)
     if "uptime_changed" in wanted and not restarted:
         return message("run_same_uptime", host=row.host)

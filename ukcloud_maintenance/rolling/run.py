@@ -1,7 +1,8 @@
 """One pass over one run: observe, decide, apply."""
 
 import logging
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,6 +23,9 @@ from .acting import Acting, of
 from .actor import actor_of
 from .views import action_of, host_view, maintenance_of, notice_service, run_view
 
+#: How often it is asked whether what holds the next host back is over, in seconds: it takes some
+#: ten requests.
+HELD_SECONDS = 30.0
 #: In these stages the service of a host is looked at in each pass.
 _WATCHED = frozenset({Stage.ACTING, Stage.SETTLING, Stage.RETURNING})
 
@@ -46,6 +50,8 @@ class RunReconciler:
     :param machine: the one that it runs on
     :param clock: tells the time, aware and in UTC
     :param alive: called between the steps of a pass; raises where it is no longer ours
+    :param held_until: by run, until when what holds its next host is not asked again, by the
+        monotonic clock; shared by the passes of a worker
     """
 
     def __init__(
@@ -55,11 +61,13 @@ class RunReconciler:
         machine: str,
         clock: Callable[[], datetime],
         alive: Callable[[Run], None] = lambda run: None,
+        held_until: MutableMapping[int, float] | None = None,
     ):
         self.cloud = cloud
         self.worker = worker
         self.clock = clock
         self.alive = alive
+        self.held_until = {} if held_until is None else held_until
         self.acting = Acting(cloud, worker, machine, clock)
 
     def run(self, run: Run) -> RunOutcome:
@@ -71,7 +79,8 @@ class RunReconciler:
             log_event(logging.INFO, "overtaken", run=run.pk, detail=error)
             return RunOutcome(settings.current().poll_seconds)
         except CloudError as error:
-            self._say(run, message("openstack_trouble", detail=error.said))
+            if run.state == RunState.RUNNING:  # what else is said of it goes on being true
+                self._say(run, message("openstack_trouble", detail=error.said))
             pause = max(settings.current().idle_seconds, error.retry_after or 0)
             return RunOutcome(pause, error.said)
         now = store.run(run.pk)
@@ -137,12 +146,13 @@ class RunReconciler:
             case d.Fail():
                 self._move(run, row, Stage.FAILED, step.message)
             case d.Act():
-                self.acting.act(run, row)
+                if self._is_empty_now(run, row):
+                    self.acting.act(run, row)
             case d.GiveBack():
                 self._give_back(run, row)
             case d.CancelDrain():
                 assert row.drain is not None
-                self._ask(run, row, lambda: self._cancel(run, row))
+                self._cancel(run, row)
             case d.Say():
                 if row.message != step.message:
                     store.change_host(run, row, now, message=step.message)
@@ -163,6 +173,20 @@ class RunReconciler:
         level = logging.WARNING if to is Stage.FAILED else logging.INFO
         log_event(level, "host_of_run", run=run.pk, host=row.host, stage=to.value, detail=said)
 
+    def _is_empty_now(self, run: Run, row: RunHost) -> bool:
+        """Whether Nova still says what the certificate does, at this moment: the service takes no
+        instances, and there is none. Two requests. Where not, the host is verified anew."""
+        service = self.cloud.service(row.host)
+        is_disabled = service is not None and service.status == "disabled"
+        if is_disabled and not self.cloud.servers_on(row.host):
+            return True
+        if (maintenance := maintenance_of(row)) is not None:
+            store.verify_soon(maintenance)
+        said = message("run_not_empty_now")
+        if row.message != said:
+            store.change_host(run, row, self.clock(), message=said)
+        return False
+
     def _give_back(self, run: Run, row: RunHost) -> None:
         request = returning.ReturnRequest(
             row.host,
@@ -170,26 +194,22 @@ class RunReconciler:
             max_concurrent=run.max_concurrent,
         )
 
-        def ask() -> None:
+        try:
             returning.return_host(actor_of(run), self.cloud, request)
+        except Refused as error:
+            self._move(run, row, Stage.FAILED, error.said)
+        else:
             self._move(run, row, Stage.RETURNING, None)
-
-        self._ask(run, row, ask)
 
     def _cancel(self, run: Run, row: RunHost) -> None:
         assert row.drain is not None
-        steering.cancel_drain(actor_of(run), row.drain.pk, enable=True)
         said = message("run_drain_cancelled", drain=row.drain.pk)
-        store.change_host(run, row, self.clock(), message=said)
-
-    def _ask(self, run: Run, row: RunHost, ask: Callable[[], None]) -> None:
-        """Ask for something as an admin would; a refusal is said, and tried again in the next
-        pass: what stands against it may be over."""
         try:
-            ask()
-        except Refused as error:
-            if row.message != error.said:
-                store.change_host(run, row, self.clock(), message=error.said)
+            steering.cancel_drain(actor_of(run), row.drain.pk, enable=True)
+        except Refused as error:  # it was over just then, and the next pass sees that
+            said = error.said
+        if row.message != said:
+            store.change_host(run, row, self.clock(), message=said)
 
     # -- the next host -----------------------------------------------------------------------
 
@@ -202,6 +222,7 @@ class RunReconciler:
     ) -> None:
         found = d.next_host(run_view(run), views)
         if found is None:
+            self._say(run, None)  # all have had their turn
             return
         if not isinstance(found, HostView):
             self._say(run, found)
@@ -211,9 +232,12 @@ class RunReconciler:
         if shut is not None:
             self._say(run, shut)
             return
+        if time.monotonic() < self.held_until.get(run.pk, 0.0):
+            return  # what was said of it stands
         listed = list(services) if services is not None else self.cloud.services()
         self.alive(run)
         if (held := self._held_back(run, row, rows, listed)) is not None:
+            self.held_until[run.pk] = time.monotonic() + HELD_SECONDS
             self._say(run, held)
             return
         self._begin(run, row)

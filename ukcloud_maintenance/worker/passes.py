@@ -161,6 +161,7 @@ class PassRunner:
     ):
         self.name = name
         self.machine = signs.host
+        self.held_until: dict[int, float] = {}
         self.metrics: Metrics = metrics or NoMetrics()
         self.signs = signs
         self.database = database
@@ -254,7 +255,9 @@ class PassRunner:
             outcome = by.run_on(one.of)
             return outcome.pause_seconds, outcome.problem, outcome.reconnect
         if isinstance(one.of, Run):
-            rolled = RunReconciler(cloud, self.name, self.machine, store.now, alive).run(one.of)
+            rolled = RunReconciler(
+                cloud, self.name, self.machine, store.now, alive, self.held_until
+            ).run(one.of)
             return rolled.pause_seconds, rolled.problem, False
         seen = HostReconciler(cloud, self.name, store.now, alive).run(one.of)
         return seen.pause_seconds, seen.problem, seen.reconnect

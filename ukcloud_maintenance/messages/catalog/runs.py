@@ -35,6 +35,10 @@ _HOSTS: Mapping[str, Template] = {
     "run_drained_again": Template("It is being drained again; the run waits for that."),
     "run_host_is_empty": Template("It is empty and out of service, and waits for the run."),
     "run_waits_for_certificate": Template("It is being verified that it is safe to power off."),
+    "run_not_empty_now": Template(
+        "It was safe to power off, and is not as of now: its service takes instances, or there is"
+        " one. It is verified again."
+    ),
     "run_never_safe": Template(
         "It was drained {seconds:duration} ago, and is not verified safe to power off.",
         remedy="See the checks on the host's page, then retry the host or leave it out.",
