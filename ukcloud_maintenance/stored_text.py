@@ -89,5 +89,18 @@ class _Words(models.CharField):
         return name, "django.db.models.CharField", args, kwargs
 
 
+class _Passage(models.TextField):
+    """The same of any length."""
+
+    def get_db_prep_save(self, value: Any, connection: Any) -> Any:
+        value = super().get_db_prep_save(value, connection)
+        return replaced(value, connection) if isinstance(value, str) else value
+
+    def deconstruct(self) -> Any:
+        name, _path, args, kwargs = super().deconstruct()
+        return name, "django.db.models.TextField", args, kwargs
+
+
 #: A value is a text: for mypy it is as Django's own fields are, which have no types.
 Words: Any = _Words
+Passage: Any = _Passage

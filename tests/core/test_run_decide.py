@@ -43,8 +43,8 @@ class World:
     hosts: dict[int, HostView]
     idempotent: bool = False
     now: datetime = START
-    #: how often the action was started on a host, since its end was last known
-    started: dict[int, int] = field(default_factory=dict)
+    #: those of which a person said that they are tried again
+    retried: set[int] = field(default_factory=set)
     begun: list[str] = field(default_factory=list)
 
     def set(self, key: int, **fields) -> None:
@@ -54,7 +54,7 @@ class World:
         host = self.hosts[key]
         assert to in STAGE_TRANSITIONS[host.stage], f"{host.stage} -> {to}"
         failed_in = host.stage if to is Stage.FAILED else None
-        self.set(key, stage=to, since=self.now, failed_in=failed_in)
+        self.set(key, stage=to, since=self.now, failed_in=failed_in, is_accepted=False)
         if to is Stage.SETTLING:
             self.set(key, is_checked=False)
 
@@ -66,16 +66,16 @@ class World:
             case d.Fail():
                 self.move(key, Stage.FAILED)
             case d.Act():
-                dropped = host.is_unwanted or self.run.state is RunState.CANCELLING
-                assert host.stage is Stage.ACTING or (host.is_safe and not dropped)
-                assert self.run.state not in (RunState.PAUSED, RunState.STOPPED)
+                assert host.stage is Stage.READY
+                assert host.is_safe
+                assert not host.is_unwanted
+                assert self.run.state is RunState.RUNNING
                 if host.action is not None:
                     assert host.action.state not in ACTION_OPEN
-                    assert host.action.state is not ActionState.UNKNOWN or (
-                        self.idempotent or host.stage is Stage.READY  # a person retried it
-                    )
-                if host.stage is not Stage.ACTING:
-                    self.move(key, Stage.ACTING)
+                    unknown = host.action.state is ActionState.UNKNOWN
+                    assert not unknown or self.idempotent or key in self.retried
+                self.retried.discard(key)
+                self.move(key, Stage.ACTING)
                 tries = host.action.tries + 1 if host.action else 1
                 kind = ActionKind.COMMAND if self.idempotent else ActionKind.HAND
                 action = ActionView(
@@ -117,7 +117,7 @@ class World:
         with it meanwhile."""
         under_way = [one for one in self.hosts.values() if one.is_under_way]
         assert len(under_way) < self.run.at_once
-        assert len(d.failed(self.hosts.values())) <= d.may_fail(self.run)
+        assert d.stopping(self.run, list(self.hosts.values())) == []
         zones = {zone for one in (host, *under_way) for zone in one.domains}
         if self.run.domain is not DomainKind.NONE:
             before = {zone for one in under_way for zone in one.domains}
@@ -189,9 +189,10 @@ class World:
             to = {"pause": RunState.PAUSED, "resume": RunState.RUNNING}.get(what)
             to = to or RunState.CANCELLING
             assert to in RUN_TRANSITIONS[self.run.state]
-            accepted = len(d.failed(self.hosts.values()))
-            accepted = accepted if verb is RunVerb.RESUME else self.run.accepted
-            self.run = replace(self.run, state=to, accepted=accepted)
+            if verb is RunVerb.RESUME and self.run.state is RunState.STOPPED:
+                for one in d.failed(self.hosts.values()):
+                    self.set(one.key, is_accepted=True)
+            self.run = replace(self.run, state=to)
             return
         verb = HostVerb(what)
         kind = host.action.kind if host.action else ""
@@ -204,8 +205,9 @@ class World:
                 self.move(key, Stage.SKIPPED)
         elif verb is HostVerb.RETRY:
             is_drained = host.drain is DrainState.SUCCEEDED
+            self.retried.add(key)
             self.move(key, steering.retry_stage(failed_in, is_drained))
-            self.set(key, is_checked=False, objection=None)
+            self.set(key, is_checked=False, objection=None, is_unwanted=False)
         elif host.stage is Stage.FAILED:
             self.move(key, Stage.SETTLING)
         else:
@@ -261,7 +263,7 @@ def test_whatever_happens_few_are_out_and_none_is_lost(history):
     world, steps = history
     for what, event, pressed, key in steps:
         before = [h.key for h in world.hosts.values() if h.stage in STAGES_OUT]
-        failed = len(d.failed(world.hosts.values()))
+        stopped = d.stopping(world.run, list(world.hosts.values()))
         if under_way := [h.key for h in world.hosts.values() if h.is_under_way]:
             touched = under_way[key % len(under_way)]
         else:
@@ -271,7 +273,7 @@ def test_whatever_happens_few_are_out_and_none_is_lost(history):
             begun = [
                 h.key for h in world.hosts.values() if h.stage in STAGES_OUT and h.key not in before
             ]
-            if failed > d.may_fail(world.run):
+            if stopped:
                 assert begun == []  # a failure takes no other host out
         elif what == "event":
             world.happens(event, touched)
@@ -319,3 +321,74 @@ def test_hosts_begin_in_their_order_and_only_in_one_failure_domain():
 @pytest.mark.parametrize("state", sorted(RUN_TERMINAL))
 def test_nothing_can_be_done_with_a_run_that_is_over(verb, state):
     assert steering.run_objection(verb, state, Approval.EACH, True).code == "run_is_over"
+
+
+def decided(run: RunView, **fields) -> d.Step | None:
+    host = HostView(1, "cmp1", since=START, **fields)
+    return d.of_host(run, host, START + timedelta(seconds=5))
+
+
+RUNNING = RunView(RunState.RUNNING)
+
+
+def action(state: ActionState, **more) -> ActionView:
+    return ActionView(state, ActionKind.COMMAND, message=SAID, **more)
+
+
+def test_what_may_be_repeated_is_so_only_where_the_host_is_safe_still_and_a_number_of_times():
+    unknown = action(ActionState.UNKNOWN, is_idempotent=True)
+    step = decided(RUNNING, stage=Stage.ACTING, action=unknown)
+    assert step == d.Move(1, Stage.READY, SAID)
+    cancelled = replace(RUNNING, state=RunState.CANCELLING)
+    assert isinstance(decided(cancelled, stage=Stage.ACTING, action=unknown), d.Fail)
+    often = replace(unknown, tries=21)
+    assert isinstance(decided(RUNNING, stage=Stage.ACTING, action=often), d.Fail)
+
+
+def test_a_host_settles_from_the_end_of_its_action_on():
+    up = {"is_up": True, "up_since": START - timedelta(hours=1), "is_checked": True}
+    step = decided(RUNNING, stage=Stage.SETTLING, is_in_maintenance=True, **up)
+    assert isinstance(step, d.Say)
+
+
+def test_a_reboot_that_is_not_seen_is_waited_for_before_it_is_called_missing():
+    up = {"is_up": True, "up_since": START, "objection": message("run_no_reboot", host="cmp1")}
+    known = {"stage": Stage.SETTLING, "is_in_maintenance": True, **up}
+    host = HostView(1, "cmp1", since=START, **known)
+    assert isinstance(d.of_host(RUNNING, host, START + timedelta(seconds=90)), d.Say)
+    assert isinstance(d.of_host(RUNNING, host, START + timedelta(seconds=200)), d.Fail)
+
+
+@pytest.mark.parametrize(
+    ("known", "stage"),
+    [
+        ({}, Stage.SKIPPED),
+        ({"action": action(ActionState.LATER)}, Stage.SKIPPED),
+        ({"action": action(ActionState.DONE)}, Stage.DONE),
+        ({"action": action(ActionState.FAILED), "is_checked": True}, Stage.DONE),
+    ],
+)
+def test_only_a_host_with_which_something_was_done_is_done(known, stage):
+    step = decided(RUNNING, stage=Stage.RETURNING, returned=ReturnResult.IN_SERVICE, **known)
+    assert isinstance(step, d.Move)
+    assert step.to is stage
+
+
+def failed(key: int, **more) -> HostView:
+    return HostView(key, f"cmp{key}", Stage.FAILED, START, failed_in=Stage.ACTING, **more)
+
+
+def waiting(key: int) -> HostView:
+    return HostView(key, f"cmp{key}", Stage.WAITING, START)
+
+
+def test_a_failure_that_was_accepted_excuses_no_other_one():
+    accepted = failed(1, is_accepted=True)
+    assert d.of_run(RUNNING, [accepted, waiting(3)]) is None
+    state, _said = d.of_run(RUNNING, [accepted, failed(2), waiting(3)])
+    assert state is RunState.STOPPED
+
+
+def test_a_run_that_is_paused_stays_so_after_a_failure():
+    paused = replace(RUNNING, state=RunState.PAUSED)
+    assert d.of_run(paused, [failed(1), waiting(2)]) is None

@@ -10,7 +10,8 @@ from ukcloud_maintenance.core.actor import shell_actor
 from ukcloud_maintenance.core.facts import Machine
 from ukcloud_maintenance.core.message import text
 from ukcloud_maintenance.core.run.states import ActionState, Stage
-from ukcloud_maintenance.models import RunHost
+from ukcloud_maintenance.exceptions import StaleState
+from ukcloud_maintenance.models import Drain, HostMaintenance, RunAction, RunHost, host_key
 from ukcloud_maintenance.rolling.acting import Acting
 
 pytestmark = pytest.mark.django_db
@@ -39,11 +40,34 @@ class Bench:
             action=action,
             max_concurrent=1,
         )
-        RunHost.objects.update(stage=Stage.READY.value)
+        kept = {"region": "", "host": "cmp1", "host_key": host_key("", "cmp1"), "service_id": "s"}
+        maintenance = HostMaintenance.objects.create(
+            **kept,
+            found_status="enabled",
+            opened_at=self.now,
+            safe_since=self.now,
+            verified_at=self.now,
+        )
+        drain = Drain.objects.create(
+            **kept,
+            reason="new kernel",
+            max_concurrent=1,
+            state="succeeded",
+            maintenance=maintenance,
+            created_at=self.now,
+            updated_at=self.now,
+        )
+        RunHost.objects.update(
+            stage=Stage.READY.value, drain=drain, maintenance=maintenance, open_key=None
+        )
 
     @property
     def row(self) -> RunHost:
         return store.run_hosts(self.run)[0]
+
+    def give_back(self) -> None:
+        """Somebody returns the host to service by hand."""
+        HostMaintenance.objects.update(closed_at=self.now, safe_since=None)
 
     @property
     def tried(self):
@@ -124,7 +148,6 @@ def test_what_was_refused_has_failed_and_what_never_ends_is_unknown(settings):
         assert Bench("awx").act().tried.state == ActionState.FAILED
     with serving(answer(200, {"url": "/jobs/7"}), answer(200, {"status": "running"})) as server:
         hook(settings, server.url)
-        RunHost.objects.update(open_key=None)
         bench = Bench("awx").act()
         assert bench.follow(after=700) is ActionState.RUNNING
         assert bench.follow(after=30) is ActionState.UNKNOWN
@@ -171,3 +194,37 @@ def test_an_action_that_the_settings_lost_fails_the_host_by_name(settings, tmp_p
     bench.act()
     assert bench.row.stage == Stage.FAILED
     assert bench.row.message.code == "run_action_gone"
+
+
+def test_nothing_is_begun_on_a_host_that_was_given_back_since_it_was_decided(settings, tmp_path):
+    command(settings, tmp_path, "true")
+    bench = Bench("mark")
+    row = bench.row
+    bench.give_back()
+    with pytest.raises(StaleState):
+        bench.acting.act(bench.run, row)
+    assert not RunAction.objects.exists()
+    assert bench.row.stage == Stage.READY
+
+
+def test_a_webhook_is_not_sent_again_to_a_host_that_was_given_back(settings):
+    with serving(answer(503), answer(202, {"url": "/jobs/7"})) as server:
+        hook(settings, server.url)
+        bench = Bench("awx").act()
+        bench.give_back()
+        assert bench.follow(after=11) is ActionState.FAILED
+        assert bench.tried.message.code == "run_no_longer_safe"
+        assert len(server.sent) == 1
+
+
+def test_a_command_that_began_too_late_does_not_begin_at_all(settings, tmp_path, monkeypatch):
+    command(settings, tmp_path, "touch", str(tmp_path / "began"))
+    bench = Bench("mark")
+    with monkeypatch.context() as stopped:
+        # as if the process had been stopped between the intent and the command
+        stopped.setattr(
+            bench.acting, "clock", iter([bench.now, bench.now + timedelta(60)]).__next__
+        )
+        bench.act()
+    assert bench.follow() is ActionState.LATER
+    assert not (tmp_path / "began").exists()

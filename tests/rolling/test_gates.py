@@ -51,12 +51,12 @@ def test_a_host_that_went_down_since_holds_the_run_and_one_that_was_down_does_no
     settings.UKCLOUD_MAINTENANCE = {"CLOUD": "worker"}
     run = make(found_down=["cmp7"])
     services = [service("cmp1"), service("cmp7", "down"), service("cmp8", "down")]
-    held = gates.hosts_are_down(run, services, ["cmp1"])
+    held = gates.hosts_are_down(run, services)
     assert held.code == "run_hosts_down"
     assert held.values["hosts"] == ("cmp8",)
-    assert gates.hosts_are_down(run, services[:2], ["cmp1"]) is None
+    assert gates.hosts_are_down(run, services[:2]) is None
     settings.UKCLOUD_MAINTENANCE = {"CLOUD": "worker", "GATE_HOSTS_DOWN": False}
-    assert gates.hosts_are_down(run, services, ["cmp1"]) is None
+    assert gates.hosts_are_down(run, services) is None
 
 
 def test_an_instance_in_error_holds_the_run_unless_it_was_before(settings):

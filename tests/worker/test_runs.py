@@ -81,6 +81,8 @@ def worker(passes, nova, settings, tmp_path):
     settings.UKCLOUD_MAINTENANCE = {
         **SETTINGS,
         "VERIFY_SECONDS": 5,
+        # how long a reboot that was promised may stay unseen, too
+        "HOST_DOWN_WAIT_SECONDS": 40,
         "ACTIONS_DIRECTORY": str(tmp_path / "records"),
         "ACTIONS": {
             "reboot": {**action, "command": [*reboot, "0.5"], "reboots": True},

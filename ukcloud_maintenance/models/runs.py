@@ -14,7 +14,7 @@ from ..core.run.states import (
 )
 from ..core.states import TimeoutAction
 from ..message_field import MessageField
-from ..stored_text import Words
+from ..stored_text import Passage, Words
 from .drains import Drain
 from .hosts import HostMaintenance
 
@@ -54,9 +54,8 @@ class Run(models.Model):
     on_failure = Words(
         max_length=8, default=OnFailure.STOP.value, choices=[(o.value, o.value) for o in OnFailure]
     )
-    #: how many may fail where it goes on; and how many a person has seen and gone on after
+    #: how many may fail where it goes on
     failures = models.PositiveIntegerField(default=0)
-    accepted = models.PositiveIntegerField(default=0)
     approval = Words(
         max_length=8, default=Approval.NONE.value, choices=[(a.value, a.value) for a in Approval]
     )
@@ -112,6 +111,10 @@ class RunHost(models.Model):
     )
     since = models.DateTimeField()
     failed_in = Words(max_length=16, blank=True)
+    #: it failed, and a person went on without it
+    is_accepted = models.BooleanField(default=False)
+    #: the tries of its action before a person had it tried again
+    tries_before = models.PositiveIntegerField(default=0)
     #: a person asked to leave it out
     is_unwanted = models.BooleanField(default=False)
     approved_at = models.DateTimeField(null=True)
@@ -162,7 +165,7 @@ class RunAction(models.Model):
     #: which directory of records has it, see actions.records.place
     place = models.CharField(max_length=64, blank=True)
     #: where the end of a webhook's work is asked for; empty: it is reported
-    poll_url = models.TextField(blank=True)
+    poll_url = Passage(blank=True)
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
     next_at = models.DateTimeField(null=True)
@@ -170,7 +173,7 @@ class RunAction(models.Model):
     #: who said that it is done
     done_by = Words(max_length=255, blank=True)
     #: what a command has written, its middle left out where that is much
-    output = models.TextField(blank=True)
+    output = Passage(blank=True)
     message = MessageField()
 
     class Meta:

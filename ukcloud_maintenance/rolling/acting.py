@@ -17,10 +17,11 @@ from ..core.message import Message, message
 from ..core.run.states import ACTION_OPEN, ActionKind, ActionState
 from ..exceptions import ActionError
 from ..log import log_event
+from ..services.certificates import verified_after
 from ..settings.actions import Action
 from ..store import Run, RunAction, RunHost
 from . import checks
-from .views import action_of
+from .views import action_of, is_safe, maintenance_of
 
 #: What an ending makes of a try.
 _STATES = {
@@ -32,6 +33,8 @@ _STATES = {
 }
 #: How long after its time limit the end of an action is waited for, that nobody here can look at.
 GRACE = 120.0
+#: How long what was seen of a host stands, in seconds, until its action is started.
+INTENT_GOES_STALE = 20.0
 #: The longest pause before a delivery that was not taken is sent again, in seconds.
 RESEND = 30.0
 
@@ -67,21 +70,29 @@ class Acting:
         kind = ActionKind.HAND
         if action is not None:
             kind = ActionKind.COMMAND if action.command else ActionKind.WEBHOOK
+        maintenance = maintenance_of(row)
+        assert maintenance is not None  # it was verified
+        before = checks.facts_before(self.cloud, row.host)
+        now = self.clock()
         made = store.intend_to_act(
             run,
             row,
-            self.clock(),
+            now,
+            maintenance=maintenance,
+            verified_after=verified_after(now),
             name=run.action,
             kind=kind,
             machine=self.machine if kind is ActionKind.COMMAND else "",
             place=records.place(_records()) if kind is ActionKind.COMMAND else "",
-            before=checks.facts_before(self.cloud, row.host),
+            before=before,
             event=("run_host_acting", self.worker, of(row, _begins(run, row))),
         )
         log_event(logging.INFO, "action_begins", run=run.pk, host=row.host, action=run.action)
         self._start(run, row, made, action)
 
     def _start(self, run: Run, row: RunHost, made: RunAction, action: Action | None) -> None:
+        if self.clock() - made.started_at > timedelta(seconds=INTENT_GOES_STALE):
+            return  # stopped in between: what was seen may no longer be so; the next look tells
         if action is None:
             self._change(run, row, made, ActionState.RUNNING)
         elif action.command is not None:
@@ -147,34 +158,44 @@ class Acting:
             return
         record = record_of(made)
         try:
-            outcome = command.outcome(command.look(record))
+            look = command.look(record)
         except ActionError as error:
-            store.change_action(run, row, made, self.clock(), message=error.said)
+            if self._is_late(made, action, self.clock()):
+                self._change(run, row, made, ActionState.UNKNOWN, error.said)
+            elif made.message != error.said:
+                store.change_action(run, row, made, self.clock(), message=error.said)
             return
+        outcome = command.outcome(look)
         output = command.output(record)
         if output != made.output:
             store.change_action(run, row, made, self.clock(), output=output)
         self._end(run, row, made, outcome, action)
-        if outcome.ending is not Ending.RUNNING:
+        # That of one that never began stays: it keeps whoever comes late from beginning it.
+        if outcome.ending is not Ending.RUNNING and look.state is not command.State.NEVER_BEGAN:
             command.forget(record)
 
     def _follow_webhook(
         self, run: Run, row: RunHost, made: RunAction, action: Action | None
     ) -> None:
         now = self.clock()
-        if made.next_at is not None and now < made.next_at:
+        is_late = self._is_late(made, action, now)
+        if made.next_at is not None and now < made.next_at and not is_late:
             return
         if action is None or action.webhook is None:
             self._change(
                 run, row, made, ActionState.UNKNOWN, message("run_action_gone", action=made.name)
             )
+        elif made.state == ActionState.INTENDED and not is_safe(row, now):
+            # given back meanwhile, say: nothing is begun there any longer
+            state = ActionState.FAILED if made.next_at else ActionState.UNKNOWN
+            self._change(run, row, made, state, message("run_no_longer_safe"))
         elif made.state == ActionState.INTENDED and (made.next_at or action.idempotent):
             # what is about to be sent is not due: should nobody come back, it may have been sent
             store.change_action(run, row, made, now, next_at=None)
             self._send(run, row, made, action)
         elif made.state == ActionState.INTENDED:
             self._change(run, row, made, ActionState.UNKNOWN, message("run_maybe_sent"))
-        elif self._is_late(made, action, now):
+        elif is_late:
             said = message("run_action_too_long", seconds=int(action.time_limit))
             self._change(run, row, made, ActionState.UNKNOWN, said)
         elif action.webhook.poll is not None and made.poll_url:

@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
+from .. import settings
 from ..cloud import Cloud
 from ..core.facts import Machine
 from ..core.message import Message, message
 from ..exceptions import CloudError
-from ..settings.actions import Action
 from ..store import RunHost
 
 #: uptime(1) tells whole minutes, of a report that is a minute old at most.
@@ -24,15 +24,19 @@ def facts_before(cloud: Cloud, host: str) -> dict[str, int | None]:
 
 
 def standing_against(
-    cloud: Cloud, action: Action | None, row: RunHost, began: datetime, now: datetime
+    cloud: Cloud, name: str, row: RunHost, began: datetime, now: datetime
 ) -> Message | None:
     """What the checks find wrong with a host that is up again; None: they hold.
 
-    :param began: when its action began
+    :param name: of the action; empty: by hand
+    :param began: when it began
     :raises CloudError: something cannot be read
     """
-    if action is None:
+    if not name:
         return None
+    action = settings.current().actions.get(name)
+    if action is None:
+        return message("run_action_gone", action=name)
     wanted = set(action.checks) | ({"reboot"} if action.reboots else set())
     if row.down_at is not None:
         wanted.discard("reboot")  # it was seen

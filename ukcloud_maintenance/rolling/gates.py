@@ -9,7 +9,7 @@ from ..actions import alerts
 from ..cloud import Cloud
 from ..core.facts import Service
 from ..core.message import Message, message, some
-from ..core.run.windows import parse_all
+from ..core.run.windows import WindowError, parse_all
 from ..services.requests import DrainRequest
 from ..services.runs import room_for
 from ..store import Run
@@ -17,7 +17,10 @@ from ..store import Run
 
 def window_is_shut(run: Run, seconds: float, host: str, now: datetime) -> Message | None:
     """Why no host may begin now that takes so long; None: it may."""
-    windows = parse_all(run.windows)
+    try:
+        windows = parse_all(run.windows)
+    except WindowError as error:  # its zone is not known on this machine
+        return error.said
     if windows.fits(now, seconds):
         return None
     opening = windows.next_opening(now)
@@ -28,12 +31,12 @@ def window_is_shut(run: Run, seconds: float, host: str, now: datetime) -> Messag
     return message("run_waits_for_window", at=opening[0])
 
 
-def hosts_are_down(run: Run, services: Iterable[Service], ours: Iterable[str]) -> Message | None:
+def hosts_are_down(run: Run, services: Iterable[Service]) -> Message | None:
     """Whether a host is down that was not when the run was requested; those that are in maintenance
     are somebody's work."""
     if not settings.current().gate_hosts_down:
         return None
-    known = set(run.found_down) | set(ours) | store.away_hosts(run.region)
+    known = set(run.found_down) | store.away_hosts(run.region)
     down = sorted(one.host for one in services if not one.is_up and one.host not in known)
     return message("run_hosts_down", hosts=some(down), count=len(down)) if down else None
 

@@ -12,7 +12,7 @@ from ..cloud import Cloud
 from ..core.facts import Service
 from ..core.message import Message, message
 from ..core.run import decide as d
-from ..core.run.states import RunState, Stage
+from ..core.run.states import STAGES_OVER, STAGES_UNDER_WAY, RunState, Stage
 from ..core.run.view import HostView
 from ..exceptions import AlertsUnknown, CloudError, Refused, StaleState
 from ..log import log_event
@@ -68,6 +68,8 @@ class RunReconciler:
         self.clock = clock
         self.alive = alive
         self.held_until = {} if held_until is None else held_until
+        #: what kept it from one of the hosts
+        self.problem: Message | None = None
         self.acting = Acting(cloud, worker, machine, clock)
 
     def run(self, run: Run) -> RunOutcome:
@@ -86,19 +88,20 @@ class RunReconciler:
         now = store.run(run.pk)
         has_changed = now is not None and now.revision != before
         current = settings.current()
-        return RunOutcome(current.poll_seconds if has_changed else current.idle_seconds)
+        pause = current.poll_seconds if has_changed else current.idle_seconds
+        return RunOutcome(pause, self.problem)
 
     def _pass(self, run: Run) -> None:
-        rows = store.run_hosts(run)
+        rows = store.run_hosts(run, outputs=False)
         if store.set_back_run(run, rows, self.clock()):
             log_event(logging.WARNING, "clock_set_back", run=run.pk)
         services: list[Service] | None = None
         if any(row.stage in _WATCHED for row in rows):
             services = self.cloud.services()
         for row in rows:
-            self.alive(run)
-            self._one(run, row, services)
-        rows = store.run_hosts(run)
+            if row.stage not in STAGES_OVER:
+                self._one(run, row, services)
+        rows = store.run_hosts(run, outputs=False)
         views = [self._view(run, row) for row in rows]
         if (found := d.of_run(run_view(run), views)) is not None:
             self._be(run, *found)
@@ -112,6 +115,18 @@ class RunReconciler:
     # -- one host ----------------------------------------------------------------------------
 
     def _one(self, run: Run, row: RunHost, services: Sequence[Service] | None) -> None:
+        """One step of one host. That OpenStack does not answer for it keeps no other one."""
+        try:
+            self._step(run, row, services)
+        except CloudError as error:
+            said = message("openstack_trouble", detail=error.said)
+            if row.message != said:
+                store.change_host(run, row, self.clock(), message=said)
+            self.problem = error.said
+
+    def _step(self, run: Run, row: RunHost, services: Sequence[Service] | None) -> None:
+        if row.stage in STAGES_UNDER_WAY:
+            self.alive(run)
         if row.stage == Stage.ACTING:
             self.acting.follow(run, row)
         if row.stage in _WATCHED and services is not None:
@@ -132,7 +147,11 @@ class RunReconciler:
             return
         tries = store.tries_of(row)
         began = tries[-1].started_at if tries else row.since
-        wrong = checks.standing_against(self.cloud, action_of(run), row, began, now)
+        wrong: Message | None
+        try:
+            wrong = checks.standing_against(self.cloud, run.action, row, began, now)
+        except CloudError as error:
+            wrong = message("openstack_trouble", detail=error.said)
         if wrong is None:
             store.change_host(run, row, now, checked_at=now, objection=None)
         elif row.objection != wrong:
@@ -254,8 +273,7 @@ class RunReconciler:
             self._move(run, row, Stage.FAILED, message("run_host_gone", host=row.host))
             raise StaleState("the host is gone")
         together = [by_name[name] for name in names if name in by_name]
-        ours = [one.host for one in rows]
-        if why := gates.hosts_are_down(run, services, ours):
+        if why := gates.hosts_are_down(run, services):
             return why
         if why := gates.instances_are_in_error(run, self.cloud):
             return why
@@ -286,6 +304,8 @@ class RunReconciler:
                     finished_at=None,
                     message=None,
                     event=event,
+                    expect={"is_unwanted": False},
+                    run_state=RunState.RUNNING,
                 )
         except Refused as error:
             self._move(run, row, Stage.FAILED, error.said)
@@ -305,6 +325,7 @@ class RunReconciler:
     def _say(self, run: Run, said: Message | None) -> None:
         if run.message != said and run.finished_at is None:
             event = None
-            if said is not None and said.code == "run_waits_for_approval":
-                event = ("run_waits_for_approval", self.worker, said)
+            kind = "run_waits_for_approval"
+            if said is not None and said.code == kind and not store.was_told(run, kind, said):
+                event = (kind, self.worker, said)
             store.change_run(run, self.clock(), message=said, event=event)

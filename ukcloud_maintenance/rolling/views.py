@@ -35,14 +35,13 @@ def run_view(run: Run) -> RunView:
         run.per_domain,
         OnFailure(run.on_failure),
         run.failures,
-        run.accepted,
         Approval(run.approval),
         run.bring_back,
         action.settle if action else now.settle_seconds,
-        bool(action and action.reboots),
         Limits(
             safe_seconds=max(900.0, 10 * now.verify_seconds),
             back_seconds=now.host_down_wait_seconds,
+            no_reboot_seconds=min(180.0, now.host_down_wait_seconds),
         ),
     )
 
@@ -76,26 +75,36 @@ def host_view(row: RunHost, is_idempotent: bool, now: datetime) -> HostView:
         is_in_maintenance=is_open,
         is_returning=bool(is_open and maintenance and maintenance.returning_since),
         returned=_returned(maintenance),
-        is_safe=bool(
-            is_open
-            and maintenance
-            and row.drain is not None
-            and row.drain.state == DrainState.SUCCEEDED
-            and store.is_safe(maintenance, verified_after(now))
-        ),
-        action=_action_view(tries, is_idempotent) if tries else None,
+        is_safe=is_safe(row, now),
+        action=_action_view(tries, row.tries_before, is_idempotent) if tries else None,
         is_up=row.up_since is not None,
         up_since=row.up_since,
         was_down=row.down_at is not None,
         objection=row.objection,
         is_checked=row.checked_at is not None,
+        is_accepted=row.is_accepted,
         back=DrainState(back.state) if back is not None else None,
         back_said=back.message if back is not None else None,
     )
 
 
+def is_safe(row: RunHost, now: datetime) -> bool:
+    """Whether it is drained and verified safe to power off, as of now by the record."""
+    maintenance, drain = maintenance_of(row), row.drain
+    return (
+        maintenance is not None
+        and maintenance.closed_at is None
+        and maintenance.returning_since is None
+        and drain is not None
+        and drain.state == DrainState.SUCCEEDED
+        and store.is_safe(maintenance, verified_after(now))
+    )
+
+
 def _returned(maintenance: HostMaintenance | None) -> ReturnResult | None:
-    if maintenance is None or (maintenance.returning_since and maintenance.closed_at is None):
+    if maintenance is None:
+        return ReturnResult.LEFT  # what is not kept any longer was closed
+    if maintenance.returning_since and maintenance.closed_at is None:
         return None
     if maintenance.return_result:
         return ReturnResult(maintenance.return_result)
@@ -103,12 +112,12 @@ def _returned(maintenance: HostMaintenance | None) -> ReturnResult | None:
     return ReturnResult.LEFT if maintenance.closed_at else None
 
 
-def _action_view(tries: list[RunAction], is_idempotent: bool) -> ActionView:
+def _action_view(tries: list[RunAction], before: int, is_idempotent: bool) -> ActionView:
     newest = tries[-1]
     return ActionView(
         ActionState(newest.state),
         ActionKind(newest.kind),
-        len(tries),
+        len(tries) - before,
         newest.started_at,
         newest.next_at,
         newest.reminded_at,
@@ -126,6 +135,8 @@ def notice_service(run: Run, row: RunHost, service: Service | None, now: datetim
     if service is not None and service.is_up:
         if row.up_since is None:
             store.change_host(run, row, now, up_since=now)
+    elif service is not None and not service.is_known:
+        return  # its cell does not answer
     elif row.up_since is not None or row.down_at is None:
         down_at = row.down_at or now
         store.change_host(run, row, now, up_since=None, down_at=down_at, checked_at=None)

@@ -201,6 +201,9 @@ def return_host(actor: Actor, cloud: Cloud, request: ReturnRequest) -> HostMaint
             return _same_again(actor, cloud, maintenance, request)
         if open_drain := store.open_drain_of(cloud.region, request.host):
             raise drain_is_open(request.host, open_drain)
+        if place := store.acted_on(cloud.region, request.host):
+            said = message("run_acts_on_host", host=request.host, run=place.run_id)
+            raise Refused(said, field="host")
         choice, said = _checked_choice(maintenance, service, request)
         run = None
         if request.bring_back:

@@ -22,7 +22,7 @@ from ..core.run.states import (
     RunVerb,
     Stage,
 )
-from ..core.run.windows import parse_all
+from ..core.run.windows import WindowError, parse_all
 from ..core.states import DrainState
 from ..exceptions import Refused, StaleState
 from ..store import Event, Run, RunAction, RunHost
@@ -136,7 +136,11 @@ def _forecast(run: Run, hosts: Sequence[RunHost], now: datetime) -> Forecast | N
         return None
     left = [_seconds_left(host, now) for host in open_ones]
     begun = [place for place, one in enumerate(open_ones) if one.stage != Stage.WAITING]
-    return forecast(parse_all(run.windows), now, left, run.at_once, begun)
+    try:
+        windows = parse_all(run.windows)
+    except WindowError:  # its zone is not known on this machine
+        return None
+    return forecast(windows, now, left, run.at_once, begun)
 
 
 def _seconds_left(host: RunHost, now: datetime) -> float:
@@ -181,14 +185,15 @@ def steer_run(actor: Actor, run_id: int, verb: RunVerb) -> Run:
         now = store.now()
         fields: dict[str, Any] = {"next_pass_at": None}
         if verb is RunVerb.APPROVE:
-            waiting = (h for h in hosts if h.stage == Stage.WAITING and h.approved_at is None)
-            host = next(waiting)
+            host = _to_approve(run, hosts)
             event = ("run_host_approved", actor, message("run_approved", host=host.host))
             given: dict[str, Any] = {"approved_at": now, "approved_by": str(actor)}
-            store.change_host(run, host, now, event=event, at_once=True, **given)
+            store.change_host(
+                run, host, now, event=event, expect={"approved_at": None}, at_once=True, **given
+            )
             return run
         if verb is RunVerb.RESUME:
-            fields |= {"accepted": len(report.failed), "message": message("waits_for_worker")}
+            fields["message"] = message("waits_for_worker")
         if verb is RunVerb.PAUSE:
             fields["message"] = message("run_paused", who=str(actor))
         if verb is RunVerb.CANCEL:
@@ -200,10 +205,28 @@ def steer_run(actor: Actor, run_id: int, verb: RunVerb) -> Run:
         }[verb]
         said = message(f"run_asked_{verb.value}")
         event = (f"run_{verb.value}_requested", actor, said)
-        store.change_run(run, now, state=state.value, event=event, **fields)
+        with store.all_or_none():
+            goes_on = verb is RunVerb.RESUME and run.state == RunState.STOPPED
+            store.change_run(run, now, state=state.value, event=event, **fields)
+            if goes_on:
+                store.accept_failures(run)
         return run
 
     return _again(change, run_id)
+
+
+def _to_approve(run: Run, hosts: Sequence[RunHost]) -> RunHost:
+    """The host that the run says it waits for; or the next one, where it does not say. One at a
+    time: a second press is not about another host.
+
+    :raises Refused: it was approved already
+    """
+    waiting = [h for h in hosts if h.stage == Stage.WAITING and not h.is_unwanted]
+    if run.message is not None and run.message.code == "run_waits_for_approval":
+        waiting = [h for h in waiting if h.host == run.message.values["host"]]
+    if not waiting or any(h.approved_at is not None for h in waiting):
+        raise Refused(message("run_needs_no_approval"), code="cannot_approve")
+    return waiting[0]
 
 
 def steer_host(actor: Actor, run_id: int, host: str, verb: HostVerb) -> RunHost:
@@ -216,7 +239,9 @@ def steer_host(actor: Actor, run_id: int, host: str, verb: HostVerb) -> RunHost:
 
     def change() -> RunHost:
         run = get_run(actor, run_id)
-        row = next((one for one in store.run_hosts(run) if one.host == host), None)
+        rows = [one for one in store.run_hosts(run) if one.host == host]
+        # of one that was left out and added again, the place that counts
+        row = next((one for one in rows if one.open_key), rows[-1] if rows else None)
         if row is None:
             raise Refused(message("run_host_unknown", host=host, run=run_id), field="host")
         if (why := _host_objection(run, row, verb)) is not None:
@@ -252,6 +277,8 @@ def _retry(actor: Actor, run: Run, row: RunHost) -> None:
         finished_at=None,
         objection=None,
         checked_at=None,
+        is_unwanted=False,
+        tries_before=len(store.tries_of(row)),
         at_once=True,
         event=event,
     )
@@ -279,6 +306,8 @@ def _done(actor: Actor, run: Run, row: RunHost) -> None:
     assert newest is not None  # or there was an objection
     if newest.state == ActionState.DONE:
         return  # said before
+    if newest.state not in (*ACTION_OPEN, ActionState.UNKNOWN):
+        raise StaleState("its end is being recorded")
     store.change_action(
         run,
         row,

@@ -148,7 +148,7 @@ def read_alerts(given: Any) -> Alerts | None:
         url=one.address("url"),
         query=one.text("query", FIRING),
         headers=one.headers("headers"),
-        timeout=one.number("timeout", 10, 0.1, 300),
+        timeout=one.number("timeout", 10, 0.1, 60),
     )
     one.close()
     if found:
@@ -201,7 +201,7 @@ def _webhook(one: Parts) -> Webhook:
         headers=one.headers("headers"),
         body=one.body("body"),
         poll=poll,
-        timeout=one.number("timeout", 10, 0.1, 300),
+        timeout=one.number("timeout", 10, 0.1, 60),
     )
     one.close()
     return read

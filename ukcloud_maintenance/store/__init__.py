@@ -155,6 +155,8 @@ from .run_places import RunTally, open_places, run_tallies
 from .runs import (
     HostInRun,
     NewHost,
+    accept_failures,
+    acted_on,
     action_seconds,
     add_hosts,
     change_action,
@@ -170,6 +172,7 @@ from .runs import (
     run_of_host,
     runs,
     tries_of,
+    was_told,
 )
 from .setbacks import clock_was_set_back, set_back, set_back_host
 from .workers import (
@@ -229,6 +232,8 @@ __all__ = [
     "Who",
     "Worker",
     "WorkerStatus",
+    "accept_failures",
+    "acted_on",
     "action_seconds",
     "add_hosts",
     "add_request",
@@ -366,6 +371,7 @@ __all__ = [
     "tries_of",
     "verified",
     "verify_soon",
+    "was_told",
     "withdraw",
     "worker_is_silent",
     "worker_status",

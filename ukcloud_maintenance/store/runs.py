@@ -22,7 +22,7 @@ from ..core.run.states import (
     Stage,
 )
 from ..exceptions import StaleState
-from ..models import Event, Run, RunAction, RunHost, host_key
+from ..models import Event, HostMaintenance, Run, RunAction, RunHost, host_key
 from .journal import Happened, add_event
 from .keys import with_key
 
@@ -66,13 +66,17 @@ def runs(region: str) -> "QuerySet[Run]":
     return Run.objects.filter(region=region)
 
 
-def run_hosts(run: Run) -> list[RunHost]:
+def run_hosts(run: Run, *, outputs: bool = True) -> list[RunHost]:
     """The hosts of a run in their order, with their drains, maintenances and actions. Two
-    queries."""
+    queries.
+
+    :param outputs: with what the actions have written, which may be much
+    """
     found = run.hosts.select_related("drain", "drain__maintenance", "maintenance")
     rows = list(found.order_by("position", "id"))
     actions: dict[int, list[RunAction]] = {row.pk: [] for row in rows}
-    for action in RunAction.objects.filter(host__run=run).order_by("number", "id"):
+    tries = RunAction.objects.filter(host__run=run).order_by("number", "id")
+    for action in tries if outputs else tries.defer("output"):
         if action.host_id in actions:
             actions[action.host_id].append(action)
     for row in rows:
@@ -112,6 +116,18 @@ def done_before(drain_id: int) -> frozenset[str]:
     mine = RunHost.objects.filter(drain_id=drain_id, run__order=Order.FEW_MOVES.value)
     done = RunHost.objects.filter(run__in=mine.values("run_id"), stage=Stage.DONE.value)
     return frozenset(done.values_list("host", flat=True))
+
+
+def acted_on(region: str, host: str) -> RunHost | None:
+    """The place of a host in a run while its action is in progress, or None. One query."""
+    rows = RunHost.objects.filter(open_key=host_key(region, host), stage=Stage.ACTING.value)
+    return rows.first()
+
+
+def was_told(run: Run, kind: str, said: Message) -> bool:
+    """Whether the newest event of this kind in a run says the same."""
+    newest = Event.objects.filter(run=run, kind=kind).order_by("-id").first()
+    return newest is not None and newest.message == said
 
 
 def run_events(run: Run) -> "QuerySet[Event]":
@@ -208,6 +224,11 @@ def change_run(
         setattr(run, name, value)
 
 
+def accept_failures(run: Run) -> None:
+    """Whoever goes on after a failure has seen what failed; in the transaction of that."""
+    run.hosts.filter(stage=Stage.FAILED.value).update(is_accepted=True)
+
+
 def _touch(
     run: Run, now: datetime, *, _set: Mapping[str, Any] | None = None, **expect: Any
 ) -> None:
@@ -227,11 +248,13 @@ def change_host(
     event: Happened | None = None,
     expect: Mapping[str, Any] | None = None,
     at_once: bool = False,
+    run_state: RunState | None = None,
     **fields: Any,
 ) -> None:
     """Change a host of a run, only if it is still in the stage in which it was read.
 
     :param at_once: a worker is to look at the run
+    :param run_state: the state that the run must still be in
     :raises StaleState: it is not
     """
     old, new = Stage(host.stage), Stage(fields.get("stage", host.stage))
@@ -240,12 +263,14 @@ def change_host(
             raise ValueError(f"a host of a run cannot go from {old} to {new}")
         fields |= {"stage": new.value, "since": now}
         fields["failed_in"] = old.value if new is Stage.FAILED else ""
+        fields["is_accepted"] = False
         if new in _LETS_GO:
             fields["open_key"] = None
         if new in _LETS_GO | {Stage.FAILED}:
             fields["finished_at"] = now
     with transaction.atomic():
-        _touch(run, now, _set={"next_pass_at": None} if at_once else None)
+        wanted = {"state": run_state.value} if run_state else {}
+        _touch(run, now, _set={"next_pass_at": None} if at_once else None, **wanted)
         changed = RunHost.objects.filter(pk=host.pk, stage=old.value, **(expect or {})).update(
             **fields
         )
@@ -262,6 +287,8 @@ def intend_to_act(
     host: RunHost,
     now: datetime,
     *,
+    maintenance: HostMaintenance,
+    verified_after: datetime,
     name: str,
     kind: ActionKind,
     machine: str,
@@ -271,6 +298,8 @@ def intend_to_act(
 ) -> RunAction:
     """Record that an action is about to be started on a host, before it is.
 
+    :param maintenance: the host's, as it was read; it must still be verified safe to power off
+    :param verified_after: what was verified before is too old
     :param machine: where a command will run; empty for another kind; as is `place`
     :param before: what is known of the host until then
     :raises StaleState: somebody else got there first
@@ -280,11 +309,26 @@ def intend_to_act(
         fields: dict[str, Any] = {"before": before, "down_at": None, "up_since": None}
         fields |= {"checked_at": None, "objection": None, "message": None}
         where = {"_set": {"machine": machine}} if machine else {}
-        _touch(run, now, state__in=[RunState.RUNNING, RunState.CANCELLING], **where)
-        if host.stage == Stage.ACTING:
-            RunHost.objects.filter(pk=host.pk, stage=Stage.ACTING).update(**fields)
-        else:
-            change_host(run, host, now, stage=Stage.ACTING, event=event, **fields)
+        _touch(run, now, state=RunState.RUNNING.value, **where)
+        change_host(
+            run,
+            host,
+            now,
+            stage=Stage.ACTING,
+            event=event,
+            expect={"is_unwanted": False},
+            **fields,
+        )
+        # Given back, drained again or no longer safe since it was decided: it is not acted on.
+        safe = HostMaintenance.objects.filter(
+            pk=maintenance.pk,
+            closed_at=None,
+            returning_since=None,
+            safe_since__isnull=False,
+            verified_at__gte=verified_after,
+        )
+        if safe.update(revision=F("revision") + 1) != 1:
+            raise StaleState(f"host {host.host} is no longer safe to power off")
         made, is_new = RunAction.objects.get_or_create(
             host=host,
             number=newest + 1,
@@ -330,9 +374,9 @@ def change_action(
         if RunAction.objects.filter(pk=action.pk, state=old.value).update(**fields) != 1:
             raise StaleState(f"the action on {host.host} is no longer {old}")
         if new not in ACTION_OPEN and action.machine:
-            open_there = RunAction.objects.filter(host__run=run, state__in=ACTION_OPEN)
-            if not open_there.exclude(machine="").exists():
-                Run.objects.filter(pk=run.pk).update(machine="")
+            open_ones = RunAction.objects.filter(host__run=run, state__in=ACTION_OPEN)
+            left = open_ones.exclude(machine="").values_list("machine", flat=True)
+            Run.objects.filter(pk=run.pk).update(machine=left.first() or "")
         if event:
             _event(run, now, event)
     for name, value in fields.items():

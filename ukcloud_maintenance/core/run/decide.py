@@ -154,7 +154,7 @@ def _ready(run: RunView, host: HostView, now: datetime) -> Step | None:
 def _acting(run: RunView, host: HostView, now: datetime) -> Step | None:
     key, action = host.key, host.action
     if action is None:
-        return Act(key)
+        return Move(key, Stage.READY)
     match action.state:
         case ActionState.DONE:
             return Move(key, Stage.SETTLING, action.message)
@@ -163,8 +163,9 @@ def _acting(run: RunView, host: HostView, now: datetime) -> Step | None:
         case ActionState.FAILED:
             return Fail(key, action.message or message("run_no_reason"))
         case ActionState.UNKNOWN:
-            if action.is_idempotent and run.state not in _HOLDS:
-                return Act(key)
+            may_repeat = action.is_idempotent and action.tries <= run.limits.later_tries
+            if may_repeat and run.state is RunState.RUNNING:
+                return Move(key, Stage.READY, action.message)  # if it is safe still
             return Fail(key, action.message or message("run_no_reason"))
     if action.kind is not ActionKind.HAND:
         return None
@@ -186,11 +187,12 @@ def _settling(run: RunView, host: HostView, now: datetime) -> Step | None:
             return Fail(key, message("run_host_not_back", seconds=int(waited.total_seconds())))
         return Say(key, message("run_waits_until_up"))
     up_since = host.up_since or now
-    until = up_since + timedelta(seconds=run.settle_seconds)
+    until = max(up_since, host.since) + timedelta(seconds=run.settle_seconds)
     if now < until:
         return Say(key, message("run_settles", until=until))
     if host.objection is not None:
-        if is_late or (run.promises_reboot and host.objection.code == "run_no_reboot"):
+        is_unseen = waited > timedelta(seconds=run.limits.no_reboot_seconds)
+        if is_late or (is_unseen and host.objection.code == "run_no_reboot"):
             return Fail(key, host.objection)
         return Say(key, host.objection)
     if not host.is_checked:
@@ -208,8 +210,11 @@ def _returning(run: RunView, host: HostView) -> Step | None:
         return Fail(key, message("run_returned_not_up"))
     if host.returned == ReturnResult.REFUSED:
         return Fail(key, message("run_return_refused"))
-    if _is_dropped(run, host) and host.action is None:
-        return Move(key, Stage.SKIPPED, message("run_host_left_out"))
+    was_done = host.action is not None and host.action.state == ActionState.DONE
+    if not was_done and not host.is_checked:
+        dropped = _is_dropped(run, host)
+        said = message("run_host_left_out" if dropped else "run_given_back_undone")
+        return Move(key, Stage.SKIPPED, said)
     if run.bring_back and host.back is not None:
         return Move(key, Stage.BRINGING_BACK)
     left = host.returned == ReturnResult.LEFT
@@ -232,9 +237,11 @@ def failed(hosts: Iterable[HostView]) -> list[HostView]:
     return [host for host in hosts if host.stage == Stage.FAILED]
 
 
-def may_fail(run: RunView) -> int:
-    """How many hosts may be failed before the run stops."""
-    return run.accepted + (run.failures if run.on_failure == OnFailure.SKIP else 0)
+def stopping(run: RunView, hosts: Iterable[HostView]) -> list[HostView]:
+    """The hosts that failed and that nobody has gone on without, where they are too many."""
+    broken = [host for host in failed(hosts) if not host.is_accepted]
+    allowed = run.failures if run.on_failure == OnFailure.SKIP else 0
+    return broken if len(broken) > allowed else []
 
 
 def of_run(run: RunView, hosts: Sequence[HostView]) -> tuple[RunState, Message | None] | None:
@@ -243,12 +250,13 @@ def of_run(run: RunView, hosts: Sequence[HostView]) -> tuple[RunState, Message |
     is_over = all(host.stage in STAGES_OVER for host in hosts)
     if run.state == RunState.CANCELLING:
         return (RunState.CANCELLED, message("run_cancelled")) if is_over else None
-    names = some([host.host for host in broken])
-    if len(broken) > may_fail(run):
-        if run.state == RunState.STOPPED:
-            return None
-        return RunState.STOPPED, message("run_stopped", hosts=names, count=len(broken))
+    if stops := stopping(run, hosts):
+        if run.state is not RunState.RUNNING:
+            return None  # it holds already; one that is paused stays so until it is resumed
+        names = some([host.host for host in stops])
+        return RunState.STOPPED, message("run_stopped", hosts=names, count=len(stops))
     if is_over:
+        names = some([host.host for host in broken])
         if broken:
             return RunState.FAILED, message("run_failed", hosts=names, count=len(broken))
         return RunState.SUCCEEDED, message("run_succeeded", count=len(hosts))

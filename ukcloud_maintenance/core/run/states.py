@@ -27,7 +27,7 @@ RUN_TRANSITIONS: dict[RunState, frozenset[RunState]] = {
     ),
     RunState.PAUSED: frozenset(
         {
-            *(RunState.RUNNING, RunState.STOPPED, RunState.CANCELLING),
+            *(RunState.RUNNING, RunState.CANCELLING),
             *(RunState.SUCCEEDED, RunState.FAILED),
         }
     ),

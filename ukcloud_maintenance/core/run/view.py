@@ -8,7 +8,6 @@ from ..message import Message
 from ..states import DrainState, ReturnResult
 from .domains import DomainKind, OutLimits, Place
 from .states import (
-    STAGES_OUT,
     STAGES_UNDER_WAY,
     ActionKind,
     ActionState,
@@ -25,12 +24,15 @@ class Limits:
 
     :param safe_seconds: how long a drained host may take to be verified safe to power off
     :param back_seconds: how long a host may take to be up after its action
+    :param no_reboot_seconds: how long after its action a reboot that was promised may stay unseen:
+        Nova calls a service down after 60 s without a sign of life (service_down_time)
     :param remind_seconds: a person who has a host is reminded as often as this
     :param later_tries: how often an action may ask to be tried again later
     """
 
     safe_seconds: float = 900
     back_seconds: float = 1800
+    no_reboot_seconds: float = 180
     remind_seconds: float = 3600
     later_tries: int = 20
 
@@ -39,6 +41,7 @@ class Limits:
 class ActionView:
     """The newest try of the action on a host.
 
+    :param tries: since a person last had it tried again
     :param next_at: when it may be tried again, of one that asked for it
     :param is_idempotent: whether it may be run again where its end is not known
     """
@@ -74,6 +77,7 @@ class HostView:
     :param was_down: its service was seen down since its action began
     :param objection: what the checks after the action found wrong; None: nothing, or not looked
     :param is_checked: those checks were made, and hold
+    :param is_accepted: it failed, and a person went on without it
     :param back: the state of the run that brings its instances back, None where there is none
     """
 
@@ -99,17 +103,11 @@ class HostView:
     is_checked: bool = False
     back: DrainState | None = None
     back_said: Message | None = None
+    is_accepted: bool = False
 
     @property
     def is_under_way(self) -> bool:
         return self.stage in STAGES_UNDER_WAY
-
-    @property
-    def is_out(self) -> bool:
-        """Out of service because of the run, or of what failed in it."""
-        return self.stage in STAGES_OUT or (
-            self.is_in_maintenance and self.stage in (Stage.FAILED, Stage.SKIPPED)
-        )
 
 
 @dataclass(frozen=True)
@@ -120,9 +118,7 @@ class RunView:
     :param domain: what a failure domain is; the hosts of one of them are out at a time
     :param per_domain: the most of them in one failure domain; 0: as many as at once
     :param failures: how many hosts may fail before it stops, where it goes on at all
-    :param accepted: how many failed ones a person has seen and gone on after
     :param settle_seconds: how long a host must be up after its action before it is given back
-    :param promises_reboot: its action says that it restarts the host
     """
 
     state: RunState
@@ -131,11 +127,9 @@ class RunView:
     per_domain: int = 0
     on_failure: OnFailure = OnFailure.STOP
     failures: int = 0
-    accepted: int = 0
     approval: Approval = Approval.NONE
     bring_back: bool = False
     settle_seconds: float = 60
-    promises_reboot: bool = False
     limits: Limits = field(default_factory=Limits)
 
     def out_limits(self, domains: frozenset[str]) -> OutLimits:

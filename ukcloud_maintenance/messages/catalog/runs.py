@@ -32,6 +32,9 @@ _HOSTS: Mapping[str, Template] = {
     "run_drain_cancelled": Template("Drain {drain} is cancelled, and the service enabled again."),
     "run_no_reason": Template("No reason is known."),
     "run_given_back_by_hand": Template("It was returned to service outside the run."),
+    "run_given_back_undone": Template(
+        "It was returned to service before anything was done with it."
+    ),
     "run_drained_again": Template("It is being drained again; the run waits for that."),
     "run_host_is_empty": Template("It is empty and out of service, and waits for the run."),
     "run_waits_for_certificate": Template("It is being verified that it is safe to power off."),
@@ -58,6 +61,9 @@ _HOSTS: Mapping[str, Template] = {
     ),
     "run_action_too_long": Template(
         "No end of the action was reported within {seconds:duration}.", remedy=_LOOK
+    ),
+    "run_no_longer_safe": Template(
+        "The host is no longer safe to power off, so the action is not begun.", remedy=_LOOK
     ),
     "run_maybe_sent": Template(
         "The worker was stopped while it sent the webhook: whether it was taken is not known.",
@@ -186,6 +192,10 @@ _ASKED: Mapping[str, Template] = {
     "run_host_taken": Template(
         "Host {host} is in run {run} already.",
         remedy="Wait until that run is over, or leave the host out of it.",
+    ),
+    "run_acts_on_host": Template(
+        "Host {host} is being maintained in run {run}.",
+        remedy="Wait until that is done, or say that it is; the run then returns it to service.",
     ),
     "run_busy": Template("Run {run} changes all the time.", remedy="Try again."),
     "run_is_over": Template("The run is over ({state:word})."),
