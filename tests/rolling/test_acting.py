@@ -43,6 +43,7 @@ class Bench:
         kept = {"region": "", "host": "cmp1", "host_key": host_key("", "cmp1"), "service_id": "s"}
         maintenance = HostMaintenance.objects.create(
             **kept,
+            open_key=host_key("", "cmp1"),
             found_status="enabled",
             opened_at=self.now,
             safe_since=self.now,
@@ -67,7 +68,7 @@ class Bench:
 
     def give_back(self) -> None:
         """Somebody returns the host to service by hand."""
-        HostMaintenance.objects.update(closed_at=self.now, safe_since=None)
+        HostMaintenance.objects.update(closed_at=self.now, safe_since=None, open_key=None)
 
     @property
     def tried(self):
@@ -148,6 +149,7 @@ def test_what_was_refused_has_failed_and_what_never_ends_is_unknown(settings):
         assert Bench("awx").act().tried.state == ActionState.FAILED
     with serving(answer(200, {"url": "/jobs/7"}), answer(200, {"status": "running"})) as server:
         hook(settings, server.url)
+        HostMaintenance.objects.update(open_key=None)
         bench = Bench("awx").act()
         assert bench.follow(after=700) is ActionState.RUNNING
         assert bench.follow(after=30) is ActionState.UNKNOWN
@@ -222,9 +224,8 @@ def test_a_command_that_began_too_late_does_not_begin_at_all(settings, tmp_path,
     bench = Bench("mark")
     with monkeypatch.context() as stopped:
         # as if the process had been stopped between the intent and the command
-        stopped.setattr(
-            bench.acting, "clock", iter([bench.now, bench.now + timedelta(60)]).__next__
-        )
+        later = iter([bench.now, bench.now + timedelta(seconds=60)])
+        stopped.setattr(bench.acting, "clock", later.__next__)
         bench.act()
     assert bench.follow() is ActionState.LATER
     assert not (tmp_path / "began").exists()
