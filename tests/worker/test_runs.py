@@ -4,6 +4,7 @@ import sys
 import time
 
 import pytest
+from django.db.models import Q
 from django.utils import timezone
 
 from tests.worker.driving import SETTINGS, Passes, servers_on, service_of
@@ -39,7 +40,8 @@ class Worker:
         for drain in Drain.objects.filter(state__in=[s.value for s in DRAIN_OPEN]):
             Reconciler(self.cloud, "worker", timezone.now).run(store.drain(drain.pk))
         busy = Drain.objects.filter(open_key__isnull=False).values("open_key")
-        for one in HostMaintenance.objects.filter(closed_at=None).exclude(host_key__in=busy):
+        due = Q(returning_since__isnull=False) | ~Q(host_key__in=busy)
+        for one in HostMaintenance.objects.filter(due, closed_at=None):
             HostReconciler(self.cloud, "worker", timezone.now).run(one)
         for run in Run.objects.filter(finished_at=None):
             RunReconciler(self.cloud, "worker", MACHINE, timezone.now).run(run)
