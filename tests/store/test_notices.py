@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from django.db import transaction
+from django.apps import apps
+from django.db import models, transaction
 
 from tests.store.test_record import BEFORE, over
 from tests.store.test_store import NOW, create
@@ -103,6 +104,19 @@ def test_a_dead_workers_claim_is_free():
     assert store.claim_notice("a", "dead", store.now(), 60)
     store.worker_stopped("dead", store.now())
     assert store.claim_notice("a", "w", store.now(), 60).attempts == 2
+
+
+def test_no_column_is_of_a_type_that_changes_with_django():
+    """On MariaDB a UUIDField is char(32) before Django 5, and uuid since: a Horizon that goes from
+    one to the other would no longer find or write its rows."""
+    ours = apps.get_app_config("ukcloud_maintenance").get_models()
+    fields = [field for model in ours for field in model._meta.get_fields()]
+    assert not [str(field) for field in fields if isinstance(field, models.UUIDField)]
+    happen("drain_started")
+    store.hand_out(BOTH)
+    numbers = [store.claim_notice(name, "w", store.now(), 60).delivery for name in BOTH]
+    assert sorted(numbers) == sorted(Notice.objects.values_list("delivery", flat=True))
+    assert [len(number) for number in numbers] == [36, 36]
 
 
 def test_they_go_with_the_record_and_are_no_events_of_it():

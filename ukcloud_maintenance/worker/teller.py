@@ -140,7 +140,7 @@ class Teller:
         now = settings.current()
         try:
             letter = notify.letter_of(
-                notice.event, str(notice.delivery), now.notify_language, now.horizon_url
+                notice.event, notice.delivery, now.notify_language, now.horizon_url
             )
             return notify.deliver(receiver, letter, store.now())
         except DATABASE_LOST:
