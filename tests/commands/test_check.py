@@ -95,6 +95,15 @@ def test_a_silent_worker_is_not_hidden_by_one_that_is_well(worker):
     assert measured(outcome)["workers"] == "1;;;0"
 
 
+def test_a_silent_worker_is_said_after_somebody_was_told_of_it(worker):
+    store.sign_of_life("ctl2:1:1", "ctl2", 1, store.now() - timedelta(minutes=10))
+    [silent] = store.silent_workers(store.now(), 90)
+    assert store.worker_is_silent(silent, "ctl1:1:1", store.now())
+    outcome = run("maintenance_check")
+    assert outcome.exit_code == 1
+    assert "Worker ctl2:1:1 has been silent for 10 min." in line(outcome)
+
+
 def test_a_problem_of_one_worker_is_not_hidden_by_one_that_is_well(worker):
     store.sign_of_life("ctl2:1:1", "ctl2", 1, store.now(), text("Keystone refuses us."))
     outcome = run("maintenance_check")

@@ -139,6 +139,36 @@ def test_what_is_of_no_drain_goes_by_its_age():
     assert not Notice.objects.exists()
 
 
+def test_a_worker_of_whose_silence_somebody_was_told_is_silent_until_it_says_goodbye():
+    store.sign_of_life("w", "ctl1", 1, NOW)
+    later = NOW + timedelta(minutes=10)
+
+    def known() -> list[str]:
+        assert [w.name for w in store.workers_of("ctl1")] == [
+            w.name for w in store.condition(later).workers
+        ]
+        return [w.name for w in store.workers_of("ctl1")]
+
+    [silent] = store.silent_workers(later, 90)
+    assert store.worker_is_silent(silent, "x", later)
+    assert store.silent_workers(later, 90) == [], "it is told once"
+    assert known() == ["w"]
+    assert not store.worker_status(later, 90).alive
+    store.worker_stopped("w", NOW)  # by the same clock, and at the same moment
+    assert known() == []
+    store.sign_of_life("w", "ctl1", 1, later)
+    assert known() == ["w"]
+    store.worker_stopped("w", later + timedelta(seconds=1))
+    assert known() == []
+
+
+def test_a_worker_that_was_gone_long_ago_is_no_news():
+    store.sign_of_life("old", "ctl1", 1, NOW)
+    store.sign_of_life("new", "ctl1", 2, NOW + timedelta(minutes=30))
+    [found] = store.silent_workers(NOW + timedelta(minutes=62), 90)
+    assert found.name == "new"
+
+
 def test_of_workers_that_see_another_one_silent_one_tells(at_once):
     Worker.objects.create(name="w", host="ctl1", pid=1, started_at=NOW, seen_at=NOW)
     [silent] = store.silent_workers(NOW + timedelta(hours=1), 90)

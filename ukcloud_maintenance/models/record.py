@@ -87,6 +87,8 @@ class Worker(models.Model):
     pid = models.PositiveIntegerField()
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField(db_index=True)
+    #: when it said goodbye; the same as `seen_at`: it did not, and somebody was told that it is
+    #: silent
     stopped_at = models.DateTimeField(null=True)
     #: the last thing that kept it from working, e.g. refused credentials; None when all is well
     problem = MessageField()
