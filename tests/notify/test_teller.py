@@ -73,11 +73,23 @@ def test_a_receiver_is_told_of_what_it_wants(told, hook, other):
     assert (hook.topics, other.topics) == (["safe"], ["needs_you", "drained"])
 
 
-def test_nothing_is_kept_for_nobody(told):
+def test_a_worker_without_receivers_leaves_what_is_new_to_the_others(told, hook):
+    told()
+    happen(a_drain(), "drain_started")
+    step(teller("without"))
+    told(hook.webhook())
+    step(teller("with"))
+    assert hook.topics == ["drain_started"]
+
+
+def test_where_nobody_has_receivers_nothing_is_kept_for_more_than_a_day(told):
     told()
     happen(a_drain(), *COURSE)
+    Event.objects.exclude(kind="safe_to_power_off").update(
+        at=timezone.now() - timedelta(seconds=GIVE_UP_SECONDS + 60)
+    )
     step(teller())
-    assert states() == []
+    assert list(Notice.objects.values_list("event__kind", flat=True)) == ["safe_to_power_off"]
 
 
 def test_a_run_back_tells_only_what_has_words_for_it(told, hook):

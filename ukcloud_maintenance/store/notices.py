@@ -92,11 +92,13 @@ _FREE: Mapping[str, Any] = {"claimed_by": "", "claimed_until": None}
 
 
 def forget_notices(receivers: Collection[str], now: datetime) -> None:
-    """Remove what still waits for receivers that the settings no longer have, once it is so old
-    that it would be given up."""
+    """Remove what still waits for receivers that the settings no longer have, and what no worker
+    has handed to any, once it is so old that it would be given up."""
     limit = now - timedelta(seconds=GIVE_UP_SECONDS)
-    old = Notice.objects.filter(state=Notice.QUEUED, event__at__lt=limit)
-    gone = old.exclude(receiver__in=list(receivers))
+    old = Notice.objects.filter(event__at__lt=limit)
+    gone = old.filter(
+        Q(state=Notice.NEW) | Q(state=Notice.QUEUED) & ~Q(receiver__in=list(receivers))
+    )
     Notice.objects.filter(pk__in=list(gone.values_list("pk", flat=True))).delete()
 
 

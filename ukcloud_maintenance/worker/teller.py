@@ -25,7 +25,7 @@ LOOK_EVERY = 2.0
 AFTER_FAILURE = 30.0
 #: A worker keeps a notice for so long, in seconds: longer than its delivery takes.
 LEASE_SECONDS = 2.0 * notify.SEND_SECONDS
-#: What waits for receivers that are no more is looked for this often, in seconds.
+#: What waits for receivers that no worker has is looked for this often, in seconds.
 FORGET_EVERY = 3600.0
 #: Another worker must be seen silent for so long by our own monotonic clock too, in seconds: after
 #: an outage of the database, or once its clock was set ahead, all look silent for a moment.
@@ -80,10 +80,10 @@ class Teller:
 
     def step(self) -> None:
         receivers = settings.current().receivers
-        store.hand_out({one.name: one.topics for one in receivers})
-        for receiver in receivers:
-            self._begin(receiver)
-        if receivers:
+        if receivers:  # a worker that has none leaves what is new to those that have some
+            store.hand_out({one.name: one.topics for one in receivers})
+            for receiver in receivers:
+                self._begin(receiver)
             self._watch_workers()
         if self._forgot_at is None or time.monotonic() - self._forgot_at > FORGET_EVERY:
             store.forget_notices([one.name for one in receivers], store.now())
