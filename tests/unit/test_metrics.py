@@ -217,6 +217,19 @@ def test_an_attempt_counts_once_when_it_has_ended(state, attempts, ended, before
     assert _has_ended(row, *before) is counts
 
 
+def test_a_resize_that_is_confirmed_moves_nothing(served):
+    found = PrometheusMetrics("w")
+    row = InstanceMigration(method="live", memory_bytes=7, local_disk_bytes=5)
+    for method in ("live", "confirm"):
+        row.newest_attempt = Attempt(method=method, result="succeeded")
+        found.attempt_ended("R1", row)
+    got = served(found)
+    assert value(got, "moved_bytes_total", region="R1", of="memory") == 7
+    assert value(got, "moved_bytes_total", region="R1", of="local_disk") == 5
+    confirmed = {"region": "R1", "method": "confirm", "result": "succeeded"}
+    assert value(got, "migrations_total", **confirmed) == 1
+
+
 # -- the database ------------------------------------------------------------------------------
 
 

@@ -33,6 +33,7 @@ from prometheus_client.core import GaugeMetricFamily
 
 from .. import settings, store
 from ..cloud import Asked
+from ..core.states import Method
 from ..log import LOG, log_event
 from ..store import Condition, InstanceMigration
 from . import measured
@@ -100,13 +101,14 @@ class PrometheusMetrics:
 
     def attempt_ended(self, region: str, row: InstanceMigration) -> None:
         attempt = row.attempt
-        labels = (region, attempt.method or row.method, attempt.result)
+        method = attempt.method or row.method
+        labels = (region, method, attempt.result)
         self._of["migrations"].labels(*labels).inc()
         if attempt.submitted_at and attempt.ended_at:
             # negative where the database's clock was set back meanwhile
             seconds = max((attempt.ended_at - attempt.submitted_at).total_seconds(), 0.0)
             self._of["migration_duration_seconds"].labels(*labels).observe(seconds)
-        if attempt.result == "succeeded":
+        if attempt.result == "succeeded" and method != Method.CONFIRM:  # which moves nothing
             moved = self._of["moved_bytes"]
             moved.labels(region, "memory").inc(row.memory_bytes)
             moved.labels(region, "local_disk").inc(row.local_disk_bytes)
