@@ -1,5 +1,7 @@
 """Tell who is affected by drains, from a shell."""
 
+import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,10 @@ from django.core.management.base import CommandParser
 from ukcloud_maintenance import services
 
 from ._base import EXIT_BAD_INPUT, Failure, ShellCommand
+
+
+#: Addresses of people are nobody else's business on this machine.
+_MODE = 0o600
 
 
 class Command(ShellCommand):
@@ -47,7 +53,8 @@ exit codes:
         parser.add_argument(
             "--output",
             metavar="FILE",
-            help="the file to write, which is overwritten; default: standard output",
+            help="the file to write, which is overwritten, and which its owner alone may read;"
+            " default: standard output",
         )
         super().add_arguments(parser)
 
@@ -77,7 +84,10 @@ exit codes:
 
     def _write(self, path: Path, text: str) -> None:
         try:
-            path.write_bytes(text.encode())
+            with open(path, "wb", opener=_of_the_owner) as file:
+                if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    os.fchmod(file.fileno(), _MODE)  # it may have been there
+                file.write(text.encode())
         except OSError as error:
             raise Failure(
                 f"{path} cannot be written: {error.strerror}.",
@@ -85,3 +95,7 @@ exit codes:
                 "cannot_write",
                 "Name a file in a folder that you may write to.",
             ) from error
+
+
+def _of_the_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, _MODE)
