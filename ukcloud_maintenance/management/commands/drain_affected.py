@@ -11,7 +11,6 @@ from ukcloud_maintenance import services
 
 from ._base import EXIT_BAD_INPUT, Failure, ShellCommand
 
-
 #: Addresses of people are nobody else's business on this machine.
 _MODE = 0o600
 
