@@ -4,6 +4,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from tests.notify.conftest import a_drain, happen
@@ -302,6 +303,34 @@ def test_wrong_settings_do_not_end_it(told, hook):
     happen(a_drain(), "drain_started")
     assert teller().attend() == module.AFTER_FAILURE
     assert states() == ["new"]
+
+
+def test_a_database_that_fails_once_is_asked_again_soon_and_twice_is_an_outage(
+    told, hook, monkeypatch
+):
+    told(hook.webhook())
+    happen(a_drain(), "drain_started")
+    outages = []
+    one = Teller(
+        "w", DatabaseOutage("w", lambda *, answers: outages.append(not answers)), threading.Event()
+    )
+    hand_out, fails = store.hand_out, []
+
+    def may_fail(receivers):
+        if fails:
+            raise fails.pop()
+        hand_out(receivers)
+
+    monkeypatch.setattr(store, "hand_out", may_fail)
+    for _ in range(2):
+        fails[:] = [OperationalError("database is locked")]
+        assert one.attend() == module.LOOK_EVERY
+        assert one.attend() == module.LOOK_EVERY
+    one.wait()
+    assert (hook.topics, outages) == (["drain_started"], [])
+    fails[:] = [OperationalError("gone")] * 2
+    assert [one.attend(), one.attend()] == [module.LOOK_EVERY, module.AFTER_FAILURE]
+    assert outages == [True]
 
 
 # -- silent workers --------------------------------------------------------------------------

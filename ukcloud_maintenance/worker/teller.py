@@ -11,6 +11,8 @@ import threading
 import time
 from datetime import datetime
 
+from django.db import OperationalError
+
 from .. import notify, settings, store
 from ..core.message import message
 from ..core.notices import retry_after
@@ -44,6 +46,8 @@ class Teller:
         self.stopping = stopping
         self._senders: dict[str, threading.Thread] = {}
         self._forgot_at: float | None = None
+        #: whether the database failed the last look
+        self._failed = False
         #: by name, when another worker had reported last, and since when that has been so
         self._silent: dict[str, tuple[datetime, float]] = {}
 
@@ -67,8 +71,12 @@ class Teller:
         try:
             self.step()
         except DATABASE_LOST as error:
-            self.database.is_down(error)
             close_connections()
+            # locked, or a deadlock: that passes, and is no outage
+            if isinstance(error, OperationalError) and not self._failed:
+                self._failed = True
+                return LOOK_EVERY
+            self.database.is_down(error)
             return AFTER_FAILURE
         except ConfigurationError as error:
             log_event(logging.ERROR, "no_notices", worker=self.worker, detail=error.said)
@@ -76,6 +84,7 @@ class Teller:
         except Exception:
             LOG.exception("bug notices worker=%s", self.worker)
             return AFTER_FAILURE
+        self._failed = False
         return LOOK_EVERY
 
     def step(self) -> None:
