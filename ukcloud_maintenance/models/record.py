@@ -1,11 +1,9 @@
 """What happened, who is told of it, and which workers are alive."""
 
-from uuid import uuid4
-
 from django.db import models
 
 from ..message_field import MessageField
-from ..stored_text import Words
+from ..stored_text import Words, new_number
 from .drains import Drain
 from .hosts import HostMaintenance
 from .instances import InstanceMigration
@@ -40,10 +38,6 @@ class Event(models.Model):
         return f"{self.kind} at {self.at}"
 
 
-def new_delivery() -> str:
-    return str(uuid4())
-
-
 class Notice(models.Model):
     """An event that somebody is told of: written in the transaction of the event, replaced by one
     for each receiver that wants it, and delivered in the order of their ids.
@@ -57,8 +51,7 @@ class Notice(models.Model):
     event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="notices")
     receiver = models.CharField(max_length=64, blank=True)
     #: the same in each attempt: a receiver that gets two of one number was told once
-    #: (text: with Django 5 the type of a UUIDField is another one on MariaDB than it was before)
-    delivery = models.CharField(max_length=36, unique=True, editable=False, default=new_delivery)
+    delivery = models.CharField(max_length=36, unique=True, editable=False, default=new_number)
     state = models.CharField(max_length=8, default=NEW)
     attempts = models.PositiveIntegerField(default=0)
     #: the next attempt is not before that

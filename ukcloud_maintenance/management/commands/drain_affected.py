@@ -1,7 +1,5 @@
 """Tell who is affected by drains, from a shell."""
 
-import os
-import stat
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +81,10 @@ exit codes:
 
     def _write(self, path: Path, text: str) -> None:
         try:
-            with open(path, "wb", opener=_of_the_owner) as file:
-                if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                    os.fchmod(file.fileno(), _MODE)  # it may have been there
-                file.write(text.encode())
+            path.touch(_MODE)
+            if path.is_file():  # one that was there
+                path.chmod(_MODE)
+            path.write_bytes(text.encode())
         except OSError as error:
             raise Failure(
                 f"{path} cannot be written: {error.strerror}.",
@@ -94,7 +92,3 @@ exit codes:
                 "cannot_write",
                 "Name a file in a folder that you may write to.",
             ) from error
-
-
-def _of_the_owner(path: str, flags: int) -> int:
-    return os.open(path, flags, _MODE)

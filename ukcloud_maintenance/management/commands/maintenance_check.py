@@ -3,7 +3,6 @@
 import contextlib
 import math
 import os
-import sys
 import threading
 from argparse import ArgumentTypeError
 from collections.abc import Callable
@@ -126,8 +125,15 @@ exit codes:
         self._is_said = True
         self._show(found)
         if is_late and self._arguments:
-            _end_at_once(int(found.level))
+            self._end_at_once(int(found.level))
         raise SystemExit(int(found.level))
+
+    def _end_at_once(self, code: int) -> NoReturn:
+        """Without the end of Python, which may wait for what the driver still waits for."""
+        with contextlib.suppress(OSError, ValueError):  # nobody reads it
+            self.stdout.flush()
+            self.stderr.flush()
+        os._exit(code)
 
     def _look(self, options: dict[str, Any]) -> Health:
         limits = services.default_thresholds()
@@ -241,11 +247,3 @@ def _within(seconds: float, look: Callable[[], Health]) -> Health:
     if not looked.done():
         raise _NotInTime
     return looked.result()
-
-
-def _end_at_once(code: int) -> NoReturn:
-    """Without the end of Python, which may wait for what the driver still waits for."""
-    with contextlib.suppress(OSError, ValueError):  # nobody reads it
-        sys.stdout.flush()
-        sys.stderr.flush()
-    os._exit(code)
