@@ -54,7 +54,7 @@ MAY_IMPORT = {
     },
     "stored_text": set(),
     "message_field": {"core.message", "stored_text"},
-    "migrations": {"message_field"},
+    "migrations": {"message_field", "stored_text"},
     "store": {"models", "core", "stored_text", "exceptions"},
     "cloud": {"core.facts", "core.message", "core.printable", "settings", "exceptions"},
     # how requests go out, and what an answer says, know nothing of what is asked

@@ -265,7 +265,7 @@ def test_the_policy_rules_that_are_named_exist():
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page != "doc/source/messages.md"])
 def test_the_settings_that_are_named_exist(page):
-    of_others = {"DATABASES", "POLICY_FILES", "POLICY_FILES_PATH"}
+    of_others = {"ADMINS", "DATABASES", "POLICY_FILES", "POLICY_FILES_PATH"}
     of_others |= {"SECRET_KEY", "SUDO_USER", "UKCLOUD_MAINTENANCE"}
     # of actions, their records and what they are run with
     of_others |= {

@@ -8,6 +8,7 @@ replaced. What a person enters is refused instead: see :func:`lost`.
 
 import re
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 from django.db import connection, models
 
@@ -74,6 +75,12 @@ def _narrow(text: str, to: Any) -> list[_Narrow]:
         to._ukcloud_narrow = [_NARROW.get(name, _ASCII) for name in sorted(sets)]
     found: list[_Narrow] = to._ukcloud_narrow
     return found
+
+
+def new_number() -> str:
+    """A UUID, as text: the type of a UUIDField is another one on MariaDB with Django 5 than it was
+    before, and a Horizon that is upgraded would no longer find its rows. Migrations refer to it."""
+    return str(uuid4())
 
 
 class _Words(models.CharField):

@@ -257,11 +257,16 @@ def test_names_do_no_harm(cloud, monkeypatch):
     assert not any(line.startswith("To: everybody") for line in said.splitlines())
 
 
-def test_a_file(drain, tmp_path):
+@pytest.mark.parametrize("was_there", [True, False])
+def test_a_file(drain, tmp_path, was_there):
     file = tmp_path / "told.csv"
+    if was_there:
+        file.touch(0o644)
     outcome = run("drain_affected", str(drain.pk), "--format", "csv", "--output", str(file))
     assert (outcome.exit_code, outcome.stdout) == (0, "")
     assert "web-1" in file.read_text()
+    assert file.stat().st_mode & 0o777 == 0o600, "it has addresses of people"
+    assert run("drain_affected", str(drain.pk), "--output", "/dev/null").exit_code == 0
     outcome = run("drain_affected", str(drain.pk), "--output", str(tmp_path / "no" / "file"))
     assert outcome.exit_code == 2
 

@@ -1,5 +1,6 @@
 """`maintenance_check`: a plugin for Nagios."""
 
+import json
 import os
 import re
 import socket
@@ -17,7 +18,8 @@ from ukcloud_maintenance.core.message import lines, message, text
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
 from ukcloud_maintenance.models import Drain, HostMaintenance
 
-pytestmark = pytest.mark.django_db
+# it looks in a thread of its own, which sees what is committed
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
@@ -93,6 +95,15 @@ def test_a_silent_worker_is_not_hidden_by_one_that_is_well(worker):
     assert outcome.exit_code == 1
     assert "Worker ctl2:1:1 has been silent for 10 min." in line(outcome)
     assert measured(outcome)["workers"] == "1;;;0"
+
+
+def test_a_silent_worker_is_said_after_somebody_was_told_of_it(worker):
+    store.sign_of_life("ctl2:1:1", "ctl2", 1, store.now() - timedelta(minutes=10))
+    [silent] = store.silent_workers(store.now(), 90)
+    assert store.worker_is_silent(silent, "ctl1:1:1", store.now())
+    outcome = run("maintenance_check")
+    assert outcome.exit_code == 1
+    assert "Worker ctl2:1:1 has been silent for 10 min." in line(outcome)
 
 
 def test_a_problem_of_one_worker_is_not_hidden_by_one_that_is_well(worker):
@@ -294,3 +305,43 @@ def test_a_database_that_does_not_answer_is_critical():
         )
     assert done.returncode == 2, done.stdout + done.stderr
     assert "The database has not answered for 1 s." in done.stdout
+
+
+#: As a driver does that waits in C for its server: no handler of a signal runs meanwhile.
+_HANGS = """
+import sys
+import django
+from django.core.management import execute_from_command_line
+django.setup()
+from django.db import connection
+from ukcloud_maintenance import store
+
+def hangs(now):
+    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x FROM n) SELECT count(*) FROM n"
+    with connection.cursor() as cursor:
+        cursor.execute(endless)
+
+store.condition = hangs
+execute_from_command_line(["django-admin", "maintenance_check", *sys.argv[1:]])
+"""
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_a_driver_that_hangs_in_c_is_critical(more):
+    done = subprocess.run(
+        [sys.executable, "-c", _HANGS, "--timeout", "1", *more],
+        env={
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "tests.settings",
+            "PYTHONPATH": str(REPOSITORY),
+            "TEST_DATABASE_URL": "sqlite://",
+        },
+        capture_output=True,
+        text=True,
+        timeout=240,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    assert done.returncode == 2, done.stdout + done.stderr
+    said = json.loads(done.stdout)["findings"][0]["message"] if more else done.stdout
+    assert "The database has not answered for 1 s." in said

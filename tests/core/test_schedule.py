@@ -13,6 +13,7 @@ from ukcloud_maintenance.core.affected import Interruption, Part
 from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.copying.duration import Forecast, Learned, forecast
 from ukcloud_maintenance.core.copying.schedule import Share, in_turn, schedule, share_of
+from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.states import Method, MigrationState, RequestKind
 
 GIB = 1024**3
@@ -114,6 +115,19 @@ S = MigrationState
         (row(S.PENDING, Method.COLD), [], [], Part.TO_MOVE, Interruption.OFF, None),
         (row(S.PENDING, Method.COLD, "SHUTOFF"), [], [], Part.TO_MOVE, Interruption.NONE, 0),
         (row(S.BLOCKED), [], [], Part.UNKNOWN, Interruption.UNKNOWN, None),
+        # a resize is confirmed: that is no move, and whether one follows is seen afterwards
+        *(
+            (row(state, Method.CONFIRM), [], [], Part.UNKNOWN, Interruption.UNKNOWN, None)
+            for state in (S.PENDING, S.CONFIRMING)
+        ),
+        (
+            row(S.SUCCEEDED, Method.CONFIRM),
+            [attempt(method=Method.CONFIRM)],
+            [],
+            Part.NOT_MOVED,
+            Interruption.NONE,
+            0,
+        ),
         (row(S.MIGRATING), [attempt(ended=False)], [], Part.MOVING, Interruption.MOMENT, None),
         # paused, and not over yet: until now
         (
@@ -170,6 +184,12 @@ S = MigrationState
 def test_what_it_means_for_its_owner(row, attempts, requests, part, interruption, at_most):
     found = a.effect(row, attempts, requests, NOW)
     assert (found.part, found.interruption, found.at_most) == (part, interruption, at_most)
+
+
+def test_a_resize_that_is_confirmed_is_said_not_to_interrupt():
+    before, after = (row(state, Method.CONFIRM) for state in (S.PENDING, S.SUCCEEDED))
+    assert a.effect(before, [], [], NOW).said == message("affected_will_be_confirmed")
+    assert a.effect(after, [], [], NOW).said == message("affected_was_confirmed")
 
 
 @pytest.mark.parametrize("state", list(MigrationState))

@@ -4,6 +4,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from tests.notify.conftest import a_drain, happen
@@ -73,11 +74,23 @@ def test_a_receiver_is_told_of_what_it_wants(told, hook, other):
     assert (hook.topics, other.topics) == (["safe"], ["needs_you", "drained"])
 
 
-def test_nothing_is_kept_for_nobody(told):
+def test_a_worker_without_receivers_leaves_what_is_new_to_the_others(told, hook):
+    told()
+    happen(a_drain(), "drain_started")
+    step(teller("without"))
+    told(hook.webhook())
+    step(teller("with"))
+    assert hook.topics == ["drain_started"]
+
+
+def test_where_nobody_has_receivers_nothing_is_kept_for_more_than_a_day(told):
     told()
     happen(a_drain(), *COURSE)
+    Event.objects.exclude(kind="safe_to_power_off").update(
+        at=timezone.now() - timedelta(seconds=GIVE_UP_SECONDS + 60)
+    )
     step(teller())
-    assert states() == []
+    assert list(Notice.objects.values_list("event__kind", flat=True)) == ["safe_to_power_off"]
 
 
 def test_a_run_back_tells_only_what_has_words_for_it(told, hook):
@@ -290,6 +303,34 @@ def test_wrong_settings_do_not_end_it(told, hook):
     happen(a_drain(), "drain_started")
     assert teller().attend() == module.AFTER_FAILURE
     assert states() == ["new"]
+
+
+def test_a_database_that_fails_once_is_asked_again_soon_and_twice_is_an_outage(
+    told, hook, monkeypatch
+):
+    told(hook.webhook())
+    happen(a_drain(), "drain_started")
+    outages = []
+    one = Teller(
+        "w", DatabaseOutage("w", lambda *, answers: outages.append(not answers)), threading.Event()
+    )
+    hand_out, fails = store.hand_out, []
+
+    def may_fail(receivers):
+        if fails:
+            raise fails.pop()
+        hand_out(receivers)
+
+    monkeypatch.setattr(store, "hand_out", may_fail)
+    for _ in range(2):
+        fails[:] = [OperationalError("database is locked")]
+        assert one.attend() == module.LOOK_EVERY
+        assert one.attend() == module.LOOK_EVERY
+    one.wait()
+    assert (hook.topics, outages) == (["drain_started"], [])
+    fails[:] = [OperationalError("gone")] * 2
+    assert [one.attend(), one.attend()] == [module.LOOK_EVERY, module.AFTER_FAILURE]
+    assert outages == [True]
 
 
 # -- silent workers --------------------------------------------------------------------------

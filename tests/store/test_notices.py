@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from django.db import transaction
+from django.apps import apps
+from django.db import models, transaction
 
 from tests.store.test_record import BEFORE, over
 from tests.store.test_store import NOW, create
@@ -105,6 +106,19 @@ def test_a_dead_workers_claim_is_free():
     assert store.claim_notice("a", "w", store.now(), 60).attempts == 2
 
 
+def test_no_column_is_of_a_type_that_changes_with_django():
+    """On MariaDB a UUIDField is char(32) before Django 5, and uuid since: a Horizon that goes from
+    one to the other would no longer find or write its rows."""
+    ours = apps.get_app_config("ukcloud_maintenance").get_models()
+    fields = [field for model in ours for field in model._meta.get_fields()]
+    assert not [str(field) for field in fields if isinstance(field, models.UUIDField)]
+    happen("drain_started")
+    store.hand_out(BOTH)
+    numbers = [store.claim_notice(name, "w", store.now(), 60).delivery for name in BOTH]
+    assert sorted(numbers) == sorted(Notice.objects.values_list("delivery", flat=True))
+    assert [len(number) for number in numbers] == [36, 36]
+
+
 def test_they_go_with_the_record_and_are_no_events_of_it():
     over(days=1)
     store.hand_out(BOTH)
@@ -123,6 +137,36 @@ def test_what_is_of_no_drain_goes_by_its_age():
     assert store.clear(BEFORE, dry_run=True).events == 1
     assert store.clear(BEFORE).events == 1
     assert not Notice.objects.exists()
+
+
+def test_a_worker_of_whose_silence_somebody_was_told_is_silent_until_it_says_goodbye():
+    store.sign_of_life("w", "ctl1", 1, NOW)
+    later = NOW + timedelta(minutes=10)
+
+    def known() -> list[str]:
+        assert [w.name for w in store.workers_of("ctl1")] == [
+            w.name for w in store.condition(later).workers
+        ]
+        return [w.name for w in store.workers_of("ctl1")]
+
+    [silent] = store.silent_workers(later, 90)
+    assert store.worker_is_silent(silent, "x", later)
+    assert store.silent_workers(later, 90) == [], "it is told once"
+    assert known() == ["w"]
+    assert not store.worker_status(later, 90).alive
+    store.worker_stopped("w", NOW)  # by the same clock, and at the same moment
+    assert known() == []
+    store.sign_of_life("w", "ctl1", 1, later)
+    assert known() == ["w"]
+    store.worker_stopped("w", later + timedelta(seconds=1))
+    assert known() == []
+
+
+def test_a_worker_that_was_gone_long_ago_is_no_news():
+    store.sign_of_life("old", "ctl1", 1, NOW)
+    store.sign_of_life("new", "ctl1", 2, NOW + timedelta(minutes=30))
+    [found] = store.silent_workers(NOW + timedelta(minutes=62), 90)
+    assert found.name == "new"
 
 
 def test_of_workers_that_see_another_one_silent_one_tells(at_once):

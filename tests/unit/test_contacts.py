@@ -83,6 +83,19 @@ def test_who_may_not_read_them_is_told_after_one_request(openstack, cloud):
     assert len(openstack.requests) == 1
 
 
+@pytest.mark.parametrize("status", [404, 500])
+def test_a_first_project_that_cannot_be_read_hides_no_other(openstack, cloud, status):
+    """Of 404: it was deleted, and its instances are left."""
+    roles(openstack, p1=Answer({"error": {"message": "?"}}, status), p2=["u2"])
+    user(openstack, "u2", email="two@example.org")
+    found = cloud.contacts_of(["p1", "p2"])
+    two = {"p2": ("two@example.org",)}
+    if status == 404:
+        assert (found.emails, found.problem) == ({"p1": ()} | two, None)
+    else:
+        assert (found.emails, found.not_read) == (two, {"p1"})
+
+
 def test_a_project_that_cannot_be_read_hides_no_other(openstack, cloud):
     roles(openstack, p1=["u1"], p2=Answer({"error": {"message": "?"}}, 500), p3=["u3"])
     user(openstack, "u1", email="one@example.org")

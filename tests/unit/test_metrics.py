@@ -2,6 +2,8 @@
 
 import socket
 import sys
+import threading
+import time
 import urllib.request
 from datetime import timedelta
 
@@ -29,7 +31,7 @@ from ukcloud_maintenance.worker import Worker, measured, metrics
 from ukcloud_maintenance.worker.drain import Outcome, _has_ended
 from ukcloud_maintenance.worker.metrics import Endpoint
 from ukcloud_maintenance.worker.passes import Pass
-from ukcloud_maintenance.worker.prometheus import PrometheusMetrics
+from ukcloud_maintenance.worker.prometheus import CONNECTIONS, FromDatabase, PrometheusMetrics
 
 KEY = ("drain", 1)
 
@@ -217,6 +219,19 @@ def test_an_attempt_counts_once_when_it_has_ended(state, attempts, ended, before
     assert _has_ended(row, *before) is counts
 
 
+def test_a_resize_that_is_confirmed_moves_nothing(served):
+    found = PrometheusMetrics("w")
+    row = InstanceMigration(method="live", memory_bytes=7, local_disk_bytes=5)
+    for method in ("live", "confirm"):
+        row.newest_attempt = Attempt(method=method, result="succeeded")
+        found.attempt_ended("R1", row)
+    got = served(found)
+    assert value(got, "moved_bytes_total", region="R1", of="memory") == 7
+    assert value(got, "moved_bytes_total", region="R1", of="local_disk") == 5
+    confirmed = {"region": "R1", "method": "confirm", "result": "succeeded"}
+    assert value(got, "migrations_total", **confirmed) == 1
+
+
 # -- the database ------------------------------------------------------------------------------
 
 
@@ -271,6 +286,57 @@ def test_it_is_read_seldom_however_many_ask(served, monkeypatch):
     for _ in range(5):
         served(found)
     assert len(reads) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_read_that_hangs_holds_up_no_later_one(served, monkeypatch):
+    found = PrometheusMetrics("w")
+    let_go = threading.Event()
+    reads = []
+    really = store.condition
+
+    def hangs_once(now):
+        reads.append(now)
+        assert len(reads) > 1 or let_go.wait(600)
+        return really(now)
+
+    monkeypatch.setattr(store, "condition", hangs_once)
+    monkeypatch.setattr("ukcloud_maintenance.worker.prometheus.PATIENCE", 1.0)
+    try:
+        assert value(served(found), "database_up") == 0
+        for _ in range(600):
+            if value(served(found), "database_up") == 1:
+                break
+            time.sleep(0.1)
+        assert value(served(found), "database_up") == 1
+    finally:
+        let_go.set()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_reads_that_hang_do_not_add_up(monkeypatch):
+    """Each of them has a connection."""
+    found = FromDatabase("w")
+    let_go = threading.Event()
+    reads = []
+
+    def hangs(now):
+        reads.append(now)
+        let_go.wait(600)
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(store, "condition", hangs)
+    monkeypatch.setattr("ukcloud_maintenance.worker.prometheus.PATIENCE", 0.01)
+    monkeypatch.setattr("ukcloud_maintenance.worker.prometheus.PATIENCE_MAX", 3600.0)
+    try:
+        for _ in range(300):
+            assert found._condition() is None
+            time.sleep(0.001)
+        assert 1 < len(found._hanging) < 20
+    finally:
+        let_go.set()
+        for one in [*found._hanging, found._reading]:
+            assert one is None or one.over.wait(60)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -368,6 +434,30 @@ def test_the_problem_is_reported_with_the_workers_sign_of_life(settings, monkeyp
 def test_a_wrong_address_is_an_error_of_the_settings(settings, address):
     settings.UKCLOUD_MAINTENANCE = {"CLOUD": "x", "METRICS_ADDRESS": address}
     assert any("METRICS_ADDRESS" in problem for problem, _remedy in problems())
+
+
+def is_served(port: int) -> bool:
+    try:
+        return "ukcloud_maintenance_build_info" in read(port)
+    except OSError:
+        return False
+
+
+def test_connections_are_bounded(served, monkeypatch):
+    monkeypatch.setattr("ukcloud_maintenance.worker.prometheus._Handler.timeout", 3600)
+    found = PrometheusMetrics("w")
+    served(found)
+    idle = []
+    while is_served(found.port):
+        assert len(idle) < 10 * CONNECTIONS
+        idle.append(socket.create_connection(("127.0.0.1", found.port)))
+    for one in idle:
+        one.close()
+    for _ in range(600):
+        if is_served(found.port):
+            return
+        time.sleep(0.1)
+    raise AssertionError("nobody is served after they have gone")
 
 
 def test_whoever_sends_no_http_ends_nothing(served):

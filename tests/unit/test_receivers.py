@@ -60,11 +60,12 @@ def test_what_is_wrong_is_named(settings, name, value, said):
     assert SECRET not in english(error.value.said) + repr(error.value)
 
 
-def test_two_receivers_have_two_names(settings):
+@pytest.mark.parametrize("other", ["a", "A"])
+def test_two_receivers_have_two_names(settings, other):
     found = problems(settings, NOTIFY=[{"url": SLACK}], WEBHOOKS=[{**HOOK, "name": "a"}])
     assert found == []
     twice = [{"url": SLACK, "name": "a"}]
-    found = problems(settings, NOTIFY=twice, WEBHOOKS=[{**HOOK, "name": "a"}])
+    found = problems(settings, NOTIFY=twice, WEBHOOKS=[{**HOOK, "name": other}])
     assert "two receivers called a." in found[0]
 
 

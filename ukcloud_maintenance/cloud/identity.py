@@ -2,11 +2,19 @@
 
 from collections.abc import Iterable
 from functools import partial
+from typing import Any
 from urllib.parse import quote
 
 from ..core.facts import Contacts
 from ..core.message import message
-from ..exceptions import CloudAnswerUnusable, CloudError, CloudNotFound
+from ..exceptions import (
+    CloudAnswerUnusable,
+    CloudAuthError,
+    CloudError,
+    CloudForbidden,
+    CloudNotFound,
+    CloudUnreachable,
+)
 from .answers import dict_of, json_of, list_of, next_marker
 from .http import PARALLEL
 from .transport import GOES_ROUND, Transport
@@ -55,13 +63,17 @@ class Identity(Transport):
         wanted = [one for one in dict.fromkeys(project_ids) if one]
         asked = wanted[:PROJECTS]
         left_out = len(wanted) - len(asked)
-        try:
-            # where the first one is refused, all are
-            found = {one: self._users_of(one) for one in asked[:1]}
-        except CloudError as error:
-            return Contacts({}, frozenset(asked), error.said, left_out)
+        answers: dict[str, Any] = {}
+        for one in asked[:1]:
+            try:
+                answers[one] = self._users_of(one)
+            except (CloudForbidden, CloudAuthError, CloudUnreachable) as error:
+                # where the first one is refused, all are
+                return Contacts({}, frozenset(asked), error.said, left_out)
+            except CloudError as error:
+                answers[one] = error
         calls = {one: partial(self._users_of, one) for one in asked[1:]}
-        answers = found | self.try_side_by_side(calls, PARALLEL)
+        answers |= self.try_side_by_side(calls, PARALLEL)
         every = {user for users in answers.values() if isinstance(users, set) for user in users}
         read = self.try_side_by_side(
             {u: partial(self._address, u) for u in sorted(every)}, PARALLEL
@@ -81,7 +93,10 @@ class Identity(Transport):
         what = message("to_list_contacts", project=project_id)
         project = quote(project_id, safe="")
         path = self._identity_path(f"/role_assignments?scope.project.id={project}&effective")
-        body = json_of(self._send(self._identity, what, "GET", path), what)
+        try:
+            body = json_of(self._send(self._identity, what, "GET", path), what)
+        except CloudNotFound:  # the project was deleted, and its instances are left
+            return set()
         users = (dict_of(one, "user", what) for one in list_of(body, "role_assignments", what))
         return {str(user["id"]) for user in users if user.get("id")}
 

@@ -108,8 +108,12 @@ def to_come(method: str, status: str) -> Effect:
         return Effect(Part.TO_MOVE, Interruption.OFF, None, message("affected_will_be_off"))
     if method == Method.COLD:
         return Effect(Part.TO_MOVE, Interruption.NONE, 0.0, message("affected_is_off"))
-    if method in (Method.LIVE, Method.CONFIRM):
+    if method == Method.LIVE:
         return Effect(Part.TO_MOVE, Interruption.MOMENT, None, message("affected_will_be_live"))
+    if method == Method.CONFIRM:
+        # no move; what comes after it is decided then
+        said = message("affected_will_be_confirmed")
+        return Effect(Part.UNKNOWN, Interruption.UNKNOWN, None, said)
     return Effect(Part.UNKNOWN, Interruption.UNKNOWN, None, message("affected_not_decided"))
 
 
@@ -158,12 +162,15 @@ def _open(row: RowLike, status: str, paused: float, off: float) -> Effect:
     if row.state == MigrationState.BLOCKED:
         return _with_past(not_decided(), paused, off)
     found = to_come(row.method, status)
-    if row.state in MIGRATION_UNDER_WAY:
+    if row.state in MIGRATION_UNDER_WAY and found.part is Part.TO_MOVE:
         found = Effect(Part.MOVING, found.interruption, found.at_most, found.said)
     return _with_past(found, paused, off)
 
 
 def _arrived(row: RowLike, status: str, paused: float, off: float) -> Effect:
+    if row.method == Method.CONFIRM:
+        said = message("affected_was_confirmed")
+        return _with_past(Effect(Part.NOT_MOVED, Interruption.NONE, 0.0, said), paused, off)
     if status in _AT_REST:
         return Effect(Part.MOVED, Interruption.NONE, 0.0, message("affected_was_off"))
     if paused or off:

@@ -1,9 +1,8 @@
-import uuid
-
 import django.db.models.deletion
 from django.db import migrations, models
 
 import ukcloud_maintenance.message_field
+import ukcloud_maintenance.stored_text
 
 from . import _repeatable
 
@@ -30,7 +29,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('receiver', models.CharField(blank=True, max_length=64)),
-                ('delivery', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ('delivery', models.CharField(default=ukcloud_maintenance.stored_text.new_number, editable=False, max_length=36, unique=True)),
                 ('state', models.CharField(default='new', max_length=8)),
                 ('attempts', models.PositiveIntegerField(default=0)),
                 ('next_at', models.DateTimeField(null=True)),

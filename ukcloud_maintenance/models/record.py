@@ -1,11 +1,9 @@
 """What happened, who is told of it, and which workers are alive."""
 
-from uuid import uuid4
-
 from django.db import models
 
 from ..message_field import MessageField
-from ..stored_text import Words
+from ..stored_text import Words, new_number
 from .drains import Drain
 from .hosts import HostMaintenance
 from .instances import InstanceMigration
@@ -53,7 +51,7 @@ class Notice(models.Model):
     event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="notices")
     receiver = models.CharField(max_length=64, blank=True)
     #: the same in each attempt: a receiver that gets two of one number was told once
-    delivery = models.UUIDField(default=uuid4, unique=True, editable=False)
+    delivery = models.CharField(max_length=36, unique=True, editable=False, default=new_number)
     state = models.CharField(max_length=8, default=NEW)
     attempts = models.PositiveIntegerField(default=0)
     #: the next attempt is not before that
@@ -82,6 +80,8 @@ class Worker(models.Model):
     pid = models.PositiveIntegerField()
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField(db_index=True)
+    #: when it said goodbye; the same as `seen_at`: it did not, and somebody was told that it is
+    #: silent
     stopped_at = models.DateTimeField(null=True)
     #: the last thing that kept it from working, e.g. refused credentials; None when all is well
     problem = MessageField()

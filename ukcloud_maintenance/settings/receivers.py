@@ -63,9 +63,11 @@ def wrong_webhooks(value: Any) -> str:
 
 
 def same_names(notify: Sequence[Mapping[str, Any]], webhooks: Sequence[Mapping[str, Any]]) -> str:
-    """A name that two receivers have, or empty."""
+    """A name that two receivers have, or empty. Names that differ in case alone are the same:
+    MariaDB does not tell them apart."""
     names = [_name_of(one) for one in (*notify, *webhooks)]
-    return next((name for name in names if names.count(name) > 1), "")
+    folded = [name.casefold() for name in names]
+    return next((name for name in names if folded.count(name.casefold()) > 1), "")
 
 
 def _wrong(value: Any, keys: Collection[str]) -> str:

@@ -11,6 +11,7 @@ from ..core.states import DRAIN_OPEN, Direction
 from ..models import Drain, HostMaintenance, InstanceMigration, Worker
 from .clock import SLACK
 from .counting import Counts, counts
+from .workers import SAID_NO_GOODBYE
 
 #: The most rows of one kind that are read.
 WORKERS_MAX, DRAINS_MAX, HOSTS_MAX = 200, 500, 1000
@@ -82,7 +83,7 @@ def condition(now: datetime) -> Condition:
         [_of_drain(d, tally[d.pk], now) for d in current.values()],
         [_of_host(one, kept.get(one.pk), open_keys) for one in hosts],
         list(
-            Worker.objects.filter(stopped_at=None, seen_at__lte=now + SLACK).order_by("-seen_at")[
+            Worker.objects.filter(SAID_NO_GOODBYE, seen_at__lte=now + SLACK).order_by("-seen_at")[
                 :WORKERS_MAX
             ]
         ),

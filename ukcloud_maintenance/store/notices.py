@@ -16,6 +16,9 @@ from .destinations import in_turn
 from .journal import add_event
 from .workers import free_claim
 
+#: A worker that fell silent longer ago than this is not told of: it was gone before anybody was
+#: there to tell it.
+_NEWS = timedelta(hours=1)
 #: The turn in which workers hand out notices, one at a time: no region has such a name.
 _TURN = "\0notices"
 
@@ -89,11 +92,13 @@ _FREE: Mapping[str, Any] = {"claimed_by": "", "claimed_until": None}
 
 
 def forget_notices(receivers: Collection[str], now: datetime) -> None:
-    """Remove what still waits for receivers that the settings no longer have, once it is so old
-    that it would be given up."""
+    """Remove what still waits for receivers that the settings no longer have, and what no worker
+    has handed to any, once it is so old that it would be given up."""
     limit = now - timedelta(seconds=GIVE_UP_SECONDS)
-    old = Notice.objects.filter(state=Notice.QUEUED, event__at__lt=limit)
-    gone = old.exclude(receiver__in=list(receivers))
+    old = Notice.objects.filter(event__at__lt=limit)
+    gone = old.filter(
+        Q(state=Notice.NEW) | Q(state=Notice.QUEUED) & ~Q(receiver__in=list(receivers))
+    )
     Notice.objects.filter(pk__in=list(gone.values_list("pk", flat=True))).delete()
 
 
@@ -141,17 +146,21 @@ def _problem(receiver: str) -> Message | None:
 
 
 def silent_workers(now: datetime, silent_seconds: float) -> list[Worker]:
-    """Those that have not reported for a time, and have not said goodbye."""
+    """Those that fell silent within the last hour, have not said goodbye, and of which nobody was
+    told yet."""
     limit = now - timedelta(seconds=silent_seconds)
-    return list(Worker.objects.filter(stopped_at=None, seen_at__lt=limit))
+    return list(
+        Worker.objects.filter(stopped_at=None, seen_at__lt=limit, seen_at__gte=limit - _NEWS)
+    )
 
 
 def worker_is_silent(silent: Worker, told_by: str, now: datetime) -> bool:
-    """Record that a worker is silent, once: it counts as stopped until it reports again. Whether
-    it was this call that did."""
+    """Record that a worker is silent, once: it counts as stopped when it reported last, until it
+    reports again. It said no goodbye, which is later than that: whoever watches goes on saying
+    that it is silent. Whether it was this call that recorded it."""
     as_seen = Worker.objects.filter(pk=silent.pk, stopped_at=None, seen_at=silent.seen_at)
     with transaction.atomic():
-        if not as_seen.update(stopped_at=now):
+        if not as_seen.update(stopped_at=F("seen_at")):
             return False
         said = message("worker_silent", worker=silent.name, host=silent.host, since=silent.seen_at)
         add_event(None, None, now, "worker_silent", told_by, said)

@@ -117,7 +117,7 @@ def _clear_what_is_left(
         with transaction.atomic():
             found.events += _remove(events_of)
             closed.filter(pk=pk).delete()
-    of_workers = Event.objects.filter(drain=None, maintenance=None, at__lt=before)
+    of_workers = Event.objects.filter(drain=None, maintenance=None, run=None, at__lt=before)
     found.events += of_workers.count() if dry_run else _remove(of_workers)
     plans = Plan.objects.filter(created_at__lt=before)
     for pk in list(plans.order_by("pk").values_list("pk", flat=True)):

@@ -203,9 +203,17 @@ def sign_of_life(
         )
 
 
+#: Workers that have not said goodbye. One whose silence was told of counts as stopped at its last
+#: sign of life, and is silent all the same; see `store.worker_is_silent`.
+SAID_NO_GOODBYE = Q(stopped_at=None) | Q(stopped_at=F("seen_at"))
+
+
 def worker_stopped(name: str, now: datetime) -> None:
     """A worker says goodbye, or is known to be dead; what it held is free."""
-    Worker.objects.filter(name=name).update(stopped_at=now)
+    gone = Worker.objects.filter(name=name)
+    if gone.filter(seen_at=now).exists():
+        now += timedelta(microseconds=1)  # a goodbye is later than what it follows
+    gone.update(stopped_at=now)
     Drain.objects.filter(claimed_by=name).update(claimed_by="", claimed_until=None)
     for claimed in (HostMaintenance, Inventory, Notice, Run):
         claimed.objects.filter(claimed_by=name).update(claimed_by="", claimed_until=None)
@@ -213,7 +221,7 @@ def worker_stopped(name: str, now: datetime) -> None:
 
 def workers_of(host: str) -> list[Worker]:
     """The workers of a machine that have not said goodbye."""
-    return list(Worker.objects.filter(host=host, stopped_at=None))
+    return list(Worker.objects.filter(SAID_NO_GOODBYE, host=host))
 
 
 def forget_workers(before: datetime, now: datetime | None = None) -> None:

@@ -33,6 +33,7 @@ from prometheus_client.core import GaugeMetricFamily
 
 from .. import settings, store
 from ..cloud import Asked
+from ..core.states import Method
 from ..log import LOG, log_event
 from ..store import Condition, InstanceMigration
 from . import measured
@@ -43,8 +44,14 @@ DISTRIBUTION = "ukcloud-maintenance"
 #: What was read of the database is shown for so many seconds: however many ask, it is read so often
 #: at most.
 KEPT_SECONDS = 5.0
-#: Whoever waits for another one's read waits for so many seconds.
+#: A read of the database is waited for so many seconds, and another one begun if it takes longer:
+#: a database that hangs may never answer it.
 PATIENCE = 5.0
+#: Each read that hangs still doubles the time until another one is begun, up to so many seconds: it
+#: has a thread and a connection.
+PATIENCE_MAX = 3600.0
+#: So many connections are served at a time; others are closed.
+CONNECTIONS = 8
 #: A connection on which nothing comes is closed after so many seconds.
 IDLE_SECONDS = 10.0
 #: A pass that failed is followed by another one within so many seconds, or by none.
@@ -100,13 +107,14 @@ class PrometheusMetrics:
 
     def attempt_ended(self, region: str, row: InstanceMigration) -> None:
         attempt = row.attempt
-        labels = (region, attempt.method or row.method, attempt.result)
+        method = attempt.method or row.method
+        labels = (region, method, attempt.result)
         self._of["migrations"].labels(*labels).inc()
         if attempt.submitted_at and attempt.ended_at:
             # negative where the database's clock was set back meanwhile
             seconds = max((attempt.ended_at - attempt.submitted_at).total_seconds(), 0.0)
             self._of["migration_duration_seconds"].labels(*labels).observe(seconds)
-        if attempt.result == "succeeded":
+        if attempt.result == "succeeded" and method != Method.CONFIRM:  # which moves nothing
             moved = self._of["moved_bytes"]
             moved.labels(region, "memory").inc(row.memory_bytes)
             moved.labels(region, "local_disk").inc(row.local_disk_bytes)
@@ -167,10 +175,14 @@ class FromDatabase:
 
     def __init__(self, name: str):
         self.name = name
+        #: held for no longer than it takes to look
         self._lock = threading.Lock()
         self._read_at = -math.inf
         self._found: Condition | None = None
         self._failed = False
+        self._reading: _Reading | None = None
+        #: those that were given up, and have not ended
+        self._hanging: list[_Reading] = []
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         found = self._condition()
@@ -179,16 +191,38 @@ class FromDatabase:
             yield from _families(found)
 
     def _condition(self) -> Condition | None:
-        """What was read of late; None: it cannot be read."""
-        if not self._lock.acquire(timeout=PATIENCE):
-            return None
+        """What was read of late; None: it cannot be read, or not in time."""
+        with self._lock:
+            if time.monotonic() - self._read_at < KEPT_SECONDS:
+                return self._found
+            reading = self._begun()
+        reading.over.wait(max(PATIENCE - reading.age, 0.0))
+        return reading.found
+
+    def _begun(self) -> "_Reading":
+        """The read that somebody waits for already, or a new one."""
+        reading = self._reading
+        if reading is not None:
+            self._hanging = [one for one in self._hanging if not one.over.is_set()]
+            if reading.age < min(PATIENCE * 2 ** len(self._hanging), PATIENCE_MAX):
+                return reading
+            self._hanging.append(reading)
+        reading = _Reading()
+        threading.Thread(
+            target=self._read_into, args=(reading,), daemon=True, name="metrics-database"
+        ).start()
+        self._reading = reading  # before it ends: for that it needs the lock
+        return reading
+
+    def _read_into(self, reading: "_Reading") -> None:
         try:
-            if time.monotonic() - self._read_at >= KEPT_SECONDS:
-                self._found = self._read()
-                self._read_at = time.monotonic()
-            return self._found
+            reading.found = self._read()
         finally:
-            self._lock.release()
+            with self._lock:
+                if self._reading is reading:  # not one that was given up
+                    self._found, self._read_at = reading.found, time.monotonic()
+                    self._reading = None
+            reading.over.set()
 
     def _read(self) -> Condition | None:
         try:
@@ -206,6 +240,19 @@ class FromDatabase:
             close_connections()
         self._failed = False
         return found
+
+
+class _Reading:
+    """A read of the database, in a thread of its own."""
+
+    def __init__(self) -> None:
+        self.begun_at = time.monotonic()
+        self.over = threading.Event()
+        self.found: Condition | None = None
+
+    @property
+    def age(self) -> float:
+        return time.monotonic() - self.begun_at
 
 
 def _families(found: Condition) -> Iterator[GaugeMetricFamily]:
@@ -259,14 +306,31 @@ def _family(name: str, samples: Iterable[tuple[tuple[str, ...], float]]) -> Gaug
 
 
 class _Server(ThreadingMixIn, WSGIServer):
-    """One thread a request; none of them keeps the worker from its end."""
+    """One thread a connection, and so many of them at most; none keeps the worker from its end."""
 
     daemon_threads = True
 
     def __init__(self, where: tuple[str, int], handler: type[WSGIRequestHandler]):
         if ipaddress.ip_address(where[0]).version == 6:
             self.address_family = socket.AF_INET6
+        self._places = threading.BoundedSemaphore(CONNECTIONS)
         super().__init__(where, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if not self._places.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except BaseException:  # there is no thread for it
+            self._places.release()
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
 
     def server_bind(self) -> None:
         # HTTPServer's asks the resolver for a name, which may take long

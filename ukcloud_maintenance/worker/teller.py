@@ -11,6 +11,8 @@ import threading
 import time
 from datetime import datetime
 
+from django.db import OperationalError
+
 from .. import notify, settings, store
 from ..core.message import message
 from ..core.notices import retry_after
@@ -25,7 +27,7 @@ LOOK_EVERY = 2.0
 AFTER_FAILURE = 30.0
 #: A worker keeps a notice for so long, in seconds: longer than its delivery takes.
 LEASE_SECONDS = 2.0 * notify.SEND_SECONDS
-#: What waits for receivers that are no more is looked for this often, in seconds.
+#: What waits for receivers that no worker has is looked for this often, in seconds.
 FORGET_EVERY = 3600.0
 #: Another worker must be seen silent for so long by our own monotonic clock too, in seconds: after
 #: an outage of the database, or once its clock was set ahead, all look silent for a moment.
@@ -44,6 +46,8 @@ class Teller:
         self.stopping = stopping
         self._senders: dict[str, threading.Thread] = {}
         self._forgot_at: float | None = None
+        #: whether the database failed the last look
+        self._failed = False
         #: by name, when another worker had reported last, and since when that has been so
         self._silent: dict[str, tuple[datetime, float]] = {}
 
@@ -67,8 +71,12 @@ class Teller:
         try:
             self.step()
         except DATABASE_LOST as error:
-            self.database.is_down(error)
             close_connections()
+            # locked, or a deadlock: that passes, and is no outage
+            if isinstance(error, OperationalError) and not self._failed:
+                self._failed = True
+                return LOOK_EVERY
+            self.database.is_down(error)
             return AFTER_FAILURE
         except ConfigurationError as error:
             log_event(logging.ERROR, "no_notices", worker=self.worker, detail=error.said)
@@ -76,14 +84,15 @@ class Teller:
         except Exception:
             LOG.exception("bug notices worker=%s", self.worker)
             return AFTER_FAILURE
+        self._failed = False
         return LOOK_EVERY
 
     def step(self) -> None:
         receivers = settings.current().receivers
-        store.hand_out({one.name: one.topics for one in receivers})
-        for receiver in receivers:
-            self._begin(receiver)
-        if receivers:
+        if receivers:  # a worker that has none leaves what is new to those that have some
+            store.hand_out({one.name: one.topics for one in receivers})
+            for receiver in receivers:
+                self._begin(receiver)
             self._watch_workers()
         if self._forgot_at is None or time.monotonic() - self._forgot_at > FORGET_EVERY:
             store.forget_notices([one.name for one in receivers], store.now())
@@ -140,7 +149,7 @@ class Teller:
         now = settings.current()
         try:
             letter = notify.letter_of(
-                notice.event, str(notice.delivery), now.notify_language, now.horizon_url
+                notice.event, notice.delivery, now.notify_language, now.horizon_url
             )
             return notify.deliver(receiver, letter, store.now())
         except DATABASE_LOST:

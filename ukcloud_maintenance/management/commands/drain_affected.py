@@ -9,6 +9,9 @@ from ukcloud_maintenance import services
 
 from ._base import EXIT_BAD_INPUT, Failure, ShellCommand
 
+#: Addresses of people are nobody else's business on this machine.
+_MODE = 0o600
+
 
 class Command(ShellCommand):
     help = (
@@ -47,7 +50,8 @@ exit codes:
         parser.add_argument(
             "--output",
             metavar="FILE",
-            help="the file to write, which is overwritten; default: standard output",
+            help="the file to write, which is overwritten, and which its owner alone may read;"
+            " default: standard output",
         )
         super().add_arguments(parser)
 
@@ -77,6 +81,9 @@ exit codes:
 
     def _write(self, path: Path, text: str) -> None:
         try:
+            path.touch(_MODE)
+            if path.is_file():  # one that was there
+                path.chmod(_MODE)
             path.write_bytes(text.encode())
         except OSError as error:
             raise Failure(

@@ -12,6 +12,10 @@ TEMPLATES = {
         "It is shut down for the move and started again, and cannot be used meanwhile."
     ),
     "affected_is_off": Template("It is not running, and is moved as it is."),
+    "affected_will_be_confirmed": Template(
+        "Its pending resize is confirmed, and cannot be reverted afterwards. That does not"
+        " interrupt it. Whether it is moved afterwards is not decided yet."
+    ),
     "affected_not_decided": Template(
         "It cannot be moved at present. Whether and when it moves is not known."
     ),
@@ -22,6 +26,10 @@ TEMPLATES = {
         " recorded."
     ),
     "affected_was_off": Template("It was not running, and was moved as it was."),
+    "affected_was_confirmed": Template(
+        "Its pending resize was confirmed, and can no longer be reverted. That did not interrupt"
+        " it. It was not moved."
+    ),
     "affected_was_shut_down": Template(
         "It was shut down for the move, for at most {seconds:duration}."
     ),
