@@ -789,9 +789,7 @@ def test_a_terminal_gets_the_table_drawn_again(a_run, each_second, monkeypatch):
         def isatty(self):
             return True
 
-    monkeypatch.setattr(
-        "shutil.get_terminal_size", lambda *_: os.terminal_size((100, 12)), raising=True
-    )
+    monkeypatch.setattr("shutil.get_terminal_size", lambda *_, **__: os.terminal_size((100, 12)))
     each_second += [
         lambda: bring(a_run, "cmp1", Stage.DRAINING, message=message("text", text=EVIL)),
         lambda: end(a_run, RunState.SUCCEEDED, "run_no_window"),

@@ -22,6 +22,7 @@ from ukcloud_maintenance.checks import TAG
 from ukcloud_maintenance.content import maintenance
 from ukcloud_maintenance.content.maintenance import urls
 from ukcloud_maintenance.content.maintenance.common import session
+from ukcloud_maintenance.core.actor import Actor
 from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.preflight.judge import judge
 from ukcloud_maintenance.core.states import MigrationState
@@ -66,6 +67,18 @@ NAMES = (
     "move_locked",
     "pace",
     "placing",
+    "action",
+    "aggregates",
+    "approval",
+    "at_once",
+    "back",
+    "bring_back",
+    "domain",
+    "failures",
+    "hosts",
+    "on_failure",
+    "per_domain",
+    "windows",
     "nobody-reads-this",
 )
 #: how a view reads one
@@ -88,11 +101,20 @@ def _pages(settings, monkeypatch):
 
 @pytest.fixture
 def drain(database) -> Drain:
-    """A drain of a plan; its id is the plan's, too."""
+    """A drain of a plan; its id is the plan's, too. There is a run beside it."""
     about = {"region": REGION, "reason": "new kernel", "actor_id": "1", "actor": "alice"}
     plan = store.create_plan(hosts_at_once=1, now=timezone.now(), **about)
     one = server("web-1")
-    return store.create_drain(
+    run = store.create_run(
+        hosts=[store.NewHost("cmp2")],
+        actor=Actor("1", "alice"),
+        said=message("text", text="new kernel"),
+        now=timezone.now(),
+        region=REGION,
+        reason="new kernel",
+        max_concurrent=1,
+    )
+    made = store.create_drain(
         host="cmp1",
         service_id="s-1",
         max_concurrent=1,
@@ -103,11 +125,14 @@ def drain(database) -> Drain:
         plan=plan,
         **about,
     )
+    made.run_number = run.pk
+    return made
 
 
 def path(name: str, drain: Drain, host: str = "cmp1", number: str = "") -> str:
     found = VIEWS[name].replace("<str:host>", quote(host, safe=""))
     found = found.replace("<int:plan_id>", number or str(drain.plan_id))
+    found = found.replace("<int:run_id>", number or str(drain.run_number))
     return ROOT + found.replace("<int:drain_id>", number or str(drain.pk))
 
 
@@ -243,7 +268,7 @@ def test_characters_that_this_database_lacks_are_refused_where_they_are_entered(
 
 def test_nor_are_they_looked_for(narrow):
     client, smile = Client(), "\N{GRINNING FACE}"
-    drain = SimpleNamespace(pk=1, plan_id=1)
+    drain = SimpleNamespace(pk=1, plan_id=1, run_number=1)
     given = {one: smile for one in NAMES}
     for name in VIEWS:
         answer = client.get(path(name, drain), given)
