@@ -10,6 +10,7 @@ import django
 
 django.setup()
 
+from tests.acted import act as act_as_worker  # noqa: E402
 from tests.fakes import server  # noqa: E402
 from ukcloud_maintenance import store  # noqa: E402
 from ukcloud_maintenance.core.actor import Actor  # noqa: E402
@@ -167,7 +168,7 @@ def run() -> int:
                 fields["message"] = message("run_drain_failed", why=message("run_no_reason"))
             if stage == "acting":
                 by_hand = row.host == "run-yours"
-                action = store.intend_to_act(
+                action = act_as_worker(
                     made,
                     row,
                     at,

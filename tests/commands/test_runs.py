@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from tests.acted import act as act_as_worker
 from tests.commands.helpers import run
 from tests.commands.test_edge import EVIL, is_harmless
 from tests.fakes import GIB, FakeCloud, server, service
@@ -87,7 +88,7 @@ def act_on(of: Run, name: str, kind: ActionKind = ActionKind.COMMAND, **fields) 
     if host_of(of, name).stage == Stage.WAITING:
         bring(of, name, Stage.DRAINING, Stage.READY)
     of.refresh_from_db()
-    made = store.intend_to_act(
+    made = act_as_worker(
         of,
         host_of(of, name),
         timezone.now(),

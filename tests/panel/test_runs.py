@@ -7,6 +7,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from tests.acted import act as act_as_worker
 from tests.fakes import GIB, server, service
 from tests.panel.test_plans import page, shown, text
 from ukcloud_maintenance import services, store
@@ -110,7 +111,7 @@ def stage(run: Run, name: str, *stages: Stage, minutes: int = 5, **more) -> RunH
 def act(run: Run, name: str, kind=ActionKind.HAND, action: str = "", **more) -> RunAction:
     """Let a host be acted on, as the worker does."""
     row = stage(run, name, Stage.DRAINING, Stage.READY)
-    made = store.intend_to_act(
+    made = act_as_worker(
         run,
         row,
         timezone.now(),

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from tests.acted import act as act_as_worker
 from tests.store.test_record import BEFORE, in_maintenance, over
 from tests.store.test_store import NOW, create
 from ukcloud_maintenance import store
@@ -34,7 +35,7 @@ def ended(*hosts: str, days: float = 0, state: RunState = RunState.SUCCEEDED) ->
     for stage in (Stage.DRAINING, Stage.READY):
         store.change_host(run, first, NOW, stage=stage.value)
     for number in (1, 2):
-        made = store.intend_to_act(
+        made = act_as_worker(
             run,
             store.run_hosts(run)[0],
             NOW,
@@ -59,7 +60,7 @@ def test_a_run_goes_with_all_that_is_its_own_and_nothing_else():
     assert Run.objects.count() == 2
     found = store.clear(BEFORE)
     assert found == expected
-    assert (found.runs, found.run_hosts, found.run_actions, found.events) == (1, 2, 2, 2)
+    assert (found.runs, found.run_hosts, found.run_actions, found.events) == (1, 2, 2, 3)
     assert list(Run.objects.all()) == [young]
     assert {host.run_id for host in RunHost.objects.all()} == {young.pk}
     assert RunAction.objects.count() == 2
@@ -115,7 +116,7 @@ def test_a_younger_run_outlives_its_drains_and_maintenances():
 def test_events_of_drains_and_runs_are_told_apart():
     ended("cmp1")
     create("cmp2")
-    assert store.clear(BEFORE).events == 2
+    assert store.clear(BEFORE).events == 3
     assert [event.kind for event in Event.objects.all()] == ["drain_requested"]
 
 
