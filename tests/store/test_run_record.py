@@ -65,7 +65,7 @@ def test_a_run_goes_with_all_that_is_its_own_and_nothing_else():
     assert {host.run_id for host in RunHost.objects.all()} == {young.pk}
     assert RunAction.objects.count() == 2
     assert not Event.objects.filter(run_id=old.pk).exists()
-    assert Event.objects.filter(run=young).count() == 2
+    assert Event.objects.filter(run=young).count() == 3
     assert store.clear(BEFORE) == store.Cleared()
 
 
