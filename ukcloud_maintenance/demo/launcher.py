@@ -233,8 +233,9 @@ class Launcher:
     4. Then drain cmp2, where some refuse, to see what a failure looks like.
     5. Or tick cmp10, cmp11 and cmp12, and drain them as one plan. etl-01 never ends by itself:
        force it. Abort training-01 while it moves, to see what some releases of Nova make of it.
-    6. Or tick six hosts and choose Rolling Maintenance: with the action reboot they are drained,
-       rebooted and returned to service one after the other, in some minutes.
+    6. Or tick cmp1 and cmp3 and choose Rolling Maintenance with the action reboot: cmp1 is
+       drained, rebooted and returned to service in a minute or two; on cmp3 a server arrives in
+       ERROR, so that the run stops there and says what it needs.
 
   In a shell DEMO_STATE={self.state}
              DJANGO_SETTINGS_MODULE={horizon.SETTINGS} django-admin drain_status
