@@ -11,6 +11,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from ukcloud_maintenance.core.record.axis import ticks
+
 #: what is shown where there is nothing to show
 NOTHING = "\N{EN DASH}"
 
@@ -165,3 +167,28 @@ def abbreviate(names: Iterable[str], between: str = ", ") -> str:
         "names": shown,
         "n": number(more),
     }
+
+
+def labelled_ticks(
+    begin: datetime, end: datetime, now: datetime, most: int = 8
+) -> list[tuple[datetime, str]]:
+    """Round moments from begin to end in the reader's zone, with what an axis says of each: its
+    time, and its date where that is another one than the one before it, the first time today's.
+
+    :param most: how many there may be
+    """
+    found = ticks(begin, end, timezone.get_current_timezone(), most)
+    labelled = []
+    day = timezone.localtime(now).date()
+    for at in found.at:
+        local = timezone.localtime(at)
+        date = f"{local:%Y-%m-%d}"
+        if found.step >= 86400:
+            text = date
+        else:
+            text = local.strftime("%H:%M:%S" if found.step < 60 else "%H:%M")
+            if local.date() != day:
+                text = date if text == "00:00" else f"{date} {text}"
+            day = local.date()
+        labelled.append((at, text))
+    return labelled

@@ -15,7 +15,6 @@ from django.utils.translation import ngettext
 
 from ukcloud_maintenance import store
 from ukcloud_maintenance.core.record import lanes
-from ukcloud_maintenance.core.record.axis import ticks
 from ukcloud_maintenance.core.record.lanes import ATTEMPT, Lane, Outcome, Segment, Stretch
 from ukcloud_maintenance.core.states import DRAIN_TERMINAL
 from ukcloud_maintenance.store import Drain
@@ -240,22 +239,7 @@ class Picture:
         )
 
     def _ticks(self) -> list[tuple[datetime, str]]:
-        zone = timezone.get_current_timezone()
-        found = ticks(self.begin, self.end, zone)
-        labelled = []
-        day = timezone.localtime(self.now).date()
-        for at in found.at:
-            local = timezone.localtime(at)
-            date = f"{local:%Y-%m-%d}"
-            if found.step >= 86400:
-                text = date
-            else:
-                text = local.strftime("%H:%M:%S" if found.step < 60 else "%H:%M")
-                if local.date() != day:
-                    text = date if text == "00:00" else f"{date} {text}"
-                day = local.date()
-            labelled.append((at, text))
-        return labelled
+        return formats.labelled_ticks(self.begin, self.end, self.now)
 
     def svg(self) -> SafeString:
         """The lanes."""

@@ -12,7 +12,6 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from ukcloud_maintenance.core.record.axis import ticks
 from ukcloud_maintenance.core.run.course import Happened, HostNow, Stretch, courses
 from ukcloud_maintenance.core.run.states import STAGES_OVER, STAGES_UNDER_WAY, Stage
 from ukcloud_maintenance.core.run.windows import parse_all
@@ -160,21 +159,7 @@ class Picture:
         )
 
     def _ticks(self) -> list[tuple[datetime, str]]:
-        found = ticks(self.begin, self.end, timezone.get_current_timezone(), most=7)
-        labelled = []
-        day = timezone.localtime(self.now).date()
-        for at in found.at:
-            local = timezone.localtime(at)
-            date = f"{local:%Y-%m-%d}"
-            if found.step >= 86400:
-                text = date
-            else:
-                text = local.strftime("%H:%M:%S" if found.step < 60 else "%H:%M")
-                if local.date() != day:
-                    text = date if text == "00:00" else f"{date} {text}"
-                day = local.date()
-            labelled.append((at, text))
-        return labelled
+        return formats.labelled_ticks(self.begin, self.end, self.now, most=7)
 
     def _axis(self) -> SafeString:
         return format_html(
