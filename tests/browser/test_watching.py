@@ -217,3 +217,44 @@ def test_what_others_did_is_announced_once_and_what_is_copied_is_not(window, wat
             next_updates(window)
             assert heard(window) == []
     assert window.is_marked
+
+
+#: In place of the browser's own, which shows nothing without a screen: keeps what is shown.
+RECORDER = """
+    window.shown = [];
+    window.Notification = function (title, options) { window.shown.push([title, options.body]); };
+    window.Notification.permission = localStorage.getItem('granted') || 'default';
+    window.Notification.requestPermission = () => {
+      localStorage.setItem('granted', 'granted');
+      window.Notification.permission = 'granted';
+      return Promise.resolve('granted');
+    };
+"""
+
+
+def shown(window) -> list[list[str]]:
+    return window.driver.execute_script("return window.shown")
+
+
+def test_a_notice_on_the_desktop_comes_to_whoever_asked_for_it_and_to_nobody_else(window, watch):
+    window.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": RECORDER})
+    others = watch(3)
+    bell = window.see("#mnt-notify")
+    assert bell.get_attribute("aria-pressed") == "false"
+    others.do("arrive vm-000")
+    window.wait(lambda: window.rows()["vm-000"][3] == "Succeeded", "it is told")
+    assert shown(window) == []
+
+    bell.click()
+    window.wait(lambda: bell.get_attribute("aria-pressed") == "true", "it is asked for")
+    others.do("cancel")
+    others.do("end")
+    window.wait(lambda: shown(window), "the end is shown")
+    [(title, body)] = shown(window)
+    assert str(others.drain) in title + body or "cmp" in title + body
+
+    # it is asked for in this browser, until it is taken back
+    window.go(f"drains/{others.drain}/")
+    assert window.see("#mnt-notify").get_attribute("aria-pressed") == "true"
+    window.find("#mnt-notify").click()
+    assert window.find("#mnt-notify").get_attribute("aria-pressed") == "false"

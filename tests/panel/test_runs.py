@@ -684,3 +684,9 @@ def test_services_give_the_pages_what_they_need(make_run):
     assert tally.stages == {"acting": 1, "waiting": 1}
     assert tally.started_at == host_of(run, "cmp1").started_at
     assert services.run_places(ACTOR, "RegionTwo") == {}
+
+
+def test_a_zone_that_this_machine_does_not_know_is_no_error_of_the_page(admin, make_run):
+    run = make_run("cmp1")
+    Run.objects.update(windows=["daily 22:00-23:00 Nowhere/Lost"])
+    assert admin.get(f"{RUNS}{run.pk}/").status_code == 200

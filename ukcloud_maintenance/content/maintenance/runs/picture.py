@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from ukcloud_maintenance.core.run.course import Happened, HostNow, Stretch, courses
 from ukcloud_maintenance.core.run.states import STAGES_OVER, STAGES_UNDER_WAY, Stage
-from ukcloud_maintenance.core.run.windows import parse_all
+from ukcloud_maintenance.core.run.windows import WindowError, parse_all
 from ukcloud_maintenance.services import RunReport, is_yours
 from ukcloud_maintenance.store import Event, RunHost
 
@@ -57,7 +57,10 @@ class Picture:
         self.ahead = self._ahead()
         self.begin, self.end = self._span()
         self.seconds = max((self.end - self.begin).total_seconds(), 1.0)
-        self.openings = parse_all(self.run.windows).openings(self.begin, self.end)
+        try:
+            self.openings = parse_all(self.run.windows).openings(self.begin, self.end)
+        except WindowError:  # its zone is not known on this machine
+            self.openings = ()
 
     def _ahead(self) -> dict[str, tuple[datetime, datetime]]:
         """When each host that is not over is forecast to begin and to end."""
