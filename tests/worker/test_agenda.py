@@ -39,11 +39,15 @@ class Dispatcher:
         monkeypatch.setattr(loop, "close_old_connections", lambda: None)
         monkeypatch.setattr(store, "claim", self.claim)
         monkeypatch.setattr(store, "claim_host", self.claim_host)
+        monkeypatch.setattr(store, "claim_run", lambda *args: None)
         monkeypatch.setattr(store, "is_requested", lambda *args: self.requested)
+        monkeypatch.setattr(store, "is_run_requested", lambda *args: False)
         monkeypatch.setattr(self.worker.signs, "release_the_dead", lambda: None)
         monkeypatch.setattr(self.worker.signs, "report", lambda more: None)
         monkeypatch.setattr(self.worker.clock, "was_set_back", lambda: False)
         monkeypatch.setattr(self.worker.agenda, "rest", self.rest)
+        # after what failed, too: a test of a loop ends whatever the loop meets
+        monkeypatch.setattr(self.worker, "_rest", self.rest)
         monkeypatch.setattr(self.worker.runner, "work", lambda one: None)
 
     @property
