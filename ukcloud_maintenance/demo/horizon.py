@@ -25,13 +25,16 @@ import urllib.error
 import urllib.request
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import cache, children
-from .harness import DemoCloud
 from .ports import free_port
 
+if TYPE_CHECKING:
+    from .harness import DemoCloud
+
 SETTINGS = "ukcloud_maintenance.demo.horizon_settings"
-START_TIMEOUT = 120.0
+START_TIMEOUT = 300.0
 
 _helpers: set[subprocess.Popen] = set()
 
@@ -105,9 +108,9 @@ def child_environment(**variables: str) -> dict[str, str]:
     return environment | variables
 
 
-def migrate(environment: dict[str, str]) -> None:
+def migrate(environment: dict[str, str], python: str = sys.executable) -> None:
     """Create or upgrade the tables of the database that ``environment`` names."""
-    command = [sys.executable, "-P", "-m", "django", "migrate"]
+    command = [python, "-P", "-m", "django", "migrate"]
     command += ["--noinput", "--verbosity=0", "--skip-checks"]
     _run(command, environment, "the database could not be prepared")
 
@@ -181,6 +184,7 @@ class HorizonProcess:
     :param state: directory for its database, sessions and log
     :param database_url: another database than SQLite
     :param maintenance: keys of ``UKCLOUD_MAINTENANCE``, as JSON
+    :param python: of an environment with another Horizon, in which the plugin is installed
     """
 
     def __init__(
@@ -190,8 +194,10 @@ class HorizonProcess:
         port: int | None = None,
         database_url: str | None = None,
         maintenance: str = "{}",
+        python: Path | None = None,
     ) -> None:
         self.state = Path(state)
+        self.python = str(python or sys.executable)
         self.port = port or free_port()
         self.process: subprocess.Popen | None = None
         self.environment = child_environment(
@@ -202,6 +208,9 @@ class HorizonProcess:
             OS_CLIENT_CONFIG_FILE=str(cloud.clouds_yaml),
         )
         """Also what a worker or a command beside this Horizon needs."""
+        if python:  # finds what is installed there, and prepares its own static files
+            self.environment.pop("PYTHONPATH", None)
+            self.environment.pop("DEMO_STATIC_ROOT", None)
         if database_url:
             self.environment["DEMO_DATABASE_URL"] = database_url
         else:
@@ -224,11 +233,12 @@ class HorizonProcess:
 
     def start(self) -> None:
         self.state.mkdir(parents=True, exist_ok=True)
-        self.environment["DEMO_STATIC_ROOT"] = str(prepare_static())
-        migrate(self.environment)
+        if self.python == sys.executable:
+            self.environment["DEMO_STATIC_ROOT"] = str(prepare_static())
+        migrate(self.environment, self.python)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command(self.port),
+                command(self.port, self.python),
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -254,10 +264,10 @@ class HorizonProcess:
         self.process = None
 
 
-def command(port: int) -> list[str]:
+def command(port: int, python: str = sys.executable) -> list[str]:
     """Serves Horizon for as long as the calling process lives."""
     return [
-        sys.executable,
+        python,
         "-P",
         "-m",
         "ukcloud_maintenance.demo.horizon",

@@ -27,6 +27,8 @@ import types
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import django
+
 _STATE = Path(os.environ.get("DEMO_STATE", ".demo")).resolve()
 _OURS = _STATE / "horizon"
 _OURS.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -124,14 +126,14 @@ def _database(url: str | None) -> dict:
         url = f"sqlite:///{_OURS / 'horizon.sqlite3'}"
     parts = urlsplit(url)
     if parts.scheme == "sqlite":
+        options: dict[str, object] = {"timeout": 30}
+        if django.VERSION >= (5, 1):
+            options["transaction_mode"] = "IMMEDIATE"
+            options["init_command"] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
         return {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": "/" + parts.path.lstrip("/"),
-            "OPTIONS": {
-                "timeout": 30,
-                "transaction_mode": "IMMEDIATE",
-                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-            },
+            "OPTIONS": options,
         }
     database = {
         "NAME": parts.path.lstrip("/"),
