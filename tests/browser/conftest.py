@@ -10,10 +10,12 @@ import sys
 from collections.abc import Callable, Iterator
 
 import pytest
+from django.core.management import call_command
 from selenium import webdriver
 from selenium.common.exceptions import InvalidSessionIdException
 
 from tests.browser.window import Window, chromium
+from tests.databases import as_default, from_url
 from ukcloud_maintenance.demo.config import DEFAULT_HOSTS, FAST, MIB, HostSpec
 from ukcloud_maintenance.demo.harness import DemoCloud
 from ukcloud_maintenance.demo.horizon import HorizonProcess
@@ -55,16 +57,11 @@ def horizon(cloud, tmp_path_factory) -> Iterator[HorizonProcess]:
 
 
 @pytest.fixture(autouse=True)
-def empty_record(horizon) -> None:
+def empty_record(horizon, django_db_blocker) -> None:
     """No drain and no maintenance of an earlier test: a host that is one's own to drain."""
-    subprocess.run(
-        [sys.executable, "-m", "django", "flush", "--noinput"],
-        env=horizon.environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        check=True,
-        timeout=60,
-    )
+    rows = from_url(f"sqlite:///{horizon.state / 'horizon' / 'horizon.sqlite3'}")
+    with django_db_blocker.unblock(), as_default(rows):
+        call_command("flush", interactive=False, verbosity=0)
 
 
 @pytest.fixture
