@@ -115,6 +115,16 @@ AIMS: tuple[tuple[str, tuple[str, ...], float], ...] = (
     ("… in the model, one at a time", ("model", MODEL[0], "1 of 1", "requests_per_instance"), 12),
     ("… in the model, three at a time", ("model", MODEL[0], "3 of 3", "requests_per_instance"), 9),
     (
+        "… of a host with 36, one at a time",
+        ("model", MODEL[0], "36 instances, 1 of 1", "requests_per_instance"),
+        12,
+    ),
+    (
+        "… of a host with 36, three at a time",
+        ("model", MODEL[0], "36 instances, 3 of 3, known", "requests_per_instance"),
+        9,
+    ),
+    (
         "50 drains of 20: length by the ideal",
         ("model", MODEL[2], "1 workers", "ratio"),
         1.15,

@@ -193,11 +193,15 @@ def _settings(**more: Any) -> Any:
 
 def one_host(scale: float) -> dict[str, Any]:
     """12 instances of 6 s: one at a time, three, three where Nova would run ten; then again, where
-    Nova's limit is known."""
+    Nova's limit is known. And a host with 36, of which the beginning and the end are less."""
+    many = max(int(36 * scale), 1)
     with _settings():
         return {
-            f"{at_once} of {limit}{again}": drained([12], at_once, limit, 6, hosts=[host])
-            for at_once, limit in ((1, 1), (3, 3), (3, 10))
+            f"{title}{at_once} of {limit}{again}": drained([size], at_once, limit, 6, hosts=[host])
+            for title, size, at_once, limit in (
+                *(("", 12, 1, 1), ("", 12, 3, 3), ("", 12, 3, 10)),
+                *(("36 instances, ", many, 1, 1), ("36 instances, ", many, 3, 3)),
+            )
             for host in [f"source-{next(_NUMBER)}"]
             for again in ("", ", known")
         }
