@@ -40,6 +40,8 @@ def from_url(url: str) -> dict[str, Any]:
     settings: dict[str, Any] = {"ENGINE": _ENGINES[parts.scheme]}
     if parts.scheme == "sqlite":
         return settings | {"NAME": parts.path[1:] or ":memory:", "OPTIONS": {"timeout": 60}}
+    if parts.scheme == "mysql":  # as the documentation says: Django 4.2 takes utf8 by default
+        settings["OPTIONS"] = {"charset": "utf8mb4"}
     return settings | {
         "NAME": parts.path.lstrip("/"),
         "HOST": parts.hostname or "",

@@ -336,6 +336,17 @@ def test_a_status_that_cannot_be_read_is_read_again_later(status):
     assert len(server.sent) == 1
 
 
+def test_a_report_that_breaks_off_is_none():
+    cut = b'HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{"status": "successful"}'
+
+    def serve(connection, over):
+        connection.recv(65536)
+        connection.sendall(cut)
+
+    with raw(serve) as url:
+        assert webhook.poll(action(url), f"{url}/jobs/1").kind is Progress.TRY_LATER
+
+
 def test_no_server_to_poll():
     url = closed()
     assert webhook.poll(action(url), f"{url}/jobs/1").kind is Progress.TRY_LATER

@@ -13,12 +13,12 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+import ukcloud_maintenance
 from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.run import windows as w
 from ukcloud_maintenance.core.run.windows import Window, WindowError, Windows, parse, parse_text
 
-ROOT = Path(__file__).parents[2]
 MON, TUE, WED, THU, FRI, SAT, SUN = range(7)
 EVERY_DAY = frozenset(range(7))
 WORKDAYS = frozenset({MON, TUE, WED, THU, FRI})
@@ -125,7 +125,8 @@ except WindowError as refused:
 
 def test_without_a_time_zone_database_this_is_said():
     """A Python that sees neither that of the system nor the package tzdata."""
-    env = {"PYTHONTZPATH": "", "PYTHONPATH": str(ROOT)}
+    ours = Path(ukcloud_maintenance.__file__).parents[1]
+    env = {"PYTHONTZPATH": "", "PYTHONPATH": str(ours)}
     command = [sys.executable, "-S", "-B", "-c", WITHOUT_ZONES]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     said = str(message("window_no_time_zones", zone=LONDON))

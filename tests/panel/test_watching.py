@@ -130,8 +130,8 @@ def _enough():
 
 @pytest.fixture
 def at(monkeypatch):
-    """The time, which stands still until it is set."""
-    clock = [timezone.now()]
+    """The time, which stands still until it is set: at noon, as those of yesterday look otherwise."""
+    clock = [timezone.now().replace(hour=12)]
     monkeypatch.setattr("django.utils.timezone.now", lambda: clock[0])
 
     def go(seconds: float):

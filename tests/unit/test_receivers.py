@@ -61,7 +61,8 @@ def test_what_is_wrong_is_named(settings, name, value, said):
 
 
 @pytest.mark.parametrize("other", ["a", "A"])
-def test_two_receivers_have_two_names(settings, other):
+def test_two_receivers_have_two_names(settings, monkeypatch, other):
+    apprise_is_there(monkeypatch, True)
     found = problems(settings, NOTIFY=[{"url": SLACK}], WEBHOOKS=[{**HOOK, "name": "a"}])
     assert found == []
     twice = [{"url": SLACK, "name": "a"}]
@@ -88,11 +89,16 @@ def test_the_languages_are_those_that_there_are_texts_in():
     assert setting.choices == ("en", *sorted(f.name for f in locale.iterdir() if f.is_dir()))
 
 
-def test_without_apprise_it_is_said_what_to_install(settings, monkeypatch):
+def apprise_is_there(monkeypatch, it_is: bool) -> None:
     find = importlib.util.find_spec
+    found = importlib.util.find_spec("json") if it_is else None
     monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name == "apprise" else find(name)
+        importlib.util, "find_spec", lambda name: found if name == "apprise" else find(name)
     )
+
+
+def test_without_apprise_it_is_said_what_to_install(settings, monkeypatch):
+    apprise_is_there(monkeypatch, False)
     found = problems(settings, NOTIFY=[{"url": SLACK}])
     assert any("pip install ukcloud-maintenance[notify]" in one for one in found)
     assert problems(settings, WEBHOOKS=[HOOK]) == []

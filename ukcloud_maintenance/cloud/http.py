@@ -104,11 +104,19 @@ class _TlsConnection(_Cuttable, HTTPSConnection):
     pass
 
 
-class _Pool(HTTPConnectionPool):
+class _Whole:
+    """Answers that break off are failures, as they are by themselves since urllib3 2."""
+
+    def urlopen(self, *args: Any, **more: Any) -> Any:
+        more["enforce_content_length"] = True
+        return super().urlopen(*args, **more)  # type: ignore[misc]
+
+
+class _Pool(_Whole, HTTPConnectionPool):
     ConnectionCls = _Connection
 
 
-class _TlsPool(HTTPSConnectionPool):
+class _TlsPool(_Whole, HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
 
