@@ -130,7 +130,7 @@ def _enough():
 
 @pytest.fixture
 def at(monkeypatch):
-    """The time, which stands still until it is set: at noon, as those of yesterday look otherwise."""
+    """The time, which stands still until it is set: at noon, as yesterday is told otherwise."""
     clock = [timezone.now().replace(hour=12)]
     monkeypatch.setattr("django.utils.timezone.now", lambda: clock[0])
 
