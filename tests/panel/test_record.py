@@ -398,7 +398,7 @@ def test_stretches_stand_where_their_times_are(admin, drain):
         for g in lane.findall("g")
     ]
     second = lanes_page.PLOT / 101  # of the time from 0 to 101
-    starts = [(x - lanes_page.LEFT) / second for x, _width in edges]
+    starts = [(x - lanes_page.svg.LEFT) / second for x, _width in edges]
     assert starts == pytest.approx([0, 10, 20, 50], abs=0.05)
     assert [width / second for _x, width in edges] == pytest.approx([10, 10, 30, 40], abs=0.05)
 

@@ -13,6 +13,8 @@ from ..core.drain.needs import ENDLESS, WAITS_FOR_BLOCKED, counts_failed, course
 from ..core.states import (
     DRAIN_TERMINAL,
     MIGRATION_LEFT,
+    MIGRATION_UNDER_WAY,
+    MIGRATION_WAITING,
     Direction,
     Method,
     MigrationState,
@@ -60,6 +62,14 @@ class Counts:
     def still_here(self) -> int:
         """Those that are known not to have left."""
         return self.total - self.left - self.unknown
+
+    @property
+    def under_way(self) -> int:
+        return sum(self[state] for state in MIGRATION_UNDER_WAY)
+
+    @property
+    def waiting(self) -> int:
+        return sum(self[state] for state in MIGRATION_WAITING)
 
     @property
     def need_a_look(self) -> bool:

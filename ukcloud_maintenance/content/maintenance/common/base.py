@@ -67,6 +67,10 @@ class Problem:
     url: str = ""
     link: str = ""
 
+    @property
+    def text(self) -> str:
+        return f"{self.message} {self.remedy}".strip()
+
 
 def cloud_problem(error: CloudError) -> Problem:
     """OpenStack failed: say what did, and what to do."""
@@ -102,11 +106,6 @@ def problem_of(error: Exception | None) -> Problem | None:
     if isinstance(error, Refused):
         return refused_problem(error)
     return cloud_problem(error) if isinstance(error, CloudError) else None
-
-
-def problem_json(problem: Problem, status: int) -> HttpResponse:
-    """What a script is told instead of a page."""
-    return JsonResponse({"message": f"{problem.message} {problem.remedy}".strip()}, status=status)
 
 
 def is_text(value: str) -> bool:
@@ -153,7 +152,8 @@ class PanelView(View):
         timezone.activate(get_timezone(request))
         response = self._answer(request, *args, **kwargs)
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        if not response.headers.get("Content-Type", "").startswith("text/html"):
+        is_page = response.headers.get("Content-Type", "").startswith("text/html")
+        if not is_page or response.status_code == 204:
             uncached(response)
         return response
 
@@ -233,6 +233,28 @@ class PanelView(View):
             status=200 if modal and status != 400 else status,
         )
 
+    def dialog(self, template: str, crumbs: list[tuple[str, str]], **context) -> HttpResponse:
+        """What is asked before something is done: in a modal, or on a page of its own.
+
+        :param template: of the dialog, without its folder and ending
+        :param crumbs: the pages between the panel and this one; the last one is gone back to
+        """
+        modal = is_ajax(self.request)
+        template = f"admin/maintenance/{template}.html"
+        return render(
+            self.request,
+            template if modal else "admin/maintenance/common/dialog.html",
+            {
+                "page_title": str(self.title),
+                "custom_breadcrumb": crumbs,
+                "dialog_template": template,
+                "hide": modal,  # Horizon's word for "in a modal"
+                "modal_backdrop": "static",
+                "cancel_url": crumbs[-1][1],
+                **context,
+            },
+        )
+
     def drain_here(self, drain_id: int, rule: str = RULE_VIEW, *, outline: bool = False) -> Drain:
         """The drain, if it is one of the region that is chosen.
 
@@ -246,6 +268,15 @@ class PanelView(View):
                 code="unknown_drain",
             )
         return drain
+
+
+class ScriptView(PanelView):
+    """What the script of a page asks for: told in JSON, also what is wrong."""
+
+    http_method_names = ["get", "head"]
+
+    def problem(self, problem: Problem, status: int) -> HttpResponse:
+        return JsonResponse({"message": problem.text}, status=status)
 
 
 class PanelPage(PanelView, TemplateView):

@@ -3,19 +3,20 @@
 from collections.abc import Callable, Sequence
 
 from django.urls import reverse
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from ukcloud_maintenance.core.drain.needs import VERBS, Need
-from ukcloud_maintenance.core.message import LINES, NAMED, Message, lines
+from ukcloud_maintenance.core.message import LINES, Message, lines
 from ukcloud_maintenance.core.states import DRAIN_TERMINAL
 from ukcloud_maintenance.core.steering import Verb
 from ukcloud_maintenance.services import DrainReport
 from ukcloud_maintenance.store import Drain, InstanceMigration
 
 from ..common import formats, labels
+from ..common.elements import joined, needs_list
 from . import labels as instance_labels
 from .offers import Button, Offers, url
 
@@ -83,21 +84,7 @@ def listed(
 
     :param more_of: what helps one of them, and where it belongs, both as HTML
     """
-    if not found:
-        return ""
-    items = [_item(need, row, *more_of(need, row)) for need, row in found[:NAMED]]
-    beyond = len(found) - NAMED
-    if beyond > 0:
-        more = ngettext("and %(n)s more", "and %(n)s more", beyond) % {"n": formats.number(beyond)}
-        items.append(format_html('<li class="mnt-quiet">{}</li>', more))
-    return format_html(
-        '<section class="mnt-needs" aria-labelledby="mnt-needs-title">'
-        '<h2 class="h4" id="mnt-needs-title">'
-        '<span class="fa fa-eye" aria-hidden="true"></span> {}</h2>'
-        "<ul>{}</ul></section>",
-        _("Needs you"),
-        format_html_join("", "{}", ((item,) for item in items)),
-    )
+    return needs_list([_item(need, row, *more_of(need, row)) for need, row in found])
 
 
 def _verbs(need: Need, row: InstanceMigration, report: DrainReport, offers: Offers) -> SafeString:
@@ -108,7 +95,7 @@ def _verbs(need: Need, row: InstanceMigration, report: DrainReport, offers: Offe
         for verb in VERBS[need]
         if verb in every and every[verb].slug in offered
     ]
-    return format_html_join(" ", "{}", ((one,) for one in buttons))
+    return joined(buttons)
 
 
 def _item(

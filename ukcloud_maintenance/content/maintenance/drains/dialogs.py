@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from django import forms
 from django.http import HttpResponse, JsonResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -27,8 +27,6 @@ from ukcloud_maintenance.core.actor import (
 from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
-    MIGRATION_UNDER_WAY,
-    MIGRATION_WAITING,
     Direction,
     DrainState,
 )
@@ -39,7 +37,7 @@ from ukcloud_maintenance.store import Drain
 
 from ..common import fields, formats, words
 from ..common.addresses import PANEL
-from ..common.base import PanelView, Problem, is_ajax
+from ..common.base import PanelView, Problem
 from .offers import Button, button
 
 #: what is told: a kind of Horizon's messages, and a text
@@ -72,33 +70,17 @@ class SteeringView(PanelView):
     def refused(self, drain_id: int, error: Refused) -> HttpResponse:
         return self.answer(drain_id, [("error", refusal_text(error))])
 
-    def dialog(self, name: str, drain: Drain, context: dict) -> HttpResponse:
-        """The dialog of this name, in a modal or on a page of its own."""
-        modal = is_ajax(self.request)
-        return render(
-            self.request,
-            f"admin/maintenance/drains/{'_' if modal else ''}{name}.html",
-            {
-                "page_title": str(self.title),
-                "custom_breadcrumb": [
-                    (_("Drains"), reverse(f"{PANEL}:drains")),
-                    (
-                        _("Drain %(id)s") % {"id": drain.pk},
-                        reverse(f"{PANEL}:drain", args=[drain.pk]),
-                    ),
-                ],
-                "hide": modal,  # Horizon's word for "in a modal"
-                "modal_backdrop": "static",
-                "drain": drain,
-                "cancel_url": reverse(f"{PANEL}:drain", args=[drain.pk]),
-                **context,
-            },
-        )
+    def show(self, template: str, drain: Drain, **context) -> HttpResponse:
+        """A dialog of the drain."""
+        crumbs = [
+            (_("Drains"), reverse(f"{PANEL}:drains")),
+            (_("Drain %(id)s") % {"id": drain.pk}, reverse(f"{PANEL}:drain", args=[drain.pk])),
+        ]
+        return self.dialog(template, crumbs, drain=drain, **context)
 
     def problem(self, problem: Problem, status: int) -> HttpResponse:
         if wants_json(self.request):
-            text = f"{problem.message} {problem.remedy}".strip()
-            return JsonResponse({"messages": [("error", text)]}, status=status)
+            return JsonResponse({"messages": [("error", problem.text)]}, status=status)
         return super().problem(problem, status)
 
 
@@ -167,24 +149,22 @@ class CancelDrainView(SteeringView):
         again = drain.state == DrainState.CANCELLING
         back = drain.direction == Direction.BACK
         enable = drain.cancel_enable if again else drain.did_disable
-        return self.dialog(
-            "cancel",
+        return self.show(
+            "drains/_cancel",
             drain,
-            {
-                "back": back,
-                "again": again,
-                "untouched": store.is_untouched(drain),
-                "may_abort": self.actor.may(RULE_ABORT),
-                "under_way": sum(counts[state] for state in MIGRATION_UNDER_WAY),
-                "waiting": sum(counts[state] for state in MIGRATION_WAITING),
-                "left": counts.left,
-                "offer_service": not back,
-                "abort": again,
-                "enable": enable,
-                "may_enable": drain.did_disable or self.actor.may(RULE_RETURN) is True,
-                "did_disable": drain.did_disable,
-                "submit_url": reverse(f"{PANEL}:cancel_drain", args=[drain.pk]),
-            },
+            back=back,
+            again=again,
+            untouched=store.is_untouched(drain),
+            may_abort=self.actor.may(RULE_ABORT),
+            under_way=counts.under_way,
+            waiting=counts.waiting,
+            left=counts.left,
+            offer_service=not back,
+            abort=again,
+            enable=enable,
+            may_enable=drain.did_disable or self.actor.may(RULE_RETURN) is True,
+            did_disable=drain.did_disable,
+            submit_url=reverse(f"{PANEL}:cancel_drain", args=[drain.pk]),
         )
 
     def post(self, request, drain_id):
@@ -297,14 +277,15 @@ class ChangeDrainView(SteeringView):
         return ChangeForm(data, drain, self.actor, choices, has_begun=begun)
 
     def _show(self, drain: Drain, form: ChangeForm) -> HttpResponse:
-        return self.dialog(
-            "change",
+        is_back = drain.direction == Direction.BACK
+        return self.show(
+            "common/_form",
             drain,
-            {
-                "form": form,
-                "zone_note": fields.zone_note(),
-                "submit_url": reverse(f"{PANEL}:change_drain", args=[drain.pk]),
-            },
+            modal_header=_("Change Bring-Back") if is_back else "",
+            form=form,
+            zone_note=fields.zone_note(),
+            form_class="mnt-steer mnt-change",
+            submit_url=reverse(f"{PANEL}:change_drain", args=[drain.pk]),
         )
 
     def get(self, request, drain_id):

@@ -97,19 +97,17 @@ class InstancesView(SteeringView):
                 unfit.append(Judged(row, words.said(why)))
             else:
                 fit.append(Judged(row, self.note(row)))
-        return self.dialog(
-            "steer",
+        return self.show(
+            "drains/_steer",
             drain,
-            {
-                "button": self.button,
-                "question": self.question(len(fit)) if fit else "",
-                "consequences": self.consequences(drain, len(fit)) if fit else [],
-                "fit": fit,
-                "unfit": unfit,
-                "selected": ",".join(str(one.row.pk) for one in fit),
-                "submit_url": url(self.slug, drain),
-                **context,
-            },
+            button=self.button,
+            question=self.question(len(fit)) if fit else "",
+            consequences=self.consequences(drain, len(fit)) if fit else [],
+            fit=fit,
+            unfit=unfit,
+            selected=",".join(str(one.row.pk) for one in fit),
+            submit_url=url(self.slug, drain),
+            **context,
         )
 
     def note(self, row: InstanceMigration) -> str:
@@ -290,26 +288,24 @@ class ResetView(InstancesView):
 
     def ask(self, drain, rows, **context):
         row = self.one(drain, rows)
-        return self.show(drain, row, services.evidence(self.actor, self.cloud, drain.pk, row.pk))
+        return self.weigh(drain, row, services.evidence(self.actor, self.cloud, drain.pk, row.pk))
 
-    def show(self, drain: Drain, row: InstanceMigration, evidence: Evidence) -> HttpResponse:
-        return self.dialog(
-            "evidence",
+    def weigh(self, drain: Drain, row: InstanceMigration, evidence: Evidence) -> HttpResponse:
+        asked = row.requests.open
+        return self.show(
+            "drains/_evidence",
             drain,
-            {
-                "row": row,
-                "happened": labels.said(row.message),
-                "asked": row.requests.open is not None
-                and row.requests.open.kind == RequestKind.RESET,
-                "answer": labels.said(row.requests.answer),
-                "evidence": evidence,
-                "checks": checks.told(evidence.checks),
-                "meaning": labels.said(evidence.meaning),
-                "by_hand": [labels.said(line) for line in evidence.by_hand],
-                "read_at": formats.full_time(evidence.read_at),
-                "submit_url": url(self.slug, drain),
-                "look_url": f"{url(self.slug, drain)}?row={row.pk}",
-            },
+            row=row,
+            happened=labels.said(row.message),
+            asked=asked is not None and asked.kind == RequestKind.RESET,
+            answer=labels.said(row.requests.answer),
+            evidence=evidence,
+            checks=checks.told(evidence.checks),
+            meaning=labels.said(evidence.meaning),
+            by_hand=[labels.said(line) for line in evidence.by_hand],
+            read_at=formats.full_time(evidence.read_at),
+            submit_url=url(self.slug, drain),
+            look_url=f"{url(self.slug, drain)}?row={row.pk}",
         )
 
     def one(self, drain: Drain, rows: list[InstanceMigration]) -> InstanceMigration:
@@ -323,7 +319,7 @@ class ResetView(InstancesView):
             row = self.one(drain, self.selected(drain, request.POST))
             evidence = services.evidence(self.actor, self.cloud, drain.pk, row.pk)
             if request.POST.get("confirmed") != "yes" or not evidence.complete:
-                return self.show(drain, row, evidence)
+                return self.weigh(drain, row, evidence)
             return self.answer(drain_id, told(self.button, self.do(drain, [row])))
         except Refused as error:
             return self.refused(drain_id, error)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from django.urls import reverse
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
@@ -26,6 +26,7 @@ from ukcloud_maintenance.services import DrainReport
 from ukcloud_maintenance.store import Drain, InstanceMigration
 
 from ..common.addresses import PANEL
+from ..common.elements import dialog_link, joined
 
 #: a retry to a host that the admin names: what `services.steer` takes as a destination
 RETRY_ON = "retry_on"
@@ -203,17 +204,18 @@ class Offers:
             address = reverse(f"{PANEL}:{DRAIN_URLS[verb]}", args=[drain.pk])
             danger = "danger" if verb is DrainVerb.CANCEL else "default"
             if verb in (DrainVerb.CHANGE, DrainVerb.CANCEL):
-                template = (
-                    '<a id="mnt-{0}" class="btn btn-{1} ajax-modal" href="{2}">{3}'
-                    "\N{HORIZONTAL ELLIPSIS}</a>"
+                shown.append(dialog_link(verb, danger, address, texts[verb]))
+                continue
+            shown.append(
+                format_html(
+                    '<button type="submit" id="mnt-{}" class="btn btn-default" form="mnt-post"'
+                    ' formaction="{}">{}</button>',
+                    verb.value,
+                    address,
+                    texts[verb],
                 )
-            else:
-                template = (
-                    '<button type="submit" id="mnt-{0}" class="btn btn-{1}" form="mnt-post"'
-                    ' formaction="{2}">{3}</button>'
-                )
-            shown.append((format_html(template, verb.value, danger, address, texts[verb]),))
-        return format_html_join(" ", "{}", shown)
+            )
+        return joined(shown)
 
 
 #: the names of the URLs of what is requested for a drain

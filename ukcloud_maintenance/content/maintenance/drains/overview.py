@@ -5,7 +5,7 @@ every two seconds; the script replaces the ones that changed. All are escaped he
 """
 
 from django.urls import NoReverseMatch, reverse
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -20,9 +20,8 @@ from ukcloud_maintenance.core.states import (
 )
 from ukcloud_maintenance.services import DrainReport
 
-from ..common import formats, labels
-from ..common.addresses import PANEL, of_host
-from ..common.formats import NOTHING
+from ..common import elements, formats, labels
+from ..common.addresses import PANEL
 from ..common.worker import worker_warning
 from . import attention, course
 from .offers import Offers
@@ -180,8 +179,6 @@ def _headline_html(report: DrainReport) -> SafeString | str:
 
 def _bar(report: DrainReport) -> SafeString:
     drain = report.drain
-    share = labels.share(report.counts)
-    percent = share.percent
     if drain.state in DRAIN_TERMINAL:
         kind = "success" if drain.state == DrainState.SUCCEEDED else "warning"
         if drain.result == DrainResult.INSTANCES_LEFT:
@@ -190,32 +187,14 @@ def _bar(report: DrainReport) -> SafeString:
             kind = "danger"
     else:
         kind = "warning" if report.in_need else "primary"
-        # Only an end is a full bar: after the last one left, the host is still to be proved empty.
-        percent = min(percent, 99)
-    return format_html(
-        '<div class="progress mnt-progress"><div class="progress-bar progress-bar-{} mnt-w-{}"'
-        ' role="progressbar" aria-label="{}" aria-valuemin="0" aria-valuemax="100"'
-        ' aria-valuenow="{}" aria-valuetext="{}"></div></div>',
-        kind,
-        percent,
-        _("Instances that have left"),
-        percent,
-        share.text,
-    )
+    share, over = labels.share(report.counts), drain.state in DRAIN_TERMINAL
+    return elements.left_bar(share, kind, _("Instances that have left"), over=over)
 
 
 def _facts(report: DrainReport) -> SafeString:
     """The list of facts: who, when, how."""
     drain, now = report.drain, report.now
     begun = drain.started_at
-    if begun is None:
-        elapsed: SafeString | str = NOTHING
-    elif drain.finished_at:
-        elapsed = formats.duration(drain.finished_at - begun)
-    else:
-        elapsed = format_html(
-            '<span data-since="{}">{}</span>', begun.isoformat(), formats.duration(now - begun)
-        )
     destination = drain.destination or _("chosen by the scheduler for each instance")
     if drain.follow_estimate and not drain.destination:
         destination = _("hosts are kept even; chosen by the scheduler where Nova refuses one")
@@ -229,7 +208,7 @@ def _facts(report: DrainReport) -> SafeString:
     asked = format_html(
         "{}, {}", drain.requested_by, formats.when(drain.created_at, now, seconds=True)
     )
-    host = format_html('<a href="{}">{}</a>', of_host("host", drain.host, drain.region), drain.host)
+    host = elements.host_link(drain.host, drain.region)
     if drain.region:
         host = format_html("{} ({})", host, drain.region)
     facts: list[tuple[str, SafeString | str]] = [
@@ -238,7 +217,7 @@ def _facts(report: DrainReport) -> SafeString:
         (_("Requested by"), asked),
         (_("Started"), formats.when(begun, now, seconds=True)),
         (_("Finished"), formats.when(drain.finished_at, now, seconds=True)),
-        (_("Elapsed"), elapsed),
+        (_("Elapsed"), elements.elapsed(begun, drain.finished_at, now)),
         (_("Migrations at once"), at_once),
         (_("Destination"), destination),
         (_("On timeout"), labels.timeout_action(drain.timeout_action)),
@@ -258,7 +237,7 @@ def _facts(report: DrainReport) -> SafeString:
         facts.append((_("Locked instances"), _("not moved")))
     if drain.cancelled_by:
         facts.append((_("Cancelled by"), drain.cancelled_by))
-    return format_html_join("", "<dt>{}</dt><dd>{}</dd>", facts)
+    return elements.facts(facts)
 
 
 def _window(report: DrainReport) -> list[tuple[str, SafeString | str]]:

@@ -19,6 +19,7 @@ from ukcloud_maintenance.store import InstanceMigration
 
 from ..common import formats, labels
 from ..common.addresses import PANEL, of_host
+from ..common.elements import elapsed
 from ..common.formats import NOTHING
 from . import course
 from . import labels as instance_labels
@@ -217,11 +218,7 @@ def _duration(row: InstanceMigration, report: DrainReport) -> SafeString | str:
     if begun is None:
         return NOTHING
     if row.state in MIGRATION_UNDER_WAY:
-        return format_html(
-            '<span data-since="{}">{}</span>',
-            begun.isoformat(),
-            formats.duration(report.now - begun),
-        )
+        return elapsed(begun, None, report.now)
     if ended is None:
         return NOTHING
     return format_html(

@@ -11,13 +11,7 @@ from ukcloud_maintenance.core.states import DRAIN_TERMINAL
 
 from ..common import labels, listing
 from ..common.addresses import PANEL
-from ..common.base import (
-    PanelPage,
-    PanelView,
-    Problem,
-    problem_json,
-    uncached,
-)
+from ..common.base import PanelPage, ScriptView
 from ..common.worker import worker_warning
 from . import overview as progress
 from . import table
@@ -88,7 +82,7 @@ class DrainView(PanelPage):
         )
 
 
-class UpdatesView(PanelView):
+class UpdatesView(ScriptView):
     """What is new on a drain's page: 204 when nothing is, by two small queries; else the pieces
     above the table, and the rows that changed since what was seen. All rows to a page that shows
     none of them, or in other words.
@@ -96,34 +90,25 @@ class UpdatesView(PanelView):
     Answered from the database alone; OpenStack is not asked.
     """
 
-    http_method_names = ["get", "head"]
-
     def get(self, request, drain_id):
         there = mark(self.actor, self.drain_here(drain_id, outline=True))
         seen = Mark.read(request.GET.get("seen", ""))
         if seen and seen.holds(there):
-            return uncached(HttpResponse(status=204))
+            return HttpResponse(status=204)
         offers = Offers(self.actor)
         since = seen.rows_since(there) if seen else 0
         report = services.drain_report(self.actor, drain_id, since)
         shown = there.of(report, offers)
-        return uncached(
-            JsonResponse(
-                {
-                    "token": str(shown),
-                    "over": report.drain.is_settled,
-                    "title": progress.title(report),
-                    "now": report.now.isoformat(),
-                    "announcement": progress.announcement(report),
-                    "parts": progress.parts(report, offers),
-                    "rows": [row.as_json() for row in table.rows(report, offers)],
-                    "whole": not since,
-                    "verbs": table.verbs(report, offers)
-                    if seen and not seen.offers_as(shown)
-                    else {},
-                }
-            )
+        return JsonResponse(
+            {
+                "token": str(shown),
+                "over": report.drain.is_settled,
+                "title": progress.title(report),
+                "now": report.now.isoformat(),
+                "announcement": progress.announcement(report),
+                "parts": progress.parts(report, offers),
+                "rows": [row.as_json() for row in table.rows(report, offers)],
+                "whole": not since,
+                "verbs": table.verbs(report, offers) if seen and not seen.offers_as(shown) else {},
+            }
         )
-
-    def problem(self, problem: Problem, status: int) -> HttpResponse:
-        return problem_json(problem, status)

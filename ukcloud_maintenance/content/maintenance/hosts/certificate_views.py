@@ -13,43 +13,30 @@ from ukcloud_maintenance.exceptions import CloudError, Refused, UnknownHost
 
 from ..common import labels, release
 from ..common.addresses import PANEL, of_host
-from ..common.base import (
-    PanelView,
-    Problem,
-    cloud_problem,
-    is_ajax,
-    problem_json,
-    problem_of,
-    uncached,
-)
+from ..common.base import PanelView, ScriptView, cloud_problem, problem_of, uncached
 from ..common.checks import told
 from . import certificate as certificate_page
 from .panel import HostPanel
 
 
-class HostPanelView(PanelView):
+class HostPanelView(ScriptView):
     """The panel on safety and return of a host: 204 while nothing changed.
 
     Answered from the database alone; OpenStack is not asked.
     """
-
-    http_method_names = ["get", "head"]
 
     def get(self, request, host):
         drain = request.GET.get("drain", "")
         on_drain = int(drain) if drain.isascii() and drain.isdecimal() and len(drain) < 19 else None
         panel = HostPanel(self.actor, self.region, host, on_drain=on_drain)
         if request.GET.get("seen") == panel.token:
-            return uncached(HttpResponse(status=204))
+            return HttpResponse(status=204)
         html = render_to_string(
             "admin/maintenance/hosts/_certificate.html", {"panel": panel}, request
         )
-        return uncached(
-            JsonResponse({"token": panel.token, "html": html, "announcement": panel.announcement})
+        return JsonResponse(
+            {"token": panel.token, "html": html, "announcement": panel.announcement}
         )
-
-    def problem(self, problem: Problem, status: int) -> HttpResponse:
-        return problem_json(problem, status)
 
 
 class CertificateView(PanelView):
@@ -76,10 +63,8 @@ class CertificateView(PanelView):
         return uncached(render(request, "admin/maintenance/hosts/certificate.html", context))
 
 
-class CertificateFileView(PanelView):
+class CertificateFileView(ScriptView):
     """The certificate for programs and for the files."""
-
-    http_method_names = ["get", "head"]
 
     def get(self, request, host):
         services.check_recorded(self.actor, self.region, host)
@@ -88,10 +73,7 @@ class CertificateFileView(PanelView):
         answer = JsonResponse(document, json_dumps_params={"indent": 2})
         name = certificate_page.file_name(found)
         answer["Content-Disposition"] = f'attachment; filename="{name}"'
-        return uncached(answer)
-
-    def problem(self, problem: Problem, status: int) -> HttpResponse:
-        return problem_json(problem, status)
+        return answer
 
 
 class AllocationsView(PanelView):
@@ -120,7 +102,6 @@ class AllocationsView(PanelView):
 
     def _show(self, host: str, error: Exception | None = None) -> HttpResponse:
         problem = problem_of(error)
-        modal = is_ajax(self.request)
         found: list = []
         try:
             found = services.host_allocations(self.actor, self.cloud, host)
@@ -128,17 +109,13 @@ class AllocationsView(PanelView):
             if failure.status == 401:
                 raise
             problem = problem or cloud_problem(failure)
-        context = {
-            "page_title": str(self.title),
-            "custom_breadcrumb": [(host, of_host("host", host, self.region))],
-            "hide": modal,  # Horizon's word for "in a modal"
-            "modal_backdrop": "static",
-            "host": host,
-            "problem": problem,
-            "found": [(one, told(one.checks)) for one in found],
-            "in_maintenance": store.open_maintenance(self.region, host) is not None,
-            "submit_url": of_host("allocations", host, self.region),
-            "cancel_url": of_host("host", host, self.region),
-        }
-        name = "_allocations.html" if modal else "allocations.html"
-        return uncached(render(self.request, f"admin/maintenance/hosts/{name}", context))
+        shown = self.dialog(
+            "hosts/_allocations",
+            [(host, of_host("host", host, self.region))],
+            host=host,
+            problem=problem,
+            found=[(one, told(one.checks)) for one in found],
+            in_maintenance=store.open_maintenance(self.region, host) is not None,
+            submit_url=of_host("allocations", host, self.region),
+        )
+        return uncached(shown)

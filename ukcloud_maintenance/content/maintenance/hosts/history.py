@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -16,6 +16,7 @@ from ukcloud_maintenance.store import Counts, Drain, HostMaintenance
 from ..common import formats, labels
 from ..common.formats import NOTHING
 from ..drains.list import DrainRow
+from ..record.svg import picture
 
 
 class HistoryRow(DrainRow):
@@ -165,15 +166,7 @@ def _chart(drains: Sequence[HistoryRow], now: datetime) -> SafeString:
                     f"{local:%Y-%m-%d}",
                 )
             )
-    return format_html(
-        '<svg class="mnt-chart" role="img" aria-label="{}" width="100%" height="{}"'
-        ' focusable="false"><defs><pattern id="mnt-hatch" width="6" height="6"'
-        ' patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
-        '<rect width="2.5" height="6"></rect></pattern></defs>{}</svg>',
-        _chart_words(ordered),
-        base + 22,
-        format_html_join("", "{}", ((piece,) for piece in pieces)),
-    )
+    return picture("mnt-chart", _chart_words(ordered), base + 22, pieces, "mnt-hatch")
 
 
 def _bar_words(row: HistoryRow) -> str:

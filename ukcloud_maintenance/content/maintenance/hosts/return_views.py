@@ -1,7 +1,7 @@
 """Giving a host back to service."""
 
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from horizon import messages
@@ -15,7 +15,7 @@ from ukcloud_maintenance.services import ReturnRequest
 
 from ..common import formats
 from ..common.addresses import PANEL, of_host
-from ..common.base import PanelView, is_ajax, problem_of, uncached
+from ..common.base import PanelView, problem_of, uncached
 from ..common.words import remedy, said
 from ..preflight.words import verdict_html
 
@@ -62,41 +62,32 @@ class ReturnHostView(PanelView):
 
     def _ask(self, host: str, entered, error: Exception | None = None) -> HttpResponse:
         preview = services.return_preview(self.actor, self.cloud, host)
-        modal = is_ajax(self.request)
         # What is wrong with a field is said beside it.
         field = error.field if isinstance(error, Refused) and error.field in _FIELDS else ""
         problem = problem_of(preview.refusal) if field else problem_of(error or preview.refusal)
         wrong = said(error.said) if field and isinstance(error, Refused) else ""
         chosen = entered.get("choice") or (preview.default.value if preview.default else "")
-        context = {
-            "page_title": str(self.title),
-            "custom_breadcrumb": [(host, of_host("host", host, self.region))],
-            "hide": modal,  # Horizon's word for "in a modal"
-            "modal_backdrop": "static",
-            "host": host,
-            "problem": problem,
-            "choice_error": wrong if field == "choice" else "",
-            "at_once_error": wrong if field == "max_concurrent" else "",
-            "preview": preview,
-            "found": _service_words(
-                preview.maintenance.found_status, preview.maintenance.found_reason
-            ),
-            "now": _service_words(
-                preview.service.status if preview.service else "",
-                preview.service.disabled_reason if preview.service else "",
-            ),
-            "choices": _choices(preview, chosen),
-            "instances": [_returnable(one) for one in preview.instances],
-            "moved_since": [_returnable(one) for one in preview.moved_since],
-            "bring_back": "bring_back" in entered,
-            "also_moved": "also_moved" in entered,
-            "max_concurrent": entered.get("max_concurrent") or preview.max_concurrent,
-            "ceiling": preview.max_concurrent_ceiling,
-            "submit_url": of_host("return_host", host, self.region),
-            "cancel_url": of_host("host", host, self.region),
-        }
-        name = "_return.html" if modal else "return.html"
-        return uncached(render(self.request, f"admin/maintenance/hosts/{name}", context))
+        before, now = preview.maintenance, preview.service
+        shown = self.dialog(
+            "hosts/_return",
+            [(host, of_host("host", host, self.region))],
+            host=host,
+            problem=problem,
+            choice_error=wrong if field == "choice" else "",
+            at_once_error=wrong if field == "max_concurrent" else "",
+            preview=preview,
+            found=_service_words(before.found_status, before.found_reason),
+            now=_service_words(now.status, now.disabled_reason) if now else _service_words("", ""),
+            choices=_choices(preview, chosen),
+            instances=[_returnable(one) for one in preview.instances],
+            moved_since=[_returnable(one) for one in preview.moved_since],
+            bring_back="bring_back" in entered,
+            also_moved="also_moved" in entered,
+            max_concurrent=entered.get("max_concurrent") or preview.max_concurrent,
+            ceiling=preview.max_concurrent_ceiling,
+            submit_url=of_host("return_host", host, self.region),
+        )
+        return uncached(shown)
 
 
 def _returnable(one: services.Returnable) -> dict:

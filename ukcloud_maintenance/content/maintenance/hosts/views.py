@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from django.http import HttpResponse, JsonResponse
+from django.http import JsonResponse
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -14,14 +14,7 @@ from ukcloud_maintenance.core.states import DRAIN_TERMINAL
 from ukcloud_maintenance.exceptions import CloudError, UnknownHost
 
 from ..common import formats, labels, listing
-from ..common.base import (
-    PanelPage,
-    PanelView,
-    Problem,
-    cloud_problem,
-    problem_json,
-    uncached,
-)
+from ..common.base import PanelPage, Problem, ScriptView, cloud_problem
 from ..common.worker import worker_warning
 from ..drains.list import DrainRow
 from . import table as tables
@@ -104,14 +97,12 @@ class HostsView(PanelPage):
         ]
 
 
-class HostUpdatesView(PanelView):
+class HostUpdatesView(ScriptView):
     """The maintenance column of the hosts that are in maintenance, or were drained or given back
     a moment ago.
 
     Answered from the database alone; OpenStack is not asked.
     """
-
-    http_method_names = ["get", "head"]
 
     def get(self, request):
         now = store.now()
@@ -132,10 +123,7 @@ class HostUpdatesView(PanelView):
             host: render_to_string("admin/maintenance/hosts/_maintenance.html", {"cell": cell})
             for host, cell in shown.items()
         }
-        return uncached(JsonResponse({"cells": cells}))
-
-    def problem(self, problem: Problem, status: int) -> HttpResponse:
-        return problem_json(problem, status)
+        return JsonResponse({"cells": cells})
 
 
 class HostView(PanelPage):
@@ -146,9 +134,6 @@ class HostView(PanelPage):
     @property
     def title(self) -> str:
         return self.kwargs["host"]
-
-    def crumbs(self):
-        return []
 
     def get_context_data(self, **kwargs):
         host = self.kwargs["host"]

@@ -7,7 +7,7 @@ import math
 from datetime import datetime, timedelta
 
 from django.urls import reverse
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, npgettext
@@ -17,8 +17,6 @@ from ukcloud_maintenance.core.actor import Actor
 from ukcloud_maintenance.core.drain.needs import Need
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
-    MIGRATION_UNDER_WAY,
-    MIGRATION_WAITING,
     DrainState,
     MigrationState,
 )
@@ -26,15 +24,12 @@ from ukcloud_maintenance.core.steering import DrainVerb
 from ukcloud_maintenance.services import PlanReport
 from ukcloud_maintenance.store import Counts, Drain, InstanceMigration, Plan
 
-from ..common import formats, labels
-from ..common.addresses import PANEL, of_host
-from ..common.formats import NOTHING
+from ..common import elements, formats, labels
+from ..common.addresses import PANEL
+from ..common.elements import dialog_link, verb_button
 from ..common.labels import Label
 from ..drains import attention, course
 from ..drains import overview as progress
-
-#: the form of the page that the buttons belong to; it has the CSRF token
-STEER_FORM = "mnt-steer"
 
 
 def at_a_time(plan: Plan, hosts: int) -> str:
@@ -81,16 +76,12 @@ def plan_state(drains: list[Drain], counts: Counts | None = None) -> Label:
     return Label(_("Running"), "primary", "arrow-right", _("Instances are being moved."))
 
 
-def total_share(report: PlanReport) -> labels.Share:
-    return labels.share(report.total)
-
-
 def title(report: PlanReport) -> str:
     """The browser's title: how far it is, and which plan."""
     name = _("Plan %(id)s") % {"id": report.plan.pk}
     if report.is_over:
         return f"{plan_state(report.drains, report.total).text} · {name}"
-    share = total_share(report)
+    share = labels.share(report.total)
     said = f"{share.left}/{share.total} · {name}"
     n = len(report.in_need)
     return f"{labels.needs_you(n)} · {said}" if n else said
@@ -125,7 +116,7 @@ def _headline(report: PlanReport) -> str:
                 here,
             ) % {"n": formats.number(here)}
         return hosts
-    share = total_share(report)
+    share = labels.share(report.total)
     moved = ngettext(
         "%(left)s of %(n)s instance has left.",
         "%(left)s of %(n)s instances have left.",
@@ -134,32 +125,12 @@ def _headline(report: PlanReport) -> str:
     return f"{hosts} {moved}"
 
 
-def bar(share: labels.Share, kind: str, *, over: bool, name: str, small: bool) -> SafeString:
-    # Only an end is a full bar: after the last one left, the host is still to be proved empty.
-    percent = share.percent if over else min(share.percent, 99)
-    return format_html(
-        '<div class="progress {}"><div class="progress-bar progress-bar-{} mnt-w-{}"'
-        ' role="progressbar" aria-label="{}" aria-valuemin="0" aria-valuemax="100"'
-        ' aria-valuenow="{}" aria-valuetext="{}"></div></div>',
-        "mnt-small" if small else "mnt-progress",
-        kind,
-        percent,
-        name,
-        percent,
-        share.text,
-    )
-
-
 def _overall_bar(report: PlanReport) -> SafeString:
     fine = all(drain.state == DrainState.SUCCEEDED for drain in report.drains)
     fine = fine and not report.total.need_a_look
-    return bar(
-        total_share(report),
-        ("success" if fine else "warning") if report.is_over or report.in_need else "primary",
-        over=report.is_over,
-        name=_("Instances that have left"),
-        small=False,
-    )
+    kind = ("success" if fine else "warning") if report.is_over or report.in_need else "primary"
+    share = labels.share(report.total)
+    return elements.left_bar(share, kind, _("Instances that have left"), over=report.is_over)
 
 
 def begun(report: PlanReport) -> datetime | None:
@@ -170,17 +141,6 @@ def ended(report: PlanReport) -> datetime | None:
     if not report.is_over:
         return None
     return max((d.finished_at for d in report.drains if d.finished_at), default=None)
-
-
-def elapsed(since: datetime | None, until: datetime | None, now: datetime) -> SafeString | str:
-    """A time that ticks while it goes on."""
-    if since is None:
-        return NOTHING
-    if until:
-        return formats.duration(until - since)
-    return format_html(
-        '<span data-since="{}">{}</span>', since.isoformat(), formats.duration(now - since)
-    )
 
 
 def _facts(report: PlanReport) -> SafeString:
@@ -195,7 +155,7 @@ def _facts(report: PlanReport) -> SafeString:
         ),
         (_("Started"), formats.when(begun(report), now, seconds=True)),
         (_("Finished"), formats.when(ended(report), now, seconds=True)),
-        (_("Elapsed"), elapsed(begun(report), ended(report), now)),
+        (_("Elapsed"), elements.elapsed(begun(report), ended(report), now)),
     ]
     facts += _forecast(report)
     first = report.drains[0] if report.drains else None
@@ -203,7 +163,7 @@ def _facts(report: PlanReport) -> SafeString:
         facts.append((_("Start at"), formats.full_time(first.start_at)))
     if first and first.stop_at:
         facts.append((_("No new migrations after"), formats.full_time(first.stop_at)))
-    return format_html_join("", "<dt>{}</dt><dd>{}</dd>", facts)
+    return elements.facts(facts)
 
 
 def _forecast(report: PlanReport) -> list[tuple[str, SafeString | str]]:
@@ -252,34 +212,17 @@ def _actions(report: PlanReport, actor: Actor) -> SafeString | str:
         DrainVerb.RETRY: (_("Retry Failed"), "rotate-right"),
     }
     can = verbs(report, actor)
-    buttons = [
-        format_html(
-            '<button type="submit" id="mnt-{0}" class="btn btn-default" form="{1}" name="verb"'
-            ' value="{0}"><span class="fa fa-{2}" aria-hidden="true"></span> {3}</button>',
-            verb.value,
-            STEER_FORM,
-            words[verb][1],
-            words[verb][0],
-        )
-        for verb in can
-        if verb in words
-    ]
+    buttons = [verb_button(verb, icon, text) for verb, (text, icon) in words.items() if verb in can]
     dialogs = {
         DrainVerb.CHANGE: ("default", "change_plan", _("Change All")),
         DrainVerb.CANCEL: ("danger", "cancel_plan", _("Cancel All")),
     }
     buttons += [
-        format_html(
-            '<a id="mnt-{}" class="btn btn-{} ajax-modal" href="{}">{}\N{HORIZONTAL ELLIPSIS}</a>',
-            verb.value,
-            kind,
-            reverse(f"{PANEL}:{name}", args=[report.plan.pk]),
-            text,
-        )
+        dialog_link(verb, kind, reverse(f"{PANEL}:{name}", args=[report.plan.pk]), text)
         for verb, (kind, name, text) in dialogs.items()
         if verb in can
     ]
-    return format_html_join(" ", "{}", ((button,) for button in buttons))
+    return elements.joined(buttons)
 
 
 def _needs(report: PlanReport) -> SafeString | str:
@@ -294,9 +237,7 @@ def _needs(report: PlanReport) -> SafeString | str:
             _("View drain %(id)s of %(host)s") % {"id": drain.pk, "host": drain.host},
             _("View Drain"),
         )
-        url = of_host("host", drain.host, drain.region)
-        place = format_html('(<a href="{}">{}</a>)', url, drain.host)
-        return view, place
+        return view, format_html("({})", elements.host_link(drain.host, drain.region))
 
     return attention.listed(report.in_need, more)
 
@@ -337,11 +278,3 @@ def announcement(report: PlanReport) -> str:
         % {"done": len(over), "n": len(report.drains)}
         + needs,
     }
-
-
-def under_way(counts: Counts) -> int:
-    return sum(counts[state] for state in MIGRATION_UNDER_WAY)
-
-
-def waiting(counts: Counts) -> int:
-    return sum(counts[state] for state in MIGRATION_WAITING)

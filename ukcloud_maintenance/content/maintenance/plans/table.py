@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -16,21 +15,13 @@ from ukcloud_maintenance.core.states import DRAIN_TERMINAL, DrainState
 from ukcloud_maintenance.services import PlanReport
 from ukcloud_maintenance.store import Counts, Drain, HostRecord, WorkerStatus
 
-from ..common import formats, labels
-from ..common.addresses import PANEL, of_host
+from ..common import elements, formats, labels
 from ..common.formats import NOTHING
 from ..drains.mark import digest, look, worker_token
 from ..hosts.table import MaintenanceCell, maintenance_cell
-from .overview import bar, elapsed
 
 #: the column that says whether a host may be switched off
 SAFETY = "safety"
-
-
-def _kind(state: str, result_is_fine: bool) -> str:
-    if state not in DRAIN_TERMINAL:
-        return "primary"
-    return "success" if result_is_fine else "warning"
 
 
 @dataclass(frozen=True)
@@ -45,8 +36,7 @@ def _place(drain: Drain, counts: Counts, now: datetime) -> str:
 
 
 def _host(drain: Drain, counts: Counts, now: datetime) -> SafeString:
-    url = of_host("host", drain.host, drain.region)
-    return format_html('<a href="{}">{}</a>', url, drain.host)
+    return elements.host_link(drain.host, drain.region)
 
 
 def _state(drain: Drain, counts: Counts, now: datetime) -> SafeString:
@@ -56,13 +46,10 @@ def _state(drain: Drain, counts: Counts, now: datetime) -> SafeString:
 def _left(drain: Drain, counts: Counts, now: datetime) -> SafeString:
     share = labels.share(counts)
     fine = drain.state == DrainState.SUCCEEDED and not counts.need_a_look
-    shown = bar(
-        share,
-        _kind(drain.state, fine),
-        over=drain.state in DRAIN_TERMINAL,
-        name=_("Instances that have left %(host)s") % {"host": drain.host},
-        small=True,
-    )
+    over = drain.state in DRAIN_TERMINAL
+    name = _("Instances that have left %(host)s") % {"host": drain.host}
+    kind = ("success" if fine else "warning") if over else "primary"
+    shown = elements.left_bar(share, kind, name, over=over, small=True)
     return format_html("{}<small>{}</small>", shown, share.text)
 
 
@@ -71,7 +58,7 @@ def _counts(drain: Drain, counts: Counts, now: datetime) -> SafeString | str:
 
 
 def _elapsed(drain: Drain, counts: Counts, now: datetime) -> SafeString | str:
-    return elapsed(drain.started_at, drain.finished_at, now)
+    return elements.elapsed(drain.started_at, drain.finished_at, now)
 
 
 def _message(drain: Drain, counts: Counts, now: datetime) -> str:
@@ -81,11 +68,7 @@ def _message(drain: Drain, counts: Counts, now: datetime) -> str:
 
 
 def _drain(drain: Drain, counts: Counts, now: datetime) -> SafeString:
-    return format_html(
-        '<a href="{}">{}</a>',
-        reverse(f"{PANEL}:drain", args=[drain.pk]),
-        _("Drain %(id)s") % {"id": drain.pk},
-    )
+    return elements.drain_link(drain.pk)
 
 
 def columns() -> list[Column]:

@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 from django.http import HttpResponse, JsonResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -28,18 +28,18 @@ from ukcloud_maintenance.store import Plan
 
 from ..common import fields, formats, labels, listing, words
 from ..common.addresses import PANEL
-from ..common.base import PanelPage, PanelView, Problem, is_ajax, problem_json, uncached
+from ..common.base import PanelPage, PanelView, ScriptView
+from ..common.elements import STEER_FORM
 from ..common.worker import worker_warning
 from ..drains.dialogs import ChangeForm, refusal_text
 from . import overview as plan_page
 from . import table
 
 
-class HostSetsView(PanelView):
+class HostSetsView(ScriptView):
     """The hosts by availability zone and aggregate, for the chooser of the hosts page."""
 
     rule = RULE_DRAIN
-    http_method_names = ["get", "head"]
 
     def get(self, request):
         sets = services.host_sets(self.actor, self.cloud)
@@ -50,10 +50,7 @@ class HostSetsView(PanelView):
             ]
             for kind, by_name in (("zones", sets.zones), ("aggregates", sets.aggregates))
         }
-        return uncached(JsonResponse(found))
-
-    def problem(self, problem: Problem, status: int) -> HttpResponse:
-        return problem_json(problem, status)
+        return JsonResponse(found)
 
 
 class _OnePlan(PanelView):
@@ -74,6 +71,23 @@ class _OnePlan(PanelView):
         self.plan_here(plan_id)
         return services.plan_report(self.actor, plan_id)
 
+    def watched(self, report: PlanReport, records: table.Records) -> dict[str, object]:
+        """What its page begins with, and is kept up to date."""
+        return {
+            "token": table.token(report.drains, report.worker, records, report.now),
+            "over": report.is_over,
+            "announcement": plan_page.announcement(report),
+            "parts": plan_page.parts(report, self.actor),
+        }
+
+    def ask(self, template: str, plan_id: int, **context) -> HttpResponse:
+        return self.dialog(
+            template,
+            [(_("Plans"), reverse(f"{PANEL}:plans"))],
+            cancel_url=reverse(f"{PANEL}:plan", args=[plan_id]),
+            **context,
+        )
+
 
 class PlanView(PanelPage, _OnePlan):
     """One plan and its hosts, from the database alone."""
@@ -93,23 +107,19 @@ class PlanView(PanelPage, _OnePlan):
                 "page_title": _("Plan %(id)s") % {"id": plan.pk},
                 "browser_title": plan_page.title(report),
                 "plan": plan,
-                "parts": plan_page.parts(report, self.actor),
+                **self.watched(report, records),
+                "updates_url": reverse(f"{PANEL}:plan_updates", args=[plan.pk]),
                 "columns": table.headers(),
                 "rows": table.rows(report, records),
-                "token": table.token(report.drains, report.worker, records, report.now),
-                "over": report.is_over,
-                "announcement": plan_page.announcement(report),
-                "steer_form": plan_page.STEER_FORM,
+                "steer_form": STEER_FORM,
                 **kwargs,
             }
         )
 
 
-class PlanUpdatesView(_OnePlan):
+class PlanUpdatesView(_OnePlan, ScriptView):
     """What is new on a plan's page: 204 when nothing is, by two small queries; four more for the
     hosts whose drains are over."""
-
-    http_method_names = ["get", "head"]
 
     def get(self, request, plan_id):
         drains = list(store.drains_of_plan(plan_id))
@@ -117,24 +127,16 @@ class PlanUpdatesView(_OnePlan):
         if seen := request.GET.get("seen", ""):
             worker = services.worker_status(self.actor)
             if seen == table.token(drains, worker, records, store.now()):
-                return uncached(HttpResponse(status=204))
+                return HttpResponse(status=204)
         report = self.report(plan_id)
-        return uncached(
-            JsonResponse(
-                {
-                    "token": table.token(report.drains, report.worker, records, report.now),
-                    "over": report.is_over,
-                    "title": plan_page.title(report),
-                    "now": report.now.isoformat(),
-                    "announcement": plan_page.announcement(report),
-                    "parts": plan_page.parts(report, self.actor),
-                    "rows": [row.as_json() for row in table.rows(report, records)],
-                }
-            )
+        return JsonResponse(
+            {
+                **self.watched(report, records),
+                "title": plan_page.title(report),
+                "now": report.now.isoformat(),
+                "rows": [row.as_json() for row in table.rows(report, records)],
+            }
         )
-
-    def problem(self, problem: Problem, status: int) -> HttpResponse:
-        return problem_json(problem, status)
 
 
 class SteerPlanView(_OnePlan):
@@ -204,20 +206,17 @@ class ChangePlanView(_OnePlan):
         return ChangeForm(data, still_open[0], self.actor, choices, has_begun=begun)
 
     def _show(self, plan_id: int, form: ChangeForm) -> HttpResponse:
-        modal = is_ajax(self.request)
-        return render(
-            self.request,
-            f"admin/maintenance/plans/{'_' if modal else ''}plan_change.html",
-            {
-                "page_title": str(self.title),
-                "custom_breadcrumb": [(_("Plans"), reverse(f"{PANEL}:plans"))],
-                "hide": modal,  # Horizon's word for "in a modal"
-                "modal_backdrop": "static",
-                "form": form,
-                "zone_note": fields.zone_note(),
-                "submit_url": reverse(f"{PANEL}:change_plan", args=[plan_id]),
-                "cancel_url": reverse(f"{PANEL}:plan", args=[plan_id]),
-            },
+        return self.ask(
+            "common/_form",
+            plan_id,
+            lead=_(
+                "What you change here is changed for all drains of the plan that are still open."
+                " The values shown are those of the first one."
+            ),
+            form=form,
+            zone_note=fields.zone_note(),
+            form_class="mnt-change",
+            submit_url=reverse(f"{PANEL}:change_plan", args=[plan_id]),
         )
 
     def get(self, request, plan_id):
@@ -251,29 +250,19 @@ class CancelPlanView(_OnePlan):
             raise Refused(message("plan_over", plan=plan_id))
         still_open = [d for d in report.drains if d.finished_at is None]
         total = report.total
-        modal = is_ajax(request)
-        return render(
-            request,
-            "admin/maintenance/plans/_plan_cancel.html"
-            if modal
-            else "admin/maintenance/plans/plan_cancel.html",
-            {
-                "page_title": str(self.title),
-                "custom_breadcrumb": [(_("Plans"), reverse(f"{PANEL}:plans"))],
-                "hide": modal,  # Horizon's word for "in a modal"
-                "modal_backdrop": "static",
-                "plan": report.plan,
-                "hosts": [drain.host for drain in still_open],
-                "under_way": plan_page.under_way(total),
-                "waiting": plan_page.waiting(total),
-                "left": total.left,
-                "disabled": [d.host for d in still_open if d.did_disable],
-                "may_abort": self.actor.may(RULE_ABORT),
-                "may_enable": self.actor.may(RULE_RETURN) is True
-                or all(d.did_disable for d in still_open),
-                "submit_url": reverse(f"{PANEL}:cancel_plan", args=[plan_id]),
-                "cancel_url": reverse(f"{PANEL}:plan", args=[plan_id]),
-            },
+        return self.ask(
+            "plans/_plan_cancel",
+            plan_id,
+            plan=report.plan,
+            hosts=[drain.host for drain in still_open],
+            under_way=total.under_way,
+            waiting=total.waiting,
+            left=total.left,
+            disabled=[d.host for d in still_open if d.did_disable],
+            may_abort=self.actor.may(RULE_ABORT),
+            may_enable=self.actor.may(RULE_RETURN) is True
+            or all(d.did_disable for d in still_open),
+            submit_url=reverse(f"{PANEL}:cancel_plan", args=[plan_id]),
         )
 
     def post(self, request, plan_id):

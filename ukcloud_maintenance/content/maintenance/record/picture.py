@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -23,17 +23,10 @@ from ..common import formats, labels
 from ..common.formats import NOTHING
 from . import svg
 from .events import kind_class, kind_words
+from .svg import LANE_HEIGHT, REDRAWN_EVERY
 
-#: how old a picture may get while the drain runs, in seconds
-REDRAWN_EVERY = 15
-LANE_HEIGHT = 24  # pixels: what a finger needs (WCAG 2.2, 2.5.8)
-_AXIS_HEIGHT = 24
-#: Per cent of the width that time takes; what is left of it is for a mark at the beginning, what
-#: is right of it for the names of the destinations.
+#: Per cent of the width that time takes; what is right of it is for the names of the destinations.
 PLOT = 82.0
-LEFT = 1.0
-#: Per cent of a stretch that would be too narrow to be seen.
-_NARROWEST = 0.25
 #: Marks that a stretch, its end or the words at the end of the lane tell already.
 _TOLD = frozenset(
     {
@@ -119,7 +112,7 @@ class Picture:
         self.now = max(now, drain.created_at)
         self.end = self._last_moment()
         self.begin = self._first_moment()
-        self.span = max((self.end - self.begin).total_seconds(), 1.0)
+        self.scale = svg.Scale(self.begin, self.end, PLOT)
 
     def _last_moment(self) -> datetime:
         if not self.is_over:
@@ -134,12 +127,6 @@ class Picture:
             return asked
         first = min([begun, *(m for one in self.lanes if (m := one.moved_at))])
         return max(asked, first - (self.end - first) / 10)
-
-    # -- where things are ------------------------------------------------------------------
-
-    def _x(self, moment: datetime) -> float:
-        seconds = (moment - self.begin).total_seconds()
-        return round(LEFT + PLOT * min(max(seconds / self.span, 0.0), 1.0), 3)
 
     @property
     def height(self) -> int:
@@ -224,63 +211,22 @@ class Picture:
 
     def axis(self) -> SafeString:
         """The times above the lanes."""
-        return format_html(
-            '<svg class="mnt-lanes-times" height="{}" width="100%" aria-hidden="true"'
-            ' focusable="false">{}</svg>',
-            _AXIS_HEIGHT,
-            format_html_join(
-                "",
-                '<text x="{}%" y="15" text-anchor="{}">{}</text>',
-                (
-                    (self._x(at), "start" if self._x(at) < 2 else "middle", text)
-                    for at, text in self._ticks()
-                ),
-            ),
-        )
+        return self.scale.axis(self._ticks(), edge=2)
 
     def _ticks(self) -> list[tuple[datetime, str]]:
         return formats.labelled_ticks(self.begin, self.end, self.now)
 
     def svg(self) -> SafeString:
         """The lanes."""
-        pieces: list[SafeString] = [
-            format_html(
-                '<line class="mnt-tick" x1="{0}%" x2="{0}%" y1="0" y2="{1}"></line>',
-                self._x(at),
-                self.height,
-            )
-            for at, _text in self._ticks()
-        ]
+        scale, height = self.scale, self.height
+        pieces = [scale.line("mnt-tick", at, height) for at, _text in self._ticks()]
         for since, until in self.pauses:
-            left = self._x(since)
-            pieces.append(
-                format_html(
-                    '<rect class="mnt-pause" x="{}%" y="0" width="{}%" height="{}">'
-                    "<title>{}</title></rect>",
-                    left,
-                    max(round(self._x(until or self.end) - left, 3), _NARROWEST),
-                    self.height,
-                    _("The drain was paused, %(times)s") % {"times": self._times(since, until)},
-                )
-            )
+            title = _("The drain was paused, %(times)s") % {"times": self._times(since, until)}
+            pieces.append(scale.ground("mnt-pause", since, until or self.end, height, title))
         pieces += [self._lane(one, n * LANE_HEIGHT) for n, one in enumerate(self.lanes)]
         if not self.is_over:
-            pieces.append(
-                format_html(
-                    '<line class="mnt-now" x1="{0}%" x2="{0}%" y1="0" y2="{1}"></line>',
-                    self._x(self.now),
-                    self.height,
-                )
-            )
-        return format_html(
-            '<svg class="mnt-lanes-picture" role="img" aria-label="{}" width="100%" height="{}"'
-            ' focusable="false"><defs><pattern id="mnt-hatch" width="6" height="6"'
-            ' patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
-            '<rect width="2.5" height="6"></rect></pattern></defs>{}</svg>',
-            self.summary,
-            self.height,
-            format_html_join("", "{}", ((piece,) for piece in pieces)),
-        )
+            pieces.append(scale.line("mnt-now", self.now, height))
+        return svg.picture("mnt-lanes-picture", self.summary, height, pieces, "mnt-hatch")
 
     def _lane(self, one: Lane, top: int) -> SafeString:
         y = top + (LANE_HEIGHT - svg.BAR_HEIGHT) // 2
@@ -296,17 +242,11 @@ class Picture:
                 title = _with(
                     kind_words(mark.kind), labels.said(mark.message), self._clock(mark.at)
                 )
-                pieces.append(svg.diamond(f"{self._x(mark.at)}%", y, title))
+                pieces.append(svg.diamond(f"{self.scale.x(mark.at)}%", y, title))
         for at, title in crosses.items():
-            pieces.append(svg.cross(f"{self._x(at)}%", y, _with(title, self._clock(at))))
+            pieces.append(svg.cross(f"{self.scale.x(at)}%", y, _with(title, self._clock(at))))
         pieces.append(self._end(one, top))
-        return format_html(
-            '<g class="mnt-lane"><rect class="mnt-lane-ground" x="0" y="{}" width="100%"'
-            ' height="{}"></rect>{}</g>',
-            top,
-            LANE_HEIGHT,
-            format_html_join("", "{}", ((piece,) for piece in pieces)),
-        )
+        return svg.lane(top, pieces)
 
     def _segment(self, one: Lane, segment: Segment, y: int) -> SafeString | None:
         if segment.kind is Stretch.REST:
@@ -314,8 +254,7 @@ class Picture:
         end = segment.end or self.end
         if end < self.begin:
             return None
-        left = self._x(segment.start)
-        width = max(round(self._x(end) - left, 3), _NARROWEST)
+        left, width = self.scale.stretch(segment.start, end)
         title = _with(
             one.row.server_name,
             _end_title(segment),
@@ -334,13 +273,7 @@ class Picture:
             text = f"? {outcome_words(one.outcome)}"
         else:
             text = outcome_words(one.outcome)
-        return format_html(
-            '<text class="mnt-lane-end mnt-lane-{}" x="{}%" dx="9" y="{}">{}</text>',
-            css,
-            max(self._x(at), self._x(self.begin)),
-            top + LANE_HEIGHT // 2 + 4,
-            text,
-        )
+        return svg.lane_end(css, self.scale.x(max(at, self.begin)), top, text)
 
     def _clock(self, at: datetime) -> str:
         return formats.clock(at, self.now, seconds=True)

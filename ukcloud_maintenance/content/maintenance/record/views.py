@@ -4,7 +4,7 @@ Timeline and picture are requested by the script of the drain's page, when their
 opened; without a script, a link leads to the same as a page.
 """
 
-from django.http import HttpResponse
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -15,7 +15,7 @@ from ukcloud_maintenance.core.record import export
 from ukcloud_maintenance.store import Drain
 
 from ..common.addresses import PANEL
-from ..common.base import PanelView, Problem, is_ajax, problem_json, uncached
+from ..common.base import PanelView, Problem, is_ajax, uncached
 from .picture import Picture, picture_token
 from .timeline import Timeline, TimelineQuery
 
@@ -34,7 +34,7 @@ class RecordView(PanelView):
         drain = self.drain_here(drain_id)
         token = self.token(drain)
         if request.GET.get("seen") == token:
-            return uncached(HttpResponse(status=204))
+            return HttpResponse(status=204)
         context = {
             "drain": drain,
             "token": token,
@@ -64,7 +64,7 @@ class RecordView(PanelView):
 
     def problem(self, problem: Problem, status: int) -> HttpResponse:
         if is_ajax(self.request):
-            return problem_json(problem, status)
+            return JsonResponse({"message": problem.text}, status=status)
         return super().problem(problem, status)
 
 
@@ -115,4 +115,4 @@ class ExportView(PanelView):
         )
         name = export.file_name(document, self.form)
         response["Content-Disposition"] = f'attachment; filename="{name}"'
-        return uncached(response)
+        return response

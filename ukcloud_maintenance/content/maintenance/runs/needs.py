@@ -5,14 +5,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.urls import reverse
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from ukcloud_maintenance import services
 from ukcloud_maintenance.core.actor import RULE_ROLL, Actor
-from ukcloud_maintenance.core.message import NAMED
 from ukcloud_maintenance.core.run.states import HostVerb, RunVerb, Stage
 from ukcloud_maintenance.core.states import DRAIN_TERMINAL
 from ukcloud_maintenance.services import RunReport
@@ -20,11 +18,11 @@ from ukcloud_maintenance.store import Counts, RunHost
 
 from ..common import formats, words
 from ..common.addresses import PANEL, of_host
+from ..common.elements import joined, needs_list, verb_button
 from ..common.labels import Label, needs_you
 from . import labels
 
-#: the forms of the page that the buttons belong to; they have the CSRF token
-STEER_FORM = "mnt-steer"
+#: the form of the page that the buttons of its hosts belong to; it has the CSRF token
 HOST_FORM = "mnt-run-host"
 #: what the worker says while it waits for an approval
 WAITS_FOR_APPROVAL = "run_waits_for_approval"
@@ -97,13 +95,7 @@ def _approval(report: RunReport, actor: Actor) -> Iterable[Need]:
 
 
 def approve_button(small: bool = True) -> SafeString:
-    return format_html(
-        '<button type="submit" id="mnt-approve" class="btn btn-default{}" form="{}" name="verb"'
-        ' value="approve"><span class="fa fa-check" aria-hidden="true"></span> {}</button>',
-        " btn-sm" if small else "",
-        STEER_FORM,
-        _("Approve"),
-    )
+    return verb_button(RunVerb.APPROVE, "check", _("Approve"), " btn-sm" if small else "")
 
 
 def _of_drains(report: RunReport, counts: dict[int, Counts]) -> Iterable[Need]:
@@ -178,21 +170,7 @@ def host_button(verb: HostVerb, host: RunHost, where: str) -> SafeString:
 
 def listed(found: list[Need], region: str) -> SafeString | str:
     """The list; empty where nobody is needed."""
-    if not found:
-        return ""
-    items = [_item(one, region) for one in found[:NAMED]]
-    beyond = len(found) - NAMED
-    if beyond > 0:
-        more = ngettext("and %(n)s more", "and %(n)s more", beyond) % {"n": formats.number(beyond)}
-        items.append(format_html('<li class="mnt-quiet">{}</li>', more))
-    return format_html(
-        '<section class="mnt-needs" aria-labelledby="mnt-needs-title">'
-        '<h2 class="h4" id="mnt-needs-title">'
-        '<span class="fa fa-eye" aria-hidden="true"></span> {}</h2>'
-        "<ul>{}</ul></section>",
-        _("Needs you"),
-        format_html_join("", "{}", ((item,) for item in items)),
-    )
+    return needs_list([_item(one, region) for one in found])
 
 
 def _item(one: Need, region: str) -> SafeString:
@@ -204,9 +182,5 @@ def _item(one: Need, region: str) -> SafeString:
         one.host.host,
         one.label.html,
         one.said,
-        format_html_join(" ", "{}", ((button,) for button in one.buttons)),
+        joined(one.buttons),
     )
-
-
-def is_yours_of(host: RunHost) -> bool:
-    return services.is_yours(host)

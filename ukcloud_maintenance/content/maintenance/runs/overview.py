@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.urls import reverse
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -23,12 +23,12 @@ from ukcloud_maintenance.core.run.states import (
 from ukcloud_maintenance.services import RunReport
 from ukcloud_maintenance.store import Counts, Run, RunHost
 
-from ..common import formats, words
+from ..common import elements, formats, words
 from ..common.addresses import PANEL
-from ..common.formats import NOTHING
+from ..common.elements import dialog_link, verb_button
 from ..common.worker import worker_warning
 from . import events, labels
-from .needs import STEER_FORM, Need, approve_button, listed, needs, waits_for_approval
+from .needs import Need, approve_button, listed, needs, waits_for_approval
 from .picture import Picture
 
 #: the end of the codes by which a run says that as many hosts are out as may be
@@ -115,17 +115,11 @@ def _bar(one: Shown) -> SafeString:
         kind = "success" if one.run.state == RunState.SUCCEEDED else "warning"
     elif one.needs:
         kind = "warning"
-    return format_html(
-        '<div class="progress mnt-progress"><div class="progress-bar progress-bar-{} mnt-w-{}"'
-        ' role="progressbar" aria-label="{}" aria-valuemin="0" aria-valuemax="100"'
-        ' aria-valuenow="{}" aria-valuetext="{}"></div></div>',
-        kind,
-        percent,
-        _("Hosts that are over"),
-        percent,
-        _("%(done)s of %(total)s")
-        % {"done": formats.number(over), "total": formats.number(len(hosts))},
-    )
+    text = _("%(done)s of %(total)s") % {
+        "done": formats.number(over),
+        "total": formats.number(len(hosts)),
+    }
+    return elements.bar(percent, kind, _("Hosts that are over"), text)
 
 
 # -- facts -----------------------------------------------------------------------------------
@@ -133,17 +127,6 @@ def _bar(one: Shown) -> SafeString:
 
 def begun(hosts: Sequence[RunHost]) -> datetime | None:
     return min((host.started_at for host in hosts if host.started_at), default=None)
-
-
-def elapsed(since: datetime | None, until: datetime | None, now: datetime) -> SafeString | str:
-    """A time that ticks while it goes on."""
-    if since is None:
-        return NOTHING
-    if until:
-        return formats.duration(until - since)
-    return format_html(
-        '<span data-since="{}">{}</span>', since.isoformat(), formats.duration(now - since)
-    )
 
 
 def _facts(one: Shown) -> SafeString:
@@ -157,7 +140,7 @@ def _facts(one: Shown) -> SafeString:
         (_("Hosts"), f"{formats.number(n)}, {labels.pace(run)}"),
         (_("Maintenance action"), labels.action_name(run.action)),
         (_("Started"), formats.when(since, now, seconds=True)),
-        (_("Elapsed"), elapsed(since, run.finished_at, now)),
+        (_("Elapsed"), elements.elapsed(since, run.finished_at, now)),
     ]
     if report.is_over:
         facts.append((_("Finished"), formats.when(run.finished_at, now, seconds=True)))
@@ -168,7 +151,7 @@ def _facts(one: Shown) -> SafeString:
         (_("Approval"), labels.chosen(labels.approval_choices(), run.approval)),
         (_("Bring instances back"), _("yes") if run.bring_back else _("no")),
     ]
-    return format_html_join("", "<dt>{}</dt><dd>{}</dd>", facts)
+    return elements.facts(facts)
 
 
 def _forecast(report: RunReport) -> list[tuple[str, SafeString | str]]:
@@ -214,33 +197,18 @@ def _actions(one: Shown) -> SafeString:
         buttons.append(approve_button(small=False))
     words_of = {RunVerb.PAUSE: (_("Pause"), "pause"), RunVerb.RESUME: (_("Resume"), "play")}
     buttons += [
-        format_html(
-            '<button type="submit" id="mnt-{0}" class="btn btn-default" form="{1}" name="verb"'
-            ' value="{0}"><span class="fa fa-{2}" aria-hidden="true"></span> {3}</button>',
-            verb.value,
-            STEER_FORM,
-            icon,
-            text,
-        )
-        for verb, (text, icon) in words_of.items()
-        if verb in can
+        verb_button(verb, icon, text) for verb, (text, icon) in words_of.items() if verb in can
     ]
     dialogs = {
         RunVerb.ADD: ("default", "add_to_run", _("Add Hosts")),
         RunVerb.CANCEL: ("danger", "cancel_run", _("Cancel Run")),
     }
     buttons += [
-        format_html(
-            '<a id="mnt-{}" class="btn btn-{} ajax-modal" href="{}">{}\N{HORIZONTAL ELLIPSIS}</a>',
-            verb.value,
-            kind,
-            reverse(f"{PANEL}:{name}", args=[one.run.pk]),
-            text,
-        )
+        dialog_link(verb, kind, reverse(f"{PANEL}:{name}", args=[one.run.pk]), text)
         for verb, (kind, name, text) in dialogs.items()
         if verb in can
     ]
-    return format_html_join(" ", "{}", ((button,) for button in buttons))
+    return elements.joined(buttons)
 
 
 # -- all of it -------------------------------------------------------------------------------

@@ -21,18 +21,13 @@ from ukcloud_maintenance.store import Event, RunHost
 from ..common import formats
 from ..common.addresses import of_host
 from ..common.formats import NOTHING
+from ..record import svg
+from ..record.svg import BAR_HEIGHT, LANE_HEIGHT
 from . import labels
 from .events import host_of
 
-LANE_HEIGHT = 24  # pixels: what a finger needs (WCAG 2.2, 2.5.8)
-BAR_HEIGHT = 12
-_AXIS_HEIGHT = 24
 #: Per cent of the width that time takes; what is right of it is for the word at the end of a lane.
 PLOT = 80.0
-LEFT = 1.0
-_NARROWEST = 0.25
-#: how old a picture may get while the run goes on, in seconds
-REDRAWN_EVERY = 15
 _PATTERN = "mnt-run-hatch"
 
 
@@ -56,7 +51,7 @@ class Picture:
         }
         self.ahead = self._ahead()
         self.begin, self.end = self._span()
-        self.seconds = max((self.end - self.begin).total_seconds(), 1.0)
+        self.scale = svg.Scale(self.begin, self.end, PLOT)
         try:
             self.openings = parse_all(self.run.windows).openings(self.begin, self.end)
         except WindowError:  # its zone is not known on this machine
@@ -82,10 +77,6 @@ class Picture:
         begin = max(min(self.run.created_at, begin), begin - (end - begin) / 20)
         return begin, max(end, begin + timedelta(seconds=1))
 
-    def _x(self, moment: datetime) -> float:
-        seconds = (moment - self.begin).total_seconds()
-        return round(LEFT + PLOT * min(max(seconds / self.seconds, 0.0), 1.0), 3)
-
     @property
     def height(self) -> int:
         return len(self.hosts) * LANE_HEIGHT
@@ -94,6 +85,9 @@ class Picture:
 
     def _clock(self, at: datetime) -> str:
         return formats.clock(at, self.now)
+
+    def _times(self, since: datetime, until: datetime) -> str:
+        return f"{self._clock(since)} {NOTHING} {self._clock(until)}"
 
     def words(self, host: RunHost) -> str:
         """A lane for who does not see it."""
@@ -121,18 +115,18 @@ class Picture:
         """What occurs in this picture: a sample of it, and what it means."""
         stages = {one.stage for every in self.stretches.values() for one in every}
         found = [
-            (_sample(_bar(stage.value, "0", "100%", 1)), labels.stage_words(stage))
+            (svg.sample(_bar(stage.value, "0", "100%", 1)), labels.stage_words(stage))
             for stage in Stage
             if stage in stages
         ]
         if self.ahead:
-            found.append((_sample(_bar("forecast", "0", "100%", 1)), _("forecast")))
+            found.append((svg.sample(_bar("forecast", "0", "100%", 1)), _("forecast")))
         if self.run.windows and self.openings:
             ground = mark_safe('<rect class="mnt-window" width="100%" height="14"></rect>')
-            found.append((_sample(ground), _("a window is open")))
+            found.append((svg.sample(ground), _("a window is open")))
         if not self.report.is_over:
             line = mark_safe('<line class="mnt-now" x1="50%" x2="50%" y1="0" y2="14"></line>')
-            found.append((_sample(line), _("now")))
+            found.append((svg.sample(line), _("now")))
         return found
 
     # -- drawing ---------------------------------------------------------------------------
@@ -156,7 +150,7 @@ class Picture:
             legend,
             _("Chart of the run"),
             timezone.localtime(self.begin).tzname() or "",
-            self._axis(),
+            self.scale.axis(self._ticks(), edge=4),
             names,
             self._svg(),
         )
@@ -164,64 +158,19 @@ class Picture:
     def _ticks(self) -> list[tuple[datetime, str]]:
         return formats.labelled_ticks(self.begin, self.end, self.now, most=7)
 
-    def _axis(self) -> SafeString:
-        return format_html(
-            '<svg class="mnt-lanes-times" height="{}" width="100%" aria-hidden="true"'
-            ' focusable="false">{}</svg>',
-            _AXIS_HEIGHT,
-            format_html_join(
-                "",
-                '<text x="{}%" y="15" text-anchor="{}">{}</text>',
-                (
-                    (self._x(at), "start" if self._x(at) < 4 else "middle", text)
-                    for at, text in self._ticks()
-                ),
-            ),
-        )
-
     def _svg(self) -> SafeString:
-        pieces: list[SafeString] = []
-        if self.run.windows:
-            pieces += [self._window(opens, closes) for opens, closes in self.openings]
-        pieces += [
-            format_html(
-                '<line class="mnt-tick" x1="{0}%" x2="{0}%" y1="0" y2="{1}"></line>',
-                self._x(at),
-                self.height,
-            )
-            for at, _text in self._ticks()
-        ]
+        scale, height = self.scale, self.height
+        pieces = [self._window(*opening) for opening in self.openings if self.run.windows]
+        pieces += [scale.line("mnt-tick", at, height) for at, _text in self._ticks()]
         pieces += [self._lane(host, n * LANE_HEIGHT) for n, host in enumerate(self.hosts)]
         if not self.report.is_over:
-            pieces.append(
-                format_html(
-                    '<line class="mnt-now" x1="{0}%" x2="{0}%" y1="0" y2="{1}"></line>',
-                    self._x(self.now),
-                    self.height,
-                )
-            )
-        return format_html(
-            '<svg class="mnt-lanes-picture mnt-run-picture" role="img" aria-label="{}" width="100%"'
-            ' height="{}" focusable="false"><defs><pattern id="{}" width="6" height="6"'
-            ' patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
-            '<rect class="mnt-hatch-line" width="2.5" height="6"></rect></pattern></defs>{}</svg>',
-            self.summary,
-            self.height,
-            _PATTERN,
-            format_html_join("", "{}", ((piece,) for piece in pieces)),
-        )
+            pieces.append(scale.line("mnt-now", self.now, height))
+        css = "mnt-lanes-picture mnt-run-picture"
+        return svg.picture(css, self.summary, height, pieces, _PATTERN, "mnt-hatch-line")
 
     def _window(self, opens: datetime, closes: datetime) -> SafeString:
-        left = self._x(opens)
-        return format_html(
-            '<rect class="mnt-window" x="{}%" y="0" width="{}%" height="{}">'
-            "<title>{}</title></rect>",
-            left,
-            max(round(self._x(closes) - left, 3), _NARROWEST),
-            self.height,
-            _("A window is open, %(times)s")
-            % {"times": f"{self._clock(opens)} {NOTHING} {self._clock(closes)}"},
-        )
+        title = _("A window is open, %(times)s") % {"times": self._times(opens, closes)}
+        return self.scale.ground("mnt-window", opens, closes, self.height, title)
 
     def _lane(self, host: RunHost, top: int) -> SafeString:
         y = top + (LANE_HEIGHT - BAR_HEIGHT) // 2
@@ -231,18 +180,11 @@ class Picture:
             begins = self.now if host.stage in STAGES_UNDER_WAY else ahead[0]
             pieces.append(self._forecast(host, begins, ahead[1], y))
         pieces.append(self._end(host, top))
-        return format_html(
-            '<g class="mnt-lane"><rect class="mnt-lane-ground" x="0" y="{}" width="100%"'
-            ' height="{}"></rect>{}</g>',
-            top,
-            LANE_HEIGHT,
-            format_html_join("", "{}", ((piece,) for piece in pieces)),
-        )
+        return svg.lane(top, pieces)
 
     def _stretch(self, host: RunHost, one: Stretch, y: int) -> SafeString:
         end = one.end or (self.end if self.report.is_over else self.now)
-        left = self._x(one.start)
-        width = max(round(self._x(end) - left, 3), _NARROWEST)
+        left, width = self.scale.stretch(one.start, end)
         until = self._clock(end) if one.end else _("now")
         title = ", ".join(
             (
@@ -255,11 +197,10 @@ class Picture:
         return _bar(one.stage.value, f"{left}%", f"{width}%", y, title)
 
     def _forecast(self, host: RunHost, begins: datetime, ends: datetime, y: int) -> SafeString:
-        left = self._x(begins)
-        width = max(round(self._x(ends) - left, 3), _NARROWEST)
+        left, width = self.scale.stretch(begins, ends)
         title = _("%(host)s, forecast: %(times)s") % {
             "host": host.host,
-            "times": f"{self._clock(begins)} {NOTHING} {self._clock(ends)}",
+            "times": self._times(begins, ends),
         }
         return _bar("forecast", f"{left}%", f"{width}%", y, title)
 
@@ -271,30 +212,9 @@ class Picture:
             at = max(at, self.ahead[host.host][1])
         failed = host.stage == Stage.FAILED
         said = _("waits for you") if is_yours(host) else labels.stage_words(host.stage)
-        return format_html(
-            '<text class="mnt-lane-end mnt-lane-{}" x="{}%" dx="9" y="{}">{}{}</text>',
-            "failed" if failed else "open",
-            self._x(at),
-            top + LANE_HEIGHT // 2 + 4,
-            "\N{MULTIPLICATION SIGN} " if failed else "",
-            said,
-        )
+        text = f"\N{MULTIPLICATION SIGN} {said}" if failed else said
+        return svg.lane_end("failed" if failed else "open", self.scale.x(at), top, text)
 
 
 def _bar(css: str, x: str, width: str, y: int, title: str = "") -> SafeString:
-    box = format_html('x="{}" y="{}" width="{}" height="{}"', x, y, width, BAR_HEIGHT)
-    return format_html(
-        '<g class="mnt-seg mnt-seg-{}">{}<rect {} rx="1.5"></rect>{}</g>',
-        css,
-        format_html("<title>{}</title>", title) if title else "",
-        box,
-        format_html('<rect class="mnt-hatched" {} fill="url(#{})"></rect>', box, _PATTERN)
-        if css == Stage.ACTING
-        else "",
-    )
-
-
-def _sample(drawn: SafeString) -> SafeString:
-    return format_html(
-        '<svg width="26" height="14" aria-hidden="true" focusable="false">{}</svg>', drawn
-    )
+    return svg.segment(css, x, width, y, title, hatch=_PATTERN if css == Stage.ACTING else "")

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from django.urls import reverse
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -18,13 +17,13 @@ from ukcloud_maintenance.store import RunAction, RunHost, WorkerStatus, tries_of
 
 from ..common import formats, words
 from ..common import labels as common_labels
-from ..common.addresses import PANEL, of_host
+from ..common.elements import drain_link, elapsed, host_link, joined
 from ..common.formats import NOTHING
 from ..drains.mark import digest, look, worker_token
+from ..record.svg import REDRAWN_EVERY
 from . import labels
 from .needs import counts_of, host_button, offered
-from .overview import Shown, elapsed
-from .picture import REDRAWN_EVERY
+from .overview import Shown
 
 #: characters of an action's output that a page shows, the last ones
 OUTPUT_SHOWN = 16_000
@@ -75,7 +74,7 @@ def rows(one: Shown) -> list[HostRow]:
             ends = _("fits no window")
         cells: dict[str, SafeString | str] = {
             "place": formats.number(place + 1),
-            "host": _host(host, one.run.region),
+            "host": host_link(host.host, one.run.region),
             "stage": _stage(report, host),
             "took": elapsed(host.started_at, host.finished_at, report.now),
             "ends": ends,
@@ -88,10 +87,6 @@ def rows(one: Shown) -> list[HostRow]:
         ordered = [(slug, formats.as_html(cells[slug])) for slug, _title in headers()]
         found.append(HostRow(host.pk, host.host, ordered))
     return found
-
-
-def _host(host: RunHost, region: str) -> SafeString:
-    return format_html('<a href="{}">{}</a>', of_host("host", host.host, region), host.host)
 
 
 def _stage(report: RunReport, host: RunHost) -> SafeString:
@@ -109,11 +104,7 @@ def _stage(report: RunReport, host: RunHost) -> SafeString:
 def _drain(one: Shown, host: RunHost) -> SafeString | str:
     if host.drain is None:
         return NOTHING
-    link = format_html(
-        '<a href="{}">{}</a>',
-        reverse(f"{PANEL}:drain", args=[host.drain.pk]),
-        _("Drain %(id)s") % {"id": host.drain.pk},
-    )
+    link = drain_link(host.drain.pk)
     counts = counts_of(host, one.counts)
     if counts is None or host.drain.state in DRAIN_TERMINAL:
         return link
@@ -142,7 +133,7 @@ def _action(host: RunHost) -> SafeString | str:
         pieces.append(format_html("<small>{}</small>", by))
     if any(one.output for one in tries):
         pieces.append(_output(host, next(one for one in reversed(tries) if one.output)))
-    return format_html_join(" ", "{}", ((piece,) for piece in pieces))
+    return joined(pieces)
 
 
 def shown_output(text: str) -> str:
@@ -175,14 +166,11 @@ def _message(host: RunHost) -> str:
 
 
 def _verbs(report: RunReport, actor: Actor, host: RunHost) -> SafeString | str:
-    buttons = [host_button(verb, host, "row") for verb in offered(report, actor, host)]
-    if host.is_unwanted:
-        buttons = [
-            host_button(verb, host, "row")
-            for verb in offered(report, actor, host)
-            if verb is not HostVerb.SKIP
-        ]
-    return format_html_join(" ", "{}", ((button,) for button in buttons))
+    return joined(
+        host_button(verb, host, "row")
+        for verb in offered(report, actor, host)
+        if not (verb is HostVerb.SKIP and host.is_unwanted)
+    )
 
 
 # -- what is seen already --------------------------------------------------------------------

@@ -1,12 +1,13 @@
 """The page of a run, what is done with it, and all runs of the region."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from django import forms
 from django.http import HttpResponse, JsonResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -29,10 +30,11 @@ from ukcloud_maintenance.store import Run, RunHost, RunTally
 
 from ..common import formats, listing, words
 from ..common.addresses import PANEL, of_host
-from ..common.base import PanelPage, PanelView, Problem, is_ajax, problem_json, uncached
+from ..common.base import PanelPage, PanelView, ScriptView
+from ..common.elements import STEER_FORM
 from ..common.worker import worker_warning
 from . import events, labels, overview, table
-from .needs import HOST_FORM, STEER_FORM
+from .needs import HOST_FORM
 
 #: events on a page of the record
 EVENTS_ON_PAGE = 100
@@ -58,6 +60,21 @@ class _OneRun(PanelView):
         self.run_here(run_id)
         return overview.shown(self.actor, run_id)
 
+    def watched(self, one: overview.Shown) -> dict[str, object]:
+        """What its page begins with, and is kept up to date."""
+        return {
+            "token": table.token(one),
+            "over": one.report.is_over,
+            "announcement": overview.announcement(one),
+            "parts": overview.parts(one),
+        }
+
+    def crumbs_to(self, run_id: int) -> list[tuple[str, str]]:
+        return [
+            (_("Runs"), reverse(f"{PANEL}:runs")),
+            (run_name(run_id), reverse(f"{PANEL}:run", args=[run_id])),
+        ]
+
 
 def run_name(run_id: int) -> str:
     return _("Run %(id)s") % {"id": run_id}
@@ -79,12 +96,10 @@ class RunView(PanelPage, _OneRun):
                 "page_title": run_name(one.run.pk),
                 "browser_title": overview.title(one),
                 "run": one.run,
-                "parts": overview.parts(one),
+                **self.watched(one),
+                "updates_url": reverse(f"{PANEL}:run_updates", args=[one.run.pk]),
                 "columns": table.headers(),
                 "rows": table.rows(one),
-                "token": table.token(one),
-                "over": one.report.is_over,
-                "announcement": overview.announcement(one),
                 "steer_form": STEER_FORM,
                 "host_form": HOST_FORM,
                 **kwargs,
@@ -92,33 +107,23 @@ class RunView(PanelPage, _OneRun):
         )
 
 
-class RunUpdatesView(_OneRun):
+class RunUpdatesView(_OneRun, ScriptView):
     """What is new on a run's page: 204 when nothing is, by a few small queries."""
-
-    http_method_names = ["get", "head"]
 
     def get(self, request, run_id):
         if seen := request.GET.get("seen", ""):
             report = self.report(run_id)
             if seen == table.token_of(report, self.actor, report.worker):
-                return uncached(HttpResponse(status=204))
+                return HttpResponse(status=204)
         one = self.shown(run_id)
-        return uncached(
-            JsonResponse(
-                {
-                    "token": table.token(one),
-                    "over": one.report.is_over,
-                    "title": overview.title(one),
-                    "now": one.report.now.isoformat(),
-                    "announcement": overview.announcement(one),
-                    "parts": overview.parts(one),
-                    "rows": [row.as_json() for row in table.rows(one)],
-                }
-            )
+        return JsonResponse(
+            {
+                **self.watched(one),
+                "title": overview.title(one),
+                "now": one.report.now.isoformat(),
+                "rows": [row.as_json() for row in table.rows(one)],
+            }
         )
-
-    def problem(self, problem: Problem, status: int) -> HttpResponse:
-        return problem_json(problem, status)
 
 
 class RunRecordView(PanelPage, _OneRun):
@@ -128,11 +133,7 @@ class RunRecordView(PanelPage, _OneRun):
     title = gettext_lazy("Record of the Run")
 
     def crumbs(self):
-        run_id = self.kwargs["run_id"]
-        return [
-            (_("Runs"), reverse(f"{PANEL}:runs")),
-            (run_name(run_id), reverse(f"{PANEL}:run", args=[run_id])),
-        ]
+        return self.crumbs_to(self.kwargs["run_id"])
 
     def get_context_data(self, **kwargs):
         run = self.run_here(self.kwargs["run_id"])
@@ -143,6 +144,17 @@ class RunRecordView(PanelPage, _OneRun):
 
 
 # -- steering --------------------------------------------------------------------------------
+
+
+@contextmanager
+def told(request, done: str) -> Iterator[None]:
+    """Tell the admin that it was done, or why it was refused."""
+    try:
+        yield
+    except Refused as error:
+        messages.error(request, words.said(error.said))
+    else:
+        messages.success(request, done)
 
 
 class SteerRunView(_OneRun):
@@ -157,17 +169,13 @@ class SteerRunView(_OneRun):
         verb = found.get(request.POST.get("verb", ""))
         if verb is None:
             raise Refused(message("verb_unknown"))
-        try:
+        said = {
+            RunVerb.PAUSE: _("Run paused: no further host begins, and no action starts."),
+            RunVerb.RESUME: _("Run resumed."),
+            RunVerb.APPROVE: _("The next host was approved."),
+        }
+        with told(request, said[verb]):
             services.steer_run(self.actor, run_id, verb)
-        except Refused as error:
-            messages.error(request, words.said(error.said))
-        else:
-            said = {
-                RunVerb.PAUSE: _("Run paused: no further host begins, and no action starts."),
-                RunVerb.RESUME: _("Run resumed."),
-                RunVerb.APPROVE: _("The next host was approved."),
-            }
-            messages.success(request, said[verb])
         return redirect(f"{PANEL}:run", run_id)
 
 
@@ -192,12 +200,8 @@ class SteerRunHostView(_OneRun):
         if verb is None:
             raise Refused(message("verb_unknown"))
         host = request.POST[verb.value]
-        try:
+        with told(request, said_of_host(verb, host)):
             services.steer_host(self.actor, run_id, host, verb)
-        except Refused as error:
-            messages.error(request, words.said(error.said))
-        else:
-            messages.success(request, said_of_host(verb, host))
         return redirect(f"{PANEL}:run", run_id)
 
 
@@ -208,12 +212,8 @@ class HostDoneView(PanelView):
     http_method_names = ["post"]
 
     def post(self, request, host):
-        try:
+        with told(request, said_of_host(HostVerb.DONE, host)):
             services.host_done(self.actor, self.region, host)
-        except Refused as error:
-            messages.error(request, words.said(error.said))
-        else:
-            messages.success(request, said_of_host(HostVerb.DONE, host))
         if request.POST.get("back") == "host":
             return redirect(of_host("host", host, self.region))
         return redirect(f"{PANEL}:index")
@@ -225,6 +225,7 @@ class _Dialog(_OneRun):
     rule = RULE_ROLL
     http_method_names = ["get", "head", "post"]
     name = ""
+    template = ""
     verb: RunVerb
 
     def check(self, run_id: int) -> RunReport:
@@ -235,24 +236,9 @@ class _Dialog(_OneRun):
         return report
 
     def show(self, run_id: int, **context) -> HttpResponse:
-        modal = is_ajax(self.request)
-        return render(
-            self.request,
-            f"admin/maintenance/runs/{'_' if modal else ''}{self.name}.html",
-            {
-                "page_title": str(self.title),
-                "custom_breadcrumb": [
-                    (_("Runs"), reverse(f"{PANEL}:runs")),
-                    (run_name(run_id), reverse(f"{PANEL}:run", args=[run_id])),
-                ],
-                "hide": modal,  # Horizon's word for "in a modal"
-                "modal_backdrop": "static",
-                "run_id": run_id,
-                "submit_url": reverse(f"{PANEL}:{self.name}", args=[run_id]),
-                "cancel_url": reverse(f"{PANEL}:run", args=[run_id]),
-                **context,
-            },
-        )
+        submit_url = reverse(f"{PANEL}:{self.name}", args=[run_id])
+        crumbs = self.crumbs_to(run_id)
+        return self.dialog(self.template, crumbs, run_id=run_id, submit_url=submit_url, **context)
 
 
 def _names(hosts: Iterable[RunHost], stages: Collection[Stage]) -> str:
@@ -262,6 +248,7 @@ def _names(hosts: Iterable[RunHost], stages: Collection[Stage]) -> str:
 
 class CancelRunView(_Dialog):
     name = "cancel_run"
+    template = "runs/_cancel_run"
     verb = RunVerb.CANCEL
     title = gettext_lazy("Cancel Run")
 
@@ -277,12 +264,8 @@ class CancelRunView(_Dialog):
 
     def post(self, request, run_id):
         self.run_here(run_id)
-        try:
+        with told(request, _("The run is being cancelled.")):
             services.steer_run(self.actor, run_id, RunVerb.CANCEL)
-        except Refused as error:
-            messages.error(request, words.said(error.said))
-        else:
-            messages.success(request, _("The run is being cancelled."))
         return redirect(f"{PANEL}:run", run_id)
 
 
@@ -310,24 +293,29 @@ class AddHostsForm(forms.Form):
 
 class AddHostsView(_Dialog):
     name = "add_to_run"
+    template = "common/_form"
     verb = RunVerb.ADD
     title = gettext_lazy("Add Hosts")
 
+    def ask(self, run_id: int, form: AddHostsForm) -> HttpResponse:
+        lead = _("They join run %(id)s with everything that was chosen for it.") % {"id": run_id}
+        return self.show(run_id, form=form, lead=lead, form_class="mnt-run-add")
+
     def get(self, request, run_id):
         self.check(run_id)
-        return self.show(run_id, form=AddHostsForm())
+        return self.ask(run_id, AddHostsForm())
 
     def post(self, request, run_id):
         self.run_here(run_id)
         form = AddHostsForm(request.POST)
         if not form.is_valid():
-            return self.show(run_id, form=form)
+            return self.ask(run_id, form)
         names = form.names()
         try:
             services.add_to_run(self.actor, self.cloud, run_id, names)
         except Refused as error:
             form.add_error("hosts", words.said(error.said))
-            return self.show(run_id, form=form)
+            return self.ask(run_id, form)
         said = ngettext("%(n)s host was added.", "%(n)s hosts were added.", len(names))
         messages.success(request, said % {"n": formats.number(len(names))})
         return redirect(f"{PANEL}:run", run_id)
