@@ -15,7 +15,7 @@ from ukcloud_maintenance.core.host.certificate import CODES
 from ukcloud_maintenance.core.message import text
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState, ReturnResult
 from ukcloud_maintenance.exceptions import CloudUnreachable, ConfigurationError
-from ukcloud_maintenance.management.commands import _waiting, host_return
+from ukcloud_maintenance.management.commands import _waiting
 from ukcloud_maintenance.models import Drain, Event, HostMaintenance
 
 pytestmark = pytest.mark.django_db
@@ -346,7 +346,7 @@ def test_waits_for_the_end_and_says_which(maintenance, monkeypatch, result, exit
         if len(pauses) == 2:
             ended(maintenance, result, "What became of it.")
 
-    monkeypatch.setattr(host_return.time, "sleep", worker_meanwhile)
+    monkeypatch.setattr(_waiting.time, "sleep", worker_meanwhile)
     outcome = run("host_return", "cmp1", "--wait", "--json")
     assert outcome.exit_code == exit_code
     assert outcome.json["result"] == result
@@ -359,7 +359,7 @@ def test_waiting_ends_where_the_return_is_refused(maintenance, monkeypatch):
         current = store.maintenance(maintenance.pk)
         store.give_up_return(current, text("It is not ours."), "worker", timezone.now())
 
-    monkeypatch.setattr(host_return.time, "sleep", refuse)
+    monkeypatch.setattr(_waiting.time, "sleep", refuse)
     outcome = run("host_return", "cmp1", "--wait")
     assert outcome.exit_code == 1
     assert "refused. It is not ours." in outcome.stdout
@@ -369,7 +369,7 @@ def test_interrupted_while_waiting_the_return_goes_on(maintenance, monkeypatch):
     def interrupt(seconds):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(host_return.time, "sleep", interrupt)
+    monkeypatch.setattr(_waiting.time, "sleep", interrupt)
     outcome = run("host_return", "cmp1", "--wait")
     assert outcome.exit_code == 130
     assert "continues" in outcome.stderr
@@ -398,7 +398,7 @@ def test_waits_for_what_is_brought_back_and_names_the_run(
         elif len(pauses) == 3:
             finish(made, end, result, "What became of the run.")
 
-    monkeypatch.setattr(host_return.time, "sleep", worker_meanwhile)
+    monkeypatch.setattr(_waiting.time, "sleep", worker_meanwhile)
     outcome = run("host_return", "cmp1", "--bring-back", "--wait", "--json")
     made = Drain.objects.get(direction="back")
     assert outcome.exit_code == exit_code
@@ -414,7 +414,7 @@ def test_a_return_without_instances_to_bring_back_ends_with_the_return(
 ):
     cloud.all_servers = []
     monkeypatch.setattr(
-        host_return.time, "sleep", lambda s: ended(maintenance, ReturnResult.IN_SERVICE)
+        _waiting.time, "sleep", lambda s: ended(maintenance, ReturnResult.IN_SERVICE)
     )
     outcome = run("host_return", "cmp1", "--bring-back", "--wait")
     assert outcome.exit_code == 0

@@ -98,7 +98,7 @@ def test_a_run_with_a_command_is_left_to_a_living_worker_of_its_machine():
     Worker.objects.create(name="there:1", host="there", pid=1, started_at=now, seen_at=now)
     assert claim("here") is None
     assert claim("there").pk == run.pk
-    store.release_run(run, "me", None)
+    store.release(run, "me", None)
     Worker.objects.update(seen_at=now - timedelta(seconds=200))
     assert claim("here").pk == run.pk
     assert claim("here") is None  # it is taken

@@ -150,7 +150,7 @@ from .returning import (
     intend_to_enable,
     request_return,
 )
-from .run_claims import claim_run, is_run_requested, release_run, renew_run, set_back_run
+from .run_claims import claim_run, is_run_requested, set_back_run
 from .run_places import RunTally, open_places, run_tallies
 from .runs import (
     HostInRun,
@@ -184,7 +184,6 @@ from .workers import (
     release,
     release_host,
     renew,
-    renew_host,
     sign_of_life,
     worker_status,
     worker_stopped,
@@ -338,10 +337,7 @@ __all__ = [
     "release",
     "release_host",
     "release_inventory",
-    "release_run",
     "renew",
-    "renew_host",
-    "renew_run",
     "reopen_drain",
     "request_return",
     "restart_round",

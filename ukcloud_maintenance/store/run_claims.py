@@ -53,20 +53,6 @@ def _machines(now: datetime, silent_seconds: float) -> list[str]:
     return list(alive.filter(seen_at__lte=now + SLACK).values_list("host", flat=True).distinct())
 
 
-def release_run(run: Run, worker: str, next_pass_at: datetime | None) -> None:
-    """Give a run back, to be taken again after a time; at once where that was requested since."""
-    held = Run.objects.filter(pk=run.pk, claimed_by=worker)
-    free: dict[str, Any] = {"claimed_by": "", "claimed_until": None}
-    if not held.filter(next_pass_at__isnull=False).update(**free, next_pass_at=next_pass_at):
-        held.update(**free)
-
-
-def renew_run(run: Run, worker: str, until: datetime) -> bool:
-    """Keep a run that this worker holds; whether it does (still)."""
-    held = Run.objects.filter(pk=run.pk, claimed_by=worker)
-    return held.update(claimed_until=until) == 1
-
-
 def set_back_run(run: Run, hosts: Iterable[RunHost], at: datetime) -> bool:
     """Whether the clock was set back since these rows were written: waits begin anew, now, as
     :func:`store.set_back` has it for drains."""

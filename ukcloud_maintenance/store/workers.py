@@ -164,24 +164,18 @@ def release_host(maintenance: HostMaintenance, worker: str, next_pass_at: dateti
         held.update(**free, next_pass_at=None)
 
 
-def renew_host(maintenance: HostMaintenance, worker: str, until: datetime) -> bool:
-    """Keep a host that this worker holds; whether it does (still)."""
-    held = HostMaintenance.objects.filter(pk=maintenance.pk, claimed_by=worker)
-    return held.update(claimed_until=until) == 1
-
-
-def release(drain: Drain, worker: str, next_pass_at: datetime | None) -> None:
-    """Give a drain back, to be taken again by any worker after a time; at once where that was
-    requested since it was claimed."""
-    held = Drain.objects.filter(pk=drain.pk, claimed_by=worker)
+def release(one: Drain | Run, worker: str, next_pass_at: datetime | None) -> None:
+    """Give it back, to be taken again by any worker after a time; at once where that was requested
+    since it was claimed."""
+    held = type(one).objects.filter(pk=one.pk, claimed_by=worker)
     free: dict[str, Any] = {"claimed_by": "", "claimed_until": None}
     if not held.filter(next_pass_at__isnull=False).update(**free, next_pass_at=next_pass_at):
         held.update(**free)
 
 
-def renew(drain: Drain, worker: str, until: datetime) -> bool:
-    """Keep a drain that this worker holds; whether it does (still)."""
-    held = Drain.objects.filter(pk=drain.pk, claimed_by=worker)
+def renew(one: Drain | HostMaintenance | Run, worker: str, until: datetime) -> bool:
+    """Keep what this worker holds; whether it does (still)."""
+    held = type(one).objects.filter(pk=one.pk, claimed_by=worker)
     return held.update(claimed_until=until) == 1
 
 

@@ -283,13 +283,7 @@ class PassRunner:
         if one.abandoned:
             raise PassOver("it was abandoned")
         until = store.now() + timedelta(seconds=settings.current().lease_seconds)
-        if isinstance(one.of, Drain):
-            ours = store.renew(one.of, self.name, until)
-        elif isinstance(one.of, Run):
-            ours = store.renew_run(one.of, self.name, until)
-        else:
-            ours = store.renew_host(one.of, self.name, until)
-        if not ours:
+        if not store.renew(one.of, self.name, until):
             raise PassOver("another worker has taken over, or it is over")
 
     def abandon(self, one: Pass, trouble: Message) -> None:
@@ -314,12 +308,10 @@ class PassRunner:
         would be taken for a clock's error."""
         pause = min(pause, longest_pause())
         at = store.now() + timedelta(seconds=pause)
-        if isinstance(of, Drain):
-            store.release(of, self.name, at)
-        elif isinstance(of, Run):
-            store.release_run(of, self.name, at)
-        else:
+        if isinstance(of, HostMaintenance):
             store.release_host(of, self.name, at)
+        else:
+            store.release(of, self.name, at)
         self.agenda.put_off(Pass(of).key, pause)
 
     def _remember(self, one: Pass, problem: Message | None) -> None:

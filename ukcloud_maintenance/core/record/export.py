@@ -88,10 +88,10 @@ def drain_document(drain: Any, said: Said, forecast: Forecast | None = None) -> 
     """
     return {
         "id": drain.pk,
-        **_texts(drain, _DRAIN_TEXTS),
+        **texts(drain, _DRAIN_TEXTS),
         **said("message", drain.message),
-        **_values(drain, _DRAIN_VALUES),
-        **_times(drain, _DRAIN_TIMES),
+        **values(drain, _DRAIN_VALUES),
+        **times(drain, _DRAIN_TIMES),
         "forecast": forecast_document(forecast),
     }
 
@@ -108,29 +108,29 @@ def instance_document(
     took = row.finished_at - row.started_at if row.finished_at and row.started_at else None
     newest, requests = row.attempt, row.requests
     return {
-        **_texts(row, _INSTANCE_TEXTS),
+        **texts(row, _INSTANCE_TEXTS),
         **said("message", row.message),
-        **_values(row, _INSTANCE_VALUES),
-        **_times(row, _INSTANCE_TIMES),
+        **values(row, _INSTANCE_VALUES),
+        **times(row, _INSTANCE_TIMES),
         "seconds": round(took.total_seconds(), 3) if took is not None else None,
-        **_texts(newest, _NEWEST_TEXTS),
-        **_values(newest, _NEWEST_VALUES),
-        **_times(newest, ("timed_out_at",)),
+        **texts(newest, _NEWEST_TEXTS),
+        **values(newest, _NEWEST_VALUES),
+        **times(newest, ("timed_out_at",)),
         "times_out_at": iso(times_out_at),
         "attempt_list": [
             {
-                **_values(one, _ATTEMPT_VALUES),
-                **_texts(one, _ATTEMPT_TEXTS),
-                **_times(one, _ATTEMPT_TIMES),
+                **values(one, _ATTEMPT_VALUES),
+                **texts(one, _ATTEMPT_TEXTS),
+                **times(one, _ATTEMPT_TIMES),
                 **said("message", one.message),
             }
             for one in attempts
         ],
         "request_list": [
             {
-                **_texts(one, _REQUEST_TEXTS),
-                **_values(one, _REQUEST_VALUES),
-                **_times(one, _REQUEST_TIMES),
+                **texts(one, _REQUEST_TEXTS),
+                **values(one, _REQUEST_VALUES),
+                **times(one, _REQUEST_TIMES),
                 **said("answer", one.answer),
             }
             for one in requests.every
@@ -173,15 +173,16 @@ def document(
     }
 
 
-def _texts(one: Any, names: Iterable[str]) -> dict[str, Any]:
+def texts(one: Any, names: Iterable[str]) -> dict[str, Any]:
+    """Texts; empty ones are null."""
     return {name: getattr(one, name) or None for name in names}
 
 
-def _values(one: Any, names: Iterable[str]) -> dict[str, Any]:
+def values(one: Any, names: Iterable[str]) -> dict[str, Any]:
     return {name: getattr(one, name) for name in names}
 
 
-def _times(one: Any, names: Iterable[str]) -> dict[str, Any]:
+def times(one: Any, names: Iterable[str]) -> dict[str, Any]:
     return {name: iso(getattr(one, name)) for name in names}
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from ..record.export import Said, iso
+from ..record.export import Said, iso, texts, times, values
 from .windows import Opening
 
 SCHEMA = "ukcloud_maintenance.run"
@@ -47,10 +47,10 @@ def run_document(
     """
     return {
         "id": run.pk,
-        **_texts(run, _RUN_TEXTS),
+        **texts(run, _RUN_TEXTS),
         **said("message", run.message),
-        **{name: getattr(run, name) for name in _RUN_VALUES},
-        **_times(run, _RUN_TIMES),
+        **values(run, _RUN_VALUES),
+        **times(run, _RUN_TIMES),
         "forecast_ends_at": iso(ends_at),
         "hosts": list(hosts),
     }
@@ -72,10 +72,10 @@ def host_document(
     """
     begins, ends = opening or (None, None)
     return {
-        **_texts(host, _HOST_TEXTS),
+        **texts(host, _HOST_TEXTS),
         **said("message", host.message),
-        **{name: getattr(host, name) for name in _HOST_VALUES},
-        **_times(host, _HOST_TIMES),
+        **values(host, _HOST_VALUES),
+        **times(host, _HOST_TIMES),
         "forecast_seconds": round(host.seconds),
         "forecast_begins_at": iso(begins),
         "forecast_ends_at": iso(ends),
@@ -87,8 +87,8 @@ def host_document(
 def _try_document(one: Any, said: Said, output: bool) -> dict[str, Any]:
     return {
         "number": one.number,
-        **_texts(one, _TRY_TEXTS),
-        **_times(one, _TRY_TIMES),
+        **texts(one, _TRY_TEXTS),
+        **times(one, _TRY_TIMES),
         **said("message", one.message),
         **({"output": one.output} if output else {}),
     }
@@ -120,12 +120,3 @@ def document(
             for event in events
         ],
     }
-
-
-def _texts(row: Any, names: Iterable[str]) -> dict[str, Any]:
-    """Texts; empty ones are null."""
-    return {name: getattr(row, name) or None for name in names}
-
-
-def _times(row: Any, names: Iterable[str]) -> dict[str, Any]:
-    return {name: iso(getattr(row, name)) for name in names}

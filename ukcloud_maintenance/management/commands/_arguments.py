@@ -45,6 +45,15 @@ def underscored(text: str | None) -> str | None:
 PLACING = {"even": True, "scheduler": False}
 
 
+def add_host(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "host",
+        metavar="HOST",
+        help="host name of the compute service, which must match exactly",
+    )
+    parser.add_argument("--region", help="the host's region; required if there are several")
+
+
 def add_placing(parser: argparse.ArgumentParser, *, default: str | None = None) -> None:
     """The option of how the destination of each instance is chosen."""
     parser.add_argument(

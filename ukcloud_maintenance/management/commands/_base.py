@@ -7,9 +7,11 @@ anything, also where the database alone would do.
 
 import argparse
 import shutil
+import sys
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 from django.core import checks
@@ -173,6 +175,41 @@ class ShellCommand(EdgeCommand):
     def act(self, **options: Any) -> None:
         """What the command does."""
         raise NotImplementedError
+
+    def write_file(self, path: Path, text: str, mode: int | None = None) -> None:
+        """:param mode: who may read it, or None for the usual
+
+        :raises Failure: it cannot be written
+        """
+        try:
+            if mode is not None:
+                path.touch(mode)
+                if path.is_file():  # one that was there
+                    path.chmod(mode)
+            path.write_bytes(text.encode())
+        except OSError as error:
+            raise Failure(
+                f"{path} cannot be written: {error.strerror}.",
+                EXIT_BAD_INPUT,
+                "cannot_write",
+                "Name a file in a folder that you may write to.",
+            ) from error
+
+    def confirm(self, cost: str, *lines: str) -> None:
+        """Name the consequence, and have it confirmed where somebody is there to do so.
+
+        :raises Failure: nobody is there, or it was not confirmed
+        """
+        if not sys.stdin.isatty():
+            raise Failure(cost, EXIT_BAD_INPUT, "confirmation_missing", "Add --yes to confirm.")
+        self.note(*lines)
+        self.stderr.ask("Type yes to continue: ")
+        try:
+            answer = sys.stdin.readline()
+        except KeyboardInterrupt:
+            raise SystemExit(EXIT_INTERRUPTED) from None
+        if answer.strip().lower() != "yes":
+            raise Failure("Not confirmed; nothing was changed.", EXIT_REFUSED, "not_confirmed")
 
     def usage_error(self, message: str) -> NoReturn:
         """The arguments, each by itself fine, are not together."""

@@ -12,7 +12,7 @@ from ukcloud_maintenance.services import RunReport
 
 from ._base import EXIT_INTERRUPTED, ShellCommand
 from ._runs import headline, run_text, said_of
-from ._waiting import patiently
+from ._waiting import Drawing, patiently
 
 
 class Display(Protocol):
@@ -46,30 +46,12 @@ class Lines:
         pass
 
 
-class Table:
-    """The whole run, drawn again in its place: for terminals."""
-
-    #: up by so many lines; clear the rest of the screen; cut lines that are too long, or break them
-    _UP, _CLEAR, _CUT, _BREAK = "\x1b[{}A", "\x1b[J", "\x1b[?7l", "\x1b[?7h"
-
-    def __init__(self, draw: Callable[[str], None]):
-        self._draw = draw
-        self._drawn = 0
+class Table(Drawing):
+    """The whole run."""
 
     def show(self, report: RunReport) -> None:
-        size = shutil.get_terminal_size()
-        lines = run_text(report, size.columns)
-        # What leaves the screen at its top cannot be drawn again.
-        fitting = max(size.lines - 2, 1)
-        if len(lines) > fitting:
-            lines[fitting:] = [f"and {len(lines) - fitting} more lines"]
-        up = self._UP.format(self._drawn) if self._drawn else ""
-        text = "".join(f"{printable(line)}\n" for line in lines)
-        self._draw(f"{up}{self._CLEAR}{self._CUT}{text}{self._BREAK}")
-        self._drawn = len(lines)
-
-    def close(self) -> None:
-        self._drawn = 0
+        lines = run_text(report, shutil.get_terminal_size().columns)
+        self.lines([printable(line) for line in lines], "more lines")
 
 
 def is_at_rest(report: RunReport) -> bool:

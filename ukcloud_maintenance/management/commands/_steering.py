@@ -1,6 +1,6 @@
 """What the commands that steer a drain, a plan or an instance have in common."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -122,6 +122,19 @@ class SteeringCommand(WaitingCommand):
         self.say(self.said(report.drain))
         if report.drain.finished_at is None:
             self.warn_without_worker(report)
+
+    def steer(
+        self, options: Mapping[str, Any], one: Callable[..., services.Drain], **more: Any
+    ) -> None:
+        """Ask for it in the drain, or in all drains of the plan.
+
+        :param one: what asks for it in one drain
+        """
+        self.prove_authority()
+        if options["plan"] is not None:
+            self.show_plan(options["plan"], self.steer_plan(options["plan"], **more))
+        else:
+            self.show_drain(one(self.actor, options["id"], **more).pk)
 
     # -- a plan ------------------------------------------------------------------------------
 

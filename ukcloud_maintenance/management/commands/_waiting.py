@@ -63,32 +63,43 @@ class Lines:
         pass
 
 
-class Bars:
-    """A bar for each drain, drawn again in its place: for terminals."""
+class Drawing:
+    """Lines that are drawn again in their place: for terminals."""
 
-    _WIDTH = 20
     #: up by so many lines; clear the rest of the screen; cut lines that are too long, or break them
     _UP, _CLEAR, _CUT, _BREAK = "\x1b[{}A", "\x1b[J", "\x1b[?7l", "\x1b[?7h"
 
     def __init__(self, draw: Callable[[str], None]):
         self._draw = draw
-        self._begun = time.monotonic()
         self._drawn = 0
 
-    def show(self, reports: Sequence[DrainReport]) -> None:
-        bars = [self._bar(report) for report in reports]
+    def lines(self, lines: list[str], more: str) -> None:
+        """:param more: what is said after their number of those that do not fit"""
         # What leaves the screen at its top cannot be drawn again.
-        fitting = shutil.get_terminal_size().lines - 2
-        if len(bars) > fitting:
-            bars[fitting:] = [f"and {len(bars) - fitting} more"]
+        fitting = max(shutil.get_terminal_size().lines - 2, 1)
+        if len(lines) > fitting:
+            lines = [*lines[:fitting], f"and {len(lines) - fitting} {more}"]
         up = self._UP.format(self._drawn) if self._drawn else ""
-        lines = "".join(f"{bar}\n" for bar in bars)
-        self._draw(f"{up}{self._CLEAR}{self._CUT}{lines}{self._BREAK}")
-        self._drawn = len(bars)
+        text = "".join(f"{line}\n" for line in lines)
+        self._draw(f"{up}{self._CLEAR}{self._CUT}{text}{self._BREAK}")
+        self._drawn = len(lines)
 
     def close(self) -> None:
         """What is drawn stays; what is written next stands below it."""
         self._drawn = 0
+
+
+class Bars(Drawing):
+    """A bar for each drain."""
+
+    _WIDTH = 20
+
+    def __init__(self, draw: Callable[[str], None]):
+        super().__init__(draw)
+        self._begun = time.monotonic()
+
+    def show(self, reports: Sequence[DrainReport]) -> None:
+        self.lines([self._bar(report) for report in reports], "more")
 
     def _bar(self, report: DrainReport) -> str:
         done, whole = progress(report)

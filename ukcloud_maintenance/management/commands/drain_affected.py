@@ -75,20 +75,6 @@ exit codes:
         if not options["output"]:
             self.stdout.file(text)
         else:
-            self._write(Path(options["output"]), text)
+            self.write_file(Path(options["output"]), text, _MODE)
         if form != "text" or options["output"]:  # a text says it by itself
             self.note(*services.affected_problems(found))
-
-    def _write(self, path: Path, text: str) -> None:
-        try:
-            path.touch(_MODE)
-            if path.is_file():  # one that was there
-                path.chmod(_MODE)
-            path.write_bytes(text.encode())
-        except OSError as error:
-            raise Failure(
-                f"{path} cannot be written: {error.strerror}.",
-                EXIT_BAD_INPUT,
-                "cannot_write",
-                "Name a file in a folder that you may write to.",
-            ) from error

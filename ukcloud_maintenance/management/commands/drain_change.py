@@ -43,12 +43,7 @@ class Command(SteeringCommand):
             start_at=_end("--start-at", options["start_at"]),
             stop_at=_end("--stop-at", options["stop_at"]),
         )
-        self.prove_authority()
-        if options["plan"] is not None:
-            refused = self.steer_plan(options["plan"], change=change)
-            self.show_plan(options["plan"], refused)
-        else:
-            self.show_drain(services.change_drain(self.actor, options["id"], change).pk)
+        self.steer(options, services.change_drain, change=change)
 
     def said(self, drain: services.Drain) -> str:
         return f"Drain {drain.pk} of {drain.host} ({drain.state}): {pace_and_window(drain)}."

@@ -8,7 +8,7 @@ from django.core.management.base import CommandParser
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.record import export
 
-from ._base import EXIT_BAD_INPUT, Failure, ShellCommand
+from ._base import ShellCommand
 
 
 class Command(ShellCommand):
@@ -41,15 +41,7 @@ class Command(ShellCommand):
             self.stdout.file(text)
             return
         path = Path(options["output"])
-        try:
-            path.write_bytes(text.encode())
-        except OSError as error:
-            raise Failure(
-                f"{path} cannot be written: {error.strerror}.",
-                EXIT_BAD_INPUT,
-                "cannot_write",
-                "Name a file in a folder that you may write to.",
-            ) from error
+        self.write_file(path, text)
         instances = len(document["instances"])
         if self.json:
             self.print_json(

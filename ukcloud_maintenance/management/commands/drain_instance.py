@@ -1,6 +1,5 @@
 """Steer instances of a drain, from a shell."""
 
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,7 +13,7 @@ from ukcloud_maintenance.core.steering import Verb
 from ukcloud_maintenance.messages import english, english_remedy
 from ukcloud_maintenance.services import InstanceMigration
 
-from ._base import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_REFUSED, Failure
+from ._base import EXIT_REFUSED, Failure
 from ._documents import iso
 from ._plans import duration_text, size_text
 from ._steering import SteeringCommand, find_instances
@@ -115,20 +114,8 @@ class Command(SteeringCommand):
         of: Callable[[InstanceMigration], str],
         cost: str,
     ) -> None:
-        """Name the consequence, and have it confirmed where somebody is there to do so."""
-        if not sys.stdin.isatty():
-            raise Failure(cost, EXIT_BAD_INPUT, "confirmation_missing", "Add --yes to confirm.")
-        self.note(what)
-        for row in rows:
-            self.note(f"  {row.server_name} ({row.server_id}): {of(row)}")
-        self.note(cost)
-        self.stderr.ask("Type yes to continue: ")
-        try:
-            answer = sys.stdin.readline()
-        except KeyboardInterrupt:
-            raise SystemExit(EXIT_INTERRUPTED) from None
-        if answer.strip().lower() != "yes":
-            raise Failure("Not confirmed; nothing was changed.", EXIT_REFUSED, "not_confirmed")
+        named = [f"  {row.server_name} ({row.server_id}): {of(row)}" for row in rows]
+        self.confirm(cost, what, *named, cost)
 
 
 def _where(row: InstanceMigration) -> str:

@@ -22,11 +22,7 @@ class Command(SteeringCommand):
         super().add_arguments(parser)
 
     def act(self, **options: Any) -> None:
-        self.prove_authority()
-        if options["plan"] is not None:
-            self.show_plan(options["plan"], self.steer_plan(options["plan"]))
-        else:
-            self.show_drain(services.pause_drain(self.actor, options["id"]).pk)
+        self.steer(options, services.pause_drain)
 
     def said(self, drain: services.Drain) -> str:
         what = "no new migrations start, those in progress finish"

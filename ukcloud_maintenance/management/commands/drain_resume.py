@@ -19,11 +19,7 @@ class Command(SteeringCommand):
         super().add_arguments(parser)
 
     def act(self, **options: Any) -> None:
-        self.prove_authority()
-        if options["plan"] is not None:
-            self.show_plan(options["plan"], self.steer_plan(options["plan"]))
-        else:
-            self.show_drain(services.resume_drain(self.actor, options["id"]).pk)
+        self.steer(options, services.resume_drain)
 
     def said(self, drain: services.Drain) -> str:
         return f"Drain {drain.pk} of {drain.host} resumed: {pace_and_window(drain)}."

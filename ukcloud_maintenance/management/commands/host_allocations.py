@@ -1,6 +1,5 @@
 """Show what Placement holds of a host, and remove what is left behind, from a shell."""
 
-import sys
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -10,7 +9,8 @@ from ukcloud_maintenance.core.host.orphans import Orphan, amounts_of
 from ukcloud_maintenance.messages import document, english
 from ukcloud_maintenance.services import host_allocations, remove_allocation
 
-from ._base import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_REFUSED, Failure, ShellCommand
+from ._arguments import add_host
+from ._base import ShellCommand
 
 _COST = (
     "Only this allocation is removed from Placement, after all checks were repeated. No guest"
@@ -32,12 +32,7 @@ exit codes:
 """
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "host",
-            metavar="HOST",
-            help=("host name of the compute service, which must match exactly"),
-        )
-        parser.add_argument("--region", help="the host's region; required if there are several")
+        add_host(parser)
         parser.add_argument(
             "--remove",
             metavar="CONSUMER",
@@ -60,27 +55,13 @@ exit codes:
                 self.say(_text(one))
             return
         if not options["yes"]:
-            self._confirm(f"Remove the allocation of consumer {consumer} on {host}.")
+            self.confirm(_COST, f"Remove the allocation of consumer {consumer} on {host}. {_COST}")
         removed = remove_allocation(self.actor, cloud, host, consumer)
         if self.json:
             self.print_json(_document(removed))
         held = "; ".join(english(amounts_of(allocation)) for allocation in removed.here)
         self.say(f"Removed from {host}: {held}.")
         self.warn_of_worker(services.worker_status(self.actor))
-
-    def _confirm(self, what: str) -> None:
-        """Name the consequence, and have it confirmed where somebody is there to do so."""
-        if not sys.stdin.isatty():
-            raise Failure(_COST, EXIT_BAD_INPUT, "confirmation_missing", "Add --yes to confirm.")
-        self.note(f"{what} {_COST}")
-        self.stderr.ask("Type yes to continue: ")
-        self.stderr.flush()
-        try:
-            answer = sys.stdin.readline()
-        except KeyboardInterrupt:
-            raise SystemExit(EXIT_INTERRUPTED) from None
-        if answer.strip().lower() != "yes":
-            raise Failure("Not confirmed; nothing was changed.", EXIT_REFUSED, "not_confirmed")
 
 
 def _text(one: Orphan) -> str:

@@ -1,10 +1,8 @@
 """Give a host back to service, from a shell."""
 
-import time
 from typing import Any
 
 from django.core.management.base import CommandParser
-from django.db import InterfaceError, OperationalError, close_old_connections
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.message import Message
@@ -16,9 +14,10 @@ from ukcloud_maintenance.core.states import (
 )
 from ukcloud_maintenance.messages import document, english
 
+from ._arguments import add_host
 from ._base import EXIT_INTERRUPTED
 from ._documents import iso
-from ._waiting import PATIENCE_SECONDS, PAUSE_SECONDS, WaitingCommand
+from ._waiting import WaitingCommand, patiently
 
 EXIT_NOT_IN_SERVICE = 1
 
@@ -41,12 +40,7 @@ exit codes:
 """
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "host",
-            metavar="HOST",
-            help=("host name of the compute service, which must match exactly"),
-        )
-        parser.add_argument("--region", help="the host's region; required if there are several")
+        add_host(parser)
         choice = parser.add_mutually_exclusive_group()
         choice.add_argument(
             "--enable",
@@ -141,26 +135,23 @@ exit codes:
         return all(report.drain.state == DrainState.SUCCEEDED for report in reports)
 
     def _until_over(self, maintenance: services.HostMaintenance) -> services.HostMaintenance:
-        failing_since: float | None = None
         shown: Message | None = None
-        while True:
-            try:
-                now = services.get_maintenance(self.actor, maintenance.pk)
-                self.warn_of_worker(services.worker_status(self.actor))
-            except (InterfaceError, OperationalError):
-                # A database may restart or fail over: the return does not mind.
-                close_old_connections()
-                failing_since = failing_since or time.monotonic()
-                if time.monotonic() - failing_since > PATIENCE_SECONDS:
-                    raise
-            else:
-                failing_since = None
-                if now.returning_since is None or now.closed_at is not None:
-                    return now
-                if now.message != shown:
-                    self.note(f"{now.host}: {english(now.message)}")
-                    shown = now.message
-            time.sleep(PAUSE_SECONDS)
+
+        def read() -> services.HostMaintenance:
+            now = services.get_maintenance(self.actor, maintenance.pk)
+            self.warn_of_worker(services.worker_status(self.actor))
+            return now
+
+        def is_over(now: services.HostMaintenance) -> bool:
+            nonlocal shown
+            if now.returning_since is None or now.closed_at is not None:
+                return True
+            if now.message != shown:
+                self.note(f"{now.host}: {english(now.message)}")
+                shown = now.message
+            return False
+
+        return patiently(read, is_over)
 
     def _document(self, maintenance: services.HostMaintenance) -> dict[str, Any]:
         """A return for programs. What is not known (yet) is null; times are UTC."""

@@ -8,6 +8,7 @@ from ukcloud_maintenance import services
 from ukcloud_maintenance.core.host.certificate import worth_saying
 from ukcloud_maintenance.messages import english
 
+from ._arguments import add_host
 from ._base import EXIT_INTERRUPTED
 from ._documents import iso
 from ._waiting import WaitingCommand
@@ -31,12 +32,7 @@ exit codes:
 """
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "host",
-            metavar="HOST",
-            help=("host name of the compute service, which must match exactly"),
-        )
-        parser.add_argument("--region", help="the host's region; required if there are several")
+        add_host(parser)
         parser.add_argument(
             "--wait",
             action="store_true",

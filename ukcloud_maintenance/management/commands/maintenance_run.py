@@ -260,15 +260,7 @@ exit codes:
             self.stdout.file(text)
             return
         path = Path(options["output"])
-        try:
-            path.write_bytes(text.encode())
-        except OSError as error:
-            raise Failure(
-                f"{path} cannot be written: {error.strerror}.",
-                EXIT_BAD_INPUT,
-                "cannot_write",
-                "Name a file in a folder that you may write to.",
-            ) from error
+        self.write_file(path, text)
         hosts, events = len(found["run"]["hosts"]), len(found["events"])
         if self.json:
             self.print_json(
