@@ -62,7 +62,6 @@ NEEDS = {
     "get_plan": (RULE_VIEW, [1]),
     "steer_plan": (RULE_STEER, [1, DrainVerb.PAUSE]),
     "certificate": (RULE_VIEW, ["RegionOne", "cmp1"]),
-    "certificate_document": (RULE_VIEW, ["RegionOne", "cmp1"]),
     "document_of": (RULE_VIEW, [services.Certificate("cmp1", "RegionOne", None)]),
     "host_maintenance": (RULE_VIEW, ["RegionOne", "cmp1"]),
     "is_listed": (RULE_VIEW, ["cloud", "cmp1"]),

@@ -109,13 +109,6 @@ def from_json(stored: Any) -> Message:
     return Message(stored["code"], {name: _live(v) for name, v in stored["values"].items()})
 
 
-def all_from_json(stored: Any) -> tuple[Message, ...]:
-    """:raises ValueError: they are not values that :func:`all_as_json` makes"""
-    if not isinstance(stored, list):
-        raise ValueError(f"not a list of stored messages: {stored!r}")
-    return tuple(from_json(one) for one in stored)
-
-
 def _is_message(stored: Any) -> bool:
     return (
         isinstance(stored, dict)

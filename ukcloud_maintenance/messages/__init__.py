@@ -12,6 +12,7 @@ from .rendering import (
     documents,
     english,
     english_remedy,
+    iso,
     remedy_of,
     render,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "documents",
     "english",
     "english_remedy",
+    "iso",
     "remedy_of",
     "render",
 ]

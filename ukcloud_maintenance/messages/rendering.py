@@ -25,6 +25,11 @@ class Formats(Protocol):
     def percent(self, share: float) -> str: ...
 
 
+def iso(moment: datetime | None) -> str | None:
+    """ISO 8601 in UTC, to the second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+
+
 class Plain:
     """For programs, files and shells: ISO 8601 in UTC, binary units, no locale."""
 
@@ -35,7 +40,7 @@ class Plain:
         return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.1f} h"
 
     def time(self, at: datetime) -> str:
-        return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return str(iso(at))
 
     def size(self, size: float) -> str:
         if size < 1024**3:

@@ -28,7 +28,7 @@ from .affected_files import affected_problems, affected_text
 from .affected_files import file_name as affected_file_name
 from .affected_files import rendered as affected_rendered
 from .allocations import host_allocations, remove_allocation
-from .certificates import Certificate, certificate, certificate_document, document_of
+from .certificates import Certificate, certificate, document_of
 from .checks import check_destination
 from .drains import request_drain, request_drains
 from .health import Finding, Health, Level, Threshold, Thresholds, default_thresholds, health
@@ -159,7 +159,6 @@ __all__ = [
     "affected_text",
     "cancel_drain",
     "certificate",
-    "certificate_document",
     "change_drain",
     "check_destination",
     "check_host",

@@ -7,15 +7,14 @@ from typing import Any
 
 from .. import settings, store
 from ..core.actor import RULE_VIEW, Actor
-from ..core.backports import UTC
 from ..core.host import returning as h
 from ..core.host.certificate import SCOPE, Check, for_programs, from_json
 from ..core.message import Message, holds, message
-from ..messages import document, documents
+from ..messages import document, documents, iso
 from ..store import Drain, HostMaintenance
 from .access import require
 
-#: The version of :func:`certificate_document`: raised where a key changes its meaning or goes.
+#: The version of :func:`document_of`: raised where a key changes its meaning or goes.
 CERTIFICATE_SCHEMA = 1
 
 
@@ -64,11 +63,6 @@ class Certificate:
         if self.verified_at is None or self.valid_until is None:
             return False
         return not self.verified_at <= self.now <= self.valid_until
-
-    @property
-    def drained_by(self) -> tuple[str, ...]:
-        """Who requested the drains, each once, in their order."""
-        return tuple(dict.fromkeys(drain.requested_by for drain in self.drains))
 
     @property
     def drain_ids(self) -> tuple[int, ...]:
@@ -135,14 +129,9 @@ def _why_not_safe(
     return h.why_not_safe(checks, maintenance.withdrawn_why)
 
 
-def certificate_document(actor: Actor, region: str, host: str) -> dict[str, Any]:
+def document_of(actor: Actor, found: Certificate) -> dict[str, Any]:
     """The certificate for programs and for the files. Times are ISO 8601 in UTC; what is not
     known is null."""
-    return document_of(actor, certificate(actor, region, host))
-
-
-def document_of(actor: Actor, found: Certificate) -> dict[str, Any]:
-    """:func:`certificate_document` of a certificate that was read already."""
     require(actor, RULE_VIEW)
     maintenance = found.maintenance
     return {
@@ -185,7 +174,3 @@ def document_of(actor: Actor, found: Certificate) -> dict[str, Any]:
             for drain in found.drains
         ],
     }
-
-
-def iso(moment: datetime | None) -> str | None:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None

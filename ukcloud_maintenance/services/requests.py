@@ -33,7 +33,6 @@ class DrainChoices:
 
     :param max_concurrent: migrations at once, unless the admin says otherwise
     :param max_concurrent_ceiling: the most that may be requested
-    :param reason_max: characters
     :param timeout_action: what becomes of a copy that takes too long, unless the admin says
         otherwise
     :param timeout_seconds_per_gib: how long a copy may take, by its memory and local disk …
@@ -45,7 +44,6 @@ class DrainChoices:
 
     max_concurrent: int
     max_concurrent_ceiling: int
-    reason_max: int = REASON_MAX
     timeout_action: str = TimeoutAction.WARN.value
     timeout_seconds_per_gib: float = 0
     timeout_min_seconds: float = 0

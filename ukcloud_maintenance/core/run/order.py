@@ -108,10 +108,11 @@ def roll(
 
 
 def natural_key(text: str) -> tuple[list[str | tuple[int, str]], str]:
-    """A sort key that puts cmp2 before cmp10."""
+    """A sort key that puts cmp2 before cmp10, and tells names apart that differ in case only."""
     parts: list[str | tuple[int, str]] = []
     for place, part in enumerate(re.split(r"([0-9]+)", text.casefold())):
         digits = part.lstrip("0")
+        # A number by its length and digits: Python makes no `int` of thousands of digits.
         parts.append((len(digits), digits) if place % 2 else part)
     return parts, text
 

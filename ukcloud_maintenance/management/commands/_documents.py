@@ -2,7 +2,6 @@
 
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
 from itertools import zip_longest
 
 from ukcloud_maintenance import services
@@ -12,15 +11,8 @@ from ukcloud_maintenance.core.printable import printable
 from ukcloud_maintenance.core.states import Direction
 from ukcloud_maintenance.messages import english
 
-from ...core.backports import UTC
-
 #: letters of a column, below which it would say nothing
 NARROWEST = 8
-
-
-def iso(moment: datetime | None) -> str | None:
-    """ISO 8601 in UTC, to the second."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
 
 
 def summary(report: services.DrainReport) -> str:

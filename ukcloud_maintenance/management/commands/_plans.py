@@ -8,7 +8,7 @@ from ukcloud_maintenance import services
 from ukcloud_maintenance.core.message import as_json
 from ukcloud_maintenance.core.preflight.verdicts import Kind
 from ukcloud_maintenance.exceptions import Refused
-from ukcloud_maintenance.messages import documents, english, english_remedy
+from ukcloud_maintenance.messages import ENGLISH, documents, english, english_remedy
 from ukcloud_maintenance.services import HostPreflight, Planned, PlanPreflight
 
 from ._documents import table
@@ -315,12 +315,8 @@ def _gib(size: int) -> str:
     return f"{size / GIB:.4g}"
 
 
-def duration_text(seconds: float) -> str:
-    """Seconds as a person says them."""
-    if seconds < 90:
-        return f"{max(round(seconds), 1)} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.1f} h"
+#: seconds as a person says them
+duration_text = ENGLISH.duration
 
 
 def size_text(size: float) -> str:

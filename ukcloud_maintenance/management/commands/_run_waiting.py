@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.printable import printable
@@ -10,40 +10,19 @@ from ukcloud_maintenance.core.run.states import RunState
 from ukcloud_maintenance.messages import english
 from ukcloud_maintenance.services import RunReport
 
-from ._base import EXIT_INTERRUPTED, ShellCommand
+from ._base import EXIT_INTERRUPTED
 from ._runs import headline, run_text, said_of
-from ._waiting import Drawing, patiently
+from ._waiting import Changes, Display, DisplayCommand, Drawing, patiently
 
 
-class Display(Protocol):
-    """Shows how far a run is."""
-
-    def show(self, report: RunReport) -> None: ...
-
-    def close(self) -> None: ...
-
-
-class Lines:
-    """A line for each change: for logs and pipes."""
-
-    def __init__(self, write: Callable[..., None]):
-        self._write = write
-        self._shown: dict[str, str] = {}
-
+class Lines(Changes):
     def show(self, report: RunReport) -> None:
         said = " ".join(english(report.run.message).split())
-        lines = {"": f"{headline(report)}{f'. {said}' if said else ''}"}
+        self.line("", f"{headline(report)}{f'. {said}' if said else ''}")
         for host in report.hosts:
             words = said_of(host)
             stage = host.stage.replace("_", " ")
-            lines[host.host] = f"{host.host}: {stage}{f'. {words}' if words else ''}"
-        for name, line in lines.items():
-            if self._shown.get(name) != line:
-                self._shown[name] = line
-                self._write(line)
-
-    def close(self) -> None:
-        pass
+            self.line(host.host, f"{host.host}: {stage}{f'. {words}' if words else ''}")
 
 
 class Table(Drawing):
@@ -60,22 +39,15 @@ def is_at_rest(report: RunReport) -> bool:
     return report.is_over or report.run.state == RunState.STOPPED
 
 
-class RunCommand(ShellCommand):
+class RunCommand(DisplayCommand):
     """A command about one rolling run."""
-
-    _display: Display | None = None
-
-    def note(self, *lines: str) -> None:
-        if self._display:
-            self._display.close()
-        super().note(*lines)
 
     def wait_for(self, run_id: int, *, is_over: Callable[[RunReport], bool]) -> RunReport:
         """Show a run until it is over; its last report, whose JSON is printed, also where the
         waiting is interrupted."""
         drawn = self.stderr.isatty()
-        display: Display = Table(self.stderr.draw) if drawn else Lines(super().note)
-        self._display = display
+        display: Display[RunReport] = Table(self.stderr.draw) if drawn else Lines(self.note)
+        self.display = display
 
         def look() -> RunReport:
             report = services.run_report(self.actor, run_id)

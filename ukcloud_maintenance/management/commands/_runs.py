@@ -17,10 +17,10 @@ from ukcloud_maintenance.core.run.states import (
     RunState,
     Stage,
 )
-from ukcloud_maintenance.messages import document, english
+from ukcloud_maintenance.messages import document, english, iso
 from ukcloud_maintenance.services import Run, RunAction, RunHost, RunPreview, RunReport
 
-from ._documents import counted, iso, table
+from ._documents import counted, table
 from ._plans import duration_text, plan_document, plan_summary, refusal_document
 
 ORDERS = {

@@ -12,11 +12,10 @@ from ukcloud_maintenance.core.host.evidence import Evidence
 from ukcloud_maintenance.core.message import Message
 from ukcloud_maintenance.core.record.export import forecast_document
 from ukcloud_maintenance.core.steering import DrainVerb, Verb
-from ukcloud_maintenance.messages import document, documents, english
+from ukcloud_maintenance.messages import document, documents, english, iso
 from ukcloud_maintenance.services import DrainReport, InstanceMigration, PlanReport, Steered
 
 from ._base import EXIT_BAD_INPUT, EXIT_NOT_ALL, Failure
-from ._documents import iso
 from ._waiting import WaitingCommand
 
 #: What is said of an instance for which something was written down.

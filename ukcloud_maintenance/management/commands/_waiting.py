@@ -20,11 +20,11 @@ from ukcloud_maintenance.core.states import (
     DrainState,
     MigrationState,
 )
-from ukcloud_maintenance.messages import english
+from ukcloud_maintenance.messages import english, iso
 from ukcloud_maintenance.services import DrainReport
 
 from ._base import EXIT_INTERRUPTED, ShellCommand
-from ._documents import iso, paragraph, summary
+from ._documents import paragraph, summary
 
 PAUSE_SECONDS = 1.0
 #: how long a database that fails is asked again before the watching ends
@@ -35,32 +35,40 @@ _NEEDS_HELP = {Verdict.SLOW, Verdict.NOT_CONVERGING, Verdict.STALLED}
 _NOT_MOVING = {MigrationState.STAYS, MigrationState.SKIPPED}
 
 
-class Display(Protocol):
-    """Shows how far the drains are."""
+Shown = TypeVar("Shown", contravariant=True)
 
-    def show(self, reports: Sequence[DrainReport]) -> None: ...
+
+class Display(Protocol[Shown]):
+    """Shows how far something is."""
+
+    def show(self, report: Shown, /) -> None: ...
 
     def close(self) -> None: ...
 
 
-class Lines:
+class Changes:
     """A line for each change: for logs and pipes."""
 
     def __init__(self, write: Callable[..., None]):
         self._write = write
-        self._shown: dict[int, str] = {}
+        self._shown: dict[int | str, str] = {}
 
+    def line(self, of: int | str, line: str) -> None:
+        if self._shown.get(of) != line:
+            self._shown[of] = line
+            self._write(line)
+
+    def close(self) -> None:
+        pass
+
+
+class Lines(Changes):
     def show(self, reports: Sequence[DrainReport]) -> None:
         for report in reports:
             line = summary(report)
             if moving := ", ".join(_under_way(report)):
                 line += f"; in progress: {moving}"
-            if self._shown.get(report.drain.pk) != line:
-                self._shown[report.drain.pk] = line
-                self._write(line)
-
-    def close(self) -> None:
-        pass
+            self.line(report.drain.pk, line)
 
 
 class Drawing:
@@ -135,7 +143,9 @@ def _under_way(report: DrainReport, *, percent: bool = False) -> Iterator[str]:
             yield f"{row.server_name} {row.attempt.nova_status or row.state}{share}{course}"
 
 
-def watch(read: Callable[[], list[DrainReport]], display: Display) -> list[DrainReport]:
+def watch(
+    read: Callable[[], list[DrainReport]], display: Display[Sequence[DrainReport]]
+) -> list[DrainReport]:
     """Show the drains until all are over; their last reports.
 
     :raises OperationalError, InterfaceError: the database has failed for a minute
@@ -194,15 +204,19 @@ class _Verdict:
         return now - self._settled_since > found.lasts_seconds
 
 
-class WaitingCommand(ShellCommand):
-    """A command that can wait until drains are over, and until hosts are safe to power off."""
+class DisplayCommand(ShellCommand):
+    """A command that shows how far something is, and what it notes below that."""
 
-    _display: Display | None = None
+    display: Display[Any] | None = None
 
     def note(self, *lines: str) -> None:
-        if self._display:
-            self._display.close()
+        if self.display:
+            self.display.close()
         super().note(*lines)
+
+
+class WaitingCommand(DisplayCommand):
+    """A command that can wait until drains are over, and until hosts are safe to power off."""
 
     def until_safe(self, region: str, host: str) -> services.Certificate:
         """Wait until a host is safe to power off or will not be, and show why it is not yet."""
@@ -246,8 +260,10 @@ class WaitingCommand(ShellCommand):
         :param then: waits for what is to follow, before anything is printed
         :param plan_id: the plan that is all of them, or None
         """
-        display: Display = Bars(self.stderr.draw) if self.stderr.isatty() else Lines(self.note)
-        self._display = display
+        display: Display[Sequence[DrainReport]] = (
+            Bars(self.stderr.draw) if self.stderr.isatty() else Lines(self.note)
+        )
+        self.display = display
         try:
             reports = watch(lambda: self._look(ids), display)
             display.close()

@@ -7,11 +7,10 @@ from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.states import DrainState, MigrationState, TimeoutAction
-from ukcloud_maintenance.messages import document
+from ukcloud_maintenance.messages import document, iso
 
 from ._arguments import PLACING, add_placing, add_window, moment
 from ._base import EXIT_NOT_DRAINED, EXIT_REFUSED
-from ._documents import iso
 from ._hosts import add_dry_run, add_host_sets, chosen_hosts
 from ._plans import pace_of, plan_document, plan_text, plans_text
 from ._waiting import WaitingCommand

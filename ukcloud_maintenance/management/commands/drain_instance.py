@@ -10,11 +10,10 @@ from ukcloud_maintenance.core import steering
 from ukcloud_maintenance.core.copying.convergence import ADVICE, Verdict, pause_seconds
 from ukcloud_maintenance.core.host.evidence import Evidence
 from ukcloud_maintenance.core.steering import Verb
-from ukcloud_maintenance.messages import english, english_remedy
+from ukcloud_maintenance.messages import english, english_remedy, iso
 from ukcloud_maintenance.services import InstanceMigration
 
 from ._base import EXIT_REFUSED, Failure
-from ._documents import iso
 from ._plans import duration_text, size_text
 from ._steering import SteeringCommand, find_instances
 

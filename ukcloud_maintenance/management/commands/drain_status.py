@@ -12,11 +12,11 @@ from ukcloud_maintenance.core.copying.duration import Forecast
 from ukcloud_maintenance.core.drain import needs
 from ukcloud_maintenance.core.drain.alarm import alarm
 from ukcloud_maintenance.core.states import MIGRATION_WAITING, MigrationState, TimeoutAction
-from ukcloud_maintenance.messages import english, english_remedy
+from ukcloud_maintenance.messages import english, english_remedy, iso
 from ukcloud_maintenance.services import DrainReport, InstanceMigration
 
 from ._base import ShellCommand
-from ._documents import iso, paragraph, summary, table
+from ._documents import paragraph, summary, table
 from ._plans import duration_text, pace_of
 from ._steering import pace_and_window, plan_progress_document
 

@@ -12,11 +12,10 @@ from ukcloud_maintenance.core.states import (
     ReturnChoice,
     ReturnResult,
 )
-from ukcloud_maintenance.messages import document, english
+from ukcloud_maintenance.messages import document, english, iso
 
 from ._arguments import add_host
 from ._base import EXIT_INTERRUPTED
-from ._documents import iso
 from ._waiting import WaitingCommand, patiently
 
 EXIT_NOT_IN_SERVICE = 1

@@ -6,11 +6,10 @@ from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.host.certificate import worth_saying
-from ukcloud_maintenance.messages import english
+from ukcloud_maintenance.messages import english, iso
 
 from ._arguments import add_host
 from ._base import EXIT_INTERRUPTED
-from ._documents import iso
 from ._waiting import WaitingCommand
 
 EXIT_NOT_SAFE = 1

@@ -6,10 +6,10 @@ from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.message import message
-from ukcloud_maintenance.messages import document, english, english_remedy
+from ukcloud_maintenance.messages import document, english, english_remedy, iso
 
 from ._base import EXIT_BAD_INPUT, EXIT_NOT_ALL, Failure, ShellCommand
-from ._documents import iso, table
+from ._documents import table
 
 
 class Command(ShellCommand):

@@ -11,7 +11,7 @@ from ukcloud_maintenance.core.record import export
 from ukcloud_maintenance.core.run.domains import DomainKind
 from ukcloud_maintenance.core.run.states import HostVerb, OnFailure, RunState, RunVerb
 from ukcloud_maintenance.exceptions import ConfigurationError, Refused
-from ukcloud_maintenance.messages import document, english
+from ukcloud_maintenance.messages import document, english, iso
 
 from ._arguments import PLACING
 from ._base import (
@@ -22,7 +22,7 @@ from ._base import (
     Failure,
     failure_of,
 )
-from ._documents import counted, iso
+from ._documents import counted
 from ._hosts import chosen_hosts
 from ._run_arguments import HAND, add_verbs
 from ._run_waiting import RunCommand, is_at_rest

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from ukcloud_maintenance.core.record.axis import ticks
+from ukcloud_maintenance.core.run.order import natural_key as natural_key
 
 #: what is shown where there is nothing to show
 NOTHING = "\N{EN DASH}"
@@ -29,16 +30,6 @@ def as_html(text: str) -> SafeString:
     is no longer marked as safe, so that a template would escape it once more.
     """
     return format_html("{}", text)
-
-
-def natural_key(text: str) -> tuple[list[str | tuple[int, str]], str]:
-    """A sort key that puts cmp2 before cmp10, and tells names apart that differ in case only."""
-    parts: list[str | tuple[int, str]] = []
-    for place, part in enumerate(re.split(r"([0-9]+)", text.casefold())):
-        digits = part.lstrip("0")
-        # A number by its length and digits: Python makes no `int` of thousands of digits.
-        parts.append((len(digits), digits) if place % 2 else part)
-    return parts, text
 
 
 def number(value: float, digits: int = 0) -> str:

@@ -110,11 +110,6 @@ class HostPanel:
             return False
         return self.found.maintenance is not None or self.returning is not None
 
-    @property
-    def is_certificate(self) -> bool:
-        """Whether the checks are shown, and not the return."""
-        return self.found.maintenance is not None and self.returning is None
-
     @cached_property
     def label(self) -> Label:
         return self.returning.label if self.returning else certificate_page.verdict(self.found)

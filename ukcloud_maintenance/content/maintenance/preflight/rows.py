@@ -72,10 +72,6 @@ class Row:
         return formats.size(self.server.memory_bytes)
 
     @property
-    def is_chosen(self) -> bool:
-        return bool(self.planned.wishes.choice)
-
-    @property
     def state(self) -> str:
         server = self.server
         state = f"{server.status} ({server.task_state})" if server.task_state else server.status
