@@ -54,7 +54,7 @@ from .plans import (
     request_plan,
     steer_plan,
 )
-from .preflights import PlanPreflight, check_host, check_plan, host_sets, preflight_host
+from .preflights import HostSets, PlanPreflight, check_host, check_plan, host_sets, preflight_host
 from .records import clear_record, drain_document, export_drain
 from .reports import DrainReport, drain_report, get_drain, open_drains
 from .requests import (
@@ -125,6 +125,7 @@ __all__ = [
     "HostMaintenance",
     "HostNow",
     "HostPreflight",
+    "HostSets",
     "InstanceMigration",
     "Level",
     "Plan",

@@ -180,6 +180,23 @@ def at_most(field: forms.Field, most: int, words: str = "") -> None:
     field.widget.attrs["max"] = most
 
 
+def max_concurrent_field() -> forms.IntegerField:
+    return forms.IntegerField(
+        label=gettext_lazy("Migrations at once"),
+        min_value=1,
+        help_text=gettext_lazy(
+            "Nova has its own limit for each host, often 1; migrations above it wait in Nova's"
+            " queue."
+        ),
+    )
+
+
+def offer_max_concurrent(field: forms.Field, choices: DrainChoices) -> None:
+    field.initial = choices.max_concurrent
+    too_many = _("At most %(n)s migrations may run at once.")
+    at_most(field, choices.max_concurrent_ceiling, too_many)
+
+
 def describe(form: forms.BaseForm) -> None:
     """Tie each field to its help and to what is wrong with it, which common/_field.html has under
     these ids; radio buttons are tied as a group there."""

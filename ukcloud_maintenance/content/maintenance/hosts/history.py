@@ -15,8 +15,8 @@ from ukcloud_maintenance.store import Counts, Drain, HostMaintenance
 
 from ..common import formats, labels
 from ..common.formats import NOTHING
+from ..common.svg import picture
 from ..drains.list import DrainRow
-from ..record.svg import picture
 
 
 class HistoryRow(DrainRow):

@@ -19,11 +19,10 @@ from ukcloud_maintenance.core.record.lanes import ATTEMPT, Lane, Outcome, Segmen
 from ukcloud_maintenance.core.states import DRAIN_TERMINAL
 from ukcloud_maintenance.store import Drain
 
-from ..common import formats, labels
+from ..common import formats, labels, svg
 from ..common.formats import NOTHING
-from . import svg
+from ..common.svg import LANE_HEIGHT, REDRAWN_EVERY
 from .events import kind_class, kind_words
-from .svg import LANE_HEIGHT, REDRAWN_EVERY
 
 #: Per cent of the width that time takes; what is right of it is for the names of the destinations.
 PLOT = 82.0

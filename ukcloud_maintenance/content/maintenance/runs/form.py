@@ -122,14 +122,7 @@ class RunForm(forms.Form):
         required=False,
         help_text=gettext_lazy("Each instance then moves at least twice."),
     )
-    max_concurrent = forms.IntegerField(
-        label=gettext_lazy("Migrations at once"),
-        min_value=1,
-        help_text=gettext_lazy(
-            "Nova has its own limit for each host, often 1; migrations above it wait in Nova's"
-            " queue."
-        ),
-    )
+    max_concurrent = fields.max_concurrent_field()
     move_locked = fields.move_locked_field()
     timeout_action = fields.timeout_field()
 
@@ -157,10 +150,7 @@ class RunForm(forms.Form):
         found["approval"].choices = labels.approval_choices()
         for name in ("at_once", "per_domain", "failures"):
             fields.at_most(found[name], run_choices.max_hosts)
-        limit = found["max_concurrent"]
-        limit.initial = choices.max_concurrent
-        too_many = _("At most %(n)s migrations may run at once.")
-        fields.at_most(limit, choices.max_concurrent_ceiling, too_many)
+        fields.offer_max_concurrent(found["max_concurrent"], choices)
         found["timeout_action"].initial = choices.timeout_action
         fields.offer_timeouts(
             found["timeout_action"], actor, choices, self.data.get("timeout_action", "")

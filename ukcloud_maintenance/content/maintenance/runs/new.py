@@ -16,7 +16,7 @@ from ukcloud_maintenance.exceptions import CloudError, Refused
 from ..common import formats
 from ..common.addresses import PANEL, REGION
 from ..common.base import PanelPage, Problem, uncached
-from ..workflow.views import changed
+from ..common.selection import selected
 from .form import EXAMPLE, RunForm
 from .review import Review
 
@@ -40,20 +40,7 @@ class NewRunView(PanelPage):
 
     @cached_property
     def hosts(self) -> list[str]:
-        if self.request.method != "POST":
-            names = sorted(self.request.GET.getlist("host"), key=formats.natural_key)
-            return list(dict.fromkeys(names + self._of_set(self.request.GET.get("set", ""))))
-        names = list(dict.fromkeys(self.request.POST.getlist("host")))
-        what, _colon, host = self.what.partition(":")
-        return changed(names, what, host)
-
-    def _of_set(self, chosen: str) -> list[str]:
-        """The hosts of zone:name or aggregate:name, for who has no script."""
-        if not chosen:
-            return []
-        kind, _colon, name = chosen.partition(":")
-        by_name = {"zone": self._sets.zones, "aggregate": self._sets.aggregates}.get(kind, {})
-        return sorted(by_name.get(name, ()), key=formats.natural_key)
+        return selected(self.request, self.what, lambda: self._sets)
 
     @cached_property
     def _sets(self):

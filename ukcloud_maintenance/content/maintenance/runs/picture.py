@@ -18,11 +18,10 @@ from ukcloud_maintenance.core.run.windows import WindowError, parse_all
 from ukcloud_maintenance.services import RunReport, is_yours
 from ukcloud_maintenance.store import Event, RunHost
 
-from ..common import formats
+from ..common import formats, svg
 from ..common.addresses import of_host
 from ..common.formats import NOTHING
-from ..record import svg
-from ..record.svg import BAR_HEIGHT, LANE_HEIGHT
+from ..common.svg import BAR_HEIGHT, LANE_HEIGHT
 from . import labels
 from .events import host_of
 

@@ -19,8 +19,8 @@ from ..common import formats, words
 from ..common import labels as common_labels
 from ..common.elements import drain_link, elapsed, host_link, joined
 from ..common.formats import NOTHING
+from ..common.svg import REDRAWN_EVERY
 from ..drains.mark import digest, look, worker_token
-from ..record.svg import REDRAWN_EVERY
 from . import labels
 from .needs import counts_of, host_button, offered
 from .overview import Shown

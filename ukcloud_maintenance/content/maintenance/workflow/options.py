@@ -39,14 +39,7 @@ class OptionsAction(workflows.Action):
     hosts_at_once = forms.IntegerField(
         label=gettext_lazy("Hosts at a time"), min_value=1, required=False, initial=2
     )
-    max_concurrent = forms.IntegerField(
-        label=gettext_lazy("Migrations at once"),
-        min_value=1,
-        help_text=gettext_lazy(
-            "Nova has its own limit for each host, often 1; migrations above it wait in Nova's"
-            " queue."
-        ),
-    )
+    max_concurrent = fields.max_concurrent_field()
     # The choices are those of the preflight, which may have changed since the form was opened;
     # whether one can be taken is for the services to say.
     destination = forms.CharField(
@@ -90,10 +83,7 @@ class OptionsAction(workflows.Action):
         timeout = self.fields["timeout_action"]
         timeout.initial = choices.timeout_action
         fields.offer_timeouts(timeout, context["actor"], choices, choices.timeout_action)
-        limit = self.fields["max_concurrent"]
-        limit.initial = choices.max_concurrent
-        too_many = _("At most %(n)s migrations may run at once.")
-        fields.at_most(limit, choices.max_concurrent_ceiling, too_many)
+        fields.offer_max_concurrent(self.fields["max_concurrent"], choices)
         self.offer([])
         fields.describe(self)
 

@@ -1,6 +1,7 @@
 """The Drain Host workflow: for one host as a modal and as a page, for several as a page."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from django.db.models import prefetch_related_objects
 from django.http import HttpResponse, JsonResponse
@@ -20,6 +21,7 @@ from ukcloud_maintenance.store import Drain, Plan
 from ..common import formats
 from ..common.addresses import PANEL, REGION, of_host
 from ..common.base import PanelView, Problem, uncached
+from ..common.selection import selected
 from .drain_host import DrainHostWorkflow, InstancesAction
 from .options import OptionsAction
 
@@ -158,21 +160,8 @@ class DrainHostsView(DrainHostView):
         return self._what == DRAIN or VALIDATE_FROM in self.request.META
 
     def _hosts(self) -> list[str]:
-        if self.request.method != "POST":
-            names = sorted(self.request.GET.getlist("host"), key=formats.natural_key)
-            return list(dict.fromkeys(names + self._of_set(self.request.GET.get("set", ""))))
-        names = list(dict.fromkeys(self.request.POST.getlist("host")))
-        what, _colon, host = self._what.partition(":")
-        return changed(names, what, host)
-
-    def _of_set(self, chosen: str) -> list[str]:
-        """The hosts of zone:name or aggregate:name, for who has no script."""
-        if not chosen:
-            return []
-        kind, _colon, name = chosen.partition(":")
-        sets = services.host_sets(self.actor, self.cloud)
-        by_name = {"zone": sets.zones, "aggregate": sets.aggregates}.get(kind, {})
-        return sorted(by_name.get(name, ()), key=formats.natural_key)
+        sets = partial(services.host_sets, self.actor, self.cloud)
+        return selected(self.request, self._what, sets)
 
     def get(self, request, *args, **kwargs):
         if not self._hosts():
@@ -200,17 +189,3 @@ class DrainHostsView(DrainHostView):
         index = reverse(f"{PANEL}:index")
         link = _("Select Hosts to Drain Together")
         return self.problem(Problem(_("No host is selected."), "", index, link), 200)
-
-
-def changed(hosts: list[str], what: str, host: str) -> list[str]:
-    """The hosts after a button of the form: one removed, or one place up or down."""
-    if host not in hosts:
-        return hosts
-    place = hosts.index(host)
-    rest = [name for name in hosts if name != host]
-    if what == "remove":
-        return rest
-    if what in ("up", "down"):
-        rest.insert(max(0, place + (-1 if what == "up" else 1)), host)
-        return rest
-    return hosts

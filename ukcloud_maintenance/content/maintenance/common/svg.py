@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 
 from ukcloud_maintenance.core.record.lanes import ATTEMPT, Outcome, Stretch
 
-from ..common.elements import joined
+from .elements import joined
 
 LANE_HEIGHT = 24  # pixels: what a finger needs (WCAG 2.2, 2.5.8)
 BAR_HEIGHT = 12
