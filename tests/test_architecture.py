@@ -34,7 +34,7 @@ CONTENT = {
         "workflow": ("common", "preflight"),
         "affected": ("common",),
         "plans": ("common", "preflight", "drains", "hosts"),
-        "runs": ("common", "drains", "workflow"),
+        "runs": ("common", "drains"),
     }.items()
 }
 #: What a module may import of ours; the longest name that fits a module counts. A layer may

@@ -121,9 +121,9 @@ def in_zone(text: str) -> str:
     )
 
 
-def zoned_time(value: datetime) -> str:
+def zoned_time(value: datetime | None) -> str:
     """Date and time in the user's time zone, which is named."""
-    return f"{full_time(value)} {timezone.localtime(value):%Z}"
+    return NOTHING if value is None else f"{full_time(value)} {timezone.localtime(value):%Z}"
 
 
 def clock(value: datetime, now: datetime, seconds: bool = False) -> str:
@@ -158,6 +158,27 @@ def abbreviate(names: Iterable[str], between: str = ", ") -> str:
         "names": shown,
         "n": number(more),
     }
+
+
+def between(least: str, most: str) -> str:
+    """About how much, or about when."""
+    if least == most:
+        return _("about %(time)s") % {"time": least}
+    return _("about %(least)s to %(most)s") % {"least": least, "most": most}
+
+
+def at_a_time(n: int) -> str:
+    """How many hosts at a time; 0: all."""
+    if n < 2:
+        return _("one after another") if n else _("all at once")
+    return ngettext("%(n)s at a time", "%(n)s at a time", n) % {"n": number(n)}
+
+
+def cut(text: str, most: int) -> str:
+    """What is too long, up to a word's end."""
+    if len(text) <= most:
+        return text
+    return text[:most].rsplit(" ", 1)[0].rstrip(".,:;") + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def labelled_ticks(

@@ -113,7 +113,7 @@ def who(n: int, names: list[str]) -> str:
 
 
 def needs_you(n: int) -> str:
-    """How many instances need a person, in a word or two."""
+    """How many need a person, in a word or two."""
     return ngettext("%(n)s needs you", "%(n)s need you", n) % {"n": n}
 
 

@@ -156,9 +156,7 @@ def what_is_wrong(need: Need, row: InstanceMigration) -> str:
         return _("It is not certain where its guest runs; check both hosts.")
     if need is Need.ARRIVED_WRONG and not said:
         return _("It arrived in ERROR, or in a different state than before.")
-    if len(said) > SHOWN:
-        said = said[:SHOWN].rsplit(" ", 1)[0].rstrip(".,:;") + "\N{HORIZONTAL ELLIPSIS}"
-    return said
+    return formats.cut(said, SHOWN)
 
 
 def but_of_these(said: Message | None, report: DrainReport) -> Message | None:

@@ -157,11 +157,9 @@ def _said(row: InstanceMigration, report: DrainReport, offers: Offers) -> SafeSt
     shown = STEP_SHOWN if row.state in NEEDS_A_PERSON else MESSAGE_SHOWN
     message: SafeString | str = text
     if len(text) > shown:
-        cut = text[:shown].rsplit(" ", 1)[0].rstrip(".,:;")
         message = format_html(
-            '<details class="mnt-fold"><summary><span>{}\N{HORIZONTAL ELLIPSIS}</span></summary>'
-            "{}</details>",
-            cut,
+            '<details class="mnt-fold"><summary><span>{}</span></summary>{}</details>',
+            formats.cut(text, shown),
             text,
         )
     lines = [

@@ -5,7 +5,6 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
-from ukcloud_maintenance import services
 from ukcloud_maintenance.core.host.certificate import SERVICE_UP, Check, from_json
 from ukcloud_maintenance.services import Certificate
 from ukcloud_maintenance.store import HostMaintenance
@@ -26,18 +25,6 @@ def file_name(found: Certificate) -> str:
 def went_down(checks: tuple[Check, ...]) -> bool:
     """Whether all that stands against it is that the host is down: it was switched off."""
     return [check.code for check in checks if not check.passed] == [SERVICE_UP]
-
-
-def zoned(moment: datetime | None) -> str:
-    """Date and time in the user's zone, which is named."""
-    if moment is None:
-        return formats.NOTHING
-    return formats.zoned_time(moment)
-
-
-def scope() -> str:
-    """What a certificate is about and what it is not."""
-    return labels.said(services.SCOPE)
 
 
 def verdict(found: Certificate) -> Label:

@@ -11,7 +11,7 @@ from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import RULE_RESET
 from ukcloud_maintenance.exceptions import CloudError, Refused, UnknownHost
 
-from ..common import labels, release
+from ..common import formats, labels, release
 from ..common.addresses import PANEL, of_host
 from ..common.base import PanelView, ScriptView, cloud_problem, problem_of, uncached
 from ..common.checks import told
@@ -53,10 +53,10 @@ class CertificateView(PanelView):
             "found": panel.found,
             "label": certificate_page.verdict(panel.found),
             "why": labels.said(panel.found.why_not),
-            "written": certificate_page.zoned(panel.found.now),
+            "written": formats.zoned_time(panel.found.now),
             "written_utc": panel.found.now,
             "drains": [
-                (drain, certificate_page.zoned(drain.finished_at)) for drain in panel.found.drains
+                (drain, formats.zoned_time(drain.finished_at)) for drain in panel.found.drains
             ],
             "version": release.version(),
         }

@@ -116,7 +116,7 @@ def _in_maintenance(record: HostRecord, now: datetime) -> MaintenanceCell:
         help_text = labels.said(maintenance.message)
         return MaintenanceCell(_("being returned"), url, None, "rotate-left", "info", help_text)
     if record.safe:
-        since = certificate_page.zoned(maintenance.safe_since)
+        since = formats.zoned_time(maintenance.safe_since)
         return MaintenanceCell(
             _("safe to power off"),
             url,

@@ -1,7 +1,6 @@
 """One panel of a host: whether it may be switched off, or how its return to service goes. It is
 shown on the page of the host and on that of its drain."""
 
-import zlib
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -18,10 +17,11 @@ from ukcloud_maintenance.core.states import ReturnResult
 from ukcloud_maintenance.services import Certificate
 from ukcloud_maintenance.store import Drain, HostMaintenance
 
-from ..common import labels
+from ..common import formats, labels
 from ..common.addresses import PANEL
 from ..common.checks import Told, told
 from ..common.labels import Label
+from ..drains.mark import digest
 from . import certificate as certificate_page
 
 #: how long the end of a return is shown
@@ -65,11 +65,11 @@ class ReturnState:
 
     @property
     def asked(self) -> str:
-        return certificate_page.zoned(self.maintenance.returning_since)
+        return formats.zoned_time(self.maintenance.returning_since)
 
     @property
     def ended(self) -> str:
-        return certificate_page.zoned(self.maintenance.closed_at)
+        return formats.zoned_time(self.maintenance.closed_at)
 
     @property
     def run_url(self) -> str:
@@ -133,7 +133,8 @@ class HostPanel:
 
     @property
     def scope(self) -> str:
-        return certificate_page.scope()
+        """What a certificate is about and what it is not."""
+        return labels.said(services.SCOPE)
 
     @property
     def withdrawn_why(self) -> str:
@@ -149,15 +150,15 @@ class HostPanel:
 
     @property
     def safe_since(self) -> str:
-        return certificate_page.zoned(self.found.safe_since)
+        return formats.zoned_time(self.found.safe_since)
 
     @property
     def verified(self) -> str:
-        return certificate_page.zoned(self.found.verified_at)
+        return formats.zoned_time(self.found.verified_at)
 
     @property
     def withdrawn(self) -> str:
-        return certificate_page.zoned(self.found.withdrawn_at)
+        return formats.zoned_time(self.found.withdrawn_at)
 
     @property
     def drains(self) -> list[tuple[Drain, str]]:
@@ -195,7 +196,7 @@ class HostPanel:
             (run.pk, run.state) if run else 0,
             sorted(self.above),
         )
-        return f"{zlib.crc32(repr(told).encode()):x}"
+        return digest(*told)
 
     @property
     def announcement(self) -> str:

@@ -1,6 +1,6 @@
 """The plan page from a report: the same pieces for the first page and for every update.
 
-Like the drain page's (see `progress`): small, built without templates, all escaped here.
+Like the drain page's: small, built without templates, all escaped here.
 """
 
 import math
@@ -28,18 +28,13 @@ from ..common import elements, formats, labels
 from ..common.addresses import PANEL
 from ..common.elements import dialog_link, verb_button
 from ..common.labels import Label
+from ..common.worker import worker_warning
 from ..drains import attention, course
-from ..drains import overview as progress
 
 
 def at_a_time(plan: Plan, hosts: int) -> str:
     """How many of its hosts are emptied at a time."""
-    n = plan.hosts_at_once
-    if n == 0 or n >= hosts:
-        return _("all at once")
-    if n == 1:
-        return _("one after another")
-    return ngettext("%(n)s at a time", "%(n)s at a time", n) % {"n": formats.number(n)}
+    return formats.at_a_time(plan.hosts_at_once if plan.hosts_at_once < hosts else 0)
 
 
 def plan_state(drains: list[Drain], counts: Counts | None = None) -> Label:
@@ -245,7 +240,7 @@ def _needs(report: PlanReport) -> SafeString | str:
 def parts(report: PlanReport, actor: Actor) -> dict[str, SafeString]:
     """The pieces above the table, by name."""
     pieces: dict[str, SafeString | str] = {
-        "worker": "" if report.is_over else progress.worker_warning(report.worker),
+        "worker": "" if report.is_over else worker_warning(report.worker),
         "state": plan_state(report.drains, report.total).html,
         "headline": headline(report),
         "bar": _overall_bar(report),

@@ -106,9 +106,7 @@ class Preflight:
         if not self.duration:
             return ""
         least, most = about(self.duration.seconds), about(self.duration.seconds_one_by_one)
-        if least == most:
-            return _("about %(time)s") % {"time": least}
-        return _("about %(least)s to %(most)s") % {"least": least, "most": most}
+        return formats.between(least, most)
 
     @property
     def time_note(self) -> str:

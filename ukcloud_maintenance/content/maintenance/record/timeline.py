@@ -45,9 +45,8 @@ class EventRow:
         self.at = formats.zoned_time(event.at)
         self.ago = _ago(event.at, now)
         self.text = event_text(event)
-        self.short = ""
-        if len(self.text) > MESSAGE_SHOWN:
-            self.short = self.text[:MESSAGE_SHOWN].rsplit(" ", 1)[0].rstrip(".,:;") + "…"
+        cut = formats.cut(self.text, MESSAGE_SHOWN)
+        self.short = cut if cut != self.text else ""
         row = event.migration
         self.instance = (row.server_name or row.server_id) if row else ""
         self.url = reverse("horizon:admin:instances:detail", args=[row.server_id]) if row else ""

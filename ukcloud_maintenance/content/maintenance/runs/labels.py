@@ -16,7 +16,7 @@ from ukcloud_maintenance.core.run.states import (
 from ukcloud_maintenance.store import Run, RunAction, RunHost
 
 from ..common import formats
-from ..common.labels import Label
+from ..common.labels import Label, needs_you
 
 
 def run_state(run: Run, needs: int = 0) -> Label:
@@ -47,10 +47,6 @@ def run_state(run: Run, needs: int = 0) -> Label:
         RunState.FAILED: Label(_("Finished, hosts failed"), "danger", "times"),
         RunState.CANCELLED: Label(_("Cancelled"), "default", "ban"),
     }.get(state, Label(str(state)))
-
-
-def needs_you(n: int) -> str:
-    return ngettext("%(n)s needs you", "%(n)s need you", n) % {"n": formats.number(n)}
 
 
 def stage_words(stage: str) -> str:

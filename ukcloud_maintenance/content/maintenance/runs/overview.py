@@ -26,6 +26,7 @@ from ukcloud_maintenance.store import Counts, Run, RunHost
 from ..common import elements, formats, words
 from ..common.addresses import PANEL
 from ..common.elements import dialog_link, verb_button
+from ..common.labels import needs_you
 from ..common.worker import worker_warning
 from . import events, labels
 from .needs import Need, approve_button, listed, needs, waits_for_approval
@@ -71,7 +72,7 @@ def title(one: Shown) -> str:
     if one.report.is_over:
         return f"{labels.run_state(one.run).text} · {name}"
     said = f"{done(one.report.hosts)}/{len(one.report.hosts)} · {name}"
-    return f"{labels.needs_you(len(one.needs))} · {said}" if one.needs else said
+    return f"{needs_you(len(one.needs))} · {said}" if one.needs else said
 
 
 def headline(one: Shown) -> str:
@@ -242,5 +243,5 @@ def announcement(one: Shown) -> str:
         "n": formats.number(n),
     }
     names = ", ".join(dict.fromkeys(need.host.host for need in one.needs[:3]))
-    needed = f" {labels.needs_you(len(one.needs))}: {names}." if one.needs else ""
+    needed = f" {needs_you(len(one.needs))}: {names}." if one.needs else ""
     return f"{state}. {said}{needed}"

@@ -32,6 +32,7 @@ from ..common import formats, listing, words
 from ..common.addresses import PANEL, of_host
 from ..common.base import PanelPage, PanelView, ScriptView
 from ..common.elements import STEER_FORM
+from ..common.labels import needs_you
 from ..common.worker import worker_warning
 from . import events, labels, overview, table
 from .needs import HOST_FORM
@@ -360,7 +361,7 @@ class RunListRow:
         self.is_open = run.state in RUN_OPEN
         needs = yours + stages[Stage.FAILED.value] if self.is_open else 0
         self.label = labels.run_state(run, needs)
-        self.needs = labels.needs_you(needs) if needs else ""
+        self.needs = needs_you(needs) if needs else ""
         self.done = _("%(done)s of %(total)s") % {
             "done": formats.number(stages[Stage.DONE.value]),
             "total": formats.number(sum(stages.values())),

@@ -27,11 +27,7 @@ from .entered import Entered
 from .options import OptionsAction, OptionsStep
 
 
-class _ShownAction(workflows.Action):
-    """A step that shows something and asks for nothing."""
-
-
-class InstancesAction(_ShownAction):
+class InstancesAction(workflows.Action):
     class Meta:
         name = gettext_lazy("Preflight")
         slug = "instances"
@@ -42,7 +38,7 @@ class InstancesStep(workflows.Step):
     template_name = "admin/maintenance/workflow/_step_instances.html"
 
 
-class ReviewAction(_ShownAction):
+class ReviewAction(workflows.Action):
     class Meta:
         name = gettext_lazy("Review")
         slug = "review"
@@ -235,10 +231,7 @@ class DrainHostWorkflow(workflows.Workflow):
     @property
     def pace_text(self) -> str:
         """How many hosts at a time, in words."""
-        n = self.options.at_once
-        if n < 2:
-            return _("one after another") if n else _("all at once")
-        return ngettext("%(n)s at a time", "%(n)s at a time", n) % {"n": formats.number(n)}
+        return formats.at_a_time(self.options.at_once)
 
     def _time(self, name: str) -> datetime | None:
         """A time that was entered, as far as it makes sense."""
@@ -288,9 +281,7 @@ class DrainHostWorkflow(workflows.Workflow):
         begin = self._time("start_at") or now
         seconds = (self.duration.seconds, self.duration.seconds_one_by_one)
         least, most = (formats.clock(begin + timedelta(seconds=n), now) for n in seconds)
-        if least == most:
-            return _("about %(time)s") % {"time": least}
-        return _("about %(least)s to %(most)s") % {"least": least, "most": most}
+        return formats.between(least, most)
 
     @property
     def fit(self) -> str:
