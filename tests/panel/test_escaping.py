@@ -208,12 +208,22 @@ def test_angularjs_is_kept_out_of_pages_and_dialogs(file):
     source = file.read_text()
     parents = re.findall(r"{% extends [\"'](.+?)[\"'] %}", source)
     assert file.name in ("_base.html", "_modal.html", "_drain_host.html") or all(
-        parent in ("admin/maintenance/common/_base.html", "admin/maintenance/common/_modal.html")
+        parent in [f"admin/maintenance/common/_{name}.html" for name in ("base", "modal", "list")]
         for parent in parents
     )
     if parents == ["admin/maintenance/common/_base.html"]:
+        if file.name == "_list.html":  # what lists fill stands within the panel
+            before, _start, panel = source.partition("{% block panel %}")
+            assert "{% block" not in before
+            assert panel.count("{% block") == panel.count("{% endblock %}") - 1
+            assert panel.rstrip().endswith("{% endblock %}")
+            return
         blocks = set(re.findall(r"{% block (\w+)", source))
         assert blocks <= {"panel", "title"}
+    if parents == ["admin/maintenance/common/_list.html"]:
+        listed = (file.parents[1] / "common/_list.html").read_text()
+        own = re.findall(r"{% block (\w+)", source)
+        assert set(own) <= set(re.findall(r"{% block (\w+)", listed)) - {"panel"}
     if "<html" in source or parents in (["base.html"], ["horizon/common/_modal.html"]):
         assert "ng-non-bindable" in source
 

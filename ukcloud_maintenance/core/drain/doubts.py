@@ -117,14 +117,7 @@ def abort_settled(p: Pass, row: Row, server: Server) -> None:
 def late_error(p: Pass, row: Row, record: Migration, word: Word, known: Message) -> None:
     here = word is Word.RUNS_HERE
     then = message("error_left_by_nova") if here else p.look_on_both(row)
-    text = several(message("error_after_abort", status=record.status), known, then)
-    p.change(
-        row,
-        {"state": MigrationState.UNKNOWN, "code": LATE_ERROR, "message": text},
-        "unknown",
-        text,
-        ask_why=True,
-    )
+    unknown(p, row, LATE_ERROR, message("error_after_abort", status=record.status), known, then)
 
 
 def task_stuck(p: Pass, row: Row, server: Server, what: Message) -> None:
@@ -147,11 +140,10 @@ def it_is(status: str, host: str | Message) -> Message:
 
 def cannot_tell(p: Pass, row: Row, code: str, *known: Message) -> None:
     """:param known: what is known of it, a sentence each"""
-    text = several(*known, p.look_on_both(row))
-    p.change(
-        row,
-        {"state": MigrationState.UNKNOWN, "code": code, "message": text},
-        "unknown",
-        text,
-        ask_why=True,
-    )
+    unknown(p, row, code, *known, p.look_on_both(row))
+
+
+def unknown(p: Pass, row: Row, code: str, *said: Message) -> None:
+    text = several(*said)
+    fields = {"state": MigrationState.UNKNOWN, "code": code, "message": text}
+    p.change(row, fields, "unknown", text, ask_why=True)
