@@ -129,16 +129,13 @@ def url(slug: str, drain: Drain) -> str:
 
 
 class Offers:
-    """What this actor may ask for; the policy is asked once for each rule."""
+    """What this actor may ask for."""
 
     def __init__(self, actor: Actor):
         self.actor = actor
-        self._known: dict[str, bool] = {}
 
     def may(self, rule: str) -> bool:
-        if rule not in self._known:
-            self._known[rule] = self.actor.may(rule) is True
-        return self._known[rule]
+        return self.actor.may(rule) is True
 
     @cached_property
     def buttons(self) -> list[Button]:
@@ -192,16 +189,10 @@ class Offers:
         if drain.state == DrainState.CANCELLING:
             texts[DrainVerb.CANCEL] = _("Abort Migrations in Progress")
         shown = []
-        for verb in (
-            DrainVerb.PAUSE,
-            DrainVerb.RESUME,
-            DrainVerb.RETRY,
-            DrainVerb.CHANGE,
-            DrainVerb.CANCEL,
-        ):
+        for verb, name in DRAIN_URLS.items():
             if verb not in offered:
                 continue
-            address = reverse(f"{PANEL}:{DRAIN_URLS[verb]}", args=[drain.pk])
+            address = reverse(f"{PANEL}:{name}", args=[drain.pk])
             danger = "danger" if verb is DrainVerb.CANCEL else "default"
             if verb in (DrainVerb.CHANGE, DrainVerb.CANCEL):
                 shown.append(dialog_link(verb, danger, address, texts[verb]))
@@ -218,7 +209,7 @@ class Offers:
         return joined(shown)
 
 
-#: the names of the URLs of what is requested for a drain
+#: the names of the URLs of what is requested for a drain, in the order of the buttons
 DRAIN_URLS = {
     DrainVerb.PAUSE: "pause_drain",
     DrainVerb.RESUME: "resume_drain",

@@ -182,13 +182,7 @@ def verbs(report: PlanReport, actor: Actor) -> list[DrainVerb]:
     """What can be done with the plan now, by this actor."""
     found = [
         verb
-        for verb in (
-            DrainVerb.PAUSE,
-            DrainVerb.RESUME,
-            DrainVerb.RETRY,
-            DrainVerb.CHANGE,
-            DrainVerb.CANCEL,
-        )
+        for verb in DrainVerb
         if actor.may(steering.RULE_OF_DRAIN[verb]) is True
         and any(not steering.drain_objection(verb, drain) for drain in report.drains)
     ]
