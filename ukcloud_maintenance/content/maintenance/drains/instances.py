@@ -64,13 +64,17 @@ class InstancesView(SteeringView):
 
     def post(self, request, drain_id):
         drain = self.drain_here(drain_id, self.rule)
+        rows: list[InstanceMigration] = []
         try:
             rows = self.selected(drain, request.POST)
             if self.button.confirm and request.POST.get("confirmed") != "yes":
                 return self.ask(drain, rows)
             return self.answer(drain_id, told(self.button, self.do(drain, rows)))
         except Refused as error:
-            return self.refused(drain_id, error)
+            return self.refuse(drain, rows, error)
+
+    def refuse(self, drain: Drain, rows: list[InstanceMigration], error: Refused) -> HttpResponse:
+        return self.refused(drain.pk, error)
 
     def selected(self, drain: Drain, sent) -> list[InstanceMigration]:
         """The instances that were selected, in the order of the drain. The script names them all in
@@ -238,22 +242,11 @@ class RetryOnView(RetryView):
             cloud=self.cloud,
         )
 
-    def post(self, request, drain_id):
-        drain = self.drain_here(drain_id, self.rule)
-        try:
-            rows = self.selected(drain, request.POST)
-            if request.POST.get("confirmed") != "yes":
-                return self.ask(drain, rows)
-            return self.answer(drain_id, told(self.button, self.do(drain, rows)))
-        except Refused as error:
-            if error.field != "destination":
-                return self.refused(drain_id, error)
-            return self.ask(
-                drain,
-                rows,
-                chosen=request.POST.get("destination", ""),
-                destination_error=refusal_text(error),
-            )
+    def refuse(self, drain, rows, error):
+        if error.field != "destination":
+            return super().refuse(drain, rows, error)
+        chosen = self.request.POST.get("destination", "")
+        return self.ask(drain, rows, chosen=chosen, destination_error=refusal_text(error))
 
 
 class SkipView(InstancesView):
