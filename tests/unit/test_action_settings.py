@@ -95,6 +95,10 @@ def test_where_nothing_is_set_there_is_nothing(settings):
         ({**COMMAND, "reboots": "no"}, "['reboots'] must be bool, not str."),
         ({**COMMAND, "idempotent": 1}, "['idempotent'] must be bool, not int."),
         ({**COMMAND, "checks": ["uptime"]}, "['checks'] has 'uptime'; known are uptime_changed,"),
+        (
+            {**COMMAND, "checks": ["agents_up"], "settle": 60},
+            "['settle'] must be 75 or more with the check agents_up.",
+        ),
         ({**COMMAND, "checks": "canary"}, "['checks'] must be list or tuple, not str."),
         ({**COMMAND, "directory": "ansible"}, "['directory'] must be an absolute path."),
         ({**COMMAND, "environment": {"A": 1}}, "['environment'] must have text for 'A', not int."),

@@ -2,11 +2,12 @@
 
 from .identity import Identity
 from .migrations import Migrations
+from .network import Network
 from .placement import Placement
 from .servers import Servers
 
 
-class Cloud(Servers, Migrations, Placement, Identity):
+class Cloud(Servers, Migrations, Placement, Identity, Network):
     """One region of an OpenStack cloud, seen by one user.
 
     :param ksa_session: a keystoneauth session; its plugin says who asks

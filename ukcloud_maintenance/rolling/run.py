@@ -143,7 +143,7 @@ class RunReconciler:
         now, settle = self.clock(), run_view(run).settle_seconds
         if row.checked_at or row.up_since is None:
             return
-        if (now - row.up_since).total_seconds() < settle:
+        if (now - max(row.up_since, row.since)).total_seconds() < settle:
             return
         tries = store.tries_of(row)
         began = tries[-1].started_at if tries else row.since

@@ -107,6 +107,21 @@ _HOSTS: Mapping[str, Template] = {
     "run_same_version": Template(
         "The hypervisor of {host} still has version {version}.", remedy=_LOOK
     ),
+    "run_agents_down": Template(
+        "A network agent of {host} is not up: {agents:clauses}.",
+        plural="{count} network agents of {host} are not up: {agents:clauses}.",
+        remedy="Start what is not up, then retry the host, leave it out, or say that it is done.",
+        cause="One that was not up before the action either is not counted.",
+    ),
+    "agent_dead_since": Template("{agent} ({kind}), last heard of at {at:time}"),
+    "agent_dead": Template("{agent} ({kind}), never heard of"),
+    "agent_off": Template("{agent} ({kind}), alive, but disabled in Neutron"),
+    "agent_gone": Template("{agent}, no longer listed by Neutron"),
+    "run_agents_unknown": Template(
+        "Neutron lists no agent of {host}, and which ones it had before the action is not known.",
+        remedy=_LOOK,
+        cause="The list could not be read right before the action.",
+    ),
     "run_return_refused": Template(
         "Its return to service was refused.",
         remedy="See why on the host's page, return it to service there, or leave it out.",
