@@ -127,7 +127,7 @@ class RunHost(models.Model):
         HostMaintenance, null=True, on_delete=models.SET_NULL, related_name="run_hosts"
     )
     #: as found before the action: the hypervisor's uptime (seconds) and version, and whether its
-    #: network agents were up
+    #: network agents were up; and what is kept of its canary, see core.run.canary
     before = models.JSONField(default=dict)
     #: when its service was first seen down since the action began, and since when it is up again
     down_at = models.DateTimeField(null=True)

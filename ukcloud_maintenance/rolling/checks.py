@@ -10,6 +10,7 @@ from ..cloud import Cloud
 from ..core.facts import Machine
 from ..core.message import Message, message
 from ..core.run import agents
+from ..core.run.canary import restored
 from ..exceptions import CloudError
 from ..log import log_event
 from ..settings.actions import Action
@@ -41,6 +42,8 @@ def facts_before(
         except CloudError as error:
             log_event(logging.INFO, "agents_not_known", host=host, detail=error.said)
         kept["agents"] = known
+    if "canary" in earlier:
+        kept["canary"] = earlier["canary"]  # something may be left of it
     return kept
 
 
@@ -70,6 +73,18 @@ def standing_against(
             log_event(logging.INFO, "host_without_agents", run=row.run_id, host=row.host)
         wrong = agents.standing_against(row.host, found, row.before.get("agents"))
     return wrong
+
+
+def wants_canary(name: str) -> bool:
+    """Whether an action is to be followed by a canary."""
+    action = settings.current().actions.get(name)
+    return action is not None and "canary" in action.checks
+
+
+def canary_is_left(row: RunHost) -> bool:
+    """Whether something may be left of the canary of a host."""
+    one = restored(row.before.get("canary"))
+    return one is not None and not one.is_gone
 
 
 def _against_the_machine(

@@ -21,6 +21,7 @@ from ..store import Run, RunHost
 from . import checks, gates
 from .acting import Acting, of
 from .actor import actor_of
+from .canary import Canaries
 from .views import action_of, host_view, maintenance_of, notice_service, run_view
 
 #: How often it is asked whether what holds the next host back is over, in seconds: it takes some
@@ -71,6 +72,7 @@ class RunReconciler:
         #: what kept it from one of the hosts
         self.problem: Message | None = None
         self.acting = Acting(cloud, worker, machine, clock)
+        self.canaries = Canaries(cloud, worker, clock)
 
     def run(self, run: Run) -> RunOutcome:
         """One pass. An OpenStack that does not answer is an outcome; a bug is raised."""
@@ -99,7 +101,7 @@ class RunReconciler:
         if any(row.stage in _WATCHED for row in rows):
             services = self.cloud.services()
         for row in rows:
-            if row.stage not in STAGES_OVER:
+            if row.stage not in STAGES_OVER or checks.canary_is_left(row):
                 self._one(run, row, services)
         rows = store.run_hosts(run, outputs=False)
         views = [self._view(run, row) for row in rows]
@@ -129,33 +131,45 @@ class RunReconciler:
             self.alive(run)
         if row.stage == Stage.ACTING:
             self.acting.follow(run, row)
+        service: Service | None = None
         if row.stage in _WATCHED and services is not None:
             service = next((one for one in services if one.host == row.host), None)
             notice_service(run, row, service, self.clock())
-        if row.stage == Stage.SETTLING:
-            self._check(run, row)
+        waits = self.canaries.follow(run, row, service)
+        if waits is None and row.stage == Stage.SETTLING:
+            waits = self._check(run, row, service)
+        if waits is not None:
+            if row.message != waits and row.stage not in STAGES_OVER:
+                store.change_host(run, row, self.clock(), message=waits)
+            return
         step = d.of_host(run_view(run), self._view(run, row), self.clock())
         if step is not None:
             self._apply(run, row, step)
 
-    def _check(self, run: Run, row: RunHost) -> None:
-        """What is to be looked at before the host is given back, once it is up for long enough."""
+    def _check(self, run: Run, row: RunHost, service: Service | None) -> Message | None:
+        """Look at what is to be looked at before the host is given back, once it is up for long
+        enough; what is waited for, or None."""
         now, settle = self.clock(), run_view(run).settle_seconds
         if row.checked_at or row.up_since is None:
-            return
+            return None
         if (now - max(row.up_since, row.since)).total_seconds() < settle:
-            return
+            return None
         tries = store.tries_of(row)
         began = tries[-1].started_at if tries else row.since
         wrong: Message | None
         try:
             wrong = checks.standing_against(self.cloud, run.action, row, began, now)
+            if wrong is None and checks.wants_canary(run.action):
+                wrong, is_known = self.canaries.standing_against(run, row, service)
+                if not is_known:
+                    return wrong
         except CloudError as error:
             wrong = message("openstack_trouble", detail=error.said)
         if wrong is None:
             store.change_host(run, row, now, checked_at=now, objection=None)
         elif row.objection != wrong:
             store.change_host(run, row, now, objection=wrong)
+        return None
 
     def _apply(self, run: Run, row: RunHost, step: d.Step) -> None:
         now = self.clock()

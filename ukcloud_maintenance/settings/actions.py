@@ -17,7 +17,7 @@ from .schema import Wrong, setting
 __all__ = ["CHECKS", "VALUES", "Action", "Alerts", "Command", "Poll", "Webhook"]
 
 #: What can be verified of a host after its action.
-CHECKS = ("uptime_changed", "version_changed", "agents_up")
+CHECKS = ("uptime_changed", "version_changed", "agents_up", "canary")
 #: Neutron takes an agent for alive for so many seconds after it last heard of it
 #: (`agent_down_time`): who looks earlier may look at what was before the action.
 AGENTS_SETTLE = 75.0

@@ -30,13 +30,17 @@ FAILURES = {
 #: What was asked; it stands behind "Could not".
 ASKED = {
     "to_abort_migration": Template("abort migration {migration} of server {server}"),
+    "to_build_server": Template("build server {name}"),
     "to_change_allocations": Template("change the allocations of consumer {consumer}"),
+    "to_change_traits": Template("change the traits of resource provider {provider}"),
     "to_cold_migrate": Template("cold-migrate server {server}"),
     "to_confirm_resize": Template("confirm the resize of server {server}"),
     "to_count_servers": Template("count the servers of host {host}"),
+    "to_delete_server": Template("delete server {server}"),
     "to_disable_service": Template("disable the compute service"),
     "to_enable_service": Template("enable the compute service"),
     "to_find_service": Template("find {name} in the service catalog"),
+    "to_find_server": Template("find server {name}"),
     "to_force_complete": Template("force migration {migration} of server {server} to complete"),
     "to_list_actions": Template("list the actions of server {server}"),
     "to_list_agents": Template("list the network agents of host {host}"),
