@@ -33,7 +33,7 @@ class Checked(Bench):
         )
         self.now += timedelta(seconds=91)
         HostMaintenance.objects.update(verified_at=self.now)
-        RunReconciler(self.cloud, "worker", "here", lambda: self.now)._check(self.run, self.row)
+        RunReconciler(self.cloud, "worker", "here", lambda: self.now)._check(self.run, self.row, None)
         return "" if self.row.checked_at else english(self.row.objection)
 
 
@@ -115,8 +115,8 @@ def test_the_host_is_up_for_as_long_since_its_action_ended_too(neutron):
         checked_at=None,
     )
     reconciler = RunReconciler(bench.cloud, "worker", "here", lambda: bench.now)
-    reconciler._check(bench.run, bench.row)
+    reconciler._check(bench.run, bench.row, None)
     assert bench.row.checked_at is None
     bench.now += timedelta(seconds=2)
-    reconciler._check(bench.run, bench.row)
+    reconciler._check(bench.run, bench.row, None)
     assert bench.row.checked_at is not None

@@ -14,7 +14,6 @@ import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from .. import settings, store
 from ..cloud import Cloud
@@ -24,6 +23,7 @@ from ..core.run import canary as c
 from ..exceptions import CloudError, CloudNotFound
 from ..log import log_event
 from ..store import Run, RunHost
+from .acting import of
 from .views import maintenance_of
 
 #: As `acting.INTENT_GOES_STALE`.
@@ -104,7 +104,7 @@ class Canaries:
         maintenance = maintenance_of(row)
         if maintenance is not None and maintenance.safe_since is not None:
             store.withdraw(maintenance, waits, self.worker, now)
-        one = self._keep(run, row, one)
+        one = self._keep(run, row, one, waits)
         if time.monotonic() - began > INTENT_GOES_STALE:
             return waits, False  # stopped in between: the next look tells that there is none
         log_event(logging.INFO, "canary_begins", run=run.pk, host=row.host, name=one.name)
@@ -124,7 +124,7 @@ class Canaries:
                 verdict = c.failed(row.host, error.said)
                 again = error.not_begun or error.status == 409
                 one = replace(one, verdict=verdict, judged_at=now, may_be_repeated=again)
-                self._keep(run, row, one)
+                self._keep(run, row, one, verdict)
             return waits, False
         self._keep(run, row, replace(one, server=server))
         return waits, False
@@ -153,7 +153,7 @@ class Canaries:
             log_event(logging.INFO, "canary_judged", run=run.pk, host=row.host, detail=verdict)
             again = c.tells_nothing(one, verdict, newest)
             one = replace(one, verdict=verdict, judged_at=self.clock(), may_be_repeated=again)
-            self._keep(run, row, one)
+            self._keep(run, row, one, verdict)
         for server in found:
             with contextlib.suppress(CloudNotFound):
                 self.cloud.delete_server(server.id, for_good=server.status == "SOFT_DELETED")
@@ -181,9 +181,12 @@ class Canaries:
                 self.cloud.mark_disabled(one.provider, True)
         return self._keep(run, row, replace(one, is_open=False))
 
-    def _keep(self, run: Run, row: RunHost, one: c.Canary) -> c.Canary:
-        kept: dict[str, Any] = c.stored(one)
-        store.keep_canary(run, row, self.clock(), kept)
+    def _keep(
+        self, run: Run, row: RunHost, one: c.Canary, happened: Message | None = None
+    ) -> c.Canary:
+        """:param happened: what the record of the run tells of it"""
+        event = ("run_canary", self.worker, of(row, happened)) if happened else None
+        store.keep_canary(run, row, self.clock(), c.stored(one), event)
         return one
 
     @property

@@ -71,6 +71,8 @@ class RunReconciler:
         self.held_until = {} if held_until is None else held_until
         #: what kept it from one of the hosts
         self.problem: Message | None = None
+        #: a canary is awaited, for which a host may be taken for enabled
+        self.is_quick = False
         self.acting = Acting(cloud, worker, machine, clock)
         self.canaries = Canaries(cloud, worker, clock)
 
@@ -88,7 +90,7 @@ class RunReconciler:
             pause = max(settings.current().idle_seconds, error.retry_after or 0)
             return RunOutcome(pause, error.said)
         now = store.run(run.pk)
-        has_changed = now is not None and now.revision != before
+        has_changed = self.is_quick or (now is not None and now.revision != before)
         current = settings.current()
         pause = current.poll_seconds if has_changed else current.idle_seconds
         return RunOutcome(pause, self.problem)
@@ -122,7 +124,7 @@ class RunReconciler:
             self._step(run, row, services)
         except CloudError as error:
             said = message("openstack_trouble", detail=error.said)
-            if row.message != said:
+            if row.message != said and row.stage not in STAGES_OVER:
                 store.change_host(run, row, self.clock(), message=said)
             self.problem = error.said
 
@@ -139,6 +141,7 @@ class RunReconciler:
         if waits is None and row.stage == Stage.SETTLING:
             waits = self._check(run, row, service)
         if waits is not None:
+            self.is_quick = True
             if row.message != waits and row.stage not in STAGES_OVER:
                 store.change_host(run, row, self.clock(), message=waits)
             return

@@ -9,10 +9,17 @@ from django.db import transaction
 from ..core.run.canary import restored
 from ..exceptions import StaleState
 from ..models import Run, RunHost
-from .runs import _touch
+from .journal import Happened
+from .runs import _event, _touch
 
 
-def keep_canary(run: Run, host: RunHost, now: datetime, canary: Mapping[str, Any]) -> None:
+def keep_canary(
+    run: Run,
+    host: RunHost,
+    now: datetime,
+    canary: Mapping[str, Any],
+    event: Happened | None = None,
+) -> None:
     """Keep what is known of the canary of a host, only if that is still as it was read.
 
     :raises StaleState: it is not
@@ -24,6 +31,8 @@ def keep_canary(run: Run, host: RunHost, now: datetime, canary: Mapping[str, Any
             raise StaleState(f"somebody else has the canary of {host.host}")
         before = {**kept, "canary": dict(canary)}
         RunHost.objects.filter(pk=host.pk).update(before=before)
+        if event:
+            _event(run, now, event)
     host.before = before
 
 
