@@ -33,7 +33,9 @@ class Checked(Bench):
         )
         self.now += timedelta(seconds=91)
         HostMaintenance.objects.update(verified_at=self.now)
-        RunReconciler(self.cloud, "worker", "here", lambda: self.now)._check(self.run, self.row, None)
+        RunReconciler(self.cloud, "worker", "here", lambda: self.now)._check(
+            self.run, self.row, None
+        )
         return "" if self.row.checked_at else english(self.row.objection)
 
 

@@ -44,11 +44,10 @@ class Canaries:
         self.worker = worker
         self.clock = clock
 
-    def follow(self, run: Run, row: RunHost, service: Service | None) -> Message | None:
+    def follow(self, run: Run, row: RunHost) -> Message | None:
         """One step on the way of the canary of a host; what is waited for, or None: the host may
         go on, without a canary or with one that cannot be deleted.
 
-        :param service: the host's, as it is now; None: it was not looked at
         :raises CloudError: OpenStack does not answer
         :raises StaleState: somebody else got there first
         """
@@ -57,9 +56,9 @@ class Canaries:
             return None
         if one.is_overdue(max(self._seconds, DELETE_SECONDS), self.clock()):
             with contextlib.suppress(CloudError):
-                self._step(run, row, one, service)
+                self._step(run, row, one)
             return None
-        return self._step(run, row, one, service)
+        return self._step(run, row, one)
 
     def standing_against(
         self, run: Run, row: RunHost, service: Service | None
@@ -129,16 +128,14 @@ class Canaries:
         self._keep(run, row, replace(one, server=server))
         return waits, False
 
-    def _step(
-        self, run: Run, row: RunHost, one: c.Canary, service: Service | None
-    ) -> Message | None:
+    def _step(self, run: Run, row: RunHost, one: c.Canary) -> Message | None:
         found = self._find(one)
         newest = found[0] if found else None
         if newest is not None and (not one.server or (newest.host and not one.had_host)):
             had_host = one.had_host or bool(newest.host)
             one = self._keep(run, row, replace(one, server=newest.id, had_host=had_host))
         if one.may_close(newest, self.clock()):
-            one = self._close(run, row, one, service)
+            one = self._close(run, row, one)
         if one.verdict is None:
             verdict = c.judge(
                 one,
@@ -160,7 +157,7 @@ class Canaries:
         if found:
             return message("run_canary_deleted", host=row.host)
         if one.is_open:
-            one = self._close(run, row, one, service)
+            one = self._close(run, row, one)
         self._keep(run, row, replace(one, is_gone=True))
         return None
 
@@ -173,9 +170,9 @@ class Canaries:
             found.setdefault(server.id, server)
         return list(found.values())
 
-    def _close(self, run: Run, row: RunHost, one: c.Canary, service: Service | None) -> c.Canary:
+    def _close(self, run: Run, row: RunHost, one: c.Canary) -> c.Canary:
         """Let the scheduler take the host for disabled again; where it is still."""
-        now = service or self.cloud.service(row.host)
+        now = self.cloud.service(row.host)  # at this moment: somebody may have enabled it
         if now is not None and now.status == "disabled":
             with contextlib.suppress(CloudNotFound):  # with its provider that is over
                 self.cloud.mark_disabled(one.provider, True)

@@ -137,7 +137,7 @@ class RunReconciler:
         if row.stage in _WATCHED and services is not None:
             service = next((one for one in services if one.host == row.host), None)
             notice_service(run, row, service, self.clock())
-        waits = self.canaries.follow(run, row, service)
+        waits = self.canaries.follow(run, row)
         if waits is None and row.stage == Stage.SETTLING:
             waits = self._check(run, row, service)
         if waits is not None:
