@@ -1,12 +1,16 @@
 """Canaries on a real Nova and Placement, with simulated hypervisors."""
 
+import json
+import random
 import sys
 import time
+from collections import Counter
 
 import pytest
 from keystoneauth1.adapter import Adapter
 
-from tests.worker.driving import SETTINGS, Passes, servers_on, service_of
+from tests.worker.conftest import _taken_for_disabled
+from tests.worker.driving import SETTINGS, Installation, Passes, servers_on, service_of
 from tests.worker.test_runs import ACTOR, Worker, stages, told
 from ukcloud_maintenance import services
 from ukcloud_maintenance.cloud.building import DISABLED
@@ -146,3 +150,51 @@ def test_a_host_that_cannot_run_it_stays_out_and_says_why(worker, nova):
     report = one.until_over(run)
     assert stages(report) == {"st12": "done"}, told(report)
     assert canaries(nova) == []
+
+
+def test_workers_that_are_killed_again_and_again_leave_none(nova, tmp_path):
+    action = {"command": [sys.executable, "-c", "pass"], "checks": ["canary"], "settle": 0.5}
+    given = {
+        **SETTINGS,
+        "VERIFY_SECONDS": 5,
+        "ACTIONS": {"nothing": action},
+        "ACTIONS_DIRECTORY": str(tmp_path / "records"),
+        "CANARY": {"image": IMAGE_ID, "flavor": nova.flavor()},
+    }
+    installation = Installation(nova, tmp_path, TEST_MAINTENANCE=json.dumps(given))
+    try:
+        started = installation.run(
+            *("maintenance_run", "start", "--hosts", "cmp12", "cmp13", "--action", "nothing"),
+            *("--reason", "new kernel", "--json"),
+        )
+        run = json.loads(started.stdout)["id"]
+
+        def state() -> str:
+            table = "ukcloud_maintenance_run"
+            return installation.query(f"select state from {table} where id=?", run)[0][0]
+
+        def stages() -> list[str]:
+            table = "ukcloud_maintenance_runhost"
+            return [s for (s,) in installation.query(f"select stage from {table}")]
+
+        # a fixed seed: where it is cut off depends on the machine all the same
+        chance = random.Random(7)
+        for _ in range(10):
+            if state() != "running":
+                break
+            worker = installation.start_worker()
+            installation.wait(lambda: stages() != ["draining", "waiting"], "it is on its way")
+            time.sleep(chance.uniform(1, 3))
+            worker.kill()
+            worker.wait()
+            names = Counter(one["name"] for one in canaries(nova))
+            assert max(names.values(), default=0) <= 1
+        installation.start_worker()
+        installation.wait(lambda: state() != "running", "the run is over", 240)
+        shown = installation.run("maintenance_run", "status", str(run)).stdout
+        assert state() == "succeeded", shown
+        assert canaries(nova) == []
+        assert {service_of(nova, host)["status"] for host in ("cmp12", "cmp13")} == {"enabled"}
+        until(lambda: _taken_for_disabled(nova, nova.adapter("placement")) == [])
+    finally:
+        installation.close()

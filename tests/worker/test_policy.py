@@ -480,7 +480,11 @@ def test_a_canary_needs_the_rules_of_the_documentation_and_no_others(demo, gatew
     canary(demo, gateway)
 
 
-@pytest.mark.parametrize("rule", CANARY_RULES)
+#: Of one with a network, which this cloud does not have.
+OF_A_NETWORK = f"{COMPUTE}servers:create:attach_network"
+
+
+@pytest.mark.parametrize("rule", sorted(CANARY_RULES.keys() - {OF_A_NETWORK}))
 def test_without_one_rule_there_is_no_canary(demo, gateway, policy, rule):
     closed = CANARY_RULES[rule].replace(" or role:maintenance_worker", "")
     policy(POLICY | CANARY_RULES | {rule: closed})
