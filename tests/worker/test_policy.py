@@ -305,7 +305,7 @@ NO_CALLS = {
     *("try_side_by_side", "within", "use_newest_of", "stop", "providers_of", "tell_of_requests"),
 }
 #: For canaries alone: tests below.
-OF_CANARIES = {"build_server", "own_servers_named", "delete_server", "mark_disabled"}
+OF_CANARIES = {"build_server", "own_servers_named", "delete_server", "mark_disabled", "set_traits"}
 #: Of Neutron, which this cloud does not have: tests/unit/test_network.py.
 OF_NEUTRON = {"agents_of"}
 #: What an administrator does, never the worker: an allocation that was left behind is removed, the

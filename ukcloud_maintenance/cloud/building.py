@@ -1,6 +1,6 @@
 """A server of our own, built on a host that takes no others, and deleted."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -92,13 +92,21 @@ class Building(Transport):
             if (DISABLED in traits) == disabled:
                 return
             wanted = traits | {DISABLED} if disabled else traits - {DISABLED}
-            generation = body.get("resource_provider_generation")
-            change: dict[str, Any] = {"traits": sorted(wanted)}
-            change["resource_provider_generation"] = generation
             try:
-                self._write(what, "PUT", path, change, placement=True)
+                self.set_traits(provider_id, wanted, body.get("resource_provider_generation"))
             except CloudConflict:
                 if not left:
                     raise
             else:
                 return
+
+    def set_traits(self, provider_id: str, traits: Iterable[str], generation: Any) -> None:
+        """Make the traits of a resource provider exactly these. One request.
+
+        :param generation: of the provider as they were read
+        :raises CloudConflict: it was changed since; nothing was done
+        """
+        what = message("to_change_traits", provider=provider_id)
+        path = f"/resource_providers/{quote(provider_id, safe='')}/traits"
+        body = {"traits": sorted(traits), "resource_provider_generation": generation}
+        self._write(what, "PUT", path, body, placement=True)
