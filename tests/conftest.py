@@ -41,6 +41,7 @@ TOGETHER = {
     "tests/worker/test_steering.py": "worker's nova",
     "tests/worker/test_runs.py": "worker's nova",
     "tests/worker/test_runs_killed.py": "worker's other nova",
+    "tests/worker/test_canary.py": "worker's other nova",
 }
 SPREAD = (
     "tests/commands/",

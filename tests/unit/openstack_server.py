@@ -30,13 +30,16 @@ Script = Callable[[Request], Answer]
 
 
 class OpenStack:
-    """`nova`, `keystone` and `placement` map a path to an answer or to what makes one."""
+    """`nova`, `keystone`, `placement` and `neutron` map a path to an answer or what makes one."""
 
     def __init__(self, url: str):
         self.url = url
         self.nova: dict[str, Answer | Script] = {}
         self.keystone: dict[str, Answer | Script] = {}
         self.placement: dict[str, Answer | Script] = {}
+        self.neutron: dict[str, Answer | Script] = {}
+        #: what the catalogue says below `url`; None: that there is no such service
+        self.network_path: str | None = "/networking"
         #: what the catalogue says below `url`
         self.compute_path = "/compute/v2.1"
         self.requests: list[Request] = []
@@ -52,6 +55,7 @@ class OpenStack:
             ("/identity/v3", self.keystone),
             ("/compute/v2.1", self.nova),
             ("/placement", self.placement),
+            ("/networking", self.neutron),
         ):
             if request.path.startswith(prefix):
                 request.path = request.path.removeprefix(prefix)
@@ -87,6 +91,7 @@ class OpenStack:
                 service("identity", "/identity/v3"),
                 service("compute", self.compute_path),
                 service("placement", "/placement"),
+                *([service("network", self.network_path)] if self.network_path else []),
             ],
         }
         return Answer({"token": token}, 201, {"X-Subject-Token": "a-token"})

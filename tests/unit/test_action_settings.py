@@ -8,6 +8,7 @@ from ukcloud_maintenance import settings as our_settings
 from ukcloud_maintenance.exceptions import ConfigurationError
 from ukcloud_maintenance.settings import actions, current
 from ukcloud_maintenance.settings.actions import Action, Alerts, Command, Poll, Webhook
+from ukcloud_maintenance.settings.canary import CanarySettings
 
 COMMAND = {"command": ["ansible-playbook", "reboot.yml", "--limit", "{host}"]}
 HOOK = {"url": "https://awx/launch", "secret": "s3cret-of-both-ends"}
@@ -95,6 +96,10 @@ def test_where_nothing_is_set_there_is_nothing(settings):
         ({**COMMAND, "reboots": "no"}, "['reboots'] must be bool, not str."),
         ({**COMMAND, "idempotent": 1}, "['idempotent'] must be bool, not int."),
         ({**COMMAND, "checks": ["uptime"]}, "['checks'] has 'uptime'; known are uptime_changed,"),
+        (
+            {**COMMAND, "checks": ["agents_up"], "settle": 60},
+            "['settle'] must be 75 or more with the check agents_up.",
+        ),
         ({**COMMAND, "checks": "canary"}, "['checks'] must be list or tuple, not str."),
         ({**COMMAND, "directory": "ansible"}, "['directory'] must be an absolute path."),
         ({**COMMAND, "environment": {"A": 1}}, "['environment'] must have text for 'A', not int."),
@@ -209,3 +214,41 @@ def test_what_can_be_secret_is_not_shown(settings):
     assert our_settings_problems() == []
     assert "s3cret" not in repr(current())
     assert actions.read_actions({"awx": {"webhook": hook}})["awx"].webhook.url == url
+
+
+# -- the canary ------------------------------------------------------------------------------
+
+
+def test_a_canary_has_defaults_and_is_off_without_one(settings):
+    use(settings)
+    assert current().canary is None
+    use(settings, CANARY={"image": "i", "flavor": "f"})
+    assert current().canary == CanarySettings("i", "f", "none", 300)
+
+
+@pytest.mark.parametrize(
+    ("canary", "problem"),
+    [
+        ({"image": "i"}, " lacks 'flavor'."),
+        ({"image": "i", "flavor": ""}, "['flavor'] must not be empty."),
+        ({"image": "i", "flavor": 1}, "['flavor'] must be str, not int."),
+        ({"image": "i", "flavor": "f", "seconds": 1}, "['seconds'] must be between 10 and 3600"),
+        ({"image": "i", "flavor": "f", "net": "x"}, " has no 'net'; known are flavor, image,"),
+        ("i", " must be dict, not str."),
+    ],
+)
+def test_what_is_wrong_with_a_canary_is_named(settings, canary, problem):
+    found = problems(settings, CANARY=canary)
+    assert any(one.startswith(f"UKCLOUD_MAINTENANCE['CANARY']{problem}") for one in found), found
+
+
+def test_the_check_without_the_setting_is_an_error_that_names_it(settings):
+    action = {**COMMAND, "checks": ["canary"]}
+    [found] = problems(settings, ACTIONS={"reboot": action})
+    assert found == (
+        'UKCLOUD_MAINTENANCE["ACTIONS"][\'reboot\']["checks"] has "canary", and "CANARY" is'
+        " not set."
+    )
+    assert (
+        problems(settings, ACTIONS={"reboot": action}, CANARY={"image": "i", "flavor": "f"}) == []
+    )

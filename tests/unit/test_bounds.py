@@ -56,7 +56,13 @@ WRITES = {
     "disable_service": lambda c: c.disable_service("id-1", "new kernel"),
     "enable_service": lambda c: c.enable_service("id-1"),
     "set_allocations": lambda c: c.set_allocations(Consumer("c-1", "p", "u", 3)),
+    "set_traits": lambda c: c.set_traits("rp-1", ["A"], 3),
+    "build_server": lambda c: c.build_server(
+        "canary", "az1:cmp1", image="i", flavor="f", network="none", metadata={}
+    ),
+    "delete_server": lambda c: c.delete_server(SERVER),
 }
+OF_PLACEMENT = {"set_allocations", "set_traits"}
 ACTION = f"/servers/{SERVER}/action"
 SERVICES = "/os-services"
 
@@ -152,6 +158,9 @@ def paths_of(name: str) -> str:
         "disable_service": "/os-services/id-1",
         "enable_service": "/os-services/id-1",
         "set_allocations": "/allocations/c-1",
+        "set_traits": "/resource_providers/rp-1/traits",
+        "build_server": "/servers",
+        "delete_server": f"/servers/{SERVER}",
     }.get(name, ACTION)
 
 
@@ -160,7 +169,7 @@ class TestARequestForChange:
     @pytest.mark.parametrize("status", [301, 302, 307, 308, 401, 403, 409, 429, 500, 502, 503])
     def test_is_sent_once_whatever_is_answered(self, openstack, name, status):
         path = paths_of(name)
-        script = openstack.placement if name == "set_allocations" else openstack.nova
+        script = openstack.placement if name in OF_PLACEMENT else openstack.nova
         script[path] = refusing(status, **{"Retry-After": "0", "Location": "/elsewhere"})
         cloud = connect(openstack.url)
         with pytest.raises(CloudError):
@@ -168,7 +177,7 @@ class TestARequestForChange:
         assert [r.path for r in openstack.requests] == [path]
 
     def test_whose_token_is_refused_was_not_begun_and_the_next_read_logs_in(self, openstack, name):
-        script = openstack.placement if name == "set_allocations" else openstack.nova
+        script = openstack.placement if name in OF_PLACEMENT else openstack.nova
         script[paths_of(name)] = refusing(401)
         openstack.nova[SERVICES] = Answer({"services": []})
         cloud = connect(openstack.url)

@@ -30,6 +30,7 @@ from ukcloud_maintenance.core.steering import Verb
 from ukcloud_maintenance.demo import clients
 from ukcloud_maintenance.demo.config import FAST, REGION, HostSpec
 from ukcloud_maintenance.demo.harness import DemoCloud
+from ukcloud_maintenance.demo.standins import IMAGE_ID
 from ukcloud_maintenance.exceptions import (
     CloudAnswerUnusable,
     CloudBadRequest,
@@ -303,6 +304,10 @@ CALLS = {
 NO_CALLS = {
     *("try_side_by_side", "within", "use_newest_of", "stop", "providers_of", "tell_of_requests"),
 }
+#: For canaries alone: tests below.
+OF_CANARIES = {"build_server", "own_servers_named", "delete_server", "mark_disabled", "set_traits"}
+#: Of Neutron, which this cloud does not have: tests/unit/test_network.py.
+OF_NEUTRON = {"agents_of"}
 #: What an administrator does, never the worker: an allocation that was left behind is removed, the
 #: rows of the hosts page are looked at, and the overcommit is read where room is missing.
 OF_AN_ADMIN = {
@@ -331,7 +336,7 @@ def gets_it(name: str, gateway: Cloud, things: dict) -> bool:
 
 def test_every_call_of_the_gateway_is_in_the_table():
     public = {name for name, _ in inspect.getmembers(Cloud, inspect.isfunction) if name[0] != "_"}
-    assert public == set(CALLS) | NO_CALLS | OF_AN_ADMIN
+    assert public == set(CALLS) | NO_CALLS | OF_AN_ADMIN | OF_NEUTRON | OF_CANARIES
 
 
 def test_every_rule_that_is_given_is_taken_by_a_call():
@@ -440,6 +445,58 @@ def test_without_the_files_the_role_is_refused(gateway, things, policy):
     assert gateway.server(things["server"]) is None
     with pytest.raises(CloudForbidden):
         gateway.services()
+
+
+# -- canaries --------------------------------------------------------------------------------
+
+#: what the documentation says that they need
+CANARY_RULES: dict[str, str] = yaml.safe_load(
+    (Path(__file__).parents[2] / "doc" / "source" / "security.md")
+    .read_text()
+    .partition("```yaml\n")[2]
+    .partition("```")[0]
+)
+
+
+def canary(demo: DemoCloud, gateway: Cloud) -> None:
+    """All that is asked for one."""
+    about = {"image": IMAGE_ID, "flavor": demo.flavor(), "network": "none", "metadata": {}}
+    [provider] = _hypervisor_ids(gateway)
+    gateway.mark_disabled(provider, True)
+    gateway.mark_disabled(provider, False)
+    server = gateway.build_server("maintenance-canary-x", "az1:cmp5", **about)
+    assert [one.id for one in gateway.own_servers_named("maintenance-canary-x")] == [server]
+    demo.wait_for_server(server, "ACTIVE")
+    gateway.delete_server(server)
+    demo.wait(lambda: gateway.server(server) is None, "it is gone")
+    other = gateway.build_server("maintenance-canary-y", "az1:cmp5", **about)
+    demo.wait_for_server(other, "ACTIVE")
+    gateway.delete_server(other, for_good=True)
+    demo.wait(lambda: gateway.server(other) is None, "it is gone")
+
+
+def test_a_canary_needs_the_rules_of_the_documentation_and_no_others(demo, gateway, policy):
+    policy(POLICY | CANARY_RULES)
+    canary(demo, gateway)
+
+
+#: Of one with a network, which this cloud does not have.
+OF_A_NETWORK = f"{COMPUTE}servers:create:attach_network"
+
+
+@pytest.mark.parametrize("rule", sorted(CANARY_RULES.keys() - {OF_A_NETWORK}))
+def test_without_one_rule_there_is_no_canary(demo, gateway, policy, rule):
+    closed = CANARY_RULES[rule].replace(" or role:maintenance_worker", "")
+    policy(POLICY | CANARY_RULES | {rule: closed})
+    try:
+        with pytest.raises(CloudForbidden):
+            canary(demo, gateway)
+    finally:
+        policy(POLICY)
+        left = demo.nova.get("/servers?all_tenants=1&name=maintenance-canary").json()["servers"]
+        demo.delete_server(*[one["id"] for one in left])
+        [provider] = _hypervisor_ids(gateway)
+        Cloud(demo.session(), REGION).mark_disabled(provider, False)
 
 
 # -- the worker with it ----------------------------------------------------------------------

@@ -1,12 +1,14 @@
 """All of a region of OpenStack behind one object."""
 
+from .building import Building
 from .identity import Identity
 from .migrations import Migrations
+from .network import Network
 from .placement import Placement
 from .servers import Servers
 
 
-class Cloud(Servers, Migrations, Placement, Identity):
+class Cloud(Servers, Migrations, Placement, Identity, Network, Building):
     """One region of an OpenStack cloud, seen by one user.
 
     :param ksa_session: a keystoneauth session; its plugin says who asks

@@ -17,6 +17,7 @@ _FIRST = {
         "compute",
     ),
     **dict.fromkeys(("auth", "projects", "users", "role_assignments", "domains"), "identity"),
+    "agents": "network",
     **dict.fromkeys(("resource_providers", "allocations", "allocation_candidates"), "placement"),
 }
 #: Words that follow one of these.
@@ -36,8 +37,8 @@ DISCOVERY = "/"
 class Asked:
     """A request that went out.
 
-    :param service: compute, identity or placement; of a request for the versions that a service
-        offers, and of any other, it is empty
+    :param service: compute, identity, placement or network; of a request for the versions that a
+        service offers, and of any other, it is empty
     :param route: e.g. ``/servers/{id}/action``
     :param status: of the answer; None: none came
     :param seconds: until its answer began, or it was given up

@@ -76,6 +76,7 @@ class Transport:
         self._compute = adapter.Adapter(service_type="compute", **common)
         self._identity = adapter.Adapter(service_type="identity", **common)
         self._placement = adapter.Adapter(service_type="placement", **common)
+        self._network = adapter.Adapter(service_type="network", **common)
         self._servers_at = MICROVERSION
 
     def within(self: Same, seconds: float, before_write: Callable[[], None] = lambda: None) -> Same:

@@ -17,6 +17,7 @@ from ..core.facts import (
     Inventory,
     Machine,
     Migration,
+    NetworkAgent,
     Progress,
     Server,
     ServerGroup,
@@ -61,6 +62,18 @@ def as_service(raw: dict[str, Any]) -> Service:
 def as_machine(raw: dict[str, Any]) -> Machine:
     version = raw.get("hypervisor_version")
     return Machine(uptime_of(raw.get("uptime")), version if isinstance(version, int) else None)
+
+
+def as_network_agent(raw: dict[str, Any]) -> NetworkAgent:
+    return NetworkAgent(
+        id=str(raw.get("id") or ""),
+        host=str(raw.get("host") or ""),
+        binary=str(raw.get("binary") or raw.get("agent_type") or ""),
+        kind=str(raw.get("agent_type") or ""),
+        is_alive=raw.get("alive") is True,
+        is_enabled=raw.get("admin_state_up") is not False,
+        heard_at=as_time(raw.get("heartbeat_timestamp")),
+    )
 
 
 #: What uptime(1) prints: " 10:31:12 up 3 days,  2:11,  1 user, …", "up 5 min", "up 1 day, 3 min".

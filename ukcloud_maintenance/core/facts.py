@@ -86,6 +86,30 @@ class Machine:
 
 
 @dataclass(frozen=True)
+class NetworkAgent:
+    """An agent of Neutron's, `GET /v2.0/agents`.
+
+    :param binary: of a host there is one agent of each, whatever its id or type become
+    :param kind: its type, e.g. "Open vSwitch agent"
+    :param is_alive: Neutron has heard of it within `agent_down_time`, 75 s by default
+    :param is_enabled: its admin_state_up; an agent of OVN has always been enabled
+    :param heard_at: when Neutron last heard of it
+    """
+
+    id: str
+    host: str
+    binary: str
+    kind: str = ""
+    is_alive: bool = False
+    is_enabled: bool = True
+    heard_at: datetime | None = None
+
+    @property
+    def is_up(self) -> bool:
+        return self.is_alive and self.is_enabled
+
+
+@dataclass(frozen=True)
 class Server:
     """A server as an admin sees it, `GET /servers/detail`."""
 

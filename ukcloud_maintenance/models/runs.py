@@ -126,7 +126,8 @@ class RunHost(models.Model):
     maintenance = models.ForeignKey(
         HostMaintenance, null=True, on_delete=models.SET_NULL, related_name="run_hosts"
     )
-    #: the hypervisor's boot time (seconds since the epoch) and version as found before the action
+    #: as found before the action: the hypervisor's uptime (seconds) and version, and whether its
+    #: network agents were up; and what is kept of its canary, see core.run.canary
     before = models.JSONField(default=dict)
     #: when its service was first seen down since the action began, and since when it is up again
     down_at = models.DateTimeField(null=True)

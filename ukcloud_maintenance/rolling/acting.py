@@ -72,7 +72,7 @@ class Acting:
             kind = ActionKind.COMMAND if action.command else ActionKind.WEBHOOK
         maintenance = maintenance_of(row)
         assert maintenance is not None  # it was verified
-        before = checks.facts_before(self.cloud, row.host)
+        before = checks.facts_before(self.cloud, row.host, action, row.before)
         now = self.clock()
         made = store.intend_to_act(
             run,

@@ -45,7 +45,8 @@ def instances_are_in_error(run: Run, cloud: Cloud) -> Message | None:
     """Whether an instance is in ERROR that was not when the run was requested. One request."""
     if not settings.current().gate_errors:
         return None
-    found = cloud.servers_in_error()
+    ours = store.canary_names(run.region)
+    found = {one: name for one, name in cloud.servers_in_error().items() if name not in ours}
     new = sorted(name for server, name in found.items() if server not in set(run.found_in_error))
     return message("run_instances_in_error", instances=some(new), count=len(new)) if new else None
 

@@ -21,6 +21,7 @@ from ..store import Run, RunHost
 from . import checks, gates
 from .acting import Acting, of
 from .actor import actor_of
+from .canary import Canaries
 from .views import action_of, host_view, maintenance_of, notice_service, run_view
 
 #: How often it is asked whether what holds the next host back is over, in seconds: it takes some
@@ -70,7 +71,10 @@ class RunReconciler:
         self.held_until = {} if held_until is None else held_until
         #: what kept it from one of the hosts
         self.problem: Message | None = None
+        #: a canary is awaited, for which a host may be taken for enabled
+        self.is_quick = False
         self.acting = Acting(cloud, worker, machine, clock)
+        self.canaries = Canaries(cloud, worker, clock)
 
     def run(self, run: Run) -> RunOutcome:
         """One pass. An OpenStack that does not answer is an outcome; a bug is raised."""
@@ -86,7 +90,7 @@ class RunReconciler:
             pause = max(settings.current().idle_seconds, error.retry_after or 0)
             return RunOutcome(pause, error.said)
         now = store.run(run.pk)
-        has_changed = now is not None and now.revision != before
+        has_changed = self.is_quick or (now is not None and now.revision != before)
         current = settings.current()
         pause = current.poll_seconds if has_changed else current.idle_seconds
         return RunOutcome(pause, self.problem)
@@ -99,7 +103,7 @@ class RunReconciler:
         if any(row.stage in _WATCHED for row in rows):
             services = self.cloud.services()
         for row in rows:
-            if row.stage not in STAGES_OVER:
+            if row.stage not in STAGES_OVER or checks.canary_is_left(row):
                 self._one(run, row, services)
         rows = store.run_hosts(run, outputs=False)
         views = [self._view(run, row) for row in rows]
@@ -120,7 +124,7 @@ class RunReconciler:
             self._step(run, row, services)
         except CloudError as error:
             said = message("openstack_trouble", detail=error.said)
-            if row.message != said:
+            if row.message != said and row.stage not in STAGES_OVER:
                 store.change_host(run, row, self.clock(), message=said)
             self.problem = error.said
 
@@ -129,33 +133,46 @@ class RunReconciler:
             self.alive(run)
         if row.stage == Stage.ACTING:
             self.acting.follow(run, row)
+        service: Service | None = None
         if row.stage in _WATCHED and services is not None:
             service = next((one for one in services if one.host == row.host), None)
             notice_service(run, row, service, self.clock())
-        if row.stage == Stage.SETTLING:
-            self._check(run, row)
+        waits = self.canaries.follow(run, row)
+        if waits is None and row.stage == Stage.SETTLING:
+            waits = self._check(run, row, service)
+        if waits is not None:
+            self.is_quick = True
+            if row.message != waits and row.stage not in STAGES_OVER:
+                store.change_host(run, row, self.clock(), message=waits)
+            return
         step = d.of_host(run_view(run), self._view(run, row), self.clock())
         if step is not None:
             self._apply(run, row, step)
 
-    def _check(self, run: Run, row: RunHost) -> None:
-        """What is to be looked at before the host is given back, once it is up for long enough."""
+    def _check(self, run: Run, row: RunHost, service: Service | None) -> Message | None:
+        """Look at what is to be looked at before the host is given back, once it is up for long
+        enough; what is waited for, or None."""
         now, settle = self.clock(), run_view(run).settle_seconds
         if row.checked_at or row.up_since is None:
-            return
-        if (now - row.up_since).total_seconds() < settle:
-            return
+            return None
+        if (now - max(row.up_since, row.since)).total_seconds() < settle:
+            return None
         tries = store.tries_of(row)
         began = tries[-1].started_at if tries else row.since
         wrong: Message | None
         try:
             wrong = checks.standing_against(self.cloud, run.action, row, began, now)
+            if wrong is None and checks.wants_canary(run.action):
+                wrong, is_known = self.canaries.standing_against(run, row, service)
+                if not is_known:
+                    return wrong
         except CloudError as error:
             wrong = message("openstack_trouble", detail=error.said)
         if wrong is None:
             store.change_host(run, row, now, checked_at=now, objection=None)
         elif row.objection != wrong:
             store.change_host(run, row, now, objection=wrong)
+        return None
 
     def _apply(self, run: Run, row: RunHost, step: d.Step) -> None:
         now = self.clock()

@@ -16,6 +16,7 @@ from ..exceptions import ConfigurationError
 from . import actions as of_runs
 from . import schema
 from .actions import Action, Alerts
+from .canary import CANARY, CanarySettings, canary_problems
 from .metrics import MetricsSettings
 from .notices import Notices
 from .receivers import Receiver, same_names
@@ -221,6 +222,7 @@ class Settings(Notices, MetricsSettings):
     )
     actions: Mapping[str, Action] = of_runs.ACTIONS
     actions_directory: str = of_runs.ACTIONS_DIRECTORY
+    canary: CanarySettings | None = CANARY
     alerts: Alerts | None = of_runs.ALERTS
     gate_hosts_down: bool = of_runs.GATE_HOSTS_DOWN
     gate_errors: bool = of_runs.GATE_ERRORS
@@ -340,7 +342,10 @@ def problems() -> Iterator[tuple[str, str]]:
         read = current()
     except ConfigurationError:
         return  # named above
-    for problem, remedy in read.metrics_problems():
+    for problem, remedy in (
+        *read.metrics_problems(),
+        *canary_problems(read.actions, read.canary),
+    ):
         yield f"{NAME}{problem}", remedy
     if read.submit_grace_seconds <= read.api_timeout_seconds:
         yield (

@@ -17,7 +17,10 @@ from .schema import Wrong, setting
 __all__ = ["CHECKS", "VALUES", "Action", "Alerts", "Command", "Poll", "Webhook"]
 
 #: What can be verified of a host after its action.
-CHECKS = ("uptime_changed", "version_changed")
+CHECKS = ("uptime_changed", "version_changed", "agents_up", "canary")
+#: Neutron takes an agent for alive for so many seconds after it last heard of it
+#: (`agent_down_time`): who looks earlier may look at what was before the action.
+AGENTS_SETTLE = 75.0
 #: What a run calls the action that a person does.
 BY_HAND = ("by-hand", "by_hand")
 FIRING = 'ALERTS{alertstate="firing",severity="critical"}'
@@ -171,6 +174,10 @@ def _action(name: str, one: Parts) -> Action:
     if "webhook" in one.given and (inner := one.inner("webhook")):
         webhook = _webhook(inner)
     one.known |= {"command", "webhook"}
+    checks = one.some_of("checks", CHECKS)
+    settle = one.number("settle", 90 if "agents_up" in checks else 60, 0, 86400)
+    if "agents_up" in checks and settle < AGENTS_SETTLE:
+        one.wrong("settle", "must be 75 or more with the check agents_up")
     action = Action(
         name,
         command,
@@ -178,9 +185,9 @@ def _action(name: str, one: Parts) -> Action:
         time_limit,
         reboots=one.flag("reboots"),
         idempotent=one.flag("idempotent"),
-        settle=one.number("settle", 60, 0, 86400),
+        settle=settle,
         retry_after=one.number("retry_after", 300, 1, 86400),
-        checks=one.some_of("checks", CHECKS),
+        checks=checks,
     )
     one.close()
     return action

@@ -150,6 +150,7 @@ from .returning import (
     intend_to_enable,
     request_return,
 )
+from .run_canaries import canary_names, keep_canary
 from .run_claims import claim_run, is_run_requested, set_back_run
 from .run_places import RunTally, open_places, run_tallies
 from .runs import (
@@ -243,6 +244,7 @@ __all__ = [
     "attempts",
     "away_hosts",
     "begin_round",
+    "canary_names",
     "cancel_choice",
     "cancel_drain",
     "change_action",
@@ -306,6 +308,7 @@ __all__ = [
     "is_safe",
     "is_untouched",
     "join_maintenance",
+    "keep_canary",
     "keep_page",
     "last_limit",
     "learned_rate",

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from ..message import Message, message, some
 from ..states import DRAIN_TERMINAL, DrainState, ReturnResult
+from . import canary
 from .domains import may_go_out
 from .states import (
     STAGES_OVER,
@@ -192,7 +193,8 @@ def _settling(run: RunView, host: HostView, now: datetime) -> Step | None:
         return Say(key, message("run_settles", until=until))
     if host.objection is not None:
         is_unseen = waited > timedelta(seconds=run.limits.no_reboot_seconds)
-        if is_late or (is_unseen and host.objection.code == "run_no_reboot"):
+        is_final = host.objection.code in (canary.FAILED, canary.LEFT)
+        if is_late or is_final or (is_unseen and host.objection.code == "run_no_reboot"):
             return Fail(key, host.objection)
         return Say(key, host.objection)
     if not host.is_checked:

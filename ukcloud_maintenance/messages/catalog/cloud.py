@@ -30,15 +30,20 @@ FAILURES = {
 #: What was asked; it stands behind "Could not".
 ASKED = {
     "to_abort_migration": Template("abort migration {migration} of server {server}"),
+    "to_build_server": Template("build server {name}"),
     "to_change_allocations": Template("change the allocations of consumer {consumer}"),
+    "to_change_traits": Template("change the traits of resource provider {provider}"),
     "to_cold_migrate": Template("cold-migrate server {server}"),
     "to_confirm_resize": Template("confirm the resize of server {server}"),
     "to_count_servers": Template("count the servers of host {host}"),
+    "to_delete_server": Template("delete server {server}"),
     "to_disable_service": Template("disable the compute service"),
     "to_enable_service": Template("enable the compute service"),
     "to_find_service": Template("find {name} in the service catalog"),
+    "to_find_server": Template("find server {name}"),
     "to_force_complete": Template("force migration {migration} of server {server} to complete"),
     "to_list_actions": Template("list the actions of server {server}"),
+    "to_list_agents": Template("list the network agents of host {host}"),
     "to_list_aggregates": Template("list the aggregates"),
     "to_list_hypervisors": Template("list the hypervisors"),
     "to_list_errors": Template("list the instances in ERROR"),
@@ -75,6 +80,11 @@ DETAILS = {
         cause="Nova drops the filters of a user that it does not regard as an administrator.",
     ),
     "login_took_too_long": Template("the login took too long, so the request was not sent"),
+    "neutron_lists_no_agent": Template(
+        "Neutron lists no agent of any host",
+        cause="Neutron leaves out what the user may not see, without an error; or this cloud has no"
+        " agents.",
+    ),
     "no_answer": Template("no answer"),
     "no_complete_answer": Template("no complete answer within {seconds} s"),
     "no_endpoint": Template("the service catalog has no {service} endpoint in any region"),
@@ -95,6 +105,13 @@ DETAILS = {
 
 #: Which setting is to be changed.
 ADVICE = {
+    "add_neutron": Template(
+        "Add Neutron to the service catalog, or take agents_up out of the checks of the action."
+    ),
+    "allow_agents": Template(
+        "Let Neutron's policy get_agent allow the worker's user to list agents; or, where there"
+        " are none, take agents_up out of the checks of the action."
+    ),
     "check_auth_url": Template("Check auth_url of cloud '{cloud}' in clouds.yaml."),
     "check_certificate": Template(
         "Check cacert and auth_url of cloud '{cloud}' in clouds.yaml: the certificate is not"

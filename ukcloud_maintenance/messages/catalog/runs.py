@@ -107,6 +107,45 @@ _HOSTS: Mapping[str, Template] = {
     "run_same_version": Template(
         "The hypervisor of {host} still has version {version}.", remedy=_LOOK
     ),
+    "run_agents_down": Template(
+        "A network agent of {host} is not up: {agents:clauses}.",
+        plural="{count} network agents of {host} are not up: {agents:clauses}.",
+        remedy="Start what is not up, then retry the host, leave it out, or say that it is done.",
+        cause="One that was not up before the action either is not counted.",
+    ),
+    "agent_dead_since": Template("{agent} ({kind}), last heard of at {at:time}"),
+    "agent_dead": Template("{agent} ({kind}), never heard of"),
+    "agent_off": Template("{agent} ({kind}), alive, but disabled in Neutron"),
+    "agent_gone": Template("{agent}, no longer listed by Neutron"),
+    "run_agents_unknown": Template(
+        "Neutron lists no agent of {host}, and which ones it had before the action is not known.",
+        remedy=_LOOK,
+        cause="The list could not be read right before the action.",
+    ),
+    "run_canary_built": Template("A canary instance is being built on {host}."),
+    "run_canary_deleted": Template("The canary instance on {host} is being deleted."),
+    "run_canary_fine": Template("A canary instance ran on {host}."),
+    "run_canary_failed": Template(
+        "No canary instance ran on {host}: {why:inline}.",
+        remedy="Repair the host, then retry it or leave it out.",
+        cause="The reason is Nova's, or one of those below. The canary was deleted.",
+    ),
+    "run_canary_left": Template(
+        "The canary instance of {host} could not be deleted: {server}.",
+        remedy="Delete it, then retry the host or leave it out.",
+    ),
+    "run_canary_not_set": Template(
+        "The settings of the worker have no CANARY.",
+        remedy="Set it, or take canary out of the checks of the action.",
+    ),
+    "canary_vanished": Template("somebody else deleted it"),
+    "canary_never_seen": Template("Nova does not list it"),
+    "canary_late": Template("an earlier one was still there"),
+    "canary_elsewhere": Template("Nova built it on {host}"),
+    "canary_too_late": Template("it is {status} after {seconds:duration}"),
+    "canary_no_hypervisor": Template(
+        "the host needs exactly one hypervisor that is no bare metal, and has {count}"
+    ),
     "run_return_refused": Template(
         "Its return to service was refused.",
         remedy="See why on the host's page, return it to service there, or leave it out.",
