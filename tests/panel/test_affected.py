@@ -149,19 +149,19 @@ def test_a_run_is_told_with_what_waits_and_what_moves_twice(admin, cloud, make_d
     cloud.all_servers = [server("web-1", host="cmp10"), server("app-1", host="cmp10")]
     url = reverse(f"{PANEL}:affected_run", args=[run.pk])
     page = text(admin.get(url))
-    assert "3 instances of 1 project. 1 of them moves more than once." in page
+    assert "3 instances of 1 project. 1 of them with more than one move." in page
     assert "Move 1 of 2." in page
     assert "Move 2 of 2." in page
     assert "Moved by" in page
     assert "Expected between" in page
-    assert "held back by gates" in page
+    assert "holds them back" in page
     assert f'href="{reverse(f"{PANEL}:run", args=[run.pk])}"' in page
     assert cloud.asked.count("servers_on cmp10") == 1
     assert "servers_on cmp1" not in cloud.asked
     stage(run, "cmp10", Stage.SKIPPED)
     page = text(admin.get(url))
     assert "2 instances of 1 project." in page
-    assert "held back by gates" not in page
+    assert "holds them back" not in page
     assert host_of(run, "cmp1").stage == Stage.DRAINING
 
 
@@ -201,7 +201,7 @@ def test_a_run_in_german(german, cloud, make_run):
     cloud.all_servers.append(server("web-1", host="cmp10"))
     page = german("affected_run", run.pk)
     assert test_german.english(page) == []
-    assert "Umzug 2 von 2" in page
+    assert "Verschiebung 2 von 2" in page
     letter = german("affected_run_text", run.pk)
     assert "mehr als einmal" in letter
     assert test_german.english(letter) == []

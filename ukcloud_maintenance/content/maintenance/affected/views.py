@@ -127,12 +127,9 @@ def _summary(found: Affected) -> str:
     )
     projects = _projects(len(found.projects))
     said = text % {"n": formats.number(found.number), "projects": projects}
-    twice = sum(one.move == 2 for one in found.instances)
-    if twice:
-        text = ngettext(
-            "%(n)s of them moves more than once.", "%(n)s of them move more than once.", twice
-        )
-        said += " " + text % {"n": formats.number(twice)}
+    if twice := sum(one.move == 2 for one in found.instances):
+        more = _("%(n)s of them with more than one move.") % {"n": formats.number(twice)}
+        said = f"{said} {more}"
     return said
 
 
