@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from django.utils import translation
+from django.utils.dateparse import parse_datetime
 
 from tests.commands import test_runs
 from tests.commands.helpers import begin, finish, move, run
@@ -16,7 +17,7 @@ from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import Actor, shell_actor
 from ukcloud_maintenance.core.facts import Contacts
 from ukcloud_maintenance.core.message import message, text
-from ukcloud_maintenance.core.run.states import HostVerb, RunState, RunVerb, Stage
+from ukcloud_maintenance.core.run.states import ActionState, HostVerb, RunState, RunVerb, Stage
 from ukcloud_maintenance.core.states import (
     DrainResult,
     DrainState,
@@ -30,8 +31,9 @@ from ukcloud_maintenance.exceptions import (
     ConfigurationError,
     NotAllowed,
 )
-from ukcloud_maintenance.models import Attempt, Drain, InstanceMigration, Request, Run
+from ukcloud_maintenance.models import Attempt, Drain, InstanceMigration, Request, Run, RunAction
 from ukcloud_maintenance.rolling.actor import actor_of
+from ukcloud_maintenance.services.runs import ACTION_SECONDS
 
 pytestmark = pytest.mark.django_db
 
@@ -233,6 +235,11 @@ def of_run(of: Run) -> list[dict]:
     return list(by_name(affected("--run", str(of.pk))).values())
 
 
+def width(one: dict) -> timedelta:
+    ends, begins = one["expected_end_at"], one["expected_begin_at"]
+    return parse_datetime(ends) - parse_datetime(begins)
+
+
 def test_before_a_run_when_the_turn_of_each_host_is_expected(a_run):
     found = affected("--run", str(a_run.pk))
     assert (found["run_id"], found["plan_id"], found["drain_ids"]) == (a_run.pk, None, [])
@@ -250,10 +257,24 @@ def test_before_a_run_when_the_turn_of_each_host_is_expected(a_run):
     assert first["expected_end_at"] < second["expected_end_at"]
     assert second["expected_likely_at"] > likely.isoformat()
     assert second["expected_begin_seconds"] is None
+    assert width(second) > timedelta(seconds=2 * ACTION_SECONDS), "nobody knows how long it takes"
     assert not Drain.objects.exists(), "nothing is changed"
     # what leaves the first host may arrive on the second one, and not the other way round
     assert (first["may_move_again"], second["may_move_again"]) == (True, False)
     assert {one["moves"] for one in instances.values()} == {1}
+
+
+def test_an_action_that_was_seen_makes_the_time_more_certain(a_run):
+    guessed = width(by_name(affected("--run", str(a_run.pk)))["web-2"])
+    other = services.request_run(
+        shell_actor(),
+        services.connect_shell(""),
+        services.RunRequest(("cmp4",), services.DrainRequest("", "r"), action="reboot"),
+    )
+    tried = test_runs.act_on(other, "cmp4", state=ActionState.DONE)
+    began = store.now() - timedelta(seconds=ACTION_SECONDS)
+    RunAction.objects.filter(pk=tried.pk).update(started_at=began)
+    assert width(by_name(affected("--run", str(a_run.pk)))["web-2"]) < guessed
 
 
 def test_a_run_that_waits_for_its_window(a_run):

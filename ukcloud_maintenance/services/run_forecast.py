@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from .. import store
+from ..core.copying.duration import ASSUMED_SPREAD, LEARNED_SPREAD
 from ..core.run.forecast import Forecast, forecast
 from ..core.run.states import RUN_TERMINAL, STAGES_OVER, RunState, Stage
 from ..core.run.windows import LONGEST, Opening, WindowError, parse_all
@@ -48,16 +50,24 @@ def turns(
     run: Run, hosts: Sequence[RunHost], now: datetime, drains: Mapping[int, Paces]
 ) -> dict[int, Paces]:
     """In how many seconds each host begins, at each pace, by its key. Those of which that cannot
-    be told are left out: all of them while the run does not go on.
+    be told are left out: all of them while the run does not go on. One query.
+
+    How long what comes after a drain takes is known no better than how fast memory is copied.
 
     :param drains: how long the drain of a host still takes at each pace, by its key
     """
     known = all(math.isfinite(seconds) for paces in drains.values() for seconds in paces)
     if run.state != RunState.RUNNING or not known:
         return {}
+    was_seen = store.action_seconds(run.action) is not None
+    spread = LEARNED_SPREAD if was_seen else ASSUMED_SPREAD
     begins = []
-    for n in range(3):
-        longer = {key: paces[n] - paces[1] for key, paces in drains.items()}
+    for n, factor in enumerate((1 / spread, 1.0, spread)):
+        longer = {}
+        for host in _left(hosts):
+            drain = drains.get(host.pk, (0.0, 0.0, 0.0))
+            rest = max(_seconds_left(host, now) - drain[1], 0.0)
+            longer[host.pk] = drain[n] - drain[1] + rest * (factor - 1)
         found = openings_of(hosts, forecast_of_run(run, hosts, now, longer))
         begins.append({key: (at - now).total_seconds() for key, (at, _ends) in found.items()})
     low, likely, high = begins
