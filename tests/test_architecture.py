@@ -80,12 +80,18 @@ MAY_IMPORT = {
     "services.certificates": {
         *{"services.access", "messages", "store", "core", "settings"},
     },
-    "services.affected_files": {"services.affected", "messages", "core"},
+    "services.affected_files": {
+        *("services.affected", "services.affected_moves", "messages", "core"),
+    },
     "services.records": {
         *("services.access", "services.reports", "messages", "store", "core"),
         *("settings", "exceptions"),
     },
-    "services.run_records": {"services.access", "services.rolling", "messages", "store", "core"},
+    "services.run_forecast": {"store", "core"},
+    "services.run_records": {
+        *("services.access", "services.rolling", "services.run_forecast"),
+        *("messages", "store", "core"),
+    },
     # a run does what an admin would do
     "rolling": {"services", "actions", "store", "cloud", "core", "settings", "log", "exceptions"},
     "worker": {

@@ -80,6 +80,18 @@ def test_two_hosts_one_after_the_other_by_hand(window, look, cloud, servers, sta
     run = window.driver.current_url.rstrip("/").rsplit("/", 1)[-1]
     window.wait_for_text("No worker is running.", "#mnt-run")
     window.picture("run-requested")
+
+    # -- who is affected, before
+    click(window, "#mnt-affected")
+    window.see(".mnt-affected")
+    assert window.texts(".mnt-affected tbody td:nth-child(2)") == ["cmp1", "cmp1", "cmp2"]
+    window.wait_for_text("Expected between", ".mnt-affected tbody")
+    window.wait_for_text("Hosts that wait begin later", ".mnt-affected")
+    window.picture("run-affected")
+    look("who is affected, before")
+    at_400_pixels(window, "run-affected-narrow")
+    window.go(f"runs/{run}/")
+    window.see("#mnt-run")
     window.mark()
     start_worker()
     window.wait_for_text("Yours", row("cmp1", "stage"), 240)
@@ -92,6 +104,12 @@ def test_two_hosts_one_after_the_other_by_hand(window, look, cloud, servers, sta
     window.picture("run-yours")
     look("a host is yours")
     at_400_pixels(window, "run-yours-narrow")
+    window.go(f"runs/{run}/affected/")
+    window.wait_for_text("Moved by", ".mnt-affected tbody")
+    window.picture("run-affected-yours")
+    look("who is affected, meanwhile")
+    window.go(f"runs/{run}/")
+    window.see("#mnt-run")
     click(window, "#mnt-cancel")
     window.see("#modal_wrapper .modal .modal-footer")
     window.wait(lambda: settled(window), "the dialog has come to rest")
@@ -116,6 +134,11 @@ def test_two_hosts_one_after_the_other_by_hand(window, look, cloud, servers, sta
     window.wait_for_text(ENDED, "[data-part=headline]", 240)
     window.picture("run-over")
     look("over")
+    window.go(f"runs/{run}/affected/")
+    window.wait_for_text("3 instances of 1 project.", ".mnt-affected")
+    assert "Expected between" not in window.text(".mnt-affected")
+    window.picture("run-affected-over")
+    look("who is affected, after")
     assert cloud.service("cmp2")["status"] == "enabled"
     window.go("runs/")
     window.wait_for_text("2 of 2", "#runs")

@@ -2,17 +2,22 @@
 
 import csv
 import io
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from django.utils import translation
+from django.utils.dateparse import parse_datetime
 
+from tests.commands import test_runs
 from tests.commands.helpers import begin, finish, move, run
+from tests.commands.test_runs import bring, host_of
 from tests.fakes import GIB, FakeCloud, server, service
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import Actor, shell_actor
 from ukcloud_maintenance.core.facts import Contacts
-from ukcloud_maintenance.core.message import text
+from ukcloud_maintenance.core.message import message, text
+from ukcloud_maintenance.core.run.states import ActionState, HostVerb, RunState, RunVerb, Stage
 from ukcloud_maintenance.core.states import (
     DrainResult,
     DrainState,
@@ -20,10 +25,19 @@ from ukcloud_maintenance.core.states import (
     RequestKind,
     RequestState,
 )
-from ukcloud_maintenance.exceptions import CloudForbidden, ConfigurationError, NotAllowed
-from ukcloud_maintenance.models import Attempt, Drain, InstanceMigration, Request
+from ukcloud_maintenance.exceptions import (
+    CloudForbidden,
+    CloudUnreachable,
+    ConfigurationError,
+    NotAllowed,
+)
+from ukcloud_maintenance.models import Attempt, Drain, InstanceMigration, Request, Run, RunAction
+from ukcloud_maintenance.rolling.actor import actor_of
+from ukcloud_maintenance.services.runs import ACTION_SECONDS
 
 pytestmark = pytest.mark.django_db
+
+racks, a_run = test_runs.racks, test_runs.a_run
 
 
 @pytest.fixture
@@ -194,6 +208,199 @@ def test_after_when_it_moved_and_for_how_long_it_was_interrupted(drain):
     assert "It was paused so that the move could finish, for at most 42 s." in said
 
 
+# -- a rolling run -----------------------------------------------------------------------------
+
+
+def drained(of: Run, host: str, cloud: FakeCloud) -> Drain:
+    """A worker begins with a host of a run."""
+    request = services.DrainRequest(host, of.reason, of.max_concurrent)
+    drain = services.request_drain(actor_of(of), cloud, request)
+    bring(of, host, Stage.DRAINING, drain=drain)
+    begin(drain)
+    return drain
+
+
+def emptied(of: Run, drain: Drain, cloud: FakeCloud, dest: str) -> None:
+    """All that is on the host of a drain of a run moves to another one."""
+    for row in drain.migrations.all():
+        move(drain, row.server_name, MigrationState.SUCCEEDED, dest_compute=dest)
+    cloud.all_servers = [
+        replace(one, host=dest) if one.host == drain.host else one for one in cloud.all_servers
+    ]
+    finish(drain, DrainState.SUCCEEDED, DrainResult.EMPTY, "Empty.")
+    bring(of, drain.host, Stage.READY)
+
+
+def of_run(of: Run) -> list[dict]:
+    return list(by_name(affected("--run", str(of.pk))).values())
+
+
+def width(one: dict) -> timedelta:
+    ends, begins = one["expected_end_at"], one["expected_begin_at"]
+    return parse_datetime(ends) - parse_datetime(begins)
+
+
+def test_before_a_run_when_the_turn_of_each_host_is_expected(a_run):
+    found = affected("--run", str(a_run.pk))
+    assert (found["run_id"], found["plan_id"], found["drain_ids"]) == (a_run.pk, None, [])
+    assert found["hosts"] == ["cmp1", "cmp2"]
+    [project] = found["projects"]
+    assert project["emails"] == ["p1@example.org"]
+    instances = by_name(found)
+    assert {one["part"] for one in instances.values()} == {"to_move"}
+    first, second = instances["db-1"], instances["web-2"]
+    assert first["expected_begin_at"] == found["exported_at"]
+    # one at a time, and what is done to a host takes its time
+    turn = store.run_hosts(a_run)[1]
+    openings = services.openings(services.run_report(shell_actor(), a_run.pk))
+    likely = openings[turn.pk][0] - timedelta(seconds=120)
+    assert first["expected_end_at"] < second["expected_end_at"]
+    assert second["expected_likely_at"] > likely.isoformat()
+    assert second["expected_begin_seconds"] is None
+    assert width(second) > timedelta(seconds=2 * ACTION_SECONDS), "nobody knows how long it takes"
+    assert not Drain.objects.exists(), "nothing is changed"
+    # what leaves the first host may arrive on the second one, and not the other way round
+    assert (first["may_move_again"], second["may_move_again"]) == (True, False)
+    assert {one["moves"] for one in instances.values()} == {1}
+
+
+def test_an_action_that_was_seen_makes_the_time_more_certain(a_run):
+    guessed = width(by_name(affected("--run", str(a_run.pk)))["web-2"])
+    other = services.request_run(
+        shell_actor(),
+        services.connect_shell(""),
+        services.RunRequest(("cmp4",), services.DrainRequest("", "r"), action="reboot"),
+    )
+    tried = test_runs.act_on(other, "cmp4", state=ActionState.DONE)
+    began = store.now() - timedelta(seconds=ACTION_SECONDS)
+    RunAction.objects.filter(pk=tried.pk).update(started_at=began)
+    assert width(by_name(affected("--run", str(a_run.pk)))["web-2"]) < guessed
+
+
+def test_a_run_that_waits_for_its_window(a_run):
+    tomorrow = store.now() + timedelta(days=1)
+    Run.objects.update(windows=[f"{tomorrow:%a} 00:00-24:00 UTC"])
+    opens = tomorrow.replace(hour=0, minute=0, second=0, microsecond=0)
+    for one in of_run(a_run):
+        assert one["expected_begin_at"] >= opens.isoformat()[:19]
+
+
+@pytest.mark.parametrize("state", [RunState.PAUSED, RunState.STOPPED])
+def test_of_a_run_that_does_not_go_on_nobody_knows_when(a_run, state):
+    store.change_run(a_run, store.now(), state=state.value)
+    assert {one["expected_begin_at"] for one in of_run(a_run)} == {None}
+    assert "When it moves is not known." in run("drain_affected", "--run", str(a_run.pk)).stdout
+
+
+def test_a_host_that_is_left_out_affects_nobody(a_run):
+    services.steer_host(shell_actor(), a_run.pk, "cmp1", HostVerb.SKIP)
+    assert [one["server_name"] for one in of_run(a_run)] == ["web-2"]
+    services.steer_run(shell_actor(), a_run.pk, RunVerb.CANCEL)
+    assert of_run(a_run) == []
+
+
+def test_while_a_run_goes_on_what_moved_is_of_its_drain(a_run, racks):
+    drain = drained(a_run, "cmp1", racks)
+    found = affected("--run", str(a_run.pk))
+    assert (found["drain_ids"], found["hosts"]) == ([drain.pk], ["cmp1", "cmp2"])
+    emptied(a_run, drain, racks, "cmp10")
+    instances = by_name(affected("--run", str(a_run.pk)))
+    assert {name: one["part"] for name, one in instances.items()} == {
+        "web-1": "moved",
+        "db-1": "moved",
+        "web-2": "to_move",
+    }
+    assert instances["web-1"]["moved_at"] is not None
+    assert not instances["web-1"]["may_move_again"], "it is on no host of the run"
+
+
+def test_an_instance_that_moves_twice_is_told_with_both_moves(a_run, racks):
+    emptied(a_run, drained(a_run, "cmp1", racks), racks, "cmp2")
+    found = affected("--run", str(a_run.pk))
+    [project] = found["projects"]
+    web = [one for one in project["instances"] if one["server_name"] == "web-1"]
+    assert [(one["host"], one["part"]) for one in web] == [("cmp1", "moved"), ("cmp2", "to_move")]
+    assert [(one["move"], one["moves"]) for one in web] == [(1, 2), (2, 2)]
+    said = run("drain_affected", "--run", str(a_run.pk)).stdout
+    lines = [line for line in said.splitlines() if line.startswith("- web-1 (")]
+    assert len(lines) == 2
+    assert any("Expected between" in line and "Move 2 of 2." in line for line in lines)
+    assert any("Moved by" in line and "Move 1 of 2." in line for line in lines)
+    emptied(a_run, drained(a_run, "cmp2", racks), racks, "cmp10")
+    outcome = run("drain_affected", "--run", str(a_run.pk), "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(outcome.stdout)))
+    web = [row for row in rows if row["server_name"] == "web-1"]
+    assert [(row["move"], row["moves"], row["part"]) for row in web] == [
+        ("1", "2", "moved"),
+        ("2", "2", "moved"),
+    ]
+
+
+def test_a_host_that_was_tried_again_counts_what_moved_and_not_what_failed(a_run, racks):
+    first = drained(a_run, "cmp1", racks)
+    move(first, "web-1", MigrationState.SUCCEEDED, dest_compute="cmp10")
+    move(first, "db-1", MigrationState.FAILED)
+    finish(first, DrainState.FAILED, DrainResult.INSTANCES_FAILED, "One failed.")
+    racks.all_servers = [one for one in racks.all_servers if one.name != "web-1"]
+    said = message("run_drain_failed", why=text("One failed."))
+    bring(a_run, "cmp1", Stage.FAILED, message=said)
+    services.steer_host(shell_actor(), a_run.pk, "cmp1", HostVerb.RETRY)
+    waits = {one["server_name"]: one for one in of_run(a_run)}
+    assert (waits["db-1"]["part"], waits["db-1"]["drain_id"]) == ("to_move", None)
+    second = drained(a_run, "cmp1", racks)
+    assert host_of(a_run).drain_id == second.pk
+    emptied(a_run, second, racks, "cmp11")
+    found = affected("--run", str(a_run.pk))
+    assert found["drain_ids"] == [first.pk, second.pk]
+    told = [
+        (one["server_name"], one["part"], one["moves"])
+        for project in found["projects"]
+        for one in project["instances"]
+    ]
+    assert told == [("web-1", "moved", 1), ("db-1", "moved", 1), ("web-2", "to_move", 1)]
+
+
+def test_what_is_brought_back_moves_again(a_run, racks):
+    Run.objects.update(bring_back=True)
+    emptied(a_run, drained(a_run, "cmp1", racks), racks, "cmp10")
+    assert all(one["may_move_again"] for one in of_run(a_run))
+    assert "An instance may be moved more than once." in (
+        run("drain_affected", "--run", str(a_run.pk)).stdout
+    )
+    bring(a_run, "cmp1", Stage.RETURNING, Stage.DONE)
+    assert not any(one["may_move_again"] for one in of_run(a_run) if one["host"] == "cmp1")
+
+
+def test_a_host_of_a_run_that_somebody_else_drains_is_that_drain(a_run, racks):
+    theirs = services.request_drain(shell_actor(), racks, services.DrainRequest("cmp2", "fan"))
+    found = affected("--run", str(a_run.pk))
+    assert found["drain_ids"] == [theirs.pk]
+    assert by_name(found)["web-2"]["drain_id"] == theirs.pk
+
+
+def test_after_a_run_nova_is_not_asked(a_run, racks, monkeypatch):
+    for host in ("cmp1", "cmp2"):
+        emptied(a_run, drained(a_run, host, racks), racks, "cmp10")
+        bring(a_run, host, Stage.RETURNING, Stage.DONE)
+    a_run.refresh_from_db()
+    store.change_run(a_run, store.now(), state=RunState.SUCCEEDED.value)
+
+    def unasked(host):
+        raise AssertionError(host)
+
+    monkeypatch.setattr(racks, "servers_on", unasked)
+    assert [one["part"] for one in of_run(a_run)] == ["moved"] * 3
+    said = run("drain_affected", "--run", str(a_run.pk)).stdout
+    assert "We have maintained servers" in said
+    for word in ("cmp1", "cmp10", "kernel", "reboot"):
+        assert word not in said
+
+
+def test_a_nova_that_does_not_tell_what_is_on_a_host_of_a_run_is_an_error(a_run, racks):
+    racks.failure = CloudUnreachable(text("list the servers"), "timed out")
+    assert run("drain_affected", "--run", str(a_run.pk)).exit_code == 4
+
+
 # -- the forms ---------------------------------------------------------------------------------
 
 
@@ -298,6 +505,7 @@ def test_a_keystone_that_does_not_tell_is_said_and_no_error(drain, cloud, monkey
         ([], "affected_nothing_named"),
         (["999"], "unknown_drain"),
         (["--plan", "999"], "unknown_plan"),
+        (["--run", "999"], "unknown_run"),
         (["--host", "cmp"], "unknown_host"),
         (["99999999999999999999"], "unknown_drain"),
     ],

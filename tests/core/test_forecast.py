@@ -120,3 +120,13 @@ def test_hosts_that_have_begun_go_on_whatever_the_windows_are():
         (now, utc(2026, 11, 2, 23, 20)),
         (utc(2026, 11, 3, 22), utc(2026, 11, 3, 22, 30)),  # the next opening that is long enough
     )
+
+
+def test_what_takes_longer_than_its_length_begins_by_that_and_delays_the_next():
+    open_all = parse_text("daily 22:00-23:00 UTC")
+    now = utc(2026, 1, 9, 22)
+    found = forecast(open_all, now, [1200, 1200], takes=[2 * HOUR, 1200])
+    (begins, ends), (then, _end) = found.hosts
+    assert (begins, ends) == (now, now + timedelta(hours=2))
+    assert then == utc(2026, 1, 10, 22), "the window is over by then"
+    assert forecast(open_all, now, [1200], takes=[600]).ends == now + timedelta(minutes=10)

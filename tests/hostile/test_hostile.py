@@ -214,6 +214,8 @@ ROWS = {
     **{f"affected_drain_{form}": Row((FILE,)) for form in ("csv", "json", "text")},
     "affected_plan": Row(),
     **{f"affected_plan_{form}": Row((FILE,)) for form in ("csv", "json", "text")},
+    "affected_run": Row(),
+    **{f"affected_run_{form}": Row((FILE,)) for form in ("csv", "json", "text")},
     "plans": Row(),
     "new_plan": Row(
         queries=(

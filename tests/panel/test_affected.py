@@ -1,4 +1,4 @@
-"""Who is affected: the page of a drain and of a plan, and their files."""
+"""Who is affected: the page of a drain, of a plan and of a run, and their files."""
 
 import csv
 import io
@@ -8,17 +8,21 @@ from django.urls import reverse
 from django.utils import timezone
 
 from tests.fakes import FakeCloud, server
-from tests.panel import test_german
+from tests.panel import test_german, test_runs
+from tests.panel.test_runs import host_of, stage
 from ukcloud_maintenance import store
 from ukcloud_maintenance.content.maintenance.affected import views
 from ukcloud_maintenance.core.facts import Contacts
 from ukcloud_maintenance.core.message import message
+from ukcloud_maintenance.core.run.states import Stage
+from ukcloud_maintenance.core.states import DrainState, MigrationState
 from ukcloud_maintenance.exceptions import CloudForbidden
+from ukcloud_maintenance.models import RunHost
 
 PANEL = "horizon:admin:maintenance"
 FORMS = ("csv", "json", "text")
 
-german = test_german.german
+german, make_run = test_german.german, test_runs.make_run
 
 
 @pytest.fixture
@@ -34,17 +38,21 @@ def plan(db):
 
 
 @pytest.fixture
-def drain(make_drain, plan):
-    return make_drain("cmp1", server("web-1"), server("db-1", project_id="p2"), plan=plan)
+def drain(make_drain, plan, make_run):
+    """Of a plan, and of a run, which are of nothing else."""
+    drain = make_drain("cmp1", server("web-1"), server("db-1", project_id="p2"), plan=plan)
+    stage(make_run("cmp1", bring_back=True), "cmp1", Stage.DRAINING, drain=drain)
+    return drain
 
 
 def urls(drain, *forms: str) -> list[str]:
-    """Of the drain, and of its plan."""
+    """Of the drain, of its plan, and of its run."""
     suffixes = [f"_{form}" for form in forms] or [""]
+    run = RunHost.objects.get(drain=drain).run
     return [
         reverse(f"{PANEL}:affected_{of}{suffix}", args=[id])
         for suffix in suffixes
-        for of, id in (("drain", drain.pk), ("plan", drain.plan_id))
+        for of, id in (("drain", drain.pk), ("plan", drain.plan_id), ("run", run.pk))
     ]
 
 
@@ -76,10 +84,11 @@ def test_the_files(admin, drain):
     }
 
 
-def test_the_pages_of_a_drain_and_a_plan_lead_there_for_who_may_see_it(admin, drain, log_in):
+def test_the_pages_of_a_drain_a_plan_and_a_run_lead_there_for_who_may_see_it(admin, drain, log_in):
     pages = {
         reverse(f"{PANEL}:drain", args=[drain.pk]): urls(drain)[0],
         reverse(f"{PANEL}:plan", args=[drain.plan_id]): urls(drain)[1],
+        reverse(f"{PANEL}:run", args=[RunHost.objects.get().run_id]): urls(drain)[2],
     }
     for page, url in pages.items():
         assert f'href="{url}"' in text(admin.get(page))
@@ -116,14 +125,44 @@ def test_a_project_without_addresses_is_no_unknown_one(admin, drain, monkeypatch
     assert "could not be read" not in page
 
 
-def test_of_another_region_or_of_nothing(admin, make_drain):
+def test_of_another_region_or_of_nothing(admin, make_drain, make_run):
     other = make_drain("cmp1", server("a"), region="RegionTwo")
+    their_run = make_run("cmp2", region="RegionTwo")
     for url in (
         reverse(f"{PANEL}:affected_drain", args=[other.pk]),
+        reverse(f"{PANEL}:affected_run", args=[their_run.pk]),
+        reverse(f"{PANEL}:affected_run_text", args=[9999]),
         reverse(f"{PANEL}:affected_drain_json", args=[9999]),
         reverse(f"{PANEL}:affected_plan_csv", args=[9999]),
     ):
         assert admin.get(url).status_code == 404
+
+
+def test_a_run_is_told_with_what_waits_and_what_moves_twice(admin, cloud, make_drain, make_run):
+    run = make_run("cmp1", "cmp10")
+    drain = make_drain("cmp1", server("web-1"), server("db-1"))
+    stage(run, "cmp1", Stage.DRAINING, drain=drain)
+    store.change_drain(drain, timezone.now(), state=DrainState.RUNNING)
+    for row in store.migrations(drain):
+        for state in (MigrationState.SUBMITTED, MigrationState.MIGRATING, MigrationState.SUCCEEDED):
+            store.change_migration(row, timezone.now(), state=state, dest_compute="cmp10")
+    cloud.all_servers = [server("web-1", host="cmp10"), server("app-1", host="cmp10")]
+    url = reverse(f"{PANEL}:affected_run", args=[run.pk])
+    page = text(admin.get(url))
+    assert "3 instances of 1 project. 1 of them with more than one move." in page
+    assert "Move 1 of 2." in page
+    assert "Move 2 of 2." in page
+    assert "Moved by" in page
+    assert "Expected between" in page
+    assert "holds them back" in page
+    assert f'href="{reverse(f"{PANEL}:run", args=[run.pk])}"' in page
+    assert cloud.asked.count("servers_on cmp10") == 1
+    assert "servers_on cmp1" not in cloud.asked
+    stage(run, "cmp10", Stage.SKIPPED)
+    page = text(admin.get(url))
+    assert "2 instances of 1 project." in page
+    assert "holds them back" not in page
+    assert host_of(run, "cmp1").stage == Stage.DRAINING
 
 
 def test_more_projects_than_a_page_takes_are_in_the_files(admin, make_drain, monkeypatch):
@@ -155,3 +194,14 @@ def test_in_german(german, drain, monkeypatch):
     assert test_german.english(letter) == []
     monkeypatch.setattr(FakeCloud, "contacts_of", lambda self, ids: Contacts({}, frozenset(ids)))
     assert test_german.english(german("affected_plan", drain.plan_id)) == []
+
+
+def test_a_run_in_german(german, cloud, make_run):
+    run = make_run("cmp1", "cmp10", bring_back=True)
+    cloud.all_servers.append(server("web-1", host="cmp10"))
+    page = german("affected_run", run.pk)
+    assert test_german.english(page) == []
+    assert "Verschiebung 2 von 2" in page
+    letter = german("affected_run_text", run.pk)
+    assert "mehr als einmal" in letter
+    assert test_german.english(letter) == []

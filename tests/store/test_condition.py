@@ -3,13 +3,18 @@
 from datetime import timedelta
 
 from django.db import connection
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from tests.store.test_store import NOW, begin, create, end, row
 from ukcloud_maintenance import store
+from ukcloud_maintenance.core.actor import Actor
 from ukcloud_maintenance.core.message import text
+from ukcloud_maintenance.core.run.states import RunState, Stage
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
-from ukcloud_maintenance.models import Drain, HostMaintenance
+from ukcloud_maintenance.models import Drain, HostMaintenance, Run
+
+ALICE = Actor("id-of-alice", "alice")
 
 
 def in_maintenance(drain: Drain) -> Drain:
@@ -30,7 +35,7 @@ def test_how_it_all_stands():
     now = NOW + timedelta(seconds=60)
     with CaptureQueriesContext(connection) as queries:
         found = store.condition(now)
-    assert len(queries) == 9
+    assert len(queries) == 13
     assert found.drains_by == {
         ("RegionOne", "failed"): 1,
         ("RegionOne", "running"): 1,
@@ -66,7 +71,76 @@ def test_a_host_that_is_returned_is_not_verified():
     assert host.verified_since is None
 
 
+def roll(*hosts: str, now=NOW, **more) -> Run:
+    return store.create_run(
+        hosts=[store.NewHost(host) for host in hosts],
+        actor=ALICE,
+        said=text("new kernel"),
+        now=now,
+        region="RegionOne",
+        reason="new kernel",
+        max_concurrent=1,
+        **more,
+    )
+
+
+def fail(run: Run, host: str) -> None:
+    row = next(one for one in store.run_hosts(run) if one.host == host)
+    store.change_host(run, row, NOW, stage=Stage.DRAINING.value)
+    store.change_host(run, row, NOW, stage=Stage.FAILED.value)
+
+
+def test_how_the_runs_stand():
+    over = roll("cmp1", "cmp2")
+    for host in ("cmp1", "cmp2"):
+        in_maintenance(begin(create(host, (host,))))
+        fail(over, host)
+    found = store.condition(NOW)
+    assert found.run_hosts_by == {("RegionOne", "failed"): 2}
+    assert found.left_failed == {}, "its run is not over"
+    store.change_run(over, NOW, state=RunState.FAILED.value)
+    going = roll("cmp3", "cmp4")
+    fail(going, "cmp3")  # which was not drained at all, so that it is in service
+    now = NOW + timedelta(seconds=60)
+    found = store.condition(now)
+    assert found.runs_by == {("RegionOne", "failed"): 1, ("RegionOne", "running"): 1}
+    assert found.run_hosts_by == {("RegionOne", "failed"): 1, ("RegionOne", "waiting"): 1}
+    assert found.left_failed == {"RegionOne": 2}
+    assert [(one.run, one.due_since) for one in found.runs] == [(going, NOW)]
+    HostMaintenance.objects.filter(host="cmp1").update(open_key=None, closed_at=NOW)
+    assert store.condition(now).left_failed == {"RegionOne": 1}, "it is back in service"
+    # and out again, which is no doing of that run
+    HostMaintenance.objects.filter(host="cmp1").update(
+        open_key=F("host_key"), closed_at=None, opened_at=now
+    )
+    assert store.condition(now).left_failed == {"RegionOne": 1}
+
+
+def test_a_host_that_failed_twice_is_one_and_one_gone_on_without_counts():
+    first = roll("cmp1")
+    in_maintenance(begin(create("cmp1", ("a",))))
+    fail(first, "cmp1")
+    store.accept_failures(first)
+    assert store.condition(NOW).left_failed == {"RegionOne": 1}
+    store.change_run(first, NOW, state=RunState.FAILED.value)
+    second = roll("cmp1")
+    fail(second, "cmp1")
+    store.change_run(second, NOW, state=RunState.FAILED.value)
+    assert store.condition(NOW).left_failed == {"RegionOne": 1}
+
+
+def test_a_run_that_a_worker_has_is_not_due():
+    run = roll("cmp1")
+    Run.objects.update(claimed_until=NOW + timedelta(seconds=90))
+    later = NOW + timedelta(seconds=60)
+    assert [one.due_since for one in store.condition(later).runs] == [None]
+    Run.objects.update(claimed_until=None, next_pass_at=NOW + timedelta(seconds=30))
+    [one] = store.condition(later).runs
+    assert (one.run, one.due_since) == (run, NOW + timedelta(seconds=30))
+
+
 def test_of_nothing_there_is_nothing():
     found = store.condition(NOW)
     assert (found.drains_by, found.instances_by) == ({}, {})
     assert (found.drains, found.hosts, found.workers, found.had_workers) == ([], [], [], False)
+    assert (found.runs_by, found.run_hosts_by, found.left_failed, found.runs) == ({}, {}, {}, [])

@@ -28,7 +28,7 @@ from ukcloud_maintenance.migrations import _attempts
 from ukcloud_maintenance.models import Attempt, Drain, InstanceMigration, Request
 from ukcloud_maintenance.observe.views import row_view
 
-BEFORE, AFTER = "0010_messages", "0020_outbox"
+BEFORE, AFTER = "0010_messages", "0021_held"
 RECORD = Path(__file__).with_name("record_0010.json")
 #: In what an ended attempt tells now: the code of before forgot these at its end.
 FORGOTTEN = ("running_since", "queued_since")

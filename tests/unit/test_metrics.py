@@ -1,19 +1,22 @@
 """The metrics of a worker, scraped over HTTP as Prometheus does."""
 
+import re
 import socket
 import sys
 import threading
 import time
 import urllib.request
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
+import yaml
 from django.db import OperationalError
 
 pytest.importorskip("prometheus_client")
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests import readme
 from tests.fakes import FakeCloud, server, service
 from tests.unit import openstack_server
 from tests.unit.openstack_server import Answer
@@ -21,14 +24,17 @@ from tests.unit.test_cloud import SERVER, connect, raw_service
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.cloud.routes import asked
 from ukcloud_maintenance.core.actor import shell_actor
-from ukcloud_maintenance.core.message import text
+from ukcloud_maintenance.core.backports import UTC
+from ukcloud_maintenance.core.message import message, text
+from ukcloud_maintenance.core.run.states import RunState, Stage
 from ukcloud_maintenance.core.states import DrainState, MigrationState
 from ukcloud_maintenance.exceptions import CloudError
 from ukcloud_maintenance.messages import english
-from ukcloud_maintenance.models import Attempt, Drain, InstanceMigration
+from ukcloud_maintenance.models import Attempt, Drain, InstanceMigration, RunAction
 from ukcloud_maintenance.settings import problems
 from ukcloud_maintenance.worker import Worker, measured, metrics
 from ukcloud_maintenance.worker.drain import Outcome, _has_ended
+from ukcloud_maintenance.worker.measured import OF_THE_DATABASE
 from ukcloud_maintenance.worker.metrics import Endpoint
 from ukcloud_maintenance.worker.passes import Pass
 from ukcloud_maintenance.worker.prometheus import CONNECTIONS, FromDatabase, PrometheusMetrics
@@ -232,6 +238,29 @@ def test_a_resize_that_is_confirmed_moves_nothing(served):
     assert value(got, "migrations_total", **confirmed) == 1
 
 
+def test_what_is_done_to_hosts_counts_with_its_result_and_its_time(served):
+    found = PrometheusMetrics("w")
+    began = datetime(2026, 11, 2, 22, tzinfo=UTC)
+    for name, state, minutes in (("reboot", "done", 5), ("reboot", "failed", 1), ("", "done", 30)):
+        ended = began + timedelta(minutes=minutes)
+        found.action_ended(
+            "R1", RunAction(name=name, state=state, started_at=began, ended_at=ended)
+        )
+    # the database's clock was set back meanwhile
+    back = RunAction(
+        name="reboot", state="done", started_at=began, ended_at=began - timedelta(hours=1)
+    )
+    found.action_ended("R1", back)
+    got = served(found)
+    done = {"region": "R1", "action": "reboot", "result": "done"}
+    assert value(got, "actions_total", **done) == 2
+    assert value(got, "action_duration_seconds_sum", **done) == 300
+    assert value(got, "actions_total", **done | {"result": "failed"}) == 1
+    by_hand = done | {"action": ""}
+    assert value(got, "action_duration_seconds_bucket", **by_hand, le="1200.0") == 0
+    assert value(got, "action_duration_seconds_bucket", **by_hand, le="1800.0") == 1
+
+
 # -- the database ------------------------------------------------------------------------------
 
 
@@ -259,6 +288,64 @@ def test_how_the_database_stands(served):
     assert value(found, "workers", status="well") == 1
     assert value(found, "workers", status="problem") == 1, "although another one is well"
     assert value(found, "workers", status="silent") == 1, "but not who said goodbye"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_how_the_rolling_runs_stand(served):
+    now = store.now()
+    run = store.create_run(
+        hosts=[store.NewHost(f"cmp{n}") for n in range(4)],
+        actor=shell_actor(),
+        said=text("new kernel"),
+        now=now - timedelta(hours=3),
+        region="RegionOne",
+        reason="new kernel",
+        max_concurrent=1,
+    )
+    rows = store.run_hosts(run)
+    for row, stages in zip(
+        rows,
+        (
+            (Stage.DRAINING,),
+            (Stage.DRAINING, Stage.READY),
+            (Stage.DRAINING, Stage.FAILED),
+            (),
+        ),
+        strict=True,
+    ):
+        for stage in stages:
+            store.change_host(run, row, now, stage=stage.value)
+    held = message("run_hosts_down", hosts=("cmp9",), count=1)
+    store.change_run(run, now - timedelta(hours=2), message=held)
+    found = served(PrometheusMetrics("w"))
+    here = {"region": "RegionOne"}
+    assert value(found, "runs", **here, state="running") == 1
+    for status, number in (("under_way", 2), ("failed", 1), ("waiting", 1)):
+        assert value(found, "run_hosts", **here, status=status) == number
+    assert 7200 <= value(found, "run_held_seconds", **here, reason="gate") < 10800
+    assert 7200 <= value(found, "pass_overdue_seconds", **here) < 10800
+    assert not any("cmp" in str(labels) for _name, labels in found), "no host is a label"
+    store.change_run(run, now, state=RunState.PAUSED.value, message=held)
+    found = served(PrometheusMetrics("w"))
+    assert value(found, "run_held_seconds", **here, reason="gate") is None, "a person holds it"
+
+
+def test_the_alerts_of_the_docs_ask_for_what_there_is():
+    [_scrape, rules] = readme.code_blocks(readme.MONITORING, "yaml")
+    alerts = [rule for group in yaml.safe_load(rules)["groups"] for rule in group["rules"]]
+    known = {
+        one.full_name: one for one in (*measured.OF_THE_WORKER.values(), *OF_THE_DATABASE.values())
+    }
+    asked = set()
+    for alert in alerts:
+        assert set(alert) == {"alert", "expr", "for", "labels", "annotations"}
+        for name in re.findall(rf"{measured.PREFIX}\w+", alert["expr"]):
+            asked.add(name)
+            kept = re.findall(rf"by \(([^)]*)\) \({name}", alert["expr"])
+            chosen = re.findall(rf"{name}{{(\w+)[=!]", alert["expr"])
+            labels = {label.strip() for one in kept for label in one.split(",")} | {*chosen}
+            assert labels <= set(known[name].labels), alert["alert"]
+    assert {f"{measured.PREFIX}{one}" for one in ("run_hosts", "run_held_seconds")} <= asked
 
 
 @pytest.mark.django_db(transaction=True)

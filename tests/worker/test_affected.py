@@ -5,12 +5,16 @@ import uuid
 import pytest
 from keystoneauth1.adapter import Adapter
 
+from tests.worker import test_runs
 from tests.worker.driving import Passes
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.actor import shell_actor
 from ukcloud_maintenance.core.affected import Interruption, Part
+from ukcloud_maintenance.core.states import Direction
 
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(300)]
+
+worker = test_runs.worker
 
 
 @pytest.fixture
@@ -62,3 +66,32 @@ def test_before_and_after_with_whom_to_tell(nova, passes: Passes, project):
     assert {one.effect.part for one in after.instances} == {Part.MOVED}
     assert {one.effect.interruption for one in after.instances} == {Interruption.MOMENT}
     assert all(one.moved_at is not None for one in after.instances)
+
+
+def test_a_run_before_and_after_with_the_move_away_and_the_move_back(nova, worker, project):
+    made = nova.create_servers(["run-1", "run-2"], host="st13")
+    run = worker.request("st13", "st14", action="reboot", bring_back=True)
+    request = services.AffectedRequest(run_id=run.pk)
+    before = services.affected(shell_actor(), worker.cloud, request)
+    assert (before.drains, before.hosts) == ((), ("st13", "st14"))
+    assert {one.server_id for one in before.instances} == set(made)
+    assert {one.effect.part for one in before.instances} == {Part.TO_MOVE}
+    assert all(one.begins_at <= one.ends_at for one in before.instances)
+    assert all(one.may_move_again for one in before.instances)
+    [found] = before.projects
+    assert {"direct@example.org", "group@example.org"} <= set(found.emails)
+    report = worker.until_over(run)
+    assert report.run.state == "succeeded", test_runs.told(report)
+    after = services.affected(shell_actor(), worker.cloud, request)
+    # away and back by drains of their own
+    assert [(one.host, one.direction) for one in after.drains][:2] == [
+        ("st13", Direction.AWAY),
+        ("st13", Direction.BACK),
+    ]
+    assert {one.effect.part for one in after.instances} == {Part.MOVED}
+    for server in made:
+        moves = [one for one in after.instances if one.server_id == server]
+        assert [(one.move, one.moves) for one in moves] == [(1, 2), (2, 2)]
+        assert (moves[0].host, moves[1].dest_compute) == ("st13", "st13")
+        assert moves[0].moved_at < moves[1].moved_at
+    assert not any(one.may_move_again for one in after.instances)

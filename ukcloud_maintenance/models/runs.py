@@ -33,6 +33,8 @@ class Run(models.Model):
     )
     #: what it waits for, or why it ended
     message = MessageField()
+    #: since when no host begins for a reason of the kind that the message says, see core.run.holds
+    held_since = models.DateTimeField(null=True)
 
     #: the name of the action in the settings; empty: by hand
     action = models.CharField(max_length=64, blank=True)

@@ -1,5 +1,6 @@
 """Who a run asks as."""
 
+from .. import store
 from ..core.actor import (
     RULE_ABORT,
     RULE_CANCEL,
@@ -18,5 +19,4 @@ _MAY = frozenset({RULE_VIEW, RULE_DRAIN, RULE_CANCEL, RULE_RETURN, RULE_ABORT, R
 
 def actor_of(run: Run) -> Actor:
     """The run, for whoever requested it."""
-    name = f"{run.requested_by} (run {run.pk})"
-    return Actor(run.requested_by_id, name, may=lambda rule: rule in _MAY)
+    return Actor(run.requested_by_id, store.name_of_run(run), may=lambda rule: rule in _MAY)

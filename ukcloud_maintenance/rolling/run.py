@@ -12,12 +12,12 @@ from ..cloud import Cloud
 from ..core.facts import Service
 from ..core.message import Message, message
 from ..core.run import decide as d
-from ..core.run.states import STAGES_OVER, STAGES_UNDER_WAY, RunState, Stage
+from ..core.run.states import ACTION_OPEN, STAGES_OVER, STAGES_UNDER_WAY, RunState, Stage
 from ..core.run.view import HostView
 from ..exceptions import AlertsUnknown, CloudError, Refused, StaleState
 from ..log import log_event
 from ..services import drains, returning, steering
-from ..store import Run, RunHost
+from ..store import Run, RunAction, RunHost
 from . import checks, gates
 from .acting import Acting, of
 from .actor import actor_of
@@ -53,6 +53,7 @@ class RunReconciler:
     :param alive: called between the steps of a pass; raises where it is no longer ours
     :param held_until: by run, until when what holds its next host is not asked again, by the
         monotonic clock; shared by the passes of a worker
+    :param acted: told of each try of an action that is over, once
     """
 
     def __init__(
@@ -63,12 +64,14 @@ class RunReconciler:
         clock: Callable[[], datetime],
         alive: Callable[[Run], None] = lambda run: None,
         held_until: MutableMapping[int, float] | None = None,
+        acted: Callable[[RunAction], None] = lambda tried: None,
     ):
         self.cloud = cloud
         self.worker = worker
         self.clock = clock
         self.alive = alive
         self.held_until = {} if held_until is None else held_until
+        self.acted = acted
         #: what kept it from one of the hosts
         self.problem: Message | None = None
         #: a canary is awaited, for which a host may be taken for enabled
@@ -205,7 +208,11 @@ class RunReconciler:
             fields |= {"checked_at": None, "objection": None}
         told = of(row, said or message(f"run_stage_{to.value}"))
         event = (f"run_host_{to.value}", self.worker, told)
+        newest = next(reversed(store.tries_of(row)), None) if row.stage == Stage.ACTING else None
         store.change_host(run, row, self.clock(), stage=to.value, event=event, **fields)
+        # whoever ended it, a person or the worker, the host leaves it once
+        if newest is not None and newest.state not in ACTION_OPEN:
+            self.acted(newest)
         level = logging.WARNING if to is Stage.FAILED else logging.INFO
         log_event(level, "host_of_run", run=run.pk, host=row.host, stage=to.value, detail=said)
 

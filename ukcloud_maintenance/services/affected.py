@@ -1,83 +1,40 @@
 """Who is affected by drains, before and after: by project, with whom to tell."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
 
-from .. import settings, store
+from .. import store
 from ..cloud import Cloud
-from ..core import affected as a
 from ..core.actor import RULE_AFFECTED, Actor
-from ..core.copying import schedule as s
-from ..core.copying.duration import Learned
-from ..core.copying.schedule import Expected
-from ..core.facts import Contacts, Server
+from ..core.facts import Contacts
 from ..core.message import Message, message
-from ..core.preflight.judge import judge
-from ..core.preflight.verdicts import OptOutNames, Wishes
-from ..core.states import MIGRATION_UNDER_WAY, MigrationState
+from ..core.run.states import RUN_TERMINAL, STAGES_OVER, RunState, Stage
+from ..core.states import Direction
 from ..exceptions import CloudError, Refused
-from ..store import Attempt, Drain, InstanceMigration
+from ..store import Drain, Run, RunHost
 from .access import require
+from .affected_moves import AHEAD, MOVES, AffectedInstance, ToCome, counted, of_drain
 from .checks import find_service
-from .expected import planned
+from .expected import Planned, planned
 from .plans import get_plan
 from .reports import get_drain
+from .rolling import get_run
+from .run_forecast import Paces, turns
 
 #: So many seconds may whom to tell take to be read.
 CONTACTS_SECONDS = 20.0
-_NO_OFFSET = (0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
 class AffectedRequest:
-    """Of what: drains, a plan, hosts; of a host that is being drained, of that drain."""
+    """Of what: drains, a plan, a run, hosts; of a host that is being drained, of that drain."""
 
     drain_ids: Sequence[int] = ()
     plan_id: int | None = None
     hosts: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
-class AffectedInstance:
-    """One instance.
-
-    :param drain: of which it is; None: none was requested yet
-    :param begins_at: when its move is expected to begin at the earliest; None: not known, or it
-        is over, or no drain was requested yet
-    :param ends_at: … and to have ended at the latest
-    :param after_start: without a drain: the same in seconds after its beginning
-    :param moved_at: when its move was seen to be over
-    """
-
-    server_id: str
-    server_name: str
-    project_id: str
-    host: str
-    method: str
-    effect: a.Effect
-    drain: Drain | None = None
-    state: str = ""
-    begins_at: datetime | None = None
-    likely_at: datetime | None = None
-    ends_at: datetime | None = None
-    after_start: Expected | None = None
-    moved_at: datetime | None = None
-    dest_compute: str = ""
-
-    @property
-    def when(self) -> Message | None:
-        """What there is to say of the time."""
-        if self.moved_at is not None and self.effect.part is a.Part.MOVED:
-            return message("affected_moved_at", at=self.moved_at)
-        if self.effect.part not in (a.Part.TO_MOVE, a.Part.MOVING):
-            return None
-        if self.begins_at is not None and self.ends_at is not None:
-            return message("affected_when", begins=self.begins_at, ends=self.ends_at)
-        if self.after_start is not None:
-            begins, ends = self.after_start.begins, self.after_start.ends
-            return message("affected_when_after_start", begins=begins, ends=ends)
-        return message("affected_when_unknown")
+    run_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +54,7 @@ class AffectedProject:
 class Affected:
     """Who is affected, as of a moment.
 
+    :param hosts: of which no drain was requested yet
     :param projects: by name
     :param problems: what could not be read
     """
@@ -108,23 +66,39 @@ class Affected:
     projects: tuple[AffectedProject, ...]
     problems: tuple[Message, ...] = ()
     plan_id: int | None = None
+    run_id: int | None = None
 
     @property
     def instances(self) -> list[AffectedInstance]:
+        """What is said of them; of one that moves several times, each move."""
         return [one for project in self.projects for one in project.instances]
+
+    @property
+    def number(self) -> int:
+        """Of instances."""
+        return len({one.server_id for one in self.instances})
+
+    @property
+    def moves(self) -> int:
+        """How many moves of them are known."""
+        return sum(one.effect.part in MOVES for one in self.instances)
 
 
 def affected_region(actor: Actor, request: AffectedRequest) -> str | None:
-    """The region of the drains or the plan that are named; None where none is.
+    """The region of the drains, the plan or the run that are named; None where none is.
 
-    :raises Refused: there is no such drain or plan, or nothing is named, or several regions are
+    :raises Refused: there is no such drain, plan or run, or nothing is named, or several regions
+        are
     """
     require(actor, RULE_AFFECTED)
-    if not request.drain_ids and request.plan_id is None and not request.hosts:
+    names = (request.plan_id, request.run_id)
+    if not request.drain_ids and not request.hosts and names == (None, None):
         raise Refused(message("affected_nothing_named"))
     regions = {get_drain(actor, one).region for one in request.drain_ids}
     if request.plan_id is not None:
         regions.add(get_plan(actor, request.plan_id).region)
+    if request.run_id is not None:
+        regions.add(get_run(actor, request.run_id).region)
     if len(regions) > 1:
         raise Refused(message("affected_several_regions", regions=sorted(regions)))
     return next(iter(regions), None)
@@ -134,20 +108,22 @@ def affected(actor: Actor, cloud: Cloud, request: AffectedRequest) -> Affected:
     """Who is affected. Nova is asked of hosts that no drain is of, and Keystone for whom to tell;
     a Keystone that does not tell is said, and no error.
 
-    :raises Refused: there is no such drain, plan or host
+    :raises Refused: there is no such drain, plan, run or host
     :raises CloudError: Nova does not tell what is on a host
     """
     region = affected_region(actor, request) or cloud.region
     now = store.now()
-    drains, of_hosts = _find(cloud, region, actor, request)
-    found: list[AffectedInstance] = []
-    names: dict[str, str] = {}
-    for instances, projects in _of_drains(drains, request.plan_id, now):
-        found += instances
-        names |= {k: v for k, v in projects.items() if v}
-    learned = store.learned_rate(region) if of_hosts else Learned()
-    for host in of_hosts:
-        found += _of_host(host, cloud.servers_on(host), learned)
+    rolled = _Rolled() if request.run_id is None else _rolled(get_run(actor, request.run_id))
+    drains, of_hosts = _find(cloud, region, actor, request, rolled)
+    begun = planned(drains, request.plan_id, now)
+    coming = _coming(cloud, region, of_hosts, rolled)
+    found = [moves for one in begun for moves in of_drain(one, now)]
+    turn = _turns(rolled, begun, coming, now)
+    for host, one in coming.items():
+        found += one.instances(now, turn.get(host))
+    found = list(counted([rolled.with_what_follows(one) for one in found]))
+    names = {row.project_id: row.project_name for one in begun for row in one.rows}
+    names = {project_id: name for project_id, name in names.items() if name}
     contacts = _contacts(cloud, found)
     missing = {one.project_id for one in found} - names.keys()
     if missing:
@@ -168,112 +144,113 @@ def affected(actor: Actor, cloud: Cloud, request: AffectedRequest) -> Affected:
         tuple(_by_project(found, names, contacts)),
         tuple(problems),
         request.plan_id,
+        request.run_id,
     )
 
 
 def _find(
-    cloud: Cloud, region: str, actor: Actor, request: AffectedRequest
+    cloud: Cloud, region: str, actor: Actor, request: AffectedRequest, rolled: "_Rolled"
 ) -> tuple[list[Drain], list[str]]:
-    """The drains, each once, and the hosts that none of them is of."""
+    """The drains, each once, and the hosts that none of them is of, or that are drained anew."""
     drains = {one: get_drain(actor, one) for one in request.drain_ids}
     if request.plan_id is not None:
         drains |= {one.pk: one for one in store.drains_of_plan(request.plan_id)}
+    drains |= rolled.drains
     of_hosts: list[str] = []
+    hosts = [*request.hosts, *rolled.waiting]
     services = cloud.services() if request.hosts else []
-    for host in dict.fromkeys(request.hosts):
-        drain = store.open_drain_of(region, host)
-        if drain is not None:
+    now_open = {d.host: d for d in store.drains(region).filter(open_key__isnull=False)}
+    for host in dict.fromkeys(hosts):
+        drain = now_open.get(host)
+        if drain is not None and drain.direction == Direction.AWAY:
             drains[drain.pk] = drain
+        elif host in rolled.waiting:
+            of_hosts.append(host)
         elif host not in {one.host for one in drains.values()}:
             of_hosts.append(find_service(services, host, region, cloud).host)
     return list(drains.values()), of_hosts
 
 
-# -- drains ------------------------------------------------------------------------------------
+def _coming(
+    cloud: Cloud, region: str, hosts: Sequence[str], rolled: "_Rolled"
+) -> dict[str, ToCome]:
+    """What is on the hosts that no drain is of. A request for each."""
+    if not hosts:
+        return {}
+    read = cloud.try_side_by_side({host: partial(cloud.servers_on, host) for host in hosts})
+    for answer in read.values():
+        if isinstance(answer, CloudError):
+            raise answer
+    learned = store.learned_rate(region)
+    return {
+        host: ToCome(host, read[host], learned, rolled.run if host in rolled.waiting else None)
+        for host in hosts
+    }
 
 
-def _of_drains(
-    drains: Sequence[Drain], plan_id: int | None, now: datetime
-) -> Iterable[tuple[list[AffectedInstance], dict[str, str]]]:
-    for one in planned(drains, plan_id, now):
-        expected = one.expected
-        attempts = store.attempts(one.drain)
-        yield (
-            [
-                _instance(row, one.drain, attempts.get(row.pk, []), expected.get(row.pk), now)
-                for row in one.rows
-            ],
-            {row.project_id: row.project_name for row in one.rows},
-        )
+# -- runs --------------------------------------------------------------------------------------
 
 
-def _instance(
-    row: InstanceMigration,
-    drain: Drain,
-    attempts: Sequence[Attempt],
-    expected: Expected | None,
-    now: datetime,
-) -> AffectedInstance:
-    known = expected if expected is not None and expected.is_known else None
+@dataclass(frozen=True)
+class _Rolled:
+    """A run, or none.
 
-    def at(seconds: float) -> datetime:
-        return now + timedelta(seconds=seconds)
+    :ivar drains: its own, by their key
+    :ivar not_over: those of them whose host the run is not done with
+    :ivar waiting: its hosts that are still to be drained, in their order
+    :ivar last: the last one of these
+    """
 
-    if known is not None and drain.stop_at is not None and at(known.begins) > drain.stop_at:
-        known = None  # it is not begun in this window, and nobody knows of another
-    moved = row.state == MigrationState.SUCCEEDED or row.state == MigrationState.FAILED
-    found = a.effect(row, attempts, row.requests.every, now)
-    begun = row.attempt.submitted_at if row.state in MIGRATION_UNDER_WAY else None
-    return AffectedInstance(
-        row.server_id,
-        row.server_name,
-        row.project_id,
-        row.source_compute or drain.host,
-        row.method,
-        found,
-        drain,
-        row.state,
-        begins_at=(begun or at(known.begins)) if known else None,
-        likely_at=at(known.likely_ends) if known else None,
-        ends_at=at(known.ends) if known else None,
-        moved_at=row.finished_at if moved and found.part is a.Part.MOVED else None,
-        dest_compute=row.dest_compute,
+    run: Run | None = None
+    rows: Sequence[RunHost] = ()
+    drains: Mapping[int, Drain] = field(default_factory=dict)
+    not_over: frozenset[int | None] = frozenset()
+    waiting: Mapping[str, RunHost] = field(default_factory=dict)
+    last: str = ""
+
+    def with_what_follows(self, one: AffectedInstance) -> AffectedInstance:
+        """Whether it may move again: to a host whose turn is still to come, or back."""
+        if self.run is None or one.effect.part not in MOVES:
+            return one
+        if one.drain is None:
+            is_open = one.host in self.waiting
+        else:
+            is_open = one.drain.pk in self.not_over and one.drain.direction == Direction.AWAY
+        onwards = bool(self.waiting) and one.host != self.last and one.effect.part in AHEAD
+        return replace(one, may_move_again=is_open and (onwards or self.run.bring_back))
+
+
+def _rolled(run: Run) -> _Rolled:
+    rows = store.run_hosts(run, outputs=False)
+    waiting: dict[str, RunHost] = {}
+    if run.state not in RUN_TERMINAL and run.state != RunState.CANCELLING:
+        waits = [row for row in rows if row.stage == Stage.WAITING and not row.is_unwanted]
+        waiting = {row.host: row for row in waits}
+    return _Rolled(
+        run,
+        rows,
+        {one.pk: one for one in store.drains_of_run(run)},
+        frozenset(row.drain_id for row in rows if row.stage not in STAGES_OVER),
+        waiting,
+        next(reversed(waiting), ""),
     )
 
 
-# -- hosts that no drain is of -----------------------------------------------------------------
-
-
-def _of_host(host: str, servers: Iterable[Server], learned: Learned) -> list[AffectedInstance]:
-    """As if a drain with the settings' defaults were requested; the largest come first. In which
-    order hosts come, and when, nobody has said: the times count from the beginning of each."""
-    read = settings.current()
-    names = OptOutNames(live=read.opt_out_live, cold=read.opt_out_cold, stay=read.opt_out_stay)
-    judged = [(one, judge(one, Wishes(opt_out_names=names))) for one in servers]
-    moved = sorted(
-        (one for one, verdict in judged if verdict.method), key=lambda one: -one.memory_bytes
-    )
-    sizes = [one.memory_bytes for one in moved]
-    _none, waiting = s.schedule(sizes, [], read.max_concurrent, learned).expected()
-    expected = {one.id: when for one, when in zip(moved, waiting, strict=True)}
-    return [
-        AffectedInstance(
-            one.id,
-            one.name,
-            one.project_id,
-            host,
-            verdict.method,
-            _effect_of(one, verdict.method, verdict.state),
-            after_start=expected.get(one.id),
-        )
-        for one, verdict in judged
-    ]
-
-
-def _effect_of(server: Server, method: str, state: str) -> a.Effect:
-    if method:
-        return a.to_come(method, server.status)
-    return a.stays() if state == MigrationState.STAYS else a.not_decided()
+def _turns(
+    rolled: _Rolled, begun: Sequence[Planned], coming: Mapping[str, ToCome], now: datetime
+) -> dict[str, Paces]:
+    """In how many seconds a run begins with each of its hosts that wait, as far as is known."""
+    if rolled.run is None:
+        return {}
+    rest = {one.drain.pk: one.total for one in begun}
+    takes = {
+        row.pk: rest[row.drain_id]
+        for row in rolled.rows
+        if row.stage == Stage.DRAINING and row.drain_id in rest
+    }
+    takes |= {row.pk: coming[host].total for host, row in rolled.waiting.items() if host in coming}
+    found = turns(rolled.run, rolled.rows, now, takes)
+    return {host: found[row.pk] for host, row in rolled.waiting.items() if row.pk in found}
 
 
 # -- projects ----------------------------------------------------------------------------------

@@ -19,7 +19,8 @@ from ..core.printable import cell, printable
 from ..core.record.export import CONTENT_TYPES, CSV, JSON, as_json, iso
 from ..messages import document, documents, english, render
 from ..messages.rendering import Plain
-from .affected import Affected, AffectedInstance, AffectedProject
+from .affected import Affected, AffectedProject
+from .affected_moves import AHEAD, AffectedInstance
 
 __all__ = ["COLUMNS", "CSV", "FORMS", "JSON", "TEXT", "TYPES", "file_name", "rendered"]
 
@@ -37,6 +38,7 @@ COLUMNS = (
     *("server_id", "server_name", "state", "method", "part"),
     *("expected_begin_at", "expected_likely_at", "expected_end_at"),
     *("expected_begin_seconds", "expected_end_seconds", "moved_at", "dest_compute"),
+    *("move", "moves", "may_move_again"),
     *("interruption", "interrupted_seconds_at_most", "message"),
 )
 
@@ -53,9 +55,12 @@ def rendered(found: Affected, form: str) -> str:
 
 def file_name(found: Affected, form: str) -> str:
     """A name that every file system takes, e.g. affected-plan-3.csv."""
-    what = f"plan-{found.plan_id}" if found.plan_id is not None else "hosts"
-    if found.plan_id is None and found.drains:
-        what = f"drain-{found.drains[0].pk}"
+    if found.plan_id is not None:
+        what = f"plan-{found.plan_id}"
+    elif found.run_id is not None:
+        what = f"run-{found.run_id}"
+    else:
+        what = f"drain-{found.drains[0].pk}" if found.drains else "hosts"
     return f"affected-{what}.{_SUFFIXES[form]}"
 
 
@@ -67,6 +72,7 @@ def affected_document(found: Affected) -> dict[str, Any]:
         "exported_at": iso(found.now),
         "region": found.region,
         "plan_id": found.plan_id,
+        "run_id": found.run_id,
         "drain_ids": [drain.pk for drain in found.drains],
         "hosts": [*dict.fromkeys([*(drain.host for drain in found.drains), *found.hosts])],
         **documents("problems", found.problems),
@@ -100,6 +106,9 @@ def _of_instance(one: AffectedInstance) -> dict[str, Any]:
         "expected_end_seconds": round(after.ends) if after else None,
         "moved_at": iso(one.moved_at),
         "dest_compute": one.dest_compute or None,
+        "move": one.move or None,
+        "moves": one.moves,
+        "may_move_again": one.may_move_again,
         "interruption": one.effect.interruption.value,
         "interrupted_seconds_at_most": round(at_most, 1) if at_most is not None else None,
         **document("message", one.effect.said),
@@ -143,7 +152,6 @@ _PARTS = {
     Part.NOT_MOVED: "affected_heading_not_moved",
     Part.UNKNOWN: "affected_heading_unknown",
 }
-_AHEAD = frozenset({Part.MOVING, Part.TO_MOVE})
 _RULE = "-" * 72
 
 
@@ -168,11 +176,13 @@ def _letter(project: AffectedProject) -> Iterator[str]:
     yield said("affected_to", emails=", ".join(emails)) if emails else said("affected_to_nobody")
     yield said("affected_subject", project=project.name or project.id or "?")
     yield ""
-    ahead = [one for one in project.instances if one.effect.part in _AHEAD]
+    ahead = [one for one in project.instances if one.effect.part in AHEAD]
     yield said("affected_before" if ahead else "affected_after")
     if ahead:
         yield said("affected_slower")
         yield said("affected_estimates")
+    if any(one.may_move_again for one in project.instances):
+        yield said("affected_again")
     for part, heading in _PARTS.items():
         if of_part := [one for one in project.instances if one.effect.part is part]:
             yield ""

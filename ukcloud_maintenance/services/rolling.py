@@ -10,11 +10,10 @@ from ..cloud import Cloud
 from ..core.actor import RULE_ROLL, RULE_VIEW, Actor
 from ..core.message import Message, message
 from ..core.run import steering
-from ..core.run.forecast import Forecast, forecast
+from ..core.run.forecast import Forecast
 from ..core.run.states import (
     ACTION_OPEN,
     RUN_TERMINAL,
-    STAGES_OVER,
     ActionState,
     Approval,
     HostVerb,
@@ -22,13 +21,13 @@ from ..core.run.states import (
     RunVerb,
     Stage,
 )
-from ..core.run.windows import WindowError, parse_all
 from ..core.states import DrainState
 from ..exceptions import Refused, StaleState
 from ..store import Event, Run, RunAction, RunHost
 from .access import require
 from .hosts import worker_status
 from .requests import DrainRequest
+from .run_forecast import forecast_of_run
 from .runs import RunRequest, check_run, in_another_run, never_fits
 
 #: How often a change is tried again that a worker or another admin was faster than.
@@ -124,31 +123,7 @@ def run_report(actor: Actor, run_id: int) -> RunReport:
     run = get_run(actor, run_id)
     hosts = store.run_hosts(run)
     now = store.now()
-    return RunReport(run, hosts, worker_status(actor), _forecast(run, hosts, now), now)
-
-
-def _forecast(run: Run, hosts: Sequence[RunHost], now: datetime) -> Forecast | None:
-    """Of the hosts that are not over, in their order."""
-    if run.state in RUN_TERMINAL:
-        return None
-    open_ones = [host for host in hosts if host.stage not in STAGES_OVER]
-    if not open_ones:
-        return None
-    left = [_seconds_left(host, now) for host in open_ones]
-    begun = [place for place, one in enumerate(open_ones) if one.stage != Stage.WAITING]
-    try:
-        windows = parse_all(run.windows)
-    except WindowError:  # its zone is not known on this machine
-        return None
-    return forecast(windows, now, left, run.at_once, begun)
-
-
-def _seconds_left(host: RunHost, now: datetime) -> float:
-    if host.started_at is None or host.stage == Stage.WAITING:
-        return max(host.seconds, 1.0)
-    # what takes longer than was thought is taken to need as long again as a tenth of it
-    spent = (now - host.started_at).total_seconds()
-    return max(host.seconds - spent, host.seconds / 10, 1.0)
+    return RunReport(run, hosts, worker_status(actor), forecast_of_run(run, hosts, now), now)
 
 
 def run_record(actor: Actor, run: Run) -> "list[Event]":

@@ -5,19 +5,17 @@ from typing import Any
 from .. import store
 from ..core.actor import RULE_VIEW, Actor
 from ..core.run import export
-from ..core.run.states import STAGES_OVER
 from ..core.run.windows import Opening
 from ..messages import document
 from ..store import Run
 from .access import require
 from .rolling import RunReport, run_report
+from .run_forecast import openings_of
 
 
 def openings(report: RunReport) -> dict[int, Opening]:
     """When the hosts of a run that are not over are forecast to begin and to end, by their key."""
-    found = report.forecast.hosts if report.forecast else ()
-    left = [host.pk for host in report.hosts if host.stage not in STAGES_OVER]
-    return {key: one for key, one in zip(left, found, strict=False) if one is not None}
+    return openings_of(report.hosts, report.forecast)
 
 
 def progress_document(report: RunReport, *, output: bool = False) -> dict[str, Any]:

@@ -152,7 +152,7 @@ from .returning import (
 )
 from .run_canaries import canary_names, keep_canary
 from .run_claims import claim_run, is_run_requested, set_back_run
-from .run_places import RunTally, open_places, run_tallies
+from .run_places import RunTally, drains_of_run, name_of_run, open_places, run_tallies
 from .runs import (
     HostInRun,
     NewHost,
@@ -281,6 +281,7 @@ __all__ = [
     "drains_in",
     "drains_of",
     "drains_of_plan",
+    "drains_of_run",
     "drains_with_requests",
     "enabled",
     "events",
@@ -322,6 +323,7 @@ __all__ = [
     "may_go_on",
     "migrations",
     "migrations_since",
+    "name_of_run",
     "newest_event",
     "newest_maintenance",
     "newest_moves",

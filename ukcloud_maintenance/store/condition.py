@@ -1,20 +1,21 @@
-"""How the whole stands, for those who watch it: a bounded number of rows, by nine queries."""
+"""How the whole stands, for those who watch it: a bounded number of rows, by thirteen queries."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Max
+from django.db.models import Count, Exists, Max, OuterRef, Q
 
+from ..core.run.states import RUN_OPEN, RUN_TERMINAL, Stage
 from ..core.states import DRAIN_OPEN, Direction
-from ..models import Drain, HostMaintenance, InstanceMigration, Worker
+from ..models import Drain, HostMaintenance, InstanceMigration, Run, RunHost, Worker
 from .clock import SLACK
 from .counting import Counts, counts
 from .workers import SAID_NO_GOODBYE
 
 #: The most rows of one kind that are read.
-WORKERS_MAX, DRAINS_MAX, HOSTS_MAX = 200, 500, 1000
+WORKERS_MAX, DRAINS_MAX, HOSTS_MAX, RUNS_MAX = 200, 500, 1000, 200
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,26 @@ class HostCondition:
 
 
 @dataclass(frozen=True)
+class RunCondition:
+    """A run that is not over.
+
+    :ivar due_since: as of a drain
+    """
+
+    run: Run
+    due_since: datetime | None
+
+
+@dataclass(frozen=True)
 class Condition:
     """How the whole stands, in all regions.
 
     :param drains_by: how many drains are on record, by region and state
     :param instances_by: how many instances the open drains have, by region and state
+    :param runs_by: how many runs are on record, by region and state
+    :param run_hosts_by: how many hosts the runs have that are not over, by region and stage
+    :param left_failed: how many hosts failed that their run left, and that are out of service
+        still, by region
     :param workers: those that have not said goodbye, and reported within a week; the one that
         reported last comes first
     :param had_workers: whether any worker reported within a week
@@ -62,6 +78,10 @@ class Condition:
     hosts: Sequence[HostCondition]
     workers: Sequence[Worker]
     had_workers: bool
+    runs_by: Mapping[tuple[str, str], int]
+    run_hosts_by: Mapping[tuple[str, str], int]
+    left_failed: Mapping[str, int]
+    runs: Sequence[RunCondition]
 
 
 def condition(now: datetime) -> Condition:
@@ -88,7 +108,30 @@ def condition(now: datetime) -> Condition:
             ]
         ),
         Worker.objects.exists(),
+        _by_state(Run.objects.order_by().values_list("region", "state")),
+        _by_state(
+            RunHost.objects.filter(run__state__in=sorted(RUN_OPEN))
+            .order_by()
+            .values_list("run__region", "stage")
+        ),
+        _left_failed(),
+        [
+            RunCondition(one, _due_since(one, now))
+            for one in Run.objects.filter(state__in=sorted(RUN_OPEN)).order_by("-id")[:RUNS_MAX]
+        ],
     )
+
+
+def _left_failed() -> dict[str, int]:
+    """Hosts that a run is done with although they failed, as long as they are in the maintenance
+    in which they were then; each host once."""
+    kept = HostMaintenance.objects.filter(
+        open_key=OuterRef("host_key"), opened_at__lte=OuterRef("finished_at")
+    )
+    left = Q(run__state__in=sorted(RUN_TERMINAL)) | Q(is_accepted=True)
+    failed = RunHost.objects.filter(left, Exists(kept), stage=Stage.FAILED.value).order_by()
+    found = failed.values_list("run__region").annotate(n=Count("host_key", distinct=True))
+    return dict(found)
 
 
 def _by_state(rows: Any) -> dict[tuple[str, str], int]:
@@ -112,13 +155,17 @@ def _last_drains(hosts: Sequence[HostMaintenance]) -> dict[int, Drain]:
 
 
 def _of_drain(drain: Drain, tally: Counts, now: datetime) -> DrainCondition:
-    due = None
-    if drain.open_key is not None and not (drain.claimed_until and drain.claimed_until > now):
-        # without a time it is due at once, which is when it was changed last
-        at = drain.next_pass_at or drain.updated_at
-        due = at if at <= now else None
+    due = _due_since(drain, now) if drain.open_key is not None else None
     # what failed before a cancel was given up with it
     return DrainCondition(drain, tally, tally.in_need(drain.state, may_go_on=True), due)
+
+
+def _due_since(one: Drain | Run, now: datetime) -> datetime | None:
+    if one.claimed_until and one.claimed_until > now:
+        return None
+    # without a time it is due at once, which is when it was changed last
+    at = one.next_pass_at or one.updated_at
+    return at if at <= now else None
 
 
 def _of_host(one: HostMaintenance, last: Drain | None, open_keys: set[str]) -> HostCondition:

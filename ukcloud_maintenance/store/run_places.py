@@ -1,13 +1,29 @@
-"""Where hosts are in runs that are not over, and how far runs are, for lists of them."""
+"""Where hosts are in runs that are not over, how far runs are, and which drains are theirs."""
 
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 
-from django.db.models import Count, Min
+from django.db.models import Count, Min, Q, QuerySet
 
+from ..core.actor import NAME_LENGTH
 from ..core.run.states import RUN_OPEN
-from ..models import Run, RunAction, RunHost
+from ..models import Drain, Run, RunAction, RunHost
+from .draining import drains
+
+
+def name_of_run(run: Run) -> str:
+    """By what name a run asks for something, for whoever requested it."""
+    return f"{run.requested_by} (run {run.pk})"[:NAME_LENGTH]
+
+
+def drains_of_run(run: Run) -> "QuerySet[Drain]":
+    """The drains that a run requested, the first one first: those of hosts that were tried again,
+    and those that brought instances back, are among them."""
+    asked = Q(requested_by_id=run.requested_by_id, requested_by=name_of_run(run))
+    asked &= Q(host_key__in=run.hosts.values("host_key"))
+    newest = Q(pk__in=run.hosts.filter(drain__isnull=False).values("drain_id"))
+    return drains().filter(asked | newest).order_by("id")
 
 
 def open_places(region: str) -> dict[str, RunHost]:

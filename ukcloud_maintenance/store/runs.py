@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 
 from ..core.message import Message
+from ..core.run import holds
 from ..core.run.order import Order
 from ..core.run.states import (
     ACTION_OPEN,
@@ -214,6 +215,8 @@ def change_run(
         fields["state"] = new.value
         if new in RUN_TERMINAL:
             fields |= {"finished_at": now, "claimed_by": "", "claimed_until": None}
+    if "message" in fields:
+        fields |= holds.noted(run.message, fields["message"], now)
     with transaction.atomic():
         _touch(run, now, state=old.value, **(expect or {}), _set=fields)
         if new in RUN_TERMINAL:

@@ -8,6 +8,7 @@ COUNTER, GAUGE, HISTOGRAM, INFO = "counter", "gauge", "histogram", "info"
 #: Upper bounds of histograms, in seconds.
 PASS_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 180)
 MIGRATION_SECONDS = (5, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400)
+ACTION_SECONDS = (10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 28800, 86400)
 REQUEST_SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
@@ -48,8 +49,8 @@ OF_THE_WORKER = {
             COUNTER,
             "passes",
             ("of", "result"),
-            "Passes over a drain or a host. Results: done; problem (OpenStack or a setting is in"
-            " the way); overtaken (somebody else was faster); bug; abandoned (it hung).",
+            "Passes over a drain, a host or a run. Results: done; problem (OpenStack or a setting"
+            " is in the way); overtaken (somebody else was faster); bug; abandoned (it hung).",
         ),
         Measured(
             HISTOGRAM, "pass_duration_seconds", ("of",), "How long passes took.", PASS_SECONDS
@@ -58,8 +59,8 @@ OF_THE_WORKER = {
             GAUGE,
             "last_pass_timestamp_seconds",
             ("of",),
-            "When the last pass over a drain or a host ended, in Unix time. Without drains and"
-            " hosts in maintenance there is none.",
+            "When the last pass over a drain, a host or a run ended, in Unix time. Without drains,"
+            " hosts in maintenance and runs there is none.",
         ),
         Measured(
             COUNTER,
@@ -81,6 +82,21 @@ OF_THE_WORKER = {
             ("region", "of"),
             "Memory and local disk of the instances that arrived. What guests rewrote during the"
             " copy, and was copied again, does not count.",
+        ),
+        Measured(
+            COUNTER,
+            "actions",
+            ("region", "action", "result"),
+            "Tries of an action on a host of a rolling run that ended. Action: its name in the"
+            " settings, empty by hand; results: done, later (it asked for another try), failed,"
+            " unknown.",
+        ),
+        Measured(
+            HISTOGRAM,
+            "action_duration_seconds",
+            ("region", "action", "result"),
+            "From the beginning of such a try to its end.",
+            ACTION_SECONDS,
         ),
         Measured(
             COUNTER,
@@ -133,7 +149,31 @@ OF_THE_DATABASE = {
             GAUGE,
             "pass_overdue_seconds",
             ("region",),
-            "For how long a pass over an open drain is due that no worker makes: the longest.",
+            "For how long a pass over an open drain or run is due that no worker makes: the"
+            " longest.",
+        ),
+        Measured(GAUGE, "runs", ("region", "state"), "Rolling runs on record."),
+        Measured(
+            GAUGE,
+            "run_hosts",
+            ("region", "status"),
+            "Hosts of the rolling runs that are not over. Status: waiting, under_way (from its"
+            " drain to its return), failed, done, skipped.",
+        ),
+        Measured(
+            GAUGE,
+            "run_hosts_left_failed",
+            ("region",),
+            "Hosts that failed in a rolling run that is over, or went on without them, and that"
+            " are out of service still.",
+        ),
+        Measured(
+            GAUGE,
+            "run_held_seconds",
+            ("region", "reason"),
+            "For how long a rolling run begins no host for this reason: the longest. Reason:"
+            " window, approval, gate, room, trouble (OpenStack or the worker fails). That as many"
+            " hosts are out as may be is none.",
         ),
         Measured(
             GAUGE,

@@ -13,7 +13,7 @@ from .. import settings
 from ..cloud import Asked
 from ..core.message import Message, message
 from ..log import log_event
-from ..store import InstanceMigration
+from ..store import InstanceMigration, RunAction
 from .housekeeping import Key
 
 #: A port that is taken is tried again after so many seconds: whoever has it may be on its way out.
@@ -27,12 +27,15 @@ class Metrics(Protocol):
         """A request to OpenStack went out."""
 
     def pass_ended(self, kind: str, result: str, seconds: float) -> None:
-        """:param kind: drain or host
+        """:param kind: drain, host or run
         :param result: done, problem, overtaken or bug; abandoned: nobody waited for it any longer
         """
 
     def attempt_ended(self, region: str, row: InstanceMigration) -> None:
         """An attempt to move an instance is over, and recorded."""
+
+    def action_ended(self, region: str, tried: RunAction) -> None:
+        """A try of an action on a host of a run is over, and recorded."""
 
     def openstack(self, region: str, key: Key, *, answers: bool) -> None:
         """Whether a region's OpenStack did what a pass over something asked of it."""
@@ -51,6 +54,9 @@ class NoMetrics:
         pass
 
     def attempt_ended(self, region: str, row: InstanceMigration) -> None:
+        pass
+
+    def action_ended(self, region: str, tried: RunAction) -> None:
         pass
 
     def openstack(self, region: str, key: Key, *, answers: bool) -> None:

@@ -256,7 +256,8 @@ class PassRunner:
             return outcome.pause_seconds, outcome.problem, outcome.reconnect
         if isinstance(one.of, Run):
             rolled = RunReconciler(
-                cloud, self.name, self.machine, store.now, alive, self.held_until
+                *(cloud, self.name, self.machine, store.now, alive, self.held_until),
+                acted=partial(self.metrics.action_ended, one.region),
             ).run(one.of)
             return rolled.pause_seconds, rolled.problem, False
         seen = HostReconciler(cloud, self.name, store.now, alive).run(one.of)

@@ -13,7 +13,7 @@ import threading
 import time
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib import metadata
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
@@ -33,9 +33,11 @@ from prometheus_client.core import GaugeMetricFamily
 
 from .. import settings, store
 from ..cloud import Asked
+from ..core.run.holds import hold
+from ..core.run.states import STAGES_UNDER_WAY, RunState
 from ..core.states import Method
 from ..log import LOG, log_event
-from ..store import Condition, InstanceMigration
+from ..store import Condition, InstanceMigration, RunAction
 from . import measured
 from .housekeeping import Key, close_connections
 from .measured import OF_THE_DATABASE, OF_THE_WORKER, PREFIX
@@ -111,13 +113,19 @@ class PrometheusMetrics:
         labels = (region, method, attempt.result)
         self._of["migrations"].labels(*labels).inc()
         if attempt.submitted_at and attempt.ended_at:
-            # negative where the database's clock was set back meanwhile
-            seconds = max((attempt.ended_at - attempt.submitted_at).total_seconds(), 0.0)
+            seconds = _between(attempt.submitted_at, attempt.ended_at)
             self._of["migration_duration_seconds"].labels(*labels).observe(seconds)
         if attempt.result == "succeeded" and method != Method.CONFIRM:  # which moves nothing
             moved = self._of["moved_bytes"]
             moved.labels(region, "memory").inc(row.memory_bytes)
             moved.labels(region, "local_disk").inc(row.local_disk_bytes)
+
+    def action_ended(self, region: str, tried: RunAction) -> None:
+        labels = (region, tried.name, tried.state)
+        self._of["actions"].labels(*labels).inc()
+        if tried.ended_at:
+            seconds = _between(tried.started_at, tried.ended_at)
+            self._of["action_duration_seconds"].labels(*labels).observe(seconds)
 
     def openstack(self, region: str, key: Key, *, answers: bool) -> None:
         with self._lock:
@@ -262,12 +270,23 @@ def _families(found: Condition) -> Iterator[GaugeMetricFamily]:
     in_need: Tally[tuple[str, ...]] = Tally()
     instances: Tally[tuple[str, ...]] = Tally()
     overdue: dict[tuple[str, ...], float] = {}
+    held: dict[tuple[str, ...], float] = {}
     for one in found.drains:
         at = (one.drain.region,)
         in_need[at] += one.in_need > 0
         instances[at] += one.in_need
-        late = (found.now - one.due_since).total_seconds() if one.due_since else 0.0
-        overdue[at] = max(overdue.get(at, 0.0), late)
+        overdue[at] = max(overdue.get(at, 0.0), _since(one.due_since, found.now))
+    for each in found.runs:
+        run = each.run
+        region = (run.region,)
+        overdue[region] = max(overdue.get(region, 0.0), _since(each.due_since, found.now))
+        if run.state == RunState.RUNNING and (why := hold(run.message)) is not None:
+            reason = (run.region, why.value)
+            held[reason] = max(held.get(reason, 0.0), _since(run.held_since, found.now))
+    run_hosts: Tally[tuple[str, ...]] = Tally()
+    for (of, stage), number in found.run_hosts_by.items():
+        status = "under_way" if stage in STAGES_UNDER_WAY else stage
+        run_hosts[of, status] += number
     statuses: Tally[tuple[str, ...]] = Tally()
     ages, safe = [], []
     for host in found.hosts:
@@ -278,8 +297,7 @@ def _families(found: Condition) -> Iterator[GaugeMetricFamily]:
         if host.verified_since is None:
             status = "returning" if kept.returning_since else "draining"
         else:
-            age = max((found.now - host.verified_since).total_seconds(), 0.0)
-            ages.append(((kept.region, kept.host), age))
+            ages.append(((kept.region, kept.host), _since(host.verified_since, found.now)))
         statuses[kept.region, status] += 1
         safe.append(((kept.region, kept.host), float(status == "safe")))
     workers = Tally({("well",): 0, ("problem",): 0, ("silent",): 0})
@@ -291,10 +309,24 @@ def _families(found: Condition) -> Iterator[GaugeMetricFamily]:
     yield _family("drains_in_need", in_need.items())
     yield _family("instances_in_need", instances.items())
     yield _family("pass_overdue_seconds", overdue.items())
+    yield _family("runs", found.runs_by.items())
+    yield _family("run_hosts", run_hosts.items())
+    left = [((of,), number) for of, number in found.left_failed.items()]
+    yield _family("run_hosts_left_failed", left)
+    yield _family("run_held_seconds", held.items())
     yield _family("hosts_in_maintenance", statuses.items())
     yield _family("certificate_age_seconds", ages)
     yield _family("host_safe", safe)
     yield _family("workers", workers.items())
+
+
+def _since(at: datetime | None, now: datetime) -> float:
+    return _between(at, now) if at is not None else 0.0
+
+
+def _between(start: datetime, end: datetime) -> float:
+    """Seconds; none where the database's clock was set back meanwhile."""
+    return max((end - start).total_seconds(), 0.0)
 
 
 def _family(name: str, samples: Iterable[tuple[tuple[str, ...], float]]) -> GaugeMetricFamily:

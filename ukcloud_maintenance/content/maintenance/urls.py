@@ -76,18 +76,18 @@ urlpatterns = [
     *(
         path(
             f"{of}s/<int:{of}_id>/affected/",
-            affected_views.AffectedView.as_view(),
+            affected_views.AffectedView.as_view(of=of),
             name=f"affected_{of}",
         )
-        for of in ("drain", "plan")
+        for of in ("drain", "plan", "run")
     ),
     *(
         path(
             f"{of}s/<int:{of}_id>/affected.{_SUFFIXES[form]}",
-            affected_views.AffectedFileView.as_view(form=form),
+            affected_views.AffectedFileView.as_view(of=of, form=form),
             name=f"affected_{of}_{form}",
         )
-        for of in ("drain", "plan")
+        for of in ("drain", "plan", "run")
         for form in AFFECTED_FORMS
     ),
     # several hosts

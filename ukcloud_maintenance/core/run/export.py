@@ -23,7 +23,7 @@ _RUN_VALUES = (
     *("at_once", "per_domain", "failures", "bring_back", "max_concurrent", "follow_estimate"),
     *("move_locked", "windows", "found_down", "found_in_error"),
 )
-_RUN_TIMES = ("created_at", "finished_at")
+_RUN_TIMES = ("created_at", "finished_at", "held_since")
 
 _HOST_TEXTS = ("host", "stage", "failed_in", "approved_by")
 _HOST_VALUES = ("position", "domains", "instances", "is_unwanted", "drain_id", "maintenance_id")

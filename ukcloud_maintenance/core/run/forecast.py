@@ -28,6 +28,7 @@ def forecast(
     lengths: Sequence[float],
     at_once: int = 1,
     begun: Collection[int] = (),
+    takes: Sequence[float] | None = None,
 ) -> Forecast:
     """When a run ends whose hosts take so long each.
 
@@ -39,14 +40,17 @@ def forecast(
     :param lengths: of each host, in seconds, from the beginning of its drain to its return
     :param begun: the places in that order of those that have begun: they go on from now for what
         their lengths say, whatever the windows are
+    :param takes: how long each really takes, in seconds, where that is not its length: this is when
+        it ends; whether it may begin goes by its length. None: as long as its length
     :raises ValueError: a length or `at_once` that makes no sense
     """
     if at_once < 1:
         raise ValueError(f"{at_once=}")
     turn = in_utc(now)
+    takes = lengths if takes is None else takes
     hosts: list[Opening | None] = [None] * len(lengths)
     for place in begun:
-        hosts[place] = (turn, turn + length_of(lengths[place]))
+        hosts[place] = (turn, turn + length_of(takes[place]))
     busy = [host[1] for host in hosts if host]  # when the places are free that are taken
     heapify(busy)
     closes: datetime | None = None  # of the opening in which the last one began
@@ -61,8 +65,9 @@ def forecast(
             begins, closes = found
         else:
             continue
-        heappush(busy, begins + length)
-        hosts[place] = (begins, begins + length)
+        ends = begins + length_of(takes[place])
+        heappush(busy, ends)
+        hosts[place] = (begins, ends)
         turn = begins
     never = tuple(place for place, host in enumerate(hosts) if host is None)
     last = max((host[1] for host in hosts if host), default=turn)

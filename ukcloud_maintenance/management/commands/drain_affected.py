@@ -15,15 +15,15 @@ _MODE = 0o600
 
 class Command(ShellCommand):
     help = (
-        "Tell who is affected by drains, by a plan or by a drain of hosts, before and after: by"
-        " project, when each instance is expected to move or did, whether it was interrupted, and"
-        " the e-mail addresses of the project's users. Nothing is changed. The addresses are"
-        " personal data."
+        "Tell who is affected by drains, by a plan, by a rolling run or by a drain of hosts, before"
+        " and after: by project, when each instance is expected to move or did, whether it was"
+        " interrupted, and the e-mail addresses of the project's users. Nothing is changed. The"
+        " addresses are personal data."
     )
     exit_codes = """\
 exit codes:
   0    told, also where Keystone did not tell the addresses
-  2    bad input, an unknown host, drain or plan, or wrong settings or credentials
+  2    bad input, an unknown host, drain, plan or run, or wrong settings or credentials
   3    refused
   4    OpenStack or the database failed or did not answer
 """
@@ -31,6 +31,7 @@ exit codes:
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("ids", nargs="*", type=int, metavar="ID", help="the numbers of drains")
         parser.add_argument("--plan", type=int, metavar="PLAN", help="the number of a plan")
+        parser.add_argument("--run", type=int, metavar="RUN", help="the number of a rolling run")
         parser.add_argument(
             "--host",
             action="append",
@@ -58,12 +59,15 @@ exit codes:
     def act(self, **options: Any) -> None:
         self.prove_authority()
         request = services.AffectedRequest(
-            tuple(dict.fromkeys(options["ids"])), options["plan"], tuple(options["host"])
+            tuple(dict.fromkeys(options["ids"])),
+            options["plan"],
+            tuple(options["host"]),
+            options["run"],
         )
         region = services.affected_region(self.actor, request)
         if region is not None and options["region"] not in (None, region):
             raise Failure(
-                f"The drains that are named belong to region {region}.",
+                f"What is named belongs to region {region}.",
                 EXIT_BAD_INPUT,
                 "other_region",
                 "Name the hosts of another region by themselves.",

@@ -56,6 +56,7 @@ TEMPLATES = {
     ),
     "affected_when_unknown": Template("When it moves is not known."),
     "affected_moved_at": Template("Moved by {at:time}."),
+    "affected_move_of": Template("Move {number} of {count}."),
     # -- the text for customers
     "affected_to": Template("To: {emails}"),
     "affected_to_nobody": Template("To: (no e-mail address is known)"),
@@ -69,6 +70,7 @@ TEMPLATES = {
         " moment at the end."
     ),
     "affected_estimates": Template("All times are in UTC. Times to come are estimates."),
+    "affected_again": Template("An instance may be moved more than once."),
     "affected_after": Template(
         "We have maintained servers that instances of your project ran on. All times are in UTC."
     ),
@@ -92,7 +94,7 @@ TEMPLATES = {
         cause="More at once would take too long.",
     ),
     # -- what cannot be requested
-    "affected_nothing_named": Template("No drain, plan or host is named."),
+    "affected_nothing_named": Template("No drain, plan, run or host is named."),
     "affected_several_regions": Template(
         "The drains belong to several regions: {regions}.", remedy="Name those of one region."
     ),

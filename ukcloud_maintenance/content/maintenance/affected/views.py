@@ -1,4 +1,4 @@
-"""Who is affected by a drain or a plan: a page of its own, and files.
+"""Who is affected by a drain, a plan or a run: a page of its own, and files.
 
 The database has nearly all of it; Keystone is asked for the e-mail addresses, with the admin's own
 token. What it does not tell is said.
@@ -37,29 +37,28 @@ class _Row(NamedTuple):
 
 
 class _Of(PanelView):
-    """What one drain or one plan of the chosen region means, and for whom."""
+    """What one drain, plan or run of the chosen region means, and for whom.
+
+    :param of: drain, plan or run
+    """
 
     rule = RULE_AFFECTED
     http_method_names = ["get", "head"]
+    of = "drain"
 
     def found(self) -> Affected:
-        """:raises Refused: there is no such drain or plan, or it belongs to another region"""
-        if drain_id := self.kwargs.get("drain_id"):
-            self.drain_here(drain_id)
-            request = AffectedRequest((drain_id,))
-        else:
-            plan = services.get_plan(self.actor, self.kwargs["plan_id"])
-            if plan.region != self.region:
-                raise Refused(
-                    message("plan_of_other_region", plan=plan.pk, region=plan.region),
-                    code="unknown_plan",
-                )
-            request = AffectedRequest(plan_id=plan.pk)
+        """:raises Refused: there is no such thing, or it belongs to another region"""
+        number = self.kwargs[f"{self.of}_id"]
+        request = (
+            AffectedRequest((number,))
+            if self.of == "drain"
+            else AffectedRequest(**{f"{self.of}_id": number})
+        )
+        theirs = services.affected_region(self.actor, request)
+        if theirs != self.region:
+            said = message("other_region", theirs=theirs, region=self.region)
+            raise Refused(said, code=f"unknown_{self.of}")
         return services.affected(self.actor, self.cloud, request)
-
-    @property
-    def of(self) -> str:
-        return "drain" if "drain_id" in self.kwargs else "plan"
 
     def back(self) -> str:
         return reverse(f"{PANEL}:{self.of}", kwargs=self.kwargs)
@@ -72,23 +71,25 @@ class AffectedView(PanelPage, _Of):
     title = gettext_lazy("Who Is Affected")
 
     def crumbs(self):
-        if self.of == "drain":
-            title = _("Drain %(id)s") % {"id": self.kwargs["drain_id"]}
-            return [(_("Drains"), reverse(f"{PANEL}:drains")), (title, self.back())]
-        title = _("Plan %(id)s") % {"id": self.kwargs["plan_id"]}
-        return [(_("Plans"), reverse(f"{PANEL}:plans")), (title, self.back())]
+        several, one = {
+            "drain": (_("Drains"), _("Drain %(id)s")),
+            "plan": (_("Plans"), _("Plan %(id)s")),
+            "run": (_("Runs"), _("Run %(id)s")),
+        }[self.of]
+        return [
+            (several, reverse(f"{PANEL}:{self.of}s")),
+            (one % {"id": self.kwargs[f"{self.of}_id"]}, self.back()),
+        ]
 
     def get_context_data(self, **kwargs):
         found = self.found()
         beyond = len(found.projects) - SHOWN
-        number = len(found.instances)
         return super().get_context_data(
             found=found,
             back=self.back(),
-            summary=ngettext(
-                "%(n)s instance of %(projects)s.", "%(n)s instances of %(projects)s.", number
-            )
-            % {"n": formats.number(number), "projects": _projects(len(found.projects))},
+            summary=_summary(found),
+            again=any(one.may_move_again for one in found.instances),
+            waits=bool(found.run_id and found.hosts),
             problems=[words.said(one) for one in found.problems],
             projects=[(one, _rows(one)) for one in found.projects[:SHOWN]],
             beyond=_beyond(beyond) if beyond > 0 else "",
@@ -118,6 +119,18 @@ class AffectedFileView(_Of):
         name = services.affected_file_name(found, self.form)
         answer["Content-Disposition"] = f'attachment; filename="{name}"'
         return uncached(answer)
+
+
+def _summary(found: Affected) -> str:
+    text = ngettext(
+        "%(n)s instance of %(projects)s.", "%(n)s instances of %(projects)s.", found.number
+    )
+    projects = _projects(len(found.projects))
+    said = text % {"n": formats.number(found.number), "projects": projects}
+    if twice := sum(one.move == 2 for one in found.instances):
+        more = _("%(n)s of them with more than one move.") % {"n": formats.number(twice)}
+        said = f"{said} {more}"
+    return said
 
 
 def _projects(number: int) -> str:

@@ -1,0 +1,128 @@
+"""Passes over a run, without a network: what is kept and told of them for those who watch."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from tests.acted import act
+from tests.fakes import FakeCloud, service
+from ukcloud_maintenance import services, store
+from ukcloud_maintenance.core.actor import shell_actor
+from ukcloud_maintenance.core.message import message, text
+from ukcloud_maintenance.core.run.states import ActionKind, ActionState, HostVerb, RunVerb, Stage
+from ukcloud_maintenance.models import Run, RunAction
+from ukcloud_maintenance.rolling.run import RunReconciler
+
+pytestmark = pytest.mark.django_db
+
+
+class Course:
+    """A run over cmp1, which is worked on by a worker with a clock of its own."""
+
+    def __init__(self, **fields):
+        self.now = timezone.now()
+        self.told: list[RunAction] = []
+        self.cloud = FakeCloud([service("cmp1"), service("cmp2")], region="")
+        store.create_run(
+            hosts=[store.NewHost("cmp1", ("nova",))],
+            actor=shell_actor(),
+            said=text("new kernel"),
+            now=self.now,
+            region="",
+            reason="new kernel",
+            max_concurrent=1,
+            **fields,
+        )
+
+    @property
+    def run(self) -> Run:
+        return Run.objects.get()
+
+    @property
+    def row(self):
+        return store.run_hosts(self.run)[0]
+
+    def stage(self, *stages: Stage) -> None:
+        for one in stages:
+            store.change_host(self.run, self.row, self.now, stage=one.value)
+
+    def act(self, kind: ActionKind, name: str = "") -> RunAction:
+        self.stage(Stage.DRAINING, Stage.READY)
+        made = act(
+            self.run,
+            self.row,
+            self.now,
+            name=name,
+            kind=kind,
+            machine="",
+            place="",
+            before={},
+            event=("run_host_acting", "worker", message("run_host_is_yours", host="cmp1")),
+        )
+        store.change_action(self.run, self.row, made, self.now, state=ActionState.RUNNING.value)
+        return made
+
+    def work(self, after: float = 0) -> Run:
+        """One pass."""
+        self.now += timedelta(seconds=after)
+        by = RunReconciler(self.cloud, "worker", "here", lambda: self.now, acted=self.told.append)
+        by.run(self.run)
+        return self.run
+
+
+@pytest.fixture(autouse=True)
+def _settings(settings):
+    settings.UKCLOUD_MAINTENANCE = {"CLOUD": "worker"}
+
+
+def test_since_when_a_gate_holds_a_run_is_kept_however_often_it_says_so():
+    course = Course()
+    course.cloud.all_services.append(service("cmp8", state="down"))
+    first = course.work()
+    assert first.message.code == "run_hosts_down"
+    began = course.now
+    assert first.held_since == began
+    course.cloud.all_services.append(service("cmp9", state="down"))
+    again = course.work(after=60)
+    assert len(again.message.values["hosts"]) == 2
+    assert again.held_since == began
+    services.steer_run(shell_actor(), again.pk, RunVerb.PAUSE)
+    assert course.run.held_since is None, "a person holds it"
+    services.steer_run(shell_actor(), again.pk, RunVerb.RESUME)
+    assert course.work(after=60).held_since == course.now, "it began anew"
+
+
+def test_the_end_of_what_a_person_does_is_told_once():
+    course = Course()
+    course.act(ActionKind.HAND)
+    course.work()
+    assert course.told == []
+    services.steer_host(shell_actor(), course.run.pk, "cmp1", HostVerb.DONE)
+    for _ in range(3):
+        course.work()
+    [tried] = course.told
+    assert (tried.name, tried.state) == ("", "done")
+    assert tried.ended_at is not None
+    assert course.row.stage != Stage.ACTING
+
+
+@pytest.mark.parametrize(
+    ("state", "then"),
+    [
+        (ActionState.FAILED, Stage.FAILED),
+        (ActionState.LATER, Stage.READY),
+        (ActionState.UNKNOWN, Stage.FAILED),
+    ],
+)
+def test_an_action_that_did_not_do_it_is_told_too(state, then):
+    course = Course(action="reboot")
+    made = course.act(ActionKind.WEBHOOK, "reboot")
+    store.change_action(course.run, course.row, made, course.now, state=state.value)
+    course.work()
+    assert [one.state for one in course.told] == [state.value]
+    assert course.told[0].name == "reboot"
+    course.work()
+    assert len(course.told) == 1
+    events = {event.kind for event in store.run_events(course.run)}
+    assert f"run_host_{then.value}" in events
