@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.core.test_windows import utc, windows
 from ukcloud_maintenance.core.run import windows as w
-from ukcloud_maintenance.core.run.forecast import ends_at, forecast
+from ukcloud_maintenance.core.run.forecast import corrected, ends_at, forecast
 from ukcloud_maintenance.core.run.windows import Windows, parse_text
 
 HOUR = 3600
@@ -130,3 +130,12 @@ def test_what_takes_longer_than_its_length_begins_by_that_and_delays_the_next():
     assert (begins, ends) == (now, now + timedelta(hours=2))
     assert then == utc(2026, 1, 10, 22), "the window is over by then"
     assert forecast(open_all, now, [1200], takes=[600]).ends == now + timedelta(minutes=10)
+
+
+def test_a_host_takes_as_much_more_or_less_as_those_did_that_are_done():
+    assert corrected(700, []) == 700
+    assert corrected(700, [(600, 60)]) == 160
+    # one that lasted a night changes nothing
+    assert corrected(700, [(600, 60), (650, 120), (600, 40_000)]) == 170
+    assert corrected(60, [(600, 900)]) == 360
+    assert corrected(60, [(600, 60)]) == 1

@@ -191,6 +191,8 @@ def test_the_form_has_the_hosts_in_their_order_and_the_actions_of_the_settings(
     assert order(answer) == ["cmp1", "cmp2", "cmp10"]
     html = shown(answer)
     assert "Rolling Maintenance of 3 Hosts" in html
+    # several at a time are several: no other limit stands beside that one unless it is entered
+    assert 'value="' not in re.search(r'<input [^>]*name="per_domain"[^>]*>', html)[0]
     assert re.findall(r'<option value="([^"]*)"', html[html.index('id="id_action"') :])[:2] == [
         "",
         "reboot",
@@ -347,6 +349,16 @@ def test_a_run_that_waits(admin, make_run):
     assert buttons(part(admin, run, "actions")) == {"pause", "add", "cancel"}
     assert updates(admin, run).json()["title"] == f"0/2 · Run {run.pk}"
     assert buttons(cells(admin, run, "cmp1")["verbs"]) == {"row-skip"}
+
+
+def test_that_others_are_out_is_not_said_beside_who_is_out_nor_once_they_are_back(admin, make_run):
+    others = message("hosts_out_limit", count=1, hosts=["cmp1"])
+    run = make_run("cmp1", "cmp2", message=others)
+    act(run, "cmp1")
+    assert text(part(admin, run, "headline")) == "0 of 2 hosts are done. cmp1: waits for you."
+    run = make_run("cmp3", "cmp4", message=others)
+    stage(run, "cmp3", Stage.DRAINING, Stage.READY, Stage.RETURNING, Stage.DONE)
+    assert text(part(admin, run, "headline")) == "1 of 2 hosts are done."
 
 
 def test_a_host_that_is_yours_comes_first(admin, make_run, worker_alive):
@@ -551,6 +563,13 @@ def test_what_failed_is_told_in_the_picture_without_its_colour(admin, make_run):
     run = make_run("cmp1")
     fail(run, "cmp1")
     assert "\N{MULTIPLICATION SIGN} failed" in text(part(admin, run, "picture"))
+
+
+def test_what_hosts_took_that_are_done_is_the_forecast_of_the_others(admin, make_run):
+    run = make_run("cmp1", "cmp2")  # 10 minutes were thought of each
+    stage(run, "cmp1", Stage.DRAINING, Stage.READY, Stage.RETURNING, Stage.DONE, minutes=1)
+    begins, ends = services.openings(services.run_report(ACTOR, run.pk))[host_of(run, "cmp2").pk]
+    assert ends - begins == timedelta(minutes=3)
 
 
 def test_a_host_that_fits_no_window_is_said_so(admin, make_run):

@@ -12,11 +12,13 @@ from ..cloud import Cloud
 from ..core.facts import Service
 from ..core.message import Message, message
 from ..core.run import decide as d
+from ..core.run.domains import OTHERS_OUT
 from ..core.run.states import ACTION_OPEN, STAGES_OVER, STAGES_UNDER_WAY, RunState, Stage
 from ..core.run.view import HostView
 from ..exceptions import AlertsUnknown, CloudError, Refused, StaleState
 from ..log import log_event
 from ..services import drains, returning, steering
+from ..services.run_forecast import expected_seconds
 from ..store import Run, RunAction, RunHost
 from . import checks, gates
 from .acting import Acting, of
@@ -206,7 +208,9 @@ class RunReconciler:
             fields["maintenance"] = maintenance_of(row)
         if to is Stage.SETTLING:
             fields |= {"checked_at": None, "objection": None}
-        told = of(row, said or message(f"run_stage_{to.value}"))
+        # how an action ended is an event of its own already
+        what = None if to is Stage.SETTLING else said
+        told = of(row, what or message(f"run_stage_{to.value}"))
         event = (f"run_host_{to.value}", self.worker, told)
         newest = next(reversed(store.tries_of(row)), None) if row.stage == Stage.ACTING else None
         store.change_host(run, row, self.clock(), stage=to.value, event=event, **fields)
@@ -271,12 +275,15 @@ class RunReconciler:
             self._say(run, found)
             return
         row = next(one for one in rows if one.pk == found.key)
-        shut = gates.window_is_shut(run, row.seconds, row.host, self.clock())
+        seconds = expected_seconds(row, rows)
+        shut = gates.window_is_shut(run, seconds, row.host, self.clock())
         if shut is not None:
             self._say(run, shut)
             return
         if time.monotonic() < self.held_until.get(run.pk, 0.0):
             return  # what was said of it stands
+        if run.message is not None and run.message.code.endswith(OTHERS_OUT):
+            self._say(run, None)  # they are back; to look for room takes a while
         listed = list(services) if services is not None else self.cloud.services()
         self.alive(run)
         if (held := self._held_back(run, row, rows, listed)) is not None:
@@ -312,8 +319,11 @@ class RunReconciler:
         actor = actor_of(run)
         request = gates.request_of(run, row.host)
         now = self.clock()
+        counted: dict[str, Any] = {}
         try:
             [(checked, plan)] = drains.ready_to_request(actor, self.cloud, [request])
+            if row.started_at is None:  # since the run was requested, some came and some went
+                counted["instances"] = len(plan.planned)
             with store.in_turn(run.region):
                 drain = drains.write_request(actor, run.region, checked, plan)
                 event = ("run_host_draining", self.worker, of(row, message("run_begins")))
@@ -330,6 +340,7 @@ class RunReconciler:
                     event=event,
                     expect={"is_unwanted": False},
                     run_state=RunState.RUNNING,
+                    **counted,
                 )
         except Refused as error:
             self._move(run, row, Stage.FAILED, error.said)

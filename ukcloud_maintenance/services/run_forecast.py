@@ -1,12 +1,12 @@
 """When the hosts of a rolling run are expected to take their turns."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from .. import store
 from ..core.copying.duration import ASSUMED_SPREAD, LEARNED_SPREAD
-from ..core.run.forecast import Forecast, forecast
+from ..core.run.forecast import Forecast, corrected, forecast
 from ..core.run.states import RUN_TERMINAL, STAGES_OVER, RunState, Stage
 from ..core.run.windows import LONGEST, Opening, WindowError, parse_all
 from ..store import Run, RunHost
@@ -25,7 +25,7 @@ def forecast_of_run(
     left = _left(hosts)
     if run.state in RUN_TERMINAL or not left:
         return None
-    lengths = [_seconds_left(host, now) for host in left]
+    lengths = [_seconds_left(host, hosts, now) for host in left]
     more = longer or {}
     takes = [
         min(max(seconds + more.get(host.pk, 0.0), 1.0), LONGEST)
@@ -66,7 +66,7 @@ def turns(
         longer = {}
         for host in _left(hosts):
             drain = drains.get(host.pk, (0.0, 0.0, 0.0))
-            rest = max(_seconds_left(host, now) - drain[1], 0.0)
+            rest = max(_seconds_left(host, hosts, now) - drain[1], 0.0)
             longer[host.pk] = drain[n] - drain[1] + rest * (factor - 1)
         found = openings_of(hosts, forecast_of_run(run, hosts, now, longer))
         begins.append({key: (at - now).total_seconds() for key, (at, _ends) in found.items()})
@@ -82,9 +82,23 @@ def _left(hosts: Sequence[RunHost]) -> list[RunHost]:
     return [host for host in hosts if host.stage not in STAGES_OVER]
 
 
-def _seconds_left(host: RunHost, now: datetime) -> float:
+def expected_seconds(host: RunHost, hosts: Iterable[RunHost]) -> float:
+    """How long a host of a run is to take, by the hosts of the run that are done.
+
+    :param hosts: all of its run
+    """
+    taken = [
+        (one.seconds, (one.finished_at - one.started_at).total_seconds())
+        for one in hosts
+        if one.stage == Stage.DONE and one.started_at and one.finished_at
+    ]
+    return corrected(host.seconds, taken)
+
+
+def _seconds_left(host: RunHost, hosts: Iterable[RunHost], now: datetime) -> float:
+    seconds = expected_seconds(host, hosts)
     if host.started_at is None or host.stage == Stage.WAITING:
-        return max(host.seconds, 1.0)
+        return seconds
     # what takes longer than was thought is taken to need as long again as a tenth of it
     spent = (now - host.started_at).total_seconds()
-    return max(host.seconds - spent, host.seconds / 10, 1.0)
+    return max(seconds - spent, seconds / 10, 1.0)
