@@ -25,9 +25,10 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 
 from . import horizon
-from .config import CloudConfig
+from .config import DEMO, ROLLING_HOSTS, ROLLING_ZONE
 from .harness import DemoCloud, DemoCloudError
 from .identity import PEOPLE_PASSWORD
 from .seed import Seeder
@@ -162,9 +163,7 @@ class Launcher:
     def _start(self) -> None:
         kept = (self.state / "cloud" / "seeded").exists()
         say("starting the cloud: " + ("as it was left" if kept else "a new one"))
-        self.cloud = DemoCloud(
-            state=self.state / "cloud", port=self.cloud_port, config=CloudConfig()
-        )
+        self.cloud = DemoCloud(state=self.state / "cloud", port=self.cloud_port, config=DEMO)
         static = Background(self._prepare_horizon)
         self.cloud.start(progress=lambda line: say(f"cloud: {line}"))
         self._remember_children()
@@ -219,6 +218,8 @@ class Launcher:
 
     def _greet(self) -> None:
         login = f"admin / {PEOPLE_PASSWORD}"
+        first, last = ROLLING_HOSTS[0].name, ROLLING_HOSTS[-1].name
+        django_admin = str(Path(sys.executable).with_name("django-admin"))
         print(
             f"""
   Horizon    {self.url}/
@@ -233,12 +234,18 @@ class Launcher:
     4. Then drain cmp2, where some refuse, to see what a failure looks like.
     5. Or tick cmp10, cmp11 and cmp12, and drain them as one plan. etl-01 never ends by itself:
        force it. Abort training-01 while it moves, to see what some releases of Nova make of it.
-    6. Or tick cmp1 and cmp3 and choose Rolling Maintenance with the action reboot: cmp1 is
-       drained, rebooted and returned to service in a minute or two; on cmp3 a server arrives in
-       ERROR, so that the run stops there and says what it needs.
+    6. A rolling run: under "Select all of", choose the zone {ROLLING_ZONE}, which has the
+       {len(ROLLING_HOSTS)} hosts {first} to {last}, then Rolling Maintenance with the action
+       reboot. Each host is drained, rebooted, verified and returned to service: MEASURED1 for
+       all, MEASURED2 with 2 hosts at a time.
+    7. Or tick cmp1 and cmp3 for it: on cmp3 a server arrives in ERROR, so that the run stops
+       there and says what it needs.
 
-  In a shell DEMO_STATE={self.state}
-             DJANGO_SETTINGS_MODULE={horizon.SETTINGS} django-admin drain_status
+  In a shell, the same rolling run
+    export DEMO_STATE={quote(str(self.state))} DJANGO_SETTINGS_MODULE={horizon.SETTINGS}
+    {quote(django_admin)} maintenance_run start --zone {ROLLING_ZONE} \\
+        --action reboot --reason "new kernel" --watch
+
   Logs       {self.state}/log, {self.state}/cloud/log
 
   Ctrl-C stops everything; the next `make demo` goes on from there.

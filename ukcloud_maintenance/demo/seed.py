@@ -1,4 +1,4 @@
-"""What ``make demo`` shows: projects, users, flavors and some thirty servers.
+"""What ``make demo`` shows: projects, users, flavors and some fifty servers.
 
 Everything is looked up by name first, so that a seeding that was interrupted is continued and a
 finished one changes nothing. Afterwards the cloud is the user's: what was moved stays moved, what
@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from keystoneauth1 import adapter, session
 from keystoneauth1.identity import v3
 
 from .clients import NOVA_MICROVERSION
+from .config import DEFAULT_HOSTS, ROLLING_HOSTS
 from .harness import DemoCloud
 from .identity import PEOPLE_PASSWORD
 from .standins import IMAGE_ID
@@ -54,7 +56,16 @@ class Seed:
     group: str | None = None
     locked: str | None = None
     """Locked, with this reason."""
+    zone: str | None = None
+    """The availability zone that it may not leave."""
 
+
+ROLLING = (
+    # Of these three, each host of the zone for rolling runs has one.
+    ("shop", "m1.medium", "web-shop"),
+    ("worker", "m1.small", "data-platform"),
+    ("build", "m1.small", "research"),
+)
 
 SERVERS = (
     # The host that the demo proposes first: everything can leave, and nothing fails.
@@ -78,7 +89,12 @@ SERVERS = (
     Seed("web-04", "cmp3", "m1.small", "web-shop"),
     Seed("db-replica-2", "cmp3", "m1.large", "data-platform", group=DATABASES),
     Seed("vpn-01", "cmp3", "m1.tiny", "web-shop", locked="Change freeze until Monday"),
-    Seed("ci-runner-01", "cmp3", "m1.medium", "research", play="landing-fails from=cmp3"),
+    # Where it arrives, nothing but its ERROR is wrong: that is not to be a host of a rolling run.
+    Seed(
+        *("ci-runner-01", "cmp3", "m1.medium", "research"),
+        play="landing-fails from=cmp3",
+        zone="az1",
+    ),
     Seed("ci-runner-02", "cmp3", "m1.medium", "research", state="SUSPENDED"),
     Seed("etl-01", "cmp10", "m1.xlarge", "data-platform", play="never-converges from=cmp10"),
     Seed("etl-02", "cmp10", "m1.xlarge", "data-platform", play="disk-first"),
@@ -90,7 +106,21 @@ SERVERS = (
     Seed("staging-web", "cmp11", "m1.small", "web-shop", state="PAUSED"),
     Seed("training-01", "cmp12", "m1.xlarge", "research", play="late-error-after-abort"),
     Seed("archive-01", "cmp12", "m1.small", "data-platform", state="SHUTOFF"),
+    # Where nothing fails, and nothing leaves the zone: six hosts for a rolling run.
+    *(
+        Seed(f"{name}-{number:02}", host.name, flavor, project, zone=host.zone)
+        for number, host in enumerate(ROLLING_HOSTS, 1)
+        for name, flavor, project in ROLLING
+    ),
 )
+
+
+def hosts_seeded(finished: Path) -> set[str]:
+    """The hosts whose servers were there once, by the file that says so; one that was written
+    before the demo had its zone for rolling runs is empty."""
+    if not finished.exists():
+        return set()
+    return set(finished.read_text().split()) or {host.name for host in DEFAULT_HOSTS}
 
 
 class Seeder:
@@ -99,20 +129,24 @@ class Seeder:
         self._say = say
         self._keystone = cloud.adapter("identity")
         self._projects: dict[str, str] = {}
+        self._wanted: list[Seed] = []
         self._novas: dict[str, adapter.Adapter] = {}
 
     def run(self) -> None:
-        """Seed, unless that was finished once."""
+        """Seed, unless that was finished once for all hosts."""
         finished = self._cloud.state / "seeded"
-        if finished.exists():
+        done = hosts_seeded(finished)
+        hosts = {host.name for host in self._cloud.config.hosts}
+        self._wanted = [seed for seed in SERVERS if seed.host in hosts - done]
+        if not self._wanted:
             return
         self._say(f"creating {len(PROJECTS)} projects with users")
         self._accounts()
         flavors = {name: self._flavor(name, *size) for name, size in FLAVORS.items()}
         groups = {DATABASES: self._group(DATABASES, "data-platform")}
-        self._say(f"booting {len(SERVERS)} servers")
+        self._say(f"booting {len(self._wanted)} servers")
         self._servers(flavors, groups)
-        finished.touch()
+        finished.write_text(" ".join(sorted(done | hosts)))
 
     # --- accounts -----------------------------------------------------------------------------
 
@@ -185,15 +219,17 @@ class Seeder:
         return nova.post("/os-server-groups", json=body).json()["server_group"]["id"]
 
     def _servers(self, flavors: dict[str, str], groups: dict[str, str]) -> None:
-        there = self._cloud.nova.get("/servers/detail?all_tenants=1").json()["servers"]
+        names = {seed.name for seed in self._wanted}
+        listed = self._cloud.nova.get("/servers/detail?all_tenants=1").json()["servers"]
+        there = [row for row in listed if row["name"] in names]
         # What was being built when an earlier seeding was interrupted never will be.
         broken = {row["id"] for row in there if row["status"] in ("BUILD", "ERROR")}
         self._cloud.delete_server(*broken)
         ids = {row["name"]: row["id"] for row in there if row["id"] not in broken}
-        for seed in SERVERS:
+        for seed in self._wanted:
             if seed.name not in ids:
                 ids[seed.name] = self._boot(seed, flavors, groups)
-        wanted = {ids[seed.name]: seed for seed in SERVERS}
+        wanted = {ids[seed.name]: seed for seed in self._wanted}
 
         def ids_in(status: str) -> set[str]:
             rows = self._cloud.nova.get(f"/servers?all_tenants=1&status={status}").json()
@@ -223,6 +259,8 @@ class Seeder:
                 "host": seed.host,
             }
         }
+        if seed.zone:
+            body["server"]["availability_zone"] = seed.zone
         if seed.play:
             body["server"]["metadata"] = {"demo:live_migration": seed.play}
         if seed.group:

@@ -17,6 +17,7 @@ from ..core.run.view import HostView
 from ..exceptions import AlertsUnknown, CloudError, Refused, StaleState
 from ..log import log_event
 from ..services import drains, returning, steering
+from ..services.rolling import expected_seconds
 from ..store import Run, RunHost
 from . import checks, gates
 from .acting import Acting, of
@@ -247,7 +248,8 @@ class RunReconciler:
             self._say(run, found)
             return
         row = next(one for one in rows if one.pk == found.key)
-        shut = gates.window_is_shut(run, row.seconds, row.host, self.clock())
+        seconds = expected_seconds(row, rows)
+        shut = gates.window_is_shut(run, seconds, row.host, self.clock())
         if shut is not None:
             self._say(run, shut)
             return

@@ -10,7 +10,7 @@ from ..cloud import Cloud
 from ..core.actor import RULE_ROLL, RULE_VIEW, Actor
 from ..core.message import Message, message
 from ..core.run import steering
-from ..core.run.forecast import Forecast, forecast
+from ..core.run.forecast import Forecast, corrected, forecast
 from ..core.run.states import (
     ACTION_OPEN,
     RUN_TERMINAL,
@@ -134,7 +134,7 @@ def _forecast(run: Run, hosts: Sequence[RunHost], now: datetime) -> Forecast | N
     open_ones = [host for host in hosts if host.stage not in STAGES_OVER]
     if not open_ones:
         return None
-    left = [_seconds_left(host, now) for host in open_ones]
+    left = [_seconds_left(host, expected_seconds(host, hosts), now) for host in open_ones]
     begun = [place for place, one in enumerate(open_ones) if one.stage != Stage.WAITING]
     try:
         windows = parse_all(run.windows)
@@ -143,12 +143,25 @@ def _forecast(run: Run, hosts: Sequence[RunHost], now: datetime) -> Forecast | N
     return forecast(windows, now, left, run.at_once, begun)
 
 
-def _seconds_left(host: RunHost, now: datetime) -> float:
+def expected_seconds(host: RunHost, hosts: Iterable[RunHost]) -> float:
+    """How long a host of a run is to take, by the hosts of the run that are done.
+
+    :param hosts: all of its run
+    """
+    taken = [
+        (one.seconds, (one.finished_at - one.started_at).total_seconds())
+        for one in hosts
+        if one.stage == Stage.DONE and one.started_at and one.finished_at
+    ]
+    return corrected(host.seconds, taken)
+
+
+def _seconds_left(host: RunHost, seconds: float, now: datetime) -> float:
     if host.started_at is None or host.stage == Stage.WAITING:
-        return max(host.seconds, 1.0)
+        return seconds
     # what takes longer than was thought is taken to need as long again as a tenth of it
     spent = (now - host.started_at).total_seconds()
-    return max(host.seconds - spent, host.seconds / 10, 1.0)
+    return max(seconds - spent, seconds / 10, 1.0)
 
 
 def run_record(actor: Actor, run: Run) -> "list[Event]":

@@ -182,7 +182,9 @@ def check_run(actor: Actor, cloud: Cloud, request: RunRequest) -> RunPreview:
     act = settings.current().actions.get(request.action)
     takes = store.action_seconds(request.action)
     after = act.settle if act else settings.current().settle_seconds
-    after += ACTION_SECONDS if takes is None else takes
+    if takes is None:  # but it does not last beyond its time limit
+        takes = min(ACTION_SECONDS, act.time_limit) if act else ACTION_SECONDS
+    after += takes
     learned = store.learned_rate(cloud.region)
     at_once = request.each.max_concurrent or settings.current().max_concurrent
     hosts = [

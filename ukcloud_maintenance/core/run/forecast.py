@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from heapq import heapify, heappop, heappush
+from statistics import median
 
 from .windows import Opening, Windows, in_utc, length_of
 
@@ -74,3 +75,14 @@ def ends_at(
 ) -> datetime | None:
     """When such a run ends; None where a host never fits. :func:`forecast` says which."""
     return forecast(windows, now, lengths, at_once).ends
+
+
+def corrected(seconds: float, taken: Collection[tuple[float, float]]) -> float:
+    """How long a host is to take, by how far those were off that were done before it in its run:
+    what was thought wrongly of them, how long the action lasts above all, was thought of it too.
+
+    :param seconds: what was thought of it
+    :param taken: what was thought of each host that is done, and what it took
+    """
+    off = median(took - thought for thought, took in taken) if taken else 0.0
+    return max(seconds + off, 1.0)

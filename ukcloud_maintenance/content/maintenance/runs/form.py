@@ -87,7 +87,6 @@ class RunForm(forms.Form):
         label=gettext_lazy("Hosts of one failure domain at a time"),
         min_value=1,
         required=False,
-        initial=1,
         help_text=gettext_lazy("Leave empty for as many as are out at a time."),
     )
     windows = WindowsField(
