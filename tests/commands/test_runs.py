@@ -282,6 +282,19 @@ def test_a_dry_run_tells_what_would_be_done_and_requests_nothing(racks):
     assert not Run.objects.exists()
 
 
+def test_an_action_that_was_never_seen_is_thought_to_last_no_longer_than_its_limit(racks, settings):
+    reboot = settings.UKCLOUD_MAINTENANCE["ACTIONS"]["reboot"]
+
+    def seconds() -> int:
+        asked = ("--hosts", "cmp4", "--action", "reboot", "--dry-run", "--json")
+        [host] = run(*START, *asked).json["hosts"]
+        return host["forecast_seconds"]
+
+    assert seconds() == 600 + 60  # and the settling time; it has no instances
+    settings.UKCLOUD_MAINTENANCE["ACTIONS"]["reboot"] = {**reboot, "time_limit": 90}
+    assert seconds() == 90 + 60
+
+
 def test_the_json_of_a_dry_run(racks):
     document = run(*START, "--hosts", "cmp1", "cmp2", "--dry-run", "--json").json
     assert document["clear"] is True

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.core.test_windows import utc, windows
 from ukcloud_maintenance.core.run import windows as w
-from ukcloud_maintenance.core.run.forecast import ends_at, forecast
+from ukcloud_maintenance.core.run.forecast import corrected, ends_at, forecast
 from ukcloud_maintenance.core.run.windows import Windows, parse_text
 
 HOUR = 3600
@@ -120,3 +120,12 @@ def test_hosts_that_have_begun_go_on_whatever_the_windows_are():
         (now, utc(2026, 11, 2, 23, 20)),
         (utc(2026, 11, 3, 22), utc(2026, 11, 3, 22, 30)),  # the next opening that is long enough
     )
+
+
+def test_a_host_takes_as_much_more_or_less_as_those_did_that_are_done():
+    assert corrected(700, []) == 700
+    assert corrected(700, [(600, 60)]) == 160
+    # one that lasted a night changes nothing
+    assert corrected(700, [(600, 60), (650, 120), (600, 40_000)]) == 170
+    assert corrected(60, [(600, 900)]) == 360
+    assert corrected(60, [(600, 60)]) == 1

@@ -191,6 +191,8 @@ def test_the_form_has_the_hosts_in_their_order_and_the_actions_of_the_settings(
     assert order(answer) == ["cmp1", "cmp2", "cmp10"]
     html = shown(answer)
     assert "Rolling Maintenance of 3 Hosts" in html
+    # several at a time are several: no other limit stands beside that one unless it is entered
+    assert 'value="' not in re.search(r'<input [^>]*name="per_domain"[^>]*>', html)[0]
     assert re.findall(r'<option value="([^"]*)"', html[html.index('id="id_action"') :])[:2] == [
         "",
         "reboot",
@@ -551,6 +553,13 @@ def test_what_failed_is_told_in_the_picture_without_its_colour(admin, make_run):
     run = make_run("cmp1")
     fail(run, "cmp1")
     assert "\N{MULTIPLICATION SIGN} failed" in text(part(admin, run, "picture"))
+
+
+def test_what_hosts_took_that_are_done_is_the_forecast_of_the_others(admin, make_run):
+    run = make_run("cmp1", "cmp2")  # 10 minutes were thought of each
+    stage(run, "cmp1", Stage.DRAINING, Stage.READY, Stage.RETURNING, Stage.DONE, minutes=1)
+    begins, ends = services.openings(services.run_report(ACTOR, run.pk))[host_of(run, "cmp2").pk]
+    assert ends - begins == timedelta(minutes=3)
 
 
 def test_a_host_that_fits_no_window_is_said_so(admin, make_run):
