@@ -17,7 +17,7 @@ from ..core.run.view import HostView
 from ..exceptions import AlertsUnknown, CloudError, Refused, StaleState
 from ..log import log_event
 from ..services import drains, returning, steering
-from ..services.rolling import expected_seconds
+from ..services.run_forecast import expected_seconds
 from ..store import Run, RunHost
 from . import checks, gates
 from .acting import Acting, of

@@ -10,11 +10,10 @@ from ..cloud import Cloud
 from ..core.actor import RULE_ROLL, RULE_VIEW, Actor
 from ..core.message import Message, message
 from ..core.run import steering
-from ..core.run.forecast import Forecast, corrected, forecast
+from ..core.run.forecast import Forecast
 from ..core.run.states import (
     ACTION_OPEN,
     RUN_TERMINAL,
-    STAGES_OVER,
     ActionState,
     Approval,
     HostVerb,
@@ -22,13 +21,13 @@ from ..core.run.states import (
     RunVerb,
     Stage,
 )
-from ..core.run.windows import WindowError, parse_all
 from ..core.states import DrainState
 from ..exceptions import Refused, StaleState
 from ..store import Event, Run, RunAction, RunHost
 from .access import require
 from .hosts import worker_status
 from .requests import DrainRequest
+from .run_forecast import forecast_of_run
 from .runs import RunRequest, check_run, in_another_run, never_fits
 
 #: How often a change is tried again that a worker or another admin was faster than.
@@ -124,44 +123,7 @@ def run_report(actor: Actor, run_id: int) -> RunReport:
     run = get_run(actor, run_id)
     hosts = store.run_hosts(run)
     now = store.now()
-    return RunReport(run, hosts, worker_status(actor), _forecast(run, hosts, now), now)
-
-
-def _forecast(run: Run, hosts: Sequence[RunHost], now: datetime) -> Forecast | None:
-    """Of the hosts that are not over, in their order."""
-    if run.state in RUN_TERMINAL:
-        return None
-    open_ones = [host for host in hosts if host.stage not in STAGES_OVER]
-    if not open_ones:
-        return None
-    left = [_seconds_left(host, expected_seconds(host, hosts), now) for host in open_ones]
-    begun = [place for place, one in enumerate(open_ones) if one.stage != Stage.WAITING]
-    try:
-        windows = parse_all(run.windows)
-    except WindowError:  # its zone is not known on this machine
-        return None
-    return forecast(windows, now, left, run.at_once, begun)
-
-
-def expected_seconds(host: RunHost, hosts: Iterable[RunHost]) -> float:
-    """How long a host of a run is to take, by the hosts of the run that are done.
-
-    :param hosts: all of its run
-    """
-    taken = [
-        (one.seconds, (one.finished_at - one.started_at).total_seconds())
-        for one in hosts
-        if one.stage == Stage.DONE and one.started_at and one.finished_at
-    ]
-    return corrected(host.seconds, taken)
-
-
-def _seconds_left(host: RunHost, seconds: float, now: datetime) -> float:
-    if host.started_at is None or host.stage == Stage.WAITING:
-        return seconds
-    # what takes longer than was thought is taken to need as long again as a tenth of it
-    spent = (now - host.started_at).total_seconds()
-    return max(seconds - spent, seconds / 10, 1.0)
+    return RunReport(run, hosts, worker_status(actor), forecast_of_run(run, hosts, now), now)
 
 
 def run_record(actor: Actor, run: Run) -> "list[Event]":
