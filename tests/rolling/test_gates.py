@@ -10,9 +10,11 @@ from ukcloud_maintenance.core.actor import shell_actor
 from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.facts import Service
 from ukcloud_maintenance.core.message import text
-from ukcloud_maintenance.exceptions import AlertsUnknown
+from ukcloud_maintenance.core.run.states import Stage
+from ukcloud_maintenance.exceptions import AlertsUnknown, CloudServerError
 from ukcloud_maintenance.models import Run, Worker
 from ukcloud_maintenance.rolling import gates
+from ukcloud_maintenance.rolling.run import RunReconciler
 
 pytestmark = pytest.mark.django_db
 
@@ -20,9 +22,9 @@ MONDAY = datetime(2026, 11, 2, 21, tzinfo=UTC)
 HOUR = 3600.0
 
 
-def make(**fields) -> Run:
+def make(*hosts: str, **fields) -> Run:
     return store.create_run(
-        hosts=[store.NewHost("cmp1")],
+        hosts=[store.NewHost(host, seconds=1200) for host in hosts or ("cmp1",)],
         actor=shell_actor(),
         said=text("new kernel"),
         now=store.now(),
@@ -45,6 +47,32 @@ def test_nothing_begins_outside_the_windows_or_too_late_in_one():
     assert gates.window_is_shut(run, HOUR, "cmp1", MONDAY + timedelta(hours=1)) is None
     late = gates.window_is_shut(run, 2 * HOUR, "cmp1", MONDAY + timedelta(hours=6))
     assert late.code == "run_too_long_for_window"
+
+
+@pytest.mark.parametrize(
+    ("minutes", "code"), [(5, "openstack_trouble"), (20, "run_too_long_for_window")]
+)
+def test_what_those_took_that_are_done_says_whether_a_host_fits_in_the_rest_of_a_window(
+    settings, minutes, code
+):
+    """20 minutes were thought of each, and there are 10 left."""
+    settings.UKCLOUD_MAINTENANCE = {"CLOUD": "worker"}
+    now = MONDAY + timedelta(hours=6, minutes=50)
+
+    class Region:
+        """It is asked for the services once a window is open."""
+
+        def services(self):
+            raise CloudServerError(text("no answer"))
+
+    run = make("cmp1", "cmp2", windows=["Mon-Fri 22:00-04:00 UTC"])
+    first = store.run_hosts(run)[0]
+    began = now - timedelta(minutes=minutes)
+    for stage in (Stage.DRAINING, Stage.READY, Stage.RETURNING):
+        store.change_host(run, first, began, stage=stage.value, started_at=began)
+    store.change_host(run, first, now, stage=Stage.DONE.value)
+    RunReconciler(Region(), "worker", "here", lambda: now).run(store.run(run.pk))
+    assert store.run(run.pk).message.code == code
 
 
 def test_a_host_that_went_down_since_holds_the_run_and_one_that_was_down_does_not(settings):
