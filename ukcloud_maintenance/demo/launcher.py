@@ -26,6 +26,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from shlex import quote
+from typing import Generic, TypeVar
 
 from . import horizon
 from .config import DEMO, ROLLING_HOSTS, ROLLING_ZONE
@@ -34,6 +35,7 @@ from .identity import PEOPLE_PASSWORD
 from .seed import Seeder
 
 STARTED = time.monotonic()
+Result = TypeVar("Result")
 
 FIRST_HOST = "cmp1"
 
@@ -167,7 +169,9 @@ class Launcher:
         static = Background(self._prepare_horizon)
         self.cloud.start(progress=lambda line: say(f"cloud: {line}"))
         self._remember_children()
-        Seeder(self.cloud, lambda text: say(f"cloud: {text}")).run()
+        # Meanwhile the others start; they need the cloud, not its servers.
+        seeder = Seeder(self.cloud, lambda text: say(f"cloud: {text}"))
+        seeded = Background(seeder.run)
         environment = static.result()
         say("starting the worker and Horizon")
         worker = [sys.executable, "-P", "-m", "django", "maintenance_worker"]
@@ -176,6 +180,7 @@ class Launcher:
         while not horizon.answers(f"{self.url}/auth/login/"):
             self._check_children()
             time.sleep(0.2)
+        seeded.result()
         self._greet()
 
     def _prepare_horizon(self) -> dict[str, str]:
@@ -291,10 +296,10 @@ class Launcher:
             (self.state / "pids.json").unlink(missing_ok=True)
 
 
-class Background:
+class Background(Generic[Result]):
     """Runs a function in a thread; its exception is raised where its result is wanted."""
 
-    def __init__(self, function: Callable[[], dict[str, str]]) -> None:
+    def __init__(self, function: Callable[[], Result]) -> None:
         self._function = function
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -306,7 +311,7 @@ class Background:
         except BaseException as error:
             self._error = error
 
-    def result(self) -> dict[str, str]:
+    def result(self) -> Result:
         while self._thread.is_alive():
             self._thread.join(0.2)
         if isinstance(self._error, SystemExit):
