@@ -351,6 +351,16 @@ def test_a_run_that_waits(admin, make_run):
     assert buttons(cells(admin, run, "cmp1")["verbs"]) == {"row-skip"}
 
 
+def test_that_others_are_out_is_not_said_beside_who_is_out_nor_once_they_are_back(admin, make_run):
+    others = message("hosts_out_limit", count=1, hosts=["cmp1"])
+    run = make_run("cmp1", "cmp2", message=others)
+    act(run, "cmp1")
+    assert text(part(admin, run, "headline")) == "0 of 2 hosts are done. cmp1: waits for you."
+    run = make_run("cmp3", "cmp4", message=others)
+    stage(run, "cmp3", Stage.DRAINING, Stage.READY, Stage.RETURNING, Stage.DONE)
+    assert text(part(admin, run, "headline")) == "1 of 2 hosts are done."
+
+
 def test_a_host_that_is_yours_comes_first(admin, make_run, worker_alive):
     run = make_run("cmp1", "cmp2", "cmp3")
     fail(run, "cmp2")

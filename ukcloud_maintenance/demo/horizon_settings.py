@@ -24,6 +24,7 @@ import os
 import secrets
 import sys
 import types
+import warnings
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -79,12 +80,17 @@ from ukcloud_maintenance import enabled as _enabled  # noqa: E402
 from ukcloud_maintenance import policies as _policies  # noqa: E402
 
 # The second call replaces some of what the first one, in Horizon's settings, did, and repeats
-# the rest.
+# the rest. That there were dashboards before it is nothing that anybody has to hear.
+for _name in ("dashboards", "default_dashboard"):
+    HORIZON_CONFIG.pop(_name, None)
 _update_dashboards([_core_enabled, _local_enabled, _enabled], HORIZON_CONFIG, INSTALLED_APPS)
 INSTALLED_APPS = list(dict.fromkeys(INSTALLED_APPS))
 for _name, _value in HORIZON_CONFIG.items():
     if isinstance(_value, list) and all(isinstance(item, str) for item in _value):
         HORIZON_CONFIG[_name] = list(dict.fromkeys(_value))
+
+# Horizon's settings show them, to whoever types a command too.
+warnings.filterwarnings("ignore", category=DeprecationWarning)
 
 DEBUG = False
 ALLOWED_HOSTS = ["localhost", "127.0.0.1"]

@@ -12,6 +12,7 @@ from ..cloud import Cloud
 from ..core.facts import Service
 from ..core.message import Message, message
 from ..core.run import decide as d
+from ..core.run.domains import OTHERS_OUT
 from ..core.run.states import STAGES_OVER, STAGES_UNDER_WAY, RunState, Stage
 from ..core.run.view import HostView
 from ..exceptions import AlertsUnknown, CloudError, Refused, StaleState
@@ -255,6 +256,8 @@ class RunReconciler:
             return
         if time.monotonic() < self.held_until.get(run.pk, 0.0):
             return  # what was said of it stands
+        if run.message is not None and run.message.code.endswith(OTHERS_OUT):
+            self._say(run, None)  # they are back; to look for room takes a while
         listed = list(services) if services is not None else self.cloud.services()
         self.alive(run)
         if (held := self._held_back(run, row, rows, listed)) is not None:

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from ..backports import StrEnum
 from ..message import Message, message, some
 
+#: The end of the codes by which `may_go_out` says that others are out.
+OTHERS_OUT = "_out_limit"
+
 
 class DomainKind(StrEnum):
     """What counts as a failure domain."""

@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import RULE_ROLL, Actor
+from ukcloud_maintenance.core.run.domains import OTHERS_OUT
 from ukcloud_maintenance.core.run.states import (
     STAGES_OVER,
     STAGES_UNDER_WAY,
@@ -30,9 +31,6 @@ from ..common.worker import worker_warning
 from . import events, labels
 from .needs import STEER_FORM, Need, approve_button, listed, needs, waits_for_approval
 from .picture import Picture
-
-#: the end of the codes by which a run says that as many hosts are out as may be
-_OTHERS_TURN = "_out_limit"
 
 
 @dataclass(frozen=True)
@@ -100,8 +98,8 @@ def headline(one: Shown) -> str:
             ngettext("%(n)s host is out.", "%(n)s hosts are out.", len(out))
             % {"n": formats.number(len(out))}
         ]
-    # that it is the turn of others is told by who they are
-    told = out and one.run.message is not None and one.run.message.code.endswith(_OTHERS_TURN)
+    # that it is the turn of others is told by who they are, and over once nobody is out
+    told = one.run.message is not None and one.run.message.code.endswith(OTHERS_OUT)
     waits = "" if told else words.said(one.run.message, remedy=not one.needs)
     return " ".join(part for part in (said, *now, waits) if part)
 
