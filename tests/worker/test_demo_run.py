@@ -1,14 +1,17 @@
 """The zone of the demo that is there for a rolling run, with the servers that are seeded there."""
 
+import collections
 from dataclasses import replace
 
 import pytest
 
-from tests.worker.test_runs import Worker, stages, told
+from tests.worker.test_runs import ACTOR, Worker, stages, told
 from tests.worker.test_runs import worker as worker_of_runs
+from ukcloud_maintenance import services
 from ukcloud_maintenance.demo.config import FAST, ROLLING_HOSTS, ROLLING_ZONE
 from ukcloud_maintenance.demo.harness import DemoCloud
 from ukcloud_maintenance.demo.seed import ROLLING, Seeder
+from ukcloud_maintenance.messages import english
 
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(600)]
 #: Two to be rolled, and one that has room for what leaves them.
@@ -37,6 +40,9 @@ def test_hosts_of_the_demo_are_rolled_to_the_end_and_nothing_leaves_their_zone(
     report = worker.until_over(run)
     assert report.run.state == "succeeded", told(report)
     assert stages(report) == {first: "done", second: "done"}
+    record = services.run_record(ACTOR, report.run)
+    said = collections.Counter(english(one.message) for one in record)
+    assert [line for line, times in said.items() if times > 1] == []
     servers = listed(demo)
     assert {(s["status"], s["pinned_availability_zone"]) for s in servers} == {
         ("ACTIVE", ROLLING_ZONE)

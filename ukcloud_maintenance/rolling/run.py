@@ -188,7 +188,9 @@ class RunReconciler:
             fields["maintenance"] = maintenance_of(row)
         if to is Stage.SETTLING:
             fields |= {"checked_at": None, "objection": None}
-        told = of(row, said or message(f"run_stage_{to.value}"))
+        # how an action ended is an event of its own already
+        what = None if to is Stage.SETTLING else said
+        told = of(row, what or message(f"run_stage_{to.value}"))
         event = (f"run_host_{to.value}", self.worker, told)
         store.change_host(run, row, self.clock(), stage=to.value, event=event, **fields)
         level = logging.WARNING if to is Stage.FAILED else logging.INFO
