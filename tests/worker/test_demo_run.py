@@ -7,7 +7,7 @@ import pytest
 
 from tests.worker.test_runs import ACTOR, Worker, stages, told
 from tests.worker.test_runs import worker as worker_of_runs
-from ukcloud_maintenance import services
+from ukcloud_maintenance import services, store
 from ukcloud_maintenance.demo.config import FAST, ROLLING_HOSTS, ROLLING_ZONE
 from ukcloud_maintenance.demo.harness import DemoCloud
 from ukcloud_maintenance.demo.seed import ROLLING, Seeder
@@ -40,6 +40,9 @@ def test_hosts_of_the_demo_are_rolled_to_the_end_and_nothing_leaves_their_zone(
     report = worker.until_over(run)
     assert report.run.state == "succeeded", told(report)
     assert stages(report) == {first: "done", second: "done"}
+    # what came from the first host is counted where it had to leave the second one again
+    moved = {h.host: store.counts([h.drain_id])[h.drain_id].total for h in report.hosts}
+    assert {host.host: host.instances for host in report.hosts} == moved
     record = services.run_record(ACTOR, report.run)
     said = collections.Counter(english(one.message) for one in record)
     assert [line for line, times in said.items() if times > 1] == []

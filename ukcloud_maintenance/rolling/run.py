@@ -295,8 +295,11 @@ class RunReconciler:
         actor = actor_of(run)
         request = gates.request_of(run, row.host)
         now = self.clock()
+        counted: dict[str, Any] = {}
         try:
             [(checked, plan)] = drains.ready_to_request(actor, self.cloud, [request])
+            if row.started_at is None:  # since the run was requested, some came and some went
+                counted["instances"] = len(plan.planned)
             with store.in_turn(run.region):
                 drain = drains.write_request(actor, run.region, checked, plan)
                 event = ("run_host_draining", self.worker, of(row, message("run_begins")))
@@ -313,6 +316,7 @@ class RunReconciler:
                     event=event,
                     expect={"is_unwanted": False},
                     run_state=RunState.RUNNING,
+                    **counted,
                 )
         except Refused as error:
             self._move(run, row, Stage.FAILED, error.said)
