@@ -295,6 +295,22 @@ def test_no_move_of_one_instance_makes_the_fuller_of_two_hosts_less_full(case):
                 assert max(after[placed[i.id]], after[host]) >= now[placed[i.id]] - 1e-6
 
 
+def test_room_that_is_made_by_evening_out_is_used():
+    """Of a group of which one may be on a host, s4 is placed on h1 and evened out to h2 later; one
+    of those that may be on h1 alone goes there then."""
+    apart = group("anti-affinity", "s0", "s1", "s4")
+    items = [
+        *(item(name, 1, ["h1"], apart, 1) for name in ("s0", "s1")),
+        item("s4", 3, ["h1", "h2"], apart, 1),
+        item("s5", 1, ["h1"], None, 1),
+    ]
+    for total in ((4, 4), (12, 12), (8, 4), (4, 8)):
+        hosts = {"h1": capacity(total[0]), "h2": capacity(total[1])}
+        found = pack(items, hosts, dict.fromkeys(("s0", "s1", "s4", "s5"), SOURCE))
+        assert len(found.placed) == 3
+        assert [one.id for one in found.unplaced] in (["s0"], ["s1"])
+
+
 def test_what_had_to_be_packed_tightly_is_evened_out_where_it_can_be():
     """The first five fit on h1 and h2 as 6 + 4 and 4 + 3 + 3 alone; that leaves the others no
     reason to pile."""

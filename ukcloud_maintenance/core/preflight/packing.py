@@ -141,6 +141,8 @@ def pack(
             best = search.board
         proved = search.ended
     best.even_out(ordered)
+    # which may have made room for one
+    best.place_all([item for item in ordered if item.id not in best.placed], tightly=False)
     return Packing(
         dict(best.placed),
         tuple(best.why_not(item) for item in ordered if item.id not in best.placed),
@@ -282,13 +284,13 @@ class _Board:
         while looks > 0 and taken.keys() - stuck:
             fullest = max(taken.keys() - stuck, key=lambda host: (self.share(host), host))
             lowest, move = self.share(fullest) - LEAST, None
-            for item in taken[fullest]:
+            for item in sorted(taken[fullest], key=lambda one: one.id):
                 if item.group and item.group.is_soft:
                     continue
                 self.take_back(item)
                 left = self.share(fullest)
                 if left < lowest:
-                    for host in self.allowed(item):
+                    for host in sorted(self.allowed(item)):
                         looks -= 1
                         higher = max(left, self.fullness(item, host))
                         if host != fullest and higher < lowest:
