@@ -241,8 +241,8 @@ class Launcher:
        force it. Abort training-01 while it moves, to see what some releases of Nova make of it.
     6. A rolling run: at "Select all of", choose the zone {ROLLING_ZONE}, which has the hosts
        {first} to {last}, then Rolling Maintenance with the action reboot. Each host is
-       drained, rebooted, watched and returned to service: some six minutes for all of them,
-       less than four with two hosts at a time.
+       drained, rebooted, watched and returned to service: five or six minutes for all of
+       them, less than four with two hosts at a time.
     7. Or tick cmp1 and cmp3 for it: on cmp3 a server arrives in ERROR, so that the run stops
        there and says what it needs.
 
