@@ -39,11 +39,10 @@ demo-reset: $(VENV)/.demo
 # More of them than processors: mostly they wait, for Nova, for a page, for an interval to pass.
 WORKERS ?= 4
 
-# What fails is told at once.
 test: lint
 	@.ci/debian-packages
 	@$(MAKE) --no-print-directory $(AXE)
-	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --instafail
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 # What tells whether a page can be used by everybody; for the tests alone.
 AXE := tests/browser/node_modules/axe-core

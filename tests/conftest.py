@@ -18,6 +18,27 @@ def pytest_addoption(parser):
     )
 
 
+class AtOnce:
+    """Tells what fails when it fails: of a run that is ended from outside there is no summary."""
+
+    def __init__(self, terminal):
+        self.terminal = terminal
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logreport(self, report):
+        if report.failed:
+            why = getattr(report.longrepr, "reprcrash", None) or report.longreprtext
+            self.terminal.line("")
+            self.terminal.write_line(f"{report.when} of {report.nodeid} failed: {why}"[:1000])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config):
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is not None and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(AtOnce(terminal))
+
+
 #: What shares something that takes long to start, a control plane or a browser, and so stays with
 #: one process where tests run side by side. Of the rest, what is in one file stays together, except
 #: in folders whose tests have nothing in common.
