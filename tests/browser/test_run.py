@@ -8,7 +8,7 @@ from tests.browser.test_plan import click
 
 __all__ = ["axe", "horizons_own", "look"]
 pytestmark = pytest.mark.timeout(900)
-ENDED = "Over: 2 hosts, all in service or left out as requested."
+ENDED = "Over: all 2 hosts are back in service."
 
 
 def row(host: str, column: str) -> str:

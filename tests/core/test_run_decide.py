@@ -30,6 +30,7 @@ from ukcloud_maintenance.core.run.states import (
 )
 from ukcloud_maintenance.core.run.view import ActionView, HostView, RunView
 from ukcloud_maintenance.core.states import DRAIN_TERMINAL, DrainState, ReturnResult
+from ukcloud_maintenance.messages import english
 
 START = datetime(2026, 11, 2, 22, tzinfo=UTC)
 SAID = message("run_no_reason")
@@ -392,3 +393,21 @@ def test_a_failure_that_was_accepted_excuses_no_other_one():
 def test_a_run_that_is_paused_stays_so_after_a_failure():
     paused = replace(RUNNING, state=RunState.PAUSED)
     assert d.of_run(paused, [failed(1), waiting(2)]) is None
+
+
+@pytest.mark.parametrize(
+    ("stages", "said"),
+    [
+        ((Stage.DONE,), "Over: its host is back in service."),
+        ((Stage.DONE, Stage.DONE), "Over: all 2 hosts are back in service."),
+        (
+            (Stage.DONE, Stage.SKIPPED),
+            "Over: 1 host is back in service; left out as requested: cmp2.",
+        ),
+        ((Stage.SKIPPED, Stage.SKIPPED), "Over: all hosts were left out, as requested."),
+    ],
+)
+def test_a_run_that_went_well_says_what_became_of_its_hosts(stages, said):
+    hosts = [HostView(n, f"cmp{n}", stage, START) for n, stage in enumerate(stages, 1)]
+    state, told = d.of_run(RunView(RunState.RUNNING), hosts)
+    assert (state, english(told)) == (RunState.SUCCEEDED, said)

@@ -261,10 +261,21 @@ def of_run(run: RunView, hosts: Sequence[HostView]) -> tuple[RunState, Message |
         names = some([host.host for host in broken])
         if broken:
             return RunState.FAILED, message("run_failed", hosts=names, count=len(broken))
-        return RunState.SUCCEEDED, message("run_succeeded", count=len(hosts))
+        return RunState.SUCCEEDED, _well_over(hosts)
     if run.state == RunState.STOPPED:
         return RunState.RUNNING, None  # what failed was retried, or given up
     return None
+
+
+def _well_over(hosts: Sequence[HostView]) -> Message:
+    """How a run ended in which no host failed."""
+    left_out = [host.host for host in hosts if host.stage is Stage.SKIPPED]
+    done = len(hosts) - len(left_out)
+    if not left_out:
+        return message("run_all_done", count=done)
+    if not done:
+        return message("run_all_skipped")
+    return message("run_done_but", count=done, hosts=some(left_out))
 
 
 def next_host(run: RunView, hosts: Sequence[HostView]) -> HostView | Message | None:

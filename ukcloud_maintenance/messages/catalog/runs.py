@@ -210,6 +210,15 @@ _HOLDS: Mapping[str, Template] = {
         "Over: {count} host, in service or left out as requested.",
         plural="Over: {count} hosts, all in service or left out as requested.",
     ),
+    "run_all_done": Template(
+        "Over: its host is back in service.",
+        plural="Over: all {count} hosts are back in service.",
+    ),
+    "run_all_skipped": Template("Over: all hosts were left out, as requested."),
+    "run_done_but": Template(
+        "Over: {count} host is back in service; left out as requested: {hosts}.",
+        plural="Over: {count} hosts are back in service; left out as requested: {hosts}.",
+    ),
     "worker_failed_on_run": Template("The worker failed on this run: {detail:inline}."),
     "run_named": Template("run {run}"),
 }
