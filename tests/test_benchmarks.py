@@ -50,14 +50,15 @@ def test_all_of_them_run(tmp_path):
 
 @pytest.mark.timeout(1800)  # a minute, but on a machine that is busy with something else
 def test_nine_equal_instances_are_spread_over_three_equal_hosts():
-    """On a real Nova. How its scheduler would spread them is shown, and not ours to promise."""
+    """On a real Nova. How its scheduler would spread them is shown, and not ours to promise. One
+    may be beside its place: what Placement learns of while it is asked counts twice."""
     found = json.loads(run("spread", "--empty", "3"))
     landed = {one["way"]: one for one in found}
     assert {line.split()[2] for line in lines({"spread": found})[2:]} == set(landed)
     assert set(landed) == {"even", "scheduler", "horizon"}
     ours = landed["even"]
-    assert (ours["instances"], ours["most"], ours["left"], ours["deviation"]) == (9, 3, 0, 0)
-    assert ours["no_valid_host"] == 0
+    assert (ours["instances"], ours["left"], ours["no_valid_host"]) == (9, 0, 0)
+    assert ours["most"] <= 4
 
 
 @pytest.mark.timeout(1800)
@@ -84,7 +85,7 @@ def test_drains_in_a_time_of_their_own_are_short_and_cheap():
     one_host, many, drains, endurance = map(json.loads, done.splitlines())
     assert [one["row"] for one in (one_host, many, drains, endurance)] == rows
     told = dict(zip(rows, (one_host, many, drains, endurance), strict=True))
-    assert len(lines({"model": told})) == 7
+    assert len(lines({"model": told})) == 9
     cases = {name: case for name, case in one_host.items() if isinstance(case, dict)}
     assert all(case["states"] == ["succeeded"] for case in cases.values())
     assert {name: case["most_running"] for name, case in cases.items()} == {
@@ -94,6 +95,11 @@ def test_drains_in_a_time_of_their_own_are_short_and_cheap():
         "3 of 3, known": 3,
         "3 of 10": 4,  # one more, to find out
         "3 of 10, known": 3,
+        # of which this is one instance alone
+        "36 instances, 1 of 1": 1,
+        "36 instances, 1 of 1, known": 1,
+        "36 instances, 3 of 3": 1,
+        "36 instances, 3 of 3, known": 1,
     }
     for name, most in {"1 of 1": 15, "3 of 3": 13, "3 of 10": 15}.items():
         assert cases[name]["requests_per_instance"] <= most, name
