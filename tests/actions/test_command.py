@@ -235,7 +235,9 @@ def test_signals_that_are_ignored_or_blocked_here_are_not_there(record):
         signal.signal(signal.SIGHUP, before)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     ended(record)
-    assert {int(line.split()[1], 16) for line in output(record).splitlines()} == {0}
+    # the C library has signals of its own, of which none can be set
+    ours = sum(1 << (number - 1) for number in signal.valid_signals())
+    assert {int(line.split()[1], 16) & ours for line in output(record).splitlines()} == {0}
 
 
 def test_nothing_of_a_secret_is_in_the_record_and_nobody_else_may_read_it(record):
