@@ -7,9 +7,11 @@ import pytest
 from tests.fakes import GIB, FakeCloud, server, service
 from ukcloud_maintenance import store
 from ukcloud_maintenance.core.backports import UTC
-from ukcloud_maintenance.core.facts import Capacity, ServerGroup
+from ukcloud_maintenance.core.facts import Allocation, Capacity, ServerGroup
+from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.preflight.judge import judge
 from ukcloud_maintenance.core.states import MigrationState
+from ukcloud_maintenance.exceptions import CloudUnreachable
 from ukcloud_maintenance.models import Drain
 from ukcloud_maintenance.observe.placement import Surroundings, read_placing
 
@@ -89,6 +91,39 @@ def test_what_was_sent_counts_until_nova_tells_that_its_host_was_chosen(cloud, m
     assert used.get("MEMORY_MB") == (3072 if counted else 0)
     assert used.get("VCPU", 0) == (2 if counted else 0)
     assert cloud.all_capacity["cmp2"].used == {"MEMORY_MB": 0}  # what was read is left alone
+
+
+@pytest.mark.parametrize(
+    ("allocated", "used"),
+    [
+        ({}, 3072),
+        ({"c": 3072}, 3072),
+        ({"c": 3072, "another": 1024}, 4096),
+        ({"another": 1024}, 4096),
+        (None, 3072 + 500),  # it cannot be read: what was read before, and what was sent
+    ],
+)
+def test_what_placement_has_learned_of_meanwhile_does_not_count_twice(
+    cloud, monkeypatch, allocated, used
+):
+    """Whatever it had told of the room a moment ago."""
+    sent = server("c", "cmp4", memory_bytes=3 * GIB, vcpus=2)
+    send(make("cmp4", sent), "cmp2")
+    cloud.all_capacity["cmp2"] = room(500, providers=("p2",))
+
+    def allocations_on(providers):
+        assert providers == ("p2",)
+        if allocated is None:
+            raise CloudUnreachable(message("to_list_services"), "no route", sent=True)
+        ids = {"c": sent.id, "another": "another"}
+        return [
+            Allocation(ids[name], "p2", {"MEMORY_MB": mib, "VCPU": 2})
+            for name, mib in allocated.items()
+        ]
+
+    monkeypatch.setattr(cloud, "allocations_on", allocations_on, raising=False)
+    found = read(cloud, make("cmp1", server("a"))).capacity["cmp2"].used
+    assert found["MEMORY_MB"] == used
 
 
 def test_a_host_that_is_not_known_yet_is_not_counted(cloud):

@@ -191,17 +191,25 @@ def as_capacity(summaries: dict[str, Any], hosts: dict[str, str]) -> dict[str, C
     total: dict[str, dict[str, int]] = {}
     used: dict[str, dict[str, int]] = {}
     traits: dict[str, set[str]] = {}
+    roots: dict[str, set[str]] = {}
     for uuid, summary in summaries.items():
-        host = hosts.get(str(summary.get("root_provider_uuid") or uuid))
+        root = str(summary.get("root_provider_uuid") or uuid)
+        host = hosts.get(root)
         if not host:
             continue
+        roots.setdefault(host, set()).add(root)
         traits.setdefault(host, set()).update(summary.get("traits") or ())
         for name, amounts in (summary.get("resources") or {}).items():
             for tally, key in ((total, "capacity"), (used, "used")):
                 found = tally.setdefault(host, {})
                 found[name] = found.get(name, 0) + int(amounts.get(key) or 0)
     return {
-        host: Capacity(total.get(host, {}), used.get(host, {}), frozenset(found))
+        host: Capacity(
+            total.get(host, {}),
+            used.get(host, {}),
+            frozenset(found),
+            providers=tuple(sorted(roots[host])),
+        )
         for host, found in traits.items()
     }
 

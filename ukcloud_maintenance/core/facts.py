@@ -191,13 +191,15 @@ class Capacity:
     """What Placement says of one compute host, its nested providers added up.
 
     Amounts are in Placement's units: VCPU and PCPU in processors, MEMORY_MB in MiB, DISK_GB in
-    GiB. `total` is what may be allocated: (inventory - reserved) x allocation ratio.
+    GiB. `total` is what may be allocated: (inventory - reserved) x allocation ratio. `providers`
+    are the compute nodes' own, by UUID.
     """
 
     total: dict[str, int] = field(default_factory=dict, hash=False)
     used: dict[str, int] = field(default_factory=dict, hash=False)
     traits: frozenset[str] = frozenset()
     bare_metal: bool = False  # its nodes are Ironic's, by Nova: no instance comes or leaves
+    providers: tuple[str, ...] = ()
 
     def free(self, resource: str) -> int:
         return self.total.get(resource, 0) - self.used.get(resource, 0)

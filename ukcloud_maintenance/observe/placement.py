@@ -80,8 +80,8 @@ def read_placing(
     another host. It is all known, or nothing.
 
     Placement counts a migration in as soon as the scheduler has chosen its host. Those that were
-    sent and that it may not know yet are counted in here; one that it has learned of meanwhile
-    counts twice for a moment.
+    sent, and that it does not know yet, are counted in here: two requests for each host that some
+    were sent to of which Nova has told nothing.
 
     :param servers: those on the drain's host, by id
     :param wanted: the ids of those that are next
@@ -93,7 +93,7 @@ def read_placing(
         if isinstance(value, CloudError):
             log_event(logging.WARNING, f"no_{name}", drain=drain.pk, detail=value.said)
             return PlacementContext()
-    found["capacity"] = with_sent(found["capacity"], sent)
+    found["capacity"] = with_sent(cloud, found["capacity"], sent)
     away, capacity = store.away_hosts(drain.region), found["capacity"]
     able = [
         s
@@ -109,18 +109,42 @@ def read_placing(
 
 
 def with_sent(
-    capacity: Mapping[str, Capacity], sent: Iterable[tuple[str, Mapping[str, int]]]
+    cloud: Cloud, capacity: Mapping[str, Capacity], sent: Iterable[store.Sent]
 ) -> dict[str, Capacity]:
-    """The room that is left once those arrive that were sent: (host, amounts) each."""
+    """The room that is left once those arrive that were sent.
+
+    What is allocated on their hosts is read once more, consumer by consumer, as what Placement has
+    learned of meanwhile must not count twice. Where that cannot be read, it does.
+    """
     found = dict(capacity)
-    for host, amounts in sent:
-        if (before := found.get(host)) is None:
-            continue
-        used = dict(before.used)
-        for name, amount in amounts.items():
-            used[name] = used.get(name, 0) + amount
-        found[host] = replace(before, used=used)
+    comers: dict[str, list[store.Sent]] = {}
+    for one in sent:
+        if one.host in found:
+            comers.setdefault(one.host, []).append(one)
+    reads = {
+        host: partial(cloud.allocations_on, found[host].providers)
+        for host in comers
+        if found[host].providers
+    }
+    held = cloud.try_side_by_side(reads) if reads else {}
+    for host, coming in comers.items():
+        used, there = dict(found[host].used), set()
+        allocations = held.get(host)
+        if allocations is not None and not isinstance(allocations, CloudError):
+            used = dict.fromkeys(used, 0)
+            for allocation in allocations:
+                there.add(allocation.consumer_id)
+                _add(used, allocation.resources)
+        for one in coming:
+            if one.server_id not in there:
+                _add(used, one.amounts)
+        found[host] = replace(found[host], used=used)
     return found
+
+
+def _add(used: dict[str, int], amounts: Mapping[str, int]) -> None:
+    for name, amount in amounts.items():
+        used[name] = used.get(name, 0) + amount
 
 
 def _read_surroundings(cloud: Cloud) -> dict[str, Any]:

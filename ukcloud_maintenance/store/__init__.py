@@ -127,7 +127,7 @@ from .notices import (
 )
 from .planning import ahead_of, create_plan, drains_of_plan, plan, plans
 from .refusals import BeingReturned, DestinationAway, DrainExists, GivenBack, IsDestination
-from .region import Traffic, sent_unseen, traffic, travelling_groups
+from .region import Sent, Traffic, sent_unseen, traffic, travelling_groups
 from .requests import (
     CANCELLING,
     Entry,
@@ -226,6 +226,7 @@ __all__ = [
     "RunAction",
     "RunHost",
     "RunTally",
+    "Sent",
     "Standing",
     "Told",
     "Traffic",

@@ -37,17 +37,30 @@ class Traffic:
     anywhere: int = 0
 
 
-def sent_unseen(region: str) -> list[tuple[str, Mapping[str, int]]]:
+@dataclass(frozen=True)
+class Sent:
+    """A migration that was sent to a host, and what comes in Placement's units."""
+
+    server_id: str
+    host: str
+    amounts: Mapping[str, int]
+
+
+def sent_unseen(region: str) -> list[Sent]:
     """The migrations of a region that were sent to a host, and of which Nova has not told that it
-    was chosen: that host, and what comes in Placement's units. One query."""
+    was chosen. One query."""
     unseen = Q(state=MigrationState.SUBMITTED) | Q(
         state=MigrationState.MIGRATING, newest_attempt__nova_status__in=["", "accepted"]
     )
     rows = InstanceMigration.objects.filter(unseen, drain__region=region).exclude(dest_compute="")
     return [
-        (host, {"VCPU": vcpus, "MEMORY_MB": memory // MIB, "DISK_GB": math.ceil(disk / GIB)})
-        for host, vcpus, memory, disk in rows.values_list(
-            "dest_compute", "vcpus", "memory_bytes", "local_disk_bytes"
+        Sent(
+            server_id,
+            host,
+            {"VCPU": vcpus, "MEMORY_MB": memory // MIB, "DISK_GB": math.ceil(disk / GIB)},
+        )
+        for server_id, host, vcpus, memory, disk in rows.values_list(
+            "server_id", "dest_compute", "vcpus", "memory_bytes", "local_disk_bytes"
         )
     ]
 
