@@ -51,7 +51,7 @@ def test_all_of_them_run(tmp_path):
 @pytest.mark.timeout(1800)  # a minute, but on a machine that is busy with something else
 def test_nine_equal_instances_are_spread_over_three_equal_hosts():
     """On a real Nova. How its scheduler would spread them is shown, and not ours to promise. One
-    may be beside its place: what Placement learns of while it is asked counts twice."""
+    may be beside its place: on a machine that is busy Nova may refuse the host that it is asked."""
     found = json.loads(run("spread", "--empty", "3"))
     landed = {one["way"]: one for one in found}
     assert {line.split()[2] for line in lines({"spread": found})[2:]} == set(landed)
