@@ -927,7 +927,7 @@ def test_the_hosts_are_shown_whether_placement_answers_or_not(openstack, cloud):
     openstack.placement["/allocation_candidates"] = Answer(summaries)
     hosts, capacity = cloud.hosts_and_capacity()
     assert [one.host for one in hosts] == ["cmp1", "cmp2"]
-    assert capacity == {"cmp1": Capacity({"VCPU": 64}, {"VCPU": 5})}
+    assert capacity == {"cmp1": Capacity({"VCPU": 64}, {"VCPU": 5}, providers=("p1",))}
     assert len(openstack.requests) == 3
     openstack.placement["/allocation_candidates"] = Answer({}, status=500)
     hosts, capacity = cloud.hosts_and_capacity()
