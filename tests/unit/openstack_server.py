@@ -61,7 +61,9 @@ class OpenStack:
                 request.path = request.path.removeprefix(prefix)
                 self.requests.append(request)
                 found = script.get(request.path, Answer({"itemNotFound": {"message": "?"}}, 404))
-                return found if isinstance(found, Answer) else found(request)
+                if isinstance(found, Answer):
+                    return _after_marker(found, request)
+                return found(request)
         return Answer({"error": {"message": f"unexpected: {request.path}"}}, 500)
 
     def _version(self) -> dict[str, Any]:
@@ -95,6 +97,18 @@ class OpenStack:
             ],
         }
         return Answer({"token": token}, 201, {"X-Subject-Token": "a-token"})
+
+
+def _after_marker(found: Answer, request: Request) -> Answer:
+    """Of a list of hypervisors, as Nova: what comes after the marker."""
+    if "marker" not in request.query or request.path != "/os-hypervisors/detail":
+        return found
+    if found.status != 200 or not isinstance(found.body, dict):
+        return found
+    everything = found.body["hypervisors"]
+    ids = [str(one["id"]) for one in everything]
+    after = everything[ids.index(request.query["marker"]) + 1 :]
+    return Answer({"hypervisors": after})
 
 
 @contextmanager

@@ -70,25 +70,26 @@ class Hosts(Transport):
         return request_id_of(answer)
 
     def hypervisors(self) -> list[Hypervisor]:
-        """All hypervisors with their usage: one request for every 1,000."""
-        what = message("to_list_hypervisors")
-        return [
-            as_hypervisor(raw)
-            for raw in self._pages(what, "/os-hypervisors/detail", {}, "hypervisors")
-        ]
+        """All hypervisors with their usage: one request for every 1,000, and a last one that
+        finds nothing; see `hypervisors_after`."""
+        found: list[Hypervisor] = []
+        while page := self.hypervisors_after(found[-1].id if found else "", PAGE):
+            found += page
+        return found
 
-    def hypervisors_after(self, marker: str) -> list[Hypervisor]:
-        """The next `HYPERVISORS` hypervisors of Nova's list after this one, with their usage, or
-        the first ones where it is empty. One request; nothing is left where none is found.
+    def hypervisors_after(self, marker: str, limit: int = HYPERVISORS) -> list[Hypervisor]:
+        """The next hypervisors of Nova's list after this one, with their usage, or the first ones
+        where it is empty. One request; nothing is left where none is found.
 
         Nova's links end early: it leaves out a hypervisor whose service was deleted, and takes a
         page that is shorter for it for the last one (nova/api/openstack/compute/hypervisors.py).
 
+        :param limit: at most so many; what Nova gives is less where its `[api] max_limit` is
         :raises CloudBadRequest: there is no such hypervisor any longer
         :raises CloudAnswerUnusable: Nova does not heed the marker
         """
         what = message("to_list_hypervisors")
-        path = f"/os-hypervisors/detail?limit={HYPERVISORS}"
+        path = f"/os-hypervisors/detail?limit={limit}"
         path += f"&marker={quote(marker, safe='')}" if marker else ""
         found = [as_hypervisor(raw) for raw in list_of(self._get(what, path), "hypervisors", what)]
         if marker and marker in {one.id for one in found}:
@@ -142,8 +143,8 @@ class Hosts(Transport):
         return [h for h in self.hypervisors() if h.host == host]
 
     def hosts(self, known: Iterable[Hypervisor] | None = None) -> list[HostFacts]:
-        """Every compute service with its hypervisor: two requests, side by side, and one more
-        for every further 1,000 hypervisors. One request where they are known.
+        """Every compute service with its hypervisor: the services' request beside those of
+        `hypervisors`, or alone where they are known.
 
         A service whose host has several hypervisors (Ironic) is shown with their sum. Services
         without a hypervisor are kept: they are hosts all the same.

@@ -18,8 +18,8 @@ class Placement(Hosts):
     """What Placement holds of whom."""
 
     def capacity(self, known: Iterable[Hypervisor] | None = None) -> dict[str, Capacity]:
-        """What every compute host could take, by host: two requests, side by side (and one more
-        for every further 1,000 hypervisors). One request where the hypervisors are known.
+        """What every compute host could take, by host: one request, beside those of
+        :meth:`hypervisors`, or alone where they are known.
 
         `GET /allocation_candidates` answers with the providers that have room for what is asked
         for, and with all their resources (1.27): asked for one MiB of memory, with those of every

@@ -31,7 +31,7 @@ class RegionHosts:
 
 def list_hosts(actor: Actor, cloud: Cloud) -> RegionHosts:
     """Every compute host of the region: one request where the worker keeps an inventory, three
-    where not (one more for each 1,000 hypervisors)."""
+    where not."""
     require(actor, RULE_VIEW)
     known = store.inventory(cloud.region, store.now())
     capacity: Mapping[str, Capacity] | None
