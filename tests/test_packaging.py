@@ -337,9 +337,9 @@ def test_a_page_of_horizon_refers_to_the_texts_of_our_scripts(installed):
 
 
 def test_the_folders_that_the_commands_of_the_docs_name_exist(installed):
-    python, environment = installed
     """In the checkout, as the page says: without -I, Python would find the package there. Horizon
     is in no environment of its own here, and with -I would not be found."""
+    python, environment = installed
     snippets = re.findall(r"python -I -c '([^']+)'", readme.INSTALLING.read_text())
     assert len(snippets) == 3
     for snippet in snippets:
