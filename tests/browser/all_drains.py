@@ -1,31 +1,22 @@
-"""Writes a drain in every state, a plan and a certificate into the record, as a worker would.
+"""Writes a drain in every state, a plan and a certificate into the record, as a worker would."""
 
-``python -m tests.browser.all_drains`` in Horizon's environment prints what it has written, by name.
-"""
-
-import json
 from datetime import timedelta
 
-import django
-
-django.setup()
-
-from tests.acted import act as act_as_worker  # noqa: E402
-from tests.fakes import server  # noqa: E402
-from ukcloud_maintenance import store  # noqa: E402
-from ukcloud_maintenance.core.actor import Actor  # noqa: E402
-from ukcloud_maintenance.core.host import certificate as c  # noqa: E402
-from ukcloud_maintenance.core.message import lines, message  # noqa: E402
-from ukcloud_maintenance.core.preflight.judge import judge  # noqa: E402
-from ukcloud_maintenance.core.run.states import ActionKind  # noqa: E402
-from ukcloud_maintenance.core.states import (  # noqa: E402
+from tests.acted import act as act_as_worker
+from tests.fakes import server
+from ukcloud_maintenance import store
+from ukcloud_maintenance.core.actor import Actor
+from ukcloud_maintenance.core.host import certificate as c
+from ukcloud_maintenance.core.message import lines, message
+from ukcloud_maintenance.core.preflight.judge import judge
+from ukcloud_maintenance.core.run.states import ActionKind
+from ukcloud_maintenance.core.states import (
     DrainResult,
     DrainState,
     MigrationState,
 )
-from ukcloud_maintenance.models import Drain, InstanceMigration  # noqa: E402
+from ukcloud_maintenance.models import Drain, InstanceMigration
 
-NOW = store.now()
 REGION = "RegionOne"
 ACTOR = {"actor_id": "id-of-admin", "actor": "admin"}
 ON_THE_WAY = (MigrationState.SUBMITTED, MigrationState.MIGRATING)
@@ -72,16 +63,16 @@ def drain(
         destination="",
         planned=[(one, judge(one)) for one in servers],
         project_names={"p1": "customer"},
-        now=NOW,
+        now=store.now(),
         **ACTOR,
         **more,
     )
     if state != DrainState.PENDING:
-        store.change_drain(made, NOW, state=DrainState.RUNNING, started_at=NOW)
+        store.change_drain(made, store.now(), state=DrainState.RUNNING, started_at=store.now())
     for row in made.migrations.all():
         change(row, ROWS[row.server_name.removesuffix(tail)])
     if state == DrainState.PAUSED:
-        store.change_drain(made, NOW, state=state)
+        store.change_drain(made, store.now(), state=state)
     return made
 
 
@@ -94,7 +85,7 @@ def change(row: InstanceMigration, fields: dict) -> None:
         if step == MigrationState.MIGRATING:
             more |= {"nova_migration_id": row.pk, "nova_status": "running"}
         if step != row.state or more:
-            store.change_migration(row, NOW, state=step, **more)
+            store.change_migration(row, store.now(), state=step, **more)
 
 
 def end(made: Drain, state: DrainState, result: DrainResult) -> Drain:
@@ -103,17 +94,17 @@ def end(made: Drain, state: DrainState, result: DrainResult) -> Drain:
         for row in made.migrations.filter(state=MigrationState.FAILED)
     ]
     said = lines(message("left_host", done=1, total=2), *left) if left else ""
-    store.finish_drain(made, state, result, said, "worker", NOW)
+    store.finish_drain(made, state, result, said, "worker", store.now())
     return made
 
 
 def safe(made: Drain) -> Drain:
     """The drain succeeded, and its host is safe to power off."""
     found = store.join_maintenance(
-        made, found_status="enabled", found_reason="", service_id="s-1", now=NOW
+        made, found_status="enabled", found_reason="", service_id="s-1", now=store.now()
     )
     store.intend_to_disable(found, "new kernel")
-    store.disabled(found, NOW)
+    store.disabled(found, store.now())
     end(made, DrainState.SUCCEEDED, DrainResult.EMPTY)
     found.refresh_from_db()
     holds = {
@@ -127,9 +118,9 @@ def safe(made: Drain) -> Drain:
         checks=c.as_json(checks),
         safe=True,
         why=None,
-        looked_at=NOW,
+        looked_at=store.now(),
         actor="worker",
-        now=NOW,
+        now=store.now(),
     )
     return made
 
@@ -149,7 +140,7 @@ def run() -> int:
         hosts=[store.NewHost(host, ("az1",), 12, 900) for host in stages],
         actor=actor,
         said=message("run_requested", reason="r" * 255, count=len(stages)),
-        now=NOW - timedelta(hours=1),
+        now=store.now() - timedelta(hours=1),
         region=REGION,
         reason="r" * 255,
         action="reboot",
@@ -160,7 +151,7 @@ def run() -> int:
         message=message("run_waits_for_approval", host="run-waiting"),
     )
     for row in store.run_hosts(made):
-        at = NOW - timedelta(minutes=30)
+        at = store.now() - timedelta(minutes=30)
         for stage in stages[row.host]:
             told = message("run_of_host", host=row.host, said=message(f"run_stage_{stage}"))
             fields = {"started_at": row.started_at or at, "message": None}
@@ -190,6 +181,7 @@ def run() -> int:
 
 
 def write() -> dict[str, int]:
+    """The number of each, by name."""
     found = {
         "running": drain("cmp1", "copied", "arrived", "waits"),
         "needs": drain(
@@ -197,7 +189,7 @@ def write() -> dict[str, int]:
         ),
         "paused": drain("cmp3", "waits", "arrived", state=DrainState.PAUSED),
         "scheduled": drain(
-            "cmp4", "waits", state=DrainState.PENDING, start_at=NOW + timedelta(days=1)
+            "cmp4", "waits", state=DrainState.PENDING, start_at=store.now() + timedelta(days=1)
         ),
         "failed": end(
             drain("cmp5", "failed", "arrived"), DrainState.FAILED, DrainResult.INSTANCES_FAILED
@@ -215,16 +207,14 @@ def write() -> dict[str, int]:
     )
     store.change_migration(
         InstanceMigration.objects.get(drain=found["long"], state=MigrationState.SUCCEEDED),
-        NOW,
+        store.now(),
         dest_compute=f"new-{LONG_HOST}",
     )
-    plan = store.create_plan(region=REGION, reason="firmware", hosts_at_once=1, now=NOW, **ACTOR)
+    plan = store.create_plan(
+        region=REGION, reason="firmware", hosts_at_once=1, now=store.now(), **ACTOR
+    )
     drain("cmp5", "copied", "blocked", plan=plan, plan_order=0)
     drain("cmp12", "waits", state=DrainState.PENDING, plan=plan, plan_order=1)
     drain(f"old-{LONG_HOST}", "waits", state=DrainState.PENDING, plan=plan, plan_order=2)
     more = {"plan": plan.pk, "run": run()}
     return {name: one.pk for name, one in found.items()} | more
-
-
-if __name__ == "__main__":
-    print(json.dumps(write()))

@@ -8,13 +8,14 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 from django.core.management import call_command
-from selenium import webdriver
-from selenium.common.exceptions import InvalidSessionIdException
+from selenium.common.exceptions import WebDriverException
 
-from tests.browser.window import Window, chromium
+from tests.browser import all_drains
+from tests.browser.window import Browser, Window
 from tests.databases import as_default, from_url
 from ukcloud_maintenance.demo.config import DEFAULT_HOSTS, FAST, MIB, HostSpec
 from ukcloud_maintenance.demo.harness import DemoCloud
@@ -56,27 +57,31 @@ def horizon(cloud, tmp_path_factory) -> Iterator[HorizonProcess]:
         yield running
 
 
-@pytest.fixture(autouse=True)
-def empty_record(horizon, django_db_blocker) -> None:
-    """No drain and no maintenance of an earlier test: a host that is one's own to drain."""
+@pytest.fixture
+def record(horizon, django_db_blocker) -> Callable[[], AbstractContextManager[None]]:
+    """Horizon's database as that of this process, for as long as the context lasts."""
     rows = from_url(f"sqlite:///{horizon.state / 'horizon' / 'horizon.sqlite3'}")
-    with django_db_blocker.unblock(), as_default(rows):
+
+    @contextmanager
+    def record() -> Iterator[None]:
+        with django_db_blocker.unblock(), as_default(rows):
+            yield
+
+    return record
+
+
+@pytest.fixture(autouse=True)
+def empty_record(record) -> None:
+    """No drain and no maintenance of an earlier test: a host that is one's own to drain."""
+    with record():
         call_command("flush", interactive=False, verbosity=0)
 
 
 @pytest.fixture
-def drains(horizon, empty_record) -> dict[str, int]:
+def drains(record, empty_record) -> dict[str, int]:
     """A drain in every state and a plan, without a worker: their numbers by name."""
-    answer = subprocess.run(
-        [sys.executable, "-m", "tests.browser.all_drains"],
-        env=horizon.environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        check=True,
-        timeout=120,
-        text=True,
-    )
-    return json.loads(answer.stdout.splitlines()[-1])
+    with record():
+        return all_drains.write()
 
 
 @pytest.fixture
@@ -106,28 +111,32 @@ def start_worker(horizon) -> Iterator[Callable[[], None]]:
             worker.wait()
 
 
+@pytest.fixture(scope="package")
+def browser(tmp_path_factory) -> Iterator[Browser]:
+    with Browser(tmp_path_factory.mktemp("browser")) as running:
+        yield running
+
+
 @pytest.fixture
-def open_window(horizon, tmp_path) -> Iterator[Callable[..., Window]]:
-    """Open a browser with a profile of its own."""
-    opened: list[webdriver.Chrome] = []
+def open_window(horizon, browser) -> Iterator[Callable[..., Window]]:
+    """Open the one window of a test. One that crashes at its start, before any page of ours is in
+    it, says nothing of ours: there is another browser, once."""
 
     def open_one(width: int = 1400, height: int = 1000) -> Window:
-        opened.append(chromium(tmp_path / f"profile-{len(opened)}", width, height))
-        return Window(opened[-1], horizon.url)
+        try:
+            return Window(browser.open_window(width, height), horizon.url)
+        except (WebDriverException, OSError):
+            browser.quit()
+            return Window(browser.open_window(width, height), horizon.url)
 
     yield open_one
-    for driver in opened:
-        driver.quit()
+    browser.close_window()
 
 
 @pytest.fixture
 def window(open_window) -> Window:
-    """A browser in which the administrator is logged in. One that crashes at its start, before any
-    page of ours is in it, says nothing of ours: there is another one, once."""
-    try:
-        return open_window().log_in("admin", "demo")
-    except InvalidSessionIdException:
-        return open_window().log_in("admin", "demo")
+    """A window in which the administrator is logged in."""
+    return open_window().as_user("admin", "demo")
 
 
 @pytest.fixture

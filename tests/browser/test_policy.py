@@ -29,7 +29,7 @@ def window(horizon, open_window):
         window = open_window()
         window.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": LISTEN})
         window.url = url
-        yield window.log_in("admin", "demo")
+        yield window.as_user("admin", "demo")
 
 
 def test_our_pages_break_no_policy_that_horizons_own_do_not(window, drains, full):  # noqa: F811

@@ -1,5 +1,7 @@
 """A browser window, with words for what a person does in it."""
 
+import contextlib
+import json
 import re
 import shutil
 import time
@@ -8,8 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
+import websocket
 from selenium import webdriver
-from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+from selenium.common.exceptions import (
+    NoSuchElementException,
+    StaleElementReferenceException,
+    WebDriverException,
+)
 from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -47,10 +55,97 @@ def chromium(profile: Path, width: int = 1400, height: int = 1000) -> Chrome:
     return webdriver.Chrome(options=options, service=service)
 
 
+class Browser:
+    """A browser that many tests use one after the other: it is started once, and each window shares
+    nothing with those before it, neither cookies nor what is kept or emulated.
+
+    :param folder: for its profiles
+    """
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+        self._started = 0
+        self._driver: Chrome | None = None
+        self._devtools: websocket.WebSocket | None = None
+        self._home = ""
+        self._context = ""
+
+    def __enter__(self) -> "Browser":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.quit()
+
+    def open_window(self, width: int, height: int) -> Chrome:
+        """The driver of an empty window, with a browser context of its own."""
+        self.close_window()
+        driver = self._driver or self._start()
+        self._context = self._tell("Target.createBrowserContext")["browserContextId"]
+        wanted = {"browserContextId": self._context, "width": width, "height": height}
+        target = self._tell("Target.createTarget", url="about:blank", **wanted)["targetId"]
+        driver.switch_to.window(target)
+        driver.get_log("browser")  # what others left in it
+        return driver
+
+    def close_window(self) -> None:
+        """Close it, and all that it opened. A browser that is gone is started anew next time."""
+        if self._driver is None or not self._context:
+            return
+        try:
+            self._driver.switch_to.window(self._home)
+            self._tell("Target.disposeBrowserContext", browserContextId=self._context)
+        except (WebDriverException, websocket.WebSocketException, OSError):
+            self.quit()
+        self._context = ""
+
+    def quit(self) -> None:
+        if self._devtools is not None:
+            self._devtools.close()
+        if self._driver is not None:
+            with contextlib.suppress(WebDriverException):
+                self._driver.quit()
+        self._driver, self._devtools, self._context = None, None, ""
+
+    def _start(self) -> Chrome:
+        self._started += 1
+        self._driver = driver = chromium(self._folder / f"profile-{self._started}")
+        self._home = driver.current_window_handle
+        address = driver.capabilities["goog:chromeOptions"]["debuggerAddress"]
+        known = requests.get(f"http://{address}/json/version", timeout=60).json()
+        self._devtools = websocket.create_connection(
+            known["webSocketDebuggerUrl"], timeout=60, suppress_origin=True
+        )
+        return driver
+
+    def _tell(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """What the driver does not do: contexts are the browser's, and no page's."""
+        assert self._devtools is not None
+        self._devtools.send(json.dumps({"id": 1, "method": method, "params": parameters}))
+        while (answer := json.loads(self._devtools.recv())).get("id") != 1:
+            pass
+        assert "error" not in answer, answer
+        return answer["result"]
+
+
 class Window:
     def __init__(self, driver: Chrome, url: str):
         self.driver = driver
         self.url = url
+
+    def as_user(self, name: str, password: str) -> "Window":
+        """Log in without showing a page, which takes as long as a test's own pages."""
+        page = f"{self.url}/auth/login/"
+        with requests.Session() as session:
+            session.trust_env = False
+            session.get(page)
+            entered = {"username": name, "password": password, "region": "default"}
+            token = {"csrfmiddlewaretoken": session.cookies["csrftoken"]}
+            session.post(page, entered | token, allow_redirects=False)
+            for one in session.cookies:
+                wanted = {"name": one.name, "value": one.value or "", "url": self.url}
+                self.driver.execute_cdp_cmd("Network.setCookie", wanted)
+        self.driver.get(f"{self.url}/static/dashboard/img/favicon.ico")  # of this origin, and cheap
+        return self
 
     def log_in(self, name: str, password: str) -> "Window":
         self.driver.get(f"{self.url}/auth/login/")
@@ -58,6 +153,14 @@ class Window:
         self.find("[name=password]").send_keys(password, Keys.ENTER)
         self.wait(lambda: "/auth/login" not in self.driver.current_url, "logged in")
         return self
+
+    def open_tab(self) -> str:
+        """Another one of the same user, in which all that follows is done; its handle."""
+        before = set(self.driver.window_handles)
+        self.driver.execute_script("window.open('about:blank')")
+        [tab] = self.wait(lambda: set(self.driver.window_handles) - before, "a tab is opened")
+        self.driver.switch_to.window(tab)
+        return tab
 
     def go(self, path: str = "") -> "Window":
         self.driver.get(f"{self.url}/admin/maintenance/{path}")

@@ -16,6 +16,7 @@ from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import shell_actor
 from ukcloud_maintenance.core.states import DRAIN_TERMINAL
 from ukcloud_maintenance.models import Drain
+from ukcloud_maintenance.observe.placement import Surroundings
 from ukcloud_maintenance.worker.drain import Reconciler
 
 #: Short waits, and the cloud of the demo's clouds.yaml.
@@ -41,6 +42,7 @@ class Passes:
         self.nova = nova
         self.sleep = sleep
         self.cloud = services.connect_shell("")
+        self.surroundings = Surroundings()
 
     def ask(self, host: str, reason: str = "new kernel", **more) -> Drain:
         request = services.DrainRequest(host, reason, **more)
@@ -48,7 +50,8 @@ class Passes:
 
     def one(self, drain: Drain) -> Drain:
         current = store.drain(drain.pk)
-        Reconciler(self.cloud, "worker", timezone.now).run(current)
+        by = Reconciler(self.cloud, "worker", timezone.now, surroundings=self.surroundings)
+        by.run(current)
         return store.drain(drain.pk)
 
     def until_over(self, drain: Drain, timeout: float = 90, watch=lambda drain: None) -> Drain:
