@@ -43,7 +43,12 @@ class TestTheHostFirst:
     def test_the_service_as_found_is_recorded_before_it_is_touched(self):
         enabled = service(status="enabled", disabled_reason="")
         actions = decide(drain(maintenance=None), [row()], seen(server(), service=enabled))
-        assert actions == [d.OpenMaintenance(enabled)]
+        assert actions == [d.OpenMaintenance(enabled), d.Disable("5e8a", "new kernel")]
+
+    def test_a_disabled_service_is_recorded_as_found_and_not_touched(self):
+        theirs = service(disabled_reason="bad DIMM, do not touch")
+        actions = decide(drain(maintenance=None), [row()], seen(server(), service=theirs))
+        assert actions == [d.OpenMaintenance(theirs)]
 
     def test_an_enabled_service_is_disabled_and_nothing_is_submitted_in_that_pass(self):
         enabled = service(status="enabled", disabled_reason="")

@@ -262,7 +262,15 @@ def test_a_cancel_before_anything_was_disabled_leaves_no_maintenance_behind():
     nova = Nova()
     nova.add("a")
     drain = ask(nova, 1)
-    passes(nova, drain, 2)
+    passes(nova, drain, 1)
+    # a worker that was killed before it came to disable the service
+    store.join_maintenance(
+        read(drain),
+        found_status="enabled",
+        found_reason="",
+        service_id=nova.the_service.id,
+        now=nova.now,
+    )
     assert nova.the_service.status == "enabled"
     services.cancel_drain(ADMIN, drain.pk)
     until(nova, drain, lambda: read(drain).state in DRAIN_TERMINAL)
@@ -636,7 +644,7 @@ def test_one_server_that_cannot_be_reset_does_not_hold_up_the_drain(monkeypatch)
     nova.add("a")
     nova.add("b")
     drain = ask(nova, 1)
-    passes(nova, drain, 3)
+    passes(nova, drain, 2)
     bad = row(drain)
     if bad.state == MigrationState.PENDING:
         store.change_migration(

@@ -60,7 +60,8 @@ def test_those_that_follow_are_told_later_and_all_together(nova):
     nova.tick(TELL_EVERY)
     passes(nova, drain)
     assert len(told(drain)) == 2
-    assert told(drain)[1].endswith(" instances need you: a (blocked), c (blocked), d (blocked).")
+    others = "a (blocked), c (blocked), d (blocked)."
+    assert told(drain)[1] == f"4 instances need you: b (stalled), {others}"
 
 
 def test_one_that_needs_nobody_any_longer_is_forgotten_and_may_need_somebody_again(nova):

@@ -168,7 +168,7 @@ def test_members_of_a_group_in_two_drains_step_back_rather_than_travel_together(
     server = nova.add("a")
     first = ask(nova, 1)
     first.migrations.update(group="g1")
-    go(nova, first, 3)
+    go(nova, first, 2)
     # another worker, another drain: its member sets out between our look and our intent
     looks = iter([frozenset(), frozenset({"g1"})])
     travelling = store.travelling_groups

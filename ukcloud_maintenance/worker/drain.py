@@ -39,9 +39,9 @@ from .asking import DrainPass, may_be_ours
 from .looks import Looks
 from .needs import tell_who_needs_you
 
-#: Passes that follow each other without a pause: a drain is begun, its host disabled, what is on
-#: the host listed again, and the first migration submitted.
-PASSES_AT_ONCE = 4
+#: Passes that follow each other without a pause: a drain is begun, its host disabled, and what is
+#: on it listed again and the first migration submitted.
+PASSES_AT_ONCE = 3
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,8 @@ def disable_first(p: Pass) -> bool:
     maintenance = p.drain.maintenance
     if maintenance is None:
         p.actions.append(OpenMaintenance(service))
+        if service.status == "enabled":
+            p.actions.append(Disable(service.id, p.drain.reason))
         return False
     if service.status == "enabled":
         if maintenance.disabled_at is None:
