@@ -110,7 +110,10 @@ def test_what_cannot_be_read_is_refused(text, said):
 
 
 WITHOUT_ZONES = """
+import sys
 from datetime import datetime
+
+sys.modules["tzdata"] = None  # it may be beside the plugin
 from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.run.windows import Windows, WindowError, parse
 
