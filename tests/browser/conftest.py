@@ -12,10 +12,9 @@ from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 from django.core.management import call_command
-from selenium.common.exceptions import WebDriverException
 
 from tests.browser import all_drains
-from tests.browser.window import Browser, Window
+from tests.browser.window import GONE, Browser, Window
 from tests.databases import as_default, from_url
 from ukcloud_maintenance.demo.config import DEFAULT_HOSTS, FAST, MIB, HostSpec
 from ukcloud_maintenance.demo.harness import DemoCloud
@@ -125,7 +124,7 @@ def open_window(horizon, browser) -> Iterator[Callable[..., Window]]:
     def open_one(width: int = 1400, height: int = 1000) -> Window:
         try:
             return Window(browser.open_window(width, height), horizon.url)
-        except (WebDriverException, OSError):
+        except GONE:
             browser.quit()
             return Window(browser.open_window(width, height), horizon.url)
 

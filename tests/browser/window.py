@@ -23,6 +23,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
+#: What a browser that is gone is noticed by.
+GONE = (WebDriverException, websocket.WebSocketException, OSError)
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "screenshots"
 
 
@@ -94,7 +96,7 @@ class Browser:
         try:
             self._driver.switch_to.window(self._home)
             self._tell("Target.disposeBrowserContext", browserContextId=self._context)
-        except (WebDriverException, websocket.WebSocketException, OSError):
+        except GONE:
             self.quit()
         self._context = ""
 
@@ -137,10 +139,11 @@ class Window:
         page = f"{self.url}/auth/login/"
         with requests.Session() as session:
             session.trust_env = False
-            session.get(page)
+            session.get(page, timeout=120)
             entered = {"username": name, "password": password, "region": "default"}
             token = {"csrfmiddlewaretoken": session.cookies["csrftoken"]}
-            session.post(page, entered | token, allow_redirects=False)
+            answer = session.post(page, entered | token, allow_redirects=False, timeout=120)
+            assert answer.status_code == 302, f"{name} is not logged in"
             for one in session.cookies:
                 wanted = {"name": one.name, "value": one.value or "", "url": self.url}
                 self.driver.execute_cdp_cmd("Network.setCookie", wanted)

@@ -1,5 +1,6 @@
 """The gateway, against answers in the shape of Nova's: what it asks, reads and makes of errors."""
 
+import itertools
 import socket
 import threading
 from datetime import datetime
@@ -1238,6 +1239,25 @@ def test_a_list_of_hypervisors_that_goes_round_is_an_error(openstack, cloud):
     openstack.nova["/os-hypervisors/detail"] = lambda request: first
     with raises(CloudAnswerUnusable, match="endless"):
         cloud.hypervisors_after("hv-n0")
+
+
+@pytest.mark.parametrize("marked", [True, False], ids=["by ids", "without ids"])
+def test_a_list_of_hypervisors_that_goes_round_by_several_pages_is_an_error(
+    openstack, cloud, marked
+):
+    pages = [[raw_hypervisor(f"n{n}", f"cmp{n}")] for n in range(2)]
+    if not marked:
+        pages = [[{"hypervisor_hostname": "n0", "service": {"host": "cmp0"}}]]
+    asked = itertools.count()
+
+    def answer(request):
+        number = next(asked)
+        assert number < 10, "nobody stops"
+        return Answer({"hypervisors": pages[number % len(pages)]})
+
+    openstack.nova["/os-hypervisors/detail"] = answer
+    with raises(CloudAnswerUnusable, match="endless"):
+        cloud.hypervisors()
 
 
 def test_one_hypervisor_says_how_many_servers_its_host_has_now(openstack, cloud):

@@ -278,6 +278,26 @@ def test_a_cancel_before_anything_was_disabled_leaves_no_maintenance_behind():
     assert store.open_maintenance("RegionOne", "cmp1") is None
 
 
+def test_a_cancel_while_the_host_is_recorded_comes_before_it_is_disabled(monkeypatch):
+    nova = Nova()
+    nova.add("a")
+    drain = ask(nova, 1)
+    join = store.join_maintenance
+
+    def join_and_be_cancelled(*drain_and, **found):
+        made = join(*drain_and, **found)
+        services.cancel_drain(ADMIN, drain.pk)
+        return made
+
+    monkeypatch.setattr(store, "join_maintenance", join_and_be_cancelled)
+    disable = nova.disable_service
+    asked = []
+    nova.disable_service = lambda *which: asked.append(which) or disable(*which)
+    until(nova, drain, lambda: read(drain).state in DRAIN_TERMINAL)
+    assert asked == []
+    assert store.open_maintenance("RegionOne", "cmp1") is None
+
+
 # -- a drain that is over, and goes on ---------------------------------------------------------
 
 

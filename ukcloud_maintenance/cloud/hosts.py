@@ -72,10 +72,14 @@ class Hosts(Transport):
     def hypervisors(self) -> list[Hypervisor]:
         """All hypervisors with their usage: one request for every 1,000, and a last one that
         finds nothing; see `hypervisors_after`."""
-        found: list[Hypervisor] = []
-        while page := self.hypervisors_after(found[-1].id if found else "", PAGE):
-            found += page
-        return found
+        found: dict[str, Hypervisor] = {}
+        marker = ""
+        while page := self.hypervisors_after(marker, PAGE):
+            if page[0].id in found:
+                raise CloudAnswerUnusable(message("to_list_hypervisors"), GOES_ROUND)
+            found |= {one.id: one for one in page}
+            marker = page[-1].id
+        return list(found.values())
 
     def hypervisors_after(self, marker: str, limit: int = HYPERVISORS) -> list[Hypervisor]:
         """The next hypervisors of Nova's list after this one, with their usage, or the first ones
