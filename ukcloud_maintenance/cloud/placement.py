@@ -33,7 +33,7 @@ class Placement(Hosts):
 
     def hosts_and_capacity(self) -> tuple[list[HostFacts], dict[str, Capacity] | None]:
         """Every compute service with its hypervisor, and what Placement says of each; None where
-        it does not answer: three requests, side by side, and see :meth:`hosts`."""
+        it does not answer: two requests, beside those of :meth:`hypervisors`."""
         found = self.try_side_by_side(
             {
                 "services": self.services,

@@ -50,8 +50,8 @@ def read_placement_context(
     cloud: Cloud, host: str, servers: Sequence[Server], leaving: frozenset[str], destination: str
 ) -> PlacementContext:
     """What stands around the servers of a drain that runs, for another look at those that it
-    stands against: four requests, a fifth without an inventory, and one for each member of a hard
-    server group on another host. What cannot be read is not known.
+    stands against: four requests, those of `Cloud.hypervisors` without an inventory, and one for
+    each member of a hard server group on another host. What cannot be read is not known.
 
     :param leaving: ids of the servers that leave in this drain
     :param destination: the one host that all go to, or empty
@@ -75,9 +75,9 @@ def read_placing(
     wanted: Iterable[str],
     surroundings: Mapping[str, Any],
 ) -> PlacementContext:
-    """What stands around the next instances, to choose hosts for them: one request, and a second
-    without an inventory, whatever the number of hosts; and one for each member of their groups on
-    another host. It is all known, or nothing.
+    """What stands around the next instances, to choose hosts for them: one request, those of
+    `Cloud.hypervisors` without an inventory, and one for each member of their groups on another
+    host. It is all known, or nothing.
 
     Placement counts a migration in as soon as the scheduler has chosen its host. Those that were
     sent, and that it does not know yet, are counted in here: two requests for each host that some

@@ -30,8 +30,8 @@ class RegionHosts:
 
 
 def list_hosts(actor: Actor, cloud: Cloud) -> RegionHosts:
-    """Every compute host of the region: one request where the worker keeps an inventory, three
-    where not."""
+    """Every compute host of the region: one request where the worker keeps an inventory; where
+    not, three and one more for each 1,000 hypervisors."""
     require(actor, RULE_VIEW)
     known = store.inventory(cloud.region, store.now())
     capacity: Mapping[str, Capacity] | None
