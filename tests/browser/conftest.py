@@ -8,7 +8,8 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 
 import pytest
 from django.core.management import call_command
@@ -84,30 +85,34 @@ def drains(record, empty_record) -> dict[str, int]:
 
 
 @pytest.fixture
-def start_worker(horizon) -> Iterator[Callable[[], None]]:
-    """Start the worker when the test wants it; it is stopped at the test's end."""
-    started: list[subprocess.Popen] = []
+def start_worker(horizon) -> Iterator[Callable[[], Callable[[], None]]]:
+    """Start the worker when the test wants it. It is stopped at the test's end, or by what this
+    gives, where what the test writes would be overtaken by the worker's next look."""
+    with ExitStack() as running:
 
-    def start() -> None:
-        with (horizon.state / "worker.log").open("ab") as log:
-            started.append(
-                subprocess.Popen(
+        def start() -> Callable[[], None]:
+            with (horizon.state / "worker.log").open("ab") as log:
+                worker = subprocess.Popen(
                     [sys.executable, "-m", "django", "maintenance_worker"],
                     env=horizon.environment,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
                 )
-            )
+            stop = partial(_stop, worker)
+            running.callback(stop)
+            return stop
 
-    yield start
-    for worker in started:
-        worker.terminate()
-        try:
-            worker.wait(30)
-        except subprocess.TimeoutExpired:
-            worker.kill()
-            worker.wait()
+        yield start
+
+
+def _stop(worker: subprocess.Popen) -> None:
+    worker.terminate()
+    try:
+        worker.wait(30)
+    except subprocess.TimeoutExpired:
+        worker.kill()
+        worker.wait()
 
 
 @pytest.fixture(scope="package")

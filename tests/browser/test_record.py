@@ -6,8 +6,10 @@ import time
 import pytest
 
 from tests.browser.test_drain import drain_in_modal
-from tests.browser.test_plan import django
 from tests.browser.test_steering import confirm, press, select, wait_for_state
+from ukcloud_maintenance import store
+from ukcloud_maintenance.core.message import message
+from ukcloud_maintenance.models import HostMaintenance
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -15,21 +17,6 @@ pytestmark = pytest.mark.timeout(600)
 BREAK = """
     window.realSend = window.realSend || XMLHttpRequest.prototype.send;
     XMLHttpRequest.prototype.send = function () { this.abort(); this.onloadend(); };
-"""
-#: The host is found not to be safe once its drain is over; the worker may look at the same moment.
-AFTERWARDS = """
-from ukcloud_maintenance import store
-from ukcloud_maintenance.core.message import message
-from ukcloud_maintenance.exceptions import StaleState
-from ukcloud_maintenance.models import HostMaintenance
-for left in range(20, -1, -1):
-    found = HostMaintenance.objects.get()
-    try:
-        store.withdraw(found, message("service_is_up"), "the day shift", store.now())
-        break
-    except StaleState:
-        if not left:
-            raise
 """
 REPAIR = "XMLHttpRequest.prototype.send = window.realSend;"
 
@@ -66,7 +53,7 @@ def choose(window, selector: str, value: str) -> None:
 
 
 def test_the_record_grows_while_it_is_open_and_is_whole_at_the_end(
-    window, servers, start_worker, horizon
+    window, servers, start_worker, horizon, record
 ):
     names = ["web-1", "web-2", "db-1"]
     servers("cmp1", *names[:2], ram_mib=512)
@@ -82,7 +69,7 @@ def test_the_record_grows_while_it_is_open_and_is_whole_at_the_end(
     window.see("#mnt-picture .mnt-lanes-picture")
     assert set(window.texts(".mnt-lanes-names li a")) == set(names)
     assert window.find_all(".mnt-now")
-    start_worker()
+    stop_worker = start_worker()
     window.wait(lambda: window.find_all(".mnt-seg-moving"), "a move is drawn", 120)
     window.driver.execute_script("document.querySelector('.mnt-records').scrollIntoView()")
     window.picture("record-running")
@@ -109,7 +96,10 @@ def test_the_record_grows_while_it_is_open_and_is_whole_at_the_end(
     # -- it is over: what comes after it is shown too, and asked for less often
     before, since = requests(window, "timeline"), time.monotonic()
     assert "withdrawn" not in window.text("#mnt-drain")
-    django(horizon, "shell", "-c", AFTERWARDS)
+    stop_worker()  # its next look would find the host to be safe again
+    with record():
+        verified = HostMaintenance.objects.get()
+        store.withdraw(verified, message("service_is_up"), "the day shift", store.now())
     window.wait_for_text("withdrawn", "#mnt-drain .mnt-certificate", 60)
     window.wait(lambda: "the day shift" in {e[1] for e in events(window)}, "it is told", 90)
     assert requests(window, "timeline") - before <= (time.monotonic() - since) / 30 + 2
