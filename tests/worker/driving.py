@@ -16,7 +16,6 @@ from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import shell_actor
 from ukcloud_maintenance.core.states import DRAIN_TERMINAL
 from ukcloud_maintenance.models import Drain
-from ukcloud_maintenance.observe.placement import Surroundings
 from ukcloud_maintenance.worker.drain import Reconciler
 
 #: Short waits, and the cloud of the demo's clouds.yaml.
@@ -29,29 +28,28 @@ SETTINGS = {
     "BLOCKED_WAIT_SECONDS": 3,
     "PROOF_WAIT_SECONDS": 20,
     "MAX_ATTEMPTS": 2,
-    "POLL_SECONDS": 0.3,
-    "IDLE_SECONDS": 0.5,
+    "POLL_SECONDS": 0.7,
+    "IDLE_SECONDS": 1.4,
 }
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 class Passes:
-    """Passes of a worker that is this process."""
+    """Passes of a worker that is this process, as far apart as it wants them to be."""
 
     def __init__(self, nova, sleep):
         self.nova = nova
         self.sleep = sleep
         self.cloud = services.connect_shell("")
-        self.surroundings = Surroundings()
+        self.by = Reconciler(self.cloud, "worker", timezone.now)
+        self.pause = 0.0
 
     def ask(self, host: str, reason: str = "new kernel", **more) -> Drain:
         request = services.DrainRequest(host, reason, **more)
         return services.request_drain(shell_actor(), self.cloud, request)
 
     def one(self, drain: Drain) -> Drain:
-        current = store.drain(drain.pk)
-        by = Reconciler(self.cloud, "worker", timezone.now, surroundings=self.surroundings)
-        by.run(current)
+        self.pause = self.by.run(store.drain(drain.pk)).pause_seconds
         return store.drain(drain.pk)
 
     def until_over(self, drain: Drain, timeout: float = 90, watch=lambda drain: None) -> Drain:
@@ -69,7 +67,7 @@ class Passes:
             if time.monotonic() > deadline:
                 states = [(r.server_name, r.state, r.message) for r in store.migrations(drain)]
                 raise AssertionError(f"{drain.state} {drain.message}: {states}")
-            self.sleep(0.3)
+            self.sleep(self.pause)
 
 
 def rows_by_name(drain: Drain) -> dict:

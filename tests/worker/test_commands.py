@@ -25,7 +25,7 @@ def at_work(passes, monkeypatch):
             passes.one(drain)
         for maintenance in HostMaintenance.objects.exclude(open_key=None):
             HostReconciler(passes.cloud, "worker", store.now).run(maintenance)
-        real_sleep(0.2)
+        real_sleep(0.5)
 
     # the module's own name for it, so that the gateway's sleeps stay what they are
     monkeypatch.setattr(_waiting, "time", _Time(pause, _waiting.time.monotonic))

@@ -131,7 +131,7 @@ class Hosts:
             assert time.monotonic() < deadline, maintenance.message
             self.one_pass(host)
             maintenance = store.maintenance(maintenance.pk)
-            time.sleep(0.2)
+            time.sleep(0.5)
         return maintenance
 
 

@@ -16,7 +16,6 @@ from ukcloud_maintenance.demo import reboot as demo_reboot
 from ukcloud_maintenance.messages import english
 from ukcloud_maintenance.models import Drain, HostMaintenance, InstanceMigration, Run
 from ukcloud_maintenance.rolling.run import RunReconciler
-from ukcloud_maintenance.worker.drain import Reconciler
 from ukcloud_maintenance.worker.host import HostReconciler
 
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(600)]
@@ -29,6 +28,7 @@ class Worker:
     """Passes over everything that is open, as a worker makes them."""
 
     def __init__(self, passes: Passes):
+        self.passes = passes
         self.cloud = passes.cloud
         self.most_out = 0
 
@@ -38,7 +38,7 @@ class Worker:
 
     def turn(self) -> None:
         for drain in Drain.objects.filter(state__in=[s.value for s in DRAIN_OPEN]):
-            Reconciler(self.cloud, "worker", timezone.now).run(store.drain(drain.pk))
+            self.passes.one(drain)
         busy = Drain.objects.filter(open_key__isnull=False).values("open_key")
         due = Q(returning_since__isnull=False) | ~Q(host_key__in=busy)
         for one in HostMaintenance.objects.filter(due, closed_at=None):
@@ -57,7 +57,7 @@ class Worker:
                 return found
             if time.monotonic() > deadline:
                 raise AssertionError(told(report))
-            time.sleep(0.2)
+            time.sleep(0.5)
 
     def until_over(self, run: Run) -> services.RunReport:
         return self.until(run, lambda report: report if report.is_over else None)
