@@ -9,10 +9,14 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.sdist import sdist
 
+try:
+    from setuptools.command.bdist_wheel import bdist_wheel
+except ImportError:  # before 70.1, when it was another package's: no release is built with those
+    bdist_wheel = None
+
 
 class ReproducibleSdist(sdist):
-    """An archive of files in order, by nobody, all of the time that SOURCE_DATE_EPOCH tells; a
-    wheel is made so by setuptools itself."""
+    """An archive of files in order, by nobody, all of the time that SOURCE_DATE_EPOCH tells."""
 
     def make_archive(self, base_name, format, root_dir=None, base_dir=None, owner=None, group=None):
         if format != "gztar":
@@ -38,4 +42,18 @@ class ReproducibleSdist(sdist):
         return name
 
 
-setup(cmdclass={"sdist": ReproducibleSdist})
+COMMANDS = {"sdist": ReproducibleSdist}
+if bdist_wheel:
+
+    class ReproducibleWheel(bdist_wheel):
+        """The same order and time, which setuptools sees to, and modes that are nobody's."""
+
+        def write_wheelfile(self, *arguments, **options):
+            super().write_wheelfile(*arguments, **options)
+            # the last that is put there before all of it is packed
+            for path in Path(self.bdist_dir).rglob("*"):
+                path.chmod(0o755 if path.is_dir() else 0o644)
+
+    COMMANDS["bdist_wheel"] = ReproducibleWheel
+
+setup(cmdclass=COMMANDS)

@@ -39,6 +39,13 @@ def test_a_build_has_no_warning(target, page, said):
     assert said in (ROOT / page).read_text()
 
 
+def test_the_notes_of_the_upgrade_name_the_newest_migration():
+    migrations = (ROOT / "ukcloud_maintenance" / "migrations").glob("0*.py")
+    newest = max(file.name[:4] for file in migrations)
+    notes = [file.read_text() for file in (ROOT / "releasenotes" / "notes").glob("*.yaml")]
+    assert [note for note in notes if re.search(rf"migrations? .*\b{newest}\b", note)]
+
+
 # -- what is shown to be typed -----------------------------------------------------------------
 
 

@@ -20,6 +20,7 @@ from tests import building, readme
 from tests.matrix.environments import CONSTRAINTS, releases
 
 ROOT = Path(__file__).resolve().parent.parent
+BACKEND = "setuptools.build_meta"
 
 
 def run(*command: str, cwd: Path, **environment: str) -> str:
@@ -148,19 +149,48 @@ def test_the_names_that_openstack_has_call_what_the_makefile_has():
         assert re.search(rf"^{target}:", makefile, re.M), target
 
 
-def build(source: Path, target: Path, *commands: str) -> Path:
-    """What setuptools makes of a source, with a time of its own for each file of it."""
-    made = {"SOURCE_DATE_EPOCH": "1700000000"}
-    run(sys.executable, "setup.py", "-q", *commands, "-d", str(target), cwd=source, **made)
+def test_how_it_is_built_is_told_and_nothing_else_is():
+    """Without that, an editable install by a pip from before 2025 lacks the enabled files."""
+    told = ConfigParser()
+    told.read(ROOT / "pyproject.toml")
+    assert told.sections() == ["build-system"], "all else is in setup.cfg"
+    assert dict(told["build-system"]) == {
+        "requires": '["setuptools"]', "build-backend": f'"{BACKEND}"',
+    }  # fmt: skip
+
+
+def test_an_older_setuptools_finds_the_same_files():
+    """Before 62.3 it took ** for *, and left out what is deeper; Ubuntu 22.04 has 59.6."""
+    config = ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    patterns = " ".join(config["options.package_data"].values()).split()
+    assert len(patterns) >= 6
+    assert [pattern for pattern in patterns if "**" in pattern] == []
+
+
+def build(source: Path, target: Path, what: str, umask: int = 0o022) -> Path:
+    """What the backend makes of a source, with a time of its own for each file of it.
+
+    :param what: sdist or wheel
+    :param umask: of whoever builds it
+    """
+    assert (source / "pyproject.toml").is_file()
+    target.mkdir()
+    code = f"import os, {BACKEND} as backend; os.umask({umask});"
+    code += f"backend.build_{what}({str(target)!r})"
+    run(sys.executable, "-c", code, cwd=source, SOURCE_DATE_EPOCH="1700000000")
     [built] = target.iterdir()
     return built
 
 
 @pytest.fixture(scope="module")
 def sdists(tmp_path_factory) -> list[Path]:
-    """Two, of two copies of the same source."""
-    folders = [tmp_path_factory.mktemp("copy") for _ in range(2)]
-    return [build(building.copy(folder / "in"), folder / "out", "sdist") for folder in folders]
+    """Two, of two copies of the same source, by people whose files others may and may not read."""
+    folders = [(tmp_path_factory.mktemp("copy"), umask) for umask in (0o022, 0o077)]
+    return [
+        build(building.copy(folder / "in"), folder / "out", "sdist", umask)
+        for folder, umask in folders
+    ]
 
 
 def test_an_sdist_has_every_file_in_git(sdists):
@@ -173,12 +203,14 @@ def test_two_sdists_of_a_source_are_equal_and_so_are_the_wheels_built_from_them(
     first, second = (sdist.read_bytes() for sdist in sdists)
     assert first == second
     wheels = []
-    for sdist in sdists:
+    for sdist, umask in zip(sdists, (0o022, 0o077), strict=True):
         folder = sdist.parent.parent / "unpacked"
         with tarfile.open(sdist) as content:
             content.extractall(folder, filter="data")
         [source] = folder.iterdir()
-        wheels.append(build(source, folder / "wheel", "bdist_wheel"))
+        for file in source.rglob("*"):
+            file.chmod((0o755 if file.is_dir() else 0o644) & ~umask)
+        wheels.append(build(source, folder / "wheel", "wheel", umask))
     first, second = (wheel.read_bytes() for wheel in wheels)
     assert first == second
     with ZipFile(wheel) as from_git, ZipFile(wheels[0]) as from_sdist:

@@ -70,6 +70,12 @@ def install(made: Environment) -> list[str]:
     """Install the wheel; what that changed besides, and what pip finds wrong then."""
     built = wheel(made)
     made.pip("uninstall", "--yes", NAME)  # of an earlier run
+    return install_wheel(made, built)
+
+
+def install_wheel(made: Environment, built: Path) -> list[str]:
+    """Install a wheel of ours where none is; what pip would change without constraints, what it
+    changed with them, and what it finds wrong then."""
     before = made.installed()
     problems = []
     # Not constrained at all; then as doc/source/installing.md says.
@@ -79,7 +85,10 @@ def install(made: Environment) -> list[str]:
         problems.append(f"without constraints an install would exchange {sorted(others)}")
     constraints = made.folder / "installed.txt"
     constraints.write_text("".join(f"{name}=={version}\n" for name, version in before.items()))
-    made.pip("install", "-c", constraints, built)
+    try:
+        made.pip("install", "-c", constraints, built)
+    except Failed as failure:
+        return [*problems, f"beside what is installed it cannot be installed: {failure}"]
     after = made.installed()
     changed = {name for name in before.keys() | after if before.get(name) != after.get(name)}
     if changed != {NAME}:
