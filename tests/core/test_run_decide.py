@@ -411,3 +411,24 @@ def test_a_run_that_went_well_says_what_became_of_its_hosts(stages, said):
     hosts = [HostView(n, f"cmp{n}", stage, START) for n, stage in enumerate(stages, 1)]
     state, told = d.of_run(RunView(RunState.RUNNING), hosts)
     assert (state, english(told)) == (RunState.SUCCEEDED, said)
+
+
+@pytest.mark.parametrize(
+    ("state", "over", "said"),
+    [
+        (RunState.CANCELLING, Stage.DONE, "run_cancelled"),
+        (RunState.CANCELLING, Stage.FAILED, "run_cancelled_but_out"),
+        (RunState.CANCELLING, Stage.SKIPPED, "run_cancelled_but_out"),
+        (RunState.RUNNING, Stage.SKIPPED, "run_over_but_out"),
+    ],
+)
+def test_no_run_says_that_nobody_is_out_while_a_host_is(state, over, said):
+    """One that failed stays out of service, also after it was left out."""
+    is_out = over is not Stage.DONE
+    hosts = [
+        HostView(1, "cmp1", over, START, is_in_maintenance=is_out),
+        HostView(2, "cmp2", Stage.DONE, START),
+    ]
+    _state, told = d.of_run(replace(RUNNING, state=state), hosts)
+    assert told.code == said
+    assert ("cmp1" in english(told)) is is_out

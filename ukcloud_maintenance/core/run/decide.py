@@ -251,7 +251,7 @@ def of_run(run: RunView, hosts: Sequence[HostView]) -> tuple[RunState, Message |
     broken = failed(hosts)
     is_over = all(host.stage in STAGES_OVER for host in hosts)
     if run.state == RunState.CANCELLING:
-        return (RunState.CANCELLED, message("run_cancelled")) if is_over else None
+        return (RunState.CANCELLED, _cancelled(hosts)) if is_over else None
     if stops := stopping(run, hosts):
         if run.state is not RunState.RUNNING:
             return None  # it holds already; one that is paused stays so until it is resumed
@@ -267,8 +267,22 @@ def of_run(run: RunView, hosts: Sequence[HostView]) -> tuple[RunState, Message |
     return None
 
 
+def _still_out(hosts: Iterable[HostView]) -> list[str]:
+    """The hosts of a run that is over that stay out of service because of it, such as one that
+    failed, whoever left it out since."""
+    return list(dict.fromkeys(host.host for host in hosts if host.is_in_maintenance))
+
+
+def _cancelled(hosts: Iterable[HostView]) -> Message:
+    if names := _still_out(hosts):
+        return message("run_cancelled_but_out", hosts=some(names), count=len(names))
+    return message("run_cancelled")
+
+
 def _well_over(hosts: Sequence[HostView]) -> Message:
-    """How a run ended in which no host failed."""
+    """How a run ended in which no host failed, or those that did were left out."""
+    if names := _still_out(hosts):
+        return message("run_over_but_out", hosts=some(names), count=len(names))
     left_out = [host.host for host in hosts if host.stage is Stage.SKIPPED]
     done = len(hosts) - len(left_out)
     if not left_out:
