@@ -18,7 +18,7 @@ from ..core.run.view import HostView
 from ..exceptions import AlertsUnknown, CloudError, Refused, StaleState
 from ..log import log_event
 from ..services import drains, returning, steering
-from ..services.run_forecast import expected_seconds
+from ..services.run_forecast import expectation
 from ..store import Run, RunAction, RunHost
 from . import checks, gates
 from .acting import Acting, of
@@ -267,16 +267,24 @@ class RunReconciler:
         views: Sequence[HostView],
         services: Sequence[Service] | None,
     ) -> None:
-        found = d.next_host(run_view(run), views)
+        expected, now = expectation(run, rows, self.clock()), self.clock()
+        by_key = {one.pk: one for one in rows}
+        too_long: dict[int, Message] = {}
+        while isinstance(found := d.next_host(run_view(run), views, too_long), HostView):
+            row = by_key[found.key]
+            seconds = expected(row)
+            why = gates.fits_no_window(run, seconds, row.host, now)
+            if why is None:
+                break
+            too_long[found.key] = why  # the others go on
         if found is None:
-            self._say(run, None)  # all have had their turn
+            # all have had their turn, but for those that never will
+            self._say(run, next(iter(too_long.values()), None))
             return
         if not isinstance(found, HostView):
             self._say(run, found)
             return
-        row = next(one for one in rows if one.pk == found.key)
-        seconds = expected_seconds(row, rows)
-        shut = gates.window_is_shut(run, seconds, row.host, self.clock())
+        shut = gates.window_is_shut(run, seconds, row.host, now)
         if shut is not None:
             self._say(run, shut)
             return

@@ -152,7 +152,14 @@ from .returning import (
 )
 from .run_canaries import canary_names, keep_canary
 from .run_claims import claim_run, is_run_requested, set_back_run
-from .run_places import RunTally, drains_of_run, name_of_run, open_places, run_tallies
+from .run_places import (
+    RunTally,
+    drains_of_run,
+    failed_meanwhile,
+    name_of_run,
+    open_places,
+    run_tallies,
+)
 from .runs import (
     HostInRun,
     NewHost,
@@ -292,6 +299,7 @@ __all__ = [
     "finish_drain",
     "finish_return",
     "forget_inventories",
+    "failed_meanwhile",
     "forget_notices",
     "forget_workers",
     "give_up_return",

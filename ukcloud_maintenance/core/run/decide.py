@@ -6,7 +6,7 @@ costs requests and is asked by the caller for that host alone. A step is safe to
 leads to is seen by the next pass: a process that dies at any instruction loses nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -292,7 +292,9 @@ def _well_over(hosts: Sequence[HostView]) -> Message:
     return message("run_done_but", count=done, hosts=some(left_out))
 
 
-def next_host(run: RunView, hosts: Sequence[HostView]) -> HostView | Message | None:
+def next_host(
+    run: RunView, hosts: Sequence[HostView], passed_over: Collection[int] = ()
+) -> HostView | Message | None:
     """The host that may begin as far as the run goes; or why none may; or None: none is left.
 
     Hosts take their turns in their order; one that its failure domain keeps from it lets the next
@@ -301,8 +303,13 @@ def next_host(run: RunView, hosts: Sequence[HostView]) -> HostView | Message | N
 
     :param run: as it is once :func:`of_run` was heeded
     :param hosts: in their order
+    :param passed_over: the keys of those whose turn does not come
     """
-    waiting = [host for host in hosts if host.stage == Stage.WAITING and not host.is_unwanted]
+    waiting = [
+        host
+        for host in hosts
+        if host.stage == Stage.WAITING and not host.is_unwanted and host.key not in passed_over
+    ]
     if not waiting or run.state != RunState.RUNNING:
         return None
     out = [run.place(host) for host in hosts if host.is_under_way]

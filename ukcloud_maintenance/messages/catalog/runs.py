@@ -177,6 +177,12 @@ _HOLDS: Mapping[str, Template] = {
         "Host {host} is forecast to take {seconds:duration}, which is longer than the window is"
         " still open."
     ),
+    "run_fits_no_window": Template(
+        "Host {host} is forecast to take {seconds:duration}, which is longer than every window.",
+        remedy="Leave the host out, or cancel the run and request another one with longer windows"
+        " or more migrations at once.",
+        cause="Those that were done took longer than was thought. Other hosts begin before it.",
+    ),
     "run_hosts_down": Template(
         "A host is down that was up when the run was requested: {hosts}.",
         plural="{count} hosts are down that were up when the run was requested: {hosts}.",
