@@ -27,7 +27,7 @@ from ..models import (
 )
 from ..stored_text import lost
 from .clock import SLACK, now
-from .condition import Condition, DrainCondition, HostCondition, condition
+from .condition import Condition, DrainCondition, HostCondition, RunCondition, condition
 from .counting import Counts, HostRecord, counts, counts_of, host_records, is_safe, learned_rate
 from .destinations import (
     Standing,
@@ -231,6 +231,7 @@ __all__ = [
     "ReturnRun",
     "Run",
     "RunAction",
+    "RunCondition",
     "RunHost",
     "RunTally",
     "Sent",
