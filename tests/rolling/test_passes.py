@@ -11,6 +11,7 @@ from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import shell_actor
 from ukcloud_maintenance.core.message import message, text
 from ukcloud_maintenance.core.run.states import ActionKind, ActionState, HostVerb, RunVerb, Stage
+from ukcloud_maintenance.exceptions import ConfigurationError
 from ukcloud_maintenance.models import Run, RunAction
 from ukcloud_maintenance.rolling.run import RunReconciler
 
@@ -20,12 +21,12 @@ pytestmark = pytest.mark.django_db
 class Course:
     """A run over cmp1, which is worked on by a worker with a clock of its own."""
 
-    def __init__(self, **fields):
+    def __init__(self, *hosts: str, **fields):
         self.now = timezone.now()
         self.told: list[RunAction] = []
         self.cloud = FakeCloud([service("cmp1"), service("cmp2")], region="")
         store.create_run(
-            hosts=[store.NewHost("cmp1", ("nova",))],
+            hosts=[store.NewHost(host, ("nova",)) for host in hosts or ("cmp1",)],
             actor=shell_actor(),
             said=text("new kernel"),
             now=self.now,
@@ -126,3 +127,22 @@ def test_an_action_that_did_not_do_it_is_told_too(state, then):
     assert len(course.told) == 1
     events = {event.kind for event in store.run_events(course.run)}
     assert f"run_host_{then.value}" in events
+
+
+def test_settings_that_keep_one_host_from_its_action_keep_no_other_one(settings, tmp_path):
+    """Its records cannot be kept; the one behind it goes on, and none begins."""
+    (tmp_path / "records").touch()
+    settings.UKCLOUD_MAINTENANCE = {
+        "CLOUD": "worker",
+        "ACTIONS_DIRECTORY": str(tmp_path / "records"),
+        "ACTIONS": {"reboot": {"command": ["true"]}},
+    }
+    course = Course("cmp1", "cmp2", "cmp3", action="reboot", at_once=3)
+    course.act(ActionKind.COMMAND, "reboot")
+    RunAction.objects.update(machine="here")
+    second = store.run_hosts(course.run)[1]
+    store.change_host(course.run, second, course.now, stage=Stage.DRAINING.value)  # without a drain
+    with pytest.raises(ConfigurationError):
+        course.work()
+    stages = [row.stage for row in store.run_hosts(course.run)]
+    assert stages == [Stage.ACTING, Stage.FAILED, Stage.WAITING]

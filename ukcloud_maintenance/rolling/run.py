@@ -15,7 +15,7 @@ from ..core.run import decide as d
 from ..core.run.domains import OTHERS_OUT
 from ..core.run.states import ACTION_OPEN, STAGES_OVER, STAGES_UNDER_WAY, RunState, Stage
 from ..core.run.view import HostView
-from ..exceptions import AlertsUnknown, CloudError, Refused, StaleState
+from ..exceptions import AlertsUnknown, CloudError, ConfigurationError, Refused, StaleState
 from ..log import log_event
 from ..services import drains, returning, steering
 from ..services.run_forecast import expectation
@@ -107,9 +107,15 @@ class RunReconciler:
         services: list[Service] | None = None
         if any(row.stage in _WATCHED for row in rows):
             services = self.cloud.services()
+        wrong: ConfigurationError | None = None
         for row in rows:
             if row.stage not in STAGES_OVER or checks.canary_is_left(row):
-                self._one(run, row, services)
+                try:
+                    self._one(run, row, services)
+                except ConfigurationError as error:  # it keeps no other one, and none begins
+                    wrong = wrong or error
+        if wrong is not None:
+            raise wrong
         rows = store.run_hosts(run, outputs=False)
         views = [self._view(run, row) for row in rows]
         if (found := d.of_run(run_view(run), views)) is not None:
