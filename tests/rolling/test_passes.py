@@ -6,9 +6,10 @@ import pytest
 from django.utils import timezone
 
 from tests.acted import act
-from tests.fakes import FakeCloud, service
+from tests.fakes import GIB, FakeCloud, server, service
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import shell_actor
+from ukcloud_maintenance.core.facts import Capacity
 from ukcloud_maintenance.core.message import message, text
 from ukcloud_maintenance.core.run.states import ActionKind, ActionState, HostVerb, RunVerb, Stage
 from ukcloud_maintenance.exceptions import ConfigurationError
@@ -146,3 +147,25 @@ def test_settings_that_keep_one_host_from_its_action_keep_no_other_one(settings,
         course.work()
     stages = [row.stage for row in store.run_hosts(course.run)]
     assert stages == [Stage.ACTING, Stage.FAILED, Stage.WAITING]
+
+
+def test_room_is_kept_for_what_has_not_left_the_hosts_that_are_drained():
+    """Each of two hosts would find its room, and both together do not."""
+    course = Course("cmp1", "cmp2", at_once=2)
+    course.cloud = FakeCloud(
+        [service("cmp1"), service("cmp2"), service("cmp3")],
+        [server("a", "cmp1", memory_bytes=4 * GIB), server("b", "cmp2", memory_bytes=4 * GIB)],
+    )
+    Run.objects.update(region=course.cloud.region)
+    course.cloud.all_groups, course.cloud.all_aggregates = [], []
+    free = Capacity({"MEMORY_MB": 6 * 1024, "VCPU": 8}, {})
+    course.cloud.all_capacity = dict.fromkeys(("cmp1", "cmp2", "cmp3"), free)
+    drain = services.request_drain(
+        shell_actor(), course.cloud, services.DrainRequest("cmp1", "new kernel")
+    )
+    store.change_host(course.run, course.row, course.now, stage="draining", drain=drain)
+    said = course.work().message
+    assert said.code == "run_no_room"
+    course.cloud.all_servers.pop(0)  # it has left
+    assert course.work(after=60).message is None
+    assert store.run_hosts(course.run)[1].stage == Stage.DRAINING

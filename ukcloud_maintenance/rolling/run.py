@@ -312,7 +312,9 @@ class RunReconciler:
         """Why it may not begin although it is its turn; the first reason that is found."""
         under_way = sum(host_view(one, False, self.clock()).is_under_way for one in rows)
         waiting = [one.host for one in rows if one.stage == Stage.WAITING and one.pk != row.pk]
-        names = [row.host, *waiting[: max(run.at_once - under_way - 1, 0)]]
+        # what has not left those yet that are being drained needs a place as well
+        draining = [one.host for one in rows if one.stage == Stage.DRAINING]
+        names = [row.host, *draining, *waiting[: max(run.at_once - under_way - 1, 0)]]
         by_name = {service.host: service for service in services}
         if row.host not in by_name:
             self._move(run, row, Stage.FAILED, message("run_host_gone", host=row.host))
