@@ -169,3 +169,18 @@ def test_room_is_kept_for_what_has_not_left_the_hosts_that_are_drained():
     course.cloud.all_servers.pop(0)  # it has left
     assert course.work(after=60).message is None
     assert store.run_hosts(course.run)[1].stage == Stage.DRAINING
+
+
+def test_no_wait_of_a_run_lasts_as_long_as_the_clock_was_set_back():
+    course = Course(action="reboot")
+    right = course.now
+    course.now += timedelta(days=1)
+    made = course.act(ActionKind.WEBHOOK, "reboot")
+    again = course.now + timedelta(minutes=5)
+    later = {"state": ActionState.LATER.value, "next_at": again}
+    store.change_action(course.run, course.row, made, course.now, **later)
+    course.now = right
+    course.work()
+    made.refresh_from_db()
+    times = [made.started_at, made.ended_at, made.next_at, course.row.since]
+    assert max(times) < right + timedelta(minutes=1)
