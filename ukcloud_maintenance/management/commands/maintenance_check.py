@@ -32,8 +32,8 @@ _THRESHOLDS = {
     "not_passed": "seconds for which a pass over an open drain or run is due that no worker makes",
     "open_long": "seconds since an open drain began",
     "certificate": "seconds since a host in maintenance was verified",
-    "run_held": "seconds for which a rolling run has begun no host, for another reason than a window"
-    " or an approval",
+    "run_held": "seconds for which a rolling run has begun no host, for another reason than a"
+    " window or an approval",
 }
 
 _DEFAULTS = {
