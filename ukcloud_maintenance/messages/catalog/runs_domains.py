@@ -50,7 +50,7 @@ TEMPLATES: Mapping[str, Template] = {
         plural="Hosts of {count} other aggregates are out of service ({domains}), and no more"
         " aggregates may have hosts out at the same time.",
         remedy="The host starts when all hosts there are back in service.",
-        cause="One aggregate at a time is the default; fewer hosts of one than in all need several. "
-        + _FAILED,
+        cause="One aggregate at a time is the default; fewer hosts of one than in all need"
+        " several. " + _FAILED,
     ),
 }
