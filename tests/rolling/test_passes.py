@@ -184,3 +184,18 @@ def test_no_wait_of_a_run_lasts_as_long_as_the_clock_was_set_back():
     made.refresh_from_db()
     times = [made.started_at, made.ended_at, made.next_at, course.row.since]
     assert max(times) < right + timedelta(minutes=1)
+
+
+def test_how_far_an_action_is_is_said_of_its_host(settings):
+    """That its receiver accepted it, say, or cannot tell how far it is."""
+    hook = {"url": "http://127.0.0.1:9/", "secret": "s3cret-of-both-ends"}
+    settings.UKCLOUD_MAINTENANCE = {"CLOUD": "worker", "ACTIONS": {"awx": {"webhook": hook}}}
+    course = Course(action="awx")
+    made = course.act(ActionKind.WEBHOOK, "awx")
+    said = message("webhook_accepted", receiver="http://127.0.0.1:9")
+    store.change_action(course.run, course.row, made, course.now, message=said)
+    course.work()
+    assert (course.row.stage, course.row.message) == (Stage.ACTING, said)
+    revision = course.run.revision
+    course.work()
+    assert course.run.revision == revision, "once"

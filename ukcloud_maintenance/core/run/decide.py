@@ -169,7 +169,7 @@ def _acting(run: RunView, host: HostView, now: datetime) -> Step | None:
                 return Move(key, Stage.READY, action.message)  # if it is safe still
             return Fail(key, action.message or message("run_no_reason"))
     if action.kind is not ActionKind.HAND:
-        return None
+        return Say(key, action.message) if action.message is not None else None
     since = action.reminded_at or action.started_at or host.since
     if now - since >= timedelta(seconds=run.limits.remind_seconds):
         waited = int((now - (action.started_at or host.since)).total_seconds())
