@@ -143,3 +143,12 @@ def test_no_secret_is_in_what_is_said_or_shown():
     assert "http://127.0.0.1:1" in shown
     assert not any(secret in shown for secret in ("pass-word", "t0ken", "h3ader"))
     assert caught.value.__cause__ is None
+
+
+def test_a_key_is_not_quoted_where_it_is_repeated():
+    words = {"status": "error", "error": "no tenant T0KEN-of-mine, nor h3ader-of-mine"}
+    with serving(answer(422, words)) as server:
+        alerts = of(f"{server.url}/T0KEN-of-mine", headers={"X-Scope": "h3ader-of-mine"})
+        with pytest.raises(AlertsUnknown) as caught:
+            firing(alerts)
+    assert "no tenant ***, nor ***" in english(caught.value.said)

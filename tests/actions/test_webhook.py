@@ -275,6 +275,30 @@ def test_no_secret_is_in_what_is_said_or_shown():
     assert "http://127.0.0.1:1" in shown
 
 
+@pytest.mark.parametrize(
+    ("words", "quoted"),
+    [
+        ("Route POST:/hooks/T0KEN-of-mine?key=k3y-of-mine not found", "Route POST:/hooks/***?***"),
+        ("No hook T0KEN-of-mine", "No hook ***"),
+        ("The key k3y-of-mine is over", "The key *** is over"),
+        ("Wrong password pa s/word for the hooks", "Wrong password *** for the hooks"),
+        ("hooks are not there", "hooks are not there"),
+    ],
+)
+def test_what_it_says_of_our_address_is_quoted_without_its_keys(words, quoted):
+    with serving(answer(404, {"message": words})) as server:
+        place = server.url.removeprefix("http://")
+        found = send(action(f"http://me:pa%20s%2Fword@{place}/hooks/T0KEN-of-mine?key=k3y-of-mine"))
+    assert quoted in said(found)
+    assert not any(secret in said(found) for secret in ("T0KEN", "k3y", "s/word"))
+
+
+def test_what_it_says_of_the_address_of_its_end_is_quoted_without_its_keys():
+    with serving(answer(404, {"message": "No job S1GNED-for-you"})) as server:
+        found = webhook.poll(action(server.url), f"{server.url}/jobs/S1GNED-for-you")
+    assert "No job ***" in said(found)
+
+
 # -- how far it is ---------------------------------------------------------------------------
 
 

@@ -14,9 +14,11 @@ from django.db import OperationalError
 from tests.commands.helpers import begin, finish, move, run, succeed
 from tests.worker.driving import REPOSITORY
 from ukcloud_maintenance import store
+from ukcloud_maintenance.core.actor import shell_actor
 from ukcloud_maintenance.core.message import lines, message, text
+from ukcloud_maintenance.core.run.states import RunState, Stage
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
-from ukcloud_maintenance.models import Drain, HostMaintenance
+from ukcloud_maintenance.models import Drain, HostMaintenance, Run, host_key
 
 # it looks in a thread of its own, which sees what is committed
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -207,6 +209,91 @@ def test_a_certificate_that_is_old(drain):
 
 
 # -- the edge ----------------------------------------------------------------------------------
+
+
+# -- rolling runs ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def a_run(worker):
+    """One over two hosts, at which a worker has just looked."""
+    now = store.now()
+    made = store.create_run(
+        hosts=[store.NewHost("cmp1"), store.NewHost("cmp2")],
+        actor=shell_actor(),
+        said=text("new kernel"),
+        now=now,
+        region="RegionOne",
+        reason="new kernel",
+        max_concurrent=1,
+    )
+    Run.objects.update(next_pass_at=now + timedelta(seconds=5))
+    return made
+
+
+def fail(of: Run) -> None:
+    first = store.run_hosts(of)[0]
+    for stage in (Stage.DRAINING, Stage.FAILED):
+        store.change_host(of, first, store.now(), stage=stage.value)
+
+
+def test_a_run_that_goes_on_is_well(a_run):
+    assert run("maintenance_check").exit_code == 0
+    assert measured(run("maintenance_check"))["runs_open"] == "1;;;0"
+
+
+def test_a_run_with_a_host_that_failed_needs_a_person(a_run):
+    fail(a_run)
+    outcome = run("maintenance_check")
+    assert outcome.exit_code == 1
+    assert f"Run {a_run.pk} needs a person: a host of it failed." in line(outcome)
+    assert measured(outcome)["run_hosts_failed"] == "1;1;;0"
+    assert run("maintenance_check", "--region", "elsewhere").exit_code == 0
+
+
+@pytest.mark.parametrize("state", [RunState.FAILED, RunState.CANCELLED])
+def test_what_a_run_left_out_of_service_is_said_after_its_end(a_run, state):
+    fail(a_run)
+    key = host_key("RegionOne", "cmp1")
+    maintenance = HostMaintenance.objects.create(
+        **{"region": "RegionOne", "host": "cmp1", "host_key": key, "open_key": key},
+        **{"service_id": "s", "found_status": "enabled"},
+        opened_at=store.now() - timedelta(hours=1),
+        verified_at=store.now(),
+    )
+    if state is RunState.CANCELLED:
+        store.change_run(a_run, store.now(), state=RunState.CANCELLING.value)
+    store.change_run(a_run, store.now(), state=state.value)
+    outcome = run("maintenance_check")
+    assert outcome.exit_code == 1
+    assert "A host that failed in a rolling run is still out of service." in line(outcome)
+    store.close_maintenance(maintenance, store.now())
+    assert run("maintenance_check").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("said", "exit_code"),
+    [
+        (message("run_hosts_down", hosts=("cmp9",), count=1), 1),
+        (message("run_fits_no_window", host="cmp1", seconds=9), 1),
+        (message("run_waits_for_window", at=store.now()), 0),
+        (message("run_waits_for_approval", host="cmp1"), 0),
+    ],
+)
+def test_a_run_that_is_held_for_long(a_run, said, exit_code):
+    store.change_run(a_run, store.now() - timedelta(hours=2), message=said)
+    outcome = run("maintenance_check")
+    assert outcome.exit_code == exit_code
+    assert (f"Run {a_run.pk} has begun no host for " in line(outcome)) is bool(exit_code)
+    assert run("maintenance_check", "--run-held", "0").exit_code == 0
+    assert run("maintenance_check", "--run-held", "60,120").exit_code == 2 * exit_code
+
+
+def test_a_run_that_no_worker_looks_at(a_run):
+    Run.objects.update(next_pass_at=store.now() - timedelta(minutes=10))
+    outcome = run("maintenance_check")
+    assert outcome.exit_code == 1
+    assert f"No worker has looked at run {a_run.pk} for 10 min." in line(outcome)
 
 
 def test_the_worst_is_said_first_and_the_rest_counted(drain):

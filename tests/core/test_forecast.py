@@ -138,4 +138,12 @@ def test_a_host_takes_as_much_more_or_less_as_those_did_that_are_done():
     # one that lasted a night changes nothing
     assert corrected(700, [(600, 60), (650, 120), (600, 40_000)]) == 170
     assert corrected(60, [(600, 900)]) == 360
-    assert corrected(60, [(600, 60)]) == 1
+    assert corrected(60, [(600, 60)]) == 60
+
+
+def test_a_small_host_does_not_take_no_time_because_large_ones_took_less():
+    """A quarter of an hour less than was thought is more than was thought of it."""
+    taken = [(1200.0, 300.0), (1300.0, 420.0)]
+    assert corrected(700, taken) == 300
+    assert corrected(120, taken) == 120
+    assert corrected(1500, taken) == 610

@@ -118,11 +118,13 @@ class World:
         with it meanwhile."""
         under_way = [one for one in self.hosts.values() if one.is_under_way]
         assert len(under_way) < self.run.at_once
+        each = self.run.per_domain or self.run.at_once
         assert d.stopping(self.run, list(self.hosts.values())) == []
         zones = {zone for one in (host, *under_way) for zone in one.domains}
         if self.run.domain is not DomainKind.NONE:
-            before = {zone for one in under_way for zone in one.domains}
-            assert len(zones) == 1 or host.domains <= before
+            for zone in host.domains:
+                assert sum(zone in one.domains for one in under_way) < each
+            assert len(zones) <= -(-self.run.at_once // each)
 
     # -- what happens outside ----------------------------------------------------------------
 
@@ -237,6 +239,7 @@ def histories(draw):
         RunState.RUNNING,
         at_once=draw(st.integers(1, 3)),
         domain=draw(st.sampled_from([DomainKind.ZONE, DomainKind.NONE])),
+        per_domain=draw(st.integers(0, 3)),
         on_failure=draw(st.sampled_from(list(OnFailure))),
         failures=draw(st.integers(0, 2)),
         approval=draw(st.sampled_from(list(Approval))),
@@ -316,6 +319,32 @@ def test_hosts_begin_in_their_order_and_only_in_one_failure_domain():
     world.one_pass()
     world.one_pass()
     assert world.begun == ["cmp0", "cmp2"]
+
+
+@pytest.mark.parametrize(
+    ("at_once", "per_domain", "begun"),
+    [
+        (1, 1, ["cmp0"]),
+        (2, 0, ["cmp0", "cmp1"]),
+        (2, 2, ["cmp0", "cmp1"]),
+        (2, 1, ["cmp0", "cmp2"]),  # one of each of two zones
+        (3, 1, ["cmp0", "cmp2", "cmp4"]),
+        (3, 2, ["cmp0", "cmp1", "cmp2"]),
+        (4, 2, ["cmp0", "cmp1", "cmp2", "cmp3"]),
+    ],
+)
+def test_several_failure_domains_have_hosts_out_where_fewer_of_one_may_be(
+    at_once, per_domain, begun
+):
+    zones = ("az1", "az1", "az2", "az2", "az3")
+    hosts = {
+        key: HostView(key, f"cmp{key}", Stage.WAITING, START, frozenset({zone}))
+        for key, zone in enumerate(zones)
+    }
+    world = World(RunView(RunState.RUNNING, at_once=at_once, per_domain=per_domain), hosts)
+    for _ in zones:
+        world.one_pass()
+    assert world.begun == begun
 
 
 @pytest.mark.parametrize("verb", list(RunVerb))
@@ -411,3 +440,24 @@ def test_a_run_that_went_well_says_what_became_of_its_hosts(stages, said):
     hosts = [HostView(n, f"cmp{n}", stage, START) for n, stage in enumerate(stages, 1)]
     state, told = d.of_run(RunView(RunState.RUNNING), hosts)
     assert (state, english(told)) == (RunState.SUCCEEDED, said)
+
+
+@pytest.mark.parametrize(
+    ("state", "over", "said"),
+    [
+        (RunState.CANCELLING, Stage.DONE, "run_cancelled"),
+        (RunState.CANCELLING, Stage.FAILED, "run_cancelled_but_out"),
+        (RunState.CANCELLING, Stage.SKIPPED, "run_cancelled_but_out"),
+        (RunState.RUNNING, Stage.SKIPPED, "run_over_but_out"),
+    ],
+)
+def test_no_run_says_that_nobody_is_out_while_a_host_is(state, over, said):
+    """One that failed stays out of service, also after it was left out."""
+    is_out = over is not Stage.DONE
+    hosts = [
+        HostView(1, "cmp1", over, START, is_in_maintenance=is_out),
+        HostView(2, "cmp2", Stage.DONE, START),
+    ]
+    _state, told = d.of_run(replace(RUNNING, state=state), hosts)
+    assert told.code == said
+    assert ("cmp1" in english(told)) is is_out

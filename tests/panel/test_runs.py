@@ -422,6 +422,18 @@ def test_an_approval_is_asked_for_and_given(admin, make_run):
     assert host_of(run, "cmp2").approved_at is None
 
 
+def test_the_host_that_is_approved_is_the_one_that_is_named(admin, make_run):
+    """The first one waits for its failure domain, and lets the next one pass."""
+    run = make_run("cmp1", "cmp2", approval="each")
+    said = message("run_waits_for_approval", host="cmp2")
+    store.change_run(run, timezone.now(), message=said)
+    needs = part(admin, run, "needs")
+    assert "cmp2" in needs
+    assert "cmp1" not in needs
+    admin.post(url("steer_run", run), {"verb": "approve"})
+    assert host_of(run, "cmp2").approved_by == "alice"
+
+
 def test_after_the_first_host_no_further_approval_is_offered(admin, make_run):
     run = make_run("cmp1", "cmp2", approval="first")
     admin.post(url("steer_run", run), {"verb": "approve"})

@@ -11,6 +11,7 @@ from ukcloud_maintenance.core.facts import Machine
 from ukcloud_maintenance.core.message import text
 from ukcloud_maintenance.core.run.states import ActionState, Stage
 from ukcloud_maintenance.exceptions import StaleState
+from ukcloud_maintenance.messages import english
 from ukcloud_maintenance.models import Drain, HostMaintenance, RunAction, RunHost, host_key
 from ukcloud_maintenance.rolling.acting import Acting
 
@@ -160,6 +161,21 @@ def test_nobody_answers_and_nothing_was_sent(settings):
     bench = Bench("awx").act()
     assert bench.tried.state == ActionState.INTENDED
     assert bench.follow(after=800) is ActionState.FAILED
+
+
+@pytest.mark.parametrize("idempotent", [False, True])
+def test_nothing_is_sent_once_its_time_is_over(settings, monkeypatch, idempotent):
+    with serving(answer(503), answer(202, {"url": "/jobs/7"})) as server:
+        hook(settings, server.url, idempotent=idempotent)
+        bench = Bench("awx").act()
+        later = timedelta(seconds=800)
+        HostMaintenance.objects.update(verified_at=bench.now + later)  # it is safe still
+        store_now = store.now
+        monkeypatch.setattr(store.clock, "now", lambda: store_now() + later)
+        known = ActionState.UNKNOWN if idempotent else ActionState.FAILED
+        assert bench.follow(after=800) is known
+        assert "503" in english(bench.tried.message)
+        assert len(server.sent) == 1
 
 
 def command(settings, tmp_path, *argv: str) -> None:

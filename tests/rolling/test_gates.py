@@ -10,11 +10,13 @@ from ukcloud_maintenance.core.actor import shell_actor
 from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.facts import Service
 from ukcloud_maintenance.core.message import text
-from ukcloud_maintenance.core.run.states import Stage
+from ukcloud_maintenance.core.run.holds import Hold, hold
+from ukcloud_maintenance.core.run.states import HostVerb, Stage
 from ukcloud_maintenance.exceptions import AlertsUnknown, CloudServerError
-from ukcloud_maintenance.models import Run, Worker
+from ukcloud_maintenance.models import Run, RunHost, Worker
 from ukcloud_maintenance.rolling import gates
 from ukcloud_maintenance.rolling.run import RunReconciler
+from ukcloud_maintenance.services.rolling import steer_host
 
 pytestmark = pytest.mark.django_db
 
@@ -137,3 +139,64 @@ def test_a_host_is_in_one_run_at_a_time():
     with pytest.raises(store.HostInRun):
         make()
     assert Run.objects.count() == 1
+
+
+NIGHTS = ("Mon-Fri 22:00-04:00 UTC",)
+
+
+class Silent:
+    """A region that is asked for its services where a host might begin."""
+
+    def services(self):
+        raise CloudServerError(text("no answer"))
+
+
+def passed(run: Run, now: datetime) -> str:
+    """What a run says after a pass."""
+    RunReconciler(Silent(), "worker", "here", lambda: now).run(store.run(run.pk))
+    said = store.run(run.pk).message
+    return said.code if said else ""
+
+
+def rolled(run: Run, began: datetime, ended: datetime, *stages: Stage, **more) -> None:
+    """Its first host is done."""
+    first = store.run_hosts(run)[0]
+    for stage in stages:
+        store.change_host(run, first, began, stage=stage.value, started_at=began, **more)
+    store.change_host(run, first, ended, stage=Stage.DONE.value)
+
+
+ON_THE_WAY = (Stage.DRAINING, Stage.READY, Stage.RETURNING)
+
+
+def test_a_host_that_waited_for_a_person_keeps_no_other_one_from_every_window(settings):
+    """It failed at night, and was retried after ten hours; the next one takes 20 minutes still."""
+    settings.UKCLOUD_MAINTENANCE = {"CLOUD": "worker", "ACTIONS": {"mark": {"command": ["true"]}}}
+    began = MONDAY + timedelta(hours=1)
+    run = make("cmp1", "cmp2", windows=NIGHTS, action="mark")
+    [first, _second] = store.run_hosts(run)
+    store.change_host(run, first, began, stage=Stage.DRAINING.value, started_at=began)
+    assert passed(run, began) == "run_stopped"  # it has no drain
+    steer_host(shell_actor(), run.pk, "cmp1", HostVerb.RETRY)
+    rolled(store.run(run.pk), began, began + timedelta(hours=10), *ON_THE_WAY)
+    assert passed(run, MONDAY + timedelta(hours=25)) == "openstack_trouble"
+
+
+def test_what_a_person_took_by_hand_keeps_no_host_from_every_window(settings):
+    settings.UKCLOUD_MAINTENANCE = {"CLOUD": "worker"}
+    run = make("cmp1", "cmp2", windows=NIGHTS)
+    began = MONDAY + timedelta(hours=1)
+    rolled(run, began, began + timedelta(hours=10), *ON_THE_WAY)
+    assert passed(run, MONDAY + timedelta(hours=25)) == "openstack_trouble"
+
+
+def test_a_host_that_fits_no_window_lets_others_begin_and_is_named_in_the_end(settings):
+    settings.UKCLOUD_MAINTENANCE = {"CLOUD": "worker", "ACTIONS": {"mark": {"command": ["true"]}}}
+    run = make("cmp1", "cmp2", windows=NIGHTS, action="mark")
+    RunHost.objects.filter(host="cmp1").update(seconds=7 * HOUR)
+    assert passed(run, MONDAY + timedelta(hours=1)) == "openstack_trouble"  # of cmp2
+    store.change_host(run, store.run_hosts(run)[1], MONDAY, stage=Stage.SKIPPED.value)
+    assert passed(run, MONDAY + timedelta(hours=1)) == "run_fits_no_window"
+    said = store.run(run.pk).message
+    assert said.values["host"] == "cmp1"
+    assert hold(said) is Hold.TROUBLE, "it is no window that is waited for"

@@ -6,11 +6,13 @@ import pytest
 from django.utils import timezone
 
 from tests.acted import act
-from tests.fakes import FakeCloud, service
+from tests.fakes import GIB, FakeCloud, server, service
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import shell_actor
+from ukcloud_maintenance.core.facts import Capacity
 from ukcloud_maintenance.core.message import message, text
 from ukcloud_maintenance.core.run.states import ActionKind, ActionState, HostVerb, RunVerb, Stage
+from ukcloud_maintenance.exceptions import ConfigurationError
 from ukcloud_maintenance.models import Run, RunAction
 from ukcloud_maintenance.rolling.run import RunReconciler
 
@@ -20,12 +22,12 @@ pytestmark = pytest.mark.django_db
 class Course:
     """A run over cmp1, which is worked on by a worker with a clock of its own."""
 
-    def __init__(self, **fields):
+    def __init__(self, *hosts: str, **fields):
         self.now = timezone.now()
         self.told: list[RunAction] = []
         self.cloud = FakeCloud([service("cmp1"), service("cmp2")], region="")
         store.create_run(
-            hosts=[store.NewHost("cmp1", ("nova",))],
+            hosts=[store.NewHost(host, ("nova",)) for host in hosts or ("cmp1",)],
             actor=shell_actor(),
             said=text("new kernel"),
             now=self.now,
@@ -126,3 +128,74 @@ def test_an_action_that_did_not_do_it_is_told_too(state, then):
     assert len(course.told) == 1
     events = {event.kind for event in store.run_events(course.run)}
     assert f"run_host_{then.value}" in events
+
+
+def test_settings_that_keep_one_host_from_its_action_keep_no_other_one(settings, tmp_path):
+    """Its records cannot be kept; the one behind it goes on, and none begins."""
+    (tmp_path / "records").touch()
+    settings.UKCLOUD_MAINTENANCE = {
+        "CLOUD": "worker",
+        "ACTIONS_DIRECTORY": str(tmp_path / "records"),
+        "ACTIONS": {"reboot": {"command": ["true"]}},
+    }
+    course = Course("cmp1", "cmp2", "cmp3", action="reboot", at_once=3)
+    course.act(ActionKind.COMMAND, "reboot")
+    RunAction.objects.update(machine="here")
+    second = store.run_hosts(course.run)[1]
+    store.change_host(course.run, second, course.now, stage=Stage.DRAINING.value)  # without a drain
+    with pytest.raises(ConfigurationError):
+        course.work()
+    stages = [row.stage for row in store.run_hosts(course.run)]
+    assert stages == [Stage.ACTING, Stage.FAILED, Stage.WAITING]
+
+
+def test_room_is_kept_for_what_has_not_left_the_hosts_that_are_drained():
+    """Each of two hosts would find its room, and both together do not."""
+    course = Course("cmp1", "cmp2", at_once=2)
+    course.cloud = FakeCloud(
+        [service("cmp1"), service("cmp2"), service("cmp3")],
+        [server("a", "cmp1", memory_bytes=4 * GIB), server("b", "cmp2", memory_bytes=4 * GIB)],
+    )
+    Run.objects.update(region=course.cloud.region)
+    course.cloud.all_groups, course.cloud.all_aggregates = [], []
+    free = Capacity({"MEMORY_MB": 6 * 1024, "VCPU": 8}, {})
+    course.cloud.all_capacity = dict.fromkeys(("cmp1", "cmp2", "cmp3"), free)
+    drain = services.request_drain(
+        shell_actor(), course.cloud, services.DrainRequest("cmp1", "new kernel")
+    )
+    store.change_host(course.run, course.row, course.now, stage="draining", drain=drain)
+    said = course.work().message
+    assert said.code == "run_no_room"
+    course.cloud.all_servers.pop(0)  # it has left
+    assert course.work(after=60).message is None
+    assert store.run_hosts(course.run)[1].stage == Stage.DRAINING
+
+
+def test_no_wait_of_a_run_lasts_as_long_as_the_clock_was_set_back():
+    course = Course(action="reboot")
+    right = course.now
+    course.now += timedelta(days=1)
+    made = course.act(ActionKind.WEBHOOK, "reboot")
+    again = course.now + timedelta(minutes=5)
+    later = {"state": ActionState.LATER.value, "next_at": again}
+    store.change_action(course.run, course.row, made, course.now, **later)
+    course.now = right
+    course.work()
+    made.refresh_from_db()
+    times = [made.started_at, made.ended_at, made.next_at, course.row.since]
+    assert max(times) < right + timedelta(minutes=1)
+
+
+def test_how_far_an_action_is_is_said_of_its_host(settings):
+    """That its receiver accepted it, say, or cannot tell how far it is."""
+    hook = {"url": "http://127.0.0.1:9/", "secret": "s3cret-of-both-ends"}
+    settings.UKCLOUD_MAINTENANCE = {"CLOUD": "worker", "ACTIONS": {"awx": {"webhook": hook}}}
+    course = Course(action="awx")
+    made = course.act(ActionKind.WEBHOOK, "awx")
+    said = message("webhook_accepted", receiver="http://127.0.0.1:9")
+    store.change_action(course.run, course.row, made, course.now, message=said)
+    course.work()
+    assert (course.row.stage, course.row.message) == (Stage.ACTING, said)
+    revision = course.run.revision
+    course.work()
+    assert course.run.revision == revision, "once"

@@ -1,12 +1,13 @@
 """Clearing the record of rolling runs, on SQLite, PostgreSQL and MariaDB."""
 
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 
 from tests.acted import act as act_as_worker
 from tests.store.test_record import BEFORE, in_maintenance, over
-from tests.store.test_store import NOW, create
+from tests.store.test_store import NOW, ROUNDS, create
 from ukcloud_maintenance import store
 from ukcloud_maintenance.core.actor import Actor
 from ukcloud_maintenance.core.message import message
@@ -129,3 +130,12 @@ def test_two_at_once_remove_each_run_once(at_once):
     assert sum(result.run_hosts for result in results) == 12
     for model in (Run, RunHost, RunAction, Event):
         assert not model.objects.exists()
+
+
+def test_of_two_runs_that_want_a_host_at_once_one_has_it(at_once):
+    for _ in range(ROUNDS):
+        results = at_once([partial(new_run, "cmp1", "cmp2"), partial(new_run, "cmp2", "cmp3")])
+        [made] = [found for found in results if isinstance(found, Run)]
+        assert [type(found) for found in results if found is not made] == [store.HostInRun]
+        assert list(Run.objects.all()) == [made]
+        Run.objects.all().delete()

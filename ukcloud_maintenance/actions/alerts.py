@@ -22,7 +22,7 @@ from ..core.message import Message, message, some
 from ..core.printable import printable
 from ..exceptions import AlertsUnknown
 from ..settings.actions import Alerts
-from .http import NoReply, ask, named
+from .http import NoReply, ask, named, without_secrets
 
 #: Alerts that are named, characters of one and of what a Prometheus says, and bytes of an answer.
 NAMED, LENGTH, QUOTED, READ = 6, 100, 300, 8 * 1024 * 1024
@@ -59,7 +59,9 @@ def _data(alerts: Alerts) -> Mapping[str, Any]:
     said = content if isinstance(content, dict) else {}
     # it says why with 400 and 422
     if said.get("status") == "error":
-        raise _unknown(alerts, message("prometheus_refused", words=_quoted(said.get("error"))))
+        raise _unknown(
+            alerts, message("prometheus_refused", words=_quoted(alerts, said.get("error")))
+        )
     if reply.status != 200:
         raise _unknown(alerts, message("answer_status", status=reply.status))
     if not reply.whole:
@@ -68,7 +70,7 @@ def _data(alerts: Alerts) -> Mapping[str, Any]:
         raise _unknown(alerts, message("answer_not_prometheus"))
     if warnings := said.get("warnings"):
         first = warnings[0] if isinstance(warnings, list) else warnings
-        raise _unknown(alerts, message("prometheus_warns", words=_quoted(first)))
+        raise _unknown(alerts, message("prometheus_warns", words=_quoted(alerts, first)))
     found: dict[str, Any] = said["data"]
     return found
 
@@ -84,7 +86,7 @@ def _names(data: Mapping[str, Any], alerts: Alerts) -> list[str]:
             value = math.nan
         if not math.isnan(value):
             return [f"{value:g}"] if value else []
-    raise _unknown(alerts, message("answer_no_vector", kind=_quoted(kind)))
+    raise _unknown(alerts, message("answer_no_vector", kind=_quoted(alerts, kind)))
 
 
 def _name(sample: Any) -> str:
@@ -100,8 +102,9 @@ def _name(sample: Any) -> str:
     return _short(name, LENGTH)
 
 
-def _quoted(said: object) -> str:
-    return _short("" if said is None else said, QUOTED)
+def _quoted(alerts: Alerts, said: object) -> str:
+    words = "" if said is None else str(said)
+    return _short(without_secrets(words, [alerts.url], alerts.headers), QUOTED)
 
 
 def _short(said: object, length: int) -> str:

@@ -6,13 +6,14 @@ they may hold passwords.
 """
 
 import contextlib
+import re
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -26,6 +27,9 @@ from ..core.message import Message, message
 
 #: The longest pause that a server may ask for, in seconds.
 LONGEST_PAUSE = 86400.0
+#: Characters that a secret has at least: what is shorter is a part of other words.
+SECRET = 6
+_WORD = re.compile(r"[a-z._-]*")
 _HERE = threading.local()
 
 
@@ -88,6 +92,37 @@ def named(url: str) -> str:
     except ValueError:
         return "?"
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def without_secrets(
+    said: str, urls: Iterable[str], headers: Mapping[str, str], *others: str
+) -> str:
+    """Words of a server's without what only we and it should know of our request to it: it may
+    repeat the address, or a part of it that is a key.
+
+    :param urls: each that is known to it
+    :param others: further secrets
+    """
+    found = {*others, *headers.values(), *(part for url in urls for part in _parts(url))}
+    found |= {part for one in headers.values() for part in one.split()}
+    found |= {unquote(one) for one in found}
+    for secret in sorted(found, key=len, reverse=True):
+        if len(secret) >= SECRET:
+            said = said.replace(secret, "***")
+    return said
+
+
+def _parts(url: str) -> Iterator[str]:
+    """What may be secret in an address: names and words of its path are not."""
+    parts = urlsplit(url)
+    yield parts.username or ""
+    yield parts.password or ""
+    yield parts.query
+    for one in parts.query.split("&"):
+        yield one.partition("=")[2] or one
+    for one in parts.path.split("/"):
+        if not _WORD.fullmatch(one):
+            yield one
 
 
 def ask(

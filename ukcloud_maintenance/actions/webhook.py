@@ -12,7 +12,7 @@ from ..core.backports import StrEnum
 from ..core.message import Message, message
 from ..core.printable import printable
 from ..settings.actions import VALUES, Action, Poll, Webhook
-from .http import NoReply, Reply, ask, named, origin
+from .http import NoReply, Reply, ask, named, origin, without_secrets
 
 #: Bytes of an answer that are read at most, characters of one that are quoted, and of an address.
 READ, QUOTED, ADDRESS = 65536, 200, 2000
@@ -120,12 +120,12 @@ def poll(action: Action, url: str) -> Report:
         said = message("webhook_no_answer", receiver=receiver, why=error.why)
         return Report(Progress.TRY_LATER, said)
     if not 200 <= reply.status < 300:
-        return Report(Progress.TRY_LATER, _failed(hook, receiver, reply), reply.retry_after)
+        return Report(Progress.TRY_LATER, _failed(hook, receiver, reply, url), reply.retry_after)
     status = _status(hook.poll, reply)
     if status is None:
         said = message("webhook_no_status", receiver=receiver, field=hook.poll.field)
         return Report(Progress.TRY_LATER, said)
-    quoted = _quoted(hook, status)
+    quoted = _quoted(hook, status, url)
     if status in hook.poll.done:
         return Report(Progress.DONE, message("webhook_done", receiver=receiver, status=quoted))
     if status in hook.poll.failed:
@@ -183,16 +183,17 @@ def _same_origin(url: str, other: str) -> bool:
         return False
 
 
-def _failed(hook: Webhook, receiver: str, reply: Reply) -> Message:
+def _failed(hook: Webhook, receiver: str, reply: Reply, asked: str = "") -> Message:
+    """:param asked: the address that was read, where it is not that of the webhook"""
     if 300 <= reply.status < 400:
         return message("webhook_redirects", receiver=receiver, status=reply.status)
-    detail = _detail(hook, reply)
+    detail = _detail(hook, reply, asked)
     if not detail:
         return message("webhook_refused", receiver=receiver, status=reply.status)
     return message("webhook_refused_because", receiver=receiver, status=reply.status, detail=detail)
 
 
-def _detail(hook: Webhook, reply: Reply) -> str:
+def _detail(hook: Webhook, reply: Reply, asked: str) -> str:
     """Why, in the receiver's words; pages of HTML are none."""
     content = _json(reply)
     if isinstance(content, dict):
@@ -200,7 +201,7 @@ def _detail(hook: Webhook, reply: Reply) -> str:
         said = next((one for one in values if isinstance(one, str) and one), "")
     else:
         said = content if isinstance(content, str) else reply.body.decode(errors="replace")
-    return "" if said.lstrip().startswith("<") else _quoted(hook, said)
+    return "" if said.lstrip().startswith("<") else _quoted(hook, said, asked)
 
 
 def _json(reply: Reply) -> Any:
@@ -222,13 +223,9 @@ def _status(poll: Poll, reply: Reply) -> str | None:
     return str(found) if isinstance(found, str | int | float) else None
 
 
-def _quoted(hook: Webhook, said: str) -> str:
+def _quoted(hook: Webhook, said: str, asked: str) -> str:
     """Words of the receiver's, on one line, without what only we and it should know."""
-    secrets = {hook.secret, *hook.headers.values()}
-    secrets |= {part for one in hook.headers.values() for part in one.split()}
-    for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= 6:
-            said = said.replace(secret, "***")
+    said = without_secrets(said, [hook.url, asked], hook.headers, hook.secret)
     line = printable(" ".join(said.split()))
     return line if len(line) <= QUOTED else f"{line[:QUOTED]}..."
 

@@ -189,7 +189,15 @@ class Acting:
             # given back meanwhile, say: nothing is begun there any longer
             state = ActionState.FAILED if made.next_at else ActionState.UNKNOWN
             self._change(run, row, made, state, message("run_no_longer_safe"))
-        elif made.state == ActionState.INTENDED and (made.next_at or action.idempotent):
+        elif made.state == ActionState.INTENDED and made.next_at and is_late:
+            # what would be taken now would not be followed to its end
+            state = ActionState.UNKNOWN if action.idempotent else ActionState.FAILED
+            self._change(run, row, made, state, made.message)
+        elif (
+            made.state == ActionState.INTENDED
+            and (made.next_at or action.idempotent)
+            and not is_late
+        ):
             # what is about to be sent is not due: should nobody come back, it may have been sent
             store.change_action(run, row, made, now, next_at=None)
             self._send(run, row, made, action)

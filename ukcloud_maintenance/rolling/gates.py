@@ -31,6 +31,17 @@ def window_is_shut(run: Run, seconds: float, host: str, now: datetime) -> Messag
     return message("run_waits_for_window", at=opening[0])
 
 
+def fits_no_window(run: Run, seconds: float, host: str, now: datetime) -> Message | None:
+    """Why a host that takes so long will not begin in any window; None: it may in one."""
+    try:
+        windows = parse_all(run.windows)
+    except WindowError:  # that is for `window_is_shut` to say
+        return None
+    if windows.next_opening(now) is None or not windows.never_fits(now, seconds):
+        return None
+    return message("run_fits_no_window", host=host, seconds=int(seconds))
+
+
 def hosts_are_down(run: Run, services: Iterable[Service]) -> Message | None:
     """Whether a host is down that was not when the run was requested; those that are in maintenance
     are somebody's work."""

@@ -15,10 +15,10 @@ from ..core.run import decide as d
 from ..core.run.domains import OTHERS_OUT
 from ..core.run.states import ACTION_OPEN, STAGES_OVER, STAGES_UNDER_WAY, RunState, Stage
 from ..core.run.view import HostView
-from ..exceptions import AlertsUnknown, CloudError, Refused, StaleState
+from ..exceptions import AlertsUnknown, CloudError, ConfigurationError, Refused, StaleState
 from ..log import log_event
 from ..services import drains, returning, steering
-from ..services.run_forecast import expected_seconds
+from ..services.run_forecast import expectation
 from ..store import Run, RunAction, RunHost
 from . import checks, gates
 from .acting import Acting, of
@@ -107,9 +107,15 @@ class RunReconciler:
         services: list[Service] | None = None
         if any(row.stage in _WATCHED for row in rows):
             services = self.cloud.services()
+        wrong: ConfigurationError | None = None
         for row in rows:
             if row.stage not in STAGES_OVER or checks.canary_is_left(row):
-                self._one(run, row, services)
+                try:
+                    self._one(run, row, services)
+                except ConfigurationError as error:  # it keeps no other one, and none begins
+                    wrong = wrong or error
+        if wrong is not None:
+            raise wrong
         rows = store.run_hosts(run, outputs=False)
         views = [self._view(run, row) for row in rows]
         if (found := d.of_run(run_view(run), views)) is not None:
@@ -267,16 +273,24 @@ class RunReconciler:
         views: Sequence[HostView],
         services: Sequence[Service] | None,
     ) -> None:
-        found = d.next_host(run_view(run), views)
+        expected, now = expectation(run, rows, self.clock()), self.clock()
+        by_key = {one.pk: one for one in rows}
+        too_long: dict[int, Message] = {}
+        while isinstance(found := d.next_host(run_view(run), views, too_long), HostView):
+            row = by_key[found.key]
+            seconds = expected(row)
+            why = gates.fits_no_window(run, seconds, row.host, now)
+            if why is None:
+                break
+            too_long[found.key] = why  # the others go on
         if found is None:
-            self._say(run, None)  # all have had their turn
+            # all have had their turn, but for those that never will
+            self._say(run, next(iter(too_long.values()), None))
             return
         if not isinstance(found, HostView):
             self._say(run, found)
             return
-        row = next(one for one in rows if one.pk == found.key)
-        seconds = expected_seconds(row, rows)
-        shut = gates.window_is_shut(run, seconds, row.host, self.clock())
+        shut = gates.window_is_shut(run, seconds, row.host, now)
         if shut is not None:
             self._say(run, shut)
             return
@@ -298,7 +312,9 @@ class RunReconciler:
         """Why it may not begin although it is its turn; the first reason that is found."""
         under_way = sum(host_view(one, False, self.clock()).is_under_way for one in rows)
         waiting = [one.host for one in rows if one.stage == Stage.WAITING and one.pk != row.pk]
-        names = [row.host, *waiting[: max(run.at_once - under_way - 1, 0)]]
+        # what has not left those yet that are being drained needs a place as well
+        draining = [one.host for one in rows if one.stage == Stage.DRAINING]
+        names = [row.host, *draining, *waiting[: max(run.at_once - under_way - 1, 0)]]
         by_name = {service.host: service for service in services}
         if row.host not in by_name:
             self._move(run, row, Stage.FAILED, message("run_host_gone", host=row.host))

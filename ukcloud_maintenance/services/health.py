@@ -1,7 +1,7 @@
 """Whether all is well, for those who watch it: OpenStack is not asked, nothing is changed."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
@@ -9,8 +9,10 @@ from enum import IntEnum
 from .. import settings, store
 from ..core.actor import RULE_VIEW, Actor
 from ..core.message import LINES, Message, message
+from ..core.run.holds import Hold, hold
+from ..core.run.states import RunState
 from ..core.states import DrainState
-from ..store import Condition, DrainCondition, HostCondition
+from ..store import Condition, DrainCondition, HostCondition, RunCondition
 from .access import require
 
 
@@ -42,9 +44,11 @@ class Thresholds:
 
     :ivar worker_silent: a worker that has not reported for longer counts as not running
     :ivar in_need: instances of one drain that need a person
-    :ivar not_passed: since a pass over an open drain is due
+    :ivar not_passed: since a pass over an open drain or run is due
     :ivar open_long: since a drain was begun, or was to begin
     :ivar certificate: since a host in maintenance was verified, while it is to be
+    :ivar run_held: since a rolling run begins no host, for another reason than a window or an
+        approval
     """
 
     worker_silent: float
@@ -52,6 +56,7 @@ class Thresholds:
     not_passed: Threshold
     open_long: Threshold
     certificate: Threshold
+    run_held: Threshold
 
 
 @dataclass(frozen=True)
@@ -96,13 +101,14 @@ def default_thresholds() -> Thresholds:
         not_passed=Threshold(300, 900),
         open_long=Threshold(86400),
         certificate=Threshold(read.certificate_seconds, max(900.0, 2 * read.certificate_seconds)),
+        run_held=Threshold(3600),
     )
 
 
 def health(actor: Actor, limits: Thresholds, region: str | None = None) -> Health:
     """Whether all is well.
 
-    :param region: drains and hosts of this one alone; a worker is none of a region
+    :param region: drains, hosts and runs of this one alone; a worker is none of a region
     """
     require(actor, RULE_VIEW)
     return judge(store.condition(store.now()), limits, region)
@@ -112,14 +118,18 @@ def judge(found: Condition, limits: Thresholds, region: str | None = None) -> He
     """What is not well, in what was found."""
     drains = [one for one in found.drains if region in (None, one.drain.region)]
     hosts = [one for one in found.hosts if region in (None, one.maintenance.region)]
+    runs = [one for one in found.runs if region in (None, one.run.region)]
+    left = {of: n for of, n in found.left_failed.items() if region in (None, of)}
     every = [
         *_of_workers(found, limits),
         *(finding for one in drains for finding in _of_drain(one, limits, found.now)),
         *(finding for one in hosts for finding in _of_host(one, limits, found.now)),
+        *(finding for one in runs for finding in _of_run(one, limits, found.now)),
+        *(_left(of, number) for of, number in sorted(left.items())),
     ]
     return Health(
         tuple(sorted(every, key=lambda one: -one.level)),
-        tuple(_measures(found, drains, hosts, limits)),
+        (*_measures(found, drains, hosts, limits), *_of_runs(runs, left, limits, found.now)),
     )
 
 
@@ -171,7 +181,7 @@ def _open_for(one: DrainCondition, now: datetime) -> float:
     return max((now - since).total_seconds(), 0.0)
 
 
-def _not_passed_for(one: DrainCondition, now: datetime) -> float:
+def _not_passed_for(one: DrainCondition | RunCondition, now: datetime) -> float:
     return max((now - one.due_since).total_seconds(), 0.0) if one.due_since else 0.0
 
 
@@ -198,6 +208,44 @@ def _of_host(one: HostCondition, limits: Thresholds, now: datetime) -> Iterator[
         kept = one.maintenance
         named = {"host": kept.host, "region": kept.region, "seconds": seconds}
         yield Finding(level, message("health_certificate_old", **named))
+
+
+def _of_run(one: RunCondition, limits: Thresholds, now: datetime) -> Iterator[Finding]:
+    run = one.run
+    named = {"run": run.pk, "region": run.region}
+    if one.failed:
+        yield Finding(Level.WARNING, message("health_run_failed", count=one.failed, **named))
+    seconds = _not_passed_for(one, now)
+    if level := limits.not_passed.level(seconds) if seconds else Level.OK:
+        yield Finding(level, message("health_run_not_passed", seconds=seconds, **named))
+    seconds = _held_for(one, now)
+    if level := limits.run_held.level(seconds) if seconds else Level.OK:
+        why = run.message
+        yield Finding(level, message("health_run_held", seconds=seconds, why=why, **named))
+
+
+def _held_for(one: RunCondition, now: datetime) -> float:
+    """Seconds since a run begins no host although it is to; 0 of one that is to wait."""
+    run = one.run
+    waits = run.state != RunState.RUNNING or hold(run.message) in (Hold.WINDOW, Hold.APPROVAL)
+    return 0.0 if waits or not run.held_since else max((now - run.held_since).total_seconds(), 0.0)
+
+
+def _left(region: str, number: int) -> Finding:
+    """A run says nothing any longer of what it left."""
+    return Finding(Level.WARNING, message("health_left_failed", count=number, region=region))
+
+
+def _of_runs(
+    runs: list[RunCondition], left: Mapping[str, int], limits: Thresholds, now: datetime
+) -> Iterator[Measure]:
+    yield Measure("runs_open", len(runs))
+    failed = sum(one.failed for one in runs) + sum(left.values())
+    yield Measure("run_hosts_failed", failed, Threshold(1))
+    late = max((_not_passed_for(one, now) for one in runs), default=0.0)
+    yield Measure("run_not_passed", late, limits.not_passed, "s")
+    longest = max((_held_for(one, now) for one in runs), default=0.0)
+    yield Measure("run_held", longest, limits.run_held, "s")
 
 
 def _measures(

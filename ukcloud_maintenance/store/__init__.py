@@ -27,7 +27,7 @@ from ..models import (
 )
 from ..stored_text import lost
 from .clock import SLACK, now
-from .condition import Condition, DrainCondition, HostCondition, condition
+from .condition import Condition, DrainCondition, HostCondition, RunCondition, condition
 from .counting import Counts, HostRecord, counts, counts_of, host_records, is_safe, learned_rate
 from .destinations import (
     Standing,
@@ -152,7 +152,14 @@ from .returning import (
 )
 from .run_canaries import canary_names, keep_canary
 from .run_claims import claim_run, is_run_requested, set_back_run
-from .run_places import RunTally, drains_of_run, name_of_run, open_places, run_tallies
+from .run_places import (
+    RunTally,
+    drains_of_run,
+    failed_meanwhile,
+    name_of_run,
+    open_places,
+    run_tallies,
+)
 from .runs import (
     HostInRun,
     NewHost,
@@ -224,6 +231,7 @@ __all__ = [
     "ReturnRun",
     "Run",
     "RunAction",
+    "RunCondition",
     "RunHost",
     "RunTally",
     "Sent",
@@ -287,6 +295,7 @@ __all__ = [
     "enabled",
     "events",
     "expect_nothing_open",
+    "failed_meanwhile",
     "find_drains",
     "find_events",
     "finish_drain",

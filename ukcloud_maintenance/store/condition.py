@@ -1,6 +1,6 @@
 """How the whole stands, for those who watch it: a bounded number of rows, by thirteen queries."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -50,10 +50,12 @@ class RunCondition:
     """A run that is not over.
 
     :ivar due_since: as of a drain
+    :ivar failed: how many of its hosts failed that nobody went on without
     """
 
     run: Run
     due_since: datetime | None
+    failed: int = 0
 
 
 @dataclass(frozen=True)
@@ -115,11 +117,14 @@ def condition(now: datetime) -> Condition:
             .values_list("run__region", "stage")
         ),
         _left_failed(),
-        [
-            RunCondition(one, _due_since(one, now))
-            for one in Run.objects.filter(state__in=sorted(RUN_OPEN)).order_by("-id")[:RUNS_MAX]
-        ],
+        [RunCondition(one, _due_since(one, now), one.failed_hosts) for one in _open_runs()],
     )
+
+
+def _open_runs() -> Iterable[Any]:
+    failed = Q(hosts__stage=Stage.FAILED.value, hosts__is_accepted=False)
+    found = Run.objects.filter(state__in=sorted(RUN_OPEN)).order_by("-id")
+    return found.annotate(failed_hosts=Count("hosts", filter=failed))[:RUNS_MAX]
 
 
 def _left_failed() -> dict[str, int]:

@@ -66,6 +66,8 @@ def set_back_run(run: Run, hosts: Iterable[RunHost], at: datetime) -> bool:
             stamps = ("started_at", "ended_at", "reminded_at")
             ahead = {name: at for name in stamps if (getattr(action, name) or at) > limit}
             if ahead:
+                if action.next_at:  # by the clock that was set back
+                    ahead["next_at"] = at
                 RunAction.objects.filter(pk=action.pk).update(**ahead)
                 changed = True
                 for name in ahead:

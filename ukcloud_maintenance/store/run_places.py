@@ -8,7 +8,7 @@ from django.db.models import Count, Min, Q, QuerySet
 
 from ..core.actor import NAME_LENGTH
 from ..core.run.states import RUN_OPEN
-from ..models import Drain, Run, RunAction, RunHost
+from ..models import Drain, Event, Run, RunAction, RunHost
 from .draining import drains
 
 
@@ -24,6 +24,12 @@ def drains_of_run(run: Run) -> "QuerySet[Drain]":
     asked &= Q(host_key__in=run.hosts.values("host_key"))
     newest = Q(pk__in=run.hosts.filter(drain__isnull=False).values("drain_id"))
     return drains().filter(asked | newest).order_by("id")
+
+
+def failed_meanwhile(run: Run) -> frozenset[str]:
+    """The hosts of a run that failed in it, whatever became of them since. One query."""
+    told = Event.objects.filter(run=run, kind="run_host_failed").values_list("message", flat=True)
+    return frozenset(str(one.values["host"]) for one in told if one and "host" in one.values)
 
 
 def open_places(region: str) -> dict[str, RunHost]:

@@ -24,6 +24,7 @@ from ..core.run.states import (
 )
 from ..exceptions import StaleState
 from ..models import Event, HostMaintenance, Run, RunAction, RunHost, host_key
+from .destinations import in_turn
 from .journal import Happened, add_event
 from .keys import with_key
 
@@ -147,7 +148,7 @@ def create_run(
     :param fields: of :class:`models.Run`
     :raises HostInRun: one of them is in another run
     """
-    with transaction.atomic():
+    with in_turn(fields["region"]):
         made = Run.objects.create(
             requested_by_id=actor.id,
             requested_by=str(actor),
@@ -166,7 +167,7 @@ def add_hosts(run: Run, hosts: Iterable[NewHost], event: Happened, now: datetime
     :raises HostInRun: one of them is in another run, or in this one
     :raises StaleState: the run is over
     """
-    with transaction.atomic():
+    with in_turn(run.region):
         _touch(run, now, state__in=[RunState.RUNNING, RunState.PAUSED, RunState.STOPPED])
         last = run.hosts.order_by("-position").values_list("position", flat=True).first()
         _add_hosts(run, hosts, (last or 0) + 1, now)

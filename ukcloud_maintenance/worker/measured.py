@@ -172,8 +172,8 @@ OF_THE_DATABASE = {
             "run_held_seconds",
             ("region", "reason"),
             "For how long a rolling run begins no host for this reason: the longest. Reason:"
-            " window, approval, gate, room, trouble (OpenStack or the worker fails). That as many"
-            " hosts are out as may be is none.",
+            " window, approval, gate, room, trouble (OpenStack or the worker fails, or no window is"
+            " long enough). That as many hosts are out as may be is none.",
         ),
         Measured(
             GAUGE,

@@ -6,7 +6,7 @@ costs requests and is asked by the caller for that host alone. A step is safe to
 leads to is seen by the next pass: a process that dies at any instruction loses nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -169,7 +169,7 @@ def _acting(run: RunView, host: HostView, now: datetime) -> Step | None:
                 return Move(key, Stage.READY, action.message)  # if it is safe still
             return Fail(key, action.message or message("run_no_reason"))
     if action.kind is not ActionKind.HAND:
-        return None
+        return Say(key, action.message) if action.message is not None else None
     since = action.reminded_at or action.started_at or host.since
     if now - since >= timedelta(seconds=run.limits.remind_seconds):
         waited = int((now - (action.started_at or host.since)).total_seconds())
@@ -251,7 +251,7 @@ def of_run(run: RunView, hosts: Sequence[HostView]) -> tuple[RunState, Message |
     broken = failed(hosts)
     is_over = all(host.stage in STAGES_OVER for host in hosts)
     if run.state == RunState.CANCELLING:
-        return (RunState.CANCELLED, message("run_cancelled")) if is_over else None
+        return (RunState.CANCELLED, _cancelled(hosts)) if is_over else None
     if stops := stopping(run, hosts):
         if run.state is not RunState.RUNNING:
             return None  # it holds already; one that is paused stays so until it is resumed
@@ -267,8 +267,22 @@ def of_run(run: RunView, hosts: Sequence[HostView]) -> tuple[RunState, Message |
     return None
 
 
+def _still_out(hosts: Iterable[HostView]) -> list[str]:
+    """The hosts of a run that is over that stay out of service because of it, such as one that
+    failed, whoever left it out since."""
+    return list(dict.fromkeys(host.host for host in hosts if host.is_in_maintenance))
+
+
+def _cancelled(hosts: Iterable[HostView]) -> Message:
+    if names := _still_out(hosts):
+        return message("run_cancelled_but_out", hosts=some(names), count=len(names))
+    return message("run_cancelled")
+
+
 def _well_over(hosts: Sequence[HostView]) -> Message:
-    """How a run ended in which no host failed."""
+    """How a run ended in which no host failed, or those that did were left out."""
+    if names := _still_out(hosts):
+        return message("run_over_but_out", hosts=some(names), count=len(names))
     left_out = [host.host for host in hosts if host.stage is Stage.SKIPPED]
     done = len(hosts) - len(left_out)
     if not left_out:
@@ -278,7 +292,9 @@ def _well_over(hosts: Sequence[HostView]) -> Message:
     return message("run_done_but", count=done, hosts=some(left_out))
 
 
-def next_host(run: RunView, hosts: Sequence[HostView]) -> HostView | Message | None:
+def next_host(
+    run: RunView, hosts: Sequence[HostView], passed_over: Collection[int] = ()
+) -> HostView | Message | None:
     """The host that may begin as far as the run goes; or why none may; or None: none is left.
 
     Hosts take their turns in their order; one that its failure domain keeps from it lets the next
@@ -287,8 +303,13 @@ def next_host(run: RunView, hosts: Sequence[HostView]) -> HostView | Message | N
 
     :param run: as it is once :func:`of_run` was heeded
     :param hosts: in their order
+    :param passed_over: the keys of those whose turn does not come
     """
-    waiting = [host for host in hosts if host.stage == Stage.WAITING and not host.is_unwanted]
+    waiting = [
+        host
+        for host in hosts
+        if host.stage == Stage.WAITING and not host.is_unwanted and host.key not in passed_over
+    ]
     if not waiting or run.state != RunState.RUNNING:
         return None
     out = [run.place(host) for host in hosts if host.is_under_way]

@@ -2,7 +2,8 @@
 
 A failure domain is what one fault may take away, or what people keep apart for that reason: an
 availability zone, or a host aggregate such as a rack. A host is *out* from the moment at which its
-drain begins until it is back in service, so one that failed and stays disabled is out as well.
+drain begins until it is back in service, or has failed: how many of those there may be is counted
+by itself.
 """
 
 from collections.abc import Collection
@@ -74,7 +75,7 @@ class OutLimits:
 def may_go_out(place: Place, out: Collection[Place], limits: OutLimits) -> Message | None:
     """Why a host may not go out of service now; None where it may.
 
-    :param out: all hosts of the region that are out now, of this run or not
+    :param out: all hosts that are out now
     """
     hosts = sorted({one.host for one in out})
     if place.host in hosts:

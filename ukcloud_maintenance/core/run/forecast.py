@@ -85,9 +85,13 @@ def ends_at(
 def corrected(seconds: float, taken: Collection[tuple[float, float]]) -> float:
     """How long a host is to take, by how far those were off that were done before it in its run:
     what was thought wrongly of them, how long the action lasts above all, was thought of it too.
+    Less than the shortest of them it takes only where it was thought to.
 
     :param seconds: what was thought of it
     :param taken: what was thought of each host that is done, and what it took
     """
-    off = median(took - thought for thought, took in taken) if taken else 0.0
-    return max(seconds + off, 1.0)
+    if not taken:
+        return max(seconds, 1.0)
+    off = median(took - thought for thought, took in taken)
+    least = min(took for _thought, took in taken)
+    return max(seconds + off, min(seconds, least), 1.0)

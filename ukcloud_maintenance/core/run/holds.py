@@ -14,13 +14,15 @@ class Hold(StrEnum):
     APPROVAL = "approval"  # a person is to approve the next host
     GATE = "gate"  # hosts are down, instances in ERROR, alerts fire or cannot be asked
     ROOM = "room"  # instances of the next host find no other
-    TROUBLE = "trouble"  # OpenStack or the worker fails
+    #: OpenStack or the worker fails, or no window is long enough: it does not go on by itself
+    TROUBLE = "trouble"
 
 
 _BY_CODE: Mapping[str, Hold] = {
     "run_waits_for_window": Hold.WINDOW,
     "run_no_window": Hold.WINDOW,
     "run_too_long_for_window": Hold.WINDOW,
+    "run_fits_no_window": Hold.TROUBLE,
     "window_unknown_zone": Hold.WINDOW,
     "run_waits_for_approval": Hold.APPROVAL,
     "run_hosts_down": Hold.GATE,

@@ -3,6 +3,7 @@ the database and from Nova."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import ceil
 
 from ..message import Message
 from ..states import DrainState, ReturnResult
@@ -115,8 +116,9 @@ class RunView:
     """A run.
 
     :param at_once: the most hosts that it is at work on
-    :param domain: what a failure domain is; the hosts of one of them are out at a time
-    :param per_domain: the most of them in one failure domain; 0: as many as at once
+    :param domain: what a failure domain is
+    :param per_domain: the most of them in one failure domain; 0: as many as at once, and then those
+        of one failure domain are out at a time
     :param failures: how many hosts may fail before it stops, where it goes on at all
     :param settle_seconds: how long a host must be up after its action before it is given back
     """
@@ -135,8 +137,10 @@ class RunView:
     def out_limits(self, domains: frozenset[str]) -> OutLimits:
         """:param domains: the failure domains of all its hosts"""
         kind = self.domain if domains else DomainKind.NONE
-        one = None if kind is DomainKind.NONE else 1
-        return OutLimits(self.at_once, self.per_domain or self.at_once, one, kind, domains)
+        each = self.per_domain or self.at_once
+        # one, and more only where fewer of one may be out than may be out in all
+        number = None if kind is DomainKind.NONE else ceil(self.at_once / each)
+        return OutLimits(self.at_once, each, number, kind, domains)
 
     def place(self, host: HostView) -> Place:
         zone = next(iter(host.domains), "") if self.domain is DomainKind.ZONE else ""

@@ -137,12 +137,14 @@ def _add_start(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         metavar="N",
-        help="how many of one failure domain; default: as many as --at-once",
+        help="how many of one failure domain; if fewer than --at-once, hosts of several domains are"
+        " out at a time; default: as many as --at-once",
     )
     parser.add_argument(
         "--domain",
         choices=[kind.value for kind in DomainKind],
-        help="what fails together; hosts of one domain are out at a time; default: zone",
+        help="what fails together; hosts of one domain are out at a time, see --per-domain;"
+        " default: zone",
     )
     parser.add_argument(
         "--domain-aggregate",

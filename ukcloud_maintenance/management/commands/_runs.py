@@ -181,8 +181,9 @@ def _pace(at_once: int, domain: str, per_domain: int, aggregates: Any = ()) -> s
     what = "availability zone"
     if domain == DomainKind.AGGREGATE:
         what = f"aggregate ({', '.join(aggregates)})" if aggregates else "aggregate"
-    least = f", at most {per_domain} of it" if per_domain else ""
-    return f"{said}, of one {what} at a time{least}"
+    if 0 < per_domain < at_once:
+        return f"{said}, at most {per_domain} of one {what}"
+    return f"{said}, of one {what} at a time"
 
 
 # -- how far it is ---------------------------------------------------------------------------

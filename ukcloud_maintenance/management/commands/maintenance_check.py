@@ -29,9 +29,11 @@ FINDINGS_SHOWN = 5
 #: name of the option, what it is, where it is 0: never
 _THRESHOLDS = {
     "in_need": "instances of a drain that need a person",
-    "not_passed": "seconds for which a pass over an open drain is due that no worker makes",
+    "not_passed": "seconds for which a pass over an open drain or run is due that no worker makes",
     "open_long": "seconds since an open drain began",
     "certificate": "seconds since a host in maintenance was verified",
+    "run_held": "seconds for which a rolling run has begun no host, for another reason than a"
+    " window or an approval",
 }
 
 _DEFAULTS = {
@@ -39,6 +41,7 @@ _DEFAULTS = {
     "not_passed": "300,900",
     "open_long": "86400,0",
     "certificate": "three times VERIFY_SECONDS (90), and 900",
+    "run_held": "3600,0",
 }
 
 
@@ -48,10 +51,10 @@ class _NotInTime(Exception):
 
 class Command(ShellCommand):
     help = (
-        "Check that the workers, the drains and the hosts in maintenance are well: a plugin for"
-        " Nagios and compatible monitoring. Prints one line with performance data. Reads the"
-        " database alone; neither OpenStack nor clouds.yaml is needed. A problem of one worker is"
-        " reported however well the others are."
+        "Check that the workers, the drains, the rolling runs and the hosts in maintenance are"
+        " well: a plugin for Nagios and compatible monitoring. Prints one line with performance"
+        " data. Reads the database alone; neither OpenStack nor clouds.yaml is needed. A problem of"
+        " one worker is reported however well the others are."
     )
     exit_codes = """\
 exit codes:
@@ -63,7 +66,7 @@ exit codes:
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--region", help="drains and hosts of this region alone; default: of all regions"
+            "--region", help="drains, hosts and runs of this region alone; default: of all"
         )
         parser.add_argument(
             "--worker-silent",

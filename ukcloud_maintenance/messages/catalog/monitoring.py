@@ -4,6 +4,7 @@ from ..template import Template
 
 _START = "Start one: `django-admin maintenance_worker`, or `systemctl start` its unit."
 _SEE_LOG = "Look at the worker's log on its machine."
+_SEE_RUN = "Open the run's page, or run `maintenance_run status` with its number."
 _SEE_DRAIN = "Open the drain's page, or run `drain_status` with its number."
 
 TEMPLATES = {
@@ -47,6 +48,25 @@ TEMPLATES = {
         "Host {host} was not verified for {seconds:duration}, so it is not known whether it is safe"
         " to power off.",
         remedy="Run `host_status {host}`, and look at the worker's log.",
+    ),
+    "health_run_failed": Template(
+        "Run {run} needs a person: a host of it failed.",
+        plural="Run {run} needs a person: {count} hosts of it failed.",
+        remedy=_SEE_RUN,
+    ),
+    "health_run_not_passed": Template(
+        "No worker has looked at run {run} for {seconds:duration}.",
+        remedy="Check that a running worker has a cloud for region {region} in its settings.",
+    ),
+    "health_run_held": Template(
+        "Run {run} has begun no host for {seconds:duration}: {why:inline}.", remedy=_SEE_RUN
+    ),
+    "health_left_failed": Template(
+        "A host that failed in a rolling run is still out of service.",
+        plural="{count} hosts that failed in rolling runs are still out of service.",
+        remedy="See which hosts of region {region} are in maintenance; repair them and return them"
+        " to service (host_return).",
+        cause="Their runs are over, or went on without them.",
     ),
     "health_database": Template(
         "The database failed: {detail}",

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from ..template import Template
 
 _LOOK = "Look at it, then retry the host, leave it out, or say that it is done."
+_RETURN = "Look at it, then return it to service on its page (or use host_return)."
 
 _HOSTS: Mapping[str, Template] = {
     "run_of_host": Template("{host}: {said:inline}."),
@@ -176,6 +177,12 @@ _HOLDS: Mapping[str, Template] = {
         "Host {host} is forecast to take {seconds:duration}, which is longer than the window is"
         " still open."
     ),
+    "run_fits_no_window": Template(
+        "Host {host} is forecast to take {seconds:duration}, which is longer than every window.",
+        remedy="Leave the host out, or cancel the run and request another one with longer windows"
+        " or more migrations at once.",
+        cause="Those that were done took longer than was thought. Other hosts begin before it.",
+    ),
     "run_hosts_down": Template(
         "A host is down that was up when the run was requested: {hosts}.",
         plural="{count} hosts are down that were up when the run was requested: {hosts}.",
@@ -197,6 +204,11 @@ _HOLDS: Mapping[str, Template] = {
         "Cancelled by {who}: no host begins; those that have begun are returned to service."
     ),
     "run_cancelled": Template("Cancelled; no host is out of service because of the run."),
+    "run_cancelled_but_out": Template(
+        "Cancelled; a host is still out of service: {hosts}.",
+        plural="Cancelled; {count} hosts are still out of service: {hosts}.",
+        remedy=_RETURN,
+    ),
     "run_stopped": Template(
         "Stopped because a host failed: {hosts}.",
         plural="Stopped because {count} hosts failed: {hosts}.",
@@ -213,6 +225,11 @@ _HOLDS: Mapping[str, Template] = {
     "run_all_done": Template(
         "Over: its host is back in service.",
         plural="Over: all {count} hosts are back in service.",
+    ),
+    "run_over_but_out": Template(
+        "Over; a host that was left out is still out of service: {hosts}.",
+        plural="Over; {count} hosts that were left out are still out of service: {hosts}.",
+        remedy=_RETURN,
     ),
     "run_all_skipped": Template("Over: all hosts were left out, as requested."),
     "run_done_but": Template(

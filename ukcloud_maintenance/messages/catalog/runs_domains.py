@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from ..template import Template
 
 _WAIT = "The next host starts as soon as one is back in service."
-_FAILED = "A host whose maintenance failed counts until it is returned to service."
+_FAILED = "A host that failed is not counted."
 
 TEMPLATES: Mapping[str, Template] = {
     "host_is_out": Template(
         "Host {host} is already out of service.",
         remedy="Return it to service first.",
-        cause="It is being drained, or in maintenance. " + _FAILED,
+        cause="It is being drained, or in maintenance.",
     ),
     "hosts_out_limit": Template(
         "{count} host is out of service ({hosts}), and no more may be at the same time.",
@@ -41,7 +41,8 @@ TEMPLATES: Mapping[str, Template] = {
         plural="Hosts of {count} other availability zones are out of service ({domains}), and no"
         " more zones may have hosts out at the same time.",
         remedy="The host starts when all hosts there are back in service.",
-        cause="One zone at a time is the default. " + _FAILED,
+        cause="One zone at a time is the default; fewer hosts of one than in all need several. "
+        + _FAILED,
     ),
     "aggregates_out_limit": Template(
         "Hosts of {count} other aggregate are out of service ({domains}), and no more aggregates"
@@ -49,6 +50,7 @@ TEMPLATES: Mapping[str, Template] = {
         plural="Hosts of {count} other aggregates are out of service ({domains}), and no more"
         " aggregates may have hosts out at the same time.",
         remedy="The host starts when all hosts there are back in service.",
-        cause="One aggregate at a time is the default. " + _FAILED,
+        cause="One aggregate at a time is the default; fewer hosts of one than in all need"
+        " several. " + _FAILED,
     ),
 }

@@ -79,7 +79,8 @@ class RunForm(forms.Form):
         widget=forms.RadioSelect,
         initial=DomainKind.ZONE.value,
         help_text=gettext_lazy(
-            "Only hosts of the same failure domain are out of service together."
+            "Only hosts of the same failure domain are out of service together, unless fewer of one"
+            " may be than at a time."
         ),
     )
     aggregates = Named(label=gettext_lazy("These aggregates"), required=False)
@@ -87,7 +88,10 @@ class RunForm(forms.Form):
         label=gettext_lazy("Hosts of one failure domain at a time"),
         min_value=1,
         required=False,
-        help_text=gettext_lazy("Leave empty for as many as are out at a time."),
+        help_text=gettext_lazy(
+            "Leave empty for as many as are out at a time. With fewer, hosts of several failure"
+            " domains are out together."
+        ),
     )
     windows = WindowsField(
         label=gettext_lazy("Windows"),

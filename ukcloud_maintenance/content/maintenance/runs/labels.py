@@ -159,7 +159,7 @@ def pace(run: Run) -> str:
         more = ngettext(
             "at most %(n)s of one failure domain", "at most %(n)s of one failure domain", n
         ) % {"n": formats.number(run.per_domain)}
-        text = f"{text}, {more}"
+        return f"{text}, {more}"
     one_by_one = _("one failure domain at a time")
     return f"{text}, {one_by_one}" if n > 1 else text
 

@@ -81,7 +81,8 @@ def waits_for_approval(report: RunReport) -> RunHost | None:
     if said is None or said.code != WAITS_FOR_APPROVAL or report.objection(RunVerb.APPROVE):
         return None
     waiting = (h for h in report.hosts if h.stage == Stage.WAITING and h.approved_at is None)
-    return next(waiting, None)
+    # one before it may wait for its failure domain
+    return next((h for h in waiting if h.host == said.values["host"]), None)
 
 
 def _approval(report: RunReport, actor: Actor) -> Iterable[Need]:
