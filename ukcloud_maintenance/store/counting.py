@@ -141,7 +141,7 @@ class HostRecord:
     maintenance; whether the host is safe to power off.
 
     :ivar returned: the maintenance that a return ended of late, or None
-    :ivar run_back: what is bringing instances back to it, or None
+    :ivar run_back: what is bringing instances back to it, or None; and its counts
     """
 
     drain: Drain
@@ -150,6 +150,7 @@ class HostRecord:
     safe: bool = False
     returned: HostMaintenance | None = None
     run_back: Drain | None = None
+    back: Counts = field(default_factory=Counts)
 
     @property
     def returning(self) -> bool:
@@ -201,7 +202,7 @@ def host_records(
         before = last and last.closed_at and last.closed_at <= drain.created_at
         return None if before else last
 
-    tally = counts(d.pk for d in latest)
+    tally = counts(d.pk for d in found_drains)
     return {
         d.host: HostRecord(
             d,
@@ -209,7 +210,8 @@ def host_records(
             maintenances.get(d.host_key),
             is_safe(maintenances.get(d.host_key), verified_after),
             given_back(d),
-            back.get(d.host_key),
+            run_back := back.get(d.host_key),
+            tally[run_back.pk] if run_back else Counts(),
         )
         for d in latest
         if d.region == region

@@ -10,13 +10,14 @@ from django.utils.translation import ngettext
 
 from ukcloud_maintenance.core.drain.needs import VERBS, Need
 from ukcloud_maintenance.core.message import LINES, Message, lines
-from ukcloud_maintenance.core.states import DRAIN_TERMINAL
+from ukcloud_maintenance.core.states import DRAIN_TERMINAL, Direction
 from ukcloud_maintenance.core.steering import Verb
 from ukcloud_maintenance.services import DrainReport
 from ukcloud_maintenance.store import Drain, InstanceMigration
 
 from ..common import formats, labels
 from ..common.elements import joined, needs_list
+from . import course
 from . import labels as instance_labels
 from .offers import Button, Offers, url
 
@@ -34,7 +35,7 @@ def sentence(report: DrainReport) -> str:
     by_need: dict[Need, list[str]] = {}
     for need, row in report.in_need:
         by_need.setdefault(need, []).append(row.server_name or row.server_id)
-    if report.blocked_until:
+    if waiting_for_blocked(report):
         by_need.pop(Need.BLOCKED, None)  # the headline is about them
     if len(by_need) > 1:  # the list names them
         return _("%(who)s.") % {"who": labels.needs_you(len(report.in_need))}
@@ -55,20 +56,36 @@ def _of_several(need: Need, names: list[str]) -> str:
     return texts[need] % {"who": labels.who(n, names)} if need in texts else ""
 
 
-def waiting_for_blocked(report: DrainReport) -> SafeString | str:
+def waiting_for_blocked(report: DrainReport) -> str:
     """The headline where nothing is left but to wait for blocked ones; else empty."""
-    if report.blocked_until is None:
+    until, now = report.blocked_until, report.now
+    if until is None or course.window_is_over(report.drain, now):
         return ""
-    names = [row.server_name for need, row in report.in_need if need is Need.BLOCKED]
+    names = [
+        row.server_name or row.server_id for need, row in report.in_need if need is Need.BLOCKED
+    ]
     if not names:
         return ""
-    text = _(
-        "Nothing is moving. Waiting until %(time)s for %(who)s, then the drain ends as failed."
-    )
-    return text % {
-        "time": formats.clock(report.blocked_until, report.now),
-        "who": labels.who(len(names), names),
-    }
+    back = report.drain.direction == Direction.BACK
+    if until <= now:  # the next pass ends it
+        text = (
+            _("Nothing is moving. The wait for %(who)s has ended; the bring-back ends as failed.")
+            if back
+            else _("Nothing is moving. The wait for %(who)s has ended; the drain ends as failed.")
+        )
+    else:
+        text = (
+            _(
+                "Nothing is moving. Waiting until %(time)s for %(who)s, then the bring-back ends"
+                " as failed."
+            )
+            if back
+            else _(
+                "Nothing is moving. Waiting until %(time)s for %(who)s, then the drain ends as"
+                " failed."
+            )
+        )
+    return text % {"time": formats.clock(until, now), "who": labels.who(len(names), names)}
 
 
 def needs_html(report: DrainReport, offers: Offers) -> SafeString | str:

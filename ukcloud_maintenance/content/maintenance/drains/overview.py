@@ -104,6 +104,10 @@ def _before_it_began(report: DrainReport) -> str:
     if drain.state == DrainState.PAUSED and drain.started_at is None:
         if course.window_is_over(drain, report.now):
             return _("Its window ended before it started; nothing was changed.")
+        if drain.direction == Direction.BACK:
+            return _(
+                "Paused before it started; nothing was changed. Resume the bring-back to start it."
+            )
         return _("Paused before it started; nothing was changed. Resume the drain to start it.")
     if drain.state != DrainState.PENDING:
         return ""
@@ -147,9 +151,10 @@ def _headline_back(report: DrainReport) -> str:
             return _("There was no instance to bring back.")
         if values["n"] == share.total:
             return _("All instances are back on %(host)s.") % values
-    if drain.state not in DRAIN_TERMINAL and (how := _held_back(report)):
-        return f"{how} {back}"
-    return back
+    if drain.state in DRAIN_TERMINAL:
+        return back
+    how = _held_back(report) or attention.waiting_for_blocked(report)
+    return f"{how} {back}" if how else back
 
 
 def page_title(drain: store.Drain) -> str:
@@ -168,12 +173,11 @@ def _headline_html(report: DrainReport) -> SafeString | str:
             headline(report),
             format_html(_("In {}."), course.countdown(drain.start_at, report.now)),
         )
-    if report.blocked_until and attention.waiting_for_blocked(report):
-        return format_html(
-            '{} <span class="mnt-quiet">{}</span>',
-            headline(report),
-            format_html(_("{} left."), course.countdown(report.blocked_until, report.now)),
-        )
+    waits = attention.waiting_for_blocked(report)
+    if waits and report.blocked_until and report.blocked_until > report.now:
+        before, _waits, after = headline(report).partition(waits)
+        left = format_html(_("{} left."), course.countdown(report.blocked_until, report.now))
+        return format_html('{}{} <span class="mnt-quiet">{}</span>{}', before, waits, left, after)
     return headline(report)
 
 
@@ -188,7 +192,9 @@ def _bar(report: DrainReport) -> SafeString:
     else:
         kind = "warning" if report.in_need else "primary"
     share, over = labels.share(report.counts), drain.state in DRAIN_TERMINAL
-    return elements.left_bar(share, kind, _("Instances that have left"), over=over)
+    back = drain.direction == Direction.BACK
+    name = _("Instances that are back") if back else _("Instances that have left")
+    return elements.left_bar(share, kind, name, over=over)
 
 
 def _facts(report: DrainReport) -> SafeString:
@@ -321,9 +327,15 @@ def announcement(report: DrainReport) -> str:
     quarters = labels.share(report.counts).percent // 25
     if quarters and report.counts.left:
         percent = {"percent": formats.number(25 * quarters)}
-        said.append(_("%(percent)s %% of the instances have left.") % percent)
+        back = report.drain.direction == Direction.BACK
+        text = (
+            _("%(percent)s %% of the instances are back.")
+            if back
+            else _("%(percent)s %% of the instances have left.")
+        )
+        said.append(text % percent)
     if skipped := report.counts[MigrationState.SKIPPED]:
         said.append(f"{labels.counted(MigrationState.SKIPPED, skipped)}.")
     if report.in_need:
-        said.append(attention.sentence(report) or str(attention.waiting_for_blocked(report)))
+        said += filter(None, (attention.sentence(report), attention.waiting_for_blocked(report)))
     return " ".join(said)

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from ukcloud_maintenance.core.states import DRAIN_OPEN, DrainState, ReturnResult
-from ukcloud_maintenance.store import Drain, HostMaintenance, HostRecord, RunHost
+from ukcloud_maintenance.store import Counts, Drain, HostMaintenance, HostRecord, RunHost
 
 from ..common import formats, labels
 from ..common.addresses import PANEL, of_host
@@ -29,7 +29,7 @@ class MaintenanceCell:
     icon: str = ""
     kind: str = ""
     help: str = ""
-    needs: int = 0  # of a drain in progress: how many instances need a person
+    needs: int = 0  # of what is in progress: how many instances need a person
     alarm: str = ""  # … what is worst of that
     run_url: str = ""  # the run that the host is in
     run_text: str = ""
@@ -87,7 +87,7 @@ def _maintenance_cell(record: HostRecord, now: datetime, *, in_service: bool) ->
     if record.maintenance is not None:
         return _in_maintenance(record, now)
     if record.run_back is not None:
-        return _coming_back(record.run_back)
+        return _coming_back(record.run_back, record.back)
     if record.returned is not None:
         return _given_back(record.returned, now)
     if in_service or drain.finished_at is None:
@@ -134,10 +134,10 @@ def _in_maintenance(record: HostRecord, now: datetime) -> MaintenanceCell:
     return MaintenanceCell(text, url, None, "times-circle", kind, text)
 
 
-def _coming_back(run: Drain) -> MaintenanceCell:
+def _coming_back(run: Drain, counts: Counts) -> MaintenanceCell:
     """Of a host that its instances are brought back to."""
     url = reverse(f"{PANEL}:drain", args=[run.pk])
-    label = labels.drain_state(run)
+    label = labels.drain_state(run, counts)
     return MaintenanceCell(
         _("instances being brought back"),
         url,
@@ -145,6 +145,8 @@ def _coming_back(run: Drain) -> MaintenanceCell:
         "rotate-left",
         "info",
         f"{label.text}: {run.reason}",
+        needs=counts.in_need(run.state),
+        alarm=labels.alarm(counts),
     )
 
 
