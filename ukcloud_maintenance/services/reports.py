@@ -112,7 +112,7 @@ def drain_report(actor: Actor, drain_id: int, since: int = 0) -> DrainReport:
         forecast=forecast_of(drain, rows),
         may_go_on=store.may_go_on(drain),
         timeouts=_timeouts(drain, rows, now),
-        blocked_until=_blocked_until(drain),
+        blocked_until=blocked_until(drain),
         tried=_tried(drain, rows, since),
         since=since,
     )
@@ -128,7 +128,8 @@ def _tried(drain: Drain, rows: list[InstanceMigration], since: int) -> dict[int,
     return store.hosts_tried(of) if of else {}
 
 
-def _blocked_until(drain: Drain) -> datetime | None:
+def blocked_until(drain: Drain) -> datetime | None:
+    """When a drain no longer waits for what is blocked, where it waits for nothing else."""
     if drain.state != DrainState.RUNNING or drain.blocked_since is None:
         return None
     return drain.blocked_since + timedelta(seconds=settings.current().blocked_wait_seconds)

@@ -1,6 +1,7 @@
 """Who needs a person: the sentence of the headline, and the list above the table."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from django.urls import reverse
 from django.utils.html import format_html
@@ -58,15 +59,20 @@ def _of_several(need: Need, names: list[str]) -> str:
 
 def waiting_for_blocked(report: DrainReport) -> str:
     """The headline where nothing is left but to wait for blocked ones; else empty."""
-    until, now = report.blocked_until, report.now
-    if until is None or course.window_is_over(report.drain, now):
+    rows = [row for need, row in report.in_need if need is Need.BLOCKED]
+    return wait_for(rows, report.drain, report.blocked_until, report.now)
+
+
+def wait_for(
+    blocked: Sequence[InstanceMigration], drain: Drain, until: datetime | None, now: datetime
+) -> str:
+    """The same of these ones of a drain.
+
+    :param until: when it no longer waits; None: it does not only wait
+    """
+    if until is None or not blocked or course.window_is_over(drain, now):
         return ""
-    names = [
-        row.server_name or row.server_id for need, row in report.in_need if need is Need.BLOCKED
-    ]
-    if not names:
-        return ""
-    back = report.drain.direction == Direction.BACK
+    back = drain.direction == Direction.BACK
     if until <= now:  # the next pass ends it
         text = (
             _("Nothing is moving. The wait for %(who)s has ended; the bring-back ends as failed.")
@@ -85,6 +91,7 @@ def waiting_for_blocked(report: DrainReport) -> str:
                 " failed."
             )
         )
+    names = [row.server_name or row.server_id for row in blocked]
     return text % {"time": formats.clock(until, now), "who": labels.who(len(names), names)}
 
 

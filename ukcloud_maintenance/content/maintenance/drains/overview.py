@@ -19,6 +19,7 @@ from ukcloud_maintenance.core.states import (
     MigrationState,
 )
 from ukcloud_maintenance.services import DrainReport
+from ukcloud_maintenance.store import Counts
 
 from ..common import elements, formats, labels
 from ..common.addresses import PANEL
@@ -119,17 +120,22 @@ def _before_it_began(report: DrainReport) -> str:
 def _held_back(report: DrainReport) -> str:
     """Why nothing new starts, or empty."""
     drain = report.drain
-    if drain.state == DrainState.CANCELLING and drain.cancel_abort:
-        return _("Being cancelled: no new migrations start; those in progress are aborted.")
-    if drain.state == DrainState.CANCELLING:
-        return _("Being cancelled: no new migrations start; those in progress finish.")
     over = course.window_is_over(drain, report.now)
     if drain.state == DrainState.PAUSED and over:
         return _("Paused because its window has ended.")
-    if drain.state == DrainState.PAUSED:
-        return _("Paused: no new migrations start; those in progress finish.")
     if drain.state == DrainState.RUNNING and over:
         return _("Its window has ended: no new migrations start; those in progress finish.")
+    return held_by_somebody(drain.state, drain.cancel_abort)
+
+
+def held_by_somebody(state: str, cancel_abort: bool) -> str:
+    """The same, as far as it is for what was requested."""
+    if state == DrainState.CANCELLING and cancel_abort:
+        return _("Being cancelled: no new migrations start; those in progress are aborted.")
+    if state == DrainState.CANCELLING:
+        return _("Being cancelled: no new migrations start; those in progress finish.")
+    if state == DrainState.PAUSED:
+        return _("Paused: no new migrations start; those in progress finish.")
     return ""
 
 
@@ -324,18 +330,23 @@ def announcement(report: DrainReport) -> str:
     said = [f"{report.drain.host}: {label.text}."]
     if report.drain.state in DRAIN_TERMINAL:
         return " ".join([*said, headline(report)])
-    quarters = labels.share(report.counts).percent // 25
-    if quarters and report.counts.left:
-        percent = {"percent": formats.number(25 * quarters)}
-        back = report.drain.direction == Direction.BACK
+    said += progress(report.counts, back=report.drain.direction == Direction.BACK)
+    if report.in_need:
+        said += filter(None, (attention.sentence(report), attention.waiting_for_blocked(report)))
+    return " ".join(said)
+
+
+def progress(counts: Counts, *, back: bool = False) -> list[str]:
+    """The same of how far it is: by quarters, and how many were skipped."""
+    said = []
+    quarters = labels.share(counts).percent // 25
+    if quarters and counts.left:
         text = (
             _("%(percent)s %% of the instances are back.")
             if back
             else _("%(percent)s %% of the instances have left.")
         )
-        said.append(text % percent)
-    if skipped := report.counts[MigrationState.SKIPPED]:
+        said.append(text % {"percent": formats.number(25 * quarters)})
+    if skipped := counts[MigrationState.SKIPPED]:
         said.append(f"{labels.counted(MigrationState.SKIPPED, skipped)}.")
-    if report.in_need:
-        said += filter(None, (attention.sentence(report), attention.waiting_for_blocked(report)))
-    return " ".join(said)
+    return said
