@@ -7,11 +7,13 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from tests.asking import request
 from tests.fakes import server
 from tests.panel.test_drain_page import text, updates
 from tests.panel.test_hosts import rows
 from tests.panel.test_plans import make_plan as make_plan
 from tests.panel.test_plans import updates as plan_updates
+from tests.panel.test_steering import fly
 from ukcloud_maintenance import store
 from ukcloud_maintenance.core.drain import needs
 from ukcloud_maintenance.core.message import lines, message
@@ -266,6 +268,74 @@ def test_the_lists_count_them_by_queries_as_the_page_does_by_rows(admin, needy):
     html = admin.get(reverse(f"{PANEL}:host_updates")).json()["cells"]["cmp4"]
     assert "6 need you" in text(html)
     assert "6 need you" in text(admin.get(reverse(f"{PANEL}:drains")).content.decode())
+
+
+@pytest.mark.parametrize(
+    ("nova_status", "asked", "needed"),
+    [
+        ("running", None, 1),
+        ("running", {"kind": "abort"}, 0),
+        ("running", {"kind": "abort", "tries": 1}, 0),
+        ("running", {"kind": "abort", "taken_at": "now"}, 0),
+        ("running", {"kind": "abort", "state": "refused", "tries": 1}, 1),
+        ("running", {"kind": "abort", "state": "withdrawn"}, 1),
+        # what a cancel sent may have been taken, though Nova refused it
+        ("running", {"kind": "abort", "state": "refused", "tries": 1, "by": "cancel"}, 0),
+        ("running", {"kind": "force_complete"}, 0),
+        ("running", {"kind": "force_complete", "taken_at": "now"}, 0),
+        ("running", {"kind": "force_complete", "state": "refused", "tries": 1}, 1),
+        ("running", {"kind": "abort", "taken_at": "now", "attempt": 0}, 1),
+        ("running (post-copy)", None, 0),
+        ("post-migrating", None, 0),
+    ],
+)
+def test_the_lists_do_not_count_what_ends_by_itself_or_is_seen_to(
+    admin, needy, nova_status, asked, needed
+):
+    """Before the worker has looked again as well: the pages would contradict each other."""
+    needy.migrations.exclude(server_name="endless").delete()
+    row = store.migrations(needy)[0]
+    store.change_migration(row, timezone.now(), nova_status=nova_status, late_since=timezone.now())
+    if asked:
+        fields = dict(asked)
+        if "taken_at" in fields:
+            fields["taken_at"] = timezone.now()
+        if "attempt" in fields:
+            fields["attempt_number"] = fields.pop("attempt")
+        request(row, fields.pop("kind"), fields.pop("by", "bob"), **fields)
+    assert store.counts([needy.pk])[needy.pk].in_need(DrainState.RUNNING) == needed
+    assert store.counts_of(needy, store.migrations(needy)).in_need(DrainState.RUNNING) == needed
+    assert bool(updates(admin, needy).json()["parts"]["needs"]) == bool(needed)
+
+
+def test_what_is_aborted_neither_times_out_nor_is_late(admin, needy):
+    needy.migrations.exclude(server_name="endless").delete()
+    now = timezone.now()
+    row = store.migrations(needy)[0]
+    type(needy).objects.filter(pk=needy.pk).update(timeout_action="abort")
+    store.change_migration(row, now, late_since=now, running_since=now)
+    [shown] = updates(admin, needy).json()["rows"]
+    assert "Late" in text(shown["cells"][3][0])
+    assert "it is then aborted" in text(shown["cells"][11][0])
+    request(row, "abort", "bob")
+    [shown] = updates(admin, needy).json()["rows"]
+    assert text(shown["cells"][3][0]) == "Migrating"
+    assert text(shown["cells"][11][0]) == "Abort requested by bob."
+
+
+@pytest.mark.parametrize(
+    ("course", "words"), [("not_converging", "not converging"), ("stalled", "stalled")]
+)
+def test_why_there_is_no_estimate_is_what_the_row_says(admin, make_plan, course, words):
+    plan = make_plan("cmp1")
+    [drain] = store.drains_of_plan(plan.pk)
+    now = timezone.now()
+    store.change_drain(drain, now, state=DrainState.RUNNING, started_at=now)
+    row = store.migrations(drain)[0]
+    fly(row, course=course, running_since=now)
+    said = f"no estimate: a migration is {words}"
+    assert said in text(updates(admin, drain).json()["parts"]["facts"])
+    assert said in text(plan_updates(admin, plan).json()["parts"]["facts"])
 
 
 def test_the_list_leads_the_page_of_a_plan(admin, make_plan):

@@ -141,7 +141,11 @@ def _timeouts(
     bounds = TimeoutBounds(
         settings.current().timeout_seconds_per_gib, settings.current().timeout_min_seconds
     )
-    found = {row.pk: timeout_outlook(row, drain.timeout_action, bounds, now) for row in rows}
+    found = {
+        row.pk: timeout_outlook(row, drain.timeout_action, bounds, now)
+        for row in rows
+        if not needs.is_aborting(row)  # it is over in a moment
+    }
     return {pk: outlook for pk, outlook in found.items() if outlook is not None}
 
 

@@ -15,7 +15,7 @@ from django.utils.translation import ngettext, npgettext
 from ukcloud_maintenance import store
 from ukcloud_maintenance.core import steering
 from ukcloud_maintenance.core.actor import Actor
-from ukcloud_maintenance.core.drain.needs import Need
+from ukcloud_maintenance.core.drain.needs import Need, only_stalled
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
     DrainState,
@@ -218,7 +218,7 @@ def _forecast(report: PlanReport) -> list[tuple[str, SafeString | str]]:
     """How long the plan still takes, in the words of a drain, and when it ends if it goes on so."""
     if report.forecast is None:
         return []
-    text = course.forecast_text(report.forecast)
+    text = course.forecast_text(report.forecast, stalled=only_stalled(report.in_need))
     if _held(report.drains) == DrainState.PAUSED:
         return [(_("Time left after resuming"), text)]
     if begun(report) is None:
