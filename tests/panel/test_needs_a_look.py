@@ -241,6 +241,17 @@ def test_a_wait_that_is_over_is_not_said_to_go_on(admin, needy, settings):
     )
 
 
+@pytest.mark.parametrize("other", ["well", "joined"])
+def test_what_moves_is_not_said_to_stand_still(admin, needy, other):
+    """Before the worker has seen that it no longer waits alone."""
+    needy.migrations.exclude(server_name__in=["blocked", "well"]).delete()
+    if other == "joined":
+        needy.migrations.filter(server_name="well").update(state=MigrationState.PENDING)
+    type(needy).objects.filter(pk=needy.pk).update(blocked_since=timezone.now())
+    headline = text(updates(admin, needy).json()["parts"]["headline"])
+    assert headline == "blocked is blocked. 0 of 2 instances have left."
+
+
 def test_nothing_is_waited_for_once_the_window_is_over(admin, needy):
     now = timezone.now()
     needy.migrations.exclude(server_name="blocked").delete()

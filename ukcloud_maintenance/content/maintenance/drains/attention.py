@@ -11,10 +11,10 @@ from django.utils.translation import ngettext
 
 from ukcloud_maintenance.core.drain.needs import VERBS, Need
 from ukcloud_maintenance.core.message import LINES, Message, lines
-from ukcloud_maintenance.core.states import DRAIN_TERMINAL, Direction
+from ukcloud_maintenance.core.states import DRAIN_TERMINAL, Direction, MigrationState
 from ukcloud_maintenance.core.steering import Verb
 from ukcloud_maintenance.services import DrainReport
-from ukcloud_maintenance.store import Drain, InstanceMigration
+from ukcloud_maintenance.store import Counts, Drain, InstanceMigration
 
 from ..common import formats, labels
 from ..common.elements import joined, needs_list
@@ -60,17 +60,23 @@ def _of_several(need: Need, names: list[str]) -> str:
 def waiting_for_blocked(report: DrainReport) -> str:
     """The headline where nothing is left but to wait for blocked ones; else empty."""
     rows = [row for need, row in report.in_need if need is Need.BLOCKED]
-    return wait_for(rows, report.drain, report.blocked_until, report.now)
+    return wait_for(rows, report.drain, report.counts, report.blocked_until, report.now)
 
 
 def wait_for(
-    blocked: Sequence[InstanceMigration], drain: Drain, until: datetime | None, now: datetime
+    blocked: Sequence[InstanceMigration],
+    drain: Drain,
+    counts: Counts,
+    until: datetime | None,
+    now: datetime,
 ) -> str:
     """The same of these ones of a drain.
 
+    :param counts: of all of its instances
     :param until: when it no longer waits; None: it does not only wait
     """
-    if until is None or not blocked or course.window_is_over(drain, now):
+    moves = counts.under_way or counts[MigrationState.PENDING]
+    if until is None or not blocked or moves or course.window_is_over(drain, now):
         return ""
     back = drain.direction == Direction.BACK
     if until <= now:  # the next pass ends it

@@ -296,7 +296,7 @@ class ResetView(InstancesView):
             checks=checks.told(evidence.checks),
             meaning=labels.said(evidence.meaning),
             by_hand=[labels.said(line) for line in evidence.by_hand],
-            read_at=formats.full_time(evidence.read_at),
+            read_at=formats.zoned_time(evidence.read_at),
             submit_url=url(self.slug, drain),
             look_url=f"{url(self.slug, drain)}?row={row.pk}",
         )

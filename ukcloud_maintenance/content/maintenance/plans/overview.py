@@ -136,7 +136,8 @@ def _why_nothing_moves(report: PlanReport) -> list[str]:
 
 def _wait_for(drain: Drain, report: PlanReport) -> str:
     blocked = [r for n, r in report.in_need if n is Need.BLOCKED and r.drain_id == drain.pk]
-    return attention.wait_for(blocked, drain, report.blocked_until(drain), report.now)
+    counts, until = report.counts[drain.pk], report.blocked_until(drain)
+    return attention.wait_for(blocked, drain, counts, until, report.now)
 
 
 def _headline(report: PlanReport) -> str:
