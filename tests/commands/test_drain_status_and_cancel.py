@@ -308,7 +308,9 @@ def test_what_was_said_of_a_copy_is_not_told_to_programs_either_once_it_is_over(
 
 def test_a_run_back_is_told_as_one(drain):
     Drain.objects.filter(pk=drain.pk).update(direction="back")
-    assert "0 of 3 came back" in run("drain_status", str(drain.pk)).stdout
+    first = f"cmp1 (bring-back {drain.pk}): pending, 0 of 3 came back"
+    assert run("drain_status", str(drain.pk)).stdout.startswith(first)
+    assert "pending (bring-back)" in run("drain_status").stdout
     assert run("drain_status", str(drain.pk), "--json").json["direction"] == "back"
 
 

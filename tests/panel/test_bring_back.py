@@ -13,6 +13,7 @@ from tests.panel.test_hosts import rows as host_rows
 from tests.panel.test_steering import actions, fly, put, rows_of, updates
 from ukcloud_maintenance import store
 from ukcloud_maintenance.core.states import Direction, DrainResult, DrainState, MigrationState
+from ukcloud_maintenance.exceptions import CloudUnreachable
 
 PANEL = "horizon:admin:maintenance"
 INDEX = reverse(f"{PANEL}:index")
@@ -86,3 +87,47 @@ def test_one_that_is_paused_before_it_began_and_one_without_instances(admin, mak
     html = admin.get(reverse(f"{PANEL}:drain", args=[made.pk])).content.decode()
     assert "There was no instance to bring back." in html
     assert "There was no instance on the host" not in html
+
+
+def said(response) -> str:
+    [(_kind, words)] = response.json()["messages"]
+    return words
+
+
+SCRIPT = {"HTTP_X_REQUESTED_WITH": "XMLHttpRequest", "HTTP_ACCEPT": "application/json, text/html"}
+
+
+def test_what_is_done_with_it_is_told_and_asked_as_such(admin, back):
+    def url(name: str) -> str:
+        return reverse(f"{PANEL}:{name}", args=[back.pk])
+
+    fly(rows_of(back)["b"])
+    admin.post(url("pause_drain"), **SCRIPT)
+    assert said(admin.post(url("resume_drain"), **SCRIPT)) == "Bring-back resumed."
+    fields = {"max_concurrent": "3", "timeout_action": "warn"}
+    assert said(admin.post(url("change_drain"), fields, **SCRIPT)) == "The bring-back was changed."
+    shown = text(admin.get(url("cancel_drain")).content.decode())
+    assert "Cancel the bring-back of instances to host cmp4?" in shown
+    assert f"Bring-back {back.pk}" in shown  # where the page is
+    assert "The bring-back waits for that for a limited time." in shown
+    assert "Each instance keeps running where it is" in shown
+    told = said(admin.post(url("cancel_drain"), {"under_way": "land"}, **SCRIPT))
+    assert told.startswith("The bring-back is being cancelled: ")
+    shown = text(admin.get(url("cancel_drain")).content.decode())
+    assert "The bring-back of instances to host cmp4 is already being cancelled." in shown
+    told = said(admin.post(url("cancel_drain"), {"under_way": "abort"}, **SCRIPT))
+    assert told.endswith("those in progress are aborted.")
+
+
+def test_one_that_has_not_begun_is_cancelled_as_such(admin, make_drain):
+    made = make_drain("cmp4", server("a"), destination="cmp4")
+    type(made).objects.filter(pk=made.pk).update(direction=Direction.BACK.value)
+    answer = admin.post(reverse(f"{PANEL}:cancel_drain", args=[made.pk]), **SCRIPT)
+    assert said(answer).startswith("The bring-back was cancelled before it started")
+
+
+def test_it_is_reached_where_nova_does_not_answer(admin, back, cloud):
+    put(rows_of(back)["b"], "failed")
+    cloud.failure = CloudUnreachable("list the compute services", "connection refused")
+    html = text(admin.get(INDEX).content.decode())
+    assert f"Bring-back {back.pk} (cmp4): 1 of 4 1 needs you" in html

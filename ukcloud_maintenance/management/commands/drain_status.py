@@ -12,7 +12,12 @@ from ukcloud_maintenance.core.copying.convergence import ADVICE, Verdict
 from ukcloud_maintenance.core.copying.duration import Forecast
 from ukcloud_maintenance.core.drain import needs
 from ukcloud_maintenance.core.drain.alarm import alarm
-from ukcloud_maintenance.core.states import MIGRATION_WAITING, MigrationState, TimeoutAction
+from ukcloud_maintenance.core.states import (
+    MIGRATION_WAITING,
+    Direction,
+    MigrationState,
+    TimeoutAction,
+)
 from ukcloud_maintenance.messages import english, english_remedy, iso
 from ukcloud_maintenance.services import DrainReport, InstanceMigration
 
@@ -72,7 +77,7 @@ class Command(ShellCommand):
                         r.drain.pk,
                         r.drain.host,
                         r.drain.region,
-                        r.drain.state,
+                        _state_of(r.drain),
                         r.counts.left,
                         r.counts.total,
                         r.drain.plan_id or "-",
@@ -181,6 +186,12 @@ class Command(ShellCommand):
             self.say("", *advice)
         if drain.finished_at is None:
             self.warn_without_worker(report)
+
+
+def _state_of(drain: services.Drain) -> str:
+    """Of those that are no drain, what they are as well."""
+    back = drain.direction == Direction.BACK
+    return f"{drain.state} (bring-back)" if back else str(drain.state)
 
 
 def _window(drain: services.Drain) -> str:

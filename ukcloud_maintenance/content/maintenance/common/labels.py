@@ -183,6 +183,12 @@ def drain_state(drain: Drain, counts: Counts | None = None) -> Label:
     return Label(_("Failed"), "danger", "times", said(drain.message))
 
 
+def drain_name(drain: Drain) -> str:
+    """A drain, or a bring-back, by its number."""
+    back = drain.direction == Direction.BACK
+    return (_("Bring-back %(id)s") if back else _("Drain %(id)s")) % {"id": drain.pk}
+
+
 def waits_for_host(drain: Drain) -> str:
     """The host of its plan that is drained now, of those before it; or empty."""
     if drain.message is None or drain.message.code != "waits_for_hosts":

@@ -187,7 +187,12 @@ class RetryView(InstancesView):
     def consequences(self, drain, n):
         said = [_("It gets its full number of attempts again.")]
         if drain.state in DRAIN_TERMINAL:
-            said.append(_("The drain has finished and is reopened."))
+            back = drain.direction == Direction.BACK
+            said.append(
+                _("The bring-back has finished and is reopened.")
+                if back
+                else _("The drain has finished and is reopened.")
+            )
         return said
 
 

@@ -19,6 +19,7 @@ class DrainRow:
 
     def __init__(self, drain: Drain, counts: Counts, now: datetime, *, may_go_on: bool = False):
         self.drain = drain
+        self.name = labels.drain_name(drain)
         self.label = labels.drain_state(drain, counts)
         self.share = labels.share(counts)
         self.stay = labels.staying(counts)
