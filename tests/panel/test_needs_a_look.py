@@ -363,6 +363,42 @@ def test_the_list_leads_the_page_of_a_plan(admin, make_plan):
     assert reverse(f"{PANEL}:drain", args=[drain.pk]) in data["parts"]["needs"]
 
 
+def test_what_helps_is_at_hand_on_the_page_of_a_plan_too(admin, needy):
+    plan = store.create_plan(
+        region="RegionOne",
+        reason="firmware",
+        hosts_at_once=1,
+        actor_id="id-of-alice",
+        actor="alice",
+        now=timezone.now(),
+    )
+    type(needy).objects.filter(pk=needy.pk).update(plan=plan)
+    needy.refresh_from_db()
+    data = plan_updates(admin, plan).json()
+    items = re.findall(r"<li data-needs.*?</li>", data["parts"]["needs"], re.DOTALL)
+    shown = {re.search(r"<a href[^>]*>([^<]*)</a>", i).group(1): verbs_of(i) for i in items}
+    assert shown == {name: [*verbs, "View Drain"] for name, verbs in LISTED.items()}
+
+    # what needs no question is done, and the admin stays with the plan
+    page = admin.get(reverse(f"{PANEL}:plan", args=[plan.pk])).content.decode()
+    assert 'id="mnt-one"' in page
+    assert '<input type="hidden" name="back" value="plan">' in page
+    failed = needy.migrations.get(server_name="failed")
+    retry = f'formaction="([^"]*/retry/)" name="row" value="{failed.pk}"'
+    answer = admin.post(re.search(retry, page)[1], {"row": failed.pk, "back": "plan"})
+    assert answer["Location"] == reverse(f"{PANEL}:plan", args=[plan.pk])
+    failed.refresh_from_db()
+    assert failed.state == MigrationState.PENDING
+    # of a drain that is in no plan it leads to the drain
+    type(needy).objects.filter(pk=needy.pk).update(plan=None)
+    blocked = needy.migrations.get(server_name="blocked")
+    answer = admin.post(
+        re.search(retry.replace(str(failed.pk), str(blocked.pk)), page)[1],
+        {"row": blocked.pk, "back": "plan"},
+    )
+    assert answer["Location"] == reverse(f"{PANEL}:drain", args=[needy.pk])
+
+
 def test_a_drain_that_ended_says_once_what_is_left(admin, needy):
     """The list has them; the alert does not repeat it."""
     left = [

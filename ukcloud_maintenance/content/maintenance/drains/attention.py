@@ -20,7 +20,7 @@ from ..common import formats, labels
 from ..common.elements import joined, needs_list
 from . import course
 from . import labels as instance_labels
-from .offers import Button, Offers, url
+from .offers import Button, OfDrain, Offers, url
 
 #: the form of what is done for one instance without a question; it holds no check boxes
 ONE_FORM = "mnt-one"
@@ -103,7 +103,7 @@ def wait_for(
 
 def needs_html(report: DrainReport, offers: Offers) -> SafeString | str:
     """The list of those that need a person, each with what is wrong and what helps."""
-    return listed(report.in_need, lambda need, row: (_verbs(need, row, report, offers), ""))
+    return listed(report.in_need, lambda need, row: (verbs(need, row, report, offers), ""))
 
 
 def listed(
@@ -117,7 +117,8 @@ def listed(
     return needs_list([_item(need, row, *more_of(need, row)) for need, row in found])
 
 
-def _verbs(need: Need, row: InstanceMigration, report: DrainReport, offers: Offers) -> SafeString:
+def verbs(need: Need, row: InstanceMigration, report: OfDrain, offers: Offers) -> SafeString:
+    """What helps one of them, as buttons."""
     offered = offers.of_row(row, report)
     every = {one.verb: one for one in reversed(offers.buttons)}  # the first one of a verb
     buttons = [

@@ -65,6 +65,10 @@ class SteeringView(PanelView):
             return JsonResponse({"messages": list(said)})
         for kind, text in said:
             getattr(messages, kind)(self.request, text)
+        if self.request.POST.get("back") == "plan":
+            plan_id = services.get_drain(self.actor, drain_id, rule=self.rule).plan_id
+            if plan_id:
+                return redirect(f"{PANEL}:plan", plan_id)
         return redirect(f"{PANEL}:drain", drain_id)
 
     def refused(self, drain_id: int, error: Refused) -> HttpResponse:

@@ -31,6 +31,7 @@ from ..common.elements import dialog_link, verb_button
 from ..common.labels import Label
 from ..common.worker import worker_warning
 from ..drains import attention, course
+from ..drains.offers import InNeed, Offers
 from ..drains.overview import held_by_somebody, progress
 
 
@@ -267,19 +268,23 @@ def _actions(report: PlanReport, actor: Actor) -> SafeString | str:
     return elements.joined(buttons)
 
 
-def _needs(report: PlanReport) -> SafeString | str:
-    """The list of those that need a person, of all hosts; what helps is on the page of each."""
+def _needs(report: PlanReport, actor: Actor) -> SafeString | str:
+    """The list of those that need a person, of all hosts, with what helps; all else that can be
+    done is on the page of each drain."""
     drains = {drain.pk: drain for drain in report.drains}
+    offers = Offers(actor)
 
-    def more(_need: Need, row: InstanceMigration) -> tuple[SafeString, SafeString]:
+    def more(need: Need, row: InstanceMigration) -> tuple[SafeString, SafeString]:
         drain = drains[row.drain_id]
+        helps = attention.verbs(need, row, InNeed(drain), offers)
         view = format_html(
             '<a class="btn btn-default btn-sm" href="{}" aria-label="{}">{}</a>',
             reverse(f"{PANEL}:drain", args=[drain.pk]),
             _("View drain %(id)s of %(host)s") % {"id": drain.pk, "host": drain.host},
             _("View Drain"),
         )
-        return view, format_html("({})", elements.host_link(drain.host, drain.region))
+        place = format_html("({})", elements.host_link(drain.host, drain.region))
+        return elements.joined([helps, view]), place
 
     return attention.listed(report.in_need, more)
 
@@ -292,7 +297,7 @@ def parts(report: PlanReport, actor: Actor) -> dict[str, SafeString]:
         "headline": headline(report),
         "bar": _overall_bar(report),
         "counts": labels.counts_html(report.total),
-        "needs": _needs(report),
+        "needs": _needs(report, actor),
         "facts": _facts(report),
         "actions": _actions(report, actor),
     }
