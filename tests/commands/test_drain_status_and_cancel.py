@@ -1,5 +1,6 @@
 """`drain_status` and `drain_cancel`: the database alone, by who may read clouds.yaml."""
 
+import json
 import math
 import re
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from tests.asking import request
 from tests.commands.helpers import begin, finish, move, run
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.backports import UTC
+from ukcloud_maintenance.core.codes import ABORTED
 from ukcloud_maintenance.core.copying.duration import Forecast
 from ukcloud_maintenance.core.message import message, text
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState, RequestState
@@ -75,6 +77,8 @@ def test_one_drain_as_json(drain):
         attempts=1,
         memory_total_bytes=1000,
         memory_remaining_bytes=400,
+        course="not_converging",
+        seconds_left=90.5,
         started_at=datetime(2026, 3, 1, 12, 30, tzinfo=UTC),
     )
     move(
@@ -82,7 +86,7 @@ def test_one_drain_as_json(drain):
         "db-1",
         MigrationState.MIGRATING,
         course="not_converging",
-        seconds_left=90.5,
+        seconds_left=80.0,
         rate_bytes=1e6,
         timed_out_at=datetime(2026, 3, 1, 12, 40, tzinfo=UTC),
     )
@@ -109,10 +113,12 @@ def test_one_drain_as_json(drain):
     assert (web["source_compute"], web["dest_compute"]) == ("cmp1", "cmp10")
     assert (web["memory_total_bytes"], web["memory_remaining_bytes"]) == (1000, 400)
     assert (web["attempts"], web["started_at"]) == (1, "2026-03-01T12:30:00.000Z")
-    assert (web["course"], web["seconds_left"], web["request_list"]) == (None, None, [])
+    assert (web["course"], web["seconds_left"]) == ("not_converging", 90.5)
+    assert web["request_list"] == []
     assert [one["number"] for one in web["attempt_list"]] == [1]
     db = rows["db-1"]
-    assert (db["course"], db["seconds_left"], db["rate_bytes"]) == ("not_converging", 90.5, 1e6)
+    # its abort is requested
+    assert (db["course"], db["seconds_left"], db["rate_bytes"]) == (None, None, 1e6)
     (asked,) = db["request_list"]
     assert (asked["kind"], asked["requested_by"], asked["state"]) == ("abort", "ada", "open")
     assert asked["answer"] == "Nova said no."
@@ -213,6 +219,20 @@ def test_one_drain_tells_which_copy_will_not_end_and_the_ways_out(drain):
     assert "db-1" not in advice
 
 
+def test_who_needs_a_person_is_named_with_the_reason(drain):
+    begin(drain)
+    assert "Needs you" not in run("drain_status", str(drain.pk)).stdout
+    move(drain, "web-1", MigrationState.MIGRATING, course="stalled", running_since=timezone.now())
+    move(drain, "db-1", MigrationState.FAILED, code=ABORTED)
+    text = run("drain_status", str(drain.pk)).stdout
+    assert "Needs you: web-1 (stalled), db-1 (aborted)." in text
+    # by the words of its row, and neither as a failure nor as one that writes too fast
+    db = next(line for line in text.splitlines() if line.startswith("db-1"))
+    assert re.search(r"\) +aborted ", db)
+    assert "Time left: no estimate: a migration is stalled" in text
+    assert "not converging" not in text
+
+
 def _forecast(monkeypatch, low, likely, high, samples=34, *, assumed=False):
     found = Forecast(low, likely, high, samples, assumed)
     monkeypatch.setattr(services.reports, "forecast_of", lambda drain, rows: found)
@@ -261,18 +281,36 @@ def test_no_end_is_no_number(drain, monkeypatch):
     outcome = run("drain_status", str(drain.pk), "--json")
     assert "Infinity" not in outcome.stdout
     assert outcome.json["forecast"]["seconds"] == {"low": None, "likely": None, "high": None}
-    assert "a migration is not converging, see below" in run("drain_status", str(drain.pk)).stdout
+    assert "a migration is not converging" in run("drain_status", str(drain.pk)).stdout
 
 
 def test_a_copy_that_is_over_needs_no_advice(drain):
     begin(drain)
-    move(drain, "web-1", MigrationState.SUCCEEDED, course="stalled")
+    move(drain, "web-1", MigrationState.SUCCEEDED, course="stalled", seconds_left=2.0)
     assert "drain_instance" not in run("drain_status", str(drain.pk)).stdout
+
+
+@pytest.mark.parametrize("kind", ["abort", "force_complete", None])
+def test_what_was_said_of_a_copy_is_not_told_to_programs_either_once_it_is_over(drain, kind):
+    begin(drain)
+    move(drain, "web-1", MigrationState.MIGRATING, course="not_converging", seconds_left=2.0)
+    row = drain.migrations.get(server_name="web-1")
+    if kind:
+        request(row, kind, "ada", taken_at=timezone.now())
+    else:
+        store.change_migration(row, timezone.now(), state=MigrationState.SUCCEEDED)
+    for command in ("drain_status", "drain_export"):
+        arguments = [str(drain.pk), "--json"] if command == "drain_status" else [str(drain.pk)]
+        found = json.loads(run(command, *arguments).stdout)["instances"]
+        web = next(one for one in found if one["server_name"] == "web-1")
+        assert (web["course"], web["seconds_left"]) == (None, None), command
 
 
 def test_a_run_back_is_told_as_one(drain):
     Drain.objects.filter(pk=drain.pk).update(direction="back")
-    assert "0 of 3 came back" in run("drain_status", str(drain.pk)).stdout
+    first = f"cmp1 (bring-back {drain.pk}): pending, 0 of 3 came back"
+    assert run("drain_status", str(drain.pk)).stdout.startswith(first)
+    assert "pending (bring-back)" in run("drain_status").stdout
     assert run("drain_status", str(drain.pk), "--json").json["direction"] == "back"
 
 

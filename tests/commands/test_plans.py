@@ -5,9 +5,11 @@ import re
 from datetime import datetime
 
 import pytest
+from django.utils import timezone
 
 from tests.commands.helpers import begin, finish, move, run, succeed
 from tests.fakes import GIB, server, service
+from ukcloud_maintenance import store
 from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.facts import Aggregate, Capacity
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
@@ -356,6 +358,15 @@ def test_status_of_a_plan(plan):
     numbers = [str(drain.pk) for drain in Drain.objects.order_by("plan_order")]
     assert first.split()[:6] == ["cmp1", numbers[0], "running", "1", "2", "0"]
     assert second.split()[:6] == ["cmp2", numbers[1], "pending", "0", "1", "0"]
+
+
+def test_status_of_a_plan_names_who_needs_a_person_and_where_what_helps_is_told(plan):
+    drain = Drain.objects.get(host="cmp2")
+    row = store.migrations(drain)[0]
+    store.change_migration(row, timezone.now(), state=MigrationState.BLOCKED, code="task_state")
+    text = run("drain_status", "--plan", str(plan.pk)).stdout
+    said = f"Needs you on cmp2: {row.server_name} (blocked): see `drain_status {drain.pk}`"
+    assert [line for line in text.splitlines() if "Needs you" in line] == [said]
 
 
 def test_status_of_a_plan_as_json(plan):

@@ -53,6 +53,11 @@ ROWS = {
         requested=[asked("force_complete", state=RequestState.TAKEN, taken_at=NOW, tries=1)],
         **ENDLESS,
     ),
+    "to_be_forced": migrating(
+        "to_be_forced", requested=[asked("force_complete", state=RequestState.OPEN)], **ENDLESS
+    ),
+    "post_copy": migrating("post_copy", **{**ENDLESS, "nova_status": "running (post-copy)"}),
+    "copied": migrating("copied", **{**ENDLESS, "nova_status": "post-migrating"}),
     "waits": row("waits"),
     "left": row("left", state=MigrationState.SUCCEEDED),
     "stays": row("stays", state=MigrationState.STAYS),
@@ -91,8 +96,8 @@ def test_what_failed_in_a_drain_that_cannot_be_reopened_needs_nobody():
 
 
 @pytest.mark.parametrize("state", OPEN)
-def test_no_verdict_is_told_of_what_is_aborted_or_forced(state):
-    for name in ("aborting", "taken", "forced"):
+def test_no_verdict_is_told_of_what_is_aborted_or_forced_or_ends_by_itself(state):
+    for name in ("aborting", "taken", "forced", "to_be_forced", "post_copy", "copied"):
         assert ROWS[name].attempt.course == "not_converging"
         assert needs.course_of(ROWS[name]) == ""
     assert [needs.is_aborting(ROWS[name]) for name in ("aborting", "taken", "forced")] == [
@@ -119,6 +124,35 @@ def test_a_stale_verdict_is_not_recorded_any_longer_after(kind):
     )
     set_ = changes(decided(drain(), [mine], sight), mine)
     assert (set_["course"], set_["seconds_left"], set_["pass_bytes"]) == ("", None, None)
+
+
+@pytest.mark.parametrize("status", ["post-migrating", "completed"])
+def test_what_has_copied_everything_is_not_stalled_however_long_nova_takes(status):
+    mine = migrating("web", **{**ENDLESS, "course": "stalled", "nova_status": status})
+    assert needs.course_of(mine) == ""
+    shown = progress(memory_total_bytes=4096, memory_remaining_bytes=0)
+    sight = seen(
+        server("web", task_state="migrating", status="MIGRATING"),
+        records=(record("web", status=status),),
+        progress={"web": (shown,)},
+    )
+    assert changes(decided(drain(), [mine], sight), mine)["course"] == ""
+
+
+def test_a_post_copy_that_stands_still_is_told():
+    mine = migrating(
+        "web", **{**ENDLESS, "course": "stalled", "nova_status": "running (post-copy)"}
+    )
+    assert needs.need_of(mine, DrainState.RUNNING) is Need.STALLED
+
+
+def test_whether_only_what_is_stalled_does_not_end():
+    def of(*names):
+        return needs.in_need([ROWS[name] for name in names], DrainState.RUNNING)
+
+    assert needs.only_stalled(of("stalled", "failed"))
+    assert not needs.only_stalled(of("stalled", "endless"))
+    assert not needs.only_stalled(of("failed"))
 
 
 def test_every_need_names_what_helps_and_that_is_offered():

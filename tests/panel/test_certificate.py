@@ -151,6 +151,25 @@ def test_a_safe_host_says_so_with_every_check(admin, maintained):
     assert url("certificate_file") in html
 
 
+def primary(client) -> list[str]:
+    """The primary buttons of what is ours on the page of the host."""
+    html = shown(client.get(url("host")))
+    ours = html[html.index('class="mnt-page') :]
+    found = re.findall(r'class="btn btn-primary[^"]*"[^>]*>(.*?)</(?:a|button)>', ours, re.DOTALL)
+    return [text(one) for one in found if "{" not in one]
+
+
+@pytest.mark.parametrize("is_safe", [True, False])
+def test_a_host_that_is_drained_has_one_primary_button(admin, maintained, is_safe):
+    """It can be drained again, but is to be returned."""
+    if is_safe:
+        verify(maintained)
+    assert primary(admin) == ["Return to Service"]
+    assert "Drain Host" in text(shown(admin.get(url("host"))))
+    admin.post(url("return_host"), {"choice": "ours"})
+    assert primary(admin) == []
+
+
 def test_times_are_in_the_users_zone_and_name_it(admin, maintained):
     verify(maintained)
     admin.cookies["django_timezone"] = "Asia/Tokyo"

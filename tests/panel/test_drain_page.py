@@ -402,6 +402,18 @@ def test_the_list_is_newest_first_filtered_and_paged(admin, make_drain, settings
     assert drains(admin, page=2) == [first.pk]
 
 
+def test_a_long_reason_is_shortened_in_the_lists_and_all_of_it_can_be_reached(admin, make_drain):
+    """By whoever points at it, and by whoever comes by keyboard."""
+    make_drain("cmp1", server("a"), reason="new kernel")
+    make_drain("cmp2", server("b"), reason=f"{'firmware ' * 25}<b>")
+    html = admin.get(reverse("horizon:admin:maintenance:drains")).content.decode()
+    found = re.findall(r'<div class="mnt-reason([^>]*)>([^<]*)</div>', html)
+    long, short = found
+    assert short == ('"', "new kernel")
+    whole = f"{'firmware ' * 25}&lt;b&gt;"
+    assert long == (f' mnt-brief" tabindex="0" title="{whole}"', whole)
+
+
 def test_the_list_says_when_it_is_empty(admin, make_drain):
     url = reverse("horizon:admin:maintenance:drains")
     assert "No host of region RegionOne has been drained yet." in admin.get(url).content.decode()

@@ -303,6 +303,9 @@ def test_warns_when_no_worker_is_at_work(admin):
     page = admin.get(INDEX).content.decode()
     assert "No worker is running." in page
     assert "django-admin maintenance_worker" in page
+    store.sign_of_life("w", "controller", 1, timezone.now() - timedelta(days=1))
+    page = admin.get(INDEX).content.decode()
+    assert re.search(r"last report was at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\.", page)
     store.sign_of_life("w", "controller", 1, timezone.now(), problem=text("Keystone refuses it."))
     page = admin.get(INDEX).content.decode()
     assert "No worker is running." not in page

@@ -7,11 +7,13 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from tests.asking import request
 from tests.fakes import server
 from tests.panel.test_drain_page import text, updates
 from tests.panel.test_hosts import rows
 from tests.panel.test_plans import make_plan as make_plan
 from tests.panel.test_plans import updates as plan_updates
+from tests.panel.test_steering import fly
 from ukcloud_maintenance import store
 from ukcloud_maintenance.core.drain import needs
 from ukcloud_maintenance.core.message import lines, message
@@ -221,9 +223,51 @@ def test_only_blocked_ones_are_waited_for(admin, needy, settings):
     until = timezone.localtime(now + timedelta(seconds=600))
     assert headline.startswith(
         f"Nothing is moving. Waiting until {until:%H:%M} for blocked, then the drain ends as"
-        " failed. 0 of 1 instance has left."
+        " failed."
     )
-    assert re.search(r"(10:00|9:5\d) left\.$", headline)
+    assert re.search(r"failed\. \d+:\d\d left\. 0 of 1 instance has left\.$", headline)
+
+
+def test_a_wait_that_is_over_is_not_said_to_go_on(admin, needy, settings):
+    """No worker has ended it yet."""
+    settings.UKCLOUD_MAINTENANCE = {"BLOCKED_WAIT_SECONDS": 600}
+    needy.migrations.exclude(server_name="blocked").delete()
+    long_ago = timezone.now() - timedelta(hours=1)
+    type(needy).objects.filter(pk=needy.pk).update(blocked_since=long_ago)
+    data = updates(admin, needy).json()
+    assert text(data["parts"]["headline"]) == (
+        "Nothing is moving. The wait for blocked has ended; the drain ends as failed."
+        " 0 of 1 instance has left."
+    )
+
+
+@pytest.mark.parametrize("other", ["well", "joined"])
+def test_what_moves_is_not_said_to_stand_still(admin, needy, other):
+    """Before the worker has seen that it no longer waits alone."""
+    needy.migrations.exclude(server_name__in=["blocked", "well"]).delete()
+    if other == "joined":
+        needy.migrations.filter(server_name="well").update(state=MigrationState.PENDING)
+    type(needy).objects.filter(pk=needy.pk).update(blocked_since=timezone.now())
+    headline = text(updates(admin, needy).json()["parts"]["headline"])
+    assert headline == "blocked is blocked. 0 of 2 instances have left."
+
+
+def test_nothing_is_waited_for_once_the_window_is_over(admin, needy):
+    now = timezone.now()
+    needy.migrations.exclude(server_name="blocked").delete()
+    past = now - timedelta(minutes=1)
+    type(needy).objects.filter(pk=needy.pk).update(blocked_since=now, stop_at=past)
+    assert text(updates(admin, needy).json()["parts"]["headline"]) == (
+        "blocked is blocked. Its window has ended: no new migrations start; those in progress"
+        " finish. 0 of 1 instance has left."
+    )
+
+
+def test_a_failure_and_the_wait_for_others_are_both_announced(admin, needy):
+    needy.migrations.exclude(server_name__in=["blocked", "failed"]).delete()
+    type(needy).objects.filter(pk=needy.pk).update(blocked_since=timezone.now())
+    said = updates(admin, needy).json()["announcement"]
+    assert "failed failed. Nothing is moving. Waiting until" in said
 
 
 def test_the_lists_count_them_by_queries_as_the_page_does_by_rows(admin, needy):
@@ -235,6 +279,74 @@ def test_the_lists_count_them_by_queries_as_the_page_does_by_rows(admin, needy):
     html = admin.get(reverse(f"{PANEL}:host_updates")).json()["cells"]["cmp4"]
     assert "6 need you" in text(html)
     assert "6 need you" in text(admin.get(reverse(f"{PANEL}:drains")).content.decode())
+
+
+@pytest.mark.parametrize(
+    ("nova_status", "asked", "needed"),
+    [
+        ("running", None, 1),
+        ("running", {"kind": "abort"}, 0),
+        ("running", {"kind": "abort", "tries": 1}, 0),
+        ("running", {"kind": "abort", "taken_at": "now"}, 0),
+        ("running", {"kind": "abort", "state": "refused", "tries": 1}, 1),
+        ("running", {"kind": "abort", "state": "withdrawn"}, 1),
+        # what a cancel sent may have been taken, though Nova refused it
+        ("running", {"kind": "abort", "state": "refused", "tries": 1, "by": "cancel"}, 0),
+        ("running", {"kind": "force_complete"}, 0),
+        ("running", {"kind": "force_complete", "taken_at": "now"}, 0),
+        ("running", {"kind": "force_complete", "state": "refused", "tries": 1}, 1),
+        ("running", {"kind": "abort", "taken_at": "now", "attempt": 0}, 1),
+        ("running (post-copy)", None, 0),
+        ("post-migrating", None, 0),
+    ],
+)
+def test_the_lists_do_not_count_what_ends_by_itself_or_is_seen_to(
+    admin, needy, nova_status, asked, needed
+):
+    """Before the worker has looked again as well: the pages would contradict each other."""
+    needy.migrations.exclude(server_name="endless").delete()
+    row = store.migrations(needy)[0]
+    store.change_migration(row, timezone.now(), nova_status=nova_status, late_since=timezone.now())
+    if asked:
+        fields = dict(asked)
+        if "taken_at" in fields:
+            fields["taken_at"] = timezone.now()
+        if "attempt" in fields:
+            fields["attempt_number"] = fields.pop("attempt")
+        request(row, fields.pop("kind"), fields.pop("by", "bob"), **fields)
+    assert store.counts([needy.pk])[needy.pk].in_need(DrainState.RUNNING) == needed
+    assert store.counts_of(needy, store.migrations(needy)).in_need(DrainState.RUNNING) == needed
+    assert bool(updates(admin, needy).json()["parts"]["needs"]) == bool(needed)
+
+
+def test_what_is_aborted_neither_times_out_nor_is_late(admin, needy):
+    needy.migrations.exclude(server_name="endless").delete()
+    now = timezone.now()
+    row = store.migrations(needy)[0]
+    type(needy).objects.filter(pk=needy.pk).update(timeout_action="abort")
+    store.change_migration(row, now, late_since=now, running_since=now)
+    [shown] = updates(admin, needy).json()["rows"]
+    assert "Late" in text(shown["cells"][3][0])
+    assert "it is then aborted" in text(shown["cells"][11][0])
+    request(row, "abort", "bob")
+    [shown] = updates(admin, needy).json()["rows"]
+    assert text(shown["cells"][3][0]) == "Migrating"
+    assert text(shown["cells"][11][0]) == "Abort requested by bob."
+
+
+@pytest.mark.parametrize(
+    ("course", "words"), [("not_converging", "not converging"), ("stalled", "stalled")]
+)
+def test_why_there_is_no_estimate_is_what_the_row_says(admin, make_plan, course, words):
+    plan = make_plan("cmp1")
+    [drain] = store.drains_of_plan(plan.pk)
+    now = timezone.now()
+    store.change_drain(drain, now, state=DrainState.RUNNING, started_at=now)
+    row = store.migrations(drain)[0]
+    fly(row, course=course, running_since=now)
+    said = f"no estimate: a migration is {words}"
+    assert said in text(updates(admin, drain).json()["parts"]["facts"])
+    assert said in text(plan_updates(admin, plan).json()["parts"]["facts"])
 
 
 def test_the_list_leads_the_page_of_a_plan(admin, make_plan):
@@ -249,6 +361,42 @@ def test_the_list_leads_the_page_of_a_plan(admin, make_plan):
     shown = text(data["parts"]["needs"])
     assert f"{row.server_name} ( cmp2 ) Blocked" in shown
     assert reverse(f"{PANEL}:drain", args=[drain.pk]) in data["parts"]["needs"]
+
+
+def test_what_helps_is_at_hand_on_the_page_of_a_plan_too(admin, needy):
+    plan = store.create_plan(
+        region="RegionOne",
+        reason="firmware",
+        hosts_at_once=1,
+        actor_id="id-of-alice",
+        actor="alice",
+        now=timezone.now(),
+    )
+    type(needy).objects.filter(pk=needy.pk).update(plan=plan)
+    needy.refresh_from_db()
+    data = plan_updates(admin, plan).json()
+    items = re.findall(r"<li data-needs.*?</li>", data["parts"]["needs"], re.DOTALL)
+    shown = {re.search(r"<a href[^>]*>([^<]*)</a>", i).group(1): verbs_of(i) for i in items}
+    assert shown == {name: [*verbs, "View Drain"] for name, verbs in LISTED.items()}
+
+    # what needs no question is done, and the admin stays with the plan
+    page = admin.get(reverse(f"{PANEL}:plan", args=[plan.pk])).content.decode()
+    assert 'id="mnt-one"' in page
+    assert '<input type="hidden" name="back" value="plan">' in page
+    failed = needy.migrations.get(server_name="failed")
+    retry = f'formaction="([^"]*/retry/)" name="row" value="{failed.pk}"'
+    answer = admin.post(re.search(retry, page)[1], {"row": failed.pk, "back": "plan"})
+    assert answer["Location"] == reverse(f"{PANEL}:plan", args=[plan.pk])
+    failed.refresh_from_db()
+    assert failed.state == MigrationState.PENDING
+    # of a drain that is in no plan it leads to the drain
+    type(needy).objects.filter(pk=needy.pk).update(plan=None)
+    blocked = needy.migrations.get(server_name="blocked")
+    answer = admin.post(
+        re.search(retry.replace(str(failed.pk), str(blocked.pk)), page)[1],
+        {"row": blocked.pk, "back": "plan"},
+    )
+    assert answer["Location"] == reverse(f"{PANEL}:drain", args=[needy.pk])
 
 
 def test_a_drain_that_ended_says_once_what_is_left(admin, needy):

@@ -624,7 +624,7 @@ def test_updates_are_204_while_nothing_changed(
     second = updates(admin, plan, first["token"]).json()
     assert second["token"] != first["token"]
     assert "Running" in second["parts"]["state"]
-    assert (second["over"], second["announcement"]) == (False, "")
+    assert (second["over"], second["announcement"]) == (False, "Running.")
     finish(drain_of(plan, "cmp1"))
     third = updates(admin, plan).json()
     assert "cmp1: Drained. 1 of 2 hosts" in third["announcement"]
@@ -870,3 +870,89 @@ def test_a_host_that_waits_for_another_one_of_its_plan_says_so(admin, make_plan)
     rows = {row["id"]: row["cells"] for row in updates(admin, plan).json()["rows"]}
     assert text(rows[waits.pk][2]) == "Waiting for cmp1"
     assert text(rows[drain_of(plan, "cmp1").pk][2]) == "Running"
+
+
+def at_a_glance(client, plan) -> tuple[str, str]:
+    """Its state, and what is said before how many hosts are drained."""
+    parts = updates(client, plan).json()["parts"]
+    why, _drained, _rest = text(parts["headline"]).partition("0 of 3 hosts are drained.")
+    return text(parts["state"]), why.strip()
+
+
+@pytest.fixture
+def in_turn(make_plan) -> Plan:
+    """A plan of three hosts, of which the first runs and the others wait for it."""
+    plan = make_plan("cmp1", "cmp2", "cmp10")
+    for host in ("cmp1", "cmp2", "cmp10"):
+        run(drain_of(plan, host))
+    waits = message("waits_for_hosts", hosts=["cmp1"])
+    Drain.objects.filter(plan=plan).exclude(host="cmp1").update(message=waits)
+    return plan
+
+
+def test_a_plan_is_what_its_hosts_are_that_do_not_wait_for_others(admin, in_turn):
+    paused = "Paused: no new migrations start; those in progress finish."
+    assert at_a_glance(admin, in_turn) == ("Running", "")
+    store.change_drain(drain_of(in_turn, "cmp1"), timezone.now(), state=DrainState.PAUSED)
+    assert at_a_glance(admin, in_turn) == ("Paused", paused)
+    assert "Expected end" not in facts(admin, in_turn)
+    # one of them is cancelled; the plan goes on with the others
+    store.change_drain(drain_of(in_turn, "cmp1"), timezone.now(), state=DrainState.CANCELLING)
+    assert at_a_glance(admin, in_turn) == ("Running", "")
+    for host in ("cmp2", "cmp10"):
+        store.change_drain(drain_of(in_turn, host), timezone.now(), state=DrainState.CANCELLING)
+    state, why = at_a_glance(admin, in_turn)
+    assert (state, why.partition(":")[0]) == ("Cancelling", "Being cancelled")
+
+
+def test_a_plan_that_is_to_begin_later_says_when(admin, make_plan):
+    plan = make_plan("cmp1", "cmp2", "cmp10")
+    assert at_a_glance(admin, plan) == ("Pending", "")
+    tomorrow = timezone.now() + timedelta(days=1)
+    Drain.objects.filter(plan=plan).update(start_at=tomorrow)
+    when = f"{timezone.localtime(tomorrow):%Y-%m-%d %H:%M}"
+    assert at_a_glance(admin, plan) == ("Scheduled", f"Starts at {when}.")
+    assert f"Starts at {when} UTC" in facts(admin, plan)
+    assert "Scheduled" in text(page(admin.get(reverse(f"{PANEL}:plans"))))
+
+
+def test_a_plan_that_waits_for_blocked_ones_alone_says_for_whom_and_until_when(admin, in_turn):
+    drain = drain_of(in_turn, "cmp1")
+    one, two = store.migrations(drain)
+    store.change_migration(one, timezone.now(), state=MigrationState.GONE)
+    store.change_migration(two, timezone.now(), state=MigrationState.BLOCKED, code="task_state")
+    assert at_a_glance(admin, in_turn) == ("Running", "1 needs you.")
+    Drain.objects.filter(pk=drain.pk).update(blocked_since=timezone.now())
+    state, why = at_a_glance(admin, in_turn)
+    assert state == "Running"
+    assert re.fullmatch(
+        r"1 needs you\. cmp1: Nothing is moving\. Waiting until \S+ for b-cmp1, then the drain"
+        r" ends as failed\.",
+        why,
+    )
+    assert "Expected end" not in facts(admin, in_turn)
+    rows = {row["id"]: row["cells"] for row in updates(admin, in_turn).json()["rows"]}
+    assert "progress-bar-warning" in rows[drain.pk][3]
+
+
+def test_what_others_do_with_a_plan_is_announced(admin, in_turn):
+    """As of a drain: a quarter of the way, a skip, a pause, who needs a person, each host."""
+
+    def said() -> str:
+        return updates(admin, in_turn).json()["announcement"]
+
+    assert said() == "Running."
+    now = timezone.now()
+    one, two = store.migrations(drain_of(in_turn, "cmp1"))
+    store.change_migration(one, now, state=MigrationState.GONE)
+    assert said() == "Running."  # not each instance
+    store.change_migration(two, now, state=MigrationState.GONE)
+    assert said() == "Running. 25 % of the instances have left."
+    one, _two = store.migrations(drain_of(in_turn, "cmp2"))
+    store.change_migration(one, now, state=MigrationState.SKIPPED)
+    assert said() == "Running. 25 % of the instances have left. 1 skipped."
+    store.change_drain(drain_of(in_turn, "cmp1"), now, state=DrainState.PAUSED)
+    assert said().startswith("Paused. ")
+    store.change_drain(drain_of(in_turn, "cmp1"), now, state=DrainState.RUNNING)
+    finish(drain_of(in_turn, "cmp1"))
+    assert said().endswith("cmp1: Drained. 1 of 3 hosts have finished.")

@@ -707,6 +707,28 @@ def test_a_return_to_service_stands_where_it_belongs(admin, make_drain):
     ]
 
 
+def test_a_short_maintenance_is_told_in_minutes_and_its_return_in_seconds(admin, make_drain):
+    drain = over(make_drain, START, 60, failed=0)
+    found = store.join_maintenance(
+        drain, found_status="enabled", found_reason="", service_id="s", now=START
+    )
+    end = START + timedelta(minutes=18)
+    store.close_maintenance(found, end)
+    HostMaintenance.objects.filter(pk=found.pk).update(
+        returning_since=end - timedelta(seconds=2), message="Enabled, and Nova sees it up."
+    )
+    told = next(row for row in history(host_page(admin)) if row[0] == "Return to service")
+    assert told[1:3] == ["Enabled, and Nova sees it up. In maintenance for 18 min.", "0:02"]
+
+
+def test_what_was_aborted_is_no_failure_in_the_history(admin, make_drain):
+    drain = over(make_drain, START, 60, failed=2)
+    row = drain.migrations.filter(state=MigrationState.FAILED).first()
+    drain.migrations.filter(pk=row.pk).update(code="aborted")
+    [told] = history(host_page(admin))
+    assert told[3] == "1"
+
+
 def test_the_chart_has_a_bar_for_each_drain_as_high_as_it_took(admin, make_drain):
     over(make_drain, START, 30, failed=1)
     over(make_drain, START + timedelta(days=1), 60, failed=0)

@@ -522,21 +522,41 @@ def test_no_retry_is_offered_of_a_drain_whose_host_was_given_back_or_is_drained_
     put(rows_of(drain)["failed"], "failed")
     store.finish_drain(drain, DrainState.FAILED, DrainResult.INSTANCES_FAILED, "", "worker", now)
     offered = {"retry", "retry_on"}
+
+    def listed() -> bool:
+        """Whether the list of drains says that somebody is needed."""
+        html = admin.get(reverse(f"{PANEL}:drains")).content.decode()
+        return "1 needs you" in text(html[html.index(f'data-drain="{drain.pk}"') :])
+
+    def on_hosts() -> bool:
+        cell = admin.get(reverse(f"{PANEL}:host_updates")).json()["cells"].get("cmp1", "")
+        if "1 needs you" in text(cell):
+            assert f'href="{drain_url("drain", drain)}" ng-non-bindable' in cell
+        return "1 needs you" in text(cell)
+
     assert actions(admin, drain) == ["Retry Failed"]
     assert verbs(admin, drain)["failed"] >= offered
+    assert listed()
+    assert on_hosts()
 
     again = make_drain("cmp1", server("late-1"))
     maintenance.refresh_from_db()
     assert actions(admin, drain) == []
     assert not verbs(admin, drain)["failed"] & offered
+    assert not listed()
+    assert not on_hosts()
     store.cancel_drain(again, "alice", now, abort=False, enable=False)
     assert actions(admin, drain) == ["Retry Failed"]
+    assert listed()
 
     store.request_return(maintenance, choice="leave", actor="alice", now=now)
     assert actions(admin, drain) == []
+    assert not listed()
+    assert not on_hosts()
     store.finish_return(maintenance, ReturnResult.LEFT, "", "worker", now)
     assert actions(admin, drain) == []
     assert not verbs(admin, drain)["failed"] & offered
+    assert not listed()
 
 
 def test_the_evidence_is_shown_and_the_button_only_where_it_is_complete(admin, drain, evidence):

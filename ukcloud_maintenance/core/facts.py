@@ -23,6 +23,10 @@ NOVA_STATUS_WAITING = frozenset({"accepted", "queued"})
 NOVA_STATUS_RUNNING = frozenset(
     {"preparing", "running", "running (post-copy)", "post-migrating", "pre-migrating", "migrating"}
 )
+#: … of one whose guest runs at the destination and fetches the rest from the source: it ends.
+NOVA_STATUS_POST_COPY = "running (post-copy)"
+#: … of one that has copied everything, whatever is still to be done.
+NOVA_STATUS_COPIED = NOVA_STATUS_OVER | {"post-migrating"}
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from .access import require
 from .drains import ready_to_request, write_request
 from .hosts import worker_status
 from .instances import retry_failed
-from .reports import forecast_of_plan
+from .reports import blocked_until, forecast_of_plan
 from .requests import PLAN_MAX_HOSTS, DrainRequest, check_hosts_of_plan
 from .steering import cancel_drain, change_drain, pause_drain, require_cancel, resume_drain
 
@@ -99,6 +99,10 @@ class PlanReport:
             sum(counts.endless for counts in self.counts.values()),
             sum(counts.aborted for counts in self.counts.values()),
         )
+
+    def blocked_until(self, drain: Drain) -> datetime | None:
+        """When a drain no longer waits for what is blocked, where it waits for nothing else."""
+        return blocked_until(drain)
 
     @property
     def revision(self) -> int:

@@ -112,7 +112,7 @@ def drain_report(actor: Actor, drain_id: int, since: int = 0) -> DrainReport:
         forecast=forecast_of(drain, rows),
         may_go_on=store.may_go_on(drain),
         timeouts=_timeouts(drain, rows, now),
-        blocked_until=_blocked_until(drain),
+        blocked_until=blocked_until(drain),
         tried=_tried(drain, rows, since),
         since=since,
     )
@@ -128,7 +128,8 @@ def _tried(drain: Drain, rows: list[InstanceMigration], since: int) -> dict[int,
     return store.hosts_tried(of) if of else {}
 
 
-def _blocked_until(drain: Drain) -> datetime | None:
+def blocked_until(drain: Drain) -> datetime | None:
+    """When a drain no longer waits for what is blocked, where it waits for nothing else."""
     if drain.state != DrainState.RUNNING or drain.blocked_since is None:
         return None
     return drain.blocked_since + timedelta(seconds=settings.current().blocked_wait_seconds)
@@ -140,7 +141,11 @@ def _timeouts(
     bounds = TimeoutBounds(
         settings.current().timeout_seconds_per_gib, settings.current().timeout_min_seconds
     )
-    found = {row.pk: timeout_outlook(row, drain.timeout_action, bounds, now) for row in rows}
+    found = {
+        row.pk: timeout_outlook(row, drain.timeout_action, bounds, now)
+        for row in rows
+        if not needs.is_aborting(row)  # it is over in a moment
+    }
     return {pk: outlook for pk, outlook in found.items() if outlook is not None}
 
 

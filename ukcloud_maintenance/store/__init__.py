@@ -139,6 +139,7 @@ from .requests import (
     pause_drain,
     reopen_drain,
     resume_drain,
+    that_may_go_on,
 )
 from .retention import Cleared, clear
 from .returning import (
@@ -375,6 +376,7 @@ __all__ = [
     "skip_instance",
     "standing",
     "state_of",
+    "that_may_go_on",
     "to_be_moved",
     "told",
     "traffic",

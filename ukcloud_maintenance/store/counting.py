@@ -4,12 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import Count, F, Max, Q
+from django.db.models import Count, Exists, F, Max, OuterRef, Q
 
 from ..core.codes import ABORTED, ARRIVED, NOWHERE
 from ..core.copying.duration import Learned, learned_of
 from ..core.drain.alarm import arrived_wrong
-from ..core.drain.needs import ENDLESS, WAITS_FOR_BLOCKED, counts_failed, course_of
+from ..core.drain.needs import ENDLESS, STALLED, WAITS_FOR_BLOCKED, counts_failed, course_of
+from ..core.facts import NOVA_STATUS_COPIED, NOVA_STATUS_POST_COPY
 from ..core.states import (
     DRAIN_TERMINAL,
     MIGRATION_LEFT,
@@ -18,9 +19,12 @@ from ..core.states import (
     Direction,
     Method,
     MigrationState,
+    RequestKind,
+    RequestOrigin,
+    RequestState,
     Result,
 )
-from ..models import Attempt, Drain, HostMaintenance, InstanceMigration, host_key
+from ..models import Attempt, Drain, HostMaintenance, InstanceMigration, Request, host_key
 from . import clock
 
 
@@ -101,6 +105,7 @@ def counts(drain_ids: Iterable[int]) -> dict[int, Counts]:
     elsewhere_now = ~Q(dest_compute="") & ~Q(dest_compute=F("drain__host"))
     went &= Q(server_status="DELETED") | Q(code=NOWHERE) | elsewhere_now
     copies = Q(state=MigrationState.MIGRATING, newest_attempt__course__in=list(ENDLESS))
+    copies &= _is_said_of_its_course()
     rows = (
         InstanceMigration.objects.filter(drain_id__in=ids)
         .order_by()
@@ -117,6 +122,25 @@ def counts(drain_ids: Iterable[int]) -> dict[int, Counts]:
         found[drain_id][state] = number
         more[drain_id] = [a + b for a, b in zip(more[drain_id], others, strict=True)]
     return {drain_id: Counts(by_state, *more[drain_id]) for drain_id, by_state in found.items()}
+
+
+def _is_said_of_its_course() -> Q:
+    """What core.drain.needs.course_of goes by, of an instance that is being migrated."""
+    live = Q(method__in=["", Method.LIVE.value])
+    copied = Q(newest_attempt__nova_status__in=sorted(NOVA_STATUS_COPIED))
+    in_post_copy = Q(newest_attempt__nova_status=NOVA_STATUS_POST_COPY)
+    ends = copied | (in_post_copy & ~Q(newest_attempt__course=STALLED))
+    abort, force = RequestKind.ABORT.value, RequestKind.FORCE.value
+    is_open = Q(state=RequestState.OPEN.value, kind__in=[abort, force])
+    was_sent = Q(tries__gt=0) | Q(taken_at__isnull=False)
+    counts_on = Q(state=RequestState.TAKEN.value) | Q(origin=RequestOrigin.CANCEL.value)
+    forced = Q(kind=force, taken_at__isnull=False)
+    of_attempt = Q(attempt_number=OuterRef("newest_attempt__number"))
+    steered = Request.objects.filter(
+        is_open | (of_attempt & ((Q(kind=abort) & was_sent & counts_on) | forced)),
+        migration=OuterRef("pk"),
+    )
+    return live & ~ends & ~Q(Exists(steered))
 
 
 def counts_of(drain: Drain, rows: Iterable[InstanceMigration]) -> Counts:
@@ -141,7 +165,7 @@ class HostRecord:
     maintenance; whether the host is safe to power off.
 
     :ivar returned: the maintenance that a return ended of late, or None
-    :ivar run_back: what is bringing instances back to it, or None
+    :ivar run_back: what is bringing instances back to it, or None; and its counts
     """
 
     drain: Drain
@@ -150,6 +174,7 @@ class HostRecord:
     safe: bool = False
     returned: HostMaintenance | None = None
     run_back: Drain | None = None
+    back: Counts = field(default_factory=Counts)
 
     @property
     def returning(self) -> bool:
@@ -201,7 +226,7 @@ def host_records(
         before = last and last.closed_at and last.closed_at <= drain.created_at
         return None if before else last
 
-    tally = counts(d.pk for d in latest)
+    tally = counts(d.pk for d in found_drains)
     return {
         d.host: HostRecord(
             d,
@@ -209,7 +234,8 @@ def host_records(
             maintenances.get(d.host_key),
             is_safe(maintenances.get(d.host_key), verified_after),
             given_back(d),
-            back.get(d.host_key),
+            run_back := back.get(d.host_key),
+            tally[run_back.pk] if run_back else Counts(),
         )
         for d in latest
         if d.region == region

@@ -318,16 +318,32 @@ def reopen_drain(drain: Drain, actor: Who, now: datetime) -> None:
 def may_go_on(drain: Drain) -> bool:
     """Whether what failed can be retried as far as the host is concerned. A drain that is over goes
     on (:func:`reopen_drain`) if the host has no other open drain, and is still in the maintenance
-    that the drain was part of."""
-    if drain.state != DrainState.FAILED:
-        return True
-    if Drain.objects.filter(open_key=drain.host_key).exclude(pk=drain.pk).exists():
-        return False
-    if drain.direction != Direction.AWAY or not drain.maintenance_id:
-        return True
-    return HostMaintenance.objects.filter(
-        pk=drain.maintenance_id, open_key__isnull=False, returning_since__isnull=True
-    ).exists()
+    that the drain was part of. At most two queries."""
+    return bool(that_may_go_on([drain]))
+
+
+def that_may_go_on(drains: Iterable[Drain]) -> set[int]:
+    """The same of several drains: the numbers of those of which it holds. At most two queries."""
+    every = list(drains)
+    failed = [drain for drain in every if drain.state == DrainState.FAILED]
+    found = {drain.pk for drain in every} - {drain.pk for drain in failed}
+    if not failed:
+        return found
+    keys = {drain.host_key for drain in failed}
+    taken = dict(Drain.objects.filter(open_key__in=keys).values_list("open_key", "pk"))
+    free = [drain for drain in failed if taken.get(drain.host_key, drain.pk) == drain.pk]
+    of = {d.maintenance_id for d in free if d.direction == Direction.AWAY and d.maintenance_id}
+    if of:
+        still_open = HostMaintenance.objects.filter(
+            pk__in=of, open_key__isnull=False, returning_since__isnull=True
+        )
+        of -= set(still_open.values_list("pk", flat=True))
+    found |= {
+        drain.pk
+        for drain in free
+        if drain.direction != Direction.AWAY or drain.maintenance_id not in of
+    }
+    return found
 
 
 def adjust_drain(drain: Drain, actor: Who, now: datetime, said: Message, **fields: Any) -> None:

@@ -9,7 +9,14 @@ from ..codes import SOURCE_DOWN
 from ..copying import convergence
 from ..copying.fraction import Sample, fraction, rate
 from ..copying.patience import bytes_to_copy, late_after_seconds, timeout_outlook
-from ..facts import NOVA_STATUS_RUNNING, NOVA_STATUS_WAITING, Migration, Progress, Server
+from ..facts import (
+    NOVA_STATUS_COPIED,
+    NOVA_STATUS_RUNNING,
+    NOVA_STATUS_WAITING,
+    Migration,
+    Progress,
+    Server,
+)
 from ..message import message, several
 from ..states import (
     ABORTABLE,
@@ -180,8 +187,9 @@ def bytes_of(p: Pass, row: Row) -> dict[str, Any]:
 
 def course_of(p: Pass, row: Row, newest: Progress) -> dict[str, Any]:
     """How the bytes went so far, and whether it will end; that is over where it is aborted or
-    forced to complete."""
-    if row.requests.abort or row.requests.forced_at:
+    forced to complete, or everything is copied: then nothing moves for as long as Nova takes."""
+    copied = row.attempt.nova_status in NOVA_STATUS_COPIED
+    if copied or row.requests.abort or row.requests.forced_at:
         return {"course": "", "seconds_left": None, "pass_bytes": None}
     point = convergence.point(newest, p.now.timestamp())
     if point is None:

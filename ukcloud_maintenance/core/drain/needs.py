@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 from ..attempt import Requests
 from ..backports import StrEnum
 from ..codes import ABORTED
+from ..facts import NOVA_STATUS_COPIED, NOVA_STATUS_POST_COPY
 from ..states import (
     DRAIN_TERMINAL,
     DrainState,
@@ -30,8 +31,9 @@ class Need(StrEnum):
 
 
 #: What a copy that does not end as it goes is called (core.copying.convergence).
+STALLED = "stalled"
 ENDLESS: Mapping[str, Need] = {
-    "stalled": Need.STALLED,
+    STALLED: Need.STALLED,
     "not_converging": Need.NOT_CONVERGING,
 }
 #: What helps, as far as it can be requested.
@@ -52,6 +54,8 @@ _ORDER = {need: place for place, need in enumerate(Need)}
 class AttemptLike(Protocol):
     @property
     def course(self) -> str: ...
+    @property
+    def nova_status(self) -> str: ...
 
 
 class InstanceLike(alarm.InstanceLike, Protocol):
@@ -79,11 +83,20 @@ def is_aborting(row: InstanceLike) -> bool:
 
 def course_of(row: InstanceLike) -> str:
     """Whether a copy in progress is going to end, as far as that means anything: nothing is said
-    of one that is aborted, or forced to complete."""
+    of one that has copied everything, that is aborted, or forced to complete, or where that is
+    requested."""
     copies = row.state == MigrationState.MIGRATING and row.method in ("", Method.LIVE)
-    if not copies or is_aborting(row) or row.requests.forced_at is not None:
+    if not copies or is_aborting(row) or _is_forced(row):
         return ""
-    return row.attempt.course
+    course, status = row.attempt.course, row.attempt.nova_status
+    ends = status == NOVA_STATUS_POST_COPY and course != STALLED
+    return "" if ends or status in NOVA_STATUS_COPIED else course
+
+
+def _is_forced(row: InstanceLike) -> bool:
+    asked = row.requests.open
+    requested = asked is not None and asked.kind == RequestKind.FORCE
+    return requested or row.requests.forced_at is not None
 
 
 def need_of(row: InstanceLike, drain_state: str, *, may_go_on: bool = True) -> Need | None:
@@ -126,3 +139,9 @@ def in_need(
 
 def worst_first(found: list[tuple[Need, Row]]) -> list[tuple[Need, Row]]:
     return sorted(found, key=lambda pair: _ORDER[pair[0]])
+
+
+def only_stalled(found: Iterable[tuple[Need, object]]) -> bool:
+    """Whether of those that do not end as they go none is known to write too fast."""
+    needs = {need for need, _row in found}
+    return Need.STALLED in needs and Need.NOT_CONVERGING not in needs

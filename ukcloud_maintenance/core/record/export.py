@@ -16,6 +16,7 @@ from typing import Any
 
 from ..backports import UTC
 from ..copying.duration import Forecast
+from ..drain.needs import course_of
 from ..message import Message
 from ..printable import cell
 
@@ -41,10 +42,10 @@ _INSTANCE_VALUES = ("vcpus", "memory_bytes", "disk_bytes", "attempts")
 _INSTANCE_TIMES = ("created_at", "started_at", "finished_at")
 
 #: What the newest attempt tells of an instance.
-_NEWEST_TEXTS = ("nova_status", "request_id", "course")
+_NEWEST_TEXTS = ("nova_status", "request_id")
 _NEWEST_VALUES = (
     *("nova_migration_id", "memory_total_bytes", "memory_remaining_bytes"),
-    *("disk_total_bytes", "disk_remaining_bytes", "pass_bytes", "rate_bytes", "seconds_left"),
+    *("disk_total_bytes", "disk_remaining_bytes", "pass_bytes", "rate_bytes"),
 )
 
 _ATTEMPT_TEXTS = (
@@ -107,6 +108,7 @@ def instance_document(
     """
     took = row.finished_at - row.started_at if row.finished_at and row.started_at else None
     newest, requests = row.attempt, row.requests
+    course = course_of(row)  # not what was said of a copy that is over
     return {
         **texts(row, _INSTANCE_TEXTS),
         **said("message", row.message),
@@ -115,6 +117,8 @@ def instance_document(
         "seconds": round(took.total_seconds(), 3) if took is not None else None,
         **texts(newest, _NEWEST_TEXTS),
         **values(newest, _NEWEST_VALUES),
+        "course": course or None,
+        "seconds_left": newest.seconds_left if course else None,
         **times(newest, ("timed_out_at",)),
         "times_out_at": iso(times_out_at),
         "attempt_list": [

@@ -19,10 +19,11 @@ def summary(report: services.DrainReport) -> str:
     """One line about a drain, e.g. "cmp1 (drain 5): running, 7 of 12 left the host"; what needs
     attention comes first."""
     drain, counts = report.drain, report.counts
-    done = "came back" if drain.direction == Direction.BACK else "left the host"
+    back = drain.direction == Direction.BACK
+    what, done = ("bring-back", "came back") if back else ("drain", "left the host")
     first = english(alarm(report.migrations))
     return (
-        f"{drain.host} (drain {drain.pk}): {first}{' ' if first else ''}"
+        f"{drain.host} ({what} {drain.pk}): {first}{' ' if first else ''}"
         f"{drain.state}, {counts.left} of {counts.total} {done}"
     )
 

@@ -1,17 +1,23 @@
 """Show drains and plans, from a shell."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
+from ukcloud_maintenance.core.codes import ABORTED
 from ukcloud_maintenance.core.copying.convergence import ADVICE, Verdict
 from ukcloud_maintenance.core.copying.duration import Forecast
 from ukcloud_maintenance.core.drain import needs
 from ukcloud_maintenance.core.drain.alarm import alarm
-from ukcloud_maintenance.core.states import MIGRATION_WAITING, MigrationState, TimeoutAction
+from ukcloud_maintenance.core.states import (
+    MIGRATION_WAITING,
+    Direction,
+    MigrationState,
+    TimeoutAction,
+)
 from ukcloud_maintenance.messages import english, english_remedy, iso
 from ukcloud_maintenance.services import DrainReport, InstanceMigration
 
@@ -71,7 +77,7 @@ class Command(ShellCommand):
                         r.drain.pk,
                         r.drain.host,
                         r.drain.region,
-                        r.drain.state,
+                        _state_of(r.drain),
                         r.counts.left,
                         r.counts.total,
                         r.drain.plan_id or "-",
@@ -105,9 +111,10 @@ class Command(ShellCommand):
         self.say(
             f"Plan {plan.pk}: {len(reports)} hosts, {how}{over};"
             f" {total.left} of {total.total} left their hosts",
+            *_of_plan_in_need(report),
             f"Reason: {plan.reason}",
             f"Requested by {plan.requested_by} at {iso(plan.created_at)}",
-            *([_forecast(report.forecast)] if report.forecast else []),
+            *([_forecast(report.forecast, report.in_need)] if report.forecast else []),
             "",
         )
         self.say(
@@ -141,7 +148,7 @@ class Command(ShellCommand):
         if drain.message:
             self.say(*paragraph(drain.message))
         if report.in_need:
-            self.say(f"Needs you: {', '.join(_in_need(report))}.")
+            self.say(f"Needs you: {', '.join(_names(report.in_need))}.")
         self.say(
             f"Reason: {drain.reason}",
             f"Requested by {drain.requested_by} at {iso(drain.created_at)},"
@@ -162,7 +169,7 @@ class Command(ShellCommand):
                 [
                     (
                         f"{row.server_name} ({row.server_id})",
-                        row.state,
+                        _state(row),
                         row.attempt.nova_status,
                         "" if row.attempt.fraction is None else f"{row.attempt.fraction:.0%}",
                         *_course(row),
@@ -181,6 +188,12 @@ class Command(ShellCommand):
             self.warn_without_worker(report)
 
 
+def _state_of(drain: services.Drain) -> str:
+    """Of those that are no drain, what they are as well."""
+    back = drain.direction == Direction.BACK
+    return f"{drain.state} (bring-back)" if back else str(drain.state)
+
+
 def _window(drain: services.Drain) -> str:
     if drain.start_at is None and drain.stop_at is None:
         return "-"
@@ -192,7 +205,7 @@ def _time_left(report: DrainReport) -> Iterator[str]:
     found, stop_at = report.forecast, report.drain.stop_at
     if found is None:
         return
-    said = _forecast(found)
+    said = _forecast(found, report.in_need)
     if math.isfinite(found.likely) and stop_at is not None:
         begins = max(report.now, report.drain.start_at or report.now)
         room = (stop_at - begins).total_seconds()
@@ -205,10 +218,11 @@ def _time_left(report: DrainReport) -> Iterator[str]:
     yield said
 
 
-def _forecast(found: Forecast) -> str:
+def _forecast(found: Forecast, in_need: Iterable[tuple[needs.Need, object]]) -> str:
     """How long a drain or a plan still takes, and how sure that is."""
     if not math.isfinite(found.likely):
-        return "Time left: no estimate: a migration is not converging, see below"
+        what = "stalled" if needs.only_stalled(in_need) else "not converging"
+        return f"Time left: no estimate: a migration is {what}"
     source = f"based on {found.samples} earlier migrations"
     if found.assumed:
         source = "a rough estimate: too few migrations in this region so far"
@@ -257,9 +271,24 @@ def _times_out(row: InstanceMigration, report: DrainReport) -> str:
     )
 
 
-def _in_need(report: DrainReport) -> Iterator[str]:
-    for need, row in report.in_need:
+def _names(in_need: Iterable[tuple[needs.Need, InstanceMigration]]) -> Iterator[str]:
+    for need, row in in_need:
         yield f"{row.server_name or row.server_id} ({need.replace('_', ' ')})"
+
+
+def _of_plan_in_need(report: services.PlanReport) -> Iterator[str]:
+    """A line for each host of which instances need a person; what helps is told of its drain."""
+    for drain in report.drains:
+        found = [(need, row) for need, row in report.in_need if row.drain_id == drain.pk]
+        if found:
+            said = ", ".join(_names(found))
+            yield f"Needs you on {drain.host}: {said}: see `drain_status {drain.pk}`"
+
+
+def _state(row: InstanceMigration) -> str:
+    """What was aborted on request did not fail."""
+    aborted = row.state == MigrationState.FAILED and row.code == ABORTED
+    return "aborted" if aborted else row.state
 
 
 def _course(row: InstanceMigration) -> tuple[str, str]:

@@ -134,7 +134,7 @@ def drain_state(drain: Drain, counts: Counts | None = None) -> Label:
     over_well = state in (DrainState.SUCCEEDED, DrainState.CANCELLED)
     if counts and counts.need_a_look and (over_well or drain.result == DrainResult.INSTANCES_LEFT):
         return Label(_("Needs attention"), "danger", "exclamation-triangle", alarm(counts))
-    if drain.direction == Direction.BACK and (label := _return_state(drain)):
+    if drain.direction == Direction.BACK and (label := _return_state(drain, counts)):
         return label
     if state in (DrainState.PENDING, DrainState.RUNNING) and (host := waits_for_host(drain)):
         return Label(_("Waiting for %(host)s") % {"host": host}, "default", "hourglass-half")
@@ -183,6 +183,12 @@ def drain_state(drain: Drain, counts: Counts | None = None) -> Label:
     return Label(_("Failed"), "danger", "times", said(drain.message))
 
 
+def drain_name(drain: Drain) -> str:
+    """A drain, or a bring-back, by its number."""
+    back = drain.direction == Direction.BACK
+    return (_("Bring-back %(id)s") if back else _("Drain %(id)s")) % {"id": drain.pk}
+
+
 def waits_for_host(drain: Drain) -> str:
     """The host of its plan that is drained now, of those before it; or empty."""
     if drain.message is None or drain.message.code != "waits_for_hosts":
@@ -190,8 +196,10 @@ def waits_for_host(drain: Drain) -> str:
     return str(next(iter(drain.message.values["hosts"]), ""))
 
 
-def _return_state(drain: Drain) -> Label | None:
+def _return_state(drain: Drain, counts: Counts | None) -> Label | None:
     """The same for a run that brings instances back, where the words differ."""
+    if drain.state == DrainState.RUNNING and counts and (n := counts.in_need(drain.state)):
+        return Label(_("Running"), "warning", "exclamation-triangle", needs_you(n))
     if drain.state == DrainState.RUNNING:
         return Label(_("Running"), "primary", "arrow-left", _("Instances are being brought back."))
     if drain.state == DrainState.SUCCEEDED:

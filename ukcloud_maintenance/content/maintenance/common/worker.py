@@ -20,7 +20,7 @@ def worker_warning(worker: WorkerStatus) -> SafeString | str:
             words.said(worker.problem),
         )
     since = (
-        _("The last report was at %(time)s.") % {"time": formats.full_time(worker.seen_at)}
+        _("The last report was at %(time)s.") % {"time": formats.zoned_time(worker.seen_at)}
         if worker.seen_at
         else _("No worker has ever reported.")
     )

@@ -1,6 +1,7 @@
 """Who needs a person: the sentence of the headline, and the list above the table."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from django.urls import reverse
 from django.utils.html import format_html
@@ -10,15 +11,16 @@ from django.utils.translation import ngettext
 
 from ukcloud_maintenance.core.drain.needs import VERBS, Need
 from ukcloud_maintenance.core.message import LINES, Message, lines
-from ukcloud_maintenance.core.states import DRAIN_TERMINAL
+from ukcloud_maintenance.core.states import DRAIN_TERMINAL, Direction, MigrationState
 from ukcloud_maintenance.core.steering import Verb
 from ukcloud_maintenance.services import DrainReport
-from ukcloud_maintenance.store import Drain, InstanceMigration
+from ukcloud_maintenance.store import Counts, Drain, InstanceMigration
 
 from ..common import formats, labels
 from ..common.elements import joined, needs_list
+from . import course
 from . import labels as instance_labels
-from .offers import Button, Offers, url
+from .offers import Button, OfDrain, Offers, url
 
 #: the form of what is done for one instance without a question; it holds no check boxes
 ONE_FORM = "mnt-one"
@@ -34,7 +36,7 @@ def sentence(report: DrainReport) -> str:
     by_need: dict[Need, list[str]] = {}
     for need, row in report.in_need:
         by_need.setdefault(need, []).append(row.server_name or row.server_id)
-    if report.blocked_until:
+    if waiting_for_blocked(report):
         by_need.pop(Need.BLOCKED, None)  # the headline is about them
     if len(by_need) > 1:  # the list names them
         return _("%(who)s.") % {"who": labels.needs_you(len(report.in_need))}
@@ -55,25 +57,53 @@ def _of_several(need: Need, names: list[str]) -> str:
     return texts[need] % {"who": labels.who(n, names)} if need in texts else ""
 
 
-def waiting_for_blocked(report: DrainReport) -> SafeString | str:
+def waiting_for_blocked(report: DrainReport) -> str:
     """The headline where nothing is left but to wait for blocked ones; else empty."""
-    if report.blocked_until is None:
+    rows = [row for need, row in report.in_need if need is Need.BLOCKED]
+    return wait_for(rows, report.drain, report.counts, report.blocked_until, report.now)
+
+
+def wait_for(
+    blocked: Sequence[InstanceMigration],
+    drain: Drain,
+    counts: Counts,
+    until: datetime | None,
+    now: datetime,
+) -> str:
+    """The same of these ones of a drain.
+
+    :param counts: of all of its instances
+    :param until: when it no longer waits; None: it does not only wait
+    """
+    moves = counts.under_way or counts[MigrationState.PENDING]
+    if until is None or not blocked or moves or course.window_is_over(drain, now):
         return ""
-    names = [row.server_name for need, row in report.in_need if need is Need.BLOCKED]
-    if not names:
-        return ""
-    text = _(
-        "Nothing is moving. Waiting until %(time)s for %(who)s, then the drain ends as failed."
-    )
-    return text % {
-        "time": formats.clock(report.blocked_until, report.now),
-        "who": labels.who(len(names), names),
-    }
+    back = drain.direction == Direction.BACK
+    if until <= now:  # the next pass ends it
+        text = (
+            _("Nothing is moving. The wait for %(who)s has ended; the bring-back ends as failed.")
+            if back
+            else _("Nothing is moving. The wait for %(who)s has ended; the drain ends as failed.")
+        )
+    else:
+        text = (
+            _(
+                "Nothing is moving. Waiting until %(time)s for %(who)s, then the bring-back ends"
+                " as failed."
+            )
+            if back
+            else _(
+                "Nothing is moving. Waiting until %(time)s for %(who)s, then the drain ends as"
+                " failed."
+            )
+        )
+    names = [row.server_name or row.server_id for row in blocked]
+    return text % {"time": formats.clock(until, now), "who": labels.who(len(names), names)}
 
 
 def needs_html(report: DrainReport, offers: Offers) -> SafeString | str:
     """The list of those that need a person, each with what is wrong and what helps."""
-    return listed(report.in_need, lambda need, row: (_verbs(need, row, report, offers), ""))
+    return listed(report.in_need, lambda need, row: (verbs(need, row, report, offers), ""))
 
 
 def listed(
@@ -87,7 +117,8 @@ def listed(
     return needs_list([_item(need, row, *more_of(need, row)) for need, row in found])
 
 
-def _verbs(need: Need, row: InstanceMigration, report: DrainReport, offers: Offers) -> SafeString:
+def verbs(need: Need, row: InstanceMigration, report: OfDrain, offers: Offers) -> SafeString:
+    """What helps one of them, as buttons."""
     offered = offers.of_row(row, report)
     every = {one.verb: one for one in reversed(offers.buttons)}  # the first one of a verb
     buttons = [

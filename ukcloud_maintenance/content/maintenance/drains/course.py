@@ -170,11 +170,16 @@ def time_left(report: DrainReport) -> str:
     """How long the drain still takes, and how sure that is; empty where nobody can say."""
     if report.forecast is None or report.drain.state in DRAIN_TERMINAL:
         return ""
-    return forecast_text(report.forecast)
+    return forecast_text(report.forecast, stalled=needs.only_stalled(report.in_need))
 
 
-def forecast_text(forecast: Forecast) -> str:
-    """The same of a drain or a plan."""
+def forecast_text(forecast: Forecast, *, stalled: bool) -> str:
+    """The same of a drain or a plan.
+
+    :param stalled: whether what does not end is stalled
+    """
+    if math.isinf(forecast.likely) and stalled:
+        return _("no estimate: a migration is stalled")
     if math.isinf(forecast.likely):
         return _("no estimate: a migration is not converging")
     values = {

@@ -35,7 +35,7 @@ from ukcloud_maintenance.exceptions import Refused
 from ukcloud_maintenance.services import UNCHANGED, DrainChange, Steered
 from ukcloud_maintenance.store import Drain
 
-from ..common import fields, formats, words
+from ..common import fields, formats, labels, words
 from ..common.addresses import PANEL
 from ..common.base import PanelView, Problem
 from .offers import Button, button
@@ -65,6 +65,10 @@ class SteeringView(PanelView):
             return JsonResponse({"messages": list(said)})
         for kind, text in said:
             getattr(messages, kind)(self.request, text)
+        if self.request.POST.get("back") == "plan":
+            plan_id = services.get_drain(self.actor, drain_id, rule=self.rule).plan_id
+            if plan_id:
+                return redirect(f"{PANEL}:plan", plan_id)
         return redirect(f"{PANEL}:drain", drain_id)
 
     def refused(self, drain_id: int, error: Refused) -> HttpResponse:
@@ -74,7 +78,7 @@ class SteeringView(PanelView):
         """A dialog of the drain."""
         crumbs = [
             (_("Drains"), reverse(f"{PANEL}:drains")),
-            (_("Drain %(id)s") % {"id": drain.pk}, reverse(f"{PANEL}:drain", args=[drain.pk])),
+            (labels.drain_name(drain), reverse(f"{PANEL}:drain", args=[drain.pk])),
         ]
         return self.dialog(template, crumbs, drain=drain, **context)
 
@@ -119,9 +123,20 @@ class ResumeDrainView(AtOnceView):
     def ask(self, drain_id):
         before = services.get_drain(self.actor, drain_id, rule=RULE_STEER).stop_at
         drain = services.resume_drain(self.actor, drain_id)
-        if before and drain.stop_at is None:
-            return [("success", _("Drain resumed. Its expired window was removed."))]
-        return [("success", _("Drain resumed."))]
+        window_gone = before and drain.stop_at is None
+        if drain.direction == Direction.BACK:
+            said = (
+                _("Bring-back resumed. Its expired window was removed.")
+                if window_gone
+                else _("Bring-back resumed.")
+            )
+        else:
+            said = (
+                _("Drain resumed. Its expired window was removed.")
+                if window_gone
+                else _("Drain resumed.")
+            )
+        return [("success", said)]
 
 
 class RetryFailedView(AtOnceView):
@@ -175,18 +190,30 @@ class CancelDrainView(SteeringView):
             drain = services.cancel_drain(self.actor, drain_id, abort=abort, enable=chosen)
         except Refused as error:
             return self.refused(drain_id, error)
-        if drain.state in DRAIN_TERMINAL:
-            said = _("The drain was cancelled before it started; nothing was changed.")
-        elif drain.cancel_abort:
-            said = _(
-                "The drain is being cancelled: no new migrations start; those in progress"
+        return self.answer(drain_id, [("success", _cancelled(drain))])
+
+
+def _cancelled(drain: Drain) -> str:
+    """What becomes of one that was just cancelled."""
+    back = drain.direction == Direction.BACK
+    if drain.state in DRAIN_TERMINAL:
+        if back:
+            return _("The bring-back was cancelled before it started; nothing was changed.")
+        return _("The drain was cancelled before it started; nothing was changed.")
+    if drain.cancel_abort:
+        if back:
+            return _(
+                "The bring-back is being cancelled: no new migrations start; those in progress"
                 " are aborted."
             )
-        else:
-            said = _(
-                "The drain is being cancelled: no new migrations start; those in progress finish."
-            )
-        return self.answer(drain_id, [("success", said)])
+        return _(
+            "The drain is being cancelled: no new migrations start; those in progress are aborted."
+        )
+    if back:
+        return _(
+            "The bring-back is being cancelled: no new migrations start; those in progress finish."
+        )
+    return _("The drain is being cancelled: no new migrations start; those in progress finish.")
 
 
 class ChangeForm(forms.Form):
@@ -308,7 +335,9 @@ class ChangeDrainView(SteeringView):
             return self._show(drain, form)
         if not form.changed_data:
             return self.answer(drain_id, [("info", _("Nothing was changed."))])
-        return self.answer(drain_id, [("success", _("The drain was changed."))])
+        back = drain.direction == Direction.BACK
+        said = _("The bring-back was changed.") if back else _("The drain was changed.")
+        return self.answer(drain_id, [("success", said)])
 
 
 def told(asked: Button, steered: Steered) -> list[Said]:

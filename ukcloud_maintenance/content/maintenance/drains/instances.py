@@ -187,7 +187,12 @@ class RetryView(InstancesView):
     def consequences(self, drain, n):
         said = [_("It gets its full number of attempts again.")]
         if drain.state in DRAIN_TERMINAL:
-            said.append(_("The drain has finished and is reopened."))
+            back = drain.direction == Direction.BACK
+            said.append(
+                _("The bring-back has finished and is reopened.")
+                if back
+                else _("The drain has finished and is reopened.")
+            )
         return said
 
 
@@ -296,7 +301,7 @@ class ResetView(InstancesView):
             checks=checks.told(evidence.checks),
             meaning=labels.said(evidence.meaning),
             by_hand=[labels.said(line) for line in evidence.by_hand],
-            read_at=formats.full_time(evidence.read_at),
+            read_at=formats.zoned_time(evidence.read_at),
             submit_url=url(self.slug, drain),
             look_url=f"{url(self.slug, drain)}?row={row.pk}",
         )

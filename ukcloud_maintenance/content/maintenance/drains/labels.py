@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from ukcloud_maintenance.core.attempt import RequestView
 from ukcloud_maintenance.core.codes import ABORTED
-from ukcloud_maintenance.core.drain.needs import course_of
+from ukcloud_maintenance.core.drain.needs import course_of, is_aborting
 from ukcloud_maintenance.core.preflight.verdicts import Choice
 from ukcloud_maintenance.core.states import (
     MIGRATION_UNDER_WAY,
@@ -63,7 +63,8 @@ def chosen(row: InstanceMigration) -> SafeString | str:
 
 def late(row: InstanceMigration, now: datetime) -> SafeString | str:
     """The marker of a migration that takes longer than its memory explains."""
-    if row.attempt.late_since is None or row.state not in MIGRATION_UNDER_WAY:
+    over = row.state not in MIGRATION_UNDER_WAY or is_aborting(row)
+    if row.attempt.late_since is None or over:
         return ""
     return format_html(
         ' <span class="label label-warning" title="{}">'

@@ -7,6 +7,7 @@ are the words, and which of them want a confirmation.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 from django.urls import reverse
 from django.utils.html import format_html
@@ -128,6 +129,24 @@ def url(slug: str, drain: Drain) -> str:
     return reverse(f"{PANEL}:instances_{slug}", args=[drain.pk])
 
 
+class OfDrain(Protocol):
+    """The part of a report of a drain that is looked at for one of its instances."""
+
+    @property
+    def drain(self) -> Drain: ...
+    @property
+    def may_go_on(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class InNeed:
+    """A drain, for an instance of it that needs a person: what failed in it can be retried, or
+    nobody would be needed for that."""
+
+    drain: Drain
+    may_go_on: bool = True
+
+
 class Offers:
     """What this actor may ask for."""
 
@@ -147,7 +166,7 @@ class Offers:
         one_way = bool(drain.destination) or drain.direction == Direction.BACK
         return [one for one in self.buttons if not (one_way and one.slug == RETRY_ON)]
 
-    def of_row(self, row: InstanceMigration, report: DrainReport) -> list[str]:
+    def of_row(self, row: InstanceMigration, report: OfDrain) -> list[str]:
         """The slugs of what can be requested for this instance now."""
         possible = set(steering.verbs(row, report.drain))
         if not report.may_go_on:

@@ -19,6 +19,7 @@ from ukcloud_maintenance.core.states import (
     MigrationState,
 )
 from ukcloud_maintenance.services import DrainReport
+from ukcloud_maintenance.store import Counts
 
 from ..common import elements, formats, labels
 from ..common.addresses import PANEL
@@ -104,6 +105,10 @@ def _before_it_began(report: DrainReport) -> str:
     if drain.state == DrainState.PAUSED and drain.started_at is None:
         if course.window_is_over(drain, report.now):
             return _("Its window ended before it started; nothing was changed.")
+        if drain.direction == Direction.BACK:
+            return _(
+                "Paused before it started; nothing was changed. Resume the bring-back to start it."
+            )
         return _("Paused before it started; nothing was changed. Resume the drain to start it.")
     if drain.state != DrainState.PENDING:
         return ""
@@ -115,17 +120,22 @@ def _before_it_began(report: DrainReport) -> str:
 def _held_back(report: DrainReport) -> str:
     """Why nothing new starts, or empty."""
     drain = report.drain
-    if drain.state == DrainState.CANCELLING and drain.cancel_abort:
-        return _("Being cancelled: no new migrations start; those in progress are aborted.")
-    if drain.state == DrainState.CANCELLING:
-        return _("Being cancelled: no new migrations start; those in progress finish.")
     over = course.window_is_over(drain, report.now)
     if drain.state == DrainState.PAUSED and over:
         return _("Paused because its window has ended.")
-    if drain.state == DrainState.PAUSED:
-        return _("Paused: no new migrations start; those in progress finish.")
     if drain.state == DrainState.RUNNING and over:
         return _("Its window has ended: no new migrations start; those in progress finish.")
+    return held_by_somebody(drain.state, drain.cancel_abort)
+
+
+def held_by_somebody(state: str, cancel_abort: bool) -> str:
+    """The same, as far as it is for what was requested."""
+    if state == DrainState.CANCELLING and cancel_abort:
+        return _("Being cancelled: no new migrations start; those in progress are aborted.")
+    if state == DrainState.CANCELLING:
+        return _("Being cancelled: no new migrations start; those in progress finish.")
+    if state == DrainState.PAUSED:
+        return _("Paused: no new migrations start; those in progress finish.")
     return ""
 
 
@@ -147,9 +157,10 @@ def _headline_back(report: DrainReport) -> str:
             return _("There was no instance to bring back.")
         if values["n"] == share.total:
             return _("All instances are back on %(host)s.") % values
-    if drain.state not in DRAIN_TERMINAL and (how := _held_back(report)):
-        return f"{how} {back}"
-    return back
+    if drain.state in DRAIN_TERMINAL:
+        return back
+    how = _held_back(report) or attention.waiting_for_blocked(report)
+    return f"{how} {back}" if how else back
 
 
 def page_title(drain: store.Drain) -> str:
@@ -168,12 +179,11 @@ def _headline_html(report: DrainReport) -> SafeString | str:
             headline(report),
             format_html(_("In {}."), course.countdown(drain.start_at, report.now)),
         )
-    if report.blocked_until and attention.waiting_for_blocked(report):
-        return format_html(
-            '{} <span class="mnt-quiet">{}</span>',
-            headline(report),
-            format_html(_("{} left."), course.countdown(report.blocked_until, report.now)),
-        )
+    waits = attention.waiting_for_blocked(report)
+    if waits and report.blocked_until and report.blocked_until > report.now:
+        before, _waits, after = headline(report).partition(waits)
+        left = format_html(_("{} left."), course.countdown(report.blocked_until, report.now))
+        return format_html('{}{} <span class="mnt-quiet">{}</span>{}', before, waits, left, after)
     return headline(report)
 
 
@@ -188,7 +198,9 @@ def _bar(report: DrainReport) -> SafeString:
     else:
         kind = "warning" if report.in_need else "primary"
     share, over = labels.share(report.counts), drain.state in DRAIN_TERMINAL
-    return elements.left_bar(share, kind, _("Instances that have left"), over=over)
+    back = drain.direction == Direction.BACK
+    name = _("Instances that are back") if back else _("Instances that have left")
+    return elements.left_bar(share, kind, name, over=over)
 
 
 def _facts(report: DrainReport) -> SafeString:
@@ -318,12 +330,23 @@ def announcement(report: DrainReport) -> str:
     said = [f"{report.drain.host}: {label.text}."]
     if report.drain.state in DRAIN_TERMINAL:
         return " ".join([*said, headline(report)])
-    quarters = labels.share(report.counts).percent // 25
-    if quarters and report.counts.left:
-        percent = {"percent": formats.number(25 * quarters)}
-        said.append(_("%(percent)s %% of the instances have left.") % percent)
-    if skipped := report.counts[MigrationState.SKIPPED]:
-        said.append(f"{labels.counted(MigrationState.SKIPPED, skipped)}.")
+    said += progress(report.counts, back=report.drain.direction == Direction.BACK)
     if report.in_need:
-        said.append(attention.sentence(report) or str(attention.waiting_for_blocked(report)))
+        said += filter(None, (attention.sentence(report), attention.waiting_for_blocked(report)))
     return " ".join(said)
+
+
+def progress(counts: Counts, *, back: bool = False) -> list[str]:
+    """The same of how far it is: by quarters, and how many were skipped."""
+    said = []
+    quarters = labels.share(counts).percent // 25
+    if quarters and counts.left:
+        text = (
+            _("%(percent)s %% of the instances are back.")
+            if back
+            else _("%(percent)s %% of the instances have left.")
+        )
+        said.append(text % {"percent": formats.number(25 * quarters)})
+    if skipped := counts[MigrationState.SKIPPED]:
+        said.append(f"{labels.counted(MigrationState.SKIPPED, skipped)}.")
+    return said

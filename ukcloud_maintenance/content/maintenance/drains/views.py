@@ -32,10 +32,11 @@ class DrainsView(PanelPage):
         drains = store.find_drains(self.region, query.text, query.state)
         shown = listing.Paged(query, drains, get_page_size(self.request))
         counts = store.counts(d.pk for d in shown.page)
+        may_go_on = store.that_may_go_on(shown.page)
         return super().get_context_data(
             tab="drains",
             listing=shown,
-            rows=[DrainRow(d, counts[d.pk], now) for d in shown.page],
+            rows=[DrainRow(d, counts[d.pk], now, may_go_on=d.pk in may_go_on) for d in shown.page],
             any_at_all=bool(shown.page) or store.drains(self.region).exists(),
             states=labels.drain_state_choices(),
             worker=worker_warning(services.worker_status(self.actor)),

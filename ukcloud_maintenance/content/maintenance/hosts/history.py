@@ -27,7 +27,9 @@ class HistoryRow(DrainRow):
     def __init__(self, drain: Drain, counts: Counts, now: datetime):
         super().__init__(drain, counts, now)
         self.total = counts.total
-        self.failed = counts[MigrationState.FAILED] + counts[MigrationState.UNKNOWN]
+        # what was aborted on request did not fail
+        failed = counts[MigrationState.FAILED] - counts.aborted
+        self.failed = failed + counts[MigrationState.UNKNOWN]
         begun = drain.started_at
         self.seconds = ((drain.finished_at or now) - begun).total_seconds() if begun else 0.0
         self.took = formats.duration(self.seconds) if begun else NOTHING
@@ -37,7 +39,7 @@ class HistoryRow(DrainRow):
 def _days(value: timedelta) -> str:
     """A duration as people speak of it: in days, where it is long."""
     if value < timedelta(days=2):
-        return formats.duration(value)
+        return formats.about(value.total_seconds())
     return ngettext("%(n)s day", "%(n)s days", value.days) % {"n": formats.number(value.days)}
 
 

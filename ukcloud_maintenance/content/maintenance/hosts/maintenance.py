@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from ukcloud_maintenance.core.states import DRAIN_OPEN, DrainState, ReturnResult
-from ukcloud_maintenance.store import Drain, HostMaintenance, HostRecord, RunHost
+from ukcloud_maintenance.store import Counts, Drain, HostMaintenance, HostRecord, RunHost
 
 from ..common import formats, labels
 from ..common.addresses import PANEL, of_host
@@ -29,8 +29,11 @@ class MaintenanceCell:
     icon: str = ""
     kind: str = ""
     help: str = ""
-    needs: int = 0  # of a drain in progress: how many instances need a person
+    needs: int = (
+        0  # of what is in progress, or failed and can be retried: how many instances need a person
+    )
     alarm: str = ""  # … what is worst of that
+    needs_url: str = ""  # … where they are listed
     run_url: str = ""  # the run that the host is in
     run_text: str = ""
 
@@ -61,12 +64,27 @@ def maintenance_cell(
     if cell.needs:
         return cell  # its mark says so, and its drain's page has the list
     first = labels.alarm(record.counts)
+    if not first and _may_go_on(record):
+        drain = record.drain
+        url = reverse(f"{PANEL}:drain", args=[drain.pk])
+        return replace(cell, needs=record.counts.in_need(drain.state), needs_url=url)
     if not first or not cell.text or record.returned or record.run_back:
         return cell
     said = f"{first} {cell.help}".strip()
     text = f"{first.rstrip('.')}; {cell.text}"
     return replace(
         cell, text=text, share=None, icon="exclamation-triangle", kind="danger", help=said
+    )
+
+
+def _may_go_on(record: HostRecord) -> bool:
+    """Whether what its last drain failed to move can be retried, see store.may_go_on."""
+    drain, maintenance = record.drain, record.maintenance
+    return (
+        drain.state == DrainState.FAILED
+        and maintenance is not None
+        and not record.returning
+        and drain.maintenance_id == maintenance.pk
     )
 
 
@@ -83,11 +101,12 @@ def _maintenance_cell(record: HostRecord, now: datetime, *, in_service: bool) ->
             help=f"{label.text}: {drain.reason}",
             needs=record.counts.in_need(drain.state),
             alarm=labels.alarm(record.counts),
+            needs_url=url,
         )
     if record.maintenance is not None:
         return _in_maintenance(record, now)
     if record.run_back is not None:
-        return _coming_back(record.run_back)
+        return _coming_back(record.run_back, record.back)
     if record.returned is not None:
         return _given_back(record.returned, now)
     if in_service or drain.finished_at is None:
@@ -134,10 +153,10 @@ def _in_maintenance(record: HostRecord, now: datetime) -> MaintenanceCell:
     return MaintenanceCell(text, url, None, "times-circle", kind, text)
 
 
-def _coming_back(run: Drain) -> MaintenanceCell:
+def _coming_back(run: Drain, counts: Counts) -> MaintenanceCell:
     """Of a host that its instances are brought back to."""
     url = reverse(f"{PANEL}:drain", args=[run.pk])
-    label = labels.drain_state(run)
+    label = labels.drain_state(run, counts)
     return MaintenanceCell(
         _("instances being brought back"),
         url,
@@ -145,6 +164,9 @@ def _coming_back(run: Drain) -> MaintenanceCell:
         "rotate-left",
         "info",
         f"{label.text}: {run.reason}",
+        needs=counts.in_need(run.state),
+        alarm=labels.alarm(counts),
+        needs_url=url,
     )
 
 

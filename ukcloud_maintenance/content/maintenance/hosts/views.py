@@ -89,12 +89,11 @@ class HostsView(PanelPage):
 
     @staticmethod
     def _open_drains(records: dict[str, store.HostRecord], now: datetime) -> list[DrainRow]:
-        """The drains in progress, to be reached while Nova does not tell its hosts."""
-        return [
-            DrainRow(r.drain, r.counts, now)
-            for r in records.values()
-            if r.drain.state not in DRAIN_TERMINAL
-        ]
+        """The drains and bring-backs in progress, to be reached while Nova does not tell its
+        hosts."""
+        found = [(r.drain, r.counts) for r in records.values()]
+        found += [(r.run_back, r.back) for r in records.values() if r.run_back]
+        return [DrainRow(d, counts, now) for d, counts in found if d.state not in DRAIN_TERMINAL]
 
 
 class HostUpdatesView(ScriptView):

@@ -12,9 +12,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, npgettext
 
+from ukcloud_maintenance import store
 from ukcloud_maintenance.core import steering
 from ukcloud_maintenance.core.actor import Actor
-from ukcloud_maintenance.core.drain.needs import Need
+from ukcloud_maintenance.core.drain.needs import Need, only_stalled
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
     DrainState,
@@ -30,6 +31,8 @@ from ..common.elements import dialog_link, verb_button
 from ..common.labels import Label
 from ..common.worker import worker_warning
 from ..drains import attention, course
+from ..drains.offers import InNeed, Offers
+from ..drains.overview import held_by_somebody, progress
 
 
 def at_a_time(plan: Plan, hosts: int) -> str:
@@ -57,18 +60,43 @@ def plan_state(drains: list[Drain], counts: Counts | None = None) -> Label:
             return Label(_("Cancelled"), "default", "ban")
         text = _("Finished, %(done)s of %(n)s drained") % {"done": done, "n": len(drains)}
         return Label(text, "warning", "flag-checkered")
-    if DrainState.CANCELLING in states:
+    held = _held(drains)
+    if held == DrainState.CANCELLING:
         return Label(_("Cancelling"), "warning", "hourglass-half")
-    still_open = states - DRAIN_TERMINAL
-    if still_open == {DrainState.PAUSED}:
+    if held == DrainState.PAUSED:
         return Label(
             _("Paused"), "warning", "pause", _("No new migrations start; those in progress finish.")
         )
-    if still_open == {DrainState.PENDING} and states == still_open:
+    if held == DrainState.PENDING and _starts_at(drains, store.now()):
+        return Label(_("Scheduled"), "default", "calendar", _("Waiting for its start time."))
+    if held == DrainState.PENDING:
         return Label(_("Pending"), "default", "hourglass-start", _("Waiting for a worker."))
     if counts and (n := counts.in_need(DrainState.RUNNING)):
         return Label(_("Running"), "warning", "exclamation-triangle", labels.needs_you(n))
     return Label(_("Running"), "primary", "arrow-right", _("Instances are being moved."))
+
+
+def _held(drains: list[Drain]) -> DrainState | None:
+    """Why a plan that is open does not go on: as far as it is open it is being cancelled, or
+    paused, and others wait for what is; or it has not begun. None: it goes on."""
+    still_open = [drain for drain in drains if drain.state not in DRAIN_TERMINAL]
+    states = {DrainState(drain.state) for drain in still_open if not labels.waits_for_host(drain)}
+    if all(drain.state == DrainState.CANCELLING for drain in still_open):
+        return DrainState.CANCELLING
+    if DrainState.RUNNING in states or DrainState.CANCELLING in states:
+        return None
+    if states == {DrainState.PAUSED}:
+        return DrainState.PAUSED
+    if DrainState.PENDING in states and not any(drain.started_at for drain in drains):
+        return DrainState.PENDING
+    return None
+
+
+def _starts_at(drains: list[Drain], now: datetime) -> datetime | None:
+    """When the first of those begins that have not; None: as soon as there is a worker."""
+    times = [drain.start_at for drain in drains if drain.state == DrainState.PENDING]
+    ahead = [at for at in times if at is not None and at > now]
+    return min(ahead) if ahead and len(ahead) == len(times) else None
 
 
 def title(report: PlanReport) -> str:
@@ -87,7 +115,30 @@ def headline(report: PlanReport) -> str:
     first = labels.alarm(report.total)
     if not first and not report.is_over and report.in_need:
         first = _("%(who)s.") % {"who": labels.needs_you(len(report.in_need))}
-    return f"{first} {_headline(report)}".strip()
+    return " ".join(filter(None, (first, *_why_nothing_moves(report), _headline(report))))
+
+
+def _why_nothing_moves(report: PlanReport) -> list[str]:
+    """One sentence, or one for each host that waits for blocked instances; empty where something
+    does, or the plan is over."""
+    held, drains = _held(report.drains), report.drains
+    if held == DrainState.PENDING:
+        at = _starts_at(drains, report.now)
+        return [_("Starts at %(time)s.") % {"time": formats.clock(at, report.now)}] if at else []
+    if held is not None:
+        aborts = all(drain.cancel_abort for drain in drains if drain.state == held)
+        return [held_by_somebody(held, aborts)]
+    runs = [d for d in drains if d.state == DrainState.RUNNING and not labels.waits_for_host(d)]
+    waits = {drain: _wait_for(drain, report) for drain in runs}
+    if not all(waits.values()):
+        return []
+    return [f"{drain.host}: {text}" for drain, text in waits.items()]
+
+
+def _wait_for(drain: Drain, report: PlanReport) -> str:
+    blocked = [r for n, r in report.in_need if n is Need.BLOCKED and r.drain_id == drain.pk]
+    counts, until = report.counts[drain.pk], report.blocked_until(drain)
+    return attention.wait_for(blocked, drain, counts, until, report.now)
 
 
 def _headline(report: PlanReport) -> str:
@@ -155,25 +206,28 @@ def _facts(report: PlanReport) -> SafeString:
     facts += _forecast(report)
     first = report.drains[0] if report.drains else None
     if first and first.start_at:
-        facts.append((_("Start at"), formats.full_time(first.start_at)))
+        facts.append((_("Starts at"), _with_zone(first.start_at, now)))
     if first and first.stop_at:
-        facts.append((_("No new migrations after"), formats.full_time(first.stop_at)))
+        facts.append((_("No new migrations after"), _with_zone(first.stop_at, now)))
     return elements.facts(facts)
+
+
+def _with_zone(at: datetime, now: datetime) -> SafeString:
+    return format_html("{} {}", formats.when(at, now), formats.zone(at))
 
 
 def _forecast(report: PlanReport) -> list[tuple[str, SafeString | str]]:
     """How long the plan still takes, in the words of a drain, and when it ends if it goes on so."""
     if report.forecast is None:
         return []
-    still_open = {drain.state for drain in report.drains} - DRAIN_TERMINAL
-    text = course.forecast_text(report.forecast)
-    if still_open == {DrainState.PAUSED}:
+    text = course.forecast_text(report.forecast, stalled=only_stalled(report.in_need))
+    if _held(report.drains) == DrainState.PAUSED:
         return [(_("Time left after resuming"), text)]
     if begun(report) is None:
         return [(_("Expected time"), text)]
     likely = report.forecast.likely
-    if math.isinf(likely):
-        return [(_("Time left"), text)]
+    if math.isinf(likely) or report.total[MigrationState.BLOCKED]:
+        return [(_("Time left"), text)]  # nobody knows for how long what is blocked is waited for
     end = report.now + timedelta(seconds=likely)
     return [(_("Time left"), text), (_("Expected end"), formats.when(end, report.now))]
 
@@ -214,19 +268,23 @@ def _actions(report: PlanReport, actor: Actor) -> SafeString | str:
     return elements.joined(buttons)
 
 
-def _needs(report: PlanReport) -> SafeString | str:
-    """The list of those that need a person, of all hosts; what helps is on the page of each."""
+def _needs(report: PlanReport, actor: Actor) -> SafeString | str:
+    """The list of those that need a person, of all hosts, with what helps; all else that can be
+    done is on the page of each drain."""
     drains = {drain.pk: drain for drain in report.drains}
+    offers = Offers(actor)
 
-    def more(_need: Need, row: InstanceMigration) -> tuple[SafeString, SafeString]:
+    def more(need: Need, row: InstanceMigration) -> tuple[SafeString, SafeString]:
         drain = drains[row.drain_id]
+        helps = attention.verbs(need, row, InNeed(drain), offers)
         view = format_html(
             '<a class="btn btn-default btn-sm" href="{}" aria-label="{}">{}</a>',
             reverse(f"{PANEL}:drain", args=[drain.pk]),
             _("View drain %(id)s of %(host)s") % {"id": drain.pk, "host": drain.host},
             _("View Drain"),
         )
-        return view, format_html("({})", elements.host_link(drain.host, drain.region))
+        place = format_html("({})", elements.host_link(drain.host, drain.region))
+        return elements.joined([helps, view]), place
 
     return attention.listed(report.in_need, more)
 
@@ -239,7 +297,7 @@ def parts(report: PlanReport, actor: Actor) -> dict[str, SafeString]:
         "headline": headline(report),
         "bar": _overall_bar(report),
         "counts": labels.counts_html(report.total),
-        "needs": _needs(report),
+        "needs": _needs(report, actor),
         "facts": _facts(report),
         "actions": _actions(report, actor),
     }
@@ -247,23 +305,23 @@ def parts(report: PlanReport, actor: Actor) -> dict[str, SafeString]:
 
 
 def announcement(report: PlanReport) -> str:
-    """What a screen reader is told: how many hosts are done, and how it ended."""
-    over = [drain for drain in report.drains if drain.state in DRAIN_TERMINAL]
+    """What a screen reader is told, when it changes: as of a drain, and which host was done last;
+    how it ended."""
+    state = plan_state(report.drains, report.total).text
     if report.is_over:
-        return f"{plan_state(report.drains, report.total).text}. {headline(report)}"
-    needs = f" {labels.needs_you(len(report.in_need))}." if report.in_need else ""
-    if not over:
-        return needs.strip()
-    last = max(over, key=lambda drain: (drain.finished_at or report.now, drain.pk))
-    state = labels.drain_state(last, report.counts[last.pk]).text
-    return _("%(host)s: %(state)s. %(headline)s") % {
-        "host": last.host,
-        "state": state,
-        "headline": ngettext(
+        return f"{state}. {headline(report)}"
+    said = [f"{state}.", *progress(report.total)]
+    over = [drain for drain in report.drains if drain.state in DRAIN_TERMINAL]
+    if over:
+        last = max(over, key=lambda drain: (drain.finished_at or report.now, drain.pk))
+        hosts = ngettext(
             "%(done)s of %(n)s host has finished.",
             "%(done)s of %(n)s hosts have finished.",
             len(report.drains),
-        )
-        % {"done": len(over), "n": len(report.drains)}
-        + needs,
-    }
+        ) % {"done": len(over), "n": len(report.drains)}
+        ended = labels.drain_state(last, report.counts[last.pk]).text
+        words = {"host": last.host, "state": ended, "headline": hosts}
+        said.append(_("%(host)s: %(state)s. %(headline)s") % words)
+    if report.in_need:
+        said.append(f"{labels.needs_you(len(report.in_need))}.")
+    return " ".join(said)

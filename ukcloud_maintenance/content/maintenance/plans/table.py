@@ -48,7 +48,8 @@ def _left(drain: Drain, counts: Counts, now: datetime) -> SafeString:
     fine = drain.state == DrainState.SUCCEEDED and not counts.need_a_look
     over = drain.state in DRAIN_TERMINAL
     name = _("Instances that have left %(host)s") % {"host": drain.host}
-    kind = ("success" if fine else "warning") if over else "primary"
+    needs = bool(counts.in_need(drain.state))
+    kind = ("success" if fine else "warning") if over or needs else "primary"
     shown = elements.left_bar(share, kind, name, over=over, small=True)
     return format_html("{}<small>{}</small>", shown, share.text)
 
