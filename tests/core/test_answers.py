@@ -35,7 +35,7 @@ from ukcloud_maintenance.core.drain.beginning import (
 )
 from ukcloud_maintenance.core.drain.objections import Objection
 from ukcloud_maintenance.core.facts import Action
-from ukcloud_maintenance.core.message import message, text
+from ukcloud_maintenance.core.message import message, several, text
 from ukcloud_maintenance.core.states import (
     DrainResult,
     DrainState,
@@ -418,12 +418,14 @@ def test_novas_words_are_added_and_their_cause_keeps_a_host_away():
     decided = d.ChangeRow(
         1, {"state": "pending", "message": text("It failed.")}, "attempt_failed", text("Why:")
     )
-    words = "Nova: domain 'x' already exists with uuid 1 (req-1)"
-    found = with_reason(row(dest_compute="cmp2", unfit_hosts={"cmp3": "x"}), decided, words)
-    assert english(found.message) == f"Why: {words}"
-    assert english(found.fields["message"]) == f"It failed. {words}"
+    words = "domain 'x' already exists with uuid 1"
+    failed = row(dest_compute="cmp2", unfit_hosts={"cmp3": "x"}, request_id="req-1")
+    found = with_reason(failed, decided, words)
+    says = message("nova_says", words=words, request_id="req-1")
+    assert found.message == several(text("Why:"), says)
+    assert english(found.fields["message"]) == f"It failed. Nova: {words} (req-1)"
     assert found.fields["unfit_hosts"] == {"cmp3": "x", "cmp2": "leftovers_at_destination"}
-    assert "unfit_hosts" not in with_reason(row(), decided, "Nova: no").fields
+    assert "unfit_hosts" not in with_reason(row(), decided, "no").fields
     assert with_reason(row(), decided, "") is decided
 
 

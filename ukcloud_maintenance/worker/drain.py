@@ -292,7 +292,7 @@ def _why(at: DrainPass, row: InstanceMigration) -> str:
     if not request_id:
         return ""
     try:
-        words = at.cloud.failure_of(row.server_id, request_id)
+        return at.cloud.failure_of(row.server_id, request_id)
     except CloudError as error:
         log_event(
             logging.WARNING,
@@ -302,7 +302,6 @@ def _why(at: DrainPass, row: InstanceMigration) -> str:
             detail=error.said,
         )
         return ""
-    return f"Nova: {words} ({request_id})" if words else ""
 
 
 def _change_drain(at: DrainPass, action: d.ChangeDrain) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..attempt import RequestView
 from ..facts import Migration, Server
-from ..message import Message, message, several, text
+from ..message import Message, message, several
 from ..states import MigrationState, RequestKind, RequestOrigin, RequestState
 from .actions import ChangeRow
 from .attempts import failed_attempt
@@ -326,18 +326,19 @@ def not_reset(request: RequestView, why: Message, request_id: str = "") -> Conse
 # -- what Nova says of a failure -----------------------------------------------------------------
 
 
-def with_reason(row: Row, action: ChangeRow, reason: str) -> ChangeRow:
+def with_reason(row: Row, action: ChangeRow, words: str) -> ChangeRow:
     """What was decided of a row, with Nova's own words about the attempt that failed.
 
-    :param reason: those words, or empty
+    :param words: to the letter, or empty
     """
-    if not reason:
+    if not words:
         return action
-    said = several(action.message, text(reason))
-    own = several(action.fields.get("message", action.message), text(reason))
+    reason = message("nova_says", words=words, request_id=row.attempt.request_id)
+    said = several(action.message, reason)
+    own = several(action.fields.get("message", action.message), reason)
     fields = {**action.fields, "message": own}
     # Read here and nowhere else: what is decided later goes by the cause, not by words.
-    if (cause := cause_of(reason)) and row.dest_compute:
+    if (cause := cause_of(words)) and row.dest_compute:
         fields["unfit_hosts"] = {**row.unfit_hosts, row.dest_compute: cause}
     return replace(action, fields=fields, message=said)
 

@@ -85,6 +85,9 @@ _INSTANCE: Mapping[str, Template] = {
     "put_off": Template("Not requested from Nova yet. {why}"),
     "answer_lost": Template("Nova's answer was lost: {what}"),
     "nova_refused": Template("Nova refused the request: {words}"),
+    "nova_says": Template(
+        "Nova: {words} ({request_id})", cause="Nova's own words about an attempt that failed."
+    ),
     "host_refused": Template(
         "Nova did not accept {host} as its destination; the scheduler chooses another host.",
         cause="The host was chosen to keep the region even, and something that only Nova knows"
