@@ -227,7 +227,7 @@ def _said(row: InstanceMigration, report: DrainReport) -> Iterator[str]:
         by = requests.open.requested_by or f"the {requests.open.origin}"
         yield f"[{requests.open.kind} requested by {by}]"
     if requests.answer and row.state not in MIGRATION_WAITING:
-        yield f"[Nova: {' '.join(english(requests.answer).split())}]"
+        yield f"[{' '.join(english(requests.answer).split())}]"
     if row.attempt.timed_out_at and row.state == MigrationState.MIGRATING:
         yield f"[timeout exceeded at {iso(row.attempt.timed_out_at)}]"
     if times_out := _times_out(row, report):
