@@ -20,9 +20,6 @@ from .inputs import Limits, Row
 from .placing import fallen_back, falls_back
 from .requests import ASK_AGAIN_TIMES
 
-#: What is noted on an instance before Nova is asked to reset it.
-RESET_SENT = message("reset_sent")
-
 #: How what was requested for one instance is recorded: Nova's no, and no answer.
 _KINDS = {
     RequestKind.ABORT: ("abort_refused", "abort_unanswered"),
@@ -251,10 +248,7 @@ def request_failed(request: RequestView, answer: Answer) -> Consequence:
     also sent again after a refusal, at intervals and a limited number of times: Nova may accept it
     in the next status."""
     if answer.not_begun:
-        untried: dict[str, Any] = {"tries": request.tries - 1}
-        if request.kind == RequestKind.RESET:
-            untried["answer"] = None  # an active server is then nobody's reset of ours
-        return Consequence(request=untried, is_trouble=True)
+        return Consequence(request={"tries": request.tries - 1}, is_trouble=True)
     refused, unanswered = _KINDS[RequestKind(request.kind)]
     if answer.refuses:
         stands = request.kind == RequestKind.ABORT and request.origin == RequestOrigin.CANCEL
@@ -297,7 +291,7 @@ def is_reset(row: Row, server: Server | None) -> bool:
     request = row.requests.open
     return (
         request is not None
-        and request.answer == RESET_SENT
+        and request.tries > 0
         and server is not None
         and server.status == "ACTIVE"
         and server.host == row.source_compute

@@ -197,7 +197,7 @@ _INSTANCE: Mapping[str, Template] = {
     "abort_refused": Template("Nova refused the abort: {words}"),
     "force_refused": Template("Nova refused to force the migration to complete: {words}"),
     "reset_refused": Template("Nova refused to reset its state: {words}"),
-    "reset_sent": Template("Nova was told to set it to active."),
+    "reset_sent": Template("Nova was told to set it to active."),  # said by earlier versions
     "not_reset": Template("Its state was not reset: {why}"),
     "reset": Template("Its state was reset to active, as requested by {who}; it runs on {host}."),
     "abort_not_taken": Template("The migration was not aborted: {why}"),
