@@ -213,7 +213,8 @@ def submit_next(p: Pass) -> None:
         if full and not submitted:
             hosts = sorted(admission.inbound, key=lambda h: -admission.inbound[h])[:3]
             unknown = message("destinations_unknown_full")
-            say_full(p, message("destinations_full", hosts=hosts) if hosts else unknown)
+            full_ones = message("destinations_full", hosts=hosts, count=len(hosts))
+            say_full(p, full_ones if hosts else unknown)
             return
     say_hold(p, None)
 

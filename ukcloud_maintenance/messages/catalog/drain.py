@@ -298,7 +298,9 @@ _DRAIN: Mapping[str, Template] = {
     ),
     "destinations_full": Template(
         "Waiting: {hosts} has as many incoming migrations in progress as MAX_PER_DESTINATION"
-        " allows."
+        " allows.",
+        plural="Waiting: {hosts} have as many incoming migrations in progress as"
+        " MAX_PER_DESTINATION allows.",
     ),
     "destinations_unknown_full": Template(
         "Waiting: as many migrations with a still unknown destination are in progress as"
@@ -354,7 +356,10 @@ _DRAIN: Mapping[str, Template] = {
     ),
     # -- it is changed
     "changed": Template("{what:clauses}"),
-    "pace_changed": Template("{count} migrations at once, was {before}"),
+    "pace_changed": Template(
+        "{count} migration at once, was {before}",
+        plural="{count} migrations at once, was {before}",
+    ),
     "placed_evenly": Template("destinations kept even, was chosen by the scheduler"),
     "placed_by_scheduler": Template("destinations chosen by the scheduler, was kept even"),
     "timeout_changed": Template("timeout action {action}, was {before}"),

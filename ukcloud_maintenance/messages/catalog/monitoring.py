@@ -44,8 +44,8 @@ TEMPLATES = {
         "Drain {drain} of host {host} has been open for {seconds:duration}.", remedy=_SEE_DRAIN
     ),
     "health_certificate_old": Template(
-        "Host {host} was not verified for {seconds:duration}, so it is not known whether it is safe"
-        " to power off.",
+        "Host {host} was not verified for {seconds:duration}, so it is unknown whether it is"
+        " safe to power off.",
         remedy="Run `host_status {host}`, and look at the worker's log.",
     ),
     "health_database": Template(
