@@ -15,7 +15,7 @@ from ..core.states import ReturnChoice
 from ..exceptions import CloudError, Refused, StaleState
 from ..observe.views import opt_out_names
 from ..store import Drain, HostMaintenance, InstanceMigration
-from .access import cloud_name, require
+from .access import TRIES, cloud_name, require
 from .checks import drain_is_open, find_service
 from .requests import check_pace
 
@@ -195,7 +195,7 @@ def return_host(actor: Actor, cloud: Cloud, request: ReturnRequest) -> HostMaint
             field="choice",
         )
     cloud_name(cloud.region)
-    for _ in range(5):
+    for _ in range(TRIES):
         maintenance, service = _to_return(cloud, request.host)
         if maintenance.returning_since:
             return _same_again(actor, cloud, maintenance, request)
