@@ -76,3 +76,8 @@ def logger(name: str) -> logging.Logger:
     found = logging.getLogger(name)
     found.addFilter(_ONLY)  # which adds it once
     return found
+
+
+def one_line(words: object) -> str:
+    """What others say, which may have several lines, as one."""
+    return " ".join(str(words).split())

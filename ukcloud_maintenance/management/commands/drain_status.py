@@ -11,6 +11,7 @@ from ukcloud_maintenance.core.copying.convergence import ADVICE, Verdict
 from ukcloud_maintenance.core.copying.duration import Forecast
 from ukcloud_maintenance.core.drain import needs
 from ukcloud_maintenance.core.drain.alarm import alarm
+from ukcloud_maintenance.core.printable import one_line
 from ukcloud_maintenance.core.states import MIGRATION_WAITING, MigrationState, TimeoutAction
 from ukcloud_maintenance.messages import english, english_remedy, iso
 from ukcloud_maintenance.services import DrainReport, InstanceMigration
@@ -122,7 +123,7 @@ class Command(ShellCommand):
                         r.counts.total,
                         r.counts[MigrationState.FAILED],
                         _window(r.drain),
-                        " ".join(english(r.drain.message).split()),
+                        one_line(english(r.drain.message)),
                     )
                     for r in reports
                 ],
@@ -227,7 +228,7 @@ def _said(row: InstanceMigration, report: DrainReport) -> Iterator[str]:
         by = requests.open.requested_by or f"the {requests.open.origin}"
         yield f"[{requests.open.kind} requested by {by}]"
     if requests.answer and row.state not in MIGRATION_WAITING:
-        yield f"[{' '.join(english(requests.answer).split())}]"
+        yield f"[{one_line(english(requests.answer))}]"
     if row.attempt.timed_out_at and row.state == MigrationState.MIGRATING:
         yield f"[timeout exceeded at {iso(row.attempt.timed_out_at)}]"
     if times_out := _times_out(row, report):

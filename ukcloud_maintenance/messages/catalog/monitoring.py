@@ -49,8 +49,12 @@ TEMPLATES = {
         remedy="Run `host_status {host}`, and look at the worker's log.",
     ),
     "health_database": Template(
-        "The database failed: {detail}",
+        "The database failed: {detail}.",
         remedy="Check that it is up and that its tables exist (`django-admin migrate`).",
+    ),
+    "worker_stuck": Template(
+        "Too many passes of the worker do not end.",
+        remedy="Start the worker again, and look at its log for where they hang.",
     ),
     "health_database_silent": Template(
         "The database has not answered for {seconds:duration}.",
