@@ -350,7 +350,7 @@ def test_a_dry_run_of_windows_that_are_too_short_fails(racks):
     outcome = run(*START, "--hosts", "cmp1", "--dry-run", "--window", "daily 22:00-22:01 UTC")
     assert outcome.exit_code == 1
     assert "no window is long enough for cmp1" in outcome.stdout
-    assert "Its end is not known." in outcome.stdout
+    assert "Its end is unknown." in outcome.stdout
 
 
 # -- looking ---------------------------------------------------------------------------------

@@ -697,14 +697,14 @@ def test_pause_and_resume(admin, drain):
     ("sent", "abort", "enable"),
     [
         ({}, False, True),
-        ({"under_way": "land", "service": "leave"}, False, False),
-        ({"under_way": "abort", "service": "enable"}, True, True),
+        ({"in_progress": "finish", "service": "leave"}, False, False),
+        ({"in_progress": "abort", "service": "enable"}, True, True),
     ],
 )
 def test_a_cancel_is_done_as_it_was_chosen(admin, drain, sent, abort, enable):
     page = admin.get(drain_url("cancel_drain", drain), **AJAX).content.decode()
     chosen = re.findall(r'name="(\w+)" value="(\w+)" checked', page)
-    assert chosen == [("under_way", "land"), ("service", "enable")]
+    assert chosen == [("in_progress", "finish"), ("service", "enable")]
     under_way = sum(row.state in ("submitted", "migrating") for row in store.migrations(drain))
     assert f"{under_way} migrations are in progress" in text(page)
     admin.post(drain_url("cancel_drain", drain), sent)
@@ -714,12 +714,12 @@ def test_a_cancel_is_done_as_it_was_chosen(admin, drain, sent, abort, enable):
 
 
 def test_what_flies_can_still_be_aborted_while_it_is_being_cancelled(admin, drain):
-    admin.post(drain_url("cancel_drain", drain), {"under_way": "land", "service": "leave"})
+    admin.post(drain_url("cancel_drain", drain), {"in_progress": "finish", "service": "leave"})
     page = admin.get(drain_url("cancel_drain", drain), **AJAX).content.decode()
     assert "is already being cancelled. Abort the migrations in progress?" in text(page)
-    assert 'value="land"' not in page
+    assert 'value="finish"' not in page
     assert 'value="leave" checked' in page
-    admin.post(drain_url("cancel_drain", drain), {"under_way": "abort", "service": "leave"})
+    admin.post(drain_url("cancel_drain", drain), {"in_progress": "abort", "service": "leave"})
     drain.refresh_from_db()
     assert (drain.cancel_abort, drain.cancel_enable) == (True, False)
     assert actions(admin, drain) == []
@@ -730,7 +730,7 @@ def test_who_may_cancel_but_not_abort_is_not_offered_the_abort(admin, drain, den
     denied("abort")
     page = admin.get(drain_url("cancel_drain", drain), **AJAX).content.decode()
     assert 'value="abort"' not in page
-    assert admin.post(drain_url("cancel_drain", drain), {"under_way": "abort"}).status_code == 403
+    assert admin.post(drain_url("cancel_drain", drain), {"in_progress": "abort"}).status_code == 403
     drain.refresh_from_db()
     assert drain.state == "running"
 

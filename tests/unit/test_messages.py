@@ -4,7 +4,7 @@ import ast
 import gettext
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -179,6 +179,42 @@ def test_a_template_is_well_formed(code):
     assert all(fields(part) is not None for part in parts(template))
     if template.plural:
         assert fields(template.text) | {("count", "")} >= fields(template.plural) - {("count", "")}
+
+
+#: Numbers that stand with no noun, or never alone.
+NEVER_ONE = {"affected_move_of", "canary_no_hypervisor", "limit_learned", "too_many_hosts"}
+
+
+def test_a_template_with_a_number_has_a_form_for_one_and_for_others():
+    counts = {code for code, one in TEMPLATES.items() if ("count", "") in fields(one.text)}
+    assert {code for code in counts if not TEMPLATES[code].plural} == NEVER_ONE
+
+
+#: What the glossary has other words for.
+OTHER_WORDS = re.compile(
+    r"\b(asked for|under way|fl(?:y|ies|ying)|lands?|landed|goes on|went on|on hold|any ?more"
+    r"|its turn|as judged|to be known|taken up again|g(?:ive|ives|iven|iving) back|way back"
+    r"|run back|homeless|no end in sight|not known(?! to))\b",
+    re.I,
+)
+
+
+def written() -> Iterator[str]:
+    """Every text of the templates, the pages, the scripts and the documentation."""
+    for template in TEMPLATES.values():
+        yield from (*parts(template), template.cause)
+    for domain in ("django", "djangojs"):
+        catalog = gettext.translation(domain, PACKAGE / "locale", ["de"])
+        for msgid in catalog._catalog:
+            yield msgid[0] if isinstance(msgid, tuple) else msgid
+    for page in (PACKAGE.parent / "README.md", *(PACKAGE.parent / "doc").rglob("*.md")):
+        yield from re.sub(r"`[^`]*`", "", page.read_text()).splitlines()
+
+
+def test_one_word_for_one_thing():
+    texts = list(written())
+    assert len(texts) > 3000
+    assert [one for one in texts if OTHER_WORDS.search(one)] == []
 
 
 def wrong_messages(root: Path, table: Mapping[str, Template]) -> list[str]:

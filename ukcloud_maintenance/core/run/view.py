@@ -117,8 +117,8 @@ class RunView:
     :param at_once: the most hosts that it is at work on
     :param domain: what a failure domain is; the hosts of one of them are out at a time
     :param per_domain: the most of them in one failure domain; 0: as many as at once
-    :param failures: how many hosts may fail before it stops, where it goes on at all
-    :param settle_seconds: how long a host must be up after its action before it is given back
+    :param failures: how many hosts may fail before it stops, where it continues at all
+    :param settle_seconds: how long a host must be up after its action before it is returned
     """
 
     state: RunState
