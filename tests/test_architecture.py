@@ -405,6 +405,34 @@ def lines_of(root: Path) -> dict[str, int]:
     }
 
 
+#: Lines that a comment may have; what a function takes and gives is its docstring's.
+COMMENT = 3
+MARKS = {"py": "#", "js": "//", "scss": "//"}
+
+
+def long_comments(root: Path) -> list[str]:
+    """The comments that are longer, by file and line of their end."""
+    found = []
+    for suffix, mark in MARKS.items():
+        for file in sorted(root.rglob(f"*.{suffix}")):
+            length = 0
+            for number, line in enumerate(file.read_text().splitlines(), 1):
+                length = length + 1 if line.strip().startswith(mark) else 0
+                if length == COMMENT + 1:
+                    found.append(f"{file.relative_to(root)}:{number}")
+    return found
+
+
+def test_a_comment_says_why_in_at_most_three_lines():
+    assert long_comments(ROOT) == []
+
+
+def test_a_longer_comment_is_found(tmp_path):
+    (tmp_path / "a.py").write_text("# one\n# two\n# three\nx = 1\n# one\n")
+    (tmp_path / "b.js").write_text("    // one\n" * 4)
+    assert long_comments(tmp_path) == ["b.js:4"]
+
+
 # -- one clock --------------------------------------------------------------------------------
 
 #: What tells the time by the clock of this machine, which is not the one that counts.
