@@ -32,14 +32,14 @@ from .observe.placement import context, receivers
 from .observe.views import opt_out_names
 
 MIB = 1024**2
-#: what is read around the servers, in words
+#: what is read around the servers
 PARTS = {
-    "projects": "names of the projects",
-    "groups": "server groups",
-    "aggregates": "aggregates and availability zones",
-    "capacity": "room on the other hosts",
-    "pinned_zones": "zones that instances are pinned to",
-    "image_properties": "properties of images",
+    "projects": message("part_projects"),
+    "groups": message("part_groups"),
+    "aggregates": message("part_aggregates"),
+    "capacity": message("part_capacity"),
+    "pinned_zones": message("part_pinned_zones"),
+    "image_properties": message("part_image_properties"),
 }
 #: and the microversion from which on Nova tells it of servers
 TOLD_SINCE = {"pinned_zones": "2.96", "image_properties": "2.98"}

@@ -109,7 +109,7 @@ def summed(hypervisors: list[Hypervisor]) -> Hypervisor | None:
     first = hypervisors[0]
     return Hypervisor(
         id="",
-        hypervisor_hostname=f"{len(hypervisors)} nodes",
+        hypervisor_hostname="",
         host=first.host,
         hypervisor_type=first.hypervisor_type,
         vcpus=sum(h.vcpus for h in hypervisors),

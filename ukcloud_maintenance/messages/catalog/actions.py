@@ -73,6 +73,11 @@ COMMANDS = {
     ),
     "belongs_to_another": Template("it belongs to user {owner}, not to user {user}"),
     "not_a_directory": Template("it is not a directory"),
+    "record_is_void": Template(
+        "its record is void",
+        cause="Another worker looked at it before the command began, and takes it for not begun.",
+    ),
+    "supervisor_exited": Template("the process that watches it ended with exit code {exit_code}"),
     "others_may_read_it": Template("its mode is {mode}, not 0700"),
 }
 
