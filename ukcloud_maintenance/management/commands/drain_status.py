@@ -17,7 +17,7 @@ from ukcloud_maintenance.messages import english, english_remedy, iso
 from ukcloud_maintenance.services import DrainReport, InstanceMigration
 
 from ._base import ShellCommand
-from ._documents import paragraph, summary, table
+from ._documents import counted, paragraph, summary, table
 from ._plans import duration_text, pace_of
 from ._steering import pace_and_window, plan_progress_document
 
@@ -210,7 +210,7 @@ def _forecast(found: Forecast) -> str:
     """How long a drain or a plan still takes, and how sure that is."""
     if not math.isfinite(found.likely):
         return "Time left: no estimate: a migration is not converging, see below"
-    source = f"based on {found.samples} earlier migrations"
+    source = f"based on {counted(found.samples, 'earlier migration')}"
     if found.assumed:
         source = "a rough estimate: too few migrations in this region so far"
     high = duration_text(found.high) if math.isfinite(found.high) else "unknown"
