@@ -16,6 +16,7 @@ import ukcloud_maintenance
 from ukcloud_maintenance.core import message as m
 from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.message import Message, message, text
+from ukcloud_maintenance.core.run.states import Stage
 from ukcloud_maintenance.core.states import MigrationState
 from ukcloud_maintenance.message_field import MessageField
 from ukcloud_maintenance.messages import (
@@ -242,6 +243,34 @@ def wrong_messages(root: Path, table: Mapping[str, Template]) -> list[str]:
 
 def test_every_message_has_a_template_and_its_values():
     assert wrong_messages(PACKAGE, TEMPLATES) == []
+
+
+#: Codes that are put together, by what they begin with.
+MADE = {
+    "run_stage_": {stage.value for stage in Stage},
+    "run_asked_": {"pause", "resume", "cancel"},
+}
+#: What releases before this one said, which their records hold.
+OF_BEFORE = {"destination_and_plan", "plan_not_changed", "reset_sent"}
+
+
+def sources() -> Iterator[ast.AST]:
+    """Every node of the product but of the templates themselves and of migrations."""
+    for file in PACKAGE.rglob("*.py"):
+        if not {"messages", "migrations", "demo"} & set(file.relative_to(PACKAGE).parts):
+            yield from ast.walk(ast.parse(file.read_text()))
+
+
+def test_every_template_is_said_and_every_code_is_written_out():
+    texts, made = set(), set()
+    for node in sources():
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            texts.add(node.value)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "message":
+            made |= {one.values[0].value for one in node.args[:1] if isinstance(one, ast.JoinedStr)}
+    assert made == MADE.keys()
+    codes = {f"{begin}{end}" for begin, ends in MADE.items() for end in ends}
+    assert codes | OF_BEFORE == TEMPLATES.keys() - texts
 
 
 @pytest.mark.parametrize(
