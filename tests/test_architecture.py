@@ -433,6 +433,22 @@ def test_a_longer_comment_is_found(tmp_path):
     assert long_comments(tmp_path) == ["b.js:4"]
 
 
+#: Names that were given up for plainer ones.
+GIVEN_UP = re.compile(r"wish|errand|hurry|homeless|odd_since|spoilt|bury|HostSight|look_around\b")
+
+
+def test_no_name_comes_back_that_was_given_up_for_a_plainer_one():
+    found = {
+        f"{name}: {one}"
+        for name in map(str, ROOT.rglob("*.py"))
+        if "/migrations/" not in name and "/demo/" not in name
+        for node in ast.walk(ast.parse(Path(name).read_text()))
+        for one in (getattr(node, field, None) for field in ("id", "attr", "arg", "name"))
+        if isinstance(one, str) and GIVEN_UP.search(one)
+    }
+    assert found == set()
+
+
 # -- one clock --------------------------------------------------------------------------------
 
 #: What tells the time by the clock of this machine, which is not the one that counts.

@@ -52,7 +52,7 @@ OFFERED = {
     "preparing": {"abort"},
     "running": {"abort", "force"},
     "paused_guest": {"abort"},
-    "wished": set(),
+    "requested": set(),
     "aborting": set(),
     "forced": {"abort"},
     "post_copy": set(),
@@ -142,7 +142,7 @@ def put(row, situation: str) -> None:
         "blocked": lambda: store.change_migration(row, now, state=MigrationState.BLOCKED),
         "submitted": lambda: fly(row, submitted=True),
         "paused_guest": lambda: fly(row, initial_status="PAUSED"),
-        "wished": lambda: request(fly(row), "abort", "bob"),
+        "requested": lambda: request(fly(row), "abort", "bob"),
         "aborting": lambda: request(fly(row), "abort", "bob", taken_at=now),
         "forced": lambda: request(fly(row), "force_complete", "bob", taken_at=now),
         "post_copy": lambda: fly(row, nova_status="running (post-copy)"),
@@ -354,8 +354,12 @@ def test_each_of_several_is_judged_by_itself(admin, drain):
         ["success", "Abort requested: queued, running."],
         ["warning", "Abort: failed: No live migration of it is in progress."],
     ]
-    wishes = {name: wanted(row) for name, row in rows_of(drain).items()}
-    assert (wishes["running"], wishes["queued"], wishes["failed"]) == ("abort", "abort", "")
+    wanted_of = {name: wanted(row) for name, row in rows_of(drain).items()}
+    assert (wanted_of["running"], wanted_of["queued"], wanted_of["failed"]) == (
+        "abort",
+        "abort",
+        "",
+    )
     # and the page says who asked, at once
     shown = {row["name"]: text(row["cells"][11][0]) for row in updates(admin, drain)["rows"]}
     assert "Abort requested by alice." in shown["running"]

@@ -102,7 +102,7 @@ def write_request(
         store.Entry(
             one.server,
             one.verdict,
-            one.wishes.choice.value,
+            one.chosen.choice.value,
             request.notes.get(one.server.id, ""),
             one.group,
             one.planned_host,
