@@ -248,7 +248,7 @@ def is_done(p: Pass, row: Row) -> bool:
 def how_many(p: Pass) -> Message:
     done, total = sum(is_done(p, row) for row in p.rows.values()), len(p.rows)
     if p.back:
-        return message("back_on_host", done=done, total=total, host=p.drain.host)
+        return message("back_on_host", done=done, total=total, count=total, host=p.drain.host)
     return message("left_host", done=done, total=total)
 
 

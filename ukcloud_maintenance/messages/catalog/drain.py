@@ -110,7 +110,9 @@ TEMPLATES: Mapping[str, Template] = {
     ),
     "service_not_known": Template("It is unknown whether the compute service is enabled again."),
     "left_host": Template("{done} of {total} left the host."),
-    "back_on_host": Template("{done} of {total} are back on {host}."),
+    "back_on_host": Template(
+        "{done} of {total} is back on {host}.", plural="{done} of {total} are back on {host}."
+    ),
     "instance_left": Template("{name} ({state:word}): {why}"),
     "instance_left_without_reason": Template("{name} ({state:word})"),
     "instance_not_of_drain": Template("{name} ({status}): not part of the drain."),
