@@ -26,7 +26,8 @@ SETTINGS = DOCS / "settings.md"
 #: What the rooms of `messages.catalog` are called.
 ROOMS = {
     "preflight": "The preflight",
-    "drain": "Drains, instances and their events",
+    "drain": "Drains and their events",
+    "instances": "Instances of a drain",
     "emptiness": "What is on a host",
     "host": "Hosts: certificate, evidence, return",
     "services": "Requests that are refused",

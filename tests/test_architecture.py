@@ -405,6 +405,50 @@ def lines_of(root: Path) -> dict[str, int]:
     }
 
 
+#: Lines that a comment may have; what a function takes and gives is its docstring's.
+COMMENT = 3
+MARKS = {"py": "#", "js": "//", "scss": "//"}
+
+
+def long_comments(root: Path) -> list[str]:
+    """The comments that are longer, by file and line of their end."""
+    found = []
+    for suffix, mark in MARKS.items():
+        for file in sorted(root.rglob(f"*.{suffix}")):
+            length = 0
+            for number, line in enumerate(file.read_text().splitlines(), 1):
+                length = length + 1 if line.strip().startswith(mark) else 0
+                if length == COMMENT + 1:
+                    found.append(f"{file.relative_to(root)}:{number}")
+    return found
+
+
+def test_a_comment_says_why_in_at_most_three_lines():
+    assert long_comments(ROOT) == []
+
+
+def test_a_longer_comment_is_found(tmp_path):
+    (tmp_path / "a.py").write_text("# one\n# two\n# three\nx = 1\n# one\n")
+    (tmp_path / "b.js").write_text("    // one\n" * 4)
+    assert long_comments(tmp_path) == ["b.js:4"]
+
+
+#: Names that were given up for plainer ones.
+GIVEN_UP = re.compile(r"wish|errand|hurry|homeless|odd_since|spoilt|bury|HostSight|look_around\b")
+
+
+def test_no_name_comes_back_that_was_given_up_for_a_plainer_one():
+    found = {
+        f"{name}: {one}"
+        for name in map(str, ROOT.rglob("*.py"))
+        if "/migrations/" not in name and "/demo/" not in name
+        for node in ast.walk(ast.parse(Path(name).read_text()))
+        for one in (getattr(node, field, None) for field in ("id", "attr", "arg", "name"))
+        if isinstance(one, str) and GIVEN_UP.search(one)
+    }
+    assert found == set()
+
+
 # -- one clock --------------------------------------------------------------------------------
 
 #: What tells the time by the clock of this machine, which is not the one that counts.

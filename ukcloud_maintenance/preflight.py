@@ -25,21 +25,21 @@ from .core.message import Message, message
 from .core.preflight.judge import group_of, judge
 from .core.preflight.packing import Packing, Unplaced, items_of, pack
 from .core.preflight.surroundings import amounts
-from .core.preflight.verdicts import Caution, Choice, Kind, PlacementContext, Verdict, Wishes
+from .core.preflight.verdicts import Caution, Choice, Chosen, Kind, PlacementContext, Verdict
 from .exceptions import CloudError, Refused
 from .observe import room
 from .observe.placement import context, receivers
 from .observe.views import opt_out_names
 
 MIB = 1024**2
-#: what is read around the servers, in words
+#: what is read around the servers
 PARTS = {
-    "projects": "names of the projects",
-    "groups": "server groups",
-    "aggregates": "aggregates and availability zones",
-    "capacity": "room on the other hosts",
-    "pinned_zones": "zones that instances are pinned to",
-    "image_properties": "properties of images",
+    "projects": message("part_projects"),
+    "groups": message("part_groups"),
+    "aggregates": message("part_aggregates"),
+    "capacity": message("part_capacity"),
+    "pinned_zones": message("part_pinned_zones"),
+    "image_properties": message("part_image_properties"),
 }
 #: and the microversion from which on Nova tells it of servers
 TOLD_SINCE = {"pinned_zones": "2.96", "image_properties": "2.98"}
@@ -72,7 +72,7 @@ NO_CHOICES = PreflightChoices()
 class Planned:
     """One instance, and what a drain would do with it.
 
-    :param wishes: what was chosen for it
+    :param chosen: what was chosen for it
     :param group: the id of its hard anti-affinity group, or empty
     :param planned_host: where the estimate would place it, or empty
     :param unplaced: why the estimate has no place for it, though it leaves; or None
@@ -81,7 +81,7 @@ class Planned:
     server: Server
     verdict: Verdict
     project_name: str = ""
-    wishes: Wishes = field(default_factory=Wishes)
+    chosen: Chosen = field(default_factory=Chosen)
     group: str = ""
     planned_host: str = ""
     unplaced: Unplaced | None = None
@@ -120,10 +120,10 @@ class HostPreflight:
     around: PlacementContext = field(default_factory=PlacementContext, repr=False, compare=False)
     relief: tuple[Message, ...] = ()
 
-    def if_wished(self, planned: Planned, wishes: Wishes) -> Verdict:
+    def if_chosen(self, planned: Planned, chosen: Chosen) -> Verdict:
         """What would be said of an instance if something else were chosen for it alone. Nothing
         is asked of OpenStack, and nothing is placed anew."""
-        verdict = judge(planned.server, wishes, self.around)
+        verdict = judge(planned.server, chosen, self.around)
         return _with_caution(verdict, planned.unplaced) if verdict.leaves else verdict
 
     @property
@@ -206,15 +206,15 @@ def make_plans(
     bare_metal = room.bare_metal(cloud, found.get("capacity"), hosts)
     if known is not None:
         # what is drained, and what was chosen to receive, is not judged by the inventory
-        chosen = hosts | {choices.destination for _, choices in wanted if choices.destination}
-        bare_metal = room.bare_metal_now(cloud, chosen, known, bare_metal)
+        named = hosts | {choices.destination for _, choices in wanted if choices.destination}
+        bare_metal = room.bare_metal_now(cloud, named, known, bare_metal)
     others = [s for s in services if s.can_receive and s.host not in bare_metal]
     everybody = [s for servers in servers_of.values() for s in servers]
-    wishes = {
-        s.id: _wishes(s, choices) for service, choices in wanted for s in servers_of[service.host]
+    chosen = {
+        s.id: _chosen(s, choices) for service, choices in wanted for s in servers_of[service.host]
     }
     alone = PlacementContext(bare_metal=bare_metal)
-    leaving = frozenset(s.id for s in everybody if judge(s, wishes[s.id], alone).leaves)
+    leaving = frozenset(s.id for s in everybody if judge(s, chosen[s.id], alone).leaves)
     names = found.get("projects", {})
     arounds: dict[str, PlacementContext] = {}
     plans = []
@@ -231,9 +231,9 @@ def make_plans(
         planned = [
             Planned(
                 s,
-                judge(s, wishes[s.id], around),
+                judge(s, chosen[s.id], around),
                 names.get(s.project_id, ""),
-                wishes[s.id],
+                chosen[s.id],
                 group_of(s, around),
             )
             for s in servers_of[service.host]
@@ -297,8 +297,8 @@ def _not_told(cloud: Cloud) -> dict[str, Message]:
     }
 
 
-def _wishes(server: Server, choices: PreflightChoices) -> Wishes:
-    return Wishes(Choice(choices.choices.get(server.id, "")), choices.move_locked, opt_out_names())
+def _chosen(server: Server, choices: PreflightChoices) -> Chosen:
+    return Chosen(Choice(choices.choices.get(server.id, "")), choices.move_locked, opt_out_names())
 
 
 def _duration(plan: HostPreflight, choices: PreflightChoices, learned: Learned) -> Duration | None:

@@ -233,7 +233,7 @@ def test_the_first_field_of_a_dialog_and_what_is_wrong_in_it(window, drains):
     wait_for_focus(window, "#mnt-change")
     window.find("#mnt-cancel").click()
     window.see(".modal .mnt-plan-cancel")
-    wait_for_focus(window, ".modal [name=flying]:checked")
+    wait_for_focus(window, ".modal [name=in_progress]:checked")
     window.picture("forms-plan")
 
 

@@ -194,7 +194,7 @@ def test_an_error_after_an_abort_is_reset_on_its_evidence_and_the_rest_cancelled
     window.wait(lambda: cell(window, "stuck-2", NOVA) == "running", "the other is copied", 60)
     window.find("#mnt-cancel").click()
     dialog(window, "1 migration is in progress")
-    window.see(".modal [name=under_way][value=abort]").click()
+    window.see(".modal [name=in_progress][value=abort]").click()
     assert window.find(".modal [name=service][value=enable]").is_selected()
     window.picture("steering-cancel")
     confirm(window)

@@ -125,7 +125,7 @@ def test_of_a_paused_drain_nobody_knows_when(drain):
     begin(drain)
     services.pause_drain(shell_actor(), drain.pk)
     assert by_name(affected(str(drain.pk)))["web-1"]["expected_begin_at"] is None
-    assert "When it moves is not known." in run("drain_affected", str(drain.pk)).stdout
+    assert "When it moves is unknown." in run("drain_affected", str(drain.pk)).stdout
 
 
 def test_hosts_without_a_drain_count_from_its_start(cloud):
@@ -289,7 +289,7 @@ def test_a_run_that_waits_for_its_window(a_run):
 def test_of_a_run_that_does_not_go_on_nobody_knows_when(a_run, state):
     store.change_run(a_run, store.now(), state=state.value)
     assert {one["expected_begin_at"] for one in of_run(a_run)} == {None}
-    assert "When it moves is not known." in run("drain_affected", "--run", str(a_run.pk)).stdout
+    assert "When it moves is unknown." in run("drain_affected", "--run", str(a_run.pk)).stdout
 
 
 def test_a_host_that_is_left_out_affects_nobody(a_run):

@@ -193,22 +193,26 @@ def test_one_drain_tells_which_copy_will_not_end_and_the_ways_out(drain):
         course="not_converging",
         timed_out_at=datetime(2026, 3, 1, 12, 40, tzinfo=UTC),
     )
-    no = message("text", text="Migration 7\nis not running.")
+    no = message("abort_refused", words="Migration 7\nis not running.")
     row = drain.migrations.get(server_name="web-1")
     request(row, "abort", "ada", answer=no)
     move(drain, "db-1", MigrationState.MIGRATING, course="converging", seconds_left=300.0)
     text = run("drain_status", str(drain.pk)).stdout
     web = next(line for line in text.splitlines() if line.startswith("web-1"))
     assert re.search(r"migrating +aborting ", web)
-    assert "[abort requested by ada] [Nova: Migration 7 is not running.]" in web
+    assert "[abort requested by ada] [Nova refused the abort: Migration 7 is not running.]" in web
     assert "not converging" not in text
 
     store.change_migration(row, timezone.now(), request={"state": RequestState.REFUSED})
     text = run("drain_status", str(drain.pk)).stdout
     web = next(line for line in text.splitlines() if line.startswith("web-1"))
     assert re.search(r"migrating +not converging ", web)
-    assert "[Nova: Migration 7 is not running.]" in web
+    assert "[Nova refused the abort: Migration 7 is not running.]" in web
     assert "[timeout exceeded at 2026-03-01T12:40:00Z]" in web
+    ours = message("abort_not_taken", why=message("was_over"))
+    row.request_rows.update(answer=ours)
+    text_of_ours = run("drain_status", str(drain.pk)).stdout
+    assert "[The migration was not aborted: it had already ended.]" in text_of_ours
     db = next(line for line in text.splitlines() if line.startswith("db-1"))
     assert re.search(r"converging +at least 5 min", db)
     _, advice = text.rsplit("\nweb-1 (", 1)

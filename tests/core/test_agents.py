@@ -34,7 +34,7 @@ def agent(binary: str, *, alive: bool = True, enabled: bool = True) -> NetworkAg
         # what was is not known
         (None, [agent("a")], None),
         (None, [agent("a", alive=False)], "a (a agent), last heard of"),
-        (None, [], "which ones it had before the action is not known"),
+        (None, [], "it is unknown which ones it had before"),
     ],
 )
 def test_what_was_up_must_be_up(before, after, said):

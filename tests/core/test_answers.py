@@ -9,7 +9,6 @@ from tests.core.build import LIMITS, NOW, ago, asked, drain, migrating, record, 
 from ukcloud_maintenance.core import drain as d
 from ukcloud_maintenance.core.drain import outage
 from ukcloud_maintenance.core.drain.answers import (
-    RESET_SENT,
     Answer,
     Consequence,
     asking,
@@ -35,7 +34,7 @@ from ukcloud_maintenance.core.drain.beginning import (
 )
 from ukcloud_maintenance.core.drain.objections import Objection
 from ukcloud_maintenance.core.facts import Action
-from ukcloud_maintenance.core.message import message, text
+from ukcloud_maintenance.core.message import message, several, text
 from ukcloud_maintenance.core.states import (
     DrainResult,
     DrainState,
@@ -336,38 +335,37 @@ def test_that_nova_is_asked_is_recorded_before():
     )
 
 
-@pytest.mark.parametrize("wish", KINDS)
+@pytest.mark.parametrize("about", KINDS)
 @pytest.mark.parametrize("kind", ANSWERS)
-def test_what_becomes_of_a_request_in_vain(kind, wish):
-    found = request_failed(asked(wish, tries=1), ANSWERS[kind])
+def test_what_becomes_of_a_request_in_vain(kind, about):
+    found = request_failed(asked(about, tries=1), ANSWERS[kind])
     assert not found.fields, "the instance is as it was"
     if kind in NOT_BEGUN:
-        untold = {"answer": None} if wish is RequestKind.RESET else {}
-        standing = Consequence(request={"tries": 0} | untold, is_trouble=True)
+        standing = Consequence(request={"tries": 0}, is_trouble=True)
         assert found == standing, "it stands, and is no try"
     elif kind in REFUSED:
-        assert found.kind == f"{KINDS[wish]}_refused"
+        assert found.kind == f"{KINDS[about]}_refused"
         assert found.request["state"] == "refused", "it is over"
         assert found.request["answer"] == found.said
         assert english(found.said).endswith(f": {ANSWERS[kind].words}")
     else:
-        assert found.kind == f"{KINDS[wish]}_unanswered"
+        assert found.kind == f"{KINDS[about]}_unanswered"
         assert "state" not in found.request, "it is asked for again"
         assert not found.is_trouble
 
 
-@pytest.mark.parametrize("wish", [RequestKind.ABORT, RequestKind.FORCE])
-def test_the_same_answer_twice_is_recorded_once(wish):
-    first = request_failed(asked(wish), ANSWERS["lost"])
-    second = request_failed(replace(asked(wish), **first.request), ANSWERS["lost"])
-    assert (first.kind, second) == (f"{KINDS[wish]}_unanswered", Consequence())
+@pytest.mark.parametrize("about", [RequestKind.ABORT, RequestKind.FORCE])
+def test_the_same_answer_twice_is_recorded_once(about):
+    first = request_failed(asked(about), ANSWERS["lost"])
+    second = request_failed(replace(asked(about), **first.request), ANSWERS["lost"])
+    assert (first.kind, second) == (f"{KINDS[about]}_unanswered", Consequence())
 
 
 @pytest.mark.parametrize(
-    ("wish", "kind"), [(RequestKind.ABORT, "aborting"), (RequestKind.FORCE, "forced")]
+    ("about", "kind"), [(RequestKind.ABORT, "aborting"), (RequestKind.FORCE, "forced")]
 )
-def test_a_request_that_nova_took_is_over(wish, kind):
-    found = request_taken(wish, "req-4", NOW)
+def test_a_request_that_nova_took_is_over(about, kind):
+    found = request_taken(about, "req-4", NOW)
     assert found.kind == kind
     assert (found.request["state"], found.request["taken_at"]) == ("taken", NOW)
     assert found.request["request_id"] == found.request_id == "req-4"
@@ -383,18 +381,24 @@ def test_a_reset_is_asked_for_a_bounded_number_of_times():
 
 
 @pytest.mark.parametrize(
-    ("noted", "now", "expected"),
+    ("tries", "now", "expected"),
     [
-        (RESET_SENT, server(), True),
-        (None, server(), False),
-        (RESET_SENT, server(status="ERROR"), False),
-        (RESET_SENT, server(host="cmp2"), False),
-        (RESET_SENT, None, False),
+        (1, server(), True),
+        (0, server(), False),
+        (1, server(status="ERROR"), False),
+        (1, server(host="cmp2"), False),
+        (1, None, False),
     ],
 )
-def test_an_active_server_was_reset_by_us_only_where_we_asked(noted, now, expected):
-    one = row(requested=[asked("reset", answer=noted)], source_compute="cmp1")
+def test_an_active_server_was_reset_by_us_only_where_we_asked(tries, now, expected):
+    one = row(requested=[asked("reset", tries=tries)], source_compute="cmp1")
     assert is_reset(one, now) is expected
+
+
+def test_a_reset_whose_answer_was_lost_is_ours_though_a_further_one_was_not_sent():
+    again = asked("reset", tries=2)
+    again = replace(again, **request_failed(again, ANSWERS["unsent"]).request)
+    assert is_reset(row(requested=[again], source_compute="cmp1"), server())
 
 
 def test_a_reset_ends_as_failed_and_says_who_asked():
@@ -406,7 +410,7 @@ def test_a_reset_ends_as_failed_and_says_who_asked():
 
 
 def test_a_reset_without_evidence_is_refused_with_what_is_missing():
-    found = not_reset(asked("reset", answer=RESET_SENT), text("Its host is down."))
+    found = not_reset(asked("reset", tries=1), text("Its host is down."))
     assert english(found.said) == "Its state was not reset: Its host is down."
     assert found.request["state"] == "refused"
 
@@ -418,12 +422,14 @@ def test_novas_words_are_added_and_their_cause_keeps_a_host_away():
     decided = d.ChangeRow(
         1, {"state": "pending", "message": text("It failed.")}, "attempt_failed", text("Why:")
     )
-    words = "Nova: domain 'x' already exists with uuid 1 (req-1)"
-    found = with_reason(row(dest_compute="cmp2", unfit_hosts={"cmp3": "x"}), decided, words)
-    assert english(found.message) == f"Why: {words}"
-    assert english(found.fields["message"]) == f"It failed. {words}"
+    words = "domain 'x' already exists with uuid 1"
+    failed = row(dest_compute="cmp2", unfit_hosts={"cmp3": "x"}, request_id="req-1")
+    found = with_reason(failed, decided, words)
+    says = message("nova_says", words=words, request_id="req-1")
+    assert found.message == several(text("Why:"), says)
+    assert english(found.fields["message"]) == f"It failed. Nova: {words} (req-1)"
     assert found.fields["unfit_hosts"] == {"cmp3": "x", "cmp2": "leftovers_at_destination"}
-    assert "unfit_hosts" not in with_reason(row(), decided, "Nova: no").fields
+    assert "unfit_hosts" not in with_reason(row(), decided, "no").fields
     assert with_reason(row(), decided, "") is decided
 
 

@@ -433,6 +433,23 @@ def test_a_cancel_of_a_lost_host_says_what_became_of_the_service(found, enable, 
     assert said in english(finish(actions).message)
 
 
+@pytest.mark.parametrize(
+    ("found", "enable", "reason", "ends"),
+    [
+        (ENABLED, True, "new kernel", True),  # it enabled it again
+        (ENABLED, False, "", True),  # it had not come to disable it
+        (ENABLED, False, "new kernel", False),  # somebody else enabled it
+        (service(), False, "new kernel", False),
+    ],
+)
+def test_a_cancelled_drain_of_an_enabled_service_ends_its_maintenance(found, enable, reason, ends):
+    view = cancelling(cancel_enable=enable, maintenance=d.MaintenanceView(our_reason=reason))
+    end = finish(decide(view, [], seen(service=found)))
+    assert (end.state, end.ends_maintenance) == (DrainState.CANCELLED, ends)
+    back = replace(view, direction="back")
+    assert not finish(decide(back, [], seen(service=found))).ends_maintenance
+
+
 @pytest.mark.parametrize("found", [None, UNREACHED])
 def test_a_cancel_does_not_wait_for_ever_for_a_service_that_nova_does_not_tell_of(found):
     view = cancelling(cancel_enable=True, host_down_since=ago(901))

@@ -5,7 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ukcloud_maintenance.core.message import message
-from ukcloud_maintenance.core.run.domains import DomainKind, OutLimits, Place, may_go_out
+from ukcloud_maintenance.core.run.domains import (
+    OTHERS_OUT,
+    DomainKind,
+    OutLimits,
+    Place,
+    may_go_out,
+)
 from ukcloud_maintenance.messages import TEMPLATES, render
 
 A1, A2, A3 = (Place(f"a{n}", "az-a", frozenset({"rack-1", "ssd"})) for n in (1, 2, 3))
@@ -72,6 +78,7 @@ def test_may_go_out(place, out, limits, said):
     found = may_go_out(place, out, limits)
     assert (found.code if isinstance(said, str) else found) == said
     if found is not None:
+        assert found.code in OTHERS_OUT | {"host_is_out"}
         assert found.code in TEMPLATES
         assert "{" not in render(found)
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from tests.core.test_windows import utc, windows
 from ukcloud_maintenance.core.run import windows as w
 from ukcloud_maintenance.core.run.forecast import corrected, ends_at, forecast
-from ukcloud_maintenance.core.run.windows import Windows, parse_text
+from ukcloud_maintenance.core.run.windows import Windows, parse_all
 
 HOUR = 3600
-NIGHTS = parse_text("Mon-Fri 22:00-04:00 Europe/London")
+NIGHTS = parse_all(["Mon-Fri 22:00-04:00 Europe/London"])
 FRIDAY = utc(2026, 1, 9, 12)
 MINUTE = timedelta(minutes=1)
 
@@ -55,7 +55,7 @@ def test_what_is_longer_than_each_opening_is_named_and_the_others_go_on():
 
 
 def test_a_host_of_six_and_a_half_hours_fits_in_the_night_of_seven():
-    sundays = parse_text("Sat 22:00-04:00 Europe/London")
+    sundays = parse_all(["Sat 22:00-04:00 Europe/London"])
     assert ends_at(sundays, utc(2026, 10, 19), [6.5 * HOUR]) == utc(2026, 10, 25, 3, 30)
     assert ends_at(sundays, utc(2026, 11, 2), [6.5 * HOUR]) is None
     # … and one of six not in the night of five
@@ -69,7 +69,7 @@ def test_without_windows_it_begins_at_once():
 
 
 def test_always_open_has_no_end_that_a_long_host_could_miss():
-    always = parse_text("daily 00:00-24:00 Europe/London")
+    always = parse_all(["daily 00:00-24:00 Europe/London"])
     month = 30 * 24 * HOUR
     assert ends_at(always, FRIDAY, [month, month]) == FRIDAY + timedelta(days=60)
 
@@ -115,7 +115,7 @@ def test_it_is_what_happens_when_one_looks_every_minute(several, after, lengths,
 
 def test_hosts_that_have_begun_go_on_whatever_the_windows_are():
     now = utc(2026, 11, 2, 22, 50)
-    found = forecast(parse_text("daily 22:00-23:00 UTC"), now, [1800, 1800], begun=[0])
+    found = forecast(parse_all(["daily 22:00-23:00 UTC"]), now, [1800, 1800], begun=[0])
     assert found.hosts == (
         (now, utc(2026, 11, 2, 23, 20)),
         (utc(2026, 11, 3, 22), utc(2026, 11, 3, 22, 30)),  # the next opening that is long enough
@@ -123,7 +123,7 @@ def test_hosts_that_have_begun_go_on_whatever_the_windows_are():
 
 
 def test_what_takes_longer_than_its_length_begins_by_that_and_delays_the_next():
-    open_all = parse_text("daily 22:00-23:00 UTC")
+    open_all = parse_all(["daily 22:00-23:00 UTC"])
     now = utc(2026, 1, 9, 22)
     found = forecast(open_all, now, [1200, 1200], takes=[2 * HOUR, 1200])
     (begins, ends), (then, _end) = found.hosts

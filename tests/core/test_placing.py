@@ -248,7 +248,7 @@ def test_so_does_no_valid_host_in_the_record_which_is_about_that_host_alone():
     assert kinds(actions) == ["host_refused"]
     [change] = [a for a in actions if isinstance(a, d.ChangeRow) and a.kind]
     assert change.ask_why
-    told = with_reason(one, change, "Nova: No valid host was found. (req-ours)")
+    told = with_reason(one, change, "No valid host was found.")
     assert english(told.message).startswith("Nova did not accept cmp2 as its destination")
     assert "No valid host was found" in english(told.message)
     assert told.fields["state"] == MigrationState.PENDING

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ukcloud_maintenance.core.printable import cell, logger, printable
+from ukcloud_maintenance.core.printable import cell, file_part, logger, one_line, printable
 
 #: Every kind of character that does something else than being seen.
 HARMFUL = {
@@ -161,3 +161,18 @@ def test_a_traceback_is_printable_and_indented(logged):
 def test_the_filter_is_there_once():
     assert logger("ukcloud_maintenance.tests.once") is logger("ukcloud_maintenance.tests.once")
     assert len(logger("ukcloud_maintenance.tests.once").filters) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        *(("a b\r\nx", "a_b_x"), ('q"; x=y', "q_x_y"), ("../../etc", "etc"), ("ü", "")),
+        *(("cmp-1.az1.example", "cmp-1.az1.example"), ("x" * 300, "x" * 80)),
+    ],
+)
+def test_words_cannot_leave_their_place_in_the_name_of_a_file(words, part):
+    assert file_part(words) == part
+
+
+def test_what_has_several_lines_becomes_one():
+    assert one_line(OSError("no\n  answer\r\n")) == "no answer"

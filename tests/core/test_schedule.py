@@ -170,7 +170,7 @@ S = MigrationState
         (row(S.FAILED), [attempt()], [], Part.NOT_MOVED, Interruption.NONE, 0),
         (row(S.FAILED, now="ERROR"), [attempt()], [], Part.NOT_MOVED, Interruption.UNKNOWN, None),
         (
-            row(S.FAILED, now="ERROR", code="arrived_in_error"),
+            row(S.FAILED, now="ERROR", code="arrived_error"),
             [attempt()],
             [],
             Part.MOVED,

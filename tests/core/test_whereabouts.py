@@ -248,9 +248,9 @@ class TestAPass:
         assert "state" not in changes(decide(drain(), [early], sight), early)
 
     @pytest.mark.parametrize("state", [DrainState.RUNNING, DrainState.CANCELLING])
-    @pytest.mark.parametrize("wish", ["abort", "force_complete"])
-    def test_nothing_is_asked_of_nova_while_the_source_is_down(self, state, wish):
-        one = migrating(nova_migration_id=7, nova_status="running", requested=[asked(wish, "al")])
+    @pytest.mark.parametrize("kind", ["abort", "force_complete"])
+    def test_nothing_is_asked_of_nova_while_the_source_is_down(self, state, kind):
+        one = migrating(nova_migration_id=7, nova_status="running", requested=[asked(kind, "al")])
         busy = server(task_state="migrating", status="MIGRATING", vm_state="active")
         down = seen(busy, records=(record(),), service=service(state="down"))
         view = drain(

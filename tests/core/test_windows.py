@@ -17,7 +17,7 @@ import ukcloud_maintenance
 from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.run import windows as w
-from ukcloud_maintenance.core.run.windows import Window, WindowError, Windows, parse, parse_text
+from ukcloud_maintenance.core.run.windows import Window, WindowError, Windows, parse, parse_all
 
 MON, TUE, WED, THU, FRI, SAT, SUN = range(7)
 EVERY_DAY = frozenset(range(7))
@@ -162,13 +162,13 @@ windows = st.builds(
 @given(st.lists(windows, max_size=4))
 def test_its_text_is_the_same_window(several):
     assert [parse(str(window)) for window in several] == several
-    assert parse_text(str(Windows(tuple(several)))).windows == tuple(dict.fromkeys(several))
+    assert parse_all(map(str, several)).windows == tuple(dict.fromkeys(several))
 
 
-def test_several_stand_in_one_text():
-    text = "Mon 01:00-02:00 UTC; Tue 01:00-02:00 UTC\nMon 01:00-02:00 UTC\n"
-    assert str(parse_text(text)) == "Mon 01:00-02:00 UTC; Tue 01:00-02:00 UTC"
-    assert parse_text(" \n") == Windows()
+def test_of_several_each_counts_once():
+    several = ["Mon 01:00-02:00 UTC", "Tue 01:00-02:00 UTC", "Mon 01:00-02:00 UTC"]
+    assert str(parse_all(several)) == "Mon 01:00-02:00 UTC; Tue 01:00-02:00 UTC"
+    assert parse_all([]) == Windows()
 
 
 @given(st.text(max_size=60))
@@ -212,7 +212,7 @@ def test_of_an_hour_that_comes_twice_the_first_counts():
 
 
 def test_windows_that_touch_or_overlap_are_one_opening():
-    windows = parse_text("Mon 20:00-22:00 UTC; Mon 22:00-24:00 UTC; Mon 23:00-01:00 UTC")
+    windows = parse_all(["Mon 20:00-22:00 UTC", " Mon 22:00-24:00 UTC", " Mon 23:00-01:00 UTC"])
     assert windows.open_until(utc(2026, 3, 2, 21)) == utc(2026, 3, 3, 1)
     assert windows.next_opening(utc(2026, 3, 2)) == (utc(2026, 3, 2, 20), utc(2026, 3, 3, 1))
     assert windows.next_opening(utc(2026, 3, 2, 20))[0] == utc(2026, 3, 9, 20)
@@ -231,10 +231,15 @@ def test_openings_are_cut_at_what_was_asked_about():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "daily 00:00-24:00 Europe/London", "daily 22:00-21:00 UTC; daily 20:00-23:00 UTC"]
+    "texts",
+    [
+        [],
+        ["daily 00:00-24:00 Europe/London"],
+        ["daily 22:00-21:00 UTC", "daily 20:00-23:00 UTC"],
+    ],
 )
-def test_where_it_is_always_open_the_end_is_far_ahead(text):
-    windows, now = parse_text(text), utc(2026, 3, 27, 12)
+def test_where_it_is_always_open_the_end_is_far_ahead(texts):
+    windows, now = parse_all(texts), utc(2026, 3, 27, 12)
     assert windows.open_until(now) == now + w.FAR
     assert windows.next_opening(now) is None
     assert windows.fits(now, w.LONGEST)
@@ -254,7 +259,7 @@ def test_what_fits_ends_at_the_latest_when_it_closes():
 
 def test_the_last_opening_that_is_looked_at_counts_whole():
     """It begins before `AHEAD` is over, and its second window after it."""
-    windows = parse_text("Sat 22:00-02:00 Europe/London; Sun 02:00-04:00 Europe/London")
+    windows = parse_all(["Sat 22:00-02:00 Europe/London", " Sun 02:00-04:00 Europe/London"])
     now = utc(2026, 10, 9, 23)
     assert not windows.never_fits(now, 7 * 3600)
     assert windows.never_fits(now, 7 * 3600 + 1)

@@ -231,7 +231,7 @@ ROWS = {
     "plan_updates": Row((PIECE, FILE)),
     "steer_plan": Row(kinds=(), posts=(_fields(verb="pause"), _fields(verb=ECHO))),
     "change_plan": Row(BOTH, posts=(_fields(max_concurrent=world.hostile("number")),)),
-    "cancel_plan": Row(BOTH, posts=(_fields(flying="land"),)),
+    "cancel_plan": Row(BOTH, posts=(_fields(in_progress="finish"),)),
     "runs": Row(),
     "new_run": Row(
         queries=(f"host={quote(FREE)}&host={quote(DRAINED)}&host={ECHO}",),

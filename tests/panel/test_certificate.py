@@ -15,7 +15,6 @@ from tests.panel.test_hosts import rows, updated
 from tests.panel.test_plans import page, shown, text
 from ukcloud_maintenance import store
 from ukcloud_maintenance.content.maintenance.common import release, session
-from ukcloud_maintenance.content.maintenance.hosts import certificate as certificate_page
 from ukcloud_maintenance.core import message as m
 from ukcloud_maintenance.core.actor import RULE_DRAIN, RULE_VIEW
 from ukcloud_maintenance.core.facts import Allocation, Consumer, Hypervisor, Migration
@@ -353,14 +352,6 @@ def test_the_file_is_the_document_with_a_clean_name(admin, cloud, maintained):
     assert [one["code"] for one in document["checks"]] == list(c.CODES)
     name = re.fullmatch(r'attachment; filename="(.+)"', answer["Content-Disposition"])[1]
     assert re.fullmatch(r"certificate-cmp4-\d{8}T\d{6}Z\.json", name)
-
-
-@pytest.mark.parametrize(
-    ("host", "clean"),
-    [("a b\r\nx", "a_b_x"), ('q"; x=y', "q_x_y"), ("../../etc", "etc"), ("ü", "host")],
-)
-def test_a_hosts_name_cannot_leave_its_place_in_the_files(host, clean):
-    assert certificate_page.clean_name(host) == clean
 
 
 # -- the list of hosts -----------------------------------------------------------------------

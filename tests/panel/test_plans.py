@@ -661,7 +661,7 @@ def test_all_are_paused_resumed_and_cancelled(admin, make_plan):
     asked = page(admin.get(url))
     assert "Cancel the drains of 2 hosts" in asked
     assert "4 waiting instances stay where they are." in asked
-    answer = admin.post(url, {"flying": "abort", "service": "leave"}, follow=True)
+    answer = admin.post(url, {"in_progress": "abort", "service": "leave"}, follow=True)
     assert "2 drains were cancelled or are being cancelled." in page(answer)
     for drain in store.drains_of_plan(plan.pk):
         assert (drain.state, drain.cancel_abort, drain.cancel_enable) == ("cancelling", True, False)
@@ -674,7 +674,9 @@ def test_services_that_the_plan_disabled_are_enabled_again_unless_chosen_otherwi
     run(drain_of(plan, "cmp1"))
     run(drain_of(plan, "cmp2"))
     Drain.objects.filter(host="cmp1").update(did_disable=True)
-    admin.post(reverse(f"{PANEL}:cancel_plan", args=[plan.pk]), {"flying": "land", "service": ""})
+    admin.post(
+        reverse(f"{PANEL}:cancel_plan", args=[plan.pk]), {"in_progress": "finish", "service": ""}
+    )
     assert [d.cancel_enable for d in store.drains_of_plan(plan.pk)] == [True, False]
     assert not any(d.cancel_abort for d in store.drains_of_plan(plan.pk))
 
@@ -719,14 +721,14 @@ def test_all_of_a_plan_is_cancelled_or_nothing_where_a_right_is_missing(
     some = (RULE_VIEW, RULE_DRAIN, RULE_CANCEL, RULE_STEER)
     monkeypatch.setattr(session, "may", lambda request, rule: rule in some)
     assert 'value="enable"' not in shown(admin.get(url))
-    assert admin.post(url, {"flying": "land", "service": "enable"}).status_code == 403
+    assert admin.post(url, {"in_progress": "finish", "service": "enable"}).status_code == 403
     assert states(plan) == ["running", "running"]
     one = reverse(f"{PANEL}:cancel_drain", args=[drain_of(plan, "cmp2").pk])
     assert 'value="enable"' not in shown(admin.get(one))
     Drain.objects.filter(host="cmp2").update(did_disable=True)
     assert 'value="enable"' in shown(admin.get(url))
     assert 'value="enable"' in shown(admin.get(one))
-    admin.post(url, {"flying": "land", "service": "enable"})
+    admin.post(url, {"in_progress": "finish", "service": "enable"})
     assert states(plan) == ["cancelling", "cancelling"]
 
 
@@ -800,7 +802,7 @@ def test_abort_is_offered_to_who_may_and_refused_to_others(admin, make_plan, mon
     monkeypatch.setattr(session, "may", lambda request, rule: rule in some)
     assert 'value="abort"' not in shown(admin.get(url))
     assert 'value="abort"' not in shown(admin.get(NEW, {"host": "cmp2"}))
-    assert admin.post(url, {"flying": "abort"}).status_code == 403
+    assert admin.post(url, {"in_progress": "abort"}).status_code == 403
     assert states(plan) == ["running"]
 
 

@@ -52,7 +52,7 @@ OFFERED = {
     "preparing": {"abort"},
     "running": {"abort", "force"},
     "paused_guest": {"abort"},
-    "wished": set(),
+    "requested": set(),
     "aborting": set(),
     "forced": {"abort"},
     "post_copy": set(),
@@ -142,7 +142,7 @@ def put(row, situation: str) -> None:
         "blocked": lambda: store.change_migration(row, now, state=MigrationState.BLOCKED),
         "submitted": lambda: fly(row, submitted=True),
         "paused_guest": lambda: fly(row, initial_status="PAUSED"),
-        "wished": lambda: request(fly(row), "abort", "bob"),
+        "requested": lambda: request(fly(row), "abort", "bob"),
         "aborting": lambda: request(fly(row), "abort", "bob", taken_at=now),
         "forced": lambda: request(fly(row), "force_complete", "bob", taken_at=now),
         "post_copy": lambda: fly(row, nova_status="running (post-copy)"),
@@ -354,8 +354,12 @@ def test_each_of_several_is_judged_by_itself(admin, drain):
         ["success", "Abort requested: queued, running."],
         ["warning", "Abort: failed: No live migration of it is in progress."],
     ]
-    wishes = {name: wanted(row) for name, row in rows_of(drain).items()}
-    assert (wishes["running"], wishes["queued"], wishes["failed"]) == ("abort", "abort", "")
+    wanted_of = {name: wanted(row) for name, row in rows_of(drain).items()}
+    assert (wanted_of["running"], wanted_of["queued"], wanted_of["failed"]) == (
+        "abort",
+        "abort",
+        "",
+    )
     # and the page says who asked, at once
     shown = {row["name"]: text(row["cells"][11][0]) for row in updates(admin, drain)["rows"]}
     assert "Abort requested by alice." in shown["running"]
@@ -717,14 +721,14 @@ def test_pause_and_resume(admin, drain):
     ("sent", "abort", "enable"),
     [
         ({}, False, True),
-        ({"under_way": "land", "service": "leave"}, False, False),
-        ({"under_way": "abort", "service": "enable"}, True, True),
+        ({"in_progress": "finish", "service": "leave"}, False, False),
+        ({"in_progress": "abort", "service": "enable"}, True, True),
     ],
 )
 def test_a_cancel_is_done_as_it_was_chosen(admin, drain, sent, abort, enable):
     page = admin.get(drain_url("cancel_drain", drain), **AJAX).content.decode()
     chosen = re.findall(r'name="(\w+)" value="(\w+)" checked', page)
-    assert chosen == [("under_way", "land"), ("service", "enable")]
+    assert chosen == [("in_progress", "finish"), ("service", "enable")]
     under_way = sum(row.state in ("submitted", "migrating") for row in store.migrations(drain))
     assert f"{under_way} migrations are in progress" in text(page)
     admin.post(drain_url("cancel_drain", drain), sent)
@@ -734,12 +738,12 @@ def test_a_cancel_is_done_as_it_was_chosen(admin, drain, sent, abort, enable):
 
 
 def test_what_flies_can_still_be_aborted_while_it_is_being_cancelled(admin, drain):
-    admin.post(drain_url("cancel_drain", drain), {"under_way": "land", "service": "leave"})
+    admin.post(drain_url("cancel_drain", drain), {"in_progress": "finish", "service": "leave"})
     page = admin.get(drain_url("cancel_drain", drain), **AJAX).content.decode()
     assert "is already being cancelled. Abort the migrations in progress?" in text(page)
-    assert 'value="land"' not in page
+    assert 'value="finish"' not in page
     assert 'value="leave" checked' in page
-    admin.post(drain_url("cancel_drain", drain), {"under_way": "abort", "service": "leave"})
+    admin.post(drain_url("cancel_drain", drain), {"in_progress": "abort", "service": "leave"})
     drain.refresh_from_db()
     assert (drain.cancel_abort, drain.cancel_enable) == (True, False)
     assert actions(admin, drain) == []
@@ -750,7 +754,7 @@ def test_who_may_cancel_but_not_abort_is_not_offered_the_abort(admin, drain, den
     denied("abort")
     page = admin.get(drain_url("cancel_drain", drain), **AJAX).content.decode()
     assert 'value="abort"' not in page
-    assert admin.post(drain_url("cancel_drain", drain), {"under_way": "abort"}).status_code == 403
+    assert admin.post(drain_url("cancel_drain", drain), {"in_progress": "abort"}).status_code == 403
     drain.refresh_from_db()
     assert drain.state == "running"
 

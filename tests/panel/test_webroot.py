@@ -22,7 +22,7 @@ SENT = {
     "verb": "pause",
     "confirmed": "yes",
     "choice": "leave",
-    "under_way": "finish",
+    "in_progress": "finish",
 }
 
 

@@ -9,7 +9,7 @@ from ukcloud_maintenance.cloud import Cloud
 from ukcloud_maintenance.cloud.wire import version_key
 from ukcloud_maintenance.core.actor import shell_actor
 from ukcloud_maintenance.core.preflight.judge import judge
-from ukcloud_maintenance.core.preflight.verdicts import Choice, Kind, Wishes
+from ukcloud_maintenance.core.preflight.verdicts import Choice, Chosen, Kind
 from ukcloud_maintenance.demo.config import FAST, HostSpec
 from ukcloud_maintenance.demo.harness import DemoCloud
 from ukcloud_maintenance.messages import english
@@ -98,7 +98,7 @@ def test_the_verdict_is_what_nova_answers(nova, cloud, status):
     facts = cloud.server(server)
     assert facts.status == status
     by_default = judge(facts).kind
-    when_cold_is_chosen = judge(facts, Wishes(choice=Choice.COLD)).kind
+    when_cold_is_chosen = judge(facts, Chosen(choice=Choice.COLD)).kind
     assert (by_default is Kind.LIVE) == (live(nova, server) == 202)
     assert (when_cold_is_chosen is Kind.COLD) == (cold(nova, server) == 202)
 

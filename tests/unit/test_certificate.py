@@ -257,7 +257,7 @@ def test_a_placement_that_could_not_be_read(words):
     [
         (),
         (Hypervisor("node-9", "cmp1.example", "cmp10"),),
-        (Hypervisor("", "2 nodes", HOST),),
+        (Hypervisor("", "", HOST),),
         (NODE, Hypervisor("", "second", HOST)),
     ],
     ids=["none", "another host's", "a sum", "one of two has no id"],

@@ -4,7 +4,7 @@ import ast
 import gettext
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import ukcloud_maintenance
 from ukcloud_maintenance.core import message as m
 from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.message import Message, message, text
+from ukcloud_maintenance.core.run.states import Stage
 from ukcloud_maintenance.core.states import MigrationState
 from ukcloud_maintenance.message_field import MessageField
 from ukcloud_maintenance.messages import (
@@ -181,6 +182,42 @@ def test_a_template_is_well_formed(code):
         assert fields(template.text) | {("count", "")} >= fields(template.plural) - {("count", "")}
 
 
+#: Numbers that stand with no noun, or never alone.
+NEVER_ONE = {"affected_move_of", "canary_no_hypervisor", "limit_learned", "too_many_hosts"}
+
+
+def test_a_template_with_a_number_has_a_form_for_one_and_for_others():
+    counts = {code for code, one in TEMPLATES.items() if ("count", "") in fields(one.text)}
+    assert {code for code in counts if not TEMPLATES[code].plural} == NEVER_ONE
+
+
+#: What the glossary has other words for.
+OTHER_WORDS = re.compile(
+    r"\b(asked for|under way|fl(?:y|ies|ying)|lands?|landed|goes on|went on|on hold|any ?more"
+    r"|its turn|as judged|to be known|taken up again|g(?:ive|ives|iven|iving) back|way back"
+    r"|run back|homeless|no end in sight|not known(?! to))\b",
+    re.I,
+)
+
+
+def written() -> Iterator[str]:
+    """Every text of the templates, the pages, the scripts and the documentation."""
+    for template in TEMPLATES.values():
+        yield from (*parts(template), template.cause)
+    for domain in ("django", "djangojs"):
+        catalog = gettext.translation(domain, PACKAGE / "locale", ["de"])
+        for msgid in catalog._catalog:
+            yield msgid[0] if isinstance(msgid, tuple) else msgid
+    for page in (PACKAGE.parent / "README.md", *(PACKAGE.parent / "doc").rglob("*.md")):
+        yield from re.sub(r"`[^`]*`", "", page.read_text()).splitlines()
+
+
+def test_one_word_for_one_thing():
+    texts = list(written())
+    assert len(texts) > 3000
+    assert [one for one in texts if OTHER_WORDS.search(one)] == []
+
+
 def wrong_messages(root: Path, table: Mapping[str, Template]) -> list[str]:
     """The messages in a source that have no template, or lack a value that theirs names. One whose
     values are not written out is checked for its template alone."""
@@ -206,6 +243,34 @@ def wrong_messages(root: Path, table: Mapping[str, Template]) -> list[str]:
 
 def test_every_message_has_a_template_and_its_values():
     assert wrong_messages(PACKAGE, TEMPLATES) == []
+
+
+#: Codes that are put together, by what they begin with.
+MADE = {
+    "run_stage_": {stage.value for stage in Stage},
+    "run_asked_": {"pause", "resume", "cancel"},
+}
+#: What releases before this one said, which their records hold.
+OF_BEFORE = {"destination_and_plan", "plan_not_changed", "reset_sent"}
+
+
+def sources() -> Iterator[ast.AST]:
+    """Every node of the product but of the templates themselves and of migrations."""
+    for file in PACKAGE.rglob("*.py"):
+        if not {"messages", "migrations", "demo"} & set(file.relative_to(PACKAGE).parts):
+            yield from ast.walk(ast.parse(file.read_text()))
+
+
+def test_every_template_is_said_and_every_code_is_written_out():
+    texts, made = set(), set()
+    for node in sources():
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            texts.add(node.value)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "message":
+            made |= {one.values[0].value for one in node.args[:1] if isinstance(one, ast.JoinedStr)}
+    assert made == MADE.keys()
+    codes = {f"{begin}{end}" for begin, ends in MADE.items() for end in ends}
+    assert codes | OF_BEFORE == TEMPLATES.keys() - texts
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The filters: one table of what an instance and its surroundings are like, and what is said.
 
-A row is (facts of the server, wishes, surroundings, kind, code, cautions). What Nova itself
+A row is (facts of the server, what is chosen, surroundings, kind, code, cautions). What Nova itself
 answers to the ones that it can be brought to is in tests/preflight.
 """
 
@@ -16,10 +16,10 @@ from ukcloud_maintenance.core.preflight.judge import group_of, judge
 from ukcloud_maintenance.core.preflight.needs import needs_of
 from ukcloud_maintenance.core.preflight.verdicts import (
     Choice,
+    Chosen,
     Kind,
     OptOutNames,
     PlacementContext,
-    Wishes,
 )
 from ukcloud_maintenance.core.states import MIGRATION_WAITING, Method, MigrationState
 from ukcloud_maintenance.messages import english, english_remedy
@@ -38,8 +38,8 @@ def specs(**extra_specs: str) -> dict:
     return {"extra_specs": {k.replace("__", ":"): v for k, v in extra_specs.items()}}
 
 
-def chosen(choice: Choice, **more) -> Wishes:
-    return Wishes(choice=choice, **more)
+def chosen(choice: Choice, **more) -> Chosen:
+    return Chosen(choice=choice, **more)
 
 
 def roomy(*traits: str, memory: int = 9999) -> Capacity:
@@ -82,7 +82,7 @@ def kept(**metadata: str) -> PlacementContext:
     return hosts(aggregates=(found,))
 
 
-NO, ALONE = Wishes(), None
+NO, ALONE = Chosen(), None
 TABLE = {
     # status
     "active": ({}, NO, ALONE, LIVE, "", ()),
@@ -139,7 +139,7 @@ TABLE = {
     ),
     # locks
     "locked": ({"locked": True}, NO, ALONE, LIVE, "", ("locked",)),
-    "locked, left alone": ({"locked": True}, Wishes(move_locked=False), ALONE, STAYS, "locked", ()),
+    "locked, left alone": ({"locked": True}, Chosen(move_locked=False), ALONE, STAYS, "locked", ()),
     "locked, but chosen": (
         {"locked": True}, chosen(Choice.LIVE, move_locked=False), ALONE, LIVE, "", ("locked",),
     ),
@@ -174,11 +174,11 @@ TABLE = {
         STAYS, "owner_no_live", (),
     ),
     "another name": (
-        {"tags": ("pin",)}, Wishes(opt_out_names=OptOutNames(stay="pin")), ALONE,
+        {"tags": ("pin",)}, Chosen(opt_out_names=OptOutNames(stay="pin")), ALONE,
         STAYS, "owner_stay", (),
     ),
     "no name": (
-        {"tags": ("",)}, Wishes(opt_out_names=OptOutNames("", "", "")), ALONE, LIVE, "", (),
+        {"tags": ("",)}, Chosen(opt_out_names=OptOutNames("", "", "")), ALONE, LIVE, "", (),
     ),
     # what binds it to its host
     "accelerator": (specs(accel__device_profile="fpga"), NO, ALONE, BLOCKED, "accelerator", ()),
@@ -315,8 +315,8 @@ TABLE = {
 
 @pytest.mark.parametrize("row", TABLE.values(), ids=TABLE)
 def test_a_filter_says(row):
-    facts, wishes, around, kind, code, cautions = row
-    verdict = judge(server("web", **facts), wishes, around)
+    facts, picked, around, kind, code, cautions = row
+    verdict = judge(server("web", **facts), picked, around)
     assert (verdict.kind, verdict.code) == (kind, code), verdict
     assert tuple(c.code for c in verdict.cautions) == cautions
     said = [verdict.said, *(c.said for c in verdict.cautions)]
@@ -338,10 +338,10 @@ def test_every_filter_has_its_row():
 
 
 def _said(filters, row):
-    facts, wishes, around, *_ = row
+    facts, picked, around, *_ = row
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(preflight, "FILTERS", tuple(filters))
-        return judge(server("web", **facts), wishes, around)
+        return judge(server("web", **facts), picked, around)
 
 
 @pytest.mark.parametrize(
@@ -430,7 +430,7 @@ STATUSES = [
 def test_every_instance_gets_a_verdict_and_none_is_interrupted_by_mistake(
     status, task, choice, around
 ):
-    verdict = judge(server("web", status=status, task_state=task), Wishes(choice=choice), around)
+    verdict = judge(server("web", status=status, task_state=task), Chosen(choice=choice), around)
     if verdict.kind is LIVE:
         assert status in ("ACTIVE", "PAUSED")
     if verdict.kind is COLD:

@@ -42,7 +42,6 @@ NEEDS = {
     "preflight_host": (RULE_DRAIN, ["cloud", "cmp1"]),
     "drain_choices": (RULE_DRAIN, ["RegionOne"]),
     "request_drain": (RULE_DRAIN, ["cloud", services.DrainRequest("cmp1", "r")]),
-    "request_drains": (RULE_DRAIN, ["cloud", [services.DrainRequest("cmp1", "r")]]),
     "cancel_drain": (RULE_CANCEL, [1]),
     "export_drain": (RULE_VIEW, [1]),
     "clear_record": (RULE_DRAIN, []),

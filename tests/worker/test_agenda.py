@@ -196,4 +196,4 @@ def test_once_ends_when_nothing_is_due_and_nothing_is_under_way(dispatcher):
     dispatcher.worker.dispatcher = threading.current_thread()
     dispatcher.worker._dispatch(once=True)
     assert len(dispatcher.begun) == 1
-    assert dispatcher.worker.failure == ""
+    assert dispatcher.worker.failure is None

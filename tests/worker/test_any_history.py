@@ -16,7 +16,7 @@ from tests.worker.fake_nova import FakeNova, Killed
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import Actor
 from ukcloud_maintenance.core.preflight.judge import judge
-from ukcloud_maintenance.core.preflight.verdicts import Wishes
+from ukcloud_maintenance.core.preflight.verdicts import Chosen
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
     MIGRATION_TERMINAL,
@@ -43,7 +43,7 @@ PASSES = 400
 
 def ask(nova: FakeNova, max_concurrent: int, choice: str = "") -> Drain:
     """:param choice: the admin's for every server, as in a drain's form"""
-    wishes = Wishes(choice=choice)
+    picked = Chosen(choice=choice)
     return store.create_drain(
         region=nova.region,
         host=nova.the_service.host,
@@ -53,7 +53,7 @@ def ask(nova: FakeNova, max_concurrent: int, choice: str = "") -> Drain:
         destination="",
         actor_id="u",
         actor="admin",
-        planned=[store.Entry(s, judge(s, wishes), choice) for s in nova.all.values()],
+        planned=[store.Entry(s, judge(s, picked), choice) for s in nova.all.values()],
         project_names={},
         now=nova.now,
     )

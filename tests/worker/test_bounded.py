@@ -15,6 +15,7 @@ from django.db import OperationalError
 from tests.worker.driving import SETTINGS, Installation
 from tests.worker.test_processes import drained, events, installed, posts, since  # noqa: F401
 from ukcloud_maintenance import store
+from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.states import DrainState
 from ukcloud_maintenance.exceptions import PassOver
 from ukcloud_maintenance.message_field import MessageField
@@ -194,7 +195,7 @@ class TestAPassThatDoesNotEnd:
         for thread in threads:
             thread.join()
         assert worker.stopping.is_set()
-        assert "started again" in worker.failure
+        assert worker.failure == message("worker_stuck")
 
 
 class TestABug:

@@ -218,7 +218,7 @@ def _new(record: Path) -> Iterator[tuple[int, int]]:
         # somebody looks at it: then it is void
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if (record / supervise.VOID).exists():
-            raise FileExistsError(0, "the record is void")
+            raise ActionError(message("action_not_begun", why=message("record_is_void")))
         yield folder, lock
 
 
@@ -245,7 +245,8 @@ def _start(record: Path, job: bytes, folder: int, lock: int) -> None:
         supervisor.wait()
         raise
     if supervisor.returncode:
-        raise OSError(0, f"the supervisor exited with {supervisor.returncode}")
+        why = message("supervisor_exited", exit_code=supervisor.returncode)
+        raise ActionError(message("action_not_begun", why=why))
 
 
 def _known(values: Mapping[str, str]) -> dict[str, str]:

@@ -9,7 +9,8 @@ from keystoneauth1 import exceptions as ksa_exceptions
 from keystoneauth1 import session
 
 from .. import settings
-from ..core.message import message
+from ..core.message import Message, message
+from ..core.printable import one_line
 from ..exceptions import ConfigurationError
 from .gateway import Cloud
 
@@ -39,8 +40,8 @@ def from_clouds_yaml(name: str, region: str) -> Cloud:
     except (openstack.exceptions.ConfigException, yaml.YAMLError) as error:
         # openstacksdk passes over a file that it cannot read, and then misses the cloud; an older
         # one falls over one that is no YAML
-        why = "; ".join(filter(None, map(_unreadable, _config_files()))) or error
-        said = message("clouds_yaml_unusable", cloud=name, why=str(why))
+        unreadable = [one for file in _config_files() if (one := _unreadable(file))]
+        said = message("clouds_yaml_unusable", cloud=name, why=unreadable or str(error))
         raise ConfigurationError(said) from error
     except ksa_exceptions.ClientException as error:
         said = message("clouds_yaml_incomplete", cloud=name, why=str(error))
@@ -68,14 +69,15 @@ def _files(ksa_session: session.Session) -> dict[str, str]:
     return {setting: file for setting, file in files.items() if file}
 
 
-def _unreadable(file: str) -> str:
-    """Why a file cannot be read, or empty."""
+def _unreadable(file: str) -> Message | None:
+    """Why a file cannot be read, or None."""
     if os.path.isdir(file):
-        return "" if os.access(file, os.R_OK | os.X_OK) else f"{file} cannot be read"
+        may_list = os.access(file, os.R_OK | os.X_OK)
+        return None if may_list else message("file_unreadable", file=file)
     try:
         with open(file, encoding="utf-8") as opened:
             if file.endswith((".yaml", ".yml")):
                 yaml.safe_load(opened)
     except (OSError, ValueError, yaml.YAMLError) as error:
-        return f"{file} cannot be read: {' '.join(str(error).split())}"
-    return ""
+        return message("file_unreadable_because", file=file, detail=one_line(error))
+    return None

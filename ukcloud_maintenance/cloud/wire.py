@@ -109,7 +109,7 @@ def summed(hypervisors: list[Hypervisor]) -> Hypervisor | None:
     first = hypervisors[0]
     return Hypervisor(
         id="",
-        hypervisor_hostname=f"{len(hypervisors)} nodes",
+        hypervisor_hostname="",
         host=first.host,
         hypervisor_type=first.hypervisor_type,
         vcpus=sum(h.vcpus for h in hypervisors),
@@ -145,14 +145,9 @@ def as_server(raw: dict[str, Any]) -> Server:
         tags=tuple(raw.get("tags") or ()),
         extra_specs=as_texts(flavor.get("extra_specs")),
         root_disk_bytes=int(flavor.get("disk") or 0) * GIB,
-        image_id=str((raw.get("image") or {}).get("id") or ""),
         # Nova shows "" as the image of a server that boots from a volume
         boots_from_volume=not raw["image"] if "image" in raw else None,
-        volumes=tuple(
-            str(v.get("id")) for v in raw.get("os-extended-volumes:volumes_attached") or ()
-        ),
         zone=str(raw.get("OS-EXT-AZ:availability_zone") or ""),
-        host_status=str(raw.get("host_status") or ""),
         pinned_zone=str(raw["pinned_availability_zone"] or "")
         if "pinned_availability_zone" in raw
         else None,

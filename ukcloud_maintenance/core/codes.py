@@ -32,7 +32,7 @@ OBJECTIONS = frozenset(
         *("left_in_doubt", "migration_still_open"),
     }
 )
-#: How the code of an instance begins that left its host, and is not what it was before.
-ARRIVED = "arrived_"
+#: The codes of an instance that left its host, and is not what it was before.
+ARRIVED_WRONG = frozenset({"arrived_error", "arrived_other", UNCONFIRMED})
 #: The code of an instance that is gone to no host at all: shelved and offloaded, say.
 NOWHERE = "no_host"

@@ -138,11 +138,8 @@ class Server:
     tags: tuple[str, ...] = ()
     extra_specs: dict[str, str] = field(default_factory=dict, hash=False)  # of its flavor (2.47)
     root_disk_bytes: int = 0  # of the flavor; a server that boots from a volume does not use it
-    image_id: str = ""  # empty where it boots from a volume, and where that is not known
     boots_from_volume: bool | None = None  # None: not known
-    volumes: tuple[str, ...] = ()  # ids of the volumes attached
     zone: str = ""  # the availability zone that it is in now
-    host_status: str = ""  # UP | UNKNOWN | DOWN | MAINTENANCE (2.16)
     # What newer releases tell; None where this one does not.
     pinned_zone: str | None = None  # 2.96; empty: not pinned
     image_properties: dict[str, str] | None = field(default=None, hash=False)  # 2.98

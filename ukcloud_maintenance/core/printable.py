@@ -76,3 +76,14 @@ def logger(name: str) -> logging.Logger:
     found = logging.getLogger(name)
     found.addFilter(_ONLY)  # which adds it once
     return found
+
+
+def one_line(words: object) -> str:
+    """What others say, which may have several lines, as one."""
+    return " ".join(str(words).split())
+
+
+def file_part(words: str) -> str:
+    """Words as a part of a file's name that every file system takes: letters, digits, dot, dash
+    and underscore; empty where they have none of these."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", words)[:80].strip("._-")

@@ -47,7 +47,7 @@ DRAIN_TRANSITIONS: dict[DrainState, frozenset[DrainState]] = {
     ),
     DrainState.CANCELLING: frozenset({DrainState.CANCELLED}),
     DrainState.SUCCEEDED: frozenset(),
-    # A retry of what failed goes on with the same drain.
+    # A retry of what failed continues with the same drain.
     DrainState.FAILED: frozenset({DrainState.RUNNING}),
     DrainState.CANCELLED: frozenset(),
 }
@@ -192,7 +192,7 @@ class RequestState(StrEnum):
 
 
 class Result(StrEnum):
-    """How an attempt ended; empty while it goes on."""
+    """How an attempt ended; empty while it continues."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -212,7 +212,7 @@ FORCIBLE = frozenset({"running"})
 
 
 class ReturnChoice(StrEnum):
-    """What becomes of the compute service when a host is given back."""
+    """What becomes of the compute service when a host is returned."""
 
     OURS = "ours"  # enabled, if it was us who disabled it
     ENABLE = "enable"  # enabled, whoever disabled it: the admin's choice

@@ -10,7 +10,7 @@ from typing import Protocol
 from .actor import RULE_ABORT, RULE_CANCEL, RULE_FORCE, RULE_RESET, RULE_STEER
 from .attempt import Requests
 from .backports import StrEnum
-from .codes import ARRIVED, LATE_ERROR, OBJECTIONS, SOURCE_DOWN
+from .codes import ARRIVED_WRONG, LATE_ERROR, OBJECTIONS, SOURCE_DOWN
 from .message import Message, message
 from .states import (
     ABORTABLE,
@@ -118,7 +118,7 @@ def objection(verb: Verb, row: InstanceLike, drain: DrainLike) -> Message | None
                 return message("guest_not_known")
             if row.state not in _RETRIED:
                 return message("retries_only_failed", state=row.state)
-            if row.code.startswith(ARRIVED):
+            if row.code in ARRIVED_WRONG:
                 return message("wrong_where_it_is")
             if drain.state not in _STARTS | {DrainState.FAILED}:
                 return message("drain_has_state_again", state=drain.state)
@@ -126,7 +126,7 @@ def objection(verb: Verb, row: InstanceLike, drain: DrainLike) -> Message | None
         case Verb.SKIP:
             if row.state not in MIGRATION_WAITING | {MigrationState.FAILED}:
                 return message("skips_only_waiting", state=row.state)
-            if row.code.startswith(ARRIVED):
+            if row.code in ARRIVED_WRONG:
                 return message("moved_already")
             return _must_start(drain)
         case Verb.FIRST:
@@ -134,7 +134,7 @@ def objection(verb: Verb, row: InstanceLike, drain: DrainLike) -> Message | None
                 return message("first_only_waiting", state=row.state)
             return _must_start(drain)
         case Verb.RESET:
-            if row.state != MigrationState.UNKNOWN or row.code not in RESETTABLE:
+            if not has_evidence(row):
                 return message("resets_only_errors")
             return message("asked_already") if row.requests.open else None
 
@@ -145,6 +145,11 @@ def _must_start(drain: DrainLike) -> Message | None:
 
 #: Codes of what may be reset, should the evidence be complete.
 RESETTABLE = frozenset({LATE_ERROR, "error_at_source"})
+
+
+def has_evidence(row: InstanceLike) -> bool:
+    """Whether there is evidence to be read of where its guest runs, and a reset that goes by it."""
+    return row.state == MigrationState.UNKNOWN and row.code in RESETTABLE
 
 
 def nova_takes(kind: str, status: str) -> bool:
@@ -173,7 +178,8 @@ def objection_of_nova(kind: RequestKind, row: InstanceLike) -> Message | None:
     if row.requests.abort:
         return message("aborted_already")
     if not nova_takes(kind, row.attempt.nova_status):
-        status, known = row.attempt.nova_status or "unknown to Nova", sorted(_STATUSES[kind])
+        status = row.attempt.nova_status or message("not_known_to_nova")
+        known = sorted(_STATUSES[kind])
         if kind is RequestKind.ABORT:
             return message("abort_only_while", status=status, known=known)
         return message("force_only_while", status=status, known=known)

@@ -46,7 +46,7 @@ class HostMaintenance(models.Model):
     withdrawn_at = models.DateTimeField(null=True)
     withdrawn_why = MessageField()
 
-    #: since when the host is being given back, who asked, and what becomes of the service: see
+    #: since when the host is being returned, who asked, and what becomes of the service: see
     #: core.states.ReturnChoice
     returning_since = models.DateTimeField(null=True)
     returned_by = Words(max_length=255, blank=True)

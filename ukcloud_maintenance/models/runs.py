@@ -20,7 +20,7 @@ from .hosts import HostMaintenance
 
 
 class Run(models.Model):
-    """Hosts that are drained, acted on and given back one after the other."""
+    """Hosts that are drained, acted on and returned one after the other."""
 
     region = models.CharField(max_length=255)
     reason = models.CharField(max_length=255)

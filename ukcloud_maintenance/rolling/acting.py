@@ -186,7 +186,7 @@ class Acting:
                 run, row, made, ActionState.UNKNOWN, message("run_action_gone", action=made.name)
             )
         elif made.state == ActionState.INTENDED and not is_safe(row, now):
-            # given back meanwhile, say: nothing is begun there any longer
+            # returned meanwhile, say: nothing is begun there any longer
             state = ActionState.FAILED if made.next_at else ActionState.UNKNOWN
             self._change(run, row, made, state, message("run_no_longer_safe"))
         elif made.state == ActionState.INTENDED and made.next_at and is_late:

@@ -1,4 +1,4 @@
-"""Canaries: built on a host that is about to be given back, looked at, and deleted.
+"""Canaries: built on a host that is about to be returned, looked at, and deleted.
 
 A host whose service is disabled takes no server, not even one that names it: the scheduler asks
 Placement for hosts without the trait of disabled ones alone. So the trait is taken away for as long

@@ -1,4 +1,4 @@
-"""What is looked at after an action, before a host is given back."""
+"""What is looked at after an action, before a host is returned."""
 
 import logging
 from collections.abc import Mapping

@@ -161,7 +161,7 @@ class RunReconciler:
             self._apply(run, row, step)
 
     def _check(self, run: Run, row: RunHost, service: Service | None) -> Message | None:
-        """Look at what is to be looked at before the host is given back, once it is up for long
+        """Look at what is to be looked at before the host is returned, once it is up for long
         enough; what is waited for, or None."""
         now, settle = self.clock(), run_view(run).settle_seconds
         if row.checked_at or row.up_since is None:
@@ -296,7 +296,7 @@ class RunReconciler:
             return
         if time.monotonic() < self.held_until.get(run.pk, 0.0):
             return  # what was said of it stands
-        if run.message is not None and run.message.code.endswith(OTHERS_OUT):
+        if run.message is not None and run.message.code in OTHERS_OUT:
             self._say(run, None)  # they are back; to look for room takes a while
         listed = list(services) if services is not None else self.cloud.services()
         self.alive(run)

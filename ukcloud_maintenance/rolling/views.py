@@ -79,7 +79,6 @@ def host_view(row: RunHost, is_idempotent: bool, now: datetime) -> HostView:
         action=_action_view(tries, row.tries_before, is_idempotent) if tries else None,
         is_up=row.up_since is not None,
         up_since=row.up_since,
-        was_down=row.down_at is not None,
         objection=row.objection,
         is_checked=row.checked_at is not None,
         is_accepted=row.is_accepted,

@@ -30,7 +30,7 @@ from .affected_files import rendered as affected_rendered
 from .allocations import host_allocations, remove_allocation
 from .certificates import Certificate, certificate, document_of
 from .checks import check_destination
-from .drains import request_drain, request_drains
+from .drains import request_drain
 from .health import Finding, Health, Level, Threshold, Thresholds, default_thresholds, health
 from .hosts import (
     JUST_NOW,
@@ -204,7 +204,6 @@ __all__ = [
     "project_names",
     "remove_allocation",
     "request_drain",
-    "request_drains",
     "request_plan",
     "request_run",
     "resume_drain",

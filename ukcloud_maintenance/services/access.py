@@ -12,7 +12,10 @@ from ..exceptions import NotAllowed
 if TYPE_CHECKING:
     from keystoneauth1.session import Session
 
-__all__ = ["cloud_name", "connect", "connect_shell", "require", "shell_regions"]
+__all__ = ["TRIES", "cloud_name", "connect", "connect_shell", "require", "shell_regions"]
+
+#: How often a change is tried again that a worker or another admin was faster than.
+TRIES = 5
 
 
 def require(actor: Actor, rule: str) -> None:

@@ -13,7 +13,7 @@ from ..core.copying.schedule import Expected
 from ..core.facts import Server
 from ..core.message import Message, message, several
 from ..core.preflight.judge import judge
-from ..core.preflight.verdicts import Wishes
+from ..core.preflight.verdicts import Chosen
 from ..core.states import MIGRATION_UNDER_WAY, MigrationState
 from ..observe.views import opt_out_names
 from ..store import Attempt, Drain, InstanceMigration, Run
@@ -180,8 +180,8 @@ class ToCome:
         self, host: str, servers: Iterable[Server], learned: Learned, run: Run | None = None
     ):
         self.host = host
-        wishes = Wishes(move_locked=run is None or run.move_locked, opt_out_names=opt_out_names())
-        self._judged = [(one, judge(one, wishes)) for one in servers]
+        chosen = Chosen(move_locked=run is None or run.move_locked, opt_out_names=opt_out_names())
+        self._judged = [(one, judge(one, chosen)) for one in servers]
         self._moved = sorted(
             (one for one, verdict in self._judged if verdict.method),
             key=lambda one: -one.memory_bytes,

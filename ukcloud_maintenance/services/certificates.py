@@ -32,7 +32,7 @@ class Certificate:
     :param verified_at: when that verification began; None: there was none
     :param valid_until: after this it is too old to be believed
     :param safe: every check held, and the verification is new enough, and the host is neither
-        drained nor given back meanwhile
+        drained nor returned meanwhile
     :param safe_since: since when every verification found it safe; None where it is not
     :param why_not: why it is not safe; None where it is
     :param open_drain: the drain in progress, or None

@@ -31,19 +31,10 @@ def request_drain(actor: Actor, cloud: Cloud, request: DrainRequest) -> Drain:
 
     :raises Refused: with the reason and what can be done; nothing was changed
     """
-    return request_drains(actor, cloud, [request])[0]
-
-
-def request_drains(actor: Actor, cloud: Cloud, requests: Iterable[DrainRequest]) -> list[Drain]:
-    """Several drains, all or none, in one transaction.
-
-    Should two admins ask at the same moment, the one who comes second gets the refusal, and
-    nothing of theirs is written.
-    """
     require(actor, RULE_DRAIN)
-    ready = ready_to_request(actor, cloud, requests)
+    [(ready, plan)] = ready_to_request(actor, cloud, [request])
     with store.in_turn(cloud.region):
-        return [write_request(actor, cloud.region, one, plan) for one, plan in ready]
+        return write_request(actor, cloud.region, ready, plan)
 
 
 def ready_to_request(
@@ -111,7 +102,7 @@ def write_request(
         store.Entry(
             one.server,
             one.verdict,
-            one.wishes.choice.value,
+            one.chosen.choice.value,
             request.notes.get(one.server.id, ""),
             one.group,
             one.planned_host,

@@ -15,7 +15,7 @@ from ..exceptions import Refused, StaleState
 from ..observe.evidence import inquire
 from ..observe.room import is_bare_metal
 from ..store import Drain, InstanceMigration
-from .access import cloud_name, require
+from .access import TRIES, cloud_name, require
 from .checks import (
     being_returned,
     check_may_receive,
@@ -25,7 +25,7 @@ from .checks import (
     host_is_destination,
 )
 from .reports import get_drain
-from .steering import TRIES, refuse_where_not_offered
+from .steering import refuse_where_not_offered
 
 
 def evidence(actor: Actor, cloud: Cloud, drain_id: int, row_id: int) -> Evidence:
@@ -38,7 +38,7 @@ def evidence(actor: Actor, cloud: Cloud, drain_id: int, row_id: int) -> Evidence
     row = store.migrations(drain).filter(pk=row_id).first()
     if row is None:
         raise Refused(message("unknown_instance", id=row_id, drain=drain_id))
-    if row.state != MigrationState.UNKNOWN or row.code not in steering.RESETTABLE:
+    if not steering.has_evidence(row):
         why = steering.objection(Verb.RESET, row, drain)
         raise Refused(
             message("instance_cannot", name=row.server_name, why=why), code="cannot_reset"
@@ -107,7 +107,7 @@ def steer(
 
 
 def retry_failed(actor: Actor, drain_id: int) -> Steered:
-    """Try all instances again that failed; a drain that is over goes on.
+    """Try all instances again that failed; a drain that is over continues.
 
     :raises Refused: nothing failed that can be tried again, or the drain was cancelled
     """

@@ -47,12 +47,12 @@ def _is_short(planned: Planned) -> bool:
 
 
 def _short(planned: Planned, around: PlacementContext) -> Short:
-    server, wishes, unplaced = planned.server, planned.wishes, planned.unplaced
+    server, chosen, unplaced = planned.server, planned.chosen, planned.unplaced
     if unplaced is not None:
-        return Short(server, wishes, unplaced.nearest, unplaced.missing)
+        return Short(server, chosen, unplaced.nearest, unplaced.missing)
     if planned.verdict.code == "no_room":
-        return Short.alone(server, wishes, around)
-    return Short(server, wishes)
+        return Short.alone(server, chosen, around)
+    return Short(server, chosen)
 
 
 def _kept(

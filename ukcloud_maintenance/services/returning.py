@@ -10,12 +10,12 @@ from ..core.facts import Server, Service
 from ..core.host import returning as h
 from ..core.message import Message, message
 from ..core.preflight.judge import group_of, judge
-from ..core.preflight.verdicts import PlacementContext, Verdict, Wishes
+from ..core.preflight.verdicts import Chosen, PlacementContext, Verdict
 from ..core.states import ReturnChoice
 from ..exceptions import CloudError, Refused, StaleState
 from ..observe.views import opt_out_names
 from ..store import Drain, HostMaintenance, InstanceMigration
-from .access import cloud_name, require
+from .access import TRIES, cloud_name, require
 from .checks import drain_is_open, find_service
 from .requests import check_pace
 
@@ -133,7 +133,7 @@ def _returnable(
     # Wherever a run of ours brought it, a later drain of that host included, it is not somebody
     # else's doing.
     places = {i: row.dest_compute for i, row in store.newest_moves(cloud.region, rows).items()}
-    wishes = Wishes(opt_out_names=opt_out_names())
+    chosen = Chosen(opt_out_names=opt_out_names())
     found: list[Returnable] = []
     moved: list[Returnable] = []
     for server_id, server in servers.items():
@@ -141,7 +141,7 @@ def _returnable(
             continue
         place = places.get(server_id) or rows[server_id].dest_compute
         stands = not place or place == server.host
-        one = Returnable(server, judge(server, wishes), rows[server_id])
+        one = Returnable(server, judge(server, chosen), rows[server_id])
         (found if stands else moved).append(one)
     for some in (found, moved):
         some.sort(key=lambda r: (-r.server.memory_bytes, r.server.name, r.server.id))
@@ -195,7 +195,7 @@ def return_host(actor: Actor, cloud: Cloud, request: ReturnRequest) -> HostMaint
             field="choice",
         )
     cloud_name(cloud.region)
-    for _ in range(5):
+    for _ in range(TRIES):
         maintenance, service = _to_return(cloud, request.host)
         if maintenance.returning_since:
             return _same_again(actor, cloud, maintenance, request)

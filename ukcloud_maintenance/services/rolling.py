@@ -24,14 +24,12 @@ from ..core.run.states import (
 from ..core.states import DrainState
 from ..exceptions import Refused, StaleState
 from ..store import Event, Run, RunAction, RunHost
-from .access import require
+from .access import TRIES, require
 from .hosts import worker_status
 from .requests import DrainRequest
 from .run_forecast import forecast_of_run
 from .runs import RunRequest, check_run, in_another_run, never_fits
 
-#: How often a change is tried again that a worker or another admin was faster than.
-TRIES = 5
 Done = TypeVar("Done")
 
 

@@ -49,7 +49,7 @@ class RunRequest:
     :param aggregates: the ones that count, where that is aggregates
     :param per_domain: hosts of one of them that are out at a time; 0: as many as at once
     :param windows: when hosts may begin; none: always
-    :param failures: how many hosts may fail, where it goes on after a failure
+    :param failures: how many hosts may fail, where it continues after a failure
     """
 
     hosts: tuple[str, ...]

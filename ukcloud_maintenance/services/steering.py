@@ -12,12 +12,9 @@ from ..core.states import DRAIN_TERMINAL, DrainState
 from ..core.steering import DrainVerb
 from ..exceptions import Refused, StaleState
 from ..store import Drain
-from .access import cloud_name, require
+from .access import TRIES, cloud_name, require
 from .reports import get_drain
 from .requests import check_pace, check_timeout, check_window, may_time_out
-
-#: How often a change is tried again that a worker or another admin was faster than.
-TRIES = 5
 
 
 def _wants_enabled(drain: Drain, enable: bool | None) -> bool:

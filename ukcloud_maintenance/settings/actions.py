@@ -233,7 +233,7 @@ ALERTS: Any = setting(
     {},
     "a query of Prometheus",
     "Alerts that keep a rolling run from beginning another host: see the page Maintenance actions"
-    " of the documentation. If empty, none are asked for.",
+    " of the documentation. If empty, none are queried.",
     parse=read_alerts,
 )
 GATE_HOSTS_DOWN: Any = setting(

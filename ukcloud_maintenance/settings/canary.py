@@ -1,4 +1,4 @@
-"""The canary: a small instance that a host must be able to run before it is given back."""
+"""The canary: a small instance that a host must be able to run before it is returned."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db.models import Count, Exists, F, Max, OuterRef, Q
 
-from ..core.codes import ABORTED, ARRIVED, NOWHERE
+from ..core.codes import ABORTED, ARRIVED_WRONG, NOWHERE
 from ..core.copying.duration import Learned, learned_of
 from ..core.drain.alarm import arrived_wrong
 from ..core.drain.needs import ENDLESS, STALLED, WAITS_FOR_BLOCKED, counts_failed, course_of
@@ -100,7 +100,7 @@ def counts(drain_ids: Iterable[int]) -> dict[int, Counts]:
     ids = list(drain_ids)
     found: dict[int, dict[str, int]] = {drain_id: {} for drain_id in ids}
     more: dict[int, list[int]] = {drain_id: [0, 0, 0, 0] for drain_id in ids}
-    went_wrong = Q(state=MigrationState.FAILED, code__startswith=ARRIVED)
+    went_wrong = Q(state=MigrationState.FAILED, code__in=sorted(ARRIVED_WRONG))
     went = Q(drain__direction=Direction.BACK) & (Q(state=MigrationState.GONE) | went_wrong)
     elsewhere_now = ~Q(dest_compute="") & ~Q(dest_compute=F("drain__host"))
     went &= Q(server_status="DELETED") | Q(code=NOWHERE) | elsewhere_now

@@ -16,7 +16,7 @@ class BeingReturned(StaleState):
     """The host is being returned to service. `maintenance` is what that is part of."""
 
     def __init__(self, maintenance: HostMaintenance):
-        super().__init__("the host is being given back to service")
+        super().__init__("the host is being returned to service")
         self.maintenance = maintenance
 
 
@@ -44,4 +44,4 @@ class GivenBack(StaleState):
     """The host was returned to service since the drain was over."""
 
     def __init__(self) -> None:
-        super().__init__("the host was given back to service since")
+        super().__init__("the host was returned to service since")

@@ -65,7 +65,7 @@ def request_return(
         events.append(("safe_withdrawn", actor, why, ""))
     made = None
     if maintenance.returning_since:
-        raise StaleState(f"host {maintenance.host} is being given back already")
+        raise StaleState(f"host {maintenance.host} is being returned already")
     with changing(maintenance, now, events, **fields):
         if open_drain := Drain.objects.filter(open_key=maintenance.host_key).first():
             raise DrainExists(open_drain)

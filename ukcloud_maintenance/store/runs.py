@@ -229,7 +229,7 @@ def change_run(
 
 
 def accept_failures(run: Run) -> None:
-    """Whoever goes on after a failure has seen what failed; in the transaction of that."""
+    """Whoever continues after a failure has seen what failed; in the transaction of that."""
     run.hosts.filter(stage=Stage.FAILED.value).update(is_accepted=True)
 
 

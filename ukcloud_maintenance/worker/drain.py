@@ -22,12 +22,7 @@ from ..core.drain.inputs import Observation
 from ..core.message import Message
 from ..core.preflight.judge import group_of
 from ..core.preflight.verdicts import PlacementContext
-from ..core.states import (
-    DRAIN_TERMINAL,
-    MIGRATION_UNDER_WAY,
-    Direction,
-    DrainState,
-)
+from ..core.states import DRAIN_TERMINAL, MIGRATION_UNDER_WAY, MigrationState
 from ..exceptions import CloudError, StaleState
 from ..log import log_event
 from ..observe.drain import Observer, admission, glance, observe
@@ -174,7 +169,7 @@ def run(
     actions = d.decide(drain_view(drain), views, seen, limits(), at.clock())
     by_id = {row.pk: row for row in rows}
     try:
-        _apply_all(at, by_id, seen, actions)
+        _apply_all(at, by_id, actions)
     except CloudError as error:
         # A row's own trouble is dealt with where it arises; this is the drain's, and
         # its bound is that of an OpenStack that does not answer.
@@ -197,7 +192,6 @@ def _pause(p: Pass, *, acted: bool) -> float:
 def _apply_all(
     at: DrainPass,
     rows: dict[int, InstanceMigration],
-    seen: d.Observation,
     actions: Iterable[d.Action],
 ) -> None:
     """Apply what was decided, in its order.
@@ -210,7 +204,7 @@ def _apply_all(
         if row_id in overtaken:
             continue
         try:
-            _apply(at, rows, seen, action)
+            _apply(at, rows, action)
         except StaleState as error:
             # Somebody else got there first; what was decided on the old state is void.
             log_event(logging.INFO, "overtaken", drain=at.drain.pk, detail=error)
@@ -219,9 +213,7 @@ def _apply_all(
             overtaken.add(row_id)
 
 
-def _apply(
-    at: DrainPass, rows: dict[int, InstanceMigration], seen: d.Observation, action: d.Action
-) -> None:
+def _apply(at: DrainPass, rows: dict[int, InstanceMigration], action: d.Action) -> None:
     drain, now = at.drain, at.clock()
     match action:
         case d.ChangeRow():
@@ -262,7 +254,7 @@ def _apply(
         case d.ChangeDrain():
             _change_drain(at, action)
         case d.Finish():
-            _finish(at, seen, action)
+            _finish(at, action)
 
 
 def _change_row(at: DrainPass, row: InstanceMigration, action: d.ChangeRow) -> None:
@@ -273,7 +265,8 @@ def _change_row(at: DrainPass, row: InstanceMigration, action: d.ChangeRow) -> N
     event = (action.kind, at.worker, action.message, request_id) if action.kind else None
     store.change_migration(row, at.clock(), event=event, request=action.request, **changes)
     if action.kind:
-        level = logging.WARNING if row.state in ("failed", "unknown") else logging.INFO
+        is_bad = row.state in (MigrationState.FAILED, MigrationState.UNKNOWN)
+        level = logging.WARNING if is_bad else logging.INFO
         log_event(
             level,
             action.kind,
@@ -292,7 +285,7 @@ def _why(at: DrainPass, row: InstanceMigration) -> str:
     if not request_id:
         return ""
     try:
-        words = at.cloud.failure_of(row.server_id, request_id)
+        return at.cloud.failure_of(row.server_id, request_id)
     except CloudError as error:
         log_event(
             logging.WARNING,
@@ -302,7 +295,6 @@ def _why(at: DrainPass, row: InstanceMigration) -> str:
             detail=error.said,
         )
         return ""
-    return f"Nova: {words} ({request_id})" if words else ""
 
 
 def _change_drain(at: DrainPass, action: d.ChangeDrain) -> None:
@@ -313,9 +305,11 @@ def _change_drain(at: DrainPass, action: d.ChangeDrain) -> None:
         log_event(logging.INFO, action.kind, drain=drain.pk, host=drain.host, detail=action.message)
 
 
-def _finish(at: DrainPass, seen: d.Observation, action: d.Finish) -> None:
+def _finish(at: DrainPass, action: d.Finish) -> None:
     drain, now = at.drain, at.clock()
-    _close_what_was_given_back(at, seen, action)
+    if action.ends_maintenance:
+        assert drain.maintenance is not None  # decide saw it
+        store.close_maintenance(drain.maintenance, now)
     with store.all_or_none():
         store.finish_drain(
             drain,
@@ -334,15 +328,3 @@ def _finish(at: DrainPass, seen: d.Observation, action: d.Finish) -> None:
         host=drain.host,
         result=action.result.value,
     )
-
-
-def _close_what_was_given_back(at: DrainPass, seen: d.Observation, action: d.Finish) -> None:
-    """A cancelled drain whose service is enabled leaves no maintenance behind: it enabled it
-    again, or it had not come to disable it."""
-    drain = at.drain
-    enabled = seen.service is not None and seen.service.status == "enabled"
-    known = drain.maintenance
-    if action.state != DrainState.CANCELLED or known is None or not enabled:
-        return
-    if drain.direction == Direction.AWAY and (drain.cancel_enable or not known.our_reason):
-        store.close_maintenance(known, at.clock())

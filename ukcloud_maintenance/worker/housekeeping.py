@@ -14,6 +14,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from .. import store
 from ..core.drain.outage import TROUBLES
 from ..core.message import Message, holds, lines
+from ..core.printable import one_line
 from ..core.states import DRAIN_TERMINAL
 from ..log import log_event
 from ..store import InstanceMigration
@@ -181,7 +182,7 @@ class DatabaseOutage:
             first = self._since is None
             self._since = self._since or time.monotonic()
         if first:
-            detail = " ".join(str(error).split())
+            detail = one_line(error)
             log_event(logging.ERROR, "database_down", worker=self.worker, detail=detail)
             self.tell(answers=False)
 

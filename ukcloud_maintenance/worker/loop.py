@@ -18,7 +18,8 @@ from types import FrameType
 from django.db import DatabaseError, InterfaceError, close_old_connections
 
 from .. import settings, store
-from ..core.message import message
+from ..core.message import Message, message
+from ..core.printable import one_line
 from ..exceptions import ConfigurationError
 from ..log import LOG, log_event
 from .agenda import Agenda
@@ -79,8 +80,8 @@ class Worker:
         self.dispatcher = threading.Thread()
         #: when the dispatcher is expected to turn again, by the monotonic clock
         self.turn_expected = 0.0
-        #: why it left without being told to, or empty
-        self.failure = ""
+        #: why it left without being told to, or None
+        self.failure: Message | None = None
 
     @property
     def has_leftovers(self) -> bool:
@@ -185,7 +186,7 @@ class Worker:
             self._start_dispatcher(once)  # whatever ended it
         self.watchdog.welcome()
         if self.watchdog.is_stuck:
-            self.failure = "Too many passes do not end; the worker has to be started again."
+            self.failure = message("worker_stuck")
             log_event(logging.ERROR, "worker_is_stuck", worker=self.name, detail=self.failure)
             self.stopping.set()
         if not self.watchdog.abandoned:
@@ -239,7 +240,8 @@ class Worker:
             except (DatabaseError, InterfaceError) as error:
                 close_connections()
                 if once:
-                    self.failure = f"The database failed: {' '.join(str(error).split())}"
+                    detail = one_line(error).rstrip(".")
+                    self.failure = message("health_database", detail=detail)
                     break
                 self.database.is_down(error)
                 self._rest(pause)

@@ -88,7 +88,7 @@ OF_THE_WORKER = {
             "actions",
             ("region", "action", "result"),
             "Tries of an action on a host of a rolling run that ended. Action: its name in the"
-            " settings, empty by hand; results: done, later (it asked for another try), failed,"
+            " settings, empty by hand; results: done, later (it requested another try), failed,"
             " unknown.",
         ),
         Measured(
@@ -103,7 +103,7 @@ OF_THE_WORKER = {
             "openstack_requests",
             ("service", "method", "route", "status"),
             "Requests to Nova, Keystone and Placement, logins included, by the route without ids;"
-            " the service is empty and the route / where a service was asked for its versions."
+            " the service is empty and the route / where the versions of a service were read."
             " Status: HTTP's, or none where no answer came.",
         ),
         Measured(
@@ -164,7 +164,7 @@ OF_THE_DATABASE = {
             GAUGE,
             "run_hosts_left_failed",
             ("region",),
-            "Hosts that failed in a rolling run that is over, or went on without them, and that"
+            "Hosts that failed in a rolling run that is over, or continued without them, and that"
             " are out of service still.",
         ),
         Measured(

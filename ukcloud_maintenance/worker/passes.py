@@ -15,6 +15,7 @@ from .. import settings, store
 from ..cloud import BUSY_SECONDS_MAX, Asked, Cloud
 from ..cloud.shell import connect_shell
 from ..core.message import Message, message, text
+from ..core.printable import one_line
 from ..core.states import DRAIN_TERMINAL
 from ..exceptions import (
     CloudError,
@@ -354,4 +355,4 @@ def longest_pause() -> float:
 
 def _in_words(error: Exception) -> str:
     """An error that nobody expected, in one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]
+    return f"{type(error).__name__}: {one_line(error)}"[:500]

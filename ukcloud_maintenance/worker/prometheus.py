@@ -33,6 +33,7 @@ from prometheus_client.core import GaugeMetricFamily
 
 from .. import settings, store
 from ..cloud import Asked
+from ..core.printable import one_line
 from ..core.run.holds import hold
 from ..core.run.states import STAGES_UNDER_WAY, RunState
 from ..core.states import Method
@@ -237,7 +238,7 @@ class FromDatabase:
             found = store.condition(store.now())
         except (DatabaseError, InterfaceError) as error:
             if not self._failed:
-                detail = " ".join(str(error).split())
+                detail = one_line(error)
                 log_event(logging.WARNING, "no_condition", worker=self.name, detail=detail)
             self._failed = True
             return None
@@ -292,7 +293,7 @@ def _families(found: Condition) -> Iterator[GaugeMetricFamily]:
     for host in found.hosts:
         kept = host.maintenance
         is_safe = store.is_safe(kept, verified_after)
-        # what is drained and what is given back is not verified
+        # what is drained and what is returned is not verified
         status = "safe" if is_safe else "not_safe"
         if host.verified_since is None:
             status = "returning" if kept.returning_since else "draining"

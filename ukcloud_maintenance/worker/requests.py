@@ -9,7 +9,6 @@ from .. import store
 from ..core import drain as d
 from ..core.attempt import RequestView
 from ..core.drain import answers
-from ..core.message import Message
 from ..core.states import RequestKind
 from ..exceptions import CloudError, StaleState
 from ..observe.evidence import inquire
@@ -61,15 +60,9 @@ def _about_to_ask(
     row: InstanceMigration,
     request: RequestView,
     migration_id: int | None = None,
-    answer: Message | None = None,
 ) -> RequestView:
-    """Record that Nova is asked; one worker asks.
-
-    :param answer: what is noted until Nova's is known
-    """
+    """Record that Nova is asked; one worker asks."""
     asking = answers.asking(request, migration_id, at.clock())
-    if answer is not None:
-        asking["answer"] = answer
     store.change_migration(row, at.clock(), request={"id": request.id, **asking})
     return replace(request, **asking)
 
@@ -107,7 +100,7 @@ def reset(at: DrainPass, row: InstanceMigration, action: d.Reset) -> None:
             return
         looked = time.monotonic()
         # Should the answer get lost, the next pass finds an active server, and knows why.
-        request = _about_to_ask(at, row, request, answer=answers.RESET_SENT)
+        request = _about_to_ask(at, row, request)
         if time.monotonic() - looked > INTENT_GOES_STALE:
             return  # stopped in between: it may be migrated again by now
         try:

@@ -139,11 +139,15 @@ class ChangeDrain:
 
 @dataclass(frozen=True)
 class Finish:
-    """End the drain."""
+    """End the drain.
+
+    :param ends_maintenance: the host's maintenance is over with it
+    """
 
     state: DrainState
     result: DrainResult
     message: Message
+    ends_maintenance: bool = False
 
 
 Action = (

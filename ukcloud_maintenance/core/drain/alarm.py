@@ -4,7 +4,7 @@ at, because where they run is not known, or because they did not arrive as they 
 from collections.abc import Iterable
 from typing import Protocol
 
-from ..codes import ARRIVED
+from ..codes import ARRIVED_WRONG
 from ..message import Message, message, several, some
 from ..states import MigrationState
 
@@ -27,7 +27,7 @@ class InstanceLike(Protocol):
 
 def arrived_wrong(row: InstanceLike) -> bool:
     """Whether it left its host, and is not what it was before: in ERROR most often."""
-    return row.state == MigrationState.FAILED and row.code.startswith(ARRIVED)
+    return row.state == MigrationState.FAILED and row.code in ARRIVED_WRONG
 
 
 def alarm(rows: Iterable[InstanceLike]) -> Message | None:

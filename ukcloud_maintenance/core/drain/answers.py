@@ -11,7 +11,7 @@ from typing import Any
 
 from ..attempt import RequestView
 from ..facts import Migration, Server
-from ..message import Message, message, several, text
+from ..message import Message, message, several
 from ..states import MigrationState, RequestKind, RequestOrigin, RequestState
 from .actions import ChangeRow
 from .attempts import failed_attempt
@@ -19,9 +19,6 @@ from .causes import cause_of
 from .inputs import Limits, Row
 from .placing import fallen_back, falls_back
 from .requests import ASK_AGAIN_TIMES
-
-#: What is noted on an instance before Nova is asked to reset it.
-RESET_SENT = message("reset_sent")
 
 #: How what was requested for one instance is recorded: Nova's no, and no answer.
 _KINDS = {
@@ -251,10 +248,7 @@ def request_failed(request: RequestView, answer: Answer) -> Consequence:
     also sent again after a refusal, at intervals and a limited number of times: Nova may accept it
     in the next status."""
     if answer.not_begun:
-        untried: dict[str, Any] = {"tries": request.tries - 1}
-        if request.kind == RequestKind.RESET:
-            untried["answer"] = None  # an active server is then nobody's reset of ours
-        return Consequence(request=untried, is_trouble=True)
+        return Consequence(request={"tries": request.tries - 1}, is_trouble=True)
     refused, unanswered = _KINDS[RequestKind(request.kind)]
     if answer.refuses:
         stands = request.kind == RequestKind.ABORT and request.origin == RequestOrigin.CANCEL
@@ -297,7 +291,7 @@ def is_reset(row: Row, server: Server | None) -> bool:
     request = row.requests.open
     return (
         request is not None
-        and request.answer == RESET_SENT
+        and request.tries > 0
         and server is not None
         and server.status == "ACTIVE"
         and server.host == row.source_compute
@@ -326,18 +320,19 @@ def not_reset(request: RequestView, why: Message, request_id: str = "") -> Conse
 # -- what Nova says of a failure -----------------------------------------------------------------
 
 
-def with_reason(row: Row, action: ChangeRow, reason: str) -> ChangeRow:
+def with_reason(row: Row, action: ChangeRow, words: str) -> ChangeRow:
     """What was decided of a row, with Nova's own words about the attempt that failed.
 
-    :param reason: those words, or empty
+    :param words: to the letter, or empty
     """
-    if not reason:
+    if not words:
         return action
-    said = several(action.message, text(reason))
-    own = several(action.fields.get("message", action.message), text(reason))
+    reason = message("nova_says", words=words, request_id=row.attempt.request_id)
+    said = several(action.message, reason)
+    own = several(action.fields.get("message", action.message), reason)
     fields = {**action.fields, "message": own}
     # Read here and nowhere else: what is decided later goes by the cause, not by words.
-    if (cause := cause_of(reason)) and row.dest_compute:
+    if (cause := cause_of(words)) and row.dest_compute:
         fields["unfit_hosts"] = {**row.unfit_hosts, row.dest_compute: cause}
     return replace(action, fields=fields, message=said)
 

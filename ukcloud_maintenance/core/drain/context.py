@@ -11,7 +11,7 @@ from ..copying.patience import bytes_to_copy, late_after_seconds
 from ..facts import Server
 from ..message import Message, message
 from ..preflight.judge import judge
-from ..preflight.verdicts import Choice, Verdict, Wishes
+from ..preflight.verdicts import Choice, Chosen, Verdict
 from ..states import (
     Direction,
     DrainState,
@@ -114,7 +114,7 @@ class Pass:
     def judge(self, server: Server, row: Row | None = None) -> Verdict:
         return judge(
             server,
-            Wishes(
+            Chosen(
                 choice=Choice(row.choice) if row else Choice.NONE,
                 move_locked=self.drain.move_locked,
                 opt_out_names=self.limits.opt_out_names,

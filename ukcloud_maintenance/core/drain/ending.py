@@ -226,7 +226,17 @@ def finish_with(p: Pass, state: DrainState, result: DrainResult, *said: Message 
     left, or came back. Each one that did not is a line, by name and with its reason."""
     first = several(alarm(p.rows.values()), *said, how_many(p))
     assert first is not None
-    p.actions.append(Finish(state, result, lines(first, *what_is_left(p))))
+    ends_maintenance = state is DrainState.CANCELLED and leaves_no_maintenance(p)
+    p.actions.append(Finish(state, result, lines(first, *what_is_left(p)), ends_maintenance))
+
+
+def leaves_no_maintenance(p: Pass) -> bool:
+    """Of a cancelled drain: its service is enabled, because it enabled it again, or had not come
+    to disable it."""
+    service, maintenance = p.seen.service, p.drain.maintenance
+    if p.back or maintenance is None or service is None or service.status != "enabled":
+        return False
+    return p.drain.cancel_enable or not maintenance.our_reason
 
 
 def is_done(p: Pass, row: Row) -> bool:
@@ -238,7 +248,7 @@ def is_done(p: Pass, row: Row) -> bool:
 def how_many(p: Pass) -> Message:
     done, total = sum(is_done(p, row) for row in p.rows.values()), len(p.rows)
     if p.back:
-        return message("back_on_host", done=done, total=total, host=p.drain.host)
+        return message("back_on_host", done=done, total=total, count=total, host=p.drain.host)
     return message("left_host", done=done, total=total)
 
 

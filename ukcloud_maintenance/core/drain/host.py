@@ -60,7 +60,7 @@ def disable_first(p: Pass) -> bool:
     """Whether instances may be submitted: the service was disabled before this pass listed
     the host's servers. One that somebody else disabled is left untouched."""
     service = p.seen.service
-    assert service is not None  # _watch_host has seen it
+    assert service is not None  # watch_host has seen it
     maintenance = p.drain.maintenance
     if maintenance is None:
         p.actions.append(OpenMaintenance(service))

@@ -57,7 +57,7 @@ def run_pass(p: Pass) -> list[Action]:
         begin(p)
         return p.actions
     if p.drain.state == DrainState.PAUSED and p.drain.started_at is None:
-        return []  # put on hold before it began: nothing is touched
+        return []  # paused before it began: nothing is touched
     cancelling = p.drain.state == DrainState.CANCELLING
     is_up = watch_host(p)
     disabled = False

@@ -213,7 +213,8 @@ def submit_next(p: Pass) -> None:
         if full and not submitted:
             hosts = sorted(admission.inbound, key=lambda h: -admission.inbound[h])[:3]
             unknown = message("destinations_unknown_full")
-            say_full(p, message("destinations_full", hosts=hosts) if hosts else unknown)
+            full_ones = message("destinations_full", hosts=hosts, count=len(hosts))
+            say_full(p, full_ones if hosts else unknown)
             return
     say_hold(p, None)
 
@@ -232,7 +233,7 @@ def say_hold(p: Pass, why: Message | None) -> None:
         if said is not None and said.code in HOLDS:
             p.actions.append(ChangeDrain({"message": None}))
         return
-    # That somebody enabled the service is said in its place: see _disable_first.
+    # That somebody enabled the service is said in its place: see disable_first.
     enabled = not p.back and p.seen.service and p.seen.service.status == "enabled"
     if said != why and not enabled and p.rows_in(MIGRATION_WAITING):
         p.actions.append(ChangeDrain({"message": why}))

@@ -1,6 +1,6 @@
 """What is to be done next with a host in maintenance: facts + record + now -> one step.
 
-A host is given back by its compute service being enabled, if that is what was requested, and by
+A host is returned by its compute service being enabled, if that is what was requested, and by
 Nova seeing it up. The service is *ours* to enable where its reason is exactly the one that we
 wrote, whichever drain of the maintenance it was. Everything else is somebody else's decision,
 which only an admin overrules, by choosing `ENABLE`.
@@ -186,7 +186,7 @@ def is_ours(service: Service | None, our_reason: str) -> bool:
 def default_choice(view: MaintenanceView, service: Service | None) -> ReturnChoice | None:
     """What is chosen where nobody chooses; None where that is left to the admin.
 
-    A host that was found disabled is given back as it was found.
+    A host that was found disabled is returned as it was found.
     """
     if service is None:
         return ReturnChoice.LEAVE

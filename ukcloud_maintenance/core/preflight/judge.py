@@ -39,13 +39,13 @@ from . import bindings, surroundings
 from .verdicts import (
     Caution,
     Choice,
+    Chosen,
     Filter,
     Kind,
     OptOutNames,
     PlacementContext,
     Said,
     Verdict,
-    Wishes,
     blocked,
     stays,
     way_of,
@@ -54,11 +54,11 @@ from .verdicts import (
 __all__ = [
     "Caution",
     "Choice",
+    "Chosen",
     "Kind",
     "OptOutNames",
     "PlacementContext",
     "Verdict",
-    "Wishes",
     "group_of",
     "judge",
 ]
@@ -71,40 +71,40 @@ POWER_OFF = {4: "shut down", 6: "crashed", 7: "suspended"}
 # -- what was chosen -------------------------------------------------------------------------
 
 
-def _chosen_to_stay(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
-    if wishes.choice is Choice.STAY:
+def _chosen_to_stay(server: Server, chosen: Chosen, around: PlacementContext) -> Said:
+    if chosen.choice is Choice.STAY:
         return stays(message("chosen"))
     return None
 
 
-def _owner_says_stay(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
-    name = wishes.opt_out_names.stay
+def _owner_says_stay(server: Server, chosen: Chosen, around: PlacementContext) -> Said:
+    name = chosen.opt_out_names.stay
     if _word(server, name) in (None, "false"):
         return None
-    if wishes.choice is not Choice.NONE:
+    if chosen.choice is not Choice.NONE:
         return Caution("owner_overruled", message("owner_asks_it_stays", name=name))
     return stays(message("owner_stay", name=name))
 
 
-def _locked(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
+def _locked(server: Server, chosen: Chosen, around: PlacementContext) -> Said:
     """nova/compute/api.py, `check_instance_lock`: a lock does not bind an admin."""
     if not server.locked:
         return None
     why = server.locked_reason
-    if wishes.move_locked or wishes.choice is not Choice.NONE:
+    if chosen.move_locked or chosen.choice is not Choice.NONE:
         said = message("is_locked", why=why) if why else message("is_locked_without_reason")
         return Caution("locked", said)
     said = message("locked", why=why) if why else message("locked_without_reason")
     return stays(said, "locked")
 
 
-def _owner_forbids_the_way(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
-    names = wishes.opt_out_names
-    way = way_of(server, wishes)
+def _owner_forbids_the_way(server: Server, chosen: Chosen, around: PlacementContext) -> Said:
+    names = chosen.opt_out_names
+    way = way_of(server, chosen)
     name = names.live if way is Kind.LIVE else names.cold
     if _word(server, name) in (None, "true"):
         return None
-    if wishes.choice.value == way.value:
+    if chosen.choice.value == way.value:
         cold = message("owner_against_cold", name=name)
         live = message("owner_against_live", name=name)
         return Caution("owner_overruled", cold if way is Kind.COLD else live)
@@ -144,13 +144,13 @@ def _boolean(word: str) -> str:
 # -- what Nova is doing with it, and its status ----------------------------------------------
 
 
-def _building(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
+def _building(server: Server, chosen: Chosen, around: PlacementContext) -> Said:
     if server.status == "BUILD" or server.vm_state == "building":
         return blocked(message("building"))
     return None
 
 
-def _task_under_way(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
+def _task_under_way(server: Server, chosen: Chosen, around: PlacementContext) -> Said:
     if server.task_state:
         return blocked(message("task_under_way", task=server.task_state))
     return None
@@ -168,22 +168,22 @@ _BLOCKED = {
 }
 
 
-def _error_with_a_guest(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
+def _error_with_a_guest(server: Server, chosen: Chosen, around: PlacementContext) -> Said:
     """Nova's idea of the power state outlives an ERROR (aborts of Nova 33 and 34 end so)."""
     if server.status == "ERROR" and server.power_state == POWER_RUNNING:
         return blocked(message("status_error_guest_runs", host=server.host))
     return None
 
 
-def _resized(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
-    if server.status == "VERIFY_RESIZE" and wishes.choice is Choice.CONFIRM:
+def _resized(server: Server, chosen: Chosen, around: PlacementContext) -> Said:
+    if server.status == "VERIFY_RESIZE" and chosen.choice is Choice.CONFIRM:
         final = Caution("confirm_is_final", message("confirm_is_final"))
         said = message("resize_is_confirmed")
         return Verdict(Kind.CONFIRM, "status_verify_resize", said, (final,))
     return None
 
 
-def _unmovable(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
+def _unmovable(server: Server, chosen: Chosen, around: PlacementContext) -> Said:
     status = server.status
     if status in LIVE_STATUSES or status == "SHUTOFF":
         return None
@@ -195,25 +195,25 @@ def _unmovable(server: Server, wishes: Wishes, around: PlacementContext) -> Said
     )
 
 
-def _cold_while_paused(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
+def _cold_while_paused(server: Server, chosen: Chosen, around: PlacementContext) -> Said:
     """compute/api.py, `resize`: ACTIVE and STOPPED only."""
-    if server.status == "PAUSED" and wishes.choice is Choice.COLD:
+    if server.status == "PAUSED" and chosen.choice is Choice.COLD:
         return blocked(message("cold_while_paused"))
     return None
 
 
-def _guest_off(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
+def _guest_off(server: Server, chosen: Chosen, around: PlacementContext) -> Said:
     """conductor/tasks/live_migrate.py, `_check_instance_is_active`: running or paused only.
 
     Nova takes the request, and fails it afterwards.
     """
     off = POWER_OFF.get(server.power_state)
-    if off and way_of(server, wishes) is Kind.LIVE:
+    if off and way_of(server, chosen) is Kind.LIVE:
         return blocked(message("guest_off", status=server.status, power=off))
     return None
 
 
-def _guest_on(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
+def _guest_on(server: Server, chosen: Chosen, around: PlacementContext) -> Said:
     """A cold migration would power it off."""
     if server.status == "SHUTOFF" and server.power_state == POWER_RUNNING:
         return blocked(message("guest_on"))
@@ -223,22 +223,22 @@ def _guest_on(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
 # -- what the way costs ----------------------------------------------------------------------
 
 
-def _paused(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
+def _paused(server: Server, chosen: Chosen, around: PlacementContext) -> Said:
     if server.status == "PAUSED":
         return Caution("paused", message("paused"))
     return None
 
 
-def _downtime(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
-    if server.status == "ACTIVE" and way_of(server, wishes) is Kind.COLD:
+def _downtime(server: Server, chosen: Chosen, around: PlacementContext) -> Said:
+    if server.status == "ACTIVE" and way_of(server, chosen) is Kind.COLD:
         return Caution("downtime", message("downtime"))
     return None
 
 
-def _choice_without_effect(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
-    if wishes.choice is Choice.LIVE and server.status == "SHUTOFF":
+def _choice_without_effect(server: Server, chosen: Chosen, around: PlacementContext) -> Said:
+    if chosen.choice is Choice.LIVE and server.status == "SHUTOFF":
         return Caution("choice_without_effect", message("goes_cold"))
-    if wishes.choice is Choice.CONFIRM:
+    if chosen.choice is Choice.CONFIRM:
         return Caution("choice_without_effect", message("no_resize_to_confirm"))
     return None
 
@@ -265,11 +265,11 @@ FILTERS: tuple[Filter, ...] = (
 )
 
 NOTHING_AROUND = PlacementContext()
-NO_WISHES = Wishes()
+NOTHING_CHOSEN = Chosen()
 
 
 def judge(
-    server: Server, wishes: Wishes = NO_WISHES, around: PlacementContext | None = None
+    server: Server, chosen: Chosen = NOTHING_CHOSEN, around: PlacementContext | None = None
 ) -> Verdict:
     """What will happen to this instance in a drain.
 
@@ -278,12 +278,12 @@ def judge(
     """
     cautions: list[Caution] = []
     for examine in FILTERS:
-        said = examine(server, wishes, around or NOTHING_AROUND)
+        said = examine(server, chosen, around or NOTHING_AROUND)
         if isinstance(said, Verdict):
             return replace(said, cautions=(*cautions, *said.cautions))
         if said:
             cautions.append(said)
-    return Verdict(way_of(server, wishes), cautions=tuple(cautions))
+    return Verdict(way_of(server, chosen), cautions=tuple(cautions))
 
 
 def group_of(server: Server, around: PlacementContext) -> str:

@@ -8,7 +8,7 @@ from ..facts import Capacity, Inventory, Server, Service
 from ..message import Message, message
 from .judge import judge
 from .surroundings import amounts, nearest_of
-from .verdicts import PlacementContext, Wishes
+from .verdicts import Chosen, PlacementContext
 
 #: hosts that are named, those that give most
 NAMED = 5
@@ -27,14 +27,14 @@ class Short:
     """
 
     server: Server
-    wishes: Wishes
+    chosen: Chosen
     nearest: str = ""
     missing: Mapping[str, int] | None = None
 
     @classmethod
-    def alone(cls, server: Server, wishes: Wishes, around: PlacementContext) -> "Short":
+    def alone(cls, server: Server, chosen: Chosen, around: PlacementContext) -> "Short":
         """One for which no host has room, all others left aside."""
-        return cls(server, wishes, *nearest_of(server, around))
+        return cls(server, chosen, *nearest_of(server, around))
 
 
 def kept_hosts(
@@ -53,7 +53,7 @@ def kept_hosts(
     def gives(service: Service) -> bool:
         alone = replace(around, receivers={service.host: service.zone})
         found = service.host in capacity
-        return found and any(judge(one.server, one.wishes, alone).leaves for one in short)
+        return found and any(judge(one.server, one.chosen, alone).leaves for one in short)
 
     def memory(service: Service) -> tuple[int, str]:
         return -capacity[service.host].free("MEMORY_MB"), service.host

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from ..facts import Aggregate, Capacity, Server, ServerGroup
 from ..message import Message, message
 from .needs import GIB, MIB, needs_of
-from .verdicts import Caution, PlacementContext, Said, Wishes, blocked, stays
+from .verdicts import Caution, Chosen, PlacementContext, Said, blocked, stays
 
 FULL = Capacity()
 #: codes of verdicts that rest on what is around an instance, not on itself, and what has to be
@@ -138,20 +138,20 @@ def _zone_is_gone(zone: str, around: PlacementContext) -> bool:
 # -- filters ---------------------------------------------------------------------------------
 
 
-def bare_metal(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
+def bare_metal(server: Server, chosen: Chosen, around: PlacementContext) -> Said:
     """nova/virt/ironic/driver.py has neither live nor cold migration."""
     if server.host in around.bare_metal:
         return stays(message("bare_metal"))
     return None
 
 
-def receivers(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
+def receivers(server: Server, chosen: Chosen, around: PlacementContext) -> Said:
     if around.receivers is not None and not around.receivers:
         return blocked(message("no_receiver"))
     return None
 
 
-def zone(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
+def zone(server: Server, chosen: Chosen, around: PlacementContext) -> Said:
     if not (pin := server.pinned_zone):
         return None
     if _zone_is_gone(pin, around):
@@ -161,7 +161,7 @@ def zone(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
     return None
 
 
-def traits(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
+def traits(server: Server, chosen: Chosen, around: PlacementContext) -> Said:
     if around.receivers is None or around.capacity is None:
         return None
     if with_traits(server, in_zone(server, around), around):
@@ -171,7 +171,7 @@ def traits(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
     return blocked(message("traits", asks=[*sorted(needs.required), *forbidden]))
 
 
-def aggregates(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
+def aggregates(server: Server, chosen: Chosen, around: PlacementContext) -> Said:
     if around.receivers is None or not around.aggregates:
         return None
     hosts = with_traits(server, in_zone(server, around), around)
@@ -180,7 +180,7 @@ def aggregates(server: Server, wishes: Wishes, around: PlacementContext) -> Said
     return None
 
 
-def group(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
+def group(server: Server, chosen: Chosen, around: PlacementContext) -> Said:
     """A hard group decides, a soft one is worth a word.
 
     One that was deleted binds to nothing: Nova takes it off the server (objects/request_spec.py,
@@ -254,7 +254,7 @@ def with_room(server: Server, around: PlacementContext) -> list[str]:
     return sorted(fit, key=lambda host: (-capacity.get(host, FULL).free("MEMORY_MB"), host))
 
 
-def room(server: Server, wishes: Wishes, around: PlacementContext) -> Said:
+def room(server: Server, chosen: Chosen, around: PlacementContext) -> Said:
     """Whether any host has room for it now, for it alone."""
     if around.receivers is None or around.capacity is None:
         return None

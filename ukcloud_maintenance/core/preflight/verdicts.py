@@ -50,7 +50,7 @@ class OptOutNames:
 
 
 @dataclass(frozen=True)
-class Wishes:
+class Chosen:
     """What the admin chose.
 
     :param choice: for this instance
@@ -145,7 +145,7 @@ _STATES = {
 
 #: what a filter has to say: a verdict ends the asking, cautions add up
 Said = Verdict | Caution | None
-Filter = Callable[[Server, Wishes, PlacementContext], Said]
+Filter = Callable[[Server, Chosen, PlacementContext], Said]
 
 
 def blocked(said: Message, code: str = "") -> Verdict:
@@ -158,10 +158,10 @@ def stays(said: Message, code: str = "") -> Verdict:
     return Verdict(Kind.STAYS, code or said.code, said)
 
 
-def way_of(server: Server, wishes: Wishes) -> Kind:
+def way_of(server: Server, chosen: Chosen) -> Kind:
     """How an instance leaves that nothing stands against.
 
     What runs is stopped for a cold migration only where the admin chose so for that instance.
     """
-    cold = server.status == "SHUTOFF" or wishes.choice is Choice.COLD
+    cold = server.status == "SHUTOFF" or chosen.choice is Choice.COLD
     return Kind.COLD if cold else Kind.LIVE

@@ -9,7 +9,6 @@ import csv
 import io
 import json
 import math
-import re
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
@@ -18,7 +17,7 @@ from ..backports import UTC
 from ..copying.duration import Forecast
 from ..drain.needs import course_of
 from ..message import Message
-from ..printable import cell
+from ..printable import cell, file_part
 
 SCHEMA = "ukcloud_maintenance.drain"
 SCHEMA_VERSION = 2
@@ -237,5 +236,5 @@ def rendered(found: dict[str, Any], form: str) -> str:
 
 def file_name(found: dict[str, Any], form: str) -> str:
     """A name that every file system takes, e.g. drain-17-cmp1.csv."""
-    host = re.sub(r"[^A-Za-z0-9._-]+", "_", found["drain"]["host"] or "")[:80].strip("._-")
+    host = file_part(found["drain"]["host"] or "")
     return "-".join(filter(None, ["drain", str(found["drain"]["id"]), host])) + f".{form}"

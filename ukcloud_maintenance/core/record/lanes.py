@@ -24,7 +24,7 @@ from ..states import (
 
 
 class Stretch(StrEnum):
-    """What goes on with an instance for a time."""
+    """What happens to an instance for a time."""
 
     WAITING = "waiting"  # its turn has not come, or not again
     BLOCKED = "blocked"  # it cannot be moved now
@@ -35,7 +35,7 @@ class Stretch(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How a stretch ended; empty while it goes on, and where it just led to the next one."""
+    """How a stretch ended; empty while it lasts, and where it just led to the next one."""
 
     ARRIVED = "arrived"
     FAILED = "failed"

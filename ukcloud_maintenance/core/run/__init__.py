@@ -1,1 +1,1 @@
-"""A rolling run: host after host is drained, acted on, looked at and given back. Pure."""
+"""A rolling run: host after host is drained, acted on, looked at and returned. Pure."""

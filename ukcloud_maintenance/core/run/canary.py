@@ -1,6 +1,6 @@
 """The canary of a host: what is known of it, and how it went. Pure.
 
-It is a small server of our own that is built on a host before that is given back, and deleted. Its
+It is a small server of our own that is built on a host before that is returned, and deleted. Its
 name tells it from all others, so that one whose id got lost is found again.
 """
 

@@ -107,7 +107,7 @@ def of_host(run: RunView, host: HostView, now: datetime) -> Step | None:
 
 
 def _is_dropped(run: RunView, host: HostView) -> bool:
-    """Whether it is to be given back before anything is done with it."""
+    """Whether it is to be returned before anything is done with it."""
     return host.is_unwanted or run.state == RunState.CANCELLING
 
 

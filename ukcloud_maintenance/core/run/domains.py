@@ -12,8 +12,13 @@ from dataclasses import dataclass
 from ..backports import StrEnum
 from ..message import Message, message, some
 
-#: The end of the codes by which `may_go_out` says that others are out.
-OTHERS_OUT = "_out_limit"
+#: The codes by which `may_go_out` says that others are out.
+OTHERS_OUT = frozenset(
+    {
+        *("hosts_out_limit", "zone_out_limit", "aggregate_out_limit"),
+        *("zones_out_limit", "aggregates_out_limit"),
+    }
+)
 
 
 class DomainKind(StrEnum):

@@ -8,7 +8,7 @@ from ..message import Message
 
 
 class Hold(StrEnum):
-    """Why no further host begins. That as many are out as may be is none: the run goes on."""
+    """Why no further host begins. That as many are out as may be is none: the run continues."""
 
     WINDOW = "window"  # none is open, or none for long enough
     APPROVAL = "approval"  # a person is to approve the next host

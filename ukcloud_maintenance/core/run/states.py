@@ -9,7 +9,7 @@ class RunState(StrEnum):
     RUNNING = "running"  # hosts begin as windows, gates and room allow
     PAUSED = "paused"  # no host begins and no action is started; what moves goes on
     STOPPED = "stopped"  # the same, after a failure: a person must look
-    CANCELLING = "cancelling"  # what has begun is finished or given back; nothing else begins
+    CANCELLING = "cancelling"  # what has begun is finished or returned; nothing else begins
     SUCCEEDED = "succeeded"  # every host ended as it should
     FAILED = "failed"  # over, with hosts that failed
     CANCELLED = "cancelled"  # over, because somebody requested it
@@ -49,7 +49,7 @@ class Stage(StrEnum):
     READY = "ready"  # drained; it is made sure that it is safe to power off
     ACTING = "acting"  # the maintenance action, or a person, has it
     SETTLING = "settling"  # acted on; its service must be up for a while, and its checks hold
-    RETURNING = "returning"  # given back to service
+    RETURNING = "returning"  # returned to service
     BRINGING_BACK = "bringing_back"  # in service; its instances come back
     DONE = "done"  # in service, as it should be
     FAILED = "failed"  # a person must look; out of service if its maintenance is open
@@ -73,12 +73,12 @@ STAGE_TRANSITIONS: dict[Stage, frozenset[Stage]] = {
     Stage.RETURNING: frozenset({Stage.BRINGING_BACK, Stage.DONE, Stage.FAILED, Stage.SKIPPED}),
     Stage.BRINGING_BACK: frozenset({Stage.DONE}),
     Stage.DONE: frozenset(),
-    # a retry goes on where it failed, or from the beginning; a person says that it is done
+    # a retry continues where it failed, or from the beginning; a person says that it is done
     Stage.FAILED: frozenset({Stage.WAITING, Stage.READY, Stage.SETTLING, Stage.SKIPPED}),
     Stage.SKIPPED: frozenset(),
 }
 
-#: Where a retry of a host that failed goes on, by the stage that it failed in.
+#: Where a retry of a host that failed continues, by the stage that it failed in.
 RETRY_FROM: dict[Stage, Stage] = {
     Stage.WAITING: Stage.WAITING,
     Stage.DRAINING: Stage.WAITING,
@@ -115,7 +115,7 @@ class OnFailure(StrEnum):
     """What becomes of a run when one of its hosts fails."""
 
     STOP = "stop"
-    SKIP = "skip"  # it goes on with the next one, a number of times
+    SKIP = "skip"  # it continues with the next one, a number of times
 
 
 class Approval(StrEnum):

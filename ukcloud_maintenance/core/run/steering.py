@@ -63,7 +63,7 @@ def host_objection(
 
 
 def retry_stage(failed_in: str, is_drained: bool) -> Stage:
-    """Where a host that failed goes on when it is retried.
+    """Where a host that failed continues when it is retried.
 
     :param is_drained: its drain has succeeded
     """

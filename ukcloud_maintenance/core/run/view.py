@@ -75,7 +75,6 @@ class HostView:
     :param is_safe: verified safe to power off, as of now
     :param is_up: whether Nova sees its service up, None where that is not known
     :param up_since: since when it was seen up without a break, since its action
-    :param was_down: its service was seen down since its action began
     :param objection: what the checks after the action found wrong; None: nothing, or not looked
     :param is_checked: those checks were made, and hold
     :param is_accepted: it failed, and a person went on without it
@@ -99,7 +98,6 @@ class HostView:
     action: ActionView | None = None
     is_up: bool | None = None
     up_since: datetime | None = None
-    was_down: bool = False
     objection: Message | None = None
     is_checked: bool = False
     back: DrainState | None = None
@@ -119,8 +117,8 @@ class RunView:
     :param domain: what a failure domain is
     :param per_domain: the most of them in one failure domain; 0: as many as at once, and then those
         of one failure domain are out at a time
-    :param failures: how many hosts may fail before it stops, where it goes on at all
-    :param settle_seconds: how long a host must be up after its action before it is given back
+    :param failures: how many hosts may fail before it stops, where it continues at all
+    :param settle_seconds: how long a host must be up after its action before it is returned
     """
 
     state: RunState

@@ -327,11 +327,6 @@ def parse_all(texts: Iterable[str]) -> Windows:
     return Windows(tuple(dict.fromkeys(parse(text) for text in texts)))
 
 
-def parse_text(text: str) -> Windows:
-    """The same of one text, with semicolons or lines between them; an empty one has none."""
-    return parse_all(part for part in re.split(r"[;\n]", text) if part.strip())
-
-
 def length_of(seconds: float) -> timedelta:
     """:raises ValueError: a length that makes no sense"""
     if not isfinite(seconds) or not 0 <= seconds <= LONGEST:

@@ -21,7 +21,7 @@ from django.db import DatabaseError, InterfaceError
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.actor import Actor, shell_actor
 from ukcloud_maintenance.core.message import Message, as_json, message
-from ukcloud_maintenance.core.printable import printable
+from ukcloud_maintenance.core.printable import one_line, printable
 from ukcloud_maintenance.exceptions import (
     CloudAuthError,
     CloudError,
@@ -346,12 +346,13 @@ def failure_of(error: Failure | MaintenanceError | DatabaseError | InterfaceErro
     if isinstance(error, CloudError):
         return _cloud_failure(error)
     if isinstance(error, DatabaseError | InterfaceError):
-        # what a driver says may have several lines
+        said = message("health_database", detail=one_line(error).rstrip("."))
         return Failure(
-            f"The database failed: {' '.join(str(error).split()).rstrip('.')}.",
+            english(said, remedy=False),
             EXIT_NO_ANSWER,
             "database_failed",
-            "Check that it is up and that its tables exist (`django-admin migrate`).",
+            english_remedy(said),
+            said=said,
         )
     if isinstance(error, NotAllowed):
         return Failure(english(error.said), EXIT_REFUSED, "refused", said=error.said)

@@ -11,7 +11,7 @@ from ukcloud_maintenance.exceptions import Refused
 from ukcloud_maintenance.messages import ENGLISH, documents, english, english_remedy
 from ukcloud_maintenance.services import HostPreflight, Planned, PlanPreflight
 
-from ._documents import table
+from ._documents import counted, table
 
 GIB = 1024**3
 #: how many instances are named that have the same caution
@@ -19,10 +19,10 @@ NAMED = 6
 #: those that need a look come first
 ORDER = {Kind.BLOCKED: 0, Kind.STAYS: 1, Kind.CONFIRM: 2, Kind.COLD: 3, Kind.LIVE: 4}
 SAID = {
-    Kind.LIVE: "{} leave live",
+    Kind.LIVE: "{} to leave live",
     Kind.COLD: "{} cold",
     Kind.CONFIRM: "{} to be confirmed",
-    Kind.STAYS: "{} stay",
+    Kind.STAYS: "{} to stay",
     Kind.BLOCKED: "{} blocked",
 }
 
@@ -230,9 +230,8 @@ def plan_summary(plan: HostPreflight, *, alone: bool = True) -> str:
         said.append(_no_place(plan, left_over))
     if duration := plan.duration:
         rate = f"{duration.rate / 1024**2:.0f} MiB/s"
-        source = (
-            f"measured in {duration.samples} earlier migrations" if duration.samples else "assumed"
-        )
+        earlier = counted(duration.samples, "earlier migration")
+        source = f"measured in {earlier}" if duration.samples else "assumed"
         one_by_one = duration_text(duration.seconds_one_by_one)
         said.append(
             f"about {duration_text(duration.seconds)} with {duration.at_once} at once,"
@@ -244,7 +243,7 @@ def plan_summary(plan: HostPreflight, *, alone: bool = True) -> str:
 def _room(plan: HostPreflight) -> str:
     free, hosts = plan.free_memory_bytes, len(plan.receivers)
     room = "free capacity unknown" if free is None else f"{_gib(free)} GiB free"
-    return f"{room} on {hosts} host{'' if hosts == 1 else 's'}"
+    return f"{room} on {counted(hosts, 'host')}"
 
 
 def _no_place(plan: HostPreflight, left_over: int) -> str:
@@ -278,7 +277,7 @@ def _unknown(plan: HostPreflight) -> Iterator[str]:
     if plan.unknown:
         yield "Unknown, and therefore not checked:"
     for part, why in plan.unknown.items():
-        yield f"  {services.PARTS[part]}: {english(why)}"
+        yield f"  {english(services.PARTS[part])}: {english(why)}"
 
 
 def _relief(plan: HostPreflight) -> Iterator[str]:

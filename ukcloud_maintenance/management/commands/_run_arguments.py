@@ -43,7 +43,7 @@ def add_verbs(parser: CommandParser) -> Iterable[CommandParser]:
     _add_wait(shown)
     every = add("list", "list the runs, newest first, those that are over included")
     every.add_argument("--region", help="only those of this region")
-    about_a_run("pause", "begin no further host and start no action; what has begun goes on")
+    about_a_run("pause", "begin no further host and start no action; what has begun continues")
     _add_wait(about_a_run("resume", "resume a run, without the hosts that failed"))
     _add_wait(about_a_run("cancel", "begin no host, and return to service those that began"))
     about_a_run("approve", "let the next host begin that waits for it")
@@ -180,7 +180,7 @@ def _add_start(parser: argparse.ArgumentParser) -> None:
         "--failures",
         type=int,
         metavar="N",
-        help="with --on-failure skip: after how many failed hosts it still goes on; default: 1",
+        help="with --on-failure skip: after how many failed hosts it still continues; default: 1",
     )
     parser.add_argument(
         "--approve",

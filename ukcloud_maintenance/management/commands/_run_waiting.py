@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ukcloud_maintenance import services
-from ukcloud_maintenance.core.printable import printable
+from ukcloud_maintenance.core.printable import one_line, printable
 from ukcloud_maintenance.core.run.states import RunState
 from ukcloud_maintenance.messages import english
 from ukcloud_maintenance.services import RunReport
@@ -17,7 +17,7 @@ from ._waiting import Changes, Display, DisplayCommand, Drawing, patiently
 
 class Lines(Changes):
     def show(self, report: RunReport) -> None:
-        said = " ".join(english(report.run.message).split())
+        said = one_line(english(report.run.message))
         self.line("", f"{headline(report)}{f'. {said}' if said else ''}")
         for host in report.hosts:
             words = said_of(host)

@@ -6,6 +6,7 @@ from typing import Any
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.message import Message
+from ukcloud_maintenance.core.printable import one_line
 from ukcloud_maintenance.core.run.domains import DomainKind
 from ukcloud_maintenance.core.run.order import Order
 from ukcloud_maintenance.core.run.states import (
@@ -170,7 +171,7 @@ def _before(preview: RunPreview) -> Iterator[str]:
 
 
 def _end(ends: datetime | None) -> str:
-    return f"Ends about {iso(ends)}, if nothing holds it up." if ends else "Its end is not known."
+    return f"Ends about {iso(ends)}, if nothing holds it up." if ends else "Its end is unknown."
 
 
 def _pace(at_once: int, domain: str, per_domain: int, aggregates: Any = ()) -> str:
@@ -249,7 +250,7 @@ def said_of(host: RunHost) -> str:
 
 def _on_one_line(said: Message | None) -> str:
     """What others wrote begins no line."""
-    return " ".join(english(said).split())
+    return one_line(english(said))
 
 
 def _needs(report: RunReport) -> Iterator[str]:

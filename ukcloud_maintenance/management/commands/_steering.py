@@ -16,6 +16,7 @@ from ukcloud_maintenance.messages import document, documents, english, iso
 from ukcloud_maintenance.services import DrainReport, InstanceMigration, PlanReport, Steered
 
 from ._base import EXIT_BAD_INPUT, EXIT_NOT_ALL, Failure
+from ._documents import counted
 from ._waiting import WaitingCommand
 
 #: What is said of an instance for which something was written down.
@@ -33,7 +34,7 @@ _NOVA_ANSWERS = {Verb.ABORT, Verb.FORCE, Verb.RESET}
 
 def pace_and_window(drain: services.Drain) -> str:
     """How a drain goes about it, e.g. "2 migrations at once; nothing new after …"."""
-    said = [f"{drain.max_concurrent} migration{'' if drain.max_concurrent == 1 else 's'} at once"]
+    said = [f"{counted(drain.max_concurrent, 'migration')} at once"]
     if drain.start_at:
         said.append(f"not before {iso(drain.start_at)}")
     if drain.stop_at:

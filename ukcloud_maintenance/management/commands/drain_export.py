@@ -9,6 +9,7 @@ from ukcloud_maintenance import services
 from ukcloud_maintenance.core.record import export
 
 from ._base import ShellCommand
+from ._documents import counted
 
 
 class Command(ShellCommand):
@@ -53,4 +54,6 @@ class Command(ShellCommand):
                     "events": len(document["events"]),
                 }
             )
-        self.say(f"Drain {options['id']} with {instances} instances was written to {path}.")
+        self.say(
+            f"Drain {options['id']} with {counted(instances, 'instance')} was written to {path}."
+        )

@@ -11,6 +11,7 @@ from ukcloud_maintenance.messages import document, iso
 
 from ._arguments import PLACING, add_placing, add_window, moment
 from ._base import EXIT_NOT_DRAINED, EXIT_REFUSED
+from ._documents import counted
 from ._hosts import add_dry_run, add_host_sets, chosen_hosts
 from ._plans import pace_of, plan_document, plan_text, plans_text
 from ._waiting import WaitingCommand
@@ -203,8 +204,7 @@ def _is_drained(report: services.DrainReport) -> bool:
 
 def _asked(report: services.DrainReport) -> str:
     drain, counts = report.drain, report.counts
-    text = f"Drain {drain.pk} of {drain.host} requested: {counts.total} instance"
-    text += "" if counts.total == 1 else "s"
+    text = f"Drain {drain.pk} of {drain.host} requested: {counted(counts.total, 'instance')}"
     if staying := counts[MigrationState.STAYS]:
         text += f", {staying} of them stay where they are"
     if drain.start_at:

@@ -12,6 +12,7 @@ from ukcloud_maintenance.core.copying.convergence import ADVICE, Verdict
 from ukcloud_maintenance.core.copying.duration import Forecast
 from ukcloud_maintenance.core.drain import needs
 from ukcloud_maintenance.core.drain.alarm import alarm
+from ukcloud_maintenance.core.printable import one_line
 from ukcloud_maintenance.core.states import (
     MIGRATION_WAITING,
     Direction,
@@ -22,7 +23,7 @@ from ukcloud_maintenance.messages import english, english_remedy, iso
 from ukcloud_maintenance.services import DrainReport, InstanceMigration
 
 from ._base import ShellCommand
-from ._documents import paragraph, summary, table
+from ._documents import counted, paragraph, summary, table
 from ._plans import duration_text, pace_of
 from ._steering import pace_and_window, plan_progress_document
 
@@ -129,7 +130,7 @@ class Command(ShellCommand):
                         r.counts.total,
                         r.counts[MigrationState.FAILED],
                         _window(r.drain),
-                        " ".join(english(r.drain.message).split()),
+                        one_line(english(r.drain.message)),
                     )
                     for r in reports
                 ],
@@ -223,7 +224,7 @@ def _forecast(found: Forecast, in_need: Iterable[tuple[needs.Need, object]]) -> 
     if not math.isfinite(found.likely):
         what = "stalled" if needs.only_stalled(in_need) else "not converging"
         return f"Time left: no estimate: a migration is {what}"
-    source = f"based on {found.samples} earlier migrations"
+    source = f"based on {counted(found.samples, 'earlier migration')}"
     if found.assumed:
         source = "a rough estimate: too few migrations in this region so far"
     high = duration_text(found.high) if math.isfinite(found.high) else "unknown"
@@ -241,7 +242,7 @@ def _said(row: InstanceMigration, report: DrainReport) -> Iterator[str]:
         by = requests.open.requested_by or f"the {requests.open.origin}"
         yield f"[{requests.open.kind} requested by {by}]"
     if requests.answer and row.state not in MIGRATION_WAITING:
-        yield f"[Nova: {' '.join(english(requests.answer).split())}]"
+        yield f"[{one_line(english(requests.answer))}]"
     if row.attempt.timed_out_at and row.state == MigrationState.MIGRATING:
         yield f"[timeout exceeded at {iso(row.attempt.timed_out_at)}]"
     if times_out := _times_out(row, report):

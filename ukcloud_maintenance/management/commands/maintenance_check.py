@@ -17,6 +17,7 @@ from django.db import DatabaseError, InterfaceError, connections
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.actor import shell_actor
 from ukcloud_maintenance.core.message import message
+from ukcloud_maintenance.core.printable import one_line
 from ukcloud_maintenance.exceptions import MaintenanceError
 from ukcloud_maintenance.messages import document, english
 from ukcloud_maintenance.services import Health, Level, Threshold
@@ -122,8 +123,7 @@ exit codes:
             said = message("health_database_silent", seconds=options["timeout"])
             found = Health((services.Finding(Level.CRITICAL, said),), ())
         except (DatabaseError, InterfaceError) as error:
-            detail = " ".join(str(error).split())
-            said = message("health_database", detail=detail)
+            said = message("health_database", detail=one_line(error).rstrip("."))
             found = Health((services.Finding(Level.CRITICAL, said),), ())
         self._is_said = True
         self._show(found)
@@ -174,7 +174,7 @@ exit codes:
 
     def _line(self, level: Level, text: str, performance: str = "") -> None:
         # what follows a bar is performance data
-        text = " ".join(text.replace("|", "/").split())
+        text = one_line(text.replace("|", "/"))
         tail = f" | {performance}" if performance else ""
         self.stdout.lines(f"MAINTENANCE {level.name} - {text}{tail}")
 

@@ -55,10 +55,11 @@ class Command(EdgeCommand):
             worker.stop_on_signals()
         worker.run(once=options["once"])
         if worker.failure:
+            said = english(worker.failure)
             if worker.has_leftovers:
-                self.stderr.lines(worker.failure)
+                self.stderr.lines(said)
                 _leave(4)
-            raise CommandError(worker.failure, returncode=4)
+            raise CommandError(said, returncode=4)
         if worker.has_leftovers:
             _leave(0)
 

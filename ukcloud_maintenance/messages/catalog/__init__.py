@@ -13,6 +13,7 @@ from . import (
     drain,
     emptiness,
     host,
+    instances,
     monitoring,
     notices,
     preflight,
@@ -23,7 +24,7 @@ from . import (
 )
 
 _ROOMS = (
-    *(common, preflight, drain, emptiness, host, services, cloud),
+    *(common, preflight, drain, instances, emptiness, host, services, cloud),
     *(actions, runs, runs_windows, runs_domains, notices, monitoring, affected),
 )
 

@@ -9,7 +9,7 @@ COMMANDS = {
     "action_command_running": Template("The command of the action is running."),
     "action_done": Template("The command of the action finished after {seconds:duration}."),
     "action_end_unknown": Template(
-        "The end of the action's command is not known.",
+        "It is unknown how the action's command ended.",
         remedy="Verify on the host whether the action was done. Then report it as done, or retry"
         " the host.",
         cause="The process that watched the command ended without a result: its machine was"
@@ -61,8 +61,8 @@ COMMANDS = {
         remedy="Check ACTIONS_DIRECTORY on the worker's machine.",
     ),
     "action_unwatched": Template(
-        "The end of the action's command is not known; process {pid} still runs on the worker's"
-        " machine.",
+        "The action's command is no longer watched, so its end is unknown; process {pid} still"
+        " runs on the worker's machine.",
         remedy="Wait for it or end it, and verify on the host whether the action was done. Then"
         " report it as done, or retry the host.",
         cause="The process that watched the command was killed, and the command was not.",
@@ -73,6 +73,11 @@ COMMANDS = {
     ),
     "belongs_to_another": Template("it belongs to user {owner}, not to user {user}"),
     "not_a_directory": Template("it is not a directory"),
+    "record_is_void": Template(
+        "its record is void",
+        cause="Another worker looked at it before the command began, and takes it for not begun.",
+    ),
+    "supervisor_exited": Template("the process that watches it ended with exit code {exit_code}"),
     "others_may_read_it": Template("its mode is {mode}, not 0700"),
 }
 

@@ -17,7 +17,7 @@ TEMPLATES = {
         " interrupt it. Whether it is moved afterwards is not decided yet."
     ),
     "affected_not_decided": Template(
-        "It cannot be moved at present. Whether and when it moves is not known."
+        "It cannot be moved at present. Whether and when it moves is unknown."
     ),
     "affected_stays": Template("It is not moved."),
     "affected_moved": Template("It was moved."),
@@ -37,24 +37,23 @@ TEMPLATES = {
         "It was paused so that the move could finish, for at most {seconds:duration}."
     ),
     "affected_gone": Template(
-        "It was deleted or moved by somebody else meanwhile. Whether it was interrupted is not"
-        " known."
+        "It was deleted or moved by somebody else meanwhile. Whether it was interrupted is unknown."
     ),
     "affected_in_doubt": Template(
-        "It is not certain whether it was moved. Whether it was interrupted is not known."
+        "It is not certain whether it was moved. Whether it was interrupted is unknown."
     ),
     "affected_arrived_wrong": Template(
-        "It was moved, and its status is {status}. Whether it can be used is not known."
+        "It was moved, and its status is {status}. Whether it can be used is unknown."
     ),
     "affected_in_error": Template(
-        "It was not moved, and its status is ERROR. Whether it can be used is not known."
+        "It was not moved, and its status is ERROR. Whether it can be used is unknown."
     ),
     # -- when
     "affected_when": Template("Expected between {begins:time} and {ends:time}."),
     "affected_when_after_start": Template(
         "Expected between {begins:duration} and {ends:duration} after the start of the maintenance."
     ),
-    "affected_when_unknown": Template("When it moves is not known."),
+    "affected_when_unknown": Template("When it moves is unknown."),
     "affected_moved_at": Template("Moved by {at:time}."),
     "affected_move_of": Template("Move {number} of {count}."),
     # -- the text for customers
@@ -78,7 +77,7 @@ TEMPLATES = {
     "affected_heading_moving": Template("Being moved now:"),
     "affected_heading_moved": Template("Moved:"),
     "affected_heading_not_moved": Template("Not moved:"),
-    "affected_heading_unknown": Template("Not known:"),
+    "affected_heading_unknown": Template("Unknown:"),
     # -- whom to tell
     "to_list_contacts": Template("list the users with a role on project {project}"),
     "to_read_user": Template("read user {user}"),

@@ -146,7 +146,11 @@ CONFIGURATION = {
     "clouds_yaml_incomplete": Template(
         "clouds.yaml says too little to log in to cloud '{cloud}': {why}"
     ),
-    "clouds_yaml_unusable": Template("clouds.yaml cannot be used for cloud '{cloud}': {why}"),
+    "clouds_yaml_unusable": Template(
+        "clouds.yaml cannot be used for cloud '{cloud}': {why:clauses}"
+    ),
+    "file_unreadable": Template("{file} cannot be read"),
+    "file_unreadable_because": Template("{file} cannot be read: {detail}"),
     "setting_wrong": Template("{problem}"),
     "settings_name_no_cloud": Template(
         "{name} names no cloud.", remedy='Add {name}["CLOUD"] = "<cloud of clouds.yaml>".'

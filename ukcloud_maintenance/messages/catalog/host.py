@@ -284,7 +284,7 @@ _EVIDENCE: Mapping[str, Template] = {
     "migration_from_to": Template("migration {record} ({type}, {status}) from {source} to {dest}"),
     "guest_not_told": Template("{host} did not report that the guest runs there."),
     "guest_told_too_long_ago": Template(
-        "The report of {host} on the guest is {seconds} seconds old. Reload the page to get a"
+        "The report of {host} on the guest is {seconds:duration} old. Reload the page to get a"
         " new one."
     ),
     "guest_state": Template("The hypervisor of {host} reports that the guest is {state}."),

@@ -45,8 +45,8 @@ TEMPLATES = {
         "Drain {drain} of host {host} has been open for {seconds:duration}.", remedy=_SEE_DRAIN
     ),
     "health_certificate_old": Template(
-        "Host {host} was not verified for {seconds:duration}, so it is not known whether it is safe"
-        " to power off.",
+        "Host {host} was not verified for {seconds:duration}, so it is unknown whether it is"
+        " safe to power off.",
         remedy="Run `host_status {host}`, and look at the worker's log.",
     ),
     "health_run_failed": Template(
@@ -69,8 +69,12 @@ TEMPLATES = {
         cause="Their runs are over, or went on without them.",
     ),
     "health_database": Template(
-        "The database failed: {detail}",
+        "The database failed: {detail}.",
         remedy="Check that it is up and that its tables exist (`django-admin migrate`).",
+    ),
+    "worker_stuck": Template(
+        "Too many passes of the worker do not end.",
+        remedy="Start the worker again, and look at its log for where they hang.",
     ),
     "health_database_silent": Template(
         "The database has not answered for {seconds:duration}.",

@@ -278,4 +278,11 @@ TEMPLATES: Mapping[str, Template] = {
     "amount_of_disk": Template("{amount:size} of disk"),
     "amount_of_vcpus": Template("{count} vCPU", plural="{count} vCPUs"),
     "amount_of": Template("{amount} {resource}", cause="A resource class in Placement's words."),
+    # -- what could not be read
+    "part_projects": Template("names of the projects"),
+    "part_groups": Template("server groups"),
+    "part_aggregates": Template("aggregates and availability zones"),
+    "part_capacity": Template("room on the other hosts"),
+    "part_pinned_zones": Template("zones that instances are pinned to"),
+    "part_image_properties": Template("properties of images"),
 }

@@ -9,7 +9,7 @@ _RETURN = "Look at it, then return it to service on its page (or use host_return
 
 _HOSTS: Mapping[str, Template] = {
     "run_of_host": Template("{host}: {said:inline}."),
-    "run_stage_waiting": Template("It waits for its turn again."),
+    "run_stage_waiting": Template("It is waiting again."),
     "run_stage_draining": Template("Its drain begins."),
     "run_stage_ready": Template("It is drained."),
     "run_stage_acting": Template("It is being maintained."),
@@ -24,11 +24,11 @@ _HOSTS: Mapping[str, Template] = {
     "run_drain_missing": Template(
         "Its drain is no longer on record.",
         remedy=_LOOK,
-        cause="The record of the drain was cleared while the run went on.",
+        cause="The record of the drain was cleared while the run was in progress.",
     ),
     "run_drain_failed": Template(
         "It was not emptied: {why:inline}.",
-        remedy="See its drain for what is left on it, then retry the host or leave it out.",
+        remedy="See its drain for what is still on the host, then retry the host or leave it out.",
     ),
     "run_drain_cancelled": Template("Drain {drain} is cancelled, and the service enabled again."),
     "run_no_reason": Template("No reason is known."),
@@ -40,8 +40,8 @@ _HOSTS: Mapping[str, Template] = {
     "run_host_is_empty": Template("It is empty and out of service, and waits for the run."),
     "run_waits_for_certificate": Template("It is being verified that it is safe to power off."),
     "run_not_empty_now": Template(
-        "It was safe to power off, and is not as of now: its service takes instances, or there is"
-        " one. It is verified again."
+        "It is no longer safe to power off: its service is enabled, or an instance is on it. It"
+        " is verified again."
     ),
     "run_never_safe": Template(
         "It was drained {seconds:duration} ago, and is not verified safe to power off.",
@@ -56,7 +56,7 @@ _HOSTS: Mapping[str, Template] = {
         remedy=_LOOK,
     ),
     "run_action_gone": Template(
-        "The settings of the worker have no action {action} any longer.",
+        "The settings of the worker no longer have an action {action}.",
         remedy="Define it in ACTIONS again and retry the host, or maintain the host by hand and"
         " say that it is done.",
     ),
@@ -67,15 +67,16 @@ _HOSTS: Mapping[str, Template] = {
         "The host is no longer safe to power off, so the action is not begun.", remedy=_LOOK
     ),
     "run_maybe_sent": Template(
-        "The worker was stopped while it sent the webhook: whether it was taken is not known.",
+        "The worker was stopped while it sent the webhook, so it is unknown whether it was"
+        " accepted.",
         remedy=_LOOK,
     ),
     "run_machine_lost": Template(
-        "The command began on {machine}, where no worker runs any longer: its end is not known.",
+        "The command began on {machine}, where no worker runs now, so it is unknown how it ended.",
         remedy=_LOOK,
     ),
     "run_record_lost": Template(
-        "The record of the command on {machine} is lost: its end is not known.",
+        "The record of the command on {machine} is lost, so it is unknown how it ended.",
         remedy=_LOOK,
         cause="The directory of ACTIONS_DIRECTORY was replaced while a command ran, e.g. with a"
         " container.",
@@ -98,13 +99,11 @@ _HOSTS: Mapping[str, Template] = {
         remedy="Repair it, then retry the host.",
     ),
     "run_no_reboot": Template(
-        "The action was to reboot {host}, and nothing tells that it did: its service was not seen"
-        " down, and its uptime goes on.",
+        "The action was to reboot {host}, but nothing shows that it did: its service was not"
+        " seen down, and its uptime was not reset.",
         remedy=_LOOK,
     ),
-    "run_same_uptime": Template(
-        "The uptime of {host} does not tell that it was restarted.", remedy=_LOOK
-    ),
+    "run_same_uptime": Template("The uptime of {host} does not show a restart.", remedy=_LOOK),
     "run_same_version": Template(
         "The hypervisor of {host} still has version {version}.", remedy=_LOOK
     ),
@@ -119,7 +118,7 @@ _HOSTS: Mapping[str, Template] = {
     "agent_off": Template("{agent} ({kind}), alive, but disabled in Neutron"),
     "agent_gone": Template("{agent}, no longer listed by Neutron"),
     "run_agents_unknown": Template(
-        "Neutron lists no agent of {host}, and which ones it had before the action is not known.",
+        "Neutron lists no agent of {host}, and it is unknown which ones it had before the action.",
         remedy=_LOOK,
         cause="The list could not be read right before the action.",
     ),
@@ -161,7 +160,7 @@ _HOSTS: Mapping[str, Template] = {
     "run_some_not_back": Template(
         "It is in service, but not all instances were brought back: {why:inline}."
     ),
-    "run_host_gone": Template("Nova has no compute service of host {host} any longer."),
+    "run_host_gone": Template("Nova no longer has a compute service of host {host}."),
 }
 
 _HOLDS: Mapping[str, Template] = {
@@ -212,7 +211,7 @@ _HOLDS: Mapping[str, Template] = {
     "run_stopped": Template(
         "Stopped because a host failed: {hosts}.",
         plural="Stopped because {count} hosts failed: {hosts}.",
-        remedy="Retry the host or leave it out; or resume to go on without it.",
+        remedy="Retry the host or leave it out; or resume the run without it.",
     ),
     "run_failed": Template(
         "Over, with a host that failed: {hosts}.",
@@ -242,9 +241,9 @@ _HOLDS: Mapping[str, Template] = {
 
 _ASKED: Mapping[str, Template] = {
     "run_requested": Template("{reason} ({count} host)", plural="{reason} ({count} hosts)"),
-    "run_goes_on": Template("The run goes on."),
+    "run_goes_on": Template("Run resumed."),
     "run_asked_pause": Template("Pause."),
-    "run_asked_resume": Template("Resume; hosts that failed are left as they are."),
+    "run_asked_resume": Template("Resume; hosts that failed stay as they are."),
     "run_asked_cancel": Template("Cancel."),
     "run_approved": Template("Host {host} may begin."),
     "run_host_skipped": Template("Host {host} is left out."),
@@ -262,7 +261,7 @@ _ASKED: Mapping[str, Template] = {
         "Host {host} is being maintained in run {run}.",
         remedy="Wait until that is done, or say that it is; the run then returns it to service.",
     ),
-    "run_busy": Template("Run {run} changes all the time.", remedy="Try again."),
+    "run_busy": Template("Run {run} is being modified.", remedy="Try again."),
     "run_is_over": Template("The run is over ({state:word})."),
     "run_is_cancelled": Template("The run is being cancelled."),
     "run_not_running": Template("The run is not running ({state:word})."),

@@ -278,10 +278,10 @@ INSTANCES = {
     "no_record_yet": Template("Nova has no record of its migration yet."),
     "aborted_already": Template("Its migration is already being aborted."),
     "abort_only_while": Template(
-        "Its migration is {status:word}; Nova accepts an abort only while it is {known}."
+        "Its migration is {status}; Nova accepts an abort only while it is {known}."
     ),
     "force_only_while": Template(
-        "Its migration is {status:word}; Nova accepts force complete only while it is {known}."
+        "Its migration is {status}; Nova accepts force complete only while it is {known}."
     ),
 }
 

@@ -162,5 +162,5 @@ def _rows(project: services.AffectedProject) -> list[_Row]:
 
 def _at_most(seconds: float | None) -> str:
     if seconds is None:
-        return _("not known")
+        return _("unknown")
     return formats.about(seconds) if seconds else formats.NOTHING

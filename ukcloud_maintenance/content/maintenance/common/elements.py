@@ -35,7 +35,7 @@ def facts(found: Iterable[tuple[str, SafeString | str]]) -> SafeString:
 
 
 def elapsed(since: datetime | None, until: datetime | None, now: datetime) -> SafeString | str:
-    """A time that ticks while it goes on."""
+    """A time that ticks while it continues."""
     if since is None:
         return NOTHING
     if until:

@@ -184,7 +184,7 @@ class CancelDrainView(SteeringView):
 
     def post(self, request, drain_id):
         self.drain_here(drain_id, RULE_CANCEL)
-        abort = request.POST.get("under_way") == "abort"
+        abort = request.POST.get("in_progress") == "abort"
         chosen = {"enable": True, "leave": False}.get(request.POST.get("service", ""))
         try:
             drain = services.cancel_drain(self.actor, drain_id, abort=abort, enable=chosen)

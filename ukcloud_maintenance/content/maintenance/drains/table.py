@@ -132,16 +132,16 @@ def _memory_copied(row: InstanceMigration, report: DrainReport) -> SafeString | 
 def _bytes(row: InstanceMigration) -> str:
     """1.2 of 4 GiB · 230 MiB/s; disk where only disk is copied so far."""
     total, remaining = row.attempt.memory_total_bytes, row.attempt.memory_remaining_bytes
-    what = ""
+    what = "%(size)s"
     if row.attempt.pass_bytes and course.remaining(row) is not None:
         total, remaining = row.attempt.pass_bytes, course.remaining(row)
-        what = _("rewritten data:") + " "
+        what = _("rewritten data: %(size)s")
     if not total and row.attempt.disk_total_bytes:
         total, remaining = row.attempt.disk_total_bytes, row.attempt.disk_remaining_bytes
-        what = _("disk") + " "
+        what = _("disk %(size)s")
     if not total or remaining is None:
         return ""
-    said = what + formats.size_of(max(0, total - remaining), total)
+    said = what % {"size": formats.size_of(max(0, total - remaining), total)}
     speed = "" if needs.is_aborting(row) else formats.rate(row.attempt.rate_bytes)
     return f"{said} · {speed}" if speed else said
 

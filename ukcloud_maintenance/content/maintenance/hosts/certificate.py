@@ -1,11 +1,11 @@
 """Whether a host may be switched off: the words for it."""
 
-import re
 from datetime import datetime
 
 from django.utils.translation import gettext as _
 
 from ukcloud_maintenance.core.host.certificate import SERVICE_UP, Check, from_json
+from ukcloud_maintenance.core.printable import file_part
 from ukcloud_maintenance.services import Certificate
 from ukcloud_maintenance.store import HostMaintenance
 
@@ -13,13 +13,8 @@ from ..common import formats, labels
 from ..common.labels import Label
 
 
-def clean_name(text: str) -> str:
-    """The same as a part of a file's name: letters, digits, dot, dash, underscore."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("._") or "host"
-
-
 def file_name(found: Certificate) -> str:
-    return f"certificate-{clean_name(found.host)}-{found.now:%Y%m%dT%H%M%SZ}.json"
+    return f"certificate-{file_part(found.host) or 'host'}-{found.now:%Y%m%dT%H%M%SZ}.json"
 
 
 def went_down(checks: tuple[Check, ...]) -> bool:

@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from ukcloud_maintenance.core.states import DrainState, MigrationState
+from ukcloud_maintenance.core.states import DRAIN_TERMINAL, MigrationState
 from ukcloud_maintenance.store import Counts, Drain, HostMaintenance
 
 from ..common import formats, labels
@@ -178,8 +178,8 @@ def _bar_words(row: HistoryRow) -> str:
         "state": row.label.text,
         "took": row.took,
     }
-    if row.drain.state in (DrainState.PENDING, DrainState.RUNNING, DrainState.PAUSED):
-        said += " " + _("so far")
+    if row.drain.state not in DRAIN_TERMINAL:
+        said = _("%(said)s so far") % {"said": said}
     share = ngettext(
         "%(failed)s of %(n)s instance failed", "%(failed)s of %(n)s instances failed", row.total
     ) % {"failed": row.failed, "n": row.total}

@@ -20,7 +20,7 @@ from . import certificate as certificate_page
 @dataclass(frozen=True)
 class MaintenanceCell:
     """What the maintenance column says of a host: a drain in progress, how the last one ended
-    while the host is still out of service, that it is given back, or was a moment ago, or
+    while the host is still out of service, that it is returned, or was a moment ago, or
     nothing."""
 
     text: str = ""
@@ -127,7 +127,7 @@ def _maintenance_cell(record: HostRecord, now: datetime, *, in_service: bool) ->
 
 
 def _in_maintenance(record: HostRecord, now: datetime) -> MaintenanceCell:
-    """Of a host that was drained and is not given back yet: may it be switched off?"""
+    """Of a host that was drained and is not returned yet: may it be switched off?"""
     maintenance = record.maintenance
     assert maintenance
     url = of_host("host", record.drain.host, record.drain.region)

@@ -142,7 +142,7 @@ class HostPanel:
 
     @property
     def refused_return(self) -> str:
-        """Why a return that was requested was given up; the maintenance goes on."""
+        """Why a return that was requested was given up; the maintenance continues."""
         maintenance = self.found.maintenance
         if maintenance is None or maintenance.return_result != ReturnResult.REFUSED:
             return ""

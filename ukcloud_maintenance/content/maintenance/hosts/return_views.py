@@ -24,7 +24,7 @@ _FIELDS = ("choice", "max_concurrent")
 
 
 class ReturnHostView(PanelView):
-    """Ask how a host is to be given back (GET), and ask for it (POST)."""
+    """Ask how a host is to be returned (GET), and ask for it (POST)."""
 
     rule = RULE_RETURN
     http_method_names = ["get", "head", "post"]

@@ -56,7 +56,7 @@ class HostRow:
             record is not None
             and (self.open_drain is not None or self.in_maintenance or self.run_back is not None)
         )
-        #: whether it can be given back to service
+        #: whether it can be returned to service
         self.returnable = self.in_maintenance and not self.returning and self.open_drain is None
         self.vcpus = vcpus_of(facts)
         self.memory = memory_of(facts)

@@ -97,7 +97,7 @@ class HostsView(PanelPage):
 
 
 class HostUpdatesView(ScriptView):
-    """The maintenance column of the hosts that are in maintenance, or were drained or given back
+    """The maintenance column of the hosts that are in maintenance, or were drained or returned
     a moment ago.
 
     Answered from the database alone; OpenStack is not asked.

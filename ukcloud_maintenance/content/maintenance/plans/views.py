@@ -268,7 +268,7 @@ class CancelPlanView(_OnePlan):
     def post(self, request, plan_id):
         self.plan_here(plan_id)
         enable = {"enable": True, "leave": False}.get(request.POST.get("service", ""))
-        abort = request.POST.get("flying") == "abort"
+        abort = request.POST.get("in_progress") == "abort"
         carry_out(request, self.actor, plan_id, DrainVerb.CANCEL, abort=abort, enable=enable)
         return redirect(f"{PANEL}:plan", plan_id)
 

@@ -117,7 +117,7 @@ class Rows:
         return [self._option(planned, choice) for choice in (Choice.NONE, *offered)]
 
     def _option(self, planned: Planned, choice: Choice) -> Option:
-        server, chosen = planned.server, planned.wishes.choice
+        server, chosen = planned.server, planned.chosen.choice
         verdict = self._verdict(planned, choice, move_locked=True)
         text = choice_text(choice, server)
         if choice is Choice.NONE:
@@ -130,10 +130,10 @@ class Rows:
         return Option(choice.value, text, choice is chosen, group, says, *locked)
 
     def _verdict(self, planned: Planned, choice: Choice, *, move_locked: bool) -> Verdict:
-        wishes = replace(planned.wishes, choice=choice, move_locked=move_locked)
-        if wishes == planned.wishes:
+        chosen = replace(planned.chosen, choice=choice, move_locked=move_locked)
+        if chosen == planned.chosen:
             return planned.verdict
-        return self._plan.if_wished(planned, wishes)
+        return self._plan.if_chosen(planned, chosen)
 
     def _saying(self, server: Server, verdict: Verdict) -> int:
         html = verdict_html(server, verdict)

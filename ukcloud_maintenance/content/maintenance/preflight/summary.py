@@ -138,7 +138,7 @@ class Preflight:
     @property
     def unknown(self) -> list[tuple[str, str]]:
         """What could not be read, and why."""
-        return [(_(services.PARTS[part]), said(why)) for part, why in self.plan.unknown.items()]
+        return [(said(services.PARTS[part]), said(why)) for part, why in self.plan.unknown.items()]
 
     @property
     def placing(self) -> dict[str, str]:

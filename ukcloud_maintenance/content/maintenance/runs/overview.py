@@ -100,7 +100,7 @@ def headline(one: Shown) -> str:
             % {"n": formats.number(len(out))}
         ]
     # that it is the turn of others is told by who they are, and over once nobody is out
-    told = one.run.message is not None and one.run.message.code.endswith(OTHERS_OUT)
+    told = one.run.message is not None and one.run.message.code in OTHERS_OUT
     waits = "" if told else words.said(one.run.message, remedy=not one.needs)
     return " ".join(part for part in (said, *now, waits) if part)
 

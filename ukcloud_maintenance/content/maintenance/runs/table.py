@@ -123,7 +123,7 @@ def _action(host: RunHost) -> SafeString | str:
     newest = tries[-1]
     said = f"{labels.action_name(newest.name)}: {labels.action_state(newest)}"
     if len(tries) > 1:
-        said += ", " + _("attempt %(n)s") % {"n": formats.number(len(tries))}
+        said = _("%(action)s, attempt %(n)s") % {"action": said, "n": formats.number(len(tries))}
     pieces: list[SafeString | str] = [said]
     if newest.done_by:
         by = _("said to be done by %(who)s") % {"who": newest.done_by}

@@ -12,10 +12,10 @@
   // What keeps a page from being kept up to date, by the status of the answer.
   var CAUSES = {401: 'expired', 403: 'forbidden', 404: 'forbidden', 409: 'region'};
 
-  // Ask again and again; `answered` is given what was sent, or null for nothing new, and says
-  // whether to go on. Where no answer comes, `outOfDate` is told the cause: 'lost', 'expired',
-  // 'region', 'forbidden', or '' once there is an answer again.
-  // Gives {now}: ask at once, also where it was not to go on.
+  /* Ask again and again.
+   *   answered: function (data), data is null for nothing new; whether to go on
+   *   outOfDate: function (cause), 'lost', 'expired', 'region', 'forbidden', or '' after an answer
+   * Gives {now}: ask at once, also where it was not to go on. */
   function watch(url, every, answered, outOfDate, first) {
     var goesOn = true;
     return horizon.maintenance.poll({

@@ -9,10 +9,10 @@
   var WHEN_OVER = 10000;   // once all is over: the hosts are still verified to be safe to power off
   var SLOWEST = 30000;     // while the connection is lost
 
-  // Keep what is inside of `root` up to date.
-  //   rows: function (data, replace), to show the rows of an update
-  //   texts: {lost, expired, forbidden}, why the page is out of date
-  // Gives {now}: ask at once, also of what was over, as it may go on.
+  /* Keep what is inside of `root` up to date.
+   *   rows: function (data, replace), to show the rows of an update
+   *   texts: {lost, expired, forbidden}, why the page is out of date
+   * Gives {now}: ask at once, also of what was over, as it may be reopened. */
   function keep(root, rows, texts) {
     var banner = document.getElementById('mnt-connection');
     var announce = document.getElementById('mnt-announce');

@@ -27,15 +27,15 @@
     try { return JSON.parse(text); } catch (e) { return null; }
   }
 
-  // Ask for what is new.
-  //   url: function, the address of the next request; empty: do not ask this time
-  //   every: function, milliseconds to the next one; 0: no more, until `now`
-  //   slowest: milliseconds between two while there is no answer
-  //   read: function (text), what an answer holds, or null if it is none of ours; JSON by default
-  //   answered: function (data), data is null for nothing new (204)
-  //   failed: function (status, failures, text)
-  //   first: milliseconds to the first request, 0 for at once; as `every` by default
-  // Gives {now}: ask at once, whatever is in progress; its answer is dropped.
+  /* Ask for what is new.
+   *   url: function, the address of the next request; empty: do not ask this time
+   *   every: function, milliseconds to the next one; 0: no more, until `now`
+   *   slowest: milliseconds between two while there is no answer
+   *   read: function (text), what an answer holds, or null if it is none of ours; JSON by default
+   *   answered: function (data), data is null for nothing new (204)
+   *   failed: function (status, failures, text)
+   *   first: milliseconds to the first request, 0 for at once; as `every` by default
+   * Gives {now}: ask at once, whatever is in progress; its answer is dropped. */
   function poll(options) {
     var read = options.read || json;
     var failures = 0;
