@@ -15,6 +15,7 @@ from ukcloud_maintenance.core.run.states import ActionKind, ActionState, HostVer
 from ukcloud_maintenance.exceptions import ConfigurationError
 from ukcloud_maintenance.models import Run, RunAction
 from ukcloud_maintenance.rolling.run import RunReconciler
+from ukcloud_maintenance.rolling.views import run_view
 
 pytestmark = pytest.mark.django_db
 
@@ -199,3 +200,17 @@ def test_how_far_an_action_is_is_said_of_its_host(settings):
     revision = course.run.revision
     course.work()
     assert course.run.revision == revision, "once"
+
+
+def test_a_host_settles_for_as_long_as_nova_needs_to_miss_it(settings):
+    """However soon a person says that it is done, and whatever migrations wait for."""
+    hook = {"url": "http://127.0.0.1:9/", "secret": "s3cret-of-both-ends"}
+    actions = {"awx": {"webhook": hook, "settle": 70}}
+    given = {"CLOUD": "worker", "SETTLE_SECONDS": 0, "ACTIONS": actions}
+    settings.UKCLOUD_MAINTENANCE = given
+    course = Course()
+    assert run_view(course.run).settle_seconds == 60
+    settings.UKCLOUD_MAINTENANCE = {**given, "BY_HAND_SETTLE_SECONDS": 90}
+    assert run_view(course.run).settle_seconds == 90
+    Run.objects.update(action="awx")
+    assert run_view(course.run).settle_seconds == 70

@@ -37,7 +37,7 @@ def run_view(run: Run) -> RunView:
         run.failures,
         Approval(run.approval),
         run.bring_back,
-        action.settle if action else now.settle_seconds,
+        action.settle if action else now.by_hand_settle_seconds,
         Limits(
             safe_seconds=max(900.0, 10 * now.verify_seconds),
             back_seconds=now.host_down_wait_seconds,

@@ -181,7 +181,7 @@ def check_run(actor: Actor, cloud: Cloud, request: RunRequest) -> RunPreview:
     domains = _domains(request, chosen, found["aggregates"])
     act = settings.current().actions.get(request.action)
     takes = store.action_seconds(request.action)
-    after = act.settle if act else settings.current().settle_seconds
+    after = act.settle if act else settings.current().by_hand_settle_seconds
     if takes is None:  # but it does not last beyond its time limit
         takes = min(ACTION_SECONDS, act.time_limit) if act else ACTION_SECONDS
     after += takes

@@ -224,6 +224,7 @@ class Settings(Notices, MetricsSettings):
     actions_directory: str = of_runs.ACTIONS_DIRECTORY
     canary: CanarySettings | None = CANARY
     alerts: Alerts | None = of_runs.ALERTS
+    by_hand_settle_seconds: float = of_runs.BY_HAND_SETTLE_SECONDS
     gate_hosts_down: bool = of_runs.GATE_HOSTS_DOWN
     gate_errors: bool = of_runs.GATE_ERRORS
     interface: str = setting(

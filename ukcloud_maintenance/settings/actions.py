@@ -236,6 +236,15 @@ ALERTS: Any = setting(
     " of the documentation. If empty, none are queried.",
     parse=read_alerts,
 )
+BY_HAND_SETTLE_SECONDS: Any = setting(
+    60,
+    "seconds",
+    "How long a host that a person maintained must be up, once its maintenance is said to be done,"
+    " before it is returned to service. Nova takes a host for up until it has heard nothing of it"
+    " for `service_down_time` (60 s): with less, one that is still restarting may be returned.",
+    0,
+    86400,
+)
 GATE_HOSTS_DOWN: Any = setting(
     True,
     "true or false",
