@@ -119,6 +119,27 @@ def test_what_apprise_fails_at_is_told_without_the_address(hook, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+#: In front of the library: it talks, and is the library otherwise.
+TALKS = """
+import os, sys
+
+print("sending")
+os.write(1, b"about to be removed")
+sys.path.remove(os.path.dirname(os.path.dirname(__file__)))
+del sys.modules["requests"]
+import requests
+"""
+
+
+def test_what_a_library_prints_is_no_failure(hook, tmp_path, monkeypatch):
+    """It would be told again and again."""
+    (tmp_path / "requests").mkdir()
+    (tmp_path / "requests" / "__init__.py").write_text(TALKS)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert deliver(webhook(hook)) is None
+    assert len(hook.requests) == 1
+
+
 def test_nothing_shows_an_address_or_a_key(hook):
     found = Settings(notify=[hook.apprise()], webhooks=[hook.webhook()])
     said = f"{found!r} {found.receivers!r}"

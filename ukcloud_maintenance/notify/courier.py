@@ -8,6 +8,7 @@ standard output.
 
 import json
 import logging
+import os
 import signal
 import sys
 from typing import Any
@@ -47,13 +48,15 @@ def notify(order: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     order = json.load(sys.stdin)
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a library prints is no answer: who was told would be told again
     signal.alarm(order["seconds"])
     try:
         answer = post(order) if "content" in order else notify(order)
     except Exception as error:
         # nothing but its kind: what it says has the address in it
         answer = {"fault": type(error).__name__}
-    print(json.dumps(answer))
+    print(json.dumps(answer), file=answers, flush=True)
 
 
 if __name__ == "__main__":
