@@ -11,12 +11,12 @@ from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.facts import Service
 from ukcloud_maintenance.core.message import text
 from ukcloud_maintenance.core.run.holds import Hold, hold
-from ukcloud_maintenance.core.run.states import HostVerb, Stage
+from ukcloud_maintenance.core.run.states import HostVerb, RunVerb, Stage
 from ukcloud_maintenance.exceptions import AlertsUnknown, CloudServerError
 from ukcloud_maintenance.models import Run, RunHost, Worker
 from ukcloud_maintenance.rolling import gates
 from ukcloud_maintenance.rolling.run import RunReconciler
-from ukcloud_maintenance.services.rolling import steer_host
+from ukcloud_maintenance.services.rolling import steer_host, steer_run
 
 pytestmark = pytest.mark.django_db
 
@@ -192,8 +192,11 @@ def test_what_a_person_took_by_hand_keeps_no_host_from_every_window(settings):
 
 def test_a_host_that_fits_no_window_lets_others_begin_and_is_named_in_the_end(settings):
     settings.UKCLOUD_MAINTENANCE = {"CLOUD": "worker", "ACTIONS": {"mark": {"command": ["true"]}}}
-    run = make("cmp1", "cmp2", windows=NIGHTS, action="mark")
+    run = make("cmp1", "cmp2", windows=NIGHTS, action="mark", approval="each")
     RunHost.objects.filter(host="cmp1").update(seconds=7 * HOUR)
+    assert passed(run, MONDAY + timedelta(hours=1)) == "run_waits_for_approval"
+    assert store.run(run.pk).message.values["host"] == "cmp2", "nobody is asked in vain"
+    steer_run(shell_actor(), run.pk, RunVerb.APPROVE)
     assert passed(run, MONDAY + timedelta(hours=1)) == "openstack_trouble"  # of cmp2
     store.change_host(run, store.run_hosts(run)[1], MONDAY, stage=Stage.SKIPPED.value)
     assert passed(run, MONDAY + timedelta(hours=1)) == "run_fits_no_window"

@@ -1,7 +1,7 @@
 """What stands against a further host at this moment, whatever the run itself says: each is asked
 anew before each host."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from .. import settings, store
@@ -31,15 +31,25 @@ def window_is_shut(run: Run, seconds: float, host: str, now: datetime) -> Messag
     return message("run_waits_for_window", at=opening[0])
 
 
-def fits_no_window(run: Run, seconds: float, host: str, now: datetime) -> Message | None:
-    """Why a host that takes so long will not begin in any window; None: it may in one."""
+def fit_no_window(
+    run: Run, hosts: Mapping[int, tuple[str, float]], now: datetime
+) -> dict[int, Message]:
+    """Why hosts will not begin in any window, by their key.
+
+    :param hosts: the name of each, and how long it takes
+    """
     try:
         windows = parse_all(run.windows)
     except WindowError:  # that is for `window_is_shut` to say
-        return None
-    if windows.next_opening(now) is None or not windows.never_fits(now, seconds):
-        return None
-    return message("run_fits_no_window", host=host, seconds=int(seconds))
+        return {}
+    if windows.next_opening(now) is None:
+        return {}
+    found = {}
+    for key, (host, seconds) in sorted(hosts.items(), key=lambda one: -one[1][1]):
+        if not windows.never_fits(now, seconds):
+            break  # nor do shorter ones
+        found[key] = message("run_fits_no_window", host=host, seconds=int(seconds))
+    return found
 
 
 def hosts_are_down(run: Run, services: Iterable[Service]) -> Message | None:

@@ -275,22 +275,18 @@ class RunReconciler:
     ) -> None:
         expected, now = expectation(run, rows, self.clock()), self.clock()
         by_key = {one.pk: one for one in rows}
-        too_long: dict[int, Message] = {}
-        while isinstance(found := d.next_host(run_view(run), views, too_long), HostView):
-            row = by_key[found.key]
-            seconds = expected(row)
-            why = gates.fits_no_window(run, seconds, row.host, now)
-            if why is None:
-                break
-            too_long[found.key] = why  # the others go on
+        waiting = {one.pk: (one.host, expected(one)) for one in rows if one.stage == Stage.WAITING}
+        too_long = gates.fit_no_window(run, waiting, now)  # the others go on
+        found = d.next_host(run_view(run), views, too_long)
         if found is None:
             # all have had their turn, but for those that never will
-            self._say(run, next(iter(too_long.values()), None))
+            self._say(run, next((too_long[key] for key in waiting if key in too_long), None))
             return
         if not isinstance(found, HostView):
             self._say(run, found)
             return
-        shut = gates.window_is_shut(run, seconds, row.host, now)
+        row = by_key[found.key]
+        shut = gates.window_is_shut(run, expected(row), row.host, now)
         if shut is not None:
             self._say(run, shut)
             return
