@@ -461,3 +461,19 @@ def test_no_run_says_that_nobody_is_out_while_a_host_is(state, over, said):
     _state, told = d.of_run(replace(RUNNING, state=state), hosts)
     assert told.code == said
     assert ("cmp1" in english(told)) is is_out
+
+
+@pytest.mark.parametrize(
+    ("stage", "more", "by_hand"),
+    [
+        (Stage.SETTLING, {"is_checked": True}, False),
+        (Stage.SETTLING, {}, True),
+        (Stage.READY, {"is_unwanted": True}, False),
+        (Stage.READY, {}, True),
+    ],
+)
+def test_a_return_of_our_own_is_nobody_elses(stage, more, by_hand):
+    """The worker was killed after it had asked for it."""
+    step = decided(RUNNING, stage=stage, is_in_maintenance=True, is_returning=True, **more)
+    assert step == d.Move(1, Stage.RETURNING, step.message)
+    assert (step.message is not None) is by_hand

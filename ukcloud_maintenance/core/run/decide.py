@@ -129,8 +129,7 @@ def _draining(run: RunView, host: HostView) -> Step | None:
 def _ready(run: RunView, host: HostView, now: datetime) -> Step | None:
     key = host.key
     if host.is_returning or not host.is_in_maintenance:
-        # somebody gave it back by hand
-        return Move(key, Stage.RETURNING, message("run_given_back_by_hand"))
+        return _given_back(host, by_us=_is_dropped(run, host))
     if host.drain is not None and host.drain not in DRAIN_TERMINAL:
         return Say(key, message("run_drained_again"))
     if _is_dropped(run, host):
@@ -180,7 +179,7 @@ def _acting(run: RunView, host: HostView, now: datetime) -> Step | None:
 def _settling(run: RunView, host: HostView, now: datetime) -> Step | None:
     key = host.key
     if host.is_returning or not host.is_in_maintenance:
-        return Move(key, Stage.RETURNING, message("run_given_back_by_hand"))
+        return _given_back(host, by_us=host.is_checked)
     waited = now - host.since
     is_late = waited > timedelta(seconds=run.limits.back_seconds + run.settle_seconds)
     if not host.is_up:
@@ -200,6 +199,15 @@ def _settling(run: RunView, host: HostView, now: datetime) -> Step | None:
     if not host.is_checked:
         return None  # the caller looks, and the next pass decides
     return GiveBack(key)
+
+
+def _given_back(host: HostView, *, by_us: bool) -> Step:
+    """Somebody gave it back; or it was us, who were stopped before that was written down.
+
+    :param by_us: it was our turn to
+    """
+    said = None if by_us else message("run_given_back_by_hand")
+    return Move(host.key, Stage.RETURNING, said)
 
 
 def _returning(run: RunView, host: HostView) -> Step | None:
