@@ -223,6 +223,24 @@ def test_one_drain_tells_which_copy_will_not_end_and_the_ways_out(drain):
     assert "db-1" not in advice
 
 
+def test_what_is_copied_again_is_told_by_its_pass_and_what_is_over_not_at_all(drain):
+    """As a whole it stays at 99 %, for as long as the guest writes."""
+    begin(drain)
+    again = {"memory_remaining_bytes": 300, "pass_bytes": 400, "fraction": 0.99}
+    move(drain, "web-1", MigrationState.MIGRATING, nova_status="running", **again)
+    move(drain, "db-1", MigrationState.MIGRATING, fraction=0.5)
+
+    def line(name: str) -> str:
+        text = run("drain_status", str(drain.pk)).stdout
+        return next(line for line in text.splitlines() if line.startswith(name))
+
+    assert " 25% of rewritten " in line("web-1")
+    assert " 50% " in line("db-1")
+    row = drain.migrations.get(server_name="db-1")
+    store.change_migration(row, timezone.now(), state=MigrationState.FAILED)
+    assert "%" not in line("db-1")
+
+
 def test_who_needs_a_person_is_named_with_the_reason(drain):
     begin(drain)
     assert "Needs you" not in run("drain_status", str(drain.pk)).stdout

@@ -426,6 +426,19 @@ def test_instances_of_another_drain_or_region_cannot_be_touched(admin, drain, ma
 # -- the dialogs -----------------------------------------------------------------------------
 
 
+def test_an_abort_says_how_much_of_what_is_copied_now_is_lost(admin, make_drain):
+    drain = make_drain("cmp1", server("first"), server("again"))
+    now = timezone.now()
+    store.change_drain(drain, now, state=DrainState.RUNNING, started_at=now)
+    rows = rows_of(drain)
+    fly(rows["first"], fraction=0.5)
+    fly(rows["again"], fraction=0.99, memory_remaining_bytes=300, pass_bytes=400)
+    chosen = ",".join(str(row.pk) for row in rows.values())
+    shown = text(admin.get(url("abort", drain), {"row": chosen}, **AJAX).content.decode())
+    assert "first 50 % copied" in shown
+    assert "again 25 % of the rewritten data copied" in shown
+
+
 def test_force_complete_says_for_how_long_each_guest_is_paused(admin, drain):
     rows = rows_of(drain)
     store.change_migration(

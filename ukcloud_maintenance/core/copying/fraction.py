@@ -7,6 +7,7 @@ never falls within an attempt, and is never whole before the instance has arrive
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 #: The bar of a migration that Nova still runs stops short of its end.
 NEARLY = 0.99
@@ -72,3 +73,34 @@ def rate(
         return before
     newest = sent / seconds
     return newest if before is None else SMOOTHING * newest + (1 - SMOOTHING) * before
+
+
+class CopyLike(Protocol):
+    """The part of an attempt that is looked at; see models.Attempt."""
+
+    # read-only, so that frozen values fit
+    @property
+    def memory_remaining_bytes(self) -> int | None: ...
+    @property
+    def disk_remaining_bytes(self) -> int | None: ...
+    @property
+    def pass_bytes(self) -> int | None: ...
+    @property
+    def fraction(self) -> float | None: ...
+
+
+def remaining(copy: CopyLike) -> int | None:
+    """Bytes that are left, as Nova told last; None where it told nothing."""
+    told = [copy.memory_remaining_bytes, copy.disk_remaining_bytes]
+    if all(value is None for value in told):
+        return None
+    return sum(max(0, value or 0) for value in told)
+
+
+def of_pass(copy: CopyLike) -> float | None:
+    """How much is done of the pass that is copied now, and of all of it in the first one: what is
+    copied as a whole stays at its end for as long as the guest's writes are copied again."""
+    left = remaining(copy)
+    if not copy.pass_bytes or left is None:
+        return copy.fraction
+    return min(1.0, max(0.0, 1 - left / copy.pass_bytes))

@@ -10,6 +10,7 @@ from django.db import InterfaceError, OperationalError, close_old_connections
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.copying.convergence import Verdict
+from ukcloud_maintenance.core.copying.fraction import of_pass
 from ukcloud_maintenance.core.drain.needs import course_of
 from ukcloud_maintenance.core.message import Message
 from ukcloud_maintenance.core.printable import printable
@@ -133,11 +134,8 @@ def progress(report: DrainReport) -> tuple[float, int]:
 def _under_way(report: DrainReport, *, percent: bool = False) -> Iterator[str]:
     for row in report.migrations:
         if row.state in MIGRATION_UNDER_WAY:
-            share = (
-                f" {row.attempt.fraction:.0%}"
-                if percent and row.attempt.fraction is not None
-                else ""
-            )
+            copied = of_pass(row.attempt) if percent else None
+            share = "" if copied is None else f" {copied:.0%}"
             found = course_of(row)
             course = f" ({found.replace('_', ' ')})" if found in _NEEDS_HELP else ""
             yield f"{row.server_name} {row.attempt.nova_status or row.state}{share}{course}"

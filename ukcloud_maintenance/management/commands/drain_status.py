@@ -10,10 +10,12 @@ from ukcloud_maintenance import services
 from ukcloud_maintenance.core.codes import ABORTED
 from ukcloud_maintenance.core.copying.convergence import ADVICE, Verdict
 from ukcloud_maintenance.core.copying.duration import Forecast
+from ukcloud_maintenance.core.copying.fraction import of_pass
 from ukcloud_maintenance.core.drain import needs
 from ukcloud_maintenance.core.drain.alarm import alarm
 from ukcloud_maintenance.core.printable import one_line
 from ukcloud_maintenance.core.states import (
+    MIGRATION_UNDER_WAY,
     MIGRATION_WAITING,
     Direction,
     MigrationState,
@@ -172,7 +174,7 @@ class Command(ShellCommand):
                         f"{row.server_name} ({row.server_id})",
                         _state(row),
                         row.attempt.nova_status,
-                        "" if row.attempt.fraction is None else f"{row.attempt.fraction:.0%}",
+                        _copied(row),
                         *_course(row),
                         row.dest_compute,
                         row.attempts,
@@ -290,6 +292,15 @@ def _state(row: InstanceMigration) -> str:
     """What was aborted on request did not fail."""
     aborted = row.state == MigrationState.FAILED and row.code == ABORTED
     return "aborted" if aborted else row.state
+
+
+def _copied(row: InstanceMigration) -> str:
+    """How much of it is copied; of what is copied again, where that is so."""
+    moves = row.state in MIGRATION_UNDER_WAY
+    share = of_pass(row.attempt) if moves else row.attempt.fraction
+    if share is None or not (moves or row.state == MigrationState.SUCCEEDED):
+        return ""
+    return f"{share:.0%} of rewritten" if moves and row.attempt.pass_bytes else f"{share:.0%}"
 
 
 def _course(row: InstanceMigration) -> tuple[str, str]:

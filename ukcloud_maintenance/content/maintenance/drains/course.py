@@ -8,6 +8,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from ukcloud_maintenance.core.copying import fraction
 from ukcloud_maintenance.core.copying.duration import Forecast
 from ukcloud_maintenance.core.drain import needs
 from ukcloud_maintenance.core.states import (
@@ -37,10 +38,7 @@ def is_copied(row: InstanceMigration) -> bool:
 
 def remaining(row: InstanceMigration) -> int | None:
     """Bytes that are left, as Nova told last; None where it told nothing."""
-    told = [row.attempt.memory_remaining_bytes, row.attempt.disk_remaining_bytes]
-    if all(value is None for value in told):
-        return None
-    return sum(max(0, value or 0) for value in told)
+    return fraction.remaining(row.attempt)
 
 
 def pause_seconds(row: InstanceMigration) -> float | None:

@@ -14,6 +14,7 @@ from ukcloud_maintenance.core.actor import (
     RULE_RESET,
     RULE_STEER,
 )
+from ukcloud_maintenance.core.copying.fraction import of_pass
 from ukcloud_maintenance.core.host.evidence import Evidence
 from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.states import (
@@ -146,8 +147,14 @@ class AbortView(InstancesView):
         ]
 
     def note(self, row):
-        if row.attempt.fraction and row.attempt.nova_status == "running":
-            return _("%(percent)s %% copied") % {"percent": int(100 * row.attempt.fraction)}
+        copied = of_pass(row.attempt)
+        if copied and row.attempt.nova_status == "running":
+            text = (
+                _("%(percent)s %% of the rewritten data copied")
+                if row.attempt.pass_bytes
+                else _("%(percent)s %% copied")
+            )
+            return text % {"percent": int(100 * copied)}
         return _("Nova status: %(status)s") % {"status": row.attempt.nova_status}
 
 

@@ -8,6 +8,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from ukcloud_maintenance.core.copying.fraction import of_pass
 from ukcloud_maintenance.core.drain import needs
 from ukcloud_maintenance.core.states import (
     MIGRATION_UNDER_WAY,
@@ -96,14 +97,6 @@ def _fraction(row: InstanceMigration) -> float:
     return min(1.0, max(0.0, row.attempt.fraction or 0))
 
 
-def _of_pass(row: InstanceMigration) -> float:
-    """How much of the pass that is copied now; of all of the memory in the first one."""
-    size, left = row.attempt.pass_bytes, course.remaining(row)
-    if not size or left is None:
-        return _fraction(row)
-    return min(1.0, max(0.0, 1 - left / size))
-
-
 def _memory_copied(row: InstanceMigration, report: DrainReport) -> SafeString | str:
     if row.method not in ("", Method.LIVE):
         return NOTHING  # what is shut off has no memory to be copied
@@ -111,7 +104,7 @@ def _memory_copied(row: InstanceMigration, report: DrainReport) -> SafeString | 
         percent, text = 100, ""
     elif row.state in MIGRATION_UNDER_WAY:
         # Never full before it has arrived: memory that the guest writes is copied again.
-        percent, text = min(99, int(100 * _of_pass(row))), _bytes(row)
+        percent, text = min(99, int(100 * (of_pass(row.attempt) or 0))), _bytes(row)
     else:
         return NOTHING
     kind = "success" if percent == 100 else "primary"
