@@ -12,6 +12,7 @@ from tests.panel.test_drain_page import text
 from tests.panel.test_hosts import rows as host_rows
 from tests.panel.test_steering import actions, fly, put, rows_of, updates
 from ukcloud_maintenance import store
+from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.states import Direction, DrainResult, DrainState, MigrationState
 from ukcloud_maintenance.exceptions import CloudUnreachable
 
@@ -87,6 +88,17 @@ def test_one_that_is_paused_before_it_began_and_one_without_instances(admin, mak
     html = admin.get(reverse(f"{PANEL}:drain", args=[made.pk])).content.decode()
     assert "There was no instance to bring back." in html
     assert "There was no instance on the host" not in html
+
+
+def test_what_keeps_it_from_beginning_is_said_once_and_nothing_else(admin, make_drain):
+    """A worker is not what it waits for."""
+    made = make_drain("cmp4", server("a"), destination="cmp4")
+    waits = message("waits_for_service")
+    type(made).objects.filter(pk=made.pk).update(direction=Direction.BACK.value, message=waits)
+    shown = updates(admin, made)["parts"]
+    assert text(shown["headline"]) == "Waiting for the host to be back in service."
+    assert shown["message"] == ""
+    assert "Waiting for a worker" not in str(shown)
 
 
 def said(response) -> str:

@@ -18,7 +18,7 @@ from ukcloud_maintenance.services import (
 )
 
 from ....core.backports import UTC
-from . import formats, labels
+from . import formats, timeouts
 
 #: the destination that means: the scheduler chooses each. No host has such a name.
 SCHEDULER = "*scheduler"
@@ -282,7 +282,7 @@ def offer_timeouts(field: forms.Field, actor: Actor, choices: DrainChoices, chos
     rules = {TimeoutAction.ABORT.value: RULE_ABORT, TimeoutAction.FORCE.value: RULE_FORCE}
     field.choices = [
         (value, text)
-        for value, text in labels.timeout_choices()
+        for value, text in timeouts.timeout_choices()
         if value in (chosen, choices.timeout_action)
         or value not in rules
         or actor.may(rules[value]) is True

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from ukcloud_maintenance import store
+from ukcloud_maintenance.core.codes import HOLDS
 from ukcloud_maintenance.core.drain.alarm import arrived_wrong
 from ukcloud_maintenance.core.facts import Service
 from ukcloud_maintenance.core.message import NAMED
@@ -17,7 +18,6 @@ from ukcloud_maintenance.core.states import (
     DrainResult,
     DrainState,
     MigrationState,
-    TimeoutAction,
 )
 from ukcloud_maintenance.store import Counts, Drain, InstanceMigration
 
@@ -141,7 +141,8 @@ def drain_state(drain: Drain, counts: Counts | None = None) -> Label:
     if state == DrainState.PENDING and drain.start_at and drain.start_at > store.now():
         return Label(_("Scheduled"), "default", "calendar", _("Waiting for its start time."))
     if state == DrainState.PENDING:
-        return Label(_("Pending"), "default", "hourglass-start", _("Waiting for a worker."))
+        why = held(drain) or _("Waiting for a worker.")
+        return Label(_("Pending"), "default", "hourglass-start", why)
     if state == DrainState.RUNNING and counts and (n := counts.in_need(state)):
         return Label(_("Running"), "warning", "exclamation-triangle", needs_you(n))
     if state == DrainState.RUNNING:
@@ -194,6 +195,12 @@ def waits_for_host(drain: Drain) -> str:
     if drain.message is None or drain.message.code != "waits_for_hosts":
         return ""
     return str(next(iter(drain.message.values["hosts"]), ""))
+
+
+def held(drain: Drain) -> str:
+    """What a drain waits for before it moves anything, where a worker said so; or empty."""
+    holds = drain.message is not None and drain.message.code in HOLDS
+    return said(drain.message) if holds else ""
 
 
 def _return_state(drain: Drain, counts: Counts | None) -> Label | None:
@@ -360,39 +367,3 @@ def migration_state(state: str) -> Label:
         ),
     }
     return labels[MigrationState(state)]
-
-
-def timeout_action(action: str) -> str:
-    """What becomes of a copy that takes too long, in a word or two."""
-    words = {
-        TimeoutAction.WARN.value: _("mark the migration and let it continue"),
-        TimeoutAction.ABORT.value: _("abort it; retry if Nova leaves the instance ACTIVE"),
-        TimeoutAction.FORCE.value: _("force it to complete"),
-    }
-    return words.get(action, action)
-
-
-def timeout_choices() -> list[tuple[str, str]]:
-    """The same to choose from, with the consequence."""
-    return [
-        (
-            TimeoutAction.WARN.value,
-            _("Mark it and let it continue: no guest is interrupted, but the drain may take long."),
-        ),
-        (
-            TimeoutAction.ABORT.value,
-            _(
-                "Abort it: the guest is not interrupted, but the data copied so far is discarded."
-                " If Nova leaves the instance ACTIVE, it is retried. Nova 33 and 34 set it to ERROR"
-                " although the guest keeps running; its state is then unknown, and the drain fails"
-                " until somebody has checked it."
-            ),
-        ),
-        (
-            TimeoutAction.FORCE.value,
-            _(
-                "Force it to complete: the guest is paused until the rest is copied, which its"
-                " users notice."
-            ),
-        ),
-    ]

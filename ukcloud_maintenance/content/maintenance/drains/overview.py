@@ -21,7 +21,7 @@ from ukcloud_maintenance.core.states import (
 from ukcloud_maintenance.services import DrainReport
 from ukcloud_maintenance.store import Counts
 
-from ..common import elements, formats, labels
+from ..common import elements, formats, labels, timeouts
 from ..common.addresses import PANEL
 from ..common.worker import worker_warning
 from . import attention, course
@@ -114,7 +114,7 @@ def _before_it_began(report: DrainReport) -> str:
         return ""
     if course.waits_for_start(drain, report.now) and drain.start_at:
         return _("Starts at %(time)s.") % {"time": formats.clock(drain.start_at, report.now)}
-    return _("Waiting for a worker.")
+    return labels.held(drain) or _("Waiting for a worker.")
 
 
 def _held_back(report: DrainReport) -> str:
@@ -232,7 +232,7 @@ def _facts(report: DrainReport) -> SafeString:
         (_("Elapsed"), elements.elapsed(begun, drain.finished_at, now)),
         (_("Migrations at once"), at_once),
         (_("Destination"), destination),
-        (_("On timeout"), labels.timeout_action(drain.timeout_action)),
+        (_("On timeout"), timeouts.timeout_action(drain.timeout_action)),
     ]
     if left := course.time_left(report):
         words = {
@@ -300,6 +300,8 @@ def _message(report: DrainReport) -> SafeString | str:
     drain = report.drain
     if drain.state == DrainState.SUCCEEDED and "\n" not in text:
         return ""  # the headline says it
+    if drain.state == DrainState.PENDING and labels.held(drain):
+        return ""  # so it does here
     kind = "warning" if drain.state == DrainState.FAILED else "info"
     if drain.result == DrainResult.INSTANCES_LEFT:
         kind = "info"

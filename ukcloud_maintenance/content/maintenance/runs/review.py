@@ -12,7 +12,7 @@ from ukcloud_maintenance.core.run.states import OnFailure
 from ukcloud_maintenance.services import RunPreview
 from ukcloud_maintenance.services.runs import RunHostPreview
 
-from ..common import formats, labels, words
+from ..common import formats, timeouts, words
 from ..common.addresses import of_host
 from . import labels as run_labels
 
@@ -201,5 +201,5 @@ class Review:
             (_("Bring instances back"), yes),
             (_("Migrations at once"), formats.number(each.max_concurrent or 0)),
             (_("Move locked instances"), locked),
-            (_("A copy that takes too long"), labels.timeout_action(each.timeout_action or "")),
+            (_("A copy that takes too long"), timeouts.timeout_action(each.timeout_action or "")),
         ]

@@ -18,7 +18,7 @@ from ukcloud_maintenance.core.copying.duration import Duration
 from ukcloud_maintenance.exceptions import CloudError, Refused
 from ukcloud_maintenance.services import DrainRequest, HostPreflight, PlanRequest
 
-from ..common import fields, formats, labels, words
+from ..common import fields, formats, timeouts, words
 from ..common.fields import SCHEDULER
 from ..preflight.several import SeveralHosts
 from ..preflight.summary import MANY, Preflight
@@ -266,7 +266,7 @@ class DrainHostWorkflow(workflows.Workflow):
     @property
     def timeout_text(self) -> str:
         chosen = self.options["timeout_action"].value() or self.choices.timeout_action
-        return labels.timeout_action(chosen)
+        return timeouts.timeout_action(chosen)
 
     @property
     def duration(self) -> Duration | None:

@@ -8,7 +8,7 @@ from horizon import workflows
 
 from ukcloud_maintenance import services
 
-from ..common import fields, formats, labels
+from ..common import fields, formats, timeouts
 
 #: how many hosts are emptied at a time
 ONE, ALL, SOME = "1", "0", "n"
@@ -146,7 +146,7 @@ class OptionsAction(workflows.Action):
     def timeout_words(self) -> dict[str, str]:
         """What becomes of a copy that takes too long, by what is chosen."""
         return {
-            value: labels.timeout_action(value)
+            value: timeouts.timeout_action(value)
             for value, _text in self.fields["timeout_action"].choices
         }
 
