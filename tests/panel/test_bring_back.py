@@ -90,6 +90,17 @@ def test_one_that_is_paused_before_it_began_and_one_without_instances(admin, mak
     assert "There was no instance on the host" not in html
 
 
+def test_one_that_ended_long_ago_needs_nobody_in_the_list(admin, back):
+    put(rows_of(back)["b"], "failed")
+    back.migrations.filter(server_name__in=["c", "d"]).delete()
+    back.refresh_from_db()
+    result = DrainResult.INSTANCES_FAILED
+    store.finish_drain(back, DrainState.FAILED, result, "", "worker", timezone.now())
+    html = text(admin.get(reverse(f"{PANEL}:drains")).content.decode())
+    assert "Not all brought back" in html
+    assert "need" not in html[html.index(f"Bring-back {back.pk}") :].partition("new kernel")[0]
+
+
 def test_what_keeps_it_from_beginning_is_said_once_and_nothing_else(admin, make_drain):
     """A worker is not what it waits for."""
     made = make_drain("cmp4", server("a"), destination="cmp4")

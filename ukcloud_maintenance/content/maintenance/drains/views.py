@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy
 from horizon.utils.functions import get_page_size
 
 from ukcloud_maintenance import services, store
-from ukcloud_maintenance.core.states import DRAIN_TERMINAL
+from ukcloud_maintenance.core.states import DRAIN_TERMINAL, Direction
 
 from ..common import labels, listing
 from ..common.addresses import PANEL
@@ -32,7 +32,9 @@ class DrainsView(PanelPage):
         drains = store.find_drains(self.region, query.text, query.state)
         shown = listing.Paged(query, drains, get_page_size(self.request))
         counts = store.counts(d.pk for d in shown.page)
-        may_go_on = store.that_may_go_on(shown.page)
+        # What was not brought back can be retried for ever, and its state says so.
+        away = [d for d in shown.page if d.direction == Direction.AWAY]
+        may_go_on = store.that_may_go_on(away)
         return super().get_context_data(
             tab="drains",
             listing=shown,
