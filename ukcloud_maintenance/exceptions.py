@@ -135,6 +135,12 @@ class CloudError(_Said):
         self.sent = sent
 
     @property
+    def trouble(self) -> Message:
+        """What is said of what cannot be done meanwhile."""
+        code = "openstack_trouble" if self.retry_after is None else "openstack_busy"
+        return message(code, detail=self.said)
+
+    @property
     def not_begun(self) -> bool:
         """Whether nothing of what was requested was begun for certain, for a reason that says
         nothing of the request itself: it was not sent, the token was refused, or Nova is busy."""

@@ -373,6 +373,16 @@ def test_an_openstack_that_does_not_answer_withdraws_it_after_a_bounded_time(wor
     assert maintenance.message is None
 
 
+def test_an_openstack_that_is_busy_is_said_to_be_busy(world):
+    world.drained()
+    world.one_pass()
+    slow = CloudUnreachable("read the compute service", "slow down", status=503, retry_after=9)
+    world.nova.failure = slow
+    assert world.later(10).message.code == "openstack_busy"
+    world.nova.failure = None
+    assert world.later().message is None
+
+
 def test_without_a_worker_it_is_not_shown_as_safe_for_long(world):
     world.drained()
     world.one_pass()

@@ -91,7 +91,7 @@ class RunReconciler:
             return RunOutcome(settings.current().poll_seconds)
         except CloudError as error:
             if run.state == RunState.RUNNING:  # what else is said of it goes on being true
-                self._say(run, message("openstack_trouble", detail=error.said))
+                self._say(run, error.trouble)
             pause = max(settings.current().idle_seconds, error.retry_after or 0)
             return RunOutcome(pause, error.said)
         now = store.run(run.pk)
@@ -134,7 +134,7 @@ class RunReconciler:
         try:
             self._step(run, row, services)
         except CloudError as error:
-            said = message("openstack_trouble", detail=error.said)
+            said = error.trouble
             if row.message != said and row.stage not in STAGES_OVER:
                 store.change_host(run, row, self.clock(), message=said)
             self.problem = error.said
@@ -178,7 +178,7 @@ class RunReconciler:
                 if not is_known:
                     return wrong
         except CloudError as error:
-            wrong = message("openstack_trouble", detail=error.said)
+            wrong = error.trouble
         if wrong is None:
             store.change_host(run, row, now, checked_at=now, objection=None)
         elif row.objection != wrong:

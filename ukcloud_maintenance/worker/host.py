@@ -151,8 +151,7 @@ class HostReconciler:
     def _in_trouble(
         self, maintenance: HostMaintenance, error: CloudError, pause: float
     ) -> HostOutcome:
-        trouble = message("openstack_trouble", detail=error.said)
-        in_trouble(maintenance, trouble, self.worker, self.clock())
+        in_trouble(maintenance, error.trouble, self.worker, self.clock())
         pause = max(pause, error.retry_after or 0)
         return HostOutcome(pause, error.said, may_be_ours(error))
 

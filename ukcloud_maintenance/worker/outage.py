@@ -7,7 +7,7 @@ from datetime import datetime
 
 from .. import settings, store
 from ..core.drain import outage
-from ..core.message import Message, message
+from ..core.message import Message
 from ..exceptions import CloudError
 from ..log import log_event
 from ..observe.views import drain_view, row_view
@@ -28,10 +28,7 @@ def cloud_is_down(at: DrainPass, rows: Iterable[InstanceMigration], error: Cloud
         request_id=error.request_id,
         detail=error.said,
     )
-    trouble = message("openstack_trouble", detail=error.said)
-    if error.retry_after is not None:
-        trouble = message("openstack_busy", detail=error.said)
-    in_trouble(at.drain, rows, trouble, at.worker, at.clock())
+    in_trouble(at.drain, rows, error.trouble, at.worker, at.clock())
 
 
 def cloud_is_back(at: DrainPass) -> None:

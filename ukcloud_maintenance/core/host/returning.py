@@ -16,7 +16,7 @@ from ..states import ReturnChoice, ReturnResult
 from .certificate import SERVICE_UP, Check, worth_saying
 
 #: What a maintenance says that OpenStack, or the worker, keeps from being looked after.
-TROUBLES = ("openstack_trouble", "worker_failed_on_host")
+TROUBLES = ("openstack_trouble", "openstack_busy", "worker_failed_on_host")
 #: The withdrawals that are no alarm.
 SWITCHED_OFF = ("switched_off", "switched_off_undated")
 

@@ -31,6 +31,7 @@ _BY_CODE: Mapping[str, Hold] = {
     "alerts_unknown": Hold.GATE,
     "run_no_room": Hold.ROOM,
     "openstack_trouble": Hold.TROUBLE,
+    "openstack_busy": Hold.TROUBLE,
     "worker_failed_on_run": Hold.TROUBLE,
 }
 
