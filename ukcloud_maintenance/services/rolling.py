@@ -14,6 +14,7 @@ from ..core.run.forecast import Forecast
 from ..core.run.states import (
     ACTION_OPEN,
     RUN_TERMINAL,
+    ActionKind,
     ActionState,
     Approval,
     HostVerb,
@@ -87,7 +88,7 @@ def is_yours(host: RunHost) -> bool:
     return (
         host.stage == Stage.ACTING
         and newest is not None
-        and newest.kind == "hand"
+        and newest.kind == ActionKind.HAND
         and newest.state in ACTION_OPEN
     )
 

@@ -36,7 +36,7 @@ from ..cloud import Asked
 from ..core.printable import one_line
 from ..core.run.holds import hold
 from ..core.run.states import STAGES_UNDER_WAY, RunState
-from ..core.states import Method
+from ..core.states import Method, Result
 from ..log import LOG, log_event
 from ..store import Condition, InstanceMigration, RunAction
 from . import measured
@@ -116,7 +116,7 @@ class PrometheusMetrics:
         if attempt.submitted_at and attempt.ended_at:
             seconds = _between(attempt.submitted_at, attempt.ended_at)
             self._of["migration_duration_seconds"].labels(*labels).observe(seconds)
-        if attempt.result == "succeeded" and method != Method.CONFIRM:  # which moves nothing
+        if attempt.result == Result.SUCCEEDED and method != Method.CONFIRM:  # which moves nothing
             moved = self._of["moved_bytes"]
             moved.labels(region, "memory").inc(row.memory_bytes)
             moved.labels(region, "local_disk").inc(row.local_disk_bytes)
