@@ -157,7 +157,9 @@ def pace(run: Run) -> str:
         return text
     if run.per_domain and run.per_domain < n:
         more = ngettext(
-            "at most %(n)s of one failure domain", "at most %(n)s of one failure domain", n
+            "at most %(n)s of one failure domain",
+            "at most %(n)s of one failure domain",
+            run.per_domain,
         ) % {"n": formats.number(run.per_domain)}
         return f"{text}, {more}"
     one_by_one = _("one failure domain at a time")

@@ -16,7 +16,6 @@ from ukcloud_maintenance.core.run.domains import OTHERS_OUT
 from ukcloud_maintenance.core.run.states import (
     STAGES_OVER,
     STAGES_UNDER_WAY,
-    Approval,
     RunState,
     RunVerb,
     Stage,
@@ -182,11 +181,7 @@ def verbs(one: Shown) -> list[RunVerb]:
     """What this actor can do with the run now."""
     if one.actor.may(RULE_ROLL) is not True:
         return []
-    found = [verb for verb in RunVerb if one.report.objection(verb) is None]
-    begun_any = any(host.started_at or host.approved_at for host in one.report.hosts)
-    if one.run.approval == Approval.FIRST and begun_any:
-        found = [verb for verb in found if verb is not RunVerb.APPROVE]
-    return found
+    return [verb for verb in RunVerb if one.report.objection(verb) is None]
 
 
 def _actions(one: Shown) -> SafeString:
