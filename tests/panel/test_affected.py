@@ -114,7 +114,7 @@ def test_a_keystone_that_does_not_tell_is_said(admin, drain, monkeypatch):
     page = text(admin.get(urls(drain)[0]))
     assert "E-mail addresses could not be read of 2 projects" in page
     assert "identity:list_role_assignments" in page
-    assert page.count("E-mail addresses: not known") == 2
+    assert page.count("E-mail addresses: unknown") == 2
     assert "web-1" in page
 
 
