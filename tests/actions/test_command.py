@@ -501,7 +501,7 @@ def test_a_command_whose_supervisor_was_killed_is_named_and_can_be_ended(record)
     stop(record)
     until(lambda: look(record).pid is None)
     assert outcome(look(record)).ending is Ending.UNKNOWN
-    assert "not known" in said(look(record))
+    assert "unknown" in said(look(record))
 
 
 def test_another_process_that_has_its_number_is_none_of_it(record):
@@ -574,7 +574,7 @@ def test_one_that_cannot_be_killed_is_left_and_its_end_is_not_known(record, monk
 
 def test_a_supervisor_that_does_not_come_up_is_an_error_and_nothing_began(record, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with raises(ActionError, match="exited with 1"):
+    with raises(ActionError, match="ended with exit code 1"):
         begin(record, counting(record), VALUES)
     monkeypatch.undo()
     assert told_the_truth(record) is State.NEVER_BEGAN
