@@ -66,7 +66,7 @@ TEMPLATES = {
         plural="{count} hosts that failed in rolling runs are still out of service.",
         remedy="See which hosts of region {region} are in maintenance; repair them and return them"
         " to service (host_return).",
-        cause="Their runs are over, or went on without them.",
+        cause="Their runs are over, or continued without them.",
     ),
     "health_database": Template(
         "The database failed: {detail}.",
