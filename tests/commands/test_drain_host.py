@@ -546,7 +546,7 @@ def test_a_dry_run_needs_no_reason_and_asks_for_nothing(known):
     assert outcome.exit_code == 0
     assert not Drain.objects.exists()
     summary, *_ = outcome.stdout.splitlines()
-    assert summary.startswith("cmp1: 2 to leave live; needs 5 GiB, 8 GiB free on 1 host; about ")
+    assert summary.startswith("cmp1: 2 leave live; needs 5 GiB, 8 GiB free on 1 host; about ")
     assert "100 MiB/s assumed" in summary
     assert re.search(r"^web-1 +ACTIVE +live +cmp10", outcome.stdout, re.MULTILINE)
     assert re.search(r"^cmp10 +2 +50% -> 81% +12% -> 19%", outcome.stdout, re.MULTILINE)

@@ -198,13 +198,13 @@ def test_a_dry_run_tells_what_the_whole_plan_would_do(racks):
     assert outcome.exit_code == 0
     assert not Drain.objects.exists()
     text = outcome.stdout
-    assert re.search(r"^cmp1: 2 to leave live; needs 5 GiB; about ", text, re.MULTILINE)
-    assert re.search(r"^cmp2: 1 to leave live; needs 1 GiB; about ", text, re.MULTILINE)
+    assert re.search(r"^cmp1: 2 leave live; needs 5 GiB; about ", text, re.MULTILINE)
+    assert re.search(r"^cmp2: 1 leaves live; needs 1 GiB; about ", text, re.MULTILINE)
     # one estimate for all three of them, shown once
     assert re.findall(r"^cmp10 +3 +50% -> 88%", text, re.MULTILINE)
     assert text.count("Destinations to be requested (an estimate") == 1
     assert text.splitlines()[-1] == (
-        "The whole plan: 2 hosts, one after another; 3 to leave live; needs 6 GiB, 8 GiB free on 2"
+        "The whole plan: 2 hosts, one after another; 3 leave live; needs 6 GiB, 8 GiB free on 2"
         " hosts; about 61 s."
     )
 

@@ -334,7 +334,7 @@ def test_a_dry_run_with_an_instance_that_cannot_leave_fails(racks):
     racks.all_servers.append(server("old-1", status="SUSPENDED", vm_state="suspended"))
     outcome = run(*START, "--hosts", "cmp1", "--dry-run")
     assert outcome.exit_code == 1
-    assert "cmp1 does not become empty by itself: 2 to leave live, 1 to stay" in outcome.stdout
+    assert "cmp1 does not become empty by itself: 2 leave live, 1 stays" in outcome.stdout
     assert "`drain_host cmp1 --dry-run`" in outcome.stdout
 
 

@@ -18,12 +18,13 @@ GIB = 1024**3
 NAMED = 6
 #: those that need a look come first
 ORDER = {Kind.BLOCKED: 0, Kind.STAYS: 1, Kind.CONFIRM: 2, Kind.COLD: 3, Kind.LIVE: 4}
+#: in the words of the pages: of one, and of several
 SAID = {
-    Kind.LIVE: "{} to leave live",
-    Kind.COLD: "{} cold",
-    Kind.CONFIRM: "{} to be confirmed",
-    Kind.STAYS: "{} to stay",
-    Kind.BLOCKED: "{} blocked",
+    Kind.LIVE: ("{} leaves live", "{} leave live"),
+    Kind.COLD: ("{} cold", "{} cold"),
+    Kind.CONFIRM: ("{} to be confirmed", "{} to be confirmed"),
+    Kind.STAYS: ("{} stays", "{} stay"),
+    Kind.BLOCKED: ("{} blocked", "{} blocked"),
 }
 
 
@@ -200,7 +201,7 @@ def _whole(found: PlanPreflight, hosts_at_once: int) -> str:
     plans = found.hosts
     said = [f"The whole plan: {len(plans)} hosts, {pace_of(hosts_at_once, len(plans))}"]
     counts = {kind: sum(len(plan.of_kind(kind)) for plan in plans) for kind in Kind}
-    instances = ", ".join(SAID[kind].format(n) for kind, n in counts.items() if n)
+    instances = ", ".join(_said(kind, n) for kind, n in counts.items() if n)
     said.append(instances or "there is no instance on them")
     if any(plan.moving for plan in plans):
         needed = sum(plan.needed_memory_bytes for plan in plans)
@@ -221,7 +222,7 @@ def plan_summary(plan: HostPreflight, *, alone: bool = True) -> str:
     """
     if not plan.planned:
         return "there is no instance on this host"
-    counts = [SAID[kind].format(n) for kind in Kind if (n := len(plan.of_kind(kind)))]
+    counts = [_said(kind, n) for kind in Kind if (n := len(plan.of_kind(kind)))]
     said = [", ".join(counts)]
     if plan.moving:
         room = f", {_room(plan)}" if alone else ""
@@ -238,6 +239,10 @@ def plan_summary(plan: HostPreflight, *, alone: bool = True) -> str:
             f" {one_by_one} one by one ({rate} {source}, disks apart)"
         )
     return "; ".join(said)
+
+
+def _said(kind: Kind, number: int) -> str:
+    return SAID[kind][number != 1].format(number)
 
 
 def _room(plan: HostPreflight) -> str:
