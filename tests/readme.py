@@ -31,6 +31,7 @@ ROOMS = {
     "emptiness": "What is on a host",
     "host": "Hosts: certificate, evidence, return",
     "services": "Requests that are refused",
+    "shell": "What a command refuses by itself",
     "runs": "Rolling runs",
     "runs_windows": "Windows of a rolling run that cannot be read",
     "runs_domains": "Hosts of a rolling run that may not go out yet",

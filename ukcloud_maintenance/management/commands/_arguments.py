@@ -7,7 +7,8 @@ from django.core.management.base import CommandParser
 from django.utils.dateparse import parse_datetime
 
 from ...core.backports import UTC
-from ._base import EXIT_BAD_INPUT, Failure
+from ...core.message import message
+from ._base import failure
 
 
 def moment(option: str, text: str | None) -> datetime | None:
@@ -17,7 +18,6 @@ def moment(option: str, text: str | None) -> datetime | None:
     """
     if text is None:
         return None
-    form = "Write it like 2026-03-01T22:00+01:00 or 2026-03-01T21:00Z."
     try:
         found = parse_datetime(text)
         if found is not None and found.tzinfo is not None:
@@ -25,15 +25,9 @@ def moment(option: str, text: str | None) -> datetime | None:
     except (ValueError, OverflowError):
         found = None
     if found is None:
-        raise Failure(
-            f"{option}: {text!r} is not an ISO 8601 date and time.",
-            EXIT_BAD_INPUT,
-            "time_unreadable",
-            form,
-        )
-    raise Failure(
-        f"{option}: {text!r} has no time zone.", EXIT_BAD_INPUT, "window_without_zone", form
-    )
+        raise failure(message("time_unreadable", option=option, text=text))
+    said = message("time_without_zone", option=option, text=text)
+    raise failure(said, code="window_without_zone")
 
 
 def underscored(text: str | None) -> str | None:

@@ -188,12 +188,8 @@ class ShellCommand(EdgeCommand):
                     path.chmod(mode)
             path.write_bytes(text.encode())
         except OSError as error:
-            raise Failure(
-                f"{path} cannot be written: {error.strerror}.",
-                EXIT_BAD_INPUT,
-                "cannot_write",
-                "Name a file in a folder that you may write to.",
-            ) from error
+            said = message("cannot_write", path=str(path), why=error.strerror)
+            raise failure(said) from error
 
     def confirm(self, cost: str, *lines: str) -> None:
         """Name the consequence, and have it confirmed where somebody is there to do so.
@@ -201,7 +197,7 @@ class ShellCommand(EdgeCommand):
         :raises Failure: nobody is there, or it was not confirmed
         """
         if not sys.stdin.isatty():
-            raise Failure(cost, EXIT_BAD_INPUT, "confirmation_missing", "Add --yes to confirm.")
+            raise failure(message("confirmation_missing", cost=cost))
         self.note(*lines)
         self.stderr.ask("Type yes to continue: ")
         try:
@@ -209,7 +205,7 @@ class ShellCommand(EdgeCommand):
         except KeyboardInterrupt:
             raise SystemExit(EXIT_INTERRUPTED) from None
         if answer.strip().lower() != "yes":
-            raise Failure("Not confirmed; nothing was changed.", EXIT_REFUSED, "not_confirmed")
+            raise failure(message("not_confirmed"), EXIT_REFUSED)
 
     def usage_error(self, message: str) -> NoReturn:
         """The arguments, each by itself fine, are not together."""
@@ -222,21 +218,11 @@ class ShellCommand(EdgeCommand):
         """The worker's cloud of a region, or of the only one that is configured."""
         regions = services.shell_regions()
         if not region and len(regions) != 1:
-            raise Failure(
-                f"There are several regions: {', '.join(sorted(regions))}.",
-                EXIT_BAD_INPUT,
-                "region_missing",
-                "Name one with --region.",
-            )
+            raise failure(message("region_missing", regions=sorted(regions)))
         cloud = services.connect_shell(region or regions[0])
         if not cloud.region:
             # Drains are kept by region, by the name that Horizon knows it by.
-            raise Failure(
-                "clouds.yaml does not name the region of this cloud.",
-                EXIT_BAD_INPUT,
-                "region_missing",
-                "Name it with --region, or add region_name to clouds.yaml.",
-            )
+            raise failure(message("region_not_named"), code="region_missing")
         return cloud
 
     def prove_authority(self) -> None:
@@ -319,20 +305,24 @@ def _check_settings() -> None:
         )
 
 
+def failure(
+    said: Message, exit_code: int = EXIT_BAD_INPUT, *, code: str = "", drain_id: int | None = None
+) -> Failure:
+    """The end of a command that a message tells of.
+
+    :param code: where it is not the message's
+    """
+    words, remedy = english(said, remedy=False), english_remedy(said)
+    return Failure(words, exit_code, code or said.code, remedy, drain_id, said)
+
+
 def failure_of(error: Failure | MaintenanceError | DatabaseError | InterfaceError) -> Failure:
     """What came up, with its exit code."""
     if isinstance(error, Failure):
         return error
     if isinstance(error, Refused):
         exit_code = EXIT_BAD_INPUT if error.code in _BAD_INPUT else EXIT_REFUSED
-        return Failure(
-            english(error.said, remedy=False),
-            exit_code,
-            error.code,
-            english_remedy(error.said),
-            error.drain_id,
-            error.said,
-        )
+        return failure(error.said, exit_code, code=error.code, drain_id=error.drain_id)
     if isinstance(error, ConfigurationError):
         return Failure(
             english(error.said, remedy=False),
@@ -347,13 +337,7 @@ def failure_of(error: Failure | MaintenanceError | DatabaseError | InterfaceErro
         return _cloud_failure(error)
     if isinstance(error, DatabaseError | InterfaceError):
         said = message("health_database", detail=one_line(error).rstrip("."))
-        return Failure(
-            english(said, remedy=False),
-            EXIT_NO_ANSWER,
-            "database_failed",
-            english_remedy(said),
-            said=said,
-        )
+        return failure(said, EXIT_NO_ANSWER, code="database_failed")
     if isinstance(error, NotAllowed):
         return Failure(english(error.said), EXIT_REFUSED, "refused", said=error.said)
     return Failure(str(error), EXIT_REFUSED, "refused")

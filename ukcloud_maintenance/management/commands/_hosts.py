@@ -6,8 +6,9 @@ from typing import Any
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.actor import Actor
+from ukcloud_maintenance.core.message import message
 
-from ._base import EXIT_BAD_INPUT, Failure
+from ._base import failure
 
 
 def add_host_sets(parser: argparse.ArgumentParser) -> None:
@@ -50,24 +51,14 @@ def chosen_hosts(actor: Actor, cloud: services.Cloud, options: Mapping[str, Any]
     if not (options["zone"] or options["aggregate"]):
         return hosts
     sets = services.host_sets(actor, cloud)
-    for what, names, known in (
-        ("availability zone", options["zone"], sets.zones),
-        ("aggregate", options["aggregate"], sets.aggregates),
+    for code, names, known in (
+        ("unknown_zone", options["zone"], sets.zones),
+        ("unknown_aggregate", options["aggregate"], sets.aggregates),
     ):
         for name in names:
             if name not in known:
-                there_are = ", ".join(sorted(known)) or "none"
-                raise Failure(
-                    f"There is no {what} {name!r} in this region.",
-                    EXIT_BAD_INPUT,
-                    f"unknown_{what.split()[-1]}",
-                    f"Available: {there_are}.",
-                )
+                raise failure(message(code, name=name, known=sorted(known) or "none"))
             hosts += [host for host in known[name] if host not in hosts]
     if not hosts:
-        raise Failure(
-            "The given zones and aggregates contain no compute host.",
-            EXIT_BAD_INPUT,
-            "nothing_selected",
-        )
+        raise failure(message("sets_without_host"), code="nothing_selected")
     return hosts

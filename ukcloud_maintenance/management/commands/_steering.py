@@ -9,13 +9,13 @@ from ukcloud_maintenance import services
 from ukcloud_maintenance.core import steering
 from ukcloud_maintenance.core.host.certificate import for_programs
 from ukcloud_maintenance.core.host.evidence import Evidence
-from ukcloud_maintenance.core.message import Message
+from ukcloud_maintenance.core.message import Message, message
 from ukcloud_maintenance.core.record.export import forecast_document
 from ukcloud_maintenance.core.steering import DrainVerb, Verb
 from ukcloud_maintenance.messages import document, documents, english, iso
 from ukcloud_maintenance.services import DrainReport, InstanceMigration, PlanReport, Steered
 
-from ._base import EXIT_BAD_INPUT, EXIT_NOT_ALL, Failure
+from ._base import EXIT_NOT_ALL, failure
 from ._documents import counted
 from ._waiting import WaitingCommand
 
@@ -73,21 +73,13 @@ def find_instances(report: DrainReport, wanted: Iterable[str]) -> list[InstanceM
         rows = [row for row in report.migrations if row.server_id == text]
         rows = rows or [row for row in report.migrations if row.server_name == text]
         if not rows:
-            raise Failure(
-                f"Drain {drain.pk} of {drain.host} has no instance {text!r}.",
-                EXIT_BAD_INPUT,
-                "unknown_instance",
-                f"Give an id or an exact name as shown by `drain_status {drain.pk}`.",
-                drain.pk,
-            )
+            named = {"drain": drain.pk, "host": drain.host, "name": text}
+            said = message("instance_not_of_this_drain", **named)
+            raise failure(said, code="unknown_instance", drain_id=drain.pk)
         if len(rows) > 1:
-            raise Failure(
-                f"Drain {drain.pk} has {len(rows)} instances named {text!r}.",
-                EXIT_BAD_INPUT,
-                "instance_ambiguous",
-                f"Give the id of the one you mean: {', '.join(r.server_id for r in rows)}.",
-                drain.pk,
-            )
+            ids = [row.server_id for row in rows]
+            named = {"drain": drain.pk, "name": text, "count": len(rows), "ids": ids}
+            raise failure(message("instance_ambiguous", **named), drain_id=drain.pk)
         found += rows
     return found
 

@@ -6,8 +6,9 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
+from ukcloud_maintenance.core.message import message
 
-from ._base import EXIT_BAD_INPUT, Failure, ShellCommand
+from ._base import ShellCommand, failure
 
 #: Addresses of people are nobody else's business on this machine.
 _MODE = 0o600
@@ -66,12 +67,7 @@ exit codes:
         )
         region = services.affected_region(self.actor, request)
         if region is not None and options["region"] not in (None, region):
-            raise Failure(
-                f"What is named belongs to region {region}.",
-                EXIT_BAD_INPUT,
-                "other_region",
-                "Name the hosts of another region by themselves.",
-            )
+            raise failure(message("named_in_other_region", region=region), code="other_region")
         cloud = self.cloud(region if region is not None else options["region"])
         found = services.affected(self.actor, cloud, request)
         form = "json" if self.json else options["format"]

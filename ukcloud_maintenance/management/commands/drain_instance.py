@@ -9,11 +9,12 @@ from ukcloud_maintenance import services
 from ukcloud_maintenance.core import steering
 from ukcloud_maintenance.core.copying.convergence import ADVICE, Verdict, pause_seconds
 from ukcloud_maintenance.core.host.evidence import Evidence
+from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.steering import Verb
 from ukcloud_maintenance.messages import english, english_remedy, iso
 from ukcloud_maintenance.services import InstanceMigration
 
-from ._base import EXIT_REFUSED, Failure
+from ._base import EXIT_REFUSED, failure
 from ._plans import duration_text, size_text
 from ._steering import SteeringCommand, find_instances
 
@@ -96,14 +97,13 @@ class Command(SteeringCommand):
         for row in rows:
             evidence = found[row.server_id]
             if not evidence.complete:
-                failed = english(evidence.why_not)
-                raise Failure(
-                    f"{row.server_name}: the evidence is not complete. {failed}",
-                    EXIT_REFUSED,
+                said = message(
                     "evidence_incomplete",
-                    " ".join(map(english, evidence.by_hand)),
-                    report.drain.pk,
+                    name=row.server_name,
+                    why=evidence.why_not,
+                    by_hand=evidence.by_hand,
                 )
+                raise failure(said, EXIT_REFUSED, drain_id=report.drain.pk)
         return found
 
     def _confirm(

@@ -6,9 +6,9 @@ from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.message import message
-from ukcloud_maintenance.messages import document, english, english_remedy, iso
+from ukcloud_maintenance.messages import document, english, iso
 
-from ._base import EXIT_BAD_INPUT, EXIT_NOT_ALL, Failure, ShellCommand
+from ._base import EXIT_NOT_ALL, ShellCommand, failure
 from ._documents import table
 
 
@@ -58,14 +58,7 @@ exit codes:
             if not self.json:
                 self.say(f"{receiver.name}: {'arrived' if why is None else english(why)}")
         if not results:
-            none = message("no_receivers")
-            raise Failure(
-                english(none, remedy=False),
-                EXIT_BAD_INPUT,
-                "no_receivers",
-                english_remedy(none),
-                said=none,
-            )
+            raise failure(message("no_receivers"))
         if self.json:
             self.print_json({"receivers": results})
         if not all(one["arrived"] for one in results):

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
+from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.record import export
 from ukcloud_maintenance.core.run.domains import DomainKind
 from ukcloud_maintenance.core.run.states import HostVerb, OnFailure, RunState, RunVerb
@@ -15,11 +16,10 @@ from ukcloud_maintenance.messages import document, english, iso
 
 from ._arguments import PLACING
 from ._base import (
-    EXIT_BAD_INPUT,
     EXIT_NOT_ALL,
     EXIT_NOT_DRAINED,
     EXIT_REFUSED,
-    Failure,
+    failure,
     failure_of,
 )
 from ._documents import counted
@@ -211,13 +211,11 @@ exit codes:
         wanted = options["number"]
         found = [one for one in tries if wanted is None or one.number == wanted][-1:]
         if not found:
-            what = "no action yet" if wanted is None or not tries else f"no try {wanted}"
-            raise Failure(
-                f"Host {host.host} of run {report.run.pk} has {what}.",
-                EXIT_BAD_INPUT,
-                "unknown_try",
-                f"See `maintenance_run status {report.run.pk}`.",
-            )
+            named = {"host": host.host, "run": report.run.pk}
+            said = message("unknown_try", number=wanted, **named)
+            if wanted is None or not tries:
+                said = message("host_without_try", **named)
+            raise failure(said, code="unknown_try")
         [one] = found
         if self.json:
             self.print_json(
@@ -245,12 +243,8 @@ exit codes:
         for host in report.hosts:
             if host.host == name:
                 return host
-        raise Failure(
-            f"Run {report.run.pk} has no host {name!r}.",
-            EXIT_BAD_INPUT,
-            "run_host_unknown",
-            f"See `maintenance_run status {report.run.pk}`.",
-        )
+        said = message("host_not_of_run", run=report.run.pk, host=name)
+        raise failure(said, code="run_host_unknown")
 
     def _export(self, options: dict[str, Any]) -> None:
         run = services.get_run(self.actor, options["id"])

@@ -21,10 +21,11 @@ from . import (
     runs_domains,
     runs_windows,
     services,
+    shell,
 )
 
 _ROOMS = (
-    *(common, preflight, drain, instances, emptiness, host, services, cloud),
+    *(common, preflight, drain, instances, emptiness, host, services, shell, cloud),
     *(actions, runs, runs_windows, runs_domains, notices, monitoring, affected),
 )
 
