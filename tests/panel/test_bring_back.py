@@ -134,11 +134,11 @@ def test_what_is_done_with_it_is_told_and_asked_as_such(admin, back):
     assert f"Bring-back {back.pk}" in shown  # where the page is
     assert "The bring-back waits for that for a limited time." in shown
     assert "Each instance keeps running where it is" in shown
-    told = said(admin.post(url("cancel_drain"), {"under_way": "land"}, **SCRIPT))
+    told = said(admin.post(url("cancel_drain"), {"in_progress": "finish"}, **SCRIPT))
     assert told.startswith("The bring-back is being cancelled: ")
     shown = text(admin.get(url("cancel_drain")).content.decode())
     assert "The bring-back of instances to host cmp4 is already being cancelled." in shown
-    told = said(admin.post(url("cancel_drain"), {"under_way": "abort"}, **SCRIPT))
+    told = said(admin.post(url("cancel_drain"), {"in_progress": "abort"}, **SCRIPT))
     assert told.endswith("those in progress are aborted.")
 
 
