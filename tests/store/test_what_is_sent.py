@@ -14,10 +14,11 @@ from django.test import Client
 from django.utils import timezone
 from openstack_auth import utils as auth_utils
 
+from tests.commands.helpers import run
 from tests.databases import as_default
 from tests.fakes import server, service
 from tests.panel.conftest import REGION, PanelCloud, make_pages_plain, make_user
-from ukcloud_maintenance import store
+from ukcloud_maintenance import services, store
 from ukcloud_maintenance.checks import TAG
 from ukcloud_maintenance.content import maintenance
 from ukcloud_maintenance.content.maintenance import urls
@@ -190,10 +191,11 @@ def test_an_id_that_no_row_can_have_is_not_found(drain, name):
 
 
 @pytest.mark.parametrize("name", VIEWS)
-def test_numbers_that_are_too_great_are_no_error_of_the_server(drain, name):
+def test_numbers_that_are_too_great_or_none_are_no_error_of_the_server(drain, name):
     client = Client()
     where = path(name, drain)
-    for number in (*MANY_DIGITS, "-" + "9" * 31):
+    # the last is a digit to Python, and no number
+    for number in (*MANY_DIGITS, "-" + "9" * 31, "\N{SUPERSCRIPT TWO}"):
         asked = {"page": number, "row": number, "host": f"cmp{number}", "seen": number}
         everywhere = {name: number for name in NAMES if name != "region"}
         for one in (asked, everywhere):
@@ -284,6 +286,34 @@ def test_a_reason_with_them_is_refused_in_a_shell(narrow):
         check_request(request)
     assert (caught.value.code, caught.value.field) == ("characters_not_stored", "reason")
     assert str(caught.value.said.values["characters"]) == "\N{GRINNING FACE}"
+
+
+#: what is typed, and the code of the refusal
+TYPED = (
+    ("drain_host cmp1 --reason 😀", "characters_not_stored"),
+    ("drain_host cmp1 --reason r --destination 😀", "characters_not_stored"),
+    ("drain_host cmp1 --reason r --dry-run --destination 😀", "characters_not_stored"),
+    ("drain_host 😀 --reason r", "characters_not_stored"),
+    ("host_status 😀", "unknown_host"),
+    ("host_return 😀", "unknown_host"),
+    ("host_done 😀", "run_host_in_none"),
+    ("drain_affected --host 😀", "unknown_host"),
+    ("maintenance_run start --hosts cmp1 --reason 😀", "characters_not_stored"),
+    ("maintenance_run start --hosts 😀 --reason r", "characters_not_stored"),
+    ("maintenance_run start --hosts cmp1 😀 --reason r", "unknown_host"),
+    ("maintenance_run start --hosts cmp1 --reason r --action 😀", "run_action_unknown"),
+)
+
+
+def test_whatever_a_command_is_given_is_refused_as_bad_input(narrow, monkeypatch):
+    """It is no failure of the database, which exits with 4."""
+    fake = PanelCloud([service("cmp1"), service("cmp2")], [server("web-1")])
+    fake.all_aggregates, fake.all_groups, fake.all_capacity = [], [], {}
+    monkeypatch.setattr(services, "connect_shell", lambda region: fake)
+    for typed, code in TYPED:
+        outcome = run(*typed.split(), "--json")
+        assert (outcome.exit_code, outcome.json["error"]["code"]) == (2, code), typed
+    assert not Drain.objects.exists()
 
 
 def test_nor_is_a_host_taken_for_another_one(narrow):
