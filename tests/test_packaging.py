@@ -13,6 +13,7 @@ from zipfile import ZipFile
 
 import pytest
 import readme_renderer.markdown
+import yaml
 from packaging.metadata import Metadata
 from packaging.requirements import Requirement
 
@@ -147,6 +148,18 @@ def test_the_names_that_openstack_has_call_what_the_makefile_has():
     assert {"check", "cover", "lint"} <= called
     for target in called - {"docs", "releasenotes"}:
         assert re.search(rf"^{target}:", makefile, re.M), target
+
+
+def test_the_hooks_of_pre_commit_can_be_run():
+    """By the programs of the environment that `make lint` makes."""
+    [local] = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert local["repo"] == "local"
+    assert {hook["id"] for hook in local["hooks"]} == {"ruff-check", "ruff-format"}
+    for hook in local["hooks"]:
+        program, *arguments = hook["entry"].split()
+        assert program.startswith(".venv/bin/")
+        beside = Path(sys.executable).with_name(Path(program).name)
+        run(str(beside), *arguments, "setup.py", cwd=ROOT)
 
 
 def test_how_it_is_built_is_told_and_nothing_else_is():
