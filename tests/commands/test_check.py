@@ -191,6 +191,15 @@ def test_another_region_does_not_count(drain):
     assert run("maintenance_check", "--region", "RegionOne").exit_code == 1
 
 
+def test_a_region_of_which_nothing_is_known_is_not_well(drain, settings):
+    settings.UKCLOUD_MAINTENANCE = {"CLOUDS": {"RegionTwo": "two"}}
+    assert run("maintenance_check", "--region", "RegionTwo").exit_code == 0
+    assert run("maintenance_check", "--region", "RegionOne").exit_code == 0  # a drain is open there
+    outcome = run("maintenance_check", "--region", "RegionTow")
+    assert outcome.exit_code == 3
+    assert "No worker is configured for region RegionTow." in line(outcome)
+
+
 # -- certificates ------------------------------------------------------------------------------
 
 

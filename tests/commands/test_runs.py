@@ -240,6 +240,13 @@ def test_refusals_change_nothing(racks, arguments, exit_code, code, words):
     assert words in plain.stderr
 
 
+def test_that_there_is_nothing_to_choose_from_is_said(racks, settings):
+    settings.UKCLOUD_MAINTENANCE = {**settings.UKCLOUD_MAINTENANCE, "ACTIONS": {}}
+    outcome = run(*START, "--hosts", "cmp1", "--reason", "r", "--action", "paint", "--json")
+    assert (outcome.exit_code, outcome.json["error"]["code"]) == (2, "run_action_unknown")
+    assert outcome.json["error"]["remedy"].endswith("Available: none.")
+
+
 def test_a_reason_is_needed(racks):
     outcome = run(*START, "--hosts", "cmp1", "--json")
     assert (outcome.exit_code, outcome.json["error"]["code"]) == (2, "bad_arguments")

@@ -73,6 +73,11 @@ def some(values: Iterable[Any], most: int = NAMED) -> tuple[Any, ...]:
     return (*everything[:most], message("and_more", count=beyond)) if beyond > 0 else everything
 
 
+def available(values: Iterable[str]) -> tuple[Any, ...]:
+    """What there is in place of what there is not, in order; that there is none is said, too."""
+    return some(sorted(values)) or (message("none_available"),)
+
+
 def holds(one: Message | None, *codes: str) -> bool:
     """Whether a message, or one that it is put together of, has one of these codes."""
     if one is None:

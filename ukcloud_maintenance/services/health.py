@@ -12,6 +12,7 @@ from ..core.message import LINES, Message, message
 from ..core.run.holds import Hold, hold
 from ..core.run.states import RunState
 from ..core.states import DrainState
+from ..exceptions import Refused
 from ..store import Condition, DrainCondition, HostCondition, RunCondition
 from .access import require
 
@@ -109,9 +110,23 @@ def health(actor: Actor, limits: Thresholds, region: str | None = None) -> Healt
     """Whether all is well.
 
     :param region: drains, hosts and runs of this one alone; a worker is none of a region
+    :raises Refused: the settings name the regions, and nothing is known of this one: all would be
+        well in a region that is written wrongly
     """
     require(actor, RULE_VIEW)
-    return judge(store.condition(store.now()), limits, region)
+    found = store.condition(store.now())
+    named = settings.current().clouds
+    if region is not None and named and region not in {*named, *_regions(found)}:
+        raise Refused(message("region_without_worker", region=region, setting=settings.NAME))
+    return judge(found, limits, region)
+
+
+def _regions(found: Condition) -> Iterator[str]:
+    """Those in which something is not over."""
+    yield from (one.drain.region for one in found.drains)
+    yield from (one.maintenance.region for one in found.hosts)
+    yield from (one.run.region for one in found.runs)
+    yield from found.left_failed
 
 
 def judge(found: Condition, limits: Thresholds, region: str | None = None) -> Health:

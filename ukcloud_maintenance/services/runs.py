@@ -10,7 +10,7 @@ from ..cloud import Cloud
 from ..core.actor import RULE_DRAIN, RULE_RETURN, RULE_ROLL, Actor
 from ..core.copying.duration import Learned, estimate
 from ..core.facts import Aggregate, Capacity, Server, Service
-from ..core.message import Message, message, some
+from ..core.message import Message, available, message, some
 from ..core.run.domains import DomainKind
 from ..core.run.forecast import Forecast, forecast
 from ..core.run.order import Host, Load, Order, Rolling, roll
@@ -128,7 +128,7 @@ def check_run_request(actor: Actor, request: RunRequest) -> RunRequest:
     known = settings.current().actions
     if request.action and request.action not in known:
         raise Refused(
-            message("run_action_unknown", action=request.action, known=some(sorted(known))),
+            message("run_action_unknown", action=request.action, known=available(known)),
             field="action",
         )
     for name, value, kind in (
@@ -230,7 +230,7 @@ def _domains(
     by_names = {one.name: one for one in aggregates}
     if unknown := [name for name in request.aggregates if name not in by_names]:
         raise Refused(
-            message("run_aggregate_unknown", name=unknown[0], known=some(sorted(by_names))),
+            message("run_aggregate_unknown", name=unknown[0], known=available(by_names)),
             field="aggregates",
         )
     return {

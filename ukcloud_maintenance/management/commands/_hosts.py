@@ -6,7 +6,7 @@ from typing import Any
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.actor import Actor
-from ukcloud_maintenance.core.message import message
+from ukcloud_maintenance.core.message import available, message
 
 from ._base import failure
 
@@ -57,7 +57,7 @@ def chosen_hosts(actor: Actor, cloud: services.Cloud, options: Mapping[str, Any]
     ):
         for name in names:
             if name not in known:
-                raise failure(message(code, name=name, known=sorted(known) or "none"))
+                raise failure(message(code, name=name, known=available(known)))
             hosts += [host for host in known[name] if host not in hosts]
     if not hosts:
         raise failure(message("sets_without_host"), code="nothing_selected")

@@ -9,6 +9,7 @@ TEMPLATES = {
     ),
     SEVERAL: Template("{parts:sentences}", cause="Several messages, one behind the other."),
     LINES: Template("{first}{rest:lines}", cause="Several messages, a line each."),
+    "none_available": Template("none", cause="A list of what there is has nothing in it."),
     "and_more": Template(
         "and {count} more",
         plural="and {count} more",

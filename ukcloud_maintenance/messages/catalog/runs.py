@@ -281,7 +281,8 @@ _ASKED: Mapping[str, Template] = {
     ),
     "run_action_unknown": Template(
         "There is no action {action}.",
-        remedy="Use one of the settings (ACTIONS), or none: {known}.",
+        remedy="Use one of those in the settings (ACTIONS), or leave the work to a person."
+        " Available: {known}.",
     ),
     "run_choice_unknown": Template("'{choice}' is none of {known}."),
     "run_number_out_of_range": Template("Must be a number from {least} to {most}."),
@@ -289,7 +290,7 @@ _ASKED: Mapping[str, Template] = {
         "No aggregate is named.", remedy="Name those whose hosts fail together."
     ),
     "run_aggregate_unknown": Template(
-        "There is no aggregate {name}.", remedy="There are: {known}."
+        "There is no aggregate {name}.", remedy="Available: {known}."
     ),
     "run_never_fits": Template(
         "No window is long enough for these hosts: {hosts}.",
