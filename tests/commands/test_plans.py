@@ -89,6 +89,11 @@ def test_json_of_a_plan_is_its_drains(racks):
         (["cmp2", "--zone", "az1", "--zone", "az1"], ["cmp2", "cmp1"]),
         (["--zone", "az1", "--aggregate", "rack"], ["cmp1", "cmp2", "cmp11"]),
         (["--aggregate", "empty", "cmp1"], ["cmp1"]),
+        (["--zone", "nova", "--exclude", "cmp3"], ["cmp10", "cmp11"]),
+        (
+            ["--zone", "nova", "--aggregate", "rack", "--exclude=cmp3", "--exclude=cmp11"],
+            ["cmp10", "cmp2"],
+        ),
     ],
 )
 def test_hosts_by_zone_and_aggregate(racks, arguments, hosts):
@@ -102,6 +107,20 @@ def test_hosts_by_zone_and_aggregate(racks, arguments, hosts):
         (["--zone", "az"], 2, "unknown_zone", "az1, nova"),
         (["--aggregate", "RACK"], 2, "unknown_aggregate", "empty, rack"),
         (["--aggregate", "empty"], 2, "nothing_selected", "no compute host"),
+        (
+            ["--aggregate", "rack", "--exclude", "cmp11", "--exclude", "cmp2"],
+            2,
+            "nothing_selected",
+            "",
+        ),
+        (["--zone", "az1", "--exclude", "cmp3"], 2, "bad_arguments", "cmp3 cannot be excluded"),
+        (
+            ["--zone", "az1", "cmp1", "--exclude", "cmp1"],
+            2,
+            "bad_arguments",
+            "cmp1 cannot be excluded",
+        ),
+        (["cmp1", "cmp2", "--exclude", "cmp2"], 2, "bad_arguments", "cmp2 cannot be excluded"),
         (["cmp1", "cmp2", "cmp1"], 2, "host_twice", "cmp1"),
         (["cmp1", "cmp2", "--hosts-at-once", "101"], 2, "hosts_at_once_out_of_range", "100"),
         (["cmp1", "cmp2", "--hosts-at-once", "-1"], 2, "bad_arguments", "must be 0 (all) or more"),

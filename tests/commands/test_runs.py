@@ -188,6 +188,7 @@ def test_failure_domains_of_aggregates(racks):
         (["--hosts", "cmp1", "cmp1"], 2, "host_twice", "cmp1"),
         (["--zone", "az9"], 2, "unknown_zone", "az1"),
         (["--aggregate", "empty"], 2, "nothing_selected", "no compute host"),
+        (["--hosts", "cmp1", "--exclude", "cmp1"], 2, "bad_arguments", "cmp1 cannot be excluded"),
         (["--hosts", "cmp1", "--action", "paint"], 2, "run_action_unknown", "reboot"),
         (["--hosts", "cmp1", "--at-once", "0"], 2, "run_number_out_of_range", "--at-once: "),
         (["--hosts", "cmp1", "--at-once", "101"], 2, "run_number_out_of_range", "100"),

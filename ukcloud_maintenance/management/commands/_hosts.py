@@ -27,6 +27,14 @@ def add_host_sets(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="all hosts of this aggregate; can be given several times",
     )
+    parser.add_argument(
+        "--exclude",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="leave this host out of the zones and aggregates, because it is down, say; can be"
+        " given several times",
+    )
 
 
 def add_dry_run(parser: argparse.ArgumentParser, reason: argparse.Action, help_: str) -> None:
@@ -45,12 +53,14 @@ def chosen_hosts(actor: Actor, cloud: services.Cloud, options: Mapping[str, Any]
 
     One that is named twice by itself stays twice: `services` refuse that.
 
-    :raises Failure: there is no such zone or aggregate, or none has a host
+    :raises Failure: there is no such zone or aggregate, none has a host, or none has one that is
+        to be left out of it
     """
-    hosts = list(options["hosts"])
-    if not (options["zone"] or options["aggregate"]):
+    hosts, excluded = list(options["hosts"]), options["exclude"]
+    if not (options["zone"] or options["aggregate"] or excluded):
         return hosts
     sets = services.host_sets(actor, cloud)
+    found: list[str] = []
     for code, names, known in (
         ("unknown_zone", options["zone"], sets.zones),
         ("unknown_aggregate", options["aggregate"], sets.aggregates),
@@ -58,7 +68,11 @@ def chosen_hosts(actor: Actor, cloud: services.Cloud, options: Mapping[str, Any]
         for name in names:
             if name not in known:
                 raise failure(message(code, name=name, known=available(known)))
-            hosts += [host for host in known[name] if host not in hosts]
+            found += [host for host in known[name] if host not in found]
+    for name in excluded:
+        if name not in found or name in hosts:
+            raise failure(message("not_to_be_excluded", host=name), code="bad_arguments")
+    hosts += [host for host in found if host not in (*hosts, *excluded)]
     if not hosts:
         raise failure(message("sets_without_host"), code="nothing_selected")
     return hosts

@@ -34,6 +34,10 @@ TEMPLATES: Mapping[str, Template] = {
     "unknown_aggregate": Template(
         "There is no aggregate '{name}' in this region.", remedy="Available: {known}."
     ),
+    "not_to_be_excluded": Template(
+        "Host {host} cannot be excluded: it is in none of the given zones and aggregates, or named"
+        " by itself."
+    ),
     "sets_without_host": Template("The given zones and aggregates contain no compute host."),
     "instance_not_of_this_drain": Template(
         "Drain {drain} of {host} has no instance '{name}'.",
