@@ -533,6 +533,7 @@ KIND_AT = {
 
 #: Modules that record what happens in runs: their pages show what was said, and no kinds.
 OF_RUNS = {"runs", "rolling"}
+QUERIES = {"filter", "exclude", "get"}
 
 
 def recorded_kinds() -> set[str]:
@@ -567,7 +568,8 @@ def recorded_kinds() -> set[str]:
                 for keyword in call.keywords
                 if keyword.arg == "event" and isinstance(keyword.value, ast.Tuple)
             ]
-            told += [keyword.value for keyword in call.keywords if keyword.arg == "kind"]
+            if function not in QUERIES:  # what is looked for is not recorded there
+                told += [keyword.value for keyword in call.keywords if keyword.arg == "kind"]
             found |= {
                 node.value
                 for one in told
