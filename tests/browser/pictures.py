@@ -13,6 +13,7 @@ from tests.browser.window import SCREENSHOTS
 
 IMAGES = SCREENSHOTS.parent / "doc" / "source" / "images"
 PLAN = "test_plan.py::test_select_three_hosts_drain_them_as_one_and_give_two_back"
+RUN = "test_run.py::test_two_hosts_one_after_the_other_by_hand"
 DRAIN = "test_drain.py::test_an_admin_drains_a_host"
 #: a picture of the documentation: the screenshot that it is, and the test that takes it
 PICTURES = {
@@ -24,6 +25,10 @@ PICTURES = {
         "steering-not-converging",
         "test_steering.py::test_a_copy_that_does_not_end_is_recognised_and_forced",
     ),
+    "plan": ("plan-running", PLAN),
+    "run-review": ("run-review", RUN),
+    "run": ("run-second", RUN),
+    "affected": ("run-affected-yours", RUN),
     "certificate": ("certificate", PLAN),
     "record": (
         "record",

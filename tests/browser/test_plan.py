@@ -136,8 +136,10 @@ def test_select_three_hosts_drain_them_as_one_and_give_two_back(
     window.wait_for_text("No worker is running.", "#mnt-plan")
     start_worker()
     window.wait_for_text("Running", "[data-part=state]")
+    headline = "[data-part=headline]"
+    window.wait(lambda: "0 of 3" not in window.text(headline), "the first host is empty", 120)
     window.picture("plan-running")
-    window.wait_for_text("All 3 hosts are empty.", "[data-part=headline]", 240)
+    window.wait_for_text("All 3 hosts are empty.", headline, 240)
     for host in HOSTS:
         window.wait_for_text(
             "safe to power off", f"tr[data-host={host}] .mnt-col-safety", timeout=120
