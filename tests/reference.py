@@ -97,7 +97,7 @@ def of_command(name: str, verb: str = "") -> list[str]:
 
 
 def _typed(arguments: str) -> str:
-    return f"`{arguments}` " if arguments else ""
+    return f"`{arguments}`: " if arguments else ""
 
 
 def _what(one: Printed) -> str:

@@ -64,10 +64,8 @@ def printed_as(prints: Sequence[Printed], found: Any, seen: Seen) -> list[str]:
     for one in prints:
         if one.many != isinstance(found, list):
             continue
-        trial = Seen()
-        wrong = [
-            w for each in (found if one.many else [found]) for w in trial.misfits(one.shape, each)
-        ]
+        trial, every = Seen(), found if one.many else [found]
+        wrong = [problem for each in every for problem in trial.misfits(one.shape, each)]
         if not wrong:
             for shape, names in trial.keys.items():
                 seen.keys[shape] |= names
