@@ -80,9 +80,19 @@ def parts_of(document: Shape) -> list[Shape]:
     return [one for one in dict.fromkeys(_below(document)) if one not in shown]
 
 
+def shown() -> set[Shape]:
+    """Whatever is explained, at whatever level."""
+    found, new = set(), list(DOCUMENTS)
+    while new:
+        shape = new.pop()
+        found.add(shape)
+        new += [row.inner for row in shape.rows if row.inner is not None]
+    return found
+
+
 def of_command(name: str, verb: str = "") -> list[str]:
     """What a command, or a sub-command of it, prints as JSON, with links."""
-    command, said = _command(name), []
+    command, said = command_of(name), []
     for one in command.prints:
         arguments = one.arguments
         if verb:
@@ -104,7 +114,7 @@ def _what(one: Printed) -> str:
     return f"{_link(one.shape, readme.JSON.name)}{' (a list of them)' if one.many else ''}"
 
 
-def _command(name: str) -> ShellCommand:
+def command_of(name: str) -> ShellCommand:
     return import_module(f"ukcloud_maintenance.management.commands.{name}").Command()
 
 
@@ -129,7 +139,7 @@ def _link(shape: Shape, page: str = "") -> str:
 def _commands_of(shape: Shape) -> Iterator[str]:
     of_error = []
     for name in readme.command_names():
-        command = _command(name)
+        command = command_of(name)
         for one in getattr(command, "prints", ()):
             if one.shape is shape:
                 typed = " ".join(filter(None, [name, one.arguments]))

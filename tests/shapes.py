@@ -3,11 +3,13 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from importlib import import_module
-from pkgutil import walk_packages
+from pathlib import Path
 from typing import Any
 
 import ukcloud_maintenance
 from ukcloud_maintenance.core.shape import BY_NAME, EACH, FREE, ONE, Printed, Shape
+
+PACKAGE = Path(ukcloud_maintenance.__file__).parent
 
 
 class Seen:
@@ -52,8 +54,8 @@ def _objects(value: Any) -> Iterator[dict]:
 def _below(form: str, value: Any) -> list[Any]:
     if value is None:
         return []
-    if form == EACH and isinstance(value, list):
-        return value
+    if form == EACH:  # anything but a list is no object of it either
+        return value if isinstance(value, list) else [None]
     return list(value.values()) if form == BY_NAME and isinstance(value, dict) else [value]
 
 
@@ -74,13 +76,11 @@ def printed_as(prints: Sequence[Printed], found: Any, seen: Seen) -> list[str]:
     return problems or ["nothing of this kind is printed"]
 
 
-def every_shape() -> dict[Shape, str]:
-    """Those of the product, and the modules that have them."""
-    found: dict[Shape, str] = {}
-    for module in walk_packages(ukcloud_maintenance.__path__, "ukcloud_maintenance."):
-        if ".demo" in module.name or ".migrations." in module.name or ".enabled" in module.name:
-            continue
-        for value in vars(import_module(module.name)).values():
-            if isinstance(value, Shape):
-                found.setdefault(value, module.name)
+def every_shape() -> set[Shape]:
+    """Those of the product."""
+    found: set[Shape] = set()
+    for file in sorted(PACKAGE.rglob("*.py")):
+        if " = Shape(" in file.read_text():
+            name = ".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts)
+            found |= {one for one in vars(import_module(name)).values() if isinstance(one, Shape)}
     return found
