@@ -22,9 +22,11 @@ MAINTENANCE = Shape(
     keys("id service_id", "its number, and the compute service"),
     keys(
         "found_status found_reason our_reason",
-        "how the service was found, and the disabled reason that was written then",
+        "how the service was found, and the reason that the drain wrote; null: it wrote none",
     ),
-    keys("disabled_at opened_at returning_since", "its times", said="message"),
+    keys(
+        "disabled_at opened_at returning_since", "its times, and what is said of it", said="message"
+    ),
 )
 DRAIN = Shape(
     "A drain of a maintenance",
@@ -48,7 +50,7 @@ CERTIFICATE = Shape(
     keys("withdrawn_at", "when it last was no longer safe, and why", said="withdrawn_why"),
     keys("checks", "what the last verification found", each=CHECK),
     keys("", "what it is about, and what not", said="scope"),
-    keys("maintenance", "null: the host is in none", one=MAINTENANCE),
+    keys("maintenance", "its maintenance; null: the host is in none", one=MAINTENANCE),
     keys("drains", "those of this maintenance, the oldest first", each=DRAIN),
     elsewhere="**JSON** beside the certificate on a host's page",
 )

@@ -69,7 +69,7 @@ PREFLIGHT = Shape(
     keys("counts", "how many instances leave, and how", one=COUNTS),
     keys(
         "needed_memory_bytes free_memory_bytes",
-        "what they need, and what the other hosts have",
+        "what those that are migrated need, and what the receivers have; null: unknown",
     ),
     keys("receivers", "the hosts that may take instances"),
     keys("duration", "how long it takes; null: nothing is to be migrated", one=DURATION),
