@@ -85,7 +85,7 @@ class Shape:
         self.known = {name for row in rows for name in row}
 
     def __repr__(self) -> str:
-        return f"<Shape {self.title}>"
+        return f"<{self.title}>"
 
     def made(self, /, **values: Any) -> dict[str, Any]:
         """The object of these values.
@@ -93,7 +93,7 @@ class Shape:
         :raises TypeError: a key is none of its own, or is missing
         """
         if wrong := (values.keys() - self.known) | (self.required - values.keys()):
-            raise TypeError(f"{self.title}: {', '.join(sorted(wrong))}")
+            raise TypeError(self.title, *sorted(wrong))
         return values
 
     def of(self, thing: Any, said: Said, /, **given: Any) -> dict[str, Any]:

@@ -69,7 +69,8 @@ PROJECT = Shape(
 )
 AFFECTED = Shape(
     "Who is affected",
-    keys("schema schema_version", f"`{SCHEMA}`, and the version of its names: {SCHEMA_VERSION}"),
+    keys("schema", f"`{SCHEMA}`"),
+    keys("schema_version", f"`{SCHEMA_VERSION}`"),
     keys("exported_at", "when it was written"),
     keys("region plan_id run_id drain_ids hosts", "of what"),
     keys("", "lists: what could not be read, for example the addresses", said="problems"),

@@ -135,7 +135,8 @@ EVENT = Shape(
 )
 FILE = Shape(
     "The file of a drain",
-    keys("schema schema_version", f"`{SCHEMA}`, and the version of its names: {SCHEMA_VERSION}"),
+    keys("schema", f"`{SCHEMA}`"),
+    keys("schema_version", f"`{SCHEMA_VERSION}`"),
     keys("exported_at", "when it was written"),
     keys("drain", "the drain, without its instances", one=DRAIN),
     keys("instances", "its instances, in the order in which they are started", each=INSTANCE),

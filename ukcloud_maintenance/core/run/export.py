@@ -84,7 +84,8 @@ EVENT = Shape(
 )
 FILE = Shape(
     "The file of a run",
-    keys("schema schema_version", f"`{SCHEMA}`, and the version of its names: {SCHEMA_VERSION}"),
+    keys("schema", f"`{SCHEMA}`"),
+    keys("schema_version", f"`{SCHEMA_VERSION}`"),
     keys("exported_at", "when it was written"),
     keys("run", "the run, with the output of its actions", one=RUN),
     keys("events", "its timeline", each=EVENT),
