@@ -17,6 +17,7 @@ from ukcloud_maintenance import store
 from ukcloud_maintenance.core.host.certificate import CODES
 from ukcloud_maintenance.core.shape import Printed
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
+from ukcloud_maintenance.management.commands._base import ShellCommand
 from ukcloud_maintenance.models import Drain
 
 
@@ -55,7 +56,7 @@ PRINTED = Seen()
 
 def check_document(command: Any, stdout: str) -> None:
     """Whether what was printed, where it is JSON, is as the reference says."""
-    if not stdout.startswith(("{", "[")):
+    if not stdout.startswith(("{", "[")) or not isinstance(command, ShellCommand):
         return
     prints = [*command.prints, Printed(command.prints_error)]
     assert printed_as(prints, json.loads(stdout), PRINTED) == []
