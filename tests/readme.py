@@ -16,6 +16,7 @@ README = ROOT / "README.md"
 DOCS = ROOT / "doc" / "source"
 COMMANDS = DOCS / "commands.md"
 INSTALLING = DOCS / "installing.md"
+JSON = DOCS / "json.md"
 MESSAGES = DOCS / "messages.md"
 OPERATING = DOCS / "operating.md"
 MONITORING = DOCS / "monitoring.md"
@@ -79,12 +80,16 @@ def shell_lines(page: Path) -> list[str]:
 
 def generated() -> dict[tuple[Path, str], str]:
     """The parts by page and name of their marker."""
+    from tests import reference
+
     return {
         (SETTINGS, "settings"): _settings(),
         (COMMANDS, "commands"): _commands(),
         (COMMANDS, "exit codes"): _table_of_exit_codes(_base().EXIT_CODES),
         (POLICIES, "policies"): _policies(),
         (MONITORING, "metrics"): _metrics(),
+        (JSON, "sources"): reference.sources(),
+        (JSON, "documents"): reference.documents(),
     }
 
 
@@ -195,6 +200,8 @@ def _base():
 def _commands() -> str:
     from django.core.management import load_command_class
 
+    from tests import reference
+
     lines: list[str] = []
     for name in command_names():
         command = load_command_class("ukcloud_maintenance", name)
@@ -203,7 +210,10 @@ def _commands() -> str:
         for verb, parser in verbs.items():
             lines += [f"#### {name} {verb}", "", parser.description, ""]
             lines += _of_parser(f"{name} {verb}", parser)
-        lines += [] if verbs else _of_parser(name, parser_of(name))
+            lines += reference.of_command(name, verb)
+        if not verbs:
+            lines += _of_parser(name, parser_of(name))
+            lines += reference.of_command(name) if hasattr(command, "prints") else []
         codes = getattr(command, "exit_codes", None)
         if codes == _base().EXIT_CODES:
             lines += ["Exit codes: [those of all commands](#exit-codes).", ""]

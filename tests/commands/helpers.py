@@ -12,9 +12,12 @@ from typing import Any
 
 from django.utils import timezone
 
+from tests.shapes import Seen, printed_as
 from ukcloud_maintenance import store
 from ukcloud_maintenance.core.host.certificate import CODES
+from ukcloud_maintenance.core.shape import Printed
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
+from ukcloud_maintenance.management.commands._base import ShellCommand
 from ukcloud_maintenance.models import Drain
 
 
@@ -43,7 +46,20 @@ def run(name: str, *arguments: str, stderr: Any = None) -> Outcome:
         exit_code = 0
     finally:
         sys.stderr = argparse_err
+    check_document(command, out.getvalue())
     return Outcome(exit_code, out.getvalue(), err.getvalue())
+
+
+#: What the documents have had that were printed so far.
+PRINTED = Seen()
+
+
+def check_document(command: Any, stdout: str) -> None:
+    """Whether what was printed, where it is JSON, is as the reference says."""
+    if not stdout.startswith(("{", "[")) or not isinstance(command, ShellCommand):
+        return
+    prints = [*command.prints, Printed(command.prints_error)]
+    assert printed_as(prints, json.loads(stdout), PRINTED) == []
 
 
 def shell_user(monkeypatch: Any, uid: int, name: str, **environment: str) -> None:

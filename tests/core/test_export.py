@@ -26,8 +26,7 @@ ASKED = RequestView("abort", requested_by="ann", requested_at=AT, attempt=1)
 
 def made(host: str = "cmp1", **more) -> dict:
     """The document of a drain of one instance with one event."""
-    texts = dict.fromkeys(export._DRAIN_TEXTS + export._DRAIN_VALUES, "")
-    texts |= dict.fromkeys(export._DRAIN_TIMES)
+    texts = dict.fromkeys(export.DRAIN.required - {"id", "message"}, "")
     drain = SimpleNamespace(
         pk=7,
         message=None,
@@ -35,8 +34,7 @@ def made(host: str = "cmp1", **more) -> dict:
         | {"region": "RegionOne", "host": host, "max_concurrent": 2, "move_locked": False}
         | {"created_at": AT, "started_at": AT},
     )
-    fields = dict.fromkeys(export._INSTANCE_TEXTS, "") | dict.fromkeys(export._INSTANCE_VALUES)
-    fields |= {
+    fields = dict.fromkeys(export.INSTANCE.required, "") | {
         "server_id": "s-1",
         "server_name": "web-1",
         "memory_bytes": 2**30,

@@ -11,6 +11,7 @@ from ..core import signing
 from ..core.backports import StrEnum
 from ..core.message import Message, message
 from ..core.printable import printable
+from ..core.shape import Shape, keys
 from ..settings.actions import VALUES, Action, Poll, Webhook
 from .http import NoReply, Reply, ask, named, origin, without_secrets
 
@@ -20,6 +21,18 @@ READ, QUOTED, ADDRESS = 65536, 200, 2000
 _ADDRESSES = ("status_url", "url", "href")
 #: Where an answer says why.
 _REASONS = ("detail", "message", "error", "msg")
+
+
+SENT = Shape(
+    "The request of an action",
+    keys("action", "its name in `ACTIONS`"),
+    keys("host run", "the host, and the number of the run"),
+    keys("reason", "of the run"),
+    about="Without a `body` of its own: that has these values as `{host}`, `{run}` and `{reason}`,"
+    " and a command as `MAINTENANCE_HOST`, `MAINTENANCE_RUN` and `MAINTENANCE_REASON` too; see"
+    " [actions](actions.md)",
+    elsewhere="the webhooks of `ACTIONS`",
+)
 
 
 class Sending(StrEnum):
@@ -75,7 +88,7 @@ def body(action: Action, values: Mapping[str, str]) -> dict[str, Any]:
     known = {name: printable(values.get(name, "")) for name in VALUES}
     template = _of(action).body
     if template is None:
-        return {"action": action.name, **known}
+        return SENT.made(action=action.name, **known)
     filled: dict[str, Any] = _filled(template, known)
     return filled
 

@@ -12,6 +12,7 @@ from ..core.backports import UTC
 from ..core.message import Message, message
 from ..core.notices import INFO, TEST, TOLD, Kind
 from ..core.printable import printable
+from ..core.shape import Shape, keys
 from ..core.states import Direction
 from ..messages import document, english, render
 
@@ -20,6 +21,33 @@ if TYPE_CHECKING:
 
 #: What people are told is cut off here, in characters: services have limits, and the page has all.
 LONGEST = 3000
+
+
+DATA = Shape(
+    "What a notice tells",
+    keys("event_id event", "its number and kind in the record; not in a test", maybe=True),
+    keys(
+        "region host drain_id run_id",
+        "what it is about; empty or null: of none; not in a test",
+        maybe=True,
+    ),
+    keys(
+        "reason requested_by",
+        "why and by whom the drain or the run was requested; not in a test",
+        maybe=True,
+    ),
+    keys("actor", "who did it: a person, or a worker; not in a test", maybe=True),
+    keys("title", "one line, and what there is to say", said="message"),
+    keys("url", "the page about it; null: `HORIZON_URL` is not set"),
+)
+NOTICE = Shape(
+    "A notice",
+    keys("id", "its number, the same in each attempt"),
+    keys("type", "the event as in [Events](notifications.md#events); `test`: only a test"),
+    keys("timestamp", "when it happened"),
+    keys("data", "what is told", one=DATA),
+    elsewhere="the receivers of `WEBHOOKS`: see [Webhooks](notifications.md#webhooks)",
+)
 
 
 @dataclass(frozen=True)
@@ -67,19 +95,19 @@ def letter_of(event: "Event", delivery: str, language: str, horizon: str) -> Let
             who=facts["requested_by"],
             reason=facts["reason"],
         )
-    data = {
+    data = DATA.made(
         **facts,
-        "title": english(title),
+        title=english(title),
         **document("message", said),
-        "url": _link(facts, horizon) or None,
-    }
+        url=_link(facts, horizon) or None,
+    )
     return _letter(delivery, kind, event.at, language, title, (said, about), data)
 
 
 def letter_for_test(delivery: str, language: str, horizon: str, at: datetime) -> Letter:
     """One that only tells that it arrives."""
     title, said = message("told_test"), message("told_test_text")
-    data = {"title": english(title), **document("message", said), "url": horizon or None}
+    data = DATA.made(title=english(title), **document("message", said), url=horizon or None)
     return _letter(delivery, Kind(TEST, INFO, title.code), at, language, title, (said,), data)
 
 
@@ -99,7 +127,7 @@ def _letter(
     text = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
     body = "\n".join(filter(None, [text, data["url"]]))
     when = at.astimezone(UTC).isoformat()
-    sent = {"id": delivery, "type": kind.topic, "timestamp": when, "data": data}
+    sent = NOTICE.made(id=delivery, type=kind.topic, timestamp=when, data=data)
     return Letter(delivery, kind.topic, kind.tone, printable(titled), body, sent)
 
 

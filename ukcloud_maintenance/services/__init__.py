@@ -22,13 +22,13 @@ from ..store import (
 )
 from .access import connect, connect_shell, shell_regions
 from .affected import Affected, AffectedProject, AffectedRequest, affected, affected_region
+from .affected_files import AFFECTED, affected_problems, affected_text
 from .affected_files import FORMS as AFFECTED_FORMS
 from .affected_files import TYPES as AFFECTED_TYPES
-from .affected_files import affected_problems, affected_text
 from .affected_files import file_name as affected_file_name
 from .affected_files import rendered as affected_rendered
 from .allocations import host_allocations, remove_allocation
-from .certificates import Certificate, certificate, document_of
+from .certificates import CERTIFICATE, Certificate, certificate, document_of
 from .checks import check_destination
 from .drains import request_drain
 from .health import Finding, Health, Level, Threshold, Thresholds, default_thresholds, health
@@ -98,8 +98,10 @@ from .runs import RunHostPreview, RunPreview, RunRequest, check_run, request_run
 from .steering import UNCHANGED, DrainChange, cancel_drain, change_drain, pause_drain, resume_drain
 
 __all__ = [
+    "AFFECTED",
     "AFFECTED_FORMS",
     "AFFECTED_TYPES",
+    "CERTIFICATE",
     "JUST_NOW",
     "LARGEST_FIRST",
     "NOTE_MAX",

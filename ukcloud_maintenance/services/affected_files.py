@@ -16,7 +16,8 @@ from ..core.affected import Part
 from ..core.backports import UTC
 from ..core.message import Message, message
 from ..core.printable import cell, printable
-from ..core.record.export import CONTENT_TYPES, CSV, JSON, as_json, iso
+from ..core.record.export import CONTENT_TYPES, CSV, JSON, as_json
+from ..core.shape import Shape, iso, keys
 from ..messages import document, documents, english, render
 from ..messages.rendering import Plain
 from .affected import Affected, AffectedProject
@@ -31,6 +32,51 @@ _SUFFIXES = {CSV: "csv", JSON: "json", TEXT: "txt"}
 
 SCHEMA = "ukcloud_maintenance.affected"
 SCHEMA_VERSION = 1
+INSTANCE = Shape(
+    "A move of an instance",
+    keys("server_id server_name", "which instance"),
+    keys("host drain_id", "the host that it leaves, and the drain; null: there is none yet"),
+    keys("state method", "how far it is in the drain, and how it is moved"),
+    keys("part", "`to_move`, `moving`, `moved`, `not_moved`, `unknown`"),
+    keys(
+        "expected_begin_at expected_likely_at expected_end_at",
+        "when it is expected to move: at the earliest, the likely end, at the latest",
+    ),
+    keys(
+        "expected_begin_seconds expected_end_seconds",
+        "the same without a drain or a run, from the start of the drain of its host",
+    ),
+    keys("moved_at dest_compute", "when it was seen to have moved, and where to"),
+    keys(
+        "move moves",
+        "which of its moves this is (null: it is none), and how many are known: an instance is"
+        " listed once for each",
+    ),
+    keys("may_move_again", "of a run: further moves may come that are still unknown"),
+    keys(
+        "interruption",
+        "`none`; `moment`: live; `paused`: by a force complete; `off`: cold-migrated while it ran;"
+        " `unknown`; and what is said of that to its owner",
+        said="message",
+    ),
+    keys("interrupted_seconds_at_most", "for how long at most; null: unknown"),
+)
+PROJECT = Shape(
+    "A project",
+    keys("project_id project_name", "which it is"),
+    keys("emails", "of its users; null: unknown; empty: there are none"),
+    keys("instances", "the moves of its instances", each=INSTANCE),
+)
+AFFECTED = Shape(
+    "Who is affected",
+    keys("schema", f"`{SCHEMA}`"),
+    keys("schema_version", f"`{SCHEMA_VERSION}`"),
+    keys("exported_at", "when it was written"),
+    keys("region plan_id run_id drain_ids hosts", "of what"),
+    keys("", "lists: what could not be read, for example the addresses", said="problems"),
+    keys("projects", "each project, by name", each=PROJECT),
+    elsewhere="**JSON** on the page **Who Is Affected**",
+)
 
 #: The columns of the CSV, in their order.
 COLUMNS = (
@@ -66,53 +112,53 @@ def file_name(found: Affected, form: str) -> str:
 
 def affected_document(found: Affected) -> dict[str, Any]:
     """Who is affected, for programs."""
-    return {
-        "schema": SCHEMA,
-        "schema_version": SCHEMA_VERSION,
-        "exported_at": iso(found.now),
-        "region": found.region,
-        "plan_id": found.plan_id,
-        "run_id": found.run_id,
-        "drain_ids": [drain.pk for drain in found.drains],
-        "hosts": [*dict.fromkeys([*(drain.host for drain in found.drains), *found.hosts])],
+    return AFFECTED.made(
+        schema=SCHEMA,
+        schema_version=SCHEMA_VERSION,
+        exported_at=iso(found.now),
+        region=found.region,
+        plan_id=found.plan_id,
+        run_id=found.run_id,
+        drain_ids=[drain.pk for drain in found.drains],
+        hosts=[*dict.fromkeys([*(drain.host for drain in found.drains), *found.hosts])],
         **documents("problems", found.problems),
-        "projects": [
-            {
-                "project_id": project.id or None,
-                "project_name": project.name or None,
-                "emails": list(project.emails) if project.emails is not None else None,
-                "instances": [_of_instance(one) for one in project.instances],
-            }
+        projects=[
+            PROJECT.made(
+                project_id=project.id or None,
+                project_name=project.name or None,
+                emails=list(project.emails) if project.emails is not None else None,
+                instances=[_of_instance(one) for one in project.instances],
+            )
             for project in found.projects
         ],
-    }
+    )
 
 
 def _of_instance(one: AffectedInstance) -> dict[str, Any]:
     after = one.after_start if one.after_start and one.after_start.is_known else None
     at_most = one.effect.at_most
-    return {
-        "server_id": one.server_id,
-        "server_name": one.server_name,
-        "host": one.host,
-        "drain_id": one.drain.pk if one.drain else None,
-        "state": one.state or None,
-        "method": str(one.method) or None,
-        "part": one.effect.part.value,
-        "expected_begin_at": iso(one.begins_at),
-        "expected_likely_at": iso(one.likely_at),
-        "expected_end_at": iso(one.ends_at),
-        "expected_begin_seconds": round(after.begins) if after else None,
-        "expected_end_seconds": round(after.ends) if after else None,
-        "moved_at": iso(one.moved_at),
-        "dest_compute": one.dest_compute or None,
-        "move": one.move or None,
-        "moves": one.moves,
-        "may_move_again": one.may_move_again,
-        "interruption": one.effect.interruption.value,
-        "interrupted_seconds_at_most": round(at_most, 1) if at_most is not None else None,
+    return INSTANCE.made(
+        server_id=one.server_id,
+        server_name=one.server_name,
+        host=one.host,
+        drain_id=one.drain.pk if one.drain else None,
+        state=one.state or None,
+        method=str(one.method) or None,
+        part=one.effect.part.value,
+        expected_begin_at=iso(one.begins_at),
+        expected_likely_at=iso(one.likely_at),
+        expected_end_at=iso(one.ends_at),
+        expected_begin_seconds=round(after.begins) if after else None,
+        expected_end_seconds=round(after.ends) if after else None,
+        moved_at=iso(one.moved_at),
+        dest_compute=one.dest_compute or None,
+        move=one.move or None,
+        moves=one.moves,
+        may_move_again=one.may_move_again,
+        interruption=one.effect.interruption.value,
+        interrupted_seconds_at_most=round(at_most, 1) if at_most is not None else None,
         **document("message", one.effect.said),
-    }
+    )
 
 
 def _csv(found: Affected) -> str:

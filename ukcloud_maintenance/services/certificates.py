@@ -8,14 +8,52 @@ from typing import Any
 from .. import settings, store
 from ..core.actor import RULE_VIEW, Actor
 from ..core.host import returning as h
-from ..core.host.certificate import SCOPE, Check, for_programs, from_json
+from ..core.host.certificate import CHECK, SCOPE, Check, for_programs, from_json
 from ..core.message import Message, holds, message
+from ..core.shape import Shape, keys
 from ..messages import document, documents, iso
 from ..store import Drain, HostMaintenance
 from .access import require
 
 #: The version of :func:`document_of`: raised where a key changes its meaning or goes.
 CERTIFICATE_SCHEMA = 1
+MAINTENANCE = Shape(
+    "The maintenance of a host",
+    keys("id service_id", "its number, and the compute service"),
+    keys(
+        "found_status found_reason our_reason",
+        "how the service was found, and the reason that the drain wrote; null: it wrote none",
+    ),
+    keys(
+        "disabled_at opened_at returning_since", "its times, and what is said of it", said="message"
+    ),
+)
+DRAIN = Shape(
+    "A drain of a maintenance",
+    keys("id state result", "its number, how far it is, and how it ended"),
+    keys("reason requested_by", "why and by whom"),
+    keys("created_at finished_at", "its times"),
+)
+CERTIFICATE = Shape(
+    "A certificate",
+    keys("schema", f"the version of its names: {CERTIFICATE_SCHEMA}"),
+    keys("host region written_at", "which host, and as of when"),
+    keys(
+        "safe_to_power_off safe_since",
+        "whether it is, since when without a break, and why not",
+        said="why_not",
+    ),
+    keys(
+        "verified_at valid_until",
+        "when it was verified, and until when that is believed; null: never",
+    ),
+    keys("withdrawn_at", "when it last was no longer safe, and why", said="withdrawn_why"),
+    keys("checks", "what the last verification found", each=CHECK),
+    keys("", "what it is about, and what not", said="scope"),
+    keys("maintenance", "its maintenance; null: the host is in none", one=MAINTENANCE),
+    keys("drains", "those of this maintenance, the oldest first", each=DRAIN),
+    elsewhere="**JSON** beside the certificate on a host's page",
+)
 
 
 def verified_after(now: datetime) -> datetime:
@@ -134,43 +172,45 @@ def document_of(actor: Actor, found: Certificate) -> dict[str, Any]:
     known is null."""
     require(actor, RULE_VIEW)
     maintenance = found.maintenance
-    return {
-        "schema": CERTIFICATE_SCHEMA,
-        "host": found.host,
-        "region": found.region,
-        "written_at": iso(found.now),
-        "safe_to_power_off": found.safe,
+    return CERTIFICATE.made(
+        schema=CERTIFICATE_SCHEMA,
+        host=found.host,
+        region=found.region,
+        written_at=iso(found.now),
+        safe_to_power_off=found.safe,
         **document("why_not", found.why_not, none=None),
-        "safe_since": iso(found.safe_since),
-        "verified_at": iso(found.verified_at),
-        "valid_until": iso(found.valid_until),
-        "withdrawn_at": iso(found.withdrawn_at),
+        safe_since=iso(found.safe_since),
+        verified_at=iso(found.verified_at),
+        valid_until=iso(found.valid_until),
+        withdrawn_at=iso(found.withdrawn_at),
         **document("withdrawn_why", found.withdrawn_why, none=None),
-        "checks": for_programs(found.checks, document, documents),
+        checks=for_programs(found.checks, document, documents),
         **document("scope", SCOPE),
-        "maintenance": {
-            "id": maintenance.pk,
-            "service_id": maintenance.service_id,
-            "found_status": maintenance.found_status,
-            "found_reason": maintenance.found_reason or None,
-            "our_reason": maintenance.our_reason or None,
-            "disabled_at": iso(maintenance.disabled_at),
-            "opened_at": iso(maintenance.opened_at),
-            "returning_since": iso(maintenance.returning_since),
-            **document("message", maintenance.message),
-        }
-        if maintenance
-        else None,
-        "drains": [
-            {
-                "id": drain.pk,
-                "state": drain.state,
-                "result": drain.result or None,
-                "reason": drain.reason,
-                "requested_by": drain.requested_by,
-                "created_at": iso(drain.created_at),
-                "finished_at": iso(drain.finished_at),
-            }
+        maintenance=_maintenance_document(maintenance) if maintenance else None,
+        drains=[
+            DRAIN.made(
+                id=drain.pk,
+                state=drain.state,
+                result=drain.result or None,
+                reason=drain.reason,
+                requested_by=drain.requested_by,
+                created_at=iso(drain.created_at),
+                finished_at=iso(drain.finished_at),
+            )
             for drain in found.drains
         ],
-    }
+    )
+
+
+def _maintenance_document(maintenance: HostMaintenance) -> dict[str, Any]:
+    return MAINTENANCE.made(
+        id=maintenance.pk,
+        service_id=maintenance.service_id,
+        found_status=maintenance.found_status,
+        found_reason=maintenance.found_reason or None,
+        our_reason=maintenance.our_reason or None,
+        disabled_at=iso(maintenance.disabled_at),
+        opened_at=iso(maintenance.opened_at),
+        returning_since=iso(maintenance.returning_since),
+        **document("message", maintenance.message),
+    )

@@ -18,10 +18,8 @@ KEEP_DAYS_MAX = 36500
 
 def drain_document(report: DrainReport) -> dict[str, Any]:
     """A drain and its instances for programs; see `core.record.export` for what is in it."""
-    return {
-        **export.drain_document(report.drain, document, report.forecast),
-        "instances": _instances(report),
-    }
+    of_drain = export.drain_document(report.drain, document, report.forecast)
+    return export.DRAIN.made(**of_drain, instances=_instances(report))
 
 
 def _instances(report: DrainReport) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from typing import Any
 from .. import message as m
 from ..facts import Allocation, Hypervisor, Server, Service
 from ..message import Message, message, some
+from ..shape import Shape, keys
 from . import emptiness
 from .emptiness import Emptiness, HostContents, Obstacle, called
 
@@ -52,6 +53,14 @@ class Check:
     passed: bool
     found: Message
     details: tuple[Message, ...] = ()
+
+
+CHECK = Shape(
+    "A check",
+    keys("code passed", "which it is, and whether it holds"),
+    keys("", "what was found", said="text"),
+    keys("", "lists: each thing that stands against it, or that should be known", said="details"),
+)
 
 
 @dataclass(frozen=True)
@@ -134,12 +143,12 @@ def for_programs(
     :param listed: the same of several
     """
     return [
-        {
-            "code": check.code,
-            "passed": check.passed,
+        CHECK.made(
+            code=check.code,
+            passed=check.passed,
             **said("text", check.found),
             **listed("details", check.details),
-        }
+        )
         for check in checks
     ]
 

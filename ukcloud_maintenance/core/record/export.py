@@ -9,15 +9,14 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from ..backports import UTC
 from ..copying.duration import Forecast
 from ..drain.needs import course_of
-from ..message import Message
 from ..printable import cell, file_part
+from ..shape import Said, Shape, iso, keys, plain
 
 SCHEMA = "ukcloud_maintenance.drain"
 SCHEMA_VERSION = 2
@@ -25,38 +24,132 @@ SCHEMA_VERSION = 2
 CSV, JSON = "csv", "json"
 CONTENT_TYPES = {CSV: "text/csv; charset=utf-8", JSON: "application/json; charset=utf-8"}
 
-_DRAIN_TEXTS = (
-    *("direction", "region", "host", "service_id", "state", "result", "reason"),
-    *("requested_by", "requested_by_id", "cancelled_by", "destination", "timeout_action"),
+FORECAST_SECONDS = Shape(
+    "The seconds of a forecast",
+    keys(
+        "low likely high",
+        "at the earliest, the likely time, and at the latest; null: a migration is not converging",
+    ),
 )
-_DRAIN_VALUES = ("plan_id", "max_concurrent", "follow_estimate", "move_locked", "learned_limit")
-_DRAIN_TIMES = ("created_at", "started_at", "finished_at", "start_at", "stop_at")
-
-_INSTANCE_TEXTS = (
-    *("server_id", "server_name", "project_id", "project_name", "flavor_name"),
-    *("state", "method", "code", "choice", "note"),
-    *("source_compute", "dest_compute", "server_status"),
+FORECAST = Shape(
+    "A forecast",
+    keys("seconds", "how long it still takes", one=FORECAST_SECONDS),
+    keys("samples", "on how many earlier migrations of the region it is based"),
+    keys("assumed", "whether those are too few, so that it is a rough estimate"),
 )
-_INSTANCE_VALUES = ("vcpus", "memory_bytes", "disk_bytes", "attempts")
-_INSTANCE_TIMES = ("created_at", "started_at", "finished_at")
+ATTEMPT = Shape(
+    "An attempt",
+    keys("number method", "which it is, and how the instance was to be moved"),
+    keys("source_compute", "from which host"),
+    keys(
+        "asked_host sent_to",
+        "the host that was requested (null: the scheduler chose), and the one that Nova named",
+    ),
+    keys("nova_migration_id nova_status request_id", "Nova's record of it"),
+    keys("submitted_at queued_since running_since timed_out_at ended_at", "its times"),
+    keys("result code", "how it ended, and what is said of that; null: it has not", said="message"),
+    keys("memory_total_bytes disk_total_bytes", "what there was to copy"),
+)
+REQUEST = Shape(
+    "A request",
+    keys("kind origin", "what it is, and whose: `admin`, `timeout` or `cancel`"),
+    keys("requested_by requested_at", "by whom, and when"),
+    keys("attempt nova_migration_id", "the attempt that it is about"),
+    keys("state tries tried_at taken_at", "how far it is, and when Nova was asked and took it"),
+    keys(
+        "request_id",
+        "OpenStack's number of that, and what Nova made of it if it did not take it",
+        said="answer",
+    ),
+)
+INSTANCE = Shape(
+    "An instance",
+    keys("server_id server_name project_id project_name flavor_name", "which it is"),
+    keys("vcpus memory_bytes disk_bytes", "its size"),
+    keys(
+        "state code method choice note",
+        "how far it is and why, how it is moved, what was chosen for it, and why; what is said",
+        said="message",
+    ),
+    keys(
+        "source_compute dest_compute server_status",
+        "where it was and is, and Nova's status of it",
+    ),
+    keys("attempts", "how many times it was tried"),
+    keys("created_at started_at finished_at seconds", "its times, and how long it took"),
+    keys("nova_status nova_migration_id request_id", "Nova's record of the newest attempt"),
+    keys(
+        "memory_total_bytes memory_remaining_bytes disk_total_bytes disk_remaining_bytes"
+        " rate_bytes",
+        "its copy; the rate is by the second",
+    ),
+    keys(
+        "pass_bytes",
+        "the size of the pass that copies what the guest has written since the one before; null in"
+        " the first pass",
+    ),
+    keys(
+        "course seconds_left",
+        "whether the migration in progress is converging, and when it finishes; null once it is"
+        " over, aborted or forced to complete",
+    ),
+    keys("timed_out_at times_out_at", "when it exceeded its timeout, or will"),
+    keys("attempt_list", "each attempt, in their order", each=ATTEMPT),
+    keys("request_list", "each abort, force complete and reset", each=REQUEST),
+)
+DRAIN = Shape(
+    "A drain",
+    keys("id plan_id", "its number, and that of its plan"),
+    keys("direction", "`away` from the host, or `back` to it after its return to service"),
+    keys("region host service_id", "the host and its compute service"),
+    keys("state result", "how far it is, how it ended, and what is said of it", said="message"),
+    keys("reason requested_by requested_by_id cancelled_by", "why and by whom"),
+    keys("max_concurrent", "how many migrations run at once, as requested or changed since"),
+    keys(
+        "destination follow_estimate",
+        "where to: a host; or null, and the hosts are kept even (false: the scheduler chooses)",
+    ),
+    keys("move_locked timeout_action", "whether locked instances move; what a timeout does"),
+    keys("learned_limit", "how many live migrations Nova runs at once on the host"),
+    keys("created_at started_at finished_at start_at stop_at", "its times and its window"),
+    keys("forecast", "how long it still takes; null: it is over, or nothing is left", one=FORECAST),
+    keys(
+        "instances",
+        "its instances, in the order in which they are started; in a file they stand beside it",
+        each=INSTANCE,
+        maybe=True,
+    ),
+    keys(
+        "safe_to_power_off",
+        "after `drain_host --wait` alone: whether the host is, and why not",
+        said="why_not",
+        maybe=True,
+    ),
+)
+EVENT = Shape(
+    "An event of a drain",
+    keys("id at kind", "its number, when it happened, and what it is"),
+    keys("actor actor_id", "by whom: a person, or a worker"),
+    keys("server_id", "of which instance (null: of the drain), and what is said", said="message"),
+    keys("request_id", "the number of OpenStack's answer that it tells of"),
+)
+FILE = Shape(
+    "The file of a drain",
+    keys("schema", f"`{SCHEMA}`"),
+    keys("schema_version", f"`{SCHEMA_VERSION}`"),
+    keys("exported_at", "when it was written"),
+    keys("drain", "the drain, without its instances", one=DRAIN),
+    keys("instances", "its instances, in the order in which they are started", each=INSTANCE),
+    keys("events", "its timeline", each=EVENT),
+    elsewhere="**JSON** beside the record on a drain's page",
+)
 
 #: What the newest attempt tells of an instance.
-_NEWEST_TEXTS = ("nova_status", "request_id")
-_NEWEST_VALUES = (
-    *("nova_migration_id", "memory_total_bytes", "memory_remaining_bytes"),
-    *("disk_total_bytes", "disk_remaining_bytes", "pass_bytes", "rate_bytes"),
+_NEWEST = (
+    *("nova_status", "request_id", "nova_migration_id", "timed_out_at"),
+    *("memory_total_bytes", "memory_remaining_bytes", "disk_total_bytes", "disk_remaining_bytes"),
+    *("pass_bytes", "rate_bytes"),
 )
-
-_ATTEMPT_TEXTS = (
-    *("method", "source_compute", "asked_host", "sent_to", "nova_status", "request_id"),
-    *("result", "code"),
-)
-_ATTEMPT_VALUES = ("number", "nova_migration_id", "memory_total_bytes", "disk_total_bytes")
-_ATTEMPT_TIMES = ("submitted_at", "queued_since", "running_since", "timed_out_at", "ended_at")
-
-_REQUEST_TEXTS = ("kind", "origin", "requested_by", "state", "request_id")
-_REQUEST_VALUES = ("attempt", "nova_migration_id", "tries")
-_REQUEST_TIMES = ("requested_at", "tried_at", "taken_at")
 
 #: the columns of the CSV, in their order
 COLUMNS = (
@@ -69,31 +162,13 @@ COLUMNS = (
 )
 
 
-#: Writes a message under a name.
-Said = Callable[[str, Message | None], dict[str, Any]]
-
-
-def iso(moment: datetime | None) -> str | None:
-    """ISO 8601 in UTC, to the millisecond."""
-    if moment is None:
-        return None
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def drain_document(drain: Any, said: Said, forecast: Forecast | None = None) -> dict[str, Any]:
     """A drain by itself.
 
     :param drain: models.Drain
     :param said: writes a message under a name: its text, code and values
     """
-    return {
-        "id": drain.pk,
-        **texts(drain, _DRAIN_TEXTS),
-        **said("message", drain.message),
-        **values(drain, _DRAIN_VALUES),
-        **times(drain, _DRAIN_TIMES),
-        "forecast": forecast_document(forecast),
-    }
+    return DRAIN.of(drain, said, id=drain.pk, forecast=forecast_document(forecast))
 
 
 def instance_document(
@@ -106,39 +181,19 @@ def instance_document(
     :param times_out_at: when the copy in progress does
     """
     took = row.finished_at - row.started_at if row.finished_at and row.started_at else None
-    newest, requests = row.attempt, row.requests
+    newest = row.attempt
     course = course_of(row)  # not what was said of a copy that is over
-    return {
-        **texts(row, _INSTANCE_TEXTS),
-        **said("message", row.message),
-        **values(row, _INSTANCE_VALUES),
-        **times(row, _INSTANCE_TIMES),
-        "seconds": round(took.total_seconds(), 3) if took is not None else None,
-        **texts(newest, _NEWEST_TEXTS),
-        **values(newest, _NEWEST_VALUES),
-        "course": course or None,
-        "seconds_left": newest.seconds_left if course else None,
-        **times(newest, ("timed_out_at",)),
-        "times_out_at": iso(times_out_at),
-        "attempt_list": [
-            {
-                **values(one, _ATTEMPT_VALUES),
-                **texts(one, _ATTEMPT_TEXTS),
-                **times(one, _ATTEMPT_TIMES),
-                **said("message", one.message),
-            }
-            for one in attempts
-        ],
-        "request_list": [
-            {
-                **texts(one, _REQUEST_TEXTS),
-                **values(one, _REQUEST_VALUES),
-                **times(one, _REQUEST_TIMES),
-                **said("answer", one.answer),
-            }
-            for one in requests.every
-        ],
-    }
+    return INSTANCE.of(
+        row,
+        said,
+        seconds=round(took.total_seconds(), 3) if took is not None else None,
+        **{name: plain(getattr(newest, name)) for name in _NEWEST},
+        course=course or None,
+        seconds_left=newest.seconds_left if course else None,
+        times_out_at=iso(times_out_at),
+        attempt_list=[ATTEMPT.of(one, said) for one in attempts],
+        request_list=[REQUEST.of(one, said) for one in row.requests.every],
+    )
 
 
 def document(
@@ -154,39 +209,23 @@ def document(
     :param instances: see :func:`instance_document`
     :param events: of models.Event, in the order in which they happened
     """
-    return {
-        "schema": SCHEMA,
-        "schema_version": SCHEMA_VERSION,
-        "exported_at": iso(now),
-        "drain": drain,
-        "instances": instances,
-        "events": [
-            {
-                "id": event.pk,
-                "at": iso(event.at),
-                "kind": event.kind,
-                "actor": event.actor,
-                "actor_id": event.actor_id or None,
-                "server_id": event.migration.server_id if event.migration else None,
-                **said("message", event.message),
-                "request_id": event.request_id or None,
-            }
+    return FILE.made(
+        schema=SCHEMA,
+        schema_version=SCHEMA_VERSION,
+        exported_at=iso(now),
+        drain=drain,
+        instances=instances,
+        events=[
+            EVENT.of(
+                event,
+                said,
+                id=event.pk,
+                actor=event.actor,
+                server_id=event.migration.server_id if event.migration else None,
+            )
             for event in events
         ],
-    }
-
-
-def texts(one: Any, names: Iterable[str]) -> dict[str, Any]:
-    """Texts; empty ones are null."""
-    return {name: getattr(one, name) or None for name in names}
-
-
-def values(one: Any, names: Iterable[str]) -> dict[str, Any]:
-    return {name: getattr(one, name) for name in names}
-
-
-def times(one: Any, names: Iterable[str]) -> dict[str, Any]:
-    return {name: iso(getattr(one, name)) for name in names}
+    )
 
 
 def forecast_document(forecast: Forecast | None) -> dict[str, Any] | None:
@@ -194,14 +233,14 @@ def forecast_document(forecast: Forecast | None) -> dict[str, Any] | None:
     if forecast is None:
         return None
     times = {"low": forecast.low, "likely": forecast.likely, "high": forecast.high}
-    return {
-        "seconds": {
-            name: round(seconds) if math.isfinite(seconds) else None
-            for name, seconds in times.items()
-        },
-        "samples": forecast.samples,
-        "assumed": forecast.assumed,
+    seconds = {
+        name: round(value) if math.isfinite(value) else None for name, value in times.items()
     }
+    return FORECAST.made(
+        seconds=FORECAST_SECONDS.made(**seconds),
+        samples=forecast.samples,
+        assumed=forecast.assumed,
+    )
 
 
 def as_json(found: dict[str, Any]) -> str:

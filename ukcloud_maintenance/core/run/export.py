@@ -9,30 +9,87 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from ..record.export import Said, iso, texts, times, values
+from ..shape import Said, Shape, iso, keys
 from .windows import Opening
 
 SCHEMA = "ukcloud_maintenance.run"
 SCHEMA_VERSION = 1
 
-_RUN_TEXTS = (
-    *("region", "state", "reason", "requested_by", "requested_by_id", "action", "domain", "order"),
-    *("on_failure", "approval", "timeout_action"),
+TRY = Shape(
+    "A try of an action",
+    keys("number name kind", "which it is; `kind` is `command`, `webhook` or `hand`"),
+    keys("state", "how far it is, and what is said of it", said="message"),
+    keys("machine done_by", "where a command runs; and who said that it is done"),
+    keys("started_at ended_at", "its times"),
+    keys("next_at reminded_at", "when the next try is due, and when somebody was reminded of it"),
+    keys("output", "in a file alone: what it has written", maybe=True),
 )
-_RUN_VALUES = (
-    *("at_once", "per_domain", "failures", "bring_back", "max_concurrent", "follow_estimate"),
-    *("move_locked", "windows", "found_down", "found_in_error"),
+HOST = Shape(
+    "A host of a run",
+    keys(
+        "host position domains instances",
+        "which it is, what fails together with it, and how many instances it had",
+    ),
+    keys("stage since failed_in", "how far it is, since when, and why", said="message"),
+    keys("is_unwanted approved_by approved_at", "what people requested"),
+    keys("drain_id maintenance_id", "its drain and its maintenance"),
+    keys(
+        "started_at finished_at down_at up_since checked_at",
+        "its times, and what the checks found wrong",
+        said="objection",
+    ),
+    keys(
+        "forecast_seconds forecast_begins_at forecast_ends_at",
+        "how long it was expected to take, and when it is expected to begin and to end",
+    ),
+    keys("actions", "each try of its action", each=TRY),
 )
-_RUN_TIMES = ("created_at", "finished_at", "held_since")
-
-_HOST_TEXTS = ("host", "stage", "failed_in", "approved_by")
-_HOST_VALUES = ("position", "domains", "instances", "is_unwanted", "drain_id", "maintenance_id")
-_HOST_TIMES = (
-    *("since", "started_at", "finished_at", "approved_at", "down_at", "up_since", "checked_at"),
+RUN = Shape(
+    "A run",
+    keys(
+        "id region reason requested_by requested_by_id created_at finished_at",
+        "which it is, why and by whom",
+    ),
+    keys("state", "how far it is, and what it waits for", said="message"),
+    keys(
+        "held_since",
+        "since when no host begins for a reason of this kind (window, approval, check, room,"
+        " trouble); null: it is not held",
+    ),
+    keys("action", "the name of its action; null: by hand"),
+    keys(
+        "at_once domain per_domain order windows",
+        "how it goes about it; `per_domain` 0: as many as at once",
+    ),
+    keys("on_failure failures approval bring_back", "as it was requested"),
+    keys(
+        "max_concurrent follow_estimate move_locked timeout_action",
+        "what each of its drains is requested with",
+    ),
+    keys(
+        "found_down found_in_error",
+        "the hosts that were down and the servers that were in ERROR at the start",
+    ),
+    keys(
+        "forecast_ends_at",
+        "when it is expected to end; null: it is over, or a host never fits a window",
+    ),
+    keys("hosts", "its hosts, in their order", each=HOST),
+    about="Addresses and names of deliveries are left out: they may hold a secret",
 )
-
-_TRY_TEXTS = ("name", "kind", "state", "machine", "done_by")
-_TRY_TIMES = ("started_at", "ended_at", "next_at", "reminded_at")
+EVENT = Shape(
+    "An event of a run",
+    keys("id at kind", "its number, when it happened, and what it is"),
+    keys("actor actor_id", "by whom (a person, or a worker), and what is said", said="message"),
+)
+FILE = Shape(
+    "The file of a run",
+    keys("schema", f"`{SCHEMA}`"),
+    keys("schema_version", f"`{SCHEMA_VERSION}`"),
+    keys("exported_at", "when it was written"),
+    keys("run", "the run, with the output of its actions", one=RUN),
+    keys("events", "its timeline", each=EVENT),
+)
 
 
 def run_document(
@@ -45,15 +102,7 @@ def run_document(
     :param said: writes a message under a name: its text, code and values
     :param ends_at: when it is forecast to end
     """
-    return {
-        "id": run.pk,
-        **texts(run, _RUN_TEXTS),
-        **said("message", run.message),
-        **values(run, _RUN_VALUES),
-        **times(run, _RUN_TIMES),
-        "forecast_ends_at": iso(ends_at),
-        "hosts": list(hosts),
-    }
+    return RUN.of(run, said, id=run.pk, forecast_ends_at=iso(ends_at), hosts=list(hosts))
 
 
 def host_document(
@@ -71,27 +120,14 @@ def host_document(
     :param output: whether what its commands have written is a part of it
     """
     begins, ends = opening or (None, None)
-    return {
-        **texts(host, _HOST_TEXTS),
-        **said("message", host.message),
-        **values(host, _HOST_VALUES),
-        **times(host, _HOST_TIMES),
-        "forecast_seconds": round(host.seconds),
-        "forecast_begins_at": iso(begins),
-        "forecast_ends_at": iso(ends),
-        **said("objection", host.objection),
-        "actions": [_try_document(one, said, output) for one in tries],
-    }
-
-
-def _try_document(one: Any, said: Said, output: bool) -> dict[str, Any]:
-    return {
-        "number": one.number,
-        **texts(one, _TRY_TEXTS),
-        **times(one, _TRY_TIMES),
-        **said("message", one.message),
-        **({"output": one.output} if output else {}),
-    }
+    return HOST.of(
+        host,
+        said,
+        forecast_seconds=round(host.seconds),
+        forecast_begins_at=iso(begins),
+        forecast_ends_at=iso(ends),
+        actions=[TRY.of(one, said, **({"output": one.output} if output else {})) for one in tries],
+    )
 
 
 def document(
@@ -103,20 +139,10 @@ def document(
     :param events: of models.Event
     :param at: when it is written
     """
-    return {
-        "schema": SCHEMA,
-        "schema_version": SCHEMA_VERSION,
-        "exported_at": iso(at),
-        "run": dict(of_run),
-        "events": [
-            {
-                "id": event.pk,
-                "at": iso(event.at),
-                "kind": event.kind,
-                "actor": event.actor,
-                "actor_id": event.actor_id or None,
-                **said("message", event.message),
-            }
-            for event in events
-        ],
-    }
+    return FILE.made(
+        schema=SCHEMA,
+        schema_version=SCHEMA_VERSION,
+        exported_at=iso(at),
+        run=dict(of_run),
+        events=[EVENT.of(event, said, id=event.pk, actor=event.actor) for event in events],
+    )

@@ -20,8 +20,9 @@ from django.db import DatabaseError, InterfaceError
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.actor import Actor, shell_actor
-from ukcloud_maintenance.core.message import Message, as_json, message
+from ukcloud_maintenance.core.message import Message, message
 from ukcloud_maintenance.core.printable import one_line, printable
+from ukcloud_maintenance.core.shape import Printed, Shape, keys
 from ukcloud_maintenance.exceptions import (
     CloudAuthError,
     CloudError,
@@ -31,7 +32,7 @@ from ukcloud_maintenance.exceptions import (
     NotAllowed,
     Refused,
 )
-from ukcloud_maintenance.messages import english, english_remedy
+from ukcloud_maintenance.messages import document, english, english_remedy
 
 from ._edge import EdgeCommand, unusable
 
@@ -97,6 +98,16 @@ _BAD_INPUT = frozenset(
 )
 
 
+FAILURE = Shape(
+    "What went wrong",
+    keys("code", "a stable word for programs"),
+    keys("", "what it is, without what can be done about it", said="message"),
+    keys("remedy", "what can be done about it, or empty"),
+    keys("drain_id", "the drain that is in the way; null: none"),
+)
+ERROR = Shape("An error", keys("error", "its only key", one=FAILURE))
+
+
 @dataclass
 class Failure(Exception):
     """An expected end of a command.
@@ -134,6 +145,9 @@ class ShellCommand(EdgeCommand):
 
     #: what stands at the end of the help
     exit_codes = EXIT_CODES
+    #: what is printed with `--json`, and in case of an error
+    prints: Sequence[Printed] = ()
+    prints_error = ERROR
 
     _arguments: Sequence[str] = ()
     _warning = ""
@@ -260,19 +274,13 @@ class ShellCommand(EdgeCommand):
         self.stdout.json(document)
 
     def _print_error(self, failure: Failure) -> None:
-        stored = as_json(failure.said) if failure.said else {"code": None, "values": None}
-        self.print_json(
-            {
-                "error": {
-                    "code": failure.code,
-                    "message": failure.message,
-                    "message_code": stored["code"],
-                    "message_values": stored["values"],
-                    "remedy": failure.remedy,
-                    "drain_id": failure.drain_id,
-                }
-            }
+        error = FAILURE.made(
+            code=failure.code,
+            **document("message", failure.said) | {"message": failure.message},
+            remedy=failure.remedy,
+            drain_id=failure.drain_id,
         )
+        self.print_json(ERROR.made(error=error))
 
     def warn_without_worker(self, report: services.DrainReport) -> None:
         """Say that nothing will move; once, however often it is looked at."""

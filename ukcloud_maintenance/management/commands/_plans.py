@@ -5,10 +5,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ukcloud_maintenance import services
-from ukcloud_maintenance.core.message import as_json
 from ukcloud_maintenance.core.preflight.verdicts import Kind
-from ukcloud_maintenance.exceptions import Refused
-from ukcloud_maintenance.messages import ENGLISH, documents, english, english_remedy
+from ukcloud_maintenance.messages import ENGLISH, english, english_remedy
 from ukcloud_maintenance.services import HostPreflight, Planned, PlanPreflight
 
 from ._documents import counted, table
@@ -26,96 +24,6 @@ SAID = {
     Kind.STAYS: ("{} stays", "{} stay"),
     Kind.BLOCKED: ("{} blocked", "{} blocked"),
 }
-
-
-def plan_document(plan: HostPreflight) -> dict[str, Any]:
-    """A plan for programs. What is not known is null; sizes are bytes, times are seconds, and
-    amounts of resource classes are in Placement's units."""
-    duration, packing = plan.duration, plan.packing
-    return {
-        "host": plan.service.host,
-        "refusal": refusal_document(plan.refusal),
-        "everything_leaves": plan.everything_leaves,
-        "counts": {kind.value: len(plan.of_kind(kind)) for kind in Kind},
-        "needed_memory_bytes": plan.needed_memory_bytes,
-        "free_memory_bytes": plan.free_memory_bytes,
-        "receivers": [service.host for service in plan.receivers],
-        "duration": duration
-        and {
-            "seconds": round(duration.seconds),
-            "seconds_one_by_one": round(duration.seconds_one_by_one),
-            "at_once": duration.at_once,
-            "rate_bytes": round(duration.rate),
-            "samples": duration.samples,
-        },
-        **_unknown_document(plan),
-        **documents("relief", plan.relief),
-        "instances": [_instance(planned) for planned in _sorted(plan)],
-        "estimate": packing
-        and {
-            "fits": packing.fits,
-            "proved": packing.proved,
-            "full": plan.full,
-            "hosts": [
-                {
-                    "host": fill.host,
-                    "servers": list(fill.servers),
-                    "total": dict(fill.total),
-                    "used_before": dict(fill.used_before),
-                    "used_after": dict(fill.used_after),
-                }
-                for fill in packing.hosts
-            ],
-        },
-    }
-
-
-def _unknown_document(plan: HostPreflight) -> dict[str, dict[str, Any]]:
-    """Why something could not be read, by its name."""
-    stored = {part: as_json(why) for part, why in plan.unknown.items()}
-    return {
-        "unknown": {part: english(why) for part, why in plan.unknown.items()},
-        "unknown_code": {part: one["code"] for part, one in stored.items()},
-        "unknown_values": {part: one["values"] for part, one in stored.items()},
-    }
-
-
-def refusal_document(refusal: Refused | None) -> dict[str, Any] | None:
-    """Why the host cannot be drained now; None where it can."""
-    if refusal is None:
-        return None
-    stored = as_json(refusal.said)
-    return {
-        "code": refusal.code,
-        "message": english(refusal.said, remedy=False),
-        "message_code": stored["code"],
-        "message_values": stored["values"],
-        "remedy": english_remedy(refusal.said),
-        "drain_id": refusal.drain_id,
-    }
-
-
-def _instance(planned: Planned) -> dict[str, Any]:
-    server, verdict, unplaced = planned.server, planned.verdict, planned.unplaced
-    return {
-        "server_id": server.id,
-        "server_name": server.name,
-        "status": server.status,
-        "verdict": verdict.kind.value,
-        "code": verdict.code,
-        "reason": english(verdict.said, remedy=False),
-        "remedy": english_remedy(verdict.said),
-        "said": as_json(verdict.said) if verdict.said else None,
-        "cautions": [
-            {"code": c.code, "text": english(c.said), "said": as_json(c.said)}
-            for c in verdict.cautions
-        ],
-        "memory_bytes": server.memory_bytes,
-        "local_disk_bytes": server.local_disk_bytes,
-        "planned_host": planned.planned_host or None,
-        "unplaced": unplaced
-        and {"nearest": unplaced.nearest or None, "missing": dict(unplaced.missing)},
-    }
 
 
 def plan_text(plan: HostPreflight, columns: int | None = None) -> list[str]:
@@ -174,7 +82,7 @@ def _of_host(plan: HostPreflight, columns: int | None) -> Iterator[list[str]]:
                     english(p.verdict.said, remedy=False) or "-",
                     english_remedy(p.verdict.said) or "-",
                 )
-                for p in _sorted(plan)
+                for p in in_order(plan)
             ),
             columns,
         )
@@ -256,7 +164,7 @@ def _no_place(plan: HostPreflight, left_over: int) -> str:
     return f"{least}no room for {left_over} of them"
 
 
-def _sorted(plan: HostPreflight) -> list[Planned]:
+def in_order(plan: HostPreflight) -> list[Planned]:
     return sorted(plan.planned, key=lambda p: (ORDER[p.verdict.kind], _natural(p.server.name)))
 
 
@@ -268,7 +176,7 @@ def _natural(name: str) -> list[tuple[str, int]]:
 def _cautions(plan: HostPreflight) -> Iterator[str]:
     """Each caution once, with the names of those that it is about."""
     names: dict[str, list[str]] = {}
-    for planned in _sorted(plan):
+    for planned in in_order(plan):
         for caution in planned.verdict.cautions:
             names.setdefault(english(caution.said), []).append(planned.server.name)
     if names:

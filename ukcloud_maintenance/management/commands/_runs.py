@@ -18,11 +18,11 @@ from ukcloud_maintenance.core.run.states import (
     RunState,
     Stage,
 )
-from ukcloud_maintenance.messages import document, english, iso
+from ukcloud_maintenance.messages import english, iso
 from ukcloud_maintenance.services import Run, RunAction, RunHost, RunPreview, RunReport
 
 from ._documents import counted, table
-from ._plans import duration_text, plan_document, plan_summary, refusal_document
+from ._plans import duration_text, plan_summary
 
 ORDERS = {
     Order.BY_HAND: "as given",
@@ -55,48 +55,6 @@ def is_clear(preview: RunPreview) -> bool:
         or preview.rolling.no_room
         or not all(plan.everything_leaves for plan in preview.room)
     )
-
-
-def preview_document(preview: RunPreview) -> dict[str, Any]:
-    """A preview for programs; times are UTC, durations seconds, sizes bytes, and what is not known
-    is null."""
-    request, at = preview.request, preview.forecast.hosts
-    return {
-        "clear": is_clear(preview),
-        "action": request.action or None,
-        "at_once": request.at_once,
-        "domain": request.domain,
-        "per_domain": request.per_domain,
-        "order": request.order,
-        "windows": list(request.windows),
-        "on_failure": request.on_failure,
-        "failures": request.failures if request.on_failure == OnFailure.SKIP else 0,
-        "approval": request.approval,
-        "bring_back": request.bring_back,
-        "moves": preview.rolling.moves,
-        "moves_at_least": preview.rolling.at_least,
-        "moves_without_room": preview.rolling.no_room,
-        "forecast_ends_at": iso(preview.forecast.ends),
-        "never_fit": list(preview.never_fit),
-        **document("lacks", preview.lacks, none=None),
-        "found_down": list(preview.found_down),
-        "found_in_error": dict(preview.found_in_error),
-        "hosts": [
-            {
-                "host": one.host,
-                "zone": one.service.zone,
-                "domains": list(one.domains),
-                "instances": len(one.servers),
-                "memory_bytes": one.memory_bytes,
-                "forecast_seconds": round(one.seconds),
-                "forecast_begins_at": iso(opening[0]) if opening else None,
-                "forecast_ends_at": iso(opening[1]) if opening else None,
-                "refusal": refusal_document(one.refusal),
-            }
-            for one, opening in zip(preview.hosts, at, strict=True)
-        ],
-        "room": [plan_document(plan) for plan in preview.room],
-    }
 
 
 def preview_text(preview: RunPreview, columns: int | None = None) -> list[str]:

@@ -7,10 +7,11 @@ from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core import steering
-from ukcloud_maintenance.core.host.certificate import for_programs
+from ukcloud_maintenance.core.host.certificate import CHECK, for_programs
 from ukcloud_maintenance.core.host.evidence import Evidence
 from ukcloud_maintenance.core.message import Message, message
-from ukcloud_maintenance.core.record.export import forecast_document
+from ukcloud_maintenance.core.record.export import DRAIN, FORECAST, forecast_document
+from ukcloud_maintenance.core.shape import Printed, Shape, keys
 from ukcloud_maintenance.core.steering import DrainVerb, Verb
 from ukcloud_maintenance.messages import document, documents, english, iso
 from ukcloud_maintenance.services import DrainReport, InstanceMigration, PlanReport, Steered
@@ -32,6 +33,46 @@ _ASKED = {
 _NOVA_ANSWERS = {Verb.ABORT, Verb.FORCE, Verb.RESET}
 
 
+REFUSED_DRAIN = Shape("A drain that was refused", keys("drain_id", "which, and why", said="reason"))
+PLAN = Shape(
+    "A plan",
+    keys("id region", "its number, and where it is"),
+    keys("reason requested_by created_at", "why, by whom and when it was requested"),
+    keys("hosts_at_once", "how many hosts move their instances at a time; 0: all"),
+    keys("is_over", "whether all its drains are"),
+    keys("left total", "how many instances have left their hosts, and of how many"),
+    keys("forecast", "how long it still takes; null: it is over, or nothing is left", one=FORECAST),
+    keys("drains", "its drains, with their instances", each=DRAIN),
+    keys(
+        "refused",
+        "where something was requested of all: the drains in which it was not done",
+        each=REFUSED_DRAIN,
+        maybe=True,
+    ),
+)
+STEERED_ONE = Shape("An instance that was steered", keys("server_id server_name", "which"))
+REFUSED_ONE = Shape(
+    "An instance that was refused", keys("server_id server_name", "which, and why", said="reason")
+)
+EVIDENCE = Shape(
+    "Evidence",
+    keys("complete", "whether it proves that the guest runs on its source host"),
+    keys("", "what it means", said="meaning"),
+    keys("", "lists: what to look at by hand", said="by_hand"),
+    keys("read_at", "when it was read"),
+    keys("checks", "each point", each=CHECK),
+)
+STEERED = Shape(
+    "What was requested of instances",
+    keys("drain_id verb", "of which drain, and what"),
+    keys("done", "those for which it was recorded", each=STEERED_ONE),
+    keys("refused", "the others", each=REFUSED_ONE),
+    keys("evidence", "of a reset alone: of each server", by_name=EVIDENCE, maybe=True),
+)
+#: What a command prints that requests the same of a drain or of all drains of a plan.
+OF_DRAIN_OR_PLAN = (Printed(DRAIN, "ID"), Printed(PLAN, "--plan ID"))
+
+
 def pace_and_window(drain: services.Drain) -> str:
     """How a drain goes about it, e.g. "2 migrations at once; nothing new after …"."""
     said = [f"{counted(drain.max_concurrent, 'migration')} at once"]
@@ -45,22 +86,28 @@ def pace_and_window(drain: services.Drain) -> str:
     return "; ".join(said)
 
 
-def plan_progress_document(plan: PlanReport, drains: Iterable[DrainReport]) -> dict[str, Any]:
-    """A plan of several hosts and how far it is, for programs."""
+def plan_progress_document(
+    plan: PlanReport, drains: Iterable[DrainReport], **more: Any
+) -> dict[str, Any]:
+    """A plan of several hosts and how far it is, for programs.
+
+    :param more: those of its keys that may be missing
+    """
     row, total = plan.plan, plan.total
-    return {
-        "id": row.pk,
-        "region": row.region,
-        "reason": row.reason,
-        "hosts_at_once": row.hosts_at_once,
-        "requested_by": row.requested_by,
-        "created_at": iso(row.created_at),
-        "is_over": plan.is_over,
-        "left": total.left,
-        "total": total.total,
-        "forecast": forecast_document(plan.forecast),
-        "drains": [services.drain_document(report) for report in drains],
-    }
+    return PLAN.made(
+        id=row.pk,
+        region=row.region,
+        reason=row.reason,
+        hosts_at_once=row.hosts_at_once,
+        requested_by=row.requested_by,
+        created_at=iso(row.created_at),
+        is_over=plan.is_over,
+        left=total.left,
+        total=total.total,
+        forecast=forecast_document(plan.forecast),
+        drains=[services.drain_document(report) for report in drains],
+        **more,
+    )
 
 
 def find_instances(report: DrainReport, wanted: Iterable[str]) -> list[InstanceMigration]:
@@ -141,12 +188,11 @@ class SteeringCommand(WaitingCommand):
     ) -> None:
         """The JSON of a plan, with why something was not done in some of its drains."""
         plan = services.plan_report(self.actor, plan_id)
-        printed = plan_progress_document(plan, reports)
-        printed["refused"] = [
-            {"drain_id": drain_id, **document("reason", refused[drain_id])}
+        of_drains = [
+            REFUSED_DRAIN.made(drain_id=drain_id, **document("reason", refused[drain_id]))
             for drain_id in sorted(refused)
         ]
-        self.print_json(printed)
+        self.print_json(plan_progress_document(plan, reports, refused=of_drains))
 
     def show_plan(self, plan_id: int, refused: Mapping[int, Message]) -> None:
         """What was done, drain by drain; exit 1 where one was refused that could have taken it."""
@@ -191,19 +237,19 @@ class SteeringCommand(WaitingCommand):
         :param evidence: by server id, for a reset
         """
         if self.json:
-            printed: dict[str, Any] = {
-                "drain_id": drain_id,
-                "verb": verb.value,
-                "done": [_name(row) for row in steered.done],
-                "refused": [
-                    {**_name(row), **document("reason", why)} for row, why in steered.refused
-                ],
-            }
-            if evidence:
-                printed["evidence"] = {
-                    server_id: _evidence_document(found) for server_id, found in evidence.items()
-                }
-            self.print_json(printed)
+            read = {name: _evidence_document(found) for name, found in (evidence or {}).items()}
+            self.print_json(
+                STEERED.made(
+                    drain_id=drain_id,
+                    verb=verb.value,
+                    done=[STEERED_ONE.made(**_name(row)) for row in steered.done],
+                    refused=[
+                        REFUSED_ONE.made(**_name(row), **document("reason", why))
+                        for row, why in steered.refused
+                    ],
+                    **({"evidence": read} if read else {}),
+                )
+            )
         for row in steered.done:
             self.say(f"{row.server_name}: {_ASKED[verb]}.")
         for row, why in steered.refused:
@@ -220,10 +266,10 @@ def _name(row: InstanceMigration) -> dict[str, str]:
 
 
 def _evidence_document(found: Evidence) -> dict[str, Any]:
-    return {
-        "complete": found.complete,
+    return EVIDENCE.made(
+        complete=found.complete,
         **document("meaning", found.meaning),
         **documents("by_hand", found.by_hand),
-        "read_at": iso(found.read_at),
-        "checks": for_programs(found.checks, document, documents),
-    }
+        read_at=iso(found.read_at),
+        checks=for_programs(found.checks, document, documents),
+    )

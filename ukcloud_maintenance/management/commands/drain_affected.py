@@ -7,6 +7,7 @@ from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.message import message
+from ukcloud_maintenance.core.shape import Printed
 
 from ._base import ShellCommand, failure
 
@@ -21,6 +22,7 @@ class Command(ShellCommand):
         " interrupted, and the e-mail addresses of the project's users. Nothing is changed. The"
         " addresses are personal data."
     )
+    prints = (Printed(services.AFFECTED),)
     exit_codes = """\
 exit codes:
   0    told, also where Keystone did not tell the addresses

@@ -9,7 +9,7 @@ from ukcloud_maintenance.core.states import DrainState
 from ukcloud_maintenance.core.steering import DrainVerb
 
 from ._base import EXIT_NOT_DRAINED
-from ._steering import SteeringCommand
+from ._steering import OF_DRAIN_OR_PLAN, SteeringCommand
 
 
 class Command(SteeringCommand):
@@ -18,6 +18,7 @@ class Command(SteeringCommand):
         " aborted, and the drain ends within a limited time. The compute service then gets the"
         " state it had before the drain, unless you choose otherwise."
     )
+    prints = OF_DRAIN_OR_PLAN
     verb = DrainVerb.CANCEL
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -10,7 +10,7 @@ from ukcloud_maintenance.core.steering import DrainVerb
 from ukcloud_maintenance.services import UNCHANGED, DrainChange
 
 from ._arguments import PLACING, add_placing, add_window, moment
-from ._steering import SteeringCommand, pace_and_window
+from ._steering import OF_DRAIN_OR_PLAN, SteeringCommand, pace_and_window
 
 
 class Command(SteeringCommand):
@@ -18,6 +18,7 @@ class Command(SteeringCommand):
         "Change the pace, the choice of destinations, the window or the timeout action of a drain"
         " that is waiting, running or paused, or of all such drains of a plan."
     )
+    prints = OF_DRAIN_OR_PLAN
     verb = DrainVerb.CHANGE
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -7,9 +7,16 @@ from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.record import export
+from ukcloud_maintenance.core.shape import Printed, Shape, keys
 
 from ._base import ShellCommand
 from ._documents import counted
+
+WRITTEN = Shape(
+    "The file of a drain that was written",
+    keys("drain_id format output", "of which drain, `csv` or `json`, and where it is"),
+    keys("instances events", "how many are in it; a CSV has no events"),
+)
 
 
 class Command(ShellCommand):
@@ -17,6 +24,8 @@ class Command(ShellCommand):
         "Export a drain with its instances as CSV, or with its instances and events as JSON."
         " OpenStack is not queried."
     )
+
+    prints = (Printed(export.FILE), Printed(WRITTEN, "--output FILE"))
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("id", type=int, metavar="ID", help="the drain's number")
@@ -46,13 +55,13 @@ class Command(ShellCommand):
         instances = len(document["instances"])
         if self.json:
             self.print_json(
-                {
-                    "drain_id": options["id"],
-                    "format": form,
-                    "output": str(path),
-                    "instances": instances,
-                    "events": len(document["events"]),
-                }
+                WRITTEN.made(
+                    drain_id=options["id"],
+                    format=form,
+                    output=str(path),
+                    instances=instances,
+                    events=len(document["events"]),
+                )
             )
         self.say(
             f"Drain {options['id']} with {counted(instances, 'instance')} was written to {path}."

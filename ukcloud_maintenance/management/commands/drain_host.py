@@ -6,6 +6,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
+from ukcloud_maintenance.core.record.export import DRAIN
+from ukcloud_maintenance.core.shape import Printed
 from ukcloud_maintenance.core.states import DrainState, MigrationState, TimeoutAction
 from ukcloud_maintenance.messages import document, iso
 
@@ -13,7 +15,8 @@ from ._arguments import PLACING, add_placing, add_window, moment
 from ._base import EXIT_NOT_DRAINED, EXIT_REFUSED
 from ._documents import counted
 from ._hosts import add_dry_run, add_host_sets, chosen_hosts
-from ._plans import pace_of, plan_document, plan_text, plans_text
+from ._plans import pace_of, plan_text, plans_text
+from ._preflights import PREFLIGHT, plan_document
 from ._waiting import WaitingCommand
 
 
@@ -24,6 +27,11 @@ class Command(WaitingCommand):
         " so that no instance moves twice; if one host is refused, none is drained. With"
         " --dry-run nothing is queued: it shows which instances can leave, how and to which"
         " hosts."
+    )
+
+    prints = (
+        Printed(DRAIN, many=True),
+        Printed(PREFLIGHT, "--dry-run", many=True),
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -190,10 +198,8 @@ class Command(WaitingCommand):
             found = self._certificates.get(report.drain.pk)
             of_drain = services.drain_document(report)
             if found:
-                of_drain |= {
-                    "safe_to_power_off": found.safe,
-                    **document("why_not", found.why_not, none=None),
-                }
+                why_not = document("why_not", found.why_not, none=None)
+                of_drain = DRAIN.made(**of_drain, safe_to_power_off=found.safe, **why_not)
             documents.append(of_drain)
         self.print_json(documents)
 

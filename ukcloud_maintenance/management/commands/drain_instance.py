@@ -10,13 +10,14 @@ from ukcloud_maintenance.core import steering
 from ukcloud_maintenance.core.copying.convergence import ADVICE, Verdict, pause_seconds
 from ukcloud_maintenance.core.host.evidence import Evidence
 from ukcloud_maintenance.core.message import message
+from ukcloud_maintenance.core.shape import Printed
 from ukcloud_maintenance.core.steering import Verb
 from ukcloud_maintenance.messages import english, english_remedy, iso
 from ukcloud_maintenance.services import InstanceMigration
 
 from ._base import EXIT_REFUSED, failure
 from ._plans import duration_text, size_text
-from ._steering import SteeringCommand, find_instances
+from ._steering import STEERED, SteeringCommand, find_instances
 
 VERBS = {
     "abort": Verb.ABORT,
@@ -44,6 +45,8 @@ class Command(SteeringCommand):
         " and shown, and nothing is reset unless it is complete for all of them. To retry failed"
         " instances, use drain_retry."
     )
+
+    prints = (Printed(STEERED),)
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("verb", choices=VERBS, metavar="VERB", help=" | ".join(VERBS))

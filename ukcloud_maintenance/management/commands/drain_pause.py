@@ -7,7 +7,7 @@ from django.core.management.base import CommandParser
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.steering import DrainVerb
 
-from ._steering import SteeringCommand
+from ._steering import OF_DRAIN_OR_PLAN, SteeringCommand
 
 
 class Command(SteeringCommand):
@@ -15,6 +15,7 @@ class Command(SteeringCommand):
         "Pause a drain or a plan. No new migrations start until it is resumed; those in"
         " progress finish. A drain that has not started does not start."
     )
+    prints = OF_DRAIN_OR_PLAN
     verb = DrainVerb.PAUSE
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -7,11 +7,12 @@ from django.core.management.base import CommandParser
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.steering import DrainVerb
 
-from ._steering import SteeringCommand, pace_and_window
+from ._steering import OF_DRAIN_OR_PLAN, SteeringCommand, pace_and_window
 
 
 class Command(SteeringCommand):
     help = "Resume a paused drain or plan. A window that has expired is removed."
+    prints = OF_DRAIN_OR_PLAN
     verb = DrainVerb.RESUME
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -6,11 +6,12 @@ from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core import steering
+from ukcloud_maintenance.core.shape import Printed
 from ukcloud_maintenance.core.states import MigrationState
 from ukcloud_maintenance.core.steering import DrainVerb, Verb
 
 from ._documents import summary
-from ._steering import SteeringCommand, find_instances
+from ._steering import PLAN, STEERED, SteeringCommand, find_instances
 
 
 class Command(SteeringCommand):
@@ -18,6 +19,7 @@ class Command(SteeringCommand):
         "Retry failed instances with all their attempts: all of a drain or plan, or the given"
         " instances, including skipped ones. A drain that has ended is reopened."
     )
+    prints = (Printed(STEERED, "ID"), Printed(PLAN, "--plan ID"))
     verb = DrainVerb.RETRY
 
     def add_arguments(self, parser: CommandParser) -> None:

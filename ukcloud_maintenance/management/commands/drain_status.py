@@ -14,6 +14,8 @@ from ukcloud_maintenance.core.copying.fraction import of_pass
 from ukcloud_maintenance.core.drain import needs
 from ukcloud_maintenance.core.drain.alarm import alarm
 from ukcloud_maintenance.core.printable import one_line
+from ukcloud_maintenance.core.record.export import DRAIN
+from ukcloud_maintenance.core.shape import Printed
 from ukcloud_maintenance.core.states import (
     MIGRATION_UNDER_WAY,
     MIGRATION_WAITING,
@@ -27,7 +29,7 @@ from ukcloud_maintenance.services import DrainReport, InstanceMigration
 from ._base import ShellCommand
 from ._documents import counted, paragraph, summary, table
 from ._plans import duration_text, pace_of
-from ._steering import pace_and_window, plan_progress_document
+from ._steering import PLAN, pace_and_window, plan_progress_document
 
 #: What the verdicts mean that need an admin's attention.
 _MEANING = {
@@ -42,6 +44,12 @@ class Command(ShellCommand):
     help = (
         "Show all drains in progress, one drain with its instances, or a plan with its hosts."
         " Reads the maintenance database; OpenStack is not queried."
+    )
+
+    prints = (
+        Printed(DRAIN, many=True),
+        Printed(DRAIN, "ID"),
+        Printed(PLAN, "--plan ID"),
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

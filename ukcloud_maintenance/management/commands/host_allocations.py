@@ -6,6 +6,7 @@ from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.host.orphans import Orphan, amounts_of
+from ukcloud_maintenance.core.shape import Printed, Shape, keys
 from ukcloud_maintenance.messages import document, english
 from ukcloud_maintenance.services import host_allocations, remove_allocation
 
@@ -18,10 +19,38 @@ _COST = (
 )
 
 
+ALLOCATION = Shape(
+    "An allocation",
+    keys("provider_id", "of which resource provider"),
+    keys("resources", "the amounts, by resource class", free=True),
+)
+CHECK = Shape(
+    "A check of an allocation",
+    keys("code passed", "which it is, whether it holds, and what was found", said="text"),
+)
+CONSUMER = Shape(
+    "What a consumer holds of a host",
+    keys("consumer_id host", "the consumer, and the host"),
+    keys(
+        "migration_id server_id server_host",
+        "the migration whose allocation it is, its server, and where that really is; null: none",
+    ),
+    keys("allocations", "what it holds of the host", each=ALLOCATION),
+    keys("removable", "whether it is proved to be a leftover"),
+    keys("command", "how to remove it by hand; null: it may still be in use"),
+    keys("checks", "each point", each=CHECK),
+    about="Amounts are in Placement's units",
+)
+
+
 class Command(ShellCommand):
     help = (
         "Show every allocation that Placement has on a host, and whether it is proved to be a"
         " leftover; remove a leftover of a migration that has ended."
+    )
+    prints = (
+        Printed(CONSUMER, many=True),
+        Printed(CONSUMER, "--remove CONSUMER"),
     )
     exit_codes = """\
 exit codes:
@@ -81,17 +110,19 @@ def _text(one: Orphan) -> str:
 
 def _document(one: Orphan) -> dict[str, Any]:
     """One consumer for programs; amounts in Placement's units."""
-    return {
-        "consumer_id": one.consumer.consumer_id,
-        "host": one.host,
-        "migration_id": one.record.id if one.record else None,
-        "server_id": one.record.server_id if one.record else None,
-        "server_host": one.server.host if one.server else None,
-        "allocations": [{"provider_id": a.provider_id, "resources": a.resources} for a in one.here],
-        "removable": one.removable,
-        "command": one.command or None,
-        "checks": [
-            {"code": check.code, "passed": check.passed, **document("text", check.found)}
+    return CONSUMER.made(
+        consumer_id=one.consumer.consumer_id,
+        host=one.host,
+        migration_id=one.record.id if one.record else None,
+        server_id=one.record.server_id if one.record else None,
+        server_host=one.server.host if one.server else None,
+        allocations=[
+            ALLOCATION.made(provider_id=a.provider_id, resources=a.resources) for a in one.here
+        ],
+        removable=one.removable,
+        command=one.command or None,
+        checks=[
+            CHECK.made(code=check.code, passed=check.passed, **document("text", check.found))
             for check in one.checks
         ],
-    }
+    )

@@ -5,6 +5,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
+from ukcloud_maintenance.core.run.export import RUN
+from ukcloud_maintenance.core.shape import Printed
 
 from ._base import ShellCommand
 
@@ -15,6 +17,8 @@ class Command(ShellCommand):
         " is maintained by hand or by a webhook, or whose action failed and was finished by hand."
         " The run then waits until the host is up, and returns it to service."
     )
+
+    prints = (Printed(RUN),)
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("host", metavar="HOST", help="its name, which must match exactly")

@@ -6,6 +6,7 @@ from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.message import Message
+from ukcloud_maintenance.core.shape import Printed, Shape, keys
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
     DrainState,
@@ -21,12 +22,32 @@ from ._waiting import WaitingCommand, patiently
 EXIT_NOT_IN_SERVICE = 1
 
 
+BRING_BACK = Shape(
+    "A drain that brings instances back",
+    keys("state result", "how far it is, how it ended, and what is said of it", said="message"),
+)
+RETURN = Shape(
+    "A return to service",
+    keys("maintenance_id host region", "of which host"),
+    keys("choice", "`enable`, `leave`, or empty: as it was found"),
+    keys("returned_by returning_since", "by whom it was requested, and since when it is returned"),
+    keys("enabled_at closed_at", "when the service was enabled, and when the maintenance ended"),
+    keys("result", "how it ended, and what is said of it; null: it has not", said="message"),
+    keys(
+        "bring_back_drain_id",
+        "the drain that brings the instances back; null: there is none",
+    ),
+    keys("bring_back", "how far that is", one=BRING_BACK),
+)
+
+
 class Command(WaitingCommand):
     help = (
         "Return a host to service after its maintenance: its compute service is enabled if a"
         " drain disabled it, and stays unchanged if it was disabled before. If somebody else"
         " has disabled it since, choose with --enable or --leave."
     )
+    prints = (Printed(RETURN),)
     exit_codes = """\
 exit codes:
   0    requested; with --wait: the host is in service, or --leave was given and it is unchanged,
@@ -155,26 +176,23 @@ exit codes:
     def _document(self, maintenance: services.HostMaintenance) -> dict[str, Any]:
         """A return for programs. What is not known (yet) is null; times are UTC."""
         run = services.return_run(self.actor, maintenance)
-        return {
-            "maintenance_id": maintenance.pk,
-            "host": maintenance.host,
-            "region": maintenance.region,
-            "choice": maintenance.return_choice,
-            "returned_by": maintenance.returned_by,
-            "returning_since": iso(maintenance.returning_since),
-            "enabled_at": iso(maintenance.enabled_at),
-            "closed_at": iso(maintenance.closed_at),
-            "result": maintenance.return_result or None,
+        return RETURN.made(
+            maintenance_id=maintenance.pk,
+            host=maintenance.host,
+            region=maintenance.region,
+            choice=maintenance.return_choice,
+            returned_by=maintenance.returned_by,
+            returning_since=iso(maintenance.returning_since),
+            enabled_at=iso(maintenance.enabled_at),
+            closed_at=iso(maintenance.closed_at),
+            result=maintenance.return_result or None,
             **document("message", maintenance.message),
-            "bring_back_drain_id": run.pk if run else None,
-            "bring_back": {
-                "state": run.state,
-                "result": run.result or None,
-                **document("message", run.message),
-            }
-            if run
-            else None,
-        }
+            bring_back_drain_id=run.pk if run else None,
+            bring_back=run
+            and BRING_BACK.made(
+                state=run.state, result=run.result or None, **document("message", run.message)
+            ),
+        )
 
 
 def _brought_back(run: services.Drain | None) -> str:

@@ -6,6 +6,7 @@ from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.host.certificate import worth_saying
+from ukcloud_maintenance.core.shape import Printed
 from ukcloud_maintenance.messages import english, iso
 
 from ._arguments import add_host
@@ -21,6 +22,7 @@ class Command(WaitingCommand):
         " verifies this continuously; OpenStack is queried only about a host that is not in"
         " maintenance."
     )
+    prints = (Printed(services.CERTIFICATE),)
     exit_codes = """\
 exit codes:
   0    the host is safe to power off

@@ -18,6 +18,7 @@ from ukcloud_maintenance import services
 from ukcloud_maintenance.core.actor import shell_actor
 from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.printable import one_line
+from ukcloud_maintenance.core.shape import Printed, Shape, keys
 from ukcloud_maintenance.exceptions import MaintenanceError
 from ukcloud_maintenance.messages import document, english
 from ukcloud_maintenance.services import Health, Level, Threshold
@@ -46,6 +47,26 @@ _DEFAULTS = {
 }
 
 
+FINDING = Shape("A finding", keys("level", "`warning` or `critical`, and why", said="message"))
+MEASURE = Shape(
+    "A measure",
+    keys("value", "as in the performance data"),
+    keys("warning critical", "from which value on; null: never"),
+)
+HEALTH = Shape(
+    "Whether all is well",
+    keys("status exit_code", "`ok`, `warning` or `critical`; and 0, 1 or 2"),
+    keys("findings", "what is not well", each=FINDING),
+    keys("measures", "each number", by_name=MEASURE),
+)
+PROBLEM = Shape("Why nothing could be looked at", keys("message", "in words"))
+UNKNOWN = Shape(
+    "A check that failed",
+    keys("status exit_code", "`unknown`, and 3"),
+    keys("error", "why", one=PROBLEM),
+)
+
+
 class _NotInTime(Exception):
     pass
 
@@ -64,6 +85,9 @@ exit codes:
   2    CRITICAL: no worker works, a critical threshold is reached, or the database failed
   3    UNKNOWN: bad arguments or settings, or a bug of this command
 """
+
+    prints = (Printed(HEALTH),)
+    prints_error = UNKNOWN
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -147,24 +171,7 @@ exit codes:
 
     def _show(self, found: Health) -> None:
         if self.json:
-            self.print_json(
-                {
-                    "status": found.level.name.lower(),
-                    "exit_code": int(found.level),
-                    "findings": [
-                        {"level": one.level.name.lower(), **document("message", one.said)}
-                        for one in found.findings
-                    ],
-                    "measures": {
-                        one.name: {
-                            "value": _plain(one.value),
-                            "warning": _plain(one.threshold.warning),
-                            "critical": _plain(one.threshold.critical),
-                        }
-                        for one in found.measures
-                    },
-                }
-            )
+            self.print_json(_document(found))
             return
         said = [english(one.said, remedy=False) for one in found.findings[:FINDINGS_SHOWN]]
         beyond = len(found.findings) - FINDINGS_SHOWN
@@ -182,10 +189,30 @@ exit codes:
         """UNKNOWN: nothing could be looked at."""
         self._is_said = True
         if "--json" in self._arguments:
-            self.print_json({"status": "unknown", "exit_code": 3, "error": {"message": text}})
+            error = PROBLEM.made(message=text)
+            self.print_json(UNKNOWN.made(status="unknown", exit_code=3, error=error))
         else:
             self._line(Level.UNKNOWN, text)
         raise SystemExit(int(Level.UNKNOWN))
+
+
+def _document(found: Health) -> dict[str, Any]:
+    return HEALTH.made(
+        status=found.level.name.lower(),
+        exit_code=int(found.level),
+        findings=[
+            FINDING.made(level=one.level.name.lower(), **document("message", one.said))
+            for one in found.findings
+        ],
+        measures={
+            one.name: MEASURE.made(
+                value=_plain(one.value),
+                warning=_plain(one.threshold.warning),
+                critical=_plain(one.threshold.critical),
+            )
+            for one in found.measures
+        },
+    )
 
 
 def _plain(number: float) -> float | int | None:

@@ -6,9 +6,18 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
+from ukcloud_maintenance.core.shape import Printed, Shape, keys
 
 from ._base import ShellCommand
 from ._documents import counted
+
+CLEARED = Shape(
+    "What was cleared",
+    keys("dry_run", "whether it was only counted"),
+    keys("drains instances events maintenances plans", "how many were removed"),
+    keys("runs run_hosts run_actions", "of rolling runs"),
+    keys("kept kept_runs", "drains and runs of that age whose host is still in maintenance"),
+)
 
 
 class Command(ShellCommand):
@@ -17,6 +26,8 @@ class Command(ShellCommand):
         " the host maintenances and the rolling runs that ended as long ago. Drains and runs in"
         " progress, and those of a host that is still in maintenance, are never removed."
     )
+
+    prints = (Printed(CLEARED),)
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -34,7 +45,7 @@ class Command(ShellCommand):
         self.prove_authority()
         found = services.clear_record(self.actor, options["older_than"], options["dry_run"])
         if self.json:
-            self.print_json({"dry_run": options["dry_run"], **asdict(found)})
+            self.print_json(CLEARED.made(dry_run=options["dry_run"], **asdict(found)))
         verb = "Would remove" if options["dry_run"] else "Removed"
         self.say(
             f"{verb} {counted(found.drains, 'drain')} with {counted(found.instances, 'instance')}"

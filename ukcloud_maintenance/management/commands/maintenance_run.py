@@ -9,10 +9,12 @@ from django.core.management.base import CommandParser
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.record import export
+from ukcloud_maintenance.core.run import export as of_run
 from ukcloud_maintenance.core.run.domains import DomainKind
 from ukcloud_maintenance.core.run.states import HostVerb, OnFailure, RunState, RunVerb
+from ukcloud_maintenance.core.shape import Printed
 from ukcloud_maintenance.exceptions import ConfigurationError, Refused
-from ukcloud_maintenance.messages import document, english, iso
+from ukcloud_maintenance.messages import english, iso
 
 from ._arguments import PLACING
 from ._base import (
@@ -25,11 +27,19 @@ from ._base import (
 from ._documents import counted
 from ._hosts import chosen_hosts
 from ._run_arguments import HAND, add_verbs
+from ._run_documents import (
+    BRIEF,
+    OUTPUT,
+    PREVIEW,
+    WRITTEN,
+    brief_document,
+    output_document,
+    preview_document,
+)
 from ._run_waiting import RunCommand, is_at_rest
 from ._runs import (
     is_clear,
     list_lines,
-    preview_document,
     preview_text,
     refused,
     run_text,
@@ -38,6 +48,10 @@ from ._runs import (
 
 #: Refusals that do not say which option they are about.
 _NAMELESS = frozenset({"run_number_out_of_range", "run_choice_unknown"})
+
+
+#: The sub-commands after which the run is printed as it is then.
+_STEERING = ("pause", "resume", "cancel", "approve", "skip", "retry", "done", "add")
 
 
 class Command(RunCommand):
@@ -57,6 +71,18 @@ exit codes:
   4    OpenStack or the database failed or did not answer
   130  interrupted while waiting; the run continues
 """
+
+    prints = (
+        Printed(of_run.RUN, "start"),
+        Printed(PREVIEW, "start --dry-run"),
+        Printed(of_run.RUN, "status", many=True),
+        Printed(of_run.RUN, "status ID"),
+        Printed(BRIEF, "list", many=True),
+        Printed(OUTPUT, "output"),
+        Printed(of_run.FILE, "export"),
+        Printed(WRITTEN, "export --output FILE"),
+        *(Printed(of_run.RUN, verb) for verb in _STEERING),
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         for made in add_verbs(parser):
@@ -198,7 +224,7 @@ exit codes:
     def _list(self, options: dict[str, Any]) -> None:
         runs = self._runs(options["region"])
         if self.json:
-            self.print_json([_brief(run) for run in runs])
+            self.print_json([brief_document(run) for run in runs])
         elif runs:
             self.say(*list_lines(runs, self.columns))
         else:
@@ -218,20 +244,7 @@ exit codes:
             raise failure(said, code="unknown_try")
         [one] = found
         if self.json:
-            self.print_json(
-                {
-                    "run_id": report.run.pk,
-                    "host": host.host,
-                    "number": one.number,
-                    "name": one.name or None,
-                    "kind": one.kind,
-                    "state": one.state,
-                    "started_at": iso(one.started_at),
-                    "ended_at": iso(one.ended_at),
-                    **document("message", one.message),
-                    "output": one.output,
-                }
-            )
+            self.print_json(output_document(report.run.pk, host.host, one))
             return
         self.note(f"{host.host}, {try_text(one)}, started {iso(one.started_at)}")
         if one.output:
@@ -258,7 +271,7 @@ exit codes:
         hosts, events = len(found["run"]["hosts"]), len(found["events"])
         if self.json:
             self.print_json(
-                {"run_id": run.pk, "output": str(path), "hosts": hosts, "events": events}
+                WRITTEN.made(run_id=run.pk, output=str(path), hosts=hosts, events=events)
             )
         self.say(f"Run {run.pk} with {counted(hosts, 'host')} was written to {path}.")
 
@@ -331,18 +344,3 @@ exit codes:
         wanted = RunState.CANCELLED if is_cancelled else RunState.SUCCEEDED
         if report.run.state != wanted:
             raise SystemExit(EXIT_NOT_DRAINED)
-
-
-def _brief(run: services.Run) -> dict[str, Any]:
-    """A run of a list, for programs."""
-    return {
-        "id": run.pk,
-        "region": run.region,
-        "state": run.state,
-        "action": run.action or None,
-        "reason": run.reason,
-        "requested_by": run.requested_by,
-        "created_at": iso(run.created_at),
-        "finished_at": iso(run.finished_at),
-        **document("message", run.message),
-    }
