@@ -121,6 +121,23 @@ def test_pinned_processors_of_a_host_without_pcpu_are_taken_of_its_vcpu():
     assert not pack([pinned], {"h1": Capacity({"PCPU": 2, "VCPU": 9, "MEMORY_MB": 9})}).fits
 
 
+def test_one_that_is_larger_than_a_machine_goes_to_a_larger_one_however_much_is_free():
+    small = Capacity({"MEMORY_MB": 100, "VCPU": 64}, largest={"VCPU": 16, "MEMORY_MB": 90})
+    large = Capacity({"MEMORY_MB": 50, "VCPU": 64}, {"VCPU": 30}, largest={"VCPU": 32})
+    both = {"h1": small, "h2": large}
+    assert pack([item("a", 1, vcpus=24)], both).placed == {"a": "h2"}
+    assert pack([item("a", 1, vcpus=16)], both).placed == {"a": "h1"}
+    [left] = pack([item("a", 95, vcpus=1)], {"h1": small}).unplaced
+    assert (left.nearest, left.missing) == ("h1", {"MEMORY_MB": 5})
+    # also where other arrangements are searched: the two are as free as each other
+    twins = {
+        "h1": Capacity({"MEMORY_MB": 10, "VCPU": 9}, largest={"MEMORY_MB": 5}),
+        "h2": Capacity({"MEMORY_MB": 10, "VCPU": 9}),
+    }
+    sizes = [6, 4, 4, 3, 3]
+    assert pack([item(str(n), size, ["h1", "h2"]) for n, size in enumerate(sizes)], twins).fits
+
+
 def test_a_disk_that_is_shared_does_not_limit():
     wants_disk = Item("a", Needs({"DISK_GB": 500, "MEMORY_MB": 1}), ("h1",))
     assert pack([wants_disk], {"h1": capacity(10)}).fits

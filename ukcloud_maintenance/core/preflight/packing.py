@@ -10,7 +10,7 @@ An estimate shows it, and a drain asks Nova for it, unless the choice is left to
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from heapq import heapify, heapreplace
 
 from ..facts import Capacity, Server, ServerGroup
@@ -256,6 +256,8 @@ class _Board:
         for name, amount in wanted.items():
             if used.get(name, 0) + amount > found.total.get(name, 0):
                 return 2.0
+            if amount > found.largest.get(name, amount):
+                return 2.0
         return self.share(host, wanted)
 
     def share(self, host: str, more: Mapping[str, int] = NOTHING) -> float:
@@ -326,7 +328,7 @@ class _Board:
     def why_not(self, item: Item) -> Unplaced:
         """What an instance that was not placed lacks on the host that comes nearest."""
         short = {
-            host: item.needs.missing(Capacity(self.capacity[host].total, self.used[host]))
+            host: item.needs.missing(replace(self.capacity[host], used=self.used[host]))
             for host in self.allowed(item)
         }
         if not short:
@@ -393,4 +395,4 @@ class _Search:
         free = frozenset(
             (n, total - board.used[host].get(n, 0)) for n, total in found.total.items()
         )
-        return self.open_to[host], groups, free
+        return self.open_to[host], groups, free, frozenset(found.largest.items())
