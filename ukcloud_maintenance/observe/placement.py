@@ -33,14 +33,14 @@ class Surroundings:
     def __init__(self) -> None:
         self._kept: dict[str, tuple[float, dict[str, Any]]] = {}
 
-    def read(self, cloud: Cloud, *, anew: bool = False) -> dict[str, Any]:
+    def read(self, cloud: Cloud, *, most: float = KEPT_SECONDS) -> dict[str, Any]:
         """Three requests, or none; what cannot be read is the error, and not remembered.
 
-        :param anew: what is remembered may be wrong
+        :param most: what was read longer ago than so many seconds may be wrong
         """
         now = time.monotonic()
         at, found = self._kept.get(cloud.region, (-math.inf, {}))
-        if anew or now - at >= KEPT_SECONDS:
+        if now - at >= min(most, KEPT_SECONDS):
             found = _read_surroundings(cloud)
             if not any(isinstance(value, CloudError) for value in found.values()):
                 self._kept[cloud.region] = now, found
