@@ -253,8 +253,8 @@ def nominal_seconds(size: int) -> float:
 def measure_of(done: Iterable[tuple[int, float]], left: Iterable[int]) -> Callable[[int], float]:
     """What a migration of so many bytes of memory takes beside others of the same drain: a fixed
     part and one for each byte, by what those that are done took. Of the smallest and the largest,
-    as long as none of them is done, it is assumed that they are what :func:`nominal_seconds` makes
-    of them; of all, where those that are done are alike.
+    as long as none of them is done, it is assumed that their fixed part is the usual one. Few
+    tell nothing: it is :func:`nominal_seconds`.
 
     :param done: of each that is done its bytes and the seconds that it took
     :param left: bytes of those that are not
@@ -264,32 +264,33 @@ def measure_of(done: Iterable[tuple[int, float]], left: Iterable[int]) -> Callab
         if seconds > 0:
             # looks are not closer to each other
             by_size.setdefault(size, []).append(max(seconds, 1.0))
-    if sum(map(len, by_size.values())) < ENOUGH_SAMPLES or len(by_size) < 2:
-        return nominal_seconds
     # bytes, seconds, and how many there are of the size: one that does not end is no rule
     points = [(s, statistics.median(each), len(each)) for s, each in by_size.items()]
-    took = sum(seconds * count for _, seconds, count in points)
-    pace = took / sum(nominal_seconds(size) * count for size, _, count in points)
+    count = sum(n for _, _, n in points)
+    total = sum(size * n for size, _, n in points)
+    if count < ENOUGH_SAMPLES or not total:
+        return nominal_seconds
+    fixed = min(ASSUMED_OVERHEAD, *(seconds for _, seconds, _ in points))
+    each_byte = sum((seconds - fixed) * n for _, seconds, n in points) / total
     sizes = {*by_size, *left}
     unseen = {min(sizes), max(sizes)} - by_size.keys()
-    points += [(size, pace * nominal_seconds(size), ASSUMED_SAMPLES) for size in unseen]
-    fixed, each_byte = _line(points)
+    points += [(size, fixed + each_byte * size, ASSUMED_SAMPLES) for size in unseen]
+    if len(points) > 1:
+        fixed, each_byte = _line(points)
     return lambda size: fixed + each_byte * size
 
 
 def _line(points: Iterable[tuple[int, float, int]]) -> tuple[float, float]:
-    """The line that is nearest to points, by its distance as a share of their height; neither of
+    """The line that is nearest to points, of which those that are higher count less; neither of
     its two parts is below 0.
 
     :param points: each with its weight
     """
-    weighed = [(x, y, weight / y**2) for x, y, weight in points]
+    weighed = [(x, y, weight / y) for x, y, weight in points]
     total = sum(w for _, _, w in weighed)
     x_mean = sum(w * x for x, _, w in weighed) / total
     y_mean = sum(w * y for _, y, w in weighed) / total
     spread = sum(w * (x - x_mean) ** 2 for x, _, w in weighed)
-    if not spread:
-        return y_mean, 0.0
     slope = sum(w * (x - x_mean) * (y - y_mean) for x, y, w in weighed) / spread
     if slope <= 0:
         return y_mean, 0.0
