@@ -231,8 +231,9 @@ def decisions() -> None:
 def packings() -> None:
     """Where the instances of a drain go: worked out before each of them is sent."""
     from ukcloud_maintenance.core.facts import Capacity
+    from ukcloud_maintenance.core.preflight.board import Item
     from ukcloud_maintenance.core.preflight.needs import Needs
-    from ukcloud_maintenance.core.preflight.packing import Item, pack
+    from ukcloud_maintenance.core.preflight.packing import pack
 
     def among(hosts: int, full: int, instances: int = 30) -> Callable[[], Any]:
         names = tuple(f"cmp{n}" for n in range(hosts))

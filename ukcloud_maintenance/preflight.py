@@ -22,8 +22,9 @@ from .cloud.wire import version_key
 from .core.copying.duration import Duration, Learned, estimate
 from .core.facts import Capacity, Server, Service
 from .core.message import Message, message
+from .core.preflight.board import Unplaced
 from .core.preflight.judge import group_of, judge
-from .core.preflight.packing import Packing, Unplaced, items_of, pack
+from .core.preflight.packing import Packing, items_of, pack
 from .core.preflight.surroundings import amounts
 from .core.preflight.verdicts import Caution, Choice, Chosen, Kind, PlacementContext, Verdict
 from .exceptions import CloudError, Refused

@@ -9,8 +9,9 @@ import sys
 import pytest
 
 from ukcloud_maintenance.core.facts import Capacity
+from ukcloud_maintenance.core.preflight.board import Item
 from ukcloud_maintenance.core.preflight.needs import Needs
-from ukcloud_maintenance.core.preflight.packing import Item, Packing, pack
+from ukcloud_maintenance.core.preflight.packing import Packing, pack
 from ukcloud_maintenance.demo import behaviours, launcher
 from ukcloud_maintenance.demo.config import (
     DEFAULT_HOSTS,

@@ -512,10 +512,22 @@ def test_a_full_destination_makes_room_for_the_next_instance_that_goes_elsewhere
 
 def test_where_the_scheduler_could_choose_a_full_host_the_estimate_names_another():
     admission = d.Admission(inbound={"cmp2": 4}, per_destination=4)
-    sight = seen(server("a"), admission=admission)
-    assert not submits(decide(drain(), [row("a")], sight))
-    (sent,) = of_type(decide(drain(), [row("a", planned_host="cmp5")], sight), d.Submit)
+    # where what it asks for is not all seen, no place is worked out for it
+    sight = seen(server("a", extra_specs={"hw:numa_nodes": "2"}), admission=admission)
+    even = drain(follow_estimate=True)
+    assert not submits(decide(even, [row("a")], sight))
+    (sent,) = of_type(decide(even, [row("a", planned_host="cmp5")], sight), d.Submit)
     assert sent.host == "cmp5"
+
+
+def test_a_drain_that_is_left_to_the_scheduler_waits_for_it():
+    """Nobody asked for the hosts of the estimate."""
+    admission = d.Admission(inbound={"cmp2": 4}, per_destination=4)
+    one = row("a", planned_host="cmp5")
+    actions = decide(drain(), [one], seen(server("a"), admission=admission))
+    assert not submits(actions)
+    assert of_type(actions, d.ChangeDrain)[-1].fields["message"].code == "destinations_full"
+    assert submits(decide(drain(), [one], seen(server("a"))))
 
 
 def test_nothing_is_started_before_its_turn_in_the_plan_and_the_page_says_why():

@@ -19,6 +19,10 @@ def running(name="web", since=2.0, **more):
     return migrating(name, running_since=ago(since), **more)
 
 
+def begun(since, waited=0.0, **more):
+    return running(since=since, submitted_at=ago(since + waited), **more)
+
+
 def queued(name="next", **more):
     return migrating(name, nova_status="queued", nova_migration_id=8, **more)
 
@@ -74,6 +78,37 @@ class TestThePause:
         just = migrating(submitted_at=ago(1))
         assert pause(view, just, WAITS) == looking.RAMP_SECONDS
         assert pause(view, replace_submitted(just, 60), WAITS) == POLL
+
+    def test_the_end_of_the_last_one_is_awaited_by_looks_that_follow_each_other(self):
+        for since in (9.05, 10, 9 + looking.RAMP_LASTS - 0.1):
+            rows = arrived(took=10), begun(since)
+            assert pause(drain(**LEARNED), *rows) == looking.RAMP_SECONDS
+        assert pause(drain(**LEARNED), arrived(took=10), begun(5)) == pytest.approx(4)
+
+    def test_not_for_ever(self):
+        rows = arrived(took=10), begun(9 + looking.RAMP_LASTS + 0.1)
+        assert pause(drain(**LEARNED), *rows) == POLL
+
+    def test_one_that_began_unseen_may_end_earlier(self):
+        # it waited in Nova's queue, and was looked at last when it could not have begun yet
+        rows = arrived(took=10), begun(1, waited=3)
+        assert pause(drain(**LEARNED), *rows) == pytest.approx(9 - 1 - 3)
+        for since in (6.5, 7.5):
+            rows = arrived(took=10), begun(since, waited=3)
+            assert pause(drain(**LEARNED), *rows) == POLL
+        # no pause is longer than the latest look
+        rows = arrived(took=10), begun(2, waited=600)
+        assert pause(drain(**LEARNED), *rows) == POLL
+
+    def test_while_the_end_waits_for_more_than_the_last_copy_nothing_is_gained_by_it(self):
+        late = begun(9.05)
+        for other in (
+            row("blocked", state=MigrationState.BLOCKED, code="status_error"),
+            begun(9.05, name="other"),
+        ):
+            assert pause(drain(**LEARNED), arrived(took=10), late, other) == POLL
+        for view in ({"state": DrainState.CANCELLING}, {"direction": "back"}):
+            assert pause(drain(**LEARNED, **view), arrived(took=10), late) == POLL
 
     def test_what_is_odd_or_requested_is_looked_at_often(self):
         for odd in (

@@ -207,6 +207,23 @@ def test_the_maintenance_column_goes_on_by_itself_without_asking_nova(admin, clo
     assert updated(admin) == {}
 
 
+def test_what_was_drained_long_ago_is_not_read_again_and_again(admin, make_drain, monkeypatch):
+    """In a region of a thousand hosts that is nearly all of them."""
+    for host in ("cmp4", "cmp10"):
+        finish(make_drain(host), DrainState.SUCCEEDED, DrainResult.EMPTY)
+    store.Drain.objects.update(finished_at=timezone.now() - timedelta(hours=2))
+    drain = make_drain("cmp1")
+    counted = []
+    counts = store.counting.counts
+    monkeypatch.setattr(
+        store.counting, "counts", lambda ids: counts(counted.append(list(ids)) or counted[-1])
+    )
+    assert set(updated(admin)) == {"cmp1"}
+    assert counted == [[drain.pk]]
+    admin.get(INDEX)
+    assert len(counted[-1]) == 3
+
+
 def test_hosts_that_differ_in_case_alone_are_two(admin, cloud, make_drain):
     cloud.all_services.append(service("CMP1"))
     cloud.all_servers.append(server("other-1", host="CMP1"))

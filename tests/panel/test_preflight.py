@@ -187,6 +187,20 @@ def test_where_room_is_missing_it_says_what_would_give_it(admin, known, make_dra
     assert "allocation ratio" not in page
 
 
+def test_more_overcommit_is_no_advice_for_one_that_is_larger_than_the_machine(admin, known):
+    known.all_servers = [server("huge", vcpus=99)]
+    known.all_inventories = {"cmp10": {"VCPU": Inventory(16, 0, 4.0)}}
+    for host in list(known.all_capacity):
+        known.all_capacity[host] = Capacity({"MEMORY_MB": 64 * 1024, "VCPU": 64, "DISK_GB": 99})
+    known.all_services = [service("cmp1"), service("cmp10")]
+    assert "allocation ratio" in text(admin.get(check_url("cmp1")))
+    cmp10 = known.all_capacity["cmp10"]
+    known.all_capacity["cmp10"] = dataclasses.replace(cmp10, largest={"VCPU": 16})
+    page = text(admin.get(check_url("cmp1")))
+    assert "the closest is cmp10, which lacks 83 vCPUs" in page
+    assert "allocation ratio" not in page
+
+
 def test_looking_for_room_is_bounded(admin, known, monkeypatch):
     """However many instances have none, and however many hosts are out of service."""
     asked: list[str] = []

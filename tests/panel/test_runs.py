@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from tests.acted import act as act_as_worker
 from tests.fakes import GIB, server, service
+from tests.panel import test_hosts
 from tests.panel.test_plans import page, shown, text
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.content.maintenance.common import session
@@ -17,7 +18,7 @@ from ukcloud_maintenance.core.actor import RULE_VIEW, Actor
 from ukcloud_maintenance.core.facts import Aggregate, Capacity
 from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.run.states import ActionKind, ActionState, RunState, Stage
-from ukcloud_maintenance.core.states import DrainState
+from ukcloud_maintenance.core.states import DrainResult, DrainState
 from ukcloud_maintenance.exceptions import CloudUnreachable
 from ukcloud_maintenance.models import Event, Run, RunAction, RunHost
 
@@ -653,7 +654,9 @@ def test_who_only_looks_is_offered_nothing(admin, make_run, monkeypatch):
 # -- the pages of hosts ----------------------------------------------------------------------
 
 
-def test_hosts_say_in_which_run_they_are_and_whose(admin, make_run):
+def test_hosts_say_in_which_run_they_are_and_whose(admin, make_run, make_drain):
+    test_hosts.finish(make_drain("cmp2"), DrainState.SUCCEEDED, DrainResult.EMPTY)
+    store.Drain.objects.update(finished_at=timezone.now() - timedelta(hours=2))
     run = make_run("cmp1", "cmp2")
     yours(run, "cmp1")
     html = shown(admin.get(INDEX))
@@ -664,7 +667,8 @@ def test_hosts_say_in_which_run_they_are_and_whose(admin, make_run):
         assert ("Maintenance Done" in text(line)) is (host == "cmp1")
     assert "in run" not in re.search(r'(?s)<tr id="hosts__row__cmp10".*?</tr>', html)[0]
     cell = admin.get(reverse(f"{PANEL}:host_updates")).json()["cells"]
-    assert f"in run {run.pk}" in cell["cmp2"]
+    # in service again; that it was drained once is told of no longer
+    assert text(cell["cmp2"]) == f"in run {run.pk}"
     said = page(admin.get(reverse(f"{PANEL}:host", args=["cmp1"])))
     assert f"This host is in run {run.pk} It is empty and safe to power off" in said
     assert "waits for you" not in page(admin.get(reverse(f"{PANEL}:host", args=["cmp2"])))

@@ -1018,6 +1018,22 @@ def test_the_time_left_is_told_with_how_sure_it_is(admin, drain, monkeypatch, fo
     assert words in text(updates(admin, drain)["parts"]["facts"])
 
 
+def test_the_time_left_goes_by_what_large_and_small_ones_took_in_this_drain(make_drain):
+    """20 s each, and as little for each GiB as a fast network takes; the large ones come last."""
+    sizes = [1, 2, 1, 4, 2, 1, 64, 32, 2, 64]
+    made = make_drain("cmp7", *(server(f"x{n}", memory_bytes=s * GIB) for n, s in enumerate(sizes)))
+    begun = timezone.now() - timedelta(hours=1)
+    store.change_drain(made, begun, state=DrainState.RUNNING, started_at=begun, max_concurrent=1)
+    for row in list(store.migrations(made))[:8]:
+        took = timedelta(seconds=20 + row.memory_bytes / GIB)
+        store.change_migration(row, begun, state=MigrationState.SUBMITTED, attempts=1)
+        store.change_migration(row, begun, state=MigrationState.MIGRATING, running_since=begun)
+        begun += took
+        store.change_migration(row, begun, state=MigrationState.SUCCEEDED, ended_at=begun)
+    found = services.reports.forecast_of(made, list(store.migrations(made)))
+    assert found.likely == pytest.approx((20 + 2) + (20 + 64), rel=0.01)
+
+
 @pytest.mark.parametrize(
     ("low", "likely", "high", "words"),
     [

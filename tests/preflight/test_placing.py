@@ -153,3 +153,29 @@ def test_the_members_of_the_group_of_the_next_one_are_looked_up_and_no_others(cl
     found = read(cloud, make("cmp1", server("a")))
     assert asked == [server("mate").id]
     assert found.whereabouts[server("mate").id] == "cmp3"
+
+
+@pytest.mark.parametrize(("policy", "counted"), [("soft-anti-affinity", True), ("affinity", False)])
+def test_a_member_of_a_soft_group_is_where_it_goes(cloud, policy, counted):
+    """For Nova those of a hard one are where they are."""
+    cloud.all_servers += [server("far", "cmp4")]
+    mates = tuple(server(name).id for name in ("a", "b", "far"))
+    cloud.all_groups = [ServerGroup("g1", "g", policy, mates)]
+    send(make("cmp4", server("far", "cmp4")), "cmp3", nova_status="running")
+    drain = make("cmp1", server("b"))
+    send(drain, "cmp2", nova_status="running")
+    found = read(cloud, drain).whereabouts
+    goes = {"a": "cmp1", "b": "cmp2", "far": "cmp3"}
+    stays = {"a": "cmp1", "b": "cmp1", "far": "cmp4"}
+    assert found == {server(n).id: host for n, host in (goes if counted else stays).items()}
+
+
+def test_what_this_drain_sent_is_counted_by_what_its_flavor_asks_for(cloud):
+    """Processors of its own, where the host has such."""
+    cloud.all_capacity["cmp2"].total["PCPU"] = 8
+    pinned = server("b", vcpus=4, extra_specs={"hw:cpu_policy": "dedicated"})
+    cloud.all_servers = [server("a"), pinned]
+    drain = make("cmp1", pinned)
+    send(drain, "cmp2")
+    used = read(cloud, drain).capacity["cmp2"].used
+    assert (used["PCPU"], used.get("VCPU", 0)) == (4, 0)

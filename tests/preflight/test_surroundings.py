@@ -1,10 +1,16 @@
 """What changes seldom around the instances of a drain is read seldom."""
 
+import math
+from types import SimpleNamespace
+
 import pytest
 
+from tests.core.build import NOW, ago, row, seen
 from tests.fakes import FakeCloud, service
 from ukcloud_maintenance.core.message import message
+from ukcloud_maintenance.core.states import MigrationState
 from ukcloud_maintenance.exceptions import CloudUnreachable
+from ukcloud_maintenance.observe import drain as observed
 from ukcloud_maintenance.observe import placement
 from ukcloud_maintenance.observe.placement import KEPT_SECONDS, Surroundings
 
@@ -50,9 +56,17 @@ def test_it_is_read_again_after_its_time(clock):
 def test_it_is_read_at_once_where_it_may_be_wrong(clock):
     cloud, around = Counting(), Surroundings()
     around.read(cloud)
-    around.read(cloud, anew=True)
+    around.read(cloud, most=0)
     around.read(cloud)
     assert cloud.asked == 2
+    clock.now += 5
+    around.read(cloud, most=6)
+    assert cloud.asked == 2
+    around.read(cloud, most=5)
+    assert cloud.asked == 3
+    clock.now += KEPT_SECONDS
+    around.read(cloud, most=9 * KEPT_SECONDS)
+    assert cloud.asked == 4
 
 
 def test_each_region_has_its_own(clock):
@@ -68,3 +82,39 @@ def test_what_could_not_be_read_is_tried_again(clock):
     assert isinstance(around.read(cloud)["services"], CloudUnreachable)
     cloud.failure = None
     assert around.read(cloud)["services"] == cloud.all_services
+
+
+@pytest.mark.parametrize(
+    ("rows", "most"),
+    [
+        ([row()], KEPT_SECONDS),
+        ([row(fall_back=True, state=MigrationState.PENDING, ended_at=ago(7))], 7),
+        ([row(fall_back=True, state=MigrationState.MIGRATING, submitted_at=ago(900))], 900),
+        ([row(fall_back=True, state=MigrationState.SUCCEEDED, ended_at=ago(1))], KEPT_SECONDS),
+        (
+            [
+                row("a", fall_back=True, state=MigrationState.MIGRATING, submitted_at=ago(900)),
+                row("b", fall_back=True, state=MigrationState.SUBMITTED, submitted_at=ago(2)),
+            ],
+            2,
+        ),
+    ],
+)
+def test_after_a_refusal_it_is_read_once_and_not_in_each_pass_until_that_one_arrived(
+    rows, most, monkeypatch
+):
+    asked = []
+
+    class Remembered(Surroundings):
+        def read(self, cloud, *, most=KEPT_SECONDS):
+            asked.append(most)
+            return {}
+
+    monkeypatch.setattr(observed.d, "places_wanted", lambda *_: ["web"])
+    monkeypatch.setattr(observed, "drain_view", lambda one: one)
+    monkeypatch.setattr(observed, "row_view", lambda one: one)
+    monkeypatch.setattr(observed, "read_placing", lambda *_: None)
+    monkeypatch.setattr(observed.store, "done_before", lambda _: frozenset())
+    by = observed.Observer(None, lambda: NOW, lambda: None, lambda _: math.inf, Remembered())
+    observed.with_placing(by, SimpleNamespace(pk=1), rows, seen())
+    assert asked == [most]

@@ -631,6 +631,28 @@ def test_the_record_of_a_host_is_its_newest_drain():
     assert record.counts.total == 1
 
 
+def test_the_records_of_the_hosts_of_which_something_changed_lately():
+    drains = {host: begin(create(host)) for host in ("old", "kept", "ended", "again", "open")}
+    join(drains["kept"], "enabled")
+    for host in ("old", "kept", "again", "ended"):
+        end(drains[host])
+    long_ago = NOW - timedelta(hours=2)
+    Drain.objects.exclude(host="ended").filter(finished_at__isnull=False).update(
+        finished_at=long_ago
+    )
+    drains["again"] = create("again")
+    lately = NOW - timedelta(hours=1)
+    every = store.host_records("RegionOne")
+    found = store.host_records("RegionOne", finished_after=lately)
+    assert set(every) - set(found) == {"old"}
+    assert all(found[host] == every[host] for host in found)
+    assert {host: record.drain for host, record in found.items()} == {
+        host: drain for host, drain in drains.items() if host != "old"
+    }
+    alone = store.host_records("RegionOne", hosts=["old", "open"], finished_after=lately)
+    assert set(alone) == {"open"}
+
+
 def join(drain: Drain, status: str, reason: str = "") -> HostMaintenance:
     return store.join_maintenance(
         drain, found_status=status, found_reason=reason, service_id="service-1", now=NOW

@@ -1286,6 +1286,30 @@ def test_capacity_asks_nova_for_no_list_where_the_hypervisors_are_known(openstac
     assert [r.path for r in openstack.requests] == ["/allocation_candidates"]
 
 
+def test_no_instance_is_given_more_than_the_machine_has_however_much_may_be_allocated(
+    openstack, cloud
+):
+    """Placement's `max_unit`, which the summaries leave out."""
+    told = {
+        "VCPU": {"capacity": 64, "used": 0},
+        "PCPU": {"capacity": 8, "used": 0},
+        "MEMORY_MB": {"capacity": 98304, "used": 90000},
+    }
+    summary = {"traits": [], "resources": told}
+    openstack.placement["/allocation_candidates"] = Answer(
+        {"allocation_requests": [], "provider_summaries": {"n1": summary, "n2": summary}}
+    )
+    # one whose processors are all dedicated ones shows none
+    odd = raw_hypervisor("cmp2", "cmp2", id="n2", vcpus=0, memory_mb=0)
+    known = [as_hypervisor(raw_hypervisor("cmp1", "cmp1", id="n1")), as_hypervisor(odd)]
+    found = cloud.capacity(known)
+    assert found["cmp1"].largest == {"VCPU": 16, "MEMORY_MB": 65536}
+    rooms = [found["cmp1"].room(name) for name in ("VCPU", "PCPU", "MEMORY_MB")]
+    assert rooms == [16, 8, 98304 - 90000]
+    assert found["cmp2"].largest == {}
+    assert found["cmp2"].room("VCPU") == 64
+
+
 def test_hosts_ask_nova_for_no_list_where_the_hypervisors_are_known(openstack, cloud):
     openstack.nova["/os-services"] = Answer({"services": [{"id": "s", "host": "cmp1"}]})
     known = [as_hypervisor(raw_hypervisor("cmp1", "cmp1", id="n1"))]

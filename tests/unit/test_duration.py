@@ -1,6 +1,7 @@
 """How long a drain that runs still takes, and how sure that is."""
 
 import math
+import random
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from ukcloud_maintenance.core.copying.duration import (
     busy_seconds,
     forecast,
     learned_of,
+    measure_of,
     nominal_seconds,
 )
 
@@ -138,3 +140,74 @@ class TestItsOwnPace:
     def test_a_time_in_which_nothing_was_in_progress_does_not_count(self):
         assert busy_seconds([(0, 10), (5, 12), (100, 110)]) == 22
         assert busy_seconds([]) == 0
+
+
+class TestTheMeasure:
+    """What one takes beside another, by those that are done."""
+
+    SIZES = tuple(n * GIB for n in (1, 2, 4, 8, 16, 32, 64))
+
+    @pytest.mark.parametrize(("fixed", "rate"), [(8, 1000), (20, 1000), (20, 200), (0.5, 50)])
+    def test_a_mixed_drain_is_forecast_by_its_own_fixed_part(self, fixed, rate):
+        sizes = [random.Random(7).sample(self.SIZES, 7)[n % 7] for n in range(140)]
+        took = [(size, fixed + size / (rate * MIB)) for size in sizes]
+        for done in range(14, 140, 14):
+            measure = measure_of(took[:done], sizes[done:])
+            pace = sum(s for _, s in took[:done]) / sum(map(measure, sizes[:done]))
+            told = pace * sum(map(measure, sizes[done:]))
+            assert told == pytest.approx(sum(s for _, s in took[done:]), rel=0.01)
+
+    def test_one_that_took_very_long_is_no_rule(self):
+        took = [(size, 10 + size / (100 * MIB)) for size in self.SIZES for _ in range(5)]
+        took.append((GIB, 1e6))
+        measure = measure_of(took, [])
+        assert [measure(size) for size in self.SIZES] == pytest.approx(
+            [10 + size / (100 * MIB) for size in self.SIZES]
+        )
+
+    @pytest.mark.parametrize(
+        "took",
+        [
+            [],
+            [(GIB, 10.0), (2 * GIB, 11.0), (4 * GIB, 12.0), (8 * GIB, 13.0)],
+            [(GIB, 0.0), (2 * GIB, -1.0)] * 50,
+            [(0, 10.0)] * 50,
+        ],
+    )
+    def test_a_few_teach_nothing(self, took):
+        assert measure_of(took, [64 * GIB]) is nominal_seconds
+
+    @pytest.mark.parametrize(("took", "small"), [(85.0, 6.25), (645.0, 15.0), (3.0, 3.0)])
+    def test_where_all_are_alike_the_fixed_part_is_the_usual_one_however_fast_they_are(
+        self, took, small
+    ):
+        measure = measure_of([(64 * GIB, took)] * 9, [GIB])
+        assert measure(64 * GIB) == pytest.approx(took)
+        assert measure(GIB) == pytest.approx(small)
+
+    @pytest.mark.parametrize("rate", [200, 1000])
+    def test_the_largest_first_which_is_the_usual_order(self, rate):
+        """On a fast network a fixed part of 20 s is most of what a small one takes."""
+        sizes = [size for size in reversed(self.SIZES) for _ in range(10)]
+        took = [(size, 20 + size / (rate * MIB)) for size in sizes]
+        for done in range(14, 70, 7):
+            measure = measure_of(took[:done], sizes[done:])
+            pace = sum(s for _, s in took[:done]) / sum(map(measure, sizes[:done]))
+            told = pace * sum(map(measure, sizes[done:]))
+            assert 0.5 < told / sum(s for _, s in took[done:]) < 1.5  # was 0.13
+
+    def test_of_those_of_which_none_is_done_it_stays_assumed_for_a_while(self):
+        """Two sizes next to each other, of which the larger one took less, by chance."""
+        took = [(GIB, 16.0), (2 * GIB, 14.0)] * 10
+        measure = measure_of(took, [64 * GIB])
+        assert measure(64 * GIB) > 3 * measure(GIB)
+
+    @given(
+        took=st.lists(st.tuples(st.integers(0, 2**44), st.floats(-1, 1e6)), max_size=30),
+        left=st.lists(st.integers(0, 2**44), max_size=5),
+    )
+    def test_it_is_a_time_and_never_less_for_more(self, took, left):
+        measure = measure_of(took, left)
+        each = [measure(size) for size in sorted([*left, *(size for size, _ in took)])]
+        assert all(math.isfinite(one) and one >= 0 for one in each)
+        assert each == sorted(each)

@@ -4,6 +4,8 @@ A row is (facts of the server, what is chosen, surroundings, kind, code, caution
 answers to the ones that it can be brought to is in tests/preflight.
 """
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -306,6 +308,16 @@ TABLE = {
         {}, NO,
         grouped("anti-affinity", {"b": "h1"}, capacity={"h1": roomy(), "h2": roomy(memory=9)}),
         BLOCKED, "no_room", (),
+    ),
+    "room, but on no machine that is large enough": (
+        {"vcpus": 7}, NO,
+        hosts(capacity={h: replace(roomy(), largest={"VCPU": 6}) for h in ("h1", "h2", "h3")}),
+        BLOCKED, "no_room", (),
+    ),
+    "a machine that is large enough": (
+        {"vcpus": 7}, NO,
+        hosts(capacity={"h1": replace(roomy(), largest={"VCPU": 6}), "h2": roomy()}),
+        LIVE, "", (),
     ),
     "no such resource": (specs(resources__CUSTOM_X="1"), NO, hosts(), BLOCKED, "no_room", ()),
     "bare metal": ({}, NO, hosts(bare_metal=frozenset({"cmp1"})), STAYS, "bare_metal", ()),

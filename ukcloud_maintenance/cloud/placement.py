@@ -1,6 +1,7 @@
 """What Placement holds, and of whom."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -11,7 +12,7 @@ from .answers import dict_of, json_of, list_of, request_id_of
 from .hosts import Hosts
 from .http import side_by_side
 from .transport import PLACEMENT_MICROVERSION
-from .wire import as_capacity, as_hosts, as_inventories
+from .wire import as_capacity, as_hosts, as_inventories, as_largest
 
 
 class Placement(Hosts):
@@ -164,4 +165,6 @@ class Placement(Hosts):
 def _by_host(summaries: dict[str, Any], hypervisors: Iterable[Hypervisor]) -> dict[str, Capacity]:
     known = list(hypervisors)
     found = as_capacity(summaries, {one.id: one.host for one in known})
+    largest = as_largest(known)
+    found = {h: replace(one, largest=largest.get(h, {})) for h, one in found.items()}
     return found | {one.host: Capacity(bare_metal=True) for one in known if one.is_bare_metal}

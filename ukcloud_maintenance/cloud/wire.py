@@ -209,6 +209,20 @@ def as_capacity(summaries: dict[str, Any], hosts: dict[str, str]) -> dict[str, C
     }
 
 
+def as_largest(hypervisors: Iterable[Hypervisor]) -> dict[str, dict[str, int]]:
+    """What one instance can have at most, by host and resource class: what the machine has. The
+    summaries of Placement leave its `max_unit` out; libvirt's driver sets it to what the hypervisor
+    shows (nova/virt/libvirt/driver.py, `update_provider_tree`), others to less. Of what is not
+    shown, nothing is known."""
+    found: dict[str, dict[str, int]] = {}
+    for one in hypervisors:
+        limits = found.setdefault(one.host, {})
+        for name, amount in (("VCPU", one.vcpus), ("MEMORY_MB", one.memory_bytes // MIB)):
+            if amount > 0:
+                limits[name] = max(amount, limits.get(name, 0))
+    return found
+
+
 def as_hosts(services: Iterable[Service], hypervisors: Iterable[Hypervisor]) -> list[HostFacts]:
     """Each service with its hypervisor, or the sum of several."""
     by_host: dict[str, list[Hypervisor]] = {}

@@ -192,8 +192,9 @@ class Capacity:
     """What Placement says of one compute host, its nested providers added up.
 
     Amounts are in Placement's units: VCPU and PCPU in processors, MEMORY_MB in MiB, DISK_GB in
-    GiB. `total` is what may be allocated: (inventory - reserved) x allocation ratio. `providers`
-    are the compute nodes' own, by UUID.
+    GiB. `total` is what may be allocated: (inventory - reserved) x allocation ratio. `largest` is
+    what one instance may have at most, however much is free: Placement gives none more than the
+    machine has (`max_unit`). `providers` are the compute nodes' own, by UUID.
     """
 
     total: dict[str, int] = field(default_factory=dict, hash=False)
@@ -201,9 +202,15 @@ class Capacity:
     traits: frozenset[str] = frozenset()
     bare_metal: bool = False  # its nodes are Ironic's, by Nova: no instance comes or leaves
     providers: tuple[str, ...] = ()
+    largest: dict[str, int] = field(default_factory=dict, hash=False)
 
     def free(self, resource: str) -> int:
         return self.total.get(resource, 0) - self.used.get(resource, 0)
+
+    def room(self, resource: str) -> int:
+        """How much of it one instance can get."""
+        free = self.free(resource)
+        return min(free, self.largest.get(resource, free))
 
 
 @dataclass(frozen=True)

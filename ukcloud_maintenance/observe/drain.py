@@ -30,7 +30,7 @@ from ..core.states import (
 from ..store import Drain, InstanceMigration
 from .evidence import hear
 from .host import read_contents
-from .placement import Surroundings, read_placement_context, read_placing
+from .placement import KEPT_SECONDS, Surroundings, read_placement_context, read_placing
 from .views import drain_view, limits, row_view
 
 #: How many migration records of the host a pass reads; far more than can be in progress.
@@ -149,13 +149,20 @@ def with_placing(
     wanted = d.places_wanted(drain_view(drain), views, seen, limits(), by.clock())
     if not wanted:
         return seen
-    # One was refused its host: what is remembered of the hosts may be why.
-    anew = any(row.fall_back and row.state in MIGRATION_OPEN for row in views)
-    around = by.surroundings.read(by.cloud, anew=anew)
+    # One was refused its host: what was known of the hosts by then may be why.
+    refused = [row for row in views if row.fall_back and row.state in MIGRATION_OPEN]
+    most = min((_seconds_since(by, row) for row in refused), default=KEPT_SECONDS)
+    around = by.surroundings.read(by.cloud, most=most)
     placing = read_placing(by.cloud, drain, seen.servers, wanted, around)
     by.alive()
     preferred = store.done_before(drain.pk)
     return replace(seen, placing=placing, placing_of=frozenset(wanted), preferred=preferred)
+
+
+def _seconds_since(by: Observer, row: d.Row) -> float:
+    """Seconds since a refused attempt ended, or the one after it began."""
+    moment = row.attempt.ended_at or row.attempt.submitted_at
+    return (by.clock() - moment).total_seconds() if moment else 0.0
 
 
 def _add_older(

@@ -12,6 +12,7 @@ from typing import Any
 from .. import store
 from ..cloud import Cloud
 from ..core.facts import Capacity, Server, ServerGroup, Service
+from ..core.preflight.needs import needs_of
 from ..core.preflight.verdicts import PlacementContext
 from ..exceptions import CloudError
 from ..log import log_event
@@ -32,14 +33,14 @@ class Surroundings:
     def __init__(self) -> None:
         self._kept: dict[str, tuple[float, dict[str, Any]]] = {}
 
-    def read(self, cloud: Cloud, *, anew: bool = False) -> dict[str, Any]:
+    def read(self, cloud: Cloud, *, most: float = KEPT_SECONDS) -> dict[str, Any]:
         """Three requests, or none; what cannot be read is the error, and not remembered.
 
-        :param anew: what is remembered may be wrong
+        :param most: what was read longer ago than so many seconds may be wrong
         """
         now = time.monotonic()
         at, found = self._kept.get(cloud.region, (-math.inf, {}))
-        if anew or now - at >= KEPT_SECONDS:
+        if now - at >= min(most, KEPT_SECONDS):
             found = _read_surroundings(cloud)
             if not any(isinstance(value, CloudError) for value in found.values()):
                 self._kept[cloud.region] = now, found
@@ -93,7 +94,7 @@ def read_placing(
         if isinstance(value, CloudError):
             log_event(logging.WARNING, f"no_{name}", drain=drain.pk, detail=value.said)
             return PlacementContext()
-    found["capacity"] = with_sent(cloud, found["capacity"], sent)
+    found["capacity"] = with_sent(cloud, found["capacity"], sent, servers)
     away, capacity = store.away_hosts(drain.region), found["capacity"]
     able = [
         s
@@ -105,16 +106,24 @@ def read_placing(
     next_ones = [servers[server_id] for server_id in wanted]
     around = context(cloud, next_ones, able, frozenset(), found, ironic, soft=True)
     here = {s.id: s.host for s in servers.values()}
-    return replace(around, whereabouts={**around.whereabouts, **here})
+    # The members of a soft group are where they go; those of a hard one are for Nova where they are
+    soft = {member for group in found["groups"] if group.is_soft for member in group.members}
+    goes = {i: host for i, host in store.under_way_to(drain.region).items() if i in soft}
+    return replace(around, whereabouts={**around.whereabouts, **here, **goes})
 
 
 def with_sent(
-    cloud: Cloud, capacity: Mapping[str, Capacity], sent: Iterable[store.Sent]
+    cloud: Cloud,
+    capacity: Mapping[str, Capacity],
+    sent: Iterable[store.Sent],
+    servers: Mapping[str, Server],
 ) -> dict[str, Capacity]:
     """The room that is left once those arrive that were sent.
 
     What is allocated on their hosts is read once more, consumer by consumer, as what Placement has
     learned of meanwhile must not count twice. Where that cannot be read, it does.
+
+    :param servers: those of which is known what their flavors ask for, by id
     """
     found = dict(capacity)
     comers: dict[str, list[store.Sent]] = {}
@@ -137,7 +146,9 @@ def with_sent(
                 _add(used, allocation.resources)
         for one in coming:
             if one.server_id not in there:
-                _add(used, one.amounts)
+                server = servers.get(one.server_id)
+                amounts = needs_of(server).at(found[host]) if server else one.amounts
+                _add(used, amounts)
         found[host] = replace(found[host], used=used)
     return found
 

@@ -98,15 +98,19 @@ JUST_NOW = timedelta(hours=1)
 
 
 def host_records(
-    actor: Actor, region: str, hosts: Iterable[str] | None = None
+    actor: Actor, region: str, hosts: Iterable[str] | None = None, *, lately: bool = False
 ) -> dict[str, store.HostRecord]:
     """What the database knows of the hosts of a region, by host.
 
     :param hosts: of these alone, or None for all
+    :param lately: of those alone of which anything is in progress, or ended `JUST_NOW`
     """
     require(actor, RULE_VIEW)
     now = store.now()
-    return store.host_records(region, verified_after(now), now - JUST_NOW, hosts)
+    since = now - JUST_NOW
+    return store.host_records(
+        region, verified_after(now), since, hosts, finished_after=since if lately else None
+    )
 
 
 def worker_status(actor: Actor) -> store.WorkerStatus:

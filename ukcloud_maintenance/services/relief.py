@@ -38,7 +38,7 @@ def with_relief(
     short = [_short(planned, around) for planned in every[:_SMALLEST]]
     if not short or around.capacity is None:
         return plans
-    found = tuple([*_kept(cloud, plans, services, short), *_overcommit(cloud, short)])
+    found = tuple([*_kept(cloud, plans, services, short), *_overcommit(cloud, short, around)])
     return [replace(plan, relief=found) for plan in plans]
 
 
@@ -70,8 +70,9 @@ def _kept(
     return relief.kept_hosts(short, kept, away, around)
 
 
-def _overcommit(cloud: Cloud, short: list[Short]) -> list[Message]:
-    wanted = dict(list(relief.wanted_ratios(short).items())[:_LOOKED_AT])
+def _overcommit(cloud: Cloud, short: list[Short], around: PlacementContext) -> list[Message]:
+    wanted = relief.wanted_ratios(short, around.capacity or {})
+    wanted = dict(list(wanted.items())[:_LOOKED_AT])
     read = cloud.try_side_by_side({host: partial(cloud.inventories_of, host) for host in wanted})
     known = {host: one for host, one in read.items() if not isinstance(one, CloudError)}
     return relief.overcommit(wanted, known)

@@ -14,7 +14,7 @@ from ..core.copying.duration import (
     at_own_pace,
     busy_seconds,
     forecast,
-    nominal_seconds,
+    measure_of,
 )
 from ..core.copying.patience import TimeoutBounds, TimeoutOutlook, timeout_outlook
 from ..core.drain import needs
@@ -250,13 +250,21 @@ def _at_own_pace(
     """
     now = store.now()
     spans = [(one.since.timestamp(), (one.until or now).timestamp()) for one in arrived]
-    done = sum(nominal_seconds(one.memory_bytes) for one in arrived)
-    left = sum(map(nominal_seconds, waiting))
-    for row in rows:
-        if row.state not in MIGRATION_UNDER_WAY or row.attempt.running_since is None:
-            continue
+    took = [
+        (one.memory_bytes, until - since)
+        for one, (since, until) in zip(arrived, spans, strict=True)
+    ]
+    running = [
+        row
+        for row in rows
+        if row.state in MIGRATION_UNDER_WAY and row.attempt.running_since is not None
+    ]
+    measure = measure_of(took, [*waiting, *(row.memory_bytes for row in running)])
+    done = sum(measure(one.memory_bytes) for one in arrived)
+    left = sum(map(measure, waiting))
+    for row in running:
         spans.append((row.attempt.running_since.timestamp(), now.timestamp()))
-        whole = nominal_seconds(row.memory_bytes)
+        whole = measure(row.memory_bytes)
         part = row.attempt.fraction or 0.0
         done, left = done + part * whole, left + (1 - part) * whole
     return at_own_pace(found, done, left, busy_seconds(spans), len(arrived))

@@ -127,7 +127,7 @@ from .notices import (
 )
 from .planning import ahead_of, create_plan, drains_of_plan, plan, plans
 from .refusals import BeingReturned, DestinationAway, DrainExists, GivenBack, IsDestination
-from .region import Sent, Traffic, sent_unseen, traffic, travelling_groups
+from .region import Sent, Traffic, sent_unseen, traffic, travelling_groups, under_way_to
 from .requests import (
     CANCELLING,
     Entry,
@@ -382,6 +382,7 @@ __all__ = [
     "traffic",
     "travelling_groups",
     "tries_of",
+    "under_way_to",
     "verified",
     "verify_soon",
     "was_told",

@@ -187,10 +187,14 @@ def host_records(
     verified_after: datetime | None = None,
     returned_after: datetime | None = None,
     hosts: Iterable[str] | None = None,
+    *,
+    finished_after: datetime | None = None,
 ) -> dict[str, HostRecord]:
     """The latest drain of every host of a region that ever had one, by host: four queries.
 
     :param hosts: of these hosts alone
+    :param finished_after: of the hosts alone that are drained or in maintenance, or were drained
+        or returned since: two queries more, and of a large region much less to be read
     :param verified_after: what was verified before this is not called safe; None: nothing is
     :param returned_after: since when a host that was returned to service is told of; None: no one
         is
@@ -198,6 +202,17 @@ def host_records(
     of_these = Q()
     if hosts is not None:
         of_these = Q(host_key__in=[host_key(region, host) for host in hosts])
+    asked = Q(open_key__isnull=False)
+    if returned_after is not None:
+        asked |= Q(closed_at__gte=returned_after, returning_since__isnull=False)
+    if finished_after is not None:
+        lately = Q(finished_at__isnull=True) | Q(finished_at__gte=finished_after)
+        drained = Drain.objects.filter(lately, of_these, region=region).order_by()
+        kept = HostMaintenance.objects.filter(asked, of_these, region=region).order_by()
+        keys = {
+            key for found in (drained, kept) for key in found.values_list("host_key", flat=True)
+        }
+        of_these &= Q(host_key__in=keys)
     newest = (
         Drain.objects.filter(of_these, region=region, direction=Direction.AWAY)
         .order_by()
@@ -211,9 +226,6 @@ def host_records(
     found_drains = list(Drain.objects.filter(wanted))
     latest = [d for d in found_drains if d.direction == Direction.AWAY]
     back = {d.host_key: d for d in found_drains if d.direction == Direction.BACK}
-    asked = Q(open_key__isnull=False)
-    if returned_after is not None:
-        asked |= Q(closed_at__gte=returned_after, returning_since__isnull=False)
     maintenances: dict[str, HostMaintenance] = {}
     returned: dict[str, HostMaintenance] = {}
     for found in HostMaintenance.objects.filter(asked, of_these, region=region).order_by(

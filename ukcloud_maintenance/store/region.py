@@ -65,6 +65,15 @@ def sent_unseen(region: str) -> list[Sent]:
     ]
 
 
+def under_way_to(region: str) -> dict[str, str]:
+    """Where the servers of a region go that are in progress, by id, as far as that is known. One
+    query."""
+    rows = InstanceMigration.objects.filter(
+        drain__region=region, state__in=[s.value for s in MIGRATION_UNDER_WAY]
+    )
+    return dict(rows.exclude(dest_compute="").values_list("server_id", "dest_compute"))
+
+
 def traffic(region: str) -> Traffic:
     """How much is in progress in a region: one query."""
     rows = (

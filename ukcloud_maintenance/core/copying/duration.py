@@ -7,7 +7,7 @@ many migrations Nova runs at once (1 for each host by default).
 import heapq
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 #: Bytes a second of one migration where nothing was learned: some 1 Gbit/s.
@@ -25,6 +25,8 @@ TOLD_LOW, TOLD_HIGH = 0.75, 1.5
 #: Of a migration that takes longer than was to be expected: how much longer still, as a share of
 #: what it took so far: at least, likely, at most.
 OVERDUE = (0.0, 0.25, 1.0)
+#: As many migrations of a size of which a drain has done none yet are assumed to be as usual.
+ASSUMED_SAMPLES = 2
 #: How much less, and more, a drain may take than at its own pace so far.
 OWN_PACE = (0.75, 1.5)
 
@@ -248,13 +250,63 @@ def nominal_seconds(size: int) -> float:
     return ASSUMED_OVERHEAD + size / ASSUMED_RATE
 
 
+def measure_of(done: Iterable[tuple[int, float]], left: Iterable[int]) -> Callable[[int], float]:
+    """What a migration of so many bytes of memory takes beside others of the same drain: a fixed
+    part and one for each byte, by what those that are done took. Of the smallest and the largest,
+    as long as none of them is done, it is assumed that their fixed part is the usual one. Few
+    tell nothing: it is :func:`nominal_seconds`.
+
+    :param done: of each that is done its bytes and the seconds that it took
+    :param left: bytes of those that are not
+    """
+    by_size: dict[int, list[float]] = {}
+    for size, seconds in done:
+        if seconds > 0:
+            # looks are not closer to each other
+            by_size.setdefault(size, []).append(max(seconds, 1.0))
+    # bytes, seconds, and how many there are of the size: one that does not end is no rule
+    points = [(s, statistics.median(each), len(each)) for s, each in by_size.items()]
+    count = sum(n for _, _, n in points)
+    total = sum(size * n for size, _, n in points)
+    if count < ENOUGH_SAMPLES or not total:
+        return nominal_seconds
+    fixed = min(ASSUMED_OVERHEAD, *(seconds for _, seconds, _ in points))
+    each_byte = sum((seconds - fixed) * n for _, seconds, n in points) / total
+    sizes = {*by_size, *left}
+    unseen = {min(sizes), max(sizes)} - by_size.keys()
+    points += [(size, fixed + each_byte * size, ASSUMED_SAMPLES) for size in unseen]
+    if len(points) > 1:
+        fixed, each_byte = _line(points)
+    return lambda size: fixed + each_byte * size
+
+
+def _line(points: Iterable[tuple[int, float, int]]) -> tuple[float, float]:
+    """The line that is nearest to points, of which those that are higher count less; neither of
+    its two parts is below 0.
+
+    :param points: each with its weight
+    """
+    weighed = [(x, y, weight / y) for x, y, weight in points]
+    total = sum(w for _, _, w in weighed)
+    x_mean = sum(w * x for x, _, w in weighed) / total
+    y_mean = sum(w * y for _, y, w in weighed) / total
+    spread = sum(w * (x - x_mean) ** 2 for x, _, w in weighed)
+    slope = sum(w * (x - x_mean) * (y - y_mean) for x, y, w in weighed) / spread
+    if slope <= 0:
+        return y_mean, 0.0
+    if slope * x_mean > y_mean:
+        return 0.0, sum(w * x * y for x, y, w in weighed) / sum(w * x * x for x, _, w in weighed)
+    return y_mean - slope * x_mean, slope
+
+
 def at_own_pace(
     found: Forecast, done: float, left: float, busy_seconds: float, samples: int
 ) -> Forecast:
     """A forecast corrected by how long the drain took for what it has done so far: with all that is
     not seen of a single migration (the pauses between them, how many Nova really runs at once).
 
-    :param done: `nominal_seconds` of what is done, a part of what is in progress included
+    :param done: the measure of what is done, see `measure_of`, a part of what is in progress
+        included
     :param left: … of the rest
     :param busy_seconds: for how long any of them was in progress
     :param samples: migrations that are done

@@ -73,9 +73,14 @@ def pause_after(p: Pass, poll: float, idle: float, *, acted: bool) -> float:
         left = _until_one_ends(p, under_way)
         if left is None or left > LATEST_LOOK * idle:
             return poll if left is None else max(idle, poll)
-        # Where none waits in Nova's queue, a place is idle from the end of one until it is seen.
-        idles = bool(_waiting(p)) and not waiting_in_nova(p) and left > -RAMP_LASTS
-        return max(left, min(poll, RAMP_SECONDS) if idles else poll)
+        # Where none waits in Nova's queue, a place is idle from the end of one until it is seen;
+        # after the last one the drain itself waits.
+        last = _is_last(p)
+        soon = min(poll, RAMP_SECONDS)
+        awaited = (last or bool(_waiting(p))) and not waiting_in_nova(p) and left > -RAMP_LASTS
+        if awaited and last and left > soon:
+            return max(left - _begun_before(p, under_way[0], LATEST_LOOK * idle), min(left, poll))
+        return max(left, soon if awaited else poll)
     if may_submit(p):
         return poll
     if any(row.state in MIGRATION_OPEN for row in p.rows.values()):
@@ -127,6 +132,20 @@ def may_submit(p: Pass) -> bool:
 
 def _waiting(p: Pass) -> list[Row]:
     return p.rows_in({State.PENDING})
+
+
+def _is_last(p: Pass) -> bool:
+    """Whether the drain's end waits for one copy alone. Where instances are brought back, a look
+    is more than a glance."""
+    runs = p.drain.state == DrainState.RUNNING and not p.back
+    return runs and len(p.rows_in(MIGRATION_OPEN)) == 1
+
+
+def _begun_before(p: Pass, row: Row, most: float) -> float:
+    """Seconds by which a copy may have begun before it was seen: one that waited in Nova's queue
+    began since the look before."""
+    waited = p.since(row.attempt.submitted_at) - p.since(row.attempt.running_since)
+    return min(max(waited, 0.0), most)
 
 
 def _is_copied(row: Row) -> bool:

@@ -200,7 +200,8 @@ def submit_next(p: Pass) -> None:
                 continue
             host = found
         elif not p.seen.admission.takes(host):
-            host = elsewhere_with_room(p, row)
+            # a drain that is left to the scheduler waits for it
+            host = elsewhere_with_room(p, row) if p.drain.follow_estimate else ""
             if not host:
                 full = True
                 continue

@@ -12,8 +12,9 @@ from typing import Any
 from ..codes import HOST_REFUSED
 from ..message import Message
 from ..preflight import surroundings
+from ..preflight.board import Item
 from ..preflight.needs import is_all_seen
-from ..preflight.packing import Item, items_of, pack
+from ..preflight.packing import items_of, pack
 from ..preflight.verdicts import PlacementContext
 from ..states import Method, MigrationState
 from .attempts import NO_COURSE

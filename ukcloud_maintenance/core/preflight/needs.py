@@ -54,9 +54,9 @@ class Needs:
     def missing(self, capacity: Capacity) -> dict[str, int]:
         """How much of what is missing on this host, by resource class; empty where it fits."""
         return {
-            name: amount - capacity.free(name)
+            name: amount - capacity.room(name)
             for name, amount in self.at(capacity).items()
-            if amount > capacity.free(name)
+            if amount > capacity.room(name)
         }
 
 

@@ -1,5 +1,6 @@
 """What would give room where it is missing: hosts that are kept from receiving, and overcommit."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -7,7 +8,8 @@ from typing import Any
 from ..facts import Capacity, Inventory, Server, Service
 from ..message import Message, message
 from .judge import judge
-from .surroundings import amounts, nearest_of
+from .needs import needs_of
+from .surroundings import FULL, amounts, nearest_of
 from .verdicts import Chosen, PlacementContext
 
 #: hosts that are named, those that give most
@@ -82,13 +84,17 @@ def _kept(service: Service, in_maintenance: bool, capacity: Capacity) -> Message
     return message("relief_disabled_empty" if is_empty else "relief_disabled", **values)
 
 
-def wanted_ratios(short: Iterable[Short]) -> dict[str, set[str]]:
+def wanted_ratios(short: Iterable[Short], capacity: Mapping[str, Capacity]) -> dict[str, set[str]]:
     """Of which hosts the overcommit counts: the resource classes that are missing, by host, the
-    host that most instances come nearest to first."""
+    host that most instances come nearest to first. For an instance that is larger than the machine
+    it does not."""
     wanted: dict[str, list[str]] = {}
     for one in short:
+        asks = needs_of(one.server).resources
+        largest = capacity.get(one.nearest, FULL).largest
         for name in one.missing or ():
-            if one.nearest and name in OVERCOMMITTED:
+            fits = asks.get(name, 0) <= largest.get(name, math.inf)
+            if one.nearest and name in OVERCOMMITTED and fits:
                 wanted.setdefault(one.nearest, []).append(name)
     ordered = sorted(wanted.items(), key=lambda found: -len(found[1]))
     return {host: set(names) for host, names in ordered}

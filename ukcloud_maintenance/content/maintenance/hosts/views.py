@@ -105,7 +105,7 @@ class HostUpdatesView(ScriptView):
 
     def get(self, request):
         now = store.now()
-        records = services.host_records(self.actor, self.region)
+        records = services.host_records(self.actor, self.region, lately=True)
         places = services.run_places(self.actor, self.region)
         shown = {host: in_run(MaintenanceCell(), place) for host, place in places.items()}
         shown |= {

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from ukcloud_maintenance.core.preflight.packing import HostFill
+from ukcloud_maintenance.core.preflight.board import HostFill
 from ukcloud_maintenance.services import HostPreflight
 
 from ..common import formats, usage
