@@ -7,6 +7,7 @@ import pytest
 
 from tests.store.test_store import ADMINS, NOW, admin, begin, create, end, read, row
 from ukcloud_maintenance import services, store
+from ukcloud_maintenance.core.cancelling import is_untouched
 from ukcloud_maintenance.core.message import message, text
 from ukcloud_maintenance.core.states import (
     DrainResult,
@@ -52,7 +53,7 @@ def kinds(drain: Drain) -> list[str]:
 def test_one_that_has_not_begun_is_put_on_hold_and_let_go_again():
     drain = create()
     store.pause_drain(drain, "ann", NOW)
-    assert store.is_untouched(read(drain))
+    assert is_untouched(read(drain))
     store.resume_drain(drain, "ann", LATER)
     assert read(drain).state == DrainState.PENDING
     assert kinds(drain)[1:] == ["drain_paused", "drain_resumed"]

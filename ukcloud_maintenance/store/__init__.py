@@ -129,12 +129,10 @@ from .planning import ahead_of, create_plan, drains_of_plan, plan, plans
 from .refusals import BeingReturned, DestinationAway, DrainExists, GivenBack, IsDestination
 from .region import Sent, Traffic, sent_unseen, traffic, travelling_groups
 from .requests import (
-    CANCELLING,
     Entry,
     adjust_drain,
     cancel_drain,
     create_drain,
-    is_untouched,
     may_go_on,
     pause_drain,
     reopen_drain,
@@ -200,7 +198,6 @@ from .workers import (
 )
 
 __all__ = [
-    "CANCELLING",
     "SLACK",
     "Attempt",
     "BeingReturned",
@@ -318,7 +315,6 @@ __all__ = [
     "is_requested",
     "is_run_requested",
     "is_safe",
-    "is_untouched",
     "join_maintenance",
     "keep_canary",
     "keep_page",

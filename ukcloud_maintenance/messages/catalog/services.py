@@ -195,7 +195,6 @@ DRAINS = {
         remedy="Switch to region {region} at the top of the page to see it.",
     ),
     "drain_over": Template("Drain {drain} has ended ({state:word})."),
-    "nothing_to_cancel": Template("Drain {drain} has ended; there is nothing to cancel."),
     "drain_busy": Template("Drain {drain} is being modified.", remedy="Try again."),
     "drain_cannot": Template("Drain {drain}: {why}"),
     "nothing_failed": Template("Drain {drain} has no failed instances to retry."),
@@ -214,7 +213,6 @@ DRAINS = {
     "cancelled_already": Template(
         "The drain is already being cancelled, and its migrations in progress are being aborted."
     ),
-    "is_over": Template("The drain has ended ({state:word})."),
     "nothing_to_retry": Template("The drain is {state:word}; drain the host again."),
     "nothing_to_change": Template("The drain is {state:word}; there is nothing to change."),
 }
