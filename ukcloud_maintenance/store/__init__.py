@@ -126,7 +126,14 @@ from .notices import (
     worker_is_silent,
 )
 from .planning import ahead_of, create_plan, drains_of_plan, plan, plans
-from .refusals import BeingReturned, DestinationAway, DrainExists, GivenBack, IsDestination
+from .refusals import (
+    DATABASE_LOST,
+    BeingReturned,
+    DestinationAway,
+    DrainExists,
+    GivenBack,
+    IsDestination,
+)
 from .region import Sent, Traffic, sent_unseen, traffic, travelling_groups
 from .requests import (
     Entry,
@@ -198,6 +205,7 @@ from .workers import (
 )
 
 __all__ = [
+    "DATABASE_LOST",
     "SLACK",
     "Attempt",
     "BeingReturned",
