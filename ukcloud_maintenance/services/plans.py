@@ -11,6 +11,7 @@ from ..core import steering
 from ..core.actor import RULE_DRAIN, RULE_VIEW, Actor
 from ..core.copying.duration import Forecast
 from ..core.drain import needs
+from ..core.drain.counting import together
 from ..core.drain.needs import Need
 from ..core.message import Message, message
 from ..core.states import DRAIN_TERMINAL
@@ -88,17 +89,7 @@ class PlanReport:
     @property
     def total(self) -> store.Counts:
         """The counts of all its drains together."""
-        found: dict[str, int] = {}
-        for counts in self.counts.values():
-            for state, number in counts.by_state.items():
-                found[state] = found.get(state, 0) + number
-        return store.Counts(
-            found,
-            sum(counts.arrived_wrong for counts in self.counts.values()),
-            sum(counts.astray for counts in self.counts.values()),
-            sum(counts.endless for counts in self.counts.values()),
-            sum(counts.aborted for counts in self.counts.values()),
-        )
+        return together(self.counts.values())
 
     def blocked_until(self, drain: Drain) -> datetime | None:
         """When a drain no longer waits for what is blocked, where it waits for nothing else."""

@@ -19,7 +19,7 @@ KEEP_DAYS_MAX = 36500
 def drain_document(report: DrainReport) -> dict[str, Any]:
     """A drain and its instances for programs; see `core.record.export` for what is in it."""
     return {
-        **export.drain_document(report.drain, document, report.forecast),
+        **export.drain_document(report.drain, report.counts, document, report.forecast),
         "instances": _instances(report),
     }
 
@@ -42,7 +42,7 @@ def export_drain(actor: Actor, drain_id: int) -> dict[str, Any]:
     """
     report = drain_report(actor, drain_id)
     drain = report.drain
-    of_drain = export.drain_document(drain, document, report.forecast)
+    of_drain = export.drain_document(drain, report.counts, document, report.forecast)
     return export.document(of_drain, _instances(report), store.events(drain), store.now(), document)
 
 

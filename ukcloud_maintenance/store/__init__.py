@@ -10,6 +10,7 @@ of all machines. It can be set back as well; so a stamp of what has happened tha
 now proves nothing: the lease is void, the pass is due, the host is not known to be safe.
 """
 
+from ..core.drain.counting import Counts, counts_of
 from ..models import (
     Attempt,
     Drain,
@@ -28,7 +29,7 @@ from ..models import (
 from ..stored_text import lost
 from .clock import SLACK, now
 from .condition import Condition, DrainCondition, HostCondition, RunCondition, condition
-from .counting import Counts, HostRecord, counts, counts_of, host_records, is_safe, learned_rate
+from .counting import HostRecord, counts, host_records, is_safe, learned_rate
 from .destinations import (
     Standing,
     all_or_none,

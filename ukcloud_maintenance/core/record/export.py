@@ -15,6 +15,7 @@ from typing import Any
 
 from ..backports import UTC
 from ..copying.duration import Forecast
+from ..drain.counting import Counts
 from ..drain.needs import course_of
 from ..message import Message
 from ..printable import cell, file_part
@@ -80,10 +81,21 @@ def iso(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def drain_document(drain: Any, said: Said, forecast: Forecast | None = None) -> dict[str, Any]:
+def counts_document(counts: Counts) -> dict[str, int]:
+    """How many instances left of those that are to leave, how many stay, and of how many it is not
+    known where they are; and how many there are."""
+    return {
+        name: getattr(counts, name) for name in ("left", "to_leave", "stay", "unknown", "total")
+    }
+
+
+def drain_document(
+    drain: Any, counts: Counts, said: Said, forecast: Forecast | None = None
+) -> dict[str, Any]:
     """A drain by itself.
 
     :param drain: models.Drain
+    :param counts: of its instances
     :param said: writes a message under a name: its text, code and values
     """
     return {
@@ -92,6 +104,7 @@ def drain_document(drain: Any, said: Said, forecast: Forecast | None = None) -> 
         **said("message", drain.message),
         **values(drain, _DRAIN_VALUES),
         **times(drain, _DRAIN_TIMES),
+        "counts": counts_document(counts),
         "forecast": forecast_document(forecast),
     }
 

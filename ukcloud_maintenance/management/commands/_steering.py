@@ -10,7 +10,7 @@ from ukcloud_maintenance.core import steering
 from ukcloud_maintenance.core.host.certificate import for_programs
 from ukcloud_maintenance.core.host.evidence import Evidence
 from ukcloud_maintenance.core.message import Message, message
-from ukcloud_maintenance.core.record.export import forecast_document
+from ukcloud_maintenance.core.record.export import counts_document, forecast_document
 from ukcloud_maintenance.core.steering import DrainVerb, Verb
 from ukcloud_maintenance.messages import document, documents, english, iso
 from ukcloud_maintenance.services import DrainReport, InstanceMigration, PlanReport, Steered
@@ -56,8 +56,7 @@ def plan_progress_document(plan: PlanReport, drains: Iterable[DrainReport]) -> d
         "requested_by": row.requested_by,
         "created_at": iso(row.created_at),
         "is_over": plan.is_over,
-        "left": total.left,
-        "total": total.total,
+        **counts_document(total),
         "forecast": forecast_document(plan.forecast),
         "drains": [services.drain_document(report) for report in drains],
     }
