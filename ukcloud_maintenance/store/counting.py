@@ -11,6 +11,7 @@ from ..core.copying.duration import Learned, learned_of
 from ..core.drain.counting import DELETED, Counts
 from ..core.drain.needs import ENDLESS, STALLED
 from ..core.facts import NOVA_STATUS_COPIED, NOVA_STATUS_POST_COPY
+from ..core.host import safety
 from ..core.states import (
     Direction,
     Method,
@@ -156,17 +157,8 @@ def host_records(
 
 
 def is_safe(maintenance: HostMaintenance | None, verified_after: datetime | None) -> bool:
-    """Whether a host is known to be safe to power off, by a verification that is new enough, and
-    not of the future: how old one is that is dated ahead of the clock cannot be told."""
-    return (
-        maintenance is not None
-        and maintenance.open_key is not None
-        and maintenance.returning_since is None
-        and maintenance.safe_since is not None
-        and maintenance.verified_at is not None
-        and verified_after is not None
-        and verified_after <= maintenance.verified_at <= clock.now()
-    )
+    """Whether a host is known to be safe to power off now, see core.host.safety."""
+    return safety.is_safe(maintenance, verified_after, clock.now())
 
 
 def learned_rate(region: str, newest: int = 200) -> Learned:

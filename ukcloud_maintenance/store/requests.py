@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from ..core import cancelling, going_on
 from ..core.actor import Actor
 from ..core.facts import Server
+from ..core.host.safety import withdrawn
 from ..core.message import Message, message
 from ..core.preflight.verdicts import Verdict
 from ..core.states import (
@@ -23,7 +24,7 @@ from ..exceptions import StaleState
 from ..models import Drain, HostMaintenance, InstanceMigration, Plan, host_key
 from .destinations import check_destination, check_no_destination, in_turn
 from .draining import cancel_choice, change_drain, finish_drain, open_drain_of
-from .hosts import take_maintenance, withdrawn
+from .hosts import take_maintenance
 from .journal import Who, add_event, revision_of_drain
 from .refusals import DrainExists, GivenBack
 
