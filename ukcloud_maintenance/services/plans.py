@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from .. import store
@@ -19,6 +20,7 @@ from ..core.steering import DrainVerb
 from ..exceptions import Refused
 from ..store import Drain, InstanceMigration, Plan
 from .access import require
+from .apart import why_not
 from .drains import ready_to_request, write_request
 from .hosts import worker_status
 from .instances import retry_failed
@@ -153,6 +155,10 @@ class PlanAnswer(NamedTuple):
     expected: bool
 
 
+def _do(act: Callable[..., Any], actor: Actor, drain: Drain, options: Mapping[str, Any]) -> None:
+    act(actor, drain.pk, **options)
+
+
 def _any_done(answers: Iterable[PlanAnswer]) -> bool:
     return any(answer.why is None for answer in answers)
 
@@ -190,7 +196,7 @@ def steer_plan(actor: Actor, plan_id: int, verb: DrainVerb, **options: Any) -> l
         expected = why is not None
         if why is None:
             try:
-                act(actor, drain.pk, **options)
+                why = why_not(f"{verb} drain={drain.pk}", partial(_do, act, actor, drain, options))
             except Refused as error:
                 if verb is DrainVerb.CHANGE and error.field and not _any_done(answers):
                     raise  # a wrong value

@@ -195,6 +195,10 @@ DRAINS = {
         remedy="Switch to region {region} at the top of the page to see it.",
     ),
     "drain_over": Template("Drain {drain} has ended ({state:word})."),
+    "unexpected_error": Template(
+        "An unexpected error occurred ({fault}).",
+        remedy="Try again. If it occurs again, report it with the log, which has its details.",
+    ),
     "drain_busy": Template("Drain {drain} is being modified.", remedy="Try again."),
     "drain_cannot": Template("Drain {drain}: {why}"),
     "nothing_failed": Template("Drain {drain} has no failed instances to retry."),
