@@ -1,6 +1,7 @@
 """A bug in what the worker does with one of several keeps nobody from the others, and is logged."""
 
 import threading
+import time
 from dataclasses import dataclass, field
 
 import pytest
@@ -225,6 +226,17 @@ def test_a_worker_stops_all_that_can_be_stopped(worker, caplog, monkeypatch):
     worker._stop()
     assert ended == ["b", "keeper-b"]
     assert len(bugs(caplog)) == 2
+
+
+def test_metrics_that_fail_cost_nobody_anything(worker, caplog, monkeypatch):
+    def fail() -> None:
+        raise ValueError("no")
+
+    monkeypatch.setattr(worker.endpoint, "attend", fail)
+    monkeypatch.setattr(worker, "_start_dispatcher", lambda once: None)
+    worker.turn_expected = time.monotonic()
+    worker._watch(once=False)
+    assert bugs(caplog) == ["bug metrics"]
 
 
 def test_a_bug_in_one_host_of_a_run_is_one_of_its_pass_and_no_outage(worker, monkeypatch):

@@ -56,11 +56,11 @@ def can_be_reopened(drain: DrainLike, host: HostNow) -> bool:
 
 def may_go_on(drain: DrainLike, host: HostNow) -> bool:
     """Whether what failed in a drain can be retried as far as its host is concerned."""
-    return not depends_on_host(drain) or can_be_reopened(drain, host)
+    return not is_reopened(drain) or can_be_reopened(drain, host)
 
 
-def depends_on_host(drain: DrainLike) -> bool:
-    """Whether it matters to that what its host is doing now: one that failed is reopened for it."""
+def is_reopened(drain: DrainLike) -> bool:
+    """Whether it is reopened for what is retried in it: then it matters what its host is doing."""
     return drain.state == DrainState.FAILED
 
 

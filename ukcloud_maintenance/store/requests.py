@@ -277,7 +277,7 @@ def may_go_on(drain: Drain) -> bool:
 def that_may_go_on(drains: Iterable[Drain]) -> set[int]:
     """The same of several drains: the numbers of those of which it holds. At most two queries."""
     every = list(drains)
-    keys = {drain.host_key for drain in every if going_on.depends_on_host(drain)}
+    keys = {drain.host_key for drain in every if going_on.is_reopened(drain)}
     hosts = _hosts_now(keys) if keys else {}
     nothing = going_on.HostNow()
     return {d.pk for d in every if going_on.may_go_on(d, hosts.get(d.host_key, nothing))}

@@ -160,7 +160,7 @@ class Worker:
         goodbye = threading.Thread(target=self._say_goodbye, daemon=True)
         goodbye.start()
         goodbye.join(GOODBYE_SECONDS)
-        self.endpoint.close()
+        self.apart.do("stop of=metrics", self.endpoint.close)
         log_event(logging.INFO, "worker_stopped", worker=self.name)
 
     def _say_goodbye(self) -> None:
@@ -176,7 +176,7 @@ class Worker:
     def _watch(self, once: bool) -> None:
         """Abandon what does not come back, and tell systemd whether all is well."""
         if not once:
-            self.endpoint.attend()
+            self.apart.do("metrics", self.endpoint.attend)
         now = time.monotonic()
         # its reads end by themselves then, and what changes something a little later
         bound = settings.current().pass_seconds + 2 * settings.current().api_timeout_seconds
