@@ -208,6 +208,8 @@ DRAINS = {
         remedy="Switch to region {region} at the top of the page to see it.",
     ),
     # what was said by earlier versions
+    "nothing_to_cancel": Template("Drain {drain} has ended; there is nothing to cancel."),
+    "is_over": Template("The drain has ended ({state:word})."),
     "plan_not_changed": Template("The drains of a plan can only be changed one by one."),
     "plan_over": Template("Plan {plan} has ended."),
     "verb_unknown": Template("This action is not available for a plan."),
