@@ -81,7 +81,10 @@ def test_an_error(cloud):
     assert run("drain_host", "none", "--reason", "r", "--json").exit_code == 2
 
 
-@makes(of_drain.DRAIN, of_drain.FORECAST, of_drain.FORECAST_SECONDS, of_drain.INSTANCE)
+@makes(
+    *(of_drain.DRAIN, of_drain.COUNTS, of_drain.INSTANCE),
+    *(of_drain.FORECAST, of_drain.FORECAST_SECONDS),
+)
 def test_a_drain(cloud, worker):
     def move_on():
         found = Drain.objects.get()

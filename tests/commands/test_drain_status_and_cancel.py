@@ -154,8 +154,8 @@ def test_table_of_the_drains_under_way(drain):
     begin(drain)
     move(drain, "web-1", MigrationState.SUCCEEDED)
     head, row = run("drain_status").stdout.splitlines()
-    assert head.split()[:6] == ["ID", "HOST", "REGION", "STATE", "LEFT", "OF"]
-    assert row.split()[:6] == [str(drain.pk), "cmp1", "RegionOne", "running", "1", "3"]
+    assert head.split()[:7] == ["ID", "HOST", "REGION", "STATE", "LEFT", "OF", "STAY"]
+    assert row.split()[:7] == [str(drain.pk), "cmp1", "RegionOne", "running", "1", "2", "1"]
 
 
 def test_table_of_one_drain(drain):
@@ -330,7 +330,7 @@ def test_what_was_said_of_a_copy_is_not_told_to_programs_either_once_it_is_over(
 
 def test_a_run_back_is_told_as_one(drain):
     Drain.objects.filter(pk=drain.pk).update(direction="back")
-    first = f"cmp1 (bring-back {drain.pk}): pending, 0 of 3 came back"
+    first = f"cmp1 (bring-back {drain.pk}): pending, 0 of 2 came back, 1 stays"
     assert run("drain_status", str(drain.pk)).stdout.startswith(first)
     assert "pending (bring-back)" in run("drain_status").stdout
     assert run("drain_status", str(drain.pk), "--json").json["direction"] == "back"

@@ -375,8 +375,8 @@ def test_status_of_a_plan(plan):
     assert re.search(r"^Time left: about .+ \(.+ to .+; a rough estimate: ", text, re.M)
     first, second = text.splitlines()[-2:]
     numbers = [str(drain.pk) for drain in Drain.objects.order_by("plan_order")]
-    assert first.split()[:6] == ["cmp1", numbers[0], "running", "1", "2", "0"]
-    assert second.split()[:6] == ["cmp2", numbers[1], "pending", "0", "1", "0"]
+    assert first.split()[:7] == ["cmp1", numbers[0], "running", "1", "2", "0", "0"]
+    assert second.split()[:7] == ["cmp2", numbers[1], "pending", "0", "1", "0", "0"]
 
 
 def test_status_of_a_plan_names_who_needs_a_person_and_where_what_helps_is_told(plan):

@@ -7,6 +7,7 @@ import pytest
 
 from tests.core.build import LIMITS, NOW, ago, asked, drain, migrating, record, row, server
 from ukcloud_maintenance.core import drain as d
+from ukcloud_maintenance.core.cancelling import CANCELLING
 from ukcloud_maintenance.core.drain import outage
 from ukcloud_maintenance.core.drain.answers import (
     Answer,
@@ -437,7 +438,6 @@ def test_novas_words_are_added_and_their_cause_keeps_a_host_away():
 
 
 DETAIL = text("No answer.")
-CANCELLING = message("cancelling")
 
 
 def trouble(found_drain: d.DrainView, since, rows=(), what=outage.TROUBLE):
@@ -517,7 +517,7 @@ def test_whether_the_service_was_given_back_is_said_not_to_be_known():
 )
 def test_trouble_that_is_over_is_not_said_any_more(state, code, since, fields, kind):
     said = message(code, detail=DETAIL)
-    found = outage.is_over(drain(state=state, message=said), since, CANCELLING)
+    found = outage.is_over(drain(state=state, message=said), since)
     assert found == d.ChangeDrain({"cloud_down_since": None, **fields}, kind)
 
 
@@ -526,4 +526,4 @@ def test_trouble_that_is_over_is_not_said_any_more(state, code, since, fields, k
     [("running", None, None), ("failed", message(outage.TROUBLE, detail=DETAIL), ago(1))],
 )
 def test_where_nothing_was_said_or_all_is_over_nothing_is_taken_back(state, said, since):
-    assert outage.is_over(drain(state=state, message=said), since, CANCELLING) is None
+    assert outage.is_over(drain(state=state, message=said), since) is None

@@ -11,6 +11,7 @@ import pytest
 from ukcloud_maintenance import messages
 from ukcloud_maintenance.core.attempt import AttemptView, Requests, RequestView
 from ukcloud_maintenance.core.backports import UTC
+from ukcloud_maintenance.core.drain.counting import Counts
 from ukcloud_maintenance.core.message import text
 from ukcloud_maintenance.core.record import export
 
@@ -55,7 +56,7 @@ def made(host: str = "cmp1", **more) -> dict:
         message=None,
         request_id="req-1",
     )
-    of_drain = export.drain_document(drain, messages.document)
+    of_drain = export.drain_document(drain, Counts(), messages.document)
     instances = [export.instance_document(row, [ATTEMPT], messages.document)]
     return export.document(of_drain, instances, [event], AT, messages.document)
 

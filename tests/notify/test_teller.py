@@ -374,3 +374,58 @@ def test_one_that_said_goodbye_is_not_silent(told, hook):
     a_worker("stopped", 3600)
     store.worker_stopped("stopped", store.now())
     assert store.silent_workers(store.now(), 90) == []
+
+
+def fail(monkeypatch, where: object, name: str, first: object) -> None:
+    """Lets a function fail where its first argument is this one; None: always."""
+    real = getattr(where, name)
+
+    def act(one, *more):
+        if first in (None, one):
+            raise ValueError("no")
+        return real(one, *more)
+
+    monkeypatch.setattr(where, name, act)
+
+
+def bugs(caplog) -> list[str]:
+    return [one.getMessage() for one in caplog.records if one.exc_info]
+
+
+def test_a_bug_about_one_receiver_keeps_no_other_one_from_its_news(
+    told, hook, other, monkeypatch, caplog
+):
+    told(hook.webhook(), other.webhook(name="other"))
+    happen(a_drain(), "drain_started")
+    fail(monkeypatch, store, "claim_notice", hook.webhook()["name"])
+    one = teller()
+    for _ in range(2):
+        assert one.attend() == module.LOOK_EVERY
+        one.wait()
+    assert (hook.topics, other.topics) == ([], ["drain_started"])
+    assert bugs(caplog) == ["bug notices worker=w receiver=hook"], "it rests"
+
+
+def test_a_bug_in_what_is_new_holds_up_nothing_that_is_queued(told, hook, monkeypatch, caplog):
+    told(hook.webhook())
+    happen(a_drain(), "drain_started")
+    store.hand_out({"hook": TOPICS})
+    fail(monkeypatch, store, "hand_out", None)
+    one = teller()
+    assert one.attend() == module.LOOK_EVERY
+    one.wait()
+    assert hook.topics == ["drain_started"]
+    assert bugs(caplog) == ["bug notices worker=w hand_out"]
+
+
+def test_a_bug_about_one_silent_worker_hides_no_other_one(told, hook, monkeypatch, caplog):
+    told(hook.webhook())
+    long_ago = timezone.now() - timedelta(minutes=30)
+    for name in ("w1", "w2"):
+        store.sign_of_life(name, "cn1", 1, long_ago, None)
+    monkeypatch.setattr(module, "SEEN_SILENT", 0.0)
+    fail(monkeypatch, store, "worker_is_silent", Worker.objects.get(name="w1"))
+    teller().attend()
+    assert list(Event.objects.values_list("kind", flat=True)) == ["worker_silent"]
+    assert Worker.objects.get(name="w2").stopped_at is not None
+    assert bugs(caplog) == ["bug notices worker=w silent=w1"]

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from tests.acted import act
@@ -12,9 +13,17 @@ from ukcloud_maintenance.core.actor import shell_actor
 from ukcloud_maintenance.core.facts import Capacity
 from ukcloud_maintenance.core.message import message, text
 from ukcloud_maintenance.core.run.states import ActionKind, ActionState, HostVerb, RunVerb, Stage
-from ukcloud_maintenance.exceptions import ConfigurationError
+from ukcloud_maintenance.exceptions import (
+    CloudUnreachable,
+    ConfigurationError,
+    PassOver,
+    StaleState,
+)
+from ukcloud_maintenance.messages import english
 from ukcloud_maintenance.models import Run, RunAction
-from ukcloud_maintenance.rolling.run import RunReconciler
+from ukcloud_maintenance.rolling import gates, resting
+from ukcloud_maintenance.rolling.resting import Resting
+from ukcloud_maintenance.rolling.run import RunOutcome, RunReconciler
 from ukcloud_maintenance.rolling.views import run_view
 
 pytestmark = pytest.mark.django_db
@@ -68,10 +77,22 @@ class Course:
 
     def work(self, after: float = 0) -> Run:
         """One pass."""
-        self.now += timedelta(seconds=after)
-        by = RunReconciler(self.cloud, "worker", "here", lambda: self.now, acted=self.told.append)
-        by.run(self.run)
+        self.outcome(after)
         return self.run
+
+    def outcome(self, after: float = 0, resting: Resting | None = None) -> RunOutcome:
+        """How one pass went."""
+        self.now += timedelta(seconds=after)
+        by = RunReconciler(
+            *(self.cloud, "worker", "here", lambda: self.now),
+            acted=self.told.append,
+            resting=resting,
+        )
+        return by.run(self.run)
+
+    @property
+    def rows(self) -> list[store.RunHost]:
+        return store.run_hosts(self.run)
 
 
 @pytest.fixture(autouse=True)
@@ -214,3 +235,156 @@ def test_a_host_settles_for_as_long_as_nova_needs_to_miss_it(settings):
     assert run_view(course.run).settle_seconds == 90
     Run.objects.update(action="awx")
     assert run_view(course.run).settle_seconds == 70
+
+
+class Clock:
+    """The monotonic clock of a worker, which a test sets ahead."""
+
+    def __init__(self) -> None:
+        self.at = 1000.0
+
+    def monotonic(self) -> float:
+        return self.at
+
+
+@pytest.fixture
+def clock(monkeypatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(resting, "time", made)
+    return made
+
+
+def failing(monkeypatch, host: str, error: Exception) -> list[str]:
+    """Lets each step of a host end in an error; the hosts of which a step was begun."""
+    begun: list[str] = []
+    real = RunReconciler._step
+
+    def step(self, run, row, services):
+        begun.append(row.host)
+        if row.host == host:
+            raise error
+        real(self, run, row, services)
+
+    monkeypatch.setattr(RunReconciler, "_step", step)
+    return begun
+
+
+def draining(*hosts: str) -> Course:
+    """Each without a drain, by which its run sees that it failed."""
+    course = Course(*hosts, at_once=len(hosts))
+    for row in course.rows:
+        store.change_host(course.run, row, course.now, stage=Stage.DRAINING.value)
+    return course
+
+
+def test_a_bug_in_one_host_keeps_no_other_one(monkeypatch, caplog):
+    course = draining("cmp1", "cmp2")
+    failing(monkeypatch, "cmp1", ValueError("of\nours"))
+    outcome = course.outcome()
+    assert [row.stage for row in course.rows] == [Stage.DRAINING, Stage.FAILED]
+    assert english(course.row.message) == "The worker failed on this host. ValueError: of ours"
+    assert outcome.had_bug
+    assert english(outcome.problem).startswith(
+        f"The worker failed on host cmp1 of run {course.run.pk}: ValueError: of ours"
+    )
+    [line] = [one for one in caplog.records if one.exc_info]
+    assert line.getMessage() == f"bug run={course.run.pk} host=cmp1"
+
+
+def test_it_rests_for_longer_each_time_and_the_others_do_not(monkeypatch, clock):
+    course = draining("cmp1", "cmp2")
+    Run.objects.update(on_failure="skip", failures=2)
+    begun = failing(monkeypatch, "cmp1", ValueError("no"))
+    at_rest = Resting()
+    pauses, outcomes = [], []
+    for _ in range(6):
+        begun.clear()
+        outcomes.append(course.outcome(resting=at_rest))
+        assert "cmp1" in begun
+        began = clock.at
+        while at_rest.why(course.row.pk) is not None:
+            begun.clear()
+            assert course.outcome(resting=at_rest).problem == outcomes[0].problem
+            assert "cmp1" not in begun
+            clock.at += 10
+        pauses.append(clock.at - began)
+    assert pauses == [30, 60, 120, 240, 300, 300]
+    assert all(one.had_bug for one in outcomes)
+
+
+def test_what_was_said_of_a_bug_is_taken_back_once_it_is_over(monkeypatch, clock):
+    course = draining("cmp1")
+    drain = services.request_drain(
+        shell_actor(), course.cloud, services.DrainRequest("cmp1", "new kernel")
+    )
+    store.change_host(course.run, course.row, course.now, drain=drain)
+    at_rest = Resting()
+    with monkeypatch.context() as broken:
+        failing(broken, "cmp1", ValueError("no"))
+        course.outcome(resting=at_rest)
+    assert course.row.message is not None
+    clock.at += 30
+    outcome = course.outcome(resting=at_rest)
+    assert (course.row.message, outcome.problem, outcome.had_bug) == (None, None, False)
+    with monkeypatch.context() as broken:
+        failing(broken, "cmp1", ValueError("no"))
+        course.outcome(resting=at_rest)
+    clock.at += 30
+    assert at_rest.why(course.row.pk) is None, "it is the first one in a row again"
+
+
+@pytest.mark.parametrize(
+    "error", [PassOver("over"), OperationalError("gone"), InterfaceError("closed")]
+)
+def test_what_is_no_bug_of_a_host_ends_the_pass(monkeypatch, error):
+    course = draining("cmp1", "cmp2")
+    begun = failing(monkeypatch, "cmp1", error)
+    with pytest.raises(type(error)):
+        course.outcome()
+    assert begun == ["cmp1"]
+    assert course.row.message is None
+
+
+def test_somebody_who_was_faster_ends_the_pass(monkeypatch):
+    course = draining("cmp1", "cmp2")
+    begun = failing(monkeypatch, "cmp1", StaleState("faster"))
+    outcome = course.outcome()
+    assert begun == ["cmp1"]
+    assert not outcome.had_bug
+
+
+def test_an_openstack_that_does_not_answer_for_one_host_is_no_bug(monkeypatch):
+    course = draining("cmp1", "cmp2")
+    failing(monkeypatch, "cmp1", CloudUnreachable("to list services", "no answer"))
+    outcome = course.outcome()
+    assert not outcome.had_bug
+    assert course.row.message.code == "openstack_trouble"
+    assert course.rows[1].stage == Stage.FAILED
+
+
+def test_a_bug_at_the_beginning_of_a_host_keeps_the_run_from_it_and_no_other_one(
+    monkeypatch, clock
+):
+    course = Course("cmp1", "cmp2", at_once=2)
+    monkeypatch.setattr(gates, "room_is_missing", lambda *args: None)
+    tried = []
+
+    def begin(self, run, row):
+        tried.append(row.host)
+        raise ValueError("no")
+
+    second = course.rows[1]
+    store.change_host(course.run, second, course.now, stage=Stage.DRAINING.value)
+    Run.objects.update(on_failure="skip", failures=2)
+    monkeypatch.setattr(RunReconciler, "_begin", begin)
+    at_rest = Resting()
+    outcome = course.outcome(resting=at_rest)
+    assert (tried, outcome.had_bug) == (["cmp1"], True)
+    assert [row.stage for row in course.rows] == [Stage.WAITING, Stage.FAILED]
+    assert course.row.message.code == "worker_failed_on_host"
+    assert english(course.run.message) == "The worker failed on this run: ValueError: no."
+    assert not course.outcome(resting=at_rest).had_bug
+    assert tried == ["cmp1"], "it rests"
+    clock.at += 30
+    course.outcome(resting=at_rest)
+    assert tried == ["cmp1", "cmp1"]

@@ -4,9 +4,11 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
+from django.db import OperationalError
 
 from tests.store.test_store import ADMINS, NOW, admin, begin, create, end, read, row
 from ukcloud_maintenance import services, store
+from ukcloud_maintenance.core.cancelling import is_untouched
 from ukcloud_maintenance.core.message import message, text
 from ukcloud_maintenance.core.states import (
     DrainResult,
@@ -14,7 +16,7 @@ from ukcloud_maintenance.core.states import (
     MigrationState,
     RequestKind,
 )
-from ukcloud_maintenance.core.steering import Verb
+from ukcloud_maintenance.core.steering import DrainVerb, Verb
 from ukcloud_maintenance.exceptions import Refused, StaleState
 from ukcloud_maintenance.messages import english
 from ukcloud_maintenance.models import Drain, Event, Plan, Request
@@ -52,7 +54,7 @@ def kinds(drain: Drain) -> list[str]:
 def test_one_that_has_not_begun_is_put_on_hold_and_let_go_again():
     drain = create()
     store.pause_drain(drain, "ann", NOW)
-    assert store.is_untouched(read(drain))
+    assert is_untouched(read(drain))
     store.resume_drain(drain, "ann", LATER)
     assert read(drain).state == DrainState.PENDING
     assert kinds(drain)[1:] == ["drain_paused", "drain_resumed"]
@@ -242,6 +244,53 @@ def test_what_cannot_be_done_for_one_is_done_for_the_others():
     assert refused.server_name == "b"
     assert "migrating" in english(why)
     assert (row(drain, "a").state, row(drain, "b").state) == ("skipped", "migrating")
+
+
+def broken(monkeypatch, name: str, pk: int, error: Exception | None = None) -> None:
+    """Lets a function of the store fail for one drain, or for one instance."""
+    real = getattr(store, name)
+
+    def act(*some, **named):
+        if pk in [getattr(one, "pk", None) for one in some]:
+            raise error or ValueError("https://user:secret@host")
+        return real(*some, **named)
+
+    monkeypatch.setattr(store, name, act)
+
+
+def test_a_bug_about_one_instance_keeps_nobody_from_the_others(monkeypatch, caplog):
+    drain = begin(create(servers=("a", "b", "c")))
+    broken(monkeypatch, "skip_instance", row(drain, "a").pk)
+    done = services.steer(admin(1), drain.pk, Verb.SKIP, [r.pk for r in store.migrations(drain)])
+    assert [r.server_name for r in done.done] == ["b", "c"]
+    ((refused, why),) = done.refused
+    assert (refused.server_name, why) == ("a", message("unexpected_error", fault="ValueError"))
+    [line] = [one for one in caplog.records if one.exc_info]
+    server = row(drain, "a").server_id
+    assert line.getMessage() == f"bug skip drain={drain.pk} server={server}"
+
+
+def test_a_database_that_is_lost_is_no_bug_about_one(monkeypatch):
+    drain = begin(create(servers=("a", "b")))
+    broken(monkeypatch, "skip_instance", row(drain, "a").pk, OperationalError("gone"))
+    with pytest.raises(OperationalError):
+        services.steer(admin(1), drain.pk, Verb.SKIP, [r.pk for r in store.migrations(drain)])
+    assert row(drain, "b").state == "pending"
+
+
+def test_a_bug_about_one_drain_of_a_plan_keeps_nobody_from_the_others(monkeypatch, caplog):
+    plan, (first, *others) = make_plan("cmp1", "cmp2", "cmp3")
+    broken(monkeypatch, "cancel_drain", first.pk)
+    answers = services.steer_plan(admin(1), plan.pk, DrainVerb.CANCEL)
+    assert [one.why and one.why.code for one in answers] == ["unexpected_error", None, None]
+    assert not answers[0].expected
+    assert {read(one).state for one in others} == {"cancelled"}
+    assert read(first).state == "pending"
+    [line] = [one for one in caplog.records if one.exc_info]
+    assert line.getMessage() == f"bug cancel drain={first.pk}"
+    with pytest.raises(Refused) as caught:
+        services.steer_plan(admin(1), plan.pk, DrainVerb.CANCEL)
+    assert caught.value.said.code == "unexpected_error"
 
 
 def test_an_instance_of_another_drain_is_not_touched():

@@ -929,7 +929,9 @@ def test_the_hosts_are_shown_whether_placement_answers_or_not(openstack, cloud):
     openstack.placement["/allocation_candidates"] = Answer(summaries)
     hosts, capacity = cloud.hosts_and_capacity()
     assert [one.host for one in hosts] == ["cmp1", "cmp2"]
-    assert capacity == {"cmp1": Capacity({"VCPU": 64}, {"VCPU": 5}, providers=("p1",))}
+    largest = {"VCPU": 16, "MEMORY_MB": 64 * 1024}
+    expected = Capacity({"VCPU": 64}, {"VCPU": 5}, providers=("p1",), largest=largest)
+    assert capacity == {"cmp1": expected}
     assert len(openstack.requests) == 4
     openstack.placement["/allocation_candidates"] = Answer({}, status=500)
     hosts, capacity = cloud.hosts_and_capacity()

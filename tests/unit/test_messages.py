@@ -254,7 +254,7 @@ MADE = {
     "run_asked_": {"pause", "resume", "cancel"},
 }
 #: What releases before this one said, which their records hold.
-OF_BEFORE = {"destination_and_plan", "plan_not_changed", "reset_sent"}
+OF_BEFORE = {"destination_and_plan", "nothing_to_cancel", "plan_not_changed", "reset_sent"}
 
 
 def sources() -> Iterator[ast.AST]:

@@ -32,7 +32,7 @@ from ukcloud_maintenance.exceptions import CloudError
 from ukcloud_maintenance.messages import english
 from ukcloud_maintenance.models import Attempt, Drain, InstanceMigration, RunAction
 from ukcloud_maintenance.settings import problems
-from ukcloud_maintenance.worker import Worker, measured, metrics
+from ukcloud_maintenance.worker import Worker, measured, metrics, prometheus
 from ukcloud_maintenance.worker.drain import Outcome, _has_ended
 from ukcloud_maintenance.worker.measured import OF_THE_DATABASE
 from ukcloud_maintenance.worker.metrics import Endpoint
@@ -361,6 +361,25 @@ def test_a_database_that_is_down_is_said_and_the_rest_is_served(served, monkeypa
     assert value(got, "database_up") == 0
     assert value(got, "passes_total", of="drain", result="done") == 1
     assert not any(name == "workers" for name, _labels in got)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_bug_in_what_the_database_tells_costs_nobody_the_rest(served, monkeypatch, caplog):
+    found = PrometheusMetrics("w")
+    found.pass_ended("drain", "done", 1.0)
+
+    really = prometheus._family
+
+    def fail(name, samples):
+        assert name != "workers"
+        return really(name, samples)
+
+    monkeypatch.setattr(prometheus, "_family", fail)
+    got = served(found)
+    assert value(got, "database_up") == 0
+    assert value(got, "passes_total", of="drain", result="done") == 1
+    assert not any(name == "workers" for name, _labels in got)
+    assert [one.getMessage() for one in caplog.records if one.exc_info] == ["bug metrics worker=w"]
 
 
 @pytest.mark.django_db(transaction=True)

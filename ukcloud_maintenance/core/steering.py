@@ -7,6 +7,7 @@ live_migrate_force_complete) and design.md.
 
 from typing import Protocol
 
+from . import cancelling
 from .actor import RULE_ABORT, RULE_CANCEL, RULE_FORCE, RULE_RESET, RULE_STEER
 from .attempt import Requests
 from .backports import StrEnum
@@ -197,7 +198,7 @@ def _objection_to_force(row: InstanceLike) -> Message | None:
     return why
 
 
-def drain_objection(verb: DrainVerb, drain: DrainLike) -> Message | None:
+def drain_objection(verb: DrainVerb, drain: cancelling.DrainLike) -> Message | None:
     """Why this cannot be done with this drain now, or None: it can. Whether it has anything
     that failed is for the caller to know."""
     state = drain.state
@@ -211,7 +212,7 @@ def drain_objection(verb: DrainVerb, drain: DrainLike) -> Message | None:
         case DrainVerb.CANCEL:
             if state == DrainState.CANCELLING and drain.cancel_abort:
                 return message("cancelled_already")
-            return None if state in DRAIN_OPEN else message("is_over", state=state)
+            return cancelling.objection(drain)
         case DrainVerb.RETRY:
             fine = state in _STARTS | {DrainState.FAILED}
             return None if fine else message("nothing_to_retry", state=state)
@@ -224,6 +225,6 @@ def verbs(row: InstanceLike, drain: DrainLike) -> list[Verb]:
     return [verb for verb in Verb if not objection(verb, row, drain)]
 
 
-def drain_verbs(drain: DrainLike) -> list[DrainVerb]:
+def drain_verbs(drain: cancelling.DrainLike) -> list[DrainVerb]:
     """What can be done with this drain now."""
     return [verb for verb in DrainVerb if not drain_objection(verb, drain)]

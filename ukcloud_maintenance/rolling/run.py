@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from .. import settings, store
@@ -24,6 +25,7 @@ from . import checks, gates
 from .acting import Acting, of
 from .actor import actor_of
 from .canary import Canaries
+from .resting import Guard, Resting
 from .views import action_of, host_view, maintenance_of, notice_service, run_view
 
 #: How often it is asked whether what holds the next host back is over, in seconds: it takes some
@@ -39,10 +41,12 @@ class RunOutcome:
 
     :param pause_seconds: when the run is due again
     :param problem: what keeps the worker from its work, or None
+    :param had_bug: the worker failed on one of the hosts, by an error that nobody expected
     """
 
     pause_seconds: float
     problem: Message | None = None
+    had_bug: bool = False
 
 
 class RunReconciler:
@@ -56,6 +60,7 @@ class RunReconciler:
     :param held_until: by run, until when what holds its next host is not asked again, by the
         monotonic clock; shared by the passes of a worker
     :param acted: told of each try of an action that is over, once
+    :param resting: the hosts on which a worker failed; shared by the passes of a worker
     """
 
     def __init__(
@@ -67,6 +72,7 @@ class RunReconciler:
         alive: Callable[[Run], None] = lambda run: None,
         held_until: MutableMapping[int, float] | None = None,
         acted: Callable[[RunAction], None] = lambda tried: None,
+        resting: Resting | None = None,
     ):
         self.cloud = cloud
         self.worker = worker
@@ -80,25 +86,30 @@ class RunReconciler:
         self.is_quick = False
         self.acting = Acting(cloud, worker, machine, clock)
         self.canaries = Canaries(cloud, worker, clock)
+        self.guard = Guard(resting or Resting(), clock)
 
     def run(self, run: Run) -> RunOutcome:
-        """One pass. An OpenStack that does not answer is an outcome; a bug is raised."""
+        """One pass. An OpenStack that does not answer is an outcome, and so is a bug in what is
+        done with one host; any other bug is raised."""
         before = run.revision
         try:
             self._pass(run)
         except StaleState as error:
             log_event(logging.INFO, "overtaken", run=run.pk, detail=error)
-            return RunOutcome(settings.current().poll_seconds)
+            return self._outcome(settings.current().poll_seconds)
         except CloudError as error:
             if run.state == RunState.RUNNING:  # what else is said of it goes on being true
                 self._say(run, error.trouble)
             pause = max(settings.current().idle_seconds, error.retry_after or 0)
-            return RunOutcome(pause, error.said)
+            return self._outcome(pause, error.said)
         now = store.run(run.pk)
         has_changed = self.is_quick or (now is not None and now.revision != before)
         current = settings.current()
         pause = current.poll_seconds if has_changed else current.idle_seconds
-        return RunOutcome(pause, self.problem)
+        return self._outcome(pause, self.problem)
+
+    def _outcome(self, pause: float, problem: Message | None = None) -> RunOutcome:
+        return RunOutcome(pause, self.guard.problem or problem, self.guard.had_bug)
 
     def _pass(self, run: Run) -> None:
         rows = store.run_hosts(run, outputs=False)
@@ -111,7 +122,7 @@ class RunReconciler:
         for row in rows:
             if row.stage not in STAGES_OVER or checks.canary_is_left(row):
                 try:
-                    self._one(run, row, services)
+                    self.guard.do(run, row, partial(self._one, run, row, services))
                 except ConfigurationError as error:  # it keeps no other one, and none begins
                     wrong = wrong or error
         if wrong is not None:
@@ -286,6 +297,9 @@ class RunReconciler:
             self._say(run, found)
             return
         row = by_key[found.key]
+        if (failed := self.guard.keeps_from(row)) is not None:
+            self._say(run, failed)
+            return
         shut = gates.window_is_shut(run, expected(row), row.host, now)
         if shut is not None:
             self._say(run, shut)
@@ -300,7 +314,9 @@ class RunReconciler:
             self.held_until[run.pk] = time.monotonic() + HELD_SECONDS
             self._say(run, held)
             return
-        self._begin(run, row)
+        self.guard.do(run, row, partial(self._begin, run, row))
+        if (failed := self.guard.keeps_from(row)) is not None:
+            self._say(run, failed)
 
     def _held_back(
         self, run: Run, row: RunHost, rows: Sequence[RunHost], services: Sequence[Service]

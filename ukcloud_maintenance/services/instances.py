@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from .. import store
 from ..cloud import Cloud
@@ -16,6 +17,7 @@ from ..observe.evidence import inquire
 from ..observe.room import is_bare_metal
 from ..store import Drain, InstanceMigration
 from .access import TRIES, cloud_name, require
+from .apart import why_not
 from .checks import (
     being_returned,
     check_may_receive,
@@ -94,7 +96,8 @@ def steer(
     done, refused = [], []
     for pk in order:
         row = found[pk]
-        if why := steer_one(actor, drain, verb, row, destination):
+        ask = partial(steer_one, actor, drain, verb, row, destination)
+        if why := why_not(f"{verb} drain={drain_id} server={row.server_id}", ask):
             refused.append((row, why))
         else:
             done.append(row)

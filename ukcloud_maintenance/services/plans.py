@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from .. import store
@@ -11,6 +12,7 @@ from ..core import steering
 from ..core.actor import RULE_DRAIN, RULE_VIEW, Actor
 from ..core.copying.duration import Forecast
 from ..core.drain import needs
+from ..core.drain.counting import together
 from ..core.drain.needs import Need
 from ..core.message import Message, message
 from ..core.states import DRAIN_TERMINAL
@@ -18,6 +20,7 @@ from ..core.steering import DrainVerb
 from ..exceptions import Refused
 from ..store import Drain, InstanceMigration, Plan
 from .access import require
+from .apart import why_not
 from .drains import ready_to_request, write_request
 from .hosts import worker_status
 from .instances import retry_failed
@@ -88,17 +91,7 @@ class PlanReport:
     @property
     def total(self) -> store.Counts:
         """The counts of all its drains together."""
-        found: dict[str, int] = {}
-        for counts in self.counts.values():
-            for state, number in counts.by_state.items():
-                found[state] = found.get(state, 0) + number
-        return store.Counts(
-            found,
-            sum(counts.arrived_wrong for counts in self.counts.values()),
-            sum(counts.astray for counts in self.counts.values()),
-            sum(counts.endless for counts in self.counts.values()),
-            sum(counts.aborted for counts in self.counts.values()),
-        )
+        return together(self.counts.values())
 
     def blocked_until(self, drain: Drain) -> datetime | None:
         """When a drain no longer waits for what is blocked, where it waits for nothing else."""
@@ -162,6 +155,10 @@ class PlanAnswer(NamedTuple):
     expected: bool
 
 
+def _do(act: Callable[..., Any], actor: Actor, drain: Drain, options: Mapping[str, Any]) -> None:
+    act(actor, drain.pk, **options)
+
+
 def _any_done(answers: Iterable[PlanAnswer]) -> bool:
     return any(answer.why is None for answer in answers)
 
@@ -199,7 +196,7 @@ def steer_plan(actor: Actor, plan_id: int, verb: DrainVerb, **options: Any) -> l
         expected = why is not None
         if why is None:
             try:
-                act(actor, drain.pk, **options)
+                why = why_not(f"{verb} drain={drain.pk}", partial(_do, act, actor, drain, options))
             except Refused as error:
                 if verb is DrainVerb.CHANGE and error.field and not _any_done(answers):
                     raise  # a wrong value

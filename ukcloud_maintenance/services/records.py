@@ -18,7 +18,7 @@ KEEP_DAYS_MAX = 36500
 
 def drain_document(report: DrainReport) -> dict[str, Any]:
     """A drain and its instances for programs; see `core.record.export` for what is in it."""
-    of_drain = export.drain_document(report.drain, document, report.forecast)
+    of_drain = export.drain_document(report.drain, report.counts, document, report.forecast)
     return export.DRAIN.made(**of_drain, instances=_instances(report))
 
 
@@ -40,7 +40,7 @@ def export_drain(actor: Actor, drain_id: int) -> dict[str, Any]:
     """
     report = drain_report(actor, drain_id)
     drain = report.drain
-    of_drain = export.drain_document(drain, document, report.forecast)
+    of_drain = export.drain_document(drain, report.counts, document, report.forecast)
     return export.document(of_drain, _instances(report), store.events(drain), store.now(), document)
 
 

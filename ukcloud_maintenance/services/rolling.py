@@ -62,11 +62,6 @@ class RunReport:
         """The hosts that are a person's: maintained by hand."""
         return [host for host in self.hosts if is_yours(host)]
 
-    @property
-    def moves(self) -> int:
-        """How many instances its drains have, or are expected to have, to move."""
-        return sum(host.instances for host in self.hosts if host.stage != Stage.SKIPPED)
-
     def objection(self, verb: RunVerb) -> Message | None:
         waits = any(h.stage == Stage.WAITING and h.approved_at is None for h in self.hosts)
         if self.run.approval == Approval.FIRST:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from .. import store
-from ..core import steering
+from ..core import cancelling, steering
 from ..core.actor import RULE_ABORT, RULE_CANCEL, RULE_RETURN, RULE_STEER, Actor
 from ..core.message import Message, message
-from ..core.states import DRAIN_TERMINAL, DrainState
+from ..core.states import DrainState
 from ..core.steering import DrainVerb
 from ..exceptions import Refused, StaleState
 from ..store import Drain
@@ -17,19 +17,12 @@ from .reports import get_drain
 from .requests import check_pace, check_timeout, check_window, may_time_out
 
 
-def _wants_enabled(drain: Drain, enable: bool | None) -> bool:
-    """Whether the service is to be enabled after a cancel, see :func:`cancel_drain`."""
-    if enable is not None:
-        return enable
-    return drain.cancel_enable if drain.state == DrainState.CANCELLING else drain.did_disable
-
-
 def require_cancel(actor: Actor, drain: Drain, abort: bool, enable: bool | None) -> None:
     """:raises NotAllowed: the actor may not cancel it in this way"""
     require(actor, RULE_CANCEL)
     if abort:
         require(actor, RULE_ABORT)
-    if _wants_enabled(drain, enable) and not drain.did_disable:
+    if cancelling.wants_enabled(drain, enable) and not drain.did_disable:
         # An earlier drain disabled it: that is a return to service.
         require(actor, RULE_RETURN)
 
@@ -53,15 +46,12 @@ def cancel_drain(
         require(actor, RULE_ABORT)
 
     def cancel(drain: Drain) -> None:
-        if drain.state in DRAIN_TERMINAL:
-            raise Refused(message("drain_over", drain=drain_id, state=drain.state))
-        again = drain.state == DrainState.CANCELLING
-        before, wanted = _wants_enabled(drain, None), _wants_enabled(drain, enable)
+        if why := cancelling.objection(drain):
+            raise Refused(why)
         require_cancel(actor, drain, abort, enable)
-        if again and wanted == before and (drain.cancel_abort or not abort):
-            return
-        aborts = abort or (again and drain.cancel_abort)
-        store.cancel_drain(drain, actor, store.now(), abort=aborts, enable=wanted)
+        if choice := cancelling.chosen(drain, abort=abort, enable=enable):
+            how = {"abort": choice.abort, "enable": choice.enable}
+            store.cancel_drain(drain, actor, store.now(), **how)
 
     return _change(actor, drain_id, RULE_CANCEL, cancel)
 

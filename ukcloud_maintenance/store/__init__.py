@@ -10,6 +10,7 @@ of all machines. It can be set back as well; so a stamp of what has happened tha
 now proves nothing: the lease is void, the pass is due, the host is not known to be safe.
 """
 
+from ..core.drain.counting import Counts, counts_of
 from ..models import (
     Attempt,
     Drain,
@@ -28,7 +29,7 @@ from ..models import (
 from ..stored_text import lost
 from .clock import SLACK, now
 from .condition import Condition, DrainCondition, HostCondition, RunCondition, condition
-from .counting import Counts, HostRecord, counts, counts_of, host_records, is_safe, learned_rate
+from .counting import HostRecord, counts, host_records, is_safe, learned_rate
 from .destinations import (
     Standing,
     all_or_none,
@@ -126,15 +127,20 @@ from .notices import (
     worker_is_silent,
 )
 from .planning import ahead_of, create_plan, drains_of_plan, plan, plans
-from .refusals import BeingReturned, DestinationAway, DrainExists, GivenBack, IsDestination
+from .refusals import (
+    DATABASE_LOST,
+    BeingReturned,
+    DestinationAway,
+    DrainExists,
+    GivenBack,
+    IsDestination,
+)
 from .region import Sent, Traffic, sent_unseen, traffic, travelling_groups, under_way_to
 from .requests import (
-    CANCELLING,
     Entry,
     adjust_drain,
     cancel_drain,
     create_drain,
-    is_untouched,
     may_go_on,
     pause_drain,
     reopen_drain,
@@ -200,7 +206,7 @@ from .workers import (
 )
 
 __all__ = [
-    "CANCELLING",
+    "DATABASE_LOST",
     "SLACK",
     "Attempt",
     "BeingReturned",
@@ -318,7 +324,6 @@ __all__ = [
     "is_requested",
     "is_run_requested",
     "is_safe",
-    "is_untouched",
     "join_maintenance",
     "keep_canary",
     "keep_page",

@@ -1,6 +1,6 @@
 """How many instances are where, how fast migrations were, and what the list of hosts shows."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -8,14 +8,11 @@ from django.db.models import Count, Exists, F, Max, OuterRef, Q
 
 from ..core.codes import ABORTED, ARRIVED_WRONG, NOWHERE
 from ..core.copying.duration import Learned, learned_of
-from ..core.drain.alarm import arrived_wrong
-from ..core.drain.needs import ENDLESS, STALLED, WAITS_FOR_BLOCKED, counts_failed, course_of
+from ..core.drain.counting import DELETED, Counts
+from ..core.drain.needs import ENDLESS, STALLED
 from ..core.facts import NOVA_STATUS_COPIED, NOVA_STATUS_POST_COPY
+from ..core.host import safety
 from ..core.states import (
-    DRAIN_TERMINAL,
-    MIGRATION_LEFT,
-    MIGRATION_UNDER_WAY,
-    MIGRATION_WAITING,
     Direction,
     Method,
     MigrationState,
@@ -28,82 +25,15 @@ from ..models import Attempt, Drain, HostMaintenance, InstanceMigration, Request
 from . import clock
 
 
-@dataclass(frozen=True)
-class Counts:
-    """How many instances of a drain are in which state.
-
-    :param arrived_wrong: those of the failed ones that left the host, and are not what they were
-        before, see core.alarm
-    """
-
-    by_state: Mapping[str, int] = field(default_factory=dict)
-    arrived_wrong: int = 0
-    #: of a run back: those that are gone or arrived, and are not on the host that they were to
-    #: come back to
-    astray: int = 0
-    #: of the migrating ones: those whose copy does not end as it goes
-    endless: int = 0
-    #: of the failed ones: those that an admin aborted
-    aborted: int = 0
-
-    @property
-    def total(self) -> int:
-        return sum(self.by_state.values())
-
-    @property
-    def left(self) -> int:
-        """Those that left the host: arrived elsewhere, well or not, or gone. Of a run back those
-        that came back, and never one that went elsewhere."""
-        gone = sum(self.by_state.get(state, 0) for state in MIGRATION_LEFT)
-        return gone + self.arrived_wrong - self.astray
-
-    @property
-    def unknown(self) -> int:
-        """Those of which it is not known where they run."""
-        return self[MigrationState.UNKNOWN]
-
-    @property
-    def still_here(self) -> int:
-        """Those that are known not to have left."""
-        return self.total - self.left - self.unknown
-
-    @property
-    def under_way(self) -> int:
-        return sum(self[state] for state in MIGRATION_UNDER_WAY)
-
-    @property
-    def waiting(self) -> int:
-        return sum(self[state] for state in MIGRATION_WAITING)
-
-    @property
-    def need_a_look(self) -> bool:
-        """Whether a person must look at one: the drain is no success, whatever else it came to."""
-        return bool(self.unknown or self.arrived_wrong)
-
-    def in_need(self, drain_state: str, *, may_go_on: bool = True) -> int:
-        """How many need a person, see core.drain.needs."""
-        found = self.unknown + self.arrived_wrong
-        if drain_state not in DRAIN_TERMINAL:
-            found += self.endless
-        if drain_state in WAITS_FOR_BLOCKED:
-            found += self[MigrationState.BLOCKED]
-        if counts_failed(drain_state, may_go_on=may_go_on):
-            found += self[MigrationState.FAILED] - self.arrived_wrong
-        return found
-
-    def __getitem__(self, state: str) -> int:
-        return self.by_state.get(state, 0)
-
-
 def counts(drain_ids: Iterable[int]) -> dict[int, Counts]:
-    """The counts of several drains, by one query."""
+    """What core.drain.counting.counts_of tells of several drains, by one query."""
     ids = list(drain_ids)
     found: dict[int, dict[str, int]] = {drain_id: {} for drain_id in ids}
     more: dict[int, list[int]] = {drain_id: [0, 0, 0, 0] for drain_id in ids}
     went_wrong = Q(state=MigrationState.FAILED, code__in=sorted(ARRIVED_WRONG))
     went = Q(drain__direction=Direction.BACK) & (Q(state=MigrationState.GONE) | went_wrong)
-    elsewhere_now = ~Q(dest_compute="") & ~Q(dest_compute=F("drain__host"))
-    went &= Q(server_status="DELETED") | Q(code=NOWHERE) | elsewhere_now
+    elsewhere_now = ~Q(dest_compute=F("drain__host"))
+    went &= Q(server_status=DELETED) | Q(code=NOWHERE) | elsewhere_now
     copies = Q(state=MigrationState.MIGRATING, newest_attempt__course__in=list(ENDLESS))
     copies &= _is_said_of_its_course()
     rows = (
@@ -141,22 +71,6 @@ def _is_said_of_its_course() -> Q:
         migration=OuterRef("pk"),
     )
     return live & ~ends & ~Q(Exists(steered))
-
-
-def counts_of(drain: Drain, rows: Iterable[InstanceMigration]) -> Counts:
-    """The same of one drain whose rows were read already."""
-    by_state: dict[str, int] = {}
-    wrong = astray = endless = aborted = 0
-    for row in rows:
-        endless += course_of(row) in ENDLESS
-        aborted += row.state == MigrationState.FAILED and row.code == ABORTED
-        by_state[row.state] = by_state.get(row.state, 0) + 1
-        wrong += arrived_wrong(row)
-        went = row.state == MigrationState.GONE or arrived_wrong(row)
-        if drain.direction == Direction.BACK and went:
-            nowhere = row.server_status == "DELETED" or row.code == NOWHERE
-            astray += nowhere or row.dest_compute not in ("", drain.host)
-    return Counts(by_state, wrong, astray, endless, aborted)
 
 
 @dataclass(frozen=True)
@@ -255,17 +169,8 @@ def host_records(
 
 
 def is_safe(maintenance: HostMaintenance | None, verified_after: datetime | None) -> bool:
-    """Whether a host is known to be safe to power off, by a verification that is new enough, and
-    not of the future: how old one is that is dated ahead of the clock cannot be told."""
-    return (
-        maintenance is not None
-        and maintenance.open_key is not None
-        and maintenance.returning_since is None
-        and maintenance.safe_since is not None
-        and maintenance.verified_at is not None
-        and verified_after is not None
-        and verified_after <= maintenance.verified_at <= clock.now()
-    )
+    """Whether a host is known to be safe to power off now, see core.host.safety."""
+    return safety.is_safe(maintenance, verified_after, clock.now())
 
 
 def learned_rate(region: str, newest: int = 200) -> Learned:

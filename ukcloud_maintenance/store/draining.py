@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
 from ..core.drain.needs import ENDLESS
+from ..core.drain.pacing import is_limit_known, limit_of
 from ..core.message import Message
 from ..core.states import (
     DRAIN_OPEN,
@@ -202,7 +203,7 @@ def cancel_choice(drain: Drain) -> dict[str, Any]:
 def last_limit(drain: Drain) -> int:
     """How many live migrations Nova ran at once from this host as far as its last drain found
     out; 0: nothing is known, or this drain knows it itself. One query."""
-    if drain.learned_limit is not None or drain.nova_runs_more:
+    if is_limit_known(drain):
         return 0
     known = Q(learned_limit__isnull=False) | Q(nova_runs_more=True)
     last = (
@@ -211,9 +212,7 @@ def last_limit(drain: Drain) -> int:
         .order_by("-id")
         .first()
     )
-    if last is None:
-        return 0
-    return max(last.learned_limit or 0, last.max_concurrent + 1 if last.nova_runs_more else 0)
+    return limit_of(last)
 
 
 def looked_around(drain: Drain, now: datetime) -> None:

@@ -8,7 +8,9 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, QuerySet, Subquery
 
-from ..core.message import Message, message
+from ..core.host import safety
+from ..core.host.safety import withdrawn
+from ..core.message import Message
 from ..core.states import MIGRATION_UNDER_WAY, Direction, MigrationState
 from ..exceptions import StaleState
 from ..models import Drain, Event, HostMaintenance, InstanceMigration, host_key
@@ -56,7 +58,7 @@ def join_maintenance(
     with transaction.atomic():
         touch(drain.pk, now)
         found = HostMaintenance.objects.filter(open_key=drain.host_key).first()
-        if found and found.disabled_at and found_status == "enabled":
+        if found and safety.was_closed_by_hand(found.disabled_at, found_status):
             close_maintenance(found, now)
             found = None
         if found is None:
@@ -226,10 +228,6 @@ def take_maintenance(key: str) -> HostMaintenance | None:
     return found
 
 
-def withdrawn(why: Message | None, now: datetime) -> dict[str, Any]:
-    return {"safe_since": None, "withdrawn_at": now, "withdrawn_why": why}
-
-
 def _believable(looked_at: datetime) -> datetime | None:
     """When a look began, or None where the clock was set back since, or was another one: how old
     it is would not be known later."""
@@ -260,21 +258,13 @@ def verified(
         was later
     """
     verified_at = _believable(looked_at)
-    was = maintenance.safe_since is not None
-    fields: dict[str, Any] = {}
-    event: HappenedToRow | None = None
+    found = safety.verified(maintenance, is_safe=safe, verified_at=verified_at, why=why, now=now)
+    fields = dict(found.fields)
+    event: HappenedToRow | None = (found.event, actor, found.said, "") if found.event else None
     if checks != maintenance.checks:
         fields["checks"] = checks
     if clear_message:
         fields["message"] = None
-    if safe and not was and verified_at:
-        fields["safe_since"] = verified_at
-        event = ("safe_to_power_off", actor, message("every_check_holds"), "")
-    elif safe and was and verified_at and maintenance.safe_since > verified_at:
-        fields["safe_since"] = verified_at  # the clock was set back
-    elif was and not safe:
-        fields |= withdrawn(why, now)
-        event = ("safe_withdrawn", actor, why, "")
     newest = drains_in(maintenance).last() if event else None
     shown = {**fields, "revision": F("revision") + 1} if fields else {}
     with transaction.atomic():

@@ -17,11 +17,11 @@ from ..core.attempt import (
     result,
 )
 from ..core.facts import Server
+from ..core.going_on import is_reopened
 from ..core.message import message, several
 from ..core.preflight.verdicts import Verdict
 from ..core.states import (
     MIGRATION_TERMINAL,
-    DrainState,
     MigrationState,
     RequestKind,
     RequestState,
@@ -113,7 +113,7 @@ def retry_instance(
     with in_turn(drain.region):
         if destination:
             check_destination(drain.region, destination)
-        if drain.state == DrainState.FAILED:
+        if is_reopened(drain):
             reopen_drain(drain, actor, now)
         with _standing_on(drain, now, blocked_since=None, proving_since=None):
             change_migration(

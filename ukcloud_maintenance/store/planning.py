@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
-from ..core.states import DRAIN_OPEN, DrainState
+from ..core.drain import in_plan
 from ..models import Drain, Plan
 from .draining import drains
 from .keys import with_key
@@ -26,31 +26,13 @@ def drains_of_plan(plan_id: int) -> "QuerySet[Drain]":
 
 
 def ahead_of(drain: Drain) -> tuple[list[str], list[str]]:
-    """What a drain of a plan waits for: the hosts whose service is still to be disabled, and the
-    hosts before it that are being emptied, as far as the plan's number at a time is full. Both
-    are empty for a drain that is in no plan. Two queries."""
+    """What a drain of a plan waits for, see core.drain.in_plan; nothing where it is in none. Two
+    queries."""
     if drain.plan_id is None:
         return [], []
     others = list(drains_of_plan(drain.plan_id).exclude(pk=drain.pk))
-    still_open = [other for other in others if other.state in DRAIN_OPEN]
-    taking = [
-        other.host
-        for other in still_open
-        if other.host_down_since is None and not _is_disabled(other) and not _is_on_hold(other)
-    ]
     at_once = Plan.objects.values_list("hosts_at_once", flat=True).get(pk=drain.plan_id)
-    before = [other.host for other in still_open if other.plan_order < drain.plan_order]
-    return taking, before if at_once and len(before) >= at_once else []
-
-
-def _is_disabled(drain: Drain) -> bool:
-    known = drain.maintenance
-    return known is not None and (known.found_status == "disabled" or bool(known.disabled_at))
-
-
-def _is_on_hold(drain: Drain) -> bool:
-    """Paused before it began: its service is not disabled until it is resumed."""
-    return drain.state == DrainState.PAUSED and drain.started_at is None
+    return in_plan.ahead_of(drain, others, at_once)
 
 
 def create_plan(

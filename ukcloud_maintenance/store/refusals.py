@@ -1,7 +1,12 @@
-"""Why a change was not made: somebody else was first, and in which way."""
+"""Why a change was not made: somebody else was first, and in which way; or the database is lost."""
+
+from django.db import InterfaceError, OperationalError
 
 from ..exceptions import StaleState
 from ..models import Drain, HostMaintenance
+
+#: What a database that is down or restarts comes up with; everything else of it is a bug of ours.
+DATABASE_LOST = (OperationalError, InterfaceError)
 
 
 class DrainExists(StaleState):

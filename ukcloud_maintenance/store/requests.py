@@ -6,8 +6,10 @@ from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
 
+from ..core import cancelling, going_on
 from ..core.actor import Actor
 from ..core.facts import Server
+from ..core.host.safety import withdrawn
 from ..core.message import Message, message
 from ..core.preflight.verdicts import Verdict
 from ..core.states import (
@@ -22,7 +24,7 @@ from ..exceptions import StaleState
 from ..models import Drain, HostMaintenance, InstanceMigration, Plan, host_key
 from .destinations import check_destination, check_no_destination, in_turn
 from .draining import cancel_choice, change_drain, finish_drain, open_drain_of
-from .hosts import take_maintenance, withdrawn
+from .hosts import take_maintenance
 from .journal import Who, add_event, revision_of_drain
 from .refusals import DrainExists, GivenBack
 
@@ -155,11 +157,6 @@ def new_row(
     )
 
 
-def is_untouched(drain: Drain) -> bool:
-    """Whether no worker has begun with it: neither the service nor an instance was touched."""
-    return drain.started_at is None and drain.state in (DrainState.PENDING, DrainState.PAUSED)
-
-
 def cancel_drain(
     drain: Drain, actor: Who, now: datetime, *, abort: bool = False, enable: bool = False
 ) -> DrainState:
@@ -173,7 +170,8 @@ def cancel_drain(
     :param enable: enable the service again, if its reason is still the one that we wrote
     :raises StaleState: the drain changed meanwhile
     """
-    if is_untouched(drain):
+    choice = cancelling.Choice(abort, enable)
+    if cancelling.is_untouched(drain):
         with transaction.atomic():
             finish_drain(
                 drain,
@@ -194,29 +192,14 @@ def cancel_drain(
                 revision=revision_of_drain(drain.pk),
             )
         return DrainState(drain.state)
-    if abort:
-        how = message("aborts_and_enables") if enable else message("aborts")
-    else:
-        how = message("lands_and_enables") if enable else message("lands")
-    # The wait for migrations in progress has one bound, which a second request does not extend; if
-    # they are aborted after all, another one begins.
-    again = drain.state == DrainState.CANCELLING and abort == drain.cancel_abort
-    fields: dict[str, Any] = {}
-    if drain.state == DrainState.PAUSED:  # which ends neither wait; now they end the drain
-        fields = {"host_down_since": None, "cloud_down_since": None}
     change_drain(
         drain,
         now,
         expect=cancel_choice(drain),
-        state=DrainState.CANCELLING,
         cancelled_by=str(actor),
-        cancelling_since=drain.cancelling_since if again else now,
-        cancel_abort=abort,
-        cancel_enable=enable,
         next_pass_at=None,
-        message=CANCELLING,
-        event=("drain_cancelled", actor, how),
-        **fields,
+        event=("drain_cancelled", actor, choice.said),
+        **cancelling.changes(drain, choice, now),
     )
     return DrainState(drain.state)
 
@@ -226,16 +209,8 @@ def pause_drain(drain: Drain, actor: Who, now: datetime) -> None:
 
     :raises StaleState: the drain changed meanwhile
     """
-    change_drain(
-        drain,
-        now,
-        state=DrainState.PAUSED,
-        message=None,
-        blocked_since=None,
-        proving_since=None,
-        next_pass_at=None,
-        event=("drain_paused", actor, None),
-    )
+    event = ("drain_paused", actor, None)
+    change_drain(drain, now, next_pass_at=None, event=event, **going_on.paused())
 
 
 def resume_drain(drain: Drain, actor: Who, now: datetime) -> None:
@@ -243,21 +218,13 @@ def resume_drain(drain: Drain, actor: Who, now: datetime) -> None:
 
     :raises StaleState: the drain changed meanwhile
     """
-    fields: dict[str, Any] = {}
-    if drain.stop_at is not None and drain.stop_at <= now:
-        fields["stop_at"] = None
     change_drain(
         drain,
         now,
         expect={"stop_at": drain.stop_at},
-        state=DrainState.RUNNING if drain.started_at else DrainState.PENDING,
-        message=None,
-        blocked_since=None,
-        host_down_since=None,
-        cloud_down_since=None,
         next_pass_at=None,
         event=("drain_resumed", actor, None),
-        **fields,
+        **going_on.resumed(drain, now),
     )
 
 
@@ -271,38 +238,24 @@ def reopen_drain(drain: Drain, actor: Who, now: datetime) -> None:
     :raises IsDestination: another drain sends instances to the host
     :raises StaleState: the drain changed meanwhile
     """
-    fields: dict[str, Any] = {}
-    if drain.stop_at is not None and drain.stop_at <= now:
-        fields["stop_at"] = None
     away = drain.direction == Direction.AWAY
     try:
         with in_turn(drain.region):
             change_drain(
                 drain,
                 now,
-                state=DrainState.RUNNING,
                 open_key=drain.host_key,
-                result="",
-                message=None,
-                finished_at=None,
-                blocked_since=None,
-                proving_since=None,
-                host_down_since=None,
-                cloud_down_since=None,
                 next_pass_at=None,
                 event=("drain_reopened", actor, None),
-                **fields,
+                **going_on.reopened(drain, now),
             )
             maintenance = take_maintenance(drain.host_key)
             if away:
                 check_no_destination(drain.region, drain.host)
             if drain.destination:
                 check_destination(drain.region, drain.destination)
-            if (
-                away
-                and drain.maintenance_id
-                and drain.maintenance_id != (maintenance and maintenance.pk)
-            ):
+            host = going_on.HostNow(drain.pk, maintenance.pk if maintenance else None)
+            if not going_on.can_be_reopened(drain, host):
                 raise GivenBack
             if away and maintenance and maintenance.safe_since:
                 why = message("tried_again")
@@ -316,33 +269,28 @@ def reopen_drain(drain: Drain, actor: Who, now: datetime) -> None:
 
 
 def may_go_on(drain: Drain) -> bool:
-    """Whether what failed can be retried as far as the host is concerned. A drain that is over goes
-    on (:func:`reopen_drain`) if the host has no other open drain, and is still in the maintenance
-    that the drain was part of. At most two queries."""
+    """Whether what failed can be retried as far as the host is concerned, see core.going_on. At
+    most two queries."""
     return bool(that_may_go_on([drain]))
 
 
 def that_may_go_on(drains: Iterable[Drain]) -> set[int]:
     """The same of several drains: the numbers of those of which it holds. At most two queries."""
     every = list(drains)
-    failed = [drain for drain in every if drain.state == DrainState.FAILED]
-    found = {drain.pk for drain in every} - {drain.pk for drain in failed}
-    if not failed:
-        return found
-    keys = {drain.host_key for drain in failed}
-    taken = dict(Drain.objects.filter(open_key__in=keys).values_list("open_key", "pk"))
-    free = [drain for drain in failed if taken.get(drain.host_key, drain.pk) == drain.pk]
-    of = {d.maintenance_id for d in free if d.direction == Direction.AWAY and d.maintenance_id}
-    if of:
-        still_open = HostMaintenance.objects.filter(
-            pk__in=of, open_key__isnull=False, returning_since__isnull=True
-        )
-        of -= set(still_open.values_list("pk", flat=True))
-    found |= {
-        drain.pk
-        for drain in free
-        if drain.direction != Direction.AWAY or drain.maintenance_id not in of
-    }
+    keys = {drain.host_key for drain in every if going_on.is_reopened(drain)}
+    hosts = _hosts_now(keys) if keys else {}
+    nothing = going_on.HostNow()
+    return {d.pk for d in every if going_on.may_go_on(d, hosts.get(d.host_key, nothing))}
+
+
+def _hosts_now(keys: Iterable[str]) -> dict[str, going_on.HostNow]:
+    """What these hosts are doing, by their keys. Two queries."""
+    wanted = {"open_key__in": list(keys)}
+    taken = dict(Drain.objects.filter(**wanted).values_list("open_key", "pk"))
+    kept = HostMaintenance.objects.filter(**wanted)
+    found = {key: going_on.HostNow(drain) for key, drain in taken.items()}
+    for key, maintenance, since in kept.values_list("open_key", "pk", "returning_since"):
+        found[key] = going_on.HostNow(taken.get(key), maintenance, since is not None)
     return found
 
 
@@ -355,7 +303,3 @@ def adjust_drain(drain: Drain, actor: Who, now: datetime, said: Message, **field
     if "max_concurrent" in fields:
         fields["nova_runs_more"] = False  # it was judged by the old number
     change_drain(drain, now, event=("drain_changed", actor, said), next_pass_at=None, **fields)
-
-
-#: What a drain says while it is being cancelled.
-CANCELLING = message("cancelling")

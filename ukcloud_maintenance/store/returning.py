@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 
 from django.db import transaction
 
+from ..core.host.safety import withdrawn
 from ..core.message import Message, lines, message, text
 from ..core.states import DRAIN_TERMINAL, Direction, ReturnResult
 from ..exceptions import StaleState
 from ..models import Drain, HostMaintenance, InstanceMigration
-from .hosts import change_maintenance, changing, return_run, withdrawn
+from .hosts import change_maintenance, changing, return_run
 from .journal import HappenedToRow, Who, add_event
 from .refusals import DrainExists
 from .requests import Entry, cancel_drain, new_row

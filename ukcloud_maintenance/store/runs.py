@@ -22,6 +22,7 @@ from ..core.run.states import (
     RunState,
     Stage,
 )
+from ..core.run.steering import takes_hosts
 from ..exceptions import StaleState
 from ..models import Event, HostMaintenance, Run, RunAction, RunHost, host_key
 from .destinations import in_turn
@@ -168,7 +169,7 @@ def add_hosts(run: Run, hosts: Iterable[NewHost], event: Happened, now: datetime
     :raises StaleState: the run is over
     """
     with in_turn(run.region):
-        _touch(run, now, state__in=[RunState.RUNNING, RunState.PAUSED, RunState.STOPPED])
+        _touch(run, now, state__in=sorted(takes_hosts()))
         last = run.hosts.order_by("-position").values_list("position", flat=True).first()
         _add_hosts(run, hosts, (last or 0) + 1, now)
         _event(run, now, event)

@@ -8,15 +8,17 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from functools import partial
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connections
+from django.db import DatabaseError, InterfaceError, connections
 
 from .. import store
+from ..core.bugs import AFTER_A_BUG
 from ..core.drain.outage import TROUBLES
 from ..core.message import Message, holds, lines
 from ..core.printable import one_line
 from ..core.states import DRAIN_TERMINAL
-from ..log import log_event
+from ..log import LOG, log_event
 from ..store import InstanceMigration
 
 #: A worker reports this often, in seconds.
@@ -25,11 +27,37 @@ REPORT_EVERY = 5
 FORGET_AFTER = timedelta(days=7)
 #: Attempts whose beginning a worker remembers; far more than can be in progress.
 WITNESSED = 10_000
-#: What a database that is down or restarts comes up with; everything else of it is a bug of ours.
-DATABASE_LOST = (OperationalError, InterfaceError)
+DATABASE_LOST = store.DATABASE_LOST
 
 #: "drain", "host" or "run", and the id
 Key = tuple[str, int]
+
+
+class Apart:
+    """Keeps a bug in what is done with one of several from the others: it is logged, and that one
+    rests for a while."""
+
+    def __init__(self) -> None:
+        #: until when each rests, by the monotonic clock
+        self._until: dict[str, float] = {}
+
+    def do(self, name: str, act: Callable[[], None]) -> None:
+        """What is to be done with one of them, unless it rests. A database that is lost is no bug
+        of one, and is raised.
+
+        :param name: of what, for the log
+        """
+        if time.monotonic() < self._until.get(name, 0.0):
+            return
+        try:
+            act()
+        except DATABASE_LOST:
+            raise
+        except Exception:
+            LOG.exception("bug %s", name)
+            self._until[name] = time.monotonic() + AFTER_A_BUG
+        else:
+            self._until.pop(name, None)
 
 
 class SignsOfLife:
@@ -46,6 +74,7 @@ class SignsOfLife:
         self._lock = threading.Lock()
         #: by what the worker fails on: the problem
         self._problems: dict[Key, Message] = {}
+        self._apart = Apart()
         #: how often in a row a pass ended in a bug
         self._bugs: dict[Key, int] = {}
 
@@ -89,17 +118,25 @@ class SignsOfLife:
     def _forget_what_is_over(self) -> None:
         """Problems of what is over by now, or that another worker gets on with."""
         for key in list(self._problems):
-            if not _stays(*key):
-                self.remember(key, None)
-                self.forget_bugs(key)
+            kind, pk = key
+            self._apart.do(f"problem of={kind}-{pk}", partial(self._forget_if_over, key))
+
+    def _forget_if_over(self, key: Key) -> None:
+        if not _stays(*key):
+            self.remember(key, None)
+            self.forget_bugs(key)
 
     def release_the_dead(self) -> None:
         """Free what workers of this machine held whose process is gone, so that a restart does
         not wait for their leases. Should one be alive after all (another PID namespace), two
         work on the same drain for a pass, and the compare-and-set keeps them apart."""
         for worker in store.workers_of(self.host):
-            if worker.pid == self.pid or not _runs(worker.pid):
-                store.worker_stopped(worker.name, store.now())
+            release = partial(self._release_if_dead, worker)
+            self._apart.do(f"release worker={worker.name}", release)
+
+    def _release_if_dead(self, worker: store.Worker) -> None:
+        if worker.pid == self.pid or not _runs(worker.pid):
+            store.worker_stopped(worker.name, store.now())
 
 
 def _stays(kind: str, pk: int) -> bool:

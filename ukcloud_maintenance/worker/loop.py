@@ -13,6 +13,8 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from types import FrameType
 
 from django.db import DatabaseError, InterfaceError, close_old_connections
@@ -25,6 +27,7 @@ from ..log import LOG, log_event
 from .agenda import Agenda
 from .housekeeping import (
     DATABASE_LOST,
+    Apart,
     ClockWatch,
     DatabaseOutage,
     Key,
@@ -66,6 +69,7 @@ class Worker:
         self.name = name or f"{host}:{pid}:{int(time.time())}"
         self.stopping = threading.Event()
         self.agenda = Agenda()
+        self.apart = Apart()
         self.endpoint = Endpoint(self.name, metrics_port)
         self.database = DatabaseOutage(self.name, self.endpoint.metrics.database)
         self.signs = SignsOfLife(self.name, host, pid)
@@ -143,9 +147,9 @@ class Worker:
         until = time.monotonic() + STOP_SECONDS
         passes = list(self.passes.values())
         for one in passes:
-            one.stop()
-        for keeper, _ in self.keepers:
-            keeper.stop()
+            self.apart.do(f"stop of={one.label}", one.stop)
+        for number, (keeper, _) in enumerate(self.keepers):
+            self.apart.do(f"stop of=keeper-{number}", keeper.stop)
         threads = [one.thread for one in passes] + [thread for _, thread in self.keepers]
         for thread in (self.dispatcher, *threads):
             if thread is not None and thread.ident is not None:
@@ -156,7 +160,7 @@ class Worker:
         goodbye = threading.Thread(target=self._say_goodbye, daemon=True)
         goodbye.start()
         goodbye.join(GOODBYE_SECONDS)
-        self.endpoint.close()
+        self.apart.do("stop of=metrics", self.endpoint.close)
         log_event(logging.INFO, "worker_stopped", worker=self.name)
 
     def _say_goodbye(self) -> None:
@@ -172,13 +176,13 @@ class Worker:
     def _watch(self, once: bool) -> None:
         """Abandon what does not come back, and tell systemd whether all is well."""
         if not once:
-            self.endpoint.attend()
+            self.apart.do("metrics", self.endpoint.attend)
         now = time.monotonic()
         # its reads end by themselves then, and what changes something a little later
         bound = settings.current().pass_seconds + 2 * settings.current().api_timeout_seconds
         for one in list(self.passes.values()):
             if now - one.began > bound and not one.has_ended:
-                self._abandon(one, now)
+                self.apart.do(f"abandon of={one.label}", partial(self._abandon, one, now))
         if now > self.turn_expected + bound and self.dispatcher.is_alive():
             self.watchdog.abandon(self.dispatcher, message("database_silent"))
             self._start_dispatcher(once)
@@ -310,7 +314,7 @@ class Worker:
         found = self._take()
         for one in found:
             one.thread = threading.Thread(
-                target=self.runner.work, args=(one,), daemon=True, name=f"{one.key[0]}-{one.key[1]}"
+                target=self.runner.work, args=(one,), daemon=True, name=one.label
             )
             self.passes[one.key] = one
             one.thread.start()
@@ -322,18 +326,30 @@ class Worker:
             if one.has_ended:
                 self.passes.pop(one.key, None)
         kinds = [key[0] for key in self.passes]
-        regions = self._regions
-        lease, longest = settings.current().lease_seconds, longest_pause()
-        taken: list[Work | None] = []
-        if kinds.count("drain") < THREADS:
-            taken.append(store.claim(self.name, store.now(), lease, regions, longest))
-        if kinds.count("host") < HOST_THREADS:
-            taken.append(store.claim_host(self.name, store.now(), lease, regions, longest))
-        if kinds.count("run") < RUN_THREADS:
-            silent = settings.current().worker_silent_seconds
-            taken.append(
-                store.claim_run(
-                    self.name, self.signs.host, store.now(), lease, silent, regions, longest
-                )
-            )
-        return [Pass(one) for one in taken if one is not None]
+        found: list[Pass] = []
+        for kind, places, claim in (
+            ("drain", THREADS, self._claim_drain),
+            ("host", HOST_THREADS, self._claim_host),
+            ("run", RUN_THREADS, self._claim_run),
+        ):
+            if kinds.count(kind) < places:
+                self.apart.do(f"claim of={kind}", partial(self._add, found, claim))
+        return found
+
+    @staticmethod
+    def _add(found: list[Pass], claim: Callable[[], Work | None]) -> None:
+        if (one := claim()) is not None:
+            found.append(Pass(one))
+
+    def _claim_drain(self) -> Work | None:
+        lease = settings.current().lease_seconds
+        return store.claim(self.name, store.now(), lease, self._regions, longest_pause())
+
+    def _claim_host(self) -> Work | None:
+        lease = settings.current().lease_seconds
+        return store.claim_host(self.name, store.now(), lease, self._regions, longest_pause())
+
+    def _claim_run(self) -> Work | None:
+        current, machine = settings.current(), self.signs.host
+        times = (store.now(), current.lease_seconds, current.worker_silent_seconds)
+        return store.claim_run(self.name, machine, *times, self._regions, longest_pause())

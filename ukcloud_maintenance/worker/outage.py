@@ -36,7 +36,7 @@ def cloud_is_back(at: DrainPass) -> None:
 
     :raises StaleState: somebody else changed the drain meanwhile
     """
-    change = outage.is_over(drain_view(at.drain), at.drain.cloud_down_since, store.CANCELLING)
+    change = outage.is_over(drain_view(at.drain), at.drain.cloud_down_since)
     if change is None:
         return
     event = at.event(change.kind) if change.kind else None

@@ -14,8 +14,8 @@ from django.db import DatabaseError, InterfaceError
 from .. import settings, store
 from ..cloud import BUSY_SECONDS_MAX, Asked, Cloud
 from ..cloud.shell import connect_shell
+from ..core.bugs import AFTER_A_BUG, AFTER_A_BUG_MAX, BUG, bug, pause_after
 from ..core.message import Message, message, text
-from ..core.printable import one_line
 from ..core.states import DRAIN_TERMINAL
 from ..exceptions import (
     CloudError,
@@ -25,8 +25,9 @@ from ..exceptions import (
     Refused,
     StaleState,
 )
-from ..log import LOG, log_event
+from ..log import LOG, in_words, log_event
 from ..observe.placement import Surroundings
+from ..rolling.resting import Resting
 from ..rolling.run import RunReconciler
 from ..store import Drain, HostMaintenance, Run
 from . import host as hosts
@@ -36,6 +37,7 @@ from .drain import Reconciler
 from .host import HostReconciler
 from .housekeeping import (
     DATABASE_LOST,
+    Apart,
     DatabaseOutage,
     Key,
     SignsOfLife,
@@ -44,11 +46,6 @@ from .housekeeping import (
 )
 from .looks import Looks
 from .metrics import Metrics, NoMetrics
-
-#: Pause after a pass that ended in a bug, in seconds; it doubles with each further one, up to …
-AFTER_A_BUG = 30.0
-AFTER_A_BUG_MAX = 300.0
-
 
 #: What a pass is over.
 Work = Drain | HostMaintenance | Run
@@ -85,6 +82,12 @@ class Pass:
         if isinstance(self.of, Run):
             return message("run_named", run=self.of.pk)
         return message("maintenance_of", host=self.of.host)
+
+    @property
+    def label(self) -> str:
+        """For logs and threads."""
+        kind, pk = self.key
+        return f"{kind}-{pk}"
 
     @property
     def has_ended(self) -> bool:
@@ -163,6 +166,7 @@ class PassRunner:
         self.name = name
         self.machine = signs.host
         self.held_until: dict[int, float] = {}
+        self.resting = Resting()
         self.metrics: Metrics = metrics or NoMetrics()
         self.signs = signs
         self.database = database
@@ -188,7 +192,7 @@ class PassRunner:
             one.result = "bug"
             pause = AFTER_A_BUG_MAX
             LOG.exception("bug %s", one.name)
-            self._remember(one, message("worker_bug", of=one.name, error=_in_words(error)))
+            self._remember(one, bug(one.name, in_words(error)))
         try:
             if not one.abandoned:
                 self.release(one.of, pause)
@@ -229,13 +233,15 @@ class PassRunner:
             one.result = "bug"
             LOG.exception("bug %s", one.name)
             times = self.signs.count_bug(one.key)
-            self._remember(one, message("worker_bug", of=one.name, error=_in_words(error)))
-            self._tell(one.of, text(_in_words(error)))
-            return min(AFTER_A_BUG * 2 ** (times - 1), AFTER_A_BUG_MAX)
+            self._remember(one, bug(one.name, in_words(error)))
+            self._tell(one.of, text(in_words(error)))
+            return pause_after(times)
         self.signs.forget_bugs(one.key)
         self._remember(one, problem)
-        one.result = "problem" if problem is not None else "done"
-        self.metrics.openstack(one.region, one.key, answers=problem is None)
+        if problem is not None and one.result != "bug":
+            one.result = "problem"
+        answers = problem is None or problem.code == BUG
+        self.metrics.openstack(one.region, one.key, answers=answers)
         if reconnect:
             self.clouds.forget(one.region)
         return pause
@@ -259,7 +265,9 @@ class PassRunner:
             rolled = RunReconciler(
                 *(cloud, self.name, self.machine, store.now, alive, self.held_until),
                 acted=partial(self.metrics.action_ended, one.region),
+                resting=self.resting,
             ).run(one.of)
+            one.result = "bug" if rolled.had_bug else one.result
             return rolled.pause_seconds, rolled.problem, False
         seen = HostReconciler(cloud, self.name, store.now, alive).run(one.of)
         return seen.pause_seconds, seen.problem, seen.reconnect
@@ -297,12 +305,14 @@ class PassRunner:
         self.agenda.ask_at_once()
 
     def give_back(self) -> None:
-        """What could not be released when its pass was over."""
+        """What could not be released when its pass was over. What a bug keeps from that is given
+        up: its lease ends by itself, and the others are not to wait for it."""
         while self.to_give_back:
             one = self.to_give_back[0]
+            apart, name = Apart(), f"give_back of={Pass(one.of).label}"
             if one.trouble is not None:
-                self._tell(one.of, one.trouble)
-            self.release(one.of, one.pause)
+                apart.do(f"{name} (trouble)", partial(self._tell, one.of, one.trouble))
+            apart.do(name, partial(self.release, one.of, one.pause))
             self.to_give_back.pop(0)
 
     def release(self, of: Work, pause: float) -> None:
@@ -351,8 +361,3 @@ def longest_pause() -> float:
         AFTER_A_BUG_MAX,
         BUSY_SECONDS_MAX,
     )
-
-
-def _in_words(error: Exception) -> str:
-    """An error that nobody expected, in one line."""
-    return f"{type(error).__name__}: {one_line(error)}"[:500]

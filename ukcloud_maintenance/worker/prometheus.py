@@ -194,10 +194,19 @@ class FromDatabase:
         self._hanging: list[_Reading] = []
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        found = self._condition()
+        found = self._families()
         yield _family("database_up", [((), 0 if found is None else 1)])
-        if found is not None:
-            yield from _families(found)
+        yield from found or ()
+
+    def _families(self) -> list[GaugeMetricFamily] | None:
+        """All or none, as one that lacks a host would tell something else. A bug costs nobody what
+        the worker counted."""
+        try:
+            found = self._condition()
+            return None if found is None else list(_families(found))
+        except Exception:
+            LOG.exception("bug metrics worker=%s", self.name)
+            return None
 
     def _condition(self) -> Condition | None:
         """What was read of late; None: it cannot be read, or not in time."""

@@ -9,7 +9,9 @@ which sends it once more, with the same number.
 import logging
 import threading
 import time
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from django.db import OperationalError
 
@@ -19,7 +21,7 @@ from ..core.notices import retry_after
 from ..exceptions import ConfigurationError
 from ..log import LOG, log_event
 from ..settings import Receiver
-from .housekeeping import DATABASE_LOST, DatabaseOutage, close_connections
+from .housekeeping import DATABASE_LOST, Apart, DatabaseOutage, close_connections
 
 #: It looks for notices this often, in seconds.
 LOOK_EVERY = 2.0
@@ -45,6 +47,7 @@ class Teller:
         self.database = database
         self.stopping = stopping
         self._senders: dict[str, threading.Thread] = {}
+        self._apart = Apart()
         self._forgot_at: float | None = None
         #: whether the database failed the last look
         self._failed = False
@@ -90,13 +93,17 @@ class Teller:
     def step(self) -> None:
         receivers = settings.current().receivers
         if receivers:  # a worker that has none leaves what is new to those that have some
-            store.hand_out({one.name: one.topics for one in receivers})
+            topics = {one.name: one.topics for one in receivers}
+            self._do("hand_out", partial(store.hand_out, topics))
             for receiver in receivers:
-                self._begin(receiver)
+                self._do(f"receiver={receiver.name}", partial(self._begin, receiver))
             self._watch_workers()
         if self._forgot_at is None or time.monotonic() - self._forgot_at > FORGET_EVERY:
             store.forget_notices([one.name for one in receivers], store.now())
             self._forgot_at = time.monotonic()
+
+    def _do(self, what: str, act: Callable[[], None]) -> None:
+        self._apart.do(f"notices worker={self.worker} {what}", act)
 
     def _begin(self, receiver: Receiver) -> None:
         sender = self._senders.get(receiver.name)
@@ -167,7 +174,9 @@ class Teller:
             if seen_at != one.seen_at:
                 since = time.monotonic()
             self._silent[one.name] = (one.seen_at, since)
-            if time.monotonic() - since >= SEEN_SILENT and store.worker_is_silent(
-                one, self.worker, now
-            ):
-                log_event(logging.WARNING, "worker_silent", worker=one.name)
+            if time.monotonic() - since >= SEEN_SILENT:
+                self._do(f"silent={one.name}", partial(self._tell_of_silent, one, now))
+
+    def _tell_of_silent(self, one: store.Worker, now: datetime) -> None:
+        if store.worker_is_silent(one, self.worker, now):
+            log_event(logging.WARNING, "worker_silent", worker=one.name)

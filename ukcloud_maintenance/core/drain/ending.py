@@ -3,12 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
-from ..codes import NOWHERE, OBJECTIONS
+from ..codes import OBJECTIONS
 from ..host import emptiness
 from ..host.emptiness import Emptiness, Obstacle
 from ..message import Message, lines, message, several, some
 from ..states import (
-    MIGRATION_LEFT,
     MIGRATION_OPEN,
     MIGRATION_UNDER_WAY,
     MIGRATION_WAITING,
@@ -19,6 +18,7 @@ from ..states import (
 from .actions import ChangeDrain, Enable, Finish, Join
 from .alarm import alarm, arrived_wrong
 from .context import Pass
+from .counting import DELETED, STAYING, counts_of, has_left
 from .host import what_ails
 from .inputs import Row
 
@@ -110,21 +110,10 @@ def service_now(p: Pass) -> Message | None:
     return message("service_stays_disabled") if maintenance.disabled_at else None
 
 
-def is_back(p: Pass, row: Row) -> bool:
-    """On the host that it was to come back to, whoever brought it."""
-    gone = row.state == MigrationState.GONE or arrived_wrong(row)
-    return row.state == MigrationState.SUCCEEDED or (
-        gone
-        and row.server_status != "DELETED"
-        and row.code != NOWHERE
-        and row.dest_compute == p.drain.host
-    )
-
-
 def is_well(p: Pass, row: Row) -> bool:
     """Back, no more, or left elsewhere by choice."""
-    deleted = row.state == MigrationState.GONE and row.server_status == "DELETED"
-    well = is_back(p, row) and not arrived_wrong(row)
+    deleted = row.state == MigrationState.GONE and row.server_status == DELETED
+    well = has_left(row, p.drain) and not arrived_wrong(row)
     return deleted or well or row.state == MigrationState.SKIPPED
 
 
@@ -196,8 +185,7 @@ def end_away(p: Pass, found: Emptiness) -> None:
     """How it ends. `succeeded` means that the host is empty, and that every instance that left
     it is well as far as we know."""
     rows = {row.server_id: row for row in p.rows.values()}
-    chosen = {MigrationState.STAYS, MigrationState.SKIPPED}
-    by_choice = all(i in rows and rows[i].state in chosen for i in p.seen.servers)
+    by_choice = all(i in rows and rows[i].state in STAYING for i in p.seen.servers)
     beside = beside_rows(p, found)
     passing = beside.of(Obstacle.MIGRATION, Obstacle.RESIZE)
     doubts = beside.of(Obstacle.NO_SERVICE, Obstacle.CELL, Obstacle.DOWN)
@@ -239,23 +227,23 @@ def leaves_no_maintenance(p: Pass) -> bool:
     return p.drain.cancel_enable or not maintenance.our_reason
 
 
-def is_done(p: Pass, row: Row) -> bool:
+def how_many(p: Pass) -> Message | None:
+    """How many left, or came back, of those that are to; and how many are not to."""
+    found = counts_of(p.drain, p.rows.values())
+    done, total = found.left, found.to_leave
+    stay = message("stay_where_they_are", count=found.stay) if found.stay else None
+    if stay and not total:
+        return stay
     if p.back:
-        return is_back(p, row)
-    return row.state in MIGRATION_LEFT or arrived_wrong(row)
-
-
-def how_many(p: Pass) -> Message:
-    done, total = sum(is_done(p, row) for row in p.rows.values()), len(p.rows)
-    if p.back:
-        return message("back_on_host", done=done, total=total, count=total, host=p.drain.host)
-    return message("left_host", done=done, total=total)
+        named = {"done": done, "total": total, "count": total}
+        return several(message("back_on_host", **named, host=p.drain.host), stay)
+    return several(message("left_host", done=done, total=total), stay)
 
 
 def what_is_left(p: Pass) -> Iterable[Message]:
     rows = sorted(p.rows.values(), key=lambda r: (r.position, r.id))
     for row in rows:
-        if is_done(p, row) and not arrived_wrong(row):
+        if has_left(row, p.drain) and not arrived_wrong(row):
             continue
         name, state = row.server_name, row.state
         if row.message:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from ..cancelling import CANCELLING
 from ..message import Message, message, several
 from ..states import (
     DRAIN_TERMINAL,
@@ -107,17 +108,16 @@ def _end_of(row: Row, trouble: Message, cancelling: bool) -> Consequence | None:
     return Consequence(fields, "unknown", text, row.attempt.request_id)
 
 
-def is_over(drain: DrainView, since: datetime | None, cancelling: Message) -> ChangeDrain | None:
+def is_over(drain: DrainView, since: datetime | None) -> ChangeDrain | None:
     """A whole pass went well: the message about the trouble is no longer true. None where nothing
     was said.
 
     :param since: when its trouble began, or None
-    :param cancelling: what a drain says that is being cancelled
     """
     is_said = drain.message is not None and drain.message.code in TROUBLES
     if drain.state in DRAIN_TERMINAL or not (since or is_said):
         return None
     fields: dict[str, Any] = {"cloud_down_since": None}
     if is_said:
-        fields["message"] = cancelling if drain.state == DrainState.CANCELLING else None
+        fields["message"] = CANCELLING if drain.state == DrainState.CANCELLING else None
     return ChangeDrain(fields, "cloud_back" if since else "")

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from ..codes import HOLDS
 from ..facts import NOVA_STATUS_RUNNING, NOVA_STATUS_WAITING
@@ -111,9 +112,28 @@ def _is_stuck(p: Pass, row: Row) -> bool:
     return not queued and p.since(row.attempt.submitted_at) > STUCK_SECONDS
 
 
-def is_limit_known(drain: DrainView) -> bool:
+class Paced(Protocol):
+    """The part of a drain that tells what it learned of Nova's limit."""
+
+    @property
+    def max_concurrent(self) -> int: ...
+    @property
+    def learned_limit(self) -> int | None: ...
+    @property
+    def nova_runs_more(self) -> bool: ...
+
+
+def is_limit_known(drain: Paced) -> bool:
     """Whether Nova's limit is known, or that it is above ours."""
     return drain.learned_limit is not None or drain.nova_runs_more
+
+
+def limit_of(last: Paced | None) -> int:
+    """How many live migrations Nova ran at once from a host at least, as far as the last drain that
+    knows found out; 0: nothing is known."""
+    if last is None:
+        return 0
+    return max(last.learned_limit or 0, last.max_concurrent + 1 if last.nova_runs_more else 0)
 
 
 def probes(drain: DrainView, rows: Sequence[Row], last_limit: int) -> bool:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from ..message import Message, holds, message
 from .returning import TROUBLES
+from .safety import is_fresh
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,7 @@ def cannot_verify(
     free = not known.message or holds(known.message, *TROUBLES)
     said = trouble if free and known.message != trouble else None
     at = known.verified_at
-    # One that is dated ahead of the clock may be of any age.
-    fresh = at is not None and now - timedelta(seconds=certificate_seconds) <= at <= now
-    if not known.safe_since or fresh:
+    if not known.safe_since or is_fresh(at, now - timedelta(seconds=certificate_seconds), now):
         return Unverified(said)
     detail = trouble.values["detail"]
     why = message("not_verified", detail=detail)

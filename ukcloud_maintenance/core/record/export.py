@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from ..copying.duration import Forecast
+from ..drain.counting import Counts
 from ..drain.needs import course_of
 from ..printable import cell, file_part
 from ..shape import Said, Shape, iso, keys, plain
@@ -24,6 +25,14 @@ SCHEMA_VERSION = 2
 CSV, JSON = "csv", "json"
 CONTENT_TYPES = {CSV: "text/csv; charset=utf-8", JSON: "application/json; charset=utf-8"}
 
+#: As those of a drain and of a plan are told.
+COUNTED = (
+    keys("left to_leave", "how many instances have left, of how many that are to leave"),
+    keys("stay", "how many are not to leave, by choice or because their kind is not moved"),
+    keys("unknown", "of how many it is unknown where they run"),
+    keys("total", "all of them: `to_leave` and `stay` together"),
+)
+COUNTS = Shape("Counts", *COUNTED)
 FORECAST_SECONDS = Shape(
     "The seconds of a forecast",
     keys(
@@ -112,6 +121,7 @@ DRAIN = Shape(
     keys("move_locked timeout_action", "whether locked instances move; what a timeout does"),
     keys("learned_limit", "how many live migrations Nova runs at once on the host"),
     keys("created_at started_at finished_at start_at stop_at", "its times and its window"),
+    keys("counts", "how many of its instances have left", one=COUNTS),
     keys("forecast", "how long it still takes; null: it is over, or nothing is left", one=FORECAST),
     keys(
         "instances",
@@ -162,13 +172,28 @@ COLUMNS = (
 )
 
 
-def drain_document(drain: Any, said: Said, forecast: Forecast | None = None) -> dict[str, Any]:
+def counts_document(counts: Counts) -> dict[str, int]:
+    """How many instances left of those that are to leave, how many stay, and of how many it is not
+    known where they are; and how many there are."""
+    return COUNTS.made(**{name: getattr(counts, name) for row in COUNTED for name in row})
+
+
+def drain_document(
+    drain: Any, counts: Counts, said: Said, forecast: Forecast | None = None
+) -> dict[str, Any]:
     """A drain by itself.
 
     :param drain: models.Drain
+    :param counts: of its instances
     :param said: writes a message under a name: its text, code and values
     """
-    return DRAIN.of(drain, said, id=drain.pk, forecast=forecast_document(forecast))
+    return DRAIN.of(
+        drain,
+        said,
+        id=drain.pk,
+        counts=counts_document(counts),
+        forecast=forecast_document(forecast),
+    )
 
 
 def instance_document(

@@ -35,6 +35,11 @@ def run_objection(
     return None
 
 
+def takes_hosts() -> frozenset[RunState]:
+    """The states of a run in which hosts can be added to it."""
+    return frozenset(one for one in RunState if run_objection(RunVerb.ADD, one) is None)
+
+
 def host_objection(
     verb: HostVerb, run_state: str, stage: str, failed_in: str = "", kind: str = ""
 ) -> Message | None:

@@ -6,6 +6,7 @@ from itertools import zip_longest
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.drain.alarm import alarm
+from ukcloud_maintenance.core.drain.counting import Counts
 from ukcloud_maintenance.core.message import Message
 from ukcloud_maintenance.core.printable import printable
 from ukcloud_maintenance.core.states import Direction
@@ -16,16 +17,23 @@ NARROWEST = 8
 
 
 def summary(report: services.DrainReport) -> str:
-    """One line about a drain, e.g. "cmp1 (drain 5): running, 7 of 12 left the host"; what needs
-    attention comes first."""
+    """One line about a drain, e.g. "cmp1 (drain 5): running, 7 of 9 left the host, 3 stay"; what
+    needs attention comes first."""
     drain, counts = report.drain, report.counts
     back = drain.direction == Direction.BACK
     what, done = ("bring-back", "came back") if back else ("drain", "left the host")
     first = english(alarm(report.migrations))
     return (
         f"{drain.host} ({what} {drain.pk}): {first}{' ' if first else ''}"
-        f"{drain.state}, {counts.left} of {counts.total} {done}"
+        f"{drain.state}, {left_of(counts, done)}"
     )
+
+
+def left_of(counts: Counts, done: str) -> str:
+    """How many left of those that are to, e.g. "7 of 9 left the host, 3 stay"."""
+    said = f"{counts.left} of {counts.to_leave} {done}"
+    stay = f", {counts.stay} {'stays' if counts.stay == 1 else 'stay'}" if counts.stay else ""
+    return said + stay
 
 
 def counted(number: int, noun: str) -> str:

@@ -10,7 +10,13 @@ from ukcloud_maintenance.core import steering
 from ukcloud_maintenance.core.host.certificate import CHECK, for_programs
 from ukcloud_maintenance.core.host.evidence import Evidence
 from ukcloud_maintenance.core.message import Message, message
-from ukcloud_maintenance.core.record.export import DRAIN, FORECAST, forecast_document
+from ukcloud_maintenance.core.record.export import (
+    COUNTED,
+    DRAIN,
+    FORECAST,
+    counts_document,
+    forecast_document,
+)
 from ukcloud_maintenance.core.shape import Printed, Shape, keys
 from ukcloud_maintenance.core.steering import DrainVerb, Verb
 from ukcloud_maintenance.messages import document, documents, english, iso
@@ -40,7 +46,7 @@ PLAN = Shape(
     keys("reason requested_by created_at", "why, by whom and when it was requested"),
     keys("hosts_at_once", "how many hosts move their instances at a time; 0: all"),
     keys("is_over", "whether all its drains are"),
-    keys("left total", "how many instances have left their hosts, and of how many"),
+    *COUNTED,
     keys("forecast", "how long it still takes; null: it is over, or nothing is left", one=FORECAST),
     keys("drains", "its drains, with their instances", each=DRAIN),
     keys(
@@ -102,8 +108,7 @@ def plan_progress_document(
         requested_by=row.requested_by,
         created_at=iso(row.created_at),
         is_over=plan.is_over,
-        left=total.left,
-        total=total.total,
+        **counts_document(total),
         forecast=forecast_document(plan.forecast),
         drains=[services.drain_document(report) for report in drains],
         **more,

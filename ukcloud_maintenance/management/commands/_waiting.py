@@ -19,7 +19,6 @@ from ukcloud_maintenance.core.states import (
     MIGRATION_UNDER_WAY,
     Direction,
     DrainState,
-    MigrationState,
 )
 from ukcloud_maintenance.messages import english, iso
 from ukcloud_maintenance.services import DrainReport
@@ -33,7 +32,6 @@ PATIENCE_SECONDS = 60.0
 
 #: verdicts on a copy that are worth a word beside its share
 _NEEDS_HELP = {Verdict.SLOW, Verdict.NOT_CONVERGING, Verdict.STALLED}
-_NOT_MOVING = {MigrationState.STAYS, MigrationState.SKIPPED}
 
 
 Shown = TypeVar("Shown", contravariant=True)
@@ -124,11 +122,13 @@ def progress(report: DrainReport) -> tuple[float, int]:
 
     A drain without any counts as one step, so that there is something to draw.
     """
-    moving = [row for row in report.migrations if row.state not in _NOT_MOVING]
-    if not moving:
+    counts = report.counts
+    if not counts.to_leave:
         return float(report.drain.state in DRAIN_TERMINAL), 1
-    moved = sum(row.attempt.fraction or 0.0 for row in moving if row.state in MIGRATION_UNDER_WAY)
-    return report.counts.left + moved, len(moving)
+    copying = [
+        row.attempt.fraction for row in report.migrations if row.state in MIGRATION_UNDER_WAY
+    ]
+    return counts.left + sum(share or 0.0 for share in copying), counts.to_leave
 
 
 def _under_way(report: DrainReport, *, percent: bool = False) -> Iterator[str]:

@@ -8,7 +8,7 @@ from django.core.management.base import CommandParser
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.record.export import DRAIN
 from ukcloud_maintenance.core.shape import Printed
-from ukcloud_maintenance.core.states import DrainState, MigrationState, TimeoutAction
+from ukcloud_maintenance.core.states import DrainState, TimeoutAction
 from ukcloud_maintenance.messages import document, iso
 
 from ._arguments import PLACING, add_placing, add_window, moment
@@ -211,7 +211,7 @@ def _is_drained(report: services.DrainReport) -> bool:
 def _asked(report: services.DrainReport) -> str:
     drain, counts = report.drain, report.counts
     text = f"Drain {drain.pk} of {drain.host} requested: {counted(counts.total, 'instance')}"
-    if staying := counts[MigrationState.STAYS]:
+    if staying := counts.stay:
         text += f", {staying} of them stay where they are"
     if drain.start_at:
         text += f"; it does not start before {iso(drain.start_at)}"

@@ -27,7 +27,7 @@ from ukcloud_maintenance.messages import english, english_remedy, iso
 from ukcloud_maintenance.services import DrainReport, InstanceMigration
 
 from ._base import ShellCommand
-from ._documents import counted, paragraph, summary, table
+from ._documents import counted, left_of, paragraph, summary, table
 from ._plans import duration_text, pace_of
 from ._steering import PLAN, pace_and_window, plan_progress_document
 
@@ -80,7 +80,7 @@ class Command(ShellCommand):
         self.say(
             *table(
                 [
-                    *("ID", "HOST", "REGION", "STATE", "LEFT", "OF", "PLAN", "WINDOW"),
+                    *("ID", "HOST", "REGION", "STATE", "LEFT", "OF", "STAY", "PLAN", "WINDOW"),
                     *("REQUESTED BY", "REQUESTED AT", "REASON"),
                 ],
                 [
@@ -90,7 +90,8 @@ class Command(ShellCommand):
                         r.drain.region,
                         _state_of(r.drain),
                         r.counts.left,
-                        r.counts.total,
+                        r.counts.to_leave,
+                        r.counts.stay,
                         r.drain.plan_id or "-",
                         _window(r.drain),
                         r.drain.requested_by,
@@ -121,7 +122,7 @@ class Command(ShellCommand):
         over = ", finished" if report.is_over else ""
         self.say(
             f"Plan {plan.pk}: {len(reports)} hosts, {how}{over};"
-            f" {total.left} of {total.total} left their hosts",
+            f" {left_of(total, 'left their hosts')}",
             *_of_plan_in_need(report),
             f"Reason: {plan.reason}",
             f"Requested by {plan.requested_by} at {iso(plan.created_at)}",
@@ -130,14 +131,15 @@ class Command(ShellCommand):
         )
         self.say(
             *table(
-                ["HOST", "DRAIN", "STATE", "LEFT", "OF", "FAILED", "WINDOW", "MESSAGE"],
+                ["HOST", "DRAIN", "STATE", "LEFT", "OF", "STAY", "FAILED", "WINDOW", "MESSAGE"],
                 [
                     (
                         r.drain.host,
                         r.drain.pk,
                         r.drain.state,
                         r.counts.left,
-                        r.counts.total,
+                        r.counts.to_leave,
+                        r.counts.stay,
                         r.counts[MigrationState.FAILED],
                         _window(r.drain),
                         one_line(english(r.drain.message)),

@@ -110,6 +110,9 @@ TEMPLATES: Mapping[str, Template] = {
     ),
     "service_not_known": Template("It is unknown whether the compute service is enabled again."),
     "left_host": Template("{done} of {total} left the host."),
+    "stay_where_they_are": Template(
+        "{count} instance stays where it is.", plural="{count} instances stay where they are."
+    ),
     "back_on_host": Template(
         "{done} of {total} is back on {host}.", plural="{done} of {total} are back on {host}."
     ),

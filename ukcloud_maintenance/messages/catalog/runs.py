@@ -237,6 +237,7 @@ _HOLDS: Mapping[str, Template] = {
     ),
     "worker_failed_on_run": Template("The worker failed on this run: {detail:inline}."),
     "run_named": Template("run {run}"),
+    "run_host_named": Template("host {host} of run {run}"),
 }
 
 _ASKED: Mapping[str, Template] = {

@@ -195,7 +195,10 @@ DRAINS = {
         remedy="Switch to region {region} at the top of the page to see it.",
     ),
     "drain_over": Template("Drain {drain} has ended ({state:word})."),
-    "nothing_to_cancel": Template("Drain {drain} has ended; there is nothing to cancel."),
+    "unexpected_error": Template(
+        "An unexpected error occurred ({fault}).",
+        remedy="Try again. If it occurs again, report it with the log, which has its details.",
+    ),
     "drain_busy": Template("Drain {drain} is being modified.", remedy="Try again."),
     "drain_cannot": Template("Drain {drain}: {why}"),
     "nothing_failed": Template("Drain {drain} has no failed instances to retry."),
@@ -205,6 +208,8 @@ DRAINS = {
         remedy="Switch to region {region} at the top of the page to see it.",
     ),
     # what was said by earlier versions
+    "nothing_to_cancel": Template("Drain {drain} has ended; there is nothing to cancel."),
+    "is_over": Template("The drain has ended ({state:word})."),
     "plan_not_changed": Template("The drains of a plan can only be changed one by one."),
     "plan_over": Template("Plan {plan} has ended."),
     "verb_unknown": Template("This action is not available for a plan."),
@@ -214,7 +219,6 @@ DRAINS = {
     "cancelled_already": Template(
         "The drain is already being cancelled, and its migrations in progress are being aborted."
     ),
-    "is_over": Template("The drain has ended ({state:word})."),
     "nothing_to_retry": Template("The drain is {state:word}; drain the host again."),
     "nothing_to_change": Template("The drain is {state:word}; there is nothing to change."),
 }

@@ -170,7 +170,7 @@ def drain_state(drain: Drain, counts: Counts | None = None) -> Label:
     if state == DrainState.CANCELLED:
         return Label(_("Cancelled"), "default", "ban", said(drain.message))
     if drain.result == DrainResult.INSTANCES_LEFT and counts:
-        stay = staying(counts)
+        stay = counts.stay
         text = ngettext("Finished, %(n)s stays", "Finished, %(n)s stay", stay) % {"n": stay}
         return Label(text, "info", "flag-checkered", said(drain.message))
     if drain.result == DrainResult.INSTANCES_LEFT:
@@ -228,11 +228,6 @@ def drain_state_choices() -> list[tuple[str, str]]:
     ]
 
 
-def staying(counts: Counts) -> int:
-    """How many stay because somebody chose that, or because their kind is not moved."""
-    return counts[MigrationState.STAYS] + counts[MigrationState.SKIPPED]
-
-
 @dataclass(frozen=True)
 class Share:
     """How many of those that are to leave have left: 7 of 12. Those that stay don't count."""
@@ -250,7 +245,7 @@ class Share:
 
 
 def share(counts: Counts) -> Share:
-    return Share(counts.left, counts.total - staying(counts))
+    return Share(counts.left, counts.to_leave)
 
 
 #: in the order of a person's interest

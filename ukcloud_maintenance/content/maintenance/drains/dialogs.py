@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from horizon import messages
 
 from ukcloud_maintenance import services, store
-from ukcloud_maintenance.core import steering
+from ukcloud_maintenance.core import cancelling, steering
 from ukcloud_maintenance.core.actor import (
     RULE_ABORT,
     RULE_CANCEL,
@@ -158,25 +158,24 @@ class CancelDrainView(SteeringView):
 
     def get(self, request, drain_id):
         drain = self.drain_here(drain_id, RULE_CANCEL)
-        if drain.state in DRAIN_TERMINAL:
-            raise Refused(message("nothing_to_cancel", drain=drain.pk), code="drain_over")
+        if why := cancelling.objection(drain):
+            raise Refused(why)
         counts = store.counts([drain.pk])[drain.pk]
         again = drain.state == DrainState.CANCELLING
         back = drain.direction == Direction.BACK
-        enable = drain.cancel_enable if again else drain.did_disable
         return self.show(
             "drains/_cancel",
             drain,
             back=back,
             again=again,
-            untouched=store.is_untouched(drain),
+            untouched=cancelling.is_untouched(drain),
             may_abort=self.actor.may(RULE_ABORT),
             under_way=counts.under_way,
             waiting=counts.waiting,
             left=counts.left,
             offer_service=not back,
             abort=again,
-            enable=enable,
+            enable=cancelling.wants_enabled(drain, None),
             may_enable=drain.did_disable or self.actor.may(RULE_RETURN) is True,
             did_disable=drain.did_disable,
             submit_url=reverse(f"{PANEL}:cancel_drain", args=[drain.pk]),

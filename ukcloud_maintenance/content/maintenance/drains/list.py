@@ -22,7 +22,7 @@ class DrainRow:
         self.name = labels.drain_name(drain)
         self.label = labels.drain_state(drain, counts)
         self.share = labels.share(counts)
-        self.stay = labels.staying(counts)
+        self.stay = counts.stay
         self.url = reverse(f"{PANEL}:drain", args=[drain.pk])
         self.host_url = of_host("host", drain.host, drain.region)
         self.plan_url = reverse(f"{PANEL}:plan", args=[drain.plan_id]) if drain.plan_id else ""

@@ -8,6 +8,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from ukcloud_maintenance.core.going_on import HostNow, can_be_reopened
 from ukcloud_maintenance.core.states import DRAIN_OPEN, DrainState, ReturnResult
 from ukcloud_maintenance.store import Counts, Drain, HostMaintenance, HostRecord, RunHost
 
@@ -78,14 +79,12 @@ def maintenance_cell(
 
 
 def _may_go_on(record: HostRecord) -> bool:
-    """Whether what its last drain failed to move can be retried, see store.may_go_on."""
-    drain, maintenance = record.drain, record.maintenance
-    return (
-        drain.state == DrainState.FAILED
-        and maintenance is not None
-        and not record.returning
-        and drain.maintenance_id == maintenance.pk
-    )
+    """Whether what its last drain failed to move in this maintenance can be retried."""
+    drain, maintenance, back = record.drain, record.maintenance, record.run_back
+    if drain.state != DrainState.FAILED or maintenance is None or drain.maintenance_id is None:
+        return False
+    host = HostNow(back.pk if back else None, maintenance.pk, record.returning)
+    return can_be_reopened(drain, host)
 
 
 def _maintenance_cell(record: HostRecord, now: datetime, *, in_service: bool) -> MaintenanceCell:
