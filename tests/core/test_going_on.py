@@ -9,7 +9,7 @@ from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.going_on import (
     HostNow,
     can_be_reopened,
-    may_go_on,
+    can_retry,
     paused,
     reopened,
     resumed,
@@ -48,12 +48,12 @@ class A:
 )
 def test_a_failed_one_goes_on_in_the_maintenance_that_it_was_part_of(drain, host, may):
     assert can_be_reopened(drain, host) == may
-    assert may_go_on(drain, host) == may
+    assert can_retry(drain, host) == may
 
 
 @pytest.mark.parametrize("state", sorted(set(DrainState) - {DrainState.FAILED}))
 def test_to_any_other_the_host_does_not_matter(state):
-    assert may_go_on(A(state), HostNow(8, 4, is_returning=True))
+    assert can_retry(A(state), HostNow(8, 4, is_returning=True))
 
 
 @pytest.mark.parametrize(

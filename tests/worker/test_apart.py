@@ -17,7 +17,7 @@ from ukcloud_maintenance.models import Worker as Report
 from ukcloud_maintenance.rolling.run import RunOutcome, RunReconciler
 from ukcloud_maintenance.worker import Worker, housekeeping, loop, passes
 from ukcloud_maintenance.worker.housekeeping import Apart, SignsOfLife
-from ukcloud_maintenance.worker.passes import GivenBack, Pass
+from ukcloud_maintenance.worker.passes import Pass, ReturnedSince
 
 HERE = "here"
 
@@ -141,7 +141,7 @@ class TestWhatIsGivenBackLater:
         for one in worker._take(), worker._take():
             assert len(one) == 1
         for drain in (first, second):
-            given = GivenBack(drain, AFTER_A_BUG, text("It hung."))
+            given = ReturnedSince(drain, AFTER_A_BUG, text("It hung."))
             worker.runner.to_give_back.append(given)
         return first, second
 

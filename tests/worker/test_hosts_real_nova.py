@@ -239,7 +239,7 @@ def test_a_migration_towards_it_withdraws_it(nova, hosts):
     failed = hosts.withdrawn("cmp6", "no_migrations", "no_allocations")
     assert "from cmp5 to cmp6" in failed["no_migrations"]
     assert f"server coming ({server})" in failed["no_allocations"]
-    under_way = nova.progress(server)[0]["id"]
+    in_progress = nova.progress(server)[0]["id"]
     nova.nova.delete(f"/servers/{server}/migrations/{under_way}")
     nova.wait_for_migration(server, "cancelled")
     nova.wait_for_server(server, "ACTIVE")

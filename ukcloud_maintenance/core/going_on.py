@@ -54,7 +54,7 @@ def can_be_reopened(drain: DrainLike, host: HostNow) -> bool:
     return host.maintenance == drain.maintenance_id
 
 
-def may_go_on(drain: DrainLike, host: HostNow) -> bool:
+def can_retry(drain: DrainLike, host: HostNow) -> bool:
     """Whether what failed in a drain can be retried as far as its host is concerned."""
     return not is_reopened(drain) or can_be_reopened(drain, host)
 

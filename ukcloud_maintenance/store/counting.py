@@ -147,7 +147,7 @@ def host_records(
     ):
         (returned if found.open_key is None else maintenances)[found.host_key] = found
 
-    def given_back(drain: Drain) -> HostMaintenance | None:
+    def last_return(drain: Drain) -> HostMaintenance | None:
         last = returned.get(drain.host_key)
         before = last and last.closed_at and last.closed_at <= drain.created_at
         return None if before else last
@@ -159,7 +159,7 @@ def host_records(
             tally[d.pk],
             maintenances.get(d.host_key),
             is_safe(maintenances.get(d.host_key), verified_after),
-            given_back(d),
+            last_return(d),
             run_back := back.get(d.host_key),
             tally[run_back.pk] if run_back else Counts(),
         )

@@ -26,7 +26,7 @@ from .destinations import check_destination, check_no_destination, in_turn
 from .draining import cancel_choice, change_drain, finish_drain, open_drain_of
 from .hosts import take_maintenance
 from .journal import Who, add_event, revision_of_drain
-from .refusals import DrainExists, GivenBack
+from .refusals import DrainExists, ReturnedSince
 
 
 class Entry(NamedTuple):
@@ -256,7 +256,7 @@ def reopen_drain(drain: Drain, actor: Who, now: datetime) -> None:
                 check_destination(drain.region, drain.destination)
             host = going_on.HostNow(drain.pk, maintenance.pk if maintenance else None)
             if not going_on.can_be_reopened(drain, host):
-                raise GivenBack
+                raise ReturnedSince
             if away and maintenance and maintenance.safe_since:
                 why = message("tried_again")
                 HostMaintenance.objects.filter(pk=maintenance.pk).update(**withdrawn(why, now))
@@ -268,19 +268,19 @@ def reopen_drain(drain: Drain, actor: Who, now: datetime) -> None:
         raise
 
 
-def may_go_on(drain: Drain) -> bool:
+def can_retry(drain: Drain) -> bool:
     """Whether what failed can be retried as far as the host is concerned, see core.going_on. At
     most two queries."""
-    return bool(that_may_go_on([drain]))
+    return bool(those_that_can_retry([drain]))
 
 
-def that_may_go_on(drains: Iterable[Drain]) -> set[int]:
+def those_that_can_retry(drains: Iterable[Drain]) -> set[int]:
     """The same of several drains: the numbers of those of which it holds. At most two queries."""
     every = list(drains)
     keys = {drain.host_key for drain in every if going_on.is_reopened(drain)}
     hosts = _hosts_now(keys) if keys else {}
     nothing = going_on.HostNow()
-    return {d.pk for d in every if going_on.may_go_on(d, hosts.get(d.host_key, nothing))}
+    return {d.pk for d in every if going_on.can_retry(d, hosts.get(d.host_key, nothing))}
 
 
 def _hosts_now(keys: Iterable[str]) -> dict[str, going_on.HostNow]:

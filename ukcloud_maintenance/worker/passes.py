@@ -99,7 +99,7 @@ class Pass:
 
 
 @dataclass
-class GivenBack:
+class ReturnedSince:
     """A claim to be released, once the database accepts that."""
 
     of: Work
@@ -176,7 +176,7 @@ class PassRunner:
         self.looks = Looks()
         self.surroundings = Surroundings()
         self.clouds = Clouds(self.metrics.asked)
-        self.to_give_back: list[GivenBack] = []
+        self.to_give_back: list[ReturnedSince] = []
 
     def work(self, one: Pass) -> None:
         """One pass, in its thread: nothing that goes wrong in it leaves it."""
@@ -198,7 +198,7 @@ class PassRunner:
                 self.release(one.of, pause)
         except (DatabaseError, InterfaceError) as error:
             self.database.is_down(error)
-            self.to_give_back.append(GivenBack(one.of, pause))
+            self.to_give_back.append(ReturnedSince(one.of, pause))
         finally:
             close_connections()
             one.is_over = True
@@ -301,7 +301,7 @@ class PassRunner:
         one.abandoned = True
         one.stop()
         self.metrics.pass_ended(one.key[0], "abandoned", time.monotonic() - one.began)
-        self.to_give_back.append(GivenBack(one.of, AFTER_A_BUG, trouble))
+        self.to_give_back.append(ReturnedSince(one.of, AFTER_A_BUG, trouble))
         self.agenda.ask_at_once()
 
     def give_back(self) -> None:

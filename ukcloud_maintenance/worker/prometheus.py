@@ -35,7 +35,7 @@ from .. import settings, store
 from ..cloud import Asked
 from ..core.printable import one_line
 from ..core.run.holds import hold
-from ..core.run.states import STAGES_UNDER_WAY, RunState
+from ..core.run.states import STAGES_IN_PROGRESS, RunState
 from ..core.states import Method, Result
 from ..log import LOG, log_event
 from ..store import Condition, InstanceMigration, RunAction
@@ -295,7 +295,7 @@ def _families(found: Condition) -> Iterator[GaugeMetricFamily]:
             held[reason] = max(held.get(reason, 0.0), _since(run.held_since, found.now))
     run_hosts: Tally[tuple[str, ...]] = Tally()
     for (of, stage), number in found.run_hosts_by.items():
-        status = "under_way" if stage in STAGES_UNDER_WAY else stage
+        status = "under_way" if stage in STAGES_IN_PROGRESS else stage
         run_hosts[of, status] += number
     statuses: Tally[tuple[str, ...]] = Tally()
     ages, safe = [], []

@@ -183,7 +183,7 @@ def _in_lanes(lanes: int, seconds: Iterable[float]) -> float:
 
 def forecast(
     sizes_waiting: Iterable[int],
-    under_way: Iterable[float | tuple[int, float]],
+    in_progress: Iterable[float | tuple[int, float]],
     at_once: int,
     learned: Learned,
 ) -> Forecast:
@@ -197,7 +197,7 @@ def forecast(
     :param at_once: how many migrations run at a time
     """
     waiting = sorted(sizes_waiting, reverse=True)
-    running = list(under_way)
+    running = list(in_progress)
     known, paces = three_paces(learned)
     low, likely, high = (
         _until_the_last(

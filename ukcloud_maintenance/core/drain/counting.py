@@ -12,8 +12,8 @@ from typing import Protocol
 from ..codes import ABORTED, NOWHERE
 from ..states import (
     DRAIN_TERMINAL,
+    MIGRATION_IN_PROGRESS,
     MIGRATION_LEFT,
-    MIGRATION_UNDER_WAY,
     MIGRATION_WAITING,
     Direction,
     MigrationState,
@@ -125,8 +125,8 @@ class Counts:
         return self.total - self.left - self.unknown
 
     @property
-    def under_way(self) -> int:
-        return sum(self[state] for state in MIGRATION_UNDER_WAY)
+    def in_progress(self) -> int:
+        return sum(self[state] for state in MIGRATION_IN_PROGRESS)
 
     @property
     def waiting(self) -> int:
@@ -137,14 +137,14 @@ class Counts:
         """Whether a person must look at one: the drain is no success, whatever else it came to."""
         return bool(self.unknown or self.arrived_wrong)
 
-    def in_need(self, drain_state: str, *, may_go_on: bool = True) -> int:
+    def in_need(self, drain_state: str, *, can_retry: bool = True) -> int:
         """How many need a person, see core.drain.needs."""
         found = self.unknown + self.arrived_wrong
         if drain_state not in DRAIN_TERMINAL:
             found += self.endless
         if drain_state in WAITS_FOR_BLOCKED:
             found += self[MigrationState.BLOCKED]
-        if counts_failed(drain_state, may_go_on=may_go_on):
+        if counts_failed(drain_state, can_retry=can_retry):
             found += self[MigrationState.FAILED] - self.arrived_wrong
         return found
 

@@ -46,7 +46,9 @@ def ahead_of(
     taking = [
         other.host
         for other in still_open
-        if other.host_down_since is None and not _is_disabled(other) and not _is_on_hold(other)
+        if other.host_down_since is None
+        and not _is_disabled(other)
+        and not _is_paused_before_start(other)
     ]
     before = [other.host for other in still_open if other.plan_order < drain.plan_order]
     return taking, before if at_once and len(before) >= at_once else []
@@ -57,6 +59,6 @@ def _is_disabled(drain: DrainLike) -> bool:
     return known is not None and (known.found_status == "disabled" or bool(known.disabled_at))
 
 
-def _is_on_hold(drain: DrainLike) -> bool:
+def _is_paused_before_start(drain: DrainLike) -> bool:
     """Paused before it began: its service is not disabled until it is resumed."""
     return drain.state == DrainState.PAUSED and drain.started_at is None

@@ -47,7 +47,7 @@ INSTANCE = Shape(
     keys("said", "the reason as code and values; null: there is none", one=SAID),
     keys("cautions", "what is to be noted", each=CAUTION),
     keys("memory_bytes local_disk_bytes", "its size"),
-    keys("planned_host", "where it is expected to go; null: nowhere, or that is not known"),
+    keys("planned_host", "where it is expected to go; null: nowhere, or unknown"),
     keys("unplaced", "where no host has room for it; otherwise null", one=UNPLACED),
 )
 FILLED = Shape(

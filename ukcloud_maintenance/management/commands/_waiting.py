@@ -16,7 +16,7 @@ from ukcloud_maintenance.core.message import Message
 from ukcloud_maintenance.core.printable import printable
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
-    MIGRATION_UNDER_WAY,
+    MIGRATION_IN_PROGRESS,
     Direction,
     DrainState,
 )
@@ -65,7 +65,7 @@ class Lines(Changes):
     def show(self, reports: Sequence[DrainReport]) -> None:
         for report in reports:
             line = summary(report)
-            if moving := ", ".join(_under_way(report)):
+            if moving := ", ".join(_in_progress(report)):
                 line += f"; in progress: {moving}"
             self.line(report.drain.pk, line)
 
@@ -111,7 +111,7 @@ class Bars(Drawing):
     def _bar(self, report: DrainReport) -> str:
         done, whole = progress(report)
         elapsed = timedelta(seconds=int(time.monotonic() - self._begun))
-        moving = ", ".join(_under_way(report, percent=True))
+        moving = ", ".join(_in_progress(report, percent=True))
         bar = "#" * int(self._WIDTH * done / whole)
         said = printable(f"{summary(report)} {moving}")
         return f"{done / whole:4.0%}|{bar:<{self._WIDTH}}| {elapsed} {said}"
@@ -126,14 +126,14 @@ def progress(report: DrainReport) -> tuple[float, int]:
     if not counts.to_leave:
         return float(report.drain.state in DRAIN_TERMINAL), 1
     copying = [
-        row.attempt.fraction for row in report.migrations if row.state in MIGRATION_UNDER_WAY
+        row.attempt.fraction for row in report.migrations if row.state in MIGRATION_IN_PROGRESS
     ]
     return counts.left + sum(share or 0.0 for share in copying), counts.to_leave
 
 
-def _under_way(report: DrainReport, *, percent: bool = False) -> Iterator[str]:
+def _in_progress(report: DrainReport, *, percent: bool = False) -> Iterator[str]:
     for row in report.migrations:
-        if row.state in MIGRATION_UNDER_WAY:
+        if row.state in MIGRATION_IN_PROGRESS:
             copied = of_pass(row.attempt) if percent else None
             share = "" if copied is None else f" {copied:.0%}"
             found = course_of(row)
@@ -271,7 +271,7 @@ class WaitingCommand(DisplayCommand):
             reports = self.reports(ids)
             if self.json:
                 print_out(reports)
-            for line in _goes_on(reports, plan_id):
+            for line in _continues(reports, plan_id):
                 self.note(line)
             raise SystemExit(EXIT_INTERRUPTED) from None
         if self.json:
@@ -286,7 +286,7 @@ class WaitingCommand(DisplayCommand):
         return reports
 
 
-def _goes_on(reports: list[DrainReport], plan_id: int | None) -> Iterator[str]:
+def _continues(reports: list[DrainReport], plan_id: int | None) -> Iterator[str]:
     if plan_id is not None and any(r.drain.state not in DRAIN_TERMINAL for r in reports):
         yield (
             f"Plan {plan_id} continues. Follow it with `drain_status --plan {plan_id}`, cancel it"
