@@ -154,12 +154,12 @@ from .returning import (
 from .run_canaries import canary_names, keep_canary
 from .run_claims import claim_run, is_run_requested, set_back_run
 from .run_places import (
-    RunTally,
+    RunCounts,
     drains_of_run,
     failed_meanwhile,
     name_of_run,
     open_places,
-    run_tallies,
+    run_counts,
 )
 from .runs import (
     HostInRun,
@@ -233,8 +233,8 @@ __all__ = [
     "Run",
     "RunAction",
     "RunCondition",
+    "RunCounts",
     "RunHost",
-    "RunTally",
     "Sent",
     "Standing",
     "Told",
@@ -362,10 +362,10 @@ __all__ = [
     "return_run",
     "revision",
     "run",
+    "run_counts",
     "run_events",
     "run_hosts",
     "run_of_host",
-    "run_tallies",
     "runs",
     "sent_unseen",
     "set_back",

@@ -14,7 +14,6 @@ import time
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
-from importlib import metadata
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
@@ -31,7 +30,7 @@ from prometheus_client import (
 )
 from prometheus_client.core import GaugeMetricFamily
 
-from .. import settings, store
+from .. import release, settings, store
 from ..cloud import Asked
 from ..core.printable import one_line
 from ..core.run.holds import hold
@@ -43,7 +42,6 @@ from . import measured
 from .housekeeping import Key, close_connections
 from .measured import OF_THE_DATABASE, OF_THE_WORKER, PREFIX
 
-DISTRIBUTION = "ukcloud-maintenance"
 #: What was read of the database is shown for so many seconds: however many ask, it is read so often
 #: at most.
 KEPT_SECONDS = 5.0
@@ -83,7 +81,7 @@ class PrometheusMetrics:
         for one in OF_THE_WORKER.values():
             if one.kind == measured.INFO:
                 info = Info(PREFIX + one.name, one.help, registry=self.registry)
-                info.info({"version": _version(), "python": platform.python_version()})
+                info.info({"version": release.version(), "python": platform.python_version()})
                 continue
             more = {"buckets": one.buckets} if one.buckets else {}
             self._of[one.name] = _MAKE[one.kind](
@@ -380,10 +378,3 @@ class _Handler(WSGIRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
-
-
-def _version() -> str:
-    try:
-        return metadata.version(DISTRIBUTION)
-    except metadata.PackageNotFoundError:
-        return ""
