@@ -59,12 +59,8 @@ MAY_IMPORT = {
     "migrations": {"message_field", "stored_text"},
     "store": {"models", "core", "stored_text", "exceptions"},
     "cloud": {
-        "connections",
-        "core.facts",
-        "core.message",
-        "core.printable",
-        "settings",
-        "exceptions",
+        *("core.facts", "core.message", "core.printable"),
+        *("connections", "settings", "exceptions"),
     },
     # how requests go out, and what an answer says, know nothing of what is asked
     "cloud.http": {"connections", "exceptions"},

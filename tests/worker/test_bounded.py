@@ -168,7 +168,7 @@ class TestAPassThatDoesNotEnd:
             assert "abandoned" in "".join(lines)
             with pytest.raises(PassOver):
                 worker.runner.still_ours(one)
-            worker.runner.give_back()
+            worker.runner.release_held()
             worker._report()
             assert "has not ended" in english(Report.objects.get().problem)
             drain = Drain.objects.get()

@@ -162,17 +162,27 @@ def document(
         "instances": instances,
         "events": [
             {
-                "id": event.pk,
-                "at": iso(event.at),
-                "kind": event.kind,
-                "actor": event.actor,
-                "actor_id": event.actor_id or None,
+                **event_document(event, said),
                 "server_id": event.migration.server_id if event.migration else None,
-                **said("message", event.message),
                 "request_id": event.request_id or None,
             }
             for event in events
         ],
+    }
+
+
+def event_document(event: Any, said: Said) -> dict[str, Any]:
+    """What all events have.
+
+    :param event: models.Event
+    """
+    return {
+        "id": event.pk,
+        "at": iso(event.at),
+        "kind": event.kind,
+        "actor": event.actor,
+        "actor_id": event.actor_id or None,
+        **said("message", event.message),
     }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from ..record.export import Said, iso, texts, times, values
+from ..record.export import Said, event_document, iso, texts, times, values
 from .windows import Opening
 
 SCHEMA = "ukcloud_maintenance.run"
@@ -108,15 +108,5 @@ def document(
         "schema_version": SCHEMA_VERSION,
         "exported_at": iso(at),
         "run": dict(of_run),
-        "events": [
-            {
-                "id": event.pk,
-                "at": iso(event.at),
-                "kind": event.kind,
-                "actor": event.actor,
-                "actor_id": event.actor_id or None,
-                **said("message", event.message),
-            }
-            for event in events
-        ],
+        "events": [event_document(event, said) for event in events],
     }

@@ -27,7 +27,7 @@ from ukcloud_maintenance.store import Counts, Drain, InstanceMigration, Plan
 
 from ..common import elements, formats, labels
 from ..common.addresses import PANEL
-from ..common.elements import dialog_link, verb_button
+from ..common.elements import dialog_links, verb_buttons
 from ..common.labels import Label
 from ..common.worker import worker_warning
 from ..drains import attention, course
@@ -255,17 +255,12 @@ def _actions(report: PlanReport, actor: Actor) -> SafeString | str:
         DrainVerb.RETRY: (_("Retry Failed"), "rotate-right"),
     }
     can = verbs(report, actor)
-    buttons = [verb_button(verb, icon, text) for verb, (text, icon) in words.items() if verb in can]
     dialogs = {
         DrainVerb.CHANGE: ("default", "change_plan", _("Change All")),
         DrainVerb.CANCEL: ("danger", "cancel_plan", _("Cancel All")),
     }
-    buttons += [
-        dialog_link(verb, kind, reverse(f"{PANEL}:{name}", args=[report.plan.pk]), text)
-        for verb, (kind, name, text) in dialogs.items()
-        if verb in can
-    ]
-    return elements.joined(buttons)
+    links = dialog_links(can, report.plan.pk, dialogs)
+    return elements.joined([*verb_buttons(can, words), *links])
 
 
 def _needs(report: PlanReport, actor: Actor) -> SafeString | str:
