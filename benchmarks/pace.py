@@ -68,7 +68,7 @@ class Site:
                 return took
             time.sleep(0.05)
 
-    def under_way(self, host: str) -> dict[str, str]:
+    def in_progress(self, host: str) -> dict[str, str]:
         """The status of each migration from a host, by server."""
         found = self.nova.nova.get(f"/os-migrations?source_compute={host}").json()["migrations"]
         newest: dict[str, str] = {}
@@ -120,7 +120,7 @@ def drained(at: Site, host: str, at_once: int, one: float, count: int) -> dict[s
     full, samples, limit = 0, 0, at_once
     state = "pending"
     while state in ("pending", "running"):
-        found = at.under_way(host)
+        found = at.in_progress(host)
         running = [server for server, s in found.items() if s in NOVA_STATUS_RUNNING]
         for server in running:
             starts.setdefault(server, time.time())

@@ -439,7 +439,10 @@ def test_a_longer_comment_is_found(tmp_path):
 
 
 #: Names that were given up for plainer ones.
-GIVEN_UP = re.compile(r"wish|errand|hurry|homeless|odd_since|spoilt|bury|HostSight|look_around\b")
+GIVEN_UP = re.compile(
+    r"wish|errand|hurry|homeless|odd_since|spoilt|bury|HostSight|look_around\b"
+    r"|under_way|UNDER_WAY|flying|[Gg]ive_?[Bb]ack|[Gg]iven_?[Bb]ack"
+)
 
 
 def test_no_name_comes_back_that_was_given_up_for_a_plainer_one():

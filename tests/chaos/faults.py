@@ -443,7 +443,7 @@ class Operator(Loop):
         for host in in_maintenance:
             self._rested.setdefault(host, time.monotonic() + self.chance.uniform(6, 25))
             if host not in drained and time.monotonic() > self._rested[host]:
-                self._give_back(host)
+                self._return_to_service(host)
                 return
         for host in set(self._rested) - set(in_maintenance):
             del self._rested[host]
@@ -469,7 +469,7 @@ class Operator(Loop):
             follow_estimate=self.chance.random() < 0.3,
         )
 
-    def _give_back(self, host: str) -> None:
+    def _return_to_service(self, host: str) -> None:
         request = services.ReturnRequest(
             host, ReturnChoice.ENABLE, bring_back=self.chance.random() < 0.3
         )

@@ -27,7 +27,7 @@ def gateway(cloud):
     return Cloud(cloud.session("worker"), REGION)
 
 
-def under_way(cloud, server: str, status: str = "running", host: str | None = None) -> int:
+def in_progress(cloud, server: str, status: str = "running", host: str | None = None) -> int:
     """Live-migrate a server and wait for a status; the id of the record."""
     cloud.live_migrate(server, host)
     return cloud.wait_for_migration(server, status)["id"]
@@ -38,7 +38,7 @@ def aborted_late(cloud, gateway, name: str, **more) -> str:
     server = cloud.create_server(
         name, host="cmp1", play=f"late-error-after-abort after=0.5 {SLOW}", **more
     )
-    gateway.abort_migration(server, under_way(cloud, server))
+    gateway.abort_migration(server, in_progress(cloud, server))
     cloud.wait_for_migration(server, "error")
     cloud.wait(lambda: cloud.server(server)["status"] == "ERROR", "the server is in ERROR")
     return server
@@ -67,7 +67,7 @@ def test_a_service_that_does_not_exist_is_not_enabled(gateway):
 
 def test_a_running_migration_is_aborted(cloud, gateway):
     server = cloud.create_server("abort-running", host="cmp1", play=SLOW)
-    migration = under_way(cloud, server)
+    migration = in_progress(cloud, server)
     assert gateway.abort_migration(server, migration).startswith("req-")
     seen = watch(cloud, server)
     assert (seen.record["status"], seen.server["status"]) == ("cancelled", "ACTIVE")
@@ -76,8 +76,8 @@ def test_a_running_migration_is_aborted(cloud, gateway):
 
 def test_a_queued_migration_is_aborted(cloud, gateway):
     first, second = cloud.create_servers(["aq-1", "aq-2"], host=ONE_AT_A_TIME, play=SLOW)
-    running = under_way(cloud, first)
-    gateway.abort_migration(second, under_way(cloud, second, "queued"))
+    running = in_progress(cloud, first)
+    gateway.abort_migration(second, in_progress(cloud, second, "queued"))
     assert watch(cloud, second).record["status"] == "cancelled"
     assert gateway.abort_migration(first, running)
     watch(cloud, first)
@@ -85,7 +85,7 @@ def test_a_queued_migration_is_aborted(cloud, gateway):
 
 def test_what_cannot_be_aborted_is_refused_in_novas_words(cloud, gateway):
     server = cloud.create_server("abort-late", host="cmp1")
-    migration = under_way(cloud, server, "completed")
+    migration = in_progress(cloud, server, "completed")
     cloud.wait_for_server(server, "ACTIVE")
     with raises(CloudConflict, match="invalid state"):
         gateway.abort_migration(server, migration)
@@ -96,8 +96,8 @@ def test_what_cannot_be_aborted_is_refused_in_novas_words(cloud, gateway):
 def test_neither_is_a_migration_of_another_server(cloud, gateway):
     one = cloud.create_server("abort-one", host="cmp1", play=SLOW)
     other = cloud.create_server("abort-other", host="cmp1")
-    others = under_way(cloud, other, "completed")
-    mine = under_way(cloud, one)
+    others = in_progress(cloud, other, "completed")
+    mine = in_progress(cloud, one)
     with raises(CloudNotFound, match=str(others)):
         gateway.abort_migration(one, others)
     with raises(CloudBadRequest, match=str(others)):
@@ -108,7 +108,7 @@ def test_neither_is_a_migration_of_another_server(cloud, gateway):
 
 def test_a_queued_migration_is_not_forced(cloud, gateway):
     first, second = cloud.create_servers(["fq-1", "fq-2"], host=ONE_AT_A_TIME, play=SLOW)
-    running, queued = under_way(cloud, first), under_way(cloud, second, "queued")
+    running, queued = in_progress(cloud, first), in_progress(cloud, second, "queued")
     with raises(CloudBadRequest, match="queued"):
         gateway.force_complete(second, queued)
     for server, migration in ((second, queued), (first, running)):
@@ -118,7 +118,7 @@ def test_a_queued_migration_is_not_forced(cloud, gateway):
 
 def test_an_endless_migration_is_forced_to_complete(cloud, gateway):
     server = cloud.create_server("force-endless", host="cmp1", play="never-converges")
-    migration = under_way(cloud, server)
+    migration = in_progress(cloud, server)
     assert gateway.force_complete(server, migration).startswith("req-")
     seen = watch(cloud, server)
     assert (seen.record["status"], seen.server["status"]) == ("completed", "ACTIVE")
@@ -126,7 +126,7 @@ def test_an_endless_migration_is_forced_to_complete(cloud, gateway):
 
 def test_migrations_are_found_from_both_sides(cloud, gateway):
     server = cloud.create_server("both-sides", host="cmp1")
-    migration = under_way(cloud, server, "completed", "cmp12")
+    migration = in_progress(cloud, server, "completed", "cmp12")
     for host in ("cmp1", "cmp12"):
         found = gateway.migrations_touching(host)
         assert migration in [m.id for m in found]

@@ -35,10 +35,10 @@ def watch(cloud: DemoCloud, server: str, timeout: float = 40) -> Watched:
     watched = Watched([], [], {}, {})
     deadline = time.monotonic() + timeout
     while True:
-        under_way = cloud.progress(server)
+        in_progress = cloud.progress(server)
         records = cloud.migrations(server)
         body = cloud.server(server)
-        for row in under_way:
+        for row in in_progress:
             sample = {field: row[field] for field in FIELDS} | {"status": row["status"]}
             if not watched.samples or watched.samples[-1] != sample:
                 watched.samples.append(sample)

@@ -432,12 +432,12 @@ class _Terminal(io.StringIO):
 
 
 def test_a_bar_on_a_terminal(cloud, worker):
-    def under_way():
+    def in_progress():
         begin(_drain())
         move(_drain(), "web-1", MigrationState.MIGRATING, nova_status="running", fraction=0.5)
 
     worker += [
-        under_way,
+        in_progress,
         lambda: succeed(_drain()),
     ]
     outcome = run("drain_host", "cmp1", "--reason", "r", "--wait", stderr=_Terminal())

@@ -162,7 +162,7 @@ class TestPace:
         return made, seen(*servers, records=records, actions={})
 
     @pytest.mark.parametrize(
-        ("under_way", "more", "submitted"),
+        ("in_progress", "more", "submitted"),
         [
             ((), {}, True),
             (("running",), {}, True),
@@ -183,8 +183,8 @@ class TestPace:
             (("running", "running", "running"), {"learned_limit": 2}, False),
         ],
     )
-    def test_when_one_more_is_submitted(self, under_way, more, submitted):
-        rows, observation = self.rows(*under_way, "pending")
+    def test_when_one_more_is_submitted(self, in_progress, more, submitted):
+        rows, observation = self.rows(*in_progress, "pending")
         actions = decide(drain(**more), rows, observation)
         assert bool(submits(actions)) is submitted
 

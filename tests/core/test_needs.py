@@ -92,7 +92,7 @@ def test_who_needs_a_person(state, expected):
 
 
 def test_what_failed_in_a_drain_that_cannot_be_reopened_needs_nobody():
-    assert named(DrainState.FAILED, may_go_on=False) == ALWAYS
+    assert named(DrainState.FAILED, can_retry=False) == ALWAYS
 
 
 @pytest.mark.parametrize("state", OPEN)

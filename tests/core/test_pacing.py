@@ -5,7 +5,7 @@ import pytest
 from tests.core.build import ago, decide, drain, migrating, record, row, seen, server, submits
 from ukcloud_maintenance.core import drain as d
 from ukcloud_maintenance.core.drain import pacing
-from ukcloud_maintenance.core.states import MIGRATION_UNDER_WAY
+from ukcloud_maintenance.core.states import MIGRATION_IN_PROGRESS
 
 WAITING = [row(f"web-{n}", id=n) for n in range(12)]
 
@@ -15,16 +15,16 @@ def copied(number, status="running", **more):
     return migrating(f"copied-{number}", id=100 + number, **more)
 
 
-def one_pass(view, *under_way, waiting=WAITING, records=None, **observed):
-    names = [r.server_name for r in (*under_way, *waiting)]
+def one_pass(view, *in_progress, waiting=WAITING, records=None, **observed):
+    names = [r.server_name for r in (*in_progress, *waiting)]
     servers = [server(n, task_state="migrating" if "copied" in n else None) for n in names]
     if records is None:
         records = [
             record(r.server_name, r.attempt.nova_status, id=r.id)
-            for r in under_way
+            for r in in_progress
             if r.attempt.nova_status
         ]
-    rows = [*under_way, *waiting]
+    rows = [*in_progress, *waiting]
     return decide(view, rows, seen(*servers, records=tuple(records), **observed))
 
 
@@ -37,22 +37,22 @@ class TestSeveralInOnePass:
         assert len(submits(one_pass(drain(max_concurrent=2), last_limit=9))) == 2
 
     def test_what_the_last_drain_knew_lets_none_wait_in_the_queue(self):
-        under_way = [copied(n) for n in range(3)]
-        assert len(submits(one_pass(drain(max_concurrent=3), *under_way, last_limit=3))) == 0
+        in_progress = [copied(n) for n in range(3)]
+        assert len(submits(one_pass(drain(max_concurrent=3), *in_progress, last_limit=3))) == 0
 
     @pytest.mark.parametrize(("limit", "more"), [(0, 1), (3, 1), (4, 0)])
     def test_no_more_than_are_to_run_where_the_last_drain_saw_nova_run_more(self, limit, more):
         """One more is to wait in Nova's queue, never to run."""
-        under_way = [copied(n, fraction=0.9) for n in range(3)]
-        actions = one_pass(drain(max_concurrent=3), *under_way, last_limit=limit)
+        in_progress = [copied(n, fraction=0.9) for n in range(3)]
+        actions = one_pass(drain(max_concurrent=3), *in_progress, last_limit=limit)
         assert len(submits(actions)) == more
 
     @pytest.mark.parametrize("learned", [1, 2, 3])
     @pytest.mark.parametrize("running", [0, 1, 2, 3])
     def test_the_places_that_are_free_and_one_that_waits(self, learned, running):
-        under_way = [copied(n) for n in range(min(running, learned))]
-        actions = one_pass(drain(max_concurrent=3, learned_limit=learned), *under_way)
-        assert len(submits(actions)) == learned + 1 - len(under_way)
+        in_progress = [copied(n) for n in range(min(running, learned))]
+        actions = one_pass(drain(max_concurrent=3, learned_limit=learned), *in_progress)
+        assert len(submits(actions)) == learned + 1 - len(in_progress)
 
     def test_where_nova_runs_more_none_is_to_wait(self):
         view = drain(max_concurrent=3, nova_runs_more=True, learned_limit=4)
@@ -108,15 +108,15 @@ class TestSeveralInOnePass:
         for learned in range(1, 6):
             for wanted in range(1, 6):
                 for count in range(7):
-                    under_way = [copied(n) for n in range(count)]
+                    in_progress = [copied(n) for n in range(count)]
                     view = drain(max_concurrent=wanted, learned_limit=learned)
-                    total = count + len(submits(one_pass(view, *under_way)))
+                    total = count + len(submits(one_pass(view, *in_progress)))
                     assert total <= max(count, wanted + 1)
 
 
 class TestTheLimit:
-    def learned(self, view, *under_way):
-        actions = one_pass(view, *under_way, waiting=[])
+    def learned(self, view, *in_progress):
+        actions = one_pass(view, *in_progress, waiting=[])
         changed = [a.fields for a in actions if isinstance(a, d.ChangeDrain)]
         return [f["learned_limit"] for f in changed if "learned_limit" in f]
 
@@ -141,4 +141,4 @@ class TestTheLimit:
         assert self.learned(drain(max_concurrent=3, learned_limit=3), *rows) == []
 
     def test_only_what_is_under_way_is_counted(self):
-        assert all(r.state in MIGRATION_UNDER_WAY for r in (copied(1), copied(2, "queued")))
+        assert all(r.state in MIGRATION_IN_PROGRESS for r in (copied(1), copied(2, "queued")))

@@ -33,8 +33,8 @@ from ukcloud_maintenance.core.facts import ServerGroup
 from ukcloud_maintenance.core.message import text
 from ukcloud_maintenance.core.preflight.verdicts import PlacementContext
 from ukcloud_maintenance.core.states import (
+    MIGRATION_IN_PROGRESS,
     MIGRATION_TERMINAL,
-    MIGRATION_UNDER_WAY,
     Direction,
     DrainState,
     Method,
@@ -214,7 +214,7 @@ def refused(
     return submit_failed(one, answer, limits, NOW, patience_seconds=600, retry=retry, named=named)
 
 
-def under_way(one: d.Row) -> d.Row:
+def in_progress(one: d.Row) -> d.Row:
     fields = submitted(one.attempt.asked_host, "req-ours").fields
     return altered(one, **fields)
 
@@ -243,7 +243,7 @@ def test_a_host_that_is_refused_leaves_it_to_the_scheduler_at_once():
 
 
 def test_so_does_no_valid_host_in_the_record_which_is_about_that_host_alone():
-    one = under_way(sent_to("cmp2"))
+    one = in_progress(sent_to("cmp2"))
     actions = decide(EVEN, [one], NO_HOST)
     assert kinds(actions) == ["host_refused"]
     [change] = [a for a in actions if isinstance(a, d.ChangeRow) and a.kind]
@@ -268,7 +268,7 @@ def test_so_does_no_valid_host_in_the_record_which_is_about_that_host_alone():
 )
 def test_what_is_refused_is_a_failed_attempt(view, more):
     """By whom it was named, or with what was ours to choose already refused, or cancelled."""
-    one = under_way(sent_to("cmp2", **more))
+    one = in_progress(sent_to("cmp2", **more))
     assert kinds(decide(view, [one], NO_HOST))[0] in ("attempt_failed", "failed")
     named = one.destination or view.destination
     retry = view.state != DrainState.CANCELLING
@@ -278,7 +278,7 @@ def test_what_is_refused_is_a_failed_attempt(view, more):
 
 
 def test_no_valid_host_for_the_scheduler_is_a_failed_attempt():
-    one = under_way(sent_to(None))
+    one = in_progress(sent_to(None))
     assert kinds(decide(EVEN, [one], NO_HOST)) == ["attempt_failed"]
     assert refused(sent_to(None)).kind == "attempt_failed"
 
@@ -291,7 +291,7 @@ def test_a_refusal_that_is_not_about_the_host_is_a_failed_attempt(status):
 @pytest.mark.parametrize("status", ["failed", "error", "cancelled"])
 def test_a_failure_with_a_destination_is_no_refusal(status):
     """The guest may have gone there: what is known of it decides, as ever."""
-    one = under_way(sent_to("cmp2"))
+    one = in_progress(sent_to("cmp2"))
     sight = seen(server(), records=(record(status=status),), placing=ROOM)
     found = changes(decide(EVEN, [one], sight), one)
     assert found.get("code") != HOST_REFUSED
@@ -305,7 +305,7 @@ def test_a_fall_back_is_tried_before_those_that_were_tried_as_often():
 
 
 def test_one_that_arrived_elsewhere_than_it_was_asked_to_has_arrived():
-    fallen = under_way(sent_to(None, fall_back=True, attempts=1, extra_attempts=1))
+    fallen = in_progress(sent_to(None, fall_back=True, attempts=1, extra_attempts=1))
     gone = server(host="cmp7")
     sight = seen(
         records=(record(status="completed", dest_compute="cmp7"),), elsewhere={"web": gone}
@@ -335,7 +335,7 @@ def happens(what: str, one: d.Row, limits: d.Limits) -> d.Row:
         one = altered(one, submitted_at=ago(999))
         sight = seen(server(), actions={"web": []}, placing=ROOM)
     else:
-        one = under_way(one)
+        one = in_progress(one)
         status, dest = ("failed", host or "cmp9") if what == "rolled_back" else ("error", "")
         sight = seen(server(), records=(record(status=status, dest_compute=dest),), placing=ROOM)
     return altered(one, **changes(decide(EVEN, [one], sight, limits), one))
@@ -364,7 +364,7 @@ def test_whatever_happens_at_most_one_more_is_asked_for_each_attempt_and_never_t
         begun = new_attempt(one, Method.LIVE, "ACTIVE", submit.host, [], [], NOW)
         one = altered(one, **begun)
         assert one.attempt.asked_host == (submit.host or "")
-        assert one.state in MIGRATION_UNDER_WAY
+        assert one.state in MIGRATION_IN_PROGRESS
         assert not submits(decide(view, [one], sight, limits))
         if what not in NO_ATTEMPT:
             asked.append((submit.host, what))

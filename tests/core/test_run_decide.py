@@ -83,7 +83,7 @@ class World:
                     ActionState.RUNNING, kind, tries, self.now, is_idempotent=self.idempotent
                 )
                 self.set(key, action=action, up_since=None, is_up=False, is_checked=False)
-            case d.GiveBack():
+            case d.ReturnToService():
                 self.set(key, is_returning=True, is_safe=False)
                 self.move(key, Stage.RETURNING)
             case d.CancelDrain():
@@ -116,14 +116,14 @@ class World:
     def check_begin(self, host: HostView) -> None:
         """A host is about to go out. One that failed is out already, and a person may have gone on
         with it meanwhile."""
-        under_way = [one for one in self.hosts.values() if one.is_under_way]
-        assert len(under_way) < self.run.at_once
+        in_progress = [one for one in self.hosts.values() if one.is_in_progress]
+        assert len(in_progress) < self.run.at_once
         each = self.run.per_domain or self.run.at_once
         assert d.stopping(self.run, list(self.hosts.values())) == []
-        zones = {zone for one in (host, *under_way) for zone in one.domains}
+        zones = {zone for one in (host, *in_progress) for zone in one.domains}
         if self.run.domain is not DomainKind.NONE:
             for zone in host.domains:
-                assert sum(zone in one.domains for one in under_way) < each
+                assert sum(zone in one.domains for one in in_progress) < each
             assert len(zones) <= -(-self.run.at_once // each)
 
     # -- what happens outside ----------------------------------------------------------------
@@ -268,8 +268,8 @@ def test_whatever_happens_few_are_out_and_none_is_lost(history):
     for what, event, pressed, key in steps:
         before = [h.key for h in world.hosts.values() if h.stage in STAGES_OUT]
         stopped = d.stopping(world.run, list(world.hosts.values()))
-        if under_way := [h.key for h in world.hosts.values() if h.is_under_way]:
-            touched = under_way[key % len(under_way)]
+        if in_progress := [h.key for h in world.hosts.values() if h.is_in_progress]:
+            touched = in_progress[key % len(in_progress)]
         else:
             touched = key
         if what in ("pass", "dies"):

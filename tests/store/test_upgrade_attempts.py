@@ -23,7 +23,7 @@ from ukcloud_maintenance import store
 from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.drain.requests import is_to_abort
 from ukcloud_maintenance.core.message import message
-from ukcloud_maintenance.core.states import MIGRATION_UNDER_WAY, RequestKind
+from ukcloud_maintenance.core.states import MIGRATION_IN_PROGRESS, RequestKind
 from ukcloud_maintenance.migrations import _attempts
 from ukcloud_maintenance.models import Attempt, Drain, InstanceMigration, Request
 from ukcloud_maintenance.observe.views import row_view
@@ -120,18 +120,18 @@ def test_the_record_holds_every_state(before):
 def test_what_a_row_told_of_its_newest_attempt_is_that_attempt(before):
     for row in InstanceMigration.objects.select_related("newest_attempt"):
         told, attempt = before["InstanceMigration"][row.pk], row.attempt
-        under_way = row.state in MIGRATION_UNDER_WAY
-        if under_way or told["nova_migration_id"] or told["request_id"]:
+        in_progress = row.state in MIGRATION_IN_PROGRESS
+        if in_progress or told["nova_migration_id"] or told["request_id"]:
             assert attempt.number >= 1
             for name in set(_attempts.SAME) - set(FORGOTTEN):
                 assert getattr(attempt, name) == told[name], (row.pk, name)
-        if under_way:
+        if in_progress:
             assert (attempt.ended_at, attempt.result) == (None, "")
             assert (attempt.running_since, attempt.queued_since) == (
                 told["running_since"],
                 told["queued_since"],
             )
-    ended = Attempt.objects.exclude(migration__state__in=MIGRATION_UNDER_WAY)
+    ended = Attempt.objects.exclude(migration__state__in=MIGRATION_IN_PROGRESS)
     assert not ended.filter(ended_at=None).exists()
     assert not ended.filter(result="").exists()
 
@@ -156,7 +156,7 @@ def test_what_was_requested_is_as_far_as_it_was(before):
             assert found.tries == told["wish_tries"]
             assert found.nova_migration_id == told["wish_migration_id"]
             assert found.requested_by == told["wish_by"].replace("timeout", "")
-        if told["aborted_migration_id"] and row.state in MIGRATION_UNDER_WAY:
+        if told["aborted_migration_id"] and row.state in MIGRATION_IN_PROGRESS:
             assert requests.abort.nova_migration_id == told["aborted_migration_id"]
             assert requests.abort.taken_at == told["aborted_at"]
         if told["timeout_asked"]:
@@ -179,7 +179,7 @@ def test_the_way_back_gives_what_was(old):
         for name in (*_attempts.SAME, "wish", "wish_by", "wish_tries", "wish_migration_id"):
             if name not in FORGOTTEN and before[pk]["state"] not in _attempts.WAITING:
                 assert row[name] == before[pk][name], (pk, name)
-        if row["state"] in MIGRATION_UNDER_WAY:
+        if row["state"] in MIGRATION_IN_PROGRESS:
             for name in _attempts.ABORTED:
                 assert row[name] == before[pk][name], (pk, name)
             assert row["timeout_asked"] == before[pk]["timeout_asked"]

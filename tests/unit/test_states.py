@@ -8,11 +8,11 @@ from ukcloud_maintenance.core.states import (
     DRAIN_OPEN,
     DRAIN_TERMINAL,
     DRAIN_TRANSITIONS,
+    MIGRATION_IN_PROGRESS,
     MIGRATION_LEFT,
     MIGRATION_OPEN,
     MIGRATION_TERMINAL,
     MIGRATION_TRANSITIONS,
-    MIGRATION_UNDER_WAY,
     MIGRATION_WAITING,
     DrainState,
     MigrationState,
@@ -106,7 +106,7 @@ def test_nova_is_asked_from_pending_alone():
 
 def test_only_what_nova_was_asked_for_can_succeed():
     before = {s for s, ways in MIGRATION_TRANSITIONS.items() if MigrationState.SUCCEEDED in ways}
-    assert before == MIGRATION_UNDER_WAY
+    assert before == MIGRATION_IN_PROGRESS
 
 
 def test_an_unknown_one_is_never_taken_up_again_as_it_is():
@@ -122,8 +122,8 @@ def test_a_failed_one_is_never_sent_without_being_asked_for_again():
 def test_the_sets_fit_together():
     assert set(MigrationState) == MIGRATION_OPEN | MIGRATION_TERMINAL
     assert not MIGRATION_OPEN & MIGRATION_TERMINAL
-    assert MIGRATION_UNDER_WAY | MIGRATION_WAITING == MIGRATION_OPEN
-    assert not MIGRATION_UNDER_WAY & MIGRATION_WAITING
+    assert MIGRATION_IN_PROGRESS | MIGRATION_WAITING == MIGRATION_OPEN
+    assert not MIGRATION_IN_PROGRESS & MIGRATION_WAITING
     assert MIGRATION_LEFT < MIGRATION_TERMINAL
 
 

@@ -249,7 +249,7 @@ class TestADatabaseThatGoesAway:
         monkeypatch.setattr(worker.signs, "release_the_dead", lambda: None)
         monkeypatch.setattr(worker, "_watch_the_clock", lambda: None)
         monkeypatch.setattr(worker, "_report", report)
-        monkeypatch.setattr(worker.runner, "give_back", lambda: None)
+        monkeypatch.setattr(worker.runner, "release_held", lambda: None)
         monkeypatch.setattr(worker, "_claim", lambda: False)
         monkeypatch.setattr(worker, "_rest", rests.append)
         monkeypatch.setattr(housekeeping, "connections", mock.MagicMock())

@@ -49,9 +49,9 @@ def test_a_host_is_drained(nova, passes):
 
     def watch(drain):
         records = nova.nova.get("/os-migrations?source_compute=cmp1").json()["migrations"]
-        under_way = [m["status"] for m in records]
-        running.append(sum(s in ("preparing", "running") for s in under_way))
-        queued.append(sum(s in ("accepted", "queued") for s in under_way))
+        in_progress = [m["status"] for m in records]
+        running.append(sum(s in ("preparing", "running") for s in in_progress))
+        queued.append(sum(s in ("accepted", "queued") for s in in_progress))
         rows = [r for r in store.migrations(drain) if r.state == "migrating"]
         statuses = [r.attempt.nova_status for r in rows]
         if "queued" in statuses and "running" in statuses:
@@ -252,8 +252,8 @@ def test_an_abort_by_somebody_else_is_followed_until_it_settled(nova, passes):
     server = nova.create_server("web", host="cmp9", play="late-error-after-abort rate=60000000")
     drain = passes.ask("cmp9")
     passes.until(drain, lambda d: rows_by_name(d)["web"].attempt.nova_status == "running")
-    under_way = nova.progress(server)[0]["id"]
-    nova.nova.delete(f"/servers/{server}/migrations/{under_way}")
+    in_progress = nova.progress(server)[0]["id"]
+    nova.nova.delete(f"/servers/{server}/migrations/{in_progress}")
     drain = passes.until_over(drain)
     row = rows_by_name(drain)["web"]
     # cancelled and ACTIVE for a moment, then error and ERROR while the guest runs on

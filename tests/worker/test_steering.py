@@ -330,12 +330,12 @@ def test_all_drains_of_a_region_together_keep_its_limit(nova, passes, settings):
     deadline = time.monotonic() + 90
     while not all(d.state in DRAIN_TERMINAL for d in drains):
         drains = [passes.one(d) if d.state not in DRAIN_TERMINAL else d for d in drains]
-        under_way = [
+        in_progress = [
             m
             for m in nova.nova.get("/os-migrations").json()["migrations"]
             if m["status"] in ("accepted", "queued", "preparing", "running")
         ]
-        most = max(most, len(under_way))
+        most = max(most, len(in_progress))
         assert time.monotonic() < deadline
         time.sleep(0.2)
     assert {d.state for d in drains} == {"succeeded"}

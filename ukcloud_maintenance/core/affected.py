@@ -15,7 +15,7 @@ from .backports import StrEnum
 from .drain.alarm import arrived_wrong
 from .message import Message, message, several
 from .states import (
-    MIGRATION_UNDER_WAY,
+    MIGRATION_IN_PROGRESS,
     MIGRATION_WAITING,
     Method,
     MigrationState,
@@ -140,7 +140,7 @@ def effect(
     status = row.initial_status or row.server_status
     paused = _paused(attempts, requests, now)
     off = 0.0 if status in _AT_REST else _off(attempts, now)
-    if row.state in MIGRATION_WAITING or row.state in MIGRATION_UNDER_WAY:
+    if row.state in MIGRATION_WAITING or row.state in MIGRATION_IN_PROGRESS:
         return _open(row, status, paused, off)
     if row.state == MigrationState.SUCCEEDED:
         return _arrived(row, status, paused, off)
@@ -162,7 +162,7 @@ def _open(row: RowLike, status: str, paused: float, off: float) -> Effect:
     if row.state == MigrationState.BLOCKED:
         return _with_past(not_decided(), paused, off)
     found = to_come(row.method, status)
-    if row.state in MIGRATION_UNDER_WAY and found.part is Part.TO_MOVE:
+    if row.state in MIGRATION_IN_PROGRESS and found.part is Part.TO_MOVE:
         found = Effect(Part.MOVING, found.interruption, found.at_most, found.said)
     return _with_past(found, paused, off)
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from .codes import ABORTED
 from .message import Message
 from .states import (
-    MIGRATION_UNDER_WAY,
+    MIGRATION_IN_PROGRESS,
     Method,
     MigrationState,
     RequestKind,
@@ -149,12 +149,12 @@ class Requests:
 
 def begins(old: str, new: str) -> bool:
     """Whether an attempt begins with a change of an instance's state."""
-    return new in MIGRATION_UNDER_WAY and old not in MIGRATION_UNDER_WAY
+    return new in MIGRATION_IN_PROGRESS and old not in MIGRATION_IN_PROGRESS
 
 
 def ends(old: str, new: str) -> bool:
     """Whether its attempt ends with it."""
-    return old in MIGRATION_UNDER_WAY and new not in MIGRATION_UNDER_WAY
+    return old in MIGRATION_IN_PROGRESS and new not in MIGRATION_IN_PROGRESS
 
 
 def ends_requests(old: str, new: str) -> bool:

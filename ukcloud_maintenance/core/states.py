@@ -96,7 +96,7 @@ MIGRATION_TERMINAL = frozenset(
 )
 MIGRATION_OPEN = frozenset(MigrationState) - MIGRATION_TERMINAL
 #: Nova holds, or may hold, a migration of ours.
-MIGRATION_UNDER_WAY = frozenset(
+MIGRATION_IN_PROGRESS = frozenset(
     {MigrationState.SUBMITTED, MigrationState.MIGRATING, MigrationState.CONFIRMING}
 )
 #: Not started, and free to be put aside.
@@ -114,7 +114,7 @@ _WAITING_TO = {
     MigrationState.CANCELLED,
     MigrationState.UNKNOWN,
 }
-_UNDER_WAY_TO = {
+_IN_PROGRESS_TO = {
     MigrationState.PENDING,  # this attempt failed, another one is allowed
     MigrationState.BLOCKED,  # Nova refused, because of what it is doing now
     MigrationState.SUCCEEDED,
@@ -130,9 +130,9 @@ MIGRATION_TRANSITIONS: dict[MigrationState, frozenset[MigrationState]] = {
         | {MigrationState.SUBMITTED, MigrationState.CONFIRMING}
     ),
     MigrationState.BLOCKED: frozenset(_WAITING_TO - {MigrationState.BLOCKED}),
-    MigrationState.SUBMITTED: frozenset(_UNDER_WAY_TO | {MigrationState.MIGRATING}),
-    MigrationState.MIGRATING: frozenset(_UNDER_WAY_TO | {MigrationState.CONFIRMING}),
-    MigrationState.CONFIRMING: frozenset(_UNDER_WAY_TO),
+    MigrationState.SUBMITTED: frozenset(_IN_PROGRESS_TO | {MigrationState.MIGRATING}),
+    MigrationState.MIGRATING: frozenset(_IN_PROGRESS_TO | {MigrationState.CONFIRMING}),
+    MigrationState.CONFIRMING: frozenset(_IN_PROGRESS_TO),
     # An instance that came back to the host while the drain runs joins it again.
     MigrationState.SUCCEEDED: frozenset({MigrationState.PENDING}),
     MigrationState.GONE: frozenset({MigrationState.PENDING}),

@@ -20,8 +20,8 @@ from ..core.facts import NOVA_STATUS_RUNNING, Migration, Server
 from ..core.message import message, some
 from ..core.states import (
     DRAIN_TERMINAL,
+    MIGRATION_IN_PROGRESS,
     MIGRATION_OPEN,
-    MIGRATION_UNDER_WAY,
     Direction,
     DrainState,
     Method,
@@ -90,7 +90,7 @@ def observe(
         return _observe_way_back(by, drain, rows)
     cloud = by.cloud
     still_open = [r for r in rows if r.state in MIGRATION_OPEN]
-    under_way = [r for r in rows if r.state in MIGRATION_UNDER_WAY]
+    in_progress = [r for r in rows if r.state in MIGRATION_IN_PROGRESS]
     contents = None
     if still_open or drain.state != DrainState.RUNNING:
         service = cloud.service(drain.host)
@@ -101,10 +101,10 @@ def observe(
         service, servers = contents.before, {s.id: s for s in contents.servers}
     by.alive()
     if records is None:
-        records = glance(by, drain) if under_way else {}
-    _add_older(by, drain, under_way, records)
+        records = glance(by, drain) if in_progress else {}
+    _add_older(by, drain, in_progress, records)
     views = [row_view(r) for r in rows]
-    lost = [r.server_id for r in under_way if r.state == MigrationState.SUBMITTED]
+    lost = [r.server_id for r in in_progress if r.state == MigrationState.SUBMITTED]
     due = d.is_due(drain.looked_around_at, by.clock())
     moved = [
         r.server_id
@@ -127,7 +127,9 @@ def observe(
         servers=servers,
         migrations=records,
         contents=contents,
-        progress=_each(cloud.progress, _copied(by, under_way, servers, records, each_pass=probed)),
+        progress=_each(
+            cloud.progress, _copied(by, in_progress, servers, records, each_pass=probed)
+        ),
         actions=_each(cloud.actions, lost),
         elsewhere=elsewhere,
         other_runs=_other_runs(drain, elsewhere),
@@ -159,14 +161,14 @@ def with_placing(
 
 
 def _add_older(
-    by: Observer, drain: Drain, under_way: list[InstanceMigration], by_server: Records
+    by: Observer, drain: Drain, in_progress: list[InstanceMigration], by_server: Records
 ) -> None:
     """Read the records of those in progress that are not among the newest: one request each."""
     # The record of one that takes long may be older than the newest by now. That of a resize
     # has another source: the host that its owner left.
     older = [
         r.server_id
-        for r in under_way
+        for r in in_progress
         if r.method != Method.CONFIRM and _lacks_record(r, by_server.get(r.server_id, ()))
     ]
     for server_id, found in _each(by.cloud.migrations_of, older).items():
@@ -179,12 +181,12 @@ def _observe_way_back(by: Observer, drain: Drain, rows: list[InstanceMigration])
     the few instances that start next. One request for each, and two for each migration in
     progress."""
     cloud = by.cloud
-    under_way = [r for r in rows if r.state in MIGRATION_UNDER_WAY]
-    services = {s.host: s for s in cloud.services()} if under_way else {}
-    service = services.get(drain.host) if under_way else cloud.service(drain.host)
+    in_progress = [r for r in rows if r.state in MIGRATION_IN_PROGRESS]
+    services = {s.host: s for s in cloud.services()} if in_progress else {}
+    service = services.get(drain.host) if in_progress else cloud.service(drain.host)
     ready = [r for r in rows if r.state == MigrationState.PENDING]
     ready.sort(key=lambda r: d.turn(row_view(r)))
-    looked_at = under_way + ready[: 2 * drain.max_concurrent]
+    looked_at = in_progress + ready[: 2 * drain.max_concurrent]
     due = d.is_due(drain.looked_around_at, by.clock())
     if due:
         blocked = [r for r in rows if r.state == MigrationState.BLOCKED]
@@ -195,8 +197,8 @@ def _observe_way_back(by: Observer, drain: Drain, rows: list[InstanceMigration])
     found = _each(cloud.server, list(source))
     by.alive()
     here = {i: s for i, s in found.items() if s is not None and s.host == source[i]}
-    records = _each(cloud.migrations_of, [r.server_id for r in under_way])
-    lost = [r.server_id for r in under_way if r.state == MigrationState.SUBMITTED]
+    records = _each(cloud.migrations_of, [r.server_id for r in in_progress])
+    lost = [r.server_id for r in in_progress if r.state == MigrationState.SUBMITTED]
     elsewhere = {i: s for i, s in found.items() if i not in here}
     seen = d.Observation(
         service=service,
@@ -205,7 +207,7 @@ def _observe_way_back(by: Observer, drain: Drain, rows: list[InstanceMigration])
             i: [m for m in found_of if m.source_compute == source[i]]
             for i, found_of in records.items()
         },
-        progress=_each(cloud.progress, _flying(under_way, here)),
+        progress=_each(cloud.progress, _copied_live(in_progress, here)),
         actions=_each(cloud.actions, lost),
         elsewhere=elsewhere,
         other_runs=_other_runs(drain, elsewhere),
@@ -213,7 +215,7 @@ def _observe_way_back(by: Observer, drain: Drain, rows: list[InstanceMigration])
         travelling=store.travelling_groups(drain),
         admission=admission(drain),
         on_their_way=_on_their_way(by, rows),
-        sources={r.source_compute: services.get(r.source_compute) for r in under_way},
+        sources={r.source_compute: services.get(r.source_compute) for r in in_progress},
     )
     return with_words(by, drain, rows, seen, due)
 
@@ -246,18 +248,18 @@ def with_words(
     return replace(seen, guests=guests)
 
 
-def _flying(under_way: Iterable[InstanceMigration], here: Mapping[str, Server]) -> list[str]:
+def _copied_live(in_progress: Iterable[InstanceMigration], here: Mapping[str, Server]) -> list[str]:
     """The servers that are copied live at the moment."""
     return [
         r.server_id
-        for r in under_way
+        for r in in_progress
         if r.server_id in here and r.state != MigrationState.SUBMITTED and r.method == Method.LIVE
     ]
 
 
 def _copied(
     by: Observer,
-    under_way: Iterable[InstanceMigration],
+    in_progress: Iterable[InstanceMigration],
     here: Mapping[str, Server],
     records: Records,
     *,
@@ -271,10 +273,10 @@ def _copied(
     begun = {
         m.server_id for found in records.values() for m in found if m.status in NOVA_STATUS_RUNNING
     }
-    wanted = [r for r in under_way if r.server_id in begun]
+    wanted = [r for r in in_progress if r.server_id in begun]
     if not each_pass:
         wanted = [r for r in wanted if _is_old(by, r)]
-    return _flying(wanted, here)
+    return _copied_live(wanted, here)
 
 
 def _is_old(by: Observer, row: InstanceMigration) -> bool:

@@ -13,7 +13,7 @@ from ..core.facts import Service
 from ..core.message import Message, message
 from ..core.run import decide as d
 from ..core.run.domains import OTHERS_OUT
-from ..core.run.states import ACTION_OPEN, STAGES_OVER, STAGES_UNDER_WAY, RunState, Stage
+from ..core.run.states import ACTION_OPEN, STAGES_IN_PROGRESS, STAGES_OVER, RunState, Stage
 from ..core.run.view import HostView
 from ..exceptions import AlertsUnknown, CloudError, ConfigurationError, Refused, StaleState
 from ..log import log_event
@@ -140,7 +140,7 @@ class RunReconciler:
             self.problem = error.said
 
     def _step(self, run: Run, row: RunHost, services: Sequence[Service] | None) -> None:
-        if row.stage in STAGES_UNDER_WAY:
+        if row.stage in STAGES_IN_PROGRESS:
             self.alive(run)
         if row.stage == Stage.ACTING:
             self.acting.follow(run, row)
@@ -195,8 +195,8 @@ class RunReconciler:
             case d.Act():
                 if self._is_empty_now(run, row):
                     self.acting.act(run, row)
-            case d.GiveBack():
-                self._give_back(run, row)
+            case d.ReturnToService():
+                self._return_to_service(run, row)
             case d.CancelDrain():
                 assert row.drain is not None
                 self._cancel(run, row)
@@ -240,7 +240,7 @@ class RunReconciler:
             store.change_host(run, row, self.clock(), message=said)
         return False
 
-    def _give_back(self, run: Run, row: RunHost) -> None:
+    def _return_to_service(self, run: Run, row: RunHost) -> None:
         request = returning.ReturnRequest(
             row.host,
             bring_back=run.bring_back,
@@ -306,11 +306,11 @@ class RunReconciler:
         self, run: Run, row: RunHost, rows: Sequence[RunHost], services: Sequence[Service]
     ) -> Message | None:
         """Why it may not begin although it is its turn; the first reason that is found."""
-        under_way = sum(host_view(one, False, self.clock()).is_under_way for one in rows)
+        in_progress = sum(host_view(one, False, self.clock()).is_in_progress for one in rows)
         waiting = [one.host for one in rows if one.stage == Stage.WAITING and one.pk != row.pk]
         # what has not left those yet that are being drained needs a place as well
         draining = [one.host for one in rows if one.stage == Stage.DRAINING]
-        names = [row.host, *draining, *waiting[: max(run.at_once - under_way - 1, 0)]]
+        names = [row.host, *draining, *waiting[: max(run.at_once - in_progress - 1, 0)]]
         by_name = {service.host: service for service in services}
         if row.host not in by_name:
             self._move(run, row, Stage.FAILED, message("run_host_gone", host=row.host))

@@ -14,7 +14,7 @@ from ..core.facts import Server
 from ..core.message import Message, message, several
 from ..core.preflight.judge import judge
 from ..core.preflight.verdicts import Chosen
-from ..core.states import MIGRATION_UNDER_WAY, MigrationState
+from ..core.states import MIGRATION_IN_PROGRESS, MigrationState
 from ..observe.views import opt_out_names
 from ..store import Attempt, Drain, InstanceMigration, Run
 from .expected import Planned
@@ -129,7 +129,7 @@ def _instance(
         expected = None  # it is not begun in this window, and nobody knows of another
     moved = row.state == MigrationState.SUCCEEDED or row.state == MigrationState.FAILED
     found = a.effect(row, attempts, row.requests.every, now)
-    begun = row.attempt.submitted_at if row.state in MIGRATION_UNDER_WAY else None
+    begun = row.attempt.submitted_at if row.state in MIGRATION_IN_PROGRESS else None
     one = AffectedInstance(
         row.server_id,
         row.server_name,

@@ -8,7 +8,7 @@ from .. import store
 from ..core.copying import schedule as s
 from ..core.copying.schedule import Expected, Schedule
 from ..core.drain import pacing
-from ..core.states import DRAIN_TERMINAL, MIGRATION_UNDER_WAY, DrainState
+from ..core.states import DRAIN_TERMINAL, MIGRATION_IN_PROGRESS, DrainState
 from ..observe.views import row_view
 from ..store import Drain, InstanceMigration
 from .reports import at_once, forecast_of, forecast_of_plan, plain_forecast, to_be_moved
@@ -81,7 +81,7 @@ def _in_order(rows: Iterable[InstanceMigration]) -> list[InstanceMigration]:
     return sorted(
         rows,
         key=lambda row: (
-            row.state not in MIGRATION_UNDER_WAY,
+            row.state not in MIGRATION_IN_PROGRESS,
             pacing.turn(row_view(row)),
         ),
     )

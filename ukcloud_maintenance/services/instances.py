@@ -144,7 +144,7 @@ def steer_one(
             return destination_away(error).said
         except store.IsDestination as error:
             return host_is_destination(drain.host, error.drain).said
-        except store.GivenBack:
+        except store.ReturnedSince:
             return message("given_back_since")
         except StaleState:
             drain.refresh_from_db()

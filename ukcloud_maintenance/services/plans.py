@@ -134,7 +134,7 @@ def _in_need(drains: list[Drain]) -> list[tuple[Need, InstanceMigration]]:
     found: list[tuple[Need, InstanceMigration]] = []
     for drain in drains:
         if rows[drain.pk]:
-            found += needs.in_need(rows[drain.pk], drain.state, may_go_on=store.may_go_on(drain))
+            found += needs.in_need(rows[drain.pk], drain.state, can_retry=store.can_retry(drain))
     return needs.worst_first(found)
 
 

@@ -21,7 +21,7 @@ from ..core.drain import needs
 from ..core.message import message
 from ..core.states import (
     DRAIN_TERMINAL,
-    MIGRATION_UNDER_WAY,
+    MIGRATION_IN_PROGRESS,
     MIGRATION_WAITING,
     DrainState,
     MigrationState,
@@ -69,7 +69,7 @@ class DrainReport:
     #: how long it still takes; None where it is over, or nothing is left to be moved
     forecast: Forecast | None = None
     #: whether what failed can be tried again as far as the host is concerned
-    may_go_on: bool = True
+    can_retry: bool = True
     #: when each copy in progress times out and what becomes of it then, by the row's id
     timeouts: Mapping[int, TimeoutOutlook] = field(default_factory=dict)
     #: when the drain no longer waits for what is blocked, where it waits for nothing else
@@ -86,13 +86,13 @@ class DrainReport:
         return [
             row
             for row in self.migrations
-            if row.revision > self.since or row.state in MIGRATION_UNDER_WAY
+            if row.revision > self.since or row.state in MIGRATION_IN_PROGRESS
         ]
 
     @cached_property
     def in_need(self) -> list[tuple[needs.Need, InstanceMigration]]:
         """The instances that need a person, and why; the worst first."""
-        return needs.in_need(self.migrations, self.drain.state, may_go_on=self.may_go_on)
+        return needs.in_need(self.migrations, self.drain.state, can_retry=self.can_retry)
 
 
 def drain_report(actor: Actor, drain_id: int, since: int = 0) -> DrainReport:
@@ -110,7 +110,7 @@ def drain_report(actor: Actor, drain_id: int, since: int = 0) -> DrainReport:
         worker_status(actor),
         now=now,
         forecast=forecast_of(drain, rows),
-        may_go_on=store.may_go_on(drain),
+        can_retry=store.can_retry(drain),
         timeouts=_timeouts(drain, rows, now),
         blocked_until=blocked_until(drain),
         tried=_tried(drain, rows, since),
@@ -222,7 +222,7 @@ def to_be_moved(
     begun: list[InstanceMigration] = []
     moving: list[float | tuple[int, float]] = []
     for row in rows:
-        runs = row.state in MIGRATION_UNDER_WAY and row.attempt.running_since is not None
+        runs = row.state in MIGRATION_IN_PROGRESS and row.attempt.running_since is not None
         if needs.is_aborting(row):
             continue  # it is over in a moment, and not retried by itself
         if runs:
@@ -233,7 +233,7 @@ def to_be_moved(
             moving.append(row.attempt.seconds_left)
         elif runs:
             moving.append((row.memory_bytes, (now - row.attempt.running_since).total_seconds()))
-        elif row.state in MIGRATION_UNDER_WAY or row.state == MigrationState.PENDING:
+        elif row.state in MIGRATION_IN_PROGRESS or row.state == MigrationState.PENDING:
             waiting.append(row)
     return waiting, begun, [row.memory_bytes for row in waiting], moving
 
@@ -253,7 +253,7 @@ def _at_own_pace(
     done = sum(nominal_seconds(one.memory_bytes) for one in arrived)
     left = sum(map(nominal_seconds, waiting))
     for row in rows:
-        if row.state not in MIGRATION_UNDER_WAY or row.attempt.running_since is None:
+        if row.state not in MIGRATION_IN_PROGRESS or row.attempt.running_since is None:
             continue
         spans.append((row.attempt.running_since.timestamp(), now.timestamp()))
         whole = nominal_seconds(row.memory_bytes)

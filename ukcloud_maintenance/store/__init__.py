@@ -126,20 +126,20 @@ from .notices import (
     worker_is_silent,
 )
 from .planning import ahead_of, create_plan, drains_of_plan, plan, plans
-from .refusals import BeingReturned, DestinationAway, DrainExists, GivenBack, IsDestination
+from .refusals import BeingReturned, DestinationAway, DrainExists, IsDestination, ReturnedSince
 from .region import Sent, Traffic, sent_unseen, traffic, travelling_groups
 from .requests import (
     CANCELLING,
     Entry,
     adjust_drain,
+    can_retry,
     cancel_drain,
     create_drain,
     is_untouched,
-    may_go_on,
     pause_drain,
     reopen_drain,
     resume_drain,
-    that_may_go_on,
+    those_that_can_retry,
 )
 from .retention import Cleared, clear
 from .returning import (
@@ -151,7 +151,18 @@ from .returning import (
     intend_to_enable,
     request_return,
 )
+from .run_actions import action_seconds, change_action, intend_to_act
 from .run_canaries import canary_names, keep_canary
+from .run_changes import (
+    HostInRun,
+    NewHost,
+    accept_failures,
+    add_hosts,
+    change_host,
+    change_run,
+    create_run,
+    record_of_run,
+)
 from .run_claims import claim_run, is_run_requested, set_back_run
 from .run_places import (
     RunCounts,
@@ -162,19 +173,8 @@ from .run_places import (
     run_counts,
 )
 from .runs import (
-    HostInRun,
-    NewHost,
-    accept_failures,
     acted_on,
-    action_seconds,
-    add_hosts,
-    change_action,
-    change_host,
-    change_run,
-    create_run,
     done_before,
-    intend_to_act,
-    record_of_run,
     run,
     run_events,
     run_hosts,
@@ -214,7 +214,6 @@ __all__ = [
     "DrainExists",
     "Entry",
     "Event",
-    "GivenBack",
     "Happened",
     "HappenedToRow",
     "HostCondition",
@@ -230,6 +229,7 @@ __all__ = [
     "Plan",
     "Request",
     "ReturnRun",
+    "ReturnedSince",
     "Run",
     "RunAction",
     "RunCondition",
@@ -254,6 +254,7 @@ __all__ = [
     "attempts",
     "away_hosts",
     "begin_round",
+    "can_retry",
     "canary_names",
     "cancel_choice",
     "cancel_drain",
@@ -331,7 +332,6 @@ __all__ = [
     "maintenance",
     "maintenances_of",
     "make_request",
-    "may_go_on",
     "migrations",
     "migrations_since",
     "name_of_run",
@@ -376,7 +376,7 @@ __all__ = [
     "skip_instance",
     "standing",
     "state_of",
-    "that_may_go_on",
+    "those_that_can_retry",
     "to_be_moved",
     "told",
     "traffic",

@@ -162,7 +162,7 @@ def _last_drains(hosts: Sequence[HostMaintenance]) -> dict[int, Drain]:
 def _of_drain(drain: Drain, tally: Counts, now: datetime) -> DrainCondition:
     due = _due_since(drain, now) if drain.open_key is not None else None
     # what failed before a cancel was given up with it
-    return DrainCondition(drain, tally, tally.in_need(drain.state, may_go_on=True), due)
+    return DrainCondition(drain, tally, tally.in_need(drain.state, can_retry=True), due)
 
 
 def _due_since(one: Drain | Run, now: datetime) -> datetime | None:

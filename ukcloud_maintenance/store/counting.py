@@ -13,8 +13,8 @@ from ..core.drain.needs import ENDLESS, STALLED, WAITS_FOR_BLOCKED, counts_faile
 from ..core.facts import NOVA_STATUS_COPIED, NOVA_STATUS_POST_COPY
 from ..core.states import (
     DRAIN_TERMINAL,
+    MIGRATION_IN_PROGRESS,
     MIGRATION_LEFT,
-    MIGRATION_UNDER_WAY,
     MIGRATION_WAITING,
     Direction,
     Method,
@@ -68,8 +68,8 @@ class Counts:
         return self.total - self.left - self.unknown
 
     @property
-    def under_way(self) -> int:
-        return sum(self[state] for state in MIGRATION_UNDER_WAY)
+    def in_progress(self) -> int:
+        return sum(self[state] for state in MIGRATION_IN_PROGRESS)
 
     @property
     def waiting(self) -> int:
@@ -80,14 +80,14 @@ class Counts:
         """Whether a person must look at one: the drain is no success, whatever else it came to."""
         return bool(self.unknown or self.arrived_wrong)
 
-    def in_need(self, drain_state: str, *, may_go_on: bool = True) -> int:
+    def in_need(self, drain_state: str, *, can_retry: bool = True) -> int:
         """How many need a person, see core.drain.needs."""
         found = self.unknown + self.arrived_wrong
         if drain_state not in DRAIN_TERMINAL:
             found += self.endless
         if drain_state in WAITS_FOR_BLOCKED:
             found += self[MigrationState.BLOCKED]
-        if counts_failed(drain_state, may_go_on=may_go_on):
+        if counts_failed(drain_state, can_retry=can_retry):
             found += self[MigrationState.FAILED] - self.arrived_wrong
         return found
 
@@ -221,7 +221,7 @@ def host_records(
     ):
         (returned if found.open_key is None else maintenances)[found.host_key] = found
 
-    def given_back(drain: Drain) -> HostMaintenance | None:
+    def last_return(drain: Drain) -> HostMaintenance | None:
         last = returned.get(drain.host_key)
         before = last and last.closed_at and last.closed_at <= drain.created_at
         return None if before else last
@@ -233,7 +233,7 @@ def host_records(
             tally[d.pk],
             maintenances.get(d.host_key),
             is_safe(maintenances.get(d.host_key), verified_after),
-            given_back(d),
+            last_return(d),
             run_back := back.get(d.host_key),
             tally[run_back.pk] if run_back else Counts(),
         )

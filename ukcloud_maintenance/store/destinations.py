@@ -67,11 +67,11 @@ class Standing:
 
 def standing(region: str) -> Standing:
     """What stands against a drain of any host of a region: four queries, however many hosts."""
-    under_way = drains(region).filter(open_key__isnull=False)
+    in_progress = drains(region).filter(open_key__isnull=False)
     kept = HostMaintenance.objects.filter(region=region, open_key__isnull=False)
     # Compared to the letter here, as a database may take two spellings for the same.
     return Standing(
-        {drain.host: drain for drain in under_way if drain.region == region},
+        {drain.host: drain for drain in in_progress if drain.region == region},
         {one.host: one for one in kept if one.region == region},
         _senders(region),
     )

@@ -12,8 +12,8 @@ from ..core.message import Message
 from ..core.states import (
     DRAIN_OPEN,
     DRAIN_TERMINAL,
+    MIGRATION_IN_PROGRESS,
     MIGRATION_TERMINAL,
-    MIGRATION_UNDER_WAY,
     Direction,
     DrainResult,
     DrainState,
@@ -101,7 +101,7 @@ _OUTLINE = (
 )
 _NEEDS_A_LOOK = (MigrationState.UNKNOWN, MigrationState.FAILED, MigrationState.BLOCKED)
 #: Instances that are always read with all of it.
-_NOT_AT_REST = (*MIGRATION_UNDER_WAY, *_NEEDS_A_LOOK)
+_NOT_AT_REST = (*MIGRATION_IN_PROGRESS, *_NEEDS_A_LOOK)
 
 
 def migrations_since(drain: Drain, revision: int) -> list[InstanceMigration]:
@@ -127,7 +127,7 @@ def in_question(drain_ids: Iterable[int]) -> "QuerySet[InstanceMigration]":
 def to_be_moved(drain_ids: Iterable[int]) -> "QuerySet[InstanceMigration]":
     """Of several drains, the instances that are on their way or have not started yet, with their
     newest attempts and what was requested for them. Two queries."""
-    left = Q(state__in=MIGRATION_UNDER_WAY | {MigrationState.PENDING})
+    left = Q(state__in=MIGRATION_IN_PROGRESS | {MigrationState.PENDING})
     rows = InstanceMigration.objects.filter(left, drain_id__in=list(drain_ids))
     found = rows.select_related("newest_attempt").defer("newest_attempt__points")
     return found.prefetch_related("request_rows").order_by("drain_id", "position", "id")

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet, Subquery
 
 from ..core.message import Message, message
-from ..core.states import MIGRATION_UNDER_WAY, Direction, MigrationState
+from ..core.states import MIGRATION_IN_PROGRESS, Direction, MigrationState
 from ..exceptions import StaleState
 from ..models import Drain, Event, HostMaintenance, InstanceMigration, host_key
 from . import clock
@@ -136,7 +136,7 @@ def newest_moves(
 
     :param but: a run whose own are left out
     """
-    moved = {MigrationState.SUCCEEDED, *MIGRATION_UNDER_WAY}
+    moved = {MigrationState.SUCCEEDED, *MIGRATION_IN_PROGRESS}
     rows = InstanceMigration.objects.filter(
         server_id__in=list(server_ids),
         drain__region=region,

@@ -36,7 +36,9 @@ def ahead_of(drain: Drain) -> tuple[list[str], list[str]]:
     taking = [
         other.host
         for other in still_open
-        if other.host_down_since is None and not _is_disabled(other) and not _is_on_hold(other)
+        if other.host_down_since is None
+        and not _is_disabled(other)
+        and not _is_paused_unbegun(other)
     ]
     at_once = Plan.objects.values_list("hosts_at_once", flat=True).get(pk=drain.plan_id)
     before = [other.host for other in still_open if other.plan_order < drain.plan_order]
@@ -48,7 +50,7 @@ def _is_disabled(drain: Drain) -> bool:
     return known is not None and (known.found_status == "disabled" or bool(known.disabled_at))
 
 
-def _is_on_hold(drain: Drain) -> bool:
+def _is_paused_unbegun(drain: Drain) -> bool:
     """Paused before it began: its service is not disabled until it is resumed."""
     return drain.state == DrainState.PAUSED and drain.started_at is None
 

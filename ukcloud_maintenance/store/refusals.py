@@ -40,7 +40,7 @@ class IsDestination(StaleState):
         self.drain = drain
 
 
-class GivenBack(StaleState):
+class ReturnedSince(StaleState):
     """The host was returned to service since the drain was over."""
 
     def __init__(self) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from django.db.models import Count, Q
 
 from ..core.preflight.needs import GIB, MIB
-from ..core.states import MIGRATION_UNDER_WAY, MigrationState
+from ..core.states import MIGRATION_IN_PROGRESS, MigrationState
 from ..models import Drain, InstanceMigration
 
 
@@ -15,7 +15,7 @@ def travelling_groups(drain: Drain) -> frozenset[str]:
     """The anti-affinity groups of which a member is in progress in another drain of the region."""
     return frozenset(
         InstanceMigration.objects.filter(
-            drain__region=drain.region, state__in=[s.value for s in MIGRATION_UNDER_WAY]
+            drain__region=drain.region, state__in=[s.value for s in MIGRATION_IN_PROGRESS]
         )
         .exclude(group="")
         .exclude(drain=drain)

@@ -24,7 +24,7 @@ from .destinations import check_destination, check_no_destination, in_turn
 from .draining import cancel_choice, change_drain, finish_drain, open_drain_of
 from .hosts import take_maintenance, withdrawn
 from .journal import Who, add_event, revision_of_drain
-from .refusals import DrainExists, GivenBack
+from .refusals import DrainExists, ReturnedSince
 
 
 class Entry(NamedTuple):
@@ -266,7 +266,8 @@ def reopen_drain(drain: Drain, actor: Who, now: datetime) -> None:
 
     :raises DrainExists: the host has another open drain
     :raises BeingReturned: the host is being returned to service
-    :raises GivenBack: it was returned to service since: what runs on it now was never part of this
+    :raises ReturnedSince: it was returned to service since: what runs on it now was never part of
+        this
     :raises DestinationAway: where it sends instances to is drained or in maintenance
     :raises IsDestination: another drain sends instances to the host
     :raises StaleState: the drain changed meanwhile
@@ -303,7 +304,7 @@ def reopen_drain(drain: Drain, actor: Who, now: datetime) -> None:
                 and drain.maintenance_id
                 and drain.maintenance_id != (maintenance and maintenance.pk)
             ):
-                raise GivenBack
+                raise ReturnedSince
             if away and maintenance and maintenance.safe_since:
                 why = message("tried_again")
                 HostMaintenance.objects.filter(pk=maintenance.pk).update(**withdrawn(why, now))
@@ -315,14 +316,14 @@ def reopen_drain(drain: Drain, actor: Who, now: datetime) -> None:
         raise
 
 
-def may_go_on(drain: Drain) -> bool:
+def can_retry(drain: Drain) -> bool:
     """Whether what failed can be retried as far as the host is concerned. A drain that is over goes
     on (:func:`reopen_drain`) if the host has no other open drain, and is still in the maintenance
     that the drain was part of. At most two queries."""
-    return bool(that_may_go_on([drain]))
+    return bool(those_that_can_retry([drain]))
 
 
-def that_may_go_on(drains: Iterable[Drain]) -> set[int]:
+def those_that_can_retry(drains: Iterable[Drain]) -> set[int]:
     """The same of several drains: the numbers of those of which it holds. At most two queries."""
     every = list(drains)
     failed = [drain for drain in every if drain.state == DrainState.FAILED]

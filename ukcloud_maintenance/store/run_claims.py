@@ -10,7 +10,8 @@ from ..core.run.states import RUN_OPEN
 from ..models import Run, RunAction, RunHost, Worker
 from . import clock
 from .clock import SLACK
-from .runs import change_host, run, tries_of
+from .run_changes import change_host
+from .runs import run, tries_of
 from .workers import due, free_claim, take_first
 
 

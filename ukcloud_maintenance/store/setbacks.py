@@ -7,7 +7,7 @@ from typing import Any
 from django.db import models
 from django.db.models import F, Q
 
-from ..core.states import MIGRATION_UNDER_WAY
+from ..core.states import MIGRATION_IN_PROGRESS
 from ..models import Attempt, Drain, HostMaintenance, InstanceMigration, Inventory, Request
 from . import clock
 from .clock import SLACK
@@ -69,7 +69,7 @@ def set_back(
         fields = _back_to(row, at)
         if row.not_before is not None and row.not_before > latest + SLACK:
             fields["not_before"] = latest
-        if row.state in MIGRATION_UNDER_WAY:
+        if row.state in MIGRATION_IN_PROGRESS:
             fields |= _back_to(row.attempt, at)
         elif "finished_at" in fields:
             row.attempt_rows.filter(ended_at__gt=at).update(ended_at=at)

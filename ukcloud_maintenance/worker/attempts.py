@@ -8,7 +8,7 @@ from .. import settings, store
 from ..core import drain as d
 from ..core.drain import answers, beginning, objections, whereabouts
 from ..core.message import Message
-from ..core.states import MIGRATION_UNDER_WAY, DrainState, Method, MigrationState
+from ..core.states import MIGRATION_IN_PROGRESS, DrainState, Method, MigrationState
 from ..exceptions import (
     CloudAnswerUnusable,
     CloudBadRequest,
@@ -122,8 +122,8 @@ def confirm(at: DrainPass, row: InstanceMigration) -> None:
     if isinstance(found, answers.Consequence):
         becomes(at, row, found)
         return
-    under_way = row.state in MIGRATION_UNDER_WAY
-    if not under_way:
+    in_progress = row.state in MIGRATION_IN_PROGRESS
+    if not in_progress:
         _expect_running(at)
     now = at.clock()
     store.change_migration(
@@ -131,9 +131,9 @@ def confirm(at: DrainPass, row: InstanceMigration) -> None:
         now,
         state=MigrationState.CONFIRMING,
         nova_migration_id=found,
-        confirms=row.attempt.confirms + 1 if under_way else 1,
+        confirms=row.attempt.confirms + 1 if in_progress else 1,
         confirm_at=now,
-        submitted_at=row.attempt.submitted_at if under_way else now,
+        submitted_at=row.attempt.submitted_at if in_progress else now,
         started_at=row.started_at or now,
     )
     try:

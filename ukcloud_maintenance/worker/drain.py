@@ -22,7 +22,7 @@ from ..core.drain.inputs import Observation
 from ..core.message import Message
 from ..core.preflight.judge import group_of
 from ..core.preflight.verdicts import PlacementContext
-from ..core.states import DRAIN_TERMINAL, MIGRATION_UNDER_WAY, MigrationState
+from ..core.states import DRAIN_TERMINAL, MIGRATION_IN_PROGRESS, MigrationState
 from ..exceptions import CloudError, StaleState
 from ..log import log_event
 from ..observe.drain import Observer, admission, glance, observe
@@ -97,7 +97,7 @@ class Reconciler:
         alive = partial(self.alive, drain)
         at = DrainPass(drain, self.cloud, self.worker, self.clock, alive, self.known_for)
         rows = list(store.migrations(drain))
-        before = {row.pk: (row.attempts, row.state in MIGRATION_UNDER_WAY) for row in rows}
+        before = {row.pk: (row.attempts, row.state in MIGRATION_IN_PROGRESS) for row in rows}
         try:
             return run(at, self.looks, self.surroundings, rows)
         finally:
@@ -123,16 +123,16 @@ class Reconciler:
         return outcome
 
 
-def _has_ended(row: InstanceMigration, attempts: int, was_under_way: bool) -> bool:
+def _has_ended(row: InstanceMigration, attempts: int, was_in_progress: bool) -> bool:
     """Whether an attempt ended in a pass; one may begin and end in the same pass. What was put off
     before Nova was asked is none.
 
     :param attempts: how many there were before the pass
     :param was_under_way: whether one was in progress then
     """
-    if row.state in MIGRATION_UNDER_WAY or row.attempt.ended_at is None:
+    if row.state in MIGRATION_IN_PROGRESS or row.attempt.ended_at is None:
         return False
-    return was_under_way or row.attempts > attempts
+    return was_in_progress or row.attempts > attempts
 
 
 def run(

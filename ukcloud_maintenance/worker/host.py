@@ -69,7 +69,7 @@ class HostReconciler:
             if store.set_back_host(maintenance, self.clock()):
                 log_event(logging.WARNING, "clock_set_back", host=maintenance.host)
             if maintenance.returning_since:
-                return self._give_back(maintenance)
+                return self._return_to_service(maintenance)
             return self._verify(maintenance)
         except StaleState as error:
             # Somebody else got there first; what was found out is void.
@@ -111,7 +111,7 @@ class HostReconciler:
 
     # -- back to service ---------------------------------------------------------------------
 
-    def _give_back(self, maintenance: HostMaintenance) -> HostOutcome:
+    def _return_to_service(self, maintenance: HostMaintenance) -> HostOutcome:
         service: Service | None = None
         try:
             service = self.cloud.service(maintenance.host)

@@ -181,21 +181,21 @@ def _in_lanes(lanes: int, seconds: Iterable[float]) -> float:
 
 def forecast(
     sizes_waiting: Iterable[int],
-    under_way: Iterable[float | tuple[int, float]],
+    in_progress: Iterable[float | tuple[int, float]],
     at_once: int,
     learned: Learned,
 ) -> Forecast:
     """How long a drain that runs still takes.
 
     :param sizes_waiting: bytes of memory of each instance that did not start yet
-    :param under_way: for each that did, the seconds that it is told to take from here
+    :param in_progress: for each that did, the seconds that it is told to take from here
         (`convergence.Course.seconds_left`), or, where nothing is told, its bytes of memory and
         the seconds that it has taken so far. One that does not end is `math.inf`; so is then
         the drain.
     :param at_once: how many migrations run at a time
     """
     waiting = sorted(sizes_waiting, reverse=True)
-    running = list(under_way)
+    running = list(in_progress)
     known, paces = three_paces(learned)
     low, likely, high = (
         _until_the_last(

@@ -8,9 +8,9 @@ from ..host import emptiness
 from ..host.emptiness import Emptiness, Obstacle
 from ..message import Message, lines, message, several, some
 from ..states import (
+    MIGRATION_IN_PROGRESS,
     MIGRATION_LEFT,
     MIGRATION_OPEN,
-    MIGRATION_UNDER_WAY,
     MIGRATION_WAITING,
     DrainResult,
     DrainState,
@@ -32,7 +32,7 @@ def give_up(p: Pass, cancelling: bool) -> None:
             "failed",
             why,
         )
-    for row in p.rows_in(MIGRATION_UNDER_WAY):
+    for row in p.rows_in(MIGRATION_IN_PROGRESS):
         text = several(why, message("cannot_be_told"), p.look_on_both(row))
         p.change(
             row,
@@ -43,7 +43,7 @@ def give_up(p: Pass, cancelling: bool) -> None:
     service = p.seen.service
     # Nova enables a service that is down; one whose cell it does not reach it cannot.
     reached = service is not None and service.is_known
-    if cancelling and reached and not given_back(p):
+    if cancelling and reached and not service_is_restored(p):
         return
     state = DrainState.CANCELLED if cancelling else DrainState.FAILED
     left = service_now(p) if cancelling else None
@@ -55,7 +55,7 @@ def finish_if_over(p: Pass, cancelling: bool) -> None:
         return
     still_open = p.rows_in(MIGRATION_OPEN)
     if cancelling:
-        if not still_open and given_back(p):
+        if not still_open and service_is_restored(p):
             said = message("cancelled"), service_now(p)
             finish_with(p, DrainState.CANCELLED, DrainResult.CANCELLED, *said)
         return
@@ -76,7 +76,7 @@ def finish_if_over(p: Pass, cancelling: bool) -> None:
         finish_away(p, emptiness.look(p.seen.contents))
 
 
-def given_back(p: Pass) -> bool:
+def service_is_restored(p: Pass) -> bool:
     """Whether the service is as the cancel wants it. It is enabled if that was chosen, and if
     it is still disabled for the reason that we wrote; where the host is not there to be
     seen, that waits as long as for any host."""

@@ -7,8 +7,8 @@ from ..facts import Server
 from ..message import Message, message
 from ..preflight.verdicts import Choice
 from ..states import (
+    MIGRATION_IN_PROGRESS,
     MIGRATION_OPEN,
-    MIGRATION_UNDER_WAY,
     MIGRATION_WAITING,
     DrainState,
     Method,
@@ -99,7 +99,7 @@ def held_here(p: Pass, row: Row, server: Server) -> None:
             fields |= {"state": MigrationState.PENDING}
         p.change(row, fields | {"method": Method.CONFIRM})
         return
-    if not waits and row.state not in MIGRATION_UNDER_WAY:
+    if not waits and row.state not in MIGRATION_IN_PROGRESS:
         return
     text = message("resize_holds_here", host=server.host, place=p.place(row))
     p.change(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ..facts import Migration
-from ..states import MIGRATION_OPEN, MIGRATION_UNDER_WAY, Direction, DrainState, Method
+from ..states import MIGRATION_IN_PROGRESS, MIGRATION_OPEN, Direction, DrainState, Method
 from ..states import MigrationState as State
 from .actions import Action, ChangeDrain, Disable, OpenMaintenance
 from .attempts import record_of
@@ -61,16 +61,16 @@ def pause_after(p: Pass, poll: float, idle: float, *, acted: bool) -> float:
     :param idle: … while nothing is in progress
     :param acted: this pass changed something
     """
-    under_way = p.rows_in(MIGRATION_UNDER_WAY)
-    if under_way:
-        if not all(_is_copied(row) for row in under_way):
+    in_progress = p.rows_in(MIGRATION_IN_PROGRESS)
+    if in_progress:
+        if not all(_is_copied(row) for row in in_progress):
             return _ramp(p, poll) if may_submit(p) or _learns(p) else poll
         if may_submit(p) or _learns(p):
             return _ramp(p, poll)
         if probes(p.drain, list(p.rows.values()), p.seen.last_limit):
             ends = min((until_about_to_end(p, row) for row in running_rows(p)), default=poll)
             return min(max(ends, RAMP_SECONDS), poll if math.isinf(ends) else idle)
-        left = _until_one_ends(p, under_way)
+        left = _until_one_ends(p, in_progress)
         if left is None or left > LATEST_LOOK * idle:
             return poll if left is None else max(idle, poll)
         # Where none waits in Nova's queue, a place is idle from the end of one until it is seen.
@@ -88,13 +88,13 @@ def pause_after(p: Pass, poll: float, idle: float, *, acted: bool) -> float:
 def may_glance(drain: DrainView, rows: Iterable[Row]) -> bool:
     """Whether Nova's records alone may tell that nothing is to be done: nothing but live copies is
     in progress, and nothing about them is odd or requested."""
-    under_way = [row for row in rows if row.state in MIGRATION_UNDER_WAY]
+    in_progress = [row for row in rows if row.state in MIGRATION_IN_PROGRESS]
     return (
         drain.state == DrainState.RUNNING
         and drain.direction == Direction.AWAY
         and not drain.host_down_since
-        and bool(under_way)
-        and all(map(_is_copied, under_way))
+        and bool(in_progress)
+        and all(map(_is_copied, in_progress))
     )
 
 
@@ -107,7 +107,7 @@ def is_unchanged(p: Pass, records: Mapping[str, Sequence[Migration]]) -> bool:
     the same; whoever asks sees to that.
     """
     p.seen = replace(p.seen, migrations=records)
-    found = [(row, record_of(p, row)) for row in p.rows_in(MIGRATION_UNDER_WAY)]
+    found = [(row, record_of(p, row)) for row in p.rows_in(MIGRATION_IN_PROGRESS)]
     same = all(r is not None and r.status == row.attempt.nova_status for row, r in found)
     return (
         same
@@ -156,7 +156,7 @@ def _ramp(p: Pass, poll: float) -> float:
     return min(poll, RAMP_SECONDS) if waits and max(waits) < RAMP_LASTS else poll
 
 
-def _until_one_ends(p: Pass, under_way: Sequence[Row]) -> float | None:
+def _until_one_ends(p: Pass, in_progress: Sequence[Row]) -> float | None:
     """Seconds until the first of them is about to end, by what those before it took in proportion
     to their memory; None where nothing tells."""
     done = [
@@ -174,4 +174,4 @@ def _until_one_ends(p: Pass, under_way: Sequence[Row]) -> float | None:
         )
         return EARLY * took - p.since(row.attempt.running_since)
 
-    return min(map(left, under_way))
+    return min(map(left, in_progress))

@@ -84,13 +84,13 @@ def _begun_at(p: Pass, row: Row) -> datetime:
     submitted, limit = row.attempt.submitted_at, p.drain.learned_limit or p.seen.last_limit
     if submitted is None or row.method != Method.LIVE:
         return p.now
-    before = sum(_was_under_way(one, submitted) for one in p.rows.values() if one.id != row.id)
+    before = sum(_was_in_progress(one, submitted) for one in p.rows.values() if one.id != row.id)
     if p.drain.nova_runs_more or before < limit:
         return max(row.attempt.queued_since or submitted, p.now - LOOKS_ARE_APART)
     return p.now
 
 
-def _was_under_way(row: Row, at: datetime) -> bool:
+def _was_in_progress(row: Row, at: datetime) -> bool:
     begun, ended = row.attempt.submitted_at, row.attempt.ended_at
     return begun is not None and begun < at and (ended is None or ended > at)
 

@@ -99,10 +99,10 @@ def _is_forced(row: InstanceLike) -> bool:
     return requested or row.requests.forced_at is not None
 
 
-def need_of(row: InstanceLike, drain_state: str, *, may_go_on: bool = True) -> Need | None:
+def need_of(row: InstanceLike, drain_state: str, *, can_retry: bool = True) -> Need | None:
     """Why this instance needs a person, or None: it does not.
 
-    :param may_go_on: whether what failed can be retried, as far as its host is concerned
+    :param can_retry: whether what failed can be retried, as far as its host is concerned
     """
     if row.state == MigrationState.UNKNOWN:
         return Need.UNKNOWN
@@ -110,29 +110,29 @@ def need_of(row: InstanceLike, drain_state: str, *, may_go_on: bool = True) -> N
         return Need.ARRIVED_WRONG
     if drain_state not in DRAIN_TERMINAL and (need := ENDLESS.get(course_of(row))):
         return need
-    if row.state == MigrationState.FAILED and counts_failed(drain_state, may_go_on=may_go_on):
+    if row.state == MigrationState.FAILED and counts_failed(drain_state, can_retry=can_retry):
         return Need.ABORTED if row.code == ABORTED else Need.FAILED
     if row.state == MigrationState.BLOCKED and drain_state in WAITS_FOR_BLOCKED:
         return Need.BLOCKED
     return None
 
 
-def counts_failed(drain_state: str, *, may_go_on: bool) -> bool:
+def counts_failed(drain_state: str, *, can_retry: bool) -> bool:
     """Whether somebody can still see to what failed: not after a cancel, nor after a later drain
     of the host, or its return."""
     if drain_state in (DrainState.CANCELLING, DrainState.CANCELLED):
         return False
-    return drain_state not in DRAIN_TERMINAL or may_go_on
+    return drain_state not in DRAIN_TERMINAL or can_retry
 
 
 def in_need(
-    rows: Iterable[Row], drain_state: str, *, may_go_on: bool = True
+    rows: Iterable[Row], drain_state: str, *, can_retry: bool = True
 ) -> list[tuple[Need, Row]]:
     """Those that need a person, the worst first, and else in their order."""
     found = [
         (need, row)
         for row in rows
-        if (need := need_of(row, drain_state, may_go_on=may_go_on)) is not None
+        if (need := need_of(row, drain_state, can_retry=can_retry)) is not None
     ]
     return worst_first(found)
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from ..states import (
     DRAIN_TERMINAL,
-    MIGRATION_UNDER_WAY,
+    MIGRATION_IN_PROGRESS,
     MIGRATION_WAITING,
     DrainState,
     MigrationState,
@@ -76,7 +76,7 @@ def run_pass(p: Pass) -> list[Action]:
         return p.actions
     for row in list(p.rows.values()):
         row = p.rows[row.id]
-        if row.state in MIGRATION_UNDER_WAY:
+        if row.state in MIGRATION_IN_PROGRESS:
             follow(p, row)
         elif row.state in MIGRATION_WAITING:
             watch_waiting(p, row, cancelling)
@@ -94,7 +94,7 @@ def run_pass(p: Pass) -> list[Action]:
             submit_next(p)
     lost = not is_up and host_is_lost(p)
     # On a host that is up, and only disabled, migrations in progress continue and finish.
-    if lost and not (host_is_up(p) and p.rows_in(MIGRATION_UNDER_WAY)):
+    if lost and not (host_is_up(p) and p.rows_in(MIGRATION_IN_PROGRESS)):
         give_up(p, cancelling)
     elif disabled or cancelling:
         finish_if_over(p, cancelling)

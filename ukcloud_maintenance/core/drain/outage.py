@@ -9,7 +9,7 @@ from typing import Any
 from ..message import Message, message, several
 from ..states import (
     DRAIN_TERMINAL,
-    MIGRATION_UNDER_WAY,
+    MIGRATION_IN_PROGRESS,
     MIGRATION_WAITING,
     DrainResult,
     DrainState,
@@ -92,7 +92,7 @@ def _end_of(row: Row, trouble: Message, cancelling: bool) -> Consequence | None:
     if row.state in MIGRATION_WAITING:
         state = MigrationState.CANCELLED if cancelling else MigrationState.FAILED
         return Consequence({"state": state, "message": trouble}, state.value, trouble)
-    if row.state not in MIGRATION_UNDER_WAY:
+    if row.state not in MIGRATION_IN_PROGRESS:
         return None
     look = whereabouts.look_on_both(row.server_id, row.source_compute, row.dest_compute)
     by_worker = trouble.code == FAILS

@@ -8,7 +8,7 @@ from ..codes import HOLDS
 from ..facts import NOVA_STATUS_RUNNING, NOVA_STATUS_WAITING
 from ..message import Message, message
 from ..states import (
-    MIGRATION_UNDER_WAY,
+    MIGRATION_IN_PROGRESS,
     MIGRATION_WAITING,
     Direction,
     Method,
@@ -44,7 +44,7 @@ def waiting_in_nova(p: Pass) -> list[Row]:
     """Those that Nova has taken and not begun, or may have taken."""
     return [
         row
-        for row in p.rows_in(MIGRATION_UNDER_WAY)
+        for row in p.rows_in(MIGRATION_IN_PROGRESS)
         if row.state == MigrationState.SUBMITTED
         or (
             row.state == MigrationState.MIGRATING
@@ -124,24 +124,24 @@ def probes(drain: DrainView, rows: Sequence[Row], last_limit: int) -> bool:
     """
     if last_limit > drain.max_concurrent:
         return False
-    full = sum(row.state in MIGRATION_UNDER_WAY for row in rows) == drain.max_concurrent
+    full = sum(row.state in MIGRATION_IN_PROGRESS for row in rows) == drain.max_concurrent
     waits = any(row.state == MigrationState.PENDING for row in rows)
     return full and waits and drain.direction == Direction.AWAY and not is_limit_known(drain)
 
 
 def may_add(p: Pass, row: Row) -> bool:
-    under_way = len(p.rows_in(MIGRATION_UNDER_WAY))
+    in_progress = len(p.rows_in(MIGRATION_IN_PROGRESS))
     wanted = p.drain.max_concurrent
-    if row.method == Method.LIVE and under_way < sure_of(p):
+    if row.method == Method.LIVE and in_progress < sure_of(p):
         return True
     if waiting_in_nova(p):
         return False
-    if under_way < wanted:
+    if in_progress < wanted:
         return True
     if p.back:
         return False  # each comes from a host, and a queue, of its own
     runs_more = p.drain.nova_runs_more or p.seen.last_limit > wanted
-    if under_way > wanted or runs_more or row.method != Method.LIVE:
+    if in_progress > wanted or runs_more or row.method != Method.LIVE:
         return False
     # One more is to wait in Nova's queue, never to run: either Nova's limit is known, or one
     # of those that run is about to end, so that finding out costs next to nothing.
@@ -174,7 +174,7 @@ def submit_next(p: Pass) -> None:
     if admission.room is not None and admission.room <= 0:
         say_full(p, message("region_full"))
         return
-    ours = {row.group for row in p.rows_in(MIGRATION_UNDER_WAY) if row.group}
+    ours = {row.group for row in p.rows_in(MIGRATION_IN_PROGRESS) if row.group}
     travelling = ours | p.seen.travelling
     ready = [
         row
@@ -222,7 +222,7 @@ def submit_next(p: Pass) -> None:
 def say_full(p: Pass, why: Message) -> None:
     """Say what keeps this drain from continuing; while one of its migrations is in progress, it
     continues."""
-    if not p.rows_in(MIGRATION_UNDER_WAY):
+    if not p.rows_in(MIGRATION_IN_PROGRESS):
         say_hold(p, why)
 
 

@@ -2,13 +2,13 @@
 
 from .. import steering
 from ..attempt import RequestView
-from ..codes import SOURCE_DOWN
+from ..codes import LEFT_IN_PROGRESS, SOURCE_DOWN
 from ..copying.patience import bytes_to_copy, late_after_seconds
 from ..facts import NOVA_STATUS_WAITING
 from ..message import Message, message, several
 from ..states import (
     ABORTABLE,
-    MIGRATION_UNDER_WAY,
+    MIGRATION_IN_PROGRESS,
     MigrationState,
     RequestKind,
     RequestOrigin,
@@ -40,7 +40,7 @@ def carry_out_requests(p: Pass) -> None:
 
 
 def carry_out(p: Pass, row: Row, request: RequestView) -> None:
-    if row.state not in MIGRATION_UNDER_WAY:
+    if row.state not in MIGRATION_IN_PROGRESS:
         give_up_request(p, row, request, message("was_over"))
         return
     known = row.attempt.nova_migration_id
@@ -100,7 +100,7 @@ def enforce_cancel_deadline(p: Pass) -> None:
     """For a drain that is being cancelled: abort migrations in progress if that was chosen, once
     each; what Nova refuses is retried like any request (see `carry_out`). And end in bounded time,
     whatever is still in progress."""
-    moving = p.rows_in(MIGRATION_UNDER_WAY)
+    moving = p.rows_in(MIGRATION_IN_PROGRESS)
     waited = p.since(p.drain.cancelling_since)
     if p.drain.cancel_abort:
         for row in moving:
@@ -119,13 +119,13 @@ def enforce_cancel_deadline(p: Pass) -> None:
     )
     if p.drain.cancelling_since is None or waited < bound:
         return
-    for row in p.rows_in(MIGRATION_UNDER_WAY):
+    for row in p.rows_in(MIGRATION_IN_PROGRESS):
         status = row.attempt.nova_status or message("not_known_to_nova")
         left = message("left_under_way", status=status, seconds=round(bound))
         text = several(left, p.look_on_both(row))
         p.change(
             row,
-            {"state": MigrationState.UNKNOWN, "code": "left_flying", "message": text},
+            {"state": MigrationState.UNKNOWN, "code": LEFT_IN_PROGRESS, "message": text},
             "unknown",
             text,
         )

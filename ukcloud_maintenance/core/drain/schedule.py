@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..message import message
-from ..states import MIGRATION_UNDER_WAY, MIGRATION_WAITING, DrainResult, DrainState
+from ..states import MIGRATION_IN_PROGRESS, MIGRATION_WAITING, DrainResult, DrainState
 from .actions import ChangeDrain, Finish
 from .attempts import cancel_waiting
 from .context import Pass
@@ -50,7 +50,7 @@ def pause_at_window_end(p: Pass) -> None:
     """The window has ended: migrations in progress finish, and then the drain is paused until an
     admin decides. A drain that has nothing left to start ends like any other."""
     waiting = p.rows_in(MIGRATION_WAITING)
-    if not waiting or p.rows_in(MIGRATION_UNDER_WAY):
+    if not waiting or p.rows_in(MIGRATION_IN_PROGRESS):
         return
     text = message("window_closed")
     fields = {"state": DrainState.PAUSED, "message": text, "blocked_since": None}

@@ -9,9 +9,9 @@ from ..message import message
 from ..preflight import surroundings
 from ..preflight.verdicts import Kind
 from ..states import (
+    MIGRATION_IN_PROGRESS,
     MIGRATION_LEFT,
     MIGRATION_OPEN,
-    MIGRATION_UNDER_WAY,
     MIGRATION_WAITING,
     Method,
     MigrationState,
@@ -61,7 +61,7 @@ def is_held(row: Row) -> bool:
     """Its server left by somebody else's resize that nobody confirms, and that we don't either:
     it is read now and then, not in every pass."""
     return (
-        row.code == HELD and row.state not in MIGRATION_UNDER_WAY and row.method != Method.CONFIRM
+        row.code == HELD and row.state not in MIGRATION_IN_PROGRESS and row.method != Method.CONFIRM
     )
 
 

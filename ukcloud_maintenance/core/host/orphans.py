@@ -20,9 +20,9 @@ HELD_HERE = "held_here"
 MIGRATION_OVER = "migration_over"
 SERVER_ELSEWHERE = "server_elsewhere"
 OWN_CLAIM = "own_claim"
-NOTHING_UNDER_WAY = "nothing_under_way"
+NOTHING_IN_PROGRESS = "nothing_under_way"
 #: Every check, in the order in which they are shown.
-CODES = (HELD_HERE, MIGRATION_OVER, SERVER_ELSEWHERE, OWN_CLAIM, NOTHING_UNDER_WAY)
+CODES = (HELD_HERE, MIGRATION_OVER, SERVER_ELSEWHERE, OWN_CLAIM, NOTHING_IN_PROGRESS)
 #: Types of records to whose UUID Nova gives an allocation (conductor/tasks/migrate.py,
 #: conductor/tasks/live_migrate.py). An evacuation holds both sides in the server's name.
 HOLDS = frozenset({"live-migration", "migration", "resize"})
@@ -78,7 +78,7 @@ def weigh(sight: OrphanSight) -> Orphan:
         _migration_over(sight),
         _server_elsewhere(sight),
         _own_claim(sight),
-        _nothing_under_way(sight),
+        _nothing_in_progress(sight),
     )
     removable = all(check.passed for check in checks)
     return Orphan(
@@ -163,14 +163,14 @@ def _own_claim(sight: OrphanSight) -> Check:
     return Check(OWN_CLAIM, True, message("own_claim", host=host))
 
 
-def _nothing_under_way(sight: OrphanSight) -> Check:
+def _nothing_in_progress(sight: OrphanSight) -> Check:
     if sight.record is None:
-        return Check(NOTHING_UNDER_WAY, False, message("progress_not_known"))
+        return Check(NOTHING_IN_PROGRESS, False, message("progress_not_known"))
     unfinished = [record for record in sight.migrations if not record.is_over]
     if not unfinished:
-        return Check(NOTHING_UNDER_WAY, True, message("nothing_in_progress"))
+        return Check(NOTHING_IN_PROGRESS, True, message("nothing_in_progress"))
     details = tuple(from_to(record) for record in unfinished[:10])
-    return Check(NOTHING_UNDER_WAY, False, message("not_all_over"), details)
+    return Check(NOTHING_IN_PROGRESS, False, message("not_all_over"), details)
 
 
 def from_to(record: Migration) -> Message:

@@ -150,7 +150,7 @@ def _building(server: Server, chosen: Chosen, around: PlacementContext) -> Said:
     return None
 
 
-def _task_under_way(server: Server, chosen: Chosen, around: PlacementContext) -> Said:
+def _task_in_progress(server: Server, chosen: Chosen, around: PlacementContext) -> Said:
     if server.task_state:
         return blocked(message("task_under_way", task=server.task_state))
     return None
@@ -249,7 +249,7 @@ FILTERS: tuple[Filter, ...] = (
     _owner_says_stay,
     _locked,
     _building,
-    _task_under_way,
+    _task_in_progress,
     _error_with_a_guest,
     _resized,
     _unmovable,

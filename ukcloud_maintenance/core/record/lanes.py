@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 from ..backports import UTC, StrEnum
 from ..message import Message
 from ..states import (
+    MIGRATION_IN_PROGRESS,
     MIGRATION_TERMINAL,
-    MIGRATION_UNDER_WAY,
     Method,
     MigrationState,
     Result,
@@ -252,7 +252,7 @@ class _Writer:
             return self.edge
         if not self.goes_on:
             waits = Stretch.BLOCKED if state == MigrationState.BLOCKED else Stretch.WAITING
-            wanted = Stretch.MOVING if state in MIGRATION_UNDER_WAY else waits
+            wanted = Stretch.MOVING if state in MIGRATION_IN_PROGRESS else waits
             self.segments.append(Segment(wanted, self.edge))
         return None
 
@@ -279,7 +279,7 @@ def lane(row: LaneRow, events: Iterable[LaneEvent]) -> Lane:
     """
     told = sorted(events, key=lambda e: (e.at, e.id))
     writer = _Writer(row)
-    over = row.state not in MIGRATION_UNDER_WAY
+    over = row.state not in MIGRATION_IN_PROGRESS
     until = (row.finished_at or row.created_at) if over else None
     between = [(e.at, 0, e.id, _BEGINS[e.kind]) for e in told if e.kind in _BEGINS]
     sent = [(a.submitted_at, 1, n, a) for n, a in enumerate(row.attempts)]
@@ -294,7 +294,7 @@ def lane(row: LaneRow, events: Iterable[LaneEvent]) -> Lane:
     outcome = _END_OF_STATE.get(MigrationState(row.state), Outcome.NONE)
     segments = tuple(writer.segments)
     destination = ""
-    if outcome in (Outcome.ARRIVED, Outcome.GONE) or row.state in MIGRATION_UNDER_WAY:
+    if outcome in (Outcome.ARRIVED, Outcome.GONE) or row.state in MIGRATION_IN_PROGRESS:
         destination = row.dest_compute or (segments[-1].destination if segments else "")
     marks = [Mark(e.kind, max(e.at, row.created_at), e.message) for e in told]
     return Lane(

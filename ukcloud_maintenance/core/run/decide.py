@@ -51,7 +51,7 @@ class Act:
 
 
 @dataclass(frozen=True)
-class GiveBack:
+class ReturnToService:
     """Ask for the host's return to service."""
 
     key: int
@@ -80,7 +80,7 @@ class Remind:
     message: Message
 
 
-Step = Move | Fail | Act | GiveBack | CancelDrain | Say | Remind
+Step = Move | Fail | Act | ReturnToService | CancelDrain | Say | Remind
 
 #: Runs in these states begin no host and start no action.
 _HOLDS = (RunState.PAUSED, RunState.STOPPED)
@@ -129,11 +129,11 @@ def _draining(run: RunView, host: HostView) -> Step | None:
 def _ready(run: RunView, host: HostView, now: datetime) -> Step | None:
     key = host.key
     if host.is_returning or not host.is_in_maintenance:
-        return _given_back(host, by_us=_is_dropped(run, host))
+        return _was_returned(host, by_us=_is_dropped(run, host))
     if host.drain is not None and host.drain not in DRAIN_TERMINAL:
         return Say(key, message("run_drained_again"))
     if _is_dropped(run, host):
-        return GiveBack(key)
+        return ReturnToService(key)
     if run.state in _HOLDS:
         return Say(key, message("run_host_is_empty"))
     since = host.since
@@ -179,7 +179,7 @@ def _acting(run: RunView, host: HostView, now: datetime) -> Step | None:
 def _settling(run: RunView, host: HostView, now: datetime) -> Step | None:
     key = host.key
     if host.is_returning or not host.is_in_maintenance:
-        return _given_back(host, by_us=host.is_checked)
+        return _was_returned(host, by_us=host.is_checked)
     waited = now - host.since
     is_late = waited > timedelta(seconds=run.limits.back_seconds + run.settle_seconds)
     if not host.is_up:
@@ -198,10 +198,10 @@ def _settling(run: RunView, host: HostView, now: datetime) -> Step | None:
         return Say(key, host.objection)
     if not host.is_checked:
         return None  # the caller looks, and the next pass decides
-    return GiveBack(key)
+    return ReturnToService(key)
 
 
-def _given_back(host: HostView, *, by_us: bool) -> Step:
+def _was_returned(host: HostView, *, by_us: bool) -> Step:
     """Somebody gave it back; or it was us, who were stopped before that was written down.
 
     :param by_us: it was our turn to
@@ -320,7 +320,7 @@ def next_host(
     ]
     if not waiting or run.state != RunState.RUNNING:
         return None
-    out = [run.place(host) for host in hosts if host.is_under_way]
+    out = [run.place(host) for host in hosts if host.is_in_progress]
     limits = run.out_limits(frozenset().union(*(host.domains for host in hosts)))
     why: Message | None = None
     for host in waiting:

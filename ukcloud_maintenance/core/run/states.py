@@ -61,7 +61,7 @@ STAGES_OVER = frozenset({Stage.DONE, Stage.FAILED, Stage.SKIPPED})
 #: The host is out of service, or on its way there or back, because of the run.
 STAGES_OUT = frozenset({Stage.DRAINING, Stage.READY, Stage.ACTING, Stage.SETTLING, Stage.RETURNING})
 #: The run is at work on it.
-STAGES_UNDER_WAY = STAGES_OUT | {Stage.BRINGING_BACK}
+STAGES_IN_PROGRESS = STAGES_OUT | {Stage.BRINGING_BACK}
 
 STAGE_TRANSITIONS: dict[Stage, frozenset[Stage]] = {
     Stage.WAITING: frozenset({Stage.DRAINING, Stage.FAILED, Stage.SKIPPED}),

@@ -9,7 +9,7 @@ from ..message import Message
 from ..states import DrainState, ReturnResult
 from .domains import DomainKind, OutLimits, Place
 from .states import (
-    STAGES_UNDER_WAY,
+    STAGES_IN_PROGRESS,
     ActionKind,
     ActionState,
     Approval,
@@ -105,8 +105,8 @@ class HostView:
     is_accepted: bool = False
 
     @property
-    def is_under_way(self) -> bool:
-        return self.stage in STAGES_UNDER_WAY
+    def is_in_progress(self) -> bool:
+        return self.stage in STAGES_IN_PROGRESS
 
 
 @dataclass(frozen=True)

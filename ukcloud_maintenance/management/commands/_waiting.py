@@ -16,7 +16,7 @@ from ukcloud_maintenance.core.message import Message
 from ukcloud_maintenance.core.printable import printable
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
-    MIGRATION_UNDER_WAY,
+    MIGRATION_IN_PROGRESS,
     Direction,
     DrainState,
     MigrationState,
@@ -67,7 +67,7 @@ class Lines(Changes):
     def show(self, reports: Sequence[DrainReport]) -> None:
         for report in reports:
             line = summary(report)
-            if moving := ", ".join(_under_way(report)):
+            if moving := ", ".join(_in_progress(report)):
                 line += f"; in progress: {moving}"
             self.line(report.drain.pk, line)
 
@@ -113,7 +113,7 @@ class Bars(Drawing):
     def _bar(self, report: DrainReport) -> str:
         done, whole = progress(report)
         elapsed = timedelta(seconds=int(time.monotonic() - self._begun))
-        moving = ", ".join(_under_way(report, percent=True))
+        moving = ", ".join(_in_progress(report, percent=True))
         bar = "#" * int(self._WIDTH * done / whole)
         said = printable(f"{summary(report)} {moving}")
         return f"{done / whole:4.0%}|{bar:<{self._WIDTH}}| {elapsed} {said}"
@@ -127,13 +127,13 @@ def progress(report: DrainReport) -> tuple[float, int]:
     moving = [row for row in report.migrations if row.state not in _NOT_MOVING]
     if not moving:
         return float(report.drain.state in DRAIN_TERMINAL), 1
-    moved = sum(row.attempt.fraction or 0.0 for row in moving if row.state in MIGRATION_UNDER_WAY)
+    moved = sum(row.attempt.fraction or 0.0 for row in moving if row.state in MIGRATION_IN_PROGRESS)
     return report.counts.left + moved, len(moving)
 
 
-def _under_way(report: DrainReport, *, percent: bool = False) -> Iterator[str]:
+def _in_progress(report: DrainReport, *, percent: bool = False) -> Iterator[str]:
     for row in report.migrations:
-        if row.state in MIGRATION_UNDER_WAY:
+        if row.state in MIGRATION_IN_PROGRESS:
             copied = of_pass(row.attempt) if percent else None
             share = "" if copied is None else f" {copied:.0%}"
             found = course_of(row)
@@ -271,7 +271,7 @@ class WaitingCommand(DisplayCommand):
             reports = self.reports(ids)
             if self.json:
                 print_out(reports)
-            for line in _goes_on(reports, plan_id):
+            for line in _continues(reports, plan_id):
                 self.note(line)
             raise SystemExit(EXIT_INTERRUPTED) from None
         if self.json:
@@ -286,7 +286,7 @@ class WaitingCommand(DisplayCommand):
         return reports
 
 
-def _goes_on(reports: list[DrainReport], plan_id: int | None) -> Iterator[str]:
+def _continues(reports: list[DrainReport], plan_id: int | None) -> Iterator[str]:
     if plan_id is not None and any(r.drain.state not in DRAIN_TERMINAL for r in reports):
         yield (
             f"Plan {plan_id} continues. Follow it with `drain_status --plan {plan_id}`, cancel it"

@@ -15,7 +15,7 @@ from ukcloud_maintenance.core.drain import needs
 from ukcloud_maintenance.core.drain.alarm import alarm
 from ukcloud_maintenance.core.printable import one_line
 from ukcloud_maintenance.core.states import (
-    MIGRATION_UNDER_WAY,
+    MIGRATION_IN_PROGRESS,
     MIGRATION_WAITING,
     Direction,
     MigrationState,
@@ -296,7 +296,7 @@ def _state(row: InstanceMigration) -> str:
 
 def _copied(row: InstanceMigration) -> str:
     """How much of it is copied; of what is copied again, where that is so."""
-    moves = row.state in MIGRATION_UNDER_WAY
+    moves = row.state in MIGRATION_IN_PROGRESS
     share = of_pass(row.attempt) if moves else row.attempt.fraction
     if share is None or not (moves or row.state == MigrationState.SUCCEEDED):
         return ""

@@ -75,7 +75,7 @@ def wait_for(
     :param counts: of all of its instances
     :param until: when it no longer waits; None: it does not only wait
     """
-    moves = counts.under_way or counts[MigrationState.PENDING]
+    moves = counts.in_progress or counts[MigrationState.PENDING]
     if until is None or not blocked or moves or course.window_is_over(drain, now):
         return ""
     back = drain.direction == Direction.BACK

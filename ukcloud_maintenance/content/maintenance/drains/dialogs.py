@@ -171,7 +171,7 @@ class CancelDrainView(SteeringView):
             again=again,
             untouched=store.is_untouched(drain),
             may_abort=self.actor.may(RULE_ABORT),
-            under_way=counts.under_way,
+            in_progress=counts.in_progress,
             waiting=counts.waiting,
             left=counts.left,
             offer_service=not back,

@@ -11,7 +11,7 @@ from ukcloud_maintenance.core.codes import ABORTED
 from ukcloud_maintenance.core.drain.needs import course_of, is_aborting
 from ukcloud_maintenance.core.preflight.verdicts import Choice
 from ukcloud_maintenance.core.states import (
-    MIGRATION_UNDER_WAY,
+    MIGRATION_IN_PROGRESS,
     MIGRATION_WAITING,
     Method,
     MigrationState,
@@ -63,7 +63,7 @@ def chosen(row: InstanceMigration) -> SafeString | str:
 
 def late(row: InstanceMigration, now: datetime) -> SafeString | str:
     """The marker of a migration that takes longer than its memory explains."""
-    over = row.state not in MIGRATION_UNDER_WAY or is_aborting(row)
+    over = row.state not in MIGRATION_IN_PROGRESS or is_aborting(row)
     if row.attempt.late_since is None or over:
         return ""
     return format_html(
@@ -97,7 +97,7 @@ def steered(row: InstanceMigration, now: datetime) -> list[str]:
         lines.append(requested[requests.open.kind] % {"who": requester(requests.open)})
     if requests.answer and row.state not in MIGRATION_WAITING:
         lines.append(said(requests.answer))
-    if row.state in MIGRATION_UNDER_WAY:
+    if row.state in MIGRATION_IN_PROGRESS:
         if requests.abort and requests.abort.taken_at:
             lines.append(
                 _("Nova accepted the abort at %(time)s, requested by %(who)s.")

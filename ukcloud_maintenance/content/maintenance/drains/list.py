@@ -14,10 +14,10 @@ from ..common.addresses import PANEL, of_host
 class DrainRow:
     """One drain as the lists show it.
 
-    :param may_go_on: whether somebody can still see to what failed, where the drain is over
+    :param can_retry: whether somebody can still see to what failed, where the drain is over
     """
 
-    def __init__(self, drain: Drain, counts: Counts, now: datetime, *, may_go_on: bool = False):
+    def __init__(self, drain: Drain, counts: Counts, now: datetime, *, can_retry: bool = False):
         self.drain = drain
         self.name = labels.drain_name(drain)
         self.label = labels.drain_state(drain, counts)
@@ -29,7 +29,7 @@ class DrainRow:
         self.asked = formats.when(drain.created_at, now)
         self.finished = formats.when(drain.finished_at, now)
         self.needs = labels.needs_badge(
-            counts.in_need(drain.state, may_go_on=may_go_on), labels.alarm(counts)
+            counts.in_need(drain.state, can_retry=can_retry), labels.alarm(counts)
         )
         self.took = ""
         if drain.started_at:

@@ -89,7 +89,7 @@ def mark(actor: Actor, drain: Drain) -> Mark:
     return Mark(
         revision=drain.revision,
         look=look(store.now()),
-        state=digest(drain.state, store.may_go_on(drain)),
+        state=digest(drain.state, store.can_retry(drain)),
         worker=worker_token(services.worker_status(actor)),
     )
 

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from ukcloud_maintenance.core import steering
 from ukcloud_maintenance.core.actor import RULE_ABORT, Actor
 from ukcloud_maintenance.core.states import (
-    MIGRATION_UNDER_WAY,
+    MIGRATION_IN_PROGRESS,
     Direction,
     DrainState,
     MigrationState,
@@ -135,7 +135,7 @@ class OfDrain(Protocol):
     @property
     def drain(self) -> Drain: ...
     @property
-    def may_go_on(self) -> bool: ...
+    def can_retry(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class InNeed:
     nobody would be needed for that."""
 
     drain: Drain
-    may_go_on: bool = True
+    can_retry: bool = True
 
 
 class Offers:
@@ -169,7 +169,7 @@ class Offers:
     def of_row(self, row: InstanceMigration, report: OfDrain) -> list[str]:
         """The slugs of what can be requested for this instance now."""
         possible = set(steering.verbs(row, report.drain))
-        if not report.may_go_on:
+        if not report.can_retry:
             possible.discard(Verb.RETRY)
         return [one.slug for one in self.buttons_of(report.drain) if one.verb in possible]
 
@@ -177,11 +177,11 @@ class Offers:
         """What can be requested for the drain now."""
         drain = report.drain
         found = [v for v in steering.drain_verbs(drain) if self.may(RULE_OF_DRAIN[v])]
-        if not report.may_go_on or not failed_ones(report.migrations, drain):
+        if not report.can_retry or not failed_ones(report.migrations, drain):
             found = [verb for verb in found if verb is not DrainVerb.RETRY]
         if drain.state == DrainState.CANCELLING:
             # What is left to choose is whether migrations in progress are aborted.
-            moving = any(row.state in MIGRATION_UNDER_WAY for row in report.migrations)
+            moving = any(row.state in MIGRATION_IN_PROGRESS for row in report.migrations)
             if not moving or not self.may(RULE_ABORT):
                 found = [verb for verb in found if verb is not DrainVerb.CANCEL]
         return found

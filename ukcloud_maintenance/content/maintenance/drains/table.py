@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from ukcloud_maintenance.core.copying.fraction import of_pass
 from ukcloud_maintenance.core.drain import needs
 from ukcloud_maintenance.core.states import (
-    MIGRATION_UNDER_WAY,
+    MIGRATION_IN_PROGRESS,
     Method,
     MigrationState,
 )
@@ -92,7 +92,7 @@ _STATE_ORDER = {
 def _fraction(row: InstanceMigration) -> float:
     if row.state == MigrationState.SUCCEEDED:
         return 1
-    if row.state not in MIGRATION_UNDER_WAY:
+    if row.state not in MIGRATION_IN_PROGRESS:
         return 0
     return min(1.0, max(0.0, row.attempt.fraction or 0))
 
@@ -102,7 +102,7 @@ def _memory_copied(row: InstanceMigration, report: DrainReport) -> SafeString | 
         return NOTHING  # what is shut off has no memory to be copied
     if row.state == MigrationState.SUCCEEDED and row.started_at:
         percent, text = 100, ""
-    elif row.state in MIGRATION_UNDER_WAY:
+    elif row.state in MIGRATION_IN_PROGRESS:
         # Never full before it has arrived: memory that the guest writes is copied again.
         percent, text = min(99, int(100 * (of_pass(row.attempt) or 0))), _bytes(row)
     else:
@@ -208,7 +208,7 @@ def _duration(row: InstanceMigration, report: DrainReport) -> SafeString | str:
     begun, ended = row.attempt.submitted_at, row.attempt.ended_at
     if begun is None:
         return NOTHING
-    if row.state in MIGRATION_UNDER_WAY:
+    if row.state in MIGRATION_IN_PROGRESS:
         return elapsed(begun, None, report.now)
     if ended is None:
         return NOTHING
@@ -224,7 +224,7 @@ def _seconds(row: InstanceMigration) -> float:
     begun, ended = row.attempt.submitted_at, row.attempt.ended_at
     if begun is None:
         return 0
-    if row.state in MIGRATION_UNDER_WAY or ended is None:
+    if row.state in MIGRATION_IN_PROGRESS or ended is None:
         return 1e10 - begun.timestamp()
     return (ended - begun).total_seconds()
 

@@ -34,11 +34,11 @@ class DrainsView(PanelPage):
         counts = store.counts(d.pk for d in shown.page)
         # What was not brought back can be retried for ever, and its state says so.
         away = [d for d in shown.page if d.direction == Direction.AWAY]
-        may_go_on = store.that_may_go_on(away)
+        can_retry = store.those_that_can_retry(away)
         return super().get_context_data(
             tab="drains",
             listing=shown,
-            rows=[DrainRow(d, counts[d.pk], now, may_go_on=d.pk in may_go_on) for d in shown.page],
+            rows=[DrainRow(d, counts[d.pk], now, can_retry=d.pk in can_retry) for d in shown.page],
             any_at_all=bool(shown.page) or store.drains(self.region).exists(),
             states=labels.drain_state_choices(),
             worker=worker_warning(services.worker_status(self.actor)),

@@ -64,7 +64,7 @@ def maintenance_cell(
     if cell.needs:
         return cell  # its mark says so, and its drain's page has the list
     first = labels.alarm(record.counts)
-    if not first and _may_go_on(record):
+    if not first and _can_retry(record):
         drain = record.drain
         url = reverse(f"{PANEL}:drain", args=[drain.pk])
         return replace(cell, needs=record.counts.in_need(drain.state), needs_url=url)
@@ -77,8 +77,8 @@ def maintenance_cell(
     )
 
 
-def _may_go_on(record: HostRecord) -> bool:
-    """Whether what its last drain failed to move can be retried, see store.may_go_on."""
+def _can_retry(record: HostRecord) -> bool:
+    """Whether what its last drain failed to move can be retried, see store.can_retry."""
     drain, maintenance = record.drain, record.maintenance
     return (
         drain.state == DrainState.FAILED
@@ -108,7 +108,7 @@ def _maintenance_cell(record: HostRecord, now: datetime, *, in_service: bool) ->
     if record.run_back is not None:
         return _coming_back(record.run_back, record.back)
     if record.returned is not None:
-        return _given_back(record.returned, now)
+        return _returned(record.returned, now)
     if in_service or drain.finished_at is None:
         return MaintenanceCell()  # instances may have arrived again
     time = formats.clock(drain.finished_at, now)
@@ -170,7 +170,7 @@ def _coming_back(run: Drain, counts: Counts) -> MaintenanceCell:
     )
 
 
-def _given_back(maintenance: HostMaintenance, now: datetime) -> MaintenanceCell:
+def _returned(maintenance: HostMaintenance, now: datetime) -> MaintenanceCell:
     """Of a host whose maintenance is over since a moment."""
     at = {"time": formats.clock(maintenance.closed_at, now)}
     text, icon, kind = {

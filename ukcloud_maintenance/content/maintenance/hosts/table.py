@@ -86,7 +86,7 @@ class HostRow:
         return of_host("drain_host", self.host, self.region)
 
     @property
-    def under_way_url(self) -> str:
+    def in_progress_url(self) -> str:
         """The page of what moves instances from or to it now, or empty."""
         drain = self.open_drain or self.run_back
         return reverse(f"{PANEL}:drain", args=[drain.pk]) if drain else ""

@@ -255,7 +255,7 @@ class CancelPlanView(_OnePlan):
             plan_id,
             plan=report.plan,
             hosts=[drain.host for drain in still_open],
-            under_way=total.under_way,
+            in_progress=total.in_progress,
             waiting=total.waiting,
             left=total.left,
             disabled=[d.host for d in still_open if d.did_disable],

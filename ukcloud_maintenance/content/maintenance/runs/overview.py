@@ -13,8 +13,8 @@ from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import RULE_ROLL, Actor
 from ukcloud_maintenance.core.run.domains import OTHERS_OUT
 from ukcloud_maintenance.core.run.states import (
+    STAGES_IN_PROGRESS,
     STAGES_OVER,
-    STAGES_UNDER_WAY,
     RunState,
     RunVerb,
     Stage,
@@ -80,7 +80,7 @@ def headline(one: Shown) -> str:
         "done": formats.number(done(report.hosts)),
         "n": formats.number(n),
     }
-    out = [host for host in report.hosts if host.stage in STAGES_UNDER_WAY]
+    out = [host for host in report.hosts if host.stage in STAGES_IN_PROGRESS]
     now = [
         _("%(host)s: %(stage)s.")
         % {

@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from ukcloud_maintenance.core.run.course import Happened, HostNow, Stretch, courses
-from ukcloud_maintenance.core.run.states import STAGES_OVER, STAGES_UNDER_WAY, Stage
+from ukcloud_maintenance.core.run.states import STAGES_IN_PROGRESS, STAGES_OVER, Stage
 from ukcloud_maintenance.core.run.windows import WindowError, parse_all
 from ukcloud_maintenance.services import RunReport, is_yours
 from ukcloud_maintenance.store import Event, RunHost
@@ -45,7 +45,7 @@ class Picture:
         found = courses(now, happened)
         #: the stretches of each host that are drawn
         self.stretches = {
-            host: [one for one in every if one.stage in STAGES_UNDER_WAY]
+            host: [one for one in every if one.stage in STAGES_IN_PROGRESS]
             for host, every in found.items()
         }
         self.ahead = self._ahead()
@@ -176,7 +176,7 @@ class Picture:
         pieces = [self._stretch(host, one, y) for one in self.stretches[host.host]]
         ahead = self.ahead.get(host.host)
         if ahead is not None:
-            begins = self.now if host.stage in STAGES_UNDER_WAY else ahead[0]
+            begins = self.now if host.stage in STAGES_IN_PROGRESS else ahead[0]
             pieces.append(self._forecast(host, begins, ahead[1], y))
         pieces.append(self._end(host, top))
         return svg.lane(top, pieces)

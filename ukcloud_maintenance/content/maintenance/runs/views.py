@@ -19,7 +19,7 @@ from ukcloud_maintenance.core.actor import RULE_ROLL, RULE_VIEW
 from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.run.states import (
     RUN_OPEN,
-    STAGES_UNDER_WAY,
+    STAGES_IN_PROGRESS,
     HostVerb,
     RunVerb,
     Stage,
@@ -259,7 +259,7 @@ class CancelRunView(_Dialog):
             run_id,
             waiting=[h.host for h in hosts if h.stage == Stage.WAITING],
             draining=_names(hosts, {Stage.DRAINING}),
-            out=_names(hosts, STAGES_UNDER_WAY - {Stage.DRAINING}),
+            out=_names(hosts, STAGES_IN_PROGRESS - {Stage.DRAINING}),
             failed=_names(hosts, {Stage.FAILED}),
         )
 
