@@ -76,6 +76,11 @@ class Counts:
         return sum(self[state] for state in MIGRATION_WAITING)
 
     @property
+    def staying(self) -> int:
+        """Those that stay because somebody chose that, or because their kind is not moved."""
+        return self[MigrationState.STAYS] + self[MigrationState.SKIPPED]
+
+    @property
     def need_a_look(self) -> bool:
         """Whether a person must look at one: the drain is no success, whatever else it came to."""
         return bool(self.unknown or self.arrived_wrong)

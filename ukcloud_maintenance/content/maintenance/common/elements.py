@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 
 from ukcloud_maintenance.core.message import NAMED
 
-from . import formats, labels
+from . import counted, formats
 from .addresses import PANEL, of_host
 from .formats import NOTHING
 
@@ -67,7 +67,7 @@ def bar(percent: int, kind: str, name: str, text: str, *, small: bool = False) -
 
 
 def left_bar(
-    share: labels.Share, kind: str, name: str, *, over: bool, small: bool = False
+    share: counted.Share, kind: str, name: str, *, over: bool, small: bool = False
 ) -> SafeString:
     """How many have left. Only an end is a full bar: after the last one left, the host is still to
     be proved empty."""

@@ -7,7 +7,7 @@ from django.urls import reverse
 from ukcloud_maintenance.core.states import DRAIN_OPEN, Direction
 from ukcloud_maintenance.store import Counts, Drain
 
-from ..common import formats, labels
+from ..common import counted, formats, labels
 from ..common.addresses import PANEL, of_host
 
 
@@ -21,8 +21,8 @@ class DrainRow:
         self.drain = drain
         self.name = labels.drain_name(drain)
         self.label = labels.drain_state(drain, counts)
-        self.share = labels.share(counts)
-        self.stay = labels.staying(counts)
+        self.share = counted.share(counts)
+        self.stay = counts.staying
         self.url = reverse(f"{PANEL}:drain", args=[drain.pk])
         self.host_url = of_host("host", drain.host, drain.region)
         self.plan_url = reverse(f"{PANEL}:plan", args=[drain.plan_id]) if drain.plan_id else ""

@@ -11,9 +11,9 @@ from django.utils.translation import ngettext
 from ukcloud_maintenance.core.states import DRAIN_OPEN, DrainState, ReturnResult
 from ukcloud_maintenance.store import Counts, Drain, HostMaintenance, HostRecord, RunHost
 
-from ..common import formats, labels
+from ..common import counted, formats, labels
 from ..common.addresses import PANEL, of_host
-from ..common.labels import Share
+from ..common.counted import Share
 from . import certificate as certificate_page
 
 
@@ -93,7 +93,7 @@ def _maintenance_cell(record: HostRecord, now: datetime, *, in_service: bool) ->
     url = reverse(f"{PANEL}:drain", args=[drain.pk])
     label = labels.drain_state(drain, record.counts)
     if drain.state in DRAIN_OPEN:
-        share = labels.share(record.counts)
+        share = counted.share(record.counts)
         return MaintenanceCell(
             share.text,
             url,

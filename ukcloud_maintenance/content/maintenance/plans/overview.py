@@ -25,7 +25,7 @@ from ukcloud_maintenance.core.steering import DrainVerb
 from ukcloud_maintenance.services import PlanReport
 from ukcloud_maintenance.store import Counts, Drain, InstanceMigration, Plan
 
-from ..common import elements, formats, labels
+from ..common import counted, elements, formats, labels
 from ..common.addresses import PANEL
 from ..common.elements import dialog_links, verb_buttons
 from ..common.labels import Label
@@ -104,7 +104,7 @@ def title(report: PlanReport) -> str:
     name = _("Plan %(id)s") % {"id": report.plan.pk}
     if report.is_over:
         return f"{plan_state(report.drains, report.total).text} · {name}"
-    share = labels.share(report.total)
+    share = counted.share(report.total)
     said = f"{share.left}/{share.total} · {name}"
     n = len(report.in_need)
     return f"{labels.needs_you(n)} · {said}" if n else said
@@ -162,7 +162,7 @@ def _headline(report: PlanReport) -> str:
                 here,
             ) % {"n": formats.number(here)}
         return hosts
-    share = labels.share(report.total)
+    share = counted.share(report.total)
     moved = ngettext(
         "%(left)s of %(n)s instance has left.",
         "%(left)s of %(n)s instances have left.",
@@ -175,7 +175,7 @@ def _overall_bar(report: PlanReport) -> SafeString:
     fine = all(drain.state == DrainState.SUCCEEDED for drain in report.drains)
     fine = fine and not report.total.need_a_look
     kind = ("success" if fine else "warning") if report.is_over or report.in_need else "primary"
-    share = labels.share(report.total)
+    share = counted.share(report.total)
     return elements.left_bar(share, kind, _("Instances that have left"), over=report.is_over)
 
 
@@ -291,7 +291,7 @@ def parts(report: PlanReport, actor: Actor) -> dict[str, SafeString]:
         "state": plan_state(report.drains, report.total).html,
         "headline": headline(report),
         "bar": _overall_bar(report),
-        "counts": labels.counts_html(report.total),
+        "counts": counted.counts_html(report.total),
         "needs": _needs(report, actor),
         "facts": _facts(report),
         "actions": _actions(report, actor),
