@@ -35,6 +35,7 @@ ROOMS = {
     "allocations": "Allocations left behind on a host",
     "services": "Requests that are refused",
     "shell": "What a command refuses by itself",
+    "commands": "What a command tells of what it did",
     "runs": "Rolling runs",
     "runs_windows": "Windows of a rolling run that cannot be read",
     "runs_domains": "Hosts of a rolling run that may not go out yet",

@@ -199,7 +199,7 @@ class ShellCommand(EdgeCommand):
         if not sys.stdin.isatty():
             raise failure(message("confirmation_missing", cost=cost))
         self.note(*lines)
-        self.stderr.ask("Type yes to continue: ")
+        self.stderr.ask(f"{english(message('type_yes'))} ")
         try:
             answer = sys.stdin.readline()
         except KeyboardInterrupt:
@@ -252,6 +252,10 @@ class ShellCommand(EdgeCommand):
         """For people: on standard output, or beside the JSON on standard error."""
         (self.stderr if self.json else self.stdout).lines(*lines)
 
+    def tell(self, *said: Message) -> None:
+        """The same of messages, a line each."""
+        self.say(*map(english, said))
+
     def note(self, *lines: str) -> None:
         """Beside the result."""
         self.stderr.lines(*lines)
@@ -280,15 +284,12 @@ class ShellCommand(EdgeCommand):
 
     def warn_of_worker(self, worker: services.WorkerStatus) -> None:
         """The same, of what is known of the workers."""
-        warning = ""
+        said: Message | None = None
         if not worker.alive:
-            warning = (
-                "No worker is running, so no drain makes progress. Start one: `django-admin"
-                " maintenance_worker`."
-            )
+            said = message("shell_no_worker")
         elif worker.problem:
-            # several regions have a line each
-            warning = f"The worker has a problem: {english(worker.problem).replace(chr(10), '; ')}"
+            said = message("shell_worker_problem", problem=worker.problem)
+        warning = english(said).replace("\n", "; ")  # several regions have a line each
         if warning and warning != self._warning:
             self.note(warning)
         self._warning = warning
@@ -328,9 +329,7 @@ def failure_of(error: Failure | MaintenanceError | DatabaseError | InterfaceErro
             english(error.said, remedy=False),
             EXIT_BAD_INPUT,
             "configuration",
-            'UKCLOUD_MAINTENANCE["CLOUD"] (or "CLOUDS") must name a cloud of a clouds.yaml that'
-            " you may read: the one that OS_CLIENT_CONFIG_FILE names, or in ~/.config/openstack"
-            " or /etc/openstack.",
+            english(message("cloud_to_name")),
             said=error.said,
         )
     if isinstance(error, CloudError):
@@ -347,10 +346,10 @@ def _cloud_failure(error: CloudError) -> Failure:
     exit_code, code, remedy = EXIT_BAD_INPUT, "configuration", english(error.remedy)
     if isinstance(error, CloudAuthError | CloudForbidden):
         code = "credentials"
-        remedy = remedy or (
-            "The credentials in clouds.yaml must be those of an administrator of this region."
-        )
+        remedy = remedy or english(message("credentials_of_admin"))
     elif error.remedy is None:
-        again = f" in {error.retry_after:.0f} s" if error.retry_after else ""
-        exit_code, code, remedy = EXIT_NO_ANSWER, "openstack_failed", f"Try again{again}."
+        again = message("try_again")
+        if error.retry_after:
+            again = message("try_again_in", seconds=f"{error.retry_after:.0f}")
+        exit_code, code, remedy = EXIT_NO_ANSWER, "openstack_failed", english(again)
     return Failure(english(error.cause), exit_code, code, remedy, said=error.said)

@@ -6,7 +6,7 @@ from itertools import zip_longest
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.drain.alarm import alarm
-from ukcloud_maintenance.core.message import Message
+from ukcloud_maintenance.core.message import Message, message
 from ukcloud_maintenance.core.printable import printable
 from ukcloud_maintenance.core.states import Direction
 from ukcloud_maintenance.messages import english
@@ -15,16 +15,19 @@ from ukcloud_maintenance.messages import english
 NARROWEST = 8
 
 
-def summary(report: services.DrainReport) -> str:
+def summary(report: services.DrainReport) -> Message:
     """One line about a drain, e.g. "cmp1 (drain 5): running, 7 of 12 left the host"; what needs
     attention comes first."""
     drain, counts = report.drain, report.counts
     back = drain.direction == Direction.BACK
-    what, done = ("bring-back", "came back") if back else ("drain", "left the host")
-    first = english(alarm(report.migrations))
-    return (
-        f"{drain.host} ({what} {drain.pk}): {first}{' ' if first else ''}"
-        f"{drain.state}, {counts.left} of {counts.total} {done}"
+    return message(
+        "shell_summary_back" if back else "shell_summary",
+        host=drain.host,
+        drain=drain.pk,
+        alarm=alarm(report.migrations),
+        state=drain.state,
+        left=counts.left,
+        total=counts.total,
     )
 
 

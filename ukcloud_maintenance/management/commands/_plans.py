@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ukcloud_maintenance import services
-from ukcloud_maintenance.core.message import as_json
+from ukcloud_maintenance.core.message import Message, as_json, message
 from ukcloud_maintenance.core.preflight.verdicts import Kind
 from ukcloud_maintenance.exceptions import Refused
 from ukcloud_maintenance.messages import ENGLISH, documents, english, english_remedy
@@ -189,17 +189,19 @@ def _places(plan: HostPreflight, columns: int | None) -> list[str]:
     return [said, *_hosts(plan, columns)]
 
 
-def pace_of(hosts_at_once: int, hosts: int) -> str:
-    """How many hosts of a plan move their instances at a time, in words."""
+def pace_of(hosts_at_once: int, hosts: int) -> Message:
+    """How many hosts of a plan move their instances at a time."""
     if not 0 < hosts_at_once < hosts:
-        return "all at once"
-    return "one after another" if hosts_at_once == 1 else f"{hosts_at_once} at a time"
+        return message("pace_all_at_once")
+    if hosts_at_once == 1:
+        return message("pace_one_by_one")
+    return message("pace_at_a_time", n=hosts_at_once)
 
 
 def _whole(found: PlanPreflight, hosts_at_once: int) -> str:
     """What all of it together does, in one sentence."""
     plans = found.hosts
-    said = [f"The whole plan: {len(plans)} hosts, {pace_of(hosts_at_once, len(plans))}"]
+    said = [f"The whole plan: {len(plans)} hosts, {english(pace_of(hosts_at_once, len(plans)))}"]
     counts = {kind: sum(len(plan.of_kind(kind)) for plan in plans) for kind in Kind}
     instances = ", ".join(_said(kind, n) for kind, n in counts.items() if n)
     said.append(instances or "there is no instance on them")

@@ -6,10 +6,10 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
+from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.record import export
 
 from ._base import ShellCommand
-from ._documents import counted
 
 
 class Command(ShellCommand):
@@ -54,6 +54,7 @@ class Command(ShellCommand):
                     "events": len(document["events"]),
                 }
             )
-        self.say(
-            f"Drain {options['id']} with {counted(instances, 'instance')} was written to {path}."
+        said = message("n_instances", count=instances)
+        self.tell(
+            message("shell_drain_written", drain=options["id"], instances=said, path=str(path))
         )

@@ -109,7 +109,7 @@ class Command(ShellCommand):
             self.print_json(plan_progress_document(report, reports))
             return
         self._alarms(reports)
-        how = pace_of(plan.hosts_at_once, len(reports))
+        how = english(pace_of(plan.hosts_at_once, len(reports)))
         over = ", finished" if report.is_over else ""
         self.say(
             f"Plan {plan.pk}: {len(reports)} hosts, {how}{over};"
@@ -147,7 +147,7 @@ class Command(ShellCommand):
             self.print_json(services.drain_document(report))
             return
         drain = report.drain
-        self.say(summary(report))
+        self.tell(summary(report))
         if drain.message:
             self.say(*paragraph(drain.message))
         if report.in_need:
@@ -157,7 +157,7 @@ class Command(ShellCommand):
             f"Requested by {drain.requested_by} at {iso(drain.created_at)},"
             f" started {iso(drain.started_at) or 'not yet'},"
             f" finished {iso(drain.finished_at) or 'not yet'}",
-            pace_and_window(drain),
+            "; ".join(map(english, pace_and_window(drain))),
             *_time_left(report),
         )
         if drain.plan_id:

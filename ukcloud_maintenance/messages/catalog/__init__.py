@@ -11,6 +11,7 @@ from . import (
     allocations,
     certificate,
     cloud,
+    commands,
     common,
     drain,
     emptiness,
@@ -30,8 +31,8 @@ from . import (
 
 _ROOMS = (
     *(common, preflight, drain, instances, emptiness, certificate, returning, evidence),
-    *(allocations, services, shell, cloud, worker, actions, runs, runs_windows, runs_domains),
-    *(notices, monitoring, affected),
+    *(allocations, services, shell, commands, cloud, worker, actions),
+    *(runs, runs_windows, runs_domains, notices, monitoring, affected),
 )
 
 TEMPLATES: Mapping[str, Template] = ChainMap({}, *(dict(room.TEMPLATES) for room in _ROOMS))
