@@ -36,6 +36,7 @@ ROOMS = {
     "services": "Requests that are refused",
     "shell": "What a command refuses by itself",
     "commands": "What a command tells of what it did",
+    "status": "What a command shows",
     "runs": "Rolling runs",
     "runs_windows": "Windows of a rolling run that cannot be read",
     "runs_domains": "Hosts of a rolling run that may not go out yet",

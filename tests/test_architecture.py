@@ -108,7 +108,8 @@ MAY_IMPORT = {
     "management": set(),
     "management.commands": {"services", "messages", "core", "exceptions"},
     "management.commands.maintenance_worker": {
-        *{"management.commands._edge", "worker", "settings", "log", "messages", "exceptions"},
+        *("management.commands._edge", "core.message", "worker", "settings", "log", "messages"),
+        "exceptions",
     },
     "checks": {"settings", "stored_text", "exceptions", "policies"},
     "worker_settings": set(),
@@ -588,6 +589,82 @@ def test_no_text_is_composed_in_the_core():
     assert found.keys() >= PUTS_TOGETHER, "a module leaves this list"
     sentences = [one for said in found.values() for one in said]
     assert [one for one in sentences if one.endswith((".", ".'", '."'))] == []
+
+
+#: What a command may say in words of its own: --help, and what argparse refuses by itself.
+OF_ARGPARSE = {"help", "metavar", "description", "epilog"}
+#: Strings that no reader takes for a sentence: what is to be typed, or is for developers.
+NO_WORDS = {
+    *("none is needed", "the parser ends the command", "%(asctime)sZ %(levelname)s %(message)s"),
+    *("; none removes it", "drain_instance abort", "drain_instance force-complete"),
+    *("must be more than 0", "must be one number, or two with a comma between"),
+    "three times VERIFY_SECONDS (90), and 900",
+}
+#: What --help is made by, or what argparse refuses with.
+HELP_CALLS = {
+    *("usage_error", "ArgumentTypeError", "startswith"),
+    *("add", "about_a_run", "about_a_host", "add_dry_run"),
+}
+#: Names of tables that --help is made of.
+HELP_TABLES = {"_THRESHOLDS", "EXIT_CODES", "help", "exit_codes", "epilog"}
+
+
+def words_of_commands(tree: ast.AST) -> list[str]:
+    """The English that a command composes itself, in place of a message."""
+    spared: set[int] = set()
+    for node in ast.walk(tree):
+        found: list[ast.AST] = []
+        if isinstance(node, ast.Expr):
+            found = [node.value] if isinstance(node.value, ast.Constant) else []
+        elif isinstance(node, ast.keyword) and node.arg in OF_ARGPARSE:
+            found = [node.value]
+        elif isinstance(node, ast.Assign):
+            names = {one.id for one in node.targets if isinstance(one, ast.Name)}
+            found = [node.value] if names & HELP_TABLES else []
+        elif isinstance(node, ast.Call):
+            name = ast.unparse(node.func).rpartition(".")[2]
+            found = [node] if name in HELP_CALLS else []
+        spared |= {id(inner) for one in found for inner in ast.walk(one)}
+    said = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            spared |= {id(inner) for inner in node.values if isinstance(inner, ast.Constant)}
+            text = "".join(v.value for v in node.values if isinstance(v, ast.Constant))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            text = node.value
+        else:
+            continue
+        typed = re.sub(r"`[^`]*`", "", text)
+        is_said = " " in typed.strip() and re.search(r"[a-z]{3}", typed) and text not in NO_WORDS
+        if id(node) not in spared and is_said:
+            said.append(ast.unparse(node))
+    return said
+
+
+def test_no_command_composes_english():
+    found = {
+        file.name: said
+        for file in sorted((ROOT / "management" / "commands").glob("*.py"))
+        if (said := words_of_commands(ast.parse(file.read_text())))
+    }
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ('self.say(f"Drain {pk} is over.")', 1),
+        ('yield "The drain is over."', 1),
+        ('more = f"and {n} more"', 1),
+        ('self.tell(message("shell_drain_is", drain=pk))', 0),
+        ('parser.add_argument("id", help="the number of the drain")', 0),
+        ('self.usage_error("give a host")', 0),
+        ('text(f"`maintenance_run retry {run}`")', 0),
+        ('def f():\n    """It is over."""', 0),
+    ],
+)
+def test_english_that_a_command_composes_is_found(source, found):
+    assert len(words_of_commands(ast.parse(source))) == found
 
 
 @pytest.mark.parametrize(

@@ -162,15 +162,15 @@ class ShellCommand(EdgeCommand):
         self.json: bool = options["json"]
         try:
             if problem := unusable(options, too_long=["reason"]):
-                raise Failure(problem, EXIT_BAD_INPUT, "bad_arguments")
+                raise failure(problem, code="bad_arguments")
             _check_settings()
             self.actor: Actor = shell_actor()
             self.act(**options)
         except (Failure, MaintenanceError, DatabaseError, InterfaceError) as error:
-            failure = failure_of(error)
+            ended = failure_of(error)
             if self.json:
-                self._print_error(failure)
-            raise CommandError(printable(failure), returncode=failure.exit_code) from error
+                self._print_error(ended)
+            raise CommandError(printable(ended), returncode=ended.exit_code) from error
 
     def act(self, **options: Any) -> None:
         """What the command does."""

@@ -31,7 +31,7 @@ class Table(Drawing):
 
     def show(self, report: RunReport) -> None:
         lines = run_text(report, shutil.get_terminal_size().columns)
-        self.lines([printable(line) for line in lines], "more lines")
+        self.lines([printable(line) for line in lines], "shell_more_lines")
 
 
 def is_at_rest(report: RunReport) -> bool:

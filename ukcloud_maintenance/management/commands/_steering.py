@@ -154,8 +154,8 @@ class SteeringCommand(WaitingCommand):
             self.print_plan(plan_id, reports, refused)
         for drain in (report.drain for report in reports):
             why = refused.get(drain.pk)
-            refusal = {"drain": drain.pk, "host": drain.host, "why": why}
-            self.tell(message("shell_drain_refused", **refusal) if why else self.said(drain))
+            refusal = {"drain": drain.pk, "host": drain.host, "said": why}
+            self.tell(message("shell_of_drain", **refusal) if why else self.said(drain))
         if any(report.drain.finished_at is None for report in reports):
             self.warn_without_worker(reports[0])
         self.exit_if_refused(reports, refused)

@@ -83,11 +83,11 @@ class Drawing:
         self._drawn = 0
 
     def lines(self, lines: list[str], more: str) -> None:
-        """:param more: what is said after their number of those that do not fit"""
+        """:param more: the code of what is said of those that do not fit"""
         # What leaves the screen at its top cannot be drawn again.
         fitting = max(shutil.get_terminal_size().lines - 2, 1)
         if len(lines) > fitting:
-            lines = [*lines[:fitting], f"and {len(lines) - fitting} {more}"]
+            lines = [*lines[:fitting], english(message(more, n=len(lines) - fitting))]
         up = self._UP.format(self._drawn) if self._drawn else ""
         text = "".join(f"{line}\n" for line in lines)
         self._draw(f"{up}{self._CLEAR}{self._CUT}{text}{self._BREAK}")
@@ -108,7 +108,7 @@ class Bars(Drawing):
         self._begun = time.monotonic()
 
     def show(self, reports: Sequence[DrainReport]) -> None:
-        self.lines([self._bar(report) for report in reports], "more")
+        self.lines([self._bar(report) for report in reports], "shell_more")
 
     def _bar(self, report: DrainReport) -> str:
         done, whole = progress(report)

@@ -70,8 +70,8 @@ def _text(one: Orphan) -> str:
         lines.append(f"  {'yes' if check.passed else 'NO '}  {english(check.found)}")
         lines += [f"       {english(detail)}" for detail in check.details if not check.passed]
     if one.removable:
-        command = f"host_allocations {one.host} --remove {one.consumer.consumer_id}"
-        lines.append(f"  {english(message('shell_remove_it', command=command))}")
+        named = {"host": one.host, "consumer": one.consumer.consumer_id}
+        lines.append(f"  {english(message('shell_remove_it', **named))}")
         lines.append(f"  {english(message('shell_by_hand', command=one.command))}")
     return "\n".join(lines)
 

@@ -26,12 +26,13 @@ from . import (
     runs_windows,
     services,
     shell,
+    status,
     worker,
 )
 
 _ROOMS = (
     *(common, preflight, drain, instances, emptiness, certificate, returning, evidence),
-    *(allocations, services, shell, commands, cloud, worker, actions),
+    *(allocations, services, shell, commands, status, cloud, worker, actions),
     *(runs, runs_windows, runs_domains, notices, monitoring, affected),
 )
 

@@ -79,7 +79,7 @@ TEMPLATES: Mapping[str, Template] = {
     ),
     "shell_service_unchanged": Template("its service stays unchanged"),
     "shell_failed_retried": Template("{summary}; failed instances are retried."),
-    "shell_drain_refused": Template("Drain {drain} of {host}: {why}"),
+    "shell_of_drain": Template("Drain {drain} of {host}: {said}"),
     "shell_drain_ended": Template("Drain {drain} of {host} {state:word}: {what}"),
     "shell_drain_written": Template("Drain {drain} with {instances} was written to {path}."),
     "shell_plan_continues": Template(
@@ -170,7 +170,7 @@ TEMPLATES: Mapping[str, Template] = {
     "shell_leftover": Template("{consumer}: leftover, can be removed"),
     "shell_in_use": Template("{consumer}: may still be in use"),
     "shell_holds": Template("holds {amounts}"),
-    "shell_remove_it": Template("Remove it: {command}"),
+    "shell_remove_it": Template("Remove it: host_allocations {host} --remove {consumer}"),
     "shell_by_hand": Template("By hand: {command}"),
     # -- the record
     "shell_removed": Template(

@@ -16,6 +16,14 @@ TEMPLATES: Mapping[str, Template] = {
         remedy="Add --yes to confirm.",
         cause="What interrupts or cannot be undone is confirmed, and nobody is there to do so.",
     ),
+    "option_not_utf8": Template("{option}: {text} is not valid UTF-8.", remedy="Give it in UTF-8."),
+    "option_with_nul": Template("{option}: {text} has a NUL in it.", remedy="Give it without one."),
+    "option_too_long": Template(
+        "{option}: {text} has {length} characters, more than {most}.", remedy="Shorten it."
+    ),
+    "no_tcp_port": Template(
+        "{option}: {port} is no TCP port.", remedy="Give a number from 0 to 65535."
+    ),
     "not_confirmed": Template(
         "Not confirmed; nothing was changed.",
         remedy="Run the command again, and type yes or give --yes.",
