@@ -22,7 +22,7 @@ ROOT = Path(ukcloud_maintenance.__file__).parent
 #: What the folders of the panel may import besides what all of `content` may: no circles.
 CONTENT = {
     f"content.maintenance.{folder}": {
-        *("services", "store", "messages", "core", "exceptions"),
+        *("services", "store", "messages", "core", "release", "exceptions"),
         *(f"content.maintenance.{name}" for name in known),
     }
     for folder, known in {
@@ -43,7 +43,9 @@ MAY_IMPORT = {
     "core": set(),
     "exceptions": {"core.message"},
     "policies": set(),
-    "actions": {"settings", "core", "exceptions"},
+    "connections": set(),
+    "release": set(),
+    "actions": {"connections", "settings", "core", "exceptions"},
     # a program of its own, which is there at once
     "actions.supervise": set(),
     "settings": {"core.message", "core.notices", "core.signing", "exceptions"},
@@ -56,11 +58,14 @@ MAY_IMPORT = {
     "message_field": {"core.message", "stored_text"},
     "migrations": {"message_field", "stored_text"},
     "store": {"models", "core", "stored_text", "exceptions"},
-    "cloud": {"core.facts", "core.message", "core.printable", "settings", "exceptions"},
+    "cloud": {
+        *("core.facts", "core.message", "core.printable"),
+        *("connections", "settings", "exceptions"),
+    },
     # how requests go out, and what an answer says, know nothing of what is asked
-    "cloud.http": {"exceptions"},
+    "cloud.http": {"connections", "exceptions"},
     "cloud.answers": {"core.message", "exceptions"},
-    "cloud.errors": {"cloud.answers", "cloud.http", "core.message", "exceptions"},
+    "cloud.errors": {"cloud.answers", "connections", "core.message", "exceptions"},
     "cloud.wire": {"core.backports", "core.facts"},
     "cloud.routes": set(),
     "log": {"core.printable", "core.message", "messages"},
@@ -96,14 +101,15 @@ MAY_IMPORT = {
     "rolling": {"services", "actions", "store", "cloud", "core", "settings", "log", "exceptions"},
     "worker": {
         *("preflight", "observe", "store", "cloud", "core", "messages", "settings", "log"),
-        *("rolling", "notify", "exceptions"),
+        *("rolling", "notify", "release", "exceptions"),
     },
-    "content": {"services", "store", "messages", "core", "exceptions"},
+    "content": {"services", "store", "messages", "core", "release", "exceptions"},
     **CONTENT,
     "management": set(),
     "management.commands": {"services", "messages", "core", "exceptions"},
     "management.commands.maintenance_worker": {
-        *{"management.commands._edge", "worker", "settings", "log", "messages", "exceptions"},
+        *("management.commands._edge", "core.message", "worker", "settings", "log", "messages"),
+        "exceptions",
     },
     "checks": {"settings", "stored_text", "exceptions", "policies"},
     "worker_settings": set(),
@@ -223,7 +229,7 @@ def test_the_picture_of_the_rooms_shows_each_above_what_it_imports():
     boxes = re.findall(r'<rect class="room" id="(\w+)" x="\d+" y="(\d+)"', picture.read_text())
     row = {name: int(y) for name, y in boxes}
     corners = {"apps", "checks", "exceptions", "log", "message_field", "migrations", "policies"}
-    corners |= {"stored_text", "worker_settings", "__init__"}
+    corners |= {"connections", "release", "stored_text", "worker_settings", "__init__"}
     assert row.keys() == {name for name in MAY_IMPORT if "." not in name} - corners
     for layer, known in MAY_IMPORT.items():
         room = layer.split(".")[0]
@@ -434,7 +440,10 @@ def test_a_longer_comment_is_found(tmp_path):
 
 
 #: Names that were given up for plainer ones.
-GIVEN_UP = re.compile(r"wish|errand|hurry|homeless|odd_since|spoilt|bury|HostSight|look_around\b")
+GIVEN_UP = re.compile(
+    r"wish|errand|hurry|homeless|odd_since|spoilt|bury|HostSight|look_around\b"
+    r"|under_way|UNDER_WAY|flying|[Gg]ive_?[Bb]ack|[Gg]iven_?[Bb]ack"
+)
 
 
 def test_no_name_comes_back_that_was_given_up_for_a_plainer_one():
@@ -580,6 +589,83 @@ def test_no_text_is_composed_in_the_core():
     assert found.keys() >= PUTS_TOGETHER, "a module leaves this list"
     sentences = [one for said in found.values() for one in said]
     assert [one for one in sentences if one.endswith((".", ".'", '."'))] == []
+
+
+#: What a command may say in words of its own: --help, and what argparse refuses by itself.
+OF_ARGPARSE = {"help", "metavar", "description", "epilog"}
+#: Strings that no reader takes for a sentence: what is to be typed, or is for developers.
+NO_WORDS = {
+    *("none is needed", "the parser ends the command", "%(asctime)sZ %(levelname)s %(message)s"),
+    *("; none removes it", "drain_instance abort", "drain_instance force-complete"),
+    *("must be more than 0", "must be one number, or two with a comma between"),
+    "three times VERIFY_SECONDS (90), and 900",
+}
+#: What --help is made by, what argparse refuses with, or what the reference of JSON is made of.
+HELP_CALLS = {
+    *("usage_error", "ArgumentTypeError", "startswith"),
+    *("add", "about_a_run", "about_a_host", "add_dry_run"),
+    *("Shape", "keys", "Printed"),
+}
+#: Names of tables that --help is made of.
+HELP_TABLES = {"_THRESHOLDS", "EXIT_CODES", "help", "exit_codes", "epilog"}
+
+
+def words_of_commands(tree: ast.AST) -> list[str]:
+    """The English that a command composes itself, in place of a message."""
+    spared: set[int] = set()
+    for node in ast.walk(tree):
+        found: list[ast.AST] = []
+        if isinstance(node, ast.Expr):
+            found = [node.value] if isinstance(node.value, ast.Constant) else []
+        elif isinstance(node, ast.keyword) and node.arg in OF_ARGPARSE:
+            found = [node.value]
+        elif isinstance(node, ast.Assign):
+            names = {one.id for one in node.targets if isinstance(one, ast.Name)}
+            found = [node.value] if names & HELP_TABLES else []
+        elif isinstance(node, ast.Call):
+            name = ast.unparse(node.func).rpartition(".")[2]
+            found = [node] if name in HELP_CALLS else []
+        spared |= {id(inner) for one in found for inner in ast.walk(one)}
+    said = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            spared |= {id(inner) for inner in node.values if isinstance(inner, ast.Constant)}
+            text = "".join(v.value for v in node.values if isinstance(v, ast.Constant))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            text = node.value
+        else:
+            continue
+        typed = re.sub(r"`[^`]*`", "", text)
+        is_said = " " in typed.strip() and re.search(r"[a-z]{3}", typed) and text not in NO_WORDS
+        if id(node) not in spared and is_said:
+            said.append(ast.unparse(node))
+    return said
+
+
+def test_no_command_composes_english():
+    found = {
+        file.name: said
+        for file in sorted((ROOT / "management" / "commands").glob("*.py"))
+        if (said := words_of_commands(ast.parse(file.read_text())))
+    }
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ('self.say(f"Drain {pk} is over.")', 1),
+        ('yield "The drain is over."', 1),
+        ('more = f"and {n} more"', 1),
+        ('self.tell(message("shell_drain_is", drain=pk))', 0),
+        ('parser.add_argument("id", help="the number of the drain")', 0),
+        ('self.usage_error("give a host")', 0),
+        ('text(f"`maintenance_run retry {run}`")', 0),
+        ('def f():\n    """It is over."""', 0),
+    ],
+)
+def test_english_that_a_command_composes_is_found(source, found):
+    assert len(words_of_commands(ast.parse(source))) == found
 
 
 @pytest.mark.parametrize(

@@ -22,28 +22,14 @@
 What there is to say of one is a message (`core.message`), in `said`.
 """
 
-from .core.message import Message, message
+from .core.message import Message, MessageError, message
 
 
 class MaintenanceError(Exception):
     """Base of all expected failures of this product."""
 
 
-class _Said(MaintenanceError):
-    """One that says what there is to say as a message; `str()` is for those who look for a fault.
-
-    :param said: the cause, and what can be done about it
-    """
-
-    def __init__(self, said: Message):
-        super().__init__(said)
-        self.said = said
-
-    def __str__(self) -> str:
-        return str(self.said)
-
-
-class Refused(_Said):
+class Refused(MessageError, MaintenanceError):
     """A request that cannot be granted; nothing was changed.
 
     :param said: the cause, and what the admin can do about it
@@ -65,7 +51,7 @@ class UnknownHost(Refused):
     """No compute service has exactly this host name in this region."""
 
 
-class NotAllowed(_Said):
+class NotAllowed(MessageError, MaintenanceError):
     """The policy does not let the actor do this.
 
     :param rule: the name of the policy rule
@@ -85,20 +71,20 @@ class PassOver(MaintenanceError):
     has in hand is left as it is recorded."""
 
 
-class ConfigurationError(_Said):
+class ConfigurationError(MessageError, MaintenanceError):
     """A setting is missing or has a wrong value; the message names it."""
 
 
-class ActionError(_Said):
+class ActionError(MessageError, MaintenanceError):
     """An action could not be begun, or what became of it could not be read. Who gets this looks at
     the record again before anything else is done."""
 
 
-class AlertsUnknown(_Said):
+class AlertsUnknown(MessageError, MaintenanceError):
     """Whether alerts fire could not be read; what waits for their silence must not begin."""
 
 
-class CloudError(_Said):
+class CloudError(MessageError, MaintenanceError):
     """OpenStack refused, failed or did not answer.
 
     :param what: what was being asked, e.g. to list the servers of host cmp1

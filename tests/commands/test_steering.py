@@ -30,6 +30,7 @@ from ukcloud_maintenance.exceptions import (
     Refused,
 )
 from ukcloud_maintenance.management.commands import _waiting, drain_instance
+from ukcloud_maintenance.messages import english
 from ukcloud_maintenance.models import Drain, Event, Plan
 
 pytestmark = pytest.mark.django_db
@@ -705,7 +706,7 @@ def test_nobody_is_asked_for_what_cannot_be_done(flying, monkeypatch):
 def test_what_is_said_of_a_pause(drain, fields, said):
     begin(drain)
     _fly(drain, "web-1", **fields)
-    assert drain_instance._forecast(_row(drain, "web-1")) == said
+    assert english(drain_instance._forecast(_row(drain, "web-1"))) == said
 
 
 def test_only_live_migrations_that_run_are_offered(flying, monkeypatch):

@@ -162,7 +162,7 @@ class TestPace:
         return made, seen(*servers, records=records, actions={})
 
     @pytest.mark.parametrize(
-        ("under_way", "more", "submitted"),
+        ("in_progress", "more", "submitted"),
         [
             ((), {}, True),
             (("running",), {}, True),

@@ -13,8 +13,8 @@ from django.utils import timezone
 from tests.fakes import server, service
 from tests.panel.test_hosts import rows, updated
 from tests.panel.test_plans import page, shown, text
-from ukcloud_maintenance import store
-from ukcloud_maintenance.content.maintenance.common import release, session
+from ukcloud_maintenance import release, store
+from ukcloud_maintenance.content.maintenance.common import session
 from ukcloud_maintenance.core import message as m
 from ukcloud_maintenance.core.actor import RULE_DRAIN, RULE_VIEW
 from ukcloud_maintenance.core.facts import Allocation, Consumer, Hypervisor, Migration

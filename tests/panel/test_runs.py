@@ -715,9 +715,9 @@ def test_services_give_the_pages_what_they_need(make_run):
         "cmp1": True,
         "cmp2": False,
     }
-    tally = services.run_tallies(ACTOR, [run])[run.pk]
-    assert tally.stages == {"acting": 1, "waiting": 1}
-    assert tally.started_at == host_of(run, "cmp1").started_at
+    counts = services.run_counts(ACTOR, [run])[run.pk]
+    assert counts.by_stage == {"acting": 1, "waiting": 1}
+    assert counts.started_at == host_of(run, "cmp1").started_at
     assert services.run_places(ACTOR, "RegionTwo") == {}
 
 

@@ -743,7 +743,7 @@ def test_a_cancel_is_done_as_it_was_chosen(admin, drain, sent, abort, enable):
     chosen = re.findall(r'name="(\w+)" value="(\w+)" checked', page)
     assert chosen == [("in_progress", "finish"), ("service", "enable")]
     in_progress = sum(row.state in ("submitted", "migrating") for row in store.migrations(drain))
-    assert f"{under_way} migrations are in progress" in text(page)
+    assert f"{in_progress} migrations are in progress" in text(page)
     admin.post(drain_url("cancel_drain", drain), sent)
     drain.refresh_from_db()
     assert drain.state == "cancelling"

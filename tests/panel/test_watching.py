@@ -16,8 +16,7 @@ from tests.fakes import GIB, server
 from tests.panel.watching import Watcher, ask
 from tests.worker import test_any_history as history
 from tests.worker.fake_nova import FakeNova
-from ukcloud_maintenance import services, store
-from ukcloud_maintenance.content.maintenance.common import release
+from ukcloud_maintenance import release, services, store
 from ukcloud_maintenance.core.actor import Actor
 from ukcloud_maintenance.core.attempt import RequestView
 from ukcloud_maintenance.core.message import message

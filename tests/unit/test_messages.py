@@ -26,6 +26,7 @@ from ukcloud_maintenance.messages import (
     render,
     rendering,
 )
+from ukcloud_maintenance.messages.catalog import runs_windows, services, shell
 from ukcloud_maintenance.messages.template import fields
 
 PACKAGE = Path(ukcloud_maintenance.__file__).parent
@@ -274,6 +275,71 @@ def test_every_template_is_said_and_every_code_is_written_out():
     assert made == MADE.keys()
     codes = {f"{begin}{end}" for begin, ends in MADE.items() for end in ends}
     assert codes | OF_BEFORE == TEMPLATES.keys() - texts
+
+
+#: What a refusal is made by: errors with a message, and the end of a command.
+REFUSALS = {"Refused", "UnknownHost", "NotAllowed", "ConfigurationError", "WindowError", "failure"}
+#: Refusals that say themselves what can be done, or carry what does.
+SAY_IT_THEMSELVES = {
+    *("choice_missing", "reason_missing", "drain_has_state_again", "nothing_to_retry"),
+    *("drain_instead", "instance_busy", "wrong_where_it_is", "forced_already"),
+    *("hosts_at_once_out_of_range", "max_concurrent_out_of_range"),
+    *("drain_cannot", "instance_cannot", "setting_wrong"),
+}
+#: Refusals after which nothing is left to be done: it was done, or there is nothing to do it with.
+NOTHING_LEFT_TO_DO = {
+    *("aborted_already", "asked_already", "cancelled_already", "paused_already", "moved_already"),
+    *("nothing_failed", "nothing_to_cancel", "nothing_to_change", "nothing_to_pause"),
+    *("not_paused", "is_over", "plan_over", "drain_has_state", "run_needs_no_approval"),
+    *("no_live_migration", "no_migration_under_way"),
+    *("first_only_waiting", "retries_only_failed", "skips_only_waiting"),
+}
+
+
+def refused_in(tree: ast.AST, *, whole: bool = False) -> set[str]:
+    """The codes of the messages that something is refused with.
+
+    :param whole: all messages of this source are refusals
+    """
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    refusals = [c for c in calls if ast.unparse(c.func).rpartition(".")[2] in REFUSALS]
+    return {
+        code.value
+        for refusal in ([tree] if whole else refusals)
+        for call in ast.walk(refusal)
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "message"
+        for code in ast.walk(call.args[0])
+        if isinstance(code, ast.Constant) and isinstance(code.value, str)
+    }
+
+
+def test_who_is_refused_something_is_told_what_to_do():
+    found: set[str] = set()
+    for file in PACKAGE.rglob("*.py"):
+        name = str(file.relative_to(PACKAGE))
+        if not name.startswith(("demo/", "migrations/")):
+            whole = name == "core/steering.py"
+            found |= refused_in(ast.parse(file.read_text()), whole=whole)
+    found = {*found, *services.TEMPLATES, *shell.TEMPLATES, *runs_windows.TEMPLATES} & {*TEMPLATES}
+    assert len(found) > 140
+    without = {code for code in found if not TEMPLATES[code].remedy}
+    # the last is a value of others
+    assert without == SAY_IT_THEMSELVES | NOTHING_LEFT_TO_DO | (OF_BEFORE & without) | {
+        "not_known_to_nova"
+    }
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ('raise Refused(message("late", seconds=3), code="x")', {"late"}),
+        ('raise store.Refused(message("a" if x else "b"))', {"a", "b"}),
+        ('raise failure(message("lost", why=message("late")))', {"lost", "late"}),
+        ('log(message("late"))', set()),
+    ],
+)
+def test_the_messages_of_refusals_are_found(source, found):
+    assert refused_in(ast.parse(source)) == found
 
 
 @pytest.mark.parametrize(

@@ -32,12 +32,13 @@ from ukcloud_maintenance.exceptions import CloudError
 from ukcloud_maintenance.messages import english
 from ukcloud_maintenance.models import Attempt, Drain, InstanceMigration, RunAction
 from ukcloud_maintenance.settings import problems
-from ukcloud_maintenance.worker import Worker, measured, metrics, prometheus
+from ukcloud_maintenance.worker import Worker, measured, metrics
 from ukcloud_maintenance.worker.drain import Outcome, _has_ended
 from ukcloud_maintenance.worker.measured import OF_THE_DATABASE
 from ukcloud_maintenance.worker.metrics import Endpoint
 from ukcloud_maintenance.worker.passes import Pass
-from ukcloud_maintenance.worker.prometheus import CONNECTIONS, FromDatabase, PrometheusMetrics
+from ukcloud_maintenance.worker.prometheus import FromDatabase, PrometheusMetrics, from_database
+from ukcloud_maintenance.worker.prometheus.server import CONNECTIONS
 
 KEY = ("drain", 1)
 
@@ -368,13 +369,13 @@ def test_a_bug_in_what_the_database_tells_costs_nobody_the_rest(served, monkeypa
     found = PrometheusMetrics("w")
     found.pass_ended("drain", "done", 1.0)
 
-    really = prometheus._family
+    really = from_database._family
 
     def fail(name, samples):
         assert name != "workers"
         return really(name, samples)
 
-    monkeypatch.setattr(prometheus, "_family", fail)
+    monkeypatch.setattr(from_database, "_family", fail)
     got = served(found)
     assert value(got, "database_up") == 0
     assert value(got, "passes_total", of="drain", result="done") == 1
@@ -388,7 +389,7 @@ def test_it_is_read_seldom_however_many_ask(served, monkeypatch):
     reads = []
     really = store.condition
     monkeypatch.setattr(store, "condition", lambda now: reads.append(now) or really(now))
-    monkeypatch.setattr("ukcloud_maintenance.worker.prometheus.KEPT_SECONDS", 3600)
+    monkeypatch.setattr("ukcloud_maintenance.worker.prometheus.from_database.KEPT_SECONDS", 3600)
     for _ in range(5):
         served(found)
     assert len(reads) == 1
@@ -407,7 +408,7 @@ def test_a_read_that_hangs_holds_up_no_later_one(served, monkeypatch):
         return really(now)
 
     monkeypatch.setattr(store, "condition", hangs_once)
-    monkeypatch.setattr("ukcloud_maintenance.worker.prometheus.PATIENCE", 1.0)
+    monkeypatch.setattr("ukcloud_maintenance.worker.prometheus.from_database.PATIENCE", 1.0)
     try:
         assert value(served(found), "database_up") == 0
         for _ in range(600):
@@ -432,8 +433,8 @@ def test_reads_that_hang_do_not_add_up(monkeypatch):
         raise OperationalError("gone")
 
     monkeypatch.setattr(store, "condition", hangs)
-    monkeypatch.setattr("ukcloud_maintenance.worker.prometheus.PATIENCE", 0.01)
-    monkeypatch.setattr("ukcloud_maintenance.worker.prometheus.PATIENCE_MAX", 3600.0)
+    monkeypatch.setattr("ukcloud_maintenance.worker.prometheus.from_database.PATIENCE", 0.01)
+    monkeypatch.setattr("ukcloud_maintenance.worker.prometheus.from_database.PATIENCE_MAX", 3600.0)
     try:
         for _ in range(300):
             assert found._condition() is None
@@ -550,7 +551,7 @@ def is_served(port: int) -> bool:
 
 
 def test_connections_are_bounded(served, monkeypatch):
-    monkeypatch.setattr("ukcloud_maintenance.worker.prometheus._Handler.timeout", 3600)
+    monkeypatch.setattr("ukcloud_maintenance.worker.prometheus.server._Handler.timeout", 3600)
     found = PrometheusMetrics("w")
     served(found)
     idle = []

@@ -86,7 +86,7 @@ NEEDS = {
     "add_to_run": (RULE_ROLL, ["cloud", 1, ["cmp1"]]),
     "run_choices": (RULE_ROLL, []),
     "run_places": (RULE_VIEW, ["RegionOne"]),
-    "run_tallies": (RULE_VIEW, [[]]),
+    "run_counts": (RULE_VIEW, [[]]),
     "who_is_told": (RULE_VIEW, []),
     "send_test": (RULE_DRAIN, []),
     "affected": (RULE_AFFECTED, ["cloud", services.AffectedRequest((1,))]),

@@ -168,7 +168,7 @@ class TestAPassThatDoesNotEnd:
             assert "abandoned" in "".join(lines)
             with pytest.raises(PassOver):
                 worker.runner.still_ours(one)
-            worker.runner.give_back()
+            worker.runner.release_held()
             worker._report()
             assert "has not ended" in english(Report.objects.get().problem)
             drain = Drain.objects.get()
@@ -249,7 +249,7 @@ class TestADatabaseThatGoesAway:
         monkeypatch.setattr(worker.signs, "release_the_dead", lambda: None)
         monkeypatch.setattr(worker, "_watch_the_clock", lambda: None)
         monkeypatch.setattr(worker, "_report", report)
-        monkeypatch.setattr(worker.runner, "give_back", lambda: None)
+        monkeypatch.setattr(worker.runner, "release_held", lambda: None)
         monkeypatch.setattr(worker, "_claim", lambda: False)
         monkeypatch.setattr(worker, "_rest", rests.append)
         monkeypatch.setattr(housekeeping, "connections", mock.MagicMock())

@@ -240,7 +240,7 @@ def test_a_migration_towards_it_withdraws_it(nova, hosts):
     assert "from cmp5 to cmp6" in failed["no_migrations"]
     assert f"server coming ({server})" in failed["no_allocations"]
     in_progress = nova.progress(server)[0]["id"]
-    nova.nova.delete(f"/servers/{server}/migrations/{under_way}")
+    nova.nova.delete(f"/servers/{server}/migrations/{in_progress}")
     nova.wait_for_migration(server, "cancelled")
     nova.wait_for_server(server, "ACTIVE")
     nova.wait(lambda: not hosts.failed("cmp6"), "nothing of it is left")

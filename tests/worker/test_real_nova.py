@@ -253,7 +253,7 @@ def test_an_abort_by_somebody_else_is_followed_until_it_settled(nova, passes):
     drain = passes.ask("cmp9")
     passes.until(drain, lambda d: rows_by_name(d)["web"].attempt.nova_status == "running")
     in_progress = nova.progress(server)[0]["id"]
-    nova.nova.delete(f"/servers/{server}/migrations/{under_way}")
+    nova.nova.delete(f"/servers/{server}/migrations/{in_progress}")
     drain = passes.until_over(drain)
     row = rows_by_name(drain)["web"]
     # cancelled and ACTIVE for a moment, then error and ERROR while the guest runs on

@@ -11,7 +11,6 @@ import socket
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -19,10 +18,9 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
 from requests.utils import get_auth_from_url
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
+from ..connections import OwnPools, pool_classes, retry_after, shut_down
 from ..core.message import Message, message
 
 #: The longest pause that a server may ask for, in seconds.
@@ -60,17 +58,9 @@ class Reply:
 
     @property
     def retry_after(self) -> float | None:
-        """For how many seconds the server asks to be left alone; None where it does not. A time is
-        compared with the server's own clock."""
-        said = str(self.headers.get("Retry-After") or "").strip()
-        if said.isascii() and said.isdecimal():
-            return min(float(said[:9]), LONGEST_PAUSE)
-        try:
-            until = parsedate_to_datetime(said)
-            now = parsedate_to_datetime(str(self.headers.get("Date") or ""))
-            return min(max((until - now).total_seconds(), 0), LONGEST_PAUSE)
-        except (ValueError, TypeError, IndexError, OverflowError):
-            return None
+        """For how many seconds the server asks to be left alone; None where it does not."""
+        asked = retry_after(self.headers)
+        return None if asked is None else min(asked, LONGEST_PAUSE)
 
 
 def origin(url: str) -> tuple[str, str, int]:
@@ -236,8 +226,7 @@ class _Call:
             self.over = True
             for sock in self.sockets:
                 with contextlib.suppress(OSError):
-                    # the plain socket's, which leaves the thread that reads its TLS alone
-                    socket.socket.shutdown(sock, socket.SHUT_RDWR)
+                    shut_down(sock)
             if self.reply is not None:
                 return self.reply
             late = message("no_complete_answer", seconds=f"{seconds:g}")
@@ -260,39 +249,5 @@ class _Watched:
         _HERE.call.sent = True
 
 
-class _Connection(_Watched, HTTPConnection):
-    pass
-
-
-class _TlsConnection(_Watched, HTTPSConnection):
-    pass
-
-
-class _Whole:
-    """Answers that break off are failures, as they are by themselves since urllib3 2."""
-
-    def urlopen(self, *args: Any, **more: Any) -> Any:
-        more["enforce_content_length"] = True
-        return super().urlopen(*args, **more)  # type: ignore[misc]
-
-
-class _Pool(_Whole, HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _TlsPool(_Whole, HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection
-
-
-_POOLS = {"http": _Pool, "https": _TlsPool}
-
-
-class _Adapter(HTTPAdapter):
-    def init_poolmanager(self, *args: Any, **more: Any) -> None:
-        super().init_poolmanager(*args, **more)
-        self.poolmanager.pool_classes_by_scheme = _POOLS
-
-    def proxy_manager_for(self, *args: Any, **more: Any) -> Any:
-        manager = super().proxy_manager_for(*args, **more)
-        manager.pool_classes_by_scheme = _POOLS
-        return manager
+class _Adapter(OwnPools, HTTPAdapter):
+    pools = pool_classes(_Watched)

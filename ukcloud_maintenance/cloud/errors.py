@@ -6,6 +6,7 @@ import re
 import requests
 from keystoneauth1 import exceptions as ksa_exceptions
 
+from ..connections import retry_after
 from ..core.message import Message, message
 from ..exceptions import (
     CloudAuthError,
@@ -18,7 +19,6 @@ from ..exceptions import (
     CloudUnreachable,
 )
 from .answers import request_id_of
-from .http import retry_after
 
 #: For so long OpenStack is left alone where it says 429 and not for how long; and at most.
 BUSY_SECONDS = 5.0
@@ -41,7 +41,7 @@ def busy_seconds(status: int | None, answer: requests.Response | None) -> float 
     """For how long OpenStack is to be left alone; None where it is not too busy."""
     if status not in (413, 429, 503):
         return None
-    asked = retry_after(answer)
+    asked = None if answer is None else retry_after(answer.headers)
     if asked is None:
         return BUSY_SECONDS if status == 429 else None
     return min(asked, BUSY_SECONDS_MAX)

@@ -17,14 +17,12 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
 from keystoneauth1 import session
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from ..connections import OwnPools, pool_classes, shut_down
 from ..exceptions import PassOver
 
 #: requests that go out side by side
@@ -71,8 +69,7 @@ class Exchange:
             # back in the pool, it may serve another one by now
             if connection is not None and connection.exchange is self:
                 with contextlib.suppress(OSError, TypeError):
-                    # the plain socket's, which leaves the thread that reads its TLS alone
-                    socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+                    shut_down(connection.sock)
 
 
 class _Cuttable:
@@ -96,44 +93,18 @@ class _Cuttable:
         super().request(*args, **more)  # type: ignore[misc]
 
 
-class _Connection(_Cuttable, HTTPConnection):
-    pass
-
-
-class _TlsConnection(_Cuttable, HTTPSConnection):
-    pass
-
-
-class _Whole:
-    """Answers that break off are failures, as they are by themselves since urllib3 2."""
-
-    def urlopen(self, *args: Any, **more: Any) -> Any:
-        more["enforce_content_length"] = True
-        return super().urlopen(*args, **more)  # type: ignore[misc]
-
-
-class _Pool(_Whole, HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _TlsPool(_Whole, HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection
-
-
-_POOLS = {"http": _Pool, "https": _TlsPool}
-
-
 #: Told of each request: its method, its URL, the HTTP status or None where no answer came, and the
 #: seconds until then.
 Observer = Callable[[str, str, int | None, float], None]
 
 
-class _Adapter(session.TCPKeepAliveAdapter):
+class _Adapter(OwnPools, session.TCPKeepAliveAdapter):
     """The one place that every request of a session passes, a login and discovery included.
 
     :ivar observer: what it raises would be the request's
     """
 
+    pools = pool_classes(_Cuttable)
     observer: Observer | None = None
 
     def send(self, request: Any, *args: Any, **more: Any) -> requests.Response:
@@ -145,15 +116,6 @@ class _Adapter(session.TCPKeepAliveAdapter):
         finally:
             if self.observer is not None:
                 self.observer(request.method, request.url, status, time.monotonic() - began)
-
-    def init_poolmanager(self, *args: Any, **more: Any) -> None:
-        super().init_poolmanager(*args, **more)
-        self.poolmanager.pool_classes_by_scheme = _POOLS
-
-    def proxy_manager_for(self, *args: Any, **more: Any) -> Any:
-        manager = super().proxy_manager_for(*args, **more)
-        manager.pool_classes_by_scheme = _POOLS
-        return manager
 
 
 def make_cuttable(ksa_session: session.Session) -> None:
@@ -251,22 +213,6 @@ def _settle(future: "Future[Any]", found: Any = None, error: BaseException | Non
             future.set_result(found)
         else:
             future.set_exception(error)
-
-
-def retry_after(answer: requests.Response | None) -> float | None:
-    """For how many seconds a service asks to be left alone; None where it doesn't. A time is
-    compared with the service's own clock."""
-    if answer is None:
-        return None
-    text = str(answer.headers.get("Retry-After") or "").strip()
-    if text.isdecimal():
-        return float(text)
-    try:
-        until = parsedate_to_datetime(text)
-        now = parsedate_to_datetime(str(answer.headers.get("Date") or ""))
-        return max((until - now).total_seconds(), 0)
-    except (ValueError, TypeError):
-        return None
 
 
 def side_by_side(calls: Iterable[Callable[[], Any]], at_once: int = PARALLEL) -> list[Any]:

@@ -14,6 +14,9 @@ LATE_ERROR = "error_after_abort"
 HOST_REFUSED = "host_refused"
 #: The code of one whose record waits in Nova for ever, though its guest never left.
 LEFT_RECORD = "record_left_waiting"
+#: The code of one whose migration was still in progress when a cancel had waited for it as long as
+#: it does. Its value is what has been recorded from the first.
+LEFT_IN_PROGRESS = "left_flying"
 #: What was seen of the compute service of an instance's source during an attempt.
 SOURCE_DOWN = "down"
 SOURCE_WAS_DOWN = "was_down"

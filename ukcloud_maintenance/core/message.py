@@ -42,6 +42,21 @@ class Message:
         return f"{self.code} {dict(self.values)}" if self.values else self.code
 
 
+class MessageError(Exception):
+    """An error that says what there is to say as a message; `str()` is for those who look for a
+    fault.
+
+    :param said: the cause, and what can be done about it
+    """
+
+    def __init__(self, said: Message):
+        super().__init__(said)
+        self.said = said
+
+    def __str__(self) -> str:
+        return str(self.said)
+
+
 def message(code: str, /, **values: Any) -> Message:
     """A message of a code, with the values that its template names."""
     return Message(code, values)

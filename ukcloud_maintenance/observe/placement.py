@@ -108,7 +108,7 @@ def read_placing(
     here = {s.id: s.host for s in servers.values()}
     # The members of a soft group are where they go; those of a hard one are for Nova where they are
     soft = {member for group in found["groups"] if group.is_soft for member in group.members}
-    goes = {i: host for i, host in store.under_way_to(drain.region).items() if i in soft}
+    goes = {i: host for i, host in store.in_progress_to(drain.region).items() if i in soft}
     return replace(around, whereabouts={**around.whereabouts, **here, **goes})
 
 

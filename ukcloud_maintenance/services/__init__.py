@@ -92,7 +92,7 @@ from .rolling import (
     steer_host,
     steer_run,
 )
-from .run_places import RunChoices, run_choices, run_places, run_tallies
+from .run_places import RunChoices, run_choices, run_counts, run_places
 from .run_records import openings, progress_document, run_document
 from .runs import RunHostPreview, RunPreview, RunRequest, check_run, request_run
 from .steering import UNCHANGED, DrainChange, cancel_drain, change_drain, pause_drain, resume_drain
@@ -214,12 +214,12 @@ __all__ = [
     "return_preview",
     "return_run",
     "run_choices",
+    "run_counts",
     "run_document",
     "run_of_host",
     "run_places",
     "run_record",
     "run_report",
-    "run_tallies",
     "send_test",
     "shell_regions",
     "steer",

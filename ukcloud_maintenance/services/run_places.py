@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from .. import settings, store
 from ..core.actor import RULE_ROLL, RULE_VIEW, Actor
-from ..store import Run, RunHost, RunTally
+from ..store import Run, RunCounts, RunHost
 from .access import require
 from .requests import PLAN_MAX_HOSTS
 
@@ -34,7 +34,7 @@ def run_places(actor: Actor, region: str) -> Mapping[str, RunHost]:
     return store.open_places(region)
 
 
-def run_tallies(actor: Actor, runs: Iterable[Run]) -> Mapping[int, RunTally]:
+def run_counts(actor: Actor, runs: Iterable[Run]) -> Mapping[int, RunCounts]:
     """How far each run is."""
     require(actor, RULE_VIEW)
-    return store.run_tallies(runs)
+    return store.run_counts(runs)

@@ -135,7 +135,7 @@ from .refusals import (
     IsDestination,
     ReturnedSince,
 )
-from .region import Sent, Traffic, sent_unseen, traffic, travelling_groups, under_way_to
+from .region import Sent, Traffic, in_progress_to, sent_unseen, traffic, travelling_groups
 from .requests import (
     Entry,
     adjust_drain,
@@ -157,30 +157,30 @@ from .returning import (
     intend_to_enable,
     request_return,
 )
+from .run_actions import action_seconds, change_action, intend_to_act
 from .run_canaries import canary_names, keep_canary
+from .run_changes import (
+    HostInRun,
+    NewHost,
+    accept_failures,
+    add_hosts,
+    change_host,
+    change_run,
+    create_run,
+    record_of_run,
+)
 from .run_claims import claim_run, is_run_requested, set_back_run
 from .run_places import (
-    RunTally,
+    RunCounts,
     drains_of_run,
     failed_meanwhile,
     name_of_run,
     open_places,
-    run_tallies,
+    run_counts,
 )
 from .runs import (
-    HostInRun,
-    NewHost,
-    accept_failures,
     acted_on,
-    action_seconds,
-    add_hosts,
-    change_action,
-    change_host,
-    change_run,
-    create_run,
     done_before,
-    intend_to_act,
-    record_of_run,
     run,
     run_events,
     run_hosts,
@@ -239,8 +239,8 @@ __all__ = [
     "Run",
     "RunAction",
     "RunCondition",
+    "RunCounts",
     "RunHost",
-    "RunTally",
     "Sent",
     "Standing",
     "Told",
@@ -315,6 +315,7 @@ __all__ = [
     "hand_out",
     "host_records",
     "hosts_tried",
+    "in_progress_to",
     "in_question",
     "in_turn",
     "intend_to_act",
@@ -367,10 +368,10 @@ __all__ = [
     "return_run",
     "revision",
     "run",
+    "run_counts",
     "run_events",
     "run_hosts",
     "run_of_host",
-    "run_tallies",
     "runs",
     "sent_unseen",
     "set_back",
@@ -387,7 +388,6 @@ __all__ = [
     "traffic",
     "travelling_groups",
     "tries_of",
-    "under_way_to",
     "verified",
     "verify_soon",
     "was_told",

@@ -65,7 +65,7 @@ def sent_unseen(region: str) -> list[Sent]:
     ]
 
 
-def under_way_to(region: str) -> dict[str, str]:
+def in_progress_to(region: str) -> dict[str, str]:
     """Where the servers of a region go that are in progress, by id, as far as that is known. One
     query."""
     rows = InstanceMigration.objects.filter(

@@ -233,7 +233,8 @@ def reopen_drain(drain: Drain, actor: Who, now: datetime) -> None:
 
     :raises DrainExists: the host has another open drain
     :raises BeingReturned: the host is being returned to service
-    :raises GivenBack: it was returned to service since: what runs on it now was never part of this
+    :raises ReturnedSince: it was returned to service since: what runs on it now was never part of
+        this
     :raises DestinationAway: where it sends instances to is drained or in maintenance
     :raises IsDestination: another drain sends instances to the host
     :raises StaleState: the drain changed meanwhile

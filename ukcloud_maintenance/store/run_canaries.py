@@ -10,7 +10,7 @@ from ..core.run.canary import restored
 from ..exceptions import StaleState
 from ..models import Run, RunHost
 from .journal import Happened
-from .runs import _event, _touch
+from .run_changes import add_run_event, touch
 
 
 def keep_canary(
@@ -25,14 +25,14 @@ def keep_canary(
     :raises StaleState: it is not
     """
     with transaction.atomic():
-        _touch(run, now)  # whoever changes a host takes this lock first
+        touch(run, now)  # whoever changes a host takes this lock first
         kept = RunHost.objects.get(pk=host.pk).before
         if kept.get("canary") != host.before.get("canary"):
             raise StaleState(f"somebody else has the canary of {host.host}")
         before = {**kept, "canary": dict(canary)}
         RunHost.objects.filter(pk=host.pk).update(before=before)
         if event:
-            _event(run, now, event)
+            add_run_event(run, now, event)
     host.before = before
 
 

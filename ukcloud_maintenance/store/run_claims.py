@@ -4,14 +4,15 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import F, Q
+from django.db.models import Q
 
 from ..core.run.states import RUN_OPEN
 from ..models import Run, RunAction, RunHost, Worker
 from . import clock
 from .clock import SLACK
-from .runs import change_host, run, tries_of
-from .workers import due, free_claim
+from .run_changes import change_host
+from .runs import run, tries_of
+from .workers import due, free_claim, take_first
 
 
 def claim_run(
@@ -33,16 +34,10 @@ def claim_run(
     free, is_due = free_claim(now, lease_seconds), due(now, longest_pause, regions)
     wanted = Q(state__in=[s.value for s in RUN_OPEN]) & here
     rows = Run.objects.filter(free, is_due, wanted)
-    ordered = rows.order_by(F("next_pass_at").asc(nulls_first=True), "id")
-    for run_id in list(ordered.values_list("pk", flat=True)[:20]):
-        taken = Run.objects.filter(free, is_due, wanted, pk=run_id).update(
-            claimed_by=worker,
-            claimed_until=now + timedelta(seconds=lease_seconds),
-            next_pass_at=now,  # NULL from here on: a pass was requested
-        )
-        if taken == 1:
-            return run(run_id)
-    return None
+    until = now + timedelta(seconds=lease_seconds)
+    # NULL from here on: a pass was requested
+    taken = take_first(rows, claimed_by=worker, claimed_until=until, next_pass_at=now)
+    return None if taken is None else run(taken)
 
 
 def _machines(now: datetime, silent_seconds: float) -> list[str]:

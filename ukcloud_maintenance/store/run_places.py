@@ -1,7 +1,7 @@
 """Where hosts are in runs that are not over, how far runs are, and which drains are theirs."""
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db.models import Count, Min, Q, QuerySet
@@ -48,25 +48,33 @@ def open_places(region: str) -> dict[str, RunHost]:
     return found
 
 
-class RunTally:
-    """How far a run is.
+@dataclass(frozen=True)
+class RunCounts:
+    """How many hosts of a run are in which stage, as :class:`Counts` has it of a drain's instances.
 
-    :ivar stages: how many of its hosts are in each stage
-    :ivar started_at: when the first of them began, or None
+    :param started_at: when the first of them began, or None
     """
 
-    def __init__(self) -> None:
-        self.stages: Counter[str] = Counter()
-        self.started_at: datetime | None = None
+    by_stage: Mapping[str, int] = field(default_factory=dict)
+    started_at: datetime | None = None
+
+    @property
+    def total(self) -> int:
+        return sum(self.by_stage.values())
+
+    def __getitem__(self, stage: str) -> int:
+        return self.by_stage.get(stage, 0)
 
 
-def run_tallies(runs: Iterable[Run]) -> dict[int, RunTally]:
-    """How far each run is. One query."""
-    found = {run.pk: RunTally() for run in runs}
-    rows = RunHost.objects.filter(run__in=found).order_by().values("run_id", "stage")
-    for row in rows.annotate(n=Count("id"), begun=Min("started_at")):
-        tally = found[row["run_id"]]
-        tally.stages[row["stage"]] = row["n"]
-        times = [at for at in (tally.started_at, row["begun"]) if at is not None]
-        tally.started_at = min(times, default=None)
-    return found
+def run_counts(runs: Iterable[Run]) -> dict[int, RunCounts]:
+    """The counts of several runs, by one query."""
+    found: dict[int, dict[str, int]] = {run.pk: {} for run in runs}
+    begun: dict[int, list[datetime]] = {run_id: [] for run_id in found}
+    rows = RunHost.objects.filter(run__in=found).order_by().values_list("run_id", "stage")
+    for run_id, stage, number, first in rows.annotate(n=Count("id"), begun=Min("started_at")):
+        found[run_id][stage] = number
+        begun[run_id] += [first] if first else []
+    return {
+        run_id: RunCounts(by_stage, min(begun[run_id], default=None))
+        for run_id, by_stage in found.items()
+    }

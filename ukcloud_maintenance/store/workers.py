@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from ..core.message import Message
 from ..core.states import DRAIN_OPEN
@@ -90,19 +90,23 @@ def claim(
     """
     free, is_due = free_claim(now, lease_seconds), due(now, longest_pause, regions)
     wanted = Q(state__in=[s.value for s in DRAIN_OPEN]) | Q(pk__in=drains_with_requests())
-    candidates = (
-        Drain.objects.filter(free, is_due, wanted)
-        .order_by(F("next_pass_at").asc(nulls_first=True), "id")
-        .values_list("pk", flat=True)[:20]
-    )
-    for drain_id in list(candidates):
-        taken = Drain.objects.filter(free, is_due, wanted, pk=drain_id).update(
-            claimed_by=worker,
-            claimed_until=now + timedelta(seconds=lease_seconds),
-            next_pass_at=now,  # NULL from here on: a pass was requested, see `release`
-        )
-        if taken == 1:
-            return drain(drain_id)
+    rows = Drain.objects.filter(free, is_due, wanted)
+    until = now + timedelta(seconds=lease_seconds)
+    # NULL from here on: a pass was requested, see `release`
+    taken = take_first(rows, claimed_by=worker, claimed_until=until, next_pass_at=now)
+    return None if taken is None else drain(taken)
+
+
+def take_first(rows: "QuerySet[Any]", **claim: Any) -> int | None:
+    """Claim the row that is due first, of those that nobody holds; None where there is none, or
+    others were faster.
+
+    :param claim: the fields that say who has it
+    """
+    ordered = rows.order_by(F("next_pass_at").asc(nulls_first=True), "id")
+    for pk in list(ordered.values_list("pk", flat=True)[:20]):
+        if rows.filter(pk=pk).update(**claim) == 1:
+            return int(pk)
     return None
 
 
@@ -133,24 +137,13 @@ def claim_host(
     free = free_claim(now, lease_seconds)
     ahead = Q(verified_at__gt=now, safe_since__isnull=False, returning_since=None)
     is_due = due(now, longest_pause, regions, ahead) & Q(closed_at=None)
-    candidates = (
-        HostMaintenance.objects.filter(free, is_due, open_key__isnull=False)
-        .filter(
-            Q(returning_since__isnull=False)
-            | ~Exists(Drain.objects.filter(open_key=OuterRef("host_key")))
-        )
-        .order_by(F("next_pass_at").asc(nulls_first=True), "id")
-        .values_list("pk", flat=True)[:20]
+    is_drained = Exists(Drain.objects.filter(open_key=OuterRef("host_key")))
+    rows = HostMaintenance.objects.filter(free, is_due, open_key__isnull=False).filter(
+        Q(returning_since__isnull=False) | ~is_drained
     )
-    for maintenance_id in list(candidates):
-        taken = HostMaintenance.objects.filter(free, is_due, pk=maintenance_id).update(
-            claimed_by=worker,
-            claimed_until=now + timedelta(seconds=lease_seconds),
-            looks=F("looks") + 1,
-        )
-        if taken == 1:
-            return maintenance(maintenance_id)
-    return None
+    until = now + timedelta(seconds=lease_seconds)
+    taken = take_first(rows, claimed_by=worker, claimed_until=until, looks=F("looks") + 1)
+    return None if taken is None else maintenance(taken)
 
 
 def release_host(maintenance: HostMaintenance, worker: str, next_pass_at: datetime | None) -> None:

@@ -128,7 +128,7 @@ def _has_ended(row: InstanceMigration, attempts: int, was_in_progress: bool) -> 
     before Nova was asked is none.
 
     :param attempts: how many there were before the pass
-    :param was_under_way: whether one was in progress then
+    :param was_in_progress: whether one was in progress then
     """
     if row.state in MIGRATION_IN_PROGRESS or row.attempt.ended_at is None:
         return False

@@ -266,7 +266,7 @@ class Worker:
         """Once through what the dispatcher does; whether it asked, and found nothing to do."""
         self._watch_the_clock()
         self._report()
-        self.runner.give_back()
+        self.runner.release_held()
         if not self.agenda.is_time and not self._is_requested():
             return False
         self.agenda.begin()

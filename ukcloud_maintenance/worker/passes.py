@@ -99,7 +99,7 @@ class Pass:
 
 
 @dataclass
-class ReturnedSince:
+class HeldClaim:
     """A claim to be released, once the database accepts that."""
 
     of: Work
@@ -176,7 +176,7 @@ class PassRunner:
         self.looks = Looks()
         self.surroundings = Surroundings()
         self.clouds = Clouds(self.metrics.asked)
-        self.to_give_back: list[ReturnedSince] = []
+        self.to_release: list[HeldClaim] = []
 
     def work(self, one: Pass) -> None:
         """One pass, in its thread: nothing that goes wrong in it leaves it."""
@@ -198,7 +198,7 @@ class PassRunner:
                 self.release(one.of, pause)
         except (DatabaseError, InterfaceError) as error:
             self.database.is_down(error)
-            self.to_give_back.append(ReturnedSince(one.of, pause))
+            self.to_release.append(HeldClaim(one.of, pause))
         finally:
             close_connections()
             one.is_over = True
@@ -301,19 +301,19 @@ class PassRunner:
         one.abandoned = True
         one.stop()
         self.metrics.pass_ended(one.key[0], "abandoned", time.monotonic() - one.began)
-        self.to_give_back.append(ReturnedSince(one.of, AFTER_A_BUG, trouble))
+        self.to_release.append(HeldClaim(one.of, AFTER_A_BUG, trouble))
         self.agenda.ask_at_once()
 
-    def give_back(self) -> None:
+    def release_held(self) -> None:
         """What could not be released when its pass was over. What a bug keeps from that is given
         up: its lease ends by itself, and the others are not to wait for it."""
-        while self.to_give_back:
-            one = self.to_give_back[0]
-            apart, name = Apart(), f"give_back of={Pass(one.of).label}"
+        while self.to_release:
+            one = self.to_release[0]
+            apart, name = Apart(), f"release of={Pass(one.of).label}"
             if one.trouble is not None:
                 apart.do(f"{name} (trouble)", partial(self._tell, one.of, one.trouble))
             apart.do(name, partial(self.release, one.of, one.pause))
-            self.to_give_back.pop(0)
+            self.to_release.pop(0)
 
     def release(self, of: Work, pause: float) -> None:
         """Give it back, to be due again after a time. What is put off for longer than anything is

@@ -190,7 +190,7 @@ def forecast(
     """How long a drain that runs still takes.
 
     :param sizes_waiting: bytes of memory of each instance that did not start yet
-    :param under_way: for each that did, the seconds that it is told to take from here
+    :param in_progress: for each that did, the seconds that it is told to take from here
         (`convergence.Course.seconds_left`), or, where nothing is told, its bytes of memory and
         the seconds that it has taken so far. One that does not end is `math.inf`; so is then
         the drain.

@@ -102,7 +102,7 @@ def _is_forced(row: InstanceLike) -> bool:
 def need_of(row: InstanceLike, drain_state: str, *, can_retry: bool = True) -> Need | None:
     """Why this instance needs a person, or None: it does not.
 
-    :param may_go_on: whether what failed can be retried, as far as its host is concerned
+    :param can_retry: whether what failed can be retried, as far as its host is concerned
     """
     if row.state == MigrationState.UNKNOWN:
         return Need.UNKNOWN

@@ -2,7 +2,7 @@
 
 from .. import steering
 from ..attempt import RequestView
-from ..codes import SOURCE_DOWN
+from ..codes import LEFT_IN_PROGRESS, SOURCE_DOWN
 from ..copying.patience import bytes_to_copy, late_after_seconds
 from ..facts import NOVA_STATUS_WAITING
 from ..message import Message, message, several
@@ -125,7 +125,7 @@ def enforce_cancel_deadline(p: Pass) -> None:
         text = several(left, p.look_on_both(row))
         p.change(
             row,
-            {"state": MigrationState.UNKNOWN, "code": "left_flying", "message": text},
+            {"state": MigrationState.UNKNOWN, "code": LEFT_IN_PROGRESS, "message": text},
             "unknown",
             text,
         )

@@ -26,7 +26,7 @@ from math import isfinite
 from zoneinfo import ZoneInfo
 
 from ..backports import UTC
-from ..message import Message, message
+from ..message import MessageError, message
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 DAILY = "daily"
@@ -65,18 +65,8 @@ _COMMON_ZONE = "Europe/London"
 Opening = tuple[datetime, datetime]
 
 
-class WindowError(ValueError):
-    """A text that is no window.
-
-    :param said: what is wrong with it, and how it is written
-    """
-
-    def __init__(self, said: Message):
-        super().__init__(said)
-        self.said = said
-
-    def __str__(self) -> str:
-        return str(self.said)
+class WindowError(MessageError, ValueError):
+    """A text that is no window; `said` has what is wrong with it, and how it is written."""
 
 
 # -- one window ------------------------------------------------------------------------------

@@ -176,15 +176,15 @@ class ShellCommand(EdgeCommand):
         self.json: bool = options["json"]
         try:
             if problem := unusable(options, too_long=["reason"]):
-                raise Failure(problem, EXIT_BAD_INPUT, "bad_arguments")
+                raise failure(problem, code="bad_arguments")
             _check_settings()
             self.actor: Actor = shell_actor()
             self.act(**options)
         except (Failure, MaintenanceError, DatabaseError, InterfaceError) as error:
-            failure = failure_of(error)
+            ended = failure_of(error)
             if self.json:
-                self._print_error(failure)
-            raise CommandError(printable(failure), returncode=failure.exit_code) from error
+                self._print_error(ended)
+            raise CommandError(printable(ended), returncode=ended.exit_code) from error
 
     def act(self, **options: Any) -> None:
         """What the command does."""
@@ -213,7 +213,7 @@ class ShellCommand(EdgeCommand):
         if not sys.stdin.isatty():
             raise failure(message("confirmation_missing", cost=cost))
         self.note(*lines)
-        self.stderr.ask("Type yes to continue: ")
+        self.stderr.ask(f"{english(message('type_yes'))} ")
         try:
             answer = sys.stdin.readline()
         except KeyboardInterrupt:
@@ -266,6 +266,10 @@ class ShellCommand(EdgeCommand):
         """For people: on standard output, or beside the JSON on standard error."""
         (self.stderr if self.json else self.stdout).lines(*lines)
 
+    def tell(self, *said: Message) -> None:
+        """The same of messages, a line each."""
+        self.say(*map(english, said))
+
     def note(self, *lines: str) -> None:
         """Beside the result."""
         self.stderr.lines(*lines)
@@ -288,15 +292,12 @@ class ShellCommand(EdgeCommand):
 
     def warn_of_worker(self, worker: services.WorkerStatus) -> None:
         """The same, of what is known of the workers."""
-        warning = ""
+        said: Message | None = None
         if not worker.alive:
-            warning = (
-                "No worker is running, so no drain makes progress. Start one: `django-admin"
-                " maintenance_worker`."
-            )
+            said = message("shell_no_worker")
         elif worker.problem:
-            # several regions have a line each
-            warning = f"The worker has a problem: {english(worker.problem).replace(chr(10), '; ')}"
+            said = message("shell_worker_problem", problem=worker.problem)
+        warning = english(said).replace("\n", "; ")  # several regions have a line each
         if warning and warning != self._warning:
             self.note(warning)
         self._warning = warning
@@ -336,9 +337,7 @@ def failure_of(error: Failure | MaintenanceError | DatabaseError | InterfaceErro
             english(error.said, remedy=False),
             EXIT_BAD_INPUT,
             "configuration",
-            'UKCLOUD_MAINTENANCE["CLOUD"] (or "CLOUDS") must name a cloud of a clouds.yaml that'
-            " you may read: the one that OS_CLIENT_CONFIG_FILE names, or in ~/.config/openstack"
-            " or /etc/openstack.",
+            english(message("cloud_to_name")),
             said=error.said,
         )
     if isinstance(error, CloudError):
@@ -355,10 +354,10 @@ def _cloud_failure(error: CloudError) -> Failure:
     exit_code, code, remedy = EXIT_BAD_INPUT, "configuration", english(error.remedy)
     if isinstance(error, CloudAuthError | CloudForbidden):
         code = "credentials"
-        remedy = remedy or (
-            "The credentials in clouds.yaml must be those of an administrator of this region."
-        )
+        remedy = remedy or english(message("credentials_of_admin"))
     elif error.remedy is None:
-        again = f" in {error.retry_after:.0f} s" if error.retry_after else ""
-        exit_code, code, remedy = EXIT_NO_ANSWER, "openstack_failed", f"Try again{again}."
+        again = message("try_again")
+        if error.retry_after:
+            again = message("try_again_in", seconds=f"{error.retry_after:.0f}")
+        exit_code, code, remedy = EXIT_NO_ANSWER, "openstack_failed", english(again)
     return Failure(english(error.cause), exit_code, code, remedy, said=error.said)

@@ -7,7 +7,7 @@ from itertools import zip_longest
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.drain.alarm import alarm
 from ukcloud_maintenance.core.drain.counting import Counts
-from ukcloud_maintenance.core.message import Message
+from ukcloud_maintenance.core.message import Message, message
 from ukcloud_maintenance.core.printable import printable
 from ukcloud_maintenance.core.states import Direction
 from ukcloud_maintenance.messages import english
@@ -16,29 +16,28 @@ from ukcloud_maintenance.messages import english
 NARROWEST = 8
 
 
-def summary(report: services.DrainReport) -> str:
+def summary(report: services.DrainReport) -> Message:
     """One line about a drain, e.g. "cmp1 (drain 5): running, 7 of 9 left the host, 3 stay"; what
     needs attention comes first."""
-    drain, counts = report.drain, report.counts
+    drain = report.drain
     back = drain.direction == Direction.BACK
-    what, done = ("bring-back", "came back") if back else ("drain", "left the host")
-    first = english(alarm(report.migrations))
-    return (
-        f"{drain.host} ({what} {drain.pk}): {first}{' ' if first else ''}"
-        f"{drain.state}, {left_of(counts, done)}"
+    return message(
+        "shell_summary_back" if back else "shell_summary",
+        host=drain.host,
+        drain=drain.pk,
+        alarm=alarm(report.migrations),
+        state=drain.state,
+        counts=left_of(report.counts, "shell_came_back" if back else "shell_left_host"),
     )
 
 
-def left_of(counts: Counts, done: str) -> str:
-    """How many left of those that are to, e.g. "7 of 9 left the host, 3 stay"."""
-    said = f"{counts.left} of {counts.to_leave} {done}"
-    stay = f", {counts.stay} {'stays' if counts.stay == 1 else 'stay'}" if counts.stay else ""
-    return said + stay
+def left_of(counts: Counts, done: str) -> Message:
+    """How many left of those that are to, e.g. "7 of 9 left the host, 3 stay".
 
-
-def counted(number: int, noun: str) -> str:
-    """A number of things, e.g. "1 host", "2 hosts"."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    :param done: the code of what is said of them
+    """
+    said = message(done, left=counts.left, to_leave=counts.to_leave)
+    return message("shell_and_stay", counts=said, count=counts.stay) if counts.stay else said
 
 
 def paragraph(said: Message | None) -> list[str]:

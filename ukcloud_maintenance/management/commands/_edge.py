@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand, CommandParser, OutputWrapper
 
+from ukcloud_maintenance.core.message import Message, message
 from ukcloud_maintenance.core.printable import printable
 
 EXIT_BUG = 1
@@ -131,8 +132,8 @@ _NO_TEXT = frozenset({"settings", "pythonpath", "output"})
 LONGEST = 255
 
 
-def unusable(options: Mapping[str, Any], too_long: Iterable[str] = ()) -> str:
-    """What is wrong with a text among the options of a command, or empty.
+def unusable(options: Mapping[str, Any], too_long: Iterable[str] = ()) -> Message | None:
+    """What is wrong with a text among the options of a command, or None.
 
     Bytes that are not UTF-8 arrive as lone surrogates, which no database and no API takes; NUL
     comes from a caller in Python alone.
@@ -143,16 +144,16 @@ def unusable(options: Mapping[str, Any], too_long: Iterable[str] = ()) -> str:
         for text in value if isinstance(value, list | tuple) else [value]:
             if not isinstance(text, str):
                 continue
-            said = f"{name.replace('_', '-')}: {printable(_abbreviated(text))}"
+            which = {"option": name.replace("_", "-"), "text": printable(_abbreviated(text))}
             try:
                 text.encode()
             except UnicodeEncodeError:
-                return f"{said} is not valid UTF-8."
+                return message("option_not_utf8", **which)
             if "\0" in text:
-                return f"{said} has a NUL in it."
+                return message("option_with_nul", **which)
             if len(text) > LONGEST and name not in {*_NO_TEXT, *too_long}:
-                return f"{said} has {len(text)} characters, more than {LONGEST}."
-    return ""
+                return message("option_too_long", **which, length=len(text), most=LONGEST)
+    return None
 
 
 def _abbreviated(text: str, length: int = 60) -> str:

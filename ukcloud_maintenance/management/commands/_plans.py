@@ -1,28 +1,29 @@
 """How a plan of a drain is shown in a shell."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ukcloud_maintenance import services
+from ukcloud_maintenance.core.message import Message, message
 from ukcloud_maintenance.core.preflight.verdicts import Kind
 from ukcloud_maintenance.messages import ENGLISH, english, english_remedy
 from ukcloud_maintenance.services import HostPreflight, Planned, PlanPreflight
 
-from ._documents import counted, table
+from ._documents import table
 
 GIB = 1024**3
 #: how many instances are named that have the same caution
 NAMED = 6
 #: those that need a look come first
 ORDER = {Kind.BLOCKED: 0, Kind.STAYS: 1, Kind.CONFIRM: 2, Kind.COLD: 3, Kind.LIVE: 4}
-#: in the words of the pages: of one, and of several
+#: in the words of the pages
 SAID = {
-    Kind.LIVE: ("{} leaves live", "{} leave live"),
-    Kind.COLD: ("{} cold", "{} cold"),
-    Kind.CONFIRM: ("{} to be confirmed", "{} to be confirmed"),
-    Kind.STAYS: ("{} stays", "{} stay"),
-    Kind.BLOCKED: ("{} blocked", "{} blocked"),
+    Kind.LIVE: "shell_live",
+    Kind.COLD: "shell_cold",
+    Kind.CONFIRM: "shell_to_confirm",
+    Kind.STAYS: "shell_stay",
+    Kind.BLOCKED: "shell_blocked",
 }
 
 
@@ -31,7 +32,7 @@ def plan_text(plan: HostPreflight, columns: int | None = None) -> list[str]:
 
     :param columns: see `table`
     """
-    parts = [[f"{plan.service.host}: {plan_summary(plan)}."], *_of_host(plan, columns)]
+    parts = [[_preflight(plan, alone=True)], *_of_host(plan, columns)]
     parts += [list(_unknown(plan)), list(_relief(plan))]
     if plan.moving and plan.packing:
         parts.append(_places(plan, columns))
@@ -55,17 +56,20 @@ def plans_text(found: PlanPreflight, hosts_at_once: int, columns: int | None = N
     parts = []
     for plan in plans:
         if plan.refusal:
-            parts.append(
-                [f"{plan.service.host}: CANNOT BE DRAINED NOW. {english(plan.refusal.said)}"]
-            )
-        said = f"{plan.service.host}: {plan_summary(plan, alone=False)}."
-        parts += [[said], *_of_host(plan, columns)]
+            why = plan.refusal.said
+            parts.append([english(message("shell_refused_now", host=plan.service.host, why=why))])
+        parts += [[_preflight(plan, alone=False)], *_of_host(plan, columns)]
     first = plans[0]
     parts += [list(_unknown(first)), list(_relief(first))]
     if any(plan.moving for plan in plans) and first.packing:
         parts.append(_places(first, columns))
     parts.append([_whole(found, hosts_at_once)])
     return _paragraphs(parts)
+
+
+def _preflight(plan: HostPreflight, *, alone: bool) -> str:
+    summary = plan_summary(plan, alone=alone)
+    return english(message("shell_preflight", host=plan.service.host, summary=summary))
 
 
 def _of_host(plan: HostPreflight, columns: int | None) -> Iterator[list[str]]:
@@ -90,78 +94,89 @@ def _of_host(plan: HostPreflight, columns: int | None) -> Iterator[list[str]]:
 
 
 def _places(plan: HostPreflight, columns: int | None) -> list[str]:
-    if plan.packing_is_asked_for:
-        said = "Destinations to be requested (an estimate: worked out anew for each instance):"
-    else:
-        said = "Possible destinations (an estimate: Nova's scheduler decides):"
-    return [said, *_hosts(plan, columns)]
+    asked = plan.packing_is_asked_for
+    said = message("shell_destinations_requested" if asked else "shell_destinations_possible")
+    return [english(said), *_hosts(plan, columns)]
 
 
-def pace_of(hosts_at_once: int, hosts: int) -> str:
-    """How many hosts of a plan move their instances at a time, in words."""
+def pace_of(hosts_at_once: int, hosts: int) -> Message:
+    """How many hosts of a plan move their instances at a time."""
     if not 0 < hosts_at_once < hosts:
-        return "all at once"
-    return "one after another" if hosts_at_once == 1 else f"{hosts_at_once} at a time"
+        return message("pace_all_at_once")
+    if hosts_at_once == 1:
+        return message("pace_one_by_one")
+    return message("pace_at_a_time", n=hosts_at_once)
 
 
 def _whole(found: PlanPreflight, hosts_at_once: int) -> str:
     """What all of it together does, in one sentence."""
     plans = found.hosts
-    said = [f"The whole plan: {len(plans)} hosts, {pace_of(hosts_at_once, len(plans))}"]
     counts = {kind: sum(len(plan.of_kind(kind)) for plan in plans) for kind in Kind}
-    instances = ", ".join(_said(kind, n) for kind, n in counts.items() if n)
-    said.append(instances or "there is no instance on them")
+    said = [_counts(counts) or message("shell_none_on_them")]
     if any(plan.moving for plan in plans):
-        needed = sum(plan.needed_memory_bytes for plan in plans)
-        said.append(f"needs {_gib(needed)} GiB, {_room(plans[0])}")
+        needed = _gib(sum(plan.needed_memory_bytes for plan in plans))
+        said.append(message("shell_needs_of", gib=needed, room=_room(plans[0])))
     if left_over := sum(p.unplaced is not None for plan in plans for p in plan.planned):
         said.append(_no_place(plans[0], left_over))
     if found.duration:
-        said.append(f"about {duration_text(found.duration.seconds)}")
+        said.append(message("shell_about", seconds=found.duration.seconds))
     if refused := [plan.service.host for plan in plans if plan.refusal]:
-        said.append(f"the plan cannot be requested while {', '.join(refused)} cannot be drained")
-    return "; ".join(said) + "."
+        said.append(message("shell_plan_refused", hosts=refused))
+    number, pace = message("n_hosts", count=len(plans)), pace_of(hosts_at_once, len(plans))
+    return english(message("shell_whole_plan", hosts=number, pace=pace, parts=said))
 
 
-def plan_summary(plan: HostPreflight, *, alone: bool = True) -> str:
+def plan_summary(plan: HostPreflight, *, alone: bool = True) -> Message:
     """Counts, memory and time in one sentence, without its full stop.
 
     :param alone: whether the room is this host's alone
     """
     if not plan.planned:
-        return "there is no instance on this host"
-    counts = [_said(kind, n) for kind in Kind if (n := len(plan.of_kind(kind)))]
-    said = [", ".join(counts)]
+        return message("shell_none_on_it")
+    counts = _counts({kind: len(plan.of_kind(kind)) for kind in Kind})
+    said = [counts] if counts else []
     if plan.moving:
-        room = f", {_room(plan)}" if alone else ""
-        said.append(f"needs {_gib(plan.needed_memory_bytes)} GiB{room}")
+        needed = _gib(plan.needed_memory_bytes)
+        said.append(
+            message("shell_needs_of", gib=needed, room=_room(plan))
+            if alone
+            else message("shell_needs", gib=needed)
+        )
     if left_over := sum(p.unplaced is not None for p in plan.planned):
         said.append(_no_place(plan, left_over))
     if duration := plan.duration:
-        rate = f"{duration.rate / 1024**2:.0f} MiB/s"
-        earlier = counted(duration.samples, "earlier migration")
-        source = f"measured in {earlier}" if duration.samples else "assumed"
-        one_by_one = duration_text(duration.seconds_one_by_one)
+        source = message("shell_rate_assumed")
+        if duration.samples:
+            source = message("shell_rate_measured", count=duration.samples)
         said.append(
-            f"about {duration_text(duration.seconds)} with {duration.at_once} at once,"
-            f" {one_by_one} one by one ({rate} {source}, disks apart)"
+            message(
+                "shell_about_with",
+                seconds=duration.seconds,
+                n=duration.at_once,
+                one_by_one=duration.seconds_one_by_one,
+                rate=f"{duration.rate / 1024**2:.0f}",
+                source=source,
+            )
         )
-    return "; ".join(said)
+    return message("shell_summary_of", parts=said)
 
 
-def _said(kind: Kind, number: int) -> str:
-    return SAID[kind][number != 1].format(number)
+def _counts(counts: Mapping[Kind, int]) -> Message | None:
+    """How many there are of each kind; None where there is none."""
+    parts = [message(SAID[kind], count=n) for kind, n in counts.items() if n]
+    return message("shell_listed", parts=parts) if parts else None
 
 
-def _room(plan: HostPreflight) -> str:
-    free, hosts = plan.free_memory_bytes, len(plan.receivers)
-    room = "free capacity unknown" if free is None else f"{_gib(free)} GiB free"
-    return f"{room} on {counted(hosts, 'host')}"
+def _room(plan: HostPreflight) -> Message:
+    free, hosts = plan.free_memory_bytes, message("n_hosts", count=len(plan.receivers))
+    if free is None:
+        return message("shell_room_unknown", hosts=hosts)
+    return message("shell_room", gib=_gib(free), hosts=hosts)
 
 
-def _no_place(plan: HostPreflight, left_over: int) -> str:
-    least = "" if plan.packing and plan.packing.proved else "perhaps "
-    return f"{least}no room for {left_over} of them"
+def _no_place(plan: HostPreflight, left_over: int) -> Message:
+    proved = plan.packing and plan.packing.proved
+    return message("shell_no_room" if proved else "shell_perhaps_no_room", n=left_over)
 
 
 def in_order(plan: HostPreflight) -> list[Planned]:
@@ -180,22 +195,24 @@ def _cautions(plan: HostPreflight) -> Iterator[str]:
         for caution in planned.verdict.cautions:
             names.setdefault(english(caution.said), []).append(planned.server.name)
     if names:
-        yield "Notes:"
-    for text, about in names.items():
-        more = f" and {len(about) - NAMED} more" if len(about) > NAMED else ""
-        yield f"  {', '.join(about[:NAMED])}{more}: {text}"
+        yield english(message("shell_notes"))
+    for said, about in names.items():
+        shown: Any = about[:NAMED]
+        if len(about) > NAMED:
+            shown = message("shell_and_more", names=shown, n=len(about) - NAMED)
+        yield f"  {english(message('shell_note', names=shown, said=said))}"
 
 
 def _unknown(plan: HostPreflight) -> Iterator[str]:
     if plan.unknown:
-        yield "Unknown, and therefore not checked:"
+        yield english(message("shell_unknown_parts"))
     for part, why in plan.unknown.items():
         yield f"  {english(services.PARTS[part])}: {english(why)}"
 
 
 def _relief(plan: HostPreflight) -> Iterator[str]:
     if plan.relief:
-        yield "What would provide capacity:"
+        yield english(message("shell_relief"))
     for one in plan.relief:
         yield f"  {english(one)}"
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ukcloud_maintenance import services
+from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.printable import one_line, printable
 from ukcloud_maintenance.core.run.states import RunState
 from ukcloud_maintenance.messages import english
@@ -30,7 +31,7 @@ class Table(Drawing):
 
     def show(self, report: RunReport) -> None:
         lines = run_text(report, shutil.get_terminal_size().columns)
-        self.lines([printable(line) for line in lines], "more lines")
+        self.lines([printable(line) for line in lines], "shell_more_lines")
 
 
 def is_at_rest(report: RunReport) -> bool:
@@ -65,10 +66,7 @@ class RunCommand(DisplayCommand):
             report = services.run_report(self.actor, run_id)
             self.print_run(report)
             if not report.is_over:
-                self.note(
-                    f"Run {run_id} continues. Follow it with `maintenance_run status {run_id}"
-                    f" --wait`, cancel it with `maintenance_run cancel {run_id}`."
-                )
+                self.note(english(message("shell_run_continues", run=run_id)))
             raise SystemExit(EXIT_INTERRUPTED) from None
         display.close()
         self.print_run(report)

@@ -1,11 +1,11 @@
 """Rolling runs as they are shown in a shell: the preview, and how far a run is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from ukcloud_maintenance import services
-from ukcloud_maintenance.core.message import Message
+from ukcloud_maintenance.core.message import Message, message, text
 from ukcloud_maintenance.core.printable import one_line
 from ukcloud_maintenance.core.run.domains import DomainKind
 from ukcloud_maintenance.core.run.order import Order
@@ -21,21 +21,21 @@ from ukcloud_maintenance.core.run.states import (
 from ukcloud_maintenance.messages import english, iso
 from ukcloud_maintenance.services import Run, RunAction, RunHost, RunPreview, RunReport
 
-from ._documents import counted, table
+from ._documents import table
 from ._plans import duration_text, plan_summary
 
 ORDERS = {
-    Order.BY_HAND: "as given",
-    Order.FEWEST: "fewest instances first",
-    Order.FEW_MOVES: "so that few instances move twice",
+    Order.BY_HAND: message("shell_order_by_hand"),
+    Order.FEWEST: message("shell_order_fewest"),
+    Order.FEW_MOVES: message("shell_order_few_moves"),
 }
 APPROVALS = {
-    Approval.NONE: "no approval",
-    Approval.FIRST: "approval before the first host",
-    Approval.EACH: "approval before each host",
+    Approval.NONE: message("shell_approval_none"),
+    Approval.FIRST: message("shell_approval_first"),
+    Approval.EACH: message("shell_approval_each"),
 }
 #: How an action is called that a person does.
-BY_HAND = "by hand"
+BY_HAND = message("shell_action_by_hand")
 
 
 # -- the preview -----------------------------------------------------------------------------
@@ -64,8 +64,9 @@ def preview_text(preview: RunPreview, columns: int | None = None) -> list[str]:
     """
     request, rolling = preview.request, preview.rolling
     pace = _pace(request.at_once, request.domain, request.per_domain, request.aggregates)
+    hosts, order = message("n_hosts", count=len(preview.hosts)), ORDERS[Order(request.order)]
     lines = [
-        f"{counted(len(preview.hosts), 'host')}, {ORDERS[Order(request.order)]}; {pace}.",
+        english(message("shell_run_preview", hosts=hosts, order=order, pace=pace)),
         "",
         *table(
             ["HOST", "ZONE", "INSTANCES", "TAKES", "BEGINS", "ENDS", "AGAINST IT"],
@@ -84,65 +85,66 @@ def preview_text(preview: RunPreview, columns: int | None = None) -> list[str]:
             columns,
         ),
         "",
-        f"Moves: {rolling.moves} needed in this order, {rolling.at_least} at least in any order.",
     ]
+    said = [message("shell_moves", moves=rolling.moves, least=rolling.at_least)]
     if rolling.no_room:
-        lines.append(f"For {rolling.no_room} of them there is no room at their time.")
-    lines += [*_room(preview), f"Windows: {'; '.join(request.windows) or 'none, always open'}."]
-    lines += [*_before(preview), _end(preview.forecast.ends)]
+        said.append(message("shell_no_room_then", n=rolling.no_room))
+    windows = message("shell_windows_of_it", windows=_windows(request.windows))
+    said += [*_room(preview), windows]
+    said += [*_before(preview), _end(preview.forecast.ends)]
     if names := refused(preview):
-        lines.append(f"The run cannot be requested while {', '.join(names)} cannot be drained.")
+        said.append(message("shell_run_refused", hosts=names))
     if preview.never_fit:
-        lines.append(
-            "The run cannot be requested: no window is long enough for"
-            f" {', '.join(preview.never_fit)}."
-        )
-    return lines
+        said.append(message("shell_never_fits", hosts=preview.never_fit))
+    return [*lines, *map(english, said)]
+
+
+def _windows(windows: Sequence[str]) -> Sequence[str] | Message:
+    return windows or message("shell_always_open")
 
 
 def _against(refusal: Any, *, is_long: bool) -> str:
     said = [english(refusal.said)] if refusal is not None else []
-    return " ".join([*said, *(["No window is long enough."] if is_long else [])])
+    return " ".join([*said, *([english(message("shell_no_window"))] if is_long else [])])
 
 
-def _room(preview: RunPreview) -> Iterator[str]:
-    names = ", ".join(plan.service.host for plan in preview.room)
+def _room(preview: RunPreview) -> Iterator[Message]:
+    names = [plan.service.host for plan in preview.room]
     if preview.lacks is not None:
-        yield f"Room: NOT ENOUGH while {names} are out. {english(preview.lacks)}"
+        yield message("shell_room_lacks", hosts=names, why=preview.lacks)
     elif preview.room:
-        yield f"Room: enough while the fullest hosts are out ({names})."
+        yield message("shell_room_enough", hosts=names)
     for plan in preview.room:
         if not plan.everything_leaves:
-            host = plan.service.host
-            yield (
-                f"{host} does not become empty by itself: {plan_summary(plan, alone=False)}. See"
-                f" `drain_host {host} --dry-run`."
-            )
+            summary = plan_summary(plan, alone=False)
+            yield message("shell_not_empty", host=plan.service.host, summary=summary)
 
 
-def _before(preview: RunPreview) -> Iterator[str]:
+def _before(preview: RunPreview) -> Iterator[Message]:
     if preview.found_down:
-        yield f"Down already, so not waited for: {', '.join(preview.found_down)}."
+        yield message("shell_down_already", hosts=preview.found_down)
     if preview.found_in_error:
-        names = ", ".join(sorted(preview.found_in_error.values()))
-        yield f"In ERROR already, so not waited for: {names}."
+        names = sorted(preview.found_in_error.values())
+        yield message("shell_in_error_already", names=names)
 
 
-def _end(ends: datetime | None) -> str:
-    return f"Ends about {iso(ends)}, if nothing holds it up." if ends else "Its end is unknown."
+def _end(ends: datetime | None) -> Message:
+    return message("shell_ends", at=ends) if ends else message("shell_end_unknown")
 
 
-def _pace(at_once: int, domain: str, per_domain: int, aggregates: Any = ()) -> str:
+def _pace(at_once: int, domain: str, per_domain: int, aggregates: Any = ()) -> Message:
     """How many hosts are out at a time, in words."""
-    said = f"at most {counted(at_once, 'host')} out at a time"
+    said = message("shell_out_at_a_time", count=at_once)
     if domain == DomainKind.NONE or at_once == 1:
         return said
-    what = "availability zone"
+    what = message("shell_zone")
     if domain == DomainKind.AGGREGATE:
-        what = f"aggregate ({', '.join(aggregates)})" if aggregates else "aggregate"
+        what = message("shell_aggregate")
+        if aggregates:
+            what = message("shell_aggregates", names=aggregates)
     if 0 < per_domain < at_once:
-        return f"{said}, at most {per_domain} of one {what}"
-    return f"{said}, of one {what} at a time"
+        return message("shell_most_of_one", pace=said, n=per_domain, what=what)
+    return message("shell_of_one", pace=said, what=what)
 
 
 # -- how far it is ---------------------------------------------------------------------------
@@ -151,12 +153,13 @@ def _pace(at_once: int, domain: str, per_domain: int, aggregates: Any = ()) -> s
 def headline(report: RunReport) -> str:
     """One line about a run, e.g. "Run 3: running, 2 of 5 hosts done, 1 failed"."""
     run, done = report.run, sum(host.stage == Stage.DONE for host in report.hosts)
-    said = f"Run {run.pk}: {run.state}, {done} of {counted(len(report.hosts), 'host')} done"
+    number = message("n_hosts", count=len(report.hosts))
+    parts = [message("shell_hosts_done", done=done, hosts=number)]
     if report.failed:
-        said += f", {len(report.failed)} failed"
+        parts.append(message("shell_hosts_failed", n=len(report.failed)))
     if left_out := sum(host.stage == Stage.SKIPPED for host in report.hosts):
-        said += f", {left_out} left out"
-    return said
+        parts.append(message("shell_hosts_left_out", n=left_out))
+    return english(message("shell_run", run=run.pk, state=run.state, parts=parts))
 
 
 def run_text(report: RunReport, columns: int | None = None) -> list[str]:
@@ -167,16 +170,22 @@ def run_text(report: RunReport, columns: int | None = None) -> list[str]:
     run = report.run
     lines = [headline(report), *filter(None, [_on_one_line(run.message)])]
     if needs := list(_needs(report)):
-        lines += ["Needs you:", *needs]
-    lines += [
-        f"Reason: {run.reason}",
-        f"Requested by {run.requested_by} at {iso(run.created_at)},"
-        f" finished {iso(run.finished_at) or 'not yet'}",
-        _how(run),
-        f"Windows: {'; '.join(run.windows) or 'none, always open'}",
+        lines.append(english(message("shell_needs_you_list")))
+        lines += [f"  {english(one)}" for one in needs]
+    said = [
+        message("shell_reason", reason=run.reason),
+        message(
+            "shell_requested_finished",
+            who=run.requested_by,
+            at=run.created_at,
+            finished=run.finished_at or message("shell_not_yet"),
+        ),
+        message("shell_summary_of", parts=_how(run)),
+        message("shell_windows", windows=_windows(run.windows)),
     ]
     if report.forecast is not None:
-        lines.append(_end(report.forecast.ends))
+        said.append(_end(report.forecast.ends))
+    lines += map(english, said)
     ends = services.openings(report)
     return [
         *lines,
@@ -211,37 +220,37 @@ def _on_one_line(said: Message | None) -> str:
     return one_line(english(said))
 
 
-def _needs(report: RunReport) -> Iterator[str]:
+def _needs(report: RunReport) -> Iterator[Message]:
     """What a person is waited for, with what is to be typed."""
     run = report.run
     for host in report.failed:
-        ways = [f"`maintenance_run retry {run.pk} {host.host}`"]
+        ways = [text(f"`maintenance_run retry {run.pk} {host.host}`")]
         if report.host_objection(HostVerb.DONE, host) is None:
-            ways.append(f"`host_done {host.host}` if it was done nevertheless")
+            ways.append(message("shell_or_done", host=host.host))
+        ways.append(message("shell_or_skip"))
         where = host.failed_in.replace("_", " ")
-        yield f"  {host.host} failed ({where}): {', '.join([*ways, 'or skip it'])}."
+        yield message("shell_host_failed", host=host.host, where=where, ways=ways)
     for host in report.yours:
-        yield f"  {host.host} is yours: `host_done {host.host}` when its maintenance is done."
+        yield message("shell_host_is_yours", host=host.host)
     if run.message is not None and run.message.code == "run_waits_for_approval":
-        yield f"  the next host waits for `maintenance_run approve {run.pk}`."
+        yield message("shell_next_waits", run=run.pk)
     if run.state == RunState.STOPPED:
-        yield f"  to go on without what failed: `maintenance_run resume {run.pk}`."
+        yield message("shell_to_continue", run=run.pk)
 
 
-def _how(run: Run) -> str:
-    """How it goes about it, e.g. "Action: reboot; at most 1 host out at a time; …"."""
-    failures = "stop after a failure"
+def _how(run: Run) -> list[Message]:
+    """How it goes about it, e.g. "Action: reboot", "at most 1 host out at a time"."""
+    failures = message("shell_stop_on_failure")
     if run.on_failure == OnFailure.SKIP:
-        failures = f"go on after up to {counted(run.failures, 'failure')}"
-    said = [
-        f"Action: {run.action or BY_HAND}",
+        failures = message("shell_skip_failures", count=run.failures)
+    return [
+        message("shell_action", action=run.action or BY_HAND),
         _pace(run.at_once, run.domain, run.per_domain),
         ORDERS[Order(run.order)],
         failures,
         APPROVALS[Approval(run.approval)],
-        *(["instances are brought back"] if run.bring_back else []),
+        *([message("shell_brings_instances_back")] if run.bring_back else []),
     ]
-    return "; ".join(said)
 
 
 def _took(host: RunHost, now: datetime) -> str:
@@ -259,7 +268,11 @@ def _action(host: RunHost) -> str:
 def try_text(one: RunAction) -> str:
     """One try of an action, e.g. "reboot (try 2): running"."""
     name = BY_HAND if one.kind == ActionKind.HAND else one.name
-    return f"{name}{f' (try {one.number})' if one.number > 1 else ''}: {one.state}"
+    if one.number > 1:
+        said = message("shell_try_number", name=name, n=one.number, state=one.state)
+    else:
+        said = message("shell_try_first", name=name, state=one.state)
+    return english(said)
 
 
 def list_lines(runs: list[Run], columns: int | None = None) -> list[str]:
@@ -274,7 +287,7 @@ def list_lines(runs: list[Run], columns: int | None = None) -> list[str]:
                 run.pk,
                 run.region,
                 run.state,
-                run.action or BY_HAND,
+                run.action or english(BY_HAND),
                 run.requested_by,
                 iso(run.created_at),
                 iso(run.finished_at) or "-",

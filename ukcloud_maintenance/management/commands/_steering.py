@@ -23,17 +23,16 @@ from ukcloud_maintenance.messages import document, documents, english, iso
 from ukcloud_maintenance.services import DrainReport, InstanceMigration, PlanReport, Steered
 
 from ._base import EXIT_NOT_ALL, failure
-from ._documents import counted
 from ._waiting import WaitingCommand
 
 #: What is said of an instance for which something was written down.
 _ASKED = {
-    Verb.ABORT: "abort requested; it keeps running on its host",
-    Verb.FORCE: "force complete requested; its guest is paused until the rest is copied",
-    Verb.RETRY: "retried",
-    Verb.SKIP: "skipped; it stays on its host",
-    Verb.FIRST: "moved to the front",
-    Verb.RESET: "reset to active requested",
+    Verb.ABORT: message("shell_abort"),
+    Verb.FORCE: message("shell_force"),
+    Verb.RETRY: message("shell_retry"),
+    Verb.SKIP: message("shell_skip"),
+    Verb.FIRST: message("shell_first"),
+    Verb.RESET: message("shell_reset"),
 }
 #: Those that a worker asks Nova for.
 _NOVA_ANSWERS = {Verb.ABORT, Verb.FORCE, Verb.RESET}
@@ -79,17 +78,17 @@ STEERED = Shape(
 OF_DRAIN_OR_PLAN = (Printed(DRAIN, "ID"), Printed(PLAN, "--plan ID"))
 
 
-def pace_and_window(drain: services.Drain) -> str:
-    """How a drain goes about it, e.g. "2 migrations at once; nothing new after …"."""
-    said = [f"{counted(drain.max_concurrent, 'migration')} at once"]
+def pace_and_window(drain: services.Drain) -> list[Message]:
+    """How a drain goes about it, e.g. "2 migrations at once", "not before …"."""
+    said = [message("n_migrations_at_once", count=drain.max_concurrent)]
     if drain.start_at:
-        said.append(f"not before {iso(drain.start_at)}")
+        said.append(message("pace_not_before", at=drain.start_at))
     if drain.stop_at:
-        said.append(f"no new migrations after {iso(drain.stop_at)}")
-    said.append(f"timeout action: {drain.timeout_action}")
+        said.append(message("pace_nothing_after", at=drain.stop_at))
+    said.append(message("pace_timeout_action", action=drain.timeout_action))
     if not drain.destination:
-        said.append(f"placing: {'even' if drain.follow_estimate else 'scheduler'}")
-    return "; ".join(said)
+        said.append(message("pace_even" if drain.follow_estimate else "pace_scheduler"))
+    return said
 
 
 def plan_progress_document(
@@ -153,7 +152,7 @@ class SteeringCommand(WaitingCommand):
             help="all drains of this plan for which it is possible",
         )
 
-    def said(self, drain: services.Drain) -> str:
+    def said(self, drain: services.Drain) -> Message:
         """What became of the request, in one sentence about the drain."""
         raise NotImplementedError
 
@@ -163,7 +162,7 @@ class SteeringCommand(WaitingCommand):
         report = services.drain_report(self.actor, drain_id)
         if self.json:
             self.print_json(services.drain_document(report))
-        self.say(self.said(report.drain))
+        self.tell(self.said(report.drain))
         if report.drain.finished_at is None:
             self.warn_without_worker(report)
 
@@ -206,9 +205,8 @@ class SteeringCommand(WaitingCommand):
             self.print_plan(plan_id, reports, refused)
         for drain in (report.drain for report in reports):
             why = refused.get(drain.pk)
-            self.say(
-                f"Drain {drain.pk} of {drain.host}: {english(why)}" if why else self.said(drain)
-            )
+            refusal = {"drain": drain.pk, "host": drain.host, "said": why}
+            self.tell(message("shell_of_drain", **refusal) if why else self.said(drain))
         if any(report.drain.finished_at is None for report in reports):
             self.warn_without_worker(reports[0])
         self.exit_if_refused(reports, refused)
@@ -256,11 +254,12 @@ class SteeringCommand(WaitingCommand):
                 )
             )
         for row in steered.done:
-            self.say(f"{row.server_name}: {_ASKED[verb]}.")
+            self.tell(message("shell_instance", name=row.server_name, what=_ASKED[verb]))
         for row, why in steered.refused:
-            self.note(f"{row.server_name} ({row.server_id}): {english(why)}")
+            named = {"name": row.server_name, "id": row.server_id}
+            self.note(english(message("shell_instance_refused", **named, why=why)))
         if verb in _NOVA_ANSWERS:
-            self.say(f"See the result with `drain_status {drain_id}`.")
+            self.tell(message("shell_see_drain", drain=drain_id))
         self.warn_without_worker(services.drain_report(self.actor, drain_id))
         if steered.refused:
             raise SystemExit(EXIT_NOT_ALL)

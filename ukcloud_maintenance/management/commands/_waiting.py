@@ -12,7 +12,7 @@ from ukcloud_maintenance import services
 from ukcloud_maintenance.core.copying.convergence import Verdict
 from ukcloud_maintenance.core.copying.fraction import of_pass
 from ukcloud_maintenance.core.drain.needs import course_of
-from ukcloud_maintenance.core.message import Message
+from ukcloud_maintenance.core.message import Message, message
 from ukcloud_maintenance.core.printable import printable
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
@@ -20,7 +20,7 @@ from ukcloud_maintenance.core.states import (
     Direction,
     DrainState,
 )
-from ukcloud_maintenance.messages import english, iso
+from ukcloud_maintenance.messages import english
 from ukcloud_maintenance.services import DrainReport
 
 from ._base import EXIT_INTERRUPTED, ShellCommand
@@ -64,10 +64,10 @@ class Changes:
 class Lines(Changes):
     def show(self, reports: Sequence[DrainReport]) -> None:
         for report in reports:
-            line = summary(report)
-            if moving := ", ".join(_in_progress(report)):
-                line += f"; in progress: {moving}"
-            self.line(report.drain.pk, line)
+            said = summary(report)
+            if moving := list(_in_progress(report)):
+                said = message("shell_summary_moving", summary=said, moving=moving)
+            self.line(report.drain.pk, english(said))
 
 
 class Drawing:
@@ -81,11 +81,11 @@ class Drawing:
         self._drawn = 0
 
     def lines(self, lines: list[str], more: str) -> None:
-        """:param more: what is said after their number of those that do not fit"""
+        """:param more: the code of what is said of those that do not fit"""
         # What leaves the screen at its top cannot be drawn again.
         fitting = max(shutil.get_terminal_size().lines - 2, 1)
         if len(lines) > fitting:
-            lines = [*lines[:fitting], f"and {len(lines) - fitting} {more}"]
+            lines = [*lines[:fitting], english(message(more, n=len(lines) - fitting))]
         up = self._UP.format(self._drawn) if self._drawn else ""
         text = "".join(f"{line}\n" for line in lines)
         self._draw(f"{up}{self._CLEAR}{self._CUT}{text}{self._BREAK}")
@@ -106,14 +106,14 @@ class Bars(Drawing):
         self._begun = time.monotonic()
 
     def show(self, reports: Sequence[DrainReport]) -> None:
-        self.lines([self._bar(report) for report in reports], "more")
+        self.lines([self._bar(report) for report in reports], "shell_more")
 
     def _bar(self, report: DrainReport) -> str:
         done, whole = progress(report)
         elapsed = timedelta(seconds=int(time.monotonic() - self._begun))
         moving = ", ".join(_in_progress(report, percent=True))
         bar = "#" * int(self._WIDTH * done / whole)
-        said = printable(f"{summary(report)} {moving}")
+        said = printable(f"{english(summary(report))} {moving}")
         return f"{done / whole:4.0%}|{bar:<{self._WIDTH}}| {elapsed} {said}"
 
 
@@ -226,7 +226,7 @@ class WaitingCommand(DisplayCommand):
             self.warn_of_worker(services.worker_status(self.actor))
             if not found.safe and found.why_not != shown:
                 shown = found.why_not
-                self.note(f"{host}: {english(shown)}")
+                self.note(english(message("shell_why_not_safe", host=host, why=shown)))
             return found
 
         return patiently(read, _Verdict())
@@ -234,12 +234,10 @@ class WaitingCommand(DisplayCommand):
     def say_safety(self, found: services.Certificate) -> None:
         """Whether a host is safe to power off, in a sentence."""
         if found.safe:
-            self.say(
-                f"{found.host} is SAFE TO POWER OFF, since {iso(found.safe_since)}; verified"
-                f" {iso(found.verified_at)}."
-            )
+            since, at = found.safe_since, found.verified_at
+            self.tell(message("shell_safe", host=found.host, since=since, verified=at))
         else:
-            self.say(f"{found.host} is NOT safe to power off. {english(found.why_not)}")
+            self.tell(message("shell_not_safe", host=found.host, why=found.why_not))
 
     def reports(self, ids: list[int]) -> list[DrainReport]:
         return [services.drain_report(self.actor, drain_id) for drain_id in ids]
@@ -271,8 +269,7 @@ class WaitingCommand(DisplayCommand):
             reports = self.reports(ids)
             if self.json:
                 print_out(reports)
-            for line in _continues(reports, plan_id):
-                self.note(line)
+            self.note(*map(english, _continues(reports, plan_id)))
             raise SystemExit(EXIT_INTERRUPTED) from None
         if self.json:
             print_out(reports)
@@ -286,33 +283,23 @@ class WaitingCommand(DisplayCommand):
         return reports
 
 
-def _continues(reports: list[DrainReport], plan_id: int | None) -> Iterator[str]:
+def _continues(reports: list[DrainReport], plan_id: int | None) -> Iterator[Message]:
     if plan_id is not None and any(r.drain.state not in DRAIN_TERMINAL for r in reports):
-        yield (
-            f"Plan {plan_id} continues. Follow it with `drain_status --plan {plan_id}`, cancel it"
-            f" with `drain_cancel --plan {plan_id}`."
-        )
+        yield message("shell_plan_continues", plan=plan_id)
         return
     for drain in (report.drain for report in reports):
-        number = drain.pk
         if drain.state == DrainState.CANCELLING:
-            yield (
-                f"The cancellation of drain {number} continues. Follow it with `drain_status"
-                f" {number}`."
-            )
+            yield message("shell_cancel_continues", drain=drain.pk)
         elif drain.state not in DRAIN_TERMINAL:
-            yield (
-                f"Drain {number} of {drain.host} continues. Follow it with `drain_status"
-                f" {number}`, cancel it with `drain_cancel {number}`."
-            )
+            yield message("shell_drain_continues", drain=drain.pk, host=drain.host)
         elif drain.state == DrainState.SUCCEEDED:
-            yield (
-                f"Drain {number} has ended. Wait until {drain.host} is safe to power off with"
-                f" `host_status {drain.host} --wait`."
-            )
+            yield message("shell_wait_for_safe", drain=drain.pk, host=drain.host)
 
 
 def _ended(report: DrainReport) -> list[str]:
     drain = report.drain
     first, *rest = paragraph(drain.message)
-    return [f"Drain {drain.pk} of {drain.host} {drain.state}: {first}", *rest]
+    said = message(
+        "shell_drain_ended", drain=drain.pk, host=drain.host, state=drain.state, what=first
+    )
+    return [english(said), *rest]

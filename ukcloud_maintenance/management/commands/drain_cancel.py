@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
+from ukcloud_maintenance.core.message import Message, message
 from ukcloud_maintenance.core.states import DrainState
 from ukcloud_maintenance.core.steering import DrainVerb
 
@@ -73,17 +74,14 @@ class Command(SteeringCommand):
         if any(r.drain.state != DrainState.CANCELLED or r.counts.need_a_look for r in reports):
             raise SystemExit(EXIT_NOT_DRAINED)
 
-    def said(self, drain: services.Drain) -> str:
+    def said(self, drain: services.Drain) -> Message:
         if drain.state != DrainState.CANCELLING:
-            return f"Drain {drain.pk} of {drain.host} is {drain.state}."
-        how = "are aborted" if drain.cancel_abort else "finish"
-        return (
-            f"Drain {drain.pk} of {drain.host} is being cancelled: migrations in progress {how};"
-            f" {_service(drain)}."
+            return message("shell_drain_is", drain=drain.pk, host=drain.host, state=drain.state)
+        aborts, enables = drain.cancel_abort, drain.cancel_enable
+        return message(
+            "shell_drain_cancelling",
+            drain=drain.pk,
+            host=drain.host,
+            migrations=message("shell_migrations_aborted" if aborts else "shell_migrations_finish"),
+            service=message("shell_service_enabled" if enables else "shell_service_unchanged"),
         )
-
-
-def _service(drain: services.Drain) -> str:
-    if drain.cancel_enable:
-        return "its service is enabled at the end if it still has the drain's reason"
-    return "its service stays unchanged"

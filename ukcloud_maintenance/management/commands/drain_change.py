@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
+from ukcloud_maintenance.core.message import Message, message
 from ukcloud_maintenance.core.steering import DrainVerb
 from ukcloud_maintenance.services import UNCHANGED, DrainChange
 
@@ -46,8 +47,14 @@ class Command(SteeringCommand):
         )
         self.steer(options, services.change_drain, change=change)
 
-    def said(self, drain: services.Drain) -> str:
-        return f"Drain {drain.pk} of {drain.host} ({drain.state}): {pace_and_window(drain)}."
+    def said(self, drain: services.Drain) -> Message:
+        return message(
+            "shell_drain_changed",
+            drain=drain.pk,
+            host=drain.host,
+            state=drain.state,
+            pace=pace_and_window(drain),
+        )
 
 
 def _end(option: str, text: str | None) -> Any:

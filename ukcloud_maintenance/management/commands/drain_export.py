@@ -6,11 +6,11 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
+from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.record import export
 from ukcloud_maintenance.core.shape import Printed, Shape, keys
 
 from ._base import ShellCommand
-from ._documents import counted
 
 WRITTEN = Shape(
     "The file of a drain that was written",
@@ -63,6 +63,7 @@ class Command(ShellCommand):
                     events=len(document["events"]),
                 )
             )
-        self.say(
-            f"Drain {options['id']} with {counted(instances, 'instance')} was written to {path}."
+        said = message("n_instances", count=instances)
+        self.tell(
+            message("shell_drain_written", drain=options["id"], instances=said, path=str(path))
         )

@@ -6,14 +6,14 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
+from ukcloud_maintenance.core.message import Message, message
 from ukcloud_maintenance.core.record.export import DRAIN
 from ukcloud_maintenance.core.shape import Printed
 from ukcloud_maintenance.core.states import DrainState, TimeoutAction
-from ukcloud_maintenance.messages import document, iso
+from ukcloud_maintenance.messages import document
 
 from ._arguments import PLACING, add_placing, add_window, moment
 from ._base import EXIT_NOT_DRAINED, EXIT_REFUSED
-from ._documents import counted
 from ._hosts import add_dry_run, add_host_sets, chosen_hosts
 from ._plans import pace_of, plan_text, plans_text
 from ._preflights import PREFLIGHT, plan_document
@@ -139,12 +139,10 @@ class Command(WaitingCommand):
         if self.json:
             self._print(reports)
         if plan:
-            self.say(
-                f"Plan {plan.pk} requested: {len(ids)} hosts,"
-                f" {pace_of(plan.hosts_at_once, len(ids))}."
-            )
+            n, pace = message("n_hosts", count=len(ids)), pace_of(plan.hosts_at_once, len(ids))
+            self.tell(message("shell_plan_requested", plan=plan.pk, hosts=n, pace=pace))
         for report in reports:
-            self.say(_asked(report))
+            self.tell(_asked(report))
         self.warn_without_worker(reports[0])
 
     def _check(self, cloud: services.Cloud, hosts: list[str], options: dict[str, Any]) -> None:
@@ -208,15 +206,16 @@ def _is_drained(report: services.DrainReport) -> bool:
     return report.drain.state == DrainState.SUCCEEDED and not report.counts.need_a_look
 
 
-def _asked(report: services.DrainReport) -> str:
+def _asked(report: services.DrainReport) -> Message:
     drain, counts = report.drain, report.counts
-    text = f"Drain {drain.pk} of {drain.host} requested: {counted(counts.total, 'instance')}"
+    instances = message("n_instances", count=counts.total)
     if staying := counts.stay:
-        text += f", {staying} of them stay where they are"
+        instances = message("shell_some_stay", instances=instances, staying=staying)
+    what = [instances]
     if drain.start_at:
-        text += f"; it does not start before {iso(drain.start_at)}"
+        what.append(message("shell_not_before", at=drain.start_at))
     if drain.stop_at:
-        text += f"; no new migrations start after {iso(drain.stop_at)}"
+        what.append(message("shell_nothing_after", at=drain.stop_at))
     if drain.timeout_action == TimeoutAction.FORCE:
-        text += "; if a migration takes too long, its guest is paused until the rest is copied"
-    return text + "."
+        what.append(message("shell_forces"))
+    return message("shell_drain_requested", drain=drain.pk, host=drain.host, what=what)

@@ -9,14 +9,13 @@ from ukcloud_maintenance import services
 from ukcloud_maintenance.core import steering
 from ukcloud_maintenance.core.copying.convergence import ADVICE, Verdict, pause_seconds
 from ukcloud_maintenance.core.host.evidence import Evidence
-from ukcloud_maintenance.core.message import message
+from ukcloud_maintenance.core.message import Message, message, text
 from ukcloud_maintenance.core.shape import Printed
 from ukcloud_maintenance.core.steering import Verb
-from ukcloud_maintenance.messages import english, english_remedy, iso
+from ukcloud_maintenance.messages import english, english_remedy
 from ukcloud_maintenance.services import InstanceMigration
 
 from ._base import EXIT_REFUSED, failure
-from ._plans import duration_text, size_text
 from ._steering import STEERED, SteeringCommand, find_instances
 
 VERBS = {
@@ -29,10 +28,6 @@ VERBS = {
 #: What a forced completion costs the guest.
 _FORCE_COST = next(
     english_remedy(way.said) for way in ADVICE[Verdict.CONVERGING] if way.code == Verb.FORCE
-)
-_RESET_COST = (
-    "Nova's database will say that these instances are active on their source host. If a guest"
-    " runs on another host nevertheless, a second copy of it could be started on the same disks."
 )
 
 
@@ -75,9 +70,9 @@ class Command(SteeringCommand):
             evidence = self._evidence(report, able)
         if able and not options["yes"]:
             if verb is Verb.FORCE:
-                self._confirm("Force to complete:", able, _forecast, _FORCE_COST)
+                self._confirm(message("to_force"), able, _forecast, text(_FORCE_COST))
             elif verb is Verb.RESET:
-                self._confirm("Reset to active:", able, _where, _RESET_COST)
+                self._confirm(message("to_reset"), able, _where, message("cost_of_reset"))
         steered = services.steer(self.actor, report.drain.pk, verb, [row.pk for row in rows])
         self.show_steered(report.drain.pk, verb, steered, evidence)
 
@@ -111,22 +106,23 @@ class Command(SteeringCommand):
 
     def _confirm(
         self,
-        what: str,
+        what: Message,
         rows: Sequence[InstanceMigration],
-        of: Callable[[InstanceMigration], str],
-        cost: str,
+        of: Callable[[InstanceMigration], Message],
+        cost: Message,
     ) -> None:
-        named = [f"  {row.server_name} ({row.server_id}): {of(row)}" for row in rows]
-        self.confirm(cost, what, *named, cost)
+        named = [f"  {row.server_name} ({row.server_id}): {english(of(row))}" for row in rows]
+        self.confirm(english(cost), english(what), *named, english(cost))
 
 
-def _where(row: InstanceMigration) -> str:
-    return f"on {row.source_compute}"
+def _where(row: InstanceMigration) -> Message:
+    return message("shell_on_host", host=row.source_compute)
 
 
 def _evidence_lines(row: InstanceMigration, evidence: Evidence) -> list[str]:
     """Each check, what they mean together, and what to look at by hand."""
-    lines = [f"{row.server_name} ({row.server_id}), read at {iso(evidence.read_at)}:"]
+    named = {"name": row.server_name, "id": row.server_id}
+    lines = [english(message("shell_read_at", **named, at=evidence.read_at))]
     for check in evidence.checks:
         lines.append(f"  {'yes' if check.passed else 'NO '}  {english(check.found)}")
         lines += [f"       {english(detail)}" for detail in check.details]
@@ -135,16 +131,17 @@ def _evidence_lines(row: InstanceMigration, evidence: Evidence) -> list[str]:
     return lines
 
 
-def _forecast(row: InstanceMigration) -> str:
+def _forecast(row: InstanceMigration) -> Message:
     """How long the guest would be paused, and whether the migration finishes without it."""
     sizes = (row.attempt.memory_remaining_bytes, row.attempt.disk_remaining_bytes)
     remaining = None if sizes == (None, None) else sum(size or 0 for size in sizes)
     pause = pause_seconds(remaining, row.attempt.rate_bytes)
-    said = "unknown how much is left"
+    said = message("shell_left_unknown")
     if remaining is not None:
-        said = f"{size_text(remaining)} left"
+        said = message("shell_left", size=remaining)
     if pause is not None:
-        said += f", a pause of about {duration_text(pause)}"
-    if row.attempt.course == Verdict.CONVERGING and row.attempt.seconds_left is not None:
-        said += f"; without one, it finishes in about {duration_text(row.attempt.seconds_left)}"
+        said = message("shell_left_and_pause", left=said, pause=pause)
+    seconds = row.attempt.seconds_left
+    if row.attempt.course == Verdict.CONVERGING and seconds is not None:
+        said = message("shell_finishes_without", left=said, seconds=seconds)
     return said

@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
+from ukcloud_maintenance.core.message import Message, message
 from ukcloud_maintenance.core.steering import DrainVerb
 
 from ._steering import OF_DRAIN_OR_PLAN, SteeringCommand
@@ -25,11 +26,11 @@ class Command(SteeringCommand):
     def act(self, **options: Any) -> None:
         self.steer(options, services.pause_drain)
 
-    def said(self, drain: services.Drain) -> str:
-        what = "no new migrations start, those in progress finish"
-        if not drain.started_at:
-            what = "it has not started and does not start"
-        return (
-            f"Drain {drain.pk} of {drain.host} is {drain.state}: {what}. Resume it with"
-            f" `drain_resume {drain.pk}`."
+    def said(self, drain: services.Drain) -> Message:
+        return message(
+            "shell_drain_paused",
+            drain=drain.pk,
+            host=drain.host,
+            state=drain.state,
+            what=message("shell_paused_begun" if drain.started_at else "shell_paused_unbegun"),
         )

@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
+from ukcloud_maintenance.core.message import Message, message
 from ukcloud_maintenance.core.steering import DrainVerb
 
 from ._steering import OF_DRAIN_OR_PLAN, SteeringCommand, pace_and_window
@@ -22,5 +23,6 @@ class Command(SteeringCommand):
     def act(self, **options: Any) -> None:
         self.steer(options, services.resume_drain)
 
-    def said(self, drain: services.Drain) -> str:
-        return f"Drain {drain.pk} of {drain.host} resumed: {pace_and_window(drain)}."
+    def said(self, drain: services.Drain) -> Message:
+        pace = pace_and_window(drain)
+        return message("shell_drain_resumed", drain=drain.pk, host=drain.host, pace=pace)

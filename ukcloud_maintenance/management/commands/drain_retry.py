@@ -6,6 +6,7 @@ from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core import steering
+from ukcloud_maintenance.core.message import Message, message
 from ukcloud_maintenance.core.shape import Printed
 from ukcloud_maintenance.core.states import MigrationState
 from ukcloud_maintenance.core.steering import DrainVerb, Verb
@@ -73,7 +74,6 @@ class Command(SteeringCommand):
             steered = services.retry_failed(self.actor, drain_id)
         self.show_steered(drain_id, Verb.RETRY, steered)
 
-    def said(self, drain: services.Drain) -> str:
-        return (
-            f"{summary(services.drain_report(self.actor, drain.pk))}; failed instances are retried."
-        )
+    def said(self, drain: services.Drain) -> Message:
+        found = summary(services.drain_report(self.actor, drain.pk))
+        return message("shell_failed_retried", summary=found)

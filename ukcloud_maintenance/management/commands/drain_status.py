@@ -13,6 +13,7 @@ from ukcloud_maintenance.core.copying.duration import Forecast
 from ukcloud_maintenance.core.copying.fraction import of_pass
 from ukcloud_maintenance.core.drain import needs
 from ukcloud_maintenance.core.drain.alarm import alarm
+from ukcloud_maintenance.core.message import Message, message
 from ukcloud_maintenance.core.printable import one_line
 from ukcloud_maintenance.core.record.export import DRAIN
 from ukcloud_maintenance.core.shape import Printed
@@ -27,15 +28,15 @@ from ukcloud_maintenance.messages import english, english_remedy, iso
 from ukcloud_maintenance.services import DrainReport, InstanceMigration
 
 from ._base import ShellCommand
-from ._documents import counted, left_of, paragraph, summary, table
+from ._documents import left_of, paragraph, summary, table
 from ._plans import duration_text, pace_of
 from ._steering import PLAN, pace_and_window, plan_progress_document
 
 #: What the verdicts mean that need an admin's attention.
 _MEANING = {
-    Verdict.SLOW: "is slow: the data left to copy decreases, but it takes long",
-    Verdict.NOT_CONVERGING: "is not converging: the guest writes at least as fast as it is copied",
-    Verdict.STALLED: "is stalled: no data is being copied",
+    Verdict.SLOW: "shell_is_slow",
+    Verdict.NOT_CONVERGING: "shell_is_not_converging",
+    Verdict.STALLED: "shell_is_stalled",
 }
 _COMMANDS = {"abort": "drain_instance abort", "force_complete": "drain_instance force-complete"}
 
@@ -74,7 +75,7 @@ class Command(ShellCommand):
             self.print_json([services.drain_document(report) for report in reports])
             return
         if not reports:
-            self.say("No drain is in progress.")
+            self.tell(message("shell_no_drain_open"))
             return
         self._alarms(reports)
         self.say(
@@ -108,8 +109,9 @@ class Command(ShellCommand):
     def _alarms(self, reports: list[DrainReport]) -> None:
         """First of all, the instances that need attention."""
         for report in reports:
-            if first := english(alarm(report.migrations)):
-                self.say(f"Drain {report.drain.pk} of {report.drain.host}: {first}")
+            if first := alarm(report.migrations):
+                drain = report.drain
+                self.tell(message("shell_of_drain", drain=drain.pk, host=drain.host, said=first))
 
     def _plan(self, report: services.PlanReport) -> None:
         plan, total = report.plan, report.total
@@ -118,17 +120,20 @@ class Command(ShellCommand):
             self.print_json(plan_progress_document(report, reports))
             return
         self._alarms(reports)
-        how = pace_of(plan.hosts_at_once, len(reports))
-        over = ", finished" if report.is_over else ""
-        self.say(
-            f"Plan {plan.pk}: {len(reports)} hosts, {how}{over};"
-            f" {left_of(total, 'left their hosts')}",
+        self.tell(
+            message(
+                "shell_plan_over" if report.is_over else "shell_plan",
+                plan=plan.pk,
+                hosts=message("n_hosts", count=len(reports)),
+                pace=pace_of(plan.hosts_at_once, len(reports)),
+                counts=left_of(total, "shell_left_their_hosts"),
+            ),
             *_of_plan_in_need(report),
-            f"Reason: {plan.reason}",
-            f"Requested by {plan.requested_by} at {iso(plan.created_at)}",
+            message("shell_reason", reason=plan.reason),
+            message("shell_requested_by", who=plan.requested_by, at=plan.created_at),
             *([_forecast(report.forecast, report.in_need)] if report.forecast else []),
-            "",
         )
+        self.say("")
         self.say(
             *table(
                 ["HOST", "DRAIN", "STATE", "LEFT", "OF", "STAY", "FAILED", "WINDOW", "MESSAGE"],
@@ -157,21 +162,25 @@ class Command(ShellCommand):
             self.print_json(services.drain_document(report))
             return
         drain = report.drain
-        self.say(summary(report))
+        self.tell(summary(report))
         if drain.message:
             self.say(*paragraph(drain.message))
         if report.in_need:
-            self.say(f"Needs you: {', '.join(_names(report.in_need))}.")
-        self.say(
-            f"Reason: {drain.reason}",
-            f"Requested by {drain.requested_by} at {iso(drain.created_at)},"
-            f" started {iso(drain.started_at) or 'not yet'},"
-            f" finished {iso(drain.finished_at) or 'not yet'}",
-            pace_and_window(drain),
+            self.tell(message("shell_needs_you", names=_names(report.in_need)))
+        self.tell(
+            message("shell_reason", reason=drain.reason),
+            message(
+                "shell_requested_started",
+                who=drain.requested_by,
+                at=drain.created_at,
+                started=drain.started_at or message("shell_not_yet"),
+                finished=drain.finished_at or message("shell_not_yet"),
+            ),
+            message("shell_summary_of", parts=pace_and_window(drain)),
             *_time_left(report),
         )
         if drain.plan_id:
-            self.say(f"Part of plan {drain.plan_id}: see `drain_status --plan {drain.plan_id}`")
+            self.tell(message("shell_part_of_plan", plan=drain.plan_id))
         self.say(
             "",
             *table(
@@ -204,7 +213,7 @@ class Command(ShellCommand):
 def _state_of(drain: services.Drain) -> str:
     """Of those that are no drain, what they are as well."""
     back = drain.direction == Direction.BACK
-    return f"{drain.state} (bring-back)" if back else str(drain.state)
+    return english(message("shell_state_back", state=drain.state)) if back else str(drain.state)
 
 
 def _window(drain: services.Drain) -> str:
@@ -213,7 +222,7 @@ def _window(drain: services.Drain) -> str:
     return f"{iso(drain.start_at) or ''}/{iso(drain.stop_at) or ''}"
 
 
-def _time_left(report: DrainReport) -> Iterator[str]:
+def _time_left(report: DrainReport) -> Iterator[Message]:
     """How long it still takes, how sure that is, and whether its window is long enough."""
     found, stop_at = report.forecast, report.drain.stop_at
     if found is None:
@@ -223,27 +232,25 @@ def _time_left(report: DrainReport) -> Iterator[str]:
         begins = max(report.now, report.drain.start_at or report.now)
         room = (stop_at - begins).total_seconds()
         if found.low > room:
-            said += "; it does not fit into its window"
+            said = message("shell_fits_not", said=said)
         elif found.high > room:
-            said += "; it may not fit into its window"
+            said = message("shell_may_not_fit", said=said)
         else:
-            said += "; it fits into its window"
+            said = message("shell_fits", said=said)
     yield said
 
 
-def _forecast(found: Forecast, in_need: Iterable[tuple[needs.Need, object]]) -> str:
+def _forecast(found: Forecast, in_need: Iterable[tuple[needs.Need, object]]) -> Message:
     """How long a drain or a plan still takes, and how sure that is."""
     if not math.isfinite(found.likely):
-        what = "stalled" if needs.only_stalled(in_need) else "not converging"
-        return f"Time left: no estimate: a migration is {what}"
-    source = f"based on {counted(found.samples, 'earlier migration')}"
+        if needs.only_stalled(in_need):
+            return message("shell_stalled_no_estimate")
+        return message("shell_not_converging_no_estimate")
+    source = message("shell_based_on", count=found.samples)
     if found.assumed:
-        source = "a rough estimate: too few migrations in this region so far"
-    high = duration_text(found.high) if math.isfinite(found.high) else "unknown"
-    return (
-        f"Time left: about {duration_text(found.likely)}"
-        f" ({duration_text(found.low)} to {high}; {source})"
-    )
+        source = message("shell_rough_estimate")
+    high = found.high if math.isfinite(found.high) else message("shell_high_unknown")
+    return message("shell_time_left", likely=found.likely, low=found.low, high=high, source=source)
 
 
 def _said(row: InstanceMigration, report: DrainReport) -> Iterator[str]:
@@ -251,51 +258,50 @@ def _said(row: InstanceMigration, report: DrainReport) -> Iterator[str]:
     yield from english(row.message).split()
     requests = row.requests
     if requests.open:
-        by = requests.open.requested_by or f"the {requests.open.origin}"
-        yield f"[{requests.open.kind} requested by {by}]"
+        by = requests.open.requested_by or message("shell_by_origin", origin=requests.open.origin)
+        yield english(message("shell_request_open", kind=requests.open.kind, who=by))
     if requests.answer and row.state not in MIGRATION_WAITING:
         yield f"[{one_line(english(requests.answer))}]"
     if row.attempt.timed_out_at and row.state == MigrationState.MIGRATING:
-        yield f"[timeout exceeded at {iso(row.attempt.timed_out_at)}]"
+        yield english(message("shell_timed_out", at=row.attempt.timed_out_at))
     if times_out := _times_out(row, report):
-        yield f"[{times_out}]"
+        yield english(times_out)
 
 
 #: What a timeout does, by what the drain says now.
 _THEN = {
-    TimeoutAction.WARN: "marked and continues",
-    TimeoutAction.ABORT: "aborted",
-    TimeoutAction.FORCE: "forced to complete, its guest paused until the rest is copied",
+    TimeoutAction.WARN: message("shell_then_warn"),
+    TimeoutAction.ABORT: message("shell_then_abort"),
+    TimeoutAction.FORCE: message("shell_then_force"),
 }
 
 
-def _times_out(row: InstanceMigration, report: DrainReport) -> str:
-    """When a migration in progress times out and what happens then; empty once that is past."""
+def _times_out(row: InstanceMigration, report: DrainReport) -> Message | None:
+    """When a migration in progress times out and what happens then; None once that is past."""
     found = report.timeouts.get(row.pk)
     if found is None or report.now > found.due_at:
-        return ""
-    left = duration_text((found.due_at - report.now).total_seconds())
+        return None
+    left = (found.due_at - report.now).total_seconds()
     if report.now <= found.at:
-        return f"times out in {left}, then it is {_THEN[found.action]}"
+        return message("shell_times_out", left=left, then=_THEN[found.action])
     if found.action == TimeoutAction.WARN or row.requests.forced_at:
-        return ""
-    return (
-        f"should finish soon, so it may continue; otherwise in {left} it is {_THEN[found.action]}"
-    )
+        return None
+    return message("shell_may_finish", left=left, then=_THEN[found.action])
 
 
-def _names(in_need: Iterable[tuple[needs.Need, InstanceMigration]]) -> Iterator[str]:
+def _names(in_need: Iterable[tuple[needs.Need, InstanceMigration]]) -> Iterator[Message]:
     for need, row in in_need:
-        yield f"{row.server_name or row.server_id} ({need.replace('_', ' ')})"
+        name = row.server_name or row.server_id
+        yield message("shell_in_need", name=name, need=need.replace("_", " "))
 
 
-def _of_plan_in_need(report: services.PlanReport) -> Iterator[str]:
+def _of_plan_in_need(report: services.PlanReport) -> Iterator[Message]:
     """A line for each host of which instances need a person; what helps is told of its drain."""
     for drain in report.drains:
         found = [(need, row) for need, row in report.in_need if row.drain_id == drain.pk]
         if found:
-            said = ", ".join(_names(found))
-            yield f"Needs you on {drain.host}: {said}: see `drain_status {drain.pk}`"
+            names = _names(found)
+            yield message("shell_needs_you_on", host=drain.host, names=names, drain=drain.pk)
 
 
 def _state(row: InstanceMigration) -> str:
@@ -310,7 +316,8 @@ def _copied(row: InstanceMigration) -> str:
     share = of_pass(row.attempt) if moves else row.attempt.fraction
     if share is None or not (moves or row.state == MigrationState.SUCCEEDED):
         return ""
-    return f"{share:.0%} of rewritten" if moves and row.attempt.pass_bytes else f"{share:.0%}"
+    again = moves and row.attempt.pass_bytes
+    return english(message("shell_of_rewritten", share=share)) if again else f"{share:.0%}"
 
 
 def _course(row: InstanceMigration) -> tuple[str, str]:
@@ -320,16 +327,17 @@ def _course(row: InstanceMigration) -> tuple[str, str]:
     course, left = needs.course_of(row), row.attempt.seconds_left
     if not course or left is None:
         return course.replace("_", " "), ""
-    least = "" if row.attempt.pass_bytes else "at least "
-    return course.replace("_", " "), f"{least}{duration_text(left)}"
+    if row.attempt.pass_bytes:
+        return course.replace("_", " "), duration_text(left)
+    return course.replace("_", " "), english(message("shell_at_least", left=left))
 
 
 def _advice(report: DrainReport) -> Iterator[str]:
     """What can be done about migrations that do not finish, or not soon, and what it costs."""
-    for verdict, meaning in _MEANING.items():
+    for verdict, code in _MEANING.items():
         rows = [row for row in report.migrations if needs.course_of(row) == verdict]
         for row in rows:
-            yield f"{row.server_name} ({row.server_id}) {meaning}."
+            yield english(message(code, name=row.server_name, id=row.server_id))
         for way in ADVICE[verdict] if rows else ():
             command = _COMMANDS.get(way.code)
             typed = f" (`{command} {report.drain.pk} INSTANCE`)" if command else ""

@@ -6,18 +6,13 @@ from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.host.orphans import Orphan, amounts_of
+from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.shape import Printed, Shape, keys
 from ukcloud_maintenance.messages import document, english
 from ukcloud_maintenance.services import host_allocations, remove_allocation
 
 from ._arguments import add_host
 from ._base import ShellCommand
-
-_COST = (
-    "Only this allocation is removed from Placement, after all checks were repeated. No guest"
-    " is touched."
-)
-
 
 ALLOCATION = Shape(
     "An allocation",
@@ -79,32 +74,33 @@ exit codes:
             if self.json:
                 self.print_json([_document(one) for one in found])
             elif not found:
-                self.say(f"Placement has no allocations on {host}.")
+                self.tell(message("shell_no_allocations", host=host))
             for one in found:
                 self.say(_text(one))
             return
         if not options["yes"]:
-            self.confirm(_COST, f"Remove the allocation of consumer {consumer} on {host}. {_COST}")
+            cost = message("cost_of_removal")
+            said = message("to_remove_allocation", consumer=consumer, host=host, cost=cost)
+            self.confirm(english(cost), english(said))
         removed = remove_allocation(self.actor, cloud, host, consumer)
         if self.json:
             self.print_json(_document(removed))
-        held = "; ".join(english(amounts_of(allocation)) for allocation in removed.here)
-        self.say(f"Removed from {host}: {held}.")
+        held = [amounts_of(allocation) for allocation in removed.here]
+        self.tell(message("shell_removed_allocation", host=host, held=held))
         self.warn_of_worker(services.worker_status(self.actor))
 
 
 def _text(one: Orphan) -> str:
-    what = "leftover, can be removed" if one.removable else "may still be in use"
-    lines = [f"{one.consumer.consumer_id}: {what}"]
-    lines += [f"  holds {english(amounts_of(a))}" for a in one.here]
+    what = "shell_leftover" if one.removable else "shell_in_use"
+    lines = [english(message(what, consumer=one.consumer.consumer_id))]
+    lines += [f"  {english(message('shell_holds', amounts=amounts_of(a)))}" for a in one.here]
     for check in one.checks:
         lines.append(f"  {'yes' if check.passed else 'NO '}  {english(check.found)}")
         lines += [f"       {english(detail)}" for detail in check.details if not check.passed]
     if one.removable:
-        lines.append(
-            f"  Remove it: host_allocations {one.host} --remove {one.consumer.consumer_id}"
-        )
-        lines.append(f"  By hand: {one.command}")
+        named = {"host": one.host, "consumer": one.consumer.consumer_id}
+        lines.append(f"  {english(message('shell_remove_it', **named))}")
+        lines.append(f"  {english(message('shell_by_hand', command=one.command))}")
     return "\n".join(lines)
 
 

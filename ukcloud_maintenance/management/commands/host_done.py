@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
+from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.run.export import RUN
 from ukcloud_maintenance.core.shape import Printed
 
@@ -31,8 +32,5 @@ class Command(ShellCommand):
         report = services.run_report(self.actor, row.run_id)
         if self.json:
             self.print_json(services.progress_document(report))
-        self.say(
-            f"The maintenance of {row.host} is done. Run {row.run_id} returns it to service when it"
-            f" is up; follow it with `maintenance_run status {row.run_id}`."
-        )
+        self.tell(message("shell_maintenance_done", host=row.host, run=row.run_id))
         self.warn_of_worker(report.worker)

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
-from ukcloud_maintenance.core.message import Message
+from ukcloud_maintenance.core.message import Message, message
 from ukcloud_maintenance.core.shape import Printed, Shape, keys
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
@@ -113,36 +113,37 @@ exit codes:
         maintenance = services.return_host(self.actor, cloud, request)
         if request.bring_back and not request.also_moved:
             for one in services.left_alone(self.actor, cloud, maintenance):
-                self.note(
-                    f"{one.server.name} ({one.server.id}) is not brought back: somebody else moved"
-                    f" it from {one.row.dest_compute} to {one.server.host}. To bring it back as"
-                    " well, use --also-moved."
+                said = message(
+                    "shell_not_brought_back",
+                    name=one.server.name,
+                    id=one.server.id,
+                    source=one.row.dest_compute,
+                    host=one.server.host,
                 )
+                self.note(english(said))
         if options["wait"]:
             self._wait(maintenance, options["bring_back"])
             return
         if self.json:
             self.print_json(self._document(maintenance))
-        self.say(f"Return of {maintenance.host} to service requested.")
+        self.tell(message("shell_return_requested", host=maintenance.host))
         if options["bring_back"]:
-            self.say(_brought_back(services.return_run(self.actor, maintenance)))
+            self.tell(_brought_back(services.return_run(self.actor, maintenance)))
         self.warn_of_worker(services.worker_status(self.actor))
 
     def _wait(self, maintenance: services.HostMaintenance, bring_back: bool) -> None:
         run = services.return_run(self.actor, maintenance) if bring_back else None
         if bring_back:
-            self.say(_brought_back(run))
+            self.tell(_brought_back(run))
         try:
             ended = self._until_over(maintenance)
         except KeyboardInterrupt:
             if self.json:
                 self.print_json(self._document(maintenance))
-            self.note(
-                f"The return of {maintenance.host} continues. Follow it with `host_status"
-                f" {maintenance.host}`."
-            )
+            self.note(english(message("shell_return_continues", host=maintenance.host)))
             raise SystemExit(EXIT_INTERRUPTED) from None
-        self.say(f"{ended.host}: {ended.return_result}. {english(ended.message)}")
+        said = {"host": ended.host, "result": ended.return_result, "said": ended.message}
+        self.tell(message("shell_return_ended", **said))
         back = run is None or self._until_back(ended, run)
         if run is None and self.json:
             self.print_json(self._document(ended))
@@ -195,12 +196,9 @@ exit codes:
         )
 
 
-def _brought_back(run: services.Drain | None) -> str:
+def _brought_back(run: services.Drain | None) -> Message:
     if run is None:
-        return "There are no instances to bring back."
+        return message("shell_none_to_bring_back")
     if run.state in DRAIN_TERMINAL:
-        return f"Drain {run.pk}, which brings the instances back, has ended ({run.state})."
-    return (
-        f"Drain {run.pk} brings the instances back when the host is in service. Follow it with"
-        f" `drain_status {run.pk}`."
-    )
+        return message("shell_bring_back_ended", drain=run.pk, state=run.state)
+    return message("shell_brings_back", drain=run.pk)

@@ -6,8 +6,9 @@ from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.host.certificate import worth_saying
+from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.shape import Printed
-from ukcloud_maintenance.messages import english, iso
+from ukcloud_maintenance.messages import english
 
 from ._arguments import add_host
 from ._base import EXIT_INTERRUPTED
@@ -66,14 +67,17 @@ exit codes:
     def _show(self, found: services.Certificate, listed: bool) -> None:
         self.say_safety(found)
         if not listed:
-            self.say(f"Nova lists no compute service of host {found.host}.")
+            self.tell(message("no_service_of_host", host=found.host))
         if found.maintenance is None:
             last = services.host_maintenance(self.actor, found.region, found.host)
             if last is not None:
-                said = english(last.message) or "no message"
-                self.say(
-                    f"Its last maintenance ended {iso(last.closed_at)}"
-                    f" ({last.return_result or 'closed by hand'}): {said}"
+                self.tell(
+                    message(
+                        "shell_last_maintenance",
+                        at=last.closed_at,
+                        result=last.return_result or message("closed_by_hand"),
+                        said=last.message or message("no_message"),
+                    )
                 )
             return
         for check in worth_saying(found.checks):
@@ -84,18 +88,21 @@ exit codes:
                 self.say(f"         {english(line)}")
         self.say(f"  {english(services.SCOPE)}")
         if found.withdrawn_at and not found.safe and found.withdrawn_why != found.why_not:
-            self.say(f"Withdrawn {iso(found.withdrawn_at)}: {english(found.withdrawn_why)}")
+            at, why = found.withdrawn_at, found.withdrawn_why
+            self.tell(message("shell_withdrawn", at=at, why=why))
         maintenance = found.maintenance
         reason = f' ("{maintenance.found_reason}")' if maintenance.found_reason else ""
-        self.say(
-            f"In maintenance since {iso(maintenance.opened_at)}; the service was found"
-            f" {maintenance.found_status}{reason}."
+        self.tell(
+            message(
+                "shell_in_maintenance",
+                at=maintenance.opened_at,
+                status=maintenance.found_status,
+                reason=reason,
+            )
         )
         for drain in found.drains:
-            self.say(
-                f"Drain {drain.pk}: {drain.state}, requested by {drain.requested_by}:"
-                f" {drain.reason}"
-            )
+            said = {"drain": drain.pk, "state": drain.state, "who": drain.requested_by}
+            self.tell(message("shell_drain_of_host", **said, reason=drain.reason))
         if maintenance.message:
             self.say(english(maintenance.message))
         self.warn_of_worker(services.worker_status(self.actor))

@@ -128,7 +128,7 @@ exit codes:
         except SystemExit as end:
             # 1 is what Python ends a bug with, and WARNING here
             if end.code == 1 and not self._is_said:
-                self._end("This command failed; standard error has the details.")
+                self._end(english(message("check_command_failed")))
             raise
 
     _is_said = False
@@ -138,7 +138,7 @@ exit codes:
         is_late = False
         try:
             if problem := unusable(options):
-                self._end(problem)
+                self._end(english(problem))
             found = _within(options["timeout"], partial(self._look, options))
         except MaintenanceError as error:
             self._end(english(said) if (said := getattr(error, "said", None)) else str(error))
@@ -176,8 +176,10 @@ exit codes:
         said = [english(one.said, remedy=False) for one in found.findings[:FINDINGS_SHOWN]]
         beyond = len(found.findings) - FINDINGS_SHOWN
         if beyond > 0:
-            said.append(f"And {beyond} more.")
-        self._line(found.level, " ".join(said) or "All is well.", _performance(found))
+            said.append(english(message("check_more", n=beyond)))
+        self._line(
+            found.level, " ".join(said) or english(message("check_all_well")), _performance(found)
+        )
 
     def _line(self, level: Level, text: str, performance: str = "") -> None:
         # what follows a bar is performance data

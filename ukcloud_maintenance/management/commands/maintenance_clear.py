@@ -6,10 +6,10 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
+from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.shape import Printed, Shape, keys
 
 from ._base import ShellCommand
-from ._documents import counted
 
 CLEARED = Shape(
     "What was cleared",
@@ -46,23 +46,24 @@ class Command(ShellCommand):
         found = services.clear_record(self.actor, options["older_than"], options["dry_run"])
         if self.json:
             self.print_json(CLEARED.made(dry_run=options["dry_run"], **asdict(found)))
-        verb = "Would remove" if options["dry_run"] else "Removed"
-        self.say(
-            f"{verb} {counted(found.drains, 'drain')} with {counted(found.instances, 'instance')}"
-            f" and {counted(found.events, 'event')}, {counted(found.maintenances, 'maintenance')}"
-            f" of hosts and {counted(found.plans, 'plan')}."
-        )
-        self.say(
-            f"{verb} {counted(found.runs, 'rolling run')} with {counted(found.run_hosts, 'host')}"
-            f" and {counted(found.run_actions, 'action')}."
+        dry = options["dry_run"]
+        self.tell(
+            message(
+                "shell_would_remove" if dry else "shell_removed",
+                drains=message("n_drains", count=found.drains),
+                instances=message("n_instances", count=found.instances),
+                events=message("n_events", count=found.events),
+                maintenances=message("n_maintenances", count=found.maintenances),
+                plans=message("n_plans", count=found.plans),
+            ),
+            message(
+                "shell_would_remove_runs" if dry else "shell_removed_runs",
+                runs=message("n_runs", count=found.runs),
+                hosts=message("n_hosts", count=found.run_hosts),
+                actions=message("n_actions", count=found.run_actions),
+            ),
         )
         if found.kept:
-            self.say(
-                f"Kept {counted(found.kept, 'drain')} of that age: their hosts are still in"
-                " maintenance."
-            )
+            self.tell(message("shell_kept", drains=message("n_drains", count=found.kept)))
         if found.kept_runs:
-            self.say(
-                f"Kept {counted(found.kept_runs, 'rolling run')} of that age: a host of it is still"
-                " in maintenance."
-            )
+            self.tell(message("shell_kept_runs", runs=message("n_runs", count=found.kept_runs)))

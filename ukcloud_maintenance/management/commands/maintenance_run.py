@@ -7,14 +7,14 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
-from ukcloud_maintenance.core.message import message
+from ukcloud_maintenance.core.message import Message, message
 from ukcloud_maintenance.core.record import export
 from ukcloud_maintenance.core.run import export as of_run
 from ukcloud_maintenance.core.run.domains import DomainKind
 from ukcloud_maintenance.core.run.states import HostVerb, OnFailure, RunState, RunVerb
 from ukcloud_maintenance.core.shape import Printed
 from ukcloud_maintenance.exceptions import ConfigurationError, Refused
-from ukcloud_maintenance.messages import english, iso
+from ukcloud_maintenance.messages import english
 
 from ._arguments import PLACING
 from ._base import (
@@ -24,7 +24,6 @@ from ._base import (
     failure,
     failure_of,
 )
-from ._documents import counted
 from ._hosts import chosen_hosts
 from ._run_arguments import HAND, add_verbs
 from ._run_documents import (
@@ -144,10 +143,8 @@ exit codes:
             return
         report = services.run_report(self.actor, run.pk)
         self.print_run(report)
-        self.say(
-            f"Run {run.pk} requested: {counted(len(report.hosts), 'host')}. Follow it with"
-            f" `maintenance_run status {run.pk}`."
-        )
+        number = message("n_hosts", count=len(report.hosts))
+        self.tell(message("shell_run_requested", run=run.pk, hosts=number))
         self.warn_of_worker(report.worker)
 
     def _domain(self, options: dict[str, Any]) -> str:
@@ -196,7 +193,7 @@ exit codes:
             self.print_json([services.progress_document(report) for report in reports])
             return
         if not reports:
-            self.say("No run is in progress. `maintenance_run list` shows those that are over.")
+            self.tell(message("shell_no_run_open"))
         for number, report in enumerate(reports):
             self.say(*([""] if number else []))
             self._show(report)
@@ -210,7 +207,8 @@ exit codes:
                 names.add(self.cloud(each).region)
             except ConfigurationError as error:
                 # one that nobody can open does not hide the others
-                self.note(f"Region {each} is left out. {english(error.said)}")
+                said = message("shell_region_left_out", region=each, why=error.said)
+                self.note(english(said))
         found = [run for name in names for run in services.list_runs(self.actor, name)]
         return sorted(found, key=lambda run: (run.created_at, run.pk), reverse=True)
 
@@ -228,7 +226,7 @@ exit codes:
         elif runs:
             self.say(*list_lines(runs, self.columns))
         else:
-            self.say("There is no run.")
+            self.tell(message("shell_no_run"))
 
     def _output(self, options: dict[str, Any]) -> None:
         report = services.run_report(self.actor, options["id"])
@@ -246,11 +244,12 @@ exit codes:
         if self.json:
             self.print_json(output_document(report.run.pk, host.host, one))
             return
-        self.note(f"{host.host}, {try_text(one)}, started {iso(one.started_at)}")
+        what = {"host": host.host, "what": try_text(one), "at": one.started_at}
+        self.note(english(message("shell_try", **what)))
         if one.output:
             self.say(*one.output.removesuffix("\n").split("\n"))
         else:
-            self.note("It has written nothing.")
+            self.note(english(message("shell_nothing_written")))
 
     def _host(self, report: services.RunReport, name: str) -> services.RunHost:
         for host in report.hosts:
@@ -273,65 +272,55 @@ exit codes:
             self.print_json(
                 WRITTEN.made(run_id=run.pk, output=str(path), hosts=hosts, events=events)
             )
-        self.say(f"Run {run.pk} with {counted(hosts, 'host')} was written to {path}.")
+        written = message("n_hosts", count=hosts)
+        self.tell(message("shell_run_written", run=run.pk, hosts=written, path=str(path)))
 
     # -- steering ----------------------------------------------------------------------------
 
     def _pause(self, options: dict[str, Any]) -> None:
-        self._steer(
-            options,
-            RunVerb.PAUSE,
-            "is paused: no host begins and no action is started; drains, actions and returns that"
-            " have begun go on. Resume it with `maintenance_run resume {run}`",
-        )
+        self._steer(options, RunVerb.PAUSE, "shell_run_paused")
 
     def _resume(self, options: dict[str, Any]) -> None:
-        self._steer(options, RunVerb.RESUME, "is resumed; hosts that failed are left as they are")
+        self._steer(options, RunVerb.RESUME, "shell_run_resumed")
 
     def _cancel(self, options: dict[str, Any]) -> None:
-        self._steer(
-            options,
-            RunVerb.CANCEL,
-            "is being cancelled: no host begins, and those that have begun are returned to"
-            " service, after their action where it runs already",
-        )
+        self._steer(options, RunVerb.CANCEL, "shell_run_cancelling")
 
     def _approve(self, options: dict[str, Any]) -> None:
-        self._steer(options, RunVerb.APPROVE, "has its approval for the next host")
+        self._steer(options, RunVerb.APPROVE, "shell_run_approved")
 
-    def _steer(self, options: dict[str, Any], verb: RunVerb, said: str) -> None:
+    def _steer(self, options: dict[str, Any], verb: RunVerb, code: str) -> None:
         run = services.steer_run(self.actor, options["id"], verb)
         if options.get("wait"):
             self._until_over(run.pk, is_cancelled=verb is RunVerb.CANCEL)
             return
-        self._said(run.pk, f"Run {run.pk} {said.format(run=run.pk)}.")
+        self._said(run.pk, message(code, run=run.pk))
 
     def _skip(self, options: dict[str, Any]) -> None:
-        self._steer_host(options, HostVerb.SKIP, "is left out")
+        self._steer_host(options, HostVerb.SKIP, "shell_host_skipped")
 
     def _retry(self, options: dict[str, Any]) -> None:
-        self._steer_host(options, HostVerb.RETRY, "is tried again")
+        self._steer_host(options, HostVerb.RETRY, "shell_host_retried")
 
     def _done(self, options: dict[str, Any]) -> None:
-        self._steer_host(
-            options, HostVerb.DONE, "is done, and is returned to service when it is up"
-        )
+        self._steer_host(options, HostVerb.DONE, "shell_host_done")
 
-    def _steer_host(self, options: dict[str, Any], verb: HostVerb, said: str) -> None:
+    def _steer_host(self, options: dict[str, Any], verb: HostVerb, code: str) -> None:
         row = services.steer_host(self.actor, options["id"], options["host"], verb)
-        self._said(row.run_id, f"Host {row.host} of run {row.run_id} {said}.")
+        self._said(row.run_id, message(code, host=row.host, run=row.run_id))
 
     def _add(self, options: dict[str, Any]) -> None:
         self.prove_authority()
         run = services.get_run(self.actor, options["id"])
         services.add_to_run(self.actor, self.cloud(run.region), run.pk, options["hosts"])
-        number = counted(len(options["hosts"]), "host")
-        self._said(run.pk, f"Run {run.pk} has {number} more: {', '.join(options['hosts'])}.")
+        hosts = options["hosts"]
+        number = message("n_hosts", count=len(hosts))
+        self._said(run.pk, message("shell_hosts_added", run=run.pk, number=number, hosts=hosts))
 
-    def _said(self, run_id: int, text: str) -> None:
+    def _said(self, run_id: int, said: Message) -> None:
         report = services.run_report(self.actor, run_id)
         self.print_run(report)
-        self.say(text)
+        self.tell(said)
         if not report.is_over:
             self.warn_of_worker(report.worker)
 

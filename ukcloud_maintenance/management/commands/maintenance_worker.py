@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.exceptions import MaintenanceError
 from ukcloud_maintenance.log import LOG
 from ukcloud_maintenance.messages import english
@@ -44,7 +45,8 @@ class Command(EdgeCommand):
         _log_to_stderr()
         port = options["metrics_port"]
         if port is not None and not 0 <= port <= 65535:
-            raise CommandError(f"--metrics-port: {port} is no TCP port.", returncode=2)
+            wrong = message("no_tcp_port", option="--metrics-port", port=port)
+            raise CommandError(english(wrong), returncode=2)
         try:
             worker = Worker(metrics_port=port)
             worker.check_clouds()

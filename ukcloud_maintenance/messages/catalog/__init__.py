@@ -8,25 +8,32 @@ from ..template import Template
 from . import (
     actions,
     affected,
+    allocations,
+    certificate,
     cloud,
+    commands,
     common,
     drain,
     emptiness,
-    host,
+    evidence,
     instances,
     monitoring,
     notices,
     preflight,
+    returning,
     runs,
     runs_domains,
     runs_windows,
     services,
     shell,
+    status,
+    worker,
 )
 
 _ROOMS = (
-    *(common, preflight, drain, instances, emptiness, host, services, shell, cloud),
-    *(actions, runs, runs_windows, runs_domains, notices, monitoring, affected),
+    *(common, preflight, drain, instances, emptiness, certificate, returning, evidence),
+    *(allocations, services, shell, commands, status, cloud, worker, actions),
+    *(runs, runs_windows, runs_domains, notices, monitoring, affected),
 )
 
 TEMPLATES: Mapping[str, Template] = ChainMap({}, *(dict(room.TEMPLATES) for room in _ROOMS))

@@ -93,7 +93,9 @@ TEMPLATES = {
         cause="More at once would take too long.",
     ),
     # -- what cannot be requested
-    "affected_nothing_named": Template("No drain, plan, run or host is named."),
+    "affected_nothing_named": Template(
+        "No drain, plan, run or host is named.", remedy="Name at least one."
+    ),
     "affected_several_regions": Template(
         "The drains belong to several regions: {regions}.", remedy="Name those of one region."
     ),

@@ -147,7 +147,8 @@ CONFIGURATION = {
         "clouds.yaml says too little to log in to cloud '{cloud}': {why}"
     ),
     "clouds_yaml_unusable": Template(
-        "clouds.yaml cannot be used for cloud '{cloud}': {why:clauses}"
+        "clouds.yaml cannot be used for cloud '{cloud}': {why:clauses}",
+        remedy="Correct clouds.yaml on this machine.",
     ),
     "file_unreadable": Template("{file} cannot be read"),
     "file_unreadable_because": Template("{file} cannot be read: {detail}"),

@@ -8,6 +8,9 @@ _SEE_RUN = "Open the run's page, or run `maintenance_run status` with its number
 _SEE_DRAIN = "Open the drain's page, or run `drain_status` with its number."
 
 TEMPLATES = {
+    "check_command_failed": Template("This command failed; standard error has the details."),
+    "check_more": Template("And {n} more."),
+    "check_all_well": Template("All is well."),
     "metrics_not_installed": Template(
         "The worker cannot serve metrics: {detail}",
         remedy="Install the extra metrics (prometheus_client), or set METRICS_PORT to 0. Drains are"

@@ -251,9 +251,17 @@ _ASKED: Mapping[str, Template] = {
     "run_host_retried": Template("Host {host} is tried again."),
     "run_host_done_by": Template("{who} says that the maintenance of {host} is done."),
     "run_hosts_added": Template("Added: {hosts}."),
-    "unknown_run": Template("There is no run {id}."),
-    "run_host_unknown": Template("Run {run} has no host {host}."),
-    "run_host_in_none": Template("Host {host} is in no run that is not over."),
+    "unknown_run": Template(
+        "There is no run {id}.",
+        remedy="The list of runs and `maintenance_run list` show those that are recorded.",
+    ),
+    "run_host_unknown": Template(
+        "Run {run} has no host {host}.", remedy="See `maintenance_run status {run}`."
+    ),
+    "run_host_in_none": Template(
+        "Host {host} is in no run that is not over.",
+        remedy="`maintenance_run list` shows the runs.",
+    ),
     "run_host_taken": Template(
         "Host {host} is in run {run} already.",
         remedy="Wait until that run is over, or leave the host out of it.",

@@ -65,14 +65,18 @@ HOSTS = {
         "Instances are being brought back to host {host} (drain {drain}, requested by {who}).",
         remedy="Wait until that drain has finished, or cancel it first.",
     ),
-    "host_not_in_maintenance": Template("Host {host} is not in maintenance."),
+    "host_not_in_maintenance": Template(
+        "Host {host} is not in maintenance.", remedy="Drain the host first."
+    ),
     "no_maintenance": Template(
         "Host {host} is not in maintenance: no drain of it was started since it was last"
         " returned to service.",
         remedy="To enable its service anyway: openstack compute service set --enable {host}"
         " nova-compute.",
     ),
-    "unknown_maintenance": Template("There is no maintenance {id}."),
+    "unknown_maintenance": Template(
+        "There is no maintenance {id}.", remedy="The page of the host shows its maintenances."
+    ),
     "maintenance_busy": Template(
         "The maintenance of host {host} is being modified.", remedy="Try again."
     ),
@@ -89,7 +93,8 @@ HOSTS = {
         remedy="Choose to enable the service, or do not bring the instances back.",
     ),
     "allocation_in_use": Template(
-        "The allocation of consumer {consumer} may still be in use: {why}"
+        "The allocation of consumer {consumer} may still be in use: {why}",
+        remedy="Remove it once every check of it passes.",
     ),
 }
 
@@ -109,12 +114,17 @@ DESTINATIONS = {
         "The nodes of destination {host} are bare metal (Ironic): instances cannot be moved there.",
         remedy=_BY_SCHEDULER,
     ),
-    "destination_is_source": Template("The destination is the host to be drained."),
+    "destination_is_source": Template(
+        "The destination is the host to be drained.",
+        remedy="Choose another host, or let the scheduler choose.",
+    ),
     "destination_unknown": Template(
         "There is no compute host named '{host}' to use as destination.",
         remedy="Host names must match exactly.",
     ),
-    "destination_down": Template("Destination {host} is down."),
+    "destination_down": Template(
+        "Destination {host} is down.", remedy="Choose another host, or let the scheduler choose."
+    ),
     "destination_disabled": Template(
         "Destination {host} is disabled: {reason}.", remedy=_BY_SCHEDULER
     ),
@@ -125,8 +135,15 @@ DESTINATIONS = {
     "destination_and_plan": Template(
         "Instances can either go to one named host or follow the plan, not both."
     ),
-    "destination_not_taken": Template("A destination can be given only for a retry."),
-    "destination_is_set": Template("All instances of this drain go to {host}."),
+    "destination_not_taken": Template(
+        "A destination can be given only for a retry.",
+        remedy="Retry the instance to send it to a host of your choice.",
+    ),
+    "destination_is_set": Template(
+        "All instances of this drain go to {host}.",
+        remedy="To send instances elsewhere, cancel the drain and drain the host again without a"
+        " destination.",
+    ),
     "destination_missing": Template(
         "No destination is chosen.",
         remedy="Choose a host, or use Retry, which lets the scheduler choose.",
@@ -138,8 +155,12 @@ REQUESTS = {
     "reason_missing": Template(
         "A reason is required; everybody sees it as the service's disabled reason."
     ),
-    "reason_too_long": Template("The reason has {length} characters; Nova accepts at most {most}."),
-    "note_too_long": Template("The note has {length} characters; at most {most} are stored."),
+    "reason_too_long": Template(
+        "The reason has {length} characters; Nova accepts at most {most}.", remedy="Shorten it."
+    ),
+    "note_too_long": Template(
+        "The note has {length} characters; at most {most} are stored.", remedy="Shorten it."
+    ),
     "characters_not_stored": Template(
         "The database cannot store these characters: {characters}",
         remedy="Remove them, or set up the database with the character set utf8mb4.",
@@ -149,16 +170,19 @@ REQUESTS = {
         "The number of migrations at once must be from 1 to {most}."
     ),
     "max_concurrent_no_number": Template(
-        "The number of migrations at once is not a number: {words}."
+        "The number of migrations at once is not a number: {words}.", remedy="Enter a whole number."
     ),
     "window_without_zone": Template(
         "{time} has no time zone.", remedy="Add one, for example +00:00."
     ),
-    "window_out_of_range": Template("The year is out of range."),
+    "window_out_of_range": Template("The year is out of range.", remedy="Choose another year."),
     "window_is_over": Template("The window ends in the past.", remedy="Choose a later end."),
-    "window_is_empty": Template("The window ends before it starts."),
+    "window_is_empty": Template(
+        "The window ends before it starts.", remedy="Choose a later end or an earlier start."
+    ),
     "window_has_begun": Template(
-        "The drain has started, so its start time can no longer be changed."
+        "The drain has started, so its start time can no longer be changed.",
+        remedy="Pause the drain instead.",
     ),
     "timeout_action_unknown": Template(
         "'{action}' is not a valid timeout action.", remedy="Choose one of: {known}."
@@ -166,12 +190,15 @@ REQUESTS = {
     "choice_unknown": Template(
         "'{choice}' is not a valid choice for server {server}.", remedy="Choose one of: {known}."
     ),
-    "no_host_selected": Template("No host is selected."),
-    "too_many_hosts": Template("{count} hosts are too many for one plan; the maximum is {most}."),
+    "no_host_selected": Template("No host is selected.", remedy="Select at least one host."),
+    "too_many_hosts": Template(
+        "{count} hosts are too many for one plan; the maximum is {most}.",
+        remedy="Request several plans.",
+    ),
     "hosts_at_once_out_of_range": Template(
         "The number of hosts at a time must be from 0 (all) to {most}."
     ),
-    "host_twice": Template("Host {host} is listed twice."),
+    "host_twice": Template("Host {host} is listed twice.", remedy="Name each host once."),
     "days_out_of_range": Template(
         "The number of days must be from 1 to {most}, not {days}.",
         remedy="Drains that are in progress or ended today are never removed.",
@@ -180,7 +207,10 @@ REQUESTS = {
         "No worker is configured for region {region}.",
         remedy='Add the region to {setting}["CLOUDS"].',
     ),
-    "not_allowed": Template("{name} is not permitted to do this (policy {rule})."),
+    "not_allowed": Template(
+        "{name} is not permitted to do this (policy {rule}).",
+        remedy="Ask whoever assigns roles for one that the policy permits.",
+    ),
     "other_region": Template(
         "This belongs to region {theirs}, but region {region} is selected.",
         remedy="Switch to region {theirs} at the top of the page, and try again.",
@@ -189,12 +219,18 @@ REQUESTS = {
 
 #: A drain, a plan, and what can be done with them.
 DRAINS = {
-    "unknown_drain": Template("There is no drain {id}."),
+    "unknown_drain": Template(
+        "There is no drain {id}.",
+        remedy="The list of drains and `drain_status` show those that are recorded.",
+    ),
     "drain_of_other_region": Template(
         "Drain {drain} belongs to region {region}.",
         remedy="Switch to region {region} at the top of the page to see it.",
     ),
-    "drain_over": Template("Drain {drain} has ended ({state:word})."),
+    "drain_over": Template(
+        "Drain {drain} has ended ({state:word}).",
+        remedy="Drain the host again if instances are still on it.",
+    ),
     "unexpected_error": Template(
         "An unexpected error occurred ({fault}).",
         remedy="Try again. If it occurs again, report it with the log, which has its details.",
@@ -202,7 +238,9 @@ DRAINS = {
     "drain_busy": Template("Drain {drain} is being modified.", remedy="Try again."),
     "drain_cannot": Template("Drain {drain}: {why}"),
     "nothing_failed": Template("Drain {drain} has no failed instances to retry."),
-    "unknown_plan": Template("There is no plan {id}."),
+    "unknown_plan": Template(
+        "There is no plan {id}.", remedy="The list of plans shows those that are recorded."
+    ),
     "plan_of_other_region": Template(
         "Plan {plan} belongs to region {region}.",
         remedy="Switch to region {region} at the top of the page to see it.",
@@ -212,7 +250,7 @@ DRAINS = {
     "is_over": Template("The drain has ended ({state:word})."),
     "plan_not_changed": Template("The drains of a plan can only be changed one by one."),
     "plan_over": Template("Plan {plan} has ended."),
-    "verb_unknown": Template("This action is not available for a plan."),
+    "verb_unknown": Template("This action is not available for a plan.", remedy="Reload the page."),
     "paused_already": Template("The drain is already paused."),
     "nothing_to_pause": Template("The drain is {state:word}; there is nothing to pause."),
     "not_paused": Template("The drain is {state:word}, not paused."),
@@ -231,7 +269,9 @@ INSTANCES = {
     "selected_elsewhere": Template(
         "A selected instance is not part of this drain.", remedy="Reload the page."
     ),
-    "no_instance_selected": Template("No instance is selected."),
+    "no_instance_selected": Template(
+        "No instance is selected.", remedy="Select at least one instance."
+    ),
     "none_in_table_selected": Template(
         "No instance is selected.", remedy="Select at least one in the table."
     ),
@@ -250,7 +290,8 @@ INSTANCES = {
     "drain_has_state_again": Template("The drain is {state:word}; drain the host again."),
     "forced_already": Template("Its migration is already being forced to complete."),
     "forces_only_running": Template(
-        "It is {status}; only the migration of a running instance can be forced to complete."
+        "It is {status}; only the migration of a running instance can be forced to complete.",
+        remedy="Wait until the migration is over, or abort it.",
     ),
     "no_migration_under_way": Template("No migration of it is in progress."),
     "no_live_migration": Template("No live migration of it is in progress."),
@@ -270,22 +311,30 @@ INSTANCES = {
         "Only waiting instances can be moved to the front; it is {state:word}."
     ),
     "resets_only_errors": Template(
-        "Only instances that Nova set to ERROR after a migration can be reset here."
+        "Only instances that Nova set to ERROR after a migration can be reset here.",
+        remedy="The message of the instance says what to do with it.",
     ),
     "asked_already": Template("This was already requested."),
-    "request_under_way": Template("Another request to Nova is already in progress for it."),
+    "request_under_way": Template(
+        "Another request to Nova is already in progress for it.",
+        remedy="Wait until Nova has answered it.",
+    ),
     "source_service_down": Template(
         "The compute service of its host is down, so it is unknown where the guest runs: it may"
         " already be at the destination.",
         remedy="Bring nova-compute back up first.",
     ),
-    "no_record_yet": Template("Nova has no record of its migration yet."),
+    "no_record_yet": Template(
+        "Nova has no record of its migration yet.", remedy="Try again in a moment."
+    ),
     "aborted_already": Template("Its migration is already being aborted."),
     "abort_only_while": Template(
-        "Its migration is {status}; Nova accepts an abort only while it is {known}."
+        "Its migration is {status}; Nova accepts an abort only while it is {known}.",
+        remedy="Try again when it is.",
     ),
     "force_only_while": Template(
-        "Its migration is {status}; Nova accepts force complete only while it is {known}."
+        "Its migration is {status}; Nova accepts force complete only while it is {known}.",
+        remedy="Try again when it is.",
     ),
 }
 

@@ -16,7 +16,18 @@ TEMPLATES: Mapping[str, Template] = {
         remedy="Add --yes to confirm.",
         cause="What interrupts or cannot be undone is confirmed, and nobody is there to do so.",
     ),
-    "not_confirmed": Template("Not confirmed; nothing was changed."),
+    "option_not_utf8": Template("{option}: {text} is not valid UTF-8.", remedy="Give it in UTF-8."),
+    "option_with_nul": Template("{option}: {text} has a NUL in it.", remedy="Give it without one."),
+    "option_too_long": Template(
+        "{option}: {text} has {length} characters, more than {most}.", remedy="Shorten it."
+    ),
+    "no_tcp_port": Template(
+        "{option}: {port} is no TCP port.", remedy="Give a number from 0 to 65535."
+    ),
+    "not_confirmed": Template(
+        "Not confirmed; nothing was changed.",
+        remedy="Run the command again, and type yes or give --yes.",
+    ),
     "region_missing": Template(
         "There are several regions: {regions}.", remedy="Name one with --region."
     ),
@@ -36,9 +47,13 @@ TEMPLATES: Mapping[str, Template] = {
     ),
     "not_to_be_excluded": Template(
         "Host {host} cannot be excluded: it is in none of the given zones and aggregates, or named"
-        " by itself."
+        " by itself.",
+        remedy="Remove it from --exclude.",
     ),
-    "sets_without_host": Template("The given zones and aggregates contain no compute host."),
+    "sets_without_host": Template(
+        "The given zones and aggregates contain no compute host.",
+        remedy="Name other zones or aggregates.",
+    ),
     "instance_not_of_this_drain": Template(
         "Drain {drain} of {host} has no instance '{name}'.",
         remedy="Give an id or an exact name as shown by `drain_status {drain}`.",

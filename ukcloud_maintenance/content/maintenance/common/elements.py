@@ -1,8 +1,9 @@
 """What the pages of drains, plans and runs are made of, each piece escaped here."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
+from typing import Any
 
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
@@ -12,7 +13,7 @@ from django.utils.translation import ngettext
 
 from ukcloud_maintenance.core.message import NAMED
 
-from . import formats, labels
+from . import counted, formats
 from .addresses import PANEL, of_host
 from .formats import NOTHING
 
@@ -66,7 +67,7 @@ def bar(percent: int, kind: str, name: str, text: str, *, small: bool = False) -
 
 
 def left_bar(
-    share: labels.Share, kind: str, name: str, *, over: bool, small: bool = False
+    share: counted.Share, kind: str, name: str, *, over: bool, small: bool = False
 ) -> SafeString:
     """How many have left. Only an end is a full bar: after the last one left, the host is still to
     be proved empty."""
@@ -108,6 +109,28 @@ def verb_button(verb: Enum, icon: str, text: str, css: str = "") -> SafeString:
         icon,
         text,
     )
+
+
+def verb_buttons(can: Collection[Enum], words: Mapping[Any, tuple[str, str]]) -> list[SafeString]:
+    """The buttons of verbs that can be asked for now.
+
+    :param words: the text and the icon of each
+    """
+    return [verb_button(verb, icon, text) for verb, (text, icon) in words.items() if verb in can]
+
+
+def dialog_links(
+    can: Collection[Enum], pk: int, dialogs: Mapping[Any, tuple[str, str, str]]
+) -> list[SafeString]:
+    """The buttons that lead to the dialogs of a plan or a run.
+
+    :param dialogs: of each verb Bootstrap's colour, the name of the dialog's address, and the text
+    """
+    return [
+        dialog_link(verb, kind, reverse(f"{PANEL}:{name}", args=[pk]), text)
+        for verb, (kind, name, text) in dialogs.items()
+        if verb in can
+    ]
 
 
 def dialog_link(verb: Enum, kind: str, url: str, text: str) -> SafeString:

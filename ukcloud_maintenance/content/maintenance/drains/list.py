@@ -7,21 +7,21 @@ from django.urls import reverse
 from ukcloud_maintenance.core.states import DRAIN_OPEN, Direction
 from ukcloud_maintenance.store import Counts, Drain
 
-from ..common import formats, labels
+from ..common import counted, formats, labels
 from ..common.addresses import PANEL, of_host
 
 
 class DrainRow:
     """One drain as the lists show it.
 
-    :param may_go_on: whether somebody can still see to what failed, where the drain is over
+    :param can_retry: whether somebody can still see to what failed, where the drain is over
     """
 
     def __init__(self, drain: Drain, counts: Counts, now: datetime, *, can_retry: bool = False):
         self.drain = drain
         self.name = labels.drain_name(drain)
         self.label = labels.drain_state(drain, counts)
-        self.share = labels.share(counts)
+        self.share = counted.share(counts)
         self.stay = counts.stay
         self.url = reverse(f"{PANEL}:drain", args=[drain.pk])
         self.host_url = of_host("host", drain.host, drain.region)

@@ -12,10 +12,10 @@ from django.utils import timezone, translation
 
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import Actor
+from ukcloud_maintenance.release import version
 from ukcloud_maintenance.services import DrainReport
 from ukcloud_maintenance.store import Drain, WorkerStatus
 
-from ..common.release import version
 from .offers import Offers
 
 

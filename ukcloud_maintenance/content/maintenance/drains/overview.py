@@ -21,7 +21,7 @@ from ukcloud_maintenance.core.states import (
 from ukcloud_maintenance.services import DrainReport
 from ukcloud_maintenance.store import Counts
 
-from ..common import elements, formats, labels, timeouts
+from ..common import counted, elements, formats, labels, timeouts
 from ..common.addresses import PANEL
 from ..common.worker import worker_warning
 from . import attention, course
@@ -33,7 +33,7 @@ def title(report: DrainReport) -> str:
     drain = report.drain
     if drain.state in DRAIN_TERMINAL:
         return f"{labels.drain_state(drain, report.counts).text} · {drain.host}"
-    share = labels.share(report.counts)
+    share = counted.share(report.counts)
     said = f"{share.left}/{share.total} · {drain.host}"
     n = len(report.in_need)
     return f"{labels.needs_you(n)} · {said}" if n else said
@@ -47,7 +47,7 @@ def headline(report: DrainReport) -> str:
 def _headline(report: DrainReport) -> str:
     """One sentence."""
     drain, counts = report.drain, report.counts
-    share = labels.share(counts)
+    share = counted.share(counts)
     if untouched := _before_it_began(report):
         return untouched
     if drain.direction == Direction.BACK:
@@ -142,7 +142,7 @@ def held_by_somebody(state: str, cancel_abort: bool) -> str:
 def _headline_back(report: DrainReport) -> str:
     """The same for a run that brings instances back to its host."""
     drain, counts = report.drain, report.counts
-    share = labels.share(counts)
+    share = counted.share(counts)
     values = {"n": counts.left, "total": share.total, "host": drain.host}
     back = (
         ngettext(
@@ -197,7 +197,7 @@ def _bar(report: DrainReport) -> SafeString:
             kind = "danger"
     else:
         kind = "warning" if report.in_need else "primary"
-    share, over = labels.share(report.counts), drain.state in DRAIN_TERMINAL
+    share, over = counted.share(report.counts), drain.state in DRAIN_TERMINAL
     back = drain.direction == Direction.BACK
     name = _("Instances that are back") if back else _("Instances that have left")
     return elements.left_bar(share, kind, name, over=over)
@@ -316,7 +316,7 @@ def parts(report: DrainReport, offers: Offers) -> dict[str, SafeString]:
         "state": labels.drain_state(report.drain, counts).html,
         "headline": _headline_html(report),
         "bar": _bar(report),
-        "counts": labels.counts_html(counts),
+        "counts": counted.counts_html(counts),
         "needs": attention.needs_html(report, offers),
         "message": _message(report),
         "facts": _facts(report),
@@ -341,7 +341,7 @@ def announcement(report: DrainReport) -> str:
 def progress(counts: Counts, *, back: bool = False) -> list[str]:
     """The same of how far it is: by quarters, and how many were skipped."""
     said = []
-    quarters = labels.share(counts).percent // 25
+    quarters = counted.share(counts).percent // 25
     if quarters and counts.left:
         text = (
             _("%(percent)s %% of the instances are back.")
@@ -350,5 +350,5 @@ def progress(counts: Counts, *, back: bool = False) -> list[str]:
         )
         said.append(text % {"percent": formats.number(25 * quarters)})
     if skipped := counts[MigrationState.SKIPPED]:
-        said.append(f"{labels.counted(MigrationState.SKIPPED, skipped)}.")
+        said.append(f"{counted.counted(MigrationState.SKIPPED, skipped)}.")
     return said

@@ -7,11 +7,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from horizon import messages
 
-from ukcloud_maintenance import services, store
+from ukcloud_maintenance import release, services, store
 from ukcloud_maintenance.core.actor import RULE_RESET
 from ukcloud_maintenance.exceptions import CloudError, Refused, UnknownHost
 
-from ..common import formats, labels, release
+from ..common import formats, labels
 from ..common.addresses import PANEL, of_host
 from ..common.base import PanelView, ScriptView, cloud_problem, problem_of, uncached
 from ..common.checks import told

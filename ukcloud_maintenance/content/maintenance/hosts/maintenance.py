@@ -12,9 +12,9 @@ from ukcloud_maintenance.core.going_on import HostNow, can_be_reopened
 from ukcloud_maintenance.core.states import DRAIN_OPEN, DrainState, ReturnResult
 from ukcloud_maintenance.store import Counts, Drain, HostMaintenance, HostRecord, RunHost
 
-from ..common import formats, labels
+from ..common import counted, formats, labels
 from ..common.addresses import PANEL, of_host
-from ..common.labels import Share
+from ..common.counted import Share
 from . import certificate as certificate_page
 
 
@@ -92,7 +92,7 @@ def _maintenance_cell(record: HostRecord, now: datetime, *, in_service: bool) ->
     url = reverse(f"{PANEL}:drain", args=[drain.pk])
     label = labels.drain_state(drain, record.counts)
     if drain.state in DRAIN_OPEN:
-        share = labels.share(record.counts)
+        share = counted.share(record.counts)
         return MaintenanceCell(
             share.text,
             url,

@@ -25,9 +25,9 @@ from ukcloud_maintenance.core.steering import DrainVerb
 from ukcloud_maintenance.services import PlanReport
 from ukcloud_maintenance.store import Counts, Drain, InstanceMigration, Plan
 
-from ..common import elements, formats, labels
+from ..common import counted, elements, formats, labels
 from ..common.addresses import PANEL
-from ..common.elements import dialog_link, verb_button
+from ..common.elements import dialog_links, verb_buttons
 from ..common.labels import Label
 from ..common.worker import worker_warning
 from ..drains import attention, course
@@ -104,7 +104,7 @@ def title(report: PlanReport) -> str:
     name = _("Plan %(id)s") % {"id": report.plan.pk}
     if report.is_over:
         return f"{plan_state(report.drains, report.total).text} · {name}"
-    share = labels.share(report.total)
+    share = counted.share(report.total)
     said = f"{share.left}/{share.total} · {name}"
     n = len(report.in_need)
     return f"{labels.needs_you(n)} · {said}" if n else said
@@ -162,7 +162,7 @@ def _headline(report: PlanReport) -> str:
                 here,
             ) % {"n": formats.number(here)}
         return hosts
-    share = labels.share(report.total)
+    share = counted.share(report.total)
     moved = ngettext(
         "%(left)s of %(n)s instance has left.",
         "%(left)s of %(n)s instances have left.",
@@ -175,7 +175,7 @@ def _overall_bar(report: PlanReport) -> SafeString:
     fine = all(drain.state == DrainState.SUCCEEDED for drain in report.drains)
     fine = fine and not report.total.need_a_look
     kind = ("success" if fine else "warning") if report.is_over or report.in_need else "primary"
-    share = labels.share(report.total)
+    share = counted.share(report.total)
     return elements.left_bar(share, kind, _("Instances that have left"), over=report.is_over)
 
 
@@ -255,17 +255,12 @@ def _actions(report: PlanReport, actor: Actor) -> SafeString | str:
         DrainVerb.RETRY: (_("Retry Failed"), "rotate-right"),
     }
     can = verbs(report, actor)
-    buttons = [verb_button(verb, icon, text) for verb, (text, icon) in words.items() if verb in can]
     dialogs = {
         DrainVerb.CHANGE: ("default", "change_plan", _("Change All")),
         DrainVerb.CANCEL: ("danger", "cancel_plan", _("Cancel All")),
     }
-    buttons += [
-        dialog_link(verb, kind, reverse(f"{PANEL}:{name}", args=[report.plan.pk]), text)
-        for verb, (kind, name, text) in dialogs.items()
-        if verb in can
-    ]
-    return elements.joined(buttons)
+    links = dialog_links(can, report.plan.pk, dialogs)
+    return elements.joined([*verb_buttons(can, words), *links])
 
 
 def _needs(report: PlanReport, actor: Actor) -> SafeString | str:
@@ -296,7 +291,7 @@ def parts(report: PlanReport, actor: Actor) -> dict[str, SafeString]:
         "state": plan_state(report.drains, report.total).html,
         "headline": headline(report),
         "bar": _overall_bar(report),
-        "counts": labels.counts_html(report.total),
+        "counts": counted.counts_html(report.total),
         "needs": _needs(report, actor),
         "facts": _facts(report),
         "actions": _actions(report, actor),

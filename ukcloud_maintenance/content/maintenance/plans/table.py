@@ -15,7 +15,7 @@ from ukcloud_maintenance.core.states import DRAIN_TERMINAL, DrainState
 from ukcloud_maintenance.services import PlanReport
 from ukcloud_maintenance.store import Counts, Drain, HostRecord, WorkerStatus
 
-from ..common import elements, formats, labels
+from ..common import counted, elements, formats, labels
 from ..common.formats import NOTHING
 from ..drains.mark import digest, look, worker_token
 from ..hosts.table import MaintenanceCell, maintenance_cell
@@ -44,7 +44,7 @@ def _state(drain: Drain, counts: Counts, now: datetime) -> SafeString:
 
 
 def _left(drain: Drain, counts: Counts, now: datetime) -> SafeString:
-    share = labels.share(counts)
+    share = counted.share(counts)
     fine = drain.state == DrainState.SUCCEEDED and not counts.need_a_look
     over = drain.state in DRAIN_TERMINAL
     name = _("Instances that have left %(host)s") % {"host": drain.host}
@@ -55,7 +55,7 @@ def _left(drain: Drain, counts: Counts, now: datetime) -> SafeString:
 
 
 def _counts(drain: Drain, counts: Counts, now: datetime) -> SafeString | str:
-    return labels.counts_html(counts) if counts.total else _("no instance")
+    return counted.counts_html(counts) if counts.total else _("no instance")
 
 
 def _elapsed(drain: Drain, counts: Counts, now: datetime) -> SafeString | str:

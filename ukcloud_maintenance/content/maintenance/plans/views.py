@@ -26,7 +26,7 @@ from ukcloud_maintenance.exceptions import Refused
 from ukcloud_maintenance.services import PlanReport
 from ukcloud_maintenance.store import Plan
 
-from ..common import fields, formats, labels, listing, words
+from ..common import counted, fields, formats, listing, words
 from ..common.addresses import PANEL
 from ..common.base import PanelPage, PanelView, ScriptView
 from ..common.elements import STEER_FORM
@@ -311,6 +311,6 @@ class PlanListRow:
         self.names = formats.abbreviate(drain.host for drain in drains)
         self.number = formats.number(len(drains))
         self.pace = plan_page.at_a_time(plan, len(drains))
-        self.share = labels.share(report.total)
+        self.share = counted.share(report.total)
         self.asked = formats.when(plan.created_at, now)
         self.finished = formats.when(plan_page.ended(report), now)

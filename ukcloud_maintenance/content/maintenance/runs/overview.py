@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -24,8 +23,7 @@ from ukcloud_maintenance.services import RunReport
 from ukcloud_maintenance.store import Counts, Run, RunHost
 
 from ..common import elements, formats, words
-from ..common.addresses import PANEL
-from ..common.elements import dialog_link, verb_button
+from ..common.elements import dialog_links, verb_buttons
 from ..common.labels import needs_you
 from ..common.worker import worker_warning
 from . import events, labels
@@ -190,19 +188,12 @@ def _actions(one: Shown) -> SafeString:
     if RunVerb.APPROVE in can and waits_for_approval(one.report) is None:
         buttons.append(approve_button(small=False))
     words_of = {RunVerb.PAUSE: (_("Pause"), "pause"), RunVerb.RESUME: (_("Resume"), "play")}
-    buttons += [
-        verb_button(verb, icon, text) for verb, (text, icon) in words_of.items() if verb in can
-    ]
     dialogs = {
         RunVerb.ADD: ("default", "add_to_run", _("Add Hosts")),
         RunVerb.CANCEL: ("danger", "cancel_run", _("Cancel Run")),
     }
-    buttons += [
-        dialog_link(verb, kind, reverse(f"{PANEL}:{name}", args=[one.run.pk]), text)
-        for verb, (kind, name, text) in dialogs.items()
-        if verb in can
-    ]
-    return elements.joined(buttons)
+    links = dialog_links(can, one.run.pk, dialogs)
+    return elements.joined([*buttons, *verb_buttons(can, words_of), *links])
 
 
 # -- all of it -------------------------------------------------------------------------------

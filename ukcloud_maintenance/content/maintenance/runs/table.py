@@ -15,7 +15,7 @@ from ukcloud_maintenance.core.states import DRAIN_TERMINAL
 from ukcloud_maintenance.services import RunReport
 from ukcloud_maintenance.store import RunAction, RunHost, WorkerStatus, tries_of
 
-from ..common import formats, words
+from ..common import counted, formats, words
 from ..common import labels as common_labels
 from ..common.elements import drain_link, elapsed, host_link, joined
 from ..common.formats import NOTHING
@@ -108,7 +108,7 @@ def _drain(one: Shown, host: RunHost) -> SafeString | str:
     counts = counts_of(host, one.counts)
     if counts is None or host.drain.state in DRAIN_TERMINAL:
         return link
-    share = common_labels.share(counts)
+    share = counted.share(counts)
     badge = common_labels.needs_badge(counts.in_need(host.drain.state))
     return format_html('{} <small class="mnt-quiet">{}</small> {}', link, share.text, badge)
 

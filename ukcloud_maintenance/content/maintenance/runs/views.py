@@ -26,7 +26,7 @@ from ukcloud_maintenance.core.run.states import (
 )
 from ukcloud_maintenance.exceptions import Refused
 from ukcloud_maintenance.services import RunReport
-from ukcloud_maintenance.store import Run, RunHost, RunTally
+from ukcloud_maintenance.store import Run, RunCounts, RunHost
 
 from ..common import formats, listing, words
 from ..common.addresses import PANEL, of_host
@@ -338,13 +338,13 @@ class RunsView(PanelPage):
         found = services.list_runs(self.actor, self.region)
         shown = listing.Paged(query, found, get_page_size(self.request))
         runs = list(shown.page)
-        tallies = services.run_tallies(self.actor, runs)
+        counts = services.run_counts(self.actor, runs)
         places = services.run_places(self.actor, self.region).values()
         yours = Counter(place.run_id for place in places if services.is_yours(place))
         return super().get_context_data(
             tab="runs",
             listing=shown,
-            rows=[RunListRow(run, tallies[run.pk], yours[run.pk], now) for run in runs],
+            rows=[RunListRow(run, counts[run.pk], yours[run.pk], now) for run in runs],
             may_roll=self.actor.may(RULE_ROLL) is True,
             worker=worker_warning(services.worker_status(self.actor)),
             **kwargs,
@@ -354,25 +354,24 @@ class RunsView(PanelPage):
 class RunListRow:
     """One run as the list shows it."""
 
-    def __init__(self, run: Run, tally: RunTally, yours: int, now: datetime):
-        stages = tally.stages
+    def __init__(self, run: Run, counts: RunCounts, yours: int, now: datetime):
         self.run = run
         self.url = reverse(f"{PANEL}:run", args=[run.pk])
         self.is_open = run.state in RUN_OPEN
-        needs = yours + stages[Stage.FAILED.value] if self.is_open else 0
+        needs = yours + counts[Stage.FAILED.value] if self.is_open else 0
         self.label = labels.run_state(run, needs)
         self.needs = needs_you(needs) if needs else ""
         self.done = _("%(done)s of %(total)s") % {
-            "done": formats.number(stages[Stage.DONE.value]),
-            "total": formats.number(sum(stages.values())),
+            "done": formats.number(counts[Stage.DONE.value]),
+            "total": formats.number(counts.total),
         }
-        n = stages[Stage.FAILED.value]
+        n = counts[Stage.FAILED.value]
         self.failed = ngettext("%(n)s failed", "%(n)s failed", n) % {"n": formats.number(n)}
         self.has_failed = n > 0
         self.pace = labels.pace(run)
         self.action = labels.action_name(run.action)
         self.asked = formats.when(run.created_at, now)
-        self.started = formats.when(tally.started_at, now)
+        self.started = formats.when(counts.started_at, now)
         self.took = ""
-        if tally.started_at is not None:
-            self.took = formats.duration((run.finished_at or now) - tally.started_at)
+        if counts.started_at is not None:
+            self.took = formats.duration((run.finished_at or now) - counts.started_at)
