@@ -300,7 +300,7 @@ def test_cancelling_asks_first_and_says_what_happens(admin, running):
 def test_cancelling_what_is_over_says_so(admin, make_drain):
     drain = over(make_drain, DrainState.SUCCEEDED, DrainResult.EMPTY)
     url = reverse("horizon:admin:maintenance:cancel_drain", args=[drain.pk])
-    assert "has ended; there is nothing to cancel" in text(admin.get(url).content.decode())
+    assert f"Drain {drain.pk} has ended (succeeded)." in text(admin.get(url).content.decode())
     assert admin.post(url)["location"] == page(drain)
 
 

@@ -529,6 +529,7 @@ KIND_AT = {
     "_event": 0,
     "_answered": 2,
     "Consequence": 1,
+    "Verified": 1,
 }
 
 
