@@ -12,6 +12,8 @@ from ukcloud_maintenance.demo import behaviours
 
 MIB = 1024**2
 TWO_SECONDS = f"rate={256 * MIB}"
+#: Where what is to be seen lasts for a part of the copy: a busy machine looks once a second.
+EIGHT_SECONDS = f"rate={64 * MIB}"
 """For a server of 512 MiB."""
 SLOW = f"rate={16 * MIB}"
 """Half a minute: as good as for ever."""
@@ -80,7 +82,7 @@ def test_other_states_are_refused(cloud, status):
 
 
 def test_null_bytes(cloud):
-    server = cloud.create_server("nulls", host="cmp1", play="null-bytes seconds=1")
+    server = cloud.create_server("nulls", host="cmp1", play="null-bytes seconds=4")
     cloud.live_migrate(server)
     seen = watch(cloud, server)
     nulls = [s for s in seen.samples if s["status"] == "running" and not s["memory_total_bytes"]]
@@ -89,7 +91,7 @@ def test_null_bytes(cloud):
 
 
 def test_early_zero_sample(cloud):
-    server = cloud.create_server("zero", host="cmp1", play=f"early-zero seconds=1 {TWO_SECONDS}")
+    server = cloud.create_server("zero", host="cmp1", play=f"early-zero seconds=4 {EIGHT_SECONDS}")
     cloud.live_migrate(server)
     seen = watch(cloud, server)
     assert seen.values("memory_total_bytes")[0] == 0
@@ -98,7 +100,7 @@ def test_early_zero_sample(cloud):
 
 
 def test_remaining_goes_up_and_down(cloud):
-    server = cloud.create_server("bouncing", host="cmp1", play=f"bouncing {TWO_SECONDS}")
+    server = cloud.create_server("bouncing", host="cmp1", play=f"bouncing {EIGHT_SECONDS}")
     cloud.live_migrate(server)
     seen = watch(cloud, server)
     remaining = seen.values("memory_remaining_bytes")
@@ -118,7 +120,7 @@ def test_processed_passes_the_total(cloud):
 
 
 def test_disk_before_memory(cloud):
-    server = cloud.create_server("disk", host="cmp1", play=f"disk-first {TWO_SECONDS}")
+    server = cloud.create_server("disk", host="cmp1", play=f"disk-first {EIGHT_SECONDS}")
     cloud.live_migrate(server)
     seen = watch(cloud, server)
     reported = [s for s in seen.samples if s["disk_total_bytes"]]
