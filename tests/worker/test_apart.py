@@ -17,7 +17,7 @@ from ukcloud_maintenance.models import Worker as Report
 from ukcloud_maintenance.rolling.run import RunOutcome, RunReconciler
 from ukcloud_maintenance.worker import Worker, housekeeping, loop, passes
 from ukcloud_maintenance.worker.housekeeping import Apart, SignsOfLife
-from ukcloud_maintenance.worker.passes import Pass, ReturnedSince
+from ukcloud_maintenance.worker.passes import HeldClaim, Pass
 
 HERE = "here"
 
@@ -135,14 +135,14 @@ class TestSignsOfLife:
         assert bugs(caplog) == ["bug release worker=w1"]
 
 
-class TestWhatIsGivenBackLater:
+class TestAClaimThatIsReleasedLater:
     def release_both(self, worker: Worker) -> tuple[Drain, Drain]:
         first, second = running("cmp1"), running("cmp2")
         for one in worker._take(), worker._take():
             assert len(one) == 1
         for drain in (first, second):
-            given = ReturnedSince(drain, AFTER_A_BUG, text("It hung."))
-            worker.runner.to_give_back.append(given)
+            given = HeldClaim(drain, AFTER_A_BUG, text("It hung."))
+            worker.runner.to_release.append(given)
         return first, second
 
     @staticmethod
@@ -152,25 +152,25 @@ class TestWhatIsGivenBackLater:
     def test_one_that_cannot_be_told_of_is_released(self, worker, monkeypatch, caplog):
         first, _second = self.release_both(worker)
         broken(monkeypatch, worker.runner, "_tell", first.pk)
-        worker.runner.give_back()
-        assert (worker.runner.to_give_back, self.claimed()) == ([], [False, False])
-        assert bugs(caplog) == [f"bug give_back of=drain-{first.pk} (trouble)"]
+        worker.runner.release_held()
+        assert (worker.runner.to_release, self.claimed()) == ([], [False, False])
+        assert bugs(caplog) == [f"bug release of=drain-{first.pk} (trouble)"]
 
     def test_one_that_cannot_be_released_holds_up_no_other_one(self, worker, monkeypatch, caplog):
         first, _second = self.release_both(worker)
         broken(monkeypatch, store, "release", first.pk)
-        worker.runner.give_back()
-        assert (worker.runner.to_give_back, self.claimed()) == ([], [True, False])
-        assert bugs(caplog) == [f"bug give_back of=drain-{first.pk}"]
+        worker.runner.release_held()
+        assert (worker.runner.to_release, self.claimed()) == ([], [True, False])
+        assert bugs(caplog) == [f"bug release of=drain-{first.pk}"]
 
     def test_a_database_that_is_lost_is_waited_for(self, worker, monkeypatch):
         first, _second = self.release_both(worker)
         with monkeypatch.context() as lost:
             broken(lost, store, "release", first.pk, OperationalError("gone"))
             with pytest.raises(OperationalError):
-                worker.runner.give_back()
-        assert len(worker.runner.to_give_back) == 2
-        worker.runner.give_back()
+                worker.runner.release_held()
+        assert len(worker.runner.to_release) == 2
+        worker.runner.release_held()
         assert self.claimed() == [False, False]
 
 
