@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, ProgrammingError
 
 from tests.worker.driving import SETTINGS
 from ukcloud_maintenance import store
@@ -199,6 +199,34 @@ def test_what_cannot_be_claimed_keeps_no_other_kind(
     clock.at += AFTER_A_BUG
     worker._take()
     assert asked.count(claim) == 2
+
+
+@pytest.mark.django_db
+def test_with_once_what_could_not_be_asked_for_is_not_nothing_to_do(worker, monkeypatch, clock):
+    assert worker._turn(), "it asked, and there is nothing to do"
+    worker.agenda.ask_at_once()
+
+    def fail(*args):
+        raise ValueError("no")
+
+    with monkeypatch.context() as broken_claim:
+        broken_claim.setattr(store, "claim", fail)
+        assert not worker._turn()
+    worker.agenda.ask_at_once()
+    assert not worker._turn(), "it rests"
+    clock.at += AFTER_A_BUG
+    worker.agenda.ask_at_once()
+    assert worker._turn()
+
+
+def test_tables_that_are_not_as_they_should_be_are_no_bug_of_a_claim(worker, monkeypatch, caplog):
+    def fail(*args):
+        raise ProgrammingError("column does not exist")
+
+    monkeypatch.setattr(store, "claim", fail)
+    with pytest.raises(ProgrammingError):
+        worker._take()
+    assert bugs(caplog) == []
 
 
 @dataclass

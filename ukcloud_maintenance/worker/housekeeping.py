@@ -41,23 +41,29 @@ class Apart:
         #: until when each rests, by the monotonic clock
         self._until: dict[str, float] = {}
 
-    def do(self, name: str, act: Callable[[], None]) -> None:
-        """What is to be done with one of them, unless it rests. A database that is lost is no bug
-        of one, and is raised.
+    def do(
+        self,
+        name: str,
+        act: Callable[[], None],
+        of_all: tuple[type[Exception], ...] = DATABASE_LOST,
+    ) -> bool:
+        """What is to be done with one of them, unless it rests; whether it was done.
 
         :param name: of what, for the log
+        :param of_all: what is no bug of one, and is raised: a database that is lost
         """
         if time.monotonic() < self._until.get(name, 0.0):
-            return
+            return False
         try:
             act()
-        except DATABASE_LOST:
+        except of_all:
             raise
         except Exception:
             LOG.exception("bug %s", name)
             self._until[name] = time.monotonic() + AFTER_A_BUG
-        else:
-            self._until.pop(name, None)
+            return False
+        self._until.pop(name, None)
+        return True
 
 
 class SignsOfLife:

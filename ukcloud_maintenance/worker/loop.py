@@ -70,6 +70,8 @@ class Worker:
         self.stopping = threading.Event()
         self.agenda = Agenda()
         self.apart = Apart()
+        #: whether the last turn asked for all that there may be to do
+        self.has_asked = True
         self.endpoint = Endpoint(self.name, metrics_port)
         self.database = DatabaseOutage(self.name, self.endpoint.metrics.database)
         self.signs = SignsOfLife(self.name, host, pid)
@@ -273,7 +275,7 @@ class Worker:
         if self._claim():
             return False  # it asks again at once
         self.agenda.found_nothing()
-        return True
+        return self.has_asked
 
     def _is_requested(self) -> bool:
         """Whether somebody waits for a worker: asked each turn, as one small look costs less than
@@ -327,13 +329,17 @@ class Worker:
                 self.passes.pop(one.key, None)
         kinds = [key[0] for key in self.passes]
         found: list[Pass] = []
+        self.has_asked = True
         for kind, places, claim in (
             ("drain", THREADS, self._claim_drain),
             ("host", HOST_THREADS, self._claim_host),
             ("run", RUN_THREADS, self._claim_run),
         ):
             if kinds.count(kind) < places:
-                self.apart.do(f"claim of={kind}", partial(self._add, found, claim))
+                add = partial(self._add, found, claim)
+                # tables that are not as they should be concern all kinds
+                asked = self.apart.do(f"claim of={kind}", add, (DatabaseError, InterfaceError))
+                self.has_asked = self.has_asked and asked
         return found
 
     @staticmethod
