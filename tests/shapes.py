@@ -1,5 +1,6 @@
 """Whether a document is as its shape says, at each level."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from importlib import import_module
@@ -8,6 +9,9 @@ from typing import Any
 
 import ukcloud_maintenance
 from ukcloud_maintenance.core.shape import BY_NAME, EACH, FREE, ONE, Printed, Shape
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT")
+_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 PACKAGE = Path(ukcloud_maintenance.__file__).parent
 
@@ -39,6 +43,8 @@ class Seen:
                         continue
                 elif objects and row.form != FREE and not is_of_message:
                     yield f"{where}: what is in {name} is not explained"
+                elif not is_of_message and _is_odd_time(found[name]):
+                    yield f"{where}: {name} is no time in UTC to the millisecond: {found[name]}"
                 self.keys[shape].add(name)
 
     def never_made(self, shape: Shape) -> set[str]:
@@ -49,6 +55,10 @@ def _objects(value: Any) -> Iterator[dict]:
     for one in value if isinstance(value, list) else [value]:
         if isinstance(one, dict):
             yield one
+
+
+def _is_odd_time(value: Any) -> bool:
+    return isinstance(value, str) and bool(_TIME.match(value)) and not _UTC.fullmatch(value)
 
 
 def _below(form: str, value: Any) -> list[Any]:

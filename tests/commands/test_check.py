@@ -355,6 +355,7 @@ def test_what_cannot_be_understood_is_unknown(worker, arguments):
     outcome = run("maintenance_check", "--json", *arguments)
     assert outcome.exit_code == 3
     assert outcome.json["status"] == "unknown"
+    assert outcome.json["error"]["code"] == "bad_arguments"
 
 
 def test_wrong_settings_are_unknown(worker, settings):

@@ -126,7 +126,9 @@ def test_the_certificate_as_json(maintenance):
     outcome = run("host_status", "cmp1", "--json")
     assert outcome.exit_code == 0
     document = outcome.json
-    assert (document["schema"], document["host"], document["region"]) == (1, "cmp1", "RegionOne")
+    assert (document["host"], document["region"]) == ("cmp1", "RegionOne")
+    kind = (document["schema"], document["schema_version"])
+    assert kind == ("ukcloud_maintenance.certificate", 1)
     assert document["safe_to_power_off"] is True
     assert [c["code"] for c in document["checks"]] == list(CODES)
     assert all(c["passed"] for c in document["checks"])

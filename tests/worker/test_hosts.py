@@ -506,7 +506,7 @@ def test_the_document_is_plain_and_complete(world):
     world.drained()
     world.one_pass()
     document = services.document_of(ADMIN, services.certificate(ADMIN, "RegionOne", "cmp1"))
-    assert document["schema"] == 1
+    assert document["schema"] == "ukcloud_maintenance.certificate"
     assert document["safe_to_power_off"] is True
     assert document["verified_at"] == "2026-01-02T03:00:00Z"
     assert document["valid_until"] == "2026-01-02T03:00:30Z"

@@ -12,9 +12,9 @@ from .rendering import (
     documents,
     english,
     english_remedy,
-    iso,
     remedy_of,
     render,
+    to_the_second,
 )
 from .template import Template
 
@@ -27,7 +27,7 @@ __all__ = [
     "documents",
     "english",
     "english_remedy",
-    "iso",
     "remedy_of",
     "render",
+    "to_the_second",
 ]

@@ -25,7 +25,7 @@ class Formats(Protocol):
     def percent(self, share: float) -> str: ...
 
 
-def iso(moment: datetime | None) -> str | None:
+def to_the_second(moment: datetime | None) -> str | None:
     """ISO 8601 in UTC, to the second."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
 
@@ -40,7 +40,7 @@ class Plain:
         return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.1f} h"
 
     def time(self, at: datetime) -> str:
-        return str(iso(at))
+        return str(to_the_second(at))
 
     def size(self, size: float) -> str:
         if size < 1024**3:

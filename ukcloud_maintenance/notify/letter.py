@@ -8,11 +8,10 @@ from urllib.parse import quote
 
 from django.utils.translation import override
 
-from ..core.backports import UTC
 from ..core.message import Message, message
 from ..core.notices import INFO, TEST, TOLD, Kind
 from ..core.printable import printable
-from ..core.shape import Shape, keys
+from ..core.shape import Shape, iso, keys
 from ..core.states import Direction
 from ..messages import document, english, render
 
@@ -126,8 +125,7 @@ def _letter(
     text = printable(text, keep="\n")
     text = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
     body = "\n".join(filter(None, [text, data["url"]]))
-    when = at.astimezone(UTC).isoformat()
-    sent = NOTICE.made(id=delivery, type=kind.topic, timestamp=when, data=data)
+    sent = NOTICE.made(id=delivery, type=kind.topic, timestamp=iso(at), data=data)
     return Letter(delivery, kind.topic, kind.tone, printable(titled), body, sent)
 
 

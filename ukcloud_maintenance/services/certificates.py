@@ -10,13 +10,14 @@ from ..core.actor import RULE_VIEW, Actor
 from ..core.host import returning as h
 from ..core.host.certificate import CHECK, SCOPE, Check, for_programs, from_json
 from ..core.message import Message, holds, message
-from ..core.shape import Shape, keys
-from ..messages import document, documents, iso
+from ..core.shape import Shape, iso, keys
+from ..messages import document, documents
 from ..store import Drain, HostMaintenance
 from .access import require
 
-#: The version of :func:`document_of`: raised where a key changes its meaning or goes.
-CERTIFICATE_SCHEMA = 1
+SCHEMA = "ukcloud_maintenance.certificate"
+#: Raised where a key of :func:`document_of` changes its meaning or goes.
+SCHEMA_VERSION = 1
 MAINTENANCE = Shape(
     "The maintenance of a host",
     keys("id service_id", "its number, and the compute service"),
@@ -36,7 +37,8 @@ DRAIN = Shape(
 )
 CERTIFICATE = Shape(
     "A certificate",
-    keys("schema", f"the version of its names: {CERTIFICATE_SCHEMA}"),
+    keys("schema", f"`{SCHEMA}`"),
+    keys("schema_version", f"`{SCHEMA_VERSION}`"),
     keys("host region written_at", "which host, and as of when"),
     keys(
         "safe_to_power_off safe_since",
@@ -173,7 +175,8 @@ def document_of(actor: Actor, found: Certificate) -> dict[str, Any]:
     require(actor, RULE_VIEW)
     maintenance = found.maintenance
     return CERTIFICATE.made(
-        schema=CERTIFICATE_SCHEMA,
+        schema=SCHEMA,
+        schema_version=SCHEMA_VERSION,
         host=found.host,
         region=found.region,
         written_at=iso(found.now),

@@ -127,6 +127,15 @@ class Failure(Exception):
     def __str__(self) -> str:
         return f"{self.message} {self.remedy}".strip()
 
+    def document(self) -> dict[str, Any]:
+        """It, for programs."""
+        return FAILURE.made(
+            code=self.code,
+            **document("message", self.said) | {"message": self.message},
+            remedy=self.remedy,
+            drain_id=self.drain_id,
+        )
+
 
 class _HelpFormatter(DjangoHelpFormatter, argparse.RawDescriptionHelpFormatter):
     """Keeps the lines of the table of exit codes, and wraps the rest."""
@@ -278,13 +287,7 @@ class ShellCommand(EdgeCommand):
         self.stdout.json(document)
 
     def _print_error(self, failure: Failure) -> None:
-        error = FAILURE.made(
-            code=failure.code,
-            **document("message", failure.said) | {"message": failure.message},
-            remedy=failure.remedy,
-            drain_id=failure.drain_id,
-        )
-        self.print_json(ERROR.made(error=error))
+        self.print_json(ERROR.made(error=failure.document()))
 
     def warn_without_worker(self, report: services.DrainReport) -> None:
         """Say that nothing will move; once, however often it is looked at."""

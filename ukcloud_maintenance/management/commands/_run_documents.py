@@ -4,8 +4,8 @@ from typing import Any
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.run.states import OnFailure
-from ukcloud_maintenance.core.shape import Shape, keys
-from ukcloud_maintenance.messages import document, iso
+from ukcloud_maintenance.core.shape import Shape, iso, keys
+from ukcloud_maintenance.messages import document
 from ukcloud_maintenance.services import RunPreview
 
 from ._base import FAILURE

@@ -18,7 +18,7 @@ from ukcloud_maintenance.core.run.states import (
     RunState,
     Stage,
 )
-from ukcloud_maintenance.messages import english, iso
+from ukcloud_maintenance.messages import english, to_the_second
 from ukcloud_maintenance.services import Run, RunAction, RunHost, RunPreview, RunReport
 
 from ._documents import table
@@ -76,8 +76,8 @@ def preview_text(preview: RunPreview, columns: int | None = None) -> list[str]:
                     one.service.zone,
                     len(one.servers),
                     duration_text(one.seconds),
-                    iso(opening[0]) if opening else "never",
-                    iso(opening[1]) if opening else "never",
+                    to_the_second(opening[0]) if opening else "never",
+                    to_the_second(opening[1]) if opening else "never",
                     _against(one.refusal, is_long=one.host in preview.never_fit) or "-",
                 )
                 for one, opening in zip(preview.hosts, preview.forecast.hosts, strict=True)
@@ -196,9 +196,9 @@ def run_text(report: RunReport, columns: int | None = None) -> list[str]:
                 (
                     host.host,
                     host.stage.replace("_", " "),
-                    iso(host.since),
+                    to_the_second(host.since),
                     _took(host, report.now),
-                    iso(ends[host.pk][1]) if host.pk in ends else "-",
+                    to_the_second(ends[host.pk][1]) if host.pk in ends else "-",
                     host.drain_id or "-",
                     _action(host),
                     said_of(host) or "-",
@@ -289,8 +289,8 @@ def list_lines(runs: list[Run], columns: int | None = None) -> list[str]:
                 run.state,
                 run.action or english(BY_HAND),
                 run.requested_by,
-                iso(run.created_at),
-                iso(run.finished_at) or "-",
+                to_the_second(run.created_at),
+                to_the_second(run.finished_at) or "-",
                 run.reason,
                 _on_one_line(run.message),
             )

@@ -17,9 +17,9 @@ from ukcloud_maintenance.core.record.export import (
     counts_document,
     forecast_document,
 )
-from ukcloud_maintenance.core.shape import Printed, Shape, keys
+from ukcloud_maintenance.core.shape import Printed, Shape, iso, keys
 from ukcloud_maintenance.core.steering import DrainVerb, Verb
-from ukcloud_maintenance.messages import document, documents, english, iso
+from ukcloud_maintenance.messages import document, documents, english
 from ukcloud_maintenance.services import DrainReport, InstanceMigration, PlanReport, Steered
 
 from ._base import EXIT_NOT_ALL, failure

@@ -24,7 +24,7 @@ from ukcloud_maintenance.core.states import (
     MigrationState,
     TimeoutAction,
 )
-from ukcloud_maintenance.messages import english, english_remedy, iso
+from ukcloud_maintenance.messages import english, english_remedy, to_the_second
 from ukcloud_maintenance.services import DrainReport, InstanceMigration
 
 from ._base import ShellCommand
@@ -96,7 +96,7 @@ class Command(ShellCommand):
                         r.drain.plan_id or "-",
                         _window(r.drain),
                         r.drain.requested_by,
-                        iso(r.drain.created_at),
+                        to_the_second(r.drain.created_at),
                         r.drain.reason,
                     )
                     for r in reports
@@ -219,7 +219,7 @@ def _state_of(drain: services.Drain) -> str:
 def _window(drain: services.Drain) -> str:
     if drain.start_at is None and drain.stop_at is None:
         return "-"
-    return f"{iso(drain.start_at) or ''}/{iso(drain.stop_at) or ''}"
+    return f"{to_the_second(drain.start_at) or ''}/{to_the_second(drain.stop_at) or ''}"
 
 
 def _time_left(report: DrainReport) -> Iterator[Message]:

@@ -6,14 +6,14 @@ from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.message import Message, message
-from ukcloud_maintenance.core.shape import Printed, Shape, keys
+from ukcloud_maintenance.core.shape import Printed, Shape, iso, keys
 from ukcloud_maintenance.core.states import (
     DRAIN_TERMINAL,
     DrainState,
     ReturnChoice,
     ReturnResult,
 )
-from ukcloud_maintenance.messages import document, english, iso
+from ukcloud_maintenance.messages import document, english
 
 from ._arguments import add_host
 from ._base import EXIT_INTERRUPTED

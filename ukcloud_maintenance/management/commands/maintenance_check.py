@@ -23,7 +23,7 @@ from ukcloud_maintenance.exceptions import MaintenanceError
 from ukcloud_maintenance.messages import document, english
 from ukcloud_maintenance.services import Health, Level, Threshold
 
-from ._base import ShellCommand
+from ._base import FAILURE, Failure, ShellCommand, failure, failure_of
 from ._edge import unusable
 
 #: Longer, and monitoring cuts the line.
@@ -59,11 +59,10 @@ HEALTH = Shape(
     keys("findings", "what is not well", each=FINDING),
     keys("measures", "each number", by_name=MEASURE),
 )
-PROBLEM = Shape("Why nothing could be looked at", keys("message", "in words"))
 UNKNOWN = Shape(
     "A check that failed",
     keys("status exit_code", "`unknown`, and 3"),
-    keys("error", "why", one=PROBLEM),
+    keys("error", "why nothing could be looked at", one=FAILURE),
 )
 
 
@@ -119,7 +118,7 @@ exit codes:
 
     def on_bad_arguments(self, message: str) -> None:
         """Not argparse's exit code, which would be CRITICAL."""
-        self._end(message)
+        self._end(Failure(message, Level.UNKNOWN, "bad_arguments"))
 
     def run_from_argv(self, argv: list[str]) -> None:
         self._arguments = argv
@@ -128,7 +127,7 @@ exit codes:
         except SystemExit as end:
             # 1 is what Python ends a bug with, and WARNING here
             if end.code == 1 and not self._is_said:
-                self._end(english(message("check_command_failed")))
+                self._end(failure(message("check_command_failed")))
             raise
 
     _is_said = False
@@ -138,10 +137,10 @@ exit codes:
         is_late = False
         try:
             if problem := unusable(options):
-                self._end(english(problem))
+                raise failure(problem, code="bad_arguments")
             found = _within(options["timeout"], partial(self._look, options))
-        except MaintenanceError as error:
-            self._end(english(said) if (said := getattr(error, "said", None)) else str(error))
+        except (Failure, MaintenanceError) as error:
+            self._end(failure_of(error))
         except _NotInTime:
             is_late = True
             said = message("health_database_silent", seconds=options["timeout"])
@@ -187,14 +186,14 @@ exit codes:
         tail = f" | {performance}" if performance else ""
         self.stdout.lines(f"MAINTENANCE {level.name} - {text}{tail}")
 
-    def _end(self, text: str) -> NoReturn:
+    def _end(self, ended: Failure) -> NoReturn:
         """UNKNOWN: nothing could be looked at."""
         self._is_said = True
         if "--json" in self._arguments:
-            error = PROBLEM.made(message=text)
+            error = ended.document()
             self.print_json(UNKNOWN.made(status="unknown", exit_code=3, error=error))
         else:
-            self._line(Level.UNKNOWN, text)
+            self._line(Level.UNKNOWN, str(ended))
         raise SystemExit(int(Level.UNKNOWN))
 
 

@@ -6,8 +6,8 @@ from django.core.management.base import CommandParser
 
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.message import message
-from ukcloud_maintenance.core.shape import Printed, Shape, keys
-from ukcloud_maintenance.messages import document, english, iso
+from ukcloud_maintenance.core.shape import Printed, Shape, iso, keys
+from ukcloud_maintenance.messages import document, english, to_the_second
 
 from ._base import EXIT_NOT_ALL, ShellCommand, failure
 from ._documents import table
@@ -91,7 +91,13 @@ def _kind(one: services.Told) -> str:
 def _cells(one: services.Told) -> tuple[object, ...]:
     told = one.notices
     counts = (told.queued, told.sent, told.failed)
-    return (one.name, _kind(one), *counts, iso(told.told_at) or "-", english(told.problem) or "-")
+    return (
+        one.name,
+        _kind(one),
+        *counts,
+        to_the_second(told.told_at) or "-",
+        english(told.problem) or "-",
+    )
 
 
 def _document(one: services.Told) -> dict[str, Any]:
