@@ -49,6 +49,16 @@ TOPICS = tuple(dict.fromkeys(kind.topic for kind in TOLD.values()))
 #: The topic of a notice that only tells that it arrives.
 TEST = "test"
 
+
+def topic_of(kind: str, *, back: bool) -> str:
+    """What an event of that kind is called where somebody is told of it, or empty.
+
+    :param back: it is of a run that brings instances back
+    """
+    told = TOLD.get(kind)
+    return told.topic if told and told.title_of(back=back) else ""
+
+
 #: Pause after the first failed attempt to deliver a notice, in seconds; it doubles each time, up
 #: to …
 RETRY_SECONDS = 10.0

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Count, F, Max, Min, Q
 
 from ..core.message import Message, message
-from ..core.notices import GIVE_UP_SECONDS, RETRY_MAX_SECONDS, TOLD
+from ..core.notices import GIVE_UP_SECONDS, RETRY_MAX_SECONDS, topic_of
 from ..core.states import Direction
 from ..models import Event, Notice, Worker
 from .destinations import in_turn
@@ -37,16 +37,13 @@ def hand_out(receivers: Mapping[str, Collection[str]]) -> None:
             Notice(event=one.event, receiver=name, state=Notice.QUEUED)
             for one in found
             for name, topics in receivers.items()
-            if _topic(one.event) in topics
+            if topic_of(one.event.kind, back=_brings_back(one.event)) in topics
         )
         Notice.objects.filter(pk__in=[one.pk for one in found]).delete()
 
 
-def _topic(event: Event) -> str:
-    """What an event is called where somebody is told of it, or empty."""
-    kind = TOLD.get(event.kind)
-    back = event.drain is not None and event.drain.direction == Direction.BACK
-    return kind.topic if kind and kind.title_of(back=back) else ""
+def _brings_back(event: Event) -> bool:
+    return event.drain is not None and event.drain.direction == Direction.BACK
 
 
 def claim_notice(receiver: str, worker: str, now: datetime, lease_seconds: float) -> Notice | None:

@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 
 from ..core import cancelling, going_on
 from ..core.actor import Actor
+from ..core.drain.pacing import judged_anew
 from ..core.facts import Server
 from ..core.host.safety import withdrawn
 from ..core.message import Message, message
@@ -301,6 +302,5 @@ def adjust_drain(drain: Drain, actor: Who, now: datetime, said: Message, **field
     :param said: what changed
     :raises StaleState: the drain changed meanwhile
     """
-    if "max_concurrent" in fields:
-        fields["nova_runs_more"] = False  # it was judged by the old number
-    change_drain(drain, now, event=("drain_changed", actor, said), next_pass_at=None, **fields)
+    changed = {"next_pass_at": None, **judged_anew(fields)}
+    change_drain(drain, now, event=("drain_changed", actor, said), **changed)

@@ -1,9 +1,9 @@
 """How many at a time, and which is next."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..codes import HOLDS
 from ..facts import NOVA_STATUS_RUNNING, NOVA_STATUS_WAITING
@@ -121,6 +121,12 @@ class Paced(Protocol):
     def learned_limit(self) -> int | None: ...
     @property
     def nova_runs_more(self) -> bool: ...
+
+
+def judged_anew(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """What an admin changes of a drain, with what was judged by the old number."""
+    more = {"nova_runs_more": False} if "max_concurrent" in fields else {}
+    return {**fields, **more}
 
 
 def is_limit_known(drain: Paced) -> bool:
