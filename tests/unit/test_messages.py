@@ -284,7 +284,7 @@ SAY_IT_THEMSELVES = {
     *("choice_missing", "reason_missing", "drain_has_state_again", "nothing_to_retry"),
     *("drain_instead", "instance_busy", "wrong_where_it_is", "forced_already"),
     *("hosts_at_once_out_of_range", "max_concurrent_out_of_range"),
-    *("drain_cannot", "instance_cannot", "setting_wrong"),
+    *("drain_cannot", "instance_cannot", "setting_wrong", "check_command_failed"),
 }
 #: Refusals after which nothing is left to be done: it was done, or there is nothing to do it with.
 NOTHING_LEFT_TO_DO = {
