@@ -30,6 +30,8 @@ from ukcloud_maintenance.messages.catalog import runs_windows, services, shell
 from ukcloud_maintenance.messages.template import fields
 
 PACKAGE = Path(ukcloud_maintenance.__file__).parent
+#: Not where the package is, which may be installed.
+ROOT = Path(__file__).resolve().parents[2]
 LANGUAGES = sorted(folder.name for folder in (PACKAGE / "locale").iterdir() if folder.is_dir())
 AT = datetime(2026, 3, 1, 21, 0, tzinfo=timezone(timedelta(hours=1)))
 
@@ -212,7 +214,7 @@ def written() -> Iterator[str]:
         catalog = gettext.translation(domain, PACKAGE / "locale", ["de"])
         for msgid in catalog._catalog:
             yield msgid[0] if isinstance(msgid, tuple) else msgid
-    for page in (PACKAGE.parent / "README.md", *(PACKAGE.parent / "doc").rglob("*.md")):
+    for page in (ROOT / "README.md", *(ROOT / "doc").rglob("*.md")):
         yield from re.sub(r"`[^`]*`", "", page.read_text()).splitlines()
 
 
