@@ -10,6 +10,7 @@ from tests.acted import act
 from tests.fakes import GIB, FakeCloud, server, service
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import shell_actor
+from ukcloud_maintenance.core.bugs import BUG
 from ukcloud_maintenance.core.facts import Capacity
 from ukcloud_maintenance.core.message import message, text
 from ukcloud_maintenance.core.run.states import ActionKind, ActionState, HostVerb, RunVerb, Stage
@@ -284,7 +285,7 @@ def test_a_bug_in_one_host_keeps_no_other_one(monkeypatch, caplog):
     assert [row.stage for row in course.rows] == [Stage.DRAINING, Stage.FAILED]
     assert english(course.row.message) == "The worker failed on this host. ValueError: of ours"
     assert outcome.had_bug
-    assert english(outcome.problem).startswith(
+    assert english(outcome.bug).startswith(
         f"The worker failed on host cmp1 of run {course.run.pk}: ValueError: of ours"
     )
     [line] = [one for one in caplog.records if one.exc_info]
@@ -304,7 +305,7 @@ def test_it_rests_for_longer_each_time_and_the_others_do_not(monkeypatch, clock)
         began = clock.at
         while at_rest.why(course.row.pk) is not None:
             begun.clear()
-            assert course.outcome(resting=at_rest).problem == outcomes[0].problem
+            assert course.outcome(resting=at_rest).bug == outcomes[0].bug
             assert "cmp1" not in begun
             clock.at += 10
         pauses.append(clock.at - began)
@@ -325,7 +326,7 @@ def test_what_was_said_of_a_bug_is_taken_back_once_it_is_over(monkeypatch, clock
     assert course.row.message is not None
     clock.at += 30
     outcome = course.outcome(resting=at_rest)
-    assert (course.row.message, outcome.problem, outcome.had_bug) == (None, None, False)
+    assert (course.row.message, outcome.bug, outcome.had_bug) == (None, None, False)
     with monkeypatch.context() as broken:
         failing(broken, "cmp1", ValueError("no"))
         course.outcome(resting=at_rest)
@@ -388,3 +389,42 @@ def test_a_bug_at_the_beginning_of_a_host_keeps_the_run_from_it_and_no_other_one
     clock.at += 30
     course.outcome(resting=at_rest)
     assert tried == ["cmp1", "cmp1"]
+
+
+def test_a_host_that_cannot_be_begun_rests_for_longer_each_time(monkeypatch, clock):
+    """What is done with one that waits goes well each time, but is not what went wrong."""
+    course = Course("cmp1")
+    monkeypatch.setattr(gates, "room_is_missing", lambda *args: None)
+
+    def begin(self, run, row):
+        raise ValueError("no")
+
+    at_rest = Resting()
+    pauses = []
+    with monkeypatch.context() as broken:
+        broken.setattr(RunReconciler, "_begin", begin)
+        for _ in range(3):
+            assert course.outcome(resting=at_rest).had_bug
+            began = clock.at
+            while at_rest.why(course.row.pk) is not None:
+                clock.at += 10
+            pauses.append(clock.at - began)
+            assert course.row.message.code == "worker_failed_on_host"
+    assert pauses == [30, 60, 120]
+    assert not course.outcome(resting=at_rest).had_bug
+    assert (course.row.stage, course.row.message) == (Stage.DRAINING, None)
+
+
+def test_a_bug_in_one_host_hides_no_openstack_that_does_not_answer(monkeypatch):
+    course = draining("cmp1", "cmp2")
+
+    def step(self, run, row, services):
+        if row.host == "cmp1":
+            raise ValueError("no")
+        raise CloudUnreachable("to list services", "no answer")
+
+    monkeypatch.setattr(RunReconciler, "_step", step)
+    outcome = course.outcome()
+    assert outcome.had_bug
+    assert outcome.bug.code == BUG
+    assert outcome.problem == CloudUnreachable("to list services", "no answer").said

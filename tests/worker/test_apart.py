@@ -10,7 +10,7 @@ from django.db import OperationalError, ProgrammingError
 from tests.worker.driving import SETTINGS
 from ukcloud_maintenance import store
 from ukcloud_maintenance.core.bugs import AFTER_A_BUG, bug
-from ukcloud_maintenance.core.message import message, text
+from ukcloud_maintenance.core.message import lines, message, text
 from ukcloud_maintenance.core.states import DrainState
 from ukcloud_maintenance.models import Drain, Run
 from ukcloud_maintenance.models import Worker as Report
@@ -276,8 +276,26 @@ def test_a_bug_in_one_host_of_a_run_is_one_of_its_pass_and_no_outage(worker, mon
 
     worker.runner.metrics = Told()
     said = bug(message("run_host_named", run=1, host="cmp1"), "ValueError: no")
-    monkeypatch.setattr(RunReconciler, "run", lambda self, run: RunOutcome(5, said, True))
+    outcome = RunOutcome(5, None, said, True)
+    monkeypatch.setattr(RunReconciler, "run", lambda self, run: outcome)
     one = Pass(Run(pk=1, region=""))
     assert worker.runner.try_it(one) == 5, "the others of the run do not wait"
     assert (one.result, told) == ("bug", [True])
     assert worker.signs._problems == {("run", 1): said}
+
+
+def test_a_bug_in_one_host_of_a_run_hides_no_outage(worker, monkeypatch):
+    told = []
+
+    class Told(passes.NoMetrics):
+        def openstack(self, region, key, *, answers):
+            told.append(answers)
+
+    worker.runner.metrics = Told()
+    said, trouble = text("a bug"), text("OpenStack is down.")
+    outcome = RunOutcome(5, trouble, said, had_bug=False)
+    monkeypatch.setattr(RunReconciler, "run", lambda self, run: outcome)
+    one = Pass(Run(pk=1, region=""))
+    worker.runner.try_it(one)
+    assert (one.result, told) == ("problem", [False])
+    assert worker.signs._problems == {("run", 1): lines(said, trouble)}
