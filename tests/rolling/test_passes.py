@@ -13,11 +13,20 @@ from ukcloud_maintenance.core.actor import shell_actor
 from ukcloud_maintenance.core.bugs import BUG
 from ukcloud_maintenance.core.facts import Capacity
 from ukcloud_maintenance.core.message import message, text
-from ukcloud_maintenance.core.run.states import ActionKind, ActionState, HostVerb, RunVerb, Stage
+from ukcloud_maintenance.core.run import decide
+from ukcloud_maintenance.core.run.states import (
+    ActionKind,
+    ActionState,
+    HostVerb,
+    RunState,
+    RunVerb,
+    Stage,
+)
 from ukcloud_maintenance.exceptions import (
     CloudUnreachable,
     ConfigurationError,
     PassOver,
+    Refused,
     StaleState,
 )
 from ukcloud_maintenance.messages import english
@@ -428,3 +437,65 @@ def test_a_bug_in_one_host_hides_no_openstack_that_does_not_answer(monkeypatch):
     assert outcome.had_bug
     assert outcome.bug.code == BUG
     assert outcome.problem == CloudUnreachable("to list services", "no answer").said
+
+
+def at_the_end(monkeypatch, then) -> None:
+    """Lets somebody do this once a pass has found that its run is over."""
+    real = decide.of_run
+
+    def of_run(run, hosts):
+        found = real(run, hosts)
+        then()
+        return found
+
+    monkeypatch.setattr(decide, "of_run", of_run)
+
+
+def all_failed() -> Course:
+    """A run that a person told to go on without the host that failed."""
+    course = draining("cmp1")
+    course.stage(Stage.FAILED)
+    Run.objects.update(on_failure="skip", failures=1)
+    return course
+
+
+def test_no_run_ends_while_a_host_is_retried(monkeypatch):
+    course = all_failed()
+    run = course.run
+    with monkeypatch.context() as meanwhile:
+        at_the_end(
+            meanwhile,
+            lambda: services.steer_host(shell_actor(), run.pk, "cmp1", HostVerb.RETRY),
+        )
+        course.work()
+    assert (course.run.state, course.run.finished_at) == (RunState.RUNNING, None)
+    assert (course.row.stage, bool(course.row.open_key)) == (Stage.WAITING, True)
+
+
+def test_no_run_ends_while_hosts_are_added(monkeypatch):
+    course = all_failed()
+    run, new = course.run, [store.NewHost("cmp2", ("nova",))]
+    event = ("run_hosts_added", shell_actor(), message("run_hosts_added", hosts=["cmp2"]))
+    with monkeypatch.context() as meanwhile:
+        at_the_end(meanwhile, lambda: store.add_hosts(run, new, event, course.now))
+        course.work()
+    assert (course.run.state, course.run.finished_at) == (RunState.RUNNING, None)
+    assert course.rows[1].open_key
+
+
+def test_no_host_of_a_run_that_ended_meanwhile_is_retried(monkeypatch):
+    course = all_failed()
+    real, ended = store.run_hosts, []
+
+    def run_hosts(run, **more):
+        found = real(run, **more)
+        if not ended:
+            ended.append(True)
+            course.work()  # once the admin has read it
+        return found
+
+    monkeypatch.setattr(store, "run_hosts", run_hosts)
+    with pytest.raises(Refused) as refused:
+        services.steer_host(shell_actor(), course.run.pk, "cmp1", HostVerb.RETRY)
+    assert refused.value.said.code == "run_is_over"
+    assert (course.run.state, course.row.stage) == (RunState.FAILED, Stage.FAILED)

@@ -385,7 +385,8 @@ class RunReconciler:
         event = (f"run_{state.value}", self.worker, said or message("run_goes_on"))
         if state is RunState.RUNNING:
             event = ("run_resumed", self.worker, message("run_goes_on"))
-        store.change_run(run, self.clock(), state=state.value, message=said, event=event)
+        fields: dict[str, Any] = {"state": state.value, "message": said}
+        store.change_run(run, self.clock(), event=event, none_open=True, **fields)
         log_event(logging.INFO, "run_state", run=run.pk, state=state.value, detail=said)
 
     def _say(self, run: Run, said: Message | None) -> None:

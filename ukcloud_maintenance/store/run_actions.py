@@ -106,7 +106,8 @@ def change_action(
     at_once: bool = False,
     **fields: Any,
 ) -> None:
-    """Change a try of an action, only if it is still in the state in which it was read.
+    """Change a try of an action of a run that is not over, only if it is still in the state in
+    which it was read.
 
     :raises StaleState: it is not
     """
@@ -118,7 +119,7 @@ def change_action(
         if new not in ACTION_OPEN:
             fields["ended_at"] = now
     with transaction.atomic():
-        touch(run, now, _set={"next_pass_at": None} if at_once else None)
+        touch(run, now, _set={"next_pass_at": None} if at_once else None, finished_at=None)
         if RunAction.objects.filter(pk=action.pk, state=old.value).update(**fields) != 1:
             raise StaleState(f"the action on {host.host} is no longer {old}")
         if new not in ACTION_OPEN and action.machine:
