@@ -229,6 +229,22 @@ def test_tables_that_are_not_as_they_should_be_are_no_bug_of_a_claim(worker, mon
     assert bugs(caplog) == []
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("error", [OperationalError("gone"), ProgrammingError("no column")])
+def test_what_was_claimed_before_the_database_was_lost_waits_for_no_lease(
+    worker, monkeypatch, error
+):
+    drain = running("cmp1")
+    with monkeypatch.context() as lost:
+        broken(lost, store, "claim_host", worker.name, error)
+        with pytest.raises(type(error)):
+            worker._claim()
+    assert not worker.passes
+    worker.runner.release_held()
+    [found] = worker._take()
+    assert found.of == drain
+
+
 @dataclass
 class Stoppable:
     """A pass or a keeper."""
