@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Exists, F, Func, Max, OuterRef, Q
+from django.db.models import Count, Exists, Func, Max, OuterRef, Q
 
 from ..core.codes import ABORTED, ARRIVED_WRONG, NOWHERE
 from ..core.copying.duration import Learned, learned_of
