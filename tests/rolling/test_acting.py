@@ -229,6 +229,16 @@ def test_nothing_is_begun_on_a_host_that_was_given_back_since_it_was_decided(set
     assert bench.row.stage == Stage.READY
 
 
+def test_nothing_is_begun_on_a_host_that_was_verified_ahead_of_the_clock(settings, tmp_path):
+    """It was set back since it was decided: how old that verification is cannot be told."""
+    command(settings, tmp_path, "true")
+    bench = Bench("mark")
+    HostMaintenance.objects.update(verified_at=bench.now + timedelta(hours=1))
+    with pytest.raises(StaleState):
+        bench.act()
+    assert not RunAction.objects.exists()
+
+
 def test_a_webhook_is_not_sent_again_to_a_host_that_was_given_back(settings):
     with serving(answer(503), answer(202, {"url": "/jobs/7"})) as server:
         hook(settings, server.url)

@@ -67,13 +67,14 @@ def intend_to_act(
             expect={"is_unwanted": False},
             **fields,
         )
-        # Given back, drained again or no longer safe since it was decided: it is not acted on.
+        # Given back, drained again or no longer safe since it was decided: it is not acted on. The
+        # same as core.host.safety.is_safe tells, of the row as it is now.
         safe = HostMaintenance.objects.filter(
             pk=maintenance.pk,
             closed_at=None,
             returning_since=None,
             safe_since__isnull=False,
-            verified_at__gte=verified_after,
+            verified_at__range=(verified_after, now),
         )
         if safe.update(revision=F("revision") + 1) != 1:
             raise StaleState(f"host {host.host} is no longer safe to power off")
