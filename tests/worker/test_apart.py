@@ -3,6 +3,7 @@
 import threading
 import time
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
 from django.db import OperationalError, ProgrammingError
@@ -12,6 +13,7 @@ from ukcloud_maintenance import store
 from ukcloud_maintenance.core.bugs import AFTER_A_BUG, bug
 from ukcloud_maintenance.core.message import lines, message, text
 from ukcloud_maintenance.core.states import DrainState
+from ukcloud_maintenance.exceptions import PassOver
 from ukcloud_maintenance.models import Drain, Run
 from ukcloud_maintenance.models import Worker as Report
 from ukcloud_maintenance.rolling.run import RunOutcome, RunReconciler
@@ -243,6 +245,31 @@ def test_what_was_claimed_before_the_database_was_lost_waits_for_no_lease(
     worker.runner.release_held()
     [found] = worker._take()
     assert found.of == drain
+
+
+@pytest.mark.django_db
+def test_a_pass_whose_lease_ended_while_it_hung_is_abandoned_for_the_next_one(worker, monkeypatch):
+    """A machine that was suspended, say: both have the same name, and one would release what the
+    other works on."""
+    drain = running("cmp1")
+    # none of them comes to its work
+    monkeypatch.setattr(threading.Thread, "start", lambda self: None)
+    monkeypatch.setattr(threading.Thread, "is_alive", lambda self: True)
+    assert worker._claim()
+    [first] = worker.passes.values()
+    Drain.objects.update(claimed_until=store.now() - timedelta(seconds=1), next_pass_at=None)
+    assert worker._claim()
+    [second] = worker.passes.values()
+    assert (first.of, second.of, first is second) == (drain, drain, False)
+    assert worker.watchdog.abandoned == {}, "it may come back in a moment"
+    worker.runner.still_ours(second)
+    with pytest.raises(PassOver):
+        worker.runner.still_ours(first)
+    assert worker.runner.to_release == [], "it is the second one's"
+    second.is_released = True  # and is over in a moment
+    Drain.objects.update(claimed_until=None, next_pass_at=None)
+    assert worker._claim()
+    assert not second.abandoned
 
 
 @dataclass

@@ -315,6 +315,11 @@ class Worker:
         """Begin a pass over what is due, if there is a place for it; whether there was."""
         found = self._take()
         for one in found:
+            before = self.passes.get(one.key)
+            if before is not None and not (before.has_ended or before.is_released):
+                # its lease ended while it hung or the machine slept: the claim is this one's now
+                log_event(logging.WARNING, "lease_ended", worker=self.name, detail=before.name)
+                self.runner.give_up(before)
             one.thread = threading.Thread(
                 target=self.runner.work, args=(one,), daemon=True, name=one.label
             )

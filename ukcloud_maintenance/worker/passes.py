@@ -62,6 +62,8 @@ class Pass:
     cloud: Cloud | None = None
     #: nobody waits for it any longer
     abandoned: bool = False
+    #: its claim is released, or is about to be
+    is_released: bool = False
     #: how it went, see `metrics.Metrics.pass_ended`
     result: str = "done"
     #: nothing is left to be done of it
@@ -195,6 +197,7 @@ class PassRunner:
             self._remember(one, bug(one.name, in_words(error)))
         try:
             if not one.abandoned:
+                one.is_released = True
                 self.release(one.of, pause)
         except (DatabaseError, InterfaceError) as error:
             self.database.is_down(error)
@@ -300,11 +303,15 @@ class PassRunner:
 
     def abandon(self, one: Pass, trouble: Message) -> None:
         """Nobody waits for it any longer: its claim is released, and what it does is void."""
+        self.give_up(one)
+        self.to_release.append(HeldClaim(one.of, AFTER_A_BUG, trouble))
+        self.agenda.ask_at_once()
+
+    def give_up(self, one: Pass) -> None:
+        """What it does is void from now on; its claim is another one's."""
         one.abandoned = True
         one.stop()
         self.metrics.pass_ended(one.key[0], "abandoned", time.monotonic() - one.began)
-        self.to_release.append(HeldClaim(one.of, AFTER_A_BUG, trouble))
-        self.agenda.ask_at_once()
 
     def release_held(self) -> None:
         """What could not be released when its pass was over. What a bug keeps from that is given
