@@ -116,17 +116,6 @@ def test_an_overcommitted_host_takes_none():
     assert not pack([item("a", 1)], {"h1": capacity(10, used=14)}).fits
 
 
-def test_what_is_overcommitted_does_not_matter_to_one_that_asks_for_none_of_it():
-    """Placement looks at what is asked for; an allocation ratio may have been lowered since."""
-    total = {"MEMORY_MB": 8, "VCPU": 8, "PCPU": 4}
-    over, free = Capacity(total, {"VCPU": 12}), Capacity(total, {"VCPU": 4})
-    pinned = [Item(name, Needs({"MEMORY_MB": 1, "PCPU": 2}), ("h1", "h2")) for name in "abc"]
-    assert pack(pinned[:2], {"h1": over, "h2": free}).placed == {"a": "h2", "b": "h2"}
-    assert pack(pinned, {"h1": over, "h2": free}).placed == {"a": "h1", "b": "h2", "c": "h2"}
-    [left] = pack(pinned, {"h1": over}).unplaced
-    assert (left.nearest, dict(left.missing)) == ("h1", {"PCPU": 2})
-
-
 def test_pinned_processors_of_a_host_without_pcpu_are_taken_of_its_vcpu():
     pinned = Item("a", Needs({"PCPU": 3, "MEMORY_MB": 1}), ("h1",))
     assert pack([pinned], {"h1": capacity(10, vcpus=3)}).fits

@@ -1,6 +1,5 @@
 """What is where, while places for instances are worked out."""
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from heapq import heapify, heapreplace
@@ -15,9 +14,6 @@ EVEN = 40_000
 EVEN_BY = ("MEMORY_MB", "VCPU", "PCPU")
 #: a share that counts as a difference
 LEAST = 1e-9
-#: how full a host would be that has no room. One that is overcommitted in what is not asked for
-#: has, as Placement looks at what is asked for alone.
-NO_ROOM = math.inf
 NOTHING: Mapping[str, int] = {}
 
 
@@ -113,7 +109,7 @@ class Board:
             heap = [(self.fullness(item, h), h) for h in item.hosts if h in self.capacity]
             heapify(heap)
             known[alike] = heap
-        while heap and heap[0][0] < NO_ROOM:
+        while heap and heap[0][0] <= 1:
             before, host = heap[0]
             now = self.fullness(item, host)
             if now <= before:
@@ -136,7 +132,7 @@ class Board:
         found = [
             (self._disliked(item, host), sign * fullness, host)
             for host in self.allowed(item)
-            if (fullness := self.fullness(item, host)) < NO_ROOM
+            if (fullness := self.fullness(item, host)) <= 1
         ]
         return [host for _, _, host in sorted(found)]
 
@@ -148,7 +144,7 @@ class Board:
         return there if item.group.is_anti_affinity else -there
 
     def fullness(self, item: Item, host: str) -> float:
-        """How full the host is with it, see `share`; `NO_ROOM` where it has none."""
+        """How full the host is with it, see `share`; above 1 where it has no room."""
         known, kind = self.known[host], self.kinds[item.id]
         full = known.get(kind)
         if full is None:
@@ -160,9 +156,9 @@ class Board:
         wanted = item.needs.at(found)
         for name, amount in wanted.items():
             if used.get(name, 0) + amount > found.total.get(name, 0):
-                return NO_ROOM
+                return 2.0
             if amount > found.largest.get(name, amount):
-                return NO_ROOM
+                return 2.0
         return self.share(host, wanted)
 
     def share(self, host: str, more: Mapping[str, int] = NOTHING) -> float:
