@@ -165,6 +165,17 @@ class TestAClaimThatIsReleasedLater:
         assert (worker.runner.to_release, self.claimed()) == ([], [True, False])
         assert bugs(caplog) == [f"bug release of=drain-{first.pk}"]
 
+    def test_one_that_a_pass_cannot_release_ends_that_pass(self, worker, monkeypatch, caplog):
+        drain = running("cmp1")
+        [one] = worker._take()
+        monkeypatch.setattr(worker.runner, "try_it", lambda one: 0.0)
+        broken(monkeypatch, store, "release", drain.pk)
+        monkeypatch.setattr(passes, "close_connections", lambda: None)
+        worker.runner.work(one)
+        assert one.is_over
+        assert worker.runner.to_release == [], "its lease ends by itself"
+        assert bugs(caplog) == [f"bug release of=drain-{drain.pk}"]
+
     def test_a_database_that_is_lost_is_waited_for(self, worker, monkeypatch):
         first, _second = self.release_both(worker)
         with monkeypatch.context() as lost:

@@ -202,6 +202,9 @@ class PassRunner:
         except (DatabaseError, InterfaceError) as error:
             self.database.is_down(error)
             self.to_release.append(HeldClaim(one.of, pause))
+        except Exception:
+            # its lease ends by itself
+            LOG.exception("bug release of=%s", one.label)
         finally:
             close_connections()
             one.is_over = True
