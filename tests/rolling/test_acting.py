@@ -1,11 +1,15 @@
 """Webhooks and records of commands as a run follows them: sent once, or known not to be."""
 
+import os
+import signal
 from datetime import timedelta
 
 import pytest
 
 from tests.actions.servers import answer, serving
+from tests.actions.test_command import pids_of, until
 from ukcloud_maintenance import store
+from ukcloud_maintenance.actions.command import State, look
 from ukcloud_maintenance.core.actor import shell_actor
 from ukcloud_maintenance.core.facts import Machine
 from ukcloud_maintenance.core.message import text
@@ -13,7 +17,7 @@ from ukcloud_maintenance.core.run.states import ActionState, Stage
 from ukcloud_maintenance.exceptions import StaleState
 from ukcloud_maintenance.messages import english
 from ukcloud_maintenance.models import Drain, HostMaintenance, RunAction, RunHost, host_key
-from ukcloud_maintenance.rolling.acting import Acting
+from ukcloud_maintenance.rolling.acting import Acting, record_of
 
 pytestmark = pytest.mark.django_db
 
@@ -225,6 +229,16 @@ def test_nothing_is_begun_on_a_host_that_was_given_back_since_it_was_decided(set
     assert bench.row.stage == Stage.READY
 
 
+def test_nothing_is_begun_on_a_host_that_was_verified_ahead_of_the_clock(settings, tmp_path):
+    """It was set back since it was decided: how old that verification is cannot be told."""
+    command(settings, tmp_path, "true")
+    bench = Bench("mark")
+    HostMaintenance.objects.update(verified_at=bench.now + timedelta(hours=1))
+    with pytest.raises(StaleState):
+        bench.act()
+    assert not RunAction.objects.exists()
+
+
 def test_a_webhook_is_not_sent_again_to_a_host_that_was_given_back(settings):
     with serving(answer(503), answer(202, {"url": "/jobs/7"})) as server:
         hook(settings, server.url)
@@ -245,3 +259,19 @@ def test_a_command_that_began_too_late_does_not_begin_at_all(settings, tmp_path,
         bench.act()
     assert bench.follow() is ActionState.LATER
     assert not (tmp_path / "began").exists()
+
+
+def test_a_command_that_nobody_watches_any_longer_is_a_persons_and_no_bug(settings, tmp_path):
+    command(settings, tmp_path, "sleep", "1000")
+    bench = Bench("mark").act()
+    record = record_of(bench.tried)
+    [pid] = until(lambda: pids_of(record, "pid", "pid"))
+    [supervisor] = pids_of(record, "began", "supervisor")
+    os.kill(supervisor, signal.SIGKILL)
+    try:
+        until(lambda: look(record).state is not State.RUNNING)
+        assert bench.follow() is ActionState.UNKNOWN
+        assert bench.tried.message.code == "action_unwatched"
+        assert record.exists(), "it tells whether the process still runs"
+    finally:
+        os.killpg(pid, signal.SIGKILL)

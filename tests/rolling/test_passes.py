@@ -10,13 +10,23 @@ from tests.acted import act
 from tests.fakes import GIB, FakeCloud, server, service
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import shell_actor
+from ukcloud_maintenance.core.bugs import BUG
 from ukcloud_maintenance.core.facts import Capacity
 from ukcloud_maintenance.core.message import message, text
-from ukcloud_maintenance.core.run.states import ActionKind, ActionState, HostVerb, RunVerb, Stage
+from ukcloud_maintenance.core.run import decide
+from ukcloud_maintenance.core.run.states import (
+    ActionKind,
+    ActionState,
+    HostVerb,
+    RunState,
+    RunVerb,
+    Stage,
+)
 from ukcloud_maintenance.exceptions import (
     CloudUnreachable,
     ConfigurationError,
     PassOver,
+    Refused,
     StaleState,
 )
 from ukcloud_maintenance.messages import english
@@ -284,7 +294,7 @@ def test_a_bug_in_one_host_keeps_no_other_one(monkeypatch, caplog):
     assert [row.stage for row in course.rows] == [Stage.DRAINING, Stage.FAILED]
     assert english(course.row.message) == "The worker failed on this host. ValueError: of ours"
     assert outcome.had_bug
-    assert english(outcome.problem).startswith(
+    assert english(outcome.bug).startswith(
         f"The worker failed on host cmp1 of run {course.run.pk}: ValueError: of ours"
     )
     [line] = [one for one in caplog.records if one.exc_info]
@@ -304,7 +314,7 @@ def test_it_rests_for_longer_each_time_and_the_others_do_not(monkeypatch, clock)
         began = clock.at
         while at_rest.why(course.row.pk) is not None:
             begun.clear()
-            assert course.outcome(resting=at_rest).problem == outcomes[0].problem
+            assert course.outcome(resting=at_rest).bug == outcomes[0].bug
             assert "cmp1" not in begun
             clock.at += 10
         pauses.append(clock.at - began)
@@ -325,7 +335,7 @@ def test_what_was_said_of_a_bug_is_taken_back_once_it_is_over(monkeypatch, clock
     assert course.row.message is not None
     clock.at += 30
     outcome = course.outcome(resting=at_rest)
-    assert (course.row.message, outcome.problem, outcome.had_bug) == (None, None, False)
+    assert (course.row.message, outcome.bug, outcome.had_bug) == (None, None, False)
     with monkeypatch.context() as broken:
         failing(broken, "cmp1", ValueError("no"))
         course.outcome(resting=at_rest)
@@ -388,3 +398,104 @@ def test_a_bug_at_the_beginning_of_a_host_keeps_the_run_from_it_and_no_other_one
     clock.at += 30
     course.outcome(resting=at_rest)
     assert tried == ["cmp1", "cmp1"]
+
+
+def test_a_host_that_cannot_be_begun_rests_for_longer_each_time(monkeypatch, clock):
+    """What is done with one that waits goes well each time, but is not what went wrong."""
+    course = Course("cmp1")
+    monkeypatch.setattr(gates, "room_is_missing", lambda *args: None)
+
+    def begin(self, run, row):
+        raise ValueError("no")
+
+    at_rest = Resting()
+    pauses = []
+    with monkeypatch.context() as broken:
+        broken.setattr(RunReconciler, "_begin", begin)
+        for _ in range(3):
+            assert course.outcome(resting=at_rest).had_bug
+            began = clock.at
+            while at_rest.why(course.row.pk) is not None:
+                clock.at += 10
+            pauses.append(clock.at - began)
+            assert course.row.message.code == "worker_failed_on_host"
+    assert pauses == [30, 60, 120]
+    assert not course.outcome(resting=at_rest).had_bug
+    assert (course.row.stage, course.row.message) == (Stage.DRAINING, None)
+
+
+def test_a_bug_in_one_host_hides_no_openstack_that_does_not_answer(monkeypatch):
+    course = draining("cmp1", "cmp2")
+
+    def step(self, run, row, services):
+        if row.host == "cmp1":
+            raise ValueError("no")
+        raise CloudUnreachable("to list services", "no answer")
+
+    monkeypatch.setattr(RunReconciler, "_step", step)
+    outcome = course.outcome()
+    assert outcome.had_bug
+    assert outcome.bug.code == BUG
+    assert outcome.problem == CloudUnreachable("to list services", "no answer").said
+
+
+def at_the_end(monkeypatch, then) -> None:
+    """Lets somebody do this once a pass has found that its run is over."""
+    real = decide.of_run
+
+    def of_run(run, hosts):
+        found = real(run, hosts)
+        then()
+        return found
+
+    monkeypatch.setattr(decide, "of_run", of_run)
+
+
+def all_failed() -> Course:
+    """A run that a person told to go on without the host that failed."""
+    course = draining("cmp1")
+    course.stage(Stage.FAILED)
+    Run.objects.update(on_failure="skip", failures=1)
+    return course
+
+
+def test_no_run_ends_while_a_host_is_retried(monkeypatch):
+    course = all_failed()
+    run = course.run
+    with monkeypatch.context() as meanwhile:
+        at_the_end(
+            meanwhile,
+            lambda: services.steer_host(shell_actor(), run.pk, "cmp1", HostVerb.RETRY),
+        )
+        course.work()
+    assert (course.run.state, course.run.finished_at) == (RunState.RUNNING, None)
+    assert (course.row.stage, bool(course.row.open_key)) == (Stage.WAITING, True)
+
+
+def test_no_run_ends_while_hosts_are_added(monkeypatch):
+    course = all_failed()
+    run, new = course.run, [store.NewHost("cmp2", ("nova",))]
+    event = ("run_hosts_added", shell_actor(), message("run_hosts_added", hosts=["cmp2"]))
+    with monkeypatch.context() as meanwhile:
+        at_the_end(meanwhile, lambda: store.add_hosts(run, new, event, course.now))
+        course.work()
+    assert (course.run.state, course.run.finished_at) == (RunState.RUNNING, None)
+    assert course.rows[1].open_key
+
+
+def test_no_host_of_a_run_that_ended_meanwhile_is_retried(monkeypatch):
+    course = all_failed()
+    real, ended = store.run_hosts, []
+
+    def run_hosts(run, **more):
+        found = real(run, **more)
+        if not ended:
+            ended.append(True)
+            course.work()  # once the admin has read it
+        return found
+
+    monkeypatch.setattr(store, "run_hosts", run_hosts)
+    with pytest.raises(Refused) as refused:
+        services.steer_host(shell_actor(), course.run.pk, "cmp1", HostVerb.RETRY)
+    assert refused.value.said.code == "run_is_over"
+    assert (course.run.state, course.row.stage) == (RunState.FAILED, Stage.FAILED)

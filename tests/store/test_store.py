@@ -10,6 +10,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models import F
 from django.utils import timezone
 
 from tests.fakes import FakeCloud, server, service
@@ -698,6 +699,29 @@ def test_maintenances_that_are_over_leave_room_for_the_next():
         store.close_maintenance(join(drain, "enabled"), NOW)
         end(drain)
     assert HostMaintenance.objects.filter(open_key=None).count() == 3
+
+
+def test_nothing_is_opened_in_a_drain_that_another_worker_has_ended():
+    """Nobody would work it off."""
+    drain = begin(create(servers=["a"]))
+    back = row(drain)
+    store.change_migration(back, NOW, state=MigrationState.GONE)
+    end(read(drain))
+    with pytest.raises(StaleState):
+        store.add_server(drain, server("late"), judge(server("late")), "worker", NOW)
+    with pytest.raises(StaleState):
+        store.change_migration(back, NOW, state=MigrationState.PENDING)
+    assert [one.state for one in store.migrations(drain)] == [MigrationState.GONE]
+
+
+def test_what_came_back_is_counted_to_the_letter():
+    drain = create(servers=SPELLINGS)
+    Drain.objects.filter(pk=drain.pk).update(direction="back")
+    drain.migrations.update(state="gone", dest_compute=F("server_name"))
+    drain = read(drain)
+    counts = store.counts([drain.pk])[drain.pk]
+    assert counts == store.counts_of(drain, store.migrations(drain))
+    assert counts.left == 1
 
 
 @pytest.mark.parametrize("direction", ["away", "back"])

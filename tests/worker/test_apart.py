@@ -3,6 +3,7 @@
 import threading
 import time
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
 from django.db import OperationalError, ProgrammingError
@@ -10,8 +11,9 @@ from django.db import OperationalError, ProgrammingError
 from tests.worker.driving import SETTINGS
 from ukcloud_maintenance import store
 from ukcloud_maintenance.core.bugs import AFTER_A_BUG, bug
-from ukcloud_maintenance.core.message import message, text
+from ukcloud_maintenance.core.message import lines, message, text
 from ukcloud_maintenance.core.states import DrainState
+from ukcloud_maintenance.exceptions import PassOver
 from ukcloud_maintenance.models import Drain, Run
 from ukcloud_maintenance.models import Worker as Report
 from ukcloud_maintenance.rolling.run import RunOutcome, RunReconciler
@@ -163,6 +165,17 @@ class TestAClaimThatIsReleasedLater:
         assert (worker.runner.to_release, self.claimed()) == ([], [True, False])
         assert bugs(caplog) == [f"bug release of=drain-{first.pk}"]
 
+    def test_one_that_a_pass_cannot_release_ends_that_pass(self, worker, monkeypatch, caplog):
+        drain = running("cmp1")
+        [one] = worker._take()
+        monkeypatch.setattr(worker.runner, "try_it", lambda one: 0.0)
+        broken(monkeypatch, store, "release", drain.pk)
+        monkeypatch.setattr(passes, "close_connections", lambda: None)
+        worker.runner.work(one)
+        assert one.is_over
+        assert worker.runner.to_release == [], "its lease ends by itself"
+        assert bugs(caplog) == [f"bug release of=drain-{drain.pk}"]
+
     def test_a_database_that_is_lost_is_waited_for(self, worker, monkeypatch):
         first, _second = self.release_both(worker)
         with monkeypatch.context() as lost:
@@ -229,6 +242,47 @@ def test_tables_that_are_not_as_they_should_be_are_no_bug_of_a_claim(worker, mon
     assert bugs(caplog) == []
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("error", [OperationalError("gone"), ProgrammingError("no column")])
+def test_what_was_claimed_before_the_database_was_lost_waits_for_no_lease(
+    worker, monkeypatch, error
+):
+    drain = running("cmp1")
+    with monkeypatch.context() as lost:
+        broken(lost, store, "claim_host", worker.name, error)
+        with pytest.raises(type(error)):
+            worker._claim()
+    assert not worker.passes
+    worker.runner.release_held()
+    [found] = worker._take()
+    assert found.of == drain
+
+
+@pytest.mark.django_db
+def test_a_pass_whose_lease_ended_while_it_hung_is_abandoned_for_the_next_one(worker, monkeypatch):
+    """A machine that was suspended, say: both have the same name, and one would release what the
+    other works on."""
+    drain = running("cmp1")
+    # none of them comes to its work
+    monkeypatch.setattr(threading.Thread, "start", lambda self: None)
+    monkeypatch.setattr(threading.Thread, "is_alive", lambda self: True)
+    assert worker._claim()
+    [first] = worker.passes.values()
+    Drain.objects.update(claimed_until=store.now() - timedelta(seconds=1), next_pass_at=None)
+    assert worker._claim()
+    [second] = worker.passes.values()
+    assert (first.of, second.of, first is second) == (drain, drain, False)
+    assert worker.watchdog.abandoned == {}, "it may come back in a moment"
+    worker.runner.still_ours(second)
+    with pytest.raises(PassOver):
+        worker.runner.still_ours(first)
+    assert worker.runner.to_release == [], "it is the second one's"
+    second.is_released = True  # and is over in a moment
+    Drain.objects.update(claimed_until=None, next_pass_at=None)
+    assert worker._claim()
+    assert not second.abandoned
+
+
 @dataclass
 class Stoppable:
     """A pass or a keeper."""
@@ -276,8 +330,26 @@ def test_a_bug_in_one_host_of_a_run_is_one_of_its_pass_and_no_outage(worker, mon
 
     worker.runner.metrics = Told()
     said = bug(message("run_host_named", run=1, host="cmp1"), "ValueError: no")
-    monkeypatch.setattr(RunReconciler, "run", lambda self, run: RunOutcome(5, said, True))
+    outcome = RunOutcome(5, None, said, True)
+    monkeypatch.setattr(RunReconciler, "run", lambda self, run: outcome)
     one = Pass(Run(pk=1, region=""))
     assert worker.runner.try_it(one) == 5, "the others of the run do not wait"
     assert (one.result, told) == ("bug", [True])
     assert worker.signs._problems == {("run", 1): said}
+
+
+def test_a_bug_in_one_host_of_a_run_hides_no_outage(worker, monkeypatch):
+    told = []
+
+    class Told(passes.NoMetrics):
+        def openstack(self, region, key, *, answers):
+            told.append(answers)
+
+    worker.runner.metrics = Told()
+    said, trouble = text("a bug"), text("OpenStack is down.")
+    outcome = RunOutcome(5, trouble, said, had_bug=False)
+    monkeypatch.setattr(RunReconciler, "run", lambda self, run: outcome)
+    one = Pass(Run(pk=1, region=""))
+    worker.runner.try_it(one)
+    assert (one.result, told) == ("problem", [False])
+    assert worker.signs._problems == {("run", 1): lines(said, trouble)}

@@ -7,10 +7,12 @@ from tests.worker.fake_nova import FakeNova
 from tests.worker.test_any_history import QUICK, ask, one_pass
 from ukcloud_maintenance import store
 from ukcloud_maintenance.core import drain as d
-from ukcloud_maintenance.core.states import DRAIN_TERMINAL, RequestKind
+from ukcloud_maintenance.core.message import text
+from ukcloud_maintenance.core.states import DRAIN_TERMINAL, DrainResult, DrainState, RequestKind
 from ukcloud_maintenance.exceptions import CloudServerError, CloudUnreachable, StaleState
 from ukcloud_maintenance.worker import requests
 from ukcloud_maintenance.worker.asking import DrainPass
+from ukcloud_maintenance.worker.drain import _finish as finish
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -117,3 +119,16 @@ def test_an_attempt_that_may_have_reached_nova_stays_on_record(settings):
     assert told == [(n, "failed", "never_sent") for n in (1, 2, 3)]
     assert not row.attempt_rows.filter(submitted_at=None).exists()
     assert row.events.order_by("-id").first().kind == "failed"
+
+
+def test_a_service_that_is_to_be_left_after_all_leaves_its_maintenance_open(flying):
+    nova, drain = flying
+    store.cancel_drain(drain, "admin", nova.now, enable=True)
+    as_read = store.drain(drain.pk)
+    store.cancel_drain(store.drain(drain.pk), "admin", nova.now, enable=False)
+    at = DrainPass(as_read, nova, "worker", lambda: nova.now)
+    end = d.Finish(DrainState.CANCELLED, DrainResult.CANCELLED, text("Cancelled."), True)
+    with pytest.raises(StaleState):
+        finish(at, end)
+    found = store.drain(drain.pk)
+    assert (found.state, found.maintenance.closed_at) == (DrainState.CANCELLING, None)

@@ -171,8 +171,10 @@ class Acting:
             store.change_action(run, row, made, self.clock(), output=output)
         self._end(run, row, made, outcome, action)
         # That of one that never began stays: it keeps whoever comes late from beginning it.
+        # So does that of one which still runs though nobody watches it.
         if outcome.ending is not Ending.RUNNING and look.state is not command.State.NEVER_BEGAN:
-            command.forget(record)
+            with contextlib.suppress(ActionError):
+                command.forget(record)
 
     def _follow_webhook(
         self, run: Run, row: RunHost, made: RunAction, action: Action | None

@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections.abc import Callable
 from datetime import datetime
+from typing import NamedTuple
 
 from .. import store
 from ..core.bugs import bug, on_host, pause_after
@@ -18,43 +19,65 @@ from ..store import Run, RunHost
 _OF_THE_PASS = (StaleState, PassOver, ConfigurationError, CloudError, *store.DATABASE_LOST)
 
 
+#: What is done with a host in each pass, and that it is begun.
+STEP, BEGINNING = "step", "beginning"
+
+
+class _Rest(NamedTuple):
+    """:param times: how many bugs in a row there were
+    :param until: by the monotonic clock
+    :param said: what is reported of it
+    """
+
+    times: int
+    until: float
+    said: Message
+
+
 class Resting:
-    """The hosts that rest, by their keys and the monotonic clock: for all passes of a worker."""
+    """The hosts that rest, by their keys: for all passes of a worker."""
 
     def __init__(self) -> None:
-        #: how many bugs in a row there were, until when it rests, and what is reported of it
-        self._hosts: dict[int, tuple[int, float, Message]] = {}
+        #: of each host, by what was done with it: that one thing goes well says nothing of another
+        self._hosts: dict[int, dict[str, _Rest]] = {}
 
     def why(self, key: int) -> Message | None:
         """What is reported of a host that rests; None: it does not."""
-        found = self._hosts.get(key)
-        return found[2] if found is not None and time.monotonic() < found[1] else None
+        now = time.monotonic()
+        rests = self._hosts.get(key, {}).values()
+        return next((rest.said for rest in rests if now < rest.until), None)
 
-    def begin(self, key: int, said: Message) -> None:
-        times = self._hosts[key][0] + 1 if key in self._hosts else 1
-        self._hosts[key] = (times, time.monotonic() + pause_after(times), said)
+    def begin(self, key: int, what: str, said: Message) -> None:
+        of_host = self._hosts.setdefault(key, {})
+        times = of_host[what].times + 1 if what in of_host else 1
+        of_host[what] = _Rest(times, time.monotonic() + pause_after(times), said)
 
-    def forget(self, key: int) -> None:
-        """It went well."""
-        self._hosts.pop(key, None)
+    def forget(self, key: int, what: str) -> bool:
+        """This went well; whether all does by now."""
+        of_host = self._hosts.get(key, {})
+        of_host.pop(what, None)
+        if not of_host:
+            self._hosts.pop(key, None)
+        return not of_host
 
 
 class Guard:
     """Keeps a bug in what is done with one host from the others, for one pass.
 
-    :ivar problem: what the worker fails on, in this pass or since an earlier one; None: nothing
+    :ivar bug: what the worker fails on, in this pass or since an earlier one; None: nothing
     :ivar had_bug: whether there was a bug in this pass
     """
 
     def __init__(self, resting: Resting, clock: Callable[[], datetime]):
         self.resting = resting
         self.clock = clock
-        self.problem: Message | None = None
+        self.bug: Message | None = None
         self.had_bug = False
 
-    def do(self, run: Run, row: RunHost, step: Callable[[], None]) -> None:
+    def do(self, run: Run, row: RunHost, step: Callable[[], None], what: str = STEP) -> None:
         """One step of one host, unless it rests.
 
+        :param what: is done
         :raises PassOver, StaleState, ConfigurationError, CloudError: what they mean is for the
             caller to say; so it is of a database that is lost
         """
@@ -65,23 +88,23 @@ class Guard:
             except _OF_THE_PASS:
                 raise
             except Exception as error:
-                said = self._note(run, row, in_words(error))
+                said = self._note(run, row, what, in_words(error))
             else:
-                self.resting.forget(row.pk)
-                self._say_no_longer(run, row)
-        self.problem = said or self.problem
+                if self.resting.forget(row.pk, what):
+                    self._say_no_longer(run, row)
+        self.bug = said or self.bug
 
     def keeps_from(self, row: RunHost) -> Message | None:
         """What is said of its run while a host rests that would begin; None: it does not rest."""
         said = self.resting.why(row.pk)
-        self.problem = said or self.problem
+        self.bug = said or self.bug
         return said and message("worker_failed_on_run", detail=text(said.values["error"]))
 
-    def _note(self, run: Run, row: RunHost, error: str) -> Message:
+    def _note(self, run: Run, row: RunHost, what: str, error: str) -> Message:
         LOG.exception("bug run=%s host=%s", run.pk, row.host)
         said = bug(message("run_host_named", run=run.pk, host=row.host), error)
         self.had_bug = True
-        self.resting.begin(row.pk, said)
+        self.resting.begin(row.pk, what, said)
         try:
             self._say(run, row, on_host(error))
         except _OF_THE_PASS:

@@ -25,7 +25,7 @@ from . import checks, gates
 from .acting import Acting, of
 from .actor import actor_of
 from .canary import Canaries
-from .resting import Guard, Resting
+from .resting import BEGINNING, Guard, Resting
 from .views import action_of, host_view, maintenance_of, notice_service, run_view
 
 #: How often it is asked whether what holds the next host back is over, in seconds: it takes some
@@ -41,11 +41,14 @@ class RunOutcome:
 
     :param pause_seconds: when the run is due again
     :param problem: what keeps the worker from its work, or None
-    :param had_bug: the worker failed on one of the hosts, by an error that nobody expected
+    :param bug: what it fails on by an error that nobody expected, in this pass or since an earlier
+        one: one of the hosts; or None
+    :param had_bug: it did in this pass
     """
 
     pause_seconds: float
     problem: Message | None = None
+    bug: Message | None = None
     had_bug: bool = False
 
 
@@ -109,7 +112,7 @@ class RunReconciler:
         return self._outcome(pause, self.problem)
 
     def _outcome(self, pause: float, problem: Message | None = None) -> RunOutcome:
-        return RunOutcome(pause, self.guard.problem or problem, self.guard.had_bug)
+        return RunOutcome(pause, problem, self.guard.bug, self.guard.had_bug)
 
     def _pass(self, run: Run) -> None:
         rows = store.run_hosts(run, outputs=False)
@@ -314,7 +317,7 @@ class RunReconciler:
             self.held_until[run.pk] = time.monotonic() + HELD_SECONDS
             self._say(run, held)
             return
-        self.guard.do(run, row, partial(self._begin, run, row))
+        self.guard.do(run, row, partial(self._begin, run, row), BEGINNING)
         if (failed := self.guard.keeps_from(row)) is not None:
             self._say(run, failed)
 
@@ -382,7 +385,8 @@ class RunReconciler:
         event = (f"run_{state.value}", self.worker, said or message("run_goes_on"))
         if state is RunState.RUNNING:
             event = ("run_resumed", self.worker, message("run_goes_on"))
-        store.change_run(run, self.clock(), state=state.value, message=said, event=event)
+        fields: dict[str, Any] = {"state": state.value, "message": said}
+        store.change_run(run, self.clock(), event=event, none_open=True, **fields)
         log_event(logging.INFO, "run_state", run=run.pk, state=state.value, detail=said)
 
     def _say(self, run: Run, said: Message | None) -> None:

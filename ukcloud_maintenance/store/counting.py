@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from django.db.models import Count, Exists, F, Max, OuterRef, Q
+from django.db.models import Count, Exists, Func, Max, OuterRef, Q
 
 from ..core.codes import ABORTED, ARRIVED_WRONG, NOWHERE
 from ..core.copying.duration import Learned, learned_of
@@ -25,6 +26,16 @@ from ..models import Attempt, Drain, HostMaintenance, InstanceMigration, Request
 from . import clock
 
 
+class ToTheLetter(Func):
+    """A text that is equal to itself alone: MariaDB's collation takes CMP1 for cmp1."""
+
+    template = "%(expressions)s"
+    arity = 1
+
+    def as_mysql(self, compiler: Any, connection: Any, **more: Any) -> Any:
+        return self.as_sql(compiler, connection, template="BINARY %(expressions)s", **more)
+
+
 def counts(drain_ids: Iterable[int]) -> dict[int, Counts]:
     """What core.drain.counting.counts_of tells of several drains, by one query."""
     ids = list(drain_ids)
@@ -32,7 +43,7 @@ def counts(drain_ids: Iterable[int]) -> dict[int, Counts]:
     more: dict[int, list[int]] = {drain_id: [0, 0, 0, 0] for drain_id in ids}
     went_wrong = Q(state=MigrationState.FAILED, code__in=sorted(ARRIVED_WRONG))
     went = Q(drain__direction=Direction.BACK) & (Q(state=MigrationState.GONE) | went_wrong)
-    elsewhere_now = ~Q(dest_compute=F("drain__host"))
+    elsewhere_now = ~Q(dest_compute=ToTheLetter("drain__host"))
     went &= Q(server_status=DELETED) | Q(code=NOWHERE) | elsewhere_now
     copies = Q(state=MigrationState.MIGRATING, newest_attempt__course__in=list(ENDLESS))
     copies &= _is_said_of_its_course()

@@ -48,6 +48,15 @@ def _standing_on(drain: Drain, now: datetime, **fields: Any) -> Iterator[None]:
         yield
 
 
+def _expect_open(drain_id: int) -> None:
+    """Called in a transaction that has the drain's lock, before an instance is opened in it.
+
+    :raises StaleState: it is over, so that nobody would work it off
+    """
+    if not Drain.objects.filter(pk=drain_id, open_key__isnull=False).exists():
+        raise StaleState(f"drain {drain_id} is over")
+
+
 def make_request(
     drain: Drain, row: InstanceMigration, kind: RequestKind, actor: Who, now: datetime
 ) -> None:
@@ -203,6 +212,8 @@ def change_migration(
         own.pop("state", None)
     with transaction.atomic():
         touch(row.drain_id, now)
+        if old in MIGRATION_TERMINAL and new not in MIGRATION_TERMINAL:
+            _expect_open(row.drain_id)
         attempt = row.newest_attempt
         changed = InstanceMigration.objects.filter(
             pk=row.pk, state=old, attempts=row.attempts
@@ -300,10 +311,14 @@ def _forget_requests(row: InstanceMigration) -> None:
 def add_server(
     drain: Drain, server: Server, verdict: Verdict, actor: Who, now: datetime, group: str = ""
 ) -> InstanceMigration | None:
-    """A server that appeared on the host joins the drain; None where it is in it already."""
+    """A server that appeared on the host joins the drain; None where it is in it already.
+
+    :raises StaleState: the drain is over
+    """
     try:
         with transaction.atomic():
             touch(drain.pk, now)
+            _expect_open(drain.pk)
             last = drain.migrations.aggregate(last=Max("position"))["last"]
             row = new_row(drain, Entry(server, verdict, group=group), (last or 0) + 1, {}, now)
             row.revision = revision(drain.pk)

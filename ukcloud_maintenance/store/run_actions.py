@@ -67,13 +67,14 @@ def intend_to_act(
             expect={"is_unwanted": False},
             **fields,
         )
-        # Given back, drained again or no longer safe since it was decided: it is not acted on.
+        # Given back, drained again or no longer safe since it was decided: it is not acted on. The
+        # same as core.host.safety.is_safe tells, of the row as it is now.
         safe = HostMaintenance.objects.filter(
             pk=maintenance.pk,
             closed_at=None,
             returning_since=None,
             safe_since__isnull=False,
-            verified_at__gte=verified_after,
+            verified_at__range=(verified_after, now),
         )
         if safe.update(revision=F("revision") + 1) != 1:
             raise StaleState(f"host {host.host} is no longer safe to power off")
@@ -106,7 +107,8 @@ def change_action(
     at_once: bool = False,
     **fields: Any,
 ) -> None:
-    """Change a try of an action, only if it is still in the state in which it was read.
+    """Change a try of an action of a run that is not over, only if it is still in the state in
+    which it was read.
 
     :raises StaleState: it is not
     """
@@ -118,7 +120,7 @@ def change_action(
         if new not in ACTION_OPEN:
             fields["ended_at"] = now
     with transaction.atomic():
-        touch(run, now, _set={"next_pass_at": None} if at_once else None)
+        touch(run, now, _set={"next_pass_at": None} if at_once else None, finished_at=None)
         if RunAction.objects.filter(pk=action.pk, state=old.value).update(**fields) != 1:
             raise StaleState(f"the action on {host.host} is no longer {old}")
         if new not in ACTION_OPEN and action.machine:

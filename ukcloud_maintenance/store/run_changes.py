@@ -13,6 +13,7 @@ from ..core.run.states import (
     RUN_TERMINAL,
     RUN_TRANSITIONS,
     STAGE_TRANSITIONS,
+    STAGES_OVER,
     RunState,
     Stage,
 )
@@ -111,11 +112,13 @@ def change_run(
     *,
     event: Happened | None = None,
     expect: Mapping[str, Any] | None = None,
+    none_open: bool = False,
     **fields: Any,
 ) -> None:
     """Change a run, only if it is still in the state in which it was read.
 
     :param expect: further fields that must still be so
+    :param none_open: where it ends, all its hosts must be over
     :raises StaleState: it is not
     """
     old, new = RunState(run.state), RunState(fields.get("state", run.state))
@@ -130,11 +133,19 @@ def change_run(
     with transaction.atomic():
         touch(run, now, state=old.value, **(expect or {}), _set=fields)
         if new in RUN_TERMINAL:
+            if none_open:
+                _expect_no_host_open(run)
             run.hosts.update(open_key=None)
         if event:
             add_run_event(run, now, event)
     for name, value in fields.items():
         setattr(run, name, value)
+
+
+def _expect_no_host_open(run: Run) -> None:
+    """:raises StaleState: a host was added or retried since the hosts were read"""
+    if run.hosts.exclude(stage__in=[one.value for one in STAGES_OVER]).exists():
+        raise StaleState(f"a host of run {run.pk} is open again")
 
 
 def accept_failures(run: Run) -> None:
@@ -162,7 +173,8 @@ def change_host(
     run_state: RunState | None = None,
     **fields: Any,
 ) -> None:
-    """Change a host of a run, only if it is still in the stage in which it was read.
+    """Change a host of a run that is not over, only if it is still in the stage in which it was
+    read.
 
     :param at_once: a worker is to look at the run
     :param run_state: the state that the run must still be in
@@ -181,7 +193,8 @@ def change_host(
             fields["finished_at"] = now
     with transaction.atomic():
         wanted = {"state": run_state.value} if run_state else {}
-        touch(run, now, _set={"next_pass_at": None} if at_once else None, **wanted)
+        at_once_set = {"next_pass_at": None} if at_once else None
+        touch(run, now, _set=at_once_set, finished_at=None, **wanted)
         changed = RunHost.objects.filter(pk=host.pk, stage=old.value, **(expect or {})).update(
             **fields
         )

@@ -307,9 +307,6 @@ def _change_drain(at: DrainPass, action: d.ChangeDrain) -> None:
 
 def _finish(at: DrainPass, action: d.Finish) -> None:
     drain, now = at.drain, at.clock()
-    if action.ends_maintenance:
-        assert drain.maintenance is not None  # decide saw it
-        store.close_maintenance(drain.maintenance, now)
     with store.all_or_none():
         store.finish_drain(
             drain,
@@ -321,6 +318,9 @@ def _finish(at: DrainPass, action: d.Finish) -> None:
             expect=store.cancel_choice(drain),
         )
         store.expect_nothing_open(drain)
+        if action.ends_maintenance:
+            assert drain.maintenance is not None  # decide saw it
+            store.close_maintenance(drain.maintenance, now)
     log_event(
         logging.INFO,
         f"drain_{action.state.value}",

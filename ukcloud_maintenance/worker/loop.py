@@ -36,7 +36,7 @@ from .housekeeping import (
 )
 from .inventory import InventoryKeeper
 from .metrics import Endpoint
-from .passes import AFTER_A_BUG, Pass, PassRunner, Work, longest_pause
+from .passes import AFTER_A_BUG, HeldClaim, Pass, PassRunner, Work, longest_pause
 from .teller import Teller
 from .watchdog import Watchdog, notify
 
@@ -315,6 +315,11 @@ class Worker:
         """Begin a pass over what is due, if there is a place for it; whether there was."""
         found = self._take()
         for one in found:
+            before = self.passes.get(one.key)
+            if before is not None and not (before.has_ended or before.is_released):
+                # its lease ended while it hung or the machine slept: the claim is this one's now
+                log_event(logging.WARNING, "lease_ended", worker=self.name, detail=before.name)
+                self.runner.give_up(before)
             one.thread = threading.Thread(
                 target=self.runner.work, args=(one,), daemon=True, name=one.label
             )
@@ -323,23 +328,29 @@ class Worker:
         return bool(found)
 
     def _take(self) -> list[Pass]:
-        """Claim what is due, as far as there are places."""
+        """Claim what is due, as far as there are places. What was claimed before the database was
+        lost is released once that is back."""
         for one in list(self.passes.values()):
             if one.has_ended:
                 self.passes.pop(one.key, None)
         kinds = [key[0] for key in self.passes]
         found: list[Pass] = []
         self.has_asked = True
-        for kind, places, claim in (
-            ("drain", THREADS, self._claim_drain),
-            ("host", HOST_THREADS, self._claim_host),
-            ("run", RUN_THREADS, self._claim_run),
-        ):
-            if kinds.count(kind) < places:
-                add = partial(self._add, found, claim)
-                # tables that are not as they should be concern all kinds
-                asked = self.apart.do(f"claim of={kind}", add, (DatabaseError, InterfaceError))
-                self.has_asked = self.has_asked and asked
+        # tables that are not as they should be concern all kinds
+        of_all = (DatabaseError, InterfaceError)
+        try:
+            for kind, places, claim in (
+                ("drain", THREADS, self._claim_drain),
+                ("host", HOST_THREADS, self._claim_host),
+                ("run", RUN_THREADS, self._claim_run),
+            ):
+                if kinds.count(kind) < places:
+                    add = partial(self._add, found, claim)
+                    asked = self.apart.do(f"claim of={kind}", add, of_all)
+                    self.has_asked = self.has_asked and asked
+        except of_all:
+            self.runner.to_release += [HeldClaim(one.of, 0.0) for one in found]
+            raise
         return found
 
     @staticmethod

@@ -14,8 +14,8 @@ from django.db import DatabaseError, InterfaceError
 from .. import settings, store
 from ..cloud import BUSY_SECONDS_MAX, Asked, Cloud
 from ..cloud.shell import connect_shell
-from ..core.bugs import AFTER_A_BUG, AFTER_A_BUG_MAX, BUG, bug, pause_after
-from ..core.message import Message, message, text
+from ..core.bugs import AFTER_A_BUG, AFTER_A_BUG_MAX, bug, pause_after
+from ..core.message import Message, lines, message, text
 from ..core.states import DRAIN_TERMINAL
 from ..exceptions import (
     CloudError,
@@ -62,6 +62,8 @@ class Pass:
     cloud: Cloud | None = None
     #: nobody waits for it any longer
     abandoned: bool = False
+    #: its claim is released, or is about to be
+    is_released: bool = False
     #: how it went, see `metrics.Metrics.pass_ended`
     result: str = "done"
     #: nothing is left to be done of it
@@ -195,10 +197,14 @@ class PassRunner:
             self._remember(one, bug(one.name, in_words(error)))
         try:
             if not one.abandoned:
+                one.is_released = True
                 self.release(one.of, pause)
         except (DatabaseError, InterfaceError) as error:
             self.database.is_down(error)
             self.to_release.append(HeldClaim(one.of, pause))
+        except Exception:
+            # its lease ends by itself
+            LOG.exception("bug release of=%s", one.label)
         finally:
             close_connections()
             one.is_over = True
@@ -209,7 +215,7 @@ class PassRunner:
     def try_it(self, one: Pass) -> float:
         """One pass; the seconds until the next one."""
         try:
-            pause, problem, reconnect = self._run(one)
+            pause, problem, reconnect, failed = self._run(one)
         except (CloudError, ConfigurationError) as error:
             said = error.said
             one.result = "problem"
@@ -217,6 +223,7 @@ class PassRunner:
                 self.metrics.openstack(one.region, one.key, answers=False)
             log_event(logging.ERROR, "no_cloud", of=one.name, region=one.region, detail=said)
             pause, problem, reconnect = settings.current().idle_seconds, said, True
+            failed = None
             self._tell(one.of, said)
         except PassOver as error:
             one.result = "overtaken"
@@ -237,17 +244,18 @@ class PassRunner:
             self._tell(one.of, text(in_words(error)))
             return pause_after(times)
         self.signs.forget_bugs(one.key)
-        self._remember(one, problem)
-        if problem is not None and one.result != "bug":
+        wrong = [said for said in (failed, problem) if said is not None]
+        self._remember(one, lines(*wrong) if wrong else None)
+        if wrong and one.result != "bug":
             one.result = "problem"
-        answers = problem is None or problem.code == BUG
-        self.metrics.openstack(one.region, one.key, answers=answers)
+        self.metrics.openstack(one.region, one.key, answers=problem is None)
         if reconnect:
             self.clouds.forget(one.region)
         return pause
 
-    def _run(self, one: Pass) -> tuple[float, Message | None, bool]:
-        """The pause, the problem and whether a new session may help."""
+    def _run(self, one: Pass) -> tuple[float, Message | None, bool, Message | None]:
+        """The pause, the problem, whether a new session may help, and on what of it the worker
+        fails."""
         cloud = self.cloud_for(one)
 
         def alive(of: Work) -> None:
@@ -260,7 +268,7 @@ class PassRunner:
                 ended=partial(self.metrics.attempt_ended, one.region),
             )
             outcome = by.run_on(one.of)
-            return outcome.pause_seconds, outcome.problem, outcome.reconnect
+            return outcome.pause_seconds, outcome.problem, outcome.reconnect, None
         if isinstance(one.of, Run):
             rolled = RunReconciler(
                 *(cloud, self.name, self.machine, store.now, alive, self.held_until),
@@ -268,9 +276,9 @@ class PassRunner:
                 resting=self.resting,
             ).run(one.of)
             one.result = "bug" if rolled.had_bug else one.result
-            return rolled.pause_seconds, rolled.problem, False
+            return rolled.pause_seconds, rolled.problem, False, rolled.bug
         seen = HostReconciler(cloud, self.name, store.now, alive).run(one.of)
-        return seen.pause_seconds, seen.problem, seen.reconnect
+        return seen.pause_seconds, seen.problem, seen.reconnect, None
 
     def cloud_for(self, one: Pass) -> Cloud:
         """The cloud for one pass, which ends with it; Nova is asked once what it can tell of
@@ -298,11 +306,15 @@ class PassRunner:
 
     def abandon(self, one: Pass, trouble: Message) -> None:
         """Nobody waits for it any longer: its claim is released, and what it does is void."""
+        self.give_up(one)
+        self.to_release.append(HeldClaim(one.of, AFTER_A_BUG, trouble))
+        self.agenda.ask_at_once()
+
+    def give_up(self, one: Pass) -> None:
+        """What it does is void from now on; its claim is another one's."""
         one.abandoned = True
         one.stop()
         self.metrics.pass_ended(one.key[0], "abandoned", time.monotonic() - one.began)
-        self.to_release.append(HeldClaim(one.of, AFTER_A_BUG, trouble))
-        self.agenda.ask_at_once()
 
     def release_held(self) -> None:
         """What could not be released when its pass was over. What a bug keeps from that is given
