@@ -446,6 +446,23 @@ def test_hosts_for_other_images_or_projects_are_left_out():
     assert hosts == [("h2",), ("h1", "h2"), ("h3",)]
 
 
+def test_a_project_s_own_hosts_may_still_be_kept_for_a_trait():
+    """Two filters of Nova's that know nothing of each other: what is for this project is not for
+    a flavor that does not ask for the trait."""
+    aggregates = (
+        Aggregate("ours", hosts=("h1", "h2"), metadata={"filter_tenant_id": "p1"}),
+        Aggregate("gpu", hosts=("h1",), metadata={"trait:CUSTOM_GPU": "required"}),
+    )
+    traits = {"h1": frozenset({"CUSTOM_GPU"})}
+    known = {h: Capacity({"MEMORY_MB": 1}, traits=traits.get(h, frozenset())) for h in HOSTS}
+    around = PlacementContext(
+        receivers=dict.fromkeys(HOSTS, ""), capacity=known, aggregates=aggregates
+    )
+    asks = server("b", project_id="p1", extra_specs={"trait:CUSTOM_GPU": "required"})
+    hosts = [one.hosts for one in items_of([server("a", project_id="p1"), asks], around)]
+    assert hosts == [("h2",), ("h1",)]
+
+
 @pytest.mark.parametrize(
     ("specs", "image", "seen"),
     [

@@ -63,22 +63,23 @@ def not_reserved(server: Server, hosts: Iterable[str], around: PlacementContext)
     its values, or none; all if the scheduler is set up to heed them.
     """
     required = needs_of(server).required
-    kept_from: set[str] = set()
+    for_others: set[str] = set()
+    for_traits: set[str] = set()
     ours: set[str] = set()
     for aggregate in around.aggregates or ():
         projects = _projects(aggregate)
         if server.project_id in projects:
             ours.update(aggregate.hosts)
         elif projects:
-            kept_from.update(aggregate.hosts)
+            for_others.update(aggregate.hosts)
         traits = {
             key.removeprefix("trait:")
             for key, value in aggregate.metadata.items()
             if key.startswith("trait:") and value == "required"
         }
         if traits - required:
-            kept_from.update(aggregate.hosts)
-    away = (kept_from - ours) | _for_other_images(server, around)
+            for_traits.update(aggregate.hosts)
+    away = (for_others - ours) | for_traits | _for_other_images(server, around)
     return [host for host in hosts if host not in away and (not ours or host in ours)]
 
 
