@@ -19,7 +19,7 @@ from typing import Any
 from . import settings, store
 from .cloud import Cloud
 from .cloud.wire import version_key
-from .core.copying.duration import Duration, Learned, estimate
+from .core.copying.duration import Duration, Learned, estimate, within_limits
 from .core.facts import Capacity, Server, Service
 from .core.message import Message, message
 from .core.preflight.board import Unplaced
@@ -306,7 +306,13 @@ def _chosen(server: Server, choices: PreflightChoices) -> Chosen:
 def _duration(plan: HostPreflight, choices: PreflightChoices, learned: Learned) -> Duration | None:
     if not plan.moving:
         return None
-    at_once = choices.max_concurrent or settings.current().max_concurrent
+    now = settings.current()
+    at_once = within_limits(
+        choices.max_concurrent or now.max_concurrent,
+        now.max_in_region,
+        now.max_per_destination,
+        len(plan.receivers),
+    )
     return estimate([p.server.memory_bytes for p in plan.moving], at_once, learned)
 
 
@@ -317,13 +323,14 @@ def _packed(plans: list[HostPreflight], kept: frozenset[str]) -> list[HostPrefli
         somebody enabled while it is in maintenance is left to the scheduler, if it comes to that.
     """
     around = plans[0].around
-    if around.capacity is None:
+    capacity = around.capacity
+    if capacity is None:
         return plans
     able = {host: zone for host, zone in (around.receivers or {}).items() if host not in kept}
     around = replace(around, receivers=able)
     hosts = [s.host for s in plans[0].receivers]
     moving = [p.server for plan in plans for p in plan.moving]
-    packing = pack(items_of(moving, around), around.capacity, around.whereabouts, hosts)
+    packing = pack(items_of(moving, around), capacity, around.whereabouts, hosts)
     unplaced = {one.id: one for one in packing.unplaced}
     return [
         replace(

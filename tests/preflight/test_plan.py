@@ -312,6 +312,22 @@ def test_the_time_is_assumed_until_enough_was_learned():
     assert estimate([], 2, Learned()).seconds == 0
 
 
+def test_no_more_at_a_time_than_the_destinations_take(cloud):
+    cloud.all_servers = [server(f"s{n}") for n in range(16)]
+    cloud.all_services.append(service("cmp5"))
+    cloud.all_capacity |= {"cmp2": capacity(99999), "cmp5": capacity(99999)}
+    one = estimate([GIB], 1, Learned()).seconds
+    for destination, at_once in (("cmp2", 4), ("", 8)):  # MAX_PER_DESTINATION is 4
+        found = plan_of(cloud, destination=destination, max_concurrent=16).duration
+        assert (found.at_once, found.seconds) == (at_once, 16 // at_once * one)
+    others = [server(f"t{n}", host="cmp2") for n in range(16)]
+    cloud.all_servers += others
+    both = services.check_plan(
+        VIEWER, cloud, ["cmp1", "cmp2"], PreflightChoices(max_concurrent=16), hosts_at_once=0
+    )
+    assert both.duration.seconds == pytest.approx(32 // 4 * one)
+
+
 def test_the_rate_is_learned_from_past_migrations_of_the_region(cloud):
     cloud.all_servers = [server(f"web-{n}", memory_bytes=(n + 1) * GIB) for n in range(5)]
     services.request_drain(ACTOR, cloud, DrainRequest("cmp1", "r"))

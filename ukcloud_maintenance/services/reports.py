@@ -1,7 +1,7 @@
 """How far a drain is."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -15,6 +15,8 @@ from ..core.copying.duration import (
     busy_seconds,
     forecast,
     measure_of,
+    of_one,
+    within_limits,
 )
 from ..core.copying.patience import TimeoutBounds, TimeoutOutlook, timeout_outlook
 from ..core.drain import needs
@@ -193,13 +195,23 @@ def forecast_of_plan(plan: Plan, drains: Iterable[Drain]) -> Forecast | None:
             every_moving += moving
     if not begun and not to_begin:
         return None
-    whole = forecast(every_size, every_moving, settings.current().max_in_region, learned)
+    most = _within_limits(settings.current().max_in_region, still_open)
+    whole = forecast(every_size, every_moving, most, learned)
     return duration.forecast_of_plan(begun, to_begin, whole, plan.hosts_at_once)
 
 
 def at_once(drain: Drain) -> int:
     """How many migrations of a drain run at a time."""
-    return min(drain.max_concurrent, drain.learned_limit or drain.max_concurrent)
+    wanted = min(drain.max_concurrent, drain.learned_limit or drain.max_concurrent)
+    return _within_limits(wanted, [drain])
+
+
+def _within_limits(wanted: int, drains: Collection[Drain]) -> int:
+    """How many of so many run at a time, where all go to one host each, or to any."""
+    named = {drain.destination for drain in drains}
+    now = settings.current()
+    count = 0 if "" in named else len(named)
+    return within_limits(wanted, now.max_in_region, now.max_per_destination, count)
 
 
 def _to_be_moved(
@@ -261,10 +273,15 @@ def _at_own_pace(
     ]
     measure = measure_of(took, [*waiting, *(row.memory_bytes for row in running)])
     done = sum(measure(one.memory_bytes) for one in arrived)
-    left = sum(map(measure, waiting))
+    each = list(map(measure, waiting))
+    left, longest = sum(each), max(each, default=0.0)
     for row in running:
-        spans.append((row.attempt.running_since.timestamp(), now.timestamp()))
-        whole = measure(row.memory_bytes)
-        part = row.attempt.fraction or 0.0
+        attempt = row.attempt
+        spans.append((attempt.running_since.timestamp(), now.timestamp()))
+        if needs.is_aborting(row):
+            continue  # it is over in a moment, and not retried by itself
+        whole, elapsed = measure(row.memory_bytes), (now - attempt.running_since).total_seconds()
+        part, still = of_one(whole, elapsed, attempt.fraction, attempt.seconds_left)
         done, left = done + part * whole, left + (1 - part) * whole
-    return at_own_pace(found, done, left, busy_seconds(spans), len(arrived))
+        longest = max(longest, still)
+    return at_own_pace(found, done, left, busy_seconds(spans), len(arrived), longest)

@@ -104,6 +104,7 @@ class Pace:
         if not isinstance(one, tuple):
             return max(float(one), 0.0) * self.told
         size, elapsed = one
+        elapsed = max(elapsed, 0.0)  # the clock was set back
         return max(self.takes(size) - elapsed, elapsed * self.overdue, 0.0)
 
 
@@ -152,12 +153,23 @@ def estimate(sizes: Iterable[int], at_once: int, learned: Learned) -> Duration:
     return Duration(max(free_at), sum(each), at_once, rate, learned.samples if known else 0)
 
 
+def within_limits(wanted: int, in_region: int, per_destination: int, destinations: int) -> int:
+    """How many migrations run at a time where so many are wanted.
+
+    :param in_region: the most of a region
+    :param per_destination: the most to one host
+    :param destinations: how many hosts receive; 0: not known
+    """
+    to_hosts = per_destination * destinations if destinations else wanted
+    return min(wanted, in_region, to_hosts)
+
+
 def of_plan(each: Sequence[Duration], hosts_at_once: int, in_region: int) -> Duration | None:
     """How long several hosts take; None where nothing is to be migrated.
 
     :param each: of each host that has something to be migrated, in the order of the plan
     :param hosts_at_once: hosts that are emptied at a time; 0: all
-    :param in_region: the most migrations at once in the region
+    :param in_region: the most migrations at once of all of them, see :func:`within_limits`
     """
     if not each:
         return None
@@ -299,8 +311,32 @@ def _line(points: Iterable[tuple[int, float, int]]) -> tuple[float, float]:
     return y_mean - slope * x_mean, slope
 
 
+def of_one(
+    whole: float, elapsed: float, fraction: float | None, told: float | None
+) -> tuple[float, float]:
+    """What part of one in progress is done, and how many seconds it still takes by itself.
+
+    :param whole: seconds that one of its size takes, see `measure_of`
+    :param elapsed: seconds that it has taken so far
+    :param fraction: of its bytes; None: nothing is told, as of one that moves shut off
+    :param told: seconds that it is told to take from here, or None
+    """
+    elapsed = max(elapsed, 0.0)  # the clock was set back
+    if fraction is None:
+        part = min(elapsed / whole, 1.0) if whole > 0 else 0.0
+        still = max(whole - elapsed, elapsed * OVERDUE[1])
+    else:
+        part, still = fraction, (1 - fraction) * whole
+    return part, still if told is None else max(told, 0.0)
+
+
 def at_own_pace(
-    found: Forecast, done: float, left: float, busy_seconds: float, samples: int
+    found: Forecast,
+    done: float,
+    left: float,
+    busy_seconds: float,
+    samples: int,
+    longest: float = 0.0,
 ) -> Forecast:
     """A forecast corrected by how long the drain took for what it has done so far: with all that is
     not seen of a single migration (the pauses between them, how many Nova really runs at once).
@@ -310,10 +346,12 @@ def at_own_pace(
     :param left: … of the rest
     :param busy_seconds: for how long any of them was in progress
     :param samples: migrations that are done
+    :param longest: seconds that the longest of those left takes by itself: however many run at a
+        time, it ends no sooner
     """
     if samples < ENOUGH_SAMPLES or done <= 0 or math.isinf(found.likely):
         return found
-    likely = left * busy_seconds / done
+    likely = max(left * busy_seconds / done, longest)
     low, high = likely * OWN_PACE[0], likely * OWN_PACE[1]
     return Forecast(low, likely, high, samples, assumed=False)
 
