@@ -388,6 +388,9 @@ def test_the_estimate_of_before_counts_for_nothing_where_there_is_no_room_by_now
     assert goes({"placing": PlacementContext()}) == ["cmp4"]  # nothing is known
     assert goes({"placing": placing(cmp2=512, cmp3=512)}) == []  # it was disabled
     assert goes({"placing": placing(cmp2=512, cmp4=1024)}) == []  # and this one filled
+    ring = ServerGroup("g", "ring", "anti-affinity", ("web", "old"))
+    kept_apart = replace(placing(cmp4=9000), groups=(ring,), whereabouts={"old": "cmp4"})
+    assert goes({"placing": kept_apart}) == []  # where a member of its group is
     numa = {"extra_specs": {"hw:numa_nodes": "2"}, "memory_bytes": 2 * 1024**3}
     for free, host in ((1024, []), (4096, ["cmp4"])):  # a place is not worked out for this one
         sight = seen(server(**numa), around=placing(cmp4=free), admission=admission)

@@ -101,8 +101,8 @@ def has_failed_there(row: Row) -> bool:
 
 def elsewhere_with_room(p: Pass, row: Row) -> str:
     """Where the scheduler might choose a host that takes no more, the estimate of before knows
-    another, unless it was tried, or has no room now as far as that is known; or empty. One with a
-    place of its own waits for that."""
+    another, unless it was tried, or does not take it now as far as that is known; or empty. One
+    with a place of its own waits for that."""
     host = row.planned_host
     if p.named(row) or row.fall_back or (p.seen.placing and row.server_id in places(p)):
         return ""

@@ -235,19 +235,24 @@ def _anti_affinity(server: Server, found: ServerGroup, around: PlacementContext)
 def _candidates(server: Server, around: PlacementContext) -> list[str]:
     """The hosts that a scheduler would look at for it, room left aside. Where its group allows
     none, that is for the group's own verdict to say."""
-    found = around.group(server)
     hosts = suitable(server, around)
+    return _allowed(server, hosts, around) or hosts
+
+
+def _allowed(server: Server, hosts: list[str], around: PlacementContext) -> list[str]:
+    """Those of the hosts on which its group allows it."""
+    found = around.group(server)
     if found is None:
         return hosts
     count = {host: around.members_on(found, host, server.id) for host in hosts}
     home = {around.whereabouts.get(member, "") for member in found.members}
-    return allowed_by_group(found, hosts, count, home) or hosts
+    return allowed_by_group(found, hosts, count, home)
 
 
 def with_room(server: Server, around: PlacementContext) -> list[str]:
-    """The hosts that could take it now, the one with the most free memory first. All that come
-    into question, where room is not known."""
-    hosts = _candidates(server, around)
+    """The hosts that could take it now, and on which its group allows it, the one with the most
+    free memory first. Where room is not known, all on which that does."""
+    hosts = _allowed(server, suitable(server, around), around)
     if around.capacity is None:
         return hosts
     capacity, needs = around.capacity, needs_of(server)
