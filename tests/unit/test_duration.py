@@ -82,6 +82,13 @@ def test_what_waits_takes_the_place_of_what_runs():
     assert forecast([100 * MIB], [40.0, 10.0], 1, LEARNED).likely == pytest.approx(41)
 
 
+def test_the_large_one_that_is_begun_last_is_by_itself_in_the_end():
+    """Two at a time: 5 and 5 beside each other, and then the 40; or both beside the 40."""
+    sizes = [500 * MIB, 500 * MIB, 4000 * MIB]
+    assert forecast(sizes, [], 2, LEARNED).likely == pytest.approx(45)
+    assert forecast(sizes[::-1], [], 2, LEARNED).likely == pytest.approx(40)
+
+
 def test_one_that_tells_nothing_is_reckoned_by_its_size_and_age():
     assert seconds(forecast([], [(1000 * MIB, 4.0)], 1, LEARNED)) == (1, 6, 16)
 

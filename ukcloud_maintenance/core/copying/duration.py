@@ -201,14 +201,15 @@ def forecast(
 ) -> Forecast:
     """How long a drain that runs still takes.
 
-    :param sizes_waiting: bytes of memory of each instance that did not start yet
+    :param sizes_waiting: bytes of memory of each instance that did not start yet, in the order in
+        which they are begun
     :param in_progress: for each that did, the seconds that it is told to take from here
         (`convergence.Course.seconds_left`), or, where nothing is told, its bytes of memory and
         the seconds that it has taken so far. One that does not end is `math.inf`; so is then
         the drain.
     :param at_once: how many migrations run at a time
     """
-    waiting = sorted(sizes_waiting, reverse=True)
+    waiting = list(sizes_waiting)
     running = list(in_progress)
     known, paces = three_paces(learned)
     low, likely, high = (

@@ -63,17 +63,22 @@ class Schedule:
         :param offset: by how much the whole begins later, at each pace
         """
         by = share or Share()
+        # The whole is longer or shorter by such shares, and one of it by more or less: what is
+        # the earliest of all is no later than what is likely, and the latest no sooner.
         moving = [
-            Expected(0.0, likely * by.likely, high * by.high) for _low, likely, high in self.moving
+            Expected(0.0, likely * by.likely, max(likely * by.likely, high * by.high))
+            for _low, likely, high in self.moving
         ]
-        waiting = [
-            Expected(
-                offset[0] + low[0] * by.low,
-                offset[1] + likely[1] * by.likely,
-                offset[2] + high[1] * by.high,
+        waiting = []
+        for low, likely, high in self.waiting:
+            begins, ends = (offset[1] + at * by.likely for at in likely)
+            waiting.append(
+                Expected(
+                    min(offset[0] + low[0] * by.low, begins),
+                    ends,
+                    max(offset[2] + high[1] * by.high, ends),
+                )
             )
-            for low, likely, high in self.waiting
-        ]
         return moving, waiting
 
 
