@@ -491,6 +491,20 @@ def test_what_is_asked_for_and_not_seen_is_known_as_such(specs, image, seen):
 # -- time ------------------------------------------------------------------------------------
 
 
+def test_the_aggregates_are_gone_through_once_for_all_that_are_alike():
+    names = [f"h{n:03}" for n in range(300)]
+    aggregates = tuple(
+        Aggregate(f"a{n}", hosts=tuple(names), metadata={"os": "x", "filter_tenant_id": "p"})
+        for n in range(20)
+    )
+    around = PlacementContext(receivers=dict.fromkeys(names, ""), aggregates=aggregates)
+    servers = [server(f"s{n}", project_id="p", image_properties={"os": "x"}) for n in range(100)]
+    with calls() as made:
+        items = items_of(servers, around)
+    assert all(len(one.hosts) == 300 for one in items)
+    assert made() < 6_000  # were 3 thousand; 11, and each host of each aggregate, for each of them
+
+
 def many(memory: int):
     hosts = [f"h{n}" for n in range(100)]
     apart = group("anti-affinity", *(f"s{n}" for n in range(0, 200, 4)))

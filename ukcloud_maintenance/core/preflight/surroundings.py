@@ -62,6 +62,19 @@ def not_reserved(server: Server, hosts: Iterable[str], around: PlacementContext)
     hosts for flavors that ask for the trait, a property of images for images that have one of
     its values, or none; all if the scheduler is set up to heed them.
     """
+    alike = (
+        server.project_id,
+        needs_of(server).required,
+        frozenset((server.image_properties or {}).items()),
+    )
+    if alike not in around.worked_out:
+        around.worked_out[alike] = _reservations(server, around)
+    away, ours = around.worked_out[alike]
+    return [host for host in hosts if host not in away and (not ours or host in ours)]
+
+
+def _reservations(server: Server, around: PlacementContext) -> tuple[set[str], set[str]]:
+    """The hosts that are kept from a server, and those that are kept for its project."""
     required = needs_of(server).required
     for_others: set[str] = set()
     for_traits: set[str] = set()
@@ -79,8 +92,7 @@ def not_reserved(server: Server, hosts: Iterable[str], around: PlacementContext)
         }
         if traits - required:
             for_traits.update(aggregate.hosts)
-    away = (for_others - ours) | for_traits | _for_other_images(server, around)
-    return [host for host in hosts if host not in away and (not ours or host in ours)]
+    return (for_others - ours) | for_traits | _for_other_images(server, around), ours
 
 
 def suitable(server: Server, around: PlacementContext) -> list[str]:

@@ -86,6 +86,10 @@ class PlacementContext:
     leaving: frozenset[str] = frozenset()
     bare_metal: frozenset[str] = frozenset()
     _by_member: Mapping[str, ServerGroup] = field(init=False, repr=False, compare=False)
+    #: what was worked out of this for servers that are alike
+    worked_out: dict[object, tuple[set[str], set[str]]] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         by_member = {member: group for group in self.groups or () for member in group.members}
