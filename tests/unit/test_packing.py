@@ -13,6 +13,7 @@ from tests.work import calls
 from ukcloud_maintenance.core.facts import Aggregate, Capacity, ServerGroup
 from ukcloud_maintenance.core.preflight import board, packing
 from ukcloud_maintenance.core.preflight.board import Item
+from ukcloud_maintenance.core.preflight.judge import judge
 from ukcloud_maintenance.core.preflight.needs import Needs, is_all_seen
 from ukcloud_maintenance.core.preflight.packing import items_of, pack
 from ukcloud_maintenance.core.preflight.verdicts import PlacementContext
@@ -503,6 +504,24 @@ def test_the_aggregates_are_gone_through_once_for_all_that_are_alike():
         items = items_of(servers, around)
     assert all(len(one.hosts) == 300 for one in items)
     assert made() < 6_000  # were 3 thousand; 11, and each host of each aggregate, for each of them
+
+
+def test_the_members_of_a_group_are_counted_once_and_not_for_each_host():
+    class Places(dict):
+        asked = 0
+
+        def get(self, *about):
+            self.asked += 1
+            return super().get(*about)
+
+    servers = [server(f"s{n}") for n in range(50)]
+    places = Places({one.id: SOURCE for one in servers})
+    apart = group("anti-affinity", *places)
+    around = PlacementContext(
+        groups=(apart,), whereabouts=places, receivers={f"h{n}": "" for n in range(200)}
+    )
+    assert judge(servers[0], around=around).leaves
+    assert places.asked < 5 * len(servers)
 
 
 def many(memory: int):

@@ -232,7 +232,7 @@ def _affinity(server: Server, found: ServerGroup, around: PlacementContext) -> S
 def _anti_affinity(server: Server, found: ServerGroup, around: PlacementContext) -> Said:
     if around.receivers is None:
         return None
-    count = {host: around.members_on(found, host, server.id) for host in around.receivers}
+    count = around.members_by_host(found, server.id)
     hosts = allowed_by_group(found, suitable(server, around), count)
     if not hosts:
         return blocked(message("anti_affinity", group=found.name))
@@ -256,7 +256,7 @@ def _allowed(server: Server, hosts: list[str], around: PlacementContext) -> list
     found = around.group(server)
     if found is None:
         return hosts
-    count = {host: around.members_on(found, host, server.id) for host in hosts}
+    count = around.members_by_host(found, server.id)
     home = {around.whereabouts.get(member, "") for member in found.members}
     return allowed_by_group(found, hosts, count, home)
 
