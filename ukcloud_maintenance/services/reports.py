@@ -196,7 +196,8 @@ def forecast_of_plan(plan: Plan, drains: Iterable[Drain]) -> Forecast | None:
     if not begun and not to_begin:
         return None
     most = _within_limits(settings.current().max_in_region, still_open)
-    whole = forecast(every_size, every_moving, most, learned)
+    # no shorter than this, in whatever order they come
+    whole = forecast(sorted(every_size, reverse=True), every_moving, most, learned)
     return duration.forecast_of_plan(begun, to_begin, whole, plan.hosts_at_once)
 
 
