@@ -313,7 +313,12 @@ def _duration(plan: HostPreflight, choices: PreflightChoices, learned: Learned) 
         now.max_per_destination,
         len(plan.receivers),
     )
-    return estimate([p.server.memory_bytes for p in plan.moving], at_once, learned)
+    groups: dict[str, list[int]] = {}
+    for one in plan.moving:
+        if one.group:
+            groups.setdefault(one.group, []).append(one.server.memory_bytes)
+    sizes = [p.server.memory_bytes for p in plan.moving]
+    return estimate(sizes, at_once, learned, groups.values())
 
 
 def _packed(plans: list[HostPreflight], kept: frozenset[str]) -> list[HostPreflight]:

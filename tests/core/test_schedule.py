@@ -54,8 +54,7 @@ def test_one_after_the_other():
 
 
 def test_by_its_own_pace_all_of_it_takes_longer():
-    region = Forecast(10, 20, 40, 50, False)
-    share = share_of(region, Forecast(30, 40, 60, 9, False))
+    share = share_of((10, 20, 40), Forecast(30, 40, 60, 9, False))
     assert share == Share(3, 2, 1.5)
     _moving, [found] = schedule([GIB], [], 1, KNOWN).expected(share)
     assert (found.likely_ends, found.ends) == (20, 30)
@@ -83,9 +82,7 @@ def test_what_does_not_end_has_no_time_and_neither_has_who_waits_for_it():
     moving, waiting = schedule([GIB], [math.inf], 1, KNOWN).expected()
     assert not moving[0].is_known
     assert not waiting[0].is_known
-    assert (
-        share_of(Forecast(1, math.inf, math.inf, 1, False), Forecast(1, 1, 1, 1, False)).high == 1
-    )
+    assert share_of((1, math.inf, math.inf), Forecast(1, 1, 1, 1, False)).high == 1
 
 
 def test_hosts_that_take_turns():

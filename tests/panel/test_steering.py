@@ -1057,6 +1057,25 @@ def test_the_last_one_takes_its_time_however_many_ran_at_once_before_it(make_dra
     assert found.likely == pytest.approx(300, rel=0.01)
 
 
+def test_those_of_an_anti_affinity_group_take_their_time_one_after_the_other(make_drain):
+    made = make_drain("cmp7", *(server(f"x{n}", memory_bytes=GIB) for n in range(10)))
+    rows = list(store.migrations(made))
+    made.migrations.filter(pk__in=[row.pk for row in rows[6:]]).update(group="ring")
+    begun = timezone.now() - timedelta(hours=1)
+    store.change_drain(made, begun, state=DrainState.RUNNING, started_at=begun, max_concurrent=8)
+    found = services.reports.forecast_of(made, list(store.migrations(made)))
+    assert found.likely == pytest.approx(4 * nominal_seconds(GIB))
+    expected = services.expected.planned([made], None, timezone.now())[0].expected
+    assert max(one.likely_ends for one in expected.values()) == pytest.approx(found.likely)
+    for row in rows[:6]:
+        store.change_migration(row, begun, state=MigrationState.SUBMITTED, attempts=1)
+        store.change_migration(row, begun, state=MigrationState.MIGRATING, running_since=begun)
+        ended = begun + timedelta(seconds=30)
+        store.change_migration(row, ended, state=MigrationState.SUCCEEDED)
+    found = services.reports.forecast_of(made, list(store.migrations(made)))
+    assert found.likely == pytest.approx(4 * 30, rel=0.01)
+
+
 @pytest.mark.parametrize("destination", ["", "cmp8"])
 def test_no_more_than_one_destination_takes_run_at_a_time(make_drain, destination):
     made = make_drain("cmp7", *(server(f"x{n}", memory_bytes=GIB) for n in range(8)))

@@ -312,6 +312,17 @@ def test_the_time_is_assumed_until_enough_was_learned():
     assert estimate([], 2, Learned()).seconds == 0
 
 
+def test_members_of_one_anti_affinity_group_take_their_time_one_after_the_other(cloud):
+    cloud.all_servers = [server(f"s{n}", memory_bytes=GIB) for n in range(4)]
+    cloud.all_services.append(service("cmp5"))
+    cloud.all_capacity["cmp5"] = capacity(99999)
+    members = tuple(one.id for one in cloud.all_servers[:3])
+    one = estimate([GIB], 1, Learned()).seconds
+    assert plan_of(cloud, max_concurrent=4).duration.seconds == one
+    cloud.all_groups = [ServerGroup("g", "ring", "anti-affinity", members, 3)]
+    assert plan_of(cloud, max_concurrent=4).duration.seconds == pytest.approx(3 * one)
+
+
 def test_no_more_at_a_time_than_the_destinations_take(cloud):
     cloud.all_servers = [server(f"s{n}") for n in range(16)]
     cloud.all_services.append(service("cmp5"))

@@ -12,6 +12,7 @@ from ukcloud_maintenance.core.copying.duration import (
     Learned,
     at_own_pace,
     busy_seconds,
+    estimate,
     forecast,
     learned_of,
     measure_of,
@@ -87,6 +88,15 @@ def test_the_large_one_that_is_begun_last_is_by_itself_in_the_end():
     sizes = [500 * MIB, 500 * MIB, 4000 * MIB]
     assert forecast(sizes, [], 2, LEARNED).likely == pytest.approx(45)
     assert forecast(sizes[::-1], [], 2, LEARNED).likely == pytest.approx(40)
+
+
+def test_those_of_a_group_move_one_after_the_other_however_many_may():
+    sizes = [1000 * MIB] * 4
+    ring = (sizes[:3], [7.0])
+    assert seconds(forecast(sizes, [7.0], 5, LEARNED, [ring])) == (20.25, 37, 70.5)
+    assert forecast(sizes, [7.0], 1, LEARNED, [ring]).likely == pytest.approx(47)
+    assert estimate(sizes, 4, LEARNED, [sizes[:3]]).seconds == pytest.approx(30)
+    assert estimate(sizes, 4, LEARNED).seconds == pytest.approx(10)
 
 
 def test_one_that_tells_nothing_is_reckoned_by_its_size_and_age():

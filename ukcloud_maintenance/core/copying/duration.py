@@ -31,6 +31,10 @@ ASSUMED_SAMPLES = 2
 OWN_PACE = (0.75, 1.5)
 
 
+#: Of a server group: bytes of what waits, and what is in progress, see :func:`forecast`.
+Group = tuple[Sequence[int], Sequence[float | tuple[int, float]]]
+
+
 @dataclass(frozen=True)
 class Learned:
     """What past migrations of a region tell.
@@ -138,19 +142,27 @@ def learned_of(rates: Iterable[float]) -> Learned:
     return Learned(middle, len(known), slow, fast)
 
 
-def estimate(sizes: Iterable[int], at_once: int, learned: Learned) -> Duration:
+def estimate(
+    sizes: Iterable[int], at_once: int, learned: Learned, groups: Iterable[Sequence[int]] = ()
+) -> Duration:
     """How long it takes to migrate memories of these sizes, largest first.
 
     :param sizes: bytes
+    :param groups: the sizes of those that move one after the other, by group
     """
     ordered = sorted(sizes, reverse=True)
     known = learned.samples >= ENOUGH_SAMPLES and learned.rate > 0
     rate = learned.rate if known else float(ASSUMED_RATE)
-    each = [size / rate + (0 if known else ASSUMED_OVERHEAD) for size in ordered]
+
+    def takes(size: int) -> float:
+        return size / rate + (0 if known else ASSUMED_OVERHEAD)
+
+    each = list(map(takes, ordered))
     free_at = [0.0] * max(at_once, 1)
     for seconds in each:
         heapq.heappush(free_at, heapq.heappop(free_at) + seconds)
-    return Duration(max(free_at), sum(each), at_once, rate, learned.samples if known else 0)
+    longest = max([*free_at, *(sum(map(takes, of)) for of in groups)])
+    return Duration(longest, sum(each), at_once, rate, learned.samples if known else 0)
 
 
 def within_limits(wanted: int, in_region: int, per_destination: int, destinations: int) -> int:
@@ -198,6 +210,7 @@ def forecast(
     in_progress: Iterable[float | tuple[int, float]],
     at_once: int,
     learned: Learned,
+    groups: Iterable[Group] = (),
 ) -> Forecast:
     """How long a drain that runs still takes.
 
@@ -208,15 +221,23 @@ def forecast(
         the seconds that it has taken so far. One that does not end is `math.inf`; so is then
         the drain.
     :param at_once: how many migrations run at a time
+    :param groups: of those whose members move one after the other: the same of each, what waits and
+        what is in progress
     """
     waiting = list(sizes_waiting)
     running = list(in_progress)
+    each_group = list(groups)
     known, paces = three_paces(learned)
     low, likely, high = (
-        _until_the_last(
-            [pace.takes(size) for size in waiting],
-            [pace.still(one) for one in running],
-            max(at_once, 1),
+        max(
+            [
+                _until_the_last(
+                    [pace.takes(size) for size in waiting],
+                    [pace.still(one) for one in running],
+                    max(at_once, 1),
+                ),
+                *(sum(map(pace.takes, of[0])) + sum(map(pace.still, of[1])) for of in each_group),
+            ]
         )
         for pace in paces
     )
@@ -347,8 +368,8 @@ def at_own_pace(
     :param left: … of the rest
     :param busy_seconds: for how long any of them was in progress
     :param samples: migrations that are done
-    :param longest: seconds that the longest of those left takes by itself: however many run at a
-        time, it ends no sooner
+    :param longest: seconds that the longest of those left takes by itself, or those of a group one
+        after the other: however many run at a time, they end no sooner
     """
     if samples < ENOUGH_SAMPLES or done <= 0 or math.isinf(found.likely):
         return found

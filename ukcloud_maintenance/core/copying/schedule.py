@@ -119,15 +119,18 @@ def _in_lanes(
     return found
 
 
-def share_of(found: Forecast, corrected: Forecast) -> Share:
-    """By how much a forecast was corrected."""
+def share_of(total: tuple[float, float, float], whole: Forecast) -> Share:
+    """By how much a schedule is to be longer, so that it ends when the drain is forecast to.
 
-    def by(name: str) -> float:
-        before, after = getattr(found, name), getattr(corrected, name)
+    :param total: of the schedule, see :class:`Schedule`
+    """
+
+    def by(before: float, after: float) -> float:
         usable = before > 0 and math.isfinite(before) and math.isfinite(after)
-        return float(after / before) if usable else 1.0
+        return after / before if usable else 1.0
 
-    return Share(by("low"), by("likely"), by("high"))
+    low, likely, high = total
+    return Share(by(low, whole.low), by(likely, whole.likely), by(high, whole.high))
 
 
 def in_turn(
