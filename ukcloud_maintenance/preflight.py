@@ -19,7 +19,7 @@ from typing import Any
 from . import settings, store
 from .cloud import Cloud
 from .cloud.wire import version_key
-from .core.copying.duration import Duration, Learned, estimate
+from .core.copying.duration import Duration, Learned, estimate, within_limits
 from .core.facts import Capacity, Server, Service
 from .core.message import Message, message
 from .core.preflight.board import Unplaced
@@ -221,6 +221,7 @@ def make_plans(
     plans = []
     # Read once for all hosts: a plan may have a hundred.
     draining, learned = store.draining_hosts(cloud.region), store.learned_rate(cloud.region)
+    kept = store.away_hosts(cloud.region)
     for service, choices in wanted:
         destinations = [s for s in others if s.host != service.host]
         away = draining | choices.drained_too | hosts
@@ -251,8 +252,8 @@ def make_plans(
         duration = _duration(plan, choices, learned)
         plans.append(replace(plan, duration=duration, unknown=unknown, around=around))
     if len(arounds) > 1:
-        return [_packed([plan])[0] for plan in plans]
-    return _packed(plans)
+        return [_packed([plan], kept)[0] for plan in plans]
+    return _packed(plans, kept)
 
 
 def _read(
@@ -305,18 +306,36 @@ def _chosen(server: Server, choices: PreflightChoices) -> Chosen:
 def _duration(plan: HostPreflight, choices: PreflightChoices, learned: Learned) -> Duration | None:
     if not plan.moving:
         return None
-    at_once = choices.max_concurrent or settings.current().max_concurrent
-    return estimate([p.server.memory_bytes for p in plan.moving], at_once, learned)
+    now = settings.current()
+    at_once = within_limits(
+        choices.max_concurrent or now.max_concurrent,
+        now.max_in_region,
+        now.max_per_destination,
+        len(plan.receivers),
+    )
+    groups: dict[str, list[int]] = {}
+    for one in plan.moving:
+        if one.group:
+            groups.setdefault(one.group, []).append(one.server.memory_bytes)
+    sizes = [p.server.memory_bytes for p in plan.moving]
+    return estimate(sizes, at_once, learned, groups.values())
 
 
-def _packed(plans: list[HostPreflight]) -> list[HostPreflight]:
-    """The same with a place for each instance, as far as there is one for all of them."""
+def _packed(plans: list[HostPreflight], kept: frozenset[str]) -> list[HostPreflight]:
+    """The same with a place for each instance, as far as there is one for all of them.
+
+    :param kept: hosts to which a drain sends nothing by itself, see `store.away_hosts`. One that
+        somebody enabled while it is in maintenance is left to the scheduler, if it comes to that.
+    """
     around = plans[0].around
-    if around.capacity is None:
+    capacity = around.capacity
+    if capacity is None:
         return plans
+    able = {host: zone for host, zone in (around.receivers or {}).items() if host not in kept}
+    around = replace(around, receivers=able)
     hosts = [s.host for s in plans[0].receivers]
     moving = [p.server for plan in plans for p in plan.moving]
-    packing = pack(items_of(moving, around), around.capacity, around.whereabouts, hosts)
+    packing = pack(items_of(moving, around), capacity, around.whereabouts, hosts)
     unplaced = {one.id: one for one in packing.unplaced}
     return [
         replace(

@@ -20,6 +20,7 @@ from tests.core.build import (
 )
 from ukcloud_maintenance.core import drain as d
 from ukcloud_maintenance.core.drain.causes import LEFTOVERS, cause_of
+from ukcloud_maintenance.core.facts import ServerGroup
 from ukcloud_maintenance.core.message import text
 from ukcloud_maintenance.core.states import Direction, MigrationState
 from ukcloud_maintenance.messages import english
@@ -89,6 +90,19 @@ def test_where_there_is_no_other_host_it_says_so_and_does_not_try_again():
     assert (found["state"], found["code"]) == (MigrationState.FAILED, LEFTOVERS)
     assert "still on cmp2" in english(found["message"])
     assert "retry it to another host" in english(found["message"])
+
+
+def test_nor_does_it_try_one_where_its_group_is_not_allowed():
+    one = waiting()
+    ring = ServerGroup("g", "ring", "affinity", ("web", "old"))
+    around = replace(
+        placing(cmp2=9000, cmp3=9000),
+        groups=(ring,),
+        whereabouts={"web": "cmp1", "old": "cmp9"},
+    )
+    actions = decide(drain(), [one], seen(server(), around=around))
+    assert sent(actions) == []
+    assert changes(actions, one)["code"] == LEFTOVERS
 
 
 def test_one_that_went_to_a_named_host_fails_at_once():

@@ -141,6 +141,11 @@ def test_a_host_takes_as_much_more_or_less_as_those_did_that_are_done():
     assert corrected(60, [(600, 60)]) == 60
 
 
+def test_a_host_that_ended_before_it_began_by_a_clock_that_was_set_back_tells_nothing():
+    assert corrected(700, [(600, -3000)]) == 700
+    assert corrected(700, [(600, -3000), (600, 60)]) == 160
+
+
 def test_a_small_host_does_not_take_no_time_because_large_ones_took_less():
     """A quarter of an hour less than was thought is more than was thought of it."""
     taken = [(1200.0, 300.0), (1300.0, 420.0)]

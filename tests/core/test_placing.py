@@ -29,7 +29,7 @@ from ukcloud_maintenance.core import drain as d
 from ukcloud_maintenance.core.codes import HOST_REFUSED
 from ukcloud_maintenance.core.drain.answers import Answer, submit_failed, submitted, with_reason
 from ukcloud_maintenance.core.drain.beginning import new_attempt, stepped_back
-from ukcloud_maintenance.core.facts import ServerGroup
+from ukcloud_maintenance.core.facts import Aggregate, ServerGroup
 from ukcloud_maintenance.core.message import text
 from ukcloud_maintenance.core.preflight.verdicts import PlacementContext
 from ukcloud_maintenance.core.states import (
@@ -373,6 +373,48 @@ def test_whatever_happens_at_most_one_more_is_asked_for_each_attempt_and_never_t
     free = [n for n, (host, what) in enumerate(asked) if host and what in NO]
     assert all(asked[n + 1][0] is None for n in free)
     assert len(asked) - len(free) == most
+
+
+def test_the_estimate_of_before_counts_for_nothing_where_there_is_no_room_by_now():
+    """It has no place of its own, and the scheduler could choose a host that takes no more: Nova
+    is not asked for what it is known to refuse."""
+    one = row(planned_host="cmp4")
+    admission = d.Admission(inbound={"cmp2": 4}, per_destination=4)
+
+    def goes(around, **more) -> list[str | None]:
+        asks = server(memory_bytes=2 * 1024**3)
+        return sent(decide(EVEN, [one], seen(asks, admission=admission, **around, **more)))
+
+    assert goes({"placing": PlacementContext()}) == ["cmp4"]  # nothing is known
+    assert goes({"placing": placing(cmp2=512, cmp3=512)}) == []  # it was disabled
+    assert goes({"placing": placing(cmp2=512, cmp4=1024)}) == []  # and this one filled
+    ring = ServerGroup("g", "ring", "anti-affinity", ("web", "old"))
+    kept_apart = replace(placing(cmp4=9000), groups=(ring,), whereabouts={"old": "cmp4"})
+    assert goes({"placing": kept_apart}) == []  # where a member of its group is
+    numa = {"extra_specs": {"hw:numa_nodes": "2"}, "memory_bytes": 2 * 1024**3}
+    for free, host in ((1024, []), (4096, ["cmp4"])):  # a place is not worked out for this one
+        sight = seen(server(**numa), around=placing(cmp4=free), admission=admission)
+        waits = row(planned_host="cmp4", state=MigrationState.PENDING)
+        assert sent(decide(EVEN, [waits], sight)) == host
+
+
+def test_the_hosts_that_a_run_is_done_with_take_no_place_that_is_another_s_only_one():
+    large, small = row("large"), row("small", position=1)
+    small_one = server("small", memory_bytes=1024**3, pinned_zone="az1")
+    around = placing(cmp2=9000, cmp3=4500)
+    zones = {"cmp2": "az2", "cmp3": "az1"}
+    made = tuple(Aggregate(zone, zone, (host,)) for host, zone in zones.items())
+    around = replace(around, receivers=zones, aggregates=made)
+    sight = seen(
+        server("large", memory_bytes=4 * 1024**3),
+        small_one,
+        placing=around,
+        preferred=frozenset({"cmp3"}),
+    )
+    assert sent(decide(EVEN, [large, small], sight)) == ["cmp2"]
+    alone = seen(server("large", memory_bytes=4 * 1024**3), placing=around)
+    alone = replace(alone, preferred=frozenset({"cmp3"}))
+    assert sent(decide(EVEN, [large], alone)) == ["cmp3"]
 
 
 def test_the_hosts_that_a_run_is_done_with_go_before_emptier_ones_as_far_as_they_have_room():

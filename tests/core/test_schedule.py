@@ -1,5 +1,6 @@
 """When each instance is expected to move, and what that means for it."""
 
+import itertools
 import math
 from datetime import datetime, timedelta
 from types import SimpleNamespace
@@ -28,8 +29,7 @@ moving = st.lists(
 
 @given(sizes, moving, st.integers(1, 8), st.sampled_from([KNOWN, Learned()]))
 def test_the_last_one_ends_when_the_drain_does(waiting, moving, at_once, learned):
-    """The drain's forecast, and that of each instance, are one."""
-    waiting = sorted(waiting, reverse=True)
+    """The drain's forecast, and that of each instance, are one, whatever the order."""
     whole = forecast(waiting, moving, at_once, learned)
     found = schedule(waiting, moving, at_once, learned)
     # of more that run than may, nobody takes the place of the first to end
@@ -54,20 +54,35 @@ def test_one_after_the_other():
 
 
 def test_by_its_own_pace_all_of_it_takes_longer():
-    region = Forecast(10, 20, 40, 50, False)
-    share = share_of(region, Forecast(30, 40, 60, 9, False))
+    share = share_of((10, 20, 40), Forecast(30, 40, 60, 9, False))
     assert share == Share(3, 2, 1.5)
     _moving, [found] = schedule([GIB], [], 1, KNOWN).expected(share)
     assert (found.likely_ends, found.ends) == (20, 30)
+
+
+shares = st.floats(0.01, 100)
+
+
+@given(
+    sizes,
+    moving,
+    st.integers(1, 8),
+    st.builds(Share, shares, shares, shares),
+    st.lists(st.floats(0, 9999), min_size=3, max_size=3),
+)
+def test_none_is_likely_to_end_later_than_at_the_latest_whatever_its_own_pace(
+    waiting, moving, at_once, share, offset
+):
+    found = schedule(waiting, moving, at_once, Learned())
+    for one in itertools.chain(*found.expected(share, tuple(offset))):
+        assert one.begins <= one.likely_ends <= one.ends
 
 
 def test_what_does_not_end_has_no_time_and_neither_has_who_waits_for_it():
     moving, waiting = schedule([GIB], [math.inf], 1, KNOWN).expected()
     assert not moving[0].is_known
     assert not waiting[0].is_known
-    assert (
-        share_of(Forecast(1, math.inf, math.inf, 1, False), Forecast(1, 1, 1, 1, False)).high == 1
-    )
+    assert share_of((1, math.inf, math.inf), Forecast(1, 1, 1, 1, False)).high == 1
 
 
 def test_hosts_that_take_turns():

@@ -585,6 +585,21 @@ def test_what_hosts_took_that_are_done_is_the_forecast_of_the_others(admin, make
     assert ends - begins == timedelta(minutes=3)
 
 
+def test_a_clock_that_was_set_back_makes_no_host_longer_and_no_action_shorter(admin, make_run):
+    run = make_run("cmp1", "cmp2")
+    stage(run, "cmp1", Stage.DRAINING)
+    later = timezone.now() + timedelta(hours=1)
+    store.change_host(run, host_of(run, "cmp1"), timezone.now(), started_at=later)
+    begins, ends = services.openings(services.run_report(ACTOR, run.pk))[host_of(run, "cmp1").pk]
+    assert ends - begins == timedelta(minutes=10)
+    made = act(run, "cmp2", action="patch", state="done", started_at=later)
+    assert made.ended_at < later
+    assert store.action_seconds("patch") is None
+    begun = made.ended_at - timedelta(minutes=3)
+    store.change_action(run, host_of(run, "cmp2"), made, timezone.now(), started_at=begun)
+    assert store.action_seconds("patch") == 180
+
+
 def test_a_host_that_fits_no_window_is_said_so(admin, make_run):
     run = make_run("cmp1", windows=["daily 01:00-01:05 UTC"])
     assert "No window is long enough for: cmp1." in part(admin, run, "facts")

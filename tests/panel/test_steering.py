@@ -20,7 +20,7 @@ from ukcloud_maintenance import services, store
 from ukcloud_maintenance.content.maintenance.common import fields, session
 from ukcloud_maintenance.content.maintenance.drains import course
 from ukcloud_maintenance.core.backports import UTC
-from ukcloud_maintenance.core.copying.duration import Forecast
+from ukcloud_maintenance.core.copying.duration import Forecast, nominal_seconds
 from ukcloud_maintenance.core.drain import LATE_ERROR
 from ukcloud_maintenance.core.host.certificate import Check
 from ukcloud_maintenance.core.host.evidence import Evidence
@@ -1032,6 +1032,59 @@ def test_the_time_left_goes_by_what_large_and_small_ones_took_in_this_drain(make
         store.change_migration(row, begun, state=MigrationState.SUCCEEDED, ended_at=begun)
     found = services.reports.forecast_of(made, list(store.migrations(made)))
     assert found.likely == pytest.approx((20 + 2) + (20 + 64), rel=0.01)
+
+
+def test_the_last_one_takes_its_time_however_many_ran_at_once_before_it(make_drain):
+    """Four at a time, 40 s each; the last one is by itself."""
+    made = make_drain("cmp7", *(server(f"x{n}", memory_bytes=GIB) for n in range(9)))
+    begun = timezone.now() - timedelta(hours=1)
+    store.change_drain(made, begun, state=DrainState.RUNNING, started_at=begun, max_concurrent=4)
+    rows = list(store.migrations(made))
+    for some in (rows[:4], rows[4:8]):
+        ended = begun + timedelta(seconds=40)
+        for row in some:
+            store.change_migration(row, begun, state=MigrationState.SUBMITTED, attempts=1)
+            store.change_migration(row, begun, state=MigrationState.MIGRATING, running_since=begun)
+            store.change_migration(row, ended, state=MigrationState.SUCCEEDED)
+        begun = ended
+    found = services.reports.forecast_of(made, list(store.migrations(made)))
+    assert found.likely == pytest.approx(40, rel=0.01)  # was 10
+    now = timezone.now()
+    store.change_migration(rows[8], now, state=MigrationState.SUBMITTED, attempts=1)
+    store.change_migration(rows[8], now, state=MigrationState.MIGRATING, running_since=now)
+    store.change_migration(rows[8], now, seconds_left=300.0, course="slow")
+    found = services.reports.forecast_of(made, list(store.migrations(made)))
+    assert found.likely == pytest.approx(300, rel=0.01)
+
+
+def test_those_of_an_anti_affinity_group_take_their_time_one_after_the_other(make_drain):
+    made = make_drain("cmp7", *(server(f"x{n}", memory_bytes=GIB) for n in range(10)))
+    rows = list(store.migrations(made))
+    made.migrations.filter(pk__in=[row.pk for row in rows[6:]]).update(group="ring")
+    begun = timezone.now() - timedelta(hours=1)
+    store.change_drain(made, begun, state=DrainState.RUNNING, started_at=begun, max_concurrent=8)
+    found = services.reports.forecast_of(made, list(store.migrations(made)))
+    assert found.likely == pytest.approx(4 * nominal_seconds(GIB))
+    expected = services.expected.planned([made], None, timezone.now())[0].expected
+    assert max(one.likely_ends for one in expected.values()) == pytest.approx(found.likely)
+    for row in rows[:6]:
+        store.change_migration(row, begun, state=MigrationState.SUBMITTED, attempts=1)
+        store.change_migration(row, begun, state=MigrationState.MIGRATING, running_since=begun)
+        ended = begun + timedelta(seconds=30)
+        store.change_migration(row, ended, state=MigrationState.SUCCEEDED)
+    found = services.reports.forecast_of(made, list(store.migrations(made)))
+    assert found.likely == pytest.approx(4 * 30, rel=0.01)
+
+
+@pytest.mark.parametrize("destination", ["", "cmp8"])
+def test_no_more_than_one_destination_takes_run_at_a_time(make_drain, destination):
+    made = make_drain("cmp7", *(server(f"x{n}", memory_bytes=GIB) for n in range(8)))
+    now = timezone.now()
+    store.change_drain(made, now, max_concurrent=8, destination=destination)
+    assert services.reports.at_once(made) == (4 if destination else 8)
+    waves = 2 if destination else 1
+    found = services.reports.forecast_of(made, list(store.migrations(made)))
+    assert found.likely == pytest.approx(waves * nominal_seconds(GIB))
 
 
 @pytest.mark.parametrize(

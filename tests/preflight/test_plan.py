@@ -14,6 +14,7 @@ from ukcloud_maintenance.core.actor import RULE_VIEW, Actor, shell_actor
 from ukcloud_maintenance.core.copying.duration import Learned, estimate
 from ukcloud_maintenance.core.facts import Aggregate, Capacity, Hypervisor, ServerGroup
 from ukcloud_maintenance.core.preflight.verdicts import Kind
+from ukcloud_maintenance.core.states import DrainResult, DrainState
 from ukcloud_maintenance.exceptions import CloudUnreachable, NotAllowed, Refused, UnknownHost
 from ukcloud_maintenance.messages import english, english_remedy
 from ukcloud_maintenance.models import Drain, InstanceMigration
@@ -79,6 +80,24 @@ def test_a_host_that_is_being_drained_does_not_receive(cloud):
     assert named(plan_of(cloud, drained_too=frozenset({"cmp2"})))["web"].verdict.code == (
         "no_receiver"
     )
+
+
+def test_what_a_drain_sends_to_no_host_in_maintenance_the_estimate_does_not_either(cloud):
+    """Though somebody enabled it by hand: that one is the scheduler's, if it comes to that, and is
+    named where there is no room."""
+    cloud.all_services.append(service("cmp5"))
+    cloud.all_capacity["cmp5"] = capacity(65536)
+    kept, now = services.request_drain(ACTOR, cloud, DrainRequest("cmp5", "r")), timezone.now()
+    store.join_maintenance(kept, found_status="enabled", found_reason="", service_id="s", now=now)
+    store.change_drain(kept, now, state=DrainState.RUNNING, started_at=now)
+    store.finish_drain(kept, DrainState.SUCCEEDED, DrainResult.EMPTY, "", "w", now)
+    places = {name: one.planned_host for name, one in named(plan_of(cloud)).items()}
+    assert places == {"web": "cmp2", "off": "cmp2", "bad": ""}
+    cloud.all_capacity["cmp2"] = capacity(1024)
+    plan = services.check_host(VIEWER, cloud, "cmp1")
+    assert [one.planned_host for one in plan.moving].count("") == 1
+    assert not any(one.verdict.code for one in plan.moving)
+    assert "relief_maintenance_empty" in [said.code for said in plan.relief]
 
 
 def test_a_chosen_destination_is_the_only_one(cloud):
@@ -291,6 +310,33 @@ def test_the_time_is_assumed_until_enough_was_learned():
     learned = estimate([GIB, GIB, 2 * GIB], 2, Learned(GIB / 10, 5))
     assert (learned.samples, learned.seconds, learned.seconds_one_by_one) == (5, 20, 40)
     assert estimate([], 2, Learned()).seconds == 0
+
+
+def test_members_of_one_anti_affinity_group_take_their_time_one_after_the_other(cloud):
+    cloud.all_servers = [server(f"s{n}", memory_bytes=GIB) for n in range(4)]
+    cloud.all_services.append(service("cmp5"))
+    cloud.all_capacity["cmp5"] = capacity(99999)
+    members = tuple(one.id for one in cloud.all_servers[:3])
+    one = estimate([GIB], 1, Learned()).seconds
+    assert plan_of(cloud, max_concurrent=4).duration.seconds == one
+    cloud.all_groups = [ServerGroup("g", "ring", "anti-affinity", members, 3)]
+    assert plan_of(cloud, max_concurrent=4).duration.seconds == pytest.approx(3 * one)
+
+
+def test_no_more_at_a_time_than_the_destinations_take(cloud):
+    cloud.all_servers = [server(f"s{n}") for n in range(16)]
+    cloud.all_services.append(service("cmp5"))
+    cloud.all_capacity |= {"cmp2": capacity(99999), "cmp5": capacity(99999)}
+    one = estimate([GIB], 1, Learned()).seconds
+    for destination, at_once in (("cmp2", 4), ("", 8)):  # MAX_PER_DESTINATION is 4
+        found = plan_of(cloud, destination=destination, max_concurrent=16).duration
+        assert (found.at_once, found.seconds) == (at_once, 16 // at_once * one)
+    others = [server(f"t{n}", host="cmp2") for n in range(16)]
+    cloud.all_servers += others
+    both = services.check_plan(
+        VIEWER, cloud, ["cmp1", "cmp2"], PreflightChoices(max_concurrent=16), hosts_at_once=0
+    )
+    assert both.duration.seconds == pytest.approx(32 // 4 * one)
 
 
 def test_the_rate_is_learned_from_past_migrations_of_the_region(cloud):

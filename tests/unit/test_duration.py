@@ -12,10 +12,13 @@ from ukcloud_maintenance.core.copying.duration import (
     Learned,
     at_own_pace,
     busy_seconds,
+    estimate,
     forecast,
     learned_of,
     measure_of,
     nominal_seconds,
+    of_one,
+    within_limits,
 )
 
 MIB = 1024**2
@@ -80,6 +83,22 @@ def test_what_waits_takes_the_place_of_what_runs():
     assert forecast([100 * MIB], [40.0, 10.0], 1, LEARNED).likely == pytest.approx(41)
 
 
+def test_the_large_one_that_is_begun_last_is_by_itself_in_the_end():
+    """Two at a time: 5 and 5 beside each other, and then the 40; or both beside the 40."""
+    sizes = [500 * MIB, 500 * MIB, 4000 * MIB]
+    assert forecast(sizes, [], 2, LEARNED).likely == pytest.approx(45)
+    assert forecast(sizes[::-1], [], 2, LEARNED).likely == pytest.approx(40)
+
+
+def test_those_of_a_group_move_one_after_the_other_however_many_may():
+    sizes = [1000 * MIB] * 4
+    ring = (sizes[:3], [7.0])
+    assert seconds(forecast(sizes, [7.0], 5, LEARNED, [ring])) == (20.25, 37, 70.5)
+    assert forecast(sizes, [7.0], 1, LEARNED, [ring]).likely == pytest.approx(47)
+    assert estimate(sizes, 4, LEARNED, [sizes[:3]]).seconds == pytest.approx(30)
+    assert estimate(sizes, 4, LEARNED).seconds == pytest.approx(10)
+
+
 def test_one_that_tells_nothing_is_reckoned_by_its_size_and_age():
     assert seconds(forecast([], [(1000 * MIB, 4.0)], 1, LEARNED)) == (1, 6, 16)
 
@@ -91,6 +110,24 @@ def test_one_that_is_overdue_is_not_about_to_end():
 
 def test_a_drain_ends_no_sooner_than_one_that_does_not_end():
     assert math.isinf(forecast([GIB], [math.inf, 3.0], 4, LEARNED).likely)
+
+
+def test_one_that_began_later_than_now_by_a_clock_that_was_set_back_is_as_one_that_begins():
+    assert seconds(forecast([], [(1000 * MIB, -3600.0)], 1, LEARNED)) == (5, 10, 20)
+
+
+@pytest.mark.parametrize(
+    ("destinations", "at_once"),
+    [
+        (0, 10),  # any of them, or not known
+        (1, 4),
+        (2, 8),
+        (9, 10),
+    ],
+)
+def test_no_more_run_at_a_time_than_their_destinations_take(destinations, at_once):
+    assert within_limits(10, 20, 4, destinations) == at_once
+    assert within_limits(10, 3, 4, destinations) == 3
 
 
 @given(
@@ -136,6 +173,40 @@ class TestItsOwnPace:
         assert at_own_pace(few, 10, 10, 99, 4) == few
         endless = forecast([GIB], [math.inf], 1, Learned())
         assert at_own_pace(endless, 10, 10, 99, 50) == endless
+
+    def test_the_last_ones_do_not_share_themselves(self):
+        """Twenty at a time, 30 s each: that is 1.5 s for each of many, and 30 s for the last."""
+        found = at_own_pace(forecast([GIB], [], 20, Learned()), 299, 1, 450, 299, longest=30)
+        assert (found.low, found.likely, found.high) == (22.5, 30, 45)
+        found = at_own_pace(forecast([GIB], [], 20, Learned()), 150, 150, 225, 150, longest=30)
+        assert found.likely == 225
+
+    @pytest.mark.parametrize(
+        ("elapsed", "fraction", "told", "part", "still"),
+        [
+            (0, None, None, 0, 60),
+            (45, None, None, 0.75, 15),
+            (80, None, None, 1, 20),  # it is overdue
+            (-3600, None, None, 0, 60),  # the clock was set back
+            (10, 0.5, None, 0.5, 30),
+            (10, 0.5, 400.0, 0.5, 400),  # its guest writes much
+        ],
+    )
+    def test_of_one_in_progress_a_part_is_done(self, elapsed, fraction, told, part, still):
+        assert of_one(60, elapsed, fraction, told) == (part, still)
+        assert of_one(0, 0, None, None) == (0, 0)
+
+    def test_one_that_tells_no_bytes_does_not_make_the_time_left_grow_while_it_runs(self):
+        """Ten of a minute each, one after the other, after ten of them."""
+        plain = forecast([GIB] * 10, [], 1, Learned())
+        before = math.inf
+        for elapsed in range(0, 61, 5):
+            part, still = of_one(60, elapsed, None, None)
+            done, left = 600 + part * 60, 540 + (1 - part) * 60
+            found = at_own_pace(plain, done, left, 600 + elapsed, 10, still)
+            assert found.likely == pytest.approx(600 - elapsed)
+            assert found.likely < before
+            before = found.likely
 
     def test_a_time_in_which_nothing_was_in_progress_does_not_count(self):
         assert busy_seconds([(0, 10), (5, 12), (100, 110)]) == 22

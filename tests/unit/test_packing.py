@@ -13,6 +13,7 @@ from tests.work import calls
 from ukcloud_maintenance.core.facts import Aggregate, Capacity, ServerGroup
 from ukcloud_maintenance.core.preflight import board, packing
 from ukcloud_maintenance.core.preflight.board import Item
+from ukcloud_maintenance.core.preflight.judge import judge
 from ukcloud_maintenance.core.preflight.needs import Needs, is_all_seen
 from ukcloud_maintenance.core.preflight.packing import items_of, pack
 from ukcloud_maintenance.core.preflight.verdicts import PlacementContext
@@ -66,6 +67,26 @@ def test_searches_where_neither_does():
     assert pack([item(str(i), n) for i, n in enumerate(sizes)], hosts).fits
 
 
+def test_one_that_fits_nowhere_is_no_reason_to_give_up_the_others():
+    """Those of h1 and h2 find room spread alone, those of h3 and h4 packed tightly alone."""
+    hosts = {f"h{n}": capacity(10) for n in range(1, 5)}
+    items = [item(f"s{n}", size, ["h1", "h2"]) for n, size in enumerate([4, 4, 3, 3, 3, 3])]
+    items += [item(f"t{n}", size, ["h3", "h4"]) for n, size in enumerate([6, 4, 4, 3, 3])]
+    assert pack(items, hosts).fits
+    found = pack([*items, item("huge", 11), item("elsewhere", 1, [])], hosts)
+    assert {one.id for one in found.unplaced} == {"huge", "elsewhere"}
+    assert found.proved
+
+
+def test_thousands_are_searched_as_a_few_are():
+    """Some more than there is room for; it is given up, and says so."""
+    hosts = {"h1": capacity(6000, vcpus=9000), "h2": capacity(6000, vcpus=9000)}
+    items = [item(f"s{n:04}", 5 + n % 2, ["h1", "h2"]) for n in range(2200)]
+    found = pack(items, hosts)
+    assert len(found.placed) + len(found.unplaced) == 2200
+    assert found.unplaced
+
+
 def test_anti_affinity_heeds_members_that_are_there_and_those_that_come():
     apart = group("anti-affinity", "a", "b", "old")
     found = pack(
@@ -114,6 +135,19 @@ def test_a_host_that_placement_does_not_know_takes_none():
 
 def test_an_overcommitted_host_takes_none():
     assert not pack([item("a", 1)], {"h1": capacity(10, used=14)}).fits
+
+
+def test_a_host_that_is_overcommitted_in_what_is_not_asked_for_takes_one():
+    """Placement looks at what is asked for alone."""
+    full = Capacity({"MEMORY_MB": 10, "VCPU": 4, "PCPU": 4}, {"VCPU": 6})
+    pinned = Item("a", Needs({"PCPU": 2, "MEMORY_MB": 1}), ("h1",))
+    assert pack([pinned], {"h1": full}).placed == {"a": "h1"}
+    # the emptier one all the same, and one that asks for more than there is tells what it lacks
+    both = {"h1": full, "h2": Capacity({"MEMORY_MB": 10, "PCPU": 4}, {"PCPU": 1})}
+    on_both = Item("a", pinned.needs, ("h1", "h2"))
+    assert pack([on_both], both).placed == {"a": "h2"}
+    [left] = pack([pinned, item("b", 1, ["h1"])], {"h1": full}).unplaced
+    assert (left.id, left.nearest, left.missing) == ("b", "h1", {"VCPU": 3})
 
 
 def test_pinned_processors_of_a_host_without_pcpu_are_taken_of_its_vcpu():
@@ -413,6 +447,23 @@ def test_hosts_for_other_images_or_projects_are_left_out():
     assert hosts == [("h2",), ("h1", "h2"), ("h3",)]
 
 
+def test_a_project_s_own_hosts_may_still_be_kept_for_a_trait():
+    """Two filters of Nova's that know nothing of each other: what is for this project is not for
+    a flavor that does not ask for the trait."""
+    aggregates = (
+        Aggregate("ours", hosts=("h1", "h2"), metadata={"filter_tenant_id": "p1"}),
+        Aggregate("gpu", hosts=("h1",), metadata={"trait:CUSTOM_GPU": "required"}),
+    )
+    traits = {"h1": frozenset({"CUSTOM_GPU"})}
+    known = {h: Capacity({"MEMORY_MB": 1}, traits=traits.get(h, frozenset())) for h in HOSTS}
+    around = PlacementContext(
+        receivers=dict.fromkeys(HOSTS, ""), capacity=known, aggregates=aggregates
+    )
+    asks = server("b", project_id="p1", extra_specs={"trait:CUSTOM_GPU": "required"})
+    hosts = [one.hosts for one in items_of([server("a", project_id="p1"), asks], around)]
+    assert hosts == [("h2",), ("h1",)]
+
+
 @pytest.mark.parametrize(
     ("specs", "image", "seen"),
     [
@@ -441,6 +492,38 @@ def test_what_is_asked_for_and_not_seen_is_known_as_such(specs, image, seen):
 # -- time ------------------------------------------------------------------------------------
 
 
+def test_the_aggregates_are_gone_through_once_for_all_that_are_alike():
+    names = [f"h{n:03}" for n in range(300)]
+    aggregates = tuple(
+        Aggregate(f"a{n}", hosts=tuple(names), metadata={"os": "x", "filter_tenant_id": "p"})
+        for n in range(20)
+    )
+    around = PlacementContext(receivers=dict.fromkeys(names, ""), aggregates=aggregates)
+    servers = [server(f"s{n}", project_id="p", image_properties={"os": "x"}) for n in range(100)]
+    with calls() as made:
+        items = items_of(servers, around)
+    assert all(len(one.hosts) == 300 for one in items)
+    assert made() < 6_000  # were 3 thousand; 11, and each host of each aggregate, for each of them
+
+
+def test_the_members_of_a_group_are_counted_once_and_not_for_each_host():
+    class Places(dict):
+        asked = 0
+
+        def get(self, *about):
+            self.asked += 1
+            return super().get(*about)
+
+    servers = [server(f"s{n}") for n in range(50)]
+    places = Places({one.id: SOURCE for one in servers})
+    apart = group("anti-affinity", *places)
+    around = PlacementContext(
+        groups=(apart,), whereabouts=places, receivers={f"h{n}": "" for n in range(200)}
+    )
+    assert judge(servers[0], around=around).leaves
+    assert places.asked < 5 * len(servers)
+
+
 def many(memory: int):
     hosts = [f"h{n}" for n in range(100)]
     apart = group("anti-affinity", *(f"s{n}" for n in range(0, 200, 4)))
@@ -459,6 +542,16 @@ def test_two_hundred_instances_on_a_hundred_hosts_are_quick(memory, fits):
     assert made() < 1_000_000  # were 0.2 and 0.4 million, some 0.1 s
     assert packing.SEARCH < 100_000
     assert board.EVEN < 100_000
+
+
+def test_instances_of_few_hosts_each_are_evened_out_in_no_time():
+    """The fullest host of all is not looked for among all, time and again."""
+    names = [f"h{n:03}" for n in range(400)]
+    hosts = {name: capacity(1000, used=n % 50) for n, name in enumerate(names)}
+    items = [item(f"s{n}", 1 + n % 9, [names[n], names[n * 7 % 400]]) for n in range(400)]
+    with calls() as made:
+        assert pack(items, hosts).fits
+    assert made() < 200_000  # were 0.7 million
 
 
 @pytest.mark.parametrize("apart", [False, True])

@@ -11,7 +11,7 @@ from ..core.drain import pacing
 from ..core.states import DRAIN_TERMINAL, MIGRATION_IN_PROGRESS, DrainState
 from ..observe.views import row_view
 from ..store import Drain, InstanceMigration
-from .reports import at_once, forecast_of, forecast_of_plan, plain_forecast, to_be_moved
+from .reports import at_once, forecast_of, forecast_of_plan, to_be_moved
 
 _NO_OFFSET = (0.0, 0.0, 0.0)
 
@@ -64,12 +64,13 @@ def _plan_of(drain: Drain, now: datetime) -> Planned:
         return found
     # what waits does not begin while it is paused, or never where it is cancelled
     found.is_known = drain.state in moves_on
-    found.order, found.moving, sizes, moving = to_be_moved(_in_order(rows))
+    left = to_be_moved(_in_order(rows))
+    found.order, found.moving = left.waiting, left.begun
     learned = store.learned_rate(drain.region)
-    found.schedule = s.schedule(sizes, moving, at_once(drain), learned)
-    before, corrected = plain_forecast(drain, rows), forecast_of(drain, rows)
-    if before is not None and corrected is not None:
-        found.share = s.share_of(before, corrected)
+    found.schedule = s.schedule(left.sizes, left.moving, at_once(drain), learned)
+    corrected = forecast_of(drain, rows)
+    if corrected is not None:
+        found.share = s.share_of(found.schedule.total, corrected)
     if drain.state == DrainState.PENDING and drain.start_at is not None:
         wait = max((drain.start_at - now).total_seconds(), 0.0)
         found.offset = (wait, wait, wait)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from .. import settings
 from ..cloud import Cloud
 from ..core.actor import RULE_DRAIN, RULE_VIEW, Actor
-from ..core.copying.duration import Duration, of_plan
+from ..core.copying.duration import Duration, of_plan, within_limits
 from ..core.facts import Service
 from ..exceptions import CloudError, Refused
 from ..preflight import NO_CHOICES, HostPreflight, PreflightChoices, make_plan, make_plans
@@ -146,9 +146,16 @@ def check_plan(
     return PlanPreflight(
         checked,
         unknown,
-        of_plan(durations, hosts_at_once, in_region),
+        of_plan(durations, hosts_at_once, _most_at_once(checked)),
         in_region,
     )
+
+
+def _most_at_once(plans: Iterable[HostPreflight]) -> int:
+    """How many migrations of all hosts of a plan run at a time."""
+    now = settings.current()
+    hosts = {service.host for plan in plans for service in plan.receivers}
+    return within_limits(now.max_in_region, now.max_in_region, now.max_per_destination, len(hosts))
 
 
 def _refusal(plan: HostPreflight, sight: RegionSight) -> Refused | None:

@@ -65,7 +65,7 @@ def _kept(
         for service in services
         if service.host not in drained | draining | around.bare_metal
         and service.is_known
-        and not (service.is_up and service.status == "enabled")
+        and (not service.can_receive or service.host in away)
     ]
     return relief.kept_hosts(short, kept, away, around)
 

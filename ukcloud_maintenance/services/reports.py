@@ -1,7 +1,7 @@
 """How far a drain is."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -11,10 +11,14 @@ from ..core.actor import RULE_VIEW, Actor
 from ..core.copying import duration
 from ..core.copying.duration import (
     Forecast,
+    Group,
+    Learned,
     at_own_pace,
     busy_seconds,
     forecast,
     measure_of,
+    of_one,
+    within_limits,
 )
 from ..core.copying.patience import TimeoutBounds, TimeoutOutlook, timeout_outlook
 from ..core.drain import needs
@@ -149,26 +153,53 @@ def _timeouts(
     return {pk: outlook for pk, outlook in found.items() if outlook is not None}
 
 
+@dataclass(frozen=True)
+class ToBeMoved:
+    """What a forecast stands on.
+
+    :param waiting: the instances that did not start yet, in their order
+    :param begun: those that did
+    :param moving: what `forecast` takes of each of these
+    """
+
+    waiting: list[InstanceMigration] = field(default_factory=list)
+    begun: list[InstanceMigration] = field(default_factory=list)
+    moving: list[float | tuple[int, float]] = field(default_factory=list)
+
+    @property
+    def sizes(self) -> list[int]:
+        return [row.memory_bytes for row in self.waiting]
+
+    @property
+    def groups(self) -> list[Group]:
+        """Of each group whose members move one after the other."""
+        found: dict[str, tuple[list[int], list[float | tuple[int, float]]]] = {}
+        for row in self.waiting:
+            found.setdefault(row.group, ([], []))[0].append(row.memory_bytes)
+        for row, one in zip(self.begun, self.moving, strict=True):
+            found.setdefault(row.group, ([], []))[1].append(one)
+        found.pop("", None)
+        return list(found.values())
+
+
 def forecast_of(drain: Drain, rows: list[InstanceMigration]) -> Forecast | None:
     """From what this region has shown so far, and from what is in progress. A migration that does
     not end as it goes makes it infinite."""
-    found = plain_forecast(drain, rows)
-    if found is None:
-        return None
-    waiting, _moving = _to_be_moved(rows)
-    some = any(row.state == MigrationState.SUCCEEDED for row in rows)
-    arrived = store.copied([drain.pk]).get(drain.pk, []) if some else []
-    return _at_own_pace(found, arrived, rows, waiting)
-
-
-def plain_forecast(drain: Drain, rows: list[InstanceMigration]) -> Forecast | None:
-    """The same as :func:`forecast_of`, whatever pace of its own the drain has."""
     if drain.state in DRAIN_TERMINAL:
         return None
-    waiting, moving = _to_be_moved(rows)
-    if not waiting and not moving:
+    left = to_be_moved(rows)
+    if not left.waiting and not left.moving:
         return None
-    return forecast(waiting, moving, at_once(drain), store.learned_rate(drain.region))
+    some = any(row.state == MigrationState.SUCCEEDED for row in rows)
+    arrived = store.copied([drain.pk]).get(drain.pk, []) if some else []
+    return _forecast(drain, left, arrived, store.learned_rate(drain.region))
+
+
+def _forecast(
+    drain: Drain, left: ToBeMoved, arrived: list[store.Copied], learned: Learned
+) -> Forecast:
+    found = forecast(left.sizes, left.moving, at_once(drain), learned, left.groups)
+    return _at_own_pace(found, arrived, left)
 
 
 def forecast_of_plan(plan: Plan, drains: Iterable[Drain]) -> Forecast | None:
@@ -179,71 +210,63 @@ def forecast_of_plan(plan: Plan, drains: Iterable[Drain]) -> Forecast | None:
         rows[row.drain_id].append(row)
     arrived = store.copied(d.pk for d in still_open if d.state == DrainState.RUNNING)
     learned = store.learned_rate(plan.region)
-    every_size: list[int] = []
-    every_moving: list[float | tuple[int, float]] = []
+    every = ToBeMoved()
     begun: list[Forecast] = []
     to_begin: list[Forecast] = []
     for drain in still_open:
-        waiting, moving = _to_be_moved(rows[drain.pk])
-        if waiting or moving:
-            found = forecast(waiting, moving, at_once(drain), learned)
-            one = _at_own_pace(found, arrived.get(drain.pk, []), rows[drain.pk], waiting)
+        left = to_be_moved(rows[drain.pk])
+        if left.waiting or left.moving:
+            one = _forecast(drain, left, arrived.get(drain.pk, []), learned)
             (to_begin if drain.state == DrainState.PENDING else begun).append(one)
-            every_size += waiting
-            every_moving += moving
+            every.waiting.extend(left.waiting)
+            every.begun.extend(left.begun)
+            every.moving.extend(left.moving)
     if not begun and not to_begin:
         return None
-    whole = forecast(every_size, every_moving, settings.current().max_in_region, learned)
+    most = _within_limits(settings.current().max_in_region, still_open)
+    # no shorter than this, in whatever order they come
+    sizes = sorted(every.sizes, reverse=True)
+    whole = forecast(sizes, every.moving, most, learned, every.groups)
     return duration.forecast_of_plan(begun, to_begin, whole, plan.hosts_at_once)
 
 
 def at_once(drain: Drain) -> int:
     """How many migrations of a drain run at a time."""
-    return min(drain.max_concurrent, drain.learned_limit or drain.max_concurrent)
+    wanted = min(drain.max_concurrent, drain.learned_limit or drain.max_concurrent)
+    return _within_limits(wanted, [drain])
 
 
-def _to_be_moved(
-    rows: Iterable[InstanceMigration],
-) -> tuple[list[int], list[float | tuple[int, float]]]:
-    """What `forecast` takes: those that did not start yet, and those that did."""
-    _waiting_rows, _moving_rows, waiting, moving = to_be_moved(rows)
-    return waiting, moving
+def _within_limits(wanted: int, drains: Collection[Drain]) -> int:
+    """How many of so many run at a time, where all go to one host each, or to any."""
+    named = {drain.destination for drain in drains}
+    now = settings.current()
+    count = 0 if "" in named else len(named)
+    return within_limits(wanted, now.max_in_region, now.max_per_destination, count)
 
 
-def to_be_moved(
-    rows: Iterable[InstanceMigration],
-) -> tuple[
-    list[InstanceMigration], list[InstanceMigration], list[int], list[float | tuple[int, float]]
-]:
-    """The instances that did not start yet, in their order, and those that did; and what `forecast`
-    takes of each."""
+def to_be_moved(rows: Iterable[InstanceMigration]) -> ToBeMoved:
+    """The instances that did not start yet, in their order, and those that did."""
     now = store.now()
-    waiting: list[InstanceMigration] = []
-    begun: list[InstanceMigration] = []
-    moving: list[float | tuple[int, float]] = []
+    found = ToBeMoved()
     for row in rows:
         runs = row.state in MIGRATION_IN_PROGRESS and row.attempt.running_since is not None
         if needs.is_aborting(row):
             continue  # it is over in a moment, and not retried by itself
         if runs:
-            begun.append(row)
+            found.begun.append(row)
         if needs.course_of(row) in needs.ENDLESS and runs:
-            moving.append(math.inf)
+            found.moving.append(math.inf)
         elif runs and row.attempt.seconds_left is not None:
-            moving.append(row.attempt.seconds_left)
+            found.moving.append(row.attempt.seconds_left)
         elif runs:
-            moving.append((row.memory_bytes, (now - row.attempt.running_since).total_seconds()))
+            elapsed = (now - row.attempt.running_since).total_seconds()
+            found.moving.append((row.memory_bytes, elapsed))
         elif row.state in MIGRATION_IN_PROGRESS or row.state == MigrationState.PENDING:
-            waiting.append(row)
-    return waiting, begun, [row.memory_bytes for row in waiting], moving
+            found.waiting.append(row)
+    return found
 
 
-def _at_own_pace(
-    found: Forecast,
-    arrived: list[store.Copied],
-    rows: Iterable[InstanceMigration],
-    waiting: list[int],
-) -> Forecast:
+def _at_own_pace(found: Forecast, arrived: list[store.Copied], of: ToBeMoved) -> Forecast:
     """Corrected by what this drain has done so far.
 
     :param arrived: those that were copied; of others that are at rest nothing is asked
@@ -254,17 +277,21 @@ def _at_own_pace(
         (one.memory_bytes, until - since)
         for one, (since, until) in zip(arrived, spans, strict=True)
     ]
-    running = [
-        row
-        for row in rows
-        if row.state in MIGRATION_IN_PROGRESS and row.attempt.running_since is not None
-    ]
-    measure = measure_of(took, [*waiting, *(row.memory_bytes for row in running)])
+    measure = measure_of(took, [row.memory_bytes for row in (*of.waiting, *of.begun)])
     done = sum(measure(one.memory_bytes) for one in arrived)
-    left = sum(map(measure, waiting))
-    for row in running:
-        spans.append((row.attempt.running_since.timestamp(), now.timestamp()))
-        whole = measure(row.memory_bytes)
-        part = row.attempt.fraction or 0.0
+    left, longest = 0.0, 0.0
+    in_turn: dict[str, float] = {}
+    for row in (*of.waiting, *of.begun):
+        still = whole = measure(row.memory_bytes)
+        part = 0.0
+        if row.state in MIGRATION_IN_PROGRESS and row.attempt.running_since is not None:
+            attempt = row.attempt
+            spans.append((attempt.running_since.timestamp(), now.timestamp()))
+            elapsed = (now - attempt.running_since).total_seconds()
+            part, still = of_one(whole, elapsed, attempt.fraction, attempt.seconds_left)
         done, left = done + part * whole, left + (1 - part) * whole
-    return at_own_pace(found, done, left, busy_seconds(spans), len(arrived))
+        longest = max(longest, still)
+        if row.group:
+            in_turn[row.group] = in_turn.get(row.group, 0.0) + still
+    longest = max([longest, *in_turn.values()])
+    return at_own_pace(found, done, left, busy_seconds(spans), len(arrived), longest)

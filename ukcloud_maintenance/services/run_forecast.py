@@ -124,5 +124,5 @@ def _seconds_left(host: RunHost, seconds: float, now: datetime) -> float:
     if host.started_at is None or host.stage == Stage.WAITING:
         return seconds
     # what takes longer than was thought is taken to need as long again as a tenth of it
-    spent = (now - host.started_at).total_seconds()
+    spent = max((now - host.started_at).total_seconds(), 0.0)  # the clock may have been set back
     return max(seconds - spent, seconds / 10, 1.0)

@@ -98,7 +98,7 @@ def migrations(drain: Drain) -> "QuerySet[InstanceMigration]":
 _OUTLINE = (
     *("drain_id", "revision", "state", "code", "method", "position", "created_at"),
     *("server_id", "server_name", "server_status", "initial_status", "memory_bytes"),
-    *("dest_compute", "attempts"),
+    *("dest_compute", "attempts", "group"),
 )
 _NEEDS_A_LOOK = (MigrationState.UNKNOWN, MigrationState.FAILED, MigrationState.BLOCKED)
 #: Instances that are always read with all of it.

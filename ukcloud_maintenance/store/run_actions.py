@@ -22,9 +22,10 @@ _LEARNED_FROM = 20
 
 def action_seconds(name: str) -> float | None:
     """How long the action of this name took when it was done lately: the median of its last ends;
-    None where there was none. One query."""
+    None where there was none. One that ended before it began, as the clock was set back, tells
+    nothing. One query."""
     done = RunAction.objects.filter(
-        name=name, state=ActionState.DONE.value, ended_at__isnull=False
+        name=name, state=ActionState.DONE.value, ended_at__gte=F("started_at")
     ).order_by("-ended_at")
     times = list(done.values_list("started_at", "ended_at")[:_LEARNED_FROM])
     return median((end - start).total_seconds() for start, end in times) if times else None

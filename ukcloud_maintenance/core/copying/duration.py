@@ -31,6 +31,10 @@ ASSUMED_SAMPLES = 2
 OWN_PACE = (0.75, 1.5)
 
 
+#: Of a server group: bytes of what waits, and what is in progress, see :func:`forecast`.
+Group = tuple[Sequence[int], Sequence[float | tuple[int, float]]]
+
+
 @dataclass(frozen=True)
 class Learned:
     """What past migrations of a region tell.
@@ -104,6 +108,7 @@ class Pace:
         if not isinstance(one, tuple):
             return max(float(one), 0.0) * self.told
         size, elapsed = one
+        elapsed = max(elapsed, 0.0)  # the clock was set back
         return max(self.takes(size) - elapsed, elapsed * self.overdue, 0.0)
 
 
@@ -137,19 +142,38 @@ def learned_of(rates: Iterable[float]) -> Learned:
     return Learned(middle, len(known), slow, fast)
 
 
-def estimate(sizes: Iterable[int], at_once: int, learned: Learned) -> Duration:
+def estimate(
+    sizes: Iterable[int], at_once: int, learned: Learned, groups: Iterable[Sequence[int]] = ()
+) -> Duration:
     """How long it takes to migrate memories of these sizes, largest first.
 
     :param sizes: bytes
+    :param groups: the sizes of those that move one after the other, by group
     """
     ordered = sorted(sizes, reverse=True)
     known = learned.samples >= ENOUGH_SAMPLES and learned.rate > 0
     rate = learned.rate if known else float(ASSUMED_RATE)
-    each = [size / rate + (0 if known else ASSUMED_OVERHEAD) for size in ordered]
+
+    def takes(size: int) -> float:
+        return size / rate + (0 if known else ASSUMED_OVERHEAD)
+
+    each = list(map(takes, ordered))
     free_at = [0.0] * max(at_once, 1)
     for seconds in each:
         heapq.heappush(free_at, heapq.heappop(free_at) + seconds)
-    return Duration(max(free_at), sum(each), at_once, rate, learned.samples if known else 0)
+    longest = max([*free_at, *(sum(map(takes, of)) for of in groups)])
+    return Duration(longest, sum(each), at_once, rate, learned.samples if known else 0)
+
+
+def within_limits(wanted: int, in_region: int, per_destination: int, destinations: int) -> int:
+    """How many migrations run at a time where so many are wanted.
+
+    :param in_region: the most of a region
+    :param per_destination: the most to one host
+    :param destinations: how many hosts receive; 0: not known
+    """
+    to_hosts = per_destination * destinations if destinations else wanted
+    return min(wanted, in_region, to_hosts)
 
 
 def of_plan(each: Sequence[Duration], hosts_at_once: int, in_region: int) -> Duration | None:
@@ -157,7 +181,7 @@ def of_plan(each: Sequence[Duration], hosts_at_once: int, in_region: int) -> Dur
 
     :param each: of each host that has something to be migrated, in the order of the plan
     :param hosts_at_once: hosts that are emptied at a time; 0: all
-    :param in_region: the most migrations at once in the region
+    :param in_region: the most migrations at once of all of them, see :func:`within_limits`
     """
     if not each:
         return None
@@ -186,24 +210,34 @@ def forecast(
     in_progress: Iterable[float | tuple[int, float]],
     at_once: int,
     learned: Learned,
+    groups: Iterable[Group] = (),
 ) -> Forecast:
     """How long a drain that runs still takes.
 
-    :param sizes_waiting: bytes of memory of each instance that did not start yet
+    :param sizes_waiting: bytes of memory of each instance that did not start yet, in the order in
+        which they are begun
     :param in_progress: for each that did, the seconds that it is told to take from here
         (`convergence.Course.seconds_left`), or, where nothing is told, its bytes of memory and
         the seconds that it has taken so far. One that does not end is `math.inf`; so is then
         the drain.
     :param at_once: how many migrations run at a time
+    :param groups: of those whose members move one after the other: the same of each, what waits and
+        what is in progress
     """
-    waiting = sorted(sizes_waiting, reverse=True)
+    waiting = list(sizes_waiting)
     running = list(in_progress)
+    each_group = list(groups)
     known, paces = three_paces(learned)
     low, likely, high = (
-        _until_the_last(
-            [pace.takes(size) for size in waiting],
-            [pace.still(one) for one in running],
-            max(at_once, 1),
+        max(
+            [
+                _until_the_last(
+                    [pace.takes(size) for size in waiting],
+                    [pace.still(one) for one in running],
+                    max(at_once, 1),
+                ),
+                *(sum(map(pace.takes, of[0])) + sum(map(pace.still, of[1])) for of in each_group),
+            ]
         )
         for pace in paces
     )
@@ -299,8 +333,32 @@ def _line(points: Iterable[tuple[int, float, int]]) -> tuple[float, float]:
     return y_mean - slope * x_mean, slope
 
 
+def of_one(
+    whole: float, elapsed: float, fraction: float | None, told: float | None
+) -> tuple[float, float]:
+    """What part of one in progress is done, and how many seconds it still takes by itself.
+
+    :param whole: seconds that one of its size takes, see `measure_of`
+    :param elapsed: seconds that it has taken so far
+    :param fraction: of its bytes; None: nothing is told, as of one that moves shut off
+    :param told: seconds that it is told to take from here, or None
+    """
+    elapsed = max(elapsed, 0.0)  # the clock was set back
+    if fraction is None:
+        part = min(elapsed / whole, 1.0) if whole > 0 else 0.0
+        still = max(whole - elapsed, elapsed * OVERDUE[1])
+    else:
+        part, still = fraction, (1 - fraction) * whole
+    return part, still if told is None else max(told, 0.0)
+
+
 def at_own_pace(
-    found: Forecast, done: float, left: float, busy_seconds: float, samples: int
+    found: Forecast,
+    done: float,
+    left: float,
+    busy_seconds: float,
+    samples: int,
+    longest: float = 0.0,
 ) -> Forecast:
     """A forecast corrected by how long the drain took for what it has done so far: with all that is
     not seen of a single migration (the pauses between them, how many Nova really runs at once).
@@ -310,10 +368,12 @@ def at_own_pace(
     :param left: … of the rest
     :param busy_seconds: for how long any of them was in progress
     :param samples: migrations that are done
+    :param longest: seconds that the longest of those left takes by itself, or those of a group one
+        after the other: however many run at a time, they end no sooner
     """
     if samples < ENOUGH_SAMPLES or done <= 0 or math.isinf(found.likely):
         return found
-    likely = left * busy_seconds / done
+    likely = max(left * busy_seconds / done, longest)
     low, high = likely * OWN_PACE[0], likely * OWN_PACE[1]
     return Forecast(low, likely, high, samples, assumed=False)
 

@@ -63,17 +63,22 @@ class Schedule:
         :param offset: by how much the whole begins later, at each pace
         """
         by = share or Share()
+        # The whole is longer or shorter by such shares, and one of it by more or less: what is
+        # the earliest of all is no later than what is likely, and the latest no sooner.
         moving = [
-            Expected(0.0, likely * by.likely, high * by.high) for _low, likely, high in self.moving
+            Expected(0.0, likely * by.likely, max(likely * by.likely, high * by.high))
+            for _low, likely, high in self.moving
         ]
-        waiting = [
-            Expected(
-                offset[0] + low[0] * by.low,
-                offset[1] + likely[1] * by.likely,
-                offset[2] + high[1] * by.high,
+        waiting = []
+        for low, likely, high in self.waiting:
+            begins, ends = (offset[1] + at * by.likely for at in likely)
+            waiting.append(
+                Expected(
+                    min(offset[0] + low[0] * by.low, begins),
+                    ends,
+                    max(offset[2] + high[1] * by.high, ends),
+                )
             )
-            for low, likely, high in self.waiting
-        ]
         return moving, waiting
 
 
@@ -114,15 +119,18 @@ def _in_lanes(
     return found
 
 
-def share_of(found: Forecast, corrected: Forecast) -> Share:
-    """By how much a forecast was corrected."""
+def share_of(total: tuple[float, float, float], whole: Forecast) -> Share:
+    """By how much a schedule is to be longer, so that it ends when the drain is forecast to.
 
-    def by(name: str) -> float:
-        before, after = getattr(found, name), getattr(corrected, name)
+    :param total: of the schedule, see :class:`Schedule`
+    """
+
+    def by(before: float, after: float) -> float:
         usable = before > 0 and math.isfinite(before) and math.isfinite(after)
-        return float(after / before) if usable else 1.0
+        return after / before if usable else 1.0
 
-    return Share(by("low"), by("likely"), by("high"))
+    low, likely, high = total
+    return Share(by(low, whole.low), by(likely, whole.likely), by(high, whole.high))
 
 
 def in_turn(

@@ -65,7 +65,13 @@ def _packed(p: Pass) -> Mapping[str, str]:
     servers = [p.seen.servers[server_id] for server_id in rows]
     items = [_for_row(p, rows[item.id], item) for item in items_of(servers, around)]
     if p.seen.preferred:
-        items = _preferred(p.seen.preferred, items, around)
+        bound = _preferred(p.seen.preferred, items, around)
+        found = pack(bound, around.capacity, around.whereabouts)
+        if found.fits:
+            return found.placed
+        # One that goes to a preferred host has taken the only place of another, perhaps.
+        free = pack(items, around.capacity, around.whereabouts)
+        return max(found, free, key=lambda one: len(one.placed)).placed
     return pack(items, around.capacity, around.whereabouts).placed
 
 
@@ -95,14 +101,25 @@ def has_failed_there(row: Row) -> bool:
 
 def elsewhere_with_room(p: Pass, row: Row) -> str:
     """Where the scheduler might choose a host that takes no more, the estimate of before knows
-    another, unless it was tried; or empty. One with a place of its own waits for that."""
+    another, unless it was tried, or does not take it now as far as that is known; or empty. One
+    with a place of its own waits for that."""
     host = row.planned_host
     if p.named(row) or row.fall_back or (p.seen.placing and row.server_id in places(p)):
         return ""
     if host in p.seen.admission.avoid or host in row.unfit_hosts:
         return ""
     tried = has_failed_there(row) and row.dest_compute == host
-    return host if not tried and p.seen.admission.takes(host) else ""
+    if tried or not p.seen.admission.takes(host):
+        return ""
+    return host if _may_take(p, row, host) else ""
+
+
+def _may_take(p: Pass, row: Row, host: str) -> bool:
+    """Whether nothing that this pass saw of the hosts stands against one of them."""
+    around = p.seen.placing or p.seen.around
+    if around is None or around.receivers is None:
+        return True
+    return host in surroundings.with_room(p.seen.servers[row.server_id], around)
 
 
 def fit_host(p: Pass, row: Row) -> str | None:

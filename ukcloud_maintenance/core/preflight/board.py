@@ -1,8 +1,9 @@
 """What is where, while places for instances are worked out."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from heapq import heapify, heapreplace
+from heapq import heapify, heappop, heappush, heapreplace
 
 from ..facts import Capacity, ServerGroup
 from .needs import Needs
@@ -14,6 +15,8 @@ EVEN = 40_000
 EVEN_BY = ("MEMORY_MB", "VCPU", "PCPU")
 #: a share that counts as a difference
 LEAST = 1e-9
+#: how full a host is that has no room; one that is overcommitted in what is not asked for may have
+NO_ROOM = math.inf
 NOTHING: Mapping[str, int] = {}
 
 
@@ -109,7 +112,7 @@ class Board:
             heap = [(self.fullness(item, h), h) for h in item.hosts if h in self.capacity]
             heapify(heap)
             known[alike] = heap
-        while heap and heap[0][0] <= 1:
+        while heap and heap[0][0] < NO_ROOM:
             before, host = heap[0]
             now = self.fullness(item, host)
             if now <= before:
@@ -132,9 +135,13 @@ class Board:
         found = [
             (self._disliked(item, host), sign * fullness, host)
             for host in self.allowed(item)
-            if (fullness := self.fullness(item, host)) <= 1
+            if (fullness := self.fullness(item, host)) < NO_ROOM
         ]
         return [host for _, _, host in sorted(found)]
+
+    def fits(self, item: Item) -> bool:
+        """Whether it fits on any host now."""
+        return any(self.fullness(item, host) < NO_ROOM for host in self.allowed(item))
 
     def _disliked(self, item: Item, host: str) -> int:
         """How little a soft group wants it there, by the members that are there already."""
@@ -144,7 +151,7 @@ class Board:
         return there if item.group.is_anti_affinity else -there
 
     def fullness(self, item: Item, host: str) -> float:
-        """How full the host is with it, see `share`; above 1 where it has no room."""
+        """How full the host is with it, see `share`; `NO_ROOM` where it has none for it."""
         known, kind = self.known[host], self.kinds[item.id]
         full = known.get(kind)
         if full is None:
@@ -156,9 +163,9 @@ class Board:
         wanted = item.needs.at(found)
         for name, amount in wanted.items():
             if used.get(name, 0) + amount > found.total.get(name, 0):
-                return 2.0
+                return NO_ROOM
             if amount > found.largest.get(name, amount):
-                return 2.0
+                return NO_ROOM
         return self.share(host, wanted)
 
     def share(self, host: str, more: Mapping[str, int] = NOTHING) -> float:
@@ -183,11 +190,19 @@ class Board:
             if item.id in self.placed:
                 taken.setdefault(self.placed[item.id], []).append(item)
         looks = EVEN
-        stuck: set[str] = set()
-        while looks > 0 and taken.keys() - stuck:
-            fullest = max(taken.keys() - stuck, key=lambda host: (self.share(host), host))
+        # The fullest first, of several the last by name; what no longer is so is passed over.
+        by_name = {host: -place for place, host in enumerate(sorted(self.capacity))}
+        fullest_first = [(-self.share(host), by_name[host], host) for host in taken]
+        heapify(fullest_first)
+        stuck: list[tuple[float, int, str]] = []
+        while looks > 0 and fullest_first:
+            entry = heappop(fullest_first)
+            fullest = entry[2]
+            if not taken.get(fullest) or -entry[0] != self.share(fullest):
+                continue
             lowest, move = self.share(fullest) - LEAST, None
             for item in sorted(taken[fullest], key=lambda one: one.id):
+                looks -= 1
                 if item.group and item.group.is_soft:
                     continue
                 self.take_back(item)
@@ -200,16 +215,18 @@ class Board:
                             lowest, move = higher, (item, host)
                 self.put(item, fullest)
             if move is None:
-                stuck.add(fullest)
+                stuck.append(entry)
                 continue
-            stuck.clear()
             item, host = move
             self.take_back(item)
             self.put(item, host)
             taken[fullest].remove(item)
             taken.setdefault(host, []).append(item)
-            if not taken[fullest]:
-                del taken[fullest]
+            for changed in (fullest, host):
+                heappush(fullest_first, (-self.share(changed), by_name[changed], changed))
+            for entry in stuck:
+                heappush(fullest_first, entry)
+            stuck.clear()
 
     def put(self, item: Item, host: str) -> None:
         self.placed[item.id] = host

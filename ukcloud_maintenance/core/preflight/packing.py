@@ -85,8 +85,14 @@ def pack(
         tries[1].place_all(ordered, tightly=True)
     best = max(tries, key=lambda tried: len(tried.placed))
     if len(best.placed) < len(ordered):
+        # One that fits nowhere even by itself is no reason to give up the others.
+        alone = board()
+        possible = [item for item in ordered if alone.fits(item)]
+    else:
+        possible = ordered
+    if len(best.placed) < len(possible):
         # Those with the fewest hosts to choose from first: a search that fails, fails early.
-        search = _Search(board(), sorted(ordered, key=lambda item: len(item.hosts)))
+        search = _Search(board(), sorted(possible, key=lambda item: len(item.hosts)))
         if search.found:
             best = search.board
         proved = search.ended
@@ -143,31 +149,32 @@ class _Search:
             )
             for host, numbers in may_come.items()
         }
-        self.found = self._from(0)
-        self.ended = self.looks > 0
+        self.found = self._all_are_placed()
+        self.ended = self.found or self.looks > 0
 
-    def _from(self, index: int) -> bool:
-        if index == len(self.items):
-            return True
-        item = self.items[index]
-        seen = set()
-        for host in self._candidates(item):
-            same = self._alike(host)
-            if same in seen:
-                continue  # a host like one that led nowhere
-            seen.add(same)
-            self.board.put(item, host)
-            if self._from(index + 1):
-                return True
-            self.board.take_back(item)
-            if self.looks <= 0:
-                return False
-        return False
+    def _all_are_placed(self) -> bool:
+        """Not by recursion: there may be thousands of instances."""
+        untried: list[Iterator[str]] = []  # of each that is placed, and of the one that is next
+        while len(untried) < len(self.items):
+            untried.append(self._candidates(self.items[len(untried)]))
+            while not (host := next(untried[-1], "")):
+                untried.pop()
+                if not untried or self.looks <= 0:
+                    return False
+                self.board.take_back(self.items[len(untried) - 1])
+            self.board.put(self.items[len(untried) - 1], host)
+        return True
 
     def _candidates(self, item: Item) -> Iterator[str]:
+        """The hosts on which it fits, of those that are alike one."""
         self.looks -= len(item.hosts)
+        seen = set()
         # tightly: what is left of an emptier host may hold one that is still to come
-        return iter(self.board.fitting(item, tightly=True))
+        for host in self.board.fitting(item, tightly=True):
+            same = self._alike(host)
+            if same not in seen:
+                seen.add(same)
+                yield host
 
     def _alike(self, host: str) -> object:
         """Equal for hosts that are the same to every instance that is still to be placed."""

@@ -47,7 +47,7 @@ def kept_hosts(
 ) -> list[Message]:
     """The hosts that would have room for one of these at least, were they in service.
 
-    :param kept: hosts that receive nothing now: disabled, or down
+    :param kept: hosts that receive nothing now: disabled, down, or in maintenance
     :param in_maintenance: those of them that a drain keeps so
     """
     capacity = around.capacity or {}

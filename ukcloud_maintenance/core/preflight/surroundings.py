@@ -62,24 +62,37 @@ def not_reserved(server: Server, hosts: Iterable[str], around: PlacementContext)
     hosts for flavors that ask for the trait, a property of images for images that have one of
     its values, or none; all if the scheduler is set up to heed them.
     """
+    alike = (
+        server.project_id,
+        needs_of(server).required,
+        frozenset((server.image_properties or {}).items()),
+    )
+    if alike not in around.worked_out:
+        around.worked_out[alike] = _reservations(server, around)
+    away, ours = around.worked_out[alike]
+    return [host for host in hosts if host not in away and (not ours or host in ours)]
+
+
+def _reservations(server: Server, around: PlacementContext) -> tuple[set[str], set[str]]:
+    """The hosts that are kept from a server, and those that are kept for its project."""
     required = needs_of(server).required
-    kept_from: set[str] = set()
+    for_others: set[str] = set()
+    for_traits: set[str] = set()
     ours: set[str] = set()
     for aggregate in around.aggregates or ():
         projects = _projects(aggregate)
         if server.project_id in projects:
             ours.update(aggregate.hosts)
         elif projects:
-            kept_from.update(aggregate.hosts)
+            for_others.update(aggregate.hosts)
         traits = {
             key.removeprefix("trait:")
             for key, value in aggregate.metadata.items()
             if key.startswith("trait:") and value == "required"
         }
         if traits - required:
-            kept_from.update(aggregate.hosts)
-    away = (kept_from - ours) | _for_other_images(server, around)
-    return [host for host in hosts if host not in away and (not ours or host in ours)]
+            for_traits.update(aggregate.hosts)
+    return (for_others - ours) | for_traits | _for_other_images(server, around), ours
 
 
 def suitable(server: Server, around: PlacementContext) -> list[str]:
@@ -219,7 +232,7 @@ def _affinity(server: Server, found: ServerGroup, around: PlacementContext) -> S
 def _anti_affinity(server: Server, found: ServerGroup, around: PlacementContext) -> Said:
     if around.receivers is None:
         return None
-    count = {host: around.members_on(found, host, server.id) for host in around.receivers}
+    count = around.members_by_host(found, server.id)
     hosts = allowed_by_group(found, suitable(server, around), count)
     if not hosts:
         return blocked(message("anti_affinity", group=found.name))
@@ -234,19 +247,24 @@ def _anti_affinity(server: Server, found: ServerGroup, around: PlacementContext)
 def _candidates(server: Server, around: PlacementContext) -> list[str]:
     """The hosts that a scheduler would look at for it, room left aside. Where its group allows
     none, that is for the group's own verdict to say."""
-    found = around.group(server)
     hosts = suitable(server, around)
+    return _allowed(server, hosts, around) or hosts
+
+
+def _allowed(server: Server, hosts: list[str], around: PlacementContext) -> list[str]:
+    """Those of the hosts on which its group allows it."""
+    found = around.group(server)
     if found is None:
         return hosts
-    count = {host: around.members_on(found, host, server.id) for host in hosts}
+    count = around.members_by_host(found, server.id)
     home = {around.whereabouts.get(member, "") for member in found.members}
-    return allowed_by_group(found, hosts, count, home) or hosts
+    return allowed_by_group(found, hosts, count, home)
 
 
 def with_room(server: Server, around: PlacementContext) -> list[str]:
-    """The hosts that could take it now, the one with the most free memory first. All that come
-    into question, where room is not known."""
-    hosts = _candidates(server, around)
+    """The hosts that could take it now, and on which its group allows it, the one with the most
+    free memory first. Where room is not known, all on which that does."""
+    hosts = _allowed(server, suitable(server, around), around)
     if around.capacity is None:
         return hosts
     capacity, needs = around.capacity, needs_of(server)

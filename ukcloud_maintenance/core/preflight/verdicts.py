@@ -1,5 +1,6 @@
 """The words of the preflight: what it is asked, what it knows, what it answers."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -86,6 +87,10 @@ class PlacementContext:
     leaving: frozenset[str] = frozenset()
     bare_metal: frozenset[str] = frozenset()
     _by_member: Mapping[str, ServerGroup] = field(init=False, repr=False, compare=False)
+    #: what was worked out of this for servers that are alike
+    worked_out: dict[object, tuple[set[str], set[str]]] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         by_member = {member: group for group in self.groups or () for member in group.members}
@@ -97,7 +102,12 @@ class PlacementContext:
 
     def members_on(self, group: ServerGroup, host: str, but: str = "") -> int:
         """How many members of a group are on a host, as far as known, leaving one out."""
-        return sum(self.whereabouts.get(m) == host for m in group.members if m != but)
+        return self.members_by_host(group, but)[host]
+
+    def members_by_host(self, group: ServerGroup, but: str = "") -> Counter[str]:
+        """The same of every host."""
+        found = (self.whereabouts.get(m) for m in group.members if m != but)
+        return Counter(host for host in found if host is not None)
 
 
 @dataclass(frozen=True)

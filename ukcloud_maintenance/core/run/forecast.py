@@ -88,8 +88,10 @@ def corrected(seconds: float, taken: Collection[tuple[float, float]]) -> float:
     Less than the shortest of them it takes only where it was thought to.
 
     :param seconds: what was thought of it
-    :param taken: what was thought of each host that is done, and what it took
+    :param taken: what was thought of each host that is done, and what it took; where that is less
+        than nothing the clock was set back, and it tells nothing
     """
+    taken = [(thought, took) for thought, took in taken if took > 0]
     if not taken:
         return max(seconds, 1.0)
     off = median(took - thought for thought, took in taken)
