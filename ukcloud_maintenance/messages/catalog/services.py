@@ -229,7 +229,7 @@ DRAINS = {
     ),
     "drain_over": Template(
         "Drain {drain} has ended ({state:word}).",
-        remedy="Drain the host again if instances are still on it.",
+        remedy="Retry instances that failed, or drain the host again if others are still on it.",
     ),
     "unexpected_error": Template(
         "An unexpected error occurred ({fault}).",
