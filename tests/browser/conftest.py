@@ -24,7 +24,8 @@ from ukcloud_maintenance.demo.horizon import HorizonProcess
 #: slow enough to be seen moving, fast enough for a test
 CONFIG = dataclasses.replace(
     FAST,
-    hosts=(*DEFAULT_HOSTS, HostSpec("cmp4", "az2"), HostSpec("cmp5", "az2")),
+    # cmp6 is in none of `all_drains`: it receives whatever of these is looked at
+    hosts=(*DEFAULT_HOSTS, *(HostSpec(f"cmp{n}", "az2") for n in (4, 5, 6))),
     copy_bytes_per_second=150 * MIB,
     progress_interval_seconds=0.5,
 )

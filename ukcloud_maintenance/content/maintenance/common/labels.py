@@ -1,12 +1,12 @@
 """The words for states: what a person reads, with an icon and a colour that say the same."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from ukcloud_maintenance import store
 from ukcloud_maintenance.core.codes import HOLDS
@@ -228,62 +228,71 @@ def drain_state_choices() -> list[tuple[str, str]]:
     ]
 
 
+#: translated where one is shown: there are hundreds of rows, and a dozen states
+_MIGRATION_STATES = {
+    MigrationState.PENDING: Label(
+        gettext_lazy("Pending"),
+        "default",
+        "hourglass-start",
+        gettext_lazy("Waiting to be moved; nothing was requested from Nova yet."),
+    ),
+    MigrationState.BLOCKED: Label(
+        gettext_lazy("Blocked"),
+        "warning",
+        "minus-circle",
+        gettext_lazy("Cannot be moved now; the drain checks it again while it runs."),
+    ),
+    MigrationState.SUBMITTED: Label(
+        gettext_lazy("Submitted"),
+        "info",
+        "paper-plane",
+        gettext_lazy("The migration was requested from Nova."),
+    ),
+    MigrationState.MIGRATING: Label(
+        gettext_lazy("Migrating"), "primary", "arrow-right", gettext_lazy("Nova is moving it.")
+    ),
+    MigrationState.CONFIRMING: Label(
+        gettext_lazy("Confirming"),
+        "primary",
+        "arrow-right",
+        gettext_lazy("It was cold-migrated; the migration is not confirmed yet."),
+    ),
+    MigrationState.SUCCEEDED: Label(
+        gettext_lazy("Succeeded"), "success", "check", gettext_lazy("It arrived on another host.")
+    ),
+    MigrationState.GONE: Label(
+        gettext_lazy("Gone"),
+        "success",
+        "check",
+        gettext_lazy("It was deleted, or moved by another drain or by somebody else."),
+    ),
+    MigrationState.FAILED: Label(
+        gettext_lazy("Failed"), "danger", "times", gettext_lazy("It could not be moved.")
+    ),
+    MigrationState.STAYS: Label(
+        gettext_lazy("Stays"),
+        "default",
+        "anchor",
+        gettext_lazy("It stays by choice, or because this release cannot move it."),
+    ),
+    MigrationState.SKIPPED: Label(
+        gettext_lazy("Skipped"), "default", "anchor", gettext_lazy("An administrator skipped it.")
+    ),
+    MigrationState.CANCELLED: Label(
+        gettext_lazy("Cancelled"),
+        "default",
+        "ban",
+        gettext_lazy("The drain was cancelled before this instance was moved."),
+    ),
+    MigrationState.UNKNOWN: Label(
+        gettext_lazy("Unknown"),
+        "danger",
+        "question",
+        gettext_lazy("It is not certain where the guest runs; check both hosts."),
+    ),
+}
+
+
 def migration_state(state: str) -> Label:
-    labels = {
-        MigrationState.PENDING: Label(
-            _("Pending"),
-            "default",
-            "hourglass-start",
-            _("Waiting to be moved; nothing was requested from Nova yet."),
-        ),
-        MigrationState.BLOCKED: Label(
-            _("Blocked"),
-            "warning",
-            "minus-circle",
-            _("Cannot be moved now; the drain checks it again while it runs."),
-        ),
-        MigrationState.SUBMITTED: Label(
-            _("Submitted"), "info", "paper-plane", _("The migration was requested from Nova.")
-        ),
-        MigrationState.MIGRATING: Label(
-            _("Migrating"), "primary", "arrow-right", _("Nova is moving it.")
-        ),
-        MigrationState.CONFIRMING: Label(
-            _("Confirming"),
-            "primary",
-            "arrow-right",
-            _("It was cold-migrated; the migration is not confirmed yet."),
-        ),
-        MigrationState.SUCCEEDED: Label(
-            _("Succeeded"), "success", "check", _("It arrived on another host.")
-        ),
-        MigrationState.GONE: Label(
-            _("Gone"),
-            "success",
-            "check",
-            _("It was deleted, or moved by another drain or by somebody else."),
-        ),
-        MigrationState.FAILED: Label(_("Failed"), "danger", "times", _("It could not be moved.")),
-        MigrationState.STAYS: Label(
-            _("Stays"),
-            "default",
-            "anchor",
-            _("It stays by choice, or because this release cannot move it."),
-        ),
-        MigrationState.SKIPPED: Label(
-            _("Skipped"), "default", "anchor", _("An administrator skipped it.")
-        ),
-        MigrationState.CANCELLED: Label(
-            _("Cancelled"),
-            "default",
-            "ban",
-            _("The drain was cancelled before this instance was moved."),
-        ),
-        MigrationState.UNKNOWN: Label(
-            _("Unknown"),
-            "danger",
-            "question",
-            _("It is not certain where the guest runs; check both hosts."),
-        ),
-    }
-    return labels[MigrationState(state)]
+    found = _MIGRATION_STATES[MigrationState(state)]
+    return replace(found, text=str(found.text), help=str(found.help))
