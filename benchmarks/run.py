@@ -98,7 +98,8 @@ def pages_that_poll() -> None:
     actor = Actor("u1", "admin", may=lambda rule: True)
 
     def unchanged(drain_id: int) -> None:
-        mark.mark(actor, services.get_drain(actor, drain_id, outline=True))
+        worker = services.worker_status(actor)
+        mark.mark(services.get_drain(actor, drain_id, outline=True), worker)
 
     def changed(drain_id: int, since: int) -> str:
         offers = Offers(actor)

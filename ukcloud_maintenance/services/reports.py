@@ -99,10 +99,13 @@ class DrainReport:
         return needs.in_need(self.migrations, self.drain.state, can_retry=self.can_retry)
 
 
-def drain_report(actor: Actor, drain_id: int, since: int = 0) -> DrainReport:
+def drain_report(
+    actor: Actor, drain_id: int, since: int = 0, worker: store.WorkerStatus | None = None
+) -> DrainReport:
     """Everything that the drain page and `drain_status` show. Nova is not asked.
 
     :param since: the revision of the drain that was seen already, see `DrainReport.news`; 0: none
+    :param worker: as it was just read, or None
     """
     drain = get_drain(actor, drain_id)
     rows = store.migrations_since(drain, since) if since else list(store.migrations(drain))
@@ -111,7 +114,7 @@ def drain_report(actor: Actor, drain_id: int, since: int = 0) -> DrainReport:
         drain,
         rows,
         store.counts_of(drain, rows),
-        worker_status(actor),
+        worker or worker_status(actor),
         now=now,
         forecast=forecast_of(drain, rows),
         can_retry=store.can_retry(drain),

@@ -10,8 +10,7 @@ from datetime import datetime
 
 from django.utils import timezone, translation
 
-from ukcloud_maintenance import services, store
-from ukcloud_maintenance.core.actor import Actor
+from ukcloud_maintenance import store
 from ukcloud_maintenance.release import version
 from ukcloud_maintenance.services import DrainReport
 from ukcloud_maintenance.store import Drain, WorkerStatus
@@ -80,9 +79,9 @@ class Mark:
         return (self.state, self.rights) == (shown.state, shown.rights)
 
 
-def mark(actor: Actor, drain: Drain) -> Mark:
-    """Of a drain as it was just read. One query for the workers; two more where it failed, for it
-    may go on or not.
+def mark(drain: Drain, worker: WorkerStatus) -> Mark:
+    """Of a drain and the workers as they were just read. Two queries where it failed, for it may
+    go on or not.
 
     It is to be taken before all else that is shown is read.
     """
@@ -90,7 +89,7 @@ def mark(actor: Actor, drain: Drain) -> Mark:
         revision=drain.revision,
         look=look(store.now()),
         state=digest(drain.state, store.can_retry(drain)),
-        worker=worker_token(services.worker_status(actor)),
+        worker=worker_token(worker),
     )
 
 

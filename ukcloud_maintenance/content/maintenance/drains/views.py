@@ -57,8 +57,9 @@ class DrainView(PanelPage):
 
     def get_context_data(self, **kwargs):
         offers = Offers(self.actor)
-        there = mark(self.actor, self.drain_here(self.kwargs["drain_id"], outline=True))
-        report = services.drain_report(self.actor, self.kwargs["drain_id"])
+        worker = services.worker_status(self.actor)
+        there = mark(self.drain_here(self.kwargs["drain_id"], outline=True), worker)
+        report = services.drain_report(self.actor, self.kwargs["drain_id"], worker=worker)
         drain = report.drain
         buttons = offers.buttons_of(drain)
         rows = table.rows(report, offers)
@@ -94,13 +95,14 @@ class UpdatesView(ScriptView):
     """
 
     def get(self, request, drain_id):
-        there = mark(self.actor, self.drain_here(drain_id, outline=True))
+        worker = services.worker_status(self.actor)
+        there = mark(self.drain_here(drain_id, outline=True), worker)
         seen = Mark.read(request.GET.get("seen", ""))
         if seen and seen.holds(there):
             return HttpResponse(status=204)
         offers = Offers(self.actor)
         since = seen.rows_since(there) if seen else 0
-        report = services.drain_report(self.actor, drain_id, since)
+        report = services.drain_report(self.actor, drain_id, since, worker)
         shown = there.of(report, offers)
         return JsonResponse(
             {
