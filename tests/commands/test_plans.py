@@ -224,7 +224,7 @@ def test_a_dry_run_tells_what_the_whole_plan_would_do(racks):
     assert text.count("Destinations to be requested (an estimate") == 1
     assert text.splitlines()[-1] == (
         "The whole plan: 2 hosts, one after another; 3 leave live; needs 6 GiB, 8 GiB free on 2"
-        " hosts; about 62 s."
+        " hosts; about 61 s."
     )
 
 

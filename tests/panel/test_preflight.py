@@ -23,7 +23,6 @@ from ukcloud_maintenance.core.preflight import relief
 from ukcloud_maintenance.core.preflight.verdicts import Choice, Kind
 from ukcloud_maintenance.core.states import DrainResult, DrainState
 from ukcloud_maintenance.exceptions import CloudUnreachable
-from ukcloud_maintenance.messages.rendering import Plain
 from ukcloud_maintenance.models import Drain
 from ukcloud_maintenance.services import HostPreflight
 
@@ -536,9 +535,8 @@ def test_all_kinds_and_choices_have_words():
     ("seconds", "words"),
     [(0, "1 s"), (44.2, "45 s"), (90, "2 min"), (540, "9 min"), (9000, "2.5 h")],
 )
-def test_times_are_rounded_to_one_unit_on_pages_and_in_a_shell(seconds, words):
+def test_times_are_rounded_to_one_unit(seconds, words):
     assert formats.about(seconds) == words
-    assert Plain().duration(seconds) == words
 
 
 def test_few_names():

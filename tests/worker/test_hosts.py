@@ -508,8 +508,8 @@ def test_the_document_is_plain_and_complete(world):
     document = services.document_of(ADMIN, services.certificate(ADMIN, "RegionOne", "cmp1"))
     assert document["schema"] == "ukcloud_maintenance.certificate"
     assert document["safe_to_power_off"] is True
-    assert document["verified_at"] == "2026-01-02T03:00:00Z"
-    assert document["valid_until"] == "2026-01-02T03:00:30Z"
+    assert document["verified_at"] == "2026-01-02T03:00:00.000Z"
+    assert document["valid_until"] == "2026-01-02T03:00:30.000Z"
     assert [c["code"] for c in document["checks"]] == list(CODES)
     assert document["drains"][0]["requested_by"] == "ann"
     assert document["maintenance"]["our_reason"] == "kernel"

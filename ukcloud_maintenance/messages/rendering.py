@@ -1,6 +1,5 @@
 """Messages as text, in the active language."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from string import Formatter
@@ -35,10 +34,10 @@ class Plain:
     """For programs, files and shells: ISO 8601 in UTC, binary units, no locale."""
 
     def duration(self, seconds: float) -> str:
-        """In one unit, no shorter than it is, as on the pages."""
         if seconds < 90:
-            return f"{max(math.ceil(seconds), 1)} s"
-        return f"{math.ceil(seconds / 60)} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+            return f"{max(round(seconds), 1)} s"
+        minutes = round(seconds / 60)
+        return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.1f} h"
 
     def time(self, at: datetime) -> str:
         return str(to_the_second(at))

@@ -257,9 +257,7 @@ def _took(host: RunHost, now: datetime) -> str:
     if host.started_at is None:
         return "-"
     until = host.finished_at if host.stage in STAGES_OVER and host.finished_at else now
-    seconds = max(int((until - host.started_at).total_seconds()), 0)
-    # what has passed is no longer than it is; what is expected is no shorter
-    return duration_text(seconds if seconds < 90 else seconds // 60 * 60)
+    return duration_text(max((until - host.started_at).total_seconds(), 0))
 
 
 def _action(host: RunHost) -> str:
