@@ -75,6 +75,14 @@ def ended(record: Path):
     return until(lambda: (found := look(record)).state is not State.RUNNING and found)
 
 
+def has_gone(pid: int) -> bool:
+    """It runs no longer, whether or not its end was asked for by now."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except OSError:
+        return True
+
+
 def lose_the_result(record: Path) -> None:
     (record / supervise.RESULT).unlink()
     assert ended(record).state is State.UNKNOWN  # its supervisor has gone as well
@@ -388,6 +396,8 @@ def told_the_truth(record: Path) -> State:
     """What is seen after a kill holds, and it was done once at most."""
     found = ended(record)
     until(lambda: look(record).pid is None)  # the command may be on its way yet
+    # its result is there some lines before its end, of which each may be the one it is killed at
+    until(lambda: all(map(has_gone, pids_of(record, supervise.BEGAN, "supervisor"))))
     ran = times_run(record)
     if found.state is State.NEVER_BEGAN:
         assert ran == 0
