@@ -5,6 +5,7 @@ import itertools
 import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -178,3 +179,23 @@ def test_a_port_that_is_none(monkeypatch):
     monkeypatch.setenv("DEMO_HORIZON_PORT", "eighty")
     with pytest.raises(launcher.Problem, match="DEMO_HORIZON_PORT is 'eighty'"):
         launcher.port_from("DEMO_HORIZON_PORT", 8000)
+
+
+def test_a_pool_starts_no_thread_beside_an_idle_one(monkeypatch):
+    futurist = pytest.importorskip("futurist")
+    pytest.importorskip("nova")
+    from ukcloud_maintenance.demo import releases
+
+    monkeypatch.setattr(futurist, "ThreadPoolExecutor", futurist.ThreadPoolExecutor)
+    releases.start_no_thread_beside_idle_ones()
+    with futurist.ThreadPoolExecutor(max_workers=3) as pool:
+        for _ in range(20):
+            # its thread has said so when it is idle, which is after the result is there
+            pool.submit(int).result()
+            pool._work_queue.join()
+        assert pool.num_workers == 1
+        go = threading.Event()
+        waiting = [pool.submit(go.wait, 60) for _ in range(5)]
+        assert pool.num_workers == 3, "whoever is busy keeps nobody waiting"
+        go.set()
+        assert all(one.result() for one in waiting)

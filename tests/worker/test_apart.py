@@ -321,35 +321,32 @@ def test_metrics_that_fail_cost_nobody_anything(worker, caplog, monkeypatch):
     assert bugs(caplog) == ["bug metrics"]
 
 
-def test_a_bug_in_one_host_of_a_run_is_one_of_its_pass_and_no_outage(worker, monkeypatch):
-    told = []
+def passed_over(worker: Worker, monkeypatch, outcome: RunOutcome) -> tuple[float, Pass, list[bool]]:
+    """The pause after a pass over a run that came to this, the pass, and whether OpenStack is said
+    to answer."""
+    told: list[bool] = []
 
     class Told(passes.NoMetrics):
         def openstack(self, region, key, *, answers):
             told.append(answers)
 
     worker.runner.metrics = Told()
-    said = bug(message("run_host_named", run=1, host="cmp1"), "ValueError: no")
-    outcome = RunOutcome(5, None, said, True)
     monkeypatch.setattr(RunReconciler, "run", lambda self, run: outcome)
     one = Pass(Run(pk=1, region=""))
-    assert worker.runner.try_it(one) == 5, "the others of the run do not wait"
+    return worker.runner.try_it(one), one, told
+
+
+def test_a_bug_in_one_host_of_a_run_is_one_of_its_pass_and_no_outage(worker, monkeypatch):
+    said = bug(message("run_host_named", run=1, host="cmp1"), "ValueError: no")
+    pause, one, told = passed_over(worker, monkeypatch, RunOutcome(5, None, said, True))
+    assert pause == 5, "the others of the run do not wait"
     assert (one.result, told) == ("bug", [True])
     assert worker.signs._problems == {("run", 1): said}
 
 
 def test_a_bug_in_one_host_of_a_run_hides_no_outage(worker, monkeypatch):
-    told = []
-
-    class Told(passes.NoMetrics):
-        def openstack(self, region, key, *, answers):
-            told.append(answers)
-
-    worker.runner.metrics = Told()
     said, trouble = text("a bug"), text("OpenStack is down.")
     outcome = RunOutcome(5, trouble, said, had_bug=False)
-    monkeypatch.setattr(RunReconciler, "run", lambda self, run: outcome)
-    one = Pass(Run(pk=1, region=""))
-    worker.runner.try_it(one)
+    _pause, one, told = passed_over(worker, monkeypatch, outcome)
     assert (one.result, told) == ("problem", [False])
     assert worker.signs._problems == {("run", 1): lines(said, trouble)}

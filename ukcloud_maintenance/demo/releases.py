@@ -29,10 +29,10 @@ def patch() -> None:
     else:
         os.environ["OS_NOVA_DISABLE_EVENTLET_PATCHING"] = "1"
         importlib.import_module("nova.monkey_patch").patch(backend="threading")
-        _start_no_thread_beside_idle_ones()
+        start_no_thread_beside_idle_ones()
 
 
-def _start_no_thread_beside_idle_ones() -> None:
+def start_no_thread_beside_idle_ones() -> None:
     """futurist's pools start a thread for each task until they have 64, of which each wakes once a
     second: 2,800 of them for a hundred hosts, which leave no time for anything else."""
     import futurist
