@@ -68,7 +68,8 @@ def test_pause_skip_retry_and_abort_by_keyboard(window, servers, start_worker, c
     stall = {LIVE_KEY: "stall at=0.3 fail_times=1"}
     servers("cmp1", "stuck-1", ram_mib=1024, metadata=stall)
     servers("cmp1", "web-1", "web-2", "web-3", ram_mib=512)
-    drain_in_modal(window, "cmp1", "steered")
+    # the largest goes first, and alone: the others wait for as long as it is stuck
+    drain_in_modal(window, "cmp1", "steered", at_once=1)
     window.mark()
     start_worker()
     window.wait(lambda: cell(window, "stuck-1", NOVA) == "running", "it is copied", 60)
