@@ -22,6 +22,7 @@ from .cloud.wire import version_key
 from .core.copying.duration import Duration, Learned, estimate, within_limits
 from .core.facts import Capacity, Server, Service
 from .core.message import Message, message
+from .core.preflight.beside import Beside
 from .core.preflight.board import Unplaced
 from .core.preflight.judge import group_of, judge
 from .core.preflight.packing import Packing, items_of, pack
@@ -106,6 +107,8 @@ class HostPreflight:
     :param follow_estimate: whether Nova is to be asked for the places, see `packing_is_asked_for`
     :param around: what was known when the instances were judged
     :param relief: what would give room where it is missing; said by a check alone
+    :param kept_for: the hosts whose open drains are still to migrate instances, and how many of
+        these the packing keeps room for
     """
 
     service: Service
@@ -120,12 +123,21 @@ class HostPreflight:
     follow_estimate: bool = True
     around: PlacementContext = field(default_factory=PlacementContext, repr=False, compare=False)
     relief: tuple[Message, ...] = ()
+    kept_for: Mapping[str, int] = field(default_factory=dict)
 
     def if_chosen(self, planned: Planned, chosen: Chosen) -> Verdict:
         """What would be said of an instance if something else were chosen for it alone. Nothing
         is asked of OpenStack, and nothing is placed anew."""
         verdict = judge(planned.server, chosen, self.around)
         return _with_caution(verdict, planned.unplaced) if verdict.leaves else verdict
+
+    @property
+    def room_kept(self) -> Message | None:
+        """That the packing keeps room for instances of other drains."""
+        if not self.kept_for:
+            return None
+        count = sum(self.kept_for.values())
+        return message("room_kept", count=count, hosts=sorted(self.kept_for))
 
     @property
     def packing_is_asked_for(self) -> bool:
@@ -221,7 +233,12 @@ def make_plans(
     plans = []
     # Read once for all hosts: a plan may have a hundred.
     draining, learned = store.draining_hosts(cloud.region), store.learned_rate(cloud.region)
-    kept = store.away_hosts(cloud.region)
+    kept = store.away_hosts(cloud.region) | hosts
+    beside = Beside(
+        [one for one in store.waiting(cloud.region) if one.drained not in hosts],
+        {s.host: s.zone for s in services},
+        frozenset(s.host for s in others if s.host not in kept),
+    )
     for service, choices in wanted:
         destinations = [s for s in others if s.host != service.host]
         away = draining | choices.drained_too | hosts
@@ -252,8 +269,8 @@ def make_plans(
         duration = _duration(plan, choices, learned)
         plans.append(replace(plan, duration=duration, unknown=unknown, around=around))
     if len(arounds) > 1:
-        return [_packed([plan], kept)[0] for plan in plans]
-    return _packed(plans, kept)
+        return [_packed([plan], beside)[0] for plan in plans]
+    return _packed(plans, beside)
 
 
 def _read(
@@ -321,26 +338,31 @@ def _duration(plan: HostPreflight, choices: PreflightChoices, learned: Learned) 
     return estimate(sizes, at_once, learned, groups.values())
 
 
-def _packed(plans: list[HostPreflight], kept: frozenset[str]) -> list[HostPreflight]:
-    """The same with a place for each instance, as far as there is one for all of them.
+def _packed(plans: list[HostPreflight], beside: Beside) -> list[HostPreflight]:
+    """The same with a place for each instance, as far as there is one for all of them beside what
+    other drains are still to migrate.
 
-    :param kept: hosts to which a drain sends nothing by itself, see `store.away_hosts`. One that
-        somebody enabled while it is in maintenance is left to the scheduler, if it comes to that.
+    A host that somebody enabled while it is in maintenance is left to the scheduler, if it comes
+    to that: a drain sends nothing there by itself.
     """
     around = plans[0].around
     capacity = around.capacity
     if capacity is None:
         return plans
-    able = {host: zone for host, zone in (around.receivers or {}).items() if host not in kept}
+    able = {h: zone for h, zone in (around.receivers or {}).items() if h in beside.receiving}
     around = replace(around, receivers=able)
     hosts = [s.host for s in plans[0].receivers]
     moving = [p.server for plan in plans for p in plan.moving]
-    packing = pack(items_of(moving, around), capacity, around.whereabouts, hosts)
+    left, kept_for = beside.left_of(capacity, {s.id for s in moving})
+    packing = pack(items_of(moving, around), left, around.whereabouts, hosts)
+    fills = [replace(fill, used_before=capacity[fill.host].used) for fill in packing.hosts]
+    packing = replace(packing, hosts=tuple(fills))
     unplaced = {one.id: one for one in packing.unplaced}
     return [
         replace(
             plan,
             packing=packing,
+            kept_for=kept_for,
             planned=[
                 replace(
                     p,

@@ -263,6 +263,19 @@ def test_a_joint_estimate_tells_of_what_does_not_fit_together(racks):
     assert "no room for 1 of them" in last
 
 
+def test_a_dry_run_keeps_room_for_what_another_drain_is_still_to_migrate(racks):
+    """5.5 GiB are free, of which the drain of cmp2 needs one."""
+    racks.all_capacity["cmp10"] = Capacity({"MEMORY_MB": 5632, "VCPU": 32}, {})
+    run("drain_host", "cmp2", "--reason", "r")
+    outcome = run("drain_host", "cmp1", "--dry-run", "--json")
+    assert outcome.exit_code == 1
+    assert outcome.json[0]["estimate"]["kept_for"] == {"cmp2": 1}
+    assert "no room for 1 of them" in outcome.stderr
+    said = "Room is kept for 1 instance that still waits in another drain: cmp2."
+    assert said in outcome.stderr
+    assert said in run("drain_host", "cmp1", "--dry-run").stdout
+
+
 def test_a_dry_run_tells_every_host_that_cannot_be_drained(racks):
     outcome = run("drain_host", "cmp1", "cmp3", "--dry-run", "--json")
     assert outcome.exit_code == 3

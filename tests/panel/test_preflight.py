@@ -12,11 +12,11 @@ from django.utils import timezone
 
 from tests.fakes import GIB, server, service
 from tests.panel.test_workflow import AJAX, GOOD, text, url
-from ukcloud_maintenance import store
+from ukcloud_maintenance import services, store
 from ukcloud_maintenance.content.maintenance.common import formats, session
 from ukcloud_maintenance.content.maintenance.preflight import words as preflight
 from ukcloud_maintenance.content.maintenance.preflight.summary import Preflight
-from ukcloud_maintenance.core.actor import RULE_VIEW
+from ukcloud_maintenance.core.actor import RULE_VIEW, shell_actor
 from ukcloud_maintenance.core.copying.duration import Duration
 from ukcloud_maintenance.core.facts import Capacity, Inventory
 from ukcloud_maintenance.core.preflight import relief
@@ -24,7 +24,7 @@ from ukcloud_maintenance.core.preflight.verdicts import Choice, Kind
 from ukcloud_maintenance.core.states import DrainResult, DrainState
 from ukcloud_maintenance.exceptions import CloudUnreachable
 from ukcloud_maintenance.models import Drain
-from ukcloud_maintenance.services import HostPreflight
+from ukcloud_maintenance.services import DrainRequest, HostPreflight
 
 NASTY = '<script>alert("1")</script>{$ 1+1 $}'
 
@@ -89,6 +89,18 @@ def test_who_finds_no_place_is_named_with_what_is_missing(admin, known):
     page = text(response)
     assert re.search(r"have no room for 1 instance: big-\d \(cmp10 lacks 8 GiB of memory\)", page)
     assert "the closest is cmp10, which then lacks 8 GiB of memory" in page
+
+
+def test_room_that_is_kept_for_another_drain_is_said(admin, known):
+    assert "Room is kept" not in text(admin.get(check_url("cmp1")))
+    known.all_services.append(service("cmp20"))
+    known.all_servers += [server(f"far-{n}", host="cmp20", memory_bytes=8 * GIB) for n in (1, 2)]
+    services.request_drain(shell_actor(), known, DrainRequest("cmp20", "r"))
+    said = "Room is kept for 2 instances that still wait in other drains: cmp20."
+    for page in (check_url("cmp1"), url("cmp1")):
+        assert text(admin.get(page)).count(said) == 1
+    known.all_capacity = {"cmp2": room(2), "cmp10": room(16)}
+    assert "have no room for 2 instances" in text(admin.get(check_url("cmp1")))
 
 
 def test_the_hosts_before_and_after(admin, known):

@@ -135,7 +135,7 @@ from .refusals import (
     IsDestination,
     ReturnedSince,
 )
-from .region import Sent, Traffic, in_progress_to, sent_unseen, traffic, travelling_groups
+from .region import Sent, in_progress_to, sent_unseen, traffic, travelling_groups, waiting
 from .requests import (
     Entry,
     adjust_drain,
@@ -150,7 +150,6 @@ from .requests import (
 from .retention import Cleared, clear
 from .returning import (
     ReturnRun,
-    create_return_run,
     enabled,
     finish_return,
     give_up_return,
@@ -244,7 +243,6 @@ __all__ = [
     "Sent",
     "Standing",
     "Told",
-    "Traffic",
     "Who",
     "Worker",
     "WorkerStatus",
@@ -286,7 +284,6 @@ __all__ = [
     "counts_of",
     "create_drain",
     "create_plan",
-    "create_return_run",
     "create_run",
     "delivered",
     "disabled",
@@ -390,6 +387,7 @@ __all__ = [
     "tries_of",
     "verified",
     "verify_soon",
+    "waiting",
     "was_told",
     "withdraw",
     "worker_is_silent",

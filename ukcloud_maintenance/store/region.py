@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 from django.db.models import Count, Q
 
+from ..core.preflight.beside import Waiting
 from ..core.preflight.needs import GIB, MIB
-from ..core.states import MIGRATION_IN_PROGRESS, MigrationState
+from ..core.states import MIGRATION_IN_PROGRESS, Direction, DrainState, MigrationState
 from ..models import Drain, InstanceMigration
 
 
@@ -37,6 +38,19 @@ class Traffic:
     anywhere: int = 0
 
 
+#: what a row tells of what an instance needs
+_SIZES = ("vcpus", "memory_bytes", "local_disk_bytes")
+
+
+def _amounts(vcpus: int, memory_bytes: int, disk_bytes: int) -> dict[str, int]:
+    """In Placement's units."""
+    return {
+        "VCPU": vcpus,
+        "MEMORY_MB": memory_bytes // MIB,
+        "DISK_GB": math.ceil(disk_bytes / GIB),
+    }
+
+
 @dataclass(frozen=True)
 class Sent:
     """A migration that was sent to a host, and what comes in Placement's units."""
@@ -44,6 +58,21 @@ class Sent:
     server_id: str
     host: str
     amounts: Mapping[str, int]
+
+
+def waiting(region: str) -> list[Waiting]:
+    """What the open drains of a region are still to migrate, bring-backs included. One query."""
+    rows = InstanceMigration.objects.filter(
+        state=MigrationState.PENDING, drain__region=region, drain__open_key__isnull=False
+    ).exclude(drain__state=DrainState.CANCELLING)
+    found = []
+    for drained, direction, to_all, server_id, source, to, *sizes in rows.values_list(
+        *("drain__host", "drain__direction", "drain__destination"),
+        *("server_id", "source_compute", "destination", *_SIZES),
+    ):
+        back = drained if direction == Direction.BACK else ""
+        found.append(Waiting(server_id, drained, source, back or to or to_all, _amounts(*sizes)))
+    return found
 
 
 def sent_unseen(region: str) -> list[Sent]:
@@ -54,14 +83,8 @@ def sent_unseen(region: str) -> list[Sent]:
     )
     rows = InstanceMigration.objects.filter(unseen, drain__region=region).exclude(dest_compute="")
     return [
-        Sent(
-            server_id,
-            host,
-            {"VCPU": vcpus, "MEMORY_MB": memory // MIB, "DISK_GB": math.ceil(disk / GIB)},
-        )
-        for server_id, host, vcpus, memory, disk in rows.values_list(
-            "server_id", "dest_compute", "vcpus", "memory_bytes", "local_disk_bytes"
-        )
+        Sent(server_id, host, _amounts(*sizes))
+        for server_id, host, *sizes in rows.values_list("server_id", "dest_compute", *_SIZES)
     ]
 
 

@@ -71,14 +71,14 @@ def request_return(
         if open_drain := Drain.objects.filter(open_key=maintenance.host_key).first():
             raise DrainExists(open_drain)
         if run:
-            made = create_return_run(maintenance, run, actor, now)
+            made = _create_return_run(maintenance, run, actor, now)
     maintenance.revision += 1
     for name, value in fields.items():
         setattr(maintenance, name, value)
     return made
 
 
-def create_return_run(
+def _create_return_run(
     maintenance: HostMaintenance, run: ReturnRun, actor: Who, now: datetime
 ) -> Drain:
     """Write the run that brings instances back to a host, and a row for each instance, with

@@ -96,7 +96,8 @@ def _of_host(plan: HostPreflight, columns: int | None) -> Iterator[list[str]]:
 def _places(plan: HostPreflight, columns: int | None) -> list[str]:
     asked = plan.packing_is_asked_for
     said = message("shell_destinations_requested" if asked else "shell_destinations_possible")
-    return [english(said), *_hosts(plan, columns)]
+    kept = [english(plan.room_kept)] if plan.room_kept else []
+    return [*kept, english(said), *_hosts(plan, columns)]
 
 
 def pace_of(hosts_at_once: int, hosts: int) -> Message:

@@ -53,12 +53,22 @@ INSTANCE = Shape(
 FILLED = Shape(
     "A host before and after",
     keys("host servers", "a destination, and the ids of the instances that it would get"),
-    keys("total used_before used_after", "its room, by resource class", free=True),
+    keys(
+        "total used_before used_after",
+        "its room, by resource class; after with what `kept_for` counts, too",
+        free=True,
+    ),
 )
 ESTIMATE = Shape(
     "An estimate",
     keys("fits proved", "whether all have room, and whether that is proved"),
     keys("full", "the hosts that get nothing"),
+    keys(
+        "kept_for",
+        "for how many instances that other drains are still to migrate room is kept, by the host"
+        " of their drain",
+        free=True,
+    ),
     keys("hosts", "the hosts that get something", each=FILLED),
 )
 PREFLIGHT = Shape(
@@ -114,6 +124,7 @@ def plan_document(plan: HostPreflight) -> dict[str, Any]:
             fits=packing.fits,
             proved=packing.proved,
             full=plan.full,
+            kept_for=dict(plan.kept_for),
             hosts=[
                 FILLED.made(
                     host=fill.host,

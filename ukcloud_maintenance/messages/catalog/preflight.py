@@ -255,6 +255,10 @@ TEMPLATES: Mapping[str, Template] = {
         "{host} is down; in service it would offer {gives}.",
         remedy="Start nova-compute there, and enable it if it is disabled.",
     ),
+    "room_kept": Template(
+        "Room is kept for {count} instance that still waits in another drain: {hosts}.",
+        plural="Room is kept for {count} instances that still wait in other drains: {hosts}.",
+    ),
     "relief_more": Template(
         "{count} more host would offer capacity if it were in service.",
         plural="{count} more hosts would offer capacity if they were in service.",

@@ -46,6 +46,7 @@ def joined(plans: Sequence[HostPreflight], duration: Duration | None) -> JointPl
         first.unknown,
         around=first.around,
         relief=first.relief,
+        kept_for=first.kept_for,
         hosts=frozenset(plan.service.host for plan in plans),
     )
 

@@ -174,6 +174,11 @@ class Preflight:
         return [(said(one, remedy=False), remedy(one)) for one in self.plan.relief]
 
     @property
+    def room_kept(self) -> str:
+        """That room is kept for what other drains are still to migrate."""
+        return said(self.plan.room_kept)
+
+    @property
     def unplaced(self) -> str:
         """Those that find no place together with the others, with what is missing."""
         packing = self.plan.packing
