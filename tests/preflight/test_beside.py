@@ -7,7 +7,7 @@ from ukcloud_maintenance import services, store
 from ukcloud_maintenance.core.actor import shell_actor
 from ukcloud_maintenance.core.facts import Capacity
 from ukcloud_maintenance.core.preflight.beside import Beside, Waiting
-from ukcloud_maintenance.core.states import Direction, DrainState, MigrationState
+from ukcloud_maintenance.core.states import Direction, DrainState, Method, MigrationState
 from ukcloud_maintenance.messages import english
 from ukcloud_maintenance.services import DrainRequest, PreflightChoices
 
@@ -72,6 +72,11 @@ def test_without_another_drain_nothing_is_kept(cloud):
 def test_what_does_not_wait_keeps_nothing(cloud, drain, state):
     """What was sent is in Placement's numbers; what stays, or is blocked, goes nowhere now."""
     drain.migrations.update(state=state)
+    assert plan_of(cloud).kept_for == {}
+
+
+def test_one_whose_resize_is_to_be_confirmed_may_be_elsewhere_already(cloud, drain):
+    drain.migrations.update(method=Method.CONFIRM)
     assert plan_of(cloud).kept_for == {}
 
 

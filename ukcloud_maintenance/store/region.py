@@ -8,7 +8,7 @@ from django.db.models import Count, Q
 
 from ..core.preflight.beside import Waiting
 from ..core.preflight.needs import GIB, MIB
-from ..core.states import MIGRATION_IN_PROGRESS, Direction, DrainState, MigrationState
+from ..core.states import MIGRATION_IN_PROGRESS, Direction, DrainState, Method, MigrationState
 from ..models import Drain, InstanceMigration
 
 
@@ -61,10 +61,14 @@ class Sent:
 
 
 def waiting(region: str) -> list[Waiting]:
-    """What the open drains of a region are still to migrate, bring-backs included. One query."""
+    """What the open drains of a region are still to migrate, bring-backs included. One query.
+
+    One whose resize is to be confirmed is left out: it may be elsewhere already.
+    """
     rows = InstanceMigration.objects.filter(
         state=MigrationState.PENDING, drain__region=region, drain__open_key__isnull=False
-    ).exclude(drain__state=DrainState.CANCELLING)
+    )
+    rows = rows.exclude(drain__state=DrainState.CANCELLING).exclude(method=Method.CONFIRM)
     found = []
     for drained, direction, to_all, server_id, source, to, *sizes in rows.values_list(
         *("drain__host", "drain__direction", "drain__destination"),
