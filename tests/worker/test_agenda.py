@@ -191,6 +191,32 @@ def test_a_database_that_fails_is_asked_again_after_the_pause(dispatcher, monkey
     assert dispatcher.asked == [0, loop.DATABASE_PAUSE]
 
 
+@pytest.mark.parametrize("broken", ["claim", "claim_host", "claim_run"])
+def test_once_ends_though_one_kind_cannot_be_claimed_and_says_so(dispatcher, monkeypatch, broken):
+    """The others are worked off before."""
+
+    def claim(*args):
+        raise RuntimeError("a bug")
+
+    if broken != "claim":
+        dispatcher.due.append(Drain(pk=1, region=""))
+    monkeypatch.setattr(store, broken, claim)
+    dispatcher.worker.dispatcher = threading.current_thread()
+    dispatcher.worker._dispatch(once=True)
+    assert len(dispatcher.begun) == (broken != "claim")
+    assert dispatcher.worker.failure.code == "not_claimed"
+
+
+def test_once_ends_with_a_fault_of_the_dispatcher_itself(dispatcher, monkeypatch):
+    def turn():
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(dispatcher.worker, "_turn", turn)
+    dispatcher.worker.dispatcher = threading.current_thread()
+    dispatcher.worker._dispatch(once=True)
+    assert dispatcher.worker.failure.code == "not_claimed"
+
+
 def test_once_ends_when_nothing_is_due_and_nothing_is_under_way(dispatcher):
     dispatcher.due.append(Drain(pk=1, region=""))
     dispatcher.worker.dispatcher = threading.current_thread()

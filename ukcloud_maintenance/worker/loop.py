@@ -242,7 +242,8 @@ class Worker:
                 if not are_released:
                     self.signs.release_the_dead()
                     are_released = True
-                is_over = self._turn() and once and not self.passes
+                found_nothing = self._turn()
+                is_over = once and not self.passes and (found_nothing or not self.has_asked)
             except (DatabaseError, InterfaceError) as error:
                 close_connections()
                 if once:
@@ -255,11 +256,16 @@ class Worker:
                 continue
             except Exception:
                 LOG.exception("bug worker=%s", self.name)
+                if once:
+                    self.failure = message("not_claimed")
+                    break
                 self._rest(AFTER_A_BUG)
                 continue
             pause = DATABASE_PAUSE
             self.database.is_back()
             if is_over:
+                if not self.has_asked:
+                    self.failure = message("not_claimed")
                 break
             self._wait()
         close_connections()

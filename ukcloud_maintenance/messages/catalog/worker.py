@@ -14,5 +14,9 @@ TEMPLATES: Mapping[str, Template] = {
         "A pass over {of} has not ended after {seconds:duration}, and was abandoned.",
         remedy="Look at the worker's log.",
     ),
+    "not_claimed": Template(
+        "What is due could not be read for a fault of the worker.",
+        remedy="Report this fault with the worker's log.",
+    ),
     "database_silent": Template("The database has not answered the worker for a long time."),
 }
