@@ -215,6 +215,19 @@ def test_a_drain_of_a_plan_that_could_not_be_paused_shows_in_the_exit_code(plan,
     assert f"Drain {first.pk} of cmp1: It changes too fast." in outcome.stdout
 
 
+def test_a_fault_in_each_drain_of_a_plan_is_no_refusal(plan, monkeypatch):
+    """That would say that nothing was changed."""
+
+    def fault(*args, **options):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(services.plans, "pause_drain", fault)
+    outcome = run("drain_pause", "--plan", str(plan.pk), "--json")
+    assert outcome.exit_code == 1
+    assert outcome.json["error"]["code"] == "cannot_pause"
+    assert "RuntimeError" in outcome.json["error"]["message"]
+
+
 def test_a_plan_that_is_over_is_refused(plan):
     run("drain_cancel", "--plan", str(plan.pk))
     outcome = run("drain_pause", "--plan", str(plan.pk), "--json")

@@ -334,6 +334,8 @@ def failure_of(error: Failure | MaintenanceError | DatabaseError | InterfaceErro
         return error
     if isinstance(error, Refused):
         exit_code = EXIT_BAD_INPUT if error.code in _BAD_INPUT else EXIT_REFUSED
+        if error.said.code == "unexpected_error":
+            exit_code = EXIT_NOT_ALL  # a refusal would say that nothing was changed
         return failure(error.said, exit_code, code=error.code, drain_id=error.drain_id)
     if isinstance(error, ConfigurationError):
         return Failure(
