@@ -203,6 +203,27 @@ def test_room_is_kept_for_what_has_not_left_the_hosts_that_are_drained():
     assert store.run_hosts(course.run)[1].stage == Stage.DRAINING
 
 
+def test_what_another_drain_is_still_to_migrate_leaves_a_run_no_room_and_is_named():
+    course = Course("cmp1")
+    course.cloud = FakeCloud(
+        [service("cmp1"), service("cmp2"), service("cmp3")],
+        [server("a", "cmp1", memory_bytes=4 * GIB), server("b", "cmp2", memory_bytes=4 * GIB)],
+    )
+    Run.objects.update(region=course.cloud.region)
+    course.cloud.all_groups, course.cloud.all_aggregates = [], []
+    free = Capacity({"MEMORY_MB": 6 * 1024, "VCPU": 8}, {})
+    course.cloud.all_capacity = dict.fromkeys(("cmp1", "cmp2", "cmp3"), free)
+    drain = services.request_drain(
+        shell_actor(), course.cloud, services.DrainRequest("cmp2", "another team's")
+    )
+    said = course.work().message
+    assert said.code == "run_no_room"
+    assert "still waits in another drain: cmp2." in english(said)
+    services.cancel_drain(shell_actor(), drain.pk)
+    assert course.work(after=60).message is None
+    assert store.run_hosts(course.run)[0].stage == Stage.DRAINING
+
+
 def test_no_wait_of_a_run_lasts_as_long_as_the_clock_was_set_back():
     course = Course(action="reboot")
     right = course.now

@@ -316,7 +316,8 @@ def room_for(
     if not short:
         return plans, None
     placed = some([one.server.name for one in short])
-    relief = plans[0].relief
+    kept = plans[0].room_kept
+    relief = [kept, *plans[0].relief] if kept else plans[0].relief
     said = message("run_no_room", instances=placed, count=len(short), relief=relief)
     return plans, said
 
