@@ -5,6 +5,9 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 
+# Python keeps what it has compiled: a command, a worker or a test process starts in half the time.
+export PYTHONDONTWRITEBYTECODE =
+
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-reset test check cover chaos matrix bench lint docs pictures releasenotes clean
 
@@ -12,7 +15,7 @@ help:
 	@echo "make demo        a cloud with servers, Horizon with the plugin, and a worker"
 	@echo "make demo-reset  the same, from the beginning"
 	@echo "make test        lint, types, and all tests: WORKERS=4 side by side"
-	@echo "make check       lint, types, and the tests that need nothing but Python: a minute"
+	@echo "make check       lint, types, and the tests that need nothing but Python: a minute or two"
 	@echo "make cover       the lines that the tests run which need no cloud and no server"
 	@echo "make chaos       drains while everything fails: SEED=7 MINUTES=30 DATABASE=postgresql"
 	@echo "make matrix      the plugin in each release of Horizon: RELEASES=\"2024.1 2026.2\" PYTHONS=3.11"
@@ -24,9 +27,6 @@ help:
 	@echo "make clean       remove what all of these have made, the demo's cloud too"
 
 # -- demo ----------------------------------------------------------------------------------------
-
-# Python compiles what it installs, so that the second start is quick.
-demo demo-reset: export PYTHONDONTWRITEBYTECODE =
 
 demo: $(VENV)/.demo
 	@$(BIN)/python -m ukcloud_maintenance.demo
@@ -53,7 +53,8 @@ $(AXE): tests/browser/package.json
 	  --prefix tests/browser
 	@touch $@
 
-# What needs nothing but Python, side by side.
+# What needs nothing but Python, side by side, with a part of the examples that `make test` tries.
+check: export TEST_EXAMPLES ?= 0.1
 check: lint
 	$(BIN)/pytest -q -n $(WORKERS) --dist loadgroup --no-loadscope-reorder \
 	  tests/core tests/unit tests/actions tests/commands tests/test_architecture.py tests/test_readme.py

@@ -5,8 +5,10 @@ import re
 import pytest
 from hypothesis import settings
 
+from tests.examples import some
+
 # How long an example takes says how busy the machine is, and nothing of the code.
-settings.register_profile("busy", deadline=None)
+settings.register_profile("busy", deadline=None, max_examples=some())
 settings.load_profile("busy")
 
 

@@ -28,6 +28,8 @@ _POLICY_LINES = {
     "DEFAULT_POLICY_FILES": f'DEFAULT_POLICY_FILES["{_SCOPE}"] = policies.DEFAULT_POLICY_FILE',
 }
 _POLICY_IMPORT = "from ukcloud_maintenance import policies"
+#: each command reads them: in C, where PyYAML has it, in a tenth of the time
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @register(TAG)
@@ -123,7 +125,7 @@ def _policy_problems() -> Iterator[CheckMessage]:
 def _rules(path: str) -> set[str]:
     """The names of the rules of a policy file: a map, or a list of the documented defaults."""
     with open(path, encoding="utf-8") as file:
-        content = yaml.safe_load(file) or {}
+        content = yaml.load(file, _LOADER) or {}
     if isinstance(content, dict):
         return {str(name) for name in content}
     if isinstance(content, list) and all(isinstance(rule, dict) for rule in content):

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from tests.asking import request
 from tests.commands.helpers import begin, finish, move, run, shell_user
 from tests.core.test_printable import HARMFUL, TEXTS
+from tests.examples import some
 from tests.fakes import FakeCloud, server, service
 from ukcloud_maintenance import services
 from ukcloud_maintenance.core.actor import shell_actor
@@ -205,7 +206,7 @@ def test_a_failure_of_openstack_is_told_harmlessly(evil, kind):
 
 
 @settings(
-    max_examples=60,
+    max_examples=some(60),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -8,6 +8,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tests.core.test_windows import utc, windows
+from tests.examples import some
 from ukcloud_maintenance.core.run import windows as w
 from ukcloud_maintenance.core.run.forecast import corrected, ends_at, forecast
 from ukcloud_maintenance.core.run.windows import Windows, parse_all
@@ -92,7 +93,7 @@ def by_the_minute(several: Windows, now: datetime, lengths: list[int], at_once: 
     return found
 
 
-@hypothesis_settings(max_examples=40, deadline=None)
+@hypothesis_settings(max_examples=some(40), deadline=None)
 @given(
     st.lists(windows, min_size=1, max_size=3).map(lambda several: Windows(tuple(several))),
     st.integers(0, 7 * 1440),

@@ -25,6 +25,7 @@ from tests.core.build import (
     service,
     submits,
 )
+from tests.examples import some
 from ukcloud_maintenance.core import drain as d
 from ukcloud_maintenance.core.codes import HOST_REFUSED
 from ukcloud_maintenance.core.drain.answers import Answer, submit_failed, submitted, with_reason
@@ -342,7 +343,7 @@ def happens(what: str, one: d.Row, limits: d.Limits) -> d.Row:
 
 
 @given(st.lists(st.tuples(st.sampled_from(HAPPENS), st.booleans()), max_size=14), st.integers(1, 3))
-@hypothesis_settings(max_examples=300, deadline=None)
+@hypothesis_settings(max_examples=some(300), deadline=None)
 def test_whatever_happens_at_most_one_more_is_asked_for_each_attempt_and_never_two(course, most):
     """Between two attempts it may be blocked and free again, and the drain be changed to the other
     choice: neither begins its count anew."""

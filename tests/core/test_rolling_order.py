@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from tests.examples import some
 from ukcloud_maintenance.core.run import order as o
 from ukcloud_maintenance.core.run.order import Host, Load, Order, natural_key, roll
 
@@ -163,7 +164,7 @@ def cost(rolling) -> tuple[int, int]:
     return rolling.no_room, rolling.moves
 
 
-@hypothesis_settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@hypothesis_settings(max_examples=some(150), suppress_health_check=[HealthCheck.too_slow])
 @given(regions(5), st.integers(1, 2))
 def test_few_moves_is_never_worse_than_the_simple_orders_nor_better_than_the_best(hosts, at_once):
     found = roll(FEW_MOVES, hosts, at_once=at_once)
@@ -174,7 +175,7 @@ def test_few_moves_is_never_worse_than_the_simple_orders_nor_better_than_the_bes
     assert cost(found) <= cost(roll(BY_HAND, hosts, at_once=at_once))
 
 
-@hypothesis_settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@hypothesis_settings(max_examples=some(150), suppress_health_check=[HealthCheck.too_slow])
 @given(regions(6).filter(lambda hosts: any(not host.instances for host in hosts)))
 def test_what_it_says_is_what_the_order_takes_by_hand(hosts):
     found = roll(FEW_MOVES, hosts)

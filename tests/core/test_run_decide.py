@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import some
 from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.run import decide as d
@@ -261,7 +262,7 @@ def histories(draw):
     return world, steps
 
 
-@settings(max_examples=600)
+@settings(max_examples=some(600))
 @given(histories())
 def test_whatever_happens_few_are_out_and_none_is_lost(history):
     world, steps = history

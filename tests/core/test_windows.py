@@ -14,6 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 import ukcloud_maintenance
+from tests.examples import some
 from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.run import windows as w
@@ -323,7 +324,7 @@ starts = st.builds(
 DAYS_SEEN = 8
 
 
-@hypothesis_settings(max_examples=80, deadline=None)
+@hypothesis_settings(max_examples=some(80), deadline=None)
 @given(st.lists(windows, min_size=1, max_size=3), starts)
 @example([Window(EVERY_DAY, 90, 150, LONDON)], utc(2026, 10, 24, 12))
 @example([Window(EVERY_DAY, 70, 110, LONDON)], utc(2026, 3, 28, 12))

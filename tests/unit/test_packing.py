@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from tests.examples import some
 from tests.fakes import GIB, server
 from tests.work import calls
 from ukcloud_maintenance.core.facts import Aggregate, Capacity, ServerGroup
@@ -260,7 +261,7 @@ def fits_in_any_way(items, found, whereabouts) -> bool:
 
 
 @given(cases())
-@hypothesis_settings(max_examples=400, deadline=None)
+@hypothesis_settings(max_examples=some(400), deadline=None)
 def test_says_that_all_fit_if_and_only_if_they_do(case):
     found = pack(*case)
     assert found.proved
@@ -268,7 +269,7 @@ def test_says_that_all_fit_if_and_only_if_they_do(case):
 
 
 @given(cases(most_items=9))
-@hypothesis_settings(max_examples=200, deadline=None)
+@hypothesis_settings(max_examples=some(200), deadline=None)
 def test_no_arrangement_breaks_a_rule_and_every_item_is_accounted_for(case):
     items, found, whereabouts = case
     result = pack(items, found, whereabouts)
@@ -284,7 +285,7 @@ def test_no_arrangement_breaks_a_rule_and_every_item_is_accounted_for(case):
 
 
 @given(cases())
-@hypothesis_settings(max_examples=100, deadline=None)
+@hypothesis_settings(max_examples=some(100), deadline=None)
 def test_one_that_is_left_over_lacks_what_is_said(case):
     items, found, whereabouts = case
     result = pack(items, found, whereabouts)
@@ -320,7 +321,7 @@ def shares(items, found, placed) -> dict[str, float]:
 
 
 @given(cases(most_items=8), st.randoms())
-@hypothesis_settings(max_examples=200, deadline=None)
+@hypothesis_settings(max_examples=some(200), deadline=None)
 def test_the_order_in_which_instances_and_hosts_are_named_is_nothing_to_it(case, chance):
     items, found, whereabouts = case
     mixed = [
@@ -332,7 +333,7 @@ def test_the_order_in_which_instances_and_hosts_are_named_is_nothing_to_it(case,
 
 
 @given(cases(most_items=8))
-@hypothesis_settings(max_examples=300, deadline=None)
+@hypothesis_settings(max_examples=some(300), deadline=None)
 def test_no_move_of_one_instance_makes_the_fuller_of_two_hosts_less_full(case):
     items, found, whereabouts = case
     placed = dict(pack(items, found, whereabouts).placed)
