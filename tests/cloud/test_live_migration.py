@@ -11,7 +11,6 @@ from tests.cloud.watching import in_order, nova_of, watch
 from ukcloud_maintenance.demo import behaviours
 
 MIB = 1024**2
-TWO_SECONDS = f"rate={256 * MIB}"
 #: Where what is to be seen lasts for a part of the copy: a busy machine looks once a second.
 EIGHT_SECONDS = f"rate={64 * MIB}"
 """For a server of 512 MiB."""
@@ -37,7 +36,8 @@ def test_every_documented_name_is_known():
 
 
 def test_plain_goes_through_all_statuses_and_reports_bytes(cloud):
-    server = cloud.create_server("plain", host="cmp1", play=TWO_SECONDS)
+    play = f"slow-prepare seconds=3 {EIGHT_SECONDS}"  # each long enough to be seen
+    server = cloud.create_server("plain", host="cmp1", play=play)
     cloud.live_migrate(server)
     seen = watch(cloud, server)
 
@@ -111,7 +111,7 @@ def test_remaining_goes_up_and_down(cloud):
 
 
 def test_processed_passes_the_total(cloud):
-    server = cloud.create_server("overshoot", host="cmp1", play=f"overshoot {TWO_SECONDS}")
+    server = cloud.create_server("overshoot", host="cmp1", play=f"overshoot {EIGHT_SECONDS}")
     cloud.live_migrate(server)
     seen = watch(cloud, server)
     assert seen.values("memory_processed_bytes")[-1] > 512 * MIB
@@ -165,7 +165,7 @@ def test_source_refuses(cloud):
 
 
 def test_preparing_fails(cloud):
-    play = "fail-pre slow-prepare seconds=1"  # long enough to be seen
+    play = "fail-pre slow-prepare seconds=3"  # long enough to be seen
     server = cloud.create_server("pre-fails", host="cmp1", play=play)
     cloud.live_migrate(server)
     seen = watch(cloud, server)
@@ -177,7 +177,7 @@ def test_preparing_fails(cloud):
 
 
 def test_rolled_back_at_half_time(cloud):
-    server = cloud.create_server("rollback", host="cmp1", play=f"rollback {TWO_SECONDS}")
+    server = cloud.create_server("rollback", host="cmp1", play=f"rollback {EIGHT_SECONDS}")
     cloud.live_migrate(server)
     seen = watch(cloud, server)
     assert in_order(["running", "failed"], seen.statuses)
@@ -310,7 +310,7 @@ def test_abort_of_a_plain_one_is_clean(cloud):
 
 
 def test_abort_of_a_preparing_one_is_clean(cloud):
-    server = cloud.create_server("abort-pre", host="cmp1", play="slow-prepare seconds=2")
+    server = cloud.create_server("abort-pre", host="cmp1", play="slow-prepare seconds=6")
     cloud.live_migrate(server)
     cloud.wait_for_migration(server, "preparing")
     (row,) = cloud.progress(server)
@@ -338,7 +338,7 @@ def test_one_at_a_time_the_rest_is_queued_and_aborted_cleanly(cloud):
 
 
 def test_two_run_at_once_where_the_limit_allows(cloud):
-    servers = cloud.create_servers(["two-1", "two-2"], host="cmp1", play=TWO_SECONDS)
+    servers = cloud.create_servers(["two-1", "two-2"], host="cmp1", play=EIGHT_SECONDS)
     for server in servers:
         cloud.live_migrate(server)
     cloud.wait(
@@ -350,7 +350,7 @@ def test_two_run_at_once_where_the_limit_allows(cloud):
 
 
 def test_landed_while_the_database_says_source(cloud):
-    server = cloud.create_server("landed", host="cmp1", play="landed-but-source after=1")
+    server = cloud.create_server("landed", host="cmp1", play="landed-but-source after=4")
     cloud.live_migrate(server)
     cloud.wait(lambda: cloud.guests()[server] != ["cmp1"], "the guest is at the destination")
     assert cloud.host_of(server) == "cmp1"
@@ -370,7 +370,7 @@ def test_completed_while_the_server_says_source(cloud):
 
 
 def test_post_copy_vanishes_from_the_list(cloud):
-    server = cloud.create_server("post-copy", host="cmp1", play=f"post-copy seconds=1 {SLOW}")
+    server = cloud.create_server("post-copy", host="cmp1", play=f"post-copy seconds=4 {SLOW}")
     cloud.live_migrate(server)
     cloud.wait_for_migration(server, "running")
     (row,) = cloud.progress(server)
