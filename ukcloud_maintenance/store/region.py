@@ -70,9 +70,10 @@ def waiting(region: str) -> list[Waiting]:
     )
     rows = rows.exclude(drain__state=DrainState.CANCELLING).exclude(method=Method.CONFIRM)
     found = []
+    of_drain = ("drain__host", "drain__direction", "drain__destination")
+    of_one = ("server_id", "source_compute", "destination")
     for drained, direction, to_all, server_id, source, to, *sizes in rows.values_list(
-        *("drain__host", "drain__direction", "drain__destination"),
-        *("server_id", "source_compute", "destination", *_SIZES),
+        *of_drain, *of_one, *_SIZES
     ):
         back = drained if direction == Direction.BACK else ""
         found.append(Waiting(server_id, drained, source, back or to or to_all, _amounts(*sizes)))
