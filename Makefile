@@ -5,7 +5,8 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 
-# Python keeps what it has compiled: a command, a worker or a test process starts in half the time.
+# Python keeps what it has compiled, also where the environment forbids it: each process of the
+# tests collects them in half the time, and what they start need not compile the product again.
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help

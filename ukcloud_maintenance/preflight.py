@@ -21,7 +21,7 @@ from .cloud import Cloud
 from .cloud.wire import version_key
 from .core.copying.duration import Duration, Learned, estimate, within_limits
 from .core.facts import Capacity, Server, Service
-from .core.message import Message, message
+from .core.message import Message, message, some
 from .core.preflight.beside import Beside
 from .core.preflight.board import Unplaced
 from .core.preflight.judge import group_of, judge
@@ -137,7 +137,7 @@ class HostPreflight:
         if not self.kept_for:
             return None
         count = sum(self.kept_for.values())
-        return message("room_kept", count=count, hosts=sorted(self.kept_for))
+        return message("room_kept", count=count, hosts=some(sorted(self.kept_for)))
 
     @property
     def packing_is_asked_for(self) -> bool:
@@ -353,6 +353,8 @@ def _packed(plans: list[HostPreflight], beside: Beside) -> list[HostPreflight]:
     around = replace(around, receivers=able)
     hosts = [s.host for s in plans[0].receivers]
     moving = [p.server for plan in plans for p in plan.moving]
+    if not moving:
+        beside = replace(beside, waiting=())  # nobody asks for what is kept
     left, kept_for = beside.left_of(capacity, {s.id for s in moving})
     packing = pack(items_of(moving, around), left, around.whereabouts, hosts)
     fills = [replace(fill, used_before=capacity[fill.host].used) for fill in packing.hosts]

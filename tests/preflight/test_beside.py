@@ -145,6 +145,31 @@ def test_one_that_is_placed_by_itself_does_not_count_twice():
     assert left([one("1"), one("2")], ours={"1"})[1] == {"source": 1}
 
 
+def test_one_that_waits_in_two_drains_takes_room_once():
+    """On its way off one host, and to be brought back to another; where not all fit, too."""
+    twice = [one("1"), one("1", to="b1"), one("2"), one("3"), one("4", gib=20)]
+    room, kept_for = left(twice)
+    assert sum(room.values()) == 3 * 16 - 3 * 10
+    assert kept_for == {"source": 3}
+
+
+def test_of_many_drains_a_few_are_named(cloud):
+    cloud.all_services += [service(f"more-{n:02}") for n in range(30)]
+    cloud.all_capacity["cmp2"] = capacity(1000)
+    for n in range(30):
+        cloud.all_servers.append(server(f"s-{n}", host=f"more-{n:02}"))
+        services.request_drain(ACTOR, cloud, DrainRequest(f"more-{n:02}", "r"))
+    said = english(plan_of(cloud).room_kept)
+    assert said.startswith("Room is kept for 30 instances")
+    assert "more-00" in said
+    assert "more-29" not in said
+
+
+def test_nothing_is_said_where_nothing_is_to_be_placed(cloud, drain):
+    cloud.all_servers = [one for one in cloud.all_servers if one.host != "cmp1"]
+    assert plan_of(cloud).room_kept is None
+
+
 def test_a_bring_back_keeps_room_on_the_host_that_it_fills(cloud, drain):
     drain.direction = Direction.BACK
     drain.save()

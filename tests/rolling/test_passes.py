@@ -181,9 +181,8 @@ def test_settings_that_keep_one_host_from_its_action_keep_no_other_one(settings,
     assert stages == [Stage.ACTING, Stage.FAILED, Stage.WAITING]
 
 
-def test_room_is_kept_for_what_has_not_left_the_hosts_that_are_drained():
-    """Each of two hosts would find its room, and both together do not."""
-    course = Course("cmp1", "cmp2", at_once=2)
+def with_room_for_one(course: Course) -> None:
+    """cmp1 and cmp2 have an instance each, and cmp3 takes one of the two."""
     course.cloud = FakeCloud(
         [service("cmp1"), service("cmp2"), service("cmp3")],
         [server("a", "cmp1", memory_bytes=4 * GIB), server("b", "cmp2", memory_bytes=4 * GIB)],
@@ -192,6 +191,12 @@ def test_room_is_kept_for_what_has_not_left_the_hosts_that_are_drained():
     course.cloud.all_groups, course.cloud.all_aggregates = [], []
     free = Capacity({"MEMORY_MB": 6 * 1024, "VCPU": 8}, {})
     course.cloud.all_capacity = dict.fromkeys(("cmp1", "cmp2", "cmp3"), free)
+
+
+def test_room_is_kept_for_what_has_not_left_the_hosts_that_are_drained():
+    """Each of two hosts would find its room, and both together do not."""
+    course = Course("cmp1", "cmp2", at_once=2)
+    with_room_for_one(course)
     drain = services.request_drain(
         shell_actor(), course.cloud, services.DrainRequest("cmp1", "new kernel")
     )
@@ -205,14 +210,7 @@ def test_room_is_kept_for_what_has_not_left_the_hosts_that_are_drained():
 
 def test_what_another_drain_is_still_to_migrate_leaves_a_run_no_room_and_is_named():
     course = Course("cmp1")
-    course.cloud = FakeCloud(
-        [service("cmp1"), service("cmp2"), service("cmp3")],
-        [server("a", "cmp1", memory_bytes=4 * GIB), server("b", "cmp2", memory_bytes=4 * GIB)],
-    )
-    Run.objects.update(region=course.cloud.region)
-    course.cloud.all_groups, course.cloud.all_aggregates = [], []
-    free = Capacity({"MEMORY_MB": 6 * 1024, "VCPU": 8}, {})
-    course.cloud.all_capacity = dict.fromkeys(("cmp1", "cmp2", "cmp3"), free)
+    with_room_for_one(course)
     drain = services.request_drain(
         shell_actor(), course.cloud, services.DrainRequest("cmp2", "another team's")
     )

@@ -31,7 +31,8 @@ class Waiting:
 class Beside:
     """What else is to be migrated in a region.
 
-    :param waiting: what open drains of other hosts are still to migrate
+    :param waiting: what open drains of other hosts are still to migrate; one that is to be brought
+        back may be in two of them
     :param zones: the zone of each host
     :param receiving: the hosts to which drains send instances by themselves
     """
@@ -61,15 +62,12 @@ class Beside:
                 return (one.to,) if one.to in self.receiving else ()
             return may_go.get(self.zones.get(one.source, ""), every)
 
-        drained = {one.server_id: one.drained for one in self.waiting}
-        items = [
-            Item(one.server_id, Needs(one.amounts), hosts_for(one))
-            for one in self.waiting
-            if one.server_id not in ours
-        ]
-        packing = pack(items, capacity)
+        others = {one.server_id: one for one in self.waiting if one.server_id not in ours}
+        packing = pack(
+            [Item(i, Needs(one.amounts), hosts_for(one)) for i, one in others.items()], capacity
+        )
         filled = {
             fill.host: replace(capacity[fill.host], used=dict(fill.used_after))
             for fill in packing.hosts
         }
-        return {**capacity, **filled}, Counter(drained[server_id] for server_id in packing.placed)
+        return {**capacity, **filled}, Counter(others[i].drained for i in packing.placed)
