@@ -98,7 +98,9 @@ def test_room_that_is_kept_for_another_drain_is_said(admin, known):
     services.request_drain(shell_actor(), known, DrainRequest("cmp20", "r"))
     said = "Room is kept for 2 instances that still wait in other drains: cmp20."
     for page in (check_url("cmp1"), url("cmp1")):
-        assert text(admin.get(page)).count(said) == 1
+        shown = text(admin.get(page))
+        assert shown.count(said) == 1
+        assert "After: with what still waits in other drains, too." in shown
     known.all_capacity = {"cmp2": room(2), "cmp10": room(16)}
     assert "have no room for 2 instances" in text(admin.get(check_url("cmp1")))
 
