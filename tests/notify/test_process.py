@@ -11,7 +11,7 @@ from tests.databases import as_default, from_url
 from tests.notify.conftest import a_drain, happen
 from tests.notify.receivers import PASSWORD, SECRET, TOKEN
 from tests.worker.driving import Installation
-from ukcloud_maintenance.models import Notice
+from ukcloud_maintenance.models import Notice, Worker
 
 #: Of a cloud that nobody can log in to: what is told needs none.
 CLOUDS = """
@@ -70,6 +70,7 @@ def test_two_workers_that_are_told_to_stop_leave_nothing_untold(installed, hook)
     drain = a_drain()
     drain.__class__.objects.filter(pk=drain.pk).update(state="cancelled", open_key=None)
     workers = [installed.start_worker(), installed.start_worker()]
+    installed.wait(lambda: Worker.objects.count() == 2, "both obey signals")
     happen(drain, *("drain_started", "drain_succeeded") * 4)
     hook.wait(3)
     for worker in workers:
