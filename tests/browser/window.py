@@ -25,6 +25,8 @@ from selenium.webdriver.remote.webelement import WebElement
 
 #: What a browser that is gone is noticed by.
 GONE = (WebDriverException, websocket.WebSocketException, OSError)
+#: What a page may keep beside cookies.
+KEPT = "local_storage,indexeddb,service_workers,cache_storage"
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "screenshots"
 
 
@@ -58,8 +60,9 @@ def chromium(profile: Path, width: int = 1400, height: int = 1000) -> Chrome:
 
 
 class Browser:
-    """A browser that many tests use one after the other: it is started once, and each window shares
-    nothing with those before it, neither cookies nor what is kept or emulated.
+    """A browser that many tests use one after the other: it is started once, and each window knows
+    nothing of those before it, neither cookies nor what is kept or emulated. The files that all
+    pages have in common stay in its cache: to fetch and compile them is most of a first page.
 
     :param folder: for its profiles
     """
@@ -70,7 +73,6 @@ class Browser:
         self._driver: Chrome | None = None
         self._devtools: websocket.WebSocket | None = None
         self._home = ""
-        self._context = ""
 
     def __enter__(self) -> "Browser":
         return self
@@ -79,11 +81,10 @@ class Browser:
         self.quit()
 
     def open_window(self, width: int, height: int) -> Chrome:
-        """The driver of an empty window, with a browser context of its own."""
+        """The driver of an empty window, the only one beside the first."""
         self.close_window()
         driver = self._driver or self._start()
-        self._context = self._tell("Target.createBrowserContext")["browserContextId"]
-        wanted = {"browserContextId": self._context, "width": width, "height": height}
+        wanted = {"newWindow": True, "width": width, "height": height}
         target = self._tell("Target.createTarget", url="about:blank", **wanted)["targetId"]
         driver.switch_to.window(target)
         driver.get_log("browser")  # what others left in it
@@ -91,14 +92,17 @@ class Browser:
 
     def close_window(self) -> None:
         """Close it, and all that it opened. A browser that is gone is started anew next time."""
-        if self._driver is None or not self._context:
+        if self._driver is None:
             return
         try:
+            for window in set(self._driver.window_handles) - {self._home}:
+                self._tell("Target.closeTarget", targetId=window)
             self._driver.switch_to.window(self._home)
-            self._tell("Target.disposeBrowserContext", browserContextId=self._context)
+            self._tell("Storage.clearCookies")
+            everywhere = {"origin": "*", "storageTypes": KEPT}
+            self._driver.execute_cdp_cmd("Storage.clearDataForOrigin", everywhere)
         except GONE:
             self.quit()
-        self._context = ""
 
     def quit(self) -> None:
         if self._devtools is not None:
@@ -106,7 +110,7 @@ class Browser:
         if self._driver is not None:
             with contextlib.suppress(WebDriverException):
                 self._driver.quit()
-        self._driver, self._devtools, self._context = None, None, ""
+        self._driver, self._devtools = None, None
 
     def _start(self) -> Chrome:
         self._started += 1
@@ -120,7 +124,7 @@ class Browser:
         return driver
 
     def _tell(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """What the driver does not do: contexts are the browser's, and no page's."""
+        """What the driver does not do: it concerns the browser, and no page."""
         assert self._devtools is not None
         self._devtools.send(json.dumps({"id": 1, "method": method, "params": parameters}))
         while (answer := json.loads(self._devtools.recv())).get("id") != 1:

@@ -56,6 +56,8 @@ policy_file = {etc}/policy.yaml
 public_endpoint = {base_url}/identity
 max_token_size = 512
 log_file = {state}/log/keystone.log
+[cache]
+backend = dogpile.cache.memory_pickle
 [database]
 connection = {databases.url_of(state, "keystone")}
 sqlite_synchronous = false
