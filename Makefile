@@ -54,10 +54,11 @@ $(AXE): tests/browser/package.json
 	  --prefix tests/browser
 	@touch $@
 
-# What needs nothing but Python, side by side, with a part of the examples that `make test` tries.
+# What needs nothing but Python, side by side, with a part of the examples that `make test` tries,
+# and tables that are made without the migrations, which tests/store tries.
 check: export TEST_EXAMPLES ?= 0.1
 check: lint
-	$(BIN)/pytest -q -n $(WORKERS) --dist loadgroup --no-loadscope-reorder \
+	$(BIN)/pytest -q -n $(WORKERS) --no-migrations --dist loadgroup --no-loadscope-reorder \
 	  tests/core tests/unit tests/actions tests/commands tests/test_architecture.py tests/test_readme.py
 
 # Which lines the tests run that need no control plane.

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import ukcloud_maintenance
+from tests.sources import nodes
 
 PACKAGE = "ukcloud_maintenance"
 ROOT = Path(ukcloud_maintenance.__file__).parent
@@ -158,15 +159,15 @@ def _module(root: Path, file: Path) -> str:
 
 def _imports(root: Path, file: Path) -> Iterator[tuple[int, str]]:
     """(line, module) of every import; ours begin with a dot."""
-    tree = ast.parse(file.read_text())
+    found = nodes(file.read_text())
     for_types = {
         id(node)
-        for block in ast.walk(tree)
+        for block in found
         if isinstance(block, ast.If) and "TYPE_CHECKING" in ast.unparse(block.test)
         for statement in block.body
         for node in ast.walk(statement)
     }
-    for node in ast.walk(tree):
+    for node in found:
         if id(node) in for_types:
             continue
         if isinstance(node, ast.Import):
@@ -340,7 +341,8 @@ def circles(root: Path) -> list[list[str]]:
     modules = {_module(root, file): file for file in root.rglob("*.py")}
     needs: dict[str, set[str]] = {}
     for name, file in modules.items():
-        top = {node.lineno for node in ast.parse(file.read_text()).body}
+        module = nodes(file.read_text())[0]
+        top = {node.lineno for node in ast.iter_child_nodes(module)}
         needs[name] = {
             found
             for line, imported in _imports(root, file)
@@ -451,7 +453,7 @@ def test_no_name_comes_back_that_was_given_up_for_a_plainer_one():
         f"{name}: {one}"
         for name in map(str, ROOT.rglob("*.py"))
         if "/migrations/" not in name and "/demo/" not in name
-        for node in ast.walk(ast.parse(Path(name).read_text()))
+        for node in nodes(Path(name).read_text())
         for one in (getattr(node, field, None) for field in ("id", "attr", "arg", "name"))
         if isinstance(one, str) and GIVEN_UP.search(one)
     }
@@ -485,11 +487,11 @@ def wall_clocks(root: Path) -> set[tuple[str, str]]:
     for file in root.rglob("*.py"):
         if _within(_module(root, file), FREE | {"migrations"}):
             continue
-        tree = ast.parse(file.read_text())
-        mine = {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Attribute | ast.Name) and ast.unparse(node) in WALL_CLOCKS:
-                found.add((str(file.relative_to(root)), ast.unparse(node)))
+        every = nodes(file.read_text())
+        mine = {node.name for node in every if isinstance(node, ast.FunctionDef)}
+        for node in every:
+            if isinstance(node, ast.Attribute) and (name := ast.unparse(node)) in WALL_CLOCKS:
+                found.add((str(file.relative_to(root)), name))
             if isinstance(node, ast.Call) and not node.args and not node.keywords:
                 name = ast.unparse(node.func)
                 if name in WALL_CLOCKS_BARE - mine:

@@ -5,6 +5,7 @@ them too, and it must not need the worker's credentials. A cloud that clouds.yam
 reported by the worker and the commands, when they open it.
 """
 
+import functools
 import importlib.util
 import os
 from collections.abc import Iterable, Iterator
@@ -122,14 +123,19 @@ def _policy_problems() -> Iterator[CheckMessage]:
         )
 
 
-def _rules(path: str) -> set[str]:
+def _rules(path: str) -> frozenset[str]:
     """The names of the rules of a policy file: a map, or a list of the documented defaults."""
     with open(path, encoding="utf-8") as file:
-        content = yaml.load(file, _LOADER) or {}
+        return _rules_in(path, file.read())
+
+
+@functools.cache
+def _rules_in(path: str, text: str) -> frozenset[str]:
+    content = yaml.load(text, _LOADER) or {}
     if isinstance(content, dict):
-        return {str(name) for name in content}
+        return frozenset(str(name) for name in content)
     if isinstance(content, list) and all(isinstance(rule, dict) for rule in content):
-        return {str(rule.get("name")) for rule in content}
+        return frozenset(str(rule.get("name")) for rule in content)
     raise ValueError(f"{path} is neither a map of rules nor a list of them")
 
 

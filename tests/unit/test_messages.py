@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ukcloud_maintenance
+from tests.sources import nodes
 from ukcloud_maintenance.core import message as m
 from ukcloud_maintenance.core.backports import UTC
 from ukcloud_maintenance.core.message import Message, message, text
@@ -229,7 +230,7 @@ def wrong_messages(root: Path, table: Mapping[str, Template]) -> list[str]:
     values are not written out is checked for its template alone."""
     found = []
     for file in sorted(root.rglob("*.py")):
-        for node in ast.walk(ast.parse(file.read_text())):
+        for node in nodes(file.read_text()):
             if (
                 not isinstance(node, ast.Call)
                 or ast.unparse(node.func).rpartition(".")[2] != "message"
@@ -264,7 +265,7 @@ def sources() -> Iterator[ast.AST]:
     """Every node of the product but of the templates themselves and of migrations."""
     for file in PACKAGE.rglob("*.py"):
         if not {"messages", "migrations", "demo"} & set(file.relative_to(PACKAGE).parts):
-            yield from ast.walk(ast.parse(file.read_text()))
+            yield from nodes(file.read_text())
 
 
 def test_every_template_is_said_and_every_code_is_written_out():

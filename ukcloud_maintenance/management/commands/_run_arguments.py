@@ -19,12 +19,14 @@ HAND = ("by-hand", "by_hand")
 def add_verbs(parser: CommandParser) -> Iterable[CommandParser]:
     """The sub-commands with what each takes; their parsers."""
     several = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    of_django = argparse.ArgumentParser(add_help=False)
+    _add_django_options(of_django)
 
     def add(verb: str, help_: str) -> CommandParser:
+        description = f"{help_[0].upper()}{help_[1:]}."
         made: CommandParser = several.add_parser(
-            verb, help=help_, description=f"{help_[0].upper()}{help_[1:]}."
+            verb, help=help_, description=description, parents=[of_django]
         )
-        _add_django_options(made)
         return made
 
     def about_a_run(verb: str, help_: str) -> CommandParser:
