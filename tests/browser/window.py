@@ -200,6 +200,7 @@ class Window:
 
     def wait(self, condition: Callable[[], Any], what: str, timeout: float = 30) -> Any:
         deadline = time.monotonic() + timeout
+        pause = 0.05
         while True:
             try:
                 if value := condition():
@@ -209,7 +210,8 @@ class Window:
             if time.monotonic() > deadline:
                 self.picture("failed")
                 raise AssertionError(f"waited {timeout:.0f} s in vain until {what}")
-            time.sleep(0.1)
+            time.sleep(pause)
+            pause = min(pause * 1.3, 0.25)  # each look costs what a page costs, in three processes
 
     def wait_for_text(self, words: str, selector: str = "body", timeout: float = 30) -> None:
         self.wait(lambda: words in self.text(selector), f"{selector} says {words!r}", timeout)
