@@ -45,6 +45,9 @@ def pytest_configure(config):
 #: one process where tests run side by side. Of the rest, what is in one file stays together, except
 #: in folders whose tests have nothing in common.
 TOGETHER = {
+    # each source is parsed once
+    "tests/test_architecture.py": "sources",
+    "tests/unit/test_messages.py": "sources",
     "tests/browser/test_looks.py": "browser's other",
     "tests/browser/test_themes.py": "browser's other",
     "tests/browser/test_forms.py": "browser's other",
@@ -78,7 +81,7 @@ ENGINES = ("sqlite", "postgresql", "mariadb")
 #: The order of the groups, by how their names begin: first what is quick and fails most often, then
 #: what takes longest, so that nothing of that is left for the end, then all others.
 ORDER = (
-    "tests/test_architecture",
+    "sources",
     "tests/test_readme",
     "tests/core/",
     "tests/test_oldest_horizon",
@@ -107,9 +110,8 @@ def group_of(nodeid: str) -> str:
         return next(
             (f"store {e}" for e in ENGINES if re.search(rf"[\[-]{e}[\]-]", nodeid)), "store"
         )
-    if file.startswith(SPREAD):
-        return nodeid
-    return next((group for begin, group in TOGETHER.items() if file.startswith(begin)), file)
+    apart = nodeid if file.startswith(SPREAD) else file
+    return next((group for begin, group in TOGETHER.items() if file.startswith(begin)), apart)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

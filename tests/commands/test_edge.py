@@ -23,7 +23,7 @@ from tests.commands.helpers import begin, finish, move, run, shell_user
 from tests.core.test_printable import HARMFUL, TEXTS
 from tests.examples import some
 from tests.fakes import FakeCloud, server, service
-from ukcloud_maintenance import services
+from ukcloud_maintenance import checks, services
 from ukcloud_maintenance.core.actor import shell_actor
 from ukcloud_maintenance.core.message import message
 from ukcloud_maintenance.core.states import DrainResult, DrainState, MigrationState
@@ -233,6 +233,23 @@ def test_so_does_the_worker(monkeypatch, settings, tmp_path):
     assert "clouds.yaml" in outcome.stderr
     assert is_harmless(outcome.stderr)
     assert is_harmless(run("maintenance_worker", "--bogus" + EVIL).stderr)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_command_looks_through_horizons_pages(name):
+    """Django's own checks do; the worker then has a third more of memory, for ever."""
+    command = import_module(f"ukcloud_maintenance.management.commands.{name}").Command
+    assert set(command.requires_system_checks) <= {checks.TAG}
+
+
+def test_the_worker_begins_without_them_and_with_our_checks():
+    wrong = json.dumps({"POLL_SECONDS": -1})
+    look = "import sys; print('openstack_dashboard.urls' in sys.modules, file=sys.stderr)"
+    done = in_a_process("maintenance_worker", "--metrics-port", "-1", script=SEVERAL + look)
+    assert done.stderr.splitlines()[-2:] == [b"[2]", b"False"], done.stderr
+    done = in_a_process("maintenance_worker", TEST_MAINTENANCE=wrong)
+    assert done.returncode == 1
+    assert b"ukcloud_maintenance.E010" in done.stderr
 
 
 def test_a_bug_is_told_harmlessly(evil, monkeypatch):
