@@ -1,6 +1,7 @@
 """Who needs a person is seen at once, and what helps is at hand; the lists keep up with Nova."""
 
 import pytest
+from selenium.webdriver.common.keys import Keys
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -48,10 +49,25 @@ def test_nothing_leads_where_nobody_is_needed(window, drains):
     assert "need" not in window.text("tr[data-host=cmp1]")
 
 
-def test_an_id_is_copied_and_a_row_tells_what_it_can(window, drains):
+@pytest.mark.parametrize("allowed", ["granted", "denied"])
+def test_an_id_is_copied_whether_or_not_a_page_may_use_the_clipboard(window, drains, allowed):
+    permission = {"permission": {"name": "clipboard-write"}, "setting": allowed}
+    window.driver.execute_cdp_cmd("Browser.setPermission", permission)
     window.go(f"drains/{drains['needs']}/")
-    window.see("tr[data-name=endless-cmp2] .mnt-copy").click()
+    button = window.see("tr[data-name=endless-cmp2] .mnt-copy")
+    button.click()
     window.wait_for_text("Copied: ", ".alert-success")
+    assert window.driver.switch_to.active_element == button
+    window.driver.execute_cdp_cmd("Browser.resetPermissions", {})
+    # what was copied can be pasted
+    field = window.find("#mnt-rows-q")
+    field.send_keys(Keys.CONTROL, "v")
+    assert field.get_attribute("value") == button.get_attribute("data-copy")
+
+
+def test_a_row_tells_what_it_can(window, drains):
+    window.go(f"drains/{drains['needs']}/")
+    window.see("tr[data-name=endless-cmp2]")
     # boxes stand where something can be done, and the menus are at the right
     boxes = {
         tr.get_attribute("data-name"): tr.find_element("css selector", "[name=row]").is_displayed()

@@ -7,20 +7,24 @@
   var PATIENCE = 20000;    // milliseconds for one answer
 
   // Put a text into the clipboard; also where the page came without TLS, so that the browser has
-  // no clipboard for it. The focus is where it was. `done` is called if it is there.
+  // no clipboard for it, or where it does not allow it to be used. The focus is where it was.
+  // `done` is called if it is there.
   function copy(text, opener, done) {
-    if (navigator.clipboard && window.isSecureContext) {
-      navigator.clipboard.writeText(text).then(done, function () {});
-      return;
+    function copySelected() {
+      var area = document.createElement('textarea');
+      area.value = text;
+      area.className = 'sr-only';
+      document.body.appendChild(area);
+      area.select();
+      if (document.execCommand('copy')) { done(); }
+      document.body.removeChild(area);
+      opener.focus();
     }
-    var area = document.createElement('textarea');
-    area.value = text;
-    area.className = 'sr-only';
-    document.body.appendChild(area);
-    area.select();
-    if (document.execCommand('copy')) { done(); }
-    document.body.removeChild(area);
-    opener.focus();
+    if (navigator.clipboard && window.isSecureContext) {
+      navigator.clipboard.writeText(text).then(done, copySelected);
+    } else {
+      copySelected();
+    }
   }
 
   function json(text) {

@@ -39,23 +39,10 @@
   }
 
   function copy(button) {
-    var text = button.getAttribute('data-copy');
-    var done = function () {
+    horizon.maintenance.copy(button.getAttribute('data-copy'), button, function () {
       button.classList.add('mnt-copied');
       window.setTimeout(function () { button.classList.remove('mnt-copied'); }, 1500);
-    };
-    if (navigator.clipboard && window.isSecureContext) {
-      navigator.clipboard.writeText(text).then(done, function () {});
-      return;
-    }
-    // Without TLS there is no clipboard; what is selected can be copied all the same.
-    var code = button.parentNode.querySelector('code');
-    var range = document.createRange();
-    range.selectNodeContents(code);
-    var selection = window.getSelection();
-    selection.removeAllRanges();
-    selection.addRange(range);
-    if (document.execCommand('copy')) { done(); }
+    });
   }
 
   // -- one section ----------------------------------------------------------------------------
