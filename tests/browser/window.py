@@ -27,22 +27,22 @@ from selenium.webdriver.remote.webelement import WebElement
 GONE = (WebDriverException, websocket.WebSocketException, OSError)
 #: What a page may keep beside cookies.
 KEPT = "local_storage,indexeddb,service_workers,cache_storage"
+SHELL = Path("/usr/lib/chromium/chromium-headless-shell")
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "screenshots"
 
 
 def chromium(profile: Path, width: int = 1400, height: int = 1000) -> Chrome:
     """A browser without a screen, with a profile of its own. The caller quits it."""
-    programs = {
-        "chromium": shutil.which("chromium"),
-        "chromium-driver": shutil.which("chromedriver"),
-    }
-    for package, program in programs.items():
-        if not program:
+    driver = shutil.which("chromedriver")
+    for package, found in {
+        "chromium-headless-shell": SHELL.exists(),
+        "chromium-driver": driver,
+    }.items():
+        if not found:
             pytest.fail(f"Debian's package {package} is not installed")
     options = webdriver.ChromeOptions()
-    options.binary_location = programs["chromium"] or ""
+    options.binary_location = str(Path(__file__).with_name("chromium"))
     for argument in (
-        "--headless=new",
         "--no-sandbox",
         "--disable-gpu",
         "--disable-quic",
@@ -55,7 +55,7 @@ def chromium(profile: Path, width: int = 1400, height: int = 1000) -> Chrome:
         f"--user-data-dir={profile}",
     ):
         options.add_argument(argument)
-    service = webdriver.ChromeService(programs["chromium-driver"])
+    service = webdriver.ChromeService(driver)
     return webdriver.Chrome(options=options, service=service)
 
 
