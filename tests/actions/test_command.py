@@ -141,8 +141,9 @@ def test_what_cannot_be_started_has_failed(record, wrong):
     assert found.error in said(found)
 
 
-def test_one_whose_time_is_over_is_ended_and_has_failed_whatever_it_exits_with(record):
-    found = run(record, "trap 'exit 0' TERM; while :; do sleep 0.02; done", time_limit=0.3)
+def test_one_whose_time_is_over_is_ended_and_has_failed_whatever_it_exits_with(record, monkeypatch):
+    monkeypatch.setattr(command, "GRACE", 60)
+    found = run(record, "trap 'exit 0' TERM; while :; do sleep 0.02; done", time_limit=5)
     assert (found.timed_out, found.exit_code) == (True, 0)
     assert outcome(found).ending is Ending.FAILED
     assert "time limit" in said(found)

@@ -33,7 +33,7 @@ groups:
       - {alert: Calm, expr: vector(0) > 0, labels: {severity: critical}}
 """
 CONFIG = """
-global: {scrape_interval: 1s, evaluation_interval: 1s}
+global: {scrape_interval: 10s, evaluation_interval: 1s}
 rule_files: [rules.yml]
 scrape_configs:
   - {job_name: ukcloud-maintenance, static_configs: [{targets: ["127.0.0.1:%d"]}]}

@@ -169,7 +169,7 @@ def test_a_certificate_that_is_not_trusted(certificate):
 def test_one_that_accepts_and_never_ends_its_answer_has_accepted():
     begin = b"HTTP/1.1 201 Created\r\nLocation: /jobs/1\r\nContent-Length: 999999\r\n\r\n"
     with raw(drips(begin)) as url:
-        found = send(action(url, timeout=2))
+        found = send(action(url, timeout=5))
     assert (found.kind, found.poll_url) == (Sending.ACCEPTED, f"{url}/jobs/1")
 
 

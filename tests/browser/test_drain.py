@@ -43,9 +43,10 @@ def drain_in_modal(window, host: str, reason: str, at_once: int | None = None) -
 
 
 def test_an_admin_drains_a_host(window, cloud, servers, start_worker):
-    moving = servers("cmp1", "web-1", "web-2", "web-3", ram_mib=512)
-    moving |= servers("cmp1", "db-1", ram_mib=1024)
-    moving |= servers("cmp1", "paused-1", ram_mib=512, state="PAUSED")
+    slow = "rate=50000000"  # what moves is seen moving, however late a page comes
+    moving = servers("cmp1", "web-1", "web-2", "web-3", ram_mib=512, play=slow)
+    moving |= servers("cmp1", "db-1", ram_mib=1024, play=slow)
+    moving |= servers("cmp1", "paused-1", ram_mib=512, state="PAUSED", play=slow)
     others = servers("cmp10", "app-1", "app-2", ram_mib=512)
     start_worker()
 
@@ -81,6 +82,7 @@ def test_an_admin_drains_a_host(window, cloud, servers, start_worker):
     assert "5 instances are live-migrated (3 GiB)." in review
     assert "Migrations at once, at most: 2" in review
     assert "Destination: Keep the hosts even." in review
+    began = time.monotonic()
     window.see(".modal .button-final").click()
 
     # -- the drain's page, which moves by itself
@@ -96,7 +98,6 @@ def test_an_admin_drains_a_host(window, cloud, servers, start_worker):
     titles = set()
     statuses = set()
     fractions = set()
-    began = time.monotonic()
 
     def watch() -> bool:
         titles.add(window.driver.title.split(" - ")[0])
@@ -109,7 +110,7 @@ def test_an_admin_drains_a_host(window, cloud, servers, start_worker):
         return "Drained" in window.text("[data-part=state]")
 
     window.wait(watch, "it is drained", 240)
-    lasted = time.monotonic() - began
+    over, asked = time.monotonic(), window.updates()
     window.picture("drain-drained")
     assert window.is_marked, "the page was loaded again"
     assert "0/5 · cmp1" in titles
@@ -126,11 +127,10 @@ def test_an_admin_drains_a_host(window, cloud, servers, start_worker):
         assert cells[6] == "cmp1", name
         assert cells[7] not in ("cmp1", ""), name
 
-    # -- one request every two seconds, and none after the end
-    asked = window.updates()
-    assert 1 <= asked <= lasted / 2 + 2
+    # -- one request every two seconds, and one in ten seconds after the end
+    assert 1 <= asked <= (over - began) / 2 + 2
     time.sleep(5)
-    assert window.updates() == asked
+    assert window.updates() - asked <= (time.monotonic() - over) / 10 + 1
     assert window.problems() == []
 
     # -- and Nova says the same
@@ -191,7 +191,7 @@ def test_filter_order_and_unfolded_messages_stay_while_it_moves(
     before = window.updates()
     window.driver.set_window_size(1400, 500)
     window.driver.execute_script("window.scrollTo(0, 120)")
-    window.wait(lambda: window.updates() >= before + 3, "three more updates")
+    window.wait(lambda: window.updates() >= before + 3, "three more updates", 90)
     assert list(window.rows()) == ["slow-10", "slow-1"]
     assert window.driver.switch_to.active_element.get_attribute("id") == "mnt-rows-q"
     assert window.driver.execute_script("return window.scrollY") == 120
@@ -213,7 +213,7 @@ def test_filter_order_and_unfolded_messages_stay_while_it_moves(
 def test_two_tabs_show_the_same_and_a_cancel_in_one_reaches_the_other(
     window, servers, start_worker, cloud
 ):
-    servers("cmp3", "one", "two", "three", "four", ram_mib=1024)
+    servers("cmp3", "one", "two", "three", "four", ram_mib=1024, play="rate=50000000")
     # one after the other: however late the cancel comes, some are still there
     drain_in_modal(window, "cmp3", "two tabs", at_once=1)
     address = window.driver.current_url

@@ -57,7 +57,7 @@ def test_the_record_grows_while_it_is_open_and_is_whole_at_the_end(
 ):
     names = ["web-1", "web-2", "db-1"]
     servers("cmp1", *names[:2], ram_mib=512)
-    servers("cmp1", names[2], ram_mib=1024)
+    servers("cmp1", names[2], ram_mib=1024, play="rate=40000000")
     drain_in_modal(window, "cmp1", "see it in a picture")
     window.mark()
 

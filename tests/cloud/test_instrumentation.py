@@ -65,6 +65,7 @@ def test_the_answer_is_held_back(cloud):
                 timeout=2,
                 proxies={"http": ""},
             )
+        fault.wait_passed()
         assert fault.passed == 1
     cloud.wait_for_server(server, "PAUSED")
 
@@ -81,6 +82,7 @@ def test_held_before_nova_sees_it(cloud):
                 timeout=1,
                 proxies={"http": ""},
             )
+        fault.wait_hit()
         assert (fault.hits, fault.passed) == (1, 0)
         assert cloud.server(server)["status"] == "ACTIVE"
 

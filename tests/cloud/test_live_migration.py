@@ -7,12 +7,12 @@ import pytest
 from keystoneauth1 import exceptions
 
 from tests.cloud.conftest import ONE_AT_A_TIME
-from tests.cloud.watching import in_order, nova_of, watch
+from tests.cloud.watching import copying, in_order, nova_of, watch
 from ukcloud_maintenance.demo import behaviours
 
 MIB = 1024**2
 #: Where what is to be seen lasts for a part of the copy: a busy machine looks once a second.
-EIGHT_SECONDS = f"rate={64 * MIB}"
+SIXTEEN_SECONDS = f"rate={32 * MIB}"
 """For a server of 512 MiB."""
 SLOW = f"rate={16 * MIB}"
 """Half a minute: as good as for ever."""
@@ -36,7 +36,7 @@ def test_every_documented_name_is_known():
 
 
 def test_plain_goes_through_all_statuses_and_reports_bytes(cloud):
-    play = f"slow-prepare seconds=3 {EIGHT_SECONDS}"  # each long enough to be seen
+    play = f"slow-prepare seconds=10 {SIXTEEN_SECONDS}"  # each long enough to be seen
     server = cloud.create_server("plain", host="cmp1", play=play)
     cloud.live_migrate(server)
     seen = watch(cloud, server)
@@ -82,7 +82,7 @@ def test_other_states_are_refused(cloud, status):
 
 
 def test_null_bytes(cloud):
-    server = cloud.create_server("nulls", host="cmp1", play="null-bytes seconds=4")
+    server = cloud.create_server("nulls", host="cmp1", play="null-bytes seconds=12")
     cloud.live_migrate(server)
     seen = watch(cloud, server)
     nulls = [s for s in seen.samples if s["status"] == "running" and not s["memory_total_bytes"]]
@@ -91,7 +91,9 @@ def test_null_bytes(cloud):
 
 
 def test_early_zero_sample(cloud):
-    server = cloud.create_server("zero", host="cmp1", play=f"early-zero seconds=4 {EIGHT_SECONDS}")
+    server = cloud.create_server(
+        "zero", host="cmp1", play=f"early-zero seconds=8 {SIXTEEN_SECONDS}"
+    )
     cloud.live_migrate(server)
     seen = watch(cloud, server)
     assert seen.values("memory_total_bytes")[0] == 0
@@ -100,7 +102,7 @@ def test_early_zero_sample(cloud):
 
 
 def test_remaining_goes_up_and_down(cloud):
-    server = cloud.create_server("bouncing", host="cmp1", play=f"bouncing {EIGHT_SECONDS}")
+    server = cloud.create_server("bouncing", host="cmp1", play=f"bouncing {SIXTEEN_SECONDS}")
     cloud.live_migrate(server)
     seen = watch(cloud, server)
     remaining = seen.values("memory_remaining_bytes")
@@ -111,7 +113,7 @@ def test_remaining_goes_up_and_down(cloud):
 
 
 def test_processed_passes_the_total(cloud):
-    server = cloud.create_server("overshoot", host="cmp1", play=f"overshoot {EIGHT_SECONDS}")
+    server = cloud.create_server("overshoot", host="cmp1", play=f"overshoot {SLOW}")
     cloud.live_migrate(server)
     seen = watch(cloud, server)
     assert seen.values("memory_processed_bytes")[-1] > 512 * MIB
@@ -120,7 +122,7 @@ def test_processed_passes_the_total(cloud):
 
 
 def test_disk_before_memory(cloud):
-    server = cloud.create_server("disk", host="cmp1", play=f"disk-first {EIGHT_SECONDS}")
+    server = cloud.create_server("disk", host="cmp1", play=f"disk-first {SIXTEEN_SECONDS}")
     cloud.live_migrate(server)
     seen = watch(cloud, server)
     reported = [s for s in seen.samples if s["disk_total_bytes"]]
@@ -165,7 +167,7 @@ def test_source_refuses(cloud):
 
 
 def test_preparing_fails(cloud):
-    play = "fail-pre slow-prepare seconds=3"  # long enough to be seen
+    play = "fail-pre slow-prepare seconds=12"  # long enough to be seen
     server = cloud.create_server("pre-fails", host="cmp1", play=play)
     cloud.live_migrate(server)
     seen = watch(cloud, server)
@@ -177,7 +179,7 @@ def test_preparing_fails(cloud):
 
 
 def test_rolled_back_at_half_time(cloud):
-    server = cloud.create_server("rollback", host="cmp1", play=f"rollback {EIGHT_SECONDS}")
+    server = cloud.create_server("rollback", host="cmp1", play=f"rollback {SLOW}")
     cloud.live_migrate(server)
     seen = watch(cloud, server)
     assert in_order(["running", "failed"], seen.statuses)
@@ -258,16 +260,14 @@ def test_never_converges_until_it_is_forced(cloud):
 
 
 def test_force_complete_copies_the_rest_slowly(cloud):
-    server = cloud.create_server("forced", host="cmp1", play=EIGHT_SECONDS)
+    server = cloud.create_server("forced", host="cmp1", play=SIXTEEN_SECONDS)
     cloud.live_migrate(server)
-    (row,) = cloud.wait(
-        lambda: [m for m in cloud.progress(server) if m["memory_total_bytes"]], "bytes"
-    )
+    row = copying(cloud, server)
     cloud.nova.post(
         f"/servers/{server}/migrations/{row['id']}/action", json={"force_complete": None}
     )
     # At its own speed it would have been over by then.
-    time.sleep(row["memory_remaining_bytes"] / (64 * MIB))
+    time.sleep(row["memory_remaining_bytes"] / (32 * MIB))
     (row,) = cloud.progress(server)
     assert row["status"] == "running"
     assert row["memory_remaining_bytes"] > 0
@@ -275,10 +275,11 @@ def test_force_complete_copies_the_rest_slowly(cloud):
 
 
 def test_late_error_after_an_abort(cloud):
-    server = cloud.create_server("late", host="cmp1", play=f"late-error-after-abort {SLOW}")
+    server = cloud.create_server(
+        "late", host="cmp1", play=f"late-error-after-abort after=15 {SLOW}"
+    )
     cloud.live_migrate(server)
-    cloud.wait_for_migration(server, "running")
-    (row,) = cloud.progress(server)
+    row = copying(cloud, server)
     cloud.nova.delete(f"/servers/{server}/migrations/{row['id']}")
     seen = watch(cloud, server)
     assert seen.record["status"] == "cancelled"
@@ -291,7 +292,7 @@ def test_late_error_after_an_abort(cloud):
 
 def test_completion_timeout_aborts_by_itself(cloud):
     server = cloud.create_server(
-        "timeout", host="cmp1", play=f"late-error-after-abort timeout=0.5 after=1 {SLOW}"
+        "timeout", host="cmp1", play=f"late-error-after-abort timeout=0.5 after=15 {SLOW}"
     )
     cloud.live_migrate(server)
     assert watch(cloud, server).record["status"] == "cancelled"
@@ -301,8 +302,7 @@ def test_completion_timeout_aborts_by_itself(cloud):
 def test_abort_of_a_plain_one_is_clean(cloud):
     server = cloud.create_server("abort", host="cmp1", play=SLOW)
     cloud.live_migrate(server)
-    cloud.wait_for_migration(server, "running")
-    (row,) = cloud.progress(server)
+    row = copying(cloud, server)
     cloud.nova.delete(f"/servers/{server}/migrations/{row['id']}")
     seen = watch(cloud, server)
     assert seen.record["status"] == "cancelled"
@@ -339,7 +339,7 @@ def test_one_at_a_time_the_rest_is_queued_and_aborted_cleanly(cloud):
 
 
 def test_two_run_at_once_where_the_limit_allows(cloud):
-    servers = cloud.create_servers(["two-1", "two-2"], host="cmp1", play=EIGHT_SECONDS)
+    servers = cloud.create_servers(["two-1", "two-2"], host="cmp1", play=SIXTEEN_SECONDS)
     for server in servers:
         cloud.live_migrate(server)
     cloud.wait(
@@ -351,7 +351,7 @@ def test_two_run_at_once_where_the_limit_allows(cloud):
 
 
 def test_landed_while_the_database_says_source(cloud):
-    server = cloud.create_server("landed", host="cmp1", play="landed-but-source after=4")
+    server = cloud.create_server("landed", host="cmp1", play="landed-but-source after=15")
     cloud.live_migrate(server)
     cloud.wait(lambda: cloud.guests()[server] != ["cmp1"], "the guest is at the destination")
     assert cloud.host_of(server) == "cmp1"
@@ -371,10 +371,9 @@ def test_completed_while_the_server_says_source(cloud):
 
 
 def test_post_copy_vanishes_from_the_list(cloud):
-    server = cloud.create_server("post-copy", host="cmp1", play=f"post-copy seconds=4 {SLOW}")
+    server = cloud.create_server("post-copy", host="cmp1", play=f"post-copy seconds=12 {SLOW}")
     cloud.live_migrate(server)
-    cloud.wait_for_migration(server, "running")
-    (row,) = cloud.progress(server)
+    row = copying(cloud, server)
     cloud.nova.post(
         f"/servers/{server}/migrations/{row['id']}/action", json={"force_complete": None}
     )

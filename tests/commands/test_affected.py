@@ -115,7 +115,8 @@ def test_a_drain_that_waits_for_its_window(drain):
 def test_what_does_not_begin_in_its_window_has_no_time(drain):
     begin(drain)
     store.adjust_drain(drain, shell_actor(), store.now(), text("slow"), max_concurrent=1)
-    Drain.objects.update(stop_at=store.now() + timedelta(seconds=1))
+    InstanceMigration.objects.filter(server_name="db-1").update(memory_bytes=400 * GIB)
+    Drain.objects.update(stop_at=store.now() + timedelta(seconds=60))
     found = by_name(affected(str(drain.pk)))
     assert found["db-1"]["expected_begin_at"] is not None
     assert found["web-1"]["expected_begin_at"] is None

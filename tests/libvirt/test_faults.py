@@ -42,7 +42,7 @@ def test_a_guest_whose_copy_outlived_its_nova_compute_is_never_migrated_again(
 ):
     server = boot("lv1", web="full")["web"]
     source = nova.hosts["lv1"]
-    source.limit_copy(server, 10)
+    source.limit_copy(server, 3)
     drain = until_copying(passes, passes.ask("lv1"), "web")
     dest = nova.migrations(server)[0]["dest_compute"]
     source.compute.kill()

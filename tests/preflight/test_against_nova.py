@@ -104,7 +104,7 @@ def test_the_verdict_is_what_nova_answers(nova, cloud, status):
 
 
 def test_a_task_under_way_is_refused(nova, cloud):
-    server = nova.create_server("busy", host="cmp1", play="rate=60000000")
+    server = nova.create_server("busy", host="cmp1", play="rate=16000000")
     nova.live_migrate(server)
     verdict = judge(cloud.server(server))
     assert (verdict.kind, verdict.code) == (Kind.BLOCKED, "task_under_way")

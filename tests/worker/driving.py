@@ -53,11 +53,11 @@ class Passes:
         self.pause = self.by.run(store.drain(drain.pk)).pause_seconds
         return store.drain(drain.pk)
 
-    def until_over(self, drain: Drain, timeout: float = 90, watch=lambda drain: None) -> Drain:
+    def until_over(self, drain: Drain, timeout: float = 240, watch=lambda drain: None) -> Drain:
         return self.until(drain, lambda d: d.state in DRAIN_TERMINAL, timeout, watch)
 
     def until(
-        self, drain: Drain, condition, timeout: float = 60, watch=lambda drain: None
+        self, drain: Drain, condition, timeout: float = 180, watch=lambda drain: None
     ) -> Drain:
         deadline = time.monotonic() + timeout
         while True:
@@ -168,7 +168,7 @@ class Installation:
     def state(self, drain_id: int) -> str:
         return self.query("select state from ukcloud_maintenance_drain where id=?", drain_id)[0][0]
 
-    def wait(self, condition, what: str, timeout: float = 60) -> None:
+    def wait(self, condition, what: str, timeout: float = 180) -> None:
         deadline = time.monotonic() + timeout
         while not condition():
             assert time.monotonic() < deadline, (

@@ -12,7 +12,7 @@ from ukcloud_maintenance.core.actor import shell_actor
 from ukcloud_maintenance.core.affected import Interruption, Part
 from ukcloud_maintenance.core.states import Direction
 
-pytestmark = [pytest.mark.django_db, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(900)]
 
 worker = test_runs.worker
 

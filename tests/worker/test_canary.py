@@ -19,7 +19,7 @@ from ukcloud_maintenance.core.run.states import HostVerb
 from ukcloud_maintenance.demo.standins import IMAGE_ID
 from ukcloud_maintenance.messages import english
 
-pytestmark = [pytest.mark.django_db, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(900)]
 
 
 @pytest.fixture

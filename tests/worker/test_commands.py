@@ -11,7 +11,7 @@ from ukcloud_maintenance.management.commands import _waiting
 from ukcloud_maintenance.models import Drain, HostMaintenance, Plan
 from ukcloud_maintenance.worker.host import HostReconciler
 
-pytestmark = [pytest.mark.django_db, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(900)]
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from ukcloud_maintenance.demo.harness import DemoCloud
 from ukcloud_maintenance.demo.seed import ROLLING, Seeder
 from ukcloud_maintenance.messages import english
 
-pytestmark = [pytest.mark.django_db, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(900)]
 #: Two to be rolled, and one that has room for what leaves them.
 HOSTS = ROLLING_HOSTS[:3]
 worker = worker_of_runs

@@ -26,7 +26,7 @@ from ukcloud_maintenance.messages import english
 from ukcloud_maintenance.models import Drain, Event
 from ukcloud_maintenance.worker.host import HostReconciler
 
-pytestmark = [pytest.mark.django_db, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(900)]
 
 REGION = "RegionOne"
 REASON = "new kernel"
@@ -223,7 +223,7 @@ def test_a_migration_away_from_it_withdraws_it_until_it_has_landed(nova, hosts):
 
 
 def test_a_migration_towards_it_withdraws_it(nova, hosts):
-    server = nova.create_server("coming", host="cmp5", play=SLOW)
+    server = nova.create_server("coming", host="cmp5", play="stall")
     hosts.drain("cmp6")
     hosts.safe("cmp6")
 
@@ -384,8 +384,9 @@ def coming(nova, host: str, play: str) -> str:
     return server
 
 
-def test_what_somebody_migrates_to_the_host_is_waited_for_and_joins(nova, hosts, passes):
-    server = coming(nova, "cmp11", "rate=60000000 to=cmp11")
+def test_what_somebody_migrates_to_the_host_is_waited_for_and_joins(nova, hosts, passes, settings):
+    settings.UKCLOUD_MAINTENANCE = {**settings.UKCLOUD_MAINTENANCE, "PROOF_WAIT_SECONDS": 90}
+    server = coming(nova, "cmp11", f"{SLOW} to=cmp11")
     drain = passes.ask("cmp11")
     said = set()
     drain = passes.until_over(drain, watch=lambda seen: said.add(english(seen.message)))
@@ -604,7 +605,7 @@ def test_what_came_from_the_host_is_asked_to_come_back(nova, hosts):
 @pytest.fixture
 def installed(nova, tmp_path):
     installation = Installation(nova, tmp_path)
-    settings = {**driving.SETTINGS, "VERIFY_SECONDS": 5}
+    settings = {**driving.SETTINGS, "VERIFY_SECONDS": 10}
     installation.environment["TEST_MAINTENANCE"] = json.dumps(settings)
     yield installation
     installation.close()
@@ -618,7 +619,7 @@ def test_a_worker_verifies_and_gives_back_and_is_killed_meanwhile(nova, installe
     nova.create_server("web", host="cmp11")
     drain_id = installed.drain("cmp11")
     worker = installed.start_worker()
-    installed.wait(lambda: installed.state(drain_id) == "succeeded", "drained", 90)
+    installed.wait(lambda: installed.state(drain_id) == "succeeded", "drained")
 
     def is_safe() -> bool:
         return installed.run("host_status", "cmp11", check=False).returncode == 0
@@ -647,7 +648,7 @@ def test_a_worker_verifies_and_gives_back_and_is_killed_meanwhile(nova, installe
 def test_without_a_worker_the_certificate_runs_out(nova, installed):
     drain_id = installed.drain("cmp12")
     worker = installed.start_worker()
-    installed.wait(lambda: installed.state(drain_id) == "succeeded", "drained", 90)
+    installed.wait(lambda: installed.state(drain_id) == "succeeded", "drained")
 
     def status() -> dict:
         return json.loads(installed.run("host_status", "cmp12", "--json", check=False).stdout)
@@ -662,6 +663,6 @@ def test_without_a_worker_the_certificate_runs_out(nova, installed):
 def test_host_return_waits_for_the_worker(nova, installed):
     drain_id = installed.drain("big1")
     installed.start_worker()
-    installed.wait(lambda: installed.state(drain_id) == "succeeded", "drained", 90)
+    installed.wait(lambda: installed.state(drain_id) == "succeeded", "drained")
     done = installed.run("host_return", "big1", "--wait", "--json")
     assert json.loads(done.stdout)["result"] == "in_service"

@@ -18,9 +18,10 @@ import yaml
 from keystoneauth1 import adapter
 
 import ukcloud_maintenance
+from tests.cloud.watching import copying
 from tests.worker import driving
 from tests.worker.driving import rows_by_name, servers_on, service_of
-from tests.worker.test_steering import ask, events, until_status
+from tests.worker.test_steering import SETTLES, ask, events, until_copied
 from tests.worker.test_way_back import give_back, work
 from ukcloud_maintenance import services, store
 from ukcloud_maintenance.cloud import Cloud
@@ -40,7 +41,7 @@ from ukcloud_maintenance.exceptions import (
 )
 from ukcloud_maintenance.worker.host import HostReconciler
 
-pytestmark = [pytest.mark.django_db, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(900)]
 
 ROLE = "maintenance_worker"
 CONTRIB = Path(ukcloud_maintenance.__file__).parent / "contrib"
@@ -528,9 +529,10 @@ def test_a_drain_and_its_return_succeed_with_the_role_alone(demo, passes):
     demo.delete_server(live, locked, off, resized)
 
 
-def test_an_abort_its_evidence_and_a_reset_with_the_role_alone(demo, passes):
-    server = demo.create_server("web", host="cmp3", play="late-error-after-abort rate=60000000")
-    drain = until_status(passes, passes.ask("cmp3"), "web", "running")
+def test_an_abort_its_evidence_and_a_reset_with_the_role_alone(demo, passes, settings):
+    settings.UKCLOUD_MAINTENANCE = SETTLES
+    server = demo.create_server("web", host="cmp3", play="late-error-after-abort stall")
+    drain = until_copied(passes, passes.ask("cmp3"), "web")
     ask(drain, Verb.ABORT, "web")
     drain = passes.until_over(drain)
     row = rows_by_name(drain)["web"]
@@ -546,7 +548,7 @@ def test_an_abort_its_evidence_and_a_reset_with_the_role_alone(demo, passes):
 
 def test_a_copy_is_forced_to_complete_with_the_role_alone(demo, passes):
     server = demo.create_server("busy", host="cmp4", play="never-converges")
-    drain = until_status(passes, passes.ask("cmp4"), "busy", "running")
+    drain = until_copied(passes, passes.ask("cmp4"), "busy")
     ask(drain, Verb.FORCE, "busy")
     drain = passes.until_over(drain)
     assert (drain.state, drain.result) == ("succeeded", "empty"), drain.message
@@ -561,15 +563,15 @@ def test_novas_manager_may_do_a_part_of_it_in_its_own_project(demo, account, thi
     and see, abort and force that; nothing of a host, of another project, or of a named host."""
     policy({})
     gateway = gateway_of(account("manager", "admin"))
-    server = demo.create_server("managed", host="cmp6", play="rate=60000000")
+    server = demo.create_server("managed", host="cmp6", play="post-copy seconds=1 rate=20000000")
     gateway.live_migrate(server, None)
-    migration = demo.wait_for_migration(server, "running")["id"]
+    migration = copying(demo, server)["id"]
     assert [one.migration_id for one in gateway.progress(server)] == [migration]
     assert gateway.force_complete(server, migration).startswith("req-")
     demo.wait_for_migration(server, "completed")
     demo.wait_for_server(server, "ACTIVE")
     gateway.live_migrate(server, None)
-    migration = demo.wait_for_migration(server, "running")["id"]
+    migration = copying(demo, server)["id"]
     assert gateway.abort_migration(server, migration).startswith("req-")
     demo.wait_for_migration(server, "cancelled")
     demo.wait_for_server(server, "ACTIVE")

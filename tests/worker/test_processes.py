@@ -1,5 +1,6 @@
 """Workers in processes of their own: killed, stopped, robbed of answers, and side by side."""
 
+import json
 import random
 import signal
 import time
@@ -8,9 +9,12 @@ from collections import Counter
 import pytest
 import yaml
 
-from tests.worker.driving import Installation
+from tests.worker.driving import SETTINGS, Installation
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(900)
+
+#: The settings of a worker that waits for an answer that is held back.
+PATIENT = json.dumps(SETTINGS | {"API_TIMEOUT_SECONDS": 30, "SUBMIT_GRACE_SECONDS": 40})
 
 
 @pytest.fixture
@@ -98,13 +102,13 @@ def test_a_lost_answer_is_not_a_reason_to_ask_twice(nova, installed, since, loss
 
 
 def test_sigterm_finishes_the_pass_in_hand(nova, installed):
-    nova.create_servers(["a"], host="cmp13", play="rate=60000000")
+    nova.create_servers(["a"], host="cmp13", play="rate=40000000")
     fault = nova.fault(method="POST", body="os-migrateLive", hold_after=3)
     drain_id = installed.drain("cmp13")
-    worker = installed.start_worker()
+    worker = installed.start_worker(TEST_MAINTENANCE=PATIENT)
     fault.wait_passed()
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(30) == 0
+    assert worker.wait(60) == 0
     migration = installed.status(drain_id)["instances"][0]
     assert migration["state"] == "migrating", "the answer was recorded before it left"
     installed.start_worker()
@@ -115,13 +119,13 @@ def test_a_second_sigterm_leaves_at_once(nova, installed):
     nova.create_servers(["a"], host="cmp5")
     fault = nova.fault(method="POST", body="os-migrateLive", hold_after=60)
     installed.drain("cmp5")
-    worker = installed.start_worker()
+    worker = installed.start_worker(TEST_MAINTENANCE=PATIENT)
     fault.wait_passed()
     worker.send_signal(signal.SIGTERM)
-    time.sleep(0.5)
+    installed.wait(lambda: "stopping worker=" in installed.log.read_text(), "it was told")
     assert worker.poll() is None
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(5) == 128 + signal.SIGTERM
+    assert worker.wait(60) == 128 + signal.SIGTERM
     fault.remove()
 
 

@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 
+from tests.cloud.watching import copying
 from tests.worker import driving
 from tests.worker.driving import rows_by_name, servers_on, service_of
 from ukcloud_maintenance import cloud as gateway
@@ -14,7 +15,7 @@ from ukcloud_maintenance.demo.behaviours import LIVE_KEY
 from ukcloud_maintenance.demo.harness import DemoCloudError
 from ukcloud_maintenance.messages import english
 
-pytestmark = [pytest.mark.django_db, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(900)]
 
 
 def live_migrations(nova, *servers: str) -> Counter:
@@ -39,6 +40,14 @@ def build_when_the_scheduler_knows(nova, name: str, host: str) -> str:
     raise AssertionError(f"{name} cannot be built on {host}")
 
 
+def slow_down(nova, drain, first: int) -> None:
+    """The copies of those that go first take long enough for passes of a busy machine to see them
+    together with what comes after them."""
+    for row in store.migrations(drain)[:first]:
+        slow = {LIVE_KEY: "rate=15000000"}
+        nova.nova.post(f"/servers/{row.server_id}/metadata", json={"metadata": slow})
+
+
 def test_a_host_is_drained(nova, passes):
     play = "rate=40000000"
     servers = nova.create_servers([f"web-{n}" for n in range(5)], host="cmp1", play=play)
@@ -57,10 +66,7 @@ def test_a_host_is_drained(nova, passes):
             learned.append(drain.learned_limit)
 
     asked = passes.ask("cmp1", max_concurrent=3)
-    # The first two take long enough for a pass of a busy machine to see the third one queued.
-    for row in store.migrations(asked)[:2]:
-        slow = {LIVE_KEY: "rate=20000000"}
-        nova.nova.post(f"/servers/{row.server_id}/metadata", json={"metadata": slow})
+    slow_down(nova, asked, 2)  # so that a pass sees the third one queued
     drain = passes.until_over(asked, timeout=240, watch=watch)
 
     assert (drain.state, drain.result) == ("succeeded", "empty"), drain.message
@@ -152,7 +158,7 @@ def test_a_second_drain_does_not_take_our_disabling_for_somebody_elses(nova, pas
 
 def test_what_arrives_leaves_and_is_moved_by_others_is_accounted_for(nova, passes):
     for name in ("deleted", "moved", "stopped", "slow"):
-        nova.create_server(name, host="cmp4", play="rate=120000000" if name == "slow" else None)
+        nova.create_server(name, host="cmp4", play="rate=20000000" if name == "slow" else None)
     drain = passes.ask("cmp4", max_concurrent=1)
     ids = {name: row.server_id for name, row in rows_by_name(drain).items()}
     # the slow one goes first and holds the line while the others change
@@ -183,7 +189,7 @@ def test_what_arrives_leaves_and_is_moved_by_others_is_accounted_for(nova, passe
 
 
 def test_cancel_lets_land_what_flies_and_starts_nothing(nova, passes):
-    nova.create_servers([f"web-{n}" for n in range(4)], host="cmp6", play="rate=200000000")
+    nova.create_servers([f"web-{n}" for n in range(4)], host="cmp6", play="rate=40000000")
     drain = passes.ask("cmp6", max_concurrent=1)
     drain = passes.until(
         drain, lambda d: "running" in {r.attempt.nova_status for r in store.migrations(d)}
@@ -201,7 +207,6 @@ def test_cancel_lets_land_what_flies_and_starts_nothing(nova, passes):
 
 
 def test_a_pass_costs_three_requests_and_one_for_each_under_way(nova, passes, monkeypatch):
-    # copies of ten seconds: three are in progress at once, however slow the passes are
     nova.create_servers([f"web-{n}" for n in range(4)], host="cmp7", play="rate=50000000")
     asked = []
     send, write = gateway.Cloud._send, gateway.Cloud._write
@@ -217,6 +222,7 @@ def test_a_pass_costs_three_requests_and_one_for_each_under_way(nova, passes, mo
     monkeypatch.setattr(gateway.Cloud, "_send", reading)
     monkeypatch.setattr(gateway.Cloud, "_write", writing)
     drain = passes.ask("cmp7", max_concurrent=3)
+    slow_down(nova, drain, 2)  # so that three are in progress at once
     drain = passes.one(passes.one(drain))
     measured, rooms = [], []
     deadline = time.monotonic() + 300
@@ -252,11 +258,12 @@ def test_a_token_that_nova_does_not_take_any_more_is_renewed(nova, passes):
     assert passes.cloud.session.get_token() != "expired"
 
 
-def test_an_abort_by_somebody_else_is_followed_until_it_settled(nova, passes):
-    server = nova.create_server("web", host="cmp9", play="late-error-after-abort rate=60000000")
+def test_an_abort_by_somebody_else_is_followed_until_it_settled(nova, passes, settings):
+    settings.UKCLOUD_MAINTENANCE = driving.SETTINGS | {"SETTLE_SECONDS": 12}
+    server = nova.create_server("web", host="cmp9", play="late-error-after-abort stall")
     drain = passes.ask("cmp9")
     passes.until(drain, lambda d: rows_by_name(d)["web"].attempt.nova_status == "running")
-    in_progress = nova.progress(server)[0]["id"]
+    in_progress = copying(nova, server)["id"]
     nova.nova.delete(f"/servers/{server}/migrations/{in_progress}")
     drain = passes.until_over(drain)
     row = rows_by_name(drain)["web"]
@@ -333,9 +340,9 @@ def test_members_of_an_anti_affinity_group_never_travel_together(nova, passes):
         json={"server_group": {"name": "ha", "policy": "anti-affinity"}},
         microversion="2.64",
     ).json()["server_group"]["id"]
-    first = nova.create_server("ha-1", host="big1", group=group, play="rate=150000000")
+    first = nova.create_server("ha-1", host="big1", group=group, play="rate=50000000")
     # the late check would refuse a second one here; the group is joined over two hosts
-    second = nova.create_server("ha-2", host="big2", group=group, play="rate=150000000")
+    second = nova.create_server("ha-2", host="big2", group=group, play="rate=50000000")
     travelling = []
 
     def watch(drain):
@@ -345,8 +352,10 @@ def test_members_of_an_anti_affinity_group_never_travel_together(nova, passes):
     one, two = passes.ask("big1"), passes.ask("big2")
     assert {r.group for d in (one, two) for r in store.migrations(d)} == {group}
     for _ in range(200):
-        one, two = passes.one(one), passes.one(two)
+        one = passes.one(one)
         watch(one)
+        two = passes.one(two)
+        watch(two)
         if one.state == two.state == "succeeded":
             break
         time.sleep(0.2)

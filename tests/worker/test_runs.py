@@ -18,7 +18,7 @@ from ukcloud_maintenance.models import Drain, HostMaintenance, InstanceMigration
 from ukcloud_maintenance.rolling.run import RunReconciler
 from ukcloud_maintenance.worker.host import HostReconciler
 
-pytestmark = [pytest.mark.django_db, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(900)]
 
 MACHINE = "here"
 ACTOR = shell_actor()
@@ -48,7 +48,7 @@ class Worker:
         disabled = [s.host for s in self.cloud.services() if s.status == "disabled"]
         self.most_out = max(self.most_out, len(disabled))
 
-    def until(self, run: Run, condition, timeout: float = 240):
+    def until(self, run: Run, condition, timeout: float = 600):
         deadline = time.monotonic() + timeout
         while True:
             self.turn()

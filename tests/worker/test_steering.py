@@ -12,13 +12,16 @@ from ukcloud_maintenance.core import steering
 from ukcloud_maintenance.core.actor import shell_actor
 from ukcloud_maintenance.core.states import DRAIN_TERMINAL, RequestKind
 from ukcloud_maintenance.core.steering import Verb
+from ukcloud_maintenance.demo.behaviours import LIVE_KEY
 from ukcloud_maintenance.exceptions import Refused, StaleState
 from ukcloud_maintenance.messages import english
 from ukcloud_maintenance.models import Event
 
-pytestmark = [pytest.mark.django_db, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(900)]
 
 SLOW = "rate=100000000"  # 512 MiB in 5 s
+#: Nova's ERROR comes on a busy machine some seconds after its `cancelled`.
+SETTLES = SETTINGS | {"SETTLE_SECONDS": 12}
 
 
 def ask(drain, verb, *names, **more):
@@ -28,6 +31,11 @@ def ask(drain, verb, *names, **more):
 
 def until_status(passes, drain, name, *statuses):
     return passes.until(drain, lambda d: rows_by_name(d)[name].attempt.nova_status in statuses)
+
+
+def until_copied(passes, drain, name):
+    """An abort or a force complete reaches the hypervisor from then on."""
+    return passes.until(drain, lambda d: rows_by_name(d)[name].attempt.memory_total_bytes)
 
 
 def until_state(passes, drain, name, *states):
@@ -67,8 +75,7 @@ def test_a_pause_lets_land_what_flies_and_a_resume_goes_on(nova, passes):
 
 
 def test_the_pace_can_be_changed_while_it_runs(nova, passes):
-    # long enough to be seen together by passes that are far apart
-    nova.create_servers([f"s{n}" for n in range(4)], host="st2", play="rate=40000000")
+    nova.create_servers([f"s{n}" for n in range(4)], host="st2", play=SLOW)
     most = []
 
     def watch(drain):
@@ -76,6 +83,9 @@ def test_the_pace_can_be_changed_while_it_runs(nova, passes):
         most.append(sum(r.attempt.nova_status in ("preparing", "running") for r in rows))
 
     drain = passes.ask("st2", max_concurrent=1)
+    for row in store.migrations(drain)[1:3]:  # to be seen together by passes that are far apart
+        slow = {LIVE_KEY: "rate=20000000"}
+        nova.nova.post(f"/servers/{row.server_id}/metadata", json={"metadata": slow})
     drain = passes.until(drain, lambda d: any(r.state == "succeeded" for r in store.migrations(d)))
     services.change_drain(shell_actor(), drain.pk, services.DrainChange(max_concurrent=2))
     drain = passes.until_over(drain, watch=watch)
@@ -88,9 +98,9 @@ def test_a_cancel_aborts_a_copy_that_stalls_and_gives_the_host_back(nova, passes
     stuck = nova.create_server("stuck", host="st3", play="stall at=0.02")
     waits = nova.create_server("waits", host="st3")
     drain = passes.ask("st3", max_concurrent=1)
-    drain = until_status(passes, drain, "stuck", "running")
+    drain = until_copied(passes, drain, "stuck")
     services.cancel_drain(shell_actor(), drain.pk, abort=True)
-    drain = passes.until_over(drain, timeout=40)
+    drain = passes.until_over(drain)
     rows = rows_by_name(drain)
     assert (drain.state, drain.result) == ("cancelled", "cancelled")
     assert (rows["stuck"].state, rows["stuck"].code) == ("cancelled", "aborted")
@@ -108,6 +118,9 @@ def test_a_cancel_aborts_a_copy_that_stalls_and_gives_the_host_back(nova, passes
 def test_a_cancel_that_lets_land_ends_all_the_same_and_says_what_still_flies(
     nova, passes, settings
 ):
+    stuck = nova.create_server("stuck", host="st3", play="stall")
+    drain = passes.ask("st3")
+    drain = until_status(passes, drain, "stuck", "running")
     settings.UKCLOUD_MAINTENANCE = {
         **SETTINGS,
         "CANCEL_WAIT_SECONDS": 3,
@@ -115,11 +128,8 @@ def test_a_cancel_that_lets_land_ends_all_the_same_and_says_what_still_flies(
         "TIMEOUT_MIN_SECONDS": 18,
         "TIMEOUT_SECONDS_PER_GIB": 10,
     }
-    stuck = nova.create_server("stuck", host="st3", play="stall")
-    drain = passes.ask("st3")
-    drain = until_status(passes, drain, "stuck", "running")
     services.cancel_drain(shell_actor(), drain.pk, enable=False)
-    drain = passes.until_over(drain, timeout=40)
+    drain = passes.until_over(drain)
     row = rows_by_name(drain)["stuck"]
     assert drain.state == "cancelled"
     assert (row.state, row.code) == ("unknown", "left_flying")
@@ -132,13 +142,13 @@ def test_a_cancel_that_lets_land_ends_all_the_same_and_says_what_still_flies(
 def test_a_cancel_can_be_told_to_abort_after_all(nova, passes):
     nova.create_server("stuck", host="st4", play="stall")
     drain = passes.ask("st4")
-    drain = until_status(passes, drain, "stuck", "running")
+    drain = until_copied(passes, drain, "stuck")
     services.cancel_drain(shell_actor(), drain.pk)
     for _ in range(3):
         drain = passes.one(drain)
     assert drain.state == "cancelling"
     services.cancel_drain(shell_actor(), drain.pk, abort=True)
-    drain = passes.until_over(drain, timeout=40)
+    drain = passes.until_over(drain)
     assert rows_by_name(drain)["stuck"].state == "cancelled"
     assert service_of(nova, "st4")["status"] == "enabled"
 
@@ -150,7 +160,7 @@ def test_after_its_window_the_drain_rests_until_it_is_resumed(nova, passes):
 
     nova.create_servers(["a", "b"], host="st5", play=SLOW)
     drain = passes.ask("st5", max_concurrent=1, stop_at=timezone.now() + timedelta(seconds=2))
-    drain = passes.until(drain, lambda d: d.state == "paused", timeout=40)
+    drain = passes.until(drain, lambda d: d.state == "paused")
     states = sorted(r.state for r in store.migrations(drain))
     assert "pending" in states
     assert "window" in english(drain.message)
@@ -181,7 +191,6 @@ def test_an_abort_of_what_runs_and_of_what_waits_in_novas_queue(nova, passes):
     drain = passes.until(
         drain,
         lambda d: {rows_by_name(d)[n].state for n in (queued, running)} == {"failed"},
-        timeout=40,
     )
     for name in (queued, running):
         row = rows_by_name(drain)[name]
@@ -192,7 +201,7 @@ def test_an_abort_of_what_runs_and_of_what_waits_in_novas_queue(nova, passes):
     (left,) = [r for r in store.migrations(drain) if r.state == "migrating"]
     assert left.attempt.nova_status == "running"
     services.cancel_drain(shell_actor(), drain.pk, abort=True)
-    passes.until_over(drain, timeout=40)
+    passes.until_over(drain)
     assert set(servers_on(nova, "st6")) == set(ids)
 
 
@@ -226,9 +235,9 @@ def test_offered_is_what_nova_takes(nova, passes, play, status, abort, force):
 def test_force_complete_ends_a_copy_that_never_converges(nova, passes):
     server = nova.create_server("busy", host="st8", play="never-converges")
     drain = passes.ask("st8")
-    drain = until_status(passes, drain, "busy", "running")
+    drain = until_copied(passes, drain, "busy")
     ask(drain, Verb.FORCE, "busy")
-    drain = passes.until_over(drain, timeout=60)
+    drain = passes.until_over(drain)
     row = rows_by_name(drain)["busy"]
     assert (drain.state, row.state, row.attempts) == ("succeeded", "succeeded", 1)
     assert row.requests.forced_at
@@ -259,7 +268,7 @@ def test_a_refusal_of_nova_is_told_in_its_words_and_nothing_is_lost(nova, passes
 def test_two_admins_who_ask_at_the_same_moment_ask_once(nova, passes):
     nova.create_server("web", host="st9", play="stall")
     drain = passes.ask("st9")
-    drain = until_status(passes, drain, "web", "running")
+    drain = until_copied(passes, drain, "web")
     first, second = rows_by_name(drain)["web"], rows_by_name(drain)["web"]
     store.make_request(drain, first, RequestKind.ABORT, "ann", first.updated_at)
     with pytest.raises(StaleState):
@@ -306,7 +315,6 @@ def test_what_failed_is_tried_again_with_all_its_attempts(nova, passes):
 def test_a_copy_that_times_out_is_aborted_and_tried_again(nova, passes, settings):
     settings.UKCLOUD_MAINTENANCE = {
         **SETTINGS,
-        "LATE_MIN_SECONDS": 1,
         "TIMEOUT_MIN_SECONDS": 2,
         "TIMEOUT_SECONDS_PER_GIB": 1,
     }
@@ -327,7 +335,7 @@ def test_all_drains_of_a_region_together_keep_its_limit(nova, passes, settings):
     nova.create_servers(["c", "d"], host="st14", play=SLOW)
     drains = [passes.ask("st13"), passes.ask("st14")]
     most = 0
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 300
     while not all(d.state in DRAIN_TERMINAL for d in drains):
         drains = [passes.one(d) if d.state not in DRAIN_TERMINAL else d for d in drains]
         in_progress = [
@@ -356,7 +364,7 @@ def test_in_a_plan_of_three_hosts_no_server_moves_twice(nova, passes, at_once):
     drains = list(store.drains_of_plan(plan.pk))
     moving_before_all_were_disabled = []
     emptied_together = 0
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 400
     while not all(d.state in DRAIN_TERMINAL for d in drains):
         drains = [passes.one(d) if d.state not in DRAIN_TERMINAL else d for d in drains]
         disabled = all(service_of(nova, host)["status"] == "disabled" for host in hosts)
@@ -389,16 +397,19 @@ def test_in_a_plan_of_three_hosts_no_server_moves_twice(nova, passes, at_once):
 # -- an abort that leaves an ERROR behind ----------------------------------------------------
 
 
-def late_error(nova, passes, host):
-    server = nova.create_server("web", host=host, play="late-error-after-abort rate=60000000")
+def late_error(nova, passes, host, settings):
+    settings.UKCLOUD_MAINTENANCE = SETTLES
+    server = nova.create_server("web", host=host, play="late-error-after-abort stall fail_times=1")
     drain = passes.ask(host)
-    drain = until_status(passes, drain, "web", "running")
+    drain = until_copied(passes, drain, "web")
     ask(drain, Verb.ABORT, "web")
     return server, passes.until_over(drain)
 
 
-def test_an_error_after_an_abort_is_recognised_and_reset_on_complete_evidence(nova, passes):
-    server, drain = late_error(nova, passes, "st1")
+def test_an_error_after_an_abort_is_recognised_and_reset_on_complete_evidence(
+    nova, passes, settings
+):
+    server, drain = late_error(nova, passes, "st1", settings)
     row = rows_by_name(drain)["web"]
     assert (drain.state, row.state, row.code) == ("failed", "unknown", "error_after_abort")
     assert nova.server(server)["status"] == "ERROR"
@@ -435,8 +446,8 @@ def test_a_reset_is_refused_where_the_guest_is_not_known_to_run_here(nova, passe
     assert nova.server(server)["status"] == "ERROR"
 
 
-def test_a_reset_whose_answer_got_lost_is_not_sent_again(nova, passes):
-    server, drain = late_error(nova, passes, "st4")
+def test_a_reset_whose_answer_got_lost_is_not_sent_again(nova, passes, settings):
+    server, drain = late_error(nova, passes, "st4", settings)
     path = f"/servers/{server}/action"
     with nova.fault(method="POST", path=path, body="os-resetState", lose=True):
         ask(drain, Verb.RESET, "web")

@@ -9,7 +9,7 @@ from ukcloud_maintenance.core.actor import shell_actor
 from ukcloud_maintenance.messages import english
 from ukcloud_maintenance.worker.host import HostReconciler
 
-pytestmark = [pytest.mark.django_db, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(900)]
 
 
 def give_back(passes, host, **more):
@@ -79,9 +79,7 @@ def test_a_run_back_is_steered_like_a_drain(nova, passes):
     work(passes, maintenance)
     run = passes.until(run, lambda d: any(r.state == "migrating" for r in store.migrations(d)))
     services.pause_drain(shell_actor(), run.pk)
-    run = passes.until(
-        run, lambda d: not any(r.state == "migrating" for r in store.migrations(d)), timeout=40
-    )
+    run = passes.until(run, lambda d: not any(r.state == "migrating" for r in store.migrations(d)))
     assert sorted(r.state for r in store.migrations(run)).count("pending") == 2
     services.resume_drain(shell_actor(), run.pk)
     run = passes.until(run, lambda d: any(r.state == "migrating" for r in store.migrations(d)))
