@@ -52,7 +52,7 @@ def add_member(cloud: DemoCloud) -> None:
 
 @pytest.fixture(scope="package")
 def horizon(cloud, tmp_path_factory) -> Iterator[HorizonProcess]:
-    settings = {"POLL_SECONDS": 0.5, "IDLE_SECONDS": 1, "SETTLE_SECONDS": 10}
+    settings = {"POLL_SECONDS": 1, "IDLE_SECONDS": 1.5, "SETTLE_SECONDS": 10}
     settings["BY_HAND_SETTLE_SECONDS"] = 3
     state = tmp_path_factory.mktemp("horizon")
     with HorizonProcess(cloud, state, maintenance=json.dumps(settings)) as running:

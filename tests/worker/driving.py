@@ -29,8 +29,8 @@ SETTINGS = {
     "BLOCKED_WAIT_SECONDS": 3,
     "PROOF_WAIT_SECONDS": 20,
     "MAX_ATTEMPTS": 2,
-    "POLL_SECONDS": 0.7,
-    "IDLE_SECONDS": 1.4,
+    "POLL_SECONDS": 1.2,
+    "IDLE_SECONDS": 2.0,
 }
 REPOSITORY = Path(__file__).resolve().parents[2]
 
