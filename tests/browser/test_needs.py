@@ -3,6 +3,8 @@
 import pytest
 from selenium.webdriver.common.keys import Keys
 
+from ukcloud_maintenance.models import Event
+
 pytestmark = pytest.mark.timeout(600)
 
 
@@ -57,12 +59,39 @@ def test_an_id_is_copied_whether_or_not_a_page_may_use_the_clipboard(window, dra
     button = window.see("tr[data-name=endless-cmp2] .mnt-copy")
     button.click()
     window.wait_for_text("Copied: ", ".alert-success")
+    assert len(window.find_all(".alert-success")) == 1
     assert window.driver.switch_to.active_element == button
-    window.driver.execute_cdp_cmd("Browser.resetPermissions", {})
     # what was copied can be pasted
     field = window.find("#mnt-rows-q")
     field.send_keys(Keys.CONTROL, "v")
     assert field.get_attribute("value") == button.get_attribute("data-copy")
+
+
+def test_a_request_id_of_the_timeline_is_copied(window, drains, record):
+    with record():
+        Event.objects.filter(drain_id=drains["needs"]).update(request_id="req-1f0c")
+    window.go(f"drains/{drains['needs']}/")
+    window.find("#mnt-timeline summary").click()
+    button = window.see("#mnt-timeline .mnt-copy")
+    button.click()
+    window.wait_for_text("Copied: req-1f0c", ".alert-success")
+    assert len(window.find_all(".alert-success")) == 1
+    field = window.find("#mnt-rows-q")
+    field.send_keys(Keys.CONTROL, "v")
+    assert field.get_attribute("value") == "req-1f0c"
+
+
+def test_an_id_that_cannot_be_copied_is_shown(window, drains):
+    permission = {"permission": {"name": "clipboard-write"}, "setting": "denied"}
+    window.driver.execute_cdp_cmd("Browser.setPermission", permission)
+    window.go(f"drains/{drains['needs']}/")
+    button = window.see("tr[data-name=endless-cmp2] .mnt-copy")
+    window.driver.execute_script("document.execCommand = () => false")
+    button.click()
+    window.wait_for_text(f"Copy it by hand: {button.get_attribute('data-copy')}", ".alert-danger")
+    assert len(window.find_all(".alert-danger")) == 1
+    assert not window.find_all(".alert-success")
+    window.picture("not-copied")
 
 
 def test_a_row_tells_what_it_can(window, drains):

@@ -165,17 +165,6 @@
       });
     }
 
-    // -- an instance's ID for the clipboard -------------------------------------------------
-
-    root.addEventListener('click', function (event) {
-      var button = event.target.closest('.mnt-copy');
-      if (!button) { return; }
-      var id = button.getAttribute('data-copy');
-      horizon.maintenance.copy(id, button, function () {
-        horizon.alert('success', interpolate(gettext('Copied: %(text)s'), {text: id}, true));
-      });
-    });
-
     if (body) {
       Array.prototype.forEach.call(table.tHead.rows[0].cells, sortable);
       filter.hidden = false;

@@ -6,27 +6,6 @@
 
   var PATIENCE = 20000;    // milliseconds for one answer
 
-  // Put a text into the clipboard; also where the page came without TLS, so that the browser has
-  // no clipboard for it, or where it does not allow it to be used. The focus is where it was.
-  // `done` is called if it is there.
-  function copy(text, opener, done) {
-    function copySelected() {
-      var area = document.createElement('textarea');
-      area.value = text;
-      area.className = 'sr-only';
-      document.body.appendChild(area);
-      area.select();
-      if (document.execCommand('copy')) { done(); }
-      document.body.removeChild(area);
-      opener.focus();
-    }
-    if (navigator.clipboard && window.isSecureContext) {
-      navigator.clipboard.writeText(text).then(done, copySelected);
-    } else {
-      copySelected();
-    }
-  }
-
   function json(text) {
     try { return JSON.parse(text); } catch (e) { return null; }
   }
@@ -123,6 +102,6 @@
   }
 
   horizon.maintenance = {
-    poll: poll, json: json, seen: seen, ground: ground, copy: copy, few: few
+    poll: poll, json: json, seen: seen, ground: ground, few: few
   };
 }());

@@ -38,11 +38,34 @@
     ago(root);
   }
 
+  // Put an ID into the clipboard; also where the page came without TLS, so that the browser has no
+  // clipboard for it, or where it does not allow it to be used. What cannot be copied is shown. The
+  // focus stays where it was.
   function copy(button) {
-    horizon.maintenance.copy(button.getAttribute('data-copy'), button, function () {
-      button.classList.add('mnt-copied');
-      window.setTimeout(function () { button.classList.remove('mnt-copied'); }, 1500);
-    });
+    var id = {text: button.getAttribute('data-copy')};
+    function done() {
+      horizon.alert('success', interpolate(gettext('Copied: %(text)s'), id, true));
+    }
+    function copySelected() {
+      var area = document.createElement('textarea');
+      area.value = id.text;
+      area.className = 'sr-only';
+      document.body.appendChild(area);
+      area.select();
+      if (document.execCommand('copy')) {
+        done();
+      } else {
+        horizon.alert('error', interpolate(
+          gettext('The browser does not allow copying. Copy it by hand: %(text)s'), id, true));
+      }
+      document.body.removeChild(area);
+      button.focus();
+    }
+    if (navigator.clipboard && window.isSecureContext) {
+      navigator.clipboard.writeText(id.text).then(done, copySelected);
+    } else {
+      copySelected();
+    }
   }
 
   // -- one section ----------------------------------------------------------------------------
