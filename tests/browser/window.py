@@ -27,18 +27,15 @@ from selenium.webdriver.remote.webelement import WebElement
 GONE = (WebDriverException, websocket.WebSocketException, OSError)
 #: What a page may keep beside cookies.
 KEPT = "local_storage,indexeddb,service_workers,cache_storage"
-SHELL = Path("/usr/lib/chromium/chromium-headless-shell")
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "screenshots"
 
 
 def chromium(profile: Path, width: int = 1400, height: int = 1000) -> Chrome:
     """A browser without a screen, with a profile of its own. The caller quits it."""
     driver = shutil.which("chromedriver")
-    for package, found in {
-        "chromium-headless-shell": SHELL.exists(),
-        "chromium-driver": driver,
-    }.items():
-        if not found:
+    shell = shutil.which("chromium-headless-shell")
+    for package, program in {"chromium-headless-shell": shell, "chromium-driver": driver}.items():
+        if not program:
             pytest.fail(f"Debian's package {package} is not installed")
     options = webdriver.ChromeOptions()
     options.binary_location = str(Path(__file__).with_name("chromium"))
@@ -61,8 +58,9 @@ def chromium(profile: Path, width: int = 1400, height: int = 1000) -> Chrome:
 
 class Browser:
     """A browser that many tests use one after the other: it is started once, and each window knows
-    nothing of those before it, neither cookies nor what is kept or emulated. The files that all
-    pages have in common stay in its cache: to fetch and compile them is most of a first page.
+    nothing of those before it, neither cookies nor what is kept, allowed or emulated. The files
+    that all pages have in common stay in its cache: to fetch and compile them is most of a first
+    page.
 
     :param folder: for its profiles
     """
@@ -99,6 +97,7 @@ class Browser:
                 self._tell("Target.closeTarget", targetId=window)
             self._driver.switch_to.window(self._home)
             self._tell("Storage.clearCookies")
+            self._tell("Browser.resetPermissions")
             everywhere = {"origin": "*", "storageTypes": KEPT}
             self._driver.execute_cdp_cmd("Storage.clearDataForOrigin", everywhere)
         except GONE:
